@@ -1,0 +1,1 @@
+"""The lab: a simulated Azure and a local Functions host; never deployed."""

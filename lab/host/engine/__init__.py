@@ -1,0 +1,1 @@
+"""The durable engine: orchestrations, activities and entities on SQLite and the lab's clock."""
