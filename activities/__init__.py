@@ -1,0 +1,1 @@
+"""One Azure effect or one read each. Orchestrators see only `contract`."""

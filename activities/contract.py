@@ -1,0 +1,367 @@
+"""All that orchestrators see of the activities: their names, what they take and what they answer."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from shared.messages import ItemView, Message, Probe, VaultRef, Verb
+
+
+class Activity[Ask: Message, Answer: Message](NamedTuple):
+    """An activity by name, with the messages it takes and answers."""
+
+    name: str
+    ask: type[Ask]
+    answer: type[Answer]
+
+
+class Nothing(Message):
+    """There is nothing to say."""
+
+
+class RefusedCode(Message):
+    """A refusal as an answer: a code that programs know and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+# --- the vault ---------------------------------------------------------------------------------------------------
+
+
+class ReadItems(Message):
+    """Read the protected items of a vault with one (paged) list.
+
+    Attributes:
+        vms: Only these, by VM name, in any casing; empty for all.
+    """
+
+    vault: VaultRef
+    vms: tuple[str, ...] = ()
+
+
+class ItemsRead(Message):
+    """The items that were asked for and are there, in the vault's order."""
+
+    items: tuple[ItemView, ...]
+
+
+class StartOne(Message):
+    """One item of a batch."""
+
+    vm: str
+    item_id: str
+    attempt: int = 1
+
+
+class StartVerbs(Message):
+    """Start one verb on up to 50 items of one vault.
+
+    Attributes:
+        operation: Id of the run: request ids are made of it, so it is never that of a child or of a plan.
+        network_id: For TestFailover: the isolated network's ARM id.
+        shut_down_source: For UnplannedFailover: try to shut the source VM down first.
+        data_sync: For Failback: delta while the Azure VM runs, or a full download.
+        since: No job of this run is older: where to look for jobs to adopt.
+    """
+
+    vault: VaultRef
+    operation: str
+    verb: Verb
+    starts: tuple[StartOne, ...] = Field(max_length=50)
+    since: datetime
+    network_id: str = ""
+    shut_down_source: bool = True
+    data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
+
+
+class StartAnswer(Message):
+    """What became of one start.
+
+    Attributes:
+        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
+            occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
+    """
+
+    vm: str
+    outcome: Literal["started", "refused", "busy", "unanswered"]
+    job: str = ""
+    code: str = ""
+    detail: str = ""
+
+
+class StartsMade(Message):
+    """One answer for each start asked for.
+
+    Attributes:
+        retry_after: Longest wait that the vault asked for while it throttled; zero when it did not.
+    """
+
+    answers: tuple[StartAnswer, ...]
+    retry_after: timedelta = timedelta(0)
+
+
+class WatchJobs(Message):
+    """See which of these jobs have ended: one job list, and one GET for each that has.
+
+    Attributes:
+        jobs: Job names.
+        since: Start of the oldest, to narrow the list.
+    """
+
+    vault: VaultRef
+    jobs: tuple[str, ...]
+    since: datetime
+
+
+class JobEnd(Message):
+    """A job that needs no more watching.
+
+    Attributes:
+        outcome: "succeeded" may carry warnings; "suspended" waits for a person or for the end of a test.
+        code: Of the first error, as ASR numbers it, empty without one.
+        azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
+    """
+
+    job: str
+    outcome: Literal["succeeded", "failed", "suspended"]
+    state: str
+    code: str = ""
+    detail: str = ""
+    warnings: tuple[str, ...] = ()
+    azure_vm: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+
+
+class JobsSeen(Message):
+    """The jobs that have ended since; the others still run."""
+
+    ended: tuple[JobEnd, ...]
+
+
+class ReadProviders(Message):
+    """Read the hosts that are registered with a Hyper-V site.
+
+    Attributes:
+        fabric: Name of the Hyper-V site; empty for every fabric of the vault.
+    """
+
+    vault: VaultRef
+    fabric: str = ""
+
+
+class ProviderView(Message):
+    """A host as the vault knows it."""
+
+    id: str
+    host: str
+    connected: bool
+    heartbeat: datetime | None = None
+
+
+class ProvidersRead(Message):
+    """Hosts of a Hyper-V site.
+
+    Attributes:
+        at: When Azure answered, by its own clock: how fresh a heartbeat is can only be judged against this.
+    """
+
+    providers: tuple[ProviderView, ...]
+    at: datetime
+
+
+# --- machines in Azure -------------------------------------------------------------------------------------------
+
+
+class ProbeTarget(Message):
+    """A machine that a failover made.
+
+    Attributes:
+        address: Its private address when it is known already: saves two reads.
+    """
+
+    vm: str
+    azure_vm: str
+    target_group: str
+    probes: tuple[Probe, ...]
+    address: str = ""
+
+
+class ProbeBatch(Message):
+    """Try the probes of these machines once, at the same time."""
+
+    targets: tuple[ProbeTarget, ...] = Field(max_length=50)
+
+
+class ProbeAnswer(Message):
+    """What a machine's probes said this once."""
+
+    vm: str
+    passed: bool
+    address: str = ""
+    detail: str = ""
+
+
+class ProbesTried(Message):
+    """One answer for each machine."""
+
+    answers: tuple[ProbeAnswer, ...]
+
+
+# --- nodes -------------------------------------------------------------------------------------------------------
+
+
+class ReadNodes(Message):
+    """Read the Arc machines of a cluster with their ASR extension.
+
+    Attributes:
+        machine_id: Only this machine; its cluster is then in the answer.
+    """
+
+    cluster_id: str = ""
+    machine_id: str = ""
+
+
+class ExtensionView(Message):
+    """The ASR extension of one node.
+
+    Attributes:
+        message: What the handler said last, error text and all; never settings that are protected.
+        settings: Its public settings, as strings.
+    """
+
+    id: str
+    name: str
+    provisioning_state: str
+    code: str = ""
+    message: str = ""
+    version: str = ""
+    location: str = ""
+    enable_automatic_upgrade: bool = True
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class NodeView(Message):
+    """An Arc machine that is a node of a cluster."""
+
+    id: str
+    name: str
+    cluster_id: str
+    status: str
+    agent_version: str = ""
+    location: str = ""
+    extension: ExtensionView | None = None
+
+
+class NodesRead(Message):
+    """Nodes by name.
+
+    Attributes:
+        at: When Azure answered, by its own clock.
+    """
+
+    nodes: tuple[NodeView, ...]
+    at: datetime
+
+
+class RemoveExtension(Message):
+    """Uninstall an extension from a node; one that is gone, or is being removed, is left alone."""
+
+    extension_id: str
+    operation: str
+
+
+class CreateExtension(Message):
+    """Install the ASR extension with the settings that were saved; one that is there is left alone."""
+
+    machine_id: str
+    operation: str
+    saved: ExtensionView
+
+
+ScriptName = Literal["sync-cluster", "read-registration"]
+
+
+class RunScript(Message):
+    """Run one of the repository's scripts on a node through Arc Run Command, under a name used once.
+
+    Attributes:
+        name: Run command name, unique for the run and the attempt: every PUT runs the script again.
+    """
+
+    machine_id: str
+    name: str
+    script: ScriptName
+    operation: str
+    timeout: timedelta = timedelta(minutes=10)
+
+
+class ReadScript(Message):
+    """Read how a run command stands."""
+
+    machine_id: str
+    name: str
+
+
+class ScriptView(Message):
+    """A run command's state.
+
+    Attributes:
+        state: executionState: Unknown, Pending, Running, Failed, Succeeded, TimedOut, Canceled; "Missing" when gone.
+        result: The JSON object on the script's last line of output, None when there is none yet.
+    """
+
+    state: str
+    exit_code: int | None = None
+    output: str = ""
+    error: str = ""
+    result: dict[str, Any] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self.state in {"Failed", "Succeeded", "TimedOut", "Canceled", "Missing"}
+
+
+class RemoveScript(Message):
+    """Delete a run command once its output was read; one that is gone is left alone."""
+
+    machine_id: str
+    name: str
+    operation: str
+
+
+# --- the app itself ----------------------------------------------------------------------------------------------
+
+
+class Publish(Message):
+    """Tell the world of a turning point, as one CloudEvent; its id makes a second sending recognisable."""
+
+    id: str
+    type: str
+    subject: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class Published(Message):
+    """Whether there was anyone to tell."""
+
+    sent: bool
+    detail: str = ""
+
+
+READ_ITEMS = Activity("read_items", ReadItems, ItemsRead)
+START_VERBS = Activity("start_verbs", StartVerbs, StartsMade)
+WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsSeen)
+READ_PROVIDERS = Activity("read_providers", ReadProviders, ProvidersRead)
+PROBE_VMS = Activity("probe_vms", ProbeBatch, ProbesTried)
+READ_NODES = Activity("read_nodes", ReadNodes, NodesRead)
+REMOVE_EXTENSION = Activity("remove_extension", RemoveExtension, Nothing)
+CREATE_EXTENSION = Activity("create_extension", CreateExtension, Nothing)
+RUN_SCRIPT = Activity("run_script", RunScript, Nothing)
+READ_SCRIPT = Activity("read_script", ReadScript, ScriptView)
+REMOVE_SCRIPT = Activity("remove_script", RemoveScript, Nothing)
+PUBLISH = Activity("publish", Publish, Published)

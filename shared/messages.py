@@ -1,0 +1,154 @@
+"""Everything that crosses a durable boundary, as plain JSON, and is kept in history."""
+
+from datetime import datetime, timedelta
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+Verb = Literal[
+    "TestFailover",
+    "TestFailoverCleanup",
+    "PlannedFailover",
+    "UnplannedFailover",
+    "Commit",
+    "Failback",
+    "ReverseReplicate",
+]
+"""What Site Recovery can be asked to do with a protected item, spelt as in its allowedOperations."""
+
+
+class Message(BaseModel, frozen=True):
+    """An immutable value that travels as plain JSON and is kept in history."""
+
+
+class Document(Message):
+    """What people declare and read: camelCase on the wire, and nothing that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class VaultRef(Message):
+    """A Recovery Services vault."""
+
+    subscription_id: str
+    resource_group: str
+    vault: str
+
+    @classmethod
+    def from_id(cls, arm_id: str) -> Self:
+        """Read the vault out of its own ARM id, or out of that of anything below it, in any casing.
+
+        Raises:
+            ValueError: the id names no vault.
+        """
+        parts = arm_id.strip("/").split("/")
+        named = {key.lower(): value for key, value in zip(parts[::2], parts[1::2], strict=False)}
+        try:
+            return cls(
+                subscription_id=named["subscriptions"], resource_group=named["resourcegroups"], vault=named["vaults"]
+            )
+        except KeyError as missing:
+            raise ValueError(f"not the ARM id of a Recovery Services vault: {arm_id}") from missing
+
+    @property
+    def arm_id(self) -> str:
+        """The vault's ARM id, in the casing of this reference."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.RecoveryServices/vaults/{self.vault}"
+        )
+
+    @property
+    def key(self) -> str:
+        """Equal for equal vaults, however their ids were spelt."""
+        return f"{self.subscription_id}|{self.resource_group}|{self.vault}".lower()
+
+
+class ItemView(Message):
+    """A protected item as the vault lists it, with only what a decision needs.
+
+    Attributes:
+        id: ARM id as the vault spells it; compare without regard to case.
+        vm: The virtual machine's name (friendlyName).
+        scenario: What the item is busy with, "None" when idle.
+        rpo: How far the replica was behind when that was last measured; None when the vault does not say.
+        azure_vm: Name that a failover gives, or gave, to the Azure VM.
+        target_group: ARM id of the resource group that a failover creates the VM in.
+        host_provider: ARM id of the provider (host) that owns the VM now.
+    """
+
+    id: str
+    vm: str
+    protection_state: str
+    active_location: str = "Primary"
+    test_failover_state: str = "None"
+    allowed_operations: tuple[str, ...] = ()
+    scenario: str = "None"
+    replication_health: str = "None"
+    rpo: timedelta | None = None
+    last_recovery_point: datetime | None = None
+    azure_vm: str = ""
+    target_group: str = ""
+    host_provider: str = ""
+    last_test_failover: datetime | None = None
+
+
+class Probe(Document):
+    """How to see from outside that a machine does its work.
+
+    Attributes:
+        port: TCP port that must accept a connection, or that serves `path`.
+        path: For "http": the path that must answer with a status below 400.
+        deadline: How long after its start the machine may take to pass.
+    """
+
+    kind: Literal["tcp", "http"] = "tcp"
+    port: int
+    path: str = "/"
+    deadline: timedelta = timedelta(minutes=10)
+
+
+ItemState = Literal["waiting", "starting", "running", "probing", "settling", "done", "failed", "blocked"]
+"""waiting for its turn; starting: asked, not yet answered; settling: job done, the item's state not there yet;
+blocked: something it depends on failed."""
+
+
+class RunItem(Message):
+    """One VM of a run, and where it stands in the stage that is under way.
+
+    Attributes:
+        vault: Index into the run's vaults.
+        attempt: Counts the verbs sent on purpose in this stage; a new one gets a new request id.
+        job: Name of the ASR job that is watched, empty before there is one.
+        detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
+        steps: What this run did to it, oldest first.
+    """
+
+    vm: str
+    id: str
+    vault: int = 0
+    after: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    state: ItemState = "waiting"
+    attempt: int = 1
+    job: str = ""
+    since: datetime | None = None
+    not_before: datetime | None = None
+    azure_vm: str = ""
+    target_group: str = ""
+    address: str = ""
+    detail: str = ""
+    steps: tuple["ItemStep", ...] = ()
+
+
+class ItemStep(Message):
+    """One verb on one VM, as it went."""
+
+    verb: Verb
+    job: str
+    outcome: Literal["succeeded", "failed"]
+    began: datetime | None = None
+    ended: datetime | None = None
+    probed: datetime | None = None
+    note: str = ""
