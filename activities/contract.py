@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from shared.messages import ItemView, Message, Probe, VaultRef, Verb
+from shared.messages import ExtensionView, ItemView, Message, NodeView, Probe, ProviderView, VaultRef, Verb
 
 
 class Activity[Ask: Message, Answer: Message](NamedTuple):
@@ -152,15 +152,6 @@ class ReadProviders(Message):
     fabric: str = ""
 
 
-class ProviderView(Message):
-    """A host as the vault knows it."""
-
-    id: str
-    host: str
-    connected: bool
-    heartbeat: datetime | None = None
-
-
 class ProvidersRead(Message):
     """Hosts of a Hyper-V site.
 
@@ -222,37 +213,6 @@ class ReadNodes(Message):
 
     cluster_id: str = ""
     machine_id: str = ""
-
-
-class ExtensionView(Message):
-    """The ASR extension of one node.
-
-    Attributes:
-        message: What the handler said last, error text and all; never settings that are protected.
-        settings: Its public settings, as strings.
-    """
-
-    id: str
-    name: str
-    provisioning_state: str
-    code: str = ""
-    message: str = ""
-    version: str = ""
-    location: str = ""
-    enable_automatic_upgrade: bool = True
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class NodeView(Message):
-    """An Arc machine that is a node of a cluster."""
-
-    id: str
-    name: str
-    cluster_id: str
-    status: str
-    agent_version: str = ""
-    location: str = ""
-    extension: ExtensionView | None = None
 
 
 class NodesRead(Message):

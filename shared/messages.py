@@ -1,9 +1,9 @@
 """Everything that crosses a durable boundary, as plain JSON, and is kept in history."""
 
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 Verb = Literal[
@@ -92,6 +92,46 @@ class ItemView(Message):
     target_group: str = ""
     host_provider: str = ""
     last_test_failover: datetime | None = None
+
+
+class ProviderView(Message):
+    """A host as the vault knows it."""
+
+    id: str
+    host: str
+    connected: bool
+    heartbeat: datetime | None = None
+
+
+class ExtensionView(Message):
+    """The ASR extension of one node.
+
+    Attributes:
+        message: What the handler said last, error text and all; never settings that are protected.
+        settings: Its public settings, as strings.
+    """
+
+    id: str
+    name: str
+    provisioning_state: str
+    code: str = ""
+    message: str = ""
+    version: str = ""
+    location: str = ""
+    enable_automatic_upgrade: bool = True
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class NodeView(Message):
+    """An Arc machine that is a node of a cluster."""
+
+    id: str
+    name: str
+    cluster_id: str
+    status: str
+    agent_version: str = ""
+    location: str = ""
+    extension: ExtensionView | None = None
 
 
 class Probe(Document):
