@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from shared.messages import ExtensionView, ItemView, Message, NodeView, Probe, ProviderView, VaultRef, Verb
+from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
 
 
 class Activity[Ask: Message, Answer: Message](NamedTuple):
@@ -76,21 +77,6 @@ class StartVerbs(Message):
     data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
 
 
-class StartAnswer(Message):
-    """What became of one start.
-
-    Attributes:
-        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
-            occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
-    """
-
-    vm: str
-    outcome: Literal["started", "refused", "busy", "unanswered"]
-    job: str = ""
-    code: str = ""
-    detail: str = ""
-
-
 class StartsMade(Message):
     """One answer for each start asked for.
 
@@ -113,26 +99,6 @@ class WatchJobs(Message):
     vault: VaultRef
     jobs: tuple[str, ...]
     since: datetime
-
-
-class JobEnd(Message):
-    """A job that needs no more watching.
-
-    Attributes:
-        outcome: "succeeded" may carry warnings; "suspended" waits for a person or for the end of a test.
-        code: Of the first error, as ASR numbers it, empty without one.
-        azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
-    """
-
-    job: str
-    outcome: Literal["succeeded", "failed", "suspended"]
-    state: str
-    code: str = ""
-    detail: str = ""
-    warnings: tuple[str, ...] = ()
-    azure_vm: str = ""
-    began: datetime | None = None
-    ended: datetime | None = None
 
 
 class JobsSeen(Message):
@@ -184,15 +150,6 @@ class ProbeBatch(Message):
     """Try the probes of these machines once, at the same time."""
 
     targets: tuple[ProbeTarget, ...] = Field(max_length=50)
-
-
-class ProbeAnswer(Message):
-    """What a machine's probes said this once."""
-
-    vm: str
-    passed: bool
-    address: str = ""
-    detail: str = ""
 
 
 class ProbesTried(Message):

@@ -1,0 +1,50 @@
+"""What came of the things that a run did: starts, jobs, probes."""
+
+from datetime import datetime
+from typing import Literal
+
+from shared.messages import Message
+
+
+class StartAnswer(Message):
+    """What became of one start.
+
+    Attributes:
+        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
+            occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
+    """
+
+    vm: str
+    outcome: Literal["started", "refused", "busy", "unanswered"]
+    job: str = ""
+    code: str = ""
+    detail: str = ""
+
+
+class JobEnd(Message):
+    """A job that needs no more watching.
+
+    Attributes:
+        outcome: "succeeded" may carry warnings; "suspended" waits for a person or for the end of a test.
+        code: Of the first error, as ASR numbers it, empty without one.
+        azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
+    """
+
+    job: str
+    outcome: Literal["succeeded", "failed", "suspended"]
+    state: str
+    code: str = ""
+    detail: str = ""
+    warnings: tuple[str, ...] = ()
+    azure_vm: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+
+
+class ProbeAnswer(Message):
+    """What a machine's probes said this once."""
+
+    vm: str
+    passed: bool
+    address: str = ""
+    detail: str = ""
