@@ -1,0 +1,191 @@
+"""The HTTP server: what every request meets before and after its provider's handler."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl, urlencode
+
+from aiohttp import web
+
+from lab.azure import control, identity, providers
+from lab.azure.answers import Answer, ArmError, bad_request
+from lab.azure.effects import Lost, after_work, before_work
+from lab.azure.lab import Lab
+from lab.azure.routing import Ask, Route, Router
+
+log = logging.getLogger(__name__)
+
+LONGEST_STEP = 0.05
+"""Real seconds between two looks at the agenda."""
+
+type Outside = Callable[["Server", web.BaseRequest, bytes], Awaitable[Answer]]
+
+
+class Server:
+    """Serves a lab on 127.0.0.1; `port` 0 asks the system for one."""
+
+    def __init__(self, lab: Lab, port: int = 0) -> None:
+        self.lab, self.port = lab, port
+        self.router = Router(providers.PROVIDERS)
+        self.requests = 0
+        self._runner: web.ServerRunner | None = None
+        self._stepping: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Listen, and run the agenda; gives the base URL."""
+        providers.install(self.lab)
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self.lab.place.base = f"http://127.0.0.1:{self.port}"
+        self._stepping = asyncio.create_task(self._step_for_ever())
+        return self.lab.place.base
+
+    async def stop(self) -> None:
+        """Finish what is being answered, and let go of the port and the state."""
+        if self._stepping:
+            self._stepping.cancel()
+            await asyncio.wait([self._stepping])
+        if self._runner:
+            await self._runner.cleanup()
+        self.lab.store.close()
+
+    async def _step_for_ever(self) -> None:
+        while True:
+            self.step()
+            due = self.lab.agenda.next_due()
+            wait = self.lab.clock.real_seconds(due) if due else LONGEST_STEP
+            await asyncio.sleep(min(max(wait, 0.001), LONGEST_STEP))
+
+    def step(self) -> None:
+        """Do what is due; a handler that fails is told in the log and does not stop the clock."""
+        try:
+            self.lab.run_due()
+        except Exception:  # a wrong handler must not silence all the others
+            log.exception("something due failed")
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.requests += 1
+        raw = await request.read()
+        try:
+            answer = await self._answer(request, raw)
+        except ArmError as refusal:
+            answer = refusal.answer()
+        except Lost:
+            if request.transport:
+                request.transport.abort()
+            answer = Answer(503)
+        except Exception as failure:
+            log.exception("%s %s failed", request.method, request.path_qs)
+            answer = ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").answer()
+        self.lab.store.commit()
+        return _response(answer)
+
+    async def _answer(self, request: web.BaseRequest, raw: bytes) -> Answer:
+        path = request.path.lower()
+        if path.startswith("/lab/"):
+            return await control.handle(self, request, raw)
+        if path == "/msi/token":
+            return identity.managed_identity(dict(request.query), _lowered(request))
+        if path.endswith("/oauth2/v2.0/token") and request.method == "POST":
+            return identity.client_credentials(raw.decode())
+        if path.startswith("/eventgrid/"):
+            return await control.receive_events(self, request, raw)
+        return await self._arm(request, raw)
+
+    async def _arm(self, request: web.BaseRequest, raw: bytes) -> Answer:
+        self.step()
+        ask = self._ask(request, raw)
+        common = {"x-ms-request-id": ask.request_id, "x-ms-correlation-request-id": ask.correlation_id}
+        common["x-ms-routing-request-id"] = f"WESTEUROPE:{ask.at:%Y%m%dT%H%M%SZ}:{ask.request_id}"
+        if ask.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+            common["x-ms-client-request-id"] = ask.client_request_id
+        try:
+            answer = await self._admitted(ask, raw, common)
+        except ArmError as refusal:
+            answer = refusal.answer()
+        self.lab.ledger.count(ask.verb or ask.method, answer.status)
+        return Answer(answer.status, answer.body, common | answer.headers)
+
+    async def _admitted(self, ask: Ask, raw: bytes, headers: dict[str, str]) -> Answer:
+        """Authentication, the route, its api-version, the buckets, the body: in the order in which ARM refuses."""
+        audiences = (*identity.ARM_AUDIENCES, self.lab.place.base)
+        ask.principal = identity.principal_of(ask.headers.get("authorization", ""), audiences)
+        route, ask.params = self.router.find(ask.method, ask.path)
+        ask.verb = route.verb
+        route.provider.require_version(ask.query.get("api-version"), _type(route))
+        headers |= self.lab.throttle.admit(ask)
+        ask.body = _parsed(raw)
+        _describe(self.lab, ask, route)
+        return await self._worked(ask, route)
+
+    async def _worked(self, ask: Ask, route: Route) -> Answer:
+        effects = self.lab.faults.call_effects(ask)
+        if (instead := await before_work(self.lab, effects)) is not None:
+            return instead
+        ask.at = self.lab.now()
+        answer = route.handler(self.lab, ask)
+        if ask.mutating and answer.status < 400:
+            self.lab.ledger.add(ask, answer.status)
+            self.lab.store.commit()
+        return after_work(answer, effects)
+
+    def _ask(self, request: web.BaseRequest, raw: bytes) -> Ask:
+        headers = _lowered(request)
+        return Ask(
+            method=request.method,
+            path=request.rel_url.raw_path.rstrip("/"),
+            query={name.lower(): value for name, value in parse_qsl(request.rel_url.raw_query_string, True)},
+            headers=headers,
+            body=raw,
+            base=f"http://{headers.get('host', '')}",
+            at=self.lab.now(),
+            request_id=self.lab.fixed_id("request", str(time.time_ns()), str(self.requests)),
+            correlation_id=headers.get("x-ms-correlation-request-id")
+            or self.lab.fixed_id("correlation", str(time.time_ns()), str(self.requests)),
+        )
+
+
+def _describe(lab: Lab, ask: Ask, route: Route) -> None:
+    ask.item = list(ask.params.values())[-1] if ask.params else ""
+    if route.provider.describe:
+        ask.verb, ask.item = route.provider.describe(lab, ask)
+
+
+def _lowered(request: web.BaseRequest) -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+def _parsed(raw: bytes) -> object:
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        message = f"The request content was invalid and could not be deserialized: '{error}'."
+        raise bad_request("InvalidRequestContent", message) from error
+
+
+def _type(route: Route) -> str:
+    kinds = [segment for segment in route.template.split("/") if segment and not segment.startswith("{")]
+    return "/".join(kinds[-1:])
+
+
+def _response(answer: Answer) -> web.Response:
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=answer.headers)
+    if isinstance(answer.body, str):
+        return web.Response(status=answer.status, headers=answer.headers, text=answer.body)
+    body = json.dumps(answer.body, separators=(",", ":")).encode()
+    return web.Response(
+        status=answer.status, headers=answer.headers | {"Content-Type": "application/json; charset=utf-8"}, body=body
+    )
+
+
+def link(base: str, path: str, **query: str) -> str:
+    """An absolute link with a query."""
+    return f"{base}{path}?{urlencode(query)}"
