@@ -1,0 +1,40 @@
+# Each target makes what it needs: .venv comes from the lock file, once.
+.DEFAULT_GOAL := help
+.PHONY: help run lab test check bench clean lint lock venv
+
+SCENARIO ?= default
+PY := .venv/bin/python
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
+
+run: venv ## Tell the whole story on a simulated Azure: SCENARIO=default SPEED=150
+	$(PY) -m lab story --scenario $(SCENARIO) $(if $(SPEED),--speed $(SPEED))
+
+lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071, until Ctrl-C
+	exec $(PY) -m lab up
+
+test: venv ## Run the tests
+	$(PY) -m pytest -n 2
+
+check: lint test ## Everything that must hold before a commit: format, lint, types, imports, locks, tests
+
+bench: venv ## Print the table of figures and write bench/results.json
+	$(PY) -m bench
+
+clean: ## Remove what the other targets left, but not .venv
+	rm -rf .lab .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist bench/results.json
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+lint: venv
+	$(PY) tools/lock.py --check
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock: venv
+	$(PY) tools/lock.py
+
+venv:
+	@sh tools/venv.sh

@@ -1,0 +1,1 @@
+"""Tools of the repository: finding Python, making .venv, keeping the locks."""
