@@ -1,0 +1,115 @@
+"""A run of a verb on a plan: its stages, its limits and where it stands."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.messages import Message, RunItem, VaultRef, Verb
+
+
+class Stage(Message):
+    """One verb for all items of a run that take part in it.
+
+    Attributes:
+        ordered: An item waits until those that it depends on are done.
+        probed: The machine must pass its probes before what depends on it starts.
+        settles: The item's own state must prove the verb's end; the job's word alone is not enough.
+        after: Who takes part: all; those that the run's earlier stages left well; or those that an earlier stage
+            touched, however it went.
+        unless_failed: The stage is left out when anything in the run has failed.
+    """
+
+    verb: Verb
+    ordered: bool = True
+    probed: bool = False
+    settles: bool = False
+    after: Literal["all", "well", "touched"] = "all"
+    unless_failed: bool = False
+
+
+class Limits(Message):
+    """How much at once, and how long.
+
+    Attributes:
+        patience: For one ASR job, and for a busy item to become free.
+        settling: For an item's state to follow its job.
+        max_starts: Verbs sent in one tick.
+        max_attempts: Verbs sent on purpose for one item in one stage: a further one only after 532.
+        stop_on_failure: Nothing new starts in an ordered stage once anything failed.
+    """
+
+    patience: timedelta = timedelta(hours=2)
+    settling: timedelta = timedelta(minutes=30)
+    max_starts: int = 50
+    max_attempts: int = 5
+    stop_on_failure: bool = True
+
+
+class Run(Message):
+    """A run under way: all that the next tick needs, and nothing else.
+
+    Attributes:
+        operation: Id of the root instance; request ids are made of it.
+        began: Start of the run; no job of it is older.
+        stage_began: Start of the stage under way.
+        failures: What went wrong, oldest first, each with its VM and verb.
+        retry_until: While a vault throttles us: no verb is sent before.
+    """
+
+    operation: str
+    stages: tuple[Stage, ...]
+    vaults: tuple[VaultRef, ...]
+    items: tuple[RunItem, ...]
+    limits: Limits = Limits()
+    network_id: str = ""
+    shut_down_source: bool = True
+    data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
+    began: datetime
+    stage: int = 0
+    stage_began: datetime
+    failures: tuple[str, ...] = ()
+    retry_until: datetime | None = None
+
+    @property
+    def current(self) -> Stage | None:
+        """The stage under way, None when all are over."""
+        return self.stages[self.stage] if self.stage < len(self.stages) else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything in the run failed or could not be done."""
+        return any(item.state in {"failed", "blocked"} for item in self.items) or bool(self.failures)
+
+
+def touched(item: RunItem) -> bool:
+    """Whether this run has sent a verb to the item, answered or not."""
+    return bool(item.steps) or item.job != "" or item.since is not None
+
+
+def _takes_part(stage: Stage, item: RunItem) -> bool:
+    if stage.after == "touched":
+        return touched(item)
+    return stage.after == "all" or item.state == "done"
+
+
+def enter(run: Run, now: datetime) -> Run:
+    """Begin the stage under way: those who take part wait for their turn, the others stay as they were."""
+    stage = run.current
+    if stage is None:
+        return run
+    items = tuple(_afresh(stage, item) if _takes_part(stage, item) else item for item in run.items)
+    return run.model_copy(update={"items": items, "stage_began": now})
+
+
+def _afresh(stage: Stage, item: RunItem) -> RunItem:
+    state = "done" if stage.verb in item.skip else "waiting"
+    fresh = {"state": state, "attempt": 1, "job": "", "since": None, "not_before": None, "detail": ""}
+    return item.model_copy(update=fresh)
+
+
+def leave(run: Run, now: datetime) -> Run:
+    """Go on to the next stage that has to run, keeping what went wrong in this one."""
+    wrong = (f"{item.vm}: {item.detail}" for item in run.items if item.state in {"failed", "blocked"})
+    run = run.model_copy(update={"failures": tuple(dict.fromkeys((*run.failures, *wrong))), "stage": run.stage + 1})
+    while run.current and run.current.unless_failed and run.failed:
+        run = run.model_copy(update={"stage": run.stage + 1})
+    return enter(run, now)

@@ -1,0 +1,265 @@
+"""What a run does next: a pure function of where it stands and what time it is."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from shared.messages import ItemStep, ItemView, Message, RunItem
+from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.runs import Limits, Run, Stage
+
+BUSY = "532"
+"""ASR's code for "another operation is in progress": the verb was taken and its job failed."""
+
+BREATH = timedelta(seconds=5)
+"""Between two batches: 50 starts at 10 writes a second, which is what Azure Resource Manager refills."""
+SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
+OPEN = frozenset({"starting", "running", "probing", "settling"})
+
+
+class Tick(Message):
+    """What to do now.
+
+    Attributes:
+        starts: By index of the vault: VMs whose verb is to be sent, or whose answer was lost and is to be looked for.
+        watch: By index of the vault: jobs to look for.
+        probe: VMs to probe once.
+        settle: By index of the vault: VMs whose state is to be read.
+        wake: How long to wait after doing it.
+        over: Nothing is open in this stage and nothing can start any more.
+    """
+
+    starts: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    watch: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    probe: tuple[str, ...] = ()
+    settle: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    wake: timedelta = LATER
+    over: bool = False
+
+
+def plan_tick(run: Run, now: datetime) -> Tick:
+    """Say what to start, watch, probe and read now, and when to look again."""
+    stage = run.stages[run.stage]
+    starts = _startable(run, stage, now)
+    is_open = any(item.state in OPEN or item.state == "waiting" for item in run.items)
+    return Tick(
+        starts=_by_vault(starts, lambda item: item.vm),
+        watch=_by_vault((i for i in run.items if i.state == "running"), lambda item: item.job),
+        probe=tuple(item.vm for item in run.items if item.state == "probing"),
+        settle=_by_vault((i for i in run.items if i.state == "settling"), lambda item: item.vm),
+        wake=_wake(run, now),
+        over=not is_open,
+    )
+
+
+def pause(run: Run, sent: int, now: datetime) -> timedelta:
+    """How long to wait before the next tick.
+
+    Args:
+        sent: Verbs sent in this tick: after some, what has become startable meanwhile waits for the write budget.
+    """
+    tick = plan_tick(run, now)
+    if tick.over or (tick.starts and not sent):
+        return timedelta(0)
+    return BREATH if tick.starts else tick.wake
+
+
+def _startable(run: Run, stage: Stage, now: datetime) -> list[RunItem]:
+    if run.retry_until and now < run.retry_until:
+        return []
+    done = {item.vm for item in run.items if item.state == "done"} | _outside(run, stage)
+    ready = [item for item in run.items if _may_start(item, stage, done, now)]
+    return ready[: run.limits.max_starts]
+
+
+def _outside(run: Run, stage: Stage) -> set[str]:
+    """Names that an order mentions but that this run does not have: nothing to wait for."""
+    names = {item.vm for item in run.items}
+    return {name for item in run.items for name in item.after if name not in names} if stage.ordered else set()
+
+
+def _may_start(item: RunItem, stage: Stage, done: set[str], now: datetime) -> bool:
+    if item.state not in {"waiting", "starting"} or (item.not_before and now < item.not_before):
+        return False
+    return item.state == "starting" or not stage.ordered or all(name in done for name in item.after)
+
+
+def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, list[str]] = {}
+    for item in items:
+        found.setdefault(item.vault, []).append(name(item))
+    return {vault: tuple(names) for vault, names in found.items()}
+
+
+def _wake(run: Run, now: datetime) -> timedelta:
+    """Look soon while something is fresh or about to be; else at the pace that the service asks for."""
+    fresh = any(
+        item.state in {"probing", "settling", "starting"}
+        or (item.state == "running" and item.since is not None and now - item.since < LATER)
+        for item in run.items
+    )
+    return SOON if fresh else LATER
+
+
+# --- what came back ----------------------------------------------------------------------------------------------
+
+
+def _revise(run: Run, changed: Mapping[str, RunItem]) -> Run:
+    return run.model_copy(update={"items": tuple(changed.get(item.vm, item) for item in run.items)})
+
+
+def asked(run: Run, vms: Iterable[str], now: datetime) -> Run:
+    """Note that a verb is about to be sent: whatever is answered, from here on something may have begun."""
+    names = set(vms)
+    going = {"state": "starting", "not_before": None}
+    changed = {
+        item.vm: item.model_copy(update={**going, "since": item.since or now}) for item in run.items if item.vm in names
+    }
+    return _revise(run, changed)
+
+
+def unanswered(run: Run, vms: Iterable[str], detail: str, now: datetime) -> Run:
+    """Take in that a whole batch got no answer: the same ask will find out what became of it."""
+    return started(run, [StartAnswer(vm=vm, outcome="unanswered", detail=detail) for vm in vms], now)
+
+
+def started(run: Run, answers: Iterable[StartAnswer], now: datetime, throttled: timedelta = timedelta(0)) -> Run:
+    """Take in what became of the starts; a vault that throttles holds back all further ones for a while."""
+    known = {item.vm: item for item in run.items}
+    stage = run.stages[run.stage]
+    changed = {a.vm: _after_start(known[a.vm], a, stage, run.limits, now) for a in answers if a.vm in known}
+    run = _revise(run, changed)
+    return run.model_copy(update={"retry_until": now + throttled}) if throttled else run
+
+
+def _after_start(item: RunItem, answer: StartAnswer, stage: Stage, limits: Limits, now: datetime) -> RunItem:
+    since = item.since or now
+    if answer.outcome == "started":
+        return item.model_copy(update={"state": "running", "job": answer.job, "since": now, "detail": ""})
+    if answer.outcome == "refused" and stage.verb == "TestFailoverCleanup":  # perhaps there is nothing to clean up
+        return item.model_copy(update={"state": "settling", "since": now, "detail": answer.detail})
+    if answer.outcome == "refused":
+        return _fail(item, stage, f"{answer.code}: {answer.detail}")
+    if now - since > limits.patience:
+        return _fail(item, stage, f"no start within {limits.patience}: {answer.detail or answer.outcome}")
+    state = "starting" if answer.outcome == "unanswered" else "waiting"
+    wait = {"state": state, "since": since, "not_before": now + LATER, "detail": answer.detail}
+    return item.model_copy(update=wait)
+
+
+def _fail(item: RunItem, stage: Stage, detail: str) -> RunItem:
+    return item.model_copy(update={"state": "failed", "detail": f"{stage.verb}: {detail}"})
+
+
+def jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
+    """Take in the jobs that ended, and give up on those that outlast all patience."""
+    stage, by_job = run.stages[run.stage], {end.job: end for end in ends}
+    changed = {}
+    for item in run.items:
+        if item.state != "running":
+            continue
+        if end := by_job.get(item.job):
+            changed[item.vm] = _after_job(item, end, stage, run.limits, now)
+        elif item.since and now - item.since > run.limits.patience:
+            changed[item.vm] = _fail(item, stage, f"job {item.job} still runs after {run.limits.patience}")
+    return _revise(run, changed)
+
+
+def _after_job(item: RunItem, end: JobEnd, stage: Stage, limits: Limits, now: datetime) -> RunItem:
+    if end.outcome == "suspended" and stage.verb != "TestFailover":
+        return item.model_copy(update={"detail": end.detail or "the job is suspended and waits for a person"})
+    if end.outcome == "failed":
+        return _after_failure(item, end, stage, limits, now)
+    step = _step(stage, end, "succeeded", "; ".join(end.warnings))
+    update = {
+        "state": _next_state(item, stage, "running"),
+        "since": now,
+        "azure_vm": end.azure_vm or item.azure_vm,
+        "address": "",
+        "detail": "; ".join(end.warnings),
+        "steps": (*item.steps, step),
+    }
+    return item.model_copy(update=update)
+
+
+def _after_failure(item: RunItem, end: JobEnd, stage: Stage, limits: Limits, now: datetime) -> RunItem:
+    said = f"{end.code}: {end.detail}" if end.code else end.detail or end.state
+    if end.code == BUSY and item.attempt < limits.max_attempts:
+        again = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "not_before": now + LATER, "detail": said}
+        return item.model_copy(update=again)
+    return _fail(item, stage, said).model_copy(update={"steps": (*item.steps, _step(stage, end, "failed", said))})
+
+
+def _step(stage: Stage, end: JobEnd, outcome: str, note: str) -> ItemStep:
+    facts = {"verb": stage.verb, "job": end.job, "outcome": outcome, "began": end.began, "ended": end.ended}
+    return ItemStep.model_validate({**facts, "note": note})
+
+
+def _next_state(item: RunItem, stage: Stage, now_in: str) -> str:
+    rest = {"running": ("probing", "settling"), "probing": ("settling",), "settling": ()}[now_in]
+    if "probing" in rest and stage.probed and item.probes:
+        return "probing"
+    return "settling" if "settling" in rest and stage.settles else "done"
+
+
+def probes_tried(run: Run, answers: Iterable[ProbeAnswer], now: datetime) -> Run:
+    """Take in what the probes said; a machine that stays silent past its deadline has failed."""
+    stage, known = run.stages[run.stage], {item.vm: item for item in run.items if item.state == "probing"}
+    changed = {a.vm: _after_probe(known[a.vm], a, stage, now) for a in answers if a.vm in known}
+    return _revise(run, changed)
+
+
+def _after_probe(item: RunItem, answer: ProbeAnswer, stage: Stage, now: datetime) -> RunItem:
+    if answer.passed:
+        steps = (*item.steps[:-1], item.steps[-1].model_copy(update={"probed": now}))
+        state = _next_state(item, stage, "probing")
+        return item.model_copy(update={"state": state, "since": now, "address": answer.address, "steps": steps})
+    deadline = max(probe.deadline for probe in item.probes)
+    if item.since and now - item.since > deadline:
+        return _fail(item, stage, f"probe failed for {deadline}: {answer.detail}")
+    return item.model_copy(update={"address": answer.address, "detail": answer.detail})
+
+
+def items_read(run: Run, views: Iterable[ItemView], proves: Callable[[ItemView], bool], now: datetime) -> Run:
+    """Take in the items' own states; one that never shows what its job promised has failed."""
+    stage, by_id = run.stages[run.stage], {view.id.lower(): view for view in views}
+    changed = {}
+    for item in run.items:
+        if item.state != "settling":
+            continue
+        view = by_id.get(item.id.lower())
+        if view and proves(view):
+            changed[item.vm] = item.model_copy(update={"state": "done", "azure_vm": view.azure_vm or item.azure_vm})
+        elif item.since and now - item.since > run.limits.settling:
+            changed[item.vm] = _fail(item, stage, f"the job succeeded, but the item is still {_as_seen(view)}")
+    return _revise(run, changed)
+
+
+def _as_seen(view: ItemView | None) -> str:
+    return f"{view.protection_state}, test failover {view.test_failover_state}" if view else "missing from the vault"
+
+
+def block(run: Run) -> Run:
+    """Mark what can no longer start: it depends on something that failed, or the plan stops at a failure."""
+    stage = run.stages[run.stage]
+    if not stage.ordered:
+        return run
+    culprits = {item.vm: item.vm for item in run.items if item.state in {"failed", "blocked"}}
+    changed: dict[str, RunItem] = {}
+    grew = bool(culprits)
+    while grew:
+        grew = False
+        for item in run.items:
+            if item.state == "waiting" and item.vm not in changed and (reason := _reason(item, culprits, run.limits)):
+                changed[item.vm] = item.model_copy(update={"state": "blocked", "detail": reason})
+                culprits[item.vm] = item.vm
+                grew = True
+    return _revise(run, changed)
+
+
+def _reason(item: RunItem, culprits: Mapping[str, str], limits: Limits) -> str:
+    if depended := [name for name in item.after if name in culprits]:
+        return f"waits for {depended[0]}, which did not come up"
+    first = next(iter(culprits))
+    return f"not started: {first} failed and the plan stops at a failure" if limits.stop_on_failure else ""

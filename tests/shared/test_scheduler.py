@@ -1,0 +1,232 @@
+"""The scheduler, run against random graphs and an unreliable vault, in virtual time."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import scheduler
+from shared.messages import ItemView, Probe, RunItem, VaultRef
+from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.runs import Limits, Run, Stage, enter, leave
+
+T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
+VAULT = VaultRef(subscription_id="s", resource_group="rg", vault="v")
+MOVE = Stage(verb="PlannedFailover", probed=True, settles=True)
+COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
+
+
+def run_of(*items: RunItem, stages: tuple[Stage, ...] = (MOVE,), limits: Limits | None = None) -> Run:
+    limits = limits or Limits()
+    run = Run(operation="op-1", stages=stages, vaults=(VAULT,), items=items, limits=limits, began=T0, stage_began=T0)
+    return enter(run, T0)
+
+
+def item(vm: str, *after: str, probes: tuple[Probe, ...] = ()) -> RunItem:
+    return RunItem(vm=vm, id=f"/items/{vm}", after=after, probes=probes)
+
+
+def started(vm: str) -> StartAnswer:
+    return StartAnswer(vm=vm, outcome="started", job=f"job-{vm}")
+
+
+def succeeded(vm: str) -> JobEnd:
+    return JobEnd(job=f"job-{vm}", outcome="succeeded", state="Succeeded")
+
+
+def state_of(run: Run, vm: str) -> str:
+    return next(i.state for i in run.items if i.vm == vm)
+
+
+def test_what_depends_on_nothing_starts_at_once() -> None:
+    tick = scheduler.plan_tick(run_of(item("sql"), item("app", "sql"), item("dc")), T0)
+    assert tick.starts == {0: ("sql", "dc")}
+
+
+def test_a_machine_waits_until_what_it_depends_on_passes_its_probes() -> None:
+    run = run_of(
+        item("sql", probes=(Probe(port=1433),)), item("app", "sql"), stages=(Stage(verb="TestFailover", probed=True),)
+    )
+    run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [succeeded("sql")], T0)
+    assert state_of(run, "sql") == "probing"
+    assert not scheduler.plan_tick(run, T0).starts
+    run = scheduler.probes_tried(run, [ProbeAnswer(vm="sql", passed=True, address="10.0.0.4")], T0)
+    assert scheduler.plan_tick(run, T0).starts == {0: ("app",)}
+    assert run.items[0].steps[-1].probed == T0
+
+
+def test_a_job_alone_proves_nothing_where_the_item_must_settle() -> None:
+    run = run_of(item("sql"))
+    run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [succeeded("sql")], T0)
+    assert scheduler.plan_tick(run, T0).settle == {0: ("sql",)}
+    view = ItemView(id="/ITEMS/sql", vm="sql", protection_state="PlannedFailoverCommitRequired")
+    late = T0 + Limits().settling + timedelta(seconds=1)
+    assert state_of(scheduler.items_read(run, [view], lambda _: False, T0), "sql") == "settling"
+    assert state_of(scheduler.items_read(run, [view], lambda _: False, late), "sql") == "failed"
+    assert state_of(scheduler.items_read(run, [view], lambda _: True, late), "sql") == "done"
+
+
+def test_a_lost_answer_is_looked_for_with_the_same_attempt() -> None:
+    run = scheduler.asked(run_of(item("sql")), ["sql"], T0)
+    run = scheduler.unanswered(run, ["sql"], "503", T0)
+    assert not scheduler.plan_tick(run, T0).starts
+    later = T0 + scheduler.LATER
+    assert scheduler.plan_tick(run, later).starts == {0: ("sql",)}
+    assert run.items[0].attempt == 1
+
+
+def test_a_busy_item_gets_a_new_attempt_only_after_its_job_failed_with_532() -> None:
+    run = scheduler.started(run_of(item("sql")), [started("sql")], T0)
+    busy = JobEnd(job="job-sql", outcome="failed", state="Failed", code="532", detail="another operation")
+    run = scheduler.jobs_ended(run, [busy], T0)
+    assert (state_of(run, "sql"), run.items[0].attempt) == ("waiting", 2)
+    for _ in range(Limits().max_attempts):
+        run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [busy], T0)
+    assert state_of(run, "sql") == "failed"
+
+
+def test_a_refused_verb_fails_with_azures_own_words() -> None:
+    refused = StartAnswer(vm="sql", outcome="refused", code="not-allowed", detail="sql is not Protected")
+    run = scheduler.started(run_of(item("sql")), [refused], T0)
+    assert run.items[0].detail == "PlannedFailover: not-allowed: sql is not Protected"
+
+
+def test_a_job_that_outlasts_all_patience_fails_its_item() -> None:
+    run = scheduler.started(run_of(item("sql")), [started("sql")], T0)
+    late = T0 + Limits().patience + timedelta(seconds=1)
+    assert state_of(scheduler.jobs_ended(run, [], late), "sql") == "failed"
+
+
+def test_a_throttled_vault_holds_back_all_further_starts() -> None:
+    run = scheduler.started(run_of(item("sql"), item("dc")), [started("sql")], T0, timedelta(seconds=17))
+    assert not scheduler.plan_tick(run, T0 + timedelta(seconds=16)).starts
+    assert scheduler.plan_tick(run, T0 + timedelta(seconds=17)).starts == {0: ("dc",)}
+
+
+@pytest.mark.parametrize(("stops", "expected"), [(True, "blocked"), (False, "waiting")])
+def test_the_plan_decides_what_a_failure_stops(stops: bool, expected: str) -> None:
+    run = run_of(item("sql"), item("app", "sql"), item("dc"), limits=Limits(stop_on_failure=stops))
+    refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
+    run = scheduler.block(scheduler.started(run, [refused], T0))
+    assert state_of(run, "app") == "blocked"
+    assert state_of(run, "dc") == expected
+
+
+def test_a_suspended_test_failover_is_up_and_any_other_suspended_job_waits_for_a_person() -> None:
+    suspended = JobEnd(job="job-sql", outcome="suspended", state="Suspended")
+    rehearsal = run_of(item("sql"), stages=(Stage(verb="TestFailover"),))
+    rehearsal = scheduler.jobs_ended(scheduler.started(rehearsal, [started("sql")], T0), [suspended], T0)
+    assert state_of(rehearsal, "sql") == "done"
+    move = scheduler.jobs_ended(scheduler.started(run_of(item("sql")), [started("sql")], T0), [suspended], T0)
+    assert state_of(move, "sql") == "running"
+    assert "waits for a person" in move.items[0].detail
+
+
+def test_nothing_is_committed_once_anything_failed() -> None:
+    run = run_of(item("sql"), item("dc"), stages=(MOVE, COMMIT))
+    refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
+    run = leave(scheduler.started(run, [refused], T0), T0)
+    assert run.current is None
+    assert run.failures == ("sql: PlannedFailover: x: y",)
+
+
+def test_cleanup_takes_in_all_that_the_rehearsal_touched_and_nothing_else() -> None:
+    cleanup = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="touched")
+    run = run_of(item("sql"), item("app", "sql"), stages=(Stage(verb="TestFailover"), cleanup))
+    run = scheduler.asked(run, ["sql"], T0)
+    failed = JobEnd(job="job-sql", outcome="failed", state="Failed", code="539", detail="provider")
+    run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [failed], T0)
+    run = leave(scheduler.block(run), T0)
+    assert (state_of(run, "sql"), state_of(run, "app")) == ("waiting", "blocked")
+
+
+def test_a_cleanup_with_nothing_to_clean_up_is_judged_by_the_items_state() -> None:
+    run = run_of(item("sql"), stages=(Stage(verb="TestFailoverCleanup", ordered=False, settles=True),))
+    refused = StartAnswer(vm="sql", outcome="refused", code="not-allowed", detail="no test failover is pending")
+    assert state_of(scheduler.started(run, [refused], T0), "sql") == "settling"
+
+
+# --- properties --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Vault:
+    """An unreliable vault: loses answers, is busy, fails jobs; remembers what it was asked."""
+
+    chance: random.Random
+    trouble: float
+    sent: list[tuple[str, int]] = field(default_factory=list)
+    jobs: dict[str, tuple[str, datetime, bool]] = field(default_factory=dict)
+    up: set[str] = field(default_factory=set)
+
+    def start(self, vm: str, attempt: int, at: datetime) -> StartAnswer:
+        job = f"{vm}#{attempt}"
+        if job not in self.jobs:
+            if self.chance.random() < self.trouble:
+                return StartAnswer(vm=vm, outcome=self.chance.choice(("busy", "unanswered")))
+            self.sent.append((vm, attempt))
+            fails = self.chance.random() < self.trouble
+            self.jobs[job] = (vm, at + timedelta(minutes=self.chance.randint(1, 20)), fails)
+            if self.chance.random() < self.trouble:
+                return StartAnswer(vm=vm, outcome="unanswered")
+        return StartAnswer(vm=vm, outcome="started", job=job)
+
+    def ended(self, jobs: tuple[str, ...], at: datetime) -> list[JobEnd]:
+        return [self._end(job) for job in jobs if self.jobs[job][1] <= at]
+
+    def _end(self, job: str) -> JobEnd:
+        vm, _, fails = self.jobs[job]
+        code = self.chance.choice(("532", "539"))
+        if fails:
+            return JobEnd(job=job, outcome="failed", state="Failed", code=code, detail="failed")
+        self.up.add(vm)
+        return JobEnd(job=job, outcome="succeeded", state="Succeeded")
+
+
+def play(run: Run, vault: Vault) -> tuple[Run, list[tuple[str, set[str]]]]:
+    """Execute what the scheduler says until it is over: the run, and who was up whenever a VM started."""
+    at = T0
+    seen: list[tuple[str, set[str]]] = []
+    for _ in range(5_000):
+        run = scheduler.block(run)
+        tick = scheduler.plan_tick(run, at)
+        if tick.over:
+            return run, seen
+        known = {i.vm: i for i in run.items}
+        names = [vm for part in tick.starts.values() for vm in part]
+        assert len(names) <= run.limits.max_starts
+        seen += [(vm, set(vault.up)) for vm in names if known[vm].state == "waiting"]
+        run = scheduler.asked(run, names, at)
+        run = scheduler.started(run, [vault.start(vm, known[vm].attempt, at) for vm in names], at)
+        run = scheduler.jobs_ended(run, vault.ended(tick.watch.get(0, ()), at), at)
+        at += max(scheduler.pause(run, len(names), at), timedelta(seconds=1))
+    raise AssertionError("the run does not end")
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[RunItem]:
+    size = draw(st.integers(1, 14))
+    edges = [draw(st.sets(st.integers(0, n - 1), max_size=3)) if n else set() for n in range(size)]
+    return [item(f"vm{n}", *(f"vm{m}" for m in sorted(after))) for n, after in enumerate(edges)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(graphs(), st.integers(0, 10_000), st.sampled_from((0.0, 0.1, 0.4)), st.booleans(), st.integers(1, 5))
+def test_whatever_happens_the_order_holds_and_the_run_ends(
+    items: list[RunItem], seed: int, trouble: float, stops: bool, most: int
+) -> None:
+    vault = Vault(random.Random(seed), trouble)
+    limits = Limits(max_starts=most, stop_on_failure=stops)
+    run, seen = play(run_of(*items, stages=(Stage(verb="PlannedFailover"),), limits=limits), vault)
+    after = {i.vm: set(i.after) for i in items}
+    assert all(after[vm] <= up for vm, up in seen)
+    assert len(set(vault.sent)) == len(vault.sent)
+    assert {i.state for i in run.items} <= {"done", "failed", "blocked"}
+    if not stops:
+        lost = {i.vm for i in run.items if i.state != "done"}
+        assert all(i.state != "blocked" or after[i.vm] & lost for i in run.items)
+    if trouble == 0.0:
+        assert vault.up == {i.vm for i in items}
