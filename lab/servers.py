@@ -1,0 +1,204 @@
+"""The lab's two servers as child processes: started, asked whether they answer, stopped, killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from lab.wire import Unreachable, call
+
+ROOT = Path(__file__).parents[1]
+POLL = 0.1
+"""Real seconds between two looks at something that is awaited."""
+
+PATIENCE = 60.0
+"""Real seconds within which a server must answer, or have stopped."""
+
+
+class LabFailed(Exception):
+    """The lab cannot go on; the message is one for a person."""
+
+
+class Ports(NamedTuple):
+    """Where the two servers listen, on 127.0.0.1."""
+
+    azure: int
+    host: int
+
+    @property
+    def azure_url(self) -> str:
+        """Base URL of the simulated Azure."""
+        return f"http://127.0.0.1:{self.azure}"
+
+    @property
+    def host_url(self) -> str:
+        """Base URL of the local host."""
+        return f"http://127.0.0.1:{self.host}"
+
+
+def free_ports() -> Ports:
+    """Two ports that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return Ports(one.getsockname()[1], other.getsockname()[1])
+
+
+def require_free(ports: Ports) -> None:
+    """Make sure that nobody listens on the ports.
+
+    Raises:
+        LabFailed: somebody does.
+    """
+    for port, variable in ((ports.azure, "LAB_AZURE_PORT"), (ports.host, "LAB_HOST_PORT")):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError as taken:
+            message = f"port {port} is in use by something else ({taken.strerror}); choose another with {variable}"
+            raise LabFailed(message) from taken
+
+
+class Server:
+    """One of the two servers: a module run as a child that dies with this process."""
+
+    def __init__(self, name: str, base: str, health: str, log: Path, command: tuple[str, ...]) -> None:
+        """`health` is the path that answers 200 once the server is up; `command` is the module and its arguments."""
+        self.name, self.base, self.health, self.log, self.command = name, base, health, log, command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; its output goes to the end of its log."""
+        arguments = [sys.executable, "-m", "lab.tether", str(os.getpid()), *self.command]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own modules
+                arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None before it was started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def exit_status(self) -> int | None:
+        """What it ended with, None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def healthy(self) -> bool:
+        """Whether it answers."""
+        try:
+            return call(self.base, "GET", self.health, timeout=5).status == 200
+        except Unreachable:
+            return False
+
+    def await_healthy(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            LabFailed: it ended, or did not answer in time; the message holds the end of its log.
+        """
+        if not wait_until(lambda: self.exit_status is not None or self.healthy()):
+            raise LabFailed(f"{self.name} did not answer within {PATIENCE:.0f} s\n{self.tail()}")
+        if self.exit_status is not None:
+            raise LabFailed(f"{self.name} ended with status {self.exit_status}\n{self.tail()}")
+
+    def stop(self) -> None:
+        """Ask it to end, and wait for that; kill it when it does not."""
+        if not self._process:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash would."""
+        if self._process:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
+
+
+class Servers(NamedTuple):
+    """Both servers. Azure comes first: it makes the clock that the host reads."""
+
+    azure: Server
+    host: Server
+
+    @classmethod
+    def of(cls, state: Path, ports: Ports, speed: float) -> "Servers":
+        """The servers of a state folder; nothing is started yet."""
+        folder = str(state)
+        azure = ("lab.azure", "--port", str(ports.azure), "--state", folder, "--speed", str(speed))
+        host = ("lab.host", "--port", str(ports.host), "--state", folder, "--azure-url", ports.azure_url)
+        return cls(
+            Server(
+                "simulated Azure",
+                ports.azure_url,
+                "/lab/clock",
+                state / "azure.log",
+                (*azure, "--host-url", ports.host_url),
+            ),
+            Server("local host", ports.host_url, "/admin/host/status", state / "host.log", host),
+        )
+
+    def start(self) -> None:
+        """Start both, and wait until they answer.
+
+        Raises:
+            LabFailed: one of them does not come up.
+        """
+        for server in self:
+            server.start()
+            server.await_healthy()
+
+    def stop(self) -> None:
+        """Stop both, the host first: it goes on with what it is doing until then."""
+        for server in reversed(self):
+            server.stop()
+
+
+class CrashLoop:
+    """Tells a crash from a crash loop: `limit` of them within `window` real seconds."""
+
+    def __init__(self, limit: int = 5, window: float = 60) -> None:
+        self._window = window
+        self._times: deque[float] = deque(maxlen=limit)
+
+    def entered(self, now: float) -> bool:
+        """Note a crash; whether it was one too many."""
+        self._times.append(now)
+        return len(self._times) == self._times.maxlen and now - self._times[0] < self._window
+
+
+def wait_until(true: Callable[[], bool], patience: float = PATIENCE) -> bool:
+    """Look again and again until it is true; false when that took too many real seconds."""
+    end = time.monotonic() + patience
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def reset(azure: Server, scenario: str) -> None:
+    """Fill the lab with a scenario, and have its documents declared to the product.
+
+    Raises:
+        LabFailed: the lab refused.
+    """
+    try:
+        reply = call(azure.base, "POST", "/lab/reset", {"scenario": scenario}, timeout=PATIENCE)
+    except Unreachable as failure:
+        raise LabFailed(f"the scenario {scenario} could not be set up: {failure}") from failure
+    if reply.status >= 300:
+        raise LabFailed(f"the scenario {scenario} could not be set up: {reply.status} {reply.body}")

@@ -1,0 +1,159 @@
+"""`make lab`: both servers up until told otherwise, on a state that outlives them."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, NamedTuple, NoReturn
+
+from lab.servers import POLL, CrashLoop, LabFailed, Ports, Server, Servers, require_free, reset, wait_until
+from lab.wire import call
+
+
+class Wish(NamedTuple):
+    """What the environment asks for.
+
+    Attributes:
+        speed: Simulated seconds a real second; None leaves a state that is there at its own.
+    """
+
+    ports: Ports
+    state: Path
+    scenario: str
+    speed: float | None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Wish":
+        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO and LAB_SPEED.
+
+        Raises:
+            LabFailed: a number is none.
+        """
+        ports = Ports(_number(environment, "LAB_AZURE_PORT", 7080), _number(environment, "LAB_HOST_PORT", 7071))
+        state = Path(environment.get("LAB_STATE") or ".lab/up").absolute()
+        speed = float(_number(environment, "LAB_SPEED", 0)) or None
+        return cls(ports, state, environment.get("LAB_SCENARIO") or "default", speed)
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal():
+        raise LabFailed(f"{name} must be a whole number: {text!r}")
+    return int(text)
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def up(environment: Mapping[str, str] = os.environ) -> int:
+    """Keep the lab up until SIGINT or SIGTERM; the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        wish = Wish.read(environment)
+        wish.state.mkdir(parents=True, exist_ok=True)
+        with (wish.state / "up.lock").open("a+") as lock:
+            if not _owned(lock):
+                return _join(wish, lock)
+            _serve(wish)
+    except KeyboardInterrupt:
+        say("stopped")
+    except LabFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    return 0
+
+
+def _owned(lock: IO[str]) -> bool:
+    """Take the state folder for this process; the lock goes with it, however it ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _join(wish: Wish, lock: IO[str]) -> int:
+    """Another process keeps this state up: wait beside it, and leave it alone.
+
+    Raises:
+        LabFailed: it is on other ports, or does not answer.
+    """
+    servers = Servers.of(wish.state, wish.ports, 1)
+    if not wait_until(lambda: all(server.healthy() for server in servers) and _filled(wish.state) is not None):
+        raise LabFailed(f"a lab already runs on {wish.state}, but it does not answer on {_places(wish.ports)}")
+    say(f"this lab already runs: {_places(wish.ports)}")
+    say("ready")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until it has gone
+    say("it has stopped")
+    return 0
+
+
+def _places(ports: Ports) -> str:
+    return f"Azure {ports.azure_url}, host {ports.host_url}"
+
+
+def _serve(wish: Wish) -> None:
+    require_free(wish.ports)
+    servers = Servers.of(wish.state, wish.ports, wish.speed or 60)
+    with _stopped_at_the_end(servers):
+        servers.start()
+        _fill(wish, servers.azure)
+        say(f"Azure  {wish.ports.azure_url}/lab/state")
+        say(f"Host   {wish.ports.host_url}/api")
+        say(f"State  {wish.state} (logs: azure.log, host.log)")
+        say("ready")
+        _watch(servers)
+
+
+@contextlib.contextmanager
+def _stopped_at_the_end(servers: Servers) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping takes a moment: a second Ctrl-C would orphan a child
+        servers.stop()
+
+
+def _filled(state: Path) -> str | None:
+    """The scenario that a state folder holds, None while it holds none to its end."""
+    note = state / "up.json"
+    return str(json.loads(note.read_text())["scenario"]) if note.exists() else None
+
+
+def _fill(wish: Wish, azure: Server) -> None:
+    """Set up the scenario in a fresh state; go on from one that is there."""
+    if (scenario := _filled(wish.state)) is not None:
+        if wish.speed:
+            call(azure.base, "POST", "/lab/clock", {"speed": wish.speed})
+        say(f"going on with the scenario {scenario} in {wish.state}")
+        return
+    reset(azure, wish.scenario)
+    draft = wish.state / "up.json.new"
+    draft.write_text(json.dumps({"scenario": wish.scenario}))
+    draft.rename(wish.state / "up.json")
+
+
+def _watch(servers: Servers) -> NoReturn:
+    """Start a server again when it has died, as Azure's platform does.
+
+    Raises:
+        LabFailed: one keeps dying.
+    """
+    loops = {server.name: CrashLoop() for server in servers}
+    while True:
+        for server in servers:
+            if (status := server.exit_status) is not None:
+                if loops[server.name].entered(time.monotonic()):
+                    raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.tail()}")
+                say(f"the {server.name} ended with status {status}: starting it again")
+                server.start()
+        time.sleep(POLL)

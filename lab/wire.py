@@ -1,0 +1,43 @@
+"""JSON over HTTP to the lab's own servers, one short connection a call."""
+
+import http.client
+import json
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+
+class Unreachable(Exception):
+    """Nobody answered: the server is not up, or went away in the middle."""
+
+
+class Reply(NamedTuple):
+    """An answer; `body` is the parsed JSON, or the text when it is not JSON."""
+
+    status: int
+    body: Any
+
+
+def call(base: str, method: str, path: str, body: object = None, *, timeout: float = 30) -> Reply:
+    """Ask a server of the lab once; `timeout` is in real seconds.
+
+    Raises:
+        Unreachable: nothing that can be read as an answer came back.
+    """
+    place = urlsplit(base)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return Reply(response.status, _read(response.read()))
+    except (OSError, http.client.HTTPException) as failure:
+        raise Unreachable(f"{method} {base}{path}: {failure!r}") from failure
+    finally:
+        connection.close()
+
+
+def _read(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw.decode(errors="replace")
