@@ -1,0 +1,211 @@
+"""Runs an orchestrator through the library's own replay engine, in virtual time.
+
+Activities are plain functions, entities the real ones. Time passes only while a timer is all that a run waits for.
+Every episode is replayed afterwards from its history, and must ask for exactly what it asked for the first time: the
+library itself compares only names.
+"""
+
+import base64
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import durabletask.internal.orchestrator_service_pb2 as pb
+from azure.durable_functions.worker import DurableFunctionsWorker
+from durabletask import task
+from durabletask.entities import EntityContext, EntityInstanceId
+from durabletask.internal import helpers
+from durabletask.internal.entity_state_shim import StateShim
+from durabletask.serialization import JsonDataConverter
+
+type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
+type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
+type Timers = list[tuple[datetime, int]]
+type EntityFunction = Callable[[EntityContext, Any], Any]
+
+JSON = JsonDataConverter()
+
+
+class Clock:
+    """Virtual time; `advance` may be watched, so that a simulated world moves with it."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 5, 8, tzinfo=UTC)) -> None:
+        self.now = start
+        self.watchers: list[Callable[[datetime], None]] = []
+
+    def advance_to(self, moment: datetime) -> None:
+        self.now = max(self.now, moment)
+        for watcher in self.watchers:
+            watcher(self.now)
+
+
+@dataclass
+class Episode:
+    """One dispatch: the history before it, what was new, and what was asked for."""
+
+    before: list[pb.HistoryEvent]
+    new: list[pb.HistoryEvent]
+    actions: list[pb.OrchestratorAction]
+
+
+@dataclass
+class Result:
+    """A run that ended."""
+
+    output: Any
+    failure: str
+    custom_status: Any
+    episodes: list[Episode]
+    generations: int
+    longest_history: int
+
+
+@dataclass
+class Driver:
+    """A tiny task hub for one orchestrator at a time."""
+
+    activities: Mapping[str, ActivityFunction] = field(default_factory=dict)
+    entities: Mapping[str, EntityFunction] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    states: dict[str, Any] = field(default_factory=dict)
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+
+    def run(self, orchestrator: Orchestrator, payload: Any, instance: str = "run-1") -> Result:
+        """Drive an orchestrator to its end."""
+        return _Drive(self, orchestrator, instance).to_the_end(payload)
+
+    def activity(self, name: str, text: str) -> Any:
+        ask = json.loads(text)
+        self.calls.append((name, ask))
+        return json.loads(json.dumps(self.activities[name](ask)))
+
+    def entity(self, target: str, operation: str, text: str) -> str:
+        identity = EntityInstanceId.parse(target)
+        shim = StateShim(self.states.get(target), JSON)
+        context = EntityContext("run-1", operation, shim, identity, JSON)
+        answer = self.entities[identity.entity](context, json.loads(text or "null"))
+        self.states[target] = shim.get_state()
+        return json.dumps(answer)
+
+
+class _Drive:
+    def __init__(self, driver: Driver, orchestrator: Orchestrator, instance: str) -> None:
+        self.driver, self.orchestrator, self.instance = driver, orchestrator, instance
+        self.episodes: list[Episode] = []
+        self.status: Any = None
+        self.generations = 1
+
+    def to_the_end(self, payload: Any) -> Result:
+        history: list[pb.HistoryEvent] = []
+        timers: Timers = []
+        new = self._begin(json.dumps(payload))
+        longest = 0
+        while True:
+            actions = self._episode(history, new)
+            history = [*history, *new]
+            longest = max(longest, len(history))
+            done = [a.completeOrchestration for a in actions if a.HasField("completeOrchestration")]
+            if done and done[0].orchestrationStatus != pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW:
+                return self._result(done[0], longest)
+            if done:
+                self.generations += 1
+                history, timers, new = [], [], self._begin(done[0].result.value)
+                continue
+            new = self._answers(actions, history, timers) or self._fire(timers)
+
+    def _begin(self, text: str) -> list[pb.HistoryEvent]:
+        name = self.orchestrator.__name__
+        return [self._clock_event(), helpers.new_execution_started_event(name, self.instance, text)]
+
+    def _clock_event(self) -> pb.HistoryEvent:
+        return helpers.new_orchestrator_started_event(self.driver.clock.now)
+
+    def _episode(self, history: Sequence[pb.HistoryEvent], new: list[pb.HistoryEvent]) -> list[pb.OrchestratorAction]:
+        response = execute(self.orchestrator, self.instance, history, new)
+        actions = list(response.actions)
+        if response.customStatus.value:
+            self.status = json.loads(response.customStatus.value)
+        self.episodes.append(Episode(list(history), new, actions))
+        return actions
+
+    def _answers(
+        self,
+        actions: Sequence[pb.OrchestratorAction],
+        history: list[pb.HistoryEvent],
+        timers: Timers,
+    ) -> list[pb.HistoryEvent]:
+        answers = []
+        for action in actions:
+            match action.WhichOneof("orchestratorActionType"):
+                case "scheduleTask":
+                    answers += self._do_activity(action, history)
+                case "sendEntityMessage":
+                    answers += self._do_entity(action, history)
+                case "createTimer":
+                    fire_at = action.createTimer.fireAt.ToDatetime(UTC)
+                    history.append(helpers.new_timer_created_event(action.id, fire_at))
+                    timers.append((fire_at, action.id))
+                case other:
+                    raise AssertionError(f"the driver does not know {other}")
+        return [self._clock_event(), *answers] if answers else []
+
+    def _do_activity(self, action: pb.OrchestratorAction, history: list[pb.HistoryEvent]) -> list[pb.HistoryEvent]:
+        name, text = action.scheduleTask.name, action.scheduleTask.input.value
+        history.append(helpers.new_task_scheduled_event(action.id, name, text))
+        try:
+            answer = self.driver.activity(name, text)
+        except Exception as error:  # noqa: BLE001 - as a host does: any exception fails the activity, not the host
+            return [helpers.new_task_failed_event(action.id, error)]
+        return [helpers.new_task_completed_event(action.id, json.dumps(answer))]
+
+    def _do_entity(self, action: pb.OrchestratorAction, history: list[pb.HistoryEvent]) -> list[pb.HistoryEvent]:
+        called = action.sendEntityMessage.entityOperationCalled
+        history.append(pb.HistoryEvent(eventId=action.id, entityOperationCalled=called))
+        output = self.driver.entity(called.targetInstanceId.value, called.operation, called.input.value)
+        completed = pb.EntityOperationCompletedEvent(
+            requestId=called.requestId, output=helpers.get_string_value(output)
+        )
+        return [pb.HistoryEvent(eventId=-1, entityOperationCompleted=completed)]
+
+    def _fire(self, timers: Timers) -> list[pb.HistoryEvent]:
+        if not timers:
+            raise AssertionError("the run waits for something that never comes")
+        fire_at, number = min(timers)
+        timers.remove((fire_at, number))
+        self.driver.clock.advance_to(fire_at)
+        return [self._clock_event(), helpers.new_timer_fired_event(number, fire_at)]
+
+    def _result(self, done: pb.CompleteOrchestrationAction, longest: int) -> Result:
+        for episode in self.episodes:
+            again = execute(self.orchestrator, self.instance, episode.before, episode.new)
+            assert list(again.actions) == episode.actions, "a replay asks for something else"
+        failed = done.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
+        return Result(
+            output=None if failed else json.loads(done.result.value or "null"),
+            failure=done.failureDetails.errorMessage if failed else "",
+            custom_status=self.status,
+            episodes=self.episodes,
+            generations=self.generations,
+            longest_history=longest,
+        )
+
+
+def execute(
+    orchestrator: Orchestrator, instance: str, before: Sequence[pb.HistoryEvent], new: Sequence[pb.HistoryEvent]
+) -> pb.OrchestratorResponse:
+    """One dispatch, exactly as the Functions worker does it."""
+    request = pb.OrchestratorRequest(instanceId=instance, pastEvents=before, newEvents=new)
+    body = base64.b64encode(request.SerializeToString()).decode()
+    logging.getLogger("azure.durable_functions").setLevel(logging.ERROR)
+    answer = DurableFunctionsWorker().execute_orchestration_request(orchestrator, body)
+    response = pb.OrchestratorResponse()
+    response.ParseFromString(base64.b64decode(answer))
+    return response
+
+
+def hours(count: float) -> timedelta:
+    """For tests that read aloud."""
+    return timedelta(hours=count)
