@@ -1,0 +1,55 @@
+"""Leases: all or none, taken over from owners that ended or let them expire."""
+
+from datetime import UTC, datetime, timedelta
+
+from shared.leases import Claim, Table, claim, release, renew
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def ask(owner: str, *keys: str, ended: tuple[str, ...] = (), now: datetime = NOW) -> Claim:
+    return Claim(owner=owner, keys=keys, until=now + HOUR, now=now, ended=ended)
+
+
+def held(*keys: str, by: str = "drill-1") -> Table:
+    return claim({}, ask(by, *keys))[0]
+
+
+def test_a_claim_is_granted_as_a_whole_or_not_at_all() -> None:
+    table, verdict = claim(held("sql"), ask("failover-1", "app", "sql"))
+    assert not verdict.granted
+    assert verdict.holders == {"drill-1": ("sql",)}
+    assert "app" not in table
+
+
+def test_a_claim_repeated_by_its_owner_is_granted_again() -> None:
+    table, verdict = claim(held("sql"), ask("drill-1", "sql", now=NOW + HOUR / 2))
+    assert verdict.granted
+    assert table["sql"].until == NOW + HOUR / 2 + HOUR
+
+
+def test_a_lease_whose_owner_has_ended_is_taken_over() -> None:
+    table, verdict = claim(held("sql"), ask("failover-1", "sql", ended=("drill-1",)))
+    assert verdict.granted
+    assert table["sql"].owner == "failover-1"
+
+
+def test_an_expired_lease_is_taken_over() -> None:
+    assert claim(held("sql"), ask("failover-1", "sql", now=NOW + HOUR))[1].granted
+
+
+def test_a_renewed_lease_does_not_expire() -> None:
+    table = renew(held("sql"), "drill-1", NOW + 3 * HOUR)
+    assert not claim(table, ask("failover-1", "sql", now=NOW + HOUR))[1].granted
+
+
+def test_releasing_gives_back_what_the_owner_holds_and_nothing_else() -> None:
+    table = {**held("sql"), **held("app", by="drill-2")}
+    assert set(release(table, ["drill-1"])) == {"app"}
+
+
+def test_a_refusal_names_five_keys_for_each_owner_at_the_most() -> None:
+    keys = [f"vm{n}" for n in range(9)]
+    verdict = claim(held(*keys), ask("failover-1", *keys))[1]
+    assert len(verdict.holders["drill-1"]) == 5
