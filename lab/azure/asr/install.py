@@ -1,0 +1,28 @@
+"""Put Site Recovery together: importing this registers its routes, what its jobs do, and what is due in time."""
+
+from lab.azure.asr import (  # noqa: F401 - imported for what they register
+    drills,
+    events,
+    fabrics,
+    failbacks,
+    failovers,
+    items,
+    job_routes,
+    machines,
+    points,
+    policies,
+    protection,
+    providers,
+    results,
+    verbs,
+)
+from lab.azure.asr.common import SITE_RECOVERY
+from lab.azure.lab import Lab
+
+PROVIDER = SITE_RECOVERY
+
+
+def install(lab: Lab) -> None:
+    """Hook Site Recovery onto a lab: nodes that register or go away."""
+    lab.on_registered.append(providers.register)
+    lab.on_disconnect.append(providers.lose)

@@ -1,0 +1,26 @@
+"""Instants as Site Recovery writes them."""
+
+from datetime import UTC, datetime, timedelta
+
+NOT_SET = "0001-01-01T00:00:00"
+"""A task's time that has not come; without a Z, as recorded."""
+
+NEVER = "1753-01-01T01:01:01Z"
+"""startTime of the scenario "None", as recorded."""
+
+
+def exact(when: datetime) -> str:
+    """Seven decimals: start times, creation times, heartbeats."""
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond:06d}0Z"
+
+
+def whole(when: datetime) -> str:
+    """Whole seconds: end times of jobs."""
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse(text: str) -> datetime:
+    """Read either form back; aware UTC, to the microsecond."""
+    head, _, fraction = text.rstrip("Z").partition(".")
+    moment = datetime.strptime(head, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    return moment + timedelta(microseconds=int((fraction + "000000")[:6]))
