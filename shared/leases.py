@@ -41,7 +41,7 @@ type Table = dict[str, Lease]
 
 def claim(table: Table, ask: Claim) -> tuple[Table, Verdict]:
     """Grant all or nothing; a claim repeated by its owner prolongs what it holds."""
-    holders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    holders: dict[str, tuple[str, ...]] = {}
     for key in ask.keys:
         lease = table.get(key)
         if lease and _stands(lease, ask) and len(holders.get(lease.owner, ())) < 5:
