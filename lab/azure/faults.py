@@ -78,7 +78,7 @@ class Faults:
         return effects[0]["job"] if effects else None
 
     def event_effect(self, operation: str, subject: str) -> str | None:
-        """What becomes of an event, or None; a rule's `verb` matches the operation's name, its `item` the resource's."""
+        """What becomes of an event, or None; a rule's `verb` matches the operation's name, `item` the resource's."""
         name = subject.rstrip("/").rpartition("/")[2]
         effects = self._fire(frozenset({"event"}), {"method": "", "path": subject, "verb": operation, "item": name})
         return str(effects[0]["event"]) if effects else None

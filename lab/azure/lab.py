@@ -10,6 +10,7 @@ from pathlib import Path
 from lab.azure.agenda import HANDLERS, Agenda
 from lab.azure.answers import Json
 from lab.azure.faults import Faults
+from lab.azure.guests import Guests
 from lab.azure.ledger import Ledger
 from lab.azure.store import Store
 from lab.azure.throttle import Throttle
@@ -26,8 +27,9 @@ def iso(when: datetime) -> str:
 
 
 def instant(text: str) -> datetime:
-    """The instant that `iso` wrote."""
-    return datetime.fromisoformat(text)
+    """The instant of an ISO 8601 text; UTC where it does not say."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 type Registered = Callable[["Lab", Json, str], None]
@@ -62,6 +64,7 @@ class Lab:
         self.ledger = Ledger(self.store)
         self.faults = Faults(self.store)
         self.throttle = Throttle()
+        self.guests = Guests()
         self.on_registered: list[Registered] = []
         self.on_disconnect: list[Disconnected] = []
         self.on_scenario: list[Seeder] = []
@@ -112,6 +115,7 @@ class Lab:
 
     def clear(self, seed: int = 1) -> None:
         """Forget everything, and start the randomness from `seed`."""
+        self.guests.close_all()
         self.store.clear()
         self.agenda.reload()
         self.ledger.clear()

@@ -1,9 +1,10 @@
 """Which providers the lab simulates, and what they hook onto it."""
 
+from lab.azure import activity, compute, network, resources
 from lab.azure.lab import Lab
 from lab.azure.routing import Provider
 
-PROVIDERS: list[Provider] = []
+PROVIDERS: list[Provider] = [resources.provider, activity.provider, compute.provider, network.provider]
 
 
 def install(lab: Lab) -> None:

@@ -59,6 +59,10 @@ class Store:
         prefix = under.lower().rstrip("/") + "/"
         yield from [(key, document) for key, document in documents.items() if key.startswith(prefix)]
 
+    def kinds(self) -> list[str]:
+        """The kinds of which there is or was a document."""
+        return list(self._kinds)
+
     def count(self, kind: str) -> int:
         """How many documents of a kind there are."""
         return len(self._kinds.get(kind, {}))
