@@ -270,6 +270,46 @@ class Published(Message):
     detail: str = ""
 
 
+class ReadRuns(Message):
+    """Ask the engine which of these runs have ended, or never were."""
+
+    ids: tuple[str, ...]
+
+
+class RunsRead(Message):
+    """The runs that hold nothing any more."""
+
+    ended: tuple[str, ...]
+
+
+class ReadBook(Message):
+    """Read all that is declared: the timers' only view of it."""
+
+
+class Declared(Message):
+    """A declared document as its entity keeps it."""
+
+    name: str
+    document: dict[str, Any]
+    declared: datetime
+
+
+class BookRead(Message):
+    """Sites and plans by name, and what is owed."""
+
+    sites: tuple[Declared, ...]
+    plans: tuple[Declared, ...]
+    obligations: tuple[dict[str, Any], ...]
+
+
+class StartRun(Message):
+    """Start an operation unless a run of this id exists."""
+
+    id: str
+    orchestrator: str
+    payload: dict[str, Any]
+
+
 READ_ITEMS = Activity("read_items", ReadItems, ItemsRead)
 START_VERBS = Activity("start_verbs", StartVerbs, StartsMade)
 WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsSeen)
@@ -282,3 +322,6 @@ RUN_SCRIPT = Activity("run_script", RunScript, Nothing)
 READ_SCRIPT = Activity("read_script", ReadScript, ScriptView)
 REMOVE_SCRIPT = Activity("remove_script", RemoveScript, Nothing)
 PUBLISH = Activity("publish", Publish, Published)
+READ_RUNS = Activity("read_runs", ReadRuns, RunsRead)
+READ_BOOK = Activity("read_book", ReadBook, BookRead)
+START_RUN = Activity("start_run", StartRun, Nothing)

@@ -1,0 +1,50 @@
+"""What the app asks of its own engine from inside a run: who still lives, what is declared, one more run."""
+
+from typing import Any
+
+import azure.durable_functions as df
+from durabletask.client import EntityQuery, OrchestrationStatus
+from durabletask.entities import EntityMetadata
+
+from activities.contract import BookRead, Declared, Nothing, ReadBook, ReadRuns, RunsRead, StartRun
+
+LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
+
+
+async def read_runs(client: df.DurableFunctionsClient, ask: ReadRuns) -> RunsRead:
+    """See which runs have ended; one that the engine does not know (any more) holds nothing either."""
+    states = {run: await client.get_orchestration_state(run, fetch_payloads=False) for run in ask.ids}
+    return RunsRead(ended=tuple(run for run, s in states.items() if s is None or s.runtime_status not in LIVING))
+
+
+async def read_book(client: df.DurableFunctionsClient, _ask: ReadBook) -> BookRead:
+    """Read every declared site and plan, and all that is owed."""
+    entries = await _entities(client, "book")
+    owed = await _entities(client, "obligations")
+    return BookRead(
+        sites=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("site:")),
+        plans=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("plan:")),
+        obligations=tuple(one for entry in owed for one in _state(entry).values()),
+    )
+
+
+async def _entities(client: df.DurableFunctionsClient, name: str) -> list[EntityMetadata]:
+    found = await client.get_all_entities(EntityQuery(instance_id_starts_with=f"@{name}@", include_state=True))
+    return [entity for entity in found if entity.get_typed_state() is not None]
+
+
+def _state(entity: EntityMetadata) -> dict[str, Any]:
+    return entity.get_typed_state(dict) or {}
+
+
+def _declared(entity: EntityMetadata) -> Declared:
+    state = _state(entity)
+    first = state["history"][-1]["at"]
+    return Declared(name=entity.id.key.partition(":")[2], document=state["document"], declared=first)
+
+
+async def start_run(client: df.DurableFunctionsClient, ask: StartRun) -> Nothing:
+    """Start an operation; a run that exists, ended or not, is left alone."""
+    if await client.get_orchestration_state(ask.id, fetch_payloads=False) is None:
+        await client.schedule_new_orchestration(ask.orchestrator, input=ask.payload, instance_id=ask.id)
+    return Nothing()
