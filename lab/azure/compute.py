@@ -1,13 +1,13 @@
 """Microsoft.Compute: the VMs that failovers make, with disk, NIC, address and what listens in them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from lab.azure import activity, lro, network, resources
 from lab.azure.agenda import due
 from lab.azure.answers import Answer, Json
-from lab.azure.ids import name_of, resource_id
-from lab.azure.lab import SUBSCRIPTION, Lab, iso
+from lab.azure.ids import name_of, part_of, resource_id
+from lab.azure.lab import LOCATION, SUBSCRIPTION, Lab, iso
 from lab.azure.paging import paged
 from lab.azure.routing import Ask, Provider
 
@@ -15,7 +15,7 @@ VM = "Microsoft.Compute/virtualMachines"
 DISK = "Microsoft.Compute/disks"
 BASE = resources.GROUP_PATH + "/providers/Microsoft.Compute"
 VMS, DISKS = BASE + "/virtualMachines", BASE + "/disks"
-GUEST = "guest"
+POWER_KIND = "power"
 POWER = {"start": "running", "powerOff": "stopped", "deallocate": "deallocated", "restart": "running"}
 POWER_TAKES = timedelta(seconds=30)
 
@@ -27,50 +27,62 @@ provider = Provider(
 
 
 @dataclass(frozen=True)
-class NewVm:
-    """A VM to make.
+class Make:
+    """What a VM is made of.
 
     Attributes:
-        kind: "test" or "failover"; decides the range of its address.
-        guest: the name that `describe_guest` was told its services under: the source VM's.
-        subnet: ARM id of the subnet, or None for a VM that is attached to none.
-        address: a fixed address, honoured where it is a loopback one.
+        subnet: name of the subnet; None is the first one of the network.
+        address: honoured where this machine can listen on it or it is no loopback address; else the next free one.
+        ports: what answers in the VM while it runs.
     """
 
-    group: str
-    name: str
-    kind: str
-    guest: str
-    subnet: str | None
     size: str = "Standard_D2s_v5"
-    address: str | None = None
     os_type: str = "Windows"
-    subscription: str = SUBSCRIPTION
-    running: bool = True
-    tags: dict[str, str] = field(default_factory=dict)
+    network_id: str | None = None
+    subnet: str | None = None
+    address: str | None = None
+    ports: tuple[int, ...] = ()
+    disks: tuple[str, ...] = ("osdisk",)
+    location: str = LOCATION
 
 
-def describe_guest(lab: Lab, name: str, ports: list[int]) -> None:
-    """Say which ports answer in the VM called `name` wherever it runs."""
-    lab.store.put(GUEST, name, {"ports": ports})
+def vm_exists(lab: Lab, group: str, name: str) -> bool:
+    """Whether a group, given by name or by id, has a VM of that name."""
+    return resources.find(lab, vm_id_of(group, name)) is not None
 
 
-def create_vm(lab: Lab, wish: NewVm) -> Json:
-    """Make a VM with its disk and NIC, and have its ports answer; gives the VM's document."""
-    ports = _ports(lab, wish.guest)
+def vm_id_of(group: str, name: str) -> str:
+    """The id of a VM in a group that is given by name or by id."""
+    subscription = part_of(group, "subscriptions") or SUBSCRIPTION
+    return resource_id(subscription, part_of(group, "resourceGroups") or group, VM, name)
+
+
+def create_vm(lab: Lab, group: str, name: str, make: Make) -> str:
+    """Make a VM with its disks and NIC, running, and have its ports answer; gives the VM's id."""
+    vm_id = vm_id_of(group, name)
+    subscription, group = part_of(vm_id, "subscriptions") or "", part_of(vm_id, "resourceGroups") or ""
+    nic_id = resource_id(subscription, group, network.NIC, f"{name}-nic")
+    address = _address_for(lab, make)
+    resources.put(lab, nic_id, _nic(nic_id, vm_id, _subnet_id(lab, make), address), location=make.location)
+    disk_ids = [resource_id(subscription, group, DISK, f"{name}-{disk}") for disk in make.disks]
+    for disk_id in disk_ids:
+        disk = {"provisioningState": "Succeeded", "diskSizeGB": 127, "diskState": "Attached", "osType": make.os_type}
+        resources.put(lab, disk_id, disk, location=make.location, managedBy=vm_id, sku={"name": "Premium_LRS"})
+    resources.put(lab, vm_id, _vm(lab, make, nic_id, disk_ids), location=make.location)
+    lab.store.put(POWER_KIND, vm_id, {"id": vm_id, "state": "deallocated", "ports": list(make.ports)})
+    set_power(lab, vm_id, "running")
+    return vm_id
+
+
+def _address_for(lab: Lab, make: Make) -> str:
     taken = {_address(nic) for nic in lab.store.all(network.NIC.lower())}
-    fixed = wish.address if wish.address and wish.address.startswith("127.") else None
-    address = fixed or lab.guests.free_address(wish.kind, taken, ports)
-    vm_id = resource_id(wish.subscription, wish.group, VM, wish.name)
-    nic_id = resource_id(wish.subscription, wish.group, network.NIC, f"{wish.name}-nic")
-    disk_id = resource_id(wish.subscription, wish.group, DISK, f"{wish.name}-osdisk")
-    resources.put(lab, nic_id, _nic(nic_id, vm_id, wish.subnet, address))
-    disk = {"provisioningState": "Succeeded", "diskSizeGB": 127, "diskState": "Attached", "osType": wish.os_type}
-    resources.put(lab, disk_id, disk, managedBy=vm_id, sku={"name": "Premium_LRS", "tier": "Premium"})
-    vm = resources.put(lab, vm_id, _vm(lab, wish, nic_id, disk_id), tags=wish.tags)
-    lab.store.put("power", vm_id, {"id": vm_id, "state": "deallocated", "guest": wish.guest})
-    set_power(lab, vm_id, "running" if wish.running else "deallocated")
-    return vm
+    return lab.guests.free_address(make.address or "127.10.0.4", taken, list(make.ports))
+
+
+def _subnet_id(lab: Lab, make: Make) -> str | None:
+    if not make.network_id or resources.find(lab, make.network_id) is None:
+        return None
+    return str(network.require_subnet(lab, make.network_id, make.subnet)["id"])
 
 
 def remove_vm(lab: Lab, vm_id: str, *, leave_nic: bool = False) -> None:
@@ -80,49 +92,41 @@ def remove_vm(lab: Lab, vm_id: str, *, leave_nic: bool = False) -> None:
         return
     set_power(lab, vm_id, "deallocated")
     nic_id = vm["properties"]["networkProfile"]["networkInterfaces"][0]["id"]
-    resources.drop(lab, vm["properties"]["storageProfile"]["osDisk"]["managedDisk"]["id"])
+    for disk in [disk for disk in lab.store.all(DISK.lower()) if disk.get("managedBy") == vm["id"]]:
+        resources.drop(lab, disk["id"])
     nic = resources.require(lab, nic_id)
     if leave_nic:
         nic["properties"].pop("virtualMachine")
         resources.touch(lab, nic)
     else:
         resources.drop(lab, nic_id)
-    lab.store.delete("power", vm_id)
+    lab.store.delete(POWER_KIND, vm_id)
     resources.drop(lab, vm_id)
-
-
-def find_vm(lab: Lab, group: str, name: str, subscription: str = SUBSCRIPTION) -> Json | None:
-    """A VM by name, or None."""
-    return resources.find(lab, resource_id(subscription, group, VM, name))
 
 
 def set_power(lab: Lab, vm_id: str, state: str) -> None:
     """Let a VM be "running", "stopped" or "deallocated"; its ports answer only while it runs."""
-    power = lab.store.get("power", vm_id)
+    power = lab.store.get(POWER_KIND, vm_id)
     vm = resources.find(lab, vm_id)
     if power is None or vm is None:
         return
-    lab.store.put("power", vm_id, power | {"state": state})
+    lab.store.put(POWER_KIND, vm_id, power | {"state": state})
     address = _address(resources.require(lab, vm["properties"]["networkProfile"]["networkInterfaces"][0]["id"]))
     if state == "running":
-        lab.guests.listen(address, _ports(lab, power["guest"]))
+        lab.guests.listen(address, power["ports"])
     else:
         lab.guests.close(address)
 
 
 def power_of(lab: Lab, vm_id: str) -> str:
     """ "running", "stopped" or "deallocated"."""
-    return str((lab.store.get("power", vm_id) or {"state": "deallocated"})["state"])
+    return str((lab.store.get(POWER_KIND, vm_id) or {"state": "deallocated"})["state"])
 
 
 def restore_guests(lab: Lab) -> None:
     """Listen again for what ran when the simulator was last up."""
-    for power in lab.store.all("power"):
+    for power in lab.store.all(POWER_KIND):
         set_power(lab, power["id"], power["state"])
-
-
-def _ports(lab: Lab, guest: str) -> list[int]:
-    return list((lab.store.get(GUEST, guest) or {"ports": []})["ports"])
 
 
 def _address(nic: Json) -> str:
@@ -149,20 +153,18 @@ def _nic(nic_id: str, vm_id: str, subnet: str | None, address: str) -> Json:
     }
 
 
-def _vm(lab: Lab, wish: NewVm, nic_id: str, disk_id: str) -> Json:
+def _vm(lab: Lab, make: Make, nic_id: str, disk_ids: list[str]) -> Json:
+    disks = [
+        {"name": name_of(disk_id), "createOption": "Attach", "managedDisk": {"id": disk_id}} for disk_id in disk_ids
+    ]
     return {
         "provisioningState": "Succeeded",
         "vmId": lab.new_id("vm"),
         "timeCreated": iso(lab.now()),
-        "hardwareProfile": {"vmSize": wish.size},
+        "hardwareProfile": {"vmSize": make.size},
         "storageProfile": {
-            "osDisk": {
-                "osType": wish.os_type,
-                "name": name_of(disk_id),
-                "createOption": "Attach",
-                "managedDisk": {"id": disk_id, "storageAccountType": "Premium_LRS"},
-            },
-            "dataDisks": [],
+            "osDisk": disks[0] | {"osType": make.os_type},
+            "dataDisks": [disk | {"lun": lun} for lun, disk in enumerate(disks[1:])],
         },
         "networkProfile": {"networkInterfaces": [{"id": nic_id, "properties": {"primary": True}}]},
     }
@@ -255,7 +257,7 @@ def delete_vm(lab: Lab, ask: Ask) -> Answer:
             nic["properties"].pop("virtualMachine")
             resources.touch(lab, nic)
     resources.drop(lab, vm["id"])
-    lab.store.delete("power", vm["id"])
+    lab.store.delete(POWER_KIND, vm["id"])
     operation = lro.start(lab, status="InProgress")
     lro.end(lab, operation["name"])
     activity.ended(lab, activity.origin(ask), vm["id"], f"{VM}/delete")

@@ -4,12 +4,11 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 log = logging.getLogger(__name__)
 
 GREETING = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
-NETWORKS = {"test": "127.20", "failover": "127.10"}
-"""First half of the addresses of VMs by what made them."""
 
 
 class Guests:
@@ -19,16 +18,20 @@ class Guests:
         self._listeners: dict[str, list[socket.socket]] = {}
         self._servers: dict[str, list[asyncio.Task[None]]] = {}
 
-    def free_address(self, kind: str, taken: set[str], ports: list[int]) -> str:
-        """The first address of a kind that nothing else has, in the simulated network or on this machine."""
-        for address in _addresses(NETWORKS[kind]):
+    def free_address(self, wanted: str, taken: set[str], ports: list[int]) -> str:
+        """The address wanted, or the next one of its network that nothing has, here or on this machine."""
+        if not wanted.startswith("127."):
+            return wanted  # a person's choice of address: nothing can listen on it, so no probe reaches it
+        for address in _addresses(wanted):
             if address not in taken and all(_is_free(address, port) for port in ports):
                 return address
-        raise OSError(f"no loopback address is free under {NETWORKS[kind]}")
+        raise OSError(f"no loopback address is free after {wanted}")
 
     def listen(self, address: str, ports: list[int]) -> None:
         """Accept connections; a port answers an HTTP request with 200 and anything else by staying open."""
         self.close(address)
+        if not address.startswith("127."):
+            return
         opened: list[socket.socket] = []
         for port in ports:
             listener = socket.create_server((address, port))
@@ -50,8 +53,9 @@ class Guests:
             self.close(address)
 
 
-def _addresses(network: str) -> Iterator[str]:
-    return (f"{network}.{third}.{fourth}" for third in range(256) for fourth in range(4, 255))
+def _addresses(wanted: str) -> Iterator[str]:
+    first = int(ip_address(wanted))
+    return (str(ip_address(number)) for number in range(first, (first | 0xFFFF) + 1))
 
 
 def _is_free(address: str, port: int) -> bool:
