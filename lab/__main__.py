@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from lab.story.tell import Options, tell
 from lab.up import up
 
 
@@ -11,8 +12,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="both servers, until Ctrl-C; the environment says where")
-    parser.parse_args(arguments)
-    return up()
+    story = commands.add_parser("story", help="heal a node, rehearse a plan, fail it over and bring it home")
+    usual = Options()
+    story.add_argument("--scenario", default=usual.scenario)
+    story.add_argument("--speed", type=float, default=usual.speed, help="simulated seconds a real second")
+    kinds = ("repair", "drill", "failover", "failback", "reprotect")
+    story.add_argument("--kill-host-during", default=usual.kill, choices=kinds, help="SIGKILL the host in the middle")
+    asked = parser.parse_args(arguments)
+    return up() if asked.command == "up" else tell(Options(asked.scenario, asked.speed, asked.kill_host_during))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The lab's two servers as child processes: started, asked whether they answer, stopped, killed."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -165,6 +166,39 @@ class Servers(NamedTuple):
         """Stop both, the host first: it goes on with what it is doing until then."""
         for server in reversed(self):
             server.stop()
+
+
+@contextlib.contextmanager
+def stopped_at_the_end(servers: Servers) -> Iterator[None]:
+    """Stop both servers, however the block ends."""
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping takes a moment: a second Ctrl-C would orphan a child
+        servers.stop()
+
+
+class Keeper:
+    """Starts a server again when it has died, as Azure's platform does, and gives up on one that keeps dying."""
+
+    def __init__(self, servers: Servers, say: Callable[[str], None]) -> None:
+        """`say` is told one line for each restart."""
+        self._servers, self._say = servers, say
+        self._loops = {server.name: CrashLoop() for server in servers}
+
+    def look(self) -> None:
+        """Look at both once.
+
+        Raises:
+            LabFailed: one keeps dying; the message holds the end of its log.
+        """
+        for server in self._servers:
+            if (status := server.exit_status) is not None:
+                if self._loops[server.name].entered(time.monotonic()):
+                    raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.tail()}")
+                self._say(f"the {server.name} ended with status {status}: starting it again")
+                server.start()
 
 
 class CrashLoop:

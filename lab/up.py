@@ -1,17 +1,27 @@
 """`make lab`: both servers up until told otherwise, on a state that outlives them."""
 
-import contextlib
 import fcntl
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
-from lab.servers import POLL, CrashLoop, LabFailed, Ports, Server, Servers, require_free, reset, wait_until
+from lab.servers import (
+    POLL,
+    Keeper,
+    LabFailed,
+    Ports,
+    Server,
+    Servers,
+    require_free,
+    reset,
+    stopped_at_the_end,
+    wait_until,
+)
 from lab.wire import call
 
 
@@ -103,7 +113,7 @@ def _places(ports: Ports) -> str:
 def _serve(wish: Wish) -> None:
     require_free(wish.ports)
     servers = Servers.of(wish.state, wish.ports, wish.speed or 60)
-    with _stopped_at_the_end(servers):
+    with stopped_at_the_end(servers):
         servers.start()
         _fill(wish, servers.azure)
         say(f"Azure  {wish.ports.azure_url}/lab/state")
@@ -111,16 +121,6 @@ def _serve(wish: Wish) -> None:
         say(f"State  {wish.state} (logs: azure.log, host.log)")
         say("ready")
         _watch(servers)
-
-
-@contextlib.contextmanager
-def _stopped_at_the_end(servers: Servers) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping takes a moment: a second Ctrl-C would orphan a child
-        servers.stop()
 
 
 def _filled(state: Path) -> str | None:
@@ -143,17 +143,7 @@ def _fill(wish: Wish, azure: Server) -> None:
 
 
 def _watch(servers: Servers) -> NoReturn:
-    """Start a server again when it has died, as Azure's platform does.
-
-    Raises:
-        LabFailed: one keeps dying.
-    """
-    loops = {server.name: CrashLoop() for server in servers}
+    keeper = Keeper(servers, say)
     while True:
-        for server in servers:
-            if (status := server.exit_status) is not None:
-                if loops[server.name].entered(time.monotonic()):
-                    raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.tail()}")
-                say(f"the {server.name} ended with status {status}: starting it again")
-                server.start()
+        keeper.look()
         time.sleep(POLL)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,7 +18,15 @@ class Reply(NamedTuple):
     body: Any
 
 
-def call(base: str, method: str, path: str, body: object = None, *, timeout: float = 30) -> Reply:
+def call(
+    base: str,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30,
+) -> Reply:
     """Ask a server of the lab once; `timeout` is in real seconds.
 
     Raises:
@@ -25,9 +34,9 @@ def call(base: str, method: str, path: str, body: object = None, *, timeout: flo
     """
     place = urlsplit(base)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
-    headers = {"Content-Type": "application/json"} if body is not None else {}
+    sent = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
     try:
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
         response = connection.getresponse()
         return Reply(response.status, _read(response.read()))
     except (OSError, http.client.HTTPException) as failure:

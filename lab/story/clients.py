@@ -1,0 +1,115 @@
+"""What the story asks: the product over its HTTP API, and the simulated Azure over its own calls."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from lab.servers import PATIENCE, LabFailed
+from lab.story.proofs import Entry
+from lab.wire import Reply, Unreachable, call
+
+
+class NotProven(LabFailed):
+    """A step of the story did not reach its proof; the message says which."""
+
+
+class Product:
+    """The product's HTTP API, asked again while its host is away."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def read(self, path: str, **query: str) -> Any:
+        """GET under /api.
+
+        Raises:
+            NotProven: the answer is no 200.
+        """
+        reply = self._ask("GET", f"/api/{path}?{urlencode(query)}", None)
+        if reply.status != 200:
+            raise NotProven(f"GET /api/{path} answered {reply.status}: {reply.body}")
+        return reply.body
+
+    def start(self, verb: str, plan: str, body: Mapping[str, Any]) -> str:
+        """Start a verb on a plan; the operation's id.
+
+        Raises:
+            NotProven: it was not accepted.
+        """
+        reply = self._ask("POST", f"/api/plans/{plan}/{verb}", body)
+        if reply.status != 202:
+            raise NotProven(f"POST /api/plans/{plan}/{verb} answered {reply.status}: {reply.body}")
+        return str(reply.body["id"])
+
+    def _ask(self, method: str, path: str, body: object) -> Reply:
+        """Ask until there is an answer; the key makes a POST that is sent again the same request."""
+        end, key = time.monotonic() + PATIENCE, {"Idempotency-Key": uuid.uuid4().hex}
+        while True:
+            try:
+                return call(self._base, method, path, body, headers=key)
+            except Unreachable as failure:
+                if time.monotonic() > end:
+                    raise NotProven(f"the local host is away: {failure}") from failure
+                time.sleep(0.2)
+
+
+class Azure:
+    """The simulated Azure as its operator sees it, and as any client of its resources does."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def now(self) -> datetime:
+        """Simulated time."""
+        return datetime.fromisoformat(self._done("GET", "/lab/clock")["now"])
+
+    def ledger(self) -> list[Entry]:
+        """Every mutating call that was accepted, in order."""
+        entries: list[Entry] = self._done("GET", "/lab/ledger")
+        return entries
+
+    def calls(self) -> int:
+        """How many ARM calls were answered so far."""
+        counters = self._done("GET", "/lab/state")["counters"]
+        return sum(sum(by_status.values()) for by_status in counters.values())
+
+    def emit(self, event: str, node: str) -> None:
+        """Have Event Grid deliver an event."""
+        self._done("POST", "/lab/events", {"emit": event, "node": node})
+
+    def machines(self, group: str) -> list[str]:
+        """Names of the virtual machines in a resource group, by the group's ARM id."""
+        found = self._list(f"{group}/resources?api-version=2025-04-01")
+        return [one["name"] for one in found if one["type"].lower() == "microsoft.compute/virtualmachines"]
+
+    def protection(self, vault: str) -> dict[str, str]:
+        """Protection state of each VM of a vault, by the vault's ARM id."""
+        found = self._list(f"{vault}/replicationProtectedItems?api-version=2025-08-01")
+        return {one["properties"]["friendlyName"]: one["properties"]["protectionState"] for one in found}
+
+    def _list(self, path: str) -> list[Any]:
+        page = self._done("GET", path, headers=self._token())
+        found = list(page["value"])
+        while link := page.get("nextLink"):
+            page = self._done("GET", link.removeprefix(self._base), headers=self._token())
+            found += page["value"]
+        return found
+
+    def _token(self) -> dict[str, str]:
+        query = urlencode(
+            {"api-version": "2019-08-01", "resource": "https://management.azure.com", "client_id": "story"}
+        )
+        token = self._done("GET", f"/msi/token?{query}", headers={"X-IDENTITY-HEADER": "lab-identity"})
+        return {"Authorization": f"Bearer {token['access_token']}"}
+
+    def _done(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        try:
+            reply = call(self._base, method, path, body, headers=headers)
+        except Unreachable as failure:
+            raise LabFailed(f"the simulated Azure is away: {failure}") from failure
+        if reply.status >= 300:
+            raise LabFailed(f"{method} {path.partition('?')[0]} of the simulated Azure: {reply.status} {reply.body}")
+        return reply.body

@@ -1,0 +1,196 @@
+"""Tells the story on servers of its own: what happens, in order, and what proves each step."""
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from lab.servers import Keeper, LabFailed, Servers, free_ports, reset, stopped_at_the_end
+from lab.story import proofs
+from lab.story.clients import Azure, NotProven, Product
+from lab.story.proofs import After, View
+from lab.story.screen import Chapter, Screen, closing_table, done_of, screen_for
+
+PLAN, NODE = "payroll", "hci-01-n2"
+ENDED = frozenset({"succeeded", "failed", "aborted"})
+POLL = 0.4
+"""Real seconds between two looks at an operation."""
+
+LONGEST = timedelta(hours=12)
+"""Simulated time within which an operation must begin and end."""
+
+
+class Options(NamedTuple):
+    """How to tell it.
+
+    Attributes:
+        speed: Simulated seconds a real second.
+        kill: Kind of operation in the middle of which the host is killed; empty for none.
+    """
+
+    scenario: str = "default"
+    speed: float = 150
+    kill: str = ""
+
+
+def tell(options: Options) -> int:
+    """Tell the story; exit status 0 only when every step reached its proof."""
+    console = Console()
+    state = Path(tempfile.mkdtemp(prefix="hci-site-recovery-"))
+    screen = screen_for(console)
+    try:
+        chapters = Story(Servers.of(state, free_ports(), options.speed), screen, options).whole()
+    except LabFailed as failure:
+        screen.clear()
+        sys.stderr.write(f"not proven: {failure}\nlogs and state are in {state}\n")
+        return 1
+    shutil.rmtree(state)
+    console.print(closing_table(chapters))
+    return 0
+
+
+class Story:
+    """One telling: its servers, what it has told so far, and where it shows it."""
+
+    def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
+        self._servers, self._screen, self._options = servers, screen, options
+        self._keeper = Keeper(servers, screen.say)
+        self._product, self._azure = Product(servers.host.base), Azure(servers.azure.base)
+        self._plan: Mapping[str, Any] = {}
+        self._site: Mapping[str, Any] = {}
+        self._after: After = {}
+        self._told: list[str] = []
+        self._killed = False
+
+    def whole(self) -> list[Chapter]:
+        """Tell all of it.
+
+        Raises:
+            LabFailed: a proof is missing, or the lab does not hold.
+        """
+        with stopped_at_the_end(self._servers):
+            self._screen.say(f"Starting the simulated Azure and the local host, {self._options.speed:g} times as fast")
+            self._servers.start()
+            reset(self._servers.azure, self._options.scenario)
+            self._plan = self._product.read(f"plans/{PLAN}")
+            self._site = self._product.read(f"sites/{self._plan['site']}")
+            self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
+            chapters = [self._heal(), self._rehearse(), *self._leave_and_return()]
+            self._look_back()
+        return chapters
+
+    def _heal(self) -> Chapter:
+        self._screen.say(f"1. The ASR extension of {NODE} has failed: Event Grid says so, the product heals the node")
+        calls = self._azure.calls()
+        self._azure.emit("extension-failure", NODE)
+        view = self._follow(self._begun(kind="repair"))
+        self._require(proofs.healed(view, NODE))
+        return self._chapter(view, calls, f"{NODE} is registered, its provider connected")
+
+    def _rehearse(self) -> Chapter:
+        self._screen.say(f"2. The plan {PLAN} is due for a drill: the product's own timer starts it")
+        calls = self._azure.calls()
+        view = self._follow(self._begun(kind="drill", plan=PLAN))
+        self._require(proofs.probed(view, self._probed_vms()))
+        self._prove(view, self._after)
+        self._require_report(view)
+        return self._chapter(view, calls, "in order, probed, cleaned up, reported")
+
+    def _leave_and_return(self) -> list[Chapter]:
+        self._screen.say(f"3. The plan {PLAN} is failed over, brought back and protected again")
+        home = self._after if self._plan.get("failbackOrder") == "same" else proofs.homeward(self._after)
+        return [
+            self._move("failover", {"type": "planned"}, self._after, "in order, probed, committed"),
+            self._move("failback", {}, home, "in order, committed"),
+            self._move("reprotect", {}, {}, "Protected again on premises"),
+        ]
+
+    def _move(self, kind: str, body: Mapping[str, Any], after: After, proof: str) -> Chapter:
+        calls = self._azure.calls()
+        view = self._follow(self._product.start(kind, PLAN, body))
+        if kind == "failover":
+            self._require(proofs.probed(view, self._probed_vms()))
+        self._prove(view, after)
+        return self._chapter(view, calls, proof)
+
+    def _look_back(self) -> None:
+        """The proofs that only the whole story can give."""
+        ledger = self._azure.ledger()
+        self._require(proofs.one_id_a_verb(ledger) + self._nothing_left())
+        self._require(proofs.all_protected(self._azure.protection(self._site["vault"]), self._after))
+        if self._options.kill and not self._killed:
+            raise NotProven(f"the host was to be killed during the {self._options.kill}, and was not")
+
+    def _begun(self, kind: str, **query: str) -> str:
+        """Wait for an operation that the product starts on its own; its id."""
+        self._screen.say(f"  waiting for the product to start a {kind}")
+        end = time.monotonic() + self._patience()
+        while not (found := self._product.read("operations", kind=kind, **query)["value"]):
+            self._pause(end, f"no {kind} was started")
+        return str(found[0]["id"])
+
+    def _follow(self, operation: str) -> View:
+        """Show an operation until it has ended."""
+        end = time.monotonic() + self._patience()
+        while True:
+            view: View = self._product.read(f"operations/{operation}")
+            self._screen.show(view, self._azure.now())
+            if view["state"] in ENDED:
+                break
+            self._kill_in_the_middle(view)
+            self._pause(end, f"{operation} did not end; it waits for {view.get('waitingFor') or 'nothing'}")
+        self._screen.clear()
+        return view
+
+    def _pause(self, end: float, too_late: str) -> None:
+        if time.monotonic() > end:
+            raise NotProven(too_late)
+        self._keeper.look()
+        time.sleep(POLL)
+
+    def _patience(self) -> float:
+        return max(LONGEST.total_seconds() / self._options.speed, 60)
+
+    def _kill_in_the_middle(self, view: View) -> None:
+        done, _ = done_of(view)
+        if self._killed or view["kind"] != self._options.kill or done < len(self._after) // 3:
+            return
+        self._killed = True
+        self._screen.say(f"  killing the local host in the middle of {view['id']}")
+        self._servers.host.kill()
+
+    def _prove(self, view: View, after: After) -> None:
+        """What holds after each operation on the plan."""
+        self._require(proofs.ended_well(view))
+        if after:
+            self._require(proofs.in_order(view, after))
+        self._told.append(view["kind"])
+        self._require(proofs.sent_once(self._azure.ledger(), self._after, self._told))
+        self._require(self._nothing_left())
+
+    def _nothing_left(self) -> list[str]:
+        return proofs.nothing_left(self._azure.machines(self._site["targetResourceGroup"]))
+
+    def _require(self, missing: list[str]) -> None:
+        if missing:
+            raise NotProven("; ".join(missing[:3]))
+
+    def _require_report(self, view: View) -> None:
+        page = self._product.read(f"operations/{view['id']}/report")
+        self._require(
+            [] if all(vm in page for vm in self._after) else [f"the report of {view['id']} names not all VMs"]
+        )
+
+    def _probed_vms(self) -> list[str]:
+        return [item["vm"] for item in self._plan["items"] if item.get("probes")]
+
+    def _chapter(self, view: View, calls: int, proof: str) -> Chapter:
+        took = datetime.fromisoformat(view["endedAt"]) - datetime.fromisoformat(view["startedAt"])
+        self._screen.say(f"  {view['id']}: {proof} (after {timedelta(seconds=round(took.total_seconds()))})")
+        return Chapter(view["kind"], len(view.get("items", ())), took, self._azure.calls() - calls, proof)

@@ -1,0 +1,1 @@
+"""Tests of the story and of what it takes for a proof."""
