@@ -1,0 +1,58 @@
+"""`python -m lab.host`: run a function app without Azure."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from lab.host.app import BadApp
+from lab.host.engine.lock import FolderInUse
+from lab.host.host import running
+from lab.host.ncrontab import BadSchedule
+from lab.host.routes import BadRoute
+from lab.host.settings import Options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until told to stop; 2 if it cannot start."""
+    options, level = _parse(arguments)
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(_run(options))
+    except (BadApp, BadRoute, BadSchedule, FolderInUse, OSError) as error:
+        print(f"lab.host: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
+        return 2
+    return 0
+
+
+async def _run(options: Options) -> None:
+    loop = asyncio.get_running_loop()
+    async with running(options) as host:
+        print(f"lab.host: ready on {host.url}", flush=True)  # noqa: T201 - this is the command line
+        passing = asyncio.create_task(host.keep())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, passing.cancel)
+        try:
+            await passing
+        except asyncio.CancelledError:
+            return
+
+
+def _parse(arguments: list[str] | None) -> tuple[Options, str]:
+    parser = argparse.ArgumentParser(prog="lab.host", description=__doc__)
+    parser.add_argument("--port", type=int, default=Options.port)
+    parser.add_argument("--state", type=Path, required=True, help="folder of the host's state and of the lab's clock")
+    parser.add_argument("--app", type=Path, default=Path("function_app.py"))
+    parser.add_argument("--azure-url", default=Options.azure_url, help="where the simulated Azure answers")
+    parser.add_argument("--auth", action="store_true", help="ask for function keys, which are in keys.json")
+    parser.add_argument("--trust-principal", action="store_true", help="pass X-MS-CLIENT-PRINCIPAL headers on")
+    parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    given = vars(parser.parse_args(arguments))
+    level = str(given.pop("log_level")).upper()
+    return Options(**given), level
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The app as the Functions host sees it: its functions indexed, and called through the SDK's own converters."""
+
+import asyncio
+import contextvars
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import azure.functions as func
+from azure.functions import meta
+
+THREADS = 32
+"""For functions that are not coroutines; PYTHON_THREADPOOL_THREAD_COUNT says otherwise, as in Azure."""
+
+
+class BadApp(Exception):
+    """The app cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: its bindings as function.json would hold them, and the callable."""
+
+    name: str
+    call: Callable[..., Any]
+    trigger: Mapping[str, Any]
+    bindings: tuple[Mapping[str, Any], ...]
+
+    @property
+    def kind(self) -> str:
+        """The type of its trigger: `httpTrigger`, `activityTrigger`, …"""
+        return str(self.trigger["type"])
+
+    @property
+    def key(self) -> str:
+        """The name by which orchestrations know it; entities are known by their names in lower case."""
+        if self.kind == "entityTrigger":
+            return str(self.trigger.get("entityName") or self.name).lower()
+        return str(self.trigger.get("orchestration") or self.trigger.get("activity") or self.name)
+
+
+@dataclass
+class InvocationContext:
+    """What a function gets that declares a parameter `context`."""
+
+    function_name: str
+    function_directory: str
+    invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    thread_local_storage: threading.local = field(default_factory=threading.local)
+    trace_context: None = None
+    retry_context: None = None
+
+
+class App:
+    """Every function of an app, by kind and name."""
+
+    def __init__(self, functions: Iterable[Function], folder: Path) -> None:
+        self.functions = {function.name: function for function in functions}
+        self.client_config = "{}"
+        self._folder = folder
+        self._by_key = {(function.kind, function.key): function for function in self.functions.values()}
+        threads = int(os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", THREADS))
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="function")
+
+    def of_kind(self, kind: str) -> list[Function]:
+        """The functions with such a trigger."""
+        return [function for function in self.functions.values() if function.kind == kind]
+
+    def by_key(self, kind: str, key: str) -> Function | None:
+        """The function that orchestrations call so, or None."""
+        return self._by_key.get((kind, key))
+
+    async def invoke(self, function: Function, value: Any) -> Any:
+        """Call a function with the decoded value of its trigger."""
+        arguments = {function.trigger["name"]: value}
+        for binding in function.bindings:
+            if binding["type"] == "durableClient":
+                arguments[binding["name"]] = self.client_config
+        if "context" not in arguments and "context" in inspect.signature(function.call).parameters:
+            arguments["context"] = InvocationContext(function.name, str(self._folder))
+        if inspect.iscoroutinefunction(function.call):
+            return await function.call(**arguments)
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: run(function.call, **arguments))
+
+    def close(self) -> None:
+        """Wait for no thread any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def decode(kind: str, value: Any, datum_type: str) -> Any:
+    """What the SDK makes of a trigger's value."""
+    return _converter(kind).decode(meta.Datum(value, datum_type), trigger_metadata={})
+
+
+def encode(kind: str, value: Any) -> Any:
+    """What the SDK makes of a function's answer."""
+    return _converter(kind).encode(value, expected_type=None).value
+
+
+def _converter(kind: str) -> Any:
+    return meta.get_binding_registry().get(kind)  # type: ignore[no-untyped-call]
+
+
+def load(path: Path) -> App:
+    """Load function_app.py as Functions does: from its folder, which is the working directory and importable.
+
+    Raises:
+        BadApp: there is no such file, or not exactly one app in it.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise BadApp(f"there is no app at {path}")
+    os.chdir(path.parent)
+    sys.path.insert(0, str(path.parent))
+    return App(index(_import(path)), path.parent)
+
+
+def index(module: ModuleType) -> list[Function]:
+    """The functions of the one app that the module holds."""
+    apps = {id(value): value for value in vars(module).values() if isinstance(value, func.FunctionRegister)}
+    if len(apps) != 1:
+        raise BadApp(f"{module.__file__} holds {len(apps)} function apps, not one")
+    (app,) = apps.values()
+    return [_function(each) for each in app.get_functions()]
+
+
+def _function(built: Any) -> Function:
+    bindings = tuple(json.loads(raw) for raw in built.get_raw_bindings())
+    trigger = next(binding for binding in bindings if binding["type"].endswith("Trigger"))
+    return Function(built.get_function_name(), built.get_user_function(), trigger, bindings)
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise BadApp(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

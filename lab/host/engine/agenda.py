@@ -1,0 +1,67 @@
+"""What waits for its instant, on the lab's clock."""
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import Callable
+from typing import Literal
+
+from lab.clock import LONGEST_SLEEP, Clock
+from lab.host.engine.moments import micros, moment
+
+type Kind = Literal["orchestration", "entity", "activity"]
+type Wake = Callable[[Kind, str], None]
+
+
+class Agenda:
+    """Tells `wake` of each key when its instant has come; at once if it is past."""
+
+    def __init__(self, clock: Clock, wake: Wake) -> None:
+        self._clock = clock
+        self._wake = wake
+        self._waiting: list[tuple[int, Kind, str]] = []
+        self._sooner = asyncio.Event()
+
+    def now(self) -> int:
+        """Simulated microseconds since 1970."""
+        return micros(self._clock.now())
+
+    def add(self, at: int, kind: Kind, key: str) -> None:
+        """Wake the key at an instant."""
+        if at <= self.now():
+            self._wake(kind, key)
+            return
+        heapq.heappush(self._waiting, (at, kind, key))
+        self._sooner.set()
+
+    @property
+    def following(self) -> int | None:
+        """The next instant at which something is due."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def release(self) -> None:
+        """Wake every key whose instant has come."""
+        now = self.now()
+        while self._waiting and self._waiting[0][0] <= now:
+            _, kind, key = heapq.heappop(self._waiting)
+            self._wake(kind, key)
+
+    def clear(self) -> None:
+        """Wait for nothing any more."""
+        self._waiting.clear()
+
+    async def keep(self) -> None:
+        """Release what is due, for ever; a jump of the clock is noticed within 50 ms."""
+        while True:
+            self.release()
+            self._sooner.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._sooner.wait(), self._patience())
+
+    def _patience(self) -> float | None:
+        if self.following is None:
+            return None
+        return min(self._clock.real_seconds(moment(self.following)), LONGEST_SLEEP)

@@ -1,0 +1,129 @@
+"""What clients ask of orchestrations: start, events, suspend, resume, terminate, restart, rewind, purge."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from durabletask.internal import orchestrator_service_pb2 as pb
+
+from lab.host.engine.agenda import Agenda
+from lab.host.engine.instances import FAILED, TERMINATED, End, Instance, Instances, Order, Unfit
+from lab.host.engine.moments import stamp, text
+from lab.host.engine.renewal import Renewal
+from lab.host.engine.store import Store
+
+
+class Control:
+    """Each call is one transaction."""
+
+    def __init__(self, store: Store, agenda: Agenda, instances: Instances, renewal: Renewal) -> None:
+        self._store = store
+        self._agenda = agenda
+        self._instances = instances
+        self._renewal = renewal
+
+    def start(self, order: Order, replaceable: Sequence[int] = ()) -> str:
+        """Start an orchestration and answer its id.
+
+        Raises:
+            Exists: one of this id runs, or is in a status that is not among the replaceable.
+        """
+        order = order if order.id else replace(order, id=uuid.uuid4().hex)
+        with self._store.transaction():
+            former = self._instances.find(order.id)
+            if former is not None and former.status in replaceable and not former.finished:
+                self._terminate(former, "replaced", recursive=False)
+            self._instances.start(order, (*replaceable, TERMINATED) if replaceable else ())
+        return order.id
+
+    def raise_event(self, instance_id: str, name: str, data: str | None) -> None:
+        """Send an event, its data in JSON.
+
+        Raises:
+            Missing: there is no such instance.
+            Unfit: it is finished.
+        """
+        self._message(instance_id, eventRaised=pb.EventRaisedEvent(name=name, input=text(data)))
+
+    def suspend(self, instance_id: str, reason: str | None) -> None:
+        """Let nothing reach the instance until it is resumed; raises as `raise_event` does."""
+        self._message(instance_id, executionSuspended=pb.ExecutionSuspendedEvent(input=text(reason)))
+
+    def resume(self, instance_id: str, reason: str | None) -> None:
+        """Undo `suspend`; raises as `raise_event` does."""
+        self._message(instance_id, executionResumed=pb.ExecutionResumedEvent(input=text(reason)))
+
+    def terminate(self, instance_id: str, output: str | None, *, recursive: bool) -> None:
+        """End the instance now, its sub-orchestrations first if asked; raises as `raise_event` does."""
+        with self._store.transaction():
+            self._terminate(self._unfinished(instance_id), output, recursive=recursive)
+
+    def restart(self, instance_id: str, *, new_id: bool) -> str:
+        """Start what the instance was started with once more, and answer the id.
+
+        Raises:
+            Missing: there is no such instance.
+            Unfit: it still runs, and its own id was asked for.
+        """
+        former = self._instances.get(instance_id)
+        if not new_id and not former.finished:
+            raise Unfit(f"An orchestration with the instanceId {instance_id} cannot be restarted: it is still running.")
+        order = Order(
+            id=uuid.uuid4().hex if new_id else instance_id,
+            name=former.name,
+            input=former.input,
+            version=former.version,
+            tags=former.tag_map,
+        )
+        self._instances.start(order)
+        return order.id
+
+    def rewind(self, instance_id: str, reason: str | None) -> None:
+        """Let a failed instance try again what failed.
+
+        Raises:
+            Missing: there is no such instance.
+            Unfit: it has not failed.
+        """
+        with self._store.transaction():
+            instance = self._instances.get(instance_id)
+            if instance.status != FAILED:
+                raise Unfit(f"The rewind operation is only supported on failed orchestration instances: {instance_id}")
+            self._renewal.rewind(instance, reason)
+
+    def purge(self, instance_ids: Iterable[str], *, recursive: bool = False) -> int:
+        """Delete instances that are finished; answers how many there were, children counted."""
+        with self._store.transaction():
+            return sum(self._purge(instance_id, recursive=recursive) for instance_id in instance_ids)
+
+    def _purge(self, instance_id: str, *, recursive: bool) -> int:
+        found = self._instances.find(instance_id)
+        if found is None or not found.finished:
+            return 0
+        children = self._instances.children(instance_id) if recursive else []
+        below = sum(self._purge(child.id, recursive=True) for child in children)
+        self._instances.forget(instance_id)
+        return 1 + below
+
+    def _terminate(self, instance: Instance, output: str | None, *, recursive: bool) -> None:
+        if recursive:
+            for child in self._instances.children(instance.id):
+                if not child.finished and child.parent_execution == instance.execution:
+                    self._terminate(child, output, recursive=True)
+        ended = pb.ExecutionTerminatedEvent(input=text(output), recurse=recursive)
+        self._instances.append(instance.id, [self._event(executionTerminated=ended)])
+        self._instances.finish(instance, End(TERMINATED, output))
+
+    def _message(self, instance_id: str, **what: object) -> None:
+        with self._store.transaction():
+            self._unfinished(instance_id)
+            self._instances.post(instance_id, None, self._event(**what))
+
+    def _unfinished(self, instance_id: str) -> Instance:
+        found = self._instances.get(instance_id)
+        if found.finished:
+            raise Unfit(f"instance {instance_id} is already finished")
+        return found
+
+    def _event(self, **what: object) -> pb.HistoryEvent:
+        return pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), **what)  # type: ignore[arg-type]

@@ -1,0 +1,158 @@
+"""Entities: their states, the operations that wait for them, and the answers to those who called."""
+
+import uuid
+from dataclasses import dataclass
+
+from durabletask.internal import orchestrator_service_pb2 as pb
+from durabletask.internal.helpers import convert_to_entity_batch_request
+
+from lab.host.engine.agenda import Agenda
+from lab.host.engine.instances import Exists, Instances, Order
+from lab.host.engine.locks import Locks
+from lab.host.engine.moments import moment_of, stamp, text, text_of
+from lab.host.engine.store import Store
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Operations of one entity, to be run one after the other on one state."""
+
+    entity: str
+    rows: tuple[int, ...]
+    request: pb.EntityBatchRequest
+    callers: tuple[tuple[str | None, str | None], ...]  # instance and execution, in the order of the operations
+    request_ids: tuple[str, ...]
+
+
+class Entities:
+    """The rows of `entities` and `operations`."""
+
+    def __init__(self, store: Store, agenda: Agenda, instances: Instances, locks: Locks) -> None:
+        self._store = store
+        self._agenda = agenda
+        self._instances = instances
+        self._locks = locks
+
+    def signal(self, request: pb.EntityOperationSignaledEvent, caller: str | None = None) -> None:
+        """Queue an operation that nobody waits for; in time, if it is scheduled."""
+        entity = entity_id(request.targetInstanceId.value)
+        event = pb.HistoryEvent(eventId=-1, entityOperationSignaled=request)
+        self._queue(entity, moment_of(request, "scheduledTime"), (caller, None), event)
+
+    def call(self, request: pb.EntityOperationCalledEvent, caller: str, execution: str) -> None:
+        """Queue an operation whose answer the caller waits for."""
+        event = pb.HistoryEvent(eventId=-1, entityOperationCalled=request)
+        self._queue(entity_id(request.targetInstanceId.value), None, (caller, execution), event)
+
+    def take(self, entity: str) -> Batch | None:
+        """The next operations of the entity: all that are due, or only its holder's while it is locked."""
+        row = self._store.row("SELECT state, holder FROM entities WHERE id = ?", entity)
+        holder = row["holder"] if row else None
+        waiting = self._store.rows(
+            "SELECT * FROM operations WHERE id = ? AND at <= ? AND (? IS NULL OR caller = ?) ORDER BY seq",
+            *(entity, self._agenda.now(), holder, holder),
+        )
+        if not waiting:
+            return None
+        events = [pb.HistoryEvent.FromString(found["event"]) for found in waiting]
+        asked = pb.EntityRequest(
+            instanceId=entity, entityState=text(row["state"] if row else None), operationRequests=events
+        )
+        request, _ = convert_to_entity_batch_request(asked)
+        return Batch(
+            entity=entity,
+            rows=tuple(found["seq"] for found in waiting),
+            request=request,
+            callers=tuple((found["caller"], found["execution"]) for found in waiting),
+            request_ids=tuple(operation.requestId for operation in request.operations),
+        )
+
+    def complete(self, batch: Batch, result: pb.EntityBatchResult) -> None:
+        """Keep the new state, answer the callers and send what the operations sent; unless it was all dropped since."""
+        with self._store.transaction():
+            marks = ", ".join("?" * len(batch.rows))
+            gone = self._store.run(f"DELETE FROM operations WHERE seq IN ({marks})", *batch.rows)  # noqa: S608
+            if gone < len(batch.rows):
+                return
+            self._keep(batch.entity, text_of(result, "entityState"))
+            for (caller, execution), request_id, outcome in zip(
+                batch.callers, batch.request_ids, result.results, strict=True
+            ):
+                if caller is not None and execution is not None:
+                    self._instances.reply(caller, execution, self._answer(request_id, outcome))
+            for action in result.actions:
+                self._act(batch.entity, action)
+            self._locks.grant()
+
+    def delete(self, entity: str) -> bool:
+        """Forget an entity's state; answers whether there was one."""
+        return self._store.run("DELETE FROM entities WHERE id = ?", entity) > 0
+
+    def _queue(
+        self, entity: str, at: int | None, caller: tuple[str | None, str | None], event: pb.HistoryEvent
+    ) -> None:
+        due = self._agenda.now() if at is None else at
+        self._store.insert(
+            "INSERT INTO operations (id, at, caller, execution, event) VALUES (?, ?, ?, ?, ?)",
+            *(entity, due, *caller, event.SerializeToString()),
+        )
+        self._store.after(lambda: self._agenda.add(due, "entity", entity))
+
+    def _keep(self, entity: str, state: str | None) -> None:
+        now = self._agenda.now()
+        kept = (
+            "INSERT INTO entities (id, state, modified) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET state = excluded.state, modified = excluded.modified"
+        )
+        self._store.run(kept, entity, state, now)
+        if state is None:  # an entity without a state does not exist, unless somebody holds it
+            self._store.run("DELETE FROM entities WHERE id = ? AND holder IS NULL", entity)
+
+    def _answer(self, request_id: str, outcome: pb.OperationResult) -> pb.HistoryEvent:
+        answer = pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()))
+        if outcome.HasField("failure"):
+            answer.entityOperationFailed.CopyFrom(
+                pb.EntityOperationFailedEvent(requestId=request_id, failureDetails=outcome.failure.failureDetails)
+            )
+        else:
+            answer.entityOperationCompleted.CopyFrom(
+                pb.EntityOperationCompletedEvent(requestId=request_id, output=text(outcome.success.result.value))
+            )
+        return answer
+
+    def _act(self, entity: str, action: pb.OperationAction) -> None:
+        if action.HasField("sendSignal"):
+            sent = action.sendSignal
+            self.signal(
+                pb.EntityOperationSignaledEvent(
+                    requestId=uuid.uuid4().hex,
+                    operation=sent.name,
+                    input=text(text_of(sent, "input")),
+                    scheduledTime=stamp(moment_of(sent, "scheduledTime")),
+                    targetInstanceId=text(sent.instanceId),
+                ),
+                caller=entity,
+            )
+        elif action.HasField("startNewOrchestration"):
+            self._start(action.startNewOrchestration)
+
+    def _start(self, asked: pb.StartNewOrchestrationAction) -> None:
+        order = Order(
+            id=asked.instanceId or uuid.uuid4().hex,
+            name=asked.name,
+            input=text_of(asked, "input"),
+            version=text_of(asked, "version"),
+            at=moment_of(asked, "scheduledTime"),
+        )
+        try:
+            self._instances.start(order)
+        except Exists:
+            return  # an entity learns nothing of what it started: the one that runs stays
+
+
+def entity_id(text_id: str) -> str:
+    """The id as it is kept: names of entities are the same in any casing, keys are not."""
+    if not text_id.startswith("@"):
+        return text_id
+    name, _, key = text_id[1:].partition("@")
+    return f"@{name.lower()}@{key}"

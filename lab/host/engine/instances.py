@@ -1,0 +1,315 @@
+"""Orchestration instances: their rows, their histories, and what becomes of them at the end."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from durabletask.internal import orchestrator_service_pb2 as pb
+
+from lab.host.engine.agenda import Agenda
+from lab.host.engine.moments import stamp, text
+from lab.host.engine.store import Store
+
+PENDING = pb.ORCHESTRATION_STATUS_PENDING
+RUNNING = pb.ORCHESTRATION_STATUS_RUNNING
+SUSPENDED = pb.ORCHESTRATION_STATUS_SUSPENDED
+COMPLETED = pb.ORCHESTRATION_STATUS_COMPLETED
+FAILED = pb.ORCHESTRATION_STATUS_FAILED
+TERMINATED = pb.ORCHESTRATION_STATUS_TERMINATED
+CONTINUED = pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW
+FINISHED = frozenset({COMPLETED, FAILED, TERMINATED, pb.ORCHESTRATION_STATUS_CANCELED})
+
+
+class Exists(RuntimeError):
+    """An orchestration of this id runs, or may not be replaced."""
+
+
+class Missing(LookupError):
+    """There is no such orchestration."""
+
+
+class Unfit(RuntimeError):
+    """The orchestration is not in a state that allows this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Who started an orchestration as a sub-orchestration, and as which of its tasks."""
+
+    instance: str
+    execution: str
+    task: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An orchestration as its row holds it; instants are microseconds since 1970, `failure` serialized details."""
+
+    id: str
+    execution: str
+    name: str
+    version: str | None
+    status: int
+    input: str | None
+    output: str | None
+    custom: str | None
+    failure: bytes | None
+    tags: str | None
+    starts: int
+    created: int
+    updated: int
+    completed: int | None
+    parent: str | None
+    parent_execution: str | None
+    parent_task: int | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has reached an end."""
+        return self.status in FINISHED
+
+    @property
+    def failure_details(self) -> pb.TaskFailureDetails | None:
+        """Why it failed."""
+        return None if self.failure is None else pb.TaskFailureDetails.FromString(self.failure)
+
+    @property
+    def tag_map(self) -> dict[str, str]:
+        """Its tags."""
+        return dict(json.loads(self.tags)) if self.tags else {}
+
+
+COLUMNS = ", ".join(field.name for field in fields(Instance))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An orchestration to be started. `at` is its earliest start in microseconds, None for now."""
+
+    id: str
+    name: str
+    input: str | None = None
+    version: str | None = None
+    tags: Mapping[str, str] | None = None
+    at: int | None = None
+    parent: Parent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an orchestration ended: one of `FINISHED`, with its output or why it failed."""
+
+    status: int
+    output: str | None = None
+    failure: pb.TaskFailureDetails | None = None
+
+
+class Instances:
+    """The rows of `instances`, `history` and `inbox`, and those who wait for an instance to change."""
+
+    def __init__(self, store: Store, agenda: Agenda) -> None:
+        self._store = store
+        self._agenda = agenda
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self.on_end: Callable[[str], None] = lambda _id: None
+
+    def find(self, instance_id: str) -> Instance | None:
+        """The instance, or None."""
+        row = self._store.row(f"SELECT {COLUMNS} FROM instances WHERE id = ?", instance_id)  # noqa: S608 - our columns
+        return None if row is None else Instance(*row)
+
+    def get(self, instance_id: str) -> Instance:
+        """The instance.
+
+        Raises:
+            Missing: there is none.
+        """
+        found = self.find(instance_id)
+        if found is None:
+            raise Missing(f"no instance with ID '{instance_id}' was found")
+        return found
+
+    def start(self, order: Order, replaceable: Sequence[int] = ()) -> str:
+        """Put an instance to its start and answer its execution id.
+
+        Args:
+            order: What to start.
+            replaceable: Statuses of an instance of the same id that may be overwritten; none said means any end.
+
+        Raises:
+            Exists: an instance of this id is in another status.
+        """
+        with self._store.transaction():
+            former = self.find(order.id)
+            if former is not None and former.status not in (replaceable or FINISHED):
+                raise Exists(f"An Orchestration instance with the status {_name(former.status)} already exists.")
+            self.forget(order.id)
+            execution, now = uuid.uuid4().hex, self._agenda.now()
+            self._insert(order, execution, now)
+            self.post(order.id, execution, started_event(order, execution, now), at=max(order.at or now, now))
+        return execution
+
+    def post(self, instance_id: str, execution: str | None, event: pb.HistoryEvent, *, at: int | None = None) -> None:
+        """Leave a message for an instance; `execution` None is for whichever run there is, else for that one alone."""
+        due = self._agenda.now() if at is None else at
+        kind = event.WhichOneof("eventType")
+        self._store.insert(
+            "INSERT INTO inbox (id, execution, at, kind, event) VALUES (?, ?, ?, ?, ?)",
+            *(instance_id, execution, due, kind, event.SerializeToString()),
+        )
+        self._store.after(lambda: self._agenda.add(due, "orchestration", instance_id))
+
+    def reply(self, instance_id: str, execution: str | None, event: pb.HistoryEvent) -> None:
+        """Answer a task of an orchestration; nobody reads it if that run is over."""
+        found = self.find(instance_id)
+        if found is not None and not found.finished and found.execution == execution:
+            self.post(instance_id, execution, event)
+
+    def history(self, instance_id: str) -> list[bytes]:
+        """The serialized events, oldest first."""
+        return [
+            row["event"] for row in self._store.rows("SELECT event FROM history WHERE id = ? ORDER BY seq", instance_id)
+        ]
+
+    def append(self, instance_id: str, events: Sequence[pb.HistoryEvent]) -> None:
+        """Add to the history."""
+        last = self._store.value("SELECT MAX(seq) FROM history WHERE id = ?", instance_id) or 0
+        self._store.many(
+            "INSERT INTO history (id, seq, event) VALUES (?, ?, ?)",
+            [(instance_id, last + n, event.SerializeToString()) for n, event in enumerate(events, start=1)],
+        )
+
+    def update(self, instance_id: str, **values: Any) -> None:
+        """Set columns, and tell who waits for the instance."""
+        values["updated"] = self._agenda.now()
+        setting = ", ".join(f"{column} = ?" for column in values)
+        self._store.run(f"UPDATE instances SET {setting} WHERE id = ?", *values.values(), instance_id)  # noqa: S608
+        self._store.after(lambda: self._tell(instance_id))
+
+    def finish(self, instance: Instance, end: End) -> None:
+        """End the instance, free what it holds, and answer its parent."""
+        now = self._agenda.now()
+        completed = pb.ExecutionCompletedEvent(
+            orchestrationStatus=pb.OrchestrationStatus.Name(end.status),
+            result=text(end.output),
+            failureDetails=end.failure,
+        )
+        self.append(instance.id, [pb.HistoryEvent(eventId=-1, timestamp=stamp(now), executionCompleted=completed)])
+        details = None if end.failure is None else end.failure.SerializeToString()
+        self.update(instance.id, status=end.status, output=end.output, failure=details, completed=now)
+        self._store.run("DELETE FROM inbox WHERE id = ?", instance.id)
+        self.on_end(instance.id)
+        if instance.parent is not None:
+            self._answer_parent(instance.parent, instance, end)
+
+    def forget(self, instance_id: str) -> bool:
+        """Delete every trace of an instance; answers whether there was one."""
+        for table in ("history", "inbox", "activities"):
+            self._store.run(f"DELETE FROM {table} WHERE id = ?", instance_id)  # noqa: S608 - our own names
+        found = self._store.run("DELETE FROM instances WHERE id = ?", instance_id) > 0
+        if found:
+            self.on_end(instance_id)
+            self._store.after(lambda: self._tell(instance_id))
+        return found
+
+    def children(self, instance_id: str) -> list[Instance]:
+        """The sub-orchestrations that an instance has started, finished ones too."""
+        rows = self._store.rows(f"SELECT {COLUMNS} FROM instances WHERE parent = ?", instance_id)  # noqa: S608
+        return [Instance(*row) for row in rows]
+
+    async def wait(self, instance_id: str, until: Callable[[Instance], bool]) -> Instance | None:
+        """Wait for the instance to be as asked; None if it does not exist, or no longer."""
+        changed = asyncio.Event()
+        self._watchers.setdefault(instance_id, set()).add(changed)
+        try:
+            while (found := self.find(instance_id)) is not None and not until(found):
+                await changed.wait()
+                changed.clear()
+            return found
+        finally:
+            self._watchers[instance_id].discard(changed)
+            if not self._watchers[instance_id]:
+                del self._watchers[instance_id]
+
+    def tell_all(self) -> None:
+        """Everything has changed."""
+        for instance_id in tuple(self._watchers):
+            self._tell(instance_id)
+
+    def _tell(self, instance_id: str) -> None:
+        for changed in self._watchers.get(instance_id, ()):
+            changed.set()
+
+    def _insert(self, order: Order, execution: str, now: int) -> None:
+        parent = order.parent
+        row = Instance(
+            id=order.id,
+            execution=execution,
+            name=order.name,
+            version=order.version,
+            status=PENDING,
+            input=order.input,
+            output=None,
+            custom=None,
+            failure=None,
+            tags=json.dumps(dict(order.tags)) if order.tags else None,
+            starts=max(order.at or now, now),
+            created=now,
+            updated=now,
+            completed=None,
+            parent=parent.instance if parent else None,
+            parent_execution=parent.execution if parent else None,
+            parent_task=parent.task if parent else None,
+        )
+        values = tuple(getattr(row, field.name) for field in fields(Instance))
+        marks = ", ".join("?" * len(values))
+        self._store.run(f"INSERT INTO instances ({COLUMNS}) VALUES ({marks})", *values)  # noqa: S608 - our columns
+
+    def _answer_parent(self, parent: str, child: Instance, end: End) -> None:
+        task = child.parent_task or 0
+        answer = pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()))
+        if end.status == COMPLETED:
+            done = pb.SubOrchestrationInstanceCompletedEvent(taskScheduledId=task, result=text(end.output))
+            answer.subOrchestrationInstanceCompleted.CopyFrom(done)
+        else:
+            details = end.failure or _end_as_failure(end)
+            failed = pb.SubOrchestrationInstanceFailedEvent(taskScheduledId=task, failureDetails=details)
+            answer.subOrchestrationInstanceFailed.CopyFrom(failed)
+        self.reply(parent, child.parent_execution, answer)
+
+
+def started_event(order: Order, execution: str, now: int) -> pb.HistoryEvent:
+    """The first event of every execution."""
+    started = pb.ExecutionStartedEvent(
+        name=order.name,
+        version=text(order.version),
+        input=text(order.input),
+        orchestrationInstance=pb.OrchestrationInstance(instanceId=order.id, executionId=text(execution)),
+        parentInstance=None if order.parent is None else parent_info(order.parent),
+        scheduledStartTimestamp=stamp(order.at),
+        tags=order.tags,
+    )
+    return pb.HistoryEvent(eventId=-1, timestamp=stamp(now), executionStarted=started)
+
+
+def parent_info(parent: Parent) -> pb.ParentInstanceInfo:
+    """What a sub-orchestration is told of its parent."""
+    whom = pb.OrchestrationInstance(instanceId=parent.instance, executionId=text(parent.execution))
+    return pb.ParentInstanceInfo(taskScheduledId=parent.task, name=text(parent.name), orchestrationInstance=whom)
+
+
+def _end_as_failure(end: End) -> pb.TaskFailureDetails:
+    """What a parent is told of a child that did not complete and left no details: it was terminated."""
+    return pb.TaskFailureDetails(
+        errorType=f"Orchestration{_name(end.status)}",
+        errorMessage=f"{_name(end.status)}: {end.output or ''}",
+        isNonRetriable=True,
+    )
+
+
+def _name(status: int) -> str:
+    return str(pb.OrchestrationStatus.Name(status)).removeprefix("ORCHESTRATION_STATUS_").title()

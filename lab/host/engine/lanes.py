@@ -1,0 +1,69 @@
+"""Work by key: one worker a key at a time, and only so many keys at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+_log = logging.getLogger(__name__)
+
+
+class Lanes:
+    """Serves each woken key until it has no more to do.
+
+    `serve` does one step of a key and answers whether it did anything; a key woken meanwhile is served again.
+    """
+
+    def __init__(self, width: int, serve: Callable[[str], Awaitable[bool]]) -> None:
+        self._width = width
+        self._serve = serve
+        self._waiting: dict[str, None] = {}  # an ordered set
+        self._again: set[str] = set()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+
+    def wake(self, key: str) -> None:
+        """There may be something to do for the key."""
+        if key in self._busy:
+            self._again.add(key)
+            return
+        self._waiting[key] = None
+        self._fill()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being served or waits to be."""
+        return not self._busy and not self._waiting
+
+    def __len__(self) -> int:
+        return len(self._busy) + len(self._waiting)
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What is being served now."""
+        return list(self._busy.values())
+
+    async def clear(self) -> None:
+        """Drop what waits and cancel what runs."""
+        self._waiting.clear()
+        self._again.clear()
+        tasks = self.tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._busy) < self._width:
+            key = next(iter(self._waiting))
+            del self._waiting[key]
+            self._busy[key] = asyncio.create_task(self._run(key))
+
+    async def _run(self, key: str) -> None:
+        more = False
+        try:
+            more = await self._serve(key)
+        except Exception:  # noqa: BLE001 - it is logged, and the work of other keys goes on
+            _log.exception("cannot serve %s", key)
+        finally:
+            del self._busy[key]
+            if key in self._again or more:
+                self._again.discard(key)
+                self._waiting[key] = None
+            self._fill()

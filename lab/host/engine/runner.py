@@ -1,0 +1,131 @@
+"""Runs the functions: turns, activities and entity batches, each kind so many at a time."""
+
+import asyncio
+import logging
+import traceback
+from typing import Protocol
+
+from durabletask.internal import orchestrator_service_pb2 as pb
+
+from lab.host.engine.agenda import Kind
+from lab.host.engine.entities import Batch, Entities
+from lab.host.engine.lanes import Lanes
+from lab.host.engine.moments import text, text_of
+from lab.host.engine.tasks import Tasks
+from lab.host.engine.turns import Turns
+
+_log = logging.getLogger(__name__)
+
+TURNS_AT_ONCE = 8
+BATCHES_AT_ONCE = 8
+ACTIVITIES_AT_ONCE = 100
+
+
+class UnknownFunction(LookupError):
+    """The app has no function of this name and kind."""
+
+
+class Functions(Protocol):
+    """The app's durable functions, called as the Functions host calls them."""
+
+    async def orchestrate(self, name: str, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
+        """Run one turn of an orchestrator."""
+
+    async def act(self, name: str, argument: str | None) -> str | None:
+        """Run an activity: JSON in, JSON out."""
+
+    async def operate(self, name: str, request: pb.EntityBatchRequest) -> pb.EntityBatchResult:
+        """Run a batch of operations of an entity."""
+
+
+class Runner:
+    """The engine's workers."""
+
+    def __init__(self, functions: Functions, turns: Turns, tasks: Tasks, entities: Entities) -> None:
+        self._functions = functions
+        self._turns = turns
+        self._tasks = tasks
+        self._entities = entities
+        self.lanes: dict[Kind, Lanes] = {
+            "orchestration": Lanes(TURNS_AT_ONCE, self._turn),
+            "entity": Lanes(BATCHES_AT_ONCE, self._operate),
+            "activity": Lanes(ACTIVITIES_AT_ONCE, self._act),
+        }
+
+    def wake(self, kind: Kind, key: str) -> None:
+        """There may be something to do."""
+        self.lanes[kind].wake(key)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing waits for a worker."""
+        return all(lanes.idle for lanes in self.lanes.values())
+
+    async def settle(self) -> None:
+        """Wait until everything that can be done now is done."""
+        while not self.idle:
+            running = [task for lanes in self.lanes.values() for task in lanes.tasks()]
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+
+    async def clear(self) -> None:
+        """Cancel what runs, forget what waits."""
+        for lanes in self.lanes.values():
+            await lanes.clear()
+
+    async def _turn(self, instance_id: str) -> bool:
+        turn = self._turns.take(instance_id)
+        if turn is None:
+            return False
+        try:
+            response = await self._functions.orchestrate(turn.instance.name, turn.request)
+        except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
+            _log.exception("orchestrator %s of %s cannot be run", turn.instance.name, instance_id)
+            self._turns.fail(turn, failure_of(error))
+        else:
+            self._turns.complete(turn, response)
+        return True
+
+    async def _act(self, seq: str) -> bool:
+        activity = self._tasks.find(int(seq))
+        if activity is None:
+            return False
+        try:
+            result = await self._functions.act(activity.name, activity.input)
+        except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
+            _log.warning("activity %s of %s failed", activity.name, activity.id, exc_info=True)
+            self._tasks.fail(activity, failure_of(error))
+        else:
+            self._tasks.complete(activity, result)
+        return False
+
+    async def _operate(self, entity: str) -> bool:
+        batch = self._entities.take(entity)
+        if batch is None:
+            return False
+        try:
+            result = await self._functions.operate(entity[1:].partition("@")[0], batch.request)
+        except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
+            _log.exception("entity %s cannot be run", entity)
+            result = _failed(batch, failure_of(error))
+        self._entities.complete(batch, result)
+        return True
+
+
+def failure_of(error: Exception) -> pb.TaskFailureDetails:
+    """A failure as the Functions host hands it on: the bare name of the type, and no inner failure.
+
+    Source: OutOfProcMiddleware of the Durable Task extension, which reads the worker's "Type: message" text.
+    """
+    return pb.TaskFailureDetails(
+        errorType=type(error).__name__,
+        errorMessage=str(error),
+        stackTrace=text("".join(traceback.format_tb(error.__traceback__))),
+    )
+
+
+def _failed(batch: Batch, failure: pb.TaskFailureDetails) -> pb.EntityBatchResult:
+    """Every operation of the batch has failed, and the state is as it was."""
+    outcome = pb.OperationResult(failure=pb.OperationResultFailure(failureDetails=failure))
+    return pb.EntityBatchResult(
+        results=[outcome] * len(batch.rows), entityState=text(text_of(batch.request, "entityState"))
+    )

@@ -1,0 +1,140 @@
+"""Turns of an orchestration: the messages that have come, handed to its function, and what it answers kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from durabletask.internal import orchestrator_service_pb2 as pb
+
+from lab.host.engine.actions import Actions
+from lab.host.engine.agenda import Agenda
+from lab.host.engine.instances import CONTINUED, FAILED, PENDING, RUNNING, SUSPENDED, End, Instance, Instances
+from lab.host.engine.moments import stamp, text, text_of
+from lab.host.engine.renewal import Renewal
+from lab.host.engine.store import Store
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One call of an orchestrator: `fresh` events are those that its history does not hold yet."""
+
+    instance: Instance
+    consumed: tuple[int, ...]
+    fresh: tuple[pb.HistoryEvent, ...]
+    request: pb.OrchestratorRequest
+
+
+class Turns:
+    """Takes the next turn of an instance, and keeps its outcome in one transaction."""
+
+    def __init__(self, store: Store, agenda: Agenda, instances: Instances, actions: Actions, renewal: Renewal) -> None:
+        self._store = store
+        self._agenda = agenda
+        self._instances = instances
+        self._actions = actions
+        self._renewal = renewal
+
+    def take(self, instance_id: str) -> Turn | None:
+        """The next turn, or None when the instance has nothing to do now."""
+        instance = self._instances.find(instance_id)
+        if instance is None or instance.finished or instance.starts > self._agenda.now():
+            return None
+        with self._store.transaction():
+            rows = self._ready(instance)
+        return self._turn(instance, rows) if rows else None
+
+    def complete(self, turn: Turn, response: pb.OrchestratorResponse) -> None:
+        """Keep what the orchestrator answered; nothing of it if that run is over meanwhile."""
+        with self._store.transaction():
+            current = self._instances.find(turn.instance.id)
+            if current is None or current.finished or current.execution != turn.instance.execution:
+                return
+            self._consume(turn.consumed)
+            self._instances.append(current.id, turn.fresh)
+            status = RUNNING if current.status == PENDING else current.status
+            if response.HasField("customStatus"):
+                self._instances.update(current.id, status=status, custom=text_of(response, "customStatus"))
+            else:
+                self._instances.update(current.id, status=status)
+            last = self._actions.apply(current, response.actions)
+            if last is not None:
+                self._end(current, last)
+
+    def fail(self, turn: Turn, failure: pb.TaskFailureDetails) -> None:
+        """The orchestrator itself could not be called: the instance ends here."""
+        with self._store.transaction():
+            current = self._instances.find(turn.instance.id)
+            if current is None or current.finished or current.execution != turn.instance.execution:
+                return
+            self._instances.append(current.id, turn.fresh)
+            self._instances.finish(current, End(FAILED, failure=failure))
+
+    def _end(self, instance: Instance, last: pb.OrchestratorAction) -> None:
+        if last.HasField("rewindOrchestration"):
+            self._renewal.rewound(instance, list(last.rewindOrchestration.newHistory))
+            return
+        asked = last.completeOrchestration
+        if asked.orchestrationStatus == CONTINUED:
+            self._renewal.continue_as_new(instance, asked)
+            return
+        failure = asked.failureDetails if asked.HasField("failureDetails") else None
+        self._instances.finish(instance, End(asked.orchestrationStatus, text_of(asked, "result"), failure))
+
+    def _turn(self, instance: Instance, rows: Sequence[Row]) -> Turn:
+        opened = pb.HistoryEvent(
+            eventId=-1, timestamp=stamp(self._agenda.now()), orchestratorStarted=pb.OrchestratorStartedEvent()
+        )
+        fresh = (opened, *(pb.HistoryEvent.FromString(row["event"]) for row in rows))
+        request = pb.OrchestratorRequest(instanceId=instance.id, executionId=text(instance.execution), newEvents=fresh)
+        for event in self._instances.history(instance.id):
+            request.pastEvents.add().MergeFromString(event)
+        return Turn(instance, tuple(row["seq"] for row in rows), fresh, request)
+
+    def _ready(self, instance: Instance) -> list[Row]:
+        """The messages of the next turn; suspensions and resumptions that come first are applied here.
+
+        A rewind is a turn of its own, and the worker never sees a suspension among other messages: it would hold
+        back events that its history already answers.
+        """
+        status = instance.status
+        rows = self._due(instance)
+        while rows:
+            kinds = [row["kind"] for row in rows]
+            if status == SUSPENDED:
+                if "executionResumed" not in kinds:
+                    return []
+                self._control(instance.id, rows.pop(kinds.index("executionResumed")), RUNNING)
+                status = RUNNING
+            elif kinds[0] == "executionSuspended":
+                self._control(instance.id, rows.pop(0), SUSPENDED)
+                status = SUSPENDED
+            elif kinds[0] == "executionResumed":  # of one that is not suspended
+                self._consume((rows.pop(0)["seq"],))
+            else:
+                return rows[: _turn_length(kinds)]
+        return []
+
+    def _due(self, instance: Instance) -> list[Row]:
+        return self._store.rows(
+            "SELECT seq, kind, event FROM inbox"
+            " WHERE id = ? AND at <= ? AND (execution IS NULL OR execution = ?) ORDER BY seq",
+            *(instance.id, self._agenda.now(), instance.execution),
+        )
+
+    def _control(self, instance_id: str, row: Row, status: int) -> None:
+        self._consume((row["seq"],))
+        self._instances.append(instance_id, [pb.HistoryEvent.FromString(row["event"])])
+        self._instances.update(instance_id, status=status)
+
+    def _consume(self, rows: Sequence[int]) -> None:
+        self._store.many("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in rows])
+
+
+def _turn_length(kinds: Sequence[str]) -> int:
+    """How many of the messages make up one turn."""
+    if kinds[0] == "executionRewound":
+        return 1
+    for length, kind in enumerate(kinds):
+        if kind in {"executionSuspended", "executionResumed", "executionRewound"}:
+            return length
+    return len(kinds)

@@ -1,0 +1,114 @@
+"""The local Functions host, put together: one app, one engine, one web server, one event loop."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from lab.clock import Clock, LabClock
+from lab.host import sidecar
+from lab.host.admin import Admin
+from lab.host.app import App, load
+from lab.host.durable import DurableFunctions
+from lab.host.engine.engine import Engine
+from lab.host.engine.lock import FolderLock
+from lab.host.eventgrid import EventGridWebhook
+from lab.host.keys import DURABLE_TASK, Keys
+from lab.host.management import PATH, Management, management_urls
+from lab.host.settings import Options, give_app_settings, read_host_file
+from lab.host.timers import Timers
+from lab.host.web import HttpTriggers, build
+
+DATABASE = "host.sqlite"
+
+
+class Host:
+    """A host that runs; made by `running`."""
+
+    def __init__(self, app: App, engine: Engine, timers: Timers, port: int) -> None:
+        self.app = app
+        self.engine = engine
+        self.timers = timers
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def keep(self) -> None:
+        """Let time pass: timers of orchestrations and of the app, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.keep())
+            group.create_task(self.timers.keep())
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options, clock: Clock | None = None) -> AsyncIterator[Host]:
+    """Load the app, open the state, serve; time passes only in `Host.keep`.
+
+    Raises:
+        FolderInUse: another host has the state folder.
+        BadApp: there is no app to run.
+    """
+    options = replace(options, app=options.app.resolve(), state=options.state.resolve())  # loading changes the folder
+    lock = FolderLock(options.state)
+    give_app_settings(options.app.parent, options.azure_url)
+    app = load(options.app)
+    clock = clock or LabClock.open(options.state)
+    engine = Engine(options.state / DATABASE, clock, DurableFunctions(app))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(lock.release)
+        stack.callback(app.close)
+        stack.push_async_callback(engine.close)
+        timers = Timers(app, engine.store, clock)
+        yield await _serve(options, Host(app, engine, timers, options.port), stack)
+
+
+async def _serve(options: Options, host: Host, stack: contextlib.AsyncExitStack) -> Host:
+    hosted = read_host_file(options.app.parent)
+    keys = Keys(options.state / "keys.json", host.app.functions)
+    asked = keys if options.auth else None
+    triggers = HttpTriggers(host.app, hosted.route_prefix, keys=asked, trust_principal=options.trust_principal)
+    grpc_server, grpc_port = await sidecar.serve(host.engine)
+    stack.push_async_callback(grpc_server.stop, None)
+    query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system(DURABLE_TASK)}"
+    management = Management(host.app, host.engine, asked, query)
+    own = [
+        *Admin(host.app, host.engine, host.timers, asked).routes(),
+        *EventGridWebhook(host.app, asked).routes(),
+        *management.routes(),
+    ]
+    runner = web.AppRunner(build(own, triggers.handle), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, "127.0.0.1", options.port)
+    await site.start()
+    host.port = _port_of(runner)
+    host.app.client_config = client_config(hosted.task_hub, host.url, grpc_port, query)
+    host.engine.resume()
+    return host
+
+
+def client_config(task_hub: str, url: str, grpc_port: int, query: str) -> str:
+    """What a durable client binding is given, as the Durable Task extension gives it."""
+    base = f"{url}{PATH}"
+    config: dict[str, Any] = {
+        "taskHubName": task_hub,
+        "connectionName": "Storage",
+        "baseUrl": base,
+        "httpBaseUrl": base,
+        "rpcBaseUrl": f"http://127.0.0.1:{grpc_port}",
+        "requiredQueryStringParameters": query,
+        "maxGrpcMessageSizeInBytes": 1 << 30,
+        "managementUrls": management_urls(base, "INSTANCEID", query),
+    }
+    return json.dumps(config)
+
+
+def _port_of(runner: web.AppRunner) -> int:
+    return int(runner.addresses[0][1])

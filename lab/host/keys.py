@@ -1,0 +1,52 @@
+"""Function, host, master and system keys, made at the first start and kept."""
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+MASTER = "_master"
+HOST = "default"
+EVENT_GRID = "eventgrid_extension"
+DURABLE_TASK = "durabletask_extension"
+
+type KeyFile = dict[str, dict[str, str]]
+
+
+class Keys:
+    """Who may call what, read from `keys.json`.
+
+    The file holds `host` (`default`, `_master`), `system` (one an extension) and `functions` (one a function).
+    """
+
+    def __init__(self, path: Path, functions: Iterable[str]) -> None:
+        kept: KeyFile = json.loads(path.read_text()) if path.exists() else {}
+        wanted = {"host": (HOST, MASTER), "system": (EVENT_GRID, DURABLE_TASK), "functions": tuple(functions)}
+        self._keys: KeyFile = {
+            group: {name: kept.get(group, {}).get(name) or secrets.token_urlsafe(32) for name in names}
+            for group, names in wanted.items()
+        }
+        if self._keys != kept:
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(self._keys, indent=2))
+
+    def system(self, name: str) -> str:
+        """The key of an extension's webhook."""
+        return self._keys["system"][name]
+
+    def allows_function(self, given: str, function: str) -> bool:
+        """Whether the key opens a function of level `function`: its own, a host key or the master key."""
+        return _is_one_of(given, (self._keys["functions"].get(function, ""), *self._keys["host"].values()))
+
+    def allows_system(self, given: str, extension: str) -> bool:
+        """Whether the key opens an extension's webhook."""
+        return _is_one_of(given, (self.system(extension), self._keys["host"][MASTER]))
+
+    def allows_admin(self, given: str) -> bool:
+        """Whether it is the master key."""
+        return _is_one_of(given, (self._keys["host"][MASTER],))
+
+
+def _is_one_of(given: str, keys: Iterable[str]) -> bool:
+    return any(hmac.compare_digest(given.encode(), key.encode()) for key in keys if key)

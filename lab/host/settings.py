@@ -1,0 +1,60 @@
+"""What the host is told: its command line, host.json, and the app settings it gives to the app."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULTS = {
+    "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
+    "IDENTITY_HEADER": "lab-identity",
+    "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
+    "RECONCILE_SCHEDULE": "0 */5 * * * *",
+}
+FROM_AZURE_URL = {
+    "AZURE_RESOURCE_MANAGER_URL": "",
+    "IDENTITY_ENDPOINT": "/msi/token",
+    "EVENTGRID_TOPIC_ENDPOINT": "/eventgrid/topics/hci-site-recovery/api/events",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line. With `auth` keys are asked for; with `trust_principal` the caller's identity is believed."""
+
+    app: Path
+    state: Path
+    port: int = 7071
+    azure_url: str = "http://127.0.0.1:7080"
+    auth: bool = False
+    trust_principal: bool = False
+
+
+@dataclass(frozen=True)
+class HostFile:
+    """What of host.json matters here."""
+
+    route_prefix: str = "api"
+    task_hub: str = "TestHubName"
+
+
+def read_host_file(folder: Path) -> HostFile:
+    """Read host.json, or take the defaults of Functions."""
+    extensions = _json(folder / "host.json").get("extensions", {})
+    return HostFile(
+        route_prefix=extensions.get("http", {}).get("routePrefix", HostFile.route_prefix),
+        task_hub=extensions.get("durableTask", {}).get("hubName", HostFile.task_hub),
+    )
+
+
+def give_app_settings(folder: Path, azure_url: str) -> None:
+    """Set what is not set: first by local.settings.json, then as the lab has it."""
+    ours = DEFAULTS | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
+    for name, value in (*_json(folder / "local.settings.json").get("Values", {}).items(), *ours.items()):
+        os.environ.setdefault(name, str(value))
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    return dict(json.loads(path.read_text())) if path.exists() else {}

@@ -1,0 +1,1 @@
+"""Function apps that the host runs in its tests."""
