@@ -1,12 +1,13 @@
 """What every part of Site Recovery's API shares: its provider, its paths, and how it answers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from lab.azure import activity, resources
 from lab.azure.answers import Answer, Json
 from lab.azure.asr.problems import Asker, missing
 from lab.azure.lab import Lab
 from lab.azure.lro import accepted, polling_headers
-from lab.azure.routing import Ask, Provider
+from lab.azure.routing import Ask, Handler, Provider
 
 API_VERSION = "2025-08-01"
 VAULT_TYPE = "Microsoft.RecoveryServices/vaults"
@@ -34,7 +35,25 @@ def _describe(lab: Lab, ask: Ask) -> tuple[str, str]:
     return ask.verb, record["friendlyName"] if record else ask.item
 
 
-SITE_RECOVERY = Provider("Microsoft.RecoveryServices", {API_VERSION}, _describe)
+class VaultProvider(Provider):
+    """A provider whose every call is about what is in a vault: 404 where there is no such vault."""
+
+    def route(self, method: str, template: str) -> Callable[[Handler], Handler]:
+        """As Provider's, with the vault looked up before the handler runs."""
+        register = super().route(method, template)
+
+        def guarded(handler: Handler) -> Handler:
+            def handle(lab: Lab, ask: Ask) -> Answer:
+                resources.require(lab, ask.scope("vaults"))
+                return handler(lab, ask)
+
+            register(handle)
+            return handler
+
+        return guarded
+
+
+SITE_RECOVERY = VaultProvider("Microsoft.RecoveryServices", {API_VERSION}, _describe)
 
 
 def own_id(arm_id: str) -> str:
@@ -66,9 +85,14 @@ def require(lab: Lab, ask: Ask, kind: str, segment: str) -> Json:
     return record
 
 
-def taken(ask: Ask, job: Json, resource: str | None = None) -> Answer:
+def taken(lab: Lab, ask: Ask, job: Json, resource: str | None = None) -> Answer:
     """202 for a request that began a job; its polling links name the job."""
     ask.job = job["name"]
+    operation = f"{type_of(job['resource'])}/{ask.path.rpartition('/')[2]}/action"
+    if ask.method != "POST":
+        operation = f"{type_of(job['resource'])}/{'delete' if ask.method == 'DELETE' else 'write'}"
+    job["origin"], job["operationName"] = activity.origin(ask), operation
+    activity.began(lab, job["origin"], job["resource"], operation)
     vault = vault_of(ask)
     status = f"{vault}/replicationOperationStatus/{job['name']}"
     result = f"{resource or job['resource']}/operationresults/{job['name']}"

@@ -6,8 +6,9 @@ from lab.azure.answers import Json
 from lab.azure.asr import points, recovery_vms
 from lab.azure.asr.common import ITEMS
 from lab.azure.asr.items import enter, item_of
-from lab.azure.asr.jobs import KIND, resume, when
+from lab.azure.asr.jobs import KIND, resume, resumes, when
 from lab.azure.asr.lifecycle import PROTECTED, TEST_PENDING
+from lab.azure.asr.times import whole
 from lab.azure.asr.verbs import point_facts
 from lab.azure.lab import Lab
 
@@ -45,7 +46,7 @@ def _wait_for_cleanup(lab: Lab, job: Json) -> None:
     if job.get("ending"):
         _end_test(lab, job, item)
         return
-    item["lastSuccessfulTestFailoverTime"] = job["starts"]
+    item |= {"lastSuccessfulTestFailoverTime": job["starts"], "testJob": job["id"]}
     enter(lab, item, TEST_PENDING, job)
 
 
@@ -96,15 +97,13 @@ def _cleaned_up(lab: Lab, job: Json) -> None:
 
 def _complete_test(lab: Lab, item: Json) -> None:
     """Let the test failover's own job say that the test is over."""
-    tests = [
-        job for job in lab.store.all(KIND, item["vault"]) if job["kind"] == _TEST and job.get("item") == item["id"]
-    ]
-    for job in tests:
-        if job["details"]["testFailoverStatus"] == "Active":
-            job["details"]["testFailoverStatus"] = "Completed"
-            job |= {"ending": False, "state": "Succeeded", "stateDescription": "Completed"}
-            job["ended"] = job["ended"] or job["ends"][-1]
-            lab.store.put(KIND, job["id"], job)
+    job = lab.store.get(KIND, item.get("testJob") or "")
+    if job is None:
+        return
+    job["details"]["testFailoverStatus"] = "Completed"
+    if job["state"] == "Suspended":
+        job |= {"ending": False, "state": "Succeeded", "stateDescription": "Completed", "ended": whole(lab.now())}
+    lab.store.put(KIND, job["id"], job)
 
 
 @when(_CLEANUP, "Failed")
@@ -114,6 +113,7 @@ def _still_pending(lab: Lab, job: Json) -> None:
         enter(lab, item, TEST_PENDING, job, _TEST)
 
 
+@resumes(_TEST)
 def end_test(lab: Lab, job: Json) -> None:
     """Resume a test failover that waits for its end."""
     resume(lab, job, _ENDING)

@@ -103,7 +103,7 @@ def create_fabric(lab: Lab, ask: Ask) -> Answer:
     ask.object()
     arm_id = own_id(ask.path)
     target = Target(lab.fixed_id("site", arm_id), ask.params["fabric"], arm_id)
-    return taken(ask, begin(lab, vault_of(ask), "CreateSite", target, asker(ask)))
+    return taken(lab, ask, begin(lab, vault_of(ask), "CreateSite", target, asker(ask)))
 
 
 @when("CreateSite", "Succeeded")
@@ -116,7 +116,7 @@ def _created(lab: Lab, job: Json) -> None:
 def purge_fabric(lab: Lab, ask: Ask) -> Answer:
     """Forget a site with all that is in it."""
     fabric = require(lab, ask, FABRICS, _SEGMENT)
-    return taken(ask, _begin(lab, ask, fabric, "UnregisterFabric"))
+    return taken(lab, ask, _begin(lab, ask, fabric, "UnregisterFabric"))
 
 
 @SITE_RECOVERY.route("POST", FABRIC + "/remove")
@@ -125,13 +125,13 @@ def remove_fabric(lab: Lab, ask: Ask) -> Answer:
     fabric = require(lab, ask, FABRICS, _SEGMENT)
     if lab.store.all(PROVIDERS, fabric["id"]) or lab.store.all(ITEMS, fabric["id"]):
         raise conflict(f"Site '{fabric['name']}' has servers or machines.", asker(ask))
-    return taken(ask, _begin(lab, ask, fabric, "UnregisterFabric"))
+    return taken(lab, ask, _begin(lab, ask, fabric, "UnregisterFabric"))
 
 
 @SITE_RECOVERY.route("POST", FABRIC + "/checkConsistency")
 def check_consistency(lab: Lab, ask: Ask) -> Answer:
     """Compare the site with its hosts."""
-    return taken(ask, _begin(lab, ask, require(lab, ask, FABRICS, _SEGMENT), "RefreshFabricLayout"))
+    return taken(lab, ask, _begin(lab, ask, require(lab, ask, FABRICS, _SEGMENT), "RefreshFabricLayout"))
 
 
 def _begin(lab: Lab, ask: Ask, fabric: Json, kind: str) -> Json:

@@ -7,7 +7,7 @@ from lab.azure.asr import recovery_vms
 from lab.azure.asr.common import MACHINES
 from lab.azure.asr.durations import draw
 from lab.azure.asr.items import enter, facts_of, item_of, target_of
-from lab.azure.asr.jobs import begin, resume, when
+from lab.azure.asr.jobs import begin, resume, resumes, when
 from lab.azure.asr.lifecycle import FAILBACK_SYNCED, FAILING_BACK, PROTECTED, STATES
 from lab.azure.asr.machines import of_item, set_power
 from lab.azure.asr.problems import Asker
@@ -119,6 +119,7 @@ def _as_before(lab: Lab, job: Json) -> None:
         enter(lab, item, STATES[job["from"]])
 
 
+@resumes(_BACK)
 def go_on(lab: Lab, job: Json) -> None:
     """Resume a failback that waits after its data synchronization: the VM in Azure stops, the rest is brought back."""
     resume(lab, job, draw(_FINAL_SYNC, lab.seed, job["name"], "final-sync"))

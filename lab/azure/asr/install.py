@@ -1,6 +1,7 @@
 """Put Site Recovery together: importing this registers its routes, what its jobs do, and what is due in time."""
 
 from lab.azure.asr import (  # noqa: F401 - imported for what they register
+    audit,
     drills,
     events,
     fabrics,
@@ -9,11 +10,14 @@ from lab.azure.asr import (  # noqa: F401 - imported for what they register
     items,
     job_routes,
     machines,
+    plan_runs,
+    plans,
     points,
     policies,
     protection,
     providers,
     results,
+    vault,
     verbs,
 )
 from lab.azure.asr.common import SITE_RECOVERY

@@ -44,8 +44,13 @@ def state_of(item: Json) -> State:
 def enter(lab: Lab, item: Json, state: State, job: Json | None = None, scenario: str | None = None) -> None:
     """Put an item into a state; with a job it is busy with it, under its scenario's name or another."""
     item["state"] = state.name
-    item["scenario"] = job and {"name": scenario or job["kind"], "job": job["id"], "startTime": job["starts"]}
+    item["scenario"] = job and _busy_with(job, scenario or job["kind"])
     lab.store.put(ITEMS, item["id"], item)
+
+
+def _busy_with(job: Json, scenario: str) -> Json:
+    """A job within a plan's is not seen from outside: the plan's is named."""
+    return {"name": scenario, "job": job.get("within", job["id"]), "startTime": job["starts"]}
 
 
 def item_of(lab: Lab, job: Json) -> Json | None:

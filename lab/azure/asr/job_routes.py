@@ -4,14 +4,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from lab.azure.answers import Answer, Json
-from lab.azure.asr import drills, failbacks
 from lab.azure.asr.common import SITE_RECOVERY, VAULT, asker, listed, taken, vault_of
 from lab.azure.asr.filters import Test, filter_time, parse_filter
 from lab.azure.asr.inputs import properties
 from lab.azure.asr.job_documents import allowed_actions, document, operation_status, state_of
-from lab.azure.asr.jobs import KIND, OPEN, Target, begin, cancel, job_id, resume, when
+from lab.azure.asr.jobs import KIND, OPEN, RESUMERS, Target, begin, begin_again, cancel, job_id, when
 from lab.azure.asr.kinds import KINDS
-from lab.azure.asr.problems import missing, wrong_input
+from lab.azure.asr.problems import Asker, missing, wrong_input
 from lab.azure.asr.times import parse
 from lab.azure.lab import Lab
 from lab.azure.lro import require_signature
@@ -21,7 +20,6 @@ CAP = 200
 """A list never had more."""
 
 _JOB = VAULT + "/replicationJobs/{job}"
-_RESUMED = timedelta(seconds=30)
 
 
 def require_job(lab: Lab, ask: Ask, name: str) -> Json:
@@ -59,7 +57,7 @@ def _test(lab: Lab, ask: Ask) -> Test:
 def list_jobs(lab: Lab, ask: Ask) -> Answer:
     """The newest 200 jobs that the filter lets through, newest first, without their tasks and details."""
     now, test = lab.now(), _test(lab, ask)
-    found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if test(job)]
+    found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if "within" not in job and test(job)]
     return listed(document(job, now, detail=False) for job in found[:CAP])
 
 
@@ -74,7 +72,7 @@ def cancel_job(lab: Lab, ask: Ask) -> Answer:
     """Cancel a job that runs or waits."""
     job = _require_action(lab, ask, "Cancel")
     cancel(lab, job)
-    return taken(ask, job, job["id"])
+    return taken(lab, ask, job, job["id"])
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/resume")
@@ -82,13 +80,8 @@ def resume_job(lab: Lab, ask: Ask) -> Answer:
     """Go on with a job that waits for a person."""
     job = _require_action(lab, ask, "Resume")
     properties(ask)
-    if job["kind"] == "TestFailover":
-        drills.end_test(lab, job)
-    elif job["kind"] == "Failback":
-        failbacks.go_on(lab, job)
-    else:
-        resume(lab, job, _RESUMED)
-    return taken(ask, job, job["id"])
+    RESUMERS[job["kind"]](lab, job)
+    return taken(lab, ask, job, job["id"])
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/restart")
@@ -97,7 +90,17 @@ def restart_job(lab: Lab, ask: Ask) -> Answer:
     job = _require_action(lab, ask, "Restart")
     target = Target(job["target"], job["targetName"], job["resource"])
     started = begin(lab, vault_of(ask), "RestartJob", target, asker(ask), queued=timedelta(), restarts=job["id"])
-    return taken(ask, started, job["id"])
+    return taken(lab, ask, started, job["id"])
+
+
+@when("RestartJob", "Succeeded")
+def _restarted(lab: Lab, job: Json) -> None:
+    old = lab.store.get(KIND, job["restarts"])
+    if old:
+        again = begin_again(lab, old, Asker(*job["activityId"].split(" ActivityId: ")))
+        old["actions"] = []
+        again |= {"origin": job.get("origin"), "operationName": job.get("operationName")}
+        lab.store.put(KIND, old["id"], old)
 
 
 def _require_action(lab: Lab, ask: Ask, action: str) -> Json:
@@ -114,7 +117,7 @@ def export_jobs(lab: Lab, ask: Ask) -> Answer:
     target = Target(vault_of(ask), "", f"{vault_of(ask)}/replicationJobs")
     job = begin(lab, vault_of(ask), "ExportJobs", target, asker(ask), details={"blobUri": None, "sasToken": None})
     job["resource"] = job["id"]
-    return taken(ask, job)
+    return taken(lab, ask, job)
 
 
 @when("ExportJobs", "Succeeded")

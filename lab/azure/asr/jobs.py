@@ -24,6 +24,8 @@ type Hook = Callable[[Lab, Json], None]
 
 OPEN = ("InProgress", "Suspended")
 HOOKS: dict[tuple[str, str], list[Hook]] = {}
+RESUMERS: dict[str, Hook] = {}
+RESTARTERS: dict[str, Callable[[Lab, Json, Asker], Json]] = {}
 EVERY: dict[Moment, list[Hook]] = {}
 
 
@@ -63,6 +65,16 @@ def whenever(moment: Moment) -> Callable[[Hook], Hook]:
     return register
 
 
+def resumes(kind: str) -> Callable[[Hook], Hook]:
+    """Register how a suspended job of a kind goes on."""
+
+    def register(hook: Hook) -> Hook:
+        RESUMERS[kind] = hook
+        return hook
+
+    return register
+
+
 def job_id(vault: str, name: str) -> str:
     """The id of a job; "None" names no job, as in an idle item."""
     return f"{vault}/replicationJobs/{name}"
@@ -89,7 +101,8 @@ def begin(
         asker: Quoted in activityId.
         lasts: How long it runs once started; drawn from the recorded durations if not said.
         queued: How long until it starts; drawn if not said.
-        facts: What else the record keeps: `item`, `details`, `affected`, `input`, `fail`, `suspend`, `never`.
+        facts: What else the record keeps: `item`, `details`, `affected`, `input`; how it goes: `fail`, `suspend`,
+            `never`, `driven` for one that somebody else takes through its tasks.
     """
     name = lab.new_id("job")
     began = lab.now()
@@ -113,10 +126,19 @@ def begin(
         "failedTask": None,
         **facts,
     }
-    if job.get("never"):
+    if job.get("never") or job.get("driven"):
         job["ends"] = [None] * len(job["ends"])
     _schedule(lab, job, 0)
     return lab.store.put(KIND, job["id"], job)
+
+
+def begin_again(lab: Lab, job: Json, asker: Asker) -> Json:
+    """Begin a job like one that has ended badly: restarted."""
+    if restart := RESTARTERS.get(job["kind"]):
+        return restart(lab, job, asker)
+    facts = {key: job[key] for key in ("item", "affected", "input", "details") if key in job}
+    target = Target(job["target"], job["targetName"], job["resource"])
+    return begin(lab, job["vault"], job["kind"], target, asker, **facts)
 
 
 def begin_failing(
@@ -154,7 +176,7 @@ def _task_ends(kind: str, starts: datetime, lasts: timedelta) -> list[str | None
 
 def _schedule(lab: Lab, job: Json, index: int) -> None:
     """Have the next task that matters wake us: one with something to do, or one where the job fails or ends."""
-    if job.get("never"):
+    if job.get("never") or job.get("driven"):
         return
     tasks = KINDS[job["kind"]].tasks
     while index < len(tasks) - 1 and not _matters(job, index):
@@ -219,6 +241,20 @@ def succeed(lab: Lab, job: Json) -> None:
     _end(lab, job, "Succeeded", "Completed")
     job |= job.get("becomes", {})
     _reach(lab, job, "Succeeded")
+
+
+def advance(lab: Lab, job: Json, task: int) -> None:
+    """Say of a driven job that its tasks up to this one have ended."""
+    for index in range(task + 1):
+        job["ends"][index] = job["ends"][index] or exact(lab.now())
+    lab.store.put(KIND, job["id"], job)
+
+
+def finish(lab: Lab, job: Json, state: str) -> None:
+    """End a driven job as it was found to have ended: Succeeded, PartiallySucceeded or Failed."""
+    advance(lab, job, len(job["ends"]) - 1)
+    _end(lab, job, state, "Completed" if state == "Succeeded" else state)
+    _reach(lab, job, "Failed" if state == "Failed" else "Succeeded")
 
 
 def fail(lab: Lab, job: Json, task: int | None) -> None:

@@ -242,7 +242,35 @@ _FAILBACK = (
     Task("StartVmOnPrimary", "VmFoStartVmOnPrimary", "Start the virtual machine", 1),
 )
 
-KINDS = {kind.scenario: kind for kind in _KINDS} | {
-    "Failback": Kind("PlannedFailover", "Planned failover", _FAILBACK, details="FailoverJobDetails"),
+_PLAN_VERBS = {
+    "TestFailover": "Test failover",
+    "TestFailoverCleanup": "Test failover cleanup",
+    "PlannedFailover": "Planned failover",
+    "UnplannedFailover": "Failover",
+    "Failback": "Failback",
+    "CommitFailover": "Commit",
+    "ReverseReplication": "Reverse replication",
+    "CancelFailover": "Cancel failover",
 }
+
+
+def _plan_kind(scenario: str, title: str) -> Kind:
+    tasks = (
+        Task(f"RecoveryPlan{scenario}PreflightChecksTask", "RpPrerequisitesCheck", "Prerequisites check", 1),
+        Task(f"RecoveryPlan{scenario}Task", f"Rp{scenario}", "All groups", 1),
+        Task("RecoveryPlanFinalizeTask", "RpFinalize", "Finalizing the recovery plan", 1),
+    )
+    details = {"TestFailover": "TestFailoverJobDetails", "TestFailoverCleanup": "TestFailoverJobDetails"}
+    return Kind(scenario, title, tasks, "RecoveryPlan", details.get(scenario, "FailoverJobDetails"))
+
+
+PLAN_KINDS = {f"Plan{scenario}": _plan_kind(scenario, title) for scenario, title in _PLAN_VERBS.items()}
+
+KINDS = (
+    PLAN_KINDS
+    | {kind.scenario: kind for kind in _KINDS}
+    | {
+        "Failback": Kind("PlannedFailover", "Planned failover", _FAILBACK, details="FailoverJobDetails"),
+    }
+)
 """By our own name for the kind: the scenario, or "Failback"."""

@@ -104,9 +104,9 @@ def create_policy(lab: Lab, ask: Ask) -> Answer:
     there = lab.store.get(POLICIES, arm_id)
     if there and there["details"] != settings:
         return taken(
-            ask, begin_failing(lab, vault_of(ask), "AddProtectionProfile", target, asker(ask), Failure("15035"))
+            lab, ask, begin_failing(lab, vault_of(ask), "AddProtectionProfile", target, asker(ask), Failure("15035"))
         )
-    return taken(ask, begin(lab, vault_of(ask), "AddProtectionProfile", target, asker(ask), input=settings))
+    return taken(lab, ask, begin(lab, vault_of(ask), "AddProtectionProfile", target, asker(ask), input=settings))
 
 
 @SITE_RECOVERY.route("PATCH", _POLICY)
@@ -115,7 +115,7 @@ def update_policy(lab: Lab, ask: Ask) -> Answer:
     policy = require(lab, ask, POLICIES, _POLICIES)
     settings = _settings(ask, details(ask, properties(ask), name="replicationProviderSettings"))
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], policy["id"])
-    return taken(ask, begin(lab, vault_of(ask), "ModifyProtectionProfile", target, asker(ask), input=settings))
+    return taken(lab, ask, begin(lab, vault_of(ask), "ModifyProtectionProfile", target, asker(ask), input=settings))
 
 
 def _settings(ask: Ask, given: Json) -> Json:
@@ -160,7 +160,7 @@ def delete_policy(lab: Lab, ask: Ask) -> Answer:
     if any(each["policy"].lower() == policy["id"].lower() for each in users):
         raise conflict(f"Policy '{policy['name']}' is associated with a site.", asker(ask))
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], policy["id"])
-    return taken(ask, begin(lab, vault_of(ask), "RemoveProtectionProfile", target, asker(ask)))
+    return taken(lab, ask, begin(lab, vault_of(ask), "RemoveProtectionProfile", target, asker(ask)))
 
 
 @when("RemoveProtectionProfile", "Succeeded")
@@ -199,7 +199,7 @@ def create_mapping(lab: Lab, ask: Ask) -> Answer:
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], own_id(ask.path))
     facts: Json = {"input": {"container": container["id"], "policy": policy["id"], "name": ask.params["mapping"]}}
     facts["affected"] = _affected(lab, container)
-    return taken(ask, begin(lab, vault_of(ask), "AssociateProtectionProfile", target, asker(ask), **facts))
+    return taken(lab, ask, begin(lab, vault_of(ask), "AssociateProtectionProfile", target, asker(ask), **facts))
 
 
 def _affected(lab: Lab, container: Json) -> Json:
@@ -231,7 +231,7 @@ def update_mapping(lab: Lab, ask: Ask) -> Answer:
     job = begin(
         lab, vault_of(ask), "ModifyProtectionProfile", target, asker(ask), lasts=timedelta(seconds=1), input=None
     )
-    return taken(ask, job)
+    return taken(lab, ask, job)
 
 
 @SITE_RECOVERY.route("DELETE", _MAPPING)
@@ -243,7 +243,7 @@ def remove_mapping(lab: Lab, ask: Ask) -> Answer:
     if lab.store.all(ITEMS, container["id"]):
         raise conflict(f"Site '{container['friendlyName']}' has protected machines.", asker(ask))
     target = Target(lab.fixed_id("policy", mapping["policy"]), mapping["name"], mapping["id"])
-    return taken(ask, begin(lab, vault_of(ask), "DissociateProtectionProfile", target, asker(ask)))
+    return taken(lab, ask, begin(lab, vault_of(ask), "DissociateProtectionProfile", target, asker(ask)))
 
 
 @when("DissociateProtectionProfile", "Succeeded")

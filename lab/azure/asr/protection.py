@@ -19,7 +19,7 @@ from lab.azure.asr.common import (
 from lab.azure.asr.durations import RECORDED, draw
 from lab.azure.asr.inputs import details, properties, text
 from lab.azure.asr.items import SEGMENT, enter, facts_of, item_of, new_nic, target_of
-from lab.azure.asr.jobs import KIND, Failure, Target, begin, begin_failing, warn, when
+from lab.azure.asr.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, warn, when
 from lab.azure.asr.kinds import KINDS
 from lab.azure.asr.lifecycle import DISABLING, ENABLING, FINALIZING, FIRST_POINT, INITIAL, PROTECTED, STATES
 from lab.azure.asr.machines import of_item
@@ -148,10 +148,10 @@ def enable(lab: Lab, ask: Ask) -> Answer:
     if policy is None:
         raise missing(policy_id.rpartition("/")[2], asker(ask))
     if machine["item"]:
-        return taken(ask, _already(lab, ask, machine))
+        return taken(lab, ask, _already(lab, ask, machine))
     target = _target_of(ask, given, machine)
     item = add_item(lab, container, machine, policy["id"], target, name=ask.params["item"])
-    return taken(ask, _begin_enabling(lab, ask, item))
+    return taken(lab, ask, _begin_enabling(lab, ask, item))
 
 
 def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
@@ -189,9 +189,26 @@ def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
     effect = lab.faults.job_effect(ask.verb, item["friendlyName"], ask.path) or {}
     code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
     wish: Json = {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
-    job = begin(lab, item["vault"], "EnableDr", target_of(item), asker(ask), **facts_of(lab, item), **wish)
+    again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
+    job = begin(lab, item["vault"], "EnableDr", target_of(item), asker(ask), again=again, **facts_of(lab, item), **wish)
     enter(lab, item, ENABLING, job, "EnableProtection")
     return job
+
+
+def _enable_again(lab: Lab, job: Json, who: Asker) -> Json:
+    """Restart an enabling that failed: the item is made once more."""
+    again = job["again"]
+    container, machine = lab.store.get(CONTAINERS, again["container"]), lab.store.get(MACHINES, again["machine"])
+    if container is None or machine is None or machine["item"]:
+        target = Target(job["target"], job["targetName"], job["resource"])
+        return begin_failing(lab, job["vault"], "EnableDr", target, who, Failure("499"), already=True)
+    item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
+    started = begin(lab, item["vault"], "EnableDr", target_of(item), who, **facts_of(lab, item), again=again)
+    enter(lab, item, ENABLING, started, "EnableProtection")
+    return started
+
+
+RESTARTERS["EnableDr"] = _enable_again
 
 
 @when("EnableDr", "Succeeded")
@@ -221,7 +238,7 @@ def update(lab: Lab, ask: Ask) -> Answer:
     body = properties(ask)
     given = details(ask, body) if body.get("providerSpecificDetails") is not None else {}
     facts = facts_of(lab, item) | {"input": {"body": body, "given": given}}
-    return taken(ask, begin(lab, item["vault"], "UpdateVmProperties", target_of(item), asker(ask), **facts))
+    return taken(lab, ask, begin(lab, item["vault"], "UpdateVmProperties", target_of(item), asker(ask), **facts))
 
 
 @when("UpdateVmProperties", "Succeeded")
@@ -261,13 +278,13 @@ def disable(lab: Lab, ask: Ask) -> Answer:
     """Disable replication: the host must be reachable."""
     item = require(lab, ask, ITEMS, SEGMENT)
     properties(ask)
-    return taken(ask, _end_protection(lab, ask, item, "DisableDr"))
+    return taken(lab, ask, _end_protection(lab, ask, item, "DisableDr"))
 
 
 @SITE_RECOVERY.route("DELETE", ITEM)
 def purge(lab: Lab, ask: Ask) -> Answer:
     """Forget an item without its host, where the settings of the replication stay."""
-    return taken(ask, _end_protection(lab, ask, require(lab, ask, ITEMS, SEGMENT), "PurgeVm"))
+    return taken(lab, ask, _end_protection(lab, ask, require(lab, ask, ITEMS, SEGMENT), "PurgeVm"))
 
 
 def _end_protection(lab: Lab, ask: Ask, item: Json, kind: str) -> Json:

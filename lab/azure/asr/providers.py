@@ -180,14 +180,14 @@ def get(lab: Lab, ask: Ask) -> Answer:
 def refresh(lab: Lab, ask: Ask) -> Answer:
     """Ask the provider for its machines again; fails with 583 when it is not heard of."""
     provider = require(lab, ask, PROVIDERS, _SEGMENT)
-    return taken(ask, _begin(lab, ask, provider, "RefreshFabricLayout"))
+    return taken(lab, ask, _begin(lab, ask, provider, "RefreshFabricLayout"))
 
 
 @SITE_RECOVERY.route("POST", _ONE + "/remove")
 def remove(lab: Lab, ask: Ask) -> Answer:
     """Unregister: needs the host."""
     provider = _unused(lab, ask)
-    return taken(ask, _begin(lab, ask, provider, "UnregisterDra"))
+    return taken(lab, ask, _begin(lab, ask, provider, "UnregisterDra"))
 
 
 @SITE_RECOVERY.route("DELETE", _ONE)
@@ -195,7 +195,7 @@ def purge(lab: Lab, ask: Ask) -> Answer:
     """Forget a provider whose host is gone."""
     provider = _unused(lab, ask)
     target = Target(provider["name"], provider["node"], provider["id"])
-    return taken(ask, begin(lab, vault_of(ask), "PurgeVMM", target, asker(ask)))
+    return taken(lab, ask, begin(lab, vault_of(ask), "PurgeVMM", target, asker(ask)))
 
 
 def _unused(lab: Lab, ask: Ask) -> Json:

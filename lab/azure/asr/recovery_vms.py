@@ -16,19 +16,17 @@ def create(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
     wanted = f"{target['vmName']}-test" if test else target["vmName"]
     name = _free_name(lab, target["resourceGroup"], wanted, job)
     network = job["input"]["network"]["id"] if test else target["network"]
-    arm_id = compute.create_vm(
-        lab,
-        target["resourceGroup"],
-        name,
+    make = compute.Make(
         size=target["vmSize"],
         os_type=machine["osType"],
         network_id=network,
         subnet=_subnet(item, test=test),
         address=_address(lab, item, test=test),
-        ports=machine["ports"],
-        disks=[disk["name"] for disk in machine["disks"]],
+        ports=tuple(machine["ports"]),
+        disks=tuple(disk["name"] for disk in machine["disks"]),
         location=target.get("location", LOCATION),
     )
+    arm_id = compute.create_vm(lab, target["resourceGroup"], name, make)
     item["testVm" if test else "azureVm"] = arm_id
     lab.store.put(ITEMS, item["id"], item)
 

@@ -18,7 +18,7 @@ from lab.azure.asr.inputs import (
     text,
 )
 from lab.azure.asr.items import SEGMENT, enter, facts_of, state_of, target_of
-from lab.azure.asr.jobs import KIND, Failure, begin, begin_failing, cancel
+from lab.azure.asr.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, cancel
 from lab.azure.asr.kinds import KINDS
 from lab.azure.asr.lifecycle import LIFE, TEST_PENDING, step
 from lab.azure.asr.problems import Asker, wrong_direction, wrong_input
@@ -64,6 +64,15 @@ def start(
     job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
     enter(lab, item, taken_step.meanwhile, job, taken_step.scenario)
     return job
+
+
+def restart(lab: Lab, job: Json, who: Asker) -> Json:
+    """Begin the operation of a failed job again, from where the item now is."""
+    item = lab.store.get(ITEMS, job["item"])
+    if item is None:
+        target = Target(job["target"], job["targetName"], job["resource"])
+        return begin_failing(lab, job["vault"], job["kind"], target, who, Failure("499"))
+    return start(lab, item, job["operation"], who, job["input"], **job["details"])
 
 
 def _kind(operation: str) -> str:
@@ -152,7 +161,7 @@ def start_test_failover(lab: Lab, ask: Ask) -> Answer:
     shown = {"testFailoverStatus": "Active", "comments": None, "networkName": name, "networkFriendlyName": name}
     shown |= {"networkType": chosen["type"], "protectedItemDetails": []}
     given = {"network": chosen, "point": point}
-    return taken(ask, start(lab, item, "TestFailover", asker(ask), given, effect=effect, **shown))
+    return taken(lab, ask, start(lab, item, "TestFailover", asker(ask), given, effect=effect, **shown))
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/testFailoverCleanup")
@@ -162,7 +171,7 @@ def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
     comments = properties(ask).get("comments")
     shown = {"testFailoverStatus": None, "comments": comments, "networkName": None, "networkFriendlyName": None}
     shown |= {"networkType": None, "protectedItemDetails": []}
-    return taken(ask, start(lab, item, "TestFailoverCleanup", asker(ask), {}, effect=effect, **shown))
+    return taken(lab, ask, start(lab, item, "TestFailoverCleanup", asker(ask), {}, effect=effect, **shown))
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/plannedFailover")
@@ -174,11 +183,13 @@ def start_planned_failover(lab: Lab, ask: Ask) -> Answer:
     if wanted == TO_PRIMARY:
         given = failback(ask, body)
         _require_direction(ask, item, wanted)
-        return taken(ask, start_failback(lab, item, asker(ask), given, effect))
+        return taken(lab, ask, start_failback(lab, item, asker(ask), given, effect))
     point = _chosen_point(lab, ask, item, details(ask, body))
     _require_direction(ask, item, wanted)
     return taken(
-        ask, start(lab, item, "PlannedFailover", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[])
+        lab,
+        ask,
+        start(lab, item, "PlannedFailover", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[]),
     )
 
 
@@ -202,14 +213,16 @@ def start_unplanned_failover(lab: Lab, ask: Ask) -> Answer:
         raise wrong_direction(asker(ask))
     _require_direction(ask, item, wanted)
     given = {"point": point, "source": source}
-    return taken(ask, start(lab, item, "UnplannedFailover", asker(ask), given, effect=effect, protectedItemDetails=[]))
+    return taken(
+        lab, ask, start(lab, item, "UnplannedFailover", asker(ask), given, effect=effect, protectedItemDetails=[])
+    )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/failoverCommit")
 def commit_failover(lab: Lab, ask: Ask) -> Answer:
     """Commit a failover or a failback: what was left behind is given up."""
     item, effect = _ask(lab, ask)
-    return taken(ask, start(lab, item, commit_of(item), asker(ask), {}, effect=effect))
+    return taken(lab, ask, start(lab, item, commit_of(item), asker(ask), {}, effect=effect))
 
 
 def commit_of(item: Json) -> str:
@@ -226,7 +239,7 @@ def apply_recovery_point(lab: Lab, ask: Ask) -> Answer:
     details(ask, body)
     point = _chosen_point(lab, ask, item, body)
     return taken(
-        ask, start(lab, item, "ChangePit", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[])
+        lab, ask, start(lab, item, "ChangePit", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[])
     )
 
 
@@ -239,14 +252,14 @@ def reprotect(lab: Lab, ask: Ask) -> Answer:
     details(ask, body)
     if wanted == TO_PRIMARY and state_of(item).location == "Primary":
         raise wrong_direction(asker(ask))
-    return taken(ask, start(lab, item, "ReverseReplicate", asker(ask), {}, effect=effect))
+    return taken(lab, ask, start(lab, item, "ReverseReplicate", asker(ask), {}, effect=effect))
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/repairReplication")
 def repair_replication(lab: Lab, ask: Ask) -> Answer:
     """Synchronise the replica again."""
     item, effect = _ask(lab, ask)
-    return taken(ask, start(lab, item, "RepairReplication", asker(ask), {}, effect=effect))
+    return taken(lab, ask, start(lab, item, "RepairReplication", asker(ask), {}, effect=effect))
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/failoverCancel")
@@ -255,8 +268,11 @@ def cancel_failover(lab: Lab, ask: Ask) -> Answer:
     item, effect = _ask(lab, ask)
     running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
     if not running or running["kind"] not in ("PlannedFailover", "UnplannedFailover", "Failback"):
-        return taken(ask, start(lab, item, "CancelFailover", asker(ask), {}, effect=effect))
+        return taken(lab, ask, start(lab, item, "CancelFailover", asker(ask), {}, effect=effect))
     cancel(lab, running)
     lasts = timedelta(seconds=12)
     job = begin(lab, item["vault"], "CancelFailover", target_of(item), asker(ask), lasts=lasts, queued=timedelta())
-    return taken(ask, job)
+    return taken(lab, ask, job)
+
+
+RESTARTERS.update(dict.fromkeys({_kind(each.operation) for each in LIFE}, restart))
