@@ -1,0 +1,186 @@
+"""Cluster nodes as Arc machines: what is read of them, their ASR extension, and the scripts that run on them."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from activities.contract import (
+    CreateExtension,
+    NodesRead,
+    Nothing,
+    ReadNodes,
+    ReadScript,
+    RemoveExtension,
+    RemoveScript,
+    RunScript,
+    ScriptName,
+    ScriptView,
+)
+from shared.azure.arc import Machine, list_machines
+from shared.azure.crowd import each
+from shared.azure.wire import Json, part, same_id, segments, text
+from shared.errors import Refused
+from shared.messages import ExtensionView, NodeView
+from shared.request_ids import client_request_id
+
+PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+async def read_nodes(ask: ReadNodes) -> NodesRead:
+    """Read a cluster's Arc machines, or one machine, by name, each with its ASR extension.
+
+    Source: parentClusterResourceId of the Arc machine; its machines may be in another resource group than the cluster.
+    """
+    machines, at = await _machines(ask)
+    nodes = await each(machines, _node)
+    return NodesRead(nodes=tuple(sorted(nodes, key=lambda node: node.name.lower())), at=at)
+
+
+async def _machines(ask: ReadNodes) -> tuple[list[Json], datetime]:
+    if ask.machine_id:
+        machine, at = await Machine(ask.machine_id).read()
+        return [machine], at
+    subscription = segments(ask.cluster_id).get("subscriptions")
+    if not subscription:
+        raise Refused("not-a-cluster", f"not the ARM id of a cluster: {ask.cluster_id}")
+    machines, at = await list_machines(subscription)
+    return [machine for machine in machines if same_id(_cluster_of(machine), ask.cluster_id)], at
+
+
+def _cluster_of(machine: Json) -> str:
+    return text(part(machine, "properties").get("parentClusterResourceId"))
+
+
+async def _node(machine: Json) -> NodeView:
+    properties = part(machine, "properties")
+    extensions = await Machine(machine["id"]).list_extensions()
+    return NodeView(
+        id=machine["id"],
+        name=text(machine.get("name")),
+        cluster_id=_cluster_of(machine),
+        status=text(properties.get("status")),
+        agent_version=text(properties.get("agentVersion")),
+        location=text(machine.get("location")),
+        extension=next((_extension(one) for one in extensions if _is_site_recovery(one)), None),
+    )
+
+
+def _is_site_recovery(extension: Json) -> bool:
+    properties = part(extension, "properties")
+    kind = (text(properties.get("publisher")).lower(), text(properties.get("type")).lower())
+    return kind == (PUBLISHER.lower(), TYPE.lower())
+
+
+def _extension(extension: Json) -> ExtensionView:
+    """The extension; its handler's words stand in the instance view, not in the provisioning state."""
+    properties = part(extension, "properties")
+    status = part(properties, "instanceView", "status")
+    return ExtensionView(
+        id=extension["id"],
+        name=text(extension.get("name")),
+        provisioning_state=text(properties.get("provisioningState")),
+        code=text(status.get("code")),
+        message=text(status.get("message")),
+        version=text(properties.get("typeHandlerVersion")),
+        location=text(extension.get("location")),
+        enable_automatic_upgrade=properties.get("enableAutomaticUpgrade") is not False,
+        settings=dict(part(properties, "settings")),
+    )
+
+
+async def remove_extension(ask: RemoveExtension) -> Nothing:
+    """Uninstall an extension; one that is gone, or is being removed, is left alone."""
+    name = _last(ask.extension_id, "extensions")
+    machine = Machine(ask.extension_id)
+    found = await machine.find_extension(name)
+    if found and part(found, "properties").get("provisioningState") != "Deleting":
+        await machine.delete_extension(name, client_request_id(ask.operation, ask.extension_id, "uninstall", 1))
+    return Nothing()
+
+
+async def create_extension(ask: CreateExtension) -> Nothing:
+    """Install the ASR extension with saved settings; one that is there, in whatever state, is left alone."""
+    machine, saved = Machine(ask.machine_id), ask.saved
+    if await machine.find_extension(saved.name) is None:
+        body = {
+            "location": saved.location,
+            "properties": {
+                "publisher": PUBLISHER,
+                "type": TYPE,
+                "enableAutomaticUpgrade": saved.enable_automatic_upgrade,
+                "settings": saved.settings,
+            },
+        }
+        request_id = client_request_id(ask.operation, f"{ask.machine_id}/extensions/{saved.name}", "install", 1)
+        await machine.put_extension(saved.name, body, request_id)
+    return Nothing()
+
+
+async def run_script(ask: RunScript) -> Nothing:
+    """Run a script on a node; a run command of this name that exists has run or runs, and is left alone."""
+    machine = Machine(ask.machine_id)
+    if await machine.find_run_command(ask.name) is None:
+        about, _ = await machine.read()
+        body = {
+            "location": about.get("location"),
+            "properties": {
+                "source": {"script": script_text(ask.script)},
+                "asyncExecution": False,
+                "timeoutInSeconds": int(ask.timeout.total_seconds()),
+            },
+        }
+        await machine.put_run_command(ask.name, body, client_request_id(ask.operation, ask.machine_id, ask.name, 1))
+    return Nothing()
+
+
+def script_text(name: ScriptName) -> str:
+    """A script of this repository, as it is sent."""
+    return (SCRIPTS / f"{name}.ps1").read_text(encoding="utf-8")
+
+
+async def read_script(ask: ReadScript) -> ScriptView:
+    """Read how a run command stands; it ran well only if its executionState and its exit code both say so.
+
+    Source: recorded: provisioningState Succeeded means delivered and finished. Output is cut to its last 4,096 bytes.
+    """
+    found = await Machine(ask.machine_id).find_run_command(ask.name)
+    if found is None:
+        return ScriptView(state="Missing")
+    view = part(found, "properties", "instanceView")
+    return ScriptView(
+        state=view.get("executionState") or "Unknown",
+        exit_code=view.get("exitCode"),
+        output=text(view.get("output")),
+        error=text(view.get("error")) or text(view.get("executionMessage")),
+        result=_result(text(view.get("output"))),
+    )
+
+
+def _result(output: str) -> dict[str, Any] | None:
+    """The JSON object on the last line that says anything, None when that is none."""
+    lines = output.strip().splitlines()
+    try:
+        said = json.loads(lines[-1]) if lines else None
+    except json.JSONDecodeError:
+        return None
+    return dict(said) if isinstance(said, Mapping) else None
+
+
+async def remove_script(ask: RemoveScript) -> Nothing:
+    """Delete a run command with its output; one that is gone, or is being deleted, is left alone."""
+    machine = Machine(ask.machine_id)
+    found = await machine.find_run_command(ask.name)
+    if found and part(found, "properties").get("provisioningState") != "Deleting":
+        request_id = client_request_id(ask.operation, ask.machine_id, f"{ask.name} delete", 1)
+        await machine.delete_run_command(ask.name, request_id)
+    return Nothing()
+
+
+def _last(arm_id: str, kind: str) -> str:
+    name = segments(arm_id).get(kind)
+    if not name:
+        raise Refused("not-an-id", f"no {kind} in the ARM id {arm_id}")
+    return name

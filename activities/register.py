@@ -1,0 +1,76 @@
+"""Gives the activities their bindings: the only place where they meet the Functions host."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities import contract, nodes, probes, publishing, runs, starts, vault
+from activities.contract import Activity, RefusedCode
+from shared.errors import Refused
+from shared.messages import Message
+
+
+def blueprint() -> df.Blueprint:
+    """A new blueprint with all activities, each under its name in the contract."""
+    bp = df.Blueprint()
+    bind(bp)
+    return bp
+
+
+def bind(bp: df.Blueprint) -> None:
+    """Give each activity its binding."""
+    serve(bp, contract.READ_ITEMS, vault.read_items)
+    serve(bp, contract.START_VERBS, starts.start_verbs)
+    serve(bp, contract.WATCH_JOBS, vault.watch_jobs)
+    serve(bp, contract.READ_PROVIDERS, vault.read_providers)
+    serve(bp, contract.PROBE_VMS, probes.probe_vms)
+    serve(bp, contract.READ_NODES, nodes.read_nodes)
+    serve(bp, contract.REMOVE_EXTENSION, nodes.remove_extension)
+    serve(bp, contract.CREATE_EXTENSION, nodes.create_extension)
+    serve(bp, contract.RUN_SCRIPT, nodes.run_script)
+    serve(bp, contract.READ_SCRIPT, nodes.read_script)
+    serve(bp, contract.REMOVE_SCRIPT, nodes.remove_script)
+    serve(bp, contract.PUBLISH, publishing.publish)
+    serve_with_client(bp, contract.READ_RUNS, runs.read_runs)
+    serve_with_client(bp, contract.READ_BOOK, runs.read_book)
+    serve_with_client(bp, contract.START_RUN, runs.start_run)
+
+
+def serve[Ask: Message, Answer: Message](
+    bp: df.Blueprint, activity: Activity[Ask, Answer], function: Callable[[Ask], Awaitable[Answer]]
+) -> None:
+    """Bind a function under its activity's name."""
+
+    async def handle(payload: dict) -> dict:  # type: ignore[type-arg] # the worker loads no other annotation
+        return await _travelling(function(activity.ask.model_validate(payload)))
+
+    bp.activity_trigger(input_name="payload", activity=activity.name)(_named(handle, activity.name))
+
+
+def serve_with_client[Ask: Message, Answer: Message](
+    bp: df.Blueprint,
+    activity: Activity[Ask, Answer],
+    function: Callable[[df.DurableFunctionsClient, Ask], Awaitable[Answer]],
+) -> None:
+    """Bind a function that asks the engine itself."""
+
+    async def handle(payload: dict, client: df.DurableFunctionsClient) -> dict:  # type: ignore[type-arg]
+        return await _travelling(function(client, activity.ask.model_validate(payload)))
+
+    bound = bp.durable_client_input(client_name="client")(_named(handle, activity.name))
+    bp.activity_trigger(input_name="payload", activity=activity.name)(bound)
+
+
+def _named[**P](handle: Callable[P, Coroutine[Any, Any, Any]], name: str) -> Callable[P, Coroutine[Any, Any, Any]]:
+    """The same function under a name of its own: Azure knows functions by their names."""
+    handle.__name__ = handle.__qualname__ = name
+    return handle
+
+
+async def _travelling(answer: Awaitable[Message]) -> dict[str, Any]:
+    """An answer as plain JSON; a refusal travels as one, because a retry policy retries whatever is raised."""
+    try:
+        return (await answer).model_dump(mode="json")
+    except Refused as no:
+        return {"refused": RefusedCode(code=no.code, detail=no.detail).model_dump(mode="json")}

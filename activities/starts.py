@@ -1,0 +1,147 @@
+"""Starting verbs: look, adopt what runs already under our name, else send once."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+from activities.contract import StartOne, StartsMade, StartVerbs
+from shared.azure.crowd import each
+from shared.azure.faults import Missing
+from shared.azure.items import current_job, item_view, machine_guid
+from shared.azure.jobs import looks_started_by, started_by
+from shared.azure.site_recovery import CLOCKS_APART, Vault
+from shared.azure.wire import Json, part, text
+from shared.errors import Refused, Transient
+from shared.messages import Verb
+from shared.outcomes import StartAnswer
+from shared.request_ids import client_request_id
+from shared.verbs import RULES, ready
+
+FEW = 5
+"""Up to so many items are read one by one: a list has 100 a page."""
+
+
+async def start_verbs(ask: StartVerbs) -> StartsMade:
+    """Start a verb on each item, or adopt the job that an earlier run of this same call started.
+
+    Once the vault throttles, nothing more is sent: what was not is "unanswered" under the code "throttled". No verb
+    is sent twice in one call.
+
+    Raises:
+        Transient: the items or the jobs could not be read; nothing was sent.
+
+    Source: PROTOCOL of Site Recovery: a verb for a busy item is accepted and its job fails minutes later with 532.
+    """
+    batch = _Batch(ask)
+    items = await batch.read_items()
+    await batch.read_jobs()  # after the items: no job slips in between
+    answers = await each(ask.starts, lambda start: batch.answer(start, items.get(start.item_id.lower())))
+    return StartsMade(answers=tuple(answers), retry_after=batch.retry_after)
+
+
+class _Batch:
+    """What the starts of one call share: the vault, its jobs, and how long it asked us to wait."""
+
+    def __init__(self, ask: StartVerbs) -> None:
+        self._ask = ask
+        self._vault = Vault(ask.vault)
+        self._jobs: list[Json] = []
+        self.retry_after = timedelta(0)
+
+    async def read_items(self) -> Mapping[str, Json]:
+        """The items of the batch by id in lower case, without those that the vault does not know."""
+        if len(self._ask.starts) > FEW:
+            found: Iterable[Json | None] = await self._vault.list_items()
+        else:
+            found = await each(self._ask.starts, self._read_item)
+        return {item["id"].lower(): item for item in found if item}
+
+    async def _read_item(self, start: StartOne) -> Json | None:
+        try:
+            return await self._vault.read_item(start.item_id)
+        except Missing:
+            return None
+
+    async def read_jobs(self) -> None:
+        """Every job that may be ours."""
+        self._jobs = await self._vault.list_jobs(self._ask.since - CLOCKS_APART)
+
+    async def answer(self, start: StartOne, item: Json | None) -> StartAnswer:
+        """Start one, or say why not."""
+        if item is None:
+            detail = f"the vault has no protected item {start.item_id}"
+            return StartAnswer(vm=start.vm, outcome="refused", code="item-not-found", detail=detail)
+        try:
+            return await self._start(start, item)
+        except Refused as no:
+            return StartAnswer(vm=start.vm, outcome="refused", code=no.code, detail=no.detail)
+        except Transient as silence:
+            self.retry_after = max(self.retry_after, timedelta(seconds=silence.retry_after or 0))
+            return StartAnswer(vm=start.vm, outcome="unanswered", detail=str(silence))
+
+    async def _start(self, start: StartOne, item: Json) -> StartAnswer:
+        request_id = client_request_id(self._ask.operation, start.item_id, self._ask.verb, start.attempt)
+        if ours := await self._find_ours(request_id, item):
+            return StartAnswer(vm=start.vm, outcome="started", job=ours)
+        if no := ready(self._ask.verb, item_view(item)):
+            outcome: Literal["busy", "refused"] = "busy" if no.passing else "refused"
+            return StartAnswer(vm=start.vm, outcome=outcome, code=no.code, detail=no.detail)
+        if self.retry_after:
+            return StartAnswer(
+                vm=start.vm, outcome="unanswered", code="throttled", detail="not sent: the vault throttles"
+            )
+        job = await self._vault.start(self._ask.verb, item["id"], _body(self._ask), request_id)
+        return StartAnswer(vm=start.vm, outcome="started", job=job)
+
+    async def _find_ours(self, request_id: str, item: Json) -> str:
+        """Name of the newest job that our request started, empty without one."""
+        found = [job for job in self._jobs if started_by(job, request_id)] or self._find_lookalikes(item)
+        if found:
+            return text(max(found, key=lambda job: text(part(job, "properties").get("startTime")))["name"])
+        if not (busy_with := current_job(item)) or any(job["name"] == busy_with for job in self._jobs):
+            return ""
+        return busy_with if await self._is_ours(busy_with, request_id) else ""
+
+    async def _is_ours(self, job: str, request_id: str) -> bool:
+        """Whether the job is ours that the item names and the list does not: too young to have a start time there."""
+        try:
+            return started_by(await self._vault.read_job(job), request_id)
+        except Missing:
+            return False
+
+    def _find_lookalikes(self, item: Json) -> list[Json]:
+        machine = machine_guid(item)
+        return [
+            job
+            for job in self._jobs
+            if looks_started_by(job, RULES[self._ask.verb].scenarios, machine, self._ask.since)
+        ]
+
+
+def _body(ask: StartVerbs) -> Json | None:
+    """What the verb is sent with; a commit is sent with nothing.
+
+    Source: the inputs of api-version 2025-08-01.
+    """
+    if ask.verb == "Commit":
+        return None
+    if ask.verb == "TestFailoverCleanup":
+        return {"properties": {"comments": ask.operation}}
+    details = {"instanceType": "HyperVReplicaAzure"}
+    bodies: dict[Verb, dict[str, Any]] = {
+        "TestFailover": {"networkType": "VmNetworkAsInput", "networkId": ask.network_id},
+        "PlannedFailover": {},
+        "UnplannedFailover": {"sourceSiteOperations": "Required" if ask.shut_down_source else "NotRequired"},
+        "Failback": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": _failback(ask)},
+        "ReverseReplicate": {},
+    }
+    common = {"failoverDirection": "PrimaryToRecovery", "providerSpecificDetails": details}
+    return {"properties": common | bodies[ask.verb]}
+
+
+def _failback(ask: StartVerbs) -> dict[str, str]:
+    return {
+        "instanceType": "HyperVReplicaAzureFailback",
+        "dataSyncOption": ask.data_sync,
+        "recoveryVmCreationOption": "NoAction",
+    }

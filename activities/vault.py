@@ -1,0 +1,67 @@
+"""What is read from a vault: items, jobs, hosts. Verbs are started in `starts`."""
+
+from activities.contract import ItemsRead, JobsSeen, ProvidersRead, ReadItems, ReadProviders, WatchJobs
+from shared.azure.crowd import each
+from shared.azure.faults import Missing
+from shared.azure.items import is_ours, item_view
+from shared.azure.jobs import job_end
+from shared.azure.site_recovery import CLOCKS_APART, Vault
+from shared.azure.wire import Json, part, segments, text, utc
+from shared.errors import Transient
+from shared.messages import ProviderView
+from shared.outcomes import JobEnd
+
+
+async def read_items(ask: ReadItems) -> ItemsRead:
+    """Read the vault's items that replicate from Hyper-V to Azure, all of them or those that are named."""
+    views = [item_view(item) for item in await Vault(ask.vault).list_items() if is_ours(item)]
+    wanted = {vm.lower() for vm in ask.vms}
+    return ItemsRead(items=tuple(view for view in views if not wanted or view.vm.lower() in wanted))
+
+
+async def watch_jobs(ask: WatchJobs) -> JobsSeen:
+    """See which jobs have ended: those that the list of running ones does not name are read one by one.
+
+    A job that cannot be read this time counts as running: the next tick reads it again.
+
+    Raises:
+        Transient: the list, or every single read, went unanswered.
+    """
+    vault = Vault(ask.vault)
+    running = {job["name"].lower() for job in await vault.list_jobs(ask.since - CLOCKS_APART, "InProgress")}
+    asked = [name for name in ask.jobs if name.lower() not in running]
+    read = await each(asked, lambda name: _read_end(vault, name))
+    silent = [answer for answer in read if isinstance(answer, Transient)]
+    if silent and len(silent) == len(read):
+        raise silent[0]
+    return JobsSeen(ended=tuple(end for end in read if isinstance(end, JobEnd)))
+
+
+async def _read_end(vault: Vault, name: str) -> JobEnd | Transient | None:
+    try:
+        return job_end(await vault.read_job(name))
+    except Missing as missing:
+        return JobEnd(job=name, outcome="failed", state="Missing", code="job-not-found", detail=missing.detail)
+    except Transient as silence:
+        return silence
+
+
+async def read_providers(ask: ReadProviders) -> ProvidersRead:
+    """Read the hosts of one Hyper-V site, or of all; the site may be given by its name or its friendly name."""
+    hosts, at = await Vault(ask.vault).list_providers()
+    return ProvidersRead(providers=tuple(_provider(host) for host in hosts if _is_in(host, ask.fabric)), at=at)
+
+
+def _is_in(host: Json, fabric: str) -> bool:
+    names = (segments(host["id"]).get("replicationfabrics"), part(host, "properties").get("fabricFriendlyName"))
+    return not fabric or fabric.lower() in {text(name).lower() for name in names}
+
+
+def _provider(host: Json) -> ProviderView:
+    properties = part(host, "properties")
+    return ProviderView(
+        id=host["id"],
+        host=text(properties.get("friendlyName")),
+        connected=text(properties.get("connectionStatus")).lower() == "connected",
+        heartbeat=utc(properties.get("lastHeartBeat")),
+    )

@@ -1,0 +1,61 @@
+"""What each request to ARM passes through on its way: written out, because the SDKs' own chain sends verbs twice.
+
+Left out on purpose are their retries (they re-send a POST on 500, 503 and 504, and anything that has a Retry-After),
+redirects, the registration of resource providers (it re-sends under another request id), and logging (polling URLs are
+signed).
+"""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from azure.core.pipeline import policies as core
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
+
+from shared.errors import Refused
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline import PipelineRequest
+
+SCOPE = "https://management.azure.com/.default"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class PlainHttp(core.SansIOHTTPPolicy[Any, Any]):
+    """Lets a bearer token travel over http; only ever put in front of a loopback address."""
+
+    def on_request(self, request: "PipelineRequest[Any]") -> None:
+        """Take the option that the authentication policy looks at, and that no client has a setting for."""
+        request.context.options["enforce_https"] = False
+
+
+def speaks_plainly(url: str) -> bool:
+    """Whether this address is asked over plain http.
+
+    Raises:
+        Refused: it is http to anywhere but this very machine: a token is not sent there.
+    """
+    address = urlsplit(url)
+    if address.scheme == "https":
+        return False
+    if address.scheme == "http" and address.hostname in LOOPBACK:
+        return True
+    raise Refused("insecure-endpoint", f"{url} is neither https nor an http address of this machine")
+
+
+def policies(credential: "AsyncTokenCredential", base_url: str) -> list[Any]:
+    """The chain for ARM."""
+    return [
+        core.RequestIdPolicy(),
+        core.HeadersPolicy(),
+        core.UserAgentPolicy(base_user_agent="hci-site-recovery"),
+        *([PlainHttp()] if speaks_plainly(base_url) else []),
+        AsyncARMChallengeAuthenticationPolicy(credential, SCOPE),
+        core.CustomHookPolicy(),
+    ]
+
+
+def transport(base_url: str) -> AioHttpTransport:
+    """Connections to one address; proxies of the environment count, except on the way to this machine."""
+    return AioHttpTransport(connection_timeout=10, read_timeout=60, use_env_settings=not speaks_plainly(base_url))
