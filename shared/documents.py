@@ -1,0 +1,93 @@
+"""What the documents that people declare have in common: ARM ids, names, digests, and faults that name their field."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple, Never
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+_SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
+_GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
+_SHAPE = "/subscriptions/{id}/resourceGroups/{name}"
+
+type Place = tuple[str | int, ...]
+"""Where in a document, as pydantic writes it: ("items", 2, "after", 0)."""
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong with a document."""
+
+    place: Place
+    code: str
+    detail: str
+
+
+def fail(title: str, faults: Iterable[Fault], given: Any) -> Never:
+    """Refuse a document for all its faults at once, each at its own place.
+
+    Raises:
+        ValidationError: always.
+    """
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError(fault.code, "{detail}", {"detail": fault.detail}), loc=fault.place, input=given
+        )
+        for fault in faults
+    ]
+    raise ValidationError.from_exception_data(title, lines)
+
+
+def faults_of(error: ValidationError) -> list[Fault]:
+    """The same errors as faults, to be told together with others."""
+    lines = error.errors(include_url=False, include_context=False, include_input=False)
+    return [Fault(line["loc"], line["type"], line["msg"].removeprefix("Value error, ")) for line in lines]
+
+
+class _ArmId(NamedTuple):
+    """Checks that a string is the ARM id of one sort of resource; an empty resource type means a resource group."""
+
+    what: str
+    resource_type: str = ""
+    optional: bool = False
+
+    def __call__(self, given: str) -> str:
+        """The id without a slash at its end, in the casing it was given in."""
+        if self.optional and not given:
+            return given
+        wanted, shape = _GROUP, _SHAPE
+        if self.resource_type:
+            wanted += rf"/providers/{re.escape(self.resource_type)}/{_SEGMENT}"
+            shape += f"/providers/{self.resource_type}/{{name}}"
+        trimmed = given.rstrip("/")
+        if not re.fullmatch(wanted, trimmed, re.IGNORECASE):
+            raise ValueError(f"not the ARM id of {self.what}: expected {shape}")
+        return trimmed
+
+
+ClusterId = Annotated[str, AfterValidator(_ArmId("an Azure Stack HCI cluster", "Microsoft.AzureStackHCI/clusters"))]
+VaultId = Annotated[str, AfterValidator(_ArmId("a Recovery Services vault", "Microsoft.RecoveryServices/vaults"))]
+GroupId = Annotated[str, AfterValidator(_ArmId("a resource group"))]
+_NETWORK = _ArmId("a virtual network", "Microsoft.Network/virtualNetworks")
+NetworkId = Annotated[str, AfterValidator(_NETWORK)]
+NetworkIdOrNone = Annotated[str, AfterValidator(_NETWORK._replace(optional=True))]
+"""A virtual network, or empty."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
+"""Of a site or a plan, as it stands in a URL and in the ids of runs."""
+
+Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30))]
+"""How long something may take. In JSON: ISO 8601, "PT2H"."""
+
+
+def digest_of(document: BaseModel) -> str:
+    """SHA-256 of what the document says, in hex: equal however it was spelt.
+
+    What a document leaves at its default does not count, so that a field that is added later changes no old digest.
+    """
+    said = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""Schedules: six NCRONTAB fields in a time zone, and which of their moments is due."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+_NOT_NCRONTAB = re.compile(r"#|\bL|\d+L\b|[?]", re.IGNORECASE)
+
+
+def check_schedule(schedule: str) -> str:
+    """The schedule with single spaces, when Azure and this app read it alike.
+
+    Raises:
+        ValueError: it is no schedule of six fields, it never comes, or Azure would read it differently.
+    """
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415  # only documents and the reconciler need it
+
+    fields = schedule.split()
+    if len(fields) != 6:
+        raise ValueError(f"a schedule has six fields (second minute hour day month weekday), not {len(fields)}")
+    if _NOT_NCRONTAB.search(schedule):
+        raise ValueError("L, # and ? are not NCRONTAB")
+    if not fields[3].startswith("*") and not fields[5].startswith("*"):
+        raise ValueError("restrict the day of the month or the day of the week, not both: Azure and cron differ there")
+    try:
+        next(iter(CronSim(" ".join(fields), datetime(2024, 1, 1))))  # noqa: DTZ001  # wall-clock time of any zone
+    except CronSimError as error:
+        raise ValueError(f"not a schedule: {str(error).lower()}") from None
+    except StopIteration:
+        raise ValueError("this day never comes") from None
+    return " ".join(fields)
+
+
+def check_time_zone(name: str) -> str:
+    """The name, when it is one of the IANA time zones.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # unknown, or no name at all: ZoneInfo reads files by it
+        raise ValueError(f"no such time zone: {name!r}; use an IANA name such as Europe/Berlin") from None
+    return name
+
+
+def due(schedule: str, time_zone: str, last: datetime | None, declared: datetime, now: datetime) -> datetime | None:
+    """The newest moment of the schedule after `last` (or `declared`) that is not after `now`; None when none is due.
+
+    Moments that were missed count once. Where clocks go forward, a moment that the day skips comes an hour later by the
+    clock; where they go back, one that the day repeats comes the first time only.
+    """
+    since = last if last is not None and last > declared else declared
+    for moment in _backwards(schedule, ZoneInfo(time_zone), now):
+        if moment <= now:
+            return moment if moment > since else None
+    return None
+
+
+def _backwards(schedule: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
+    from cronsim import CronSim  # noqa: PLC0415
+
+    wall = now.astimezone(zone).replace(tzinfo=None, microsecond=0)
+    for moment in CronSim(schedule, wall + timedelta(seconds=1), reverse=True):
+        yield moment.replace(tzinfo=zone).astimezone(UTC)

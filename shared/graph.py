@@ -1,0 +1,96 @@
+"""The order of a plan: who waits for whom, as plain edges from a name to the names it comes after."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+
+Edges = Mapping[str, Sequence[str]]
+"""For each name, those that must be up before it; every name that is mentioned is a key."""
+
+
+def levels(after: Edges) -> tuple[tuple[str, ...], ...]:
+    """Names in waves: each wave waits only for those before it; inside a wave, in the order of `after`.
+
+    Raises:
+        ValueError: the names wait for each other in a circle.
+    """
+    depth: dict[str, int] = {}
+    for name in _topological(after):
+        depth[name] = 1 + max((depth[before] for before in after[name]), default=-1)
+    waves: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    for name in after:
+        waves[depth[name]].append(name)
+    return tuple(tuple(wave) for wave in waves)
+
+
+def find_cycle(after: Edges) -> tuple[str, ...] | None:
+    """A circle of names, each waiting for the next and the last equal to the first; None when there is none."""
+    sorter = TopologicalSorter(after)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1][::-1]  # the library lists who is waited for first
+        return _begin_at_the_first_declared(found, after)
+    return None
+
+
+def find_cycles(after: Edges, most: int = 10) -> tuple[tuple[str, ...], ...]:
+    """Circles that share no name, at most `most` of them."""
+    left = {name: tuple(before) for name, before in after.items()}
+    found: list[tuple[str, ...]] = []
+    while len(found) < most and (cycle := find_cycle(left)):
+        found.append(cycle)
+        left = _without(left, frozenset(cycle))
+    return tuple(found)
+
+
+def reversed_edges(after: Edges) -> dict[str, tuple[str, ...]]:
+    """The same plan from its end: what came last comes first, as on the way back."""
+    turned: dict[str, list[str]] = {name: [] for name in after}
+    for name, befores in after.items():
+        for before in befores:
+            turned[before].append(name)
+    return {name: tuple(befores) for name, befores in turned.items()}
+
+
+def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[timedelta, tuple[str, ...]]:
+    """The longest chain of waiting: how long it takes when nothing else holds it up, and its names in order."""
+    finish: dict[str, timedelta] = {}
+    waited_for: dict[str, str | None] = {}
+    for name in _topological(after):
+        last = max(after[name], key=finish.__getitem__, default=None)
+        waited_for[name] = last
+        finish[name] = durations[name] + (finish[last] if last is not None else timedelta(0))
+    if not finish:
+        return timedelta(0), ()
+    end = max(finish, key=finish.__getitem__)
+    return finish[end], _walk_back(end, waited_for)
+
+
+def _topological(after: Edges) -> tuple[str, ...]:
+    try:
+        return tuple(TopologicalSorter(after).static_order())
+    except CycleError:
+        raise ValueError(f"they wait for each other: {' -> '.join(find_cycle(after) or ())}") from None
+
+
+def _walk_back(end: str, waited_for: Mapping[str, str | None]) -> tuple[str, ...]:
+    path, name = [end], waited_for[end]
+    while name is not None:
+        path.append(name)
+        name = waited_for[name]
+    return tuple(reversed(path))
+
+
+def _begin_at_the_first_declared(cycle: Sequence[str], after: Edges) -> tuple[str, ...]:
+    ring = [here for here, _ in pairwise(cycle)]
+    rank = {name: place for place, name in enumerate(after)}
+    start = min(range(len(ring)), key=lambda place: rank.get(ring[place], len(rank)))
+    turned = ring[start:] + ring[:start]
+    return (*turned, turned[0])
+
+
+def _without(after: Edges, names: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    kept = (name for name in after if name not in names)
+    return {name: tuple(before for before in after[name] if before not in names) for name in kept}

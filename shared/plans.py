@@ -1,0 +1,199 @@
+"""A plan: an application's virtual machines, who comes after whom, how they are rehearsed and brought over."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
+
+from shared.documents import Fault, Name, NetworkId, Span, digest_of, fail, faults_of
+from shared.due import check_schedule, check_time_zone
+from shared.graph import find_cycles
+from shared.messages import Document, Probe
+
+VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
+
+
+def _check_probe(probe: Probe) -> Probe:
+    wrong = []
+    if not 1 <= probe.port <= 65535:
+        wrong.append(Fault(("port",), "port_out_of_range", "a port is a number from 1 to 65535"))
+    if not probe.path.startswith("/"):
+        wrong.append(Fault(("path",), "path_not_absolute", "a path begins with /"))
+    if probe.deadline <= timedelta(0):
+        wrong.append(Fault(("deadline",), "deadline_not_positive", "a deadline is longer than nothing"))
+    if wrong:
+        fail("Probe", wrong, probe)
+    return probe
+
+
+class PlanItem(Document):
+    """One virtual machine of a plan.
+
+    Attributes:
+        vm: Name of the protected item in the vault.
+        after: Names of the machines of this plan that must be up before it.
+        site: Where it is protected, when that is not the plan's own site.
+    """
+
+    vm: VmName
+    after: tuple[str, ...] = ()
+    probes: tuple[Annotated[Probe, AfterValidator(_check_probe)], ...] = ()
+    site: Name | None = None
+
+
+class DrillSettings(Document):
+    """How the plan is rehearsed.
+
+    Attributes:
+        network: ARM id of an isolated network; never the production one.
+        schedule: Six NCRONTAB fields (second minute hour day month weekday), read in `time_zone`; None: only on demand.
+        time_to_live: When a drill's machines are cleaned up at the latest, whatever became of its run.
+        start_deadline: How late a drill that is due may still begin; after that it counts as missed.
+    """
+
+    network: NetworkId
+    schedule: Annotated[str, AfterValidator(check_schedule)] | None = None
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] = "UTC"
+    time_to_live: Span = timedelta(hours=4)
+    start_deadline: Span = timedelta(hours=12)
+
+
+class Targets(Document):
+    """What the application's owner was promised.
+
+    Attributes:
+        rto: From the request to the last machine that passes its probes.
+        rpo: How much of the newest data may be lost.
+    """
+
+    rto: Span | None = None
+    rpo: Span | None = None
+
+
+class PlanDocument(Document):
+    """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
+
+    Attributes:
+        site: Site of the items that name none.
+        commit: "automatic" makes a failover final as soon as all of it went well.
+        on_failure: "continue" goes on with what does not depend on the machine that failed.
+        failback_order: "reverse" brings home first what nothing depends on.
+        patience: How long each ASR job may take.
+        max_starts: Verbs sent at the same time.
+
+    Raises:
+        ValidationError: with everything that is wrong at once, circles shown as "sql-01 -> app-01 -> sql-01".
+    """
+
+    site: Name
+    items: tuple[PlanItem, ...] = Field(min_length=1, max_length=5000)
+    drill: DrillSettings | None = None
+    commit: Literal["manual", "automatic"] = "manual"
+    on_failure: Literal["stop", "continue"] = "stop"
+    failback_order: Literal["reverse", "same"] = "reverse"
+    targets: Targets | None = None
+    patience: Span = timedelta(hours=2)
+    max_starts: Annotated[int, Field(ge=1, le=50)] = 50
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_all_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Look at the order even when a field is wrong: whoever corrects a plan wants to hear all of it."""
+        wrong: list[Fault] = []
+        plan: Self | None = None
+        try:
+            plan = handler(given)
+        except ValidationError as error:
+            wrong = faults_of(error)
+        wrong += _order_faults(_named(given))
+        if wrong or plan is None:
+            fail(cls.__name__, wrong, given)
+        return plan._as_declared()
+
+    def _as_declared(self) -> Self:
+        """Each name in `after` in the spelling of the item that it means."""
+        spelt = {item.vm.casefold(): item.vm for item in self.items}
+        renamed = [tuple(spelt[name.casefold()] for name in item.after) for item in self.items]
+        if renamed == [item.after for item in self.items]:
+            return self
+        items = tuple(i.model_copy(update={"after": after}) for i, after in zip(self.items, renamed, strict=True))
+        return self.model_copy(update={"items": items})
+
+    @property
+    def edges(self) -> dict[str, tuple[str, ...]]:
+        """For each VM those that it comes after, in the order of the plan."""
+        return {item.vm: item.after for item in self.items}
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """Every site that the plan has machines at, each once."""
+        return tuple(dict.fromkeys(item.site or self.site for item in self.items))
+
+    @property
+    def digest(self) -> str:
+        """Names this content."""
+        return digest_of(self)
+
+
+type _Named = Sequence[tuple[int, str, tuple[tuple[int, str], ...]]]
+"""What can be said about the order: position, name, and what it comes after, each with its own position."""
+
+
+def _named(given: Any) -> _Named:
+    """The names of a plan as far as they can be read; the rest is told as faults of its fields."""
+    items = _get(given, "items")
+    if not isinstance(items, list | tuple):
+        return ()
+    names = [(place, _get(item, "vm"), _get(item, "after")) for place, item in enumerate(items)]
+    return [(place, vm, _texts(after)) for place, vm, after in names if isinstance(vm, str)]
+
+
+def _get(given: Any, key: str) -> Any:
+    return given.get(key) if isinstance(given, Mapping) else getattr(given, key, None)
+
+
+def _texts(after: Any) -> tuple[tuple[int, str], ...]:
+    if not isinstance(after, list | tuple):
+        return ()
+    return tuple((place, name) for place, name in enumerate(after) if isinstance(name, str))
+
+
+def _order_faults(items: _Named) -> list[Fault]:
+    return [*_twice(items), *_astray(items), *_circles(items)]
+
+
+def _twice(items: _Named) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for place, vm, _ in items:
+        known = first.setdefault(vm.casefold(), place)
+        if known != place:
+            yield Fault(("items", place, "vm"), "duplicate_vm", f"{vm} is already items[{known}]")
+
+
+def _astray(items: _Named) -> Iterator[Fault]:
+    known = {vm.casefold() for _, vm, _ in items}
+    for place, vm, after in items:
+        seen: set[str] = set()
+        for at, name in after:
+            if name.casefold() == vm.casefold():
+                yield Fault(("items", place, "after", at), "after_itself", f"{vm} cannot come after itself")
+            elif name.casefold() not in known:
+                yield Fault(("items", place, "after", at), "unknown_vm", f"no item of this plan is called {name!r}")
+            elif name.casefold() in seen:
+                yield Fault(("items", place, "after", at), "duplicate_after", f"{name} is named twice")
+            seen.add(name.casefold())
+
+
+def _circles(items: _Named) -> Iterator[Fault]:
+    first = {vm.casefold(): (place, vm, after) for place, vm, after in reversed(items)}
+    edges = {
+        key: tuple(name.casefold() for _, name in after if name.casefold() in first and name.casefold() != key)
+        for key, (_, _, after) in reversed(first.items())
+    }
+    for circle in find_cycles(edges):
+        place, _, after = first[circle[0]]
+        at = next(at for at, name in after if name.casefold() == circle[1])
+        shown = " -> ".join(first[key][1] for key in circle)
+        yield Fault(("items", place, "after", at), "circle", f"each waits for the next: {shown}")

@@ -1,0 +1,159 @@
+"""What a verb on a plan would do, and what stands in its way: said before anything is done."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Literal, get_args
+
+from shared.graph import Edges, critical_path, levels, reversed_edges
+from shared.messages import Document, ItemView, Verb
+from shared.plans import PlanDocument
+from shared.verbs import RULES, ready
+
+What = Literal["drill", "planned-failover", "unplanned-failover", "commit", "failback", "reprotect"]
+
+_STAGES: Mapping[What, tuple[Verb, ...]] = {
+    "drill": ("TestFailover", "TestFailoverCleanup"),
+    "planned-failover": ("PlannedFailover", "Commit"),
+    "unplanned-failover": ("UnplannedFailover", "Commit"),
+    "commit": ("Commit",),
+    "failback": ("Failback", "Commit"),
+    "reprotect": ("ReverseReplicate",),
+}
+_ORDERED: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "Failback"})
+
+
+class PreviewItem(Document):
+    """One VM of the preview.
+
+    Attributes:
+        state: protectionState, "missing" when the vault has no such item.
+        reason: Why its first verb is not allowed; empty when it is.
+        rpo: How far its replica was behind when that was last measured.
+    """
+
+    vm: str
+    state: str
+    allowed: bool
+    reason: str = ""
+    replication_health: str = ""
+    rpo: timedelta | None = None
+
+
+class Blocker(Document):
+    """One thing in the way; `vm` is empty when it is about the plan."""
+
+    vm: str = ""
+    code: str
+    detail: str
+
+
+class Preview(Document):
+    """What would happen.
+
+    Attributes:
+        digest: Of the plan that was looked at.
+        stages: Verbs, one after the other.
+        order: VMs in waves for the first verb: each waits only for machines in earlier ones.
+        irreversible: What could not be undone, in words.
+        expected: Longest chain of waiting, by the median durations of recorded jobs; probes and queues come on top.
+    """
+
+    what: What
+    plan: str = ""
+    digest: str
+    stages: tuple[Verb, ...]
+    order: tuple[tuple[str, ...], ...]
+    items: tuple[PreviewItem, ...]
+    blockers: tuple[Blocker, ...] = ()
+    irreversible: tuple[str, ...] = ()
+    expected: timedelta
+
+
+def preview(
+    plan: PlanDocument,
+    what: str,
+    items: Mapping[str, ItemView],
+    *,
+    name: str = "",
+    production: Collection[str] = (),
+) -> Preview:
+    """Say what a verb on a plan would do.
+
+    Args:
+        what: One of `What`.
+        items: The protected items by VM name, in any casing; those of other plans do no harm.
+        production: ARM ids of networks that a drill must keep away from.
+
+    Raises:
+        ValueError: no such `what`.
+    """
+    kind = _what(what)
+    verbs = stages(plan, kind)
+    views = {vm.casefold(): view for vm, view in items.items()}
+    shown = [_item(item.vm, verbs[0], views.get(item.vm.casefold())) for item in plan.items]
+    return Preview(
+        what=kind,
+        plan=name,
+        digest=plan.digest,
+        stages=verbs,
+        order=levels(stage_edges(plan, verbs[0])),
+        items=tuple(item for item, _ in shown),
+        blockers=(*_drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
+        irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
+        expected=_expected(plan, verbs),
+    )
+
+
+def _what(given: str) -> What:
+    known: tuple[What, ...] = get_args(What)
+    for what in known:
+        if what == given:
+            return what
+    raise ValueError(f"no such thing to preview: {given!r}")
+
+
+def stages(plan: PlanDocument, what: What) -> tuple[Verb, ...]:
+    """The verbs of a run, in order; its commit belongs to it only where the plan says so."""
+    verbs = _STAGES[what]
+    return verbs[:1] if verbs[-1] == "Commit" and plan.commit == "manual" else verbs
+
+
+def stage_edges(plan: PlanDocument, verb: Verb) -> Edges:
+    """Who waits for whom in the stage of a verb; nobody for anybody where the order does not matter."""
+    if verb not in _ORDERED:
+        return {item.vm: () for item in plan.items}
+    turned = verb == "Failback" and plan.failback_order == "reverse"
+    return reversed_edges(plan.edges) if turned else plan.edges
+
+
+def _expected(plan: PlanDocument, verbs: Sequence[Verb]) -> timedelta:
+    each = [critical_path(stage_edges(plan, v), dict.fromkeys(plan.edges, RULES[v].median))[0] for v in verbs]
+    return sum(each, timedelta(0))
+
+
+def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Blocker | None]:
+    if view is None:
+        detail = f"{vm} is not a protected item of its site's vault"
+        missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=detail)
+        return missing, Blocker(vm=vm, code="not-protected", detail=detail)
+    refusal = ready(verb, view)
+    shown = PreviewItem(
+        vm=vm,
+        state=view.protection_state,
+        allowed=refusal is None,
+        reason=refusal.detail if refusal else "",
+        replication_health=view.replication_health,
+        rpo=view.rpo,
+    )
+    return shown, Blocker(vm=vm, code=refusal.code, detail=refusal.detail) if refusal else None
+
+
+def _drill_blockers(plan: PlanDocument, what: What, production: Collection[str]) -> tuple[Blocker, ...]:
+    if what != "drill":
+        return ()
+    if plan.drill is None:
+        return (Blocker(code="no-drill-settings", detail="the plan names no isolated network for a drill"),)
+    if plan.drill.network.lower() in {network.lower() for network in production}:
+        detail = f"{plan.drill.network} is the production network: a drill there would meet the real machines"
+        return (Blocker(code="drill-in-production", detail=detail),)
+    return ()

@@ -1,0 +1,131 @@
+"""Who calls, and what they may do: read from the header that the platform's authentication sets."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.errors import Refused
+from shared.messages import Message
+
+HEADER = "X-MS-CLIENT-PRINCIPAL"
+
+READ, DRILL, OPERATE, APPROVE, ADMIN = ROLES = ("Dr.Read", "Dr.Drill", "Dr.Operate", "Dr.Approve", "Dr.Admin")
+IMPLIED: Mapping[str, tuple[str, ...]] = {
+    DRILL: (READ,),
+    OPERATE: (DRILL, READ),
+    APPROVE: (READ,),
+    ADMIN: (OPERATE, DRILL, READ),  # not approve: who runs everything does not also wave it through
+}
+
+_ROLE_CLAIMS = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
+_ID_CLAIMS = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid", "sub")
+_NAME_CLAIMS = ("preferred_username", "upn", "name", "appid", "azp")
+
+
+class MalformedPrincipal(Refused):
+    """The principal header cannot be read; `field` is the header's name."""
+
+    field = HEADER
+
+    def __init__(self, why: str) -> None:
+        super().__init__("principal-malformed", f"{HEADER} {why}")
+
+
+class Forbidden(Refused):
+    """The caller lacks a role; `field` names where roles come from."""
+
+    field = HEADER
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("forbidden", detail)
+
+
+class Principal(Message):
+    """A caller.
+
+    Attributes:
+        id: Object id in Entra; empty for the holder of a function key, who is nobody in particular.
+        roles: App roles, with those that they imply.
+    """
+
+    id: str = ""
+    name: str
+    roles: tuple[str, ...] = ()
+
+
+def who(headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool = True) -> Principal:
+    """The caller: the platform's principal, or else the holder of a function key with the roles of keys.
+
+    Args:
+        trusted: Whether the platform's authentication is on. Without it anyone could write the header: it counts not.
+
+    Raises:
+        MalformedPrincipal: the header is there and cannot be read.
+    """
+    sent = next((value for name, value in headers.items() if name.upper() == HEADER), None)
+    if sent is None or not trusted:
+        return Principal(name="function key", roles=_with_implied(key_roles))
+    told = _decoded(sent)
+    claims = _claims(told)
+    return Principal(
+        id=_first(claims, _ID_CLAIMS),
+        name=_first(claims, (str(told.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed",
+        roles=_with_implied(value for name, value in claims if name in (*_ROLE_CLAIMS, told.get("role_typ"))),
+    )
+
+
+def require(caller: Principal, role: str) -> None:
+    """Let the caller pass who has the role.
+
+    Raises:
+        Forbidden: they have not.
+    """
+    if role not in caller.roles:
+        raise Forbidden(f"this needs the role {role}; {caller.name} has {', '.join(caller.roles) or 'none'}")
+
+
+def require_second_person(caller: Principal, requester_id: str) -> None:
+    """Let an approver pass who is somebody, and somebody else than the requester.
+
+    Raises:
+        Forbidden: they may not approve at all, or not this.
+    """
+    require(caller, APPROVE)
+    if not caller.id:
+        raise Forbidden("an approval needs a person who is signed in: a function key is nobody in particular")
+    if caller.id == requester_id:
+        raise Forbidden(f"{caller.name} asked for this, so somebody else has to approve it")
+
+
+def _with_implied(roles: Iterable[str]) -> tuple[str, ...]:
+    """Those of our roles, with what they imply, in the order of ROLES."""
+    held = {role for role in roles if role in ROLES}
+    held |= {implied for role in held for implied in IMPLIED.get(role, ())}
+    return tuple(role for role in ROLES if role in held)
+
+
+def _decoded(sent: str) -> Mapping[str, Any]:
+    try:
+        told = json.loads(base64.b64decode(sent, validate=True))
+    except binascii.Error:
+        raise MalformedPrincipal("is not base64") from None
+    except (ValueError, RecursionError):
+        raise MalformedPrincipal("does not hold JSON") from None
+    if not isinstance(told, dict):
+        raise MalformedPrincipal("does not hold an object")
+    return told
+
+
+def _claims(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    claims = told.get("claims", [])
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        raise MalformedPrincipal("has no list of claims, each an object with typ and val")
+    return [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in claims]
+
+
+def _first(claims: Iterable[tuple[str, str]], names: Iterable[str]) -> str:
+    """The value of the first of these names that the claims have; empty when they have none."""
+    known = dict(reversed(list(claims)))
+    return next((known[name] for name in names if known.get(name)), "")

@@ -1,0 +1,76 @@
+"""What the app is told by its environment, checked once and named in every complaint."""
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from shared.errors import SiteRecoveryError
+from shared.principals import ROLES
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class WrongSettings(SiteRecoveryError):
+    """The environment says something that cannot be used; the message names each setting."""
+
+
+def _check_url(url: str) -> str:
+    address = urlsplit(url)
+    if not address.hostname or address.scheme not in {"https", "http"}:
+        raise ValueError(f"not an absolute https URL: {url!r}")
+    if address.scheme == "http" and address.hostname not in _LOOPBACK:
+        raise ValueError(f"http is for this very machine only, a token must not travel in clear: {url!r}")
+    return url.rstrip("/")
+
+
+def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [role for role in roles if role not in ROLES]:
+        raise ValueError(f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)}")
+    return roles
+
+
+def _split(value: object) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+
+
+class Settings(BaseModel):
+    """The app's settings.
+
+    Attributes:
+        arm_url: Base URL of Azure Resource Manager, without a slash at its end.
+        topic_endpoint: Where CloudEvents are published; None: nowhere.
+        topic_key: Of the topic; None: the managed identity's token.
+        client_id: Of a user-assigned identity; None: the system-assigned one.
+        key_roles: App roles of a caller who came with a function key and no principal.
+        authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    arm_url: Url = Field("https://management.azure.com", alias="AZURE_RESOURCE_MANAGER_URL")
+    topic_endpoint: Url | None = Field(None, alias="EVENTGRID_TOPIC_ENDPOINT")
+    topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
+    client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
+    key_roles: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_roles)] = Field(
+        (), alias="KEY_ROLES"
+    )
+    authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; one that is empty counts as not set.
+
+        Raises:
+            WrongSettings: with each setting that is wrong.
+        """
+        named = {field.alias for field in cls.model_fields.values()}
+        try:
+            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
+        except ValidationError as error:
+            lines = (f"{line['loc'][0]}: {line['msg'].removeprefix('Value error, ')}" for line in error.errors())
+            raise WrongSettings("; ".join(lines)) from None
