@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,12 +63,36 @@ def require_free(ports: Ports) -> None:
             raise LabFailed(message) from taken
 
 
+def lab_settings(ports: Ports) -> dict[str, str]:
+    """The app's settings in the lab. They are given, not left to the surroundings: those may be of a real Azure."""
+    return {
+        "AZURE_RESOURCE_MANAGER_URL": ports.azure_url,
+        "IDENTITY_ENDPOINT": f"{ports.azure_url}/msi/token",
+        "IDENTITY_HEADER": "lab-identity",
+        "AZURE_CLIENT_ID": "",
+        "EVENTGRID_TOPIC_ENDPOINT": f"{ports.azure_url}/eventgrid/topics/hci-site-recovery/api/events",
+        "EVENTGRID_TOPIC_KEY": "",
+        "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
+        "RECONCILE_SCHEDULE": "0 */5 * * * *",
+        "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
+    }
+
+
 class Server:
     """One of the two servers: a module run as a child that dies with this process."""
 
-    def __init__(self, name: str, base: str, health: str, log: Path, command: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        name: str,
+        base: str,
+        health: str,
+        log: Path,
+        command: tuple[str, ...],
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """`health` is the path that answers 200 once the server is up; `command` is the module and its arguments."""
         self.name, self.base, self.health, self.log, self.command = name, base, health, log, command
+        self._settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -76,7 +100,13 @@ class Server:
         arguments = [sys.executable, "-m", "lab.tether", str(os.getpid()), *self.command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own modules
-                arguments, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                arguments,
+                cwd=ROOT,
+                env=os.environ | self._settings,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     @property
@@ -149,7 +179,7 @@ class Servers(NamedTuple):
                 state / "azure.log",
                 (*azure, "--host-url", ports.host_url),
             ),
-            Server("local host", ports.host_url, "/admin/host/status", state / "host.log", host),
+            Server("local host", ports.host_url, "/admin/host/status", state / "host.log", host, lab_settings(ports)),
         )
 
     def start(self) -> None:
