@@ -8,7 +8,8 @@ effect, exactly one of:
   {"reset": "before" | "after"}                  the connection is dropped before or after the work
   {"lose": 503 | "connection"}                   the work is done, then 503 is answered or the connection is dropped
   {"slow": seconds}                              simulated seconds before the work
-  {"job": {"fail": "28031", "message"?} | {"never": true} | {"suspend": true}}  what the job does that the verb starts
+  {"job": {"fail": "28031", "task"?, "message"?} | {"never": true} | {"suspend": true}   what the job does that the verb
+        | {"end": "PartiallySucceeded"} | {"warn": "28175"} | {"leave": "nic"}}          starts: see docs/lab.md
   {"disconnect": "hci-01-n1" | {"node", "minutes"}}   the Arc agent of a node goes away
   {"event": "duplicate" | "reorder" | "lose"}    what happens to the Event Grid event of a matching operation
   {"clock": seconds}                             the clock jumps
@@ -26,6 +27,7 @@ from lab.azure.store import Store
 KIND = "fault"
 CALLS = frozenset({"status", "reset", "lose", "slow", "disconnect", "clock"})
 EFFECTS = CALLS | {"job", "event"}
+JOB_WISHES = frozenset({"fail", "never", "suspend", "end", "warn", "leave"})
 GLOBS = ("method", "path", "verb", "item")
 MATCHES = {*GLOBS, "nth", "times", "probability"}
 FITS: Mapping[str, Callable[[Any], bool]] = {
@@ -35,7 +37,7 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
     "slow": lambda value: isinstance(value, int | float) and value >= 0,
     "clock": lambda value: isinstance(value, int | float) and value >= 0,
     "event": lambda value: value in ("duplicate", "reorder", "lose"),
-    "job": lambda value: isinstance(value, dict) and len({"fail", "never", "suspend"} & set(value)) == 1,
+    "job": lambda value: isinstance(value, dict) and len(JOB_WISHES & set(value)) == 1,
     "disconnect": lambda value: isinstance(value, str) or (isinstance(value, dict) and "node" in value),
 }
 

@@ -16,6 +16,7 @@ from lab.azure.lab import Lab
 from lab.azure.lro import require_signature
 from lab.azure.routing import Ask
 
+OPTIONS = "asr-option"
 CAP = 200
 """A list never had more."""
 
@@ -58,7 +59,16 @@ def list_jobs(lab: Lab, ask: Ask) -> Answer:
     """The newest 200 jobs that the filter lets through, newest first, without their tasks and details."""
     now, test = lab.now(), _test(lab, ask)
     found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if "within" not in job and test(job)]
-    return listed(document(job, now, detail=False) for job in found[:CAP])
+    shown = [document(job, now, detail=False) for job in found[:CAP]]
+    if lab.store.get(OPTIONS, "no-activity-ids-in-lists"):
+        for job in shown:
+            job["properties"]["activityId"] = None
+    return listed(shown)
+
+
+def hide_activity_ids(lab: Lab) -> None:
+    """Have lists show activityId as null, as the one list did that was recorded with api-version 2022-08-01."""
+    lab.store.put(OPTIONS, "no-activity-ids-in-lists", {})
 
 
 @SITE_RECOVERY.route("GET", _JOB)
