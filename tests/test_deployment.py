@@ -1,0 +1,45 @@
+"""What is deployed is the product and nothing else, with settings that Azure accepts."""
+
+import json
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DEPLOYED = {"function_app.py", "host.json", "requirements.txt", "triggers", "orchestrators", "activities", "shared"}
+
+
+def ignored() -> list[str]:
+    lines = (ROOT / ".funcignore").read_text().splitlines()
+    return [line.rstrip("/") for line in lines if line and not line.startswith("#")]
+
+
+def test_everything_in_the_repository_is_deployed_or_ignored_on_purpose() -> None:
+    names = {path.name for path in ROOT.iterdir()}
+    left_out = {name for name in names if any(fnmatch(name, pattern) for pattern in ignored())}
+    assert names - left_out == DEPLOYED & names
+
+
+@pytest.mark.parametrize("name", ["lab", "tests", "bench", "tools", "requirements-dev.lock", "local.settings.json"])
+def test_what_must_never_be_deployed_is_ignored(name: str) -> None:
+    assert name in ignored()
+
+
+def test_the_task_hub_has_a_name_that_azure_storage_accepts() -> None:
+    host = json.loads((ROOT / "host.json").read_text())
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9]{2,44}", host["extensions"]["durableTask"]["hubName"])
+
+
+def test_the_extension_bundle_is_the_generally_available_one() -> None:
+    bundle = json.loads((ROOT / "host.json").read_text())["extensionBundle"]
+    assert bundle == {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.33.0, 5.0.0)"}
+
+
+def test_the_example_of_local_settings_names_every_setting_and_no_secret() -> None:
+    values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    read = set(re.findall(r'"([A-Z][A-Z_]+)"', (ROOT / "shared/settings.py").read_text()))
+    assert read - {"WEBSITE_AUTH_ENABLED"} <= set(values)  # that one is set by the platform itself
+    assert not values["EVENTGRID_TOPIC_KEY"]
+    assert values["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] == "1"
