@@ -1,0 +1,156 @@
+"""One self-contained HTML page for an operation: how it ended, what each machine did and when."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+_WORDS = {
+    "TestFailover": "test failover",
+    "TestFailoverCleanup": "cleanup",
+    "PlannedFailover": "planned failover",
+    "UnplannedFailover": "unplanned failover",
+    "Commit": "commit",
+    "Failback": "failback",
+    "ReverseReplicate": "re-protect",
+}
+
+
+class Bar(NamedTuple):
+    """A verb on the time line of the page, in per cent of its width."""
+
+    left: float
+    width: float
+    verb: str
+    outcome: str
+    label: str
+
+
+def render(operation: Mapping[str, Any]) -> str:
+    """The page as HTML.
+
+    Args:
+        operation: {id, kind, plan or node, state, phase, began and ended (or startedAt and endedAt), items: [{vm,
+            state, azureVm, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or failures),
+            problems, facts}. What is missing is left out; times are ISO 8601 or datetimes.
+    """
+    began, ended = _span(operation)
+    items = [_item(item, began, ended) for item in operation.get("items", ())]
+    findings = [*operation.get("findings", ()), *operation.get("failures", ())]
+    findings += [_text(problem) for problem in operation.get("problems", ())]
+    return _template().render(
+        operation=operation,
+        subject=operation.get("plan") or operation.get("node") or "",
+        facts=_facts(operation, began, ended),
+        items=items,
+        findings=list(dict.fromkeys(findings)),
+        ticks=_ticks(began, ended),
+        verbs=list(dict.fromkeys(bar.verb for item in items for bar in item["bars"])),
+        words=_WORDS,
+    )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  # only reports need it
+
+    engine = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    engine.filters["span"] = span
+    return engine.get_template("report.html")
+
+
+def span(took: timedelta) -> str:
+    """A duration for people: "2 h 05 min", "10 min 09 s", "24 s"."""
+    minutes, seconds = divmod(round(took.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def _time(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) and value else value or None
+
+
+def _times(operation: Mapping[str, Any]) -> Iterable[datetime]:
+    steps = [step for item in operation.get("items", ()) for step in item.get("steps", ())]
+    told = (_time(step.get(name)) for step in steps for name in ("began", "ended", "probed"))
+    return (moment for moment in told if moment)
+
+
+def _span(operation: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """From the beginning to the end, or to the last that is known of a run under way."""
+    known = list(_times(operation))
+    began = _time(operation.get("began") or operation.get("startedAt")) or min(known, default=None)
+    ended = _time(operation.get("ended") or operation.get("endedAt")) or max(known, default=began)
+    return began, ended
+
+
+def _facts(operation: Mapping[str, Any], began: datetime | None, ended: datetime | None) -> list[tuple[str, str]]:
+    running = not (operation.get("ended") or operation.get("endedAt"))
+    facts = [("Began", _clock(began)), ("Last news" if running else "Ended", _clock(ended))]
+    if began and ended:
+        facts.append(("So far" if running else "Took", span(ended - began)))
+    named = (("Phase", "phase"), ("Asked for by", "requestedBy"), ("Waits for", "waitingFor"))
+    facts += [(label, str(operation[key])) for label, key in named if operation.get(key)]
+    facts += [(str(name).capitalize(), _text(value)) for name, value in operation.get("facts", {}).items()]
+    return [(label, value) for label, value in facts if value]
+
+
+def _clock(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname() or ''}".rstrip() if moment else ""
+
+
+def _item(item: Mapping[str, Any], began: datetime | None, ended: datetime | None) -> dict[str, Any]:
+    steps = [_step(step) for step in item.get("steps", ())]
+    bars = [bar for step in steps if (bar := _bar(step, began, ended))]
+    named = {key: str(item.get(key) or "") for key in ("vm", "state", "azureVm", "detail")}
+    return {**named, "steps": steps, "bars": bars}
+
+
+def _step(step: Mapping[str, Any]) -> dict[str, Any]:
+    began, ended, probed = (_time(step.get(name)) for name in ("began", "ended", "probed"))
+    return {
+        "verb": str(step.get("verb", "")),
+        "outcome": str(step.get("outcome", "")),
+        "note": str(step.get("note") or ""),
+        "began": began,
+        "took": ended - began if began and ended else None,
+        "probed": probed - ended if probed and ended else None,
+    }
+
+
+def _bar(step: Mapping[str, Any], began: datetime | None, ended: datetime | None) -> Bar | None:
+    if not (began and ended and step["began"]) or ended <= began:
+        return None
+    whole = ended - began
+    left = max(0.0, (step["began"] - began) / whole * 100)
+    width = (step["took"] if step["took"] is not None else ended - step["began"]) / whole * 100
+    label = f"{_WORDS.get(step['verb'], step['verb'])}, {step['outcome'] or 'running'}"
+    label += f", {span(step['took'])}" if step["took"] is not None else ""
+    return Bar(round(left, 2), round(max(0.4, min(width, 100 - left)), 2), step["verb"], step["outcome"], label)
+
+
+def _ticks(began: datetime | None, ended: datetime | None) -> list[tuple[int, str]]:
+    """Marks of the time line: per cent of its width, and the time since the beginning."""
+    if not (began and ended) or ended <= began:
+        return []
+    return [(share, span((ended - began) * share / 100)) for share in (0, 25, 50, 75, 100)]
+
+
+def _text(told: Any) -> str:
+    if isinstance(told, Mapping):
+        return ": ".join(str(told[key]) for key in ("vm", "detail") if told.get(key))
+    return "; ".join(map(str, told)) if isinstance(told, list | tuple) else str(told)
