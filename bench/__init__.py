@@ -1,0 +1,1 @@
+"""Benchmarks: each module but these has a function `figures()`; `make bench` runs them all."""
