@@ -1,5 +1,6 @@
 """What is deployed is the product and nothing else, with settings that Azure accepts."""
 
+import ast
 import json
 import re
 from fnmatch import fnmatch
@@ -43,3 +44,11 @@ def test_the_example_of_local_settings_names_every_setting_and_no_secret() -> No
     assert read - {"WEBSITE_AUTH_ENABLED"} <= set(values)  # that one is set by the platform itself
     assert not values["EVENTGRID_TOPIC_KEY"]
     assert values["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] == "1"
+
+
+def test_the_entry_point_imports_only_the_product_and_azure() -> None:
+    tree = ast.parse((ROOT / "function_app.py").read_text())
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    named = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    rooms = {name.split(".")[0] for name in plain | named}
+    assert rooms <= {"azure", "triggers", "orchestrators", "activities", "shared"}
