@@ -98,7 +98,7 @@ def preview(
         stages=verbs,
         order=levels(stage_edges(plan, verbs[0])),
         items=tuple(item for item, _ in shown),
-        blockers=(*_drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
+        blockers=(*drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected=_expected(plan, verbs),
     )
@@ -148,7 +148,8 @@ def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Bloc
     return shown, Blocker(vm=vm, code=refusal.code, detail=refusal.detail) if refusal else None
 
 
-def _drill_blockers(plan: PlanDocument, what: What, production: Collection[str]) -> tuple[Blocker, ...]:
+def drill_blockers(plan: PlanDocument, what: str, production: Collection[str]) -> tuple[Blocker, ...]:
+    """Why a plan must not be rehearsed where it says; nothing for any other verb."""
     if what != "drill":
         return ()
     if plan.drill is None:

@@ -117,6 +117,8 @@ def _item(item: Mapping[str, Any], began: datetime | None, ended: datetime | Non
     steps = [_step(step) for step in item.get("steps", ())]
     bars = [bar for step in steps if (bar := _bar(step, began, ended))]
     named = {key: str(item.get(key) or "") for key in ("vm", "state", "azureVm", "detail")}
+    if any(step["note"] and step["note"] in named["detail"] for step in steps):  # said already
+        named["detail"] = ""
     return {**named, "steps": steps, "bars": bars}
 
 

@@ -1,0 +1,12 @@
+"""Builds the app and registers its blueprints; decides nothing."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.register import blueprint as activities
+from orchestrators.registry import blueprint as runbooks
+from triggers import declarations, events, operations, timers, verbs
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+for blueprint in (declarations.bp, verbs.bp, operations.bp, events.bp, timers.bp, runbooks(), activities()):
+    app.register_functions(blueprint)

@@ -1,0 +1,221 @@
+"""The gate of every run on a plan: leases, a look at the items, guards. A run that is refused here has done nothing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import takewhile
+
+from durabletask import task
+
+from activities.contract import READ_ITEMS, READ_RUNS, ItemsRead, ReadItems, ReadRuns
+from orchestrators.entities import LEASES
+from orchestrators.steps import Steps, ask_entity, call, call_all, now
+from shared.errors import Refused, Transient
+from shared.graph import reversed_edges
+from shared.leases import Claim, Verdict
+from shared.messages import ItemView, RunItem, VaultRef, Verb
+from shared.operations import LEASE_TERM, Operation, Problem
+from shared.plans import PlanItem
+from shared.preview import drill_blockers
+from shared.runs import Limits, Run, Stage, enter
+from shared.verbs import ready, settled
+
+
+class NotAdmitted(Exception):
+    """The run may not begin.
+
+    Attributes:
+        problems: Each thing in the way.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.detail for problem in problems))
+        self.problems = tuple(problems)
+
+
+def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...]) -> Steps[Run]:
+    """Take the leases, read the items once per vault and see whether each may take the first verb.
+
+    Raises:
+        NotAdmitted: with every problem found; no lease is kept then.
+    """
+    vaults = vaults_of(operation)
+    yield from hold(ctx, operation, vaults)
+    try:
+        views = yield from _read(ctx, operation, vaults)
+        run = _build(operation, stages, vaults, views, now(ctx))
+    except NotAdmitted:
+        yield from let_go(ctx, operation.id, vaults)
+        raise
+    return enter(run, now(ctx))
+
+
+def vaults_of(operation: Operation) -> tuple[VaultRef, ...]:
+    """The vaults of a plan, each once, in a fixed order: two runs never take leases in opposite orders."""
+    sites = {_site_of(operation, item) for item in operation.document.items}
+    refs = {ref.key: ref for ref in (VaultRef.from_id(operation.sites[site].vault) for site in sites)}
+    return tuple(refs[key] for key in sorted(refs))
+
+
+def _site_of(operation: Operation, item: PlanItem) -> str:
+    return item.site or operation.document.site
+
+
+def _vault_of(operation: Operation, item: PlanItem) -> VaultRef:
+    return VaultRef.from_id(operation.sites[_site_of(operation, item)].vault)
+
+
+def hold(ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef]) -> Steps[None]:
+    """Lease every item of the plan, or none of them."""
+    for vault in vaults:
+        keys = tuple(f"vm:{i.vm.lower()}" for i in operation.document.items if _vault_of(operation, i).key == vault.key)
+        try:
+            yield from claim_keys(ctx, vault.key, operation.id, keys)
+        except NotAdmitted:
+            yield from let_go(ctx, operation.id, vaults)
+            raise
+
+
+def claim_keys(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]) -> Steps[None]:
+    """Lease these things of one table, all or none.
+
+    Raises:
+        NotAdmitted: who holds what of them.
+    """
+    verdict = yield from _claim(ctx, table, owner, keys)
+    if not verdict.granted:
+        raise NotAdmitted([_held(holder, theirs) for holder, theirs in verdict.holders.items()])
+
+
+def _claim(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]) -> Steps[Verdict]:
+    """Claim; where somebody is in the way, see whether they still live, and claim once more."""
+    ask = Claim(owner=owner, keys=keys, now=now(ctx), until=now(ctx) + LEASE_TERM)
+    verdict = Verdict.model_validate((yield from ask_entity(ctx, LEASES, table, "claim", ask.model_dump(mode="json"))))
+    if verdict.granted:
+        return verdict
+    runs = yield from call(ctx, READ_RUNS, ReadRuns(ids=tuple(verdict.holders)))
+    if not runs.ended:
+        return verdict
+    again = ask.model_copy(update={"ended": runs.ended}).model_dump(mode="json")
+    return Verdict.model_validate((yield from ask_entity(ctx, LEASES, table, "claim", again)))
+
+
+def _held(owner: str, keys: Sequence[str]) -> Problem:
+    names = ", ".join(key.removeprefix("vm:") for key in keys)
+    return Problem(vm=keys[0].removeprefix("vm:"), code="held", detail=f"{names}: held by {owner}")
+
+
+def let_go(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
+    """Give back what the run holds in these vaults."""
+    for vault in vaults:
+        yield from ask_entity(ctx, LEASES, vault.key, "release", owner)
+
+
+def _read(
+    ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef]
+) -> Steps[dict[str, ItemView]]:
+    """The items of the plan, by vault and VM name."""
+    asks = [ReadItems(vault=vault, vms=_names(operation, vault)) for vault in vaults]
+    found: dict[str, ItemView] = {}
+    for vault, answer in zip(vaults, (yield from call_all(ctx, READ_ITEMS, asks)), strict=True):
+        if isinstance(answer, ItemsRead):
+            found.update({f"{vault.key}|{view.vm.lower()}": view for view in answer.items})
+        else:
+            raise NotAdmitted([_unread(vault, answer)])
+    return found
+
+
+def _names(operation: Operation, vault: VaultRef) -> tuple[str, ...]:
+    return tuple(item.vm for item in operation.document.items if _vault_of(operation, item).key == vault.key)
+
+
+def _unread(vault: VaultRef, failure: Refused | Transient) -> Problem:
+    return Problem(code="vault-unreadable", detail=f"vault {vault.vault} could not be read: {failure}")
+
+
+def _build(
+    operation: Operation,
+    stages: tuple[Stage, ...],
+    vaults: Sequence[VaultRef],
+    views: dict[str, ItemView],
+    at: datetime,
+) -> Run:
+    order = _order(operation)
+    items: list[RunItem] = []
+    problems = _where_not_to(operation)
+    for wish in operation.document.items:
+        view = views.get(f"{_vault_of(operation, wish).key}|{wish.vm.lower()}")
+        skip = _shown_already(stages, view) if view else ()
+        if view is None or (not skip and ready(stages[0].verb, view)):
+            problems.append(_problem(stages[0], wish, view))
+        else:
+            items.append(_item(operation, wish, view, vaults, order[wish.vm]).model_copy(update={"skip": skip}))
+    if problems or all(len(item.skip) == len(stages) for item in items):
+        raise NotAdmitted(problems or [_nothing_to_do(operation)])
+    return _run(operation, stages, vaults, tuple(items), at)
+
+
+def _where_not_to(operation: Operation) -> list[Problem]:
+    production = [site.network for site in operation.sites.values()]
+    found = drill_blockers(operation.document, operation.kind, production)
+    return [Problem(vm=blocker.vm or "", code=blocker.code, detail=blocker.detail) for blocker in found]
+
+
+def _shown_already(stages: tuple[Stage, ...], view: ItemView) -> tuple[Verb, ...]:
+    """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
+    begun = takewhile(lambda stage: stage.verb != "TestFailover" and settled(stage.verb, view), stages)
+    return tuple(stage.verb for stage in begun)
+
+
+def _problem(stage: Stage, wish: PlanItem, view: ItemView | None) -> Problem:
+    refusal = ready(stage.verb, view) if view else None
+    if refusal is None:
+        detail = f"{wish.vm} is not a protected item of its site's vault"
+        return Problem(vm=wish.vm, code="not-protected", detail=detail)
+    return Problem(vm=wish.vm, code=refusal.code, detail=refusal.detail)
+
+
+def _nothing_to_do(operation: Operation) -> Problem:
+    detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
+    return Problem(code="nothing-to-do", detail=detail)
+
+
+def _order(operation: Operation) -> dict[str, tuple[str, ...]]:
+    edges = {item.vm: item.after for item in operation.document.items}
+    back = operation.kind == "failback" and operation.document.failback_order == "reverse"
+    return {vm: tuple(after) for vm, after in (reversed_edges(edges) if back else edges).items()}
+
+
+def _item(
+    operation: Operation, wish: PlanItem, view: ItemView, vaults: Sequence[VaultRef], after: tuple[str, ...]
+) -> RunItem:
+    key = _vault_of(operation, wish).key
+    return RunItem(
+        vm=wish.vm,
+        id=view.id,
+        vault=[vault.key for vault in vaults].index(key),
+        after=after,
+        probes=wish.probes,
+        azure_vm=view.azure_vm,
+        target_group=view.target_group or operation.sites[_site_of(operation, wish)].target_resource_group,
+    )
+
+
+def _run(
+    operation: Operation,
+    stages: tuple[Stage, ...],
+    vaults: Sequence[VaultRef],
+    items: tuple[RunItem, ...],
+    at: datetime,
+) -> Run:
+    plan = operation.document
+    return Run(
+        operation=operation.id,
+        stages=stages,
+        vaults=tuple(vaults),
+        items=items,
+        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, stop_on_failure=plan.on_failure == "stop"),
+        network_id=plan.drill.network if plan.drill else "",
+        shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
+        began=at,
+        stage_began=at,
+    )

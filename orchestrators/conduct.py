@@ -1,0 +1,183 @@
+"""How every run on a plan goes on from admission to its end: ticks that execute what the scheduler says."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from durabletask import task
+
+from activities.contract import (
+    PROBE_VMS,
+    READ_ITEMS,
+    START_VERBS,
+    WATCH_JOBS,
+    ItemsRead,
+    JobsSeen,
+    ProbeBatch,
+    ProbesTried,
+    ProbeTarget,
+    ReadItems,
+    StartOne,
+    StartsMade,
+    StartVerbs,
+    WatchJobs,
+)
+from orchestrators.admission import NotAdmitted, admit, let_go, vaults_of
+from orchestrators.entities import LEASES
+from orchestrators.steps import Steps, ask_entity, call_all, now, sleep
+from orchestrators.telling import tell
+from shared import scheduler
+from shared.leases import Lease
+from shared.messages import ItemView, RunItem
+from shared.operations import LEASE_TERM, Operation, Outcome
+from shared.runs import Run, Stage, leave
+from shared.scheduler import Tick
+from shared.status import summary
+from shared.verbs import settled
+
+GENERATION = 15
+"""Ticks before a run continues as new: a replay goes through all that its history holds."""
+BATCH = 50
+
+type Opening = Callable[[task.OrchestrationContext, Operation, Run], Steps[None]]
+type Closing = Callable[[task.OrchestrationContext, Operation, Run], Steps[None]]
+
+
+def conduct(
+    ctx: task.OrchestrationContext,
+    operation: Operation,
+    stages: tuple[Stage, ...],
+    opening: Opening,
+    closing: Closing,
+) -> Steps[dict[str, Any] | None]:
+    """Admit the run, take it through its stages, and say how it ended.
+
+    Args:
+        opening: What is owed from here on; done before the first verb.
+        closing: What is owed no longer; done after the last.
+
+    Returns:
+        The outcome as plain JSON, or None when the run continues as new.
+    """
+    run = operation.run
+    if run is None:
+        try:
+            run = yield from admit(ctx, operation, stages)
+        except NotAdmitted as verdict:
+            return _refused(operation, verdict)
+        yield from tell(ctx, operation, "started", {"vms": len(run.items)})
+        yield from opening(ctx, operation, run)
+    for _ in range(GENERATION):
+        run = yield from _tick(ctx, run)
+        if run.current is None:
+            return (yield from _close(ctx, operation, run, closing))
+    yield from _prolong(ctx, operation, run)
+    ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
+    return None
+
+
+def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
+    outcome = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.problems)
+    return outcome.model_dump(mode="json")
+
+
+def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closing: Closing) -> Steps[dict[str, Any]]:
+    yield from closing(ctx, operation, run)
+    yield from let_go(ctx, operation.id, vaults_of(operation))
+    state = "failed" if run.failed else "succeeded"
+    facts = {"vms": len(run.items), "failures": len(run.failures)}
+    yield from tell(ctx, operation, "finished", {"state": state, **facts})
+    outcome = Outcome.model_validate(
+        {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
+        | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
+    )
+    return outcome.model_dump(mode="json")
+
+
+def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    lease = Lease(owner=operation.id, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
+    for vault in run.vaults:
+        yield from ask_entity(ctx, LEASES, vault.key, "renew", lease)
+
+
+def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+    """Do what the scheduler says once, take in the answers, and wait until the next look."""
+    run = scheduler.block(run)
+    tick = scheduler.plan_tick(run, now(ctx))
+    if tick.over:
+        run = leave(run, now(ctx))
+        ctx.set_custom_status(summary(run, now(ctx)))
+        return run
+    run = yield from _start(ctx, run, tick)
+    run = yield from _watch(ctx, run, tick)
+    run = yield from _probe(ctx, run, tick)
+    run = scheduler.block((yield from _settle(ctx, run, tick)))
+    ctx.set_custom_status(summary(run, now(ctx)))
+    if pause := scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx)):
+        yield from sleep(ctx, pause)
+    return run
+
+
+def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+    asks = [_start_ask(run, vault, part) for vault, names in tick.starts.items() for part in _parts(names)]
+    if asks:
+        run = scheduler.asked(run, [one.vm for ask in asks for one in ask.starts], now(ctx))
+    for ask, made in zip(asks, (yield from call_all(ctx, START_VERBS, asks)), strict=True):
+        if isinstance(made, StartsMade):
+            run = scheduler.started(run, made.answers, now(ctx), made.retry_after)
+        else:
+            run = scheduler.unanswered(run, [one.vm for one in ask.starts], str(made), now(ctx))
+    return run
+
+
+def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
+    known = {item.vm: item for item in run.items}
+    return StartVerbs(
+        vault=run.vaults[vault],
+        operation=run.operation,
+        verb=run.stages[run.stage].verb,
+        starts=tuple(StartOne(vm=vm, item_id=known[vm].id, attempt=known[vm].attempt) for vm in names),
+        since=run.began,
+        network_id=run.network_id,
+        shut_down_source=run.shut_down_source,
+        data_sync=run.data_sync,
+    )
+
+
+def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:
+    for begin in range(0, len(names), BATCH):
+        yield names[begin : begin + BATCH]
+
+
+def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+    asks = [WatchJobs(vault=run.vaults[vault], jobs=jobs, since=run.began) for vault, jobs in tick.watch.items()]
+    ends = [seen.ended for seen in (yield from call_all(ctx, WATCH_JOBS, asks)) if isinstance(seen, JobsSeen)]
+    return scheduler.jobs_ended(run, [end for some in ends for end in some], now(ctx))
+
+
+def _probe(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+    known = {item.vm: item for item in run.items}
+    asks = [ProbeBatch(targets=tuple(_target(known[vm]) for vm in part)) for part in _parts(tick.probe)]
+    tried = [some.answers for some in (yield from call_all(ctx, PROBE_VMS, asks)) if isinstance(some, ProbesTried)]
+    return scheduler.probes_tried(run, [answer for some in tried for answer in some], now(ctx))
+
+
+def _target(item: RunItem) -> ProbeTarget:
+    return ProbeTarget(
+        vm=item.vm,
+        azure_vm=item.azure_vm,
+        target_group=item.target_group,
+        probes=item.probes,
+        address=item.address,
+    )
+
+
+def _settle(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+    stage = run.stages[run.stage]
+    asks = [ReadItems(vault=run.vaults[vault], vms=names) for vault, names in tick.settle.items()]
+    reads = [seen.items for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
+    views = [view for some in reads for view in some]
+    return scheduler.items_read(run, views, _proves(stage), now(ctx))
+
+
+def _proves(stage: Stage) -> Callable[[ItemView], bool]:
+    return lambda view: settled(stage.verb, view)

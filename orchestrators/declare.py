@@ -1,0 +1,17 @@
+"""Declaring a document: through an orchestration, because only that hears what the book answered."""
+
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.entities import BOOK
+from orchestrators.steps import Steps, ask_entity, now
+from shared.book import Declaration
+
+
+def declare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Put a document into the book, or remove it: {key, operation: put|remove, wish}; answers the book's verdict."""
+    wish = Declaration.model_validate({**payload["wish"], "at": now(ctx)})
+    ask = wish.model_dump(mode="json")
+    verdict: dict[str, Any] = yield from ask_entity(ctx, BOOK, payload["key"], payload["operation"], ask)
+    return verdict

@@ -1,0 +1,48 @@
+"""Failover to Azure, and the commit that makes it final."""
+
+from datetime import timedelta
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.conduct import conduct
+from orchestrators.owing import nothing, owe, settle
+from orchestrators.steps import Steps
+from shared.operations import Operation
+from shared.runs import Run, Stage
+
+COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
+COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)
+
+
+def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Bring the plan's machines up in Azure, each as soon as those it depends on are up and pass their probes."""
+    operation = Operation.model_validate(payload)
+    verb = "PlannedFailover" if operation.failover_type == "planned" else "UnplannedFailover"
+    move = Stage(verb=verb, probed=True, settles=True)
+    stages = (move, COMMIT) if operation.document.commit == "automatic" else (move,)
+    return (yield from conduct(ctx, operation, stages, _opening, _closing))
+
+
+def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    why = "until the commit the machines in Azure keep their recovery points and are not final"
+    yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, why)
+    why = "machines that run in Azure are not protected until they failed back and replicate again"
+    yield from owe(ctx, operation, run, "reprotect", HOME_WITHIN, why)
+
+
+def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    if operation.document.commit == "automatic" and not run.failed:
+        yield from settle(ctx, operation, ("commit",))
+
+
+def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Make a failover, or a failback, final. It deletes all other recovery points and cannot be undone."""
+    operation = Operation.model_validate(payload)
+    stage = COMMIT.model_copy(update={"after": "all", "unless_failed": False})
+    return (yield from conduct(ctx, operation, (stage,), nothing, _committed))
+
+
+def _committed(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    if not run.failed:
+        yield from settle(ctx, operation, ("commit",))

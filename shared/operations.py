@@ -1,0 +1,105 @@
+"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.messages import Message, RunItem
+from shared.plans import PlanDocument
+from shared.runs import Run
+from shared.sites import SiteDocument
+
+Kind = Literal["drill", "failover", "commit", "failback", "reprotect", "cleanup", "repair"]
+PLAN_KINDS: tuple[Kind, ...] = ("drill", "failover", "commit", "failback", "reprotect")
+
+CODES = {
+    "waiting": "w",
+    "starting": "s",
+    "running": "r",
+    "probing": "p",
+    "settling": "v",
+    "done": "d",
+    "failed": "f",
+    "blocked": "b",
+}
+"""One letter an item in the custom status, in the plan's order: 5,000 items fit into 16 kB."""
+
+
+class Operation(Message):
+    """What a runbook on a plan starts from, and what it carries over when it continues as new.
+
+    Attributes:
+        id: Instance id of the root, unique for the run.
+        plan: The plan's name; `document` is the plan as it was when the run was asked for.
+        digest: Of that document.
+        failover_type: For a failover only.
+        run: Where it stands; None until it was admitted.
+    """
+
+    id: str
+    kind: Kind
+    plan: str
+    requested_by: str
+    digest: str
+    document: PlanDocument
+    sites: dict[str, SiteDocument]
+    failover_type: Literal["planned", "unplanned"] = "planned"
+    shut_down_source: bool = True
+    run: Run | None = None
+
+
+class Problem(Message):
+    """One thing in the way; `vm` is empty when it is not about one VM."""
+
+    vm: str = ""
+    code: str
+    detail: str
+
+
+class StageTime(Message):
+    """When a stage of the run was over."""
+
+    verb: str
+    began: datetime
+    ended: datetime
+
+
+class Outcome(Message):
+    """How an operation ended: its output.
+
+    Attributes:
+        state: "refused" is a failure before anything was done.
+        problems: Why it was refused.
+        failures: What went wrong on the way.
+    """
+
+    state: Literal["succeeded", "failed", "refused"]
+    kind: Kind
+    plan: str = ""
+    items: tuple[RunItem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    failures: tuple[str, ...] = ()
+    began: datetime | None = None
+    ended: datetime | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+LEASE_TERM = timedelta(hours=24)
+"""The backstop. A lease is prolonged with each generation of its run, and free as soon as its owner has ended."""
+
+
+class Repair(Message):
+    """What the healing of one node starts from.
+
+    Attributes:
+        machine_id: ARM id of the Arc machine, in the casing it came in.
+        sites: Every declared site: which one the machine belongs to is found out by its cluster.
+        cause: Why it was asked for: an event's correlation id, or who asked.
+    """
+
+    id: str
+    machine_id: str
+    requested_by: str
+    sites: dict[str, SiteDocument]
+    cause: str = ""

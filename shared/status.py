@@ -1,0 +1,50 @@
+"""What people see of a run: small enough for the custom status, whole enough to follow it. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.messages import RunItem
+from shared.operations import CODES
+from shared.runs import Run
+
+SHOWN = 8
+"""How many problems the custom status spells out: it may not exceed 16 kB of UTF-16, with 5,000 items too."""
+
+STATES = {code: state for state, code in CODES.items()}
+
+
+def summary(run: Run, now: datetime) -> dict[str, Any]:
+    """The custom status of a run: one letter an item, and words for the little that a person has to know."""
+    stage = run.current
+    counts = Counter(item.state for item in run.items)
+    return {
+        "phase": stage.verb if stage else "Closing",
+        "stage": min(run.stage + 1, len(run.stages)),
+        "stages": len(run.stages),
+        "codes": "".join(CODES[item.state] for item in run.items),
+        "done": counts["done"],
+        "total": len(run.items),
+        "waitingFor": waiting_for(run.items) if stage else "",
+        "problems": [f"{i.vm}: {i.detail}"[:160] for i in run.items if i.state in {"failed", "blocked"}][:SHOWN],
+        "failures": [text[:160] for text in run.failures[:SHOWN]],
+        "stageBegan": run.stage_began.isoformat(),
+        "at": now.isoformat(),
+    }
+
+
+def waiting_for(items: Sequence[RunItem]) -> str:
+    """One line: what the run is waiting for now."""
+    words = {"running": "job of", "probing": "probes of", "settling": "state of", "starting": "answer for"}
+    parts = [f"{word} {_some([i.vm for i in items if i.state == state])}" for state, word in words.items()]
+    return ", ".join(part for part in parts if not part.endswith(" "))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def item_states(codes: str) -> list[str]:
+    """The states behind the letters of a custom status."""
+    return [STATES[code] for code in codes]

@@ -1,0 +1,1 @@
+"""Runbooks, driven in virtual time."""

@@ -1,0 +1,209 @@
+"""The runbooks on a plan: order, cleanup, commits, refusals, and what happens when answers stay away."""
+
+from typing import Any
+
+import pytest
+
+from orchestrators.drill import cleanup, drill
+from orchestrators.entities import book, leases, obligations
+from orchestrators.failover import commit, failover
+from orchestrators.homecoming import failback, reprotect
+from shared.operations import Kind, Operation
+from shared.outcomes import JobEnd
+from shared.plans import PlanDocument
+from shared.sites import SiteDocument
+from tests.driver import Clock, Driver, Orchestrator, Result
+from tests.orchestrators.world import Machine, World
+
+SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
+SITE = SiteDocument(
+    cluster=f"{SUB}/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01",
+    vault=f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr",
+    hyper_v_site="hci-01-site",
+    target_resource_group=f"{SUB}/resourceGroups/rg-dr-vms",
+    region="westeurope",
+)
+ISOLATED = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"
+ORDER: dict[str, list[str]] = {"dc": [], "sql": ["dc"], "app": ["sql"], "web": ["app"]}
+BROKEN = JobEnd(job="", outcome="failed", state="Failed", code="539", detail="see the provider's error")
+
+
+def plan(**changes: Any) -> PlanDocument:
+    items = [{"vm": vm, "after": after, "probes": [{"port": 1433}]} for vm, after in ORDER.items()]
+    return PlanDocument.model_validate(
+        {"site": "hci-01", "items": items, "drill": {"network": ISOLATED}, "commit": "automatic", **changes}
+    )
+
+
+class Bench:
+    """A driver and a world on one clock."""
+
+    def __init__(self) -> None:
+        self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
+        entities = {"leases": leases, "book": book, "obligations": obligations}
+        self.driver = Driver(self.world.activities(), entities, self.world.clock)
+
+    def run(
+        self, runbook: Orchestrator, kind: Kind, run: str = "run-1", document: PlanDocument | None = None
+    ) -> Result:
+        document = document or plan()
+        operation = Operation(
+            id=run,
+            kind=kind,
+            plan="payroll",
+            requested_by="ann",
+            digest=document.digest,
+            document=document,
+            sites={"hci-01": SITE},
+        )
+        return self.driver.run(runbook, operation.model_dump(mode="json"), run)
+
+    def owed(self) -> set[str]:
+        return set(self.driver.states.get("@obligations@payroll") or {})
+
+    def held(self) -> dict[str, Any]:
+        return {key: value for key, state in self.driver.states.items() if "@leases@" in key for value in state.items()}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_drill_rehearses_in_order_and_cleans_up_everything(bench: Bench) -> None:
+    result = bench.run(drill, "drill")
+    assert result.output["state"] == "succeeded", result.output
+    assert [vm for vm, verb in bench.world.sent if verb == "TestFailover"] == list(ORDER)
+    assert sorted(vm for vm, verb in bench.world.sent if verb == "TestFailoverCleanup") == sorted(ORDER)
+    assert bench.owed() == set()
+    assert not bench.held()
+    assert bench.world.published == ["HciSiteRecovery.Operation.Started", "HciSiteRecovery.Operation.Finished"]
+
+
+def test_a_drill_whose_rehearsal_fails_cleans_up_all_the_same(bench: Bench) -> None:
+    bench.world.fail[("sql", "TestFailover")] = JobEnd(
+        job="", outcome="failed", state="Failed", code="28031", detail="the VM could not be created"
+    )
+    result = bench.run(drill, "drill")
+    assert result.output["state"] == "failed"
+    assert result.output["failures"][0] == "sql: TestFailover: 28031: the VM could not be created"
+    assert ("dc", "TestFailoverCleanup") in bench.world.sent
+    assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.world.machines.values())
+    assert ("app", "TestFailover") not in bench.world.sent
+
+
+def test_a_machine_that_stays_silent_fails_the_drill_after_its_deadline(bench: Bench) -> None:
+    bench.world.silent.add("sql")
+    result = bench.run(drill, "drill")
+    assert "probe failed" in result.output["failures"][0]
+    assert ("app", "TestFailover") not in bench.world.sent
+    assert ("sql", "TestFailoverCleanup") in bench.world.sent
+
+
+def test_the_whole_round_trip_ends_protected_with_nothing_owed(bench: Bench) -> None:
+    way: list[tuple[Orchestrator, Kind]] = [(failover, "failover"), (failback, "failback"), (reprotect, "reprotect")]
+    for runbook, kind in way:
+        result = bench.run(runbook, kind, f"{kind}-1")
+        assert result.output["state"] == "succeeded", result.output
+    moved = [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"]
+    home = [vm for vm, verb in bench.world.sent if verb == "Failback"]
+    assert (moved, home) == (list(ORDER), list(ORDER)[::-1])
+    assert len(bench.world.sent) == len(set(bench.world.sent)) == 5 * len(ORDER)
+    assert all(machine.protection == "Protected" for machine in bench.world.machines.values())
+    assert bench.owed() == set()
+    assert not bench.held()
+
+
+def test_with_a_manual_commit_the_failover_ends_and_still_owes_it(bench: Bench) -> None:
+    document = plan(commit="manual")
+    assert bench.run(failover, "failover", "failover-1", document).output["state"] == "succeeded"
+    assert bench.owed() == {"commit", "reprotect"}
+    assert bench.run(commit, "commit", "commit-1", document).output["state"] == "succeeded"
+    assert bench.owed() == {"reprotect"}
+
+
+def test_a_failure_stops_the_plan_and_nothing_is_committed(bench: Bench) -> None:
+    bench.world.fail[("app", "PlannedFailover")] = JobEnd(
+        job="", outcome="failed", state="Failed", code="539", detail="x"
+    )
+    result = bench.run(failover, "failover")
+    states = {item["vm"]: item["state"] for item in result.output["items"]}
+    assert states == {"dc": "done", "sql": "done", "app": "failed", "web": "blocked"}
+    assert not [sent for sent in bench.world.sent if sent[1] == "Commit"]
+    assert "commit" in bench.owed()
+
+
+def test_a_failover_run_again_takes_up_where_the_first_one_stopped(bench: Bench) -> None:
+    bench.world.fail[("app", "PlannedFailover")] = JobEnd(
+        job="", outcome="failed", state="Failed", code="539", detail="x"
+    )
+    bench.run(failover, "failover", "failover-1")
+    bench.world.fail.clear()
+    result = bench.run(failover, "failover", "failover-2")
+    assert result.output["state"] == "succeeded", result.output
+    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == ["dc", "sql", "app", "app", "web"]
+    assert sorted(vm for vm, verb in bench.world.sent if verb == "Commit") == sorted(ORDER)
+
+
+def test_a_verb_that_nothing_needs_is_refused_and_changes_nothing(bench: Bench) -> None:
+    result = bench.run(reprotect, "reprotect")
+    assert result.output["state"] == "refused"
+    assert result.output["problems"][0]["code"] == "nothing-to-do"
+    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+
+
+def test_an_item_that_is_not_there_is_named_with_all_others_that_are_in_the_way(bench: Bench) -> None:
+    del bench.world.machines["app"]
+    bench.world.machines["web"].busy = "PlannedFailover"
+    result = bench.run(failover, "failover")
+    assert [(p["vm"], p["code"]) for p in result.output["problems"]] == [("app", "not-protected"), ("web", "item-busy")]
+    assert not bench.held()
+
+
+def test_a_plan_held_by_a_living_run_is_refused_and_one_held_by_a_dead_run_is_taken_over(bench: Bench) -> None:
+    table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
+    bench.driver.states[table] = {"vm:sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
+    refused = bench.run(failover, "failover", "failover-1")
+    assert refused.output["problems"][0]["detail"] == "sql: held by drill-0"
+    bench.world.ended_runs.add("drill-0")
+    assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
+
+
+def test_a_lost_answer_does_not_send_the_verb_twice(bench: Bench) -> None:
+    bench.world.unanswered = {"sql": 1, "web": 1}
+    assert bench.run(failover, "failover").output["state"] == "succeeded"
+    assert len(bench.world.sent) == len(set(bench.world.sent))
+
+
+def test_activities_that_fail_for_a_while_delay_the_run_and_end_nothing(bench: Bench) -> None:
+    bench.world.crash = {"start_verbs": 6, "watch_jobs": 9, "publish": 9}
+    result = bench.run(failover, "failover")
+    assert result.output["state"] == "succeeded"
+    assert len(bench.world.sent) == len(set(bench.world.sent))
+
+
+def test_a_vault_that_cannot_be_read_refuses_the_run_before_anything_is_done(bench: Bench) -> None:
+    bench.world.crash = {"read_items": 99}
+    result = bench.run(failover, "failover")
+    assert result.output["problems"][0]["code"] == "vault-unreadable"
+    assert not bench.held()
+
+
+def test_histories_stay_bounded_however_long_a_run_takes(bench: Bench) -> None:
+    result = bench.run(drill, "drill")
+    assert result.generations > 3
+    assert result.longest_history < 250
+
+
+def test_a_cleanup_on_its_own_removes_what_a_dead_drill_left(bench: Bench) -> None:
+    for machine in bench.world.machines.values():
+        machine.reach("TestFailover")
+    result = bench.run(cleanup, "cleanup")
+    assert result.output["state"] == "succeeded", result.output
+    assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
+
+
+def test_the_status_shows_each_machine_in_one_letter(bench: Bench) -> None:
+    result = bench.run(failover, "failover")
+    assert result.custom_status["codes"] == "dddd"
+    assert result.custom_status["phase"] == "Closing"

@@ -1,0 +1,154 @@
+"""What the activities answer, without Azure: a vault that keeps the contract of `activities.contract`.
+
+How Azure itself behaves is the simulated Azure's business; here a runbook is seen on its own.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from activities import contract as c
+from shared.messages import ItemView
+from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from tests.driver import Clock
+
+LIFE = {
+    "TestFailover": ("Protected", "Primary", ("TestFailoverCleanup",), 10),
+    "TestFailoverCleanup": ("Protected", "Primary", ("PlannedFailover", "UnplannedFailover", "TestFailover"), 3),
+    "PlannedFailover": ("PlannedFailoverCommitRequired", "Recovery", ("Commit", "ChangePit"), 6),
+    "UnplannedFailover": ("UnplannedFailoverCommitPendingStatesBegin", "Recovery", ("Commit",), 6),
+    "Commit": ("PlannedFailoverStatesBegin", "Recovery", ("Failback",), 1),
+    "Failback": ("FailbackDone", "Primary", ("FinalizeFailback",), 9),
+    "FinalizeFailback": ("FailbackCommitted", "Primary", ("ReverseReplicate",), 1),
+    "ReverseReplicate": ("Protected", "Primary", ("PlannedFailover", "UnplannedFailover", "TestFailover"), 2),
+}
+
+
+@dataclass
+class Machine:
+    vm: str
+    protection: str = "Protected"
+    location: str = "Primary"
+    allowed: tuple[str, ...] = LIFE["ReverseReplicate"][2]
+    test: str = "None"
+    busy: str = "None"
+
+    @property
+    def id(self) -> str:
+        return f"/items/{self.vm}"
+
+    def view(self) -> ItemView:
+        return ItemView(
+            id=self.id,
+            vm=self.vm,
+            protection_state=self.protection,
+            active_location=self.location,
+            test_failover_state=self.test,
+            allowed_operations=() if self.busy != "None" else self.allowed,
+            scenario=self.busy,
+            azure_vm=self.vm,
+            target_group="/groups/target",
+        )
+
+    def reach(self, step: str) -> None:
+        self.protection, self.location, self.allowed, _ = LIFE[step]
+        if step.startswith("TestFailover"):
+            self.test = "WaitingForCompletion" if step == "TestFailover" else "MarkedForDeletion"
+
+
+@dataclass
+class World:
+    """Machines, their jobs, and what was sent; failures are asked for by VM and verb."""
+
+    clock: Clock
+    machines: dict[str, Machine]
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    fail: dict[tuple[str, str], JobEnd] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    unanswered: dict[str, int] = field(default_factory=dict)
+    crash: dict[str, int] = field(default_factory=dict)
+    ended_runs: set[str] = field(default_factory=set)
+    published: list[str] = field(default_factory=list)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def __post_init__(self) -> None:
+        self.clock.watchers.append(lambda _now: self._pass())
+
+    def activities(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        mine: dict[c.Activity[Any, Any], Callable[[Any], Any]] = {
+            c.READ_ITEMS: self.read_items,
+            c.START_VERBS: self.start_verbs,
+            c.WATCH_JOBS: self.watch_jobs,
+            c.PROBE_VMS: self.probe_vms,
+            c.PUBLISH: self.publish,
+            c.READ_RUNS: self.read_runs,
+        }
+        return {activity.name: self._served(activity, function) for activity, function in mine.items()}
+
+    def _served(self, activity: c.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:
+        def serve(payload: dict[str, Any]) -> dict[str, Any]:
+            if self.crash.get(activity.name, 0) > 0:
+                self.crash[activity.name] -= 1
+                raise ConnectionError("no answer")
+            answer: dict[str, Any] = function(activity.ask.model_validate(payload)).model_dump(mode="json")
+            return answer
+
+        return serve
+
+    def read_items(self, ask: c.ReadItems) -> c.ItemsRead:
+        names = {vm.lower() for vm in ask.vms}
+        views = [m.view() for m in self.machines.values() if not names or m.vm.lower() in names]
+        return c.ItemsRead(items=tuple(views))
+
+    def start_verbs(self, ask: c.StartVerbs) -> c.StartsMade:
+        return c.StartsMade(answers=tuple(self._start(ask, one) for one in ask.starts))
+
+    def _start(self, ask: c.StartVerbs, one: c.StartOne) -> StartAnswer:
+        job = f"{ask.operation}/{one.vm}/{ask.verb}/{one.attempt}"
+        machine = self.machines[one.vm]
+        if job in self.jobs:
+            return StartAnswer(vm=one.vm, outcome="started", job=job)
+        step = "FinalizeFailback" if ask.verb == "Commit" and "FinalizeFailback" in machine.allowed else ask.verb
+        if step not in machine.allowed:
+            return StartAnswer(
+                vm=one.vm, outcome="refused", code="not-allowed", detail=f"{one.vm} allows {machine.allowed}"
+            )
+        self.sent.append((one.vm, step))
+        minutes = LIFE[step][3] + self.chance.random()
+        self.jobs[job] = {"vm": one.vm, "step": step, "due": self.clock.now + timedelta(minutes=minutes), "over": False}
+        machine.busy = step
+        if self.unanswered.get(one.vm, 0) > 0:
+            self.unanswered[one.vm] -= 1
+            return StartAnswer(vm=one.vm, outcome="unanswered", detail="503 after the work")
+        return StartAnswer(vm=one.vm, outcome="started", job=job)
+
+    def _pass(self) -> None:
+        for job in self.jobs.values():
+            if not job["over"] and job["due"] <= self.clock.now:
+                job["over"] = True
+                machine = self.machines[job["vm"]]
+                machine.busy = "None"
+                if (job["vm"], job["step"]) not in self.fail:
+                    machine.reach(job["step"])
+
+    def watch_jobs(self, ask: c.WatchJobs) -> c.JobsSeen:
+        return c.JobsSeen(ended=tuple(self._end(name) for name in ask.jobs if self.jobs[name]["over"]))
+
+    def _end(self, name: str) -> JobEnd:
+        job = self.jobs[name]
+        bad = self.fail.get((job["vm"], job["step"]))
+        return bad.model_copy(update={"job": name}) if bad else JobEnd(job=name, outcome="succeeded", state="Succeeded")
+
+    def probe_vms(self, ask: c.ProbeBatch) -> c.ProbesTried:
+        tried = [ProbeAnswer(vm=t.vm, passed=t.vm not in self.silent, detail="no answer on 1433") for t in ask.targets]
+        return c.ProbesTried(answers=tuple(tried))
+
+    def publish(self, ask: c.Publish) -> c.Published:
+        self.published.append(ask.type)
+        return c.Published(sent=True)
+
+    def read_runs(self, ask: c.ReadRuns) -> c.RunsRead:
+        return c.RunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))

@@ -1,0 +1,1 @@
+"""HTTP, Event Grid and timer functions: parse, authorise, start or signal an orchestration, answer."""

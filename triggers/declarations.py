@@ -1,0 +1,133 @@
+"""Sites and plans over HTTP: declare, read, withdraw."""
+
+import re
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.book import Entry
+from shared.plans import PlanDocument
+from shared.problems import FieldError
+from shared.sites import SiteDocument
+from triggers import shelf
+from triggers.web import Problem, answer, body_of, caller, handled
+
+bp = df.Blueprint()
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+
+
+def _name(req: func.HttpRequest, what: str) -> str:
+    name: str = req.route_params[what]
+    if not NAME.fullmatch(name):
+        detail = f"{name!r} is no name: up to 42 of a-z, 0-9 and -, beginning and ending with a letter or digit."
+        raise Problem(400, "Invalid name", detail, [FieldError(field=what, detail=detail)])
+    return name
+
+
+async def _declare(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, what: str, document: SiteDocument | PlanDocument
+) -> func.HttpResponse:
+    wish = {
+        "document": document.model_dump(mode="json", by_alias=True),
+        "digest": document.digest,
+        "by": caller(req).name,
+        "if_match": req.headers.get("If-Match", ""),
+    }
+    return await shelf.change(client, f"{what}:{_name(req, what)}", "put", wish)
+
+
+def _shown(name: str, entry: Entry) -> dict[str, Any]:
+    newest = entry.history[-1]
+    facts = {"name": name, "version": entry.version, "digest": entry.digest, "etag": entry.etag}
+    return {**facts, "declaredAt": newest.at.isoformat(), "declaredBy": newest.by, **entry.document}
+
+
+async def _read(req: func.HttpRequest, client: df.DurableFunctionsClient, what: str) -> func.HttpResponse:
+    name = _name(req, what)
+    entry = await shelf.entry(client, what, name)
+    return answer(_shown(name, entry), headers={"ETag": entry.etag})
+
+
+async def _list(client: df.DurableFunctionsClient, what: str) -> func.HttpResponse:
+    found = await shelf.entries(client, what)
+    return answer({"value": [_shown(name, entry) for name, entry in found.items()]})
+
+
+async def _withdraw(req: func.HttpRequest, client: df.DurableFunctionsClient, what: str) -> func.HttpResponse:
+    wish = {"by": caller(req).name, "if_match": req.headers.get("If-Match", "")}
+    return await shelf.change(client, f"{what}:{_name(req, what)}", "remove", wish)
+
+
+@bp.route("sites/{site}", methods=["PUT"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Admin")
+async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Declare a site: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
+    return await _declare(req, client, "site", SiteDocument.model_validate_json(body_of(req)))
+
+
+@bp.route("sites/{site}", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """A declared site."""
+    return await _read(req, client, "site")
+
+
+@bp.route("sites/{site}", methods=["DELETE"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Admin")
+async def delete_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Withdraw a site, unless a plan needs it (409). Azure is left as it is."""
+    name = _name(req, "site")
+    plans = await shelf.entries(client, "plan")
+    for plan, entry in plans.items():
+        if name in PlanDocument.model_validate(entry.document).site_names:
+            raise Problem(409, "Site in use", f"The plan {plan!r} has VMs at the site {name!r}.")
+    return await _withdraw(req, client, "site")
+
+
+@bp.route("sites", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """All declared sites."""
+    return await _list(client, "site")
+
+
+@bp.route("plans/{plan}", methods=["PUT"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Admin")
+async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
+    plan = PlanDocument.model_validate_json(body_of(req))
+    declared = await shelf.entries(client, "site")
+    if unknown := [name for name in plan.site_names if name not in declared]:
+        detail = f"The site {unknown[0]!r} is not declared."
+        raise Problem(400, "Unknown site", detail, [FieldError(field="site", detail=detail)])
+    return await _declare(req, client, "plan", plan)
+
+
+@bp.route("plans/{plan}", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def get_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """A declared plan."""
+    return await _read(req, client, "plan")
+
+
+@bp.route("plans/{plan}", methods=["DELETE"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Admin")
+async def delete_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Withdraw a plan. What is owed for it stays owed."""
+    return await _withdraw(req, client, "plan")
+
+
+@bp.route("plans", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def list_plans(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """All declared plans."""
+    return await _list(client, "plan")

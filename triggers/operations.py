@@ -1,0 +1,106 @@
+"""Operations over HTTP: runs, their reports, and what is owed."""
+
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState
+
+from shared.obligations import Obligation
+from shared.operations import PLAN_KINDS
+from shared.problems import FieldError
+from shared.report import render
+from triggers.views import brief, full
+from triggers.web import Problem, answer, handled, missing
+
+bp = df.Blueprint()
+KINDS = (*PLAN_KINDS, "cleanup", "repair")
+STATES = ("pending", "running", "waiting", "succeeded", "failed", "aborted")
+TOP, MOST = 50, 500
+
+
+@bp.route("operations", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 unless told, 500 at most)."""
+    kind, state = _choice(req, "kind", KINDS), _choice(req, "state", STATES)
+    plan, top = req.params.get("plan"), _top(req)
+    found: list[OrchestrationState] = []
+    for one in [kind] if kind else KINDS:
+        prefix = f"{one}-{plan}-" if plan else f"{one}-"
+        query = OrchestrationQuery(instance_id_prefix=prefix, fetch_inputs_and_outputs=True)
+        found += [run for run in await client.get_all_orchestration_states(query) if run.name == one]
+    shown = [brief(run) for run in sorted(found, key=lambda run: run.created_at, reverse=True)]
+    wanted = [run for run in shown if (not state or run["state"] == state) and (not plan or run.get("plan") == plan)]
+    return answer({"value": wanted[:top]})
+
+
+def _choice(req: func.HttpRequest, name: str, choices: tuple[str, ...]) -> str | None:
+    value: str | None = req.params.get(name)
+    if value is not None and value not in choices:
+        detail = f"{name} is one of {', '.join(choices)}, not {value!r}."
+        raise Problem(400, "Invalid request", detail, [FieldError(field=name, detail=detail)])
+    return value
+
+
+def _top(req: func.HttpRequest) -> int:
+    value = req.params.get("top", str(TOP))
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MOST:
+        detail = f"top is a number from 1 to {MOST}, not {value!r}."
+        raise Problem(400, "Invalid request", detail, [FieldError(field="top", detail=detail)])
+    return int(value)
+
+
+async def _run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> OrchestrationState:
+    run = req.route_params["id"]
+    state = await client.get_orchestration_state(run)
+    if state is None or state.name not in KINDS:
+        raise missing("operation", run)
+    return state
+
+
+@bp.route("operations/{id}", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """A run: phase, progress, each VM's state, what it waits for, what its plan owes."""
+    shown = full(await _run(req, client))
+    owed = await _owed(client, shown["plan"]) if "plan" in shown else []
+    return answer({**shown, "obligations": owed})
+
+
+@bp.route("operations/{id}/report", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """A run on one page: HTML, or JSON for those who accept only that."""
+    shown = full(await _run(req, client))
+    if req.headers.get("Accept", "") == "application/json":
+        return answer(shown)
+    return func.HttpResponse(render(shown), mimetype="text/html", charset="utf-8")
+
+
+@bp.route("obligations", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def list_obligations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """What is owed, by whom, until when; soonest first; `plan` narrows it."""
+    return answer({"value": await _owed(client, req.params.get("plan"))})
+
+
+async def _owed(client: df.DurableFunctionsClient, plan: str | None) -> list[dict[str, Any]]:
+    query = EntityQuery(instance_id_starts_with="@obligations@", include_state=True)
+    tables = [entity.get_typed_state(dict) or {} for entity in await client.get_all_entities(query)]
+    owed = [Obligation.model_validate(one) for table in tables for one in table.values()]
+    wanted = sorted((one for one in owed if plan in {None, one.plan}), key=lambda one: one.due)
+    return [one.model_dump(mode="json", by_alias=True) for one in wanted]
+
+
+@bp.route("health", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def health(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Whether the app and its engine answer."""
+    await client.get_orchestration_state("health", fetch_payloads=False)
+    return answer({"status": "ok", "engine": "ok"})

@@ -1,0 +1,72 @@
+"""Starting an operation once, and waiting a moment for its admission."""
+
+import asyncio
+from collections.abc import Sequence
+
+import azure.durable_functions as df
+import azure.functions as func
+from durabletask.client import OrchestrationState, OrchestrationStatus
+from durabletask.entities import EntityInstanceId
+
+from shared.leases import Lease
+from shared.messages import Message, VaultRef
+from shared.operations import Operation, Outcome
+from triggers.web import Problem, answer
+
+LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
+LOOKS, BETWEEN = 40, 0.05
+"""Two seconds in all: admission is quick, and a caller would rather hear "busy" than find it out later."""
+
+
+async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message) -> bool:
+    """Start a run unless there is one with this id; whether it was started now.
+
+    A run that ended counts as well: starting over its id would wipe out its history.
+    """
+    if await client.get_orchestration_state(run, fetch_payloads=False) is not None:
+        return False
+    payload = request.model_dump(mode="json")
+    await client.schedule_new_orchestration(orchestrator, input=payload, instance_id=run)
+    return True
+
+
+async def holder(client: df.DurableFunctionsClient, operation: Operation, vaults: Sequence[VaultRef]) -> str | None:
+    """The living run that holds one of the plan's items, None when they are free."""
+    wanted = {f"vm:{item.vm.lower()}" for item in operation.document.items}
+    for vault in vaults:
+        entity = await client.get_entity(EntityInstanceId("leases", vault.key))
+        table = (entity.get_typed_state(dict) if entity else None) or {}
+        for owner in {Lease.model_validate(table[key]).owner for key in wanted & set(table)} - {operation.id}:
+            state = await client.get_orchestration_state(owner, fetch_payloads=False)
+            if state and state.runtime_status in LIVING:
+                return owner
+    return None
+
+
+def busy(plan: str, run: str) -> Problem:
+    """Another run holds the plan's items."""
+    detail = f"The plan {plan!r} is busy: {run} holds its VMs."
+    return Problem(409, "Plan is busy", detail, operation=run, statusUrl=f"/api/operations/{run}")
+
+
+async def admitted(client: df.DurableFunctionsClient, run: str) -> Outcome | None:
+    """Wait a moment for a run to be admitted: its refusal, or None when it goes on (or has not decided yet)."""
+    for _ in range(LOOKS):
+        state = await client.get_orchestration_state(run)
+        if state and (state.serialized_custom_status or state.runtime_status not in LIVING):
+            return _refusal(state)
+        await asyncio.sleep(BETWEEN)
+    return None
+
+
+def _refusal(state: OrchestrationState) -> Outcome | None:
+    if state.runtime_status != OrchestrationStatus.COMPLETED:
+        return None
+    outcome = Outcome.model_validate(state.get_output())
+    return outcome if outcome.state == "refused" else None
+
+
+def accepted(run: str) -> func.HttpResponse:
+    """202 with where to look; never the engine's own management links, which carry a key."""
+    url = f"/api/operations/{run}"
+    return answer({"id": run, "statusUrl": url}, 202, {"Location": url, "Retry-After": "10"})

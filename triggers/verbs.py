@@ -1,0 +1,115 @@
+"""The verbs on a plan: drill, failover, commit, failback, re-protect; each can be previewed."""
+
+import uuid
+from typing import Any, Literal
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.contract import ReadItems
+from activities.vault import read_items
+from shared.messages import Document, ItemView, VaultRef
+from shared.operations import PLAN_KINDS, Kind, Operation
+from shared.plans import PlanDocument
+from shared.preview import preview
+from shared.principals import require
+from shared.problems import FieldError
+from shared.request_ids import run_id
+from triggers import shelf
+from triggers.starting import accepted, admitted, busy, holder, start_once
+from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
+
+bp = df.Blueprint()
+
+
+class VerbRequest(Document):
+    """What can be said with any verb: nothing yet."""
+
+
+class FailoverRequest(Document):
+    """Ask for a failover.
+
+    Attributes:
+        type: "planned" shuts the source down first and loses nothing; "unplanned" is for a site that is lost.
+        shut_down_source: For "unplanned": try to shut the source VMs down first; goes on when that fails.
+    """
+
+    type: Literal["planned", "unplanned"] = "planned"
+    shut_down_source: bool = True
+
+
+@bp.route("plans/{plan}/{verb}", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Start a verb on a plan: 202 with its id; with `?preview=true` say what it would do and change nothing."""
+    kind = _kind(req.route_params["verb"])
+    entry = await shelf.entry(client, "plan", req.route_params["plan"])
+    plan = PlanDocument.model_validate(entry.document)
+    operation = await _operation(req, client, kind, plan)
+    if is_true(req, "preview"):
+        return answer(await _preview(operation))
+    require(caller(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
+    return await _start(client, operation)
+
+
+def _kind(verb: str) -> Kind:
+    for kind in PLAN_KINDS:
+        if kind == verb:
+            return kind
+    raise missing("verb", verb)
+
+
+async def _preview(operation: Operation) -> dict[str, Any]:
+    production = [site.network for site in operation.sites.values()]
+    views = await _views(operation)
+    seen = preview(operation.document, _what(operation), views, name=operation.plan, production=production)
+    return seen.model_dump(mode="json", by_alias=True)
+
+
+def _what(operation: Operation) -> str:
+    return f"{operation.failover_type}-failover" if operation.kind == "failover" else operation.kind
+
+
+async def _operation(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind, plan: PlanDocument
+) -> Operation:
+    model = FailoverRequest if kind == "failover" else VerbRequest
+    wish = model.model_validate_json(body_of(req))
+    if kind == "drill" and plan.drill is None:
+        detail = "The plan has no drill settings: it needs an isolated network."
+        raise Problem(409, "No drill settings", detail, [FieldError(field="drill", detail=detail)])
+    name = req.route_params["plan"]
+    chosen = {}
+    if isinstance(wish, FailoverRequest):
+        chosen = {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
+    return Operation.model_validate(
+        {"id": run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex), "kind": kind, "plan": name}
+        | {"requested_by": caller(req).name, "digest": plan.digest, "document": plan}
+        | {"sites": await shelf.sites_of(client, plan), **chosen}
+    )
+
+
+async def _views(operation: Operation) -> dict[str, ItemView]:
+    found: dict[str, ItemView] = {}
+    for vault in _vaults(operation):
+        found |= {view.vm: view for view in (await read_items(ReadItems(vault=vault))).items}
+    return found
+
+
+def _vaults(operation: Operation) -> list[VaultRef]:
+    return [VaultRef.from_id(site.vault) for site in operation.sites.values()]
+
+
+async def _start(client: df.DurableFunctionsClient, operation: Operation) -> func.HttpResponse:
+    if other := await holder(client, operation, _vaults(operation)):
+        raise busy(operation.plan, other)
+    await start_once(client, operation.kind, operation.id, operation)
+    refusal = await admitted(client, operation.id)
+    if refusal is None:
+        return accepted(operation.id)
+    if held := [problem for problem in refusal.problems if problem.code == "held"]:
+        raise busy(operation.plan, held[0].detail.rsplit(" ", 1)[-1])
+    errors = [FieldError(field=f"items[{p.vm}]" if p.vm else "plan", detail=p.detail) for p in refusal.problems]
+    detail = f"The {operation.kind} was refused and nothing was done: {refusal.problems[0].detail}"
+    raise Problem(409, "Not ready", detail, errors, operation=operation.id)

@@ -1,0 +1,118 @@
+"""An operation as people read it: made of what the engine keeps and what the run says of itself. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from durabletask.client import OrchestrationState, OrchestrationStatus
+
+from shared.messages import RunItem
+from shared.operations import Operation, Outcome, Repair
+from shared.status import item_states
+
+BY_ENGINE = {
+    OrchestrationStatus.PENDING: "pending",
+    OrchestrationStatus.RUNNING: "running",
+    OrchestrationStatus.SUSPENDED: "waiting",
+    OrchestrationStatus.TERMINATED: "aborted",
+    OrchestrationStatus.FAILED: "failed",
+}
+
+
+def brief(state: OrchestrationState) -> dict[str, Any]:
+    """An operation in a list: what, for whom, how it stands."""
+    kind, subject = kind_and_subject(state)
+    about = {"node": subject} if kind == "repair" else {"plan": subject}
+    return {
+        "id": state.instance_id,
+        "kind": kind,
+        **about,
+        "state": state_of(state),
+        "createdAt": state.created_at.isoformat(),
+        "updatedAt": state.last_updated_at.isoformat(),
+        "links": links(state.instance_id),
+    }
+
+
+def kind_and_subject(state: OrchestrationState) -> tuple[str, str]:
+    """A run's id is its kind, its subject and eight or more digits that make it unique."""
+    return state.name, state.instance_id.removeprefix(f"{state.name}-").rpartition("-")[0]
+
+
+def state_of(state: OrchestrationState) -> str:
+    """pending, running, waiting, succeeded, failed or aborted."""
+    if state.runtime_status != OrchestrationStatus.COMPLETED:
+        return BY_ENGINE.get(state.runtime_status, "running")
+    return "succeeded" if (state.get_output() or {}).get("state") == "succeeded" else "failed"
+
+
+def links(run: str) -> dict[str, str]:
+    """Where to look further."""
+    return {"self": f"/api/operations/{run}", "report": f"/api/operations/{run}/report"}
+
+
+def full(state: OrchestrationState) -> dict[str, Any]:
+    """An operation with all that is known of each of its VMs."""
+    shown = brief(state) | {"phase": "", "waitingFor": "", "problems": [], "failures": [], "items": []}
+    status = state.get_custom_status() or {}
+    shown |= {key: status[key] for key in ("phase", "waitingFor", "problems", "failures") if key in status}
+    shown |= _asked(state) | _items(state, status)
+    if state.runtime_status == OrchestrationStatus.COMPLETED:
+        shown |= _ended(Outcome.model_validate(state.get_output()))
+    elif state.runtime_status == OrchestrationStatus.FAILED and state.failure_details:
+        shown |= {"failures": [f"{state.failure_details.error_type}: {state.failure_details.message}"]}
+    return shown
+
+
+def _asked(state: OrchestrationState) -> dict[str, Any]:
+    asked: Any = state.get_input()
+    model = Repair if state.name == "repair" else Operation
+    return {"requestedBy": model.model_validate(asked).requested_by}
+
+
+def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, Any]:
+    """Details are those of the last generation of the run; the states are the newest."""
+    if state.name == "repair":
+        return {}
+    operation = Operation.model_validate(state.get_input())
+    names = [item.vm for item in operation.document.items]
+    known = {item.vm: item for item in operation.run.items} if operation.run else {}
+    states = item_states(status.get("codes", "w" * len(names)))
+    items = [item_view(known.get(vm, RunItem(vm=vm, id="")), now_in) for vm, now_in in zip(names, states, strict=True)]
+    return {"items": items, "progress": _progress(status, len(names)), **_began(operation)}
+
+
+def _progress(status: Mapping[str, Any], total: int) -> dict[str, int]:
+    stage, stages = status.get("stage", 1), status.get("stages", 1)
+    return {"done": status.get("done", 0), "total": total, "stage": stage, "stages": stages}
+
+
+def _began(operation: Operation) -> dict[str, Any]:
+    return {"startedAt": operation.run.began.isoformat()} if operation.run else {}
+
+
+def item_view(item: RunItem, state: str) -> dict[str, Any]:
+    """One VM of a run."""
+    steps = [step.model_dump(mode="json") for step in item.steps]
+    return {
+        "vm": item.vm,
+        "state": state,
+        "detail": item.detail,
+        "azureVm": item.azure_vm,
+        "job": item.job,
+        "steps": steps,
+    }
+
+
+def _ended(outcome: Outcome) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "phase": "Ended" if outcome.state != "refused" else "Refused",
+        "waitingFor": "",
+        "problems": [problem.model_dump() for problem in outcome.problems],
+        "failures": list(outcome.failures),
+        "facts": outcome.facts,
+    }
+    if outcome.items:
+        shown["items"] = [item_view(item, item.state) for item in outcome.items]
+    if outcome.began and outcome.ended:
+        shown |= {"startedAt": outcome.began.isoformat(), "endedAt": outcome.ended.isoformat()}
+    return shown
