@@ -2,18 +2,22 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from lab.azure import activity, compute, eventgrid, extensions, identity, nodes, scenarios
 from lab.azure.answers import Answer, ArmError, Json, bad_request, not_simulated
-from lab.azure.lab import iso
+from lab.azure.lab import Lab, iso
 from lab.clock import LabClock
 
 if TYPE_CHECKING:
     from lab.azure.server import Server
 
+NODE = re.compile(r"/lab/nodes/(?P<name>[^/]+)")
+TOPIC = re.compile(r"/eventgrid/topics/(?P<topic>[^/]+)/api/events")
 DURATION = re.compile(
     r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
     re.IGNORECASE,
@@ -27,24 +31,87 @@ async def handle(server: "Server", request: web.BaseRequest, raw: bytes) -> Answ
         ArmError: 400 for a wrong body, 501 for a call that is not known.
     """
     server.step()
-    call = f"{request.method} {request.path.rstrip('/')}"
-    match call:
-        case "GET /lab/ledger":
-            return Answer(200, server.lab.ledger.entries())
-        case "GET /lab/faults":
-            return Answer(200, server.lab.faults.rules())
-        case "PUT /lab/faults":
-            return _put_faults(server, _body(raw))
-        case "GET /lab/clock":
-            return Answer(200, clock_of(server))
-        case "POST /lab/clock":
-            return _post_clock(server, _body(raw))
+    path = request.path.rstrip("/").lower()
+    call = f"{request.method} {path}"
+    if call in CALLS:
+        return CALLS[call](server, _body(raw))
+    if call == "POST /lab/reset":
+        return await _reset(server, _body(raw))
+    found = NODE.fullmatch(path)
+    if found and request.method == "PUT":
+        return Answer(200, nodes.change(server.lab, found["name"], _body(raw)))
+    if found and request.method == "GET":
+        return Answer(200, nodes.named(server.lab, found["name"]))
     raise not_simulated(call)
 
 
 async def receive_events(server: "Server", request: web.BaseRequest, raw: bytes) -> Answer:
-    """CloudEvents that the product publishes to a topic."""
-    raise not_simulated("Event Grid topics")
+    """Take CloudEvents that the product publishes: POST /eventgrid/topics/{topic}/api/events with a key or a token.
+
+    Raises:
+        ArmError: 401 without either, 400 for what is no CloudEvent, 501 for another path.
+    """
+    server.step()
+    found = TOPIC.fullmatch(request.path.rstrip("/"))
+    if found is None or request.method != "POST":
+        raise not_simulated(f"{request.method} {request.path}")
+    if not request.headers.get("aeg-sas-key"):
+        identity.principal_of(request.headers.get("Authorization", ""), (identity.EVENT_GRID,))
+    return eventgrid.receive(server.lab, found["topic"], _body(raw))
+
+
+async def _reset(server: "Server", body: Any) -> Answer:
+    """Fill the simulator with a scenario; answers when its documents are declared to the product."""
+    if not isinstance(body, dict) or set(body) - {"scenario", "vms", "clusters", "seed"}:
+        raise bad_request("InvalidReset", "the body may have scenario, vms, clusters and seed")
+    numbers = {name: body.get(name, 1 if name == "seed" else 0) for name in ("vms", "clusters", "seed")}
+    for name, number in numbers.items():
+        if not isinstance(number, int) or number < 0 or number > 10_000:
+            raise bad_request("InvalidReset", f"{name} must be a whole number from 0 to 10000")
+    name = body.get("scenario", "default")
+    scenario = scenarios.load(server.lab, name, numbers["vms"], numbers["clusters"], numbers["seed"])
+    await scenarios.declare(server.lab, scenario["documents"])
+    return Answer(200, {"scenario": name} | numbers)
+
+
+def _state(server: "Server", body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    """What there is, what time it is, and how many calls there were."""
+    lab = server.lab
+    counts = {kind: lab.store.count(kind) for kind in sorted(lab.store.kinds()) if lab.store.count(kind)}
+    return Answer(
+        200,
+        {
+            "scenario": lab.store.get("lab", "scenario"),
+            "clock": clock_of(server),
+            "inventory": counts,
+            "nodes": [_node(lab, node) for node in lab.store.all(nodes.KIND)],
+            "azureVms": [{"id": vm["id"], "power": vm["state"]} for vm in lab.store.all(compute.POWER_KIND)],
+            "counters": lab.ledger.counters(),
+            "throttled": lab.throttle.refused,
+            "pending": lab.store.count("agenda"),
+        },
+    )
+
+
+def _node(lab: Lab, node: Json) -> Json:
+    extension = extensions.find_asr(lab, node["id"])
+    state = extension["properties"]["provisioningState"] if extension else None
+    return {key: node[key] for key in ("name", "connected", "dra", "boundSite", "hyperV")} | {"extension": state}
+
+
+def _emit(server: "Server", body: Any) -> Answer:
+    """Deliver an event on request: {"emit": "extension-failure", "node": "hci-01-n2"}."""
+    if not isinstance(body, dict) or body.get("emit") != "extension-failure":
+        raise bad_request("InvalidEvent", 'what can be emitted: {"emit": "extension-failure", "node": <name>}')
+    lab = server.lab
+    extension = extensions.find_asr(lab, nodes.named(lab, str(body.get("node")))["id"])
+    if extension is None or extension["properties"]["provisioningState"] != "Failed":
+        raise bad_request("InvalidEvent", f"no failed Site Recovery extension on {body.get('node')}")
+    origin = extensions.SERVICE | {"correlation": lab.new_id("correlation")}
+    message = extension["properties"]["instanceView"]["status"]["message"]
+    error = {"code": "VMExtensionProvisioningError", "message": message}
+    activity.ended(lab, origin, extension["id"], extensions.WRITE, error)
+    return Answer(202, {"correlationId": origin["correlation"]})
 
 
 def _body(raw: bytes) -> Any:
@@ -55,7 +122,7 @@ def _body(raw: bytes) -> Any:
 
 
 def _put_faults(server: "Server", body: Any) -> Answer:
-    rules, seed = (body, 1) if isinstance(body, list) else (body.get("rules"), body.get("seed", 1))
+    rules, seed = (body, 1) if not isinstance(body, dict) else (body.get("rules"), body.get("seed", 1))
     if not isinstance(rules, list):
         raise bad_request("InvalidFaultRule", "a list of rules is required")
     server.lab.faults.replace(rules, seed)
@@ -68,7 +135,7 @@ def clock_of(server: "Server") -> Json:
     return {"now": iso(clock.now()), "speed": clock.speed if isinstance(clock, LabClock) else 0}
 
 
-def _post_clock(server: "Server", body: Json) -> Answer:
+def _post_clock(server: "Server", body: Any) -> Answer:
     clock = server.lab.clock
     if not isinstance(body, dict) or not {"speed", "advance"} & set(body):
         raise bad_request("InvalidClock", "speed or advance is required")
@@ -96,3 +163,31 @@ def duration(value: object) -> timedelta:
     if not found:
         raise ArmError(400, "InvalidDuration", f"not a duration: {value!r} (seconds, or ISO 8601 as PT10M)")
     return timedelta(**{unit: float(count) for unit, count in found.groupdict().items() if count})
+
+
+def _get_ledger(server: "Server", body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    return Answer(200, server.lab.ledger.entries())
+
+
+def _get_faults(server: "Server", body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    return Answer(200, server.lab.faults.rules())
+
+
+def _get_clock(server: "Server", body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    return Answer(200, clock_of(server))
+
+
+def _get_events(server: "Server", body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    return Answer(200, eventgrid.told(server.lab))
+
+
+CALLS: dict[str, Callable[["Server", Any], Answer]] = {
+    "GET /lab/state": _state,
+    "GET /lab/ledger": _get_ledger,
+    "GET /lab/faults": _get_faults,
+    "PUT /lab/faults": _put_faults,
+    "GET /lab/clock": _get_clock,
+    "POST /lab/clock": _post_clock,
+    "GET /lab/events": _get_events,
+    "POST /lab/events": _emit,
+}

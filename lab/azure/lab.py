@@ -33,8 +33,8 @@ def instant(text: str) -> datetime:
 
 
 type Registered = Callable[["Lab", Json, str], None]
+type Uninstalled = Callable[["Lab", str], None]
 type Disconnected = Callable[["Lab", str, float | None], None]
-type Seeder = Callable[["Lab", Json], None]
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Lab:
         on_registered: called as (lab, node, site_id) when a node's Site Recovery agent has registered with the vault
             that its extension settings name; `site_id` is the fabric's internalIdentifier.
         on_disconnect: called as (lab, node name, simulated minutes or None) when a fault takes a node's Arc agent away.
-        on_scenario: called as (lab, scenario) on reset, in order, to fill the empty store with a scenario's documents.
+        on_uninstalled: called as (lab, node name) when a node's Site Recovery agent was removed.
     """
 
     def __init__(self, clock: LabClock | ManualClock, folder: Path | None = None, host: str | None = None) -> None:
@@ -67,7 +67,7 @@ class Lab:
         self.guests = Guests()
         self.on_registered: list[Registered] = []
         self.on_disconnect: list[Disconnected] = []
-        self.on_scenario: list[Seeder] = []
+        self.on_uninstalled: list[Uninstalled] = []
         self._instant: datetime | None = None
 
     def now(self) -> datetime:

@@ -7,6 +7,7 @@ end it from the agenda.
 import base64
 import hashlib
 import hmac
+from datetime import timedelta
 from urllib.parse import quote
 
 from lab.azure.answers import Answer, ArmError, Json, not_found
@@ -14,6 +15,7 @@ from lab.azure.lab import Lab, iso
 from lab.azure.routing import Ask
 
 KIND = "operation"
+QUICK = timedelta(seconds=15)
 _KEY = b"the lab signs its polling links with this"
 
 

@@ -1,7 +1,21 @@
 """Which providers the lab simulates, and what they hook onto it."""
 
-from lab.azure import activity, compute, network, resources
+from lab.azure import (
+    activity,
+    authorization,
+    clusters,
+    compute,
+    extensions,
+    machines,
+    network,
+    resources,
+    runcommands,
+    scripts,
+    storage,
+    vaults,
+)
 from lab.azure.asr import install as site_recovery
+from lab.azure.asr import providers as asr_providers
 from lab.azure.lab import Lab
 from lab.azure.routing import Provider
 
@@ -10,10 +24,20 @@ PROVIDERS: list[Provider] = [
     activity.provider,
     compute.provider,
     network.provider,
+    storage.provider,
+    authorization.roles,
+    authorization.locks,
+    machines.provider,
+    clusters.provider,
+    vaults.provider,
     site_recovery.PROVIDER,
 ]
+REGISTERED_BY_IMPORT = (extensions, runcommands, scripts)
+"""Modules that add routes to the provider of machines, and scripts to its run commands."""
 
 
 def install(lab: Lab) -> None:
     """Hook every provider's callbacks onto a lab."""
+    lab.on_disconnect.append(machines.disconnect)
+    lab.on_uninstalled.append(asr_providers.lose)
     site_recovery.install(lab)

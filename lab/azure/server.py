@@ -5,15 +5,16 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from lab.azure import control, identity, providers
+from lab.azure import compute, control, eventgrid, identity, providers
 from lab.azure.answers import Answer, ArmError, bad_request
 from lab.azure.effects import Lost, after_work, before_work
 from lab.azure.lab import Lab
 from lab.azure.routing import Ask, Route, Router
+from lab.clock import LabClock
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class Server:
         self.router = Router(providers.PROVIDERS)
         self.requests = 0
         self._runner: web.ServerRunner | None = None
-        self._stepping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
         """Listen, and run the agenda; gives the base URL."""
@@ -42,21 +43,28 @@ class Server:
         await site.start()
         self.port = self._runner.addresses[0][1]
         self.lab.place.base = f"http://127.0.0.1:{self.port}"
-        self._stepping = asyncio.create_task(self._step_for_ever())
+        compute.restore_guests(self.lab)
+        self._tasks = [
+            asyncio.create_task(self._step_for_ever()),
+            asyncio.create_task(eventgrid.Courier(self.lab).run()),
+        ]
         return self.lab.place.base
 
     async def stop(self) -> None:
         """Finish what is being answered, and let go of the port and the state."""
-        if self._stepping:
-            self._stepping.cancel()
-            await asyncio.wait([self._stepping])
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._runner:
             await self._runner.cleanup()
+        self.lab.guests.close_all()
         self.lab.store.close()
 
     async def _step_for_ever(self) -> None:
         while True:
             self.step()
+            if isinstance(self.lab.clock, LabClock):
+                self.lab.clock.touch()
             due = self.lab.agenda.next_due()
             wait = self.lab.clock.real_seconds(due) if due else LONGEST_STEP
             await asyncio.sleep(min(max(wait, 0.001), LONGEST_STEP))
@@ -184,8 +192,3 @@ def _response(answer: Answer) -> web.Response:
     return web.Response(
         status=answer.status, headers=answer.headers | {"Content-Type": "application/json; charset=utf-8"}, body=body
     )
-
-
-def link(base: str, path: str, **query: str) -> str:
-    """An absolute link with a query."""
-    return f"{base}{path}?{urlencode(query)}"

@@ -1,0 +1,136 @@
+"""Fill the empty simulator with a scenario, and declare its documents to the product."""
+
+import asyncio
+import logging
+
+import aiohttp
+
+from lab.azure import clusters, extensions, machines, network, nodes, resources, storage, vaults
+from lab.azure.answers import ArmError, Json
+from lab.azure.asr import seed
+from lab.azure.ids import resource_id
+from lab.azure.lab import LOCATION, SUBSCRIPTION, Lab, iso
+from lab.scenarios import SCENARIOS
+
+log = logging.getLogger(__name__)
+
+EXTENSION = "AzureSiteRecovery"
+PATIENCE = 60.0
+"""Real seconds that a reset waits for the product's host to come up."""
+
+
+def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: int = 1) -> Json:
+    """Forget everything and fill the simulator with a scenario; gives the scenario.
+
+    Raises:
+        ArmError: 400 for a scenario that there is not.
+    """
+    if name not in SCENARIOS:
+        raise ArmError(400, "UnknownScenario", f"There is no scenario {name!r}; there are: {', '.join(SCENARIOS)}.")
+    scenario = SCENARIOS[name](vms, of_clusters)
+    lab.clear(seed_of_it)
+    for group in scenario["groups"]:
+        resources.put_group(lab, group)
+    for each in scenario["networks"]:
+        network.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
+    for account in scenario["storage"]:
+        storage.add(lab, account["group"], account["name"])
+    sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}
+    for cluster in scenario["clusters"]:
+        _fill_cluster(lab, cluster, sites.get(cluster["vault"]))
+    lab.store.put("lab", "scenario", {"name": name, "vms": vms, "clusters": of_clusters, "at": iso(lab.now())})
+    lab.store.commit()
+    return scenario
+
+
+def _fill_vault(lab: Lab, settings: Json) -> Json:
+    """A vault with its Site Recovery part; gives the settings of an extension that registers nodes with it."""
+    vault = vaults.add(lab, settings["group"], settings["vault"])
+    fabric = seed.seed_vault(lab, settings)
+    return {
+        "SubscriptionId": SUBSCRIPTION,
+        "Environment": "AzureCloud",
+        "ResourceGroup": settings["group"],
+        "ResourceName": settings["vault"],
+        "Location": LOCATION,
+        "SiteId": fabric["siteId"],
+        "SiteName": settings["site"],
+        "PolicyId": f"{vault['id']}/replicationPolicies/{settings['policy']}",
+        "PrivateEndpointStateForSiteRecovery": "None",
+    }
+
+
+def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
+    names = [node["name"] for node in settings["nodes"]]
+    cluster = clusters.add(lab, settings["group"], settings["name"], settings["nodesGroup"], names)
+    if site is None:
+        return
+    parameters = {
+        "publisher": "Microsoft.SiteRecovery.Dra",
+        "type": "Windows",
+        "enableAutomaticUpgrade": True,
+        "settings": site,
+    }
+    clusters.want_extension(lab, cluster["id"], EXTENSION, parameters)
+    for node in settings["nodes"]:
+        machine = resource_id(SUBSCRIPTION, settings["nodesGroup"], machines.MACHINE, node["name"])
+        _fill_extension(lab, machine, parameters, node["extension"])
+    lab.store.put(nodes.CERTIFICATE, nodes.vault_key(site), {"number": len(names)})
+
+
+def _fill_extension(lab: Lab, machine_id: str, parameters: Json, state: str | None) -> None:
+    """An extension that ended some time ago: Succeeded, or failed for the race of certificates."""
+    node = nodes.of_machine(lab, machine_id)
+    if state is None or node is None:
+        return
+    properties = {
+        "typeHandlerVersion": nodes.VERSION,
+        "autoUpgradeMinorVersion": False,
+        "provisioningState": "Succeeded",
+    }
+    arm_id = f"{machine_id}/extensions/{EXTENSION}"
+    extension = resources.put(lab, arm_id, parameters | properties, tags={})
+    failed = state == "CertificateRace"
+    extensions.settle(lab, extension, nodes.RACE if failed else None)
+    node["certificate"] = {"number": 0, "since": iso(lab.now())}
+    if failed:
+        node["dra"] = "Stopped"
+        nodes.keep(lab, node)
+    else:
+        nodes.mark_registered(lab, node, parameters["settings"])
+
+
+async def declare(lab: Lab, documents: Json) -> None:
+    """Have the product's host forget its runs, then PUT the sites and plans; waits until the host is up.
+
+    Raises:
+        ArmError: 502 when the host refuses or does not come up.
+    """
+    if lab.place.host is None:
+        return
+    async with aiohttp.ClientSession(lab.place.host, timeout=aiohttp.ClientTimeout(total=30)) as host:
+        await _insist(host, "POST", "/admin/lab/reset", None)
+        for kind in ("sites", "plans"):
+            for name, document in documents[kind].items():
+                await _insist(host, "PUT", f"/api/{kind}/{name}", document)
+
+
+async def _insist(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while True:
+        answer = await _try(host, method, path, document)
+        if answer is not None and answer[0] < 300:
+            return
+        if loop.time() > deadline or (answer is not None and 400 <= answer[0] < 500 and answer[0] != 404):
+            raise ArmError(502, "HostRefused", f"{method} {path} on the product's host: {answer or 'no answer'}")
+        await asyncio.sleep(0.1)
+
+
+async def _try(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> tuple[int, str] | None:
+    try:
+        async with host.request(method, path, json=document) as answer:
+            return answer.status, (await answer.text())[:500]
+    except aiohttp.ClientConnectionError as failure:
+        log.debug("the product's host is not there yet: %r", failure)
+        return None

@@ -1,0 +1,85 @@
+"""Microsoft.Storage: the accounts that cache replication."""
+
+from lab.azure import activity, resources
+from lab.azure.answers import Answer, Json, bad_request
+from lab.azure.ids import resource_id
+from lab.azure.lab import LOCATION, SUBSCRIPTION, Lab, iso
+from lab.azure.paging import paged
+from lab.azure.routing import Ask, Provider, required
+
+ACCOUNT = "Microsoft.Storage/storageAccounts"
+ACCOUNTS = resources.GROUP_PATH + "/providers/Microsoft.Storage/storageAccounts"
+
+VERSIONS = {"2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01", "2025-06-01"}
+
+provider = Provider("Microsoft.Storage", VERSIONS)
+
+
+def add(lab: Lab, group: str, name: str) -> Json:
+    """Make a general-purpose account."""
+    arm_id = resource_id(SUBSCRIPTION, group, ACCOUNT, name)
+    sku = {"name": "Standard_LRS", "tier": "Standard"}
+    return resources.put(lab, arm_id, _properties(lab, name, {}), sku=sku, kind="StorageV2", tags={})
+
+
+def _properties(lab: Lab, name: str, given: Json) -> Json:
+    return {
+        "provisioningState": "Succeeded",
+        "creationTime": iso(lab.now()),
+        "primaryLocation": LOCATION,
+        "statusOfPrimary": "available",
+        "supportsHttpsTrafficOnly": given.get("supportsHttpsTrafficOnly", True),
+        "minimumTlsVersion": given.get("minimumTlsVersion", "TLS1_2"),
+        "allowBlobPublicAccess": given.get("allowBlobPublicAccess", False),
+        "publicNetworkAccess": given.get("publicNetworkAccess", "Enabled"),
+        "primaryEndpoints": {"blob": f"https://{name}.blob.core.windows.net/"},
+    }
+
+
+@provider.route("GET", ACCOUNTS)
+def list_in_group(lab: Lab, ask: Ask) -> Answer:
+    """The accounts of a group."""
+    resources.require_group(lab, ask.path)
+    return paged(ask, lab.store.all(ACCOUNT.lower(), ask.scope("resourceGroups")))
+
+
+@provider.route("GET", ACCOUNTS + "/{account}")
+def get_account(lab: Lab, ask: Ask) -> Answer:
+    """One account."""
+    return Answer(200, resources.require(lab, ask.path))
+
+
+@provider.route("PUT", ACCOUNTS + "/{account}")
+def put_account(lab: Lab, ask: Ask) -> Answer:
+    """Create or change an account: done when answered."""
+    resources.require_group(lab, ask.path)
+    resources.require_unlocked(lab, ask.path)
+    body, name = ask.object(), ask.params["account"]
+    if not (name.isalnum() and name == name.lower() and 3 <= len(name) <= 24):
+        raise bad_request(
+            "AccountNameInvalid",
+            f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
+            "length and use numbers and lower-case letters only.",
+        )
+    account = resources.put(
+        lab,
+        ask.path,
+        _properties(lab, name, body.get("properties") or {}),
+        location=required(body, "location"),
+        sku={"name": required(body, "sku", "name"), "tier": "Standard"},
+        kind=required(body, "kind"),
+        tags=body.get("tags") or {},
+    )
+    activity.ended(lab, activity.origin(ask), ask.path, f"{ACCOUNT}/write")
+    return Answer(200, account)
+
+
+@provider.route("DELETE", ACCOUNTS + "/{account}")
+def delete_account(lab: Lab, ask: Ask) -> Answer:
+    """Remove an account: 204 when there is none."""
+    if resources.find(lab, ask.path) is None:
+        return Answer(204)
+    resources.require_unlocked(lab, ask.path, deleting=True)
+    resources.drop(lab, ask.path)
+    activity.ended(lab, activity.origin(ask), ask.path, f"{ACCOUNT}/delete")
+    return Answer(200)

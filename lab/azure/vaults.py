@@ -1,0 +1,131 @@
+"""Microsoft.RecoveryServices: the vaults themselves; what is in them is Site Recovery's."""
+
+from lab.azure import activity, lro, resources
+from lab.azure.agenda import due
+from lab.azure.answers import Answer, Json
+from lab.azure.ids import name_of, resource_id
+from lab.azure.lab import SUBSCRIPTION, TENANT, Lab
+from lab.azure.paging import paged
+from lab.azure.routing import Ask, Provider, required
+
+VAULT = "Microsoft.RecoveryServices/vaults"
+VAULTS = resources.GROUP_PATH + "/providers/Microsoft.RecoveryServices/vaults"
+
+provider = Provider("Microsoft.RecoveryServices", {"2024-04-01", "2025-02-01", "2025-08-01", "2026-11-01"})
+
+
+def add(lab: Lab, group: str, name: str) -> Json:
+    """Make a vault with a system-assigned identity and no private endpoint."""
+    arm_id = resource_id(SUBSCRIPTION, group, VAULT, name)
+    return resources.put(
+        lab, arm_id, _properties({}), sku={"name": "RS0", "tier": "Standard"}, identity=_identity(lab, arm_id), tags={}
+    )
+
+
+def _identity(lab: Lab, arm_id: str) -> Json:
+    return {"type": "SystemAssigned", "principalId": lab.fixed_id("principal", arm_id), "tenantId": TENANT}
+
+
+def _properties(given: Json) -> Json:
+    return {
+        "provisioningState": "Succeeded",
+        "privateEndpointStateForBackup": "None",
+        "privateEndpointStateForSiteRecovery": "None",
+        "publicNetworkAccess": given.get("publicNetworkAccess", "Enabled"),
+        "redundancySettings": {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Disabled"},
+        "securitySettings": given.get("securitySettings", {"softDeleteSettings": {"softDeleteState": "Enabled"}}),
+    }
+
+
+@provider.route("GET", VAULTS)
+def list_in_group(lab: Lab, ask: Ask) -> Answer:
+    """The vaults of a group."""
+    resources.require_group(lab, ask.path)
+    return paged(ask, lab.store.all(VAULT.lower(), ask.scope("resourceGroups")))
+
+
+@provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/vaults")
+def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
+    """The vaults of a subscription."""
+    return paged(ask, lab.store.all(VAULT.lower(), ask.scope("subscriptions")))
+
+
+@provider.route("GET", VAULTS + "/{vault}")
+def get_vault(lab: Lab, ask: Ask) -> Answer:
+    """One vault."""
+    return Answer(200, resources.require(lab, ask.path))
+
+
+@provider.route("PUT", VAULTS + "/{vault}")
+def put_vault(lab: Lab, ask: Ask) -> Answer:
+    """Create or change a vault: 201 or 200, done when answered."""
+    resources.require_group(lab, ask.path)
+    resources.require_unlocked(lab, ask.path)
+    body = ask.object()
+    required(body, "location")
+    known = resources.find(lab, ask.path)
+    arm_id = known["id"] if known else ask.path
+    identity = _identity(lab, arm_id) if _wants_identity(body) else {"type": "None"}
+    vault = resources.put(
+        lab,
+        arm_id,
+        _properties(body.get("properties") or {}),
+        location=body["location"],
+        sku=required(body, "sku"),
+        identity=identity,
+        tags=body.get("tags") or {},
+    )
+    activity.ended(lab, activity.origin(ask), arm_id, f"{VAULT}/write")
+    return Answer(200 if known else 201, vault)
+
+
+def _wants_identity(body: Json) -> bool:
+    return "systemassigned" in str((body.get("identity") or {}).get("type", "")).lower()
+
+
+@provider.route("PATCH", VAULTS + "/{vault}")
+def patch_vault(lab: Lab, ask: Ask) -> Answer:
+    """Change tags, identity or public network access of a vault."""
+    vault = resources.require(lab, ask.path)
+    resources.require_unlocked(lab, ask.path)
+    body = ask.object()
+    if _wants_identity(body):
+        vault["identity"] = _identity(lab, vault["id"])
+    vault["tags"] |= body.get("tags") or {}
+    vault["properties"] |= {
+        key: value for key, value in (body.get("properties") or {}).items() if key == "publicNetworkAccess"
+    }
+    activity.ended(lab, activity.origin(ask), vault["id"], f"{VAULT}/write")
+    return Answer(200, resources.touch(lab, vault))
+
+
+@provider.route("DELETE", VAULTS + "/{vault}")
+def delete_vault(lab: Lab, ask: Ask) -> Answer:
+    """Remove a vault: 202, or 204 when there is none."""
+    vault = resources.find(lab, ask.path)
+    if vault is None:
+        return Answer(204)
+    resources.require_unlocked(lab, ask.path, deleting=True)
+    operation = lro.start(lab, status="InProgress")
+    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity.origin(ask)}
+    lab.after(lro.QUICK, "vault-removed", args)
+    path = f"/subscriptions/{ask.subscription}/providers/Microsoft.RecoveryServices/locations/westeurope"
+    return lro.accepted(lro.polling_headers(ask, f"{path}/operationStatus/{operation['name']}", None, 15))
+
+
+@due("vault-removed")
+def _remove(lab: Lab, args: Json) -> None:
+    resources.drop(lab, args["vault"])
+    lro.end(lab, args["operation"])
+    activity.ended(lab, args["origin"], args["vault"], f"{VAULT}/delete")
+
+
+@provider.route(
+    "GET",
+    "/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/locations/{location}/operationStatus/{operation}",
+)
+def get_operation(lab: Lab, ask: Ask) -> Answer:
+    """How far an operation on a vault is."""
+    operation = lro.require(lab, ask, ask.params["operation"])
+    shown = ("name", "status", "startTime", "endTime", "error")
+    return Answer(200, {"id": ask.path, "name": name_of(ask.path)} | {key: operation.get(key) for key in shown})

@@ -1,0 +1,15 @@
+"""Scenarios: what the simulated Azure holds after a reset, and what is declared to the product then.
+
+Each module has `build(vms, clusters)`, which gives a plain JSON object: its shape is in README.md beside it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from lab.scenarios import bare, default, fleet
+
+SCENARIOS: dict[str, Callable[[int, int], dict[str, Any]]] = {
+    "default": default.build,
+    "fleet": fleet.build,
+    "bare": bare.build,
+}

@@ -1,0 +1,58 @@
+"""The names that every scenario shares, and ids made of them."""
+
+from typing import Any
+
+SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
+LOCATION = "westeurope"
+POLICY = "policy-24h"
+TARGET_GROUP = "rg-dr-vms"
+NETWORK_GROUP = "rg-dr-net"
+NETWORKS = [
+    {"group": NETWORK_GROUP, "name": "vnet-dr", "prefix": "10.10", "subnets": ["apps"]},
+    {"group": NETWORK_GROUP, "name": "vnet-drill", "prefix": "10.20", "subnets": ["apps"]},
+]
+
+
+def group(name: str) -> str:
+    """The id of a resource group."""
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
+
+
+def network(name: str) -> str:
+    """The id of a virtual network."""
+    return f"{group(NETWORK_GROUP)}/providers/Microsoft.Network/virtualNetworks/{name}"
+
+
+def vault(name: str, in_group: str) -> str:
+    """The id of a vault."""
+    return f"{group(in_group)}/providers/Microsoft.RecoveryServices/vaults/{name}"
+
+
+def cluster(name: str, in_group: str) -> str:
+    """The id of a cluster."""
+    return f"{group(in_group)}/providers/Microsoft.AzureStackHCI/clusters/{name}"
+
+
+def target(storage: str) -> dict[str, Any]:
+    """Where failed-over machines go."""
+    account = f"{group('rg-dr')}/providers/Microsoft.Storage/storageAccounts/{storage}"
+    return {
+        "resourceGroup": group(TARGET_GROUP),
+        "network": network("vnet-dr"),
+        "subnet": "apps",
+        "storageAccount": account,
+    }
+
+
+def site(cluster_name: str, vault_name: str, hyper_v_site: str) -> dict[str, Any]:
+    """The document that declares a site to the product."""
+    return {
+        "cluster": cluster(cluster_name, "rg-hci"),
+        "vault": vault(vault_name, "rg-dr"),
+        "hyperVSite": hyper_v_site,
+        "policy": POLICY,
+        "targetResourceGroup": group(TARGET_GROUP),
+        "network": network("vnet-dr"),
+        "subnet": "apps",
+        "region": LOCATION,
+    }

@@ -1,0 +1,72 @@
+"""`default`: a cluster of three nodes, one with a failed ASR extension, and six Protected VMs of one application."""
+
+from typing import Any
+
+from lab.scenarios import common
+
+NODES = ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
+MACHINES = {
+    "dc-01": ("hci-01-n1", 7389),
+    "sql-01": ("hci-01-n1", 7433),
+    "app-01": ("hci-01-n1", 7808),
+    "app-02": ("hci-01-n3", 7808),
+    "web-01": ("hci-01-n3", 7880),
+    "web-02": ("hci-01-n3", 7880),
+}
+"""Name: the node that owns the VM, and the TCP port that answers in it."""
+AFTER = {
+    "dc-01": [],
+    "sql-01": ["dc-01"],
+    "app-01": ["sql-01"],
+    "app-02": ["sql-01"],
+    "web-01": ["app-01", "app-02"],
+    "web-02": ["app-01", "app-02"],
+}
+
+
+def build(vms: int, clusters: int) -> dict[str, Any]:  # noqa: ARG001 - one size only
+    """The scenario."""
+    return {
+        "name": "default",
+        "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
+        "networks": common.NETWORKS,
+        "storage": [{"group": "rg-dr", "name": "stdrcache"}],
+        "clusters": [_cluster()],
+        "vaults": [_vault()],
+        "documents": {
+            "sites": {"hci-01": common.site("hci-01", "vault-dr", "hci-01-site")},
+            "plans": {"payroll": _plan()},
+        },
+    }
+
+
+def _cluster() -> dict[str, Any]:
+    states = {"hci-01-n2": "CertificateRace"}
+    nodes = [{"name": node, "extension": states.get(node, "Succeeded")} for node in NODES]
+    return {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": "vault-dr"}
+
+
+def _vault() -> dict[str, Any]:
+    return {
+        "group": "rg-dr",
+        "vault": "vault-dr",
+        "site": "hci-01-site",
+        "policy": common.POLICY,
+        "nodes": [{"name": node, "registered": node != "hci-01-n2"} for node in NODES],
+        "target": common.target("stdrcache"),
+        "machines": [{"name": name, "node": node, "ports": [port]} for name, (node, port) in MACHINES.items()],
+    }
+
+
+def _plan() -> dict[str, Any]:
+    items = [
+        {"vm": name, "after": AFTER[name], "probes": [{"kind": "tcp", "port": port}]}
+        for name, (_, port) in MACHINES.items()
+    ]
+    return {
+        "site": "hci-01",
+        "items": items,
+        "drill": {"network": common.network("vnet-drill"), "schedule": "0 0 6 * * *", "timeToLive": "PT4H"},
+        "commit": "automatic",
+        "targets": {"rto": "PT2H", "rpo": "PT15M"},
+    }
