@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
+from lab.clock import LabClock
 from lab.servers import (
     POLL,
     Keeper,
@@ -22,20 +23,19 @@ from lab.servers import (
     stopped_at_the_end,
     wait_until,
 )
-from lab.wire import call
 
 
 class Wish(NamedTuple):
     """What the environment asks for.
 
     Attributes:
-        speed: Simulated seconds a real second; None leaves a state that is there at its own.
+        speed: Simulated seconds a real second.
     """
 
     ports: Ports
     state: Path
     scenario: str
-    speed: float | None
+    speed: float
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Wish":
@@ -46,7 +46,7 @@ class Wish(NamedTuple):
         """
         ports = Ports(_number(environment, "LAB_AZURE_PORT", 7080), _number(environment, "LAB_HOST_PORT", 7071))
         state = Path(environment.get("LAB_STATE") or ".lab/up").absolute()
-        speed = float(_number(environment, "LAB_SPEED", 0)) or None
+        speed = float(_number(environment, "LAB_SPEED", 60))
         return cls(ports, state, environment.get("LAB_SCENARIO") or "default", speed)
 
 
@@ -96,7 +96,7 @@ def _join(wish: Wish, lock: IO[str]) -> int:
     Raises:
         LabFailed: it is on other ports, or does not answer.
     """
-    servers = Servers.of(wish.state, wish.ports, 1)
+    servers = Servers.of(wish.state, wish.ports, wish.speed)
     if not wait_until(lambda: all(server.healthy() for server in servers) and _filled(wish.state) is not None):
         raise LabFailed(f"a lab already runs on {wish.state}, but it does not answer on {_places(wish.ports)}")
     say(f"this lab already runs: {_places(wish.ports)}")
@@ -112,8 +112,9 @@ def _places(ports: Ports) -> str:
 
 def _serve(wish: Wish) -> None:
     require_free(wish.ports)
-    servers = Servers.of(wish.state, wish.ports, wish.speed or 60)
+    servers = Servers.of(wish.state, wish.ports, wish.speed)
     with stopped_at_the_end(servers):
+        _wind(wish.state)
         servers.start()
         _fill(wish, servers.azure)
         say(f"Azure  {wish.ports.azure_url}/lab/state")
@@ -121,6 +122,12 @@ def _serve(wish: Wish) -> None:
         say(f"State  {wish.state} (logs: azure.log, host.log)")
         say("ready")
         _watch(servers)
+
+
+def _wind(state: Path) -> None:
+    """Nobody ran since the clock was last touched: let simulated time go on from there."""
+    if (state / "clock").exists():
+        LabClock.open(state, resume=True).close()
 
 
 def _filled(state: Path) -> str | None:
@@ -132,8 +139,6 @@ def _filled(state: Path) -> str | None:
 def _fill(wish: Wish, azure: Server) -> None:
     """Set up the scenario in a fresh state; go on from one that is there."""
     if (scenario := _filled(wish.state)) is not None:
-        if wish.speed:
-            call(azure.base, "POST", "/lab/clock", {"speed": wish.speed})
         say(f"going on with the scenario {scenario} in {wish.state}")
         return
     reset(azure, wish.scenario)

@@ -95,7 +95,7 @@ def test_the_environment_chooses_ports_state_and_speed(tmp_path: Path) -> None:
 
 def test_without_an_environment_the_lab_is_where_the_readme_says() -> None:
     wish = Wish.read({})
-    assert (wish.ports, wish.scenario, wish.speed) == (Ports(7080, 7071), "default", None)
+    assert (wish.ports, wish.scenario, wish.speed) == (Ports(7080, 7071), "default", 60)
     assert wish.state == Path(".lab/up").absolute()
 
 
