@@ -56,14 +56,13 @@ async def running(options: Options, clock: Clock | None = None) -> AsyncIterator
         BadApp: there is no app to run.
     """
     options = replace(options, app=options.app.resolve(), state=options.state.resolve())  # loading changes the folder
-    lock = FolderLock(options.state)
-    give_app_settings(options.app.parent, options.azure_url)
-    app = load(options.app)
-    clock = clock or LabClock.open(options.state)
-    engine = Engine(options.state / DATABASE, clock, DurableFunctions(app))
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(lock.release)
+        stack.callback(FolderLock(options.state).release)
+        give_app_settings(options.app.parent, options.azure_url)
+        app = load(options.app)
         stack.callback(app.close)
+        clock = clock or LabClock.open(options.state)
+        engine = Engine(options.state / DATABASE, clock, DurableFunctions(app))
         stack.push_async_callback(engine.close)
         timers = Timers(app, engine.store, clock)
         yield await _serve(options, Host(app, engine, timers, options.port), stack)

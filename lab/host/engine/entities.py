@@ -49,7 +49,7 @@ class Entities:
         row = self._store.row("SELECT state, holder FROM entities WHERE id = ?", entity)
         holder = row["holder"] if row else None
         waiting = self._store.rows(
-            "SELECT * FROM operations WHERE id = ? AND at <= ? AND (? IS NULL OR caller = ?) ORDER BY seq",
+            "SELECT * FROM operations WHERE id = ? AND at <= ? AND (? IS NULL OR caller = ?) ORDER BY at, seq",
             *(entity, self._agenda.now(), holder, holder),
         )
         if not waiting:

@@ -34,7 +34,7 @@ class Renewal:
     def continue_as_new(self, instance: Instance, asked: pb.CompleteOrchestrationAction) -> None:
         """Begin anew: what was sent to the old run is dropped, but events that nobody took go on to the new one."""
         late = self._store.rows(
-            "SELECT at, event FROM inbox WHERE id = ? AND execution IS NULL ORDER BY seq", instance.id
+            "SELECT event FROM inbox WHERE id = ? AND execution IS NULL ORDER BY at, seq", instance.id
         )
         self._store.run("DELETE FROM inbox WHERE id = ?", instance.id)
         self._store.run("DELETE FROM history WHERE id = ?", instance.id)
@@ -47,7 +47,7 @@ class Renewal:
         for event in asked.carryoverEvents:
             self._instances.post(instance.id, None, event)
         for row in late:
-            self._instances.post(instance.id, None, pb.HistoryEvent.FromString(row["event"]), at=row["at"])
+            self._instances.post(instance.id, None, pb.HistoryEvent.FromString(row["event"]))
 
     def rewind(self, instance: Instance, reason: str | None, parent_execution: str | None = None) -> None:
         """Let a failed instance go on: its worker will answer with the history that is left without the failures."""

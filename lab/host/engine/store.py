@@ -127,4 +127,5 @@ class Store:
         if version == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
+            self.close()
             raise ValueError(f"{path} holds state of version {version}, this host reads version {VERSION}")

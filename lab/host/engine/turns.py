@@ -117,7 +117,8 @@ class Turns:
     def _due(self, instance: Instance) -> list[Row]:
         return self._store.rows(
             "SELECT seq, kind, event FROM inbox"
-            " WHERE id = ? AND at <= ? AND (execution IS NULL OR execution = ?) ORDER BY seq",
+            " WHERE id = ? AND at <= ? AND (execution IS NULL OR execution = ?)"
+            " ORDER BY kind = 'executionStarted' DESC, at, seq",
             *(instance.id, self._agenda.now(), instance.execution),
         )
 

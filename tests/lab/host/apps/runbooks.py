@@ -1,0 +1,332 @@
+"""Orchestrators, activities and entities that any engine must run alike."""
+
+from collections import Counter
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from typing import Any
+
+import azure.durable_functions as df
+from durabletask import entities, task
+
+type Steps = Generator[task.Task[Any], Any, Any]
+type Context = task.OrchestrationContext
+
+attempts: Counter[str] = Counter()
+"""How often an activity was tried, by what it was given."""
+
+
+def sequence(ctx: Context, words: list[str]) -> Steps:
+    """One activity after the other."""
+    said = []
+    for word in words:
+        said.append((yield ctx.call_activity("shout", input=word)))  # noqa: PERF401 - a comprehension cannot yield
+    return said
+
+
+def fan_out(ctx: Context, count: int) -> Steps:
+    """Many activities at once."""
+    doubled = yield task.when_all([ctx.call_activity("double", input=number) for number in range(count)])
+    return sum(doubled)
+
+
+def parent(ctx: Context, children: list[list[str]]) -> Steps:
+    """A child for each list."""
+    return (yield task.when_all([ctx.call_sub_orchestrator("sequence", input=words) for words in children]))
+
+
+def parent_of_failing(ctx: Context, reason: str) -> Steps:
+    """Catch what a child fails with."""
+    try:
+        yield ctx.call_sub_orchestrator("failing", input=reason)
+    except task.TaskFailedError as error:
+        return error.details.message
+    return "nothing failed"
+
+
+def failing(ctx: Context, reason: str) -> Steps:
+    """Fail after one step."""
+    yield ctx.call_activity("shout", input=reason)
+    raise ValueError(reason)
+
+
+def catching(ctx: Context, reason: str) -> Steps:
+    """Catch what an activity fails with."""
+    try:
+        yield ctx.call_activity("refuse", input=reason)
+    except task.TaskFailedError as error:
+        return error.details.message
+    return "nothing failed"
+
+
+def retrying(ctx: Context, key: str) -> Steps:
+    """Try an activity that works at the third attempt."""
+    policy = task.RetryPolicy(first_retry_interval=timedelta(milliseconds=1), max_number_of_attempts=5)
+    return (yield ctx.call_activity("third_time", input=key, retry_policy=policy))
+
+
+def collecting(ctx: Context, count: int) -> Steps:
+    """Wait for so many events of one name."""
+    got = []
+    for _ in range(count):
+        got.append((yield ctx.wait_for_external_event("word")))  # noqa: PERF401 - a comprehension cannot yield
+    return got
+
+
+def deciding(ctx: Context, patience_ms: int) -> Steps:
+    """Take the event if it comes before the timer."""
+    event = ctx.wait_for_external_event("decision")
+    timer = ctx.create_timer(timedelta(milliseconds=patience_ms))
+    winner = yield task.when_any([event, timer])
+    return event.get_result() if winner is event else "too late"
+
+
+def counting(ctx: Context, left: int) -> Steps:
+    """Begin anew until nothing is left."""
+    yield ctx.call_activity("double", input=left)
+    if left:
+        ctx.continue_as_new(left - 1)
+        return None
+    return "done"
+
+
+def carrying(ctx: Context, got: list[str]) -> Steps:
+    """One event a run, the others carried over to the next."""
+    got = [*got, (yield ctx.wait_for_external_event("word"))]
+    if len(got) < 3:
+        ctx.continue_as_new(got, save_events=True)
+        return None
+    return got
+
+
+def talking(ctx: Context, _nothing: None) -> Steps:
+    """Say how far it is."""
+    ctx.set_custom_status("half way")
+    yield ctx.wait_for_external_event("go")
+    ctx.set_custom_status({"at": "the end"})
+    return None
+
+
+def telling(ctx: Context, whom: str) -> Steps:
+    """Send another orchestration an event."""
+    ctx.send_event(whom, "word", data="psst")
+    yield ctx.call_activity("shout", input="told")
+    return None
+
+
+def adding(ctx: Context, key: str) -> Steps:
+    """Signal an entity twice, then ask it."""
+    counter = entities.EntityInstanceId("counter", key)
+    ctx.signal_entity(counter, "add", input=2)
+    ctx.signal_entity(counter, "add", input=3)
+    return (yield ctx.call_entity(counter, "get"))
+
+
+def misusing(ctx: Context, key: str) -> Steps:
+    """Catch what an entity fails with; its state is as it was."""
+    counter = entities.EntityInstanceId("counter", key)
+    yield ctx.call_entity(counter, "add", input=1)
+    try:
+        yield ctx.call_entity(counter, "explode")
+    except Exception as error:  # noqa: BLE001 - the backends raise different types here
+        return [type(error).__name__, (yield ctx.call_entity(counter, "get"))]
+    return "nothing failed"
+
+
+def moving(ctx: Context, keys: list[str]) -> Steps:
+    """Move one from an entity to another, both locked."""
+    giver, taker = (entities.EntityInstanceId("counter", key) for key in keys)
+    with (yield ctx.lock_entities([giver, taker])):
+        had = yield ctx.call_entity(giver, "get")
+        yield ctx.call_entity(giver, "set", input=had - 1)
+        yield ctx.call_entity(taker, "add", input=1)
+        return [(yield ctx.call_entity(giver, "get")), (yield ctx.call_entity(taker, "get"))]
+
+
+def holding(ctx: Context, key: str) -> Steps:
+    """Hold an entity until told; answer what it was before and after."""
+    counter = entities.EntityInstanceId("counter", key)
+    with (yield ctx.lock_entities([counter])):
+        ctx.set_custom_status("holding")
+        before = yield ctx.call_entity(counter, "get")
+        yield ctx.wait_for_external_event("go")
+        return [before, (yield ctx.call_entity(counter, "get"))]
+
+
+def waiting(ctx: Context, seconds: int) -> Steps:
+    """A timer; answer when it fired."""
+    yield ctx.create_timer(timedelta(seconds=seconds))
+    return ctx.current_utc_datetime.isoformat()
+
+
+def slow_child(ctx: Context, seconds: int) -> Steps:
+    """A child that takes its time."""
+    return (yield ctx.call_sub_orchestrator("waiting", input=seconds))
+
+
+def leaving_a_timer(ctx: Context, left: int) -> Steps:
+    """Leave an hour's timer behind in the first run, and wait eight hours in the second."""
+    if left:
+        yield task.when_any([ctx.create_timer(timedelta(hours=1)), ctx.call_activity("shout", input="x")])
+        ctx.continue_as_new(0)
+        return None
+    yield ctx.create_timer(timedelta(hours=8))
+    return ctx.current_utc_datetime.isoformat()
+
+
+def not_waiting(ctx: Context, word: str) -> Steps:
+    """End while an activity is still to answer."""
+    ctx.call_activity("shout", input=word)
+    yield ctx.call_activity("double", input=1)
+    return "ended"
+
+
+def failing_once(ctx: Context, key: str) -> Steps:
+    """An activity that fails the first time, and nobody catches it."""
+    done = yield ctx.call_activity("double", input=4)
+    yield ctx.call_activity("second_time", input=key)
+    return done
+
+
+def failing_beside_others(ctx: Context, key: str) -> Steps:
+    """The same, while a timer and a child are still to answer."""
+    timer = ctx.create_timer(timedelta(hours=1))
+    child: task.Task[str] = ctx.call_sub_orchestrator("waiting", input=7200)
+    yield ctx.call_activity("second_time", input=key)
+    yield timer
+    return (yield child)
+
+
+def parent_of_failing_once(ctx: Context, key: str) -> Steps:
+    """A child that fails the first time, and nobody catches it."""
+    return (yield ctx.call_sub_orchestrator("failing_once", input=key))
+
+
+def versioned(ctx: Context, _nothing: None) -> Steps:
+    """Answer the version, and one's child's."""
+    if ctx.version == "2.0":
+        return [ctx.version, (yield ctx.call_sub_orchestrator("versioned", version="1.0"))]
+    yield ctx.call_activity("double", input=1)
+    return ctx.version
+
+
+def big(ctx: Context, count: int) -> Steps:
+    """Make a history of 2.5 kB a step."""
+    pages = yield task.when_all([ctx.call_activity("page", input=number) for number in range(count)])
+    return len("".join(pages))
+
+
+def shout(_ctx: task.ActivityContext, word: str) -> str:
+    """In capitals."""
+    attempts[f"shout {word}"] += 1
+    return word.upper()
+
+
+def double(_ctx: task.ActivityContext, number: int) -> int:
+    """Twice."""
+    return number * 2
+
+
+def page(_ctx: task.ActivityContext, number: int) -> str:
+    """2.5 kB of text."""
+    return f"{number % 10}" * 2500
+
+
+def refuse(_ctx: task.ActivityContext, reason: str) -> str:
+    """Fail."""
+    raise LookupError(reason)
+
+
+def third_time(_ctx: task.ActivityContext, key: str) -> int:
+    """Fail twice."""
+    attempts[key] += 1
+    if attempts[key] < 3:
+        raise ConnectionError("not yet")
+    return attempts[key]
+
+
+def second_time(_ctx: task.ActivityContext, key: str) -> int:
+    """Fail once."""
+    attempts[key] += 1
+    if attempts[key] < 2:
+        raise ConnectionError("not yet")
+    return attempts[key]
+
+
+class Tally(entities.DurableEntity):
+    """A number."""
+
+    __durable_entity_name__ = "counter"
+
+    def add(self, by: int) -> int:
+        """Add, and answer the sum."""
+        total = self.get_state(int, 0) + by
+        self.set_state(total)
+        return total
+
+    def set(self, value: int) -> None:
+        """Overwrite."""
+        self.set_state(value)
+
+    def get(self) -> int:
+        """The number."""
+        return self.get_state(int, 0)
+
+    def explode(self) -> None:
+        """Change the state, then fail."""
+        self.set_state(99)
+        raise RuntimeError("no such luck")
+
+    def vanish(self) -> None:
+        """Be nothing any more."""
+        self.set_state(None)
+
+    def remind(self, at: str) -> None:
+        """Add one to oneself at an instant."""
+        own = self.entity_context.entity_id
+        self.signal_entity(own, "add", 1, signal_time=datetime.fromisoformat(at))
+
+    def start(self, word: str) -> None:
+        """Start an orchestration."""
+        self.schedule_new_orchestration("sequence", [word], instance_id=f"by-entity-{word}")
+
+
+ORCHESTRATORS = (
+    sequence,
+    fan_out,
+    parent,
+    parent_of_failing,
+    failing,
+    catching,
+    retrying,
+    collecting,
+    deciding,
+    counting,
+    carrying,
+    talking,
+    telling,
+    adding,
+    misusing,
+    moving,
+    holding,
+    waiting,
+    slow_child,
+    leaving_a_timer,
+    not_waiting,
+    failing_once,
+    failing_beside_others,
+    parent_of_failing_once,
+    versioned,
+    big,
+)
+ACTIVITIES = (shout, double, page, refuse, third_time, second_time)
+
+
+def function_app() -> df.DFApp:
+    """All of it as a function app."""
+    app = df.DFApp()
+    for orchestrator in ORCHESTRATORS:
+        app.orchestration_trigger(context_name="context")(orchestrator)
+    for activity in ACTIVITIES:
+        app.activity_trigger(input_name="given")(activity)
+    app.entity_trigger(context_name="context", entity_name="counter")(Tally)
+    return app

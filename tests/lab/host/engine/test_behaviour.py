@@ -1,0 +1,259 @@
+"""What an orchestration may rely on, on two engines: the lab's, and the SDK's in-memory backend.
+
+Where the in-memory backend is known to differ from the documented behaviour, the test is in test_engine.py alone: a
+child of more than 30 s, timers left over by continue_as_new, late answers to a finished instance, recursive
+termination, delayed starts, ids used again, the type of a child's error, fan-outs of 5,000, histories over 4 MB, and
+timers and activities that were still open when a run failed that is rewound.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped] # grpcio ships no types
+import pytest
+from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationQuery, OrchestrationState, OrchestrationStatus
+from durabletask.entities import EntityInstanceId
+
+from tests.lab.host.apps import runbooks
+from tests.lab.host.engine.backends import lab_client, memory_backend
+
+PATIENCE = 30
+"""Seconds after which a run that should end has hung."""
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[str]:
+    """One for all: it takes a second to stop."""
+    with memory_backend() as address:
+        yield address
+
+
+@pytest.fixture(params=["lab", "memory"])
+async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncTaskHubGrpcClient]:
+    if request.param == "lab":
+        async with lab_client(tmp_path) as client:
+            yield client
+    else:
+        async with AsyncTaskHubGrpcClient(host_address=request.getfixturevalue("memory")) as client:
+            yield client
+
+
+@pytest.fixture
+def key() -> str:
+    """A name that no other test uses."""
+    return uuid.uuid4().hex
+
+
+async def start(client: AsyncTaskHubGrpcClient, name: str, given: Any = None, **how: Any) -> str:
+    return await client.schedule_new_orchestration(name, input=given, **how)
+
+
+async def end_of(client: AsyncTaskHubGrpcClient, run: str) -> OrchestrationState:
+    state = await client.wait_for_orchestration_completion(run, timeout=PATIENCE)
+    assert state is not None
+    return state
+
+
+async def output_of(client: AsyncTaskHubGrpcClient, name: str, given: Any = None) -> Any:
+    state = await end_of(client, await start(client, name, given))
+    assert state.runtime_status is OrchestrationStatus.COMPLETED, state.failure_details
+    return state.get_output()
+
+
+async def until(client: AsyncTaskHubGrpcClient, run: str, custom_status: Any) -> None:
+    """Come back when the orchestration has said so: a yield of the loop a look, and no sleeping."""
+    for _ in range(10_000):
+        state = await client.get_orchestration_state(run)
+        if state is not None and state.get_custom_status() == custom_status:
+            return
+    raise AssertionError(f"{run} never said {custom_status}")
+
+
+async def test_activities_run_one_after_the_other(client: AsyncTaskHubGrpcClient) -> None:
+    assert await output_of(client, "sequence", ["one", "two"]) == ["ONE", "TWO"]
+
+
+async def test_activities_run_at_once(client: AsyncTaskHubGrpcClient) -> None:
+    assert await output_of(client, "fan_out", 50) == 2450
+
+
+async def test_children_answer_their_parent(client: AsyncTaskHubGrpcClient) -> None:
+    assert await output_of(client, "parent", [["a"], ["b", "c"]]) == [["A"], ["B", "C"]]
+
+
+async def test_a_child_s_failure_reaches_its_parent(client: AsyncTaskHubGrpcClient) -> None:
+    assert "no luck" in await output_of(client, "parent_of_failing", "no luck")
+
+
+async def test_an_activity_s_failure_is_caught(client: AsyncTaskHubGrpcClient) -> None:
+    assert "not there" in await output_of(client, "catching", "not there")
+
+
+async def test_what_nobody_catches_fails_the_orchestration(client: AsyncTaskHubGrpcClient) -> None:
+    state = await end_of(client, await start(client, "failing", "no luck"))
+    assert state.runtime_status is OrchestrationStatus.FAILED
+    assert state.failure_details is not None
+    assert "no luck" in state.failure_details.message
+
+
+async def test_a_retry_policy_tries_again(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    assert await output_of(client, "retrying", key) == 3
+    assert runbooks.attempts[key] == 3
+
+
+async def test_events_come_in_the_order_in_which_they_were_raised(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "collecting", 3)
+    for word in ("a", "b", "c"):
+        await client.raise_orchestration_event(run, "word", data=word)
+    assert (await end_of(client, run)).get_output() == ["a", "b", "c"]
+
+
+async def test_event_names_are_the_same_in_any_casing(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "collecting", 1)
+    await client.raise_orchestration_event(run, "WORD", data="a")
+    assert (await end_of(client, run)).get_output() == ["a"]
+
+
+async def test_an_event_wins_against_a_timer(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "deciding", 3_600_000)
+    await client.raise_orchestration_event(run, "decision", data={"go": True})
+    assert (await end_of(client, run)).get_output() == {"go": True}
+
+
+async def test_a_timer_wins_against_an_event_that_never_comes(client: AsyncTaskHubGrpcClient) -> None:
+    assert await output_of(client, "deciding", 5) == "too late"
+
+
+async def test_continue_as_new_goes_on_with_another_input(client: AsyncTaskHubGrpcClient) -> None:
+    assert await output_of(client, "counting", 5) == "done"
+
+
+async def test_continue_as_new_carries_events_over(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "carrying", [])
+    for word in ("a", "b", "c"):
+        await client.raise_orchestration_event(run, "word", data=word)
+    assert (await end_of(client, run)).get_output() == ["a", "b", "c"]
+
+
+async def test_a_custom_status_is_seen_while_it_runs_and_after(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "talking")
+    await until(client, run, "half way")
+    await client.raise_orchestration_event(run, "go")
+    assert (await end_of(client, run)).get_custom_status() == {"at": "the end"}
+
+
+async def test_an_orchestration_sends_another_an_event(client: AsyncTaskHubGrpcClient) -> None:
+    listener = await start(client, "collecting", 1)
+    await output_of(client, "telling", listener)
+    assert (await end_of(client, listener)).get_output() == ["psst"]
+
+
+async def test_an_entity_takes_signals_in_order_before_the_call(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    assert await output_of(client, "adding", key) == 5
+
+
+async def test_a_failed_operation_leaves_the_state_as_it_was(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    _, state = await output_of(client, "misusing", key)
+    assert state == 1
+
+
+async def test_a_client_signals_and_reads_an_entity(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    counter = EntityInstanceId("counter", key)
+    await client.signal_entity(counter, "add", input=7)
+    assert await output_of(client, "adding", key) == 12
+    entity = await client.get_entity(counter)
+    assert entity is not None
+    assert entity.get_state(int) == 12
+
+
+async def test_locked_entities_change_together(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    assert await output_of(client, "moving", [f"{key}-a", f"{key}-b"]) == [-1, 1]
+    assert await output_of(client, "moving", [f"{key}-a", f"{key}-b"]) == [-2, 2]
+
+
+async def test_events_wait_while_an_orchestration_is_suspended(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "talking")
+    await until(client, run, "half way")
+    await client.suspend_orchestration(run)
+    await client.raise_orchestration_event(run, "go")
+    await client.resume_orchestration(run)
+    assert (await end_of(client, run)).runtime_status is OrchestrationStatus.COMPLETED
+
+
+async def test_a_terminated_orchestration_keeps_what_it_was_ended_with(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "collecting", 1)
+    await client.terminate_orchestration(run, output="enough")
+    state = await end_of(client, run)
+    assert (state.runtime_status, state.get_output()) == (OrchestrationStatus.TERMINATED, "enough")
+
+
+async def test_a_purged_instance_is_gone(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "sequence", ["a"])
+    await end_of(client, run)
+    assert (await client.purge_orchestration(run)).deleted_instance_count == 1
+    assert await client.get_orchestration_state(run) is None
+
+
+async def test_an_instance_that_runs_is_not_purged(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "collecting", 1)
+    assert (await client.purge_orchestration(run)).deleted_instance_count == 0
+
+
+async def test_a_restart_runs_once_more_with_the_same_input(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "sequence", ["a"])
+    await end_of(client, run)
+    again = await client.restart_orchestration(run, restart_with_new_instance_id=True)
+    assert again != run
+    assert (await end_of(client, again)).get_output() == ["A"]
+
+
+async def test_the_id_of_a_running_instance_is_taken(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    await start(client, "collecting", 1, instance_id=key)
+    with pytest.raises(grpc.RpcError) as refused:
+        await start(client, "sequence", ["a"], instance_id=key)
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+
+
+async def test_nobody_answers_for_an_unknown_instance(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    assert await client.get_orchestration_state(key) is None
+    with pytest.raises(grpc.RpcError) as refused:
+        await client.raise_orchestration_event(key, "word")
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_instances_are_found_by_prefix_and_status(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    await end_of(client, await start(client, "sequence", ["a"], instance_id=f"{key}-1"))
+    await start(client, "collecting", 1, instance_id=f"{key}-2")
+    await start(client, "collecting", 1, instance_id=f"not-{key}")
+    found = await client.get_all_orchestration_states(OrchestrationQuery(instance_id_prefix=key))
+    done = await client.get_all_orchestration_states(
+        OrchestrationQuery(instance_id_prefix=key, runtime_status=[OrchestrationStatus.COMPLETED])
+    )
+    assert [each.instance_id for each in found] == [f"{key}-1", f"{key}-2"]
+    assert [each.instance_id for each in done] == [f"{key}-1"]
+
+
+async def test_a_history_begins_with_the_start_and_ends_with_the_end(client: AsyncTaskHubGrpcClient) -> None:
+    run = await start(client, "sequence", ["a"])
+    await end_of(client, run)
+    kinds = [type(event).__name__ for event in await client.get_orchestration_history(run)]
+    assert kinds[:2] == ["OrchestratorStartedEvent", "ExecutionStartedEvent"]
+    assert kinds[-1] == "ExecutionCompletedEvent"
+    assert {"TaskScheduledEvent", "TaskCompletedEvent"} <= set(kinds)
+
+
+async def test_a_rewound_orchestration_tries_only_what_failed_again(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    run = await start(client, "failing_once", key)
+    assert (await end_of(client, run)).runtime_status is OrchestrationStatus.FAILED
+    await client.rewind_orchestration(run, reason="mended")
+    assert (await end_of(client, run)).get_output() == 8
+    assert runbooks.attempts[key] == 2
+
+
+async def test_a_rewound_parent_rewinds_its_child(client: AsyncTaskHubGrpcClient, key: str) -> None:
+    run = await start(client, "parent_of_failing_once", key)
+    assert (await end_of(client, run)).runtime_status is OrchestrationStatus.FAILED
+    await client.rewind_orchestration(run, reason="mended")
+    assert (await end_of(client, run)).get_output() == 8
