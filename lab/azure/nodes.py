@@ -171,7 +171,7 @@ def _registry(lab: Lab, node: Json, settings: Json) -> Json:
         "SiteId": settings.get("SiteId"),
         "SubscriptionId": settings.get("SubscriptionId"),
         "ResourceGroupName": settings.get("ResourceGroup"),
-        "KeyVaultName": "",
+        "KeyVaultName": f"asr-kv-{lab.fixed_id('key-vault', vault_key(settings))[:8]}",
         "DraID": lab.fixed_id("dra", node["name"]),
         "SRSUri": "https://pod01-rcm1.weu.hypervrecoverymanager.windowsazure.com/",
     }
