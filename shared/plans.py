@@ -72,6 +72,12 @@ class Targets(Document):
     rpo: Span | None = None
 
 
+def _check_any(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
+    if not items:  # min_length would also complain when the only item has a fault
+        raise ValueError("a plan has at least one item")
+    return items
+
+
 class PlanDocument(Document):
     """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
 
@@ -88,7 +94,7 @@ class PlanDocument(Document):
     """
 
     site: Name
-    items: tuple[PlanItem, ...] = Field(min_length=1, max_length=5000)
+    items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_any)]
     drill: DrillSettings | None = None
     commit: Literal["manual", "automatic"] = "manual"
     on_failure: Literal["stop", "continue"] = "stop"
