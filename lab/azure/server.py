@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -109,6 +110,7 @@ class Server:
         self.step()
         ask = self._ask(request, raw)
         common = {"x-ms-request-id": ask.request_id, "x-ms-correlation-request-id": ask.correlation_id}
+        common["Date"] = format_datetime(self.lab.now(), usegmt=True)  # clients judge the age of a heartbeat by it
         common["x-ms-routing-request-id"] = f"WESTEUROPE:{ask.at:%Y%m%dT%H%M%SZ}:{ask.request_id}"
         if ask.headers.get("x-ms-return-client-request-id", "").lower() == "true":
             common["x-ms-client-request-id"] = ask.client_request_id
