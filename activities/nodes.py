@@ -150,11 +150,12 @@ async def read_script(ask: ReadScript) -> ScriptView:
     if found is None:
         return ScriptView(state="Missing")
     view = part(found, "properties", "instanceView")
+    state = view.get("executionState") or "Unknown"
     return ScriptView(
-        state=view.get("executionState") or "Unknown",
+        state=state,
         exit_code=view.get("exitCode"),
         output=text(view.get("output")),
-        error=text(view.get("error")) or text(view.get("executionMessage")),
+        error=text(view.get("error")) or ("" if state == "Succeeded" else text(view.get("executionMessage"))),
         result=_result(text(view.get("output"))),
     )
 

@@ -25,5 +25,5 @@ def publisher(
         AzureKeyCredential(key.get_secret_value()) if key else identity(),
         transport=transport(endpoint),
         retry_total=0,
-        per_call_policies=[PlainHttp()] if speaks_plainly(endpoint) else [],
+        per_call_policies=[PlainHttp()] if speaks_plainly(endpoint) and not key else [],
     )
