@@ -18,6 +18,8 @@ RECORDED: Mapping[str, tuple[float, float, float]] = {  # seconds: least, median
     "Failback": (359, 554, 688),
     "PlannedFailover": (204, 380, 437),
     "PurgeVm": (1, 3, 6),
+    "CancelFailover": (10, 30, 60),  # assumed
+    "RepairVMReplication": (120, 300, 900),  # assumed: grows with what differs
     "ReprotectReplicationGroup": (27, 120, 123),
     "ReverseInitialReplication": (30, 90, 240),  # assumed: deltas only
     "TestFailover": (492, 609, 680),

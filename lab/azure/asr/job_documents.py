@@ -152,7 +152,7 @@ def _task_state(job: Json, index: int, span: tuple[str | None, str | None], now:
     failed = job["failedTask"]
     if failed is not None and index >= failed:
         return ("Failed", "Failed") if index == failed else ("Other", "Skipped")
-    if (ends is not None and ends <= now and not job.get("never")):
+    if ends is not None and ends <= now and not job.get("never"):
         return "Succeeded", "Completed"
     if job["state"] == "Cancelled":
         return ("Cancelled", "Cancelled") if begins is not None and begins <= now else ("Other", "Skipped")

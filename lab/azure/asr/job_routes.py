@@ -60,7 +60,7 @@ def list_jobs(lab: Lab, ask: Ask) -> Answer:
     now, test = lab.now(), _test(lab, ask)
     found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if "within" not in job and test(job)]
     shown = [document(job, now, detail=False) for job in found[:CAP]]
-    if lab.store.get(OPTIONS, "no-activity-ids-in-lists"):
+    if lab.store.get(OPTIONS, "no-activity-ids-in-lists") is not None:
         for job in shown:
             job["properties"]["activityId"] = None
     return listed(shown)
