@@ -45,8 +45,19 @@ def check_time_zone(name: str) -> str:
     return name
 
 
-def due(schedule: str, time_zone: str, last: datetime | None, declared: datetime, now: datetime) -> datetime | None:
+def due(
+    schedule: str,
+    time_zone: str,
+    last: datetime | None,
+    declared: datetime,
+    now: datetime,
+    *,
+    within: timedelta | None = None,
+) -> datetime | None:
     """The newest moment of the schedule after `last` (or `declared`) that is not after `now`; None when none is due.
+
+    Args:
+        within: A moment that is longer ago counts as missed, and is not due any more.
 
     Moments that were missed count once. Where clocks go forward, a moment that the day skips comes an hour later by the
     clock; where they go back, one that the day repeats comes the first time only.
@@ -54,7 +65,8 @@ def due(schedule: str, time_zone: str, last: datetime | None, declared: datetime
     since = last if last is not None and last > declared else declared
     for moment in _backwards(schedule, ZoneInfo(time_zone), now):
         if moment <= now:
-            return moment if moment > since else None
+            in_time = within is None or now - moment <= within
+            return moment if moment > since and in_time else None
     return None
 
 

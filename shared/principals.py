@@ -1,7 +1,6 @@
 """Who calls, and what they may do: read from the header that the platform's authentication sets."""
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -108,9 +107,11 @@ def _with_implied(roles: Iterable[str]) -> tuple[str, ...]:
 
 def _decoded(sent: str) -> Mapping[str, Any]:
     try:
-        told = json.loads(base64.b64decode(sent, validate=True))
-    except binascii.Error:
+        text = base64.b64decode(sent, validate=True)
+    except ValueError:
         raise MalformedPrincipal("is not base64") from None
+    try:
+        told = json.loads(text)
     except (ValueError, RecursionError):
         raise MalformedPrincipal("does not hold JSON") from None
     if not isinstance(told, dict):

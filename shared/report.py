@@ -129,6 +129,7 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": str(step.get("outcome", "")),
         "note": str(step.get("note") or ""),
         "began": began,
+        "ended": ended,
         "took": ended - began if began and ended else None,
         "probed": probed - ended if probed and ended else None,
     }
@@ -137,12 +138,12 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 def _bar(step: Mapping[str, Any], began: datetime | None, ended: datetime | None) -> Bar | None:
     if not (began and ended and step["began"]) or ended <= began:
         return None
-    whole = ended - began
-    left = max(0.0, (step["began"] - began) / whole * 100)
-    width = (step["took"] if step["took"] is not None else ended - step["began"]) / whole * 100
+    begins, ends = ((moment - began) / (ended - began) * 100 for moment in (step["began"], step["ended"] or ended))
+    left, right = (min(100.0, max(0.0, share)) for share in (begins, ends))
+    width = max(0.4, right - left)  # a verb of seconds is still to be seen
     label = f"{_WORDS.get(step['verb'], step['verb'])}, {step['outcome'] or 'running'}"
     label += f", {span(step['took'])}" if step["took"] is not None else ""
-    return Bar(round(left, 2), round(max(0.4, min(width, 100 - left)), 2), step["verb"], step["outcome"], label)
+    return Bar(round(min(left, 100 - width), 2), round(width, 2), step["verb"], step["outcome"], label)
 
 
 def _ticks(began: datetime | None, ended: datetime | None) -> list[tuple[int, str]]:

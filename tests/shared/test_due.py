@@ -33,6 +33,13 @@ def test_a_moment_that_was_served_is_not_due_again() -> None:
     assert due(NIGHTLY, "UTC", served, LONG_AGO, at("2027-03-06T02:29:00Z")) is None
 
 
+def test_a_moment_that_is_too_long_ago_is_left_out() -> None:
+    half_a_day = timedelta(hours=12)
+    in_time, late = at("2027-03-05T14:30:00Z"), at("2027-03-05T14:30:01Z")
+    assert due(NIGHTLY, "UTC", None, LONG_AGO, in_time, within=half_a_day) == at("2027-03-05T02:30:00Z")
+    assert due(NIGHTLY, "UTC", None, LONG_AGO, late, within=half_a_day) is None
+
+
 def test_a_plan_declared_anew_does_not_owe_what_came_before() -> None:
     last, declared = at("2027-03-01T02:30:00Z"), at("2027-03-05T12:00:00Z")
     assert due(NIGHTLY, "UTC", last, declared, at("2027-03-05T13:00:00Z")) is None

@@ -1,0 +1,140 @@
+"""Why an extension failed: only what a new installation cures is called curable."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.classifier import classify, classify_node
+from shared.messages import ExtensionView, NodeView
+from tests.shared.samples import site
+
+SCRIPTS = "C:\\Packages\\Plugins\\Microsoft.SiteRecovery.Dra.Windows\\1.0.0.4\\script"
+RACE = (
+    "Extension returned nonzero exit code for Enable: 13. . Extension error output: "
+    f"{SCRIPTS}\\RegisterAsr.ps1 : Failed to register for ASR \nwith DRConfigurator.exe.\n"
+    "    + CategoryInfo          : NotSpecified: (:) [Write-Error], WriteErrorException\n"
+    "    + FullyQualifiedErrorId : Microsoft.PowerShell.Commands.WriteErrorException,RegisterAsr.ps1\n \n"
+    f"{SCRIPTS}\\RegisterAsr.ps1 : Checking if Credentials file \nexists.\nProcessing credentials file\n"
+    "Installing management cert\nInitializing registration process.\nStopping DR service\nGetting resource details\n"
+    "The ASR can't be registered due to an internal error. Run Setup again to register the server.\n"
+)
+"""Source: known issue 3 of the vendor's guide to Site Recovery on Azure Stack HCI."""
+
+NO_HYPER_V = (
+    "Extension failed to install. Extension returned non-zero exit code for Install: 1. Extension error output: "
+    f"{SCRIPTS}\\InstallAsr.ps1 : Hyper-V is not installed."
+)
+APPLICATION_CONTROL = "Microsoft Azure Site Recovery Provider installation has failed with exit code - 1."
+ALREADY = (
+    "Provider is already registered with the following identity: host-01. Please purge the provider from the vault and "
+    "attempt registration again."
+)
+LOCKED = (
+    "(ScopeLocked) The scope 'AzureSiteRecovery' cannot perform delete operation because following scope(s) are "
+    "locked: '/subscriptions/s/resourceGroups/rg-hci-arc'. Please remove the lock and try again."
+)
+BLOCKED = "The extension is on the extensions.blocklist of the agent and will not be installed."
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (RACE, "certificate-race"),
+        (RACE.replace("\n", "\\n"), "certificate-race"),
+        (RACE.replace("\n", "\r\n        "), "certificate-race"),
+        (RACE.replace("1.0.0.4", "2.13.0.0").replace("C:\\Packages", "D:\\Pakete"), "certificate-race"),
+        (RACE.replace("Extension returned nonzero exit code for", "Exitcode ungleich null bei"), "certificate-race"),
+        (RACE.replace("can't", "can\u2019t"), "certificate-race"),
+        (RACE.upper(), "certificate-race"),
+        (RACE[:180], "certificate-race"),
+        (RACE[RACE.index("Getting") - 200 :], "certificate-race"),
+        (NO_HYPER_V, "hyper-v-missing"),
+        (NO_HYPER_V.replace("Hyper-V is", "Hyper-V \nis"), "hyper-v-missing"),
+        (APPLICATION_CONTROL, "application-control"),
+        (APPLICATION_CONTROL.replace("- 1", "-1"), "application-control"),
+        (APPLICATION_CONTROL.replace(" exit", "\nexit"), "application-control"),
+        (ALREADY, "already-registered"),
+        (LOCKED, "resource-lock"),
+        (BLOCKED, "agent-blocked"),
+    ],
+)
+def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str, code: str) -> None:
+    cause = classify("ExtensionOperationError", message)
+    assert cause.code == code
+    assert cause.curable == (code == "certificate-race")
+    assert cause.evidence
+    assert cause.remedy
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "Extension returned nonzero exit code for Enable: 13.",
+        "Extension returned nonzero exit code for Enable: 130. DRConfigurator",
+        "RegisterAsr.ps1 : The proxy could not be reached.",
+        "The ASR can't be registered due to an internal error.",
+        "Microsoft Azure Site Recovery Provider installation has failed with exit code - 1603.",
+        "Something else went wrong.",
+    ],
+)
+def test_a_failure_that_is_not_plainly_a_known_one_is_left_to_a_person(message: str) -> None:
+    cause = classify("", message)
+    assert (cause.code, cause.curable) == ("unknown", False)
+
+
+@given(st.text(), st.text())
+def test_whatever_an_extension_says_has_a_cause_and_evidence_of_bounded_length(code: str, message: str) -> None:
+    cause = classify(code, message)
+    assert cause.curable == (cause.code == "certificate-race")
+    assert all(len(line) <= max(200, len(code)) for line in cause.evidence)
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    registration = {"ResourceName": "vault-dr", "SiteName": "hci-01-site", "KeyVaultName": "kv"}
+    return {"registration": registration, "dra": "Running", "hyperV": True, "applicationControl": "Off", **changes}
+
+
+def test_a_node_without_hyper_v_is_not_cured_whatever_its_message_says() -> None:
+    assert classify("", RACE, facts(hyperV=False)).code == "hyper-v-missing"
+
+
+def test_a_host_of_another_site_is_not_cured_and_says_what_it_is_bound_to() -> None:
+    bound = facts(registration={"resourcename": "vault-old", "SiteName": "HCI-01-SITE"})
+    cause = classify("", RACE, bound, site())
+    assert (cause.code, cause.curable) == ("other-site", False)
+    assert cause.evidence == ("ResourceName is vault-old, not vault-dr",)
+
+
+def test_a_node_that_looks_well_lets_the_message_speak() -> None:
+    assert classify("", RACE, facts(), site()).code == "certificate-race"
+    assert classify("", RACE, facts(registration=None), site()).code == "certificate-race"
+
+
+def test_enforced_application_control_explains_only_what_nothing_else_does() -> None:
+    enforced = facts(applicationControl="Enforced")
+    assert classify("", "Something else went wrong.", enforced, site()).code == "application-control"
+    assert classify("", RACE, enforced, site()).code == "certificate-race"
+
+
+def node(status: str = "Connected", state: str = "Failed", message: str = RACE) -> NodeView:
+    extension = ExtensionView(id="/e", name="AzureSiteRecovery", provisioning_state=state, message=message)
+    return NodeView(id="/m", name="hci-01-n2", cluster_id="/c", status=status, extension=extension)
+
+
+def test_an_agent_that_is_away_and_an_extension_on_its_way_come_first() -> None:
+    assert classify_node(node(status="Disconnected")).code == "agent-disconnected"
+    assert classify_node(node(state="Deleting")).code == "in-transition"
+    assert classify_node(node()).code == "certificate-race"
+    bare = node().model_copy(update={"extension": None})
+    assert classify_node(bare, facts(hyperV=False)).code == "hyper-v-missing"
+
+
+def test_the_evidence_is_what_was_read_there() -> None:
+    shown = classify("", RACE).evidence
+    flat = re.sub(r"\s+", " ", RACE)
+    assert shown
+    assert all(sign in flat for sign in shown)

@@ -1,0 +1,168 @@
+"""A run on one page: complete, self-contained, and safe to open."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.report import render, span
+
+BEGAN = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+def at(minutes: float) -> str:
+    return (BEGAN + timedelta(minutes=minutes)).isoformat()
+
+
+def step(verb: str = "TestFailover", began: float = 0, ended: float | None = 10, **more: Any) -> dict[str, Any]:
+    over = at(ended) if ended is not None else None
+    return {"verb": verb, "outcome": "succeeded", "began": at(began), "ended": over, "probed": None, "note": "", **more}
+
+
+def drill(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    about = {"id": "drill-payroll-3f9c1a2b77d0", "kind": "drill", "plan": "payroll", "state": "succeeded"}
+    return {**about, "phase": "Ended", "began": at(0), "ended": at(40), "items": list(items), "findings": [], **more}
+
+
+class Reader(HTMLParser):
+    """Fails where a tag is not closed as it was opened; keeps the text, and what the page would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.bars: list[tuple[float, float]] = []
+        self.loads: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open += [] if tag in VOID else [tag]
+        told = {name: value or "" for name, value in attrs}
+        self.loads += [told[name] for name in ("src", "href", "action") if name in told] + (
+            ["script"] * (tag == "script")
+        )
+        if "bar" in told.get("class", "").split():
+            left, width = re.findall(r"(?:left|width):([\d.]+)%", told["style"])
+            self.bars.append((float(left), float(width)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def test_the_page_says_what_how_long_and_who() -> None:
+    sql = {"vm": "sql-01", "state": "done", "azureVm": "sql-01-test", "steps": [step(probed=at(11.5))]}
+    page = Reader(render(drill(sql, requestedBy="ada")))
+    assert page.open == []
+    for words in (
+        "payroll",
+        "succeeded",
+        "sql-01-test",
+        "40 min 00 s",
+        "10 min 00 s",
+        "1 min 30 s",
+        "ada",
+        "2027-03-01",
+    ):
+        assert words in page.text
+
+
+def test_the_page_needs_nothing_from_anywhere() -> None:
+    page = render(drill({"vm": "sql-01", "state": "done", "steps": [step()]}))
+    assert Reader(page).loads == []
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_bars_stand_where_their_verbs_were() -> None:
+    one = {"vm": "sql-01", "state": "done", "steps": [step(began=0, ended=10), step("TestFailoverCleanup", 30, 40)]}
+    assert Reader(render(drill(one))).bars == [(0.0, 25.0), (75.0, 25.0)]
+
+
+def test_a_run_under_way_shows_its_open_verb_up_to_the_last_news() -> None:
+    open_step = step(began=20, ended=None, outcome="")
+    items = (
+        {"vm": "a", "state": "done", "steps": [step(ended=40)]},
+        {"vm": "b", "state": "running", "steps": [open_step]},
+    )
+    page = Reader(render(drill(*items, state="running", ended=None)))
+    assert page.bars == [(0.0, 100.0), (50.0, 50.0)]
+    assert "So far" in page.text
+    assert "Took" in page.text  # the table's own column
+    assert "Ended" in page.text  # the phase that was given
+
+
+def test_what_went_wrong_is_told_once_and_first() -> None:
+    failed = {
+        "vm": "web-01",
+        "state": "failed",
+        "detail": "TestFailover: 28031: quota",
+        "steps": [step(note="28031: quota")],
+    }
+    page = Reader(render(drill(failed, state="failed", findings=["web-01: quota"], failures=["web-01: quota"])))
+    assert page.text.count("web-01: quota") == 1
+    assert page.text.count("28031: quota") == 1
+    assert page.text.index("web-01: quota") < page.text.index("28031: quota")
+
+
+def test_a_refusal_lists_its_problems() -> None:
+    refused = drill(
+        state="failed", problems=[{"vm": "sql-01", "code": "held", "detail": "held by drill-x"}], ended=None
+    )
+    assert "sql-01: held by drill-x" in Reader(render(refused)).text
+
+
+def test_a_repair_has_a_node_and_facts_instead_of_machines() -> None:
+    facts = {"cause": "certificate-race", "evidence": ["Enable: 13", "RegisterAsr.ps1"], "healed": True}
+    page = Reader(
+        render({"id": "repair-n2-1", "kind": "repair", "node": "hci-01-n2", "state": "running", "facts": facts})
+    )
+    assert "hci-01-n2" in page.text
+    assert "Enable: 13; RegisterAsr.ps1" in page.text
+    assert page.bars == []
+
+
+@given(st.text(min_size=1))
+def test_whatever_a_machine_or_a_job_says_stays_text(said: str) -> None:
+    hostile = f'"><script>alert(1)</script>{said}'
+    item = {
+        "vm": hostile,
+        "state": hostile,
+        "azureVm": hostile,
+        "detail": hostile,
+        "steps": [step(hostile, note=hostile)],
+    }
+    page = Reader(render(drill(item, plan=hostile, findings=[hostile], kind=hostile, state=hostile)))
+    assert page.loads == []
+
+
+@given(st.lists(st.tuples(st.floats(-60, 120), st.none() | st.floats(0, 120)), max_size=6))
+def test_no_bar_leaves_the_page(times: list[tuple[float, float | None]]) -> None:
+    """Jobs may have begun before the run that adopted them, by Azure's clock, and end after it."""
+    steps = [step(began=begin, ended=begin + took if took is not None else None) for begin, took in times]
+    for left, width in Reader(render(drill({"vm": "a", "state": "done", "steps": steps}))).bars:
+        assert 0 <= left <= left + width <= 100.01
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (24.4, "24 s"),
+        (59.6, "1 min 00 s"),
+        (609, "10 min 09 s"),
+        (7500, "2 h 05 min"),
+        (90061, "25 h 01 min"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds: float, words: str) -> None:
+    assert span(timedelta(seconds=seconds)) == words
