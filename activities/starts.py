@@ -86,6 +86,8 @@ class _Batch:
         if no := ready(self._ask.verb, item_view(item)):
             outcome: Literal["busy", "refused"] = "busy" if no.passing else "refused"
             return StartAnswer(vm=start.vm, outcome=outcome, code=no.code, detail=no.detail)
+        if self._ask.verb == "TestFailover" and not self._ask.network_id:
+            raise Refused("no-drill-network", "a test failover without a network would tell nothing")
         if self.retry_after:
             return StartAnswer(
                 vm=start.vm, outcome="unanswered", code="throttled", detail="not sent: the vault throttles"

@@ -8,6 +8,7 @@ signed).
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import aiohttp
 from azure.core.pipeline import policies as core
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
@@ -58,4 +59,23 @@ def policies(credential: "AsyncTokenCredential", base_url: str) -> list[Any]:
 
 def transport(base_url: str) -> AioHttpTransport:
     """Connections to one address; proxies of the environment count, except on the way to this machine."""
-    return AioHttpTransport(connection_timeout=10, read_timeout=60, use_env_settings=not speaks_plainly(base_url))
+    session = aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # the SDKs do it
+        trust_env=not speaks_plainly(base_url),
+        middlewares=(send_once,),
+    )
+    return AioHttpTransport(session=session, connection_timeout=10, read_timeout=60)
+
+
+async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or a DELETE again when a connection that was kept open breaks.
+
+    A run command's PUT would run its script twice; a GET may well be sent again.
+    """
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as broken:
+        if request.method == "GET":
+            raise
+        raise aiohttp.ClientConnectionError(str(broken)) from broken

@@ -1,0 +1,228 @@
+"""Starting verbs: adopted when it is ours, sent once when it may be, and always told what became of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.contract import StartOne, StartsMade, StartVerbs
+from activities.starts import start_verbs
+from shared.errors import Transient
+from shared.messages import VaultRef, Verb
+from shared.request_ids import client_request_id
+from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted, item, job, listed
+
+SINCE = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+NETWORK = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet-drill"
+BUSY = {"scenarioName": "TestFailover", "jobId": f"{VAULT}/replicationJobs/j9", "startTime": "2026-11-22T10:01:00Z"}
+
+
+def ask(*vms: str, verb: Verb = "TestFailover", attempt: int = 1, **more: Any) -> StartVerbs:
+    starts = tuple(StartOne(vm=vm, item_id=ITEM.replace("sql-01", vm), attempt=attempt) for vm in vms or ("sql-01",))
+    return StartVerbs(
+        vault=VaultRef.from_id(VAULT),
+        operation="op-1",
+        verb=verb,
+        starts=starts,
+        since=SINCE,
+        network_id=NETWORK,
+        **more,
+    )
+
+
+def ours(verb: str = "TestFailover", attempt: int = 1) -> str:
+    return f"{client_request_id('op-1', ITEM, verb, attempt)} ActivityId: 11111111-1111-1111-1111-111111111111"
+
+
+def outcomes(made: StartsMade) -> list[tuple[str, str, str]]:
+    return [(answer.outcome, answer.job, answer.code) for answer in made.answers]
+
+
+@pytest.fixture
+def idle(arm: FakeArm) -> FakeArm:
+    """A vault with one idle item, no jobs, that takes a test failover."""
+    arm.says("GET", "/sql-01", Reply(200, item()))
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", "/testFailover", accepted("j1"))
+    return arm
+
+
+async def test_an_idle_item_is_started_once_under_its_request_id(idle: FakeArm) -> None:
+    assert outcomes(await start_verbs(ask())) == [("started", "j1", "")]
+    (sent,) = idle.sent("POST", "/testFailover")
+    assert sent.headers["x-ms-client-request-id"] == client_request_id("op-1", ITEM, "TestFailover", 1)
+
+
+async def test_the_item_is_read_before_the_jobs(idle: FakeArm) -> None:
+    """The other way round a job could begin in between, and be neither listed nor seen."""
+    await start_verbs(ask())
+    paths = [one.path.rpartition("/")[2] for one in idle.asked if one.path != "/msi/token"]
+    assert paths == ["sql-01", "replicationJobs", "testFailover"]
+
+
+async def test_a_job_that_our_request_started_is_adopted(idle: FakeArm) -> None:
+    idle.says("GET", "/sql-01", Reply(200, item(currentScenario=BUSY, allowedOperations=[])))
+    idle.says("GET", "/replicationJobs", listed(job("j8", activityId="x ActivityId: y"), job("j9", activityId=ours())))
+    assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
+    assert idle.sent("POST", "/testFailover") == []
+
+
+async def test_a_job_of_ours_that_failed_already_is_adopted_too(idle: FakeArm) -> None:
+    """Its end is told by the watch; only a new attempt, asked for on purpose, sends the verb again."""
+    idle.says("GET", "/replicationJobs", listed(job("j9", activityId=ours(), state="Failed")))
+    assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
+    assert outcomes(await start_verbs(ask(attempt=2))) == [("started", "j1", "")]
+
+
+async def test_a_young_job_that_no_list_shows_is_found_through_its_item(idle: FakeArm) -> None:
+    idle.says("GET", "/sql-01", Reply(200, item(currentScenario=BUSY, allowedOperations=[])))
+    idle.says("GET", "/replicationJobs/j9", Reply(200, job("j9", activityId=ours(), startTime=None)))
+    assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
+
+
+async def test_without_activity_ids_of_the_known_form_scenario_machine_and_time_decide(idle: FakeArm) -> None:
+    like = {"activityId": "new-form", "scenarioName": "TestFailover", "targetObjectId": "guid-sql-01"}
+    idle.says("GET", "/replicationJobs", listed(job("j9", startTime="2026-11-22T10:05:00Z", **like)))
+    assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
+
+
+async def test_an_item_that_is_busy_with_something_else_is_left_alone(idle: FakeArm) -> None:
+    idle.says("GET", "/sql-01", Reply(200, item(currentScenario=BUSY, allowedOperations=[])))
+    idle.says("GET", "/replicationJobs/j9", Reply(200, job("j9", activityId="somebody ActivityId: else")))
+    assert outcomes(await start_verbs(ask())) == [("busy", "", "item-busy")]
+    assert idle.sent("POST", "/testFailover") == []
+
+
+async def test_a_verb_that_the_item_does_not_allow_is_refused(idle: FakeArm) -> None:
+    assert outcomes(await start_verbs(ask(verb="Commit"))) == [("refused", "", "commit-not-allowed")]
+    assert [one for one in idle.asked if one.method == "POST"] == []
+
+
+async def test_an_item_that_the_vault_does_not_know_is_refused(idle: FakeArm) -> None:
+    idle.says("GET", "/sql-01", Reply(404, {"error": {"code": "NotFound", "message": "no such item"}}))
+    assert outcomes(await start_verbs(ask())) == [("refused", "", "item-not-found")]
+
+
+async def test_a_drill_without_a_network_is_refused(idle: FakeArm) -> None:
+    made = await start_verbs(ask().model_copy(update={"network_id": ""}))
+    assert outcomes(made) == [("refused", "", "no-drill-network")]
+    assert idle.sent("POST", "/testFailover") == []
+
+
+@pytest.mark.parametrize("lost", [Reply(lost=True), Reply(500), Reply(503), Reply(504)])
+async def test_a_lost_answer_is_told_as_such_and_the_next_call_finds_the_job(idle: FakeArm, lost: Reply) -> None:
+    idle.says("POST", "/testFailover", lost)
+    assert outcomes(await start_verbs(ask())) == [("unanswered", "", "")]
+    idle.says("GET", "/replicationJobs", listed(job("j1", activityId=ours())))
+    assert outcomes(await start_verbs(ask())) == [("started", "j1", "")]
+    assert len(idle.sent("POST", "/testFailover")) == 1
+
+
+async def test_a_refusal_of_the_vault_has_its_code(idle: FakeArm) -> None:
+    idle.says("POST", "/testFailover", Reply(400, {"error": {"code": "BadRequest", "message": "no"}}))
+    assert outcomes(await start_verbs(ask())) == [("refused", "", "BadRequest")]
+
+
+async def test_once_the_vault_throttles_the_rest_of_the_batch_stays_unsent(arm: FakeArm) -> None:
+    vms = [f"vm-{n:02}" for n in range(30)]
+    arm.says("GET", "/replicationProtectedItems", listed(*(item(vm) for vm in vms)))
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", "/testFailover", Reply(429, {"error": {"code": "TooManyRequests"}}, {"Retry-After": "17"}))
+    made = await start_verbs(ask(*vms))
+    assert {answer.outcome for answer in made.answers} == {"unanswered"}
+    assert made.retry_after == timedelta(seconds=17)
+    assert len(arm.sent("POST", "/testFailover")) <= 10
+    assert sum(answer.code == "throttled" for answer in made.answers) >= 20
+
+
+async def test_a_batch_costs_one_item_list_and_one_job_list(arm: FakeArm) -> None:
+    vms = [f"vm-{n:02}" for n in range(50)]
+    arm.says("GET", "/replicationProtectedItems", listed(*(item(vm) for vm in vms)))
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", "/testFailover", *(accepted(f"j{n}") for n in range(50)))
+    made = await start_verbs(ask(*vms))
+    assert [answer.vm for answer in made.answers] == vms
+    assert len({answer.job for answer in made.answers}) == 50
+    assert len([one for one in arm.asked if one.method == "GET" and one.path != "/msi/token"]) == 2
+
+
+async def test_when_the_jobs_cannot_be_read_nothing_is_sent(idle: FakeArm) -> None:
+    idle.says("GET", "/replicationJobs", Reply(503))
+    with pytest.raises(Transient):
+        await start_verbs(ask())
+    assert idle.sent("POST", "/testFailover") == []
+
+
+HYPER_V = {"instanceType": "HyperVReplicaAzure"}
+BODIES: list[tuple[Verb, str, str, Any]] = [
+    (
+        "TestFailover",
+        "TestFailover",
+        "testFailover",
+        {
+            "failoverDirection": "PrimaryToRecovery",
+            "networkType": "VmNetworkAsInput",
+            "networkId": NETWORK,
+            "providerSpecificDetails": HYPER_V,
+        },
+    ),
+    ("TestFailoverCleanup", "TestFailoverCleanup", "testFailoverCleanup", {"comments": "op-1"}),
+    (
+        "PlannedFailover",
+        "PlannedFailover",
+        "plannedFailover",
+        {"failoverDirection": "PrimaryToRecovery", "providerSpecificDetails": HYPER_V},
+    ),
+    (
+        "UnplannedFailover",
+        "UnplannedFailover",
+        "unplannedFailover",
+        {
+            "failoverDirection": "PrimaryToRecovery",
+            "sourceSiteOperations": "Required",
+            "providerSpecificDetails": HYPER_V,
+        },
+    ),
+    ("Commit", "Commit", "failoverCommit", None),
+    ("Commit", "FinalizeFailback", "failoverCommit", None),
+    (
+        "Failback",
+        "Failback",
+        "plannedFailover",
+        {
+            "failoverDirection": "RecoveryToPrimary",
+            "providerSpecificDetails": {
+                "instanceType": "HyperVReplicaAzureFailback",
+                "dataSyncOption": "ForSynchronization",
+                "recoveryVmCreationOption": "NoAction",
+            },
+        },
+    ),
+    (
+        "ReverseReplicate",
+        "ReverseReplicate",
+        "reProtect",
+        {"failoverDirection": "PrimaryToRecovery", "providerSpecificDetails": HYPER_V},
+    ),
+]
+
+
+@pytest.mark.parametrize(("verb", "allowed", "path", "properties"), BODIES)
+async def test_each_verb_is_sent_as_the_service_wants_it(
+    arm: FakeArm, verb: Verb, allowed: str, path: str, properties: Any
+) -> None:
+    arm.says("GET", "/sql-01", Reply(200, item(allowedOperations=[allowed])))
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", f"/{path}", accepted("j1"))
+    assert outcomes(await start_verbs(ask(verb=verb))) == [("started", "j1", "")]
+    (sent,) = arm.sent("POST", f"{ITEM}/{path}")
+    assert sent.body == ({"properties": properties} if properties else None)
+
+
+async def test_a_dead_site_is_not_asked_to_shut_down(arm: FakeArm) -> None:
+    arm.says("GET", "/sql-01", Reply(200, item()))
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", "/unplannedFailover", accepted("j1"))
+    await start_verbs(ask(verb="UnplannedFailover", shut_down_source=False))
+    (sent,) = arm.sent("POST", "/unplannedFailover")
+    assert sent.body["properties"]["sourceSiteOperations"] == "NotRequired"
