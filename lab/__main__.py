@@ -7,6 +7,13 @@ from lab.story.tell import Options, tell
 from lab.up import up
 
 
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 1 <= speed <= 3600:
+        raise argparse.ArgumentTypeError("between 1 and 3600")
+    return speed
+
+
 def main(arguments: list[str]) -> int:
     """Run one of the lab's commands; its exit status."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
@@ -15,7 +22,7 @@ def main(arguments: list[str]) -> int:
     story = commands.add_parser("story", help="heal a node, rehearse a plan, fail it over and bring it home")
     usual = Options()
     story.add_argument("--scenario", default=usual.scenario)
-    story.add_argument("--speed", type=float, default=usual.speed, help="simulated seconds a real second")
+    story.add_argument("--speed", type=_speed, default=usual.speed, help="simulated seconds a real second")
     kinds = ("repair", "drill", "failover", "failback", "reprotect")
     story.add_argument("--kill-host-during", default=usual.kill, choices=kinds, help="SIGKILL the host in the middle")
     asked = parser.parse_args(arguments)

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,8 +19,9 @@ class NotProven(LabFailed):
 class Product:
     """The product's HTTP API, asked again while its host is away."""
 
-    def __init__(self, base: str) -> None:
-        self._base = base
+    def __init__(self, base: str, meanwhile: Callable[[], None]) -> None:
+        """`meanwhile` is called before each further try."""
+        self._base, self._meanwhile = base, meanwhile
 
     def read(self, path: str, **query: str) -> Any:
         """GET under /api.
@@ -53,6 +54,7 @@ class Product:
             except Unreachable as failure:
                 if time.monotonic() > end:
                     raise NotProven(f"the local host is away: {failure}") from failure
+                self._meanwhile()
                 time.sleep(0.2)
 
 

@@ -118,7 +118,9 @@ def draw(view: View, now: datetime) -> Group:
         state = Text(item["state"], style=COLOURS.get(item["state"], "cyan"))
         lines.add_row(f"  {item['vm']}", state, item.get("azureVm") or "", item.get("detail") or "")
     done, total = done_of(view)
-    bar = ProgressBar(total=total or 1, completed=done, width=60, pulse=not total)
+    bar = ProgressBar(
+        total=total or 1, completed=done, width=60, pulse=not total, complete_style="cyan", finished_style="green"
+    )
     return Group(Text(headline(view, now), style="bold"), lines, bar)
 
 

@@ -23,6 +23,8 @@ ENDED = frozenset({"succeeded", "failed", "aborted"})
 POLL = 0.4
 """Real seconds between two looks at an operation."""
 
+PROVEN = "Proven: each verb once for each VM, in the plan's order; no drill left behind; every VM Protected again"
+
 DAWN = time(5, 30, tzinfo=UTC)
 """When the story begins: early enough to heal a node before the drill that is due at 6."""
 
@@ -46,17 +48,22 @@ class Options(NamedTuple):
 def tell(options: Options) -> int:
     """Tell the story; exit status 0 only when every step reached its proof."""
     console = Console()
+    began = monotonic()
     state = Path(tempfile.mkdtemp(prefix="hci-site-recovery-"))
     LabClock.open(state, start=datetime.combine(datetime.now(UTC), DAWN)).close()
     screen = screen_for(console)
     try:
         chapters = Story(Servers.of(state, free_ports(), options.speed), screen, options).whole()
+    except KeyboardInterrupt:
+        screen.clear()
+        return 130
     except LabFailed as failure:
         screen.clear()
         sys.stderr.write(f"not proven: {failure}\nlogs and state are in {state}\n")
         return 1
     shutil.rmtree(state)
     console.print(closing_table(chapters))
+    screen.say(f"{PROVEN} ({monotonic() - began:.0f} s of real time)")
     return 0
 
 
@@ -66,7 +73,7 @@ class Story:
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         self._servers, self._screen, self._options = servers, screen, options
         self._keeper = Keeper(servers, screen.say)
-        self._product, self._azure = Product(servers.host.base), Azure(servers.azure.base)
+        self._product, self._azure = Product(servers.host.base, self._keeper.look), Azure(servers.azure.base)
         self._plan: Mapping[str, Any] = {}
         self._site: Mapping[str, Any] = {}
         self._after: After = {}
@@ -163,8 +170,7 @@ class Story:
         return max(LONGEST.total_seconds() / self._options.speed, 60)
 
     def _kill_in_the_middle(self, view: View) -> None:
-        done, _ = done_of(view)
-        if self._killed or view["kind"] != self._options.kill or done < len(self._after) // 3:
+        if self._killed or view["kind"] != self._options.kill or not _is_in_the_middle(view):
             return
         self._killed = True
         self._screen.say(f"  killing the local host in the middle of {view['id']}")
@@ -199,3 +205,10 @@ class Story:
         took = datetime.fromisoformat(view["endedAt"]) - datetime.fromisoformat(view["startedAt"])
         self._screen.say(f"  {view['id']}: {proof} (after {timedelta(seconds=round(took.total_seconds()))})")
         return Chapter(view["kind"], len(view.get("items", ())), took, self._azure.calls() - calls, proof)
+
+
+def _is_in_the_middle(view: View) -> bool:
+    """Something is under way; where VMs go one after another, a third of them is through."""
+    done, _ = done_of(view)
+    one_by_one = view["kind"] in proofs.ORDERED
+    return bool(view.get("waitingFor")) and (not one_by_one or 3 * done >= len(view["items"]))

@@ -1,0 +1,88 @@
+"""`make lab`: it comes up, goes on from its state, and the README's examples work on it as they are written."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.servers import ROOT, Ports, free_ports, wait_until
+from lab.wire import Unreachable, call
+
+
+@contextmanager
+def lab(state: Path, ports: Ports) -> Iterator[list[str]]:
+    """A lab that is up; gives the lines it said until it was ready."""
+    chosen = {"LAB_AZURE_PORT": str(ports.azure), "LAB_HOST_PORT": str(ports.host), "LAB_STATE": str(state)}
+    environment = os.environ | chosen | {"LAB_SPEED": "400"}
+    command = [sys.executable, "-m", "lab", "up"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    with process, process.stdout as output:
+        try:
+            said: list[str] = []
+            while not said or said[-1] != "ready":
+                line = output.readline()
+                assert line, f"the lab ended before it was ready: {said}"
+                said.append(line.strip())
+            yield said
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+    assert process.returncode == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        return call(url, "GET", "/").status > 0
+    except Unreachable:
+        return False
+
+
+def test_a_lab_goes_on_from_its_state_and_leaves_no_server_behind(tmp_path: Path) -> None:
+    ports = free_ports()
+    with lab(tmp_path, ports):
+        call(ports.host_url, "DELETE", "/api/plans/payroll")
+    assert not answers(ports.azure_url)
+    assert not answers(ports.host_url)
+    with lab(tmp_path, ports) as said:
+        assert any("going on with the scenario default" in line for line in said)
+        assert call(ports.host_url, "GET", "/api/plans/payroll").status == 404
+        assert call(ports.host_url, "GET", "/api/sites/hci-01").status == 200
+
+
+def test_a_second_lab_on_the_same_state_waits_beside_the_first(tmp_path: Path) -> None:
+    ports = free_ports()
+    with lab(tmp_path, ports), lab(tmp_path, ports) as said:
+        assert said[0].startswith("this lab already runs")
+
+
+def test_a_server_that_dies_is_started_again(tmp_path: Path) -> None:
+    ports = free_ports()
+    with lab(tmp_path, ports):
+        children = subprocess.run(
+            ["pgrep", "-f", f"lab.host --port {ports.host}"], capture_output=True, text=True, check=True
+        )
+        os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
+        assert wait_until(lambda: not answers(ports.host_url))
+        assert wait_until(lambda: answers(ports.host_url))
+
+
+def examples() -> str:
+    """The shell blocks of the README that come after `make lab`."""
+    readme = (ROOT / "README.md").read_text()
+    return "\n".join(re.findall(r"```sh\n(.*?)```", readme[readme.index("## Try it") :], re.DOTALL))
+
+
+def test_the_readmes_examples_work_as_they_are_written(tmp_path: Path) -> None:
+    ports = free_ports()
+    with lab(tmp_path / "state", ports):
+        script = f"set -eu\n{examples().replace('7071', str(ports.host))}"
+        shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert shell.returncode == 0, shell.stderr
+        run = re.findall(r'"id": "(failover-intranet-[0-9a-f]+)"', shell.stdout)[0]
+        assert wait_until(lambda: call(ports.host_url, "GET", f"/api/operations/{run}").body["state"] == "succeeded")
+    assert "web-02" in (tmp_path / "report.html").read_text()
