@@ -1,6 +1,6 @@
 """Instants as Site Recovery writes them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 NOT_SET = "0001-01-01T00:00:00"
 """A task's time that has not come; without a Z, as recorded."""
@@ -20,7 +20,6 @@ def whole(when: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """Read either form back; aware UTC, to the microsecond."""
-    head, _, fraction = text.rstrip("Z").partition(".")
-    moment = datetime.strptime(head, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
-    return moment + timedelta(microseconds=int((fraction + "000000")[:6]))
+    """Read either form back; aware UTC, cut to the microsecond."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

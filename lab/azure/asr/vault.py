@@ -45,32 +45,35 @@ def _named(ask: Ask, kind: str, name: str, shown: Json) -> Json:
 def _health(lab: Lab, ask: Ask) -> Json:
     items = [item_document(lab, item)["properties"] for item in lab.store.all(ITEMS, vault_of(ask))]
     lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(ask)) if provider["lost"]]
-    issues = Counter((error["errorCode"], error["errorLevel"]) for shown in items for error in shown["healthErrors"])
+    found = {
+        (error["errorCode"], error["errorCategory"], error["errorLevel"])
+        for shown in items
+        for error in shown["healthErrors"]
+    }
     return {
         "vaultErrors": [],
         "protectedItemsHealth": {
             "resourceCount": len(items),
-            "issues": [
-                {"healthErrorCode": code, "severity": level, "affectedResourceType": "ReplicationProtectedItem"}
-                | {"affectedResourceCorrelationIds": []}
-                for code, level in issues
-            ],
+            "issues": [_issue(*each, "ReplicationProtectedItem") for each in sorted(found)],
             "categorizedResourceCounts": _counts(items),
         },
         "fabricsHealth": {
             "resourceCount": len(lab.store.all(FABRICS, vault_of(ask))),
-            "issues": [_lost_issue()] if lost else [],
+            "issues": [_issue("583", "Replication", "Error", "ReplicationRecoveryServicesProvider")] if lost else [],
             "categorizedResourceCounts": None,
         },
         "containersHealth": {"resourceCount": 0, "issues": [], "categorizedResourceCounts": None},
     }
 
 
-def _lost_issue() -> Json:
+def _issue(code: str, category: str, level: str, about: str) -> Json:
     return {
-        "healthErrorCode": "583",
-        "severity": "Error",
-        "affectedResourceType": "ReplicationRecoveryServicesProvider",
+        "summaryCode": code,
+        "category": category,
+        "severity": level,
+        "summaryMessage": None,
+        "affectedResourceType": about,
+        "affectedResourceSubtype": None,
         "affectedResourceCorrelationIds": [],
     }
 
