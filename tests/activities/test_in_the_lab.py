@@ -1,0 +1,243 @@
+"""The activities against the simulated Azure, which is as strict as the real one."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+
+from activities.contract import (
+    CreateExtension,
+    ProbeBatch,
+    ProbeTarget,
+    ReadItems,
+    ReadNodes,
+    ReadProviders,
+    ReadScript,
+    RemoveExtension,
+    RemoveScript,
+    RunScript,
+    ScriptName,
+    ScriptView,
+    StartOne,
+    StartsMade,
+    StartVerbs,
+    WatchJobs,
+)
+from activities.nodes import create_extension, read_nodes, read_script, remove_extension, remove_script, run_script
+from activities.probes import probe_vms
+from activities.starts import start_verbs
+from activities.vault import read_items, read_providers, watch_jobs
+from shared.azure.session import close_azure
+from shared.azure.site_recovery import JOB_LIST_CAP, Vault
+from shared.messages import ItemView, NodeView, Probe, VaultRef, Verb
+from shared.outcomes import JobEnd
+from shared.verbs import settled
+from tests.activities.lab import Lab, running
+from tests.shared.azure.fake import point_at
+
+SUBSCRIPTION = "/subscriptions/11111111-1111-1111-1111-111111111111"
+VAULT = VaultRef.from_id(f"{SUBSCRIPTION}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr")
+NETWORK = f"{SUBSCRIPTION}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"
+CLUSTER = f"{SUBSCRIPTION}/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
+    server.reset()
+    point_at(server.base, "lab-identity", monkeypatch)
+    yield server
+    await close_azure()
+
+
+async def items(*vms: str) -> list[ItemView]:
+    return list((await read_items(ReadItems(vault=VAULT, vms=vms))).items)
+
+
+async def begin(lab: Lab, verb: Verb, views: list[ItemView], operation: str = "op-1") -> StartsMade:
+    starts = tuple(StartOne(vm=view.vm, item_id=view.id) for view in views)
+    since = lab.now() - timedelta(minutes=1)
+    ask = StartVerbs(vault=VAULT, operation=operation, verb=verb, starts=starts, since=since, network_id=NETWORK)
+    return await start_verbs(ask)
+
+
+async def ends(lab: Lab, made: StartsMade) -> list[JobEnd]:
+    jobs, since = tuple(answer.job for answer in made.answers), lab.now() - timedelta(minutes=1)
+
+    async def look() -> list[JobEnd] | None:
+        seen = (await watch_jobs(WatchJobs(vault=VAULT, jobs=jobs, since=since))).ended
+        return list(seen) if len(seen) == len(jobs) else None
+
+    return await lab.until(look)
+
+
+async def test_a_drill_and_its_cleanup(lab: Lab) -> None:
+    views = await items("sql-01", "web-01")
+    up = await ends(lab, await begin(lab, "TestFailover", views))
+    assert {end.azure_vm for end in up} == {"sql-01-test", "web-01-test"}
+    targets = tuple(
+        ProbeTarget(vm=v.vm, azure_vm=f"{v.vm}-test", target_group=v.target_group, probes=(Probe(port=port),))
+        for v, port in zip(views, (7433, 7880), strict=True)
+    )
+    tried = (await probe_vms(ProbeBatch(targets=targets))).answers
+    assert [answer.passed for answer in tried] == [True, True], tried
+    assert all(settled("TestFailover", view) for view in await items("sql-01", "web-01"))
+    over = await ends(lab, await begin(lab, "TestFailoverCleanup", views))
+    assert {end.outcome for end in over} == {"succeeded"}
+    assert all(settled("TestFailoverCleanup", view) for view in await items("sql-01", "web-01"))
+    gone = (await probe_vms(ProbeBatch(targets=targets))).answers
+    assert {answer.detail for answer in gone} == {"sql-01-test is not there yet", "web-01-test is not there yet"}
+
+
+async def test_away_and_home_again(lab: Lab) -> None:
+    journey: list[tuple[Verb, str]] = [
+        ("PlannedFailover", "away"),
+        ("Commit", "away"),
+        ("Failback", "home"),
+        ("Commit", "home"),
+        ("ReverseReplicate", "home"),
+    ]
+    for verb, operation in journey:
+        made = await begin(lab, verb, await items("sql-01"), operation)
+        assert [answer.outcome for answer in made.answers] == ["started"], (verb, made)
+        assert [end.outcome for end in await ends(lab, made)] == ["succeeded"], verb
+
+        async def look(verb: Verb = verb) -> bool | None:
+            return settled(verb, (await items("sql-01"))[0]) or None
+
+        await lab.until(look)
+    (view,) = await items("sql-01")
+    assert (view.protection_state, view.active_location) == ("Protected", "Primary")
+
+
+@pytest.mark.parametrize("effect", [{"lose": "connection"}, {"lose": 503}, {"reset": "after"}])
+async def test_a_lost_answer_does_not_send_the_verb_twice(lab: Lab, effect: dict[str, object]) -> None:
+    lab.faults({"match": {"method": "POST", "path": "*/testFailover", "times": 1}, "effect": effect})
+    views = await items("sql-01")
+    lost = await begin(lab, "TestFailover", views)
+    assert [answer.outcome for answer in lost.answers] == ["unanswered"]
+    found = await begin(lab, "TestFailover", views)
+    assert [answer.outcome for answer in found.answers] == ["started"]
+    assert len(await ends(lab, found)) == 1
+    assert len(lab.ledger("testFailover")) == 1
+
+
+async def test_a_second_verb_is_held_back_while_the_first_runs(lab: Lab) -> None:
+    """The vault itself would take it, and fail its job with 532 minutes later."""
+    views = await items("sql-01")
+    await begin(lab, "TestFailover", views)
+    second = await begin(lab, "PlannedFailover", views, "op-2")
+    assert [(answer.outcome, answer.code) for answer in second.answers] == [("busy", "item-busy")]
+    assert lab.ledger("plannedFailover") == []
+
+
+async def test_a_failed_job_tells_its_code(lab: Lab) -> None:
+    wish = {"match": {"path": "*/testFailover"}, "effect": {"job": {"fail": "28031"}}}
+    lab.faults(wish)
+    (end,) = await ends(lab, await begin(lab, "TestFailover", await items("sql-01")))
+    assert (end.outcome, end.code) == ("failed", "28031")
+    assert end.detail
+
+
+async def test_a_vault_that_throttles_is_given_its_time(lab: Lab) -> None:
+    throttle = {"status": 429, "headers": {"Retry-After": "17"}}
+    lab.faults({"match": {"path": "*/testFailover", "times": 1}, "effect": throttle})
+    views = await items("sql-01")
+    made = await begin(lab, "TestFailover", views)
+    assert ([a.outcome for a in made.answers], made.retry_after) == (["unanswered"], timedelta(seconds=17))
+    assert [answer.outcome for answer in (await begin(lab, "TestFailover", views)).answers] == ["started"]
+
+
+async def node(name: str) -> NodeView:
+    return next(one for one in (await read_nodes(ReadNodes(cluster_id=CLUSTER))).nodes if one.name == name)
+
+
+async def ran(lab: Lab, machine_id: str, script: ScriptName, name: str) -> ScriptView:
+    await run_script(RunScript(machine_id=machine_id, name=name, script=script, operation="op-1"))
+
+    async def look() -> ScriptView | None:
+        view = await read_script(ReadScript(machine_id=machine_id, name=name))
+        return view if view.ended else None
+
+    return await lab.until(look, timedelta(seconds=30))
+
+
+async def test_a_node_is_healed_as_the_guide_says(lab: Lab) -> None:
+    broken, helper = await node("hci-01-n2"), await node("hci-01-n1")
+    assert broken.extension is not None
+    assert "DRConfigurator.exe" in broken.extension.message
+    await remove_extension(RemoveExtension(extension_id=broken.extension.id, operation="op-1"))
+
+    async def gone() -> bool | None:
+        return (await node("hci-01-n2")).extension is None or None
+
+    await lab.until(gone)
+    assert (await ran(lab, helper.id, "sync-cluster", "op-1-sync")).exit_code == 0
+
+    async def back() -> bool | None:
+        extension = (await node("hci-01-n2")).extension
+        return (extension is not None and extension.provisioning_state == "Succeeded") or None
+
+    await lab.until(back)
+    seen = await ran(lab, broken.id, "read-registration", "op-1-read")
+    assert seen.result is not None
+    assert seen.result["dra"] == "Running"
+    assert "vault-dr" in seen.result["registration"].values()
+    hosts = await read_providers(ReadProviders(vault=VAULT, fabric="hci-01-site"))
+    assert {host.host: host.connected for host in hosts.providers}["hci-01-n2"]
+    assert all(
+        host.heartbeat is not None and host.heartbeat <= hosts.at + timedelta(seconds=1) for host in hosts.providers
+    )
+
+
+async def test_an_extension_can_be_made_again_by_hand(lab: Lab) -> None:
+    broken = await node("hci-01-n2")
+    assert broken.extension is not None
+    await remove_extension(RemoveExtension(extension_id=broken.extension.id, operation="op-1"))
+
+    async def gone() -> bool | None:
+        return (await node("hci-01-n2")).extension is None or None
+
+    await lab.until(gone)
+    ask = CreateExtension(machine_id=broken.id, operation="op-1", saved=broken.extension)
+    await create_extension(ask)
+    await create_extension(ask)
+    assert len(lab.ledger("extensions/write")) == 1
+    again = (await node("hci-01-n2")).extension
+    assert again is not None
+    assert again.settings == broken.extension.settings
+
+
+async def test_a_run_command_runs_once_and_is_removed(lab: Lab) -> None:
+    helper = await node("hci-01-n1")
+    await ran(lab, helper.id, "read-registration", "op-1-read")
+    await ran(lab, helper.id, "read-registration", "op-1-read")
+    assert len(lab.ledger("runCommands/write")) == 1
+    await remove_script(RemoveScript(machine_id=helper.id, name="op-1-read", operation="op-1"))
+
+    async def gone() -> bool | None:
+        view = await read_script(ReadScript(machine_id=helper.id, name="op-1-read"))
+        return (view.state == "Missing") or None
+
+    await lab.until(gone)
+
+
+async def test_more_jobs_than_the_service_lists_are_all_found_and_adopted(lab: Lab) -> None:
+    lab.reset("fleet", vms=JOB_LIST_CAP + 40, clusters=1)
+    views = await items()
+    made = []
+    for n in range(0, len(views), 50):
+        made.append(await begin(lab, "TestFailover", views[n : n + 50]))
+        lab.advance(timedelta(seconds=10))  # a subscription takes ten writes a second
+    assert {answer.outcome for one in made for answer in one.answers} == {"started"}
+    since = lab.now() - timedelta(hours=1)
+    names = {job["name"] for job in await Vault(VAULT).list_jobs(since)}
+    assert {answer.job for one in made for answer in one.answers} <= names
+    again = await begin(lab, "TestFailover", views[:50])
+    assert [answer.job for answer in again.answers] == [answer.job for answer in made[0].answers]
+    assert len(lab.ledger("testFailover")) == JOB_LIST_CAP + 40
