@@ -30,7 +30,7 @@ async def start_verbs(ask: StartVerbs) -> StartsMade:
     Raises:
         Transient: the items or the jobs could not be read; nothing was sent.
 
-    Source: PROTOCOL of Site Recovery: a verb for a busy item is accepted and its job fails minutes later with 532.
+    Source: recorded: a verb for a busy item is accepted, and its job fails minutes later with 532.
     """
     batch = _Batch(ask)
     items = await batch.read_items()
