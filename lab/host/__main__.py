@@ -30,10 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
 async def _run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     async with running(options) as host:
-        print(f"lab.host: ready on {host.url}", flush=True)  # noqa: T201 - this is the command line
         passing = asyncio.create_task(host.keep())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, passing.cancel)
+        print(f"lab.host: ready on {host.url}", flush=True)  # noqa: T201 - this is the command line
         try:
             await passing
         except asyncio.CancelledError:

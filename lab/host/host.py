@@ -16,6 +16,7 @@ from lab.host.app import App, load
 from lab.host.durable import DurableFunctions
 from lab.host.engine.engine import Engine
 from lab.host.engine.lock import FolderLock
+from lab.host.entity_management import EntityManagement
 from lab.host.eventgrid import EventGridWebhook
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
@@ -76,11 +77,11 @@ async def _serve(options: Options, host: Host, stack: contextlib.AsyncExitStack)
     grpc_server, grpc_port = await sidecar.serve(host.engine)
     stack.push_async_callback(grpc_server.stop, None)
     query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system(DURABLE_TASK)}"
-    management = Management(host.app, host.engine, asked, query)
     own = [
         *Admin(host.app, host.engine, host.timers, asked).routes(),
         *EventGridWebhook(host.app, asked).routes(),
-        *management.routes(),
+        *Management(host.app, host.engine, asked, query).routes(),
+        *EntityManagement(host.app, host.engine, asked).routes(),
     ]
     runner = web.AppRunner(build(own, triggers.handle), access_log=None, shutdown_timeout=1)
     await runner.setup()

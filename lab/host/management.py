@@ -4,7 +4,7 @@ Source: HttpApiHandler of the extension, for the paths and the status codes.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +31,7 @@ STATUSES = {
 NAMES = {value: name for name, value in STATUSES.items()}
 
 type Handler = Callable[[web.Request], Awaitable[web.Response]]
+type Call = tuple[str, str, Handler]
 
 
 class Management:
@@ -45,7 +46,7 @@ class Management:
     def routes(self) -> list[web.RouteDef]:
         """Where it answers."""
         one, start = f"{PATH}/instances/{{id}}", f"{PATH}/orchestrators/{{name}}"
-        calls: list[tuple[str, str, Handler]] = [
+        calls: list[Call] = [
             ("POST", start, self.start),
             ("POST", f"{start}/{{id}}", self.start),
             ("GET", f"{PATH}/instances", self.query),
@@ -61,7 +62,7 @@ class Management:
             ("POST", f"{one}/rewind", self.rewind),
             ("POST", f"{one}/restart", self.restart),
         ]
-        return [web.route(method, path, guarded(self._keys, handler)) for method, path, handler in calls]
+        return guarded_routes(self._keys, calls)
 
     async def start(self, request: web.Request) -> web.Response:
         """Start an orchestration: 202 with its links, 400 for an unknown function, 409 if the id is taken."""
@@ -157,6 +158,11 @@ class Management:
 
     def _links(self, request: web.Request, instance_id: str) -> dict[str, str]:
         return management_urls(f"{request.scheme}://{request.host}{PATH}", instance_id, self._links_query)
+
+
+def guarded_routes(keys: Keys | None, calls: Iterable[Call]) -> list[web.RouteDef]:
+    """Routes behind the extension's system key."""
+    return [web.route(method, path, guarded(keys, handler)) for method, path, handler in calls]
 
 
 def guarded(keys: Keys | None, handler: Handler) -> Handler:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 PARAMETER = re.compile(
-    r"\{(?P<all>\*{0,2})(?P<name>\w+)(?P<constraints>(?::(?:[^{}()]|\([^()]*\)|\{[^{}]*\})+)*?)"
+    r"\{(?P<all>\*{0,2})(?P<name>\w+)(?P<constraints>(?::(?:[^{}()=?]|\([^()]*\)|\{[^{}]*\})+)*?)"
     r"(?:=(?P<default>[^{}]*))?(?P<optional>\?)?\}"
 )
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask import task
-from durabletask.entities import EntityInstanceId
+from durabletask import entities, task
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 more = df.Blueprint()
@@ -58,7 +57,7 @@ def broken(req: func.HttpRequest) -> func.HttpResponse:
 @app.durable_client_input(client_name="client")
 def count(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> str:
     """Signal an entity, from a function that is no coroutine."""
-    client.signal_entity(EntityInstanceId("counter", req.route_params["name"]), "add", input=1)
+    client.signal_entity(entities.EntityInstanceId("counter", req.route_params["name"]), "add", input=1)
     return "counted"
 
 
@@ -106,6 +105,32 @@ def fan_out(ctx: task.OrchestrationContext, count: int) -> Steps:
     """So many activities at once."""
     results = yield task.when_all([ctx.call_activity("double", input=number) for number in range(count)])
     return sum(results)
+
+
+@more.orchestration_trigger(context_name="context")
+def listen(ctx: task.OrchestrationContext, _nothing: None) -> Steps:
+    """Wait for an event."""
+    return (yield ctx.wait_for_external_event("word"))
+
+
+@more.orchestration_trigger(context_name="context")
+def fail_once(ctx: task.OrchestrationContext, key: str) -> Steps:
+    """Fail as long as nobody has left a file of this name."""
+    return (yield ctx.call_activity("require", input=key))
+
+
+@more.activity_trigger(input_name="key")
+def require(key: str) -> str:
+    """Fail if there is no such file."""
+    return Path(key).read_text()
+
+
+@more.entity_trigger(context_name="context", entity_name="Counter")
+def counter(ctx: entities.EntityContext, by: int) -> int:
+    """A number that grows."""
+    total = ctx.get_state(int, 0) + by
+    ctx.set_state(total)
+    return total
 
 
 @more.activity_trigger(input_name="number")
