@@ -73,6 +73,7 @@ def lab_settings(ports: Ports) -> dict[str, str]:
         "EVENTGRID_TOPIC_ENDPOINT": f"{ports.azure_url}/eventgrid/topics/hci-site-recovery/api/events",
         "EVENTGRID_TOPIC_KEY": "",
         "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
+        "WEBSITE_AUTH_ENABLED": "True",
         "RECONCILE_SCHEDULE": "0 */5 * * * *",
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
     }
@@ -179,7 +180,14 @@ class Servers(NamedTuple):
                 state / "azure.log",
                 (*azure, "--host-url", ports.host_url),
             ),
-            Server("local host", ports.host_url, "/admin/host/status", state / "host.log", host, lab_settings(ports)),
+            Server(
+                "local host",
+                ports.host_url,
+                "/admin/host/status",
+                state / "host.log",
+                (*host, "--trust-principal"),
+                lab_settings(ports),
+            ),
         )
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
 """The way home for Hyper-V: failback, its commit, and only then re-protect."""
 
+from datetime import timedelta
 from typing import Any
 
 from durabletask import task
@@ -12,7 +13,8 @@ from shared.operations import Operation
 from shared.runs import Run, Stage
 
 FAILBACK = Stage(verb="Failback", settles=True)
-REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True)
+REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_within=timedelta(days=3))
+"""Its job ends early: what follows is a resynchronisation over the line that there is."""
 
 
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:

@@ -45,9 +45,10 @@ def _drills(seen: BookRead, at: datetime) -> list[StartRun]:
 
 
 def _occurrence(entry: Declared, plan: PlanDocument, at: datetime) -> datetime | None:
-    if plan.drill is None or plan.drill.schedule is None:
+    drill = plan.drill
+    if drill is None or drill.schedule is None:
         return None
-    return due(plan.drill.schedule, plan.drill.time_zone, None, entry.declared, at)
+    return due(drill.schedule, drill.time_zone, None, entry.declared, at, within=drill.start_deadline)
 
 
 def _run(seen: BookRead, kind: Kind, name: str, plan: PlanDocument, key: str) -> StartRun:

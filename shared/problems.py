@@ -18,7 +18,7 @@ class FieldError(NamedTuple):
     """What is wrong with one field.
 
     Attributes:
-        field: Where it stands in what was sent, "items[2].after[0]"; empty for the body as a whole.
+        field: Where it stands in what was sent, "items[2].after[0]"; "body" for all of it.
     """
 
     field: str
@@ -28,7 +28,7 @@ class FieldError(NamedTuple):
 def problem(status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any) -> dict[str, Any]:
     """A problem document; `errors` lists the fields, and extras stand beside the standard members."""
     told = {"errors": [error._asdict() for error in errors]} if errors else {}
-    return {**extras, "type": "about:blank", "title": title, "status": status, "detail": detail, **told}
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **told, **extras}
 
 
 def from_refused(refused: Refused, status: int = 409, title: str = "Refused") -> dict[str, Any]:
@@ -43,11 +43,11 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 
 
 def field_path(place: Sequence[str | int]) -> str:
-    """("items", 2, "after", 0) as "items[2].after[0]"."""
+    """("items", 2, "after", 0) as "items[2].after[0]"; nothing in particular is the body."""
     path = ""
     for step in place:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
-    return path
+    return path or "body"
 
 
 def _said(kind: str, message: str) -> str:

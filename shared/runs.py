@@ -13,6 +13,7 @@ class Stage(Message):
         ordered: An item waits until those that it depends on are done.
         probed: The machine must pass its probes before what depends on it starts.
         settles: The item's own state must prove the verb's end; the job's word alone is not enough.
+        settles_within: How long the item's state may take to follow its job.
         after: Who takes part: all; those that the run's earlier stages left well; or those that an earlier stage
             touched, however it went.
         unless_failed: The stage is left out when anything in the run has failed.
@@ -22,6 +23,7 @@ class Stage(Message):
     ordered: bool = True
     probed: bool = False
     settles: bool = False
+    settles_within: timedelta = timedelta(minutes=30)
     after: Literal["all", "well", "touched"] = "all"
     unless_failed: bool = False
 
@@ -31,14 +33,12 @@ class Limits(Message):
 
     Attributes:
         patience: For one ASR job, and for a busy item to become free.
-        settling: For an item's state to follow its job.
         max_starts: Verbs sent in one tick.
         max_attempts: Verbs sent on purpose for one item in one stage: a further one only after 532.
         stop_on_failure: Nothing new starts in an ordered stage once anything failed.
     """
 
     patience: timedelta = timedelta(hours=2)
-    settling: timedelta = timedelta(minutes=30)
     max_starts: int = 50
     max_attempts: int = 5
     stop_on_failure: bool = True

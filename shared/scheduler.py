@@ -231,7 +231,7 @@ def items_read(run: Run, views: Iterable[ItemView], proves: Callable[[ItemView],
         view = by_id.get(item.id.lower())
         if view and proves(view):
             changed[item.vm] = item.model_copy(update={"state": "done", "azure_vm": view.azure_vm or item.azure_vm})
-        elif item.since and now - item.since > run.limits.settling:
+        elif item.since and now - item.since > stage.settles_within:
             changed[item.vm] = _fail(item, stage, f"the job succeeded, but the item is still {_as_seen(view)}")
     return _revise(run, changed)
 

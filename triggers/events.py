@@ -35,7 +35,8 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     if event.event_type != FAILED or found is None:
         return
     entries = await shelf.entries(client, "site")
-    sites = {name: SiteDocument.model_validate(entry.document) for name, entry in entries.items()}
+    declared = {name: SiteDocument.model_validate(entry.document) for name, entry in entries.items()}
+    sites = {name: site for name, site in declared.items() if site.healing}
     if found["extension"].lower() not in {site.extension.lower() for site in sites.values()}:
         _LOG.info("event %s is of the extension %s, which is not ours", event.id, found["extension"])
         return

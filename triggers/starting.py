@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 import azure.functions as func
+import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
@@ -26,7 +27,12 @@ async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: 
     if await client.get_orchestration_state(run, fetch_payloads=False) is not None:
         return False
     payload = request.model_dump(mode="json")
-    await client.schedule_new_orchestration(orchestrator, input=payload, instance_id=run)
+    try:
+        await client.schedule_new_orchestration(orchestrator, input=payload, instance_id=run)
+    except grpc.aio.AioRpcError as error:
+        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+        return False  # two requests with one key, at the same moment
     return True
 
 

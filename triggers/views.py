@@ -1,6 +1,7 @@
 """An operation as people read it: made of what the engine keeps and what the run says of itself. Pure."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from durabletask.client import OrchestrationState, OrchestrationStatus
@@ -27,10 +28,15 @@ def brief(state: OrchestrationState) -> dict[str, Any]:
         "kind": kind,
         **about,
         "state": state_of(state),
-        "createdAt": state.created_at.isoformat(),
-        "updatedAt": state.last_updated_at.isoformat(),
+        "createdAt": utc(state.created_at),
+        "updatedAt": utc(state.last_updated_at),
         "links": links(state.instance_id),
     }
+
+
+def utc(moment: datetime) -> str:
+    """The engine's own times are naive UTC."""
+    return moment.replace(tzinfo=UTC).isoformat()
 
 
 def kind_and_subject(state: OrchestrationState) -> tuple[str, str]:

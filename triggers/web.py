@@ -78,7 +78,8 @@ def _as_problem(error: Exception) -> Problem | None:
 
 def caller(req: func.HttpRequest) -> Principal:
     """Who calls: from the platform's principal header, or the holder of a function key."""
-    return who(req.headers, settings().key_roles)
+    known = settings()
+    return who(req.headers, known.key_roles, trusted=known.authenticated)
 
 
 def settings() -> Settings:

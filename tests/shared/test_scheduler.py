@@ -63,7 +63,7 @@ def test_a_job_alone_proves_nothing_where_the_item_must_settle() -> None:
     run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [succeeded("sql")], T0)
     assert scheduler.plan_tick(run, T0).settle == {0: ("sql",)}
     view = ItemView(id="/ITEMS/sql", vm="sql", protection_state="PlannedFailoverCommitRequired")
-    late = T0 + Limits().settling + timedelta(seconds=1)
+    late = T0 + MOVE.settles_within + timedelta(seconds=1)
     assert state_of(scheduler.items_read(run, [view], lambda _: False, T0), "sql") == "settling"
     assert state_of(scheduler.items_read(run, [view], lambda _: False, late), "sql") == "failed"
     assert state_of(scheduler.items_read(run, [view], lambda _: True, late), "sql") == "done"

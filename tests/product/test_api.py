@@ -1,0 +1,167 @@
+"""The HTTP API: what it accepts, what it refuses and how, and that a refusal starts nothing."""
+
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.product.conftest import Lab
+
+VMS = ["dc-01", "sql-01", "app-01", "app-02", "web-01", "web-02"]
+
+
+def signed_in(name: str, *roles: str) -> dict[str, str]:
+    claims = [{"typ": "name", "val": name}, *({"typ": "roles", "val": role} for role in roles)]
+    principal = {"auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims}
+    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode()}
+
+
+def plan_of(**changes: Any) -> dict[str, Any]:
+    return {"site": "hci-01", "items": [{"vm": "dc-01"}, {"vm": "sql-01", "after": ["dc-01"]}], **changes}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "field"),
+    [
+        ("POST", "plans/nope/failover", {}, 404, "plan"),
+        ("POST", "plans/payroll/explode", {}, 404, "verb"),
+        ("POST", "plans/payroll/failover", {"type": "sideways"}, 400, "type"),
+        ("POST", "plans/payroll/failover", {"shutDownSource": "perhaps"}, 400, "shutDownSource"),
+        ("POST", "plans/payroll/failover", {"typo": 1}, 400, "typo"),
+        ("POST", "plans/payroll/failover", "{not json", 400, "body"),
+        ("POST", "plans/payroll/drill", [], 400, "body"),
+        ("POST", "plans/payroll/failover?preview=perhaps", {}, 400, "preview"),
+        ("PUT", "plans/p2", {"site": "nowhere", "items": [{"vm": "a"}]}, 400, "site"),
+        ("PUT", "plans/p2", plan_of(items=[{"vm": "a", "after": ["b"]}]), 400, "items[0].after[0]"),
+        ("PUT", "plans/p2", plan_of(commit="sometimes"), 400, "commit"),
+        ("PUT", "plans/Bad_Name", plan_of(), 400, "plan"),
+        ("PUT", "sites/s2", {"cluster": "hci-01"}, 400, "cluster"),
+        ("GET", "operations?state=odd", None, 400, "state"),
+        ("GET", "operations?top=0", None, 400, "top"),
+        ("GET", "operations/failover-nope-1", None, 404, "operation"),
+        ("GET", "sites/nope", None, 404, "site"),
+    ],
+)
+def test_bad_input_is_refused_naming_the_field(
+    lab: Lab, method: str, path: str, body: Any, status: int, field: str
+) -> None:
+    reply = lab.api(method, path, body)
+    assert reply.status == status, reply.body
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert field in [error["field"] for error in reply.body["errors"]]
+    assert reply.body["status"] == status
+    assert lab.api("GET", "operations").body == {"value": []}
+    assert lab.verbs() == []
+
+
+def test_a_circle_is_shown_and_everything_else_wrong_is_told_with_it(lab: Lab) -> None:
+    items = [{"vm": "a", "after": ["b"]}, {"vm": "b", "after": ["a"]}, {"vm": "c", "after": ["c", "zz"]}]
+    reply = lab.api("PUT", "plans/circle", plan_of(items=items))
+    details = {error["field"]: error["detail"] for error in reply.body["errors"]}
+    assert "a -> b -> a" in details["items[0].after[0]"]
+    assert set(details) == {"items[0].after[0]", "items[2].after[0]", "items[2].after[1]"}
+    assert lab.api("GET", "plans/circle").status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "roles"),
+    [
+        ("POST", "plans/payroll/failover", ("Dr.Read", "Dr.Drill", "Dr.Approve")),
+        ("POST", "plans/payroll/drill", ("Dr.Read",)),
+        ("PUT", "plans/payroll", ("Dr.Operate",)),
+        ("DELETE", "sites/hci-01", ("Dr.Operate",)),
+        ("GET", "plans", ()),
+    ],
+)
+def test_a_missing_role_is_refused_and_nothing_is_started(
+    lab: Lab, method: str, path: str, roles: tuple[str, ...]
+) -> None:
+    reply = lab.api(method, path, {}, signed_in("bob", *roles))
+    assert reply.status == 403
+    assert reply.body["errors"][0]["field"] == "X-MS-CLIENT-PRINCIPAL"
+    assert lab.api("GET", "operations").body == {"value": []}
+
+
+def test_a_header_that_cannot_be_read_is_bad_input(lab: Lab) -> None:
+    reply = lab.api("GET", "plans", headers={"X-MS-CLIENT-PRINCIPAL": "no base64"})
+    assert (reply.status, reply.body["errors"][0]["field"]) == (400, "X-MS-CLIENT-PRINCIPAL")
+
+
+def test_a_preview_says_what_would_happen_and_changes_nothing(lab: Lab) -> None:
+    reply = lab.api("POST", "plans/payroll/failover?preview=true", {"type": "planned"}, signed_in("eve", "Dr.Read"))
+    assert reply.status == 200
+    assert reply.body["order"] == [["dc-01"], ["sql-01"], ["app-01", "app-02"], ["web-01", "web-02"]]
+    assert reply.body["stages"] == ["PlannedFailover", "Commit"]
+    assert reply.body["blockers"] == []
+    assert any("recovery points" in line for line in reply.body["irreversible"])
+    assert lab.verbs() == []
+
+
+def test_a_verb_that_is_not_due_is_refused_with_the_reason_for_each_machine(lab: Lab) -> None:
+    reply = lab.api("POST", "plans/payroll/failback", {})
+    assert (reply.status, reply.body["title"]) == (409, "Not ready")
+    assert [error["field"] for error in reply.body["errors"]] == [f"items[{vm}]" for vm in VMS]
+    assert lab.verbs() == []
+
+
+def test_a_second_verb_on_a_busy_plan_is_409_with_the_run_that_holds_it(lab: Lab) -> None:
+    first = lab.api("POST", "plans/payroll/failover", {}).body["id"]
+    second = lab.api("POST", "plans/payroll/drill", {})
+    assert (second.status, second.body["operation"]) == (409, first)
+    assert lab.ended(first)["state"] == "succeeded"
+
+
+def test_the_same_key_answers_the_same_operation_however_often_and_at_once(lab: Lab) -> None:
+    key = {"Idempotency-Key": "once"}
+    with ThreadPoolExecutor(8) as crowd:
+        replies = list(crowd.map(lambda _: lab.api("POST", "plans/payroll/failover", {}, key), range(8)))
+    assert {reply.status for reply in replies} == {202}
+    assert len({reply.body["id"] for reply in replies}) == 1
+    run = replies[0].body["id"]
+    assert lab.ended(run)["state"] == "succeeded"
+    again = lab.api("POST", "plans/payroll/failover", {}, key)
+    assert (again.status, again.body["id"]) == (202, run)
+    assert len(lab.verbs()) == len(set(lab.verbs())) == 2 * len(VMS)
+
+
+def test_two_callers_at_once_get_one_run_and_one_409(lab: Lab) -> None:
+    with ThreadPoolExecutor(2) as crowd:
+        replies = list(crowd.map(lambda _: lab.api("POST", "plans/payroll/failover", {}), range(2)))
+    assert sorted(reply.status for reply in replies) == [202, 409]
+    winner = next(reply for reply in replies if reply.status == 202)
+    assert lab.ended(winner.body["id"])["state"] == "succeeded"
+    assert len(lab.verbs()) == len(set(lab.verbs()))
+
+
+def test_documents_are_changed_only_by_those_who_saw_them(lab: Lab) -> None:
+    created = lab.api("PUT", "plans/intranet", plan_of())
+    assert created.status == 201
+    stale = lab.api("PUT", "plans/intranet", plan_of(commit="automatic"), {"If-Match": '"9-abc"'})
+    assert stale.status == 412
+    changed = lab.api("PUT", "plans/intranet", plan_of(commit="automatic"), {"If-Match": created.headers["ETag"]})
+    assert (changed.status, changed.body["outcome"]) == (200, "changed")
+    seen = lab.api("GET", "plans/intranet")
+    assert (seen.headers["ETag"], seen.body["commit"], seen.body["version"]) == (changed.body["etag"], "automatic", 2)
+    assert lab.api("DELETE", "plans/intranet").status == 200
+    assert lab.api("DELETE", "plans/intranet").status == 404
+
+
+def test_a_site_that_a_plan_needs_cannot_be_withdrawn(lab: Lab) -> None:
+    assert lab.api("DELETE", "sites/hci-01").status == 409
+    assert lab.api("GET", "sites/hci-01").status == 200
+
+
+def test_a_finished_run_has_a_report_for_people_and_for_programs(lab: Lab) -> None:
+    run = lab.api("POST", "plans/payroll/failover", {}).body["id"]
+    shown = lab.ended(run)
+    assert [item["azureVm"] for item in shown["items"]] == VMS
+    assert {owed["kind"] for owed in shown["obligations"]} == {"reprotect"}
+    page = lab.api("GET", f"operations/{run}/report")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert all(vm in page.body for vm in VMS)
+    assert lab.api("GET", f"operations/{run}/report", headers={"Accept": "application/json"}).body["id"] == run
+    assert [
+        one["id"] for one in lab.api("GET", "operations?plan=payroll&kind=failover&state=succeeded").body["value"]
+    ] == [run]
