@@ -195,7 +195,17 @@ _KINDS = (
         "Associate replication policy",
         (
             Task(
-                "CloudPairingPrerequisitesCheck", "CloudPairingPreparePairing", "Prepare for configuring protection", 1
+                "CloudPairingWfPreflightChecksTask",
+                "CloudPairingPrerequisitesCheck",
+                "Check protection prerequisites",
+                1,
+            ),
+            Task("CloudPairingWfPrepareSiteTask", "CloudPairingPrepareSite", "Prepare the server", 4),
+            Task(
+                "CloudPairingWfPrepareCloudForPairingTask",
+                "CloudPairingPrepareCloud",
+                "Prepare for configuring protection",
+                1,
             ),
             Task("CloudPairingWfPairCloudsTask", "CloudPairingPairClouds", "Configure the protection settings", 1),
         ),

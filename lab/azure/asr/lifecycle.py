@@ -47,7 +47,12 @@ INITIAL = State(
     "Initial replication is in progress",
     vm=("UnprotectedStatesBegin", "Enabling protection"),
 )
-FIRST_POINT = State("first-point", "InitialReplicationRecoveryCompletionPending", "Waiting for first recovery point")
+FIRST_POINT = State(
+    "first-point",
+    "InitialReplicationRecoveryCompletionPending",
+    "Waiting for first recovery point",
+    vm=("UnprotectedStatesBegin", "Enabling protection"),
+)
 FINALIZING = State(
     "finalizing", "Protected", "Protected", vm=("ReplicaConfigurationInProgress", "Configuring the replica")
 )

@@ -211,6 +211,8 @@ def _affected(lab: Lab, container: Json) -> Json:
         "RecoveryCloudName": AZURE,
         "PrimaryVmmId": fabric.get("siteId"),
         "PrimaryVmmName": container["friendlyName"],
+        "RecoveryVmmId": "21a9403c-6ec1-44f2-b744-b4e50b792387",
+        "RecoveryVmmName": AZURE,
         "PrimaryFabricProviderId": "HyperVSite",
         "RecoveryFabricProviderId": "Azure",
     }
