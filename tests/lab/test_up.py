@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,14 +13,15 @@ from pathlib import Path
 from lab.servers import ROOT, Ports, free_ports, wait_until
 from lab.wire import Unreachable, call
 
+COMMAND = [sys.executable, "-m", "lab", "up"]
+
 
 @contextmanager
 def lab(state: Path, ports: Ports) -> Iterator[list[str]]:
     """A lab that is up; gives the lines it said until it was ready."""
     chosen = {"LAB_AZURE_PORT": str(ports.azure), "LAB_HOST_PORT": str(ports.host), "LAB_STATE": str(state)}
     environment = os.environ | chosen | {"LAB_SPEED": "400"}
-    command = [sys.executable, "-m", "lab", "up"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     with process, process.stdout as output:
         try:
@@ -86,3 +88,14 @@ def test_the_readmes_examples_work_as_they_are_written(tmp_path: Path) -> None:
         run = re.findall(r'"id": "(failover-intranet-[0-9a-f]+)"', shell.stdout)[0]
         assert wait_until(lambda: call(ports.host_url, "GET", f"/api/operations/{run}").body["state"] == "succeeded")
     assert "web-02" in (tmp_path / "report.html").read_text()
+
+
+def test_a_port_in_use_by_something_else_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        environment = os.environ | {"LAB_AZURE_PORT": str(port), "LAB_STATE": str(tmp_path)}
+        told = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert told.stderr.splitlines() == [
+        f"port {port} is in use by something else (Address already in use); choose another with LAB_AZURE_PORT"
+    ]
