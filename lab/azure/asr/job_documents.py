@@ -19,6 +19,8 @@ STATUS = {
 }
 """The status of the operation, by the state of its job."""
 
+_CANCELLABLE = ("ProtectionEntity", "RecoveryPlan")
+
 
 def document(job: Json, now: datetime, *, detail: bool = True) -> Json:
     """A job as GET shows it; without `detail` as the list does, where tasks are [] and customDetails null."""
@@ -99,7 +101,7 @@ def allowed_actions(job: Json) -> list[str]:
     if job.get("actions") is not None:
         return list(job["actions"])
     if job["state"] == "InProgress":
-        return ["Cancel"]
+        return ["Cancel"] if KINDS[job["kind"]].target in _CANCELLABLE else []
     if job["state"] == "Suspended":
         return ["Cancel", "Resume"]
     restartable = KINDS[job["kind"]].restartable and job["state"] in ("Failed", "Cancelled", "PartiallySucceeded")

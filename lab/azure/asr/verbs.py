@@ -18,7 +18,7 @@ from lab.azure.asr.inputs import (
     text,
 )
 from lab.azure.asr.items import SEGMENT, enter, facts_of, state_of, target_of
-from lab.azure.asr.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, cancel
+from lab.azure.asr.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, cancel, warn
 from lab.azure.asr.kinds import KINDS
 from lab.azure.asr.lifecycle import LIFE, TEST_PENDING, step
 from lab.azure.asr.problems import Asker, wrong_direction, wrong_input
@@ -62,6 +62,8 @@ def start(
         return begin_failing(lab, item["vault"], kind, target_of(item), who, refused, **facts)
     facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | _wishes(effect, kind)
     job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
+    if "warn" in job.get("wish", {}):
+        warn(lab, job, str(job["wish"]["warn"]))
     enter(lab, item, taken_step.meanwhile, job, taken_step.scenario)
     return job
 

@@ -42,7 +42,9 @@ def _item(world: World, machine: str = "sql-01") -> str:
 
 
 def _container(world: World) -> str:
-    return f"/replicationFabrics/{SITE}/replicationProtectionContainers/{world.names()[3]}"
+    return (
+        f"/replicationFabrics/{SITE}/replicationProtectionContainers/{world.source()['container'].rpartition('/')[2]}"
+    )
 
 
 def _mappings(world: World) -> str:
@@ -184,6 +186,23 @@ async def _renamed(world: World) -> tuple[int, Any, Any]:
     return await status_after(on_item("unplannedFailover", UNPLANNED), minutes=30)(world)
 
 
+async def _policy_deleted(world: World) -> tuple[int, Any, Any]:
+    await POLICY_PUT(world)
+    world.pass_time(minutes=1)
+    return await world.call("DELETE", "/replicationPolicies/p2")
+
+
+async def _warned(world: World) -> tuple[int, Any, Any]:
+    world.lab.faults.replace([{"match": {}, "effect": {"job": {"warn": "28061"}}}])
+    return await status_after(TEST_POST, minutes=2)(world)
+
+
+async def _jobs_listed(world: World) -> tuple[int, Any, Any]:
+    await REFRESH(world)
+    world.pass_time(minutes=1)
+    return await world.call("GET", "/replicationJobs")
+
+
 UPDATE = {
     "recoveryAzureVMName": "sql-az",
     "providerSpecificDetails": {"instanceType": "HyperVReplicaAzure", "recoveryAzureV2ResourceGroupId": TEST_GROUP},
@@ -205,6 +224,7 @@ ALERT = {"properties": {"sendToOwners": "Send", "customEmailAddresses": ["a@cont
 
 REPLAYS: dict[str, Replay] = {
     "fabric.create.hypervsite": FABRIC_PUT,
+    "job.createSite.inProgress": job_during(FABRIC_PUT, "RegisterVMMTask"),
     "job.createSite.succeeded": job_after(FABRIC_PUT, minutes=1),
     "policy.create": POLICY_PUT,
     "policy.get": get(lambda _: "/replicationPolicies/policy-24h"),
@@ -260,6 +280,12 @@ REPLAYS: dict[str, Replay] = {
         ("plannedFailover", TO_AZURE), after(("failoverCommit", None), on_item("plannedFailover", failback()))
     ),
     "v22.remove.post": on_item("remove", {}),
+    "v22.mapping.delete": after(
+        ("remove", {}), send("DELETE", lambda world: f"{_mappings(world)}/hci-01-site-policy-24h")
+    ),
+    "v22.policy.delete": _policy_deleted,
+    "v22.opstatus.inProgressWithWarning.28061": _warned,
+    "v22.jobs.list": _jobs_listed,
     "v22.fabric.delete": send("DELETE", lambda _: f"/replicationFabrics/{SITE}"),
     "v22.alert.put": send("PUT", lambda _: "/replicationAlertSettings/defaultAlertSetting", ALERT),
     "v22.events.empty": get(lambda _: "/replicationEvents"),
