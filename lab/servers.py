@@ -59,7 +59,8 @@ def require_free(ports: Ports) -> None:
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError as taken:
-            message = f"port {port} is in use by something else ({os.strerror(taken.errno or 0)}); choose another with {variable}"
+            reason = os.strerror(taken.errno or 0)
+            message = f"port {port} is in use by something else ({reason}); choose another with {variable}"
             raise LabFailed(message) from taken
 
 
