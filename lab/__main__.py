@@ -24,9 +24,14 @@ def main(arguments: list[str]) -> int:
     story.add_argument("--scenario", default=usual.scenario)
     story.add_argument("--speed", type=_speed, default=usual.speed, help="simulated seconds a real second")
     kinds = ("repair", "drill", "failover", "failback", "reprotect")
-    story.add_argument("--kill-host-during", default=usual.kill, choices=kinds, help="SIGKILL the host in the middle")
-    asked = parser.parse_args(arguments)
-    return up() if asked.command == "up" else tell(Options(asked.scenario, asked.speed, asked.kill_host_during))
+    story.add_argument(
+        "--kill-host-during", dest="kill", default=usual.kill, choices=kinds, help="SIGKILL the host in the middle"
+    )
+    story.add_argument("--kills", type=int, default=usual.kills, help="SIGKILL it this often, at random instants")
+    story.add_argument("--seed", type=int, default=usual.seed, help="what the instants and the faults are drawn from")
+    story.add_argument("--faults", action="store_true", help="have Azure lose answers, drop calls and double events")
+    asked = vars(parser.parse_args(arguments))
+    return up() if asked.pop("command") == "up" else tell(Options(**asked))
 
 
 if __name__ == "__main__":

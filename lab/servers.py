@@ -95,10 +95,12 @@ class Server:
         """`health` is the path that answers 200 once the server is up; `command` is the module and its arguments."""
         self.name, self.base, self.health, self.log, self.command = name, base, health, log, command
         self._settings = settings or {}
+        self.killed = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; its output goes to the end of its log."""
+        self.killed = False
         arguments = [sys.executable, "-m", "lab.tether", str(os.getpid()), *self.command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own modules
@@ -151,6 +153,7 @@ class Server:
 
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
+        self.killed = True
         if self._process:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
@@ -234,7 +237,7 @@ class Keeper:
         """
         for server in self._servers:
             if (status := server.exit_status) is not None:
-                if self._loops[server.name].entered(time.monotonic()):
+                if not server.killed and self._loops[server.name].entered(time.monotonic()):
                     raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.tail()}")
                 self._say(f"the {server.name} ended with status {status}: starting it again")
                 server.start()

@@ -11,6 +11,9 @@ from lab.servers import PATIENCE, LabFailed
 from lab.story.proofs import Entry
 from lab.wire import Reply, Unreachable, call
 
+READS = 10
+"""How often a page is asked for before it counts as not to be had."""
+
 
 class NotProven(LabFailed):
     """A step of the story did not reach its proof; the message says which."""
@@ -82,6 +85,10 @@ class Azure:
         """Have Event Grid deliver an event."""
         self._done("POST", "/lab/events", {"emit": event, "node": node})
 
+    def trouble(self, rules: list[dict[str, Any]], seed: int) -> None:
+        """Have these faults happen from now on."""
+        self._done("PUT", "/lab/faults", {"rules": rules, "seed": seed})
+
     def machines(self, group: str) -> list[str]:
         """Names of the virtual machines in a resource group, by the group's ARM id."""
         found = self._list(f"{group}/resources?api-version=2025-04-01")
@@ -93,12 +100,21 @@ class Azure:
         return {one["properties"]["friendlyName"]: one["properties"]["protectionState"] for one in found}
 
     def _list(self, path: str) -> list[Any]:
-        page = self._done("GET", path, headers=self._token())
+        page = self._page(path)
         found = list(page["value"])
         while link := page.get("nextLink"):
-            page = self._done("GET", link.removeprefix(self._base), headers=self._token())
+            page = self._page(link.removeprefix(self._base))
             found += page["value"]
         return found
+
+    def _page(self, path: str) -> Any:
+        """Read one page, more than once if need be: faults do not spare the story's own reads."""
+        for _ in range(READS - 1):
+            try:
+                return self._done("GET", path, headers=self._token())
+            except LabFailed:
+                time.sleep(0.1)
+        return self._done("GET", path, headers=self._token())
 
     def _token(self) -> dict[str, str]:
         query = urlencode(

@@ -14,6 +14,7 @@ from rich.console import Console
 from lab.clock import LabClock
 from lab.servers import Keeper, LabFailed, Servers, free_ports, reset, stopped_at_the_end
 from lab.story import proofs
+from lab.story.chaos import FAULTS, Killer
 from lab.story.clients import Azure, NotProven, Product
 from lab.story.proofs import After, View
 from lab.story.screen import Chapter, Screen, closing_table, done_of, screen_for
@@ -38,11 +39,17 @@ class Options(NamedTuple):
     Attributes:
         speed: Simulated seconds a real second.
         kill: Kind of operation in the middle of which the host is killed; empty for none.
+        kills: How often the host is killed besides, at random instants.
+        seed: What those are drawn from, and the faults as well.
+        faults: Whether Azure loses answers, drops calls and doubles events.
     """
 
     scenario: str = "default"
     speed: float = 150
     kill: str = ""
+    kills: int = 0
+    seed: int = 1
+    faults: bool = False
 
 
 def tell(options: Options) -> int:
@@ -73,6 +80,7 @@ class Story:
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         self._servers, self._screen, self._options = servers, screen, options
         self._keeper = Keeper(servers, screen.say)
+        self._killer = Killer(servers.host, options.kills, options.seed, screen.say)
         self._product, self._azure = Product(servers.host.base, self._keeper.look), Azure(servers.azure.base)
         self._plan: Mapping[str, Any] = {}
         self._site: Mapping[str, Any] = {}
@@ -93,11 +101,14 @@ class Story:
             self._plan = self._product.read(f"plans/{PLAN}")
             self._site = self._product.read(f"sites/{self._plan['site']}")
             self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
+            if self._options.faults:
+                self._azure.trouble(FAULTS, self._options.seed)
             chapters = [self._heal(), self._rehearse(), *self._leave_and_return()]
             self._look_back()
         return chapters
 
     def _heal(self) -> Chapter:
+        self._killer.begin_part()
         self._screen.say(f"1. The ASR extension of {NODE} has failed: Event Grid says so, the product heals the node")
         calls = self._azure.calls()
         self._azure.emit("extension-failure", NODE)
@@ -106,6 +117,7 @@ class Story:
         return self._chapter(view, calls, f"{NODE} is registered, its provider connected")
 
     def _rehearse(self) -> Chapter:
+        self._killer.begin_part()
         self._screen.say(f"2. The plan {PLAN} is due for a drill: the product's own timer starts it")
         calls = self._azure.calls()
         view = self._follow(self._begun(kind="drill", plan=PLAN))
@@ -124,6 +136,7 @@ class Story:
         ]
 
     def _move(self, kind: str, body: Mapping[str, Any], after: After, proof: str) -> Chapter:
+        self._killer.begin_part()
         calls = self._azure.calls()
         view = self._follow(self._product.start(kind, PLAN, body))
         if kind == "failover":
@@ -138,6 +151,8 @@ class Story:
         self._require(proofs.all_protected(self._azure.protection(self._site["vault"]), self._after))
         if self._options.kill and not self._killed:
             raise NotProven(f"the host was to be killed during the {self._options.kill}, and was not")
+        if self._killer.done < self._options.kills:
+            raise NotProven(f"the host was killed only {self._killer.done} times")
 
     def _begun(self, kind: str, **query: str) -> str:
         """Wait for an operation that the product starts on its own; its id."""
@@ -163,6 +178,7 @@ class Story:
     def _pause(self, end: float, too_late: str) -> None:
         if monotonic() > end:
             raise NotProven(too_late)
+        self._killer.look()
         self._keeper.look()
         sleep(POLL)
 
