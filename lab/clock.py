@@ -60,7 +60,7 @@ class LabClock:
         with path.open("r+b") as file:
             clock = cls(mmap.mmap(file.fileno(), _SIZE))
         if resume:
-            clock._draw(clock._reals[_LAST_SEEN], clock.speed)
+            clock._draw(time.time(), clock._reals[_LAST_SEEN], clock.speed)
         return clock
 
     @property
@@ -75,11 +75,11 @@ class LabClock:
 
     def now(self) -> datetime:
         """Simulated time, aware UTC."""
-        return datetime.fromtimestamp(self._seconds(), UTC)
+        return datetime.fromtimestamp(self._at(time.time()), UTC)
 
     def real_seconds(self, until: datetime) -> float:
         """How long to really wait until the simulated instant: 0 if it is past, infinite if time stands still."""
-        ahead = until.timestamp() - self._seconds()
+        ahead = until.timestamp() - self._at(time.time())
         return _real(ahead, self.speed)
 
     def set_speed(self, speed: float) -> None:
@@ -90,7 +90,8 @@ class LabClock:
         """
         if not (math.isfinite(speed) and speed >= 0):
             raise ValueError(f"speed must be a finite number, 0 or more: {speed}")
-        self._draw(self._seconds(), speed)
+        now = time.time()
+        self._draw(now, self._at(now), speed)
 
     def advance(self, by: timedelta) -> None:
         """Jump ahead.
@@ -100,11 +101,12 @@ class LabClock:
         """
         if by < timedelta():
             raise ValueError(f"time cannot go back by {-by}")
-        self._draw(self._seconds() + by.total_seconds(), self.speed)
+        now = time.time()
+        self._draw(now, self._at(now) + by.total_seconds(), self.speed)
 
     def touch(self) -> None:
         """Note that the lab is up at this instant; `open(resume=True)` goes on from here."""
-        self._reals[_LAST_SEEN] = self._seconds()
+        self._reals[_LAST_SEEN] = self._at(time.time())
 
     def close(self) -> None:
         """Let go of the file."""
@@ -112,9 +114,10 @@ class LabClock:
         self._reals.release()
         self._memory.close()
 
-    def _seconds(self) -> float:
+    def _at(self, now: float) -> float:
+        """Simulated seconds since 1970 at a real instant."""
         real, simulated, speed = self._line()
-        return simulated + (time.time() - real) * speed
+        return simulated + (now - real) * speed
 
     def _line(self) -> tuple[float, float, float]:
         while True:
@@ -124,10 +127,10 @@ class LabClock:
             if generation == self.generation:  # else it was redrawn meanwhile
                 return line
 
-    def _draw(self, simulated: float, speed: float) -> None:
+    def _draw(self, real: float, simulated: float, speed: float) -> None:
         """Fill the slot that nobody reads, then switch to it: a process that is killed here leaves a whole line."""
         following = self.generation + 1
-        _write_line(self._reals, _SLOTS[following % 2], simulated, speed)
+        _write_line(self._reals, _SLOTS[following % 2], (real, simulated, speed))
         self._words[_GENERATION] = following
         self.touch()
 
@@ -174,7 +177,7 @@ def _create(path: Path, start: datetime, speed: float) -> None:
     """Make the file whole under another name and link it: of two processes that do so, one wins and both attach."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = memoryview(bytearray(_SIZE)).cast("d")
-    _write_line(buffer, _SLOTS[0], start.timestamp(), speed)
+    _write_line(buffer, _SLOTS[0], (time.time(), start.timestamp(), speed))
     buffer[_LAST_SEEN] = start.timestamp()
     draft = path.with_name(f"clock.{os.getpid()}")
     draft.write_bytes(buffer.cast("B"))
@@ -183,5 +186,5 @@ def _create(path: Path, start: datetime, speed: float) -> None:
     draft.unlink()
 
 
-def _write_line(reals: "memoryview[float]", slot: int, simulated: float, speed: float) -> None:
-    reals[slot], reals[slot + 1], reals[slot + 2] = time.time(), simulated, speed
+def _write_line(reals: "memoryview[float]", slot: int, line: tuple[float, float, float]) -> None:
+    reals[slot], reals[slot + 1], reals[slot + 2] = line

@@ -18,6 +18,7 @@ class Lanes:
         self._serve = serve
         self._waiting: dict[str, None] = {}  # an ordered set
         self._again: set[str] = set()
+        self._rests: dict[str, float] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
 
     def wake(self, key: str) -> None:
@@ -27,6 +28,10 @@ class Lanes:
             return
         self._waiting[key] = None
         self._fill()
+
+    def rest(self, key: str, seconds: float) -> None:
+        """Serve a key that is being served not again before so many real seconds: meanwhile more of it gathers."""
+        self._rests[key] = seconds
 
     @property
     def idle(self) -> bool:
@@ -59,6 +64,7 @@ class Lanes:
         more = False
         try:
             more = await self._serve(key)
+            await self._pause(self._rests.pop(key, 0))
         except Exception:  # noqa: BLE001 - it is logged, and the work of other keys goes on
             _log.exception("cannot serve %s", key)
         finally:
@@ -67,3 +73,13 @@ class Lanes:
                 self._again.discard(key)
                 self._waiting[key] = None
             self._fill()
+
+    async def _pause(self, seconds: float) -> None:
+        """A key that rests leaves its worker to others."""
+        if seconds:
+            self._width += 1
+            self._fill()
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self._width -= 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import traceback
 from typing import Protocol
 
@@ -19,6 +20,13 @@ _log = logging.getLogger(__name__)
 TURNS_AT_ONCE = 8
 BATCHES_AT_ONCE = 8
 ACTIVITIES_AT_ONCE = 100
+
+LONG_HISTORY = 500
+"""Events after which a replay is worth saving."""
+MANY_TASKS = 8
+"""Open tasks beyond which answers come in crowds: one turn may as well take several."""
+LONGEST_REST = 1.0
+"""Real seconds."""
 
 
 class UnknownFunction(LookupError):
@@ -76,6 +84,7 @@ class Runner:
         turn = self._turns.take(instance_id)
         if turn is None:
             return False
+        began = time.perf_counter()
         try:
             response = await self._functions.orchestrate(turn.instance.name, turn.request)
         except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
@@ -83,6 +92,8 @@ class Runner:
             self._turns.fail(turn, failure_of(error))
         else:
             self._turns.complete(turn, response)
+            if len(turn.request.pastEvents) > LONG_HISTORY and self._tasks.count(instance_id) > MANY_TASKS:
+                self.lanes["orchestration"].rest(instance_id, min(2 * (time.perf_counter() - began), LONGEST_REST))
         return True
 
     async def _act(self, seq: str) -> bool:

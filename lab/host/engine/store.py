@@ -30,6 +30,7 @@ CREATE TABLE activities (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, execution TEXT NOT NULL, task INTEGER NOT NULL,
     name TEXT NOT NULL, input TEXT
 );
+CREATE INDEX activities_by_instance ON activities (id);
 CREATE TABLE entities (
     id TEXT PRIMARY KEY, state TEXT, modified INTEGER NOT NULL, holder TEXT, section TEXT
 );

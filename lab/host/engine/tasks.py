@@ -49,6 +49,10 @@ class Tasks:
         row = self._store.row("SELECT seq, id, execution, task, name, input FROM activities WHERE seq = ?", seq)
         return None if row is None else Activity(*row)
 
+    def count(self, instance_id: str) -> int:
+        """How many activities of an instance are still to answer."""
+        return int(self._store.value("SELECT COUNT(*) FROM activities WHERE id = ?", instance_id))
+
     def complete(self, activity: Activity, result: str | None) -> None:
         """Keep the result, in JSON, and tell the orchestration."""
         done = pb.TaskCompletedEvent(taskScheduledId=activity.task, result=text(result))

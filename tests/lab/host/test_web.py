@@ -67,6 +67,11 @@ async def test_a_function_that_is_no_coroutine_has_a_durable_client_too(hosted: 
     assert found.state == "1"
 
 
+async def test_an_activity_may_have_a_durable_client(hosted: Hosted) -> None:
+    await hosted.start("ask_about", "asking", "asking")
+    assert hosted.host.engine.instances.get("asking").output == '"ask_about"'
+
+
 async def test_principal_headers_are_nobody_s_to_send(hosted: Hosted) -> None:
     _, heard = await hosted.call("GET", "/api/echo/7", headers=NAME)
     assert heard["principal"] is None

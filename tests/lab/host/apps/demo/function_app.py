@@ -125,6 +125,20 @@ def require(key: str) -> str:
     return Path(key).read_text()
 
 
+@more.orchestration_trigger(context_name="context")
+def ask_about(ctx: task.OrchestrationContext, run: str) -> Steps:
+    """What another run is."""
+    return (yield ctx.call_activity("look_up", input=run))
+
+
+@more.activity_trigger(input_name="run")
+@more.durable_client_input(client_name="client")
+async def look_up(run: str, client: df.DurableFunctionsClient) -> str:
+    """An activity with a durable client."""
+    state = await client.get_orchestration_state(run)
+    return "nothing" if state is None else state.name
+
+
 @more.entity_trigger(context_name="context", entity_name="Counter")
 def counter(ctx: entities.EntityContext, by: int) -> int:
     """A number that grows."""
