@@ -75,6 +75,9 @@ _NETWORK = _ArmId("a virtual network", "Microsoft.Network/virtualNetworks")
 NetworkId = Annotated[str, AfterValidator(_NETWORK)]
 NetworkIdOrNone = Annotated[str, AfterValidator(_NETWORK._replace(optional=True))]
 """A virtual network, or empty."""
+_ACCOUNT = _ArmId("a storage account", "Microsoft.Storage/storageAccounts", optional=True)
+StorageIdOrNone = Annotated[str, AfterValidator(_ACCOUNT)]
+"""A storage account, or empty."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""

@@ -1,12 +1,15 @@
 """What a site may say."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from shared.problems import field_errors
-from tests.shared.samples import PRODUCTION, SITE, SUBSCRIPTION, site
+from tests.shared.samples import ISOLATED, PRODUCTION, SITE, SUBSCRIPTION, site
+
+ACCOUNTS = f"{SUBSCRIPTION}/resourceGroups/rg-dr/providers/Microsoft.Storage/storageAccounts"
 
 
 def test_a_site_is_read_as_it_was_written() -> None:
@@ -60,3 +63,51 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 def test_another_content_has_another_digest() -> None:
     assert site().digest == site(healing=True).digest
     assert site().digest != site(healing=False).digest
+
+
+def test_a_policy_is_a_name_or_settings_with_limits() -> None:
+    assert (site().policy_name, site().policy_settings) == ("policy-24h", None)
+    read = site(policy={"name": "fast", "recoveryPointHours": 6, "appConsistentHours": 1, "intervalSeconds": 30})
+    assert read.policy_name == "fast"
+    assert read.policy_settings is not None
+    assert read.policy_settings.interval == timedelta(seconds=30)
+
+
+def test_a_site_reads_back_what_it_said() -> None:
+    said = site(
+        policy={"name": "fast"},
+        drillNetwork={"network": ISOLATED},
+        capacity={"linkMbps": 200, "defaultChurn": 0.1, "churn": {"SQL-01": 2}, "copyWithin": "P2D"},
+        install="cluster",
+        naming={"azureVm": "dr-{vm}"},
+        vms=["sql-01"],
+    )
+    assert type(said).model_validate(said.model_dump(mode="json", by_alias=True)) == said
+    assert said.capacity.churn_of("sql-01") == 2
+    assert said.capacity.churn_of("web-01") == 0.1
+    assert said.naming.of_vm("sql-01") == "dr-sql-01"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"policy": {"name": "p", "intervalSeconds": 60}}, "policy.intervalSeconds", "30 or 300"),
+        ({"policy": {"name": "p", "recoveryPointHours": 25}}, "policy.recoveryPointHours", "less than or equal to 24"),
+        ({"policy": {"name": "p", "recoveryPointHours": 2}}, "policy.appConsistentHours", "further apart"),
+        ({"policy": "a/b"}, "policy", "match pattern"),
+        ({"network": ""}, "subnet", "needs its network"),
+        ({"drillNetwork": {"network": PRODUCTION.upper()}}, "drillNetwork.network", "not an isolated one"),
+        ({"drillNetwork": {"network": ISOLATED, "addressPrefix": "10.0.0.1/24"}}, "drillNetwork.addressPrefix", "host"),
+        ({"drillNetwork": {"network": ISOLATED, "addressPrefix": "10.0.0.0/30"}}, "drillNetwork.addressPrefix", "/29"),
+        ({"cacheStorage": PRODUCTION}, "cacheStorage", "not the ARM id of a storage account"),
+        ({"cacheStorage": f"{ACCOUNTS}/Not-A-Name"}, "cacheStorage", "3 to 24"),
+        ({"naming": {"azureVm": "dr"}}, "naming.azureVm", "says {vm} once"),
+        ({"vms": ["sql-01", "SQL-01"]}, "vms", "named twice"),
+        ({"capacity": {"linkMbps": 0}}, "capacity.linkMbps", "greater than 0"),
+    ],
+)
+def test_what_cannot_work_is_told_before_azure_is_asked(changes: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        site(**changes)
+    wrong = {error.field: error.detail for error in field_errors(caught.value)}
+    assert says in wrong[field]
