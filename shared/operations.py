@@ -10,8 +10,21 @@ from shared.plans import PlanDocument
 from shared.runs import Run
 from shared.sites import SiteDocument
 
-Kind = Literal["drill", "failover", "commit", "failback", "reprotect", "cleanup", "repair"]
+Kind = Literal[
+    "drill",
+    "failover",
+    "commit",
+    "failback",
+    "reprotect",
+    "cleanup",
+    "repair",
+    "preflight",
+    "prepare",
+    "replication",
+    "verify",
+]
 PLAN_KINDS: tuple[Kind, ...] = ("drill", "failover", "commit", "failback", "reprotect")
+SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
 
 CODES = {
     "waiting": "w",
@@ -77,12 +90,27 @@ class Outcome(Message):
     state: Literal["succeeded", "failed", "refused"]
     kind: Kind
     plan: str = ""
+    site: str = ""
     items: tuple[RunItem, ...] = ()
     problems: tuple[Problem, ...] = ()
     failures: tuple[str, ...] = ()
     began: datetime | None = None
     ended: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class SiteOperation(Message):
+    """What every runbook on a site starts from; each adds what it needs.
+
+    Attributes:
+        document: The site as it was when the run was asked for.
+    """
+
+    id: str
+    kind: Kind
+    site: str
+    requested_by: str
+    document: SiteDocument
 
 
 LEASE_TERM = timedelta(hours=24)

@@ -7,14 +7,14 @@ import azure.functions as func
 from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState
 
 from shared.obligations import Obligation
-from shared.operations import PLAN_KINDS
+from shared.operations import PLAN_KINDS, SITE_KINDS
 from shared.problems import FieldError
 from shared.report import render
 from triggers.views import brief, full
 from triggers.web import Problem, answer, handled, missing
 
 bp = df.Blueprint()
-KINDS = (*PLAN_KINDS, "cleanup", "repair")
+KINDS = (*PLAN_KINDS, *SITE_KINDS, "cleanup", "repair")
 STATES = ("pending", "running", "waiting", "succeeded", "failed", "aborted")
 TOP, MOST = 50, 500
 

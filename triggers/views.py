@@ -7,8 +7,9 @@ from typing import Any
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from shared.messages import RunItem
-from shared.operations import Operation, Outcome, Repair
+from shared.operations import SITE_KINDS, Operation, Outcome
 from shared.status import item_states
+from triggers.site_views import site_part
 
 BY_ENGINE = {
     OrchestrationStatus.PENDING: "pending",
@@ -22,16 +23,19 @@ BY_ENGINE = {
 def brief(state: OrchestrationState) -> dict[str, Any]:
     """An operation in a list: what, for whom, how it stands."""
     kind, subject = kind_and_subject(state)
-    about = {"node": subject} if kind == "repair" else {"plan": subject}
     return {
         "id": state.instance_id,
         "kind": kind,
-        **about,
+        _about(kind): subject,
         "state": state_of(state),
         "createdAt": utc(state.created_at),
         "updatedAt": utc(state.last_updated_at),
         "links": links(state.instance_id),
     }
+
+
+def _about(kind: str) -> str:
+    return "node" if kind == "repair" else "site" if kind in SITE_KINDS else "plan"
 
 
 def utc(moment: datetime) -> str:
@@ -71,14 +75,15 @@ def full(state: OrchestrationState) -> dict[str, Any]:
 
 def _asked(state: OrchestrationState) -> dict[str, Any]:
     asked: Any = state.get_input()
-    model = Repair if state.name == "repair" else Operation
-    return {"requestedBy": model.model_validate(asked).requested_by}
+    return {"requestedBy": asked["requested_by"]}
 
 
 def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, Any]:
     """Details are those of the last generation of the run; the states are the newest."""
     if state.name == "repair":
         return {}
+    if state.name in SITE_KINDS:
+        return site_part(state, status)
     operation = Operation.model_validate(state.get_input())
     names = [item.vm for item in operation.document.items]
     known = {item.vm: item for item in operation.run.items} if operation.run else {}
