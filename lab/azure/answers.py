@@ -49,7 +49,7 @@ def bad_request(code: str, message: str) -> ArmError:
 
 def not_found(arm_id: str) -> ArmError:
     """404 ResourceNotFound, worded as ARM words it: the type and names, and the resource group."""
-    _, _, tail = arm_id.rpartition("/providers/")
+    tail = arm_id[arm_id.lower().rfind("/providers/") + len("/providers/") :]
     group = arm_id.split("/")[4] if arm_id.count("/") > 3 else ""
     return ArmError(
         404,

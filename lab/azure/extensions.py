@@ -122,7 +122,7 @@ def settle(lab: Lab, extension: Json, failure: str | None) -> None:
         "type": properties["type"],
         "typeHandlerVersion": properties["typeHandlerVersion"],
         "status": {
-            "code": _exit_code(failure),
+            "code": exit_code(failure),
             "level": "Error" if failure else "Information",
             "displayStatus": "Provisioning failed" if failure else "Provisioning succeeded",
             "message": failure or "Extension Message: Registered with Azure Site Recovery.",
@@ -132,7 +132,8 @@ def settle(lab: Lab, extension: Json, failure: str | None) -> None:
     resources.touch(lab, extension)
 
 
-def _exit_code(failure: str | None) -> str:
+def exit_code(failure: str | None) -> str:
+    """The code that an instance view gives to the message of a failure: the one in it, 1 for others, 0 for none."""
     if failure is None:
         return "0"
     return "13" if "code for Enable: 13" in failure else "1"

@@ -16,7 +16,7 @@ class Guests:
 
     def __init__(self) -> None:
         self._listeners: dict[str, list[socket.socket]] = {}
-        self._servers: dict[str, list[asyncio.Task[None]]] = {}
+        self._talks: set[asyncio.Task[None]] = set()
 
     def free_address(self, wanted: str, taken: set[str], ports: list[int]) -> str:
         """The address wanted, or the next one of its network that nothing has, here or on this machine."""
@@ -32,19 +32,22 @@ class Guests:
         self.close(address)
         if not address.startswith("127."):
             return
-        opened: list[socket.socket] = []
-        for port in ports:
-            listener = socket.create_server((address, port))
+        loop = asyncio.get_running_loop()
+        self._listeners[address] = [socket.create_server((address, port)) for port in ports]
+        for listener in self._listeners[address]:
             listener.setblocking(False)
-            opened.append(listener)
-        self._listeners[address] = opened
-        self._servers[address] = [asyncio.get_running_loop().create_task(_serve(listener)) for listener in opened]
+            loop.add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        talk = asyncio.get_running_loop().create_task(_talk(connection))
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
 
     def close(self, address: str) -> None:
         """Refuse connections from now on."""
-        for task in self._servers.pop(address, []):
-            task.cancel()
         for listener in self._listeners.pop(address, []):
+            asyncio.get_running_loop().remove_reader(listener)  # before its number belongs to another socket
             listener.close()
 
     def close_all(self) -> None:
@@ -64,16 +67,6 @@ def _is_free(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-async def _serve(listener: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    talks: set[asyncio.Task[None]] = set()
-    while True:
-        connection, _ = await loop.sock_accept(listener)
-        talk = loop.create_task(_talk(connection))
-        talks.add(talk)
-        talk.add_done_callback(talks.discard)
 
 
 async def _talk(connection: socket.socket) -> None:

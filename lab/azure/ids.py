@@ -25,10 +25,10 @@ def part_of(arm_id: str, kind: str) -> str | None:
 
 def type_of(arm_id: str) -> str:
     """The resource type after the last `providers`: "Microsoft.HybridCompute/machines/extensions"."""
-    _, found, tail = arm_id.rpartition("/providers/")
-    if not found:
+    found = arm_id.lower().rfind("/providers/")
+    if found < 0:
         return "Microsoft.Resources/resourceGroups" if part_of(arm_id, "resourceGroups") else ""
-    segments = tail.split("/")
+    segments = arm_id[found + len("/providers/") :].split("/")
     return "/".join([segments[0], *segments[1::2]])
 
 

@@ -148,7 +148,7 @@ class Server:
         headers = _lowered(request)
         return Ask(
             method=request.method,
-            path=request.rel_url.raw_path.rstrip("/"),
+            path="/" + request.rel_url.raw_path.strip("/"),
             query={name.lower(): value for name, value in parse_qsl(request.rel_url.raw_query_string, True)},
             headers=headers,
             body=raw,
