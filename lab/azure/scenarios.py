@@ -5,7 +5,7 @@ import logging
 
 import aiohttp
 
-from lab.azure import clusters, extensions, machines, network, nodes, resources, storage, vaults
+from lab.azure import clusters, extensions, hyperv, machines, network, nodes, resources, storage, vaults
 from lab.azure.answers import ArmError, Json
 from lab.azure.asr import seed
 from lab.azure.ids import resource_id
@@ -63,6 +63,8 @@ def _fill_vault(lab: Lab, settings: Json) -> Json:
 def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
     names = [node["name"] for node in settings["nodes"]]
     cluster = clusters.add(lab, settings["group"], settings["name"], settings["nodesGroup"], names)
+    for machine in settings.get("machines", ()):
+        hyperv.add(lab, cluster["id"], machine["node"], machine)
     if site is None:
         return
     parameters = {

@@ -1,19 +1,41 @@
-"""`bare`: a registered cluster and the groups and networks around it; no vault, no extension: to onboard."""
+"""`bare`: a registered cluster with its VMs, and a production network in Azure; no vault, no extension: to onboard."""
 
 from typing import Any
 
 from lab.scenarios import common
 
+NODES = ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
+MACHINES = {
+    "dc-01": ("hci-01-n1", 7389, 1),
+    "sql-01": ("hci-01-n1", 7433, 3),
+    "app-01": ("hci-01-n2", 7808, 1),
+    "app-02": ("hci-01-n3", 7808, 1),
+    "web-01": ("hci-01-n2", 7880, 1),
+    "web-02": ("hci-01-n3", 7880, 1),
+}
+"""Name: the node that owns the VM, the TCP port that answers in it, and how many disks it has."""
 
-def build(vms: int, clusters: int) -> dict[str, Any]:  # noqa: ARG001 - one size only
-    """The scenario."""
-    nodes = [{"name": f"hci-01-n{number}", "extension": None} for number in (1, 2, 3)]
+
+def build(vms: int, clusters: int) -> dict[str, Any]:  # noqa: ARG001 - one cluster only
+    """The scenario: six machines of one application, or `vms` alike."""
+    nodes = [{"name": node, "extension": None} for node in NODES]
+    cluster = {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": None}
     return {
         "name": "bare",
-        "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
-        "networks": common.NETWORKS,
+        "groups": ["rg-hci", "rg-hci-arc", common.NETWORK_GROUP],
+        "networks": common.NETWORKS[:1],
         "storage": [],
-        "clusters": [{"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": None}],
+        "clusters": [cluster | {"machines": _many(vms) if vms else _few()}],
         "vaults": [],
         "documents": {"sites": {}, "plans": {}},
     }
+
+
+def _few() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "node": node, "ports": [port], "disks": disks} for name, (node, port, disks) in MACHINES.items()
+    ]
+
+
+def _many(vms: int) -> list[dict[str, Any]]:
+    return [{"name": f"vm-{at + 1:04d}", "node": NODES[at % len(NODES)], "ports": []} for at in range(vms)]

@@ -43,7 +43,12 @@ def build(vms: int, clusters: int) -> dict[str, Any]:  # noqa: ARG001 - one size
 def _cluster() -> dict[str, Any]:
     states = {"hci-01-n2": "CertificateRace"}
     nodes = [{"name": node, "extension": states.get(node, "Succeeded")} for node in NODES]
-    return {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": "vault-dr"}
+    place = {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "vault": "vault-dr"}
+    return {**place, "nodes": nodes, "machines": _machines()}
+
+
+def _machines() -> list[dict[str, Any]]:
+    return [{"name": name, "node": node, "ports": [port]} for name, (node, port) in MACHINES.items()]
 
 
 def _vault() -> dict[str, Any]:
@@ -54,7 +59,7 @@ def _vault() -> dict[str, Any]:
         "policy": common.POLICY,
         "nodes": [{"name": node, "registered": node != "hci-01-n2"} for node in NODES],
         "target": common.target("stdrcache"),
-        "machines": [{"name": name, "node": node, "ports": [port]} for name, (node, port) in MACHINES.items()],
+        "machines": _machines(),
     }
 
 

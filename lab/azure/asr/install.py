@@ -2,6 +2,7 @@
 
 from lab.azure.asr import (  # noqa: F401 - imported for what they register
     audit,
+    discovery,
     drills,
     events,
     fabrics,
@@ -28,5 +29,5 @@ PROVIDER = SITE_RECOVERY
 
 def install(lab: Lab) -> None:
     """Hook Site Recovery onto a lab: nodes that register or go away."""
-    lab.on_registered.append(providers.register)
+    lab.on_registered += [providers.register, discovery.tell]
     lab.on_disconnect.append(providers.lose)
