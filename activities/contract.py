@@ -49,11 +49,16 @@ class ItemsRead(Message):
 
 
 class StartOne(Message):
-    """One item of a batch."""
+    """One item of a batch.
+
+    Attributes:
+        seen: The run has just read the item and found it ready: it is not read again before the verb is sent.
+    """
 
     vm: str
     item_id: str
     attempt: int = 1
+    seen: bool = False
 
 
 class StartVerbs(Message):
@@ -64,7 +69,7 @@ class StartVerbs(Message):
         network_id: For TestFailover: the isolated network's ARM id.
         shut_down_source: For UnplannedFailover: try to shut the source VM down first.
         data_sync: For Failback: delta while the Azure VM runs, or a full download.
-        since: No job of this run is older: where to look for jobs to adopt.
+        since: When these starts were first asked for: no job to adopt is older.
     """
 
     vault: VaultRef

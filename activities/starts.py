@@ -8,7 +8,7 @@ from activities.contract import StartOne, StartsMade, StartVerbs
 from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.items import current_job, item_view, machine_guid
-from shared.azure.jobs import looks_started_by, started_by
+from shared.azure.jobs import looks_started_by, names_its_starter, started_by
 from shared.azure.site_recovery import CLOCKS_APART, Vault
 from shared.azure.wire import Json, part, text
 from shared.errors import Refused, Transient
@@ -35,7 +35,7 @@ async def start_verbs(ask: StartVerbs) -> StartsMade:
     batch = _Batch(ask)
     items = await batch.read_items()
     await batch.read_jobs()  # after the items: no job slips in between
-    answers = await each(ask.starts, lambda start: batch.answer(start, items.get(start.item_id.lower())))
+    answers = await each(ask.starts, lambda start: batch.answer(start, items))
     return StartsMade(answers=tuple(answers), retry_after=batch.retry_after)
 
 
@@ -50,10 +50,11 @@ class _Batch:
 
     async def read_items(self) -> Mapping[str, Json]:
         """The items of the batch by id in lower case, without those that the vault does not know."""
-        if len(self._ask.starts) > FEW:
+        unseen = [start for start in self._ask.starts if not start.seen]
+        if len(unseen) > FEW:
             found: Iterable[Json | None] = await self._vault.list_items()
         else:
-            found = await each(self._ask.starts, self._read_item)
+            found = await each(unseen, self._read_item)
         return {item["id"].lower(): item for item in found if item}
 
     async def _read_item(self, start: StartOne) -> Json | None:
@@ -66,9 +67,10 @@ class _Batch:
         """Every job that may be ours."""
         self._jobs = await self._vault.list_jobs(self._ask.since - CLOCKS_APART)
 
-    async def answer(self, start: StartOne, item: Json | None) -> StartAnswer:
+    async def answer(self, start: StartOne, items: Mapping[str, Json]) -> StartAnswer:
         """Start one, or say why not."""
-        if item is None:
+        item = items.get(start.item_id.lower())
+        if item is None and not start.seen:
             detail = f"the vault has no protected item {start.item_id}"
             return StartAnswer(vm=start.vm, outcome="refused", code="item-not-found", detail=detail)
         try:
@@ -79,11 +81,11 @@ class _Batch:
             self.retry_after = max(self.retry_after, timedelta(seconds=silence.retry_after or 0))
             return StartAnswer(vm=start.vm, outcome="unanswered", detail=str(silence))
 
-    async def _start(self, start: StartOne, item: Json) -> StartAnswer:
+    async def _start(self, start: StartOne, item: Json | None) -> StartAnswer:
         request_id = client_request_id(self._ask.operation, start.item_id, self._ask.verb, start.attempt)
-        if ours := await self._find_ours(request_id, item):
+        if ours := await self._find_ours(start, request_id, item):
             return StartAnswer(vm=start.vm, outcome="started", job=ours)
-        if no := ready(self._ask.verb, item_view(item)):
+        if item and (no := ready(self._ask.verb, item_view(item))):
             outcome: Literal["busy", "refused"] = "busy" if no.passing else "refused"
             return StartAnswer(vm=start.vm, outcome=outcome, code=no.code, detail=no.detail)
         if self._ask.verb == "TestFailover" and not self._ask.network_id:
@@ -92,32 +94,37 @@ class _Batch:
             return StartAnswer(
                 vm=start.vm, outcome="unanswered", code="throttled", detail="not sent: the vault throttles"
             )
-        job = await self._vault.start(self._ask.verb, item["id"], _body(self._ask), request_id)
+        job = await self._vault.start(self._ask.verb, start.item_id, _body(self._ask), request_id)
         return StartAnswer(vm=start.vm, outcome="started", job=job)
 
-    async def _find_ours(self, request_id: str, item: Json) -> str:
+    async def _find_ours(self, start: StartOne, request_id: str, item: Json | None) -> str:
         """Name of the newest job that our request started, empty without one."""
-        found = [job for job in self._jobs if started_by(job, request_id)] or self._find_lookalikes(item)
+        found = [job for job in self._jobs if started_by(job, request_id)]
+        found = found or await self._find_lookalikes(start, request_id, item)
         if found:
             return text(max(found, key=lambda job: text(part(job, "properties").get("startTime")))["name"])
-        if not (busy_with := current_job(item)) or any(job["name"] == busy_with for job in self._jobs):
+        busy_with = current_job(item) if item else ""
+        if not busy_with or any(job["name"] == busy_with for job in self._jobs):
             return ""
-        return busy_with if await self._is_ours(busy_with, request_id) else ""
+        job = await self._read_job(busy_with)
+        return busy_with if job and started_by(job, request_id) else ""
 
-    async def _is_ours(self, job: str, request_id: str) -> bool:
-        """Whether the job is ours that the item names and the list does not: too young to have a start time there."""
+    async def _read_job(self, name: str) -> Json | None:
         try:
-            return started_by(await self._vault.read_job(job), request_id)
+            return await self._vault.read_job(name)
         except Missing:
-            return False
+            return None
 
-    def _find_lookalikes(self, item: Json) -> list[Json]:
-        machine = machine_guid(item)
-        return [
-            job
-            for job in self._jobs
-            if looks_started_by(job, RULES[self._ask.verb].scenarios, machine, self._ask.since)
-        ]
+    async def _find_lookalikes(self, start: StartOne, request_id: str, item: Json | None) -> list[Json]:
+        """Jobs that the list shows without their starter: each is read, and only one that names another is not ours.
+
+        Source: a list recorded with api-version 2022-08-01 shows activityId as null, and the job itself does not.
+        """
+        machines = {start.vm, machine_guid(item) if item else start.vm}
+        rule = RULES[self._ask.verb]
+        alike = [job for job in self._jobs if looks_started_by(job, rule.scenarios, machines, self._ask.since)]
+        read = [await self._read_job(job["name"]) for job in alike]
+        return [job for job in read if job and (started_by(job, request_id) or not names_its_starter(job))]
 
 
 def _body(ask: StartVerbs) -> Json | None:

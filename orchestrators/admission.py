@@ -46,7 +46,13 @@ def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[St
     except NotAdmitted:
         yield from let_go(ctx, operation.id, vaults)
         raise
-    return enter(run, now(ctx))
+    return _as_seen(enter(run, now(ctx)))
+
+
+def _as_seen(run: Run) -> Run:
+    """What may start at once was read a moment ago."""
+    items = (item.model_copy(update={"seen": not item.after and item.state == "waiting"}) for item in run.items)
+    return run.model_copy(update={"items": tuple(items)})
 
 
 def vaults_of(operation: Operation) -> tuple[VaultRef, ...]:

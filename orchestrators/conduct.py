@@ -1,6 +1,7 @@
 """How every run on a plan goes on from admission to its end: ticks that execute what the scheduler says."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from durabletask import task
@@ -27,12 +28,12 @@ from orchestrators.steps import Steps, ask_entity, call_all, now, sleep
 from orchestrators.telling import tell
 from shared import scheduler
 from shared.leases import Lease
-from shared.messages import ItemView, RunItem
+from shared.messages import RunItem
 from shared.operations import LEASE_TERM, Operation, Outcome
 from shared.runs import Run, Stage, leave
 from shared.scheduler import Tick
 from shared.status import summary
-from shared.verbs import settled
+from shared.verbs import ready, settled
 
 GENERATION = 15
 """Ticks before a run continues as new: a replay goes through all that its history holds."""
@@ -109,8 +110,8 @@ def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
         return run
     run = yield from _start(ctx, run, tick)
     run = yield from _watch(ctx, run, tick)
-    run = yield from _probe(ctx, run, tick)
-    run = scheduler.block((yield from _settle(ctx, run, tick)))
+    run = yield from _probe(ctx, run)
+    run = scheduler.block((yield from _see(ctx, run, scheduler.to_see(run))))
     ctx.set_custom_status(summary(run, now(ctx)))
     if pause := scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx)):
         yield from sleep(ctx, pause)
@@ -118,7 +119,8 @@ def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
 
 
 def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
-    asks = [_start_ask(run, vault, part) for vault, names in tick.starts.items() for part in _parts(names)]
+    run = yield from _see(ctx, run, scheduler.unseen(run, tick))
+    asks = [_start_ask(run, vault, part, now(ctx)) for vault, names in tick.starts.items() for part in _parts(names)]
     if asks:
         run = scheduler.asked(run, [one.vm for ask in asks for one in ask.starts], now(ctx))
     for ask, made in zip(asks, (yield from call_all(ctx, START_VERBS, asks)), strict=True):
@@ -129,14 +131,15 @@ def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     return run
 
 
-def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
+def _start_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> StartVerbs:
     known = {item.vm: item for item in run.items}
+    one_by_one = (known[vm] for vm in names)
     return StartVerbs(
         vault=run.vaults[vault],
         operation=run.operation,
         verb=run.stages[run.stage].verb,
-        starts=tuple(StartOne(vm=vm, item_id=known[vm].id, attempt=known[vm].attempt) for vm in names),
-        since=run.began,
+        starts=tuple(StartOne(vm=i.vm, item_id=i.id, attempt=i.attempt, seen=i.seen) for i in one_by_one),
+        since=min(known[vm].since or at for vm in names),
         network_id=run.network_id,
         shut_down_source=run.shut_down_source,
         data_sync=run.data_sync,
@@ -149,14 +152,15 @@ def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:
 
 
 def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
-    asks = [WatchJobs(vault=run.vaults[vault], jobs=jobs, since=run.began) for vault, jobs in tick.watch.items()]
+    since = min((item.since or run.began for item in run.items if item.state == "running"), default=run.began)
+    asks = [WatchJobs(vault=run.vaults[vault], jobs=jobs, since=since) for vault, jobs in tick.watch.items()]
     ends = [seen.ended for seen in (yield from call_all(ctx, WATCH_JOBS, asks)) if isinstance(seen, JobsSeen)]
     return scheduler.jobs_ended(run, [end for some in ends for end in some], now(ctx))
 
 
-def _probe(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
-    known = {item.vm: item for item in run.items}
-    asks = [ProbeBatch(targets=tuple(_target(known[vm]) for vm in part)) for part in _parts(tick.probe)]
+def _probe(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+    silent = [item for item in run.items if item.state == "probing"]
+    asks = [ProbeBatch(targets=tuple(_target(item) for item in part)) for part in _parts(silent)]
     tried = [some.answers for some in (yield from call_all(ctx, PROBE_VMS, asks)) if isinstance(some, ProbesTried)]
     return scheduler.probes_tried(run, [answer for some in tried for answer in some], now(ctx))
 
@@ -171,13 +175,12 @@ def _target(item: RunItem) -> ProbeTarget:
     )
 
 
-def _settle(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
-    stage = run.stages[run.stage]
-    asks = [ReadItems(vault=run.vaults[vault], vms=names) for vault, names in tick.settle.items()]
+def _see(ctx: task.OrchestrationContext, run: Run, names: Mapping[int, tuple[str, ...]]) -> Steps[Run]:
+    """Read the state of these items, one list a vault."""
+    verb = run.stages[run.stage].verb
+    asks = [ReadItems(vault=run.vaults[vault], vms=vms) for vault, vms in names.items()]
     reads = [seen.items for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
     views = [view for some in reads for view in some]
-    return scheduler.items_read(run, views, _proves(stage), now(ctx))
-
-
-def _proves(stage: Stage) -> Callable[[ItemView], bool]:
-    return lambda view: settled(stage.verb, view)
+    return scheduler.items_read(
+        run, views, lambda view: settled(verb, view), lambda view: ready(verb, view) is None, now(ctx)
+    )

@@ -162,6 +162,7 @@ class RunItem(Message):
         attempt: Counts the verbs sent on purpose in this stage; a new one gets a new request id.
         job: Name of the ASR job that is watched, empty before there is one.
         detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
+        seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
         skip: Verbs whose end the item showed already when the run was admitted.
         steps: What this run did to it, oldest first.
     """
@@ -180,6 +181,7 @@ class RunItem(Message):
     target_group: str = ""
     address: str = ""
     detail: str = ""
+    seen: bool = False
     skip: tuple[Verb, ...] = ()
     steps: tuple["ItemStep", ...] = ()
 

@@ -102,7 +102,7 @@ def enter(run: Run, now: datetime) -> Run:
 
 def _afresh(stage: Stage, item: RunItem) -> RunItem:
     state = "done" if stage.verb in item.skip else "waiting"
-    fresh = {"state": state, "attempt": 1, "job": "", "since": None, "not_before": None, "detail": ""}
+    fresh = {"state": state, "attempt": 1, "job": "", "since": None, "not_before": None, "detail": "", "seen": False}
     return item.model_copy(update=fresh)
 
 

@@ -15,6 +15,10 @@ BUSY = "532"
 BREATH = timedelta(seconds=5)
 """Between two batches: 50 starts at 10 writes a second, which is what Azure Resource Manager refills."""
 SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
+FEW = 5
+"""Up to so many items are read one by one, as they are started: a list has a hundred a page."""
+MANY = 30
+"""Of more open items than this, none is looked at sooner than Site Recovery itself asks to be looked at."""
 OPEN = frozenset({"starting", "running", "probing", "settling"})
 
 
@@ -93,13 +97,31 @@ def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[
 
 
 def _wake(run: Run, now: datetime) -> timedelta:
-    """Look soon while something is fresh or about to be; else at the pace that the service asks for."""
-    fresh = any(
-        item.state in {"probing", "settling", "starting"}
-        or (item.state == "running" and item.since is not None and now - item.since < LATER)
-        for item in run.items
-    )
-    return SOON if fresh else LATER
+    """Look soon while something is fresh or about to be; else, and of many, at the pace that the service asks for."""
+    busy = [item for item in run.items if item.state in OPEN]
+    fresh = any(item.state != "running" or (item.since is not None and now - item.since < LATER) for item in busy)
+    return SOON if fresh and len(busy) <= MANY else LATER
+
+
+def to_see(run: Run) -> dict[int, tuple[str, ...]]:
+    """By index of the vault: items whose state decides what is next, to be read together.
+
+    Those that settle, and those that wait only for them: what is read once is not read again before the verb is sent.
+    """
+    stage = run.stages[run.stage]
+    settling = {item.vm for item in run.items if item.state == "settling"}
+    if not settling:
+        return {}
+    good = settling | {item.vm for item in run.items if item.state == "done"} | _outside(run, stage)
+    next_in_line = (i for i in run.items if i.state == "waiting" and stage.ordered and good.issuperset(i.after))
+    return _by_vault([*(i for i in run.items if i.vm in settling), *next_in_line], lambda item: item.vm)
+
+
+def unseen(run: Run, tick: Tick) -> dict[int, tuple[str, ...]]:
+    """By index of the vault: items that are to start and were not seen, where there are too many to read one by one."""
+    seen = {item.vm for item in run.items if item.seen or item.state == "starting"}
+    fresh = {vault: tuple(vm for vm in names if vm not in seen) for vault, names in tick.starts.items()}
+    return {vault: names for vault, names in fresh.items() if len(names) > FEW}
 
 
 # --- what came back ----------------------------------------------------------------------------------------------
@@ -112,7 +134,7 @@ def _revise(run: Run, changed: Mapping[str, RunItem]) -> Run:
 def asked(run: Run, vms: Iterable[str], now: datetime) -> Run:
     """Note that a verb is about to be sent: whatever is answered, from here on something may have begun."""
     names = set(vms)
-    going = {"state": "starting", "not_before": None}
+    going = {"state": "starting", "not_before": None, "seen": False}
     changed = {
         item.vm: item.model_copy(update={**going, "since": item.since or now}) for item in run.items if item.vm in names
     }
@@ -221,14 +243,27 @@ def _after_probe(item: RunItem, answer: ProbeAnswer, stage: Stage, now: datetime
     return item.model_copy(update={"address": answer.address, "detail": answer.detail})
 
 
-def items_read(run: Run, views: Iterable[ItemView], proves: Callable[[ItemView], bool], now: datetime) -> Run:
-    """Take in the items' own states; one that never shows what its job promised has failed."""
+def items_read(
+    run: Run,
+    views: Iterable[ItemView],
+    proves: Callable[[ItemView], bool],
+    is_ready: Callable[[ItemView], bool],
+    now: datetime,
+) -> Run:
+    """Take in the items' own states; one that never shows what its job promised has failed.
+
+    Args:
+        proves: Whether a state shows the end of the stage's verb.
+        is_ready: Whether it lets the verb be sent.
+    """
     stage, by_id = run.stages[run.stage], {view.id.lower(): view for view in views}
     changed = {}
     for item in run.items:
+        view = by_id.get(item.id.lower())
+        if item.state == "waiting" and view:
+            changed[item.vm] = item.model_copy(update={"seen": is_ready(view)})
         if item.state != "settling":
             continue
-        view = by_id.get(item.id.lower())
         if view and proves(view):
             changed[item.vm] = item.model_copy(update={"state": "done", "azure_vm": view.azure_vm or item.azure_vm})
         elif item.since and now - item.since > stage.settles_within:

@@ -22,22 +22,30 @@ def started_by(job: Json, request_id: str) -> bool:
     return text(part(job, "properties").get("activityId")).lower().startswith(f"{request_id.lower()} ")
 
 
-def looks_started_by(job: Json, scenarios: Collection[str], machine: str, since: datetime) -> bool:
+def names_its_starter(job: Json) -> bool:
+    """Whether the job's activityId has the recorded form; one that a list shows may be null."""
+    return _STARTED_BY.match(text(part(job, "properties").get("activityId"))) is not None
+
+
+def looks_started_by(job: Json, scenarios: Collection[str], machines: Collection[str], since: datetime) -> bool:
     """Whether the job may be ours although it does not say who started it.
 
-    Only for a job whose activityId has another form than the recorded one, and which has not failed. Assumed: no
-    newer api-version has been seen to do so.
+    Only for a job that does not name its starter and has not failed; `machines` are names and GUIDs of one machine.
     """
     properties = part(job, "properties")
     began = utc(properties.get("startTime"))
     return (
-        _STARTED_BY.match(text(properties.get("activityId"))) is None
+        not names_its_starter(job)
         and properties.get("scenarioName") in scenarios
-        and text(properties.get("targetObjectId")).lower() == machine.lower()
+        and not _target(properties).isdisjoint(machine.lower() for machine in machines)
         and began is not None
         and began >= since
         and properties.get("state") not in FAILED
     )
+
+
+def _target(properties: Json) -> frozenset[str]:
+    return frozenset(text(properties.get(key)).lower() for key in ("targetObjectId", "targetObjectName"))
 
 
 def job_end(job: Json) -> JobEnd | None:

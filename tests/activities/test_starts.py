@@ -80,10 +80,31 @@ async def test_a_young_job_that_no_list_shows_is_found_through_its_item(idle: Fa
     assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
 
 
-async def test_without_activity_ids_of_the_known_form_scenario_machine_and_time_decide(idle: FakeArm) -> None:
-    like = {"activityId": "new-form", "scenarioName": "TestFailover", "targetObjectId": "guid-sql-01"}
-    idle.says("GET", "/replicationJobs", listed(job("j9", startTime="2026-11-22T10:05:00Z", **like)))
+@pytest.mark.parametrize("told", [None, "new-form"])
+@pytest.mark.parametrize("target", [{"targetObjectId": "guid-sql-01"}, {"targetObjectName": "sql-01"}])
+async def test_a_job_that_the_list_shows_without_its_starter_is_read(
+    idle: FakeArm, told: str | None, target: dict[str, str]
+) -> None:
+    young = {"scenarioName": "TestFailover", "startTime": "2026-11-22T10:05:00Z", **target}
+    idle.says("GET", "/replicationJobs", listed(job("j9", activityId=told, **young)))
+    idle.says("GET", "/replicationJobs/j9", Reply(200, job("j9", activityId=ours(), **young)))
     assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
+    idle.says("GET", "/replicationJobs/j9", Reply(200, job("j9", activityId=told, **young)))
+    assert outcomes(await start_verbs(ask())) == [("started", "j9", "")]
+
+
+async def test_a_job_of_somebody_else_is_never_adopted(idle: FakeArm) -> None:
+    theirs = {"scenarioName": "TestFailover", "startTime": "2026-11-22T10:05:00Z", "targetObjectId": "guid-sql-01"}
+    idle.says("GET", "/replicationJobs", listed(job("j9", activityId=None, **theirs)))
+    idle.says("GET", "/replicationJobs/j9", Reply(200, job("j9", activityId="somebody ActivityId: else", **theirs)))
+    assert outcomes(await start_verbs(ask())) == [("started", "j1", "")]
+
+
+async def test_an_item_that_the_run_has_just_seen_is_not_read_again(idle: FakeArm) -> None:
+    start = ask()
+    seen = start.model_copy(update={"starts": tuple(one.model_copy(update={"seen": True}) for one in start.starts)})
+    assert outcomes(await start_verbs(seen)) == [("started", "j1", "")]
+    assert idle.sent("GET", "/sql-01") == []
 
 
 async def test_an_item_that_is_busy_with_something_else_is_left_alone(idle: FakeArm) -> None:

@@ -64,9 +64,26 @@ def test_a_job_alone_proves_nothing_where_the_item_must_settle() -> None:
     assert scheduler.plan_tick(run, T0).settle == {0: ("sql",)}
     view = ItemView(id="/ITEMS/sql", vm="sql", protection_state="PlannedFailoverCommitRequired")
     late = T0 + MOVE.settles_within + timedelta(seconds=1)
-    assert state_of(scheduler.items_read(run, [view], lambda _: False, T0), "sql") == "settling"
-    assert state_of(scheduler.items_read(run, [view], lambda _: False, late), "sql") == "failed"
-    assert state_of(scheduler.items_read(run, [view], lambda _: True, late), "sql") == "done"
+    assert state_of(scheduler.items_read(run, [view], lambda _: False, lambda _: True, T0), "sql") == "settling"
+    assert state_of(scheduler.items_read(run, [view], lambda _: False, lambda _: True, late), "sql") == "failed"
+    assert state_of(scheduler.items_read(run, [view], lambda _: True, lambda _: True, late), "sql") == "done"
+
+
+def test_what_waits_only_for_settling_items_is_read_with_them_and_started_without_another_look() -> None:
+    run = run_of(item("sql"), item("app", "sql"), item("web", "app"))
+    run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [succeeded("sql")], T0)
+    assert scheduler.to_see(run) == {0: ("sql", "app")}
+    views = [ItemView(id=f"/items/{vm}", vm=vm, protection_state="Protected") for vm in ("sql", "app")]
+    run = scheduler.items_read(run, views, lambda _: True, lambda view: view.vm == "app", T0)
+    assert {i.vm: i.seen for i in run.items} == {"sql": False, "app": True, "web": False}
+    assert scheduler.plan_tick(run, T0).starts == {0: ("app",)}
+
+
+def test_many_items_that_nobody_saw_are_read_with_one_list_before_they_start() -> None:
+    run = run_of(*(item(f"vm{n}") for n in range(scheduler.FEW + 1)))
+    assert len(scheduler.unseen(run, scheduler.plan_tick(run, T0))[0]) == scheduler.FEW + 1
+    few = run_of(*(item(f"vm{n}") for n in range(scheduler.FEW)))
+    assert scheduler.unseen(few, scheduler.plan_tick(few, T0)) == {}
 
 
 def test_a_lost_answer_is_looked_for_with_the_same_attempt() -> None:
