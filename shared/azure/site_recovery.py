@@ -41,7 +41,7 @@ class Vault:
             Missing: the vault knows none of this id.
         """
         with translated():
-            return await self._client.replication_protected_items.get(*self._scope, *_names(item_id))
+            return await self._client.replication_protected_items.get(*self._scope, *names_of(item_id))
 
     async def list_jobs(self, since: datetime, state: str = "") -> list[Json]:
         """All jobs that started since then, without tasks and details, however many they are.
@@ -78,11 +78,16 @@ class Vault:
         Raises:
             Transient: the answer was lost, or the vault throttles; the job may have started all the same.
         """
+        return await self.send(self._operation(verb), *names_of(item_id), *([] if body is None else [body]), request_id)
+
+    async def send(self, operation: Callable[..., Awaitable[Any]], *arguments: Any) -> str:
+        """Call an operation of the SDK on this vault once, the request id last, and have the name of its job."""
         answers: list[Any] = []
-        arguments = [*self._scope, *_names(item_id), *([] if body is None else [body])]
+        *given, request_id = arguments
         with translated():
-            await self._operation(verb)(
-                *arguments,
+            await operation(
+                *self._scope,
+                *given,
                 polling=False,
                 request_id=request_id,
                 raw_response_hook=lambda answer: answers.append(answer.http_response),
@@ -140,7 +145,12 @@ class Vault:
             url, query = page["nextLink"], {}
 
 
-def _names(item_id: str) -> tuple[str, str, str]:
+def names_of(item_id: str) -> tuple[str, str, str]:
+    """Names of site, container and item in the ARM id of a protected item.
+
+    Raises:
+        Refused: it is none.
+    """
     named = segments(item_id)
     try:
         return (

@@ -1,0 +1,74 @@
+"""ARM resources of any kind, as plain JSON: found, listed, and asked for once."""
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.rest import HttpRequest
+
+from shared.azure.faults import Missing, translated
+from shared.azure.session import azure
+from shared.azure.wire import Json, segments
+from shared.errors import Refused
+
+if TYPE_CHECKING:
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
+
+GROUPS_API = "2025-04-01"
+STORAGE_API = "2025-06-01"
+VAULTS_API = "2026-11-01"
+CLUSTERS_API = "2026-10-01"
+NETWORKS_API = "2024-05-01"
+ROLES_API = "2022-04-01"
+
+
+async def find(arm_id: str, api_version: str) -> Json | None:
+    """A resource as its provider shows it, None when there is none."""
+    try:
+        found: Json = await _ask("GET", arm_id, api_version)
+    except Missing:
+        return None
+    return found
+
+
+async def put(arm_id: str, api_version: str, body: Json, request_id: str) -> None:
+    """Ask for a resource, once; where that takes time it is not there yet when this returns."""
+    await _ask("PUT", arm_id, api_version, body=body, request_id=request_id)
+
+
+async def list_all(path: str, api_version: str, params: dict[str, str] | None = None) -> list[Json]:
+    """A whole list, by its path without a host."""
+    found: list[Json] = []
+    page = await _ask("GET", path, api_version, params=params or {})
+    while True:
+        found += page.get("value") or ()
+        if not (link := page.get("nextLink")):
+            return found
+        page = await _get(_client(path), HttpRequest("GET", link))
+
+
+async def _ask(
+    method: str,
+    path: str,
+    api_version: str,
+    *,
+    params: dict[str, str] | None = None,
+    body: Json | None = None,
+    request_id: str = "",
+) -> Json:
+    query = {"api-version": api_version, **(params or {})}
+    request = HttpRequest(method, f"/{path.strip('/')}", params=query, json=body)
+    return await _get(_client(path), request, **({"request_id": request_id} if request_id else {}))
+
+
+async def _get(client: "ResourceManagementClient", request: HttpRequest, **options: Any) -> Json:
+    with translated():
+        answer = await client.send_request(request, **options)
+        answer.raise_for_status()
+        said: Json = answer.json() if answer.content else {}
+    return said
+
+
+def _client(path: str) -> "ResourceManagementClient":
+    subscription = segments(path).get("subscriptions")
+    if not subscription:
+        raise Refused("not-an-id", f"not an ARM id: {path}")
+    return azure().resources(subscription)
