@@ -79,5 +79,5 @@ def _plan(homes: list[tuple[str, str]]) -> dict[str, Any]:
         "site": homes[0][1],
         "items": items,
         "drill": {"network": common.network("vnet-drill")},
-        "commit": "automatic",
+        "commit": "manual",
     }
