@@ -27,6 +27,8 @@ class JobEnd(Message):
     Attributes:
         outcome: "succeeded" may carry warnings; "suspended" waits for a person or for the end of a test.
         code: Of the first error, as ASR numbers it, empty without one.
+        cause: What Azure says may have caused that error; `remedy`: what it recommends.
+        allowed_actions: What may still be done with the job, such as "Restart".
         azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
     """
 
@@ -35,6 +37,9 @@ class JobEnd(Message):
     state: str
     code: str = ""
     detail: str = ""
+    cause: str = ""
+    remedy: str = ""
+    allowed_actions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     azure_vm: str = ""
     began: datetime | None = None

@@ -1,7 +1,7 @@
 """What the vault says of a job: whose it is, whether it has ended, and how."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -62,6 +62,9 @@ def job_end(job: Json) -> JobEnd | None:
         state=text(properties.get("state")),
         code=code,
         detail=detail,
+        cause=_advice(errors, "possibleCauses"),
+        remedy=_advice(errors, "recommendedAction"),
+        allowed_actions=tuple(properties.get("allowedActions") or ()),
         warnings=tuple(": ".join(_said(error)) for error in properties.get("errors") or () if _is_warning(error)),
         azure_vm=_azure_vm(properties),
         began=utc(properties.get("startTime")),
@@ -75,6 +78,13 @@ def _outcome(state: str) -> Literal["succeeded", "failed", "suspended"] | None:
     if state in FAILED:
         return "failed"
     return "suspended" if state == "Suspended" or state.startswith("WaitingFor") else None
+
+
+def _advice(errors: Sequence[Json], key: str) -> str:
+    """What the first error says under this key; the provider on the host knows more than the service."""
+    first: Json = next(iter(errors), {})
+    told = (part(first, "providerErrorDetails").get(key), part(first, "serviceErrorDetails").get(key))
+    return next((text(one).strip() for one in told if one), "")
 
 
 def _is_warning(error: Json) -> bool:

@@ -1,15 +1,29 @@
 """A vault while it is prepared and filled: its Hyper-V sites, policies, associations, machines and their protection."""
 
+from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 from shared.azure.faults import Missing
 from shared.azure.items import HYPER_V_TO_AZURE
-from shared.azure.jobs import started_by
+from shared.azure.jobs import looks_started_by, started_by
 from shared.azure.site_recovery import Vault, names_of
 from shared.azure.wire import Json, part, same_id, segments, text
 
 AZURE = "Microsoft Azure"
 """What the service calls its own side of an association (recorded)."""
+
+
+class Sign(NamedTuple):
+    """What a job looks like that a list shows without its starter.
+
+    Attributes:
+        targets: Names and GUIDs of what it works on.
+    """
+
+    scenarios: tuple[str, ...]
+    targets: tuple[str, ...]
+    since: datetime
 
 
 class OnboardingVault(Vault):
@@ -97,22 +111,25 @@ class OnboardingVault(Vault):
         found, _ = await self._list(f"{path}/recoveryPoints")
         return found
 
-    async def find_ours(self, jobs: list[Json], request_id: str, busy_with: str = "") -> str:
+    async def find_ours(self, jobs: list[Json], request_id: str, sign: Sign, busy_with: str = "") -> str:
         """Name of the newest job that our request started, empty without one.
 
         Args:
-            jobs: What was listed; a job that has not started yet may be absent there.
-            busy_with: The job that the item names, read on its own when the list lacks it.
+            jobs: What was listed; a job that has not started yet may be absent, and its starter may be null there.
+            sign: How such a job is recognised, to be read on its own.
+            busy_with: The job that the item names, read when the list lacks it.
         """
-        ours = [job for job in jobs if started_by(job, request_id)]
-        if ours:
-            return text(max(ours, key=lambda job: text(part(job, "properties").get("startTime")))["name"])
-        if not busy_with or any(job["name"] == busy_with for job in jobs):
-            return ""
+        alike = [job["name"] for job in jobs if looks_started_by(job, sign.scenarios, sign.targets, sign.since)]
+        unlisted = [busy_with] if busy_with and not any(job["name"] == busy_with for job in jobs) else []
+        read = [await self._read_or_none(name) for name in (*alike, *unlisted)]
+        ours = [job for job in (*jobs, *read) if job and started_by(job, request_id)]
+        return text(max(ours, key=_began)["name"]) if ours else ""
+
+    async def _read_or_none(self, job: str) -> Json | None:
         try:
-            return busy_with if started_by(await self.read_job(busy_with), request_id) else ""
+            return await self.read_job(job)
         except Missing:
-            return ""
+            return None
 
 
 _DISABLE = {"instanceType": "DisableProtectionProviderSpecificInput"}
@@ -120,3 +137,7 @@ _DISABLE = {"instanceType": "DisableProtectionProviderSpecificInput"}
 
 def _friendly(resource: Json) -> str:
     return text(part(resource, "properties").get("friendlyName"))
+
+
+def _began(job: Json) -> str:
+    return text(part(job, "properties").get("startTime"))
