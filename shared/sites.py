@@ -129,6 +129,26 @@ class Capacity(Document):
         return named.get(vm.lower(), self.default_churn)
 
 
+class HealingRules(Document):
+    """How far the app may go when it heals a node.
+
+    Attributes:
+        allow_lock_removal: Take locks off that stand in the way, and put them back afterwards.
+        diagnose: Run the read-only script also on a node whose failure nothing explains.
+        reboot_grace: How long after a reboot a node is left alone.
+        notice_after: How long a node must look unwell before the timer, told by no event, repairs it.
+        max_attempts: Failures in a row before the node is left alone until a person asks.
+        pause: Before the second attempt; each further one waits four times as long.
+    """
+
+    allow_lock_removal: bool = False
+    diagnose: bool = False
+    reboot_grace: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
+    notice_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    pause: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
+
+
 class SiteDocument(Document):
     """Where the machines of a cluster go in a disaster.
 
@@ -143,6 +163,7 @@ class SiteDocument(Document):
         install: Node after node, or with the cluster-wide extension, whose nodes race for their certificates.
         vms: The VMs that are meant to be protected: preflight and verify look at these; empty for those that are found.
         healing: Whether a failed extension is repaired without being asked.
+        healing_rules: How far a repair may go.
     """
 
     cluster: ClusterId
@@ -161,6 +182,7 @@ class SiteDocument(Document):
     capacity: Capacity = Capacity()
     vms: tuple[AzureName, ...] = ()
     healing: bool = True
+    healing_rules: HealingRules = HealingRules()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

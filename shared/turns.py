@@ -1,0 +1,63 @@
+"""Whose turn it is: one node of a cluster is healed at a time, first come first served. Pure; the `turns` entity keeps it.
+
+Each node that registers asks for a certificate and so invalidates the one that another node may be using.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from shared.messages import Message
+
+
+class Turn(Message):
+    """One repair that wants to work on the cluster."""
+
+    run: str
+    node: str
+    since: datetime
+
+
+class Join(Message):
+    """Ask for a turn.
+
+    Attributes:
+        ended: Runs that are known to have ended: they wait no more.
+    """
+
+    turn: Turn
+    ended: tuple[str, ...] = ()
+
+
+class Place(Message):
+    """Where a repair stands.
+
+    Attributes:
+        ahead: How many have their turn before it; 0 means that it is its turn now.
+        first: Who has the turn.
+        node: The node that is being healed now.
+    """
+
+    ahead: int
+    first: str
+    node: str
+
+
+type Queue = tuple[Turn, ...]
+
+
+def join(queue: Sequence[Turn], ask: Join) -> tuple[Queue, Place]:
+    """Stand in line, or stay where one stands already; those that have ended are gone."""
+    gone = set(ask.ended) - {ask.turn.run}
+    kept = tuple(turn for turn in queue if turn.run not in gone)
+    if ask.turn.run not in {turn.run for turn in kept}:
+        kept = (*kept, ask.turn)
+    return kept, _place(kept, ask.turn.run)
+
+
+def _place(queue: Queue, run: str) -> Place:
+    return Place(ahead=[turn.run for turn in queue].index(run), first=queue[0].run, node=queue[0].node)
+
+
+def leave(queue: Iterable[Turn], run: str) -> Queue:
+    """Give the turn, or the place in line, up."""
+    return tuple(turn for turn in queue if turn.run != run)
