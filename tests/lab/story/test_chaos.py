@@ -1,0 +1,20 @@
+"""The host killed fifty times at random instants, while Azure loses answers: every proof of the story holds."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lab.servers import ROOT
+
+KILLS = 25
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_a_story_full_of_crashes_and_lost_answers_reaches_every_proof(seed: int) -> None:
+    """Nothing is sent twice, nothing is left behind, no result of an activity is lost: the story itself checks it."""
+    command = [sys.executable, "-m", "lab", "story", "--speed", "350", "--faults"]
+    command += ["--kills", str(KILLS), "--seed", str(seed)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert told.stdout.count("starting it again") == KILLS
