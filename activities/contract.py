@@ -5,6 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from shared.evidence.records import Entry
+from shared.inventory import Inventory
 from shared.messages import ExtensionView, ItemView, Message, NodeView, Probe, ProviderView, VaultRef, Verb
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
 
@@ -99,11 +101,13 @@ class WatchJobs(Message):
     Attributes:
         jobs: Job names.
         since: Start of the oldest, to narrow the list.
+        pack: The run whose evidence the jobs that have ended are kept in; empty not to keep them.
     """
 
     vault: VaultRef
     jobs: tuple[str, ...]
     since: datetime
+    pack: str = ""
 
 
 class JobsSeen(Message):
@@ -163,6 +167,42 @@ class ProbesTried(Message):
     answers: tuple[ProbeAnswer, ...]
 
 
+class TakeInventory(Message):
+    """See what is in these resource groups and virtual networks, however Site Recovery puts it.
+
+    Attributes:
+        groups: ARM ids of resource groups.
+        networks: ARM ids of virtual networks: cards in them count, wherever those are kept.
+        known: Marks of what was there before; None for a first inventory.
+        keep: Name under which the whole of it is kept in the run's evidence, such as
+            "drill-payroll-1/attachments/inventory-before.json"; empty not to keep it.
+    """
+
+    groups: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    known: tuple[str, ...] | None = None
+    keep: str = ""
+
+
+class ReadNetwork(Message):
+    """See how isolated a virtual network is."""
+
+    network: str
+
+
+class NetworkSeen(Message):
+    """A virtual network's neighbours.
+
+    Attributes:
+        peered: ARM ids of networks that it is peered to.
+        cards: ARM ids of the network cards in it.
+    """
+
+    found: bool
+    peered: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+
+
 # --- nodes -------------------------------------------------------------------------------------------------------
 
 
@@ -211,12 +251,14 @@ class RunScript(Message):
 
     Attributes:
         name: Run command name, unique for the run and the attempt: every PUT runs the script again.
+        parameters: Of the script, by name. They are kept in Azure in clear: never a secret.
     """
 
     machine_id: str
     name: str
     script: ScriptName
     operation: str
+    parameters: dict[str, str] = Field(default_factory=dict)
     timeout: timedelta = timedelta(minutes=10)
 
 
@@ -275,6 +317,50 @@ class Published(Message):
     detail: str = ""
 
 
+class WriteRecords(Message):
+    """Append entries to a run's evidence.
+
+    Attributes:
+        pack: Id of the run.
+        count: Records that the pack has already.
+        head: Digest of the newest of them.
+    """
+
+    pack: str
+    count: int
+    head: str
+    entries: tuple[Entry, ...]
+
+
+class RecordsWritten(Message):
+    """How far the pack has come; not kept: there is no store."""
+
+    count: int
+    head: str
+    kept: bool = True
+
+
+class SealPack(Message):
+    """Close a run's evidence with a manifest.
+
+    Attributes:
+        facts: What the manifest says besides: when and how the run ended, the plan's digest.
+    """
+
+    pack: str
+    head: str
+    facts: dict[str, Any]
+
+
+class PackSealed(Message):
+    """Digests to hold the pack against: of its newest record and of its manifest."""
+
+    head: str = ""
+    records: int = 0
+    manifest: str = ""
+    kept: bool = True
+
+
 class ReadRuns(Message):
     """Ask the engine which of these runs have ended, or never were."""
 
@@ -320,6 +406,8 @@ START_VERBS = Activity("start_verbs", StartVerbs, StartsMade)
 WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsSeen)
 READ_PROVIDERS = Activity("read_providers", ReadProviders, ProvidersRead)
 PROBE_VMS = Activity("probe_vms", ProbeBatch, ProbesTried)
+TAKE_INVENTORY = Activity("take_inventory", TakeInventory, Inventory)
+READ_NETWORK = Activity("read_network", ReadNetwork, NetworkSeen)
 READ_NODES = Activity("read_nodes", ReadNodes, NodesRead)
 REMOVE_EXTENSION = Activity("remove_extension", RemoveExtension, Nothing)
 CREATE_EXTENSION = Activity("create_extension", CreateExtension, Nothing)
@@ -327,6 +415,8 @@ RUN_SCRIPT = Activity("run_script", RunScript, Nothing)
 READ_SCRIPT = Activity("read_script", ReadScript, ScriptView)
 REMOVE_SCRIPT = Activity("remove_script", RemoveScript, Nothing)
 PUBLISH = Activity("publish", Publish, Published)
+WRITE_RECORDS = Activity("write_records", WriteRecords, RecordsWritten)
+SEAL_PACK = Activity("seal_pack", SealPack, PackSealed)
 READ_RUNS = Activity("read_runs", ReadRuns, RunsRead)
 READ_BOOK = Activity("read_book", ReadBook, BookRead)
 START_RUN = Activity("start_run", StartRun, Nothing)

@@ -1,6 +1,7 @@
 """What is read from a vault: items, jobs, hosts. Verbs are started in `starts`."""
 
 from activities.contract import ItemsRead, JobsSeen, ProvidersRead, ReadItems, ReadProviders, WatchJobs
+from activities.recording import keep_job
 from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.items import is_ours, item_view
@@ -30,20 +31,24 @@ async def watch_jobs(ask: WatchJobs) -> JobsSeen:
     vault = Vault(ask.vault)
     running = {job["name"].lower() for job in await vault.list_jobs(ask.since - CLOCKS_APART, "InProgress")}
     asked = [name for name in ask.jobs if name.lower() not in running]
-    read = await each(asked, lambda name: _read_end(vault, name))
+    read = await each(asked, lambda name: _read_end(vault, name, ask.pack))
     silent = [answer for answer in read if isinstance(answer, Transient)]
     if silent and len(silent) == len(read):
         raise silent[0]
     return JobsSeen(ended=tuple(end for end in read if isinstance(end, JobEnd)))
 
 
-async def _read_end(vault: Vault, name: str) -> JobEnd | Transient | None:
+async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | None:
     try:
-        return job_end(await vault.read_job(name))
+        job = await vault.read_job(name)
     except Missing as missing:
         return JobEnd(job=name, outcome="failed", state="Missing", code="job-not-found", detail=missing.detail)
     except Transient as silence:
         return silence
+    end = job_end(job)
+    if end and pack:
+        await keep_job(pack, job, end)
+    return end
 
 
 async def read_providers(ask: ReadProviders) -> ProvidersRead:
@@ -64,4 +69,5 @@ def _provider(host: Json) -> ProviderView:
         host=text(properties.get("friendlyName")),
         connected=text(properties.get("connectionStatus")).lower() == "connected",
         heartbeat=utc(properties.get("lastHeartBeat")),
+        fabric=text(properties.get("fabricFriendlyName")) or segments(host["id"]).get("replicationfabrics", ""),
     )

@@ -35,6 +35,14 @@ def _split(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
+def _check_store(place: str) -> str:
+    if place.startswith("folder:"):
+        if not place.removeprefix("folder:").startswith("/"):
+            raise ValueError(f"a folder is named by its whole path, folder:/...: {place!r}")
+        return place
+    return _check_url(place)
+
+
 Url = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -46,6 +54,7 @@ class Settings(BaseModel):
         topic_endpoint: Where CloudEvents are published; None: nowhere.
         topic_key: Of the topic; None: the managed identity's token.
         client_id: Of a user-assigned identity; None: the system-assigned one.
+        evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
         key_roles: App roles of a caller who came with a function key and no principal.
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
     """
@@ -56,6 +65,7 @@ class Settings(BaseModel):
     topic_endpoint: Url | None = Field(None, alias="EVENTGRID_TOPIC_ENDPOINT")
     topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
+    evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
     key_roles: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_roles)] = Field(
         (), alias="KEY_ROLES"
     )

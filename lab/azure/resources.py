@@ -128,7 +128,7 @@ def require_unlocked(lab: Lab, arm_id: str, *, deleting: bool = False) -> None:
 
 def all_resources(lab: Lab, under: str) -> list[Json]:
     """Every ARM resource below a group or a subscription, as the generic list shows them: without properties."""
-    shown = ("id", "name", "type", "location", "tags", "identity", "kind", "sku")
+    shown = ("id", "name", "type", "location", "tags", "identity", "kind", "sku", "managedBy")
     return [
         {key: document[key] for key in shown if key in document}
         for kind in lab.store.kinds()

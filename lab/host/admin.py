@@ -1,8 +1,11 @@
 """The host's own paths: status, firing a function by hand, and the lab's reset and state."""
 
+import asyncio
 import json
 import logging
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -23,11 +26,13 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Admin:
     """`/admin/...`, for the master key."""
 
-    def __init__(self, app: App, engine: Engine, timers: Timers, keys: Keys | None) -> None:
+    def __init__(self, app: App, engine: Engine, timers: Timers, keys: Keys | None, evidence: Path) -> None:
+        """`evidence` is the folder that the host gave the app for its evidence."""
         self._app = app
         self._engine = engine
         self._timers = timers
         self._keys = keys
+        self._evidence = evidence
 
     def routes(self) -> list[web.RouteDef]:
         """Where it answers."""
@@ -64,8 +69,9 @@ class Admin:
         return web.Response(status=202 if await self._run(function, given) else 500)
 
     async def reset(self, _request: web.Request) -> web.Response:
-        """Drop all state of the engine, as if nothing had ever been started."""
+        """Drop all state of the engine and all evidence, as if nothing had ever been started."""
         await self._engine.clear()
+        await asyncio.to_thread(shutil.rmtree, self._evidence, ignore_errors=True)
         return web.Response(status=204)
 
     async def state(self, _request: web.Request) -> web.Response:

@@ -20,7 +20,7 @@ from lab.host.entity_management import EntityManagement
 from lab.host.eventgrid import EventGridWebhook
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
-from lab.host.settings import Options, give_app_settings, read_host_file
+from lab.host.settings import Options, evidence_of, give_app_settings, read_host_file
 from lab.host.timers import Timers
 from lab.host.web import HttpTriggers, build
 
@@ -59,7 +59,7 @@ async def running(options: Options, clock: Clock | None = None) -> AsyncIterator
     options = replace(options, app=options.app.resolve(), state=options.state.resolve())  # loading changes the folder
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(FolderLock(options.state).release)
-        give_app_settings(options.app.parent, options.azure_url)
+        give_app_settings(options.app.parent, options.azure_url, options.state)
         app = load(options.app)
         stack.callback(app.close)
         clock = clock or LabClock.open(options.state)
@@ -78,7 +78,7 @@ async def _serve(options: Options, host: Host, stack: contextlib.AsyncExitStack)
     stack.push_async_callback(grpc_server.stop, None)
     query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system(DURABLE_TASK)}"
     own = [
-        *Admin(host.app, host.engine, host.timers, asked).routes(),
+        *Admin(host.app, host.engine, host.timers, asked, evidence_of(options.state)).routes(),
         *EventGridWebhook(host.app, asked).routes(),
         *Management(host.app, host.engine, asked, query).routes(),
         *EntityManagement(host.app, host.engine, asked).routes(),

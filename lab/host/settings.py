@@ -49,11 +49,20 @@ def read_host_file(folder: Path) -> HostFile:
     )
 
 
-def give_app_settings(folder: Path, azure_url: str) -> None:
-    """Set what is not set: first by local.settings.json, then as the lab has it."""
-    ours = DEFAULTS | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
+def give_app_settings(folder: Path, azure_url: str, state: Path) -> None:
+    """Set what is not set: first by local.settings.json, then as the lab has it, evidence beside the host's state."""
+    ours = (
+        DEFAULTS
+        | {"EVIDENCE_STORE": f"folder:{evidence_of(state)}"}
+        | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
+    )
     for name, value in (*_json(folder / "local.settings.json").get("Values", {}).items(), *ours.items()):
         os.environ.setdefault(name, str(value))
+
+
+def evidence_of(state: Path) -> Path:
+    """The folder for the app's evidence, unless the app is told of another place."""
+    return state.resolve() / "evidence"
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient
     from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
+    from azure.storage.blob.aio import ContainerClient
 
 SITE_RECOVERY_API = "2025-08-01"
 HYBRID_COMPUTE_API = "2026-07-15"
@@ -76,6 +77,16 @@ class Azure:
             return publisher(topic, self._settings.topic_key, self._credential)
 
         return cast("EventGridPublisherClient", self._keep("event grid", topic, make))
+
+    def container(self, url: str) -> "ContainerClient":
+        """The client for a container of blob storage."""
+
+        def make() -> Closable:
+            from shared.azure.blobs import container  # noqa: PLC0415 - only when used
+
+            return container(url, self._credential)
+
+        return cast("ContainerClient", self._keep("blobs", url, make))
 
     async def close(self) -> None:
         """Give all connections back."""

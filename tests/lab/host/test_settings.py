@@ -8,24 +8,30 @@ from lab.host.settings import HostFile, give_app_settings, read_host_file
 
 
 def test_the_lab_s_settings_are_given(untouched: None, tmp_path: Path) -> None:
-    for name in ("AZURE_RESOURCE_MANAGER_URL", "IDENTITY_ENDPOINT", "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"):
+    for name in (
+        "EVIDENCE_STORE",
+        "AZURE_RESOURCE_MANAGER_URL",
+        "IDENTITY_ENDPOINT",
+        "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
+    ):
         os.environ.pop(name, None)
-    give_app_settings(tmp_path, "http://127.0.0.1:9999/")
+    give_app_settings(tmp_path, "http://127.0.0.1:9999/", tmp_path)
     assert os.environ["AZURE_RESOURCE_MANAGER_URL"] == "http://127.0.0.1:9999"
     assert os.environ["IDENTITY_ENDPOINT"] == "http://127.0.0.1:9999/msi/token"
     assert os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] == "1"
+    assert os.environ["EVIDENCE_STORE"] == f"folder:{tmp_path / 'evidence'}"
 
 
 def test_what_is_set_stays(untouched: None, tmp_path: Path) -> None:
     os.environ["RECONCILE_SCHEDULE"] = "0 0 * * * *"
-    give_app_settings(tmp_path, "http://127.0.0.1:9999")
+    give_app_settings(tmp_path, "http://127.0.0.1:9999", tmp_path)
     assert os.environ["RECONCILE_SCHEDULE"] == "0 0 * * * *"
 
 
 def test_local_settings_come_before_the_lab_s(untouched: None, tmp_path: Path) -> None:
     os.environ.pop("RECONCILE_SCHEDULE", None)
     (tmp_path / "local.settings.json").write_text(json.dumps({"Values": {"RECONCILE_SCHEDULE": "00:01:00"}}))
-    give_app_settings(tmp_path, "http://127.0.0.1:9999")
+    give_app_settings(tmp_path, "http://127.0.0.1:9999", tmp_path)
     assert os.environ["RECONCILE_SCHEDULE"] == "00:01:00"
 
 

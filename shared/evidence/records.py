@@ -1,0 +1,100 @@
+"""The records of a pack: files of canonical JSON, each of which names the digest of the one before. Pure.
+
+A pack is a folder named like its run:
+
+    manifest.json                      made last: every file with its SHA-256, and a seal over the manifest itself
+    records/000001-request.json        {seq, kind, at, previous, attachments: {name: sha256}, body}
+    attachments/job-<name>.json        what Azure said, redacted; the record that tells of it names its digest
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.messages import Message
+
+START = "0" * 64
+"""What the first record names as the digest of the one before."""
+MANIFEST = "manifest.json"
+
+
+class Entry(Message):
+    """Something to be recorded.
+
+    Attributes:
+        kind: request, plan, inventory, verb, job, probe, hook, finding, phase or outcome.
+        attach: Names of attachments that belong to it, below `attachments/`; one that is not there is left out.
+    """
+
+    kind: str
+    at: datetime
+    body: dict[str, Any]
+    attach: tuple[str, ...] = ()
+
+
+class Chain(Message):
+    """How far a pack has come.
+
+    Attributes:
+        head: Digest of its newest record.
+        kept: Whether there is a store at all; without one nothing is recorded.
+        pending: What could not be written yet.
+    """
+
+    count: int = 0
+    head: str = START
+    kept: bool = True
+    pending: tuple[Entry, ...] = ()
+
+
+def canonical(value: Any) -> bytes:
+    """JSON that is the same bytes each time: keys sorted, two spaces, a newline at its end."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def attachments_of(job: str) -> tuple[str, str]:
+    """Where a job is kept: once it has ended, and while it was suspended."""
+    return f"job-{job}.json", f"job-{job}-suspended.json"
+
+
+def record_name(seq: int, kind: str) -> str:
+    """Where a record is kept within its pack."""
+    return f"records/{seq:06}-{kind}.json"
+
+
+def record(seq: int, previous: str, entry: Entry, attachments: Mapping[str, str]) -> bytes:
+    """A record as it is kept.
+
+    Args:
+        seq: From 1.
+        previous: Digest of the record before.
+        entry: What it tells.
+        attachments: Digest of each, by name.
+    """
+    facts = {"seq": seq, "kind": entry.kind, "at": entry.at.isoformat(), "previous": previous}
+    return canonical(facts | {"attachments": dict(attachments), "body": entry.body})
+
+
+def manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping[str, Any]) -> bytes:
+    """The manifest of a pack that is complete.
+
+    Args:
+        pack: Id of the run.
+        records: Name and digest of each, in order; attachments are vouched for by their records.
+        facts: What else it says: when and how the run ended, the plan's digest.
+    """
+    named = [{"name": name, "sha256": sha} for name, sha in records]
+    said = {"pack": pack, "records": named, "head": records[-1][1] if records else START, **facts}
+    return canonical({**said, "seal": seal(said)})
+
+
+def seal(said: Mapping[str, Any]) -> str:
+    """Digest of a manifest without its seal."""
+    return digest(canonical({key: value for key, value in said.items() if key != "seal"}))
