@@ -165,8 +165,8 @@ class Instances:
 
     def reply(self, instance_id: str, execution: str | None, event: pb.HistoryEvent) -> None:
         """Answer a task of an orchestration; nobody reads it if that run is over."""
-        found = self.find(instance_id)
-        if found is not None and not found.finished and found.execution == execution:
+        found = self._store.row("SELECT status FROM instances WHERE id = ? AND execution = ?", instance_id, execution)
+        if found is not None and found["status"] not in FINISHED:
             self.post(instance_id, execution, event)
 
     def history(self, instance_id: str) -> list[bytes]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class Lanes:
         self._waiting: dict[str, None] = {}  # an ordered set
         self._again: set[str] = set()
         self._rests: dict[str, float] = {}
-        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._busy: dict[str, asyncio.Task[bool]] = {}
 
     def wake(self, key: str) -> None:
         """There may be something to do for the key."""
@@ -41,38 +42,43 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._busy) + len(self._waiting)
 
-    def tasks(self) -> list[asyncio.Task[None]]:
+    def tasks(self) -> list[asyncio.Task[bool]]:
         """What is being served now."""
         return list(self._busy.values())
 
     async def clear(self) -> None:
         """Drop what waits and cancel what runs."""
-        self._waiting.clear()
-        self._again.clear()
-        tasks = self.tasks()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while not self.idle:  # one that was just ending may have woken others
+            self._waiting.clear()
+            self._again.clear()
+            for task in self.tasks():
+                task.cancel()
+            if self._busy:
+                await asyncio.wait(self.tasks())
 
     def _fill(self) -> None:
         while self._waiting and len(self._busy) < self._width:
             key = next(iter(self._waiting))
             del self._waiting[key]
-            self._busy[key] = asyncio.create_task(self._run(key))
+            task = asyncio.create_task(self._run(key))
+            self._busy[key] = task
+            task.add_done_callback(partial(self._done, key))  # a task cancelled before it began runs no `finally`
 
-    async def _run(self, key: str) -> None:
-        more = False
+    async def _run(self, key: str) -> bool:
         try:
             more = await self._serve(key)
             await self._pause(self._rests.pop(key, 0))
         except Exception:  # noqa: BLE001 - it is logged, and the work of other keys goes on
             _log.exception("cannot serve %s", key)
-        finally:
-            del self._busy[key]
-            if key in self._again or more:
-                self._again.discard(key)
-                self._waiting[key] = None
-            self._fill()
+            return False
+        return more
+
+    def _done(self, key: str, task: asyncio.Task[bool]) -> None:
+        del self._busy[key]
+        if key in self._again or (not task.cancelled() and task.result()):
+            self._again.discard(key)
+            self._waiting[key] = None
+        self._fill()
 
     async def _pause(self, seconds: float) -> None:
         """A key that rests leaves its worker to others."""

@@ -77,8 +77,9 @@ class Runner:
 
     async def clear(self) -> None:
         """Cancel what runs, forget what waits."""
-        for lanes in self.lanes.values():
-            await lanes.clear()
+        while not self.idle:  # the end of one kind of work is the beginning of another
+            for lanes in self.lanes.values():
+                await lanes.clear()
 
     async def _turn(self, instance_id: str) -> bool:
         turn = self._turns.take(instance_id)

@@ -215,6 +215,25 @@ def big(ctx: Context, count: int) -> Steps:
     return len("".join(pages))
 
 
+def everything(ctx: Context, state: dict[str, Any]) -> Steps:
+    """Three rounds of activities, children with timers, an event, and a locked entity."""
+    key, rounds = state["key"], state["rounds"]
+    doubled = yield task.when_all([ctx.call_activity("double", input=number) for number in range(5)])
+    fired = yield task.when_all([ctx.call_sub_orchestrator("waiting", input=60 * n) for n in range(1, 4)])
+    ctx.signal_entity(entities.EntityInstanceId("counter", f"{key}-signals"), "add", input=1)
+    ctx.set_custom_status(f"round {len(rounds)}")
+    word = yield ctx.wait_for_external_event("word")
+    counter = entities.EntityInstanceId("counter", key)
+    with (yield ctx.lock_entities([counter])):
+        had = yield ctx.call_entity(counter, "get")
+        yield ctx.call_entity(counter, "set", input=had + 1)
+    rounds = [*rounds, [sum(doubled), len(fired), word, had]]
+    if len(rounds) < 3:
+        ctx.continue_as_new({"key": key, "rounds": rounds}, save_events=True)
+        return None
+    return rounds
+
+
 def shout(_ctx: task.ActivityContext, word: str) -> str:
     """In capitals."""
     attempts[f"shout {word}"] += 1
@@ -317,6 +336,7 @@ ORCHESTRATORS = (
     parent_of_failing_once,
     versioned,
     big,
+    everything,
 )
 ACTIVITIES = (shout, double, page, refuse, third_time, second_time)
 

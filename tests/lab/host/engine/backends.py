@@ -30,11 +30,18 @@ def runbook_app() -> App:
 async def lab_engine(path: Path, clock: Clock) -> AsyncIterator[Engine]:
     """The lab's engine on a file, with nothing that lets time pass."""
     app = runbook_app()
+    async with engine_of(app, path, clock) as engine:
+        yield engine
+    app.close()
+
+
+@contextlib.asynccontextmanager
+async def engine_of(app: App, path: Path, clock: Clock) -> AsyncIterator[Engine]:
+    """The same for an app that outlives it; what it was doing at the end is cut off."""
     engine = Engine(path, clock, DurableFunctions(app))
     engine.resume()
     yield engine
     await engine.close()
-    app.close()
 
 
 @contextlib.asynccontextmanager
