@@ -1,4 +1,4 @@
-"""Checks exchanges against the OpenAPI fixture: names of properties, types, enums and discriminators, both ways."""
+"""Checks exchanges against the OpenAPI fixtures: names of properties, types, enums and discriminators, both ways."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 type Json = dict[str, Any]
 
-FIXTURE = Path(__file__).parents[3] / "fixtures" / "openapi" / "siterecovery-2025-08-01.json"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "openapi"
 TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -22,9 +22,13 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 
 @cache
 def contract() -> Json:
-    """The whole fixture."""
-    loaded: Json = json.loads(FIXTURE.read_text())
-    return loaded
+    """All fixtures as one; those of other providers than Site Recovery begin the names of their schemas with theirs."""
+    merged: Json = {"paths": {}, "components": {"schemas": {}}}
+    for file in sorted(FIXTURES.glob("*.json")):
+        loaded: Json = json.loads(file.read_text())
+        merged["paths"] |= loaded["paths"]
+        merged["components"]["schemas"] |= loaded["components"]["schemas"]
+    return merged
 
 
 @cache
@@ -108,4 +112,4 @@ def exchange_complaints(method: str, path: str, sent: Any, status: int, received
     schema = operation["responses"].get(str(status) if status < 400 else "default")
     if received is not None and schema:
         found += complaints(schema, received, "response")
-    return [f"{method} {path.partition('/vaults/')[2]}: {each}" for each in found]
+    return [f"{method} {path.partition('/providers/')[2]}: {each}" for each in found]

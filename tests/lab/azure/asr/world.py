@@ -132,8 +132,8 @@ class World:
             "machines": self.machines,
         }
 
-    def client(self) -> AsyncClient:
-        """A client of the vault's API."""
+    def client(self, *policies: Any) -> AsyncClient:
+        """A client of the vault's API; `policies` see every call."""
         client = AsyncClient(
             _Token(),  # type: ignore[arg-type]  # its token is never asked for
             SUBSCRIPTION,
@@ -141,11 +141,12 @@ class World:
             authentication_policy=_Bearer(self.token),
             transport=_Waiting(self.clock),
             retry_total=0,
+            per_call_policies=list(policies),
         )
         self._clients.append(client)
         return client
 
-    def sync_client(self) -> SyncClient:
+    def sync_client(self, *policies: Any) -> SyncClient:
         """A client without asyncio; use it in a thread."""
         return SyncClient(
             _Token(),
@@ -154,6 +155,7 @@ class World:
             authentication_policy=_Bearer(self.token),
             transport=_SyncWaiting(self.clock),
             retry_total=0,
+            per_call_policies=list(policies),
         )
 
     def names(self, machine: str = "sql-01") -> tuple[str, str, str, str, str]:
