@@ -5,7 +5,22 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities import contract, nodes, probes, publishing, runs, starts, vault
+from activities import (
+    causes,
+    contract,
+    inventory,
+    locks,
+    node_contract,
+    nodes,
+    probes,
+    publishing,
+    recording,
+    records,
+    runs,
+    site_activities,
+    starts,
+    vault,
+)
 from activities.contract import Activity, RefusedCode
 from shared.errors import Refused
 from shared.messages import Message
@@ -31,7 +46,18 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, contract.RUN_SCRIPT, nodes.run_script)
     serve(bp, contract.READ_SCRIPT, nodes.read_script)
     serve(bp, contract.REMOVE_SCRIPT, nodes.remove_script)
+    serve(bp, node_contract.READ_LOCKS, locks.read_locks)
+    serve(bp, node_contract.REMOVE_LOCKS, locks.remove_locks)
+    serve(bp, node_contract.RESTORE_LOCKS, locks.restore_locks)
+    serve(bp, node_contract.READ_CAUSE, causes.read_cause)
+    serve_with_client(bp, node_contract.READ_RECORDS, records.read_records)
     serve(bp, contract.PUBLISH, publishing.publish)
+    serve(bp, contract.TAKE_INVENTORY, inventory.take_inventory)
+    serve(bp, contract.READ_NETWORK, inventory.read_network)
+    serve(bp, contract.WRITE_RECORDS, recording.write_records)
+    serve(bp, contract.SEAL_PACK, recording.seal_pack)
+    for activity, function in site_activities.SERVED:
+        serve(bp, activity, function)
     serve_with_client(bp, contract.READ_RUNS, runs.read_runs)
     serve_with_client(bp, contract.READ_BOOK, runs.read_book)
     serve_with_client(bp, contract.START_RUN, runs.start_run)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from shared.azure.wire import Json, part, text, utc
 from shared.messages import ItemView
+from shared.replication import Copied, Disk, Machine
 
 HYPER_V_TO_AZURE = "HyperVReplicaAzure"
 
@@ -33,6 +34,74 @@ def item_view(item: Json) -> ItemView:
         host_provider=text(properties.get("recoveryServicesProviderId")),
         last_test_failover=utc(properties.get("lastSuccessfulTestFailoverTime")),
     )
+
+
+def copied_view(item: Json) -> Copied:
+    """Read how an item's replication stands; the vault writes per cents and seconds as text."""
+    properties, details = part(item, "properties"), _details(item)
+    rpo = details.get("rpoInSeconds")
+    return Copied(
+        vm=text(properties.get("friendlyName")),
+        guid=text(details.get("vmId")),
+        id=item["id"],
+        state=text(properties.get("protectionState")),
+        vm_state=text(details.get("vmProtectionState")),
+        scenario=part(properties, "currentScenario").get("scenarioName") or "None",
+        job=current_job(item),
+        percent=int(part(details, "initialReplicationDetails").get("initialReplicationProgressPercentage") or 0),
+        disks=tuple(text(disk.get("vhdId")) for disk in details.get("azureVmDiskDetails") or ()),
+        health=text(properties.get("replicationHealth")) or "None",
+        trouble=_trouble(properties),
+        rpo=None if rpo is None else timedelta(seconds=int(rpo)),
+        rpo_at=utc(details.get("lastRpoCalculatedTime")),
+        last_point=utc(details.get("lastRecoveryPointReceived")),
+        policy_id=text(properties.get("policyId")),
+    )
+
+
+def _trouble(properties: Json) -> str:
+    """The first health error that is not about failovers: those are no trouble of the replication."""
+    errors = [error for error in properties.get("healthErrors") or () if error.get("errorCategory") != "TestFailover"]
+    first: Json = next(iter(errors), {})
+    return ": ".join(filter(None, (text(first.get("errorCode")), text(first.get("errorMessage")))))
+
+
+def machine_view(machine: Json) -> Machine:
+    """Read a protectable item.
+
+    Source: recorded: its disks are all called "Data", the system's too, and osDetails is null before protection.
+    """
+    properties = part(machine, "properties")
+    details = part(properties, "customDetails")
+    return Machine(
+        vm=text(properties.get("friendlyName")),
+        guid=machine["name"],
+        id=machine["id"],
+        item_id=text(properties.get("replicationProtectedItemId")),
+        generation=text(details.get("generation")),
+        os_type=text(part(details, "osDetails").get("osType")),
+        disks=tuple(_disk(disk) for disk in details.get("diskDetails") or ()),
+        obstacles=(*_readiness(properties), *_hardware(details)),
+    )
+
+
+def _disk(disk: Json) -> Disk:
+    is_os = text(disk.get("vhdType")).lower() in {"operatingsystem", "os"}
+    size = int(disk.get("maxSizeMB") or 0)
+    return Disk(name=text(disk.get("vhdName")), id=text(disk.get("vhdId")), mb=size, is_os=is_os)
+
+
+def _readiness(properties: Json) -> tuple[str, ...]:
+    return tuple(text(error) for error in properties.get("protectionReadinessErrors") or ())
+
+
+def _hardware(details: Json) -> tuple[str, ...]:
+    names = {
+        "hasPhysicalDisk": "a physical disk",
+        "hasFibreChannelAdapter": "a Fibre Channel adapter",
+        "hasSharedVhd": "a shared virtual disk",
+    }
+    return tuple(f"it has {what}" for name, what in names.items() if details.get(name) == "Present")
 
 
 def machine_guid(item: Json) -> str:

@@ -31,8 +31,12 @@ class Vault:
 
     async def list_items(self) -> list[Json]:
         """Every protected item of the vault, in its order."""
-        items, _ = await self._list("replicationProtectedItems")
+        items, _ = await self.list_items_at()
         return items
+
+    async def list_items_at(self) -> tuple[list[Json], datetime]:
+        """The same, and when Azure said so."""
+        return await self._list("replicationProtectedItems")
 
     async def read_item(self, item_id: str) -> Json:
         """One protected item.
