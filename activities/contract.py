@@ -243,7 +243,7 @@ class CreateExtension(Message):
     saved: ExtensionView
 
 
-ScriptName = Literal["sync-cluster", "read-registration"]
+ScriptName = Literal["sync-cluster", "read-registration", "read-node"]
 
 
 class RunScript(Message):
