@@ -100,7 +100,14 @@ def remove_vm(lab: Lab, vm_id: str, *, leave_nic: bool = False) -> None:
         resources.touch(lab, nic)
     else:
         resources.drop(lab, nic_id)
+    _forget(lab, vm_id)
+
+
+def _forget(lab: Lab, vm_id: str) -> None:
+    """Remove the VM itself, with what lives below it."""
     lab.store.delete(POWER_KIND, vm_id)
+    for command in list(lab.store.all(f"{VM}/runCommands".lower(), vm_id)):
+        resources.drop(lab, command["id"])
     resources.drop(lab, vm_id)
 
 
@@ -230,7 +237,7 @@ def _change_power(lab: Lab, ask: Ask) -> Answer:
     operation = lro.start(lab, vm["id"], status="InProgress")
     args = {"vm": vm["id"], "state": POWER[name_of(ask.path)], "operation": operation["name"]}
     lab.after(POWER_TAKES, "change-power", args | {"origin": activity.origin(ask), "action": name_of(ask.path)})
-    return lro.accepted(_polling(ask, operation["name"], retry_after=10))
+    return lro.accepted(polling(ask, operation["name"], retry_after=10))
 
 
 for _action in POWER:
@@ -256,12 +263,11 @@ def delete_vm(lab: Lab, ask: Ask) -> Answer:
         if nic["properties"].get("virtualMachine", {}).get("id") == vm["id"]:
             nic["properties"].pop("virtualMachine")
             resources.touch(lab, nic)
-    resources.drop(lab, vm["id"])
-    lab.store.delete(POWER_KIND, vm["id"])
+    _forget(lab, vm["id"])
     operation = lro.start(lab, status="InProgress")
     lro.end(lab, operation["name"])
     activity.ended(lab, activity.origin(ask), vm["id"], f"{VM}/delete")
-    return lro.accepted(_polling(ask, operation["name"], retry_after=10))
+    return lro.accepted(polling(ask, operation["name"], retry_after=10))
 
 
 @provider.route("DELETE", DISKS + "/{disk}")
@@ -276,7 +282,8 @@ def delete_disk(lab: Lab, ask: Ask) -> Answer:
 OPERATIONS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/operations/{operation}"
 
 
-def _polling(ask: Ask, operation: str, retry_after: int) -> dict[str, str]:
+def polling(ask: Ask, operation: str, retry_after: int) -> dict[str, str]:
+    """Where to see how far an operation of Compute is."""
     path = f"/subscriptions/{ask.subscription}/providers/Microsoft.Compute/locations/westeurope/operations/{operation}"
     return lro.polling_headers(ask, path, None, retry_after)
 

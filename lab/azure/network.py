@@ -62,10 +62,9 @@ def list_resources(lab: Lab, ask: Ask) -> Answer:
     return paged(ask, lab.store.all(f"microsoft.network/{name_of(ask.path).lower()}", ask.scope("resourceGroups")))
 
 
-@provider.route("GET", VNETS + "/{network}")
 @provider.route("GET", NICS + "/{nic}")
-def get_resource(lab: Lab, ask: Ask) -> Answer:
-    """One network or NIC."""
+def get_nic(lab: Lab, ask: Ask) -> Answer:
+    """One NIC."""
     return Answer(200, resources.require(lab, ask.path))
 
 

@@ -8,11 +8,13 @@ from lab.azure import (
     extensions,
     machines,
     network,
+    peerings,
     resources,
     runcommands,
     scripts,
     storage,
     vaults,
+    vm_run_commands,
 )
 from lab.azure.asr import install as site_recovery
 from lab.azure.asr import providers as asr_providers
@@ -32,8 +34,8 @@ PROVIDERS: list[Provider] = [
     vaults.provider,
     site_recovery.PROVIDER,
 ]
-REGISTERED_BY_IMPORT = (extensions, runcommands, scripts)
-"""Modules that add routes to the provider of machines, and scripts to its run commands."""
+REGISTERED_BY_IMPORT = (extensions, runcommands, scripts, peerings, vm_run_commands)
+"""Modules that add routes to another module's provider, and scripts to its run commands."""
 
 
 def install(lab: Lab) -> None:
