@@ -71,8 +71,8 @@ class Management:
             return problem(
                 400, f"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function."
             )
-        body = (await request.read()).decode() or None
-        instance_id = self._engine.control.start(Order(id=request.match_info.get("id", ""), name=name, input=body))
+        order = Order(id=request.match_info.get("id", ""), name=name, input=await json_body(request))
+        instance_id = self._engine.control.start(order)
         return self._accepted(request, instance_id)
 
     async def read(self, request: web.Request) -> web.Response:
@@ -99,21 +99,17 @@ class Management:
 
     async def raise_event(self, request: web.Request) -> web.Response:
         """Send an event; 400 unless its body is JSON and says so."""
-        body = (await request.read()).decode()
+        instance_id = self._engine.control.unfinished(request.match_info["id"]).id
         if request.content_type != "application/json":
             return problem(400, "Only application/json request content is supported")
-        try:
-            json.loads(body or "null")
-        except ValueError:
-            return problem(400, "Invalid JSON content")
-        self._engine.control.raise_event(request.match_info["id"], request.match_info["event"], body or None)
+        self._engine.control.raise_event(instance_id, request.match_info["event"], await json_body(request))
         return web.Response(status=202)
 
     async def terminate(self, request: web.Request) -> web.Response:
-        """End an instance and its sub-orchestrations."""
+        """End an instance; as in Azure its sub-orchestrations go on."""
         reason = request.query.get("reason")
         output = None if reason is None else json.dumps(reason)
-        self._engine.control.terminate(request.match_info["id"], output, recursive=True)
+        self._engine.control.terminate(request.match_info["id"], output, recursive=False)
         return web.Response(status=202)
 
     async def suspend(self, request: web.Request) -> web.Response:
@@ -183,6 +179,18 @@ def guarded(keys: Keys | None, handler: Handler) -> Handler:
             return problem(400, str(error))
 
     return guard
+
+
+async def json_body(request: web.Request) -> str | None:
+    """The body, which is JSON, or None if there is none.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    body = (await request.read()).decode()
+    if body:
+        json.loads(body)
+    return body or None
 
 
 def problem(status: int, message: str) -> web.Response:

@@ -7,6 +7,7 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal import orchestrator_service_pb2_grpc as rpc
 
+from lab.host.engine.control import BadId
 from lab.host.engine.engine import Engine
 from lab.host.engine.entities import entity_id
 from lab.host.engine.instances import PENDING, Exists, Instance, Missing, Order, Unfit
@@ -21,6 +22,7 @@ CODES = {
     Missing: grpc.StatusCode.NOT_FOUND,
     Unfit: grpc.StatusCode.FAILED_PRECONDITION,
     BadToken: grpc.StatusCode.INVALID_ARGUMENT,
+    BadId: grpc.StatusCode.INVALID_ARGUMENT,
 }
 
 
@@ -260,6 +262,6 @@ async def _done[T](context: Any, act: Callable[[], T]) -> T:
     """What the engine answers; what it refuses ends the call with the status that says why."""
     try:
         return act()
-    except (Exists, Missing, Unfit, BadToken) as error:
+    except tuple(CODES) as error:
         await context.abort(CODES[type(error)], str(error))
         raise

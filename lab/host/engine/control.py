@@ -12,6 +12,13 @@ from lab.host.engine.moments import stamp, text
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
 
+LONGEST_ID = 100
+"""Characters; Azure's limit, as the characters below are."""
+
+
+class BadId(ValueError):
+    """Not an id that Azure would take for an instance."""
+
 
 class Control:
     """Each call is one transaction."""
@@ -27,8 +34,10 @@ class Control:
 
         Raises:
             Exists: one of this id runs, or is in a status that is not among the replaceable.
+            BadId: Azure would not take this id.
         """
         order = order if order.id else replace(order, id=uuid.uuid4().hex)
+        _require_good(order.id)
         with self._store.transaction():
             former = self._instances.find(order.id)
             if former is not None and former.status in replaceable and not former.finished:
@@ -36,27 +45,34 @@ class Control:
             self._instances.start(order, (*replaceable, TERMINATED) if replaceable else ())
         return order.id
 
-    def raise_event(self, instance_id: str, name: str, data: str | None) -> None:
-        """Send an event, its data in JSON.
+    def unfinished(self, instance_id: str) -> Instance:
+        """The instance, which has not ended.
 
         Raises:
             Missing: there is no such instance.
             Unfit: it is finished.
         """
+        found = self._instances.get(instance_id)
+        if found.finished:
+            raise Unfit(f"instance {instance_id} is already finished")
+        return found
+
+    def raise_event(self, instance_id: str, name: str, data: str | None) -> None:
+        """Send an event, its data in JSON; raises as `unfinished` does."""
         self._message(instance_id, eventRaised=pb.EventRaisedEvent(name=name, input=text(data)))
 
     def suspend(self, instance_id: str, reason: str | None) -> None:
-        """Let nothing reach the instance until it is resumed; raises as `raise_event` does."""
+        """Let nothing reach the instance until it is resumed; raises as `unfinished` does."""
         self._message(instance_id, executionSuspended=pb.ExecutionSuspendedEvent(input=text(reason)))
 
     def resume(self, instance_id: str, reason: str | None) -> None:
-        """Undo `suspend`; raises as `raise_event` does."""
+        """Undo `suspend`; raises as `unfinished` does."""
         self._message(instance_id, executionResumed=pb.ExecutionResumedEvent(input=text(reason)))
 
     def terminate(self, instance_id: str, output: str | None, *, recursive: bool) -> None:
-        """End the instance now, its sub-orchestrations first if asked; raises as `raise_event` does."""
+        """End the instance now, its sub-orchestrations first if asked; raises as `unfinished` does."""
         with self._store.transaction():
-            self._terminate(self._unfinished(instance_id), output, recursive=recursive)
+            self._terminate(self.unfinished(instance_id), output, recursive=recursive)
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:
         """Start what the instance was started with once more, and answer the id.
@@ -116,14 +132,16 @@ class Control:
 
     def _message(self, instance_id: str, **what: object) -> None:
         with self._store.transaction():
-            self._unfinished(instance_id)
+            self.unfinished(instance_id)
             self._instances.post(instance_id, None, self._event(**what))
-
-    def _unfinished(self, instance_id: str) -> Instance:
-        found = self._instances.get(instance_id)
-        if found.finished:
-            raise Unfit(f"instance {instance_id} is already finished")
-        return found
 
     def _event(self, **what: object) -> pb.HistoryEvent:
         return pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), **what)  # type: ignore[arg-type]
+
+
+def _require_good(instance_id: str) -> None:
+    """Source: the documentation of Durable Functions on instance ids."""
+    if len(instance_id) > LONGEST_ID:
+        raise BadId(f"an instance id has at most {LONGEST_ID} characters: {instance_id}")
+    if instance_id.startswith("@") or not instance_id.isprintable() or set(instance_id) & set("/\\#?"):
+        raise BadId(f"an instance id must not begin with @, nor hold / \\ # ? or control characters: {instance_id!r}")

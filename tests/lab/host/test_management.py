@@ -48,6 +48,16 @@ async def test_an_unknown_orchestrator_is_not_started(hosted: Hosted) -> None:
     assert "nobody" in body["Message"]
 
 
+async def test_an_input_that_is_not_json_starts_nothing(hosted: Hosted) -> None:
+    assert (await hosted.call("POST", f"{BASE}/orchestrators/greet/mine", data="{"))[0] == 400
+    assert hosted.host.engine.instances.find("mine") is None
+
+
+@pytest.mark.parametrize("run", ["@a", "a%3Fb", "a%23b", "x" * 101])
+async def test_an_id_that_azure_would_not_take_starts_nothing(hosted: Hosted, run: str) -> None:
+    assert (await hosted.call("POST", f"{BASE}/orchestrators/greet/{run}"))[0] == 400
+
+
 async def test_the_id_of_a_running_one_is_taken(hosted: Hosted) -> None:
     await hosted.start("listen")
     assert (await hosted.call("POST", f"{BASE}/orchestrators/listen/run"))[0] == 409

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
 from durabletask.client import AsyncTaskHubGrpcClient, EntityQuery, OrchestrationQuery, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
@@ -40,6 +41,13 @@ async def test_a_delayed_start_is_on_the_lab_s_clock(drive: Driver, client: Asyn
     assert state is not None
     assert state.created_at.replace(tzinfo=UTC) == datetime(2026, 1, 5, 8, tzinfo=UTC)
     assert state.last_updated_at.replace(tzinfo=UTC) == at
+
+
+@pytest.mark.parametrize("run", ["@a", "a/b", "a\tb", "x" * 101])
+async def test_an_id_that_azure_would_not_take_is_refused(client: AsyncTaskHubGrpcClient, run: str) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        await client.schedule_new_orchestration("sequence", input=[], instance_id=run)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_client_waits_no_longer_than_it_says(drive: Driver, client: AsyncTaskHubGrpcClient) -> None:

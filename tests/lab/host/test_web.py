@@ -72,6 +72,11 @@ async def test_an_activity_may_have_a_durable_client(hosted: Hosted) -> None:
     assert hosted.host.engine.instances.get("asking").output == '"ask_about"'
 
 
+async def test_an_orchestration_calls_an_address(hosted: Hosted) -> None:
+    await hosted.start("ping", f"{hosted.host.url}/api/echo/7", "ping")
+    assert hosted.host.engine.instances.get("ping").output == "200"
+
+
 async def test_principal_headers_are_nobody_s_to_send(hosted: Hosted) -> None:
     _, heard = await hosted.call("GET", "/api/echo/7", headers=NAME)
     assert heard["principal"] is None
