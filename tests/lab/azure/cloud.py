@@ -17,6 +17,7 @@ from lab.azure import identity, scenarios
 from lab.azure.lab import SUBSCRIPTION, Lab
 from lab.azure.server import Server
 from lab.clock import ManualClock
+from tests.lab.azure.asr.contract import exchange_complaints
 
 type Json = dict[str, Any]
 
@@ -126,8 +127,11 @@ class Cloud:
         }
         async with self.http.request(method, url, json=body, headers=sent) as answer:
             text = await answer.text()
-            parsed = await answer.json() if "json" in answer.headers.get("Content-Type", "") else text or None
-            return answer.status, parsed, answer.headers
+            parsed = json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text or None
+        if answer.status < 400:
+            complaints = exchange_complaints(method, answer.url.path, body, answer.status, parsed)
+            assert not complaints, complaints
+        return answer.status, parsed, answer.headers
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """A call to /lab that must go well; gives its answer."""
