@@ -78,6 +78,14 @@ def set_power(lab: Lab, item: Json, power: str) -> None:
     lab.store.put(MACHINES, machine["id"], machine)
 
 
+def summaries(lab: Lab) -> list[Json]:
+    """Every machine on premises with what the lab alone can tell of it: {name, node, power, corrupt}."""
+    return [
+        {"name": each["friendlyName"], "node": each["node"], "power": each["power"], "corrupt": each["corrupt"]}
+        for each in lab.store.all(MACHINES)
+    ]
+
+
 def document(lab: Lab, machine: Json) -> Json:
     """A machine as a protectable item."""
     item = lab.store.get(ITEMS, machine["item"]) if machine["item"] else None

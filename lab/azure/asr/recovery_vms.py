@@ -1,6 +1,6 @@
 """The Azure VMs that failovers make and cleanups remove: their names, networks and addresses."""
 
-from lab.azure import compute
+from lab.azure import compute, resources
 from lab.azure.answers import Json
 from lab.azure.asr.common import ITEMS
 from lab.azure.asr.jobs import warn
@@ -20,7 +20,7 @@ def create(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
         size=target["vmSize"],
         os_type=machine["osType"],
         network_id=network,
-        subnet=_subnet(item, test=test),
+        subnet=_known_subnet(lab, network, _subnet(item, test=test)),
         address=_address(lab, item, test=test),
         ports=tuple(machine["ports"]),
         disks=tuple(disk["name"] for disk in machine["disks"]),
@@ -29,6 +29,23 @@ def create(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
     arm_id = compute.create_vm(lab, target["resourceGroup"], name, make)
     item["testVm" if test else "azureVm"] = arm_id
     lab.store.put(ITEMS, item["id"], item)
+
+
+def obstacle(lab: Lab, item: Json, network: str | None) -> str | None:
+    """Why Azure could not take the VM: a resource group or a network that is not there."""
+    group = item["target"]["resourceGroup"]
+    if lab.store.get(resources.GROUP, group) is None:
+        return f"Resource group '{group.rpartition('/')[2]}' could not be found."
+    if network and resources.find(lab, network) is None:
+        return f"The virtual network '{network}' could not be found."
+    return None
+
+
+def _known_subnet(lab: Lab, network: str | None, subnet: str | None) -> str | None:
+    """The subnet if the network has one of that name; else none, which is the network's first."""
+    found = resources.find(lab, network) if network else None
+    names = [each["name"].lower() for each in found["properties"]["subnets"]] if found else []
+    return subnet if subnet and subnet.lower() in names else None
 
 
 def _free_name(lab: Lab, group: str, wanted: str, job: Json) -> str:

@@ -110,7 +110,7 @@ def get_health(lab: Lab, ask: Ask) -> Answer:
 def refresh_health(lab: Lab, ask: Ask) -> Answer:
     """Count again."""
     resource = f"{vault_of(ask)}/replicationVaultHealth"
-    target = Target(str(abs(hash(resource.lower())) % 10**19), "", resource)
+    target = Target(str(int(lab.fixed_id("vault", resource).replace("-", ""), 16) % 10**19), "", resource)
     job = begin(lab, vault_of(ask), "RefreshVaultHealth", target, asker(ask), lasts=timedelta(seconds=1))
     return taken(lab, ask, job)
 

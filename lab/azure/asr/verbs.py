@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from lab.azure.answers import Answer, Json
-from lab.azure.asr import points
+from lab.azure.asr import points, recovery_vms
 from lab.azure.asr.common import ITEM, ITEMS, SITE_RECOVERY, asker, require, taken
 from lab.azure.asr.durations import BUSY_FAILS_AFTER, draw
 from lab.azure.asr.inputs import (
@@ -29,6 +29,7 @@ from lab.azure.routing import Ask
 NEEDS_HOST = frozenset({"PlannedFailover", "Failback", "FinalizeFailback", "ReprotectReplicationGroup"})
 _REFUSED = {"ReverseReplicate": "25038", "Commit": "25037", "FinalizeFailback": "25037"}
 _OTHERWISE = "539"
+_MAKES_VM = ("TestFailover", "PlannedFailover", "UnplannedFailover")
 _LEGACY_SUSPENSION = {"task": "BootTestProtectedEntitiesTask", "description": "WaitingForStopTestFailover"}
 _FAILBACK_SUSPENSION = {"task": "SynchronizeDataTask", "description": "WaitingForUserInputAfterDataSync"}
 
@@ -61,6 +62,7 @@ def start(
         refused = obstacle or Failure(_REFUSED.get(operation, _OTHERWISE))
         return begin_failing(lab, item["vault"], kind, target_of(item), who, refused, **facts)
     facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | _wishes(effect, kind)
+    facts |= _missing_in_azure(lab, item, kind, given)
     job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
     if "warn" in job.get("wish", {}):
         warn(lab, job, str(job["wish"]["warn"]))
@@ -75,6 +77,15 @@ def restart(lab: Lab, job: Json, who: Asker) -> Json:
         target = Target(job["target"], job["targetName"], job["resource"])
         return begin_failing(lab, job["vault"], job["kind"], target, who, Failure("499"))
     return start(lab, item, job["operation"], who, job["input"], **job["details"])
+
+
+def _missing_in_azure(lab: Lab, item: Json, kind: str, given: Json) -> Json:
+    """The failure of a job whose VM Azure could not take, as the job keeps it."""
+    if kind not in _MAKES_VM:
+        return {}
+    network_id = given["network"]["id"] if kind == "TestFailover" else item["target"]["network"]
+    message = recovery_vms.obstacle(lab, item, network_id)
+    return {"fail": {"code": "28031", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
 
 
 def _kind(operation: str) -> str:

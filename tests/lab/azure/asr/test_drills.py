@@ -2,7 +2,7 @@
 
 import socket
 
-from lab.azure import resources
+from lab.azure import network, resources
 from tests.lab.azure.asr.world import TEST, TEST_GROUP, TO_AZURE, Json, World, codes, network_id
 
 
@@ -139,6 +139,23 @@ async def test_a_name_that_is_taken_is_made_unique_and_told_as_a_warning(world: 
     assert world.vm(shown) is not None
     _, status, _ = await world.call("GET", f"/replicationOperationStatus/{name}")
     assert (status["status"], status["error"]["code"]) == ("Succeeded", "28175")
+
+
+async def test_a_test_in_a_network_that_is_not_there_fails_before_anything_is_made(world: World) -> None:
+    """A slip in a plan shows as in Azure: in the job."""
+    job = await world.done("testFailover", TEST | {"networkId": network_id("vnet-dril")})
+    assert (codes(job), job["tasks"][0]["state"]) == (["28031"], "Failed")
+    assert "vnet-dril" in job["errors"][0]["serviceErrorDetails"]["message"]
+    assert "TestFailover" in (await world.item())["allowedOperations"]
+
+
+async def test_a_network_without_the_subnet_of_that_name_gives_its_first(world: World) -> None:
+    """The drill's network need not be cut as the production's."""
+    network.put_vnet(world.lab, "rg-dr-net", "vnet-other", "10.40", ["first", "second"])
+    assert (await world.done("testFailover", TEST | {"networkId": network_id("vnet-other")}))["state"] == "Succeeded"
+    nic = _nic(world)
+    assert nic is not None
+    assert nic["properties"]["ipConfigurations"][0]["properties"]["subnet"]["id"].endswith("/subnets/first")
 
 
 async def test_a_test_without_a_network_is_not_connected(world: World) -> None:

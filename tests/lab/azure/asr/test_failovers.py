@@ -129,3 +129,12 @@ async def test_points_come_every_hour_and_the_newest_every_cycle(world: World) -
     assert newest["properties"]["recoveryPointTime"].startswith("2026-01-05T08:15:00")
     assert newest["properties"]["recoveryPointType"] == "CrashConsistent"
     assert (await world.item())["providerSpecificDetails"]["rpoInSeconds"] == 120
+
+
+async def test_a_failover_into_a_group_that_is_not_there_fails_with_the_machine_on(world: World) -> None:
+    """28031 with Azure's reason; nothing was turned off."""
+    world.record()["target"]["resourceGroup"] = f"{TEST_GROUP}-2"
+    job = await world.done("plannedFailover", TO_AZURE)
+    assert codes(job) == ["28031"]
+    assert "rg-dr-vms-2" in job["errors"][0]["serviceErrorDetails"]["message"]
+    assert world.source()["power"] == "On"
