@@ -34,7 +34,7 @@ WEBHOOK = "/runtime/webhooks/eventgrid?functionName=on_azure_event"
 
 def emit(lab: Lab, origin: Json, resource: str, operation: str, *, failed: bool) -> None:
     """Queue the event of an operation's end, if the subscription asks for it and the lab has a host to deliver to."""
-    if not operation.startswith(SUBSCRIBED):
+    if lab.place.host is None or not operation.startswith(SUBSCRIBED):
         return
     effect = lab.faults.event_effect(operation, resource)
     if effect == "lose":

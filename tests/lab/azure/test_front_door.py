@@ -1,10 +1,14 @@
 """What every request meets before its handler: tokens, routes, api-versions, buckets, bodies."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from lab.azure import identity
+from lab.azure.paging import paged
+from lab.azure.routing import Ask
 from lab.azure.throttle import Bucket
 from tests.lab.azure.cloud import EXTENSION, MACHINES, N1, SUB, Cloud
 
@@ -131,9 +135,29 @@ def test_a_bucket_refills_at_its_rate_and_no_higher_than_its_size() -> None:
     assert [bucket.take(later) for _ in range(3)] == [None, None, 1]
 
 
-async def test_a_list_can_end_in_a_link_to_an_empty_page(cloud: Cloud) -> None:
+def test_a_list_goes_on_page_after_page_and_can_end_in_a_link_to_an_empty_one() -> None:
+    values = [{"n": number} for number in range(5)]
+    ask = Ask("GET", "/things", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
+    seen: list[dict[str, int]] = []
+    pages = 0
+    while True:
+        page = paged(ask, values, size=2, empty_tail=True).body
+        pages, seen = pages + 1, seen + page["value"]
+        if page["nextLink"] is None:
+            break
+        assert page["nextLink"].startswith("http://lab/things?api-version=1&")
+        query = {name.lower(): value for name, value in parse_qsl(urlsplit(page["nextLink"]).query)}
+        ask = replace(ask, query=query)
+    assert (seen, pages) == (values, 4)
+    assert page["value"] == []
+
+
+async def test_the_generic_list_is_filtered_by_type(cloud: Cloud) -> None:
     path = f"{GROUP}/resources"
-    status, body, _ = await cloud.call("GET", f"{path}?$filter=resourceType%20eq%20'{EXTENSION}'", version="2025-04-01")
-    assert (status, body) == (200, {"value": [], "nextLink": None})
+    wanted = "resourceType%20eq%20'Microsoft.HybridCompute/machines'"
+    _, body, _ = await cloud.call("GET", f"{path}?$filter={wanted}", version="2025-04-01")
+    assert [each["name"] for each in body["value"]] == ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
+    _, body, _ = await cloud.call("GET", path, version="2025-04-01")
+    assert EXTENSION in [each["name"] for each in body["value"]]
     status, _, _ = await cloud.call("GET", f"{path}?$filter=colour%20eq%20'red'", version="2025-04-01")
     assert status == 400
