@@ -22,12 +22,18 @@ roles = Provider("Microsoft.Authorization", {"2018-01-01-preview", "2020-04-01-p
 locks = Provider("Microsoft.Authorization", {"2016-09-01", "2017-04-01", "2020-05-01"})
 
 
-def _scope(ask: Ask) -> str:
+def scope_of(ask: Ask) -> str:
+    """What a call below a scope is about."""
     lowered = ask.path.lower()
     return ask.path[: lowered.rindex("/providers/microsoft.authorization/")]
 
 
-def _require_scope(lab: Lab, scope: str) -> None:
+def require_scope(lab: Lab, scope: str) -> None:
+    """Refuse a scope that is not there.
+
+    Raises:
+        ArmError: 404.
+    """
     if "/providers/" in scope.lower():
         resources.require(lab, scope)
     elif "/resourcegroups/" in scope.lower():
@@ -38,7 +44,7 @@ def _require_scope(lab: Lab, scope: str) -> None:
 
 def list_assignments(lab: Lab, ask: Ask) -> Answer:
     """The assignments that hold on a scope: on it, above it, and unless $filter is atScope(), below it."""
-    scope = _scope(ask).lower()
+    scope = scope_of(ask).lower()
     found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, ask.query.get("$filter", ""))]
     return paged(ask, found)
 
@@ -62,8 +68,8 @@ def get_assignment(lab: Lab, ask: Ask) -> Answer:
 
 def put_assignment(lab: Lab, ask: Ask) -> Answer:
     """Assign a role: 201; 409 where the principal has it on this scope already."""
-    scope, body = _scope(ask), ask.object()
-    _require_scope(lab, scope)
+    scope, body = scope_of(ask), ask.object()
+    require_scope(lab, scope)
     role, principal = required(body, "properties", "roleDefinitionId"), required(body, "properties", "principalId")
     for each in lab.store.all(ASSIGNMENT):
         known = each["properties"]
@@ -102,7 +108,7 @@ def delete_assignment(lab: Lab, ask: Ask) -> Answer:
 
 def list_locks(lab: Lab, ask: Ask) -> Answer:
     """The locks that hold for a scope."""
-    return paged(ask, resources.locks_on(lab, _scope(ask)))
+    return paged(ask, resources.locks_on(lab, scope_of(ask)))
 
 
 def get_lock(lab: Lab, ask: Ask) -> Answer:
@@ -115,7 +121,7 @@ def get_lock(lab: Lab, ask: Ask) -> Answer:
 
 def put_lock(lab: Lab, ask: Ask) -> Answer:
     """Lock a scope: 201 or 200."""
-    _require_scope(lab, _scope(ask))
+    require_scope(lab, scope_of(ask))
     level: Any = required(ask.object(), "properties", "level")
     if level not in LEVELS:
         raise bad_request("InvalidLockLevel", f"The lock level '{level}' is not one of {', '.join(LEVELS)}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from lab.azure import activity, compute, eventgrid, extensions, identity, nodes, scenarios
+from lab.azure import activity, compute, eventgrid, extensions, identity, nodes, scenarios, world
 from lab.azure.answers import Answer, ArmError, Json, bad_request, not_simulated
 from lab.azure.lab import Lab, iso
 from lab.clock import LabClock
@@ -129,6 +129,10 @@ def _put_faults(server: "Server", body: Any) -> Answer:
     return Answer(200, server.lab.faults.rules())
 
 
+def _put_world(server: "Server", body: Any) -> Answer:
+    return Answer(200, world.change(server.lab, body))
+
+
 def clock_of(server: "Server") -> Json:
     """{now, speed}: the simulated instant, and simulated seconds a real one (0 for a clock that is driven by hand)."""
     clock = server.lab.clock
@@ -186,6 +190,7 @@ CALLS: dict[str, Callable[["Server", Any], Answer]] = {
     "GET /lab/ledger": _get_ledger,
     "GET /lab/faults": _get_faults,
     "PUT /lab/faults": _put_faults,
+    "PUT /lab/world": _put_world,
     "GET /lab/clock": _get_clock,
     "POST /lab/clock": _post_clock,
     "GET /lab/events": _get_events,

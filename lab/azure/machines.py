@@ -22,14 +22,14 @@ provider = Provider(
 )
 
 
-def add(lab: Lab, group: str, name: str, cluster_id: str) -> Json:
-    """Make the Arc machine of a cluster node, connected."""
+def add(lab: Lab, group: str, name: str, cluster_id: str | None) -> Json:
+    """Make the Arc machine of a cluster node, connected; without a cluster, that of an Arc VM."""
     arm_id = resource_id(SUBSCRIPTION, group, MACHINE, name)
     identity = {"type": "SystemAssigned", "principalId": lab.fixed_id("principal", arm_id), "tenantId": TENANT}
     return resources.put(lab, arm_id, _properties(lab, name, cluster_id), identity=identity, kind="HCI", tags={})
 
 
-def _properties(lab: Lab, name: str, cluster_id: str) -> Json:
+def _properties(lab: Lab, name: str, cluster_id: str | None) -> Json:
     return {
         "provisioningState": "Succeeded",
         "agentVersion": "1.52.03039.2243",

@@ -9,6 +9,9 @@ from lab.azure import (
     machines,
     network,
     peerings,
+    permissions,
+    quota,
+    read_node,
     resources,
     runcommands,
     scripts,
@@ -34,7 +37,7 @@ PROVIDERS: list[Provider] = [
     vaults.provider,
     site_recovery.PROVIDER,
 ]
-REGISTERED_BY_IMPORT = (extensions, runcommands, scripts, peerings, vm_run_commands)
+REGISTERED_BY_IMPORT = (extensions, runcommands, scripts, read_node, peerings, permissions, quota, vm_run_commands)
 """Modules that add routes to another module's provider, and scripts to its run commands."""
 
 
