@@ -64,7 +64,7 @@ def require_free(ports: Ports) -> None:
             raise LabFailed(message) from taken
 
 
-def lab_settings(ports: Ports) -> dict[str, str]:
+def lab_settings(state: Path, ports: Ports) -> dict[str, str]:
     """The app's settings in the lab. They are given, not left to the surroundings: those may be of a real Azure."""
     return {
         "AZURE_RESOURCE_MANAGER_URL": ports.azure_url,
@@ -73,6 +73,7 @@ def lab_settings(ports: Ports) -> dict[str, str]:
         "AZURE_CLIENT_ID": "",
         "EVENTGRID_TOPIC_ENDPOINT": f"{ports.azure_url}/eventgrid/topics/hci-site-recovery/api/events",
         "EVENTGRID_TOPIC_KEY": "",
+        "EVIDENCE_STORE": f"folder:{state / 'evidence'}",
         "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
         "WEBSITE_AUTH_ENABLED": "True",
         "RECONCILE_SCHEDULE": "0 */5 * * * *",
@@ -190,7 +191,7 @@ class Servers(NamedTuple):
                 "/admin/host/status",
                 state / "host.log",
                 (*host, "--trust-principal"),
-                lab_settings(ports),
+                lab_settings(state, ports),
             ),
         )
 
