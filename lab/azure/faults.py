@@ -42,6 +42,17 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+MATCH_FITS: Mapping[str, Callable[[Any], bool]] = {
+    "nth": _is_count,
+    "times": _is_count,
+    "probability": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+}
+
+
 class Faults:
     """The rules, kept with their counts in the store."""
 
@@ -116,13 +127,26 @@ def _require_rule(at: int, rule: Any) -> None:
     if not isinstance(rule, dict) or not isinstance(rule.get("effect"), dict):
         raise _wrong(at, "effect is required")
     effect, match = rule["effect"], rule.get("match", {})
+    _require_match(at, match)
     if len(EFFECTS & set(effect)) != 1:
         raise _wrong(at, f"effect must have exactly one of {', '.join(sorted(EFFECTS))}")
-    if unknown := set(match) - MATCHES:
-        raise _wrong(at, f"match has unknown {', '.join(sorted(unknown))}")
     if unknown := set(rule) - {"name", "match", "effect"}:
         raise _wrong(at, f"unknown {', '.join(sorted(unknown))}")
     _require_effect(at, effect)
+
+
+def _require_match(at: int, match: Any) -> None:
+    if not isinstance(match, dict):
+        raise _wrong(at, "match must be an object")
+    if unknown := set(match) - MATCHES:
+        raise _wrong(at, f"match has unknown {', '.join(sorted(unknown))}")
+    for name, value in match.items():
+        if value is not None and not MATCH_FITS.get(name, _is_text)(value):
+            raise _wrong(at, f"match.{name} cannot be {value!r}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _require_effect(at: int, effect: Json) -> None:

@@ -91,6 +91,11 @@ async def test_a_chance_with_a_seed_falls_the_same_each_time(cloud: Cloud) -> No
         {"effect": {"slow": -1}},
         {"effect": {"status": 500}, "match": {"colour": "red"}},
         {"effect": {"status": 500}, "when": "now"},
+        {"effect": {"status": 500}, "match": 5},
+        {"effect": {"status": 500}, "match": {"nth": 0}},
+        {"effect": {"status": 500}, "match": {"times": True}},
+        {"effect": {"status": 500}, "match": {"probability": 2}},
+        {"effect": {"status": 500}, "match": {"verb": 7}},
         "rule",
     ],
 )
