@@ -47,7 +47,7 @@ class Admin:
 
     async def status(self, _request: web.Request) -> web.Response:
         """The host runs."""
-        return web.json_response({"id": "lab-host", "state": "Running", "version": "4.0", "processUptime": 0})
+        return web.json_response({"id": "lab-host", "state": "Running", "version": "4.0"})
 
     async def functions(self, _request: web.Request) -> web.Response:
         """Every function and its bindings."""

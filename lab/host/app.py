@@ -5,6 +5,7 @@ import contextvars
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import sys
 import threading
@@ -18,6 +19,8 @@ from typing import Any
 
 import azure.functions as func
 from azure.functions import meta
+
+_log = logging.getLogger(__name__)
 
 THREADS = 32
 """For functions that are not coroutines; PYTHON_THREADPOOL_THREAD_COUNT says otherwise, as in Azure."""
@@ -35,6 +38,8 @@ class Function:
     call: Callable[..., Any]
     trigger: Mapping[str, Any]
     bindings: tuple[Mapping[str, Any], ...]
+    is_coroutine: bool
+    wants_context: bool
 
     @property
     def kind(self) -> str:
@@ -86,9 +91,10 @@ class App:
         for binding in function.bindings:
             if binding["type"] == "durableClient":
                 arguments[binding["name"]] = self.client_config
-        if "context" not in arguments and "context" in inspect.signature(function.call).parameters:
+        if function.wants_context:
             arguments["context"] = InvocationContext(function.name, str(self._folder))
-        if inspect.iscoroutinefunction(function.call):
+        _log.info("invoke function=%s", function.name)
+        if function.is_coroutine:
             return await function.call(**arguments)
         run = contextvars.copy_context().run
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: run(function.call, **arguments))
@@ -136,9 +142,16 @@ def index(module: ModuleType) -> list[Function]:
 
 
 def _function(built: Any) -> Function:
-    bindings = tuple(json.loads(raw) for raw in built.get_raw_bindings())
-    trigger = next(binding for binding in bindings if binding["type"].endswith("Trigger"))
-    return Function(built.get_function_name(), built.get_user_function(), trigger, bindings)
+    call, bindings = built.get_user_function(), tuple(json.loads(raw) for raw in built.get_raw_bindings())
+    bound = {binding["name"] for binding in bindings}
+    return Function(
+        name=built.get_function_name(),
+        call=call,
+        trigger=next(binding for binding in bindings if binding["type"].endswith("Trigger")),
+        bindings=bindings,
+        is_coroutine=inspect.iscoroutinefunction(call),
+        wants_context="context" in inspect.signature(call).parameters and "context" not in bound,
+    )
 
 
 def _import(path: Path) -> ModuleType:
