@@ -138,7 +138,13 @@ LIFE: tuple[Step, ...] = (
     Step("CancelFailover", UNPLANNED_DONE, UNPLANNED_RUNNING, REPLICATION_ENDED, "CancelFailover", offered=False),
 )
 
-STATES: Mapping[str, State] = {value.name: value for value in list(globals().values()) if isinstance(value, State)}
+_BETWEEN = (ENABLING, FIRST_POINT, FINALIZING, FAILBACK_SYNCED, DISABLING)
+"""States that a machine passes through without an operation of the table."""
+
+STATES: Mapping[str, State] = {
+    state.name: state
+    for state in (*_BETWEEN, *(state for each in LIFE for state in (each.start, each.meanwhile, each.end)))
+}
 
 RESTING = frozenset({step.start for step in LIFE} | {step.end for step in LIFE} | {REPLICATION_ENDED, FIRST_POINT})
 

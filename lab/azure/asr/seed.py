@@ -5,6 +5,7 @@ from datetime import timedelta
 from lab.azure.answers import Json
 from lab.azure.asr import fabrics, machines, policies, protection, providers
 from lab.azure.asr.common import own_id
+from lab.azure.asr.job_routes import hide_activity_ids
 from lab.azure.asr.times import exact
 from lab.azure.ids import resource_id
 from lab.azure.lab import SUBSCRIPTION, Lab
@@ -27,7 +28,7 @@ def seed_vault(lab: Lab, settings: Json) -> Json:
         lab: The lab.
         settings: {group, vault, site, policy, nodes: [{name, connected?, registered?, id?}], target: {resourceGroup,
             network, subnet, storageAccount?, ...}, machines: [{name, node, protected?, ports?, ...}]}; a node that is
-            not registered has no provider.
+            not registered has no provider. With {activityIdsInLists: false} lists of jobs do not tell who asked.
     """
     vault = own_id(resource_id(SUBSCRIPTION, settings["group"], "Microsoft.RecoveryServices/vaults", settings["vault"]))
     fabric = fabrics.add(lab, vault, settings["site"])
@@ -35,6 +36,8 @@ def seed_vault(lab: Lab, settings: Json) -> Json:
     policy = policies.add_policy(lab, vault, settings["policy"], _POLICY | settings.get("policySettings", {}))
     policies.add_mapping(lab, container, f"{settings['site']}-{settings['policy']}", policy["id"])
     owners = _add_nodes(lab, fabric, settings["nodes"])
+    if not settings.get("activityIdsInLists", True):
+        hide_activity_ids(lab)
     for machine in settings["machines"]:
         _add_machine(lab, container, policy, settings["target"], owners, machine)
     return fabric

@@ -176,3 +176,16 @@ async def test_a_lost_answer_leaves_its_job_to_be_found(world: World) -> None:
     assert [job["properties"]["activityId"].partition(" ")[0] for job in body["value"]] == ["op-1"]
     (entry,) = world.lab.ledger.entries()
     assert (entry["verb"], entry["item"], entry["job"]) == ("testFailover", "sql-01", body["value"][0]["name"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_end_of_a_job_is_in_the_activity_log(world: World, *, fails: bool) -> None:
+    """Under the correlation id of the call that began it: accepted, and then how it ended and why."""
+    if fails:
+        world.lab.faults.replace([{"match": {}, "effect": {"job": {"fail": "28031"}}}])
+    await world.done("testFailover", TEST)
+    entries = world.lab.store.all("activity")
+    assert len({entry["correlationId"] for entry in entries}) == 1
+    assert [entry["status"]["value"] for entry in entries] == ["Accepted", "Failed" if fails else "Succeeded"]
+    assert entries[1]["operationName"]["value"].endswith("/replicationProtectedItems/testFailover/action")
+    assert ("28031" in str(entries[1]["properties"])) is fails
