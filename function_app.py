@@ -5,8 +5,18 @@ import azure.functions as func
 
 from activities.register import blueprint as activities
 from orchestrators.registry import blueprint as runbooks
-from triggers import declarations, events, operations, timers, verbs
+from triggers import decisions, declarations, events, operations, readiness, timers, verbs
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
-for blueprint in (declarations.bp, verbs.bp, operations.bp, events.bp, timers.bp, runbooks(), activities()):
+for blueprint in (
+    declarations.bp,
+    decisions.bp,
+    verbs.bp,
+    operations.bp,
+    readiness.bp,
+    events.bp,
+    timers.bp,
+    runbooks(),
+    activities(),
+):
     app.register_functions(blueprint)

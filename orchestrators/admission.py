@@ -219,7 +219,7 @@ def _run(
         stages=stages,
         vaults=tuple(vaults),
         items=items,
-        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, stop_on_failure=plan.on_failure == "stop"),
+        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=plan.on_failure),
         network_id=plan.drill.network if plan.drill else "",
         shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
         began=at,

@@ -1,7 +1,7 @@
 """How every run on a plan goes on from admission to its end: ticks that execute what the scheduler says."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from durabletask import task
@@ -23,14 +23,15 @@ from activities.contract import (
     WatchJobs,
 )
 from orchestrators.admission import NotAdmitted, admit, let_go, vaults_of
+from orchestrators.approval import NotApproved, approved
 from orchestrators.entities import LEASES
-from orchestrators.steps import Steps, ask_entity, call_all, now, sleep
+from orchestrators.steps import Steps, ask_entity, call_all, hear, now
 from orchestrators.telling import tell
 from shared import scheduler
 from shared.leases import Lease
 from shared.messages import RunItem
 from shared.operations import LEASE_TERM, Operation, Outcome
-from shared.runs import Run, Stage, leave
+from shared.runs import Decision, Run, Stage, leave
 from shared.scheduler import Tick
 from shared.status import summary
 from shared.verbs import ready, settled
@@ -38,6 +39,7 @@ from shared.verbs import ready, settled
 GENERATION = 15
 """Ticks before a run continues as new: a replay goes through all that its history holds."""
 BATCH = 50
+DECISION = "decide"
 
 type Opening = Callable[[task.OrchestrationContext, Operation, Run], Steps[None]]
 type Closing = Callable[[task.OrchestrationContext, Operation, Run], Steps[None]]
@@ -62,18 +64,52 @@ def conduct(
     run = operation.run
     if run is None:
         try:
-            run = yield from admit(ctx, operation, stages)
+            run = yield from _begin(ctx, operation, stages)
         except NotAdmitted as verdict:
             return _refused(operation, verdict)
         yield from tell(ctx, operation, "started", {"vms": len(run.items)})
         yield from opening(ctx, operation, run)
+    ear = _ear(ctx)
     for _ in range(GENERATION):
-        run = yield from _tick(ctx, run)
+        run, pause = yield from _tick(ctx, run)
         if run.current is None:
             return (yield from _close(ctx, operation, run, closing))
+        heard = (yield from hear(ctx, ear, pause)) if pause else None
+        run, ear = _listened(ctx, run, ear, heard)
     yield from _prolong(ctx, operation, run)
+    run, _ = _listened(ctx, run, ear, None)
     ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
+
+
+def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...]) -> Steps[Run]:
+    """Admission, and then the word of a second person where the plan asks for it."""
+    run = yield from admit(ctx, operation, stages)
+    ctx.set_custom_status(summary(run, now(ctx)))
+    try:
+        words = yield from approved(ctx, operation)
+    except NotApproved as no:
+        yield from let_go(ctx, operation.id, run.vaults)
+        raise NotAdmitted([no.problem]) from no
+    if words:  # what was seen before the wait is old by now
+        run = run.model_copy(update={"approvals": words, "began": now(ctx)})
+        run = run.model_copy(update={"items": tuple(i.model_copy(update={"seen": False}) for i in run.items)})
+    return run
+
+
+def _ear(ctx: task.OrchestrationContext) -> task.CancellableTask[Any]:
+    return ctx.wait_for_external_event(DECISION)
+
+
+def _listened(
+    ctx: task.OrchestrationContext, run: Run, ear: task.CancellableTask[Any], heard: Any
+) -> tuple[Run, task.CancellableTask[Any]]:
+    """Take in what a person said, during the pause or before it."""
+    if heard is None and ear.is_complete:
+        heard = ear.get_result()
+    if heard is None:
+        return run, ear
+    return scheduler.decide(run, Decision.model_validate({**heard, "at": now(ctx)})), _ear(ctx)
 
 
 def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
@@ -84,12 +120,13 @@ def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
 def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closing: Closing) -> Steps[dict[str, Any]]:
     yield from closing(ctx, operation, run)
     yield from let_go(ctx, operation.id, vaults_of(operation))
-    state = "failed" if run.failed else "succeeded"
+    state = "aborted" if run.aborted else "failed" if run.failed else "succeeded"
     facts = {"vms": len(run.items), "failures": len(run.failures)}
     yield from tell(ctx, operation, "finished", {"state": state, **facts})
     outcome = Outcome.model_validate(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
+        | {"decisions": run.decisions, "approvals": run.approvals}
     )
     return outcome.model_dump(mode="json")
 
@@ -100,22 +137,20 @@ def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
         yield from ask_entity(ctx, LEASES, vault.key, "renew", lease)
 
 
-def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
-    """Do what the scheduler says once, take in the answers, and wait until the next look."""
+def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelta]]:
+    """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
     run = scheduler.block(run)
     tick = scheduler.plan_tick(run, now(ctx))
     if tick.over:
         run = leave(run, now(ctx))
         ctx.set_custom_status(summary(run, now(ctx)))
-        return run
+        return run, timedelta(0)
     run = yield from _start(ctx, run, tick)
     run = yield from _watch(ctx, run, tick)
     run = yield from _probe(ctx, run)
     run = scheduler.block((yield from _see(ctx, run, scheduler.to_see(run))))
     ctx.set_custom_status(summary(run, now(ctx)))
-    if pause := scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx)):
-        yield from sleep(ctx, pause)
-    return run
+    return run, scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx))
 
 
 def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:

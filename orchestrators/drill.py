@@ -16,13 +16,13 @@ CLEANUP = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="
 
 def drill(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Rehearse the plan in its isolated network and leave nothing behind, whatever the rehearsal found."""
-    operation = Operation.model_validate(payload)
+    operation = Operation.carried(payload)
     return (yield from conduct(ctx, operation, (REHEARSAL, CLEANUP), _opening, _closing))
 
 
 def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Clean up after a drill whose own run cannot do it any more."""
-    operation = Operation.model_validate(payload)
+    operation = Operation.carried(payload)
     return (yield from conduct(ctx, operation, (CLEANUP.model_copy(update={"after": "all"}),), nothing, _closing))
 
 

@@ -17,7 +17,7 @@ COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)
 
 def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the plan's machines up in Azure, each as soon as those it depends on are up and pass their probes."""
-    operation = Operation.model_validate(payload)
+    operation = Operation.carried(payload)
     verb = "PlannedFailover" if operation.failover_type == "planned" else "UnplannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
     stages = (move, COMMIT) if operation.document.commit == "automatic" else (move,)
@@ -38,7 +38,7 @@ def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 
 def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Make a failover, or a failback, final. It deletes all other recovery points and cannot be undone."""
-    operation = Operation.model_validate(payload)
+    operation = Operation.carried(payload)
     stage = COMMIT.model_copy(update={"after": "all", "unless_failed": False})
     return (yield from conduct(ctx, operation, (stage,), nothing, _committed))
 

@@ -19,7 +19,7 @@ REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_
 
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
-    operation = Operation.model_validate(payload)
+    operation = Operation.carried(payload)
     stages = (FAILBACK, COMMIT) if operation.document.commit == "automatic" else (FAILBACK,)
     return (yield from conduct(ctx, operation, stages, _opening, _closing))
 
@@ -35,7 +35,7 @@ def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 
 def reprotect(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Replicate to Azure again, until each machine is Protected."""
-    operation = Operation.model_validate(payload)
+    operation = Operation.carried(payload)
     return (yield from conduct(ctx, operation, (REPROTECT,), nothing, _protected))
 
 

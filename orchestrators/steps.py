@@ -81,3 +81,16 @@ def ask_entity(ctx: task.OrchestrationContext, entity: str, key: str, operation:
 def sleep(ctx: task.OrchestrationContext, span: timedelta) -> Steps[None]:
     """Wait by the durable clock."""
     yield ctx.create_timer(span)
+
+
+def hear(ctx: task.OrchestrationContext, ear: task.CancellableTask[Any], span: timedelta) -> Steps[Any]:
+    """Wait for an event, but no longer than this: its payload, or None when nobody said anything.
+
+    `ear` outlives a wait that ends in silence, so that what is said between two waits is not lost.
+    """
+    timer = ctx.create_timer(max(span, timedelta(0)))
+    winner = yield task.when_any([ear, timer])
+    if winner is not ear:
+        return None
+    timer.cancel()
+    return ear.get_result()

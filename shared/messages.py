@@ -149,9 +149,9 @@ class Probe(Document):
     deadline: timedelta = timedelta(minutes=10)
 
 
-ItemState = Literal["waiting", "starting", "running", "probing", "settling", "done", "failed", "blocked"]
+ItemState = Literal["waiting", "starting", "running", "probing", "settling", "done", "failed", "blocked", "skipped"]
 """waiting for its turn; starting: asked, not yet answered; settling: job done, the item's state not there yet;
-blocked: something it depends on failed."""
+blocked: something it depends on failed; skipped: a person said to go on without it."""
 
 
 class RunItem(Message):

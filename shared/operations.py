@@ -1,13 +1,13 @@
 """An operation: one run of a verb on a plan or a node, from its request to its outcome."""
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from shared.messages import Message, RunItem
-from shared.plans import PlanDocument
-from shared.runs import Run
+from shared.plans import CHECKED, PlanDocument
+from shared.runs import Approval, Decision, Run
 from shared.sites import SiteDocument
 
 Kind = Literal[
@@ -35,6 +35,7 @@ CODES = {
     "done": "d",
     "failed": "f",
     "blocked": "b",
+    "skipped": "k",
 }
 """One letter an item in the custom status, in the plan's order: 5,000 items fit into 16 kB."""
 
@@ -45,6 +46,7 @@ class Operation(Message):
     Attributes:
         id: Instance id of the root, unique for the run.
         plan: The plan's name; `document` is the plan as it was when the run was asked for.
+        requester_id: Who asked, as Entra knows them; empty for a key or a timer.
         digest: Of that document.
         failover_type: For a failover only.
         run: Where it stands; None until it was admitted.
@@ -54,12 +56,18 @@ class Operation(Message):
     kind: Kind
     plan: str
     requested_by: str
+    requester_id: str = ""
     digest: str
     document: PlanDocument
     sites: dict[str, SiteDocument]
     failover_type: Literal["planned", "unplanned"] = "planned"
     shut_down_source: bool = True
     run: Run | None = None
+
+    @classmethod
+    def carried(cls, payload: dict[str, Any]) -> Self:
+        """Read an operation out of a run's own input: its plan was checked when it was declared."""
+        return cls.model_validate(payload, context=CHECKED)
 
 
 class Problem(Message):
@@ -82,18 +90,20 @@ class Outcome(Message):
     """How an operation ended: its output.
 
     Attributes:
-        state: "refused" is a failure before anything was done.
+        state: "refused" is a failure before anything was done; "aborted": a person ended the run.
         problems: Why it was refused.
         failures: What went wrong on the way.
     """
 
-    state: Literal["succeeded", "failed", "refused"]
+    state: Literal["succeeded", "failed", "refused", "aborted"]
     kind: Kind
     plan: str = ""
     site: str = ""
     items: tuple[RunItem, ...] = ()
     problems: tuple[Problem, ...] = ()
     failures: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    approvals: tuple[Approval, ...] = ()
     began: datetime | None = None
     ended: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)

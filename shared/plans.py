@@ -4,13 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
-from shared.documents import Fault, Name, NetworkId, Span, digest_of, fail, faults_of
+from shared.calendars import Blackout
+from shared.documents import Fault, HookUrl, Name, NetworkId, Span, digest_of, fail, faults_of
 from shared.due import check_schedule, check_time_zone
 from shared.graph import find_cycles
 from shared.messages import Document, Probe
+
+CHECKED: dict[str, bool] = {"checked": True}
+"""Validation context of a plan that was accepted before: a run reads its own again in each of its replays."""
 
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
@@ -43,6 +47,29 @@ class PlanItem(Document):
     site: Name | None = None
 
 
+class Hook(Document):
+    """Somebody who is asked over HTTP at a moment of a drill: POST with JSON, 2xx means well.
+
+    Attributes:
+        url: Without a query: what is signed or secret does not belong into a plan.
+        deadline: How long it may take until it succeeds; it is asked again while it does not answer.
+        required: Whether the drill fails when the hook does; before the rehearsal, whether it begins at all.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[\w -]{1,60}$")]
+    url: HookUrl
+    deadline: Span = timedelta(minutes=10)
+    required: bool = True
+
+
+class Hooks(Document):
+    """Who is asked when: before the first test failover, after the rehearsal, and once everything is cleaned up."""
+
+    before: tuple[Hook, ...] = ()
+    after: tuple[Hook, ...] = ()
+    after_cleanup: tuple[Hook, ...] = ()
+
+
 class DrillSettings(Document):
     """How the plan is rehearsed.
 
@@ -50,7 +77,12 @@ class DrillSettings(Document):
         network: ARM id of an isolated network; never the production one.
         schedule: Six NCRONTAB fields (second minute hour day month weekday), read in `time_zone`; None: only on demand.
         time_to_live: When a drill's machines are cleaned up at the latest, whatever became of its run.
-        start_deadline: How late a drill that is due may still begin; after that it counts as missed.
+        start_deadline: How late a drill that is due may still begin; after that it counts as missed, and overdue.
+        blackouts: When no drill is started by itself.
+        follows: Name of another plan: a drill begins when a drill of that one has succeeded.
+        shared_network: Whether the network may hold other machines.
+        soak: How long the machines stay up, once they are, before they are probed once more and cleaned up.
+        hooks: Who is told before, after, and after the cleanup.
     """
 
     network: NetworkId
@@ -58,6 +90,11 @@ class DrillSettings(Document):
     time_zone: Annotated[str, AfterValidator(check_time_zone)] = "UTC"
     time_to_live: Span = timedelta(hours=4)
     start_deadline: Span = timedelta(hours=12)
+    blackouts: tuple[Blackout, ...] = ()
+    follows: Name | None = None
+    shared_network: bool = False
+    soak: Span | None = None
+    hooks: Hooks = Hooks()
 
 
 class Targets(Document):
@@ -78,13 +115,28 @@ def _check_any(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
     return items
 
 
+class Approvals(Document):
+    """Who else has to agree before a verb begins.
+
+    Attributes:
+        count: Different persons, none of them the one who asked.
+        expires: How long the request waits for them.
+        verbs: Kinds of operation that need it.
+    """
+
+    count: Annotated[int, Field(ge=1, le=10)] = 1
+    expires: Span = timedelta(hours=4)
+    verbs: tuple[Literal["drill", "failover", "commit", "failback", "reprotect"], ...] = ("failover", "commit")
+
+
 class PlanDocument(Document):
     """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
 
     Attributes:
         site: Site of the items that name none.
         commit: "automatic" makes a failover final as soon as all of it went well.
-        on_failure: "continue" goes on with what does not depend on the machine that failed.
+        on_failure: "continue" goes on with what does not depend on the machine that failed; "ask" does so too, and
+            then waits for a person to say retry, skip or abort.
         failback_order: "reverse" brings home first what nothing depends on.
         patience: How long each ASR job may take.
         max_starts: Verbs sent at the same time.
@@ -97,16 +149,19 @@ class PlanDocument(Document):
     items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_any)]
     drill: DrillSettings | None = None
     commit: Literal["manual", "automatic"] = "manual"
-    on_failure: Literal["stop", "continue"] = "stop"
+    on_failure: Literal["stop", "continue", "ask"] = "stop"
     failback_order: Literal["reverse", "same"] = "reverse"
     targets: Targets | None = None
+    approvals: Approvals | None = None
     patience: Span = timedelta(hours=2)
     max_starts: Annotated[int, Field(ge=1, le=50)] = 50
 
     @model_validator(mode="wrap")
     @classmethod
-    def _check_all_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _check_all_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         """Look at the order even when a field is wrong: whoever corrects a plan wants to hear all of it."""
+        if info.context is CHECKED:
+            return handler(given)
         wrong: list[Fault] = []
         plan: Self | None = None
         try:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.evidence.records import Chain
 from shared.messages import Message, RunItem, VaultRef, Verb
 
 
@@ -35,13 +36,30 @@ class Limits(Message):
         patience: For one ASR job, and for a busy item to become free.
         max_starts: Verbs sent in one tick.
         max_attempts: Verbs sent on purpose for one item in one stage: a further one only after 532.
-        stop_on_failure: Nothing new starts in an ordered stage once anything failed.
+        on_failure: "stop": nothing new starts in an ordered stage once anything failed; "continue": what does not
+            depend on it goes on; "ask": as "continue", and the run waits for a person to say retry, skip or abort.
     """
 
     patience: timedelta = timedelta(hours=2)
     max_starts: int = 50
     max_attempts: int = 5
-    stop_on_failure: bool = True
+    on_failure: Literal["stop", "continue", "ask"] = "stop"
+
+
+class Rehearsal(Message):
+    """What a drill, or the cleanup after one, carries along.
+
+    Attributes:
+        until: When the cleanup begins at the latest.
+        baseline: Marks of what the target groups and the network held before; None when nobody looked.
+        soak: How long the machines stay up before they are probed once more; None when that is over, or not wanted.
+        soaking: Until when that is, once all are up.
+    """
+
+    until: datetime | None = None
+    baseline: tuple[str, ...] | None = None
+    soak: timedelta | None = None
+    soaking: datetime | None = None
 
 
 class Run(Message):
@@ -53,6 +71,11 @@ class Run(Message):
         stage_began: Start of the stage under way.
         failures: What went wrong, oldest first, each with its VM and verb.
         retry_until: While a vault throttles us: no verb is sent before.
+        decisions: What persons decided, oldest first.
+        approvals: Who let it begin.
+        aborted: A person ended the run: nothing new starts.
+        rehearsal: For a drill and its cleanup only.
+        chain: How far the evidence has come.
     """
 
     operation: str
@@ -68,6 +91,11 @@ class Run(Message):
     stage_began: datetime
     failures: tuple[str, ...] = ()
     retry_until: datetime | None = None
+    decisions: tuple["Decision", ...] = ()
+    approvals: tuple["Approval", ...] = ()
+    aborted: bool = False
+    rehearsal: Rehearsal | None = None
+    chain: Chain = Chain()
 
     @property
     def current(self) -> Stage | None:
@@ -80,6 +108,36 @@ class Run(Message):
         return any(item.state in {"failed", "blocked"} for item in self.items) or bool(self.failures)
 
 
+class Decision(Message):
+    """What a person decided about a run that waits.
+
+    Attributes:
+        vms: Whom it concerns; empty for all that wait for a decision.
+    """
+
+    verdict: Literal["retry", "skip", "abort", "resume"]
+    by: str
+    at: datetime
+    vms: tuple[str, ...] = ()
+    comment: str = ""
+
+
+class Approval(Message):
+    """A person's word on a run that has not begun.
+
+    Attributes:
+        person: Who it was, as Entra knows them: names are not unique.
+        digest: Of the plan as that person saw it.
+    """
+
+    approved: bool
+    person: str
+    by: str
+    at: datetime
+    digest: str
+    comment: str = ""
+
+
 def touched(item: RunItem) -> bool:
     """Whether this run has sent a verb to the item, answered or not."""
     return bool(item.steps) or item.job != "" or item.since is not None
@@ -88,7 +146,7 @@ def touched(item: RunItem) -> bool:
 def _takes_part(stage: Stage, item: RunItem) -> bool:
     if stage.after == "touched":
         return touched(item)
-    return stage.after == "all" or item.state == "done"
+    return item.state != "skipped" if stage.after == "all" else item.state == "done"
 
 
 def enter(run: Run, now: datetime) -> Run:
@@ -106,10 +164,14 @@ def _afresh(stage: Stage, item: RunItem) -> RunItem:
     return item.model_copy(update=fresh)
 
 
+def _left_out(run: Run, stage: Stage) -> bool:
+    return (stage.unless_failed and run.failed) or (run.aborted and stage.after != "touched")
+
+
 def leave(run: Run, now: datetime) -> Run:
     """Go on to the next stage that has to run, keeping what went wrong in this one."""
     wrong = (f"{item.vm}: {item.detail}" for item in run.items if item.state in {"failed", "blocked"})
     run = run.model_copy(update={"failures": tuple(dict.fromkeys((*run.failures, *wrong))), "stage": run.stage + 1})
-    while run.current and run.current.unless_failed and run.failed:
+    while run.current and _left_out(run, run.current):
         run = run.model_copy(update={"stage": run.stage + 1})
     return enter(run, now)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from shared.messages import ItemStep, ItemView, Message, RunItem
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
-from shared.runs import Limits, Run, Stage
+from shared.runs import Decision, Limits, Run, Stage
 
 BUSY = "532"
 """ASR's code for "another operation is in progress": the verb was taken and its job failed."""
@@ -15,11 +15,14 @@ BUSY = "532"
 BREATH = timedelta(seconds=5)
 """Between two batches: 50 starts at 10 writes a second, which is what Azure Resource Manager refills."""
 SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
+ASKING = timedelta(hours=6)
+"""While only a person can say how to go on; the decision itself wakes the run."""
 FEW = 5
 """Up to so many items are read one by one, as they are started: a list has a hundred a page."""
-MANY = 30
-"""Of more open items than this, none is looked at sooner than Site Recovery itself asks to be looked at."""
+MANY, PACE = 30, timedelta(seconds=15)
+"""Of more open items than this something ends all the time: a steady pace, which costs each item little."""
 OPEN = frozenset({"starting", "running", "probing", "settling"})
+PASSED = frozenset({"done", "skipped"})
 
 
 class Tick(Message):
@@ -31,6 +34,7 @@ class Tick(Message):
         probe: VMs to probe once.
         settle: By index of the vault: VMs whose state is to be read.
         wake: How long to wait after doing it.
+        asks: VMs that failed and that a person has to decide on, while nothing else is open.
         over: Nothing is open in this stage and nothing can start any more.
     """
 
@@ -39,6 +43,7 @@ class Tick(Message):
     probe: tuple[str, ...] = ()
     settle: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     wake: timedelta = LATER
+    asks: tuple[str, ...] = ()
     over: bool = False
 
 
@@ -46,6 +51,7 @@ def plan_tick(run: Run, now: datetime) -> Tick:
     """Say what to start, watch, probe and read now, and when to look again."""
     stage = run.stages[run.stage]
     starts = _startable(run, stage, now)
+    asks = undecided(run)
     is_open = any(item.state in OPEN or item.state == "waiting" for item in run.items)
     return Tick(
         starts=_by_vault(starts, lambda item: item.vm),
@@ -53,8 +59,52 @@ def plan_tick(run: Run, now: datetime) -> Tick:
         probe=tuple(item.vm for item in run.items if item.state == "probing"),
         settle=_by_vault((i for i in run.items if i.state == "settling"), lambda item: item.vm),
         wake=_wake(run, now),
-        over=not is_open,
+        asks=asks if not starts and not any(item.state in OPEN for item in run.items) else (),
+        over=not is_open and not asks,
     )
+
+
+def undecided(run: Run) -> tuple[str, ...]:
+    """VMs that failed in this stage, where the plan says to ask."""
+    if run.limits.on_failure != "ask" or run.aborted:
+        return ()
+    return tuple(item.vm for item in run.items if item.state == "failed" and _belongs(run, item))
+
+
+def _belongs(run: Run, item: RunItem) -> bool:
+    """Whether it failed in the stage under way, not in one that is over."""
+    return item.detail.startswith(f"{run.stages[run.stage].verb}: ")
+
+
+def decide(run: Run, decision: Decision) -> Run:
+    """Take in what a person decided; what it does not concern stays as it is."""
+    run = run.model_copy(update={"decisions": (*run.decisions, decision)})
+    if decision.verdict == "abort":
+        return _abort(run)
+    wanted = {vm.casefold() for vm in decision.vms}
+    asked = set(undecided(run))
+    failed = [item for item in run.items if item.vm in asked and (not wanted or item.vm.casefold() in wanted)]
+    if decision.verdict == "retry":
+        return _revise(run, {item.vm: _again(item) for item in failed})
+    if decision.verdict == "skip":
+        return _revise(run, {item.vm: item.model_copy(update={"state": "skipped"}) for item in failed})
+    return run
+
+
+def _again(item: RunItem) -> RunItem:
+    """A new attempt on purpose: with the next number, so that it is a request of its own."""
+    fresh = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "since": None, "not_before": None}
+    return item.model_copy(update={**fresh, "detail": "", "seen": False})
+
+
+def _abort(run: Run) -> Run:
+    """Nothing new starts; what runs in Azure is watched to its end."""
+    stopped = {
+        i.vm: i.model_copy(update={"state": "blocked", "detail": "the run was aborted"})
+        for i in run.items
+        if i.state == "waiting"
+    }
+    return _revise(run, stopped).model_copy(update={"aborted": True})
 
 
 def pause(run: Run, sent: int, now: datetime) -> timedelta:
@@ -66,13 +116,15 @@ def pause(run: Run, sent: int, now: datetime) -> timedelta:
     tick = plan_tick(run, now)
     if tick.over or (tick.starts and not sent):
         return timedelta(0)
+    if tick.asks:
+        return ASKING
     return BREATH if tick.starts else tick.wake
 
 
 def _startable(run: Run, stage: Stage, now: datetime) -> list[RunItem]:
     if run.retry_until and now < run.retry_until:
         return []
-    done = {item.vm for item in run.items if item.state == "done"} | _outside(run, stage)
+    done = {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
     ready = [item for item in run.items if _may_start(item, stage, done, now)]
     return ready[: run.limits.max_starts]
 
@@ -100,7 +152,9 @@ def _wake(run: Run, now: datetime) -> timedelta:
     """Look soon while something is fresh or about to be; else, and of many, at the pace that the service asks for."""
     busy = [item for item in run.items if item.state in OPEN]
     fresh = any(item.state != "running" or (item.since is not None and now - item.since < LATER) for item in busy)
-    return SOON if fresh and len(busy) <= MANY else LATER
+    if len(busy) > MANY:
+        return PACE
+    return SOON if fresh else LATER
 
 
 def to_see(run: Run) -> dict[int, tuple[str, ...]]:
@@ -112,7 +166,7 @@ def to_see(run: Run) -> dict[int, tuple[str, ...]]:
     settling = {item.vm for item in run.items if item.state == "settling"}
     if not settling:
         return {}
-    good = settling | {item.vm for item in run.items if item.state == "done"} | _outside(run, stage)
+    good = settling | {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
     next_in_line = (i for i in run.items if i.state == "waiting" and stage.ordered and good.issuperset(i.after))
     return _by_vault([*(i for i in run.items if i.vm in settling), *next_in_line], lambda item: item.vm)
 
@@ -278,7 +332,7 @@ def _as_seen(view: ItemView | None) -> str:
 def block(run: Run) -> Run:
     """Mark what can no longer start: it depends on something that failed, or the plan stops at a failure."""
     stage = run.stages[run.stage]
-    if not stage.ordered:
+    if not stage.ordered or (run.limits.on_failure == "ask" and not run.aborted):
         return run
     culprits = {item.vm: item.vm for item in run.items if item.state in {"failed", "blocked"}}
     changed: dict[str, RunItem] = {}
@@ -297,4 +351,4 @@ def _reason(item: RunItem, culprits: Mapping[str, str], limits: Limits) -> str:
     if depended := [name for name in item.after if name in culprits]:
         return f"waits for {depended[0]}, which did not come up"
     first = next(iter(culprits))
-    return f"not started: {first} failed and the plan stops at a failure" if limits.stop_on_failure else ""
+    return f"not started: {first} failed and the plan stops at a failure" if limits.on_failure == "stop" else ""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.messages import RunItem
 from shared.operations import CODES
 from shared.runs import Run
+from shared.scheduler import OPEN, undecided
 
 SHOWN = 8
 """How many problems the custom status spells out: it may not exceed 16 kB of UTF-16, with 5,000 items too."""
@@ -26,7 +26,8 @@ def summary(run: Run, now: datetime) -> dict[str, Any]:
         "codes": "".join(CODES[item.state] for item in run.items),
         "done": counts["done"],
         "total": len(run.items),
-        "waitingFor": waiting_for(run.items) if stage else "",
+        "waitingFor": waiting_for(run) if stage else "",
+        "waits": _waits(run) if stage else None,
         "problems": [f"{i.vm}: {i.detail}"[:160] for i in run.items if i.state in {"failed", "blocked"}][:SHOWN],
         "failures": [text[:160] for text in run.failures[:SHOWN]],
         "stageBegan": run.stage_began.isoformat(),
@@ -34,11 +35,21 @@ def summary(run: Run, now: datetime) -> dict[str, Any]:
     }
 
 
-def waiting_for(items: Sequence[RunItem]) -> str:
+def waiting_for(run: Run) -> str:
     """One line: what the run is waiting for now."""
+    if waits := _waits(run):
+        return f"a decision on {_some(waits['vms'])}: {', '.join(waits['verdicts'])}"
     words = {"running": "job of", "probing": "probes of", "settling": "state of", "starting": "answer for"}
-    parts = [f"{word} {_some([i.vm for i in items if i.state == state])}" for state, word in words.items()]
+    parts = [f"{word} {_some([i.vm for i in run.items if i.state == state])}" for state, word in words.items()]
     return ", ".join(part for part in parts if not part.endswith(" "))
+
+
+def _waits(run: Run) -> dict[str, Any] | None:
+    """What only a person can say, None while the run goes on by itself."""
+    vms = undecided(run)
+    if not vms or any(item.state in OPEN for item in run.items):
+        return None
+    return {"for": "decision", "vms": list(vms[:SHOWN]), "verdicts": ["retry", "skip", "abort"]}
 
 
 def _some(names: Sequence[str]) -> str:

@@ -72,6 +72,11 @@ class Driver:
     clock: Clock = field(default_factory=Clock)
     states: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
+    events: list[tuple[datetime, str, Any]] = field(default_factory=list)
+
+    def say(self, after: timedelta, event: str, data: Any) -> None:
+        """Raise an external event when virtual time has come that far."""
+        self.events.append((self.clock.now + after, event, data))
 
     def run(self, orchestrator: Orchestrator, payload: Any, instance: str = "run-1") -> Result:
         """Drive an orchestrator to its end."""
@@ -171,12 +176,20 @@ class _Drive:
         return [pb.HistoryEvent(eventId=-1, entityOperationCompleted=completed)]
 
     def _fire(self, timers: Timers) -> list[pb.HistoryEvent]:
+        told = min(self.driver.events, default=None, key=lambda event: event[0])
+        if told and (not timers or told[0] <= min(timers)[0]):
+            return self._told(told)
         if not timers:
             raise AssertionError("the run waits for something that never comes")
         fire_at, number = min(timers)
         timers.remove((fire_at, number))
         self.driver.clock.advance_to(fire_at)
         return [self._clock_event(), helpers.new_timer_fired_event(number, fire_at)]
+
+    def _told(self, told: tuple[datetime, str, Any]) -> list[pb.HistoryEvent]:
+        self.driver.events.remove(told)
+        self.driver.clock.advance_to(told[0])
+        return [self._clock_event(), helpers.new_event_raised_event(told[1], json.dumps(told[2]))]
 
     def _result(self, done: pb.CompleteOrchestrationAction, longest: int) -> Result:
         for episode in self.episodes:

@@ -15,8 +15,8 @@ from shared.operations import Operation, Outcome
 from triggers.web import Problem, answer
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
-LOOKS, BETWEEN = 40, 0.05
-"""Two seconds in all: admission is quick, and a caller would rather hear "busy" than find it out later."""
+LOOKS, BETWEEN = 30, 0.05
+"""A second and a half in all: admission is quick, and a caller would rather hear "busy" than find it out later."""
 
 
 async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message) -> bool:

@@ -1,6 +1,7 @@
 """The verbs on a plan: drill, failover, commit, failback, re-protect; each can be previewed."""
 
 import uuid
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import azure.durable_functions as df
@@ -15,6 +16,7 @@ from shared.preview import preview
 from shared.principals import require
 from shared.problems import FieldError
 from shared.request_ids import run_id
+from shared.sites import SiteDocument
 from triggers import shelf
 from triggers.starting import accepted, admitted, busy, holder, start_once
 from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
@@ -62,7 +64,7 @@ def _kind(verb: str) -> Kind:
 
 async def _preview(operation: Operation) -> dict[str, Any]:
     production = [site.network for site in operation.sites.values()]
-    views = await _views(operation)
+    views = await views_of(list(operation.sites.values()))
     seen = preview(operation.document, _what(operation), views, name=operation.plan, production=production)
     return seen.model_dump(mode="json", by_alias=True)
 
@@ -85,24 +87,26 @@ async def _operation(
         chosen = {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
     return Operation.model_validate(
         {"id": run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex), "kind": kind, "plan": name}
-        | {"requested_by": caller(req).name, "digest": plan.digest, "document": plan}
+        | {"requested_by": caller(req).name, "requester_id": caller(req).id, "digest": plan.digest, "document": plan}
         | {"sites": await shelf.sites_of(client, plan), **chosen}
     )
 
 
-async def _views(operation: Operation) -> dict[str, ItemView]:
+async def views_of(sites: Sequence[SiteDocument]) -> dict[str, ItemView]:
+    """The protected items of these sites' vaults, by VM name; one list a vault."""
     found: dict[str, ItemView] = {}
-    for vault in _vaults(operation):
+    for vault in _vaults(sites):
         found |= {view.vm: view for view in (await read_items(ReadItems(vault=vault))).items}
     return found
 
 
-def _vaults(operation: Operation) -> list[VaultRef]:
-    return [VaultRef.from_id(site.vault) for site in operation.sites.values()]
+def _vaults(sites: Iterable[SiteDocument]) -> list[VaultRef]:
+    refs = (VaultRef.from_id(site.vault) for site in sites)
+    return list({ref.key: ref for ref in refs}.values())
 
 
 async def _start(client: df.DurableFunctionsClient, operation: Operation) -> func.HttpResponse:
-    if other := await holder(client, operation, _vaults(operation)):
+    if other := await holder(client, operation, _vaults(operation.sites.values())):
         raise busy(operation.plan, other)
     await start_once(client, operation.kind, operation.id, operation)
     refusal = await admitted(client, operation.id)

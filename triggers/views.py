@@ -13,7 +13,6 @@ from triggers.site_views import site_part
 
 BY_ENGINE = {
     OrchestrationStatus.PENDING: "pending",
-    OrchestrationStatus.RUNNING: "running",
     OrchestrationStatus.SUSPENDED: "waiting",
     OrchestrationStatus.TERMINATED: "aborted",
     OrchestrationStatus.FAILED: "failed",
@@ -50,9 +49,12 @@ def kind_and_subject(state: OrchestrationState) -> tuple[str, str]:
 
 def state_of(state: OrchestrationState) -> str:
     """pending, running, waiting, succeeded, failed or aborted."""
+    if state.runtime_status == OrchestrationStatus.RUNNING:
+        return "waiting" if (state.get_custom_status() or {}).get("waits") else "running"
     if state.runtime_status != OrchestrationStatus.COMPLETED:
-        return BY_ENGINE.get(state.runtime_status, "running")
-    return "succeeded" if (state.get_output() or {}).get("state") == "succeeded" else "failed"
+        return BY_ENGINE[state.runtime_status]
+    ended = (state.get_output() or {}).get("state")
+    return ended if ended in {"succeeded", "aborted"} else "failed"
 
 
 def links(run: str) -> dict[str, str]:
@@ -64,7 +66,7 @@ def full(state: OrchestrationState) -> dict[str, Any]:
     """An operation with all that is known of each of its VMs."""
     shown = brief(state) | {"phase": "", "waitingFor": "", "problems": [], "failures": [], "items": []}
     status = state.get_custom_status() or {}
-    shown |= {key: status[key] for key in ("phase", "waitingFor", "problems", "failures") if key in status}
+    shown |= {key: status[key] for key in ("phase", "waitingFor", "waits", "problems", "failures") if key in status}
     shown |= _asked(state) | _items(state, status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
         shown |= _ended(Outcome.model_validate(state.get_output()))
@@ -121,6 +123,8 @@ def _ended(outcome: Outcome) -> dict[str, Any]:
         "problems": [problem.model_dump() for problem in outcome.problems],
         "failures": list(outcome.failures),
         "facts": outcome.facts,
+        "decisions": [decision.model_dump(mode="json") for decision in outcome.decisions],
+        "approvals": [approval.model_dump(mode="json") for approval in outcome.approvals],
     }
     if outcome.items:
         shown["items"] = [item_view(item, item.state) for item in outcome.items]

@@ -1,5 +1,6 @@
 """The runbooks on a plan: order, cleanup, commits, refusals, and what happens when answers stay away."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -207,3 +208,72 @@ def test_the_status_shows_each_machine_in_one_letter(bench: Bench) -> None:
     result = bench.run(failover, "failover")
     assert result.custom_status["codes"] == "dddd"
     assert result.custom_status["phase"] == "Closing"
+
+
+def said(verdict: str, *vms: str) -> dict[str, Any]:
+    return {"verdict": verdict, "by": "ann", "vms": list(vms)}
+
+
+def test_a_run_that_asks_goes_on_with_all_else_and_retries_on_a_persons_word(bench: Bench) -> None:
+    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.driver.clock.watchers.append(lambda now: bench.world.fail.clear() if now.hour >= 9 else None)
+    bench.driver.say(timedelta(hours=2), "decide", said("retry", "SQL"))
+    result = bench.run(failover, "failover", document=plan(onFailure="ask"))
+    assert result.output["state"] == "succeeded", result.output
+    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == ["dc", "sql", "sql", "app", "web"]
+    assert result.output["decisions"][0]["verdict"] == "retry"
+
+
+def test_a_skipped_machine_holds_up_nobody_and_is_not_committed(bench: Bench) -> None:
+    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.driver.say(timedelta(hours=2), "decide", said("skip"))
+    result = bench.run(failover, "failover", document=plan(onFailure="ask"))
+    states = {item["vm"]: item["state"] for item in result.output["items"]}
+    assert states == {"dc": "done", "sql": "skipped", "app": "done", "web": "done"}
+    assert sorted(vm for vm, verb in bench.world.sent if verb == "Commit") == ["app", "dc", "web"]
+
+
+def test_an_aborted_run_starts_nothing_new_and_says_what_it_still_owes(bench: Bench) -> None:
+    bench.driver.say(timedelta(minutes=8), "decide", said("abort"))
+    result = bench.run(failover, "failover")
+    assert result.output["state"] == "aborted"
+    assert [vm for vm, _ in bench.world.sent] == ["dc", "sql"]
+    assert bench.owed() == {"commit", "reprotect"}
+    assert not bench.held()
+
+
+def test_an_aborted_drill_is_cleaned_up(bench: Bench) -> None:
+    bench.driver.say(timedelta(minutes=15), "decide", said("abort"))
+    result = bench.run(drill, "drill")
+    assert result.output["state"] == "aborted"
+    assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.world.machines.values())
+    assert bench.owed() == set()
+
+
+def word(person: str, document: PlanDocument, *, approved: bool = True) -> dict[str, Any]:
+    return {"approved": approved, "person": person, "by": person, "digest": document.digest}
+
+
+def test_a_run_begins_only_when_enough_other_persons_agreed(bench: Bench) -> None:
+    document = plan(approvals={"count": 2})
+    for minutes, person in ((10, "bob"), (20, "bob"), (30, "eve")):
+        bench.driver.say(timedelta(minutes=minutes), "approve", word(person, document))
+    began = bench.driver.clock.now
+    result = bench.run(failover, "failover", document=document)
+    assert result.output["state"] == "succeeded"
+    assert [approval["person"] for approval in result.output["approvals"]] == ["bob", "eve"]
+    first = min(job["due"] for job in bench.world.jobs.values())
+    assert first > began + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"approved": False}, "rejected"), ({"digest": "other"}, "approval-void"), (None, "approval-expired")],
+)
+def test_without_an_approval_nothing_is_done(bench: Bench, change: dict[str, Any] | None, code: str) -> None:
+    document = plan(approvals={"count": 1, "expires": "PT1H"})
+    if change is not None:
+        bench.driver.say(timedelta(minutes=10), "approve", word("bob", document) | change)
+    result = bench.run(failover, "failover", document=document)
+    assert (result.output["state"], result.output["problems"][0]["code"]) == ("refused", code)
+    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())

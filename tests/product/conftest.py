@@ -54,15 +54,22 @@ class Lab:
     def verbs(self) -> list[tuple[str, str]]:
         return [(call["verb"], call["item"]) for call in self.azure("GET", "ledger")]
 
+    def waiting(self, run: str) -> dict[str, Any]:
+        """The operation once it waits for a person."""
+        return self._until(run, {"waiting"})
+
     def ended(self, run: str, patience: float = 60) -> dict[str, Any]:
         """The operation once it has ended; patience is in real seconds."""
+        return self._until(run, {"succeeded", "failed", "aborted"}, patience)
+
+    def _until(self, run: str, states: set[str], patience: float = 60) -> dict[str, Any]:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             shown: dict[str, Any] = self.api("GET", f"operations/{run}").body
-            if shown["state"] in {"succeeded", "failed", "aborted"}:
+            if shown["state"] in states:
                 return shown
             time.sleep(0.1)
-        raise AssertionError(f"{run} has not ended: {shown}")
+        raise AssertionError(f"{run} is not {states}: {shown}")
 
 
 @pytest.fixture(scope="session")

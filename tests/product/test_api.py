@@ -9,6 +9,10 @@ import pytest
 
 from tests.product.conftest import Lab
 
+DRILL = (
+    "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
+    "/providers/Microsoft.Network/virtualNetworks/vnet-drill"
+)
 VMS = ["dc-01", "sql-01", "app-01", "app-02", "web-01", "web-02"]
 
 
@@ -165,3 +169,69 @@ def test_a_finished_run_has_a_report_for_people_and_for_programs(lab: Lab) -> No
     assert [
         one["id"] for one in lab.api("GET", "operations?plan=payroll&kind=failover&state=succeeded").body["value"]
     ] == [run]
+
+
+def person(name: str, *roles: str) -> dict[str, str]:
+    claims = [
+        {"typ": "name", "val": name},
+        {"typ": "http://schemas.microsoft.com/identity/claims/objectidentifier", "val": f"id-{name}"},
+        *({"typ": "roles", "val": role} for role in roles),
+    ]
+    principal = {"auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims}
+    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode()}
+
+
+def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
+    ann, bob = person("ann", "Dr.Operate", "Dr.Approve"), person("bob", "Dr.Approve")
+    run = lab.api("POST", "plans/guarded/failover", {}, ann).body["id"]
+    shown = lab.waiting(run)
+    assert (shown["waits"]["for"], shown["waits"]["needed"]) == ("approval", 1)
+    assert lab.api("POST", f"operations/{run}/approve", {}, ann).status == 403
+    assert lab.api("POST", f"operations/{run}/approve", {}).status == 403
+    assert lab.api("POST", f"operations/{run}/retry", {}, ann).status == 409
+    assert lab.api("POST", f"operations/{run}/approve", {"digest": "another"}, bob).status == 409
+    assert lab.verbs() == []
+    assert lab.api("POST", f"operations/{run}/approve", {"comment": "go"}, bob).status == 202
+    ended = lab.ended(run)
+    assert (ended["state"], ended["approvals"][0]["by"]) == ("succeeded", "bob")
+    assert lab.api("POST", f"operations/{run}/abort", {}).status == 409
+
+
+def test_a_changed_plan_voids_the_approval(lab: Lab) -> None:
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
+    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    lab.waiting(run)
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}, commit="automatic"))
+    reply = lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve"))
+    assert (reply.status, reply.body["title"]) == (409, "Approval is void")
+    assert lab.api("POST", f"operations/{run}/reject", {}, person("bob", "Dr.Approve")).status == 202
+    assert lab.ended(run)["problems"][0]["code"] == "rejected"
+    assert lab.verbs() == []
+
+
+def test_a_failed_machine_waits_for_a_person_who_says_retry(lab: Lab) -> None:
+    lab.api("PUT", "plans/asking", plan_of(onFailure="ask"))
+    rule = {"match": {"verb": "plannedFailover", "item": "dc-01", "times": 1}, "effect": {"job": {"fail": "539"}}}
+    lab.azure("PUT", "faults", [rule])
+    run = lab.api("POST", "plans/asking/failover", {}).body["id"]
+    shown = lab.waiting(run)
+    assert shown["waits"]["vms"] == ["dc-01"]
+    wrong = lab.api("POST", f"operations/{run}/retry", {"vms": ["sql-01"]})
+    assert (wrong.status, wrong.body["errors"][0]["field"]) == (400, "vms[0]")
+    assert lab.api("POST", f"operations/{run}/retry", {"vms": ["dc-01"]}).status == 202
+    assert lab.ended(run)["state"] == "succeeded"
+    assert [item for verb, item in lab.verbs() if verb == "plannedFailover"] == ["dc-01", "dc-01", "sql-01"]
+
+
+def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was_rehearsed(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}))
+    seen = lab.api("GET", "plans/small/readiness").body
+    assert seen["verbs"]["drill"] == {"ready": True, "blockers": []}
+    assert [blocker["vm"] for blocker in seen["verbs"]["failback"]["blockers"]] == ["dc-01", "sql-01"]
+    assert seen["rehearsal"]["status"] == "NEVER VERIFIED"
+    run = lab.api("POST", "plans/small/drill", {}).body["id"]
+    assert lab.ended(run)["state"] == "succeeded"
+    assert lab.api("GET", "plans/small/readiness").body["rehearsal"]["status"] == "VERIFIED"
+    lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}, commit="automatic"))
+    assert lab.api("GET", "plans/small/readiness").body["rehearsal"]["status"] == "NEEDS VERIFICATION"

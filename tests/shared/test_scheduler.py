@@ -125,7 +125,7 @@ def test_a_throttled_vault_holds_back_all_further_starts() -> None:
 
 @pytest.mark.parametrize(("stops", "expected"), [(True, "blocked"), (False, "waiting")])
 def test_the_plan_decides_what_a_failure_stops(stops: bool, expected: str) -> None:
-    run = run_of(item("sql"), item("app", "sql"), item("dc"), limits=Limits(stop_on_failure=stops))
+    run = run_of(item("sql"), item("app", "sql"), item("dc"), limits=Limits(on_failure="stop" if stops else "continue"))
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
     run = scheduler.block(scheduler.started(run, [refused], T0))
     assert state_of(run, "app") == "blocked"
@@ -236,7 +236,7 @@ def test_whatever_happens_the_order_holds_and_the_run_ends(
     items: list[RunItem], seed: int, trouble: float, stops: bool, most: int
 ) -> None:
     vault = Vault(random.Random(seed), trouble)
-    limits = Limits(max_starts=most, stop_on_failure=stops)
+    limits = Limits(max_starts=most, on_failure="stop" if stops else "continue")
     run, seen = play(run_of(*items, stages=(Stage(verb="PlannedFailover"),), limits=limits), vault)
     after = {i.vm: set(i.after) for i in items}
     assert all(after[vm] <= up for vm, up in seen)

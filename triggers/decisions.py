@@ -1,0 +1,123 @@
+"""A person's decisions on a run: approve or reject before it begins, retry, skip or abort while it waits."""
+
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+from durabletask.client import OrchestrationState
+from pydantic import Field
+
+from orchestrators.approval import EVENT as APPROVE
+from orchestrators.conduct import DECISION
+from shared.messages import Document
+from shared.operations import PLAN_KINDS, Operation
+from shared.plans import PlanDocument
+from shared.principals import require, require_second_person
+from shared.problems import FieldError
+from triggers import shelf
+from triggers.starting import LIVING, accepted
+from triggers.web import Problem, body_of, caller, handled, missing
+
+bp = df.Blueprint()
+ON_FAILURE = ("retry", "skip")
+
+
+class ApprovalRequest(Document):
+    """Agree to a run, or reject it.
+
+    Attributes:
+        digest: Of the plan as it was looked at; when given, it must be the one that the run was asked for with.
+    """
+
+    digest: str = ""
+    comment: str = Field("", max_length=500)
+
+
+class DecisionRequest(Document):
+    """Say how a run goes on.
+
+    Attributes:
+        vms: Whom it concerns; empty for all that wait for a decision.
+    """
+
+    vms: tuple[str, ...] = ()
+    comment: str = Field("", max_length=500)
+
+
+@bp.route("operations/{id}/{decision}", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@handled("Dr.Read")
+async def decide(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Take a person's decision to a run: 202; 409 when the run does not wait for it."""
+    word = req.route_params["decision"]
+    if word not in {"approve", "reject", "abort", *ON_FAILURE}:
+        raise missing("decision", word)
+    require(caller(req), "Dr.Approve" if word in {"approve", "reject"} else "Dr.Operate")
+    state = await client.get_orchestration_state(req.route_params["id"])
+    if state is None or state.name not in PLAN_KINDS:
+        raise missing("operation", req.route_params["id"])
+    if state.runtime_status not in LIVING:
+        raise Problem(409, "Run has ended", f"{state.instance_id} has ended: there is nothing to decide any more.")
+    if word in {"approve", "reject"}:
+        await _approve(req, client, state, approved=word == "approve")
+    else:
+        await _decide(req, client, state, word)
+    return accepted(state.instance_id)
+
+
+async def _approve(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, *, approved: bool
+) -> None:
+    wish = ApprovalRequest.model_validate_json(body_of(req))
+    operation = Operation.model_validate(state.get_input())
+    _waiting_for(state, "approval")
+    person = caller(req)
+    require_second_person(person, operation.requester_id)
+    if approved:
+        await _unchanged(client, operation, wish.digest)
+    told = {"approved": approved, "person": person.id, "by": person.name, "comment": wish.comment}
+    told["digest"] = operation.digest
+    await client.raise_orchestration_event(state.instance_id, APPROVE, data=told)
+
+
+async def _unchanged(client: df.DurableFunctionsClient, operation: Operation, seen: str) -> None:
+    """An approval is of the plan as it was asked for; a plan that changed meanwhile voids it."""
+    entry = await shelf.entry(client, "plan", operation.plan)
+    now_is = PlanDocument.model_validate(entry.document).digest
+    if operation.digest == now_is and seen in {"", operation.digest}:
+        return
+    detail = "The plan has changed since the run was asked for: reject it, and ask again."
+    raise Problem(409, "Approval is void", detail, [FieldError(field="digest", detail=detail)])
+
+
+async def _decide(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, word: str
+) -> None:
+    wish = DecisionRequest.model_validate_json(body_of(req))
+    if word in ON_FAILURE:
+        _concerned(wish, _waiting_for(state, "decision"))
+    told = {"verdict": word, "by": caller(req).name, "vms": list(wish.vms), "comment": wish.comment}
+    await client.raise_orchestration_event(state.instance_id, DECISION, data=told)
+
+
+def _waiting_for(state: OrchestrationState, what: str) -> dict[str, Any]:
+    waits: dict[str, Any] | None = (state.get_custom_status() or {}).get("waits")
+    if not waits or waits["for"] != what:
+        raise Problem(409, "Not waiting", f"{state.instance_id} does not wait for {_an(what)}.")
+    return waits
+
+
+def _an(what: str) -> str:
+    return f"an {what}" if what.startswith("a") else f"a {what}"
+
+
+def _concerned(wish: DecisionRequest, waits: dict[str, Any]) -> None:
+    """Each VM that is named must be one that waits."""
+    known = {vm.casefold() for vm in waits["vms"]}
+    errors = [
+        FieldError(field=f"vms[{place}]", detail=f"{vm} does not wait for a decision")
+        for place, vm in enumerate(wish.vms)
+        if vm.casefold() not in known
+    ]
+    if errors:
+        raise Problem(400, "Invalid request", "The request has fields that are wrong.", errors)
