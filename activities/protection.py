@@ -8,9 +8,12 @@ from activities.contract import StartsMade
 from activities.site_contract import (
     CopiesRead,
     MachinesRead,
+    Point,
+    PointsRead,
     ProtectOne,
     ReadCopies,
     ReadMachines,
+    ReadPoints,
     StartProtection,
 )
 from shared.azure.crowd import each
@@ -18,7 +21,7 @@ from shared.azure.items import copied_view, current_job, is_ours, item_view, mac
 from shared.azure.onboarding import OnboardingVault, Sign
 from shared.azure.protection import enable_body, update_body
 from shared.azure.site_recovery import CLOCKS_APART
-from shared.azure.wire import Json, part, text
+from shared.azure.wire import Json, part, text, utc
 from shared.copying import NOTHING
 from shared.errors import Refused, Transient
 from shared.outcomes import StartAnswer
@@ -72,6 +75,14 @@ async def read_copies(ask: ReadCopies) -> CopiesRead:
     wanted = {vm.lower() for vm in ask.vms}
     copies = [copied_view(item) for item in items if is_ours(item)]
     return CopiesRead(copies=tuple(one for one in copies if not wanted or one.vm.lower() in wanted), at=at)
+
+
+async def read_points(ask: ReadPoints) -> PointsRead:
+    """Read an item's recovery points; the vault lists them in no order that is promised."""
+    found = [part(point, "properties") for point in await OnboardingVault(ask.vault).list_points(ask.item_id)]
+    timed = [(utc(point.get("recoveryPointTime")), text(point.get("recoveryPointType"))) for point in found]
+    points = [Point(at=at, kind=kind) for at, kind in timed if at]
+    return PointsRead(points=tuple(sorted(points, key=lambda point: point.at, reverse=True)))
 
 
 async def start_protection(ask: StartProtection) -> StartsMade:

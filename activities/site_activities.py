@@ -14,5 +14,6 @@ SERVED: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] =
     (contract.READ_REGISTRATIONS, preparing.read_registrations),
     (contract.READ_MACHINES, protection.read_machines),
     (contract.READ_COPIES, protection.read_copies),
+    (contract.READ_POINTS, protection.read_points),
     (contract.START_PROTECTION, protection.start_protection),
 )

@@ -162,6 +162,26 @@ class CopiesRead(Message):
     at: datetime
 
 
+class ReadPoints(Message):
+    """Read the recovery points of one protected item."""
+
+    vault: VaultRef
+    item_id: str
+
+
+class Point(Message):
+    """A recovery point; `kind` as Azure calls it: CrashConsistent, AppConsistent, and so on."""
+
+    at: datetime
+    kind: str = ""
+
+
+class PointsRead(Message):
+    """Newest first."""
+
+    points: tuple[Point, ...]
+
+
 class ProtectOne(Message):
     """One machine of a batch.
 
@@ -203,4 +223,5 @@ ENSURE_IN_VAULT = Activity("ensure_in_vault", EnsureInVault, Ensured)
 READ_REGISTRATIONS = Activity("read_registrations", ReadRegistrations, RegistrationsRead)
 READ_MACHINES = Activity("read_machines", ReadMachines, MachinesRead)
 READ_COPIES = Activity("read_copies", ReadCopies, CopiesRead)
+READ_POINTS = Activity("read_points", ReadPoints, PointsRead)
 START_PROTECTION = Activity("start_protection", StartProtection, StartsMade)

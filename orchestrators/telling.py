@@ -7,7 +7,7 @@ from durabletask import task
 
 from activities.contract import PUBLISH, Publish, Published
 from orchestrators.steps import Steps, call_all, now
-from shared.operations import Operation
+from shared.operations import Operation, SiteOperation
 
 _LOG = logging.getLogger(__name__)
 PREFIX = "HciSiteRecovery.Operation"
@@ -22,6 +22,18 @@ def tell(ctx: task.OrchestrationContext, operation: Operation, what: str, data: 
         subject=f"plans/{operation.plan}",
         at=now(ctx),
         data={**facts, **data},
+    )
+    yield from publish(ctx, event)
+
+
+def tell_site(ctx: task.OrchestrationContext, order: SiteOperation, what: str, data: dict[str, Any]) -> Steps[None]:
+    """The same for a run on a site."""
+    event = Publish(
+        id=f"{order.id}:{what}",
+        type=f"{PREFIX}.{what.capitalize()}",
+        subject=f"sites/{order.site}",
+        at=now(ctx),
+        data={"operation": order.id, "kind": order.kind, "site": order.site, **data},
     )
     yield from publish(ctx, event)
 

@@ -5,9 +5,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from shared.errors import Refused
 from shared.messages import Message
+from shared.operations import SiteOperation
 from shared.outcomes import JobEnd, StartAnswer
-from shared.replication import Action, Copied, Machine, VmSettings
+from shared.replication import (
+    Action,
+    Copied,
+    Machine,
+    ReplicationRequest,
+    VmSettings,
+    VmWish,
+    hindrance,
+    match,
+    pick_disks,
+    settings_of,
+    wishes,
+)
 
 CopyState = Literal["waiting", "starting", "running", "restarting", "copying", "done", "kept", "failed"]
 """starting: asked, not yet answered; running: its job runs; restarting: its job shall be done again;
@@ -221,11 +235,6 @@ def _next(item: Copy, now: datetime) -> Copy:
     return _enter(item, "done" if item.changed else "kept", now, **cleared)
 
 
-def fail(item: Copy, now: datetime, code: str, detail: str) -> Copy:
-    """The same VM, given up."""
-    return _fail(item, now, code, detail)
-
-
 def _fail(item: Copy, now: datetime, code: str, detail: str) -> Copy:
     return _enter(item, "failed", now, code=code, detail=detail)
 
@@ -331,3 +340,63 @@ def _minutes(left: timedelta | None) -> str:
 def read_minutes(text: str) -> timedelta | None:
     """The time left behind three such characters."""
     return None if text == UNKNOWN else timedelta(minutes=int(text, 36))
+
+
+class ReplicationOrder(SiteOperation):
+    """Do something with the replication of VMs; `run` is None until it was admitted."""
+
+    request: ReplicationRequest
+    run: CopyRun | None = None
+
+
+def begin(order: ReplicationOrder, machines: Sequence[Machine], policy_id: str, now: datetime) -> CopyRun:
+    """The run over all VMs that are meant; one that is not there, or cannot be protected, is given up at once."""
+    items = (_opened(order, wish, machines, now) for wish in wishes(order.request, order.document, machines))
+    return CopyRun(
+        items=tuple({item.vm.lower(): item for item in items}.values()),
+        policy_id=policy_id,
+        initial_copies=order.request.initial_copies if order.request.action == "enable" else BATCH,
+        patience=order.request.patience,
+        began=now,
+    )
+
+
+def _opened(order: ReplicationOrder, wish: VmWish, machines: Sequence[Machine], now: datetime) -> Copy:
+    settings = settings_of(wish, order.request, order.document)
+    actions: tuple[Action, ...] = (order.request.action,)
+    if order.request.action == "enable" and settings.needs_update:
+        actions = ("enable", "update")
+    copy = Copy(vm=wish.vm, settings=settings, actions=actions)
+    try:
+        machine = match(wish, machines)
+        copy = copy.model_copy(update={"vm": machine.vm, "item_id": machine.item_id or _new_item(machine)})
+        if order.request.action == "enable" and not machine.item_id:
+            hindrance(machine, settings)
+            machine = pick_disks(machine, settings)
+        return copy.model_copy(update={"machine": machine})
+    except Refused as no:
+        return _fail(copy, now, no.code, no.detail)
+
+
+def _new_item(machine: Machine) -> str:
+    """ARM id of the item that the machine will have: it is named after the machine's own id."""
+    return f"{machine.id.rpartition('/replicationProtectableItems/')[0]}/replicationProtectedItems/{machine.guid}"
+
+
+def adopt(run: CopyRun, copies: Iterable[Copied], now: datetime) -> CopyRun:
+    """Follow what replicates already: another run, or a person in the portal, may have enabled it."""
+    by_item = {copied.id.lower(): copied for copied in copies}
+
+    def look(item: Copy) -> Copy:
+        copied = by_item.get(item.item_id.lower())
+        if item.state != "waiting" or item.actions[0] != "enable" or copied is None:
+            return item
+        return _next(item, now) if copied.is_protected else _enter(item, "copying", now, percent=copied.percent)
+
+    return _each(run, look)
+
+
+def shown(item: Copy) -> dict[str, Any]:
+    """A VM as people read it."""
+    told = item.model_dump(mode="json", include={"vm", "state", "percent", "job", "code", "detail", "cause", "remedy"})
+    return {**told, "action": item.actions[0]}

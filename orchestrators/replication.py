@@ -1,0 +1,179 @@
+"""Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from durabletask import task
+
+from activities.contract import WATCH_JOBS, JobsSeen, StartsMade, WatchJobs
+from activities.site_contract import (
+    READ_COPIES,
+    READ_MACHINES,
+    START_PROTECTION,
+    CopiesRead,
+    ProtectOne,
+    ReadCopies,
+    ReadMachines,
+    StartProtection,
+)
+from orchestrators.admission import NotAdmitted, claim_keys
+from orchestrators.entities import LEASES
+from orchestrators.steps import Steps, ask_entity, call, call_all, now, sleep
+from orchestrators.telling import tell_site
+from shared import copying, preparation
+from shared.copying import Copy, CopyRun, ReplicationOrder, Tick
+from shared.errors import SiteRecoveryError
+from shared.leases import Lease
+from shared.messages import VaultRef
+from shared.operations import LEASE_TERM, Outcome, Problem
+from shared.outcomes import StartAnswer
+from shared.replication import Action
+
+GENERATION = 15
+"""Ticks before a run continues as new."""
+
+
+def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Do one action with each VM that is meant, and follow it to its end."""
+    order = ReplicationOrder.model_validate(payload)
+    run = order.run
+    if run is None:
+        try:
+            run = yield from _admit(ctx, order)
+        except NotAdmitted as verdict:
+            return _refused(order, verdict.problems)
+        except SiteRecoveryError as failure:
+            return _refused(order, (Problem(code="unreadable", detail=str(failure)),))
+        yield from tell_site(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
+    for _ in range(GENERATION):
+        ctx.set_custom_status(_status(run, ctx))
+        if run.over:
+            return (yield from _close(ctx, order, run))
+        run = yield from _tick(ctx, order, run)
+    lease = Lease(owner=order.id, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
+    yield from ask_entity(ctx, LEASES, _vault(order).key, "renew", lease)
+    ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
+    return None
+
+
+def _status(run: CopyRun, ctx: task.OrchestrationContext) -> dict[str, Any]:
+    return copying.summary(run, now(ctx))
+
+
+def _vault(order: ReplicationOrder) -> VaultRef:
+    return VaultRef.from_id(order.document.vault)
+
+
+def _refused(order: ReplicationOrder, problems: Sequence[Problem]) -> dict[str, Any]:
+    outcome = Outcome(state="refused", kind="replication", site=order.site, problems=tuple(problems))
+    return outcome.model_dump(mode="json")
+
+
+def _admit(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[CopyRun]:
+    """Read what there is, lease the VMs that are meant, and see what replicates already.
+
+    Raises:
+        NotAdmitted: another run holds one of them, or there is none at all.
+    """
+    site, vault = order.document, _vault(order)
+    ask = ReadMachines(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
+    there = yield from call(ctx, READ_MACHINES, ask)
+    run = copying.begin(order, there.machines, there.policy_id, now(ctx))
+    if not run.items:
+        raise NotAdmitted([Problem(code="no-vms", detail=f"no host of {site.hyper_v_site} has told of any VM yet")])
+    keys = tuple(f"vm:{item.vm.lower()}" for item in run.items)
+    yield from claim_keys(ctx, vault.key, order.id, keys)
+    seen = yield from call(ctx, READ_COPIES, ReadCopies(vault=vault))
+    return copying.adopt(run, seen.copies, now(ctx))
+
+
+def _tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun) -> Steps[CopyRun]:
+    """Do what there is to do once, take in the answers, and wait until the next look."""
+    tick = copying.plan_tick(run, now(ctx))
+    run = yield from _start(ctx, order, run, tick)
+    run = yield from _watch(ctx, order, run, tick)
+    run = yield from _look(ctx, order, run, tick)
+    if not run.over:
+        ctx.set_custom_status(_status(run, ctx))
+        yield from sleep(ctx, copying.pause(run, now(ctx)))
+    return run
+
+
+def _start(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
+    asks = [_ask(order, run, action, names) for action, names in tick.starts.items()]
+    asks += [_ask(order, run, "restart", tick.restarts)] if tick.restarts else []
+    run = copying.asked(run, [vm for names in tick.starts.values() for vm in names], now(ctx))
+    for ask, made in zip(asks, (yield from call_all(ctx, START_PROTECTION, asks)), strict=True):
+        if isinstance(made, StartsMade):
+            run = copying.started(run, made.answers, now(ctx), made.retry_after)
+        else:
+            unanswered = [StartAnswer(vm=one.vm, outcome="unanswered", detail=str(made)) for one in ask.starts]
+            run = copying.started(run, unanswered, now(ctx), copying.QUICK)
+    return run
+
+
+def _ask(
+    order: ReplicationOrder, run: CopyRun, action: Action | Literal["restart"], names: Sequence[str]
+) -> StartProtection:
+    known = {item.vm: item for item in run.items}
+    return StartProtection(
+        vault=_vault(order),
+        operation=order.id,
+        action=action,
+        starts=tuple(_one(known[vm]) for vm in names),
+        since=run.began,
+        policy_id=run.policy_id,
+        target_group=order.document.target_resource_group,
+        cache_storage=preparation.cache_storage_of(order.document),
+    )
+
+
+def _one(item: Copy) -> ProtectOne:
+    return ProtectOne(
+        vm=item.vm,
+        item_id=item.item_id,
+        attempt=item.attempt,
+        machine=item.machine,
+        settings=item.settings,
+        job=item.job,
+    )
+
+
+def _watch(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
+    if not tick.jobs:
+        return run
+    ask = WatchJobs(vault=_vault(order), jobs=tick.jobs, since=run.began)
+    for seen in (yield from call_all(ctx, WATCH_JOBS, [ask])):
+        if isinstance(seen, JobsSeen):
+            run = copying.jobs_ended(run, seen.ended, now(ctx))
+    return run
+
+
+def _look(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
+    if not tick.look:
+        return run
+    for seen in (yield from call_all(ctx, READ_COPIES, [ReadCopies(vault=_vault(order), vms=tick.look)])):
+        if isinstance(seen, CopiesRead):
+            run = copying.copies_read(run, seen.copies, now(ctx))
+    return run
+
+
+def _close(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun) -> Steps[dict[str, Any]]:
+    failed = [item for item in run.items if item.state == "failed"]
+    changed = sum(item.changed for item in run.items)
+    outcome = Outcome.model_validate(
+        {"state": "failed" if failed else "succeeded", "kind": "replication", "site": order.site}
+        | {"failures": [f"{item.vm}: {item.code}: {item.detail}" for item in failed]}
+        | {"began": run.began, "ended": now(ctx)}
+        | {"facts": {"vms": [copying.shown(item) for item in run.items], "changed": changed, "verdict": _verdict(run)}}
+    )
+    yield from ask_entity(ctx, LEASES, _vault(order).key, "release", order.id)
+    yield from tell_site(ctx, order, "finished", {"state": outcome.state, "changed": changed, "failed": len(failed)})
+    return outcome.model_dump(mode="json")
+
+
+def _verdict(run: CopyRun) -> str:
+    changed = sum(item.changed for item in run.items)
+    if not changed:
+        return "Nothing was to be done; nothing was changed."
+    return f"{changed} of {len(run.items)} VMs changed."
