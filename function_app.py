@@ -5,7 +5,7 @@ import azure.functions as func
 
 from activities.register import blueprint as activities
 from orchestrators.registry import blueprint as runbooks
-from triggers import decisions, declarations, events, operations, readiness, timers, verbs
+from triggers import decisions, declarations, events, onboarding, operations, readiness, timers, verbs
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (
@@ -15,6 +15,7 @@ for blueprint in (
     operations.bp,
     readiness.bp,
     events.bp,
+    onboarding.bp,
     timers.bp,
     runbooks(),
     activities(),

@@ -12,6 +12,8 @@ from activities import (
     locks,
     node_contract,
     nodes,
+    preflight,
+    preflight_contract,
     probes,
     publishing,
     recording,
@@ -51,6 +53,7 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, node_contract.RESTORE_LOCKS, locks.restore_locks)
     serve(bp, node_contract.READ_CAUSE, causes.read_cause)
     serve_with_client(bp, node_contract.READ_RECORDS, records.read_records)
+    serve(bp, preflight_contract.READ_SITE, preflight.read_site)
     serve(bp, contract.PUBLISH, publishing.publish)
     serve(bp, contract.TAKE_INVENTORY, inventory.take_inventory)
     serve(bp, contract.READ_NETWORK, inventory.read_network)

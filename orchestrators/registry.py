@@ -7,10 +7,12 @@ from orchestrators.drill import cleanup, drill
 from orchestrators.entities import book, leases, obligations
 from orchestrators.failover import commit, failover
 from orchestrators.homecoming import failback, reprotect
+from orchestrators.preflight import preflight
 from orchestrators.reconcile import reconcile
 from orchestrators.repair import repair
+from orchestrators.verify import verify
 
-RUNBOOKS = (drill, cleanup, failover, commit, failback, reprotect, repair, reconcile, declare)
+RUNBOOKS = (drill, cleanup, failover, commit, failback, reprotect, repair, preflight, verify, reconcile, declare)
 ENTITIES = (leases, book, obligations)
 
 

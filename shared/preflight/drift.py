@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from shared.healing import FRESH
+from shared.classifier import FRESH
 from shared.messages import ItemView, Message
 from shared.preflight.facts import AzureFacts
 from shared.preflight.rights import ENOUGH

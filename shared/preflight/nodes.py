@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from shared.classifier import classify
-from shared.healing import FRESH
+from shared.classifier import FRESH, classify
 from shared.preflight.checks import GUIDE, Check, Line, unseen
 from shared.preflight.facts import NodeFacts, Seen
 

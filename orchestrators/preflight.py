@@ -1,0 +1,156 @@
+"""Preflight: look at a site from Azure and from its nodes, and judge every prerequisite. It changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from durabletask import task
+
+from activities.contract import (
+    READ_SCRIPT,
+    REMOVE_SCRIPT,
+    RUN_SCRIPT,
+    ReadScript,
+    RemoveScript,
+    RunScript,
+    ScriptView,
+)
+from activities.preflight_contract import READ_SITE, ReadSite
+from orchestrators.steps import Steps, call, call_all, now, sleep
+from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.operations import Outcome, SiteOperation
+from shared.preflight.facts import AzureFacts, HostFacts, NodeFacts, Seen
+from shared.preflight.hosts import Page, joined, page_of
+from shared.preflight.nodes import endpoints
+from shared.preflight.verdict import counts, findings, state_of
+from shared.sites import SiteDocument
+
+LOOK_EVERY = timedelta(seconds=20)
+PATIENCE = timedelta(minutes=20)
+"""How long one page of a node's VMs may take; a node has as many pages as it needs."""
+MOST_PAGES = 20
+
+
+def preflight(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Judge a site; it fails when a check does, so that a pipeline can stop there."""
+    operation = SiteOperation.model_validate(payload)
+    began = now(ctx)
+    try:
+        seen = yield from look(ctx, operation)
+    except SiteRecoveryError as failure:
+        return _end(operation, state="failed", failures=(str(failure),), began=began, ended=now(ctx))
+    found = findings(seen)
+    facts = {"checks": [one.model_dump(mode="json") for one in found], "counts": counts(found)}
+    failures = tuple(f"{one.id}: {one.evidence[0]}" for one in found if one.state == "fail")
+    return _end(operation, state=state_of(found), failures=failures, facts=facts, began=began, ended=now(ctx))
+
+
+def _end(operation: SiteOperation, **rest: Any) -> dict[str, Any]:
+    outcome = Outcome.model_validate({"kind": operation.kind, "site": operation.site, **rest})
+    return outcome.model_dump(mode="json")
+
+
+def look(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[Seen]:
+    """All that can be seen of a site: in Azure, then on each node that is connected."""
+    show(ctx, "Azure", "the site's resources to be read")
+    azure = yield from call(ctx, READ_SITE, ReadSite(site=operation.document))
+    hosts, unread = yield from _ask_nodes(ctx, operation, azure)
+    return Seen(operation.document, azure, hosts, unread)
+
+
+def show(ctx: task.OrchestrationContext, phase: str, waiting_for: str, **more: Any) -> None:
+    """Tell where the run stands."""
+    ctx.set_custom_status({"phase": phase, "waitingFor": waiting_for, "at": now(ctx).isoformat(), **more})
+
+
+def _ask_nodes(
+    ctx: task.OrchestrationContext, operation: SiteOperation, azure: AzureFacts
+) -> Steps[tuple[Mapping[str, HostFacts], Mapping[str, str]]]:
+    """Each node's own view, page after page, all nodes at once; and why a node has none."""
+    pages: dict[str, list[HostFacts]] = {}
+    unread = {node.name: f"it is {node.status}" for node in azure.nodes if not _answers(node)}
+    open_at = {node.name: 0 for node in azure.nodes if _answers(node)}
+    by_name = {node.name: node for node in azure.nodes}
+    for number in range(1, MOST_PAGES + 1):
+        if not open_at:
+            break
+        show(ctx, "Nodes", f"{len(open_at)} nodes to say what they see (page {number})")
+        asks = [_script(operation, by_name[name], first) for name, first in open_at.items()]
+        for name, page in zip(list(open_at), (yield from _run(ctx, asks)), strict=True):
+            following = _keep(name, page, pages, unread)
+            open_at = _without(open_at, name) if following is None else open_at | {name: following}
+    unread |= dict.fromkeys(open_at, f"it has more than {MOST_PAGES} pages of VMs")
+    return {name.lower(): joined(told) for name, told in pages.items() if name not in unread}, unread
+
+
+def _answers(node: NodeFacts) -> bool:
+    return node.status.lower() == "connected"
+
+
+def _without(open_at: Mapping[str, int], name: str) -> dict[str, int]:
+    return {other: first for other, first in open_at.items() if other != name}
+
+
+def _keep(name: str, page: Page | str, pages: dict[str, list[HostFacts]], unread: dict[str, str]) -> int | None:
+    """Note what a node said; where its next page begins, None when there is nothing more to ask it."""
+    if isinstance(page, str):
+        unread[name] = page
+        return None
+    pages.setdefault(name, []).append(page.host)
+    return page.following
+
+
+def _script(operation: SiteOperation, node: NodeFacts, first: int) -> RunScript:
+    wanted = ",".join(endpoints(_account_of(operation.document))) if first == 0 else ""
+    return RunScript(
+        machine_id=node.id,
+        name=f"{operation.id}-read-node-{first}",
+        script="read-node",
+        operation=operation.id,
+        parameters={"Endpoints": wanted, "From": str(first)},
+    )
+
+
+def _account_of(site: SiteDocument) -> str:
+    return site.cache_storage.rpartition("/")[2]
+
+
+def _run(ctx: task.OrchestrationContext, asks: Sequence[RunScript]) -> Steps[list[Page | str]]:
+    """Run a script on many nodes at once: what each said, or why it said nothing; no run command is left behind."""
+    begun = yield from call_all(ctx, RUN_SCRIPT, asks)
+    started = [ask for ask, answer in zip(asks, begun, strict=True) if not isinstance(answer, Exception)]
+    views = yield from _until_ended(ctx, started)
+    removals = [RemoveScript(machine_id=ask.machine_id, name=ask.name, operation=ask.operation) for ask in started]
+    yield from call_all(ctx, REMOVE_SCRIPT, removals)
+    return [
+        str(answer) if isinstance(answer, Exception) else _page(ask, views.get(ask.machine_id))
+        for ask, answer in zip(asks, begun, strict=True)
+    ]
+
+
+def _until_ended(ctx: task.OrchestrationContext, asks: Sequence[RunScript]) -> Steps[dict[str, ScriptView]]:
+    """The scripts' ends by machine, as far as they come in time."""
+    ended: dict[str, ScriptView] = {}
+    deadline = now(ctx) + PATIENCE
+    while len(ended) < len(asks) and now(ctx) < deadline:
+        yield from sleep(ctx, LOOK_EVERY)
+        open_now = [ReadScript(machine_id=a.machine_id, name=a.name) for a in asks if a.machine_id not in ended]
+        seen = yield from call_all(ctx, READ_SCRIPT, open_now)
+        ended |= {
+            ask.machine_id: view
+            for ask, view in zip(open_now, seen, strict=True)
+            if not isinstance(view, (Refused, Transient)) and view.ended
+        }
+    return ended
+
+
+def _page(ask: RunScript, view: ScriptView | None) -> Page | str:
+    node = ask.machine_id.rpartition("/")[2]
+    if view is None:
+        return f"read-node has not ended after {PATIENCE}"
+    if view.state != "Succeeded" or view.exit_code not in {0, None} or view.result is None:
+        return f"read-node ended as {view.state}: {view.error[-200:] or 'no result'}"
+    try:
+        return page_of(node, view.result)
+    except ValueError as wrong:
+        return str(wrong)

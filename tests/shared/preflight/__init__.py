@@ -1,0 +1,1 @@
+"""Preflight: its rules, what nodes say, drift."""
