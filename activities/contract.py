@@ -373,6 +373,79 @@ class RunsRead(Message):
     ended: tuple[str, ...]
 
 
+class RunHook(Message):
+    """Ask somebody over HTTP, at a moment of a drill.
+
+    Attributes:
+        moment: "before", "after" or "after-cleanup".
+        id: The same for each try: whoever is asked can tell a second time by it.
+    """
+
+    id: str
+    url: str
+    moment: str
+    operation: str
+    plan: str
+    state: str
+
+
+class HookRan(Message):
+    """What was answered; `again`: the answer may be another one later."""
+
+    passed: bool
+    status: int = 0
+    detail: str = ""
+    again: bool = False
+
+
+class StartCleanup(Message):
+    """Start the cleanup that is owed for a plan, as its obligation says, unless a run of this id exists."""
+
+    id: str
+    plan: str
+
+
+class ReadOutcomes(Message):
+    """Ask the engine how runs ended."""
+
+    ids: tuple[str, ...]
+
+
+class RunEnded(Message):
+    """How a run stands.
+
+    Attributes:
+        state: living, succeeded, failed, refused or aborted; "gone" when the engine does not know it.
+        codes: Of the problems, when it was refused.
+    """
+
+    id: str
+    state: str
+    codes: tuple[str, ...] = ()
+
+
+class OutcomesRead(Message):
+    """One for each run, in order."""
+
+    runs: tuple[RunEnded, ...]
+
+
+class ReadHolders(Message):
+    """Ask which living runs hold any of these VMs.
+
+    Attributes:
+        vms: By key of the vault: names of VMs.
+    """
+
+    vms: dict[str, tuple[str, ...]]
+
+
+class HoldersRead(Message):
+    """Ids of the runs that do."""
+
+    runs: tuple[str, ...]
+
+
 class ReadBook(Message):
     """Read all that is declared: the timers' only view of it."""
 
@@ -417,6 +490,10 @@ REMOVE_SCRIPT = Activity("remove_script", RemoveScript, Nothing)
 PUBLISH = Activity("publish", Publish, Published)
 WRITE_RECORDS = Activity("write_records", WriteRecords, RecordsWritten)
 SEAL_PACK = Activity("seal_pack", SealPack, PackSealed)
+RUN_HOOK = Activity("run_hook", RunHook, HookRan)
+START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
+READ_OUTCOMES = Activity("read_outcomes", ReadOutcomes, OutcomesRead)
+READ_HOLDERS = Activity("read_holders", ReadHolders, HoldersRead)
 READ_RUNS = Activity("read_runs", ReadRuns, RunsRead)
 READ_BOOK = Activity("read_book", ReadBook, BookRead)
 START_RUN = Activity("start_run", StartRun, Nothing)

@@ -8,6 +8,8 @@ import azure.durable_functions as df
 from activities import (
     causes,
     contract,
+    duties,
+    hooks,
     inventory,
     locks,
     node_contract,
@@ -61,6 +63,10 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, contract.SEAL_PACK, recording.seal_pack)
     for activity, function in site_activities.SERVED:
         serve(bp, activity, function)
+    serve(bp, contract.RUN_HOOK, hooks.run_hook)
+    serve_with_client(bp, contract.START_CLEANUP, duties.start_cleanup)
+    serve_with_client(bp, contract.READ_OUTCOMES, duties.read_outcomes)
+    serve_with_client(bp, contract.READ_HOLDERS, duties.read_holders)
     serve_with_client(bp, contract.READ_RUNS, runs.read_runs)
     serve_with_client(bp, contract.READ_BOOK, runs.read_book)
     serve_with_client(bp, contract.START_RUN, runs.start_run)

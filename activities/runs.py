@@ -7,6 +7,7 @@ from durabletask.client import EntityQuery, OrchestrationStatus
 from durabletask.entities import EntityMetadata
 
 from activities.contract import BookRead, Declared, Nothing, ReadBook, ReadRuns, RunsRead, StartRun
+from shared.obligations import HIDDEN
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
@@ -24,8 +25,12 @@ async def read_book(client: df.DurableFunctionsClient, _ask: ReadBook) -> BookRe
     return BookRead(
         sites=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("site:")),
         plans=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("plan:")),
-        obligations=tuple(one for entry in owed for one in _state(entry).values()),
+        obligations=tuple(_short(one) for entry in owed for one in _state(entry).values()),
     )
+
+
+def _short(obligation: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in obligation.items() if name not in HIDDEN}
 
 
 async def _entities(client: df.DurableFunctionsClient, name: str) -> list[EntityMetadata]:

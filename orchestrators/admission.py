@@ -151,11 +151,13 @@ def _build(
     for wish in operation.document.items:
         view = views.get(f"{_vault_of(operation, wish).key}|{wish.vm.lower()}")
         skip = _shown_already(stages, view) if view else ()
-        if view is None or (not skip and ready(stages[0].verb, view)):
+        if operation.kind == "cleanup" and view is None:
+            continue  # it is not protected any more: what it left is looked for in the target group
+        if view is None or (operation.kind != "cleanup" and not skip and ready(stages[0].verb, view)):
             problems.append(_problem(stages[0], wish, view))
         else:
             items.append(_item(operation, wish, view, vaults, order[wish.vm]).model_copy(update={"skip": skip}))
-    if problems or all(len(item.skip) == len(stages) for item in items):
+    if problems or (operation.kind != "cleanup" and all(len(item.skip) == len(stages) for item in items)):
         raise NotAdmitted(problems or [_nothing_to_do(operation)])
     return _run(operation, stages, vaults, tuple(items), at)
 

@@ -25,12 +25,16 @@ from activities.contract import (
 from orchestrators.admission import NotAdmitted, admit, let_go, vaults_of
 from orchestrators.approval import NotApproved, approved
 from orchestrators.entities import LEASES
+from orchestrators.isolation import prepared
+from orchestrators.owing import nothing
+from orchestrators.recording import open_pack, record_tick, seal_pack
 from orchestrators.steps import Steps, ask_entity, call_all, hear, now
-from orchestrators.telling import tell
+from orchestrators.telling import tell, tell_turn
 from shared import scheduler
 from shared.leases import Lease
 from shared.messages import RunItem
 from shared.operations import LEASE_TERM, Operation, Outcome
+from shared.rehearsals import expire, in_time, soak
 from shared.runs import Decision, Run, Stage, leave
 from shared.scheduler import Tick
 from shared.status import summary
@@ -41,22 +45,24 @@ GENERATION = 15
 BATCH = 50
 DECISION = "decide"
 
-type Opening = Callable[[task.OrchestrationContext, Operation, Run], Steps[None]]
-type Closing = Callable[[task.OrchestrationContext, Operation, Run], Steps[None]]
+type Moment = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | None]]
+"""Something a runbook does at a moment of its run; the run as it is then, or None when it is as before."""
 
 
 def conduct(
     ctx: task.OrchestrationContext,
     operation: Operation,
     stages: tuple[Stage, ...],
-    opening: Opening,
-    closing: Closing,
+    opening: Moment,
+    closing: Moment,
+    turning: Moment = nothing,
 ) -> Steps[dict[str, Any] | None]:
     """Admit the run, take it through its stages, and say how it ended.
 
     Args:
         opening: What is owed from here on; done before the first verb.
         closing: What is owed no longer; done after the last.
+        turning: Done after each stage.
 
     Returns:
         The outcome as plain JSON, or None when the run continues as new.
@@ -68,10 +74,13 @@ def conduct(
         except NotAdmitted as verdict:
             return _refused(operation, verdict)
         yield from tell(ctx, operation, "started", {"vms": len(run.items)})
-        yield from opening(ctx, operation, run)
+        run = (yield from opening(ctx, operation, run)) or run
+        run = yield from open_pack(ctx, operation, run)
     ear = _ear(ctx)
     for _ in range(GENERATION):
+        before = run
         run, pause = yield from _tick(ctx, run)
+        run = yield from _turn(ctx, operation, before, run, turning)
         if run.current is None:
             return (yield from _close(ctx, operation, run, closing))
         heard = (yield from hear(ctx, ear, pause)) if pause else None
@@ -85,6 +94,10 @@ def conduct(
 def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...]) -> Steps[Run]:
     """Admission, and then the word of a second person where the plan asks for it."""
     run = yield from admit(ctx, operation, stages)
+    run, problems = yield from prepared(ctx, operation, run)
+    if problems:
+        yield from let_go(ctx, operation.id, run.vaults)
+        raise NotAdmitted(problems)
     ctx.set_custom_status(summary(run, now(ctx)))
     try:
         words = yield from approved(ctx, operation)
@@ -117,18 +130,28 @@ def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
     return outcome.model_dump(mode="json")
 
 
-def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closing: Closing) -> Steps[dict[str, Any]]:
-    yield from closing(ctx, operation, run)
+def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closing: Moment) -> Steps[dict[str, Any]]:
+    run = (yield from closing(ctx, operation, run)) or run
     yield from let_go(ctx, operation.id, vaults_of(operation))
     state = "aborted" if run.aborted else "failed" if run.failed else "succeeded"
-    facts = {"vms": len(run.items), "failures": len(run.failures)}
-    yield from tell(ctx, operation, "finished", {"state": state, **facts})
     outcome = Outcome.model_validate(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
         | {"decisions": run.decisions, "approvals": run.approvals}
     )
+    outcome = yield from seal_pack(ctx, operation, run, outcome)
+    facts = {"vms": len(run.items), "failures": len(run.failures)}
+    yield from tell(ctx, operation, "finished", {"state": state, **facts, **outcome.facts})
     return outcome.model_dump(mode="json")
+
+
+def _turn(ctx: task.OrchestrationContext, operation: Operation, before: Run, run: Run, turning: Moment) -> Steps[Run]:
+    """Keep in the evidence what the tick changed, and tell of a turning point."""
+    run = yield from record_tick(ctx, before, run)
+    yield from tell_turn(ctx, operation, before, run)
+    if run.stage == before.stage:
+        return run
+    return (yield from turning(ctx, operation, run)) or run
 
 
 def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
@@ -139,8 +162,11 @@ def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 
 def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelta]]:
     """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
-    run = scheduler.block(run)
+    run = scheduler.block(expire(run, now(ctx)))
     tick = scheduler.plan_tick(run, now(ctx))
+    if tick.over and (rest := soak(run, now(ctx))):
+        ctx.set_custom_status({**summary(rest[0], now(ctx)), "waitingFor": "the end of the soak time"})
+        return rest
     if tick.over:
         run = leave(run, now(ctx))
         ctx.set_custom_status(summary(run, now(ctx)))
@@ -150,7 +176,8 @@ def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelt
     run = yield from _probe(ctx, run)
     run = scheduler.block((yield from _see(ctx, run, scheduler.to_see(run))))
     ctx.set_custom_status(summary(run, now(ctx)))
-    return run, scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx))
+    pause = scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx))
+    return run, in_time(run, pause, now(ctx))
 
 
 def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
@@ -188,9 +215,14 @@ def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:
 
 def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     since = min((item.since or run.began for item in run.items if item.state == "running"), default=run.began)
-    asks = [WatchJobs(vault=run.vaults[vault], jobs=jobs, since=since) for vault, jobs in tick.watch.items()]
+    asks = [_watch_ask(run, vault, jobs, since) for vault, jobs in tick.watch.items()]
     ends = [seen.ended for seen in (yield from call_all(ctx, WATCH_JOBS, asks)) if isinstance(seen, JobsSeen)]
     return scheduler.jobs_ended(run, [end for some in ends for end in some], now(ctx))
+
+
+def _watch_ask(run: Run, vault: int, jobs: tuple[str, ...], since: datetime) -> WatchJobs:
+    pack = run.operation if run.chain.kept else ""
+    return WatchJobs(vault=run.vaults[vault], jobs=jobs, since=since, pack=pack)
 
 
 def _probe(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:

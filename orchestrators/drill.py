@@ -5,35 +5,84 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.conduct import conduct
-from orchestrators.owing import nothing, owe, settle
-from orchestrators.steps import Steps
+from orchestrators.entities import OBLIGATIONS
+from orchestrators.hooks import run_hooks
+from orchestrators.owing import nothing
+from orchestrators.proving import prove_clean
+from orchestrators.recording import record
+from orchestrators.steps import Steps, ask_entity, now
+from shared.obligations import Obligation
 from shared.operations import Operation
-from shared.runs import Run, Stage, touched
+from shared.plans import DrillSettings
+from shared.rehearsals import stopped
+from shared.runs import Run, Stage
 
 REHEARSAL = Stage(verb="TestFailover", probed=True)
 CLEANUP = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="touched")
+WHY = "test machines of this drill run in Azure until they are cleaned up"
 
 
 def drill(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Rehearse the plan in its isolated network and leave nothing behind, whatever the rehearsal found."""
     operation = Operation.carried(payload)
-    return (yield from conduct(ctx, operation, (REHEARSAL, CLEANUP), _opening, _closing))
+    return (yield from conduct(ctx, operation, (REHEARSAL, CLEANUP), _opening, _closing, _turning))
 
 
 def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Clean up after a drill whose own run cannot do it any more."""
     operation = Operation.carried(payload)
-    return (yield from conduct(ctx, operation, (CLEANUP.model_copy(update={"after": "all"}),), nothing, _closing))
+    stages = (CLEANUP.model_copy(update={"after": "all"}),)
+    return (yield from conduct(ctx, operation, stages, nothing, prove_clean))
 
 
-def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    settings = operation.document.drill
-    if settings is None:
+def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """Write down that there will be something to clean up, and ask those who want to be asked before."""
+    settings = _settings(operation)
+    until = now(ctx) + settings.time_to_live
+    if run.rehearsal:
+        run = run.model_copy(update={"rehearsal": run.rehearsal.model_copy(update={"until": until})})
+    yield from _owe(ctx, operation, run)
+    told, failures = yield from run_hooks(ctx, operation, "before", "starting", settings.hooks.before)
+    run = run.model_copy(update={"chain": run.chain.model_copy(update={"pending": (*run.chain.pending, *told)})})
+    return stopped(run, failures[0]) if failures else run
+
+
+def _owe(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    obligation = Obligation(
+        kind="cleanup",
+        plan=operation.plan,
+        owner=operation.id,
+        opened=now(ctx),
+        due=now(ctx) + _settings(operation).time_to_live,
+        vms=tuple(item.vm for item in run.items),
+        detail=WHY,
+        order=operation.model_dump(mode="json", exclude={"run"}),
+        baseline=(run.rehearsal.baseline or ()) if run.rehearsal else (),
+    )
+    yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
+
+
+def _settings(operation: Operation) -> DrillSettings:
+    if operation.document.drill is None:
         raise ValueError(f"plan {operation.plan} has no drill settings")
-    why = "test machines of this drill run in Azure until they are cleaned up"
-    yield from owe(ctx, operation, run, "cleanup", settings.time_to_live, why)
+    return operation.document.drill
 
 
-def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    if all(item.state == "done" for item in run.items if touched(item)):
-        yield from settle(ctx, operation, ("cleanup",))
+def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """After the rehearsal, before the cleanup."""
+    if run.current is None:
+        return run
+    return (yield from _ask(ctx, operation, run, "after"))
+
+
+def _ask(ctx: task.OrchestrationContext, operation: Operation, run: Run, moment: str) -> Steps[Run]:
+    hooks = _settings(operation).hooks
+    wanted = hooks.after if moment == "after" else hooks.after_cleanup
+    told, failures = yield from run_hooks(ctx, operation, moment, "failed" if run.failed else "well", wanted)
+    run = run.model_copy(update={"failures": (*run.failures, *failures)})
+    return (yield from record(ctx, run, told))
+
+
+def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    run = yield from prove_clean(ctx, operation, run)
+    return (yield from _ask(ctx, operation, run, "after-cleanup"))

@@ -7,9 +7,13 @@ from durabletask.entities import EntityContext
 
 from shared.book import Declaration, Entry, put, remove
 from shared.leases import Claim, Lease, Table, claim, release, renew
-from shared.obligations import Obligation
+from shared.messages import ExtensionView
+from shared.obligations import Left, Obligation, Tried, taken_over, tried
+from shared.records import Begin, End, NodeRecord, Notice, begin, end, notice, save
+from shared.turns import Join, Turn, join, leave
 
 LEASES, BOOK, OBLIGATIONS = "leases", "book", "obligations"
+NODES, TURNS, TALLY = "nodes", "turns", "tally"
 
 
 def leases(ctx: EntityContext, ask: Any) -> Any:
@@ -51,15 +55,78 @@ def book(ctx: EntityContext, ask: Any) -> Any:
 
 
 def obligations(ctx: EntityContext, ask: Any) -> Any:
-    """What is owed for one plan. Operations: open (an obligation), settle (a list of kinds)."""
+    """What is owed for one plan or node. Operations: open (an obligation), settle (a list of kinds), read,
+    tried (to do it), left (to be done)."""
     owed: dict[str, Any] = ctx.get_state(dict, {})
     match ctx.operation:
         case "open":
             obligation = Obligation.model_validate(ask)
+            before = owed.get(obligation.kind)
+            obligation = taken_over(Obligation.model_validate(before) if before else None, obligation)
             owed = {**owed, obligation.kind: obligation.model_dump(mode="json")}
         case "settle":
             owed = {kind: value for kind, value in owed.items() if kind not in ask}
+        case "read":
+            return owed
+        case "tried" | "left":
+            owed = noted(owed, ctx.operation, ask)
         case other:
             raise ValueError(f"obligations know no operation {other}")
     ctx.set_state(owed or None)
     return sorted(owed)
+
+
+def noted(owed: Mapping[str, Any], what: str, ask: Any) -> dict[str, Any]:
+    """What is owed, with a note about one of it; one that is owed no longer takes none."""
+    if ask["kind"] not in owed:
+        return dict(owed)
+    one = Obligation.model_validate(owed[ask["kind"]])
+    if what == "tried":
+        one = tried(one, Tried.model_validate(ask))
+    else:
+        one = one.model_copy(update={"leftovers": Left.model_validate(ask).leftovers})
+    return {**owed, one.kind: one.model_dump(mode="json")}
+
+
+def nodes(ctx: EntityContext, ask: Any) -> Any:
+    """What is remembered of one node. Operations: begin, save, end, notice; each answers the record or a run's id."""
+    state = ctx.get_state(dict)
+    record = NodeRecord.model_validate(state) if state else None
+    answer: Any = None
+    match ctx.operation:
+        case "begin":
+            record, answer = begin(record, Begin.model_validate(ask))
+        case "notice":
+            record = notice(record, Notice.model_validate(ask))
+        case "save" if record:
+            record = save(record, ExtensionView.model_validate(ask))
+        case "end" if record:
+            record = end(record, End.model_validate(ask))
+        case other:
+            raise ValueError(f"a node's record knows no operation {other}, or not yet")
+    ctx.set_state(record.model_dump(mode="json"))
+    return {"busy": answer, "record": record.model_dump(mode="json")}
+
+
+def turns(ctx: EntityContext, ask: Any) -> Any:
+    """Who may work on one cluster. Operations: join (answers the place in line), leave, waiting (answers how many)."""
+    queue = tuple(Turn.model_validate(turn) for turn in ctx.get_state(list, []))
+    answer: Any = None
+    match ctx.operation:
+        case "join":
+            queue, place = join(queue, Join.model_validate(ask))
+            answer = place.model_dump(mode="json")
+        case "leave":
+            queue = leave(queue, ask)
+        case "waiting":
+            answer = len(queue)
+        case other:
+            raise ValueError(f"turns know no operation {other}")
+    ctx.set_state([turn.model_dump(mode="json") for turn in queue] or None)
+    return answer
+
+
+def tally(ctx: EntityContext, ask: Any) -> None:
+    """Counts by name. Operation: add (a name)."""
+    counts: dict[str, int] = ctx.get_state(dict, {})
+    ctx.set_state({**counts, ask: counts.get(ask, 0) + 1})

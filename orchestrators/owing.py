@@ -33,6 +33,7 @@ def settle(ctx: task.OrchestrationContext, operation: Operation, kinds: Sequence
     yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "settle", list(kinds))
 
 
-def nothing(_ctx: task.OrchestrationContext, _operation: Operation, _run: Run) -> Steps[None]:
+def nothing(_ctx: task.OrchestrationContext, _operation: Operation, _run: Run) -> Steps[Run | None]:
     """Owe nothing, settle nothing."""
     yield from ()
+    return None

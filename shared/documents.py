@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple, Never
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -78,6 +79,21 @@ NetworkIdOrNone = Annotated[str, AfterValidator(_NETWORK._replace(optional=True)
 _ACCOUNT = _ArmId("a storage account", "Microsoft.Storage/storageAccounts", optional=True)
 StorageIdOrNone = Annotated[str, AfterValidator(_ACCOUNT)]
 """A storage account, or empty."""
+
+
+def _check_hook_url(url: str) -> str:
+    address = urlsplit(url)
+    if address.scheme not in {"https", "http"} or not address.hostname:
+        raise ValueError("not an absolute https URL")
+    if address.scheme == "http" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise ValueError("http is for this very machine only")
+    if address.query or address.fragment or address.username or address.password:
+        raise ValueError("a URL without query, fragment and user: a plan holds no secrets")
+    return url
+
+
+HookUrl = Annotated[str, AfterValidator(_check_hook_url)]
+"""Whom this product asks or tells over HTTP."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""

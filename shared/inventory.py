@@ -47,16 +47,22 @@ def counts(resource_type: str) -> bool:
     return resource_type.lower().startswith(MADE_BY_FAILOVERS)
 
 
-def leftovers(fresh: Iterable[Thing], machines: Collection[str]) -> tuple[Thing, ...]:
+def leftovers(fresh: Iterable[Thing], machines: Collection[str], *, loose: bool = True) -> tuple[Thing, ...]:
     """What of the things that came since the drill began is the drill's.
 
     A thing on somebody else's machine is not. One that hangs on no machine is taken for the drill's: a card whose
     machine was removed says nothing of its origin.
 
     Args:
+        fresh: What was not there before the drill.
         machines: Names of the machines that were rehearsed, on premises and in Azure.
+        loose: Whether to count what hangs on no machine: not, when nobody saw what there was before.
 
     Source: testVmName is "<vm>-test" in recorded jobs, with a suffix where that name was taken (28175).
     """
     ours = tuple(f"{name.lower()}-test" for name in machines if name)
-    return tuple(thing for thing in fresh if not thing.machine or thing.machine.lower().startswith(ours))
+    return tuple(thing for thing in fresh if _is_ours(thing, ours, loose=loose))
+
+
+def _is_ours(thing: Thing, ours: tuple[str, ...], *, loose: bool) -> bool:
+    return thing.machine.lower().startswith(ours) if thing.machine else loose

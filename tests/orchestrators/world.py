@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from activities import contract as c
+from shared.evidence.records import Entry
+from shared.inventory import Inventory, Thing, mark
 from shared.messages import ItemView
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
 from tests.driver import Clock
@@ -38,6 +40,11 @@ class Machine:
     @property
     def id(self) -> str:
         return f"/items/{self.vm}"
+
+    @property
+    def up(self) -> bool:
+        """Whether its test machine is there."""
+        return self.test == "WaitingForCompletion"
 
     def view(self) -> ItemView:
         return ItemView(
@@ -72,6 +79,12 @@ class World:
     ended_runs: set[str] = field(default_factory=set)
     published: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left: list[Thing] = field(default_factory=list)
+    network: c.NetworkSeen = field(default_factory=lambda: c.NetworkSeen(found=True))
+    hooks: dict[str, c.HookRan] = field(default_factory=dict)
+    hooked: list[c.RunHook] = field(default_factory=list)
+    records: list[tuple[str, Entry]] = field(default_factory=list)
+    started: list[c.StartRun] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
@@ -85,6 +98,12 @@ class World:
             c.PROBE_VMS: self.probe_vms,
             c.PUBLISH: self.publish,
             c.READ_RUNS: self.read_runs,
+            c.TAKE_INVENTORY: self.take_inventory,
+            c.READ_NETWORK: self.read_network,
+            c.WRITE_RECORDS: self.write_records,
+            c.SEAL_PACK: self.seal_pack,
+            c.RUN_HOOK: self.run_hook,
+            c.START_RUN: self.start_run,
         }
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
@@ -152,3 +171,33 @@ class World:
 
     def read_runs(self, ask: c.ReadRuns) -> c.RunsRead:
         return c.RunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))
+
+    def take_inventory(self, ask: c.TakeInventory) -> Inventory:
+        """What was there before, the test machines that run, and what is left of them."""
+        up = [Thing(id=f"/vm/{m.vm}-test", type="vm", machine=f"{m.vm}-test") for m in self.machines.values() if m.up]
+        things = [*up, *self.left]
+        marks = tuple(mark(thing.id) for thing in things)
+        fresh = () if ask.known is None else tuple(thing for thing in things if mark(thing.id) not in ask.known)
+        return Inventory(at=self.clock.now, marks=marks, fresh=fresh)
+
+    def read_network(self, ask: c.ReadNetwork) -> c.NetworkSeen:
+        return self.network
+
+    def write_records(self, ask: c.WriteRecords) -> c.RecordsWritten:
+        self.records += [(ask.pack, entry) for entry in ask.entries]
+        return c.RecordsWritten(count=ask.count + len(ask.entries), head=f"{ask.count + len(ask.entries)}")
+
+    def seal_pack(self, ask: c.SealPack) -> c.PackSealed:
+        return c.PackSealed(head=ask.head, records=len(self.records), manifest="m")
+
+    def run_hook(self, ask: c.RunHook) -> c.HookRan:
+        self.hooked.append(ask)
+        return self.hooks.get(ask.moment, c.HookRan(passed=True, status=200))
+
+    def start_run(self, ask: c.StartRun) -> c.Nothing:
+        self.started.append(ask)
+        return c.Nothing()
+
+    def kinds(self) -> list[str]:
+        """What the evidence tells of, in order."""
+        return [entry.kind for _, entry in self.records]

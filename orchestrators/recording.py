@@ -1,0 +1,77 @@
+"""A run's evidence: opened with the request, written after each tick, sealed at the end. It never fails the run."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from durabletask import task
+
+from activities.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
+from orchestrators.isolation import AFTER, BEFORE
+from orchestrators.steps import Steps, call_all, now
+from shared.evidence.journal import entries
+from shared.evidence.records import Entry
+from shared.operations import Operation, Outcome
+from shared.runs import Run
+
+
+def open_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """Record what was asked for, the plan as it was, who agreed, and what was there."""
+    at = now(ctx)
+    asked = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
+    plan = {"digest": operation.digest, "document": operation.document.model_dump(mode="json", by_alias=True)}
+    sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
+    told = [Entry(kind="request", at=at, body=asked), Entry(kind="plan", at=at, body=plan | {"sites": sites})]
+    told += [Entry(kind="approval", at=at, body=one.model_dump(mode="json")) for one in run.approvals]
+    if operation.kind == "drill":
+        told.append(Entry(kind="inventory", at=at, body={"moment": "before"}, attach=(BEFORE,)))
+    first = run.model_copy(update={"chain": run.chain.model_copy(update={"pending": ()})})
+    return (yield from record(ctx, first, (*told, *run.chain.pending)))
+
+
+def record_tick(ctx: task.OrchestrationContext, before: Run, after: Run) -> Steps[Run]:
+    """Record what one tick changed."""
+    return (yield from record(ctx, after, entries(before, after, now(ctx))))
+
+
+def record(ctx: task.OrchestrationContext, run: Run, told: Iterable[Entry]) -> Steps[Run]:
+    """Append to the pack; what cannot be written now is kept for the next time."""
+    waiting = (*run.chain.pending, *told)
+    if not waiting or not run.chain.kept:
+        return run
+    ask = WriteRecords(pack=run.operation, count=run.chain.count, head=run.chain.head, entries=waiting)
+    answer = (yield from call_all(ctx, WRITE_RECORDS, [ask]))[0]
+    if isinstance(answer, RecordsWritten):
+        change: dict[str, Any] = {"count": answer.count, "head": answer.head, "kept": answer.kept, "pending": ()}
+    else:
+        change = {"pending": waiting}
+    return run.model_copy(update={"chain": run.chain.model_copy(update=change)})
+
+
+def seal_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run, outcome: Outcome) -> Steps[Outcome]:
+    """Record how the run ended and close the pack; the outcome then names the digests to hold it against."""
+    if not run.chain.kept:
+        return outcome
+    told = [*_inventory(ctx, operation), _ending(ctx, outcome)]
+    run = yield from record(ctx, run, told)
+    if run.chain.pending:
+        return _with(outcome, {"complete": False, "detail": f"{len(run.chain.pending)} records could not be written"})
+    facts = {"at": now(ctx).isoformat(), "kind": outcome.kind, "state": outcome.state, "planDigest": operation.digest}
+    ask = SealPack(pack=operation.id, head=run.chain.head, facts=facts)
+    answer = (yield from call_all(ctx, SEAL_PACK, [ask]))[0]
+    if not isinstance(answer, PackSealed):
+        return _with(outcome, {"complete": False, "detail": str(answer)})
+    return _with(outcome, {"complete": True, **answer.model_dump(exclude={"kept"})})
+
+
+def _inventory(ctx: task.OrchestrationContext, operation: Operation) -> Sequence[Entry]:
+    if operation.kind not in {"drill", "cleanup"}:
+        return ()
+    return (Entry(kind="inventory", at=now(ctx), body={"moment": "after"}, attach=(AFTER,)),)
+
+
+def _ending(ctx: task.OrchestrationContext, outcome: Outcome) -> Entry:
+    return Entry(kind="outcome", at=now(ctx), body=outcome.model_dump(mode="json"))
+
+
+def _with(outcome: Outcome, evidence: dict[str, Any]) -> Outcome:
+    return outcome.model_copy(update={"facts": {**outcome.facts, "evidence": evidence}})

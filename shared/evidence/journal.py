@@ -1,0 +1,59 @@
+"""What a run's evidence has to tell of, seen from the difference that one tick made. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from shared.evidence.records import Entry, attachments_of
+from shared.messages import RunItem
+from shared.request_ids import client_request_id
+from shared.runs import Run
+
+BAD = frozenset({"failed", "blocked", "skipped"})
+
+
+def entries(before: Run, after: Run, now: datetime) -> tuple[Entry, ...]:
+    """One entry for each verb that was sent, job that ended, probe that answered and finding, in the run's order."""
+    verb = before.current.verb if before.current else ""
+    known = {item.vm: item for item in before.items}
+    told = [entry for item in after.items for entry in _of_item(known[item.vm], item, after.operation, verb, now)]
+    told += [Entry(kind="decision", at=now, body=one.model_dump(mode="json")) for one in _decisions(before, after)]
+    if after.stage != before.stage:
+        told.append(Entry(kind="phase", at=now, body={"ended": verb, "failures": list(after.failures)}))
+    return tuple(told)
+
+
+def _decisions(before: Run, after: Run) -> tuple[Any, ...]:
+    return after.decisions[len(before.decisions) :]
+
+
+def _of_item(old: RunItem, new: RunItem, operation: str, verb: str, now: datetime) -> Iterator[Entry]:
+    if old is new:
+        return
+    yield from _jobs(old, new, operation, verb, now)
+    yield from _probes(old, new, now)
+    if new.state in BAD and new.state != old.state:
+        yield Entry(kind="finding", at=now, body={"vm": new.vm, "state": new.state, "detail": new.detail})
+
+
+def _jobs(old: RunItem, new: RunItem, operation: str, verb: str, now: datetime) -> Iterator[Entry]:
+    if new.job and new.job != old.job:
+        request = client_request_id(operation, new.id, verb, new.attempt)
+        about = {"vm": new.vm, "item": new.id, "verb": verb, "attempt": new.attempt}
+        yield Entry(kind="verb", at=now, body={**about, "status": 202, "job": new.job, "requestId": request})
+    for step in new.steps[len(old.steps) :]:
+        body = {"vm": new.vm, **step.model_dump(mode="json")}
+        yield Entry(kind="job", at=now, body=body, attach=attachments_of(step.job))
+    if old.job and new.attempt > old.attempt and len(new.steps) == len(old.steps):  # 532: it will be asked for again
+        body = {"vm": new.vm, "verb": verb, "job": old.job, "outcome": "failed", "note": new.detail}
+        yield Entry(kind="job", at=now, body=body, attach=attachments_of(old.job))
+
+
+def _probes(old: RunItem, new: RunItem, now: datetime) -> Iterator[Entry]:
+    if old.state != "probing":
+        return
+    body = {"vm": new.vm, "address": new.address, "probes": [probe.model_dump(mode="json") for probe in new.probes]}
+    if new.state not in {"probing", "failed"}:
+        yield Entry(kind="probe", at=now, body={**body, "passed": True})
+    elif new.detail != old.detail:
+        yield Entry(kind="probe", at=now, body={**body, "passed": False, "said": new.detail})
