@@ -72,7 +72,7 @@ def untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     yield
     os.environ.clear()
     os.environ.update(environment)
-    for name in {"function_app"} & (set(sys.modules) - modules):
+    for name in {"function_app", "beside"} & (set(sys.modules) - modules):
         del sys.modules[name]
 
 

@@ -215,6 +215,32 @@ def big(ctx: Context, count: int) -> Steps:
     return len("".join(pages))
 
 
+def parent_of_taken(ctx: Context, child: str) -> Steps:
+    """Start a child under an id that is taken."""
+    try:
+        yield ctx.call_sub_orchestrator("sequence", input=["a"], instance_id=child)
+    except task.TaskFailedError as error:
+        return error.details.message
+    return "it was started"
+
+
+def asking_nobody(ctx: Context, key: str) -> Steps:
+    """Call an entity that the app does not have."""
+    try:
+        yield ctx.call_entity(entities.EntityInstanceId("nobody", key), "get")
+    except Exception as error:  # noqa: BLE001 - its type is the SDK's affair
+        return str(error)
+    return "somebody answered"
+
+
+def later(ctx: Context, key: str) -> Steps:
+    """Send an entity a signal that comes in an hour."""
+    counter = entities.EntityInstanceId("counter", key)
+    ctx.signal_entity(counter, "add", input=1, signal_time=ctx.current_utc_datetime + timedelta(hours=1))
+    yield ctx.call_activity("double", input=1)
+    return None
+
+
 def everything(ctx: Context, state: dict[str, Any]) -> Steps:
     """Three rounds of activities, children with timers, an event, and a locked entity."""
     key, rounds = state["key"], state["rounds"]
@@ -337,6 +363,9 @@ ORCHESTRATORS = (
     versioned,
     big,
     everything,
+    parent_of_taken,
+    asking_nobody,
+    later,
 )
 ACTIVITIES = (shout, double, page, refuse, third_time, second_time)
 

@@ -236,6 +236,36 @@ async def test_locks_are_granted_in_the_order_of_their_requests(drive: Driver) -
     assert held == [[True, False, False], [True, True, False], [True, True, True]]
 
 
+async def test_who_ends_while_waiting_for_a_lock_does_not_get_it(drive: Driver) -> None:
+    runs = []
+    for _ in range(3):
+        runs.append(drive.start("holding", "left"))
+        await drive.settle()
+    first, second, third = runs
+    drive.engine.control.terminate(second, None, recursive=True)
+    drive.raise_event(first, "go")
+    await drive.settle()
+    assert drive.read(third).custom == '"holding"'
+
+
+async def test_a_signal_comes_at_its_instant(drive: Driver) -> None:
+    await drive.run("later", "in-an-hour")
+    assert drive.state("in-an-hour") is None
+    await drive.pass_time(HOUR)
+    assert drive.state("in-an-hour") == 1
+
+
+async def test_who_calls_an_entity_that_is_not_there_is_told(drive: Driver) -> None:
+    assert "doesn't exist" in await drive.run("asking_nobody", "x")
+
+
+async def test_a_child_does_not_take_the_id_of_one_that_runs(drive: Driver) -> None:
+    taken = drive.start("collecting", 1)
+    await drive.settle()
+    assert "already exists" in await drive.run("parent_of_taken", taken)
+    assert drive.read(taken).status == RUNNING
+
+
 async def test_an_entity_s_signal_to_itself_comes_at_its_instant(drive: Driver) -> None:
     at = drive.clock.now() + HOUR
     drive.signal("later", "remind", at.isoformat())
@@ -320,16 +350,18 @@ async def test_all_goes_on_after_the_process_was_lost(tmp_path: Path) -> None:
         assert (await drive.end_of(lock)).output == "[0, 0]"
 
 
-async def test_an_activity_whose_result_was_lost_runs_again(tmp_path: Path) -> None:
+async def test_an_activity_whose_result_was_lost_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is lost between the end of the activity and the moment at which its result is kept."""
     clock, path = ManualClock(), tmp_path / "engine.sqlite"
     async with lab_engine(path, clock) as engine:
+        monkeypatch.setattr(engine.tasks, "complete", lambda *_: None)
         drive = Driver(engine, clock)
         run = drive.start("sequence", ["lost-result"])
-        while not engine.store.rows("SELECT 1 FROM activities"):
-            await engine.runner.lanes["orchestration"].tasks()[0]
+        await drive.settle()
+        assert not drive.read(run).finished
     async with lab_engine(path, clock) as engine:
         assert (await Driver(engine, clock).end_of(run)).output == '["LOST-RESULT"]'
-    assert runbooks.attempts["shout lost-result"] >= 1
+    assert runbooks.attempts["shout lost-result"] == 2
 
 
 async def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
