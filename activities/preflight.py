@@ -27,6 +27,7 @@ from shared.preflight.facts import (
     RightsFacts,
     VaultFacts,
 )
+from shared.preparation import cache_storage_of, policy_of
 from shared.sites import SiteDocument
 
 LOCKS_API = "2020-05-01"
@@ -116,9 +117,8 @@ class _Reader:
         return RightsFacts(scope=scope, granted=tuple((tuple(yes), tuple(no)) for yes, no in pairs))
 
     async def _vault(self, vault: OnboardingVault, found: Json, principal: str) -> VaultFacts:
-        name = self._site.policy_name
         fabric = await self._see("vault", vault.find_site(self._site.hyper_v_site))
-        policy = await self._see("policy", vault.find_policy(name)) if name else None
+        policy = await self._see("policy", vault.find_policy(policy_of(self._site).name))
         ask = ReadProviders(vault=VaultRef.from_id(self._site.vault), fabric=self._site.hyper_v_site)
         hosts = await self._see("providers", read_providers(ask))
         return VaultFacts(
@@ -142,8 +142,8 @@ class _Reader:
         return tuple(text(one.get("roleDefinitionId")).rpartition("/")[2].lower() for one in holding)
 
     async def _account(self, vault_principal: str) -> AccountFacts | None:
-        where = self._site.cache_storage
-        found = await self._see("account", find(where, STORAGE_API)) if where else None
+        where = cache_storage_of(self._site)
+        found = await self._see("account", find(where, STORAGE_API))
         if found is None:
             return None
         properties = part(found, "properties")

@@ -23,7 +23,7 @@ from shared.preflight.facts import AzureFacts, HostFacts, NodeFacts, Seen
 from shared.preflight.hosts import Page, joined, page_of
 from shared.preflight.nodes import endpoints
 from shared.preflight.verdict import counts, findings, state_of
-from shared.sites import SiteDocument
+from shared.preparation import cache_storage_of
 
 LOOK_EVERY = timedelta(seconds=20)
 PATIENCE = timedelta(minutes=20)
@@ -71,11 +71,12 @@ def _ask_nodes(
     unread = {node.name: f"it is {node.status}" for node in azure.nodes if not _answers(node)}
     open_at = {node.name: 0 for node in azure.nodes if _answers(node)}
     by_name = {node.name: node for node in azure.nodes}
+    account = cache_storage_of(operation.document).rpartition("/")[2] if azure.account else ""
     for number in range(1, MOST_PAGES + 1):
         if not open_at:
             break
         show(ctx, "Nodes", f"{len(open_at)} nodes to say what they see (page {number})")
-        asks = [_script(operation, by_name[name], first) for name, first in open_at.items()]
+        asks = [_script(operation, by_name[name], first, account) for name, first in open_at.items()]
         for name, page in zip(list(open_at), (yield from _run(ctx, asks)), strict=True):
             following = _keep(name, page, pages, unread)
             open_at = _without(open_at, name) if following is None else open_at | {name: following}
@@ -100,8 +101,8 @@ def _keep(name: str, page: Page | str, pages: dict[str, list[HostFacts]], unread
     return page.following
 
 
-def _script(operation: SiteOperation, node: NodeFacts, first: int) -> RunScript:
-    wanted = ",".join(endpoints(_account_of(operation.document))) if first == 0 else ""
+def _script(operation: SiteOperation, node: NodeFacts, first: int, account: str) -> RunScript:
+    wanted = ",".join(endpoints(account)) if first == 0 else ""
     return RunScript(
         machine_id=node.id,
         name=f"{operation.id}-read-node-{first}",
@@ -109,10 +110,6 @@ def _script(operation: SiteOperation, node: NodeFacts, first: int) -> RunScript:
         operation=operation.id,
         parameters={"Endpoints": wanted, "From": str(first)},
     )
-
-
-def _account_of(site: SiteDocument) -> str:
-    return site.cache_storage.rpartition("/")[2]
 
 
 def _run(ctx: task.OrchestrationContext, asks: Sequence[RunScript]) -> Steps[list[Page | str]]:

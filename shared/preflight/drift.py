@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from shared.classifier import FRESH
 from shared.messages import ItemView, Message
 from shared.preflight.facts import AzureFacts
-from shared.preflight.rights import ENOUGH
+from shared.preflight.rights import ENOUGH, ON_ACCOUNT
 from shared.preflight.target import KINDS, policy_differences, same_region
+from shared.preparation import FRESH, cache_storage_of, policy_of
 from shared.sites import SiteDocument
 
 
@@ -55,10 +55,10 @@ def _vault(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
 
 def _policy(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     vault, wanted = azure.vault, site.policy_settings
-    if vault is None or not site.policy_name:
+    if vault is None:
         return
     if vault.policy is None:
-        yield Drift(what="policy", declared=site.policy_name, found="nothing")
+        yield Drift(what="policy", declared=policy_of(site).name, found="nothing")
         return
     for said in policy_differences(wanted, vault.policy) if wanted else ():
         field, _, values = said.partition(" is ")
@@ -70,14 +70,16 @@ def _policy(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
 
 def _storage(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     account = azure.account
-    if not site.cache_storage:
-        return
     if account is None:
-        yield Drift(what="cacheStorage", declared=site.cache_storage, found="nothing")
+        yield Drift(what="cacheStorage", declared=cache_storage_of(site), found="nothing")
     elif account.kind.lower() not in KINDS:
         yield Drift(what="cacheStorage", declared="a general-purpose account", found=account.kind)
     elif not same_region(account.location, site.region):
         yield Drift(what="cacheStorage", declared=site.region, found=f"the account is in {account.location}")
+    if account and azure.vault and azure.vault.principal:
+        for roles in ON_ACCOUNT:
+            if not roles & set(account.vault_roles):
+                yield Drift(what="roles", declared="a role of the vault's identity on its cache account", found="none")
 
 
 def _networks(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from shared.classifier import FRESH, classify
+from shared.classifier import classify
 from shared.preflight.checks import GUIDE, Check, Line, unseen
 from shared.preflight.facts import NodeFacts, Seen
+from shared.preparation import FRESH
 
 AGENT = (1, 33)
 """The oldest agent that takes run commands."""

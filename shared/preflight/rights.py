@@ -11,6 +11,10 @@ SITE_RECOVERY_CONTRIBUTOR = "6670b86e-a3f7-4917-ac9b-5d6ab1be4567"
 ENOUGH = frozenset({OWNER, CONTRIBUTOR, SITE_RECOVERY_CONTRIBUTOR})
 """Built-in roles that let the cluster's identity fetch the vault's registration key (assumed of the last)."""
 
+BLOB_OWNER, BLOB_CONTRIBUTOR = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+ON_ACCOUNT = (frozenset({OWNER, CONTRIBUTOR}), frozenset({BLOB_OWNER, BLOB_CONTRIBUTOR}))
+"""Of the vault's identity, one of each: recorded for a failover with a vault that has an identity."""
+
 ON_VAULT = (
     "Microsoft.RecoveryServices/vaults/write",
     "Microsoft.RecoveryServices/vaults/replicationFabrics/write",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from shared.preflight.checks import GUIDE, MATRIX, Check, Line, unseen
 from shared.preflight.facts import NetworkFacts, Seen
+from shared.preparation import cache_storage_of, policy_of
 from shared.sites import ReplicationPolicy
 
 KINDS = frozenset({"storage", "storagev2"})
@@ -44,13 +45,13 @@ def _policy(seen: Seen) -> Iterator[Line]:
     if there is None:
         if wanted:
             yield Line("pass", f"there is no policy {wanted.name} yet; prepare makes it")
-        elif seen.site.policy_name and "policy" not in seen.azure.unseen:
-            said = f"there is no policy {seen.site.policy_name}, and the site does not say what is in it"
-            yield Line("warn", f"{said}; prepare makes it with the usual settings")
+        elif "policy" not in seen.azure.unseen:
+            said = f"there is no policy {policy_of(seen.site).name}, and the site does not say what is in it"
+            yield Line("warn" if seen.azure.vault else "pass", f"{said}; prepare makes it with the usual settings")
     elif wanted and (differing := list(policy_differences(wanted, there))):
         yield from (Line("fail", f"{wanted.name}: {one}") for one in differing)
     else:
-        yield Line("pass", f"the policy {seen.site.policy_name} agrees")
+        yield Line("pass", f"the policy {policy_of(seen.site).name} agrees")
 
 
 def policy_differences(wanted: ReplicationPolicy, there: dict[str, object]) -> Iterator[str]:
@@ -63,7 +64,7 @@ def policy_differences(wanted: ReplicationPolicy, there: dict[str, object]) -> I
 
 def _account(seen: Seen) -> Iterator[Line]:
     yield from unseen(seen, "account")
-    account, name = seen.azure.account, seen.site.cache_storage.rsplit("/", 1)[-1]
+    account, name = seen.azure.account, cache_storage_of(seen.site).rsplit("/", 1)[-1]
     if account is None:
         if "account" not in seen.azure.unseen:
             yield Line("pass", "there is no cache storage account yet; prepare makes it")

@@ -18,7 +18,7 @@ from shared.preflight.facts import (
     Seen,
     VaultFacts,
 )
-from shared.preflight.rights import CONTRIBUTOR
+from shared.preflight.rights import BLOB_CONTRIBUTOR, CONTRIBUTOR
 from tests.shared.samples import ISOLATED, SUBSCRIPTION, site
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -55,6 +55,11 @@ def cluster(**changes: Any) -> ClusterFacts:
     return ClusterFacts.model_validate({**usual, "version": "10.0.20349.2582", "nodes": (N1, N2), **changes})
 
 
+def account(**changes: Any) -> AccountFacts:
+    usual = {"location": "westeurope", "kind": "StorageV2", "sku": "Standard_LRS"}
+    return AccountFacts.model_validate({**usual, "vault_roles": (CONTRIBUTOR, BLOB_CONTRIBUTOR), **changes})
+
+
 def provider(name: str, **changes: Any) -> ProviderView:
     return ProviderView.model_validate(
         {
@@ -83,7 +88,7 @@ def azure(**changes: Any) -> AzureFacts:
         "rights_cluster": OWNER,
         "rights_nodes": OWNER,
         "vault": vault(),
-        "account": AccountFacts(location="westeurope", kind="StorageV2", sku="Standard_LRS"),
+        "account": account(),
         "network": NetworkFacts(location="westeurope", subnets=("apps",)),
         "drill_network": NetworkFacts(location="westeurope", subnets=("apps",)),
         "target_group": f"{SUBSCRIPTION}/resourceGroups/rg-dr-vms",

@@ -8,7 +8,6 @@ import pytest
 from shared.messages import ExtensionView
 from shared.preflight.checks import Finding
 from shared.preflight.facts import (
-    AccountFacts,
     DiskFacts,
     LockFacts,
     NetworkFacts,
@@ -23,6 +22,7 @@ from tests.shared.preflight.samples import (
     NOW,
     OWNER,
     SETTINGS,
+    account,
     azure,
     cluster,
     host,
@@ -42,10 +42,6 @@ READER = RightsFacts(scope="/s", granted=((("*",), ("Microsoft.Authorization/*/w
 
 def failed(message: str) -> ExtensionView:
     return ExtensionView(id="/e", name="AzureSiteRecovery", provisioning_state="Failed", message=message)
-
-
-def account(**changes: Any) -> AccountFacts:
-    return AccountFacts.model_validate({"location": "westeurope", "kind": "StorageV2", **changes})
 
 
 def load(**changes: Any) -> Seen:

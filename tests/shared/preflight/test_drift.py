@@ -7,8 +7,9 @@ import pytest
 
 from shared.messages import ItemView
 from shared.preflight.drift import drift
-from shared.preflight.facts import AccountFacts, AzureFacts, NetworkFacts
-from tests.shared.preflight.samples import N1, N2, NOW, SETTINGS, USUAL, azure, cluster, node, provider, vault
+from shared.preflight.facts import AzureFacts, NetworkFacts
+from shared.preflight.rights import CONTRIBUTOR
+from tests.shared.preflight.samples import N1, N2, NOW, SETTINGS, USUAL, account, azure, cluster, node, provider, vault
 from tests.shared.samples import SUBSCRIPTION, site, view
 
 GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-dr-vms"
@@ -38,8 +39,9 @@ def test_a_site_that_is_as_declared_has_no_drift() -> None:
         ({"vault": vault(hosts=(provider(N1),))}, f"nodes[{N2}]", "not registered"),
         ({"nodes": (node(N1, extension=None),)}, f"nodes[{N1}]", "nothing"),
         ({"account": None}, "cacheStorage", "nothing"),
-        ({"account": AccountFacts(location="westeurope", kind="BlobStorage")}, "cacheStorage", "BlobStorage"),
-        ({"account": AccountFacts(location="eastus", kind="Storage")}, "cacheStorage", "the account is in eastus"),
+        ({"account": account(kind="BlobStorage")}, "cacheStorage", "BlobStorage"),
+        ({"account": account(location="eastus")}, "cacheStorage", "the account is in eastus"),
+        ({"account": account(vault_roles=(CONTRIBUTOR,))}, "roles", "none"),
         ({"network": None}, "network", "nothing"),
         ({"drill_network": None}, "drillNetwork", "nothing"),
         ({"network": NetworkFacts(location="westeurope", subnets=("x", "y"))}, "network", "x, y"),
