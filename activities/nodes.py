@@ -26,6 +26,8 @@ from shared.messages import ExtensionView, NodeView
 from shared.request_ids import client_request_id
 
 PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
+NEEDED = (f"{PUBLISHER}/{TYPE}".lower(), "microsoft.cplat.core/runcommandhandlerwindows")
+"""What the agent must not block: the ASR extension, and run commands."""
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -64,8 +66,23 @@ async def _node(machine: Json) -> NodeView:
         status=text(properties.get("status")),
         agent_version=text(properties.get("agentVersion")),
         location=text(machine.get("location")),
+        blocked=_blocked(part(properties, "agentConfiguration")),
         extension=next((_extension(one) for one in extensions if _is_site_recovery(one)), None),
     )
+
+
+def _blocked(agent: Json) -> str:
+    """What the agent's own configuration forbids of that which a repair needs."""
+    if text(agent.get("extensionsEnabled")).lower() == "false":
+        return "extensions.enabled is false"
+    refused = {text(name).lower() for name in agent.get("extensionsBlockList") or ()}
+    allowed = {text(name).lower() for name in agent.get("extensionsAllowList") or ()}
+    for name in NEEDED:
+        if name in refused:
+            return f"{name} is on extensions.blocklist"
+        if allowed and name not in allowed:
+            return f"{name} is not on extensions.allowlist"
+    return ""
 
 
 def _is_site_recovery(extension: Json) -> bool:
@@ -128,12 +145,18 @@ async def run_script(ask: RunScript) -> Nothing:
             "location": about.get("location"),
             "properties": {
                 "source": {"script": script_text(ask.script)},
+                **_parameters(ask),
                 "asyncExecution": False,
                 "timeoutInSeconds": int(ask.timeout.total_seconds()),
             },
         }
         await machine.put_run_command(ask.name, body, client_request_id(ask.operation, ask.machine_id, ask.name, 1))
     return Nothing()
+
+
+def _parameters(ask: RunScript) -> Json:
+    named = [{"name": name, "value": value} for name, value in sorted(ask.parameters.items())]
+    return {"parameters": named} if named else {}
 
 
 def script_text(name: ScriptName) -> str:

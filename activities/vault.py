@@ -58,8 +58,13 @@ async def read_providers(ask: ReadProviders) -> ProvidersRead:
 
 
 def _is_in(host: Json, fabric: str) -> bool:
+    return not fabric or fabric.lower() in {name.lower() for name in _sites(host)}
+
+
+def _sites(host: Json) -> set[str]:
+    """The names that its Hyper-V site goes by."""
     names = (segments(host["id"]).get("replicationfabrics"), part(host, "properties").get("fabricFriendlyName"))
-    return not fabric or fabric.lower() in {text(name).lower() for name in names}
+    return {text(name) for name in names if name}
 
 
 def _provider(host: Json) -> ProviderView:
@@ -69,5 +74,5 @@ def _provider(host: Json) -> ProviderView:
         host=text(properties.get("friendlyName")),
         connected=text(properties.get("connectionStatus")).lower() == "connected",
         heartbeat=utc(properties.get("lastHeartBeat")),
-        fabric=text(properties.get("fabricFriendlyName")) or segments(host["id"]).get("replicationfabrics", ""),
+        sites=tuple(sorted(_sites(host))),
     )

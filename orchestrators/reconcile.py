@@ -1,4 +1,4 @@
-"""What the timer looks after: drills that are due, and leftovers of drills whose run cannot clean up any more."""
+"""What the timer looks after: drills that are due, leftovers of drills that nobody cleans up any more, and nodes."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from activities.contract import (
     StartRun,
 )
 from orchestrators.steps import Steps, call, now
+from orchestrators.watching import look_after_nodes
 from shared.due import due
 from shared.obligations import Obligation
 from shared.operations import Kind, Operation
@@ -35,7 +36,8 @@ def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps
     starts = [*_drills(seen, now(ctx)), *(yield from _leftovers(ctx, seen))]
     for start in starts:
         yield from call(ctx, START_RUN, start)
-    return {"started": [start.id for start in starts]}
+    repairs = yield from look_after_nodes(ctx, seen)
+    return {"started": [*(start.id for start in starts), *repairs]}
 
 
 def _drills(seen: BookRead, at: datetime) -> list[StartRun]:

@@ -4,16 +4,34 @@ import azure.durable_functions as df
 
 from orchestrators.declare import declare
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, leases, obligations
+from orchestrators.entities import book, leases, nodes, obligations, tally, turns
 from orchestrators.failover import commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.preflight import preflight
+from orchestrators.prepare import prepare
 from orchestrators.reconcile import reconcile
 from orchestrators.repair import repair
+from orchestrators.replication import replication
 from orchestrators.verify import verify
+from orchestrators.watching import watch_nodes
 
-RUNBOOKS = (drill, cleanup, failover, commit, failback, reprotect, repair, preflight, verify, reconcile, declare)
-ENTITIES = (leases, book, obligations)
+RUNBOOKS = (
+    drill,
+    cleanup,
+    failover,
+    commit,
+    failback,
+    reprotect,
+    repair,
+    preflight,
+    verify,
+    prepare,
+    replication,
+    reconcile,
+    declare,
+    watch_nodes,
+)
+ENTITIES = (leases, book, obligations, nodes, turns, tally)
 
 
 def blueprint() -> df.Blueprint:

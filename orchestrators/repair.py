@@ -1,217 +1,181 @@
-"""Healing a node whose ASR extension has failed: classify, uninstall, sync, wait, prove."""
+"""Healing a node: from a failed ASR extension to the proof that node and cluster are registered again."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 
 from durabletask import task
 
-from activities.contract import (
-    CREATE_EXTENSION,
-    READ_NODES,
-    READ_PROVIDERS,
-    READ_SCRIPT,
-    REMOVE_EXTENSION,
-    REMOVE_SCRIPT,
-    RUN_SCRIPT,
-    CreateExtension,
-    NodesRead,
-    Publish,
-    ReadNodes,
-    ReadProviders,
-    ReadScript,
-    RemoveExtension,
-    RemoveScript,
-    RunScript,
-    ScriptName,
-    ScriptView,
-)
-from orchestrators.admission import NotAdmitted, claim_keys
-from orchestrators.entities import LEASES
-from orchestrators.steps import Steps, ask_entity, call, now, sleep
+from activities.contract import READ_NODES, READ_RUNS, Publish, ReadNodes, ReadRuns
+from orchestrators.climbing import await_cluster, await_point
+from orchestrators.cure import heal
+from orchestrators.diary import Diary
+from orchestrators.entities import NODES
+from orchestrators.gate import give_turn, settled_look, take_turn
+from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.telling import publish
-from shared.classifier import classify_node
-from shared.errors import Refused, SiteRecoveryError, Transient
-from shared.healing import choose_helper, proof_gaps
-from shared.messages import ExtensionView, NodeView, VaultRef
+from orchestrators.unlocking import put_own_back
+from shared.errors import SiteRecoveryError, Transient
+from shared.healing import RUNGS
+from shared.messages import NodeView
 from shared.operations import Outcome, Problem, Repair
+from shared.records import Begin, End, Ending, LastRepair, NodeRecord, key_of
+from shared.repairs import NeedsPerson, NothingToDo, NotNow, Progress
 from shared.sites import SiteDocument
 
-LOOK_EVERY = timedelta(seconds=20)
-GONE_WITHIN, BACK_WITHIN, PROVEN_WITHIN = timedelta(minutes=20), timedelta(minutes=12), timedelta(minutes=15)
 
-
-def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Bring the ASR extension of one node back, and say "healed" only when its registration is proven."""
+def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Bring the ASR extension of one node back, and say "healed" only at the top of the proof."""
     order = Repair.model_validate(payload)
+    progress = order.progress
+    if progress is None:
+        arrival = yield from _arrive(ctx, order)
+        if isinstance(arrival, Outcome):
+            return arrival.model_dump(mode="json")
+        progress = arrival
+    diary = Diary(ctx, progress)
+    site = order.sites[progress.site]
     try:
-        outcome = yield from _attempt(ctx, order)
+        over = yield from _stages(ctx, order, site, diary)
     except SiteRecoveryError as failure:
-        outcome = Outcome(state="failed", kind="repair", failures=(str(failure),), ended=now(ctx))
-    yield from _tell(ctx, order, outcome)
-    return outcome.model_dump(mode="json")
+        return (yield from _badly(ctx, order, site, diary, failure))
+    if over:
+        return (yield from _close(ctx, order, diary, _outcome(ctx, diary, "succeeded")))
+    ctx.continue_as_new(order.model_copy(update={"progress": diary.progress}).model_dump(mode="json"), save_events=True)
+    return None
 
 
-def _tell(ctx: task.OrchestrationContext, order: Repair, outcome: Outcome) -> Steps[None]:
-    word = "Healed" if outcome.state == "succeeded" else "Finished"
-    data = {"operation": order.id, "state": outcome.state, "failures": list(outcome.failures)}
-    kind, subject = f"HciSiteRecovery.Node.{word}", f"nodes/{order.machine_id.rsplit('/', 1)[-1]}"
-    yield from publish(ctx, Publish(id=f"{order.id}:{word}", type=kind, subject=subject, at=now(ctx), data=data))
-
-
-def _attempt(ctx: task.OrchestrationContext, order: Repair) -> Steps[Outcome]:
-    seen = yield from call(ctx, READ_NODES, ReadNodes(machine_id=order.machine_id))
-    node = seen.nodes[0]
-    site = next((s for s in order.sites.values() if s.cluster.lower() == node.cluster_id.lower()), None)
-    if site is None:
-        return _refuse("not-ours", f"{node.name} is a node of no declared site")
-    if node.extension and node.extension.provisioning_state == "Succeeded":
-        return _refuse("nothing-to-do", f"the ASR extension of {node.name} is Succeeded")
-    table = f"cluster:{node.cluster_id.lower()}"
+def _arrive(ctx: task.OrchestrationContext, order: Repair) -> Steps[Progress | Outcome]:
+    """See whose node it is, and enter the repair in its record: one at a time."""
     try:
-        yield from claim_keys(ctx, table, order.id, ("repair",))
-    except NotAdmitted as verdict:
-        return Outcome(state="refused", kind="repair", problems=verdict.problems)
-    try:
-        outcome = yield from _heal(ctx, order, site, node)
-    except SiteRecoveryError:
-        yield from ask_entity(ctx, LEASES, table, "release", order.id)
-        raise
-    yield from ask_entity(ctx, LEASES, table, "release", order.id)
-    return outcome
+        node = (yield from call(ctx, READ_NODES, ReadNodes(machine_id=order.machine_id))).nodes[0]
+    except SiteRecoveryError as failure:
+        return _refused("not-read", f"{order.machine_id} could not be read: {failure}")
+    name = next((name for name, s in order.sites.items() if key_of(s.cluster) == key_of(node.cluster_id)), None)
+    if name is None:
+        return _refused("not-ours", f"{node.name} is a node of no declared site")
+    if busy := (yield from _enter(ctx, order, node)):
+        return _refused("held", f"{node.name} is being repaired by {busy}")
+    began = now(ctx)
+    facts = {"node": node.name, "site": order.sites[name].hyper_v_site}
+    return Progress(site=name, node=node.name, cluster=node.cluster_id, began=began, since=began, facts=facts)
 
 
-def _refuse(code: str, detail: str) -> Outcome:
+def _refused(code: str, detail: str) -> Outcome:
     return Outcome(state="refused", kind="repair", problems=(Problem(code=code, detail=detail),))
 
 
-def _heal(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, node: NodeView) -> Steps[Outcome]:
-    """The six manual steps of the vendor's workaround, and the proof."""
-    began, saved = now(ctx), node.extension
-    cause = classify_node(node, site=site)
-    facts: dict[str, Any] = {"node": node.name, "site": site.hyper_v_site, "cause": cause.code, "remedy": cause.remedy}
-    if saved and not cause.curable:
-        return _end(ctx, began, (f"{cause.code}: {cause.remedy}",), facts | {"evidence": list(cause.evidence)})
-    helper = yield from _helper(ctx, node)
-    if saved:
-        yield from _uninstall(ctx, order, node, saved)
-    facts["uninstalled"] = now(ctx).isoformat()
-    yield from _sync(ctx, order, helper)
-    back = yield from _wait_back(ctx, order, node, saved)
-    facts["extension"] = back.provisioning_state if back else "missing"
-    if back is None or back.provisioning_state != "Succeeded":
-        return _end(ctx, began, (_not_back(node, back),), facts)
-    gaps = yield from _prove(ctx, order, site, node, since=began)
-    return _end(ctx, began, gaps, facts)
+def _enter(ctx: task.OrchestrationContext, order: Repair, node: NodeView) -> Steps[str]:
+    """Enter the repair; gives the living run that is in the way, if any."""
+    ask = Begin(run=order.id, node=node.name, cluster=node.cluster_id, machine_id=order.machine_id)
+    key = key_of(order.machine_id)
+    busy: str = (yield from ask_entity(ctx, NODES, key, "begin", ask.model_dump(mode="json")))["busy"]
+    if busy and (yield from call(ctx, READ_RUNS, ReadRuns(ids=(busy,)))).ended:
+        again = ask.model_copy(update={"ended": (busy,)}).model_dump(mode="json")
+        busy = (yield from ask_entity(ctx, NODES, key, "begin", again))["busy"]
+    return busy
 
 
-def _not_back(node: NodeView, back: ExtensionView | None) -> str:
-    said = f"{back.provisioning_state}: {back.message[:300]}" if back else "it did not come"
-    return f"the ASR extension of {node.name} is not back: {said}"
+def _stages(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[bool]:
+    """Go on from where the repair stands; False when it is time to continue as new."""
+    if diary.progress.stage == "turn":
+        if not diary.progress.phases:
+            yield from settled_look(ctx, order, site, diary)  # what no turn would change is told at once
+        if not (yield from take_turn(ctx, order, diary)):
+            return False
+        yield from _in_turn(ctx, order, site, diary)
+        diary.go_to(stage="point")
+    if diary.progress.stage == "point":
+        if not (yield from await_point(ctx, site, diary)):
+            return False
+        yield from _record(ctx, order, diary, "healed")
+        diary.go_to(stage="cluster")
+    return (yield from await_cluster(ctx, site, diary))
 
 
-def _end(ctx: task.OrchestrationContext, began: datetime, failures: tuple[str, ...], facts: dict[str, Any]) -> Outcome:
-    facts = facts | {"healed": not failures}
-    ended = now(ctx)
+def _in_turn(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[None]:
+    try:
+        yield from heal(ctx, order, site, diary)
+    except Exception:
+        yield from _make_way(ctx, order, site, diary)
+        raise
+    yield from _make_way(ctx, order, site, diary)
+
+
+def _make_way(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[None]:
+    yield from put_own_back(ctx, order, diary)
+    yield from give_turn(ctx, order, site, diary)
+
+
+def _badly(
+    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary, failure: SiteRecoveryError
+) -> Steps[dict[str, Any]]:
+    """End a repair that did not get to its proof; what it means for the next one depends on why."""
+    match failure:
+        case NothingToDo() | NotNow():
+            yield from _record(ctx, order, diary, "well" if isinstance(failure, NothingToDo) else "deferred")
+            return _refused(failure.code, failure.detail).model_dump(mode="json")
+        case NeedsPerson():
+            diary.note(finding=True, evidence=list(failure.cause.evidence))
+            diary.note(cause=failure.cause.code, remedy=failure.cause.remedy)
+            yield from _record(ctx, order, diary, "finding")
+        case Transient() if not diary.progress.touched:
+            yield from _record(ctx, order, diary, "deferred")
+        case _:
+            record = yield from _record(ctx, order, diary, "failed", site)
+            yield from _tell_of_pause(ctx, order, diary, record)
+    return (yield from _close(ctx, order, diary, _outcome(ctx, diary, "failed", str(failure))))
+
+
+def _record(
+    ctx: task.OrchestrationContext, order: Repair, diary: Diary, ending: Ending, site: SiteDocument | None = None
+) -> Steps[NodeRecord]:
+    facts = diary.progress.facts
+    last = LastRepair(
+        run=order.id,
+        ending=ending,
+        at=now(ctx),
+        cause=facts.get("cause", ""),
+        remedy=facts.get("remedy", ""),
+        rung=diary.progress.rung,
+    )
+    rules = (site or order.sites[diary.progress.site]).healing_rules
+    ask = End(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
+    said = yield from ask_entity(ctx, NODES, key_of(order.machine_id), "end", ask)
+    return NodeRecord.model_validate(said["record"])
+
+
+def _tell_of_pause(ctx: task.OrchestrationContext, order: Repair, diary: Diary, record: NodeRecord) -> Steps[None]:
+    """Say when the next attempt is, or that there is none: then it is for a person."""
+    diary.note(attempts=record.attempts, quarantined=record.quarantined)
+    if record.quarantined:
+        remedy = f"{record.attempts} attempts did not help: see to the node, then ask for a repair."
+        diary.note(finding=True, remedy=f"{remedy} {diary.progress.facts.get('remedy', '')}".strip())
+        yield from _tell(ctx, order, diary, "Quarantined", {"attempts": record.attempts})
+    elif record.not_before:
+        diary.note(nextAttempt=record.not_before.isoformat())
+
+
+def _outcome(ctx: task.OrchestrationContext, diary: Diary, state: str, *failures: str) -> Outcome:
+    progress, ended = diary.progress, now(ctx)
+    told = {"rung": progress.rung, "healed": progress.rung == RUNGS[-1], "timeline": diary.timeline(ended)}
     return Outcome.model_validate(
-        {"state": "failed" if failures else "succeeded", "kind": "repair", "failures": failures}
-        | {"began": began, "ended": ended, "facts": facts}
+        {"state": state, "kind": "repair", "failures": failures, "began": progress.began, "ended": ended}
+        | {"facts": {**progress.facts, **told}}
     )
 
 
-def _show(ctx: task.OrchestrationContext, phase: str, waiting_for: str) -> None:
-    ctx.set_custom_status({"phase": phase, "waitingFor": waiting_for, "at": now(ctx).isoformat()})
+def _close(ctx: task.OrchestrationContext, order: Repair, diary: Diary, outcome: Outcome) -> Steps[dict[str, Any]]:
+    word = "Healed" if outcome.facts["healed"] else "Finding" if outcome.facts.get("finding") else "Finished"
+    yield from _tell(ctx, order, diary, word, {"state": outcome.state, "failures": list(outcome.failures)})
+    return outcome.model_dump(mode="json")
 
 
-def _helper(ctx: task.OrchestrationContext, node: NodeView) -> Steps[NodeView]:
-    all_nodes = yield from call(ctx, READ_NODES, ReadNodes(cluster_id=node.cluster_id))
-    helper = choose_helper(all_nodes.nodes, node.name)
-    if helper is None:
-        raise Refused(
-            "no-healthy-node", f"no other node of the cluster is connected and well, to sync {node.name} from"
-        )
-    return helper
-
-
-def _uninstall(ctx: task.OrchestrationContext, order: Repair, node: NodeView, saved: ExtensionView) -> Steps[None]:
-    _show(ctx, "Uninstall", f"the ASR extension to leave {node.name}")
-    yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=saved.id, operation=order.id))
-    gone = yield from _until(ctx, node, lambda seen: seen is None, GONE_WITHIN)
-    if gone is not None:
-        raise Refused("not-uninstalled", f"the ASR extension is still on {node.name} after {GONE_WITHIN}")
-
-
-def _until(
-    ctx: task.OrchestrationContext, node: NodeView, good: Callable[[ExtensionView | None], bool], within: timedelta
-) -> Steps[ExtensionView | None]:
-    """Look at the node's extension until it is good, or the time is over: what it was like then."""
-    deadline = now(ctx) + within
-    while True:
-        seen = yield from _look(ctx, node)
-        extension = seen.nodes[0].extension if seen else node.extension
-        if (seen and good(extension)) or now(ctx) >= deadline:
-            return extension
-        yield from sleep(ctx, LOOK_EVERY)
-
-
-def _look(ctx: task.OrchestrationContext, node: NodeView) -> Steps[NodesRead | None]:
-    """One look; none at all when Azure does not answer: the deadline of the caller bounds how often."""
-    try:
-        return (yield from call(ctx, READ_NODES, ReadNodes(machine_id=node.id)))
-    except Transient:
-        return None
-
-
-def _sync(ctx: task.OrchestrationContext, order: Repair, helper: NodeView) -> Steps[None]:
-    _show(ctx, "Sync", f"Sync-AzureStackHci on {helper.name}")
-    seen = yield from _script(ctx, order, helper, "sync-cluster")
-    if seen.state != "Succeeded" or seen.exit_code not in {0, None}:
-        raise Refused("sync-failed", f"Sync-AzureStackHci on {helper.name}: {seen.state} {seen.error[-300:]}")
-
-
-def _script(ctx: task.OrchestrationContext, order: Repair, node: NodeView, script: ScriptName) -> Steps[ScriptView]:
-    """Run a script on a node, read what it said, and leave no run command behind."""
-    name = f"{order.id}-{script}"
-    ask = RunScript(machine_id=node.id, name=name, script=script, operation=order.id)
-    yield from call(ctx, RUN_SCRIPT, ask)
-    deadline = now(ctx) + 2 * ask.timeout
-    seen = yield from call(ctx, READ_SCRIPT, ReadScript(machine_id=node.id, name=name))
-    while not seen.ended and now(ctx) < deadline:
-        yield from sleep(ctx, LOOK_EVERY)
-        seen = yield from call(ctx, READ_SCRIPT, ReadScript(machine_id=node.id, name=name))
-    yield from call(ctx, REMOVE_SCRIPT, RemoveScript(machine_id=node.id, name=name, operation=order.id))
-    return seen
-
-
-def _wait_back(
-    ctx: task.OrchestrationContext, order: Repair, node: NodeView, saved: ExtensionView | None
-) -> Steps[ExtensionView | None]:
-    """Wait for the extension; Sync does not bring every extension back, so re-create it when it does not come."""
-    _show(ctx, "Install", f"the ASR extension to come back on {node.name}")
-    back = yield from _until(ctx, node, _decided, BACK_WITHIN)
-    if back is None and saved:
-        _show(ctx, "Re-create", f"the ASR extension to be installed on {node.name}")
-        yield from call(ctx, CREATE_EXTENSION, CreateExtension(machine_id=node.id, operation=order.id, saved=saved))
-        back = yield from _until(ctx, node, _decided, BACK_WITHIN)
-    return back
-
-
-def _decided(extension: ExtensionView | None) -> bool:
-    return extension is not None and extension.provisioning_state in {"Succeeded", "Failed", "Canceled"}
-
-
-def _prove(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, node: NodeView, since: datetime
-) -> Steps[tuple[str, ...]]:
-    """Read the node's registry once, then wait for its provider in the vault: what is missing, nothing if healed."""
-    _show(ctx, "Prove", f"the registry of {node.name}")
-    seen = yield from _script(ctx, order, node, "read-registration")
-    _show(ctx, "Prove", f"the provider of {node.name} in the vault")
-    deadline = now(ctx) + PROVEN_WITHIN
-    while True:
-        ask = ReadProviders(vault=VaultRef.from_id(site.vault), fabric=site.hyper_v_site)
-        hosts = yield from call(ctx, READ_PROVIDERS, ask)
-        gaps = proof_gaps(site, node.name, seen.result, hosts.providers, since, hosts.at)
-        if not gaps or now(ctx) >= deadline:
-            return gaps
-        yield from sleep(ctx, LOOK_EVERY)
+def _tell(ctx: task.OrchestrationContext, order: Repair, diary: Diary, word: str, more: dict[str, Any]) -> Steps[None]:
+    facts = {key: diary.progress.facts[key] for key in ("cause", "remedy") if key in diary.progress.facts}
+    event = Publish(
+        id=f"{order.id}:{word}",
+        type=f"HciSiteRecovery.Node.{word}",
+        subject=f"nodes/{diary.progress.node}",
+        at=now(ctx),
+        data={"operation": order.id, "rung": diary.progress.rung, **facts, **more},
+    )
+    yield from publish(ctx, event)

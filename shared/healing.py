@@ -1,55 +1,127 @@
 """The repair runbook's judgements: which node helps another, and what is missing before one may say "healed"."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from shared.messages import NodeView, ProviderView
+from shared.classifier import FRESH, ailment, is_well, same_host
+from shared.messages import ExtensionView, ItemView, NodeView, ProviderView
 from shared.sites import SiteDocument
 
-FRESH = timedelta(minutes=30)
-"""A heartbeat older than this proves nothing any more; how often a provider sends one is assumed."""
+RUNGS = ("extension", "registry", "service", "provider", "recovery-point", "cluster")
+"""The ladder of the proof, lowest first. A node is healed at the top."""
+
+GIVES_POINTS = ("Protected",)
+
+
+class Rung(NamedTuple):
+    """One rung of the proof; it is reached when nothing is missing."""
+
+    name: str
+    missing: tuple[str, ...] = ()
+
+
+def reached(ladder: Iterable[Rung]) -> str:
+    """The highest rung below which nothing is missing; empty for none."""
+    name = ""
+    for rung in ladder:
+        if rung.missing:
+            return name
+        name = rung.name
+    return name
+
+
+def missing(ladder: Iterable[Rung]) -> tuple[str, ...]:
+    """What is missing, lowest rung first."""
+    return tuple(line for rung in ladder for line in rung.missing)
 
 
 def choose_helper(nodes: Sequence[NodeView], broken: str) -> NodeView | None:
-    """The node to run Sync-AzureStackHci on: connected, its own extension well, never the broken one; first by name."""
-    well = (node for node in nodes if _same_host(node.name, broken) is False and _is_well(node))
-    return min(well, key=lambda node: node.name.lower(), default=None)
+    """The node to run Sync-AzureStackHci on: connected and well, else connected, else the broken one; first by name."""
+    there = [node for node in nodes if node.status.lower() == "connected" and not node.blocked]
+    others = [node for node in there if not same_host(node.name, broken)]
+    for choice in ([node for node in others if is_well(node.extension)], others, there):
+        if choice:
+            return min(choice, key=lambda node: node.name.lower())
+    return None
 
 
-def _is_well(node: NodeView) -> bool:
-    extension = node.extension
-    return node.status.lower() == "connected" and extension is not None and extension.provisioning_state == "Succeeded"
+def may_sync(nodes: Iterable[NodeView], broken: str) -> bool:
+    """Whether Sync would bring the extension back on this node only: on two at once they would race."""
+    return not [node for node in nodes if node.extension is None and not same_host(node.name, broken)]
 
 
-def _same_host(one: str, other: str) -> bool:
-    """Hosts are told by short or by full name."""
-    return one.lower().split(".")[0] == other.lower().split(".")[0]
+def settings_for(nodes: Iterable[NodeView], saved: ExtensionView | None) -> ExtensionView | None:
+    """The extension to install: as it was, else as it is on another node of the cluster, None where nobody has it."""
+    if saved and saved.settings:
+        return saved
+    return next((node.extension for node in nodes if node.extension and node.extension.settings), None)
 
 
-def proof_gaps(
+def symptom_of(
+    site: SiteDocument, node: NodeView, nodes: Iterable[NodeView], providers: Iterable[ProviderView], at: datetime
+) -> str:
+    """What the timer sees of a node, empty when it looks well.
+
+    A node without the extension is unwell only beside one that has it: else the cluster was never prepared.
+    """
+    cause = ailment(site, node, providers, at)
+    if cause is None:
+        return ""
+    peers = [peer for peer in nodes if not same_host(peer.name, node.name)]
+    if node.extension is None and not any(is_well(peer.extension) for peer in peers):
+        return ""
+    return cause.code
+
+
+def vms_of(items: Iterable[ItemView], providers: Iterable[ProviderView], node: str) -> tuple[ItemView, ...]:
+    """The protected items whose machines run on the node."""
+    ids = {provider.id.lower() for provider in providers if same_host(provider.host, node)}
+    return tuple(item for item in items if item.host_provider.lower() in ids)
+
+
+def vault_ladder(
     site: SiteDocument,
-    node: str,
+    node: NodeView,
     facts: Mapping[str, Any] | None,
     providers: Iterable[ProviderView],
     cured_at: datetime,
     now: datetime,
-) -> tuple[str, ...]:
-    """What is not proven yet of a node's registration; nothing when it is healed.
+) -> tuple[Rung, ...]:
+    """The rungs up to the provider.
 
     Args:
         facts: What read-registration found on the node.
         cured_at: When the cure began: an older heartbeat is that of the registration before.
         now: By the same clock as the heartbeats.
     """
+    state = node.extension.provisioning_state if node.extension else "missing"
+    first = Rung("extension", () if is_well(node.extension) else (f"the ASR extension of {node.name} is {state}",))
+    last = Rung("provider", _provider_gaps(node.name, providers, cured_at, now))
     if not facts:
-        return (f"the registration of {node} could not be read",)
-    return (*_registry_gaps(site, node, facts), *_provider_gaps(node, providers, cured_at, now))
+        unread = f"the registration of {node.name} could not be read"
+        return (first, Rung("registry", (unread,)), Rung("service", (unread,)), last)
+    registry, service = tuple(_registry_gaps(site, node.name, facts)), tuple(_service_gaps(node.name, facts))
+    return (first, Rung("registry", registry), Rung("service", service), last)
+
+
+def point_rung(vms: Sequence[ItemView], cured_at: datetime) -> Rung:
+    """A new recovery point of one of the node's machines; a node without one that replicates has nothing to show."""
+    replicating = [vm for vm in vms if vm.protection_state in GIVES_POINTS and vm.active_location == "Primary"]
+    fresh = [vm for vm in replicating if vm.last_recovery_point and vm.last_recovery_point > cured_at]
+    names = ", ".join(vm.vm for vm in replicating[:3])
+    return Rung("recovery-point", () if fresh or not replicating else (f"no new recovery point of {names} yet",))
+
+
+def cluster_rung(
+    site: SiteDocument, nodes: Iterable[NodeView], providers: Sequence[ProviderView], now: datetime
+) -> Rung:
+    """Every node of the cluster is registered and heard of."""
+    ill = ((node, ailment(site, node, providers, now)) for node in nodes)
+    return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in ill if cause))
 
 
 def _registry_gaps(site: SiteDocument, node: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    if facts.get("dra") != "Running":
-        yield f"the service dra of {node} is {facts.get('dra') or 'not there'}"
     registration = facts.get("registration")
     if not isinstance(registration, Mapping) or not registration:
         yield f"the registry of {node} names no registration"
@@ -63,6 +135,11 @@ def _registry_gaps(site: SiteDocument, node: str, facts: Mapping[str, Any]) -> I
         yield f"the registry of {node} names no key vault"
 
 
+def _service_gaps(node: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    if facts.get("dra") != "Running":
+        yield f"the service dra of {node} is {facts.get('dra') or 'not there'}"
+
+
 def _names_key_vault(name: object, value: object) -> bool:
     """The full list of values is not public: any that is called a key vault, or is the address of one, will do."""
     called = "keyvault" in str(name).replace(" ", "").replace("_", "").lower()
@@ -71,7 +148,7 @@ def _names_key_vault(name: object, value: object) -> bool:
 
 def _provider_gaps(node: str, providers: Iterable[ProviderView], cured_at: datetime, now: datetime) -> tuple[str, ...]:
     """One good provider of the host is enough: a registration before may have left another behind."""
-    each = [_provider_gap(node, provider, cured_at, now) for provider in providers if _same_host(provider.host, node)]
+    each = [_provider_gap(node, provider, cured_at, now) for provider in providers if same_host(provider.host, node)]
     if not each:
         return (f"the vault has no provider of {node}",)
     return () if "" in each else (each[0],)

@@ -95,12 +95,17 @@ class ItemView(Message):
 
 
 class ProviderView(Message):
-    """A host as the vault knows it."""
+    """A host as the vault knows it.
+
+    Attributes:
+        sites: The names of the Hyper-V site that it is registered with, none where the vault does not say.
+    """
 
     id: str
     host: str
     connected: bool
     heartbeat: datetime | None = None
+    sites: tuple[str, ...] = ()
 
 
 class ExtensionView(Message):
@@ -123,7 +128,11 @@ class ExtensionView(Message):
 
 
 class NodeView(Message):
-    """An Arc machine that is a node of a cluster."""
+    """An Arc machine that is a node of a cluster.
+
+    Attributes:
+        blocked: Why its agent will not take the ASR extension or run commands, empty when it will.
+    """
 
     id: str
     name: str
@@ -131,6 +140,7 @@ class NodeView(Message):
     status: str
     agent_version: str = ""
     location: str = ""
+    blocked: str = ""
     extension: ExtensionView | None = None
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from shared.messages import Message, RunItem
 from shared.plans import CHECKED, PlanDocument
+from shared.repairs import Progress
 from shared.runs import Approval, Decision, Run
 from shared.sites import SiteDocument
 
@@ -134,6 +135,8 @@ class Repair(Message):
         machine_id: ARM id of the Arc machine, in the casing it came in.
         sites: Every declared site: which one the machine belongs to is found out by its cluster.
         cause: Why it was asked for: an event's correlation id, or who asked.
+        told_at: When the event that told of it was sent.
+        progress: Where it stands; None until it was admitted.
     """
 
     id: str
@@ -141,3 +144,5 @@ class Repair(Message):
     requested_by: str
     sites: dict[str, SiteDocument]
     cause: str = ""
+    told_at: datetime | None = None
+    progress: Progress | None = None

@@ -7,7 +7,7 @@ from shared.messages import ExtensionView, Message
 from shared.request_ids import run_id
 
 Ending = Literal["healed", "well", "finding", "deferred", "failed"]
-"""well: there was nothing to do; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
+"""well: nothing had to be done; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
 
 FINDING_STANDS = timedelta(minutes=10)
 """A node whose trouble needs a person is not looked at again for every event of a storm."""
@@ -42,7 +42,7 @@ class NodeRecord(Message):
         attempts: Cures in a row that did not succeed.
         not_before: Pause before the next attempt.
         quarantined: Left alone until a person asks for a repair.
-        saved: The extension as it was before it was first uninstalled: its settings are needed if it does not come back.
+        saved: The extension before it was first uninstalled: its settings are needed if it does not come back.
         symptom: What the timer saw last, since when, and for which one a person was asked.
     """
 
@@ -89,23 +89,28 @@ class End(Message):
 
 
 class Notice(Message):
-    """What the timer sees of a node; an empty symptom means that it looks well."""
+    """What is seen of a node.
+
+    Attributes:
+        symptom: Empty when it looks well, None when nobody looked: then only its names are noted.
+    """
 
     machine_id: str
     node: str
     cluster: str
-    symptom: str = ""
-    at: datetime
+    symptom: str | None = None
+    at: datetime | None = None
 
 
 def key_of(arm_id: str) -> str:
-    """A short key that is equal for equal resources, however their ids were spelt: the names in the id, without types."""
+    """A short key that is equal for equal resources, however their ids were spelt: the names in the id."""
     return "|".join(arm_id.strip("/").split("/")[1::2]).lower()
 
 
-def next_run(record: NodeRecord) -> str:
+def next_run(machine_id: str, record: NodeRecord | None) -> str:
     """Id of the node's next repair: all that tells of the same trouble has the same."""
-    return run_id("repair", record.machine_id.rsplit("/", 1)[-1], f"{key_of(record.machine_id)}#{record.episode}")
+    episode = record.episode if record else 0
+    return run_id("repair", machine_id.rsplit("/", 1)[-1], f"{key_of(machine_id)}#{episode}")
 
 
 def begin(record: NodeRecord | None, ask: Begin) -> tuple[NodeRecord, str]:
@@ -150,7 +155,7 @@ def notice(record: NodeRecord | None, ask: Notice) -> NodeRecord:
     """Enter what the timer saw: a symptom counts from when it was first seen."""
     known = record or NodeRecord(machine_id=ask.machine_id)
     known = known.model_copy(update={"node": ask.node, "cluster": ask.cluster})
-    if known.symptom == ask.symptom:
+    if ask.symptom in {None, known.symptom}:
         return known
     told_of = known.told_of if known.told_of != WHATEVER else ask.symptom
     seen = {"symptom": ask.symptom, "symptom_since": ask.at, "told_of": told_of}

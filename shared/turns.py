@@ -1,4 +1,4 @@
-"""Whose turn it is: one node of a cluster is healed at a time, first come first served. Pure; the `turns` entity keeps it.
+"""Whose turn it is: one node of a cluster is healed at a time, first come first served. Pure.
 
 Each node that registers asks for a certificate and so invalidates the one that another node may be using.
 """

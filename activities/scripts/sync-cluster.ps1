@@ -1,6 +1,10 @@
 # hci-site-recovery: sync-cluster v1
 # Tells Azure of the cluster's state now; its resource provider may then put back extensions that nodes lack.
-# The last line of the output is one JSON object. Not to be run right after a reboot: the caller sees to that.
+# Changes nothing on a node that was started less than MinimumUptime seconds ago: Sync right after a reboot is harmful.
+# The last line of the output is one JSON object.
+param(
+    [int] $MinimumUptime = 0
+)
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
@@ -8,16 +12,21 @@ if (-not (Get-Command -Name 'Sync-AzureStackHCI' -ErrorAction SilentlyContinue))
     throw 'Sync-AzureStackHCI is not here: this machine is not a node of an Azure Stack HCI cluster.'
 }
 
+$system = Get-CimInstance -ClassName 'Win32_OperatingSystem'
+$booted = $system.LastBootUpTime.ToUniversalTime()
+$rested = ((Get-Date).ToUniversalTime() - $booted).TotalSeconds -ge $MinimumUptime
+
 $before = Get-AzureStackHCI
 if ("$($before.RegistrationStatus)" -ne 'Registered') {
     throw "The cluster is not registered with Azure: RegistrationStatus is $($before.RegistrationStatus)."
 }
 
-Sync-AzureStackHCI | Out-Null
+if ($rested) { Sync-AzureStackHCI | Out-Null }
 
 $after = Get-AzureStackHCI
 [ordered]@{
-    synchronised       = $true
+    synchronised       = $rested
+    lastBoot           = $booted.ToString('yyyy-MM-ddTHH:mm:ssZ')
     registrationStatus = "$($after.RegistrationStatus)"
     connectionStatus   = "$($after.ConnectionStatus)"
 } | ConvertTo-Json -Compress

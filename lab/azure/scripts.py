@@ -5,16 +5,21 @@ from datetime import timedelta
 
 from lab.azure import clusters, nodes
 from lab.azure.answers import Json
-from lab.azure.lab import Lab
+from lab.azure.lab import Lab, instant
 from lab.azure.runcommands import Outcome, script
 
 
 @script("sync-cluster", timedelta(seconds=20))
-def sync_cluster(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:  # noqa: ARG001 - it takes none
-    """Sync-AzureStackHci: the cluster's resource provider then restores the extensions that are missing on nodes."""
-    restored = clusters.synchronise(lab, node["cluster"])
+def sync_cluster(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:
+    """Sync-AzureStackHci, unless the node was started less than MinimumUptime seconds ago.
+
+    The cluster's resource provider then restores the extensions that are missing on nodes.
+    """
+    rested = lab.now() - instant(node["lastBoot"]) >= timedelta(seconds=int(parameters.get("MinimumUptime", "0")))
+    restored = clusters.synchronise(lab, node["cluster"]) if rested else []
     told = "".join(f"{name}: extension scheduled\n" for name in restored)
-    return Outcome(f"Sync-AzureStackHci completed.\n{told}")
+    seen = {"synchronised": rested, "lastBoot": node["lastBoot"], "registrationStatus": "Registered"}
+    return Outcome(f"{told}{json.dumps(seen)}")
 
 
 @script("read-registration", timedelta(seconds=3))

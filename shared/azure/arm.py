@@ -34,6 +34,11 @@ async def put(arm_id: str, api_version: str, body: Json, request_id: str) -> Non
     await _ask("PUT", arm_id, api_version, body=body, request_id=request_id)
 
 
+async def delete(arm_id: str, api_version: str, request_id: str) -> None:
+    """Ask for a resource to be removed, once; where that takes time it is still there when this returns."""
+    await _ask("DELETE", arm_id, api_version, request_id=request_id)
+
+
 async def list_all(path: str, api_version: str, params: dict[str, str] | None = None) -> list[Json]:
     """A whole list, by its path without a host."""
     found: list[Json] = []
