@@ -1,4 +1,4 @@
-"""Runs every benchmark, or those that are named, prints one table and writes bench/results.json."""
+"""Runs every benchmark, or those that are named, prints one table, writes bench/results.json and figures.json."""
 
 import importlib
 import json
@@ -10,10 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 import bench
+from bench import fleet
 from bench.figures import Figure
 
 RESULTS = Path(__file__).parent / "results.json"
-PLUMBING = {"__main__", "figures"}
+"""The runs of a fleet, ours and others': a list of records."""
+FIGURES = Path(__file__).parent / "figures.json"
+"""The figures of every benchmark, by its name."""
+PLUMBING = {"__main__", "figures", "alternatives"}
 
 
 def main(wanted: list[str]) -> None:
@@ -21,13 +25,15 @@ def main(wanted: list[str]) -> None:
     found = [module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in PLUMBING]
     if unknown := set(wanted) - set(found):
         sys.exit(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(found) or 'none'}")
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     console = Console()
     for name in wanted or found:
         figures: list[Figure] = importlib.import_module(f"bench.{name}").figures()
         results[name] = [figure._asdict() for figure in figures]
         console.print(table_of(name, figures))
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    FIGURES.write_text(json.dumps(results, indent=2) + "\n")
+    if fleet.RUNS:
+        RESULTS.write_text(json.dumps(fleet.RUNS, indent=2) + "\n")
 
 
 def table_of(name: str, figures: list[Figure]) -> Table:

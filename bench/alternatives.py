@@ -1,0 +1,133 @@
+"""What people use instead, on the same simulated Azure: the SDK's pollers in a thread pool, and ASR's recovery plan."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
+
+from lab.servers import Servers
+from lab.wire import call
+
+POOL = 32
+"""Threads, as in the examples that people start from."""
+SUBSCRIPTION, GROUP, VAULT = "11111111-1111-1111-1111-111111111111", "rg-dr", "vault-dr"
+API = "api-version=2025-08-01"
+BASE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.RecoveryServices/vaults/{VAULT}"
+PLANNED = {
+    "properties": {
+        "failoverDirection": "PrimaryToRecovery",
+        "providerSpecificDetails": {"instanceType": "HyperVReplicaAzure"},
+    }
+}
+
+
+class _Bearer(SansIOHTTPPolicy[Any, Any]):
+    """The lab's token over plain HTTP, which the SDK's own policy refuses."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Sign a request."""
+        request.http_request.headers["Authorization"] = f"Bearer {self._token}"
+
+
+def token(servers: Servers) -> str:
+    """A token of the lab's identity."""
+    path = f"/msi/token?api-version=2019-08-01&resource={servers.azure.base}"
+    answer = call(servers.azure.base, "GET", path, headers={"X-IDENTITY-HEADER": "lab-identity"}).body
+    return str(answer["access_token"])
+
+
+def now(servers: Servers) -> datetime:
+    """The simulated time."""
+    return datetime.fromisoformat(call(servers.azure.base, "GET", "/lab/clock").body["now"])
+
+
+def pollers(servers: Servers, waves: Sequence[Sequence[str]], speed: float) -> float:
+    """Wave after wave through `begin_planned_failover(...).result()` in a thread pool: simulated seconds it took."""
+    client = SiteRecoveryManagementClient(
+        None,  # type: ignore[arg-type] # the policy below signs instead
+        SUBSCRIPTION,
+        base_url=servers.azure.base,
+        authentication_policy=_Bearer(token(servers)),
+        polling_interval=30 / speed,
+    )
+    places = {item.properties.friendly_name: item.id.split("/") for item in _items(client)}
+
+    def move(vm: str) -> None:
+        fabric, container, item = (places[vm][at] for at in (10, 12, 14))
+        poller = client.replication_protected_items.begin_planned_failover(
+            GROUP, VAULT, fabric, container, item, PLANNED, polling_interval=30 / speed
+        )
+        while not poller.done():
+            time.sleep(1 / speed)
+
+    began = now(servers)
+    with ThreadPoolExecutor(POOL) as pool:
+        for wave in waves:
+            list(pool.map(move, wave))
+    return (now(servers) - began).total_seconds()
+
+
+def _items(client: SiteRecoveryManagementClient) -> list[Any]:
+    return list(client.replication_protected_items.list(GROUP, VAULT))
+
+
+def recovery_plan(servers: Servers, waves: Sequence[Sequence[str]], speed: float) -> float:
+    """Site Recovery's own plan, a group for each wave: simulated seconds its failover took."""
+    headers = {"Authorization": f"Bearer {token(servers)}"}
+    ids = {item["properties"]["friendlyName"]: item for item in _listed(servers, "replicationProtectedItems", headers)}
+    fabric = _listed(servers, "replicationFabrics", headers)[0]["id"]
+    groups = [{"groupType": "Boot", "replicationProtectedItems": [_member(ids[vm]) for vm in wave]} for wave in waves]
+    body = {"primaryFabricId": fabric, "recoveryFabricId": "Microsoft Azure"}
+    body |= {"failoverDeploymentModel": "ResourceManager", "groups": groups}
+    plan = f"{BASE}/replicationRecoveryPlans/bench"
+    call(servers.azure.base, "PUT", f"{plan}?{API}", {"properties": body}, headers=headers)
+    time.sleep(60 / speed)
+    began = now(servers)
+    ask = {
+        "failoverDirection": "PrimaryToRecovery",
+        "providerSpecificDetails": [{"instanceType": "HyperVReplicaAzure"}],
+    }
+    call(servers.azure.base, "POST", f"{plan}/plannedFailover?{API}", {"properties": ask}, headers=headers)
+    while _runs(servers, headers):
+        time.sleep(30 / speed)
+    return (now(servers) - began).total_seconds()
+
+
+def _member(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": item["id"], "virtualMachineId": item["name"]}
+
+
+def _runs(servers: Servers, headers: Mapping[str, str]) -> bool:
+    jobs = _listed(servers, "replicationJobs", headers)
+    mine = [job for job in jobs if job["properties"]["scenarioName"] == "PlannedFailover"]
+    top = [job for job in mine if job["properties"].get("targetInstanceType") == "RecoveryPlan"]
+    return not top or any(job["properties"]["state"] in {"NotStarted", "InProgress"} for job in top)
+
+
+def _listed(servers: Servers, what: str, headers: Mapping[str, str]) -> list[Any]:
+    found: list[Any] = []
+    path: str | None = f"{BASE}/{what}?{API}"
+    while path:
+        page = call(servers.azure.base, "GET", path, headers=headers).body
+        found += page["value"]
+        path = (page.get("nextLink") or "").removeprefix(servers.azure.base) or None
+    return found
+
+
+def moved(servers: Servers) -> list[dict[str, Any]]:
+    """Each VM with the times of its own failover job, as an operation of ours shows them."""
+    jobs = _listed(servers, "replicationJobs", {"Authorization": f"Bearer {token(servers)}"})
+    told = [job["properties"] for job in jobs if job["properties"]["targetInstanceType"] == "ProtectionEntity"]
+    return [
+        {"vm": job["targetObjectName"], "steps": [{"began": job["startTime"], "ended": job["endTime"]}]}
+        for job in told
+        if job["scenarioName"] == "PlannedFailover"
+    ]
