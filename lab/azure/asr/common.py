@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from lab.azure import activity, resources
 from lab.azure.answers import Answer, Json
 from lab.azure.asr.problems import Asker, missing
+from lab.azure.asr.wishes import wishes
 from lab.azure.lab import Lab
 from lab.azure.lro import accepted, polling_headers
 from lab.azure.routing import Ask, Handler, Provider
@@ -91,12 +92,23 @@ def taken(lab: Lab, ask: Ask, job: Json, resource: str | None = None) -> Answer:
     operation = f"{type_of(job['resource'])}/{ask.path.rpartition('/')[2]}/action"
     if ask.method != "POST":
         operation = f"{type_of(job['resource'])}/{'delete' if ask.method == 'DELETE' else 'write'}"
-    job["origin"], job["operationName"] = activity.origin(ask), operation
-    activity.began(lab, job["origin"], job["resource"], operation)
+    activity.began(lab, activity.origin(ask), job["resource"], operation)
+    if "origin" not in job:  # else it is an action on a job that somebody began before
+        job["origin"], job["operationName"] = activity.origin(ask), operation
+        _heed_faults(lab, ask, job)
     vault = vault_of(ask)
     status = f"{vault}/replicationOperationStatus/{job['name']}"
     result = f"{resource or job['resource']}/operationresults/{job['name']}"
     return accepted(polling_headers(ask, status, result))
+
+
+def _heed_faults(lab: Lab, ask: Ask, job: Json) -> None:
+    """Have a new job go as a fault rule says; the verbs of items and plans have asked for that before they began it."""
+    if job.get("asked"):
+        return
+    job |= wishes(lab.faults.job_effect(ask.verb, ask.item, ask.path), job["kind"])
+    if job.get("never"):
+        job["ends"] = [None] * len(job["ends"])
 
 
 def listed(values: Iterable[Json]) -> Answer:

@@ -193,7 +193,7 @@ def _matters(job: Json, index: int) -> bool:
 @due("asr.task")
 def _task_ended(lab: Lab, args: Json) -> None:
     job = lab.store.get(KIND, args["job"])
-    if job is None or job["state"] != "InProgress":
+    if job is None or job["state"] != "InProgress" or job.get("never"):
         return
     index, task = args["task"], KINDS[job["kind"]].tasks[args["task"]].id
     if (failure := job.get("fail")) and failure.get("task", _last_task(job)) == task:

@@ -20,11 +20,25 @@ from lab.azure.asr.inputs import (
     source_operations,
 )
 from lab.azure.asr.items import enter, state_of
-from lab.azure.asr.jobs import KIND, OPEN, RESUMERS, advance, begin, cancel, finish, resumes, suspend, when, whenever
+from lab.azure.asr.jobs import (
+    KIND,
+    OPEN,
+    RESUMERS,
+    advance,
+    begin,
+    cancel,
+    fail,
+    finish,
+    resumes,
+    suspend,
+    when,
+    whenever,
+)
 from lab.azure.asr.kinds import PLAN_KINDS
 from lab.azure.asr.plans import PLAN, SEGMENT, members_of, target_of
 from lab.azure.asr.problems import Asker, wrong_direction, wrong_input
 from lab.azure.asr.verbs import commit_of, start, start_failback
+from lab.azure.asr.wishes import wishes
 from lab.azure.lab import Lab
 from lab.azure.routing import Ask
 
@@ -52,12 +66,13 @@ def _list_of_details(ask: Ask, body: Json, *types: str) -> Json:
 def _run(lab: Lab, ask: Ask, kind: str, operation: str, given: Json, way: str = TO_AZURE) -> Answer:
     """Begin a plan's job and its first step."""
     plan = require(lab, ask, PLANS, SEGMENT)
-    effect = lab.faults.job_effect(ask.verb, ask.item, ask.path) or {}
+    wish = wishes(lab.faults.job_effect(ask.verb, ask.item, ask.path), kind)
     facts: Json = {"input": given, "operation": operation, "plan": plan["id"], "inner": [], "waiting": []}
-    facts |= {"todo": _steps(plan, operation, way), "driven": True, "details": {"protectedItemDetails": []}}
-    job = begin(lab, plan["vault"], kind, target_of(plan), asker(ask), **facts, never=bool(effect.get("never")))
+    facts |= {"todo": _steps(plan, operation, way), "driven": True, "asked": True}
+    facts |= {"details": {"protectedItemDetails": []}} | wish
+    job = begin(lab, plan["vault"], kind, target_of(plan), asker(ask), **facts)
     _note(lab, job, plan)
-    if not effect.get("never"):
+    if not job.get("never"):
         lab.after(timedelta(seconds=2), "asr.plan-goes-on", {"job": job["id"]})
     return taken(lab, ask, job)
 
@@ -172,12 +187,15 @@ def _finish(lab: Lab, job: Json) -> None:
     states = [inner["state"] for inner in (lab.store.get(KIND, name) for name in job["inner"]) if inner]
     failed = sum(state != "Succeeded" for state in states)
     state = "Succeeded" if not failed else "Failed" if failed == len(states) else "PartiallySucceeded"
-    finish(lab, job, state)
+    if "fail" in job:
+        fail(lab, job, len(job["ends"]) - 1)
+    else:
+        finish(lab, job, job.get("wish", {}).get("end", state))
     plan = lab.store.get(PLANS, job["plan"])
     if plan is None:
         return
     _note(lab, job, plan)
-    if state == "Succeeded" and job["operation"] in _TIMES:
+    if job["state"] == "Succeeded" and job["operation"] in _TIMES:
         plan[_TIMES[job["operation"]]] = job["starts"]
         lab.store.put(PLANS, plan["id"], plan)
 

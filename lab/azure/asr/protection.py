@@ -26,6 +26,7 @@ from lab.azure.asr.machines import of_item
 from lab.azure.asr.problems import Asker, missing, wrong_input
 from lab.azure.asr.providers import is_connected
 from lab.azure.asr.times import exact
+from lab.azure.asr.wishes import wishes
 from lab.azure.lab import Lab
 from lab.azure.routing import Ask
 
@@ -186,9 +187,10 @@ def _already(lab: Lab, ask: Ask, machine: Json) -> Json:
 
 
 def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
-    effect = lab.faults.job_effect(ask.verb, item["friendlyName"], ask.path) or {}
-    code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
-    wish: Json = {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
+    effect = lab.faults.job_effect(ask.verb, item["friendlyName"], ask.path)
+    if not is_connected(lab, item["provider"]):
+        effect = {"fail": "70094", "task": "EnableProtectionTask"}
+    wish = wishes(effect, "EnableDr") | {"asked": True}
     again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
     job = begin(lab, item["vault"], "EnableDr", target_of(item), asker(ask), again=again, **facts_of(lab, item), **wish)
     enter(lab, item, ENABLING, job, "EnableProtection")

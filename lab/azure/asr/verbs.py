@@ -23,6 +23,7 @@ from lab.azure.asr.kinds import KINDS
 from lab.azure.asr.lifecycle import LIFE, TEST_PENDING, step
 from lab.azure.asr.problems import Asker, wrong_direction, wrong_input
 from lab.azure.asr.providers import is_connected
+from lab.azure.asr.wishes import wishes
 from lab.azure.lab import Lab
 from lab.azure.routing import Ask
 
@@ -30,7 +31,6 @@ NEEDS_HOST = frozenset({"PlannedFailover", "Failback", "FinalizeFailback", "Repr
 _REFUSED = {"ReverseReplicate": "25038", "Commit": "25037", "FinalizeFailback": "25037"}
 _OTHERWISE = "539"
 _MAKES_VM = ("TestFailover", "PlannedFailover", "UnplannedFailover")
-_LEGACY_SUSPENSION = {"task": "BootTestProtectedEntitiesTask", "description": "WaitingForStopTestFailover"}
 _FAILBACK_SUSPENSION = {"task": "SynchronizeDataTask", "description": "WaitingForUserInputAfterDataSync"}
 
 
@@ -56,12 +56,12 @@ def start(
         details_of_job: What customDetails shows besides.
     """
     kind, taken_step = _kind(operation), step(operation, state_of(item))
-    facts = facts_of(lab, item) | {"input": given, "details": details_of_job, "operation": operation}
+    facts = facts_of(lab, item) | {"input": given, "details": details_of_job, "operation": operation, "asked": True}
     obstacle = _obstacle(lab, item, operation)
     if obstacle or taken_step is None:
         refused = obstacle or Failure(_REFUSED.get(operation, _OTHERWISE))
         return begin_failing(lab, item["vault"], kind, target_of(item), who, refused, **facts)
-    facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | _wishes(effect, kind)
+    facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | wishes(effect, kind)
     facts |= _missing_in_azure(lab, item, kind, given)
     job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
     if "warn" in job.get("wish", {}):
@@ -111,20 +111,6 @@ def is_busy(item: Json, operation: str) -> bool:
     if item["state"] == TEST_PENDING.name:
         return operation != "TestFailoverCleanup"
     return item["scenario"] is not None
-
-
-def _wishes(effect: Json | None, kind: str) -> Json:
-    """What a fault rule wants of a job, as the job keeps it."""
-    if effect is None:
-        return {}
-    if effect.get("never"):
-        return {"never": True}
-    if "fail" in effect:
-        wish = {key: effect[key] for key in ("task", "message") if key in effect}
-        return {"fail": {"code": str(effect["fail"]), **wish}}
-    if effect.get("suspend") and kind == "TestFailover":
-        return {"suspend": _LEGACY_SUSPENSION}
-    return {"wish": effect}
 
 
 def _ask(lab: Lab, ask: Ask) -> tuple[Json, Json | None]:

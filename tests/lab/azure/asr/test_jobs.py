@@ -5,7 +5,8 @@ import pytest
 from lab.azure.asr.job_routes import CAP, hide_activity_ids
 from lab.azure.asr.jobs import Target, begin
 from lab.azure.asr.problems import Asker
-from tests.lab.azure.asr.world import TEST, TO_AZURE, UNPLANNED, World, codes
+from tests.lab.azure.asr.test_vault_contents import POLICY
+from tests.lab.azure.asr.world import TEST, TO_AZURE, UNPLANNED, Json, World, codes, job_of
 
 
 async def test_a_job_that_has_just_been_queued_shows_nothing_of_itself(world: World) -> None:
@@ -189,3 +190,24 @@ async def test_the_end_of_a_job_is_in_the_activity_log(world: World, *, fails: b
     assert [entry["status"]["value"] for entry in entries] == ["Accepted", "Failed" if fails else "Succeeded"]
     assert entries[1]["operationName"]["value"].endswith("/replicationProtectedItems/testFailover/action")
     assert ("28031" in str(entries[1]["properties"])) is fails
+
+
+@pytest.mark.parametrize(("wish", "state"), [({"fail": "499"}, "Failed"), ({"never": True}, "InProgress")])
+async def test_a_fault_reaches_every_job_that_a_call_begins(world: World, wish: Json, state: str) -> None:
+    """Not only those of the verbs: here a policy's; it is made only if its job succeeds."""
+    rule = {"match": {"verb": "replicationPolicies/write"}, "effect": {"job": wish}}
+    world.lab.faults.replace([rule])
+    body = {"properties": {"providerSpecificInput": POLICY}}
+    _, _, headers = await world.call("PUT", "/replicationPolicies/p2", body)
+    world.pass_time(minutes=5)
+    assert (await world.job(job_of(headers)))["state"] == state
+    assert (await world.call("GET", "/replicationPolicies/p2"))[0] == 404
+    assert world.lab.faults.rules()[0]["fired"] == 1
+
+
+async def test_a_fault_at_a_task_that_the_job_has_not_is_one_at_its_last(world: World) -> None:
+    """A slip in a rule does not make the job succeed."""
+    fault = {"fail": "499", "task": "NoSuchTask"}
+    world.lab.faults.replace([{"match": {}, "effect": {"job": fault}}])
+    job = await world.done("testFailover", TEST)
+    assert [task["state"] for task in job["tasks"]] == ["Succeeded", "Succeeded", "Succeeded", "Failed"]

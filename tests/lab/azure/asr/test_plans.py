@@ -196,6 +196,19 @@ async def test_a_cancelled_plan_cancels_its_machines(world: World) -> None:
     assert (await world.item())["allowedOperations"] == ["DisableProtection"]
 
 
+@pytest.mark.parametrize(
+    ("wish", "state"),
+    [({"fail": "499"}, "Failed"), ({"never": True}, "InProgress"), ({"end": "CompletedWithInformation"}, None)],
+)
+async def test_a_fault_decides_how_a_plans_job_ends(world: World, wish: Json, state: str | None) -> None:
+    """The rule names the plan; its machines are left alone."""
+    await _saved(world)
+    world.lab.faults.replace([{"match": {"item": "payroll"}, "effect": {"job": wish}}])
+    job = await _run(world, "testFailover", LISTED_TEST)
+    assert job["state"] == (state or "CompletedWithInformation")
+    assert (await _shown(world))["currentScenarioStatus"] == job["state"]
+
+
 async def test_a_plan_verb_needs_a_list_of_details(world: World) -> None:
     """At the level of a plan it is a list, at that of an item an object."""
     await _saved(world)
