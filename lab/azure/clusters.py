@@ -116,6 +116,66 @@ def get_cluster(lab: Lab, ask: Ask) -> Answer:
     return Answer(200, resources.require(lab, ask.path))
 
 
+@provider.route("PUT", CLUSTERS + "/{cluster}")
+def put_cluster(lab: Lab, ask: Ask) -> Answer:
+    """Create the resource of a cluster that is not registered yet, or change one's tags: done when answered."""
+    resources.require_group(lab, ask.path)
+    resources.require_unlocked(lab, ask.path)
+    body = ask.object()
+    required(body, "location")
+    cluster = resources.find(lab, ask.path)
+    if cluster is None:
+        properties = _unregistered(lab, ask.params["cluster"], body.get("properties") or {})
+        cluster = resources.put(lab, ask.path, properties, location=body["location"], systemData=_system_data(lab, ask))
+    if "tags" in body:
+        cluster["tags"] = body["tags"]
+    activity.ended(lab, activity.origin(ask), cluster["id"], f"{CLUSTER}/write")
+    return Answer(200, resources.touch(lab, cluster))
+
+
+def _unregistered(lab: Lab, name: str, given: Json) -> Json:
+    return {key: given[key] for key in ("aadClientId", "aadTenantId") if key in given} | {
+        "provisioningState": "Succeeded",
+        "status": "NotYetRegistered",
+        "connectivityStatus": "NotYetRegistered",
+        "cloudId": lab.fixed_id("cloud", name),
+        "softwareAssuranceProperties": {"softwareAssuranceStatus": "Disabled", "softwareAssuranceIntent": "Disable"},
+        "desiredProperties": {"windowsServerSubscription": "Disabled", "diagnosticLevel": "Basic"},
+        "trialDaysRemaining": 60,
+        "billingModel": "Trial",
+        "serviceEndpoint": f"https://dp.stackhci.azure.com/{LOCATION}/",
+        "resourceProviderObjectId": lab.fixed_id("stackhci"),
+    }
+
+
+def _system_data(lab: Lab, ask: Ask) -> Json:
+    return {
+        "createdBy": ask.principal,
+        "createdByType": "Application",
+        "createdAt": iso(lab.now()),
+        "lastModifiedBy": ask.principal,
+        "lastModifiedByType": "Application",
+        "lastModifiedAt": iso(lab.now()),
+    }
+
+
+@provider.route("PUT", SETTINGS + "/{setting}")
+def put_setting(lab: Lab, ask: Ask) -> Answer:
+    """Create the Arc settings of a cluster: done when answered."""
+    cluster = resources.require(lab, ask.scope("clusters"))
+    if resources.find(lab, ask.path) is None:
+        group = f"{cluster['name']}-{cluster['properties']['cloudId']}-Arc-Infra-RG"
+        settings = {
+            "provisioningState": "Succeeded",
+            "arcInstanceResourceGroup": group,
+            "connectivityProperties": {"enabled": False, "serviceConfigurations": []},
+            "defaultExtensions": [{"category": "ProductQualityAndSupport"}],
+        }
+        lab.store.put(f"{CLUSTER}/arcSettings".lower(), ask.path, settings)
+        activity.ended(lab, activity.origin(ask), ask.path, f"{CLUSTER}/arcSettings/write")
+    return Answer(200, _settings(lab, ask.path) | {"systemData": _system_data(lab, ask)})
+
+
 @provider.route("GET", SETTINGS)
 def list_settings(lab: Lab, ask: Ask) -> Answer:
     """The Arc settings of a cluster: one, called default."""
@@ -138,13 +198,13 @@ def _settings(lab: Lab, arm_id: str) -> Json:
         {"name": node["name"], "arcInstance": node["id"], "state": "Connected" if node["connected"] else "Disconnected"}
         for node in nodes.of_cluster(lab, cluster_id)
     ]
-    states = {each["state"] for each in details}
-    aggregate = "Connected" if states == {"Connected"} else "PartiallyConnected"
+    states = {each["state"] for each in details} or {"NotSpecified"}
+    aggregate = states.pop() if len(states) == 1 else "PartiallyConnected"
     return {
         "id": arm_id,
         "name": "default",
         "type": "microsoft.azurestackhci/clusters/arcsettings",
-        "properties": kept | {"aggregateState": aggregate, "perNodeDetails": details},
+        "properties": kept | {"aggregateState": aggregate} | ({"perNodeDetails": details} if details else {}),
     }
 
 
@@ -164,7 +224,7 @@ def get_extension(lab: Lab, ask: Ask) -> Answer:
 
 @provider.route("PUT", EXTENSIONS + "/{extension}")
 def put_extension(lab: Lab, ask: Ask) -> Answer:
-    """Install an extension on every node at once: 201."""
+    """Install an extension on every node at once: 201, or 200 where there is no node."""
     cluster = resources.require(lab, ask.scope("clusters"))
     parameters = required(ask.object(), "properties", "extensionParameters")
     required(parameters, "publisher")
@@ -172,7 +232,10 @@ def put_extension(lab: Lab, ask: Ask) -> Answer:
     wanted = want_extension(lab, cluster["id"], ask.params["extension"], _kept(parameters))
     for node in nodes.of_cluster(lab, cluster["id"]):
         _install_on(lab, wanted, node, activity.origin(ask))
-    return Answer(201, _shown(lab, wanted), _polling(ask, _follow(lab, wanted["id"])))
+    shown = _shown(lab, wanted) | {"systemData": _system_data(lab, ask)}
+    if not nodes.of_cluster(lab, cluster["id"]):
+        return Answer(200, shown)
+    return Answer(201, shown, _polling(ask, _follow(lab, wanted["id"])))
 
 
 def _kept(parameters: Any) -> Json:
@@ -232,11 +295,18 @@ def _shown(lab: Lab, wanted: Json) -> Json:
         "properties": {
             "provisioningState": "Succeeded",
             "aggregateState": _aggregate([each["state"] for each in details]),
-            "extensionParameters": {"enableAutomaticUpgrade": True} | wanted["parameters"],
-            "perNodeExtensionDetails": details,
+            "extensionParameters": _parameters(wanted),
             "managedBy": "User",
-        },
+        }
+        | ({"perNodeExtensionDetails": details} if details else {}),
     }
+
+
+def _parameters(wanted: Json) -> Json:
+    """As they come back: with the defaults, and without the version that was asked for."""
+    shown: Json = {"autoUpgradeMinorVersion": False, "enableAutomaticUpgrade": True} | wanted["parameters"]
+    shown.pop("typeHandlerVersion", None)
+    return shown
 
 
 def _per_node(lab: Lab, wanted: Json, node: Json) -> Json:
@@ -254,7 +324,7 @@ def _per_node(lab: Lab, wanted: Json, node: Json) -> Json:
 
 
 def _aggregate(states: list[str]) -> str:
-    distinct = set(states)
+    distinct = set(states) or {"NotSpecified"}
     if len(distinct) == 1:
         return distinct.pop()
     if distinct & {"Creating", "Updating", "Deleting"}:

@@ -10,7 +10,7 @@ from lab.azure import activity, lro, machines, nodes, resources
 from lab.azure.agenda import due
 from lab.azure.answers import Answer, ArmError, Json, bad_request
 from lab.azure.ids import name_of
-from lab.azure.lab import Lab, iso
+from lab.azure.lab import Lab
 from lab.azure.machines import EXTENSION, MACHINES, provider
 from lab.azure.paging import paged
 from lab.azure.routing import Ask, required
@@ -55,7 +55,7 @@ def install(lab: Lab, extension_id: str, body: Json, origin: Json, operation: st
         "settings": given.get("settings", {}),
         "provisioningState": "Updating" if known else "Creating",
     }
-    document = resources.put(lab, extension_id, properties, location=body["location"], tags=body.get("tags", {}))
+    document = resources.put(lab, extension_id, properties, location=body["location"], **sent_tags(body))
     lab.store.put("install", extension_id, {"run": run})
     args = {"extension": extension_id, "run": run, "origin": origin, "operation": operation}
     if nodes.is_asr(properties):
@@ -64,6 +64,11 @@ def install(lab: Lab, extension_id: str, body: Json, origin: Json, operation: st
         lab.after(PLAIN_TAKES, "extension-installed", args)
     activity.began(lab, origin, extension_id, WRITE)
     return document
+
+
+def sent_tags(body: Json) -> Json:
+    """The tags of a body, as a part of the resource; nothing where none were sent."""
+    return {"tags": body["tags"]} if body.get("tags") else {}
 
 
 def _schedule_agent(lab: Lab, args: Json) -> None:
@@ -124,9 +129,7 @@ def settle(lab: Lab, extension: Json, failure: str | None) -> None:
         "status": {
             "code": exit_code(failure),
             "level": "Error" if failure else "Information",
-            "displayStatus": "Provisioning failed" if failure else "Provisioning succeeded",
             "message": failure or "Extension Message: Registered with Azure Site Recovery.",
-            "time": iso(lab.now()),
         },
     }
     resources.touch(lab, extension)

@@ -135,7 +135,8 @@ def get_operation(lab: Lab, ask: Ask) -> Answer:
         body["error"] = operation["error"]
     elif operation["status"] == "Succeeded" and operation["resource"]:
         body["properties"] = resources.find(lab, operation["resource"])
-    return Answer(200, body)
+    goes_on = body["status"] in ("Queued", "InProgress")
+    return Answer(200, body, polling(ask, operation["name"]) if goes_on else {})
 
 
 @provider.route("GET", LOCATIONS + "/operationresults/{operation}")

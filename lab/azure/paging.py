@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from lab.azure.answers import Answer, Json
+from lab.azure.answers import Answer, Json, bad_request
 from lab.azure.routing import Ask
 
 
@@ -14,8 +14,14 @@ def paged(ask: Ask, values: list[Json], size: int = 100, *, empty_tail: bool = F
         values: The whole list.
         size: Values a page.
         empty_tail: The last page that has values links to one that has none, as Site Recovery's lists do.
+
+    Raises:
+        ArmError: 400 for a $skipToken that this list did not give.
     """
-    seen = int(ask.query.get("$skiptoken") or 0)
+    token = ask.query.get("$skiptoken") or "0"
+    if not token.isdecimal():
+        raise bad_request("InvalidSkipToken", f"The provided $skipToken '{token}' is not valid.")
+    seen = int(token)
     page = values[seen : seen + size]
     more = seen + len(page) < len(values) or (empty_tail and bool(page))
     link = f"{ask.base}{ask.path}?{urlencode(_following(ask, seen + len(page)))}" if more else None

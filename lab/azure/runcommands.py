@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from lab.azure import activity, lro, machines, nodes, resources
+from lab.azure import activity, extensions, lro, machines, nodes, resources
 from lab.azure.agenda import due
 from lab.azure.answers import Answer, Json, bad_request, not_simulated
 from lab.azure.lab import Lab, instant, iso
@@ -81,6 +81,7 @@ def put_command(lab: Lab, ask: Ask) -> Answer:
         f"{machine['id']}/runcommands/{ask.params['command']}",
         _properties(body["properties"]),
         location=body["location"],
+        **extensions.sent_tags(body),
     )
     operation = lro.start(lab, command["id"])
     run = lab.new_id("run")

@@ -159,5 +159,7 @@ async def test_the_generic_list_is_filtered_by_type(cloud: Cloud) -> None:
     assert [each["name"] for each in body["value"]] == ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
     _, body, _ = await cloud.call("GET", path, version="2025-04-01")
     assert EXTENSION in [each["name"] for each in body["value"]]
+    status, _, _ = await cloud.call("GET", f"{path}?$skipToken=guess", version="2025-04-01")
+    assert status == 400
     status, _, _ = await cloud.call("GET", f"{path}?$filter=colour%20eq%20'red'", version="2025-04-01")
     assert status == 400
