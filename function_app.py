@@ -5,7 +5,18 @@ import azure.functions as func
 
 from activities.register import blueprint as activities
 from orchestrators.registry import blueprint as runbooks
-from triggers import decisions, declarations, events, onboarding, operations, readiness, timers, verbs
+from triggers import (
+    decisions,
+    declarations,
+    events,
+    nodes,
+    onboarding,
+    operations,
+    preparation,
+    readiness,
+    timers,
+    verbs,
+)
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (
@@ -15,7 +26,9 @@ for blueprint in (
     operations.bp,
     readiness.bp,
     events.bp,
+    nodes.bp,
     onboarding.bp,
+    preparation.bp,
     timers.bp,
     runbooks(),
     activities(),

@@ -18,6 +18,9 @@ BY_ENGINE = {
     OrchestrationStatus.FAILED: "failed",
 }
 
+SHOWN = ("phase", "waitingFor", "waits", "problems", "failures", "rung", "timeline")
+"""What a living run says of itself that is shown as it is."""
+
 
 def brief(state: OrchestrationState) -> dict[str, Any]:
     """An operation in a list: what, for whom, how it stands."""
@@ -66,7 +69,7 @@ def full(state: OrchestrationState) -> dict[str, Any]:
     """An operation with all that is known of each of its VMs."""
     shown = brief(state) | {"phase": "", "waitingFor": "", "problems": [], "failures": [], "items": []}
     status = state.get_custom_status() or {}
-    shown |= {key: status[key] for key in ("phase", "waitingFor", "waits", "problems", "failures") if key in status}
+    shown |= {key: status[key] for key in SHOWN if key in status}
     shown |= _asked(state) | _items(state, status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
         shown |= _ended(Outcome.model_validate(state.get_output()))
