@@ -20,7 +20,7 @@ HEADER = """# What the simulated Azure answers, and on what grounds
 Made by `python -m tools.lab_table` from the routes of `lab/azure` and the fixtures of `tests/fixtures`; do not edit.
 Whatever is not in these tables is answered with 501.
 
-- **recorded**: an exchange with the real service is a fixture; the tests replay those of Site Recovery. The numbers
+- **recorded**: an exchange with the real service is a fixture, and the tests replay it. The numbers
   are those of the list at the end.
 - **specified**: the call is in the OpenAPI documents of the pinned SDKs; its bodies are checked against them.
 - **inferred**: neither; it follows from documentation, or is what polling links lead to.
