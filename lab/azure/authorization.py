@@ -130,7 +130,8 @@ def put_lock(lab: Lab, ask: Ask) -> Answer:
         "id": ask.path,
         "name": name_of(ask.path),
         "type": "Microsoft.Authorization/locks",
-        "properties": {"level": level, "notes": ask.object()["properties"].get("notes")},
+        "properties": {"level": level}
+        | {key: ask.object()["properties"][key] for key in ("notes", "owners") if key in ask.object()["properties"]},
     }
     lab.store.put(resources.LOCK, ask.path, lock)
     activity.ended(lab, activity.origin(ask), ask.path, "Microsoft.Authorization/locks/write")
