@@ -89,10 +89,11 @@ def require(lab: Lab, ask: Ask, kind: str, segment: str) -> Json:
 def taken(lab: Lab, ask: Ask, job: Json, resource: str | None = None) -> Answer:
     """202 for a request that began a job; its polling links name the job."""
     ask.job = job["name"]
-    operation = f"{type_of(job['resource'])}/{ask.path.rpartition('/')[2]}/action"
+    about = job["id"] if "origin" in job else job["resource"]
+    operation = f"{type_of(about)}/{ask.path.rpartition('/')[2]}/action"
     if ask.method != "POST":
-        operation = f"{type_of(job['resource'])}/{'delete' if ask.method == 'DELETE' else 'write'}"
-    activity.began(lab, activity.origin(ask), job["resource"], operation)
+        operation = f"{type_of(about)}/{'delete' if ask.method == 'DELETE' else 'write'}"
+    activity.began(lab, activity.origin(ask), about, operation)
     if "origin" not in job:  # else it is an action on a job that somebody began before
         job["origin"], job["operationName"] = activity.origin(ask), operation
         _heed_faults(lab, ask, job)
