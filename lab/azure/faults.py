@@ -8,8 +8,8 @@ effect, exactly one of:
   {"reset": "before" | "after"}                  the connection is dropped before or after the work
   {"lose": 503 | "connection"}                   the work is done, then 503 is answered or the connection is dropped
   {"slow": seconds}                              simulated seconds before the work
-  {"job": {"fail": "28031", "task"?, "message"?} | {"never": true} | {"suspend": true}   what the job does that the verb
-        | {"end": "PartiallySucceeded"} | {"warn": "28175"} | {"leave": "nic"}}          starts: see docs/lab-site-recovery.md
+  {"job": {"fail": "28031", "task"?, "message"?} | {"never": true} | {"suspend": true} | {"warn": "28175"}
+        | {"end": "PartiallySucceeded"} | {"leave": "nic"}}   what the verb's job does: docs/lab-site-recovery.md
   {"disconnect": "hci-01-n1" | {"node", "minutes"}}   the Arc agent of a node goes away
   {"event": "duplicate" | "reorder" | "lose"}    what happens to the Event Grid event of a matching operation
   {"clock": seconds}                             the clock jumps
