@@ -10,6 +10,7 @@ from aiohttp import web
 
 from lab.azure import activity, compute, eventgrid, extensions, identity, nodes, scenarios, world
 from lab.azure.answers import Answer, ArmError, Json, bad_request, not_simulated
+from lab.azure.asr import machines as source_vms
 from lab.azure.lab import Lab, iso
 from lab.clock import LabClock
 
@@ -62,14 +63,15 @@ async def receive_events(server: "Server", request: web.BaseRequest, raw: bytes)
 
 async def _reset(server: "Server", body: Any) -> Answer:
     """Fill the simulator with a scenario; answers when its documents are declared to the product."""
-    if not isinstance(body, dict) or set(body) - {"scenario", "vms", "clusters", "seed"}:
-        raise bad_request("InvalidReset", "the body may have scenario, vms, clusters and seed")
-    numbers = {name: body.get(name, 1 if name == "seed" else 0) for name in ("vms", "clusters", "seed")}
+    if not isinstance(body, dict) or set(body) - {"scenario", "vms", "clusters", "nodes", "seed"}:
+        raise bad_request("InvalidReset", "the body may have scenario, vms, clusters, nodes and seed")
+    numbers = {name: body.get(name, 1 if name == "seed" else 0) for name in ("vms", "clusters", "nodes", "seed")}
     for name, number in numbers.items():
         if not isinstance(number, int) or number < 0 or number > 10_000:
             raise bad_request("InvalidReset", f"{name} must be a whole number from 0 to 10000")
     name = body.get("scenario", "default")
-    scenario = scenarios.load(server.lab, name, numbers["vms"], numbers["clusters"], numbers["seed"])
+    sizes = numbers["vms"], numbers["clusters"], numbers["seed"], numbers["nodes"]
+    scenario = scenarios.load(server.lab, name, *sizes)
     await scenarios.declare(server.lab, scenario["documents"])
     return Answer(200, {"scenario": name} | numbers)
 
@@ -86,6 +88,7 @@ def _state(server: "Server", body: Any) -> Answer:  # noqa: ARG001 - a GET has n
             "inventory": counts,
             "nodes": [_node(lab, node) for node in lab.store.all(nodes.KIND)],
             "azureVms": [{"id": vm["id"], "power": vm["state"]} for vm in lab.store.all(compute.POWER_KIND)],
+            "sourceVms": source_vms.summaries(lab),
             "counters": lab.ledger.counters(),
             "throttled": lab.throttle.refused,
             "pending": lab.store.count("agenda"),

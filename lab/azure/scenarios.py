@@ -19,7 +19,7 @@ PATIENCE = 60.0
 """Real seconds that a reset waits for the product's host to come up."""
 
 
-def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: int = 1) -> Json:
+def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: int = 1, of_nodes: int = 0) -> Json:
     """Forget everything and fill the simulator with a scenario; gives the scenario.
 
     Raises:
@@ -27,7 +27,7 @@ def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: in
     """
     if name not in SCENARIOS:
         raise ArmError(400, "UnknownScenario", f"There is no scenario {name!r}; there are: {', '.join(SCENARIOS)}.")
-    scenario = SCENARIOS[name](vms, of_clusters)
+    scenario = SCENARIOS[name](vms, of_clusters, of_nodes)
     lab.clear(seed_of_it)
     for group in scenario["groups"]:
         resources.put_group(lab, group)
@@ -38,7 +38,11 @@ def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: in
     sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}
     for cluster in scenario["clusters"]:
         _fill_cluster(lab, cluster, sites.get(cluster["vault"]))
-    lab.store.put("lab", "scenario", {"name": name, "vms": vms, "clusters": of_clusters, "at": iso(lab.now())})
+    lab.store.put(
+        "lab",
+        "scenario",
+        {"name": name, "vms": vms, "clusters": of_clusters, "nodes": of_nodes} | {"at": iso(lab.now())},
+    )
     lab.store.commit()
     return scenario
 
@@ -81,16 +85,20 @@ def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
 
 
 def _fill_extension(lab: Lab, machine_id: str, parameters: Json, state: str | None) -> None:
-    """An extension that ended some time ago: Succeeded, or failed for the race of certificates."""
+    """An extension that ended some time ago, Succeeded or failed for the race of certificates; or one that begins."""
     node = nodes.of_machine(lab, machine_id)
     if state is None or node is None:
+        return
+    arm_id = f"{machine_id}/extensions/{EXTENSION}"
+    if state == "Installing":
+        origin = extensions.SERVICE | {"correlation": lab.new_id("correlation")}
+        extensions.install(lab, arm_id, {"location": LOCATION, "properties": parameters}, origin)
         return
     properties = {
         "typeHandlerVersion": nodes.VERSION,
         "autoUpgradeMinorVersion": False,
         "provisioningState": "Succeeded",
     }
-    arm_id = f"{machine_id}/extensions/{EXTENSION}"
     extension = resources.put(lab, arm_id, parameters | properties, tags={})
     failed = state == "CertificateRace"
     extensions.settle(lab, extension, nodes.RACE if failed else None)

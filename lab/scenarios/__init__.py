@@ -1,15 +1,16 @@
 """Scenarios: what the simulated Azure holds after a reset, and what is declared to the product then.
 
-Each module has `build(vms, clusters)`, which gives a plain JSON object: its shape is in README.md beside it.
+Each module has `build(vms, clusters, of_nodes)`, which gives a plain JSON object: its shape is in README.md beside it.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from lab.scenarios import bare, default, fleet
+from lab.scenarios import bare, default, fleet, race
 
-SCENARIOS: dict[str, Callable[[int, int], dict[str, Any]]] = {
+SCENARIOS: dict[str, Callable[[int, int, int], dict[str, Any]]] = {
     "default": default.build,
     "fleet": fleet.build,
     "bare": bare.build,
+    "race": race.build,
 }

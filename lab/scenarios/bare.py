@@ -16,7 +16,7 @@ MACHINES = {
 """Name: the node that owns the VM, the TCP port that answers in it, and how many disks it has."""
 
 
-def build(vms: int, clusters: int) -> dict[str, Any]:  # noqa: ARG001 - one cluster only
+def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - one cluster only
     """The scenario: six machines of one application, or `vms` alike."""
     nodes = [{"name": node, "extension": None} for node in NODES]
     cluster = {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": None}

@@ -24,7 +24,7 @@ AFTER = {
 }
 
 
-def build(vms: int, clusters: int) -> dict[str, Any]:  # noqa: ARG001 - one size only
+def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - one size only
     """The scenario."""
     return {
         "name": "default",

@@ -8,7 +8,7 @@ TIERS = ((1, "dc"), (9, "sql"), (40, "app"), (50, "web"))
 """Share of each tier in percent, from the first to be up to the last."""
 
 
-def build(vms: int, clusters: int) -> dict[str, Any]:
+def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - three nodes a cluster
     """The scenario: `vms` machines (100 if 0) spread over `clusters` clusters (1 if 0)."""
     vms, clusters = vms or 100, clusters or 1
     names = [f"hci-{number:02d}" for number in range(1, clusters + 1)]
