@@ -1,14 +1,15 @@
 """Why an extension failed: only what a new installation cures is called curable."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.classifier import classify, classify_node
-from shared.messages import ExtensionView, NodeView
+from shared.classifier import ailment, classify, classify_node
+from shared.messages import ExtensionView, NodeView, ProviderView
 from tests.shared.samples import site
 
 SCRIPTS = "C:\\Packages\\Plugins\\Microsoft.SiteRecovery.Dra.Windows\\1.0.0.4\\script"
@@ -36,6 +37,8 @@ LOCKED = (
     "(ScopeLocked) The scope 'AzureSiteRecovery' cannot perform delete operation because following scope(s) are "
     "locked: '/subscriptions/s/resourceGroups/rg-hci-arc'. Please remove the lock and try again."
 )
+NO_DETAIL = "Extension returned nonzero exit code for Enable: 1."
+"""Source: known issue 2: no error details are seen."""
 BLOCKED = "The extension is on the extensions.blocklist of the agent and will not be installed."
 
 
@@ -55,6 +58,10 @@ BLOCKED = "The extension is on the extensions.blocklist of the agent and will no
         (NO_HYPER_V.replace("Hyper-V is", "Hyper-V \nis"), "hyper-v-missing"),
         (APPLICATION_CONTROL, "application-control"),
         (APPLICATION_CONTROL.replace("- 1", "-1"), "application-control"),
+        (APPLICATION_CONTROL.replace("- 1", "1"), "application-control"),
+        (APPLICATION_CONTROL.replace("- 1", "\u2013 1"), "application-control"),
+        (NO_DETAIL, "other-site"),
+        (NO_DETAIL.replace("Extension returned nonzero exit code for", "Exitcode ungleich null bei"), "other-site"),
         (APPLICATION_CONTROL.replace(" exit", "\nexit"), "application-control"),
         (ALREADY, "already-registered"),
         (LOCKED, "resource-lock"),
@@ -90,6 +97,7 @@ def test_a_failure_that_is_not_plainly_a_known_one_is_left_to_a_person(message: 
 def test_whatever_an_extension_says_has_a_cause_and_evidence_of_bounded_length(code: str, message: str) -> None:
     cause = classify(code, message)
     assert cause.curable == (cause.code == "certificate-race")
+    assert cause.code not in {"extension-missing", "not-registered"}
     assert all(len(line) <= max(200, len(code)) for line in cause.evidence)
 
 
@@ -131,6 +139,50 @@ def test_an_agent_that_is_away_and_an_extension_on_its_way_come_first() -> None:
     assert classify_node(node()).code == "certificate-race"
     bare = node().model_copy(update={"extension": None})
     assert classify_node(bare, facts(hyperV=False)).code == "hyper-v-missing"
+    assert classify_node(bare).code == "extension-missing"
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        ("1.32.9", "agent-outdated"),
+        ("1.33.0", "certificate-race"),
+        ("2.0", "certificate-race"),
+        ("", "certificate-race"),
+    ],
+)
+def test_an_agent_too_old_for_run_commands_is_not_worked_with(version: str, code: str) -> None:
+    assert classify_node(node().model_copy(update={"agent_version": version})).code == code
+
+
+def test_an_agent_that_blocks_what_is_needed_says_what() -> None:
+    cause = classify_node(node().model_copy(update={"blocked": "extensions.enabled is false"}))
+    assert (cause.code, cause.curable, cause.evidence) == ("agent-blocked", False, ("extensions.enabled is false",))
+
+
+AT = datetime(2027, 3, 1, tzinfo=UTC)
+
+
+def provider(site_name: str = "hci-01-site", connected: bool = True) -> ProviderView:
+    return ProviderView(id="/p", host="HCI-01-N2.corp", connected=connected, heartbeat=AT, sites=(site_name, "x"))
+
+
+def test_a_host_that_another_site_of_the_vault_knows_is_bound_to_that_one() -> None:
+    for broken in (node(), node(message="no one knows")):
+        cause = ailment(site(), broken, (provider("old-site"),), AT)
+        assert cause is not None
+        assert (cause.code, cause.curable) == ("other-site", False)
+        assert "old-site" in cause.evidence[0]
+
+
+def test_a_node_is_well_when_it_is_registered_and_heard() -> None:
+    fine = node(state="Succeeded")
+    assert ailment(site(), fine, (provider("HCI-01-Site"),), AT) is None
+    lost = ailment(site(), fine, (), AT)
+    silent = ailment(site(), fine, (provider(connected=False),), AT)
+    assert lost is not None
+    assert silent is not None
+    assert (lost.code, lost.curable, silent.code, silent.curable) == ("not-registered", True, "provider-silent", False)
 
 
 def test_the_evidence_is_what_was_read_there() -> None:

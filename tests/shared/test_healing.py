@@ -6,9 +6,23 @@ from typing import Any
 
 import pytest
 
-from shared.healing import FRESH, choose_helper, proof_gaps
+from shared.classifier import FRESH
+from shared.healing import (
+    RUNGS,
+    Rung,
+    choose_helper,
+    cluster_rung,
+    may_sync,
+    missing,
+    point_rung,
+    reached,
+    settings_for,
+    symptom_of,
+    vault_ladder,
+    vms_of,
+)
 from shared.messages import ExtensionView, NodeView, ProviderView
-from tests.shared.samples import site
+from tests.shared.samples import site, view
 
 CURED = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
 NOW = CURED + timedelta(minutes=20)
@@ -31,7 +45,7 @@ def provider(
 def gaps(
     facts: Mapping[str, Any] | None = WELL, providers: tuple[ProviderView, ...] = (provider(),), now: datetime = NOW
 ) -> tuple[str, ...]:
-    return proof_gaps(site(), "hci-01-n2", facts, providers, CURED, now)
+    return missing(vault_ladder(site(), node("hci-01-n2"), facts, providers, CURED, now))
 
 
 def test_the_helper_is_the_first_node_by_name_that_is_well() -> None:
@@ -47,12 +61,33 @@ def test_the_helper_is_the_first_node_by_name_that_is_well() -> None:
     assert helper.name == "N3"
 
 
-def test_the_broken_node_never_helps_itself_under_whichever_name() -> None:
-    assert choose_helper([node("HCI-01-N2.corp.example")], "hci-01-n2") is None
+def test_where_no_other_node_is_well_one_that_is_connected_helps_and_last_of_all_the_broken_one() -> None:
+    """The vendor's workaround runs Sync on any node of the cluster; a cluster may have a single one."""
+    others = [node("n1", state="Creating"), node("n2", state="Failed")]
+    assert choose_helper(others, "n2") == others[0]
+    assert choose_helper([node("HCI-01-N2.corp.example")], "hci-01-n2") == node("HCI-01-N2.corp.example")
+    assert choose_helper([node("n1", status="Disconnected")], "n2") is None
 
 
-def test_without_a_healthy_node_there_is_no_helper() -> None:
-    assert choose_helper([node("n1", state="Creating"), node("n2", state="Failed")], "n2") is None
+def test_a_node_whose_agent_blocks_run_commands_cannot_help() -> None:
+    blocked = node("n1").model_copy(update={"blocked": "run commands are on extensions.blocklist"})
+    assert choose_helper([blocked, node("n3")], "n2") == node("n3")
+
+
+def test_sync_is_left_alone_where_it_would_install_on_two_nodes_at_once() -> None:
+    assert may_sync([node("n1"), node("n2", state="Failed"), node("n3")], "n2")
+    assert may_sync([node("n1"), node("n2", state=None)], "n2")
+    assert not may_sync([node("n1"), node("n2", state="Failed"), node("n3", state=None)], "n2")
+
+
+def test_settings_come_from_what_was_saved_else_from_another_node() -> None:
+    saved = ExtensionView(id="/n2", name="a", provisioning_state="Failed", settings={"SiteId": "1"})
+    peer = node("n1")
+    assert peer.extension
+    rich = peer.model_copy(update={"extension": peer.extension.model_copy(update={"settings": {"SiteId": "2"}})})
+    assert settings_for([rich], saved) == saved
+    assert settings_for([peer, rich], None) == rich.extension
+    assert settings_for([peer], None) is None
 
 
 def test_healed_is_a_registry_that_names_all_and_a_provider_with_a_new_heartbeat() -> None:
@@ -111,7 +146,63 @@ def test_a_leftover_of_the_registration_before_does_no_harm() -> None:
 
 
 def test_nothing_is_proven_by_a_node_that_could_not_be_read() -> None:
-    assert gaps(None) == ("the registration of hci-01-n2 could not be read",)
+    assert set(gaps(None)) == {"the registration of hci-01-n2 could not be read"}
+
+
+def test_the_rung_reached_is_the_highest_below_which_nothing_is_missing() -> None:
+    assert reached(Rung(name) for name in RUNGS) == RUNGS[-1] == "cluster"
+    assert reached((Rung("extension"), Rung("registry", ("no",)), Rung("service"))) == "extension"
+    assert reached((Rung("extension", ("no",)), Rung("registry"))) == ""
+    ladder = vault_ladder(site(), node("hci-01-n2"), WELL, (), CURED, NOW)
+    assert reached(ladder) == "service"
+    failed = vault_ladder(site(), node("hci-01-n2", state="Failed"), WELL, (provider(),), CURED, NOW)
+    assert reached(failed) == ""
+
+
+def test_a_recovery_point_counts_only_when_it_is_newer_than_the_cure() -> None:
+    old, new = CURED - timedelta(minutes=1), CURED + timedelta(minutes=5)
+    assert point_rung((view("a", last_recovery_point=old), view("b", last_recovery_point=new)), CURED).missing == ()
+    assert "of a, b yet" in point_rung((view("a", last_recovery_point=old), view("b")), CURED).missing[0]
+    assert point_rung((), CURED).missing == ()
+    assert point_rung((view("a", protection_state="InitialReplicationInProgress"),), CURED).missing == ()
+
+
+def test_a_nodes_machines_are_those_of_its_provider() -> None:
+    items = (view("a", host_provider="/HCI-01-N2"), view("b", host_provider="/hci-01-n1"))
+    assert [
+        vm.vm for vm in vms_of(items, (provider("hci-01-n2.corp.example"), provider("hci-01-n1")), "hci-01-n2")
+    ] == []
+    assert [vm.vm for vm in vms_of(items, (provider(), provider("hci-01-n1")), "hci-01-n2")] == ["a"]
+
+
+def test_the_top_is_a_cluster_of_which_every_node_is_heard() -> None:
+    nodes = [node("hci-01-n1"), node("hci-01-n2")]
+    assert cluster_rung(site(), nodes, [provider("hci-01-n1"), provider()], NOW).missing == ()
+    assert cluster_rung(site(), nodes, [provider()], NOW).missing == ("hci-01-n1: not-registered",)
+
+
+@pytest.mark.parametrize(
+    ("broken", "providers", "symptom"),
+    [
+        (node("hci-01-n2"), (provider(),), ""),
+        (node("hci-01-n2", state="Failed"), (provider(),), "unknown"),
+        (node("hci-01-n2", state="Creating"), (provider(),), "in-transition"),
+        (node("hci-01-n2", state=None), (provider(),), "extension-missing"),
+        (node("hci-01-n2"), (), "not-registered"),
+        (node("hci-01-n2"), (provider(connected=False),), "provider-silent"),
+        (node("hci-01-n2"), (provider(after=-timedelta(hours=2)),), "provider-silent"),
+        (node("hci-01-n2", status="Disconnected"), (provider(),), "agent-disconnected"),
+    ],
+)
+def test_the_timer_sees_what_no_event_told_of(
+    broken: NodeView, providers: tuple[ProviderView, ...], symptom: str
+) -> None:
+    assert symptom_of(site(), broken, [broken, node("hci-01-n1")], providers, NOW) == symptom
+
+
+def test_a_cluster_that_was_never_prepared_is_not_unwell() -> None:
+    bare = [node("hci-01-n1", state=None), node("hci-01-n2", state=None)]
+    assert symptom_of(site(), bare[1], bare, (), NOW) == ""
 
 
 def test_all_that_is_missing_is_told_at_once() -> None:

@@ -1,0 +1,146 @@
+"""A node from one repair to the next: attempts, pauses, quarantine, and which tidings start another."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.messages import ExtensionView
+from shared.records import (
+    Begin,
+    End,
+    Ending,
+    LastRepair,
+    NodeRecord,
+    Notice,
+    begin,
+    end,
+    is_due,
+    key_of,
+    next_run,
+    notice,
+    save,
+    why_not_now,
+)
+
+AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
+MACHINE = "/subscriptions/s/resourceGroups/rg-arc/providers/Microsoft.HybridCompute/machines/n1"
+HALF = timedelta(minutes=30)
+
+
+def began(run: str = "r1", record: NodeRecord | None = None, *ended: str) -> tuple[NodeRecord, str]:
+    return begin(record, Begin(run=run, node="n1", cluster="/c", machine_id=MACHINE, ended=ended))
+
+
+def ended(record: NodeRecord, ending: Ending, at: datetime = AT, run: str = "r1") -> NodeRecord:
+    return end(record, End(last=LastRepair(run=run, ending=ending, at=at)))
+
+
+def seen(symptom: str, at: datetime = AT) -> Notice:
+    return Notice(machine_id=MACHINE, node="n1", cluster="/c", symptom=symptom, at=at)
+
+
+def test_ids_name_the_same_node_however_they_are_spelt() -> None:
+    assert key_of(MACHINE) == key_of(MACHINE.upper() + "/") == "s|rg-arc|microsoft.hybridcompute|n1"
+
+
+def test_one_repair_at_a_time_and_a_dead_one_is_taken_over() -> None:
+    record, busy = began()
+    assert busy == ""
+    assert began("r2", record)[1] == "r1"
+    taken, busy = began("r2", record, "r1")
+    assert (taken.run, busy) == ("r2", "")
+
+
+def test_all_that_is_told_during_a_repair_has_its_id_and_afterwards_there_is_a_new_one() -> None:
+    record, _ = began()
+    first = next_run(MACHINE, None)
+    assert next_run(MACHINE.lower(), record) == first
+    assert next_run(MACHINE, ended(record, "failed")) != first
+
+
+def test_failures_pause_longer_each_time_and_end_in_quarantine() -> None:
+    record, pauses = NodeRecord(machine_id=MACHINE), []
+    for number in range(3):
+        record = ended(began(f"r{number}", record)[0], "failed", run=f"r{number}")
+        assert record.not_before
+        pauses.append(record.not_before - AT)
+    assert pauses == [timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4)]
+    assert (record.attempts, record.quarantined) == (3, True)
+    healed = ended(began("r9", record)[0], "healed", run="r9")
+    assert (healed.attempts, healed.quarantined, healed.not_before) == (0, False, None)
+
+
+def test_the_end_of_another_run_changes_nothing() -> None:
+    record, _ = began()
+    assert ended(record, "failed", run="r0") == record
+
+
+@pytest.mark.parametrize(
+    ("changes", "after", "reason"),
+    [
+        ({}, timedelta(minutes=1), ""),
+        ({"quarantined": True}, timedelta(days=9), "quarantined"),
+        ({}, timedelta(0), "stale"),
+        ({}, -timedelta(hours=1), "stale"),
+        ({"not_before": AT + HALF}, timedelta(minutes=29), "paused"),
+        ({"not_before": AT + HALF}, HALF, ""),
+    ],
+)
+def test_an_event_starts_a_repair_only_if_it_tells_something_new(
+    changes: dict[str, Any], after: timedelta, reason: str
+) -> None:
+    record = ended(began()[0], "healed").model_copy(update=changes)
+    assert why_not_now(record, AT + after) == reason
+
+
+def test_nothing_is_known_of_a_new_node_and_so_nothing_holds_an_event_back() -> None:
+    assert why_not_now(None, AT) == ""
+
+
+def test_the_timer_waits_until_a_symptom_has_lasted() -> None:
+    record = notice(None, seen("not-registered"))
+    record = notice(record, seen("not-registered", AT + timedelta(minutes=20)))
+    assert not is_due(record, AT + timedelta(minutes=29), HALF)
+    assert is_due(record, AT + HALF, HALF)
+    assert not is_due(notice(record, seen("")), AT + HALF, HALF)
+    other = notice(record, seen("extension-missing", AT + HALF))
+    assert not is_due(other, AT + HALF, HALF)
+
+
+def test_the_timer_leaves_nodes_alone_that_are_busy_paused_or_in_quarantine() -> None:
+    record = notice(None, seen("unknown"))
+    late = AT + timedelta(hours=9)
+    assert is_due(record, late, HALF)
+    for changes in ({"run": "r1"}, {"quarantined": True}, {"not_before": late + HALF}):
+        assert not is_due(record.model_copy(update=changes), late, HALF)
+
+
+def test_a_person_is_told_once_of_each_symptom() -> None:
+    late = AT + timedelta(hours=9)
+    record = notice(None, seen("hyper-v-missing"))
+    told = ended(began("r1", record)[0], "finding")
+    assert not is_due(told, late, HALF)
+    assert is_due(notice(told, seen("not-registered", AT)), late, HALF)
+    again = notice(notice(told, seen("")), seen("hyper-v-missing", AT))
+    assert is_due(again, late, HALF)
+
+
+def test_what_an_event_told_a_person_the_timer_does_not_tell_again() -> None:
+    told = ended(began()[0], "finding")
+    record = notice(told, seen("hyper-v-missing"))
+    assert not is_due(record, AT + timedelta(hours=9), HALF)
+    assert is_due(notice(record, seen("not-registered", AT)), AT + timedelta(hours=9), HALF)
+
+
+def test_settings_saved_before_a_cure_that_failed_are_not_lost() -> None:
+    full = ExtensionView(id="/e", name="a", provisioning_state="Failed", settings={"SiteId": "1"})
+    empty = full.model_copy(update={"settings": {}})
+    record = save(NodeRecord(machine_id=MACHINE), full)
+    assert save(record, empty).saved == full
+    assert save(NodeRecord(machine_id=MACHINE), empty).saved == empty
+
+
+def test_an_acquaintance_is_noted_without_a_look() -> None:
+    record = notice(notice(None, seen("unknown")), Notice(machine_id=MACHINE, node="n1", cluster="/other"))
+    assert (record.cluster, record.symptom) == ("/other", "unknown")
