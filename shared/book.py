@@ -1,5 +1,6 @@
 """Declared documents with their versions: a change is accepted only by someone who saw the last one. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +13,18 @@ KEPT = 50
 
 
 class Version(Message):
-    """Who declared what when; `digest` names the content."""
+    """Who declared what when.
+
+    Attributes:
+        digest: Names the content.
+        changed: Fields of the document that are other than in the version before; empty for the first.
+    """
 
     version: int
     digest: str
     at: datetime
     by: str
+    changed: tuple[str, ...] = ()
 
 
 class Entry(Message):
@@ -65,6 +72,10 @@ def _precondition(entry: Entry | None, wish: Declaration) -> BookVerdict | None:
     return None
 
 
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key)))
+
+
 def put(entry: Entry | None, wish: Declaration) -> tuple[Entry | None, BookVerdict]:
     """Declare: "created", "changed", "unchanged" (same content), or "conflict" (someone else was faster)."""
     if conflict := _precondition(entry, wish):
@@ -72,7 +83,8 @@ def put(entry: Entry | None, wish: Declaration) -> tuple[Entry | None, BookVerdi
     if entry and entry.digest == wish.digest:
         return entry, BookVerdict(outcome="unchanged", etag=entry.etag)
     number = entry.version + 1 if entry else 1
-    mark = Version(version=number, digest=wish.digest, at=wish.at, by=wish.by)
+    changed = _changed(entry.document, wish.document) if entry else ()
+    mark = Version(version=number, digest=wish.digest, at=wish.at, by=wish.by, changed=changed)
     history = (*(entry.history if entry else ()), mark)[-KEPT:]
     fresh = Entry(document=wish.document, version=number, digest=wish.digest, history=history)
     return fresh, BookVerdict(outcome="changed" if entry else "created", etag=fresh.etag)

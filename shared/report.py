@@ -32,13 +32,22 @@ class Bar(NamedTuple):
     label: str
 
 
+class Table(NamedTuple):
+    """What a run found out about many alike things; cells in the order of the columns."""
+
+    name: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
 def render(operation: Mapping[str, Any]) -> str:
     """The page as HTML.
 
     Args:
         operation: {id, kind, plan or node, state, phase, began and ended (or startedAt and endedAt), items: [{vm,
             state, azureVm, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or failures),
-            problems, facts}. What is missing is left out; times are ISO 8601 or datetimes.
+            problems, facts}. A list of objects among the facts becomes a table. What is missing is left out; times are
+            ISO 8601 or datetimes.
     """
     began, ended = _span(operation)
     items = [_item(item, began, ended) for item in operation.get("items", ())]
@@ -46,10 +55,11 @@ def render(operation: Mapping[str, Any]) -> str:
     findings += [_text(problem) for problem in operation.get("problems", ())]
     return _template().render(
         operation=operation,
-        subject=operation.get("plan") or operation.get("node") or "",
+        subject=operation.get("plan") or operation.get("node") or operation.get("site") or "",
         facts=_facts(operation, began, ended),
         items=items,
         findings=list(dict.fromkeys(findings)),
+        tables=list(_tables(operation.get("facts", {}))),
         ticks=_ticks(began, ended),
         verbs=list(dict.fromkeys(bar.verb for item in items for bar in item["bars"])),
         words=_WORDS,
@@ -105,8 +115,22 @@ def _facts(operation: Mapping[str, Any], began: datetime | None, ended: datetime
         facts.append(("So far" if running else "Took", span(ended - began)))
     named = (("Phase", "phase"), ("Asked for by", "requestedBy"), ("Waits for", "waitingFor"))
     facts += [(label, str(operation[key])) for label, key in named if operation.get(key)]
-    facts += [(str(name).capitalize(), _text(value)) for name, value in operation.get("facts", {}).items()]
+    told = operation.get("facts", {})
+    facts += [(str(name).capitalize(), _text(value)) for name, value in told.items() if not _is_table(value)]
     return [(label, value) for label, value in facts if value]
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _tables(facts: Mapping[str, Any]) -> Iterable[Table]:
+    """Lists of alike things among the facts, such as a preflight's checks: a row each, columns that say anything."""
+    for name, rows in facts.items():
+        if _is_table(rows):
+            columns = [key for key in rows[0] if any(row.get(key) for row in rows)]
+            cells = [[_text(row.get(key) or "") for key in columns] for row in rows]
+            yield Table(str(name).capitalize(), [column.capitalize() for column in columns], cells)
 
 
 def _clock(moment: datetime | None) -> str:

@@ -11,6 +11,7 @@ from shared.plans import PlanDocument
 from shared.problems import FieldError
 from shared.sites import SiteDocument
 from triggers import shelf
+from triggers.site_health import health_of
 from triggers.web import Problem, answer, body_of, caller, handled
 
 bp = df.Blueprint()
@@ -71,8 +72,13 @@ async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 @bp.durable_client_input(client_name="client")
 @handled("Dr.Read")
 async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """A declared site."""
-    return await _read(req, client, "site")
+    """A declared site: what it is, how it came to be so, and how healthy it is now."""
+    name = _name(req, "site")
+    entry = await shelf.entry(client, "site", name)
+    site = SiteDocument.model_validate(entry.document)
+    history = [version.model_dump(mode="json") for version in reversed(entry.history)]
+    shown = _shown(name, entry) | {"history": history, "health": await health_of(site)}
+    return answer(shown, headers={"ETag": entry.etag})
 
 
 @bp.route("sites/{site}", methods=["DELETE"])

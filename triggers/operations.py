@@ -10,6 +10,7 @@ from shared.obligations import Obligation
 from shared.operations import PLAN_KINDS, SITE_KINDS
 from shared.problems import FieldError
 from shared.report import render
+from triggers.site_views import table_of
 from triggers.views import brief, full
 from triggers.web import Problem, answer, handled, missing
 
@@ -17,6 +18,8 @@ bp = df.Blueprint()
 KINDS = (*PLAN_KINDS, *SITE_KINDS, "cleanup", "repair")
 STATES = ("pending", "running", "waiting", "succeeded", "failed", "aborted")
 TOP, MOST = 50, 500
+FORMATS = ("html", "json", "table")
+ACCEPTED = {"application/json": "json", "text/plain": "table"}
 
 
 @bp.route("operations", methods=["GET"])
@@ -74,10 +77,13 @@ async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient
 @bp.durable_client_input(client_name="client")
 @handled("Dr.Read")
 async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """A run on one page: HTML, or JSON for those who accept only that."""
+    """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table of what was checked."""
     shown = full(await _run(req, client))
-    if req.headers.get("Accept", "") == "application/json":
+    wanted = _choice(req, "format", FORMATS) or ACCEPTED.get(req.headers.get("Accept", ""), "html")
+    if wanted == "json":
         return answer(shown)
+    if wanted == "table":
+        return func.HttpResponse(table_of(shown), mimetype="text/plain", charset="utf-8")
     return func.HttpResponse(render(shown), mimetype="text/html", charset="utf-8")
 
 

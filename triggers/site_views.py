@@ -6,6 +6,9 @@ from typing import Any
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from shared.copying import STATE_OF, ReplicationOrder, read_minutes, shown
+from shared.preflight import drift, verdict
+from shared.preflight.checks import Finding
+from shared.preflight.drift import Drift
 
 type Part = Callable[[OrchestrationState, Mapping[str, Any]], dict[str, Any]]
 
@@ -48,8 +51,32 @@ def _facts(state: OrchestrationState) -> Mapping[str, Any]:
     return facts
 
 
-PARTS: Mapping[str, Part] = {"prepare": _preparation, "replication": _replication}
+def _preflight(state: OrchestrationState, _status: Mapping[str, Any]) -> dict[str, Any]:
+    """Every check with its evidence and remedy, and how many are in which state; nothing before the run's end."""
+    return {key: value for key, value in _facts(state).items() if key in {"checks", "counts"}}
+
+
+def _verify(state: OrchestrationState, _status: Mapping[str, Any]) -> dict[str, Any]:
+    """What is other than declared; nothing before the run's end."""
+    return {key: value for key, value in _facts(state).items() if key == "drift"}
+
+
+PARTS: Mapping[str, Part] = {
+    "preflight": _preflight,
+    "prepare": _preparation,
+    "replication": _replication,
+    "verify": _verify,
+}
 """By kind; each makes its part of the run's input and of its custom status, once ended of its output's facts."""
+
+
+def table_of(run: Mapping[str, Any]) -> str:
+    """The checks, or the differences, of a run that has them; of any other run its state and what went wrong."""
+    if "checks" in run:
+        return verdict.as_table([Finding.model_validate(one) for one in run["checks"]])
+    if "drift" in run:
+        return drift.as_table([Drift.model_validate(one) for one in run["drift"]])
+    return "\n".join([*run["failures"], f"{run['state'].upper()}: {run['id']}", ""])
 
 
 def site_part(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,13 @@ class Drift(Message):
     found: str
 
 
+def as_table(found: Sequence[Drift]) -> str:
+    """The differences as text, and a last line that says how many there are."""
+    lines = [f"{one.what}\n  declared  {one.declared}\n  found     {one.found}" for one in found]
+    summed = f"FAILED: {len(found)} differences" if found else "SUCCEEDED: as declared"
+    return "\n".join([*lines, "", summed, ""])
+
+
 def drift(site: SiteDocument, azure: AzureFacts, items: Sequence[ItemView]) -> tuple[Drift, ...]:
     """Every difference, from the cluster to the VMs; nothing when all is as declared."""
     parts = (_cluster(site, azure), _vault(site, azure), _storage(site, azure), _networks(site, azure))

@@ -166,3 +166,17 @@ def test_no_bar_leaves_the_page(times: list[tuple[float, float | None]]) -> None
 )
 def test_durations_read_as_people_say_them(seconds: float, words: str) -> None:
     assert span(timedelta(seconds=seconds)) == words
+
+
+def test_what_was_found_of_many_alike_things_is_a_table_with_the_columns_that_say_something() -> None:
+    checks = [
+        {"id": "locks", "state": "fail", "evidence": ["keep holds", "<b>"], "note": ""},
+        {"id": "vm-arc", "state": "pass", "evidence": [], "note": None},
+    ]
+    page = render(
+        {"id": "preflight-1", "kind": "preflight", "site": "hci-01", "state": "failed", "facts": {"checks": checks}}
+    )
+    assert "<h2>Checks</h2>" in page
+    assert "<th>Id</th><th>State</th><th>Evidence</th></tr>" in page
+    assert '<td data-label="Evidence">keep holds; &lt;b&gt;</td>' in page
+    assert "<dt>Checks</dt>" not in page
