@@ -458,12 +458,20 @@ class Declared(Message):
     declared: datetime
 
 
+class Tracked(Message):
+    """What is remembered of a plan, as its entity keeps it, with no more of the past than its newest good drill."""
+
+    name: str
+    track: dict[str, Any]
+
+
 class BookRead(Message):
-    """Sites and plans by name, and what is owed."""
+    """Sites and plans by name, what is owed, and what is remembered of the plans' drills."""
 
     sites: tuple[Declared, ...]
     plans: tuple[Declared, ...]
     obligations: tuple[dict[str, Any], ...]
+    tracks: tuple[Tracked, ...] = ()
 
 
 class StartRun(Message):

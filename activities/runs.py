@@ -6,8 +6,9 @@ import azure.durable_functions as df
 from durabletask.client import EntityQuery, OrchestrationStatus
 from durabletask.entities import EntityMetadata
 
-from activities.contract import BookRead, Declared, Nothing, ReadBook, ReadRuns, RunsRead, StartRun
+from activities.contract import BookRead, Declared, Nothing, ReadBook, ReadRuns, RunsRead, StartRun, Tracked
 from shared.obligations import HIDDEN
+from shared.track import Track, last_good_drill
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
@@ -25,8 +26,16 @@ async def read_book(client: df.DurableFunctionsClient, _ask: ReadBook) -> BookRe
     return BookRead(
         sites=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("site:")),
         plans=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("plan:")),
+        tracks=tuple(_tracked(entry) for entry in await _entities(client, "track")),
         obligations=tuple(_short(one) for entry in owed for one in _state(entry).values()),
     )
+
+
+def _tracked(entity: EntityMetadata) -> Tracked:
+    known = Track.model_validate(_state(entity))
+    drill = last_good_drill(known)
+    short = known.model_copy(update={"past": (drill,) if drill else ()})
+    return Tracked(name=entity.id.key, track=short.model_dump(mode="json"))
 
 
 def _short(obligation: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from orchestrators.approval import NotApproved, approved
 from orchestrators.entities import LEASES
 from orchestrators.isolation import prepared
 from orchestrators.owing import nothing
-from orchestrators.recording import open_pack, record_tick, seal_pack
+from orchestrators.recording import open_pack, record_tick, remember, seal_pack
 from orchestrators.steps import Steps, ask_entity, call_all, hear, now
 from orchestrators.telling import tell, tell_turn
 from shared import scheduler
@@ -140,6 +140,7 @@ def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closi
         | {"decisions": run.decisions, "approvals": run.approvals}
     )
     outcome = yield from seal_pack(ctx, operation, run, outcome)
+    yield from remember(ctx, operation, run, outcome)
     facts = {"vms": len(run.items), "failures": len(run.failures)}
     yield from tell(ctx, operation, "finished", {"state": state, **facts, **outcome.facts})
     return outcome.model_dump(mode="json")

@@ -10,9 +10,10 @@ from shared.leases import Claim, Lease, Table, claim, release, renew
 from shared.messages import ExtensionView
 from shared.obligations import Left, Obligation, Tried, taken_over, tried
 from shared.records import Begin, End, NodeRecord, Notice, begin, end, notice, save
+from shared.track import Begun, Past, Track, begun, ended
 from shared.turns import Join, Turn, join, leave
 
-LEASES, BOOK, OBLIGATIONS = "leases", "book", "obligations"
+LEASES, BOOK, OBLIGATIONS, TRACK = "leases", "book", "obligations", "track"
 NODES, TURNS, TALLY = "nodes", "turns", "tally"
 
 
@@ -74,6 +75,27 @@ def obligations(ctx: EntityContext, ask: Any) -> Any:
             raise ValueError(f"obligations know no operation {other}")
     ctx.set_state(owed or None)
     return sorted(owed)
+
+
+def track(ctx: EntityContext, ask: Any) -> Any:
+    """What is remembered of one plan's runs. Operations: begun, closed, told (of drills), ended (of any run), read."""
+    state = ctx.get_state(dict)
+    known = Track.model_validate(state) if state else Track()
+    match ctx.operation:
+        case "begun":
+            known = begun(known, Begun.model_validate(ask))
+        case "closed":
+            known = known.model_copy(update={"closed": known.closed or ask == known.run})
+        case "told":
+            known = known.model_copy(update={"told": ask})
+        case "ended":
+            known = ended(known, Past.model_validate(ask))
+        case "read":
+            return state
+        case other:
+            raise ValueError(f"a plan's track knows no operation {other}")
+    ctx.set_state(known.model_dump(mode="json"))
+    return None
 
 
 def noted(owed: Mapping[str, Any], what: str, ask: Any) -> dict[str, Any]:

@@ -6,12 +6,15 @@ from typing import Any
 from durabletask import task
 
 from activities.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
+from orchestrators.entities import TRACK
 from orchestrators.isolation import AFTER, BEFORE
-from orchestrators.steps import Steps, call_all, now
+from orchestrators.steps import Steps, ask_entity, call_all, now
+from shared.achievement import achieved
 from shared.evidence.journal import entries
 from shared.evidence.records import Entry
 from shared.operations import Operation, Outcome
 from shared.runs import Run
+from shared.track import Past
 
 
 def open_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
@@ -61,6 +64,22 @@ def seal_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run, ou
     if not isinstance(answer, PackSealed):
         return _with(outcome, {"complete": False, "detail": str(answer)})
     return _with(outcome, {"complete": True, **answer.model_dump(exclude={"kept"})})
+
+
+def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, outcome: Outcome) -> Steps[None]:
+    """Keep how long the run took beyond its own history: for forecasts, and for the plans that follow this one."""
+    seen = achieved(run.items, run.began, operation.document.targets)
+    if seen is None:
+        return
+    past = Past(
+        run=operation.id,
+        kind=operation.kind,
+        state=outcome.state,
+        began=run.began,
+        ended=now(ctx),
+        took=seen.rto if outcome.state == "succeeded" else None,
+    )
+    yield from ask_entity(ctx, TRACK, operation.plan, "ended", past.model_dump(mode="json"))
 
 
 def _inventory(ctx: task.OrchestrationContext, operation: Operation) -> Sequence[Entry]:

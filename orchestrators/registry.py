@@ -4,7 +4,7 @@ import azure.durable_functions as df
 
 from orchestrators.declare import declare
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, leases, nodes, obligations, tally, turns
+from orchestrators.entities import book, leases, nodes, obligations, tally, track, turns
 from orchestrators.failover import commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.preflight import preflight
@@ -12,6 +12,7 @@ from orchestrators.prepare import prepare
 from orchestrators.reconcile import reconcile
 from orchestrators.repair import repair
 from orchestrators.replication import replication
+from orchestrators.telling import deliver
 from orchestrators.verify import verify
 from orchestrators.watching import watch_nodes
 
@@ -30,8 +31,9 @@ RUNBOOKS = (
     reconcile,
     declare,
     watch_nodes,
+    deliver,
 )
-ENTITIES = (leases, book, obligations, nodes, turns, tally)
+ENTITIES = (leases, book, obligations, nodes, turns, tally, track)
 
 
 def blueprint() -> df.Blueprint:

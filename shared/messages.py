@@ -197,7 +197,7 @@ class RunItem(Message):
 
 
 class ItemStep(Message):
-    """One verb on one VM, as it went."""
+    """One verb on one VM, as it went; `point` is the time of the recovery point, where the job names one."""
 
     verb: Verb
     job: str
@@ -205,4 +205,5 @@ class ItemStep(Message):
     began: datetime | None = None
     ended: datetime | None = None
     probed: datetime | None = None
+    point: datetime | None = None
     note: str = ""

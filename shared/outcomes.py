@@ -30,6 +30,7 @@ class JobEnd(Message):
         cause: What Azure says may have caused that error; `remedy`: what it recommends.
         allowed_actions: What may still be done with the job, such as "Restart".
         azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
+        point: Time of the recovery point that was used, from there too.
     """
 
     job: str
@@ -44,6 +45,7 @@ class JobEnd(Message):
     azure_vm: str = ""
     began: datetime | None = None
     ended: datetime | None = None
+    point: datetime | None = None
 
 
 class ProbeAnswer(Message):

@@ -269,6 +269,7 @@ def _after_failure(item: RunItem, end: JobEnd, stage: Stage, limits: Limits, now
 
 def _step(stage: Stage, end: JobEnd, outcome: str, note: str) -> ItemStep:
     facts = {"verb": stage.verb, "job": end.job, "outcome": outcome, "began": end.began, "ended": end.ended}
+    facts["point"] = end.point
     return ItemStep.model_validate({**facts, "note": note})
 
 
@@ -288,7 +289,7 @@ def probes_tried(run: Run, answers: Iterable[ProbeAnswer], now: datetime) -> Run
 
 def _after_probe(item: RunItem, answer: ProbeAnswer, stage: Stage, now: datetime) -> RunItem:
     if answer.passed:
-        steps = (*item.steps[:-1], item.steps[-1].model_copy(update={"probed": now}))
+        steps = (*item.steps[:-1], item.steps[-1].model_copy(update={"probed": item.steps[-1].probed or now}))
         state = _next_state(item, stage, "probing")
         return item.model_copy(update={"state": state, "since": now, "address": answer.address, "steps": steps})
     deadline = max(probe.deadline for probe in item.probes)

@@ -22,6 +22,7 @@ from shared.documents import (
     GroupId,
     NetworkId,
     NetworkIdOrNone,
+    Span,
     StorageIdOrNone,
     VaultId,
     digest_of,
@@ -164,6 +165,8 @@ class SiteDocument(Document):
         vms: The VMs that are meant to be protected: preflight and verify look at these; empty for those that are found.
         healing: Whether a failed extension is repaired without being asked.
         healing_rules: How far a repair may go.
+        orphans: What becomes of a test failover that no run of this app knows of: "clean" cleans it up.
+        orphan_after: How old it must be by then.
     """
 
     cluster: ClusterId
@@ -183,6 +186,8 @@ class SiteDocument(Document):
     vms: tuple[AzureName, ...] = ()
     healing: bool = True
     healing_rules: HealingRules = HealingRules()
+    orphans: Literal["leave", "clean"] = "leave"
+    orphan_after: Span = timedelta(hours=4)
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

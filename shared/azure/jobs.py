@@ -67,6 +67,7 @@ def job_end(job: Json) -> JobEnd | None:
         allowed_actions=tuple(properties.get("allowedActions") or ()),
         warnings=tuple(": ".join(_said(error)) for error in properties.get("errors") or () if _is_warning(error)),
         azure_vm=_azure_vm(properties),
+        point=_point(properties),
         began=utc(properties.get("startTime")),
         ended=utc(properties.get("endTime")),
     )
@@ -97,6 +98,12 @@ def _said(error: Json) -> tuple[str, str]:
     code = text(service.get("code")) or text(provider.get("errorCode"))
     sentences = (service.get("message"), provider.get("errorMessage"), service.get("recommendedAction"))
     return code, " ".join(text(sentence).strip() for sentence in sentences if sentence)
+
+
+def _point(properties: Json) -> datetime | None:
+    """When the data was current that the failover used: of the recovery point that the job's details name."""
+    items = part(properties, "customDetails").get("protectedItemDetails") or ()
+    return next((point for item in items if (point := utc(item.get("recoveryPointTime")))), None)
 
 
 def _azure_vm(properties: Json) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, leases, obligations
+from orchestrators.entities import book, leases, obligations, track
 from orchestrators.failover import commit, failover
 from orchestrators.homecoming import failback, reprotect
 from shared.operations import Kind, Operation
@@ -41,7 +41,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
-        entities = {"leases": leases, "book": book, "obligations": obligations}
+        entities = {"leases": leases, "book": book, "obligations": obligations, "track": track}
         self.driver = Driver(self.world.activities(), entities, self.world.clock)
 
     def run(

@@ -1,0 +1,120 @@
+"""What a run achieved: RTO and RPO for each machine and for the plan, and what took the time. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.messages import Document, ItemStep, RunItem, Verb
+from shared.plans import Targets
+
+MOVES: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
+
+
+class MachineAchieved(Document):
+    """One machine.
+
+    Attributes:
+        up: When it was seen to work; without probes, when its job ended.
+        rto: From the run's begin until then.
+        rpo: How old its data was when its failover began; None when no recovery point was named.
+    """
+
+    vm: str
+    up: datetime | None = None
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
+class Leg(Document):
+    """One span on the critical path: what everything after it waited for.
+
+    Attributes:
+        what: "wait": until the verb was sent and its job began; "job"; or "probe", until the machine was seen to work.
+    """
+
+    vm: str
+    what: Literal["wait", "job", "probe"]
+    began: datetime
+    ended: datetime
+
+
+class Achieved(Document):
+    """A run against its targets; a target that is not set is neither met nor missed."""
+
+    machines: tuple[MachineAchieved, ...]
+    rto: timedelta | None = None
+    rto_target: timedelta | None = None
+    rto_met: bool | None = None
+    rpo: timedelta | None = None
+    rpo_target: timedelta | None = None
+    rpo_met: bool | None = None
+    critical_path: tuple[Leg, ...] = ()
+
+
+def achieved(items: Sequence[RunItem], began: datetime, targets: Targets | None) -> Achieved | None:
+    """What a failover or a drill achieved; None for a run that brought no machine up.
+
+    The plan's RTO and RPO are those of its worst machine, and unknown when one did not come up.
+    """
+    moves = {item.vm: step for item in items if (step := _move(item))}
+    if not moves:
+        return None
+    machines = tuple(_machine(item.vm, moves.get(item.vm), began) for item in items)
+    rto, rpo = _worst([one.rto for one in machines]), _worst([one.rpo for one in machines])
+    wanted = targets or Targets()
+    return Achieved(
+        machines=machines,
+        rto=rto,
+        rto_target=wanted.rto,
+        rto_met=_met(rto, wanted.rto),
+        rpo=rpo,
+        rpo_target=wanted.rpo,
+        rpo_met=_met(rpo, wanted.rpo),
+        critical_path=critical_path(items, moves, began),
+    )
+
+
+def _move(item: RunItem) -> ItemStep | None:
+    return next((step for step in item.steps if step.verb in MOVES and step.outcome == "succeeded"), None)
+
+
+def _machine(vm: str, step: ItemStep | None, began: datetime) -> MachineAchieved:
+    up = _up(step) if step else None
+    rpo = step.began - step.point if step and step.began and step.point else None
+    return MachineAchieved(vm=vm, up=up, rto=up - began if up else None, rpo=rpo)
+
+
+def _up(step: ItemStep) -> datetime | None:
+    return step.probed or step.ended
+
+
+def _worst(spans: Sequence[timedelta | None]) -> timedelta | None:
+    known = [span for span in spans if span is not None]
+    return max(known) if known and len(known) == len(spans) else None
+
+
+def _met(got: timedelta | None, wanted: timedelta | None) -> bool | None:
+    return None if wanted is None else got is not None and got <= wanted
+
+
+def critical_path(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began: datetime) -> tuple[Leg, ...]:
+    """The chain of machines that decided when the last one was up, in the order of time.
+
+    From the last back: of those that a machine came after, the one that was up last is what it waited for.
+    """
+    after = {item.vm: item.after for item in items}
+    ups = {vm: up for vm, step in moves.items() if (up := _up(step))}
+    legs: list[Leg] = []
+    vm = max(ups, key=ups.__getitem__, default=None)
+    while vm is not None:
+        before = max((one for one in after[vm] if one in ups), key=ups.__getitem__, default=None)
+        legs = [*_legs(vm, moves[vm], ups[before] if before else began), *legs]
+        vm = before
+    return tuple(legs)
+
+
+def _legs(vm: str, step: ItemStep, since: datetime) -> list[Leg]:
+    marks = [since, step.began or since, step.ended or since, step.probed or step.ended or since]
+    told: tuple[Literal["wait", "job", "probe"], ...] = ("wait", "job", "probe")
+    spans = zip(told, marks, marks[1:], strict=False)
+    return [Leg(vm=vm, what=what, began=begin, ended=end) for what, begin, end in spans if end > begin]

@@ -1,0 +1,91 @@
+"""What is remembered of a plan beyond the histories of its runs: its last drill, and how long runs took. Pure."""
+
+from datetime import datetime, timedelta
+
+from shared.messages import Message
+
+KEPT = 60
+
+
+class Past(Message):
+    """A run that has ended.
+
+    Attributes:
+        kind: drill or failover: those that have an RTO.
+        took: From its begin to the last machine that passed its probes; None when not all did.
+    """
+
+    run: str
+    kind: str
+    state: str
+    began: datetime
+    ended: datetime
+    took: timedelta | None = None
+
+
+class Track(Message):
+    """What is remembered of one plan.
+
+    Attributes:
+        key: The occasion that a drill was begun for last: a moment of the schedule, or another plan's drill.
+        run: That drill; `at`: when it was begun.
+        tries: How often it was begun: one that was refused is begun again.
+        closed: Whether that drill is known to have done something.
+        told: The occasion that was last told to be overdue.
+        past: Oldest first.
+    """
+
+    key: str = ""
+    run: str = ""
+    at: datetime | None = None
+    tries: int = 0
+    closed: bool = False
+    told: str = ""
+    past: tuple[Past, ...] = ()
+
+
+class Begun(Message):
+    """A drill that is begun for an occasion."""
+
+    key: str
+    run: str
+    at: datetime
+
+
+def begun(track: Track, drill: Begun) -> Track:
+    """Note a drill that is begun."""
+    tries = track.tries + 1 if drill.key == track.key else 1
+    update = {"key": drill.key, "run": drill.run, "at": drill.at, "tries": tries, "closed": False}
+    return track.model_copy(update=update)
+
+
+def ended(track: Track, past: Past) -> Track:
+    """Note how a run ended, once."""
+    others = [one for one in track.past if one.run != past.run]
+    return track.model_copy(update={"past": (*others, past)[-KEPT:]})
+
+
+def last_good_drill(track: Track) -> Past | None:
+    """The newest drill that succeeded."""
+    return next((one for one in reversed(track.past) if one.kind == "drill" and one.state == "succeeded"), None)
+
+
+def forecast(track: Track, kind: str, before: datetime | None = None) -> dict[str, float | int] | None:
+    """What past runs of a kind took, in seconds: {p50, p95, runs}; None without any.
+
+    Args:
+        before: Only runs that ended before.
+    """
+    good = (one for one in track.past if one.kind == kind and one.took is not None)
+    known = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
+    if not known:
+        return None
+    return {"p50": quantile(known, 0.5), "p95": quantile(known, 0.95), "runs": len(known)}
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """Between the two nearest values, in proportion."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return round(ordered[low] + (ordered[high] - ordered[low]) * (place - low), 1)
