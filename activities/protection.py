@@ -1,7 +1,7 @@
 """Replication of VMs: what there is, how far it is, and the four things that can be done; each is sent once."""
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities.contract import StartsMade
@@ -71,10 +71,24 @@ async def _policy(vault: OnboardingVault, container: Json, name: str) -> Json:
 
 async def read_copies(ask: ReadCopies) -> CopiesRead:
     """Read the replication of the vault's machines, all of them or those that are named."""
-    items, at = await OnboardingVault(ask.vault).list_items_at()
+    vault = OnboardingVault(ask.vault)
+    items, at = await vault.list_items_at()
+    newest = await _newest(vault, ask, ask.since) if ask.seek and ask.since else {}
     wanted = {vm.lower() for vm in ask.vms}
     copies = [copied_view(item) for item in items if is_ours(item)]
-    return CopiesRead(copies=tuple(one for one in copies if not wanted or one.vm.lower() in wanted), at=at)
+    shown = tuple(one for one in copies if not wanted or one.vm.lower() in wanted)
+    return CopiesRead(copies=shown, newest=newest, at=at)
+
+
+async def _newest(vault: OnboardingVault, ask: ReadCopies, since: datetime) -> dict[str, str]:
+    """The newest job of the action for each machine that is sought: a restarted job is followed by one of its own."""
+    jobs = await vault.list_jobs(since - CLOCKS_APART)
+    told = [(part(job, "properties"), job["name"]) for job in jobs]
+    ours = [(p, name) for p, name in told if p.get("scenarioName") in _SCENARIOS[ask.action]]
+    ours.sort(key=lambda one: text(one[0].get("startTime")))
+    sought = {guid.lower(): guid for guid in ask.seek}
+    found = ((sought.get(text(p.get("targetObjectId")).lower()), name) for p, name in ours)
+    return {guid: name for guid, name in found if guid}
 
 
 async def read_points(ask: ReadPoints) -> PointsRead:

@@ -145,20 +145,26 @@ class ReadCopies(Message):
 
     Attributes:
         vms: Only these, by name in any casing; empty for all.
+        seek: Ids of machines whose newest job of the action is wanted as well; none older than `since`.
     """
 
     vault: VaultRef
     vms: tuple[str, ...] = ()
+    seek: tuple[str, ...] = ()
+    action: Action = "enable"
+    since: datetime | None = None
 
 
 class CopiesRead(Message):
     """Each that has replication enabled.
 
     Attributes:
+        newest: Names of the jobs that were sought, by machine.
         at: When Azure answered, by its own clock.
     """
 
     copies: tuple[Copied, ...]
+    newest: dict[str, str] = Field(default_factory=dict)
     at: datetime
 
 

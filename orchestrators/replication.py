@@ -152,9 +152,10 @@ def _watch(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun
 def _look(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
     if not tick.look:
         return run
-    for seen in (yield from call_all(ctx, READ_COPIES, [ReadCopies(vault=_vault(order), vms=tick.look)])):
+    ask = ReadCopies(vault=_vault(order), vms=tick.look, seek=tick.seek, action=order.request.action, since=run.began)
+    for seen in (yield from call_all(ctx, READ_COPIES, [ask])):
         if isinstance(seen, CopiesRead):
-            run = copying.copies_read(run, seen.copies, now(ctx))
+            run = copying.copies_read(run, seen.copies, seen.newest, now(ctx))
     return run
 
 

@@ -46,7 +46,7 @@ class Copy(Message):
         item_id: ARM id of its protected item, or the one that it is to have.
         actions: What is still to be done, the first is under way.
         attempt: Counts the requests sent on purpose for the action under way.
-        restarts: How often its job was done again.
+        restarts: How often its job was done again; `failed_job` is the last that failed.
         since: When the state was entered.
         percent: Of the copy, as last seen.
         changed: Whether this run did anything to it.
@@ -60,6 +60,7 @@ class Copy(Message):
     state: CopyState = "waiting"
     attempt: int = 1
     restarts: int = 0
+    failed_job: str = ""
     job: str = ""
     since: datetime | None = None
     not_before: datetime | None = None
@@ -103,12 +104,14 @@ class Tick(NamedTuple):
         restarts: VMs whose job shall be done again.
         jobs: Jobs to watch.
         look: VMs to look at.
+        seek: Ids of those whose job was restarted: the work is done by a new job, which is nowhere named.
     """
 
     starts: Mapping[Action, tuple[str, ...]]
     restarts: tuple[str, ...]
     jobs: tuple[str, ...]
     look: tuple[str, ...]
+    seek: tuple[str, ...]
 
 
 def plan_tick(run: CopyRun, now: datetime) -> Tick:
@@ -126,6 +129,7 @@ def plan_tick(run: CopyRun, now: datetime) -> Tick:
         tuple(item.vm for item in due if item.state == "restarting")[:BATCH],
         tuple(item.job for item in run.items if item.state == "running"),
         tuple(item.vm for item in run.items if item.state == "copying"),
+        tuple(item.machine.guid for item in run.items if item.state == "copying" and item.restarts and item.machine),
     )
 
 
@@ -177,23 +181,30 @@ def _ended(item: Copy, end: JobEnd, now: datetime) -> Copy:
         return _later(item, "waiting", now, end.code, end.detail)
     if "Restart" in end.allowed_actions and item.restarts < MOST_RESTARTS:
         again = _later(item, "restarting", now, end.code, end.detail)
-        return again.model_copy(update={"restarts": item.restarts + 1, "cause": end.cause, "remedy": end.remedy})
+        told = {"failed_job": item.job, "cause": end.cause, "remedy": end.remedy}
+        return again.model_copy(update={"restarts": item.restarts + 1, **told})
     failed = _fail(item, now, end.code or end.state, end.detail or end.state)
     return failed.model_copy(update={"cause": end.cause, "remedy": end.remedy})
 
 
-def copies_read(run: CopyRun, copies: Iterable[Copied], now: datetime) -> CopyRun:
-    """Take in how far the VMs are that are being copied."""
+def copies_read(run: CopyRun, copies: Iterable[Copied], newest: Mapping[str, str], now: datetime) -> CopyRun:
+    """Take in how far the VMs are that are being copied, and the newest job of those that were sought."""
     by_item = {copied.id.lower(): copied for copied in copies}
     return _each(
         run,
-        lambda item: (
-            _seen(item, by_item.get(item.item_id.lower()), run.patience, now) if item.state == "copying" else item
-        ),
+        lambda item: _seen(_found(item, newest, now), by_item.get(item.item_id.lower()), run.patience, now),
     )
 
 
+def _found(item: Copy, newest: Mapping[str, str], now: datetime) -> Copy:
+    """Watch the job that a restart has set off, once there is another than the one that failed."""
+    job = newest.get(item.machine.guid, "") if item.machine and item.state == "copying" else ""
+    return _enter(item, "running", now, job=job) if job not in {"", item.failed_job, item.job} else item
+
+
 def _seen(item: Copy, copied: Copied | None, patience: timedelta, now: datetime) -> Copy:
+    if item.state != "copying":
+        return item
     since = item.since or now
     if item.actions[0] == "disable":
         return _next(item, now) if copied is None else _impatient(item, now, since + patience, "it is still there")

@@ -28,6 +28,26 @@ class Lab:
     def advance(self, by: timedelta) -> None:
         self._call("POST", "/lab/clock", {"advance": f"PT{int(by.total_seconds())}S"})
 
+    def freeze(self) -> None:
+        """From now on time passes only as far as it is advanced."""
+        self._call("POST", "/lab/clock", {"speed": 0})
+
+    def state(self) -> Any:
+        return self._call("GET", "/lab/state")
+
+    def node(self, name: str, **facts: Any) -> None:
+        """Change what a node is like."""
+        self._call("PUT", f"/lab/nodes/{name}", facts)
+
+    def mutations(self) -> list[tuple[str, str]]:
+        """Verb and item of each mutating call that was accepted, in order."""
+        return [(one["verb"], one["item"]) for one in self._call("GET", "/lab/ledger") if one["status"] < 300]
+
+    def calls(self) -> list[str]:
+        """Method and path of each mutating call that was accepted, in order."""
+        ledger = self._call("GET", "/lab/ledger")
+        return [f"{one['method']} {one['path']}" for one in ledger if one["status"] < 300]
+
     def faults(self, *rules: dict[str, Any]) -> None:
         self._call("PUT", "/lab/faults", list(rules))
 

@@ -197,6 +197,13 @@ def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
     return job
 
 
+def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
+    """How enabling will fail: as a fault wants it, or because the host is not heard of; empty when it will not."""
+    effect = lab.faults.job_effect(verb, item["friendlyName"], path) or {}
+    code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
+    return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
+
+
 def _enable_again(lab: Lab, job: Json, who: Asker) -> Json:
     """Restart an enabling that failed: the item is made once more."""
     again = job["again"]
@@ -205,7 +212,8 @@ def _enable_again(lab: Lab, job: Json, who: Asker) -> Json:
         target = Target(job["target"], job["targetName"], job["resource"])
         return begin_failing(lab, job["vault"], "EnableDr", target, who, Failure("499"), already=True)
     item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
-    started = begin(lab, item["vault"], "EnableDr", target_of(item), who, **facts_of(lab, item), again=again)
+    wish = _failure_of(lab, item, "restart")
+    started = begin(lab, item["vault"], "EnableDr", target_of(item), who, again=again, **facts_of(lab, item), **wish)
     enter(lab, item, ENABLING, started, "EnableProtection")
     return started
 

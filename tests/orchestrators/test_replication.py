@@ -1,0 +1,192 @@
+"""The replication of VMs against the simulated Azure: enabled and followed, changed, compared, ended."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orchestrators.prepare import prepare
+from orchestrators.replication import replication
+from shared.copying import ReplicationOrder
+from shared.preparation import PrepareOrder
+from shared.replication import ReplicationRequest
+from tests.activities.lab import Lab, running
+from tests.driver import Result
+from tests.orchestrators.azure_bench import NETWORKS, AzureBench, site
+from tests.shared.azure.fake import point_at
+
+VMS = ["dc-01", "sql-01", "app-01", "app-02", "web-01", "web-02"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def bench(server: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureBench]:
+    """The scenario `bare`, prepared."""
+    server.reset("bare")
+    point_at(server.base, "lab-identity", monkeypatch)
+    bench = AzureBench(server)
+    order = PrepareOrder(id="prepare-1", kind="prepare", site="hci-01", requested_by="ann", document=site())
+    assert bench.run(prepare, order, "prepare-1").output["state"] == "succeeded"
+    yield bench
+    bench.close()
+
+
+def replicated(bench: AzureBench, run: str = "replication-1", **request: Any) -> Result:
+    order = ReplicationOrder(
+        id=run,
+        kind="replication",
+        site="hci-01",
+        requested_by="ann",
+        document=site(),
+        request=ReplicationRequest.model_validate(request),
+    )
+    return bench.run(replication, order, run)
+
+
+def vms(result: Result) -> dict[str, dict[str, Any]]:
+    return {vm["vm"]: vm for vm in result.output["facts"]["vms"]}
+
+
+def states(result: Result) -> dict[str, str]:
+    return {name: vm["state"] for name, vm in vms(result).items()}
+
+
+def enabled(bench: AzureBench) -> list[str]:
+    return bench.lab.ledger("replicationProtectedItems/write")
+
+
+def test_all_vms_of_a_site_become_protected_with_all_their_disks(bench: AzureBench) -> None:
+    result = replicated(bench)
+    assert result.output["state"] == "succeeded", result.output
+    assert states(result) == dict.fromkeys(VMS, "done")
+    assert {vm["percent"] for vm in vms(result).values()} == {100}
+    assert len(enabled(bench)) == len(set(enabled(bench))) == 6
+
+
+def test_a_second_run_changes_nothing_and_says_so(bench: AzureBench) -> None:
+    replicated(bench)
+    before = bench.lab.calls()
+    again = replicated(bench, "replication-2")
+    assert states(again) == dict.fromkeys(VMS, "kept")
+    assert (again.output["state"], again.output["facts"]["changed"]) == ("succeeded", 0)
+    assert bench.lab.calls() == before
+
+
+def test_every_answer_may_be_lost_and_no_vm_is_enabled_twice(bench: AzureBench) -> None:
+    seen: set[str] = set()
+
+    def lost_once(name: str, ask: Any) -> bool:
+        key = f"{name} {ask.model_dump_json()}"
+        fresh = key not in seen
+        seen.add(key)
+        return fresh
+
+    bench.kill = lost_once
+    assert states(replicated(bench)) == dict.fromkeys(VMS, "done")
+    assert len(enabled(bench)) == len(set(enabled(bench))) == 6
+
+
+def test_an_answer_that_azure_lost_is_found_again_by_its_job(bench: AzureBench) -> None:
+    bench.lab.faults({"match": {"verb": "replicationProtectedItems/write", "times": 2}, "effect": {"lose": 503}})
+    assert states(replicated(bench)) == dict.fromkeys(VMS, "done")
+    entries = [call for call in bench.lab.calls() if "replicationProtectedItems/" in call]
+    assert len(entries) == len(set(entries)) == 6
+
+
+def test_never_more_copies_are_under_way_than_allowed(bench: AzureBench) -> None:
+    assert states(replicated(bench, initialCopies=2)) == dict.fromkeys(VMS, "done")
+    assert max(len(ask["vms"]) for name, ask in bench.driver.calls if name == "read_copies") == 2
+
+
+def test_a_vm_whose_job_can_be_restarted_is_restarted(bench: AzureBench) -> None:
+    enabling = {"verb": "replicationProtectedItems/write", "item": "sql-01"}
+    bench.lab.faults({"match": enabling, "effect": {"job": {"fail": "70094"}}})
+    assert states(replicated(bench)) == dict.fromkeys(VMS, "done")
+    assert len(bench.lab.ledger("restart")) == 1
+    assert len(enabled(bench)) == 6
+
+
+def test_a_vm_whose_job_fails_for_good_is_told_with_code_cause_and_remedy(bench: AzureBench) -> None:
+    failing = [
+        {"match": {"verb": verb, "item": "sql-01"}, "effect": {"job": {"fail": "70094"}}}
+        for verb in ("replicationProtectedItems/write", "restart")
+    ]
+    bench.lab.faults(*failing)
+    result = replicated(bench, vms=["sql-01", "web-01"])
+    assert states(result) == {"sql-01": "failed", "web-01": "done"}
+    sql = vms(result)["sql-01"]
+    assert sql["code"] == "70094"
+    assert sql["detail"]
+    assert sql["remedy"]
+    assert result.output["state"] == "failed"
+
+
+def test_a_vm_that_is_not_there_does_not_keep_the_others_waiting(bench: AzureBench) -> None:
+    result = replicated(bench, vms=["nobody", "WEB-01"])
+    assert states(result) == {"nobody": "failed", "web-01": "done"}
+    assert vms(result)["nobody"]["code"] == "vm-not-found"
+
+
+def test_throttling_ends_nothing(bench: AzureBench) -> None:
+    throttled = {"status": 429, "headers": {"Retry-After": "60"}}
+    bench.lab.faults({"match": {"verb": "replicationProtectedItems/write", "times": 4}, "effect": throttled})
+    assert states(replicated(bench)) == dict.fromkeys(VMS, "done")
+    assert len(enabled(bench)) == len(set(enabled(bench))) == 6
+
+
+def test_an_update_sends_the_whole_set_and_so_takes_nothing_away(bench: AzureBench) -> None:
+    replicated(bench, vms=["sql-01"], settings={"size": "Standard_E4s_v5", "license": "WindowsServer"})
+    update = {"action": "update", "vms": [{"vm": "sql-01", "address": "10.10.1.20"}]}
+    assert states(replicated(bench, "replication-2", **update)) == {"sql-01": "done"}
+    assert states(replicated(bench, "replication-3", **update)) == {"sql-01": "kept"}
+    details = bench.item("sql-01")["properties"]["providerSpecificDetails"]
+    assert details["recoveryAzureVMSize"] == "Standard_E4s_v5"
+    assert details["licenseType"] == "WindowsServer"
+    assert details["selectedRecoveryAzureNetworkId"] == f"{NETWORKS}/vnet-dr"
+    address = details["vmNics"][0]["ipConfigs"][0]
+    assert (address["recoveryStaticIPAddress"], address["recoverySubnetName"]) == ("10.10.1.20", "apps")
+
+
+def test_what_enabling_cannot_set_is_set_afterwards(bench: AzureBench) -> None:
+    result = replicated(bench, vms=[{"vm": "web-01", "testNetwork": f"{NETWORKS}/vnet-drill", "testSubnet": "apps"}])
+    assert states(result) == {"web-01": "done"}
+    nic = bench.item("web-01")["properties"]["providerSpecificDetails"]["vmNics"][0]
+    assert nic["tfoVMNetworkId"] == f"{NETWORKS}/vnet-drill"
+    assert bench.lab.ledger("replicationProtectedItems/write") != []
+
+
+def test_replication_ends_when_it_is_disabled(bench: AzureBench) -> None:
+    replicated(bench, vms=["web-01", "web-02"])
+    result = replicated(bench, "replication-2", action="disable", vms=["web-01", "app-01"])
+    assert states(result) == {"web-01": "done", "app-01": "kept"}
+    assert [item["properties"]["friendlyName"] for item in bench.items()] == ["web-02"]
+
+
+def test_a_vm_is_compared_with_its_replica_again(bench: AzureBench) -> None:
+    replicated(bench, vms=["web-01"])
+    result = replicated(bench, "replication-2", action="resynchronise", vms=["web-01", "web-02"])
+    assert states(result) == {"web-01": "done", "web-02": "failed"}
+    assert vms(result)["web-02"]["code"] == "not-protected"
+    assert bench.lab.ledger("repairReplication") == ["web-01"]
+
+
+def test_a_run_that_waits_long_keeps_its_history_and_status_short(bench: AzureBench) -> None:
+    result = replicated(bench, initialCopies=1)
+    assert result.generations > 3
+    assert result.longest_history < 300
+    assert result.output["ended"] > result.output["began"]
+
+
+def test_another_run_that_holds_a_vm_keeps_all_of_it_from_beginning(bench: AzureBench) -> None:
+    table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
+    bench.driver.states[table] = {"vm:sql-01": {"owner": "drill-payroll-1", "until": "2099-01-01T00:00:00Z"}}
+    bench.living.add("drill-payroll-1")
+    result = replicated(bench)
+    assert result.output["state"] == "refused"
+    assert "drill-payroll-1" in result.output["problems"][0]["detail"]
+    assert enabled(bench) == []
