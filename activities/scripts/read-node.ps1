@@ -71,16 +71,16 @@ function Read-GuestNames {
 function Read-Disk($Drive) {
     if ($null -ne $Drive.DiskNumber) {
         $size = (Get-Disk -Number $Drive.DiskNumber).Size
-        return , @([Math]::Round($size / 1GB, 1), 'Physical')
+        return , @([Math]::Round($size / 1gb, 1), 'Physical')
     }
     $size = (Get-VHD -Path $Drive.Path).Size
     $kind = if ($Drive.SupportPersistentReservations) { 'Shared' } else { "$((Get-VHD -Path $Drive.Path).VhdFormat)" }
-    return , @([Math]::Round($size / 1GB, 1), $kind)
+    return , @([Math]::Round($size / 1gb, 1), $kind)
 }
 
 function Read-Machine($Vm, $GuestNames) {
     # The system's disk is the first one: Hyper-V lists controllers and locations in order.
-    $drives = @(Get-VMHardDiskDrive -VM $Vm | Sort-Object ControllerType, ControllerNumber, ControllerLocation)
+    $drives = @(Get-VMHardDiskDrive -VM $Vm | Sort-Object -Property 'ControllerType', 'ControllerNumber', 'ControllerLocation')
     return [ordered]@{
         n = $Vm.Name
         i = "$($Vm.Id)"
@@ -88,7 +88,7 @@ function Read-Machine($Vm, $GuestNames) {
         o = $GuestNames["$($Vm.Id)".ToUpperInvariant()]
         h = [bool] $Vm.IsClustered
         c = $Vm.ProcessorCount
-        m = [int] ($Vm.MemoryStartup / 1MB)
+        m = [int] ($Vm.MemoryStartup / 1mb)
         f = @(Get-VMFibreChannelHba -VM $Vm).Count -gt 0
         d = @($drives | ForEach-Object { Read-Disk $_ })
     }
