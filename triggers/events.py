@@ -33,18 +33,19 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
 
     Events come at least once and in any order: what tells of the same trouble has the same run id.
     """
-    told = tidings.read(event.event_type, event.subject, event.event_time, _data(event))
+    told = _read(event)
     verdict = told if isinstance(told, str) else await _heed(client, told)
-    if verdict != "not-a-failure":
-        _LOG.info("event %s: %s", str(event.id)[:100], verdict)
+    if verdict == "not-a-failure":
+        return
+    _LOG.info("event %.100s: %s", event.id, verdict)
     await client.signal_entity(TALLY, "add", verdict)
 
 
-def _data(event: func.EventGridEvent) -> object:
-    try:
-        return event.get_json()
-    except ValueError:
-        return None
+def _read(event: object) -> Tidings | str:
+    """What is sent may be a CloudEvent, or nothing of the kind."""
+    if not isinstance(event, func.EventGridEvent):
+        return "malformed"
+    return tidings.read(event.event_type, event.subject, event.event_time, event.get_json())
 
 
 async def _heed(client: df.DurableFunctionsClient, told: Tidings) -> str:

@@ -39,11 +39,13 @@ class Tidings(NamedTuple):
         return self.about.split("/")[2].lower()
 
 
-def read(event_type: str | None, subject: str | None, at: datetime | None, data: Any) -> Tidings | str:
-    """What an event tells, or in a word why it tells nothing."""
-    if (event_type or "").lower() not in FAILURES:
+def read(event_type: Any, subject: Any, at: datetime | None, data: Any) -> Tidings | str:
+    """What an event tells, or in a word why it tells nothing. What is given may be anything."""
+    if not isinstance(event_type, str) or not isinstance(subject, str) or len(subject) > LONGEST_ID:
+        return "malformed"
+    if event_type.lower() not in FAILURES:
         return "not-a-failure"
-    if at is None or at.tzinfo is None or not subject or len(subject) > LONGEST_ID:
+    if at is None or at.tzinfo is None:
         return "malformed"
     found = _MACHINE.fullmatch(subject) or _CLUSTER.fullmatch(subject)
     if found is None:

@@ -61,9 +61,13 @@ class EventGridWebhook:
                 return web.Response(status=400, text=f"unknown aeg-event-type: '{kind}'")
 
     async def _deliver(self, function: Function, events: list[dict[str, Any]]) -> web.Response:
-        for event in events:
+        try:
+            decoded = [decode(function.kind, json.dumps(event), "json") for event in events]
+        except (ValueError, TypeError, AttributeError) as error:
+            return web.Response(status=400, text=f"not an event: {error}")
+        for event, given in zip(events, decoded, strict=True):
             try:
-                await self._app.invoke(function, decode(function.kind, json.dumps(event), "json"))
+                await self._app.invoke(function, given)
             except Exception:  # noqa: BLE001 - it is logged, and Event Grid sends again
                 _log.exception("function %s failed for event %s", function.name, event.get("id"))
                 return web.Response(status=500)

@@ -55,6 +55,8 @@ async def test_the_end_of_a_subscription_is_accepted(hosted: Hosted) -> None:
         ("not json", NOTIFICATION),
         ("", NOTIFICATION),
         (json.dumps(["no object"]), NOTIFICATION),
+        (json.dumps([event(1) | {"eventTime": "yesterday"}]), NOTIFICATION),
+        (json.dumps([event(1) | {"eventTime": 5}]), NOTIFICATION),
         (json.dumps([]), {"aeg-event-type": "SubscriptionValidation"}),
         (json.dumps([event(1)]), {"aeg-event-type": "SubscriptionValidation"}),
         (json.dumps([event(1)]), {}),

@@ -1,0 +1,77 @@
+"""What an event tells of a node: any casing, any deed, and nothing at all from what only looks like one."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triggers.tidings import Tidings, read
+
+AT = datetime(2027, 3, 1, tzinfo=UTC)
+SUB = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups"
+MACHINE = f"{SUB}/rg-hci-arc/providers/Microsoft.HybridCompute/machines/hci-01-n2"
+CLUSTER = f"{SUB}/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01"
+FAILED = "Microsoft.Resources.ResourceWriteFailure"
+CAUSE = "b96dc54c-03d2-559f-9bcb-313643564c0e"
+
+
+def told(subject: str, event_type: str = FAILED, data: Any = None) -> Tidings | str:
+    return read(event_type, subject, AT, {"correlationId": CAUSE} if data is None else data)
+
+
+@pytest.mark.parametrize("deed", ["Write", "Delete", "Action"])
+def test_every_failure_of_an_extension_is_heard(deed: str) -> None:
+    seen = told(f"{MACHINE}/extensions/AzureSiteRecovery", f"Microsoft.Resources.Resource{deed}Failure")
+    assert seen == Tidings("extension", MACHINE, "AzureSiteRecovery", CAUSE, AT)
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind", "about", "name"),
+    [
+        (f"{MACHINE}/extensions/asr".upper(), "extension", MACHINE.upper(), "ASR"),
+        (f"{MACHINE}/runcommands/sync".lower(), "run-command", MACHINE.lower(), "sync"),
+        (f"{CLUSTER}/arcSettings/default/extensions/asr", "cluster-extension", CLUSTER, "asr"),
+    ],
+)
+def test_machines_run_commands_and_clusters_are_told_apart_in_any_casing(
+    subject: str, kind: str, about: str, name: str
+) -> None:
+    seen = told(subject)
+    assert isinstance(seen, Tidings)
+    assert (seen.kind, seen.about, seen.name) == (kind, about, name)
+    assert seen.subscription == "11111111-1111-1111-1111-111111111111"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "subject", "at", "word"),
+    [
+        ("Microsoft.Resources.ResourceWriteSuccess", f"{MACHINE}/extensions/x", AT, "not-a-failure"),
+        (FAILED, MACHINE, AT, "not-a-node"),
+        (FAILED, f"{MACHINE}/extensions/x/y", AT, "not-a-node"),
+        (FAILED, f"{MACHINE}/extensions/", AT, "not-a-node"),
+        (FAILED, f"{SUB}/rg/providers/Microsoft.Compute/virtualMachines/vm/extensions/x", AT, "not-a-node"),
+        (FAILED, "x" * 1_000_000, AT, "malformed"),
+        (FAILED, None, AT, "malformed"),
+        (FAILED, {"deep": [1]}, AT, "malformed"),
+        (None, f"{MACHINE}/extensions/x", AT, "malformed"),
+        (7, f"{MACHINE}/extensions/x", AT, "malformed"),
+        (FAILED, f"{MACHINE}/extensions/x", None, "malformed"),
+        (FAILED, f"{MACHINE}/extensions/x", datetime(2027, 3, 1), "malformed"),  # noqa: DTZ001 - that is the point
+    ],
+)
+def test_everything_else_is_let_pass_with_a_word(event_type: Any, subject: Any, at: datetime | None, word: str) -> None:
+    assert read(event_type, subject, at, {}) == word
+
+
+@pytest.mark.parametrize("data", [{}, [], "text", {"correlationId": "x' or 1 eq 1"}, {"correlationId": "a" * 65}])
+def test_what_is_no_correlation_id_is_dropped(data: Any) -> None:
+    seen = told(f"{MACHINE}/extensions/x", data=data)
+    assert isinstance(seen, Tidings)
+    assert seen.cause == ""
+
+
+@given(st.one_of(st.none(), st.text(), st.integers()), st.one_of(st.none(), st.text(), st.lists(st.text())), st.text())
+def test_no_event_makes_it_fail(event_type: Any, subject: Any, data: Any) -> None:
+    assert isinstance(read(event_type, subject, AT, data), str)
