@@ -11,10 +11,12 @@ from shared.inventory import Inventory
 async def take_inventory(ask: TakeInventory) -> Inventory:
     """Take stock; one that is to be kept as evidence is written to the run's pack as well."""
     known = None if ask.known is None else frozenset(ask.known)
-    seen = await take_stock(ask.groups, ask.networks, known)
+    seen, ids = await take_stock(ask.groups, ask.networks, known)
     store = packs()
     if ask.keep and store:
-        await store.put_new(ask.keep, canonical(seen.model_dump(mode="json")))
+        fresh = [thing.model_dump(mode="json") for thing in seen.fresh]
+        looked = {"at": seen.at.isoformat(), "groups": ask.groups, "networks": ask.networks}
+        await store.put_new(ask.keep, canonical({**looked, "resources": ids, "fresh": fresh}))
     return seen
 
 

@@ -16,7 +16,8 @@ class MachineAchieved(Document):
     Attributes:
         up: When it was seen to work; without probes, when its job ended.
         rto: From the run's begin until then.
-        rpo: How old its data was when its failover began; None when no recovery point was named.
+        rpo: How old its data was when its failover began, nothing when it was still replicated after that; None when
+            the job names no recovery point.
     """
 
     vm: str
@@ -80,7 +81,7 @@ def _move(item: RunItem) -> ItemStep | None:
 
 def _machine(vm: str, step: ItemStep | None, began: datetime) -> MachineAchieved:
     up = _up(step) if step else None
-    rpo = step.began - step.point if step and step.began and step.point else None
+    rpo = max(step.began - step.point, timedelta(0)) if step and step.began and step.point else None
     return MachineAchieved(vm=vm, up=up, rto=up - began if up else None, rpo=rpo)
 
 

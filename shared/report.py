@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.waterfall import promises, recoveries, waterfall
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -46,8 +48,8 @@ def render(operation: Mapping[str, Any]) -> str:
     Args:
         operation: {id, kind, plan or node, state, phase, began and ended (or startedAt and endedAt), items: [{vm,
             state, azureVm, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or failures),
-            problems, facts}. A list of objects among the facts becomes a table. What is missing is left out; times are
-            ISO 8601 or datetimes.
+            problems, facts, achieved, forecast}. A list of objects among the facts becomes a table. What is missing is
+            left out; times are ISO 8601 or datetimes.
     """
     began, ended = _span(operation)
     items = [_item(item, began, ended) for item in operation.get("items", ())]
@@ -63,7 +65,27 @@ def render(operation: Mapping[str, Any]) -> str:
         ticks=_ticks(began, ended),
         verbs=list(dict.fromkeys(bar.verb for item in items for bar in item["bars"])),
         words=_WORDS,
+        **_achieved(operation),
     )
+
+
+def _achieved(operation: Mapping[str, Any]) -> dict[str, Any]:
+    seen, expected = operation.get("achieved"), operation.get("forecast")
+    kept = operation.get("facts", {}).get("evidence")
+    return {
+        "promises": promises(seen) if seen else [],
+        "recoveries": recoveries(seen) if seen else [],
+        "falls": waterfall(seen) if seen else [],
+        "expected": _expected(expected) if expected else "",
+        "evidence": kept if isinstance(kept, Mapping) else {},
+    }
+
+
+def _expected(forecast: Mapping[str, Any]) -> str:
+    """What past runs let one expect, in one line."""
+    p50, p95 = (span(timedelta(seconds=forecast[key])) for key in ("p50", "p95"))
+    runs = f"{forecast['runs']} earlier runs" if forecast["runs"] > 1 else "one earlier run"
+    return f"{p50} (p50), {p95} (p95), from {runs}"
 
 
 @cache

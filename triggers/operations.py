@@ -6,10 +6,11 @@ import azure.durable_functions as df
 import azure.functions as func
 from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState
 
-from shared.obligations import Obligation
+from shared.obligations import HIDDEN, Obligation
 from shared.operations import PLAN_KINDS, SITE_KINDS
 from shared.problems import FieldError
 from shared.report import render
+from triggers.insight import insight
 from triggers.site_views import table_of
 from triggers.views import brief, full
 from triggers.web import Problem, answer, handled, missing
@@ -68,7 +69,8 @@ async def _run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> Orch
 @handled("Dr.Read")
 async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run: phase, progress, each VM's state, what it waits for, what its plan owes."""
-    shown = full(await _run(req, client))
+    state = await _run(req, client)
+    shown = full(state) | await insight(client, state)
     owed = await _owed(client, shown["plan"]) if "plan" in shown else []
     return answer({**shown, "obligations": owed})
 
@@ -78,7 +80,8 @@ async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient
 @handled("Dr.Read")
 async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table of what was checked."""
-    shown = full(await _run(req, client))
+    state = await _run(req, client)
+    shown = full(state) | await insight(client, state)
     wanted = _choice(req, "format", FORMATS) or ACCEPTED.get(req.headers.get("Accept", ""), "html")
     if wanted == "json":
         return answer(shown)
@@ -100,7 +103,7 @@ async def _owed(client: df.DurableFunctionsClient, plan: str | None) -> list[dic
     tables = [entity.get_typed_state(dict) or {} for entity in await client.get_all_entities(query)]
     owed = [Obligation.model_validate(one) for table in tables for one in table.values()]
     wanted = sorted((one for one in owed if plan in {None, one.plan}), key=lambda one: one.due)
-    return [one.model_dump(mode="json", by_alias=True) for one in wanted]
+    return [one.model_dump(mode="json", by_alias=True, exclude=set(HIDDEN)) for one in wanted]
 
 
 @bp.route("health", methods=["GET"])

@@ -62,7 +62,8 @@ def state_of(state: OrchestrationState) -> str:
 
 def links(run: str) -> dict[str, str]:
     """Where to look further."""
-    return {"self": f"/api/operations/{run}", "report": f"/api/operations/{run}/report"}
+    base = f"/api/operations/{run}"
+    return {"self": base, "report": f"{base}/report", "evidence": f"{base}/evidence"}
 
 
 def full(state: OrchestrationState) -> dict[str, Any]:

@@ -18,13 +18,18 @@ CARD, GROUP_OF_RULES = "microsoft.network/networkinterfaces", "microsoft.network
 ADDRESS = "microsoft.network/publicipaddresses"
 
 
-async def take_stock(groups: Collection[str], networks: Collection[str], known: Collection[str] | None) -> Inventory:
+async def take_stock(
+    groups: Collection[str], networks: Collection[str], known: Collection[str] | None
+) -> tuple[Inventory, list[str]]:
     """List all that failovers may make in these groups, with the cards in these networks wherever those are kept.
 
     Args:
         groups: ARM ids of resource groups.
         networks: ARM ids of virtual networks; one that is not there holds nothing.
         known: Marks of what is not to be looked at more closely; None to look at nothing.
+
+    Returns:
+        The inventory, and the ids of all that it counts.
 
     Raises:
         Missing: there is no such group.
@@ -42,7 +47,8 @@ async def take_stock(groups: Collection[str], networks: Collection[str], known: 
         raise Refused("no-group", "an inventory needs at least one resource group")
     fresh = [] if known is None else [one for one in things.values() if mark(one["id"]) not in known]
     seen = await each(fresh, _thing)
-    return Inventory(at=at, marks=tuple(sorted(mark(one) for one in things)), fresh=tuple(filter(None, seen)))
+    marks = tuple(sorted(mark(one) for one in things))
+    return Inventory(at=at, marks=marks, fresh=tuple(filter(None, seen))), sorted(one["id"] for one in things.values())
 
 
 def _is(resource: Json, resource_type: str) -> bool:

@@ -50,10 +50,14 @@ def _jobs(old: RunItem, new: RunItem, operation: str, verb: str, now: datetime) 
 
 
 def _probes(old: RunItem, new: RunItem, now: datetime) -> Iterator[Entry]:
-    if old.state != "probing":
-        return
     body = {"vm": new.vm, "address": new.address, "probes": [probe.model_dump(mode="json") for probe in new.probes]}
-    if new.state not in {"probing", "failed"}:
+    if _passed(old, new):
         yield Entry(kind="probe", at=now, body={**body, "passed": True})
-    elif new.detail != old.detail:
+    elif old.state == "probing" and new.detail and new.detail != old.detail:
         yield Entry(kind="probe", at=now, body={**body, "passed": False, "said": new.detail})
+
+
+def _passed(old: RunItem, new: RunItem) -> bool:
+    """For the first time after its job, or once more after the soak time."""
+    first = sum(step.probed is not None for step in new.steps) > sum(step.probed is not None for step in old.steps)
+    return first or (old.state == "probing" and new.state not in {"probing", "failed"})

@@ -83,6 +83,11 @@ def _strangers(files: Mapping[str, bytes]) -> list[str]:
     return sorted(set(files) - {MANIFEST, *records} - attached)
 
 
+def read(content: bytes) -> dict[str, Any]:
+    """A record or a manifest; empty when it is none."""
+    return _read(content) or {}
+
+
 def _read(content: bytes | None) -> dict[str, Any] | None:
     try:
         said = json.loads(content or b"")
