@@ -49,5 +49,7 @@ def _rows(finding: Finding, wide: int) -> list[str]:
     told = [finding.title, *finding.evidence]
     told += [f"-> {finding.remedy}", f"   {finding.link}"] if finding.remedy else []
     rest = " " * len(head)
-    rows = [row for line in told for row in wrap(line, WIDTH - len(head), break_long_words=False)]
+    rows = [
+        row for line in told for row in wrap(line, WIDTH - len(head), break_long_words=False, break_on_hyphens=False)
+    ]
     return [(head if at == 0 else rest) + row for at, row in enumerate(rows)]
