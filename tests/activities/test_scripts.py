@@ -14,8 +14,8 @@ CHANGING = re.compile(
 HARMLESS = {"Set-StrictMode", "New-Object"}
 CHANGES = {"sync-cluster": {"Sync-AzureStackHCI"}}
 """What each script changes; one that is not here only looks."""
-SENT = {"sync-cluster": {"MinimumUptime"}}
-"""The parameters that a repair sends."""
+SENT = {"sync-cluster": {"MinimumUptime"}, "read-node": {"Endpoints", "From"}}
+"""The parameters that are sent: by a repair, by a preflight."""
 
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 
