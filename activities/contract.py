@@ -9,6 +9,7 @@ from shared.evidence.records import Entry
 from shared.inventory import Inventory
 from shared.messages import ExtensionView, ItemView, Message, NodeView, Probe, ProviderView, VaultRef, Verb
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.recovery_points import LATEST
 
 
 class Activity[Ask: Message, Answer: Message](NamedTuple):
@@ -55,12 +56,14 @@ class StartOne(Message):
 
     Attributes:
         seen: The run has just read the item and found it ready: it is not read again before the verb is sent.
+        point: The recovery point to start from: a rule, a name or an ARM id.
     """
 
     vm: str
     item_id: str
     attempt: int = 1
     seen: bool = False
+    point: str = LATEST
 
 
 class StartVerbs(Message):
@@ -72,6 +75,7 @@ class StartVerbs(Message):
         shut_down_source: For UnplannedFailover: try to shut the source VM down first.
         data_sync: For Failback: delta while the Azure VM runs, or a full download.
         since: When these starts were first asked for: no job to adopt is older.
+        max_age: Of the recovery points to start from.
     """
 
     vault: VaultRef
@@ -82,6 +86,7 @@ class StartVerbs(Message):
     network_id: str = ""
     shut_down_source: bool = True
     data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
+    max_age: timedelta | None = None
 
 
 class StartsMade(Message):

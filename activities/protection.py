@@ -93,7 +93,8 @@ async def _newest(vault: OnboardingVault, ask: ReadCopies, since: datetime) -> d
 
 async def read_points(ask: ReadPoints) -> PointsRead:
     """Read an item's recovery points; the vault lists them in no order that is promised."""
-    found = [part(point, "properties") for point in await OnboardingVault(ask.vault).list_points(ask.item_id)]
+    listed, _ = await OnboardingVault(ask.vault).list_points(ask.item_id)
+    found = [part(point, "properties") for point in listed]
     timed = [(utc(point.get("recoveryPointTime")), text(point.get("recoveryPointType"))) for point in found]
     points = [Point(at=at, kind=kind) for at, kind in timed if at]
     return PointsRead(points=tuple(sorted(points, key=lambda point: point.at, reverse=True)))

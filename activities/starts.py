@@ -9,11 +9,13 @@ from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.items import current_job, item_view, machine_guid
 from shared.azure.jobs import looks_started_by, names_its_starter, started_by
+from shared.azure.points import point_views
 from shared.azure.site_recovery import CLOCKS_APART, Vault
 from shared.azure.wire import Json, part, text
 from shared.errors import Refused, Transient
 from shared.messages import Verb
 from shared.outcomes import StartAnswer
+from shared.recovery_points import LATEST, STARTS_FROM_A_POINT, RecoveryPoint, choose
 from shared.request_ids import client_request_id
 from shared.verbs import RULES, ready
 
@@ -94,8 +96,21 @@ class _Batch:
             return StartAnswer(
                 vm=start.vm, outcome="unanswered", code="throttled", detail="not sent: the vault throttles"
             )
-        job = await self._vault.start(self._ask.verb, start.item_id, _body(self._ask), request_id)
-        return StartAnswer(vm=start.vm, outcome="started", job=job)
+        point = await self._point(start)
+        job = await self._vault.start(self._ask.verb, start.item_id, _body(self._ask, point), request_id)
+        return StartAnswer(vm=start.vm, outcome="started", job=job, point=point.name if point else "")
+
+    async def _point(self, start: StartOne) -> RecoveryPoint | None:
+        """The recovery point to start from; None where the vault is to take the latest.
+
+        Raises:
+            Refused: the item has no such point, or it is too old.
+        """
+        if self._ask.verb not in STARTS_FROM_A_POINT or (start.point == LATEST and self._ask.max_age is None):
+            return None
+        listed, now = await self._vault.list_points(start.item_id)
+        found = choose(point_views(listed), start.point, self._ask.max_age, now)
+        return None if start.point == LATEST else found
 
     async def _find_ours(self, start: StartOne, request_id: str, item: Json | None) -> str:
         """Name of the newest job that our request started, empty without one."""
@@ -127,7 +142,7 @@ class _Batch:
         return [job for job in read if job and (started_by(job, request_id) or not names_its_starter(job))]
 
 
-def _body(ask: StartVerbs) -> Json | None:
+def _body(ask: StartVerbs, point: RecoveryPoint | None) -> Json | None:
     """What the verb is sent with; a commit is sent with nothing.
 
     Source: the inputs of api-version 2025-08-01.
@@ -136,7 +151,7 @@ def _body(ask: StartVerbs) -> Json | None:
         return None
     if ask.verb == "TestFailoverCleanup":
         return {"properties": {"comments": ask.operation}}
-    details = {"instanceType": "HyperVReplicaAzure"}
+    details = {"instanceType": "HyperVReplicaAzure"} | ({"recoveryPointId": point.id} if point else {})
     bodies: dict[Verb, dict[str, Any]] = {
         "TestFailover": {"networkType": "VmNetworkAsInput", "networkId": ask.network_id},
         "PlannedFailover": {},

@@ -224,6 +224,7 @@ def _run(
         limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=plan.on_failure),
         network_id=plan.drill.network if plan.drill else "",
         shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
+        points=operation.points,
         began=at,
         stage_began=at,
     )

@@ -201,12 +201,18 @@ def _start_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> Star
         vault=run.vaults[vault],
         operation=run.operation,
         verb=run.stages[run.stage].verb,
-        starts=tuple(StartOne(vm=i.vm, item_id=i.id, attempt=i.attempt, seen=i.seen) for i in one_by_one),
+        starts=tuple(_start_one(run, item) for item in one_by_one),
         since=min(known[vm].since or at for vm in names),
         network_id=run.network_id,
         shut_down_source=run.shut_down_source,
         data_sync=run.data_sync,
+        max_age=run.points.max_age,
     )
+
+
+def _start_one(run: Run, item: RunItem) -> StartOne:
+    point = run.points.of(item.vm)
+    return StartOne(vm=item.vm, item_id=item.id, attempt=item.attempt, seen=item.seen, point=point)
 
 
 def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:

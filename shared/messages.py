@@ -173,6 +173,7 @@ class RunItem(Message):
         job: Name of the ASR job that is watched, empty before there is one.
         detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
         seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
+        point: Name of the recovery point that a failover was started from; empty for the latest.
         skip: Verbs whose end the item showed already when the run was admitted.
         steps: What this run did to it, oldest first.
     """
@@ -192,6 +193,7 @@ class RunItem(Message):
     address: str = ""
     detail: str = ""
     seen: bool = False
+    point: str = ""
     skip: tuple[Verb, ...] = ()
     steps: tuple["ItemStep", ...] = ()
 

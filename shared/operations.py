@@ -7,6 +7,7 @@ from pydantic import Field
 
 from shared.messages import Message, RunItem
 from shared.plans import CHECKED, PlanDocument
+from shared.recovery_points import PointWish
 from shared.repairs import Progress
 from shared.runs import Approval, Decision, Run
 from shared.sites import SiteDocument
@@ -50,6 +51,7 @@ class Operation(Message):
         requester_id: Who asked, as Entra knows them; empty for a key or a timer.
         digest: Of that document.
         failover_type: For a failover only.
+        points: The recovery points that it starts from.
         run: Where it stands; None until it was admitted.
     """
 
@@ -63,6 +65,7 @@ class Operation(Message):
     sites: dict[str, SiteDocument]
     failover_type: Literal["planned", "unplanned"] = "planned"
     shut_down_source: bool = True
+    points: PointWish = PointWish()
     run: Run | None = None
 
     @classmethod

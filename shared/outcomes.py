@@ -12,6 +12,7 @@ class StartAnswer(Message):
     Attributes:
         outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
             occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
+        point: Name of the recovery point that it was sent with; empty for the latest, and for an adopted job.
     """
 
     vm: str
@@ -19,6 +20,7 @@ class StartAnswer(Message):
     job: str = ""
     code: str = ""
     detail: str = ""
+    point: str = ""
 
 
 class JobEnd(Message):

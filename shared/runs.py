@@ -5,6 +5,7 @@ from typing import Literal
 
 from shared.evidence.records import Chain
 from shared.messages import Message, RunItem, VaultRef, Verb
+from shared.recovery_points import PointWish
 
 
 class Stage(Message):
@@ -75,6 +76,7 @@ class Run(Message):
         approvals: Who let it begin.
         aborted: A person ended the run: nothing new starts.
         rehearsal: For a drill and its cleanup only.
+        points: The recovery points that failovers start from.
         chain: How far the evidence has come.
     """
 
@@ -95,6 +97,7 @@ class Run(Message):
     approvals: tuple["Approval", ...] = ()
     aborted: bool = False
     rehearsal: Rehearsal | None = None
+    points: PointWish = PointWish()
     chain: Chain = Chain()
 
     @property

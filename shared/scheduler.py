@@ -212,7 +212,8 @@ def started(run: Run, answers: Iterable[StartAnswer], now: datetime, throttled: 
 def _after_start(item: RunItem, answer: StartAnswer, stage: Stage, limits: Limits, now: datetime) -> RunItem:
     since = item.since or now
     if answer.outcome == "started":
-        return item.model_copy(update={"state": "running", "job": answer.job, "since": now, "detail": ""})
+        begun = {"state": "running", "job": answer.job, "since": now, "detail": "", "point": answer.point or item.point}
+        return item.model_copy(update=begun)
     if answer.outcome == "refused" and stage.verb == "TestFailoverCleanup":  # perhaps there is nothing to clean up
         return item.model_copy(update={"state": "settling", "since": now, "detail": answer.detail})
     if answer.outcome == "refused":

@@ -1,20 +1,23 @@
 """The verbs on a plan: drill, failover, commit, failback, re-protect; each can be previewed."""
 
 import uuid
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic import StringConstraints
 
 from activities.contract import ReadItems
 from activities.vault import read_items
+from shared.documents import Span
 from shared.messages import Document, ItemView, VaultRef
 from shared.operations import PLAN_KINDS, Kind, Operation
 from shared.plans import PlanDocument
 from shared.preview import preview
 from shared.principals import require
 from shared.problems import FieldError
+from shared.recovery_points import CONSISTENT, LATEST, PROCESSED, PointWish
 from shared.request_ids import run_id
 from shared.sites import SiteDocument
 from triggers import shelf
@@ -24,11 +27,27 @@ from triggers.web import Problem, answer, body_of, caller, handled, is_true, mis
 bp = df.Blueprint()
 
 
+type PointRule = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
 class VerbRequest(Document):
     """What can be said with any verb: nothing yet."""
 
 
-class FailoverRequest(Document):
+class PointRequest(Document):
+    """Ask for a verb that starts from a recovery point.
+
+    Attributes:
+        recovery_point: "latest", "latestProcessed", "latestAppConsistent", or for a plan of one VM the name or ARM id
+            of a point; or each VM's own, the others taking the latest.
+        max_age: Of the point, when the verb is sent: one that is older is refused for its VM.
+    """
+
+    recovery_point: PointRule | dict[str, PointRule] = LATEST
+    max_age: Span | None = None
+
+
+class FailoverRequest(PointRequest):
     """Ask for a failover.
 
     Attributes:
@@ -38,6 +57,9 @@ class FailoverRequest(Document):
 
     type: Literal["planned", "unplanned"] = "planned"
     shut_down_source: bool = True
+
+
+BODIES: Mapping[Kind, type[Document]] = {"failover": FailoverRequest, "drill": PointRequest}
 
 
 @bp.route("plans/{plan}/{verb}", methods=["POST"])
@@ -76,20 +98,45 @@ def _what(operation: Operation) -> str:
 async def _operation(
     req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind, plan: PlanDocument
 ) -> Operation:
-    model = FailoverRequest if kind == "failover" else VerbRequest
-    wish = model.model_validate_json(body_of(req))
+    wish = BODIES.get(kind, VerbRequest).model_validate_json(body_of(req))
     if kind == "drill" and plan.drill is None:
         detail = "The plan has no drill settings: it needs an isolated network."
         raise Problem(409, "No drill settings", detail, [FieldError(field="drill", detail=detail)])
     name = req.route_params["plan"]
-    chosen = {}
+    chosen: dict[str, Any] = {}
+    if isinstance(wish, PointRequest):
+        chosen = {"points": _points(wish, plan)}
     if isinstance(wish, FailoverRequest):
-        chosen = {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
+        chosen |= {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
     return Operation.model_validate(
         {"id": run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex), "kind": kind, "plan": name}
         | {"requested_by": caller(req).name, "requester_id": caller(req).id, "digest": plan.digest, "document": plan}
         | {"sites": await shelf.sites_of(client, plan), **chosen}
     )
+
+
+def _points(wish: PointRequest, plan: PlanDocument) -> PointWish:
+    """Which points were asked for.
+
+    Raises:
+        Problem: a point of one VM is meant for several, or one for a VM that the plan has not.
+    """
+    known = {item.vm.lower() for item in plan.items}
+    if isinstance(wish.recovery_point, dict):
+        strangers = [vm for vm in wish.recovery_point if vm.lower() not in known]
+        _refuse([(f"recoveryPoint.{vm}", f"no item of this plan is called {vm!r}") for vm in strangers])
+        by_vm = {vm.lower(): rule for vm, rule in wish.recovery_point.items()}
+        return PointWish(by_vm=by_vm, max_age=wish.max_age)
+    if wish.recovery_point not in {LATEST, PROCESSED, CONSISTENT} and len(known) > 1:
+        detail = f"{wish.recovery_point!r} is a point of one VM, and the plan has more: give each its own, by its name"
+        _refuse([("recoveryPoint", detail)])
+    return PointWish(rule=wish.recovery_point, max_age=wish.max_age)
+
+
+def _refuse(wrong: list[tuple[str, str]]) -> None:
+    if wrong:
+        errors = [FieldError(field=field, detail=detail) for field, detail in wrong]
+        raise Problem(400, "Invalid request", "The request has fields that are wrong.", errors)
 
 
 async def views_of(sites: Sequence[SiteDocument]) -> dict[str, ItemView]:

@@ -116,6 +116,7 @@ def item_view(item: RunItem, state: str) -> dict[str, Any]:
         "detail": item.detail,
         "azureVm": item.azure_vm,
         "job": item.job,
+        "recoveryPoint": item.point,
         "steps": steps,
     }
 

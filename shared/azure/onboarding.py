@@ -105,12 +105,6 @@ class OnboardingVault(Vault):
         """Have a failed job done again; the job that does so."""
         return await self.send(self._client.replication_jobs.begin_restart, job, request_id)
 
-    async def list_points(self, item_id: str) -> list[Json]:
-        """The recovery points of an item, in no order that is promised."""
-        path = item_id[item_id.lower().index("/replicationfabrics/") + 1 :]
-        found, _ = await self._list(f"{path}/recoveryPoints")
-        return found
-
     async def find_ours(self, jobs: list[Json], request_id: str, sign: Sign, busy_with: str = "") -> str:
         """Name of the newest job that our request started, empty without one.
 

@@ -47,6 +47,11 @@ class Vault:
         with translated():
             return await self._client.replication_protected_items.get(*self._scope, *names_of(item_id))
 
+    async def list_points(self, item_id: str) -> tuple[list[Json], datetime]:
+        """The recovery points of an item, in no order that is promised, and when Azure said so."""
+        path = item_id[item_id.lower().index("/replicationfabrics/") + 1 :]
+        return await self._list(f"{path}/recoveryPoints")
+
     async def list_jobs(self, since: datetime, state: str = "") -> list[Json]:
         """All jobs that started since then, without tasks and details, however many they are.
 

@@ -247,3 +247,34 @@ async def test_a_dead_site_is_not_asked_to_shut_down(arm: FakeArm) -> None:
     await start_verbs(ask(verb="UnplannedFailover", shut_down_source=False))
     (sent,) = arm.sent("POST", "/unplannedFailover")
     assert sent.body["properties"]["sourceSiteOperations"] == "NotRequired"
+
+
+def points(arm: FakeArm) -> None:
+    """Two points, listed as no order promises."""
+    arm.answers_at("GET", "/recoveryPoints", datetime(2026, 11, 22, 10, 10, tzinfo=UTC), listed(*map(point, (2, 9))))
+
+
+def point(minute: int) -> dict[str, Any]:
+    facts = {"recoveryPointTime": f"2026-11-22T10:0{minute}:00Z", "recoveryPointType": "CrashConsistent"}
+    return {"id": f"{ITEM}/recoveryPoints/p{minute}", "name": f"p{minute}", "properties": facts}
+
+
+@pytest.mark.parametrize(("rule", "name"), [("latestProcessed", "p9"), ("p2", "p2")])
+async def test_a_verb_is_sent_with_the_point_that_is_meant(idle: FakeArm, rule: str, name: str) -> None:
+    points(idle)
+    start = ask()
+    one = start.starts[0].model_copy(update={"point": rule})
+    made = await start_verbs(start.model_copy(update={"starts": (one,)}))
+    assert made.answers[0].point == name
+    (sent,) = idle.sent("POST", "/testFailover")
+    assert sent.body["properties"]["providerSpecificDetails"]["recoveryPointId"] == f"{ITEM}/recoveryPoints/{name}"
+
+
+async def test_the_latest_point_is_left_to_the_vault_unless_it_may_be_too_old(idle: FakeArm) -> None:
+    points(idle)
+    assert outcomes(await start_verbs(ask(max_age=timedelta(seconds=59)))) == [
+        ("refused", "", "recovery-point-too-old")
+    ]
+    assert outcomes(await start_verbs(ask(max_age=timedelta(minutes=2)))) == [("started", "j1", "")]
+    (sent,) = idle.sent("POST", "/testFailover")
+    assert "recoveryPointId" not in sent.body["properties"]["providerSpecificDetails"]

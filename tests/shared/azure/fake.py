@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any, NamedTuple
 
 import pytest
@@ -45,6 +47,10 @@ class FakeArm:
 
     def says(self, method: str, ending: str, *replies: Reply) -> None:
         self._replies[method, ending.lower()] = list(replies)
+
+    def answers_at(self, method: str, ending: str, at: datetime, reply: Reply) -> None:
+        """Answer with a date of its own."""
+        self.says(method, ending, reply._replace(headers={"Date": format_datetime(at, usegmt=True)}))
 
     def works(self, method: str, ending: str, answer: Callable[[Asked], Reply]) -> None:
         """Answer by what was asked."""
