@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+NARROWEST = 0.4
+"""Per cent: a wait of seconds is still to be seen."""
 _SPAN = TypeAdapter(timedelta)
 _WORDS = {"wait": "waited to begin", "job": "failover job", "probe": "until its probes passed"}
 
@@ -66,8 +68,8 @@ def waterfall(achieved: Mapping[str, Any]) -> list[Fall]:
             vm=leg["vm"],
             what=leg["what"],
             words=_WORDS[leg["what"]],
-            left=round((began - first) / whole * 100, 2),
-            width=round((ended - began) / whole * 100, 2),
+            left=min(100 - NARROWEST, round((began - first) / whole * 100, 2)),
+            width=max(NARROWEST, round((ended - began) / whole * 100, 2)),
             took=ended - began,
         )
         for leg, began, ended in legs
