@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+from azure.core.credentials import AccessToken
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
@@ -37,6 +38,14 @@ class _Bearer(SansIOHTTPPolicy[Any, Any]):
         request.http_request.headers["Authorization"] = f"Bearer {self._token}"
 
 
+class _Unused:
+    """A credential that is never asked: the policy above signs instead."""
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """Refuse."""
+        raise AssertionError(f"asked for a token of {scopes}")
+
+
 def token(servers: Servers) -> str:
     """A token of the lab's identity."""
     path = f"/msi/token?api-version=2019-08-01&resource={servers.azure.base}"
@@ -52,7 +61,7 @@ def now(servers: Servers) -> datetime:
 def pollers(servers: Servers, waves: Sequence[Sequence[str]], speed: float) -> float:
     """Wave after wave through `begin_planned_failover(...).result()` in a thread pool: simulated seconds it took."""
     client = SiteRecoveryManagementClient(
-        None,  # type: ignore[arg-type] # the policy below signs instead
+        _Unused(),
         SUBSCRIPTION,
         base_url=servers.azure.base,
         authentication_policy=_Bearer(token(servers)),
