@@ -151,6 +151,7 @@ class ProbeTarget(Message):
 
     Attributes:
         address: Its private address when it is known already: saves two reads.
+        operation: The run, for probes that leave something behind or tell somebody.
     """
 
     vm: str
@@ -158,6 +159,7 @@ class ProbeTarget(Message):
     target_group: str
     probes: tuple[Probe, ...]
     address: str = ""
+    operation: str = ""
 
 
 class ProbeBatch(Message):

@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 
 from activities.contract import ProbeBatch, ProbesTried, ProbeTarget
+from activities.inner_probes import try_callback, try_inside
 from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.resources import read_private_address
@@ -33,13 +34,24 @@ async def _try_machine(target: ProbeTarget) -> ProbeAnswer:
         return ProbeAnswer(vm=target.vm, passed=False, detail=f"the address cannot be read: {error}")
     if not address:
         return ProbeAnswer(vm=target.vm, passed=False, detail=f"{target.azure_vm} has no private address yet")
-    found = await asyncio.gather(*(_try(probe, address) for probe in target.probes))
+    found = await asyncio.gather(*(_try(target, number, address) for number in range(len(target.probes))))
     trouble = "; ".join(filter(None, found))
     return ProbeAnswer(vm=target.vm, passed=not trouble, address=address, detail=trouble)
 
 
-async def _try(probe: Probe, address: str) -> str:
+async def _try(target: ProbeTarget, number: int, address: str) -> str:
     """What is wrong, empty when the probe passes."""
+    probe = target.probes[number]
+    match probe.kind:
+        case "run-command":
+            return await try_inside(target, number)
+        case "callback":
+            return await try_callback(target, probe, address)
+        case _:
+            return await _try_port(probe, address)
+
+
+async def _try_port(probe: Probe, address: str) -> str:
     try:
         async with asyncio.timeout(PATIENCE_IN_SECONDS):
             return await (_try_tcp if probe.kind == "tcp" else _try_http)(probe, address)

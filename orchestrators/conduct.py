@@ -234,18 +234,19 @@ def _watch_ask(run: Run, vault: int, jobs: tuple[str, ...], since: datetime) -> 
 
 def _probe(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
     silent = [item for item in run.items if item.state == "probing"]
-    asks = [ProbeBatch(targets=tuple(_target(item) for item in part)) for part in _parts(silent)]
+    asks = [ProbeBatch(targets=tuple(_target(run, item) for item in part)) for part in _parts(silent)]
     tried = [some.answers for some in (yield from call_all(ctx, PROBE_VMS, asks)) if isinstance(some, ProbesTried)]
     return scheduler.probes_tried(run, [answer for some in tried for answer in some], now(ctx))
 
 
-def _target(item: RunItem) -> ProbeTarget:
+def _target(run: Run, item: RunItem) -> ProbeTarget:
     return ProbeTarget(
         vm=item.vm,
         azure_vm=item.azure_vm,
         target_group=item.target_group,
         probes=item.probes,
         address=item.address,
+        operation=run.operation,
     )
 
 

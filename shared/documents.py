@@ -81,14 +81,21 @@ StorageIdOrNone = Annotated[str, AfterValidator(_ACCOUNT)]
 """A storage account, or empty."""
 
 
-def _check_hook_url(url: str) -> str:
+def hook_url_flaw(url: str) -> str:
+    """Why an address cannot be asked over HTTP, empty when it can."""
     address = urlsplit(url)
     if address.scheme not in {"https", "http"} or not address.hostname:
-        raise ValueError("not an absolute https URL")
+        return "not an absolute https URL"
     if address.scheme == "http" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
-        raise ValueError("http is for this very machine only")
+        return "http is for this very machine only"
     if address.query or address.fragment or address.username or address.password:
-        raise ValueError("a URL without query, fragment and user: a plan holds no secrets")
+        return "a URL without query, fragment and user: a plan holds no secrets"
+    return ""
+
+
+def _check_hook_url(url: str) -> str:
+    if flaw := hook_url_flaw(url):
+        raise ValueError(flaw)
     return url
 
 

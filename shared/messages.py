@@ -148,13 +148,17 @@ class Probe(Document):
     """How to see from outside that a machine does its work.
 
     Attributes:
-        port: TCP port that must accept a connection, or that serves `path`.
+        port: For "tcp" and "http": the port that must accept a connection, or that serves `path`.
         path: For "http": the path that must answer with a status below 400.
+        script: For "run-command": what is run inside the Azure VM, as its system account; it passes with exit code 0.
+        url: For "callback": who is asked with {operation, vm, azureVm, address}, and answers {passed, detail}.
         deadline: How long after its start the machine may take to pass.
     """
 
-    kind: Literal["tcp", "http"] = "tcp"
-    port: int
+    kind: Literal["tcp", "http", "run-command", "callback"] = "tcp"
+    port: int = 0
+    script: str = ""
+    url: str = ""
     path: str = "/"
     deadline: timedelta = timedelta(minutes=10)
 

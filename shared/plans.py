@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from shared.calendars import Blackout
-from shared.documents import Fault, HookUrl, Name, NetworkId, Span, digest_of, fail, faults_of
+from shared.documents import Fault, HookUrl, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
 from shared.due import check_schedule, check_time_zone
 from shared.graph import find_cycles
 from shared.messages import Document, Probe
@@ -21,10 +21,14 @@ VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%]
 
 def _check_probe(probe: Probe) -> Probe:
     wrong = []
-    if not 1 <= probe.port <= 65535:
+    if probe.kind in {"tcp", "http"} and not 1 <= probe.port <= 65535:
         wrong.append(Fault(("port",), "port_out_of_range", "a port is a number from 1 to 65535"))
     if not probe.path.startswith("/"):
         wrong.append(Fault(("path",), "path_not_absolute", "a path begins with /"))
+    if probe.kind == "run-command" and not probe.script.strip():
+        wrong.append(Fault(("script",), "script_missing", "a run command needs a script"))
+    if probe.kind == "callback" and (flaw := hook_url_flaw(probe.url)):
+        wrong.append(Fault(("url",), "url_unfit", flaw))
     if probe.deadline <= timedelta(0):
         wrong.append(Fault(("deadline",), "deadline_not_positive", "a deadline is longer than nothing"))
     if wrong:
