@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from lab.story.tell import Options, tell
+from lab.story.onboarding import Onboarding
+from lab.story.tell import Options, Story, tell
 from lab.up import up
 
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
     usual = Options()
     story.add_argument("--scenario", default=usual.scenario)
     story.add_argument("--speed", type=_speed, default=usual.speed, help="simulated seconds a real second")
-    kinds = ("repair", "drill", "failover", "failback", "reprotect")
+    kinds = ("repair", "drill", "failover", "failback", "reprotect", "prepare", "replication")
     story.add_argument(
         "--kill-host-during", dest="kill", default=usual.kill, choices=kinds, help="SIGKILL the host in the middle"
     )
@@ -31,7 +32,9 @@ def main(arguments: list[str]) -> int:
     story.add_argument("--seed", type=int, default=usual.seed, help="what the instants and the faults are drawn from")
     story.add_argument("--faults", action="store_true", help="have Azure lose answers, drop calls and double events")
     asked = vars(parser.parse_args(arguments))
-    return up() if asked.pop("command") == "up" else tell(Options(**asked))
+    if asked.pop("command") == "up":
+        return up()
+    return tell(Options(**asked), Onboarding if asked["scenario"] == "bare" else Story)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def _replication(state: OrchestrationState, status: Mapping[str, Any]) -> dict[s
     facts = _facts(state)
     if "vms" in facts:
         told = {key: facts[key] for key in ("verdict", "changed")}
-        return {"vms": facts["vms"], "progress": _progress(facts["vms"]), "eta": "", **told}
+        return {"items": facts["vms"], "progress": _progress(facts["vms"]), "eta": "", **told}
     order = ReplicationOrder.model_validate(state.get_input())
     vms = [shown(item) for item in order.run.items] if order.run else []
     codes, percents, minutes = (status.get(key, "") for key in ("codes", "percents", "minutes"))
@@ -36,7 +36,7 @@ def _replication(state: OrchestrationState, status: Mapping[str, Any]) -> dict[s
         left = read_minutes(minutes[3 * at : 3 * at + 3]) if minutes else None
         vm |= {"minutesLeft": None if left is None else int(left.total_seconds() // 60)}
     done = {"done": status.get("done", 0), "total": len(codes)}
-    return {"action": order.request.action, "vms": vms, "progress": done, "eta": status.get("eta", "")}
+    return {"action": order.request.action, "items": vms, "progress": done, "eta": status.get("eta", "")}
 
 
 def _progress(vms: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -43,10 +43,28 @@ class Product:
         Raises:
             NotProven: it was not accepted.
         """
-        reply = self._ask("POST", f"/api/plans/{plan}/{verb}", body)
+        return self.begin(f"plans/{plan}/{verb}", body)
+
+    def begin(self, path: str, body: Mapping[str, Any]) -> str:
+        """Start an operation by a POST under /api; its id.
+
+        Raises:
+            NotProven: it was not accepted.
+        """
+        reply = self._ask("POST", f"/api/{path}", body)
         if reply.status != 202:
-            raise NotProven(f"POST /api/plans/{plan}/{verb} answered {reply.status}: {reply.body}")
+            raise NotProven(f"POST /api/{path} answered {reply.status}: {reply.body}")
         return str(reply.body["id"])
+
+    def declare(self, path: str, document: Mapping[str, Any]) -> None:
+        """PUT a document under /api.
+
+        Raises:
+            NotProven: it was refused.
+        """
+        reply = self._ask("PUT", f"/api/{path}", document)
+        if reply.status not in {200, 201}:
+            raise NotProven(f"PUT /api/{path} answered {reply.status}: {reply.body}")
 
     def _ask(self, method: str, path: str, body: object) -> Reply:
         """Ask until there is an answer; the key makes a POST that is sent again the same request."""

@@ -52,15 +52,16 @@ class Options(NamedTuple):
     faults: bool = False
 
 
-def tell(options: Options) -> int:
-    """Tell the story; exit status 0 only when every step reached its proof."""
+def tell(options: Options, story: "type[Story] | None" = None) -> int:
+    """Tell a story, the usual one unless said; exit status 0 only when every step reached its proof."""
+    story = story or Story
     console = Console()
     began = monotonic()
     state = Path(tempfile.mkdtemp(prefix="hci-site-recovery-"))
     LabClock.open(state, start=datetime.combine(datetime.now(UTC), DAWN)).close()
     screen = screen_for(console)
     try:
-        chapters = Story(Servers.of(state, free_ports(), options.speed), screen, options).whole()
+        chapters = story(Servers.of(state, free_ports(), options.speed), screen, options).whole()
     except KeyboardInterrupt:
         screen.clear()
         return 130
@@ -70,12 +71,14 @@ def tell(options: Options) -> int:
         return 1
     shutil.rmtree(state)
     console.print(closing_table(chapters))
-    screen.say(f"{PROVEN} ({monotonic() - began:.0f} s of real time)")
+    screen.say(f"{story.proven} ({monotonic() - began:.0f} s of real time)")
     return 0
 
 
 class Story:
     """One telling: its servers, what it has told so far, and where it shows it."""
+
+    proven = PROVEN
 
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         self._servers, self._screen, self._options = servers, screen, options
@@ -98,13 +101,16 @@ class Story:
             self._screen.say(f"Starting the simulated Azure and the local host, {self._options.speed:g} times as fast")
             self._servers.start()
             reset(self._servers.azure, self._options.scenario)
-            self._plan = self._product.read(f"plans/{PLAN}")
-            self._site = self._product.read(f"sites/{self._plan['site']}")
-            self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
-            if self._options.faults:
-                self._azure.trouble(FAULTS, self._options.seed)
-            chapters = [self._heal(), self._rehearse(), *self._leave_and_return()]
-            self._look_back()
+            return self._chapters()
+
+    def _chapters(self) -> list[Chapter]:
+        self._plan = self._product.read(f"plans/{PLAN}")
+        self._site = self._product.read(f"sites/{self._plan['site']}")
+        self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
+        if self._options.faults:
+            self._azure.trouble(FAULTS, self._options.seed)
+        chapters = [self._heal(), self._rehearse(), *self._leave_and_return()]
+        self._look_back()
         return chapters
 
     def _heal(self) -> Chapter:

@@ -1,0 +1,94 @@
+"""The story of the scenario `bare`: from a registered cluster with nothing on it to Protected VMs, in four calls."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from lab.story.chaos import FAULTS
+from lab.story.clients import NotProven
+from lab.story.proofs import Entry, View, ended_well
+from lab.story.screen import Chapter
+from lab.story.tell import Story
+
+SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
+NETWORKS = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks"
+NAME = "hci-01"
+SITE: Mapping[str, Any] = {
+    "cluster": f"{SUB}/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01",
+    "vault": f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr",
+    "hyperVSite": "hci-01-site",
+    "policy": {"name": "policy-24h", "recoveryPointHours": 24, "appConsistentHours": 1, "intervalSeconds": 300},
+    "targetResourceGroup": f"{SUB}/resourceGroups/rg-dr-vms",
+    "network": f"{NETWORKS}/vnet-dr",
+    "subnet": "apps",
+    "drillNetwork": {"network": f"{NETWORKS}/vnet-drill"},
+    "region": "westeurope",
+    "capacity": {"linkMbps": 500, "defaultChurn": 0.3},
+}
+TITLES = {
+    "preflight": "is everything there that the product needs?",
+    "prepare": "vault, Hyper-V site, policy, roles, and the ASR extension on one node after the other",
+    "replication": "enable every VM, and follow the copies until all are Protected",
+    "verify": "is the site as it was declared?",
+}
+
+
+class Onboarding(Story):
+    """Preflight, prepare, replication, verify; then prepare once more, which must change nothing."""
+
+    proven = (
+        "Proven: every node registered, every VM Protected with its disks, nothing made twice, nothing changed twice"
+    )
+
+    def _chapters(self) -> list[Chapter]:
+        self._product.declare(f"sites/{NAME}", SITE)
+        if self._options.faults:
+            self._azure.trouble(FAULTS, self._options.seed)
+        chapters = [self._step(number, kind) for number, kind in enumerate(TITLES, 1)]
+        self._require(all_protected(self._azure.protection(str(SITE["vault"])), chapters[2].vms))
+        self._require(made_once(self._azure.ledger()))
+        self._prepare_again()
+        if self._options.kill and not self._killed:
+            raise NotProven(f"the host was to be killed during the {self._options.kill}, and was not")
+        return chapters
+
+    def _step(self, number: int, kind: str) -> Chapter:
+        self._killer.begin_part()
+        self._screen.say(f"{number}. POST sites/{NAME}/{kind}: {TITLES[kind]}")
+        calls = self._azure.calls()
+        view = self._follow(self._product.begin(f"sites/{NAME}/{kind}", {}))
+        self._require(ended_well(view))
+        return self._chapter(view, calls, proof_of(view))
+
+    def _prepare_again(self) -> None:
+        self._screen.say(f"   POST sites/{NAME}/prepare once more")
+        before = len(self._azure.ledger())
+        view = self._follow(self._product.begin(f"sites/{NAME}/prepare", {}))
+        self._require(ended_well(view))
+        if view["changed"] or len(self._azure.ledger()) != before:
+            raise NotProven(f"{view['id']} changed something that was there already")
+        self._screen.say(f"  {view['id']}: {view['verdict']}")
+
+
+def proof_of(view: View) -> str:
+    """What an operation says of itself, in a line."""
+    match view["kind"]:
+        case "preflight":
+            return f"{view['counts']['pass']} checks passed, none failed"
+        case "prepare":
+            return f"{len(view['nodes'])} nodes registered, one after the other"
+        case "replication":
+            return f"{view['progress']['done']} of {view['progress']['total']} Protected with all their disks"
+    return "as declared"
+
+
+def all_protected(states: Mapping[str, str], vms: int) -> list[str]:
+    """VMs that are not Protected, or not there."""
+    found = [f"{vm} is {state}" for vm, state in states.items() if state != "Protected"]
+    return found + ([] if len(states) == vms else [f"the vault has {len(states)} items of {vms}"])
+
+
+def made_once(ledger: list[Entry]) -> list[str]:
+    """What was asked for more than once; run commands of a preflight are deleted and have names of their own."""
+    calls = Counter((entry["method"], entry["path"].lower()) for entry in ledger if entry["method"] == "PUT")
+    return [f"{path} was asked for {count} times" for (_, path), count in calls.items() if count > 1]
