@@ -26,7 +26,7 @@ SHORTEST, LONGEST = timedelta(seconds=30), timedelta(minutes=10)
 A_TURN = timedelta(minutes=3)
 """Less than any repair takes: whoever has n before it need not look again before n of these."""
 BUSY_WITHIN = timedelta(minutes=20)
-FREE_WITHIN = timedelta(minutes=30)
+FREE_EVERY, FREE_WITHIN = timedelta(minutes=2), timedelta(minutes=30)
 
 
 def cluster_table(cluster_id: str) -> str:
@@ -136,6 +136,6 @@ def _lease(
             if now(ctx) >= deadline:
                 raise NotNow("held", "; ".join(problem.detail for problem in held.problems)) from held
             diary.enter("Gate", held.problems[0].detail)
-            yield from sleep(ctx, SHORTEST)
+            yield from sleep(ctx, FREE_EVERY)
         else:
             return

@@ -31,7 +31,7 @@ from shared.operations import Repair
 from shared.sites import SiteDocument
 
 _LOG = logging.getLogger(__name__)
-LOOK_EVERY = timedelta(seconds=20)
+LOOK_EVERY = timedelta(seconds=30)
 LOG_GOES_BACK = timedelta(hours=1)
 
 
