@@ -1,5 +1,6 @@
 """Preflight and verification from outside: over HTTP, on a bare cluster and on one that is set up."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -217,3 +218,30 @@ def test_a_site_tells_its_history_and_its_health(lab: Lab) -> None:
 def test_a_site_without_its_vault_says_that_it_is_not_prepared(lab: Lab) -> None:
     bare(lab)
     assert lab.api("GET", "sites/hci-01").body["health"]["state"] == "unprepared"
+
+
+def test_killed_in_the_middle_a_preflight_goes_on_and_runs_no_script_twice(lab: Lab) -> None:
+    bare(lab)
+    lose = {"match": {"verb": "runCommands/*", "probability": 0.3}, "effect": {"lose": 503}}
+    lab.azure("PUT", "faults", [lose])
+    run_id = lab.api("POST", "sites/hci-01/preflight", {}).body["id"]
+    for phase in ("Azure", "Nodes"):
+        reached(lab, run_id, phase)
+        lab.servers.host.kill()
+        lab.servers.host.start()
+        lab.servers.host.await_healthy()
+    shown = lab.ended(run_id)
+    assert shown["state"] == "succeeded", shown["failures"]
+    calls = [call for call in lab.azure("GET", "ledger") if call["status"] < 300]
+    paths = [call["path"] for call in calls if call["verb"] == "runCommands/write"]
+    assert len(paths) == len(set(paths)) == 3
+    assert {call["path"] for call in calls if call["verb"] == "runCommands/delete"} == set(paths)
+
+
+def reached(lab: Lab, run_id: str, phase: str) -> None:
+    """Wait until a run is in this phase, or past it."""
+    for _ in range(400):
+        if lab.api("GET", f"operations/{run_id}").body["phase"] in {phase, "Ended"}:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{run_id} never came to {phase}")
