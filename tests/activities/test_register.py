@@ -6,12 +6,13 @@ from typing import Any
 import azure.durable_functions as df
 import pytest
 
-from activities import contract
+from activities import contract, node_contract, preflight_contract, site_contract
 from activities.contract import Activity, Nothing, ReadScript, ScriptView
 from activities.register import bind, serve
 from shared.errors import Refused, Transient
 
-NAMES = {one.name for one in vars(contract).values() if isinstance(one, Activity)}
+CONTRACTS = (contract, node_contract, preflight_contract, site_contract)
+NAMES = {one.name for part in CONTRACTS for one in vars(part).values() if isinstance(one, Activity)}
 
 
 def bound(bp: df.Blueprint) -> dict[str, Any]:
