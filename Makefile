@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab test check bench clean lint lock venv
+.PHONY: help run lab test check verify bench clean lint lock venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -18,6 +18,9 @@ test: venv ## Run the tests
 	$(PY) -m pytest -n 2
 
 check: lint test ## Everything that must hold before a commit: format, lint, types, imports, locks, tests
+
+verify: venv ## Check a pack of evidence, without any Azure: PACK=folder or zip, HEAD=digest of its last record
+	@$(PY) -m shared.evidence.verify $(PACK) $(HEAD)
 
 bench: venv ## Print the table of figures and write bench/results.json
 	$(PY) -m bench

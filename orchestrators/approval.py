@@ -6,6 +6,7 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.steps import Steps, hear, now
+from orchestrators.telling import tell
 from shared.operations import Operation, Problem
 from shared.plans import Approvals
 from shared.runs import Approval
@@ -32,6 +33,8 @@ def approved(ctx: task.OrchestrationContext, operation: Operation) -> Steps[tupl
         return ()
     deadline = now(ctx) + wish.expires
     given: dict[str, Approval] = {}
+    data = {"waitsFor": "approval", "needed": wish.count, "until": deadline.isoformat()}
+    yield from tell(ctx, operation, "waiting", data, key="approval")
     while len(given) < wish.count:
         ctx.set_custom_status(_waits(wish, given, deadline))
         heard = yield from hear(ctx, ctx.wait_for_external_event(EVENT), deadline - now(ctx))

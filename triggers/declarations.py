@@ -112,7 +112,26 @@ async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     if unknown := [name for name in plan.site_names if name not in declared]:
         detail = f"The site {unknown[0]!r} is not declared."
         raise Problem(400, "Unknown site", detail, [FieldError(field="site", detail=detail)])
+    await _require_no_round(client, _name(req, "plan"), plan)
     return await _declare(req, client, "plan", plan)
+
+
+async def _require_no_round(client: df.DurableFunctionsClient, name: str, plan: PlanDocument) -> None:
+    """Refuse drills that follow each other in a circle: they would never end.
+
+    Raises:
+        Problem: with the circle (400).
+    """
+    plans = {
+        other: PlanDocument.model_validate(e.document) for other, e in (await shelf.entries(client, "plan")).items()
+    }
+    plans[name] = plan
+    chain = [name]
+    while (settings := plans[chain[-1]].drill) and settings.follows in plans:
+        if settings.follows in chain:
+            detail = f"drills follow each other in a circle: {' -> '.join([*chain, settings.follows])}"
+            raise Problem(400, "Circle of drills", detail, [FieldError(field="drill.follows", detail=detail)])
+        chain.append(settings.follows)
 
 
 @bp.route("plans/{plan}", methods=["GET"])

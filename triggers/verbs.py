@@ -8,13 +8,15 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import StringConstraints
 
-from activities.contract import ReadItems
+from activities.contract import ReadItems, ReadNetwork
+from activities.inventory import read_network
 from activities.vault import read_items
 from shared.documents import Span
+from shared.isolation import flaws
 from shared.messages import Document, ItemView, VaultRef
 from shared.operations import PLAN_KINDS, Kind, Operation
 from shared.plans import PlanDocument
-from shared.preview import preview
+from shared.preview import Blocker, preview
 from shared.principals import require
 from shared.problems import FieldError
 from shared.recovery_points import CONSISTENT, LATEST, PROCESSED, PointWish
@@ -88,7 +90,18 @@ async def _preview(operation: Operation) -> dict[str, Any]:
     production = [site.network for site in operation.sites.values()]
     views = await views_of(list(operation.sites.values()))
     seen = preview(operation.document, _what(operation), views, name=operation.plan, production=production)
-    return seen.model_dump(mode="json", by_alias=True)
+    more = await _network_blockers(operation, production) if operation.kind == "drill" else ()
+    return seen.model_copy(update={"blockers": (*seen.blockers, *more)}).model_dump(mode="json", by_alias=True)
+
+
+async def _network_blockers(operation: Operation, production: list[str]) -> tuple[Blocker, ...]:
+    """What speaks against the drill's network as it is now."""
+    settings = operation.document.drill
+    if settings is None:
+        return ()
+    seen = await read_network(ReadNetwork(network=settings.network))
+    found = flaws(settings, production, found=seen.found, peered=seen.peered, cards=seen.cards)
+    return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")
 
 
 def _what(operation: Operation) -> str:
