@@ -110,7 +110,7 @@ def key_of(arm_id: str) -> str:
 def next_run(machine_id: str, record: NodeRecord | None) -> str:
     """Id of the node's next repair: all that tells of the same trouble has the same."""
     episode = record.episode if record else 0
-    return run_id("repair", machine_id.rsplit("/", 1)[-1], f"{key_of(machine_id)}#{episode}")
+    return run_id("repair", key_of(machine_id).rsplit("|", 1)[-1], f"{key_of(machine_id)}#{episode}")
 
 
 def begin(record: NodeRecord | None, ask: Begin) -> tuple[NodeRecord, str]:

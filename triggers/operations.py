@@ -5,6 +5,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState
+from durabletask.entities import EntityInstanceId
 
 from shared.obligations import HIDDEN, Obligation
 from shared.operations import PLAN_KINDS, SITE_KINDS
@@ -110,6 +111,8 @@ async def _owed(client: df.DurableFunctionsClient, plan: str | None) -> list[dic
 @bp.durable_client_input(client_name="client")
 @handled("Dr.Read")
 async def health(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Whether the app and its engine answer."""
+    """Whether the app and its engine answer, and what became of the events that were sent to it, by count."""
     await client.get_orchestration_state("health", fetch_payloads=False)
-    return answer({"status": "ok", "engine": "ok"})
+    counts = await client.get_entity(EntityInstanceId("tally", "events"))
+    events = counts.get_typed_state(dict) if counts else None
+    return answer({"status": "ok", "engine": "ok", "events": events or {}})

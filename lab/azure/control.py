@@ -103,18 +103,32 @@ def _node(lab: Lab, node: Json) -> Json:
 
 
 def _emit(server: "Server", body: Any) -> Answer:
-    """Deliver an event on request: {"emit": "extension-failure", "node": "hci-01-n2"}."""
-    if not isinstance(body, dict) or body.get("emit") != "extension-failure":
+    """Let something happen to the extension of a node: {"emit": "extension-failure" | "extension-upgrade", "node"}.
+
+    The first tells once more of a failure; the second is the service installing the extension again by itself, which
+    ends as the node lets it.
+    """
+    if not isinstance(body, dict) or body.get("emit") not in ("extension-failure", "extension-upgrade"):
         raise bad_request("InvalidEvent", 'what can be emitted: {"emit": "extension-failure", "node": <name>}')
-    lab = server.lab
-    extension = extensions.find_asr(lab, nodes.named(lab, str(body.get("node")))["id"])
-    if extension is None or extension["properties"]["provisioningState"] != "Failed":
-        raise bad_request("InvalidEvent", f"no failed Site Recovery extension on {body.get('node')}")
+    lab, name = server.lab, str(body.get("node"))
+    extension = extensions.find_asr(lab, nodes.named(lab, name)["id"])
+    if extension is None:
+        raise bad_request("InvalidEvent", f"no Site Recovery extension on {name}")
     origin = extensions.SERVICE | {"correlation": lab.new_id("correlation")}
+    if body["emit"] == "extension-upgrade":
+        given = {"location": extension["location"], "properties": extension["properties"]}
+        extensions.install(lab, extension["id"], given, origin)
+    else:
+        _tell_of_failure(lab, extension, origin)
+    return Answer(202, {"correlationId": origin["correlation"]})
+
+
+def _tell_of_failure(lab: Lab, extension: Json, origin: Json) -> None:
+    if extension["properties"]["provisioningState"] != "Failed":
+        raise bad_request("InvalidEvent", f"the extension {extension['id']} has not failed")
     message = extension["properties"]["instanceView"]["status"]["message"]
     error = {"code": "VMExtensionProvisioningError", "message": message}
     activity.ended(lab, origin, extension["id"], extensions.WRITE, error)
-    return Answer(202, {"correlationId": origin["correlation"]})
 
 
 def _body(raw: bytes) -> Any:

@@ -55,7 +55,7 @@ def test_one_repair_at_a_time_and_a_dead_one_is_taken_over() -> None:
 def test_all_that_is_told_during_a_repair_has_its_id_and_afterwards_there_is_a_new_one() -> None:
     record, _ = began()
     first = next_run(MACHINE, None)
-    assert next_run(MACHINE.lower(), record) == first
+    assert next_run(MACHINE.lower(), record) == next_run(MACHINE.upper(), record) == first
     assert next_run(MACHINE, ended(record, "failed")) != first
 
 

@@ -1,0 +1,180 @@
+"""Healing over HTTP: from events, by hand and by the timer, on a simulated Azure as strict as the real one."""
+
+import random
+import time
+from typing import Any
+
+import pytest
+
+from tests.product.conftest import Lab, Reply, send
+
+WEBHOOK = "/runtime/webhooks/eventgrid?functionName=on_azure_event"
+FAILED = "Microsoft.Resources.ResourceWriteFailure"
+SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
+MACHINES = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines"
+READER = "X-MS-CLIENT-PRINCIPAL"
+
+
+def event(subject: str, number: int = 1, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"event-{number}",
+        "topic": SUB,
+        "subject": subject,
+        "eventType": FAILED,
+        "eventTime": "2100-01-01T00:00:00Z",
+        "data": {"correlationId": "b96dc54c-03d2-559f-9bcb-313643564c0e"},
+        "dataVersion": "2",
+        **changes,
+    }
+
+
+def deliver(lab: Lab, *events: Any, kind: str = "Notification") -> Reply:
+    return send(lab.servers.host.base, "POST", WEBHOOK, list(events), {"aeg-event-type": kind})
+
+
+def repairs(lab: Lab) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lab.api("GET", "operations?kind=repair&top=500").body["value"]
+    return found
+
+
+def begun(lab: Lab, count: int = 1, patience: float = 30) -> list[str]:
+    deadline = time.monotonic() + patience
+    while len(found := repairs(lab)) < count:
+        assert time.monotonic() < deadline, "no repair was started"
+        time.sleep(0.05)
+    return [run["id"] for run in found]
+
+
+def node(lab: Lab, name: str) -> dict[str, Any]:
+    shown = lab.api("GET", "sites/hci-01/nodes").body["value"]
+    return next(one for one in shown if one["node"] == name)
+
+
+def counts(lab: Lab) -> dict[str, int]:
+    found: dict[str, int] = lab.api("GET", "health").body["events"]
+    return found
+
+
+def test_a_failure_that_azure_tells_of_is_healed_to_the_top_of_the_proof(lab: Lab) -> None:
+    lab.azure("POST", "events", {"emit": "extension-failure", "node": "hci-01-n2"})
+    shown = lab.ended(begun(lab)[0])
+    assert (shown["state"], shown["facts"]["rung"], shown["facts"]["healed"]) == ("succeeded", "cluster", True), shown
+    assert {one["phase"] for one in shown["facts"]["timeline"]} >= {"Uninstall", "Sync", "Install", "Prove"}
+    healed = node(lab, "hci-01-n2")
+    assert (healed["cause"], healed["lastRepair"]["ending"], healed["repair"]) == (None, "healed", None)
+    assert [verb for verb, _ in lab.verbs()].count("extensions/delete") == 1
+
+
+def test_nodes_are_shown_as_they_are_and_a_preview_changes_nothing(lab: Lab) -> None:
+    shown = lab.api("GET", "sites/hci-01/nodes").body["value"]
+    assert [one["node"] for one in shown] == ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
+    assert shown[0]["vms"] == ["dc-01", "sql-01", "app-01"]
+    assert shown[0]["provider"]["heard"]
+    assert shown[1]["cause"]["code"] == "certificate-race"
+    preview = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair?preview=true", {}).body
+    assert preview["blockers"] == []
+    assert "run Sync-AzureStackHci on hci-01-n1" in preview["steps"]
+    idle = lab.api("POST", "sites/hci-01/nodes/hci-01-n1/repair?preview=true", {}).body
+    assert [blocker["code"] for blocker in idle["blockers"]] == ["nothing-to-do"]
+    assert lab.verbs() == []
+
+
+def test_a_repair_asked_for_twice_is_one_repair(lab: Lab) -> None:
+    first = lab.api("POST", "sites/hci-01/nodes/HCI-01-N2/repair", {})
+    assert (first.status, first.headers["Location"]) == (202, first.body["statusUrl"])
+    time.sleep(0.3)  # until the repair has entered itself in the node's record
+    again = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {})
+    assert again.body["id"] == first.body["id"]
+    assert lab.ended(first.body["id"])["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(("path", "status"), [("hci-01/nodes/n9", 404), ("nowhere/nodes/hci-01-n2", 404)])
+def test_only_nodes_that_there_are_can_be_repaired(lab: Lab, path: str, status: int) -> None:
+    assert lab.api("POST", f"sites/{path}/repair", {}).status == status
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"hyperV": False}, "hyper-v-missing"),
+        ({"applicationControl": "Enforced"}, "application-control"),
+        ({"boundSite": "another-site"}, "other-site"),
+    ],
+)
+def test_what_no_new_installation_cures_ends_as_a_finding_without_one_change(
+    lab: Lab, wrong: dict[str, Any], code: str
+) -> None:
+    lab.azure("PUT", "nodes/hci-01-n2", wrong)
+    lab.azure("POST", "events", {"emit": "extension-upgrade", "node": "hci-01-n2"})
+    shown = lab.ended(begun(lab)[0])
+    assert (shown["state"], shown["facts"]["cause"], shown["facts"]["finding"]) == ("failed", code, True), shown
+    assert shown["facts"]["remedy"] in shown["failures"][0]
+    assert lab.verbs() == []
+    assert node(lab, "hci-01-n2")["lastRepair"]["remedy"] == shown["facts"]["remedy"]
+
+
+def test_a_storm_of_events_starts_one_repair_a_node(lab: Lab) -> None:
+    lab.azure("POST", "reset", {"scenario": "race", "nodes": 4})
+    begun(lab, 3)
+    names = [f"hci-01-n{number:02d}" for number in range(1, 5)]
+    broken = [name for name in names if f"repair-{name}" in " ".join(run["id"] for run in repairs(lab))]
+    now = lab.azure("GET", "clock")["now"]
+    subjects = [f"{MACHINES}/{name}/extensions/AzureSiteRecovery" for name in broken] * 30
+    random.Random(7).shuffle(subjects)
+    for number, subject in enumerate(subjects):
+        cased = subject.upper() if number % 3 else subject.lower()
+        assert deliver(lab, event(cased, number % 50, eventTime=now)).status == 202
+    runs = [run["id"] for run in repairs(lab)]
+    assert len(runs) == 3, [lab.api("GET", f"operations/{run}").body for run in runs]
+    assert all(lab.ended(run, 120)["facts"]["healed"] for run in runs)
+    assert len(repairs(lab)) == 3
+    assert [verb for verb, _ in lab.verbs()].count("extensions/delete") == 3
+    told = counts(lab)
+    assert told.get("duplicate", 0) + told.get("stale", 0) >= len(subjects)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "word"),
+    [
+        (event("x" * 1_000_000), 202, "malformed"),
+        (event(f"{MACHINES}/n9/extensions/AzureSiteRecovery"), 202, "foreign-machine"),
+        (event(f"{MACHINES}/hci-01-n2/extensions/Other"), 202, "other-extension"),
+        (event(f"{MACHINES.replace('1', '9')}/n1/extensions/AzureSiteRecovery"), 202, "foreign-subscription"),
+        (event(f"{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/v"), 202, "not-a-node"),
+        ({"id": "1", "data": "x" * 100_000}, 202, "malformed"),
+        ({}, 202, "malformed"),
+        (event(f"{MACHINES}/hci-01-n2/extensions/AzureSiteRecovery", eventTime="yesterday"), 400, None),
+        ("no event", 400, None),
+    ],
+)
+def test_events_that_are_not_ours_or_none_at_all_start_nothing_and_break_nothing(
+    lab: Lab, sent: Any, status: int, word: str | None
+) -> None:
+    before = lab.servers.host.log.read_text(errors="replace").count("Traceback")
+    assert deliver(lab, sent).status == status
+    assert repairs(lab) == []
+    assert lab.servers.host.log.read_text(errors="replace").count("Traceback") == before
+    deadline = time.monotonic() + 10
+    while word and word not in counts(lab):
+        assert time.monotonic() < deadline, counts(lab)
+        time.sleep(0.05)
+
+
+def test_the_timer_heals_what_no_event_told_of(lab: Lab) -> None:
+    site = lab.api("GET", "sites/hci-01").body
+    document = {key: site[key] for key in ("cluster", "vault", "hyperVSite", "targetResourceGroup", "region")}
+    changed = lab.api("PUT", "sites/hci-01", {**document, "healingRules": {"noticeAfter": "PT0S"}})
+    assert changed.status == 200, changed.body
+    shown = lab.ended(begun(lab)[0])
+    assert (shown["requestedBy"], shown["facts"]["healed"]) == ("timer", True), shown
+
+
+def test_a_site_whose_healing_is_off_is_left_alone_but_for_a_person(lab: Lab) -> None:
+    site = lab.api("GET", "sites/hci-01").body
+    document = {key: site[key] for key in ("cluster", "vault", "hyperVSite", "targetResourceGroup", "region")}
+    assert lab.api("PUT", "sites/hci-01", {**document, "healing": False}).status == 200
+    now = lab.azure("GET", "clock")["now"]
+    deliver(lab, event(f"{MACHINES}/hci-01-n2/extensions/AzureSiteRecovery", eventTime=now))
+    assert repairs(lab) == []
+    asked = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {}).body["id"]
+    assert lab.ended(asked)["facts"]["healed"]
