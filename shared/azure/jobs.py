@@ -69,7 +69,7 @@ def job_end(job: Json) -> JobEnd | None:
         azure_vm=_azure_vm(properties),
         point=_point(properties),
         began=utc(properties.get("startTime")),
-        ended=utc(properties.get("endTime")),
+        ended=utc(properties.get("endTime")) or _last_task(properties),
     )
 
 
@@ -98,6 +98,12 @@ def _said(error: Json) -> tuple[str, str]:
     code = text(service.get("code")) or text(provider.get("errorCode"))
     sentences = (service.get("message"), provider.get("errorMessage"), service.get("recommendedAction"))
     return code, " ".join(text(sentence).strip() for sentence in sentences if sentence)
+
+
+def _last_task(properties: Json) -> datetime | None:
+    """When the last of its tasks ended: a job that is suspended has no end of its own."""
+    ends = (utc(one.get("endTime")) for one in properties.get("tasks") or ())
+    return max((end for end in ends if end), default=None)
 
 
 def _point(properties: Json) -> datetime | None:
