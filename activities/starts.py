@@ -106,11 +106,11 @@ class _Batch:
         Raises:
             Refused: the item has no such point, or it is too old.
         """
-        if self._ask.verb not in STARTS_FROM_A_POINT or (start.point == LATEST and self._ask.max_age is None):
+        if self._ask.verb not in STARTS_FROM_A_POINT or _is_left_to_the_vault(start, self._ask):
             return None
         listed, now = await self._vault.list_points(start.item_id)
         found = choose(point_views(listed), start.point, self._ask.max_age, now)
-        return None if start.point == LATEST else found
+        return None if start.point == LATEST and self._ask.verb != "ChangePit" else found
 
     async def _find_ours(self, start: StartOne, request_id: str, item: Json | None) -> str:
         """Name of the newest job that our request started, empty without one."""
@@ -142,15 +142,22 @@ class _Batch:
         return [job for job in read if job and (started_by(job, request_id) or not names_its_starter(job))]
 
 
+def _is_left_to_the_vault(start: StartOne, ask: StartVerbs) -> bool:
+    return start.point == LATEST and ask.max_age is None and ask.verb != "ChangePit"
+
+
 def _body(ask: StartVerbs, point: RecoveryPoint | None) -> Json | None:
     """What the verb is sent with; a commit is sent with nothing.
 
     Source: the inputs of api-version 2025-08-01.
     """
-    if ask.verb == "Commit":
+    if ask.verb in {"Commit", "CancelFailover"}:
         return None
     if ask.verb == "TestFailoverCleanup":
         return {"properties": {"comments": ask.operation}}
+    if ask.verb == "ChangePit" and point:
+        changed = {"recoveryPointId": point.id, "providerSpecificDetails": {"instanceType": "HyperVReplicaAzure"}}
+        return {"properties": changed}
     details = {"instanceType": "HyperVReplicaAzure"} | ({"recoveryPointId": point.id} if point else {})
     bodies: dict[Verb, dict[str, Any]] = {
         "TestFailover": {"networkType": "VmNetworkAsInput", "networkId": ask.network_id},

@@ -17,7 +17,7 @@ from shared.operations import LEASE_TERM, Operation, Problem
 from shared.plans import PlanItem
 from shared.preview import drill_blockers
 from shared.runs import Limits, Run, Stage, enter
-from shared.verbs import ready, settled
+from shared.verbs import ALWAYS_NEW, ready, settled
 
 
 class NotAdmitted(Exception):
@@ -170,7 +170,7 @@ def _where_not_to(operation: Operation) -> list[Problem]:
 
 def _shown_already(stages: tuple[Stage, ...], view: ItemView) -> tuple[Verb, ...]:
     """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
-    begun = takewhile(lambda stage: stage.verb != "TestFailover" and settled(stage.verb, view), stages)
+    begun = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and settled(stage.verb, view), stages)
     return tuple(stage.verb for stage in begun)
 
 

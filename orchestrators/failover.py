@@ -1,4 +1,4 @@
-"""Failover to Azure, and the commit that makes it final."""
+"""Failover to Azure; then the commit that makes it final or, instead of it, another recovery point or a cancel."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,8 @@ from shared.operations import Operation
 from shared.runs import Run, Stage
 
 COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
+CHANGE = Stage(verb="ChangePit", probed=True, settles=True)
+CANCEL = Stage(verb="CancelFailover", ordered=False, settles=True)
 COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)
 
 
@@ -46,3 +48,22 @@ def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
 def _committed(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
     if not run.failed:
         yield from settle(ctx, operation, ("commit",))
+
+
+def change_point(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Make the machines in Azure again from another recovery point, as long as their failover is not committed."""
+    operation = Operation.carried(payload)
+    return (yield from conduct(ctx, operation, (CHANGE,), nothing, nothing))
+
+
+def cancel(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Give up failovers that are not committed, and failbacks that run. It ends the replication."""
+    operation = Operation.carried(payload)
+    return (yield from conduct(ctx, operation, (CANCEL,), nothing, _cancelled))
+
+
+def _cancelled(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    if not run.failed:
+        yield from settle(ctx, operation, ("commit",))
+    why = "what was cancelled does not replicate any more: it has to be protected anew"
+    yield from owe(ctx, operation, run, "reprotect", HOME_WITHIN, why)

@@ -14,6 +14,8 @@ Verb = Literal[
     "Commit",
     "Failback",
     "ReverseReplicate",
+    "CancelFailover",
+    "ChangePit",
 ]
 """What Site Recovery can be asked to do with a protected item, spelt as in its allowedOperations."""
 

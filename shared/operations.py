@@ -18,6 +18,8 @@ Kind = Literal[
     "commit",
     "failback",
     "reprotect",
+    "cancel",
+    "change-point",
     "cleanup",
     "repair",
     "preflight",
@@ -25,7 +27,7 @@ Kind = Literal[
     "replication",
     "verify",
 ]
-PLAN_KINDS: tuple[Kind, ...] = ("drill", "failover", "commit", "failback", "reprotect")
+PLAN_KINDS: tuple[Kind, ...] = ("drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect")
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
 
 CODES = {

@@ -130,7 +130,10 @@ class Approvals(Document):
 
     count: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
-    verbs: tuple[Literal["drill", "failover", "commit", "failback", "reprotect"], ...] = ("failover", "commit")
+    verbs: tuple[Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect"], ...] = (
+        "failover",
+        "commit",
+    )
 
 
 class PlanDocument(Document):

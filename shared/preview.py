@@ -1,15 +1,18 @@
 """What a verb on a plan would do, and what stands in its way: said before anything is done."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
+from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
 from shared.messages import Document, ItemView, Verb
 from shared.plans import PlanDocument
-from shared.verbs import RULES, ready
+from shared.verbs import ALWAYS_NEW, RULES, ready, settled
 
-What = Literal["drill", "planned-failover", "unplanned-failover", "commit", "failback", "reprotect"]
+What = Literal[
+    "drill", "planned-failover", "unplanned-failover", "commit", "cancel", "change-point", "failback", "reprotect"
+]
 
 _STAGES: Mapping[What, tuple[Verb, ...]] = {
     "drill": ("TestFailover", "TestFailoverCleanup"),
@@ -18,8 +21,10 @@ _STAGES: Mapping[What, tuple[Verb, ...]] = {
     "commit": ("Commit",),
     "failback": ("Failback", "Commit"),
     "reprotect": ("ReverseReplicate",),
+    "cancel": ("CancelFailover",),
+    "change-point": ("ChangePit",),
 }
-_ORDERED: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "Failback"})
+_ORDERED: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit", "Failback"})
 
 
 class PreviewItem(Document):
@@ -29,11 +34,13 @@ class PreviewItem(Document):
         state: protectionState, "missing" when the vault has no such item.
         reason: Why its first verb is not allowed; empty when it is.
         rpo: How far its replica was behind when that was last measured.
+        done: It is already where the verb would bring it, and will be left alone.
     """
 
     vm: str
     state: str
     allowed: bool
+    done: bool = False
     reason: str = ""
     replication_health: str = ""
     rpo: timedelta | None = None
@@ -47,10 +54,20 @@ class Blocker(Document):
     detail: str
 
 
+class PointsLost(Document):
+    """What a commit deletes of one VM: all but the point that was used; `newest` is the time of the youngest."""
+
+    vm: str
+    count: int
+    newest: datetime | None = None
+
+
 class Preview(Document):
     """What would happen.
 
     Attributes:
+        confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
+        points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
         digest: Of the plan that was looked at.
         stages: Verbs, one after the other.
         order: VMs in waves for the first verb: each waits only for machines in earlier ones.
@@ -66,6 +83,8 @@ class Preview(Document):
     items: tuple[PreviewItem, ...]
     blockers: tuple[Blocker, ...] = ()
     irreversible: tuple[str, ...] = ()
+    confirm: str = ""
+    points_lost: tuple[PointsLost, ...] | None = ()
     expected: timedelta
 
 
@@ -99,6 +118,7 @@ def preview(
         order=levels(stage_edges(plan, verbs[0])),
         items=tuple(item for item, _ in shown),
         blockers=(*drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
+        confirm=confirmation(plan, items) if kind == "cancel" else "",
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected=_expected(plan, verbs),
     )
@@ -136,11 +156,13 @@ def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Bloc
         detail = f"{vm} is not a protected item of its site's vault"
         missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=detail)
         return missing, Blocker(vm=vm, code="not-protected", detail=detail)
-    refusal = ready(verb, view)
+    done = verb not in ALWAYS_NEW and settled(verb, view)
+    refusal = None if done else ready(verb, view)
     shown = PreviewItem(
         vm=vm,
         state=view.protection_state,
-        allowed=refusal is None,
+        allowed=refusal is None and not done,
+        done=done,
         reason=refusal.detail if refusal else "",
         replication_health=view.replication_health,
         rpo=view.rpo,

@@ -9,7 +9,7 @@ from shared.errors import Refused
 from shared.messages import Message, Verb
 
 LATEST, PROCESSED, CONSISTENT = "latest", "latestProcessed", "latestAppConsistent"
-STARTS_FROM_A_POINT: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
+STARTS_FROM_A_POINT: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit"})
 
 
 class PointWish(Message):

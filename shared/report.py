@@ -21,6 +21,8 @@ _WORDS = {
     "Commit": "commit",
     "Failback": "failback",
     "ReverseReplicate": "re-protect",
+    "CancelFailover": "cancel",
+    "ChangePit": "change of recovery point",
 }
 
 

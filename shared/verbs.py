@@ -12,6 +12,8 @@ TEST_OVER = frozenset({"", "None", "MarkedForDeletion"})
 
 _IDLE = frozenset({"", "None"})
 _COMMITS = frozenset({"Commit", "FinalizeFailback"})
+_CANCELLABLE = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
+"""Scenarios that can be given up while they run."""
 
 
 class Rule(NamedTuple):
@@ -62,9 +64,20 @@ RULES: Mapping[Verb, Rule] = {
         "The machine in Azure is shut down. Cancelled during data synchronisation, the machine on premises is corrupt.",
     ),
     "ReverseReplicate": _rule("ReverseReplicate", "ReprotectReplicationGroup ReverseReplication", 120),
+    "CancelFailover": _rule(
+        "CancelFailover Commit",  # offered by name for a failback that waits; else it is possible until the commit
+        "CancelFailover",
+        60,  # assumed: none is recorded
+        "The replication ends. Of a failback cancelled during data synchronisation the machine on premises is corrupt.",
+    ),
+    "ChangePit": _rule("ChangePit", "ChangePit", 331),  # assumed: as long as an unplanned failover
 }
 """Source: the enum of operations, states and allowedOperations of a recorded HyperVReplicaAzure item after each verb;
 durations are medians of recorded jobs. What follows a failback is not recorded: both readings of it are let pass."""
+
+
+ALWAYS_NEW: frozenset[Verb] = frozenset({"TestFailover", "ChangePit"})
+"""Verbs that are done once more however often they were done."""
 
 
 class Refusal(NamedTuple):
@@ -89,6 +102,10 @@ def ready(verb: Verb, view: ItemView) -> Refusal | None:
         return _busy(view) if view.scenario not in _IDLE | {"TestFailover"} else _allowed(verb, view)
     if view.test_failover_state not in TEST_OVER or "TestFailoverCleanup" in view.allowed_operations:
         return _in_a_test(view)
+    if verb == "CancelFailover" and view.scenario in _CANCELLABLE:
+        return None
+    if verb == "CancelFailover" and view.active_location == "Primary" and view.scenario in _IDLE:
+        return Refusal("nothing-to-cancel", f"{view.vm} runs on premises, and no failover of it is under way")
     return _busy(view) if view.scenario not in _IDLE else _allowed(verb, view)
 
 
@@ -129,6 +146,10 @@ def _shows(verb: Verb, view: ItemView) -> bool:
             return not home and bool(allowed & {"Commit", "Failback"})
         case "Failback":
             return "FinalizeFailback" in allowed or (home and bool(allowed & {"Commit", "ReverseReplicate"}))
+        case "CancelFailover":
+            return home or "Commit" not in allowed
+        case "ChangePit":
+            return not home and "Commit" in allowed
         case "Commit":  # a machine that has nothing to commit shows it as well
             return bool(allowed) and not allowed & _COMMITS
         case _:

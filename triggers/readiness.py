@@ -12,12 +12,21 @@ from shared.plans import PlanDocument
 from shared.preview import preview
 from shared.sites import SiteDocument
 from triggers import shelf
-from triggers.verbs import views_of
+from triggers.previews import views_of
 from triggers.views import state_of, utc
 from triggers.web import answer, handled
 
 bp = df.Blueprint()
-VERBS = ("drill", "planned-failover", "unplanned-failover", "commit", "failback", "reprotect")
+VERBS = (
+    "drill",
+    "planned-failover",
+    "unplanned-failover",
+    "commit",
+    "cancel",
+    "change-point",
+    "failback",
+    "reprotect",
+)
 
 
 @bp.route("plans/{plan}/readiness", methods=["GET"])

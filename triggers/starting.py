@@ -19,12 +19,17 @@ LOOKS, BETWEEN = 30, 0.05
 """A second and a half in all: admission is quick, and a caller would rather hear "busy" than find it out later."""
 
 
+async def started_already(client: df.DurableFunctionsClient, run: str) -> bool:
+    """Whether there is a run with this id: the request is a repetition."""
+    return await client.get_orchestration_state(run, fetch_payloads=False) is not None
+
+
 async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message) -> bool:
     """Start a run unless there is one with this id; whether it was started now.
 
     A run that ended counts as well: starting over its id would wipe out its history.
     """
-    if await client.get_orchestration_state(run, fetch_payloads=False) is not None:
+    if await started_already(client, run):
         return False
     payload = request.model_dump(mode="json")
     try:

@@ -117,6 +117,8 @@ class Vault:
             "Commit": items.begin_failover_commit,
             "Failback": items.begin_planned_failover,
             "ReverseReplicate": items.begin_reprotect,
+            "CancelFailover": items.begin_failover_cancel,
+            "ChangePit": items.begin_apply_recovery_point,
         }
         return operations[verb]
 

@@ -205,6 +205,7 @@ BODIES: list[tuple[Verb, str, str, Any]] = [
         },
     ),
     ("Commit", "Commit", "failoverCommit", None),
+    ("CancelFailover", "CancelFailover", "failoverCancel", None),
     ("Commit", "FinalizeFailback", "failoverCommit", None),
     (
         "Failback",
@@ -232,7 +233,8 @@ BODIES: list[tuple[Verb, str, str, Any]] = [
 async def test_each_verb_is_sent_as_the_service_wants_it(
     arm: FakeArm, verb: Verb, allowed: str, path: str, properties: Any
 ) -> None:
-    arm.says("GET", "/sql-01", Reply(200, item(allowedOperations=[allowed])))
+    location = "Recovery" if verb == "CancelFailover" else "Primary"
+    arm.says("GET", "/sql-01", Reply(200, item(allowedOperations=[allowed], activeLocation=location)))
     arm.says("GET", "/replicationJobs", listed())
     arm.says("POST", f"/{path}", accepted("j1"))
     assert outcomes(await start_verbs(ask(verb=verb))) == [("started", "j1", "")]
@@ -278,3 +280,15 @@ async def test_the_latest_point_is_left_to_the_vault_unless_it_may_be_too_old(id
     assert outcomes(await start_verbs(ask(max_age=timedelta(minutes=2)))) == [("started", "j1", "")]
     (sent,) = idle.sent("POST", "/testFailover")
     assert "recoveryPointId" not in sent.body["properties"]["providerSpecificDetails"]
+
+
+async def test_a_change_of_point_always_names_one(arm: FakeArm) -> None:
+    points(arm)
+    arm.says("GET", "/sql-01", Reply(200, item(allowedOperations=["Commit", "ChangePit"], activeLocation="Recovery")))
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", "/applyRecoveryPoint", accepted("j1"))
+    assert outcomes(await start_verbs(ask(verb="ChangePit"))) == [("started", "j1", "")]
+    (sent,) = arm.sent("POST", "/applyRecoveryPoint")
+    assert sent.body == {
+        "properties": {"recoveryPointId": f"{ITEM}/recoveryPoints/p9", "providerSpecificDetails": HYPER_V}
+    }

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrators.drill import cleanup, drill
 from orchestrators.entities import book, leases, obligations, track
-from orchestrators.failover import commit, failover
+from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
 from shared.operations import Kind, Operation
 from shared.outcomes import JobEnd
@@ -122,6 +122,24 @@ def test_with_a_manual_commit_the_failover_ends_and_still_owes_it(bench: Bench) 
     assert bench.owed() == {"commit", "reprotect"}
     assert bench.run(commit, "commit", "commit-1", document).output["state"] == "succeeded"
     assert bench.owed() == {"reprotect"}
+
+
+def test_before_the_commit_the_point_can_be_changed_in_the_plans_order(bench: Bench) -> None:
+    bench.run(failover, "failover", "failover-1", plan(commit="manual"))
+    result = bench.run(change_point, "change-point", "change-point-1", plan(commit="manual"))
+    assert result.output["state"] == "succeeded", result.output
+    assert [vm for vm, verb in bench.world.sent if verb == "ChangePit"] == list(ORDER)
+    assert bench.owed() == {"commit", "reprotect"}
+
+
+def test_a_cancel_owes_no_commit_any_more_but_a_new_protection(bench: Bench) -> None:
+    bench.run(failover, "failover", "failover-1", plan(commit="manual"))
+    bench.world.machines["web"].reach("Commit")
+    result = bench.run(cancel, "cancel", "cancel-1", plan(commit="manual"))
+    assert result.output["state"] == "succeeded", result.output
+    assert sorted(vm for vm, verb in bench.world.sent if verb == "CancelFailover") == ["app", "dc", "sql"]
+    assert bench.owed() == {"reprotect"}
+    assert bench.run(cancel, "cancel", "cancel-2").output["problems"][0]["code"] == "nothing-to-do"
 
 
 def test_a_failure_stops_the_plan_and_nothing_is_committed(bench: Bench) -> None:

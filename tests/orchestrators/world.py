@@ -24,6 +24,8 @@ LIFE = {
     "Commit": ("PlannedFailoverStatesBegin", "Recovery", ("Failback",), 1),
     "Failback": ("FailbackDone", "Primary", ("FinalizeFailback",), 9),
     "FinalizeFailback": ("FailbackCommitted", "Primary", ("ReverseReplicate",), 1),
+    "CancelFailover": ("FailoverCancelled", "Primary", ("DisableProtection",), 1),
+    "ChangePit": ("UnplannedFailoverCommitPendingStatesBegin", "Recovery", ("Commit", "ChangePit"), 6),
     "ReverseReplicate": ("Protected", "Primary", ("PlannedFailover", "UnplannedFailover", "TestFailover"), 2),
 }
 
@@ -131,7 +133,7 @@ class World:
         if job in self.jobs:
             return StartAnswer(vm=one.vm, outcome="started", job=job)
         step = "FinalizeFailback" if ask.verb == "Commit" and "FinalizeFailback" in machine.allowed else ask.verb
-        if step not in machine.allowed:
+        if step not in machine.allowed and not (step == "CancelFailover" and "Commit" in machine.allowed):
             return StartAnswer(
                 vm=one.vm, outcome="refused", code="not-allowed", detail=f"{one.vm} allows {machine.allowed}"
             )

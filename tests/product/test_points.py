@@ -37,3 +37,26 @@ def test_a_point_that_is_too_old_fails_its_machine_before_anything_is_sent(lab: 
     run = lab.api("POST", "plans/small/failover", {"recoveryPoint": "latestProcessed", "maxAge": "PT0.001S"}).body["id"]
     assert "recovery-point-too-old" in lab.ended(run)["failures"][0]
     assert lab.verbs() == []
+
+
+def test_before_the_commit_the_point_is_changed_and_the_preview_says_what_a_commit_deletes(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", SMALL)
+    lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
+    seen = lab.api("POST", "plans/small/commit?preview=true", {}).body
+    assert [(lost["vm"], lost["count"] > 0) for lost in seen["pointsLost"]] == [("dc-01", True), ("sql-01", True)]
+    run = lab.api("POST", "plans/small/change-point", {"recoveryPoint": "latestAppConsistent"}).body["id"]
+    shown = lab.ended(run)
+    assert (shown["kind"], shown["plan"], shown["state"]) == ("change-point", "small", "succeeded"), shown
+    assert [verb for verb, _ in lab.verbs()] == ["plannedFailover"] * 2 + ["applyRecoveryPoint"] * 2
+
+
+def test_a_cancel_has_to_be_asked_for_in_the_words_of_its_preview(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", SMALL)
+    lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
+    sentence = lab.api("POST", "plans/small/cancel?preview=true", {}).body["confirm"]
+    assert sentence == "Cancel: the replication of dc-01, sql-01 ends, and they must be protected anew."
+    refused = lab.api("POST", "plans/small/cancel", {"confirm": "yes"})
+    assert (refused.status, [error["field"] for error in refused.body["errors"]]) == (400, ["confirm"])
+    run = lab.api("POST", "plans/small/cancel", {"confirm": sentence}).body["id"]
+    assert lab.ended(run)["state"] == "succeeded"
+    assert {owed["kind"] for owed in lab.api("GET", "obligations?plan=small").body["value"]} == {"reprotect"}

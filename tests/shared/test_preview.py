@@ -29,6 +29,7 @@ def test_it_is_plain_json_with_iso_durations() -> None:
         "vm": "dc-01",
         "state": "Protected",
         "allowed": True,
+        "done": False,
         "reason": "",
         "replicationHealth": "Normal",
         "rpo": "PT4M",

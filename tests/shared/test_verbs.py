@@ -25,12 +25,12 @@ def state(takes: set[Verb], shows: set[Verb], item: ItemView) -> State:
 
 
 FRESH: set[Verb] = {"TestFailover", "PlannedFailover", "UnplannedFailover"}
-CALM: set[Verb] = {"TestFailoverCleanup", "Commit", "ReverseReplicate"}
+CALM: set[Verb] = {"TestFailoverCleanup", "Commit", "ReverseReplicate", "CancelFailover"}
 
 STATES = {
     "initial replication": state(
         set(),
-        {"TestFailoverCleanup", "Commit"},
+        {"TestFailoverCleanup", "Commit", "CancelFailover"},
         view(protection_state="InitialReplicationInProgress", allowed_operations=("DisableProtection",)),
     ),
     "completing the first replication": state(set(), set(), view(allowed_operations=(), scenario="EnableProtection")),
@@ -60,10 +60,12 @@ STATES = {
         ),
     ),
     "cleaned up": state(FRESH, CALM, view(test_failover_state="MarkedForDeletion")),
-    "planned failover under way": state(set(), set(), view(allowed_operations=(), scenario="PlannedFailover")),
+    "planned failover under way": state(
+        {"CancelFailover"}, set(), view(allowed_operations=(), scenario="PlannedFailover")
+    ),
     "failed over": state(
-        {"Commit"},
-        {"PlannedFailover", "UnplannedFailover", "TestFailoverCleanup"},
+        {"Commit", "CancelFailover", "ChangePit"},
+        {"PlannedFailover", "UnplannedFailover", "TestFailoverCleanup", "ChangePit"},
         view(
             protection_state="PlannedFailoverCommitRequired",
             active_location="Recovery",
@@ -72,7 +74,7 @@ STATES = {
     ),
     "failover committed": state(
         {"Failback"},
-        {"PlannedFailover", "UnplannedFailover", "Commit", "TestFailoverCleanup"},
+        {"PlannedFailover", "UnplannedFailover", "Commit", "TestFailoverCleanup", "CancelFailover"},
         view(
             protection_state="PlannedFailoverStatesBegin",
             active_location="Recovery",
@@ -81,23 +83,23 @@ STATES = {
         ),
     ),
     "failback under way": state(
-        set(),
+        {"CancelFailover"},
         set(),
         view(active_location="Recovery", allowed_operations=("CancelFailover", "Failback"), scenario="PlannedFailover"),
     ),
     "failed back": state(
         {"Commit"},
-        {"Failback", "TestFailoverCleanup"},
+        {"Failback", "TestFailoverCleanup", "CancelFailover"},
         view(protection_state="?", allowed_operations=("FinalizeFailback", "DisableProtection")),
     ),
     "failed back, the other reading": state(
         {"Commit"},
-        {"Failback", "TestFailoverCleanup"},
+        {"Failback", "TestFailoverCleanup", "CancelFailover"},
         view(protection_state="?", allowed_operations=("Commit", "DisableProtection")),
     ),
     "failback committed": state(
         {"ReverseReplicate"},
-        {"Failback", "Commit", "TestFailoverCleanup"},
+        {"Failback", "Commit", "TestFailoverCleanup", "CancelFailover"},
         view(protection_state="?", allowed_operations=("ReverseReplicate", "DisableProtection")),
     ),
     "re-protect under way": state(
@@ -155,4 +157,4 @@ def test_hyper_v_is_never_re_protected_before_its_failback() -> None:
 
 def test_what_cannot_be_undone_is_said_of_the_verbs_that_do_it() -> None:
     silent = {verb for verb, rule in RULES.items() if not rule.irreversible}
-    assert silent == {"TestFailover", "TestFailoverCleanup", "ReverseReplicate"}
+    assert silent == {"TestFailover", "TestFailoverCleanup", "ReverseReplicate", "ChangePit"}

@@ -1,0 +1,71 @@
+"""Previews over HTTP: what a verb would do to the machines as the vault shows them now."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from activities.contract import ReadItems, ReadNetwork
+from activities.inventory import read_network
+from activities.protection import read_points
+from activities.site_contract import ReadPoints
+from activities.vault import read_items
+from shared.azure.crowd import each
+from shared.isolation import flaws
+from shared.messages import ItemView, VaultRef
+from shared.operations import Operation
+from shared.preview import Blocker, PointsLost, Preview, preview
+from shared.sites import SiteDocument
+
+MOST_LOOKED_AT = 200
+"""VMs whose recovery points are listed, one by one, for a preview."""
+
+
+async def previewed(operation: Operation) -> Preview:
+    """What the operation would do."""
+    production = [site.network for site in operation.sites.values()]
+    views = await views_of(list(operation.sites.values()))
+    seen = preview(operation.document, _what(operation), views, name=operation.plan, production=production)
+    if operation.kind == "commit":
+        return seen.model_copy(update={"points_lost": await _points_lost(operation, views)})
+    more = await _network_blockers(operation, production) if operation.kind == "drill" else ()
+    return seen.model_copy(update={"blockers": (*seen.blockers, *more)})
+
+
+async def _network_blockers(operation: Operation, production: list[str]) -> tuple[Blocker, ...]:
+    """What speaks against the drill's network as it is now."""
+    settings = operation.document.drill
+    if settings is None:
+        return ()
+    seen = await read_network(ReadNetwork(network=settings.network))
+    found = flaws(settings, production, found=seen.found, peered=seen.peered, cards=seen.cards)
+    return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")
+
+
+def _what(operation: Operation) -> str:
+    return f"{operation.failover_type}-failover" if operation.kind == "failover" else operation.kind
+
+
+async def _points_lost(operation: Operation, views: Mapping[str, ItemView]) -> tuple[PointsLost, ...] | None:
+    """What a commit deletes; a failback's deletes nothing, for its machines have run on premises since."""
+    wanted = {item.vm.lower() for item in operation.document.items}
+    away = [v for v in views.values() if v.vm.lower() in wanted and "Commit" in v.allowed_operations]
+    if len(away) > MOST_LOOKED_AT:
+        return None
+    return tuple(await each([view for view in away if view.active_location == "Recovery"], _lost))
+
+
+async def _lost(view: ItemView) -> PointsLost:
+    points = (await read_points(ReadPoints(vault=VaultRef.from_id(view.id), item_id=view.id))).points
+    return PointsLost(vm=view.vm, count=max(len(points) - 1, 0), newest=points[0].at if points else None)
+
+
+async def views_of(sites: Sequence[SiteDocument]) -> dict[str, ItemView]:
+    """The protected items of these sites' vaults, by VM name; one list a vault."""
+    found: dict[str, ItemView] = {}
+    for vault in vaults_of(sites):
+        found |= {view.vm: view for view in (await read_items(ReadItems(vault=vault))).items}
+    return found
+
+
+def vaults_of(sites: Iterable[SiteDocument]) -> list[VaultRef]:
+    """The sites' vaults, each once."""
+    refs = (VaultRef.from_id(site.vault) for site in sites)
+    return list({ref.key: ref for ref in refs}.values())

@@ -1,0 +1,107 @@
+"""What can be said with a verb on a plan: the bodies of the requests."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints
+
+from shared.documents import Span
+from shared.messages import Document
+from shared.operations import Kind
+from shared.plans import PlanDocument
+from shared.problems import FieldError
+from shared.recovery_points import CONSISTENT, LATEST, PROCESSED, PointWish
+from triggers.web import Problem
+
+type PointRule = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class VerbRequest(Document):
+    """What can be said with any verb: nothing yet."""
+
+
+class CancelRequest(Document):
+    """Ask for a cancel; `confirm` repeats the sentence of its preview."""
+
+    confirm: str = ""
+
+
+class PointRequest(Document):
+    """Ask for a verb that starts from a recovery point.
+
+    Attributes:
+        recovery_point: "latest", "latestProcessed", "latestAppConsistent", or for a plan of one VM the name or ARM id
+            of a point; or each VM's own, the others taking the latest.
+        max_age: Of the point, when the verb is sent: one that is older is refused for its VM.
+    """
+
+    recovery_point: PointRule | dict[str, PointRule] = LATEST
+    max_age: Span | None = None
+
+
+class FailoverRequest(PointRequest):
+    """Ask for a failover.
+
+    Attributes:
+        type: "planned" shuts the source down first and loses nothing; "unplanned" is for a site that is lost.
+        shut_down_source: For "unplanned": try to shut the source VMs down first; goes on when that fails.
+    """
+
+    type: Literal["planned", "unplanned"] = "planned"
+    shut_down_source: bool = True
+
+
+BODIES: Mapping[Kind, type[Document]] = {
+    "failover": FailoverRequest,
+    "drill": PointRequest,
+    "change-point": PointRequest,
+    "cancel": CancelRequest,
+}
+
+
+def chosen(wish: Document, plan: PlanDocument) -> dict[str, Any]:
+    """What the operation takes over of a request.
+
+    Raises:
+        Problem: something in it does not fit the plan.
+    """
+    said: dict[str, Any] = {}
+    if isinstance(wish, PointRequest):
+        said["points"] = _points(wish, plan)
+    if isinstance(wish, FailoverRequest):
+        said |= {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
+    return said
+
+
+def _points(wish: PointRequest, plan: PlanDocument) -> PointWish:
+    """Which points were asked for.
+
+    Raises:
+        Problem: a point of one VM is meant for several, or one for a VM that the plan has not.
+    """
+    known = {item.vm.lower() for item in plan.items}
+    if isinstance(wish.recovery_point, dict):
+        strangers = [vm for vm in wish.recovery_point if vm.lower() not in known]
+        _refuse([(f"recoveryPoint.{vm}", f"no item of this plan is called {vm!r}") for vm in strangers])
+        by_vm = {vm.lower(): rule for vm, rule in wish.recovery_point.items()}
+        return PointWish(by_vm=by_vm, max_age=wish.max_age)
+    if wish.recovery_point not in {LATEST, PROCESSED, CONSISTENT} and len(known) > 1:
+        detail = f"{wish.recovery_point!r} is a point of one VM, and the plan has more: give each its own, by its name"
+        _refuse([("recoveryPoint", detail)])
+    return PointWish(rule=wish.recovery_point, max_age=wish.max_age)
+
+
+def _refuse(wrong: list[tuple[str, str]]) -> None:
+    if wrong:
+        errors = [FieldError(field=field, detail=detail) for field, detail in wrong]
+        raise Problem(400, "Invalid request", "The request has fields that are wrong.", errors)
+
+
+def require_confirmation(wish: Document, sentence: str) -> None:
+    """See that what cannot be undone was asked for in so many words.
+
+    Raises:
+        Problem: it was not; the problem says which words.
+    """
+    if isinstance(wish, CancelRequest) and sentence and wish.confirm != sentence:
+        _refuse([("confirm", f"say exactly what it does: {sentence}")])
