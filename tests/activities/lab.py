@@ -51,6 +51,10 @@ class Lab:
     def faults(self, *rules: dict[str, Any]) -> None:
         self._call("PUT", "/lab/faults", list(rules))
 
+    def emit(self, what: str, node: str) -> str:
+        """Let something happen to a node's extension; gives the correlation id."""
+        return str(self._call("POST", "/lab/events", {"emit": what, "node": node})["correlationId"])
+
     def ledger(self, verb: str) -> list[str]:
         """Items (or names) that a verb was accepted for, in order."""
         entries = self._call("GET", "/lab/ledger")
