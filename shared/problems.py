@@ -28,7 +28,8 @@ class FieldError(NamedTuple):
 def problem(status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any) -> dict[str, Any]:
     """A problem document; `errors` lists the fields, and extras stand beside the standard members."""
     told = {"errors": [error._asdict() for error in errors]} if errors else {}
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **told, **extras}
+    standard = {"type": "about:blank", "title": title, "status": status, "detail": detail, **told}
+    return standard | {name: value for name, value in extras.items() if name not in standard}
 
 
 def from_refused(refused: Refused, status: int = 409, title: str = "Refused") -> dict[str, Any]:

@@ -113,7 +113,7 @@ def test_a_wrong_value_is_told_at_its_field(changes: dict[str, Any], field: str)
 def test_a_body_that_is_no_object_is_told_as_such() -> None:
     with pytest.raises(ValidationError) as caught:
         PlanDocument.model_validate_json("[1]")
-    assert field_errors(caught.value)[0].field == ""
+    assert field_errors(caught.value)[0].field == "body"
 
 
 def test_a_plan_spans_the_sites_of_its_items() -> None:

@@ -50,10 +50,10 @@ def test_fields_are_named_as_they_were_sent() -> None:
 
 
 def test_a_body_that_is_no_json_is_told_as_the_whole() -> None:
-    assert errors("{howMany") == [FieldError("", "is not valid JSON")]
+    assert errors("{howMany") == [FieldError("body", "is not valid JSON")]
 
 
 def test_a_path_reads_as_in_the_document() -> None:
     assert field_path(("items", 2, "after", 0)) == "items[2].after[0]"
     assert field_path((0, "vm")) == "[0].vm"
-    assert field_path(()) == ""
+    assert field_path(()) == "body"

@@ -13,7 +13,7 @@ KILLS = 25
 @pytest.mark.parametrize("seed", [6, 7])
 def test_a_story_full_of_crashes_and_lost_answers_reaches_every_proof(seed: int) -> None:
     """Nothing is sent twice, nothing is left behind, no result of an activity is lost: the story itself checks it."""
-    command = [sys.executable, "-m", "lab", "story", "--speed", "350", "--faults"]
+    command = [sys.executable, "-m", "lab", "story", "--speed", "240", "--faults"]
     command += ["--kills", str(KILLS), "--seed", str(seed)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout + told.stderr

@@ -161,7 +161,7 @@ LIKE_OURS = {"scenarioName": "TestFailover", "targetObjectId": "GUID-1", "activi
 )
 def test_without_the_known_form_a_job_is_ours_by_what_it_does(change: dict[str, Any], looks: bool) -> None:
     shown = job("j", **{**LIKE_OURS, **change})
-    assert looks_started_by(shown, {"TestFailover"}, "guid-1", SINCE) is looks
+    assert looks_started_by(shown, {"TestFailover"}, {"guid-1", "sql-01"}, SINCE) is looks
 
 
 @pytest.mark.parametrize("never", ["1753-01-01T01:01:01Z", "0001-01-01T00:00:00", None, "", "8/18/2017 2:05:00 AM"])
