@@ -22,7 +22,7 @@ from orchestrators.entities import TURNS
 from orchestrators.preparing import CLUSTERS_API, resource
 from orchestrators.steps import Steps, ask_entity, call, now, sleep
 from shared.classifier import classify_node
-from shared.errors import Refused, SiteRecoveryError
+from shared.errors import Refused
 from shared.messages import NodeView
 from shared.operations import Repair
 from shared.preparation import (
@@ -51,8 +51,8 @@ def install(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparatio
     """One node further: install on it, or heal it; the step ends when there is no node left."""
     try:
         return (yield from _go_on(ctx, order, run))
-    except SiteRecoveryError:
-        yield from _leave(ctx, order)
+    except Refused:
+        yield from leave_turn(ctx, order)
         raise
 
 
@@ -65,7 +65,7 @@ def _go_on(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation
             return (yield from _install_everywhere(ctx, order, run))
         node = next(node for node in run.nodes if node.state == "pending")
         return run.with_node((yield from _install_on(ctx, order, run, node)))
-    yield from _leave(ctx, order)
+    yield from leave_turn(ctx, order)
     broken = next((node for node in run.nodes if node.state == "broken"), None)
     if broken:
         return run.with_node((yield from _heal(ctx, order, broken)))
@@ -108,7 +108,8 @@ def _turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
             yield from sleep(ctx, WAIT_EVERY)
 
 
-def _leave(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
+def leave_turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
+    """Give the cluster to whoever is next; nothing happens when it is not ours."""
     yield from ask_entity(ctx, TURNS, _cluster(order), "leave", order.id)
 
 

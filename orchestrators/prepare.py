@@ -1,13 +1,14 @@
 """Preparing a site: from a registered cluster to one whose nodes are all registered with the vault."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from durabletask import task
 
 from orchestrators.admission import NotAdmitted, claim_keys
 from orchestrators.entities import LEASES
-from orchestrators.installing import install
+from orchestrators.installing import install, leave_turn
 from orchestrators.preparing import (
     ensure_association,
     ensure_drill_network,
@@ -19,9 +20,9 @@ from orchestrators.preparing import (
     ensure_vault,
     prove_registration,
 )
-from orchestrators.steps import Steps, ask_entity, now
+from orchestrators.steps import Steps, ask_entity, now, sleep
 from orchestrators.telling import tell_site
-from shared.errors import SiteRecoveryError
+from shared.errors import SiteRecoveryError, Transient
 from shared.operations import Outcome
 from shared.preparation import Preparation, PrepareOrder, Step, StepId, begin, failures, missing, next_step
 
@@ -39,6 +40,8 @@ DOING: Mapping[StepId, Doing] = {
     "association": ensure_association,
     "registration": prove_registration,
 }
+PATIENT, PAUSE = 15, timedelta(minutes=2)
+"""How often a step is done once more when Azure does not answer, each after such a pause."""
 NOTHING_CHANGED = "All of it was there already; nothing was changed."
 
 
@@ -57,11 +60,8 @@ def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
         yield from tell_site(ctx, order, "started", {})
     while step := next_step(run):
         ctx.set_custom_status(status(run, step))
-        before = run
         run = yield from _do(ctx, order, run, step)
         if next_step(run) == step or step.id == "extension":  # a node is through, and there may be more
-            if run == before:
-                raise ValueError(f"{step.id} neither ended nor went on")
             ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
             return None
     return (yield from _close(ctx, order, run))
@@ -72,11 +72,19 @@ def _table(order: PrepareOrder) -> str:
 
 
 def _do(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, step: Step) -> Steps[Preparation]:
-    """One step; whatever it ends with is its own affair, the others go on as far as they do not need it."""
+    """One step; whatever it ends with is its own affair, the others go on as far as they do not need it.
+
+    Where Azure does not answer, the step is done once more, from a look at what is there: it is the same each time.
+    """
     if reason := missing(run, step.id):
         return run.told(step.id, "skipped", reason)
     try:
         return (yield from DOING[step.id](ctx, order, run))
+    except Transient as silence:
+        if run.silences >= PATIENT:
+            return run.told(step.id, "failed", str(silence))
+        yield from sleep(ctx, PAUSE)
+        return run.model_copy(update={"silences": run.silences + 1})
     except SiteRecoveryError as failure:
         return run.told(step.id, "failed", str(failure))
 
@@ -113,6 +121,7 @@ def _close(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation
             }
         }
     )
+    yield from leave_turn(ctx, order)
     yield from ask_entity(ctx, LEASES, _table(order), "release", order.id)
     yield from tell_site(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})
     return outcome.model_dump(mode="json")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from durabletask import task
 
-from activities.contract import READ_PROVIDERS, WATCH_JOBS, ProvidersRead, ReadProviders, WatchJobs
+from activities.contract import READ_PROVIDERS, WATCH_JOBS, ReadProviders, WatchJobs
 from activities.site_contract import (
     ENSURE_IN_VAULT,
     ENSURE_RESOURCE,
@@ -20,7 +20,7 @@ from activities.site_contract import (
 )
 from orchestrators.steps import Steps, call, now, sleep
 from shared import preparation
-from shared.errors import Refused, Transient
+from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.outcomes import JobEnd
 from shared.preparation import Preparation, PrepareOrder, StepId, StepState
@@ -219,7 +219,7 @@ def prove_registration(ctx: task.OrchestrationContext, order: PrepareOrder, run:
     vault, deadline = VaultRef.from_id(order.document.vault), now(ctx) + PROVEN_WITHIN
     names = [node.node for node in run.nodes]
     while True:
-        hosts = yield from _providers(ctx, order, vault)
+        hosts = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=vault, fabric=order.document.hyper_v_site))
         jobs = (yield from call(ctx, READ_REGISTRATIONS, ReadRegistrations(vault=vault, since=run.began))).registrations
         failed = {job.host: job.detail for job in jobs if job.outcome == "failed"}
         gaps = preparation.registration_gaps(names, hosts.providers, failed, hosts.at)
@@ -228,11 +228,3 @@ def prove_registration(ctx: task.OrchestrationContext, order: PrepareOrder, run:
         if now(ctx) >= deadline:
             return run.told("registration", "failed", "; ".join(gaps))
         yield from sleep(ctx, LOOK_EVERY)
-
-
-def _providers(ctx: task.OrchestrationContext, order: PrepareOrder, vault: VaultRef) -> Steps[ProvidersRead]:
-    ask = ReadProviders(vault=vault, fabric=order.document.hyper_v_site)
-    try:
-        return (yield from call(ctx, READ_PROVIDERS, ask))
-    except Transient as silence:
-        raise Refused("unproven", f"the providers could not be read: {silence}") from silence

@@ -1,6 +1,7 @@
 """Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 from durabletask import task
@@ -22,13 +23,15 @@ from orchestrators.steps import Steps, ask_entity, call, call_all, now, sleep
 from orchestrators.telling import tell_site
 from shared import copying, preparation
 from shared.copying import Copy, CopyRun, ReplicationOrder, Tick
-from shared.errors import SiteRecoveryError
+from shared.errors import Refused, Transient
 from shared.leases import Lease
 from shared.messages import VaultRef
 from shared.operations import LEASE_TERM, Outcome, Problem
 from shared.outcomes import StartAnswer
 from shared.replication import Action
 
+PATIENT, PAUSE = 15, timedelta(minutes=1)
+"""How often a run tries to read what there is, each after such a pause."""
 GENERATION = 15
 """Ticks before a run continues as new."""
 
@@ -42,8 +45,6 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
             run = yield from _admit(ctx, order)
         except NotAdmitted as verdict:
             return _refused(order, verdict.problems)
-        except SiteRecoveryError as failure:
-            return _refused(order, (Problem(code="unreadable", detail=str(failure)),))
         yield from tell_site(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
     for _ in range(GENERATION):
         ctx.set_custom_status(_status(run, ctx))
@@ -70,6 +71,25 @@ def _refused(order: ReplicationOrder, problems: Sequence[Problem]) -> dict[str, 
 
 
 def _admit(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[CopyRun]:
+    """Open the run, once Azure has answered; no lease is kept of one that is not admitted.
+
+    Raises:
+        NotAdmitted: with what stands in the way.
+    """
+    for _ in range(PATIENT):
+        try:
+            return (yield from _open(ctx, order))
+        except Transient as silence:
+            why = Problem(code="unreadable", detail=str(silence))
+            yield from sleep(ctx, PAUSE)
+        except Refused as no:
+            why = Problem(code=no.code, detail=no.detail)
+            break
+    yield from ask_entity(ctx, LEASES, _vault(order).key, "release", order.id)
+    raise NotAdmitted([why])
+
+
+def _open(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[CopyRun]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:

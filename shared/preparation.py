@@ -76,7 +76,7 @@ class Preparation(Message):
 
     Attributes:
         facts: What later steps need of earlier ones: siteId, policyId, vaultPrincipal, and so on.
-        asked: Whether the cluster-wide extension was seen to.
+        silences: How often Azure did not answer in the step under way.
         changed: Whether anything was made, installed or healed.
     """
 
@@ -84,7 +84,7 @@ class Preparation(Message):
     steps: tuple[Step, ...]
     nodes: tuple[NodeStep, ...] = ()
     facts: dict[str, str] = Field(default_factory=dict)
-    asked: bool = False
+    silences: int = 0
     changed: bool = False
 
     def step(self, step: StepId) -> Step:
@@ -97,7 +97,8 @@ class Preparation(Message):
             one.model_copy(update={"state": state, "detail": detail}) if one.id == step else one for one in self.steps
         )
         changed = self.changed or state == "created"
-        return self.model_copy(update={"steps": steps, "facts": {**self.facts, **(facts or {})}, "changed": changed})
+        known = {**self.facts, **(facts or {})}
+        return self.model_copy(update={"steps": steps, "facts": known, "changed": changed, "silences": 0})
 
     def with_node(self, node: NodeStep) -> Self:
         """The same with one node as it is now."""

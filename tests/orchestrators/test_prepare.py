@@ -110,6 +110,14 @@ def test_nodes_that_install_at_once_meet_the_race_and_each_is_given_to_the_heali
     assert {run.rsplit("-", 1)[0] for run in bench.repaired} == {f"repair-{node}" for node in broken}
 
 
+def test_an_azure_that_is_silent_for_minutes_ends_nothing(bench: AzureBench) -> None:
+    throttled = {"status": 429, "headers": {"Retry-After": "60"}}
+    bench.lab.faults({"match": {"path": "*/vaults/vault-dr*", "times": 12}, "effect": throttled})
+    assert prepared(bench).output["state"] == "succeeded"
+    made = bench.lab.calls()
+    assert len(made) == len(set(made)) == 14
+
+
 def test_only_one_run_prepares_a_cluster(bench: AzureBench) -> None:
     bench.driver.states["@leases@site:" + site().cluster.lower()] = {
         "prepare": {"owner": "prepare-hci-01-0", "until": "2099-01-01T00:00:00Z"}

@@ -134,7 +134,8 @@ def test_a_vm_that_is_not_there_does_not_keep_the_others_waiting(bench: AzureBen
 
 def test_throttling_ends_nothing(bench: AzureBench) -> None:
     throttled = {"status": 429, "headers": {"Retry-After": "60"}}
-    bench.lab.faults({"match": {"verb": "replicationProtectedItems/write", "times": 4}, "effect": throttled})
+    verbs = ("replicationProtectedItems/write", "replicationProtectedItems/read", "replicationProtectableItems/read")
+    bench.lab.faults(*({"match": {"verb": verb, "times": 8}, "effect": throttled} for verb in verbs))
     assert states(replicated(bench)) == dict.fromkeys(VMS, "done")
     assert len(enabled(bench)) == len(set(enabled(bench))) == 6
 
