@@ -145,7 +145,7 @@ class HealingRules(Document):
     allow_lock_removal: bool = False
     diagnose: bool = False
     reboot_grace: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
-    notice_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=30)
+    notice_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(hours=1)
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     pause: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
 
