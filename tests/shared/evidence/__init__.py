@@ -1,0 +1,1 @@
+"""The records of a run, their chain, and what must never be in them."""

@@ -1,0 +1,197 @@
+"""The pure decisions around drills: what is left, where they may happen, when they are due, when they end."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.calendars import Blackout, blacked_out
+from shared.inventory import Thing, counts, leftovers, mark
+from shared.isolation import flaws
+from shared.obligations import Obligation, Tried, is_its_turn, tried
+from shared.plans import DrillSettings
+from shared.timetable import Advice, Occasion, advice, occasion, run_key
+from shared.track import Begun, Past, Track, begun, ended, forecast, last_good_drill
+from tests.shared.samples import ISOLATED, PRODUCTION
+
+NOON = datetime(2027, 3, 3, 12, tzinfo=UTC)  # a Wednesday
+HOUR = timedelta(hours=1)
+
+
+def settings(**changes: Any) -> DrillSettings:
+    return DrillSettings.model_validate({"network": ISOLATED, **changes})
+
+
+# --- what is left ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("machine", "ours"),
+    [
+        ("sql-01-test", True),
+        ("SQL-01-TEST", True),
+        ("sql-01-test-4711", True),
+        ("sql-01", False),
+        ("sql-011-test", False),
+        ("other", False),
+        ("", True),
+    ],
+)
+def test_what_hangs_on_somebody_elses_machine_is_not_the_drills(machine: str, ours: bool) -> None:
+    thing = Thing(id="/x", type="Microsoft.Network/networkInterfaces", machine=machine)
+    assert leftovers([thing], ["sql-01"]) == ((thing,) if ours else ())
+
+
+def test_loose_things_count_only_where_somebody_saw_what_was_there_before() -> None:
+    loose = Thing(id="/x", type="Microsoft.Compute/disks")
+    assert leftovers([loose], ["sql-01"], loose=False) == ()
+
+
+def test_marks_are_equal_for_equal_ids_and_only_what_failovers_make_counts() -> None:
+    assert mark("/A/b/") == mark("/a/B") != mark("/a/c")
+    assert counts("Microsoft.Compute/disks")
+    assert counts("microsoft.network/publicIPAddresses")
+    assert not counts("Microsoft.Storage/storageAccounts")
+
+
+# --- where -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen", "codes"),
+    [
+        ({}, {}, []),
+        ({"network": PRODUCTION}, {}, ["drill-in-production"]),
+        ({}, {"found": False}, ["drill-network-missing"]),
+        ({}, {"peered": [PRODUCTION.upper()]}, ["drill-network-peered"]),
+        ({}, {"peered": ["/somewhere/else"]}, []),
+        ({}, {"cards": ["/nic/a"]}, ["drill-network-in-use"]),
+        ({"sharedNetwork": True}, {"cards": ["/nic/a"]}, []),
+    ],
+)
+def test_a_network_must_be_isolated(changes: dict[str, Any], seen: dict[str, Any], codes: list[str]) -> None:
+    facts: dict[str, Any] = {"found": True, "peered": [], "cards": [], **seen}
+    found = flaws(settings(**changes), ["", PRODUCTION], **facts)
+    assert [flaw.code for flaw in found] == codes
+
+
+# --- when --------------------------------------------------------------------------------------------------------
+
+CHRISTMAS = Blackout(begin=datetime(2027, 12, 20), end=datetime(2028, 1, 3), reason="year end")  # noqa: DTZ001 - wall clock
+OFFICE = Blackout(days=("MON", "TUE", "WED", "THU", "FRI"), since=time(8), until=time(18))
+NIGHT = Blackout(days=("FRI",), since=time(22), until=time(6))
+
+
+@pytest.mark.parametrize(
+    ("blackout", "at", "covered"),
+    [
+        (CHRISTMAS, datetime(2027, 12, 19, 22, 59, tzinfo=UTC), False),
+        (CHRISTMAS, datetime(2027, 12, 19, 23, 0, tzinfo=UTC), True),  # midnight in Berlin
+        (CHRISTMAS, datetime(2028, 1, 2, 23, 0, tzinfo=UTC), False),
+        (OFFICE, datetime(2027, 3, 3, 7, 0, tzinfo=UTC), True),
+        (OFFICE, datetime(2027, 3, 3, 17, 0, tzinfo=UTC), False),
+        (OFFICE, datetime(2027, 3, 6, 10, 0, tzinfo=UTC), False),
+        (NIGHT, datetime(2027, 3, 6, 4, 59, tzinfo=UTC), True),  # the night from Friday
+        (NIGHT, datetime(2027, 3, 6, 22, 0, tzinfo=UTC), False),
+    ],
+)
+def test_blackouts_follow_the_clock_of_the_time_zone(blackout: Blackout, at: datetime, covered: bool) -> None:
+    assert (blacked_out((blackout,), "Europe/Berlin", at) is blackout) == covered
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"begin": "2027-01-01T00:00:00"},
+        {"begin": "2027-01-02T00:00:00", "end": "2027-01-01T00:00:00"},
+        {"begin": "2027-01-01T00:00:00Z", "end": "2027-01-02T00:00:00Z"},
+        {"days": ["MON"], "since": "08:00"},
+        {"days": ["MON"], "begin": "2027-01-01T00:00:00", "end": "2027-01-02T00:00:00"},
+        {"days": ["FUNDAY"]},
+    ],
+)
+def test_a_blackout_that_says_nothing_or_two_things_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Blackout.model_validate(wrong)
+
+
+DAILY = {"schedule": "0 0 12 * * *"}
+TODAY = Occasion(NOON.isoformat(), NOON)
+
+
+def past(run: str, at: datetime, state: str = "succeeded", minutes: float | None = 40, kind: str = "drill") -> Past:
+    took = None if minutes is None else timedelta(minutes=minutes)
+    return Past(run=run, kind=kind, state=state, began=at - HOUR, ended=at, took=took)
+
+
+def test_of_all_missed_occasions_only_the_newest_is_due() -> None:
+    assert occasion(settings(**DAILY), NOON - timedelta(days=30), NOON + HOUR, None) == TODAY
+    assert occasion(settings(**DAILY), NOON, NOON + HOUR, None) is None
+    assert occasion(settings(), NOON - HOUR, NOON, None) is None
+
+
+def test_a_drill_follows_the_last_good_drill_of_another_plan() -> None:
+    other = Track(
+        past=(past("drill-a-1", NOON - HOUR), past("drill-a-2", NOON, "failed"), past("f", NOON, kind="failover"))
+    )
+    assert last_good_drill(other) == other.past[0]
+    due_now = occasion(settings(follows="a"), NOON - timedelta(days=1), NOON, other)
+    assert due_now == Occasion("drill-a-1", NOON - HOUR)
+    assert occasion(settings(follows="a"), NOON, NOON + HOUR, other) is None
+
+
+def test_an_occasion_is_used_once_however_often_the_timer_looks() -> None:
+    track = begun(Track(), Begun(key=TODAY.key, run="drill-x-1", at=NOON))
+    assert advice(settings(**DAILY), TODAY, Track(), NOON, refused=False) == Advice("begin")
+    assert advice(settings(**DAILY), TODAY, track, NOON, refused=False) == Advice("nothing")
+
+
+def test_a_drill_that_was_refused_keeps_its_occasion_and_is_tried_at_growing_distances() -> None:
+    track = begun(Track(), Begun(key=TODAY.key, run="drill-x-1", at=NOON))
+    assert run_key(TODAY, track) != run_key(TODAY, Track())
+    assert advice(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=3), refused=True).do == "wait"
+    assert advice(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=5), refused=True).do == "begin"
+    again = begun(track, Begun(key=TODAY.key, run="drill-x-2", at=NOON + timedelta(minutes=5)))
+    assert (again.tries, advice(settings(**DAILY), TODAY, again, NOON + timedelta(minutes=10), refused=True).do) == (
+        2,
+        "wait",
+    )
+
+
+def test_a_drill_waits_for_the_end_of_a_blackout_and_is_overdue_after_its_deadline_once() -> None:
+    wish = settings(**DAILY, blackouts=[{"days": ["WED"], "since": "11:00", "until": "15:00"}], startDeadline="PT2H")
+    assert advice(wish, TODAY, Track(), NOON + HOUR, refused=False).do == "wait"
+    late = NOON + timedelta(hours=2, minutes=1)
+    assert advice(wish, TODAY, Track(), late, refused=False).do == "overdue"
+    assert advice(wish, TODAY, Track(told=TODAY.key), late, refused=False).do == "nothing"
+
+
+def test_a_plans_track_remembers_how_long_runs_took_but_each_only_once() -> None:
+    track = Track()
+    for number, minutes in enumerate([10, 20, 30, 40, None]):
+        state = "succeeded" if minutes else "failed"
+        track = ended(track, past(f"drill-{number}", NOON + number * HOUR, state, minutes))
+    track = ended(track, track.past[0])
+    assert len(track.past) == 5
+    assert forecast(track, "drill") == {"p50": 1500.0, "p95": 2310.0, "runs": 4}
+    assert forecast(track, "drill", before=NOON + HOUR) == {"p50": 600.0, "p95": 600.0, "runs": 1}
+    assert forecast(track, "failover") is None
+
+
+# --- what is owed ------------------------------------------------------------------------------------------------
+
+
+def test_a_cleanup_is_tried_at_each_look_of_the_timer_first_and_then_less_and_less() -> None:
+    owed = Obligation(kind="cleanup", plan="p", owner="d", opened=NOON, due=NOON + HOUR)
+    assert is_its_turn(owed, NOON)
+    at, distances = NOON, []
+    for number in range(9):
+        owed = tried(owed, Tried(kind="cleanup", run=f"c-{number}", at=at))
+        nxt = at
+        while not is_its_turn(owed, nxt):
+            nxt += timedelta(minutes=1)
+        distances.append((nxt - at) // timedelta(minutes=1))
+        at = nxt
+    assert distances == [4, 4, 4, 8, 16, 32, 60, 60, 60]
