@@ -12,7 +12,7 @@ WEBHOOK = "/runtime/webhooks/eventgrid?functionName=on_azure_event"
 FAILED = "Microsoft.Resources.ResourceWriteFailure"
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 MACHINES = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines"
-READER = "X-MS-CLIENT-PRINCIPAL"
+CLUSTER = f"{SUB}/resourceGroups/RG-HCI/providers/Microsoft.AzureStackHCI/clusters/HCI-01"
 
 
 def event(subject: str, number: int = 1, **changes: Any) -> dict[str, Any]:
@@ -167,6 +167,20 @@ def test_the_timer_heals_what_no_event_told_of(lab: Lab) -> None:
     assert changed.status == 200, changed.body
     shown = lab.ended(begun(lab)[0])
     assert (shown["requestedBy"], shown["facts"]["healed"]) == ("timer", True), shown
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        f"{MACHINES}/hci-01-n1/runCommands/anything",
+        f"{CLUSTER}/arcSettings/default/extensions/azuresiterecovery",
+    ],
+)
+def test_a_failure_that_names_no_node_has_all_nodes_looked_at(lab: Lab, subject: str) -> None:
+    assert deliver(lab, event(subject)).status == 202
+    assert begun(lab)[0].startswith("repair-hci-01-n2-")
+    assert lab.ended(begun(lab)[0])["facts"]["healed"]
+    assert len(repairs(lab)) == 1
 
 
 def test_a_site_whose_healing_is_off_is_left_alone_but_for_a_person(lab: Lab) -> None:
