@@ -271,3 +271,39 @@ async def test_the_sdk_resumes_cancels_and_restarts_jobs() -> None:
         body = _wrapped()
         await (await mapping.begin_delete(GROUP, VAULT, SITE, container, "hci-01-site-policy-24h", body)).result()
         assert heard.operations >= BESIDE
+
+
+async def test_the_sdk_without_asyncio_resumes_cancels_and_restarts_jobs() -> None:
+    """The same from a thread, while the world goes on in this one."""
+    async with World(MACHINES) as world:
+        heard = Overheard()
+        with world.sync_client(heard) as sdk:
+            await world.fail_over()
+            await world.start("plannedFailover", failback("ForDownTime"))
+            world.pass_time(hours=1)
+            await _in_thread(sdk.replication_jobs.begin_cancel, *_suspended(world), polling=False)
+            world.pass_time(minutes=1)
+            await world.start("plannedFailover", failback("ForDownTime"))
+            world.pass_time(hours=1)
+            await _in_thread(sdk.replication_jobs.begin_resume, *_suspended(world), _wrapped({"comments": ""}))
+            failed = await world.start("testFailoverCleanup", {"comments": ""})
+            world.pass_time(hours=1)
+            await _in_thread(sdk.replication_jobs.begin_restart, GROUP, VAULT, failed)
+            event = await asyncio.to_thread(lambda: next(iter(sdk.replication_events.list(GROUP, VAULT))))
+            await _in_thread(sdk.replication_events.get, GROUP, VAULT, event.name or "")
+            for machine in ("sql-01", "web-01", "dc-01"):
+                await _in_thread(sdk.replication_protected_items.begin_purge, *world.names(machine))
+            mapping = sdk.replication_protection_container_mappings
+            container = world.source()["container"].rpartition("/")[2]
+            body = _wrapped()
+            await _in_thread(mapping.begin_delete, GROUP, VAULT, SITE, container, "hci-01-site-policy-24h", body)
+        assert heard.operations >= BESIDE
+
+
+async def _in_thread(method: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+    def drive() -> None:
+        answer = method(*arguments, **options)
+        if options.get("polling", True):  # Cancelled ends no poller of the SDK
+            _settled_without_asyncio(answer)
+
+    await asyncio.to_thread(drive)
