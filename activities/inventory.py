@@ -4,8 +4,11 @@ from activities.contract import NetworkSeen, ReadNetwork, TakeInventory
 from shared.azure.faults import Missing
 from shared.azure.groups import list_cards, list_peered, take_stock
 from shared.azure.packs import packs
+from shared.azure.resources import NETWORK_API, read_resource
+from shared.azure.wire import Json, part, text
 from shared.evidence.records import canonical
 from shared.inventory import Inventory
+from shared.placing import Room
 
 
 async def take_inventory(ask: TakeInventory) -> Inventory:
@@ -27,3 +30,20 @@ async def read_network(ask: ReadNetwork) -> NetworkSeen:
     except Missing:
         return NetworkSeen(found=False)
     return NetworkSeen(found=True, peered=tuple(peered), cards=tuple(await list_cards(ask.network)))
+
+
+async def read_room(network: str) -> Room:
+    """Read the subnets of a virtual network; a subnet has one prefix, or a list of them."""
+    try:
+        found = await read_resource(network, NETWORK_API)
+    except Missing:
+        return Room(found=False)
+    subnets = part(found, "properties").get("subnets") or ()
+    return Room(
+        found=True, subnets={text(one.get("name")).lower(): _prefixes(part(one, "properties")) for one in subnets}
+    )
+
+
+def _prefixes(properties: Json) -> tuple[str, ...]:
+    one = properties.get("addressPrefix")
+    return (text(one),) if one else tuple(text(prefix) for prefix in properties.get("addressPrefixes") or ())

@@ -19,6 +19,9 @@ from shared.preview import drill_blockers
 from shared.runs import Limits, Run, Stage, enter
 from shared.verbs import ALWAYS_NEW, ready, settled
 
+PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
+"""Verbs that only prepare the one that a run is about: whether it may begin is judged by that one."""
+
 
 class NotAdmitted(Exception):
     """The run may not begin.
@@ -146,20 +149,26 @@ def _build(
     at: datetime,
 ) -> Run:
     order = _order(operation)
+    leading = [stage for stage in stages if stage.verb not in PREPARING]
     items: list[RunItem] = []
     problems = _where_not_to(operation)
     for wish in operation.document.items:
         view = views.get(f"{_vault_of(operation, wish).key}|{wish.vm.lower()}")
-        skip = _shown_already(stages, view) if view else ()
+        skip = _shown_already(leading, view) if view else ()
         if operation.kind == "cleanup" and view is None:
             continue  # it is not protected any more: what it left is looked for in the target group
-        if view is None or (operation.kind != "cleanup" and not skip and ready(stages[0].verb, view)):
-            problems.append(_problem(stages[0], wish, view))
+        if view is None or (operation.kind != "cleanup" and not skip and ready(leading[0].verb, view)):
+            problems.append(_problem(leading[0], wish, view))
         else:
-            items.append(_item(operation, wish, view, vaults, order[wish.vm]).model_copy(update={"skip": skip}))
-    if problems or (operation.kind != "cleanup" and all(len(item.skip) == len(stages) for item in items)):
+            over = skip if wish.settings and not skip else (*skip, *PREPARING)
+            items.append(_item(operation, wish, view, vaults, order[wish.vm]).model_copy(update={"skip": over}))
+    if problems or (operation.kind != "cleanup" and all(_is_over(leading, item) for item in items)):
         raise NotAdmitted(problems or [_nothing_to_do(operation)])
     return _run(operation, stages, vaults, tuple(items), at)
+
+
+def _is_over(stages: Sequence[Stage], item: RunItem) -> bool:
+    return all(stage.verb in item.skip for stage in stages)
 
 
 def _where_not_to(operation: Operation) -> list[Problem]:
@@ -168,7 +177,7 @@ def _where_not_to(operation: Operation) -> list[Problem]:
     return [Problem(vm=blocker.vm or "", code=blocker.code, detail=blocker.detail) for blocker in found]
 
 
-def _shown_already(stages: tuple[Stage, ...], view: ItemView) -> tuple[Verb, ...]:
+def _shown_already(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
     """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
     begun = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and settled(stage.verb, view), stages)
     return tuple(stage.verb for stage in begun)
@@ -225,6 +234,7 @@ def _run(
         network_id=plan.drill.network if plan.drill else "",
         shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
         points=operation.points,
+        settings={item.vm: item.settings for item in plan.items if item.settings},
         began=at,
         stage_began=at,
     )

@@ -22,6 +22,7 @@ from activities.contract import (
     StartVerbs,
     WatchJobs,
 )
+from activities.site_contract import START_PROTECTION, ProtectOne, StartProtection
 from orchestrators.admission import NotAdmitted, admit, let_go, vaults_of
 from orchestrators.approval import NotApproved, approved
 from orchestrators.entities import LEASES
@@ -31,6 +32,7 @@ from orchestrators.recording import open_pack, record_tick, remember, seal_pack
 from orchestrators.steps import Steps, ask_entity, call_all, hear, now
 from orchestrators.telling import tell, tell_turn
 from shared import scheduler
+from shared.errors import Refused, Transient
 from shared.leases import Lease
 from shared.messages import RunItem
 from shared.operations import LEASE_TERM, Operation, Outcome
@@ -183,15 +185,43 @@ def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelt
 
 def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     run = yield from _see(ctx, run, scheduler.unseen(run, tick))
-    asks = [_start_ask(run, vault, part, now(ctx)) for vault, names in tick.starts.items() for part in _parts(names)]
+    parts = [(vault, part) for vault, names in tick.starts.items() for part in _parts(names)]
+    asks, made_of = yield from _send(ctx, run, parts)
     if asks:
         run = scheduler.asked(run, [one.vm for ask in asks for one in ask.starts], now(ctx))
-    for ask, made in zip(asks, (yield from call_all(ctx, START_VERBS, asks)), strict=True):
+    for ask, made in zip(asks, made_of, strict=True):
         if isinstance(made, StartsMade):
             run = scheduler.started(run, made.answers, now(ctx), made.retry_after)
         else:
             run = scheduler.unanswered(run, [one.vm for one in ask.starts], str(made), now(ctx))
     return run
+
+
+type Asks = Sequence[StartVerbs | StartProtection]
+
+
+def _send(
+    ctx: task.OrchestrationContext, run: Run, parts: Sequence[tuple[int, Sequence[str]]]
+) -> Steps[tuple[Asks, Sequence[StartsMade | Refused | Transient]]]:
+    if run.stages[run.stage].verb == "UpdateVmProperties":
+        updates = [_update_ask(run, vault, names, now(ctx)) for vault, names in parts]
+        return updates, (yield from call_all(ctx, START_PROTECTION, updates))
+    asks = [_start_ask(run, vault, names, now(ctx)) for vault, names in parts]
+    return asks, (yield from call_all(ctx, START_VERBS, asks))
+
+
+def _update_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> StartProtection:
+    known = {item.vm: item for item in run.items}
+    starts = (
+        ProtectOne(vm=vm, item_id=known[vm].id, attempt=known[vm].attempt, settings=run.settings[vm]) for vm in names
+    )
+    return StartProtection(
+        vault=run.vaults[vault],
+        operation=run.operation,
+        action="update",
+        starts=tuple(starts),
+        since=min(known[vm].since or at for vm in names),
+    )
 
 
 def _start_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> StartVerbs:

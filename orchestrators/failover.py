@@ -9,9 +9,11 @@ from orchestrators.conduct import conduct
 from orchestrators.owing import nothing, owe, settle
 from orchestrators.steps import Steps
 from shared.operations import Operation
-from shared.runs import Run, Stage
+from shared.runs import Rehearsal, Run, Stage
 
 COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
+CONFIGURE = Stage(verb="UpdateVmProperties", ordered=False)
+"""Where the plan says what becomes of a machine in Azure, its protected item has to say the same before the failover."""
 CHANGE = Stage(verb="ChangePit", probed=True, settles=True)
 CANCEL = Stage(verb="CancelFailover", ordered=False, settles=True)
 COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)
@@ -23,14 +25,19 @@ def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[d
     verb = "PlannedFailover" if operation.failover_type == "planned" else "UnplannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
     stages = (move, COMMIT) if operation.document.commit == "automatic" else (move,)
+    if any(item.settings for item in operation.document.items):
+        stages = (CONFIGURE, move.model_copy(update={"after": "well"}), *stages[1:])
     return (yield from conduct(ctx, operation, stages, _opening, _closing))
 
 
-def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     why = "until the commit the machines in Azure keep their recovery points and are not final"
     yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, why)
     why = "machines that run in Azure are not protected until they failed back and replicate again"
     yield from owe(ctx, operation, run, "reprotect", HOME_WITHIN, why)
+    if operation.document.commit == "automatic" and operation.document.commit_after:
+        return run.model_copy(update={"rehearsal": Rehearsal(soak=operation.document.commit_after)})
+    return run
 
 
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:

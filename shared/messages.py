@@ -16,6 +16,7 @@ Verb = Literal[
     "ReverseReplicate",
     "CancelFailover",
     "ChangePit",
+    "UpdateVmProperties",
 ]
 """What Site Recovery can be asked to do with a protected item, spelt as in its allowedOperations."""
 

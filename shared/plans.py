@@ -12,6 +12,8 @@ from shared.documents import Fault, HookUrl, Name, NetworkId, Span, digest_of, f
 from shared.due import check_schedule, check_time_zone
 from shared.graph import find_cycles
 from shared.messages import Document, Probe
+from shared.replication import Address, VmSettings
+from shared.sites import AzureName
 
 CHECKED: dict[str, bool] = {"checked": True}
 """Validation context of a plan that was accepted before: a run reads its own again in each of its replays."""
@@ -36,6 +38,9 @@ def _check_probe(probe: Probe) -> Probe:
     return probe
 
 
+TARGET = ("network", "subnet", "address", "size")
+
+
 class PlanItem(Document):
     """One virtual machine of a plan.
 
@@ -43,12 +48,24 @@ class PlanItem(Document):
         vm: Name of the protected item in the vault.
         after: Names of the machines of this plan that must be up before it.
         site: Where it is protected, when that is not the plan's own site.
+        network, subnet, address, size: What a failover makes of it in Azure; set before the failover where its
+            protected item says otherwise. None leaves it as it is.
     """
 
     vm: VmName
     after: tuple[str, ...] = ()
     probes: tuple[Annotated[Probe, AfterValidator(_check_probe)], ...] = ()
     site: Name | None = None
+    network: NetworkId | None = None
+    subnet: AzureName | None = None
+    address: Address | None = None
+    size: Annotated[str, StringConstraints(pattern=r"^\w+$")] | None = None
+
+    @property
+    def settings(self) -> VmSettings | None:
+        """What its protected item has to say before a failover; None when it does not matter."""
+        wish = {name: value for name in TARGET if (value := getattr(self, name)) is not None}
+        return VmSettings.model_validate(wish) if wish else None
 
 
 class Hook(Document):
@@ -142,6 +159,8 @@ class PlanDocument(Document):
     Attributes:
         site: Site of the items that name none.
         commit: "automatic" makes a failover final as soon as all of it went well.
+        commit_after: For an automatic commit of a failover: how long all is up before it is probed once more, and
+            made final if it passes.
         on_failure: "continue" goes on with what does not depend on the machine that failed; "ask" does so too, and
             then waits for a person to say retry, skip or abort.
         failback_order: "reverse" brings home first what nothing depends on.
@@ -156,6 +175,7 @@ class PlanDocument(Document):
     items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_any)]
     drill: DrillSettings | None = None
     commit: Literal["manual", "automatic"] = "manual"
+    commit_after: Span | None = None
     on_failure: Literal["stop", "continue", "ask"] = "stop"
     failback_order: Literal["reverse", "same"] = "reverse"
     targets: Targets | None = None
@@ -175,7 +195,7 @@ class PlanDocument(Document):
             plan = handler(given)
         except ValidationError as error:
             wrong = faults_of(error)
-        wrong += _order_faults(_named(given))
+        wrong += [*_order_faults(_named(given)), *_address_faults(given)]
         if wrong or plan is None:
             fail(cls.__name__, wrong, given)
         return plan._as_declared()
@@ -230,6 +250,21 @@ def _texts(after: Any) -> tuple[tuple[int, str], ...]:
 
 def _order_faults(items: _Named) -> list[Fault]:
     return [*_twice(items), *_astray(items), *_circles(items)]
+
+
+def _address_faults(given: Any) -> Iterator[Fault]:
+    """Two machines with one address; which networks they are in is told by their ids, or by their site."""
+    items = _get(given, "items")
+    first: dict[tuple[str, ...], int] = {}
+    for place, item in enumerate(items if isinstance(items, list | tuple) else ()):
+        address = _get(item, "address")
+        if not isinstance(address, str) or not address:
+            continue
+        room = _get(item, "network") or _get(item, "site") or _get(given, "site")
+        known = first.setdefault((str(room).casefold(), address), place)
+        if known != place:
+            detail = f"{address} is already the address of items[{known}]"
+            yield Fault(("items", place, "address"), "duplicate_address", detail)
 
 
 def _twice(items: _Named) -> Iterator[Fault]:

@@ -24,6 +24,7 @@ _STAGES: Mapping[What, tuple[Verb, ...]] = {
     "cancel": ("CancelFailover",),
     "change-point": ("ChangePit",),
 }
+_MOVES: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover"})
 _ORDERED: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit", "Failback"})
 
 
@@ -66,6 +67,7 @@ class Preview(Document):
     """What would happen.
 
     Attributes:
+        configures: VMs whose target settings are set first, where their protected items say otherwise.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
         digest: Of the plan that was looked at.
@@ -83,6 +85,7 @@ class Preview(Document):
     items: tuple[PreviewItem, ...]
     blockers: tuple[Blocker, ...] = ()
     irreversible: tuple[str, ...] = ()
+    configures: tuple[str, ...] = ()
     confirm: str = ""
     points_lost: tuple[PointsLost, ...] | None = ()
     expected: timedelta
@@ -118,6 +121,7 @@ def preview(
         order=levels(stage_edges(plan, verbs[0])),
         items=tuple(item for item, _ in shown),
         blockers=(*drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
+        configures=tuple(item.vm for item in plan.items if item.settings) if verbs[0] in _MOVES else (),
         confirm=confirmation(plan, items) if kind == "cancel" else "",
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected=_expected(plan, verbs),

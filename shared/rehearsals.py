@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from shared.messages import RunItem
+from shared.messages import RunItem, Verb
 from shared.runs import Run
 
+SOAKS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
 OVER = "the drill's time to live is over"
 
 
@@ -44,10 +45,12 @@ def in_time(run: Run, pause: timedelta, now: datetime) -> timedelta:
 def soak(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
     """Once all machines are up: how long they stay so, and then have them probed again; None when that is over.
 
+    In a drill before its cleanup, in a failover before its commit.
+
     A rehearsal that has failed does not soak: there is nothing to see, and everything to clean up.
     """
     wish = run.rehearsal
-    if wish is None or not wish.soak or run.failed or not rehearses(run):
+    if wish is None or not wish.soak or run.failed or run.current is None or run.current.verb not in SOAKS:
         return None
     if wish.soaking is None:
         ends = now + wish.soak if wish.until is None else min(now + wish.soak, max(wish.until, now))

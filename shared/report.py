@@ -22,6 +22,7 @@ _WORDS = {
     "Failback": "failback",
     "ReverseReplicate": "re-protect",
     "CancelFailover": "cancel",
+    "UpdateVmProperties": "target settings",
     "ChangePit": "change of recovery point",
 }
 

@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+from pydantic import Field
+
 from shared.evidence.records import Chain
 from shared.messages import Message, RunItem, VaultRef, Verb
 from shared.recovery_points import PointWish
+from shared.replication import VmSettings
 
 
 class Stage(Message):
@@ -48,7 +51,7 @@ class Limits(Message):
 
 
 class Rehearsal(Message):
-    """What a drill, or the cleanup after one, carries along.
+    """What a drill, the cleanup after one, or a failover that waits with its commit carries along.
 
     Attributes:
         until: When the cleanup begins at the latest.
@@ -77,6 +80,7 @@ class Run(Message):
         aborted: A person ended the run: nothing new starts.
         rehearsal: For a drill and its cleanup only.
         points: The recovery points that failovers start from.
+        settings: What protected items have to say before a failover, by name of the VM.
         chain: How far the evidence has come.
     """
 
@@ -98,6 +102,7 @@ class Run(Message):
     aborted: bool = False
     rehearsal: Rehearsal | None = None
     points: PointWish = PointWish()
+    settings: dict[str, VmSettings] = Field(default_factory=dict)
     chain: Chain = Chain()
 
     @property

@@ -12,6 +12,9 @@ from shared.runs import Decision, Limits, Run, Stage
 BUSY = "532"
 """ASR's code for "another operation is in progress": the verb was taken and its job failed."""
 
+NOTHING = "nothing-to-do"
+"""Refusal of an update that would change nothing."""
+
 BREATH = timedelta(seconds=5)
 """Between two batches: 50 starts at 10 writes a second, which is what Azure Resource Manager refills."""
 SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
@@ -216,6 +219,8 @@ def _after_start(item: RunItem, answer: StartAnswer, stage: Stage, limits: Limit
         return item.model_copy(update=begun)
     if answer.outcome == "refused" and stage.verb == "TestFailoverCleanup":  # perhaps there is nothing to clean up
         return item.model_copy(update={"state": "settling", "since": now, "detail": answer.detail})
+    if answer.outcome == "refused" and (stage.verb, answer.code) == ("UpdateVmProperties", NOTHING):
+        return item.model_copy(update={"state": "done", "since": now, "detail": ""})
     if answer.outcome == "refused":
         return _fail(item, stage, f"{answer.code}: {answer.detail}")
     if now - since > limits.patience:

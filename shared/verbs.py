@@ -71,6 +71,7 @@ RULES: Mapping[Verb, Rule] = {
         "The replication ends. Of a failback cancelled during data synchronisation the machine on premises is corrupt.",
     ),
     "ChangePit": _rule("ChangePit", "ChangePit", 331),  # assumed: as long as an unplanned failover
+    "UpdateVmProperties": _rule("PlannedFailover UnplannedFailover", "UpdateVmProperties VMNicUpdate", 20),
 }
 """Source: the enum of operations, states and allowedOperations of a recorded HyperVReplicaAzure item after each verb;
 durations are medians of recorded jobs. What follows a failback is not recorded: both readings of it are let pass."""
@@ -148,6 +149,8 @@ def _shows(verb: Verb, view: ItemView) -> bool:
             return "FinalizeFailback" in allowed or (home and bool(allowed & {"Commit", "ReverseReplicate"}))
         case "CancelFailover":
             return home or "Commit" not in allowed
+        case "UpdateVmProperties":  # only a comparison with what is wanted could tell
+            return False
         case "ChangePit":
             return not home and "Commit" in allowed
         case "Commit":  # a machine that has nothing to commit shows it as well

@@ -1,5 +1,6 @@
 """Sites and plans over HTTP: declare, read, withdraw."""
 
+import json
 import re
 from typing import Any
 
@@ -7,7 +8,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.book import Entry
-from shared.plans import PlanDocument
+from shared.plans import CHECKED, PlanDocument
 from shared.problems import FieldError
 from shared.sites import SiteDocument
 from triggers import shelf
@@ -113,7 +114,37 @@ async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
         detail = f"The site {unknown[0]!r} is not declared."
         raise Problem(400, "Unknown site", detail, [FieldError(field="site", detail=detail)])
     await _require_no_round(client, _name(req, "plan"), plan)
-    return await _declare(req, client, "plan", plan)
+    reply = await _declare(req, client, "plan", plan)
+    return _with_warnings(reply, await _shared_with(client, _name(req, "plan"), plan))
+
+
+def _with_warnings(reply: func.HttpResponse, warnings: list[str]) -> func.HttpResponse:
+    """The answer, and beside it what is allowed and may still be a mistake."""
+    if not warnings:
+        return reply
+    body = {**json.loads(reply.get_body()), "warnings": warnings}
+    return answer(body, reply.status_code, {"ETag": reply.headers["ETag"]})
+
+
+async def _shared_with(client: df.DurableFunctionsClient, name: str, plan: PlanDocument) -> list[str]:
+    """Each plan that has some of this one's machines too: their leases keep two runs apart, not two declarations."""
+    mine = _machines(plan)
+    others = {other: e for other, e in (await shelf.entries(client, "plan")).items() if other != name}
+    common = {other: sorted(mine & _machines(_plan(entry))) for other, entry in others.items()}
+    return [_told(other, vms) for other, vms in common.items() if vms]
+
+
+def _plan(entry: Entry) -> PlanDocument:
+    return PlanDocument.model_validate(entry.document, context=CHECKED)
+
+
+def _machines(plan: PlanDocument) -> set[tuple[str, str]]:
+    return {(item.site or plan.site, item.vm.casefold()) for item in plan.items}
+
+
+def _told(plan: str, machines: list[tuple[str, str]]) -> str:
+    shown = ", ".join(vm for _, vm in machines[:10]) + (" and more" if len(machines) > 10 else "")
+    return f"also in the plan {plan!r}: {shown}; no two runs can have them at once"
 
 
 async def _require_no_round(client: df.DurableFunctionsClient, name: str, plan: PlanDocument) -> None:

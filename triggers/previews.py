@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from activities.contract import ReadItems, ReadNetwork
-from activities.inventory import read_network
+from activities.inventory import read_network, read_room
 from activities.protection import read_points
 from activities.site_contract import ReadPoints
 from activities.vault import read_items
@@ -11,6 +11,8 @@ from shared.azure.crowd import each
 from shared.isolation import flaws
 from shared.messages import ItemView, VaultRef
 from shared.operations import Operation
+from shared.placing import networks_of, place_blockers
+from shared.plans import PlanDocument
 from shared.preview import Blocker, PointsLost, Preview, preview
 from shared.sites import SiteDocument
 
@@ -26,7 +28,16 @@ async def previewed(operation: Operation) -> Preview:
     if operation.kind == "commit":
         return seen.model_copy(update={"points_lost": await _points_lost(operation, views)})
     more = await _network_blockers(operation, production) if operation.kind == "drill" else ()
+    if operation.kind == "failover":
+        more = await misplaced(operation.document, operation.sites)
     return seen.model_copy(update={"blockers": (*seen.blockers, *more)})
+
+
+async def misplaced(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[Blocker, ...]:
+    """What is wrong with the networks that a failover would bring the machines to, as they are now."""
+    networks = networks_of(plan, sites)
+    rooms = await each(networks, read_room)
+    return place_blockers(plan, sites, {network.lower(): room for network, room in zip(networks, rooms, strict=True)})
 
 
 async def _network_blockers(operation: Operation, production: list[str]) -> tuple[Blocker, ...]:

@@ -9,10 +9,10 @@ from durabletask.client import OrchestrationQuery, OrchestrationState
 from shared.messages import ItemView
 from shared.operations import Operation
 from shared.plans import PlanDocument
-from shared.preview import preview
+from shared.preview import Blocker, preview
 from shared.sites import SiteDocument
 from triggers import shelf
-from triggers.previews import views_of
+from triggers.previews import misplaced, views_of
 from triggers.views import state_of, utc
 from triggers.web import answer, handled
 
@@ -38,21 +38,25 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
     plan = PlanDocument.model_validate((await shelf.entry(client, "plan", name)).document)
     sites = await shelf.sites_of(client, plan)
     views = await views_of(list(sites.values()))
+    misplacements = await misplaced(plan, sites)
     drill = await _newest_good_drill(client, name)
     return answer(
         {
             "plan": name,
             "digest": plan.digest,
-            "verbs": {verb: _verb(plan, verb, views, list(sites.values())) for verb in VERBS},
+            "verbs": {verb: _verb(plan, verb, views, list(sites.values()), misplacements) for verb in VERBS},
             "items": [_item(item.vm, views) for item in plan.items],
             "rehearsal": _rehearsal(plan, drill),
         }
     )
 
 
-def _verb(plan: PlanDocument, verb: str, views: dict[str, ItemView], sites: list[SiteDocument]) -> dict[str, Any]:
+def _verb(
+    plan: PlanDocument, verb: str, views: dict[str, ItemView], sites: list[SiteDocument], places: tuple[Blocker, ...]
+) -> dict[str, Any]:
     seen = preview(plan, verb, views, production=[site.network for site in sites])
-    blockers = [blocker.model_dump(mode="json", by_alias=True) for blocker in seen.blockers]
+    found = (*seen.blockers, *places) if verb.endswith("failover") else seen.blockers
+    blockers = [blocker.model_dump(mode="json", by_alias=True) for blocker in found]
     return {"ready": not blockers, "blockers": blockers}
 
 

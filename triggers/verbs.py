@@ -1,6 +1,7 @@
 """The verbs on a plan: drill, failover, commit, cancel, change-point, failback, re-protect; each can be previewed."""
 
 import uuid
+from collections.abc import Sequence
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -8,11 +9,12 @@ import azure.functions as func
 from shared.messages import Document
 from shared.operations import PLAN_KINDS, Kind, Operation
 from shared.plans import PlanDocument
+from shared.preview import Blocker
 from shared.principals import require
 from shared.problems import FieldError
 from shared.request_ids import run_id
 from triggers import shelf
-from triggers.previews import previewed, vaults_of
+from triggers.previews import misplaced, previewed, vaults_of
 from triggers.starting import accepted, admitted, busy, holder, start_once, started_already
 from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
 from triggers.wishes import BODIES, VerbRequest, chosen, require_confirmation
@@ -35,7 +37,20 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     require(caller(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
     if kind == "cancel" and not await started_already(client, operation.id):
         require_confirmation(wish, (await previewed(operation)).confirm)
+    if kind == "failover" and not await started_already(client, operation.id):
+        _require_places(await misplaced(operation.document, operation.sites))
     return await _start(client, operation)
+
+
+def _require_places(wrong: Sequence[Blocker]) -> None:
+    """See that the machines have somewhere to go.
+
+    Raises:
+        Problem: each that has not (409).
+    """
+    if wrong:
+        errors = [FieldError(field=f"items[{one.vm}]" if one.vm else "plan", detail=one.detail) for one in wrong]
+        raise Problem(409, "Not ready", f"Nothing was done: {wrong[0].detail}.", errors)
 
 
 def _kind(verb: str) -> Kind:

@@ -12,6 +12,7 @@ from orchestrators.homecoming import failback, reprotect
 from shared.operations import Kind, Operation
 from shared.outcomes import JobEnd
 from shared.plans import PlanDocument
+from shared.replication import VmSettings
 from shared.sites import SiteDocument
 from tests.driver import Clock, Driver, Orchestrator, Result
 from tests.orchestrators.world import Machine, World
@@ -140,6 +141,47 @@ def test_a_cancel_owes_no_commit_any_more_but_a_new_protection(bench: Bench) -> 
     assert sorted(vm for vm, verb in bench.world.sent if verb == "CancelFailover") == ["app", "dc", "sql"]
     assert bench.owed() == {"reprotect"}
     assert bench.run(cancel, "cancel", "cancel-2").output["problems"][0]["code"] == "nothing-to-do"
+
+
+def placed(**changes: Any) -> PlanDocument:
+    items = [{"vm": vm, "after": after, "probes": [{"port": 1433}]} for vm, after in ORDER.items()]
+    items[1] |= {"size": "Standard_D4s_v5"}
+    items[2] |= {"address": "10.10.1.7"}
+    return plan(items=items, **changes)
+
+
+def test_what_a_machine_becomes_in_azure_is_set_before_its_failover_and_only_where_it_differs(bench: Bench) -> None:
+    bench.world.settings["app"] = VmSettings(address="10.10.1.7")
+    result = bench.run(failover, "failover", document=placed())
+    assert result.output["state"] == "succeeded", result.output
+    assert bench.world.sent[0] == ("sql", "UpdateVmProperties")
+    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == list(ORDER)
+
+
+def test_a_machine_whose_settings_cannot_be_set_is_not_failed_over(bench: Bench) -> None:
+    bench.world.fail[("app", "UpdateVmProperties")] = BROKEN
+    result = bench.run(failover, "failover", document=placed(onFailure="continue"))
+    states = {item["vm"]: item["state"] for item in result.output["items"]}
+    assert states == {"dc": "done", "sql": "done", "app": "failed", "web": "blocked"}
+    assert ("app", "PlannedFailover") not in bench.world.sent
+
+
+def test_a_commit_waits_until_all_has_been_up_for_a_while_and_passes_once_more(bench: Bench) -> None:
+    assert bench.run(failover, "failover", document=plan(commitAfter="PT30M")).output["state"] == "succeeded"
+    ended = {(job["vm"], job["step"]): job["due"] for job in bench.world.jobs.values()}
+    last = max(at for (_, step), at in ended.items() if step == "PlannedFailover")
+    assert min(at for (_, step), at in ended.items() if step == "Commit") > last + timedelta(minutes=30)
+
+
+def test_what_falls_silent_before_the_commit_is_not_made_final(bench: Bench) -> None:
+    started = bench.driver.clock.now
+    bench.driver.clock.watchers.append(
+        lambda now: bench.world.silent.add("web") if now - started > timedelta(minutes=45) else None
+    )
+    result = bench.run(failover, "failover", document=plan(commitAfter="PT1H"))
+    assert "web: PlannedFailover: probe failed" in result.output["failures"][0]
+    assert not [sent for sent in bench.world.sent if sent[1] == "Commit"]
+    assert "commit" in bench.owed()
 
 
 def test_a_failure_stops_the_plan_and_nothing_is_committed(bench: Bench) -> None:

@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from activities import contract as c
+from activities.site_contract import START_PROTECTION, StartProtection
 from shared.evidence.records import Entry
 from shared.inventory import Inventory, Thing, mark
 from shared.messages import ItemView
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.replication import VmSettings
 from tests.driver import Clock
 
 LIFE = {
@@ -86,6 +88,7 @@ class World:
     hooks: dict[str, c.HookRan] = field(default_factory=dict)
     hooked: list[c.RunHook] = field(default_factory=list)
     records: list[tuple[str, Entry]] = field(default_factory=list)
+    settings: dict[str, VmSettings] = field(default_factory=dict)
     started: list[c.StartRun] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -96,6 +99,7 @@ class World:
         mine: dict[c.Activity[Any, Any], Callable[[Any], Any]] = {
             c.READ_ITEMS: self.read_items,
             c.START_VERBS: self.start_verbs,
+            START_PROTECTION: self.start_protection,
             c.WATCH_JOBS: self.watch_jobs,
             c.PROBE_VMS: self.probe_vms,
             c.PUBLISH: self.publish,
@@ -127,6 +131,22 @@ class World:
     def start_verbs(self, ask: c.StartVerbs) -> c.StartsMade:
         return c.StartsMade(answers=tuple(self._start(ask, one) for one in ask.starts))
 
+    def start_protection(self, ask: StartProtection) -> c.StartsMade:
+        """Only updates; a machine is set once, and has its settings from then on."""
+        answers = []
+        for one in ask.starts:
+            job = f"{ask.operation}/{one.vm}/{ask.action}/{one.attempt}"
+            if self.settings.get(one.vm) == one.settings and job not in self.jobs:
+                answers.append(StartAnswer(vm=one.vm, outcome="refused", code="nothing-to-do", detail="as it is"))
+                continue
+            if job not in self.jobs:
+                self.sent.append((one.vm, "UpdateVmProperties"))
+                due = self.clock.now + timedelta(seconds=20)
+                self.jobs[job] = {"vm": one.vm, "step": "UpdateVmProperties", "due": due, "over": False}
+                self.settings[one.vm] = one.settings
+            answers.append(StartAnswer(vm=one.vm, outcome="started", job=job))
+        return c.StartsMade(answers=tuple(answers))
+
     def _start(self, ask: c.StartVerbs, one: c.StartOne) -> StartAnswer:
         job = f"{ask.operation}/{one.vm}/{ask.verb}/{one.attempt}"
         machine = self.machines[one.vm]
@@ -152,7 +172,7 @@ class World:
                 job["over"] = True
                 machine = self.machines[job["vm"]]
                 machine.busy = "None"
-                if (job["vm"], job["step"]) not in self.fail:
+                if (job["vm"], job["step"]) not in self.fail and job["step"] in LIFE:
                     machine.reach(job["step"])
 
     def watch_jobs(self, ask: c.WatchJobs) -> c.JobsSeen:

@@ -149,3 +149,11 @@ def test_whatever_is_sent_as_items_is_a_mistake_at_a_field_and_never_a_crash(sen
     with pytest.raises(ValidationError) as caught:
         PlanDocument.model_validate({**PAYROLL, "items": [sent, {"vm": sent, "after": sent}]})
     assert all(error.field.startswith("items") for error in field_errors(caught.value))
+
+
+def test_an_address_that_two_machines_of_a_network_have_is_told() -> None:
+    items = [{"vm": "a", "address": "10.1.0.5"}, {"vm": "b", "address": "10.1.0.5"}, {"vm": "c", "site": "other"}]
+    items[2]["address"] = "10.1.0.5"
+    with pytest.raises(ValidationError) as wrong:
+        PlanDocument.model_validate({"site": "hci-01", "items": items})
+    assert [(e["loc"], e["type"]) for e in wrong.value.errors()] == [(("items", 1, "address"), "duplicate_address")]

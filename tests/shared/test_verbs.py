@@ -24,7 +24,7 @@ def state(takes: set[Verb], shows: set[Verb], item: ItemView) -> State:
     return State(item, frozenset(takes), frozenset(shows))
 
 
-FRESH: set[Verb] = {"TestFailover", "PlannedFailover", "UnplannedFailover"}
+FRESH: set[Verb] = {"TestFailover", "PlannedFailover", "UnplannedFailover", "UpdateVmProperties"}
 CALM: set[Verb] = {"TestFailoverCleanup", "Commit", "ReverseReplicate", "CancelFailover"}
 
 STATES = {
@@ -157,4 +157,4 @@ def test_hyper_v_is_never_re_protected_before_its_failback() -> None:
 
 def test_what_cannot_be_undone_is_said_of_the_verbs_that_do_it() -> None:
     silent = {verb for verb, rule in RULES.items() if not rule.irreversible}
-    assert silent == {"TestFailover", "TestFailoverCleanup", "ReverseReplicate", "ChangePit"}
+    assert silent == {"TestFailover", "TestFailoverCleanup", "ReverseReplicate", "ChangePit", "UpdateVmProperties"}

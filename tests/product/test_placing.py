@@ -1,0 +1,31 @@
+"""What becomes of a plan's machines in Azure, over HTTP: set before the failover, refused where it cannot be."""
+
+from typing import Any
+
+from tests.product.conftest import Lab
+
+AWAY = (
+    "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
+    "/providers/Microsoft.Network/virtualNetworks/vnet-nowhere"
+)
+
+
+def small(**first: Any) -> dict[str, Any]:
+    return {"site": "hci-01", "items": [{"vm": "dc-01", **first}, {"vm": "sql-01", "after": ["dc-01"]}]}
+
+
+def test_a_machine_gets_the_size_that_the_plan_says_and_is_asked_for_it_once(lab: Lab) -> None:
+    warned = lab.api("PUT", "plans/small", small(size="Standard_D4s_v5")).body["warnings"]
+    assert warned == ["also in the plan 'payroll': dc-01, sql-01; no two runs can have them at once"]
+    assert lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])["state"] == "succeeded"
+    verbs = [verb for verb, item in lab.verbs() if item in {"dc-01", "sql-01"}]
+    assert verbs[1:] == ["plannedFailover", "plannedFailover"]
+
+
+def test_a_network_that_is_not_there_is_told_by_all_who_are_asked_and_starts_nothing(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", small(network=AWAY))
+    codes = [one["code"] for one in lab.api("POST", "plans/small/failover?preview=true", {}).body["blockers"]]
+    assert codes == ["network-missing"]
+    assert not lab.api("GET", "plans/small/readiness").body["verbs"]["planned-failover"]["ready"]
+    assert lab.api("POST", "plans/small/failover", {}).status == 409
+    assert lab.verbs() == []
