@@ -20,7 +20,7 @@ from activities.contract import (
     StartRun,
 )
 from activities.node_contract import READ_RECORDS, ReadRecords
-from orchestrators.entities import NODES
+from orchestrators.entities import NODES, TURNS
 from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.unlocking import put_back
 from shared.errors import SiteRecoveryError
@@ -106,6 +106,7 @@ def _bury(ctx: task.OrchestrationContext, site: SiteDocument, record: NodeRecord
     last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
     rules = site.healing_rules
     ask = End(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
+    yield from ask_entity(ctx, TURNS, key_of(record.cluster), "leave", record.run)
     said = yield from ask_entity(ctx, NODES, key_of(record.machine_id), "end", ask)
     return NodeRecord.model_validate(said["record"])
 

@@ -232,8 +232,10 @@ def test_the_timer_repairs_what_no_event_told_of_and_buries_runs_that_died(world
     first = world.look_after("watch-1").output["started"]
     assert [start.orchestrator for start in world.started] == ["repair"]
     assert world.started[0].payload["machine_id"] == world.nodes["n2"].id
-    world.killed(first[0], at=3)
+    world.killed(first[0], after="uninstall n2")
+    assert world.state("turns") != []
     assert world.look_after("watch-2").output["started"] == []
+    assert world.state("turns") == []
     assert world.record().attempts == 1
     world.clock.advance_to(world.clock.now + timedelta(minutes=15))
     second = world.look_after("watch-3").output["started"]
