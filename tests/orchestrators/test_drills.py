@@ -1,0 +1,304 @@
+"""A drill's run: what it refuses, when it ends, what it proves, and what the timer does for it afterwards."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities import contract as c
+from orchestrators.drill import cleanup, drill
+from orchestrators.entities import obligations, track
+from orchestrators.reconcile import reconcile
+from orchestrators.telling import deliver
+from shared.inventory import Thing
+from shared.obligations import Obligation
+from shared.operations import Operation
+from shared.outcomes import JobEnd
+from tests.driver import Driver, hours
+from tests.orchestrators.test_runbooks import ISOLATED, ORDER, SITE, Bench, plan
+from tests.orchestrators.world import World
+
+CARD = Thing(id="/nics/sql-test-nic", type="Microsoft.Network/networkInterfaces")
+HOOK = {"name": "tell", "url": "https://example.org/hook"}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def drill_plan(**changes: Any) -> Any:
+    return plan(drill={"network": ISOLATED, **changes})
+
+
+def leave_a_card(world: World, after: str = "TestFailoverCleanup") -> None:
+    """Have a card appear once a verb was sent."""
+
+    def look(_now: Any) -> None:
+        if any(verb == after for _, verb in world.sent) and CARD not in world.left:
+            world.left.append(CARD)
+
+    world.clock.watchers.append(look)
+
+
+def owed(bench: Bench) -> Obligation:
+    return Obligation.model_validate(bench.driver.states["@obligations@payroll"]["cleanup"])
+
+
+def test_a_card_that_is_left_fails_the_drill_and_keeps_the_obligation_open(bench: Bench) -> None:
+    leave_a_card(bench.world)
+    result = bench.run(drill, "drill")
+    assert result.output["state"] == "failed"
+    assert f"left behind after the cleanup: {CARD.id}" in result.output["failures"]
+    assert owed(bench).leftovers == (CARD.id,)
+    refused = bench.run(drill, "drill", "drill-2")
+    assert [(p["code"], CARD.id in p["detail"]) for p in refused.output["problems"]] == [("cleanup-owed", True)]
+    assert bench.run(cleanup, "cleanup", "cleanup-1").output["state"] == "failed"
+    bench.world.left.clear()
+    bench.world.clock.watchers.pop()
+    assert bench.run(cleanup, "cleanup", "cleanup-2").output["state"] == "succeeded"
+    assert bench.owed() == set()
+
+
+def test_what_was_there_before_and_what_is_somebody_elses_is_not_held_against_a_drill(bench: Bench) -> None:
+    bench.world.left.append(CARD)
+    other = Thing(id="/vms/erp", type="Microsoft.Compute/virtualMachines", machine="erp")
+    bench.world.clock.watchers.append(lambda _now: bench.world.left.append(other))
+    assert bench.run(drill, "drill").output["state"] == "succeeded"
+
+
+def test_an_inventory_that_cannot_be_read_before_refuses_the_drill(bench: Bench) -> None:
+    bench.world.crash = {"take_inventory": 99}
+    result = bench.run(drill, "drill")
+    assert [problem["code"] for problem in result.output["problems"]] == ["inventory-unreadable"]
+    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+
+
+def test_at_its_time_to_live_a_drill_begins_nothing_more_and_cleans_up(bench: Bench) -> None:
+    bench.world.silent.add("sql")
+    document = drill_plan(timeToLive="PT15M")
+    began = bench.world.clock.now
+    result = bench.run(drill, "drill", document=document)
+    states = {item["vm"]: item["state"] for item in result.output["items"]}
+    assert (states["app"], states["web"]) == ("blocked", "blocked")
+    assert "time to live" in next(text for text in result.output["failures"] if text.startswith("web"))
+    cleaned = [vm for vm, verb in bench.world.sent if verb == "TestFailoverCleanup"]
+    assert sorted(cleaned) == ["dc", "sql"]
+    assert bench.owed() == set()
+    assert bench.world.clock.now - began < hours(1)
+
+
+def test_machines_soak_before_they_are_probed_once_more_and_cleaned_up(bench: Bench) -> None:
+    began = bench.world.clock.now
+    result = bench.run(drill, "drill", document=drill_plan(soak="PT1H"))
+    assert result.output["state"] == "succeeded"
+    assert bench.world.clock.now - began > hours(1) + timedelta(minutes=43)
+    probed = [item["steps"][0]["probed"] for item in result.output["items"]]
+    assert len(set(probed)) > 1, "the first passing of its probes is what counts for a machine's recovery time"
+
+
+def test_a_machine_that_does_not_survive_the_soak_fails_the_drill(bench: Bench) -> None:
+    def silence(now: Any) -> None:
+        if now - began > hours(1):
+            bench.world.silent.add("web")
+
+    began = bench.world.clock.now
+    bench.world.clock.watchers.append(silence)
+    result = bench.run(drill, "drill", document=drill_plan(soak="PT1H"))
+    assert result.output["state"] == "failed"
+    assert result.output["failures"][0].startswith("web: TestFailover: probe failed")
+    assert bench.owed() == set()
+
+
+def test_hooks_are_asked_before_after_and_once_all_is_clean(bench: Bench) -> None:
+    hooks = {"before": [HOOK], "after": [HOOK], "afterCleanup": [HOOK]}
+    bench.run(drill, "drill", document=drill_plan(hooks=hooks))
+    assert [ask.moment for ask in bench.world.hooked] == ["before", "after", "after-cleanup"]
+    assert bench.world.kinds().count("hook") == 3
+
+
+def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(bench: Bench) -> None:
+    bench.world.hooks["before"] = c.HookRan(passed=False, status=409, detail="change freeze")
+    result = bench.run(drill, "drill", document=drill_plan(hooks={"before": [HOOK]}))
+    assert result.output["state"] == "failed"
+    assert "change freeze" in result.output["failures"][0]
+    assert (bench.world.sent, bench.owed()) == ([], set())
+
+
+def test_a_hook_that_does_not_answer_is_asked_until_its_deadline_and_counts_only_if_required(bench: Bench) -> None:
+    bench.world.hooks["after"] = c.HookRan(passed=False, detail="no answer", again=True)
+    hook = {**HOOK, "deadline": "PT5M"}
+    result = bench.run(drill, "drill", "d-1", drill_plan(hooks={"after": [hook]}))
+    assert [text for text in result.output["failures"] if "hook tell" in text]
+    assert len(bench.world.hooked) == 11
+    assert len({ask.id for ask in bench.world.hooked}) == 1
+    assert bench.owed() == set()
+    optional = drill_plan(hooks={"after": [{**hook, "required": False}]})
+    assert bench.run(drill, "drill", "d-2", optional).output["state"] == "succeeded"
+
+
+def test_each_verb_job_and_finding_is_recorded_in_order(bench: Bench) -> None:
+    bench.world.fail[("app", "TestFailover")] = JobEnd(job="", outcome="failed", state="Failed", code="1", detail="x")
+    result = bench.run(drill, "drill")
+    kinds = bench.world.kinds()
+    assert kinds[:3] == ["request", "plan", "inventory"]
+    assert kinds[-2:] == ["inventory", "outcome"]
+    verbs = [e.body for _, e in bench.world.records if e.kind == "verb"]
+    assert [(body["vm"], body["verb"]) for body in verbs] == bench.world.sent
+    assert [e.body["vm"] for _, e in bench.world.records if e.kind == "finding"] == ["app", "web"]
+    assert kinds.count("job") == len(bench.world.sent)
+    assert result.output["facts"]["evidence"]["complete"] is True
+
+
+def test_a_store_of_evidence_that_does_not_answer_delays_records_and_fails_nothing(bench: Bench) -> None:
+    bench.world.crash = {"write_records": 30}
+    result = bench.run(drill, "drill")
+    assert result.output["state"] == "succeeded"
+    assert bench.world.kinds()[0] == "request"
+    assert len([kind for kind in bench.world.kinds() if kind == "verb"]) == 2 * len(ORDER)
+
+
+def test_an_event_that_nobody_takes_is_handed_to_a_run_of_its_own(bench: Bench) -> None:
+    bench.world.crash = {"publish": 99999}
+    assert bench.run(drill, "drill").output["state"] == "succeeded"
+    assert {start.orchestrator for start in bench.world.started} == {"deliver"}
+    assert len({start.id for start in bench.world.started}) == len(bench.world.started) == 4
+    bench.world.crash = {"publish": 9}
+    event = bench.world.started[0]
+    assert bench.driver.run(deliver, event.payload, event.id).output["delivered"] is True
+    assert bench.world.published == ["HciSiteRecovery.Operation.Started"]
+
+
+# --- the timer ---------------------------------------------------------------------------------------------------
+
+
+class Timer(Bench):
+    """A bench whose timer sees the plan, what is owed and what is remembered."""
+
+    def __init__(self, **drill: Any) -> None:
+        super().__init__()
+        self.document = drill_plan(**drill)
+        self.declared = self.world.clock.now
+        self.holders: tuple[str, ...] = ()
+        self.outcome = "living"
+        self.cleanups: list[c.StartCleanup] = []
+        mine: dict[c.Activity[Any, Any], Any] = {
+            c.READ_BOOK: self.read_book,
+            c.READ_HOLDERS: lambda _ask: c.HoldersRead(runs=self.holders),
+            c.READ_OUTCOMES: lambda ask: c.OutcomesRead(
+                runs=tuple(c.RunEnded(id=run, state=self.outcome) for run in ask.ids)
+            ),
+            c.START_CLEANUP: self.start_cleanup,
+        }
+        served = {one.name: self.world._served(one, function) for one, function in mine.items()}
+        entities = {"obligations": obligations, "track": track}
+        self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
+
+    def read_book(self, _ask: c.ReadBook) -> c.BookRead:
+        document = self.document.model_dump(mode="json", by_alias=True)
+        site = SITE.model_dump(mode="json", by_alias=True)
+        owed = (self.driver.states.get("@obligations@payroll") or {}).values()
+        known = self.driver.states.get("@track@payroll")
+        return c.BookRead(
+            sites=(c.Declared(name="hci-01", document=site, declared=self.declared),),
+            plans=(c.Declared(name="payroll", document=document, declared=self.declared),),
+            obligations=tuple(owed),
+            tracks=(c.Tracked(name="payroll", track=known),) if known else (),
+        )
+
+    def start_cleanup(self, ask: c.StartCleanup) -> c.Nothing:
+        self.cleanups.append(ask)
+        return c.Nothing()
+
+    def look(self, after: timedelta = timedelta(minutes=5)) -> list[str]:
+        """Let time go by and the timer look: what it started."""
+        self.world.clock.advance_to(self.world.clock.now + after)
+        started: list[str] = self.driver.run(reconcile, {}, "reconcile").output["started"]
+        return started
+
+    def events(self) -> list[str]:
+        return [start.payload["type"] for start in self.world.started if start.orchestrator == "deliver"]
+
+
+def timer(**drill: Any) -> Timer:
+    return Timer(schedule="0 0 9 * * *", startDeadline="PT2H", **drill)
+
+
+def test_a_drill_that_is_due_is_begun_once() -> None:
+    bench = timer()
+    assert bench.look() == []
+    (run,) = bench.look(hours(1))
+    assert run.startswith("drill-payroll-")
+    assert bench.look() == bench.look() == []
+    bench.outcome = "succeeded"
+    assert bench.look() == []
+    (next_day,) = bench.look(hours(24))
+    assert next_day != run
+
+
+def test_a_drill_whose_machines_are_held_is_begun_as_soon_as_they_are_free() -> None:
+    bench = timer()
+    bench.holders = ("failover-payroll-1",)
+    assert bench.look(hours(1)) == []
+    bench.holders = ()
+    assert len(bench.look()) == 1
+
+
+def test_a_drill_that_was_refused_is_begun_again_under_another_id() -> None:
+    bench = timer()
+    (first,) = bench.look(hours(1))
+    bench.outcome = "refused"
+    (second,) = bench.look()
+    assert first != second
+
+
+def test_a_drill_that_could_not_begin_is_told_to_be_overdue_once() -> None:
+    bench = timer()
+    bench.holders = ("failover-payroll-1",)
+    for _ in range(40):
+        assert bench.look() == []
+    assert bench.events() == ["HciSiteRecovery.Drill.Overdue"]
+
+
+def test_the_cleanup_of_a_dead_run_begins_at_the_next_look_and_again_while_it_is_owed() -> None:
+    bench = timer()
+    due = bench.world.clock.now + hours(4)
+    debt = Obligation(kind="cleanup", plan="payroll", owner="drill-9", opened=bench.world.clock.now, due=due)
+    bench.driver.states["@obligations@payroll"] = {"cleanup": debt.model_dump(mode="json")}
+    bench.look()
+    assert bench.cleanups == []
+    bench.world.ended_runs.add("drill-9")
+    bench.look()
+    assert [ask.plan for ask in bench.cleanups] == ["payroll"]
+    bench.look()
+    assert len(bench.cleanups) == 1, "the first one still runs"
+    bench.world.ended_runs.add(bench.cleanups[0].id)
+    bench.look()
+    assert len({ask.id for ask in bench.cleanups}) == 2
+
+
+def test_what_is_owed_too_long_is_told_once_a_day() -> None:
+    bench = Timer()
+    now = bench.world.clock.now
+    debt = Obligation(kind="reprotect", plan="payroll", owner="failover-9", opened=now, due=now + hours(1))
+    bench.driver.states["@obligations@payroll"] = {"reprotect": debt.model_dump(mode="json")}
+    bench.look()
+    assert bench.events() == []
+    for _ in range(3):
+        bench.look(hours(12))
+    assert len({start.id for start in bench.world.started}) == 2
+
+
+def test_an_operation_of_a_plan_that_was_withdrawn_is_still_cleaned_up(bench: Bench) -> None:
+    """All that a cleanup needs stands in the obligation."""
+    bench.world.crash = {"watch_jobs": 0}
+    seen: list[Any] = []
+
+    def look(_now: Any) -> None:
+        seen.extend((bench.driver.states.get("@obligations@payroll") or {}).values())
+
+    bench.world.clock.watchers.append(look)
+    bench.run(drill, "drill")
+    order = Operation.model_validate({**seen[0]["order"], "id": "cleanup-1", "kind": "cleanup"})
+    assert [item.vm for item in order.document.items] == list(ORDER)
+    assert order.sites == {"hci-01": SITE}
