@@ -101,7 +101,7 @@ class Container:
     async def names(self, prefix: str) -> list[str]:
         """List blobs."""
         with translated():
-            return sorted([str(blob.name) async for blob in self._client.list_blobs(name_starts_with=prefix)])
+            return sorted([str(name) async for name in self._client.list_blob_names(name_starts_with=prefix)])
 
 
 def packs() -> Packs | None:

@@ -1,0 +1,151 @@
+"""Evidence is written once: in a folder and in a container of blobs alike."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pytest
+from aiohttp import web
+
+from activities.contract import SealPack, WriteRecords
+from activities.recording import keep_job, read_pack, seal_pack, write_records
+from shared.azure.packs import packs
+from shared.azure.session import close_azure
+from shared.errors import Refused, Transient
+from shared.evidence.records import START, Entry, attachments_of
+from shared.evidence.verify import check
+from shared.outcomes import JobEnd
+
+AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
+SECRET = "c2VjcmV0LXZhbHVl"
+
+
+class Blobs:
+    """Blob storage as far as a container of evidence needs it: put if absent, get, list."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.down = False
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = request.path.removeprefix("/evidence").lstrip("/")
+        content = await request.read()
+        if self.down:
+            return web.Response(status=503)
+        if request.method == "PUT":
+            return self._put(name, content, request.headers.get("If-None-Match", ""))
+        if not name:
+            return self._list(request.query.get("prefix", ""))
+        return self._get(name)
+
+    def _put(self, name: str, content: bytes, condition: str) -> web.Response:
+        assert condition == "*", "evidence is never written over"
+        if name in self.held:
+            return _problem(409, "BlobAlreadyExists")
+        self.held[name] = content
+        return web.Response(status=201, headers={"ETag": '"1"', "Last-Modified": "Mon, 01 Mar 2027 03:00:00 GMT"})
+
+    def _get(self, name: str) -> web.Response:
+        if name not in self.held:
+            return _problem(404, "BlobNotFound")
+        content = self.held[name]
+        size = len(content)
+        headers = {"ETag": '"1"', "Content-Range": f"bytes 0-{size - 1}/{size}", "x-ms-blob-type": "BlockBlob"}
+        return web.Response(status=206, body=content, headers=headers)
+
+    def _list(self, prefix: str) -> web.Response:
+        names = sorted(name for name in self.held if name.startswith(prefix))
+        blobs = "".join(f"<Blob><Name>{escape(name)}</Name><Properties/></Blob>" for name in names)
+        text = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
+        return web.Response(text=text, content_type="application/xml")
+
+
+def _problem(status: int, code: str) -> web.Response:
+    text = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'
+    return web.Response(status=status, text=text, content_type="application/xml", headers={"x-ms-error-code": code})
+
+
+@pytest.fixture
+async def blobs(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Blobs]:
+    fake = Blobs()
+    runner = web.ServerRunner(web.Server(fake.answer, access_log=None))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    monkeypatch.setenv("EVIDENCE_STORE", f"http://127.0.0.1:{runner.addresses[0][1]}/evidence")
+    yield fake
+    await close_azure()
+    await runner.cleanup()
+
+
+@pytest.fixture(params=["folder", "container"])
+def store(blobs: Blobs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The container, or a folder in its place."""
+    if request.param == "folder":
+        monkeypatch.setenv("EVIDENCE_STORE", f"folder:{tmp_path}")
+
+
+def entry(kind: str = "verb", **body: Any) -> Entry:
+    return Entry(kind=kind, at=AT, body=body)
+
+
+def ask(*entries: Entry, count: int = 0, head: str = START) -> WriteRecords:
+    return WriteRecords(pack="drill-1", count=count, head=head, entries=entries)
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_pack_is_written_sealed_and_found_intact() -> None:
+    job = {"name": "j1", "properties": {"state": "Succeeded", "sasUrl": f"https://h.example/x?sig={SECRET}"}}
+    await keep_job("drill-1", job, JobEnd(job="j1", outcome="succeeded", state="Succeeded"))
+    told = Entry(kind="job", at=AT, body={"vm": "sql-01"}, attach=attachments_of("j1"))
+    first = await write_records(ask(entry("request", password=SECRET), told))
+    sealed = await seal_pack(SealPack(pack="drill-1", head=first.head, facts={"state": "succeeded"}))
+    files = await read_pack("drill-1") or {}
+    assert sorted(files) == [
+        "attachments/job-j1.json",
+        "manifest.json",
+        "records/000001-request.json",
+        "records/000002-job.json",
+    ]
+    assert (first.count, sealed.records, check(files, sealed.head)) == (2, 2, [])
+    assert SECRET.encode() not in b"".join(files.values())
+
+
+@pytest.mark.usefixtures("store")
+async def test_an_activity_that_runs_twice_changes_nothing() -> None:
+    first = await write_records(ask(entry(vm="sql-01"), entry(vm="web-01")))
+    assert await write_records(ask(entry(vm="sql-01"), entry(vm="web-01"))) == first
+    later = await write_records(ask(entry(vm="another")))
+    files = await read_pack("drill-1") or {}
+    assert json.loads(files["records/000001-verb.json"])["body"] == {"vm": "sql-01"}
+    assert later.head != first.head, "and says what is really kept"
+    sealed = SealPack(pack="drill-1", head=first.head, facts={})
+    assert await seal_pack(sealed) == await seal_pack(sealed)
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_pack_whose_records_do_not_end_where_the_run_says_is_not_sealed() -> None:
+    await write_records(ask(entry(vm="sql-01")))
+    with pytest.raises(Refused, match="evidence-broken"):
+        await seal_pack(SealPack(pack="drill-1", head=START, facts={}))
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_run_without_evidence_has_no_pack() -> None:
+    assert await read_pack("drill-2") is None
+
+
+async def test_a_container_that_does_not_answer_is_asked_again_later(blobs: Blobs) -> None:
+    blobs.down = True
+    with pytest.raises(Transient):
+        await write_records(ask(entry(vm="sql-01")))
+
+
+async def test_without_a_store_nothing_is_kept_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVIDENCE_STORE", raising=False)
+    assert packs() is None
+    assert (await write_records(ask(entry(vm="sql-01")))).kept is False
+    assert (await seal_pack(SealPack(pack="drill-1", head=START, facts={}))).kept is False
