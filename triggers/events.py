@@ -10,6 +10,7 @@ from durabletask.entities import EntityInstanceId
 from activities.contract import ReadNodes
 from activities.nodes import read_nodes
 from activities.records import read_record
+from shared.classifier import is_well
 from shared.errors import Refused, Transient
 from shared.operations import Repair
 from shared.records import NodeRecord, Notice, key_of, next_run, why_not_now
@@ -79,6 +80,14 @@ async def _whose(client: df.DurableFunctionsClient, machine_id: str) -> str:
     return node.cluster_id
 
 
+async def _is_well(machine_id: str) -> bool:
+    """Whether the node's extension is well by now: what is told late is no reason for a run."""
+    try:
+        return is_well((await read_nodes(ReadNodes(machine_id=machine_id))).nodes[0].extension)
+    except (Refused, Transient):
+        return False  # the repair has the patience to find out
+
+
 async def _watch(client: df.DurableFunctionsClient, sites: dict[str, SiteDocument], cluster: str) -> str:
     """Look at all nodes of a cluster, of which this event names none; one look at a time."""
     name = next((name for name, site in sites.items() if key_of(site.cluster) == key_of(cluster)), None)
@@ -106,6 +115,8 @@ async def _repair(
         return "healing-off"
     if reason := why_not_now(record, told.at):
         return reason
+    if not (record and record.run) and await _is_well(told.about):
+        return "well"
     run = next_run(told.about, record)
     order = Repair(
         id=run, machine_id=told.about, requested_by="event-grid", sites=wanted, cause=told.cause, told_at=told.at
