@@ -29,10 +29,11 @@ from orchestrators.entities import LEASES
 from orchestrators.isolation import prepared
 from orchestrators.owing import nothing
 from orchestrators.recording import open_pack, record_tick, remember, seal_pack
-from orchestrators.steps import Steps, ask_entity, call_all, hear, now
+from orchestrators.steps import Steps, ask_entity, call_all, hear, now, sleep
 from orchestrators.telling import tell, tell_turn
 from shared import scheduler
 from shared.errors import Refused, Transient
+from shared.findings import findings
 from shared.leases import Lease
 from shared.messages import RunItem
 from shared.operations import LEASE_TERM, Operation, Outcome
@@ -45,6 +46,7 @@ from shared.verbs import ready, settled
 GENERATION = 15
 """Ticks before a run continues as new: a replay goes through all that its history holds."""
 BATCH = 50
+LOOK_AGAIN = timedelta(seconds=30)
 DECISION = "decide"
 
 type Moment = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | None]]
@@ -74,6 +76,8 @@ def conduct(
         try:
             run = yield from _begin(ctx, operation, stages)
         except NotAdmitted as verdict:
+            if (yield from _queued(ctx, operation, verdict)):
+                return None
             return _refused(operation, verdict)
         yield from tell(ctx, operation, "started", {"vms": len(run.items)})
         run = (yield from opening(ctx, operation, run)) or run
@@ -91,6 +95,17 @@ def conduct(
     run, _ = _listened(ctx, run, ear, None)
     ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
+
+
+def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[bool]:
+    """Wait a little for VMs that another run still holds, and look again as new; whether there is time for it."""
+    if operation.lease_wait <= timedelta(0) or any(problem.code != "held" for problem in verdict.problems):
+        return False
+    ctx.set_custom_status({"phase": "Queued", "waitingFor": "a drill that makes way"})
+    yield from sleep(ctx, LOOK_AGAIN)
+    waits = operation.model_copy(update={"lease_wait": operation.lease_wait - LOOK_AGAIN})
+    ctx.continue_as_new(waits.model_dump(mode="json"), save_events=True)
+    return True
 
 
 def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...]) -> Steps[Run]:
@@ -139,7 +154,7 @@ def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closi
     outcome = Outcome.model_validate(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
-        | {"decisions": run.decisions, "approvals": run.approvals}
+        | {"findings": findings(operation.kind, run.items), "decisions": run.decisions, "approvals": run.approvals}
     )
     outcome = yield from seal_pack(ctx, operation, run, outcome)
     yield from remember(ctx, operation, run, outcome)

@@ -13,7 +13,7 @@ from shared.runs import Rehearsal, Run, Stage
 
 COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
 CONFIGURE = Stage(verb="UpdateVmProperties", ordered=False)
-"""Where the plan says what becomes of a machine in Azure, its protected item has to say the same before the failover."""
+"""What the plan says of a machine in Azure its protected item has to say as well, before the failover."""
 CHANGE = Stage(verb="ChangePit", probed=True, settles=True)
 CANCEL = Stage(verb="CancelFailover", ordered=False, settles=True)
 COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)

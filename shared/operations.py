@@ -54,6 +54,7 @@ class Operation(Message):
         digest: Of that document.
         failover_type: For a failover only.
         points: The recovery points that it starts from.
+        lease_wait: How long it waits for VMs that another run still holds.
         run: Where it stands; None until it was admitted.
     """
 
@@ -68,6 +69,7 @@ class Operation(Message):
     failover_type: Literal["planned", "unplanned"] = "planned"
     shut_down_source: bool = True
     points: PointWish = PointWish()
+    lease_wait: timedelta = timedelta(0)
     run: Run | None = None
 
     @classmethod
@@ -99,6 +101,7 @@ class Outcome(Message):
         state: "refused" is a failure before anything was done; "aborted": a person ended the run.
         problems: Why it was refused.
         failures: What went wrong on the way.
+        findings: What people have to know, though nothing went wrong.
     """
 
     state: Literal["succeeded", "failed", "refused", "aborted"]
@@ -108,6 +111,7 @@ class Outcome(Message):
     items: tuple[RunItem, ...] = ()
     problems: tuple[Problem, ...] = ()
     failures: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     approvals: tuple[Approval, ...] = ()
     began: datetime | None = None

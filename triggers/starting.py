@@ -41,17 +41,18 @@ async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: 
     return True
 
 
-async def holder(client: df.DurableFunctionsClient, operation: Operation, vaults: Sequence[VaultRef]) -> str | None:
-    """The living run that holds one of the plan's items, None when they are free."""
+async def holders(client: df.DurableFunctionsClient, operation: Operation, vaults: Sequence[VaultRef]) -> list[str]:
+    """The living runs that hold any of the plan's items."""
+    found: list[str] = []
     wanted = {f"vm:{item.vm.lower()}" for item in operation.document.items}
     for vault in vaults:
         entity = await client.get_entity(EntityInstanceId("leases", vault.key))
         table = (entity.get_typed_state(dict) if entity else None) or {}
         for owner in {Lease.model_validate(table[key]).owner for key in wanted & set(table)} - {operation.id}:
             state = await client.get_orchestration_state(owner, fetch_payloads=False)
-            if state and state.runtime_status in LIVING:
-                return owner
-    return None
+            if state and state.runtime_status in LIVING and owner not in found:
+                found.append(owner)
+    return found
 
 
 def busy(plan: str, run: str) -> Problem:

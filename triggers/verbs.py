@@ -15,9 +15,10 @@ from shared.problems import FieldError
 from shared.request_ids import run_id
 from triggers import shelf
 from triggers.previews import misplaced, previewed, vaults_of
-from triggers.starting import accepted, admitted, busy, holder, start_once, started_already
+from triggers.starting import accepted, admitted, busy, holders, start_once, started_already
 from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
-from triggers.wishes import BODIES, VerbRequest, chosen, require_confirmation
+from triggers.wishes import BODIES, FailoverRequest, VerbRequest, Way, chosen, require_confirmation
+from triggers.yielding import make_way
 
 bp = df.Blueprint()
 
@@ -39,7 +40,7 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
         require_confirmation(wish, (await previewed(operation)).confirm)
     if kind == "failover" and not await started_already(client, operation.id):
         _require_places(await misplaced(operation.document, operation.sites))
-    return await _start(client, operation)
+    return await _start(client, operation, wish.drill if isinstance(wish, FailoverRequest) else None)
 
 
 def _require_places(wrong: Sequence[Blocker]) -> None:
@@ -74,9 +75,10 @@ async def _operation(
     )
 
 
-async def _start(client: df.DurableFunctionsClient, operation: Operation) -> func.HttpResponse:
-    if other := await holder(client, operation, vaults_of(operation.sites.values())):
-        raise busy(operation.plan, other)
+async def _start(client: df.DurableFunctionsClient, operation: Operation, way: Way | None) -> func.HttpResponse:
+    others = await holders(client, operation, vaults_of(operation.sites.values()))
+    if others and not await started_already(client, operation.id):
+        operation = await make_way(client, operation, others, way)
     await start_once(client, operation.kind, operation.id, operation)
     refusal = await admitted(client, operation.id)
     if refusal is None:

@@ -127,6 +127,7 @@ def _ended(outcome: Outcome) -> dict[str, Any]:
         "waitingFor": "",
         "problems": [problem.model_dump() for problem in outcome.problems],
         "failures": list(outcome.failures),
+        "findings": list(outcome.findings),
         "facts": outcome.facts,
         "decisions": [decision.model_dump(mode="json") for decision in outcome.decisions],
         "approvals": [approval.model_dump(mode="json") for approval in outcome.approvals],

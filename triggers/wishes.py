@@ -13,6 +13,7 @@ from shared.problems import FieldError
 from shared.recovery_points import CONSISTENT, LATEST, PROCESSED, PointWish
 from triggers.web import Problem
 
+type Way = Literal["clean-up-first", "leave"]
 type PointRule = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
@@ -45,10 +46,13 @@ class FailoverRequest(PointRequest):
     Attributes:
         type: "planned" shuts the source down first and loses nothing; "unplanned" is for a site that is lost.
         shut_down_source: For "unplanned": try to shut the source VMs down first; goes on when that fails.
+        drill: What becomes of a drill that holds the plan's VMs: cleaned up before the failover begins, or ended at
+            once and cleaned up later, which is possible as long as no VM is in its test failover.
     """
 
     type: Literal["planned", "unplanned"] = "planned"
     shut_down_source: bool = True
+    drill: Way | None = None
 
 
 BODIES: Mapping[Kind, type[Document]] = {

@@ -41,6 +41,7 @@ class Bench:
     """A driver and a world on one clock."""
 
     def __init__(self) -> None:
+        self.lease_wait = timedelta(0)
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
         entities = {"leases": leases, "book": book, "obligations": obligations, "track": track}
         self.driver = Driver(self.world.activities(), entities, self.world.clock)
@@ -57,6 +58,7 @@ class Bench:
             digest=document.digest,
             document=document,
             sites={"hci-01": SITE},
+            lease_wait=self.lease_wait,
         )
         return self.driver.run(runbook, operation.model_dump(mode="json"), run)
 
@@ -228,6 +230,19 @@ def test_a_plan_held_by_a_living_run_is_refused_and_one_held_by_a_dead_run_is_ta
     refused = bench.run(failover, "failover", "failover-1")
     assert refused.output["problems"][0]["detail"] == "sql: held by drill-0"
     bench.world.ended_runs.add("drill-0")
+    assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
+
+
+def test_a_failover_waits_for_a_drill_that_makes_way_but_not_for_ever(bench: Bench) -> None:
+    table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
+    bench.driver.states[table] = {"vm:sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
+    bench.lease_wait = timedelta(minutes=10)
+    began = bench.driver.clock.now
+    assert bench.run(failover, "failover", "failover-1").output["state"] == "refused"
+    assert bench.driver.clock.now - began == timedelta(minutes=10)
+    bench.driver.clock.watchers.append(
+        lambda now: bench.world.ended_runs.add("drill-0") if now - began > timedelta(minutes=15) else None
+    )
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 

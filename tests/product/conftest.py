@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +61,13 @@ class Lab:
     def ended(self, run: str, patience: float = 60) -> dict[str, Any]:
         """The operation once it has ended; patience is in real seconds."""
         return self._until(run, {"succeeded", "failed", "aborted"}, patience)
+
+    def eventually(self, holds: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
     def _until(self, run: str, states: set[str], patience: float = 60) -> dict[str, Any]:
         deadline = time.monotonic() + patience
