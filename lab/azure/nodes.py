@@ -8,6 +8,7 @@ exit code 13. The node keeps its certificate until the extension is removed: a m
 from datetime import timedelta
 from typing import Any
 
+from lab.azure import rights
 from lab.azure.answers import ArmError, Json
 from lab.azure.ids import resource_id, same
 from lab.azure.lab import SUBSCRIPTION, Lab, instant, iso
@@ -45,6 +46,10 @@ NO_HYPER_V = (
     rf"{PLUGIN}\InstallAsr.ps1 : Hyper-V is not installed."
 )
 BLOCKED = "Microsoft Azure Site Recovery Provider installation has failed with exit code - 1."
+NO_KEY = (  # assumed: what it says when the cluster's identity may not read the vault is not public
+    "Extension returned nonzero exit code for Enable: 1. . Extension error output: "
+    rf"{PLUGIN}\RegisterAsr.ps1 : Failed to get the vault registration key: AuthorizationFailed."
+)
 ALREADY_BOUND = "Extension returned nonzero exit code for Enable: 1."  # documented: no error detail is surfaced
 
 
@@ -148,6 +153,8 @@ def _obstacle(lab: Lab, node: Json, settings: Json) -> str | None:
         return BLOCKED
     if node["boundSite"] not in (None, settings.get("SiteId")):
         return ALREADY_BOUND
+    if not rights.may_fetch_key(lab, node["cluster"], vault_key(settings)):
+        return NO_KEY
     certificate = node["certificate"]
     if certificate is None or certificate["number"] != _last_certificate(lab, settings):
         return RACE

@@ -5,7 +5,7 @@ import logging
 
 import aiohttp
 
-from lab.azure import clusters, extensions, hyperv, machines, network, nodes, resources, storage, vaults
+from lab.azure import clusters, extensions, hyperv, machines, network, nodes, resources, rights, storage, vaults
 from lab.azure.answers import ArmError, Json
 from lab.azure.asr import seed
 from lab.azure.ids import resource_id
@@ -78,6 +78,7 @@ def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
         "settings": site,
     }
     clusters.want_extension(lab, cluster["id"], EXTENSION, parameters)
+    rights.let_fetch_key(lab, cluster["id"], nodes.vault_key(site))
     for node in settings["nodes"]:
         machine = resource_id(SUBSCRIPTION, settings["nodesGroup"], machines.MACHINE, node["name"])
         _fill_extension(lab, machine, parameters, node["extension"])

@@ -1,0 +1,46 @@
+"""A node registers only where its cluster's identity may fetch the vault's key."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lab.azure import extensions, nodes, rights, scenarios
+from lab.azure.ids import resource_id
+from lab.azure.lab import SUBSCRIPTION, Lab
+from lab.clock import ManualClock
+
+CLUSTER = resource_id(SUBSCRIPTION, "rg-hci", "Microsoft.AzureStackHCI/clusters", "hci-01")
+VAULT = resource_id(SUBSCRIPTION, "rg-dr", "Microsoft.RecoveryServices/vaults", "vault-dr")
+SETTINGS = {"SubscriptionId": SUBSCRIPTION, "ResourceGroup": "rg-dr", "ResourceName": "vault-dr", "SiteId": "s"}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    lab = Lab(ManualClock())
+    scenarios.load(lab, "bare")
+    yield lab
+    lab.store.close()
+
+
+@pytest.mark.parametrize(("granted", "state"), [(False, "Failed"), (True, "Succeeded")])
+def test_without_a_role_on_the_vault_the_extension_fails(lab: Lab, granted: bool, state: str) -> None:
+    if granted:
+        rights.let_fetch_key(lab, CLUSTER, VAULT)
+    node = nodes.of_cluster(lab, CLUSTER)[0]
+    body: dict[str, Any] = {"publisher": "Microsoft.SiteRecovery.Dra", "type": "Windows", "settings": SETTINGS}
+    extension = f"{node['id']}/extensions/AzureSiteRecovery"
+    extensions.install(lab, extension, {"location": "westeurope", "properties": body}, extensions.SERVICE)
+    lab.clock.advance(timedelta(minutes=10))
+    lab.run_due()
+    found = extensions.find_asr(lab, node["id"])
+    assert found is not None
+    assert found["properties"]["provisioningState"] == state
+
+
+def test_a_role_above_the_vault_does_as_well_and_one_elsewhere_does_not(lab: Lab) -> None:
+    rights.let_fetch_key(lab, CLUSTER, f"{VAULT}-02")
+    assert not rights.may_fetch_key(lab, CLUSTER, VAULT)
+    rights.let_fetch_key(lab, CLUSTER, VAULT.partition("/providers/")[0])
+    assert rights.may_fetch_key(lab, CLUSTER, VAULT)
