@@ -43,8 +43,8 @@ from shared.scheduler import Tick
 from shared.status import summary
 from shared.verbs import ready, settled
 
-GENERATION = 15
-"""Ticks before a run continues as new: a replay goes through all that its history holds."""
+GENERATION, SHORT_GENERATION, MANY = 15, 4, 100
+"""Ticks before a run continues as new: a replay goes through all ticks before it, and those of many items weigh."""
 BATCH = 50
 LOOK_AGAIN = timedelta(seconds=30)
 DECISION = "decide"
@@ -83,7 +83,7 @@ def conduct(
         run = (yield from opening(ctx, operation, run)) or run
         run = yield from open_pack(ctx, operation, run)
     ear = _ear(ctx)
-    for _ in range(GENERATION):
+    for _ in range(GENERATION if len(run.items) <= MANY else SHORT_GENERATION):
         before = run
         run, pause = yield from _tick(ctx, run)
         run = yield from _turn(ctx, operation, before, run, turning)
