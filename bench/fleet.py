@@ -20,7 +20,7 @@ from bench.figures import Figure
 from lab.servers import Servers, free_ports
 from lab.wire import call
 
-SIZES = ((10, 60.0), (100, 40.0), (1000, 10.0), (5000, 4.0))
+SIZES = ((10, 60.0), (100, 40.0), (1000, 6.0), (5000, 3.0))
 """VMs, and simulated seconds a real second: slow enough that the machine's own work does not count as Azure's."""
 
 BURST, REFILL = 200, 10.0
