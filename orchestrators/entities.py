@@ -56,8 +56,10 @@ def book(ctx: EntityContext, ask: Any) -> Any:
 
 
 def obligations(ctx: EntityContext, ask: Any) -> Any:
-    """What is owed for one plan or node. Operations: open (an obligation), settle (a list of kinds), read,
-    tried (to do it), left (to be done)."""
+    """What is owed for one plan or node.
+
+    Operations: open (an obligation), settle (a list of kinds), read, recall (the same without orders), tried, left.
+    """
     owed: dict[str, Any] = ctx.get_state(dict, {})
     match ctx.operation:
         case "open":
@@ -69,6 +71,8 @@ def obligations(ctx: EntityContext, ask: Any) -> Any:
             owed = {kind: value for kind, value in owed.items() if kind not in ask}
         case "read":
             return owed
+        case "recall":
+            return {kind: {name: value for name, value in one.items() if name != "order"} for kind, one in owed.items()}
         case "tried" | "left":
             owed = noted(owed, ctx.operation, ask)
         case other:

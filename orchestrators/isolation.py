@@ -47,13 +47,13 @@ def inventory_of(operation: Operation, run: Run, name: str = "") -> TakeInventor
 
 
 def _cleaning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "read")) or {}
+    owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "recall")) or {}
     drill = Obligation.model_validate(owed["cleanup"]) if "cleanup" in owed else None
     return run.model_copy(update={"rehearsal": Rehearsal(baseline=drill.baseline if drill else None)})
 
 
 def _in_the_way(ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings) -> Steps[list[Problem]]:
-    owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "read")) or {}
+    owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "recall")) or {}
     if "cleanup" in owed:
         return [_not_clean(Obligation.model_validate(owed["cleanup"]))]
     try:

@@ -25,3 +25,14 @@ def test_every_dependency_has_its_reason_in_a_decision() -> None:
 def test_make_help_lists_what_one_may_ask_for() -> None:
     listed = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert listed == ["help", "run", "lab", "test", "check", "verify", "bench", "clean"]
+
+
+def test_every_event_that_is_told_is_documented() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "orchestrators").glob("*.py"))
+    told = set(re.findall(r"HciSiteRecovery\.(?:Drill|Obligation|Node)\.\w+", code))
+    told |= {
+        f"HciSiteRecovery.Operation.{what.capitalize()}" for what in re.findall(r'tell\w*\(ctx, \w+, "(\w+)"', code)
+    }
+    page = (ROOT / "docs/events.md").read_text()
+    assert len(told) >= 6
+    assert [name for name in sorted(told) if name not in page] == []

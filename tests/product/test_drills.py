@@ -189,3 +189,34 @@ def test_drills_that_follow_each_other_in_a_circle_are_refused(lab: Lab) -> None
     settings = {"network": f"{NETWORKS}/vnet-drill", "follows": "two"}
     reply = lab.api("PUT", "plans/one", {**FAST, "items": [{"vm": "dc-01"}], "drill": settings})
     assert (reply.status, "one -> two -> one" in reply.body["detail"]) == (400, True)
+
+
+def test_no_secret_that_azure_says_enters_a_pack(lab: Lab) -> None:
+    secret = "c2VjcmV0LXZhbHVl"
+    said = f"read https://logs.example/x?sv=1&sig={secret} with Bearer {secret}"
+    job = {"fail": "28031", "message": said}
+    lab.azure("PUT", "faults", [{"match": {"verb": "TestFailover"}, "effect": {"job": job}}])
+    plan(lab, "dc-01")
+    run = drill(lab)
+    shown = lab.ended(run)
+    assert "logs.example" in shown["failures"][0]
+    everything = b"".join(load(pack_of(lab.servers, run)).values())
+    assert b"logs.example" in everything
+    assert [word for word in (secret, "sig=", "Bearer c", "eyJ") if word.encode() in everything] == []
+
+
+def test_the_evidence_of_a_run_that_was_terminated_is_there_but_not_sealed(lab: Lab) -> None:
+    plan(lab, "dc-01")
+    run = drill(lab)
+    until(lambda: made(lab) or None)
+    send(lab.servers.host.base, "POST", f"/runtime/webhooks/durabletask/instances/{run}/terminate", "")
+    told = lab.api("GET", f"operations/{run}/evidence").body
+    assert (told["sealed"], told["records"][0]["name"]) == (False, "records/000001-request.json")
+    until(lambda: None if owed(lab) else True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("drill-nope-1/evidence", 404), ("drill-nope-1/evidence?format=tar", 400)]
+)
+def test_evidence_that_is_not_there_or_not_so_is_refused(lab: Lab, path: str, status: int) -> None:
+    assert lab.api("GET", f"operations/{path}").status == status
