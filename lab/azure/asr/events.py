@@ -78,8 +78,8 @@ def emit_heartbeat_missing(lab: Lab, provider: Json) -> None:
 
 @whenever("Failed")
 def _job_failed(lab: Lab, job: Json) -> None:
-    if not job["errors"] or "within" in job:
-        return  # a job within a plan's is told of with it
+    if not job["errors"]:
+        return
     service = job["errors"][-1]["serviceErrorDetails"]
     error = {
         "errorCode": service["code"],

@@ -12,6 +12,7 @@ from lab.azure.asr import (  # noqa: F401 - imported for what they register
     job_routes,
     machines,
     plan_runs,
+    plan_verbs,
     plans,
     points,
     policies,

@@ -49,8 +49,7 @@ def enter(lab: Lab, item: Json, state: State, job: Json | None = None, scenario:
 
 
 def _busy_with(job: Json, scenario: str) -> Json:
-    """A job within a plan's is not seen from outside: the plan's is named."""
-    return {"name": scenario, "job": job.get("within", job["id"]), "startTime": job["starts"]}
+    return {"name": scenario, "job": job["id"], "startTime": job["starts"]}
 
 
 def item_of(lab: Lab, job: Json) -> Json | None:
@@ -90,6 +89,12 @@ def affected(lab: Lab, item: Json) -> Json:
     }
 
 
+def _allowed(item: Json, state: State) -> list[str]:
+    """Nothing while the item is in between, or waits for its turn in a recovery plan."""
+    is_held = item["scenario"] and item["scenario"].get("held")
+    return allowed_operations(state) if state in RESTING and not is_held else []
+
+
 def document(lab: Lab, item: Json) -> Json:
     """An item as GET shows it."""
     state = state_of(item)
@@ -115,7 +120,7 @@ def document(lab: Lab, item: Json) -> Json:
         "testFailoverStateDescription": test[1],
         "switchProviderState": "None",
         "switchProviderStateDescription": None,
-        "allowedOperations": allowed_operations(state) if state in RESTING else [],
+        "allowedOperations": _allowed(item, state),
         "replicationHealth": _health(errors, "Replication"),
         "failoverHealth": _health(errors, "TestFailover"),
         "healthErrors": errors,

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from lab.azure.answers import Json
+from lab.azure.asr import plan_steps
 from lab.azure.asr.kinds import KINDS, Kind, Task
 from lab.azure.asr.times import NOT_SET, exact, parse
 
@@ -18,6 +19,9 @@ STATUS = {
     "InProgress": "InProgress",
 }
 """The status of the operation, by the state of its job."""
+
+GROUPS = 1
+"""The task of a plan's job in whose place its groups are shown."""
 
 _CANCELLABLE = ("ProtectionEntity", "RecoveryPlan")
 
@@ -121,7 +125,10 @@ def _tasks(job: Json, kind: Kind, now: str) -> list[Json]:
     shown = []
     for index, task in enumerate(kind.tasks):
         ends = job["ends"][index]
-        shown.append(_task(job, index, task, (begins, ends), now))
+        if "groups" in job and index == GROUPS:
+            shown += plan_steps.shown(job)
+        else:
+            shown.append(_task(job, index, task, (begins, ends), now))
         begins = ends
     return shown
 

@@ -58,7 +58,7 @@ def _test(lab: Lab, ask: Ask) -> Test:
 def list_jobs(lab: Lab, ask: Ask) -> Answer:
     """The newest 200 jobs that the filter lets through, newest first, without their tasks and details."""
     now, test = lab.now(), _test(lab, ask)
-    found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if "within" not in job and test(job)]
+    found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if test(job)]
     shown = [document(job, now, detail=False) for job in found[:CAP]]
     if lab.store.get(OPTIONS, "no-activity-ids-in-lists") is not None:
         for job in shown:
@@ -89,7 +89,7 @@ def cancel_job(lab: Lab, ask: Ask) -> Answer:
 def resume_job(lab: Lab, ask: Ask) -> Answer:
     """Go on with a job that waits for a person."""
     job = _require_action(lab, ask, "Resume")
-    properties(ask)
+    job["comments"] = properties(ask).get("comments")
     RESUMERS[job["kind"]](lab, job)
     return taken(lab, ask, job, job["id"])
 

@@ -1,24 +1,18 @@
-"""The verbs of recovery plans: one job for the plan; the work on its machines happens within it.
+"""Runs of recovery plans: the plan's job walks its groups, and each machine has a job of its own within it.
 
-Every machine fails over at once; the groups order what comes after, their actions. A manual action makes the job wait.
+The machines of a group move at once, group after group; the last group's end is the plan's. A manual action makes the
+plan's job wait for a person. A machine that fails holds nothing up: the plan then ends PartiallySucceeded, or Failed if
+none succeeded (the first is a recorded end of a job, the rest is inferred).
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 
 from lab.azure.agenda import due
-from lab.azure.answers import Answer, Json
-from lab.azure.asr.common import PLANS, SITE_RECOVERY, asker, require, taken
-from lab.azure.asr.inputs import (
-    TO_AZURE,
-    TO_PRIMARY,
-    details,
-    direction,
-    failback_options,
-    network,
-    properties,
-    source_operations,
-)
+from lab.azure.answers import Json
+from lab.azure.asr.common import ITEMS, PLANS
+from lab.azure.asr.durations import draw
+from lab.azure.asr.inputs import TO_AZURE
 from lab.azure.asr.items import enter, state_of
 from lab.azure.asr.jobs import (
     KIND,
@@ -34,15 +28,35 @@ from lab.azure.asr.jobs import (
     when,
     whenever,
 )
-from lab.azure.asr.kinds import PLAN_KINDS
-from lab.azure.asr.plans import PLAN, SEGMENT, members_of, target_of
-from lab.azure.asr.problems import Asker, wrong_direction, wrong_input
-from lab.azure.asr.verbs import commit_of, start, start_failback
-from lab.azure.asr.wishes import wishes
+from lab.azure.asr.kinds import KINDS, PLAN_KINDS
+from lab.azure.asr.lifecycle import PROTECTED, step
+from lab.azure.asr.machines import set_power
+from lab.azure.asr.plan_steps import (
+    BOOTING,
+    MANUAL,
+    begin_step,
+    children_of,
+    end_step,
+    groups_of,
+    machines_of,
+    steps_of,
+    stop,
+    worst_of,
+)
+from lab.azure.asr.plans import members_of, target_of
+from lab.azure.asr.problems import Asker
+from lab.azure.asr.providers import is_connected
+from lab.azure.asr.times import exact
+from lab.azure.asr.verbs import cleanup_details, commit_of, start, start_failback, test_details
 from lab.azure.lab import Lab
-from lab.azure.routing import Ask
 
-_ACTION_TAKES = timedelta(seconds=60)
+ACTION = (20.0, 60.0, 300.0)
+"""Seconds of a script or a runbook; assumed."""
+
+SHUTDOWN = (10.0, 20.0, 60.0)
+"""Seconds until all machines are off; assumed, near the share of a recorded failover."""
+
+_PREFLIGHT, _BETWEEN = timedelta(seconds=2), timedelta(seconds=1)
 _MANUAL = "WaitingForManualAction"
 _TIMES = {
     "PlannedFailover": "lastPlannedFailoverTime",
@@ -51,33 +65,38 @@ _TIMES = {
 }
 
 
-def _list_of_details(ask: Ask, body: Json, *types: str) -> Json:
-    """The first of providerSpecificDetails, which at the level of a plan is a list.
+class Verb(NamedTuple):
+    """What a plan is asked to do: the kind of its job, the operation on its machines, its input and its direction."""
 
-    Raises:
-        ArmError: 400 when it is no list or names another provider.
-    """
-    given = body.get("providerSpecificDetails")
-    if not isinstance(given, list) or not given:
-        raise wrong_input("'providerSpecificDetails' must be a list.", asker(ask))
-    return details(ask, {"providerSpecificDetails": given[0]}, *types)
+    kind: str
+    operation: str
+    given: Json
+    way: str = TO_AZURE
 
 
-def _run(lab: Lab, ask: Ask, kind: str, operation: str, given: Json, way: str = TO_AZURE) -> Answer:
-    """Begin a plan's job and its first step."""
-    plan = require(lab, ask, PLANS, SEGMENT)
-    wish = wishes(lab.faults.job_effect(ask.verb, ask.item, ask.path), kind)
-    facts: Json = {"input": given, "operation": operation, "plan": plan["id"], "inner": [], "waiting": []}
-    facts |= {"todo": _steps(plan, operation, way), "driven": True, "asked": True}
-    facts |= {"details": {"protectedItemDetails": []}} | wish
-    job = begin(lab, plan["vault"], kind, target_of(plan), asker(ask), **facts)
-    _note(lab, job, plan)
+def begin_run(lab: Lab, plan: Json, verb: Verb, who: Asker, wish: Json) -> Json:
+    """Begin a plan's job; gives it. Its machines are held from now on, whenever their turn comes."""
+    kind, operation, given, way = verb
+    groups = groups_of(plan, members_of(lab, plan), operation, way)
+    shuts_down = operation == "PlannedFailover" or given.get("source") == "Required"
+    facts: Json = {"input": given, "operation": operation, "plan": plan["id"], "groups": groups, "doing": None}
+    facts |= {"todo": steps_of(groups, shuts_down=shuts_down), "turn": 0, "inner": [], "waiting": [], "off": []}
+    facts |= {"details": _details(operation, given), "driven": True, "asked": True} | wish
+    job = begin(lab, plan["vault"], kind, target_of(plan), who, **facts)
+    note(lab, job, plan)
     if not job.get("never"):
-        lab.after(timedelta(seconds=2), "asr.plan-goes-on", {"job": job["id"]})
-    return taken(lab, ask, job)
+        _hold(lab, job)
+        _next(lab, job, _PREFLIGHT)
+    return job
 
 
-def _note(lab: Lab, job: Json, plan: Json) -> None:
+def _details(operation: str, given: Json) -> Json:
+    if operation == "TestFailover":
+        return test_details(given["network"])
+    return cleanup_details(given["comments"]) if operation == "TestFailoverCleanup" else {"protectedItemDetails": []}
+
+
+def note(lab: Lab, job: Json, plan: Json) -> None:
     """Keep the plan's current scenario."""
     name = job["kind"].removeprefix("Plan")
     plan["scenario"] = {"scenarioName": name, "jobId": job["id"], "startTime": job["starts"]}
@@ -85,68 +104,120 @@ def _note(lab: Lab, job: Json, plan: Json) -> None:
     lab.store.put(PLANS, plan["id"], plan)
 
 
-def _steps(plan: Json, operation: str, way: str) -> list[Json]:
-    """What is to be done, in order: {"machines": True} or {"action": ...}."""
-    steps: list[Json] = []
-    for group in plan["groups"]:
-        steps += [{"action": action} for action in _acting(group["startGroupActions"], operation, way)]
-        if group["groupType"] == "Failover":
-            steps.append({"machines": True})
-        steps += [{"action": action} for action in _acting(group["endGroupActions"], operation, way)]
-    return steps
+def _hold(lab: Lab, job: Json) -> None:
+    """Let the machines that wait for their group be busy with the plan's job (inferred)."""
+    for item in _items(lab, job) if job["operation"] in BOOTING else []:
+        taken_step = step(job["operation"], state_of(item))
+        if taken_step and item["scenario"] is None:
+            held = {"name": taken_step.scenario, "job": job["id"], "startTime": job["starts"], "held": True}
+            lab.store.put(ITEMS, item["id"], item | {"scenario": held})
 
 
-def _acting(actions: list[Json], operation: str, way: str) -> list[Json]:
-    return [
-        action
-        for action in actions
-        if operation in action["failoverTypes"] and way in (action["failoverDirections"] or [TO_AZURE])
-    ]
+def _items(lab: Lab, job: Json) -> list[Json]:
+    found = (lab.store.get(ITEMS, machine["item"]) for machine in machines_of(job))
+    return [item for item in found if item is not None]
+
+
+def _is_held(item: Json, job: Json) -> bool:
+    return bool(item["scenario"] and item["scenario"]["job"] == job["id"])
+
+
+def _let_go(lab: Lab, job: Json) -> None:
+    """Free the machines that the run never came to; those that did not move start again if their host is there."""
+    for item in _items(lab, job):
+        if _is_held(item, job):
+            enter(lab, item, state_of(item))
+        is_down = item["id"] in job["off"] and state_of(item) == PROTECTED
+        if is_down and is_connected(lab, item["provider"]):
+            set_power(lab, item, "On")
+
+
+def _next(lab: Lab, job: Json, after: timedelta = _BETWEEN) -> None:
+    lab.after(after, "asr.plan-goes-on", {"job": job["id"], "turn": job["turn"]})
 
 
 @due("asr.plan-goes-on")
 def _go_on(lab: Lab, args: Json) -> None:
     job = lab.store.get(KIND, args["job"])
-    if job is None or job["state"] != "InProgress" or job["waiting"]:
+    if job is None or job["state"] != "InProgress" or job["waiting"] or job["turn"] != args["turn"]:
         return
-    advance(lab, job, 1 if job["inner"] else 0)
+    job["turn"] += 1
+    advance(lab, job, 0)
+    end_step(job, exact(lab.now()))
     if not job["todo"]:
         _finish(lab, job)
         return
-    doing = job["todo"].pop(0)
+    doing = begin_step(job, exact(lab.now()))
+    _DO[doing["do"]](lab, job)
     lab.store.put(KIND, job["id"], job)
-    if doing.get("machines"):
-        _start_machines(lab, job)
-    elif doing["action"]["customDetails"]["instanceType"] == "ManualActionDetails":
+
+
+def _shut_down(lab: Lab, job: Json) -> None:
+    lab.after(_draw(lab, job, SHUTDOWN), "asr.plan-shuts-down", {"job": job["id"]})
+
+
+@due("asr.plan-shuts-down")
+def _are_off(lab: Lab, args: Json) -> None:
+    job = lab.store.get(KIND, args["job"])
+    if job is None or job["state"] != "InProgress":
+        return
+    for item in _items(lab, job):
+        if _is_held(item, job) and is_connected(lab, item["provider"]):
+            set_power(lab, item, "Off")
+            job["off"].append(item["id"])
+    _start_machines(lab, job)  # a plan may name machines in its Shutdown group too
+
+
+def _act(lab: Lab, job: Json) -> None:
+    (child,) = children_of(job, job["doing"])
+    if child["action"]["customDetails"]["instanceType"] == MANUAL:
         job["suspend"] = {"description": _MANUAL}
         suspend(lab, job, 1)
+        _note_again(lab, job)
     else:
-        lab.after(_ACTION_TAKES, "asr.plan-goes-on", args)
+        _next(lab, job, _draw(lab, job, ACTION))
+
+
+def _draw(lab: Lab, job: Json, bounds: tuple[float, float, float]) -> timedelta:
+    return draw(bounds, lab.seed, job["name"], job["turn"])
 
 
 def _start_machines(lab: Lab, job: Json) -> None:
-    plan = lab.store.get(PLANS, job["plan"])
-    for item in members_of(lab, plan) if plan else []:
-        who = Asker(lab.new_id("client"), lab.new_id("correlation"))
-        inner = _start(lab, item, job, who)
+    for child in children_of(job, job["doing"]):
+        item = lab.store.get(ITEMS, child["item"])
+        if item is None:  # no longer protected since the run began
+            child |= {"state": "Other", "ended": exact(lab.now())}
+            continue
+        if _is_held(item, job):
+            enter(lab, item, state_of(item))
+        inner = _start(lab, item, job, Asker(lab.new_id("client"), lab.new_id("correlation")))
         inner["within"] = job["id"]
+        child["job"] = _entity(inner)
         job["inner"].append(inner["id"])
         job["waiting"].append(inner["id"])
         lab.store.put(KIND, inner["id"], inner)
-        if item["scenario"] and item["scenario"]["job"] == inner["id"]:
-            enter(lab, item, state_of(item), inner, item["scenario"]["name"])
     lab.store.put(KIND, job["id"], job)
     if not job["waiting"]:
-        lab.after(timedelta(seconds=1), "asr.plan-goes-on", {"job": job["id"]})
+        _next(lab, job)
+
+
+def _entity(inner: Json) -> Json:
+    kind = KINDS[inner["kind"]]
+    return {
+        "jobId": inner["id"],
+        "jobFriendlyName": kind.title,
+        "targetObjectId": inner["target"],
+        "targetObjectName": inner["targetName"],
+        "targetInstanceType": kind.target,
+        "jobScenarioName": kind.scenario,
+    }
 
 
 def _start(lab: Lab, item: Json, job: Json, who: Asker) -> Json:
     operation, given = job["operation"], dict(job["input"])
     if operation == "Failback":
         return start_failback(lab, item, who, given)
-    shown: dict[str, Any] = {"protectedItemDetails": []}
-    if operation in ("TestFailover", "TestFailoverCleanup"):
-        shown |= {"testFailoverStatus": "Active" if operation == "TestFailover" else None}
+    shown = _details(operation, given) if operation in (*BOOTING, "TestFailoverCleanup") else {}
     return start(lab, item, commit_of(item) if operation == "Commit" else operation, who, given, **shown)
 
 
@@ -160,42 +231,61 @@ def _machine_done(lab: Lab, inner: Json) -> None:
     job["waiting"].remove(inner["id"])
     job["errors"] += inner["errors"]
     job["details"]["protectedItemDetails"] += inner.get("details", {}).get("protectedItemDetails", [])
+    for child in machines_of(job):
+        if child["job"] and child["job"]["jobId"] == inner["id"]:
+            child |= {"state": inner["state"], "ended": exact(lab.now()), "errors": inner["errors"]}
     lab.store.put(KIND, job["id"], job)
-    if not job["waiting"]:
-        lab.after(timedelta(seconds=1), "asr.plan-goes-on", {"job": job["id"]})
+    if job["waiting"]:
+        _wait_with_machines(lab, job)
+    else:
+        _next(lab, job)
 
 
 @whenever("Suspended")
 def _machine_waits(lab: Lab, inner: Json) -> None:
-    """A plan whose machines wait after their data synchronization waits with them."""
-    job = lab.store.get(KIND, inner["within"]) if inner.get("within") else None
-    if job and job["state"] == "InProgress":
-        job["suspend"] = {"description": inner["stateDescription"]}
+    if inner.get("within") and (job := lab.store.get(KIND, inner["within"])):
+        _wait_with_machines(lab, job)
+
+
+def _wait_with_machines(lab: Lab, job: Json) -> None:
+    """A plan whose machines all wait after their data synchronization waits with them, group after group."""
+    states = {inner["state"]: inner["stateDescription"] for inner in _waited_for(lab, job)}
+    if job["state"] == "InProgress" and states.keys() == {"Suspended"}:
+        job["suspend"] = {"description": states["Suspended"]}
         suspend(lab, job, 1)
+        _note_again(lab, job)
+
+
+def _waited_for(lab: Lab, job: Json) -> list[Json]:
+    found = (lab.store.get(KIND, name) for name in job["waiting"])
+    return [inner for inner in found if inner is not None]
 
 
 def _cancel_machines(lab: Lab, job: Json) -> None:
-    for inner in [lab.store.get(KIND, name) for name in job["waiting"]]:
-        if inner and inner["state"] in OPEN:
+    for inner in _waited_for(lab, job):
+        if inner["state"] in OPEN:
             cancel(lab, inner)
+    stop(job, exact(lab.now()))
+    _let_go(lab, job)
+    _note_again(lab, job)
+
+
+def _note_again(lab: Lab, job: Json) -> None:
     if plan := lab.store.get(PLANS, job["plan"]):
-        _note(lab, job, plan)
+        note(lab, job, plan)
 
 
 def _finish(lab: Lab, job: Json) -> None:
-    """End the plan's job as its machines ended: some failed makes it PartiallySucceeded, all Failed."""
-    states = [inner["state"] for inner in (lab.store.get(KIND, name) for name in job["inner"]) if inner]
-    failed = sum(state != "Succeeded" for state in states)
-    state = "Succeeded" if not failed else "Failed" if failed == len(states) else "PartiallySucceeded"
+    """End the plan's job as its machines ended."""
+    _let_go(lab, job)
+    state = worst_of(child["state"] for child in machines_of(job))
     if "fail" in job:
         fail(lab, job, len(job["ends"]) - 1)
     else:
         finish(lab, job, job.get("wish", {}).get("end", state))
+    _note_again(lab, job)
     plan = lab.store.get(PLANS, job["plan"])
-    if plan is None:
-        return
-    _note(lab, job, plan)
-    if job["state"] == "Succeeded" and job["operation"] in _TIMES:
+    if plan and job["state"] == "Succeeded" and job["operation"] in _TIMES:
         plan[_TIMES[job["operation"]]] = job["starts"]
         lab.store.put(PLANS, plan["id"], plan)
 
@@ -203,73 +293,26 @@ def _finish(lab: Lab, job: Json) -> None:
 def _resume(lab: Lab, job: Json) -> None:
     """Go on after a manual action that was done, or with the machines' final synchronization."""
     job |= {"state": "InProgress", "stateDescription": "InProgress", "suspend": {}}
+    if job["doing"]["do"] == "action":
+        children_of(job, job["doing"])[0]["comments"] = job.get("comments")
     lab.store.put(KIND, job["id"], job)
-    for inner in [lab.store.get(KIND, name) for name in job["waiting"]]:
-        if inner and inner["state"] == "Suspended":
+    _note_again(lab, job)
+    for inner in _waited_for(lab, job):
+        if inner["state"] == "Suspended":
             RESUMERS[inner["kind"]](lab, inner)
-    lab.after(timedelta(seconds=1), "asr.plan-goes-on", {"job": job["id"]})
+    _next(lab, job)
 
 
-@SITE_RECOVERY.route("POST", PLAN + "/testFailover")
-def start_test_failover(lab: Lab, ask: Ask) -> Answer:
-    """Test all machines of the plan."""
-    body = properties(ask)
-    _require_to_azure(ask, body)
-    chosen = network(ask, body)
-    _list_of_details(ask, body)
-    return _run(lab, ask, "PlanTestFailover", "TestFailover", {"network": chosen, "point": None})
+@when("PlanTestFailoverCleanup", "Succeeded")
+def _test_is_over(lab: Lab, job: Json) -> None:
+    """A cleanup of the plan's machines completes the test failovers that the plan ran."""
+    for tested in lab.store.all(KIND, job["vault"]):
+        if tested["kind"] == "PlanTestFailover" and tested["plan"] == job["plan"] and tested["ended"]:
+            tested["details"]["testFailoverStatus"] = "Completed"
+            lab.store.put(KIND, tested["id"], tested)
 
 
-@SITE_RECOVERY.route("POST", PLAN + "/testFailoverCleanup")
-def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
-    """Clean up after all machines' tests."""
-    properties(ask)
-    return _run(lab, ask, "PlanTestFailoverCleanup", "TestFailoverCleanup", {})
-
-
-@SITE_RECOVERY.route("POST", PLAN + "/plannedFailover")
-def start_planned_failover(lab: Lab, ask: Ask) -> Answer:
-    """Fail the plan over, or back."""
-    body = properties(ask)
-    if direction(ask, body) == TO_PRIMARY:
-        given = failback_options(ask, _list_of_details(ask, body, "HyperVReplicaAzureFailback"))
-        return _run(lab, ask, "PlanFailback", "Failback", given, TO_PRIMARY)
-    _list_of_details(ask, body)
-    return _run(lab, ask, "PlanPlannedFailover", "PlannedFailover", {"point": None})
-
-
-@SITE_RECOVERY.route("POST", PLAN + "/unplannedFailover")
-def start_unplanned_failover(lab: Lab, ask: Ask) -> Answer:
-    """Fail the plan over without its site."""
-    body = properties(ask)
-    _require_to_azure(ask, body)
-    source = source_operations(ask, body)
-    _list_of_details(ask, body)
-    return _run(lab, ask, "PlanUnplannedFailover", "UnplannedFailover", {"point": None, "source": source})
-
-
-@SITE_RECOVERY.route("POST", PLAN + "/failoverCommit")
-def commit_failover(lab: Lab, ask: Ask) -> Answer:
-    """Commit the failover or the failback of all machines."""
-    return _run(lab, ask, "PlanCommitFailover", "Commit", {})
-
-
-@SITE_RECOVERY.route("POST", PLAN + "/reProtect")
-def reprotect(lab: Lab, ask: Ask) -> Answer:
-    """Replicate all machines to Azure again."""
-    return _run(lab, ask, "PlanReverseReplication", "ReverseReplicate", {})
-
-
-@SITE_RECOVERY.route("POST", PLAN + "/failoverCancel")
-def cancel_failover(lab: Lab, ask: Ask) -> Answer:
-    """Give the failover of all machines up."""
-    return _run(lab, ask, "PlanCancelFailover", "CancelFailover", {})
-
-
-def _require_to_azure(ask: Ask, body: Json) -> None:
-    if direction(ask, body) != TO_AZURE:
-        raise wrong_direction(asker(ask))
-
+_DO = {"shutdown": _shut_down, "machines": _start_machines, "action": _act}
 
 for _kind in PLAN_KINDS:
     resumes(_kind)(_resume)

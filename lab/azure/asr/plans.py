@@ -30,7 +30,9 @@ PLAN = VAULT + f"/{SEGMENT}/{{plan}}"
 GROUP_TYPES = ("Shutdown", "Failover", "Boot")
 ACTION_TYPES = ("AutomationRunbookActionDetails", "ManualActionDetails", "ScriptActionDetails")
 _MOST_BOOT_GROUPS = 7
+"""Assumed."""
 _MOST_ITEMS = 100
+"""Documented: Azure Site Recovery, "About recovery plans"."""
 _TIMES = ("lastPlannedFailoverTime", "lastUnplannedFailoverTime", "lastTestFailoverTime")
 
 

@@ -156,21 +156,29 @@ def start_test_failover(lab: Lab, ask: Ask) -> Answer:
     _require_direction(ask, item, direction(ask, body))
     chosen = network(ask, body)
     point = _chosen_point(lab, ask, item, details(ask, body))
+    shown, given = test_details(chosen), {"network": chosen, "point": point}
+    return taken(lab, ask, start(lab, item, "TestFailover", asker(ask), given, effect=effect, **shown))
+
+
+def test_details(chosen: Json) -> Json:
+    """What the job of a test failover shows of its network; its machines it shows at its end."""
     name = chosen["id"] and chosen["id"].rpartition("/")[2]
     shown = {"testFailoverStatus": "Active", "comments": None, "networkName": name, "networkFriendlyName": name}
-    shown |= {"networkType": chosen["type"], "protectedItemDetails": []}
-    given = {"network": chosen, "point": point}
-    return taken(lab, ask, start(lab, item, "TestFailover", asker(ask), given, effect=effect, **shown))
+    return shown | {"networkType": chosen["type"], "protectedItemDetails": []}
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/testFailoverCleanup")
 def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
     """Remove what a test failover made."""
     item, effect = _ask(lab, ask)
-    comments = properties(ask).get("comments")
-    shown = {"testFailoverStatus": None, "comments": comments, "networkName": None, "networkFriendlyName": None}
-    shown |= {"networkType": None, "protectedItemDetails": []}
+    shown = cleanup_details(properties(ask).get("comments"))
     return taken(lab, ask, start(lab, item, "TestFailoverCleanup", asker(ask), {}, effect=effect, **shown))
+
+
+def cleanup_details(comments: str | None) -> Json:
+    """What the job of a cleanup shows."""
+    shown = {"testFailoverStatus": None, "comments": comments, "networkName": None, "networkFriendlyName": None}
+    return shown | {"networkType": None, "protectedItemDetails": []}
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/plannedFailover")

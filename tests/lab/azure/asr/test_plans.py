@@ -33,11 +33,16 @@ async def _saved(world: World, *groups: Json) -> Json:
 
 
 async def _run(world: World, verb: str, properties: Json | None = None) -> Json:
+    name = await _begun(world, verb, properties)
+    world.pass_time(minutes=40)
+    return await world.job(name)
+
+
+async def _begun(world: World, verb: str, properties: Json | None = None) -> str:
     body = None if properties is None else {"properties": properties}
     status, answer, headers = await world.call("POST", f"{PATH}/{verb}", body)
     assert status == 202, answer
-    world.pass_time(minutes=40)
-    return await world.job(job_of(headers))
+    return job_of(headers)
 
 
 async def _shown(world: World) -> Json:
@@ -75,12 +80,13 @@ async def test_a_deleted_plan_leaves_its_machines(world: World) -> None:
 
 
 async def test_a_plan_that_cannot_be_is_refused(world: World) -> None:
-    """No groups, an unknown type, a machine or a site that is not there, more than seven groups."""
+    """No groups, an unknown type, a machine or a site that is not there, too many groups or machines."""
     wrong: list[tuple[Json, int]] = [
         (_plan(world), 400),
         (_plan(world, _group(world, "dc-01") | {"groupType": "Later"}), 400),
         (_plan(world, {"groupType": "Boot", "replicationProtectedItems": [{"id": world.fabric["id"] + "/x"}]}), 404),
         (_plan(world, *[_group(world, "dc-01")] * 8), 400),
+        (_plan(world, _group(world, *["dc-01"] * 101)), 400),
         (_plan(world, _group(world, "dc-01", startGroupActions=[{"actionName": "a"}])), 400),
     ]
     for body, expected in wrong:
@@ -89,7 +95,7 @@ async def test_a_plan_that_cannot_be_is_refused(world: World) -> None:
 
 
 async def test_a_plan_goes_the_whole_way(world: World) -> None:
-    """One job a verb, with the plan's scenario names; the work on its machines shows as the plan's."""
+    """One job a verb, with the plan's scenario names; the machines' own jobs have those of single machines."""
     await _saved(world)
     seen = []
     for verb, properties in (
@@ -119,16 +125,27 @@ async def test_a_plan_goes_the_whole_way(world: World) -> None:
     ]
     _, body, _ = await world.call("GET", "/replicationJobs")
     about = {(job["properties"]["scenarioName"], job["properties"]["targetInstanceType"]) for job in body["value"]}
-    assert {name for name, kind in about if kind == "ProtectionEntity"} == {"RestoreCompletion", "IrCompletion"}
+    assert {name for name, kind in about if kind == "ProtectionEntity"} == {
+        "TestFailover",
+        "TestFailoverCleanup",
+        "PlannedFailover",
+        "CommitFailover",
+        "RestoreCompletion",
+        "FinalizeFailback",
+        "ReprotectReplicationGroup",
+        "IrCompletion",
+        "UnplannedFailover",
+    }
 
 
-async def test_a_machine_of_a_plan_is_busy_with_the_plans_job(world: World) -> None:
-    """Its current scenario names that job, and its own verbs conflict."""
+async def test_a_machine_of_a_later_group_is_busy_with_the_plans_job(world: World) -> None:
+    """Its current scenario names that job, it allows nothing, and its own verbs conflict."""
     await _saved(world)
     _, _, headers = await world.call("POST", f"{PATH}/plannedFailover", {"properties": LISTED})
     world.pass_time(minutes=1)
-    scenario = (await world.item())["currentScenario"]
-    assert scenario["jobId"].endswith(job_of(headers))
+    item = await world.item()
+    assert item["currentScenario"]["jobId"].endswith(job_of(headers))
+    assert (item["protectionState"], item["allowedOperations"]) == ("Protected", [])
     name = await world.start("testFailover", TEST)
     world.pass_time(minutes=20)
     assert codes(await world.job(name)) == ["532"]
@@ -170,7 +187,7 @@ async def test_a_manual_action_of_the_operation_waits_for_a_person(world: World,
 
 
 async def test_a_plan_that_fails_back_for_down_time_waits_for_a_person(world: World) -> None:
-    """Its machines wait after their data synchronization, and go on together."""
+    """Its machines wait after their data synchronization, and go on together; so does each group."""
     await _saved(world)
     await _run(world, "plannedFailover", LISTED)
     await _run(world, "failoverCommit")
@@ -179,21 +196,30 @@ async def test_a_plan_that_fails_back_for_down_time_waits_for_a_person(world: Wo
     job = await _run(world, "plannedFailover", body)
     assert (job["state"], job["stateDescription"]) == ("Suspended", "WaitingForUserInputAfterDataSync")
     name = (await _shown(world))["currentScenario"]["jobId"].rpartition("/")[2]
-    await world.call("POST", f"/replicationJobs/{name}/resume", {"properties": {"comments": ""}})
-    world.pass_time(minutes=20)
-    assert (await world.job(name))["state"] == "Succeeded"
+    for expected in ("Suspended", "Succeeded"):
+        await world.call("POST", f"/replicationJobs/{name}/resume", {"properties": {"comments": ""}})
+        world.pass_time(minutes=20)
+        assert (await world.job(name))["state"] == expected
     assert (await world.item("dc-01"))["activeLocation"] == (await world.item())["activeLocation"] == "Primary"
 
 
 async def test_a_cancelled_plan_cancels_its_machines(world: World) -> None:
-    """Their replication ends, as with one machine."""
+    """The replication of those that were moving ends, as with one machine; the others run and are free again."""
     await _saved(world)
     _, _, headers = await world.call("POST", f"{PATH}/plannedFailover", {"properties": LISTED})
     world.pass_time(minutes=2)
     await world.call("POST", f"/replicationJobs/{job_of(headers)}/cancel")
     world.pass_time(minutes=2)
     assert (await world.job(job_of(headers)))["state"] == "Cancelled"
-    assert (await world.item())["allowedOperations"] == ["DisableProtection"]
+    assert (await world.item("dc-01"))["allowedOperations"] == ["DisableProtection"]
+    assert "PlannedFailover" in (await world.item())["allowedOperations"]
+    assert [world.source(name)["power"] for name in ("dc-01", "sql-01")] == ["On", "On"]
+    assert [task["state"] for task in (await world.job(job_of(headers)))["tasks"]][1:5] == [
+        "Succeeded",
+        "Succeeded",
+        "Cancelled",
+        "Other",
+    ]
 
 
 @pytest.mark.parametrize(
