@@ -1,13 +1,13 @@
 """A drill's run: what it refuses, when it ends, what it proves, and what the timer does for it afterwards."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from activities import contract as c
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import obligations, track
+from orchestrators.entities import leases, obligations, track
 from orchestrators.reconcile import reconcile
 from orchestrators.telling import deliver
 from shared.inventory import Thing
@@ -181,6 +181,8 @@ class Timer(Bench):
         self.declared = self.world.clock.now
         self.holders: tuple[str, ...] = ()
         self.outcome = "living"
+        self.site = SITE
+        self.tested: datetime | None = None
         self.cleanups: list[c.StartCleanup] = []
         mine: dict[c.Activity[Any, Any], Any] = {
             c.READ_BOOK: self.read_book,
@@ -189,14 +191,15 @@ class Timer(Bench):
                 runs=tuple(c.RunEnded(id=run, state=self.outcome) for run in ask.ids)
             ),
             c.START_CLEANUP: self.start_cleanup,
+            c.READ_ITEMS: self.read_items,
         }
         served = {one.name: self.world._served(one, function) for one, function in mine.items()}
-        entities = {"obligations": obligations, "track": track}
+        entities = {"obligations": obligations, "track": track, "leases": leases}
         self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
 
     def read_book(self, _ask: c.ReadBook) -> c.BookRead:
         document = self.document.model_dump(mode="json", by_alias=True)
-        site = SITE.model_dump(mode="json", by_alias=True)
+        site = self.site.model_dump(mode="json", by_alias=True)
         owed = (self.driver.states.get("@obligations@payroll") or {}).values()
         known = self.driver.states.get("@track@payroll")
         return c.BookRead(
@@ -205,6 +208,10 @@ class Timer(Bench):
             obligations=tuple(owed),
             tracks=(c.Tracked(name="payroll", track=known),) if known else (),
         )
+
+    def read_items(self, ask: c.ReadItems) -> c.ItemsRead:
+        items = self.world.read_items(ask).items
+        return c.ItemsRead(items=tuple(one.model_copy(update={"last_test_failover": self.tested}) for one in items))
 
     def start_cleanup(self, ask: c.StartCleanup) -> c.Nothing:
         self.cleanups.append(ask)
@@ -287,6 +294,33 @@ def test_what_is_owed_too_long_is_told_once_a_day() -> None:
     for _ in range(3):
         bench.look(hours(12))
     assert len({start.id for start in bench.world.started}) == 2
+
+
+@pytest.mark.parametrize(
+    ("wish", "age", "held", "cleaned"),
+    [
+        ("clean", 5, (), True),
+        ("clean", 3, (), False),
+        ("clean", 5, ("drill-other-1",), False),
+        ("leave", 5, (), False),
+    ],
+)
+def test_a_test_failover_that_nobody_here_knows_of_is_cleaned_up_if_the_site_says_so(
+    wish: str, age: int, held: tuple[str, ...], cleaned: bool
+) -> None:
+    bench = Timer()
+    bench.site = SITE.model_copy(update={"orphans": wish})
+    bench.holders = held
+    machine = bench.world.machines["sql"]
+    machine.reach("TestFailover")
+    bench.tested = bench.world.clock.now - hours(age)
+    started = bench.look()
+    assert [run.startswith("cleanup-orphans-hci-01-") for run in started] == ([True] if cleaned else [])
+    if cleaned:
+        order = bench.world.started[0].payload
+        assert [item["vm"] for item in order["document"]["items"]] == ["sql"]
+        result = bench.driver.run(cleanup, order, order["id"])
+        assert (result.output["state"], machine.test) == ("succeeded", "MarkedForDeletion")
 
 
 def test_an_operation_of_a_plan_that_was_withdrawn_is_still_cleaned_up(bench: Bench) -> None:

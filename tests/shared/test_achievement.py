@@ -1,0 +1,106 @@
+"""What a run achieved, and which chain of machines decided how long it took."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.achievement import achieved
+from shared.messages import ItemStep, RunItem
+from shared.plans import Targets
+from shared.report import render
+from shared.waterfall import promises, recoveries, waterfall
+
+BEGAN = datetime(2027, 3, 1, 3, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    return BEGAN + timedelta(minutes=minutes)
+
+
+def item(
+    vm: str, began: float, ended: float, probed: float | None = None, after: tuple[str, ...] = (), **more: Any
+) -> RunItem:
+    facts = {"began": at(began), "ended": at(ended), "probed": None if probed is None else at(probed), **more}
+    step = ItemStep.model_validate({"verb": "TestFailover", "job": vm, "outcome": "succeeded", **facts})
+    cleanup = step.model_copy(update={"verb": "TestFailoverCleanup", "began": at(80), "ended": at(83)})
+    return RunItem(vm=vm, id=vm, after=after, steps=(step, cleanup))
+
+
+ITEMS = (
+    item("dc", 1, 10, 11, point=at(0)),
+    item("sql", 12, 20, 22, ("dc",), point=at(-3)),
+    item("erp", 12, 25, 26, ("dc",), point=at(11)),
+    item("web", 23, 30, 33, ("sql", "dc"), point=at(22)),
+)
+
+
+def test_a_plan_is_up_with_its_last_machine_and_as_old_as_its_oldest_data() -> None:
+    seen = achieved(ITEMS, BEGAN, Targets(rto=timedelta(minutes=30), rpo=timedelta(minutes=15)))
+    assert seen is not None
+    assert (seen.rto, seen.rto_met) == (timedelta(minutes=33), False)
+    assert (seen.rpo, seen.rpo_met) == (timedelta(minutes=15), True)
+    assert [one.rto for one in seen.machines] == [timedelta(minutes=m) for m in (11, 22, 26, 33)]
+
+
+def test_the_critical_path_is_the_chain_that_the_last_machine_waited_for_without_a_gap() -> None:
+    seen = achieved(ITEMS, BEGAN, None)
+    assert seen is not None
+    path = seen.critical_path
+    assert [(leg.vm, leg.what) for leg in path] == [
+        (vm, what) for vm in ("dc", "sql", "web") for what in ("wait", "job", "probe")
+    ]
+    assert path[0].began == BEGAN
+    assert all(one.ended == following.began for one, following in pairwise(path))
+    assert path[-1].ended - path[0].began == seen.rto
+
+
+def test_a_machine_that_did_not_come_up_leaves_the_plans_figures_unknown_and_its_promise_broken() -> None:
+    seen = achieved((*ITEMS, RunItem(vm="app", id="app")), BEGAN, Targets(rto=timedelta(hours=9)))
+    assert seen is not None
+    assert (seen.rto, seen.rto_met, seen.machines[-1].up) == (None, False, None)
+
+
+def test_a_run_that_brought_nothing_up_achieved_nothing() -> None:
+    assert achieved((RunItem(vm="app", id="app"),), BEGAN, None) is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50), st.floats(0, 50)), min_size=1, max_size=6))
+def test_no_step_of_the_waterfall_leaves_the_page(times: list[tuple[float, float, float]]) -> None:
+    items: list[RunItem] = []
+    for number, (wait, job, probe) in enumerate(times):
+        after = (items[-1].vm,) if items else ()
+        items.append(item(f"vm-{number}", wait, wait + job, wait + job + probe, after))
+    seen = achieved(items, BEGAN, None)
+    assert seen is not None
+    for fall in waterfall(seen.model_dump(mode="json", by_alias=True)):
+        assert 0 <= fall.left <= 100
+        assert 0 < fall.width <= 100
+
+
+def test_the_page_tells_promises_and_what_took_the_time() -> None:
+    seen = achieved(ITEMS, BEGAN, Targets(rto=timedelta(minutes=30)))
+    assert seen is not None
+    told = seen.model_dump(mode="json", by_alias=True)
+    assert [(one.name, one.kept) for one in promises(told)] == [("Recovery time", False), ("Recovery point", None)]
+    assert [one.vm for one in recoveries(told)] == ["dc", "sql", "erp", "web"]
+    forecast = {"p50": 1800.0, "p95": 2400.0, "runs": 7}
+    facts = {"evidence": {"complete": True, "head": "ab" * 32, "records": 31, "manifest": "cd" * 32}}
+    page = render(
+        {"id": "drill-1", "kind": "drill", "state": "succeeded", "achieved": told, "forecast": forecast, "facts": facts}
+    )
+    for words in ("33 min 00 s", "missed", "30 min 00 s (p50), 40 min 00 s (p95), from 7 earlier runs", "ab" * 32):
+        assert words in page
+    assert page.count('class="lane fall"') == 9
+
+
+@pytest.mark.parametrize(
+    "evidence", [None, ["Enable: 13"], {"complete": False, "detail": "3 records could not be written"}]
+)
+def test_a_page_without_whole_evidence_does_not_claim_any(evidence: Any) -> None:
+    page = render({"id": "x", "kind": "drill", "state": "failed", "facts": {"evidence": evidence}})
+    assert "SHA-256" not in page
+    assert ("3 records could not be written" in page) == isinstance(evidence, dict)
