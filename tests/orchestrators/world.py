@@ -202,7 +202,7 @@ class World:
         fresh = () if ask.known is None else tuple(thing for thing in things if mark(thing.id) not in ask.known)
         return Inventory(at=self.clock.now, marks=marks, fresh=fresh)
 
-    def read_network(self, ask: c.ReadNetwork) -> c.NetworkSeen:
+    def read_network(self, _ask: c.ReadNetwork) -> c.NetworkSeen:
         return self.network
 
     def write_records(self, ask: c.WriteRecords) -> c.RecordsWritten:
