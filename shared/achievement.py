@@ -60,7 +60,7 @@ def achieved(items: Sequence[RunItem], began: datetime, targets: Targets | None)
     moves = {item.vm: step for item in items if (step := _move(item))}
     if not moves:
         return None
-    machines = tuple(_machine(item.vm, moves.get(item.vm), began) for item in items)
+    machines = tuple(_machine(item, moves.get(item.vm), began) for item in items)
     rto, rpo = _worst([one.rto for one in machines]), _worst([one.rpo for one in machines])
     wanted = targets or Targets()
     return Achieved(
@@ -79,14 +79,15 @@ def _move(item: RunItem) -> ItemStep | None:
     return next((step for step in item.steps if step.verb in MOVES and step.outcome == "succeeded"), None)
 
 
-def _machine(vm: str, step: ItemStep | None, began: datetime) -> MachineAchieved:
-    up = _up(step) if step else None
+def _machine(item: RunItem, step: ItemStep | None, began: datetime) -> MachineAchieved:
+    up = _up(item, step) if step else None
     rpo = max(step.began - step.point, timedelta(0)) if step and step.began and step.point else None
-    return MachineAchieved(vm=vm, up=up, rto=up - began if up else None, rpo=rpo)
+    return MachineAchieved(vm=item.vm, up=up, rto=up - began if up else None, rpo=rpo)
 
 
-def _up(step: ItemStep) -> datetime | None:
-    return step.probed or step.ended
+def _up(item: RunItem, step: ItemStep) -> datetime | None:
+    """When it was seen to work: a machine that has probes and never passed them did not come up."""
+    return step.probed if item.probes else step.probed or step.ended
 
 
 def _worst(spans: Sequence[timedelta | None]) -> timedelta | None:
@@ -104,7 +105,7 @@ def critical_path(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began
     From the last back: of those that a machine came after, the one that was up last is what it waited for.
     """
     after = {item.vm: item.after for item in items}
-    ups = {vm: up for vm, step in moves.items() if (up := _up(step))}
+    ups = {item.vm: up for item in items if item.vm in moves and (up := _up(item, moves[item.vm]))}
     legs: list[Leg] = []
     vm = max(ups, key=ups.__getitem__, default=None)
     while vm is not None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.achievement import achieved
-from shared.messages import ItemStep, RunItem
+from shared.messages import ItemStep, Probe, RunItem
 from shared.plans import Targets
 from shared.report import render
 from shared.waterfall import promises, recoveries, waterfall
@@ -62,6 +62,14 @@ def test_a_machine_that_did_not_come_up_leaves_the_plans_figures_unknown_and_its
     seen = achieved((*ITEMS, RunItem(vm="app", id="app")), BEGAN, Targets(rto=timedelta(hours=9)))
     assert seen is not None
     assert (seen.rto, seen.rto_met, seen.machines[-1].up) == (None, False, None)
+
+
+def test_a_machine_whose_probes_never_passed_did_not_come_up() -> None:
+    silent = item("app", 12, 20).model_copy(update={"probes": (Probe(port=1),)})
+    seen = achieved((*ITEMS, silent), BEGAN, None)
+    assert seen is not None
+    assert (seen.rto, seen.machines[-1].up) == (None, None)
+    assert "app" not in {leg.vm for leg in seen.critical_path}
 
 
 def test_a_run_that_brought_nothing_up_achieved_nothing() -> None:
