@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from azure.core.credentials import AccessToken
@@ -101,28 +102,38 @@ def recovery_plan(servers: Servers, waves: Sequence[Sequence[str]], speed: float
     body = {"primaryFabricId": fabric, "recoveryFabricId": "Microsoft Azure"}
     body |= {"failoverDeploymentModel": "ResourceManager", "groups": groups}
     plan = f"{BASE}/replicationRecoveryPlans/bench"
-    call(servers.azure.base, "PUT", f"{plan}?{API}", {"properties": body}, headers=headers)
+    _accepted(servers, "PUT", plan, body, headers)
     time.sleep(60 / speed)
     began = now(servers)
     ask = {
         "failoverDirection": "PrimaryToRecovery",
         "providerSpecificDetails": [{"instanceType": "HyperVReplicaAzure"}],
     }
-    call(servers.azure.base, "POST", f"{plan}/plannedFailover?{API}", {"properties": ask}, headers=headers)
-    while _runs(servers, headers):
+    _accepted(servers, "POST", f"{plan}/plannedFailover", ask, headers)
+    while (state := _plan_state(servers, headers)) in {None, "NotStarted", "InProgress"}:
         time.sleep(30 / speed)
+    if state != "Succeeded":
+        raise RuntimeError(f"the recovery plan's failover ended {state}")
     return (now(servers) - began).total_seconds()
+
+
+def _accepted(
+    servers: Servers, method: str, path: str, properties: Mapping[str, Any], headers: Mapping[str, str]
+) -> None:
+    reply = call(servers.azure.base, method, f"{path}?{API}", {"properties": properties}, headers=headers)
+    if reply.status != HTTPStatus.ACCEPTED:
+        raise RuntimeError(f"{method} {path}: {reply.status} {reply.body}")
 
 
 def _member(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": item["id"], "virtualMachineId": item["name"]}
 
 
-def _runs(servers: Servers, headers: Mapping[str, str]) -> bool:
-    jobs = _listed(servers, "replicationJobs", headers)
-    mine = [job for job in jobs if job["properties"]["scenarioName"] == "PlannedFailover"]
-    top = [job for job in mine if job["properties"].get("targetInstanceType") == "RecoveryPlan"]
-    return not top or any(job["properties"]["state"] in {"NotStarted", "InProgress"} for job in top)
+def _plan_state(servers: Servers, headers: Mapping[str, str]) -> str | None:
+    """The state of the plan's job; None while it is queued and so shows nothing of itself."""
+    jobs = [job["properties"] for job in _listed(servers, "replicationJobs", headers)]
+    of_plan = [job for job in jobs if job["targetInstanceType"] == "RecoveryPlan"]
+    return next((job["state"] for job in of_plan if job["scenarioName"] == "PlannedFailover"), None)
 
 
 def _listed(servers: Servers, what: str, headers: Mapping[str, str]) -> list[Any]:
