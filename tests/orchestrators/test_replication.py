@@ -132,6 +132,13 @@ def test_a_vm_that_is_not_there_does_not_keep_the_others_waiting(bench: AzureBen
     assert vms(result)["nobody"]["code"] == "vm-not-found"
 
 
+def test_only_the_disks_that_are_meant_are_replicated(bench: AzureBench) -> None:
+    result = replicated(bench, vms=[{"vm": "sql-01", "disks": ["sql-01-2"]}])
+    assert states(result) == {"sql-01": "done"}
+    disks = bench.item("sql-01")["properties"]["providerSpecificDetails"]["azureVmDiskDetails"]
+    assert [disk["vhdName"] for disk in disks] == ["sql-01", "sql-01-2"]
+
+
 def test_throttling_ends_nothing(bench: AzureBench) -> None:
     throttled = {"status": 429, "headers": {"Retry-After": "60"}}
     verbs = ("replicationProtectedItems/write", "replicationProtectedItems/read", "replicationProtectableItems/read")

@@ -189,7 +189,9 @@ def _details(lab: Lab, item: Json, state: State) -> Json:
     vm_state, vm_description = state.vm or (state.protection, state.description)
     return {
         "instanceType": "HyperVReplicaAzure",
-        "azureVmDiskDetails": [_disk(machine, index, disk) for index, disk in enumerate(machine["disks"])],
+        "azureVmDiskDetails": [
+            _disk(machine, index, disk) for index, disk in enumerate(machine["disks"]) if _is_included(target, disk)
+        ],
         "recoveryAzureVmName": (item["azureVm"] or target["vmName"]).rpartition("/")[2],  # the real one, if renamed
         "recoveryAzureVMSize": target["vmSize"],
         "recoveryAzureStorageAccount": target["storageAccount"],
@@ -256,6 +258,11 @@ def _progress(lab: Lab, item: Json) -> str:
         return "100" if item["since"] else "0"
     began, ends = parse(span[0]), parse(span[1])
     return str(min(99, int(100 * ((lab.now() - began) / (ends - began)))))
+
+
+def _is_included(target: Json, disk: Json) -> bool:
+    """Whether replication was enabled for the disk: for all of them where disksToInclude was not sent."""
+    return target["disks"] is None or disk["vhdId"] in target["disks"]
 
 
 def _disk(machine: Json, index: int, disk: Json) -> Json:

@@ -86,6 +86,7 @@ _TARGET: Json = {
     "enableRdp": "Never",
     "managedDisks": "true",
     "licenseType": "NotSpecified",
+    "disks": None,
 }
 
 
@@ -172,6 +173,7 @@ def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
         "managedDisks": given.get("useManagedDisks"),
         "licenseType": given.get("licenseType"),
         "tags": given.get("targetVmTags"),
+        "disks": given.get("disksToInclude"),
     }
     return {key: value for key, value in chosen.items() if value is not None}
 
