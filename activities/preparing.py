@@ -12,6 +12,7 @@ from activities.site_contract import (
     ReadRegistrations,
     Registration,
     RegistrationsRead,
+    ResourceKind,
 )
 from shared.azure import arm
 from shared.azure.jobs import job_end
@@ -24,6 +25,13 @@ from shared.request_ids import client_request_id
 type Create = Callable[[str], Awaitable[str]]
 """Asks for a thing under a request id, and has the name of the job that makes it."""
 
+_VERSIONS: Mapping[ResourceKind, str] = {
+    "group": arm.GROUPS_API,
+    "storage": arm.STORAGE_API,
+    "vault": arm.VAULTS_API,
+    "cluster": arm.CLUSTERS_API,
+    "network": arm.NETWORKS_API,
+}
 _ROLES = uuid.UUID("0b6f4c1e-8f7d-5c43-9a52-6f6c1d2e7b90")
 """Fixed for ever: an assignment that was made once must be found under its name again."""
 POLICY_FIELDS: Mapping[str, str] = {
@@ -37,13 +45,14 @@ _SCENARIOS = {"site": "CreateSite", "policy": "AddProtectionProfile", "associati
 
 async def ensure_resource(ask: EnsureResource) -> Ensured:
     """Look for a resource, and ask for it when it is missing: "created" says that it was asked for just now."""
-    found = await arm.find(ask.resource_id, ask.api_version)
+    version = _VERSIONS[ask.kind]
+    found = await arm.find(ask.resource_id, version)
     if found is None and ask.body is None:
         return Ensured(outcome="absent")
     if found is None:
         request_id = client_request_id(ask.operation, ask.resource_id, "create", 1)
-        await arm.put(ask.resource_id, ask.api_version, ask.body or {}, request_id)
-        found = await arm.find(ask.resource_id, ask.api_version) or {}
+        await arm.put(ask.resource_id, version, ask.body or {}, request_id)
+        found = await arm.find(ask.resource_id, version) or {}
         return _ensured("created", found, ask, ())
     differences = tuple(_differences(found, ask.expect))
     return _ensured("differs" if differences else "kept", found, ask, differences)

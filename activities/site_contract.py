@@ -9,6 +9,7 @@ from activities.contract import Activity, StartsMade
 from shared.messages import Message, VaultRef
 from shared.replication import Action, Copied, Machine, VmSettings
 
+ResourceKind = Literal["group", "storage", "vault", "cluster", "network"]
 EnsureOutcome = Literal["absent", "created", "started", "kept", "differs"]
 
 # --- resources of any kind ---------------------------------------------------------------------------------------
@@ -26,7 +27,7 @@ class EnsureResource(Message):
 
     operation: str
     resource_id: str
-    api_version: str
+    kind: ResourceKind
     body: dict[str, Any] | None = None
     expect: dict[str, str] = Field(default_factory=dict)
     show: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from activities.contract import (
     StartRun,
 )
 from orchestrators.entities import TURNS
-from orchestrators.preparing import CLUSTERS_API, resource
+from orchestrators.preparing import resource
 from orchestrators.steps import Steps, ask_entity, call, now, sleep
 from shared.classifier import classify_node
 from shared.errors import Refused
@@ -174,7 +174,7 @@ def _install_everywhere(ctx: task.OrchestrationContext, order: PrepareOrder, run
     parameters = {"publisher": PUBLISHER, "type": TYPE, "enableAutomaticUpgrade": True, "settings": settings}
     body = {"properties": {"extensionParameters": parameters}}
     expect = {"properties.extensionParameters.settings.SiteId": settings["SiteId"]}
-    done = yield from resource(ctx, order, arm_id, CLUSTERS_API, body, expect)
+    done = yield from resource(ctx, order, arm_id, "cluster", body, expect)
     if done.outcome == "differs":
         raise Refused("other-site", f"the cluster-wide extension is there for another site: {done.differences[0]}")
     for node in run.nodes:

@@ -17,6 +17,7 @@ from activities.site_contract import (
     EnsureResource,
     EnsureRole,
     ReadRegistrations,
+    ResourceKind,
 )
 from orchestrators.steps import Steps, call, now, sleep
 from shared import preparation
@@ -25,8 +26,6 @@ from shared.messages import VaultRef
 from shared.outcomes import JobEnd
 from shared.preparation import Preparation, PrepareOrder, StepId, StepState
 
-GROUPS_API, STORAGE_API, VAULTS_API = "2025-04-01", "2025-06-01", "2026-11-01"
-CLUSTERS_API, NETWORKS_API = "2026-10-01", "2024-05-01"
 OWNER, CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
 SITE_RECOVERY_CONTRIBUTOR = "6670b86e-a3f7-4917-ac9b-5d6ab1be4567"
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -44,7 +43,7 @@ def ensure_groups(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prep
     """Every resource group that is named; where one is does not matter."""
     made = []
     for group in preparation.groups_of(order.document):
-        done = yield from resource(ctx, order, group, GROUPS_API, {"location": order.document.region})
+        done = yield from resource(ctx, order, group, "group", {"location": order.document.region})
         made += [group.rsplit("/", 1)[-1]] if done.outcome == "created" else []
     return run.told("groups", "created" if made else "kept", ", ".join(made))
 
@@ -53,7 +52,7 @@ def resource(
     ctx: task.OrchestrationContext,
     order: PrepareOrder,
     arm_id: str,
-    api_version: str,
+    kind: ResourceKind,
     body: dict[str, Any] | None,
     expect: Mapping[str, str] | None = None,
     show: tuple[str, ...] = (),
@@ -64,7 +63,7 @@ def resource(
         Refused: Azure declines it, or its provisioning fails or takes too long.
     """
     ask = EnsureResource(
-        operation=order.id, resource_id=arm_id, api_version=api_version, body=body, expect=dict(expect or {}), show=show
+        operation=order.id, resource_id=arm_id, kind=kind, body=body, expect=dict(expect or {}), show=show
     )
     first = seen = yield from call(ctx, ENSURE_RESOURCE, ask)
     deadline = now(ctx) + READY_WITHIN
@@ -90,7 +89,7 @@ def ensure_storage(ctx: task.OrchestrationContext, order: PrepareOrder, run: Pre
     properties = {"minimumTlsVersion": "TLS1_2", "allowBlobPublicAccess": False, "supportsHttpsTrafficOnly": True}
     body = {"location": site.region, "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": properties}
     expect = {"location": site.region, "kind": "StorageV2|Storage"}
-    done = yield from resource(ctx, order, account, STORAGE_API, body, expect)
+    done = yield from resource(ctx, order, account, "storage", body, expect)
     return _end(run, "storage", done, account.rsplit("/", 1)[-1])
 
 
@@ -101,9 +100,7 @@ def ensure_vault(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     body = {"location": site.region, "sku": sku, "identity": {"type": "SystemAssigned"}}
     body["properties"] = {"publicNetworkAccess": "Enabled"}
     private = "properties.privateEndpointStateForSiteRecovery"
-    done = yield from resource(
-        ctx, order, site.vault, VAULTS_API, body, {"location": site.region}, (PRINCIPAL, private)
-    )
+    done = yield from resource(ctx, order, site.vault, "vault", body, {"location": site.region}, (PRINCIPAL, private))
     facts = {"vaultPrincipal": done.facts.get(PRINCIPAL, ""), "privateEndpoint": done.facts.get(private, "")}
     return _end(run, "vault", done, site.vault_name, facts)
 
@@ -177,7 +174,7 @@ def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     Source: the vendor's guide, "Prepare infrastructure"; and the role assignments that its own test makes.
     """
     site = order.document
-    cluster = yield from resource(ctx, order, site.cluster, CLUSTERS_API, None, show=(PRINCIPAL,))
+    cluster = yield from resource(ctx, order, site.cluster, "cluster", None, show=(PRINCIPAL,))
     if not (principal := cluster.facts.get(PRINCIPAL)):
         remedy = "repair its registration: Register-AzStackHCI -RepairRegistration"
         raise Refused("no-identity", f"the cluster has no managed identity; {remedy}")
@@ -205,7 +202,7 @@ def ensure_drill_network(ctx: task.OrchestrationContext, order: PrepareOrder, ru
     body = {"location": site.region, "properties": properties}
     peerings = "properties.virtualNetworkPeerings"
     expect = {"location": site.region}
-    done = yield from resource(ctx, order, wish.network, NETWORKS_API, body, expect, (peerings,))
+    done = yield from resource(ctx, order, wish.network, "network", body, expect, (peerings,))
     if done.facts.get(peerings, "") not in {"", "[]"}:
         done = done.model_copy(update={"outcome": "differs", "differences": ("it has peerings: not isolated",)})
     return _end(run, "drill-network", done, wish.network.rsplit("/", 1)[-1])
