@@ -250,7 +250,7 @@ class CreateExtension(Message):
     saved: ExtensionView
 
 
-ScriptName = Literal["sync-cluster", "read-registration", "read-node"]
+ScriptName = Literal["sync-cluster", "read-registration", "read-node", "read-power"]
 
 
 class RunScript(Message):

@@ -7,12 +7,13 @@ from itertools import takewhile
 from durabletask import task
 
 from activities.contract import READ_ITEMS, READ_RUNS, ItemsRead, ReadItems, ReadRuns
-from orchestrators.entities import LEASES
+from orchestrators.entities import LEASES, OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from shared.errors import Refused, Transient
 from shared.graph import reversed_edges
 from shared.leases import Claim, Verdict
 from shared.messages import ItemView, RunItem, VaultRef, Verb
+from shared.obligations import Obligation
 from shared.operations import LEASE_TERM, Operation, Problem
 from shared.plans import PlanItem
 from shared.preview import drill_blockers
@@ -44,12 +45,29 @@ def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[St
     vaults = vaults_of(operation)
     yield from hold(ctx, operation, vaults)
     try:
+        yield from _require_sources_off(ctx, operation)
         views = yield from _read(ctx, operation, vaults)
         run = _build(operation, stages, vaults, views, now(ctx))
     except NotAdmitted:
         yield from let_go(ctx, operation.id, vaults)
         raise
     return _as_seen(enter(run, now(ctx)))
+
+
+def _require_sources_off(ctx: task.OrchestrationContext, operation: Operation) -> Steps[None]:
+    """A failback onto a machine that runs would overwrite what it has done since.
+
+    Raises:
+        NotAdmitted: an unplanned failover still owes the proof that they are off.
+    """
+    if operation.kind != "failback":
+        return
+    owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "read")) or {}
+    if "source-off" in owed:
+        seen = Obligation.model_validate(owed["source-off"])
+        found = f": {', '.join(seen.leftovers)}" if seen.leftovers else "; the timer looks for it by itself"
+        detail = f"it is not proven that the machines are off on premises{found}"
+        raise NotAdmitted([Problem(code="source-not-proven-off", detail=detail)])
 
 
 def _as_seen(run: Run) -> Run:

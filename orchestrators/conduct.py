@@ -27,7 +27,7 @@ from orchestrators.admission import NotAdmitted, admit, let_go, vaults_of
 from orchestrators.approval import NotApproved, approved
 from orchestrators.entities import LEASES
 from orchestrators.isolation import prepared
-from orchestrators.owing import nothing
+from orchestrators.owing import nothing, settle
 from orchestrators.recording import open_pack, record_tick, remember, seal_pack
 from orchestrators.steps import Steps, ask_entity, call_all, hear, now, sleep
 from orchestrators.telling import tell, tell_turn
@@ -78,6 +78,7 @@ def conduct(
         except NotAdmitted as verdict:
             if (yield from _queued(ctx, operation, verdict)):
                 return None
+            yield from _cross_out(ctx, operation, verdict)
             return _refused(operation, verdict)
         yield from tell(ctx, operation, "started", {"vms": len(run.items)})
         run = (yield from opening(ctx, operation, run)) or run
@@ -95,6 +96,16 @@ def conduct(
     run, _ = _listened(ctx, run, ear, None)
     ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
+
+
+def _cross_out(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[None]:
+    """Where all is already as it should be, an earlier run that was killed may have left it owed."""
+    if any(problem.code != "nothing-to-do" for problem in verdict.problems):
+        return
+    if operation.kind == "reprotect":
+        yield from settle(ctx, operation, ("reprotect",))
+    elif operation.kind == "commit" or (operation.kind != "drill" and operation.document.commit == "automatic"):
+        yield from settle(ctx, operation, ("commit",))
 
 
 def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[bool]:

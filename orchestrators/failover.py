@@ -9,14 +9,15 @@ from orchestrators.conduct import conduct
 from orchestrators.owing import nothing, owe, settle
 from orchestrators.steps import Steps
 from shared.operations import Operation
-from shared.runs import Rehearsal, Run, Stage
+from shared.runs import Rehearsal, Run, Stage, touched
 
 COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
 CONFIGURE = Stage(verb="UpdateVmProperties", ordered=False)
 """What the plan says of a machine in Azure its protected item has to say as well, before the failover."""
 CHANGE = Stage(verb="ChangePit", probed=True, settles=True)
 CANCEL = Stage(verb="CancelFailover", ordered=False, settles=True)
-COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)
+COMMIT_WITHIN, HOME_WITHIN, PROVEN_WITHIN = timedelta(days=1), timedelta(days=14), timedelta(days=2)
+SOURCE = "whether the machines stay off on premises, where nobody shut them down for sure, is not proven yet"
 
 
 def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
@@ -35,6 +36,8 @@ def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
     yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, why)
     why = "machines that run in Azure are not protected until they failed back and replicate again"
     yield from owe(ctx, operation, run, "reprotect", HOME_WITHIN, why)
+    if operation.failover_type == "unplanned":
+        yield from owe(ctx, operation, run, "source-off", PROVEN_WITHIN, SOURCE)
     if operation.document.commit == "automatic" and operation.document.commit_after:
         return run.model_copy(update={"rehearsal": Rehearsal(soak=operation.document.commit_after)})
     return run
@@ -43,6 +46,18 @@ def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
     if operation.document.commit == "automatic" and not run.failed:
         yield from settle(ctx, operation, ("commit",))
+    if operation.failover_type == "unplanned":
+        yield from _owe_of_moved(ctx, operation, run)
+
+
+def _owe_of_moved(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    """Only what runs in Azure has to be off at home: what did not get there may well be running."""
+    stayed = [item.vm for item in run.items if not touched(item) and "UnplannedFailover" not in item.skip]
+    moved = run.model_copy(update={"items": tuple(item for item in run.items if item.vm not in stayed)})
+    if moved.items:
+        yield from owe(ctx, operation, moved, "source-off", PROVEN_WITHIN, SOURCE)
+    else:
+        yield from settle(ctx, operation, ("source-off",))
 
 
 def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
@@ -71,6 +86,6 @@ def cancel(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
 
 def _cancelled(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
     if not run.failed:
-        yield from settle(ctx, operation, ("commit",))
+        yield from settle(ctx, operation, ("commit", "source-off"))
     why = "what was cancelled does not replicate any more: it has to be protected anew"
     yield from owe(ctx, operation, run, "reprotect", HOME_WITHIN, why)

@@ -8,6 +8,7 @@ from durabletask import task
 from activities.contract import READ_BOOK, BookRead, ReadBook
 from orchestrators.duties import clean_up_orphans, clean_up_owed, remind
 from orchestrators.rehearsing import begin_due
+from orchestrators.sources import prove_sources_owed
 from orchestrators.steps import Steps, call
 from orchestrators.watching import look_after_nodes
 from shared.errors import SiteRecoveryError
@@ -23,7 +24,14 @@ def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps
     seen = yield from call(ctx, READ_BOOK, ReadBook())
     started: list[str] = []
     failures: list[str] = []
-    duties: tuple[Duty, ...] = (clean_up_owed, begin_due, clean_up_orphans, remind, look_after_nodes)
+    duties: tuple[Duty, ...] = (
+        clean_up_owed,
+        begin_due,
+        clean_up_orphans,
+        remind,
+        prove_sources_owed,
+        look_after_nodes,
+    )
     for duty in duties:
         try:
             started += yield from duty(ctx, seen)

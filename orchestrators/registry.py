@@ -15,6 +15,7 @@ from orchestrators.prepare import prepare
 from orchestrators.reconcile import reconcile
 from orchestrators.repair import repair
 from orchestrators.replication import replication
+from orchestrators.sources import prove_sources
 from orchestrators.telling import deliver
 from orchestrators.verify import verify
 from orchestrators.watching import watch_nodes
@@ -36,6 +37,7 @@ RUNBOOKS = (
     reconcile,
     declare,
     watch_nodes,
+    prove_sources,
     deliver,
 )
 ENTITIES = (leases, book, obligations, nodes, turns, tally, track)

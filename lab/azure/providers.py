@@ -12,6 +12,7 @@ from lab.azure import (
     permissions,
     quota,
     read_node,
+    read_power,
     resources,
     runcommands,
     scripts,
@@ -37,7 +38,17 @@ PROVIDERS: list[Provider] = [
     vaults.provider,
     site_recovery.PROVIDER,
 ]
-REGISTERED_BY_IMPORT = (extensions, runcommands, scripts, read_node, peerings, permissions, quota, vm_run_commands)
+REGISTERED_BY_IMPORT = (
+    extensions,
+    runcommands,
+    scripts,
+    read_node,
+    read_power,
+    peerings,
+    permissions,
+    quota,
+    vm_run_commands,
+)
 """Modules that add routes to another module's provider, and scripts to its run commands."""
 
 

@@ -1,14 +1,16 @@
 """The runbooks on a plan: order, cleanup, commits, refusals, and what happens when answers stay away."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from activities import contract as c
 from orchestrators.drill import cleanup, drill
 from orchestrators.entities import book, leases, obligations, track
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
+from orchestrators.sources import SourceCheck, prove_sources
 from shared.operations import Kind, Operation
 from shared.outcomes import JobEnd
 from shared.plans import PlanDocument
@@ -42,6 +44,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.lease_wait = timedelta(0)
+        self.failover_type: Literal["planned", "unplanned"] = "planned"
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
         entities = {"leases": leases, "book": book, "obligations": obligations, "track": track}
         self.driver = Driver(self.world.activities(), entities, self.world.clock)
@@ -59,6 +62,7 @@ class Bench:
             document=document,
             sites={"hci-01": SITE},
             lease_wait=self.lease_wait,
+            failover_type=self.failover_type,
         )
         return self.driver.run(runbook, operation.model_dump(mode="json"), run)
 
@@ -244,6 +248,59 @@ def test_a_failover_waits_for_a_drill_that_makes_way_but_not_for_ever(bench: Ben
         lambda now: bench.world.ended_runs.add("drill-0") if now - began > timedelta(minutes=15) else None
     )
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
+
+
+class Hosts:
+    """Nodes whose script tells what runs on them."""
+
+    def __init__(self, bench: Bench, **power: str) -> None:
+        self.status, self.power, self.asked = "Connected", power, list[str]()
+        added = {
+            c.READ_NODES.name: self._nodes,
+            c.RUN_SCRIPT.name: self._run,
+            c.READ_SCRIPT.name: lambda _: {"state": "Succeeded", "result": {"machines": self.power}},
+            c.REMOVE_SCRIPT.name: lambda _: {},
+        }
+        bench.driver.activities = {**bench.driver.activities, **added}
+        self.bench = bench
+
+    def _run(self, ask: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(ask["parameters"]["Names"])
+        return {}
+
+    def _nodes(self, _ask: dict[str, Any]) -> dict[str, Any]:
+        node = {"id": "/machines/n1", "name": "n1", "cluster_id": SITE.cluster, "status": self.status}
+        return {"nodes": [node], "at": "2026-01-05T08:00:00Z"}
+
+    def prove(self) -> Any:
+        check = SourceCheck(id="sources-1", plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,))
+        return self.bench.driver.run(prove_sources, check.model_dump(mode="json"), "sources-1").output
+
+
+def test_after_an_unplanned_failover_nothing_goes_home_before_its_machines_are_proven_off(bench: Bench) -> None:
+    bench.failover_type = "unplanned"
+    assert bench.run(failover, "failover", "failover-1").output["state"] == "succeeded"
+    assert "source-off" in bench.owed()
+    hosts = Hosts(bench, dc="Off", sql="Running")
+    assert hosts.prove() == {"running": ["sql: Running"], "silent": []}
+    refused = bench.run(failback, "failback", "failback-1").output
+    assert refused["problems"][0]["code"] == "source-not-proven-off"
+    assert "sql: Running" in refused["problems"][0]["detail"]
+    hosts.status, hosts.power = "Disconnected", {}
+    assert hosts.prove() == {"running": [], "silent": ["n1"]}
+    hosts.status, hosts.power = "Connected", {"dc": "Off", "sql": "Off"}
+    assert hosts.prove() == {"running": [], "silent": []}
+    assert hosts.asked == ["dc/sql/app/web"] * 2
+    assert bench.owed() == {"reprotect"}
+    assert bench.run(failback, "failback", "failback-2").output["state"] == "succeeded"
+
+
+def test_a_machine_that_never_left_need_not_be_off(bench: Bench) -> None:
+    bench.failover_type = "unplanned"
+    bench.world.fail[("sql", "UnplannedFailover")] = BROKEN
+    bench.run(failover, "failover")
+    owed = bench.driver.states["@obligations@payroll"]["source-off"]
+    assert owed["vms"] == ["dc", "sql"]
 
 
 def test_a_lost_answer_does_not_send_the_verb_twice(bench: Bench) -> None:

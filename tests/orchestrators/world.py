@@ -172,6 +172,7 @@ class World:
                 job["over"] = True
                 machine = self.machines[job["vm"]]
                 machine.busy = "None"
+                job["failed"] = self.fail.get((job["vm"], job["step"]))
                 if (job["vm"], job["step"]) not in self.fail and job["step"] in LIFE:
                     machine.reach(job["step"])
 
@@ -180,7 +181,7 @@ class World:
 
     def _end(self, name: str) -> JobEnd:
         job = self.jobs[name]
-        bad = self.fail.get((job["vm"], job["step"]))
+        bad = job["failed"]
         return bad.model_copy(update={"job": name}) if bad else JobEnd(job=name, outcome="succeeded", state="Succeeded")
 
     def probe_vms(self, ask: c.ProbeBatch) -> c.ProbesTried:
