@@ -45,7 +45,7 @@ from shared.verbs import ready, settled
 
 GENERATION, SHORT_GENERATION, MANY = 15, 4, 100
 """Ticks before a run continues as new: a replay goes through all ticks before it, and those of many items weigh."""
-BATCH = 50
+BATCH, LOOKS = 50, 3
 LOOK_AGAIN = timedelta(seconds=30)
 DECISION = "decide"
 
@@ -192,6 +192,7 @@ def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelta]]:
     """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
     run = scheduler.block(expire(run, now(ctx)))
+    run = run.model_copy(update={"looks": (*run.looks, now(ctx))[-LOOKS:]})
     tick = scheduler.plan_tick(run, now(ctx))
     if tick.over and (rest := soak(run, now(ctx))):
         ctx.set_custom_status({**summary(rest[0], now(ctx)), "waitingFor": "the end of the soak time"})
@@ -211,10 +212,9 @@ def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelt
 
 def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     run = yield from _see(ctx, run, scheduler.unseen(run, tick))
-    parts = [(vault, part) for vault, names in tick.starts.items() for part in _parts(names)]
-    asks, made_of = yield from _send(ctx, run, parts)
-    if asks:
-        run = scheduler.asked(run, [one.vm for ask in asks for one in ask.starts], now(ctx))
+    asks, do = _asks(run, [(vault, part) for vault, names in tick.starts.items() for part in _parts(names)])
+    run = scheduler.asked(run, [one.vm for ask in asks for one in ask.starts], now(ctx), _earliest(run))
+    made_of = yield from do(ctx, asks)
     for ask, made in zip(asks, made_of, strict=True):
         if isinstance(made, StartsMade):
             run = scheduler.started(run, made.answers, now(ctx), made.retry_after)
@@ -223,20 +223,34 @@ def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     return run
 
 
-type Asks = Sequence[StartVerbs | StartProtection]
+type Asks = Sequence[Any]
+type Doing = Callable[[task.OrchestrationContext, Asks], Steps[list[StartsMade | Refused | Transient]]]
 
 
-def _send(
-    ctx: task.OrchestrationContext, run: Run, parts: Sequence[tuple[int, Sequence[str]]]
-) -> Steps[tuple[Asks, Sequence[StartsMade | Refused | Transient]]]:
+def _asks(run: Run, parts: Sequence[tuple[int, Sequence[str]]]) -> tuple[Asks, Doing]:
+    """What to ask for, and how; made before anything is noted as asked for."""
     if run.stages[run.stage].verb == "UpdateVmProperties":
-        updates = [_update_ask(run, vault, names, now(ctx)) for vault, names in parts]
-        return updates, (yield from call_all(ctx, START_PROTECTION, updates))
-    asks = [_start_ask(run, vault, names, now(ctx)) for vault, names in parts]
-    return asks, (yield from call_all(ctx, START_VERBS, asks))
+        updates = [_update_ask(run, vault, names) for vault, names in parts]
+        return updates, lambda ctx, asks: call_all(ctx, START_PROTECTION, asks)
+    starts = [_start_ask(run, vault, names) for vault, names in parts]
+    return starts, lambda ctx, asks: call_all(ctx, START_VERBS, asks)
 
 
-def _update_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> StartProtection:
+def _earliest(run: Run) -> datetime:
+    """No verb that is sent now was sent before this.
+
+    Three ticks ago, not now: a host that dies between sending an activity out and writing down that it did so decides
+    once more, at a later time, while what it sent out may have begun.
+    """
+    return run.looks[0] if len(run.looks) == LOOKS else run.began
+
+
+def _since(run: Run, names: Sequence[str]) -> datetime:
+    wanted = set(names)
+    return min(item.asked_from or _earliest(run) for item in run.items if item.vm in wanted)
+
+
+def _update_ask(run: Run, vault: int, names: Sequence[str]) -> StartProtection:
     known = {item.vm: item for item in run.items}
     starts = (
         ProtectOne(vm=vm, item_id=known[vm].id, attempt=known[vm].attempt, settings=run.settings[vm]) for vm in names
@@ -246,11 +260,11 @@ def _update_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> Sta
         operation=run.operation,
         action="update",
         starts=tuple(starts),
-        since=min(known[vm].since or at for vm in names),
+        since=_since(run, names),
     )
 
 
-def _start_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> StartVerbs:
+def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
     known = {item.vm: item for item in run.items}
     one_by_one = (known[vm] for vm in names)
     return StartVerbs(
@@ -258,7 +272,7 @@ def _start_ask(run: Run, vault: int, names: Sequence[str], at: datetime) -> Star
         operation=run.operation,
         verb=run.stages[run.stage].verb,
         starts=tuple(_start_one(run, item) for item in one_by_one),
-        since=min(known[vm].since or at for vm in names),
+        since=_since(run, names),
         network_id=run.network_id,
         shut_down_source=run.shut_down_source,
         data_sync=run.data_sync,

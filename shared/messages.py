@@ -179,6 +179,7 @@ class RunItem(Message):
         attempt: Counts the verbs sent on purpose in this stage; a new one gets a new request id.
         job: Name of the ASR job that is watched, empty before there is one.
         detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
+        asked_from: No job that this attempt started is older.
         seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
         point: Name of the recovery point that a failover was started from; empty for the latest.
         skip: Verbs whose end the item showed already when the run was admitted.
@@ -199,6 +200,7 @@ class RunItem(Message):
     target_group: str = ""
     address: str = ""
     detail: str = ""
+    asked_from: datetime | None = None
     seen: bool = False
     point: str = ""
     skip: tuple[Verb, ...] = ()

@@ -78,6 +78,7 @@ class Run(Message):
         decisions: What persons decided, oldest first.
         approvals: Who let it begin.
         aborted: A person ended the run: nothing new starts.
+        looks: When the newest ticks began, oldest first.
         rehearsal: For a drill and its cleanup only.
         points: The recovery points that failovers start from.
         settings: What protected items have to say before a failover, by name of the VM.
@@ -100,6 +101,7 @@ class Run(Message):
     decisions: tuple["Decision", ...] = ()
     approvals: tuple["Approval", ...] = ()
     aborted: bool = False
+    looks: tuple[datetime, ...] = ()
     rehearsal: Rehearsal | None = None
     points: PointWish = PointWish()
     settings: dict[str, VmSettings] = Field(default_factory=dict)
@@ -168,7 +170,8 @@ def enter(run: Run, now: datetime) -> Run:
 
 def _afresh(stage: Stage, item: RunItem) -> RunItem:
     state = "done" if stage.verb in item.skip else "waiting"
-    fresh = {"state": state, "attempt": 1, "job": "", "since": None, "not_before": None, "detail": "", "seen": False}
+    fresh = {"state": state, "attempt": 1, "job": "", "since": None, "not_before": None, "detail": ""}
+    fresh |= {"seen": False, "asked_from": None}
     return item.model_copy(update=fresh)
 
 

@@ -97,6 +97,7 @@ def decide(run: Run, decision: Decision) -> Run:
 def _again(item: RunItem) -> RunItem:
     """A new attempt on purpose: with the next number, so that it is a request of its own."""
     fresh = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "since": None, "not_before": None}
+    fresh["asked_from"] = None
     return item.model_copy(update={**fresh, "detail": "", "seen": False})
 
 
@@ -188,12 +189,20 @@ def _revise(run: Run, changed: Mapping[str, RunItem]) -> Run:
     return run.model_copy(update={"items": tuple(changed.get(item.vm, item) for item in run.items)})
 
 
-def asked(run: Run, vms: Iterable[str], now: datetime) -> Run:
-    """Note that a verb is about to be sent: whatever is answered, from here on something may have begun."""
+def asked(run: Run, vms: Iterable[str], now: datetime, earliest: datetime) -> Run:
+    """Note that a verb is about to be sent: whatever is answered, from here on something may have begun.
+
+    Args:
+        earliest: No job that this attempt starts is older.
+    """
     names = set(vms)
     going = {"state": "starting", "not_before": None, "seen": False}
     changed = {
-        item.vm: item.model_copy(update={**going, "since": item.since or now}) for item in run.items if item.vm in names
+        item.vm: item.model_copy(
+            update={**going, "since": item.since or now, "asked_from": item.asked_from or earliest}
+        )
+        for item in run.items
+        if item.vm in names
     }
     return _revise(run, changed)
 

@@ -87,7 +87,7 @@ def test_many_items_that_nobody_saw_are_read_with_one_list_before_they_start() -
 
 
 def test_a_lost_answer_is_looked_for_with_the_same_attempt() -> None:
-    run = scheduler.asked(run_of(item("sql")), ["sql"], T0)
+    run = scheduler.asked(run_of(item("sql")), ["sql"], T0, T0)
     run = scheduler.unanswered(run, ["sql"], "503", T0)
     assert not scheduler.plan_tick(run, T0).starts
     later = T0 + scheduler.LATER
@@ -153,7 +153,7 @@ def test_nothing_is_committed_once_anything_failed() -> None:
 def test_cleanup_takes_in_all_that_the_rehearsal_touched_and_nothing_else() -> None:
     cleanup = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="touched")
     run = run_of(item("sql"), item("app", "sql"), stages=(Stage(verb="TestFailover"), cleanup))
-    run = scheduler.asked(run, ["sql"], T0)
+    run = scheduler.asked(run, ["sql"], T0, T0)
     failed = JobEnd(job="job-sql", outcome="failed", state="Failed", code="539", detail="provider")
     run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [failed], T0)
     run = leave(scheduler.block(run), T0)
@@ -216,7 +216,7 @@ def play(run: Run, vault: Vault) -> tuple[Run, list[tuple[str, set[str]]]]:
         names = [vm for part in tick.starts.values() for vm in part]
         assert len(names) <= run.limits.max_starts
         seen += [(vm, set(vault.up)) for vm in names if known[vm].state == "waiting"]
-        run = scheduler.asked(run, names, at)
+        run = scheduler.asked(run, names, at, T0)
         run = scheduler.started(run, [vault.start(vm, known[vm].attempt, at) for vm in names], at)
         run = scheduler.jobs_ended(run, vault.ended(tick.watch.get(0, ()), at), at)
         at += max(scheduler.pause(run, len(names), at), timedelta(seconds=1))
