@@ -16,7 +16,7 @@ from activities.contract import (
     ScriptView,
 )
 from activities.preflight_contract import READ_SITE, ReadSite
-from orchestrators.steps import Steps, call, call_all, now, sleep
+from orchestrators.steps import Steps, call_all, insist, now, sleep
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.operations import Outcome, SiteOperation
 from shared.preflight.facts import AzureFacts, HostFacts, NodeFacts, Seen
@@ -53,7 +53,7 @@ def _end(operation: SiteOperation, **rest: Any) -> dict[str, Any]:
 def look(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[Seen]:
     """All that can be seen of a site: in Azure, then on each node that is connected."""
     show(ctx, "Azure", "the site's resources to be read")
-    azure = yield from call(ctx, READ_SITE, ReadSite(site=operation.document))
+    azure = yield from insist(ctx, READ_SITE, ReadSite(site=operation.document))
     hosts, unread = yield from _ask_nodes(ctx, operation, azure)
     return Seen(operation.document, azure, hosts, unread)
 

@@ -43,6 +43,25 @@ def call[Ask: Message, Answer: Message](
     return answer
 
 
+def insist[Ask: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask, within: timedelta = timedelta(minutes=20)
+) -> Steps[Answer]:
+    """Read something large, as often as it takes: of thirty calls one goes unanswered more often than not.
+
+    Raises:
+        Refused: it was declined.
+        Transient: it went unanswered all this time.
+    """
+    deadline = now(ctx) + within
+    while True:
+        try:
+            return (yield from call(ctx, activity, ask))
+        except Transient:
+            if now(ctx) >= deadline:
+                raise
+        yield from sleep(ctx, timedelta(seconds=30))
+
+
 def call_all[Ask: Message, Answer: Message](
     ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], asks: Sequence[Ask]
 ) -> Steps[list[Answer | Refused | Transient]]:

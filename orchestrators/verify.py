@@ -7,7 +7,7 @@ from durabletask import task
 from activities.contract import READ_ITEMS, ItemsRead, ReadItems
 from activities.preflight_contract import READ_SITE, ReadSite
 from orchestrators.preflight import show
-from orchestrators.steps import Steps, call, now
+from orchestrators.steps import Steps, call, insist, now
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
 from shared.operations import Outcome, SiteOperation
@@ -35,7 +35,7 @@ def verify(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
 
 def _compare(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[tuple[Drift, ...]]:
     show(ctx, "Azure", "the site's resources to be read")
-    azure = yield from call(ctx, READ_SITE, ReadSite(site=operation.document))
+    azure = yield from insist(ctx, READ_SITE, ReadSite(site=operation.document))
     items = ItemsRead(items=())
     if azure.vault:
         vault = VaultRef.from_id(operation.document.vault)
