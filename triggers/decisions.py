@@ -7,6 +7,7 @@ import azure.functions as func
 from durabletask.client import OrchestrationState
 from pydantic import Field
 
+from activities.runs import LIVING
 from orchestrators.approval import EVENT as APPROVE
 from orchestrators.conduct import DECISION
 from shared.messages import Document
@@ -15,7 +16,7 @@ from shared.plans import PlanDocument
 from shared.principals import require, require_second_person
 from shared.problems import FieldError
 from triggers import shelf
-from triggers.starting import LIVING, accepted
+from triggers.starting import accepted
 from triggers.web import Problem, body_of, caller, handled, missing
 
 bp = df.Blueprint()

@@ -4,12 +4,12 @@ import logging
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
 from activities.contract import ReadNodes
 from activities.nodes import read_nodes
 from activities.records import read_record
+from activities.runs import LIVING
 from shared.classifier import is_well
 from shared.errors import Refused, Transient
 from shared.operations import Repair
@@ -21,7 +21,6 @@ from triggers.tidings import Tidings
 
 bp = df.Blueprint()
 _LOG = logging.getLogger(__name__)
-LIVING = (OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED)
 TALLY = EntityInstanceId("tally", "events")
 NO_CLUSTER = "none"
 UNKNOWN = "?"

@@ -9,12 +9,12 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
+from activities.runs import LIVING
 from shared.leases import Lease
 from shared.messages import Message, VaultRef
 from shared.operations import Operation, Outcome
 from triggers.web import Problem, answer
 
-LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 LOOKS, BETWEEN = 30, 0.05
 """A second and a half in all: admission is quick, and a caller would rather hear "busy" than find it out later."""
 

@@ -2,11 +2,11 @@
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import OrchestrationStatus
+
+from activities.runs import LIVING
 
 bp = df.Blueprint()
 RUN = "reconcile"
-LIVING = (OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED)
 
 
 @bp.timer_trigger(schedule="%RECONCILE_SCHEDULE%", arg_name="timer", run_on_startup=False, use_monitor=True)
