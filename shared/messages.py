@@ -79,6 +79,7 @@ class ItemView(Message):
         azure_vm: Name that a failover gives, or gave, to the Azure VM.
         target_group: ARM id of the resource group that a failover creates the VM in.
         host_provider: ARM id of the provider (host) that owns the VM now.
+        machine: GUID of the virtual machine on its host.
     """
 
     id: str
@@ -95,6 +96,7 @@ class ItemView(Message):
     target_group: str = ""
     host_provider: str = ""
     last_test_failover: datetime | None = None
+    machine: str = ""
 
 
 class ProviderView(Message):

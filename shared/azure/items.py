@@ -33,6 +33,7 @@ def item_view(item: Json) -> ItemView:
         target_group=text(details.get("recoveryAzureResourceGroupId")),
         host_provider=text(properties.get("recoveryServicesProviderId")),
         last_test_failover=utc(properties.get("lastSuccessfulTestFailoverTime")),
+        machine=text(details.get("vmId")),
     )
 
 
