@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.evidence.records import Entry
 from shared.inventory import Inventory
 from shared.messages import ExtensionView, ItemView, Message, NodeView, Probe, ProviderView, VaultRef, Verb
-from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
 from shared.recovery_points import LATEST
 
 
@@ -106,19 +106,52 @@ class WatchJobs(Message):
     Attributes:
         jobs: Job names.
         since: Start of the oldest, to narrow the list.
+        paused: Those of them that were suspended when last seen: they are read only once they are not any more.
         pack: The run whose evidence the jobs that have ended are kept in; empty not to keep them.
     """
 
     vault: VaultRef
     jobs: tuple[str, ...]
     since: datetime
+    paused: tuple[str, ...] = ()
     pack: str = ""
 
 
 class JobsSeen(Message):
-    """The jobs that have ended since; the others still run."""
+    """The jobs that have ended since; the others still run.
+
+    Attributes:
+        running: Those of the paused ones that run again.
+    """
 
     ended: tuple[JobEnd, ...]
+    running: tuple[str, ...] = ()
+
+
+class ResumeOne(Message):
+    """A suspended job that is to go on."""
+
+    vm: str
+    job: str
+
+
+class ResumeJobs(Message):
+    """Let suspended jobs of one vault go on.
+
+    Attributes:
+        comments: Kept with each job.
+    """
+
+    vault: VaultRef
+    operation: str
+    jobs: tuple[ResumeOne, ...] = Field(max_length=50)
+    comments: str = ""
+
+
+class JobsResumed(Message):
+    """One answer for each job."""
+
+    answers: tuple[JobResumed, ...]
 
 
 class ReadProviders(Message):
@@ -492,6 +525,7 @@ class StartRun(Message):
 READ_ITEMS = Activity("read_items", ReadItems, ItemsRead)
 START_VERBS = Activity("start_verbs", StartVerbs, StartsMade)
 WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsSeen)
+RESUME_JOBS = Activity("resume_jobs", ResumeJobs, JobsResumed)
 READ_PROVIDERS = Activity("read_providers", ReadProviders, ProvidersRead)
 PROBE_VMS = Activity("probe_vms", ProbeBatch, ProbesTried)
 TAKE_INVENTORY = Activity("take_inventory", TakeInventory, Inventory)

@@ -20,6 +20,7 @@ from activities import (
     publishing,
     recording,
     records,
+    resuming,
     runs,
     site_activities,
     starts,
@@ -42,6 +43,7 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, contract.READ_ITEMS, vault.read_items)
     serve(bp, contract.START_VERBS, starts.start_verbs)
     serve(bp, contract.WATCH_JOBS, vault.watch_jobs)
+    serve(bp, contract.RESUME_JOBS, resuming.resume_jobs)
     serve(bp, contract.READ_PROVIDERS, vault.read_providers)
     serve(bp, contract.PROBE_VMS, probes.probe_vms)
     serve(bp, contract.READ_NODES, nodes.read_nodes)

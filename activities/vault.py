@@ -29,13 +29,21 @@ async def watch_jobs(ask: WatchJobs) -> JobsSeen:
         Transient: the list, or every single read, went unanswered.
     """
     vault = Vault(ask.vault)
-    running = {job["name"].lower() for job in await vault.list_jobs(ask.since - CLOCKS_APART, "InProgress")}
+    running = await _names(vault, ask, "InProgress")
+    resting = running | (await _names(vault, ask, "Suspended") if ask.paused else set())
     asked = [name for name in ask.jobs if name.lower() not in running]
+    asked += [name for name in ask.paused if name.lower() not in resting]
     read = await each(asked, lambda name: _read_end(vault, name, ask.pack))
     silent = [answer for answer in read if isinstance(answer, Transient)]
     if silent and len(silent) == len(read):
         raise silent[0]
-    return JobsSeen(ended=tuple(end for end in read if isinstance(end, JobEnd)))
+    again = tuple(name for name in ask.paused if name.lower() in running)
+    return JobsSeen(ended=tuple(end for end in read if isinstance(end, JobEnd)), running=again)
+
+
+async def _names(vault: Vault, ask: WatchJobs, state: str) -> set[str]:
+    """Of the jobs in this state, in lower case."""
+    return {job["name"].lower() for job in await vault.list_jobs(ask.since - CLOCKS_APART, state)}
 
 
 async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | None:

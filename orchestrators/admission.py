@@ -10,7 +10,6 @@ from activities.contract import READ_ITEMS, READ_RUNS, ItemsRead, ReadItems, Rea
 from orchestrators.entities import LEASES, OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from shared.errors import Refused, Transient
-from shared.graph import reversed_edges
 from shared.leases import Claim, Verdict
 from shared.messages import ItemView, RunItem, VaultRef, Verb
 from shared.obligations import Obligation
@@ -166,7 +165,6 @@ def _build(
     views: dict[str, ItemView],
     at: datetime,
 ) -> Run:
-    order = _order(operation)
     leading = [stage for stage in stages if stage.verb not in PREPARING]
     items: list[RunItem] = []
     problems = _where_not_to(operation)
@@ -179,7 +177,7 @@ def _build(
             problems.append(_problem(leading[0], wish, view))
         else:
             over = skip if wish.settings and not skip else (*skip, *PREPARING)
-            items.append(_item(operation, wish, view, vaults, order[wish.vm]).model_copy(update={"skip": over}))
+            items.append(_item(operation, wish, view, vaults).model_copy(update={"skip": over}))
     if problems or (operation.kind != "cleanup" and all(_is_over(leading, item) for item in items)):
         raise NotAdmitted(problems or [_nothing_to_do(operation)])
     return _run(operation, stages, vaults, tuple(items), at)
@@ -214,21 +212,13 @@ def _nothing_to_do(operation: Operation) -> Problem:
     return Problem(code="nothing-to-do", detail=detail)
 
 
-def _order(operation: Operation) -> dict[str, tuple[str, ...]]:
-    edges = {item.vm: item.after for item in operation.document.items}
-    back = operation.kind == "failback" and operation.document.failback_order == "reverse"
-    return {vm: tuple(after) for vm, after in (reversed_edges(edges) if back else edges).items()}
-
-
-def _item(
-    operation: Operation, wish: PlanItem, view: ItemView, vaults: Sequence[VaultRef], after: tuple[str, ...]
-) -> RunItem:
+def _item(operation: Operation, wish: PlanItem, view: ItemView, vaults: Sequence[VaultRef]) -> RunItem:
     key = _vault_of(operation, wish).key
     return RunItem(
         vm=wish.vm,
         id=view.id,
         vault=[vault.key for vault in vaults].index(key),
-        after=after,
+        after=wish.after,
         probes=wish.probes,
         azure_vm=view.azure_vm,
         target_group=view.target_group or operation.sites[_site_of(operation, wish)].target_resource_group,
@@ -252,6 +242,8 @@ def _run(
         network_id=plan.drill.network if plan.drill else "",
         shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
         points=operation.points,
+        data_sync=operation.data_sync,
+        resume_at=operation.resume_at,
         settings={item.vm: item.settings for item in plan.items if item.settings},
         began=at,
         stage_began=at,

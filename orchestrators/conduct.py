@@ -9,14 +9,18 @@ from durabletask import task
 from activities.contract import (
     PROBE_VMS,
     READ_ITEMS,
+    RESUME_JOBS,
     START_VERBS,
     WATCH_JOBS,
     ItemsRead,
+    JobsResumed,
     JobsSeen,
     ProbeBatch,
     ProbesTried,
     ProbeTarget,
     ReadItems,
+    ResumeJobs,
+    ResumeOne,
     StartOne,
     StartsMade,
     StartVerbs,
@@ -37,6 +41,7 @@ from shared.findings import findings
 from shared.leases import Lease
 from shared.messages import RunItem
 from shared.operations import LEASE_TERM, Operation, Outcome
+from shared.pausing import go_on, jobs_resumed, seen_running
 from shared.rehearsals import expire, in_time, soak
 from shared.runs import Decision, Run, Stage, leave
 from shared.scheduler import Tick
@@ -191,7 +196,7 @@ def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 
 def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelta]]:
     """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
-    run = scheduler.block(expire(run, now(ctx)))
+    run = scheduler.block(go_on(expire(run, now(ctx)), now(ctx)))
     run = run.model_copy(update={"looks": (*run.looks, now(ctx))[-LOOKS:]})
     tick = scheduler.plan_tick(run, now(ctx))
     if tick.over and (rest := soak(run, now(ctx))):
@@ -202,6 +207,7 @@ def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelt
         ctx.set_custom_status(summary(run, now(ctx)))
         return run, timedelta(0)
     run = yield from _start(ctx, run, tick)
+    run = yield from _resume(ctx, run, tick)
     run = yield from _watch(ctx, run, tick)
     run = yield from _probe(ctx, run)
     run = scheduler.block((yield from _see(ctx, run, scheduler.to_see(run))))
@@ -269,7 +275,7 @@ def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
     one_by_one = (known[vm] for vm in names)
     return StartVerbs(
         vault=run.vaults[vault],
-        operation=run.operation,
+        operation=_scope(run),
         verb=run.stages[run.stage].verb,
         starts=tuple(_start_one(run, item) for item in one_by_one),
         since=_since(run, names),
@@ -278,6 +284,12 @@ def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
         data_sync=run.data_sync,
         max_age=run.points.max_age,
     )
+
+
+def _scope(run: Run) -> str:
+    """What request ids are made of: a verb that the run sends a second time is another request."""
+    before = sum(1 for stage in run.stages[: run.stage] if stage.verb == run.stages[run.stage].verb)
+    return f"{run.operation}:{before + 1}" if before else run.operation
 
 
 def _start_one(run: Run, item: RunItem) -> StartOne:
@@ -291,15 +303,41 @@ def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:
 
 
 def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
-    since = min((item.since or run.began for item in run.items if item.state == "running"), default=run.began)
-    asks = [_watch_ask(run, vault, jobs, since) for vault, jobs in tick.watch.items()]
-    ends = [seen.ended for seen in (yield from call_all(ctx, WATCH_JOBS, asks)) if isinstance(seen, JobsSeen)]
-    return scheduler.jobs_ended(run, [end for some in ends for end in some], now(ctx))
+    asks = [_watch_ask(run, tick, vault) for vault in sorted({*tick.watch, *tick.paused})]
+    seen = [some for some in (yield from call_all(ctx, WATCH_JOBS, asks)) if isinstance(some, JobsSeen)]
+    run = seen_running(run, [job for some in seen for job in some.running])
+    return scheduler.jobs_ended(run, [end for some in seen for end in some.ended], now(ctx))
 
 
-def _watch_ask(run: Run, vault: int, jobs: tuple[str, ...], since: datetime) -> WatchJobs:
-    pack = run.operation if run.chain.kept else ""
-    return WatchJobs(vault=run.vaults[vault], jobs=jobs, since=since, pack=pack)
+def _watch_ask(run: Run, tick: Tick, vault: int) -> WatchJobs:
+    return WatchJobs(
+        vault=run.vaults[vault],
+        jobs=tick.watch.get(vault, ()),
+        paused=tick.paused.get(vault, ()),
+        since=_oldest(run),
+        pack=run.operation if run.chain.kept else "",
+    )
+
+
+def _oldest(run: Run) -> datetime:
+    """No job that is watched began before: those that are or were suspended may be older than their items say."""
+    if any(item.state == "paused" or item.resumed for item in run.items):
+        return run.stage_began
+    return min((item.since or run.began for item in run.items if item.state == "running"), default=run.began)
+
+
+def _resume(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+    parts = [(vault, part) for vault, names in tick.resume.items() for part in _parts(names)]
+    asks = [_resume_ask(run, vault, names) for vault, names in parts]
+    taken = [some.answers for some in (yield from call_all(ctx, RESUME_JOBS, asks)) if isinstance(some, JobsResumed)]
+    return jobs_resumed(run, [answer for some in taken for answer in some], now(ctx))
+
+
+def _resume_ask(run: Run, vault: int, names: Sequence[str]) -> ResumeJobs:
+    wanted = set(names)
+    jobs = (ResumeOne(vm=item.vm, job=item.job) for item in run.items if item.vm in wanted)
+    said = next((one.comment for one in reversed(run.decisions) if one.verdict == "resume"), "")
+    return ResumeJobs(vault=run.vaults[vault], operation=run.operation, jobs=tuple(jobs), comments=said)
 
 
 def _probe(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:

@@ -20,7 +20,8 @@ REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.carried(payload)
-    stages = (FAILBACK, COMMIT) if operation.document.commit == "automatic" else (FAILBACK,)
+    home = FAILBACK.model_copy(update={"turned": operation.document.failback_order == "reverse"})
+    stages = (home, COMMIT) if operation.document.commit == "automatic" else (home,)
     return (yield from conduct(ctx, operation, stages, _opening, _closing))
 
 

@@ -10,6 +10,7 @@ from activities.contract import PUBLISH, START_RUN, Publish, Published, StartRun
 from orchestrators.steps import Steps, call_all, now, sleep
 from shared.errors import Refused
 from shared.operations import Operation, SiteOperation
+from shared.pausing import paused
 from shared.request_ids import run_id
 from shared.runs import Run
 from shared.scheduler import undecided
@@ -47,9 +48,16 @@ def tell_turn(ctx: task.OrchestrationContext, operation: Operation, before: Run,
     if (asked := undecided(run)) and not undecided(before):
         data = {"waitsFor": "decision", "vms": list(asked[:SHOWN])}
         yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}")
+    if _waits_to_go_on(run) and not _waits_to_go_on(before):
+        data = {"waitsFor": "resume", "vms": list(paused(run)[:SHOWN]), "what": run.pause.what if run.pause else ""}
+        yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:resume")
     if run.stage != before.stage and before.current:
         data = {"phase": before.current.verb, "next": run.current.verb if run.current else ""}
         yield from tell(ctx, operation, "phase", data, key=str(before.stage))
+
+
+def _waits_to_go_on(run: Run) -> bool:
+    return run.pause is not None or bool(paused(run))
 
 
 def tell_site(ctx: task.OrchestrationContext, order: SiteOperation, what: str, data: dict[str, Any]) -> Steps[None]:

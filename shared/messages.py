@@ -168,9 +168,22 @@ class Probe(Document):
     deadline: timedelta = timedelta(minutes=10)
 
 
-ItemState = Literal["waiting", "starting", "running", "probing", "settling", "done", "failed", "blocked", "skipped"]
-"""waiting for its turn; starting: asked, not yet answered; settling: job done, the item's state not there yet;
-blocked: something it depends on failed; skipped: a person said to go on without it."""
+ItemState = Literal[
+    "waiting",
+    "starting",
+    "running",
+    "paused",
+    "resuming",
+    "probing",
+    "settling",
+    "done",
+    "failed",
+    "blocked",
+    "skipped",
+]
+"""waiting for its turn; starting: asked, not yet answered; paused: its job is suspended and waits for a person;
+resuming: a person said to go on; settling: job done, the item's state not there yet; blocked: something it depends on
+failed; skipped: a person said to go on without it."""
 
 
 class RunItem(Message):
@@ -184,6 +197,7 @@ class RunItem(Message):
         asked_from: No job that this attempt started is older.
         seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
         point: Name of the recovery point that a failover was started from; empty for the latest.
+        resumed: When its job was resumed last.
         skip: Verbs whose end the item showed already when the run was admitted.
         steps: What this run did to it, oldest first.
     """
@@ -204,6 +218,7 @@ class RunItem(Message):
     detail: str = ""
     asked_from: datetime | None = None
     seen: bool = False
+    resumed: datetime | None = None
     point: str = ""
     skip: tuple[Verb, ...] = ()
     steps: tuple["ItemStep", ...] = ()

@@ -9,7 +9,7 @@ from shared.messages import Message, RunItem
 from shared.plans import CHECKED, PlanDocument
 from shared.recovery_points import PointWish
 from shared.repairs import Progress
-from shared.runs import Approval, Decision, Run
+from shared.runs import Approval, DataSync, Decision, Run
 from shared.sites import SiteDocument
 
 Kind = Literal[
@@ -34,6 +34,8 @@ CODES = {
     "waiting": "w",
     "starting": "s",
     "running": "r",
+    "paused": "u",
+    "resuming": "g",
     "probing": "p",
     "settling": "v",
     "done": "d",
@@ -54,6 +56,8 @@ class Operation(Message):
         digest: Of that document.
         failover_type: For a failover only.
         points: The recovery points that it starts from.
+        data_sync: For a failback: a full download with the machine in Azure off, or its changes while it runs.
+        resume_at: When a failback that waits after its data synchronisation goes on by itself.
         lease_wait: How long it waits for VMs that another run still holds.
         run: Where it stands; None until it was admitted.
     """
@@ -69,6 +73,8 @@ class Operation(Message):
     failover_type: Literal["planned", "unplanned"] = "planned"
     shut_down_source: bool = True
     points: PointWish = PointWish()
+    data_sync: DataSync = "ForSynchronization"
+    resume_at: datetime | None = None
     lease_wait: timedelta = timedelta(0)
     run: Run | None = None
 

@@ -50,6 +50,18 @@ class JobEnd(Message):
     point: datetime | None = None
 
 
+class JobResumed(Message):
+    """What became of resuming a job.
+
+    Attributes:
+        outcome: "resumed", or it was no longer suspended; "refused" for good; "unanswered": the next look finds out.
+    """
+
+    vm: str
+    outcome: Literal["resumed", "refused", "unanswered"]
+    detail: str = ""
+
+
 class ProbeAnswer(Message):
     """What a machine's probes said this once."""
 

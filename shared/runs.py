@@ -1,14 +1,19 @@
 """A run of a verb on a plan: its stages, its limits and where it stands."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
 
 from shared.evidence.records import Chain
+from shared.graph import reversed_edges
 from shared.messages import Message, RunItem, VaultRef, Verb
 from shared.recovery_points import PointWish
 from shared.replication import VmSettings
+
+DataSync = Literal["ForSynchronization", "ForDownTime"]
+"""How a failback brings data home, as Site Recovery spells it."""
 
 
 class Stage(Message):
@@ -22,6 +27,9 @@ class Stage(Message):
         after: Who takes part: all; those that the run's earlier stages left well; or those that an earlier stage
             touched, however it went.
         unless_failed: The stage is left out when anything in the run has failed.
+        pause: Why the run waits for a person before the stage begins; empty when it does not.
+        pause_until: When it goes on by itself.
+        turned: The order is that of the way back: what depends on an item comes before it.
     """
 
     verb: Verb
@@ -31,6 +39,9 @@ class Stage(Message):
     settles_within: timedelta = timedelta(minutes=30)
     after: Literal["all", "well", "touched"] = "all"
     unless_failed: bool = False
+    pause: str = ""
+    pause_until: datetime | None = None
+    turned: bool = False
 
 
 class Limits(Message):
@@ -66,6 +77,19 @@ class Rehearsal(Message):
     soaking: datetime | None = None
 
 
+class Pause(Message):
+    """A run that waits for a person before it goes on.
+
+    Attributes:
+        what: What is waited for, in words.
+        until: When it goes on by itself; None when only a person can say.
+    """
+
+    what: str
+    since: datetime
+    until: datetime | None = None
+
+
 class Run(Message):
     """A run under way: all that the next tick needs, and nothing else.
 
@@ -82,6 +106,9 @@ class Run(Message):
         rehearsal: For a drill and its cleanup only.
         points: The recovery points that failovers start from.
         settings: What protected items have to say before a failover, by name of the VM.
+        pause: What the whole run waits for; None while it goes on.
+        resume_at: When jobs that are suspended go on by themselves.
+        turned: The items' `after` is that of the way back.
         chain: How far the evidence has come.
     """
 
@@ -92,7 +119,7 @@ class Run(Message):
     limits: Limits = Limits()
     network_id: str = ""
     shut_down_source: bool = True
-    data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
+    data_sync: DataSync = "ForSynchronization"
     began: datetime
     stage: int = 0
     stage_began: datetime
@@ -105,6 +132,9 @@ class Run(Message):
     rehearsal: Rehearsal | None = None
     points: PointWish = PointWish()
     settings: dict[str, VmSettings] = Field(default_factory=dict)
+    pause: Pause | None = None
+    resume_at: datetime | None = None
+    turned: bool = False
     chain: Chain = Chain()
 
     @property
@@ -164,14 +194,38 @@ def enter(run: Run, now: datetime) -> Run:
     stage = run.current
     if stage is None:
         return run
-    items = tuple(_afresh(stage, item) if _takes_part(stage, item) else item for item in run.items)
-    return run.model_copy(update={"items": items, "stage_began": now})
+    skips = frozenset[Verb]() if _is_repeated(run, stage) else frozenset({stage.verb})
+    items = tuple(_afresh(item, skips) if _takes_part(stage, item) else item for item in _in_order(run, stage))
+    update = {"items": items, "stage_began": now, "turned": stage.turned, "pause": _pause_before(run, items, now)}
+    return run.model_copy(update=update)
 
 
-def _afresh(stage: Stage, item: RunItem) -> RunItem:
-    state = "done" if stage.verb in item.skip else "waiting"
+def _pause_before(run: Run, items: Sequence[RunItem], now: datetime) -> Pause | None:
+    """What the run waits for before the stage, where the stage says so and has anything to do."""
+    stage = run.current
+    if stage is None or not stage.pause or run.aborted or not any(item.state == "waiting" for item in items):
+        return None
+    return Pause(what=stage.pause, since=now, until=stage.pause_until)
+
+
+def _is_repeated(run: Run, stage: Stage) -> bool:
+    """Whether an earlier stage had the same verb: what an item showed at the beginning says nothing of this one."""
+    return any(earlier.verb == stage.verb for earlier in run.stages[: run.stage])
+
+
+def _in_order(run: Run, stage: Stage) -> tuple[RunItem, ...]:
+    """The items with their order turned round, where the stage goes the other way."""
+    if stage.turned == run.turned:
+        return run.items
+    names = {item.vm for item in run.items}
+    turned = reversed_edges({item.vm: [name for name in item.after if name in names] for item in run.items})
+    return tuple(item.model_copy(update={"after": turned[item.vm]}) for item in run.items)
+
+
+def _afresh(item: RunItem, skips: frozenset[Verb]) -> RunItem:
+    state = "done" if skips & set(item.skip) else "waiting"
     fresh = {"state": state, "attempt": 1, "job": "", "since": None, "not_before": None, "detail": ""}
-    fresh |= {"seen": False, "asked_from": None}
+    fresh |= {"seen": False, "asked_from": None, "resumed": None}
     return item.model_copy(update=fresh)
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from shared.messages import ItemStep, ItemView, Message, RunItem
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.pausing import next_time, paused, pauses, resumed
 from shared.runs import Decision, Limits, Run, Stage
 
 BUSY = "532"
@@ -20,11 +21,13 @@ BREATH = timedelta(seconds=5)
 SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
 ASKING = timedelta(hours=6)
 """While only a person can say how to go on; the decision itself wakes the run."""
+GLANCE = timedelta(minutes=5)
+"""While all that is open are jobs that wait for a person, who may also resume them elsewhere."""
 FEW = 5
 """Up to so many items are read one by one, as they are started: a list has a hundred a page."""
 MANY, PACE = 30, timedelta(seconds=15)
 """Of more open items than this something ends all the time: a steady pace, which costs each item little."""
-OPEN = frozenset({"starting", "running", "probing", "settling"})
+OPEN = frozenset({"starting", "running", "resuming", "probing", "settling"})
 PASSED = frozenset({"done", "skipped"})
 
 
@@ -36,6 +39,8 @@ class Tick(Message):
         watch: By index of the vault: jobs to look for.
         probe: VMs to probe once.
         settle: By index of the vault: VMs whose state is to be read.
+        resume: By index of the vault: VMs whose suspended jobs are to go on.
+        paused: By index of the vault: jobs that were suspended when last seen.
         wake: How long to wait after doing it.
         asks: VMs that failed and that a person has to decide on, while nothing else is open.
         over: Nothing is open in this stage and nothing can start any more.
@@ -45,6 +50,8 @@ class Tick(Message):
     watch: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     probe: tuple[str, ...] = ()
     settle: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    resume: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    paused: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     wake: timedelta = LATER
     asks: tuple[str, ...] = ()
     over: bool = False
@@ -55,16 +62,22 @@ def plan_tick(run: Run, now: datetime) -> Tick:
     stage = run.stages[run.stage]
     starts = _startable(run, stage, now)
     asks = undecided(run)
-    is_open = any(item.state in OPEN or item.state == "waiting" for item in run.items)
+    is_open = any(item.state in OPEN or item.state in {"waiting", "paused"} for item in run.items)
     return Tick(
         starts=_by_vault(starts, lambda item: item.vm),
         watch=_by_vault((i for i in run.items if i.state == "running"), lambda item: item.job),
         probe=tuple(item.vm for item in run.items if item.state == "probing"),
         settle=_by_vault((i for i in run.items if i.state == "settling"), lambda item: item.vm),
+        resume=_by_vault((i for i in run.items if _may_resume(i, now)), lambda item: item.vm),
+        paused=_by_vault((i for i in run.items if i.state == "paused"), lambda item: item.job),
         wake=_wake(run, now),
         asks=asks if not starts and not any(item.state in OPEN for item in run.items) else (),
         over=not is_open and not asks,
     )
+
+
+def _may_resume(item: RunItem, now: datetime) -> bool:
+    return item.state == "resuming" and (item.not_before is None or now >= item.not_before)
 
 
 def undecided(run: Run) -> tuple[str, ...]:
@@ -84,14 +97,14 @@ def decide(run: Run, decision: Decision) -> Run:
     run = run.model_copy(update={"decisions": (*run.decisions, decision)})
     if decision.verdict == "abort":
         return _abort(run)
+    if decision.verdict == "resume":
+        return resumed(run, decision.at, decision.vms)
     wanted = {vm.casefold() for vm in decision.vms}
     asked = set(undecided(run))
     failed = [item for item in run.items if item.vm in asked and (not wanted or item.vm.casefold() in wanted)]
     if decision.verdict == "retry":
         return _revise(run, {item.vm: _again(item) for item in failed})
-    if decision.verdict == "skip":
-        return _revise(run, {item.vm: item.model_copy(update={"state": "skipped"}) for item in failed})
-    return run
+    return _revise(run, {item.vm: item.model_copy(update={"state": "skipped"}) for item in failed})
 
 
 def _again(item: RunItem) -> RunItem:
@@ -102,13 +115,14 @@ def _again(item: RunItem) -> RunItem:
 
 
 def _abort(run: Run) -> Run:
-    """Nothing new starts; what runs in Azure is watched to its end."""
+    """Nothing new starts; what runs in Azure is watched to its end. A job that is suspended would wait for ever."""
+    words = {"waiting": "the run was aborted", "paused": "the run was aborted; job {job} is still suspended"}
     stopped = {
-        i.vm: i.model_copy(update={"state": "blocked", "detail": "the run was aborted"})
+        i.vm: i.model_copy(update={"state": "blocked", "detail": words[i.state].format(job=i.job)})
         for i in run.items
-        if i.state == "waiting"
+        if i.state in words
     }
-    return _revise(run, stopped).model_copy(update={"aborted": True})
+    return _revise(run, stopped).model_copy(update={"aborted": True, "pause": None})
 
 
 def pause(run: Run, sent: int, now: datetime) -> timedelta:
@@ -120,13 +134,17 @@ def pause(run: Run, sent: int, now: datetime) -> timedelta:
     tick = plan_tick(run, now)
     if tick.over or (tick.starts and not sent):
         return timedelta(0)
-    if tick.asks:
-        return ASKING
+    if tick.asks or (run.pause and not any(item.state in OPEN for item in run.items)):
+        return _until(next_time(run), ASKING, now)
     return BREATH if tick.starts else tick.wake
 
 
+def _until(moment: datetime | None, longest: timedelta, now: datetime) -> timedelta:
+    return min(longest, max(moment - now, timedelta(0))) if moment else longest
+
+
 def _startable(run: Run, stage: Stage, now: datetime) -> list[RunItem]:
-    if run.retry_until and now < run.retry_until:
+    if run.pause or (run.retry_until and now < run.retry_until):
         return []
     done = {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
     ready = [item for item in run.items if _may_start(item, stage, done, now)]
@@ -156,6 +174,8 @@ def _wake(run: Run, now: datetime) -> timedelta:
     """Look soon while something is fresh or about to be; else, and of many, at the pace that the service asks for."""
     busy = [item for item in run.items if item.state in OPEN]
     fresh = any(item.state != "running" or (item.since is not None and now - item.since < LATER) for item in busy)
+    if not busy and paused(run):
+        return _until(next_time(run), GLANCE, now)
     if len(busy) > MANY:
         return PACE
     return SOON if fresh else LATER
@@ -248,18 +268,18 @@ def jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
     stage, by_job = run.stages[run.stage], {end.job: end for end in ends}
     changed = {}
     for item in run.items:
-        if item.state != "running":
+        if item.state not in {"running", "paused"}:
             continue
         if end := by_job.get(item.job):
             changed[item.vm] = _after_job(item, end, stage, run.limits, now)
-        elif item.since and now - item.since > run.limits.patience:
+        elif item.state == "running" and item.since and now - item.since > run.limits.patience:
             changed[item.vm] = _fail(item, stage, f"job {item.job} still runs after {run.limits.patience}")
     return _revise(run, changed)
 
 
 def _after_job(item: RunItem, end: JobEnd, stage: Stage, limits: Limits, now: datetime) -> RunItem:
     if end.outcome == "suspended" and stage.verb != "TestFailover":
-        return item.model_copy(update={"detail": end.detail or "the job is suspended and waits for a person"})
+        return pauses(item, end.detail, now)
     if end.outcome == "failed":
         return _after_failure(item, end, stage, limits, now)
     step = _step(stage, end, "succeeded", "; ".join(end.warnings))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.operations import CODES
+from shared.pausing import next_time, paused
 from shared.runs import Run
 from shared.scheduler import OPEN, undecided
 
@@ -38,18 +39,34 @@ def summary(run: Run, now: datetime) -> dict[str, Any]:
 def waiting_for(run: Run) -> str:
     """One line: what the run is waiting for now."""
     if waits := _waits(run):
-        return f"a decision on {_some(waits['vms'])}: {', '.join(waits['verdicts'])}"
+        return f"{waits['what']}: {', '.join(waits['verdicts'])}"
     words = {"running": "job of", "probing": "probes of", "settling": "state of", "starting": "answer for"}
+    words |= {"resuming": "resumed job of"}
     parts = [f"{word} {_some([i.vm for i in run.items if i.state == state])}" for state, word in words.items()]
     return ", ".join(part for part in parts if not part.endswith(" "))
 
 
 def _waits(run: Run) -> dict[str, Any] | None:
-    """What only a person can say, None while the run goes on by itself."""
-    vms = undecided(run)
-    if not vms or any(item.state in OPEN for item in run.items):
+    """What only a person can say, None while the run goes on by itself.
+
+    A job that is suspended waits for a person whatever the others do; a failed VM until all others are through.
+    """
+    failed = undecided(run) if not any(item.state in OPEN for item in run.items) else ()
+    at_jobs = paused(run)
+    if not (failed or at_jobs or run.pause):
         return None
-    return {"for": "decision", "vms": list(vms[:SHOWN]), "verdicts": ["retry", "skip", "abort"]}
+    verdicts = [*(["retry", "skip"] if failed else []), *(["resume"] if at_jobs or run.pause else []), "abort"]
+    waits = {"for": "decision" if failed else "resume", "vms": [*failed, *at_jobs][:SHOWN], "verdicts": verdicts}
+    until = next_time(run)
+    return waits | {"what": _what(run, failed, at_jobs), "until": until.isoformat() if until else None}
+
+
+def _what(run: Run, failed: Sequence[str], at_jobs: Sequence[str]) -> str:
+    """What is waited for, in words."""
+    said = [f"a decision on {_some(failed)}"] if failed else []
+    said += [f"a word to go on with {_some(at_jobs)}, whose data is synchronised"] if at_jobs else []
+    said += [run.pause.what] if run.pause else []
+    return "; ".join(said)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,12 +15,15 @@ from shared.operations import PLAN_KINDS, Operation
 from shared.plans import PlanDocument
 from shared.principals import require, require_second_person
 from shared.problems import FieldError
+from shared.status import item_states
 from triggers import shelf
 from triggers.starting import accepted
 from triggers.web import Problem, body_of, caller, handled, missing
 
 bp = df.Blueprint()
-ON_FAILURE = ("retry", "skip")
+VERDICTS = ("retry", "skip", "resume")
+CODES_OF = {"retry": "failed", "skip": "failed", "resume": "paused"}
+"""In which state a VM is that can be decided on so."""
 
 
 class ApprovalRequest(Document):
@@ -51,7 +54,7 @@ class DecisionRequest(Document):
 async def decide(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Take a person's decision to a run: 202; 409 when the run does not wait for it."""
     word = req.route_params["decision"]
-    if word not in {"approve", "reject", "abort", *ON_FAILURE}:
+    if word not in {"approve", "reject", "abort", *VERDICTS}:
         raise missing("decision", word)
     require(caller(req), "Dr.Approve" if word in {"approve", "reject"} else "Dr.Operate")
     state = await client.get_orchestration_state(req.route_params["id"])
@@ -71,7 +74,7 @@ async def _approve(
 ) -> None:
     wish = ApprovalRequest.model_validate_json(body_of(req))
     operation = Operation.model_validate(state.get_input())
-    _waiting_for(state, "approval")
+    _require_waiting(state, "approval")
     person = caller(req)
     require_second_person(person, operation.requester_id)
     if approved:
@@ -95,26 +98,29 @@ async def _decide(
     req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, word: str
 ) -> None:
     wish = DecisionRequest.model_validate_json(body_of(req))
-    if word in ON_FAILURE:
-        _concerned(wish, _waiting_for(state, "decision"))
+    if word in VERDICTS:
+        _require_waiting(state, word)
+        _concerned(wish, state, CODES_OF[word])
     told = {"verdict": word, "by": caller(req).name, "vms": list(wish.vms), "comment": wish.comment}
     await client.raise_orchestration_event(state.instance_id, DECISION, data=told)
 
 
-def _waiting_for(state: OrchestrationState, what: str) -> dict[str, Any]:
-    waits: dict[str, Any] | None = (state.get_custom_status() or {}).get("waits")
-    if not waits or waits["for"] != what:
-        raise Problem(409, "Not waiting", f"{state.instance_id} does not wait for {_an(what)}.")
-    return waits
+def _require_waiting(state: OrchestrationState, word: str) -> None:
+    """See that the run waits for this word: "approval", or one of the verdicts that it names."""
+    waits: dict[str, Any] = (state.get_custom_status() or {}).get("waits") or {}
+    if word not in {waits.get("for"), *waits.get("verdicts", ())}:
+        raise Problem(409, "Not waiting", f"{state.instance_id} does not wait for {_an(word)}.")
 
 
 def _an(what: str) -> str:
     return f"an {what}" if what.startswith("a") else f"a {what}"
 
 
-def _concerned(wish: DecisionRequest, waits: dict[str, Any]) -> None:
+def _concerned(wish: DecisionRequest, state: OrchestrationState, needed: str) -> None:
     """Each VM that is named must be one that waits."""
-    known = {vm.casefold() for vm in waits["vms"]}
+    names = [item.vm for item in Operation.carried(state.get_input() or {}).document.items]
+    states = item_states((state.get_custom_status() or {}).get("codes", ""))
+    known = {vm.casefold() for vm, now_in in zip(names, states, strict=False) if now_in == needed}
     errors = [
         FieldError(field=f"vms[{place}]", detail=f"{vm} does not wait for a decision")
         for place, vm in enumerate(wish.vms)

@@ -73,6 +73,11 @@ def job_end(job: Json) -> JobEnd | None:
     )
 
 
+def is_suspended(job: Json) -> bool:
+    """Whether the job waits for somebody to resume it."""
+    return _outcome(text(part(job, "properties").get("state"))) == "suspended"
+
+
 def _outcome(state: str) -> Literal["succeeded", "failed", "suspended"] | None:
     if state in SUCCEEDED:
         return "succeeded"

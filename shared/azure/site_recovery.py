@@ -89,6 +89,15 @@ class Vault:
         """
         return await self.send(self._operation(verb), *names_of(item_id), *([] if body is None else [body]), request_id)
 
+    async def resume(self, job: str, comments: str, request_id: str) -> None:
+        """Let a suspended job go on.
+
+        Raises:
+            Transient: the answer was lost; it may go on all the same.
+        """
+        body = {"properties": {"comments": comments}}
+        await self.send(self._client.replication_jobs.begin_resume, job, body, request_id)
+
     async def send(self, operation: Callable[..., Awaitable[Any]], *arguments: Any) -> str:
         """Call an operation of the SDK on this vault once, the request id last, and have the name of its job."""
         answers: list[Any] = []

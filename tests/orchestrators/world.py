@@ -14,7 +14,7 @@ from activities.site_contract import START_PROTECTION, StartProtection
 from shared.evidence.records import Entry
 from shared.inventory import Inventory, Thing, mark
 from shared.messages import ItemView
-from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
+from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
 from shared.replication import VmSettings
 from tests.driver import Clock
 
@@ -76,6 +76,7 @@ class World:
     clock: Clock
     machines: dict[str, Machine]
     sent: list[tuple[str, str]] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
     fail: dict[tuple[str, str], JobEnd] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     unanswered: dict[str, int] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class World:
             c.START_VERBS: self.start_verbs,
             START_PROTECTION: self.start_protection,
             c.WATCH_JOBS: self.watch_jobs,
+            c.RESUME_JOBS: self.resume_jobs,
             c.PROBE_VMS: self.probe_vms,
             c.PUBLISH: self.publish,
             c.READ_RUNS: self.read_runs,
@@ -160,6 +162,7 @@ class World:
         self.sent.append((one.vm, step))
         minutes = LIFE[step][3] + self.chance.random()
         self.jobs[job] = {"vm": one.vm, "step": step, "due": self.clock.now + timedelta(minutes=minutes), "over": False}
+        self.jobs[job]["waits"] = step == "Failback" and ask.data_sync == "ForDownTime"
         machine.busy = step
         if self.unanswered.get(one.vm, 0) > 0:
             self.unanswered[one.vm] -= 1
@@ -170,6 +173,8 @@ class World:
         for job in self.jobs.values():
             if not job["over"] and job["due"] <= self.clock.now:
                 job["over"] = True
+                if job.get("waits"):
+                    continue
                 machine = self.machines[job["vm"]]
                 machine.busy = "None"
                 job["failed"] = self.fail.get((job["vm"], job["step"]))
@@ -177,10 +182,26 @@ class World:
                     machine.reach(job["step"])
 
     def watch_jobs(self, ask: c.WatchJobs) -> c.JobsSeen:
-        return c.JobsSeen(ended=tuple(self._end(name) for name in ask.jobs if self.jobs[name]["over"]))
+        asked = [name for name in (*ask.jobs, *ask.paused) if self.jobs[name]["over"]]
+        ended = [name for name in asked if name in ask.jobs or not self.jobs[name].get("waits")]
+        again = tuple(name for name in ask.paused if not self.jobs[name]["over"])
+        return c.JobsSeen(ended=tuple(self._end(name) for name in ended), running=again)
+
+    def resume_jobs(self, ask: c.ResumeJobs) -> c.JobsResumed:
+        for one in ask.jobs:
+            self.go_on(one.job)
+        return c.JobsResumed(answers=tuple(JobResumed(vm=one.vm, outcome="resumed") for one in ask.jobs))
+
+    def go_on(self, name: str) -> None:
+        """Resume a job that waits; one that does not is left alone."""
+        if self.jobs[name].get("waits") and self.jobs[name]["over"]:
+            self.resumed.append(self.jobs[name]["vm"])
+            self.jobs[name] |= {"waits": False, "over": False, "due": self.clock.now + timedelta(minutes=3)}
 
     def _end(self, name: str) -> JobEnd:
         job = self.jobs[name]
+        if job.get("waits"):
+            return JobEnd(job=name, outcome="suspended", state="Suspended", detail="WaitingForUserInputAfterDataSync")
         bad = job["failed"]
         return bad.model_copy(update={"job": name}) if bad else JobEnd(job=name, outcome="succeeded", state="Succeeded")
 

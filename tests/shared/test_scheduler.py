@@ -138,7 +138,7 @@ def test_a_suspended_test_failover_is_up_and_any_other_suspended_job_waits_for_a
     rehearsal = scheduler.jobs_ended(scheduler.started(rehearsal, [started("sql")], T0), [suspended], T0)
     assert state_of(rehearsal, "sql") == "done"
     move = scheduler.jobs_ended(scheduler.started(run_of(item("sql")), [started("sql")], T0), [suspended], T0)
-    assert state_of(move, "sql") == "running"
+    assert state_of(move, "sql") == "paused"
     assert "waits for a person" in move.items[0].detail
 
 

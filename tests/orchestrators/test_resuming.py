@@ -1,0 +1,85 @@
+"""Jobs that are suspended wait for a person, who lets them go on; the others do not wait with them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestrators.homecoming import failback
+from shared.operations import Operation
+from tests.driver import Result
+from tests.orchestrators.test_runbooks import ORDER, SITE, Bench, plan
+
+
+@pytest.fixture
+def away() -> Bench:
+    """All machines run in Azure, committed."""
+    bench = Bench()
+    for vm in ORDER:
+        bench.world.machines[vm].reach("Commit")
+    return bench
+
+
+def home(bench: Bench, **more: Any) -> Result:
+    document = plan(failbackOrder="same", **more.pop("plan", {}))
+    operation = Operation.model_validate(
+        {"id": "failback-1", "kind": "failback", "plan": "payroll", "requested_by": "ann", "digest": document.digest}
+        | {"document": document, "sites": {"hci-01": SITE}, "data_sync": "ForDownTime", **more}
+    )
+    return bench.driver.run(failback, operation.model_dump(mode="json"), "failback-1")
+
+
+def said(verdict: str, *vms: str, **more: str) -> dict[str, Any]:
+    return {"verdict": verdict, "by": "ann", "vms": list(vms), **more}
+
+
+def test_a_failback_waits_after_its_data_is_synchronised_and_goes_on_when_a_person_says_so(away: Bench) -> None:
+    for hours in range(2, 10, 2):
+        away.driver.say(timedelta(hours=hours), "decide", said("resume", comment="business is closed"))
+    result = home(away)
+    assert result.output["state"] == "succeeded", result.output
+    assert away.world.resumed == list(ORDER)
+    assert [one["comment"] for one in result.output["decisions"]] == ["business is closed"] * 4
+
+
+def test_a_failback_goes_on_by_itself_at_the_time_that_was_set(away: Bench) -> None:
+    at = away.driver.clock.now + timedelta(hours=20)
+    result = home(away, resume_at=at)
+    assert result.output["state"] == "succeeded", result.output
+    first = next(iter(away.world.jobs.values()))
+    assert at <= first["due"] <= at + timedelta(minutes=5)
+
+
+def test_a_machine_is_resumed_while_the_others_still_synchronise(away: Bench) -> None:
+    """Nobody depends on anybody here: each waits for itself alone."""
+    items = [{"vm": vm} for vm in ORDER]
+    away.driver.say(timedelta(hours=1), "decide", said("resume", "sql"))
+    away.driver.say(timedelta(hours=9), "decide", said("resume"))
+    result = home(away, plan={"items": items})
+    assert result.output["state"] == "succeeded", result.output
+    assert away.world.resumed[0] == "sql"
+    assert sorted(away.world.resumed) == sorted(ORDER)
+
+
+def test_a_job_that_was_resumed_elsewhere_is_followed_to_its_end(away: Bench) -> None:
+    items = [{"vm": "sql"}]
+
+    def resume_in_the_portal(now: Any) -> None:
+        for name, job in away.world.jobs.items():
+            if job["over"] and now - job["due"] > timedelta(hours=1):
+                away.world.go_on(name)
+
+    away.driver.clock.watchers.append(resume_in_the_portal)
+    result = home(away, plan={"items": items})
+    assert result.output["state"] == "succeeded", result.output
+    assert result.output["decisions"] == []
+
+
+def test_an_aborted_run_leaves_a_suspended_job_as_it_is_and_says_so(away: Bench) -> None:
+    away.driver.say(timedelta(hours=1), "decide", said("abort"))
+    result = home(away)
+    assert result.output["state"] == "aborted"
+    assert away.world.resumed == []
+    assert "is still suspended" in result.output["items"][0]["detail"]
+    assert "commit" in away.owed()
+    assert not away.held()

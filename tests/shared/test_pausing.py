@@ -1,0 +1,92 @@
+"""What a run that waits for a person says of itself, and what lets it go on."""
+
+from datetime import timedelta
+from typing import Any
+
+from shared import scheduler
+from shared.outcomes import JobEnd, JobResumed
+from shared.pausing import TAKES_HOLD, go_on, jobs_resumed
+from shared.runs import Decision, Limits, Run, Stage, enter, leave
+from shared.status import summary
+from tests.shared.test_scheduler import T0, item, run_of, started, state_of
+
+SUSPENDED = JobEnd(job="job-sql", outcome="suspended", state="Suspended", detail="WaitingForUserInputAfterDataSync")
+FAILBACK = Stage(verb="Failback", settles=True)
+
+
+def at_rest(*names: str, **more: Any) -> Run:
+    """A failback whose machine "sql" waits after its synchronisation; the others run."""
+    run = run_of(*(item(vm) for vm in ("sql", *names)), stages=(FAILBACK,), **more)
+    run = scheduler.started(run, [started(vm) for vm in ("sql", *names)], T0)
+    return scheduler.jobs_ended(run, [SUSPENDED], T0)
+
+
+def resume(*vms: str) -> Decision:
+    return Decision(verdict="resume", by="ann", at=T0, vms=vms)
+
+
+def test_a_machine_that_waits_is_told_although_others_still_run() -> None:
+    waits = summary(at_rest("app"), T0)["waits"]
+    assert (waits["for"], waits["vms"], waits["verdicts"]) == ("resume", ["sql"], ["resume", "abort"])
+
+
+def test_a_failed_machine_and_one_that_waits_are_told_together() -> None:
+    run = at_rest("app", limits=Limits(on_failure="ask"))
+    bad = JobEnd(job="job-app", outcome="failed", state="Failed", code="539", detail="no")
+    waits = summary(scheduler.jobs_ended(run, [bad], T0), T0)["waits"]
+    assert (waits["vms"], waits["verdicts"]) == (["app", "sql"], ["retry", "skip", "resume", "abort"])
+
+
+def test_a_job_that_was_resumed_and_still_looks_suspended_is_not_asked_about_again() -> None:
+    run = scheduler.decide(at_rest(), resume())
+    assert scheduler.plan_tick(run, T0).resume == {0: ("sql",)}
+    run = jobs_resumed(run, [JobResumed(vm="sql", outcome="resumed")], T0)
+    assert state_of(scheduler.jobs_ended(run, [SUSPENDED], T0 + timedelta(seconds=30)), "sql") == "running"
+    assert state_of(scheduler.jobs_ended(run, [SUSPENDED], T0 + TAKES_HOLD), "sql") == "paused"
+
+
+def test_an_answer_that_is_lost_leaves_the_resuming_to_the_next_look() -> None:
+    run = scheduler.decide(at_rest(), resume())
+    lost = jobs_resumed(run, [JobResumed(vm="sql", outcome="unanswered", detail="503")], T0)
+    assert scheduler.plan_tick(lost, T0).resume == {0: ("sql",)}
+    refused = jobs_resumed(run, [JobResumed(vm="sql", outcome="refused", detail="no: not now")], T0)
+    assert (state_of(refused, "sql"), refused.items[0].detail) == ("paused", "no: not now")
+
+
+def test_a_stage_that_begins_with_a_pause_starts_nothing_until_somebody_says_so() -> None:
+    stages = (Stage(verb="PlannedFailover"), FAILBACK.model_copy(update={"pause": "a word to come home"}))
+    run = run_of(item("sql"), stages=stages)
+    run = scheduler.started(run, [started("sql")], T0)
+    run = scheduler.jobs_ended(run, [JobEnd(job="job-sql", outcome="succeeded", state="Succeeded")], T0)
+    run = leave(run, T0)
+    tick = scheduler.plan_tick(run, T0)
+    assert (tick.starts, tick.over, scheduler.pause(run, 0, T0)) == ({}, False, scheduler.ASKING)
+    assert summary(run, T0)["waitingFor"] == "a word to come home: resume, abort"
+    assert scheduler.plan_tick(scheduler.decide(run, resume()), T0).starts == {0: ("sql",)}
+    assert scheduler.decide(run, resume("sql")).pause is not None
+
+
+def test_a_pause_with_a_time_ends_then_and_the_next_look_is_no_later() -> None:
+    until = T0 + timedelta(hours=1)
+    stages = (FAILBACK.model_copy(update={"pause": "the evening", "pause_until": until}),)
+    run = run_of(item("sql"), stages=stages)
+    assert scheduler.pause(run, 0, T0) == timedelta(hours=1)
+    assert go_on(run, until - timedelta(seconds=1)).pause is not None
+    assert go_on(run, until).pause is None
+
+
+def test_the_way_back_turns_the_order_round_and_the_way_out_turns_it_again() -> None:
+    stages = (Stage(verb="PlannedFailover"), FAILBACK.model_copy(update={"turned": True}), Stage(verb="Commit"))
+    run = run_of(item("sql"), item("app", "sql"), stages=stages)
+    back = enter(run.model_copy(update={"stage": 1}), T0)
+    assert {one.vm: one.after for one in back.items} == {"sql": ("app",), "app": ()}
+    again = enter(back.model_copy(update={"stage": 2}), T0)
+    assert {one.vm: one.after for one in again.items} == {"sql": (), "app": ("sql",)}
+
+
+def test_what_an_item_showed_at_the_beginning_says_nothing_of_a_verb_that_comes_again() -> None:
+    stages = (Stage(verb="Commit"), FAILBACK, Stage(verb="Commit"))
+    one = item("sql").model_copy(update={"skip": ("Commit",)})
+    run = run_of(one, stages=stages)
+    assert state_of(run, "sql") == "done"
+    assert state_of(enter(run.model_copy(update={"stage": 2}), T0), "sql") == "waiting"
