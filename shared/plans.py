@@ -153,6 +153,19 @@ class Approvals(Document):
     )
 
 
+class RecoveryPlanSettings(Document):
+    """The recovery plans of Site Recovery that mirror this plan, for the portal's people.
+
+    Attributes:
+        keep: "off" leaves them to requests; "watch" tells when they are not as this plan says; "repair" also puts them
+            right, unless somebody else's work would be lost.
+        name: How they are called, when that is not the plan's own name; several get numbers.
+    """
+
+    keep: Literal["off", "watch", "repair"] = "off"
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,46}[A-Za-z0-9]$")] | None = None
+
+
 class PlanDocument(Document):
     """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
 
@@ -166,6 +179,7 @@ class PlanDocument(Document):
         failback_order: "reverse" brings home first what nothing depends on.
         patience: How long each ASR job may take.
         max_starts: Verbs sent at the same time.
+        recovery_plan: How it is mirrored in Site Recovery.
 
     Raises:
         ValidationError: with everything that is wrong at once, circles shown as "sql-01 -> app-01 -> sql-01".
@@ -182,6 +196,7 @@ class PlanDocument(Document):
     approvals: Approvals | None = None
     patience: Span = timedelta(hours=2)
     max_starts: Annotated[int, Field(ge=1, le=50)] = 50
+    recovery_plan: RecoveryPlanSettings = RecoveryPlanSettings()
 
     @model_validator(mode="wrap")
     @classmethod
