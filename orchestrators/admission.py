@@ -54,19 +54,28 @@ def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[St
 
 
 def _require_sources_off(ctx: task.OrchestrationContext, operation: Operation) -> Steps[None]:
-    """A failback onto a machine that runs would overwrite what it has done since.
+    """For a failback.
 
     Raises:
         NotAdmitted: an unplanned failover still owes the proof that they are off.
     """
-    if operation.kind != "failback":
-        return
-    owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "read")) or {}
-    if "source-off" in owed:
-        seen = Obligation.model_validate(owed["source-off"])
-        found = f": {', '.join(seen.leftovers)}" if seen.leftovers else "; the timer looks for it by itself"
-        detail = f"it is not proven that the machines are off on premises{found}"
-        raise NotAdmitted([Problem(code="source-not-proven-off", detail=detail)])
+    unproven = (yield from sources_unproven(ctx, operation.plan)) if operation.kind == "failback" else []
+    if unproven:
+        raise NotAdmitted(unproven)
+
+
+def sources_unproven(ctx: task.OrchestrationContext, plan: str) -> Steps[list[Problem]]:
+    """Whether an unplanned failover still owes the proof that the machines are off on premises.
+
+    A failback onto a machine that runs would overwrite what it has done since.
+    """
+    owed = (yield from ask_entity(ctx, OBLIGATIONS, plan, "read")) or {}
+    if "source-off" not in owed:
+        return []
+    seen = Obligation.model_validate(owed["source-off"])
+    found = f": {', '.join(seen.leftovers)}" if seen.leftovers else "; the timer looks for it by itself"
+    detail = f"it is not proven that the machines are off on premises{found}"
+    return [Problem(code="source-not-proven-off", detail=detail)]
 
 
 def _as_seen(run: Run) -> Run:

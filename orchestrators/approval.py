@@ -29,7 +29,7 @@ def approved(ctx: task.OrchestrationContext, operation: Operation) -> Steps[tupl
         NotApproved: somebody rejected it, nobody came in time, or the plan is not the one that was asked for.
     """
     wish = operation.document.approvals
-    if wish is None or operation.kind not in wish.verbs:
+    if wish is None or not wish.concern(operation.kind):
         return ()
     deadline = now(ctx) + wish.expires
     given: dict[str, Approval] = {}

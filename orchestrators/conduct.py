@@ -40,22 +40,27 @@ from shared.errors import Refused, Transient
 from shared.findings import findings
 from shared.leases import Lease
 from shared.messages import RunItem
-from shared.operations import LEASE_TERM, Operation, Outcome
+from shared.operations import LEASE_TERM, Operation, Outcome, Problem
 from shared.pausing import go_on, jobs_resumed, seen_running
 from shared.rehearsals import expire, in_time, soak
-from shared.runs import Decision, Run, Stage, leave
+from shared.runs import Decision, Pause, Run, Stage, leave
 from shared.scheduler import Tick
-from shared.status import summary
+from shared.status import SHOWN, summary
 from shared.verbs import ready, settled
 
 GENERATION, SHORT_GENERATION, MANY = 15, 4, 100
 """Ticks before a run continues as new: a replay goes through all ticks before it, and those of many items weigh."""
 BATCH, LOOKS = 50, 3
 LOOK_AGAIN = timedelta(seconds=30)
+GATE = timedelta(minutes=10)
 DECISION = "decide"
 
 type Moment = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | None]]
 """Something a runbook does at a moment of its run; the run as it is then, or None when it is as before."""
+
+
+type Gate = Callable[[task.OrchestrationContext, Operation, Run], Steps[Sequence[Problem]]]
+"""What stands in the way of the stage that is about to begin."""
 
 
 def conduct(
@@ -65,6 +70,7 @@ def conduct(
     opening: Moment,
     closing: Moment,
     turning: Moment = nothing,
+    gate: Gate | None = None,
 ) -> Steps[dict[str, Any] | None]:
     """Admit the run, take it through its stages, and say how it ended.
 
@@ -72,6 +78,7 @@ def conduct(
         opening: What is owed from here on; done before the first verb.
         closing: What is owed no longer; done after the last.
         turning: Done after each stage.
+        gate: Done before a guarded stage begins, until nothing stands in its way.
 
     Returns:
         The outcome as plain JSON, or None when the run continues as new.
@@ -91,6 +98,7 @@ def conduct(
     ear = _ear(ctx)
     for _ in range(GENERATION if len(run.items) <= MANY else SHORT_GENERATION):
         before = run
+        run = yield from _guarded(ctx, operation, go_on(run, now(ctx)), gate)
         run, pause = yield from _tick(ctx, run)
         run = yield from _turn(ctx, operation, before, run, turning)
         if run.current is None:
@@ -101,6 +109,20 @@ def conduct(
     run, _ = _listened(ctx, run, ear, None)
     ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
+
+
+def _guarded(ctx: task.OrchestrationContext, operation: Operation, run: Run, gate: Gate | None) -> Steps[Run]:
+    """Keep a guarded stage from beginning while something stands in its way: it is looked at again after a while."""
+    if gate is None or run.current is None or not run.current.guarded or run.passed or run.pause or run.aborted:
+        return run
+    problems = yield from gate(ctx, operation, run)
+    if not problems:
+        return run.model_copy(update={"passed": True})
+    what = "; ".join(problem.detail for problem in problems[:SHOWN])
+    wait = Pause(
+        what=f"what stands in the way of the {run.current.verb}: {what}", since=now(ctx), until=now(ctx) + GATE
+    )
+    return run.model_copy(update={"pause": wait})
 
 
 def _cross_out(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[None]:
@@ -196,7 +218,7 @@ def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
 
 def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelta]]:
     """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
-    run = scheduler.block(go_on(expire(run, now(ctx)), now(ctx)))
+    run = scheduler.block(expire(run, now(ctx)))
     run = run.model_copy(update={"looks": (*run.looks, now(ctx))[-LOOKS:]})
     tick = scheduler.plan_tick(run, now(ctx))
     if tick.over and (rest := soak(run, now(ctx))):

@@ -23,15 +23,21 @@ SOURCE = "whether the machines stay off on premises, where nobody shut them down
 def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the plan's machines up in Azure, each as soon as those it depends on are up and pass their probes."""
     operation = Operation.carried(payload)
+    stages = (*moves(operation), COMMIT) if operation.document.commit == "automatic" else moves(operation)
+    return (yield from conduct(ctx, operation, stages, opening, _closing))
+
+
+def moves(operation: Operation) -> tuple[Stage, ...]:
+    """The stages that bring the machines to Azure, as the plan wants them there."""
     verb = "PlannedFailover" if operation.failover_type == "planned" else "UnplannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
-    stages = (move, COMMIT) if operation.document.commit == "automatic" else (move,)
     if any(item.settings for item in operation.document.items):
-        stages = (CONFIGURE, move.model_copy(update={"after": "well"}), *stages[1:])
-    return (yield from conduct(ctx, operation, stages, _opening, _closing))
+        return CONFIGURE, move.model_copy(update={"after": "well"})
+    return (move,)
 
 
-def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """Write down what a failover owes from its first verb on."""
     why = "until the commit the machines in Azure keep their recovery points and are not final"
     yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, why)
     why = "machines that run in Azure are not protected until they failed back and replicate again"
@@ -47,15 +53,21 @@ def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
     if operation.document.commit == "automatic" and not run.failed:
         yield from settle(ctx, operation, ("commit",))
     if operation.failover_type == "unplanned":
-        yield from _owe_of_moved(ctx, operation, run)
+        yield from owe_of_moved(ctx, operation, run)
 
 
-def _owe_of_moved(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    """Only what runs in Azure has to be off at home: what did not get there may well be running."""
+def owe_of_moved(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, *, provable: bool = False
+) -> Steps[None]:
+    """Only what runs in Azure has to be off at home: what did not get there may well be running.
+
+    Args:
+        provable: It can be proven from now on, though the run goes on.
+    """
     stayed = [item.vm for item in run.items if not touched(item) and "UnplannedFailover" not in item.skip]
     moved = run.model_copy(update={"items": tuple(item for item in run.items if item.vm not in stayed)})
     if moved.items:
-        yield from owe(ctx, operation, moved, "source-off", PROVEN_WITHIN, SOURCE)
+        yield from owe(ctx, operation, moved, "source-off", PROVEN_WITHIN, SOURCE, provable=provable)
     else:
         yield from settle(ctx, operation, ("source-off",))
 

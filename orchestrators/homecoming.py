@@ -22,10 +22,11 @@ def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[d
     operation = Operation.carried(payload)
     home = FAILBACK.model_copy(update={"turned": operation.document.failback_order == "reverse"})
     stages = (home, COMMIT) if operation.document.commit == "automatic" else (home,)
-    return (yield from conduct(ctx, operation, stages, _opening, _closing))
+    return (yield from conduct(ctx, operation, stages, owe_final_commit, _closing))
 
 
-def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def owe_final_commit(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    """Write down that a failback has to be committed."""
     yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, "a failback is final only once it is committed")
 
 

@@ -13,7 +13,14 @@ from shared.runs import Run
 
 
 def owe(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, kind: ObligationKind, within: timedelta, why: str
+    ctx: task.OrchestrationContext,
+    operation: Operation,
+    run: Run,
+    kind: ObligationKind,
+    within: timedelta,
+    why: str,
+    *,
+    provable: bool = False,
 ) -> Steps[None]:
     """Write an obligation down; a later run of the plan takes over what an earlier one owed."""
     obligation = Obligation(
@@ -24,6 +31,7 @@ def owe(
         due=now(ctx) + within,
         vms=tuple(item.vm for item in run.items),
         detail=why,
+        provable=provable,
     )
     yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
 

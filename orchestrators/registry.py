@@ -15,6 +15,7 @@ from orchestrators.prepare import prepare
 from orchestrators.reconcile import reconcile
 from orchestrators.repair import repair
 from orchestrators.replication import replication
+from orchestrators.roundtrip import roundtrip
 from orchestrators.sources import prove_sources
 from orchestrators.telling import deliver
 from orchestrators.verify import verify
@@ -29,6 +30,7 @@ RUNBOOKS = (
     change_point,
     failback,
     reprotect,
+    roundtrip,
     repair,
     preflight,
     verify,

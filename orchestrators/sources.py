@@ -47,7 +47,7 @@ class SourceCheck(Message):
 
 
 def prove_sources_owed(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
-    """Start the proof for each failover that owes it and has ended, again and again until it is there."""
+    """Start the proof for each failover that owes it and is over, again and again until it is there."""
     owed = [one for one in map(Obligation.model_validate, seen.obligations) if one.kind == OWED]
     turn = [one for one in owed if is_its_turn(one, now(ctx))]
     if not turn:
@@ -55,7 +55,7 @@ def prove_sources_owed(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[
     ended = (yield from call(ctx, READ_RUNS, ReadRuns(ids=tuple(one.owner for one in turn)))).ended
     started = []
     for one in turn:
-        if one.owner not in ended:
+        if one.owner not in ended and not one.provable:
             continue
         run = run_id("sources", one.plan, f"{one.owner}:{one.attempts}")
         check = SourceCheck(id=run, plan=one.plan, vms=one.vms, clusters=_clusters(seen, one.plan))

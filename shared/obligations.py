@@ -34,6 +34,7 @@ class Obligation(Document):
         order: The operation that can be done for it, as its request was: it outlives plan, sites and histories.
         baseline: Marks of what was there before.
         leftovers: ARM ids of what is still there.
+        provable: It may be looked into although its owner still runs.
         attempts: How often it was tried to do it, when last, and by which run.
     """
 
@@ -48,6 +49,7 @@ class Obligation(Document):
     order: dict[str, Any] | None = None
     baseline: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
+    provable: bool = False
     attempts: int = 0
     tried: datetime | None = None
     tried_by: str = ""

@@ -18,6 +18,7 @@ Kind = Literal[
     "commit",
     "failback",
     "reprotect",
+    "roundtrip",
     "cancel",
     "change-point",
     "cleanup",
@@ -27,7 +28,16 @@ Kind = Literal[
     "replication",
     "verify",
 ]
-PLAN_KINDS: tuple[Kind, ...] = ("drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect")
+PLAN_KINDS: tuple[Kind, ...] = (
+    "drill",
+    "failover",
+    "commit",
+    "cancel",
+    "change-point",
+    "failback",
+    "reprotect",
+    "roundtrip",
+)
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
 
 CODES = {
@@ -58,6 +68,7 @@ class Operation(Message):
         points: The recovery points that it starts from.
         data_sync: For a failback: a full download with the machine in Azure off, or its changes while it runs.
         resume_at: When a failback that waits after its data synchronisation goes on by itself.
+        return_at: When the machines of a round trip come home by themselves; None when a person says so.
         lease_wait: How long it waits for VMs that another run still holds.
         run: Where it stands; None until it was admitted.
     """
@@ -75,6 +86,7 @@ class Operation(Message):
     points: PointWish = PointWish()
     data_sync: DataSync = "ForSynchronization"
     resume_at: datetime | None = None
+    return_at: datetime | None = None
     lease_wait: timedelta = timedelta(0)
     run: Run | None = None
 

@@ -136,6 +136,10 @@ def _check_any(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
     return items
 
 
+Approved = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
+_ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
+
+
 class Approvals(Document):
     """Who else has to agree before a verb begins.
 
@@ -147,10 +151,12 @@ class Approvals(Document):
 
     count: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
-    verbs: tuple[Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect"], ...] = (
-        "failover",
-        "commit",
-    )
+    verbs: tuple[Approved, ...] = ("failover", "commit")
+
+    def concern(self, kind: str) -> bool:
+        """Whether an operation of this kind needs it: a round trip does where any of its parts would."""
+        parts = _ROUND_TRIP if kind == "roundtrip" else frozenset[str]()
+        return bool({kind, *parts} & set(self.verbs))
 
 
 class RecoveryPlanSettings(Document):

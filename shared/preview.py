@@ -11,7 +11,16 @@ from shared.plans import PlanDocument
 from shared.verbs import ALWAYS_NEW, RULES, ready, settled
 
 What = Literal[
-    "drill", "planned-failover", "unplanned-failover", "commit", "cancel", "change-point", "failback", "reprotect"
+    "drill",
+    "planned-failover",
+    "unplanned-failover",
+    "commit",
+    "cancel",
+    "change-point",
+    "failback",
+    "reprotect",
+    "planned-roundtrip",
+    "unplanned-roundtrip",
 ]
 
 _STAGES: Mapping[What, tuple[Verb, ...]] = {
@@ -22,6 +31,8 @@ _STAGES: Mapping[What, tuple[Verb, ...]] = {
     "failback": ("Failback", "Commit"),
     "reprotect": ("ReverseReplicate",),
     "cancel": ("CancelFailover",),
+    "planned-roundtrip": ("PlannedFailover", "Commit", "Failback", "Commit", "ReverseReplicate"),
+    "unplanned-roundtrip": ("UnplannedFailover", "Commit", "Failback", "Commit", "ReverseReplicate"),
     "change-point": ("ChangePit",),
 }
 _MOVES: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover"})

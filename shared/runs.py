@@ -30,6 +30,7 @@ class Stage(Message):
         pause: Why the run waits for a person before the stage begins; empty when it does not.
         pause_until: When it goes on by itself.
         turned: The order is that of the way back: what depends on an item comes before it.
+        guarded: The runbook looks whether anything stands in the way before the stage begins.
     """
 
     verb: Verb
@@ -42,6 +43,7 @@ class Stage(Message):
     pause: str = ""
     pause_until: datetime | None = None
     turned: bool = False
+    guarded: bool = False
 
 
 class Limits(Message):
@@ -109,6 +111,7 @@ class Run(Message):
         pause: What the whole run waits for; None while it goes on.
         resume_at: When jobs that are suspended go on by themselves.
         turned: The items' `after` is that of the way back.
+        passed: What guards the stage under way was found to be well.
         chain: How far the evidence has come.
     """
 
@@ -135,6 +138,7 @@ class Run(Message):
     pause: Pause | None = None
     resume_at: datetime | None = None
     turned: bool = False
+    passed: bool = False
     chain: Chain = Chain()
 
     @property
@@ -197,6 +201,7 @@ def enter(run: Run, now: datetime) -> Run:
     skips = frozenset[Verb]() if _is_repeated(run, stage) else frozenset({stage.verb})
     items = tuple(_afresh(item, skips) if _takes_part(stage, item) else item for item in _in_order(run, stage))
     update = {"items": items, "stage_began": now, "turned": stage.turned, "pause": _pause_before(run, items, now)}
+    update["passed"] = False
     return run.model_copy(update=update)
 
 

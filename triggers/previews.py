@@ -28,7 +28,7 @@ async def previewed(operation: Operation) -> Preview:
     if operation.kind == "commit":
         return seen.model_copy(update={"points_lost": await _points_lost(operation, views)})
     more = await _network_blockers(operation, production) if operation.kind == "drill" else ()
-    if operation.kind == "failover":
+    if operation.kind in {"failover", "roundtrip"}:
         more = await misplaced(operation.document, operation.sites)
     return seen.model_copy(update={"blockers": (*seen.blockers, *more)})
 
@@ -51,7 +51,8 @@ async def _network_blockers(operation: Operation, production: list[str]) -> tupl
 
 
 def _what(operation: Operation) -> str:
-    return f"{operation.failover_type}-failover" if operation.kind == "failover" else operation.kind
+    typed = operation.kind in {"failover", "roundtrip"}
+    return f"{operation.failover_type}-{operation.kind}" if typed else operation.kind
 
 
 async def _points_lost(operation: Operation, views: Mapping[str, ItemView]) -> tuple[PointsLost, ...] | None:

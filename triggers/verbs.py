@@ -1,4 +1,4 @@
-"""The verbs on a plan: drill, failover, commit, cancel, change-point, failback, re-protect; each can be previewed."""
+"""The verbs on a plan, from drill to round trip; each can be previewed."""
 
 import uuid
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     require(caller(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
     if kind == "cancel" and not await started_already(client, operation.id):
         require_confirmation(wish, (await previewed(operation)).confirm)
-    if kind == "failover" and not await started_already(client, operation.id):
+    if kind in {"failover", "roundtrip"} and not await started_already(client, operation.id):
         _require_places(await misplaced(operation.document, operation.sites))
     return await _start(client, operation, wish.drill if isinstance(wish, FailoverRequest) else None)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 
 from shared.documents import Span
 from shared.messages import Document
@@ -55,8 +55,19 @@ class FailoverRequest(PointRequest):
     drill: Way | None = None
 
 
+class RoundtripRequest(FailoverRequest):
+    """Ask for a failover that comes home again.
+
+    Attributes:
+        return_at: When the machines come home by themselves; without it a person says so.
+    """
+
+    return_at: AwareDatetime | None = None
+
+
 BODIES: Mapping[Kind, type[Document]] = {
     "failover": FailoverRequest,
+    "roundtrip": RoundtripRequest,
     "drill": PointRequest,
     "change-point": PointRequest,
     "cancel": CancelRequest,
@@ -74,6 +85,8 @@ def chosen(wish: Document, plan: PlanDocument) -> dict[str, Any]:
         said["points"] = _points(wish, plan)
     if isinstance(wish, FailoverRequest):
         said |= {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
+    if isinstance(wish, RoundtripRequest):
+        said["return_at"] = wish.return_at
     return said
 
 

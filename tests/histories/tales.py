@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from orchestrators.preflight import preflight
 from orchestrators.prepare import prepare
 from orchestrators.repair import repair
 from orchestrators.replication import replication
+from orchestrators.roundtrip import roundtrip
 from orchestrators.verify import verify
 from shared.copying import ReplicationOrder
 from shared.operations import Kind, SiteOperation
@@ -70,6 +72,13 @@ def _after(step: str, runbook: Orchestrator, kind: Kind) -> Callable[[], Result]
     return tell
 
 
+def _roundtrip() -> Result:
+    """Out and home, with the word of a person in between."""
+    bench = Bench()
+    bench.driver.say(timedelta(hours=9), "decide", {"verdict": "resume", "by": "ann", "vms": []})
+    return bench.run(roundtrip, "roundtrip", INSTANCE)
+
+
 def _preflight() -> Result:
     nodes = test_preflight.Nodes({f"/machines/{N1}": ["a", "b", "sql-01"], f"/machines/{N2}": ["web-01"]})
     return nodes.driver.run(preflight, _site_order("preflight"), INSTANCE)
@@ -123,6 +132,7 @@ TALES: Mapping[str, Tale] = {
     "change-point": Tale(change_point, _after("PlannedFailover", change_point, "change-point")),
     "failback": Tale(failback, _after("Commit", failback, "failback")),
     "reprotect": Tale(reprotect, _after("FinalizeFailback", reprotect, "reprotect")),
+    "roundtrip": Tale(roundtrip, _roundtrip),
     "repair": Tale(repair, lambda: NodeWorld().repair(INSTANCE)),
     "preflight": Tale(preflight, _preflight),
     "verify": Tale(verify, _verify),

@@ -1,0 +1,67 @@
+"""The round trip of planned maintenance: out to Azure, home again and protected, as one operation with pauses."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.admission import sources_unproven
+from orchestrators.conduct import conduct
+from orchestrators.failover import COMMIT, moves, opening, owe_of_moved
+from orchestrators.homecoming import FAILBACK, REPROTECT, owe_final_commit
+from orchestrators.owing import settle
+from orchestrators.steps import Steps
+from shared.operations import Operation, Problem
+from shared.runs import Run, Stage
+
+LOOK = "a look at the machines in Azure: resume commits the failover, which deletes their other recovery points"
+RETURN = "a word that the machines may come home: resume begins the failback"
+FINAL = "a look at the machines on premises: resume commits the failback"
+LOOK_AGAIN = timedelta(minutes=10)
+
+
+def roundtrip(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Failover, commit, failback, commit, re-protect; a person decides when the machines come home."""
+    operation = Operation.carried(payload)
+    return (yield from conduct(ctx, operation, stages_of(operation), opening, _closing, _turning, _gate))
+
+
+def stages_of(operation: Operation) -> tuple[Stage, ...]:
+    """The stages, with a pause before each commit where the plan leaves those to a person."""
+    plan = operation.document
+    by_hand = plan.commit == "manual"
+    home = {"pause": RETURN, "pause_until": operation.return_at, "turned": plan.failback_order == "reverse"}
+    home |= {"after": "well", "unless_failed": True, "guarded": True}
+    return (
+        *moves(operation),
+        COMMIT.model_copy(update={"pause": LOOK if by_hand else ""}),
+        FAILBACK.model_copy(update=home),
+        COMMIT.model_copy(update={"pause": FINAL if by_hand else ""}),
+        REPROTECT.model_copy(update={"after": "well", "unless_failed": True}),
+    )
+
+
+def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
+    if run.stages[run.stage - 1].verb == "Commit" and not run.failed and not run.aborted:
+        yield from settle(ctx, operation, ("commit",))
+    if operation.failover_type == "unplanned" and not _goes_home(run):
+        yield from owe_of_moved(ctx, operation, run, provable=True)
+
+
+def _goes_home(run: Run) -> bool:
+    return any(step.verb == "Failback" for item in run.items for step in item.steps)
+
+
+def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Sequence[Problem]]:
+    """What keeps the machines from coming home now."""
+    problems = yield from sources_unproven(ctx, operation.plan)
+    if not problems:
+        yield from owe_final_commit(ctx, operation, run)
+    return problems
+
+
+def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+    if not run.failed and not run.aborted:
+        yield from settle(ctx, operation, ("commit", "reprotect"))
