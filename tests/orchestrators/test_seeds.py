@@ -14,6 +14,7 @@ import pytest
 from orchestrators.drill import cleanup, drill
 from orchestrators.failover import failover
 from orchestrators.homecoming import failback, reprotect
+from orchestrators.roundtrip import roundtrip
 from shared.operations import Kind
 from shared.outcomes import JobEnd
 from shared.plans import PlanDocument
@@ -91,6 +92,11 @@ class Story(Bench):
             word = {"verdict": verdict, "by": "ann", "vms": []}
             self.driver.say(timedelta(hours=hours), "decide", word)
 
+    def resume_often(self) -> None:
+        """A person lets the run go on every few hours, whether or not it waits for that."""
+        for hours in range(2, 60, 4):
+            self.driver.say(timedelta(hours=hours), "decide", {"verdict": "resume", "by": "ann", "vms": []})
+
     def go(self, runbook: Orchestrator, kind: Kind, run: str, *, killed: bool = False) -> Result | None:
         """Run it to its end, or until it is killed; None then."""
         self.kill_at = self.calls + self.chance.randint(1, 60) if killed else 0
@@ -158,3 +164,26 @@ def test_the_way_home_ends_protected_whatever_is_lost_on_it(seed: int) -> None:
                 break
     assert {machine.protection for machine in story.world.machines.values()} == {"Protected"}
     assert (story.held(), story.owed(), story.sent_twice()) == ({}, set(), [])
+
+
+WAY = ("PlannedFailover", "Commit", "Failback", "FinalizeFailback", "ReverseReplicate")
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_round_trip_goes_as_far_as_it_may_and_owes_the_rest(seed: int) -> None:
+    """It is Protected with nothing owed, or says what is; each machine went its way, and no verb of it twice."""
+    story = Story(3000 + seed)
+    story.fail_some("PlannedFailover", "Commit", "Failback", "FinalizeFailback", "ReverseReplicate")
+    story.resume_often()
+    result = story.go(roundtrip, "roundtrip", "trip-1", killed=seed % 3 == 0)
+    assert result is None or result.output["state"] in ENDS
+    for vm in story.names:
+        sent = list(dict.fromkeys(verb for name, verb in story.world.sent if name == vm))
+        assert sent == list(WAY[: len(sent)])
+    if result and result.output["state"] == "succeeded":
+        assert story.owed() == set()
+    elif story.world.sent:
+        assert "reprotect" in story.owed()
+    assert story.sent_twice() == []
+    if result:
+        assert story.held() == {}
