@@ -283,7 +283,7 @@ class CreateExtension(Message):
     saved: ExtensionView
 
 
-ScriptName = Literal["sync-cluster", "read-registration", "read-node", "read-power"]
+ScriptName = Literal["sync-cluster", "read-registration", "read-node", "read-source"]
 
 
 class RunScript(Message):

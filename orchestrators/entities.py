@@ -8,7 +8,7 @@ from durabletask.entities import EntityContext
 from shared.book import Declaration, Entry, put, remove
 from shared.leases import Claim, Lease, Table, claim, release, renew
 from shared.messages import ExtensionView
-from shared.obligations import Left, Obligation, Tried, taken_over, tried
+from shared.obligations import Left, Obligation, Tried, Watched, taken_over, tried
 from shared.records import Begin, End, NodeRecord, Notice, begin, end, notice, save
 from shared.track import Begun, Past, Track, begun, ended
 from shared.turns import Join, Turn, join, leave
@@ -58,7 +58,8 @@ def book(ctx: EntityContext, ask: Any) -> Any:
 def obligations(ctx: EntityContext, ask: Any) -> Any:
     """What is owed for one plan or node.
 
-    Operations: open (an obligation), settle (a list of kinds), read, recall (the same without orders), tried, left.
+    Operations: open (an obligation), settle (a list of kinds), read, recall (the same without orders); and notes about
+    one of them: tried, left, watch.
     """
     owed: dict[str, Any] = ctx.get_state(dict, {})
     match ctx.operation:
@@ -73,7 +74,7 @@ def obligations(ctx: EntityContext, ask: Any) -> Any:
             return owed
         case "recall":
             return {kind: {name: value for name, value in one.items() if name != "order"} for kind, one in owed.items()}
-        case "tried" | "left":
+        case "tried" | "left" | "watch":
             owed = noted(owed, ctx.operation, ask)
         case other:
             raise ValueError(f"obligations know no operation {other}")
@@ -109,6 +110,8 @@ def noted(owed: Mapping[str, Any], what: str, ask: Any) -> dict[str, Any]:
     one = Obligation.model_validate(owed[ask["kind"]])
     if what == "tried":
         one = tried(one, Tried.model_validate(ask))
+    elif what == "watch":
+        one = one.model_copy(update={"watched": Watched.model_validate(ask).at})
     else:
         one = one.model_copy(update={"leftovers": Left.model_validate(ask).leftovers})
     return {**owed, one.kind: one.model_dump(mode="json")}

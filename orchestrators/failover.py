@@ -7,6 +7,7 @@ from durabletask import task
 
 from orchestrators.conduct import conduct
 from orchestrators.owing import nothing, owe, settle
+from orchestrators.sources import PROVEN_WITHIN, REMEDY
 from orchestrators.steps import Steps
 from shared.operations import Operation
 from shared.runs import Rehearsal, Run, Stage, touched
@@ -16,8 +17,11 @@ CONFIGURE = Stage(verb="UpdateVmProperties", ordered=False)
 """What the plan says of a machine in Azure its protected item has to say as well, before the failover."""
 CHANGE = Stage(verb="ChangePit", probed=True, settles=True)
 CANCEL = Stage(verb="CancelFailover", ordered=False, settles=True)
-COMMIT_WITHIN, HOME_WITHIN, PROVEN_WITHIN = timedelta(days=1), timedelta(days=14), timedelta(days=2)
-SOURCE = "whether the machines stay off on premises, where nobody shut them down for sure, is not proven yet"
+COMMIT_WITHIN, HOME_WITHIN = timedelta(days=1), timedelta(days=14)
+SOURCE = (
+    "whether the machines stay off on premises, where nobody shut them down for sure, is not proven yet. "
+    f"The timer looks as soon as their nodes are back. {REMEDY}"
+)
 
 
 def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:

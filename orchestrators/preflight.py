@@ -1,23 +1,15 @@
 """Preflight: look at a site from Azure and from its nodes, and judge every prerequisite. It changes nothing."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from durabletask import task
 
-from activities.contract import (
-    READ_SCRIPT,
-    REMOVE_SCRIPT,
-    RUN_SCRIPT,
-    ReadScript,
-    RemoveScript,
-    RunScript,
-    ScriptView,
-)
+from activities.contract import RunScript, ScriptView
 from activities.preflight_contract import READ_SITE, ReadSite
-from orchestrators.steps import Steps, call_all, insist, now, sleep
-from shared.errors import Refused, SiteRecoveryError, Transient
+from orchestrators.scripts import run_scripts
+from orchestrators.steps import Steps, insist, now
+from shared.errors import SiteRecoveryError
 from shared.operations import Outcome, SiteOperation
 from shared.preflight.facts import AzureFacts, HostFacts, NodeFacts, Seen
 from shared.preflight.hosts import Page, joined, page_of
@@ -25,9 +17,6 @@ from shared.preflight.nodes import endpoints
 from shared.preflight.verdict import counts, findings, state_of
 from shared.preparation import cache_storage_of
 
-LOOK_EVERY = timedelta(seconds=20)
-PATIENCE = timedelta(minutes=20)
-"""How long one page of a node's VMs may take; a node has as many pages as it needs."""
 MOST_PAGES = 20
 
 
@@ -113,41 +102,15 @@ def _script(operation: SiteOperation, node: NodeFacts, first: int, account: str)
 
 
 def _run(ctx: task.OrchestrationContext, asks: Sequence[RunScript]) -> Steps[list[Page | str]]:
-    """Run a script on many nodes at once: what each said, or why it said nothing; no run command is left behind."""
-    begun = yield from call_all(ctx, RUN_SCRIPT, asks)
-    started = [ask for ask, answer in zip(asks, begun, strict=True) if not isinstance(answer, Exception)]
-    views = yield from _until_ended(ctx, started)
-    removals = [RemoveScript(machine_id=ask.machine_id, name=ask.name, operation=ask.operation) for ask in started]
-    yield from call_all(ctx, REMOVE_SCRIPT, removals)
-    return [
-        str(answer) if isinstance(answer, Exception) else _page(ask, views.get(ask.machine_id))
-        for ask, answer in zip(asks, begun, strict=True)
-    ]
+    """Run a script on many nodes at once: what each said, or why it said nothing."""
+    views = yield from run_scripts(ctx, asks)
+    return [_page(ask, view) for ask, view in zip(asks, views, strict=True)]
 
 
-def _until_ended(ctx: task.OrchestrationContext, asks: Sequence[RunScript]) -> Steps[dict[str, ScriptView]]:
-    """The scripts' ends by machine, as far as they come in time."""
-    ended: dict[str, ScriptView] = {}
-    deadline = now(ctx) + PATIENCE
-    while len(ended) < len(asks) and now(ctx) < deadline:
-        yield from sleep(ctx, LOOK_EVERY)
-        open_now = [ReadScript(machine_id=a.machine_id, name=a.name) for a in asks if a.machine_id not in ended]
-        seen = yield from call_all(ctx, READ_SCRIPT, open_now)
-        ended |= {
-            ask.machine_id: view
-            for ask, view in zip(open_now, seen, strict=True)
-            if not isinstance(view, (Refused, Transient)) and view.ended
-        }
-    return ended
-
-
-def _page(ask: RunScript, view: ScriptView | None) -> Page | str:
-    node = ask.machine_id.rpartition("/")[2]
-    if view is None:
-        return f"read-node has not ended after {PATIENCE}"
-    if view.state != "Succeeded" or view.exit_code not in {0, None} or view.result is None:
-        return f"read-node ended as {view.state}: {view.error[-200:] or 'no result'}"
+def _page(ask: RunScript, view: ScriptView | str) -> Page | str:
+    if isinstance(view, str):
+        return view
     try:
-        return page_of(node, view.result)
+        return page_of(ask.machine_id.rpartition("/")[2], view.result or {})
     except ValueError as wrong:
         return str(wrong)

@@ -8,7 +8,7 @@ from durabletask import task
 from activities.contract import READ_BOOK, BookRead, ReadBook
 from orchestrators.duties import clean_up_orphans, clean_up_owed, remind
 from orchestrators.rehearsing import begin_due
-from orchestrators.sources import prove_sources_owed
+from orchestrators.sources import prove_sources_owed, watch_sources
 from orchestrators.steps import Steps, call
 from orchestrators.watching import look_after_nodes
 from shared.errors import SiteRecoveryError
@@ -30,6 +30,7 @@ def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps
         clean_up_orphans,
         remind,
         prove_sources_owed,
+        watch_sources,
         look_after_nodes,
     )
     for duty in duties:

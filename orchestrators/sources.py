@@ -1,49 +1,60 @@
-"""After an unplanned failover: proof that the machines that run in Azure stay off where they came from."""
+"""After an unplanned failover: proof that the machines that run in Azure are off where they came from, and stay so."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from durabletask import task
 
 from activities.contract import (
-    READ_NODES,
+    READ_ITEMS,
     READ_RUNS,
-    READ_SCRIPT,
-    REMOVE_SCRIPT,
-    RUN_SCRIPT,
     START_RUN,
     BookRead,
-    NodesRead,
-    Nothing,
-    ReadNodes,
+    ItemsRead,
+    Publish,
+    ReadItems,
     ReadRuns,
-    ReadScript,
-    RemoveScript,
-    RunScript,
-    ScriptView,
     StartRun,
 )
 from orchestrators.entities import OBLIGATIONS
-from orchestrators.steps import Steps, ask_entity, call, call_all, now, sleep
-from shared.messages import Message
-from shared.obligations import Left, Obligation, Tried, is_its_turn
+from orchestrators.premises import look_at_sources, read_clusters
+from orchestrators.steps import Steps, ask_entity, call, call_all, now
+from orchestrators.telling import publish
+from shared.messages import Message, VaultRef
+from shared.obligations import Left, Obligation, Tried, Watched, is_its_turn
 from shared.plans import CHECKED, PlanDocument
 from shared.request_ids import run_id
 from shared.sites import SiteDocument
+from shared.sources import SourceLook
 
-OWED = "source-off"
-BATCH = 30
-"""Names a script: what Azure keeps of its output is short."""
-LOOK_EVERY, PATIENCE = timedelta(seconds=30), timedelta(minutes=20)
+OWED, AWAY = "source-off", "reprotect"
+SHOWN = 8
+WATCH_EVERY = timedelta(hours=1)
+PROVEN_WITHIN = timedelta(days=2)
+REMEDY = (
+    "Turn them off on their nodes (Stop-VM), and leave them off: the next look proves it. The app turns nothing off by "
+    "itself, and begins no failback before that, for it would overwrite what they do now."
+)
+AGAIN = f"machines that run in Azure were seen on at home after they had been proven off. {REMEDY}"
 
 
 class SourceCheck(Message):
-    """Look at the power of these VMs on every node of these clusters."""
+    """Look at the power of these VMs on every node of these clusters.
+
+    Attributes:
+        owner: The run that brought them to Azure.
+        vaults: Those that protect them; only for a look that is taken again.
+        again: They were proven off before: only what is found to run is of interest now.
+    """
 
     id: str
     plan: str
     vms: tuple[str, ...]
     clusters: tuple[str, ...]
+    owner: str = ""
+    vaults: tuple[VaultRef, ...] = ()
+    again: bool = False
 
 
 def prove_sources_owed(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
@@ -57,82 +68,127 @@ def prove_sources_owed(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[
     for one in turn:
         if one.owner not in ended and not one.provable:
             continue
-        run = run_id("sources", one.plan, f"{one.owner}:{one.attempts}")
-        check = SourceCheck(id=run, plan=one.plan, vms=one.vms, clusters=_clusters(seen, one.plan))
-        ask = StartRun(id=run, orchestrator=prove_sources.__name__, payload=check.model_dump(mode="json"))
-        yield from call(ctx, START_RUN, ask)
-        note = Tried(kind=OWED, run=run, at=now(ctx)).model_dump(mode="json")
-        yield from ask_entity(ctx, OBLIGATIONS, one.plan, "tried", note)
-        started.append(run)
+        check = _check(seen, one, run_id("sources", one.plan, f"{one.owner}:{one.attempts}"))
+        note = Tried(kind=OWED, run=check.id, at=now(ctx)).model_dump(mode="json")
+        started.append((yield from _start(ctx, check, "tried", note)))
     return started
 
 
-def _clusters(seen: BookRead, plan: str) -> tuple[str, ...]:
-    """Of the plan's sites; of all sites when the plan was withdrawn."""
-    sites = {entry.name: SiteDocument.model_validate(entry.document).cluster for entry in seen.sites}
+def watch_sources(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+    """Look once more, every hour, at machines that were proven off while they run in Azure."""
+    known = [Obligation.model_validate(one) for one in seen.obligations]
+    open_still = {one.plan for one in known if one.kind == OWED}
+    started = []
+    for one in known:
+        if one.kind != AWAY or one.watched is None or one.plan in open_still or now(ctx) - one.watched < WATCH_EVERY:
+            continue
+        check = _check(seen, one, run_id("sources", one.plan, f"{one.owner}:{one.watched.isoformat()}"))
+        again = check.model_copy(update={"again": True, "vaults": _vaults(seen, one.plan)})
+        note = Watched(kind=AWAY, at=now(ctx)).model_dump(mode="json")
+        started.append((yield from _start(ctx, again, "watch", note)))
+    return started
+
+
+def _check(seen: BookRead, owed: Obligation, run: str) -> SourceCheck:
+    clusters = tuple(site.cluster for site in _sites(seen, owed.plan))
+    return SourceCheck(id=run, plan=owed.plan, vms=owed.vms, clusters=clusters, owner=owed.owner)
+
+
+def _start(ctx: task.OrchestrationContext, check: SourceCheck, what: str, note: dict[str, Any]) -> Steps[str]:
+    ask = StartRun(id=check.id, orchestrator=prove_sources.__name__, payload=check.model_dump(mode="json"))
+    yield from call(ctx, START_RUN, ask)
+    yield from ask_entity(ctx, OBLIGATIONS, check.plan, what, note)
+    return check.id
+
+
+def _sites(seen: BookRead, plan: str) -> list[SiteDocument]:
+    """The plan's sites; all sites when the plan was withdrawn."""
+    sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in seen.sites}
     documents = [entry.document for entry in seen.plans if entry.name == plan]
     named = [site for doc in documents for site in PlanDocument.model_validate(doc, context=CHECKED).site_names]
-    return tuple(sites[name] for name in named or sites if name in sites)
+    return [sites[name] for name in named or sites if name in sites]
+
+
+def _vaults(seen: BookRead, plan: str) -> tuple[VaultRef, ...]:
+    refs = (VaultRef.from_id(site.vault) for site in _sites(seen, plan))
+    return tuple({ref.key: ref for ref in refs}.values())
 
 
 def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Cross the obligation out once every node has answered and none of the VMs runs on any; else say what is so."""
     check = SourceCheck.model_validate(payload)
-    states, silent = yield from _ask_all(ctx, check)
-    running = tuple(f"{vm}: {state}" for vm, state in sorted(states.items()) if state != "Off")
-    if not running and not silent:
-        yield from ask_entity(ctx, OBLIGATIONS, check.plan, "settle", [OWED])
+    if check.again:
+        return (yield from _look_again(ctx, check))
+    look = yield from _look(ctx, check, check.vms)
+    if not look.running and not look.silent:
+        yield from proven_off(ctx, check.plan)
     else:
-        unknown = tuple(f"{name}: not heard of" for name in silent)
-        note = Left(kind=OWED, leftovers=(*running, *unknown)).model_dump(mode="json")
+        unknown = tuple(f"{name}: not heard of" for name in sorted(look.silent))
+        note = Left(kind=OWED, leftovers=(*look.running, *unknown)).model_dump(mode="json")
         yield from ask_entity(ctx, OBLIGATIONS, check.plan, "left", note)
-    return {"running": list(running), "silent": list(silent)}
+        yield from _tell(ctx, check, look.running)
+    return {"running": list(look.running), "silent": sorted(look.silent)}
 
 
-def _ask_all(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[tuple[dict[str, str], list[str]]]:
-    """The power of each VM that is on a node, and the nodes that did not say."""
-    seen = yield from call_all(ctx, READ_NODES, [ReadNodes(cluster_id=cluster) for cluster in check.clusters])
-    nodes = [node for some in seen if isinstance(some, NodesRead) for node in some.nodes]
-    away = [node.name for node in nodes if node.status != "Connected"]
-    if away or not nodes or not all(isinstance(some, NodesRead) and some.nodes for some in seen):
-        return {}, away or ["a cluster whose nodes cannot be read"]
-    asks = [
-        _script(check, node.id, f"{at}-{first}", first) for at, node in enumerate(nodes) for first in _firsts(check)
-    ]
-    taken = yield from call_all(ctx, RUN_SCRIPT, asks)
-    told = yield from _read(ctx, [ask for ask, answer in zip(asks, taken, strict=True) if isinstance(answer, Nothing)])
-    yield from call_all(ctx, REMOVE_SCRIPT, [_removal(ask) for ask in asks])
-    names = {node.id: node.name for node in nodes}
-    silent = {names[ask.machine_id] for ask in asks if ask.name not in told}
-    return {vm: state for view in told.values() for vm, state in _machines(view).items()}, sorted(silent)
+def proven_off(ctx: task.OrchestrationContext, plan: str) -> Steps[None]:
+    """Cross the obligation out, and have the machines watched from now on, as long as they are away."""
+    yield from ask_entity(ctx, OBLIGATIONS, plan, "settle", [OWED])
+    yield from ask_entity(ctx, OBLIGATIONS, plan, "watch", Watched(kind=AWAY, at=now(ctx)).model_dump(mode="json"))
 
 
-def _firsts(check: SourceCheck) -> range:
-    return range(0, len(check.vms), BATCH)
+def _look_again(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[dict[str, Any]]:
+    """What runs at home although it runs in Azure; what came home meanwhile, or is on its way, runs there rightly."""
+    away = yield from _away(ctx, check)
+    look = (yield from _look(ctx, check, away)) if away else SourceLook()
+    still = set((yield from _away(ctx, check))) if look.running else set()
+    wrong = look.model_copy(update={"vms": tuple(one for one in look.vms if one.vm in still)})
+    if wrong.running:
+        yield from reopen(ctx, check.plan, check.owner, wrong)
+        yield from _tell(ctx, check, wrong.running)
+    return {"running": list(wrong.running), "silent": sorted(look.silent)}
 
 
-def _script(check: SourceCheck, machine: str, mark: str, first: int) -> RunScript:
-    parameters = {"Names": "/".join(check.vms[first : first + BATCH])}
-    name = f"{check.id}-{mark}"
-    return RunScript(machine_id=machine, name=name, script="read-power", operation=check.id, parameters=parameters)
+def reopen(ctx: task.OrchestrationContext, plan: str, owner: str, look: SourceLook) -> Steps[None]:
+    """Owe the proof once more, for the machines that were found to run."""
+    names = dict.fromkeys(one.vm for one in look.vms if one.state != "Off")
+    owed = Obligation(
+        kind=OWED,
+        plan=plan,
+        owner=owner,
+        opened=now(ctx),
+        due=now(ctx) + PROVEN_WITHIN,
+        vms=tuple(names),
+        detail=AGAIN,
+        leftovers=look.running,
+    )
+    yield from ask_entity(ctx, OBLIGATIONS, plan, "open", owed.model_dump(mode="json"))
 
 
-def _removal(ask: RunScript) -> RemoveScript:
-    return RemoveScript(machine_id=ask.machine_id, name=ask.name, operation=ask.operation)
+def _away(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[list[str]]:
+    """Those that run in Azure, with nothing under way; none of a vault that cannot be read."""
+    asks = [ReadItems(vault=vault, vms=check.vms) for vault in check.vaults]
+    reads = [seen for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
+    views = [view for seen in reads for view in seen.items]
+    return [view.vm for view in views if view.active_location == "Recovery" and view.scenario in {"", "None"}]
 
 
-def _read(ctx: task.OrchestrationContext, asks: list[RunScript]) -> Steps[dict[str, ScriptView]]:
-    """What the scripts said that succeeded, by name."""
-    told: dict[str, ScriptView] = {}
-    deadline = now(ctx) + PATIENCE
-    left = asks
-    while left and now(ctx) < deadline:
-        yield from sleep(ctx, LOOK_EVERY)
-        views = yield from call_all(ctx, READ_SCRIPT, [ReadScript(machine_id=a.machine_id, name=a.name) for a in left])
-        told |= {a.name: v for a, v in zip(left, views, strict=True) if isinstance(v, ScriptView) and v.ended}
-        left = [ask for ask in left if ask.name not in told]
-    return {name: view for name, view in told.items() if view.state == "Succeeded" and view.result is not None}
+def _look(ctx: task.OrchestrationContext, check: SourceCheck, vms: Sequence[str]) -> Steps[SourceLook]:
+    nodes, unread = yield from read_clusters(ctx, check.clusters)
+    away = {node.name: f"it is {node.status}" for node in nodes if node.status.lower() != "connected"}
+    if unread or (away and not check.again):  # it cannot be proven now: no node need be asked
+        return SourceLook(silent={**away, **dict.fromkeys(unread, "its nodes cannot be read")})
+    return (yield from look_at_sources(ctx, check.id, "look", nodes, vms))
 
 
-def _machines(view: ScriptView) -> dict[str, str]:
-    return {str(vm): str(state) for vm, state in ((view.result or {}).get("machines") or {}).items()}
+def _tell(ctx: task.OrchestrationContext, check: SourceCheck, running: Sequence[str]) -> Steps[None]:
+    """An event of what runs twice; the same again is the same event."""
+    if not running:
+        return
+    event = Publish(
+        id=f"{check.plan}:{check.owner}:source-running:{'/'.join(running)}",
+        type="HciSiteRecovery.Source.Running",
+        subject=f"plans/{check.plan}",
+        at=now(ctx),
+        data={"plan": check.plan, "owner": check.owner, "running": list(running[:SHOWN]), "remedy": REMEDY},
+    )
+    yield from publish(ctx, event)

@@ -36,6 +36,7 @@ class Obligation(Document):
         leftovers: ARM ids of what is still there.
         provable: It may be looked into although its owner still runs.
         attempts: How often it was tried to do it, when last, and by which run.
+        watched: When the machines on premises were last looked at, once they were proven off.
     """
 
     kind: ObligationKind
@@ -53,6 +54,7 @@ class Obligation(Document):
     attempts: int = 0
     tried: datetime | None = None
     tried_by: str = ""
+    watched: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -73,6 +75,13 @@ class Tried(Message):
 
     kind: ObligationKind
     run: str
+    at: datetime
+
+
+class Watched(Message):
+    """A look at machines that have to stay as they are."""
+
+    kind: ObligationKind
     at: datetime
 
 

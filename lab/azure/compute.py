@@ -85,17 +85,22 @@ def _subnet_id(lab: Lab, make: Make) -> str | None:
     return str(network.require_subnet(lab, make.network_id, make.subnet)["id"])
 
 
-def remove_vm(lab: Lab, vm_id: str, *, leave_nic: bool = False) -> None:
-    """Remove a VM with its disk, NIC and address; `leave_nic` is the cleanup that leaves something behind."""
+def remove_vm(lab: Lab, vm_id: str, *, leave: str = "") -> None:
+    """Remove a VM with its disks, NIC and address; `leave` says what stays behind: "nic", "disks", or nothing."""
     vm = resources.find(lab, vm_id)
     if vm is None:
         return
     set_power(lab, vm_id, "deallocated")
     nic_id = vm["properties"]["networkProfile"]["networkInterfaces"][0]["id"]
     for disk in [disk for disk in lab.store.all(DISK.lower()) if disk.get("managedBy") == vm["id"]]:
-        resources.drop(lab, disk["id"])
+        if leave == "disks":
+            disk.pop("managedBy")
+            disk["properties"]["diskState"] = "Unattached"
+            resources.touch(lab, disk)
+        else:
+            resources.drop(lab, disk["id"])
     nic = resources.require(lab, nic_id)
-    if leave_nic:
+    if leave == "nic":
         nic["properties"].pop("virtualMachine")
         resources.touch(lab, nic)
     else:

@@ -9,7 +9,8 @@ effect, exactly one of:
   {"lose": 503 | "connection"}                   the work is done, then 503 is answered or the connection is dropped
   {"slow": seconds}                              simulated seconds before the work
   {"job": {"fail": "28031", "task"?, "message"?} | {"never": true} | {"suspend": true} | {"warn": "28175"}
-        | {"end": "PartiallySucceeded"} | {"leave": "nic"}}   what the verb's job does: docs/lab-site-recovery.md
+        | {"end": "PartiallySucceeded"} | {"leave": "nic" | "disks"}}   what the verb's job does: see
+                                                 docs/lab-site-recovery.md
   {"disconnect": "hci-01-n1" | {"node", "minutes"}}   the Arc agent of a node goes away
   {"event": "duplicate" | "reorder" | "lose"}    what happens to the Event Grid event of a matching operation
   {"clock": seconds}                             the clock jumps

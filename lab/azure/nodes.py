@@ -27,8 +27,10 @@ SETTABLE: dict[str, type | tuple[type, ...]] = {
     "boundSite": (str, type(None)),
     "syncRestores": bool,
     "dra": str,
+    "freeGb": (int, float),
 }
-"""What `change` may set: syncRestores says whether Sync-AzureStackHci brings the node's extension back."""
+"""What `change` may set: syncRestores says whether Sync-AzureStackHci brings the node's extension back, freeGb how much
+room is left on the volume of its VMs."""
 
 RACE = (
     "Extension returned nonzero exit code for Enable: 13. . Extension error output: "
@@ -68,6 +70,7 @@ def add(lab: Lab, name: str, machine_id: str, cluster_id: str) -> Json:
         "boundSite": None,
         "connected": True,
         "syncRestores": True,
+        "freeGb": 4096,
     }
     return lab.store.put(KIND, machine_id, node)
 

@@ -10,12 +10,13 @@ from typing import Any
 from lab.azure import activity
 from lab.azure.answers import Answer, ArmError, Json, bad_request, not_found
 from lab.azure.ids import group_id, name_of, part_of, type_of
-from lab.azure.lab import LOCATION, SUBSCRIPTION, TENANT, Lab
+from lab.azure.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, iso
 from lab.azure.paging import paged
 from lab.azure.routing import Ask, Provider
 
 GROUP = "microsoft.resources/resourcegroups"
 LOCK = "microsoft.authorization/locks"
+_CREATED = "created"
 GROUP_PATH = "/subscriptions/{subscription}/resourceGroups/{group}"
 
 provider = Provider(
@@ -28,6 +29,8 @@ def put(lab: Lab, arm_id: str, properties: Json, *, location: str | None = LOCAT
     document: Json = {"id": arm_id, "name": name_of(arm_id), "type": type_of(arm_id)}
     if location:
         document["location"] = location
+    if lab.store.get(_CREATED, arm_id) is None:
+        lab.store.put(_CREATED, arm_id, {"at": iso(lab.now())})
     return lab.store.put(type_of(arm_id).lower(), arm_id, document | more | {"properties": properties})
 
 
@@ -43,6 +46,7 @@ def touch(lab: Lab, document: Json) -> Json:
 
 def drop(lab: Lab, arm_id: str) -> bool:
     """Remove a resource; says whether it was there."""
+    lab.store.delete(_CREATED, arm_id)
     return lab.store.delete(type_of(arm_id).lower(), arm_id)
 
 
@@ -196,9 +200,17 @@ def create_group(lab: Lab, ask: Ask) -> Answer:
 
 @provider.route("GET", GROUP_PATH + "/resources")
 def list_in_group(lab: Lab, ask: Ask) -> Answer:
-    """The resources of a group; $filter knows resourceType and name."""
+    """The resources of a group; $filter knows resourceType and name, $expand createdTime."""
     require_group(lab, ask.path)
-    return paged(ask, _filtered(ask, all_resources(lab, ask.scope("resourceGroups"))), size=1000)
+    found = _filtered(ask, all_resources(lab, ask.scope("resourceGroups")))
+    if "createdtime" in ask.query.get("$expand", "").lower():
+        found = [one | _created(lab, one["id"]) for one in found]
+    return paged(ask, found, size=1000)
+
+
+def _created(lab: Lab, arm_id: str) -> Json:
+    known = lab.store.get(_CREATED, arm_id)
+    return {"createdTime": known["at"]} if known else {}
 
 
 @provider.route("GET", "/subscriptions/{subscription}/resources")

@@ -1,7 +1,7 @@
 """The world outside Azure as a test wants it: clusters, nodes, their VMs, our rights and the quota, changed by hand.
 
     PUT /lab/world {"cluster": {...}, "nodes": {name: {...}}, "vms": {name: {...}}, "rights": {...}, "quota": {...},
-                    "accounts": {name: {...}}, "networks": {name: {...}}}
+                    "accounts": {name: {...}}, "networks": {name: {...}}, "sources": {name: {...}}}
 
 Each part says what can be changed in CHANGES; what it does not know is a 400.
 """
@@ -11,6 +11,8 @@ from typing import Any
 
 from lab.azure import clusters, hyperv, machines, network, nodes, permissions, quota, resources, storage
 from lab.azure.answers import ArmError, Json, bad_request
+from lab.azure.asr import machines as source_vms
+from lab.azure.asr import providers
 from lab.azure.lab import Lab
 
 IN_CLUSTER = {
@@ -93,6 +95,8 @@ def _in_node(lab: Lab, node: Json, key: str, value: Any) -> None:
 def _connect(lab: Lab, node: Json, value: bool) -> None:
     if value:
         machines.set_connected(lab, node, connected=True)
+        if node["dra"] == "Running":
+            providers.restore(lab, node["name"])
         return
     for hook in lab.on_disconnect:
         hook(lab, node["name"], None)
@@ -140,6 +144,12 @@ def _networks(lab: Lab, settings: Json) -> None:
         resources.touch(lab, _named(lab, network.VNET.lower(), name) | wish)
 
 
+def _sources(lab: Lab, settings: Json) -> None:
+    """By name: what `asr.machines.change` takes: the machines on premises that replicate."""
+    for name, wish in settings.items():
+        source_vms.change(lab, name, wish)
+
+
 def _named(lab: Lab, kind: str, name: str) -> Json:
     for document in lab.store.all(kind):
         if document["name"].lower() == name.lower():
@@ -159,4 +169,5 @@ CHANGES: dict[str, Callable[[Lab, Json], None]] = {
     "quota": _quota,
     "accounts": _accounts,
     "networks": _networks,
+    "sources": _sources,
 }

@@ -1,12 +1,9 @@
 """What the script read-node says: a page of VMs as packed as a run command's 4,096 bytes of output need it."""
 
-import base64
-import binascii
-import gzip
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from shared.packed import unpacked
 from shared.preflight.facts import DiskFacts, HostFacts, MachineFacts
 
 
@@ -28,7 +25,7 @@ def page_of(node: str, said: Mapping[str, Any]) -> Page:
         ValueError: it is not what the script says.
     """
     try:
-        packed = json.loads(gzip.decompress(base64.b64decode(said["machines"], validate=True)))
+        packed = unpacked(said["machines"])
         host = HostFacts(
             node=node,
             os_version=said.get("osVersion") or "",
@@ -38,7 +35,7 @@ def page_of(node: str, said: Mapping[str, Any]) -> Page:
             reached=said.get("endpoints") or {},
             machines=tuple(_machine(node, one) for one in packed),
         )
-    except (KeyError, TypeError, IndexError, binascii.Error, OSError, EOFError, ValueError) as wrong:
+    except (KeyError, TypeError, IndexError, ValueError) as wrong:
         raise ValueError(f"read-node said something else on {node}: {wrong}") from wrong
     return Page(host, said.get("next"))
 

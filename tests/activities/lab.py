@@ -39,6 +39,10 @@ class Lab:
         """Change what a node is like."""
         self._call("PUT", f"/lab/nodes/{name}", facts)
 
+    def world(self, **parts: Any) -> None:
+        """Change the world outside Azure: nodes, sources and others, by name."""
+        self._call("PUT", "/lab/world", parts)
+
     def mutations(self) -> list[tuple[str, str]]:
         """Verb and item of each mutating call that was accepted, in order."""
         return [(one["verb"], one["item"]) for one in self._call("GET", "/lab/ledger") if one["status"] < 300]

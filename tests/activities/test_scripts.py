@@ -14,8 +14,12 @@ CHANGING = re.compile(
 HARMLESS = {"Set-StrictMode", "New-Object"}
 CHANGES = {"sync-cluster": {"Sync-AzureStackHCI"}}
 """What each script changes; one that is not here only looks."""
-SENT = {"sync-cluster": {"MinimumUptime"}, "read-node": {"Endpoints", "From"}}
-"""The parameters that are sent: by a repair, by a preflight."""
+SENT = {
+    "sync-cluster": {"MinimumUptime"},
+    "read-node": {"Endpoints", "From"},
+    "read-source": {"Names", "From"},
+}
+"""The parameters that are sent: by a repair, by a preflight, by a look at the machines of a failback."""
 
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 

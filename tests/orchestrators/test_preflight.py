@@ -11,7 +11,8 @@ import pytest
 
 from activities import contract as c
 from activities.preflight_contract import READ_SITE
-from orchestrators.preflight import MOST_PAGES, PATIENCE, preflight
+from orchestrators.preflight import MOST_PAGES, preflight
+from orchestrators.scripts import PATIENCE
 from orchestrators.verify import verify
 from shared.operations import Kind, SiteOperation
 from shared.preflight.facts import AzureFacts

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 import pytest
 
-from activities import contract as c
 from orchestrators.drill import cleanup, drill
 from orchestrators.entities import book, leases, obligations, track
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.sources import SourceCheck, prove_sources
+from shared.messages import VaultRef
 from shared.operations import Kind, Operation
 from shared.outcomes import JobEnd
 from shared.plans import PlanDocument
@@ -250,49 +250,63 @@ def test_a_failover_waits_for_a_drill_that_makes_way_but_not_for_ever(bench: Ben
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 
-class Hosts:
-    """Nodes whose script tells what runs on them."""
-
-    def __init__(self, bench: Bench, **power: str) -> None:
-        self.status, self.power, self.asked = "Connected", power, list[str]()
-        added = {
-            c.READ_NODES.name: self._nodes,
-            c.RUN_SCRIPT.name: self._run,
-            c.READ_SCRIPT.name: lambda _: {"state": "Succeeded", "result": {"machines": self.power}},
-            c.REMOVE_SCRIPT.name: lambda _: {},
-        }
-        bench.driver.activities = {**bench.driver.activities, **added}
-        self.bench = bench
-
-    def _run(self, ask: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(ask["parameters"]["Names"])
-        return {}
-
-    def _nodes(self, _ask: dict[str, Any]) -> dict[str, Any]:
-        node = {"id": "/machines/n1", "name": "n1", "cluster_id": SITE.cluster, "status": self.status}
-        return {"nodes": [node], "at": "2026-01-05T08:00:00Z"}
-
-    def prove(self) -> Any:
-        check = SourceCheck(id="sources-1", plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,))
-        return self.bench.driver.run(prove_sources, check.model_dump(mode="json"), "sources-1").output
+def check(bench: Bench, **changes: Any) -> dict[str, Any]:
+    """A look at the machines on premises, to its end."""
+    wish = SourceCheck(id="sources-1", plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,), owner="failover-1")
+    asked = wish.model_copy(update=changes).model_dump(mode="json")
+    output: dict[str, Any] = bench.driver.run(prove_sources, asked, "sources-1").output
+    return output
 
 
 def test_after_an_unplanned_failover_nothing_goes_home_before_its_machines_are_proven_off(bench: Bench) -> None:
     bench.failover_type = "unplanned"
     assert bench.run(failover, "failover", "failover-1").output["state"] == "succeeded"
     assert "source-off" in bench.owed()
-    hosts = Hosts(bench, dc="Off", sql="Running")
-    assert hosts.prove() == {"running": ["sql: Running"], "silent": []}
+    onsite = bench.world.premises
+    onsite.vms["sql"].state = "Running"
+    assert check(bench) == {"running": ["sql: Running on n1"], "silent": []}
     refused = bench.run(failback, "failback", "failback-1").output
     assert refused["problems"][0]["code"] == "source-not-proven-off"
     assert "sql: Running" in refused["problems"][0]["detail"]
-    hosts.status, hosts.power = "Disconnected", {}
-    assert hosts.prove() == {"running": [], "silent": ["n1"]}
-    hosts.status, hosts.power = "Connected", {"dc": "Off", "sql": "Off"}
-    assert hosts.prove() == {"running": [], "silent": []}
-    assert hosts.asked == ["dc/sql/app/web"] * 2
+    onsite.status["n2"] = "Disconnected"
+    onsite.vms["sql"].state = "Off"
+    assert check(bench) == {"running": [], "silent": ["n2"]}
+    onsite.status["n2"] = "Connected"
+    assert check(bench) == {"running": [], "silent": []}
+    assert onsite.asked == [f"{node}: dc/sql/app/web" for node in ("n1", "n2")] * 2
     assert bench.owed() == {"reprotect"}
     assert bench.run(failback, "failback", "failback-2").output["state"] == "succeeded"
+
+
+VAULT = VaultRef.from_id(SITE.vault)
+
+
+def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_failback(bench: Bench) -> None:
+    bench.failover_type = "unplanned"
+    bench.run(failover, "failover", "failover-1")
+    check(bench)
+    assert bench.driver.states["@obligations@payroll"]["reprotect"]["watched"]
+    bench.world.premises.vms["sql"].state = "Running"
+    assert check(bench, again=True, vaults=(VAULT,))["running"] == ["sql: Running on n1"]
+    owed = bench.driver.states["@obligations@payroll"]["source-off"]
+    assert (owed["vms"], owed["leftovers"]) == (["sql"], ["sql: Running on n1"])
+    assert "Stop-VM" in owed["detail"]
+    assert "HciSiteRecovery.Source.Running" in bench.world.published
+    refused = bench.run(failback, "failback", "failback-1").output
+    assert refused["problems"][0]["code"] == "source-not-proven-off"
+
+
+def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
+    """Watched are only those that run in Azure, before the look and after it."""
+    bench.failover_type = "unplanned"
+    bench.run(failover, "failover", "failover-1")
+    check(bench)
+    bench.world.machines["sql"].reach("Failback")
+    bench.world.machines["app"].busy = "PlannedFailover"
+    for vm in ("sql", "app"):
+        bench.world.premises.vms[vm].state = "Running"
+    assert check(bench, again=True, vaults=(VAULT,))["running"] == []
+    assert bench.owed() == {"reprotect"}
 
 
 def test_a_machine_that_never_left_need_not_be_off(bench: Bench) -> None:

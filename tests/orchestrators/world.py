@@ -17,6 +17,7 @@ from shared.messages import ItemView
 from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
 from shared.replication import VmSettings
 from tests.driver import Clock
+from tests.orchestrators.premises import Premises, Source
 
 LIFE = {
     "TestFailover": ("Protected", "Primary", ("TestFailoverCleanup",), 10),
@@ -93,7 +94,10 @@ class World:
     started: list[c.StartRun] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
+    premises: Premises = field(default_factory=lambda: Premises("", {}))
+
     def __post_init__(self) -> None:
+        self.premises.vms = {vm: Source() for vm in self.machines}
         self.clock.watchers.append(lambda _now: self._pass())
 
     def activities(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -113,6 +117,7 @@ class World:
             c.RUN_HOOK: self.run_hook,
             c.START_RUN: self.start_run,
         }
+        mine |= self.premises.activities()
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
     def _served(self, activity: c.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:

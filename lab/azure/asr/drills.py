@@ -74,7 +74,7 @@ def _cancelled(lab: Lab, job: Json) -> None:
 
 
 def _end_test(lab: Lab, job: Json, item: Json) -> None:
-    recovery_vms.remove(lab, item, test=True, leave_nic=job.get("wish", {}).get("leave") == "nic")
+    recovery_vms.remove(lab, item, test=True, leave=job.get("wish", {}).get("leave", ""))
     item["tested"] = "MarkedForDeletion"
     enter(lab, item, PROTECTED)
 
@@ -82,7 +82,7 @@ def _end_test(lab: Lab, job: Json, item: Json) -> None:
 @when(_CLEANUP, "CleanupTestProtectedEntitiesTask")
 def _remove_vm(lab: Lab, job: Json) -> None:
     if item := item_of(lab, job):
-        recovery_vms.remove(lab, item, test=True, leave_nic=job.get("wish", {}).get("leave") == "nic")
+        recovery_vms.remove(lab, item, test=True, leave=job.get("wish", {}).get("leave", ""))
 
 
 @when(_CLEANUP, "Succeeded")

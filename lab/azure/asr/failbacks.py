@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from lab.azure.answers import Json
-from lab.azure.asr import recovery_vms
+from lab.azure.asr import recovery_vms, sources
 from lab.azure.asr.common import MACHINES
 from lab.azure.asr.durations import draw
 from lab.azure.asr.items import enter, facts_of, item_of, target_of
-from lab.azure.asr.jobs import begin, resume, resumes, when
+from lab.azure.asr.jobs import KIND, begin, resume, resumes, when
 from lab.azure.asr.lifecycle import FAILBACK_SYNCED, FAILING_BACK, PROTECTED, STATES
 from lab.azure.asr.machines import of_item, set_power
 from lab.azure.asr.problems import Asker
@@ -54,19 +54,22 @@ def _go_on(lab: Lab, job: Json) -> None:
 
 @when(_BACK, "ShutdownVmOnRecovery")
 def _stop_in_azure(lab: Lab, job: Json) -> None:
-    if item := item_of(lab, job):
-        recovery_vms.set_power(lab, item, "deallocated")
+    """A machine that was turned on meanwhile has written to the disks that were being brought back."""
+    item = item_of(lab, job)
+    if item is None:
+        return
+    recovery_vms.set_power(lab, item, "deallocated")
+    if message := sources.obstacle(lab, item, job["input"]):
+        job["fail"] = {"code": "539", "task": "FailoverTask", "message": message}
+        lab.store.put(KIND, job["id"], job)
+        _corrupt(lab, item)
 
 
 @when(_BACK, "Succeeded")
 def _failed_back(lab: Lab, job: Json) -> None:
-    item = item_of(lab, job)
-    if item is None:
-        return
-    machine = of_item(lab, item)
-    machine |= {"power": "On", "corrupt": False}
-    lab.store.put(MACHINES, machine["id"], machine)
-    enter(lab, item, STATES[job["to"]])
+    if item := item_of(lab, job):
+        sources.bring_home(lab, item, job["input"])
+        enter(lab, item, STATES[job["to"]])
 
 
 @when(_BACK, "Failed")
@@ -80,17 +83,20 @@ def _still_in_azure(lab: Lab, job: Json) -> None:
 def _corrupted(lab: Lab, job: Json) -> None:
     """Half of the data was brought back: the machine on premises cannot be used until a failback runs through."""
     if item := item_of(lab, job):
-        machine = of_item(lab, item)
-        machine |= {"power": "Off", "corrupt": True}
-        lab.store.put(MACHINES, machine["id"], machine)
+        set_power(lab, item, "Off")
+        _corrupt(lab, item)
         _still_in_azure(lab, job)
+
+
+def _corrupt(lab: Lab, item: Json) -> None:
+    lab.store.put(MACHINES, item["machine"], of_item(lab, item) | {"corrupt": True})
 
 
 @when(_FINALIZE, "Succeeded")
 def _finalized(lab: Lab, job: Json) -> None:
-    """The VM in Azure is given up."""
+    """The VM in Azure is given up, with its disks (documented); a fault leaves disks or the NIC behind."""
     if item := item_of(lab, job):
-        recovery_vms.remove(lab, item, test=False)
+        recovery_vms.remove(lab, item, test=False, leave=job.get("wish", {}).get("leave", ""))
         enter(lab, item, STATES[job["to"]])
 
 

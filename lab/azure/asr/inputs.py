@@ -86,8 +86,12 @@ def network(ask: Ask, body: Json) -> Json:
 
 
 def failback(ask: Ask, body: Json) -> Json:
-    """{sync, create} of a failback: how data is brought back, and whether a machine that is gone is made again."""
-    return failback_options(ask, details(ask, body, _FAILBACK))
+    """{sync, create, provider}: how data is brought back, whether a machine that is gone is made again, and where."""
+    found = details(ask, body, _FAILBACK)
+    provider = found.get("providerIdForAlternateRecovery")
+    if provider is not None and "/replicationrecoveryservicesproviders/" not in str(provider).lower():
+        raise wrong_input(f"'providerIdForAlternateRecovery' is not the id of a provider: {provider}.", asker(ask))
+    return failback_options(ask, found) | {"provider": provider}
 
 
 def failback_options(ask: Ask, found: Json) -> Json:

@@ -2,8 +2,10 @@
 
 import base64
 import uuid
+from collections.abc import Callable
+from typing import Any
 
-from lab.azure.answers import Answer, Json
+from lab.azure.answers import Answer, ArmError, Json, bad_request
 from lab.azure.asr.common import CONTAINER, CONTAINERS, ITEMS, MACHINES, SITE_RECOVERY, require, type_of
 from lab.azure.asr.filters import parse_filter
 from lab.azure.lab import Lab
@@ -52,6 +54,9 @@ def add(lab: Lab, container: Json, name: str, provider: Json, settings: Json) ->
         "nicId": _nic_id(guid),
         "power": "On",
         "corrupt": False,
+        "snapshots": 0,
+        "present": True,
+        "fileGb": _DISK_IN_MB / 1024,
         "item": None,
     }
     return lab.store.put(MACHINES, machine["id"], machine)
@@ -79,11 +84,42 @@ def set_power(lab: Lab, item: Json, power: str) -> None:
 
 
 def summaries(lab: Lab) -> list[Json]:
-    """Every machine on premises with what the lab alone can tell of it: {name, node, power, corrupt}."""
-    return [
-        {"name": each["friendlyName"], "node": each["node"], "power": each["power"], "corrupt": each["corrupt"]}
-        for each in lab.store.all(MACHINES)
-    ]
+    """Every machine on premises with what the lab alone can tell of it."""
+    told = ("node", "power", "corrupt", "snapshots", "present")
+    return [{"name": each["friendlyName"]} | {key: each[key] for key in told} for each in lab.store.all(MACHINES)]
+
+
+def change(lab: Lab, name: str, wish: Json) -> None:
+    """Do to the machines of a name what somebody on premises would.
+
+    Args:
+        lab: The lab.
+        name: The machine's name.
+        wish: {power: "On" | "Off", snapshots: how many checkpoints, present: false for one that was deleted, node,
+            fileGb: how large the file of each disk is}.
+
+    Raises:
+        ArmError: 400 for what cannot be changed, 404 for a machine that there is not.
+    """
+    found = [each for each in lab.store.all(MACHINES) if each["friendlyName"].lower() == name.lower()]
+    if not found:
+        raise ArmError(404, "NotInTheWorld", f"There is no machine called {name} on premises.")
+    for key, value in wish.items():
+        if key not in _SETTABLE or not _SETTABLE[key](value):
+            raise bad_request(
+                "InvalidWorld", f"{key} of a source cannot be {value!r}; what can: {', '.join(_SETTABLE)}"
+            )
+    for machine in found:
+        lab.store.put(MACHINES, machine["id"], machine | wish)
+
+
+_SETTABLE: dict[str, Callable[[Any], bool]] = {
+    "power": lambda value: value in ("On", "Off"),
+    "snapshots": lambda value: isinstance(value, int) and value >= 0,
+    "present": lambda value: isinstance(value, bool),
+    "node": lambda value: isinstance(value, str),
+    "fileGb": lambda value: isinstance(value, int | float) and value >= 0,
+}
 
 
 def document(lab: Lab, machine: Json) -> Json:
@@ -135,7 +171,7 @@ def list_machines(lab: Lab, ask: Ask) -> Answer:
     """Protectable items of a container: the page with the last of them links to one that is empty."""
     container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
     test = parse_filter(ask.query.get("$filter"), _KEYS)
-    found = [machine for machine in lab.store.all(MACHINES, container["id"]) if test(machine)]
+    found = [machine for machine in lab.store.all(MACHINES, container["id"]) if machine["present"] and test(machine)]
     size = int(ask.query.get("$take") or 100)
     return paged(ask, [document(lab, machine) for machine in found], size, empty_tail=True)
 

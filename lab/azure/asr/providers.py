@@ -80,6 +80,12 @@ def lose(lab: Lab, node: str, minutes: float | None = None) -> None:
             lab.after(timedelta(minutes=minutes), "asr.provider-returns", {"provider": provider["id"]})
 
 
+def restore(lab: Lab, node: str) -> None:
+    """A node's providers are heard of again."""
+    for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
+        _returns(lab, {"provider": provider["id"]})
+
+
 @due("asr.provider-returns")
 def _returns(lab: Lab, args: Json) -> None:
     provider = lab.store.get(PROVIDERS, args["provider"])

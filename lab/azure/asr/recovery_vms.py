@@ -83,11 +83,11 @@ def _number(lab: Lab, item: Json) -> int:
     return int(kept["number"])
 
 
-def remove(lab: Lab, item: Json, *, test: bool, leave_nic: bool = False) -> None:
-    """Remove the VM with its NIC and disks; a fault leaves the NIC behind."""
+def remove(lab: Lab, item: Json, *, test: bool, leave: str = "") -> None:
+    """Remove the VM with its NIC and disks; a fault leaves the "nic" or the "disks" behind."""
     key = "testVm" if test else "azureVm"
     if item.get(key):
-        compute.remove_vm(lab, item[key], leave_nic=leave_nic)
+        compute.remove_vm(lab, item[key], leave=leave)
     item[key] = None
     lab.store.put(ITEMS, item["id"], item)
 

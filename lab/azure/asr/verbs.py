@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from lab.azure.answers import Answer, Json
-from lab.azure.asr import points, recovery_vms
+from lab.azure.asr import points, recovery_vms, sources
 from lab.azure.asr.common import ITEM, ITEMS, SITE_RECOVERY, asker, require, taken
 from lab.azure.asr.durations import BUSY_FAILS_AFTER, draw
 from lab.azure.asr.inputs import (
@@ -57,12 +57,12 @@ def start(
     """
     kind, taken_step = _kind(operation), step(operation, state_of(item))
     facts = facts_of(lab, item) | {"input": given, "details": details_of_job, "operation": operation, "asked": True}
-    obstacle = _obstacle(lab, item, operation)
+    obstacle = _obstacle(lab, item, operation, given)
     if obstacle or taken_step is None:
         refused = obstacle or Failure(_REFUSED.get(operation, _OTHERWISE))
         return begin_failing(lab, item["vault"], kind, target_of(item), who, refused, **facts)
     facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | wishes(effect, kind)
-    facts |= _missing_in_azure(lab, item, kind, given)
+    facts |= _missing_in_azure(lab, item, kind, given) | _missing_on_premises(lab, item, kind, given)
     job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
     if "warn" in job.get("wish", {}):
         warn(lab, job, str(job["wish"]["warn"]))
@@ -88,21 +88,28 @@ def _missing_in_azure(lab: Lab, item: Json, kind: str, given: Json) -> Json:
     return {"fail": {"code": "28031", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
 
 
+def _missing_on_premises(lab: Lab, item: Json, kind: str, given: Json) -> Json:
+    """The failure of a failback to a machine that is not as it must be."""
+    message = sources.obstacle(lab, item, given) if kind == "Failback" else None
+    return {"fail": {"code": "539", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
+
+
 def _kind(operation: str) -> str:
     if operation == "Failback":
         return "Failback"
     return next(each.scenario for each in LIFE if each.operation == operation)
 
 
-def _obstacle(lab: Lab, item: Json, operation: str) -> Failure | None:
+def _obstacle(lab: Lab, item: Json, operation: str, given: Json) -> Failure | None:
     """What makes the job fail though the item's state would allow it: another job, or a host that is not heard of."""
     kind = _kind(operation)
     if is_busy(item, operation):
         running = lab.store.get(KIND, item["scenario"]["job"])
         title = KINDS[running["kind"]].title if running else item["scenario"]["name"]
         return Failure("532", {"running": title}, draw(BUSY_FAILS_AFTER, lab.seed, item["id"], kind, lab.now()))
-    if step(operation, state_of(item)) and kind in NEEDS_HOST and not is_connected(lab, item["provider"]):
-        return Failure("583", {"host": item["provider"].rpartition("/")[2]})
+    host = given.get("provider") or item["provider"]
+    if step(operation, state_of(item)) and kind in NEEDS_HOST and not is_connected(lab, host):
+        return Failure("583", {"host": host.rpartition("/")[2]})
     return None
 
 

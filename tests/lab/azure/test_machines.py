@@ -77,15 +77,17 @@ async def test_two_vms_never_share_an_address(cloud: Cloud) -> None:
     assert len(addresses) == 2
 
 
-async def test_cleanup_removes_all_that_belongs_to_a_vm_or_leaves_the_nic(cloud: Cloud) -> None:
+async def test_cleanup_removes_all_that_belongs_to_a_vm_or_leaves_what_it_is_told_to(cloud: Cloud) -> None:
     sdk = cloud.client(ResourceManagementClient)
-    for name, leave in (("gone", False), ("left", True)):
+    for name, leave in (("gone", ""), ("left", "nic"), ("held", "disks")):
         vm_id = compute.create_vm(cloud.lab, GROUP, name, compute.Make(disks=("osdisk", "data")))
-        assert len([each async for each in sdk.resources.list_by_resource_group("rg-dr-vms")]) == 4
-        compute.remove_vm(cloud.lab, vm_id, leave_nic=leave)
-    (nic,) = [each async for each in sdk.resources.list_by_resource_group("rg-dr-vms")]
-    assert nic.name == "left-nic"
-    status, _, _ = await cloud.call("DELETE", nic.id, version="2025-05-01")
+        here = [each.name async for each in sdk.resources.list_by_resource_group("rg-dr-vms")]
+        assert len([one for one in here if one.startswith(name)]) == 4
+        compute.remove_vm(cloud.lab, vm_id, leave=leave)
+    left = {each.name: each async for each in sdk.resources.list_by_resource_group("rg-dr-vms")}
+    assert set(left) == {"left-nic", "held-osdisk", "held-data"}
+    assert left["held-data"].managed_by is None
+    status, _, _ = await cloud.call("DELETE", left["left-nic"].id, version="2025-05-01")
     assert status == 200
 
 

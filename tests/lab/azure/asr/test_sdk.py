@@ -120,7 +120,7 @@ STEPS: list[Step] = [
     ("target_compute_sizes", "list_by_replication_protected_items", item()),
     ("recovery_points", "list_by_replication_protected_items", item()),
     ("recovery_points", "get", lambda world: (*world.names(), _point(world))),
-    (ITEMS, "begin_unplanned_failover", item(_wrapped(UNPLANNED))),
+    (ITEMS, "begin_unplanned_failover", item(_wrapped(UNPLANNED | {"sourceSiteOperations": "Required"}))),
     (
         ITEMS,
         "begin_apply_recovery_point",

@@ -1,0 +1,60 @@
+"""The script read-source on the simulated nodes, read as the product reads it."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+
+from activities.contract import ReadNodes, ReadScript, RunScript, ScriptView
+from activities.nodes import read_nodes, read_script, run_script
+from shared.azure.session import close_azure
+from shared.sources import Page, page_of
+from tests.activities.lab import Lab, running
+from tests.activities.test_in_the_lab import CLUSTER
+from tests.shared.azure.fake import point_at
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
+    server.reset()
+    point_at(server.base, "lab-identity", monkeypatch)
+    yield server
+    await close_azure()
+
+
+async def read(lab: Lab, node: str, names: list[str], first: int = 0) -> Page:
+    machine = next(one.id for one in (await read_nodes(ReadNodes(cluster_id=CLUSTER))).nodes if one.name == node)
+    name = f"op-read-source-{first}"
+    given = {"Names": "/".join(names), "From": str(first)}
+    await run_script(RunScript(machine_id=machine, name=name, script="read-source", operation="op", parameters=given))
+
+    async def look() -> ScriptView | None:
+        view = await read_script(ReadScript(machine_id=machine, name=name))
+        return view if view.ended else None
+
+    view = await lab.until(look, timedelta(seconds=30))
+    assert len(view.output.encode()) < 4096
+    return page_of(node, view.result or {})
+
+
+async def test_a_node_says_what_its_own_machines_are_like(lab: Lab) -> None:
+    lab.world(sources={"sql-01": {"power": "Off", "snapshots": 3, "fileGb": 12}, "dc-01": {"present": False}})
+    lab.world(nodes={"hci-01-n1": {"freeGb": 250}})
+    page = await read(lab, "hci-01-n1", ["dc-01", "SQL-01", "web-01"])
+    (sql,) = page.vms
+    assert (sql.vm, sql.state, sql.checkpoints, sql.disks[0].size, sql.disks[0].file) == ("sql-01", "Off", 3, 40, 12)
+    assert page.room[page.home] == 250
+    assert (await read(lab, "hci-01-n3", ["web-01"])).vms[0].state == "Running"
+
+
+async def test_a_page_begins_where_the_last_one_ended(lab: Lab) -> None:
+    names = ["app-01", "dc-01", "sql-01"]
+    assert [vm.vm for vm in (await read(lab, "hci-01-n1", names)).vms] == names
+    rest = await read(lab, "hci-01-n1", names, first=1)
+    assert ([vm.vm for vm in rest.vms], rest.following) == (names[1:], None)

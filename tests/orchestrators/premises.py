@@ -1,0 +1,77 @@
+"""The nodes of a cluster, as runbooks see them: what read-source says on each, without any lab."""
+
+import base64
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from activities import contract as c
+from shared.messages import ExtensionView, NodeView, ProviderView
+
+AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
+SITE_NAME = "hci-01-site"
+DISK_GB = 40.0
+
+
+@dataclass
+class Source:
+    """A machine on premises."""
+
+    node: str = "n1"
+    state: str = "Off"
+    checkpoints: int = 0
+    file: float = DISK_GB
+
+    def told(self, vm: str) -> dict[str, Any]:
+        return {"n": vm, "s": self.state, "k": self.checkpoints, "d": [[DISK_GB, self.file, "csv"]]}
+
+
+@dataclass
+class Premises:
+    """Two nodes that are well, and machines that are off; tests change what they want."""
+
+    cluster: str
+    vms: dict[str, Source]
+    status: dict[str, str] = field(default_factory=lambda: {"n1": "Connected", "n2": "Connected"})
+    extension: dict[str, str] = field(default_factory=lambda: {"n1": "Succeeded", "n2": "Succeeded"})
+    sites: dict[str, str] = field(default_factory=lambda: {"n1": SITE_NAME, "n2": SITE_NAME})
+    connected: set[str] = field(default_factory=lambda: {"n1", "n2"})
+    free: float = 1000.0
+    asked: list[str] = field(default_factory=list)
+    scripts: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    def activities(self) -> dict[c.Activity[Any, Any], Callable[[Any], Any]]:
+        return {
+            c.READ_NODES: lambda _: c.NodesRead(nodes=tuple(self._node(name) for name in self.status), at=AT),
+            c.READ_PROVIDERS: lambda _: c.ProvidersRead(providers=tuple(map(self._provider, self.sites)), at=AT),
+            c.RUN_SCRIPT: self._run,
+            c.READ_SCRIPT: self._read,
+            c.REMOVE_SCRIPT: lambda ask: self.scripts.pop(f"{ask.machine_id}:{ask.name}") and c.Nothing(),
+        }
+
+    def _node(self, name: str) -> NodeView:
+        state = self.extension.get(name)
+        extension = ExtensionView(id=f"/{name}/asr", name="asr", provisioning_state=state) if state else None
+        return NodeView(
+            id=f"/machines/{name}", name=name, cluster_id=self.cluster, status=self.status[name], extension=extension
+        )
+
+    def _provider(self, name: str) -> ProviderView:
+        up = name in self.connected
+        return ProviderView(id=f"/providers/{name}", host=name, connected=up, heartbeat=AT, sites=(self.sites[name],))
+
+    def _run(self, ask: c.RunScript) -> c.Nothing:
+        node = ask.machine_id.rpartition("/")[2]
+        self.asked.append(f"{node}: {ask.parameters['Names']}")
+        self.scripts[f"{ask.machine_id}:{ask.name}"] = (node, ask.parameters["Names"].split("/"))
+        return c.Nothing()
+
+    def _read(self, ask: c.ReadScript) -> c.ScriptView:
+        node, names = self.scripts[f"{ask.machine_id}:{ask.name}"]
+        here = [source.told(vm) for vm, source in self.vms.items() if source.node == node and vm in names]
+        packed = base64.b64encode(gzip.compress(json.dumps({"machines": here, "room": {"csv": self.free}}).encode()))
+        said = {"found": packed.decode(), "home": ["csv", self.free], "next": None}
+        return c.ScriptView(state="Succeeded", exit_code=0, result=said)

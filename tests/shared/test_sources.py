@@ -1,0 +1,43 @@
+"""What read-source says of the machines on premises."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from shared.sources import SourceDisk, joined, page_of
+
+
+def said(*machines: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    told = {"machines": list(machines), "room": {"csv-1": 100.5}}
+    packed = base64.b64encode(gzip.compress(json.dumps(told).encode())).decode()
+    return {"found": packed, "home": ["csv-2", 7.0], "next": None, **changes}
+
+
+def vm(name: str, state: str = "Off", checkpoints: int = 0) -> dict[str, Any]:
+    return {"n": name, "s": state, "k": checkpoints, "d": [[127.0, 30.5, "csv-1"]]}
+
+
+def test_a_page_tells_state_checkpoints_disks_and_room() -> None:
+    page = page_of("n1", said(vm("sql-01", "Saved", 2), next=40))
+    (machine,) = page.vms
+    assert (machine.node, machine.state, machine.checkpoints, page.following) == ("n1", "Saved", 2, 40)
+    assert machine.disks == (SourceDisk(size=127.0, file=30.5, volume="csv-1"),)
+    assert (page.room, page.home) == ({"csv-1": 100.5, "csv-2": 7.0}, "csv-2")
+
+
+def test_a_node_that_did_not_say_all_of_it_has_said_nothing() -> None:
+    pages = [page_of("n1", said(vm("a"), vm("b", "Running"))), page_of("n2", said(vm("c", "Running")))]
+    look = joined(pages, {"n2": "it is Disconnected"})
+    assert look.running == ("b: Running on n1",)
+    assert look.unheard == ("n2: it is Disconnected",)
+    assert [one.node for one in look.of("A")] == ["n1"]
+    assert look.of("c") == ()
+
+
+@pytest.mark.parametrize("wrong", [{"found": "?"}, {"found": None}, {"home": None}, said({"n": "x"})])
+def test_what_the_script_never_says_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="read-source said something else on n1"):
+        page_of("n1", {**said(), **wrong})
