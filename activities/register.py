@@ -12,6 +12,8 @@ from activities import (
     hooks,
     inventory,
     locks,
+    mirror_contract,
+    mirroring,
     node_contract,
     nodes,
     preflight,
@@ -58,6 +60,8 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, node_contract.READ_CAUSE, causes.read_cause)
     serve_with_client(bp, node_contract.READ_RECORDS, records.read_records)
     serve(bp, preflight_contract.READ_SITE, preflight.read_site)
+    serve(bp, mirror_contract.READ_MIRROR, mirroring.read_mirror)
+    serve(bp, mirror_contract.WRITE_PART, mirroring.write_part)
     serve(bp, contract.PUBLISH, publishing.publish)
     serve(bp, contract.TAKE_INVENTORY, inventory.take_inventory)
     serve(bp, contract.READ_NETWORK, inventory.read_network)

@@ -8,13 +8,15 @@ from durabletask.entities import EntityContext
 from shared.book import Declaration, Entry, put, remove
 from shared.leases import Claim, Lease, Table, claim, release, renew
 from shared.messages import ExtensionView
+from shared.mirrors import Mirror
+from shared.mirrors import noted as mirrored
 from shared.obligations import Left, Obligation, Tried, Watched, taken_over, tried
 from shared.records import Begin, End, NodeRecord, Notice, begin, end, notice, save
 from shared.track import Begun, Past, Track, begun, ended
 from shared.turns import Join, Turn, join, leave
 
 LEASES, BOOK, OBLIGATIONS, TRACK = "leases", "book", "obligations", "track"
-NODES, TURNS, TALLY = "nodes", "turns", "tally"
+NODES, TURNS, TALLY, MIRRORS = "nodes", "turns", "tally", "mirrors"
 
 
 def leases(ctx: EntityContext, ask: Any) -> Any:
@@ -159,3 +161,13 @@ def tally(ctx: EntityContext, ask: Any) -> None:
     """Counts by name. Operation: add (a name)."""
     counts: dict[str, int] = ctx.get_state(dict, {})
     ctx.set_state({**counts, ask: counts.get(ask, 0) + 1})
+
+
+def mirrors(ctx: EntityContext, ask: Any) -> Any:
+    """What is remembered of one plan's recovery plans. Operations: saved, removed, looked; read answers it."""
+    state = ctx.get_state(dict)
+    if ctx.operation == "read":
+        return state
+    known = mirrored(Mirror.model_validate(state or {}), ctx.operation, ask)
+    ctx.set_state(known.model_dump(mode="json") if known != Mirror() else None)
+    return None

@@ -7,9 +7,10 @@ import azure.durable_functions as df
 
 from orchestrators.declare import declare
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, leases, nodes, obligations, tally, track, turns
+from orchestrators.entities import book, leases, mirrors, nodes, obligations, tally, track, turns
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
+from orchestrators.mirror import mirror
 from orchestrators.preflight import preflight
 from orchestrators.prepare import prepare
 from orchestrators.reconcile import reconcile
@@ -36,13 +37,14 @@ RUNBOOKS = (
     verify,
     prepare,
     replication,
+    mirror,
     reconcile,
     declare,
     watch_nodes,
     prove_sources,
     deliver,
 )
-ENTITIES = (leases, book, obligations, nodes, turns, tally, track)
+ENTITIES = (leases, book, obligations, nodes, turns, tally, track, mirrors)
 
 
 def name_of(runbook: Callable[..., Any]) -> str:

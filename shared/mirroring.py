@@ -1,5 +1,6 @@
 """What differs between a plan and the recovery plan that mirrors it, said so that a person can read it. Pure."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Literal
 
@@ -76,11 +77,12 @@ def compare(wanted: Part, found: Part | None, seen: Items, *, ours: bool = True)
 def left_over(base: str, wanted: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
     """Recovery plans of the same vault that a mirror of another number of parts has left: "payroll-2-of-3"."""
     now = {part.name.lower() for part in wanted}
-    ours = part_name(base, 1, 1).lower()
-    return tuple(name for name in names if name.lower() not in now and _is_part_of(ours, name.lower()))
+    return tuple(name for name in names if name.lower() not in now and is_part_of(base, name))
 
 
-def _is_part_of(base: str, name: str) -> bool:
+def is_part_of(base: str, name: str) -> bool:
+    """Whether a recovery plan is called as a mirror of this name, or a part of it, would be."""
+    base, name = part_name(base, 1, 1).lower(), name.lower()
     number, of, total = name.removeprefix(f"{base}-").partition("-of-")
     return name == base or (bool(of) and number.isdigit() and total.isdigit() and name.startswith(f"{base}-"))
 
@@ -105,6 +107,12 @@ def unprotected(plan: PlanDocument, part: str, items: Items) -> tuple[Difference
         for item in plan.items
         if item.vm not in told
     )
+
+
+def digest(differences: Sequence[Difference]) -> str:
+    """Names these differences; empty when there are none."""
+    told = "\n".join(sorted(sentences(differences)))
+    return hashlib.sha256(told.encode()).hexdigest()[:16] if told else ""
 
 
 def sentences(differences: Sequence[Difference]) -> tuple[str, ...]:

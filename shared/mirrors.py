@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from shared.messages import Document, ItemView, Message, VaultRef
-from shared.mirroring import NEEDS_A_WORD, Difference, compare, left_over, surplus, unprotected
+from shared.messages import ItemView, Message, VaultRef
+from shared.mirroring import NEEDS_A_WORD, Difference, compare, is_part_of, left_over, surplus, unprotected
 from shared.plans import PlanDocument
 from shared.recovery_plans import Action, Part, parts_of
 from shared.sites import SiteDocument
@@ -23,6 +23,24 @@ class Found(Message):
     busy: str = ""
 
 
+class MirrorOrder(Message):
+    """What the mirroring of a plan starts from.
+
+    Attributes:
+        action: "save" and "repair" write ours over what is there; "remove" takes it away.
+        confirm: The sentence that names what is lost, as whoever asked for it has repeated it.
+    """
+
+    id: str
+    kind: Literal["mirror"] = "mirror"
+    plan: str
+    requested_by: str
+    action: Literal["save", "repair", "remove"]
+    document: PlanDocument
+    sites: dict[str, SiteDocument]
+    confirm: str = ""
+
+
 class Survey(Message):
     """A plan and its recovery plans side by side.
 
@@ -30,10 +48,12 @@ class Survey(Message):
         wanted: What our plan says, in the order in which they have to run.
         found: What the vaults have of it, also what is left over.
         differences: None when it is in step.
+        away: VMs that run in Azure, or that something is being done with.
     """
 
     wanted: tuple[Part, ...]
     found: tuple[Found, ...] = ()
+    away: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
 
     def there(self, part: Part) -> Part | None:
@@ -64,18 +84,20 @@ def survey(
     """Compare a plan with the recovery plans of its vaults.
 
     Args:
-        found: Those whose names begin as the plan's mirror does.
+        found: The vaults' recovery plans; those of other names are passed over.
         known: ARM ids, in lower case, of those that this app made or that a person took over.
     """
     base, items = base_of(name, plan), items_of(plan, sites, vaults)
     wanted = parts_of(base, plan, sites, items)
     ours = frozenset(known)
     told = [*unprotected(plan, base, items)]
-    seen = Survey(wanted=wanted, found=tuple(found))
+    away = tuple(vm for vm, item in items.items() if item.active_location != "Primary" or item.scenario != "None")
+    there_are = tuple(one for one in found if is_part_of(base, one.part.name))
+    seen = Survey(wanted=wanted, found=there_are, away=away)
     for part in wanted:
         there = {view.vm.lower(): view for view in vaults.get(part.vault.key, ())}
         told += compare(part, seen.there(part), there, ours=part.id.lower() in ours)
-    told += [surplus(one.part.name) for one in _surplus(base, wanted, found)]
+    told += [surplus(one.part.name) for one in _surplus(base, wanted, seen.found)]
     return seen.model_copy(update={"differences": tuple(told)})
 
 
@@ -180,7 +202,7 @@ def actions_in(part: Part) -> tuple[Action, ...]:
 # --- what is remembered ------------------------------------------------------------------------------------------
 
 
-class Mirror(Document):
+class Mirror(Message):
     """What is remembered of a plan's mirror.
 
     Attributes:

@@ -27,6 +27,7 @@ Kind = Literal[
     "prepare",
     "replication",
     "verify",
+    "mirror",
 ]
 PLAN_KINDS: tuple[Kind, ...] = (
     "drill",

@@ -17,7 +17,7 @@ from triggers.views import brief, full
 from triggers.web import Problem, answer, handled, missing
 
 bp = df.Blueprint()
-KINDS = (*PLAN_KINDS, *SITE_KINDS, "cleanup", "repair")
+KINDS = (*PLAN_KINDS, *SITE_KINDS, "cleanup", "repair", "mirror")
 STATES = ("pending", "running", "waiting", "succeeded", "failed", "aborted")
 TOP, MOST = 50, 500
 FORMATS = ("html", "json", "table")

@@ -86,7 +86,7 @@ def _asked(state: OrchestrationState) -> dict[str, Any]:
 
 def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, Any]:
     """Details are those of the last generation of the run; the states are the newest."""
-    if state.name == "repair":
+    if state.name in {"repair", "mirror"}:
         return {}
     if state.name in SITE_KINDS:
         return site_part(state, status)

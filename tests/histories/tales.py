@@ -12,6 +12,7 @@ import pytest
 from orchestrators.drill import cleanup, drill
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
+from orchestrators.mirror import mirror
 from orchestrators.preflight import preflight
 from orchestrators.prepare import prepare
 from orchestrators.repair import repair
@@ -25,6 +26,7 @@ from shared.replication import ReplicationRequest
 from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
 from tests.orchestrators import azure_bench, test_preflight
+from tests.orchestrators.mirror_world import MirrorWorld
 from tests.orchestrators.node_world import NodeWorld
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, placed, plan
 from tests.shared.azure.fake import point_at
@@ -137,5 +139,6 @@ TALES: Mapping[str, Tale] = {
     "preflight": Tale(preflight, _preflight),
     "verify": Tale(verify, _verify),
     "prepare": Tale(prepare, _prepare),
+    "mirror": Tale(mirror, lambda: MirrorWorld().run(run=INSTANCE)),
     "replication": Tale(replication, _replication),
 }

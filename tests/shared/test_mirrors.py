@@ -110,6 +110,13 @@ def test_a_removal_names_what_is_not_ours() -> None:
     assert [write.what for write in removals(seen(foreign))] == ["remove"]
 
 
+def test_recovery_plans_that_only_begin_alike_are_left_alone() -> None:
+    others = [OURS.model_copy(update={"name": name}) for name in ("payroll-hr", "payrolls", "payroll-2-of-x")]
+    shown = seen(*others)
+    assert (shown.found, removals(shown)) == ((), ())
+    assert [one.what for one in shown.differences] == ["plan-missing"]
+
+
 def test_a_recovery_plan_that_is_run_is_not_written() -> None:
     shown = seen(having(["sql-01"]), busy="TestFailover")
     assert busy(shown, writes("payroll", WISH, shown)) == ("the recovery plan payroll is being run (TestFailover)",)

@@ -16,7 +16,7 @@ from lab.azure.asr.common import (
     type_of,
     vault_of,
 )
-from lab.azure.asr.inputs import choice, properties, text
+from lab.azure.asr.inputs import TO_AZURE, TO_PRIMARY, choice, properties, text
 from lab.azure.asr.items import state_of
 from lab.azure.asr.jobs import Target, begin, when
 from lab.azure.asr.lifecycle import TEST_PENDING, step
@@ -29,6 +29,23 @@ SEGMENT = "replicationRecoveryPlans"
 PLAN = VAULT + f"/{SEGMENT}/{{plan}}"
 GROUP_TYPES = ("Shutdown", "Failover", "Boot")
 ACTION_TYPES = ("AutomationRunbookActionDetails", "ManualActionDetails", "ScriptActionDetails")
+OPERATIONS = (
+    "ReverseReplicate",
+    "Commit",
+    "PlannedFailover",
+    "UnplannedFailover",
+    "DisableProtection",
+    "TestFailover",
+    "TestFailoverCleanup",
+    "Failback",
+    "FinalizeFailback",
+    "CancelFailover",
+    "ChangePit",
+    "RepairReplication",
+    "SwitchProtection",
+    "CompleteMigration",
+)
+"""The API's own words for failoverTypes (specified)."""
 _MOST_BOOT_GROUPS = 7
 """Assumed."""
 _MOST_ITEMS = 100
@@ -155,6 +172,9 @@ def _groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
     boots = [group for group in groups if group["groupType"] == "Boot"]
     if len(boots) > _MOST_BOOT_GROUPS or sum(len(each["replicationProtectedItems"]) for each in groups) > _MOST_ITEMS:
         raise wrong_input("A recovery plan has at most 7 groups and 100 machines.", asker(ask))
+    named = [entry["id"] for group in groups for entry in group["replicationProtectedItems"]]
+    if len(set(named)) < len(named):
+        raise wrong_input("A machine is in a recovery plan once only.", asker(ask))
     fronts = [_first(groups, kind) for kind in ("Shutdown", "Failover")]
     return [*fronts, *boots]
 
@@ -188,13 +208,29 @@ def _action(ask: Ask, action: Json) -> Json:
     details = action.get("customDetails")
     if not isinstance(details, dict):
         raise wrong_input("'customDetails' is required.", asker(ask))
-    choice(ask, details, "instanceType", ACTION_TYPES)
+    kind = choice(ask, details, "instanceType", ACTION_TYPES)
+    if kind != "ManualActionDetails":
+        choice(ask, details, "fabricLocation", ("Primary", "Recovery"))
+    if kind == "ScriptActionDetails":
+        text(ask, details, "path")
     return {
         "actionName": text(ask, action, "actionName"),
-        "failoverTypes": list(action.get("failoverTypes") or []),
-        "failoverDirections": list(action.get("failoverDirections") or []),
+        "failoverTypes": _some(ask, action, "failoverTypes", OPERATIONS),
+        "failoverDirections": _some(ask, action, "failoverDirections", (TO_AZURE, TO_PRIMARY)),
         "customDetails": details,
     }
+
+
+def _some(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) -> list[str]:
+    """A list that has to be there, of these words.
+
+    Raises:
+        ArmError: 400.
+    """
+    given = body.get(name)
+    if not isinstance(given, list) or not all(one in choices for one in given):
+        raise wrong_input(f"'{name}' is a list of {', '.join(choices)}.", asker(ask))
+    return given
 
 
 serve_results(PLAN, PLANS, document)

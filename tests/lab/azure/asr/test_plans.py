@@ -79,8 +79,13 @@ async def test_a_deleted_plan_leaves_its_machines(world: World) -> None:
     assert (await world.item())["protectionState"] == "Protected"
 
 
+def _action(kind: str = "ManualActionDetails", **changes: object) -> Json:
+    named = {"actionName": "a", "failoverTypes": ["TestFailover"], "failoverDirections": ["PrimaryToRecovery"]}
+    return named | {"customDetails": {"instanceType": kind}} | changes
+
+
 async def test_a_plan_that_cannot_be_is_refused(world: World) -> None:
-    """No groups, an unknown type, a machine or a site that is not there, too many groups or machines."""
+    """No groups, an unknown type, a machine that is not there or twice, too much of it, actions that are none."""
     wrong: list[tuple[Json, int]] = [
         (_plan(world), 400),
         (_plan(world, _group(world, "dc-01") | {"groupType": "Later"}), 400),
@@ -88,6 +93,10 @@ async def test_a_plan_that_cannot_be_is_refused(world: World) -> None:
         (_plan(world, *[_group(world, "dc-01")] * 8), 400),
         (_plan(world, _group(world, *["dc-01"] * 101)), 400),
         (_plan(world, _group(world, "dc-01", startGroupActions=[{"actionName": "a"}])), 400),
+        (_plan(world, _group(world, "dc-01"), _group(world, "sql-01", "dc-01")), 400),
+        (_plan(world, _group(world, "dc-01", endGroupActions=[_action(failoverTypes=["Sell"])])), 400),
+        (_plan(world, _group(world, "dc-01", endGroupActions=[_action(failoverDirections=None)])), 400),
+        (_plan(world, _group(world, "dc-01", endGroupActions=[_action("AutomationRunbookActionDetails")])), 400),
     ]
     for body, expected in wrong:
         assert (await world.call("PUT", PATH, body))[0] == expected
