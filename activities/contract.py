@@ -430,12 +430,20 @@ class RunHook(Message):
 
 
 class HookRan(Message):
-    """What was answered; `again`: the answer may be another one later."""
+    """What was answered.
+
+    Attributes:
+        status: Of HTTP; for a script its exit code.
+        detail: One line for people.
+        again: The answer may be another one later.
+        output: What a script or a runbook wrote, its end, without secrets.
+    """
 
     passed: bool
     status: int = 0
     detail: str = ""
     again: bool = False
+    output: str = ""
 
 
 class StartCleanup(Message):

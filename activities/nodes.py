@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,24 +138,39 @@ async def create_extension(ask: CreateExtension) -> Nothing:
 
 async def run_script(ask: RunScript) -> Nothing:
     """Run a script on a node; a run command of this name that exists has run or runs, and is left alone."""
-    machine = Machine(ask.machine_id)
-    if await machine.find_run_command(ask.name) is None:
-        about, _ = await machine.read()
-        body = {
-            "location": about.get("location"),
-            "properties": {
-                "source": {"script": script_text(ask.script)},
-                **_parameters(ask),
-                "asyncExecution": False,
-                "timeoutInSeconds": int(ask.timeout.total_seconds()),
-            },
-        }
-        await machine.put_run_command(ask.name, body, client_request_id(ask.operation, ask.machine_id, ask.name, 1))
+    await put_script(
+        ask.machine_id,
+        ask.name,
+        text=script_text(ask.script),
+        parameters=ask.parameters,
+        limit=ask.timeout,
+        operation=ask.operation,
+    )
     return Nothing()
 
 
-def _parameters(ask: RunScript) -> Json:
-    named = [{"name": name, "value": value} for name, value in sorted(ask.parameters.items())]
+async def put_script(
+    machine_id: str, name: str, *, text: str, parameters: Mapping[str, str], limit: timedelta, operation: str
+) -> None:
+    """Run a text on a machine under a name used once: each PUT of a name runs its script again."""
+    machine = Machine(machine_id)
+    if await machine.find_run_command(name) is not None:
+        return
+    about, _ = await machine.read()
+    body = {
+        "location": about.get("location"),
+        "properties": {
+            "source": {"script": text},
+            **_parameters(parameters),
+            "asyncExecution": False,
+            "timeoutInSeconds": int(limit.total_seconds()),
+        },
+    }
+    await machine.put_run_command(name, body, client_request_id(operation, machine_id, name, 1))
+
+
+def _parameters(given: Mapping[str, str]) -> Json:
+    named = [{"name": name, "value": value} for name, value in sorted(given.items())]
     return {"parameters": named} if named else {}
 
 

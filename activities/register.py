@@ -9,6 +9,8 @@ from activities import (
     causes,
     contract,
     duties,
+    hook_contract,
+    hook_work,
     hooks,
     inventory,
     locks,
@@ -70,6 +72,9 @@ def bind(bp: df.Blueprint) -> None:
     for activity, function in site_activities.SERVED:
         serve(bp, activity, function)
     serve(bp, contract.RUN_HOOK, hooks.run_hook)
+    serve(bp, hook_contract.BEGIN_WORK, hook_work.begin_work)
+    serve(bp, hook_contract.LOOK_AT_WORK, hook_work.look_at_work)
+    serve(bp, hook_contract.END_WORK, hook_work.end_work)
     serve_with_client(bp, contract.START_CLEANUP, duties.start_cleanup)
     serve_with_client(bp, contract.READ_OUTCOMES, duties.read_outcomes)
     serve_with_client(bp, contract.READ_HOLDERS, duties.read_holders)

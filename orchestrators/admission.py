@@ -10,7 +10,7 @@ from activities.contract import READ_ITEMS, READ_RUNS, ItemsRead, ReadItems, Rea
 from orchestrators.entities import LEASES, OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from shared.errors import Refused, Transient
-from shared.leases import Claim, Verdict
+from shared.leases import Claim, Lease, Verdict
 from shared.messages import ItemView, RunItem, VaultRef, Verb
 from shared.obligations import Obligation
 from shared.operations import LEASE_TERM, Operation, Problem
@@ -143,6 +143,13 @@ def let_go(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef
     """Give back what the run holds in these vaults."""
     for vault in vaults:
         yield from ask_entity(ctx, LEASES, vault.key, "release", owner)
+
+
+def prolong(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
+    """Hold for longer what the run holds in these vaults."""
+    lease = Lease(owner=owner, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
+    for vault in vaults:
+        yield from ask_entity(ctx, LEASES, vault.key, "renew", lease)
 
 
 def _read(

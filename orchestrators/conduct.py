@@ -27,23 +27,23 @@ from activities.contract import (
     WatchJobs,
 )
 from activities.site_contract import START_PROTECTION, ProtectOne, StartProtection
-from orchestrators.admission import NotAdmitted, admit, let_go, vaults_of
+from orchestrators.admission import NotAdmitted, admit, let_go, prolong, vaults_of
 from orchestrators.approval import NotApproved, approved
-from orchestrators.entities import LEASES
+from orchestrators.hearing import Ear
+from orchestrators.hooks import Hooks
 from orchestrators.isolation import prepared
 from orchestrators.owing import nothing, settle
 from orchestrators.recording import open_pack, record_tick, remember, seal_pack
-from orchestrators.steps import Steps, ask_entity, call_all, hear, now, sleep
+from orchestrators.steps import Steps, call_all, now, sleep
 from orchestrators.telling import tell, tell_turn
 from shared import scheduler
 from shared.errors import Refused, Transient
 from shared.findings import findings
-from shared.leases import Lease
 from shared.messages import RunItem
-from shared.operations import LEASE_TERM, Operation, Outcome, Problem
+from shared.operations import Operation, Outcome, Problem
 from shared.pausing import go_on, jobs_resumed, seen_running
 from shared.rehearsals import expire, in_time, soak
-from shared.runs import Decision, Pause, Run, Stage, leave
+from shared.runs import Pause, Run, Stage, leave
 from shared.scheduler import Tick
 from shared.status import SHOWN, summary
 from shared.verbs import ready, settled
@@ -53,7 +53,6 @@ GENERATION, SHORT_GENERATION, MANY = 15, 4, 100
 BATCH, LOOKS = 50, 3
 LOOK_AGAIN = timedelta(seconds=30)
 GATE = timedelta(minutes=10)
-DECISION = "decide"
 
 type Moment = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | None]]
 """Something a runbook does at a moment of its run; the run as it is then, or None when it is as before."""
@@ -93,20 +92,22 @@ def conduct(
             yield from _cross_out(ctx, operation, verdict)
             return _refused(operation, verdict)
         yield from tell(ctx, operation, "started", {"vms": len(run.items)})
-        run = (yield from opening(ctx, operation, run)) or run
-        run = yield from open_pack(ctx, operation, run)
-    ear = _ear(ctx)
+    ear = Ear(ctx)
+    hooks = Hooks(ctx, operation, ear)
+    if operation.run is None:
+        run = yield from _open(ctx, operation, run, hooks, opening)
     for _ in range(GENERATION if len(run.items) <= MANY else SHORT_GENERATION):
         before = run
         run = yield from _guarded(ctx, operation, go_on(run, now(ctx)), gate)
-        run, pause = yield from _tick(ctx, run)
+        run, pause = yield from _tick(ctx, run, hooks)
         run = yield from _turn(ctx, operation, before, run, turning)
         if run.current is None:
-            return (yield from _close(ctx, operation, run, closing))
-        heard = (yield from hear(ctx, ear, pause)) if pause else None
-        run, ear = _listened(ctx, run, ear, heard)
-    yield from _prolong(ctx, operation, run)
-    run, _ = _listened(ctx, run, ear, None)
+            return (yield from _close(ctx, operation, run, hooks, closing))
+        if said := (yield from ear.listen(pause)):
+            run = scheduler.decide(run, said)
+    yield from prolong(ctx, operation.id, run.vaults)
+    while said := (yield from ear.listen(timedelta(0))):
+        run = scheduler.decide(run, said)
     ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
 
@@ -165,34 +166,33 @@ def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[S
     return run
 
 
-def _ear(ctx: task.OrchestrationContext) -> task.CancellableTask[Any]:
-    return ctx.wait_for_external_event(DECISION)
-
-
-def _listened(
-    ctx: task.OrchestrationContext, run: Run, ear: task.CancellableTask[Any], heard: Any
-) -> tuple[Run, task.CancellableTask[Any]]:
-    """Take in what a person said, during the pause or before it."""
-    if heard is None and ear.is_complete:
-        heard = ear.get_result()
-    if heard is None:
-        return run, ear
-    return scheduler.decide(run, Decision.model_validate({**heard, "at": now(ctx)})), _ear(ctx)
-
-
 def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
     outcome = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.problems)
     return outcome.model_dump(mode="json")
 
 
-def _close(ctx: task.OrchestrationContext, operation: Operation, run: Run, closing: Moment) -> Steps[dict[str, Any]]:
+def _open(ctx: task.OrchestrationContext, operation: Operation, run: Run, hooks: Hooks, opening: Moment) -> Steps[Run]:
+    """What has to be done before, and only then what is owed: a run that is stopped here owes nothing."""
+    run = yield from hooks.before(run)
+    if run.hooks:  # what was seen before them is old by now
+        run = run.model_copy(update={"items": tuple(i.model_copy(update={"seen": False}) for i in run.items)})
+    if not run.stopped:
+        run = (yield from opening(ctx, operation, run)) or run
+    return (yield from open_pack(ctx, operation, run))
+
+
+def _close(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, hooks: Hooks, closing: Moment
+) -> Steps[dict[str, Any]]:
     run = (yield from closing(ctx, operation, run)) or run
+    run = yield from hooks.after_cleanup(run)
     yield from let_go(ctx, operation.id, vaults_of(operation))
     state = "aborted" if run.aborted else "failed" if run.failed else "succeeded"
     outcome = Outcome.model_validate(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
         | {"findings": findings(operation.kind, run.items), "decisions": run.decisions, "approvals": run.approvals}
+        | {"hooks": run.hooks}
     )
     outcome = yield from seal_pack(ctx, operation, run, outcome)
     yield from remember(ctx, operation, run, outcome)
@@ -210,17 +210,13 @@ def _turn(ctx: task.OrchestrationContext, operation: Operation, before: Run, run
     return (yield from turning(ctx, operation, run)) or run
 
 
-def _prolong(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    lease = Lease(owner=operation.id, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
-    for vault in run.vaults:
-        yield from ask_entity(ctx, LEASES, vault.key, "renew", lease)
-
-
-def _tick(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, timedelta]]:
+def _tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedelta]]:
     """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
+    run = yield from hooks.before(run)
     run = scheduler.block(expire(run, now(ctx)))
     run = run.model_copy(update={"looks": (*run.looks, now(ctx))[-LOOKS:]})
     tick = scheduler.plan_tick(run, now(ctx))
+    run = (yield from hooks.after(run)) if tick.over else run
     if tick.over and (rest := soak(run, now(ctx))):
         ctx.set_custom_status({**summary(rest[0], now(ctx)), "waitingFor": "the end of the soak time"})
         return rest

@@ -6,15 +6,12 @@ from durabletask import task
 
 from orchestrators.conduct import conduct
 from orchestrators.entities import OBLIGATIONS
-from orchestrators.hooks import run_hooks
 from orchestrators.owing import nothing
 from orchestrators.proving import prove_clean
-from orchestrators.recording import record
 from orchestrators.steps import Steps, ask_entity, now
 from shared.obligations import Obligation
 from shared.operations import Operation
 from shared.plans import DrillSettings
-from shared.rehearsals import stopped
 from shared.runs import Run, Stage
 
 REHEARSAL = Stage(verb="TestFailover", probed=True)
@@ -25,7 +22,7 @@ WHY = "test machines of this drill run in Azure until they are cleaned up"
 def drill(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Rehearse the plan in its isolated network and leave nothing behind, whatever the rehearsal found."""
     operation = Operation.carried(payload)
-    return (yield from conduct(ctx, operation, (REHEARSAL, CLEANUP), _opening, _closing, _turning))
+    return (yield from conduct(ctx, operation, (REHEARSAL, CLEANUP), _opening, prove_clean))
 
 
 def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
@@ -36,15 +33,13 @@ def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
 
 
 def _opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """Write down that there will be something to clean up, and ask those who want to be asked before."""
+    """Write down that there will be something to clean up."""
     settings = _settings(operation)
     until = now(ctx) + settings.time_to_live
     if run.rehearsal:
         run = run.model_copy(update={"rehearsal": run.rehearsal.model_copy(update={"until": until})})
     yield from _owe(ctx, operation, run)
-    told, failures = yield from run_hooks(ctx, operation, "before", "starting", settings.hooks.before)
-    run = run.model_copy(update={"chain": run.chain.model_copy(update={"pending": (*run.chain.pending, *told)})})
-    return stopped(run, failures[0]) if failures else run
+    return run
 
 
 def _owe(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
@@ -66,23 +61,3 @@ def _settings(operation: Operation) -> DrillSettings:
     if operation.document.drill is None:
         raise ValueError(f"plan {operation.plan} has no drill settings")
     return operation.document.drill
-
-
-def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """After the rehearsal, before the cleanup."""
-    if run.current is None:
-        return run
-    return (yield from _ask(ctx, operation, run, "after"))
-
-
-def _ask(ctx: task.OrchestrationContext, operation: Operation, run: Run, moment: str) -> Steps[Run]:
-    hooks = _settings(operation).hooks
-    wanted = hooks.after if moment == "after" else hooks.after_cleanup
-    told, failures = yield from run_hooks(ctx, operation, moment, "failed" if run.failed else "well", wanted)
-    run = run.model_copy(update={"failures": (*run.failures, *failures)})
-    return (yield from record(ctx, run, told))
-
-
-def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    run = yield from prove_clean(ctx, operation, run)
-    return (yield from _ask(ctx, operation, run, "after-cleanup"))

@@ -56,7 +56,7 @@ def opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> S
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
     if operation.document.commit == "automatic" and not run.failed:
         yield from settle(ctx, operation, ("commit",))
-    if operation.failover_type == "unplanned":
+    if operation.failover_type == "unplanned" and not run.stopped:
         yield from owe_of_moved(ctx, operation, run)
 
 

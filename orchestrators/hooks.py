@@ -1,47 +1,204 @@
-"""The hooks of a drill: others who are told before, after, and after the cleanup, and whose word may count."""
+"""The hooks of a run, one after the other: before its first verb, and once its machines are up."""
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from durabletask import task
 
-from activities.contract import RUN_HOOK, HookRan, RunHook
-from orchestrators.steps import Steps, call_all, now, sleep
+from activities.contract import HookRan
+from orchestrators.admission import prolong
+from orchestrators.doing import Doing, doing
+from orchestrators.hearing import Ear
+from orchestrators.steps import Steps, now
+from orchestrators.telling import tell
+from shared import scheduler
 from shared.evidence.records import Entry
+from shared.evidence.redaction import redacted_text
+from shared.hooks import Hook, HookEnd
+from shared.messages import Verb
 from shared.operations import Operation
-from shared.plans import Hook
+from shared.plans import PlanDocument
+from shared.rehearsals import soak, stopped
+from shared.runs import Decision, Run
+from shared.status import summary
 
-TRY_EVERY = timedelta(seconds=30)
-
-
-def run_hooks(
-    ctx: task.OrchestrationContext, operation: Operation, moment: str, state: str, hooks: Sequence[Hook]
-) -> Steps[tuple[tuple[Entry, ...], tuple[str, ...]]]:
-    """Run hooks one after the other: what to record of each, and what went wrong with those that are required."""
-    told: list[Entry] = []
-    failures: list[str] = []
-    for number, hook in enumerate(hooks):
-        ask = RunHook(
-            id=f"{operation.id}:{moment}:{number}",
-            url=hook.url,
-            moment=moment,
-            operation=operation.id,
-            plan=operation.plan,
-            state=state,
-        )
-        ran = yield from _until_answered(ctx, hook, ask)
-        body = {"name": hook.name, "moment": moment, "url": hook.url, **ran.model_dump(mode="json", exclude={"again"})}
-        told.append(Entry(kind="hook", at=now(ctx), body=body))
-        if hook.required and not ran.passed:
-            failures.append(f"hook {hook.name}: {ran.status or ''} {ran.detail}"[:300])
-    return tuple(told), tuple(failures)
+TRY_EVERY, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
+PROLONG_EVERY = timedelta(hours=1)
+"""A run keeps its leases while somebody takes his time."""
+OCCASIONS: dict[Verb, str] = {
+    "TestFailover": "drill",
+    "PlannedFailover": "failover",
+    "UnplannedFailover": "failover",
+    "Failback": "failback",
+}
+LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
 
 
-def _until_answered(ctx: task.OrchestrationContext, hook: Hook, ask: RunHook) -> Steps[HookRan]:
-    deadline = now(ctx) + hook.deadline
-    while True:
-        answer = (yield from call_all(ctx, RUN_HOOK, [ask]))[0]
-        ran = answer if isinstance(answer, HookRan) else HookRan(passed=False, detail=str(answer), again=True)
-        if ran.passed or not ran.again or now(ctx) + TRY_EVERY > deadline:
-            return ran
-        yield from sleep(ctx, TRY_EVERY)
+class Turn(NamedTuple):
+    """A hook whose turn it is.
+
+    Attributes:
+        occasion: What it belongs to: drill, failover or failback.
+        moment: "before", "after" or "after-cleanup".
+        number: Its place among those of the moment.
+    """
+
+    occasion: str
+    moment: str
+    number: int
+    hook: Hook
+
+    def ends(self, state: str, detail: str, **times: object) -> HookEnd:
+        """What became of it."""
+        about = {"name": self.hook.name, "kind": self.hook.kind, "required": self.hook.required}
+        where = {"occasion": self.occasion, "moment": self.moment}
+        return HookEnd.model_validate({**about, **where, "state": state, "detail": detail[:LONGEST_DETAIL], **times})
+
+
+def hooks_of(plan: PlanDocument, occasion: str, moment: str) -> Sequence[Hook]:
+    """The hooks that a plan has for a moment, in their order."""
+    of_drill = plan.drill.hooks if plan.drill else None
+    of = {"drill": of_drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}.get(occasion)
+    hooks: Sequence[Hook] = getattr(of, moment.replace("-", "_"), ())
+    return hooks
+
+
+class Hooks:
+    """Does the hooks of one run; what became of each is kept in the run, and on its way into the evidence."""
+
+    def __init__(self, ctx: task.OrchestrationContext, operation: Operation, ear: Ear) -> None:
+        self._ctx, self._operation, self._ear = ctx, operation, ear
+        self._prolonged = now(ctx)
+
+    def before(self, run: Run) -> Steps[Run]:
+        """What is done before the first verb of a run or, on a round trip, before the way home.
+
+        Where that does not succeed nothing more is begun.
+        """
+        occasion = next((OCCASIONS[stage.verb] for stage in run.stages[run.stage :] if stage.verb in OCCASIONS), "")
+        due = run.stage == 0 or (run.current and run.current.verb in OCCASIONS)
+        if not due or run.pause or run.stopped or self._is_done(run, occasion, "before"):
+            return run
+        known = len(run.failures)
+        run = yield from self._do_all(run, occasion, "before")
+        if run.aborted:
+            return stopped(run, "the run was aborted")
+        return stopped(run, f"not begun: {run.failures[known]}") if run.failures[known:] else run
+
+    def after(self, run: Run) -> Steps[Run]:
+        """What is done once a stage is over: in a failover when all is up, in a drill after its soak time."""
+        occasion = OCCASIONS.get(run.current.verb, "") if run.current else ""
+        if self._is_done(run, occasion, "after") or (occasion == "drill" and soak(run, now(self._ctx))):
+            return run
+        return (yield from self._do_all(run, occasion, "after"))
+
+    def after_cleanup(self, run: Run) -> Steps[Run]:
+        """What is done when a drill has been cleaned up."""
+        if self._operation.kind != "drill":
+            return run
+        return (yield from self._do_all(run, "drill", "after-cleanup"))
+
+    def _is_done(self, run: Run, occasion: str, moment: str) -> bool:
+        done = any((end.occasion, end.moment) == (occasion, moment) for end in run.hooks)
+        return done or not hooks_of(self._operation.document, occasion, moment)
+
+    def _do_all(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
+        """One after the other; those that follow a rehearsal are done however the others went."""
+        strict = moment == "before" or occasion != "drill"
+        for number, hook in enumerate(hooks_of(self._operation.document, occasion, moment)):
+            turn = Turn(occasion, moment, number, hook)
+            if (strict and run.failed) or (run.aborted and (strict or hook.kind == "manual")):
+                why = "the run was aborted" if run.aborted else "something before it failed"
+                run = self._noted(run, turn, turn.ends("skipped", f"not done: {why}"), None)
+            else:
+                run = yield from self._do(run, turn)
+        return run
+
+    def _do(self, run: Run, turn: Turn) -> Steps[Run]:
+        began = now(self._ctx)
+        name = f"{self._operation.id}:{turn.occasion}:{turn.moment}:{turn.number}"
+        state = "starting" if turn.moment == "before" else "failed" if run.failed else "well"
+        does = doing(turn.hook, name, self._operation, turn.moment, state)
+        yield from self._show(run, turn, does)
+        run, ran = yield from self._until_done(run, turn, does)
+        left = yield from does.end(self._ctx)
+        detail = "; ".join(filter(None, (ran.detail, left)))
+        end = turn.ends("passed" if ran.passed else "failed", detail, began=began, ended=now(self._ctx))
+        return self._noted(run, turn, end, ran)
+
+    def _show(self, run: Run, turn: Turn, does: Doing) -> Steps[None]:
+        """Say in the custom status what is being done; of a step by hand tell those who listen."""
+        hook, at = turn.hook, now(self._ctx)
+        status = {**summary(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
+        waits = does.waits(at + hook.deadline)
+        self._ctx.set_custom_status({**status, "waits": waits} if waits else status)
+        if waits:
+            data = {"waitsFor": "resume", "what": waits["what"], "until": waits["until"], "vms": []}
+            key = f"hook:{turn.occasion}:{turn.moment}:{turn.number}"
+            yield from tell(self._ctx, self._operation, "waiting", data, key=key)
+
+    def _until_done(self, run: Run, turn: Turn, does: Doing) -> Steps[tuple[Run, HookRan]]:
+        """Until it has ended, a person has ended it, or its time is over."""
+        began = now(self._ctx)
+        while True:
+            ran = yield from does.look(self._ctx)
+            left = began + turn.hook.deadline - now(self._ctx)
+            if not ran.again:
+                return run, ran
+            if left <= timedelta(0):
+                return run, HookRan(passed=False, status=ran.status, detail=_too_late(turn.hook, ran))
+            said = yield from self._ear.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
+            if said:
+                run = self._decided(run, turn, said)
+                if by_person := _ended_by(turn.hook, said):
+                    return run, by_person
+            yield from self._keep_leases(run)
+
+    def _decided(self, run: Run, turn: Turn, said: Decision) -> Run:
+        """Take in a decision; within a tick the evidence of it is written with the tick."""
+        if said.verdict == "abort":
+            run = scheduler.decide(run, said)
+        else:
+            run = run.model_copy(update={"decisions": (*run.decisions, said)})
+        if turn.moment == "after":
+            return run
+        return _told(run, Entry(kind="decision", at=said.at, body=said.model_dump(mode="json")))
+
+    def _keep_leases(self, run: Run) -> Steps[None]:
+        if now(self._ctx) - self._prolonged >= PROLONG_EVERY:
+            yield from prolong(self._ctx, self._operation.id, run.vaults)
+            self._prolonged = now(self._ctx)
+
+    def _noted(self, run: Run, turn: Turn, end: HookEnd, ran: HookRan | None) -> Run:
+        body = {**end.model_dump(mode="json"), "target": turn.hook.target}
+        body |= {"status": ran.status, "output": ran.output} if ran else {}
+        run = _told(run, Entry(kind="hook", at=now(self._ctx), body=body))
+        wrong = end.required and end.state == "failed"
+        failures = (*run.failures, f"hook {end.name}: {end.detail}"[:LONGEST_FAILURE]) if wrong else run.failures
+        return run.model_copy(update={"hooks": (*run.hooks, end), "failures": failures})
+
+
+def _told(run: Run, entry: Entry) -> Run:
+    """The entry is written with the next ones."""
+    if not run.chain.kept:
+        return run
+    return run.model_copy(update={"chain": run.chain.model_copy(update={"pending": (*run.chain.pending, entry)})})
+
+
+def _pause(hook: Hook, waited: timedelta) -> timedelta:
+    """Rarer the longer it takes, because a history holds every look; a person speaks up by himself."""
+    return LONGEST_PAUSE if hook.kind == "manual" else min(max(TRY_EVERY, waited / 10), LONGEST_PAUSE)
+
+
+def _too_late(hook: Hook, ran: HookRan) -> str:
+    return f"not done within {hook.deadline}: {ran.detail}"
+
+
+def _ended_by(hook: Hook, said: Decision) -> HookRan | None:
+    """What a person's word makes of a hook, None when it is about something else."""
+    if said.verdict == "abort":
+        return HookRan(passed=False, detail=f"{said.by} aborted the run")
+    if said.verdict == "resume" and hook.kind == "manual":
+        return HookRan(passed=True, detail=redacted_text(f"{said.by}: {said.comment}" if said.comment else said.by))
+    return None

@@ -9,10 +9,11 @@ from orchestrators.entities import MIRRORS
 from orchestrators.mirror import look
 from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.telling import later
+from shared.documents import CHECKED
 from shared.errors import SiteRecoveryError, Transient
 from shared.mirroring import digest, sentences
 from shared.mirrors import Mirror, MirrorOrder, Survey, confirmation, writes
-from shared.plans import CHECKED, PlanDocument
+from shared.plans import PlanDocument
 from shared.request_ids import run_id
 from shared.sites import SiteDocument
 

@@ -46,7 +46,7 @@ def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
     """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
     if run.stages[run.stage - 1].verb == "Commit" and not run.failed and not run.aborted:
         yield from settle(ctx, operation, ("commit",))
-    if operation.failover_type == "unplanned" and not _goes_home(run):
+    if operation.failover_type == "unplanned" and not run.stopped and not _goes_home(run):
         yield from owe_of_moved(ctx, operation, run, provable=True)
 
 
@@ -65,3 +65,9 @@ def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Ste
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
     if not run.failed and not run.aborted:
         yield from settle(ctx, operation, ("commit", "reprotect"))
+    elif run.stopped and _is_committed(run) and not _goes_home(run):  # by a hook before the way home
+        yield from settle(ctx, operation, ("commit",))
+
+
+def _is_committed(run: Run) -> bool:
+    return any(step.verb == "Commit" for item in run.items for step in item.steps)

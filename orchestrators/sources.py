@@ -21,9 +21,10 @@ from orchestrators.entities import OBLIGATIONS
 from orchestrators.premises import look_at_sources, read_clusters
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from orchestrators.telling import publish
+from shared.documents import CHECKED
 from shared.messages import Message, VaultRef
 from shared.obligations import Left, Obligation, Tried, Watched, is_its_turn
-from shared.plans import CHECKED, PlanDocument
+from shared.plans import PlanDocument
 from shared.request_ids import run_id
 from shared.sites import SiteDocument
 from shared.sources import SourceLook

@@ -49,11 +49,15 @@ def faults_of(error: ValidationError) -> list[Fault]:
 
 
 class _ArmId(NamedTuple):
-    """Checks that a string is the ARM id of one sort of resource; an empty resource type means a resource group."""
+    """Checks that a string is the ARM id of one sort of resource; an empty resource type means a resource group.
+
+    `child` is the type below the resource that is meant, if one is.
+    """
 
     what: str
     resource_type: str = ""
     optional: bool = False
+    child: str = ""
 
     def __call__(self, given: str) -> str:
         """The id without a slash at its end, in the casing it was given in."""
@@ -63,6 +67,9 @@ class _ArmId(NamedTuple):
         if self.resource_type:
             wanted += rf"/providers/{re.escape(self.resource_type)}/{_SEGMENT}"
             shape += f"/providers/{self.resource_type}/{{name}}"
+        if self.child:
+            wanted += rf"/{self.child}/{_SEGMENT}"
+            shape += f"/{self.child}/{{name}}"
         trimmed = given.rstrip("/")
         if not re.fullmatch(wanted, trimmed, re.IGNORECASE):
             raise ValueError(f"not the ARM id of {self.what}: expected {shape}")
@@ -79,6 +86,15 @@ NetworkIdOrNone = Annotated[str, AfterValidator(_NETWORK._replace(optional=True)
 _ACCOUNT = _ArmId("a storage account", "Microsoft.Storage/storageAccounts", optional=True)
 StorageIdOrNone = Annotated[str, AfterValidator(_ACCOUNT)]
 """A storage account, or empty."""
+_MACHINE = _ArmId("an Arc machine", "Microsoft.HybridCompute/machines", optional=True)
+MachineIdOrNone = Annotated[str, AfterValidator(_MACHINE)]
+"""An Arc machine, or empty."""
+_RUNBOOK = _ArmId("an Automation runbook", "Microsoft.Automation/automationAccounts", optional=True, child="runbooks")
+RunbookIdOrNone = Annotated[str, AfterValidator(_RUNBOOK)]
+"""A runbook of an Automation account, or empty."""
+
+CHECKED: dict[str, bool] = {"checked": True}
+"""Validation context of a plan that was accepted before: a run reads its own again in each of its replays."""
 
 
 def hook_url_flaw(url: str) -> str:
@@ -94,13 +110,13 @@ def hook_url_flaw(url: str) -> str:
 
 
 def _check_hook_url(url: str) -> str:
-    if flaw := hook_url_flaw(url):
+    if url and (flaw := hook_url_flaw(url)):
         raise ValueError(flaw)
     return url
 
 
-HookUrl = Annotated[str, AfterValidator(_check_hook_url)]
-"""Whom this product asks or tells over HTTP."""
+HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
+"""Whom this product asks or tells over HTTP, or empty."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""

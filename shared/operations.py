@@ -5,8 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from shared.documents import CHECKED
+from shared.hooks import HookEnd
 from shared.messages import Message, RunItem
-from shared.plans import CHECKED, PlanDocument
+from shared.plans import PlanDocument
 from shared.recovery_points import PointWish
 from shared.repairs import Progress
 from shared.runs import Approval, DataSync, Decision, Run
@@ -121,6 +123,7 @@ class Outcome(Message):
         problems: Why it was refused.
         failures: What went wrong on the way.
         findings: What people have to know, though nothing went wrong.
+        hooks: What became of each hook, in the order of their turns.
     """
 
     state: Literal["succeeded", "failed", "refused", "aborted"]
@@ -133,6 +136,7 @@ class Outcome(Message):
     findings: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    hooks: tuple[HookEnd, ...] = ()
     began: datetime | None = None
     ended: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)

@@ -8,15 +8,13 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from shared.calendars import Blackout
-from shared.documents import Fault, HookUrl, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
+from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
 from shared.due import check_schedule, check_time_zone
 from shared.graph import find_cycles
+from shared.hooks import DrillHooks, PlanHooks
 from shared.messages import Document, Probe
 from shared.replication import Address, VmSettings
 from shared.sites import AzureName
-
-CHECKED: dict[str, bool] = {"checked": True}
-"""Validation context of a plan that was accepted before: a run reads its own again in each of its replays."""
 
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
@@ -68,29 +66,6 @@ class PlanItem(Document):
         return VmSettings.model_validate(wish) if wish else None
 
 
-class Hook(Document):
-    """Somebody who is asked over HTTP at a moment of a drill: POST with JSON, 2xx means well.
-
-    Attributes:
-        url: Without a query: what is signed or secret does not belong into a plan.
-        deadline: How long it may take until it succeeds; it is asked again while it does not answer.
-        required: Whether the drill fails when the hook does; before the rehearsal, whether it begins at all.
-    """
-
-    name: Annotated[str, StringConstraints(pattern=r"^[\w -]{1,60}$")]
-    url: HookUrl
-    deadline: Span = timedelta(minutes=10)
-    required: bool = True
-
-
-class Hooks(Document):
-    """Who is asked when: before the first test failover, after the rehearsal, and once everything is cleaned up."""
-
-    before: tuple[Hook, ...] = ()
-    after: tuple[Hook, ...] = ()
-    after_cleanup: tuple[Hook, ...] = ()
-
-
 class DrillSettings(Document):
     """How the plan is rehearsed.
 
@@ -103,7 +78,7 @@ class DrillSettings(Document):
         follows: Name of another plan: a drill begins when a drill of that one has succeeded.
         shared_network: Whether the network may hold other machines.
         soak: How long the machines stay up, once they are, before they are probed once more and cleaned up.
-        hooks: Who is told before, after, and after the cleanup.
+        hooks: What is done before, after, and after the cleanup.
     """
 
     network: NetworkId
@@ -115,7 +90,7 @@ class DrillSettings(Document):
     follows: Name | None = None
     shared_network: bool = False
     soak: Span | None = None
-    hooks: Hooks = Hooks()
+    hooks: DrillHooks = DrillHooks()
 
 
 class Targets(Document):
@@ -186,6 +161,7 @@ class PlanDocument(Document):
         patience: How long each ASR job may take.
         max_starts: Verbs sent at the same time.
         recovery_plan: How it is mirrored in Site Recovery.
+        hooks: What is done before and after a failover and a failback; a drill has its own.
 
     Raises:
         ValidationError: with everything that is wrong at once, circles shown as "sql-01 -> app-01 -> sql-01".
@@ -203,6 +179,7 @@ class PlanDocument(Document):
     patience: Span = timedelta(hours=2)
     max_starts: Annotated[int, Field(ge=1, le=50)] = 50
     recovery_plan: RecoveryPlanSettings = RecoveryPlanSettings()
+    hooks: PlanHooks = PlanHooks()
 
     @model_validator(mode="wrap")
     @classmethod

@@ -50,7 +50,14 @@ def soak(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
     A rehearsal that has failed does not soak: there is nothing to see, and everything to clean up.
     """
     wish = run.rehearsal
-    if wish is None or not wish.soak or run.failed or run.current is None or run.current.verb not in SOAKS:
+    if (
+        wish is None
+        or not wish.soak
+        or run.failed
+        or run.aborted
+        or run.current is None
+        or run.current.verb not in SOAKS
+    ):
         return None
     if wish.soaking is None:
         ends = now + wish.soak if wish.until is None else min(now + wish.soak, max(wish.until, now))
@@ -69,6 +76,7 @@ def _probed_again(item: RunItem, now: datetime) -> RunItem:
 
 
 def stopped(run: Run, why: str) -> Run:
-    """The run without anything begun: a hook that it depends on did not succeed."""
-    items = tuple(item.model_copy(update={"state": "blocked", "detail": why}) for item in run.items)
-    return run.model_copy(update={"items": items})
+    """The run without anything more begun: a hook that it depends on did not succeed."""
+    blocked = {"state": "blocked", "detail": why}
+    items = tuple(item.model_copy(update=blocked) if item.state == "waiting" else item for item in run.items)
+    return run.model_copy(update={"items": items, "stopped": True})

@@ -51,8 +51,8 @@ def render(operation: Mapping[str, Any]) -> str:
     Args:
         operation: {id, kind, plan or node, state, phase, began and ended (or startedAt and endedAt), items: [{vm,
             state, azureVm, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or failures),
-            problems, facts, achieved, forecast}. A list of objects among the facts becomes a table. What is missing is
-            left out; times are ISO 8601 or datetimes.
+            problems, hooks, facts, achieved, forecast}. Hooks, and a list of objects among the facts, become tables.
+            What is missing is left out; times are ISO 8601 or datetimes.
     """
     began, ended = _span(operation)
     items = [_item(item, began, ended) for item in operation.get("items", ())]
@@ -64,7 +64,7 @@ def render(operation: Mapping[str, Any]) -> str:
         facts=_facts(operation, began, ended),
         items=items,
         findings=list(dict.fromkeys(findings)),
-        tables=list(_tables(operation.get("facts", {}))),
+        tables=[*_tables({"hooks": operation.get("hooks", ())}), *_tables(operation.get("facts", {}))],
         ticks=_ticks(began, ended),
         verbs=list(dict.fromkeys(bar.verb for item in items for bar in item["bars"])),
         words=_WORDS,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shared.evidence.records import Chain
 from shared.graph import reversed_edges
+from shared.hooks import HookEnd
 from shared.messages import Message, RunItem, VaultRef, Verb
 from shared.recovery_points import PointWish
 from shared.replication import VmSettings
@@ -113,6 +114,8 @@ class Run(Message):
         turned: The items' `after` is that of the way back.
         passed: What guards the stage under way was found to be well.
         chain: How far the evidence has come.
+        hooks: What became of the hooks whose turn it was, oldest first.
+        stopped: What had to be done before a verb did not succeed: nothing more is begun.
     """
 
     operation: str
@@ -140,6 +143,8 @@ class Run(Message):
     turned: bool = False
     passed: bool = False
     chain: Chain = Chain()
+    hooks: tuple[HookEnd, ...] = ()
+    stopped: bool = False
 
     @property
     def current(self) -> Stage | None:
@@ -235,7 +240,7 @@ def _afresh(item: RunItem, skips: frozenset[Verb]) -> RunItem:
 
 
 def _left_out(run: Run, stage: Stage) -> bool:
-    return (stage.unless_failed and run.failed) or (run.aborted and stage.after != "touched")
+    return (stage.unless_failed and run.failed) or ((run.aborted or run.stopped) and stage.after != "touched")
 
 
 def leave(run: Run, now: datetime) -> Run:

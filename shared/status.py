@@ -13,6 +13,9 @@ from shared.scheduler import OPEN, undecided
 SHOWN = 8
 """How many problems the custom status spells out: it may not exceed 16 kB of UTF-16, with 5,000 items too."""
 
+HOOKS = 4
+"""How many of the newest hooks it names."""
+
 STATES = {code: state for state, code in CODES.items()}
 
 
@@ -31,6 +34,7 @@ def summary(run: Run, now: datetime) -> dict[str, Any]:
         "waits": _waits(run) if stage else None,
         "problems": [f"{i.vm}: {i.detail}"[:160] for i in run.items if i.state in {"failed", "blocked"}][:SHOWN],
         "failures": [text[:160] for text in run.failures[:SHOWN]],
+        "hooks": [{"name": one.name, "moment": one.moment, "state": one.state} for one in run.hooks[-HOOKS:]],
         "stageBegan": run.stage_began.isoformat(),
         "at": now.isoformat(),
     }

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from activities.runs import LIVING
 from orchestrators.approval import EVENT as APPROVE
-from orchestrators.conduct import DECISION
+from orchestrators.hearing import DECISION
 from shared.messages import Document
 from shared.operations import PLAN_KINDS, Operation
 from shared.plans import PlanDocument

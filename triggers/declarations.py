@@ -8,7 +8,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.book import Entry
-from shared.plans import CHECKED, PlanDocument
+from shared.documents import CHECKED
+from shared.plans import PlanDocument
 from shared.problems import FieldError
 from shared.sites import SiteDocument
 from triggers import shelf

@@ -18,7 +18,7 @@ BY_ENGINE = {
     OrchestrationStatus.FAILED: "failed",
 }
 
-SHOWN = ("phase", "waitingFor", "waits", "problems", "failures", "rung", "timeline")
+SHOWN = ("phase", "waitingFor", "waits", "problems", "failures", "hooks", "rung", "timeline")
 """What a living run says of itself that is shown as it is."""
 
 
@@ -129,6 +129,7 @@ def _ended(outcome: Outcome) -> dict[str, Any]:
         "failures": list(outcome.failures),
         "findings": list(outcome.findings),
         "facts": outcome.facts,
+        "hooks": [hook.model_dump(mode="json") for hook in outcome.hooks],
         "decisions": [decision.model_dump(mode="json") for decision in outcome.decisions],
         "approvals": [approval.model_dump(mode="json") for approval in outcome.approvals],
     }

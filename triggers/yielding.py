@@ -7,7 +7,7 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
 from orchestrators.approval import EVENT as APPROVE
-from orchestrators.conduct import DECISION
+from orchestrators.hearing import DECISION
 from shared.messages import ItemView
 from shared.operations import Operation
 from shared.problems import FieldError

@@ -18,6 +18,7 @@ VAULTS_API = "2026-11-01"
 CLUSTERS_API = "2026-10-01"
 NETWORKS_API = "2024-05-01"
 ROLES_API = "2022-04-01"
+AUTOMATION_API = "2024-10-23"
 
 
 async def find(arm_id: str, api_version: str) -> Json | None:
@@ -37,6 +38,20 @@ async def put(arm_id: str, api_version: str, body: Json, request_id: str) -> Non
 async def delete(arm_id: str, api_version: str, request_id: str) -> None:
     """Ask for a resource to be removed, once; where that takes time it is still there when this returns."""
     await _ask("DELETE", arm_id, api_version, request_id=request_id)
+
+
+async def act(arm_id: str, action: str, api_version: str, request_id: str) -> None:
+    """Ask for an action on a resource, once."""
+    await _ask("POST", f"{arm_id}/{action}", api_version, request_id=request_id)
+
+
+async def read_text(path: str, api_version: str) -> str:
+    """What is no JSON, as a text."""
+    request = HttpRequest("GET", f"/{path.strip('/')}", params={"api-version": api_version})
+    with translated():
+        answer = await _client(path).send_request(request)
+        answer.raise_for_status()
+    return answer.text()
 
 
 async def list_all(path: str, api_version: str, params: dict[str, str] | None = None) -> list[Json]:

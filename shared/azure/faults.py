@@ -68,9 +68,13 @@ def _retry_after(response: Any) -> int | None:
 
 
 def _said(response: Any) -> tuple[str, str]:
-    """Code and message of an error body; Site Recovery's useful ones stand in the first of its details."""
+    """Code and message of an error body; Site Recovery's useful ones stand in the first of its details.
+
+    Automation's errors have no envelope: {"code", "message"}.
+    """
     try:
-        error = json.loads(response.text()).get("error") or {}
+        body = json.loads(response.text())
+        error = body.get("error") or (body if "code" in body else {})
     except (ValueError, AttributeError):
         return "", ""
     first: Json = next(iter(error.get("details") or ()), {})

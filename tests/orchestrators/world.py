@@ -6,10 +6,11 @@ How Azure itself behaves is the simulated Azure's business; here a runbook is se
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activities import contract as c
+from activities import hook_contract as h
 from activities.site_contract import START_PROTECTION, StartProtection
 from shared.evidence.records import Entry
 from shared.inventory import Inventory, Thing, mark
@@ -82,6 +83,7 @@ class World:
     silent: set[str] = field(default_factory=set)
     unanswered: dict[str, int] = field(default_factory=dict)
     crash: dict[str, int] = field(default_factory=dict)
+    lose: dict[str, int] = field(default_factory=dict)
     ended_runs: set[str] = field(default_factory=set)
     published: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -89,6 +91,11 @@ class World:
     network: c.NetworkSeen = field(default_factory=lambda: c.NetworkSeen(found=True))
     hooks: dict[str, c.HookRan] = field(default_factory=dict)
     hooked: list[c.RunHook] = field(default_factory=list)
+    work: dict[str, h.BeginWork] = field(default_factory=dict)
+    work_due: dict[str, datetime] = field(default_factory=dict)
+    work_takes: timedelta = timedelta(minutes=2)
+    work_ends: c.HookRan = field(default_factory=lambda: c.HookRan(passed=True, detail="the job is Completed"))
+    ended_work: list[str] = field(default_factory=list)
     records: list[tuple[str, Entry]] = field(default_factory=list)
     settings: dict[str, VmSettings] = field(default_factory=dict)
     started: list[c.StartRun] = field(default_factory=list)
@@ -116,6 +123,9 @@ class World:
             c.SEAL_PACK: self.seal_pack,
             c.RUN_HOOK: self.run_hook,
             c.START_RUN: self.start_run,
+            h.BEGIN_WORK: self.begin_work,
+            h.LOOK_AT_WORK: self.look_at_work,
+            h.END_WORK: self.end_work,
         }
         mine |= self.premises.activities()
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
@@ -126,6 +136,9 @@ class World:
                 self.crash[activity.name] -= 1
                 raise ConnectionError("no answer")
             answer: dict[str, Any] = function(activity.ask.model_validate(payload)).model_dump(mode="json")
+            if self.lose.get(activity.name, 0) > 0:
+                self.lose[activity.name] -= 1
+                raise ConnectionError("the answer was lost after the work was done")
             return answer
 
         return serve
@@ -242,6 +255,22 @@ class World:
     def run_hook(self, ask: c.RunHook) -> c.HookRan:
         self.hooked.append(ask)
         return self.hooks.get(ask.moment, c.HookRan(passed=True, status=200))
+
+    def begin_work(self, ask: h.BeginWork) -> c.Nothing:
+        """Begun once, however often it is asked for."""
+        if ask.id not in self.work:
+            self.work[ask.id] = ask
+            self.work_due[ask.id] = self.clock.now + self.work_takes
+        return c.Nothing()
+
+    def look_at_work(self, ask: h.HookWork) -> c.HookRan:
+        if self.clock.now < self.work_due[ask.id]:
+            return c.HookRan(passed=False, detail="the job is Running", again=True)
+        return self.work_ends
+
+    def end_work(self, ask: h.HookWork) -> c.Nothing:
+        self.ended_work.append(ask.id)
+        return c.Nothing()
 
     def start_run(self, ask: c.StartRun) -> c.Nothing:
         self.started.append(ask)

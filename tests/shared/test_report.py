@@ -180,3 +180,15 @@ def test_what_was_found_of_many_alike_things_is_a_table_with_the_columns_that_sa
     assert "<th>Id</th><th>State</th><th>Evidence</th></tr>" in page
     assert '<td data-label="Evidence">keep holds; &lt;b&gt;</td>' in page
     assert "<dt>Checks</dt>" not in page
+
+
+def test_what_became_of_each_hook_is_told() -> None:
+    ended = {
+        "name": "switch dns",
+        "kind": "runbook",
+        "moment": "after",
+        "state": "failed",
+        "detail": "job <b>Failed</b>",
+    }
+    read = Reader(render(drill(hooks=[ended])))
+    assert [word for word in ("switch dns", "runbook", "after", "job <b>Failed</b>") if word not in read.text] == []
