@@ -53,7 +53,9 @@ class Turn(NamedTuple):
         """What became of it."""
         about = {"name": self.hook.name, "kind": self.hook.kind, "required": self.hook.required}
         where = {"occasion": self.occasion, "moment": self.moment}
-        return HookEnd.model_validate({**about, **where, "state": state, "detail": detail[:LONGEST_DETAIL], **times})
+        return HookEnd.model_validate(
+            {**about, **where, "state": state, "detail": redacted_text(detail)[:LONGEST_DETAIL], **times}
+        )
 
 
 def hooks_of(plan: PlanDocument, occasion: str, moment: str) -> Sequence[Hook]:
@@ -200,5 +202,5 @@ def _ended_by(hook: Hook, said: Decision) -> HookRan | None:
     if said.verdict == "abort":
         return HookRan(passed=False, detail=f"{said.by} aborted the run")
     if said.verdict == "resume" and hook.kind == "manual":
-        return HookRan(passed=True, detail=redacted_text(f"{said.by}: {said.comment}" if said.comment else said.by))
+        return HookRan(passed=True, detail=f"{said.by}: {said.comment}" if said.comment else said.by)
     return None

@@ -3,6 +3,7 @@
 from lab.azure import (
     activity,
     authorization,
+    automation,
     clusters,
     compute,
     extensions,
@@ -31,6 +32,7 @@ PROVIDERS: list[Provider] = [
     compute.provider,
     network.provider,
     storage.provider,
+    automation.provider,
     authorization.roles,
     authorization.locks,
     machines.provider,

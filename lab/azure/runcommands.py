@@ -1,8 +1,8 @@
 """Run commands of Arc machines: each PUT runs the script, one at a time on a machine.
 
-Scripts are known by the name that their first line declares ("# hci-site-recovery: read-registration v1"); what they do
-is a function registered with `@script`. Output is cut to its last 4,096 bytes. The operation of a PUT ends some two
-minutes after its script has.
+The product's scripts are known by the name that their first line declares ("# hci-site-recovery: read-node v1"); what
+they do is a function registered with `@script`. Those of other people do what `own_scripts` says. Output is cut to its
+last 4,096 bytes. The operation of a PUT ends some two minutes after its script has.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from lab.azure import activity, extensions, lro, machines, nodes, resources
+from lab.azure import activity, extensions, lro, machines, nodes, own_scripts, resources
 from lab.azure.agenda import due
 from lab.azure.answers import Answer, Json, bad_request, not_simulated
 from lab.azure.lab import Lab, instant, iso
@@ -21,6 +21,7 @@ from lab.azure.routing import Ask, required
 RUN_COMMAND = "Microsoft.HybridCompute/machines/runcommands"
 ALL = MACHINES + "/{machine}/runCommands"
 ONE = ALL + "/{command}"
+OURS = "# hci-site-recovery:"
 DECLARATION = re.compile(r"# hci-site-recovery: (?P<name>[a-z0-9-]+) v\d+\s*$")
 STARTS_AFTER = timedelta(seconds=5)
 TOLD_AFTER = timedelta(minutes=2, seconds=10)
@@ -74,7 +75,7 @@ def put_command(lab: Lab, ask: Ask) -> Answer:
     body = ask.object()
     required(body, "location")
     name = _declared(body)
-    if nodes.of_machine(lab, machine["id"]) is None:
+    if name and nodes.of_machine(lab, machine["id"]) is None:
         raise not_simulated(f"scripts on {machine['name']}, which is no cluster node")
     command = resources.put(
         lab,
@@ -87,18 +88,22 @@ def put_command(lab: Lab, ask: Ask) -> Answer:
     run = lab.new_id("run")
     args = {"command": command["id"], "run": run, "script": name, "operation": operation["name"]}
     lab.store.put("run", command["id"], {"run": run})
-    lab.at(_free_from(lab, machine["id"], name), "run-command-starts", args | {"origin": activity.origin(ask)})
+    start = _free_from(lab, machine["id"], _takes(name, command), run)
+    lab.at(start, "run-command-starts", args | {"origin": activity.origin(ask)})
     activity.began(lab, activity.origin(ask), command["id"], "Microsoft.HybridCompute/machines/runCommands/write")
     return Answer(201, command, machines.polling(ask, operation["name"]))
 
 
 def _declared(body: Json) -> str:
+    """The name of one of the product's scripts; empty for a script that declares none."""
     source = required(body, "properties", "source")
     if not isinstance(source, dict) or not isinstance(source.get("script"), str):
         if isinstance(source, dict) and (source.get("scriptUri") or source.get("commandId")):
             raise not_simulated("run commands by scriptUri or commandId")
         raise bad_request("InvalidRequestContent", "'properties.source.script' is required.")
     first, _, _ = source["script"].lstrip("\ufeff").partition("\n")
+    if not first.startswith(OURS):
+        return ""
     found = DECLARATION.match(first)
     if found is None or found["name"] not in SCRIPTS:
         raise not_simulated(f"the script that begins with {first[:80]!r}")
@@ -114,13 +119,32 @@ def _properties(given: Json) -> Json:
     }
 
 
-def _free_from(lab: Lab, machine_id: str, name: str) -> datetime:
+def _takes(name: str, command: Json) -> timedelta:
+    return SCRIPTS[name][1] if name else own_scripts.play(_text(command), {}).takes
+
+
+def _text(command: Json) -> str:
+    return str(command["properties"]["source"]["script"])
+
+
+def _given(command: Json) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in command["properties"].get("parameters", [])}
+
+
+def _run(lab: Lab, name: str, node: Json | None, command: Json) -> Outcome:
+    if name:
+        return SCRIPTS[name][0](lab, node or {}, _given(command))
+    told = own_scripts.play(_text(command), _given(command))
+    return Outcome(told.output, told.exit_code, told.error)
+
+
+def _free_from(lab: Lab, machine_id: str, takes: timedelta, run: str) -> datetime:
     """When the script can start: one runs at a time on a machine."""
     busy = lab.store.get("busy", machine_id)
     start = lab.now() + STARTS_AFTER
     if busy:
         start = max(start, instant(busy["until"]))
-    lab.store.put("busy", machine_id, {"until": iso(start + SCRIPTS[name][1])})
+    lab.store.put("busy", machine_id, {"until": iso(start + takes), "run": run})
     return start
 
 
@@ -150,7 +174,7 @@ def _start(lab: Lab, args: Json) -> None:
         properties["provisioningState"] = "Succeeded"
         lro.end(lab, args["operation"])
     resources.touch(lab, command)
-    takes, limit = SCRIPTS[args["script"]][1], timedelta(seconds=properties["timeoutInSeconds"] or 90 * 60)
+    takes, limit = _takes(args["script"], command), timedelta(seconds=properties["timeoutInSeconds"] or 90 * 60)
     lab.after(min(takes, limit), "run-command-ends", args | {"timedOut": takes > limit})
 
 
@@ -158,10 +182,9 @@ def _start(lab: Lab, args: Json) -> None:
 def _end(lab: Lab, args: Json) -> None:
     command = _still(lab, args)
     node = nodes.of_machine(lab, _machine_id(args))
-    if command is None or node is None:
+    if command is None or (node is None and args["script"]):
         return
-    given = {each["name"]: each.get("value", "") for each in command["properties"].get("parameters", [])}
-    outcome = Outcome("", -1) if args["timedOut"] else SCRIPTS[args["script"]][0](lab, node, given)
+    outcome = Outcome("", -1) if args["timedOut"] else _run(lab, args["script"], node, command)
     state = "TimedOut" if args["timedOut"] else "Succeeded" if outcome.exit_code == 0 else "Failed"
     command["properties"]["instanceView"] |= {
         "exitCode": outcome.exit_code,
@@ -205,11 +228,20 @@ def delete_command(lab: Lab, ask: Ask) -> Answer:
     command["properties"]["provisioningState"] = "Deleting"
     resources.touch(lab, command)
     operation = lro.start(lab)
+    _stop(lab, command["id"])
     run = lab.new_id("run")
     lab.store.put("run", command["id"], {"run": run})
     args = {"command": command["id"], "run": run, "operation": operation["name"], "origin": activity.origin(ask)}
     lab.after(REMOVAL_TAKES, "run-command-removed", args)
     return lro.accepted(machines.polling(ask, operation["name"]))
+
+
+def _stop(lab: Lab, command_id: str) -> None:
+    """A script that is stopped keeps its machine no longer; one that waits its turn never had it."""
+    machine_id = command_id.lower().rpartition("/runcommands/")[0]
+    busy, run = lab.store.get("busy", machine_id), lab.store.get("run", command_id)
+    if busy and run and busy.get("run") == run["run"]:
+        lab.store.delete("busy", machine_id)
 
 
 @due("run-command-removed")

@@ -5,7 +5,19 @@ import logging
 
 import aiohttp
 
-from lab.azure import clusters, extensions, hyperv, machines, network, nodes, resources, rights, storage, vaults
+from lab.azure import (
+    automation,
+    clusters,
+    extensions,
+    hyperv,
+    machines,
+    network,
+    nodes,
+    resources,
+    rights,
+    storage,
+    vaults,
+)
 from lab.azure.answers import ArmError, Json
 from lab.azure.asr import seed
 from lab.azure.ids import resource_id
@@ -35,6 +47,8 @@ def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: in
         network.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
     for account in scenario["storage"]:
         storage.add(lab, account["group"], account["name"])
+    for account in scenario.get("automation", ()):
+        automation.add(lab, account)
     sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}
     for cluster in scenario["clusters"]:
         _fill_cluster(lab, cluster, sites.get(cluster["vault"]))

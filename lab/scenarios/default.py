@@ -31,6 +31,7 @@ def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: AR
         "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],
+        "automation": [_automation()],
         "clusters": [_cluster()],
         "vaults": [_vault()],
         "documents": {
@@ -38,6 +39,13 @@ def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: AR
             "plans": {"payroll": _plan()},
         },
     }
+
+
+def _automation() -> dict[str, Any]:
+    switch = {"name": "Switch-Dns", "minutes": 2, "parameters": {"Zone": True, "Target": False}}
+    switch["output"] = "Zone {Zone} now answers with the addresses in Azure."
+    draft = {"name": "Draft-Only", "minutes": 1, "state": "New"}
+    return {"group": "rg-dr", "name": "aa-dr", "runbooks": [switch, draft], "workers": ["workers-hci-01"]}
 
 
 def _cluster() -> dict[str, Any]:

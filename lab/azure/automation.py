@@ -1,0 +1,263 @@
+"""Microsoft.Automation: accounts, runbooks that are there, and the jobs that run them.
+
+Source: Microsoft.Automation 2024-10-23, automationAccounts/jobs, and the JobStatus of its SDKs: a PUT creates a job
+under the caller's name and starts it, New, Activating, Running, then Completed, Failed, Stopped or Suspended.
+Automation's own errors stand in the body without an envelope; a job that is there already answers 409 "Job with
+specified id already exists" (both as reported of the service). Inferred: how it refuses a runbook that is not
+published, a group of workers that there is not, and a stop of a job that has ended; that a job fails which lacks a
+mandatory parameter or is given one that its runbook has not. Durations are drawn around what the scenario says.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from lab.azure import activity, resources
+from lab.azure.agenda import due
+from lab.azure.answers import Answer, Json, bad_request
+from lab.azure.ids import name_of, resource_id
+from lab.azure.lab import SUBSCRIPTION, Lab, iso
+from lab.azure.paging import paged
+from lab.azure.routing import Ask, Provider, required
+
+ACCOUNT = "Microsoft.Automation/automationAccounts"
+RUNBOOK, JOB = f"{ACCOUNT}/runbooks", f"{ACCOUNT}/jobs"
+ACCOUNTS = resources.GROUP_PATH + "/providers/Microsoft.Automation/automationAccounts"
+ONE = ACCOUNTS + "/{account}"
+RUNBOOKS, JOBS = ONE + "/runbooks", ONE + "/jobs"
+ACTIVATES_AFTER, RUNS_AFTER, STOPS_AFTER = (timedelta(seconds=seconds) for seconds in (5, 20, 10))
+ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
+PLAY, WORKERS = "automation-play", "automation-workers"
+
+
+def _describe(_lab: Lab, ask: Ask) -> tuple[str, str]:
+    """A job is known to faults and the ledger by its runbook."""
+    named = ask.body if isinstance(ask.body, dict) else {}
+    runbook = (named.get("properties") or {}).get("runbook") if isinstance(named.get("properties"), dict) else None
+    name = runbook.get("name") if isinstance(runbook, dict) else None
+    return ask.verb, str(name or ask.item)
+
+
+provider = Provider("Microsoft.Automation", {"2023-11-01", "2024-10-23"}, _describe)
+
+
+def add(lab: Lab, settings: Json) -> None:
+    """Make an account: {group, name, runbooks: [{name, minutes, parameters?, output?, state?}], workers?}.
+
+    A runbook's `parameters` say for each name whether it is mandatory; in its `output` {Name} is a parameter's value.
+    """
+    account = resource_id(SUBSCRIPTION, settings["group"], ACCOUNT, settings["name"])
+    resources.put(lab, account, {"state": "Ok", "sku": {"name": "Basic"}, "creationTime": iso(lab.now())})
+    lab.store.put(WORKERS, account, {"groups": settings.get("workers", [])})
+    for runbook in settings["runbooks"]:
+        arm_id = f"{account}/runbooks/{runbook['name']}"
+        resources.put(lab, arm_id, _runbook(lab, runbook))
+        lab.store.put(PLAY, arm_id, {"minutes": runbook["minutes"], "output": runbook.get("output", "")})
+
+
+def _runbook(lab: Lab, runbook: Json) -> Json:
+    return {
+        "runbookType": "PowerShell72",
+        "state": runbook.get("state", "Published"),
+        "provisioningState": "Succeeded",
+        "logVerbose": False,
+        "logProgress": False,
+        "creationTime": iso(lab.now()),
+        "lastModifiedTime": iso(lab.now()),
+        "parameters": {
+            name: {"type": "System.String", "isMandatory": mandatory, "position": at, "defaultValue": None}
+            for at, (name, mandatory) in enumerate(runbook.get("parameters", {}).items())
+        },
+    }
+
+
+def _own_error(status: int, code: str, message: str) -> Answer:
+    return Answer(status, {"code": code, "message": message})
+
+
+@provider.route("GET", ACCOUNTS)
+def list_accounts(lab: Lab, ask: Ask) -> Answer:
+    """The accounts of a group."""
+    resources.require_group(lab, ask.path)
+    return paged(ask, lab.store.all(ACCOUNT.lower(), ask.scope("resourceGroups")))
+
+
+@provider.route("GET", ONE)
+def get_account(lab: Lab, ask: Ask) -> Answer:
+    """One account."""
+    return Answer(200, resources.require(lab, ask.path))
+
+
+@provider.route("GET", RUNBOOKS)
+@provider.route("GET", JOBS)
+def list_below(lab: Lab, ask: Ask) -> Answer:
+    """The runbooks or the jobs of an account."""
+    account = resources.require(lab, ask.scope("automationAccounts"))
+    return paged(ask, lab.store.all(f"{ACCOUNT}/{name_of(ask.path)}".lower(), account["id"]))
+
+
+@provider.route("GET", RUNBOOKS + "/{runbook}")
+@provider.route("GET", JOBS + "/{job}")
+def get_below(lab: Lab, ask: Ask) -> Answer:
+    """One runbook or job."""
+    resources.require(lab, ask.scope("automationAccounts"))
+    found = resources.find(lab, ask.path)
+    if found is None:
+        return _own_error(404, "NotFound", f"{name_of(ask.path)} not found.")
+    return Answer(200, _shown(found))
+
+
+def _shown(document: Json) -> Json:
+    """A job without what the lab keeps with it."""
+    return document | {"properties": {k: v for k, v in document["properties"].items() if k != "wish"}}
+
+
+@provider.route("PUT", JOBS + "/{job}")
+def put_job(lab: Lab, ask: Ask) -> Answer:
+    """Create a job and start it: 201; one that is there is not started again."""
+    account = resources.require(lab, ask.scope("automationAccounts"))
+    body = ask.object()
+    name = str(required(body, "properties", "runbook", "name"))
+    parameters, workers = _parameters(body["properties"]), body["properties"].get("runOn") or ""
+    runbook = resources.find(lab, f"{account['id']}/runbooks/{name}")
+    if refusal := _refusal(lab, account, name, runbook, workers):
+        return refusal
+    if resources.find(lab, ask.path) is not None:
+        message = f"Job with specified id already exists. Job id: {ask.params['job']}"
+        return _own_error(409, "Conflict", message)
+    properties = _job(lab, ask, name, parameters, workers)
+    properties["wish"] = lab.faults.job_effect(ask.verb, name, ask.path) or {}
+    job = resources.put(lab, ask.path, properties, location=None)
+    lab.after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
+    activity.ended(lab, activity.origin(ask), job["id"], f"{JOB}/write")
+    ask.job = ask.params["job"]
+    return Answer(201, _shown(job))
+
+
+def _parameters(properties: Json) -> dict[str, str]:
+    given = properties.get("parameters") or {}
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise bad_request("InvalidRequestContent", "'properties.parameters' must be an object of strings.")
+    return given
+
+
+def _refusal(lab: Lab, account: Json, name: str, runbook: Json | None, workers: Any) -> Answer | None:
+    if runbook is None:
+        return _own_error(404, "NotFound", f"Runbook {name} not found.")
+    if runbook["properties"]["state"] != "Published":
+        return _own_error(400, "BadRequest", f"Runbook {name} is not published.")
+    groups = (lab.store.get(WORKERS, account["id"]) or {"groups": []})["groups"]
+    if workers and workers not in groups:
+        return _own_error(400, "BadRequest", f"There is no hybrid runbook worker group {workers!r}.")
+    return None
+
+
+def _job(lab: Lab, ask: Ask, runbook: str, parameters: dict[str, str], workers: Any) -> Json:
+    now = iso(lab.now())
+    return {
+        "jobId": lab.fixed_id("automation job", ask.path),
+        "runbook": {"name": runbook},
+        "provisioningState": "Processing",
+        "creationTime": now,
+        "startTime": None,
+        "endTime": None,
+        "exception": None,
+        "lastModifiedTime": now,
+        "lastStatusModifiedTime": now,
+        "startedBy": ask.principal,
+        "status": "New",
+        "statusDetails": "None",
+        "parameters": parameters,
+        "runOn": workers or None,
+    }
+
+
+@due("automation-job-steps")
+def _step(lab: Lab, args: Json) -> None:
+    """On to the next status, unless the job has ended or is to stop."""
+    job = resources.find(lab, args["job"])
+    if job is None or job["properties"]["status"] in ENDED | {"Stopping"}:
+        return
+    _set(lab, job, args["to"])
+    if args["to"] == "Activating":
+        lab.after(RUNS_AFTER, "automation-job-steps", {**args, "to": "Running"})
+        return
+    job["properties"]["startTime"] = iso(lab.now())
+    if "never" not in job["properties"]["wish"]:
+        drawn = lab.random("automation job", job["name"]).uniform(0.8, 1.2)
+        lab.after(timedelta(minutes=_play(lab, job)["minutes"] * drawn), "automation-job-ends", {"job": job["id"]})
+
+
+def _set(lab: Lab, job: Json, status: str, exception: str | None = None) -> None:
+    now = iso(lab.now())
+    job["properties"] |= {"status": status, "lastModifiedTime": now, "lastStatusModifiedTime": now}
+    if status in ENDED:
+        succeeded = {"Completed": "Succeeded", "Suspended": "Suspended"}.get(status, "Failed")
+        job["properties"] |= {"exception": exception, "provisioningState": succeeded}
+        job["properties"]["endTime"] = None if status == "Suspended" else now
+    resources.touch(lab, job)
+
+
+def _runbook_id(job: Json) -> str:
+    return f"{job['id'].rpartition('/jobs/')[0]}/runbooks/{job['properties']['runbook']['name']}"
+
+
+def _play(lab: Lab, job: Json) -> Json:
+    return lab.store.get(PLAY, _runbook_id(job)) or {"minutes": 1, "output": ""}
+
+
+@due("automation-job-ends")
+def _end(lab: Lab, args: Json) -> None:
+    job = resources.find(lab, args["job"])
+    if job is None or job["properties"]["status"] != "Running":
+        return
+    wish = job["properties"]["wish"]
+    if "suspend" in wish or "end" in wish:
+        _set(lab, job, "Suspended" if "suspend" in wish else wish["end"])
+    elif wrong := wish.get("message") or wish.get("fail") or _unfit(lab, job):
+        _set(lab, job, "Failed", str(wrong))
+    else:
+        _set(lab, job, "Completed")
+
+
+def _unfit(lab: Lab, job: Json) -> str:
+    """What PowerShell says of parameters that are missing or unknown."""
+    known = (resources.find(lab, _runbook_id(job)) or {"properties": {"parameters": {}}})["properties"]["parameters"]
+    given = {name.lower() for name in job["properties"]["parameters"]}
+    missing = [name for name, about in known.items() if about["isMandatory"] and name.lower() not in given]
+    if missing:
+        return f"Cannot process command because of one or more missing mandatory parameters: {' '.join(missing)}."
+    strange = sorted(given - {name.lower() for name in known})
+    return f"A parameter cannot be found that matches parameter name '{strange[0]}'." if strange else ""
+
+
+@provider.route("GET", JOBS + "/{job}/output")
+def get_output(lab: Lab, ask: Ask) -> Answer:
+    """What the job wrote, as plain text; empty before its end."""
+    resources.require(lab, ask.scope("automationAccounts"))
+    job = resources.find(lab, ask.scope("jobs"))
+    if job is None:
+        return _own_error(404, "NotFound", f"{ask.params['job']} not found.")
+    written = _play(lab, job)["output"] if job["properties"]["status"] == "Completed" else ""
+    for name, value in job["properties"]["parameters"].items():
+        written = written.replace(f"{{{name}}}", value)
+    return Answer(200, written)
+
+
+@provider.route("POST", JOBS + "/{job}/stop")
+def stop_job(lab: Lab, ask: Ask) -> Answer:
+    """Stop a job: 200, and a while later it is Stopped."""
+    resources.require(lab, ask.scope("automationAccounts"))
+    job = resources.find(lab, ask.scope("jobs"))
+    if job is None:
+        return _own_error(404, "NotFound", f"{ask.params['job']} not found.")
+    if job["properties"]["status"] in ENDED - {"Suspended"}:
+        return _own_error(409, "Conflict", f"The job is {job['properties']['status']}.")
+    _set(lab, job, "Stopping")
+    lab.after(STOPS_AFTER, "automation-job-stopped", {"job": job["id"]})
+    return Answer(200)
+
+
+@due("automation-job-stopped")
+def _stopped(lab: Lab, args: Json) -> None:
+    if job := resources.find(lab, args["job"]):
+        _set(lab, job, "Stopped")

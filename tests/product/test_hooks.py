@@ -1,0 +1,78 @@
+"""Hooks of a failover in the lab: a script, a step by hand and a runbook, while the host dies in the middle of it."""
+
+from typing import Any
+
+from tests.product.conftest import Lab
+
+SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
+NODE = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/hci-01-n1"
+RUNBOOK = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.Automation/automationAccounts/aa-dr/runbooks/Switch-Dns"
+SCRIPT: dict[str, Any] = {
+    "name": "stop the service",
+    "kind": "run-command",
+    "machine": NODE,
+    "script": 'Start-Sleep -Seconds 300\nWrite-Output "stopped $Service"',
+    "parameters": {"Service": "orders"},
+    "deadline": "PT30M",
+}
+DNS: dict[str, Any] = {"name": "switch dns", "kind": "runbook", "runbook": RUNBOOK, "deadline": "PT1H"}
+BY_HAND: dict[str, Any] = {"name": "tell the floor", "kind": "manual", "instructions": "Call 117.", "deadline": "P1D"}
+
+
+def failover(lab: Lab, **hooks: Any) -> str:
+    """Declare a plan of one VM with these hooks, and fail it over."""
+    body = {"site": "hci-01", "items": [{"vm": "dc-01"}], "commit": "automatic", "hooks": {"failover": hooks}}
+    declared = lab.api("PUT", "plans/small", body)
+    assert declared.status in {200, 201}, declared.body
+    reply = lab.api("POST", "plans/small/failover", {"type": "planned"})
+    assert reply.status == 202, reply.body
+    return str(reply.body["id"])
+
+
+def mutations(lab: Lab) -> list[str]:
+    return [verb for verb, _ in lab.verbs()]
+
+
+def test_hooks_of_every_kind_are_done_once_in_their_order_though_the_host_dies(lab: Lab) -> None:
+    good = {**DNS, "parameters": {"Zone": "contoso.com"}}
+    run = failover(lab, before=[SCRIPT, BY_HAND], after=[good])
+    lab.eventually(lambda: "runCommands/write" in mutations(lab))
+    lab.servers.host.kill()
+    lab.servers.host.start()
+    lab.servers.host.await_healthy()
+    waits = lab.waiting(run)
+    assert (waits["waits"]["for"], waits["waits"]["what"]) == ("resume", "Call 117.")
+    assert [(hook["name"], hook["state"]) for hook in waits["hooks"]] == [("stop the service", "passed")]
+    assert "plannedFailover" not in mutations(lab)
+    assert lab.api("POST", f"operations/{run}/resume", {"comment": "called"}).status == 202
+    ended = lab.ended(run)
+    assert ended["state"] == "succeeded", ended["failures"]
+    told = [(hook["name"], hook["moment"], hook["state"]) for hook in ended["hooks"]]
+    assert told == [
+        ("stop the service", "before", "passed"),
+        ("tell the floor", "before", "passed"),
+        ("switch dns", "after", "passed"),
+    ]
+    once = ["runCommands/write", "runCommands/delete", "plannedFailover", "jobs/write", "failoverCommit"]
+    assert [verb for verb in mutations(lab) if verb in once] == once
+    page = lab.api("GET", f"operations/{run}/report").body
+    assert [text for text in ("stop the service", "switch dns", "called") if text not in page] == []
+
+
+def test_a_hook_that_fails_before_leaves_the_plan_as_it_was(lab: Lab) -> None:
+    run = failover(lab, before=[DNS])
+    ended = lab.ended(run)
+    assert ended["state"] == "failed"
+    assert "missing mandatory parameters: Zone" in ended["failures"][0]
+    assert "plannedFailover" not in mutations(lab)
+    assert lab.api("GET", "obligations?plan=small").body["value"] == []
+    assert lab.api("POST", "plans/small/failover?preview=true", {"type": "planned"}).body["blockers"] == []
+
+
+def test_a_plan_with_hooks_that_cannot_be_is_refused_with_every_field(lab: Lab) -> None:
+    hooks = [{"name": "a", "kind": "runbook", "url": "https://x.example/"}, {"name": "b", "kind": "manual"}]
+    body = {"site": "hci-01", "items": [{"vm": "dc-01"}], "hooks": {"failback": {"after": hooks}}}
+    reply = lab.api("PUT", "plans/small", body)
+    assert reply.status == 400
+    fields = {error["field"].removeprefix("hooks.failback.") for error in reply.body["errors"]}
+    assert fields == {"after[0].runbook", "after[0].url", "after[1].instructions"}
