@@ -49,6 +49,11 @@ class Turn(NamedTuple):
     number: int
     hook: Hook
 
+    @property
+    def mark(self) -> str:
+        """Tells it from every other hook of the run."""
+        return f"hook:{self.occasion}:{self.moment}:{self.number}"
+
     def ends(self, state: str, detail: str, **times: object) -> HookEnd:
         """What became of it."""
         about = {"name": self.hook.name, "kind": self.hook.kind, "required": self.hook.required}
@@ -134,11 +139,10 @@ class Hooks:
         hook, at = turn.hook, now(self._ctx)
         status = {**summary(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
         waits = does.waits(at + hook.deadline)
-        self._ctx.set_custom_status({**status, "waits": waits} if waits else status)
+        self._ctx.set_custom_status({**status, "waits": {**waits, "mark": turn.mark}} if waits else status)
         if waits:
             data = {"waitsFor": "resume", "what": waits["what"], "until": waits["until"], "vms": []}
-            key = f"hook:{turn.occasion}:{turn.moment}:{turn.number}"
-            yield from tell(self._ctx, self._operation, "waiting", data, key=key)
+            yield from tell(self._ctx, self._operation, "waiting", data, key=turn.mark)
 
     def _until_done(self, run: Run, turn: Turn, does: Doing) -> Steps[tuple[Run, HookRan]]:
         """Until it has ended, a person has ended it, or its time is over."""
@@ -153,7 +157,7 @@ class Hooks:
             said = yield from self._ear.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
             if said:
                 run = self._decided(run, turn, said)
-                if by_person := _ended_by(turn.hook, said):
+                if by_person := _ended_by(turn, said):
                     return run, by_person
             yield from self._keep_leases(run)
 
@@ -197,10 +201,10 @@ def _too_late(hook: Hook, ran: HookRan) -> str:
     return f"not done within {hook.deadline}: {ran.detail}"
 
 
-def _ended_by(hook: Hook, said: Decision) -> HookRan | None:
+def _ended_by(turn: Turn, said: Decision) -> HookRan | None:
     """What a person's word makes of a hook, None when it is about something else."""
     if said.verdict == "abort":
         return HookRan(passed=False, detail=f"{said.by} aborted the run")
-    if said.verdict == "resume" and hook.kind == "manual":
+    if said.verdict == "resume" and turn.hook.kind == "manual" and said.about in {"", turn.mark}:
         return HookRan(passed=True, detail=f"{said.by}: {said.comment}" if said.comment else said.by)
     return None

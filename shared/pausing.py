@@ -20,10 +20,14 @@ def go_on(run: Run, now: datetime) -> Run:
     return run
 
 
-def resumed(run: Run, now: datetime, vms: Iterable[str] = ()) -> Run:
-    """Take in that a person lets these machines go on; without names all of them, and the run itself."""
+def resumed(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -> Run:
+    """Take in that a person lets these machines go on; without names all of them, and the run itself.
+
+    Args:
+        about: Mark of what was waited for when it was said; empty for whatever the run waits for now.
+    """
     wanted = {vm.casefold() for vm in vms}
-    if not wanted:
+    if not wanted and run.pause and about in {"", run.pause.mark}:
         run = run.model_copy(update={"pause": None})
     items = (_let_go(item, now) if not wanted or item.vm.casefold() in wanted else item for item in run.items)
     return run.model_copy(update={"items": tuple(items)})

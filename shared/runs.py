@@ -92,6 +92,11 @@ class Pause(Message):
     since: datetime
     until: datetime | None = None
 
+    @property
+    def mark(self) -> str:
+        """Tells this pause from every other one of the run."""
+        return f"pause:{self.since.isoformat()}"
+
 
 class Run(Message):
     """A run under way: all that the next tick needs, and nothing else.
@@ -162,6 +167,7 @@ class Decision(Message):
 
     Attributes:
         vms: Whom it concerns; empty for all that wait for a decision.
+        about: Mark of what the run waited for when it was said: said twice, it is no word on what comes next.
     """
 
     verdict: Literal["retry", "skip", "abort", "resume"]
@@ -169,6 +175,7 @@ class Decision(Message):
     at: datetime
     vms: tuple[str, ...] = ()
     comment: str = ""
+    about: str = ""
 
 
 class Approval(Message):

@@ -98,7 +98,7 @@ def decide(run: Run, decision: Decision) -> Run:
     if decision.verdict == "abort":
         return _abort(run)
     if decision.verdict == "resume":
-        return resumed(run, decision.at, decision.vms)
+        return resumed(run, decision.at, decision.vms, decision.about)
     wanted = {vm.casefold() for vm in decision.vms}
     asked = set(undecided(run))
     failed = [item for item in run.items if item.vm in asked and (not wanted or item.vm.casefold() in wanted)]

@@ -62,7 +62,8 @@ def _waits(run: Run) -> dict[str, Any] | None:
     verdicts = [*(["retry", "skip"] if failed else []), *(["resume"] if at_jobs or run.pause else []), "abort"]
     waits = {"for": "decision" if failed else "resume", "vms": [*failed, *at_jobs][:SHOWN], "verdicts": verdicts}
     until = next_time(run)
-    return waits | {"what": _what(run, failed, at_jobs), "until": until.isoformat() if until else None}
+    waits |= {"what": _what(run, failed, at_jobs), "until": until.isoformat() if until else None}
+    return waits | ({"mark": run.pause.mark} if run.pause else {})
 
 
 def _what(run: Run, failed: Sequence[str], at_jobs: Sequence[str]) -> str:

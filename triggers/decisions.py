@@ -102,14 +102,20 @@ async def _decide(
         _require_waiting(state, word)
         _concerned(wish, state, CODES_OF[word])
     told = {"verdict": word, "by": caller(req).name, "vms": list(wish.vms), "comment": wish.comment}
+    told["about"] = _waits(state).get("mark", "")
     await client.raise_orchestration_event(state.instance_id, DECISION, data=told)
 
 
 def _require_waiting(state: OrchestrationState, word: str) -> None:
     """See that the run waits for this word: "approval", or one of the verdicts that it names."""
-    waits: dict[str, Any] = (state.get_custom_status() or {}).get("waits") or {}
+    waits = _waits(state)
     if word not in {waits.get("for"), *waits.get("verdicts", ())}:
         raise Problem(409, "Not waiting", f"{state.instance_id} does not wait for {_an(word)}.")
+
+
+def _waits(state: OrchestrationState) -> dict[str, Any]:
+    waits: dict[str, Any] = (state.get_custom_status() or {}).get("waits") or {}
+    return waits
 
 
 def _an(what: str) -> str:

@@ -90,3 +90,14 @@ def test_what_an_item_showed_at_the_beginning_says_nothing_of_a_verb_that_comes_
     run = run_of(one, stages=stages)
     assert state_of(run, "sql") == "done"
     assert state_of(enter(run.model_copy(update={"stage": 2}), T0), "sql") == "waiting"
+
+
+def test_a_word_that_was_said_twice_is_no_word_on_the_next_pause() -> None:
+    stages = tuple(FAILBACK.model_copy(update={"pause": f"pause {number}"}) for number in (1, 2))
+    first = run_of(item("sql"), stages=stages)
+    assert first.pause
+    word = resume().model_copy(update={"about": first.pause.mark})
+    assert scheduler.decide(first, word).pause is None
+    second = enter(first.model_copy(update={"stage": 1}), T0 + timedelta(hours=1))
+    assert scheduler.decide(second, word).pause == second.pause
+    assert scheduler.decide(second, resume()).pause is None
