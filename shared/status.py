@@ -60,7 +60,8 @@ def _waits(run: Run) -> dict[str, Any] | None:
     if not (failed or at_jobs or run.pause):
         return None
     verdicts = [*(["retry", "skip"] if failed else []), *(["resume"] if at_jobs or run.pause else []), "abort"]
-    waits = {"for": "decision" if failed else "resume", "vms": [*failed, *at_jobs][:SHOWN], "verdicts": verdicts}
+    about = "decision" if failed else "resume"
+    waits: dict[str, Any] = {"for": about, "vms": [*failed, *at_jobs][:SHOWN], "verdicts": verdicts}
     until = next_time(run)
     waits |= {"what": _what(run, failed, at_jobs), "until": until.isoformat() if until else None}
     return waits | ({"mark": run.pause.mark} if run.pause else {})
