@@ -57,6 +57,7 @@ class StartOne(Message):
     Attributes:
         seen: The run has just read the item and found it ready: it is not read again before the verb is sent.
         point: The recovery point to start from: a rule, a name or an ARM id.
+        provider: For a Failback that may make the VM: ARM id of the host's provider.
     """
 
     vm: str
@@ -64,6 +65,7 @@ class StartOne(Message):
     attempt: int = 1
     seen: bool = False
     point: str = LATEST
+    provider: str = ""
 
 
 class StartVerbs(Message):
@@ -74,6 +76,7 @@ class StartVerbs(Message):
         network_id: For TestFailover: the isolated network's ARM id.
         shut_down_source: For UnplannedFailover: try to shut the source VM down first.
         data_sync: For Failback: delta while the Azure VM runs, or a full download.
+        create_vm: For Failback: make a VM that is gone on premises.
         since: When these starts were first asked for: no job to adopt is older.
         max_age: Of the recovery points to start from.
     """
@@ -86,6 +89,7 @@ class StartVerbs(Message):
     network_id: str = ""
     shut_down_source: bool = True
     data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
+    create_vm: bool = False
     max_age: timedelta | None = None
 
 

@@ -97,7 +97,8 @@ class _Batch:
                 vm=start.vm, outcome="unanswered", code="throttled", detail="not sent: the vault throttles"
             )
         point = await self._point(start)
-        job = await self._vault.start(self._ask.verb, start.item_id, _body(self._ask, point), request_id)
+        body = _body(self._ask, point, start.provider)
+        job = await self._vault.start(self._ask.verb, start.item_id, body, request_id)
         return StartAnswer(vm=start.vm, outcome="started", job=job, point=point.name if point else "")
 
     async def _point(self, start: StartOne) -> RecoveryPoint | None:
@@ -146,7 +147,7 @@ def _is_left_to_the_vault(start: StartOne, ask: StartVerbs) -> bool:
     return start.point == LATEST and ask.max_age is None and ask.verb != "ChangePit"
 
 
-def _body(ask: StartVerbs, point: RecoveryPoint | None) -> Json | None:
+def _body(ask: StartVerbs, point: RecoveryPoint | None, provider: str = "") -> Json | None:
     """What the verb is sent with; a commit is sent with nothing.
 
     Source: the inputs of api-version 2025-08-01.
@@ -163,16 +164,22 @@ def _body(ask: StartVerbs, point: RecoveryPoint | None) -> Json | None:
         "TestFailover": {"networkType": "VmNetworkAsInput", "networkId": ask.network_id},
         "PlannedFailover": {},
         "UnplannedFailover": {"sourceSiteOperations": "Required" if ask.shut_down_source else "NotRequired"},
-        "Failback": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": _failback(ask)},
+        "Failback": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": _failback(ask, provider)},
         "ReverseReplicate": {},
     }
     common = {"failoverDirection": "PrimaryToRecovery", "providerSpecificDetails": details}
     return {"properties": common | bodies[ask.verb]}
 
 
-def _failback(ask: StartVerbs) -> dict[str, str]:
+def _failback(ask: StartVerbs, provider: str) -> dict[str, str]:
+    """How data comes home; a VM that may be made again is made by the provider of a host, named by its whole ARM id.
+
+    Source: Azure PowerShell sends the provider's id with CreateVmIfNotFound to a Hyper-V site, and only then.
+    """
+    made = {"providerIdForAlternateRecovery": provider} if ask.create_vm and provider else {}
     return {
         "instanceType": "HyperVReplicaAzureFailback",
         "dataSyncOption": ask.data_sync,
-        "recoveryVmCreationOption": "NoAction",
+        "recoveryVmCreationOption": "CreateVmIfNotFound" if ask.create_vm else "NoAction",
+        **made,
     }

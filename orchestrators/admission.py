@@ -1,8 +1,9 @@
 """The gate of every run on a plan: leases, a look at the items, guards. A run that is refused here has done nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import takewhile
+from typing import Any
 
 from durabletask import task
 
@@ -17,7 +18,7 @@ from shared.operations import LEASE_TERM, Operation, Problem
 from shared.plans import PlanItem
 from shared.preview import drill_blockers
 from shared.runs import Limits, Run, Stage, enter
-from shared.verbs import ALWAYS_NEW, ready, settled
+from shared.verbs import ALWAYS_NEW, ready, refused, settled
 
 PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
 """Verbs that only prepare the one that a run is about: whether it may begin is judged by that one."""
@@ -50,7 +51,9 @@ def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[St
     except NotAdmitted:
         yield from let_go(ctx, operation.id, vaults)
         raise
-    return _as_seen(enter(run, now(ctx)))
+    verb = next(stage.verb for stage in stages if stage.verb not in PREPARING)
+    busy = {view.vm.lower() for view in views.values() if ready(verb, view)}
+    return _as_seen(enter(run, now(ctx)), busy)
 
 
 def _require_sources_off(ctx: task.OrchestrationContext, operation: Operation) -> Steps[None]:
@@ -78,10 +81,14 @@ def sources_unproven(ctx: task.OrchestrationContext, plan: str) -> Steps[list[Pr
     return [Problem(code="source-not-proven-off", detail=detail)]
 
 
-def _as_seen(run: Run) -> Run:
-    """What may start at once was read a moment ago."""
-    items = (item.model_copy(update={"seen": not item.after and item.state == "waiting"}) for item in run.items)
+def _as_seen(run: Run, busy: Collection[str]) -> Run:
+    """What may start at once was read a moment ago; what is busy, by names in lower case, has to be read again."""
+    items = (item.model_copy(update={"seen": _is_free(item, busy)}) for item in run.items)
     return run.model_copy(update={"items": tuple(items)})
+
+
+def _is_free(item: RunItem, busy: Collection[str]) -> bool:
+    return not item.after and item.state == "waiting" and item.vm.lower() not in busy
 
 
 def vaults_of(operation: Operation) -> tuple[VaultRef, ...]:
@@ -189,7 +196,7 @@ def _build(
         skip = _shown_already(leading, view) if view else ()
         if operation.kind == "cleanup" and view is None:
             continue  # it is not protected any more: what it left is looked for in the target group
-        if view is None or (operation.kind != "cleanup" and not skip and ready(leading[0].verb, view)):
+        if view is None or (operation.kind != "cleanup" and not skip and refused(leading[0].verb, view)):
             problems.append(_problem(leading[0], wish, view))
         else:
             over = skip if wish.settings and not skip else (*skip, *PREPARING)
@@ -237,8 +244,17 @@ def _item(operation: Operation, wish: PlanItem, view: ItemView, vaults: Sequence
         after=wish.after,
         probes=wish.probes,
         azure_vm=view.azure_vm,
+        location=view.active_location,
+        **_for_home(operation, view),
         target_group=view.target_group or operation.sites[_site_of(operation, wish)].target_resource_group,
     )
+
+
+def _for_home(operation: Operation, view: ItemView) -> dict[str, Any]:
+    """What only a way home needs: a run carries it along for each of its machines."""
+    if operation.kind not in {"failback", "roundtrip"}:
+        return {}
+    return {"host_provider": view.host_provider, "disk_mb": view.disk_mb}
 
 
 def _run(
@@ -259,6 +275,7 @@ def _run(
         shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
         points=operation.points,
         data_sync=operation.data_sync,
+        create_vm=operation.create_vm,
         resume_at=operation.resume_at,
         settings={item.vm: item.settings for item in plan.items if item.settings},
         began=at,

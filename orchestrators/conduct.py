@@ -58,8 +58,8 @@ type Moment = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | 
 """Something a runbook does at a moment of its run; the run as it is then, or None when it is as before."""
 
 
-type Gate = Callable[[task.OrchestrationContext, Operation, Run], Steps[Sequence[Problem]]]
-"""What stands in the way of the stage that is about to begin."""
+type Gate = Callable[[task.OrchestrationContext, Operation, Run], Steps[tuple[Run, Sequence[Problem]]]]
+"""What stands in the way of the stage that is about to begin; and the run with what was seen."""
 
 
 def conduct(
@@ -116,13 +116,13 @@ def _guarded(ctx: task.OrchestrationContext, operation: Operation, run: Run, gat
     """Keep a guarded stage from beginning while something stands in its way: it is looked at again after a while."""
     if gate is None or run.current is None or not run.current.guarded or run.passed or run.pause or run.aborted:
         return run
-    problems = yield from gate(ctx, operation, run)
+    run, problems = yield from gate(ctx, operation, run)
     if not problems:
         return run.model_copy(update={"passed": True})
+    verb = run.stages[run.stage].verb
     what = "; ".join(problem.detail for problem in problems[:SHOWN])
-    wait = Pause(
-        what=f"what stands in the way of the {run.current.verb}: {what}", since=now(ctx), until=now(ctx) + GATE
-    )
+    until = None if any(problem.by_hand for problem in problems) else now(ctx) + GATE
+    wait = Pause(what=f"what stands in the way of the {verb}: {what}", since=now(ctx), until=until)
     return run.model_copy(update={"pause": wait})
 
 
@@ -162,7 +162,8 @@ def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[S
         raise NotAdmitted([no.problem]) from no
     if words:  # what was seen before the wait is old by now
         run = run.model_copy(update={"approvals": words, "began": now(ctx)})
-        run = run.model_copy(update={"items": tuple(i.model_copy(update={"seen": False}) for i in run.items)})
+        unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)
+        run = run.model_copy(update={"items": unseen, "passed": False})
     return run
 
 
@@ -300,6 +301,7 @@ def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
         network_id=run.network_id,
         shut_down_source=run.shut_down_source,
         data_sync=run.data_sync,
+        create_vm=run.create_vm,
         max_age=run.points.max_age,
     )
 
@@ -311,8 +313,14 @@ def _scope(run: Run) -> str:
 
 
 def _start_one(run: Run, item: RunItem) -> StartOne:
-    point = run.points.of(item.vm)
-    return StartOne(vm=item.vm, item_id=item.id, attempt=item.attempt, seen=item.seen, point=point)
+    return StartOne(
+        vm=item.vm,
+        item_id=item.id,
+        attempt=item.attempt,
+        seen=item.seen,
+        point=run.points.of(item.vm),
+        provider=item.provider,
+    )
 
 
 def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:

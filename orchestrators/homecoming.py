@@ -9,8 +9,9 @@ from orchestrators.conduct import conduct
 from orchestrators.failover import COMMIT, COMMIT_WITHIN
 from orchestrators.owing import nothing, owe, settle
 from orchestrators.steps import Steps
+from orchestrators.way_home import ready_to_go_home, told_by_hand
 from shared.operations import Operation
-from shared.runs import Run, Stage
+from shared.runs import Run, Stage, touched
 
 FAILBACK = Stage(verb="Failback", settles=True)
 REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_within=timedelta(days=3))
@@ -20,9 +21,10 @@ REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.carried(payload)
-    home = FAILBACK.model_copy(update={"turned": operation.document.failback_order == "reverse"})
+    order = operation.order or operation.document.failback_order
+    home = FAILBACK.model_copy(update={"turned": order == "reverse", "guarded": True})
     stages = (home, COMMIT) if operation.document.commit == "automatic" else (home,)
-    return (yield from conduct(ctx, operation, stages, owe_final_commit, _closing))
+    return (yield from conduct(ctx, operation, stages, owe_final_commit, _closing, gate=ready_to_go_home))
 
 
 def owe_final_commit(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
@@ -30,9 +32,11 @@ def owe_final_commit(ctx: task.OrchestrationContext, operation: Operation, run: 
     yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, "a failback is final only once it is committed")
 
 
-def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    if operation.document.commit == "automatic" and not run.failed:
+def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    automatic = operation.document.commit == "automatic" and not run.failed
+    if automatic or not any(touched(item) or "Failback" in item.skip for item in run.items):
         yield from settle(ctx, operation, ("commit",))
+    return (yield from told_by_hand(ctx, operation, run))
 
 
 def reprotect(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:

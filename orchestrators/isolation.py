@@ -7,6 +7,7 @@ from durabletask import task
 from activities.contract import READ_NETWORK, TAKE_INVENTORY, ReadNetwork, TakeInventory
 from orchestrators.entities import OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call
+from orchestrators.way_home import admitted_home
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.isolation import flaws
 from shared.obligations import Obligation
@@ -18,7 +19,9 @@ BEFORE, AFTER = "inventory-before.json", "inventory-after.json"
 
 
 def prepared(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
-    """The run with what a drill, or its cleanup, has to know before it begins, and what is in its way."""
+    """The run with what a drill, its cleanup or a failback has to know before it begins, and what is in its way."""
+    if operation.kind == "failback":
+        return (yield from admitted_home(ctx, operation, run))
     if operation.kind == "cleanup":
         return (yield from _cleaning(ctx, operation, run)), ()
     settings = operation.document.drill

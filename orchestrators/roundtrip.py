@@ -6,12 +6,12 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.admission import sources_unproven
 from orchestrators.conduct import conduct
 from orchestrators.failover import COMMIT, moves, opening, owe_of_moved
 from orchestrators.homecoming import FAILBACK, REPROTECT, owe_final_commit
 from orchestrators.owing import settle
 from orchestrators.steps import Steps
+from orchestrators.way_home import ready_to_go_home
 from shared.operations import Operation, Problem
 from shared.runs import Run, Stage
 
@@ -54,12 +54,12 @@ def _goes_home(run: Run) -> bool:
     return any(step.verb == "Failback" for item in run.items for step in item.steps)
 
 
-def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Sequence[Problem]]:
+def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
     """What keeps the machines from coming home now."""
-    problems = yield from sources_unproven(ctx, operation.plan)
+    run, problems = yield from ready_to_go_home(ctx, operation, run)
     if not problems:
         yield from owe_final_commit(ctx, operation, run)
-    return problems
+    return run, problems
 
 
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:

@@ -160,6 +160,7 @@ def reopen(ctx: task.OrchestrationContext, plan: str, owner: str, look: SourceLo
         due=now(ctx) + PROVEN_WITHIN,
         vms=tuple(names),
         detail=AGAIN,
+        provable=True,
         leftovers=look.running,
     )
     yield from ask_entity(ctx, OBLIGATIONS, plan, "open", owed.model_dump(mode="json"))

@@ -80,6 +80,9 @@ class ItemView(Message):
         target_group: ARM id of the resource group that a failover creates the VM in.
         host_provider: ARM id of the provider (host) that owns the VM now.
         machine: GUID of the virtual machine on its host.
+        last_failover: When the newest failover that succeeded began.
+        disk_mb: Size of its disks together; 0 when the vault does not say.
+        percent: Of an initial replication or a resynchronisation; None when the vault does not say.
     """
 
     id: str
@@ -96,6 +99,9 @@ class ItemView(Message):
     target_group: str = ""
     host_provider: str = ""
     last_test_failover: datetime | None = None
+    last_failover: datetime | None = None
+    disk_mb: int = 0
+    percent: int | None = None
     machine: str = ""
 
 
@@ -199,6 +205,9 @@ class RunItem(Message):
         point: Name of the recovery point that a failover was started from; empty for the latest.
         resumed: When its job was resumed last.
         skip: Verbs whose end the item showed already when the run was admitted.
+        location: Where it was active then, "Primary" or "Recovery".
+        host_provider: ARM id of the provider that had it last, and `disk_mb` the size of its disks; for a way home.
+        provider: ARM id of the provider that a failback makes it with, where it may be made again.
         steps: What this run did to it, oldest first.
     """
 
@@ -221,6 +230,10 @@ class RunItem(Message):
     resumed: datetime | None = None
     point: str = ""
     skip: tuple[Verb, ...] = ()
+    location: str = ""
+    host_provider: str = ""
+    disk_mb: int = 0
+    provider: str = ""
     steps: tuple["ItemStep", ...] = ()
 
 

@@ -70,6 +70,10 @@ class Operation(Message):
         failover_type: For a failover only.
         points: The recovery points that it starts from.
         data_sync: For a failback: a full download with the machine in Azure off, or its changes while it runs.
+        create_vm: Whether a failback makes a machine again that is gone on premises.
+        host: The node that it is made on; empty for the one that had it last.
+        order: Of the failback; empty for the plan's own.
+        confirmed: The sentence that was repeated where something cannot be undone.
         resume_at: When a failback that waits after its data synchronisation goes on by itself.
         return_at: When the machines of a round trip come home by themselves; None when a person says so.
         lease_wait: How long it waits for VMs that another run still holds.
@@ -88,6 +92,10 @@ class Operation(Message):
     shut_down_source: bool = True
     points: PointWish = PointWish()
     data_sync: DataSync = "ForSynchronization"
+    create_vm: bool = False
+    host: str = ""
+    order: Literal["", "reverse", "same"] = ""
+    confirmed: str = ""
     resume_at: datetime | None = None
     return_at: datetime | None = None
     lease_wait: timedelta = timedelta(0)
@@ -100,11 +108,16 @@ class Operation(Message):
 
 
 class Problem(Message):
-    """One thing in the way; `vm` is empty when it is not about one VM."""
+    """One thing in the way; `vm` is empty when it is not about one VM.
+
+    Attributes:
+        by_hand: A person has to do something and then say so; the run can wait for it.
+    """
 
     vm: str = ""
     code: str
     detail: str
+    by_hand: bool = False
 
 
 class StageTime(Message):

@@ -16,6 +16,7 @@ from shared.messages import Document, Probe
 from shared.replication import Address, VmSettings
 from shared.sites import AzureName
 
+DataSyncWish = Literal["full-download", "minimise-downtime"]
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
 
@@ -147,6 +148,22 @@ class RecoveryPlanSettings(Document):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,46}[A-Za-z0-9]$")] | None = None
 
 
+class FailbackSettings(Document):
+    """How the plan's machines come home, unless the request says otherwise.
+
+    Attributes:
+        data_sync: "full-download" shuts the machine in Azure down at once and brings all of its disks back;
+            "minimise-downtime" brings the changes back while it runs, and then waits for a person, or a time, to go on.
+        create_vm: Whether a machine that is gone on premises is made again.
+        leftovers: What becomes of cards and disks that the commit of the failback leaves in Azure: "remove" removes
+            those that the failover made; "list" only names them.
+    """
+
+    data_sync: DataSyncWish = "full-download"
+    create_vm: bool = False
+    leftovers: Literal["list", "remove"] = "list"
+
+
 class PlanDocument(Document):
     """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
 
@@ -158,6 +175,7 @@ class PlanDocument(Document):
         on_failure: "continue" goes on with what does not depend on the machine that failed; "ask" does so too, and
             then waits for a person to say retry, skip or abort.
         failback_order: "reverse" brings home first what nothing depends on.
+        failback: How the machines come home.
         patience: How long each ASR job may take.
         max_starts: Verbs sent at the same time.
         recovery_plan: How it is mirrored in Site Recovery.
@@ -174,6 +192,7 @@ class PlanDocument(Document):
     commit_after: Span | None = None
     on_failure: Literal["stop", "continue", "ask"] = "stop"
     failback_order: Literal["reverse", "same"] = "reverse"
+    failback: FailbackSettings = FailbackSettings()
     targets: Targets | None = None
     approvals: Approvals | None = None
     patience: Span = timedelta(hours=2)

@@ -8,7 +8,7 @@ from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
 from shared.messages import Document, ItemView, Verb
 from shared.plans import PlanDocument
-from shared.verbs import ALWAYS_NEW, RULES, ready, settled
+from shared.verbs import ALWAYS_NEW, RULES, ready, refused, settled
 
 What = Literal[
     "drill",
@@ -44,7 +44,7 @@ class PreviewItem(Document):
 
     Attributes:
         state: protectionState, "missing" when the vault has no such item.
-        reason: Why its first verb is not allowed; empty when it is.
+        reason: Why its first verb is not allowed, or what it waits for; empty when it is.
         rpo: How far its replica was behind when that was last measured.
         done: It is already where the verb would bring it, and will be left alone.
     """
@@ -173,6 +173,7 @@ def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Bloc
         return missing, Blocker(vm=vm, code="not-protected", detail=detail)
     done = verb not in ALWAYS_NEW and settled(verb, view)
     refusal = None if done else ready(verb, view)
+    stands = None if done else refused(verb, view)
     shown = PreviewItem(
         vm=vm,
         state=view.protection_state,
@@ -182,7 +183,7 @@ def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Bloc
         replication_health=view.replication_health,
         rpo=view.rpo,
     )
-    return shown, Blocker(vm=vm, code=refusal.code, detail=refusal.detail) if refusal else None
+    return shown, Blocker(vm=vm, code=stands.code, detail=stands.detail) if stands else None
 
 
 def drill_blockers(plan: PlanDocument, what: str, production: Collection[str]) -> tuple[Blocker, ...]:

@@ -131,6 +131,7 @@ class Run(Message):
     network_id: str = ""
     shut_down_source: bool = True
     data_sync: DataSync = "ForSynchronization"
+    create_vm: bool = False
     began: datetime
     stage: int = 0
     stage_began: datetime

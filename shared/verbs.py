@@ -81,6 +81,13 @@ ALWAYS_NEW: frozenset[Verb] = frozenset({"TestFailover", "ChangePit"})
 """Verbs that are done once more however often they were done."""
 
 
+WAITS: frozenset[Verb] = frozenset({"Failback", "ReverseReplicate"})
+"""Verbs that wait for an item that is busy, instead of being refused: on the way home nothing is lost by waiting.
+
+What a failover or a commit finds busy is not as whoever asked for it saw it.
+"""
+
+
 class Refusal(NamedTuple):
     """Why a verb cannot be sent now.
 
@@ -108,6 +115,12 @@ def ready(verb: Verb, view: ItemView) -> Refusal | None:
     if verb == "CancelFailover" and view.active_location == "Primary" and view.scenario in _IDLE:
         return Refusal("nothing-to-cancel", f"{view.vm} runs on premises, and no failover of it is under way")
     return _busy(view) if view.scenario not in _IDLE else _allowed(verb, view)
+
+
+def refused(verb: Verb, view: ItemView) -> Refusal | None:
+    """What keeps a run from beginning: as `ready`, but for what a verb of the way home can wait for."""
+    no = ready(verb, view)
+    return None if no and no.passing and verb in WAITS else no
 
 
 def _in_a_test(view: ItemView) -> Refusal:

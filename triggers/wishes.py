@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, StringConstraints
 from shared.documents import Span
 from shared.messages import Document
 from shared.operations import Kind
-from shared.plans import PlanDocument
+from shared.plans import DataSyncWish, PlanDocument
 from shared.problems import FieldError
 from shared.recovery_points import CONSISTENT, LATEST, PROCESSED, PointWish
 from triggers.web import Problem
@@ -65,12 +65,31 @@ class RoundtripRequest(FailoverRequest):
     return_at: AwareDatetime | None = None
 
 
+class FailbackRequest(Document):
+    """Ask for a failback; what is left out is as the plan says.
+
+    Attributes:
+        data_sync: "full-download" or "minimise-downtime".
+        resume_at: For "minimise-downtime": when it goes on by itself after the data synchronisation.
+        create_vm: Make a machine again that is gone on premises.
+        host: With create_vm: the node that it is made on, of the same cluster.
+        order: "reverse" brings home first what nothing depends on.
+    """
+
+    data_sync: DataSyncWish | None = None
+    resume_at: AwareDatetime | None = None
+    create_vm: bool | None = None
+    host: Annotated[str, StringConstraints(max_length=100)] = ""
+    order: Literal["reverse", "same"] | None = None
+
+
 BODIES: Mapping[Kind, type[Document]] = {
     "failover": FailoverRequest,
     "roundtrip": RoundtripRequest,
     "drill": PointRequest,
     "change-point": PointRequest,
     "cancel": CancelRequest,
+    "failback": FailbackRequest,
 }
 
 
@@ -87,7 +106,33 @@ def chosen(wish: Document, plan: PlanDocument) -> dict[str, Any]:
         said |= {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
     if isinstance(wish, RoundtripRequest):
         said["return_at"] = wish.return_at
+        said |= _home(FailbackRequest(), plan)
+    if isinstance(wish, FailbackRequest):
+        said |= _home(wish, plan)
+    if isinstance(wish, CancelRequest):
+        said["confirmed"] = wish.confirm
     return said
+
+
+def _home(wish: FailbackRequest, plan: PlanDocument) -> dict[str, Any]:
+    """How the machines come home, by the request or else by the plan.
+
+    Raises:
+        Problem: options that do not go together.
+    """
+    sync = wish.data_sync or plan.failback.data_sync
+    create = plan.failback.create_vm if wish.create_vm is None else wish.create_vm
+    wrong = []
+    if wish.resume_at and sync == "full-download":
+        wrong.append(("resumeAt", "a full download does not wait: it is one job to its end"))
+    if wish.host and not create:
+        wrong.append(("host", "a host is where a VM is made again that is gone: it needs createVm"))
+    if wish.host and len(plan.site_names) > 1:
+        wrong.append(("host", f"the plan has VMs at several sites: {', '.join(plan.site_names)}"))
+    _refuse(wrong)
+    data_sync = "ForDownTime" if sync == "minimise-downtime" else "ForSynchronization"
+    told = {"data_sync": data_sync, "resume_at": wish.resume_at, "create_vm": create, "host": wish.host}
+    return told | {"order": wish.order or ""}
 
 
 def _points(wish: PointRequest, plan: PlanDocument) -> PointWish:

@@ -7,6 +7,7 @@ from shared.messages import ItemView
 from shared.replication import Copied, Disk, Machine
 
 HYPER_V_TO_AZURE = "HyperVReplicaAzure"
+_PERCENT = "initialReplicationProgressPercentage"
 
 
 def is_ours(item: Json) -> bool:
@@ -33,6 +34,9 @@ def item_view(item: Json) -> ItemView:
         target_group=text(details.get("recoveryAzureResourceGroupId")),
         host_provider=text(properties.get("recoveryServicesProviderId")),
         last_test_failover=utc(properties.get("lastSuccessfulTestFailoverTime")),
+        last_failover=utc(properties.get("lastSuccessfulFailoverTime")),
+        disk_mb=sum(int(disk.get("maxSizeMB") or 0) for disk in details.get("azureVmDiskDetails") or ()),
+        percent=int(percent) if (percent := part(details, "initialReplicationDetails").get(_PERCENT)) else None,
         machine=text(details.get("vmId")),
     )
 
@@ -49,7 +53,7 @@ def copied_view(item: Json) -> Copied:
         vm_state=text(details.get("vmProtectionState")),
         scenario=part(properties, "currentScenario").get("scenarioName") or "None",
         job=current_job(item),
-        percent=int(part(details, "initialReplicationDetails").get("initialReplicationProgressPercentage") or 0),
+        percent=int(part(details, "initialReplicationDetails").get(_PERCENT) or 0),
         disks=tuple(text(disk.get("vhdId")) for disk in details.get("azureVmDiskDetails") or ()),
         health=text(properties.get("replicationHealth")) or "None",
         trouble=_trouble(properties),

@@ -292,3 +292,20 @@ async def test_a_change_of_point_always_names_one(arm: FakeArm) -> None:
     assert sent.body == {
         "properties": {"recoveryPointId": f"{ITEM}/recoveryPoints/p9", "providerSpecificDetails": HYPER_V}
     }
+
+
+async def test_a_machine_that_may_be_made_again_is_sent_with_the_id_of_its_hosts_provider(arm: FakeArm) -> None:
+    arm.says("GET", "/sql-01", Reply(200, item(allowedOperations=["Failback"], activeLocation="Recovery")))
+    provider = f"{ITEM.partition('/replicationProtectionContainers')[0]}/replicationRecoveryServicesProviders/n1"
+    arm.says("GET", "/replicationJobs", listed())
+    arm.says("POST", "/plannedFailover", accepted("j1"))
+    wish = ask(verb="Failback", create_vm=True, data_sync="ForDownTime")
+    start = wish.starts[0].model_copy(update={"provider": provider})
+    await start_verbs(wish.model_copy(update={"starts": (start,)}))
+    (sent,) = arm.sent("POST", "/plannedFailover")
+    assert sent.body["properties"]["providerSpecificDetails"] == {
+        "instanceType": "HyperVReplicaAzureFailback",
+        "dataSyncOption": "ForDownTime",
+        "recoveryVmCreationOption": "CreateVmIfNotFound",
+        "providerIdForAlternateRecovery": provider,
+    }

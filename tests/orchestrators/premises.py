@@ -34,7 +34,8 @@ class Premises:
     """Two nodes that are well, and machines that are off; tests change what they want."""
 
     cluster: str
-    vms: dict[str, Source]
+    vms: dict[str, Source] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     status: dict[str, str] = field(default_factory=lambda: {"n1": "Connected", "n2": "Connected"})
     extension: dict[str, str] = field(default_factory=lambda: {"n1": "Succeeded", "n2": "Succeeded"})
     sites: dict[str, str] = field(default_factory=lambda: {"n1": SITE_NAME, "n2": SITE_NAME})
@@ -42,6 +43,10 @@ class Premises:
     free: float = 1000.0
     asked: list[str] = field(default_factory=list)
     scripts: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    def source(self, vm: str) -> Source:
+        """A machine, which is there until a test says that it is gone."""
+        return self.vms.setdefault(vm, Source())
 
     def activities(self) -> dict[c.Activity[Any, Any], Callable[[Any], Any]]:
         return {
@@ -71,7 +76,8 @@ class Premises:
 
     def _read(self, ask: c.ReadScript) -> c.ScriptView:
         node, names = self.scripts[f"{ask.machine_id}:{ask.name}"]
-        here = [source.told(vm) for vm, source in self.vms.items() if source.node == node and vm in names]
+        known = {vm: self.source(vm) for vm in names if vm not in self.gone}
+        here = [source.told(vm) for vm, source in known.items() if source.node == node]
         packed = base64.b64encode(gzip.compress(json.dumps({"machines": here, "room": {"csv": self.free}}).encode()))
         said = {"found": packed.decode(), "home": ["csv", self.free], "next": None}
         return c.ScriptView(state="Succeeded", exit_code=0, result=said)

@@ -44,6 +44,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.lease_wait = timedelta(0)
+        self.options: dict[str, Any] = {}
         self.failover_type: Literal["planned", "unplanned"] = "planned"
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
         entities = {"leases": leases, "book": book, "obligations": obligations, "track": track}
@@ -63,6 +64,7 @@ class Bench:
             sites={"hci-01": SITE},
             lease_wait=self.lease_wait,
             failover_type=self.failover_type,
+            **self.options,
         )
         return self.driver.run(runbook, operation.model_dump(mode="json"), run)
 
@@ -263,13 +265,13 @@ def test_after_an_unplanned_failover_nothing_goes_home_before_its_machines_are_p
     assert bench.run(failover, "failover", "failover-1").output["state"] == "succeeded"
     assert "source-off" in bench.owed()
     onsite = bench.world.premises
-    onsite.vms["sql"].state = "Running"
+    onsite.source("sql").state = "Running"
     assert check(bench) == {"running": ["sql: Running on n1"], "silent": []}
     refused = bench.run(failback, "failback", "failback-1").output
     assert refused["problems"][0]["code"] == "source-not-proven-off"
     assert "sql: Running" in refused["problems"][0]["detail"]
     onsite.status["n2"] = "Disconnected"
-    onsite.vms["sql"].state = "Off"
+    onsite.source("sql").state = "Off"
     assert check(bench) == {"running": [], "silent": ["n2"]}
     onsite.status["n2"] = "Connected"
     assert check(bench) == {"running": [], "silent": []}
@@ -286,7 +288,7 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
     bench.run(failover, "failover", "failover-1")
     check(bench)
     assert bench.driver.states["@obligations@payroll"]["reprotect"]["watched"]
-    bench.world.premises.vms["sql"].state = "Running"
+    bench.world.premises.source("sql").state = "Running"
     assert check(bench, again=True, vaults=(VAULT,))["running"] == ["sql: Running on n1"]
     owed = bench.driver.states["@obligations@payroll"]["source-off"]
     assert (owed["vms"], owed["leftovers"]) == (["sql"], ["sql: Running on n1"])
@@ -304,7 +306,7 @@ def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
     bench.world.machines["sql"].reach("Failback")
     bench.world.machines["app"].busy = "PlannedFailover"
     for vm in ("sql", "app"):
-        bench.world.premises.vms[vm].state = "Running"
+        bench.world.premises.source(vm).state = "Running"
     assert check(bench, again=True, vaults=(VAULT,))["running"] == []
     assert bench.owed() == {"reprotect"}
 

@@ -18,7 +18,7 @@ from shared.messages import ItemView
 from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
 from shared.replication import VmSettings
 from tests.driver import Clock
-from tests.orchestrators.premises import Premises, Source
+from tests.orchestrators.premises import Premises
 
 LIFE = {
     "TestFailover": ("Protected", "Primary", ("TestFailoverCleanup",), 10),
@@ -101,10 +101,9 @@ class World:
     started: list[c.StartRun] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
-    premises: Premises = field(default_factory=lambda: Premises("", {}))
+    premises: Premises = field(default_factory=lambda: Premises(""))
 
     def __post_init__(self) -> None:
-        self.premises.vms = {vm: Source() for vm in self.machines}
         self.clock.watchers.append(lambda _now: self._pass())
 
     def activities(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -172,6 +171,8 @@ class World:
         machine = self.machines[one.vm]
         if job in self.jobs:
             return StartAnswer(vm=one.vm, outcome="started", job=job)
+        if machine.busy != "None" and not one.seen:  # as the activity sees it when it reads the item itself
+            return StartAnswer(vm=one.vm, outcome="busy", code="item-busy", detail=f"busy with {machine.busy}")
         step = "FinalizeFailback" if ask.verb == "Commit" and "FinalizeFailback" in machine.allowed else ask.verb
         if step not in machine.allowed and not (step == "CancelFailover" and "Commit" in machine.allowed):
             return StartAnswer(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.product.conftest import Lab
 
 SMALL = {"site": "hci-01", "items": [{"vm": "dc-01"}, {"vm": "web-01", "after": ["dc-01"]}], "commit": "automatic"}
@@ -35,3 +37,49 @@ def test_a_source_that_comes_back_running_keeps_the_failback_closed_until_it_is_
     back = lab.ended(lab.api("POST", "plans/small/failback", {}).body["id"])
     assert back["state"] == "succeeded", back
     assert owed_for(lab).keys() == {"reprotect"}
+
+
+def away(lab: Lab, **plan: Any) -> None:
+    """The plan's machines run in Azure, committed."""
+    assert lab.api("PUT", "plans/small", {**SMALL, **plan}).status in {200, 201}
+    over = lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
+    assert over["state"] == "succeeded", over
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"dataSync": "fast"}, "dataSync"),
+        ({"resumeAt": "2030-01-01T00:00:00Z"}, "resumeAt"),
+        ({"host": "hci-01-n1"}, "host"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_naming_the_field(lab: Lab, body: dict[str, Any], field: str) -> None:
+    reply = lab.api("POST", "plans/payroll/failback", body)
+    assert (reply.status, [error["field"] for error in reply.body["errors"]]) == (400, [field])
+
+
+def test_with_the_least_downtime_the_failback_waits_for_a_word_with_the_machines_running(lab: Lab) -> None:
+    away(lab, failback={"dataSync": "minimise-downtime"})
+    run = lab.api("POST", "plans/small/failback", {"order": "same"}).body["id"]
+    waits = lab.waiting(run)["waits"]
+    assert (waits["for"], waits["vms"]) == ("resume", ["dc-01"])
+    assert {vm["power"] for vm in lab.azure("GET", "state")["azureVms"]} == {"running"}
+    assert lab.api("POST", f"operations/{run}/resume", {"comment": "go"}).status == 202
+    lab.eventually(lambda: (lab.api("GET", f"operations/{run}").body.get("waits") or {}).get("vms") == ["web-01"])
+    lab.api("POST", f"operations/{run}/resume", {})
+    assert lab.ended(run)["state"] == "succeeded"
+
+
+def test_a_machine_that_was_deleted_at_home_is_made_again_where_it_is_asked_for(lab: Lab) -> None:
+    away(lab)
+    world(lab, sources={"web-01": {"present": False}, "dc-01": {"node": "hci-01-n3"}})
+    refused = lab.api("POST", "plans/small/failback", {"createVm": True, "host": "hci-02-n1"}).body["id"]
+    problems = lab.ended(refused)["problems"]
+    assert [problem["code"] for problem in problems] == ["another-cluster"]
+    run = lab.api("POST", "plans/small/failback", {"createVm": True, "host": "hci-01-n3"}).body["id"]
+    assert lab.ended(run)["state"] == "succeeded"
+    made = {vm["name"]: vm for vm in lab.azure("GET", "state")["sourceVms"]}["web-01"]
+    assert (made["present"], made["node"], made["power"]) == (True, "hci-01-n3", "On")
+    scripts = [verb for verb, _ in lab.verbs() if verb.startswith("runCommands")]
+    assert scripts.count("runCommands/write") == scripts.count("runCommands/delete") > 0

@@ -1,0 +1,134 @@
+"""Failbacks in virtual time: what refuses them, what they wait for, and how they are sent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orchestrators.homecoming import failback
+from shared.outcomes import JobEnd
+from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
+
+
+@pytest.fixture
+def away() -> Bench:
+    """All machines run in Azure, committed, and are off at home."""
+    bench = Bench()
+    for vm in ORDER:
+        bench.world.machines[vm].reach("Commit")
+    return bench
+
+
+def refusal(bench: Bench) -> list[tuple[str, str]]:
+    output = bench.run(failback, "failback").output
+    assert output["state"] == "refused", output
+    assert (bench.world.sent, bench.held()) == ([], {})
+    return [(problem["vm"], problem["code"]) for problem in output["problems"]]
+
+
+def test_what_stands_in_the_way_on_premises_refuses_all_and_names_each(away: Bench) -> None:
+    onsite = away.world.premises
+    onsite.source("sql").checkpoints = 2
+    onsite.source("app").node = "n2"
+    onsite.connected.discard("n2")
+    assert refusal(away) == [("sql", "source-checkpoints"), ("app", "provider-not-connected")]
+    assert onsite.scripts == {}
+
+
+def test_a_source_that_runs_refuses_the_failback_and_is_owed_from_then_on(away: Bench) -> None:
+    away.world.premises.source("web").state = "Running"
+    assert refusal(away) == [("web", "source-running")]
+    owed = away.driver.states["@obligations@payroll"]["source-off"]
+    assert (owed["vms"], owed["leftovers"]) == (["web"], ["web: Running on n1"])
+    assert refusal(away) == [("", "source-not-proven-off")]
+
+
+def test_a_machine_that_is_gone_is_waited_for_and_looked_at_again_on_a_persons_word(away: Bench) -> None:
+    away.world.premises.gone.add("app")
+    began = away.driver.clock.now
+    away.driver.say(timedelta(hours=1), "decide", said("resume"))
+    away.driver.clock.watchers.append(
+        lambda now: away.world.premises.gone.clear() if now - began > timedelta(hours=3) else None
+    )
+    away.driver.say(timedelta(hours=4), "decide", said("resume"))
+    result = away.run(failback, "failback")
+    assert result.output["state"] == "succeeded", result.output
+    assert min(job["due"] for job in away.world.jobs.values()) > began + timedelta(hours=4)
+    assert [one["verdict"] for one in result.output["decisions"]] == ["resume", "resume"]
+
+
+def test_whoever_has_to_do_something_by_hand_is_told_what(away: Bench) -> None:
+    away.world.premises.gone.add("app")
+    away.driver.say(timedelta(hours=1), "decide", said("abort"))
+    result = away.run(failback, "failback")
+    assert (result.output["state"], away.world.sent, away.owed()) == ("aborted", [], set())
+    told = [ask["data"] for name, ask in away.driver.calls if name == "publish" and ask["type"].endswith("Waiting")]
+    assert told[0]["vms"] == ["app"]
+    assert "app is on no node of hci-01 any more" in told[0]["what"]
+
+
+def test_a_failback_that_fails_for_a_machine_that_is_gone_says_what_to_do_by_hand(away: Bench) -> None:
+    away.world.fail[("web", "Failback")] = BROKEN
+    away.driver.clock.watchers.append(
+        lambda _: away.world.premises.gone.add("web") if ("web", "Failback") in away.world.sent else None
+    )
+    result = away.run(failback, "failback")
+    assert result.output["state"] == "failed"
+    assert any(text.startswith("web: web is on no node of hci-01") for text in result.output["failures"])
+
+
+def test_a_machine_that_is_busy_is_waited_for(away: Bench) -> None:
+    began = away.driver.clock.now
+    away.world.machines["web"].busy = "UpdateVmProperties"
+
+    def free(now: Any) -> None:
+        if now - began > timedelta(minutes=20) and away.world.machines["web"].busy == "UpdateVmProperties":
+            away.world.machines["web"].busy = "None"
+
+    away.driver.clock.watchers.append(free)
+    result = away.run(failback, "failback")
+    assert result.output["state"] == "succeeded", result.output
+    first = away.world.jobs["run-1/web/Failback/1"]
+    assert first["due"] > began + timedelta(minutes=20)
+
+
+def test_a_machine_that_may_be_made_again_is_made_by_a_provider_of_its_site(away: Bench) -> None:
+    away.world.premises.gone.add("sql")
+    away.options = {"create_vm": True, "host": "n2"}
+    for vm in ORDER:
+        away.world.premises.source(vm).node = "n2"
+    assert away.run(failback, "failback").output["state"] == "succeeded"
+    asked = [ask for name, ask in away.driver.calls if name == "start_verbs" and ask["verb"] == "Failback"]
+    assert {ask["create_vm"] for ask in asked} == {True}
+    assert {start["provider"] for ask in asked for start in ask["starts"]} == {"/providers/n2"}
+
+
+def test_the_request_decides_on_the_order(away: Bench) -> None:
+    away.options = {"order": "same"}
+    assert away.run(failback, "failback").output["state"] == "succeeded"
+    assert [vm for vm, verb in away.world.sent if verb == "Failback"] == list(ORDER)
+
+
+def test_an_aborted_failback_cancels_no_job_and_says_so(away: Bench) -> None:
+    """A job that is cancelled during the data synchronisation leaves a corrupt machine."""
+    away.driver.say(timedelta(minutes=3), "decide", said("abort"))
+    result = away.run(failback, "failback")
+    assert result.output["state"] == "aborted"
+    assert {verb for _, verb in away.world.sent} == {"Failback"}
+    assert result.output["decisions"][0]["by"] == "ann"
+    assert away.world.machines["web"].location == "Primary"
+
+
+def test_after_an_approval_the_machines_are_looked_at_once_more(away: Bench) -> None:
+    document = plan(approvals={"count": 1, "verbs": ["failback"]})
+    word = {"approved": True, "person": "bob", "by": "bob", "digest": document.digest}
+    away.driver.say(timedelta(hours=1), "approve", word)
+    assert away.run(failback, "failback", document=document).output["state"] == "succeeded"
+    assert len(away.world.premises.asked) == 4
+
+
+def test_a_job_that_fails_otherwise_is_told_as_it_is(away: Bench) -> None:
+    away.world.fail[("web", "Failback")] = JobEnd(job="", outcome="failed", state="Failed", code="559", detail="x")
+    result = away.run(failback, "failback")
+    assert [text for text in result.output["failures"] if "web" in text and "559" in text]
+    assert not [text for text in result.output["failures"] if "no node" in text]

@@ -1,0 +1,114 @@
+"""What stands in the way of a machine's failback, and what to do about it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.homeward import Ground, Wanted, judge
+from shared.messages import ExtensionView, NodeView, ProviderView
+from shared.sources import SourceDisk, SourceLook, SourceVm
+from tests.shared.samples import site
+
+SITE = site()
+AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+
+def node(name: str, status: str = "Connected", extension: str = "Succeeded") -> NodeView:
+    asr = ExtensionView(id=f"/{name}/asr", name="asr", provisioning_state=extension)
+    return NodeView(id=f"/machines/{name}", name=name, cluster_id=SITE.cluster, status=status, extension=asr)
+
+
+def provider(name: str, *, connected: bool = True, sites: tuple[str, ...] = (SITE.hyper_v_site,)) -> ProviderView:
+    return ProviderView(id=f"/providers/{name}", host=f"{name}.corp.local", connected=connected, sites=sites)
+
+
+def source(vm: str = "sql", on: str = "n1", **facts: Any) -> SourceVm:
+    disks = (SourceDisk(size=100, file=40, volume="csv"),)
+    return SourceVm.model_validate({"vm": vm, "node": on, "state": "Off", "disks": disks} | facts)
+
+
+def look(*vms: SourceVm, free: float = 500, **silent: str) -> SourceLook:
+    return SourceLook(vms=vms, room={"n1": {"csv": free}}, home={"n1": "csv", "n2": "csv"}, silent=silent)
+
+
+def ground(seen: SourceLook, **changes: Any) -> Ground:
+    usual = {"nodes": (node("n1"), node("n2")), "providers": (provider("n1"), provider("n2"))}
+    return Ground(**{"site": SITE, "look": seen, **usual, **changes})
+
+
+def codes(
+    seen: SourceLook, *wanted: Wanted, create: bool = False, host: str = "", **changes: Any
+) -> list[tuple[str, str]]:
+    _, problems = judge(ground(seen, **changes), wanted or (Wanted(vm="sql"),), create=create, host=host)
+    assert all(problem.detail for problem in problems)
+    return [(problem.vm, problem.code) for problem in problems]
+
+
+def test_a_machine_that_is_off_without_checkpoints_on_a_node_that_is_well_may_come_home() -> None:
+    assert judge(ground(look(source())), (Wanted(vm="SQL"),), create=False) == ({"SQL": "/providers/n1"}, [])
+
+
+@pytest.mark.parametrize("state", ["Running", "Saved", "Paused"])
+def test_a_machine_that_is_not_off_is_not_overwritten(state: str) -> None:
+    assert codes(look(source(state=state))) == [("sql", "source-running")]
+
+
+def test_checkpoints_keep_a_machine_away() -> None:
+    assert codes(look(source(checkpoints=1))) == [("sql", "source-checkpoints")]
+
+
+def test_of_two_machines_of_one_name_nobody_knows_which() -> None:
+    assert codes(look(source(), source(on="n2"))) == [("sql", "source-ambiguous")]
+
+
+def test_a_machine_that_was_not_found_may_be_on_a_node_that_did_not_answer() -> None:
+    assert codes(look(n2="it is Disconnected")) == [("sql", "source-unread")]
+    assert codes(look(source(), n2="it is Disconnected")) == []
+
+
+def test_a_machine_that_is_gone_is_for_a_person_unless_it_may_be_made_again() -> None:
+    _, problems = judge(ground(look()), (Wanted(vm="sql"),), create=False)
+    assert [(problem.code, problem.by_hand) for problem in problems] == [("source-gone", True)]
+    assert "createVm" in problems[0].detail
+    was_here = Wanted(vm="sql", provider="/PROVIDERS/n2", mb=1024)
+    assert judge(ground(look()), (was_here,), create=True) == ({"sql": "/providers/n2"}, [])
+    assert judge(ground(look()), (was_here,), create=True, host="n1")[0] == {"sql": "/providers/n1"}
+    assert codes(look(), Wanted(vm="sql", provider="/providers/old"), create=True) == [("sql", "host-needed")]
+
+
+def test_another_cluster_is_refused_with_the_reason() -> None:
+    _, problems = judge(ground(look()), (Wanted(vm="sql"),), create=True, host="hci-02-n1")
+    assert [problem.code for problem in problems] == ["another-cluster"]
+    assert "not supported" in problems[0].detail
+
+
+@pytest.mark.parametrize(
+    ("there", "code"), [((provider("n1", sites=("other",)),), "other-hyper-v-site"), ((), "provider-missing")]
+)
+def test_a_host_must_be_registered_with_the_same_hyper_v_site(there: Any, code: str) -> None:
+    assert codes(look(), create=True, host="n1", providers=there) == [("", code)]
+
+
+def test_a_machine_that_is_on_another_host_than_asked_for_is_not_made_twice() -> None:
+    assert codes(look(source(on="n2")), create=True, host="n1") == [("sql", "source-on-another-host")]
+
+
+def test_only_the_node_that_gets_the_machine_has_to_be_well() -> None:
+    ill = (node("n1"), node("n2", extension="Failed"))
+    assert codes(look(source()), nodes=ill) == []
+    assert codes(look(source(on="n2")), nodes=ill) == [("sql", "node-unwell")]
+
+
+def test_the_vault_has_to_hear_of_the_host() -> None:
+    deaf = (provider("n1", connected=False), provider("n2"))
+    assert codes(look(source()), providers=deaf) == [("sql", "provider-not-connected")]
+
+
+def test_files_may_grow_and_those_of_a_volume_count_together() -> None:
+    two = (Wanted(vm="sql"), Wanted(vm="app"))
+    assert codes(look(source(), source("app"), free=120), *two) == []
+    too_little = [("sql", "too-little-space"), ("app", "too-little-space")]
+    assert codes(look(source(), source("app"), free=119), *two) == too_little
+    gone = Wanted(vm="sql", provider="/providers/n1", mb=130 * 1024)
+    assert codes(look(free=129), gone, create=True) == [("sql", "too-little-space")]
