@@ -1,6 +1,7 @@
 """Previews over HTTP: what a verb would do to the machines as the vault shows them now."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from activities.contract import ReadItems, ReadNetwork
 from activities.inventory import read_network, read_room
@@ -15,6 +16,7 @@ from shared.placing import networks_of, place_blockers
 from shared.plans import PlanDocument
 from shared.preview import Blocker, PointsLost, Preview, preview
 from shared.sites import SiteDocument
+from triggers.homecoming import LOOKED_AT_LATER, advice_of
 
 MOST_LOOKED_AT = 200
 """VMs whose recovery points are listed, one by one, for a preview."""
@@ -23,10 +25,12 @@ MOST_LOOKED_AT = 200
 async def previewed(operation: Operation) -> Preview:
     """What the operation would do."""
     production = [site.network for site in operation.sites.values()]
-    views = await views_of(list(operation.sites.values()))
+    views, at = await _views_at(list(operation.sites.values()))
     seen = preview(operation.document, _what(operation), views, name=operation.plan, production=production)
     if operation.kind == "commit":
         return seen.model_copy(update={"points_lost": await _points_lost(operation, views)})
+    if operation.kind == "failback" and at:
+        return seen.model_copy(update={"advice": advice_of(operation, views, at), "later": LOOKED_AT_LATER})
     more = await _network_blockers(operation, production) if operation.kind == "drill" else ()
     if operation.kind in {"failover", "roundtrip"}:
         more = await misplaced(operation.document, operation.sites)
@@ -71,10 +75,18 @@ async def _lost(view: ItemView) -> PointsLost:
 
 async def views_of(sites: Sequence[SiteDocument]) -> dict[str, ItemView]:
     """The protected items of these sites' vaults, by VM name; one list a vault."""
+    return (await _views_at(sites))[0]
+
+
+async def _views_at(sites: Sequence[SiteDocument]) -> tuple[dict[str, ItemView], datetime | None]:
+    """The same, and when Azure said so; None where there is no vault to ask."""
     found: dict[str, ItemView] = {}
+    at = None
     for vault in vaults_of(sites):
-        found |= {view.vm: view for view in (await read_items(ReadItems(vault=vault))).items}
-    return found
+        seen = await read_items(ReadItems(vault=vault))
+        found |= {view.vm: view for view in seen.items}
+        at = seen.at
+    return found, at
 
 
 def vaults_of(sites: Iterable[SiteDocument]) -> list[VaultRef]:

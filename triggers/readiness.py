@@ -12,6 +12,7 @@ from shared.plans import PlanDocument
 from shared.preview import Blocker, preview
 from shared.sites import SiteDocument
 from triggers import shelf
+from triggers.homecoming import keeps_closed
 from triggers.previews import misplaced, views_of
 from triggers.views import state_of, utc
 from triggers.web import answer, handled
@@ -40,11 +41,13 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
     views = await views_of(list(sites.values()))
     misplacements = await misplaced(plan, sites)
     drill = await _newest_good_drill(client, name)
+    more = dict.fromkeys(("planned-failover", "unplanned-failover"), misplacements)
+    more["failback"] = await keeps_closed(client, name)
     return answer(
         {
             "plan": name,
             "digest": plan.digest,
-            "verbs": {verb: _verb(plan, verb, views, list(sites.values()), misplacements) for verb in VERBS},
+            "verbs": {verb: _verb(plan, verb, views, list(sites.values()), more.get(verb, ())) for verb in VERBS},
             "items": [_item(item.vm, views) for item in plan.items],
             "rehearsal": _rehearsal(plan, drill),
         }
@@ -52,11 +55,10 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
 
 
 def _verb(
-    plan: PlanDocument, verb: str, views: dict[str, ItemView], sites: list[SiteDocument], places: tuple[Blocker, ...]
+    plan: PlanDocument, verb: str, views: dict[str, ItemView], sites: list[SiteDocument], more: tuple[Blocker, ...]
 ) -> dict[str, Any]:
     seen = preview(plan, verb, views, production=[site.network for site in sites])
-    found = (*seen.blockers, *places) if verb.endswith("failover") else seen.blockers
-    blockers = [blocker.model_dump(mode="json", by_alias=True) for blocker in found]
+    blockers = [blocker.model_dump(mode="json", by_alias=True) for blocker in (*seen.blockers, *more)]
     return {"ready": not blockers, "blockers": blockers}
 
 

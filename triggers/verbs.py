@@ -14,6 +14,7 @@ from shared.principals import require
 from shared.problems import FieldError
 from shared.request_ids import run_id
 from triggers import shelf
+from triggers.homecoming import keeps_closed
 from triggers.previews import misplaced, previewed, vaults_of
 from triggers.starting import accepted, admitted, busy, holders, start_once, started_already
 from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
@@ -34,7 +35,11 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     wish = BODIES.get(kind, VerbRequest).model_validate_json(body_of(req))
     operation = await _operation(req, client, kind, plan, wish)
     if is_true(req, "preview"):
-        return answer((await previewed(operation)).model_dump(mode="json", by_alias=True))
+        seen = await previewed(operation)
+        if kind == "failback":
+            closed = await keeps_closed(client, operation.plan)
+            seen = seen.model_copy(update={"blockers": (*closed, *seen.blockers)})
+        return answer(seen.model_dump(mode="json", by_alias=True))
     require(caller(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
     if kind == "cancel" and not await started_already(client, operation.id):
         require_confirmation(wish, (await previewed(operation)).confirm)
