@@ -46,14 +46,9 @@ class ReadItems(Message):
 
 
 class ItemsRead(Message):
-    """The items that were asked for and are there, in the vault's order.
-
-    Attributes:
-        at: When Azure answered, by its own clock.
-    """
+    """The items that were asked for and are there, in the vault's order."""
 
     items: tuple[ItemView, ...]
-    at: datetime | None = None
 
 
 class StartOne(Message):

@@ -15,10 +15,9 @@ from shared.outcomes import JobEnd
 
 async def read_items(ask: ReadItems) -> ItemsRead:
     """Read the vault's items that replicate from Hyper-V to Azure, all of them or those that are named."""
-    items, at = await Vault(ask.vault).list_items_at()
-    views = [item_view(item) for item in items if is_ours(item)]
+    views = [item_view(item) for item in await Vault(ask.vault).list_items() if is_ours(item)]
     wanted = {vm.lower() for vm in ask.vms}
-    return ItemsRead(items=tuple(view for view in views if not wanted or view.vm.lower() in wanted), at=at)
+    return ItemsRead(items=tuple(view for view in views if not wanted or view.vm.lower() in wanted))
 
 
 async def watch_jobs(ask: WatchJobs) -> JobsSeen:

@@ -1,6 +1,7 @@
 """The hooks of a run, one after the other: before its first verb, and once its machines are up."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from durabletask import task
@@ -14,8 +15,10 @@ from orchestrators.telling import tell
 from shared import scheduler
 from shared.evidence.records import Entry
 from shared.evidence.redaction import redacted_text
-from shared.hooks import OCCASIONS, Hook, HookEnd
+from shared.hooks import Hook, HookEnd
+from shared.messages import Verb
 from shared.operations import Operation
+from shared.plans import PlanDocument
 from shared.rehearsals import soak, stopped
 from shared.runs import Decision, Run
 from shared.status import summary
@@ -23,6 +26,12 @@ from shared.status import summary
 TRY_EVERY, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 PROLONG_EVERY = timedelta(hours=1)
 """A run keeps its leases while somebody takes his time."""
+OCCASIONS: dict[Verb, str] = {
+    "TestFailover": "drill",
+    "PlannedFailover": "failover",
+    "UnplannedFailover": "failover",
+    "Failback": "failback",
+}
 LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
 
 
@@ -54,6 +63,14 @@ class Turn(NamedTuple):
         )
 
 
+def hooks_of(plan: PlanDocument, occasion: str, moment: str) -> Sequence[Hook]:
+    """The hooks that a plan has for a moment, in their order."""
+    of_drill = plan.drill.hooks if plan.drill else None
+    of = {"drill": of_drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}.get(occasion)
+    hooks: Sequence[Hook] = getattr(of, moment.replace("-", "_"), ())
+    return hooks
+
+
 class Hooks:
     """Does the hooks of one run; what became of each is kept in the run, and on its way into the evidence."""
 
@@ -67,16 +84,14 @@ class Hooks:
         Where that does not succeed nothing more is begun.
         """
         occasion = next((OCCASIONS[stage.verb] for stage in run.stages[run.stage :] if stage.verb in OCCASIONS), "")
-        if not _may_begin(run) or self._is_done(run, occasion, "before"):
+        due = run.stage == 0 or (run.current and run.current.verb in OCCASIONS)
+        if not due or run.pause or run.stopped or self._is_done(run, occasion, "before"):
             return run
         known = len(run.failures)
         run = yield from self._do_all(run, occasion, "before")
         if run.aborted:
             return stopped(run, "the run was aborted")
-        if run.failures[known:]:
-            return stopped(run, f"not begun: {run.failures[known]}")
-        unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)  # what was seen is old by now
-        return run.model_copy(update={"items": unseen})
+        return stopped(run, f"not begun: {run.failures[known]}") if run.failures[known:] else run
 
     def after(self, run: Run) -> Steps[Run]:
         """What is done once a stage is over: in a failover when all is up, in a drill after its soak time."""
@@ -93,12 +108,12 @@ class Hooks:
 
     def _is_done(self, run: Run, occasion: str, moment: str) -> bool:
         done = any((end.occasion, end.moment) == (occasion, moment) for end in run.hooks)
-        return done or not self._operation.document.hooks_at(occasion, moment)
+        return done or not hooks_of(self._operation.document, occasion, moment)
 
     def _do_all(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
         """One after the other; those that follow a rehearsal are done however the others went."""
         strict = moment == "before" or occasion != "drill"
-        for number, hook in enumerate(self._operation.document.hooks_at(occasion, moment)):
+        for number, hook in enumerate(hooks_of(self._operation.document, occasion, moment)):
             turn = Turn(occasion, moment, number, hook)
             if (strict and run.failed) or (run.aborted and (strict or hook.kind == "manual")):
                 why = "the run was aborted" if run.aborted else "something before it failed"
@@ -115,7 +130,6 @@ class Hooks:
         yield from self._show(run, turn, does)
         run, ran = yield from self._until_done(run, turn, does)
         left = yield from does.end(self._ctx)
-        self._ctx.set_custom_status(summary(run, now(self._ctx)))
         detail = "; ".join(filter(None, (ran.detail, left)))
         end = turn.ends("passed" if ran.passed else "failed", detail, began=began, ended=now(self._ctx))
         return self._noted(run, turn, end, ran)
@@ -124,7 +138,7 @@ class Hooks:
         """Say in the custom status what is being done; of a step by hand tell those who listen."""
         hook, at = turn.hook, now(self._ctx)
         status = {**summary(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
-        waits = does.waits(_until(run, turn, at))
+        waits = does.waits(at + hook.deadline)
         self._ctx.set_custom_status({**status, "waits": {**waits, "mark": turn.mark}} if waits else status)
         if waits:
             data = {"waitsFor": "resume", "what": waits["what"], "until": waits["until"], "vms": []}
@@ -133,20 +147,29 @@ class Hooks:
     def _until_done(self, run: Run, turn: Turn, does: Doing) -> Steps[tuple[Run, HookRan]]:
         """Until it has ended, a person has ended it, or its time is over."""
         began = now(self._ctx)
-        until = _until(run, turn, began)
         while True:
             ran = yield from does.look(self._ctx)
-            left = until - now(self._ctx)
+            left = began + turn.hook.deadline - now(self._ctx)
             if not ran.again:
                 return run, ran
             if left <= timedelta(0):
-                return run, HookRan(passed=False, status=ran.status, detail=_too_late(until - began, ran))
+                return run, HookRan(passed=False, status=ran.status, detail=_too_late(turn.hook, ran))
             said = yield from self._ear.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
             if said:
-                run = _decided(run, said)
+                run = self._decided(run, turn, said)
                 if by_person := _ended_by(turn, said):
                     return run, by_person
             yield from self._keep_leases(run)
+
+    def _decided(self, run: Run, turn: Turn, said: Decision) -> Run:
+        """Take in a decision; within a tick the evidence of it is written with the tick."""
+        if said.verdict == "abort":
+            run = scheduler.decide(run, said)
+        else:
+            run = run.model_copy(update={"decisions": (*run.decisions, said)})
+        if turn.moment == "after":
+            return run
+        return _told(run, Entry(kind="decision", at=said.at, body=said.model_dump(mode="json")))
 
     def _keep_leases(self, run: Run) -> Steps[None]:
         if now(self._ctx) - self._prolonged >= PROLONG_EVERY:
@@ -162,20 +185,6 @@ class Hooks:
         return run.model_copy(update={"hooks": (*run.hooks, end), "failures": failures})
 
 
-def _may_begin(run: Run) -> bool:
-    """Whether the run is about to begin, or to go home, and nothing stands in the way of that."""
-    stage = run.current
-    if stage is None or run.pause or run.stopped or (stage.guarded and not run.passed):
-        return False
-    return run.stage == 0 or stage.verb in OCCASIONS
-
-
-def _decided(run: Run, said: Decision) -> Run:
-    if said.verdict == "abort":
-        return scheduler.decide(run, said)
-    return run.model_copy(update={"decisions": (*run.decisions, said)})
-
-
 def _told(run: Run, entry: Entry) -> Run:
     """The entry is written with the next ones."""
     if not run.chain.kept:
@@ -188,15 +197,8 @@ def _pause(hook: Hook, waited: timedelta) -> timedelta:
     return LONGEST_PAUSE if hook.kind == "manual" else min(max(TRY_EVERY, waited / 10), LONGEST_PAUSE)
 
 
-def _until(run: Run, turn: Turn, began: datetime) -> datetime:
-    """How long it may take; a person who does not come keeps no machines of a drill beyond its time to live."""
-    until = began + turn.hook.deadline
-    ends = run.rehearsal.until if run.rehearsal and turn.hook.kind == "manual" and turn.moment == "after" else None
-    return max(min(until, ends), began) if ends else until
-
-
-def _too_late(within: timedelta, ran: HookRan) -> str:
-    return f"not done within {within}: {ran.detail}"
+def _too_late(hook: Hook, ran: HookRan) -> str:
+    return f"not done within {hook.deadline}: {ran.detail}"
 
 
 def _ended_by(turn: Turn, said: Decision) -> HookRan | None:

@@ -12,20 +12,19 @@ from orchestrators.steps import Steps, ask_entity, call_all, now
 from shared.achievement import achieved
 from shared.evidence.journal import entries
 from shared.evidence.records import Entry
-from shared.operations import Operation, Outcome
+from shared.operations import PLAN_KINDS, Operation, Outcome
 from shared.runs import Run
 from shared.track import Past
 
 
 def open_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """Record what was asked for, the plan as it was, who agreed, what was decided by now, and what was there."""
+    """Record what was asked for, the plan as it was, who agreed, and what was there."""
     at = now(ctx)
     asked = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
     plan = {"digest": operation.digest, "document": operation.document.model_dump(mode="json", by_alias=True)}
     sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
     told = [Entry(kind="request", at=at, body=asked), Entry(kind="plan", at=at, body=plan | {"sites": sites})]
     told += [Entry(kind="approval", at=at, body=one.model_dump(mode="json")) for one in run.approvals]
-    told += [Entry(kind="decision", at=one.at, body=one.model_dump(mode="json")) for one in run.decisions]
     if operation.kind == "drill":
         told.append(Entry(kind="inventory", at=at, body={"moment": "before"}, attach=(BEFORE,)))
     first = run.model_copy(update={"chain": run.chain.model_copy(update={"pending": ()})})
@@ -68,17 +67,19 @@ def seal_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run, ou
 
 
 def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, outcome: Outcome) -> Steps[None]:
-    """Keep how long the run took beyond its own history: for forecasts, and for the plans that follow this one."""
-    seen = achieved(run.items, run.began, operation.document.targets)
-    if seen is None:
+    """Keep beyond the run's own history how it ended, of which plan, and how long it took."""
+    if operation.kind not in PLAN_KINDS:
         return
+    seen = achieved(run.items, run.began, operation.document.targets)
     past = Past(
         run=operation.id,
         kind=operation.kind,
         state=outcome.state,
         began=run.began,
         ended=now(ctx),
-        took=seen.rto if outcome.state == "succeeded" else None,
+        took=seen.rto if seen and outcome.state == "succeeded" else None,
+        digest=operation.digest,
+        what=operation.what,
     )
     yield from ask_entity(ctx, TRACK, operation.plan, "ended", past.model_dump(mode="json"))
 

@@ -105,6 +105,22 @@ class ItemView(Message):
     machine: str = ""
 
 
+class ItemDetail(ItemView):
+    """The same with what a preview is judged by besides.
+
+    Attributes:
+        rpo_at: When that figure was measured.
+        hyper_v_sites: The names of the Hyper-V site that it replicates from, none where the vault does not say.
+        policy: Name of its replication policy.
+        network: ARM id of the network that a failover connects it to, empty without one.
+    """
+
+    rpo_at: datetime | None = None
+    hyper_v_sites: tuple[str, ...] = ()
+    policy: str = ""
+    network: str = ""
+
+
 class ProviderView(Message):
     """A host as the vault knows it.
 

@@ -8,7 +8,8 @@ from pydantic import Field
 from shared.documents import CHECKED
 from shared.hooks import HookEnd
 from shared.messages import Message, RunItem
-from shared.plans import PlanDocument
+from shared.plans import Approvals, PlanDocument
+from shared.preview import Blocker, Preview
 from shared.recovery_points import PointWish
 from shared.repairs import Progress
 from shared.runs import Approval, DataSync, Decision, Run
@@ -59,6 +60,22 @@ CODES = {
 """One letter an item in the custom status, in the plan's order: 5,000 items fit into 16 kB."""
 
 
+class Override(Message):
+    """Why a verb began although its plan was not ready.
+
+    Attributes:
+        by: Who said so; `person` is the same as Entra knows them, empty for a key.
+        needed: Whether anything stood in the way at all.
+        concerns: What did, as it was then.
+    """
+
+    reason: str
+    by: str
+    person: str = ""
+    needed: bool = True
+    concerns: tuple[Blocker, ...] = ()
+
+
 class Operation(Message):
     """What a runbook on a plan starts from, and what it carries over when it continues as new.
 
@@ -77,6 +94,8 @@ class Operation(Message):
         resume_at: When a failback that waits after its data synchronisation goes on by itself.
         return_at: When the machines of a round trip come home by themselves; None when a person says so.
         lease_wait: How long it waits for VMs that another run still holds.
+        override: The reason of who asked to begin although the plan was not ready; None when nobody gave one.
+        preview: What was seen when it was asked for, where others have to approve it; dropped once it has begun.
         run: Where it stands; None until it was admitted.
     """
 
@@ -99,7 +118,21 @@ class Operation(Message):
     resume_at: datetime | None = None
     return_at: datetime | None = None
     lease_wait: timedelta = timedelta(0)
+    override: Override | None = None
+    preview: Preview | None = None
     run: Run | None = None
+
+    @property
+    def what(self) -> str:
+        """The kind, but of a failover or a round trip whether it is planned: what is previewed."""
+        typed = self.kind in {"failover", "roundtrip"}
+        return f"{self.failover_type}-{self.kind}" if typed else self.kind
+
+    @property
+    def approvals(self) -> Approvals | None:
+        """What the plan asks for before this kind of operation begins; None where nobody has to approve it."""
+        wish = self.document.approvals
+        return wish if wish and wish.concern(self.kind) else None
 
     @classmethod
     def carried(cls, payload: dict[str, Any]) -> Self:

@@ -11,7 +11,7 @@ from shared.calendars import Blackout
 from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
 from shared.due import check_schedule, check_time_zone
 from shared.graph import find_cycles
-from shared.hooks import DrillHooks, Hook, PlanHooks
+from shared.hooks import DrillHooks, PlanHooks
 from shared.messages import Document, Probe
 from shared.replication import Address, VmSettings
 from shared.sites import AzureName
@@ -80,6 +80,8 @@ class DrillSettings(Document):
         shared_network: Whether the network may hold other machines.
         soak: How long the machines stay up, once they are, before they are probed once more and cleaned up.
         hooks: What is done before, after, and after the cleanup.
+        valid_for: How long a drill of this very plan counts as proof that it works: without one that counts a failover
+            needs an override. None: that is only told.
     """
 
     network: NetworkId
@@ -92,6 +94,7 @@ class DrillSettings(Document):
     shared_network: bool = False
     soak: Span | None = None
     hooks: DrillHooks = DrillHooks()
+    valid_for: Span | None = None
 
 
 class Targets(Document):
@@ -235,13 +238,6 @@ class PlanDocument(Document):
     def site_names(self) -> tuple[str, ...]:
         """Every site that the plan has machines at, each once."""
         return tuple(dict.fromkeys(item.site or self.site for item in self.items))
-
-    def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
-        """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""
-        of_drill = self.drill.hooks if self.drill else None
-        of = {"drill": of_drill, "failover": self.hooks.failover, "failback": self.hooks.failback}.get(occasion)
-        hooks: tuple[Hook, ...] = getattr(of, moment.replace("-", "_"), ())
-        return hooks
 
     @property
     def digest(self) -> str:

@@ -1,13 +1,11 @@
 """What a verb on a plan would do, and what stands in its way: said before anything is done."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from shared.advisor import Advice
 from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
-from shared.hooks import OCCASIONS, HookKind
 from shared.messages import Document, ItemView, Verb
 from shared.plans import PlanDocument
 from shared.verbs import ALWAYS_NEW, RULES, ready, refused, settled
@@ -61,7 +59,7 @@ class PreviewItem(Document):
 
 
 class Blocker(Document):
-    """One thing in the way; `vm` is empty when it is about the plan."""
+    """One thing in the way, or worth knowing before; `vm` is empty when it is about the plan."""
 
     vm: str = ""
     code: str
@@ -76,17 +74,6 @@ class PointsLost(Document):
     newest: datetime | None = None
 
 
-class PreviewHook(Document):
-    """Something that would be done besides: on which occasion and at which moment, and whom it concerns."""
-
-    occasion: str
-    moment: str
-    name: str
-    kind: HookKind
-    target: str
-    required: bool
-
-
 class Preview(Document):
     """What would happen.
 
@@ -94,31 +81,35 @@ class Preview(Document):
         configures: VMs whose target settings are set first, where their protected items say otherwise.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
-        advice: For a failback: both ways home of each VM, and which is the better one.
-        later: What is looked at only when the run begins.
         digest: Of the plan that was looked at.
         stages: Verbs, one after the other.
+        preview_digest: Names what would be done and what is in the way; empty for one that was not looked at closely.
         order: VMs in waves for the first verb: each waits only for machines in earlier ones.
-        hooks: What would be done besides, in the order of its turns.
+        blockers: What Site Recovery or Azure would refuse.
+        concerns: Why the plan is not ready all the same: an override with a reason lets the verb go on.
+        warnings: What is worth knowing, and in nobody's way.
         irreversible: What could not be undone, in words.
-        expected: Longest chain of waiting, by the median durations of recorded jobs; probes and queues come on top.
+        expected: How long it takes. From recorded medians: the longest chain of waiting; probes and queues come on top.
+        forecast: What past runs took, in seconds: {p50, p95, runs}; None without any.
     """
 
     what: What
     plan: str = ""
     digest: str
+    preview_digest: str = ""
     stages: tuple[Verb, ...]
     order: tuple[tuple[str, ...], ...]
     items: tuple[PreviewItem, ...]
     blockers: tuple[Blocker, ...] = ()
-    hooks: tuple[PreviewHook, ...] = ()
+    concerns: tuple[Blocker, ...] = ()
+    warnings: tuple[Blocker, ...] = ()
     irreversible: tuple[str, ...] = ()
     configures: tuple[str, ...] = ()
     confirm: str = ""
     points_lost: tuple[PointsLost, ...] | None = ()
-    advice: tuple[Advice, ...] = ()
-    later: tuple[str, ...] = ()
     expected: timedelta
+    expected_from: Literal["past runs", "recorded medians"] = "recorded medians"
+    forecast: dict[str, float | int] | None = None
 
 
 def preview(
@@ -153,18 +144,9 @@ def preview(
         blockers=(*drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
         configures=tuple(item.vm for item in plan.items if item.settings) if verbs[0] in _MOVES else (),
         confirm=confirmation(plan, items) if kind == "cancel" else "",
-        hooks=tuple(_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected=_expected(plan, verbs),
     )
-
-
-def _hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
-    for occasion in dict.fromkeys(OCCASIONS[verb] for verb in verbs if verb in OCCASIONS):
-        for moment in ("before", "after", "after-cleanup"):
-            for hook in plan.hooks_at(occasion, moment):
-                about = hook.model_dump(include={"name", "kind", "required"})
-                yield PreviewHook(occasion=occasion, moment=moment, target=hook.target, **about)
 
 
 def _what(given: str) -> What:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from shared.messages import ItemDetail
 from shared.replication import Copied, Machine
 
 Level = Literal["ok", "warning", "critical", "unknown"]
@@ -11,7 +12,7 @@ WARNING, CRITICAL = 2, 3
 """Times the policy's interval that a replica may be behind before it is a warning, and before it is critical."""
 
 
-def behind(copied: Copied, now: datetime) -> timedelta | None:
+def behind(copied: Copied | ItemDetail, now: datetime) -> timedelta | None:
     """How far the replica is behind: the last RPO, plus the age of that figure; None when it was never measured."""
     if copied.rpo is None or copied.rpo_at is None:
         return None

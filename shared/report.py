@@ -51,8 +51,8 @@ def render(operation: Mapping[str, Any]) -> str:
     Args:
         operation: {id, kind, plan or node, state, phase, began and ended (or startedAt and endedAt), items: [{vm,
             state, azureVm, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or failures),
-            problems, hooks, facts, achieved, forecast}. Hooks, and a list of objects among the facts, become tables.
-            What is missing is left out; times are ISO 8601 or datetimes.
+            problems, hooks, facts, achieved, forecast, override}. Hooks, and a list of objects among the facts, become
+            tables. What is missing is left out; times are ISO 8601 or datetimes.
     """
     began, ended = _span(operation)
     items = [_item(item, began, ended) for item in operation.get("items", ())]
@@ -64,12 +64,22 @@ def render(operation: Mapping[str, Any]) -> str:
         facts=_facts(operation, began, ended),
         items=items,
         findings=list(dict.fromkeys(findings)),
-        tables=[*_tables({"hooks": operation.get("hooks", ())}), *_tables(operation.get("facts", {}))],
+        tables=[
+            *_tables({"hooks": operation.get("hooks", ())}),
+            *_tables(operation.get("facts", {})),
+            *_tables(_overridden(operation)),
+        ],
         ticks=_ticks(began, ended),
         verbs=list(dict.fromkeys(bar.verb for item in items for bar in item["bars"])),
         words=_WORDS,
         **_achieved(operation),
     )
+
+
+def _overridden(operation: Mapping[str, Any]) -> dict[str, Any]:
+    """What was in the way when somebody had the run begin all the same."""
+    concerns = (operation.get("override") or {}).get("concerns") or ()
+    return {"overridden concerns": [{key: one[key] for key in ("vm", "code", "detail")} for one in concerns]}
 
 
 def _achieved(operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +150,9 @@ def _facts(operation: Mapping[str, Any], began: datetime | None, ended: datetime
         facts.append(("So far" if running else "Took", span(ended - began)))
     named = (("Phase", "phase"), ("Asked for by", "requestedBy"), ("Waits for", "waitingFor"))
     facts += [(label, str(operation[key])) for label, key in named if operation.get(key)]
+    if said := operation.get("override"):
+        needed = "" if said["needed"] else " (nothing stood in the way)"
+        facts.append(("Override", f"{said['reason']}, said by {said['by']}{needed}"))
     told = operation.get("facts", {})
     facts += [(str(name).capitalize(), _text(value)) for name, value in told.items() if not _is_table(value)]
     return [(label, value) for label, value in facts if value]

@@ -11,8 +11,9 @@ class Past(Message):
     """A run that has ended.
 
     Attributes:
-        kind: drill or failover: those that have an RTO.
-        took: From its begin to the last machine that passed its probes; None when not all did.
+        took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
+        digest: Of the plan that it was a run of; empty where that was not kept yet.
+        what: The kind, but of a failover whether it was planned; empty where that was not kept yet.
     """
 
     run: str
@@ -21,6 +22,8 @@ class Past(Message):
     began: datetime
     ended: datetime
     took: timedelta | None = None
+    digest: str = ""
+    what: str = ""
 
 
 class Track(Message):
@@ -60,14 +63,27 @@ def begun(track: Track, drill: Begun) -> Track:
 
 
 def ended(track: Track, past: Past) -> Track:
-    """Note how a run ended, once."""
+    """Note how a run ended, once; the newest drill that succeeded is kept however many runs came after it."""
     others = [one for one in track.past if one.run != past.run]
-    return track.model_copy(update={"past": (*others, past)[-KEPT:]})
+    known = track.model_copy(update={"past": (*others, past)})
+    drill, kept = last_good_drill(known), known.past[-KEPT:]
+    return track.model_copy(update={"past": kept if drill is None or drill in kept else (drill, *kept)})
 
 
-def last_good_drill(track: Track) -> Past | None:
-    """The newest drill that succeeded."""
-    return next((one for one in reversed(track.past) if one.kind == "drill" and one.state == "succeeded"), None)
+def last_good_drill(track: Track, digest: str = "") -> Past | None:
+    """The newest drill that succeeded; with a digest that of this very plan."""
+    good = (one for one in reversed(track.past) if one.kind == "drill" and one.state == "succeeded")
+    return next((one for one in good if not digest or one.digest == digest), None)
+
+
+def lasted(track: Track, what: str) -> dict[str, float | int] | None:
+    """How long runs of a verb that succeeded lasted from begin to end, in seconds: {p50, p95, runs}; None without any.
+
+    Args:
+        what: A kind of operation; of a failover "planned-failover" or "unplanned-failover".
+    """
+    good = (one for one in track.past if one.state == "succeeded" and (one.what or one.kind) == what)
+    return _spread(sorted((one.ended - one.began).total_seconds() for one in good))
 
 
 def forecast(track: Track, kind: str, before: datetime | None = None) -> dict[str, float | int] | None:
@@ -78,6 +94,10 @@ def forecast(track: Track, kind: str, before: datetime | None = None) -> dict[st
     """
     good = (one for one in track.past if one.kind == kind and one.took is not None)
     known = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
+    return _spread(known)
+
+
+def _spread(known: list[float]) -> dict[str, float | int] | None:
     if not known:
         return None
     return {"p50": quantile(known, 0.5), "p95": quantile(known, 0.95), "runs": len(known)}

@@ -11,6 +11,7 @@ from durabletask.entities import EntityInstanceId
 from activities.contract import ReadItems
 from activities.mirror_contract import ReadMirror
 from activities.mirroring import read_mirror
+from activities.previewing import vaults_of
 from activities.vault import read_items
 from shared.adoption import adopt
 from shared.book import Entry
@@ -36,7 +37,6 @@ from shared.recovery_plans import Action, Part
 from shared.request_ids import run_id
 from shared.sites import SiteDocument
 from triggers import shelf
-from triggers.previews import vaults_of
 from triggers.starting import accepted, admitted, start_once, started_already
 from triggers.web import Problem, answer, body_of, caller, handled, is_true
 

@@ -1,33 +1,23 @@
 """What stands in the way of each verb now, and whether the plan as it is was ever rehearsed."""
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, get_args
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import OrchestrationQuery, OrchestrationState
 
-from shared.messages import ItemView
-from shared.operations import Operation
+from activities.previewing import look
+from shared.messages import ItemDetail
 from shared.plans import PlanDocument
-from shared.preview import Blocker, preview
-from shared.sites import SiteDocument
+from shared.preview import Blocker, Preview, What
+from shared.readiness import foretell, rehearsal
+from shared.replication_health import behind
 from triggers import shelf
-from triggers.homecoming import keeps_closed
-from triggers.previews import misplaced, views_of
-from triggers.views import state_of, utc
 from triggers.web import answer, handled
 
 bp = df.Blueprint()
-VERBS = (
-    "drill",
-    "planned-failover",
-    "unplanned-failover",
-    "commit",
-    "cancel",
-    "change-point",
-    "failback",
-    "reprotect",
-)
+VERBS: tuple[What, ...] = get_args(What)
 
 
 @bp.route("plans/{plan}/readiness", methods=["GET"])
@@ -38,55 +28,44 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
     name = req.route_params["plan"]
     plan = PlanDocument.model_validate((await shelf.entry(client, "plan", name)).document)
     sites = await shelf.sites_of(client, plan)
-    views = await views_of(list(sites.values()))
-    misplacements = await misplaced(plan, sites)
-    drill = await _newest_good_drill(client, name)
-    more = dict.fromkeys(("planned-failover", "unplanned-failover"), misplacements)
-    more["failback"] = await keeps_closed(client, name)
+    seen = await look(client, name, plan, sites, VERBS)
+    views = {vm.casefold(): view for vm, view in seen.items.items()}
     return answer(
         {
             "plan": name,
             "digest": plan.digest,
-            "verbs": {verb: _verb(plan, verb, views, list(sites.values()), more.get(verb, ())) for verb in VERBS},
-            "items": [_item(item.vm, views) for item in plan.items],
-            "rehearsal": _rehearsal(plan, drill),
+            "at": seen.at.isoformat(),
+            "verbs": {verb: _verb(foretell(plan, verb, sites, seen, name)) for verb in VERBS},
+            "items": [_item(item.vm, views.get(item.vm.casefold()), seen.at) for item in plan.items],
+            "rehearsal": rehearsal(plan, seen.track, seen.at).model_dump(mode="json", by_alias=True),
         }
     )
 
 
-def _verb(
-    plan: PlanDocument, verb: str, views: dict[str, ItemView], sites: list[SiteDocument], more: tuple[Blocker, ...]
-) -> dict[str, Any]:
-    seen = preview(plan, verb, views, production=[site.network for site in sites])
-    blockers = [blocker.model_dump(mode="json", by_alias=True) for blocker in (*seen.blockers, *more)]
-    return {"ready": not blockers, "blockers": blockers}
+def _verb(told: Preview) -> dict[str, Any]:
+    """Ready is what needs no override; what is only told does not count."""
+    return {
+        "ready": not told.blockers and not told.concerns,
+        "blockers": _plain(told.blockers),
+        "concerns": _plain(told.concerns),
+        "warnings": _plain(told.warnings),
+    }
 
 
-def _item(vm: str, views: dict[str, ItemView]) -> dict[str, Any]:
-    view = next((view for name, view in views.items() if name.casefold() == vm.casefold()), None)
+def _plain(found: tuple[Blocker, ...]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json", by_alias=True) for one in found]
+
+
+def _item(vm: str, view: ItemDetail | None, at: datetime) -> Mapping[str, Any]:
     if view is None:
         return {"vm": vm, "state": "NotProtected"}
+    late = behind(view, at)
     return {
         "vm": vm,
         "state": view.protection_state,
         "replicationHealth": view.replication_health,
         "rpoSeconds": view.rpo.total_seconds() if view.rpo is not None else None,
+        "behindSeconds": late.total_seconds() if late is not None else None,
         "lastRecoveryPoint": view.last_recovery_point.isoformat() if view.last_recovery_point else None,
         "lastTestFailover": view.last_test_failover.isoformat() if view.last_test_failover else None,
     }
-
-
-async def _newest_good_drill(client: df.DurableFunctionsClient, plan: str) -> OrchestrationState | None:
-    query = OrchestrationQuery(instance_id_prefix=f"drill-{plan}-", fetch_inputs_and_outputs=True)
-    runs = [run for run in await client.get_all_orchestration_states(query) if run.name == "drill"]
-    good = [run for run in runs if state_of(run) == "succeeded"]
-    return max(good, default=None, key=lambda run: run.created_at)
-
-
-def _rehearsal(plan: PlanDocument, drill: OrchestrationState | None) -> dict[str, Any]:
-    """VERIFIED holds for the very plan that was rehearsed; a changed one needs a drill of its own."""
-    if drill is None:
-        return {"status": "NEVER VERIFIED", "operation": None}
-    rehearsed = Operation.carried(drill.get_input() or {})
-    status = "VERIFIED" if rehearsed.digest == plan.digest else "NEEDS VERIFICATION"
-    return {"status": status, "operation": drill.instance_id, "at": utc(drill.created_at)}

@@ -81,7 +81,8 @@ def full(state: OrchestrationState) -> dict[str, Any]:
 
 def _asked(state: OrchestrationState) -> dict[str, Any]:
     asked: Any = state.get_input()
-    return {"requestedBy": asked["requested_by"]}
+    said = {"override": asked["override"]} if asked.get("override") else {}
+    return {"requestedBy": asked["requested_by"], **said}
 
 
 def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,17 +17,26 @@ type Way = Literal["clean-up-first", "leave"]
 type PointRule = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
+type Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
 class VerbRequest(Document):
-    """What can be said with any verb: nothing yet."""
+    """What can be said with any verb.
+
+    Attributes:
+        override: Why it shall begin although the plan is not ready; what Site Recovery refuses stays refused.
+    """
+
+    override: Reason | None = None
 
 
-class CancelRequest(Document):
+class CancelRequest(VerbRequest):
     """Ask for a cancel; `confirm` repeats the sentence of its preview."""
 
     confirm: str = ""
 
 
-class PointRequest(Document):
+class PointRequest(VerbRequest):
     """Ask for a verb that starts from a recovery point.
 
     Attributes:
@@ -65,7 +74,7 @@ class RoundtripRequest(FailoverRequest):
     return_at: AwareDatetime | None = None
 
 
-class FailbackRequest(Document):
+class FailbackRequest(VerbRequest):
     """Ask for a failback; what is left out is as the plan says.
 
     Attributes:
@@ -83,7 +92,7 @@ class FailbackRequest(Document):
     order: Literal["reverse", "same"] | None = None
 
 
-BODIES: Mapping[Kind, type[Document]] = {
+BODIES: Mapping[Kind, type[VerbRequest]] = {
     "failover": FailoverRequest,
     "roundtrip": RoundtripRequest,
     "drill": PointRequest,

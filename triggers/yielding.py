@@ -6,13 +6,13 @@ from datetime import timedelta
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
+from activities.previewing import views_of
 from orchestrators.approval import EVENT as APPROVE
 from orchestrators.hearing import DECISION
 from shared.messages import ItemView
 from shared.operations import Operation
 from shared.problems import FieldError
 from shared.verbs import TEST_OVER
-from triggers.previews import views_of
 from triggers.starting import busy
 from triggers.web import Problem
 from triggers.wishes import Way

@@ -227,7 +227,10 @@ def test_a_failed_machine_waits_for_a_person_who_says_retry(lab: Lab) -> None:
 def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was_rehearsed(lab: Lab) -> None:
     lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}))
     seen = lab.api("GET", "plans/small/readiness").body
-    assert seen["verbs"]["drill"] == {"ready": True, "blockers": []}
+    assert seen["verbs"]["drill"] == {"ready": True, "blockers": [], "concerns": [], "warnings": []}
+    planned = seen["verbs"]["planned-failover"]
+    assert planned["ready"]
+    assert [one["code"] for one in planned["warnings"]] == ["never-verified"]
     assert [blocker["vm"] for blocker in seen["verbs"]["failback"]["blockers"]] == ["dc-01", "sql-01"]
     assert seen["rehearsal"]["status"] == "NEVER VERIFIED"
     run = lab.api("POST", "plans/small/drill", {}).body["id"]

@@ -12,7 +12,7 @@ from shared.isolation import flaws
 from shared.obligations import Obligation, Tried, is_its_turn, tried
 from shared.plans import DrillSettings
 from shared.timetable import Advice, Occasion, advice, occasion, run_key
-from shared.track import Begun, Past, Track, begun, ended, forecast, last_good_drill
+from shared.track import KEPT, Begun, Past, Track, begun, ended, forecast, last_good_drill, lasted
 from tests.shared.samples import ISOLATED, PRODUCTION
 
 NOON = datetime(2027, 3, 3, 12, tzinfo=UTC)  # a Wednesday
@@ -195,3 +195,19 @@ def test_a_cleanup_is_tried_at_each_look_of_the_timer_first_and_then_less_and_le
         distances.append((nxt - at) // timedelta(minutes=1))
         at = nxt
     assert distances == [4, 4, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_the_newest_good_drill_is_remembered_however_many_runs_come_after_it() -> None:
+    track = ended(Track(), past("drill-good", NOON))
+    for number in range(KEPT + 5):
+        track = ended(track, past(f"commit-{number}", NOON + (number + 1) * HOUR, kind="commit"))
+    assert len(track.past) == KEPT + 1
+    assert last_good_drill(track) == track.past[0]
+
+
+def test_what_was_remembered_before_digests_were_kept_is_still_read() -> None:
+    old = {"run": "drill-1", "kind": "drill", "state": "succeeded", "began": NOON, "ended": NOON + HOUR}
+    track = Track.model_validate({"past": [old]})
+    assert last_good_drill(track) == track.past[0]
+    assert last_good_drill(track, "abc") is None
+    assert lasted(track, "drill") == {"p50": 3600.0, "p95": 3600.0, "runs": 1}

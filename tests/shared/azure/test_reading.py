@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure.items import current_job, is_ours, item_view, machine_guid
+from shared.azure.items import current_job, is_ours, item_detail, item_view, machine_guid
 from shared.azure.jobs import job_end, looks_started_by, started_by
 from shared.azure.wire import same_id, segments, utc
 from tests.shared.azure.fake import item, job
@@ -44,6 +44,23 @@ def test_an_item_that_says_almost_nothing_is_read_with_defaults() -> None:
         "Primary",
         "None",
     )
+
+
+def test_what_a_preview_is_judged_by_is_read_as_well() -> None:
+    recent = item_detail(recorded("v22.rpi.protectedButFinalizing"))
+    assert recent.rpo_at == datetime(2023, 8, 18, 5, 51, 23, 293749, tzinfo=UTC)
+    assert "vmm01.contoso.local" in recent.hyper_v_sites
+    assert recent.policy == "cli-test-policy-H2A-E2A-1"
+    assert recent.host_provider.endswith("/9a54cf2c-9ea0-48ca-82e9-70fbff7771e7")
+    bare = item_detail({"id": "/x", "properties": {"friendlyName": "sql-01"}})
+    assert (bare.rpo_at, bare.hyper_v_sites, bare.policy, bare.network) == (None, (), "", "")
+
+
+def test_the_network_is_that_of_the_first_card_that_has_one() -> None:
+    cards = [{"recoveryVMNetworkId": None}, {"recoveryVMNetworkId": "/networks/a"}]
+    details = {"instanceType": "HyperVReplicaAzure", "selectedRecoveryAzureNetworkId": "/networks/b"}
+    assert item_detail(item(providerSpecificDetails={**details, "vmNics": cards})).network == "/networks/a"
+    assert item_detail(item(providerSpecificDetails={**details, "vmNics": None})).network == "/networks/b"
 
 
 def test_an_idle_item_names_no_job() -> None:

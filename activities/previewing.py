@@ -1,0 +1,125 @@
+"""Looking before acting: what a verb would do to a plan's machines as Azure and the vault show them now."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+import azure.durable_functions as df
+from durabletask.entities import EntityInstanceId
+
+from activities.contract import ReadNetwork, ReadProviders
+from activities.inventory import read_network, read_room
+from activities.protection import read_points
+from activities.site_contract import ReadPoints
+from activities.vault import read_providers
+from shared.azure.crowd import each
+from shared.azure.items import is_ours, item_detail
+from shared.azure.site_recovery import Vault
+from shared.isolation import flaws
+from shared.messages import ItemDetail, ItemView, ProviderView, VaultRef
+from shared.operations import Operation
+from shared.placing import networks_of, place_blockers
+from shared.plans import PlanDocument
+from shared.preview import Blocker, PointsLost, Preview
+from shared.readiness import MOVES, NEED_HOST, Seen, foretell
+from shared.sites import SiteDocument
+from shared.track import Track
+
+MOST_LOOKED_AT = 200
+"""VMs whose recovery points are listed, one by one, for a preview."""
+
+type Sites = Mapping[str, SiteDocument]
+
+
+async def previewed(client: df.DurableFunctionsClient, operation: Operation) -> Preview:
+    """What the operation would do."""
+    return await with_points(operation, *(await foretold(client, operation)))
+
+
+async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> tuple[Preview, Seen]:
+    """The same without the recovery points that a commit deletes, and what it is made of."""
+    plan, sites, what = operation.document, operation.sites, operation.what
+    seen = await look(client, operation.plan, plan, sites, {what})
+    return foretell(plan, what, sites, seen, operation.plan), seen
+
+
+async def with_points(operation: Operation, told: Preview, seen: Seen) -> Preview:
+    """The preview of a commit with the recovery points that it deletes; of others as it is."""
+    if operation.kind != "commit":
+        return told
+    return told.model_copy(update={"points_lost": await _points_lost(operation, seen.items)})
+
+
+async def look(
+    client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, verbs: Collection[str]
+) -> Seen:
+    """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
+    items, at = await _items(list(sites.values()))
+    return Seen(
+        at=at,
+        items=items,
+        hosts=await _hosts(sites.values()) if {*NEED_HOST, *MOVES} & set(verbs) else {},
+        track=await _track(client, name),
+        places=await _misplaced(plan, sites) if MOVES & set(verbs) else (),
+        isolation=await _not_isolated(plan, sites) if "drill" in verbs else (),
+    )
+
+
+async def _track(client: df.DurableFunctionsClient, plan: str) -> Track:
+    found = await client.get_entity(EntityInstanceId("track", plan))
+    state = found.get_typed_state(dict) if found else None
+    return Track.model_validate(state) if state else Track()
+
+
+async def _misplaced(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
+    """What is wrong with the networks that a failover would bring the machines to, as they are now."""
+    networks = networks_of(plan, sites)
+    rooms = await each(networks, read_room)
+    return place_blockers(plan, sites, {network.lower(): room for network, room in zip(networks, rooms, strict=True)})
+
+
+async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
+    """What speaks against the drill's network as it is now."""
+    settings = plan.drill
+    if settings is None:
+        return ()
+    seen = await read_network(ReadNetwork(network=settings.network))
+    production = [site.network for site in sites.values()]
+    found = flaws(settings, production, found=seen.found, peered=seen.peered, cards=seen.cards)
+    return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")
+
+
+async def _points_lost(operation: Operation, views: Mapping[str, ItemView]) -> tuple[PointsLost, ...] | None:
+    """What a commit deletes; a failback's deletes nothing, for its machines have run on premises since."""
+    wanted = {item.vm.lower() for item in operation.document.items}
+    away = [v for v in views.values() if v.vm.lower() in wanted and "Commit" in v.allowed_operations]
+    if len(away) > MOST_LOOKED_AT:
+        return None
+    return tuple(await each([view for view in away if view.active_location == "Recovery"], _lost))
+
+
+async def _lost(view: ItemView) -> PointsLost:
+    points = (await read_points(ReadPoints(vault=VaultRef.from_id(view.id), item_id=view.id))).points
+    return PointsLost(vm=view.vm, count=max(len(points) - 1, 0), newest=points[0].at if points else None)
+
+
+async def views_of(sites: Sequence[SiteDocument]) -> dict[str, ItemDetail]:
+    """The protected items of these sites' vaults, by VM name; one list a vault."""
+    return (await _items(sites))[0]
+
+
+async def _items(sites: Sequence[SiteDocument]) -> tuple[dict[str, ItemDetail], datetime]:
+    """The same, and when Azure said so."""
+    read = await each(vaults_of(sites), lambda vault: Vault(vault).list_items_at())
+    views = [item_detail(item) for items, _ in read for item in items if is_ours(item)]
+    return {view.vm: view for view in views}, max(at for _, at in read)
+
+
+async def _hosts(sites: Iterable[SiteDocument]) -> dict[str, ProviderView]:
+    read = await each(vaults_of(sites), lambda vault: read_providers(ReadProviders(vault=vault)))
+    return {host.id.lower(): host for one in read for host in one.providers}
+
+
+def vaults_of(sites: Iterable[SiteDocument]) -> list[VaultRef]:
+    """The sites' vaults, each once."""
+    refs = (VaultRef.from_id(site.vault) for site in sites)
+    return list({ref.key: ref for ref in refs}.values())

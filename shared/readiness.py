@@ -1,0 +1,208 @@
+"""What speaks against a verb beyond what Site Recovery refuses: health, data at risk, hosts, drift, drills. Pure.
+
+Three weights: a blocker is what Site Recovery or Azure would refuse; a concern makes the plan unready, and a person may
+override it with a reason; a warning is told, and is in nobody's way.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from shared.azure.wire import same_id
+from shared.messages import Document, ItemDetail, ProviderView
+from shared.plans import PlanDocument, PlanItem
+from shared.preview import Blocker, Preview, preview
+from shared.replication_health import behind
+from shared.report import span
+from shared.sites import SiteDocument
+from shared.track import Past, Track, last_good_drill, lasted
+
+LOSSY = frozenset({"unplanned-failover", "unplanned-roundtrip"})
+ROUNDTRIPS = frozenset({"planned-roundtrip", "unplanned-roundtrip"})
+MOVES = frozenset({"planned-failover", *LOSSY, *ROUNDTRIPS})
+NEED_HOST = frozenset({"planned-failover", "planned-roundtrip", "failback", "reprotect"})
+JUDGED = frozenset({*MOVES, *NEED_HOST, "cancel"})
+"""What is looked at before it begins; the others are judged at their admission alone."""
+OF_TIME = frozenset({"behind-target", "drill-expired"})
+"""Codes of what comes of waiting alone: a preview that was approved is no other one for them."""
+
+type Weight = Literal["concern", "warning"]
+type Noted = tuple[Weight, Blocker]
+
+
+class Seen(NamedTuple):
+    """What a preview is made of.
+
+    Attributes:
+        at: When Azure answered, by its own clock.
+        items: The protected items by VM name.
+        hosts: The vaults' providers by ARM id in lower case.
+        places: What is wrong with the networks of a failover.
+        isolation: What speaks against the network of a drill.
+    """
+
+    at: datetime
+    items: Mapping[str, ItemDetail]
+    hosts: Mapping[str, ProviderView]
+    track: Track = Track()
+    places: tuple[Blocker, ...] = ()
+    isolation: tuple[Blocker, ...] = ()
+
+
+class Rehearsal(Document):
+    """Whether the plan as it is was rehearsed.
+
+    Attributes:
+        status: VERIFIED holds for the very plan that was rehearsed, as long as the plan lets a drill count.
+        operation: The drill that this rests on; of a plan that has changed since, the newest good one.
+        at: When that drill ended.
+        until: How long it counts; None where the plan does not say.
+    """
+
+    status: Literal["VERIFIED", "NEEDS VERIFICATION", "NEVER VERIFIED"]
+    operation: str | None = None
+    at: datetime | None = None
+    until: datetime | None = None
+
+
+def foretell(plan: PlanDocument, what: str, sites: Mapping[str, SiteDocument], seen: Seen, name: str = "") -> Preview:
+    """Say what a verb on a plan would do, and all that speaks against it.
+
+    Raises:
+        ValueError: no such `what`.
+    """
+    told = preview(plan, what, seen.items, name=name, production=[site.network for site in sites.values()])
+    more = seen.places if what in MOVES else seen.isolation if what == "drill" else ()
+    noted = list(_noted(plan, told, sites, seen))
+    changes: dict[str, Any] = {
+        "blockers": (*told.blockers, *more),
+        "concerns": tuple(note for weight, note in noted if weight == "concern"),
+        "warnings": tuple(note for weight, note in noted if weight == "warning"),
+        "forecast": None if what in ROUNDTRIPS else lasted(seen.track, what),  # they last as long as persons want
+    }
+    if changes["forecast"]:
+        changes |= {"expected": timedelta(seconds=changes["forecast"]["p50"]), "expected_from": "past runs"}
+    return sealed(told.model_copy(update=changes))
+
+
+def sealed(told: Preview) -> Preview:
+    """The preview with its digest: over what would be done and what is in the way, not over figures or passing time."""
+    marks = [f"{one.vm.lower()}|{one.code}" for one in (*told.blockers, *told.concerns) if one.code not in OF_TIME]
+    said = told.model_dump(mode="json", include={"what", "stages", "order", "configures", "confirm"})
+    said |= {"items": [[item.vm, item.allowed, item.done] for item in told.items], "inTheWay": sorted(marks)}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return told.model_copy(update={"preview_digest": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def rehearsal(plan: PlanDocument, track: Track, now: datetime) -> Rehearsal:
+    """Whether this very plan was rehearsed, and still counts as rehearsed."""
+    drill = last_good_drill(track, plan.digest)
+    if drill is None:
+        newest = last_good_drill(track)
+        return _rests_on("NEEDS VERIFICATION", newest) if newest else Rehearsal(status="NEVER VERIFIED")
+    valid_for = plan.drill.valid_for if plan.drill else None
+    until = drill.ended + valid_for if valid_for else None
+    return _rests_on("NEEDS VERIFICATION" if until and until <= now else "VERIFIED", drill, until)
+
+
+def _rests_on(
+    status: Literal["VERIFIED", "NEEDS VERIFICATION"], drill: Past, until: datetime | None = None
+) -> Rehearsal:
+    return Rehearsal(status=status, operation=drill.run, at=drill.ended, until=until)
+
+
+def _noted(plan: PlanDocument, told: Preview, sites: Mapping[str, SiteDocument], seen: Seen) -> Iterator[Noted]:
+    """Everything but blockers; nothing is said of machines that the verb leaves alone."""
+    if told.what in MOVES:
+        yield from _of_drills(plan, seen)
+    views = {vm.casefold(): view for vm, view in seen.items.items()}
+    for item, shown in zip(plan.items, told.items, strict=True):
+        view = views.get(item.vm.casefold())
+        if view is not None and not shown.done:
+            site = sites[item.site or plan.site]
+            lost = _is_lost(view, seen.hosts)
+            yield from _of_health(told.what, view, expected=lost and told.what in LOSSY)
+            yield from _of_data(plan, told.what, view, seen.at)
+            yield from _of_host(told.what, view, seen.hosts) if lost else ()
+            yield from _of_drift(item, told.what, view, site)
+
+
+def _of_drills(plan: PlanDocument, seen: Seen) -> Iterator[Noted]:
+    stands = rehearsal(plan, seen.track, seen.at)
+    weight: Weight = "concern" if plan.drill and plan.drill.valid_for else "warning"
+    if stands.status == "NEVER VERIFIED":
+        yield weight, Blocker(code="never-verified", detail="no drill of this plan has succeeded yet")
+    elif stands.status == "NEEDS VERIFICATION" and stands.until:
+        detail = (
+            f"the last good drill of this plan, {stands.operation}, counted until {stands.until:%Y-%m-%d %H:%M} UTC"
+        )
+        yield weight, Blocker(code="drill-expired", detail=detail)
+    elif stands.status == "NEEDS VERIFICATION":
+        detail = f"the plan has changed since its last good drill, {stands.operation}"
+        yield weight, Blocker(code="needs-verification", detail=detail)
+
+
+def _of_health(what: str, view: ItemDetail, *, expected: bool) -> Iterator[Noted]:
+    """How well it replicates.
+
+    Args:
+        expected: That it does not is what the verb is for: its host is lost, and the data at risk is what counts.
+    """
+    health = view.replication_health
+    if what in {*MOVES, "drill"} and health in {"Critical", "Warning"}:
+        weight: Weight = "concern" if health == "Critical" and what in MOVES and not expected else "warning"
+        detail = f"the replication of {view.vm} is {health}"
+        yield weight, Blocker(vm=view.vm, code=f"replication-{health.lower()}", detail=detail)
+
+
+def _of_data(plan: PlanDocument, what: str, view: ItemDetail, at: datetime) -> Iterator[Noted]:
+    """How far it is behind; an unplanned failover loses what is not replicated, a planned one loses nothing."""
+    target = plan.targets.rpo if plan.targets else None
+    if target is None or what not in {*MOVES, "drill"}:
+        return
+    late, lossy = behind(view, at), what in LOSSY
+    if late is None:
+        yield "warning", Blocker(vm=view.vm, code="rpo-unknown", detail=f"how far {view.vm} is behind is not known")
+    elif late > target:
+        risk = f"{span(late)} of {view.vm}'s newest data {'would be lost' if lossy else 'is not in Azure yet'}"
+        detail = f"{risk}; the plan's target is {span(target)}"
+        yield "concern" if lossy else "warning", Blocker(vm=view.vm, code="behind-target", detail=detail)
+
+
+def _is_lost(view: ItemDetail, hosts: Mapping[str, ProviderView]) -> bool:
+    """Whether the vault hears nothing of the host that has the machine."""
+    host = hosts.get(view.host_provider.lower())
+    return view.host_provider != "" and not (host and host.connected)
+
+
+def _of_host(what: str, view: ItemDetail, hosts: Mapping[str, ProviderView]) -> Iterator[Noted]:
+    """A host that is lost, where the verb needs it or would like to have it."""
+    if what not in {*NEED_HOST, *MOVES}:
+        return
+    host = hosts.get(view.host_provider.lower())
+    named = host.host if host else view.host_provider.rpartition("/")[2]
+    needed = what in NEED_HOST
+    detail = f"the host of {view.vm} ({named}) is not connected to the vault"
+    detail += "" if needed else ": the machine cannot be shut down, and may run on"
+    yield "concern" if needed else "warning", Blocker(vm=view.vm, code="host-not-connected", detail=detail)
+
+
+def _of_drift(item: PlanItem, what: str, view: ItemDetail, site: SiteDocument) -> Iterator[Noted]:
+    """Where the protected item says other than its site: a failover goes by the item."""
+    if what not in {*MOVES, "drill"}:
+        return
+    weight: Weight = "concern" if what in MOVES else "warning"
+    if view.target_group and not same_id(view.target_group, site.target_resource_group):
+        yield weight, _drifted(view, "other-target-group", view.target_group, site.target_resource_group)
+    if view.hyper_v_sites and site.hyper_v_site.lower() not in {name.lower() for name in view.hyper_v_sites}:
+        yield weight, _drifted(view, "other-hyper-v-site", " or ".join(view.hyper_v_sites), site.hyper_v_site)
+    if what in MOVES and not item.network and site.network and not same_id(view.network, site.network):
+        yield weight, _drifted(view, "other-network", view.network or "no network", site.network)
+    if view.policy and site.policy_name and not same_id(view.policy, site.policy_name):
+        yield "warning", _drifted(view, "other-policy", view.policy, site.policy_name)
+
+
+def _drifted(view: ItemDetail, code: str, found: str, declared: str) -> Blocker:
+    return Blocker(vm=view.vm, code=code, detail=f"{view.vm} has {found}, and its site says {declared}")

@@ -1,0 +1,102 @@
+"""A plan that is not ready is failed over only by who says why, and what they said is kept."""
+
+import io
+import json
+import zipfile
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from tests.product.conftest import Lab
+
+DRILL = (
+    "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
+    "/providers/Microsoft.Network/virtualNetworks/vnet-drill"
+)
+SMALL: dict[str, Any] = {"site": "hci-01", "items": [{"vm": "dc-01"}, {"vm": "app-02"}], "commit": "automatic"}
+PROVEN = {**SMALL, "drill": {"network": DRILL, "validFor": "P30D"}}
+WHY = "the building is on fire"
+
+
+def requested(lab: Lab, run: str) -> Any:
+    """The record of the request in the evidence."""
+    with urlopen(f"{lab.servers.host.base}/api/operations/{run}/evidence?format=zip", timeout=30) as answer:  # noqa: S310
+        pack = zipfile.ZipFile(io.BytesIO(answer.read()))
+    [name] = [name for name in pack.namelist() if name.endswith("-request.json")]
+    return json.loads(pack.read(name))["body"]
+
+
+def test_an_unready_plan_is_409_until_somebody_says_why_and_their_word_is_kept(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", PROVEN)
+    refused = lab.api("POST", "plans/small/failover", {"type": "unplanned"})
+    assert (refused.status, refused.body["title"]) == (409, "Not ready")
+    assert refused.body["errors"] == [{"field": "plan", "detail": "no drill of this plan has succeeded yet"}]
+    assert '"override"' in refused.body["detail"]
+    assert (lab.verbs(), lab.api("GET", "operations").body) == ([], {"value": []})
+    key = {"Idempotency-Key": "fire"}
+    run = lab.api("POST", "plans/small/failover", {"type": "unplanned", "override": WHY}, key).body["id"]
+    again = lab.api("POST", "plans/small/failover", {"type": "unplanned"}, key)
+    assert (again.status, again.body["id"]) == (202, run)
+    shown = lab.ended(run)
+    concern = {"vm": "", "code": "never-verified", "detail": "no drill of this plan has succeeded yet"}
+    said = {"reason": WHY, "by": "function key", "person": "", "needed": True, "concerns": [concern]}
+    assert (shown["state"], shown["override"]) == ("succeeded", said)
+    assert requested(lab, run)["override"] == said
+    page = lab.api("GET", f"operations/{run}/report").body
+    assert WHY in page
+    assert concern["detail"] in page
+
+
+def test_a_good_drill_of_the_plan_makes_it_ready_and_past_runs_say_how_long_it_takes(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", PROVEN)
+    before = lab.api("POST", "plans/small/drill?preview=true", {}).body
+    assert (before["expectedFrom"], before["forecast"]) == ("recorded medians", None)
+    assert lab.ended(lab.api("POST", "plans/small/drill", {}).body["id"])["state"] == "succeeded"
+    after = lab.api("POST", "plans/small/drill?preview=true", {}).body
+    assert (after["expectedFrom"], after["forecast"]["runs"]) == ("past runs", 1)
+    assert after["previewDigest"] == before["previewDigest"]
+    seen = lab.api("GET", "plans/small/readiness").body
+    assert (seen["rehearsal"]["status"], seen["verbs"]["planned-failover"]["ready"]) == ("VERIFIED", True)
+    assert seen["rehearsal"]["until"] > seen["at"]
+    assert lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])["state"] == "succeeded"
+
+
+def test_an_override_that_was_not_needed_says_so(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", SMALL)
+    run = lab.api("POST", "plans/small/failover", {"override": WHY}).body["id"]
+    shown = lab.ended(run)
+    assert (shown["override"]["needed"], shown["override"]["concerns"]) == (False, [])
+    assert "nothing stood in the way" in lab.api("GET", f"operations/{run}/report").body
+
+
+@pytest.mark.parametrize("override", ["", "   ", "x" * 501, 7])
+def test_a_reason_is_a_text_of_some_length(lab: Lab, override: Any) -> None:
+    reply = lab.api("POST", "plans/payroll/failover", {"override": override})
+    assert (reply.status, reply.body["errors"][0]["field"]) == (400, "override")
+
+
+def test_a_host_that_is_lost_stands_in_the_way_of_a_planned_failover_and_each_machine_is_named(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", SMALL)
+    rule = {"match": {"path": "*replicationProtectedItems"}, "effect": {"disconnect": "hci-01-n3"}}
+    lab.azure("PUT", "faults", [rule])
+    verbs: dict[str, Any] = {}
+
+    def unready() -> bool:
+        verbs.update(lab.api("GET", "plans/small/readiness").body["verbs"])
+        return not verbs["planned-failover"]["ready"]
+
+    lab.eventually(unready)
+    concerns = [(one["vm"], one["code"]) for one in verbs["planned-failover"]["concerns"]]
+    assert concerns == [("app-02", "replication-critical"), ("app-02", "host-not-connected")]
+    refused = lab.api("POST", "plans/small/failover", {})
+    assert (refused.status, {one["field"] for one in refused.body["errors"]}) == (409, {"items[app-02]"})
+    told = lab.api("POST", "plans/small/failover?preview=true", {"type": "unplanned"}).body
+    assert ("app-02", "host-not-connected") in [(one["vm"], one["code"]) for one in told["warnings"]]
+    assert lab.verbs() == []
+
+
+def test_what_is_refused_stays_refused_whatever_the_reason(lab: Lab) -> None:
+    reply = lab.api("POST", "plans/payroll/failback", {"override": WHY})
+    assert (reply.status, reply.body["title"]) == (409, "Not ready")
+    assert lab.verbs() == []

@@ -1,0 +1,209 @@
+"""What speaks against a verb is told with its weight: concerns make a plan unready, warnings are in nobody's way."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.messages import ItemDetail, ProviderView
+from shared.plans import PlanDocument
+from shared.preview import Blocker, Preview
+from shared.readiness import Seen, foretell, rehearsal, sealed
+from shared.track import Past, Track
+from tests.shared.samples import ISOLATED, PRODUCTION, SITE, plan, site, view
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+HOST = ProviderView(id="/providers/N1", host="hci-01-n1", connected=True, heartbeat=NOW)
+ONE: dict[str, Any] = {"items": [{"vm": "sql-01"}]}
+VERIFIED = Track(past=(Past(run="drill-1", kind="drill", state="succeeded", began=NOW - DAY, ended=NOW - DAY),))
+
+
+def item(**changes: Any) -> ItemDetail:
+    well = {
+        "replication_health": "Normal",
+        "rpo": 2 * MINUTE,
+        "rpo_at": NOW - MINUTE,
+        "target_group": SITE["targetResourceGroup"],
+        "hyper_v_sites": ("site-abc", "HCI-01-site"),
+        "policy": "policy-24h",
+        "network": PRODUCTION.upper(),
+        "host_provider": HOST.id,
+    }
+    return ItemDetail.model_validate(view().model_dump() | well | changes)
+
+
+def told(what: str, document: PlanDocument | None = None, host: ProviderView | None = HOST, **changes: Any) -> Preview:
+    document = document or plan(**ONE, targets={"rpo": "PT15M"})
+    rehearsed = VERIFIED.past[0].model_copy(update={"digest": document.digest})
+    hosts = {host.id.lower(): host} if host else {}
+    seen = Seen(at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, track=Track(past=(rehearsed,)))
+    return foretell(document, what, {"hci-01": site()}, seen, "payroll")
+
+
+def codes(found: tuple[Blocker, ...]) -> list[str]:
+    return [one.code for one in found]
+
+
+@pytest.mark.parametrize("what", ["planned-failover", "unplanned-failover", "drill"])
+def test_where_all_is_as_declared_nothing_is_said(what: str) -> None:
+    seen = told(what)
+    assert (seen.blockers, seen.concerns, seen.warnings) == ((), (), ())
+
+
+def test_critical_replication_is_a_concern_of_a_failover_and_a_warning_of_a_drill() -> None:
+    for what in ("planned-failover", "unplanned-failover"):
+        assert codes(told(what, replication_health="Critical").concerns) == ["replication-critical"]
+    drill = told("drill", replication_health="Critical")
+    assert (codes(drill.concerns), codes(drill.warnings)) == ([], ["replication-critical"])
+    assert codes(told("planned-failover", replication_health="Warning").warnings) == ["replication-warning"]
+
+
+def test_where_the_site_is_lost_an_unplanned_failover_is_held_up_by_its_data_at_risk_alone() -> None:
+    lost: Any = {"host": None, "replication_health": "Critical"}
+    seen = told("unplanned-failover", **lost)
+    assert (codes(seen.concerns), codes(seen.warnings)) == ([], ["replication-critical", "host-not-connected"])
+    assert codes(told("unplanned-failover", **lost, rpo_at=NOW - DAY).concerns) == ["behind-target"]
+    assert codes(told("planned-failover", **lost).concerns) == ["replication-critical", "host-not-connected"]
+
+
+def test_the_age_of_a_figure_counts_and_only_an_unplanned_failover_loses_data() -> None:
+    stale: Any = {"rpo": 2 * MINUTE, "rpo_at": NOW - 14 * MINUTE}
+    lossy = told("unplanned-failover", **stale)
+    assert codes(lossy.concerns) == ["behind-target"]
+    assert lossy.concerns[0].detail.startswith("16 min 00 s of sql-01's newest data would be lost")
+    planned = told("planned-failover", **stale)
+    assert (codes(planned.concerns), codes(planned.warnings)) == ([], ["behind-target"])
+    assert told("unplanned-failover", rpo_at=NOW - 13 * MINUTE).concerns == ()
+    assert codes(told("unplanned-failover", rpo_at=None).warnings) == ["rpo-unknown"]
+    assert told("unplanned-failover", plan(**ONE), **stale).concerns == ()
+
+
+@pytest.mark.parametrize("host", [None, HOST.model_copy(update={"connected": False})])
+def test_a_host_that_is_not_connected_is_a_concern_of_verbs_that_need_it(host: ProviderView | None) -> None:
+    back: Any = {"protection_state": "FailbackCommitted", "allowed_operations": ("ReverseReplicate",)}
+    for what, state in (("planned-failover", {}), ("failback", {}), ("reprotect", back)):
+        assert codes(told(what, host=host, **state).concerns) == ["host-not-connected"]
+    lost = told("unplanned-failover", host=host)
+    assert (codes(lost.concerns), codes(lost.warnings)) == ([], ["host-not-connected"])
+    for what in ("drill", "commit", "change-point"):
+        assert (told(what, host=host).concerns, told(what, host=host).warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("drifted", "code"),
+    [
+        ({"target_group": "/subscriptions/1/resourceGroups/other"}, "other-target-group"),
+        ({"hyper_v_sites": ("another",)}, "other-hyper-v-site"),
+        ({"network": ""}, "other-network"),
+        ({"network": ISOLATED}, "other-network"),
+    ],
+)
+def test_an_item_that_is_not_as_its_site_says_is_a_concern(drifted: dict[str, Any], code: str) -> None:
+    assert codes(told("planned-failover", **drifted).concerns) == [code]
+    assert told("drill", **drifted).concerns == ()
+
+
+def test_a_network_that_the_plan_sets_is_no_drift_and_another_policy_only_a_warning() -> None:
+    own = plan(items=[{"vm": "sql-01", "network": ISOLATED}])
+    assert told("planned-failover", own, network=PRODUCTION).concerns == ()
+    other = told("planned-failover", policy="policy-72h")
+    assert (other.concerns, codes(other.warnings)) == ((), ["other-policy"])
+
+
+def test_a_machine_that_is_there_already_is_not_judged() -> None:
+    over: Any = {"protection_state": "PlannedFailoverStatesBegin", "active_location": "Recovery"}
+    done = told("planned-failover", **over, allowed_operations=("Failback",), replication_health="Critical", policy="x")
+    assert (done.items[0].done, done.concerns, done.warnings) == (True, (), ())
+
+
+def drilled(document: PlanDocument, ended: datetime, digest: str | None = None, state: str = "succeeded") -> Past:
+    known = document.digest if digest is None else digest
+    return Past(run=f"drill-{ended:%H}", kind="drill", state=state, began=ended, ended=ended, digest=known)
+
+
+@pytest.mark.parametrize(
+    ("past", "status"),
+    [
+        ([], "NEVER VERIFIED"),
+        ([("", "failed")], "NEVER VERIFIED"),
+        ([("", "succeeded")], "NEEDS VERIFICATION"),
+        ([("other", "succeeded")], "NEEDS VERIFICATION"),
+        ([("this", "succeeded")], "VERIFIED"),
+        ([("this", "succeeded"), ("other", "succeeded")], "VERIFIED"),
+        ([("this", "succeeded"), ("this", "failed")], "VERIFIED"),
+    ],
+)
+def test_a_plan_is_verified_by_a_good_drill_of_this_very_plan(past: list[tuple[str, str]], status: str) -> None:
+    document = plan(**ONE)
+    digests = {"this": document.digest}
+    track = Track(past=tuple(drilled(document, NOW, digests.get(digest, digest), state) for digest, state in past))
+    assert rehearsal(document, track, NOW).status == status
+
+
+@pytest.mark.parametrize(
+    ("days", "concerns"), [(None, ["never-verified"]), (29, []), (30, ["drill-expired"]), (31, ["drill-expired"])]
+)
+def test_where_the_plan_says_how_long_a_drill_counts_a_failover_rests_on_it(
+    days: int | None, concerns: list[str]
+) -> None:
+    document = plan(**ONE, drill={"network": ISOLATED, "validFor": "P30D"})
+    past = () if days is None else (drilled(document, NOW - days * DAY),)
+    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=Track(past=past))
+    for what in ("planned-failover", "unplanned-failover"):
+        assert codes(foretell(document, what, {"hci-01": site()}, seen).concerns) == concerns
+    assert foretell(document, "drill", {"hci-01": site()}, seen).concerns == ()
+
+
+def test_without_that_an_unrehearsed_plan_is_only_warned_of() -> None:
+    document = plan(**ONE)
+    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
+    told = foretell(document, "planned-failover", {"hci-01": site()}, seen)
+    assert (told.concerns, codes(told.warnings)) == ((), ["never-verified"])
+    changed = seen._replace(track=Track(past=(drilled(document, NOW, "other"),)))
+    told = foretell(document, "planned-failover", {"hci-01": site()}, changed)
+    assert (told.concerns, codes(told.warnings)) == ((), ["needs-verification"])
+
+
+def test_what_is_wrong_with_networks_stands_in_the_way_of_the_verb_that_goes_there() -> None:
+    wrong = Blocker(code="network-missing", detail="there is none")
+    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={}, places=(wrong,), isolation=(wrong,) * 2)
+    found = {
+        what: len(foretell(plan(**ONE), what, {"hci-01": site()}, seen).blockers)
+        for what in ("unplanned-failover", "drill", "commit")
+    }
+    assert found["unplanned-failover"] == 1
+    assert found["drill"] == 2
+
+
+def test_past_runs_say_how_long_it_takes_and_before_there_are_any_recorded_medians_do() -> None:
+    def ran(run: str, minutes: int, **changes: Any) -> Past:
+        about = {"run": run, "kind": "failover", "what": "planned-failover", "state": "succeeded"}
+        return Past.model_validate({**about, "began": NOW - minutes * MINUTE, "ended": NOW, **changes})
+
+    document = plan(**ONE)
+    bare = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
+    told = foretell(document, "planned-failover", {"hci-01": site()}, bare)
+    assert (told.expected_from, told.forecast) == ("recorded medians", None)
+    others = (ran("4", 500, what="unplanned-failover"), ran("5", 500, state="failed"))
+    track = Track(past=(ran("1", 10), ran("2", 20), ran("3", 30), *others))
+    told = foretell(document, "planned-failover", {"hci-01": site()}, bare._replace(track=track))
+    assert (told.expected_from, told.expected) == ("past runs", 20 * MINUTE)
+    assert told.forecast == {"p50": 1200.0, "p95": 1740.0, "runs": 3}
+
+
+def test_a_preview_is_named_by_what_would_be_done_and_what_is_in_the_way_not_by_figures() -> None:
+    first = told("unplanned-failover")
+    assert len(first.preview_digest) == 64
+    assert told("unplanned-failover", rpo=MINUTE).preview_digest == first.preview_digest
+    late = told("unplanned-failover", rpo_at=NOW - DAY)
+    assert late.concerns
+    assert late.preview_digest == first.preview_digest
+    others = [
+        told("planned-failover"),
+        told("unplanned-failover", replication_health="Critical"),
+        told("unplanned-failover", allowed_operations=()),
+        told("unplanned-failover", plan(**ONE, commit="manual")),
+    ]
+    assert len({one.preview_digest for one in (first, *others)}) == 5
+    assert sealed(first) == first
