@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.evidence.records import MANIFEST, START, digest, seal
+from shared.evidence.records import MANIFEST, START, canonical, digest, seal
 
 
 class Finding(NamedTuple):
@@ -31,7 +31,7 @@ def check(files: Mapping[str, bytes], head: str = "") -> list[Finding]:
     told = _read(files.get(MANIFEST))
     if told is None:
         return [*found, Finding(MANIFEST, "is missing or no JSON: the pack was not sealed")]
-    if told.get("seal") != seal(told):
+    if told.get("seal") != seal(told) or files[MANIFEST] != canonical(told):  # a blank more changes no meaning
         found.append(Finding(MANIFEST, "was altered after it was sealed"))
     if head and told.get("head") != head:
         found.append(Finding(MANIFEST, f"ends with {told.get('head')}, not with {head}"))
@@ -42,7 +42,8 @@ def _records(files: Mapping[str, bytes]) -> Iterator[Finding]:
     """Follow the chain; what the manifest lists must be there, and be what it was."""
     told = _read(files.get(MANIFEST)) or {}
     named: Any = told.get("records")
-    listed = {one["name"]: one["sha256"] for one in named} if isinstance(named, list) else {}
+    lines = [one for one in named if isinstance(one, dict)] if isinstance(named, list) else []
+    listed = {one["name"]: one["sha256"] for one in lines if {"name", "sha256"} <= one.keys()}
     previous = START
     for seq, name in enumerate(sorted({*listed, *(name for name in files if name.startswith("records/"))}), 1):
         content = files.get(name)

@@ -55,6 +55,21 @@ def test_one_altered_byte_anywhere_is_found_and_named(data: st.DataObject) -> No
         assert found[0].file == record_name(number, "job")
 
 
+@pytest.mark.parametrize("key", [b'"name"', b'"sha256"'])
+def test_a_manifest_whose_keys_were_altered_is_told_and_not_stumbled_over(key: bytes) -> None:
+    files = pack()
+    files[MANIFEST] = files[MANIFEST].replace(key, b'"nobody"', 1)
+    found = check(files)
+    assert MANIFEST in {one.file for one in found}
+    assert "is not in the manifest" in {one.detail for one in found}
+
+
+def test_a_blank_more_in_the_manifest_is_an_alteration_too() -> None:
+    files = pack()
+    files[MANIFEST] = files[MANIFEST].replace(b"  ", b" \n", 1)
+    assert [one.file for one in check(files)] == [MANIFEST]
+
+
 def test_the_first_of_several_altered_records_is_named_first() -> None:
     files = pack()
     files[record_name(4, "job")] += b" "
