@@ -16,6 +16,7 @@ from shared.azure.items import is_ours, item_detail
 from shared.azure.site_recovery import Vault
 from shared.isolation import flaws
 from shared.messages import ItemDetail, ItemView, ProviderView, VaultRef
+from shared.obligations import Obligation
 from shared.operations import Operation
 from shared.placing import networks_of, place_blockers
 from shared.plans import PlanDocument
@@ -61,6 +62,7 @@ async def look(
         track=await _track(client, name),
         places=await _misplaced(plan, sites) if MOVES & set(verbs) else (),
         isolation=await _not_isolated(plan, sites) if "drill" in verbs else (),
+        unproven=await _unproven(client, name) if "failback" in verbs else (),
     )
 
 
@@ -68,6 +70,17 @@ async def _track(client: df.DurableFunctionsClient, plan: str) -> Track:
     found = await client.get_entity(EntityInstanceId("track", plan))
     state = found.get_typed_state(dict) if found else None
     return Track.model_validate(state) if state else Track()
+
+
+async def _unproven(client: df.DurableFunctionsClient, plan: str) -> tuple[Blocker, ...]:
+    """The proof that an unplanned failover still owes: before it is there no failback of the plan begins."""
+    found = await client.get_entity(EntityInstanceId("obligations", plan))
+    owed = (found.get_typed_state(dict) if found else None) or {}
+    if "source-off" not in owed:
+        return ()
+    one = Obligation.model_validate(owed["source-off"])
+    seen = f"{', '.join(one.leftovers)}: " if one.leftovers else ""
+    return (Blocker(code="source-not-proven-off", detail=f"{seen}{one.detail}"),)
 
 
 async def _misplaced(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:

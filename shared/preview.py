@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
+from shared.advisor import Advice
 from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
 from shared.messages import Document, ItemView, Verb
@@ -81,6 +82,8 @@ class Preview(Document):
         configures: VMs whose target settings are set first, where their protected items say otherwise.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
+        advice: For a failback: both ways home of each VM, and which is the better one.
+        later: What is looked at only when the run begins.
         digest: Of the plan that was looked at.
         stages: Verbs, one after the other.
         preview_digest: Names what would be done and what is in the way; empty for one that was not looked at closely.
@@ -107,6 +110,8 @@ class Preview(Document):
     configures: tuple[str, ...] = ()
     confirm: str = ""
     points_lost: tuple[PointsLost, ...] | None = ()
+    advice: tuple[Advice, ...] = ()
+    later: tuple[str, ...] = ()
     expected: timedelta
     expected_from: Literal["past runs", "recorded medians"] = "recorded medians"
     forecast: dict[str, float | int] | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from shared.advisor import LOOKED_AT_LATER, advice_of
 from shared.azure.wire import same_id
 from shared.messages import Document, ItemDetail, ProviderView
 from shared.plans import PlanDocument, PlanItem
@@ -41,6 +42,7 @@ class Seen(NamedTuple):
         hosts: The vaults' providers by ARM id in lower case.
         places: What is wrong with the networks of a failover.
         isolation: What speaks against the network of a drill.
+        unproven: The proof of sources that a failback waits for.
     """
 
     at: datetime
@@ -49,6 +51,7 @@ class Seen(NamedTuple):
     track: Track = Track()
     places: tuple[Blocker, ...] = ()
     isolation: tuple[Blocker, ...] = ()
+    unproven: tuple[Blocker, ...] = ()
 
 
 class Rehearsal(Document):
@@ -74,14 +77,16 @@ def foretell(plan: PlanDocument, what: str, sites: Mapping[str, SiteDocument], s
         ValueError: no such `what`.
     """
     told = preview(plan, what, seen.items, name=name, production=[site.network for site in sites.values()])
-    more = seen.places if what in MOVES else seen.isolation if what == "drill" else ()
+    more = dict.fromkeys(MOVES, seen.places) | {"drill": seen.isolation, "failback": seen.unproven}
     noted = list(_noted(plan, told, sites, seen))
     changes: dict[str, Any] = {
-        "blockers": (*told.blockers, *more),
+        "blockers": (*told.blockers, *more.get(what, ())),
         "concerns": tuple(note for weight, note in noted if weight == "concern"),
         "warnings": tuple(note for weight, note in noted if weight == "warning"),
         "forecast": None if what in ROUNDTRIPS else lasted(seen.track, what),  # they last as long as persons want
     }
+    if what == "failback":
+        changes |= {"advice": advice_of(plan, sites, seen.items, seen.at), "later": LOOKED_AT_LATER}
     if changes["forecast"]:
         changes |= {"expected": timedelta(seconds=changes["forecast"]["p50"]), "expected_from": "past runs"}
     return sealed(told.model_copy(update=changes))

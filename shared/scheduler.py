@@ -10,6 +10,7 @@ from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
 from shared.pausing import next_time, paused, pauses, resumed
 from shared.runs import Decision, Limits, Run, Stage
 
+WHOLE = 100
 BUSY = "532"
 """ASR's code for "another operation is in progress": the verb was taken and its job failed."""
 
@@ -355,10 +356,29 @@ def items_read(
         if item.state != "settling":
             continue
         if view and proves(view):
-            changed[item.vm] = item.model_copy(update={"state": "done", "azure_vm": view.azure_vm or item.azure_vm})
+            done = {"state": "done", "azure_vm": view.azure_vm or item.azure_vm, "detail": _noted(item, stage)}
+            changed[item.vm] = item.model_copy(update=done)
         elif item.since and now - item.since > stage.settles_within:
             changed[item.vm] = _fail(item, stage, f"the job succeeded, but the item is still {_as_seen(view)}")
+        elif view and stage.verb == "ReverseReplicate":
+            changed[item.vm] = item.model_copy(update={"detail": _progress(item, view, now)})
     return _revise(run, changed)
+
+
+def _noted(item: RunItem, stage: Stage) -> str:
+    """What is left to be said of an item that is done: not how far it was, but what Azure warned of."""
+    return item.steps[-1].note if stage.verb == "ReverseReplicate" and item.steps else item.detail
+
+
+def _progress(item: RunItem, view: ItemView, now: datetime) -> str:
+    """How far the replication is that follows a re-protect, and how long it takes yet at this pace."""
+    if view.protection_state == "Protected" or view.percent is None:
+        return view.protection_state
+    told = f"{view.protection_state}: {view.percent} %"
+    if item.since is None or not 0 < view.percent < WHOLE:
+        return told
+    left = (now - item.since) * ((WHOLE - view.percent) / view.percent)
+    return f"{told}, about {max(1, round(left.total_seconds() / 60))} min left"
 
 
 def _as_seen(view: ItemView | None) -> str:

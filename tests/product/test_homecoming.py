@@ -1,10 +1,14 @@
 """The way home over HTTP: what keeps a failback closed, and what it does."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.scenarios import common
 from tests.product.conftest import Lab
+from tests.product.test_drills import arm
 
 SMALL = {"site": "hci-01", "items": [{"vm": "dc-01"}, {"vm": "web-01", "after": ["dc-01"]}], "commit": "automatic"}
 NODES = ("hci-01-n1", "hci-01-n2", "hci-01-n3")
@@ -83,3 +87,55 @@ def test_a_machine_that_was_deleted_at_home_is_made_again_where_it_is_asked_for(
     assert (made["present"], made["node"], made["power"]) == (True, "hci-01-n3", "On")
     scripts = [verb for verb, _ in lab.verbs() if verb.startswith("runCommands")]
     assert scripts.count("runCommands/write") == scripts.count("runCommands/delete") > 0
+
+
+def test_the_preview_advises_each_machine_and_says_what_is_looked_at_later(lab: Lab) -> None:
+    away(lab)
+    seen = lab.api("POST", "plans/small/failback?preview=true", {}).body
+    assert [(one["vm"], one["recommended"]) for one in seen["advice"]] == [
+        ("dc-01", "minimise-downtime"),
+        ("web-01", "minimise-downtime"),
+    ]
+    assert any("capacity.linkMbps" in text for text in seen["advice"][0]["unknown"])
+    assert seen["later"]
+    load = {"capacity": {"linkMbps": 10000, "defaultChurn": 0.1}}
+    site = common.site("hci-01", "vault-dr", "hci-01-site") | load
+    assert lab.api("PUT", "sites/hci-01", site).status == 200
+    (told, _) = lab.api("POST", "plans/small/failback?preview=true", {}).body["advice"]
+    assert [way["downtime"] is not None for way in told["ways"]] == [True, True]
+    assert told["unknown"] == []
+
+
+def failback_by_hand(lab: Lab, vm: str) -> None:
+    """Somebody begins a failback past the app, as the portal would."""
+    base = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr"
+    vault = f"{base}/providers/Microsoft.RecoveryServices/vaults/vault-dr"
+    listed = arm(lab, "GET", f"{vault}/replicationProtectedItems", version="2025-08-01").body["value"]
+    item = next(one["id"] for one in listed if one["properties"]["friendlyName"] == vm)
+    details = {"instanceType": "HyperVReplicaAzureFailback", "recoveryVmCreationOption": "NoAction"}
+    body = {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": details}
+    details["dataSyncOption"] = "ForDownTime"
+    assert arm(lab, "POST", f"{item}/plannedFailover", {"properties": body}, "2025-08-01").status == 202
+
+
+def corrupt(lab: Lab) -> list[str]:
+    return [vm["name"] for vm in lab.azure("GET", "state")["sourceVms"] if vm["corrupt"]]
+
+
+def test_a_cancel_during_data_synchronisation_needs_its_consequence_said_and_keeps_who_said_it(lab: Lab) -> None:
+    away(lab)
+    failback_by_hand(lab, "web-01")
+    lab.eventually(lambda: "PlannedFailover" in str(lab.api("POST", "plans/small/failback?preview=true", {}).body))
+    sentence = lab.api("POST", "plans/small/cancel?preview=true", {}).body["confirm"]
+    assert sentence == "Cancel: on premises web-01 may be corrupt until failed back once more."
+    refused = lab.api("POST", "plans/small/cancel", {"confirm": "yes"})
+    assert (refused.status, corrupt(lab)) == (400, [])
+    one = {**SMALL, "items": [{"vm": "web-01"}]}
+    lab.api("PUT", "plans/one", one)
+    run = lab.api("POST", "plans/one/cancel", {"confirm": sentence}).body["id"]
+    lab.ended(run)
+    assert corrupt(lab) == ["web-01"]
+    pack = next(Path(lab.servers.host.log).parent.rglob(f"evidence/{run}"))
+    request = next(json.loads(file.read_text()) for file in pack.glob("records/*-request.json"))
+    assert sentence in json.dumps(request)
+    assert request["body"]["requested_by"]

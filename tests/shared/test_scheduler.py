@@ -69,6 +69,23 @@ def test_a_job_alone_proves_nothing_where_the_item_must_settle() -> None:
     assert state_of(scheduler.items_read(run, [view], lambda _: True, lambda _: True, late), "sql") == "done"
 
 
+def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet() -> None:
+    run = run_of(item("sql"), stages=(Stage(verb="ReverseReplicate", ordered=False, settles=True),))
+    warned = succeeded("sql").model_copy(update={"warnings": ("161011: no test failover",)})
+    run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [warned], T0)
+
+    def seen(run: Run, minutes: int, state: str, percent: int | None) -> Run:
+        view = ItemView(id="/items/sql", vm="sql", protection_state=state, percent=percent)
+        at = T0 + timedelta(minutes=minutes)
+        return scheduler.items_read(run, [view], lambda one: one.protection_state == "Protected", lambda _: True, at)
+
+    assert seen(run, 30, "InitialReplicationInProgress", None).items[0].detail == "InitialReplicationInProgress"
+    half = seen(run, 30, "InitialReplicationInProgress", 25)
+    assert half.items[0].detail == "InitialReplicationInProgress: 25 %, about 90 min left"
+    over = seen(half, 120, "Protected", 100).items[0]
+    assert (over.state, over.detail) == ("done", "161011: no test failover")
+
+
 def test_what_waits_only_for_settling_items_is_read_with_them_and_started_without_another_look() -> None:
     run = run_of(item("sql"), item("app", "sql"), item("web", "app"))
     run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [succeeded("sql")], T0)

@@ -1,0 +1,56 @@
+"""Both ways home, compared for a machine by what is known of it."""
+
+from datetime import timedelta
+
+from shared.advisor import OVERHEAD, Facts, advise
+
+SMALL = Facts(vm="web", gb=40, away=timedelta(hours=6), churn=0.1, link=1000)
+LARGE = SMALL.model_copy(update={"vm": "sql", "gb": 4000})
+
+
+def test_a_large_machine_that_writes_little_is_down_for_less_with_its_changes_only() -> None:
+    advice = advise(LARGE)
+    least, full = advice.ways
+    assert advice.recommended == "minimise-downtime"
+    assert full.duration == full.downtime == OVERHEAD + timedelta(seconds=4000 * 1024 / 125)
+    checksums, brought = timedelta(minutes=4000 / 3), timedelta(seconds=round(0.1 * 6 * 3600 / 125))
+    assert least.downtime is not None
+    assert least.downtime - OVERHEAD == timedelta(seconds=round(0.1 * (checksums + brought).total_seconds() / 125))
+    assert "22 h" in advice.reasons[0]
+    assert any("checksums of 3 GB" in text for text in advice.assumed)
+
+
+def test_a_small_machine_is_not_worth_the_wait_for_a_person() -> None:
+    tiny = SMALL.model_copy(update={"gb": 2})
+    assert advise(tiny).recommended == "full-download"
+    assert "waits for nobody" in advise(tiny).reasons[1]
+
+
+def test_after_a_month_all_is_brought_home() -> None:
+    advice = advise(LARGE.model_copy(update={"away": timedelta(days=45)}))
+    assert advice.recommended == "full-download"
+    assert "45 days" in advice.reasons[0]
+
+
+def test_a_shared_link_is_slower() -> None:
+    alone, shared = advise(LARGE).ways[1], advise(LARGE.model_copy(update={"sharing": 4})).ways[1]
+    assert alone.duration is not None
+    assert shared.duration is not None
+    assert shared.duration - OVERHEAD == 4 * (alone.duration - OVERHEAD)
+
+
+def test_never_more_than_the_disks_is_brought_home() -> None:
+    busy = SMALL.model_copy(update={"churn": 500.0})
+    least, full = advise(busy).ways
+    assert least.downtime == full.downtime
+    assert advise(busy).recommended == "full-download"
+
+
+def test_what_is_not_known_is_said_and_not_made_up() -> None:
+    advice = advise(Facts(vm="web"))
+    assert [way.duration for way in advice.ways] == [None, None]
+    assert len(advice.unknown) == 4
+    assert (advice.recommended, advice.assumed) == ("minimise-downtime", ())
+    without_churn = advise(SMALL.model_copy(update={"churn": None}))
+    assert [way.downtime is None for way in without_churn.ways] == [True, False]
+    assert without_churn.unknown == ("how much it writes: declare capacity.churn or capacity.defaultChurn of the site",)
