@@ -9,10 +9,12 @@ from activities import (
     causes,
     contract,
     duties,
+    home_contract,
     hook_contract,
     hook_work,
     hooks,
     inventory,
+    leftovers,
     locks,
     mirror_contract,
     mirroring,
@@ -67,6 +69,9 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, contract.PUBLISH, publishing.publish)
     serve(bp, contract.TAKE_INVENTORY, inventory.take_inventory)
     serve(bp, contract.READ_NETWORK, inventory.read_network)
+    serve(bp, home_contract.READ_BELONGINGS, leftovers.read_belongings)
+    serve(bp, home_contract.READ_LEFTOVERS, leftovers.read_leftovers)
+    serve(bp, home_contract.REMOVE_LEFTOVERS, leftovers.remove_leftovers)
     serve(bp, contract.WRITE_RECORDS, recording.write_records)
     serve(bp, contract.SEAL_PACK, recording.seal_pack)
     for activity, function in site_activities.SERVED:

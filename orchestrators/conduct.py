@@ -192,7 +192,11 @@ def _close(
     outcome = Outcome.model_validate(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
-        | {"findings": findings(operation.kind, run.items), "decisions": run.decisions, "approvals": run.approvals}
+        | {
+            "findings": (*findings(operation.kind, run.items), *run.findings),
+            "decisions": run.decisions,
+            "approvals": run.approvals,
+        }
         | {"hooks": run.hooks}
     )
     outcome = yield from seal_pack(ctx, operation, run, outcome)

@@ -6,6 +6,7 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.conduct import conduct
+from orchestrators.leaving import note_belongings, see_leftovers
 from orchestrators.owing import nothing, owe, settle
 from orchestrators.sources import PROVEN_WITHIN, REMEDY
 from orchestrators.steps import Steps
@@ -80,12 +81,18 @@ def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
     """Make a failover, or a failback, final. It deletes all other recovery points and cannot be undone."""
     operation = Operation.carried(payload)
     stage = COMMIT.model_copy(update={"after": "all", "unless_failed": False})
-    return (yield from conduct(ctx, operation, (stage,), nothing, _committed))
+    return (yield from conduct(ctx, operation, (stage,), _noted, _committed))
 
 
-def _committed(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def _noted(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
+    """The commit of a failback gives machines in Azure up."""
+    return (yield from note_belongings(ctx, run))
+
+
+def _committed(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     if not run.failed:
         yield from settle(ctx, operation, ("commit",))
+    return (yield from see_leftovers(ctx, operation, run))
 
 
 def change_point(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:

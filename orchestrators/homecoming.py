@@ -7,6 +7,7 @@ from durabletask import task
 
 from orchestrators.conduct import conduct
 from orchestrators.failover import COMMIT, COMMIT_WITHIN
+from orchestrators.leaving import note_belongings, see_leftovers
 from orchestrators.owing import nothing, owe, settle
 from orchestrators.steps import Steps
 from orchestrators.way_home import ready_to_go_home, told_by_hand
@@ -24,7 +25,7 @@ def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[d
     order = operation.order or operation.document.failback_order
     home = FAILBACK.model_copy(update={"turned": order == "reverse", "guarded": True})
     stages = (home, COMMIT) if operation.document.commit == "automatic" else (home,)
-    return (yield from conduct(ctx, operation, stages, owe_final_commit, _closing, gate=ready_to_go_home))
+    return (yield from conduct(ctx, operation, stages, owe_final_commit, _closing, _turning, ready_to_go_home))
 
 
 def owe_final_commit(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
@@ -32,10 +33,16 @@ def owe_final_commit(ctx: task.OrchestrationContext, operation: Operation, run: 
     yield from owe(ctx, operation, run, "commit", COMMIT_WITHIN, "a failback is final only once it is committed")
 
 
+def _turning(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
+    """Between failback and commit the machines in Azure are still there to be looked at."""
+    return (yield from note_belongings(ctx, run)) if run.current else run
+
+
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     automatic = operation.document.commit == "automatic" and not run.failed
     if automatic or not any(touched(item) or "Failback" in item.skip for item in run.items):
         yield from settle(ctx, operation, ("commit",))
+    run = yield from see_leftovers(ctx, operation, run)
     return (yield from told_by_hand(ctx, operation, run))
 
 

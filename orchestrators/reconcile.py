@@ -8,6 +8,7 @@ from durabletask import task
 from activities.contract import READ_BOOK, BookRead, ReadBook
 from orchestrators.duties import clean_up_orphans, clean_up_owed, remind
 from orchestrators.keeping import keep_mirrors
+from orchestrators.leaving import cross_out_leftovers
 from orchestrators.rehearsing import begin_due
 from orchestrators.sources import prove_sources_owed, watch_sources
 from orchestrators.steps import Steps, call
@@ -32,6 +33,7 @@ def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps
         remind,
         prove_sources_owed,
         watch_sources,
+        cross_out_leftovers,
         look_after_nodes,
         keep_mirrors,
     )

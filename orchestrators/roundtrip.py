@@ -9,6 +9,7 @@ from durabletask import task
 from orchestrators.conduct import conduct
 from orchestrators.failover import COMMIT, moves, opening, owe_of_moved
 from orchestrators.homecoming import FAILBACK, REPROTECT, owe_final_commit
+from orchestrators.leaving import note_belongings, see_leftovers
 from orchestrators.owing import settle
 from orchestrators.steps import Steps
 from orchestrators.way_home import ready_to_go_home
@@ -42,12 +43,15 @@ def stages_of(operation: Operation) -> tuple[Stage, ...]:
     )
 
 
-def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
     if run.stages[run.stage - 1].verb == "Commit" and not run.failed and not run.aborted:
         yield from settle(ctx, operation, ("commit",))
     if operation.failover_type == "unplanned" and not run.stopped and not _goes_home(run):
         yield from owe_of_moved(ctx, operation, run, provable=True)
+    if run.stages[run.stage - 1].verb == "Failback":  # the machines in Azure are still there to be looked at
+        return (yield from note_belongings(ctx, run))
+    return run
 
 
 def _goes_home(run: Run) -> bool:
@@ -62,11 +66,12 @@ def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Ste
     return run, problems
 
 
-def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     if not run.failed and not run.aborted:
         yield from settle(ctx, operation, ("commit", "reprotect"))
     elif run.stopped and _is_committed(run) and not _goes_home(run):  # by a hook before the way home
         yield from settle(ctx, operation, ("commit",))
+    return (yield from see_leftovers(ctx, operation, run))
 
 
 def _is_committed(run: Run) -> bool:

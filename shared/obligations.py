@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from shared.messages import Document, Message
 
-ObligationKind = Literal["cleanup", "commit", "reprotect", "source-off", "restore-lock"]
+ObligationKind = Literal["cleanup", "commit", "reprotect", "source-off", "restore-lock", "leftovers"]
 
 
 class Lock(Document):

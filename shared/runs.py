@@ -113,6 +113,9 @@ class Run(Message):
         looks: When the newest ticks began, oldest first.
         rehearsal: For a drill and its cleanup only.
         points: The recovery points that failovers start from.
+        belongings: By VM: marks of what hung on its machine in Azure before that was given up.
+        belongs_since: When the first of the failovers began that made those machines.
+        findings: What people have to know besides, though nothing went wrong.
         settings: What protected items have to say before a failover, by name of the VM.
         pause: What the whole run waits for; None while it goes on.
         resume_at: When jobs that are suspended go on by themselves.
@@ -132,6 +135,9 @@ class Run(Message):
     shut_down_source: bool = True
     data_sync: DataSync = "ForSynchronization"
     create_vm: bool = False
+    belongings: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    belongs_since: datetime | None = None
+    findings: tuple[str, ...] = ()
     began: datetime
     stage: int = 0
     stage_began: datetime

@@ -55,13 +55,16 @@ def _is(resource: Json, resource_type: str) -> bool:
     return text(resource.get("type")).lower() == resource_type
 
 
-async def list_group(group: str) -> tuple[list[Json], datetime]:
-    """Every resource of a group, without properties, and when Azure said so."""
+async def list_group(group: str, expand: str = "") -> tuple[list[Json], datetime]:
+    """Every resource of a group, without properties, and when Azure said so; `expand` asks for more ("createdTime")."""
     named = segments(group)
     if not named.get("subscriptions") or not named.get("resourcegroups"):
         raise Refused("not-a-group", f"not the ARM id of a resource group: {group}")
     client = azure().resources(named["subscriptions"])
-    url, query = f"/{group.strip('/')}/resources", {"api-version": RESOURCES_API}
+    url, query = (
+        f"/{group.strip('/')}/resources",
+        {"api-version": RESOURCES_API} | ({"$expand": expand} if expand else {}),
+    )
     found: list[Json] = []
     while True:
         with translated():

@@ -6,12 +6,20 @@ from typing import Any
 import azure.durable_functions as df
 import pytest
 
-from activities import contract, hook_contract, mirror_contract, node_contract, preflight_contract, site_contract
+from activities import (
+    contract,
+    home_contract,
+    hook_contract,
+    mirror_contract,
+    node_contract,
+    preflight_contract,
+    site_contract,
+)
 from activities.contract import Activity, Nothing, ReadScript, ScriptView
 from activities.register import bind, serve
 from shared.errors import Refused, Transient
 
-CONTRACTS = (contract, hook_contract, mirror_contract, node_contract, preflight_contract, site_contract)
+CONTRACTS = (contract, home_contract, hook_contract, mirror_contract, node_contract, preflight_contract, site_contract)
 NAMES = {one.name for part in CONTRACTS for one in vars(part).values() if isinstance(one, Activity)}
 
 

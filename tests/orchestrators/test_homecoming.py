@@ -1,13 +1,18 @@
 """Failbacks in virtual time: what refuses them, what they wait for, and how they are sent."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from activities.contract import BookRead
+from orchestrators.failover import commit
 from orchestrators.homecoming import failback
+from orchestrators.leaving import cross_out_leftovers
+from shared.leftovers import Leftover
 from shared.outcomes import JobEnd
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
+from tests.orchestrators.world import FAILED_OVER
 
 
 @pytest.fixture
@@ -132,3 +137,56 @@ def test_a_job_that_fails_otherwise_is_told_as_it_is(away: Bench) -> None:
     result = away.run(failback, "failback")
     assert [text for text in result.output["failures"] if "web" in text and "559" in text]
     assert not [text for text in result.output["failures"] if "no node" in text]
+
+
+def card(vm: str, *, loose: bool = True, created: datetime = FAILED_OVER) -> Leftover:
+    kind = "Microsoft.Network/networkInterfaces"
+    return Leftover(id=f"/azure/{vm}-nic", type=kind, loose=loose, created=created)
+
+
+def test_what_the_commit_leaves_in_azure_is_named_and_owed(away: Bench) -> None:
+    away.world.remains = [card("web"), card("somebody-else")]
+    output = away.run(failback, "failback").output
+    assert output["state"] == "succeeded"
+    assert output["findings"] == ["left in Azure: /azure/web-nic"]
+    assert away.driver.states["@obligations@payroll"]["leftovers"]["leftovers"] == ["/azure/web-nic"]
+
+
+def test_what_is_left_is_removed_where_the_plan_says_so_unless_it_is_in_use_or_older(away: Bench) -> None:
+    older = FAILED_OVER - timedelta(days=1)
+    away.world.remains = [card("web"), card("app", loose=False), card("sql", created=older)]
+    output = away.run(failback, "failback", document=plan(failback={"leftovers": "remove"})).output
+    assert output["findings"] == [
+        "removed in Azure: /azure/web-nic",
+        "left in Azure: /azure/app-nic",
+        "left in Azure: /azure/sql-nic",
+    ]
+    assert [one.id for one in away.world.remains] == ["/azure/app-nic", "/azure/sql-nic"]
+
+
+def test_the_commit_of_a_failback_looks_for_leftovers_and_that_of_a_failover_does_not() -> None:
+    for step, findings in (("Failback", ["left in Azure: /azure/web-nic"]), ("PlannedFailover", [])):
+        bench = Bench()
+        for vm in ORDER:
+            bench.world.machines[vm].reach(step)
+        bench.world.remains = [card("web")]
+        output = bench.run(commit, "commit").output
+        assert (output["state"], output["findings"]) == ("succeeded", findings)
+
+
+def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
+    away.world.remains = [card("web")]
+    away.run(failback, "failback")
+
+    def look(ctx: Any, payload: dict[str, Any]) -> Any:
+        return (yield from cross_out_leftovers(ctx, BookRead.model_validate(payload)))
+
+    def book() -> dict[str, Any]:
+        return {"sites": [], "plans": [], "obligations": list(away.driver.states["@obligations@payroll"].values())}
+
+    away.driver.run(look, book(), "look-1")
+    assert "leftovers" in away.owed()
+    away.world.remains = []
+    away.driver.clock.advance_to(away.driver.clock.now + timedelta(hours=2))
+    away.driver.run(look, book(), "look-2")
+    assert "leftovers" not in away.owed()

@@ -6,20 +6,32 @@ How Azure itself behaves is the simulated Azure's business; here a runbook is se
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities import contract as c
 from activities import hook_contract as h
+from activities.home_contract import (
+    READ_BELONGINGS,
+    READ_LEFTOVERS,
+    REMOVE_LEFTOVERS,
+    BelongingsRead,
+    LeftoversRead,
+    ReadBelongings,
+    ReadLeftovers,
+    RemoveLeftovers,
+)
 from activities.site_contract import START_PROTECTION, StartProtection
 from shared.evidence.records import Entry
 from shared.inventory import Inventory, Thing, mark
+from shared.leftovers import Leftover, may_go
 from shared.messages import ItemView
 from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
 from shared.replication import VmSettings
 from tests.driver import Clock
 from tests.orchestrators.premises import Premises
 
+FAILED_OVER = datetime(2026, 1, 5, 7, tzinfo=UTC)
 LIFE = {
     "TestFailover": ("Protected", "Primary", ("TestFailoverCleanup",), 10),
     "TestFailoverCleanup": ("Protected", "Primary", ("PlannedFailover", "UnplannedFailover", "TestFailover"), 3),
@@ -63,6 +75,7 @@ class Machine:
             scenario=self.busy,
             azure_vm=self.vm,
             target_group="/groups/target",
+            last_failover=FAILED_OVER,
         )
 
     def reach(self, step: str) -> None:
@@ -101,6 +114,7 @@ class World:
     started: list[c.StartRun] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
+    remains: list[Leftover] = field(default_factory=list)
     premises: Premises = field(default_factory=lambda: Premises(""))
 
     def __post_init__(self) -> None:
@@ -127,6 +141,8 @@ class World:
             h.END_WORK: self.end_work,
         }
         mine |= self.premises.activities()
+        mine |= {READ_BELONGINGS: self.read_belongings, READ_LEFTOVERS: self.read_leftovers}
+        mine |= {REMOVE_LEFTOVERS: self.remove_leftovers}
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
     def _served(self, activity: c.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:
@@ -242,6 +258,16 @@ class World:
         marks = tuple(mark(thing.id) for thing in things)
         fresh = () if ask.known is None else tuple(thing for thing in things if mark(thing.id) not in ask.known)
         return Inventory(at=self.clock.now, marks=marks, fresh=fresh)
+
+    def read_belongings(self, ask: ReadBelongings) -> BelongingsRead:
+        return BelongingsRead(marks={one.vm: (mark(f"/azure/{one.azure_vm}-nic"),) for one in ask.machines})
+
+    def read_leftovers(self, ask: ReadLeftovers) -> LeftoversRead:
+        return LeftoversRead(left=tuple(one for one in self.remains if mark(one.id) in ask.marks))
+
+    def remove_leftovers(self, ask: RemoveLeftovers) -> c.Nothing:
+        self.remains = [one for one in self.remains if mark(one.id) not in ask.marks or not may_go(one, ask.since)]
+        return c.Nothing()
 
     def read_network(self, _ask: c.ReadNetwork) -> c.NetworkSeen:
         return self.network

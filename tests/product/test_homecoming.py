@@ -8,7 +8,7 @@ import pytest
 
 from lab.scenarios import common
 from tests.product.conftest import Lab
-from tests.product.test_drills import arm
+from tests.product.test_drills import arm, made
 
 SMALL = {"site": "hci-01", "items": [{"vm": "dc-01"}, {"vm": "web-01", "after": ["dc-01"]}], "commit": "automatic"}
 NODES = ("hci-01-n1", "hci-01-n2", "hci-01-n3")
@@ -139,3 +139,27 @@ def test_a_cancel_during_data_synchronisation_needs_its_consequence_said_and_kee
     request = next(json.loads(file.read_text()) for file in pack.glob("records/*-request.json"))
     assert sentence in json.dumps(request)
     assert request["body"]["requested_by"]
+
+
+@pytest.mark.parametrize("leave", ["nic", "disks"])
+def test_what_the_commit_of_a_failback_leaves_behind_is_removed_where_the_plan_says_so(lab: Lab, leave: str) -> None:
+    away(lab, failback={"leftovers": "remove"})
+    effect = {"job": {"leave": leave}}
+    lab.azure("PUT", "faults", [{"match": {"verb": "failoverCommit", "item": "web-01"}, "effect": effect}])
+    shown = lab.ended(lab.api("POST", "plans/small/failback", {}).body["id"])
+    assert shown["state"] == "succeeded"
+    name = {"nic": "web-01-nic", "disks": "web-01-web-01"}[leave]
+    assert [text.rpartition("/")[2] for text in shown["findings"] if "removed in Azure" in text] == [name]
+    assert made(lab) == []
+    assert "leftovers" not in owed_for(lab)
+
+
+def test_what_is_left_in_azure_is_listed_until_somebody_removes_it(lab: Lab) -> None:
+    away(lab)
+    rule = {"match": {"verb": "failoverCommit", "item": "web-01"}, "effect": {"job": {"leave": "nic"}}}
+    lab.azure("PUT", "faults", [rule])
+    shown = lab.ended(lab.api("POST", "plans/small/failback", {}).body["id"])
+    (left,) = owed_for(lab)["leftovers"]["leftovers"]
+    assert (shown["state"], left.rpartition("/")[2], made(lab)) == ("succeeded", "web-01-nic", ["web-01-nic"])
+    assert arm(lab, "DELETE", left).status == 200
+    lab.eventually(lambda: "leftovers" not in owed_for(lab))
