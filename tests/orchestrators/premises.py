@@ -41,8 +41,9 @@ class Premises:
     sites: dict[str, str] = field(default_factory=lambda: {"n1": SITE_NAME, "n2": SITE_NAME})
     connected: set[str] = field(default_factory=lambda: {"n1", "n2"})
     free: float = 1000.0
+    page: int = 100
     asked: list[str] = field(default_factory=list)
-    scripts: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    scripts: dict[str, tuple[str, list[str], int]] = field(default_factory=dict)
 
     def source(self, vm: str) -> Source:
         """A machine, which is there until a test says that it is gone."""
@@ -71,13 +72,18 @@ class Premises:
     def _run(self, ask: c.RunScript) -> c.Nothing:
         node = ask.machine_id.rpartition("/")[2]
         self.asked.append(f"{node}: {ask.parameters['Names']}")
-        self.scripts[f"{ask.machine_id}:{ask.name}"] = (node, ask.parameters["Names"].split("/"))
+        self.scripts[f"{ask.machine_id}:{ask.name}"] = (
+            node,
+            ask.parameters["Names"].split("/"),
+            int(ask.parameters["From"]),
+        )
         return c.Nothing()
 
     def _read(self, ask: c.ReadScript) -> c.ScriptView:
-        node, names = self.scripts[f"{ask.machine_id}:{ask.name}"]
+        node, names, first = self.scripts[f"{ask.machine_id}:{ask.name}"]
         known = {vm: self.source(vm) for vm in names if vm not in self.gone}
-        here = [source.told(vm) for vm, source in known.items() if source.node == node]
+        there = [source.told(vm) for vm, source in known.items() if source.node == node]
+        here, last = there[first : first + self.page], first + self.page
         packed = base64.b64encode(gzip.compress(json.dumps({"machines": here, "room": {"csv": self.free}}).encode()))
-        said = {"found": packed.decode(), "home": ["csv", self.free], "next": None}
+        said = {"found": packed.decode(), "home": ["csv", self.free], "next": last if last < len(there) else None}
         return c.ScriptView(state="Succeeded", exit_code=0, result=said)

@@ -40,6 +40,13 @@ def test_what_stands_in_the_way_on_premises_refuses_all_and_names_each(away: Ben
     assert onsite.scripts == {}
 
 
+def test_a_node_says_its_machines_in_as_many_pages_as_it_needs(away: Bench) -> None:
+    away.world.premises.page = 1
+    away.world.premises.source("web").checkpoints = 1
+    assert refusal(away) == [("web", "source-checkpoints")]
+    assert [one.partition(":")[0] for one in away.world.premises.asked] == ["n1", "n2", "n1", "n1", "n1"]
+
+
 def test_a_source_that_runs_refuses_the_failback_and_is_owed_from_then_on(away: Bench) -> None:
     away.world.premises.source("web").state = "Running"
     assert refusal(away) == [("web", "source-running")]
