@@ -1,7 +1,6 @@
 """The round trip of planned maintenance: out to Azure, home again and protected, as one operation with pauses."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from durabletask import task
@@ -19,7 +18,6 @@ from shared.runs import Run, Stage
 LOOK = "a look at the machines in Azure: resume commits the failover, which deletes their other recovery points"
 RETURN = "a word that the machines may come home: resume begins the failback"
 FINAL = "a look at the machines on premises: resume commits the failback"
-LOOK_AGAIN = timedelta(minutes=10)
 
 
 def roundtrip(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:

@@ -1,6 +1,5 @@
 """What hooks run in Azure is begun once, told without secrets, and leaves nothing behind."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -9,29 +8,13 @@ import pytest
 from activities.contract import HookRan
 from activities.hook_contract import BeginWork
 from activities.hook_work import begin_work, end_work, look_at_work, work_name
-from shared.azure.session import close_azure
 from shared.errors import Refused, Transient
-from tests.activities.lab import Lab, running
-from tests.shared.azure.fake import FakeArm, Reply, point_at
+from tests.activities.lab import Lab
+from tests.shared.azure.fake import FakeArm, Reply
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 ACCOUNT = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.Automation/automationAccounts/aa-dr"
 NODE = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/hci-01-n1"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture
-async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
-    server.reset()
-    server.faults()
-    point_at(server.base, "lab-identity", monkeypatch)
-    yield server
-    await close_azure()
 
 
 def work(kind: Literal["run-command", "runbook"], hook: str = "op-1:failover:before:0", **more: Any) -> BeginWork:

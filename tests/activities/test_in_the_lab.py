@@ -1,6 +1,5 @@
 """The activities against the simulated Azure, which is as strict as the real one."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
@@ -27,32 +26,16 @@ from activities.nodes import create_extension, read_nodes, read_script, remove_e
 from activities.probes import probe_vms
 from activities.starts import start_verbs
 from activities.vault import read_items, read_providers, watch_jobs
-from shared.azure.session import close_azure
 from shared.azure.site_recovery import JOB_LIST_CAP, Vault
 from shared.messages import ItemView, NodeView, Probe, VaultRef, Verb
 from shared.outcomes import JobEnd
 from shared.verbs import settled
-from tests.activities.lab import Lab, running
-from tests.shared.azure.fake import point_at
+from tests.activities.lab import Lab
 
 SUBSCRIPTION = "/subscriptions/11111111-1111-1111-1111-111111111111"
 VAULT = VaultRef.from_id(f"{SUBSCRIPTION}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr")
 NETWORK = f"{SUBSCRIPTION}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"
 CLUSTER = f"{SUBSCRIPTION}/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture
-async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
-    server.reset()
-    point_at(server.base, "lab-identity", monkeypatch)
-    yield server
-    await close_azure()
 
 
 async def items(*vms: str) -> list[ItemView]:

@@ -1,6 +1,5 @@
 """Locks, and what the Activity Log tells, against the simulated Azure."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,11 +10,9 @@ from activities.locks import LOCKS_API, read_locks, remove_locks, restore_locks
 from activities.node_contract import ReadCause, ReadLocks, RemoveLocks, RestoreLocks
 from activities.nodes import remove_extension
 from shared.azure import arm
-from shared.azure.session import close_azure
 from shared.errors import Refused
 from shared.obligations import Lock
-from tests.activities.lab import Lab, running
-from tests.shared.azure.fake import point_at
+from tests.activities.lab import Lab
 
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-hci-arc"
 MACHINE = f"{GROUP}/providers/Microsoft.HybridCompute/machines/hci-01-n2"
@@ -23,20 +20,12 @@ OWN = Lock(id=f"{MACHINE}/providers/Microsoft.Authorization/locks/keep", level="
 ABOVE = Lock(id=f"{GROUP}/providers/Microsoft.Authorization/locks/frozen", level="ReadOnly")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
 @pytest.fixture
-async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
-    server.reset()
-    point_at(server.base, "lab-identity", monkeypatch)
+async def lab(lab: Lab) -> Lab:
+    """With both locks on."""
     for lock in (OWN, ABOVE):
         await arm.put(lock.id, LOCKS_API, {"properties": {"level": lock.level, "notes": lock.notes}}, "by-hand")
-    yield server
-    await close_azure()
+    return lab
 
 
 async def locks() -> set[Lock]:

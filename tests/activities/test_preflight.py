@@ -1,35 +1,17 @@
 """Reading a site off the simulated Azure, and what Azure will not show."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from activities.preflight import read_site
 from activities.preflight_contract import ReadSite
-from shared.azure.session import close_azure
 from shared.errors import Transient
 from shared.preflight.facts import AzureFacts
-from tests.activities.lab import Lab, running
-from tests.shared.azure.fake import point_at
+from tests.activities.lab import Lab
 from tests.shared.samples import ISOLATED, SUBSCRIPTION, site
 
 CACHE = f"{SUBSCRIPTION}/resourceGroups/rg-dr/providers/Microsoft.Storage/storageAccounts/stdrcache"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture
-async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
-    server.reset()
-    server.faults()
-    point_at(server.base, "lab-identity", monkeypatch)
-    yield server
-    await close_azure()
 
 
 async def read(**declared: Any) -> AzureFacts:

@@ -1,31 +1,12 @@
 """The script read-source on the simulated nodes, read as the product reads it."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-
-import pytest
 
 from activities.contract import ReadNodes, ReadScript, RunScript, ScriptView
 from activities.nodes import read_nodes, read_script, run_script
-from shared.azure.session import close_azure
 from shared.sources import Page, page_of
-from tests.activities.lab import Lab, running
+from tests.activities.lab import Lab
 from tests.activities.test_in_the_lab import CLUSTER
-from tests.shared.azure.fake import point_at
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture
-async def lab(server: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
-    server.reset()
-    point_at(server.base, "lab-identity", monkeypatch)
-    yield server
-    await close_azure()
 
 
 async def read(lab: Lab, node: str, names: list[str], first: int = 0) -> Page:

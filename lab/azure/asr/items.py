@@ -185,17 +185,11 @@ def _health_error(item: Json, category: str, level: str, code: str, text: str) -
 
 def _details(lab: Lab, item: Json, state: State) -> Json:
     machine = of_item(lab, item)
-    target = item["target"]
     vm_state, vm_description = state.vm or (state.protection, state.description)
     return {
         "instanceType": "HyperVReplicaAzure",
-        "azureVmDiskDetails": [
-            _disk(machine, index, disk) for index, disk in enumerate(machine["disks"]) if _is_included(target, disk)
-        ],
-        "recoveryAzureVmName": (item["azureVm"] or target["vmName"]).rpartition("/")[2],  # the real one, if renamed
-        "recoveryAzureVMSize": target["vmSize"],
-        "recoveryAzureStorageAccount": target["storageAccount"],
-        "recoveryAzureLogStorageAccountId": target["logStorageAccount"],
+        **_target(item),
+        **_source(machine, item["target"]),
         **_replication(lab, item),
         "vmId": item["vmId"],
         "vmProtectionState": vm_state,
@@ -205,9 +199,35 @@ def _details(lab: Lab, item: Json, state: State) -> Json:
             "initialReplicationProgressPercentage": _progress(lab, item),
         },
         "vmNics": item["nics"],
-        "selectedRecoveryAzureNetworkId": target["network"],
-        "selectedSourceNicId": machine["nicId"],
         "encryption": "Disabled",
+        **_UNSET,
+    }
+
+
+def _target(item: Json) -> Json:
+    """What a failover makes of the machine."""
+    target = item["target"]
+    return {
+        "recoveryAzureVmName": (item["azureVm"] or target["vmName"]).rpartition("/")[2],  # the real one, if renamed
+        "recoveryAzureVMSize": target["vmSize"],
+        "recoveryAzureStorageAccount": target["storageAccount"],
+        "recoveryAzureLogStorageAccountId": target["logStorageAccount"],
+        "selectedRecoveryAzureNetworkId": target["network"],
+        "enableRdpOnTargetOption": target["enableRdp"],
+        "recoveryAzureResourceGroupId": target["resourceGroup"],
+        "targetAvailabilityZone": target.get("zone"),
+        "useManagedDisks": target["managedDisks"],
+        "licenseType": target["licenseType"],
+        "targetVmTags": target.get("tags", {}),
+    }
+
+
+def _source(machine: Json, target: Json) -> Json:
+    """The machine on premises, with the disks that are replicated."""
+    disks = enumerate(machine["disks"])
+    return {
+        "azureVmDiskDetails": [_disk(machine, index, disk) for index, disk in disks if _is_included(target, disk)],
+        "selectedSourceNicId": machine["nicId"],
         "oSDetails": {
             "osType": machine["osType"],
             "productType": "UNKNOWN",
@@ -218,24 +238,23 @@ def _details(lab: Lab, item: Json, state: State) -> Json:
         },
         "sourceVmRamSizeInMB": machine["memoryInMb"],
         "sourceVmCpuCount": machine["cpus"],
-        "enableRdpOnTargetOption": target["enableRdp"],
-        "recoveryAzureResourceGroupId": target["resourceGroup"],
-        "recoveryAvailabilitySetId": None,
-        "targetAvailabilityZone": target.get("zone"),
-        "targetProximityPlacementGroupId": None,
-        "useManagedDisks": target["managedDisks"],
-        "licenseType": target["licenseType"],
-        "sqlServerLicenseType": "NotSpecified",
-        "linuxLicenseType": "NotSpecified",
-        "targetVmTags": target.get("tags", {}),
-        "seedManagedDiskTags": None,
-        "targetManagedDiskTags": None,
-        "targetNicTags": {},
-        "protectedManagedDisks": [],
-        "allAvailableOSUpgradeConfigurations": [],
-        "targetVmSecurityProfile": None,
-        "targetCapacityReservationGroupId": None,
     }
+
+
+_UNSET: Json = {
+    "recoveryAvailabilitySetId": None,
+    "targetProximityPlacementGroupId": None,
+    "sqlServerLicenseType": "NotSpecified",
+    "linuxLicenseType": "NotSpecified",
+    "seedManagedDiskTags": None,
+    "targetManagedDiskTags": None,
+    "targetNicTags": {},
+    "protectedManagedDisks": [],
+    "allAvailableOSUpgradeConfigurations": [],
+    "targetVmSecurityProfile": None,
+    "targetCapacityReservationGroupId": None,
+}
+"""What an item shows that nobody set."""
 
 
 def _replication(lab: Lab, item: Json) -> Json:
