@@ -8,6 +8,7 @@ from durabletask.entities import EntityInstanceId
 
 from activities.contract import ReadNetwork, ReadProviders
 from activities.inventory import read_network, read_room
+from activities.plan_previews import through_plans
 from activities.protection import read_points
 from activities.site_contract import ReadPoints
 from activities.vault import read_providers
@@ -40,7 +41,8 @@ async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> t
     """The same without the recovery points that a commit deletes, and what it is made of."""
     plan, sites, what = operation.document, operation.sites, operation.what
     seen = await look(client, operation.plan, plan, sites, {what})
-    return foretell(plan, what, sites, seen, operation.plan), seen
+    told = foretell(plan, what, sites, seen, operation.plan)
+    return await through_plans(operation, told), seen
 
 
 async def with_points(operation: Operation, told: Preview, seen: Seen) -> Preview:

@@ -9,6 +9,7 @@ from activities import (
     causes,
     contract,
     duties,
+    engine_contract,
     home_contract,
     hook_contract,
     hook_work,
@@ -20,6 +21,7 @@ from activities import (
     mirroring,
     node_contract,
     nodes,
+    plan_starts,
     preflight,
     preflight_contract,
     probes,
@@ -66,6 +68,8 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, preflight_contract.READ_SITE, preflight.read_site)
     serve(bp, mirror_contract.READ_MIRROR, mirroring.read_mirror)
     serve(bp, mirror_contract.WRITE_PART, mirroring.write_part)
+    serve(bp, engine_contract.START_PLAN, plan_starts.start_plan)
+    serve(bp, engine_contract.READ_PLAN_JOB, plan_starts.read_plan_job)
     serve(bp, contract.PUBLISH, publishing.publish)
     serve(bp, contract.TAKE_INVENTORY, inventory.take_inventory)
     serve(bp, contract.READ_NETWORK, inventory.read_network)

@@ -29,6 +29,7 @@ from activities.contract import (
 from activities.site_contract import START_PROTECTION, ProtectOne, StartProtection
 from orchestrators.admission import NotAdmitted, admit, let_go, prolong, vaults_of
 from orchestrators.approval import NotApproved, approved
+from orchestrators.engine import drive, engaged
 from orchestrators.hearing import Ear
 from orchestrators.hooks import Hooks
 from orchestrators.isolation import prepared
@@ -151,6 +152,8 @@ def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[S
     """Admission, and then the word of a second person where the plan asks for it."""
     run = yield from admit(ctx, operation, stages)
     run, problems = yield from prepared(ctx, operation, run)
+    if not problems:
+        run, problems = yield from engaged(ctx, operation, run)
     if problems:
         yield from let_go(ctx, operation.id, run.vaults)
         raise NotAdmitted(problems)
@@ -220,6 +223,7 @@ def _tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple
     run = yield from hooks.before(run)
     run = scheduler.block(expire(run, now(ctx)))
     run = run.model_copy(update={"looks": (*run.looks, now(ctx))[-LOOKS:]})
+    run = yield from drive(ctx, run, _scope(run), _earliest(run))
     tick = scheduler.plan_tick(run, now(ctx))
     run = (yield from hooks.after(run)) if tick.over else run
     if tick.over and (rest := soak(run, now(ctx))):

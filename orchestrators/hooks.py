@@ -17,6 +17,7 @@ from shared.evidence.records import Entry
 from shared.evidence.redaction import redacted_text
 from shared.hooks import Hook, HookEnd
 from shared.messages import Verb
+from shared.mirrored_hooks import is_left_to_plans
 from shared.operations import Operation
 from shared.plans import PlanDocument
 from shared.rehearsals import soak, stopped
@@ -108,12 +109,17 @@ class Hooks:
 
     def _is_done(self, run: Run, occasion: str, moment: str) -> bool:
         done = any((end.occasion, end.moment) == (occasion, moment) for end in run.hooks)
-        return done or not hooks_of(self._operation.document, occasion, moment)
+        return done or not self._ours(run, occasion, moment)
+
+    def _ours(self, run: Run, occasion: str, moment: str) -> list[tuple[int, Hook]]:
+        """Each with its place, without those that Site Recovery does as actions of its recovery plans."""
+        numbered = enumerate(hooks_of(self._operation.document, occasion, moment))
+        return [(number, hook) for number, hook in numbered if not is_left_to_plans(hook, run, moment)]
 
     def _do_all(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
         """One after the other; those that follow a rehearsal are done however the others went."""
         strict = moment == "before" or occasion != "drill"
-        for number, hook in enumerate(hooks_of(self._operation.document, occasion, moment)):
+        for number, hook in self._ours(run, occasion, moment):
             turn = Turn(occasion, moment, number, hook)
             if (strict and run.failed) or (run.aborted and (strict or hook.kind == "manual")):
                 why = "the run was aborted" if run.aborted else "something before it failed"

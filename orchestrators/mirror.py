@@ -11,7 +11,7 @@ from activities.mirror_contract import READ_MIRROR, WRITE_PART, ReadMirror, Writ
 from orchestrators.entities import MIRRORS
 from orchestrators.steps import Steps, ask_entity, call, now, sleep
 from shared.errors import Refused, SiteRecoveryError, Transient
-from shared.messages import ItemView, VaultRef
+from shared.messages import ItemView
 from shared.mirroring import sentences
 from shared.mirrors import (
     Found,
@@ -24,6 +24,7 @@ from shared.mirrors import (
     confirmation,
     removals,
     survey,
+    vaults_in,
     writes,
 )
 from shared.operations import Outcome, Problem
@@ -92,16 +93,10 @@ def look(ctx: task.OrchestrationContext, order: MirrorOrder, known: Sequence[str
     vaults: dict[str, Sequence[ItemView]] = {}
     found: list[Found] = []
     base = base_of(order.plan, order.document)
-    for vault in vaults_of(order):
+    for vault in vaults_in(order.sites[name] for name in order.document.site_names):
         found += (yield from call(ctx, READ_MIRROR, ReadMirror(vault=vault, base=base))).found
         vaults[vault.key] = (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items
     return survey(order.plan, order.document, order.sites, vaults, found, known)
-
-
-def vaults_of(order: MirrorOrder) -> tuple[VaultRef, ...]:
-    """The vaults of the plan's sites, each once."""
-    refs = (VaultRef.from_id(order.sites[name].vault) for name in order.document.site_names)
-    return tuple({ref.key: ref for ref in refs}.values())
 
 
 def _write(ctx: task.OrchestrationContext, order: MirrorOrder, write: Write, since: datetime) -> Steps[None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from shared.messages import ItemView, Message, VaultRef
+from shared.mirrored_hooks import actions_of
 from shared.mirroring import NEEDS_A_WORD, Difference, compare, is_part_of, left_over, surplus, unprotected
 from shared.plans import PlanDocument
 from shared.recovery_plans import Action, Part, parts_of
@@ -68,6 +69,12 @@ class Write(Message):
     part: Part
 
 
+def vaults_in(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
+    """The sites' vaults, each once."""
+    refs = (VaultRef.from_id(site.vault) for site in sites)
+    return tuple({ref.key: ref for ref in refs}.values())
+
+
 def base_of(name: str, plan: PlanDocument) -> str:
     """What the plan's recovery plans are called, before their numbers."""
     return plan.recovery_plan.name or name
@@ -88,7 +95,7 @@ def survey(
         known: ARM ids, in lower case, of those that this app made or that a person took over.
     """
     base, items = base_of(name, plan), items_of(plan, sites, vaults)
-    wanted = parts_of(base, plan, sites, items)
+    wanted = parts_of(base, plan, sites, items, actions_of(plan))
     ours = frozenset(known)
     told = [*unprotected(plan, base, items)]
     away = tuple(vm for vm, item in items.items() if item.active_location != "Primary" or item.scenario != "None")

@@ -1,9 +1,18 @@
 """What came of the things that a run did: starts, jobs, probes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.messages import Message
+
+BUSY = "532"
+"""ASR's code for "another operation is in progress": the verb was taken and its job failed."""
+
+NOT_READY = "member-not-ready"
+"""A recovery plan was not started, because one of its machines could not take part."""
+
+TAKES_HOLD = timedelta(minutes=2)
+"""How long a job may still show as suspended after it was resumed; assumed."""
 
 
 class StartAnswer(Message):
@@ -60,6 +69,35 @@ class JobResumed(Message):
     vm: str
     outcome: Literal["resumed", "refused", "unanswered"]
     detail: str = ""
+
+
+class ChildJob(Message):
+    """A machine's own job within that of its recovery plan.
+
+    Attributes:
+        vm, machine: Its name and its GUID, as the job names them; either may be empty.
+        job: Empty before it has one, and when it was passed over.
+        note: Why it was passed over.
+    """
+
+    vm: str = ""
+    machine: str = ""
+    job: str = ""
+    note: str = ""
+
+
+class PlanJobSeen(Message):
+    """How the job of a recovery plan stands.
+
+    Attributes:
+        state: "suspended" waits for a person; `waits_for` says for what.
+        end: How it ended.
+    """
+
+    state: Literal["running", "suspended", "ended"]
+    waits_for: str = ""
+    children: tuple[ChildJob, ...] = ()
+    end: JobEnd | None = None
 
 
 class ProbeAnswer(Message):

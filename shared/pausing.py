@@ -1,14 +1,12 @@
 """Runs that wait for a person to say that they may go on: before a stage, and at jobs that are suspended. Pure."""
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Set
+from datetime import datetime
 
+from shared.engine import let_go
 from shared.messages import RunItem
-from shared.outcomes import JobResumed
-from shared.runs import Run
-
-TAKES_HOLD = timedelta(minutes=2)
-"""How long a job may still show as suspended after it was resumed; assumed."""
+from shared.outcomes import TAKES_HOLD, JobResumed
+from shared.runs import PlanRun, Run
 
 
 def go_on(run: Run, now: datetime) -> Run:
@@ -16,7 +14,7 @@ def go_on(run: Run, now: datetime) -> Run:
     if run.pause and run.pause.until and now >= run.pause.until:
         run = run.model_copy(update={"pause": None})
     if run.resume_at and now >= run.resume_at:
-        return resumed(run, now)
+        return _resumed_items(let_go(run, now, at_data_sync=True), now)
     return run
 
 
@@ -29,6 +27,10 @@ def resumed(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -
     wanted = {vm.casefold() for vm in vms}
     if not wanted and run.pause and about in {"", run.pause.mark}:
         run = run.model_copy(update={"pause": None})
+    return _resumed_items(let_go(run, now, wanted), now, wanted)
+
+
+def _resumed_items(run: Run, now: datetime, wanted: Set[str] = frozenset()) -> Run:
     items = (_let_go(item, now) if not wanted or item.vm.casefold() in wanted else item for item in run.items)
     return run.model_copy(update={"items": tuple(items)})
 
@@ -79,6 +81,11 @@ def seen_running(run: Run, jobs: Iterable[str]) -> Run:
 def paused(run: Run) -> tuple[str, ...]:
     """VMs whose job waits for a person."""
     return tuple(item.vm for item in run.items if item.state == "paused")
+
+
+def paused_plans(run: Run) -> tuple[PlanRun, ...]:
+    """Recovery plans whose job waits for a person."""
+    return tuple(part for part in run.parts if part.state == "paused")
 
 
 def next_time(run: Run) -> datetime | None:

@@ -183,6 +183,8 @@ class PlanDocument(Document):
         max_starts: Verbs sent at the same time.
         recovery_plan: How it is mirrored in Site Recovery.
         hooks: What is done before and after a failover and a failback; a drill has its own.
+        engine: "scheduler" sends each VM its verb as soon as it may start; "site-recovery" runs the recovery plans that
+            mirror this plan, which have to be in step.
 
     Raises:
         ValidationError: with everything that is wrong at once, circles shown as "sql-01 -> app-01 -> sql-01".
@@ -202,6 +204,7 @@ class PlanDocument(Document):
     max_starts: Annotated[int, Field(ge=1, le=50)] = 50
     recovery_plan: RecoveryPlanSettings = RecoveryPlanSettings()
     hooks: PlanHooks = PlanHooks()
+    engine: Literal["scheduler", "site-recovery"] = "scheduler"
 
     @model_validator(mode="wrap")
     @classmethod

@@ -84,6 +84,7 @@ class Preview(Document):
         points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
         advice: For a failback: both ways home of each VM, and which is the better one.
         later: What is looked at only when the run begins.
+        otherwise: What goes otherwise because the plan says `"engine": "site-recovery"`.
         digest: Of the plan that was looked at.
         stages: Verbs, one after the other.
         preview_digest: Names what would be done and what is in the way; empty for one that was not looked at closely.
@@ -112,6 +113,7 @@ class Preview(Document):
     points_lost: tuple[PointsLost, ...] | None = ()
     advice: tuple[Advice, ...] = ()
     later: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
     expected: timedelta
     expected_from: Literal["past runs", "recorded medians"] = "recorded medians"
     forecast: dict[str, float | int] | None = None

@@ -4,6 +4,8 @@ A recovery plan is of one vault and one primary fabric, and has at most 7 Boot g
 limits, and so may become several, its parts, that have to run one after the other.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -170,6 +172,14 @@ def _read_action(shown: Mapping[str, Any]) -> Action:
     )
 
 
+def shape_of(part: Part) -> str:
+    """Names the order and the actions of a recovery plan: equal as long as running it does the same."""
+    waves = [sorted(member.id.lower() for member in group.members) for group in part.boots if group.members]
+    said = [[a.model_dump(mode="json") for a in (*group.before, *group.after)] for group in part.groups]
+    told = json.dumps([waves, [one for one in said if one]], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def part_name(name: str, number: int, of: int) -> str:
     """What the recovery plan is called: "payroll", or "payroll-2-of-3".
 
@@ -217,7 +227,7 @@ _FRONT = (Group(kind="Shutdown"), Group(kind="Failover"))
 
 def fabric_of(item_id: str) -> str:
     """ARM id of the fabric that a protected item is in."""
-    return item_id[: item_id.lower().find("/replicationprotectioncontainers/")]
+    return item_id[: max(item_id.lower().find("/replicationprotectioncontainers/"), 0)]
 
 
 def _member(vm: str, items: Items) -> Member:

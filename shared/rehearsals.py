@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from shared.engine import aborted
 from shared.messages import RunItem, Verb
 from shared.runs import Run
 
@@ -17,12 +18,14 @@ def rehearses(run: Run) -> bool:
 def expire(run: Run, now: datetime) -> Run:
     """At the end of its time to live nothing more is begun or waited for, but jobs that run already.
 
-    A job that runs keeps its item busy: there is no cleaning up before its end.
+    A job that runs keeps its item busy, and that of a recovery plan all of its machines: there is no cleaning up before
+    its end.
     """
     if not rehearses(run) or run.rehearsal is None or run.rehearsal.until is None or now < run.rehearsal.until:
         return run
     limits = run.limits.model_copy(update={"on_failure": "stop"})
-    return run.model_copy(update={"items": tuple(_expired(item) for item in run.items), "limits": limits})
+    items = (i if i.state == "waiting" and i.vm in run.in_hand else _expired(i) for i in run.items)
+    return aborted(run.model_copy(update={"items": tuple(items), "limits": limits}))
 
 
 def _expired(item: RunItem) -> RunItem:

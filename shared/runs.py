@@ -98,6 +98,53 @@ class Pause(Message):
         return f"pause:{self.since.isoformat()}"
 
 
+class PlanRun(Message):
+    """One of Site Recovery's recovery plans that a run's verbs go through, and where it stands in the stage under way.
+
+    Attributes:
+        vault: Index into the run's vaults.
+        vms: Its machines.
+        groups: How many of its groups start machines.
+        shape: Names its order and actions: it is started only as long as it is so.
+        state: waiting for its turn; starting: asked, not yet answered; paused: its job waits for a person; apart: its
+            machines are started one by one, because not all of them take part.
+        job: Name of its job.
+        detail: What it waits for, or how it ended; one line for a person.
+    """
+
+    name: str
+    vault: int = 0
+    vms: tuple[str, ...] = ()
+    groups: int = 1
+    shape: str = ""
+    state: Literal["waiting", "starting", "running", "paused", "resuming", "ended", "apart"] = "waiting"
+    attempt: int = 1
+    job: str = ""
+    since: datetime | None = None
+    asked_from: datetime | None = None
+    not_before: datetime | None = None
+    resumed: datetime | None = None
+    detail: str = ""
+
+
+IN_HAND = frozenset({"starting", "running", "paused", "resuming"})
+"""States of a recovery plan whose job may still come to any of its machines."""
+
+PLAN_VERBS: frozenset[Verb] = frozenset(
+    {
+        "TestFailover",
+        "TestFailoverCleanup",
+        "PlannedFailover",
+        "UnplannedFailover",
+        "Commit",
+        "Failback",
+        "ReverseReplicate",
+        "CancelFailover",
+    }
+)
+"""What a recovery plan can be asked to do; settings and recovery points are changed machine by machine."""
+
+
 class Run(Message):
     """A run under way: all that the next tick needs, and nothing else.
 
@@ -121,6 +168,7 @@ class Run(Message):
         resume_at: When jobs that are suspended go on by themselves.
         turned: The items' `after` is that of the way back.
         passed: What guards the stage under way was found to be well.
+        parts: The recovery plans that its verbs go through, in their order; none where this app starts each verb.
         chain: How far the evidence has come.
         hooks: What became of the hooks whose turn it was, oldest first.
         stopped: What had to be done before a verb did not succeed: nothing more is begun.
@@ -154,6 +202,7 @@ class Run(Message):
     resume_at: datetime | None = None
     turned: bool = False
     passed: bool = False
+    parts: tuple[PlanRun, ...] = ()
     chain: Chain = Chain()
     hooks: tuple[HookEnd, ...] = ()
     stopped: bool = False
@@ -162,6 +211,18 @@ class Run(Message):
     def current(self) -> Stage | None:
         """The stage under way, None when all are over."""
         return self.stages[self.stage] if self.stage < len(self.stages) else None
+
+    @property
+    def through_plans(self) -> bool:
+        """Whether the stage under way goes through recovery plans."""
+        return bool(self.parts) and self.current is not None and self.current.verb in PLAN_VERBS
+
+    @property
+    def in_hand(self) -> frozenset[str]:
+        """VMs that a recovery plan's job may still come to by itself."""
+        if not self.through_plans:
+            return frozenset()
+        return frozenset(vm for part in self.parts if part.state in IN_HAND for vm in part.vms)
 
     @property
     def failed(self) -> bool:
@@ -220,8 +281,12 @@ def enter(run: Run, now: datetime) -> Run:
     skips = frozenset[Verb]() if _is_repeated(run, stage) else frozenset({stage.verb})
     items = tuple(_afresh(item, skips) if _takes_part(stage, item) else item for item in _in_order(run, stage))
     update = {"items": items, "stage_began": now, "turned": stage.turned, "pause": _pause_before(run, items, now)}
-    update["passed"] = False
+    update |= {"passed": False, "parts": tuple(_part_afresh(part) for part in run.parts)}
     return run.model_copy(update=update)
+
+
+def _part_afresh(part: PlanRun) -> PlanRun:
+    return PlanRun(name=part.name, vault=part.vault, vms=part.vms, groups=part.groups, shape=part.shape)
 
 
 def _pause_before(run: Run, items: Sequence[RunItem], now: datetime) -> Pause | None:

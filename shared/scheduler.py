@@ -5,14 +5,13 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from shared import engine
 from shared.messages import ItemStep, ItemView, Message, RunItem
-from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
-from shared.pausing import next_time, paused, pauses, resumed
-from shared.runs import Decision, Limits, Run, Stage
+from shared.outcomes import BUSY, JobEnd, ProbeAnswer, StartAnswer
+from shared.pausing import next_time, paused, paused_plans, pauses, resumed
+from shared.runs import IN_HAND, Decision, Limits, Run, Stage
 
 WHOLE = 100
-BUSY = "532"
-"""ASR's code for "another operation is in progress": the verb was taken and its job failed."""
 
 NOTHING = "nothing-to-do"
 """Refusal of an update that would change nothing."""
@@ -72,8 +71,8 @@ def plan_tick(run: Run, now: datetime) -> Tick:
         resume=_by_vault((i for i in run.items if _may_resume(i, now)), lambda item: item.vm),
         paused=_by_vault((i for i in run.items if i.state == "paused"), lambda item: item.job),
         wake=_wake(run, now),
-        asks=asks if not starts and not any(item.state in OPEN for item in run.items) else (),
-        over=not is_open and not asks,
+        asks=asks if not starts and not run.in_hand and not any(item.state in OPEN for item in run.items) else (),
+        over=not is_open and not asks and not run.in_hand,
     )
 
 
@@ -121,9 +120,9 @@ def _abort(run: Run) -> Run:
     stopped = {
         i.vm: i.model_copy(update={"state": "blocked", "detail": words[i.state].format(job=i.job)})
         for i in run.items
-        if i.state in words
+        if i.state in words and not (i.state == "waiting" and i.vm in run.in_hand)
     }
-    return _revise(run, stopped).model_copy(update={"aborted": True, "pause": None})
+    return engine.aborted(_revise(run, stopped).model_copy(update={"aborted": True, "pause": None}))
 
 
 def pause(run: Run, sent: int, now: datetime) -> timedelta:
@@ -135,7 +134,7 @@ def pause(run: Run, sent: int, now: datetime) -> timedelta:
     tick = plan_tick(run, now)
     if tick.over or (tick.starts and not sent):
         return timedelta(0)
-    if tick.asks or (run.pause and not any(item.state in OPEN for item in run.items)):
+    if tick.asks or (run.pause and not run.in_hand and not any(item.state in OPEN for item in run.items)):
         return _until(next_time(run), ASKING, now)
     return BREATH if tick.starts else tick.wake
 
@@ -148,7 +147,8 @@ def _startable(run: Run, stage: Stage, now: datetime) -> list[RunItem]:
     if run.pause or (run.retry_until and now < run.retry_until):
         return []
     done = {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
-    ready = [item for item in run.items if _may_start(item, stage, done, now)]
+    theirs = engine.left_to_plans(run)
+    ready = [item for item in run.items if item.vm not in theirs and _may_start(item, stage, done, now)]
     return ready[: run.limits.max_starts]
 
 
@@ -174,8 +174,10 @@ def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[
 def _wake(run: Run, now: datetime) -> timedelta:
     """Look soon while something is fresh or about to be; else, and of many, at the pace that the service asks for."""
     busy = [item for item in run.items if item.state in OPEN]
-    fresh = any(item.state != "running" or (item.since is not None and now - item.since < LATER) for item in busy)
-    if not busy and paused(run):
+    plans = [part for part in run.parts if part.state in IN_HAND and part.state != "paused"]
+    young = [(one.state, one.since) for one in busy] + [(one.state, one.since) for one in plans]
+    fresh = any(state != "running" or (since is not None and now - since < LATER) for state, since in young)
+    if not busy and not plans and (paused(run) or paused_plans(run)):
         return _until(next_time(run), GLANCE, now)
     if len(busy) > MANY:
         return PACE
@@ -388,6 +390,9 @@ def _as_seen(view: ItemView | None) -> str:
 def block(run: Run) -> Run:
     """Mark what can no longer start: it depends on something that failed, or the plan stops at a failure."""
     stage = run.stages[run.stage]
+    if stage.ordered and run.through_plans:
+        run = engine.held_back(run)
+    theirs = engine.left_to_plans(run)
     if not stage.ordered or (run.limits.on_failure == "ask" and not run.aborted):
         return run
     culprits = {item.vm: item.vm for item in run.items if item.state in {"failed", "blocked"}}
@@ -396,7 +401,9 @@ def block(run: Run) -> Run:
     while grew:
         grew = False
         for item in run.items:
-            if item.state == "waiting" and item.vm not in changed and (reason := _reason(item, culprits, run.limits)):
+            if item.vm in theirs or item.vm in changed or item.state != "waiting":
+                continue
+            if reason := _reason(item, culprits, run.limits):
                 changed[item.vm] = item.model_copy(update={"state": "blocked", "detail": reason})
                 culprits[item.vm] = item.vm
                 grew = True

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.operations import CODES
-from shared.pausing import next_time, paused
+from shared.pausing import next_time, paused, paused_plans
 from shared.runs import Run
 from shared.scheduler import OPEN, undecided
 
@@ -47,6 +47,8 @@ def waiting_for(run: Run) -> str:
     words = {"running": "job of", "probing": "probes of", "settling": "state of", "starting": "answer for"}
     words |= {"resuming": "resumed job of"}
     parts = [f"{word} {_some([i.vm for i in run.items if i.state == state])}" for state, word in words.items()]
+    plans = [part.name for part in run.parts if part.state in {"starting", "running", "resuming"}]
+    parts += [f"job of the recovery plan {_some(plans)}"] if plans else []
     return ", ".join(part for part in parts if not part.endswith(" "))
 
 
@@ -55,11 +57,13 @@ def _waits(run: Run) -> dict[str, Any] | None:
 
     A job that is suspended waits for a person whatever the others do; a failed VM until all others are through.
     """
-    failed = undecided(run) if not any(item.state in OPEN for item in run.items) else ()
+    is_open = bool(run.in_hand) or any(item.state in OPEN for item in run.items)
+    failed = undecided(run) if not is_open else ()
     at_jobs = paused(run)
-    if not (failed or at_jobs or run.pause):
+    held = bool(at_jobs or run.pause or paused_plans(run))
+    if not (failed or held):
         return None
-    verdicts = [*(["retry", "skip"] if failed else []), *(["resume"] if at_jobs or run.pause else []), "abort"]
+    verdicts = [*(["retry", "skip"] if failed else []), *(["resume"] if held else []), "abort"]
     about = "decision" if failed else "resume"
     waits: dict[str, Any] = {"for": about, "vms": [*failed, *at_jobs][:SHOWN], "verdicts": verdicts}
     until = next_time(run)
@@ -71,6 +75,7 @@ def _what(run: Run, failed: Sequence[str], at_jobs: Sequence[str]) -> str:
     """What is waited for, in words."""
     said = [f"a decision on {_some(failed)}"] if failed else []
     said += [f"a word to go on with {_some(at_jobs)}, whose data is synchronised"] if at_jobs else []
+    said += [f"{plan.detail} (recovery plan {plan.name})" for plan in paused_plans(run) if not at_jobs]
     said += [run.pause.what] if run.pause else []
     return "; ".join(said)
 

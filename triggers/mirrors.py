@@ -8,22 +8,16 @@ import azure.durable_functions as df
 import azure.functions as func
 from durabletask.entities import EntityInstanceId
 
-from activities.contract import ReadItems
-from activities.mirror_contract import ReadMirror
-from activities.mirroring import read_mirror
-from activities.previewing import vaults_of
-from activities.vault import read_items
+from activities.plan_previews import read_vaults
 from shared.adoption import adopt
 from shared.book import Entry
 from shared.messages import Document
 from shared.mirrors import (
-    Found,
     Mirror,
     MirrorOrder,
     Survey,
     Vaults,
     Write,
-    base_of,
     busy,
     confirmation,
     removals,
@@ -120,11 +114,7 @@ async def _look(client: df.DurableFunctionsClient, name: str) -> Looked:
     plan = PlanDocument.model_validate(entry.document)
     sites = await shelf.sites_of(client, plan)
     known = await _known(client, name)
-    found: list[Found] = []
-    vaults = {}
-    for vault in vaults_of(sites.values()):
-        found += (await read_mirror(ReadMirror(vault=vault, base=base_of(name, plan)))).found
-        vaults[vault.key] = (await read_items(ReadItems(vault=vault))).items
+    vaults, found = await read_vaults(name, plan, sites)
     return Looked(name, entry, plan, sites, vaults, survey(name, plan, sites, vaults, found, known), known)
 
 

@@ -1,8 +1,13 @@
 """The recovery plans of a vault: listed, read, made, changed and deleted."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from shared.azure.faults import Missing, translated
 from shared.azure.onboarding import OnboardingVault
 from shared.azure.wire import Json
+from shared.errors import Refused
+from shared.messages import Verb
 from shared.recovery_plans import Part
 
 SCENARIOS = {"save": "SaveRecoveryPlan", "replace": "UpdateRecoveryPlan", "remove": "DeleteRecoveryPlan"}
@@ -24,6 +29,31 @@ class PlansVault(OnboardingVault):
                 return await self._client.replication_recovery_plans.get(*self._scope, name)
         except Missing:
             return None
+
+    async def start_plan(self, verb: Verb, name: str, body: Json | None, request_id: str) -> str:
+        """Send a verb to a recovery plan, once and never again, and have the name of the job that does it."""
+        return await self.send(self._plan_operation(verb), name, *([] if body is None else [body]), request_id)
+
+    def _plan_operation(self, verb: Verb) -> Callable[..., Awaitable[Any]]:
+        """The operation of a verb.
+
+        Raises:
+            Refused: recovery plans know no such verb.
+        """
+        plans = self._client.replication_recovery_plans
+        operations: dict[Verb, Callable[..., Awaitable[Any]]] = {
+            "TestFailover": plans.begin_test_failover,
+            "TestFailoverCleanup": plans.begin_test_failover_cleanup,
+            "PlannedFailover": plans.begin_planned_failover,
+            "UnplannedFailover": plans.begin_unplanned_failover,
+            "Commit": plans.begin_failover_commit,
+            "Failback": plans.begin_planned_failover,
+            "ReverseReplicate": plans.begin_reprotect,
+            "CancelFailover": plans.begin_failover_cancel,
+        }
+        if verb not in operations:
+            raise Refused("not-a-plan-verb", f"a recovery plan cannot be asked for {verb}")
+        return operations[verb]
 
     async def save_plan(self, part: Part, request_id: str) -> str:
         """Ask for a new recovery plan; the job that makes it."""

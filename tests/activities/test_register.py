@@ -8,6 +8,7 @@ import pytest
 
 from activities import (
     contract,
+    engine_contract,
     home_contract,
     hook_contract,
     mirror_contract,
@@ -19,7 +20,16 @@ from activities.contract import Activity, Nothing, ReadScript, ScriptView
 from activities.register import bind, serve
 from shared.errors import Refused, Transient
 
-CONTRACTS = (contract, home_contract, hook_contract, mirror_contract, node_contract, preflight_contract, site_contract)
+CONTRACTS = (
+    contract,
+    engine_contract,
+    home_contract,
+    hook_contract,
+    mirror_contract,
+    node_contract,
+    preflight_contract,
+    site_contract,
+)
 NAMES = {one.name for part in CONTRACTS for one in vars(part).values() if isinstance(one, Activity)}
 
 

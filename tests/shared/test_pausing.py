@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from shared import scheduler
-from shared.outcomes import JobEnd, JobResumed
-from shared.pausing import TAKES_HOLD, go_on, jobs_resumed
+from shared.outcomes import TAKES_HOLD, JobEnd, JobResumed
+from shared.pausing import go_on, jobs_resumed
 from shared.runs import Decision, Limits, Run, Stage, enter, leave
 from shared.status import summary
 from tests.shared.test_scheduler import T0, item, run_of, started, state_of

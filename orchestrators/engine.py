@@ -1,0 +1,135 @@
+"""Runs that go through Site Recovery's own recovery plans: in step before they begin, then followed job by job."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from durabletask import task
+
+from activities.contract import RESUME_JOBS, JobsResumed, ResumeJobs, ResumeOne
+from activities.engine_contract import READ_PLAN_JOB, START_PLAN, ReadPlanJob, StartPlan
+from orchestrators.mirror import known_of, look
+from orchestrators.steps import Steps, call_all, now
+from shared import engine
+from shared.engine_limits import POINT_TYPES, goes_through_plans, in_the_way
+from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.mirrors import MirrorOrder, Survey
+from shared.operations import Operation, Problem
+from shared.outcomes import PlanJobSeen, StartAnswer
+from shared.recovery_plans import shape_of
+from shared.recovery_points import LATEST
+from shared.runs import IN_HAND, PLAN_VERBS, PlanRun, Run
+
+
+def engaged(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
+    """The run with the recovery plans that it goes through, where the plan says so, and what is in its way."""
+    if not goes_through_plans(operation):
+        return run, ()
+    order = MirrorOrder(
+        id=operation.id,
+        plan=operation.plan,
+        requested_by=operation.requested_by,
+        action="repair",
+        document=operation.document,
+        sites=operation.sites,
+    )
+    try:
+        known = yield from known_of(ctx, operation.plan)
+        seen = yield from look(ctx, order, known)
+    except SiteRecoveryError as failure:
+        return run, [Problem(code="recovery-plan-unreadable", detail=f"the recovery plans cannot be read: {failure}")]
+    if any(verb in PLAN_VERBS for item in run.items for verb in item.skip):
+        return run, ()  # an earlier run got part of the way: the rest goes VM by VM
+    problems = [Problem(code=code, detail=detail) for code, detail in in_the_way(operation, seen)]
+    return (run if problems else run.model_copy(update={"parts": _parts(run, seen)})), problems
+
+
+def _parts(run: Run, seen: Survey) -> tuple[PlanRun, ...]:
+    keys = [vault.key for vault in run.vaults]
+    return tuple(
+        PlanRun(
+            name=part.name,
+            vault=keys.index(part.vault.key),
+            vms=tuple(member.vm for member in part.members),
+            groups=len(part.boots),
+            shape=shape_of(seen.there(part) or part),
+        )
+        for part in seen.wanted
+    )
+
+
+def drive(ctx: task.OrchestrationContext, run: Run, scope: str, earliest: datetime) -> Steps[Run]:
+    """Start, resume and look at the recovery plans of the stage under way, once.
+
+    Args:
+        scope: What request ids are made of.
+        earliest: No verb that is sent now was sent before.
+    """
+    if not run.through_plans:
+        return run
+    run = engine.arranged(run)
+    run = yield from _start(ctx, run, scope, earliest)
+    run = yield from _resume(ctx, run)
+    return (yield from _look(ctx, run))
+
+
+def _start(ctx: task.OrchestrationContext, run: Run, scope: str, earliest: datetime) -> Steps[Run]:
+    chosen = engine.to_start(run, now(ctx))
+    for at in chosen:
+        run = engine.asked(run, at, now(ctx), earliest)
+    asks = [_ask(run, run.parts[at], scope) for at in chosen]
+    for at, answer in zip(chosen, (yield from call_all(ctx, START_PLAN, asks)), strict=True):
+        run = engine.started(run, at, _understood(run.parts[at].name, answer), now(ctx))
+    return run
+
+
+def _understood(name: str, answer: StartAnswer | Refused | Transient) -> StartAnswer:
+    if isinstance(answer, Refused):
+        return StartAnswer(vm=name, outcome="refused", code=answer.code, detail=answer.detail)
+    if isinstance(answer, Transient):
+        return StartAnswer(vm=name, outcome="unanswered", detail=str(answer))
+    return answer
+
+
+def _ask(run: Run, part: PlanRun, scope: str) -> StartPlan:
+    return StartPlan(
+        vault=run.vaults[part.vault],
+        operation=scope,
+        verb=run.stages[run.stage].verb,
+        name=part.name,
+        shape=part.shape,
+        vms=part.vms,
+        attempt=part.attempt,
+        since=part.asked_from or run.began,
+        network_id=run.network_id,
+        shut_down_source=run.shut_down_source,
+        data_sync=run.data_sync,
+        point_type=POINT_TYPES.get(run.points.rule, POINT_TYPES[LATEST]),
+    )
+
+
+def _resume(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+    due = [at for at, part in enumerate(run.parts) if part.state == "resuming" and _is_due(part, now(ctx))]
+    said = next((one.comment for one in reversed(run.decisions) if one.verdict == "resume"), "")
+    asks = [_resume_ask(run, run.parts[at], said) for at in due]
+    taken = yield from call_all(ctx, RESUME_JOBS, asks)
+    answers = {at: some.answers[0] for at, some in zip(due, taken, strict=True) if isinstance(some, JobsResumed)}
+    return engine.parts_resumed(run, answers, now(ctx))
+
+
+def _is_due(part: PlanRun, at: datetime) -> bool:
+    return part.not_before is None or at >= part.not_before
+
+
+def _resume_ask(run: Run, part: PlanRun, comments: str) -> ResumeJobs:
+    jobs = (ResumeOne(vm=part.name, job=part.job),)
+    return ResumeJobs(vault=run.vaults[part.vault], operation=run.operation, jobs=jobs, comments=comments)
+
+
+def _look(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+    at_work = [at for at, part in enumerate(run.parts) if part.job and part.state in IN_HAND]
+    pack = run.operation if run.chain.kept else ""
+    asks = [ReadPlanJob(vault=run.vaults[run.parts[at].vault], job=run.parts[at].job, pack=pack) for at in at_work]
+    for at, job in zip(at_work, (yield from call_all(ctx, READ_PLAN_JOB, asks)), strict=True):
+        if isinstance(job, PlanJobSeen):  # one that cannot be read this time is read at the next look
+            run = engine.seen(run, at, job, now(ctx))
+    return run
