@@ -1,0 +1,114 @@
+"""Several recovery plans in one run: whose turn it is, and what is held back."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.engine import arranged, asked, held_back, seen, started, to_start
+from shared.messages import RunItem, VaultRef
+from shared.outcomes import ChildJob, JobEnd, PlanJobSeen, StartAnswer
+from shared.runs import Limits, PlanRun, Run, Stage, enter
+
+NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
+ENDED = PlanJobSeen(state="ended", end=JobEnd(job="j", outcome="failed", state="Failed", code="499", detail="no quota"))
+
+
+def run(ordered: bool = True, turned: bool = False, **changes: Any) -> Run:
+    """Two recovery plans of two machines each; "c" comes after "b"."""
+    items = tuple(
+        RunItem(vm=vm, id=f"/items/{vm}", after=after) for vm, after in (("a", ()), ("b", ()), ("c", ("b",)), ("d", ()))
+    )
+    verb: Any = "PlannedFailover" if ordered else "Commit"
+    parts = (PlanRun(name="p-1-of-2", vms=("a", "b")), PlanRun(name="p-2-of-2", vms=("c", "d")))
+    made = Run(
+        operation="op",
+        stages=(Stage(verb=verb, ordered=ordered, turned=turned),),
+        vaults=(VaultRef(subscription_id="s", resource_group="g", vault="v"),),
+        items=items,
+        parts=parts,
+        began=NOW,
+        stage_began=NOW,
+        **changes,
+    )
+    return enter(made, NOW)
+
+
+def put(made: Run, **states: str) -> Run:
+    items = (i.model_copy(update={"state": states[i.vm]}) if i.vm in states else i for i in made.items)
+    return made.model_copy(update={"items": tuple(items)})
+
+
+def part(made: Run, at: int, **update: Any) -> Run:
+    parts = list(made.parts)
+    parts[at] = parts[at].model_copy(update=update)
+    return made.model_copy(update={"parts": tuple(parts)})
+
+
+def test_one_begins_once_the_machines_of_the_one_before_are_up_and_proven() -> None:
+    assert to_start(run(), NOW) == (0,)
+    over = part(put(run(), a="done", b="probing"), 0, state="ended")
+    assert to_start(over, NOW) == ()
+    assert to_start(put(over, b="done"), NOW) == (1,)
+
+
+def test_where_no_order_matters_all_begin_at_once_and_on_the_way_home_the_last_begins() -> None:
+    assert to_start(run(ordered=False), NOW) == (0, 1)
+    assert to_start(run(turned=True), NOW) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("policy", "failed", "states"),
+    [
+        ("stop", "a", {"c": "blocked", "d": "blocked"}),
+        ("continue", "a", {"c": "waiting", "d": "waiting"}),
+        ("continue", "b", {"c": "blocked", "d": "blocked"}),
+        ("ask", "b", {"c": "waiting", "d": "waiting"}),
+    ],
+)
+def test_a_recovery_plan_starts_all_of_its_machines_or_none(policy: Any, failed: str, states: dict[str, str]) -> None:
+    over = part(put(run(limits=Limits(on_failure=policy)), a="done", b="done"), 0, state="ended")
+    held = held_back(put(over, **{failed: "failed"}))
+    assert {item.vm: item.state for item in held.items if item.vm in states} == states
+    assert to_start(arranged(held), NOW) == (() if "waiting" not in states.values() or policy == "ask" else (1,))
+
+
+def test_of_which_not_all_take_part_is_left_apart_and_of_which_none_does_is_closed() -> None:
+    assert [p.state for p in arranged(put(run(), a="done")).parts] == ["apart", "waiting"]
+    assert [p.state for p in arranged(put(run(), a="done", b="skipped")).parts] == ["ended", "waiting"]
+
+
+def test_what_is_not_answered_is_asked_for_again_and_what_is_refused_fails_its_machines() -> None:
+    asking = asked(run(), 0, NOW, NOW)
+    assert all(item.since for item in asking.items[:2])
+    lost = started(asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW)
+    assert (to_start(lost, NOW), to_start(lost, NOW + timedelta(minutes=1))) == ((), (0,))
+    no = started(asking, 0, StartAnswer(vm="p", outcome="refused", code="x", detail="y"), NOW)
+    assert [item.detail for item in no.items[:2]] == ["PlannedFailover: x: y"] * 2
+
+
+def test_machines_go_on_with_their_own_jobs_by_name_or_by_id() -> None:
+    going = part(run(), 0, state="running", job="j", since=NOW)
+    children = (ChildJob(vm="A", job="j-a"), ChildJob(machine="B", job="j-b"))
+    view = seen(going, 0, PlanJobSeen(state="running", children=children), NOW)
+    assert [(item.state, item.job) for item in view.items[:2]] == [("running", "j-a"), ("running", "j-b")]
+
+
+def test_a_job_that_ends_without_coming_to_a_machine_fails_it_with_what_azure_said() -> None:
+    over = seen(part(run(), 0, state="running", job="j", since=NOW), 0, ENDED, NOW)
+    assert over.parts[0].state == "ended"
+    assert "ended without coming to it (499: no quota)" in over.items[0].detail
+
+
+def test_one_that_met_another_operation_is_tried_again_under_the_next_number() -> None:
+    busy = ENDED.model_copy(update={"end": JobEnd(job="j", outcome="failed", state="Failed", code="532")})
+    again = seen(part(run(), 0, state="running", job="j", since=NOW), 0, busy, NOW).parts[0]
+    assert (again.state, again.attempt, again.job) == ("waiting", 2, "")
+
+
+def test_one_that_outlasts_all_patience_is_given_up() -> None:
+    late = part(run(), 0, state="running", job="j", since=NOW, groups=2)
+    running = PlanJobSeen(state="running")
+    assert seen(late, 0, running, NOW + timedelta(hours=4)).parts[0].state == "running"
+    over = seen(late, 0, running, NOW + timedelta(hours=4, minutes=1))
+    assert {item.state for item in over.items[:2]} == {"failed"}
