@@ -7,12 +7,16 @@ from typing import Any, get_args
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.plan_previews import read_vaults
 from activities.previewing import look
 from shared.messages import ItemDetail
+from shared.mirroring import sentences
+from shared.mirrors import survey
 from shared.plans import PlanDocument
 from shared.preview import Blocker, Preview, What
 from shared.readiness import foretell, rehearsal
 from shared.replication_health import behind
+from shared.sites import SiteDocument
 from triggers import shelf
 from triggers.web import answer, handled
 
@@ -38,8 +42,18 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
             "verbs": {verb: _verb(foretell(plan, verb, sites, seen, name)) for verb in VERBS},
             "items": [_item(item.vm, views.get(item.vm.casefold()), seen.at) for item in plan.items],
             "rehearsal": rehearsal(plan, seen.track, seen.at).model_dump(mode="json", by_alias=True),
+            **await _recovery_plans(name, plan, sites),
         }
     )
+
+
+async def _recovery_plans(name: str, plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, Any]:
+    """How the recovery plans differ from a plan that keeps them, or runs them; nothing for others."""
+    if plan.recovery_plan.keep == "off" and plan.engine == "scheduler":
+        return {}
+    vaults, found = await read_vaults(name, plan, sites)
+    told = sentences(survey(name, plan, sites, vaults, found).differences)
+    return {"recoveryPlans": {"inStep": not told, "differences": list(told)}}
 
 
 def _verb(told: Preview) -> dict[str, Any]:

@@ -89,7 +89,9 @@ def test_a_recovery_plan_that_is_not_in_step_is_not_run_and_the_refusal_says_how
     assert refused.status == 409
     assert "the vault has no recovery plan engine" in refused.body["detail"]
     assert "POST /api/plans/engine/recovery-plan" in refused.body["detail"]
+    assert lab.api("GET", "plans/engine/readiness").body["recoveryPlans"]["inStep"] is False
     mirror(lab)
+    assert lab.api("GET", "plans/engine/readiness").body["recoveryPlans"] == {"inStep": True, "differences": []}
     changed = groups(lab, "engine")
     changed[-1]["endGroupActions"] = [SCRIPT]
     arm(lab, "PATCH", f"{VAULT}/replicationRecoveryPlans/engine", {"properties": {"groups": changed}}, "2025-08-01")
