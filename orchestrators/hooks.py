@@ -1,7 +1,6 @@
 """The hooks of a run, one after the other: before its first verb, and once its machines are up."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from durabletask import task
@@ -15,11 +14,9 @@ from orchestrators.telling import tell
 from shared import scheduler
 from shared.evidence.records import Entry
 from shared.evidence.redaction import redacted_text
-from shared.hooks import Hook, HookEnd
-from shared.messages import Verb
+from shared.hooks import OCCASIONS, Hook, HookEnd
 from shared.mirrored_hooks import is_left_to_plans
 from shared.operations import Operation
-from shared.plans import PlanDocument
 from shared.rehearsals import soak, stopped
 from shared.runs import Decision, Run
 from shared.status import summary
@@ -27,12 +24,6 @@ from shared.status import summary
 TRY_EVERY, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 PROLONG_EVERY = timedelta(hours=1)
 """A run keeps its leases while somebody takes his time."""
-OCCASIONS: dict[Verb, str] = {
-    "TestFailover": "drill",
-    "PlannedFailover": "failover",
-    "UnplannedFailover": "failover",
-    "Failback": "failback",
-}
 LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
 
 
@@ -62,14 +53,6 @@ class Turn(NamedTuple):
         return HookEnd.model_validate(
             {**about, **where, "state": state, "detail": redacted_text(detail)[:LONGEST_DETAIL], **times}
         )
-
-
-def hooks_of(plan: PlanDocument, occasion: str, moment: str) -> Sequence[Hook]:
-    """The hooks that a plan has for a moment, in their order."""
-    of_drill = plan.drill.hooks if plan.drill else None
-    of = {"drill": of_drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}.get(occasion)
-    hooks: Sequence[Hook] = getattr(of, moment.replace("-", "_"), ())
-    return hooks
 
 
 class Hooks:
@@ -113,7 +96,7 @@ class Hooks:
 
     def _ours(self, run: Run, occasion: str, moment: str) -> list[tuple[int, Hook]]:
         """Each with its place, without those that Site Recovery does as actions of its recovery plans."""
-        numbered = enumerate(hooks_of(self._operation.document, occasion, moment))
+        numbered = enumerate(self._operation.document.hooks_at(occasion, moment))
         return [(number, hook) for number, hook in numbered if not is_left_to_plans(hook, run, moment)]
 
     def _do_all(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
@@ -136,6 +119,7 @@ class Hooks:
         yield from self._show(run, turn, does)
         run, ran = yield from self._until_done(run, turn, does)
         left = yield from does.end(self._ctx)
+        self._ctx.set_custom_status(summary(run, now(self._ctx)))
         detail = "; ".join(filter(None, (ran.detail, left)))
         end = turn.ends("passed" if ran.passed else "failed", detail, began=began, ended=now(self._ctx))
         return self._noted(run, turn, end, ran)
@@ -144,7 +128,7 @@ class Hooks:
         """Say in the custom status what is being done; of a step by hand tell those who listen."""
         hook, at = turn.hook, now(self._ctx)
         status = {**summary(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
-        waits = does.waits(at + hook.deadline)
+        waits = does.waits(_until(run, turn, at))
         self._ctx.set_custom_status({**status, "waits": {**waits, "mark": turn.mark}} if waits else status)
         if waits:
             data = {"waitsFor": "resume", "what": waits["what"], "until": waits["until"], "vms": []}
@@ -153,13 +137,14 @@ class Hooks:
     def _until_done(self, run: Run, turn: Turn, does: Doing) -> Steps[tuple[Run, HookRan]]:
         """Until it has ended, a person has ended it, or its time is over."""
         began = now(self._ctx)
+        until = _until(run, turn, began)
         while True:
             ran = yield from does.look(self._ctx)
-            left = began + turn.hook.deadline - now(self._ctx)
+            left = until - now(self._ctx)
             if not ran.again:
                 return run, ran
             if left <= timedelta(0):
-                return run, HookRan(passed=False, status=ran.status, detail=_too_late(turn.hook, ran))
+                return run, HookRan(passed=False, status=ran.status, detail=_too_late(until - began, ran))
             said = yield from self._ear.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
             if said:
                 run = self._decided(run, turn, said)
@@ -203,8 +188,15 @@ def _pause(hook: Hook, waited: timedelta) -> timedelta:
     return LONGEST_PAUSE if hook.kind == "manual" else min(max(TRY_EVERY, waited / 10), LONGEST_PAUSE)
 
 
-def _too_late(hook: Hook, ran: HookRan) -> str:
-    return f"not done within {hook.deadline}: {ran.detail}"
+def _until(run: Run, turn: Turn, began: datetime) -> datetime:
+    """How long it may take; a person who does not come keeps no machines of a drill beyond its time to live."""
+    until = began + turn.hook.deadline
+    ends = run.rehearsal.until if run.rehearsal and turn.hook.kind == "manual" and turn.moment == "after" else None
+    return max(min(until, ends), began) if ends else until
+
+
+def _too_late(within: timedelta, ran: HookRan) -> str:
+    return f"not done within {within}: {ran.detail}"
 
 
 def _ended_by(turn: Turn, said: Decision) -> HookRan | None:

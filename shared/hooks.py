@@ -18,9 +18,17 @@ from shared.documents import (
     faults_of,
 )
 from shared.evidence.redaction import redacted
-from shared.messages import Document, Message
+from shared.messages import Document, Message, Verb
 
 HookKind = Literal["http", "run-command", "runbook", "manual"]
+
+OCCASIONS: Mapping[Verb, str] = {
+    "TestFailover": "drill",
+    "PlannedFailover": "failover",
+    "UnplannedFailover": "failover",
+    "Failback": "failback",
+}
+"""Verbs that have hooks, and what these belong to."""
 
 LONGEST_RUN_COMMAND = timedelta(minutes=90)
 """Source: the restrictions of VM Run Command, which hold for Arc as well."""

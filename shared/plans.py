@@ -11,7 +11,7 @@ from shared.calendars import Blackout
 from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
 from shared.due import check_schedule, check_time_zone
 from shared.graph import find_cycles
-from shared.hooks import DrillHooks, PlanHooks
+from shared.hooks import DrillHooks, Hook, PlanHooks
 from shared.messages import Document, Probe
 from shared.replication import Address, VmSettings
 from shared.sites import AzureName
@@ -241,6 +241,13 @@ class PlanDocument(Document):
     def site_names(self) -> tuple[str, ...]:
         """Every site that the plan has machines at, each once."""
         return tuple(dict.fromkeys(item.site or self.site for item in self.items))
+
+    def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
+        """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""
+        of_drill = self.drill.hooks if self.drill else None
+        of = {"drill": of_drill, "failover": self.hooks.failover, "failback": self.hooks.failback}.get(occasion)
+        hooks: tuple[Hook, ...] = getattr(of, moment.replace("-", "_"), ())
+        return hooks
 
     @property
     def digest(self) -> str:

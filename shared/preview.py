@@ -1,12 +1,13 @@
 """What a verb on a plan would do, and what stands in its way: said before anything is done."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from shared.advisor import Advice
 from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
+from shared.hooks import OCCASIONS, HookKind
 from shared.messages import Document, ItemView, Verb
 from shared.plans import PlanDocument
 from shared.verbs import ALWAYS_NEW, RULES, ready, refused, settled
@@ -75,6 +76,17 @@ class PointsLost(Document):
     newest: datetime | None = None
 
 
+class PreviewHook(Document):
+    """Something that would be done besides: on which occasion and at which moment, and whom it concerns."""
+
+    occasion: str
+    moment: str
+    name: str
+    kind: HookKind
+    target: str
+    required: bool
+
+
 class Preview(Document):
     """What would happen.
 
@@ -92,6 +104,7 @@ class Preview(Document):
         blockers: What Site Recovery or Azure would refuse.
         concerns: Why the plan is not ready all the same: an override with a reason lets the verb go on.
         warnings: What is worth knowing, and in nobody's way.
+        hooks: What would be done besides, in the order of its turns.
         irreversible: What could not be undone, in words.
         expected: How long it takes. From recorded medians: the longest chain of waiting; probes and queues come on top.
         forecast: What past runs took, in seconds: {p50, p95, runs}; None without any.
@@ -107,6 +120,7 @@ class Preview(Document):
     blockers: tuple[Blocker, ...] = ()
     concerns: tuple[Blocker, ...] = ()
     warnings: tuple[Blocker, ...] = ()
+    hooks: tuple[PreviewHook, ...] = ()
     irreversible: tuple[str, ...] = ()
     configures: tuple[str, ...] = ()
     confirm: str = ""
@@ -151,9 +165,18 @@ def preview(
         blockers=(*drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
         configures=tuple(item.vm for item in plan.items if item.settings) if verbs[0] in _MOVES else (),
         confirm=confirmation(plan, items) if kind == "cancel" else "",
+        hooks=tuple(_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected=_expected(plan, verbs),
     )
+
+
+def _hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
+    for occasion in dict.fromkeys(OCCASIONS[verb] for verb in verbs if verb in OCCASIONS):
+        for moment in ("before", "after", "after-cleanup"):
+            for hook in plan.hooks_at(occasion, moment):
+                about = hook.model_dump(include={"name", "kind", "required"})
+                yield PreviewHook(occasion=occasion, moment=moment, target=hook.target, **about)
 
 
 def _what(given: str) -> What:

@@ -169,6 +169,15 @@ def test_a_step_by_hand_waits_for_a_person_and_goes_on_with_their_word(bench: Be
     assert "HciSiteRecovery.Operation.Waiting" in bench.world.published
 
 
+def test_a_word_that_was_said_twice_is_no_word_on_the_next_step_by_hand(bench: Bench) -> None:
+    said = {**resumed("first"), "about": "hook:failover:before:0"}
+    for minutes in (10, 11):
+        bench.driver.say(timedelta(minutes=minutes), "decide", said)
+    bench.driver.say(timedelta(hours=9), "decide", {**resumed("second"), "about": "hook:failover:before:1"})
+    result = bench.run(failover, "failover", document=hooked(before=[MANUAL, MANUAL]))
+    assert [end["detail"] for end in result.output["hooks"]] == ["ann: first", "ann: second"]
+
+
 def test_nobody_comes_for_a_step_by_hand(bench: Bench) -> None:
     result = bench.run(failover, "failover", document=hooked(after=[MANUAL]))
     assert "not done within 2 days, 0:00:00: nobody said that it is done" in result.output["failures"][0]
@@ -224,6 +233,15 @@ def test_a_drill_does_every_kind_of_hook_however_its_rehearsal_went(bench: Bench
     result = bench.run(drill, "drill", document=drill_plan(hooks=hooks))
     assert [state for _, _, state in told(result)] == ["passed"] * 4
     assert [ask.state for ask in bench.world.hooked] == ["failed"]
+    assert bench.owed() == set()
+
+
+def test_a_person_who_does_not_come_keeps_no_drill_beyond_its_time_to_live(bench: Bench) -> None:
+    document = drill_plan(timeToLive="PT2H", hooks={"after": [MANUAL]})
+    began = bench.world.clock.now
+    result = bench.run(drill, "drill", document=document)
+    assert "nobody said that it is done" in result.output["failures"][0]
+    assert bench.world.clock.now - began < timedelta(hours=3)
     assert bench.owed() == set()
 
 

@@ -19,12 +19,26 @@ from shared.operations import Kind
 from shared.outcomes import JobEnd
 from shared.plans import PlanDocument
 from tests.driver import Orchestrator, Result
-from tests.orchestrators.test_runbooks import Bench, plan
+from tests.orchestrators.test_runbooks import ISOLATED, Bench, plan
 from tests.orchestrators.world import Machine
 
 SEEDS = int(os.environ.get("SEEDS", "12"))
 ENDS = {"succeeded", "failed", "refused", "aborted"}
+GROUP = "/subscriptions/s/resourceGroups/rg/providers"
 TROUBLES = ("532", "539", "28031")
+
+
+HOOKS: tuple[dict[str, Any], ...] = (
+    {"name": "ask", "url": "https://example.org/hook"},
+    {
+        "name": "stop",
+        "kind": "run-command",
+        "machine": f"{GROUP}/Microsoft.HybridCompute/machines/n1",
+        "script": "exit 0",
+    },
+    {"name": "dns", "kind": "runbook", "runbook": f"{GROUP}/Microsoft.Automation/automationAccounts/aa/runbooks/dns"},
+    {"name": "look", "kind": "manual", "instructions": "Look.", "deadline": "PT1H", "required": False},
+)
 
 
 class Killed(BaseException):
@@ -52,7 +66,16 @@ class Story(Bench):
         }
         items = [{"vm": vm, "after": after, "probes": [{"port": 443}]} for vm, after in order.items()]
         policy = self.chance.choice(("stop", "continue", "ask"))
-        return plan(items=items, onFailure=policy, commit=self.chance.choice(("manual", "automatic")))
+        wishes: dict[str, Any] = {"hooks": {"failover": self._hooks(), "failback": self._hooks()}}
+        wishes["drill"] = {"network": ISOLATED, "hooks": self._hooks()}
+        return plan(items=items, onFailure=policy, commit=self.chance.choice(("manual", "automatic")), **wishes)
+
+    def _hooks(self) -> dict[str, Any]:
+        return {moment: self.chance.sample(HOOKS, self.chance.randint(0, 2)) for moment in ("before", "after")}
+
+    def left_over(self) -> set[str]:
+        """Scripts and jobs of hooks that were begun and not ended."""
+        return set(self.world.work) - set(self.world.ended_work)
 
     def _shaken(
         self, function: Callable[[dict[str, Any]], dict[str, Any]]
@@ -124,7 +147,7 @@ def test_a_drill_leaves_nothing_behind_or_says_that_it_has_to_be_cleaned_up(seed
     result = story.go(drill, "drill", "drill-1", killed=seed % 2 == 0)
     assert result is None or result.output["state"] in ENDS
     if result:
-        assert story.held() == {}
+        assert (story.held(), story.left_over()) == ({}, set())
     in_test = [
         machine.vm for machine in story.world.machines.values() if machine.test not in {"None", "MarkedForDeletion"}
     ]
@@ -186,4 +209,4 @@ def test_a_round_trip_goes_as_far_as_it_may_and_owes_the_rest(seed: int) -> None
         assert "reprotect" in story.owed()
     assert story.sent_twice() == []
     if result:
-        assert story.held() == {}
+        assert (story.held(), story.left_over()) == ({}, set())

@@ -82,3 +82,10 @@ def test_a_drill_in_the_production_network_is_blocked_however_it_is_spelt() -> N
 def test_what_cannot_be_previewed_is_said() -> None:
     with pytest.raises(ValueError, match="'repair'"):
         preview(plan(), "repair", {})
+
+
+def test_what_is_done_besides_is_told_with_whom_it_concerns() -> None:
+    hook = {"name": "tell", "url": "https://example.org/hook"}
+    seen = preview(plan(hooks={"failover": {"before": [hook]}, "failback": {"after": [hook]}}), "planned-failover", {})
+    assert [(one.occasion, one.moment, one.target) for one in seen.hooks] == [("failover", "before", hook["url"])]
+    assert preview(plan(), "commit", {}).hooks == ()
