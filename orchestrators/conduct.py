@@ -178,8 +178,6 @@ def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
 def _open(ctx: task.OrchestrationContext, operation: Operation, run: Run, hooks: Hooks, opening: Moment) -> Steps[Run]:
     """What has to be done before, and only then what is owed: a run that is stopped here owes nothing."""
     run = yield from hooks.before(run)
-    if run.hooks:  # what was seen before them is old by now
-        run = run.model_copy(update={"items": tuple(i.model_copy(update={"seen": False}) for i in run.items)})
     if not run.stopped:
         run = (yield from opening(ctx, operation, run)) or run
     return (yield from open_pack(ctx, operation, run))
@@ -189,7 +187,8 @@ def _close(
     ctx: task.OrchestrationContext, operation: Operation, run: Run, hooks: Hooks, closing: Moment
 ) -> Steps[dict[str, Any]]:
     run = (yield from closing(ctx, operation, run)) or run
-    run = yield from hooks.after_cleanup(run)
+    closed = yield from hooks.after_cleanup(run)
+    run = yield from record_tick(ctx, run, closed)
     yield from let_go(ctx, operation.id, vaults_of(operation))
     state = "aborted" if run.aborted else "failed" if run.failed else "succeeded"
     outcome = Outcome.model_validate(

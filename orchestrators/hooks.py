@@ -68,14 +68,16 @@ class Hooks:
         Where that does not succeed nothing more is begun.
         """
         occasion = next((OCCASIONS[stage.verb] for stage in run.stages[run.stage :] if stage.verb in OCCASIONS), "")
-        due = run.stage == 0 or (run.current and run.current.verb in OCCASIONS)
-        if not due or run.pause or run.stopped or self._is_done(run, occasion, "before"):
+        if not _may_begin(run) or self._is_done(run, occasion, "before"):
             return run
         known = len(run.failures)
         run = yield from self._do_all(run, occasion, "before")
         if run.aborted:
             return stopped(run, "the run was aborted")
-        return stopped(run, f"not begun: {run.failures[known]}") if run.failures[known:] else run
+        if run.failures[known:]:
+            return stopped(run, f"not begun: {run.failures[known]}")
+        unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)  # what was seen is old by now
+        return run.model_copy(update={"items": unseen})
 
     def after(self, run: Run) -> Steps[Run]:
         """What is done once a stage is over: in a failover when all is up, in a drill after its soak time."""
@@ -147,20 +149,10 @@ class Hooks:
                 return run, HookRan(passed=False, status=ran.status, detail=_too_late(until - began, ran))
             said = yield from self._ear.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
             if said:
-                run = self._decided(run, turn, said)
+                run = _decided(run, said)
                 if by_person := _ended_by(turn, said):
                     return run, by_person
             yield from self._keep_leases(run)
-
-    def _decided(self, run: Run, turn: Turn, said: Decision) -> Run:
-        """Take in a decision; within a tick the evidence of it is written with the tick."""
-        if said.verdict == "abort":
-            run = scheduler.decide(run, said)
-        else:
-            run = run.model_copy(update={"decisions": (*run.decisions, said)})
-        if turn.moment == "after":
-            return run
-        return _told(run, Entry(kind="decision", at=said.at, body=said.model_dump(mode="json")))
 
     def _keep_leases(self, run: Run) -> Steps[None]:
         if now(self._ctx) - self._prolonged >= PROLONG_EVERY:
@@ -174,6 +166,20 @@ class Hooks:
         wrong = end.required and end.state == "failed"
         failures = (*run.failures, f"hook {end.name}: {end.detail}"[:LONGEST_FAILURE]) if wrong else run.failures
         return run.model_copy(update={"hooks": (*run.hooks, end), "failures": failures})
+
+
+def _may_begin(run: Run) -> bool:
+    """Whether the run is about to begin, or to go home, and nothing stands in the way of that."""
+    stage = run.current
+    if stage is None or run.pause or run.stopped or (stage.guarded and not run.passed):
+        return False
+    return run.stage == 0 or stage.verb in OCCASIONS
+
+
+def _decided(run: Run, said: Decision) -> Run:
+    if said.verdict == "abort":
+        return scheduler.decide(run, said)
+    return run.model_copy(update={"decisions": (*run.decisions, said)})
 
 
 def _told(run: Run, entry: Entry) -> Run:

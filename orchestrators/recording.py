@@ -18,13 +18,14 @@ from shared.track import Past
 
 
 def open_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """Record what was asked for, the plan as it was, who agreed, and what was there."""
+    """Record what was asked for, the plan as it was, who agreed, what was decided by now, and what was there."""
     at = now(ctx)
     asked = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
     plan = {"digest": operation.digest, "document": operation.document.model_dump(mode="json", by_alias=True)}
     sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
     told = [Entry(kind="request", at=at, body=asked), Entry(kind="plan", at=at, body=plan | {"sites": sites})]
     told += [Entry(kind="approval", at=at, body=one.model_dump(mode="json")) for one in run.approvals]
+    told += [Entry(kind="decision", at=one.at, body=one.model_dump(mode="json")) for one in run.decisions]
     if operation.kind == "drill":
         told.append(Entry(kind="inventory", at=at, body={"moment": "before"}, attach=(BEFORE,)))
     first = run.model_copy(update={"chain": run.chain.model_copy(update={"pending": ()})})

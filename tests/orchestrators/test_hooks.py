@@ -12,6 +12,7 @@ from orchestrators.homecoming import failback
 from orchestrators.roundtrip import roundtrip
 from shared.outcomes import JobEnd
 from tests.orchestrators.test_drills import drill_plan
+from tests.orchestrators.test_roundtrip import prove
 from tests.orchestrators.test_runbooks import Bench, plan
 from tests.orchestrators.world import LIFE
 
@@ -165,7 +166,7 @@ def test_a_step_by_hand_waits_for_a_person_and_goes_on_with_their_word(bench: Be
     (end,) = result.output["hooks"]
     assert end["detail"] == "ann: orders are there, see https://x.example/a?[redacted]"
     assert [one["by"] for one in result.output["decisions"]] == ["ann"]
-    assert "decision" in bench.world.kinds()
+    assert bench.world.kinds().count("decision") == 1
     assert "HciSiteRecovery.Operation.Waiting" in bench.world.published
 
 
@@ -228,11 +229,13 @@ def test_a_failback_has_hooks_of_its_own(bench: Bench) -> None:
 
 def test_a_drill_does_every_kind_of_hook_however_its_rehearsal_went(bench: Bench) -> None:
     bench.world.fail[("app", "TestFailover")] = JobEnd(job="", outcome="failed", state="Failed", code="1")
-    bench.driver.say(timedelta(hours=3), "decide", resumed())
-    hooks = {"before": [SCRIPT], "after": [RUNBOOK, MANUAL], "afterCleanup": [HTTP]}
+    for hours in (3, 6):
+        bench.driver.say(timedelta(hours=hours), "decide", resumed())
+    hooks = {"before": [SCRIPT], "after": [RUNBOOK, MANUAL], "afterCleanup": [HTTP, MANUAL]}
     result = bench.run(drill, "drill", document=drill_plan(hooks=hooks))
-    assert [state for _, _, state in told(result)] == ["passed"] * 4
+    assert [state for _, _, state in told(result)] == ["passed"] * 5
     assert [ask.state for ask in bench.world.hooked] == ["failed"]
+    assert (bench.world.kinds().count("hook"), bench.world.kinds().count("decision")) == (5, 2)
     assert bench.owed() == set()
 
 
@@ -274,3 +277,13 @@ def test_a_hook_that_fails_before_the_way_home_leaves_the_machines_in_azure_comm
     assert "switch off: the script ended Failed with 1" in result.output["failures"][0]
     assert not [verb for _, verb in bench.world.sent if verb == "Failback"]
     assert bench.owed() == {"reprotect"}
+
+
+def test_hooks_before_the_way_home_wait_until_it_is_open(bench: Bench) -> None:
+    bench.failover_type = "unplanned"
+    proven = bench.world.clock.now + timedelta(hours=40)
+    bench.world.clock.watchers.append(lambda now: prove(bench) if now >= proven else None)
+    result = round_trip(bench)
+    assert result.output["state"] == "succeeded", result.output
+    assert bench.world.work_due["run-1:failback:before:0"] > proven
+    assert bench.owed() == set()
