@@ -222,7 +222,7 @@ def _tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple
     run = yield from hooks.before(run)
     run = scheduler.block(expire(run, now(ctx)))
     run = run.model_copy(update={"looks": (*run.looks, now(ctx))[-LOOKS:]})
-    run = yield from drive(ctx, run, _scope(run), _earliest(run))
+    run = yield from drive(ctx, run, run.scope, _earliest(run))
     tick = scheduler.plan_tick(run, now(ctx))
     run = (yield from hooks.after(run)) if tick.over else run
     if tick.over and (rest := soak(run, now(ctx))):
@@ -301,7 +301,7 @@ def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
     one_by_one = (known[vm] for vm in names)
     return StartVerbs(
         vault=run.vaults[vault],
-        operation=_scope(run),
+        operation=run.scope,
         verb=run.stages[run.stage].verb,
         starts=tuple(_start_one(run, item) for item in one_by_one),
         since=_since(run, names),
@@ -311,12 +311,6 @@ def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
         create_vm=run.create_vm,
         max_age=run.points.max_age,
     )
-
-
-def _scope(run: Run) -> str:
-    """What request ids are made of: a verb that the run sends a second time is another request."""
-    before = sum(1 for stage in run.stages[: run.stage] if stage.verb == run.stages[run.stage].verb)
-    return f"{run.operation}:{before + 1}" if before else run.operation
 
 
 def _start_one(run: Run, item: RunItem) -> StartOne:

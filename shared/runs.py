@@ -225,6 +225,12 @@ class Run(Message):
         return frozenset(vm for part in self.parts if part.state in IN_HAND for vm in part.vms)
 
     @property
+    def scope(self) -> str:
+        """What request ids are made of: a verb that the run sends a second time is another request."""
+        before = sum(1 for stage in self.stages[: self.stage] if self.current and stage.verb == self.current.verb)
+        return f"{self.operation}:{before + 1}" if before else self.operation
+
+    @property
     def failed(self) -> bool:
         """Whether anything in the run failed or could not be done."""
         return any(item.state in {"failed", "blocked"} for item in self.items) or bool(self.failures)

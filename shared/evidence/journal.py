@@ -64,7 +64,7 @@ def _sent_by(item: RunItem, run: Run, verb: str) -> dict[str, str]:
     plan = next((part for part in run.parts if item.vm in part.vms and part.job), None)
     if plan and item.attempt == 1:
         return {"recoveryPlan": plan.name, "planJob": plan.job}
-    return {"requestId": client_request_id(run.operation, item.id, verb, item.attempt)}
+    return {"requestId": client_request_id(run.scope, item.id, verb, item.attempt)}
 
 
 def _probes(old: RunItem, new: RunItem, now: datetime) -> Iterator[Entry]:

@@ -20,7 +20,7 @@ from orchestrators.replication import replication
 from orchestrators.roundtrip import roundtrip
 from orchestrators.verify import verify
 from shared.copying import ReplicationOrder
-from shared.operations import Kind, SiteOperation
+from shared.operations import Kind, Operation, SiteOperation
 from shared.preparation import PrepareOrder
 from shared.replication import ReplicationRequest
 from tests.activities.lab import running
@@ -28,7 +28,8 @@ from tests.driver import Orchestrator, Result
 from tests.orchestrators import azure_bench, test_preflight
 from tests.orchestrators.mirror_world import MirrorWorld
 from tests.orchestrators.node_world import NodeWorld
-from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, placed, plan
+from tests.orchestrators.plan_world import PlanBench
+from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, placed, plan
 from tests.shared.azure.fake import point_at
 from tests.shared.preflight.samples import N1, N2, USUAL
 from tests.shared.samples import site
@@ -79,6 +80,17 @@ def _roundtrip() -> Result:
     bench = Bench()
     bench.driver.say(timedelta(hours=9), "decide", {"verdict": "resume", "by": "ann", "vms": []})
     return bench.run(roundtrip, "roundtrip", INSTANCE)
+
+
+def _by_recovery_plans() -> Result:
+    """The same through Site Recovery's own recovery plans."""
+    bench = PlanBench()
+    order = Operation.model_validate(
+        {"id": INSTANCE, "kind": "roundtrip", "plan": "payroll", "requested_by": "ann"}
+        | {"digest": bench.document.digest, "document": bench.document, "sites": {"hci-01": SITE}}
+    )
+    bench.driver.say(timedelta(hours=9), "decide", {"verdict": "resume", "by": "ann", "vms": []})
+    return bench.driver.run(roundtrip, order.model_dump(mode="json"), INSTANCE)
 
 
 def _preflight() -> Result:
@@ -135,6 +147,7 @@ TALES: Mapping[str, Tale] = {
     "failback": Tale(failback, _after("Commit", failback, "failback")),
     "reprotect": Tale(reprotect, _after("FinalizeFailback", reprotect, "reprotect")),
     "roundtrip": Tale(roundtrip, _roundtrip),
+    "roundtrip-by-recovery-plans": Tale(roundtrip, _by_recovery_plans),
     "repair": Tale(repair, lambda: NodeWorld().repair(INSTANCE)),
     "preflight": Tale(preflight, _preflight),
     "verify": Tale(verify, _verify),

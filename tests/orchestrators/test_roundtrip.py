@@ -103,3 +103,5 @@ def test_both_commits_are_requests_of_their_own(bench: Bench) -> None:
     trip(bench)
     commits = [job for job in bench.world.jobs if "/Commit/" in job]
     assert len(commits) == len(set(commits)) == 2 * len(ORDER)
+    told = [entry.body["requestId"] for _, entry in bench.world.records if entry.kind == "verb"]
+    assert len(told) == len(set(told)) == 5 * len(ORDER)
