@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from shared.budget import Calls
 from shared.evidence.records import Entry
 from shared.inventory import Inventory
 from shared.messages import ExtensionView, ItemView, Message, NodeView, Probe, ProviderView, VaultRef, Verb
@@ -46,9 +47,10 @@ class ReadItems(Message):
 
 
 class ItemsRead(Message):
-    """The items that were asked for and are there, in the vault's order."""
+    """The items that were asked for and are there, in the vault's order; and the requests that it took."""
 
     items: tuple[ItemView, ...]
+    calls: Calls | None = None
 
 
 class StartOne(Message):
@@ -98,10 +100,12 @@ class StartsMade(Message):
 
     Attributes:
         retry_after: Longest wait that the vault asked for while it throttled; zero when it did not.
+        calls: The requests that it took.
     """
 
     answers: tuple[StartAnswer, ...]
     retry_after: timedelta = timedelta(0)
+    calls: Calls | None = None
 
 
 class WatchJobs(Message):
@@ -112,6 +116,7 @@ class WatchJobs(Message):
         since: Start of the oldest, to narrow the list.
         paused: Those of them that were suspended when last seen: they are read only once they are not any more.
         pack: The run whose evidence the jobs that have ended are kept in; empty not to keep them.
+        most: How many of those that have ended are read at the most; 0 for all of them.
     """
 
     vault: VaultRef
@@ -119,17 +124,22 @@ class WatchJobs(Message):
     since: datetime
     paused: tuple[str, ...] = ()
     pack: str = ""
+    most: int = 0
 
 
 class JobsSeen(Message):
-    """The jobs that have ended since; the others still run.
+    """The jobs that have ended since; the others still run, but for those that are yet to be read.
 
     Attributes:
         running: Those of the paused ones that run again.
+        unread: How many have ended, and were too many to read at once.
+        calls: The requests that it took.
     """
 
     ended: tuple[JobEnd, ...]
     running: tuple[str, ...] = ()
+    unread: int = 0
+    calls: Calls | None = None
 
 
 class ResumeOne(Message):

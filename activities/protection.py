@@ -22,6 +22,7 @@ from shared.azure.onboarding import OnboardingVault, Sign
 from shared.azure.protection import enable_body, update_body
 from shared.azure.site_recovery import CLOCKS_APART
 from shared.azure.wire import Json, part, text, utc
+from shared.budget import Calls
 from shared.copying import NOTHING
 from shared.errors import Refused, Transient
 from shared.outcomes import StartAnswer
@@ -111,7 +112,7 @@ async def start_protection(ask: StartProtection) -> StartsMade:
     batch = _Batch(ask)
     await batch.look()
     answers = await each(ask.starts, batch.answer)
-    return StartsMade(answers=tuple(answers), retry_after=batch.retry_after)
+    return StartsMade(answers=tuple(answers), retry_after=batch.retry_after, calls=batch.calls)
 
 
 class _Batch:
@@ -123,6 +124,11 @@ class _Batch:
         self._items: Mapping[str, Json] = {}
         self._jobs: list[Json] = []
         self.retry_after = timedelta(0)
+
+    @property
+    def calls(self) -> Calls:
+        """The requests that it took so far."""
+        return self._vault.calls
 
     async def look(self) -> None:
         """Read the items, then the jobs: no job slips in between."""

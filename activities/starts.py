@@ -12,6 +12,7 @@ from shared.azure.jobs import looks_started_by, names_its_starter, started_by
 from shared.azure.points import point_views
 from shared.azure.site_recovery import CLOCKS_APART, Vault
 from shared.azure.wire import Json, part, text
+from shared.budget import Calls
 from shared.errors import Refused, Transient
 from shared.messages import Verb
 from shared.outcomes import StartAnswer
@@ -38,7 +39,7 @@ async def start_verbs(ask: StartVerbs) -> StartsMade:
     items = await batch.read_items()
     await batch.read_jobs()  # after the items: no job slips in between
     answers = await each(ask.starts, lambda start: batch.answer(start, items))
-    return StartsMade(answers=tuple(answers), retry_after=batch.retry_after)
+    return StartsMade(answers=tuple(answers), retry_after=batch.retry_after, calls=batch.calls)
 
 
 class _Batch:
@@ -49,6 +50,11 @@ class _Batch:
         self._vault = Vault(ask.vault)
         self._jobs: list[Json] = []
         self.retry_after = timedelta(0)
+
+    @property
+    def calls(self) -> Calls:
+        """The requests that it took so far."""
+        return self._vault.calls
 
     async def read_items(self) -> Mapping[str, Json]:
         """The items of the batch by id in lower case, without those that the vault does not know."""

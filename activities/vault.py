@@ -15,9 +15,11 @@ from shared.outcomes import JobEnd
 
 async def read_items(ask: ReadItems) -> ItemsRead:
     """Read the vault's items that replicate from Hyper-V to Azure, all of them or those that are named."""
-    views = [item_view(item) for item in await Vault(ask.vault).list_items() if is_ours(item)]
+    vault = Vault(ask.vault)
+    views = [item_view(item) for item in await vault.list_items() if is_ours(item)]
     wanted = {vm.lower() for vm in ask.vms}
-    return ItemsRead(items=tuple(view for view in views if not wanted or view.vm.lower() in wanted))
+    found = tuple(view for view in views if not wanted or view.vm.lower() in wanted)
+    return ItemsRead(items=found, calls=vault.calls)
 
 
 async def watch_jobs(ask: WatchJobs) -> JobsSeen:
@@ -31,14 +33,16 @@ async def watch_jobs(ask: WatchJobs) -> JobsSeen:
     vault = Vault(ask.vault)
     running = await _names(vault, ask, "InProgress")
     resting = running | (await _names(vault, ask, "Suspended") if ask.paused else set())
-    asked = [name for name in ask.jobs if name.lower() not in running]
-    asked += [name for name in ask.paused if name.lower() not in resting]
+    over = [name for name in ask.jobs if name.lower() not in running]
+    over += [name for name in ask.paused if name.lower() not in resting]
+    asked = over[: ask.most or None]
     read = await each(asked, lambda name: _read_end(vault, name, ask.pack))
     silent = [answer for answer in read if isinstance(answer, Transient)]
     if silent and len(silent) == len(read):
         raise silent[0]
+    ended = tuple(end for end in read if isinstance(end, JobEnd))
     again = tuple(name for name in ask.paused if name.lower() in running)
-    return JobsSeen(ended=tuple(end for end in read if isinstance(end, JobEnd)), running=again)
+    return JobsSeen(ended=ended, running=again, unread=len(over) - len(asked), calls=vault.calls)
 
 
 async def _names(vault: Vault, ask: WatchJobs, state: str) -> set[str]:

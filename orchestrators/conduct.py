@@ -29,6 +29,7 @@ from activities.contract import (
 from activities.site_contract import START_PROTECTION, ProtectOne, StartProtection
 from orchestrators.admission import NotAdmitted, admit, let_go, prolong, vaults_of
 from orchestrators.approval import NotApproved, approved
+from orchestrators.budgeting import rationed
 from orchestrators.engine import drive, engaged
 from orchestrators.hearing import Ear
 from orchestrators.hooks import Hooks
@@ -37,10 +38,11 @@ from orchestrators.owing import nothing, settle
 from orchestrators.recording import open_pack, record_tick, remember, seal_pack
 from orchestrators.steps import Steps, call_all, now, sleep
 from orchestrators.telling import tell, tell_turn
-from shared import scheduler
+from shared import rations, scheduler
+from shared.budget import Calls
 from shared.errors import Refused, Transient
 from shared.findings import findings
-from shared.messages import RunItem
+from shared.messages import ItemView, RunItem
 from shared.operations import Operation, Outcome, Problem
 from shared.pausing import go_on, jobs_resumed, seen_running
 from shared.rehearsals import expire, in_time, soak
@@ -232,27 +234,41 @@ def _tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple
         run = leave(run, now(ctx))
         ctx.set_custom_status(summary(run, now(ctx)))
         return run, timedelta(0)
+    run, tick = yield from rationed(ctx, run, tick)
     run = yield from _start(ctx, run, tick)
     run = yield from _resume(ctx, run, tick)
-    run = yield from _watch(ctx, run, tick)
+    run, unread = (yield from _look(ctx, run, tick)) if tick.look else (run, 0)
+    ctx.set_custom_status(summary(run, now(ctx)))
+    pause = timedelta(0) if unread else scheduler.pause(run, now(ctx))
+    return run, in_time(run, pause, now(ctx))
+
+
+def _look(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
+    """See what became of all that is open; and how many jobs have ended that were too many to read at once."""
+    run, unread = yield from _watch(ctx, run, tick)
     run = yield from _probe(ctx, run)
     run = scheduler.block((yield from _see(ctx, run, scheduler.to_see(run))))
-    ctx.set_custom_status(summary(run, now(ctx)))
-    pause = scheduler.pause(run, sent=sum(map(len, tick.starts.values())), now=now(ctx))
-    return run, in_time(run, pause, now(ctx))
+    return run.model_copy(update={"watched": None if unread else now(ctx)}), unread
 
 
 def _start(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     run = yield from _see(ctx, run, scheduler.unseen(run, tick))
-    asks, do = _asks(run, [(vault, part) for vault, names in tick.starts.items() for part in _parts(names)])
-    run = scheduler.asked(run, [one.vm for ask in asks for one in ask.starts], now(ctx), _earliest(run))
-    made_of = yield from do(ctx, asks)
-    for ask, made in zip(asks, made_of, strict=True):
-        if isinstance(made, StartsMade):
-            run = scheduler.started(run, made.answers, now(ctx), made.retry_after)
-        else:
-            run = scheduler.unanswered(run, [one.vm for one in ask.starts], str(made), now(ctx))
+    parts = [(vault, part) for vault, names in tick.starts.items() for part in _parts(names)]
+    asks, do = _asks(run, parts)
+    run = scheduler.asked(run, [vm for _, part in parts for vm in part], now(ctx), _earliest(run))
+    for (vault, part), made in zip(parts, (yield from do(ctx, asks)), strict=True):
+        run = _made(run, vault, part, made, now(ctx))
     return run
+
+
+def _made(run: Run, vault: int, vms: Sequence[str], made: StartsMade | Refused | Transient, at: datetime) -> Run:
+    """Take in what became of one batch; of one that got no answer everything may have been sent."""
+    if not isinstance(made, StartsMade):
+        run = scheduler.unanswered(run, vms, str(made), at)
+        return rations.charged(run, vault, Calls(reads=1, writes=len(vms)))
+    run = scheduler.started(run, made.answers, at, made.retry_after)
+    run = rations.charged(run, vault, made.calls or Calls(reads=1, writes=len(vms)))
+    return rations.shut(run, vault, at + made.retry_after) if made.retry_after else run
 
 
 type Asks = Sequence[Any]
@@ -329,11 +345,17 @@ def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:
         yield names[begin : begin + BATCH]
 
 
-def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
-    asks = [_watch_ask(run, tick, vault) for vault in sorted({*tick.watch, *tick.paused})]
-    seen = [some for some in (yield from call_all(ctx, WATCH_JOBS, asks)) if isinstance(some, JobsSeen)]
-    run = seen_running(run, [job for some in seen for job in some.running])
-    return scheduler.jobs_ended(run, [end for some in seen for end in some.ended], now(ctx))
+def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
+    """Take in the jobs that ended; and how many more have, that were too many to read at once."""
+    vaults = sorted({*tick.watch, *tick.paused})
+    asks = [_watch_ask(run, tick, vault) for vault in vaults]
+    told = zip(vaults, (yield from call_all(ctx, WATCH_JOBS, asks)), strict=True)
+    seen = [(vault, some) for vault, some in told if isinstance(some, JobsSeen)]
+    for vault, some in seen:
+        run = rations.charged(run, vault, some.calls or Calls(reads=1))
+    run = seen_running(run, [job for _, some in seen for job in some.running])
+    ends = [end for _, some in seen for end in some.ended]
+    return scheduler.jobs_ended(run, ends, now(ctx)), sum(some.unread for _, some in seen) if ends else 0
 
 
 def _watch_ask(run: Run, tick: Tick, vault: int) -> WatchJobs:
@@ -343,6 +365,7 @@ def _watch_ask(run: Run, tick: Tick, vault: int) -> WatchJobs:
         paused=tick.paused.get(vault, ()),
         since=_oldest(run),
         pack=run.operation if run.chain.kept else "",
+        most=rations.MOST_ENDED,
     )
 
 
@@ -357,6 +380,8 @@ def _resume(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
     parts = [(vault, part) for vault, names in tick.resume.items() for part in _parts(names)]
     asks = [_resume_ask(run, vault, names) for vault, names in parts]
     taken = [some.answers for some in (yield from call_all(ctx, RESUME_JOBS, asks)) if isinstance(some, JobsResumed)]
+    for vault, names in parts:
+        run = rations.charged(run, vault, Calls(reads=1, writes=len(names)))
     return jobs_resumed(run, [answer for some in taken for answer in some], now(ctx))
 
 
@@ -371,6 +396,7 @@ def _probe(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
     silent = [item for item in run.items if item.state == "probing"]
     asks = [ProbeBatch(targets=tuple(_target(run, item) for item in part)) for part in _parts(silent)]
     tried = [some.answers for some in (yield from call_all(ctx, PROBE_VMS, asks)) if isinstance(some, ProbesTried)]
+    run = rations.probed(run, silent)
     return scheduler.probes_tried(run, [answer for some in tried for answer in some], now(ctx))
 
 
@@ -389,8 +415,11 @@ def _see(ctx: task.OrchestrationContext, run: Run, names: Mapping[int, tuple[str
     """Read the state of these items, one list a vault."""
     verb = run.stages[run.stage].verb
     asks = [ReadItems(vault=run.vaults[vault], vms=vms) for vault, vms in names.items()]
-    reads = [seen.items for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
-    views = [view for some in reads for view in some]
+    views: list[ItemView] = []
+    for vault, seen in zip(names, (yield from call_all(ctx, READ_ITEMS, asks)), strict=True):
+        if isinstance(seen, ItemsRead):
+            views += seen.items
+            run = rations.charged(run, vault, seen.calls or Calls(reads=1))
     return scheduler.items_read(
         run, views, lambda view: settled(verb, view), lambda view: ready(verb, view) is None, now(ctx)
     )

@@ -6,6 +6,7 @@ from typing import Any
 from durabletask.entities import EntityContext
 
 from shared.book import Declaration, Entry, put, remove
+from shared.budget import Buckets, Wish, take
 from shared.leases import Claim, Lease, Table, claim, release, renew
 from shared.messages import ExtensionView
 from shared.mirrors import Mirror
@@ -16,7 +17,7 @@ from shared.track import Begun, Past, Track, begun, ended
 from shared.turns import Join, Turn, join, leave
 
 LEASES, BOOK, OBLIGATIONS, TRACK = "leases", "book", "obligations", "track"
-NODES, TURNS, TALLY, MIRRORS = "nodes", "turns", "tally", "mirrors"
+NODES, TURNS, TALLY, MIRRORS, BUDGET = "nodes", "turns", "tally", "mirrors", "budget"
 
 
 def leases(ctx: EntityContext, ask: Any) -> Any:
@@ -171,3 +172,12 @@ def mirrors(ctx: EntityContext, ask: Any) -> Any:
     known = mirrored(Mirror.model_validate(state or {}), ctx.operation, ask)
     ctx.set_state(known.model_dump(mode="json") if known != Mirror() else None)
     return None
+
+
+def budget(ctx: EntityContext, ask: Any) -> Any:
+    """The requests that one subscription grants. Operation: take (a wish; answers from when on it may be sent)."""
+    if ctx.operation != "take":
+        raise ValueError(f"a budget knows no operation {ctx.operation}")
+    known, grant = take(Buckets.model_validate(ctx.get_state(dict, {})), Wish.model_validate(ask))
+    ctx.set_state(known.model_dump(mode="json"))
+    return grant.model_dump(mode="json")

@@ -7,7 +7,7 @@ import azure.durable_functions as df
 
 from orchestrators.declare import declare
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, leases, mirrors, nodes, obligations, tally, track, turns
+from orchestrators.entities import book, budget, leases, mirrors, nodes, obligations, tally, track, turns
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.mirror import mirror
@@ -44,7 +44,7 @@ RUNBOOKS = (
     prove_sources,
     deliver,
 )
-ENTITIES = (leases, book, obligations, nodes, turns, tally, track, mirrors)
+ENTITIES = (leases, book, obligations, nodes, turns, tally, track, mirrors, budget)
 
 
 def name_of(runbook: Callable[..., Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.budget import Ration
 from shared.evidence.records import Chain
 from shared.graph import reversed_edges
 from shared.hooks import HookEnd
@@ -172,6 +173,8 @@ class Run(Message):
         chain: How far the evidence has come.
         hooks: What became of the hooks whose turn it was, oldest first.
         stopped: What had to be done before a verb did not succeed: nothing more is begun.
+        rations: What it was granted in each subscription, by id in lower case.
+        watched: When its jobs were looked for last.
     """
 
     operation: str
@@ -206,11 +209,17 @@ class Run(Message):
     chain: Chain = Chain()
     hooks: tuple[HookEnd, ...] = ()
     stopped: bool = False
+    rations: dict[str, Ration] = Field(default_factory=dict)
+    watched: datetime | None = None
 
     @property
     def current(self) -> Stage | None:
         """The stage under way, None when all are over."""
         return self.stages[self.stage] if self.stage < len(self.stages) else None
+
+    def subscription(self, vault: int) -> str:
+        """Under which a vault's ration is kept: its subscription in lower case."""
+        return self.vaults[vault].subscription_id.lower()
 
     @property
     def through_plans(self) -> bool:

@@ -1,23 +1,23 @@
 """What a run does next: a pure function of where it stands and what time it is."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import Field
 
 from shared import engine
+from shared.budget import Ration
 from shared.messages import ItemStep, ItemView, Message, RunItem
 from shared.outcomes import BUSY, JobEnd, ProbeAnswer, StartAnswer
 from shared.pausing import next_time, paused, paused_plans, pauses, resumed
 from shared.runs import IN_HAND, Decision, Limits, Run, Stage
+from shared.verbs import RULES
 
 WHOLE = 100
 
 NOTHING = "nothing-to-do"
 """Refusal of an update that would change nothing."""
 
-BREATH = timedelta(seconds=5)
-"""Between two batches: 50 starts at 10 writes a second, which is what Azure Resource Manager refills."""
 SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
 ASKING = timedelta(hours=6)
 """While only a person can say how to go on; the decision itself wakes the run."""
@@ -27,6 +27,8 @@ FEW = 5
 """Up to so many items are read one by one, as they are started: a list has a hundred a page."""
 MANY, PACE = 30, timedelta(seconds=15)
 """Of more open items than this something ends all the time: a steady pace, which costs each item little."""
+NEARLY, OVERDUE = 0.8, 1.4
+"""Of the usual time of a job: in between it may end any moment, and what waits for it should not wait for us."""
 OPEN = frozenset({"starting", "running", "resuming", "probing", "settling"})
 PASSED = frozenset({"done", "skipped"})
 
@@ -41,6 +43,7 @@ class Tick(Message):
         settle: By index of the vault: VMs whose state is to be read.
         resume: By index of the vault: VMs whose suspended jobs are to go on.
         paused: By index of the vault: jobs that were suspended when last seen.
+        look: Whether to watch, probe and read; between two looks at many items a tick only starts some.
         wake: How long to wait after doing it.
         asks: VMs that failed and that a person has to decide on, while nothing else is open.
         over: Nothing is open in this stage and nothing can start any more.
@@ -52,6 +55,7 @@ class Tick(Message):
     settle: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     resume: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     paused: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    look: bool = True
     wake: timedelta = LATER
     asks: tuple[str, ...] = ()
     over: bool = False
@@ -59,17 +63,19 @@ class Tick(Message):
 
 def plan_tick(run: Run, now: datetime) -> Tick:
     """Say what to start, watch, probe and read now, and when to look again."""
-    stage = run.stages[run.stage]
-    starts = _startable(run, stage, now)
+    ready = startable(run, now)
+    starts = ready[: run.limits.max_starts]
+    look = _is_due(run, now)
     asks = undecided(run)
     is_open = any(item.state in OPEN or item.state in {"waiting", "paused"} for item in run.items)
     return Tick(
         starts=_by_vault(starts, lambda item: item.vm),
-        watch=_by_vault((i for i in run.items if i.state == "running"), lambda item: item.job),
-        probe=tuple(item.vm for item in run.items if item.state == "probing"),
-        settle=_by_vault((i for i in run.items if i.state == "settling"), lambda item: item.vm),
+        watch=_by_vault((i for i in run.items if look and i.state == "running"), lambda item: item.job),
+        probe=tuple(item.vm for item in run.items if look and item.state == "probing"),
+        settle=_by_vault((i for i in run.items if look and i.state == "settling"), lambda item: item.vm),
         resume=_by_vault((i for i in run.items if _may_resume(i, now)), lambda item: item.vm),
-        paused=_by_vault((i for i in run.items if i.state == "paused"), lambda item: item.job),
+        paused=_by_vault((i for i in run.items if look and i.state == "paused"), lambda item: item.job),
+        look=look,
         wake=_wake(run, now),
         asks=asks if not starts and not run.in_hand and not any(item.state in OPEN for item in run.items) else (),
         over=not is_open and not asks and not run.in_hand,
@@ -125,31 +131,33 @@ def _abort(run: Run) -> Run:
     return engine.aborted(_revise(run, stopped).model_copy(update={"aborted": True, "pause": None}))
 
 
-def pause(run: Run, sent: int, now: datetime) -> timedelta:
-    """How long to wait before the next tick.
-
-    Args:
-        sent: Verbs sent in this tick: after some, what has become startable meanwhile waits for the write budget.
-    """
+def pause(run: Run, now: datetime) -> timedelta:
+    """How long to wait before the next tick: what can start goes on as soon as its subscription lets it."""
     tick = plan_tick(run, now)
-    if tick.over or (tick.starts and not sent):
+    if tick.over:
         return timedelta(0)
     if tick.asks or (run.pause and not run.in_hand and not any(item.state in OPEN for item in run.items)):
         return _until(next_time(run), ASKING, now)
-    return BREATH if tick.starts else tick.wake
+    opens = [_ration(run, vault).opens(now) for vault in tick.starts]
+    return min((tick.wake, *opens))
+
+
+def _ration(run: Run, vault: int) -> Ration:
+    return run.rations.get(run.subscription(vault), Ration())
 
 
 def _until(moment: datetime | None, longest: timedelta, now: datetime) -> timedelta:
     return min(longest, max(moment - now, timedelta(0))) if moment else longest
 
 
-def _startable(run: Run, stage: Stage, now: datetime) -> list[RunItem]:
+def startable(run: Run, now: datetime) -> list[RunItem]:
+    """Items whose verb could be sent now, if the budget lets it."""
+    stage = run.stages[run.stage]
     if run.pause or (run.retry_until and now < run.retry_until):
         return []
     done = {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
     theirs = engine.left_to_plans(run)
-    ready = [item for item in run.items if item.vm not in theirs and _may_start(item, stage, done, now)]
-    return ready[: run.limits.max_starts]
+    return [item for item in run.items if item.vm not in theirs and _may_start(item, stage, done, now)]
 
 
 def _outside(run: Run, stage: Stage) -> set[str]:
@@ -171,17 +179,41 @@ def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[
     return {vault: tuple(names) for vault, names in found.items()}
 
 
+def _is_due(run: Run, now: datetime) -> bool:
+    """Whether it is time for a look: few items are looked at in each tick, many at a pace of their own."""
+    busy = [item for item in run.items if item.state in OPEN]
+    return run.watched is None or len(busy) <= MANY or now >= run.watched + _pace(run, busy, now)
+
+
 def _wake(run: Run, now: datetime) -> timedelta:
     """Look soon while something is fresh or about to be; else, and of many, at the pace that the service asks for."""
     busy = [item for item in run.items if item.state in OPEN]
     plans = [part for part in run.parts if part.state in IN_HAND and part.state != "paused"]
-    young = [(one.state, one.since) for one in busy] + [(one.state, one.since) for one in plans]
-    fresh = any(state != "running" or (since is not None and now - since < LATER) for state, since in young)
     if not busy and not plans and (paused(run) or paused_plans(run)):
         return _until(next_time(run), GLANCE, now)
+    pace = _pace(run, busy, now)
+    return pace if len(busy) <= MANY or run.watched is None else max(timedelta(0), run.watched + pace - now)
+
+
+def _pace(run: Run, busy: Sequence[RunItem], now: datetime) -> timedelta:
+    """How often to look; more often while others wait for what is open, or would if it were not for these."""
+    awaited = _awaited(run, busy)
     if len(busy) > MANY:
-        return PACE
-    return SOON if fresh else LATER
+        return PACE if awaited else LATER
+    plans = [(part.state, part.since) for part in run.parts if part.state in IN_HAND and part.state != "paused"]
+    young = [*((item.state, item.since) for item in busy), *plans]
+    fresh = any(state != "running" or (since is not None and now - since < LATER) for state, since in young)
+    usual = RULES[run.stages[run.stage].verb].median
+    ending = (item.since and usual * NEARLY <= now - item.since <= usual * OVERDUE for item in awaited)
+    return SOON if fresh else PACE if any(ending) else LATER
+
+
+def _awaited(run: Run, busy: Sequence[RunItem]) -> list[RunItem]:
+    """Of what is open, what something waits for."""
+    if not run.stages[run.stage].ordered:
+        return []
+    wanted = {name for item in run.items if item.state == "waiting" for name in item.after}
+    return [item for item in busy if item.vm in wanted]
 
 
 def to_see(run: Run) -> dict[int, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.forecast import eta, queue
 from shared.operations import CODES
 from shared.pausing import next_time, paused, paused_plans
 from shared.runs import Run
@@ -22,6 +23,8 @@ STATES = {code: state for state, code in CODES.items()}
 def summary(run: Run, now: datetime) -> dict[str, Any]:
     """The custom status of a run: one letter an item, and words for the little that a person has to know."""
     stage = run.current
+    waits = _waits(run) if stage else None
+    ends = eta(run, now) if stage and not waits else None
     counts = Counter(item.state for item in run.items)
     return {
         "phase": stage.verb if stage else "Closing",
@@ -31,7 +34,9 @@ def summary(run: Run, now: datetime) -> dict[str, Any]:
         "done": counts["done"],
         "total": len(run.items),
         "waitingFor": waiting_for(run) if stage else "",
-        "waits": _waits(run) if stage else None,
+        "waits": waits,
+        "queue": queue(run, now) if stage else None,
+        "eta": ends.isoformat() if ends else None,
         "problems": [f"{i.vm}: {i.detail}"[:160] for i in run.items if i.state in {"failed", "blocked"}][:SHOWN],
         "failures": [text[:160] for text in run.failures[:SHOWN]],
         "hooks": [{"name": one.name, "moment": one.moment, "state": one.state} for one in run.hooks[-HOOKS:]],

@@ -18,7 +18,7 @@ BY_ENGINE = {
     OrchestrationStatus.FAILED: "failed",
 }
 
-SHOWN = ("phase", "waitingFor", "waits", "problems", "failures", "hooks", "rung", "timeline")
+SHOWN = ("phase", "waitingFor", "waits", "problems", "failures", "hooks", "rung", "timeline", "queue", "eta")
 """What a living run says of itself that is shown as it is."""
 
 

@@ -10,6 +10,7 @@ from azure.core.rest import HttpRequest
 from shared.azure.faults import translated
 from shared.azure.session import SITE_RECOVERY_API, azure
 from shared.azure.wire import Json, date_of, segments
+from shared.budget import Calls
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef, Verb
 
@@ -28,6 +29,12 @@ class Vault:
     def __init__(self, ref: VaultRef) -> None:
         self._ref = ref
         self._client: SiteRecoveryManagementClient = azure().site_recovery(ref.subscription_id)
+        self._reads = self._writes = 0
+
+    @property
+    def calls(self) -> Calls:
+        """The requests that were sent through this object, answered or not."""
+        return Calls(reads=self._reads, writes=self._writes)
 
     async def list_items(self) -> list[Json]:
         """Every protected item of the vault, in its order."""
@@ -44,6 +51,7 @@ class Vault:
         Raises:
             Missing: the vault knows none of this id.
         """
+        self._reads += 1
         with translated():
             return await self._client.replication_protected_items.get(*self._scope, *names_of(item_id))
 
@@ -68,6 +76,7 @@ class Vault:
 
     async def read_job(self, name: str) -> Json:
         """One job with its tasks and details; all of them null in its first moments."""
+        self._reads += 1
         with translated():
             return await self._client.replication_jobs.get(*self._scope, name)
 
@@ -102,6 +111,7 @@ class Vault:
         """Call an operation of the SDK on this vault once, the request id last, and have the name of its job."""
         answers: list[Any] = []
         *given, request_id = arguments
+        self._writes += 1
         with translated():
             await operation(
                 *self._scope,
@@ -155,6 +165,7 @@ class Vault:
         found: list[Json] = []
         url, query = f"{self._ref.arm_id}/{collection}", {"api-version": SITE_RECOVERY_API, **(params or {})}
         while True:
+            self._reads += 1
             with translated():
                 answer = await self._client.send_request(HttpRequest("GET", url, params=query))
                 answer.raise_for_status()

@@ -7,7 +7,7 @@ import pytest
 
 from activities import contract as c
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import leases, obligations, track
+from orchestrators.entities import budget, leases, obligations, track
 from orchestrators.reconcile import reconcile
 from orchestrators.telling import deliver
 from shared.inventory import Thing
@@ -194,7 +194,7 @@ class Timer(Bench):
             c.READ_ITEMS: self.read_items,
         }
         served = {one.name: self.world._served(one, function) for one, function in mine.items()}
-        entities = {"obligations": obligations, "track": track, "leases": leases}
+        entities = {"obligations": obligations, "track": track, "leases": leases, "budget": budget}
         self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
 
     def read_book(self, _ask: c.ReadBook) -> c.BookRead:

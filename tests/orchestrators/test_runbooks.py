@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, leases, obligations, track
+from orchestrators.entities import book, budget, leases, obligations, track
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.sources import SourceCheck, prove_sources
@@ -47,7 +47,7 @@ class Bench:
         self.options: dict[str, Any] = {}
         self.failover_type: Literal["planned", "unplanned"] = "planned"
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
-        entities = {"leases": leases, "book": book, "obligations": obligations, "track": track}
+        entities = {"leases": leases, "book": book, "obligations": obligations, "track": track, "budget": budget}
         self.driver = Driver(self.world.activities(), entities, self.world.clock)
 
     def run(

@@ -60,7 +60,7 @@ def test_a_stage_that_begins_with_a_pause_starts_nothing_until_somebody_says_so(
     run = scheduler.jobs_ended(run, [JobEnd(job="job-sql", outcome="succeeded", state="Succeeded")], T0)
     run = leave(run, T0)
     tick = scheduler.plan_tick(run, T0)
-    assert (tick.starts, tick.over, scheduler.pause(run, 0, T0)) == ({}, False, scheduler.ASKING)
+    assert (tick.starts, tick.over, scheduler.pause(run, T0)) == ({}, False, scheduler.ASKING)
     assert summary(run, T0)["waitingFor"] == "a word to come home: resume, abort"
     assert scheduler.plan_tick(scheduler.decide(run, resume()), T0).starts == {0: ("sql",)}
     assert scheduler.decide(run, resume("sql")).pause is not None
@@ -70,7 +70,7 @@ def test_a_pause_with_a_time_ends_then_and_the_next_look_is_no_later() -> None:
     until = T0 + timedelta(hours=1)
     stages = (FAILBACK.model_copy(update={"pause": "the evening", "pause_until": until}),)
     run = run_of(item("sql"), stages=stages)
-    assert scheduler.pause(run, 0, T0) == timedelta(hours=1)
+    assert scheduler.pause(run, T0) == timedelta(hours=1)
     assert go_on(run, until - timedelta(seconds=1)).pause is not None
     assert go_on(run, until).pause is None
 

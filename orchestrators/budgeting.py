@@ -1,0 +1,23 @@
+"""A run asks for what it wants to send: one call a tick and subscription."""
+
+from durabletask import task
+
+from orchestrators.entities import BUDGET
+from orchestrators.steps import Steps, ask_entity, now, sleep
+from shared import rations
+from shared.budget import Grant
+from shared.runs import Run
+from shared.scheduler import Tick
+
+
+def rationed(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, Tick]]:
+    """The tick as far as each subscription grants it: starts beyond that wait, reads are waited for here."""
+    ready = now(ctx)
+    for name, wish in rations.wishes(run, tick, now(ctx)).items():
+        answer = yield from ask_entity(ctx, BUDGET, name, "take", wish.model_dump(mode="json"))
+        grant = Grant.model_validate(answer)
+        run = rations.granted(run, name, wish, grant)
+        ready = max(ready, grant.reads_from)
+    if ready > now(ctx):
+        yield from sleep(ctx, ready - now(ctx))
+    return rations.within(run, tick, now(ctx))
