@@ -57,6 +57,7 @@ class StartOne(Message):
     """One item of a batch.
 
     Attributes:
+        adopts_from: The first attempt whose job is adopted, unless it failed; 0 for that of this attempt alone.
         seen: The run has just read the item and found it ready: it is not read again before the verb is sent.
         point: The recovery point to start from: a rule, a name or an ARM id.
         provider: For a Failback that may make the VM: ARM id of the host's provider.
@@ -65,6 +66,7 @@ class StartOne(Message):
     vm: str
     item_id: str
     attempt: int = 1
+    adopts_from: int = 0
     seen: bool = False
     point: str = LATEST
     provider: str = ""

@@ -1,6 +1,6 @@
 """Starting verbs: look, adopt what runs already under our name, else send once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from activities.contract import StartOne, StartsMade, StartVerbs
 from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.items import current_job, item_view, machine_guid
-from shared.azure.jobs import looks_started_by, names_its_starter, started_by
+from shared.azure.jobs import FAILED, looks_started_by, names_its_starter, started_by
 from shared.azure.points import point_views
 from shared.azure.site_recovery import CLOCKS_APART, Vault
 from shared.azure.wire import Json, part, text
@@ -90,8 +90,8 @@ class _Batch:
             return StartAnswer(vm=start.vm, outcome="unanswered", detail=str(silence))
 
     async def _start(self, start: StartOne, item: Json | None) -> StartAnswer:
-        request_id = client_request_id(self._ask.operation, start.item_id, self._ask.verb, start.attempt)
-        if ours := await self._find_ours(start, request_id, item):
+        ids = self._request_ids(start)
+        if ours := await self._find_ours(start, ids, item):
             return StartAnswer(vm=start.vm, outcome="started", job=ours)
         if item and (no := ready(self._ask.verb, item_view(item))):
             outcome: Literal["busy", "refused"] = "busy" if no.passing else "refused"
@@ -104,7 +104,7 @@ class _Batch:
             )
         point = await self._point(start)
         body = _body(self._ask, point, start.provider)
-        job = await self._vault.start(self._ask.verb, start.item_id, body, request_id)
+        job = await self._vault.start(self._ask.verb, start.item_id, body, ids[-1])
         return StartAnswer(vm=start.vm, outcome="started", job=job, point=point.name if point else "")
 
     async def _point(self, start: StartOne) -> RecoveryPoint | None:
@@ -119,17 +119,26 @@ class _Batch:
         found = choose(point_views(listed), start.point, self._ask.max_age, now)
         return None if start.point == LATEST and self._ask.verb != "ChangePit" else found
 
-    async def _find_ours(self, start: StartOne, request_id: str, item: Json | None) -> str:
-        """Name of the newest job that our request started, empty without one."""
-        found = [job for job in self._jobs if started_by(job, request_id)]
-        found = found or await self._find_lookalikes(start, request_id, item)
-        if found:
-            return text(max(found, key=lambda job: text(part(job, "properties").get("startTime")))["name"])
+    def _request_ids(self, start: StartOne) -> tuple[str, ...]:
+        """Ids of the requests whose job may be ours; the last is that of this attempt."""
+        attempts = range(start.adopts_from or start.attempt, start.attempt + 1)
+        return tuple(client_request_id(self._ask.operation, start.item_id, self._ask.verb, one) for one in attempts)
+
+    async def _find_ours(self, start: StartOne, ids: Sequence[str], item: Json | None) -> str:
+        """Name of the newest job that our requests started, empty without one.
+
+        One that failed only if no other is there: of two that two workers started at once one fails with 532.
+        """
+        found = [job for job in self._jobs if _started_by_any(job, ids)]
+        found = found or await self._find_lookalikes(start, ids, item)
+        alive = [job for job in found if part(job, "properties").get("state") not in FAILED]
+        if ours := alive or [job for job in found if started_by(job, ids[-1])]:
+            return text(max(ours, key=lambda job: text(part(job, "properties").get("startTime")))["name"])
         busy_with = current_job(item) if item else ""
         if not busy_with or any(job["name"] == busy_with for job in self._jobs):
             return ""
         job = await self._read_job(busy_with)
-        return busy_with if job and started_by(job, request_id) else ""
+        return busy_with if job and _started_by_any(job, ids) else ""
 
     async def _read_job(self, name: str) -> Json | None:
         try:
@@ -137,7 +146,7 @@ class _Batch:
         except Missing:
             return None
 
-    async def _find_lookalikes(self, start: StartOne, request_id: str, item: Json | None) -> list[Json]:
+    async def _find_lookalikes(self, start: StartOne, ids: Sequence[str], item: Json | None) -> list[Json]:
         """Jobs that the list shows without their starter: each is read, and only one that names another is not ours.
 
         Source: a list recorded with api-version 2022-08-01 shows activityId as null, and the job itself does not.
@@ -146,7 +155,11 @@ class _Batch:
         rule = RULES[self._ask.verb]
         alike = [job for job in self._jobs if looks_started_by(job, rule.scenarios, machines, self._ask.since)]
         read = [await self._read_job(job["name"]) for job in alike]
-        return [job for job in read if job and (started_by(job, request_id) or not names_its_starter(job))]
+        return [job for job in read if job and (_started_by_any(job, ids) or not names_its_starter(job))]
+
+
+def _started_by_any(job: Json, ids: Iterable[str]) -> bool:
+    return any(started_by(job, request_id) for request_id in ids)
 
 
 def _is_left_to_the_vault(start: StartOne, ask: StartVerbs) -> bool:

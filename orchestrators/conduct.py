@@ -334,6 +334,7 @@ def _start_one(run: Run, item: RunItem) -> StartOne:
         vm=item.vm,
         item_id=item.id,
         attempt=item.attempt,
+        adopts_from=item.adopts_from,
         seen=item.seen,
         point=run.points.of(item.vm),
         provider=item.provider,

@@ -216,6 +216,8 @@ class RunItem(Message):
         attempt: Counts the verbs sent on purpose in this stage; a new one gets a new request id.
         job: Name of the ASR job that is watched, empty before there is one.
         detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
+        adopts_from: The first attempt whose job may be the one that does the work: attempts follow each other by
+            themselves only after 532, and what the item was busy with may be our own request, sent by two workers.
         asked_from: No job that this attempt started is older.
         seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
         point: Name of the recovery point that a failover was started from; empty for the latest.
@@ -234,6 +236,7 @@ class RunItem(Message):
     probes: tuple[Probe, ...] = ()
     state: ItemState = "waiting"
     attempt: int = 1
+    adopts_from: int = 1
     job: str = ""
     since: datetime | None = None
     not_before: datetime | None = None

@@ -116,7 +116,7 @@ def decide(run: Run, decision: Decision) -> Run:
 def _again(item: RunItem) -> RunItem:
     """A new attempt on purpose: with the next number, so that it is a request of its own."""
     fresh = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "since": None, "not_before": None}
-    fresh["asked_from"] = None
+    fresh |= {"asked_from": None, "adopts_from": item.attempt + 1}
     return item.model_copy(update={**fresh, "detail": "", "seen": False})
 
 

@@ -1,6 +1,7 @@
 """The activities against the simulated Azure, which is as strict as the real one."""
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -27,6 +28,7 @@ from activities.probes import probe_vms
 from activities.starts import start_verbs
 from activities.vault import read_items, read_providers, watch_jobs
 from shared.azure.site_recovery import JOB_LIST_CAP, Vault
+from shared.azure.wire import Json
 from shared.messages import ItemView, NodeView, Probe, VaultRef, Verb
 from shared.outcomes import JobEnd
 from shared.verbs import settled
@@ -42,8 +44,10 @@ async def items(*vms: str) -> list[ItemView]:
     return list((await read_items(ReadItems(vault=VAULT, vms=vms))).items)
 
 
-async def begin(lab: Lab, verb: Verb, views: list[ItemView], operation: str = "op-1") -> StartsMade:
-    starts = tuple(StartOne(vm=view.vm, item_id=view.id) for view in views)
+async def begin(
+    lab: Lab, verb: Verb, views: list[ItemView], operation: str = "op-1", starts: tuple[StartOne, ...] = ()
+) -> StartsMade:
+    starts = starts or tuple(StartOne(vm=view.vm, item_id=view.id) for view in views)
     since = lab.now() - timedelta(minutes=1)
     ask = StartVerbs(vault=VAULT, operation=operation, verb=verb, starts=starts, since=since, network_id=NETWORK)
     return await start_verbs(ask)
@@ -117,6 +121,39 @@ async def test_a_second_verb_is_held_back_while_the_first_runs(lab: Lab) -> None
     second = await begin(lab, "PlannedFailover", views, "op-2")
     assert [(answer.outcome, answer.code) for answer in second.answers] == [("busy", "item-busy")]
     assert lab.ledger("plannedFailover") == []
+
+
+async def test_two_workers_that_do_one_start_at_once_have_one_effect(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Site Recovery has no guard: who looks before the other has sent sends as well, and that job ends in 532.
+
+    Whichever of the two answers is kept, the next attempt finds the job that does the work, and sends nothing.
+    """
+    both_looked, list_jobs = asyncio.Barrier(2), Vault.list_jobs
+
+    async def together(vault: Vault, since: datetime, state: str = "") -> list[Json]:
+        jobs = await list_jobs(vault, since, state)
+        await both_looked.wait()
+        return jobs
+
+    views = await items("sql-01")
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "list_jobs", together)
+        made = await asyncio.gather(*(begin(lab, "PlannedFailover", views) for _ in range(2)))
+    jobs = {one.job for each in made for one in each.answers}
+    assert lab.ledger("plannedFailover") == ["sql-01"] * 2
+    found = [end for each in made for end in await ends(lab, each)]
+    assert sorted((end.outcome, end.code) for end in found) == [("failed", "532"), ("succeeded", "")]
+    again = StartOne(vm="sql-01", item_id=views[0].id, attempt=2, adopts_from=1)
+    third = await begin(lab, "PlannedFailover", views, starts=(again,))
+    assert [one.job for one in third.answers] == [end.job for end in found if end.outcome == "succeeded"]
+    assert len(jobs) == len(lab.ledger("plannedFailover")) == 2
+
+
+async def test_a_second_worker_that_comes_after_the_first_has_sent_sends_nothing(lab: Lab) -> None:
+    views = await items("sql-01", "dc-01")
+    first, second = [await begin(lab, "PlannedFailover", views) for _ in range(2)]
+    assert first.answers == second.answers
+    assert sorted(lab.ledger("plannedFailover")) == ["dc-01", "sql-01"]
 
 
 async def test_a_failed_job_tells_its_code(lab: Lab) -> None:

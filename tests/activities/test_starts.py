@@ -309,3 +309,37 @@ async def test_a_machine_that_may_be_made_again_is_sent_with_the_id_of_its_hosts
         "recoveryVmCreationOption": "CreateVmIfNotFound",
         "providerIdForAlternateRecovery": provider,
     }
+
+
+async def test_of_two_jobs_of_one_request_the_one_that_did_not_fail_is_followed(idle: FakeArm) -> None:
+    """Two workers sent it at the same time: the later job met a busy item."""
+    first = job("j1", state="InProgress", activityId=ours(), startTime="2026-11-22T10:01:00Z")
+    second = job("j2", state="Failed", activityId=ours(), startTime="2026-11-22T10:01:01Z")
+    idle.says("GET", "/replicationJobs", listed(first, second))
+    assert outcomes(await start_verbs(ask())) == [("started", "j1", "")]
+    assert idle.sent("POST", "/testFailover") == []
+
+
+async def test_an_attempt_after_532_follows_the_job_of_the_earlier_one_that_made_the_item_busy(idle: FakeArm) -> None:
+    works = job("j1", state="Succeeded", activityId=ours(), startTime="2026-11-22T10:01:00Z")
+    failed = job("j2", state="Failed", activityId=ours(), startTime="2026-11-22T10:01:01Z")
+    idle.says("GET", "/replicationJobs", listed(works, failed))
+    again = StartOne(vm="sql-01", item_id=ITEM, attempt=2, adopts_from=1)
+    made = await start_verbs(ask().model_copy(update={"starts": (again,)}))
+    assert outcomes(made) == [("started", "j1", "")]
+
+
+async def test_an_attempt_after_532_is_sent_when_the_earlier_ones_have_only_failed(idle: FakeArm) -> None:
+    failed = job("j9", state="Failed", activityId=ours(), startTime="2026-11-22T10:01:01Z")
+    idle.says("GET", "/replicationJobs", listed(failed))
+    again = StartOne(vm="sql-01", item_id=ITEM, attempt=2, adopts_from=1)
+    made = await start_verbs(ask().model_copy(update={"starts": (again,)}))
+    assert outcomes(made) == [("started", "j1", "")]
+    (sent,) = idle.sent("POST", "/testFailover")
+    assert sent.headers["x-ms-client-request-id"] == client_request_id("op-1", ITEM, "TestFailover", 2)
+
+
+async def test_an_attempt_that_a_person_wanted_adopts_nothing_of_earlier_ones(idle: FakeArm) -> None:
+    done = job("j9", state="Succeeded", activityId=ours(), startTime="2026-11-22T10:01:01Z")
+    idle.says("GET", "/replicationJobs", listed(done))
+    assert outcomes(await start_verbs(ask(attempt=2))) == [("started", "j1", "")]

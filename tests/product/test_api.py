@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.product.conftest import Lab
+from tests.product.conftest import Lab, Reply
 
 DRILL = (
     "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
@@ -136,6 +136,23 @@ def test_two_callers_at_once_get_one_run_and_one_409(lab: Lab) -> None:
     assert sorted(reply.status for reply in replies) == [202, 409]
     winner = next(reply for reply in replies if reply.status == 202)
     assert lab.ended(winner.body["id"])["state"] == "succeeded"
+    assert len(lab.verbs()) == len(set(lab.verbs()))
+
+
+def test_of_many_callers_with_and_without_keys_one_gets_a_run_and_all_others_are_told_which(lab: Lab) -> None:
+    """Each request has a durable client, and so a connection to the task hub, of its own."""
+    keys = [None, None, None, None, "a", "a", "a", "b", "b", "b", None, None]
+
+    def ask(key: str | None) -> Reply:
+        return lab.api("POST", "plans/payroll/failover", {}, {"Idempotency-Key": key} if key else None)
+
+    with ThreadPoolExecutor(len(keys)) as crowd:
+        replies = list(crowd.map(ask, keys))
+    taken = {reply.body["id"] for reply in replies if reply.status == 202}
+    assert len(taken) == 1
+    others = [reply for reply in replies if reply.status != 202]
+    assert {(reply.status, reply.body["operation"]) for reply in others} == {(409, *taken)}
+    assert lab.ended(taken.pop())["state"] == "succeeded"
     assert len(lab.verbs()) == len(set(lab.verbs()))
 
 

@@ -1,5 +1,9 @@
 """A drill makes way for a real failover, as the caller says."""
 
+from collections.abc import Callable
+
+import pytest
+
 from tests.product.conftest import Lab
 
 DRILL = (
@@ -26,3 +30,33 @@ def test_a_drill_is_cleaned_up_before_the_failover_that_asks_for_it_begins(lab: 
     verbs = [verb for verb, item in lab.verbs() if item in {"dc-01", "sql-01"}]
     assert verbs.index("testFailoverCleanup") < verbs.index("plannedFailover")
     assert {owed["kind"] for owed in lab.api("GET", "obligations?plan=small").body["value"]} == {"commit", "reprotect"}
+
+
+def waiting_by_hand(lab: Lab) -> str:
+    """A drill that a person has to let begin: it holds the VMs, and no test failover was sent."""
+    by_hand = {"name": "look", "kind": "manual", "instructions": "Look at it first.", "deadline": "PT1H"}
+    lab.api("PUT", "plans/small", {**SMALL, "drill": {"network": DRILL, "hooks": {"before": [by_hand]}}})
+    drill: str = lab.api("POST", "plans/small/drill", {}).body["id"]
+    assert lab.waiting(drill)["waits"]
+    return drill
+
+
+def waiting_for_approval(lab: Lab) -> str:
+    lab.api("PUT", "plans/small", {**SMALL, "approvals": {"count": 1, "verbs": ["drill"]}})
+    drill: str = lab.api("POST", "plans/small/drill", {}).body["id"]
+    assert lab.waiting(drill)["waits"]["for"] == "approval"
+    return drill
+
+
+@pytest.mark.parametrize("drilled", [waiting_by_hand, waiting_for_approval])
+def test_a_drill_that_has_begun_nothing_is_left_where_it_is_and_leaves_nothing(
+    lab: Lab, drilled: Callable[[Lab], str]
+) -> None:
+    drill = drilled(lab)
+    run = lab.api("POST", "plans/small/failover", {"drill": "leave"}).body["id"]
+    assert lab.ended(run)["state"] == "succeeded"
+    assert lab.ended(drill)["state"] == "aborted"
+    mine = [verb for verb, item in lab.verbs() if item in {"dc-01", "sql-01"}]
+    assert mine == ["plannedFailover"] * 2
+    owed = {"commit", "reprotect"}
+    lab.eventually(lambda: {one["kind"] for one in lab.api("GET", "obligations?plan=small").body["value"]} == owed)
