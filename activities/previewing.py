@@ -9,6 +9,7 @@ from durabletask.entities import EntityInstanceId
 from activities.contract import ReadNetwork, ReadProviders
 from activities.inventory import read_network, read_room
 from activities.plan_previews import through_plans
+from activities.preview_contract import PreviewTaken, TakePreview
 from activities.protection import read_points
 from activities.site_contract import ReadPoints
 from activities.vault import read_providers
@@ -22,7 +23,7 @@ from shared.operations import Operation
 from shared.placing import networks_of, place_blockers
 from shared.plans import PlanDocument
 from shared.preview import Blocker, PointsLost, Preview
-from shared.readiness import MOVES, NEED_HOST, Seen, foretell
+from shared.readiness import MOVES, NEED_HOST, Seen, foretell, sealed
 from shared.sites import SiteDocument
 from shared.track import Track
 
@@ -42,7 +43,16 @@ async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> t
     plan, sites, what = operation.document, operation.sites, operation.what
     seen = await look(client, operation.plan, plan, sites, {what})
     told = foretell(plan, what, sites, seen, operation.plan)
-    return await through_plans(operation, told), seen
+    return sealed(await through_plans(operation, told)), seen
+
+
+async def take_preview(client: df.DurableFunctionsClient, ask: TakePreview) -> PreviewTaken:
+    """See what an operation would do now, and whether its plan is still the one that is declared."""
+    told, _ = await foretold(client, ask.operation)
+    found = await client.get_entity(EntityInstanceId("book", f"plan:{ask.operation.plan}"))
+    state = (found.get_typed_state(dict) if found else None) or {}
+    declared = PlanDocument.model_validate(state["document"]).digest if state else ""
+    return PreviewTaken(preview=told, declared=declared)
 
 
 async def with_points(operation: Operation, told: Preview, seen: Seen) -> Preview:

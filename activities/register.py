@@ -24,6 +24,8 @@ from activities import (
     plan_starts,
     preflight,
     preflight_contract,
+    preview_contract,
+    previewing,
     probes,
     publishing,
     recording,
@@ -87,6 +89,7 @@ def bind(bp: df.Blueprint) -> None:
     serve_with_client(bp, contract.START_CLEANUP, duties.start_cleanup)
     serve_with_client(bp, contract.READ_OUTCOMES, duties.read_outcomes)
     serve_with_client(bp, contract.READ_HOLDERS, duties.read_holders)
+    serve_with_client(bp, preview_contract.TAKE_PREVIEW, previewing.take_preview)
     serve_with_client(bp, contract.READ_RUNS, runs.read_runs)
     serve_with_client(bp, contract.READ_BOOK, runs.read_book)
     serve_with_client(bp, contract.START_RUN, runs.start_run)

@@ -1,17 +1,22 @@
-"""Waiting for a second person: bound to the plan as it was previewed, and not for ever."""
+"""Waiting for a second person: bound to the plan and to the preview as they were, and not for ever."""
 
 from datetime import datetime
 from typing import Any
 
 from durabletask import task
 
-from orchestrators.steps import Steps, hear, now
+from activities.preview_contract import TAKE_PREVIEW, PreviewTaken, TakePreview
+from orchestrators.steps import Steps, call, hear, now
 from orchestrators.telling import tell
+from shared.errors import Refused, Transient
 from shared.operations import Operation, Problem
 from shared.plans import Approvals
+from shared.preview import Preview
+from shared.readiness import changes
 from shared.runs import Approval
 
 EVENT = "approve"
+CHANGED = "the plan has changed since the run was asked for"
 
 
 class NotApproved(Exception):
@@ -23,40 +28,79 @@ class NotApproved(Exception):
 
 
 def approved(ctx: task.OrchestrationContext, operation: Operation) -> Steps[tuple[Approval, ...]]:
-    """Wait until enough persons other than the requester have agreed.
+    """Wait until enough persons other than the requester have agreed, and see that they agreed to what is still so.
 
     Raises:
-        NotApproved: somebody rejected it, nobody came in time, or the plan is not the one that was asked for.
+        NotApproved: somebody rejected it, nobody came in time, or the plan or its preview is not the one that was
+            asked for.
     """
-    wish = operation.document.approvals
-    if wish is None or not wish.concern(operation.kind):
+    wish = operation.approvals
+    if wish is None:
         return ()
+    asked = operation.preview or (yield from _look(ctx, operation)).preview  # a drill of the timer's brings none
+    words = yield from _heard(ctx, operation, wish, asked)
+    found = yield from _look(ctx, operation)
+    if found.declared != operation.digest:
+        raise _void(CHANGED)
+    if differences := changes(asked, found.preview):
+        raise _void(f"it would not do what was approved any more: {'; '.join(differences)}")
+    return words
+
+
+def _look(ctx: task.OrchestrationContext, operation: Operation) -> Steps[PreviewTaken]:
+    """See what it would do now.
+
+    Raises:
+        NotApproved: that could not be seen.
+    """
+    bare = operation.model_copy(update={"preview": None, "run": None})
+    try:
+        return (yield from call(ctx, TAKE_PREVIEW, TakePreview(operation=bare)))
+    except (Refused, Transient) as failure:
+        detail = f"what it would do could not be seen: {failure}"
+        raise NotApproved(Problem(code="preview-unreadable", detail=detail)) from failure
+
+
+def _heard(
+    ctx: task.OrchestrationContext, operation: Operation, wish: Approvals, asked: Preview
+) -> Steps[tuple[Approval, ...]]:
     deadline = now(ctx) + wish.expires
     given: dict[str, Approval] = {}
     data = {"waitsFor": "approval", "needed": wish.count, "until": deadline.isoformat()}
-    yield from tell(ctx, operation, "waiting", data, key="approval")
+    yield from tell(ctx, operation, "waiting", {**data, "preview": asked.preview_digest}, key="approval")
     while len(given) < wish.count:
-        ctx.set_custom_status(_waits(wish, given, deadline))
+        ctx.set_custom_status(_waits(operation, wish, given, deadline, asked))
         heard = yield from hear(ctx, ctx.wait_for_external_event(EVENT), deadline - now(ctx))
         if heard is None:
             raise NotApproved(Problem(code="approval-expired", detail=f"not approved within {wish.expires}"))
         word = Approval.model_validate({**heard, "at": now(ctx)})
-        _check(operation, word)
+        _check(operation, wish, asked, word)
         given[word.person] = word
     return tuple(given.values())
 
 
-def _check(operation: Operation, word: Approval) -> None:
+def _check(operation: Operation, wish: Approvals, asked: Preview, word: Approval) -> None:
     if not word.approved:
         detail = f"rejected by {word.by}" + (f": {word.comment}" if word.comment else "")
         raise NotApproved(Problem(code="rejected", detail=detail))
     if word.digest != operation.digest:
-        raise NotApproved(Problem(code="approval-void", detail="the plan has changed since the run was asked for"))
+        raise _void(CHANGED)
+    if word.preview not in {"", asked.preview_digest}:
+        raise _void(f"{word.by} has seen another preview")
     if word.person == operation.requester_id:
         raise NotApproved(Problem(code="same-person", detail=f"{word.by} cannot approve what {word.by} asked for"))
+    if not wish.counts(word.person, word.by):
+        raise NotApproved(Problem(code="not-an-approver", detail=f"{word.by} is none of the plan's approvers"))
 
 
-def _waits(wish: Approvals, given: dict[str, Approval], deadline: datetime) -> dict[str, Any]:
+def _void(why: str) -> NotApproved:
+    return NotApproved(Problem(code="approval-void", detail=why))
+
+
+def _waits(
+    operation: Operation, wish: Approvals, given: dict[str, Approval], deadline: datetime, asked: Preview
+) -> dict[str, Any]:
     names = [word.by for word in given.values()]
     waits = {"for": "approval", "needed": wish.count, "given": names, "until": deadline.isoformat()}
+    waits |= {"digest": operation.digest, "preview": asked.preview_digest, "approvers": list(wish.approvers)}
     return {"phase": "Approval", "waitingFor": f"approval by {wish.count - len(given)} more", "waits": waits}

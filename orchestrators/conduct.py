@@ -111,7 +111,8 @@ def conduct(
     yield from prolong(ctx, operation.id, run.vaults)
     while said := (yield from ear.listen(timedelta(0))):
         run = scheduler.decide(run, said)
-    ctx.continue_as_new(operation.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
+    begun = operation.model_copy(update={"run": run, "preview": None})
+    ctx.continue_as_new(begun.model_dump(mode="json"), save_events=True)
     return None
 
 

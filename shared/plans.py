@@ -115,6 +115,7 @@ def _check_any(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
     return items
 
 
+Approver = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Approved = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
 _ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
 
@@ -126,11 +127,32 @@ class Approvals(Document):
         count: Different persons, none of them the one who asked.
         expires: How long the request waits for them.
         verbs: Kinds of operation that need it.
+        approvers: Who may agree, by object id in Entra or by name; empty for everybody who has the role. Ids are
+            safer: names are not unique.
     """
 
     count: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
     verbs: tuple[Approved, ...] = ("failover", "commit")
+    approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        known = {one.casefold() for one in self.approvers}
+        wrong = []
+        if len(known) < len(self.approvers):
+            wrong.append(Fault(("approvers",), "twice", "an approver is named twice"))
+        if known and self.count > len(known):
+            detail = f"{self.count} of {len(known)} approvers can never agree"
+            wrong.append(Fault(("count",), "too_many", detail))
+        if wrong:
+            fail(type(self).__name__, wrong, self.count)
+        return self
+
+    def counts(self, person: str, name: str) -> bool:
+        """Whether this person's word counts."""
+        known = {one.casefold() for one in self.approvers}
+        return not known or bool({person.casefold(), name.casefold()} & known)
 
     def concern(self, kind: str) -> bool:
         """Whether an operation of this kind needs it: a round trip does where any of its parts would."""

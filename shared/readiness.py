@@ -29,6 +29,8 @@ JUDGED = frozenset({*MOVES, *NEED_HOST, "cancel"})
 OF_TIME = frozenset({"behind-target", "drill-expired"})
 """Codes of what comes of waiting alone: a preview that was approved is no other one for them."""
 
+SHOWN = 5
+
 type Weight = Literal["concern", "warning"]
 type Noted = tuple[Weight, Blocker]
 
@@ -95,10 +97,32 @@ def foretell(plan: PlanDocument, what: str, sites: Mapping[str, SiteDocument], s
 def sealed(told: Preview) -> Preview:
     """The preview with its digest: over what would be done and what is in the way, not over figures or passing time."""
     marks = [f"{one.vm.lower()}|{one.code}" for one in (*told.blockers, *told.concerns) if one.code not in OF_TIME]
-    said = told.model_dump(mode="json", include={"what", "stages", "order", "configures", "confirm"})
+    said = told.model_dump(
+        mode="json", include={"what", "stages", "order", "hooks", "otherwise", "configures", "confirm"}
+    )
     said |= {"items": [[item.vm, item.allowed, item.done] for item in told.items], "inTheWay": sorted(marks)}
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return told.model_copy(update={"preview_digest": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def changes(before: Preview, after: Preview) -> tuple[str, ...]:
+    """How what would be done differs from what was approved, in words.
+
+    Figures make no difference, nor what comes of waiting alone, nor what is in the way no longer.
+    """
+    told = [
+        f"{name} is {getattr(after, name)!r} and was {getattr(before, name)!r}"
+        for name in ("what", "stages", "configures", "confirm")
+        if getattr(after, name) != getattr(before, name)
+    ]
+    told += ["the order is another"] if before.order != after.order else []
+    was = {item.vm: (item.allowed, item.done) for item in before.items}
+    told += [f"{i.vm} is {i.state}" for i in after.items if was.get(i.vm) != (i.allowed, i.done)]
+    known = {(one.vm, one.code) for one in (*before.blockers, *before.concerns)}
+    more = (one for one in (*after.blockers, *after.concerns) if one.code not in OF_TIME)
+    told += [one.detail for one in more if (one.vm, one.code) not in known]
+    rest = len(told) - SHOWN
+    return (*told[:SHOWN], f"and {rest} more") if rest > 0 else tuple(told)
 
 
 def rehearsal(plan: PlanDocument, track: Track, now: datetime) -> Rehearsal:

@@ -267,6 +267,7 @@ class Approval(Message):
     Attributes:
         person: Who it was, as Entra knows them: names are not unique.
         digest: Of the plan as that person saw it.
+        preview: Digest of the preview that they saw; empty where none is named.
     """
 
     approved: bool
@@ -274,6 +275,7 @@ class Approval(Message):
     by: str
     at: datetime
     digest: str
+    preview: str = ""
     comment: str = ""
 
 

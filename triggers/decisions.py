@@ -13,7 +13,7 @@ from orchestrators.hearing import DECISION
 from shared.messages import Document
 from shared.operations import PLAN_KINDS, Operation
 from shared.plans import PlanDocument
-from shared.principals import require, require_second_person
+from shared.principals import Principal, require, require_second_person
 from shared.problems import FieldError
 from shared.status import item_states
 from triggers import shelf
@@ -31,9 +31,11 @@ class ApprovalRequest(Document):
 
     Attributes:
         digest: Of the plan as it was looked at; when given, it must be the one that the run was asked for with.
+        preview: The digest of the preview that was looked at; when given, it must be the one that the run waits with.
     """
 
     digest: str = ""
+    preview: str = ""
     comment: str = Field("", max_length=500)
 
 
@@ -77,11 +79,37 @@ async def _approve(
     _require_waiting(state, "approval")
     person = caller(req)
     require_second_person(person, operation.requester_id)
+    preview = _waits(state).get("preview", "")
     if approved:
+        _require_approver(operation, person)
         await _unchanged(client, operation, wish.digest)
+        _require_same_preview(wish.preview, preview)
     told = {"approved": approved, "person": person.id, "by": person.name, "comment": wish.comment}
-    told["digest"] = operation.digest
+    told |= {"digest": operation.digest, "preview": preview}
     await client.raise_orchestration_event(state.instance_id, APPROVE, data=told)
+
+
+def _require_approver(operation: Operation, person: Principal) -> None:
+    """See that the plan lets this person's word count.
+
+    Raises:
+        Problem: it names others (403).
+    """
+    wish = operation.document.approvals
+    if wish and not wish.counts(person.id, person.name):
+        detail = f"{person.name} is none of the plan's approvers: {', '.join(wish.approvers)}."
+        raise Problem(403, "Not an approver", detail, [FieldError(field="approvals.approvers", detail=detail)])
+
+
+def _require_same_preview(seen: str, asked: str) -> None:
+    """An approval is of the preview as it was when the run was asked for.
+
+    Raises:
+        Problem: another one was looked at (409).
+    """
+    if seen not in {"", asked}:
+        detail = "That is not the preview that the run was asked for with: look at the operation's own."
+        raise Problem(409, "Approval is void", detail, [FieldError(field="preview", detail=detail)])
 
 
 async def _unchanged(client: df.DurableFunctionsClient, operation: Operation, seen: str) -> None:

@@ -8,6 +8,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from shared.messages import RunItem
 from shared.operations import SITE_KINDS, Operation, Outcome
+from shared.preview import Preview
 from shared.status import item_states
 from triggers.site_views import site_part
 
@@ -82,6 +83,9 @@ def full(state: OrchestrationState) -> dict[str, Any]:
 def _asked(state: OrchestrationState) -> dict[str, Any]:
     asked: Any = state.get_input()
     said = {"override": asked["override"]} if asked.get("override") else {}
+    waits = (state.get_custom_status() or {}).get("waits") or {}
+    if waits.get("for") == "approval" and asked.get("preview"):
+        said["preview"] = Preview.model_validate(asked["preview"]).model_dump(mode="json", by_alias=True)
     return {"requestedBy": asked["requested_by"], **said}
 
 

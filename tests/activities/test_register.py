@@ -14,6 +14,7 @@ from activities import (
     mirror_contract,
     node_contract,
     preflight_contract,
+    preview_contract,
     site_contract,
 )
 from activities.contract import Activity, Nothing, ReadScript, ScriptView
@@ -28,6 +29,7 @@ CONTRACTS = (
     mirror_contract,
     node_contract,
     preflight_contract,
+    preview_contract,
     site_contract,
 )
 NAMES = {one.name for part in CONTRACTS for one in vars(part).values() if isinstance(one, Activity)}

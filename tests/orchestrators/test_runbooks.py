@@ -415,12 +415,48 @@ def test_a_run_begins_only_when_enough_other_persons_agreed(bench: Bench) -> Non
     assert first > began + timedelta(minutes=30)
 
 
+def test_an_approved_run_looks_once_more_before_it_acts(bench: Bench) -> None:
+    document = plan(approvals={"count": 1})
+    bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
+    bench.driver.clock.watchers.append(lambda _now: bench.world.machines["sql"].reach("PlannedFailover"))
+    result = bench.run(failover, "failover", document=document)
+    problem = result.output["problems"][0]
+    assert (result.output["state"], problem["code"]) == ("refused", "approval-void")
+    assert "sql is PlannedFailoverCommitRequired" in problem["detail"]
+    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+
+
+@pytest.mark.parametrize("declared", ["another", ""])
+def test_a_plan_that_was_changed_or_withdrawn_voids_what_was_approved(bench: Bench, declared: str) -> None:
+    document = plan(approvals={"count": 1})
+    bench.world.declared = declared
+    bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
+    result = bench.run(failover, "failover", document=document)
+    assert result.output["problems"][0]["code"] == "approval-void"
+    assert (bench.world.sent, bench.held()) == ([], {})
+
+
+def test_what_cannot_be_seen_is_neither_approved_nor_begun(bench: Bench) -> None:
+    document = plan(approvals={"count": 1})
+    bench.world.crash["take_preview"] = 100
+    bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
+    result = bench.run(failover, "failover", document=document)
+    assert result.output["problems"][0]["code"] == "preview-unreadable"
+    assert (bench.world.sent, bench.held()) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"approved": False}, "rejected"), ({"digest": "other"}, "approval-void"), (None, "approval-expired")],
+    [
+        ({"approved": False}, "rejected"),
+        ({"digest": "other"}, "approval-void"),
+        ({"preview": "other"}, "approval-void"),
+        ({"person": "eve", "by": "eve"}, "not-an-approver"),
+        (None, "approval-expired"),
+    ],
 )
 def test_without_an_approval_nothing_is_done(bench: Bench, change: dict[str, Any] | None, code: str) -> None:
-    document = plan(approvals={"count": 1, "expires": "PT1H"})
+    document = plan(approvals={"count": 1, "expires": "PT1H", "approvers": ["BOB", "id-of-ann"]})
     if change is not None:
         bench.driver.say(timedelta(minutes=10), "approve", word("bob", document) | change)
     result = bench.run(failover, "failover", document=document)

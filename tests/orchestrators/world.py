@@ -21,12 +21,14 @@ from activities.home_contract import (
     ReadLeftovers,
     RemoveLeftovers,
 )
+from activities.preview_contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from activities.site_contract import START_PROTECTION, StartProtection
 from shared.evidence.records import Entry
 from shared.inventory import Inventory, Thing, mark
 from shared.leftovers import Leftover, may_go
-from shared.messages import ItemView
+from shared.messages import ItemDetail, ItemView
 from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
+from shared.readiness import Seen, foretell
 from shared.replication import VmSettings
 from tests.driver import Clock
 from tests.orchestrators.premises import Premises
@@ -112,6 +114,7 @@ class World:
     records: list[tuple[str, Entry]] = field(default_factory=list)
     settings: dict[str, VmSettings] = field(default_factory=dict)
     started: list[c.StartRun] = field(default_factory=list)
+    declared: str | None = None
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     remains: list[Leftover] = field(default_factory=list)
@@ -136,6 +139,7 @@ class World:
             c.SEAL_PACK: self.seal_pack,
             c.RUN_HOOK: self.run_hook,
             c.START_RUN: self.start_run,
+            TAKE_PREVIEW: self.take_preview,
             h.BEGIN_WORK: self.begin_work,
             h.LOOK_AT_WORK: self.look_at_work,
             h.END_WORK: self.end_work,
@@ -162,6 +166,12 @@ class World:
         names = {vm.lower() for vm in ask.vms}
         views = [m.view() for m in self.machines.values() if not names or m.vm.lower() in names]
         return c.ItemsRead(items=tuple(views))
+
+    def take_preview(self, ask: TakePreview) -> PreviewTaken:
+        items = {m.vm: ItemDetail(**m.view().model_dump()) for m in self.machines.values()}
+        asked, seen = ask.operation, Seen(at=self.clock.now, items=items, hosts={})
+        told = foretell(asked.document, asked.what, asked.sites, seen)
+        return PreviewTaken(preview=told, declared=asked.digest if self.declared is None else self.declared)
 
     def start_verbs(self, ask: c.StartVerbs) -> c.StartsMade:
         return c.StartsMade(answers=tuple(self._start(ask, one) for one in ask.starts))

@@ -215,6 +215,40 @@ def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
     assert lab.api("POST", f"operations/{run}/abort", {}).status == 409
 
 
+def test_an_approval_is_of_the_preview_that_the_operation_shows_and_only_approvers_give_it(lab: Lab) -> None:
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1, "approvers": ["bob"]}))
+    seen = lab.api("POST", "plans/guarded/failover?preview=true", {}).body
+    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    shown = lab.waiting(run)
+    assert shown["preview"]["previewDigest"] == shown["waits"]["preview"] == seen["previewDigest"]
+    assert shown["preview"]["stages"] == ["PlannedFailover"]
+    eve, bob = person("eve", "Dr.Approve"), person("bob", "Dr.Approve")
+    refused = lab.api("POST", f"operations/{run}/approve", {}, eve)
+    assert (refused.status, refused.body["errors"][0]["field"]) == (403, "approvals.approvers")
+    other = lab.api("POST", f"operations/{run}/approve", {"preview": "another"}, bob)
+    assert (other.status, other.body["errors"][0]["field"]) == (409, "preview")
+    word = {"digest": seen["digest"], "preview": seen["previewDigest"]}
+    assert lab.api("POST", f"operations/{run}/approve", word, bob).status == 202
+    ended = lab.ended(run)
+    assert (ended["state"], ended["approvals"][0]["preview"]) == ("succeeded", seen["previewDigest"])
+    assert "preview" not in ended
+
+
+def test_what_changed_while_a_run_waited_voids_its_approval(lab: Lab) -> None:
+    """A host is lost meanwhile: who approved has not seen that."""
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
+    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    lab.waiting(run)
+    rule = {"match": {"path": "*replicationProtectedItems"}, "effect": {"disconnect": "hci-01-n1"}}
+    lab.azure("PUT", "faults", [rule])
+    lab.eventually(lambda: not lab.api("GET", "plans/guarded/readiness").body["verbs"]["planned-failover"]["ready"])
+    assert lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve")).status == 202
+    ended = lab.ended(run)
+    assert (ended["state"], ended["problems"][0]["code"]) == ("failed", "approval-void")
+    assert "replication of dc-01 is Critical" in ended["problems"][0]["detail"]
+    assert lab.verbs() == []
+
+
 def test_a_changed_plan_voids_the_approval(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
     run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]

@@ -157,3 +157,26 @@ def test_an_address_that_two_machines_of_a_network_have_is_told() -> None:
     with pytest.raises(ValidationError) as wrong:
         PlanDocument.model_validate({"site": "hci-01", "items": items})
     assert [(e["loc"], e["type"]) for e in wrong.value.errors()] == [(("items", 1, "address"), "duplicate_address")]
+
+
+@pytest.mark.parametrize(
+    ("approvals", "fields"),
+    [
+        ({"count": 3, "approvers": ["ann", "bob"]}, ["approvals.count"]),
+        ({"count": 2, "approvers": ["ann", "ANN"]}, ["approvals.approvers", "approvals.count"]),
+        ({"approvers": ["  "]}, ["approvals.approvers[0]"]),
+    ],
+)
+def test_approvers_that_can_never_be_enough_are_told(approvals: dict[str, Any], fields: list[str]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        plan(approvals=approvals)
+    assert [error.field for error in field_errors(caught.value)] == fields
+
+
+def test_an_approver_is_known_by_id_or_by_name_in_any_casing() -> None:
+    wish = plan(approvals={"count": 2, "approvers": ["Ann@contoso.com", "id-of-bob"]}).approvals
+    assert wish is not None
+    assert wish.counts("id-of-ann", "ann@CONTOSO.com")
+    assert wish.counts("ID-of-bob", "Bob")
+    assert not wish.counts("id-of-eve", "eve")
+    assert plan(approvals={}).approvals == type(wish)()

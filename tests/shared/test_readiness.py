@@ -8,7 +8,7 @@ import pytest
 from shared.messages import ItemDetail, ProviderView
 from shared.plans import PlanDocument
 from shared.preview import Blocker, Preview
-from shared.readiness import Seen, foretell, rehearsal, sealed
+from shared.readiness import Seen, changes, foretell, rehearsal, sealed
 from shared.track import Past, Track
 from tests.shared.samples import ISOLATED, PRODUCTION, SITE, plan, site, view
 
@@ -207,3 +207,23 @@ def test_a_preview_is_named_by_what_would_be_done_and_what_is_in_the_way_not_by_
     ]
     assert len({one.preview_digest for one in (first, *others)}) == 5
     assert sealed(first) == first
+
+
+def test_what_was_approved_is_void_when_it_would_do_something_else_or_something_new_is_in_the_way() -> None:
+    first = told("unplanned-failover")
+    assert changes(first, first) == ()
+    assert changes(first, told("unplanned-failover", rpo_at=NOW - DAY)) == ()
+    ill = told("unplanned-failover", replication_health="Critical")
+    assert changes(first, ill) == ("the replication of sql-01 is Critical",)
+    assert changes(ill, first) == ()
+    busy = changes(first, told("unplanned-failover", allowed_operations=(), protection_state="Busy"))
+    assert busy[0] == "sql-01 is Busy"
+    stages = changes(first, told("unplanned-failover", plan(**ONE, commit="manual")))
+    assert stages == ("stages is ('UnplannedFailover',) and was ('UnplannedFailover', 'Commit')",)
+
+
+def test_a_long_list_of_changes_is_cut() -> None:
+    many = tuple(Blocker(vm=f"vm-{number}", code="gone", detail=f"{number} is gone") for number in range(8))
+    first = told("planned-failover")
+    found = changes(first, first.model_copy(update={"blockers": many}))
+    assert found == ("0 is gone", "1 is gone", "2 is gone", "3 is gone", "4 is gone", "and 3 more")
