@@ -222,6 +222,8 @@ class RunItem(Message):
         seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
         point: Name of the recovery point that a failover was started from; empty for the latest.
         resumed: When its job was resumed last.
+        cleared: A person said that its job may go on: "now", or "in turn", once those that it comes after are done;
+            "held": one of those did not get there.
         skip: Verbs whose end the item showed already when the run was admitted.
         location: Where it was active then, "Primary" or "Recovery".
         host_provider: ARM id of the provider that had it last, and `disk_mb` the size of its disks; for a way home.
@@ -247,6 +249,7 @@ class RunItem(Message):
     asked_from: datetime | None = None
     seen: bool = False
     resumed: datetime | None = None
+    cleared: Literal["", "in turn", "now", "held"] = ""
     point: str = ""
     skip: tuple[Verb, ...] = ()
     location: str = ""

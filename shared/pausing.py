@@ -14,12 +14,12 @@ def go_on(run: Run, now: datetime) -> Run:
     if run.pause and run.pause.until and now >= run.pause.until:
         run = run.model_copy(update={"pause": None})
     if run.resume_at and now >= run.resume_at:
-        return _resumed_items(let_go(run, now, at_data_sync=True), now)
-    return run
+        run = _cleared(let_go(run, now, at_data_sync=True))
+    return _in_turn(run, now)
 
 
 def resumed(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -> Run:
-    """Take in that a person lets these machines go on; without names all of them, and the run itself.
+    """Take in that a person lets machines go on: those that are named at once, without names all in their turn.
 
     Args:
         about: Mark of what was waited for when it was said; empty for whatever the run waits for now.
@@ -27,18 +27,47 @@ def resumed(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -
     wanted = {vm.casefold() for vm in vms}
     if not wanted and run.pause and about in {"", run.pause.mark}:
         run = run.model_copy(update={"pause": None})
-    return _resumed_items(let_go(run, now, wanted), now, wanted)
+    return _in_turn(_cleared(let_go(run, now, wanted), wanted), now)
 
 
-def _resumed_items(run: Run, now: datetime, wanted: Set[str] = frozenset()) -> Run:
-    items = (_let_go(item, now) if not wanted or item.vm.casefold() in wanted else item for item in run.items)
-    return run.model_copy(update={"items": tuple(items)})
+def _cleared(run: Run, wanted: Set[str] = frozenset()) -> Run:
+    meant = {item.vm for item in run.items if item.state == "paused" and _is_meant(item, wanted)}
+    update = {"cleared": "now" if wanted else "in turn"}
+    items = (item.model_copy(update=update) if item.vm in meant else item for item in run.items)
+    return run.model_copy(update={"items": tuple(items)}) if meant else run
 
 
-def _let_go(item: RunItem, now: datetime) -> RunItem:
-    if item.state != "paused":
-        return item
-    return item.model_copy(update={"state": "resuming", "since": now, "not_before": None})
+def _is_meant(item: RunItem, wanted: Set[str]) -> bool:
+    return item.vm.casefold() in wanted if wanted else not item.cleared
+
+
+def _in_turn(run: Run, now: datetime) -> Run:
+    """Let those go on whose turn it is; whoever comes after a machine that did not get there waits for a person."""
+    if not any(item.cleared for item in run.items):
+        return run
+    past = {item.vm for item in run.items if item.state in {"done", "skipped"}}
+    bad = {item.vm for item in run.items if item.state in {"failed", "blocked"}}
+    left = {item.vm for item in run.items} - past
+    ordered = run.current is not None and run.current.ordered
+
+    def moved(item: RunItem) -> RunItem:
+        if item.state != "paused" or not item.cleared:
+            return item
+        before = left.intersection(item.after) if ordered and item.cleared != "now" else frozenset[str]()
+        return _turned(item, before, before & bad, now)
+
+    return run.model_copy(update={"items": tuple(moved(item) for item in run.items)})
+
+
+def _turned(item: RunItem, before: Set[str], stuck: Set[str], now: datetime) -> RunItem:
+    if not before:
+        update = {"state": "resuming", "since": now, "not_before": None, "cleared": ""}
+        return item.model_copy(update=update)
+    if not stuck:
+        return item.model_copy(update={"cleared": "in turn"})
+    whom = ", ".join(sorted(stuck))
+    detail = f"waits for {whom}, which did not come home; resume it by its name to go on all the same"
+    return item.model_copy(update={"cleared": "held", "detail": detail})
 
 
 def pauses(item: RunItem, detail: str, now: datetime) -> RunItem:
@@ -46,7 +75,7 @@ def pauses(item: RunItem, detail: str, now: datetime) -> RunItem:
     if item.resumed and now - item.resumed < TAKES_HOLD:
         return item
     said = detail or "Site Recovery waits for a person"
-    return item.model_copy(update={"state": "paused", "since": now, "detail": said, "resumed": None})
+    return item.model_copy(update={"state": "paused", "since": now, "detail": said, "resumed": None, "cleared": ""})
 
 
 def jobs_resumed(run: Run, answers: Iterable[JobResumed], now: datetime) -> Run:
@@ -80,7 +109,11 @@ def seen_running(run: Run, jobs: Iterable[str]) -> Run:
 
 def paused(run: Run) -> tuple[str, ...]:
     """VMs whose job waits for a person."""
-    return tuple(item.vm for item in run.items if item.state == "paused")
+    return tuple(item.vm for item in run.items if _waits(item))
+
+
+def _waits(item: RunItem) -> bool:
+    return item.state == "paused" and item.cleared in {"", "held"}
 
 
 def paused_plans(run: Run) -> tuple[PlanRun, ...]:
@@ -90,5 +123,6 @@ def paused_plans(run: Run) -> tuple[PlanRun, ...]:
 
 def next_time(run: Run) -> datetime | None:
     """When something that waits goes on by itself; None where only a person can say."""
-    times = [run.pause.until if run.pause else None, run.resume_at if paused(run) else None]
+    due = any(item.state == "paused" and not item.cleared for item in run.items)
+    times = [run.pause.until if run.pause else None, run.resume_at if due else None]
     return min((time for time in times if time), default=None)

@@ -234,6 +234,14 @@ class Run(Message):
         return frozenset(vm for part in self.parts if part.state in IN_HAND for vm in part.vms)
 
     @property
+    def synchronises(self) -> bool:
+        """Whether the stage under way first brings data home while the machines run in Azure.
+
+        That is done for all of them at once: only what comes after it, which stops a machine, keeps the order.
+        """
+        return self.current is not None and self.current.verb == "Failback" and self.data_sync == "ForDownTime"
+
+    @property
     def scope(self) -> str:
         """What request ids are made of: a verb that the run sends a second time is another request."""
         before = sum(1 for stage in self.stages[: self.stage] if self.current and stage.verb == self.current.verb)
@@ -331,7 +339,7 @@ def _in_order(run: Run, stage: Stage) -> tuple[RunItem, ...]:
 def _afresh(item: RunItem, skips: frozenset[Verb]) -> RunItem:
     state = "done" if skips & set(item.skip) else "waiting"
     fresh = {"state": state, "attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None, "detail": ""}
-    fresh |= {"seen": False, "asked_from": None, "resumed": None}
+    fresh |= {"seen": False, "asked_from": None, "resumed": None, "cleared": ""}
     return item.model_copy(update=fresh)
 
 

@@ -157,6 +157,8 @@ def startable(run: Run, now: datetime) -> list[RunItem]:
         return []
     done = {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
     theirs = engine.left_to_plans(run)
+    if run.synchronises:
+        done |= {item.vm for item in run.items}
     return [item for item in run.items if item.vm not in theirs and _may_start(item, stage, done, now)]
 
 

@@ -207,6 +207,7 @@ class World:
         self.sent.append((one.vm, step))
         minutes = LIFE[step][3] + self.chance.random()
         self.jobs[job] = {"vm": one.vm, "step": step, "due": self.clock.now + timedelta(minutes=minutes), "over": False}
+        self.jobs[job]["started"] = self.clock.now
         self.jobs[job]["waits"] = step == "Failback" and ask.data_sync == "ForDownTime"
         machine.busy = step
         if self.unanswered.get(one.vm, 0) > 0:
