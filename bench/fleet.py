@@ -6,12 +6,14 @@ it end, and only the write budget (200 at once, then 10 a second) can hold it up
 
 import heapq
 import json
+import math
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,15 @@ SIZES = ((10, 60.0), (100, 40.0), (1000, 6.0), (5000, 3.0))
 """VMs, and simulated seconds a real second: slow enough that the machine's own work does not count as Azure's."""
 
 BURST, REFILL = 200, 10.0
-POLL = 0.5
-ALTERNATIVES = 100
-"""VMs that ASR's own plan takes at the most: the size at which the alternatives are measured."""
+POLL = 1.0
+ALTERNATIVES: Mapping[int, Mapping[str, float]] = {
+    100: {"sdk-pollers": 40.0, "asr-recovery-plan": 40.0},
+    1000: {"sdk-pollers": 30.0},
+}
+"""What people use instead, at which sizes and how fast: ASR's own plan takes 100 VMs at the most."""
+WAYS = {"sdk-pollers": alternatives.pollers, "asr-recovery-plan": alternatives.recovery_plan}
+ACCEPTS = 20
+"""Requests whose answer is timed, one after the other."""
 
 
 RUNS: list[dict[str, Any]] = []
@@ -39,8 +47,7 @@ def figures() -> list[Figure]:
     for vms, speed in SIZES:
         if not chosen or vms in chosen:
             RUNS.append(measure(vms, speed))
-        if vms == ALTERNATIVES and (not chosen or vms in chosen):
-            RUNS.extend(instead(vms, speed))
+            RUNS.extend(instead(vms, way, pace) for way, pace in ALTERNATIVES.get(vms, {}).items())
     return [figure for run in RUNS for figure in told(run)]
 
 
@@ -48,35 +55,58 @@ def measure(vms: int, speed: float) -> dict[str, Any]:
     """One failover of a fleet."""
     with lab(vms, speed) as servers:
         plan = call(servers.host.base, "GET", "/api/plans/fleet").body
+        accepted = accepts(servers, plan)
         before, cpu = counters(servers), cpu_seconds(servers.host.pid)
-        began = time.monotonic()
         run = call(servers.host.base, "POST", "/api/plans/fleet/failover", {"type": "planned"}).body["id"]
-        accepted = time.monotonic() - began
         shown, status_bytes, longest = follow(servers, run)
         took = (moment(shown["endedAt"]) - moment(shown["startedAt"])).total_seconds()
         best = best_possible(shown["items"], {item["vm"]: tuple(item["after"]) for item in plan["items"]})
         return record(f"fleet-{vms}", vms, took, best, spent(before, counters(servers))) | {
             "state": shown["state"],
-            "accepted_seconds": round(accepted, 3),
-            "cpu_seconds": cpu_seconds(servers.host.pid) - cpu,
+            "accepted_seconds": round(percentile(accepted, 0.95), 3),
+            "cpu_seconds": round(cpu_seconds(servers.host.pid) - cpu, 2),
             "max_history_events": longest,
             "custom_status_bytes": status_bytes,
         }
 
 
-def instead(vms: int, speed: float) -> list[dict[str, Any]]:
+def accepts(servers: Servers, plan: Mapping[str, Any]) -> list[float]:
+    """Seconds until each of some failovers was admitted; a plan that wants an approval, so that nothing is sent."""
+    guarded = {"site": plan["site"], "items": plan["items"], "approvals": {"count": 1}}
+    call(servers.host.base, "PUT", "/api/plans/guarded", guarded)
+    took = []
+    for _ in range(ACCEPTS):
+        began = time.monotonic()
+        answer = call(servers.host.base, "POST", "/api/plans/guarded/failover", {"type": "planned"})
+        took.append(time.monotonic() - began)
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise RuntimeError(f"a failover was not accepted: {answer.status} {answer.body}")
+        end(servers, answer.body["id"])
+    return took
+
+
+def end(servers: Servers, run: str) -> None:
+    """End a run by the engine, and wait until it has."""
+    engine = f"/runtime/webhooks/durabletask/instances/{run}"
+    call(servers.host.base, "POST", f"{engine}/terminate?reason=measured")
+    while call(servers.host.base, "GET", engine).body["runtimeStatus"] in {"Running", "Pending"}:
+        time.sleep(POLL / 10)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that this share of all does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def instead(vms: int, name: str, speed: float) -> dict[str, Any]:
     """The same fleet, moved by what people use instead; the best possible is that of their own jobs."""
-    ways = {"sdk-pollers": alternatives.pollers, "asr-recovery-plan": alternatives.recovery_plan}
-    runs = []
-    for name, way in ways.items():
-        with lab(vms, speed) as servers:
-            plan = call(servers.host.base, "GET", "/api/plans/fleet").body
-            after = {item["vm"]: tuple(item["after"]) for item in plan["items"]}
-            before = counters(servers)
-            took = way(servers, waves_of(after), speed)
-            best = best_possible(alternatives.moved(servers), after)
-            runs.append(record(f"{name}-{vms}", vms, took, best, spent(before, counters(servers))))
-    return runs
+    with lab(vms, speed) as servers:
+        plan = call(servers.host.base, "GET", "/api/plans/fleet").body
+        after = {item["vm"]: tuple(item["after"]) for item in plan["items"]}
+        before = counters(servers)
+        took = WAYS[name](servers, waves_of(after), speed)
+        best = best_possible(alternatives.moved(servers), after)
+        return record(f"{name}-{vms}", vms, took, best, spent(before, counters(servers)))
 
 
 def waves_of(after: Mapping[str, Sequence[str]]) -> list[list[str]]:
@@ -157,12 +187,15 @@ def told(run: Mapping[str, Any]) -> list[Figure]:
         ("run time over the best possible", "overhead", "x", "<= 1.10" if ours and run["vms"] <= 1000 else ""),
         ("ARM calls per VM", "calls_per_vm", "", "<= 3.5" if ours and run["vms"] >= 100 else ""),
         ("429", "http_429", "", "= 0" if ours else ""),
-        ("accepted after", "accepted_seconds", "s", "< 3"),
+        (f"accepted after, 95th percentile of {ACCEPTS}", "accepted_seconds", "s", "< 3"),
         ("CPU of the host", "cpu_seconds", "s", ""),
+        ("CPU of the host per VM", "cpu_per_vm", "s", ""),
         ("longest history", "max_history_events", "events", ""),
         ("custom status", "custom_status_bytes", "bytes", "<= 16384"),
     ]
     note = f"{run['run_seconds']} s over {run['best_seconds']} s"
+    if run["cpu_seconds"] is not None:
+        run = {**run, "cpu_per_vm": run["cpu_seconds"] / run["vms"]}
     return [
         Figure(f"{run['name']}: {what}", run[key], unit, bound, note if key == "overhead" else "")
         for what, key, unit, bound in shown
@@ -184,11 +217,14 @@ def best_possible(items: Sequence[Mapping[str, Any]], after: Mapping[str, Sequen
             dependents[name].append(vm)
     able = [(0.0, vm) for vm, count in left.items() if not count]
     ends: dict[str, float] = {}
-    sent: list[float] = []
+    tokens, at = float(BURST), 0.0
     while able:
         when, vm = heapq.heappop(able)
-        sent.append(max(when, allowed_at(sent)))
-        ends[vm] = sent[-1] + lasting[vm]
+        now = max(when, at)
+        tokens = min(float(BURST), tokens + (now - at) * REFILL) - 1
+        at = now + max(0.0, -tokens / REFILL)
+        tokens = max(tokens, 0.0)
+        ends[vm] = at + lasting[vm]
         for name in dependents[vm]:
             left[name] -= 1
             if not left[name]:
@@ -199,10 +235,3 @@ def best_possible(items: Sequence[Mapping[str, Any]], after: Mapping[str, Sequen
 def seconds(step: Mapping[str, Any]) -> float:
     """How long a job lasted, by its own times."""
     return (moment(step["ended"]) - moment(step["began"])).total_seconds()
-
-
-def allowed_at(sent: Sequence[float]) -> float:
-    """When the next write is allowed: a bucket of 200 that fills by 10 a second."""
-    if len(sent) < BURST:
-        return 0.0
-    return sent[len(sent) - BURST] + BURST / REFILL

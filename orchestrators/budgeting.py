@@ -5,7 +5,7 @@ from durabletask import task
 from orchestrators.entities import BUDGET
 from orchestrators.steps import Steps, ask_entity, now, sleep
 from shared import rations
-from shared.budget import Grant
+from shared.budget import Calls, Grant, Wish
 from shared.runs import Run
 from shared.scheduler import Tick
 
@@ -21,3 +21,14 @@ def rationed(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tupl
     if ready > now(ctx):
         yield from sleep(ctx, ready - now(ctx))
     return rations.within(run, tick, now(ctx))
+
+
+def afford(ctx: task.OrchestrationContext, subscription: str, calls: Calls) -> Steps[None]:
+    """Wait until these requests may be sent: for runs that have nothing else to do meanwhile."""
+    if not calls.reads and not calls.writes:
+        return
+    wish = Wish(now=now(ctx), reads=calls.reads, writes=calls.writes).model_dump(mode="json")
+    grant = Grant.model_validate((yield from ask_entity(ctx, BUDGET, subscription.lower(), "take", wish)))
+    ready = max(grant.reads_from, grant.writes_from)
+    if ready > now(ctx):
+        yield from sleep(ctx, ready - now(ctx))

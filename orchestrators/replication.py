@@ -18,6 +18,7 @@ from activities.site_contract import (
     StartProtection,
 )
 from orchestrators.admission import NotAdmitted, claim_keys
+from orchestrators.budgeting import afford
 from orchestrators.entities import LEASES
 from orchestrators.steps import Steps, ask_entity, call, call_all, now, sleep
 from orchestrators.telling import tell_site
@@ -110,6 +111,7 @@ def _open(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[Copy
 def _tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun) -> Steps[CopyRun]:
     """Do what there is to do once, take in the answers, and wait until the next look."""
     tick = copying.plan_tick(run, now(ctx))
+    yield from afford(ctx, _vault(order).subscription_id, copying.cost(run, tick))
     run = yield from _start(ctx, order, run, tick)
     run = yield from _watch(ctx, order, run, tick)
     run = yield from _look(ctx, order, run, tick)

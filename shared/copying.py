@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from shared.budget import Calls
 from shared.errors import Refused
 from shared.messages import Message
 from shared.operations import SiteOperation
@@ -37,6 +38,8 @@ ABSENT_FOR = timedelta(minutes=15)
 """An item that is not there so long after its job has ended will not come any more (assumed)."""
 QUICK, SLOW = timedelta(seconds=30), timedelta(minutes=2)
 NOTHING = "nothing-to-do"
+PAGE = 100
+"""Protected items on a page of their list."""
 
 
 class Copy(Message):
@@ -131,6 +134,14 @@ def plan_tick(run: CopyRun, now: datetime) -> Tick:
         tuple(item.vm for item in run.items if item.state == "copying"),
         tuple(item.machine.guid for item in run.items if item.state == "copying" and item.restarts and item.machine),
     )
+
+
+def cost(run: CopyRun, tick: Tick) -> Calls:
+    """The requests that a tick takes at the most: verbs, a job for each that may have ended, and lists."""
+    writes = sum(map(len, tick.starts.values())) + len(tick.restarts)
+    pages = 1 + len(run.items) // PAGE
+    lists = (len(tick.starts) + bool(tick.restarts) + bool(tick.look)) * (1 + pages) + bool(tick.jobs)
+    return Calls(reads=lists + len(tick.jobs), writes=writes)
 
 
 def asked(run: CopyRun, vms: Collection[str], now: datetime) -> CopyRun:

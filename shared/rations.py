@@ -21,9 +21,11 @@ MOST_ENDED = 50
 
 
 def wishes(run: Run, tick: Tick, now: datetime) -> dict[str, Wish]:
-    """What to ask of each subscription before this tick; nothing of those that would be sent nothing."""
+    """What to ask of each subscription before this tick: of those that are sent something, or that throttle."""
     found = {}
-    for name in sorted({run.subscription(vault) for vault in (*tick.starts, *tick.watch, *tick.paused, *tick.settle)}):
+    asked = {run.subscription(vault) for vault in (*tick.starts, *tick.watch, *tick.paused, *tick.settle)}
+    shut = {name for name, ration in run.rations.items() if ration.shut_until and ration.shut_until > now}
+    for name in sorted(asked | shut):
         mine = [vault for vault in range(len(run.vaults)) if run.subscription(vault) == name]
         ration = run.rations.get(name) or Ration(unused_reads=-sum(_pages(run, vault) for vault in mine))
         holds = ration.holds(now)

@@ -74,6 +74,18 @@ class Driver:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
 
+    def times_of(self, name: str) -> list[datetime]:
+        """When an activity is done, from now on."""
+        times: list[datetime] = []
+        done = self.activities[name]
+
+        def noted(payload: dict[str, Any]) -> dict[str, Any]:
+            times.append(self.clock.now)
+            return done(payload)
+
+        self.activities = {**self.activities, name: noted}
+        return times
+
     def say(self, after: timedelta, event: str, data: Any) -> None:
         """Raise an external event when virtual time has come that far."""
         self.events.append((self.clock.now + after, event, data))

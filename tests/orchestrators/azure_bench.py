@@ -25,7 +25,7 @@ from activities.contract import (
     StartRun,
 )
 from activities.site_activities import SERVED
-from orchestrators.entities import leases, turns
+from orchestrators.entities import budget, leases, turns
 from shared.azure.session import close_azure
 from shared.azure.site_recovery import Vault
 from shared.errors import Refused
@@ -73,7 +73,7 @@ class AzureBench:
         lab.freeze()
         self.clock = Clock(lab.now())
         self.clock.watchers.append(self._pass)
-        self.driver = Driver(self._activities(), {"leases": leases, "turns": turns}, self.clock)
+        self.driver = Driver(self._activities(), {"leases": leases, "turns": turns, "budget": budget}, self.clock)
 
     def close(self) -> None:
         self._runner.run(close_azure())

@@ -1,18 +1,20 @@
 """The replication of VMs against the simulated Azure: enabled and followed, changed, compared, ended."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from orchestrators.prepare import prepare
 from orchestrators.replication import replication
+from shared.budget import WRITES
 from shared.copying import ReplicationOrder
 from shared.preparation import PrepareOrder
 from shared.replication import ReplicationRequest
 from tests.activities.lab import Lab, running
 from tests.driver import Result
-from tests.orchestrators.azure_bench import NETWORKS, AzureBench, site
+from tests.orchestrators.azure_bench import NETWORKS, SUB, AzureBench, site
 from tests.shared.azure.fake import point_at
 
 VMS = ["dc-01", "sql-01", "app-01", "app-02", "web-01", "web-02"]
@@ -198,3 +200,11 @@ def test_another_run_that_holds_a_vm_keeps_all_of_it_from_beginning(bench: Azure
     assert result.output["state"] == "refused"
     assert "drill-payroll-1" in result.output["problems"][0]["detail"]
     assert enabled(bench) == []
+
+
+def test_what_other_runs_were_promised_is_waited_for_before_vms_are_enabled(bench: AzureBench) -> None:
+    began, budget = bench.clock.now, f"@budget@{SUB.rpartition('/')[2]}"
+    bench.driver.states[budget] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
+    times = bench.driver.times_of("start_protection")
+    assert replicated(bench).output["state"] == "succeeded"
+    assert times[0] >= began + timedelta(minutes=1)

@@ -10,6 +10,7 @@ from orchestrators.entities import book, budget, leases, obligations, track
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.sources import SourceCheck, prove_sources
+from shared.budget import WRITES, Buckets
 from shared.messages import VaultRef
 from shared.operations import Kind, Operation
 from shared.outcomes import JobEnd
@@ -462,3 +463,40 @@ def test_without_an_approval_nothing_is_done(bench: Bench, change: dict[str, Any
     result = bench.run(failover, "failover", document=document)
     assert (result.output["state"], result.output["problems"][0]["code"]) == ("refused", code)
     assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+
+
+def test_a_run_waits_for_what_others_of_its_subscription_were_promised_before(bench: Bench) -> None:
+    began = bench.world.clock.now
+    name = f"@budget@{SUB.rpartition('/')[2]}"
+    bench.driver.states[name] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
+    starts = bench.driver.times_of("start_verbs")
+    assert bench.run(failover, "failover").output["state"] == "succeeded"
+    assert starts[0] >= began + timedelta(minutes=1)
+    assert len(bench.world.sent) == len(set(bench.world.sent))
+
+
+def test_a_run_gives_back_what_it_did_not_send(bench: Bench) -> None:
+    """After a whole failover its subscription has all of its writes again, and knows of no more than were sent."""
+    assert bench.run(failover, "failover").output["state"] == "succeeded"
+    known = Buckets.model_validate(bench.driver.states[f"@budget@{SUB.rpartition('/')[2]}"])
+    assert known.writes is not None
+    assert WRITES.size - len(ORDER) <= known.writes.level <= WRITES.size
+
+
+def test_a_throttled_run_has_all_others_wait_as_long_as_azure_wants(bench: Bench) -> None:
+    start, name = bench.driver.activities["start_verbs"], f"@budget@{SUB.rpartition('/')[2]}"
+    seen: list[float] = []
+
+    def throttled(payload: dict[str, Any]) -> dict[str, Any]:
+        known = Buckets.model_validate(bench.driver.states[name])
+        seen.append(known.writes.level if known.writes else WRITES.size)
+        if len(seen) > 1:
+            return start(payload)
+        answers = [{"vm": one["vm"], "outcome": "unanswered", "code": "throttled"} for one in payload["starts"]]
+        return {"answers": answers, "retry_after": "PT90S"}
+
+    bench.driver.activities = {**bench.driver.activities, "start_verbs": throttled}
+    began = bench.world.clock.now
+    assert bench.run(failover, "failover").output["state"] == "succeeded"
+    assert bench.world.clock.now - began > timedelta(seconds=90)
+    assert seen[1] < WRITES.size - len(ORDER)
