@@ -6,9 +6,8 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
-from activities.contract import (
+from activities.app_contract import (
     HoldersRead,
-    Nothing,
     OutcomesRead,
     ReadHolders,
     ReadOutcomes,
@@ -16,6 +15,7 @@ from activities.contract import (
     StartCleanup,
     StartRun,
 )
+from activities.contract import Nothing
 from activities.runs import LIVING, start_run
 from shared.leases import Lease
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from activities.contract import Activity, HookRan, Nothing
+from activities.app_contract import HookRan
+from activities.contract import Activity, Nothing
 from shared.messages import Message
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 
-from activities.contract import HookRan, Nothing, ReadScript, RemoveScript
+from activities.app_contract import HookRan
+from activities.contract import Nothing
 from activities.hook_contract import BeginWork, HookWork
+from activities.node_contract import ReadScript, RemoveScript
 from activities.nodes import put_script, read_script, remove_script
 from shared.azure.automation import RunbookJob
 from shared.azure.faults import Missing

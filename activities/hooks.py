@@ -2,7 +2,7 @@
 
 import aiohttp
 
-from activities.contract import HookRan, RunHook
+from activities.app_contract import HookRan, RunHook
 from shared.evidence.redaction import redacted_text
 
 PATIENCE = aiohttp.ClientTimeout(total=30)

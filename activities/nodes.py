@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from activities.contract import (
+from activities.contract import Nothing
+from activities.node_contract import (
     CreateExtension,
     NodesRead,
-    Nothing,
     ReadNodes,
     ReadScript,
     RemoveExtension,

@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any
 
-from activities.contract import ReadNodes, ReadProviders
+from activities.contract import ReadProviders
+from activities.node_contract import ReadNodes
 from activities.nodes import read_nodes
 from activities.preflight_contract import ReadSite
 from activities.vault import read_providers

@@ -1,6 +1,6 @@
 """Telling the world of a run's turning points."""
 
-from activities.contract import Publish, Published
+from activities.app_contract import Publish, Published
 from shared.azure.faults import translated
 from shared.azure.session import azure
 

@@ -1,6 +1,6 @@
 """Writing a run's evidence: records in a chain, once each, and the manifest that closes the pack."""
 
-from activities.contract import PackSealed, RecordsWritten, SealPack, WriteRecords
+from activities.app_contract import PackSealed, RecordsWritten, SealPack, WriteRecords
 from shared.azure.crowd import each
 from shared.azure.packs import Packs, packs
 from shared.azure.wire import Json

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 from durabletask.entities import EntityInstanceId
 
-from activities.contract import ReadRuns
+from activities.app_contract import ReadRuns
 from activities.node_contract import ReadRecords, RecordsRead
 from activities.runs import read_runs
 from shared.azure.crowd import each

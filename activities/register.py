@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities import (
+    app_contract,
     causes,
     contract,
     duties,
@@ -56,12 +57,12 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, contract.RESUME_JOBS, resuming.resume_jobs)
     serve(bp, contract.READ_PROVIDERS, vault.read_providers)
     serve(bp, contract.PROBE_VMS, probes.probe_vms)
-    serve(bp, contract.READ_NODES, nodes.read_nodes)
-    serve(bp, contract.REMOVE_EXTENSION, nodes.remove_extension)
-    serve(bp, contract.CREATE_EXTENSION, nodes.create_extension)
-    serve(bp, contract.RUN_SCRIPT, nodes.run_script)
-    serve(bp, contract.READ_SCRIPT, nodes.read_script)
-    serve(bp, contract.REMOVE_SCRIPT, nodes.remove_script)
+    serve(bp, node_contract.READ_NODES, nodes.read_nodes)
+    serve(bp, node_contract.REMOVE_EXTENSION, nodes.remove_extension)
+    serve(bp, node_contract.CREATE_EXTENSION, nodes.create_extension)
+    serve(bp, node_contract.RUN_SCRIPT, nodes.run_script)
+    serve(bp, node_contract.READ_SCRIPT, nodes.read_script)
+    serve(bp, node_contract.REMOVE_SCRIPT, nodes.remove_script)
     serve(bp, node_contract.READ_LOCKS, locks.read_locks)
     serve(bp, node_contract.REMOVE_LOCKS, locks.remove_locks)
     serve(bp, node_contract.RESTORE_LOCKS, locks.restore_locks)
@@ -72,27 +73,27 @@ def bind(bp: df.Blueprint) -> None:
     serve(bp, mirror_contract.WRITE_PART, mirroring.write_part)
     serve(bp, engine_contract.START_PLAN, plan_starts.start_plan)
     serve(bp, engine_contract.READ_PLAN_JOB, plan_starts.read_plan_job)
-    serve(bp, contract.PUBLISH, publishing.publish)
+    serve(bp, app_contract.PUBLISH, publishing.publish)
     serve(bp, contract.TAKE_INVENTORY, inventory.take_inventory)
     serve(bp, contract.READ_NETWORK, inventory.read_network)
     serve(bp, home_contract.READ_BELONGINGS, leftovers.read_belongings)
     serve(bp, home_contract.READ_LEFTOVERS, leftovers.read_leftovers)
     serve(bp, home_contract.REMOVE_LEFTOVERS, leftovers.remove_leftovers)
-    serve(bp, contract.WRITE_RECORDS, recording.write_records)
-    serve(bp, contract.SEAL_PACK, recording.seal_pack)
+    serve(bp, app_contract.WRITE_RECORDS, recording.write_records)
+    serve(bp, app_contract.SEAL_PACK, recording.seal_pack)
     for activity, function in site_activities.SERVED:
         serve(bp, activity, function)
-    serve(bp, contract.RUN_HOOK, hooks.run_hook)
+    serve(bp, app_contract.RUN_HOOK, hooks.run_hook)
     serve(bp, hook_contract.BEGIN_WORK, hook_work.begin_work)
     serve(bp, hook_contract.LOOK_AT_WORK, hook_work.look_at_work)
     serve(bp, hook_contract.END_WORK, hook_work.end_work)
-    serve_with_client(bp, contract.START_CLEANUP, duties.start_cleanup)
-    serve_with_client(bp, contract.READ_OUTCOMES, duties.read_outcomes)
-    serve_with_client(bp, contract.READ_HOLDERS, duties.read_holders)
+    serve_with_client(bp, app_contract.START_CLEANUP, duties.start_cleanup)
+    serve_with_client(bp, app_contract.READ_OUTCOMES, duties.read_outcomes)
+    serve_with_client(bp, app_contract.READ_HOLDERS, duties.read_holders)
     serve_with_client(bp, preview_contract.TAKE_PREVIEW, previewing.take_preview)
-    serve_with_client(bp, contract.READ_RUNS, runs.read_runs)
-    serve_with_client(bp, contract.READ_BOOK, runs.read_book)
-    serve_with_client(bp, contract.START_RUN, runs.start_run)
+    serve_with_client(bp, app_contract.READ_RUNS, runs.read_runs)
+    serve_with_client(bp, app_contract.READ_BOOK, runs.read_book)
+    serve_with_client(bp, app_contract.START_RUN, runs.start_run)
 
 
 def serve[Ask: Message, Answer: Message](

@@ -6,7 +6,8 @@ import azure.durable_functions as df
 from durabletask.client import EntityQuery, OrchestrationStatus
 from durabletask.entities import EntityMetadata
 
-from activities.contract import BookRead, Declared, Nothing, ReadBook, ReadRuns, RunsRead, StartRun, Tracked
+from activities.app_contract import BookRead, Declared, ReadBook, ReadRuns, RunsRead, StartRun, Tracked
+from activities.contract import Nothing
 from shared.obligations import HIDDEN
 from shared.track import Track, last_good_drill
 

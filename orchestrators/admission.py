@@ -7,7 +7,8 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import READ_ITEMS, READ_RUNS, ItemsRead, ReadItems, ReadRuns
+from activities.app_contract import READ_RUNS, ReadRuns
+from activities.contract import READ_ITEMS, ItemsRead, ReadItems
 from orchestrators.entities import LEASES, OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from shared.errors import Refused, Transient

@@ -4,14 +4,8 @@ from datetime import timedelta
 
 from durabletask import task
 
-from activities.contract import (
-    READ_ITEMS,
-    READ_NODES,
-    READ_PROVIDERS,
-    ReadItems,
-    ReadNodes,
-    ReadProviders,
-)
+from activities.contract import READ_ITEMS, READ_PROVIDERS, ReadItems, ReadProviders
+from activities.node_contract import READ_NODES, ReadNodes
 from orchestrators.diary import Diary
 from orchestrators.entities import TURNS
 from orchestrators.steps import Steps, ask_entity, call, now, sleep

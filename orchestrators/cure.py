@@ -6,14 +6,13 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import (
+from activities.contract import READ_PROVIDERS, ReadProviders
+from activities.node_contract import (
     CREATE_EXTENSION,
     READ_NODES,
-    READ_PROVIDERS,
     REMOVE_EXTENSION,
     CreateExtension,
     ReadNodes,
-    ReadProviders,
     RemoveExtension,
     ScriptView,
 )

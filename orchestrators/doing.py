@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, cast
 
 from durabletask import task
 
-from activities.contract import RUN_HOOK, HookRan, RunHook
+from activities.app_contract import RUN_HOOK, HookRan, RunHook
 from activities.hook_contract import BEGIN_WORK, END_WORK, LOOK_AT_WORK, BeginWork, HookWork
 from orchestrators.steps import Steps, call_all, insist
 from shared.errors import Refused, SiteRecoveryError

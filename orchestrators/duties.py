@@ -4,20 +4,19 @@ from datetime import timedelta
 
 from durabletask import task
 
-from activities.contract import (
+from activities.app_contract import (
     READ_HOLDERS,
-    READ_ITEMS,
     READ_RUNS,
     START_CLEANUP,
     START_RUN,
     BookRead,
     Publish,
     ReadHolders,
-    ReadItems,
     ReadRuns,
     StartCleanup,
     StartRun,
 )
+from activities.contract import READ_ITEMS, ReadItems
 from orchestrators.entities import OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.telling import later

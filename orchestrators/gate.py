@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from durabletask import task
 
-from activities.contract import READ_ITEMS, READ_NODES, READ_RUNS, ReadItems, ReadNodes, ReadRuns
+from activities.app_contract import READ_RUNS, ReadRuns
+from activities.contract import READ_ITEMS, ReadItems
+from activities.node_contract import READ_NODES, ReadNodes
 from orchestrators.admission import NotAdmitted, claim_keys
 from orchestrators.diary import Diary
 from orchestrators.entities import LEASES, TURNS

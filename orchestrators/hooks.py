@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from durabletask import task
 
-from activities.contract import HookRan
+from activities.app_contract import HookRan
 from orchestrators.admission import prolong
 from orchestrators.doing import Doing, doing
 from orchestrators.hearing import Ear

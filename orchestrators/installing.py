@@ -8,16 +8,8 @@ from datetime import timedelta
 
 from durabletask import task
 
-from activities.contract import (
-    CREATE_EXTENSION,
-    READ_NODES,
-    READ_RUNS,
-    START_RUN,
-    CreateExtension,
-    ReadNodes,
-    ReadRuns,
-    StartRun,
-)
+from activities.app_contract import READ_RUNS, START_RUN, ReadRuns, StartRun
+from activities.node_contract import CREATE_EXTENSION, READ_NODES, CreateExtension, ReadNodes
 from orchestrators.entities import TURNS
 from orchestrators.preparing import resource
 from orchestrators.steps import Steps, ask_entity, call, now, sleep

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from durabletask import task
 
-from activities.contract import START_RUN, BookRead, Declared, Publish, StartRun
+from activities.app_contract import START_RUN, BookRead, Declared, Publish, StartRun
 from orchestrators.entities import MIRRORS
 from orchestrators.mirror import look
 from orchestrators.steps import Steps, ask_entity, call, now

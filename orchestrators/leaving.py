@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from durabletask import task
 
-from activities.contract import READ_ITEMS, BookRead, ItemsRead, ReadItems
+from activities.app_contract import BookRead
+from activities.contract import READ_ITEMS, ItemsRead, ReadItems
 from activities.home_contract import (
     READ_BELONGINGS,
     READ_LEFTOVERS,

@@ -7,22 +7,22 @@ from typing import Any, NamedTuple
 
 from durabletask import task
 
-from activities.contract import (
+from activities.contract import READ_PROVIDERS, ReadProviders
+from activities.node_contract import (
+    READ_CAUSE,
     READ_NODES,
-    READ_PROVIDERS,
     READ_SCRIPT,
     REMOVE_SCRIPT,
     RUN_SCRIPT,
     NodesRead,
+    ReadCause,
     ReadNodes,
-    ReadProviders,
     ReadScript,
     RemoveScript,
     RunScript,
     ScriptName,
     ScriptView,
 )
-from activities.node_contract import READ_CAUSE, ReadCause
 from orchestrators.steps import Steps, call, now, sleep
 from shared.classifier import Cause, ailment, classify
 from shared.errors import Refused, Transient

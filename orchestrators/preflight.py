@@ -5,7 +5,7 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import RunScript, ScriptView
+from activities.node_contract import RunScript, ScriptView
 from activities.preflight_contract import READ_SITE, ReadSite
 from orchestrators.scripts import run_scripts
 from orchestrators.steps import Steps, insist, now

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from durabletask import task
 
-from activities.contract import READ_NODES, NodesRead, ReadNodes, RunScript, ScriptView
+from activities.node_contract import READ_NODES, NodesRead, ReadNodes, RunScript, ScriptView
 from orchestrators.scripts import run_scripts
 from orchestrators.steps import Steps, call_all
 from shared.messages import NodeView

@@ -5,7 +5,7 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import READ_BOOK, BookRead, ReadBook
+from activities.app_contract import READ_BOOK, BookRead, ReadBook
 from orchestrators.duties import clean_up_orphans, clean_up_owed, remind
 from orchestrators.keeping import keep_mirrors
 from orchestrators.leaving import cross_out_leftovers

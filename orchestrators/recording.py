@@ -5,7 +5,7 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
+from activities.app_contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
 from orchestrators.entities import TRACK
 from orchestrators.isolation import AFTER, BEFORE
 from orchestrators.steps import Steps, ask_entity, call_all, now

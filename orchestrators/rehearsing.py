@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from durabletask import task
 
-from activities.contract import (
+from activities.app_contract import (
     READ_HOLDERS,
     READ_OUTCOMES,
     START_RUN,

@@ -4,7 +4,8 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import READ_NODES, READ_RUNS, Publish, ReadNodes, ReadRuns
+from activities.app_contract import READ_RUNS, Publish, ReadRuns
+from activities.node_contract import READ_NODES, ReadNodes
 from orchestrators.climbing import await_cluster, await_point
 from orchestrators.cure import heal
 from orchestrators.diary import Diary

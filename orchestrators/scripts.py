@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from durabletask import task
 
-from activities.contract import (
+from activities.node_contract import (
     READ_SCRIPT,
     REMOVE_SCRIPT,
     RUN_SCRIPT,

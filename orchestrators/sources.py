@@ -6,17 +6,8 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import (
-    READ_ITEMS,
-    READ_RUNS,
-    START_RUN,
-    BookRead,
-    ItemsRead,
-    Publish,
-    ReadItems,
-    ReadRuns,
-    StartRun,
-)
+from activities.app_contract import READ_RUNS, START_RUN, BookRead, Publish, ReadRuns, StartRun
+from activities.contract import READ_ITEMS, ItemsRead, ReadItems
 from orchestrators.entities import OBLIGATIONS
 from orchestrators.premises import look_at_sources, read_clusters
 from orchestrators.steps import Steps, ask_entity, call, call_all, now

@@ -6,7 +6,7 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import PUBLISH, START_RUN, Publish, Published, StartRun
+from activities.app_contract import PUBLISH, START_RUN, Publish, Published, StartRun
 from orchestrators.steps import Steps, call_all, now, sleep
 from shared.errors import Refused
 from shared.operations import Operation, SiteOperation

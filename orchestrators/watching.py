@@ -6,20 +6,9 @@ from typing import Any
 
 from durabletask import task
 
-from activities.contract import (
-    READ_BOOK,
-    READ_NODES,
-    READ_PROVIDERS,
-    READ_RUNS,
-    START_RUN,
-    BookRead,
-    ReadBook,
-    ReadNodes,
-    ReadProviders,
-    ReadRuns,
-    StartRun,
-)
-from activities.node_contract import READ_RECORDS, ReadRecords
+from activities.app_contract import READ_BOOK, READ_RUNS, START_RUN, BookRead, ReadBook, ReadRuns, StartRun
+from activities.contract import READ_PROVIDERS, ReadProviders
+from activities.node_contract import READ_NODES, READ_RECORDS, ReadNodes, ReadRecords
 from orchestrators.entities import NODES, TURNS
 from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.unlocking import put_back

@@ -6,7 +6,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from durabletask.entities import EntityInstanceId
 
-from activities.contract import ReadNodes
+from activities.node_contract import ReadNodes
 from activities.nodes import read_nodes
 from activities.records import read_record
 from activities.runs import LIVING

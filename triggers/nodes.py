@@ -5,9 +5,9 @@ import uuid
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.contract import ReadItems, ReadNodes, ReadProviders
+from activities.contract import ReadItems, ReadProviders
 from activities.locks import read_locks
-from activities.node_contract import ReadLocks, ReadRecords
+from activities.node_contract import ReadLocks, ReadNodes, ReadRecords
 from activities.nodes import read_nodes
 from activities.records import read_records
 from activities.vault import read_items, read_providers

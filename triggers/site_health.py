@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from activities.contract import ReadItems, ReadNodes, ReadProviders
+from activities.contract import ReadItems, ReadProviders
+from activities.node_contract import ReadNodes
 from activities.nodes import read_nodes
 from activities.vault import read_items, read_providers
 from shared.azure.faults import Missing

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from activities.contract import HookRan
+from activities.app_contract import HookRan
 from activities.hook_contract import BeginWork
 from activities.hook_work import begin_work, end_work, look_at_work, work_name
 from shared.errors import Refused, Transient

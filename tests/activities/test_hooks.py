@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from activities.contract import ProbeBatch, ProbeTarget, RunHook
+from activities.app_contract import RunHook
+from activities.contract import ProbeBatch, ProbeTarget
 from activities.hooks import run_hook
 from activities.inner_probes import command_name
 from activities.probes import probe_vms

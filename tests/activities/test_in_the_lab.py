@@ -6,22 +6,24 @@ from datetime import datetime, timedelta
 import pytest
 
 from activities.contract import (
-    CreateExtension,
     ProbeBatch,
     ProbeTarget,
     ReadItems,
-    ReadNodes,
     ReadProviders,
+    StartOne,
+    StartsMade,
+    StartVerbs,
+    WatchJobs,
+)
+from activities.node_contract import (
+    CreateExtension,
+    ReadNodes,
     ReadScript,
     RemoveExtension,
     RemoveScript,
     RunScript,
     ScriptName,
     ScriptView,
-    StartOne,
-    StartsMade,
-    StartVerbs,
-    WatchJobs,
 )
 from activities.nodes import create_extension, read_nodes, read_script, remove_extension, remove_script, run_script
 from activities.probes import probe_vms

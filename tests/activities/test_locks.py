@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 
 from activities.causes import read_cause
-from activities.contract import RemoveExtension
 from activities.locks import LOCKS_API, read_locks, remove_locks, restore_locks
-from activities.node_contract import ReadCause, ReadLocks, RemoveLocks, RestoreLocks
+from activities.node_contract import ReadCause, ReadLocks, RemoveExtension, RemoveLocks, RestoreLocks
 from activities.nodes import remove_extension
 from shared.azure import arm
 from shared.errors import Refused

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from activities.contract import (
+from activities.node_contract import (
     CreateExtension,
     ReadNodes,
     ReadScript,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.contract import Publish
+from activities.app_contract import Publish
 from activities.publishing import publish
 from shared.errors import Transient
 from tests.shared.azure.fake import FakeArm, Reply

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 import pytest
 from aiohttp import web
 
-from activities.contract import SealPack, WriteRecords
+from activities.app_contract import SealPack, WriteRecords
 from activities.recording import keep_job, read_pack, seal_pack, write_records
 from shared.azure.packs import packs
 from shared.azure.session import close_azure

@@ -7,6 +7,7 @@ import azure.durable_functions as df
 import pytest
 
 from activities import (
+    app_contract,
     contract,
     engine_contract,
     home_contract,
@@ -17,11 +18,13 @@ from activities import (
     preview_contract,
     site_contract,
 )
-from activities.contract import Activity, Nothing, ReadScript, ScriptView
+from activities.contract import Activity, Nothing
+from activities.node_contract import ReadScript, ScriptView
 from activities.register import bind, serve
 from shared.errors import Refused, Transient
 
 CONTRACTS = (
+    app_contract,
     contract,
     engine_contract,
     home_contract,

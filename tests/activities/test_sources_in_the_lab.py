@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from activities.contract import ReadNodes, ReadScript, RunScript, ScriptView
+from activities.node_contract import ReadNodes, ReadScript, RunScript, ScriptView
 from activities.nodes import read_nodes, read_script, run_script
 from shared.sources import Page, page_of
 from tests.activities.lab import Lab

@@ -9,21 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from activities import nodes, vault
-from activities.contract import (
-    CREATE_EXTENSION,
-    PUBLISH,
-    READ_NODES,
-    READ_PROVIDERS,
-    READ_RUNS,
-    START_RUN,
-    WATCH_JOBS,
-    Activity,
-    Nothing,
-    Published,
-    ReadRuns,
-    RunsRead,
-    StartRun,
-)
+from activities.app_contract import PUBLISH, READ_RUNS, START_RUN, Published, ReadRuns, RunsRead, StartRun
+from activities.contract import READ_PROVIDERS, WATCH_JOBS, Activity, Nothing
+from activities.node_contract import CREATE_EXTENSION, READ_NODES
 from activities.site_activities import SERVED
 from orchestrators.entities import budget, leases, turns
 from shared.azure.session import close_azure

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from activities import app_contract as app
 from activities import contract as c
 from activities.mirror_contract import READ_MIRROR, WRITE_PART, MirrorRead, PartWritten, ReadMirror, WritePart
 from orchestrators.entities import mirrors
@@ -33,7 +34,7 @@ class MirrorWorld:
     fails: str = ""
     silent: int = 0
     sent: list[str] = field(default_factory=list)
-    started: list[c.StartRun] = field(default_factory=list)
+    started: list[app.StartRun] = field(default_factory=list)
     jobs: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -42,7 +43,7 @@ class MirrorWorld:
             READ_MIRROR: self.read,
             WRITE_PART: self.write,
             c.WATCH_JOBS: self.watch,
-            c.START_RUN: self.start,
+            app.START_RUN: self.start,
         }
         activities = {one.name: self._serve(one, do) for one, do in served.items()}
         self.driver = Driver(activities, {"mirrors": mirrors})
@@ -84,7 +85,7 @@ class MirrorWorld:
             return c.JobsSeen(ended=(end,))
         return c.JobsSeen(ended=(JobEnd(job=job, outcome="succeeded", state="Succeeded"),))
 
-    def start(self, ask: c.StartRun) -> c.Nothing:
+    def start(self, ask: app.StartRun) -> c.Nothing:
         self.started.append(ask)
         return c.Nothing()
 
@@ -98,11 +99,11 @@ class MirrorWorld:
     def keep(self, plan: PlanDocument) -> Result:
         """One look of the timer."""
         at = self.driver.clock.now
-        declared = [c.Declared(name="payroll", document=plan.model_dump(mode="json", by_alias=True), declared=at)]
+        declared = [app.Declared(name="payroll", document=plan.model_dump(mode="json", by_alias=True), declared=at)]
         sites = [
-            c.Declared(name="hci-01", document=SITES["hci-01"].model_dump(mode="json", by_alias=True), declared=at)
+            app.Declared(name="hci-01", document=SITES["hci-01"].model_dump(mode="json", by_alias=True), declared=at)
         ]
-        book = c.BookRead(sites=tuple(sites), plans=tuple(declared), obligations=())
+        book = app.BookRead(sites=tuple(sites), plans=tuple(declared), obligations=())
 
         def duty(ctx: Any, _payload: Any) -> Any:
             return (yield from keep_mirrors(ctx, book))

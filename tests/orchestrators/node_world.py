@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from activities import app_contract as app
 from activities import contract as c
 from activities import node_contract as n
 from orchestrators.entities import book, leases, nodes, obligations, turns
@@ -60,7 +61,7 @@ class NodeWorld:
     ended_runs: set[str] = field(default_factory=set)
     changes: list[str] = field(default_factory=list)
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    started: list[c.StartRun] = field(default_factory=list)
+    started: list[app.StartRun] = field(default_factory=list)
     crash_rate: float = 0
     kill_at: int = 0
     kill_after: str = ""
@@ -72,7 +73,7 @@ class NodeWorld:
         self.nodes = {name: Node(name, beat=self.clock.now) for name in ("n1", "n2", "n3")}
         self.nodes["n2"] = Node("n2", "Failed", RACE, registered=False)
         self.due: list[tuple[datetime, Callable[[], None]]] = []
-        self.scripts: dict[str, c.ScriptView] = {}
+        self.scripts: dict[str, n.ScriptView] = {}
         self.calls = 0
         self.clock.watchers.append(lambda _now: self._pass())
         entities = {
@@ -111,18 +112,18 @@ class NodeWorld:
 
     def activities(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         mine: dict[c.Activity[Any, Any], Callable[[Any], Any]] = {
-            c.READ_NODES: self.read_nodes,
+            n.READ_NODES: self.read_nodes,
             c.READ_PROVIDERS: self.read_providers,
             c.READ_ITEMS: lambda _ask: c.ItemsRead(items=tuple(self.items)),
-            c.REMOVE_EXTENSION: self.remove_extension,
-            c.CREATE_EXTENSION: self.create_extension,
-            c.RUN_SCRIPT: self.run_script,
-            c.READ_SCRIPT: lambda ask: self.scripts[ask.name],
-            c.REMOVE_SCRIPT: self.remove_script,
-            c.PUBLISH: self.publish,
-            c.READ_RUNS: lambda ask: c.RunsRead(ended=tuple(self.ended_runs & set(ask.ids))),
-            c.READ_BOOK: self.read_book,
-            c.START_RUN: self.start_run,
+            n.REMOVE_EXTENSION: self.remove_extension,
+            n.CREATE_EXTENSION: self.create_extension,
+            n.RUN_SCRIPT: self.run_script,
+            n.READ_SCRIPT: lambda ask: self.scripts[ask.name],
+            n.REMOVE_SCRIPT: self.remove_script,
+            app.PUBLISH: self.publish,
+            app.READ_RUNS: lambda ask: app.RunsRead(ended=tuple(self.ended_runs & set(ask.ids))),
+            app.READ_BOOK: self.read_book,
+            app.START_RUN: self.start_run,
             n.READ_LOCKS: lambda _ask: n.LocksRead(locks=tuple(self.locks)),
             n.REMOVE_LOCKS: self.remove_locks,
             n.RESTORE_LOCKS: self.restore_locks,
@@ -163,9 +164,9 @@ class NodeWorld:
             if node.registered:
                 node.beat = self.clock.now
 
-    def read_nodes(self, ask: c.ReadNodes) -> c.NodesRead:
+    def read_nodes(self, ask: n.ReadNodes) -> n.NodesRead:
         wanted = [node for node in self.nodes.values() if not ask.machine_id or node.id == ask.machine_id]
-        return c.NodesRead(nodes=tuple(self._view(node) for node in wanted), at=self.clock.now)
+        return n.NodesRead(nodes=tuple(self._view(node) for node in wanted), at=self.clock.now)
 
     def _view(self, node: Node) -> NodeView:
         extension = None
@@ -190,7 +191,7 @@ class NodeWorld:
     def _named(self, arm_id: str) -> Node:
         return self.nodes[arm_id.partition("/machines/")[2].partition("/")[0]]
 
-    def remove_extension(self, ask: c.RemoveExtension) -> c.Nothing:
+    def remove_extension(self, ask: n.RemoveExtension) -> c.Nothing:
         node = self._named(ask.extension_id)
         if self.locks:
             raise Refused("ScopeLocked", "locked")
@@ -200,7 +201,7 @@ class NodeWorld:
             self.after(2, lambda: setattr(node, "state", None))
         return c.Nothing()
 
-    def create_extension(self, ask: c.CreateExtension) -> c.Nothing:
+    def create_extension(self, ask: n.CreateExtension) -> c.Nothing:
         node = self._named(ask.machine_id + "/")
         if node.state is None:
             assert ask.saved.settings == SETTINGS
@@ -217,14 +218,14 @@ class NodeWorld:
         node.state, node.registered = ("Failed", False) if node.message else ("Succeeded", True)
         node.beat = self.clock.now if node.registered else node.beat
 
-    def run_script(self, ask: c.RunScript) -> c.Nothing:
+    def run_script(self, ask: n.RunScript) -> c.Nothing:
         if ask.name not in self.scripts:
             self.changes.append(f"run {ask.script} on {self._named(ask.machine_id + '/').name}")
-            self.scripts[ask.name] = c.ScriptView(state="Running")
+            self.scripts[ask.name] = n.ScriptView(state="Running")
             self.after(0.5, lambda: self._ran(ask))
         return c.Nothing()
 
-    def _ran(self, ask: c.RunScript) -> None:
+    def _ran(self, ask: n.RunScript) -> None:
         result: dict[str, Any] = {"synchronised": True}
         if ask.script == "sync-cluster" and self.sync_restores:
             for node in self.nodes.values():
@@ -232,7 +233,7 @@ class NodeWorld:
                     self.after(3, lambda node=node: self._install(node) if node.state is None else None)  # type: ignore[misc]
         elif ask.script != "sync-cluster":
             result = self._facts(self._named(ask.machine_id + "/"))
-        self.scripts[ask.name] = c.ScriptView(state="Succeeded", exit_code=0, result=result)
+        self.scripts[ask.name] = n.ScriptView(state="Succeeded", exit_code=0, result=result)
 
     def _facts(self, node: Node) -> dict[str, Any]:
         registration = {"ResourceName": "vault-dr", "SiteName": "hci-01-site", "KeyVaultName": "kv"}
@@ -240,7 +241,7 @@ class NodeWorld:
         boot = (self.clock.now - timedelta(days=9)).isoformat()
         return {**plain, "dra": "Running" if node.registered else "Stopped", "lastBoot": boot, **node.facts}
 
-    def remove_script(self, ask: c.RemoveScript) -> c.Nothing:
+    def remove_script(self, ask: n.RemoveScript) -> c.Nothing:
         self.scripts.pop(ask.name, None)
         return c.Nothing()
 
@@ -255,14 +256,14 @@ class NodeWorld:
 
     # --- the app ---
 
-    def publish(self, ask: c.Publish) -> c.Published:
+    def publish(self, ask: app.Publish) -> app.Published:
         self.published.append((ask.type.rpartition(".")[2], ask.data))
-        return c.Published(sent=True)
+        return app.Published(sent=True)
 
-    def read_book(self, _ask: c.ReadBook) -> c.BookRead:
-        entry = c.Declared(name="hci-01", document=self.document.model_dump(mode="json"), declared=self.clock.now)
+    def read_book(self, _ask: app.ReadBook) -> app.BookRead:
+        entry = app.Declared(name="hci-01", document=self.document.model_dump(mode="json"), declared=self.clock.now)
         owed = [one for table in self.state("obligations") for one in table.values()]
-        return c.BookRead(sites=(entry,), plans=(), obligations=tuple(owed))
+        return app.BookRead(sites=(entry,), plans=(), obligations=tuple(owed))
 
     def read_records(self, ask: n.ReadRecords) -> n.RecordsRead:
         found = [NodeRecord.model_validate(state) for state in self.state("nodes")]
@@ -270,7 +271,7 @@ class NodeWorld:
         records = tuple(record for record in found if key_of(record.machine_id) in wanted)
         return n.RecordsRead(records=records, ended=tuple(r.run for r in records if r.run in self.ended_runs))
 
-    def start_run(self, ask: c.StartRun) -> c.Nothing:
+    def start_run(self, ask: app.StartRun) -> c.Nothing:
         self.started.append(ask)
         return c.Nothing()
 

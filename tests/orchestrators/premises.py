@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities import contract as c
+from activities import node_contract as n
 from shared.messages import ExtensionView, NodeView, ProviderView
 
 AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -51,11 +52,11 @@ class Premises:
 
     def activities(self) -> dict[c.Activity[Any, Any], Callable[[Any], Any]]:
         return {
-            c.READ_NODES: lambda _: c.NodesRead(nodes=tuple(self._node(name) for name in self.status), at=AT),
+            n.READ_NODES: lambda _: n.NodesRead(nodes=tuple(self._node(name) for name in self.status), at=AT),
             c.READ_PROVIDERS: lambda _: c.ProvidersRead(providers=tuple(map(self._provider, self.sites)), at=AT),
-            c.RUN_SCRIPT: self._run,
-            c.READ_SCRIPT: self._read,
-            c.REMOVE_SCRIPT: lambda ask: self.scripts.pop(f"{ask.machine_id}:{ask.name}") and c.Nothing(),
+            n.RUN_SCRIPT: self._run,
+            n.READ_SCRIPT: self._read,
+            n.REMOVE_SCRIPT: lambda ask: self.scripts.pop(f"{ask.machine_id}:{ask.name}") and c.Nothing(),
         }
 
     def _node(self, name: str) -> NodeView:
@@ -69,7 +70,7 @@ class Premises:
         up = name in self.connected
         return ProviderView(id=f"/providers/{name}", host=name, connected=up, heartbeat=AT, sites=(self.sites[name],))
 
-    def _run(self, ask: c.RunScript) -> c.Nothing:
+    def _run(self, ask: n.RunScript) -> c.Nothing:
         node = ask.machine_id.rpartition("/")[2]
         self.asked.append(f"{node}: {ask.parameters['Names']}")
         self.scripts[f"{ask.machine_id}:{ask.name}"] = (
@@ -79,11 +80,11 @@ class Premises:
         )
         return c.Nothing()
 
-    def _read(self, ask: c.ReadScript) -> c.ScriptView:
+    def _read(self, ask: n.ReadScript) -> n.ScriptView:
         node, names, first = self.scripts[f"{ask.machine_id}:{ask.name}"]
         known = {vm: self.source(vm) for vm in names if vm not in self.gone}
         there = [source.told(vm) for vm, source in known.items() if source.node == node]
         here, last = there[first : first + self.page], first + self.page
         packed = base64.b64encode(gzip.compress(json.dumps({"machines": here, "room": {"csv": self.free}}).encode()))
         said = {"found": packed.decode(), "home": ["csv", self.free], "next": last if last < len(there) else None}
-        return c.ScriptView(state="Succeeded", exit_code=0, result=said)
+        return n.ScriptView(state="Succeeded", exit_code=0, result=said)

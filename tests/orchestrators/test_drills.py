@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from activities import app_contract
 from activities import contract as c
 from orchestrators.drill import cleanup, drill
 from orchestrators.entities import budget, leases, obligations, track
@@ -118,7 +119,7 @@ def test_hooks_are_asked_before_after_and_once_all_is_clean(bench: Bench) -> Non
 
 
 def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(bench: Bench) -> None:
-    bench.world.hooks["before"] = c.HookRan(passed=False, status=409, detail="change freeze")
+    bench.world.hooks["before"] = app_contract.HookRan(passed=False, status=409, detail="change freeze")
     result = bench.run(drill, "drill", document=drill_plan(hooks={"before": [HOOK]}))
     assert result.output["state"] == "failed"
     assert "change freeze" in result.output["failures"][0]
@@ -126,7 +127,7 @@ def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(benc
 
 
 def test_a_hook_that_does_not_answer_is_asked_until_its_deadline_and_counts_only_if_required(bench: Bench) -> None:
-    bench.world.hooks["after"] = c.HookRan(passed=False, detail="no answer", again=True)
+    bench.world.hooks["after"] = app_contract.HookRan(passed=False, detail="no answer", again=True)
     hook = {**HOOK, "deadline": "PT5M"}
     result = bench.run(drill, "drill", "d-1", drill_plan(hooks={"after": [hook]}))
     assert [text for text in result.output["failures"] if "hook tell" in text]
@@ -183,37 +184,37 @@ class Timer(Bench):
         self.outcome = "living"
         self.site = SITE
         self.tested: datetime | None = None
-        self.cleanups: list[c.StartCleanup] = []
+        self.cleanups: list[app_contract.StartCleanup] = []
         mine: dict[c.Activity[Any, Any], Any] = {
-            c.READ_BOOK: self.read_book,
-            c.READ_HOLDERS: lambda _ask: c.HoldersRead(runs=self.holders),
-            c.READ_OUTCOMES: lambda ask: c.OutcomesRead(
-                runs=tuple(c.RunEnded(id=run, state=self.outcome) for run in ask.ids)
+            app_contract.READ_BOOK: self.read_book,
+            app_contract.READ_HOLDERS: lambda _ask: app_contract.HoldersRead(runs=self.holders),
+            app_contract.READ_OUTCOMES: lambda ask: app_contract.OutcomesRead(
+                runs=tuple(app_contract.RunEnded(id=run, state=self.outcome) for run in ask.ids)
             ),
-            c.START_CLEANUP: self.start_cleanup,
+            app_contract.START_CLEANUP: self.start_cleanup,
             c.READ_ITEMS: self.read_items,
         }
         served = {one.name: self.world._served(one, function) for one, function in mine.items()}
         entities = {"obligations": obligations, "track": track, "leases": leases, "budget": budget}
         self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
 
-    def read_book(self, _ask: c.ReadBook) -> c.BookRead:
+    def read_book(self, _ask: app_contract.ReadBook) -> app_contract.BookRead:
         document = self.document.model_dump(mode="json", by_alias=True)
         site = self.site.model_dump(mode="json", by_alias=True)
         owed = (self.driver.states.get("@obligations@payroll") or {}).values()
         known = self.driver.states.get("@track@payroll")
-        return c.BookRead(
-            sites=(c.Declared(name="hci-01", document=site, declared=self.declared),),
-            plans=(c.Declared(name="payroll", document=document, declared=self.declared),),
+        return app_contract.BookRead(
+            sites=(app_contract.Declared(name="hci-01", document=site, declared=self.declared),),
+            plans=(app_contract.Declared(name="payroll", document=document, declared=self.declared),),
             obligations=tuple(owed),
-            tracks=(c.Tracked(name="payroll", track=known),) if known else (),
+            tracks=(app_contract.Tracked(name="payroll", track=known),) if known else (),
         )
 
     def read_items(self, ask: c.ReadItems) -> c.ItemsRead:
         items = self.world.read_items(ask).items
         return c.ItemsRead(items=tuple(one.model_copy(update={"last_test_failover": self.tested}) for one in items))
 
-    def start_cleanup(self, ask: c.StartCleanup) -> c.Nothing:
+    def start_cleanup(self, ask: app_contract.StartCleanup) -> c.Nothing:
         self.cleanups.append(ask)
         return c.Nothing()
 

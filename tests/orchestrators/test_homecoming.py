@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activities.contract import BookRead
+from activities.app_contract import BookRead
 from orchestrators.failover import commit
 from orchestrators.homecoming import failback
 from orchestrators.leaving import cross_out_leftovers

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from activities import contract as c
+from activities import node_contract
 from activities.preflight_contract import READ_SITE
 from orchestrators.preflight import MOST_PAGES, preflight
 from orchestrators.scripts import PATIENCE
@@ -43,9 +44,9 @@ class Nodes:
         return {
             READ_SITE.name: lambda _: self.facts.model_dump(mode="json"),
             c.READ_ITEMS.name: lambda _: {"items": [view(name).model_dump(mode="json") for name in USUAL["vms"]]},
-            c.RUN_SCRIPT.name: self._run,
-            c.READ_SCRIPT.name: self._read,
-            c.REMOVE_SCRIPT.name: self._remove,
+            node_contract.RUN_SCRIPT.name: self._run,
+            node_contract.READ_SCRIPT.name: self._read,
+            node_contract.REMOVE_SCRIPT.name: self._remove,
         }
 
     def _serve(self, function: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:

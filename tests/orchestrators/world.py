@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from activities import app_contract as app
 from activities import contract as c
 from activities import hook_contract as h
 from activities.home_contract import (
@@ -104,16 +105,16 @@ class World:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: list[Thing] = field(default_factory=list)
     network: c.NetworkSeen = field(default_factory=lambda: c.NetworkSeen(found=True))
-    hooks: dict[str, c.HookRan] = field(default_factory=dict)
-    hooked: list[c.RunHook] = field(default_factory=list)
+    hooks: dict[str, app.HookRan] = field(default_factory=dict)
+    hooked: list[app.RunHook] = field(default_factory=list)
     work: dict[str, h.BeginWork] = field(default_factory=dict)
     work_due: dict[str, datetime] = field(default_factory=dict)
     work_takes: timedelta = timedelta(minutes=2)
-    work_ends: c.HookRan = field(default_factory=lambda: c.HookRan(passed=True, detail="the job is Completed"))
+    work_ends: app.HookRan = field(default_factory=lambda: app.HookRan(passed=True, detail="the job is Completed"))
     ended_work: list[str] = field(default_factory=list)
     records: list[tuple[str, Entry]] = field(default_factory=list)
     settings: dict[str, VmSettings] = field(default_factory=dict)
-    started: list[c.StartRun] = field(default_factory=list)
+    started: list[app.StartRun] = field(default_factory=list)
     declared: str | None = None
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -131,14 +132,14 @@ class World:
             c.WATCH_JOBS: self.watch_jobs,
             c.RESUME_JOBS: self.resume_jobs,
             c.PROBE_VMS: self.probe_vms,
-            c.PUBLISH: self.publish,
-            c.READ_RUNS: self.read_runs,
+            app.PUBLISH: self.publish,
+            app.READ_RUNS: self.read_runs,
             c.TAKE_INVENTORY: self.take_inventory,
             c.READ_NETWORK: self.read_network,
-            c.WRITE_RECORDS: self.write_records,
-            c.SEAL_PACK: self.seal_pack,
-            c.RUN_HOOK: self.run_hook,
-            c.START_RUN: self.start_run,
+            app.WRITE_RECORDS: self.write_records,
+            app.SEAL_PACK: self.seal_pack,
+            app.RUN_HOOK: self.run_hook,
+            app.START_RUN: self.start_run,
             TAKE_PREVIEW: self.take_preview,
             h.BEGIN_WORK: self.begin_work,
             h.LOOK_AT_WORK: self.look_at_work,
@@ -255,12 +256,12 @@ class World:
         tried = [ProbeAnswer(vm=t.vm, passed=t.vm not in self.silent, detail="no answer on 1433") for t in ask.targets]
         return c.ProbesTried(answers=tuple(tried))
 
-    def publish(self, ask: c.Publish) -> c.Published:
+    def publish(self, ask: app.Publish) -> app.Published:
         self.published.append(ask.type)
-        return c.Published(sent=True)
+        return app.Published(sent=True)
 
-    def read_runs(self, ask: c.ReadRuns) -> c.RunsRead:
-        return c.RunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))
+    def read_runs(self, ask: app.ReadRuns) -> app.RunsRead:
+        return app.RunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))
 
     def take_inventory(self, ask: c.TakeInventory) -> Inventory:
         """What was there before, the test machines that run, and what is left of them."""
@@ -283,16 +284,16 @@ class World:
     def read_network(self, _ask: c.ReadNetwork) -> c.NetworkSeen:
         return self.network
 
-    def write_records(self, ask: c.WriteRecords) -> c.RecordsWritten:
+    def write_records(self, ask: app.WriteRecords) -> app.RecordsWritten:
         self.records += [(ask.pack, entry) for entry in ask.entries]
-        return c.RecordsWritten(count=ask.count + len(ask.entries), head=f"{ask.count + len(ask.entries)}")
+        return app.RecordsWritten(count=ask.count + len(ask.entries), head=f"{ask.count + len(ask.entries)}")
 
-    def seal_pack(self, ask: c.SealPack) -> c.PackSealed:
-        return c.PackSealed(head=ask.head, records=len(self.records), manifest="m")
+    def seal_pack(self, ask: app.SealPack) -> app.PackSealed:
+        return app.PackSealed(head=ask.head, records=len(self.records), manifest="m")
 
-    def run_hook(self, ask: c.RunHook) -> c.HookRan:
+    def run_hook(self, ask: app.RunHook) -> app.HookRan:
         self.hooked.append(ask)
-        return self.hooks.get(ask.moment, c.HookRan(passed=True, status=200))
+        return self.hooks.get(ask.moment, app.HookRan(passed=True, status=200))
 
     def begin_work(self, ask: h.BeginWork) -> c.Nothing:
         """Begun once, however often it is asked for."""
@@ -301,16 +302,16 @@ class World:
             self.work_due[ask.id] = self.clock.now + self.work_takes
         return c.Nothing()
 
-    def look_at_work(self, ask: h.HookWork) -> c.HookRan:
+    def look_at_work(self, ask: h.HookWork) -> app.HookRan:
         if self.clock.now < self.work_due[ask.id]:
-            return c.HookRan(passed=False, detail="the job is Running", again=True)
+            return app.HookRan(passed=False, detail="the job is Running", again=True)
         return self.work_ends
 
     def end_work(self, ask: h.HookWork) -> c.Nothing:
         self.ended_work.append(ask.id)
         return c.Nothing()
 
-    def start_run(self, ask: c.StartRun) -> c.Nothing:
+    def start_run(self, ask: app.StartRun) -> c.Nothing:
         self.started.append(ask)
         return c.Nothing()
 
