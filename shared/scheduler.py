@@ -27,6 +27,8 @@ FEW = 5
 """Up to so many items are read one by one, as they are started: a list has a hundred a page."""
 MANY, PACE = 30, timedelta(seconds=15)
 """Of more open items than this something ends all the time: a steady pace, which costs each item little."""
+LARGE, MOST_BATCHES = 1500, 3
+"""A batch for each so many items, if the plan wants no gentler pace: 150 verbs are what comes in between two looks."""
 NEARLY, OVERDUE = 0.8, 1.4
 """Of the usual time of a job: in between it may end any moment, and what waits for it should not wait for us."""
 OPEN = frozenset({"starting", "running", "resuming", "probing", "settling"})
@@ -64,7 +66,7 @@ class Tick(Message):
 def plan_tick(run: Run, now: datetime) -> Tick:
     """Say what to start, watch, probe and read now, and when to look again."""
     ready = startable(run, now)
-    starts = ready[: run.limits.max_starts]
+    starts = ready[: _most(run)]
     look = _is_due(run, now)
     asks = undecided(run)
     is_open = any(item.state in OPEN or item.state in {"waiting", "paused"} for item in run.items)
@@ -80,6 +82,12 @@ def plan_tick(run: Run, now: datetime) -> Tick:
         asks=asks if not starts and not run.in_hand and not any(item.state in OPEN for item in run.items) else (),
         over=not is_open and not asks and not run.in_hand,
     )
+
+
+def _most(run: Run) -> int:
+    """Verbs in one tick: a large run sends several batches at once, because each tick goes through all of its items."""
+    batches = min(MOST_BATCHES, len(run.items) // LARGE) if run.limits.max_starts == Limits().max_starts else 1
+    return run.limits.max_starts * max(1, batches)
 
 
 def _may_resume(item: RunItem, now: datetime) -> bool:

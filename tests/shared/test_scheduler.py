@@ -359,3 +359,11 @@ def test_a_small_run_beside_a_large_one_waits_for_one_batch_and_not_for_all() ->
         sent = at
         at += second.tick(at) or timedelta(0)
     assert sent - began <= timedelta(seconds=(50 + 5) / WRITES.rate + 1)
+
+
+@pytest.mark.parametrize(("vms", "most", "sent"), [(1000, 50, 50), (3000, 50, 100), (5000, 50, 150), (5000, 20, 20)])
+def test_a_large_run_sends_several_batches_in_one_tick_unless_the_plan_wants_fewer(
+    vms: int, most: int, sent: int
+) -> None:
+    run = run_of(*(item(f"vm{n}") for n in range(vms)), limits=Limits(max_starts=most))
+    assert len(scheduler.plan_tick(run, T0).starts[0]) == sent
