@@ -18,8 +18,8 @@ from lab.host.settings import Options
 COLLECT = (20_000, 50, 100)
 """When Python looks for circles of objects: some tens of times more seldom than it comes.
 
-Each replay of a run of many VMs makes and drops a hundred thousand objects, none of them in circles; looking through them
-took a sixth of the host's time.
+Each replay of a run of many VMs makes and drops a hundred thousand objects, none of them in circles; looking through
+them took a sixth of the host's time.
 """
 
 
