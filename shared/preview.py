@@ -162,13 +162,29 @@ def preview(
         stages=verbs,
         order=levels(stage_edges(plan, verbs[0])),
         items=tuple(item for item, _ in shown),
-        blockers=(*drill_blockers(plan, kind, production), *(blocker for _, blocker in shown if blocker)),
+        blockers=(
+            *_nothing_to_do(plan, kind, views),
+            *drill_blockers(plan, kind, production),
+            *(blocker for _, blocker in shown if blocker),
+        ),
         configures=tuple(item.vm for item in plan.items if item.settings) if verbs[0] in _MOVES else (),
         confirm=confirmation(plan, items) if kind == "cancel" else "",
         hooks=tuple(_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected=_expected(plan, verbs),
     )
+
+
+def _nothing_to_do(plan: PlanDocument, what: What, views: Mapping[str, ItemView]) -> tuple[Blocker, ...]:
+    """A verb that would do nothing is refused: whoever asks for it takes the plan for where it is not."""
+    known = [views.get(item.vm.casefold()) for item in plan.items]
+    if not all(view and all(_is_over(verb, view) for verb in stages(plan, what)) for view in known):
+        return ()
+    return (Blocker(code="nothing-to-do", detail=f"every VM is already where a {what} would bring it"),)
+
+
+def _is_over(verb: Verb, view: ItemView) -> bool:
+    return verb not in ALWAYS_NEW and settled(verb, view)
 
 
 def _hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
@@ -211,7 +227,7 @@ def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Bloc
         detail = f"{vm} is not a protected item of its site's vault"
         missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=detail)
         return missing, Blocker(vm=vm, code="not-protected", detail=detail)
-    done = verb not in ALWAYS_NEW and settled(verb, view)
+    done = _is_over(verb, view)
     refusal = None if done else ready(verb, view)
     stands = None if done else refused(verb, view)
     shown = PreviewItem(

@@ -89,3 +89,13 @@ def test_what_is_done_besides_is_told_with_whom_it_concerns() -> None:
     seen = preview(plan(hooks={"failover": {"before": [hook]}, "failback": {"after": [hook]}}), "planned-failover", {})
     assert [(one.occasion, one.moment, one.target) for one in seen.hooks] == [("failover", "before", hook["url"])]
     assert preview(plan(), "commit", {}).hooks == ()
+
+
+@pytest.mark.parametrize("what", ["commit", "reprotect"])
+def test_a_verb_that_would_do_nothing_is_not_called_ready(what: str) -> None:
+    at_home = {
+        vm: view(vm, allowed_operations=("PlannedFailover", "UnplannedFailover", "TestFailover")) for vm in NAMES
+    }
+    assert [blocker.code for blocker in preview(plan(), what, at_home).blockers] == ["nothing-to-do"]
+    assert not preview(plan(), "planned-failover", at_home).blockers
+    assert not preview(plan(), "drill", at_home).blockers
