@@ -64,7 +64,7 @@ def test_one_that_waits_for_a_machine_that_did_not_come_home_goes_on_by_its_name
 
 
 def test_a_failback_goes_on_by_itself_at_the_time_that_was_set(away: Bench) -> None:
-    at = away.driver.clock.now + timedelta(hours=20)
+    at = away.driver.clock.now + timedelta(hours=5)
     result = home(away, resume_at=at)
     assert result.output["state"] == "succeeded", result.output
     first = next(iter(away.world.jobs.values()))
