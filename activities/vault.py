@@ -4,7 +4,7 @@ from activities.contract import ItemsRead, JobsSeen, ProvidersRead, ReadItems, R
 from activities.recording import keep_job
 from shared.azure.crowd import each
 from shared.azure.faults import Missing
-from shared.azure.items import is_ours, item_view
+from shared.azure.items import is_ours, item_view, name_of
 from shared.azure.jobs import job_end
 from shared.azure.site_recovery import CLOCKS_APART, Vault
 from shared.azure.wire import Json, part, segments, text, utc
@@ -16,10 +16,9 @@ from shared.outcomes import JobEnd
 async def read_items(ask: ReadItems) -> ItemsRead:
     """Read the vault's items that replicate from Hyper-V to Azure, all of them or those that are named."""
     vault = Vault(ask.vault)
-    views = [item_view(item) for item in await vault.list_items() if is_ours(item)]
     wanted = {vm.lower() for vm in ask.vms}
-    found = tuple(view for view in views if not wanted or view.vm.lower() in wanted)
-    return ItemsRead(items=found, calls=vault.calls)
+    items = [item for item in await vault.list_items() if not wanted or name_of(item).lower() in wanted]
+    return ItemsRead(items=tuple(item_view(item) for item in items if is_ours(item)), calls=vault.calls)
 
 
 async def watch_jobs(ask: WatchJobs) -> JobsSeen:

@@ -5,14 +5,13 @@ Rough on purpose: it is made in each tick, of 5,000 items too. The time that per
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any
 
 from shared.budget import WRITES, Ration
-from shared.messages import RunItem, Verb
+from shared.durations import typical
+from shared.messages import RunItem
 from shared.runs import Run, Stage
 from shared.scheduler import startable
-from shared.verbs import RULES
 
 
 def queue(run: Run, now: datetime) -> dict[str, Any] | None:
@@ -43,17 +42,6 @@ def eta(run: Run, now: datetime) -> datetime | None:
         left += _whole(run, later)
     soak = run.rehearsal.soak if run.rehearsal and run.rehearsal.soak else timedelta(0)
     return now + left + soak
-
-
-def typical(run: Run, verb: Verb) -> timedelta:
-    """How long a verb takes: the median of this run's own jobs, else that of recorded ones."""
-    took = [
-        (step.ended - step.began).total_seconds()
-        for item in run.items
-        for step in item.steps
-        if step.verb == verb and step.outcome == "succeeded" and step.began and step.ended
-    ]
-    return timedelta(seconds=median(took)) if took else RULES[verb].median
 
 
 def _left(run: Run, stage: Stage, now: datetime) -> timedelta:

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from shared import engine
 from shared.budget import Ration
+from shared.durations import typical
 from shared.messages import ItemStep, ItemView, Message, RunItem
 from shared.outcomes import BUSY, JobEnd, ProbeAnswer, StartAnswer
 from shared.pausing import next_time, paused, paused_plans, pauses, resumed
 from shared.runs import IN_HAND, Decision, Limits, Run, Stage
-from shared.verbs import RULES
 
 WHOLE = 100
 
@@ -208,14 +208,20 @@ def _wake(run: Run, now: datetime) -> timedelta:
 def _pace(run: Run, busy: Sequence[RunItem], now: datetime) -> timedelta:
     """How often to look; more often while others wait for what is open, or would if it were not for these."""
     awaited = _awaited(run, busy)
-    if len(busy) > MANY:
-        return PACE if awaited else LATER
     plans = [(part.state, part.since) for part in run.parts if part.state in IN_HAND and part.state != "paused"]
     young = [*((item.state, item.since) for item in busy), *plans]
     fresh = any(state != "running" or (since is not None and now - since < LATER) for state, since in young)
-    usual = RULES[run.stages[run.stage].verb].median
-    ending = (item.since and usual * NEARLY <= now - item.since <= usual * OVERDUE for item in awaited)
-    return SOON if fresh else PACE if any(ending) else LATER
+    if fresh and len(busy) <= MANY:
+        return SOON
+    usual = typical(run, run.stages[run.stage].verb) if awaited else LATER
+    return PACE if any(_may_end(item, usual, now) for item in awaited) else LATER
+
+
+def _may_end(item: RunItem, usual: timedelta, now: datetime) -> bool:
+    """Whether what an item is at may well be over at the next look."""
+    if item.state != "running" or item.since is None:
+        return True
+    return usual * NEARLY <= now - item.since <= usual * OVERDUE
 
 
 def _awaited(run: Run, busy: Sequence[RunItem]) -> list[RunItem]:

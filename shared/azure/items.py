@@ -15,13 +15,18 @@ def is_ours(item: Json) -> bool:
     return bool(_details(item).get("instanceType") == HYPER_V_TO_AZURE)
 
 
+def name_of(item: Json) -> str:
+    """The virtual machine's name."""
+    return text(part(item, "properties").get("friendlyName"))
+
+
 def item_view(item: Json) -> ItemView:
     """Read an item; what the vault leaves out or sends as null takes the message's default."""
     properties, details = part(item, "properties"), _details(item)
     rpo = details.get("rpoInSeconds")
     return ItemView(
         id=item["id"],
-        vm=text(properties.get("friendlyName")),
+        vm=name_of(item),
         protection_state=text(properties.get("protectionState")),
         active_location=properties.get("activeLocation") or "Primary",
         test_failover_state=properties.get("testFailoverState") or "None",

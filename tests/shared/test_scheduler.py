@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared import rations, scheduler
 from shared.budget import AZURE_READS, AZURE_WRITES, WRITES, Buckets, Calls, take
+from shared.durations import typical
 from shared.messages import ItemView, Probe, RunItem, VaultRef
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
 from shared.runs import Limits, Run, Stage, enter, leave
@@ -367,3 +368,20 @@ def test_a_large_run_sends_several_batches_in_one_tick_unless_the_plan_wants_few
 ) -> None:
     run = run_of(*(item(f"vm{n}") for n in range(vms)), limits=Limits(max_starts=most))
     assert len(scheduler.plan_tick(run, T0).starts[0]) == sent
+
+
+def test_looks_come_closer_when_a_job_that_others_wait_for_may_end() -> None:
+    run = scheduler.started(run_of(item("sql"), item("app", "sql")), [started("sql")], T0)
+    usual = typical(run, "PlannedFailover")
+    waits = [scheduler.pause(run, T0 + usual * share) for share in (0.01, 0.5, 0.9, 1.3, 2)]
+    assert waits == [scheduler.SOON, scheduler.LATER, scheduler.PACE, scheduler.PACE, scheduler.LATER]
+    alone = scheduler.started(run_of(item("sql")), [started("sql")], T0)
+    assert scheduler.pause(alone, T0 + usual) == scheduler.LATER
+
+
+def test_between_two_looks_at_many_items_a_tick_only_starts_some() -> None:
+    run = run_of(*(item(f"vm{n}") for n in range(200)), item("app", "vm0"))
+    run = scheduler.started(run, [started(f"vm{n}") for n in range(100)], T0).model_copy(update={"watched": T0})
+    tick = scheduler.plan_tick(run, T0 + timedelta(seconds=5))
+    assert (tick.look, tick.watch, len(tick.starts[0])) == (False, {}, 50)
+    assert scheduler.plan_tick(run, T0 + scheduler.LATER).look
