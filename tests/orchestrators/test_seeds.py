@@ -22,7 +22,7 @@ from tests.driver import Orchestrator, Result
 from tests.orchestrators.test_runbooks import ISOLATED, Bench, plan
 from tests.orchestrators.world import Machine
 
-SEEDS = int(os.environ.get("SEEDS", "12"))
+SEEDS = int(os.environ.get("SEEDS", "8"))
 ENDS = {"succeeded", "failed", "refused", "aborted"}
 GROUP = "/subscriptions/s/resourceGroups/rg/providers"
 TROUBLES = ("532", "539", "28031")
