@@ -3,9 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from azure.core.credentials import AccessToken
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -19,6 +20,7 @@ POOL = 32
 """Threads, as in the examples that people start from."""
 SUBSCRIPTION, GROUP, VAULT = "11111111-1111-1111-1111-111111111111", "rg-dr", "vault-dr"
 API = "api-version=2025-08-01"
+JOB_LIST_CAP, DAY = 200, timedelta(days=1)
 BASE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.RecoveryServices/vaults/{VAULT}"
 PLANNED = {
     "properties": {
@@ -136,9 +138,9 @@ def _plan_state(servers: Servers, headers: Mapping[str, str]) -> str | None:
     return next((job["state"] for job in of_plan if job["scenarioName"] == "PlannedFailover"), None)
 
 
-def _listed(servers: Servers, what: str, headers: Mapping[str, str]) -> list[Any]:
+def _listed(servers: Servers, what: str, headers: Mapping[str, str], only: str = "") -> list[Any]:
     found: list[Any] = []
-    path: str | None = f"{BASE}/{what}?{API}"
+    path: str | None = f"{BASE}/{what}?{API}" + (f"&$filter={quote(only)}" if only else "")
     while path:
         page = call(servers.azure.base, "GET", path, headers=headers).body
         found += page["value"]
@@ -148,10 +150,22 @@ def _listed(servers: Servers, what: str, headers: Mapping[str, str]) -> list[Any
 
 def moved(servers: Servers) -> list[dict[str, Any]]:
     """Each VM with the times of its own failover job, as an operation of ours shows them."""
-    jobs = _listed(servers, "replicationJobs", {"Authorization": f"Bearer {token(servers)}"})
+    end = now(servers)
+    jobs = _jobs(servers, {"Authorization": f"Bearer {token(servers)}"}, end - DAY, end)
     told = [job["properties"] for job in jobs if job["properties"]["targetInstanceType"] == "ProtectionEntity"]
     return [
         {"vm": job["targetObjectName"], "steps": [{"began": job["startTime"], "ended": job["endTime"]}]}
         for job in told
         if job["scenarioName"] == "PlannedFailover"
     ]
+
+
+def _jobs(servers: Servers, headers: Mapping[str, str], since: datetime, until: datetime) -> list[Any]:
+    """All jobs that began in a span: a list has no more than 200 and no second page, so it is halved until it fits."""
+    span = f"StartTime eq '{since:%Y-%m-%dT%H:%M:%S.%f}0Z' and EndTime eq '{until:%Y-%m-%dT%H:%M:%S.%f}0Z'"
+    found = _listed(servers, "replicationJobs", headers, span)
+    if len(found) < JOB_LIST_CAP or until - since < timedelta(seconds=1):
+        return found
+    middle = since + (until - since) / 2
+    halves = (*_jobs(servers, headers, since, middle), *_jobs(servers, headers, middle, until))
+    return list({job["name"]: job for job in halves}.values())
