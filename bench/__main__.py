@@ -27,13 +27,15 @@ def main(wanted: list[str]) -> None:
         sys.exit(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(found) or 'none'}")
     results = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     console = Console()
-    for name in wanted or found:
-        figures: list[Figure] = importlib.import_module(f"bench.{name}").figures()
-        results[name] = [figure._asdict() for figure in figures]
-        console.print(table_of(name, figures))
-    FIGURES.write_text(json.dumps(results, indent=2) + "\n")
-    if fleet.RUNS:
-        RESULTS.write_text(json.dumps(fleet.RUNS, indent=2) + "\n")
+    try:
+        for name in wanted or found:
+            figures: list[Figure] = importlib.import_module(f"bench.{name}").figures()
+            results[name] = [figure._asdict() for figure in figures]
+            console.print(table_of(name, figures))
+    finally:  # a late failure does not take the hours before it along
+        FIGURES.write_text(json.dumps(results, indent=2) + "\n")
+        if fleet.RUNS:
+            RESULTS.write_text(json.dumps(fleet.RUNS, indent=2) + "\n")
 
 
 def table_of(name: str, figures: list[Figure]) -> Table:
