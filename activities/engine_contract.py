@@ -4,7 +4,7 @@ from datetime import datetime
 
 from activities.contract import Activity
 from shared.messages import Message, VaultRef, Verb
-from shared.outcomes import PlanJobSeen, StartAnswer
+from shared.outcomes import PlanJobSeen, PlanStart
 from shared.runs import DataSync
 
 
@@ -44,5 +44,5 @@ class ReadPlanJob(Message):
     pack: str = ""
 
 
-START_PLAN = Activity("start_plan", StartPlan, StartAnswer)
+START_PLAN = Activity("start_plan", StartPlan, PlanStart)
 READ_PLAN_JOB = Activity("read_plan_job", ReadPlanJob, PlanJobSeen)

@@ -14,13 +14,13 @@ from shared.azure.wire import Json, part, text
 from shared.errors import Refused, Transient
 from shared.messages import Verb
 from shared.mirrors import RUNNING
-from shared.outcomes import NOT_READY, JobEnd, PlanJobSeen, StartAnswer
+from shared.outcomes import NOT_READY, JobEnd, PlanJobSeen, PlanStart, StartAnswer
 from shared.recovery_plans import TO_AZURE, TO_PRIMARY, read_part, shape_of
 from shared.request_ids import client_request_id
 from shared.verbs import RULES, ready
 
 
-async def start_plan(ask: StartPlan) -> StartAnswer:
+async def start_plan(ask: StartPlan) -> PlanStart:
     """Start a verb on a recovery plan, or adopt its job.
 
     What a recovery plan allows does not tell directions apart, so that its machines are asked one by one.
@@ -31,6 +31,11 @@ async def start_plan(ask: StartPlan) -> StartAnswer:
     Source: the inputs of recovery plans, api-version 2025-08-01; what they allow as specified.
     """
     vault = PlansVault(ask.vault)
+    answer = await _start(vault, ask)
+    return PlanStart(**dict(answer), calls=vault.calls)
+
+
+async def _start(vault: PlansVault, ask: StartPlan) -> StartAnswer:
     plan = await vault.find_plan(ask.name)
     if plan is None:
         detail = f"the vault has no recovery plan {ask.name}"
@@ -113,8 +118,8 @@ async def read_plan_job(ask: ReadPlanJob) -> PlanJobSeen:
         job = await vault.read_job(ask.job)
     except Missing as missing:
         gone = JobEnd(job=ask.job, outcome="failed", state="Missing", code="job-not-found", detail=missing.detail)
-        return PlanJobSeen(state="ended", end=gone)
-    seen = plan_job_seen(job)
+        return PlanJobSeen(state="ended", end=gone, calls=vault.calls)
+    seen = plan_job_seen(job).model_copy(update={"calls": vault.calls})
     if seen.end and ask.pack:
         await keep_job(ask.pack, job, seen.end)
     return seen

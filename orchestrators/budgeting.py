@@ -1,5 +1,7 @@
 """A run asks for what it wants to send: one call a tick and subscription."""
 
+from collections.abc import Mapping
+
 from durabletask import task
 
 from orchestrators.entities import BUDGET
@@ -21,6 +23,19 @@ def rationed(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tupl
     if ready > now(ctx):
         yield from sleep(ctx, ready - now(ctx))
     return rations.within(run, tick, now(ctx))
+
+
+def granted(ctx: task.OrchestrationContext, run: Run, wanted: Mapping[str, Calls]) -> Steps[Run]:
+    """Wait until all of these may be sent, by subscription: for what a run cannot do in parts."""
+    ready = now(ctx)
+    for name, calls in sorted(wanted.items()):
+        wish = rations.wish_of(run, name, calls, now(ctx)).model_dump(mode="json")
+        grant = Grant.model_validate((yield from ask_entity(ctx, BUDGET, name, "take", wish)))
+        run = rations.lent(run, name, calls)
+        ready = max(ready, grant.reads_from, grant.writes_from)
+    if ready > now(ctx):
+        yield from sleep(ctx, ready - now(ctx))
+    return run
 
 
 def afford(ctx: task.OrchestrationContext, subscription: str, calls: Calls) -> Steps[None]:

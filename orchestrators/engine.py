@@ -7,14 +7,15 @@ from durabletask import task
 
 from activities.contract import RESUME_JOBS, JobsResumed, ResumeJobs, ResumeOne
 from activities.engine_contract import READ_PLAN_JOB, START_PLAN, ReadPlanJob, StartPlan
+from orchestrators.budgeting import granted
 from orchestrators.mirror import known_of, look
 from orchestrators.steps import Steps, call_all, now
-from shared import engine
+from shared import engine, rations
 from shared.engine_limits import POINT_TYPES, goes_through_plans, in_the_way
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.mirrors import MirrorOrder, Survey
 from shared.operations import Operation, Problem
-from shared.outcomes import PlanJobSeen, StartAnswer
+from shared.outcomes import PlanJobSeen, PlanStart
 from shared.recovery_plans import shape_of
 from shared.recovery_points import LATEST
 from shared.runs import IN_HAND, PLAN_VERBS, PlanRun, Run
@@ -67,26 +68,32 @@ def drive(ctx: task.OrchestrationContext, run: Run, scope: str, earliest: dateti
     if not run.through_plans:
         return run
     run = engine.arranged(run)
-    run = yield from _start(ctx, run, scope, earliest)
-    run = yield from _resume(ctx, run)
+    starts = engine.to_start(run, now(ctx))
+    resumes = [at for at, part in enumerate(run.parts) if part.state == "resuming" and _is_due(part, now(ctx))]
+    run = yield from granted(ctx, run, rations.of_plans(run, starts, resumes))
+    run = yield from _start(ctx, run, starts, scope, earliest)
+    run = yield from _resume(ctx, run, resumes)
     return (yield from _look(ctx, run))
 
 
-def _start(ctx: task.OrchestrationContext, run: Run, scope: str, earliest: datetime) -> Steps[Run]:
-    chosen = engine.to_start(run, now(ctx))
+def _start(
+    ctx: task.OrchestrationContext, run: Run, chosen: Sequence[int], scope: str, earliest: datetime
+) -> Steps[Run]:
     for at in chosen:
         run = engine.asked(run, at, now(ctx), earliest)
     asks = [_ask(run, run.parts[at], scope) for at in chosen]
     for at, answer in zip(chosen, (yield from call_all(ctx, START_PLAN, asks)), strict=True):
-        run = engine.started(run, at, _understood(run.parts[at].name, answer), now(ctx))
+        vault, made = run.parts[at].vault, _understood(run.parts[at].name, answer)
+        run = engine.started(run, at, made, now(ctx))
+        run = rations.charged(run, vault, made.calls or rations.start_of_plan(run, vault))
     return run
 
 
-def _understood(name: str, answer: StartAnswer | Refused | Transient) -> StartAnswer:
+def _understood(name: str, answer: PlanStart | Refused | Transient) -> PlanStart:
     if isinstance(answer, Refused):
-        return StartAnswer(vm=name, outcome="refused", code=answer.code, detail=answer.detail)
+        return PlanStart(vm=name, outcome="refused", code=answer.code, detail=answer.detail)
     if isinstance(answer, Transient):
-        return StartAnswer(vm=name, outcome="unanswered", detail=str(answer))
+        return PlanStart(vm=name, outcome="unanswered", detail=str(answer))
     return answer
 
 
@@ -107,12 +114,13 @@ def _ask(run: Run, part: PlanRun, scope: str) -> StartPlan:
     )
 
 
-def _resume(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
-    due = [at for at, part in enumerate(run.parts) if part.state == "resuming" and _is_due(part, now(ctx))]
+def _resume(ctx: task.OrchestrationContext, run: Run, due: Sequence[int]) -> Steps[Run]:
     said = next((one.comment for one in reversed(run.decisions) if one.verdict == "resume"), "")
     asks = [_resume_ask(run, run.parts[at], said) for at in due]
     taken = yield from call_all(ctx, RESUME_JOBS, asks)
     answers = {at: some.answers[0] for at, some in zip(due, taken, strict=True) if isinstance(some, JobsResumed)}
+    for at in due:
+        run = rations.charged(run, run.parts[at].vault, rations.RESUMED)
     return engine.parts_resumed(run, answers, now(ctx))
 
 
@@ -130,6 +138,8 @@ def _look(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
     pack = run.operation if run.chain.kept else ""
     asks = [ReadPlanJob(vault=run.vaults[run.parts[at].vault], job=run.parts[at].job, pack=pack) for at in at_work]
     for at, job in zip(at_work, (yield from call_all(ctx, READ_PLAN_JOB, asks)), strict=True):
+        spent = job.calls if isinstance(job, PlanJobSeen) else None
+        run = rations.charged(run, run.parts[at].vault, spent or rations.LOOKED)
         if isinstance(job, PlanJobSeen):  # one that cannot be read this time is read at the next look
             run = engine.seen(run, at, job, now(ctx))
     return run

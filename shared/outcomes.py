@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.budget import Calls
 from shared.messages import Message
 
 BUSY = "532"
@@ -30,6 +31,12 @@ class StartAnswer(Message):
     code: str = ""
     detail: str = ""
     point: str = ""
+
+
+class PlanStart(StartAnswer):
+    """What became of the start of a recovery plan, whose name `vm` is; and the requests that it took."""
+
+    calls: Calls | None = None
 
 
 class JobEnd(Message):
@@ -92,12 +99,14 @@ class PlanJobSeen(Message):
     Attributes:
         state: "suspended" waits for a person; `waits_for` says for what.
         end: How it ended.
+        calls: The requests that the look took.
     """
 
     state: Literal["running", "suspended", "ended"]
     waits_for: str = ""
     children: tuple[ChildJob, ...] = ()
     end: JobEnd | None = None
+    calls: Calls | None = None
 
 
 class ProbeAnswer(Message):

@@ -9,7 +9,7 @@ from math import ceil
 
 from shared.budget import Calls, Grant, Ration, Wish
 from shared.messages import RunItem
-from shared.runs import Run
+from shared.runs import IN_HAND, Run
 from shared.scheduler import Tick
 
 PAGE = 100
@@ -18,6 +18,8 @@ JOBS = 100
 """Jobs that one list is sure to show, counting the halves of a span that had too many (200 at once)."""
 MOST_ENDED = 50
 """Of jobs that may have ended: so many are read in one tick and vault."""
+LOOKED, RESUMED = Calls(reads=1), Calls(reads=1, writes=1)
+"""A look at a recovery plan's job, and its resumption."""
 
 
 def wishes(run: Run, tick: Tick, now: datetime) -> dict[str, Wish]:
@@ -26,8 +28,8 @@ def wishes(run: Run, tick: Tick, now: datetime) -> dict[str, Wish]:
     asked = {run.subscription(vault) for vault in (*tick.starts, *tick.watch, *tick.paused, *tick.settle)}
     shut = {name for name, ration in run.rations.items() if ration.shut_until and ration.shut_until > now}
     for name in sorted(asked | shut):
-        mine = [vault for vault in range(len(run.vaults)) if run.subscription(vault) == name]
-        ration = run.rations.get(name) or Ration(unused_reads=-sum(_pages(run, vault) for vault in mine))
+        mine = _vaults(run, name)
+        ration = _known(run, name)
         holds = ration.holds(now)
         writes = 0 if holds else sum(len(tick.starts.get(vault, ())) for vault in mine)
         found[name] = Wish(
@@ -82,10 +84,58 @@ def probed(run: Run, items: Iterable[RunItem]) -> Run:
     return run
 
 
+def of_plans(run: Run, starts: Iterable[int], resumes: Iterable[int]) -> dict[str, Calls]:
+    """By subscription: what a tick costs that starts, resumes and looks at recovery plans, by their indices."""
+    at_work = [part for part in run.parts if part.state in IN_HAND]
+    begun, going = [run.parts[at] for at in starts], [run.parts[at] for at in resumes]
+    costs = [*((part.vault, start_of_plan(run, part.vault)) for part in begun)]
+    costs += [(part.vault, RESUMED) for part in going]
+    costs += [(part.vault, LOOKED) for part in {part.name: part for part in (*at_work, *begun)}.values()]
+    found: dict[str, Calls] = {}
+    for vault, cost in costs:
+        name = run.subscription(vault)
+        known = found.get(name, Calls())
+        found[name] = Calls(reads=known.reads + cost.reads, writes=known.writes + cost.writes)
+    return found
+
+
+def start_of_plan(run: Run, vault: int) -> Calls:
+    """What the start of a recovery plan takes, as far as the run knows: itself, the items, the jobs, and the verb."""
+    return Calls(reads=2 + _pages(run, vault), writes=1)
+
+
+def wish_of(run: Run, name: str, calls: Calls, now: datetime) -> Wish:
+    """To ask for just these requests, with what was not used before."""
+    ration = _known(run, name)
+    return Wish(
+        now=now,
+        reads=calls.reads,
+        writes=calls.writes,
+        unused_reads=ration.unused_reads,
+        unused_writes=ration.unused_writes,
+        shut_until=ration.shut_until,
+    )
+
+
+def lent(run: Run, name: str, calls: Calls) -> Run:
+    """Take in that these requests were granted, all of them, and their moment has come; promises stay as they are."""
+    fresh = {"unused_reads": calls.reads, "unused_writes": calls.writes, "shut_until": None}
+    return _with(run, name, run.rations.get(name, Ration()).model_copy(update=fresh))
+
+
 def shut(run: Run, vault: int, until: datetime) -> Run:
     """Note that Azure throttles verbs, for every run that asks after this one."""
     name = run.subscription(vault)
     return _with(run, name, run.rations.get(name, Ration()).model_copy(update={"shut_until": until}))
+
+
+def _vaults(run: Run, name: str) -> list[int]:
+    return [vault for vault in range(len(run.vaults)) if run.subscription(vault) == name]
+
+
+def _known(run: Run, name: str) -> Ration:
+    """A subscription's ration; before the first wish the run has read its items, without having asked for that."""
+    return run.rations.get(name) or Ration(unused_reads=-sum(_pages(run, vault) for vault in _vaults(run, name)))
 
 
 def _with(run: Run, name: str, ration: Ration) -> Run:

@@ -24,6 +24,7 @@ class PlansVault(OnboardingVault):
 
     async def find_plan(self, name: str) -> Json | None:
         """One recovery plan with its groups, None when the vault has none of this name."""
+        self._reads += 1
         try:
             with translated():
                 return await self._client.replication_recovery_plans.get(*self._scope, name)

@@ -7,6 +7,7 @@ import pytest
 
 from activities.engine_contract import ReadPlanJob, StartPlan
 from activities.plan_starts import read_plan_job, start_plan
+from shared.budget import Calls
 from shared.messages import VaultRef, Verb
 from shared.recovery_plans import shape_of
 from shared.request_ids import client_request_id
@@ -45,6 +46,8 @@ async def test_a_verb_is_sent_once_under_its_request_id_with_a_list_of_details(i
     made = await start_plan(ask(point_type="LatestProcessed"))
     assert (made.outcome, made.job) == ("started", "j1")
     (sent,) = posts(idle)
+    reads = [one for one in idle.asked if one.method == "GET" and one.path != "/msi/token"]
+    assert made.calls == Calls(reads=len(reads), writes=1)
     details = [{"instanceType": "HyperVReplicaAzure", "recoveryPointType": "LatestProcessed"}]
     assert sent.body["properties"] == {"failoverDirection": "PrimaryToRecovery", "providerSpecificDetails": details}
     assert ours().startswith(sent.headers["x-ms-client-request-id"])

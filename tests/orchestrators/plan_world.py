@@ -10,7 +10,7 @@ from activities.mirror_contract import READ_MIRROR, MirrorRead, ReadMirror
 from orchestrators.entities import mirrors
 from shared.messages import VaultRef
 from shared.mirrors import Found, survey
-from shared.outcomes import ChildJob, JobEnd, JobResumed, PlanJobSeen, StartAnswer
+from shared.outcomes import ChildJob, JobEnd, JobResumed, PlanJobSeen, PlanStart
 from shared.plans import PlanDocument
 from shared.recovery_plans import Part, shape_of
 from tests.driver import Clock
@@ -61,16 +61,16 @@ class PlanWorld(World):
     def read_mirror(self, _ask: ReadMirror) -> MirrorRead:
         return MirrorRead(found=tuple(Found(part=part) for part in self.plans.values()))
 
-    def start_plan(self, ask: StartPlan) -> StartAnswer:
+    def start_plan(self, ask: StartPlan) -> PlanStart:
         name = f"{ask.operation}/{ask.name}/{ask.verb}/{ask.attempt}"
         if name in self.plan_jobs:
-            return StartAnswer(vm=ask.name, outcome="started", job=name)
+            return PlanStart(vm=ask.name, outcome="started", job=name)
         part = self.plans.get(ask.name)
         if part is None or shape_of(part) != ask.shape:
-            return StartAnswer(vm=ask.name, outcome="refused", code="recovery-plan-drifted", detail="it has changed")
+            return PlanStart(vm=ask.name, outcome="refused", code="recovery-plan-drifted", detail="it has changed")
         if self.plan_busy > 0:
             self.plan_busy -= 1
-            return StartAnswer(vm=ask.name, outcome="busy", code="recovery-plan-busy", detail="it is being run")
+            return PlanStart(vm=ask.name, outcome="busy", code="recovery-plan-busy", detail="it is being run")
         groups = [[member.vm for member in group.members] for group in part.boots]
         if ask.verb not in ORDERED:
             groups = [[vm for group in groups for vm in group]]
@@ -78,8 +78,8 @@ class PlanWorld(World):
         self.plan_jobs[name] = PlanJob(ask, groups, manual=self.manual.get(ask.verb, -1))
         if self.plan_unanswered > 0:
             self.plan_unanswered -= 1
-            return StartAnswer(vm=ask.name, outcome="unanswered", detail="503 after the work")
-        return StartAnswer(vm=ask.name, outcome="started", job=name)
+            return PlanStart(vm=ask.name, outcome="unanswered", detail="503 after the work")
+        return PlanStart(vm=ask.name, outcome="started", job=name)
 
     def _pass(self) -> None:
         super()._pass()

@@ -9,12 +9,15 @@ from orchestrators.drill import cleanup, drill
 from orchestrators.failover import commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.roundtrip import roundtrip
+from shared.budget import READS, WRITES
 from shared.operations import Operation
 from shared.outcomes import JobEnd
 from tests.driver import Orchestrator, Result
 from tests.orchestrators.plan_world import PlanBench
 from tests.orchestrators.test_resuming import said
-from tests.orchestrators.test_runbooks import BROKEN, ISOLATED, ORDER, SITE
+from tests.orchestrators.test_runbooks import BROKEN, ISOLATED, ORDER, SITE, SUB
+
+BUDGET = f"@budget@{SUB.rpartition('/')[2]}"
 
 
 def begin(bench: PlanBench, runbook: Orchestrator, kind: str, run: str = "run-1", **more: Any) -> Result:
@@ -225,3 +228,23 @@ def test_evidence_names_the_recovery_plan_and_its_job() -> None:
     assert (of_sql["recoveryPlan"], of_sql["planJob"]) == ("payroll", own[0]["job"])
     ended = [entry.body for _, entry in bench.world.records if entry.kind == "job" and "recoveryPlan" in entry.body]
     assert [body["said"] for body in ended] == ["Succeeded", "Succeeded"]
+
+
+def test_what_other_runs_were_promised_is_waited_for_before_a_recovery_plan_is_started() -> None:
+    bench = PlanBench()
+    began = bench.world.clock.now
+    bench.driver.states[BUDGET] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
+    times = bench.driver.times_of("start_plan")
+    assert begin(bench, failover, "failover").output["state"] == "succeeded"
+    assert times[0] >= began + timedelta(minutes=1)
+
+
+def test_what_a_run_through_recovery_plans_sends_is_drawn_from_its_subscription() -> None:
+    """Each look says that it took as many requests as come in three minutes: so long it is until the next."""
+    bench = PlanBench()
+    read = bench.driver.activities["read_plan_job"]
+    took = {"reads": READS.size + int(180 * READS.rate), "writes": 0}
+    bench.driver.activities = {**bench.driver.activities, "read_plan_job": lambda ask: read(ask) | {"calls": took}}
+    times = bench.driver.times_of("read_plan_job")
+    assert begin(bench, failover, "failover").output["state"] == "succeeded"
+    assert times[1] - times[0] >= timedelta(minutes=3)
