@@ -42,7 +42,7 @@ async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> t
     """The same without the recovery points that a commit deletes, and what it is made of."""
     plan, sites, what = operation.document, operation.sites, operation.what
     seen = await look(client, operation.plan, plan, sites, {what})
-    told = foretell(plan, what, sites, seen, operation.plan)
+    told = foretell(plan, what, sites, seen, operation.plan, operation.asked)
     return sealed(await through_plans(operation, told)), seen
 
 

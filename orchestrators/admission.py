@@ -273,7 +273,7 @@ def _run(
         items=items,
         limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=plan.on_failure),
         network_id=plan.drill.network if plan.drill else "",
-        shut_down_source=operation.failover_type == "planned" or operation.shut_down_source,
+        shut_down_source=operation.shuts_down_source,
         points=operation.points,
         data_sync=operation.data_sync,
         create_vm=operation.create_vm,

@@ -22,8 +22,7 @@ REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.carried(payload)
-    order = operation.order or operation.document.failback_order
-    home = FAILBACK.model_copy(update={"turned": order == "reverse", "guarded": True})
+    home = FAILBACK.model_copy(update={"turned": operation.asked.order == "reverse", "guarded": True})
     stages = (home, COMMIT) if operation.document.commit == "automatic" else (home,)
     return (yield from conduct(ctx, operation, stages, owe_final_commit, _closing, _turning, ready_to_go_home))
 

@@ -30,7 +30,7 @@ def stages_of(operation: Operation) -> tuple[Stage, ...]:
     """The stages, with a pause before each commit where the plan leaves those to a person."""
     plan = operation.document
     by_hand = plan.commit == "manual"
-    home = {"pause": RETURN, "pause_until": operation.return_at, "turned": plan.failback_order == "reverse"}
+    home = {"pause": RETURN, "pause_until": operation.return_at, "turned": operation.asked.order == "reverse"}
     home |= {"after": "well", "unless_failed": True, "guarded": True}
     return (
         *moves(operation),

@@ -59,6 +59,6 @@ def otherwise(operation: Operation) -> tuple[str, ...]:
         told.append("when a VM fails, Site Recovery goes on with the rest of its recovery plan all the same")
     if plan.on_failure == "ask":
         told.append("retry sends a VM its own verb, outside of the recovery plan")
-    if operation.kind in {"failback", "roundtrip"} and (operation.order or plan.failback_order) == "reverse":
+    if operation.asked.order == "reverse":
         told.append("on the way home the order within a recovery plan is Site Recovery's own")
     return tuple(told)

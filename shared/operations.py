@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from shared.asked import Asked
 from shared.documents import CHECKED
 from shared.hooks import HookEnd
 from shared.messages import Message, RunItem
@@ -42,6 +43,7 @@ PLAN_KINDS: tuple[Kind, ...] = (
     "reprotect",
     "roundtrip",
 )
+_FROM_A_POINT: frozenset[Kind] = frozenset({"drill", "failover", "roundtrip", "change-point"})
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
 
 CODES = {
@@ -82,7 +84,7 @@ class Operation(Message):
     Attributes:
         id: Instance id of the root, unique for the run.
         plan: The plan's name; `document` is the plan as it was when the run was asked for.
-        requester_id: Who asked, as Entra knows them; empty for a key or a timer.
+        requester_id: Who asked, as Entra knows them; empty for a key, whose runs need no approval, or a timer.
         digest: Of that document.
         failover_type: For a failover only.
         points: The recovery points that it starts from.
@@ -127,6 +129,32 @@ class Operation(Message):
         """The kind, but of a failover or a round trip whether it is planned: what is previewed."""
         typed = self.kind in {"failover", "roundtrip"}
         return f"{self.failover_type}-{self.kind}" if typed else self.kind
+
+    @property
+    def asked(self) -> Asked:
+        """How it is done, by the request or else by the plan."""
+        said: dict[str, Any] = {}
+        if self.kind in _FROM_A_POINT:
+            said |= {"recovery_point": self._points, "max_age": self.points.max_age}
+        if self.kind in {"failover", "roundtrip"}:
+            said["shut_down_source"] = self.shuts_down_source
+        if self.kind in {"failback", "roundtrip"}:
+            sync = "minimise-downtime" if self.data_sync == "ForDownTime" else "full-download"
+            said |= {"data_sync": sync, "resume_at": self.resume_at, "create_vm": self.create_vm}
+            said |= {"host": self.host or None, "order": self.order or self.document.failback_order}
+        if self.kind == "roundtrip":
+            said["return_at"] = self.return_at
+        return Asked(**said)
+
+    @property
+    def shuts_down_source(self) -> bool:
+        """Whether the machines on premises are to be shut down: a planned failover always does."""
+        return self.failover_type == "planned" or self.shut_down_source
+
+    @property
+    def _points(self) -> str | dict[str, str]:
+        own = {item.vm: self.points.of(item.vm) for item in self.document.items if item.vm.lower() in self.points.by_vm}
+        return own or self.points.rule
 
     @property
     def approvals(self) -> Approvals | None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from shared.advisor import Advice
+from shared.asked import Asked
 from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
 from shared.hooks import OCCASIONS, HookKind
@@ -91,6 +92,7 @@ class Preview(Document):
     """What would happen.
 
     Attributes:
+        request: How it would be done, by the request or else by the plan.
         configures: VMs whose target settings are set first, where their protected items say otherwise.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
@@ -113,6 +115,7 @@ class Preview(Document):
     what: What
     plan: str = ""
     digest: str
+    request: Asked = Asked()
     preview_digest: str = ""
     stages: tuple[Verb, ...]
     order: tuple[tuple[str, ...], ...]
@@ -139,6 +142,7 @@ def preview(
     items: Mapping[str, ItemView],
     *,
     name: str = "",
+    asked: Asked = Asked(),  # noqa: B008 - it is immutable
     production: Collection[str] = (),
 ) -> Preview:
     """Say what a verb on a plan would do.
@@ -146,6 +150,7 @@ def preview(
     Args:
         what: One of `What`.
         items: The protected items by VM name, in any casing; those of other plans do no harm.
+        asked: How it is to be done; what it leaves out is as the plan says.
         production: ARM ids of networks that a drill must keep away from.
 
     Raises:
@@ -159,8 +164,9 @@ def preview(
         what=kind,
         plan=name,
         digest=plan.digest,
+        request=asked,
         stages=verbs,
-        order=levels(stage_edges(plan, verbs[0])),
+        order=levels(stage_edges(plan, verbs[0], asked.order)),
         items=tuple(item for item, _ in shown),
         blockers=(
             *_nothing_to_do(plan, kind, views),
@@ -171,7 +177,7 @@ def preview(
         confirm=confirmation(plan, items) if kind == "cancel" else "",
         hooks=tuple(_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
-        expected=_expected(plan, verbs),
+        expected=_expected(plan, verbs, asked),
     )
 
 
@@ -209,16 +215,21 @@ def stages(plan: PlanDocument, what: What) -> tuple[Verb, ...]:
     return verbs[:1] if verbs[-1] == "Commit" and plan.commit == "manual" else verbs
 
 
-def stage_edges(plan: PlanDocument, verb: Verb) -> Edges:
-    """Who waits for whom in the stage of a verb; nobody for anybody where the order does not matter."""
+def stage_edges(plan: PlanDocument, verb: Verb, order: str | None = None) -> Edges:
+    """Who waits for whom in the stage of a verb; nobody for anybody where the order does not matter.
+
+    Args:
+        order: Of a failback, "reverse" or "same", when that is not the plan's.
+    """
     if verb not in _ORDERED:
         return {item.vm: () for item in plan.items}
-    turned = verb == "Failback" and plan.failback_order == "reverse"
+    turned = verb == "Failback" and (order or plan.failback_order) == "reverse"
     return reversed_edges(plan.edges) if turned else plan.edges
 
 
-def _expected(plan: PlanDocument, verbs: Sequence[Verb]) -> timedelta:
-    each = [critical_path(stage_edges(plan, v), dict.fromkeys(plan.edges, RULES[v].median))[0] for v in verbs]
+def _expected(plan: PlanDocument, verbs: Sequence[Verb], asked: Asked) -> timedelta:
+    edges = {verb: stage_edges(plan, verb, asked.order) for verb in verbs}
+    each = [critical_path(edges[verb], dict.fromkeys(plan.edges, RULES[verb].median))[0] for verb in verbs]
     return sum(each, timedelta(0))
 
 

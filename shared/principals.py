@@ -85,6 +85,16 @@ def require(caller: Principal, role: str) -> None:
         raise Forbidden(f"this needs the role {role}; {caller.name} has {', '.join(caller.roles) or 'none'}")
 
 
+def require_somebody(caller: Principal) -> None:
+    """Let a requester pass who is somebody: only of such a one can be said that another person approved.
+
+    Raises:
+        Forbidden: nobody is signed in.
+    """
+    if not caller.id:
+        raise Forbidden(f"others have to approve this: whoever asks for it has to sign in, and {caller.name} is nobody")
+
+
 def require_second_person(caller: Principal, requester_id: str) -> None:
     """Let an approver pass who is somebody, and somebody else than the requester.
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from shared.advisor import LOOKED_AT_LATER, advice_of
+from shared.asked import Asked
 from shared.azure.wire import same_id
 from shared.messages import Document, ItemDetail, ProviderView
 from shared.plans import PlanDocument, PlanItem
@@ -72,13 +73,24 @@ class Rehearsal(Document):
     until: datetime | None = None
 
 
-def foretell(plan: PlanDocument, what: str, sites: Mapping[str, SiteDocument], seen: Seen, name: str = "") -> Preview:
+def foretell(
+    plan: PlanDocument,
+    what: str,
+    sites: Mapping[str, SiteDocument],
+    seen: Seen,
+    name: str = "",
+    asked: Asked = Asked(),  # noqa: B008 - it is immutable
+) -> Preview:
     """Say what a verb on a plan would do, and all that speaks against it.
+
+    Args:
+        asked: How it is to be done; what it leaves out is as the plan says.
 
     Raises:
         ValueError: no such `what`.
     """
-    told = preview(plan, what, seen.items, name=name, production=[site.network for site in sites.values()])
+    production = [site.network for site in sites.values()]
+    told = preview(plan, what, seen.items, name=name, asked=asked, production=production)
     more = dict.fromkeys(MOVES, seen.places) | {"drill": seen.isolation, "failback": seen.unproven}
     noted = list(_noted(plan, told, sites, seen))
     changes: dict[str, Any] = {
@@ -98,7 +110,7 @@ def sealed(told: Preview) -> Preview:
     """The preview with its digest: over what would be done and what is in the way, not over figures or passing time."""
     marks = [f"{one.vm.lower()}|{one.code}" for one in (*told.blockers, *told.concerns) if one.code not in OF_TIME]
     said = told.model_dump(
-        mode="json", include={"what", "stages", "order", "hooks", "otherwise", "configures", "confirm"}
+        mode="json", include={"what", "request", "stages", "order", "hooks", "otherwise", "configures", "confirm"}
     )
     said |= {"items": [[item.vm, item.allowed, item.done] for item in told.items], "inTheWay": sorted(marks)}
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
@@ -115,6 +127,7 @@ def changes(before: Preview, after: Preview) -> tuple[str, ...]:
         for name in ("what", "stages", "configures", "confirm")
         if getattr(after, name) != getattr(before, name)
     ]
+    told += ["the request is another"] if before.request != after.request else []
     told += ["the order is another"] if before.order != after.order else []
     was = {item.vm: (item.allowed, item.done) for item in before.items}
     told += [f"{i.vm} is {i.state}" for i in after.items if was.get(i.vm) != (i.allowed, i.done)]

@@ -8,7 +8,7 @@ import azure.functions as func
 from activities.previewing import previewed, vaults_of
 from shared.operations import PLAN_KINDS, Kind, Operation
 from shared.plans import PlanDocument
-from shared.principals import Principal, require
+from shared.principals import Principal, require, require_somebody
 from shared.problems import FieldError
 from shared.request_ids import run_id
 from triggers import shelf
@@ -41,6 +41,8 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 
 async def _begin(client: df.DurableFunctionsClient, operation: Operation, wish: VerbRequest, person: Principal) -> None:
     """Start the operation when its plan is ready, or somebody says why it shall begin all the same."""
+    if operation.approvals:
+        require_somebody(person)
     way = wish.drill if isinstance(wish, FailoverRequest) else None
     others = await holders(client, operation, vaults_of(operation.sites.values()))
     if others and way is None:  # whoever comes second hears that, and not what else is in the way

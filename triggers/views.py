@@ -100,7 +100,8 @@ def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, An
     known = {item.vm: item for item in operation.run.items} if operation.run else {}
     states = item_states(status.get("codes", "w" * len(names)))
     items = [item_view(known.get(vm, RunItem(vm=vm, id="")), now_in) for vm, now_in in zip(names, states, strict=True)]
-    return {"items": items, "progress": _progress(status, len(names)), **_began(operation)}
+    asked = operation.asked.model_dump(mode="json", by_alias=True)
+    return {"request": asked, "items": items, "progress": _progress(status, len(names)), **_began(operation)}
 
 
 def _progress(status: Mapping[str, Any], total: int) -> dict[str, int]:

@@ -171,7 +171,7 @@ class World:
     def take_preview(self, ask: TakePreview) -> PreviewTaken:
         items = {m.vm: ItemDetail(**m.view().model_dump()) for m in self.machines.values()}
         asked, seen = ask.operation, Seen(at=self.clock.now, items=items, hosts={})
-        told = foretell(asked.document, asked.what, asked.sites, seen)
+        told = foretell(asked.document, asked.what, asked.sites, seen, asked=asked.asked)
         return PreviewTaken(preview=told, declared=asked.digest if self.declared is None else self.declared)
 
     def start_verbs(self, ask: c.StartVerbs) -> c.StartsMade:

@@ -234,6 +234,22 @@ def test_an_approval_is_of_the_preview_that_the_operation_shows_and_only_approve
     assert "preview" not in ended
 
 
+def test_what_others_have_to_approve_is_asked_for_by_somebody_who_is_signed_in(lab: Lab) -> None:
+    """Else one person could ask with a function key, and approve signed in."""
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
+    refused = lab.api("POST", "plans/guarded/failover", {})
+    assert (refused.status, refused.body["errors"][0]["field"]) == (403, "X-MS-CLIENT-PRINCIPAL")
+    assert "sign in" in refused.body["detail"]
+    assert (lab.verbs(), lab.api("GET", "operations").body) == ([], {"value": []})
+    assert lab.api("POST", "plans/guarded/failover?preview=true", {}).status == 200
+    ann = lab.api(
+        "POST", "plans/guarded/failover", {"type": "unplanned", "shutDownSource": False}, person("ann", "Dr.Operate")
+    )
+    shown = lab.waiting(ann.body["id"])
+    assert shown["request"] == {"recoveryPoint": "latest", "shutDownSource": False}
+    assert shown["preview"]["request"] == shown["request"]
+
+
 def test_what_changed_while_a_run_waited_voids_its_approval(lab: Lab) -> None:
     """A host is lost meanwhile: who approved has not seen that."""
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.product.conftest import Lab
+from tests.product.test_api import person
 
 DRILL = (
     "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
@@ -43,7 +44,7 @@ def waiting_by_hand(lab: Lab) -> str:
 
 def waiting_for_approval(lab: Lab) -> str:
     lab.api("PUT", "plans/small", {**SMALL, "approvals": {"count": 1, "verbs": ["drill"]}})
-    drill: str = lab.api("POST", "plans/small/drill", {}).body["id"]
+    drill: str = lab.api("POST", "plans/small/drill", {}, person("ann", "Dr.Drill")).body["id"]
     assert lab.waiting(drill)["waits"]["for"] == "approval"
     return drill
 

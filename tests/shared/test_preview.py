@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.asked import Asked
 from shared.preview import preview, stage_edges
 from shared.verbs import RULES
 from tests.shared.samples import ISOLATED, plan, view
@@ -59,6 +60,12 @@ def test_a_failover_that_commits_by_itself_says_that_the_recovery_points_go() ->
 def test_failback_goes_the_other_way_round_unless_the_plan_says_the_same() -> None:
     assert preview(plan(), "failback", {}).order == (("web-01",), ("app-01",), ("sql-01",), ("dc-01",))
     assert preview(plan(failbackOrder="same"), "failback", {}).order[0] == ("dc-01",)
+
+
+def test_a_failback_is_previewed_in_the_order_that_the_request_asks_for() -> None:
+    same = preview(plan(), "failback", {}, asked=Asked(order="same"))
+    assert same.order[0] == ("dc-01",)
+    assert preview(plan(failbackOrder="same"), "failback", {}, asked=Asked(order="reverse")).order[0] == ("web-01",)
 
 
 @pytest.mark.parametrize("what", ["commit", "reprotect"])

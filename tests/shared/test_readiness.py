@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.messages import ItemDetail, ProviderView
+from shared.operations import Operation
 from shared.plans import PlanDocument
 from shared.preview import Blocker, Preview
 from shared.readiness import Seen, changes, foretell, rehearsal, sealed
@@ -220,6 +221,37 @@ def test_what_was_approved_is_void_when_it_would_do_something_else_or_something_
     assert busy[0] == "sql-01 is Busy"
     stages = changes(first, told("unplanned-failover", plan(**ONE, commit="manual")))
     assert stages == ("stages is ('UnplannedFailover',) and was ('UnplannedFailover', 'Commit')",)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("failover", {"points": {"rule": "latestProcessed"}}),
+        ("failover", {"points": {"by_vm": {"sql-01": "5b2d"}}}),
+        ("failover", {"points": {"max_age": "PT1H"}}),
+        ("failover", {"failover_type": "unplanned", "shut_down_source": False}),
+        ("failback", {"data_sync": "ForDownTime"}),
+        ("failback", {"data_sync": "ForDownTime", "resume_at": NOW}),
+        ("failback", {"create_vm": True}),
+        ("failback", {"create_vm": True, "host": "hci-01-n2"}),
+        ("failback", {"order": "same"}),
+        ("roundtrip", {"return_at": NOW}),
+        ("drill", {"points": {"rule": "latestAppConsistent"}}),
+        ("change-point", {"points": {"rule": "latestAppConsistent"}}),
+    ],
+)
+def test_what_was_asked_for_is_shown_and_approved_with_the_preview(what: str, said: dict[str, Any]) -> None:
+    document, seen = plan(), Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
+
+    def of(**changes: Any) -> Preview:
+        about = {"id": "run-1", "kind": what, "plan": "payroll", "requested_by": "ann", "digest": document.digest}
+        wish = Operation.model_validate({**about, "document": document, "sites": {"hci-01": site()}, **changes})
+        return foretell(document, wish.what, wish.sites, seen, asked=wish.asked)
+
+    asked, bare = of(**said), of(**{key: value for key, value in said.items() if key == "failover_type"})
+    assert asked.preview_digest != bare.preview_digest
+    assert asked.model_dump(mode="json")["request"] != bare.model_dump(mode="json")["request"]
+    assert "the request is another" in changes(bare, asked)
 
 
 def test_a_long_list_of_changes_is_cut() -> None:
