@@ -2,7 +2,11 @@
 
 Activities are plain functions, entities the real ones. Time passes only while a timer is all that a run waits for.
 Every episode is replayed afterwards from its history, and must ask for exactly what it asked for the first time: the
-library itself compares only names.
+library itself compares only names. That costs the square of a history's length; where a story is told many times over,
+`warm` keeps the orchestrator in memory between its dispatches, and replays only once it is dead and at its end.
+
+A host may die at any step. What that means is what the engine promises: an activity that began may run again, and a
+dispatch that was not written down happens again, later, although what it asked for may have been done.
 """
 
 import base64
@@ -11,11 +15,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import durabletask.internal.orchestrator_service_pb2 as pb
+from azure.durable_functions.internal.compat.orchestration_context import wrap_orchestrator
+from azure.durable_functions.internal.serialization import DEFAULT_FUNCTIONS_DATA_CONVERTER
 from azure.durable_functions.worker import DurableFunctionsWorker
-from durabletask import task
+from durabletask import task, worker
 from durabletask.entities import EntityContext, EntityInstanceId
 from durabletask.internal import helpers
 from durabletask.internal.entity_state_shim import StateShim
@@ -25,6 +31,7 @@ type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
 type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
 type Timers = list[tuple[datetime, int]]
 type EntityFunction = Callable[[EntityContext, Any], Any]
+type Dies = Callable[[Step], timedelta | None]
 
 JSON = JsonDataConverter()
 
@@ -40,6 +47,19 @@ class Clock:
         self.now = max(self.now, moment)
         for watcher in self.watchers:
             watcher(self.now)
+
+
+class Step(NamedTuple):
+    """Where a host may die.
+
+    Attributes:
+        moment: "asked" is after a dispatch whose wishes were carried out and that was not written down itself;
+            "before" and "after" are those of an activity, whose answer is lost in either case.
+        what: The activity; of a dispatch all that it asked for.
+    """
+
+    moment: Literal["asked", "before", "after"]
+    what: str
 
 
 @dataclass
@@ -65,7 +85,12 @@ class Result:
 
 @dataclass
 class Driver:
-    """A tiny task hub for one orchestrator at a time."""
+    """A tiny task hub for one orchestrator at a time.
+
+    Attributes:
+        dies: Asked at each step: how long the host is away when it dies there, None when it lives on.
+        warm: Keep an orchestrator in memory as long as its host lives.
+    """
 
     activities: Mapping[str, ActivityFunction] = field(default_factory=dict)
     entities: Mapping[str, EntityFunction] = field(default_factory=dict)
@@ -73,6 +98,8 @@ class Driver:
     states: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
+    dies: Dies = lambda _step: None
+    warm: bool = False
 
     def times_of(self, name: str) -> list[datetime]:
         """When an activity is done, from now on."""
@@ -114,6 +141,8 @@ class _Drive:
         self.episodes: list[Episode] = []
         self.status: Any = None
         self.generations = 1
+        self.memory: _Memory | None = None
+        self.forgetting = False
 
     def to_the_end(self, payload: Any) -> Result:
         history: list[pb.HistoryEvent] = []
@@ -121,7 +150,7 @@ class _Drive:
         new = self._begin(json.dumps(payload))
         longest = 0
         while True:
-            actions = self._episode(history, new)
+            new, actions = self._dispatch(history, new)
             history = [*history, *new]
             longest = max(longest, len(history))
             done = [a.completeOrchestration for a in actions if a.HasField("completeOrchestration")]
@@ -129,9 +158,38 @@ class _Drive:
                 return self._result(done[0], longest)
             if done:
                 self.generations += 1
-                history, timers, new = [], [], self._begin(done[0].result.value)
+                history, timers, self.memory = [], [], None
+                new = [*self._begin(done[0].result.value), *done[0].carryoverEvents]
                 continue
             new = self._answers(actions, history, timers) or self._fire(timers)
+
+    def _dispatch(
+        self, history: list[pb.HistoryEvent], new: list[pb.HistoryEvent]
+    ) -> tuple[list[pb.HistoryEvent], list[pb.OrchestratorAction]]:
+        """One dispatch that is written down, after as many as were not: what was new for it, and what it asked for."""
+        actions = self._episode(history, new)
+        while (away := self._away("asked", " ".join(filter(None, map(_asked_for, actions))))) is not None:
+            self._carry_out(actions)
+            self._come_back(away)
+            new = [self._clock_event(), *new[1:]]
+            actions = self._episode(history, new)
+        self.episodes.append(Episode(list(history), new, actions))
+        return new, actions
+
+    def _carry_out(self, actions: Sequence[pb.OrchestratorAction]) -> None:
+        """Do what a dispatch asked for that nobody will remember."""
+        self.forgetting = True
+        self._answers([action for action in actions if not action.HasField("completeOrchestration")], [], [])
+        self.forgetting = False
+
+    def _away(self, moment: Literal["asked", "before", "after"], what: str) -> timedelta | None:
+        """How long the host is away that dies at this step, None when it lives on."""
+        return None if self.forgetting else self.driver.dies(Step(moment, what))
+
+    def _come_back(self, away: timedelta) -> None:
+        """A new host knows only what was written down."""
+        self.memory = None
+        self.driver.clock.advance_to(self.driver.clock.now + away)
 
     def _begin(self, text: str) -> list[pb.HistoryEvent]:
         name = self.orchestrator.__name__
@@ -141,11 +199,14 @@ class _Drive:
         return helpers.new_orchestrator_started_event(self.driver.clock.now)
 
     def _episode(self, history: Sequence[pb.HistoryEvent], new: list[pb.HistoryEvent]) -> list[pb.OrchestratorAction]:
-        response = execute(self.orchestrator, self.instance, history, new)
-        actions = list(response.actions)
-        if response.customStatus.value:
-            self.status = json.loads(response.customStatus.value)
-        self.episodes.append(Episode(list(history), new, actions))
+        if self.driver.warm:
+            self.memory = self.memory or _Memory(self.orchestrator, self.instance)
+            actions, status = self.memory.execute(history, new)
+        else:
+            response = execute(self.orchestrator, self.instance, history, new)
+            actions, status = list(response.actions), response.customStatus.value
+        if status:
+            self.status = json.loads(status)
         return actions
 
     def _answers(
@@ -173,10 +234,20 @@ class _Drive:
         name, text = action.scheduleTask.name, action.scheduleTask.input.value
         history.append(helpers.new_task_scheduled_event(action.id, name, text))
         try:
-            answer = self.driver.activity(name, text)
+            answer = self._done(name, text)
         except Exception as error:  # noqa: BLE001 - as a host does: any exception fails the activity, not the host
             return [helpers.new_task_failed_event(action.id, error)]
         return [helpers.new_task_completed_event(action.id, json.dumps(answer))]
+
+    def _done(self, name: str, text: str) -> Any:
+        """An activity's answer that was written down, after as many as were not."""
+        if (away := self._away("before", name)) is not None:
+            self._come_back(away)
+        answer = self.driver.activity(name, text)
+        while (away := self._away("after", name)) is not None:
+            self._come_back(away)
+            answer = self.driver.activity(name, text)
+        return answer
 
     def _do_entity(self, action: pb.OrchestratorAction, history: list[pb.HistoryEvent]) -> list[pb.HistoryEvent]:
         called = action.sendEntityMessage.entityOperationCalled
@@ -204,7 +275,7 @@ class _Drive:
         return [self._clock_event(), helpers.new_event_raised_event(told[1], json.dumps(told[2]))]
 
     def _result(self, done: pb.CompleteOrchestrationAction, longest: int) -> Result:
-        for episode in self.episodes:
+        for episode in self._last_ones() if self.driver.warm else self.episodes:
             again = execute(self.orchestrator, self.instance, episode.before, episode.new)
             assert list(again.actions) == episode.actions, "a replay asks for something else"
         failed = done.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
@@ -216,6 +287,50 @@ class _Drive:
             generations=self.generations,
             longest_history=longest,
         )
+
+    def _last_ones(self) -> list[Episode]:
+        """The last episode of each generation: its replay goes through all before it."""
+        following = [*self.episodes[1:], None]
+        return [one for one, after in zip(self.episodes, following, strict=True) if after is None or not after.before]
+
+
+class _Memory:
+    """An orchestrator between two dispatches: nothing of its past has to be gone through again."""
+
+    def __init__(self, orchestrator: Orchestrator, instance: str) -> None:
+        hub = DurableFunctionsWorker()
+        hub.add_named_orchestrator(orchestrator.__name__, wrap_orchestrator(orchestrator))
+        converter = DEFAULT_FUNCTIONS_DATA_CONVERTER
+        self._executor = worker._OrchestrationExecutor(hub._registry, logging.getLogger("driver"), converter)
+        self._executor._orchestration_name = orchestrator.__name__
+        self._context = worker._RuntimeOrchestrationContext(instance, hub._registry, converter)
+        self._known = 0
+
+    def execute(
+        self, history: Sequence[pb.HistoryEvent], new: Sequence[pb.HistoryEvent]
+    ) -> tuple[list[pb.OrchestratorAction], str]:
+        """As a dispatch from the beginning would: the actions and the custom status."""
+        try:
+            self._go_through(history[self._known :], old=True)
+            self._go_through(new, old=False)
+        except Exception as error:  # noqa: BLE001 - as the library does: it fails the run, not the host
+            self._context.set_failed(error)
+        self._known = len(history) + len(new)
+        return self._context.get_actions(), self._context._encoded_custom_status or ""
+
+    def _go_through(self, events: Sequence[pb.HistoryEvent], *, old: bool) -> None:
+        self._context._is_replaying = old
+        for event in events:
+            self._executor.process_event(self._context, event)
+
+
+def _asked_for(action: pb.OrchestratorAction) -> str:
+    """What an action asks others for; empty for a timer, and for the end."""
+    if action.HasField("scheduleTask"):
+        return action.scheduleTask.name
+    if action.HasField("sendEntityMessage"):
+        return action.sendEntityMessage.entityOperationCalled.operation
+    return ""
 
 
 def execute(

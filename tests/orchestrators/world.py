@@ -89,7 +89,11 @@ class Machine:
 
 @dataclass
 class World:
-    """Machines, their jobs, and what was sent; failures are asked for by VM and verb."""
+    """Machines, their jobs, and what was sent; failures are asked for by VM and verb.
+
+    Attributes:
+        pace: How long jobs take, by their usual time.
+    """
 
     clock: Clock
     machines: dict[str, Machine]
@@ -120,6 +124,7 @@ class World:
 
     remains: list[Leftover] = field(default_factory=list)
     premises: Premises = field(default_factory=lambda: Premises(""))
+    pace: float = 1
 
     def __post_init__(self) -> None:
         self.clock.watchers.append(lambda _now: self._pass())
@@ -206,7 +211,7 @@ class World:
                 vm=one.vm, outcome="refused", code="not-allowed", detail=f"{one.vm} allows {machine.allowed}"
             )
         self.sent.append((one.vm, step))
-        minutes = LIFE[step][3] + self.chance.random()
+        minutes = (LIFE[step][3] + self.chance.random()) * self.pace
         self.jobs[job] = {"vm": one.vm, "step": step, "due": self.clock.now + timedelta(minutes=minutes), "over": False}
         self.jobs[job]["started"] = self.clock.now
         self.jobs[job]["waits"] = step == "Failback" and ask.data_sync == "ForDownTime"
