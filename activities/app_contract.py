@@ -150,10 +150,10 @@ class ReadHolders(Message):
     """Ask which living runs hold any of these VMs.
 
     Attributes:
-        vms: By key of the vault: names of VMs.
+        keys: By key of the vault: under which the VMs are leased.
     """
 
-    vms: dict[str, tuple[str, ...]]
+    keys: dict[str, tuple[str, ...]]
 
 
 class HoldersRead(Message):

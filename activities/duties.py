@@ -53,10 +53,9 @@ def _ended(run: str, state: OrchestrationState | None) -> RunEnded:
 async def read_holders(client: df.DurableFunctionsClient, ask: ReadHolders) -> HoldersRead:
     """See which living runs hold any of the VMs; a lease of a run that has ended holds nothing."""
     owners: set[str] = set()
-    for vault, vms in ask.vms.items():
+    for vault, keys in ask.keys.items():
         table = await _state(client, "leases", vault)
-        keys = {f"vm:{vm.lower()}" for vm in vms} & set(table)
-        owners |= {Lease.model_validate(table[key]).owner for key in keys}
+        owners |= {Lease.model_validate(table[key]).owner for key in set(keys) & set(table)}
     states = {run: await client.get_orchestration_state(run, fetch_payloads=False) for run in sorted(owners)}
     return HoldersRead(runs=tuple(run for run, state in states.items() if state and state.runtime_status in LIVING))
 

@@ -16,6 +16,7 @@ from activities.vault import read_providers
 from shared.azure.crowd import each
 from shared.azure.items import is_ours, item_detail
 from shared.azure.site_recovery import Vault
+from shared.identity import machines_of
 from shared.isolation import flaws
 from shared.messages import ItemDetail, ItemView, ProviderView, VaultRef
 from shared.obligations import Obligation
@@ -59,17 +60,19 @@ async def with_points(operation: Operation, told: Preview, seen: Seen) -> Previe
     """The preview of a commit with the recovery points that it deletes; of others as it is."""
     if operation.kind != "commit":
         return told
-    return told.model_copy(update={"points_lost": await _points_lost(operation, seen.items)})
+    return told.model_copy(update={"points_lost": await _points_lost(seen.items)})
 
 
 async def look(
     client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, verbs: Collection[str]
 ) -> Seen:
     """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
-    items, at = await _items(list(sites.values()))
+    vaults, at = await _items(list(sites.values()))
+    machines = machines_of(plan, sites, vaults)
     return Seen(
         at=at,
-        items=items,
+        items=machines.found,
+        missing=machines.missing,
         hosts=await _hosts(sites.values()) if {*NEED_HOST, *MOVES} & set(verbs) else {},
         track=await _track(client, name),
         places=await _misplaced(plan, sites) if MOVES & set(verbs) else (),
@@ -113,10 +116,9 @@ async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]
     return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")
 
 
-async def _points_lost(operation: Operation, views: Mapping[str, ItemView]) -> tuple[PointsLost, ...] | None:
+async def _points_lost(views: Mapping[str, ItemView]) -> tuple[PointsLost, ...] | None:
     """What a commit deletes; a failback's deletes nothing, for its machines have run on premises since."""
-    wanted = {item.vm.lower() for item in operation.document.items}
-    away = [v for v in views.values() if v.vm.lower() in wanted and "Commit" in v.allowed_operations]
+    away = [view for view in views.values() if "Commit" in view.allowed_operations]
     if len(away) > MOST_LOOKED_AT:
         return None
     return tuple(await each([view for view in away if view.active_location == "Recovery"], _lost))
@@ -127,16 +129,21 @@ async def _lost(view: ItemView) -> PointsLost:
     return PointsLost(vm=view.vm, count=max(len(points) - 1, 0), newest=points[0].at if points else None)
 
 
-async def views_of(sites: Sequence[SiteDocument]) -> dict[str, ItemDetail]:
-    """The protected items of these sites' vaults, by VM name; one list a vault."""
-    return (await _items(sites))[0]
+async def views_of(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:
+    """The plan's protected items, by VM name in lower case; one list a vault."""
+    vaults, _ = await _items(list(sites.values()))
+    return machines_of(plan, sites, vaults).found
 
 
-async def _items(sites: Sequence[SiteDocument]) -> tuple[dict[str, ItemDetail], datetime]:
-    """The same, and when Azure said so."""
-    read = await each(vaults_of(sites), lambda vault: Vault(vault).list_items_at())
-    views = [item_detail(item) for items, _ in read for item in items if is_ours(item)]
-    return {view.vm: view for view in views}, max(at for _, at in read)
+async def _items(sites: Sequence[SiteDocument]) -> tuple[dict[str, list[ItemDetail]], datetime]:
+    """The protected items of these sites' vaults, by the vault's key, and when Azure said so."""
+    refs = vaults_of(sites)
+    read = await each(refs, lambda vault: Vault(vault).list_items_at())
+    views = {
+        vault.key: [item_detail(item) for item in items if is_ours(item)]
+        for vault, (items, _) in zip(refs, read, strict=True)
+    }
+    return views, max(at for _, at in read)
 
 
 async def _hosts(sites: Iterable[SiteDocument]) -> dict[str, ProviderView]:

@@ -12,6 +12,15 @@ from activities.contract import READ_ITEMS, ItemsRead, ReadItems
 from orchestrators.entities import LEASES, OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from shared.errors import Refused, Transient
+from shared.identity import (
+    Machines,
+    Missing,
+    keys_of,
+    lease_keys,
+    leased_vm,
+    machines_of,
+    not_protected,
+)
 from shared.leases import Claim, Lease, Verdict
 from shared.messages import ItemView, RunItem, VaultRef, Verb
 from shared.obligations import Obligation
@@ -47,13 +56,15 @@ def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[St
     yield from hold(ctx, operation, vaults)
     try:
         yield from _require_sources_off(ctx, operation)
-        views = yield from _read(ctx, operation, vaults)
-        run = _build(operation, stages, vaults, views, now(ctx))
+        machines = yield from _read(ctx, operation, vaults)
+        if (yield from _hold_found(ctx, operation, machines)):
+            machines = yield from _read(ctx, operation, vaults)  # until then another run may have been at them
+        run = _build(operation, stages, vaults, machines, now(ctx))
     except NotAdmitted:
         yield from let_go(ctx, operation.id, vaults)
         raise
     verb = next(stage.verb for stage in stages if stage.verb not in PREPARING)
-    busy = {view.vm.lower() for view in views.values() if ready(verb, view)}
+    busy = {vm for vm, view in machines.found.items() if ready(verb, view)}
     return _as_seen(enter(run, now(ctx)), busy)
 
 
@@ -109,13 +120,23 @@ def _vault_of(operation: Operation, item: PlanItem) -> VaultRef:
 
 def hold(ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef]) -> Steps[None]:
     """Lease every item of the plan, or none of them."""
+    keys = lease_keys(operation.document, operation.sites)
     for vault in vaults:
-        keys = tuple(f"vm:{i.vm.lower()}" for i in operation.document.items if _vault_of(operation, i).key == vault.key)
         try:
-            yield from claim_keys(ctx, vault.key, operation.id, keys)
+            yield from claim_keys(ctx, vault.key, operation.id, keys[vault.key])
         except NotAdmitted:
             yield from let_go(ctx, operation.id, vaults)
             raise
+
+
+def _hold_found(ctx: task.OrchestrationContext, operation: Operation, machines: Machines[ItemView]) -> Steps[bool]:
+    """Lease those also by the name of their fabric whose site calls it by its friendly name; whether there are any."""
+    held, found = lease_keys(operation.document, operation.sites), keys_of(machines.found.values())
+    more = {vault: tuple(key for key in found[vault] if key not in set(held.get(vault, ()))) for vault in sorted(found)}
+    for vault, keys in more.items():
+        if keys:
+            yield from claim_keys(ctx, vault, operation.id, keys)
+    return any(more.values())
 
 
 def claim_keys(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]) -> Steps[None]:
@@ -143,8 +164,8 @@ def _claim(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[s
 
 
 def _held(owner: str, keys: Sequence[str]) -> Problem:
-    names = ", ".join(key.removeprefix("vm:") for key in keys)
-    return Problem(vm=keys[0].removeprefix("vm:"), code="held", detail=f"{names}: held by {owner}")
+    names = [leased_vm(key) for key in keys]
+    return Problem(vm=names[0], code="held", detail=f"{', '.join(names)}: held by {owner}")
 
 
 def let_go(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
@@ -162,16 +183,15 @@ def prolong(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRe
 
 def _read(
     ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef]
-) -> Steps[dict[str, ItemView]]:
-    """The items of the plan, by vault and VM name."""
+) -> Steps[Machines[ItemView]]:
     asks = [ReadItems(vault=vault, vms=_names(operation, vault)) for vault in vaults]
-    found: dict[str, ItemView] = {}
+    seen: dict[str, Sequence[ItemView]] = {}
     for vault, answer in zip(vaults, (yield from call_all(ctx, READ_ITEMS, asks)), strict=True):
         if isinstance(answer, ItemsRead):
-            found.update({f"{vault.key}|{view.vm.lower()}": view for view in answer.items})
+            seen[vault.key] = answer.items
         else:
             raise NotAdmitted([_unread(vault, answer)])
-    return found
+    return machines_of(operation.document, operation.sites, seen)
 
 
 def _names(operation: Operation, vault: VaultRef) -> tuple[str, ...]:
@@ -186,19 +206,20 @@ def _build(
     operation: Operation,
     stages: tuple[Stage, ...],
     vaults: Sequence[VaultRef],
-    views: dict[str, ItemView],
+    machines: Machines[ItemView],
     at: datetime,
 ) -> Run:
     leading = [stage for stage in stages if stage.verb not in PREPARING]
     items: list[RunItem] = []
     problems = _where_not_to(operation)
     for wish in operation.document.items:
-        view = views.get(f"{_vault_of(operation, wish).key}|{wish.vm.lower()}")
+        view = machines.found.get(wish.vm.lower())
+        why = machines.missing.get(wish.vm.lower()) or not_protected(wish.vm)
         skip = _shown_already(leading, view) if view else ()
-        if operation.kind == "cleanup" and view is None:
+        if operation.kind == "cleanup" and view is None and why.code != "ambiguous-vm":
             continue  # it is not protected any more: what it left is looked for in the target group
         if view is None or (operation.kind != "cleanup" and not skip and refused(leading[0].verb, view)):
-            problems.append(_problem(leading[0], wish, view))
+            problems.append(_problem(leading[0], wish, view, why))
         else:
             over = skip if wish.settings and not skip else (*skip, *PREPARING)
             items.append(_item(operation, wish, view, vaults).model_copy(update={"skip": over}))
@@ -223,12 +244,9 @@ def _shown_already(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
     return tuple(stage.verb for stage in begun)
 
 
-def _problem(stage: Stage, wish: PlanItem, view: ItemView | None) -> Problem:
-    refusal = ready(stage.verb, view) if view else None
-    if refusal is None:
-        detail = f"{wish.vm} is not a protected item of its site's vault"
-        return Problem(vm=wish.vm, code="not-protected", detail=detail)
-    return Problem(vm=wish.vm, code=refusal.code, detail=refusal.detail)
+def _problem(stage: Stage, wish: PlanItem, view: ItemView | None, missing: Missing) -> Problem:
+    why = (ready(stage.verb, view) if view else None) or missing
+    return Problem(vm=wish.vm, code=why.code, detail=why.detail)
 
 
 def _nothing_to_do(operation: Operation) -> Problem:

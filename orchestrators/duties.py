@@ -20,6 +20,7 @@ from activities.contract import READ_ITEMS, ReadItems
 from orchestrators.entities import OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.telling import later
+from shared.identity import known_by_name, lease_keys_in
 from shared.messages import ItemView, VaultRef
 from shared.obligations import Obligation, Tried, is_its_turn
 from shared.operations import Operation
@@ -92,13 +93,14 @@ def clean_up_orphans(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[li
 
 
 def _orphans(ctx: task.OrchestrationContext, site: SiteDocument, ours: set[str]) -> Steps[list[ItemView]]:
+    """The site's own; of two of one name none, because a plan could not tell them apart."""
     vault = VaultRef.from_id(site.vault)
-    items = (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items
+    items = known_by_name(site, (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items)
     pending = [one for one in items if "TestFailoverCleanup" in one.allowed_operations and one.vm.lower() not in ours]
     old = [v for v in pending if v.last_test_failover and now(ctx) - v.last_test_failover >= site.orphan_after]
     if not old:
         return []
-    ask = ReadHolders(vms={vault.key: tuple(view.vm for view in old)})
+    ask = ReadHolders(keys={vault.key: lease_keys_in(site, old)})
     return [] if (yield from call(ctx, READ_HOLDERS, ask)).runs else old
 
 

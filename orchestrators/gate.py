@@ -15,6 +15,7 @@ from orchestrators.looking import Look, look, until
 from orchestrators.steps import Steps, ask_entity, call, now, sleep
 from shared.classifier import is_moving
 from shared.healing import vms_of
+from shared.identity import lease_keys_in
 from shared.messages import ItemView, NodeView, VaultRef
 from shared.operations import Repair
 from shared.records import key_of
@@ -106,10 +107,11 @@ def hold_node(
     yield from _lease(ctx, order, cluster, ("repair",), diary)
     vault = VaultRef.from_id(site.vault)
     vms = vms_of((yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items, seen.providers, seen.node.name)
-    yield from _lease(ctx, order, vault.key, tuple(f"vm:{vm.vm.lower()}" for vm in vms), diary)
+    yield from _lease(ctx, order, vault.key, lease_keys_in(site, vms), diary)
     if vms:
+        ours = {vm.id.lower() for vm in vms}
         again = yield from call(ctx, READ_ITEMS, ReadItems(vault=vault, vms=tuple(vm.vm for vm in vms)))
-        require_at_rest(again.items, seen.node.name)
+        require_at_rest([vm for vm in again.items if vm.id.lower() in ours], seen.node.name)
     return (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=diary.progress.cluster))).nodes
 
 

@@ -68,8 +68,8 @@ def _since(ctx: task.OrchestrationContext, run: Run, vms: set[str]) -> Steps[dat
     """When the first of the failovers began that made these machines; None when that is not known of each."""
     asks = [ReadItems(vault=vault, vms=tuple(sorted(vms))) for vault in run.vaults]
     reads = [seen for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
-    known = {view.vm.lower(): view.last_failover for seen in reads for view in seen.items}
-    times = [known.get(vm.lower()) for vm in vms]
+    known = {view.id.lower(): view.last_failover for seen in reads for view in seen.items}
+    times = [known.get(item.id.lower()) for item in run.items if item.vm in vms]
     return min((time for time in times if time), default=None) if all(times) else None
 
 

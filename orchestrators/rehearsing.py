@@ -17,7 +17,7 @@ from activities.app_contract import (
 from orchestrators.entities import TRACK
 from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.telling import later
-from shared.messages import VaultRef
+from shared.identity import lease_keys
 from shared.operations import Operation
 from shared.plans import PlanDocument
 from shared.request_ids import run_id
@@ -106,8 +106,4 @@ def _start(operation: Operation) -> StartRun:
 
 
 def _holders_of(operation: Operation) -> ReadHolders:
-    plan, held = operation.document, dict[str, tuple[str, ...]]()
-    for item in plan.items:
-        key = VaultRef.from_id(operation.sites[item.site or plan.site].vault).key
-        held[key] = (*held.get(key, ()), item.vm)
-    return ReadHolders(vms=held)
+    return ReadHolders(keys=lease_keys(operation.document, operation.sites))

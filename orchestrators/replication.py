@@ -25,6 +25,7 @@ from orchestrators.telling import tell_site
 from shared import copying, preparation
 from shared.copying import Copy, CopyRun, ReplicationOrder, Tick
 from shared.errors import Refused, Transient
+from shared.identity import fabric_name, lease_key
 from shared.leases import Lease
 from shared.messages import VaultRef
 from shared.operations import LEASE_TERM, Outcome, Problem
@@ -102,7 +103,8 @@ def _open(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[Copy
     run = copying.begin(order, there.machines, there.policy_id, now(ctx))
     if not run.items:
         raise NotAdmitted([Problem(code="no-vms", detail=f"no host of {site.hyper_v_site} has told of any VM yet")])
-    keys = tuple(f"vm:{item.vm.lower()}" for item in run.items)
+    fabric = fabric_name(there.container) or site.hyper_v_site
+    keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
     seen = yield from call(ctx, READ_COPIES, ReadCopies(vault=vault))
     return copying.adopt(run, seen.copies, now(ctx))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from durabletask import task
+from pydantic import Field
 
 from activities.app_contract import READ_RUNS, START_RUN, BookRead, Publish, ReadRuns, StartRun
 from activities.contract import READ_ITEMS, ItemsRead, ReadItems
@@ -12,8 +13,10 @@ from orchestrators.entities import OBLIGATIONS
 from orchestrators.premises import look_at_sources, read_clusters
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
 from orchestrators.telling import publish
+from shared.azure.wire import same_id
 from shared.documents import CHECKED
-from shared.messages import Message, VaultRef
+from shared.identity import is_among, lease_keys
+from shared.messages import Message, NodeView, VaultRef
 from shared.obligations import Left, Obligation, Tried, Watched, is_its_turn
 from shared.plans import PlanDocument
 from shared.request_ids import run_id
@@ -36,7 +39,9 @@ class SourceCheck(Message):
 
     Attributes:
         owner: The run that brought them to Azure.
-        vaults: Those that protect them; only for a look that is taken again.
+        vaults: Those that protect them, and
+        keys: under which they are leased there; only for a look that is taken again.
+        homes: By VM name in lower case: the cluster that is its own, where another one may have a VM of that name.
         again: They were proven off before: only what is found to run is of interest now.
     """
 
@@ -46,6 +51,8 @@ class SourceCheck(Message):
     clusters: tuple[str, ...]
     owner: str = ""
     vaults: tuple[VaultRef, ...] = ()
+    keys: tuple[str, ...] = ()
+    homes: dict[str, str] = Field(default_factory=dict)
     again: bool = False
 
 
@@ -75,15 +82,18 @@ def watch_sources(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[
         if one.kind != AWAY or one.watched is None or one.plan in open_still or now(ctx) - one.watched < WATCH_EVERY:
             continue
         check = _check(seen, one, run_id("sources", one.plan, f"{one.owner}:{one.watched.isoformat()}"))
-        again = check.model_copy(update={"again": True, "vaults": _vaults(seen, one.plan)})
+        again = check.model_copy(update={"again": True, **_protected_in(seen, one.plan)})
         note = Watched(kind=AWAY, at=now(ctx)).model_dump(mode="json")
         started.append((yield from _start(ctx, again, "watch", note)))
     return started
 
 
 def _check(seen: BookRead, owed: Obligation, run: str) -> SourceCheck:
-    clusters = tuple(site.cluster for site in _sites(seen, owed.plan))
-    return SourceCheck(id=run, plan=owed.plan, vms=owed.vms, clusters=clusters, owner=owed.owner)
+    sites, plan = _sites(seen, owed.plan), _plan(seen, owed.plan)
+    named = [(item.vm.lower(), sites.get(item.site or plan.site)) for item in plan.items] if plan else []
+    homes = {vm: site.cluster for vm, site in named if site}
+    clusters = tuple(site.cluster for site in sites.values())
+    return SourceCheck(id=run, plan=owed.plan, vms=owed.vms, clusters=clusters, homes=homes, owner=owed.owner)
 
 
 def _start(ctx: task.OrchestrationContext, check: SourceCheck, what: str, note: dict[str, Any]) -> Steps[str]:
@@ -93,17 +103,28 @@ def _start(ctx: task.OrchestrationContext, check: SourceCheck, what: str, note: 
     return check.id
 
 
-def _sites(seen: BookRead, plan: str) -> list[SiteDocument]:
+def _plan(seen: BookRead, name: str) -> PlanDocument | None:
+    """The plan as it is declared, None when it was withdrawn."""
+    documents = [entry.document for entry in seen.plans if entry.name == name]
+    return PlanDocument.model_validate(documents[0], context=CHECKED) if documents else None
+
+
+def _sites(seen: BookRead, name: str) -> dict[str, SiteDocument]:
     """The plan's sites; all sites when the plan was withdrawn."""
     sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in seen.sites}
-    documents = [entry.document for entry in seen.plans if entry.name == plan]
-    named = [site for doc in documents for site in PlanDocument.model_validate(doc, context=CHECKED).site_names]
-    return [sites[name] for name in named or sites if name in sites]
+    plan = _plan(seen, name)
+    return {site: sites[site] for site in plan.site_names if site in sites} if plan else sites
 
 
-def _vaults(seen: BookRead, plan: str) -> tuple[VaultRef, ...]:
-    refs = (VaultRef.from_id(site.vault) for site in _sites(seen, plan))
-    return tuple({ref.key: ref for ref in refs}.values())
+def _protected_in(seen: BookRead, name: str) -> dict[str, Any]:
+    """Where the plan's machines are protected."""
+    sites, plan = _sites(seen, name), _plan(seen, name)
+    refs = (VaultRef.from_id(site.vault) for site in sites.values())
+    keys = lease_keys(plan, sites).values() if plan and all(site in sites for site in plan.site_names) else ()
+    return {
+        "vaults": tuple({ref.key: ref for ref in refs}.values()),
+        "keys": tuple(key for some in keys for key in some),
+    }
 
 
 def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -161,7 +182,7 @@ def _away(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[list[str]
     """Those that run in Azure, with nothing under way; none of a vault that cannot be read."""
     asks = [ReadItems(vault=vault, vms=check.vms) for vault in check.vaults]
     reads = [seen for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
-    views = [view for seen in reads for view in seen.items]
+    views = [view for seen in reads for view in seen.items if not check.keys or is_among(check.keys, view)]
     return [view.vm for view in views if view.active_location == "Recovery" and view.scenario in {"", "None"}]
 
 
@@ -170,7 +191,15 @@ def _look(ctx: task.OrchestrationContext, check: SourceCheck, vms: Sequence[str]
     away = {node.name: f"it is {node.status}" for node in nodes if node.status.lower() != "connected"}
     if unread or (away and not check.again):  # it cannot be proven now: no node need be asked
         return SourceLook(silent={**away, **dict.fromkeys(unread, "its nodes cannot be read")})
-    return (yield from look_at_sources(ctx, check.id, "look", nodes, vms))
+    return _at_home(check, nodes, (yield from look_at_sources(ctx, check.id, "look", nodes, vms)))
+
+
+def _at_home(check: SourceCheck, nodes: Sequence[NodeView], look: SourceLook) -> SourceLook:
+    """Without the machines of the plan's other clusters that are only called the same; where in doubt they count."""
+    clusters = {node.name: node.cluster_id for node in nodes if node.cluster_id}
+    homes = [(one, check.homes.get(one.vm.lower(), "")) for one in look.vms]
+    mine = (one for one, home in homes if not home or same_id(home, clusters.get(one.node, home)))
+    return look.model_copy(update={"vms": tuple(mine)})
 
 
 def _tell(ctx: task.OrchestrationContext, check: SourceCheck, running: Sequence[str]) -> Steps[None]:

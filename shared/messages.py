@@ -6,6 +6,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.azure.wire import segments
+
 Verb = Literal[
     "TestFailover",
     "TestFailoverCleanup",
@@ -80,6 +82,7 @@ class ItemView(Message):
         target_group: ARM id of the resource group that a failover creates the VM in.
         host_provider: ARM id of the provider (host) that owns the VM now.
         machine: GUID of the virtual machine on its host.
+        hyper_v_site: Friendly name of the Hyper-V site that it replicates from, empty where the vault does not say.
         last_failover: When the newest failover that succeeded began.
         disk_mb: Size of its disks together; 0 when the vault does not say.
         percent: Of an initial replication or a resynchronisation; None when the vault does not say.
@@ -103,6 +106,13 @@ class ItemView(Message):
     disk_mb: int = 0
     percent: int | None = None
     machine: str = ""
+    hyper_v_site: str = ""
+
+    @property
+    def hyper_v_sites(self) -> tuple[str, ...]:
+        """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where neither is told."""
+        names = (segments(self.id).get("replicationfabrics", ""), self.hyper_v_site)
+        return tuple(sorted({name for name in names if name}))
 
 
 class ItemDetail(ItemView):
@@ -110,13 +120,11 @@ class ItemDetail(ItemView):
 
     Attributes:
         rpo_at: When that figure was measured.
-        hyper_v_sites: The names of the Hyper-V site that it replicates from, none where the vault does not say.
         policy: Name of its replication policy.
         network: ARM id of the network that a failover connects it to, empty without one.
     """
 
     rpo_at: datetime | None = None
-    hyper_v_sites: tuple[str, ...] = ()
     policy: str = ""
     network: str = ""
 

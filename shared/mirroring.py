@@ -54,7 +54,7 @@ def compare(wanted: Part, found: Part | None, seen: Items, *, ours: bool = True)
 
     Args:
         found: The recovery plan of this name, None when the vault has none.
-        seen: The protected items of the vault by machine, whether they are of our plan or not.
+        seen: The protected items of the vault, whether they are of our plan or not; those of our plan by VM name.
         ours: Whether this app made it, or a person took it over; one that equals ours may be taken for ours.
     """
     if found is None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from shared.identity import machines_of
 from shared.messages import ItemView, Message, VaultRef
 from shared.mirrored_hooks import actions_of
 from shared.mirroring import NEEDS_A_WORD, Difference, compare, is_part_of, left_over, surplus, unprotected
@@ -102,21 +103,15 @@ def survey(
     there_are = tuple(one for one in found if is_part_of(base, one.part.name))
     seen = Survey(wanted=wanted, found=there_are, away=away)
     for part in wanted:
-        there = {view.vm.lower(): view for view in vaults.get(part.vault.key, ())}
+        there = {view.id.lower(): view for view in vaults.get(part.vault.key, ())} | items
         told += compare(part, seen.there(part), there, ours=part.id.lower() in ours)
     told += [surplus(one.part.name) for one in _surplus(base, wanted, seen.found)]
     return seen.model_copy(update={"differences": tuple(told)})
 
 
 def items_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> dict[str, ItemView]:
-    """The plan's protected items by name in lower case, each from the vault of its own site."""
-    by_vault = {key: {view.vm.lower(): view for view in views} for key, views in vaults.items()}
-    found = {}
-    for item in plan.items:
-        vault = VaultRef.from_id(sites[item.site or plan.site].vault).key
-        if view := by_vault.get(vault, {}).get(item.vm.lower()):
-            found[item.vm.lower()] = view
-    return found
+    """The plan's protected items by name in lower case, each from the Hyper-V site of its own site."""
+    return dict(machines_of(plan, sites, vaults).found)
 
 
 def _surplus(base: str, wanted: Sequence[Part], found: Sequence[Found]) -> list[Found]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from shared.advisor import Advice
@@ -9,6 +10,7 @@ from shared.asked import Asked
 from shared.cancelling import confirmation
 from shared.graph import Edges, critical_path, levels, reversed_edges
 from shared.hooks import OCCASIONS, HookKind
+from shared.identity import Missing, not_protected
 from shared.messages import Document, ItemView, Verb
 from shared.plans import PlanDocument
 from shared.verbs import ALWAYS_NEW, RULES, ready, refused, settled
@@ -144,14 +146,16 @@ def preview(
     name: str = "",
     asked: Asked = Asked(),  # noqa: B008 - it is immutable
     production: Collection[str] = (),
+    missing: Mapping[str, Missing] = MappingProxyType({}),
 ) -> Preview:
     """Say what a verb on a plan would do.
 
     Args:
         what: One of `What`.
-        items: The protected items by VM name, in any casing; those of other plans do no harm.
+        items: The plan's protected items by VM name, in any casing; others do no harm.
         asked: How it is to be done; what it leaves out is as the plan says.
         production: ARM ids of networks that a drill must keep away from.
+        missing: Why a machine has no item, by its name in lower case, where more is known than that.
 
     Raises:
         ValueError: no such `what`.
@@ -159,7 +163,9 @@ def preview(
     kind = _what(what)
     verbs = stages(plan, kind)
     views = {vm.casefold(): view for vm, view in items.items()}
-    shown = [_item(item.vm, verbs[0], views.get(item.vm.casefold())) for item in plan.items]
+    whys = [missing.get(item.vm.lower()) or not_protected(item.vm) for item in plan.items]
+    known = [views.get(item.vm.casefold()) for item in plan.items]
+    shown = [_item(item.vm, verbs[0], view, why) for item, view, why in zip(plan.items, known, whys, strict=True)]
     return Preview(
         what=kind,
         plan=name,
@@ -233,11 +239,10 @@ def _expected(plan: PlanDocument, verbs: Sequence[Verb], asked: Asked) -> timede
     return sum(each, timedelta(0))
 
 
-def _item(vm: str, verb: Verb, view: ItemView | None) -> tuple[PreviewItem, Blocker | None]:
+def _item(vm: str, verb: Verb, view: ItemView | None, why: Missing) -> tuple[PreviewItem, Blocker | None]:
     if view is None:
-        detail = f"{vm} is not a protected item of its site's vault"
-        missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=detail)
-        return missing, Blocker(vm=vm, code="not-protected", detail=detail)
+        missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=why.detail)
+        return missing, Blocker(vm=vm, code=why.code, detail=why.detail)
     done = _is_over(verb, view)
     refusal = None if done else ready(verb, view)
     stands = None if done else refused(verb, view)

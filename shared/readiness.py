@@ -8,11 +8,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from shared.advisor import LOOKED_AT_LATER, advice_of
 from shared.asked import Asked
 from shared.azure.wire import same_id
+from shared.identity import Missing
 from shared.messages import Document, ItemDetail, ProviderView
 from shared.plans import PlanDocument, PlanItem
 from shared.preview import Blocker, Preview, preview
@@ -41,7 +43,8 @@ class Seen(NamedTuple):
 
     Attributes:
         at: When Azure answered, by its own clock.
-        items: The protected items by VM name.
+        items: The plan's protected items by VM name.
+        missing: Why others of its machines have none, by name in lower case.
         hosts: The vaults' providers by ARM id in lower case.
         places: What is wrong with the networks of a failover.
         isolation: What speaks against the network of a drill.
@@ -55,6 +58,7 @@ class Seen(NamedTuple):
     places: tuple[Blocker, ...] = ()
     isolation: tuple[Blocker, ...] = ()
     unproven: tuple[Blocker, ...] = ()
+    missing: Mapping[str, Missing] = MappingProxyType({})
 
 
 class Rehearsal(Document):
@@ -90,7 +94,7 @@ def foretell(
         ValueError: no such `what`.
     """
     production = [site.network for site in sites.values()]
-    told = preview(plan, what, seen.items, name=name, asked=asked, production=production)
+    told = preview(plan, what, seen.items, name=name, asked=asked, production=production, missing=seen.missing)
     more = dict.fromkeys(MOVES, seen.places) | {"drill": seen.isolation, "failback": seen.unproven}
     noted = list(_noted(plan, told, sites, seen))
     changes: dict[str, Any] = {
@@ -238,8 +242,6 @@ def _of_drift(item: PlanItem, what: str, view: ItemDetail, site: SiteDocument) -
     weight: Weight = "concern" if what in MOVES else "warning"
     if view.target_group and not same_id(view.target_group, site.target_resource_group):
         yield weight, _drifted(view, "other-target-group", view.target_group, site.target_resource_group)
-    if view.hyper_v_sites and site.hyper_v_site.lower() not in {name.lower() for name in view.hyper_v_sites}:
-        yield weight, _drifted(view, "other-hyper-v-site", " or ".join(view.hyper_v_sites), site.hyper_v_site)
     if what in MOVES and not item.network and site.network and not same_id(view.network, site.network):
         yield weight, _drifted(view, "other-network", view.network or "no network", site.network)
     if view.policy and site.policy_name and not same_id(view.policy, site.policy_name):

@@ -1,7 +1,6 @@
 """Starting an operation once, and waiting a moment for its admission."""
 
 import asyncio
-from collections.abc import Sequence
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -10,8 +9,9 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
 from activities.runs import LIVING
+from shared.identity import lease_keys
 from shared.leases import Lease
-from shared.messages import Message, VaultRef
+from shared.messages import Message
 from shared.operations import Operation, Outcome
 from triggers.web import Problem, answer
 
@@ -41,14 +41,13 @@ async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: 
     return True
 
 
-async def holders(client: df.DurableFunctionsClient, operation: Operation, vaults: Sequence[VaultRef]) -> list[str]:
+async def holders(client: df.DurableFunctionsClient, operation: Operation) -> list[str]:
     """The living runs that hold any of the plan's items."""
     found: list[str] = []
-    wanted = {f"vm:{item.vm.lower()}" for item in operation.document.items}
-    for vault in vaults:
-        entity = await client.get_entity(EntityInstanceId("leases", vault.key))
+    for vault, wanted in lease_keys(operation.document, operation.sites).items():
+        entity = await client.get_entity(EntityInstanceId("leases", vault))
         table = (entity.get_typed_state(dict) if entity else None) or {}
-        for owner in {Lease.model_validate(table[key]).owner for key in wanted & set(table)} - {operation.id}:
+        for owner in {Lease.model_validate(table[key]).owner for key in set(wanted) & set(table)} - {operation.id}:
             state = await client.get_orchestration_state(owner, fetch_payloads=False)
             if state and state.runtime_status in LIVING and owner not in found:
                 found.append(owner)

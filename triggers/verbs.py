@@ -5,7 +5,7 @@ import uuid
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.previewing import previewed, vaults_of
+from activities.previewing import previewed
 from shared.operations import PLAN_KINDS, Kind, Operation
 from shared.plans import PlanDocument
 from shared.principals import Principal, require, require_somebody
@@ -44,7 +44,7 @@ async def _begin(client: df.DurableFunctionsClient, operation: Operation, wish: 
     if operation.approvals:
         require_somebody(person)
     way = wish.drill if isinstance(wish, FailoverRequest) else None
-    others = await holders(client, operation, vaults_of(operation.sites.values()))
+    others = await holders(client, operation)
     if others and way is None:  # whoever comes second hears that, and not what else is in the way
         await make_way(client, operation, others, None)
     operation = await judged(client, operation, wish, person)

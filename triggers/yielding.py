@@ -51,9 +51,8 @@ async def _require_no_test(operation: Operation) -> None:
     Raises:
         Problem: each VM that is in one.
     """
-    wanted = {item.vm.lower() for item in operation.document.items}
-    views = await views_of(list(operation.sites.values()))
-    tested = [view.vm for view in views.values() if view.vm.lower() in wanted and _in_a_test(view)]
+    views = await views_of(operation.document, operation.sites)
+    tested = [view.vm for view in views.values() if _in_a_test(view)]
     if tested:
         detail = "in a test failover: Site Recovery wants it cleaned up first"
         errors = [FieldError(field=f"items[{vm}]", detail=detail) for vm in tested]

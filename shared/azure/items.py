@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shared.azure.wire import Json, part, segments, text, utc
+from shared.azure.wire import Json, part, text, utc
 from shared.messages import ItemDetail, ItemView
 from shared.replication import Copied, Disk, Machine
 
@@ -43,6 +43,7 @@ def item_view(item: Json) -> ItemView:
         disk_mb=sum(int(disk.get("maxSizeMB") or 0) for disk in details.get("azureVmDiskDetails") or ()),
         percent=int(percent) if (percent := part(details, "initialReplicationDetails").get(_PERCENT)) else None,
         machine=text(details.get("vmId")),
+        hyper_v_site=text(properties.get("primaryFabricFriendlyName")),
     )
 
 
@@ -52,12 +53,10 @@ def item_detail(item: Json) -> ItemDetail:
     Source: recorded: the network is that of the item, or of its first network card.
     """
     properties, details = part(item, "properties"), _details(item)
-    names = (segments(item["id"]).get("replicationfabrics"), properties.get("primaryFabricFriendlyName"))
     cards = [text(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
     return ItemDetail(
         **item_view(item).model_dump(),
         rpo_at=utc(details.get("lastRpoCalculatedTime")),
-        hyper_v_sites=tuple(sorted({text(name) for name in names if name})),
         policy=text(properties.get("policyFriendlyName")) or text(properties.get("policyId")).rpartition("/")[2],
         network=next(filter(None, [*cards, text(details.get("selectedRecoveryAzureNetworkId"))]), ""),
     )

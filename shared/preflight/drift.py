@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from shared.identity import is_of
 from shared.messages import ItemView, Message
 from shared.preflight.facts import AzureFacts
 from shared.preflight.rights import ENOUGH, ON_ACCOUNT
@@ -120,10 +121,13 @@ def _short(host: str) -> str:
 
 
 def _machines(site: SiteDocument, items: Sequence[ItemView]) -> Iterator[Drift]:
-    known = {item.vm.lower(): item for item in items}
+    ours = [item for item in items if is_of(site, item)]  # a vault may have several sites
     for vm in site.vms:
-        item = known.get(vm.lower())
-        if item is None:
+        named = [item for item in ours if item.vm.lower() == vm.lower()]
+        item = next(iter(named), None)
+        if len(named) > 1:
+            yield Drift(what=f"vms[{vm}]", declared="protected", found=f"twice: {', '.join(one.id for one in named)}")
+        elif item is None:
             yield Drift(what=f"vms[{vm}]", declared="protected", found="not protected")
         elif item.protection_state != "Protected":
             yield Drift(what=f"vms[{vm}]", declared="Protected", found=item.protection_state)

@@ -116,7 +116,7 @@ def test_a_verb_that_holds_the_nodes_machines_goes_first(world: NodeWorld) -> No
     world.nodes["n2"].beat = world.clock.now
     world.items = [ItemView(id="/i", vm="sql", protection_state="Protected", host_provider="/p/n2")]
     table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
-    world.driver.states[table] = {"vm:sql": {"owner": "failover-1", "until": "2027-01-01T00:00:00Z"}}
+    world.driver.states[table] = {"vm:hci-01-site|sql": {"owner": "failover-1", "until": "2027-01-01T00:00:00Z"}}
     result = world.repair()
     assert (result.output["state"], result.output["problems"][0]["code"]) == ("refused", "held")
     assert world.changes == []

@@ -194,7 +194,9 @@ def test_a_run_that_waits_long_keeps_its_history_and_status_short(bench: AzureBe
 
 def test_another_run_that_holds_a_vm_keeps_all_of_it_from_beginning(bench: AzureBench) -> None:
     table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
-    bench.driver.states[table] = {"vm:sql-01": {"owner": "drill-payroll-1", "until": "2099-01-01T00:00:00Z"}}
+    bench.driver.states[table] = {
+        "vm:hci-01-site|sql-01": {"owner": "drill-payroll-1", "until": "2099-01-01T00:00:00Z"}
+    }
     bench.living.add("drill-payroll-1")
     result = replicated(bench)
     assert result.output["state"] == "refused"

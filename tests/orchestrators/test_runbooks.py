@@ -233,16 +233,60 @@ def test_an_item_that_is_not_there_is_named_with_all_others_that_are_in_the_way(
 
 def test_a_plan_held_by_a_living_run_is_refused_and_one_held_by_a_dead_run_is_taken_over(bench: Bench) -> None:
     table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
-    bench.driver.states[table] = {"vm:sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
+    bench.driver.states[table] = {"vm:hci-01-site|sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
     refused = bench.run(failover, "failover", "failover-1")
     assert refused.output["problems"][0]["detail"] == "sql: held by drill-0"
     bench.world.ended_runs.add("drill-0")
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 
+def elsewhere(vm: str, fabric: str, named: str = "") -> Machine:
+    """A machine that the vault protects from this Hyper-V site."""
+    place = f"{SITE.vault}/replicationFabrics/{fabric}/replicationProtectionContainers/c/replicationProtectedItems"
+    return Machine(vm, place=place, hyper_v_site=named)
+
+
+def test_a_vm_of_the_same_name_in_another_hyper_v_site_is_left_alone_whichever_is_listed_last(bench: Bench) -> None:
+    for fabric, other in (("hci-01-site", "hci-02-site"), ("hci-02-site", "hci-01-site")):
+        bench = Bench()
+        bench.world.machines = {"one": elsewhere("dc", fabric), "two": elsewhere("dc", other)}
+        result = bench.run(failover, "failover", document=plan(items=[{"vm": "DC"}]))
+        assert [item["id"] for item in result.output["items"]] == [elsewhere("dc", "hci-01-site").id]
+        assert {machine.place.count("hci-01-site"): machine.location for machine in bench.world.machines.values()} == {
+            1: "Recovery",
+            0: "Primary",
+        }
+
+
+def test_a_name_that_two_vms_of_one_hyper_v_site_have_is_refused_naming_both(bench: Bench) -> None:
+    one, two = elsewhere("dc", "hci-01-site"), elsewhere("dc", "6adf", "HCI-01-site")
+    bench.world.machines = {"one": one, "two": two}
+    verbs: dict[Kind, Orchestrator] = {"failover": failover, "drill": drill, "cleanup": cleanup, "commit": commit}
+    for kind, runbook in verbs.items():
+        problem = bench.run(runbook, kind, f"{kind}-1", plan(items=[{"vm": "dc"}])).output["problems"][0]
+        assert (problem["vm"], problem["code"]) == ("dc", "ambiguous-vm")
+        assert one.id in problem["detail"]
+        assert two.id in problem["detail"]
+    assert bench.world.sent == []
+    assert not bench.held()
+
+
+def test_a_vm_is_held_by_the_name_of_its_fabric_too_where_its_site_says_the_friendly_one(bench: Bench) -> None:
+    bench.world.machines = {"dc": elsewhere("dc", "6adf", "HCI-01-site")}
+    table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
+    bench.driver.states[table] = {"vm:6adf|dc": {"owner": "repair-0", "until": "2027-01-01T00:00:00Z"}}
+    refused = bench.run(failover, "failover", "failover-1", plan(items=[{"vm": "dc"}]))
+    assert refused.output["problems"][0]["detail"] == "dc: held by repair-0"
+    assert set(bench.held()) == {table}
+    assert set(bench.driver.states[table]) == {"vm:6adf|dc"}
+    bench.world.ended_runs.add("repair-0")
+    assert bench.run(failover, "failover", "failover-2", plan(items=[{"vm": "dc"}])).output["state"] == "succeeded"
+    assert not bench.held()
+
+
 def test_a_failover_waits_for_a_drill_that_makes_way_but_not_for_ever(bench: Bench) -> None:
     table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
-    bench.driver.states[table] = {"vm:sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
+    bench.driver.states[table] = {"vm:hci-01-site|sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
     bench.lease_wait = timedelta(minutes=10)
     began = bench.driver.clock.now
     assert bench.run(failover, "failover", "failover-1").output["state"] == "refused"
@@ -297,6 +341,24 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
     assert "HciSiteRecovery.Source.Running" in bench.world.published
     refused = bench.run(failback, "failback", "failback-1").output
     assert refused["problems"][0]["code"] == "source-not-proven-off"
+
+
+def test_a_machine_of_another_cluster_that_is_only_called_the_same_may_run(bench: Bench) -> None:
+    bench.failover_type = "unplanned"
+    bench.run(failover, "failover", "failover-1")
+    bench.world.premises.cluster = f"{SITE.cluster}-2"
+    bench.world.premises.source("sql").state = "Running"
+    assert check(bench, homes={"sql": f"{SITE.cluster}-2".upper()})["running"] == ["sql: Running on n1"]
+    assert check(bench, homes={"sql": SITE.cluster})["running"] == []
+    assert "source-off" not in bench.owed()
+
+
+def test_a_machine_of_another_hyper_v_site_that_is_in_azure_is_not_watched(bench: Bench) -> None:
+    bench.world.machines = {"dc": elsewhere("dc", "hci-02-site")}
+    bench.world.machines["dc"].reach("Commit")
+    bench.world.premises.source("dc").state = "Running"
+    assert check(bench, again=True, vaults=(VAULT,), keys=("vm:hci-01-site|dc",))["running"] == []
+    assert check(bench, again=True, vaults=(VAULT,), keys=("vm:hci-02-site|dc",))["running"] == ["dc: Running on n1"]
 
 
 def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:

@@ -57,10 +57,12 @@ class Machine:
     allowed: tuple[str, ...] = LIFE["ReverseReplicate"][2]
     test: str = "None"
     busy: str = "None"
+    place: str = "/items"
+    hyper_v_site: str = ""
 
     @property
     def id(self) -> str:
-        return f"/items/{self.vm}"
+        return f"{self.place}/{self.vm}"
 
     @property
     def up(self) -> bool:
@@ -79,6 +81,7 @@ class Machine:
             azure_vm=self.vm,
             target_group="/groups/target",
             last_failover=FAILED_OVER,
+            hyper_v_site=self.hyper_v_site,
         )
 
     def reach(self, step: str) -> None:
@@ -200,7 +203,7 @@ class World:
 
     def _start(self, ask: c.StartVerbs, one: c.StartOne) -> StartAnswer:
         job = f"{ask.operation}/{one.vm}/{ask.verb}/{one.attempt}"
-        machine = self.machines[one.vm]
+        machine = self._of(one.item_id)
         if job in self.jobs:
             return StartAnswer(vm=one.vm, outcome="started", job=job)
         if machine.busy != "None" and not one.seen:  # as the activity sees it when it reads the item itself
@@ -212,7 +215,8 @@ class World:
             )
         self.sent.append((one.vm, step))
         minutes = (LIFE[step][3] + self.chance.random()) * self.pace
-        self.jobs[job] = {"vm": one.vm, "step": step, "due": self.clock.now + timedelta(minutes=minutes), "over": False}
+        due = self.clock.now + timedelta(minutes=minutes)
+        self.jobs[job] = {"vm": one.vm, "step": step, "due": due, "over": False, "machine": machine}
         self.jobs[job]["started"] = self.clock.now
         self.jobs[job]["waits"] = step == "Failback" and ask.data_sync == "ForDownTime"
         machine.busy = step
@@ -221,13 +225,16 @@ class World:
             return StartAnswer(vm=one.vm, outcome="unanswered", detail="503 after the work")
         return StartAnswer(vm=one.vm, outcome="started", job=job)
 
+    def _of(self, item_id: str) -> Machine:
+        return next(machine for machine in self.machines.values() if machine.id == item_id)
+
     def _pass(self) -> None:
         for job in self.jobs.values():
             if not job["over"] and job["due"] <= self.clock.now:
                 job["over"] = True
                 if job.get("waits"):
                     continue
-                machine = self.machines[job["vm"]]
+                machine = job.get("machine") or self.machines[job["vm"]]
                 machine.busy = "None"
                 job["failed"] = self.fail.get((job["vm"], job["step"]))
                 if (job["vm"], job["step"]) not in self.fail and job["step"] in LIFE:

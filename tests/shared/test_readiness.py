@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.identity import Missing
 from shared.messages import ItemDetail, ProviderView
 from shared.operations import Operation
 from shared.plans import PlanDocument
@@ -26,7 +27,6 @@ def item(**changes: Any) -> ItemDetail:
         "rpo": 2 * MINUTE,
         "rpo_at": NOW - MINUTE,
         "target_group": SITE["targetResourceGroup"],
-        "hyper_v_sites": ("site-abc", "HCI-01-site"),
         "policy": "policy-24h",
         "network": PRODUCTION.upper(),
         "host_provider": HOST.id,
@@ -95,7 +95,6 @@ def test_a_host_that_is_not_connected_is_a_concern_of_verbs_that_need_it(host: P
     ("drifted", "code"),
     [
         ({"target_group": "/subscriptions/1/resourceGroups/other"}, "other-target-group"),
-        ({"hyper_v_sites": ("another",)}, "other-hyper-v-site"),
         ({"network": ""}, "other-network"),
         ({"network": ISOLATED}, "other-network"),
     ],
@@ -103,6 +102,15 @@ def test_a_host_that_is_not_connected_is_a_concern_of_verbs_that_need_it(host: P
 def test_an_item_that_is_not_as_its_site_says_is_a_concern(drifted: dict[str, Any], code: str) -> None:
     assert codes(told("planned-failover", **drifted).concerns) == [code]
     assert told("drill", **drifted).concerns == ()
+
+
+def test_a_machine_that_cannot_be_told_blocks_every_verb_with_its_own_reason() -> None:
+    twins = Missing("ambiguous-vm", "2 protected items of hci-01-site are called sql-01: /a and /b")
+    seen = Seen(at=NOW, items={}, hosts={}, missing={"sql-01": twins})
+    for what in ("planned-failover", "commit", "cancel"):
+        told = foretell(plan(**ONE), what, {"hci-01": site()}, seen)
+        assert [(one.vm, one.code, one.detail) for one in told.blockers] == [("sql-01", *twins)]
+        assert (told.items[0].state, told.items[0].reason, told.confirm) == ("missing", twins.detail, "")
 
 
 def test_a_network_that_the_plan_sets_is_no_drift_and_another_policy_only_a_warning() -> None:

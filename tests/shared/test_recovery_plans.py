@@ -25,7 +25,11 @@ from shared.sites import SiteDocument
 from tests.shared.samples import plan, site, view
 
 VAULT = site().vault
-SITES = {"hci-01": site(), "hci-02": site(hyperVSite="hci-02-site"), "hci-03": site(vault=f"{VAULT}-west")}
+SITES = {
+    "hci-01": site(),
+    "hci-02": site(hyperVSite="hci-02-site"),
+    "hci-03": site(hyperVSite="west", vault=f"{VAULT}-west"),
+}
 FABRICS = {"hci-01": "hci-01-site", "hci-02": "hci-02-site", "hci-03": "west"}
 
 
