@@ -2,7 +2,8 @@
 
 Answers are lost, activities run twice, jobs fail. A host dies and is back a while later, and its runs go on; a person
 terminates a run, and the timer sees to what it owes. Somebody asks for a second verb while the plan is busy, and what
-is said to a run arrives twice. SEEDS says how many stories of each kind; one that fails tells itself again when run alone.
+is said to a run arrives twice. SEEDS says how many stories of each kind; one that fails tells itself again when it is
+run alone.
 """
 
 import os
