@@ -8,7 +8,7 @@ from activities.contract import StartOne, StartsMade, StartVerbs
 from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.items import current_job, item_view, machine_guid
-from shared.azure.jobs import FAILED, looks_started_by, names_its_starter, started_by
+from shared.azure.jobs import FAILED, JobBook, names_its_starter, started_by
 from shared.azure.points import point_views
 from shared.azure.site_recovery import CLOCKS_APART, Vault
 from shared.azure.wire import Json, part, text
@@ -48,7 +48,7 @@ class _Batch:
     def __init__(self, ask: StartVerbs) -> None:
         self._ask = ask
         self._vault = Vault(ask.vault)
-        self._jobs: list[Json] = []
+        self._jobs = JobBook()
         self.retry_after = timedelta(0)
 
     @property
@@ -73,7 +73,7 @@ class _Batch:
 
     async def read_jobs(self) -> None:
         """Every job that may be ours."""
-        self._jobs = await self._vault.list_jobs(self._ask.since - CLOCKS_APART)
+        self._jobs = JobBook(await self._vault.list_jobs(self._ask.since - CLOCKS_APART))
 
     async def answer(self, start: StartOne, items: Mapping[str, Json]) -> StartAnswer:
         """Start one, or say why not."""
@@ -129,13 +129,13 @@ class _Batch:
 
         One that failed only if no other is there: of two that two workers started at once one fails with 532.
         """
-        found = [job for job in self._jobs if _started_by_any(job, ids)]
+        found = [job for one in ids for job in self._jobs.started_by(one)]
         found = found or await self._find_lookalikes(start, ids, item)
         alive = [job for job in found if part(job, "properties").get("state") not in FAILED]
         if ours := alive or [job for job in found if started_by(job, ids[-1])]:
             return text(max(ours, key=lambda job: text(part(job, "properties").get("startTime")))["name"])
         busy_with = current_job(item) if item else ""
-        if not busy_with or any(job["name"] == busy_with for job in self._jobs):
+        if not busy_with or busy_with in self._jobs:
             return ""
         job = await self._read_job(busy_with)
         return busy_with if job and _started_by_any(job, ids) else ""
@@ -153,7 +153,7 @@ class _Batch:
         """
         machines = {start.vm, machine_guid(item) if item else start.vm}
         rule = RULES[self._ask.verb]
-        alike = [job for job in self._jobs if looks_started_by(job, rule.scenarios, machines, self._ask.since)]
+        alike = self._jobs.looking_started_by(rule.scenarios, machines, self._ask.since)
         read = [await self._read_job(job["name"]) for job in alike]
         return [job for job in read if job and (_started_by_any(job, ids) or not names_its_starter(job))]
 

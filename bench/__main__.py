@@ -26,16 +26,21 @@ def main(wanted: list[str]) -> None:
     if unknown := set(wanted) - set(found):
         sys.exit(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(found) or 'none'}")
     results = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    console = Console()
+    console, missed = Console(), []
     try:
         for name in wanted or found:
             figures: list[Figure] = importlib.import_module(f"bench.{name}").figures()
             results[name] = [figure._asdict() for figure in figures]
             console.print(table_of(name, figures))
+            missed += [
+                f"{figure.what} is {figure.value:,.4g}, not {figure.bound}" for figure in figures if figure.missed
+            ]
     finally:  # a late failure does not take the hours before it along
         FIGURES.write_text(json.dumps(results, indent=2) + "\n")
         if fleet.RUNS:
             RESULTS.write_text(json.dumps(fleet.RUNS, indent=2) + "\n")
+    if missed:
+        sys.exit("missed: " + "; ".join(missed))
 
 
 def table_of(name: str, figures: list[Figure]) -> Table:

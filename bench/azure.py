@@ -70,7 +70,7 @@ async def _figures(base: str) -> list[Figure]:
         listed = await _rate(session, [("GET", f"{VAULTS[at % 4]}/replicationJobs", None) for at in range(LISTS)])
     note = f"{len(items)} items, {len(jobs)} jobs; the caller, in Python too, has one of the cores"
     return [
-        Figure("one protected item read", read, "requests/s", ">= 1,000 on two idle cores", note),
+        Figure("one protected item read", read, "requests/s", ">= 1,000", note, firm=False),
         Figure("a verb taken", started, "requests/s", "", "as above; each makes a job and is written to disk"),
         Figure("a vault's jobs listed", listed, "requests/s", "", "as above; some 50 jobs in each answer"),
     ]

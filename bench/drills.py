@@ -220,8 +220,8 @@ def figures() -> list[Figure]:
     minutes = seen.late / timedelta(minutes=1)
     return [
         Figure("faulted drills", seen.drills, "", "", wrong),
-        Figure("resources left behind", len(seen.left), "", "0", f"seed {SEED}"),
-        Figure("obligations left open", seen.owed, "", "0"),
+        Figure("resources left behind", len(seen.left), "", "= 0", f"seed {SEED}"),
+        Figure("obligations left open", seen.owed, "", "= 0"),
         Figure("latest cleanup of a terminated run, after its time to live", minutes, "min", "<= 5"),
         Figure("real time", took, "s"),
     ]

@@ -51,8 +51,8 @@ from shared.scheduler import Tick
 from shared.status import SHOWN, summary
 from shared.verbs import ready, settled
 
-GENERATION, SHORT_GENERATION, MANY = 15, 4, 100
-"""Ticks before a run continues as new: a replay goes through all ticks before it, and those of many items weigh."""
+GENERATION, REPLAYED = 15, 2000
+"""Ticks before a run continues as new, and of how many items in all: a replay goes through all ticks before it."""
 BATCH, LOOKS = 50, 3
 LOOK_AGAIN = timedelta(seconds=30)
 GATE = timedelta(minutes=10)
@@ -99,7 +99,7 @@ def conduct(
     hooks = Hooks(ctx, operation, ear)
     if operation.run is None:
         run = yield from _open(ctx, operation, run, hooks, opening)
-    for _ in range(GENERATION if len(run.items) <= MANY else SHORT_GENERATION):
+    for _ in range(_generation(run)):
         before = run
         run = yield from _guarded(ctx, operation, go_on(run, now(ctx)), gate)
         run, pause = yield from _tick(ctx, run, hooks)
@@ -112,8 +112,13 @@ def conduct(
     while said := (yield from ear.listen(timedelta(0))):
         run = scheduler.decide(run, said)
     begun = operation.model_copy(update={"run": run, "preview": None})
-    ctx.continue_as_new(begun.model_dump(mode="json"), save_events=True)
+    ctx.continue_as_new(begun.to_carry(), save_events=True)
     return None
+
+
+def _generation(run: Run) -> int:
+    """How many ticks one generation of the run has."""
+    return max(1, min(GENERATION, REPLAYED // max(1, len(run.items))))
 
 
 def _guarded(ctx: task.OrchestrationContext, operation: Operation, run: Run, gate: Gate | None) -> Steps[Run]:
@@ -147,7 +152,7 @@ def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAd
     ctx.set_custom_status({"phase": "Queued", "waitingFor": "a drill that makes way"})
     yield from sleep(ctx, LOOK_AGAIN)
     waits = operation.model_copy(update={"lease_wait": operation.lease_wait - LOOK_AGAIN})
-    ctx.continue_as_new(waits.model_dump(mode="json"), save_events=True)
+    ctx.continue_as_new(waits.to_carry(), save_events=True)
     return True
 
 

@@ -13,6 +13,9 @@ from shared.messages import RunItem
 from shared.runs import Run, Stage
 from shared.scheduler import startable
 
+AHEAD = frozenset({"waiting", "starting", "running"})
+"""States of items that take more time than a moment."""
+
 
 def queue(run: Run, now: datetime) -> dict[str, Any] | None:
     """How many VMs only wait for the budget of writes, and until about when the last of them does; None without any."""
@@ -47,9 +50,10 @@ def eta(run: Run, now: datetime) -> datetime | None:
 def _left(run: Run, stage: Stage, now: datetime) -> timedelta:
     """What the stage under way still takes: its longest chain, or as long as all its verbs need to be sent."""
     each = typical(run, stage.verb).total_seconds()
-    own = {item.vm: _own(item, each, now) for item in run.items}
-    longest = chain({item.vm: item.after for item in run.items}, own) if stage.ordered else max(own.values(), default=0)
-    waiting = sum(item.state == "waiting" for item in run.items)
+    ahead = [item for item in run.items if item.state in AHEAD]  # what is over holds nothing up
+    own = {item.vm: _own(item, each, now) for item in ahead}
+    longest = chain({item.vm: item.after for item in ahead}, own) if stage.ordered else max(own.values(), default=0)
+    waiting = sum(item.state == "waiting" for item in ahead)
     return timedelta(seconds=max(longest, _sending(waiting) + each if waiting else 0.0))
 
 

@@ -162,6 +162,14 @@ class Operation(Message):
         wish = self.document.approvals
         return wish if wish and wish.concern(self.kind) else None
 
+    def to_carry(self) -> dict[str, Any]:
+        """The operation for its own next generation: what is as it is by default stays out.
+
+        Each dispatch reads all of it, and of 5,000 machines most fields are never anything else. So a default must not
+        change as long as a run that was begun with it goes on.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     @classmethod
     def carried(cls, payload: dict[str, Any]) -> Self:
         """Read an operation out of a run's own input: its plan was checked when it was declared."""

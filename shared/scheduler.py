@@ -33,6 +33,7 @@ NEARLY, OVERDUE = 0.8, 1.4
 """Of the usual time of a job: in between it may end any moment, and what waits for it should not wait for us."""
 OPEN = frozenset({"starting", "running", "resuming", "probing", "settling"})
 PASSED = frozenset({"done", "skipped"})
+STARTS = frozenset({"waiting", "starting"})
 
 
 class Tick(Message):
@@ -160,26 +161,24 @@ def _until(moment: datetime | None, longest: timedelta, now: datetime) -> timede
 
 def startable(run: Run, now: datetime) -> list[RunItem]:
     """Items whose verb could be sent now, if the budget lets it."""
-    stage = run.stages[run.stage]
     if run.pause or (run.retry_until and now < run.retry_until):
         return []
-    done = {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
     theirs = engine.left_to_plans(run)
-    if run.synchronises:
-        done |= {item.vm for item in run.items}
-    return [item for item in run.items if item.vm not in theirs and _may_start(item, stage, done, now)]
+    lacking = _lacking(run)
+    return [item for item in run.items if item.state in STARTS and _may_start(item, lacking, theirs, now)]
 
 
-def _outside(run: Run, stage: Stage) -> set[str]:
-    """Names that an order mentions but that this run does not have: nothing to wait for."""
-    names = {item.vm for item in run.items}
-    return {name for item in run.items for name in item.after if name not in names} if stage.ordered else set()
+def _lacking(run: Run) -> set[str]:
+    """What holds up those that come after it; a name that the run does not have holds up nothing."""
+    if not run.stages[run.stage].ordered or run.synchronises:
+        return set()
+    return {item.vm for item in run.items if item.state not in PASSED}
 
 
-def _may_start(item: RunItem, stage: Stage, done: set[str], now: datetime) -> bool:
-    if item.state not in {"waiting", "starting"} or (item.not_before and now < item.not_before):
+def _may_start(item: RunItem, lacking: set[str], theirs: frozenset[str], now: datetime) -> bool:
+    if item.vm in theirs or (item.not_before and now < item.not_before):
         return False
-    return item.state == "starting" or not stage.ordered or all(name in done for name in item.after)
+    return item.state == "starting" or lacking.isdisjoint(item.after)
 
 
 def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[int, tuple[str, ...]]:
@@ -241,8 +240,8 @@ def to_see(run: Run) -> dict[int, tuple[str, ...]]:
     settling = {item.vm for item in run.items if item.state == "settling"}
     if not settling:
         return {}
-    good = settling | {item.vm for item in run.items if item.state in PASSED} | _outside(run, stage)
-    next_in_line = (i for i in run.items if i.state == "waiting" and stage.ordered and good.issuperset(i.after))
+    lacking = _lacking(run) - settling
+    next_in_line = (i for i in run.items if stage.ordered and i.state == "waiting" and lacking.isdisjoint(i.after))
     return _by_vault([*(i for i in run.items if i.vm in settling), *next_in_line], lambda item: item.vm)
 
 

@@ -1,7 +1,7 @@
 """What the vault says of a job: whose it is, whether it has ended, and how."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -25,6 +25,38 @@ def started_by(job: Json, request_id: str) -> bool:
 def names_its_starter(job: Json) -> bool:
     """Whether the job's activityId has the recorded form; one that a list shows may be null."""
     return _STARTED_BY.match(text(part(job, "properties").get("activityId"))) is not None
+
+
+class JobBook:
+    """The jobs that one look has listed: found by their starter or, of those that do not say it, by their machine."""
+
+    def __init__(self, jobs: Iterable[Json] = ()) -> None:
+        self._started: dict[str, list[Json]] = {}
+        self._nameless: dict[str, list[Json]] = {}
+        self._names: set[str] = set()
+        for job in jobs:
+            self._add(job)
+
+    def _add(self, job: Json) -> None:
+        self._names.add(job["name"])
+        request, gap, _ = text(part(job, "properties").get("activityId")).partition(" ")
+        if gap:
+            self._started.setdefault(request.lower(), []).append(job)
+        for machine in () if names_its_starter(job) else _target(part(job, "properties")):
+            self._nameless.setdefault(machine, []).append(job)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def started_by(self, request_id: str) -> list[Json]:
+        """What a request of this id started."""
+        return self._started.get(request_id.lower(), [])
+
+    def looking_started_by(self, scenarios: Collection[str], machines: Collection[str], since: datetime) -> list[Json]:
+        """What may be ours although it does not say who started it; `machines` are names and GUIDs of one machine."""
+        about = [job for machine in machines for job in self._nameless.get(machine.lower(), ())]
+        alike = [job for job in about if looks_started_by(job, scenarios, machines, since)]
+        return list({job["name"]: job for job in alike}.values())
 
 
 def looks_started_by(job: Json, scenarios: Collection[str], machines: Collection[str], since: datetime) -> bool:
