@@ -20,12 +20,14 @@ ALL_AT_ONCE = 50
 async def probe_vms(ask: ProbeBatch) -> ProbesTried:
     """Try every probe of every machine once, all at the same time: a machine passes when all of its probes do.
 
-    A machine whose address cannot be had this time has not passed; nothing is raised for it.
+    A machine without a name, or whose address cannot be had this time, has not passed; nothing is raised for it.
     """
     return ProbesTried(answers=tuple(await each(ask.targets, _try_machine, ALL_AT_ONCE)))
 
 
 async def _try_machine(target: ProbeTarget) -> ProbeAnswer:
+    if not target.azure_vm:
+        return ProbeAnswer(vm=target.vm, passed=False, detail="Azure did not tell the name of its machine")
     try:
         address = target.address or await read_private_address(target.target_group, target.azure_vm)
     except Missing:

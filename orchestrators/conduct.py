@@ -252,8 +252,8 @@ def _tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple
 def _look(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
     """See what became of all that is open; and how many jobs have ended that were too many to read at once."""
     run, unread = yield from _watch(ctx, run, tick)
-    run = yield from _probe(ctx, run)
-    run = scheduler.block((yield from _see(ctx, run, scheduler.to_see(run))))
+    run = yield from _see(ctx, run, scheduler.to_see(run))  # it names the machines that are to be probed
+    run = scheduler.block((yield from _probe(ctx, run)))
     return run.model_copy(update={"watched": None if unread else now(ctx)}), unread
 
 

@@ -87,6 +87,14 @@ async def test_a_port_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
     assert "said nothing" in answer.detail
 
 
+async def test_a_machine_whose_name_azure_did_not_tell_is_not_looked_for(arm: FakeArm) -> None:
+    """An address that was found under another name tells nothing either."""
+    target = ProbeTarget(vm="web-01", azure_vm="", target_group=GROUP, probes=(Probe(port=443),), address="127.0.0.1")
+    (answer,) = (await probe_vms(ProbeBatch(targets=(target,)))).answers
+    assert (answer.passed, answer.detail) == (False, "Azure did not tell the name of its machine")
+    assert arm.asked == []
+
+
 def machine(*cards: str) -> Reply:
     return Reply(200, {"properties": {"networkProfile": {"networkInterfaces": [{"id": card} for card in cards]}}})
 

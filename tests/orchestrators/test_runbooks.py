@@ -112,6 +112,15 @@ def test_a_machine_that_stays_silent_fails_the_drill_after_its_deadline(bench: B
     assert ("sql", "TestFailoverCleanup") in bench.world.sent
 
 
+def test_a_machine_that_azure_renamed_is_probed_under_its_real_name(bench: Bench) -> None:
+    """Of the old name there may be another machine: none passes its probes under a name that is not its own."""
+    bench.world.machines["sql"].renamed = "sql-7c1e"
+    result = bench.run(failover, "failover")
+    assert result.output["state"] == "succeeded", result.output
+    assert {item["vm"]: item["azure_vm"] for item in result.output["items"]}["sql"] == "sql-7c1e"
+    assert "sql is called sql-7c1e in Azure" in result.output["findings"][0]
+
+
 def test_the_whole_round_trip_ends_protected_with_nothing_owed(bench: Bench) -> None:
     way: list[tuple[Orchestrator, Kind]] = [(failover, "failover"), (failback, "failback"), (reprotect, "reprotect")]
     for runbook, kind in way:

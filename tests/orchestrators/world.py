@@ -59,6 +59,7 @@ class Machine:
     busy: str = "None"
     place: str = "/items"
     hyper_v_site: str = ""
+    renamed: str = ""
 
     @property
     def id(self) -> str:
@@ -69,6 +70,16 @@ class Machine:
         """Whether its test machine is there."""
         return self.test == "WaitingForCompletion"
 
+    @property
+    def name(self) -> str:
+        """What the item calls its machine in Azure: the real name only once that is there."""
+        return self.renamed if self.renamed and self.location == "Recovery" else self.vm
+
+    @property
+    def probed_as(self) -> str:
+        """Under which name it is to be probed."""
+        return f"{self.vm}-test" if self.up else self.renamed or self.vm
+
     def view(self) -> ItemView:
         return ItemView(
             id=self.id,
@@ -78,7 +89,7 @@ class Machine:
             test_failover_state=self.test,
             allowed_operations=() if self.busy != "None" else self.allowed,
             scenario=self.busy,
-            azure_vm=self.vm,
+            azure_vm=self.name,
             target_group="/groups/target",
             last_failover=FAILED_OVER,
             hyper_v_site=self.hyper_v_site,
@@ -262,10 +273,19 @@ class World:
         if job.get("waits"):
             return JobEnd(job=name, outcome="suspended", state="Suspended", detail="WaitingForUserInputAfterDataSync")
         bad = job["failed"]
-        return bad.model_copy(update={"job": name}) if bad else JobEnd(job=name, outcome="succeeded", state="Succeeded")
+        if isinstance(bad, JobEnd):
+            return bad.model_copy(update={"job": name})
+        machine, named = self.machines[job["vm"]], ""
+        if job["step"] == "TestFailover":
+            named = f"{machine.vm}-test"
+        is_renamed = machine.renamed and job["step"] in {"PlannedFailover", "UnplannedFailover"}
+        warnings = (f"28175: The VM name '{machine.vm}' was modified.",) if is_renamed else ()
+        return JobEnd(job=name, outcome="succeeded", state="Succeeded", azure_vm=named, warnings=warnings)
 
     def probe_vms(self, ask: c.ProbeBatch) -> c.ProbesTried:
-        tried = [ProbeAnswer(vm=t.vm, passed=t.vm not in self.silent, detail="no answer on 1433") for t in ask.targets]
+        """A machine that is not silent passes, under its real name only."""
+        heard = {t.vm for t in ask.targets if t.azure_vm == self.machines[t.vm].probed_as} - self.silent
+        tried = [ProbeAnswer(vm=t.vm, passed=t.vm in heard, detail="no answer on 1433") for t in ask.targets]
         return c.ProbesTried(answers=tuple(tried))
 
     def publish(self, ask: app.Publish) -> app.Published:

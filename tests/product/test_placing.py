@@ -43,3 +43,16 @@ def test_an_unplanned_failover_owes_the_proof_that_its_source_is_off_and_the_tim
     assert any("Guest configuration" in finding for finding in shown["findings"])
     lab.eventually(lambda: "source-off" not in owed_for(lab))
     assert owed_for(lab) == {"commit", "reprotect"}
+
+
+def test_a_machine_whose_name_is_taken_in_azure_is_probed_under_the_name_that_it_got(lab: Lab) -> None:
+    """Both are to be called dc-01 there: the second one is renamed (28175), and only it answers on 7433."""
+    items = small()["items"]
+    items[1] |= {"probes": [{"port": 7433, "deadline": "PT5M"}]}
+    wish = {"action": "update", "vms": [{"vm": "sql-01", "azureVm": "dc-01"}]}
+    assert lab.ended(lab.api("POST", "sites/hci-01/replication", wish).body["id"])["state"] == "succeeded"
+    lab.api("PUT", "plans/small", {"site": "hci-01", "items": items})
+    shown = lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
+    assert shown["state"] == "succeeded", shown
+    assert shown["items"][1]["azureVm"].startswith("dc-01-")
+    assert "28175" in shown["items"][1]["detail"]

@@ -72,6 +72,57 @@ def test_a_job_alone_proves_nothing_where_the_item_must_settle() -> None:
     assert state_of(scheduler.items_read(run, [view], lambda _: True, lambda _: True, late), "sql") == "done"
 
 
+def settled_as(run: Run, name: str, at: datetime = T0, *others: str) -> Run:
+    """The run once the items show that their verb is done, and sql's machine is called so in Azure."""
+    views = [ItemView(id="/items/sql", vm="sql", protection_state="X", azure_vm=name)]
+    views += [ItemView(id=f"/items/{vm}", vm=vm, protection_state="Protected") for vm in others]
+    return scheduler.items_read(run, views, lambda view: view.vm == "sql", lambda _: True, at)
+
+
+def moved(**changes: object) -> Run:
+    """A failover of sql, which is probed and which app waits for, whose job is over."""
+    sql = item("sql", probes=(Probe(port=1433),)).model_copy(update={"azure_vm": "sql"})
+    run = scheduler.started(run_of(sql, item("app", "sql")), [started("sql")], T0)
+    return scheduler.jobs_ended(run, [succeeded("sql").model_copy(update=changes)], T0)
+
+
+def test_the_item_names_the_machine_in_azure_before_that_is_probed() -> None:
+    """Azure called it otherwise, and another machine has the old name."""
+    run = moved(warnings=("28175: renamed",))
+    assert (state_of(run, "sql"), scheduler.plan_tick(run, T0).probe) == ("settling", ())
+    run = settled_as(run, "sql-7c1e")
+    assert (state_of(run, "sql"), run.items[0].azure_vm) == ("probing", "sql-7c1e")
+    run = scheduler.probes_tried(run, [ProbeAnswer(vm="sql", passed=True)], T0)
+    assert (state_of(run, "sql"), run.items[0].detail) == ("done", "28175: renamed")
+
+
+@pytest.mark.parametrize(("warnings", "name"), [(("28175: renamed",), "sql"), ((), "")])
+def test_a_machine_whose_name_in_azure_is_not_told_is_waited_for_and_never_probed(
+    warnings: tuple[str, ...], name: str
+) -> None:
+    run = moved(warnings=warnings)
+    assert state_of(settled_as(run, name), "sql") == "settling"
+    late = settled_as(run, name, T0 + MOVE.settles_within + timedelta(seconds=1))
+    assert state_of(late, "sql") == "failed"
+    assert "Azure does not tell the name of its machine" in late.items[0].detail
+
+
+def test_a_test_machine_is_probed_under_the_name_that_its_job_tells_and_no_other() -> None:
+    for told in ("sql-test", ""):
+        run = run_of(item("sql", probes=(Probe(port=1433),)), stages=(Stage(verb="TestFailover", probed=True),))
+        run = run.model_copy(update={"items": (run.items[0].model_copy(update={"azure_vm": "sql"}),)})
+        end = succeeded("sql").model_copy(update={"azure_vm": told})
+        run = scheduler.jobs_ended(scheduler.started(run, [started("sql")], T0), [end], T0)
+        assert (state_of(run, "sql"), run.items[0].azure_vm) == ("probing", told)
+
+
+def test_what_was_read_of_an_item_counts_no_more_when_the_machine_before_it_takes_long_to_pass() -> None:
+    run = settled_as(moved(), "sql", T0, "app")
+    silent, soon = [ProbeAnswer(vm="sql", passed=False)], T0 + scheduler.FRESH
+    assert scheduler.probes_tried(run, silent, soon).items[1].seen
+    assert not scheduler.probes_tried(run, silent, soon + timedelta(seconds=1)).items[1].seen
+
+
 def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet() -> None:
     run = run_of(item("sql"), stages=(Stage(verb="ReverseReplicate", ordered=False, settles=True),))
     warned = succeeded("sql").model_copy(update={"warnings": ("161011: no test failover",)})
