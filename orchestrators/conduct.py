@@ -377,8 +377,8 @@ def _watch_ask(run: Run, tick: Tick, vault: int) -> WatchJobs:
 
 
 def _oldest(run: Run) -> datetime:
-    """No job that is watched began before: those that are or were suspended may be older than their items say."""
-    if any(item.state == "paused" or item.resumed for item in run.items):
+    """No job that is watched began before: what was suspended or given up once is older than its item says."""
+    if any(item.state == "paused" or item.resumed or item.failed_in == "running" for item in run.items):
         return run.stage_began
     return min((item.since or run.began for item in run.items if item.state == "running"), default=run.began)
 

@@ -236,6 +236,7 @@ class RunItem(Message):
         location: Where it was active then, "Primary" or "Recovery".
         host_provider: ARM id of the provider that had it last, and `disk_mb` the size of its disks; for a way home.
         provider: ARM id of the provider that a failback makes it with, where it may be made again.
+        failed_in: What it was at when it failed, though no job of its verb failed: trying again goes on there.
         steps: What this run did to it, oldest first.
     """
 
@@ -264,6 +265,7 @@ class RunItem(Message):
     host_provider: str = ""
     disk_mb: int = 0
     provider: str = ""
+    failed_in: Literal["", "starting", "running", "probing", "settling"] = ""
     steps: tuple["ItemStep", ...] = ()
 
 

@@ -339,7 +339,7 @@ def _in_order(run: Run, stage: Stage) -> tuple[RunItem, ...]:
 def _afresh(item: RunItem, skips: frozenset[Verb]) -> RunItem:
     state = "done" if skips & set(item.skip) else "waiting"
     fresh = {"state": state, "attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None, "detail": ""}
-    fresh |= {"seen": False, "asked_from": None, "resumed": None, "cleared": ""}
+    fresh |= {"seen": False, "asked_from": None, "resumed": None, "cleared": "", "failed_in": ""}
     return item.model_copy(update=fresh)
 
 

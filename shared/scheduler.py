@@ -121,12 +121,18 @@ def decide(run: Run, decision: Decision) -> Run:
     asked = set(undecided(run))
     failed = [item for item in run.items if item.vm in asked and (not wanted or item.vm.casefold() in wanted)]
     if decision.verdict == "retry":
-        return _revise(run, {item.vm: _again(item) for item in failed})
+        return _revise(run, {item.vm: _again(item, decision.at) for item in failed})
     return _revise(run, {item.vm: item.model_copy(update={"state": "skipped"}) for item in failed})
 
 
-def _again(item: RunItem) -> RunItem:
-    """A new attempt on purpose: with the next number, so that it is a request of its own."""
+def _again(item: RunItem, now: datetime) -> RunItem:
+    """Go on where it failed, with all its time anew; only after a job that failed, or a refusal, send the verb again.
+
+    That is a new attempt on purpose: with the next number, so that it is a request of its own.
+    """
+    if item.failed_in:
+        going = {"state": item.failed_in, "since": now, "not_before": None, "address": "", "detail": ""}
+        return item.model_copy(update=going)
     fresh = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "since": None, "not_before": None}
     fresh |= {"asked_from": None, "adopts_from": item.attempt + 1}
     return item.model_copy(update={**fresh, "detail": "", "seen": False})
@@ -306,14 +312,19 @@ def _after_start(item: RunItem, answer: StartAnswer, stage: Stage, limits: Limit
     if answer.outcome == "refused":
         return _fail(item, stage, f"{answer.code}: {answer.detail}")
     if now - since > limits.patience:
-        return _fail(item, stage, f"no start within {limits.patience}: {answer.detail or answer.outcome}")
+        return _give_up(item, stage, f"no start within {limits.patience}: {answer.detail or answer.outcome}")
     state = "starting" if answer.outcome == "unanswered" else "waiting"
     wait = {"state": state, "since": since, "not_before": now + LATER, "detail": answer.detail}
     return item.model_copy(update=wait)
 
 
-def _fail(item: RunItem, stage: Stage, detail: str) -> RunItem:
-    return item.model_copy(update={"state": "failed", "detail": f"{stage.verb}: {detail}"})
+def _fail(item: RunItem, stage: Stage, detail: str, at: str = "") -> RunItem:
+    return item.model_copy(update={"state": "failed", "detail": f"{stage.verb}: {detail}", "failed_in": at})
+
+
+def _give_up(item: RunItem, stage: Stage, detail: str) -> RunItem:
+    """Wait no longer for what it is at, which a person may still want to wait for."""
+    return _fail(item, stage, detail, item.state)
 
 
 def jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
@@ -326,7 +337,7 @@ def jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
         if end := by_job.get(item.job):
             changed[item.vm] = _after_job(item, end, stage, run.limits, now)
         elif item.state == "running" and item.since and now - item.since > run.limits.patience:
-            changed[item.vm] = _fail(item, stage, f"job {item.job} still runs after {run.limits.patience}")
+            changed[item.vm] = _give_up(item, stage, f"job {item.job} still runs after {run.limits.patience}")
     return _revise(run, changed)
 
 
@@ -395,7 +406,7 @@ def _after_probe(item: RunItem, answer: ProbeAnswer, stage: Stage, now: datetime
         return item.model_copy(update={**fresh, "address": answer.address, "steps": steps})
     deadline = max(probe.deadline for probe in item.probes)
     if item.since and now - item.since > deadline:
-        return _fail(item, stage, f"probe failed for {deadline}: {answer.detail}")
+        return _give_up(item, stage, f"probe failed for {deadline}: {answer.detail}")
     return item.model_copy(update={"address": answer.address, "detail": answer.detail})
 
 
@@ -425,7 +436,7 @@ def items_read(
             going = {"state": _next_state(item, stage, "settling"), "azure_vm": view.azure_vm or item.azure_vm}
             changed[item.vm] = item.model_copy(update={**going, "since": now, "detail": _noted(item, stage)})
         elif item.since and now - item.since > stage.settles_within:
-            changed[item.vm] = _fail(item, stage, f"the job succeeded, but {missing}")
+            changed[item.vm] = _give_up(item, stage, f"the job succeeded, but {missing}")
         elif view and stage.verb == "ReverseReplicate":
             changed[item.vm] = item.model_copy(update={"detail": _progress(item, view, now)})
     return _revise(run, changed)

@@ -14,7 +14,7 @@ from shared.budget import AZURE_READS, AZURE_WRITES, WRITES, Buckets, Calls, tak
 from shared.durations import typical
 from shared.messages import ItemView, Probe, RunItem, VaultRef
 from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
-from shared.runs import Limits, Run, Stage, enter, leave
+from shared.runs import Decision, Limits, Run, Stage, enter, leave
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 VAULT = VaultRef(subscription_id="s", resource_group="rg", vault="v")
@@ -186,6 +186,55 @@ def test_a_job_that_outlasts_all_patience_fails_its_item() -> None:
     run = scheduler.started(run_of(item("sql")), [started("sql")], T0)
     late = T0 + Limits().patience + timedelta(seconds=1)
     assert state_of(scheduler.jobs_ended(run, [], late), "sql") == "failed"
+
+
+def retried(run: Run) -> RunItem:
+    """Its first item once a person wants to try again, an hour after it failed."""
+    assert run.items[0].state == "failed"
+    return scheduler.decide(run, Decision(verdict="retry", by="ann", at=HOUR)).items[0]
+
+
+HOUR = T0 + timedelta(hours=12)
+ASKS = Limits(on_failure="ask")
+
+
+def test_a_machine_that_failed_its_probes_is_probed_again_and_not_failed_over_again() -> None:
+    run = settled_as(moved(), "sql").model_copy(update={"limits": ASKS})
+    late = T0 + Probe(port=1433).deadline + timedelta(seconds=1)
+    run = scheduler.probes_tried(run, [ProbeAnswer(vm="sql", passed=False, address="10.0.0.4")], late)
+    sql = retried(run)
+    assert (sql.state, sql.attempt, sql.since, sql.address) == ("probing", 1, HOUR, "")
+
+
+def test_an_item_that_did_not_settle_is_read_again() -> None:
+    run = moved().model_copy(update={"limits": ASKS})
+    run = scheduler.items_read(run, [], lambda _: False, lambda _: True, T0 + timedelta(hours=1))
+    assert (retried(run).state, retried(run).attempt) == ("settling", 1)
+
+
+def test_a_job_that_outlasted_patience_is_watched_on_with_new_patience() -> None:
+    run = scheduler.started(run_of(item("sql"), limits=ASKS), [started("sql")], T0)
+    late = T0 + Limits().patience + timedelta(seconds=1)
+    sql = retried(scheduler.jobs_ended(run, [], late))
+    assert (sql.state, sql.job, sql.attempt, sql.since) == ("running", "job-sql", 1, HOUR)
+
+
+def test_a_verb_that_got_no_answer_is_looked_for_under_the_request_that_may_have_started_it() -> None:
+    run = scheduler.asked(run_of(item("sql"), limits=ASKS), ["sql"], T0, T0)
+    run = scheduler.unanswered(run, ["sql"], "503", T0 + Limits().patience + timedelta(seconds=1))
+    sql = retried(run)
+    assert (sql.state, sql.attempt, sql.asked_from) == ("starting", 1, T0)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_only_what_was_refused_or_whose_job_failed_is_sent_its_verb_again(refused: bool) -> None:
+    run = run_of(item("sql"), limits=ASKS)
+    if refused:
+        run = scheduler.started(run, [StartAnswer(vm="sql", outcome="refused", code="x", detail="y")], T0)
+    else:
+        run = scheduler.started(run, [started("sql")], T0)
+        run = scheduler.jobs_ended(run, [JobEnd(job="job-sql", outcome="failed", state="Failed", code="539")], T0)
+    assert (retried(run).state, retried(run).attempt) == ("waiting", 2)
 
 
 def test_a_throttled_vault_holds_back_all_further_starts() -> None:
