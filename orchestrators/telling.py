@@ -45,9 +45,10 @@ def tell_turn(ctx: task.OrchestrationContext, operation: Operation, before: Run,
     if run.failed and not before.failed:
         wrong = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"] or list(run.failures)
         yield from tell(ctx, operation, "failed", {"failures": wrong[:SHOWN]})
-    if (asked := undecided(run)) and not undecided(before):
-        data = {"waitsFor": "decision", "vms": list(asked[:SHOWN])}
-        yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}")
+    known = set(undecided(before))
+    if fresh := [vm for vm in undecided(run) if vm not in known]:
+        data = {"waitsFor": "decision", "vms": fresh[:SHOWN]}
+        yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:{fresh[0]}")
     if _waits_to_go_on(run) and not _waits_to_go_on(before):
         data = {"waitsFor": "resume", "vms": list(paused(run)[:SHOWN]), "what": run.pause.what if run.pause else ""}
         yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:resume")

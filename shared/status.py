@@ -9,7 +9,7 @@ from shared.forecast import eta, queue
 from shared.operations import CODES
 from shared.pausing import next_time, paused, paused_plans
 from shared.runs import Run
-from shared.scheduler import OPEN, undecided
+from shared.scheduler import undecided
 
 SHOWN = 8
 """How many problems the custom status spells out: it may not exceed 16 kB of UTF-16, with 5,000 items too."""
@@ -46,25 +46,24 @@ def summary(run: Run, now: datetime) -> dict[str, Any]:
 
 
 def waiting_for(run: Run) -> str:
-    """One line: what the run is waiting for now."""
-    if waits := _waits(run):
-        return f"{waits['what']}: {', '.join(waits['verdicts'])}"
+    """One line: what the run is waiting for now; what a person has to say comes first."""
+    waits = _waits(run)
+    said = [f"{waits['what']}: {', '.join(waits['verdicts'])}"] if waits else []
     words = {"running": "job of", "probing": "probes of", "settling": "state of", "starting": "answer for"}
     words |= {"resuming": "resumed job of"}
     parts = [f"{word} {_some([i.vm for i in run.items if i.state == state])}" for state, word in words.items()]
     plans = [part.name for part in run.parts if part.state in {"starting", "running", "resuming"}]
     parts += [f"job of the recovery plan {_some(plans)}"] if plans else []
-    return ", ".join(part for part in parts if not part.endswith(" "))
+    going = ", ".join(part for part in parts if not part.endswith(" "))
+    return "; ".join(filter(None, (*said, going)))
 
 
 def _waits(run: Run) -> dict[str, Any] | None:
     """What only a person can say, None while the run goes on by itself.
 
-    A job that is suspended waits for a person whatever the others do; a failed VM until all others are through.
+    A VM that failed, and a job that is suspended, wait for a person at once, whatever the others do.
     """
-    is_open = bool(run.in_hand) or any(item.state in OPEN for item in run.items)
-    failed = undecided(run) if not is_open else ()
-    at_jobs = paused(run)
+    failed, at_jobs = undecided(run), paused(run)
     held = bool(at_jobs or run.pause or paused_plans(run))
     if not (failed or held):
         return None

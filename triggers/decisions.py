@@ -126,10 +126,13 @@ async def _decide(
     req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, word: str
 ) -> None:
     wish = DecisionRequest.model_validate_json(body_of(req))
+    vms = wish.vms
     if word in VERDICTS:
         _require_waiting(state, word)
-        _concerned(wish, state, CODES_OF[word])
-    told = {"verdict": word, "by": caller(req).name, "vms": list(wish.vms), "comment": wish.comment}
+        waiting = _concerned(wish, state, CODES_OF[word])
+        if CODES_OF[word] == "failed":  # what fails while the word is on its way is not what was seen
+            vms = vms or waiting
+    told = {"verdict": word, "by": caller(req).name, "vms": list(vms), "comment": wish.comment}
     told["about"] = _waits(state).get("mark", "")
     await client.raise_orchestration_event(state.instance_id, DECISION, data=told)
 
@@ -150,11 +153,16 @@ def _an(what: str) -> str:
     return f"an {what}" if what.startswith("a") else f"a {what}"
 
 
-def _concerned(wish: DecisionRequest, state: OrchestrationState, needed: str) -> None:
-    """Each VM that is named must be one that waits."""
+def _concerned(wish: DecisionRequest, state: OrchestrationState, needed: str) -> tuple[str, ...]:
+    """The VMs that wait; each that is named must be one of them.
+
+    Raises:
+        Problem: names others (400).
+    """
     names = [item.vm for item in Operation.carried(state.get_input() or {}).document.items]
     states = item_states((state.get_custom_status() or {}).get("codes", ""))
-    known = {vm.casefold() for vm, now_in in zip(names, states, strict=False) if now_in == needed}
+    waiting = tuple(vm for vm, now_in in zip(names, states, strict=False) if now_in == needed)
+    known = {vm.casefold() for vm in waiting}
     errors = [
         FieldError(field=f"vms[{place}]", detail=f"{vm} does not wait for a decision")
         for place, vm in enumerate(wish.vms)
@@ -162,3 +170,4 @@ def _concerned(wish: DecisionRequest, state: OrchestrationState, needed: str) ->
     ]
     if errors:
         raise Problem(400, "Invalid request", "The request has fields that are wrong.", errors)
+    return waiting

@@ -445,6 +445,31 @@ def test_a_run_that_asks_goes_on_with_all_else_and_retries_on_a_persons_word(ben
     assert result.output["decisions"][0]["verdict"] == "retry"
 
 
+def test_a_machine_that_fails_its_probes_is_probed_again_on_a_persons_word(bench: Bench) -> None:
+    """Its failover is done: that verb would be refused."""
+    bench.driver.warm = True
+    bench.world.silent.add("sql")
+    bench.driver.clock.watchers.append(lambda now: bench.world.silent.clear() if now.hour >= 9 else None)
+    bench.driver.say(timedelta(hours=2), "decide", said("retry"))
+    result = bench.run(failover, "failover", document=plan(onFailure="ask"))
+    assert result.output["state"] == "succeeded", result.output
+    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == list(ORDER)
+
+
+def forked(**changes: Any) -> PlanDocument:
+    """Two chains: dc before sql, and app before web."""
+    order = {"dc": [], "sql": ["dc"], "app": [], "web": ["app"]}
+    return plan(items=[{"vm": vm, "after": after} for vm, after in order.items()], onFailure="ask", **changes)
+
+
+def test_each_machine_that_newly_waits_for_a_decision_is_told_once(bench: Bench) -> None:
+    bench.world.fail = {(vm, "PlannedFailover"): BROKEN for vm in ("dc", "web")}
+    bench.driver.warm = True
+    bench.driver.say(timedelta(hours=2), "decide", said("abort"))
+    bench.run(failover, "failover", document=forked())
+    assert [kind.rpartition(".")[2] for kind in bench.world.published].count("Waiting") == 2
+
+
 def test_a_skipped_machine_holds_up_nobody_and_is_not_committed(bench: Bench) -> None:
     bench.world.fail[("sql", "PlannedFailover")] = BROKEN
     bench.driver.say(timedelta(hours=2), "decide", said("skip"))

@@ -291,6 +291,23 @@ def test_a_failed_machine_waits_for_a_person_who_says_retry(lab: Lab) -> None:
     assert [item for verb, item in lab.verbs() if verb == "plannedFailover"] == ["dc-01", "dc-01", "sql-01"]
 
 
+def test_a_failed_machine_is_tried_again_while_another_chain_still_runs(lab: Lab) -> None:
+    items = [{"vm": "dc-01"}, {"vm": "sql-01", "after": ["dc-01"]}, {"vm": "web-01"}]
+    lab.api("PUT", "plans/asking", plan_of(onFailure="ask") | {"items": items})
+    fails = {"match": {"verb": "plannedFailover", "item": "dc-01", "times": 1}, "effect": {"job": {"fail": "539"}}}
+    lasts = {"match": {"verb": "plannedFailover", "item": "web-01"}, "effect": {"job": {"never": True}}}
+    lab.azure("PUT", "faults", [fails, lasts])
+    run = lab.api("POST", "plans/asking/failover", {}).body["id"]
+    assert lab.waiting(run)["waits"]["verdicts"] == ["retry", "skip", "abort"]
+    assert lab.api("POST", f"operations/{run}/retry", {}).status == 202
+
+    def states() -> list[str]:
+        return [one["state"] for one in lab.api("GET", f"operations/{run}").body["items"]]
+
+    lab.eventually(lambda: states() == ["done", "done", "running"])
+    assert lab.api("GET", f"operations/{run}").body["state"] == "running"
+
+
 def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was_rehearsed(lab: Lab) -> None:
     lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}))
     seen = lab.api("GET", "plans/small/readiness").body

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared import scheduler
-from shared.outcomes import TAKES_HOLD, JobEnd, JobResumed
+from shared.outcomes import TAKES_HOLD, JobEnd, JobResumed, StartAnswer
 from shared.pausing import go_on, jobs_resumed
 from shared.runs import Decision, Limits, Run, Stage, enter, leave
 from shared.status import summary
@@ -23,6 +23,15 @@ def at_rest(*names: str, **more: Any) -> Run:
 
 def resume(*vms: str) -> Decision:
     return Decision(verdict="resume", by="ann", at=T0, vms=vms)
+
+
+def test_a_failed_machine_waits_for_a_decision_at_once_while_others_go_on() -> None:
+    run = run_of(item("sql"), item("app"), limits=Limits(on_failure="ask"))
+    refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
+    run = scheduler.started(run, [refused, started("app")], T0)
+    shown = summary(run, T0)
+    assert (shown["waits"]["vms"], shown["waits"]["verdicts"]) == (["sql"], ["retry", "skip", "abort"])
+    assert shown["waitingFor"] == "a decision on sql: retry, skip, abort; job of app"
 
 
 def test_a_machine_that_waits_is_told_although_others_still_run() -> None:
