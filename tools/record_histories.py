@@ -5,8 +5,9 @@ Only for a runbook that no deployment has released yet: runs under way must be a
 
 import sys
 
+from tests.histories.app_tales import INSTANCE
 from tests.histories.keeping import FOLDER, dump
-from tests.histories.tales import INSTANCE, TALES
+from tests.histories.tales import TALES
 
 
 def main(wanted: list[str]) -> None:

@@ -3,38 +3,47 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from lab.clock import LabClock
+from orchestrators.declare import declare
 from orchestrators.drill import cleanup, drill
 from orchestrators.failover import cancel, change_point, commit, failover
 from orchestrators.homecoming import failback, reprotect
 from orchestrators.mirror import mirror
 from orchestrators.preflight import preflight
 from orchestrators.prepare import prepare
+from orchestrators.reconcile import reconcile
 from orchestrators.repair import repair
 from orchestrators.replication import replication
 from orchestrators.roundtrip import roundtrip
+from orchestrators.sources import prove_sources
+from orchestrators.telling import deliver
 from orchestrators.verify import verify
+from orchestrators.watching import watch_nodes
 from shared.copying import ReplicationOrder
 from shared.operations import Kind, Operation, SiteOperation
 from shared.preparation import PrepareOrder
 from shared.replication import ReplicationRequest
 from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
+from tests.histories.app_tales import INSTANCE, declared, delivered, nodes_watched, reconciled, sources_proven
 from tests.orchestrators import azure_bench, test_preflight
 from tests.orchestrators.mirror_world import MirrorWorld
 from tests.orchestrators.node_world import NodeWorld
 from tests.orchestrators.plan_world import PlanBench
-from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, placed, plan
+from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, placed, plan, word
+from tests.orchestrators.test_seeds import HOOKS
 from tests.shared.azure.fake import point_at
 from tests.shared.preflight.samples import N1, N2, USUAL
 from tests.shared.samples import site
 
-INSTANCE = "run-1"
+START = datetime(2040, 1, 2, 8, tzinfo=UTC)
+"""Of the lab's clock: recorded again, a run is the same to the byte. In the future, or its tokens had expired."""
 
 
 class Tale(NamedTuple):
@@ -63,6 +72,39 @@ def _failover() -> Result:
     bench = Bench()
     bench.world.unanswered = {"sql": 1}
     return bench.run(failover, "failover", INSTANCE, placed())
+
+
+def _unplanned() -> Result:
+    bench = Bench()
+    bench.failover_type = "unplanned"
+    return bench.run(failover, "failover", INSTANCE)
+
+
+def _approved() -> Result:
+    """By two others, one of whom says it twice."""
+    bench, document = Bench(), plan(approvals={"count": 2})
+    for minutes, person in ((10, "bob"), (20, "bob"), (30, "eve")):
+        bench.driver.say(timedelta(minutes=minutes), "approve", word(person, document))
+    return bench.run(failover, "failover", INSTANCE, document)
+
+
+def _asked() -> Result:
+    """A machine fails, the run waits for a person, and one lets it try again."""
+    bench = Bench()
+    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    ends = bench.driver.clock.now + timedelta(hours=2)
+    bench.driver.clock.watchers.append(lambda now: bench.world.fail.clear() if now >= ends else None)
+    bench.driver.say(timedelta(hours=3), "decide", {"verdict": "retry", "by": "ann", "vms": ["sql"]})
+    return bench.run(failover, "failover", INSTANCE, plan(onFailure="ask"))
+
+
+def _hooked() -> Result:
+    """One of each kind before and after; a person does the step by hand."""
+    bench = Bench()
+    hooks = {"before": list(HOOKS), "after": list(HOOKS)}
+    for hours in (0.5, 1.5):
+        bench.driver.say(timedelta(hours=hours), "decide", {"verdict": "resume", "by": "ann", "vms": []})
+    return bench.run(failover, "failover", INSTANCE, plan(hooks={"failover": hooks}))
 
 
 def _after(step: str, runbook: Orchestrator, kind: Kind) -> Callable[[], Result]:
@@ -109,7 +151,13 @@ def _site_order(kind: Kind) -> dict[str, object]:
 
 @contextmanager
 def _bare() -> Iterator[azure_bench.AzureBench]:
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as lab, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        LabClock.open(Path(folder), start=START, speed=0).close()
+        yield from _in(Path(folder), patch)
+
+
+def _in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[azure_bench.AzureBench]:
+    with running(folder) as lab:
         lab.reset("bare")
         point_at(lab.base, "lab-identity", patch)
         bench = azure_bench.AzureBench(lab)
@@ -141,6 +189,10 @@ TALES: Mapping[str, Tale] = {
     "drill": Tale(drill, _drill),
     "cleanup": Tale(cleanup, _cleanup),
     "failover": Tale(failover, _failover),
+    "failover-unplanned": Tale(failover, _unplanned),
+    "failover-approved": Tale(failover, _approved),
+    "failover-asked": Tale(failover, _asked),
+    "failover-hooked": Tale(failover, _hooked),
     "commit": Tale(commit, _after("PlannedFailover", commit, "commit")),
     "cancel": Tale(cancel, _after("PlannedFailover", cancel, "cancel")),
     "change-point": Tale(change_point, _after("PlannedFailover", change_point, "change-point")),
@@ -154,4 +206,9 @@ TALES: Mapping[str, Tale] = {
     "prepare": Tale(prepare, _prepare),
     "mirror": Tale(mirror, lambda: MirrorWorld().run(run=INSTANCE)),
     "replication": Tale(replication, _replication),
+    "reconcile": Tale(reconcile, reconciled),
+    "declare": Tale(declare, declared),
+    "watch-nodes": Tale(watch_nodes, nodes_watched),
+    "prove-sources": Tale(prove_sources, sources_proven),
+    "deliver": Tale(deliver, delivered),
 }

@@ -5,10 +5,16 @@ from typing import Any
 import pytest
 
 from orchestrators.failover import failover
+from orchestrators.registry import RUNBOOKS
 from tests.histories.keeping import FOLDER, differences, load
 from tests.histories.tales import TALES
 
 AGAIN = "a released runbook is never changed but takes a new name; else record anew: python -m tools.record_histories"
+
+
+def test_every_runbook_has_a_recorded_run() -> None:
+    assert {tale.runbook for tale in TALES.values()} == set(RUNBOOKS)
+    assert {path.stem for path in FOLDER.glob("*.jsonl")} == set(TALES)
 
 
 @pytest.mark.parametrize("name", TALES)

@@ -85,6 +85,7 @@ class Premises:
         known = {vm: self.source(vm) for vm in names if vm not in self.gone}
         there = [source.told(vm) for vm, source in known.items() if source.node == node]
         here, last = there[first : first + self.page], first + self.page
-        packed = base64.b64encode(gzip.compress(json.dumps({"machines": here, "room": {"csv": self.free}}).encode()))
+        told = {"machines": here, "room": {"csv": self.free}}
+        packed = base64.b64encode(gzip.compress(json.dumps(told).encode(), mtime=0))
         said = {"found": packed.decode(), "home": ["csv", self.free], "next": last if last < len(there) else None}
         return n.ScriptView(state="Succeeded", exit_code=0, result=said)

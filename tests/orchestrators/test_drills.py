@@ -7,6 +7,7 @@ import pytest
 
 from activities import app_contract
 from activities import contract as c
+from activities.node_contract import READ_RECORDS, RecordsRead
 from orchestrators.drill import cleanup, drill
 from orchestrators.entities import budget, leases, obligations, track
 from orchestrators.reconcile import reconcile
@@ -15,7 +16,7 @@ from shared.inventory import Thing
 from shared.obligations import Obligation
 from shared.operations import Operation
 from shared.outcomes import JobEnd
-from tests.driver import Driver, hours
+from tests.driver import Driver, Result, hours
 from tests.orchestrators.test_runbooks import ISOLATED, ORDER, SITE, Bench, plan
 from tests.orchestrators.world import World
 
@@ -192,6 +193,7 @@ class Timer(Bench):
                 runs=tuple(app_contract.RunEnded(id=run, state=self.outcome) for run in ask.ids)
             ),
             app_contract.START_CLEANUP: self.start_cleanup,
+            READ_RECORDS: lambda _ask: RecordsRead(records=(), ended=()),
             c.READ_ITEMS: self.read_items,
         }
         served = {one.name: self.world._served(one, function) for one, function in mine.items()}
@@ -221,8 +223,12 @@ class Timer(Bench):
     def look(self, after: timedelta = timedelta(minutes=5)) -> list[str]:
         """Let time go by and the timer look: what it started."""
         self.world.clock.advance_to(self.world.clock.now + after)
-        started: list[str] = self.driver.run(reconcile, {}, "reconcile").output["started"]
+        started: list[str] = self.reconciled("reconcile").output["started"]
         return started
+
+    def reconciled(self, run: str) -> Result:
+        """A look of the timer."""
+        return self.driver.run(reconcile, {}, run)
 
     def events(self) -> list[str]:
         return [start.payload["type"] for start in self.world.started if start.orchestrator == "deliver"]

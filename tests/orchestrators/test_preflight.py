@@ -72,7 +72,7 @@ class Nodes:
             return self.broken[machine]
         first = int(self.commands[key]["From"])
         names = self.machines[machine]
-        packed = gzip.compress(json.dumps([vm(name) for name in names[first : first + PAGE]]).encode())
+        packed = gzip.compress(json.dumps([vm(name) for name in names[first : first + PAGE]]).encode(), mtime=0)
         said = {
             "hyperV": True,
             "osVersion": "10.0.20349.2582",

@@ -1,0 +1,56 @@
+"""Runs that no person asks for: the timer's looks, a declaration, a proof, an event that is delivered late."""
+
+from datetime import timedelta
+
+from activities.app_contract import Publish
+from orchestrators.declare import declare
+from orchestrators.sources import SourceCheck, prove_sources
+from orchestrators.telling import deliver
+from shared.book import Declaration
+from shared.obligations import Obligation
+from tests.driver import Result
+from tests.orchestrators.node_world import NodeWorld
+from tests.orchestrators.test_drills import Timer
+from tests.orchestrators.test_runbooks import ORDER, SITE, Bench, plan
+
+INSTANCE = "run-1"
+OWED = ("cleanup", "reprotect", "source-off", "leftovers")
+
+
+def reconciled() -> Result:
+    """A drill is due; a dead run owes a cleanup, a re-protect that is late, a proof, and leftovers to look for."""
+    bench = Timer(schedule="0 0 9 * * *", startDeadline="PT2H")
+    bench.site = SITE.model_copy(update={"orphans": "clean"})
+    bench.world.ended_runs.add("failover-9")
+    now = bench.world.clock.now
+    owed = [Obligation(kind=kind, plan="payroll", owner="failover-9", opened=now, due=now) for kind in OWED]
+    bench.driver.states["@obligations@payroll"] = {one.kind: one.model_dump(mode="json") for one in owed}
+    bench.world.clock.advance_to(now + timedelta(minutes=61))
+    return bench.reconciled(INSTANCE)
+
+
+def declared() -> Result:
+    bench = Bench()
+    wish = Declaration(document=plan().model_dump(mode="json"), digest="d1", by="ann", at=bench.world.clock.now)
+    payload = {"key": "plan:payroll", "operation": "put", "wish": wish.model_dump(mode="json")}
+    return bench.driver.run(declare, payload, INSTANCE)
+
+
+def nodes_watched() -> Result:
+    return NodeWorld().look_after(INSTANCE)
+
+
+def sources_proven() -> Result:
+    """One of the machines runs at home."""
+    bench = Bench()
+    bench.world.premises.source("sql").state = "Running"
+    check = SourceCheck(id=INSTANCE, plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,), owner="failover-1")
+    return bench.driver.run(prove_sources, check.model_dump(mode="json"), INSTANCE)
+
+
+def delivered() -> Result:
+    """Nobody listens at first."""
+    bench = Bench()
+    bench.world.crash = {"publish": 9}
+    event = Publish(id="run-9:started", type="Started", subject="plans/payroll", at=bench.world.clock.now, data={})
+    return bench.driver.run(deliver, event.model_dump(mode="json"), INSTANCE)
