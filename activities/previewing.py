@@ -16,12 +16,13 @@ from activities.vault import read_providers
 from shared.azure.crowd import each
 from shared.azure.items import is_ours, item_detail
 from shared.azure.site_recovery import Vault
+from shared.errors import SiteRecoveryError
 from shared.identity import machines_of
 from shared.isolation import flaws
 from shared.messages import ItemDetail, ItemView, ProviderView, VaultRef
 from shared.obligations import Obligation
 from shared.operations import Operation
-from shared.placing import networks_of, place_blockers
+from shared.placing import Room, networks_of, place_blockers, unjudged
 from shared.plans import PlanDocument
 from shared.preview import Blocker, PointsLost, Preview
 from shared.readiness import MOVES, NEED_HOST, Seen, foretell, sealed
@@ -69,13 +70,15 @@ async def look(
     """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
     vaults, at = await _items(list(sites.values()))
     machines = machines_of(plan, sites, vaults)
+    places, unread = await _misplaced(plan, sites) if MOVES & set(verbs) else ((), ())
     return Seen(
         at=at,
         items=machines.found,
         missing=machines.missing,
         hosts=await _hosts(sites.values()) if {*NEED_HOST, *MOVES} & set(verbs) else {},
         track=await _track(client, name),
-        places=await _misplaced(plan, sites) if MOVES & set(verbs) else (),
+        places=places,
+        unread=unread,
         isolation=await _not_isolated(plan, sites) if "drill" in verbs else (),
         unproven=await _unproven(client, name) if "failback" in verbs else (),
     )
@@ -98,11 +101,21 @@ async def _unproven(client: df.DurableFunctionsClient, plan: str) -> tuple[Block
     return (Blocker(code="source-not-proven-off", detail=f"{seen}{one.detail}"),)
 
 
-async def _misplaced(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
-    """What is wrong with the networks that a failover would bring the machines to, as they are now."""
+async def _misplaced(plan: PlanDocument, sites: Sites) -> tuple[tuple[Blocker, ...], tuple[Blocker, ...]]:
+    """What is wrong with the networks that a failover would bring the machines to, and which could not be read."""
     networks = networks_of(plan, sites)
-    rooms = await each(networks, read_room)
-    return place_blockers(plan, sites, {network.lower(): room for network, room in zip(networks, rooms, strict=True)})
+    read = dict(zip(networks, await each(networks, _room), strict=True))
+    rooms = {network.lower(): room for network, room in read.items() if isinstance(room, Room)}
+    unread = (unjudged(network, room) for network, room in read.items() if not isinstance(room, Room))
+    return place_blockers(plan, sites, rooms), tuple(unread)
+
+
+async def _room(network: str) -> Room | SiteRecoveryError:
+    """The network, or why it cannot be read: often the app has no rights where networks are kept."""
+    try:
+        return await read_room(network)
+    except SiteRecoveryError as failure:
+        return failure
 
 
 async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
@@ -110,7 +123,11 @@ async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]
     settings = plan.drill
     if settings is None:
         return ()
-    seen = await read_network(ReadNetwork(network=settings.network))
+    try:
+        seen = await read_network(ReadNetwork(network=settings.network))
+    except SiteRecoveryError as failure:  # a drill is not begun where nobody can tell; other verbs do not mind
+        detail = f"whether {settings.network} is isolated could not be read: {failure}"
+        return (Blocker(code="drill-network-unread", detail=detail),)
     production = [site.network for site in sites.values()]
     found = flaws(settings, production, found=seen.found, peered=seen.peered, cards=seen.cards)
     return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")

@@ -6,7 +6,7 @@ from typing import Any
 from durabletask import task
 
 from activities.preview_contract import TAKE_PREVIEW, PreviewTaken, TakePreview
-from orchestrators.steps import Steps, call, hear, now
+from orchestrators.steps import Steps, call, hear, now, show_status
 from orchestrators.telling import tell
 from shared.errors import Refused, Transient
 from shared.operations import Operation, Problem
@@ -69,7 +69,7 @@ def _heard(
     data = {"waitsFor": "approval", "needed": wish.count, "until": deadline.isoformat()}
     yield from tell(ctx, operation, "waiting", {**data, "preview": asked.preview_digest}, key="approval")
     while len(given) < wish.count:
-        ctx.set_custom_status(_waits(operation, wish, given, deadline, asked))
+        show_status(ctx, _waits(operation, wish, given, deadline, asked))
         heard = yield from hear(ctx, ctx.wait_for_external_event(EVENT), deadline - now(ctx))
         if heard is None:
             raise NotApproved(Problem(code="approval-expired", detail=f"not approved within {wish.expires}"))

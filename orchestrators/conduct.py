@@ -36,7 +36,7 @@ from orchestrators.hooks import Hooks
 from orchestrators.isolation import prepared
 from orchestrators.owing import nothing, settle
 from orchestrators.recording import open_pack, record_tick, remember, seal_pack
-from orchestrators.steps import Steps, call_all, now, sleep
+from orchestrators.steps import Steps, call_all, now, show_status, sleep
 from orchestrators.telling import tell, tell_turn
 from shared import rations, scheduler
 from shared.budget import Calls
@@ -48,7 +48,7 @@ from shared.pausing import go_on, jobs_resumed, seen_running
 from shared.rehearsals import expire, in_time, soak
 from shared.runs import Pause, Run, Stage, leave
 from shared.scheduler import Tick
-from shared.status import SHOWN, summary
+from shared.status import joined, summary
 from shared.verbs import ready, settled
 
 GENERATION, REPLAYED = 15, 2000
@@ -129,7 +129,7 @@ def _guarded(ctx: task.OrchestrationContext, operation: Operation, run: Run, gat
     if not problems:
         return run.model_copy(update={"passed": True})
     verb = run.stages[run.stage].verb
-    what = "; ".join(problem.detail for problem in problems[:SHOWN])
+    what = joined([problem.detail for problem in problems])
     until = None if any(problem.by_hand for problem in problems) else now(ctx) + GATE
     wait = Pause(what=f"what stands in the way of the {verb}: {what}", since=now(ctx), until=until)
     return run.model_copy(update={"pause": wait})
@@ -149,7 +149,7 @@ def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAd
     """Wait a little for VMs that another run still holds, and look again as new; whether there is time for it."""
     if operation.lease_wait <= timedelta(0) or any(problem.code != "held" for problem in verdict.problems):
         return False
-    ctx.set_custom_status({"phase": "Queued", "waitingFor": "a drill that makes way"})
+    show_status(ctx, {"phase": "Queued", "waitingFor": "a drill that makes way"})
     yield from sleep(ctx, LOOK_AGAIN)
     waits = operation.model_copy(update={"lease_wait": operation.lease_wait - LOOK_AGAIN})
     ctx.continue_as_new(waits.to_carry(), save_events=True)
@@ -165,7 +165,7 @@ def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[S
     if problems:
         yield from let_go(ctx, operation.id, run.vaults)
         raise NotAdmitted(problems)
-    ctx.set_custom_status(summary(run, now(ctx)))
+    show_status(ctx, summary(run, now(ctx)))
     try:
         words = yield from approved(ctx, operation)
     except NotApproved as no:
@@ -203,7 +203,7 @@ def _close(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
         | {
-            "findings": (*findings(operation.kind, run.items), *run.findings),
+            "findings": (*findings(run.items), *run.findings),
             "decisions": run.decisions,
             "approvals": run.approvals,
         }
@@ -234,17 +234,17 @@ def _tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple
     tick = scheduler.plan_tick(run, now(ctx))
     run = (yield from hooks.after(run)) if tick.over else run
     if tick.over and (rest := soak(run, now(ctx))):
-        ctx.set_custom_status({**summary(rest[0], now(ctx)), "waitingFor": "the end of the soak time"})
+        show_status(ctx, {**summary(rest[0], now(ctx)), "waitingFor": "the end of the soak time"})
         return rest
     if tick.over:
         run = leave(run, now(ctx))
-        ctx.set_custom_status(summary(run, now(ctx)))
+        show_status(ctx, summary(run, now(ctx)))
         return run, timedelta(0)
     run, tick = yield from rationed(ctx, run, tick)
     run = yield from _start(ctx, run, tick)
     run = yield from _resume(ctx, run, tick)
     run, unread = (yield from _look(ctx, run, tick)) if tick.look else (run, 0)
-    ctx.set_custom_status(summary(run, now(ctx)))
+    show_status(ctx, summary(run, now(ctx)))
     pause = timedelta(0) if unread else scheduler.pause(run, now(ctx))
     return run, in_time(run, pause, now(ctx))
 

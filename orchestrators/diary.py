@@ -5,7 +5,7 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.steps import now
+from orchestrators.steps import now, show_status
 from shared.healing import Rung, reached
 from shared.repairs import Phase, Progress, timeline
 
@@ -23,7 +23,7 @@ class Diary:
         if not phases or phases[-1].name != phase:
             self._change(phases=(*phases, Phase(name=phase, began=now(self._ctx))))
         shown = {"phase": phase, "waitingFor": waiting_for, "at": now(self._ctx).isoformat()}
-        self._ctx.set_custom_status({**shown, "rung": self.progress.rung, "timeline": self.timeline(now(self._ctx))})
+        show_status(self._ctx, {**shown, "rung": self.progress.rung, "timeline": self.timeline(now(self._ctx))})
 
     def timeline(self, until: datetime) -> list[dict[str, Any]]:
         """Where the time went."""

@@ -9,7 +9,7 @@ from activities.app_contract import HookRan
 from orchestrators.admission import prolong
 from orchestrators.doing import Doing, doing
 from orchestrators.hearing import Ear
-from orchestrators.steps import Steps, now
+from orchestrators.steps import Steps, now, show_status
 from orchestrators.telling import tell
 from shared import scheduler
 from shared.evidence.records import Entry
@@ -121,7 +121,7 @@ class Hooks:
         yield from self._show(run, turn, does)
         run, ran = yield from self._until_done(run, turn, does)
         left = yield from does.end(self._ctx)
-        self._ctx.set_custom_status(summary(run, now(self._ctx)))
+        show_status(self._ctx, summary(run, now(self._ctx)))
         detail = "; ".join(filter(None, (ran.detail, left)))
         end = turn.ends("passed" if ran.passed else "failed", detail, began=began, ended=now(self._ctx))
         return self._noted(run, turn, end, ran)
@@ -131,7 +131,7 @@ class Hooks:
         hook, at = turn.hook, now(self._ctx)
         status = {**summary(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
         waits = does.waits(_until(run, turn, at))
-        self._ctx.set_custom_status({**status, "waits": {**waits, "mark": turn.mark}} if waits else status)
+        show_status(self._ctx, {**status, "waits": {**waits, "mark": turn.mark}} if waits else status)
         if waits:
             data = {"waitsFor": "resume", "what": waits["what"], "until": waits["until"], "vms": []}
             yield from tell(self._ctx, self._operation, "waiting", data, key=turn.mark)

@@ -9,7 +9,7 @@ from durabletask import task
 from activities.contract import READ_ITEMS, WATCH_JOBS, ReadItems, WatchJobs
 from activities.mirror_contract import READ_MIRROR, WRITE_PART, ReadMirror, WritePart
 from orchestrators.entities import MIRRORS
-from orchestrators.steps import Steps, ask_entity, call, now, sleep
+from orchestrators.steps import Steps, ask_entity, call, now, show_status, sleep
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.messages import ItemView
 from shared.mirroring import sentences
@@ -47,7 +47,7 @@ def mirror(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
     done: list[str] = []
     try:
         for write in todo:
-            ctx.set_custom_status({"phase": "Writing", "waitingFor": f"the recovery plan {write.part.name}"})
+            show_status(ctx, {"phase": "Writing", "waitingFor": f"the recovery plan {write.part.name}"})
             yield from _write(ctx, order, write, began)
             done.append(f"{write.what} {write.part.name}")
         failures = yield from _prove(ctx, order)
@@ -68,7 +68,7 @@ def _decide(ctx: task.OrchestrationContext, order: MirrorOrder) -> Steps[tuple[S
     Raises:
         Refused: something would be lost that nobody named, a recovery plan is being run, or no VM is protected.
     """
-    ctx.set_custom_status({"phase": "Reading", "waitingFor": "the vault's recovery plans"})
+    show_status(ctx, {"phase": "Reading", "waitingFor": "the vault's recovery plans"})
     known = yield from known_of(ctx, order.plan)
     seen = yield from look(ctx, order, known)
     todo = removals(seen) if order.action == "remove" else writes(order.plan, order.document, seen)

@@ -8,7 +8,7 @@ from durabletask import task
 from activities.node_contract import RunScript, ScriptView
 from activities.preflight_contract import READ_SITE, ReadSite
 from orchestrators.scripts import run_scripts
-from orchestrators.steps import Steps, insist, now
+from orchestrators.steps import Steps, insist, now, show_status
 from shared.errors import SiteRecoveryError
 from shared.operations import Outcome, SiteOperation
 from shared.preflight.facts import AzureFacts, HostFacts, NodeFacts, Seen
@@ -49,7 +49,7 @@ def look(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[Seen
 
 def show(ctx: task.OrchestrationContext, phase: str, waiting_for: str, **more: Any) -> None:
     """Tell where the run stands."""
-    ctx.set_custom_status({"phase": phase, "waitingFor": waiting_for, "at": now(ctx).isoformat(), **more})
+    show_status(ctx, {"phase": phase, "waitingFor": waiting_for, "at": now(ctx).isoformat(), **more})
 
 
 def _ask_nodes(

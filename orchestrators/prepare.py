@@ -20,7 +20,7 @@ from orchestrators.preparing import (
     ensure_vault,
     prove_registration,
 )
-from orchestrators.steps import Steps, ask_entity, now, sleep
+from orchestrators.steps import Steps, ask_entity, now, show_status, sleep
 from orchestrators.telling import tell_site
 from shared.errors import SiteRecoveryError, Transient
 from shared.operations import Outcome
@@ -59,7 +59,7 @@ def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
         run = begin(order.document, now(ctx))
         yield from tell_site(ctx, order, "started", {})
     while step := next_step(run):
-        ctx.set_custom_status(status(run, step))
+        show_status(ctx, status(run, step))
         run = yield from _do(ctx, order, run, step)
         if next_step(run) == step or step.id == "extension":  # a node is through, and there may be more
             ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
@@ -108,7 +108,7 @@ def _shown(node: dict[str, Any]) -> dict[str, Any]:
 def _close(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
     wrong = failures(run)
     shown = status(run, None)
-    ctx.set_custom_status(shown)
+    show_status(ctx, shown)
     outcome = Outcome.model_validate(
         {"state": "failed" if wrong else "succeeded", "kind": "prepare", "site": order.site, "failures": wrong}
         | {"began": run.began, "ended": now(ctx)}

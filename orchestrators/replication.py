@@ -20,7 +20,7 @@ from activities.site_contract import (
 from orchestrators.admission import NotAdmitted, claim_keys
 from orchestrators.budgeting import afford
 from orchestrators.entities import LEASES
-from orchestrators.steps import Steps, ask_entity, call, call_all, now, sleep
+from orchestrators.steps import Steps, ask_entity, call, call_all, now, show_status, sleep
 from orchestrators.telling import tell_site
 from shared import copying, preparation
 from shared.copying import Copy, CopyRun, ReplicationOrder, Tick
@@ -49,7 +49,7 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
             return _refused(order, verdict.problems)
         yield from tell_site(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
     for _ in range(GENERATION):
-        ctx.set_custom_status(_status(run, ctx))
+        show_status(ctx, _status(run, ctx))
         if run.over:
             return (yield from _close(ctx, order, run))
         run = yield from _tick(ctx, order, run)
@@ -118,7 +118,7 @@ def _tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun)
     run = yield from _watch(ctx, order, run, tick)
     run = yield from _look(ctx, order, run, tick)
     if not run.over:
-        ctx.set_custom_status(_status(run, ctx))
+        show_status(ctx, _status(run, ctx))
         yield from sleep(ctx, copying.pause(run, now(ctx)))
     return run
 

@@ -1,6 +1,6 @@
 """The few ways in which a runbook waits: for an activity, an entity, a while."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from durabletask.entities import EntityInstanceId
 from activities.contract import Activity
 from shared.errors import Refused, Transient
 from shared.messages import Message
+from shared.status import fitted
 
 type Steps[T] = Generator[task.Task[Any], Any, T]
 
@@ -26,6 +27,11 @@ RETRIES = RetryPolicy(
 def now(ctx: task.OrchestrationContext) -> datetime:
     """The only clock there is, aware UTC; the library's own is naive."""
     return ctx.current_utc_datetime.replace(tzinfo=UTC)
+
+
+def show_status(ctx: task.OrchestrationContext, status: Mapping[str, Any]) -> None:
+    """Say how the run stands; what is too long to be kept is cut."""
+    ctx.set_custom_status(fitted(status))
 
 
 def call[Ask: Message, Answer: Message](

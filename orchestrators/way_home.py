@@ -9,12 +9,13 @@ from activities.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
 from orchestrators.admission import sources_unproven
 from orchestrators.premises import look_at_sources, read_clusters
 from orchestrators.sources import reopen
-from orchestrators.steps import Steps, call_all, now
+from orchestrators.steps import Steps, call_all, now, show_status
 from orchestrators.telling import tell
 from shared.homeward import GONE, Ground, Wanted, judge
 from shared.messages import RunItem, VaultRef
 from shared.operations import Operation, Problem
 from shared.runs import Pause, Run
+from shared.status import joined
 
 PHASE = "Premises"
 
@@ -46,7 +47,7 @@ def admitted_home(
         return run.model_copy(update={"passed": True}), ()
     if any(not problem.by_hand for problem in problems):
         return run, problems
-    what = " ".join(problem.detail for problem in problems)
+    what = joined([problem.detail for problem in problems])
     data = {"waitsFor": "resume", "vms": [problem.vm for problem in problems], "what": what}
     yield from tell(ctx, operation, "waiting", data, key="by-hand")
     return run.model_copy(update={"pause": Pause(what=what, since=now(ctx))}), ()
@@ -69,7 +70,7 @@ def _only(run: Run, vms: set[str]) -> Run:
 
 def _show(ctx: task.OrchestrationContext, run: Run) -> None:
     told: dict[str, Any] = {"phase": PHASE, "waitingFor": "the nodes to say whether the machines are off and have room"}
-    ctx.set_custom_status({**told, "total": len(run.items), "at": now(ctx).isoformat()})
+    show_status(ctx, {**told, "total": len(run.items), "at": now(ctx).isoformat()})
 
 
 def _to_come(run: Run) -> list[str]:

@@ -319,13 +319,16 @@ UNKNOWN = "---"
 
 
 def summary(run: CopyRun, now: datetime) -> dict[str, Any]:
-    """The custom status: a letter, the per cent and the minutes left of each VM; 1,000 VMs take 12 kB of the 16."""
+    """The custom status: a letter, the per cent and the minutes left of each VM; 1,000 VMs take 12 kB of the 16.
+
+    Without the minutes of more than those, and without the per cents of more than 2,000.
+    """
     counts = Counter(item.state for item in run.items)
     expected = eta(run, now)
     return {
         "phase": _phase(counts),
         "codes": "".join(LETTERS[item.state] for item in run.items),
-        "percents": "".join(f"{min(item.percent, 99):02d}" for item in run.items),
+        "percents": "".join(f"{min(item.percent, 99):02d}" for item in run.items) if len(run.items) <= 2000 else "",
         "minutes": "".join(_minutes(time_left(item, now)) for item in run.items) if len(run.items) <= 1000 else "",
         "done": counts["done"] + counts["kept"],
         "eta": expected.isoformat() if expected else "",

@@ -1,6 +1,6 @@
 """What people have to know of machines that run in Azure after a failover; of the documented caveats. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from shared.messages import RunItem
 
@@ -20,16 +20,24 @@ _QUERY = (
     " | where Name in ({names})"
     " | project TimeGenerated, Type, Name, _ResourceId"
 )
+_MADE = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
+_GONE = frozenset({"Failback", "CancelFailover"})
 
 
-def findings(kind: str, items: Sequence[RunItem]) -> tuple[str, ...]:
-    """For a failover: what became of names, and what does not work as before; nothing for any other run."""
-    moved = [item for item in items if item.state == "done"]
-    if kind != "failover" or not moved:
-        return ()
-    renamed = [item for item in moved if _warning(item)]
+def findings(items: Sequence[RunItem]) -> tuple[str, ...]:
+    """Of machines that the run brought to Azure, up or not, committed or not: their names, and what is not as before.
+
+    Nothing for a run that brought none there; of those that it brought home again only where their log data is.
+    """
+    moved = [item for item in items if _did(item, _MADE)]
+    away = [item for item in moved if not _did(item, _GONE)]
+    renamed = [item for item in away if _warning(item)]
     names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {_warning(item)}" for item in renamed]
-    return (*names, *CAVEATS, _logs(moved))
+    return (*names, *(CAVEATS if away else ()), *([_logs(moved)] if moved else ()))
+
+
+def _did(item: RunItem, verbs: Set[str]) -> bool:
+    return any(step.verb in verbs and step.outcome == "succeeded" for step in item.steps)
 
 
 def _warning(item: RunItem) -> str:
@@ -39,5 +47,14 @@ def _warning(item: RunItem) -> str:
 def _logs(moved: Sequence[RunItem]) -> str:
     """Source: log data is associated with the Azure VM meanwhile, and with the Arc machine before and after."""
     names = dict.fromkeys(name.lower() for item in moved for name in (item.vm, item.azure_vm) if name)
-    query = _QUERY.format(names=", ".join(f"'{name}'" for name in names))
-    return f"Log data comes in under the Azure VMs' ids. This query joins it by computer name: {query}"
+    query = _QUERY.format(names=", ".join(map(_quoted, names)))
+    return (
+        "Log data comes in under the Azure VMs' ids while they run there. This query joins it by computer name, and "
+        f"takes the VM's name for that of the computer in it; put in those that are called otherwise: {query}"
+    )
+
+
+def _quoted(name: str) -> str:
+    """A string of the Kusto query language."""
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -48,6 +48,14 @@ def place_blockers(
     return tuple(found)
 
 
+def unjudged(network: str, why: Exception) -> Blocker:
+    """What is said of a network that could not be read; the VMs that go there may all the same."""
+    detail = (
+        f"the network {network} could not be read: whether it is there, and has the subnets and addresses that are "
+    )
+    return Blocker(code="network-unread", detail=f"{detail}meant, was not judged ({why})")
+
+
 def _room(rooms: Mapping[str, Room], network: str) -> Room:
     return rooms.get(network.lower(), Room(found=True))
 

@@ -47,6 +47,7 @@ class Seen(NamedTuple):
         missing: Why others of its machines have none, by name in lower case.
         hosts: The vaults' providers by ARM id in lower case.
         places: What is wrong with the networks of a failover.
+        unread: Those networks that could not be read, and so were not judged.
         isolation: What speaks against the network of a drill.
         unproven: The proof of sources that a failback waits for.
     """
@@ -58,6 +59,7 @@ class Seen(NamedTuple):
     places: tuple[Blocker, ...] = ()
     isolation: tuple[Blocker, ...] = ()
     unproven: tuple[Blocker, ...] = ()
+    unread: tuple[Blocker, ...] = ()
     missing: Mapping[str, Missing] = MappingProxyType({})
 
 
@@ -100,7 +102,7 @@ def foretell(
     changes: dict[str, Any] = {
         "blockers": (*told.blockers, *more.get(what, ())),
         "concerns": tuple(note for weight, note in noted if weight == "concern"),
-        "warnings": tuple(note for weight, note in noted if weight == "warning"),
+        "warnings": (*(note for weight, note in noted if weight == "warning"), *(seen.unread if what in MOVES else ())),
         "forecast": None if what in ROUNDTRIPS else lasted(seen.track, what),  # they last as long as persons want
     }
     if what == "failback":

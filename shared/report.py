@@ -50,9 +50,9 @@ def render(operation: Mapping[str, Any]) -> str:
 
     Args:
         operation: {id, kind, plan or node, state, phase, began and ended (or startedAt and endedAt), items: [{vm,
-            state, azureVm, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or failures),
-            problems, hooks, facts, achieved, forecast, override}. Hooks, and a list of objects among the facts, become
-            tables. What is missing is left out; times are ISO 8601 or datetimes.
+            state, azureVm, address, detail, steps: [{verb, outcome, began, ended, probed, note}]}], findings (or
+            failures), problems, hooks, facts, achieved, forecast, override}. Hooks, and a list of objects among the
+            facts, become tables. What is missing is left out; times are ISO 8601 or datetimes.
     """
     began, ended = _span(operation)
     items = [_item(item, began, ended) for item in operation.get("items", ())]
@@ -178,7 +178,7 @@ def _clock(moment: datetime | None) -> str:
 def _item(item: Mapping[str, Any], began: datetime | None, ended: datetime | None) -> dict[str, Any]:
     steps = [_step(step) for step in item.get("steps", ())]
     bars = [bar for step in steps if (bar := _bar(step, began, ended))]
-    named = {key: str(item.get(key) or "") for key in ("vm", "state", "azureVm", "detail")}
+    named = {key: str(item.get(key) or "") for key in ("vm", "state", "azureVm", "address", "detail")}
     if any(step["note"] and step["note"] in named["detail"] for step in steps):  # said already
         named["detail"] = ""
     return {**named, "steps": steps, "bars": bars}

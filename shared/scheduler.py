@@ -351,7 +351,7 @@ def _after_job(item: RunItem, end: JobEnd, stage: Stage, limits: Limits, now: da
         "state": _next_state(item, stage, "running"),
         "since": now,
         "azure_vm": _named_by(end, item, stage),
-        "address": "",
+        "address": item.address if stage.verb == "Commit" else "",
         "detail": "; ".join(end.warnings),
         "steps": (*item.steps, step),
     }

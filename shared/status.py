@@ -1,7 +1,8 @@
 """What people see of a run: small enough for the custom status, whole enough to follow it. Pure."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,20 @@ SHOWN = 8
 
 HOOKS = 4
 """How many of the newest hooks it names."""
+
+ROOM = 16 * 1024 - 256
+"""Bytes that a custom status may take: Durable Functions keeps 16 kB of it, as JSON in UTF-16."""
+
+CUTS = ((400, 1000), (160, 24), (80, SHOWN), (40, HOOKS), (20, 2), (8, 1))
+"""How long a text and a list may be, one after the other, until a status that is too long fits."""
+
+WHOLE = frozenset(
+    {"codes", "percents", "minutes", "phase", "verdicts", "mark", "digest", "preview", "until", "at", "eta"}
+)
+NAMES = frozenset({"vms", "node", "name", "moment", "state"})
+"""What programs read: half of it would be worse than nothing. Of names there may be fewer, but each is whole."""
+
+LONGEST_NAME = 100
 
 STATES = {code: state for state, code in CODES.items()}
 
@@ -86,6 +101,38 @@ def _what(run: Run, failed: Sequence[str], at_jobs: Sequence[str]) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def joined(details: Sequence[str]) -> str:
+    """The first few of some sentences, and how many more there are."""
+    rest = len(details) - SHOWN
+    return "; ".join([*details[:SHOWN], *([f"and {rest} more"] if rest > 0 else [])])
+
+
+def size(status: Mapping[str, Any]) -> int:
+    """Bytes of a custom status as it is kept: JSON, in which all but ASCII is escaped, in UTF-16."""
+    return 2 * len(json.dumps(status))
+
+
+def fitted(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A custom status that may be kept: as it is, or with its texts and lists cut, the longest first."""
+    told = dict(status)
+    for length, count in CUTS:
+        if size(told) <= ROOM:
+            break
+        told = _cut(told, length, count)
+    return told
+
+
+def _cut(value: Any, length: int, count: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= length else f"{value[: length - 1]}…"
+    if isinstance(value, Mapping):
+        lengths = {key: LONGEST_NAME if key in NAMES else length for key in value}
+        return {key: one if key in WHOLE else _cut(one, lengths[key], count) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cut(one, length, count) for one in value[:count]]
+    return value
 
 
 def item_states(codes: str) -> list[str]:

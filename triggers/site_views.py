@@ -32,7 +32,9 @@ def _replication(state: OrchestrationState, status: Mapping[str, Any]) -> dict[s
     vms = [shown(item) for item in order.run.items] if order.run else []
     codes, percents, minutes = (status.get(key, "") for key in ("codes", "percents", "minutes"))
     for at, vm in enumerate(vms if len(vms) == len(codes) else []):
-        vm |= {"state": STATE_OF[codes[at]], "percent": int(percents[2 * at : 2 * at + 2])}
+        vm |= {"state": STATE_OF[codes[at]]}
+        if percents:
+            vm["percent"] = int(percents[2 * at : 2 * at + 2])
         left = read_minutes(minutes[3 * at : 3 * at + 3]) if minutes else None
         vm |= {"minutesLeft": None if left is None else int(left.total_seconds() // 60)}
     done = {"done": status.get("done", 0), "total": len(codes)}

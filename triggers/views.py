@@ -6,6 +6,7 @@ from typing import Any
 
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
+from shared.findings import findings
 from shared.messages import RunItem
 from shared.operations import SITE_KINDS, Operation, Outcome
 from shared.preview import Preview
@@ -101,7 +102,8 @@ def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, An
     states = item_states(status.get("codes", "w" * len(names)))
     items = [item_view(known.get(vm, RunItem(vm=vm, id="")), now_in) for vm, now_in in zip(names, states, strict=True)]
     asked = operation.asked.model_dump(mode="json", by_alias=True)
-    return {"request": asked, "items": items, "progress": _progress(status, len(names)), **_began(operation)}
+    told = {"request": asked, "items": items, "progress": _progress(status, len(names)), **_began(operation)}
+    return told | ({"findings": [*findings(operation.run.items), *operation.run.findings]} if operation.run else {})
 
 
 def _progress(status: Mapping[str, Any], total: int) -> dict[str, int]:
@@ -121,6 +123,7 @@ def item_view(item: RunItem, state: str) -> dict[str, Any]:
         "state": state,
         "detail": item.detail,
         "azureVm": item.azure_vm,
+        "address": item.address,
         "job": item.job,
         "recoveryPoint": item.point,
         "steps": steps,

@@ -182,6 +182,7 @@ def test_a_finished_run_has_a_report_for_people_and_for_programs(lab: Lab) -> No
     page = lab.api("GET", f"operations/{run}/report")
     assert page.headers["Content-Type"].startswith("text/html")
     assert all(vm in page.body for vm in VMS)
+    assert all(item["address"] and item["address"] in page.body for item in shown["items"])  # the commit leaves them
     assert lab.api("GET", f"operations/{run}/report", headers={"Accept": "application/json"}).body["id"] == run
     assert [
         one["id"] for one in lab.api("GET", "operations?plan=payroll&kind=failover&state=succeeded").body["value"]

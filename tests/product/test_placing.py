@@ -31,6 +31,21 @@ def test_a_network_that_is_not_there_is_told_by_all_who_are_asked_and_starts_not
     assert lab.verbs() == []
 
 
+def test_a_network_that_the_app_may_not_read_is_a_warning_and_the_failover_goes_on(lab: Lab) -> None:
+    lab.api("PUT", "plans/small", small())
+    match = {"method": "GET", "path": "*/virtualNetworks/*"}
+    body = {"error": {"code": "AuthorizationFailed", "message": "The client has no rights."}}
+    lab.azure("PUT", "faults", [{"match": match, "effect": {"status": 403, "body": body}}])
+    told = lab.api("POST", "plans/small/failover?preview=true", {}).body
+    assert "network-unread" in {one["code"] for one in told["warnings"]}
+    assert told["blockers"] == []
+    verbs = lab.api("GET", "plans/small/readiness").body["verbs"]
+    assert verbs["planned-failover"]["ready"]
+    shown = lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
+    assert shown["state"] == "succeeded"
+    assert all(item["address"] == "" for item in shown["items"])  # nothing was probed
+
+
 def owed_for(lab: Lab) -> set[str]:
     return {owed["kind"] for owed in lab.api("GET", "obligations?plan=small").body["value"]}
 

@@ -1,9 +1,17 @@
-"""After a failover people are told what does not work as before; after anything else they are not."""
+"""Of machines that run in Azure people are told what does not work as before; of others they are not."""
+
+from typing import Any
+
+import pytest
 
 from shared.findings import CAVEATS, findings
-from shared.messages import ItemStep, RunItem
+from shared.messages import ItemState, ItemStep, RunItem, Verb
 
 NOTE = "28175: The name was taken; the machine is called otherwise."
+
+
+def did(verb: Any, outcome: Any = "succeeded") -> ItemStep:
+    return ItemStep(verb=verb, job="j", outcome=outcome)
 
 
 def moved(vm: str, azure_vm: str, note: str = "") -> RunItem:
@@ -12,12 +20,33 @@ def moved(vm: str, azure_vm: str, note: str = "") -> RunItem:
 
 
 def test_a_machine_that_was_renamed_is_told_by_its_real_name() -> None:
-    told = findings("failover", [moved("SQL-01", "SQL-01-5b2d", NOTE), moved("web-01", "web-01")])
+    told = findings([moved("SQL-01", "SQL-01-5b2d", NOTE), moved("web-01", "web-01")])
     assert told[0] == f"SQL-01 is called SQL-01-5b2d in Azure: {NOTE}"
     assert told[1:-1] == CAVEATS
     assert "where Name in ('sql-01', 'sql-01-5b2d', 'web-01')" in told[-1]
 
 
+@pytest.mark.parametrize("verb", ["PlannedFailover", "UnplannedFailover", "ChangePit"])
+@pytest.mark.parametrize("state", ["done", "failed", "probing", "paused"])
+def test_a_machine_that_is_in_azure_has_its_caveats_however_the_run_went_on(verb: Verb, state: ItemState) -> None:
+    """A probe or a commit that failed does not take it out of there again."""
+    item = RunItem(vm="sql-01", id="/i", state=state, steps=(did(verb), did("Commit", "failed")))
+    assert findings([item])[:-1] == CAVEATS
+
+
+def test_of_a_machine_that_came_home_only_the_way_to_its_log_data_is_told() -> None:
+    home = RunItem(vm="sql-01", id="/i", state="done", steps=(did("PlannedFailover"), did("Commit"), did("Failback")))
+    (told,) = findings([home])
+    assert told.startswith("Log data")
+
+
 def test_nothing_is_told_of_a_drill_or_of_machines_that_did_not_move() -> None:
-    assert findings("drill", [moved("sql-01", "sql-01-test")]) == ()
-    assert findings("failover", [RunItem(vm="sql-01", id="/items/sql-01", state="failed")]) == ()
+    for verb, outcome in (("TestFailover", "succeeded"), ("PlannedFailover", "failed"), ("Commit", "succeeded")):
+        item = RunItem(vm="sql-01", id="/i", state="done", steps=(did(verb, outcome),))
+        assert findings([item]) == ()
+
+
+def test_names_are_quoted_in_the_query_and_what_it_assumes_is_said() -> None:
+    told = findings([moved("o'hara\\1", "")])[-1]
+    assert r"where Name in ('o\'hara\\1')" in told
+    assert "takes the VM's name for that of the computer in it" in told

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.placing import Room, place_blockers
+from shared.errors import Refused
+from shared.placing import Room, place_blockers, unjudged
 from tests.shared.samples import PRODUCTION, plan, site
 
 ROOM = Room(found=True, subnets={"apps": ("10.10.1.0/24",)})
@@ -25,3 +26,10 @@ def test_an_address_in_its_subnet_fits() -> None:
 def test_a_subnet_and_a_network_that_are_not_there_are_told() -> None:
     assert blockers(ROOM, subnet="web") == [("sql-01", "subnet-missing")]
     assert blockers(Room(found=False)) == [("", "network-missing")]
+
+
+def test_a_network_that_cannot_be_read_is_told_and_blocks_nothing() -> None:
+    told = unjudged("/networks/n1", Refused("AuthorizationFailed", "no rights"))
+    assert told.code == "network-unread"
+    assert told.detail.startswith("the network /networks/n1 could not be read: whether it is there")
+    assert "no rights" in told.detail

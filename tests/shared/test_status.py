@@ -1,0 +1,81 @@
+"""Whatever is to be said of a run, its custom status can be kept: Durable Functions takes 16 kB of UTF-16."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.hooks import HookEnd
+from shared.messages import ItemState, RunItem, VaultRef
+from shared.operations import CODES
+from shared.runs import Pause, PlanRun, Run, Stage
+from shared.status import SHOWN, fitted, joined, size, summary
+
+T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
+LIMIT = 16 * 1024
+VAULT = VaultRef(subscription_id="s", resource_group="rg", vault="v")
+LONG = st.builds(
+    lambda text, times: text * times, st.sampled_from(["x", "gone: ", "ü", "\U0001f525", "\x01"]), st.integers(1, 3000)
+)
+STATES = st.sampled_from(get_args(ItemState))
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    """A run of up to 5,000 machines that says as much as it can."""
+    count = draw(st.sampled_from([1, 9, 300, 5000]))
+    named, detail, state = draw(st.sampled_from(["vm", "ü" * 100])), draw(LONG), draw(STATES)
+    items = tuple(
+        RunItem(vm=f"{named[:95]}{n}", id=f"/i/{n}", state=state, detail=detail, job="j" if state == "paused" else "")
+        for n in range(count)
+    )
+    hook = HookEnd(
+        name=named[:60], kind="http", occasion="failover", moment="before", required=True, state="failed", detail=detail
+    )
+    parts = tuple(PlanRun(name=named[:80], state="paused", detail=detail) for _ in range(draw(st.integers(0, 20))))
+    return Run(
+        operation="failover-1",
+        stages=(Stage(verb="PlannedFailover"),),
+        vaults=(VAULT,),
+        items=items,
+        began=T0,
+        stage_began=T0,
+        failures=(detail,) * draw(st.integers(0, 40)),
+        hooks=(hook,) * draw(st.integers(0, 12)),
+        parts=parts,
+        pause=draw(st.none() | st.builds(Pause, what=LONG, since=st.just(T0))),
+    )
+
+
+@given(runs())
+@settings(max_examples=60, deadline=None)
+def test_the_status_of_any_run_fits_and_tells_the_state_of_every_machine(run: Run) -> None:
+    told = fitted(summary(run, T0))
+    assert len(json.dumps(told).encode("utf-16-le")) <= LIMIT
+    assert told["codes"] == "".join(CODES[item.state] for item in run.items)
+    waits = told["waits"] or {}
+    assert set(waits.get("vms", ())) <= {item.vm for item in run.items}
+    if run.pause:
+        assert waits["mark"] == run.pause.mark
+
+
+@given(
+    st.dictionaries(st.sampled_from(["waitingFor", "problems", "timeline", "what"]), LONG | st.lists(LONG, max_size=50))
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_else_a_run_says_fits(status: dict[str, Any]) -> None:
+    assert size(fitted(status)) <= LIMIT
+
+
+def test_what_fits_is_told_as_it_is_and_what_does_not_is_cut_with_a_mark() -> None:
+    short = {"waitingFor": "job of sql", "problems": ["a"] * 30}
+    assert fitted(short) == short
+    cut = fitted({"waitingFor": "x" * 9000, "mark": "m" * 500})
+    assert cut == {"waitingFor": "x" * 399 + "…", "mark": "m" * 500}
+
+
+def test_of_many_sentences_the_first_are_told_and_the_others_counted() -> None:
+    assert joined(["a", "b"]) == "a; b"
+    assert joined([str(n) for n in range(SHOWN + 5)]).endswith("; 7; and 5 more")
