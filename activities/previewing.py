@@ -9,9 +9,8 @@ from durabletask.entities import EntityInstanceId
 from activities.contract import ReadNetwork, ReadProviders
 from activities.inventory import read_network, read_room
 from activities.plan_previews import through_plans
+from activities.point_previews import with_points
 from activities.preview_contract import PreviewTaken, TakePreview
-from activities.protection import read_points
-from activities.site_contract import ReadPoints
 from activities.vault import read_providers
 from shared.azure.crowd import each
 from shared.azure.items import is_ours, item_detail
@@ -19,29 +18,27 @@ from shared.azure.site_recovery import Vault
 from shared.errors import SiteRecoveryError
 from shared.identity import machines_of
 from shared.isolation import flaws
-from shared.messages import ItemDetail, ItemView, ProviderView, VaultRef
+from shared.messages import ItemDetail, ProviderView, VaultRef
 from shared.obligations import Obligation
 from shared.operations import Operation
 from shared.placing import Room, networks_of, place_blockers, unjudged
 from shared.plans import PlanDocument
-from shared.preview import Blocker, PointsLost, Preview
+from shared.preview import Blocker, Preview
 from shared.readiness import MOVES, NEED_HOST, Seen, foretell, sealed
 from shared.sites import SiteDocument
 from shared.track import Track
-
-MOST_LOOKED_AT = 200
-"""VMs whose recovery points are listed, one by one, for a preview."""
 
 type Sites = Mapping[str, SiteDocument]
 
 
 async def previewed(client: df.DurableFunctionsClient, operation: Operation) -> Preview:
     """What the operation would do."""
-    return await with_points(operation, *(await foretold(client, operation)))
+    told, seen = await foretold(client, operation)
+    return await with_points(operation, told, seen.items)
 
 
 async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> tuple[Preview, Seen]:
-    """The same without the recovery points that a commit deletes, and what it is made of."""
+    """The same without what only the recovery points tell, and what it is made of."""
     plan, sites, what = operation.document, operation.sites, operation.what
     seen = await look(client, operation.plan, plan, sites, {what})
     told = foretell(plan, what, sites, seen, operation.plan, operation.asked)
@@ -55,13 +52,6 @@ async def take_preview(client: df.DurableFunctionsClient, ask: TakePreview) -> P
     state = (found.get_typed_state(dict) if found else None) or {}
     declared = PlanDocument.model_validate(state["document"]).digest if state else ""
     return PreviewTaken(preview=told, declared=declared)
-
-
-async def with_points(operation: Operation, told: Preview, seen: Seen) -> Preview:
-    """The preview of a commit with the recovery points that it deletes; of others as it is."""
-    if operation.kind != "commit":
-        return told
-    return told.model_copy(update={"points_lost": await _points_lost(seen.items)})
 
 
 async def look(
@@ -131,19 +121,6 @@ async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]
     production = [site.network for site in sites.values()]
     found = flaws(settings, production, found=seen.found, peered=seen.peered, cards=seen.cards)
     return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")
-
-
-async def _points_lost(views: Mapping[str, ItemView]) -> tuple[PointsLost, ...] | None:
-    """What a commit deletes; a failback's deletes nothing, for its machines have run on premises since."""
-    away = [view for view in views.values() if "Commit" in view.allowed_operations]
-    if len(away) > MOST_LOOKED_AT:
-        return None
-    return tuple(await each([view for view in away if view.active_location == "Recovery"], _lost))
-
-
-async def _lost(view: ItemView) -> PointsLost:
-    points = (await read_points(ReadPoints(vault=VaultRef.from_id(view.id), item_id=view.id))).points
-    return PointsLost(vm=view.vm, count=max(len(points) - 1, 0), newest=points[0].at if points else None)
 
 
 async def views_of(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:

@@ -23,6 +23,8 @@ from activities import (
     node_contract,
     nodes,
     plan_starts,
+    point_contract,
+    points,
     preflight,
     preflight_contract,
     preview_contract,
@@ -90,6 +92,8 @@ def bind(bp: df.Blueprint) -> None:
     serve_with_client(bp, app_contract.START_CLEANUP, duties.start_cleanup)
     serve_with_client(bp, app_contract.READ_OUTCOMES, duties.read_outcomes)
     serve_with_client(bp, app_contract.READ_HOLDERS, duties.read_holders)
+    serve(bp, point_contract.CHECK_POINTS, points.check_points)
+    serve(bp, point_contract.KEEP_POINTS, points.keep_points)
     serve_with_client(bp, preview_contract.TAKE_PREVIEW, previewing.take_preview)
     serve_with_client(bp, app_contract.READ_RUNS, runs.read_runs)
     serve_with_client(bp, app_contract.READ_BOOK, runs.read_book)

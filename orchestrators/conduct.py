@@ -35,6 +35,7 @@ from orchestrators.hearing import Ear
 from orchestrators.hooks import Hooks
 from orchestrators.isolation import prepared
 from orchestrators.owing import nothing, settle
+from orchestrators.points import fit_to_start
 from orchestrators.recording import open_pack, record_tick, remember, seal_pack
 from orchestrators.steps import Steps, call_all, now, show_status, sleep
 from orchestrators.telling import tell, tell_turn
@@ -162,6 +163,8 @@ def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[S
     run, problems = yield from prepared(ctx, operation, run)
     if not problems:
         run, problems = yield from engaged(ctx, operation, run)
+    if not problems:
+        run, problems = yield from fit_to_start(ctx, run)
     if problems:
         yield from let_go(ctx, operation.id, run.vaults)
         raise NotAdmitted(problems)
@@ -175,6 +178,10 @@ def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[S
         run = run.model_copy(update={"approvals": words, "began": now(ctx)})
         unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)
         run = run.model_copy(update={"items": unseen, "passed": False})
+        run, problems = yield from fit_to_start(ctx, run)
+        if problems:
+            yield from let_go(ctx, operation.id, run.vaults)
+            raise NotAdmitted(problems)
     return run
 
 

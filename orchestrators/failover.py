@@ -8,6 +8,7 @@ from durabletask import task
 from orchestrators.conduct import conduct
 from orchestrators.leaving import note_belongings, see_leftovers
 from orchestrators.owing import nothing, owe, settle
+from orchestrators.points import note_points
 from orchestrators.sources import PROVEN_WITHIN, REMEDY
 from orchestrators.steps import Steps
 from shared.operations import Operation
@@ -29,7 +30,12 @@ def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[d
     """Bring the plan's machines up in Azure, each as soon as those it depends on are up and pass their probes."""
     operation = Operation.carried(payload)
     stages = (*moves(operation), COMMIT) if operation.document.commit == "automatic" else moves(operation)
-    return (yield from conduct(ctx, operation, stages, opening, _closing))
+    return (yield from conduct(ctx, operation, stages, opening, _closing, _turning))
+
+
+def _turning(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
+    """Between a failover and its own commit the recovery points that this deletes are still there to be listed."""
+    return (yield from note_points(ctx, run)) if run.current and run.current.verb == "Commit" else run
 
 
 def moves(operation: Operation) -> tuple[Stage, ...]:
@@ -85,7 +91,8 @@ def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
 
 
 def _noted(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
-    """The commit of a failback gives machines in Azure up."""
+    """The commit of a failover deletes recovery points; that of a failback gives machines in Azure up."""
+    run = yield from note_points(ctx, run)
     return (yield from note_belongings(ctx, run))
 
 

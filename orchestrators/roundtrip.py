@@ -10,6 +10,7 @@ from orchestrators.failover import COMMIT, moves, opening, owe_of_moved
 from orchestrators.homecoming import FAILBACK, REPROTECT, owe_final_commit
 from orchestrators.leaving import note_belongings, see_leftovers
 from orchestrators.owing import settle
+from orchestrators.points import note_points
 from orchestrators.steps import Steps
 from orchestrators.way_home import ready_to_go_home
 from shared.operations import Operation, Problem
@@ -47,6 +48,8 @@ def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
         yield from settle(ctx, operation, ("commit",))
     if operation.failover_type == "unplanned" and not run.stopped and not _goes_home(run):
         yield from owe_of_moved(ctx, operation, run, provable=True)
+    if run.current and run.current.verb == "Commit" and not _goes_home(run):
+        return (yield from note_points(ctx, run))
     if run.stages[run.stage - 1].verb == "Failback":  # the machines in Azure are still there to be looked at
         return (yield from note_belongings(ctx, run))
     return run

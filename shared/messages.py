@@ -122,11 +122,13 @@ class ItemDetail(ItemView):
         rpo_at: When that figure was measured.
         policy: Name of its replication policy.
         network: ARM id of the network that a failover connects it to, empty without one.
+        failover_point: Name of the recovery point that the last failover, tests too, started from.
     """
 
     rpo_at: datetime | None = None
     policy: str = ""
     network: str = ""
+    failover_point: str = ""
 
 
 class ProviderView(Message):

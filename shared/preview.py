@@ -71,12 +71,26 @@ class Blocker(Document):
     detail: str
 
 
+class PointLost(Document):
+    """A recovery point that a commit deletes; `kind` as the vault spells it, such as "CrashConsistent"."""
+
+    at: datetime
+    kind: str = ""
+
+
 class PointsLost(Document):
-    """What a commit deletes of one VM: all but the point that was used; `newest` is the time of the youngest."""
+    """What a commit deletes of one VM: all but the point that was used.
+
+    Attributes:
+        newest, oldest: Times of the youngest and the eldest of them.
+        points: The first of them, newest first.
+    """
 
     vm: str
     count: int
     newest: datetime | None = None
+    oldest: datetime | None = None
+    points: tuple[PointLost, ...] = ()
 
 
 class PreviewHook(Document):
@@ -97,7 +111,7 @@ class Preview(Document):
         request: How it would be done, by the request or else by the plan.
         configures: VMs whose target settings are set first, where their protected items say otherwise.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
-        points_lost: For a commit: the recovery points that it would delete; None when there are too many VMs to look.
+        points_lost: The recovery points that a commit, of its own or of a failover, would delete as they are now.
         advice: For a failback: both ways home of each VM, and which is the better one.
         later: What is looked at only when the run begins.
         otherwise: What goes otherwise because the plan says `"engine": "site-recovery"`.
@@ -129,7 +143,7 @@ class Preview(Document):
     irreversible: tuple[str, ...] = ()
     configures: tuple[str, ...] = ()
     confirm: str = ""
-    points_lost: tuple[PointsLost, ...] | None = ()
+    points_lost: tuple[PointsLost, ...] = ()
     advice: tuple[Advice, ...] = ()
     later: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()

@@ -30,18 +30,24 @@ class PointWish(Message):
         """The rule for one VM."""
         return self.by_vm.get(vm.lower(), self.rule)
 
+    def gates(self, vm: str) -> bool:
+        """Whether there may be no point for this VM that is as it was asked for: anything but the latest of any age."""
+        return self.of(vm) != LATEST or self.max_age is not None
+
 
 class RecoveryPoint(Message):
     """A point as the vault lists it.
 
     Attributes:
         consistent: Applications were told of it, not only the disks.
+        kind: recoveryPointType as the vault spells it, empty where it does not say.
     """
 
     id: str
     name: str
     at: datetime
     consistent: bool = False
+    kind: str = ""
 
 
 def choose(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta | None, now: datetime) -> RecoveryPoint:
@@ -52,11 +58,23 @@ def choose(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta | None
     """
     found = max((point for point in points if _meant(point, rule)), key=lambda point: point.at, default=None)
     if found is None:
-        raise Refused("no-recovery-point", f"no recovery point is {rule}; there are {len(points)}")
+        raise Refused("no-recovery-point", f"no recovery point is {rule}; {_newest(points, now)}")
     if max_age is not None and now - found.at > max_age:
-        age = timedelta(seconds=round((now - found.at).total_seconds()))
-        raise Refused("recovery-point-too-old", f"the point {found.name} is {age} old; at most {max_age} is wanted")
+        detail = f"the newest point that is {rule}, {_told(found, now)}; at most {max_age} is wanted"
+        raise Refused("recovery-point-too-old", detail)
     return found
+
+
+def _newest(points: Sequence[RecoveryPoint], now: datetime) -> str:
+    newest = max(points, key=lambda point: point.at, default=None)
+    return (
+        f"of the {len(points)} that there are the newest is {_told(newest, now)}" if newest else "there is none at all"
+    )
+
+
+def _told(point: RecoveryPoint, now: datetime) -> str:
+    age = timedelta(seconds=round((now - point.at).total_seconds()))
+    return f"{point.name}{point.kind and f' ({point.kind})'}, {age} old"
 
 
 def _meant(point: RecoveryPoint, rule: str) -> bool:

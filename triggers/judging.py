@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import azure.durable_functions as df
 
-from activities.previewing import foretold, with_points
+from activities.point_previews import with_points
+from activities.previewing import foretold
 from shared.operations import Operation, Override
 from shared.operations import Problem as Obstacle
 from shared.preview import Blocker, Preview
@@ -36,7 +37,7 @@ async def judged(
     if told.concerns and wish.override is None and not await started_already(client, operation.id):
         raise _unready(operation, told)
     kept = {"override": _override(told, wish, person)}
-    preview = await with_points(operation, told, seen) if approvals else None
+    preview = await with_points(operation, told, seen.items) if approvals else None
     return operation.model_copy(update={**kept, "preview": preview})
 
 

@@ -58,6 +58,7 @@ def item_detail(item: Json) -> ItemDetail:
         **item_view(item).model_dump(),
         rpo_at=utc(details.get("lastRpoCalculatedTime")),
         policy=text(properties.get("policyFriendlyName")) or text(properties.get("policyId")).rpartition("/")[2],
+        failover_point=text(properties.get("failoverRecoveryPointId")).rpartition("/")[2],
         network=next(filter(None, [*cards, text(details.get("selectedRecoveryAzureNetworkId"))]), ""),
     )
 

@@ -11,7 +11,13 @@ def point_views(listed: Iterable[Json]) -> list[RecoveryPoint]:
     told = [(point, part(point, "properties")) for point in listed]
     timed = [(point, facts, utc(facts.get("recoveryPointTime"))) for point, facts in told]
     return [
-        RecoveryPoint(id=text(point.get("id")), name=text(point.get("name")), at=at, consistent=_is_consistent(facts))
+        RecoveryPoint(
+            id=text(point.get("id")),
+            name=text(point.get("name")),
+            at=at,
+            consistent=_is_consistent(facts),
+            kind=text(facts.get("recoveryPointType")),
+        )
         for point, facts, at in timed
         if at
     ]

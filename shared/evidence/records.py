@@ -24,7 +24,7 @@ class Entry(Message):
     """Something to be recorded.
 
     Attributes:
-        kind: request, plan, inventory, verb, job, probe, hook, finding, phase or outcome.
+        kind: request, plan, inventory, recovery-points, verb, job, probe, hook, finding, phase or outcome.
         attach: Names of attachments that belong to it, below `attachments/`; one that is not there is left out.
     """
 

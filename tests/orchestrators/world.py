@@ -22,12 +22,15 @@ from activities.home_contract import (
     ReadLeftovers,
     RemoveLeftovers,
 )
+from activities.point_contract import CHECK_POINTS, KEEP_POINTS, CheckPoints, KeepPoints, PointsChecked, PointsKept
 from activities.preview_contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from activities.site_contract import START_PROTECTION, StartProtection
+from shared.budget import Calls
 from shared.evidence.records import Entry
 from shared.inventory import Inventory, Thing, mark
 from shared.leftovers import Leftover, may_go
 from shared.messages import ItemDetail, ItemView
+from shared.operations import Problem
 from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
 from shared.readiness import Seen, foretell
 from shared.replication import VmSettings
@@ -131,6 +134,8 @@ class World:
     work_ends: app.HookRan = field(default_factory=lambda: app.HookRan(passed=True, detail="the job is Completed"))
     ended_work: list[str] = field(default_factory=list)
     records: list[tuple[str, Entry]] = field(default_factory=list)
+    unfit: set[str] = field(default_factory=set)
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     settings: dict[str, VmSettings] = field(default_factory=dict)
     started: list[app.StartRun] = field(default_factory=list)
     declared: str | None = None
@@ -160,6 +165,8 @@ class World:
             app.RUN_HOOK: self.run_hook,
             app.START_RUN: self.start_run,
             TAKE_PREVIEW: self.take_preview,
+            CHECK_POINTS: self.check_points,
+            KEEP_POINTS: self.keep_points,
             h.BEGIN_WORK: self.begin_work,
             h.LOOK_AT_WORK: self.look_at_work,
             h.END_WORK: self.end_work,
@@ -192,6 +199,15 @@ class World:
         asked, seen = ask.operation, Seen(at=self.clock.now, items=items, hosts={})
         told = foretell(asked.document, asked.what, asked.sites, seen, asked=asked.asked)
         return PreviewTaken(preview=told, declared=asked.digest if self.declared is None else self.declared)
+
+    def check_points(self, ask: CheckPoints) -> PointsChecked:
+        unfit = [one for one in ask.items if one.vm in self.unfit]
+        problems = [Problem(vm=one.vm, code="recovery-point-too-old", detail=f"{one.vm}: too old") for one in unfit]
+        return PointsChecked(problems=tuple(problems), calls=Calls(reads=len(ask.items)))
+
+    def keep_points(self, ask: KeepPoints) -> PointsKept:
+        self.kept[ask.keep] = tuple(one.vm for one in ask.items)
+        return PointsKept(counts=dict.fromkeys(self.kept[ask.keep], 24), calls=Calls(reads=len(ask.items)))
 
     def start_verbs(self, ask: c.StartVerbs) -> c.StartsMade:
         return c.StartsMade(answers=tuple(self._start(ask, one) for one in ask.starts))

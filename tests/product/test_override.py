@@ -19,10 +19,15 @@ PROVEN = {**SMALL, "drill": {"network": DRILL, "validFor": "P30D"}}
 WHY = "the building is on fire"
 
 
+def pack_of(lab: Lab, run: str) -> zipfile.ZipFile:
+    """A run's evidence."""
+    with urlopen(f"{lab.servers.host.base}/api/operations/{run}/evidence?format=zip", timeout=30) as answer:  # noqa: S310
+        return zipfile.ZipFile(io.BytesIO(answer.read()))
+
+
 def requested(lab: Lab, run: str) -> Any:
     """The record of the request in the evidence."""
-    with urlopen(f"{lab.servers.host.base}/api/operations/{run}/evidence?format=zip", timeout=30) as answer:  # noqa: S310
-        pack = zipfile.ZipFile(io.BytesIO(answer.read()))
+    pack = pack_of(lab, run)
     [name] = [name for name in pack.namelist() if name.endswith("-request.json")]
     return json.loads(pack.read(name))["body"]
 
