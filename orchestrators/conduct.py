@@ -41,6 +41,7 @@ from orchestrators.steps import Steps, call_all, now, show_status, sleep
 from orchestrators.telling import tell, tell_turn
 from shared import rations, scheduler
 from shared.budget import Calls
+from shared.debts import gone_without
 from shared.errors import Refused, Transient
 from shared.findings import findings
 from shared.messages import ItemView, RunItem
@@ -210,7 +211,7 @@ def _close(
         {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
         | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
         | {
-            "findings": (*findings(run.items), *run.findings),
+            "findings": (*findings(run.items), *gone_without(run), *run.findings),
             "decisions": run.decisions,
             "approvals": run.approvals,
         }

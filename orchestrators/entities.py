@@ -11,7 +11,7 @@ from shared.leases import Claim, Lease, Table, claim, release, renew
 from shared.messages import ExtensionView
 from shared.mirrors import Mirror
 from shared.mirrors import noted as mirrored
-from shared.obligations import Left, Obligation, Tried, Watched, taken_over, tried
+from shared.obligations import Left, Narrowed, Obligation, Tried, Watched, taken_over, tried
 from shared.records import Begin, End, NodeRecord, Notice, begin, end, notice, save
 from shared.track import Begun, Past, Track, begun, ended
 from shared.turns import Join, Turn, join, leave
@@ -62,7 +62,7 @@ def obligations(ctx: EntityContext, ask: Any) -> Any:
     """What is owed for one plan or node.
 
     Operations: open (an obligation), settle (a list of kinds), read, recall (the same without orders); and notes about
-    one of them: tried, left, watch.
+    one of them: tried, left, watch, narrow.
     """
     owed: dict[str, Any] = ctx.get_state(dict, {})
     match ctx.operation:
@@ -77,7 +77,7 @@ def obligations(ctx: EntityContext, ask: Any) -> Any:
             return owed
         case "recall":
             return {kind: {name: value for name, value in one.items() if name != "order"} for kind, one in owed.items()}
-        case "tried" | "left" | "watch":
+        case "tried" | "left" | "watch" | "narrow":
             owed = noted(owed, ctx.operation, ask)
         case other:
             raise ValueError(f"obligations know no operation {other}")
@@ -115,6 +115,8 @@ def noted(owed: Mapping[str, Any], what: str, ask: Any) -> dict[str, Any]:
         one = tried(one, Tried.model_validate(ask))
     elif what == "watch":
         one = one.model_copy(update={"watched": Watched.model_validate(ask).at})
+    elif what == "narrow":
+        one = one.model_copy(update={"vms": Narrowed.model_validate(ask).vms})
     else:
         one = one.model_copy(update={"leftovers": Left.model_validate(ask).leftovers})
     return {**owed, one.kind: one.model_dump(mode="json")}

@@ -7,10 +7,11 @@ from durabletask import task
 
 from orchestrators.conduct import conduct
 from orchestrators.leaving import note_belongings, see_leftovers
-from orchestrators.owing import nothing, owe, settle
+from orchestrators.owing import nothing, owe, settle, settle_but_for
 from orchestrators.points import note_points
 from orchestrators.sources import PROVEN_WITHIN, REMEDY
 from orchestrators.steps import Steps
+from shared.debts import uncommitted, unfinished
 from shared.operations import Operation
 from shared.runs import Rehearsal, Run, Stage, touched
 
@@ -61,8 +62,8 @@ def opening(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> S
 
 
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    if operation.document.commit == "automatic" and not run.failed:
-        yield from settle(ctx, operation, ("commit",))
+    if operation.document.commit == "automatic":
+        yield from settle_but_for(ctx, operation, "commit", uncommitted(run))
     if operation.failover_type == "unplanned" and not run.stopped:
         yield from owe_of_moved(ctx, operation, run)
 
@@ -97,8 +98,7 @@ def _noted(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> S
 
 
 def _committed(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    if not run.failed:
-        yield from settle(ctx, operation, ("commit",))
+    yield from settle_but_for(ctx, operation, "commit", unfinished(run))
     return (yield from see_leftovers(ctx, operation, run))
 
 
@@ -115,7 +115,7 @@ def cancel(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
 
 
 def _cancelled(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    if not run.failed:
-        yield from settle(ctx, operation, ("commit", "source-off"))
+    yield from settle_but_for(ctx, operation, "commit", unfinished(run))
+    yield from settle_but_for(ctx, operation, "source-off", unfinished(run))
     why = "what was cancelled does not replicate any more: it has to be protected anew"
     yield from owe(ctx, operation, run, "reprotect", HOME_WITHIN, why)

@@ -8,11 +8,12 @@ from durabletask import task
 from orchestrators.conduct import conduct
 from orchestrators.failover import COMMIT, COMMIT_WITHIN
 from orchestrators.leaving import note_belongings, see_leftovers
-from orchestrators.owing import nothing, owe, settle
+from orchestrators.owing import nothing, owe, settle_but_for
 from orchestrators.steps import Steps
 from orchestrators.way_home import ready_to_go_home, told_by_hand
+from shared.debts import uncommitted, unfinished
 from shared.operations import Operation
-from shared.runs import Run, Stage, touched
+from shared.runs import Run, Stage
 
 FAILBACK = Stage(verb="Failback", settles=True)
 REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_within=timedelta(days=3))
@@ -38,9 +39,7 @@ def _turning(ctx: task.OrchestrationContext, _operation: Operation, run: Run) ->
 
 
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    automatic = operation.document.commit == "automatic" and not run.failed
-    if automatic or not any(touched(item) or "Failback" in item.skip for item in run.items):
-        yield from settle(ctx, operation, ("commit",))
+    yield from settle_but_for(ctx, operation, "commit", uncommitted(run))
     run = yield from see_leftovers(ctx, operation, run)
     return (yield from told_by_hand(ctx, operation, run))
 
@@ -52,5 +51,4 @@ def reprotect(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[
 
 
 def _protected(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    if not run.failed:
-        yield from settle(ctx, operation, ("reprotect",))
+    yield from settle_but_for(ctx, operation, "reprotect", unfinished(run))

@@ -7,7 +7,7 @@ from durabletask import task
 
 from orchestrators.entities import OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, now
-from shared.obligations import Obligation, ObligationKind
+from shared.obligations import Narrowed, Obligation, ObligationKind
 from shared.operations import Operation
 from shared.runs import Run
 
@@ -39,6 +39,17 @@ def owe(
 def settle(ctx: task.OrchestrationContext, operation: Operation, kinds: Sequence[ObligationKind]) -> Steps[None]:
     """Cross out what is owed no longer."""
     yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "settle", list(kinds))
+
+
+def settle_but_for(
+    ctx: task.OrchestrationContext, operation: Operation, kind: ObligationKind, vms: Sequence[str]
+) -> Steps[None]:
+    """Cross out what is owed no longer; as long as some machines still owe it, it stays open for just these."""
+    if not vms:
+        yield from settle(ctx, operation, (kind,))
+        return
+    note = Narrowed(kind=kind, vms=tuple(vms)).model_dump(mode="json")
+    yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "narrow", note)
 
 
 def nothing(_ctx: task.OrchestrationContext, _operation: Operation, _run: Run) -> Steps[Run | None]:

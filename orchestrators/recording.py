@@ -81,6 +81,7 @@ def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, out
         took=seen.rto if seen and outcome.state == "succeeded" else None,
         digest=operation.digest,
         what=operation.what,
+        whole=not run.skipped,
     )
     yield from ask_entity(ctx, TRACK, operation.plan, "ended", past.model_dump(mode="json"))
 

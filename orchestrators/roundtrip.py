@@ -9,10 +9,11 @@ from orchestrators.conduct import conduct
 from orchestrators.failover import COMMIT, moves, opening, owe_of_moved
 from orchestrators.homecoming import FAILBACK, REPROTECT, owe_final_commit
 from orchestrators.leaving import note_belongings, see_leftovers
-from orchestrators.owing import settle
+from orchestrators.owing import settle_but_for
 from orchestrators.points import note_points
 from orchestrators.steps import Steps
 from orchestrators.way_home import ready_to_go_home
+from shared.debts import uncommitted, unprotected
 from shared.operations import Operation, Problem
 from shared.runs import Run, Stage
 
@@ -44,8 +45,8 @@ def stages_of(operation: Operation) -> tuple[Stage, ...]:
 
 def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
-    if run.stages[run.stage - 1].verb == "Commit" and not run.failed and not run.aborted:
-        yield from settle(ctx, operation, ("commit",))
+    if run.stages[run.stage - 1].verb == "Commit":
+        yield from settle_but_for(ctx, operation, "commit", uncommitted(run))
     if operation.failover_type == "unplanned" and not run.stopped and not _goes_home(run):
         yield from owe_of_moved(ctx, operation, run, provable=True)
     if run.current and run.current.verb == "Commit" and not _goes_home(run):
@@ -68,12 +69,6 @@ def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Ste
 
 
 def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    if not run.failed and not run.aborted:
-        yield from settle(ctx, operation, ("commit", "reprotect"))
-    elif run.stopped and _is_committed(run) and not _goes_home(run):  # by a hook before the way home
-        yield from settle(ctx, operation, ("commit",))
+    yield from settle_but_for(ctx, operation, "commit", uncommitted(run))
+    yield from settle_but_for(ctx, operation, "reprotect", unprotected(run))
     return (yield from see_leftovers(ctx, operation, run))
-
-
-def _is_committed(run: Run) -> bool:
-    return any(step.verb == "Commit" for item in run.items for step in item.steps)

@@ -92,6 +92,13 @@ class Left(Message):
     leftovers: tuple[str, ...]
 
 
+class Narrowed(Message):
+    """Those of its VMs that still owe it."""
+
+    kind: ObligationKind
+    vms: tuple[str, ...]
+
+
 HIDDEN = frozenset({"order", "baseline"})
 """What a reader does not need to see of an obligation: it is as large as its plan."""
 SOONEST, LATEST = timedelta(minutes=4), timedelta(hours=1)

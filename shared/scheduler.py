@@ -122,6 +122,7 @@ def decide(run: Run, decision: Decision) -> Run:
     failed = [item for item in run.items if item.vm in asked and (not wanted or item.vm.casefold() in wanted)]
     if decision.verdict == "retry":
         return _revise(run, {item.vm: _again(item, decision.at) for item in failed})
+    run = run.model_copy(update={"skipped": tuple(dict.fromkeys((*run.skipped, *(item.vm for item in failed))))})
     return _revise(run, {item.vm: item.model_copy(update={"state": "skipped"}) for item in failed})
 
 

@@ -13,6 +13,7 @@ class Past(Message):
     Attributes:
         took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
         digest: Of the plan that it was a run of; empty where that was not kept yet.
+        whole: Whether no machine was skipped on the way.
         what: The kind, but of a failover whether it was planned; empty where that was not kept yet.
     """
 
@@ -24,6 +25,7 @@ class Past(Message):
     took: timedelta | None = None
     digest: str = ""
     what: str = ""
+    whole: bool = True
 
 
 class Track(Message):
@@ -71,8 +73,8 @@ def ended(track: Track, past: Past) -> Track:
 
 
 def last_good_drill(track: Track, digest: str = "") -> Past | None:
-    """The newest drill that succeeded; with a digest that of this very plan."""
-    good = (one for one in reversed(track.past) if one.kind == "drill" and one.state == "succeeded")
+    """The newest drill that succeeded with all of its machines; with a digest that of this very plan."""
+    good = (one for one in reversed(track.past) if one.kind == "drill" and one.state == "succeeded" and one.whole)
     return next((one for one in good if not digest or one.digest == digest), None)
 
 

@@ -17,6 +17,7 @@ from shared.outcomes import JobEnd
 from shared.plans import PlanDocument
 from shared.replication import VmSettings
 from shared.sites import SiteDocument
+from shared.track import Track, last_good_drill
 from tests.driver import Clock, Driver, Orchestrator, Result
 from tests.orchestrators.world import Machine, World
 
@@ -477,6 +478,51 @@ def test_a_skipped_machine_holds_up_nobody_and_is_not_committed(bench: Bench) ->
     states = {item["vm"]: item["state"] for item in result.output["items"]}
     assert states == {"dc": "done", "sql": "skipped", "app": "done", "web": "done"}
     assert sorted(vm for vm, verb in bench.world.sent if verb == "Commit") == ["app", "dc", "web"]
+
+
+def owed_by(bench: Bench) -> dict[str, list[str]]:
+    return {kind: owed["vms"] for kind, owed in (bench.driver.states.get("@obligations@payroll") or {}).items()}
+
+
+def skip_of_sql(bench: Bench, runbook: Orchestrator, kind: Kind, verb: str) -> dict[str, Any]:
+    """The outcome of a run in which the verb fails for sql, and a person goes on without it."""
+    bench.driver.warm = True
+    bench.world.fail = {("sql", verb): BROKEN}
+    bench.driver.say(timedelta(hours=3), "decide", said("skip", "sql"))
+    output: dict[str, Any] = bench.run(runbook, kind, f"{kind}-skips", plan(onFailure="ask")).output
+    assert output["state"] == "succeeded", output
+    assert output["findings"][-1].startswith("skipped: sql; what is owed for them stays owed")
+    return output
+
+
+def test_what_is_up_in_azure_and_was_skipped_in_the_commit_still_owes_it(bench: Bench) -> None:
+    skip_of_sql(bench, failover, "failover", "Commit")
+    assert owed_by(bench) == {"commit": ["sql"], "reprotect": list(ORDER)}
+    skip_of_sql(bench, commit, "commit", "Commit")
+    assert owed_by(bench) == {"commit": ["sql"], "reprotect": list(ORDER)}
+    bench.world.fail.clear()
+    assert bench.run(commit, "commit", "commit-2").output["state"] == "succeeded"
+    assert owed_by(bench) == {"reprotect": list(ORDER)}
+
+
+def test_what_was_skipped_on_the_way_home_still_owes_its_protection(bench: Bench) -> None:
+    for runbook, kind in ((failover, "failover"), (failback, "failback")):
+        assert bench.run(runbook, kind, f"{kind}-1").output["state"] == "succeeded"  # type: ignore[arg-type]
+    skip_of_sql(bench, reprotect, "reprotect", "ReverseReplicate")
+    assert owed_by(bench) == {"reprotect": ["sql"]}
+
+
+def test_a_drill_that_goes_on_without_a_machine_cleans_it_up_and_verifies_nothing(bench: Bench) -> None:
+    bench.world.silent.add("sql")
+    bench.driver.warm = True
+    bench.driver.say(timedelta(hours=1), "decide", said("skip"))
+    result = bench.run(drill, "drill", document=plan(onFailure="ask"))
+    assert result.output["state"] == "succeeded", result.output
+    assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
+    assert bench.owed() == set()
+    track = Track.model_validate(bench.driver.states["@track@payroll"])
+    assert (track.past[0].state, track.past[0].whole) == ("succeeded", False)
+    assert last_good_drill(track) is None
 
 
 def test_an_aborted_run_starts_nothing_new_and_says_what_it_still_owes(bench: Bench) -> None:

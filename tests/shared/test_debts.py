@@ -1,0 +1,50 @@
+"""Who of a run still owes a commit or a protection."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.debts import gone_without, uncommitted, unprotected
+from shared.messages import ItemStep, RunItem, VaultRef, Verb
+from shared.runs import Run, Stage
+
+T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
+WAY: tuple[Verb, ...] = ("PlannedFailover", "Commit", "Failback", "Commit", "ReverseReplicate")
+
+
+def run_of(state: str, *verbs: Verb, **more: Any) -> Run:
+    """A run of one machine that these verbs were done to."""
+    steps = [ItemStep(verb=verb, job="j", outcome="succeeded") for verb in verbs]
+    sql = RunItem.model_validate({"vm": "sql", "id": "/items/sql", "state": state, "steps": steps, **more})
+    vault = VaultRef(subscription_id="s", resource_group="rg", vault="v")
+    stages = tuple(Stage(verb=verb) for verb in WAY)
+    return Run(operation="op-1", stages=stages, vaults=(vault,), items=(sql,), began=T0, stage_began=T0)
+
+
+@pytest.mark.parametrize(
+    ("run", "commit", "protection"),
+    [
+        (run_of("done", *WAY), False, False),
+        (run_of("blocked"), False, False),
+        (run_of("blocked", "PlannedFailover"), True, True),
+        (run_of("blocked", "PlannedFailover", "Commit"), False, True),
+        (run_of("waiting", *WAY[:3]), True, True),
+        (run_of("skipped", *WAY[:4]), True, True),
+        (run_of("failed", since=T0), True, True),
+        (run_of("waiting", skip=("PlannedFailover", "Commit")), False, True),
+        (run_of("waiting", skip=("PlannedFailover",)), True, True),
+        (run_of("skipped", since=T0, detail="UpdateVmProperties: 539: no"), False, False),
+        (run_of("blocked", "UpdateVmProperties"), False, False),
+    ],
+)
+def test_a_machine_owes_a_commit_after_each_move_and_its_protection_until_it_replicates_again(
+    run: Run, commit: bool, protection: bool
+) -> None:
+    assert (bool(uncommitted(run)), bool(unprotected(run))) == (commit, protection)
+
+
+def test_only_a_run_that_went_on_without_a_machine_says_so() -> None:
+    run = run_of("done")
+    assert gone_without(run) == ()
+    assert "skipped: sql" in gone_without(run.model_copy(update={"skipped": ("sql",)}))[0]
