@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import azure.durable_functions as df
@@ -9,10 +10,12 @@ import azure.functions as func
 
 from shared.book import Entry
 from shared.documents import CHECKED
+from shared.identity import lease_keys, leased_vm
 from shared.plans import PlanDocument
 from shared.problems import FieldError
 from shared.sites import SiteDocument
 from triggers import shelf
+from triggers.plan_checks import read_plan
 from triggers.site_health import health_of
 from triggers.web import Problem, answer, body_of, caller, handled
 
@@ -109,14 +112,12 @@ async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 @handled("Dr.Admin")
 async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
-    plan = PlanDocument.model_validate_json(body_of(req))
-    declared = await shelf.entries(client, "site")
-    if unknown := [name for name in plan.site_names if name not in declared]:
-        detail = f"The site {unknown[0]!r} is not declared."
-        raise Problem(400, "Unknown site", detail, [FieldError(field="site", detail=detail)])
-    await _require_no_round(client, _name(req, "plan"), plan)
+    name = _name(req, "plan")
+    sites, plans = await shelf.entries(client, "site"), await shelf.entries(client, "plan")
+    plan = read_plan(name, body_of(req), sites, plans)
     reply = await _declare(req, client, "plan", plan)
-    return _with_warnings(reply, await _shared_with(client, _name(req, "plan"), plan))
+    others = {other: _plan(entry) for other, entry in plans.items() if other != name}
+    return _with_warnings(reply, _shared_with(plan, others, sites))
 
 
 def _with_warnings(reply: func.HttpResponse, warnings: list[str]) -> func.HttpResponse:
@@ -127,11 +128,12 @@ def _with_warnings(reply: func.HttpResponse, warnings: list[str]) -> func.HttpRe
     return answer(body, reply.status_code, {"ETag": reply.headers["ETag"]})
 
 
-async def _shared_with(client: df.DurableFunctionsClient, name: str, plan: PlanDocument) -> list[str]:
+def _shared_with(plan: PlanDocument, others: Mapping[str, PlanDocument], sites: Mapping[str, Entry]) -> list[str]:
     """Each plan that has some of this one's machines too: their leases keep two runs apart, not two declarations."""
-    mine = _machines(plan)
-    others = {other: e for other, e in (await shelf.entries(client, "plan")).items() if other != name}
-    common = {other: sorted(mine & _machines(_plan(entry))) for other, entry in others.items()}
+    known = {name: SiteDocument.model_validate(entry.document) for name, entry in sites.items()}
+    mine = _machines(plan, known)
+    told = {other: one for other, one in others.items() if known.keys() >= set(one.site_names)}
+    common = {other: sorted(mine & _machines(one, known)) for other, one in told.items()}
     return [_told(other, vms) for other, vms in common.items() if vms]
 
 
@@ -139,31 +141,14 @@ def _plan(entry: Entry) -> PlanDocument:
     return PlanDocument.model_validate(entry.document, context=CHECKED)
 
 
-def _machines(plan: PlanDocument) -> set[tuple[str, str]]:
-    return {(item.site or plan.site, item.vm.casefold()) for item in plan.items}
+def _machines(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> set[tuple[str, str]]:
+    """What its runs lease, by vault: two sites may share one."""
+    return {(vault, key) for vault, keys in lease_keys(plan, sites).items() for key in keys}
 
 
 def _told(plan: str, machines: list[tuple[str, str]]) -> str:
-    shown = ", ".join(vm for _, vm in machines[:10]) + (" and more" if len(machines) > 10 else "")
+    shown = ", ".join(leased_vm(key) for _, key in machines[:10]) + (" and more" if len(machines) > 10 else "")
     return f"also in the plan {plan!r}: {shown}; no two runs can have them at once"
-
-
-async def _require_no_round(client: df.DurableFunctionsClient, name: str, plan: PlanDocument) -> None:
-    """Refuse drills that follow each other in a circle: they would never end.
-
-    Raises:
-        Problem: with the circle (400).
-    """
-    plans = {
-        other: PlanDocument.model_validate(e.document) for other, e in (await shelf.entries(client, "plan")).items()
-    }
-    plans[name] = plan
-    chain = [name]
-    while (settings := plans[chain[-1]].drill) and settings.follows in plans:
-        if settings.follows in chain:
-            detail = f"drills follow each other in a circle: {' -> '.join([*chain, settings.follows])}"
-            raise Problem(400, "Circle of drills", detail, [FieldError(field="drill.follows", detail=detail)])
-        chain.append(settings.follows)
 
 
 @bp.route("plans/{plan}", methods=["GET"])

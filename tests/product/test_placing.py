@@ -22,6 +22,14 @@ def test_a_machine_gets_the_size_that_the_plan_says_and_is_asked_for_it_once(lab
     assert verbs[1:] == ["plannedFailover", "plannedFailover"]
 
 
+def test_plans_that_share_a_machine_are_told_of_also_where_their_sites_have_different_names(lab: Lab) -> None:
+    known = lab.api("GET", "sites/hci-01").body
+    about = ("cluster", "vault", "targetResourceGroup", "hyperVSite", "region")
+    lab.api("PUT", "sites/second-name", {field: known[field] for field in about})
+    warned = lab.api("PUT", "plans/small", {"site": "second-name", "items": [{"vm": "dc-01"}]}).body["warnings"]
+    assert warned == ["also in the plan 'payroll': dc-01; no two runs can have them at once"]
+
+
 def test_a_network_that_is_not_there_is_told_by_all_who_are_asked_and_starts_nothing(lab: Lab) -> None:
     lab.api("PUT", "plans/small", small(network=AWAY))
     codes = [one["code"] for one in lab.api("POST", "plans/small/failover?preview=true", {}).body["blockers"]]

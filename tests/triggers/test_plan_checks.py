@@ -1,0 +1,48 @@
+"""Whoever declares a plan hears all that is wrong with it in one answer, each fault by its field."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.book import Entry, Version
+from triggers.plan_checks import read_plan
+from triggers.web import Problem
+
+NETWORK = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
+FOLLOWING = {"site": "hci-01", "items": [{"vm": "x"}], "drill": {"network": NETWORK, "follows": "mine"}}
+
+
+def entry(document: dict[str, Any]) -> Entry:
+    mark = Version(version=1, digest="d", at=datetime(2026, 1, 1, tzinfo=UTC), by="ann")
+    return Entry(document=document, version=1, digest="d", history=(mark,))
+
+
+def wrong_with(document: Any) -> dict[str, str]:
+    body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
+    with pytest.raises(Problem) as refused:
+        read_plan("mine", body, {"hci-01": entry({})}, {"other": entry(FOLLOWING)})
+    assert refused.value.status == 400
+    return {error.field: error.detail for error in refused.value.errors}
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    items = [{"vm": "a", "after": ["b"]}, {"vm": "b", "after": ["a"], "site": "nowhere"}, {"vm": "c", "site": "moon"}]
+    drill = {"network": NETWORK, "follows": "other"}
+    found = wrong_with({"site": "mars", "items": items, "drill": drill, "commit": "sometimes"})
+    fields = {"site", "items[1].site", "items[2].site", "items[0].after[0]", "drill.follows", "commit"}
+    assert set(found) == fields
+    assert "a -> b -> a" in found["items[0].after[0]"]
+    assert found["drill.follows"].endswith("mine -> other -> mine")
+
+
+@pytest.mark.parametrize("body", ["{not json", "[]", '{"site": 7, "items": [3, {"vm": "a", "site": 4}], "drill": 1}'])
+def test_what_cannot_be_read_is_told_as_far_as_it_can(body: str) -> None:
+    assert wrong_with(body)
+
+
+def test_a_plan_that_may_be_declared_is_given_back() -> None:
+    good = {"site": "hci-01", "items": [{"vm": "a"}], "drill": {"network": NETWORK, "follows": "elsewhere"}}
+    plan = read_plan("mine", json.dumps(good).encode(), {"hci-01": entry({})}, {})
+    assert plan.site_names == ("hci-01",)
