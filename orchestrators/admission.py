@@ -1,30 +1,30 @@
 """The gate of every run on a plan: leases, a look at the items, guards. A run that is refused here has done nothing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from durabletask import task
 
-from activities.app_contract import READ_RUNS, ReadRuns
 from activities.contract import READ_ITEMS, ItemsRead, ReadItems
-from orchestrators.entities import LEASES, OBLIGATIONS
+from orchestrators.entities import OBLIGATIONS
+from orchestrators.holding import NotAdmitted, claim_keys, let_go
 from orchestrators.steps import Steps, ask_entity, call, call_all, now
+from orchestrators.waiting import Waiting
 from shared.errors import Refused, Transient
 from shared.identity import (
     Machines,
     Missing,
     keys_of,
     lease_keys,
-    leased_vm,
     machines_of,
     not_protected,
 )
-from shared.leases import Claim, Lease, Verdict
 from shared.messages import ItemView, RunItem, VaultRef, Verb
 from shared.obligations import Obligation
-from shared.operations import LEASE_TERM, Operation, Problem
+from shared.operations import Operation, Problem
 from shared.plans import PlanItem
 from shared.preview import drill_blockers
 from shared.runs import Limits, Run, Stage, enter
@@ -34,31 +34,22 @@ PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
 """Verbs that only prepare the one that a run is about: whether it may begin is judged by that one."""
 
 
-class NotAdmitted(Exception):
-    """The run may not begin.
-
-    Attributes:
-        problems: Each thing in the way.
-    """
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(problem.detail for problem in problems))
-        self.problems = tuple(problems)
-
-
-def admit(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...]) -> Steps[Run]:
+def admit(
+    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], waits: Waiting
+) -> Steps[Run]:
     """Take the leases, read the items once per vault and see whether each may take the first verb.
 
     Raises:
         NotAdmitted: with every problem found; no lease is kept then.
+        Aborted: somebody ended the run while a vault did not answer.
     """
     vaults = vaults_of(operation)
-    yield from hold(ctx, operation, vaults)
+    yield from hold(ctx, operation, waits)
     try:
         yield from _require_sources_off(ctx, operation)
-        machines = yield from _read(ctx, operation, vaults)
-        if (yield from _hold_found(ctx, operation, machines)):
-            machines = yield from _read(ctx, operation, vaults)  # until then another run may have been at them
+        machines = yield from _read(ctx, operation, vaults, waits)
+        if (yield from _hold_found(ctx, operation, machines.found.values(), waits)):
+            machines = yield from _read(ctx, operation, vaults, waits)  # until then another run may have been at them
         run = _build(operation, stages, vaults, machines, now(ctx))
     except NotAdmitted:
         yield from let_go(ctx, operation.id, vaults)
@@ -118,80 +109,72 @@ def _vault_of(operation: Operation, item: PlanItem) -> VaultRef:
     return VaultRef.from_id(operation.sites[_site_of(operation, item)].vault)
 
 
-def hold(ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef]) -> Steps[None]:
-    """Lease every item of the plan, or none of them."""
-    keys = lease_keys(operation.document, operation.sites)
-    for vault in vaults:
-        try:
-            yield from claim_keys(ctx, vault.key, operation.id, keys[vault.key])
-        except NotAdmitted:
-            yield from let_go(ctx, operation.id, vaults)
-            raise
+def hold(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting, run: Run | None = None) -> Steps[None]:
+    """Lease every item of the plan, or none of them; what the run holds already it holds for longer.
 
-
-def _hold_found(ctx: task.OrchestrationContext, operation: Operation, machines: Machines[ItemView]) -> Steps[bool]:
-    """Lease those also by the name of their fabric whose site calls it by its friendly name; whether there are any."""
-    held, found = lease_keys(operation.document, operation.sites), keys_of(machines.found.values())
-    more = {vault: tuple(key for key in found[vault] if key not in set(held.get(vault, ()))) for vault in sorted(found)}
-    for vault, keys in more.items():
-        if keys:
-            yield from claim_keys(ctx, vault, operation.id, keys)
-    return any(more.values())
-
-
-def claim_keys(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]) -> Steps[None]:
-    """Lease these things of one table, all or none.
+    Args:
+        run: As it was admitted, where it was: then all that it held is held once more.
 
     Raises:
         NotAdmitted: who holds what of them.
+        Aborted: somebody ended the run meanwhile.
     """
-    verdict = yield from _claim(ctx, table, owner, keys)
-    if not verdict.granted:
-        raise NotAdmitted([_held(holder, theirs) for holder, theirs in verdict.holders.items()])
+    try:
+        yield from _claim_all(ctx, operation, lease_keys(operation.document, operation.sites), waits)
+        if run:
+            yield from _hold_found(ctx, operation, run.items, waits)
+    except NotAdmitted:
+        yield from let_go(ctx, operation.id, vaults_of(operation))
+        raise
 
 
-def _claim(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]) -> Steps[Verdict]:
-    """Claim; where somebody is in the way, see whether they still live, and claim once more."""
-    ask = Claim(owner=owner, keys=keys, now=now(ctx), until=now(ctx) + LEASE_TERM)
-    verdict = Verdict.model_validate((yield from ask_entity(ctx, LEASES, table, "claim", ask.model_dump(mode="json"))))
-    if verdict.granted:
-        return verdict
-    runs = yield from call(ctx, READ_RUNS, ReadRuns(ids=tuple(verdict.holders)))
-    if not runs.ended:
-        return verdict
-    again = ask.model_copy(update={"ended": runs.ended}).model_dump(mode="json")
-    return Verdict.model_validate((yield from ask_entity(ctx, LEASES, table, "claim", again)))
+def _hold_found(
+    ctx: task.OrchestrationContext, operation: Operation, found: Iterable[ItemView | RunItem], waits: Waiting
+) -> Steps[bool]:
+    """Lease those also by the name of their fabric whose site calls it by its friendly name; whether there are any."""
+    held = lease_keys(operation.document, operation.sites)
+    known = {vault: set(keys) for vault, keys in held.items()}
+    more = {
+        vault: tuple(key for key in keys if key not in known.get(vault, ())) for vault, keys in keys_of(found).items()
+    }
+    yield from _claim_all(ctx, operation, more, waits)
+    return any(more.values())
 
 
-def _held(owner: str, keys: Sequence[str]) -> Problem:
-    names = [leased_vm(key) for key in keys]
-    return Problem(vm=names[0], code="held", detail=f"{', '.join(names)}: held by {owner}")
-
-
-def let_go(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
-    """Give back what the run holds in these vaults."""
-    for vault in vaults:
-        yield from ask_entity(ctx, LEASES, vault.key, "release", owner)
-
-
-def prolong(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
-    """Hold for longer what the run holds in these vaults."""
-    lease = Lease(owner=owner, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
-    for vault in vaults:
-        yield from ask_entity(ctx, LEASES, vault.key, "renew", lease)
+def _claim_all(
+    ctx: task.OrchestrationContext, operation: Operation, wanted: Mapping[str, tuple[str, ...]], waits: Waiting
+) -> Steps[None]:
+    for table in sorted(wanted):
+        claim = partial(claim_keys, ctx, table, operation.id, wanted[table])
+        try:
+            if wanted[table]:
+                yield from waits.answered(claim, "the engine")
+        except Transient as silence:
+            detail = f"whether those who hold the VMs still live cannot be seen: {silence}"
+            raise NotAdmitted([Problem(code="holders-unreadable", detail=detail)]) from silence
 
 
 def _read(
-    ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef]
+    ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef], waits: Waiting
 ) -> Steps[Machines[ItemView]]:
+    """The items of the plan; a vault that does not answer is asked again for a while."""
     asks = [ReadItems(vault=vault, vms=_names(operation, vault)) for vault in vaults]
     seen: dict[str, Sequence[ItemView]] = {}
-    for vault, answer in zip(vaults, (yield from call_all(ctx, READ_ITEMS, asks)), strict=True):
-        if isinstance(answer, ItemsRead):
-            seen[vault.key] = answer.items
-        else:
-            raise NotAdmitted([_unread(vault, answer)])
+    for ask, answer in zip(asks, (yield from call_all(ctx, READ_ITEMS, asks)), strict=True):
+        read = (yield from _insisted(ctx, ask, waits)) if isinstance(answer, Transient) else answer
+        if not isinstance(read, ItemsRead):
+            raise NotAdmitted([_unread(ask.vault, read)])
+        seen[ask.vault.key] = read.items
     return machines_of(operation.document, operation.sites, seen)
+
+
+def _insisted(ctx: task.OrchestrationContext, ask: ReadItems, waits: Waiting) -> Steps[ItemsRead | Refused | Transient]:
+    """Read a vault that did not answer the first time."""
+    yield from waits.silence(f"vault {ask.vault.vault}")
+    try:
+        return (yield from waits.answered(lambda: call(ctx, READ_ITEMS, ask), f"vault {ask.vault.vault}"))
+    except (Refused, Transient) as failure:
+        return failure
 
 
 def _names(operation: Operation, vault: VaultRef) -> tuple[str, ...]:
@@ -300,3 +283,9 @@ def _run(
         began=at,
         stage_began=at,
     )
+
+
+def unbegun(operation: Operation, stages: tuple[Stage, ...], at: datetime) -> Run:
+    """A run that ends before it was admitted, or before it began."""
+    items = tuple(RunItem(vm=item.vm, id="", after=item.after) for item in operation.document.items)
+    return _run(operation, stages, vaults_of(operation), items, at)

@@ -1,13 +1,16 @@
 """Waiting for a second person: bound to the plan and to the preview as they were, and not for ever."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from durabletask import task
 
 from activities.preview_contract import TAKE_PREVIEW, PreviewTaken, TakePreview
-from orchestrators.steps import Steps, call, hear, now, show_status
+from orchestrators.hearing import Ear
+from orchestrators.steps import Steps, call, now, show_status
 from orchestrators.telling import tell
+from orchestrators.waiting import Waiting
 from shared.errors import Refused, Transient
 from shared.operations import Operation, Problem
 from shared.plans import Approvals
@@ -27,56 +30,64 @@ class NotApproved(Exception):
         self.problem = problem
 
 
-def approved(ctx: task.OrchestrationContext, operation: Operation) -> Steps[tuple[Approval, ...]]:
+def approved(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting) -> Steps[tuple[Approval, ...]]:
     """Wait until enough persons other than the requester have agreed, and see that they agreed to what is still so.
 
     Raises:
         NotApproved: somebody rejected it, nobody came in time, or the plan or its preview is not the one that was
             asked for.
+        Aborted: somebody ended the run meanwhile.
     """
     wish = operation.approvals
     if wish is None:
         return ()
-    asked = operation.preview or (yield from _look(ctx, operation)).preview  # a drill of the timer's brings none
-    words = yield from _heard(ctx, operation, wish, asked)
-    found = yield from _look(ctx, operation)
+    asked = operation.preview or (yield from _look(ctx, operation, waits)).preview  # a drill of the timer's brings none
+    yield from _heard(ctx, operation, wish, asked, waits)
+    found = yield from _look(ctx, operation, waits)
     if found.declared != operation.digest:
         raise _void(CHANGED)
     if differences := changes(asked, found.preview):
         raise _void(f"it would not do what was approved any more: {'; '.join(differences)}")
-    return words
+    return waits.approvals
 
 
-def _look(ctx: task.OrchestrationContext, operation: Operation) -> Steps[PreviewTaken]:
+def _look(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting) -> Steps[PreviewTaken]:
     """See what it would do now.
 
     Raises:
         NotApproved: that could not be seen.
     """
-    bare = operation.model_copy(update={"preview": None, "run": None})
+    ask = TakePreview(operation=operation.model_copy(update={"preview": None, "run": None}))
     try:
-        return (yield from call(ctx, TAKE_PREVIEW, TakePreview(operation=bare)))
+        return (yield from waits.answered(lambda: call(ctx, TAKE_PREVIEW, ask), "what a preview of it asks"))
     except (Refused, Transient) as failure:
         detail = f"what it would do could not be seen: {failure}"
         raise NotApproved(Problem(code="preview-unreadable", detail=detail)) from failure
 
 
 def _heard(
-    ctx: task.OrchestrationContext, operation: Operation, wish: Approvals, asked: Preview
-) -> Steps[tuple[Approval, ...]]:
+    ctx: task.OrchestrationContext, operation: Operation, wish: Approvals, asked: Preview, waits: Waiting
+) -> Steps[None]:
+    """Wait until enough persons have agreed."""
     deadline = now(ctx) + wish.expires
-    given: dict[str, Approval] = {}
+    ear = Ear(ctx, EVENT)
     data = {"waitsFor": "approval", "needed": wish.count, "until": deadline.isoformat()}
     yield from tell(ctx, operation, "waiting", {**data, "preview": asked.preview_digest}, key="approval")
-    while len(given) < wish.count:
-        show_status(ctx, _waits(operation, wish, given, deadline, asked))
-        heard = yield from hear(ctx, ctx.wait_for_external_event(EVENT), deadline - now(ctx))
+    while len(waits.approvals) < wish.count:
+        show_status(ctx, _waits(operation, wish, waits.approvals, deadline, asked))
+        heard = yield from waits.word(ear, deadline - now(ctx))
         if heard is None:
             raise NotApproved(Problem(code="approval-expired", detail=f"not approved within {wish.expires}"))
         word = Approval.model_validate({**heard, "at": now(ctx)})
         _check(operation, wish, asked, word)
-        given[word.person] = word
-    return tuple(given.values())
+        waits.approvals = _with(waits.approvals, word)
+    show_status(ctx, {"phase": "Approval", "waitingFor": "a look whether it is still as it was approved"})
+
+
+def _with(given: tuple[Approval, ...], word: Approval) -> tuple[Approval, ...]:
+    """The newest word of each person."""
+    by_person = {one.person: one for one in given}
+    return tuple({**by_person, word.person: word}.values())
 
 
 def _check(operation: Operation, wish: Approvals, asked: Preview, word: Approval) -> None:
@@ -98,9 +109,9 @@ def _void(why: str) -> NotApproved:
 
 
 def _waits(
-    operation: Operation, wish: Approvals, given: dict[str, Approval], deadline: datetime, asked: Preview
+    operation: Operation, wish: Approvals, given: Sequence[Approval], deadline: datetime, asked: Preview
 ) -> dict[str, Any]:
-    names = [word.by for word in given.values()]
+    names = [word.by for word in given]
     waits = {"for": "approval", "needed": wish.count, "given": names, "until": deadline.isoformat()}
     waits |= {"digest": operation.digest, "preview": asked.preview_digest, "approvers": list(wish.approvers)}
     return {"phase": "Approval", "waitingFor": f"approval by {wish.count - len(given)} more", "waits": waits}

@@ -27,27 +27,25 @@ from activities.contract import (
     WatchJobs,
 )
 from activities.site_contract import START_PROTECTION, ProtectOne, StartProtection
-from orchestrators.admission import NotAdmitted, admit, let_go, prolong, vaults_of
-from orchestrators.approval import NotApproved, approved
+from orchestrators.admission import vaults_of
+from orchestrators.beginning import begin
 from orchestrators.budgeting import rationed
-from orchestrators.engine import drive, engaged
-from orchestrators.hearing import Ear
+from orchestrators.ending import end
+from orchestrators.engine import drive
+from orchestrators.holding import let_go
 from orchestrators.hooks import Hooks
-from orchestrators.isolation import prepared
-from orchestrators.owing import nothing, settle
-from orchestrators.points import fit_to_start
-from orchestrators.recording import open_pack, record_tick, remember, seal_pack
-from orchestrators.steps import Steps, call_all, now, show_status, sleep
-from orchestrators.telling import tell, tell_turn
+from orchestrators.owing import nothing
+from orchestrators.recording import open_pack, record_tick
+from orchestrators.steps import Steps, call_all, now, show_status
+from orchestrators.telling import tell_turn
+from orchestrators.waiting import Waiting
 from shared import rations, scheduler
 from shared.budget import Calls
-from shared.debts import gone_without
 from shared.errors import Refused, Transient
-from shared.findings import findings
 from shared.messages import ItemView, RunItem
-from shared.operations import Operation, Outcome, Problem
+from shared.operations import Operation, Problem
 from shared.pausing import go_on, jobs_resumed, seen_running
-from shared.rehearsals import expire, in_time, soak
+from shared.rehearsals import ABORTED, expire, in_time, soak, stopped
 from shared.runs import Pause, Run, Stage, leave
 from shared.scheduler import Tick
 from shared.status import joined, summary
@@ -56,7 +54,6 @@ from shared.verbs import ready, settled
 GENERATION, REPLAYED = 15, 2000
 """Ticks before a run continues as new, and of how many items in all: a replay goes through all ticks before it."""
 BATCH, LOOKS = 50, 3
-LOOK_AGAIN = timedelta(seconds=30)
 GATE = timedelta(minutes=10)
 
 type Moment = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | None]]
@@ -88,39 +85,45 @@ def conduct(
         The outcome as plain JSON, or None when the run continues as new.
     """
     run = operation.run
+    waits = Waiting(ctx, operation.id, run.vaults if run else vaults_of(operation))
+    hooks = Hooks(ctx, operation, waits)
     if run is None:
-        try:
-            run = yield from _begin(ctx, operation, stages)
-        except NotAdmitted as verdict:
-            if (yield from _queued(ctx, operation, verdict)):
-                return None
-            yield from _cross_out(ctx, operation, verdict)
-            return _refused(operation, verdict)
-        yield from tell(ctx, operation, "started", {"vms": len(run.items)})
-    ear = Ear(ctx)
-    hooks = Hooks(ctx, operation, ear)
-    if operation.run is None:
-        run = yield from _open(ctx, operation, run, hooks, opening)
+        begun = yield from begin(ctx, operation, stages, waits)
+        if not isinstance(begun, Run):
+            return begun
+        run = yield from _open(ctx, operation, begun, hooks, opening, waits)
     for _ in range(_generation(run)):
         before = run
         run = yield from _guarded(ctx, operation, go_on(run, now(ctx)), gate)
+        run = yield from _told(run, waits)
         run, pause = yield from _tick(ctx, run, hooks)
         run = yield from _turn(ctx, operation, before, run, turning)
         if run.current is None:
             return (yield from _close(ctx, operation, run, hooks, closing))
-        if said := (yield from ear.listen(pause)):
-            run = scheduler.decide(run, said)
-    yield from prolong(ctx, operation.id, run.vaults)
-    while said := (yield from ear.listen(timedelta(0))):
-        run = scheduler.decide(run, said)
-    begun = operation.model_copy(update={"run": run, "preview": None})
-    ctx.continue_as_new(begun.to_carry(), save_events=True)
+        run = yield from _heard(ctx, run, waits, pause)
+    yield from waits.prolong()
+    run = yield from _heard(ctx, run, waits)
+    later = operation.model_copy(update={"run": run, "preview": None})
+    ctx.continue_as_new(later.to_carry(), save_events=True)
     return None
 
 
 def _generation(run: Run) -> int:
     """How many ticks one generation of the run has."""
     return max(1, min(GENERATION, REPLAYED // max(1, len(run.items))))
+
+
+def _told(run: Run, waits: Waiting, span: timedelta = timedelta(0)) -> Steps[Run]:
+    """The run with what persons say within a span, or have said already."""
+    while said := (yield from waits.listen(span)):
+        run, span = scheduler.decide(run, said), timedelta(0)
+    return run
+
+
+def _heard(ctx: task.OrchestrationContext, run: Run, waits: Waiting, span: timedelta = timedelta(0)) -> Steps[Run]:
+    """The same, kept as evidence."""
+    told = yield from _told(run, waits, span)
+    return run if told is run else (yield from record_tick(ctx, run, told))
 
 
 def _guarded(ctx: task.OrchestrationContext, operation: Operation, run: Run, gate: Gate | None) -> Steps[Run]:
@@ -137,66 +140,18 @@ def _guarded(ctx: task.OrchestrationContext, operation: Operation, run: Run, gat
     return run.model_copy(update={"pause": wait})
 
 
-def _cross_out(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[None]:
-    """Where all is already as it should be, an earlier run that was killed may have left it owed."""
-    if any(problem.code != "nothing-to-do" for problem in verdict.problems):
-        return
-    if operation.kind == "reprotect":
-        yield from settle(ctx, operation, ("reprotect",))
-    elif operation.kind == "commit" or (operation.kind != "drill" and operation.document.commit == "automatic"):
-        yield from settle(ctx, operation, ("commit",))
-
-
-def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[bool]:
-    """Wait a little for VMs that another run still holds, and look again as new; whether there is time for it."""
-    if operation.lease_wait <= timedelta(0) or any(problem.code != "held" for problem in verdict.problems):
-        return False
-    show_status(ctx, {"phase": "Queued", "waitingFor": "a drill that makes way"})
-    yield from sleep(ctx, LOOK_AGAIN)
-    waits = operation.model_copy(update={"lease_wait": operation.lease_wait - LOOK_AGAIN})
-    ctx.continue_as_new(waits.to_carry(), save_events=True)
-    return True
-
-
-def _begin(ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...]) -> Steps[Run]:
-    """Admission, and then the word of a second person where the plan asks for it."""
-    run = yield from admit(ctx, operation, stages)
-    run, problems = yield from prepared(ctx, operation, run)
-    if not problems:
-        run, problems = yield from engaged(ctx, operation, run)
-    if not problems:
-        run, problems = yield from fit_to_start(ctx, run)
-    if problems:
-        yield from let_go(ctx, operation.id, run.vaults)
-        raise NotAdmitted(problems)
-    show_status(ctx, summary(run, now(ctx)))
-    try:
-        words = yield from approved(ctx, operation)
-    except NotApproved as no:
-        yield from let_go(ctx, operation.id, run.vaults)
-        raise NotAdmitted([no.problem]) from no
-    if words:  # what was seen before the wait is old by now
-        run = run.model_copy(update={"approvals": words, "began": now(ctx)})
-        unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)
-        run = run.model_copy(update={"items": unseen, "passed": False})
-        run, problems = yield from fit_to_start(ctx, run)
-        if problems:
-            yield from let_go(ctx, operation.id, run.vaults)
-            raise NotAdmitted(problems)
-    return run
-
-
-def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
-    outcome = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.problems)
-    return outcome.model_dump(mode="json")
-
-
-def _open(ctx: task.OrchestrationContext, operation: Operation, run: Run, hooks: Hooks, opening: Moment) -> Steps[Run]:
+def _open(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, hooks: Hooks, opening: Moment, waits: Waiting
+) -> Steps[Run]:
     """What has to be done before, and only then what is owed: a run that is stopped here owes nothing."""
     run = yield from hooks.before(run)
+    run = yield from open_pack(ctx, operation, run)
+    run = yield from _heard(ctx, run, waits)
+    if run.aborted and not run.stopped:
+        run = stopped(run, ABORTED)
     if not run.stopped:
         run = (yield from opening(ctx, operation, run)) or run
-    return (yield from open_pack(ctx, operation, run))
+    return (yield from record_tick(ctx, run, run))
 
 
 def _close(
@@ -206,22 +161,7 @@ def _close(
     closed = yield from hooks.after_cleanup(run)
     run = yield from record_tick(ctx, run, closed)
     yield from let_go(ctx, operation.id, vaults_of(operation))
-    state = "aborted" if run.aborted else "failed" if run.failed else "succeeded"
-    outcome = Outcome.model_validate(
-        {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
-        | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
-        | {
-            "findings": (*findings(run.items), *gone_without(run), *run.findings),
-            "decisions": run.decisions,
-            "approvals": run.approvals,
-        }
-        | {"hooks": run.hooks}
-    )
-    outcome = yield from seal_pack(ctx, operation, run, outcome)
-    yield from remember(ctx, operation, run, outcome)
-    facts = {"vms": len(run.items), "failures": len(run.failures)}
-    yield from tell(ctx, operation, "finished", {"state": state, **facts, **outcome.facts})
-    return outcome.model_dump(mode="json")
+    return (yield from end(ctx, operation, run))
 
 
 def _turn(ctx: task.OrchestrationContext, operation: Operation, before: Run, run: Run, turning: Moment) -> Steps[Run]:
@@ -356,8 +296,8 @@ def _start_one(run: Run, item: RunItem) -> StartOne:
 
 
 def _parts[T](names: Sequence[T]) -> Generator[Sequence[T]]:
-    for begin in range(0, len(names), BATCH):
-        yield names[begin : begin + BATCH]
+    for first in range(0, len(names), BATCH):
+        yield names[first : first + BATCH]
 
 
 def _watch(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:

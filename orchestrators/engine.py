@@ -10,6 +10,7 @@ from activities.engine_contract import READ_PLAN_JOB, START_PLAN, ReadPlanJob, S
 from orchestrators.budgeting import granted
 from orchestrators.mirror import known_of, look
 from orchestrators.steps import Steps, call_all, now
+from orchestrators.waiting import Waiting
 from shared import engine, rations
 from shared.engine_limits import POINT_TYPES, goes_through_plans, in_the_way
 from shared.errors import Refused, SiteRecoveryError, Transient
@@ -21,7 +22,9 @@ from shared.recovery_points import LATEST
 from shared.runs import IN_HAND, PLAN_VERBS, PlanRun, Run
 
 
-def engaged(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
+def engaged(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, waits: Waiting
+) -> Steps[tuple[Run, Sequence[Problem]]]:
     """The run with the recovery plans that it goes through, where the plan says so, and what is in its way."""
     if not goes_through_plans(operation):
         return run, ()
@@ -35,7 +38,8 @@ def engaged(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> S
     )
     try:
         known = yield from known_of(ctx, operation.plan)
-        seen = yield from look(ctx, order, known)
+        names = ", ".join(vault.vault for vault in run.vaults)
+        seen = yield from waits.answered(lambda: look(ctx, order, known), f"vault {names}")
     except SiteRecoveryError as failure:
         return run, [Problem(code="recovery-plan-unreadable", detail=f"the recovery plans cannot be read: {failure}")]
     if any(verb in PLAN_VERBS for item in run.items for verb in item.skip):

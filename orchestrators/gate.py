@@ -8,9 +8,9 @@ from durabletask import task
 from activities.app_contract import READ_RUNS, ReadRuns
 from activities.contract import READ_ITEMS, ReadItems
 from activities.node_contract import READ_NODES, ReadNodes
-from orchestrators.admission import NotAdmitted, claim_keys
 from orchestrators.diary import Diary
 from orchestrators.entities import LEASES, TURNS
+from orchestrators.holding import NotAdmitted, claim_keys
 from orchestrators.looking import Look, look, until
 from orchestrators.steps import Steps, ask_entity, call, now, sleep
 from shared.classifier import is_moving

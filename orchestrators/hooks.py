@@ -6,24 +6,21 @@ from typing import NamedTuple
 from durabletask import task
 
 from activities.app_contract import HookRan
-from orchestrators.admission import prolong
 from orchestrators.doing import Doing, doing
-from orchestrators.hearing import Ear
 from orchestrators.steps import Steps, now, show_status
 from orchestrators.telling import tell
+from orchestrators.waiting import Waiting
 from shared import scheduler
 from shared.evidence.records import Entry
 from shared.evidence.redaction import redacted_text
 from shared.hooks import OCCASIONS, Hook, HookEnd
 from shared.mirrored_hooks import is_left_to_plans
 from shared.operations import Operation
-from shared.rehearsals import soak, stopped
+from shared.rehearsals import ABORTED, soak, stopped
 from shared.runs import Decision, Run
 from shared.status import summary
 
 TRY_EVERY, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
-PROLONG_EVERY = timedelta(hours=1)
-"""A run keeps its leases while somebody takes his time."""
 LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
 
 
@@ -58,9 +55,8 @@ class Turn(NamedTuple):
 class Hooks:
     """Does the hooks of one run; what became of each is kept in the run, and on its way into the evidence."""
 
-    def __init__(self, ctx: task.OrchestrationContext, operation: Operation, ear: Ear) -> None:
-        self._ctx, self._operation, self._ear = ctx, operation, ear
-        self._prolonged = now(ctx)
+    def __init__(self, ctx: task.OrchestrationContext, operation: Operation, waits: Waiting) -> None:
+        self._ctx, self._operation, self._waits = ctx, operation, waits
 
     def before(self, run: Run) -> Steps[Run]:
         """What is done before the first verb of a run or, on a round trip, before the way home.
@@ -73,7 +69,7 @@ class Hooks:
         known = len(run.failures)
         run = yield from self._do_all(run, occasion, "before")
         if run.aborted:
-            return stopped(run, "the run was aborted")
+            return stopped(run, ABORTED)
         if run.failures[known:]:
             return stopped(run, f"not begun: {run.failures[known]}")
         unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)  # what was seen is old by now
@@ -107,7 +103,7 @@ class Hooks:
         for number, hook in self._ours(run, occasion, moment):
             turn = Turn(occasion, moment, number, hook)
             if (strict and run.failed) or (run.aborted and (strict or hook.kind == "manual")):
-                why = "the run was aborted" if run.aborted else "something before it failed"
+                why = ABORTED if run.aborted else "something before it failed"
                 run = self._noted(run, turn, turn.ends("skipped", f"not done: {why}"), None)
             else:
                 run = yield from self._do(run, turn)
@@ -147,17 +143,11 @@ class Hooks:
                 return run, ran
             if left <= timedelta(0):
                 return run, HookRan(passed=False, status=ran.status, detail=_too_late(until - began, ran))
-            said = yield from self._ear.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
+            said = yield from self._waits.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
             if said:
                 run = _decided(run, said)
                 if by_person := _ended_by(turn, said):
                     return run, by_person
-            yield from self._keep_leases(run)
-
-    def _keep_leases(self, run: Run) -> Steps[None]:
-        if now(self._ctx) - self._prolonged >= PROLONG_EVERY:
-            yield from prolong(self._ctx, self._operation.id, run.vaults)
-            self._prolonged = now(self._ctx)
 
     def _noted(self, run: Run, turn: Turn, end: HookEnd, ran: HookRan | None) -> Run:
         body = {**end.model_dump(mode="json"), "target": turn.hook.target}

@@ -7,6 +7,7 @@ from durabletask import task
 from activities.contract import READ_NETWORK, TAKE_INVENTORY, ReadNetwork, TakeInventory
 from orchestrators.entities import OBLIGATIONS
 from orchestrators.steps import Steps, ask_entity, call
+from orchestrators.waiting import Waiting
 from orchestrators.way_home import admitted_home
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.isolation import flaws
@@ -18,7 +19,9 @@ from shared.runs import Rehearsal, Run
 BEFORE, AFTER = "inventory-before.json", "inventory-after.json"
 
 
-def prepared(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
+def prepared(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, waits: Waiting
+) -> Steps[tuple[Run, Sequence[Problem]]]:
     """The run with what a drill, its cleanup or a failback has to know before it begins, and what is in its way."""
     if operation.kind == "failback":
         return (yield from admitted_home(ctx, operation, run))
@@ -27,11 +30,12 @@ def prepared(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> 
     settings = operation.document.drill
     if operation.kind != "drill" or settings is None:
         return run, ()
-    problems = yield from _in_the_way(ctx, operation, settings)
+    problems = yield from _in_the_way(ctx, operation, settings, waits)
     if problems:
         return run, problems
+    ask = inventory_of(operation, run, BEFORE)
     try:
-        seen = yield from call(ctx, TAKE_INVENTORY, inventory_of(operation, run, BEFORE))
+        seen = yield from waits.answered(lambda: call(ctx, TAKE_INVENTORY, ask), "target groups and drill network")
     except SiteRecoveryError as failure:
         return run, [Problem(code="inventory-unreadable", detail=f"what is there already cannot be read: {failure}")]
     return run.model_copy(update={"rehearsal": Rehearsal(baseline=seen.marks, soak=settings.soak)}), ()
@@ -55,12 +59,15 @@ def _cleaning(ctx: task.OrchestrationContext, operation: Operation, run: Run) ->
     return run.model_copy(update={"rehearsal": Rehearsal(baseline=drill.baseline if drill else None)})
 
 
-def _in_the_way(ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings) -> Steps[list[Problem]]:
+def _in_the_way(
+    ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings, waits: Waiting
+) -> Steps[list[Problem]]:
     owed = (yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "recall")) or {}
     if "cleanup" in owed:
         return [_not_clean(Obligation.model_validate(owed["cleanup"]))]
+    ask = ReadNetwork(network=settings.network)
     try:
-        seen = yield from call(ctx, READ_NETWORK, ReadNetwork(network=settings.network))
+        seen = yield from waits.answered(lambda: call(ctx, READ_NETWORK, ask), "the drill's network")
     except (Refused, Transient) as failure:
         return [Problem(code="network-unreadable", detail=f"the drill's network cannot be read: {failure}")]
     production = [site.network for site in operation.sites.values()]

@@ -6,8 +6,8 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.admission import NotAdmitted, claim_keys
 from orchestrators.entities import LEASES
+from orchestrators.holding import NotAdmitted, claim_keys, prolong
 from orchestrators.installing import install, leave_turn
 from orchestrators.preparing import (
     ensure_association,
@@ -62,6 +62,7 @@ def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
         show_status(ctx, status(run, step))
         run = yield from _do(ctx, order, run, step)
         if next_step(run) == step or step.id == "extension":  # a node is through, and there may be more
+            yield from prolong(ctx, order.id, [_table(order)])
             ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
             return None
     return (yield from _close(ctx, order, run))

@@ -55,7 +55,7 @@ def seal_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run, ou
     """Record how the run ended and close the pack; the outcome then names the digests to hold it against."""
     if not run.chain.kept:
         return outcome
-    told = [*_inventory(ctx, operation), _ending(ctx, outcome)]
+    told = [*_inventory(ctx, operation, run), _ending(ctx, outcome)]
     run = yield from record(ctx, run, told)
     if run.chain.pending:
         return _with(outcome, {"complete": False, "detail": f"{len(run.chain.pending)} records could not be written"})
@@ -86,8 +86,9 @@ def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, out
     yield from ask_entity(ctx, TRACK, operation.plan, "ended", past.model_dump(mode="json"))
 
 
-def _inventory(ctx: task.OrchestrationContext, operation: Operation) -> Sequence[Entry]:
-    if operation.kind not in {"drill", "cleanup"}:
+def _inventory(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Sequence[Entry]:
+    """What was there at the end; one that never began has not looked."""
+    if operation.kind not in {"drill", "cleanup"} or run.rehearsal is None:
         return ()
     return (Entry(kind="inventory", at=now(ctx), body={"moment": "after"}, attach=(AFTER,)),)
 

@@ -17,18 +17,17 @@ from activities.site_contract import (
     ReadMachines,
     StartProtection,
 )
-from orchestrators.admission import NotAdmitted, claim_keys
 from orchestrators.budgeting import afford
 from orchestrators.entities import LEASES
+from orchestrators.holding import NotAdmitted, claim_keys, prolong
 from orchestrators.steps import Steps, ask_entity, call, call_all, now, show_status, sleep
 from orchestrators.telling import tell_site
 from shared import copying, preparation
 from shared.copying import Copy, CopyRun, ReplicationOrder, Tick
 from shared.errors import Refused, Transient
 from shared.identity import fabric_name, lease_key
-from shared.leases import Lease
 from shared.messages import VaultRef
-from shared.operations import LEASE_TERM, Outcome, Problem
+from shared.operations import Outcome, Problem
 from shared.outcomes import StartAnswer
 from shared.replication import Action
 
@@ -53,8 +52,7 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
         if run.over:
             return (yield from _close(ctx, order, run))
         run = yield from _tick(ctx, order, run)
-    lease = Lease(owner=order.id, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
-    yield from ask_entity(ctx, LEASES, _vault(order).key, "renew", lease)
+    yield from prolong(ctx, order.id, [_vault(order).key])
     ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
 

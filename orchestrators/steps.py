@@ -1,6 +1,6 @@
 """The few ways in which a runbook waits: for an activity, an entity, a while."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,8 @@ RETRIES = RetryPolicy(
     max_retry_interval=timedelta(minutes=1),
 )
 """For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
+INSISTS, INSISTS_EVERY = timedelta(minutes=20), timedelta(seconds=30)
+"""How long a read is worth waiting for, and how often it is tried meanwhile."""
 
 
 def now(ctx: task.OrchestrationContext) -> datetime:
@@ -50,7 +52,7 @@ def call[Ask: Message, Answer: Message](
 
 
 def insist[Ask: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask, within: timedelta = timedelta(minutes=20)
+    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask, within: timedelta = INSISTS
 ) -> Steps[Answer]:
     """Read something large, as often as it takes: of thirty calls one goes unanswered more often than not.
 
@@ -58,14 +60,28 @@ def insist[Ask: Message, Answer: Message](
         Refused: it was declined.
         Transient: it went unanswered all this time.
     """
+    return (yield from persist(ctx, lambda: call(ctx, activity, ask), lambda: sleep(ctx, INSISTS_EVERY), within))
+
+
+def persist[T](
+    ctx: task.OrchestrationContext,
+    attempt: Callable[[], Steps[T]],
+    pause: Callable[[], Steps[None]],
+    within: timedelta = INSISTS,
+) -> Steps[T]:
+    """Do something that only reads, and after a pause once more where Azure did not answer.
+
+    Raises:
+        Transient: it went unanswered all this time.
+    """
     deadline = now(ctx) + within
     while True:
         try:
-            return (yield from call(ctx, activity, ask))
+            return (yield from attempt())
         except Transient:
             if now(ctx) >= deadline:
                 raise
-        yield from sleep(ctx, timedelta(seconds=30))
+        yield from pause()
 
 
 def call_all[Ask: Message, Answer: Message](
@@ -108,14 +124,12 @@ def sleep(ctx: task.OrchestrationContext, span: timedelta) -> Steps[None]:
     yield ctx.create_timer(span)
 
 
-def hear(ctx: task.OrchestrationContext, ear: task.CancellableTask[Any], span: timedelta) -> Steps[Any]:
-    """Wait for an event, but no longer than this: its payload, or None when nobody said anything.
+def hear(ctx: task.OrchestrationContext, ears: Sequence[task.CancellableTask[Any]], span: timedelta) -> Steps[None]:
+    """Wait until one of these events was raised, but no longer than this.
 
-    `ear` outlives a wait that ends in silence, so that what is said between two waits is not lost.
+    The ears outlive a wait that ends in silence, so that what is said between two waits is not lost.
     """
-    timer = ctx.create_timer(max(span, timedelta(0)))
-    winner = yield task.when_any([ear, timer])
-    if winner is not ear:
-        return None
-    timer.cancel()
-    return ear.get_result()
+    timer = ctx.create_timer(span)
+    winner = yield task.when_any([*ears, timer])
+    if winner is not timer:
+        timer.cancel()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.azure.wire import segments
-from shared.messages import ItemView, VaultRef
+from shared.messages import ItemView, RunItem, VaultRef
 from shared.plans import PlanDocument, PlanItem
 from shared.sites import SiteDocument
 
@@ -136,7 +136,7 @@ def is_among(keys: Collection[str], view: ItemView) -> bool:
     return not names or any(lease_key(name, view.vm) in keys for name in names)
 
 
-def keys_of(views: Iterable[ItemView]) -> dict[str, tuple[str, ...]]:
+def keys_of(views: Iterable[ItemView | RunItem]) -> dict[str, tuple[str, ...]]:
     """Under which protected items are leased, by key of the vault; none for what the vault has in no fabric."""
     keys: dict[str, tuple[str, ...]] = {}
     for view in views:

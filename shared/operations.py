@@ -239,7 +239,7 @@ class SiteOperation(Message):
 
 
 LEASE_TERM = timedelta(hours=24)
-"""The backstop. A lease is prolonged with each generation of its run, and free as soon as its owner has ended."""
+"""The backstop. A run that lives prolongs its leases long before, and they are free as soon as it has ended."""
 
 
 class Repair(Message):

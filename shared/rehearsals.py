@@ -8,6 +8,7 @@ from shared.runs import Run
 
 SOAKS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
 OVER = "the drill's time to live is over"
+ABORTED = "the run was aborted"
 
 
 def rehearses(run: Run) -> bool:

@@ -114,7 +114,7 @@ class Driver:
         return times
 
     def say(self, after: timedelta, event: str, data: Any) -> None:
-        """Raise an external event when virtual time has come that far."""
+        """Raise an external event when virtual time has come that far; an activity may do so while it is at work."""
         self.events.append((self.clock.now + after, event, data))
 
     def run(self, orchestrator: Orchestrator, payload: Any, instance: str = "run-1") -> Result:
@@ -161,7 +161,8 @@ class _Drive:
                 history, timers, self.memory = [], [], None
                 new = [*self._begin(done[0].result.value), *done[0].carryoverEvents]
                 continue
-            new = self._answers(actions, history, timers) or self._fire(timers)
+            answers = self._answers(actions, history, timers)
+            new = [*answers, *self._said()] if answers else self._fire(timers)
 
     def _dispatch(
         self, history: list[pb.HistoryEvent], new: list[pb.HistoryEvent]
@@ -268,6 +269,11 @@ class _Drive:
         timers.remove((fire_at, number))
         self.driver.clock.advance_to(fire_at)
         return [self._clock_event(), helpers.new_timer_fired_event(number, fire_at)]
+
+    def _said(self) -> list[pb.HistoryEvent]:
+        """What was said while activities were at work."""
+        due = [told for told in self.driver.events if told[0] <= self.driver.clock.now]
+        return [event for told in due for event in self._told(told)]
 
     def _told(self, told: tuple[datetime, str, Any]) -> list[pb.HistoryEvent]:
         self.driver.events.remove(told)

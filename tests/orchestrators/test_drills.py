@@ -69,8 +69,8 @@ def test_what_was_there_before_and_what_is_somebody_elses_is_not_held_against_a_
     assert bench.run(drill, "drill").output["state"] == "succeeded"
 
 
-def test_an_inventory_that_cannot_be_read_before_refuses_the_drill(bench: Bench) -> None:
-    bench.world.crash = {"take_inventory": 99}
+def test_an_inventory_that_cannot_be_read_for_twenty_minutes_refuses_the_drill(bench: Bench) -> None:
+    bench.world.crash = {"take_inventory": 999}
     result = bench.run(drill, "drill")
     assert [problem["code"] for problem in result.output["problems"]] == ["inventory-unreadable"]
     assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())

@@ -78,9 +78,15 @@ def test_a_recovery_plan_that_is_not_in_step_is_refused_with_the_differences_and
     assert "POST /api/plans/payroll/recovery-plan" in problems[0]["detail"]
 
 
-def test_recovery_plans_that_cannot_be_read_refuse_the_run() -> None:
+def test_recovery_plans_that_cannot_be_read_for_ten_minutes_delay_the_run() -> None:
     bench = PlanBench()
-    bench.world.crash = {"read_mirror": 99}
+    bench.world.crash = {"read_mirror": 36}
+    assert begin(bench, failover, "failover").output["state"] == "succeeded"
+
+
+def test_recovery_plans_that_cannot_be_read_for_twenty_minutes_refuse_the_run() -> None:
+    bench = PlanBench()
+    bench.world.crash = {"read_mirror": 999}
     problems = begin(bench, failover, "failover").output["problems"]
     assert [problem["code"] for problem in problems] == ["recovery-plan-unreadable"]
 

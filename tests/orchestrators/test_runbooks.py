@@ -405,10 +405,12 @@ def test_activities_that_fail_for_a_while_delay_the_run_and_end_nothing(bench: B
     assert len(bench.world.sent) == len(set(bench.world.sent))
 
 
-def test_a_vault_that_cannot_be_read_refuses_the_run_before_anything_is_done(bench: Bench) -> None:
-    bench.world.crash = {"read_items": 99}
+def test_a_vault_that_does_not_answer_for_twenty_minutes_refuses_the_run_before_anything_is_done(bench: Bench) -> None:
+    bench.world.crash = {"read_items": 999}
+    began = bench.driver.clock.now
     result = bench.run(failover, "failover")
     assert result.output["problems"][0]["code"] == "vault-unreadable"
+    assert timedelta(minutes=20) < bench.driver.clock.now - began < timedelta(minutes=25)
     assert not bench.held()
 
 
@@ -579,9 +581,9 @@ def test_a_plan_that_was_changed_or_withdrawn_voids_what_was_approved(bench: Ben
     assert (bench.world.sent, bench.held()) == ([], {})
 
 
-def test_what_cannot_be_seen_is_neither_approved_nor_begun(bench: Bench) -> None:
+def test_what_cannot_be_seen_for_twenty_minutes_is_neither_approved_nor_begun(bench: Bench) -> None:
     document = plan(approvals={"count": 1})
-    bench.world.crash["take_preview"] = 100
+    bench.world.crash["take_preview"] = 999
     bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
     result = bench.run(failover, "failover", document=document)
     assert result.output["problems"][0]["code"] == "preview-unreadable"

@@ -216,6 +216,27 @@ def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
     assert lab.api("POST", f"operations/{run}/abort", {}).status == 409
 
 
+def test_who_waits_for_an_approval_can_be_aborted_and_is_not_approved_any_more(lab: Lab) -> None:
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
+    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    lab.waiting(run)
+    assert (
+        lab.api("POST", f"operations/{run}/abort", {"comment": "not tonight"}, person("ann", "Dr.Operate")).status
+        == 202
+    )
+    ended = lab.ended(run)
+    told = [(one["verdict"], one["by"], one["comment"]) for one in ended["decisions"]]
+    assert (ended["state"], told) == ("aborted", [("abort", "ann", "not tonight")])
+    assert lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve")).status == 409
+    evidence = lab.api("GET", f"operations/{run}/evidence").body
+    assert evidence["intact"]
+    assert [one["name"] for one in evidence["records"] if "decision" in one["name"]]
+    assert (lab.verbs(), lab.api("GET", "obligations?plan=guarded").body["value"]) == ([], [])
+    second = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate"))
+    assert second.status == 202
+    assert lab.waiting(second.body["id"])["waits"]["for"] == "approval"
+
+
 def test_an_approval_is_of_the_preview_that_the_operation_shows_and_only_approvers_give_it(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1, "approvers": ["bob"]}))
     seen = lab.api("POST", "plans/guarded/failover?preview=true", {}).body

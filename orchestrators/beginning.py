@@ -1,0 +1,113 @@
+"""How a run on a plan begins: admitted, approved, not aborted meanwhile; or the outcome of one that does not begin."""
+
+from datetime import timedelta
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.admission import admit, hold, unbegun, vaults_of
+from orchestrators.approval import NotApproved, approved
+from orchestrators.ending import end
+from orchestrators.engine import engaged
+from orchestrators.holding import NotAdmitted, let_go
+from orchestrators.isolation import prepared
+from orchestrators.owing import settle
+from orchestrators.points import fit_to_start
+from orchestrators.recording import open_pack
+from orchestrators.steps import Steps, now, show_status
+from orchestrators.telling import tell
+from orchestrators.waiting import Aborted, Waiting
+from shared import scheduler
+from shared.operations import Operation, Outcome
+from shared.runs import Run, Stage
+from shared.status import summary
+
+LOOK_AGAIN = timedelta(seconds=30)
+
+
+def begin(
+    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], waits: Waiting
+) -> Steps[Run | dict[str, Any] | None]:
+    """The run as it begins; the outcome of one that does not; None of one that looks again, as new."""
+    try:
+        try:
+            run = yield from _admitted(ctx, operation, stages, waits)
+        except NotAdmitted as verdict:
+            if (yield from _queued(ctx, operation, verdict, waits)):
+                return None
+            yield from _cross_out(ctx, operation, verdict)
+            return _refused(operation, verdict)
+        yield from tell(ctx, operation, "started", {"vms": len(run.items)})
+        yield from waits.rest(timedelta(0))
+    except Aborted as early:
+        return (yield from _given_up(ctx, operation, stages, waits, early))
+    return run
+
+
+def _admitted(
+    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], waits: Waiting
+) -> Steps[Run]:
+    """Admission, and then the word of a second person where the plan asks for it."""
+    run = yield from admit(ctx, operation, stages, waits)
+    run, problems = yield from prepared(ctx, operation, run, waits)
+    if not problems:
+        run, problems = yield from engaged(ctx, operation, run, waits)
+    if not problems:
+        run, problems = yield from fit_to_start(ctx, run)
+    if problems:
+        yield from let_go(ctx, operation.id, run.vaults)
+        raise NotAdmitted(problems)
+    show_status(ctx, summary(run, now(ctx)))
+    try:
+        words = yield from approved(ctx, operation, waits)
+    except NotApproved as no:
+        yield from let_go(ctx, operation.id, run.vaults)
+        raise NotAdmitted([no.problem]) from no
+    if words:  # what was seen before the wait is old by now
+        yield from hold(ctx, operation, waits, run)
+        run = run.model_copy(update={"approvals": words, "began": now(ctx)})
+        unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)
+        run = run.model_copy(update={"items": unseen, "passed": False})
+        run, problems = yield from fit_to_start(ctx, run)
+        if problems:
+            yield from let_go(ctx, operation.id, run.vaults)
+            raise NotAdmitted(problems)
+        show_status(ctx, summary(run, now(ctx)))
+    return run
+
+
+def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted, waits: Waiting) -> Steps[bool]:
+    """Wait a little for VMs that another run still holds, and look again as new; whether there is time for it."""
+    held = all(problem.code == "held" for problem in verdict.problems)
+    if operation.lease_wait <= timedelta(0) or not held or waits.approvals:
+        return False
+    show_status(ctx, {"phase": "Queued", "waitingFor": "a drill that makes way"})
+    yield from waits.rest(LOOK_AGAIN)
+    again = operation.model_copy(update={"lease_wait": operation.lease_wait - LOOK_AGAIN})
+    ctx.continue_as_new(again.to_carry(), save_events=True)
+    return True
+
+
+def _cross_out(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted) -> Steps[None]:
+    """Where all is already as it should be, an earlier run that was killed may have left it owed."""
+    if any(problem.code != "nothing-to-do" for problem in verdict.problems):
+        return
+    if operation.kind == "reprotect":
+        yield from settle(ctx, operation, ("reprotect",))
+    elif operation.kind == "commit" or (operation.kind != "drill" and operation.document.commit == "automatic"):
+        yield from settle(ctx, operation, ("commit",))
+
+
+def _refused(operation: Operation, verdict: NotAdmitted) -> dict[str, Any]:
+    outcome = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.problems)
+    return outcome.model_dump(mode="json")
+
+
+def _given_up(
+    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], waits: Waiting, early: Aborted
+) -> Steps[dict[str, Any]]:
+    """End a run that was aborted before it began, with its evidence; it has sent nothing and owes nothing."""
+    yield from let_go(ctx, operation.id, vaults_of(operation))
+    run = unbegun(operation, stages, now(ctx)).model_copy(update={"approvals": waits.approvals})
+    run = yield from open_pack(ctx, operation, scheduler.decide(run, early.said))
+    return (yield from end(ctx, operation, run))
