@@ -1,5 +1,6 @@
 """What the timer asks of the engine for drills: cleanups that are owed, how runs ended, who holds what."""
 
+from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -19,6 +20,9 @@ from activities.contract import Nothing
 from activities.runs import LIVING, start_run
 from shared.leases import Lease
 
+LEASE_WAIT = timedelta(minutes=5)
+"""A failover that waits for the cleanup holds the VMs for moments, while it looks whether it may begin."""
+
 ENDED = {OrchestrationStatus.FAILED: "failed", OrchestrationStatus.TERMINATED: "aborted"}
 
 
@@ -29,6 +33,7 @@ async def start_cleanup(client: df.DurableFunctionsClient, ask: StartCleanup) ->
     if order is None:
         return Nothing()
     payload = {**order, "id": ask.id, "kind": "cleanup", "requested_by": "timer", "run": None}
+    payload |= {"lease_wait": LEASE_WAIT.total_seconds()}
     return await start_run(client, StartRun(id=ask.id, orchestrator="cleanup", payload=payload))
 
 

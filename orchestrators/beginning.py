@@ -23,6 +23,8 @@ from shared.runs import Run, Stage
 from shared.status import summary
 
 LOOK_AGAIN = timedelta(seconds=30)
+OF_DRILLS = frozenset({"held", "test-failover-pending", "item-busy"})
+"""Why a run is not admitted while a drill of its VMs makes way."""
 
 
 def begin(
@@ -77,8 +79,11 @@ def _admitted(
 
 
 def _queued(ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted, waits: Waiting) -> Steps[bool]:
-    """Wait a little for VMs that another run still holds, and look again as new; whether there is time for it."""
-    held = all(problem.code == "held" for problem in verdict.problems)
+    """Wait a little for VMs that a drill still has, and look again as new; whether there is time for it.
+
+    A cleanup that was only just begun may not hold them yet: then the items themselves tell of the drill.
+    """
+    held = all(problem.code in OF_DRILLS for problem in verdict.problems)
     if operation.lease_wait <= timedelta(0) or not held or waits.approvals:
         return False
     show_status(ctx, {"phase": "Queued", "waitingFor": "a drill that makes way"})

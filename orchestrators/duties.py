@@ -22,7 +22,7 @@ from orchestrators.steps import Steps, ask_entity, call, now
 from orchestrators.telling import later
 from shared.identity import known_by_name, lease_keys_in
 from shared.messages import ItemView, VaultRef
-from shared.obligations import Obligation, Tried, is_its_turn
+from shared.obligations import Obligation, Tried, cleanup_run, is_its_turn
 from shared.operations import Operation
 from shared.plans import PlanDocument
 from shared.request_ids import run_id
@@ -54,7 +54,7 @@ def _owed(seen: BookRead) -> list[Obligation]:
 
 
 def _clean_up(ctx: task.OrchestrationContext, owed: Obligation) -> Steps[str]:
-    run = run_id("cleanup", owed.plan, f"{owed.owner}:{owed.attempts}")
+    run = cleanup_run(owed)
     note = Tried(kind="cleanup", run=run, at=now(ctx)).model_dump(mode="json")
     yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=owed.plan))
     yield from ask_entity(ctx, OBLIGATIONS, owed.plan, "tried", note)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from shared.messages import Document, Message
+from shared.request_ids import run_id
 
 ObligationKind = Literal["cleanup", "commit", "reprotect", "source-off", "restore-lock", "leftovers"]
 
@@ -112,3 +113,8 @@ def tried(owed: Obligation, attempt: Tried) -> Obligation:
 def is_its_turn(owed: Obligation, now: datetime) -> bool:
     """Whether to try again: at each look of the timer at first, then at growing distances."""
     return owed.tried is None or now - owed.tried >= min(SOONEST * 2 ** max(owed.attempts - 3, 0), LATEST)
+
+
+def cleanup_run(owed: Obligation) -> str:
+    """Id of the run that is the next try of a cleanup: whoever begins it, it is begun once."""
+    return run_id("cleanup", owed.plan, f"{owed.owner}:{owed.attempts}")

@@ -16,7 +16,7 @@ from triggers.judging import errors_of, judged
 from triggers.starting import accepted, admitted, busy, holders, start_once, started_already
 from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
 from triggers.wishes import BODIES, FailoverRequest, VerbRequest, chosen
-from triggers.yielding import make_way
+from triggers.yielding import cleanups_owed, make_way
 
 bp = df.Blueprint()
 
@@ -48,8 +48,9 @@ async def _begin(client: df.DurableFunctionsClient, operation: Operation, wish: 
     if others and way is None:  # whoever comes second hears that, and not what else is in the way
         await make_way(client, operation, others, None)
     operation = await judged(client, operation, wish, person)
-    if others:
-        operation = await make_way(client, operation, others, way)
+    owed = await cleanups_owed(client, operation) if way else []
+    if others or owed:
+        operation = await make_way(client, operation, others, way, owed)
     await start_once(client, operation.kind, operation.id, operation)
 
 

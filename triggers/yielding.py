@@ -1,15 +1,23 @@
-"""A drill makes way for a real failover: cleaned up first, or left to be cleaned up later, as the caller says."""
+"""A drill makes way for a real failover: cleaned up first, or left to be cleaned up later, as the caller says.
+
+A drill is what holds the VMs, or a cleanup after one that is dead, or what such a one still owes.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 import azure.durable_functions as df
-from durabletask.client import OrchestrationState
+from durabletask.client import EntityQuery, OrchestrationState
 
+from activities.app_contract import ReadRuns, StartCleanup
+from activities.duties import start_cleanup
 from activities.previewing import views_of
+from activities.runs import read_runs
 from orchestrators.approval import EVENT as APPROVE
 from orchestrators.hearing import DECISION
+from shared.identity import lease_keys
 from shared.messages import ItemView
+from shared.obligations import Obligation, cleanup_run
 from shared.operations import Operation
 from shared.problems import FieldError
 from shared.verbs import TEST_OVER
@@ -18,21 +26,29 @@ from triggers.web import Problem
 from triggers.wishes import Way
 
 WHY = "it makes way for a failover"
+YIELDING = frozenset({"drill", "cleanup"})
 TO_END = timedelta(minutes=5)
 """How long the engine may take to end a run."""
 
 
 async def make_way(
-    client: df.DurableFunctionsClient, operation: Operation, holders: Sequence[str], way: Way | None
+    client: df.DurableFunctionsClient,
+    operation: Operation,
+    holders: Sequence[str],
+    way: Way | None,
+    owed: Sequence[Obligation] = (),
 ) -> Operation:
-    """Ask the drills that hold the plan's VMs to end; the failover as it is to be started then.
+    """Ask the drills that hold the plan's VMs to end, and have cleaned up what is owed; the failover as it waits then.
+
+    Args:
+        owed: Cleanups after drills whose own runs are dead.
 
     Raises:
         Problem: somebody else holds them, or nobody said what becomes of the drill (409).
     """
     runs = [(run, await client.get_orchestration_state(run)) for run in holders]
-    drills = [state for _, state in runs if state and state.name == "drill"]
-    others = [run for run, state in runs if not state or state.name != "drill"]
+    drills = [state for _, state in runs if state and state.name in YIELDING]
+    others = [run for run, state in runs if not state or state.name not in YIELDING]
     if others or way is None:
         raise busy(operation.plan, (others or holders)[0])
     if way == "leave":
@@ -41,8 +57,35 @@ async def make_way(
             await client.terminate_orchestration(drill.instance_id, output=WHY)
         return operation.model_copy(update={"lease_wait": TO_END})
     for drill in drills:
-        await _end(client, operation, drill)
+        if drill.name == "drill":  # a cleanup ends by itself, and is waited for
+            await _end(client, operation, drill)
+    await _clean_up(client, owed)
     return operation.model_copy(update={"lease_wait": operation.document.patience})
+
+
+async def cleanups_owed(client: df.DurableFunctionsClient, operation: Operation) -> list[Obligation]:
+    """The cleanups of the operation's VMs that drills of any plan owe and cannot do: their own runs are dead."""
+    found = await client.get_all_entities(EntityQuery(instance_id_starts_with="@obligations@", include_state=True))
+    states = [entity.get_typed_state(dict) or {} for entity in found]
+    owed = [Obligation.model_validate(state["cleanup"]) for state in states if "cleanup" in state]
+    mine = _leased(operation)
+    theirs = [one for one in owed if one.order and _leased(Operation.carried(one.order)) & mine]
+    ended = (await read_runs(client, ReadRuns(ids=tuple(one.owner for one in theirs)))).ended
+    return [one for one in theirs if one.owner in ended]
+
+
+async def _clean_up(client: df.DurableFunctionsClient, owed: Sequence[Obligation]) -> None:
+    """Begin what the timer would begin at its next look; one that it has begun goes on, held or not yet held."""
+    tried = tuple(one.tried_by for one in owed if one.tried_by)
+    ended = (await read_runs(client, ReadRuns(ids=tried))).ended
+    for one in owed:
+        if one.tried_by in {"", *ended}:
+            await start_cleanup(client, StartCleanup(id=cleanup_run(one), plan=one.plan))
+
+
+def _leased(operation: Operation) -> set[tuple[str, str]]:
+    keys = lease_keys(operation.document, operation.sites)
+    return {(vault, key) for vault, some in keys.items() for key in some}
 
 
 async def _require_no_test(operation: Operation) -> None:

@@ -307,6 +307,17 @@ def test_a_failover_waits_for_a_drill_that_makes_way_but_not_for_ever(bench: Ben
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 
+def test_a_failover_waits_for_a_cleanup_that_has_not_taken_the_vms_yet(bench: Bench) -> None:
+    """The drill's own run is dead: nobody holds the machines, and they are in a test failover."""
+    sql, began = bench.world.machines["sql"], bench.driver.clock.now
+    sql.reach("TestFailover")
+    assert bench.run(failover, "failover", "failover-1").output["problems"][0]["code"] == "test-failover-pending"
+    bench.lease_wait = timedelta(minutes=30)
+    over = began + timedelta(minutes=7)
+    bench.driver.clock.watchers.append(lambda now: sql.reach("TestFailoverCleanup") if now == over and sql.up else None)
+    assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
+
+
 def check(bench: Bench, **changes: Any) -> dict[str, Any]:
     """A look at the machines on premises, to its end."""
     wish = SourceCheck(id="sources-1", plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,), owner="failover-1")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.product.conftest import Lab
+from tests.product.conftest import Lab, send
 from tests.product.test_api import person
 
 DRILL = (
@@ -59,5 +59,29 @@ def test_a_drill_that_has_begun_nothing_is_left_where_it_is_and_leaves_nothing(
     assert lab.ended(drill)["state"] == "aborted"
     mine = [verb for verb, item in lab.verbs() if item in {"dc-01", "sql-01"}]
     assert mine == ["plannedFailover"] * 2
+    owed = {"commit", "reprotect"}
+    lab.eventually(lambda: {one["kind"] for one in lab.api("GET", "obligations?plan=small").body["value"]} == owed)
+
+
+def killed(lab: Lab) -> str:
+    """A drill whose run was terminated while its machines are up; the timer sees to it sooner or later."""
+    lab.api("PUT", "plans/small", SMALL)
+    drill: str = lab.api("POST", "plans/small/drill", {}).body["id"]
+    lab.eventually(lambda: [verb for verb, _ in lab.verbs()].count("testFailover") == 2)
+    send(lab.servers.host.base, "POST", f"/runtime/webhooks/durabletask/instances/{drill}/terminate", "")
+    return drill
+
+
+def test_a_drill_whose_run_is_dead_is_cleaned_up_before_the_failover_that_asks_for_it(lab: Lab) -> None:
+    """Whether the timer has begun the cleanup already or not."""
+    killed(lab)
+    left = lab.api("POST", "plans/small/failover", {"drill": "leave"})
+    assert (left.status, left.body["title"]) == (409, "Not ready")
+    answer = lab.api("POST", "plans/small/failover", {"drill": "clean-up-first"})
+    assert answer.status == 202, answer.body
+    assert lab.ended(answer.body["id"])["state"] == "succeeded"
+    verbs = [verb for verb, item in lab.verbs() if item in {"dc-01", "sql-01"}]
+    assert verbs.count("testFailoverCleanup") == 2
+    assert max(n for n, verb in enumerate(verbs) if verb == "testFailoverCleanup") < verbs.index("plannedFailover")
     owed = {"commit", "reprotect"}
     lab.eventually(lambda: {one["kind"] for one in lab.api("GET", "obligations?plan=small").body["value"]} == owed)
