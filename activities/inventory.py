@@ -1,11 +1,15 @@
 """What is really there: the resource groups that drills work in, and the networks that they must stay in."""
 
+from collections.abc import Sequence
+
 from activities.contract import NetworkSeen, ReadNetwork, TakeInventory
+from shared.azure.crowd import each
 from shared.azure.faults import Missing
 from shared.azure.groups import list_cards, list_peered, take_stock
 from shared.azure.packs import packs
 from shared.azure.resources import NETWORK_API, read_resource
 from shared.azure.wire import Json, part, text
+from shared.errors import SiteRecoveryError
 from shared.evidence.records import canonical
 from shared.inventory import Inventory
 from shared.placing import Room
@@ -42,6 +46,20 @@ async def read_room(network: str) -> Room:
     return Room(
         found=True, subnets={text(one.get("name")).lower(): _prefixes(part(one, "properties")) for one in subnets}
     )
+
+
+async def look_into(networks: Sequence[str]) -> tuple[dict[str, Room], dict[str, SiteRecoveryError]]:
+    """Networks by their ids in lower case; and why others cannot be read, often because the app has no rights there."""
+
+    async def look(network: str) -> Room | SiteRecoveryError:
+        try:
+            return await read_room(network)
+        except SiteRecoveryError as failure:
+            return failure
+
+    read = dict(zip(networks, await each(networks, look), strict=True))
+    rooms = {network.lower(): room for network, room in read.items() if isinstance(room, Room)}
+    return rooms, {network: why for network, why in read.items() if not isinstance(why, Room)}
 
 
 def _prefixes(properties: Json) -> tuple[str, ...]:

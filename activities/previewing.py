@@ -7,7 +7,7 @@ import azure.durable_functions as df
 from durabletask.entities import EntityInstanceId
 
 from activities.contract import ReadNetwork, ReadProviders
-from activities.inventory import read_network, read_room
+from activities.inventory import look_into, read_network
 from activities.plan_previews import through_plans
 from activities.point_previews import with_points
 from activities.preview_contract import PreviewTaken, TakePreview
@@ -21,7 +21,7 @@ from shared.isolation import flaws
 from shared.messages import ItemDetail, ProviderView, VaultRef
 from shared.obligations import Obligation
 from shared.operations import Operation
-from shared.placing import Room, networks_of, place_blockers, unjudged
+from shared.placing import networks_of, place_blockers, unjudged
 from shared.plans import PlanDocument
 from shared.preview import Blocker, Preview
 from shared.readiness import MOVES, NEED_HOST, Seen, foretell, sealed
@@ -93,19 +93,8 @@ async def _unproven(client: df.DurableFunctionsClient, plan: str) -> tuple[Block
 
 async def _misplaced(plan: PlanDocument, sites: Sites) -> tuple[tuple[Blocker, ...], tuple[Blocker, ...]]:
     """What is wrong with the networks that a failover would bring the machines to, and which could not be read."""
-    networks = networks_of(plan, sites)
-    read = dict(zip(networks, await each(networks, _room), strict=True))
-    rooms = {network.lower(): room for network, room in read.items() if isinstance(room, Room)}
-    unread = (unjudged(network, room) for network, room in read.items() if not isinstance(room, Room))
-    return place_blockers(plan, sites, rooms), tuple(unread)
-
-
-async def _room(network: str) -> Room | SiteRecoveryError:
-    """The network, or why it cannot be read: often the app has no rights where networks are kept."""
-    try:
-        return await read_room(network)
-    except SiteRecoveryError as failure:
-        return failure
+    rooms, unread = await look_into(networks_of(plan, sites))
+    return place_blockers(plan, sites, rooms), tuple(unjudged(network, why) for network, why in unread.items())
 
 
 async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:

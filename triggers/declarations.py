@@ -114,10 +114,10 @@ async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     name = _name(req, "plan")
     sites, plans = await shelf.entries(client, "site"), await shelf.entries(client, "plan")
-    plan = read_plan(name, body_of(req), sites, plans)
+    plan, doubts = await read_plan(name, body_of(req), sites, plans)
     reply = await _declare(req, client, "plan", plan)
     others = {other: _plan(entry) for other, entry in plans.items() if other != name}
-    return _with_warnings(reply, _shared_with(plan, others, sites))
+    return _with_warnings(reply, [*doubts, *_shared_with(plan, others, sites)])
 
 
 def _with_warnings(reply: func.HttpResponse, warnings: list[str]) -> func.HttpResponse:

@@ -30,8 +30,49 @@ def test_plans_that_share_a_machine_are_told_of_also_where_their_sites_have_diff
     assert warned == ["also in the plan 'payroll': dc-01; no two runs can have them at once"]
 
 
+def wrong_with(lab: Lab, plan: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with a plan, by its fields; nothing of it is declared."""
+    reply = lab.api("PUT", "plans/small", plan)
+    assert (reply.status, lab.api("GET", "plans/small").status) == (400, 404)
+    return {error["field"]: error["detail"] for error in reply.body["errors"]}
+
+
+def unreadable(what: str) -> list[dict[str, Any]]:
+    """Faults under which Azure does not let the app read something."""
+    body = {"error": {"code": "AuthorizationFailed", "message": "The client has no rights."}}
+    return [{"match": {"method": "GET", "path": what}, "effect": {"status": 403, "body": body}}]
+
+
+def test_what_azure_does_not_have_is_told_by_its_field_when_the_plan_is_declared(lab: Lab) -> None:
+    plan = small(network=AWAY) | {"drill": {"network": AWAY}}
+    plan["items"] += [{"vm": "aap-01"}, {"vm": "web-01", "subnet": "nowhere"}]
+    wrong = wrong_with(lab, plan)
+    assert set(wrong) == {"items[0].network", "drill.network", "items[2].vm", "items[3].subnet"}
+    assert "app-01" in wrong["items[2].vm"]
+    assert AWAY in wrong["items[0].network"]
+
+
+def test_an_address_outside_its_subnet_is_told_beside_a_site_that_is_not_declared(lab: Lab) -> None:
+    plan = {"site": "hci-01", "items": [{"vm": "dc-01", "site": "moon"}, {"vm": "sql-01", "address": "192.168.250.9"}]}
+    assert set(wrong_with(lab, plan)) == {"items[0].site", "items[1].address"}
+
+
+def test_where_azure_cannot_be_read_the_plan_is_taken_and_what_was_not_judged_is_said(lab: Lab) -> None:
+    lab.azure("PUT", "faults", unreadable("*/replicationProtectedItems*"))
+    reply = lab.api("PUT", "plans/small", {"site": "hci-01", "items": [{"vm": "who-knows"}]})
+    assert reply.status == 201
+    assert "vault-dr" in reply.body["warnings"][0]
+    lab.azure("PUT", "faults", [])
+    again = lab.api("PUT", "plans/small", {"site": "hci-01", "items": [{"vm": "who-knows"}]})
+    assert again.status == 200  # what is declared already is not held against Azure again
+    other = lab.api("PUT", "plans/other", {"site": "hci-01", "items": [{"vm": "who-knows"}]}).body["errors"]
+    assert [error["field"] for error in other] == ["items[0].vm"]
+
+
 def test_a_network_that_is_not_there_is_told_by_all_who_are_asked_and_starts_nothing(lab: Lab) -> None:
-    lab.api("PUT", "plans/small", small(network=AWAY))
+    lab.azure("PUT", "faults", unreadable("*/virtualNetworks/*"))
+    assert lab.api("PUT", "plans/small", small(network=AWAY)).status == 201
+    lab.azure("PUT", "faults", [])
     codes = [one["code"] for one in lab.api("POST", "plans/small/failover?preview=true", {}).body["blockers"]]
     assert codes == ["network-missing"]
     assert not lab.api("GET", "plans/small/readiness").body["verbs"]["planned-failover"]["ready"]
@@ -41,9 +82,7 @@ def test_a_network_that_is_not_there_is_told_by_all_who_are_asked_and_starts_not
 
 def test_a_network_that_the_app_may_not_read_is_a_warning_and_the_failover_goes_on(lab: Lab) -> None:
     lab.api("PUT", "plans/small", small())
-    match = {"method": "GET", "path": "*/virtualNetworks/*"}
-    body = {"error": {"code": "AuthorizationFailed", "message": "The client has no rights."}}
-    lab.azure("PUT", "faults", [{"match": match, "effect": {"status": 403, "body": body}}])
+    lab.azure("PUT", "faults", unreadable("*/virtualNetworks/*"))
     told = lab.api("POST", "plans/small/failover?preview=true", {}).body
     assert "network-unread" in {one["code"] for one in told["warnings"]}
     assert told["blockers"] == []
