@@ -15,7 +15,7 @@ lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071,
 	exec $(PY) -m lab up
 
 test: venv ## Run the tests
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist worksteal
 
 check: lint test ## Everything that must hold before a commit: format, lint, types, imports, locks, tests
 

@@ -85,7 +85,7 @@ def conduct(
         The outcome as plain JSON, or None when the run continues as new.
     """
     run = operation.run
-    waits = Waiting(ctx, operation.id, run.vaults if run else vaults_of(operation))
+    waits = Waiting(ctx, operation.id, run.vaults if run else vaults_of(operation), run.held if run else None)
     hooks = Hooks(ctx, operation, waits)
     if run is None:
         begun = yield from begin(ctx, operation, stages, waits)
@@ -101,8 +101,8 @@ def conduct(
         if run.current is None:
             return (yield from _close(ctx, operation, run, hooks, closing))
         run = yield from _heard(ctx, run, waits, pause)
-    yield from waits.prolong()
-    run = yield from _heard(ctx, run, waits)
+    yield from waits.keep()
+    run = (yield from _heard(ctx, run, waits)).model_copy(update={"held": waits.held})
     later = operation.model_copy(update={"run": run, "preview": None})
     ctx.continue_as_new(later.to_carry(), save_events=True)
     return None

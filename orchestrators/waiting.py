@@ -1,7 +1,7 @@
 """How a run on a plan waits: it hears what persons say meanwhile, and loses none of its VMs."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from durabletask import task
@@ -29,12 +29,15 @@ class Waiting:
 
     Attributes:
         approvals: Who has let it begin so far.
+        held: When its leases were taken or prolonged last.
     """
 
-    def __init__(self, ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> None:
+    def __init__(
+        self, ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef], held: datetime | None = None
+    ) -> None:
         self._ctx, self._owner, self._tables = ctx, owner, [vault.key for vault in vaults]
         self._ear, self._kept = Ear(ctx, DECISION), list[Decision]()
-        self._prolonged = now(ctx)
+        self.held = held or now(ctx)
         self.approvals: tuple[Approval, ...] = ()
 
     def listen(self, span: timedelta) -> Steps[Decision | None]:
@@ -46,7 +49,12 @@ class Waiting:
     def prolong(self) -> Steps[None]:
         """Hold for longer what the run holds."""
         yield from prolong(self._ctx, self._owner, self._tables)
-        self._prolonged = now(self._ctx)
+        self.held = now(self._ctx)
+
+    def keep(self) -> Steps[None]:
+        """Prolong the leases when it is time."""
+        if now(self._ctx) - self.held >= PROLONG_EVERY:
+            yield from self.prolong()
 
     def rest(self, span: timedelta) -> Steps[None]:
         """Wait, before the run has begun.
@@ -89,8 +97,7 @@ class Waiting:
         until = now(self._ctx) + span
         while True:
             yield from self._ear.listen(min(until - now(self._ctx), PROLONG_EVERY), *others)
-            if now(self._ctx) - self._prolonged >= PROLONG_EVERY:
-                yield from self.prolong()
+            yield from self.keep()
             if heard := self._ear.take():
                 return Decision.model_validate({**heard, "at": now(self._ctx)})
             if now(self._ctx) >= until or any(other.heard for other in others):

@@ -117,12 +117,12 @@ def leased_vm(key: str) -> str:
 
 def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, tuple[str, ...]]:
     """Under which the plan's machines are leased, by key of the vault, as far as its sites tell."""
-    keys: dict[str, tuple[str, ...]] = {}
+    vaults = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}
+    keys: dict[str, list[str]] = {}
     for item in plan.items:
-        site = site_of(plan, sites, item)
-        vault = VaultRef.from_id(site.vault).key
-        keys[vault] = (*keys.get(vault, ()), lease_key(site.hyper_v_site, item.vm))
-    return keys
+        name = item.site or plan.site
+        keys.setdefault(vaults[name], []).append(lease_key(sites[name].hyper_v_site, item.vm))
+    return {vault: tuple(some) for vault, some in keys.items()}
 
 
 def lease_keys_in(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str, ...]:
@@ -138,9 +138,8 @@ def is_among(keys: Collection[str], view: ItemView) -> bool:
 
 def keys_of(views: Iterable[ItemView | RunItem]) -> dict[str, tuple[str, ...]]:
     """Under which protected items are leased, by key of the vault; none for what the vault has in no fabric."""
-    keys: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, list[str]] = {}
     for view in views:
         if fabric := fabric_name(view.id):
-            vault = VaultRef.from_id(view.id).key
-            keys[vault] = (*keys.get(vault, ()), lease_key(fabric, view.vm))
-    return keys
+            keys.setdefault(VaultRef.from_id(view.id).key, []).append(lease_key(fabric, view.vm))
+    return {vault: tuple(some) for vault, some in keys.items()}

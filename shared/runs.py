@@ -175,6 +175,7 @@ class Run(Message):
         stopped: What had to be done before a verb did not succeed: nothing more is begun.
         rations: What it was granted in each subscription, by id in lower case.
         watched: When its jobs were looked for last.
+        held: When its leases were taken or prolonged last.
         skipped: VMs that a person said to go on without, at any stage.
     """
 
@@ -212,6 +213,7 @@ class Run(Message):
     stopped: bool = False
     rations: dict[str, Ration] = Field(default_factory=dict)
     watched: datetime | None = None
+    held: datetime | None = None
     skipped: tuple[str, ...] = ()
 
     @property

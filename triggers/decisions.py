@@ -75,7 +75,7 @@ async def _approve(
     req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, *, approved: bool
 ) -> None:
     wish = ApprovalRequest.model_validate_json(body_of(req))
-    operation = Operation.model_validate(state.get_input())
+    operation = Operation.carried(state.get_input())
     _require_waiting(state, "approval")
     person = caller(req)
     require_second_person(person, operation.requester_id)

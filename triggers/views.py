@@ -8,7 +8,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from shared.findings import findings
 from shared.messages import RunItem
-from shared.operations import SITE_KINDS, Operation, Outcome
+from shared.operations import SITE_KINDS, Operation, Outcome, Override
 from shared.preview import Preview
 from shared.status import item_states
 from triggers.site_views import site_part
@@ -83,7 +83,9 @@ def full(state: OrchestrationState) -> dict[str, Any]:
 
 def _asked(state: OrchestrationState) -> dict[str, Any]:
     asked: Any = state.get_input()
-    said = {"override": asked["override"]} if asked.get("override") else {}
+    said: dict[str, Any] = {}
+    if asked.get("override"):
+        said["override"] = Override.model_validate(asked["override"]).model_dump(mode="json")
     waits = (state.get_custom_status() or {}).get("waits") or {}
     if waits.get("for") == "approval" and asked.get("preview"):
         said["preview"] = Preview.model_validate(asked["preview"]).model_dump(mode="json", by_alias=True)
@@ -96,7 +98,7 @@ def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, An
         return {}
     if state.name in SITE_KINDS:
         return site_part(state, status)
-    operation = Operation.model_validate(state.get_input())
+    operation = Operation.carried(state.get_input())
     names = [item.vm for item in operation.document.items]
     known = {item.vm: item for item in operation.run.items} if operation.run else {}
     states = item_states(status.get("codes", "w" * len(names)))
