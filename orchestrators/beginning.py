@@ -55,7 +55,7 @@ def _admitted(
     if not problems:
         run, problems = yield from engaged(ctx, operation, run, waits)
     if not problems:
-        run, problems = yield from fit_to_start(ctx, run)
+        run, problems = yield from fit_to_start(ctx, run, waits)
     if problems:
         yield from let_go(ctx, operation.id, run.vaults)
         raise NotAdmitted(problems)
@@ -70,7 +70,7 @@ def _admitted(
         run = run.model_copy(update={"approvals": words, "began": now(ctx)})
         unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)
         run = run.model_copy(update={"items": unseen, "passed": False})
-        run, problems = yield from fit_to_start(ctx, run)
+        run, problems = yield from fit_to_start(ctx, run, waits)
         if problems:
             yield from let_go(ctx, operation.id, run.vaults)
             raise NotAdmitted(problems)

@@ -16,7 +16,8 @@ from activities.point_contract import (
     PointsOf,
 )
 from orchestrators.budgeting import granted
-from orchestrators.steps import Steps, call_all, now
+from orchestrators.steps import INSISTS, Steps, call_all, now
+from orchestrators.waiting import Waiting
 from shared import rations
 from shared.budget import Calls
 from shared.errors import Refused, Transient
@@ -34,22 +35,40 @@ type _Batch = tuple[int, tuple[RunItem, ...]]
 """The index of a vault, and some of its items."""
 
 
-def fit_to_start(ctx: task.OrchestrationContext, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
+def fit_to_start(ctx: task.OrchestrationContext, run: Run, waits: Waiting) -> Steps[tuple[Run, Sequence[Problem]]]:
     """What is wrong with the recovery points that the run is to start from, a problem for each VM, if it is particular.
 
     Else half an application would run in Azure before the point of a VM of the other half is refused.
+
+    Raises:
+        Aborted: somebody ended the run while a vault did not answer.
     """
     verbs = [stage.verb for stage in run.stages if stage.verb in STARTS_FROM_A_POINT]
     gated = [item for item in run.items if verbs and verbs[0] not in item.skip and run.points.gates(item.vm)]
     problems: list[Problem] = []
     for some in _rounds(run, gated):
-        asks = [
-            CheckPoints(vault=run.vaults[v], items=_asks(run, items), max_age=run.points.max_age) for v, items in some
-        ]
-        run, answers = yield from _read(ctx, run, CHECK_POINTS, some, asks)
+        run, answers = yield from _checked(ctx, run, some, waits)
         for (vault, _), answer in zip(some, answers, strict=True):
             problems += answer.problems if isinstance(answer, PointsChecked) else [_unread(run, vault, answer)]
     return run, problems
+
+
+def _checked(
+    ctx: task.OrchestrationContext, run: Run, some: Sequence[_Batch], waits: Waiting
+) -> Steps[tuple[Run, list[PointsChecked | Refused | Transient]]]:
+    """One round of checks; batches that Azure does not answer are asked again for a while."""
+    deadline = now(ctx) + INSISTS
+    answers: list[PointsChecked | Refused | Transient] = [Transient("not asked yet") for _ in some]
+    while silent := [at for at, answer in enumerate(answers) if isinstance(answer, Transient)]:
+        left = [some[at] for at in silent]
+        asks = [CheckPoints(vault=run.vaults[v], items=_asks(run, i), max_age=run.points.max_age) for v, i in left]
+        run, told = yield from _read(ctx, run, CHECK_POINTS, left, asks)
+        for at, answer in zip(silent, told, strict=True):
+            answers[at] = answer
+        if now(ctx) >= deadline or not any(isinstance(answer, Transient) for answer in told):
+            break
+        yield from waits.silence(f"vault {run.vaults[left[0][0]].vault}")
+    return run, answers
 
 
 def note_points(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:

@@ -66,7 +66,13 @@ def test_what_grew_too_old_while_others_were_asked_to_approve_begins_nothing(ben
     assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
 
 
-def test_points_that_cannot_be_read_begin_nothing(bench: Bench) -> None:
+def test_a_vault_that_does_not_tell_its_points_for_minutes_ends_nothing(bench: Bench) -> None:
+    bench.world.crash["check_points"] = 10
+    bench.options = {"points": PointWish(max_age=HOUR)}
+    assert bench.run(failover, "failover").output["state"] == "succeeded"
+
+
+def test_points_that_cannot_be_read_for_twenty_minutes_begin_nothing(bench: Bench) -> None:
     bench.world.crash["check_points"] = 100
     bench.options = {"points": PointWish(max_age=HOUR)}
     result = bench.run(failover, "failover")
