@@ -247,16 +247,15 @@ def _item(operation: Operation, wish: PlanItem, view: ItemView, vaults: Sequence
         probes=wish.probes,
         azure_vm=view.azure_vm,
         location=view.active_location,
-        **_for_home(operation, view),
+        **_besides(operation, view),
         target_group=view.target_group or operation.sites[_site_of(operation, wish)].target_resource_group,
     )
 
 
-def _for_home(operation: Operation, view: ItemView) -> dict[str, Any]:
-    """What only a way home needs: a run carries it along for each of its machines."""
-    if operation.kind not in {"failback", "roundtrip"}:
-        return {}
-    return {"host_provider": view.host_provider, "disk_mb": view.disk_mb}
+def _besides(operation: Operation, view: ItemView) -> dict[str, Any]:
+    """What only a way home needs, or a drill's proof: a run carries it along for each of its machines."""
+    home = {"host_provider": view.host_provider} if operation.kind in {"failback", "roundtrip"} else {}
+    return home | ({"disk_mb": view.disk_mb} if home or operation.kind == "drill" else {})
 
 
 def _run(

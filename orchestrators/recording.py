@@ -12,6 +12,7 @@ from orchestrators.steps import Steps, ask_entity, call_all, now
 from shared.achievement import achieved
 from shared.evidence.journal import entries
 from shared.evidence.records import Entry
+from shared.grounds import grounds_of
 from shared.operations import PLAN_KINDS, Operation, Outcome
 from shared.runs import Run
 from shared.track import Past
@@ -82,6 +83,7 @@ def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, out
         digest=operation.digest,
         what=operation.what,
         whole=not run.skipped,
+        grounds=grounds_of(operation.document, operation.sites, run.items) if operation.kind == "drill" else {},
     )
     yield from ask_entity(ctx, TRACK, operation.plan, "ended", past.model_dump(mode="json"))
 

@@ -236,7 +236,8 @@ class RunItem(Message):
             "held": one of those did not get there.
         skip: Verbs whose end the item showed already when the run was admitted.
         location: Where it was active then, "Primary" or "Recovery".
-        host_provider: ARM id of the provider that had it last, and `disk_mb` the size of its disks; for a way home.
+        host_provider: ARM id of the provider that had it last, for a way home; and `disk_mb` the size of its disks, for
+            that and for what a drill proves.
         provider: ARM id of the provider that a failback makes it with, where it may be made again.
         failed_in: What it was at when it failed, though no job of its verb failed: trying again goes on there.
         steps: What this run did to it, oldest first.

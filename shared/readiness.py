@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from shared.advisor import LOOKED_AT_LATER, advice_of
 from shared.asked import Asked
 from shared.azure.wire import same_id
+from shared.grounds import Grounds, changed, grounds_of
 from shared.identity import Missing
 from shared.messages import Document, ItemDetail, ProviderView
 from shared.plans import PlanDocument, PlanItem
@@ -71,12 +72,14 @@ class Rehearsal(Document):
         operation: The drill that this rests on; of a plan that has changed since, the newest good one.
         at: When that drill ended.
         until: How long it counts; None where the plan does not say.
+        changed: What that drill rested on beside the plan and is no longer so.
     """
 
     status: Literal["VERIFIED", "NEEDS VERIFICATION", "NEVER VERIFIED"]
     operation: str | None = None
     at: datetime | None = None
     until: datetime | None = None
+    changed: tuple[str, ...] = ()
 
 
 def foretell(
@@ -144,12 +147,18 @@ def changes(before: Preview, after: Preview) -> tuple[str, ...]:
     return (*told[:SHOWN], f"and {rest} more") if rest > 0 else tuple(told)
 
 
-def rehearsal(plan: PlanDocument, track: Track, now: datetime) -> Rehearsal:
-    """Whether this very plan was rehearsed, and still counts as rehearsed."""
+def rehearsal(plan: PlanDocument, track: Track, now: datetime, grounds: Grounds | None = None) -> Rehearsal:
+    """Whether this very plan was rehearsed, and still counts as rehearsed.
+
+    Args:
+        grounds: What a drill would rest on now; without it nothing is held against what the last one rested on.
+    """
     drill = last_good_drill(track, plan.digest)
     if drill is None:
         newest = last_good_drill(track)
         return _rests_on("NEEDS VERIFICATION", newest) if newest else Rehearsal(status="NEVER VERIFIED")
+    if other := changed(drill.grounds, grounds or {}):
+        return _rests_on("NEEDS VERIFICATION", drill).model_copy(update={"changed": other})
     valid_for = plan.drill.valid_for if plan.drill else None
     until = drill.ended + valid_for if valid_for else None
     return _rests_on("NEEDS VERIFICATION" if until and until <= now else "VERIFIED", drill, until)
@@ -164,7 +173,7 @@ def _rests_on(
 def _noted(plan: PlanDocument, told: Preview, sites: Mapping[str, SiteDocument], seen: Seen) -> Iterator[Noted]:
     """Everything but blockers; nothing is said of machines that the verb leaves alone."""
     if told.what in MOVES:
-        yield from _of_drills(plan, seen)
+        yield from _of_drills(plan, sites, seen)
     views = {vm.casefold(): view for vm, view in seen.items.items()}
     for item, shown in zip(plan.items, told.items, strict=True):
         view = views.get(item.vm.casefold())
@@ -177,8 +186,8 @@ def _noted(plan: PlanDocument, told: Preview, sites: Mapping[str, SiteDocument],
             yield from _of_drift(item, told.what, view, site)
 
 
-def _of_drills(plan: PlanDocument, seen: Seen) -> Iterator[Noted]:
-    stands = rehearsal(plan, seen.track, seen.at)
+def _of_drills(plan: PlanDocument, sites: Mapping[str, SiteDocument], seen: Seen) -> Iterator[Noted]:
+    stands = rehearsal(plan, seen.track, seen.at, grounds_of(plan, sites, seen.items.values()))
     weight: Weight = "concern" if plan.drill and plan.drill.valid_for else "warning"
     if stands.status == "NEVER VERIFIED":
         yield weight, Blocker(code="never-verified", detail="no drill of this plan has succeeded yet")
@@ -188,7 +197,8 @@ def _of_drills(plan: PlanDocument, seen: Seen) -> Iterator[Noted]:
         )
         yield weight, Blocker(code="drill-expired", detail=detail)
     elif stands.status == "NEEDS VERIFICATION":
-        detail = f"the plan has changed since its last good drill, {stands.operation}"
+        what = "; ".join(stands.changed) or "the plan has changed"
+        detail = f"since the last good drill, {stands.operation}: {what}"
         yield weight, Blocker(code="needs-verification", detail=detail)
 
 

@@ -2,6 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from pydantic import Field
+
+from shared.grounds import Grounds
 from shared.messages import Message
 
 KEPT = 60
@@ -14,6 +17,7 @@ class Past(Message):
         took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
         digest: Of the plan that it was a run of; empty where that was not kept yet.
         whole: Whether no machine was skipped on the way.
+        grounds: Of a drill: what it rests on beside its plan; kept of the newest good one only.
         what: The kind, but of a failover whether it was planned; empty where that was not kept yet.
     """
 
@@ -26,6 +30,7 @@ class Past(Message):
     digest: str = ""
     what: str = ""
     whole: bool = True
+    grounds: Grounds = Field(default_factory=dict)
 
 
 class Track(Message):
@@ -69,7 +74,9 @@ def ended(track: Track, past: Past) -> Track:
     others = [one for one in track.past if one.run != past.run]
     known = track.model_copy(update={"past": (*others, past)})
     drill, kept = last_good_drill(known), known.past[-KEPT:]
-    return track.model_copy(update={"past": kept if drill is None or drill in kept else (drill, *kept)})
+    whole = kept if drill is None or drill in kept else (drill, *kept)
+    slim = (one if one is drill or not one.grounds else one.model_copy(update={"grounds": {}}) for one in whole)
+    return track.model_copy(update={"past": tuple(slim)})
 
 
 def last_good_drill(track: Track, digest: str = "") -> Past | None:

@@ -9,12 +9,13 @@ import azure.functions as func
 
 from activities.plan_previews import read_vaults
 from activities.previewing import look
+from shared.grounds import grounds_of
 from shared.messages import ItemDetail
 from shared.mirroring import sentences
 from shared.mirrors import survey
 from shared.plans import PlanDocument
 from shared.preview import Blocker, Preview, What
-from shared.readiness import foretell, rehearsal
+from shared.readiness import Seen, foretell, rehearsal
 from shared.replication_health import behind
 from shared.sites import SiteDocument
 from triggers import shelf
@@ -41,10 +42,15 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
             "at": seen.at.isoformat(),
             "verbs": {verb: _verb(foretell(plan, verb, sites, seen, name)) for verb in VERBS},
             "items": [_item(item.vm, views.get(item.vm.casefold()), seen.at) for item in plan.items],
-            "rehearsal": rehearsal(plan, seen.track, seen.at).model_dump(mode="json", by_alias=True),
+            "rehearsal": _rehearsal(plan, sites, seen),
             **await _recovery_plans(name, plan, sites),
         }
     )
+
+
+def _rehearsal(plan: PlanDocument, sites: Mapping[str, SiteDocument], seen: Seen) -> dict[str, Any]:
+    grounds = grounds_of(plan, sites, seen.items.values())
+    return rehearsal(plan, seen.track, seen.at, grounds).model_dump(mode="json", by_alias=True)
 
 
 async def _recovery_plans(name: str, plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, Any]:

@@ -211,3 +211,15 @@ def test_what_was_remembered_before_digests_were_kept_is_still_read() -> None:
     assert last_good_drill(track) == track.past[0]
     assert last_good_drill(track, "abc") is None
     assert lasted(track, "drill") == {"p50": 3600.0, "p95": 3600.0, "runs": 1}
+
+
+def test_what_a_drill_rests_on_is_kept_of_the_newest_good_one_only() -> None:
+    grounds = {"site hci-01": {"network": "a"}}
+    first, second = (drill_that_rests_on(grounds, hours) for hours in (1, 2))
+    track = ended(ended(Track(), first), second)
+    assert [one.grounds for one in track.past] == [{}, grounds]
+
+
+def drill_that_rests_on(grounds: dict[str, dict[str, str]], hours: int) -> Past:
+    at = NOON + hours * HOUR
+    return Past(run=f"drill-{hours}", kind="drill", state="succeeded", began=at, ended=at, grounds=grounds)

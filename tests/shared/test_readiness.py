@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.grounds import grounds_of
 from shared.identity import Missing
 from shared.messages import ItemDetail, ProviderView
 from shared.operations import Operation
@@ -148,6 +149,32 @@ def test_a_plan_is_verified_by_a_good_drill_of_this_very_plan(past: list[tuple[s
     digests = {"this": document.digest}
     track = Track(past=tuple(drilled(document, NOW, digests.get(digest, digest), state) for digest, state in past))
     assert rehearsal(document, track, NOW).status == status
+
+
+def test_a_drill_proves_nothing_of_another_network_or_another_disk() -> None:
+    document, sites = plan(**ONE), {"hci-01": site()}
+    grounds = grounds_of(document, sites, [item(vm="sql-01", disk_mb=2048)])
+    track = Track(past=(drilled(document, NOW).model_copy(update={"grounds": grounds}),))
+    assert rehearsal(document, track, NOW, grounds).status == "VERIFIED"
+    moved = {"hci-01": site(network=ISOLATED)}
+    stands = rehearsal(document, track, NOW, grounds_of(document, moved, [item(vm="sql-01", disk_mb=4096)]))
+    assert stands.status == "NEEDS VERIFICATION"
+    assert stands.changed == (
+        f"the network of site hci-01 is {ISOLATED.lower()} and was {PRODUCTION.lower()}",
+        "the size of disks of VM sql-01 is 4096 and was 2048",
+    )
+    unknown = grounds_of(document, sites, [item(vm="sql-01")])
+    assert rehearsal(document, track, NOW, unknown).status == "VERIFIED"
+
+
+def test_what_has_changed_since_the_drill_is_told_with_it() -> None:
+    document = plan(**ONE)
+    then = grounds_of(document, {"hci-01": site(network=ISOLATED)}, ())
+    track = Track(past=(drilled(document, NOW).model_copy(update={"grounds": then}),))
+    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=track)
+    (warning,) = foretell(document, "planned-failover", {"hci-01": site()}, seen).warnings
+    assert warning.code == "needs-verification"
+    assert "the network of site hci-01" in warning.detail
 
 
 @pytest.mark.parametrize(
