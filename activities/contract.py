@@ -85,6 +85,7 @@ class StartVerbs(Message):
         create_vm: For Failback: make a VM that is gone on premises.
         since: When these starts were first asked for: no job to adopt is older.
         max_age: Of the recovery points to start from.
+        only_adopt: Send nothing, but find what an earlier ask has started: the run was aborted meanwhile.
     """
 
     vault: VaultRef
@@ -97,6 +98,7 @@ class StartVerbs(Message):
     data_sync: Literal["ForSynchronization", "ForDownTime"] = "ForSynchronization"
     create_vm: bool = False
     max_age: timedelta | None = None
+    only_adopt: bool = False
 
 
 class StartsMade(Message):

@@ -16,6 +16,7 @@ class StartPlan(Message):
         shape: The recovery plan has to be as it was when the run began.
         since: When this was first asked for: no job to adopt is older.
         point_type: For failovers: Latest, LatestProcessed or LatestApplicationConsistent.
+        only_adopt: Send nothing, but find what an earlier ask has started: the run was aborted meanwhile.
     """
 
     vault: VaultRef
@@ -30,6 +31,7 @@ class StartPlan(Message):
     shut_down_source: bool = True
     data_sync: DataSync = "ForSynchronization"
     point_type: str = "Latest"
+    only_adopt: bool = False
 
 
 class ReadPlanJob(Message):

@@ -14,7 +14,7 @@ from shared.azure.wire import Json, part, text
 from shared.errors import Refused, Transient
 from shared.messages import Verb
 from shared.mirrors import RUNNING
-from shared.outcomes import NOT_READY, JobEnd, PlanJobSeen, PlanStart, StartAnswer
+from shared.outcomes import ABORTED, NOT_READY, JobEnd, PlanJobSeen, PlanStart, StartAnswer
 from shared.recovery_plans import TO_AZURE, TO_PRIMARY, read_part, shape_of
 from shared.request_ids import client_request_id
 from shared.verbs import RULES, ready
@@ -44,6 +44,9 @@ async def _start(vault: PlansVault, ask: StartPlan) -> StartAnswer:
     views = {item["id"].lower(): item_view(item) for item in await vault.list_items()}
     if ours := await _find_ours(vault, ask, plan, request_id):
         return StartAnswer(vm=ask.name, outcome="started", job=ours)
+    if ask.only_adopt:
+        detail = "the run was aborted before this was sent"
+        return StartAnswer(vm=ask.name, outcome="refused", code=ABORTED, detail=detail)
     members = {member.id.lower() for member in read_part(plan).members}
     if no := _in_the_way(ask, plan, [view for key, view in views.items() if key in members]):
         return no

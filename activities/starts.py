@@ -15,7 +15,7 @@ from shared.azure.wire import Json, part, text
 from shared.budget import Calls
 from shared.errors import Refused, Transient
 from shared.messages import Verb
-from shared.outcomes import StartAnswer
+from shared.outcomes import ABORTED, StartAnswer
 from shared.recovery_points import LATEST, STARTS_FROM_A_POINT, RecoveryPoint, choose
 from shared.request_ids import client_request_id
 from shared.verbs import RULES, ready
@@ -93,6 +93,8 @@ class _Batch:
         ids = self._request_ids(start)
         if ours := await self._find_ours(start, ids, item):
             return StartAnswer(vm=start.vm, outcome="started", job=ours)
+        if self._ask.only_adopt:
+            raise Refused(ABORTED, "the run was aborted before this was sent")
         if item and (no := ready(self._ask.verb, item_view(item))):
             outcome: Literal["busy", "refused"] = "busy" if no.passing else "refused"
             return StartAnswer(vm=start.vm, outcome=outcome, code=no.code, detail=no.detail)

@@ -27,7 +27,7 @@ from shared.obligations import Obligation
 from shared.operations import Operation, Problem
 from shared.plans import PlanItem
 from shared.preview import drill_blockers
-from shared.runs import Limits, Run, Stage, enter
+from shared.runs import Limits, OnFailure, Run, Stage, enter
 from shared.verbs import ALWAYS_NEW, ready, refused, settled
 
 PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
@@ -271,7 +271,7 @@ def _run(
         stages=stages,
         vaults=tuple(vaults),
         items=items,
-        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=plan.on_failure),
+        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=_on_failure(operation)),
         network_id=plan.drill.network if plan.drill else "",
         shut_down_source=operation.shuts_down_source,
         points=operation.points,
@@ -282,6 +282,11 @@ def _run(
         began=at,
         stage_began=at,
     )
+
+
+def _on_failure(operation: Operation) -> OnFailure:
+    """As the plan says; but a cleanup asks nobody: it ends, and the timer tries what is left once more."""
+    return "continue" if operation.kind == "cleanup" else operation.document.on_failure
 
 
 def unbegun(operation: Operation, stages: tuple[Stage, ...], at: datetime) -> Run:

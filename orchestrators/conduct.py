@@ -102,8 +102,9 @@ def conduct(
             return (yield from _close(ctx, operation, run, hooks, closing))
         run = yield from _heard(ctx, run, waits, pause)
     yield from waits.keep()
-    run = (yield from _heard(ctx, run, waits)).model_copy(update={"held": waits.held})
-    later = operation.model_copy(update={"run": run, "preview": None})
+    while (told := (yield from _heard(ctx, run, waits))) is not run:  # the last step must not wait: words would be lost
+        run = told
+    later = operation.model_copy(update={"run": run.model_copy(update={"held": waits.held}), "preview": None})
     ctx.continue_as_new(later.to_carry(), save_events=True)
     return None
 
@@ -280,6 +281,7 @@ def _start_ask(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
         data_sync=run.data_sync,
         create_vm=run.create_vm,
         max_age=run.points.max_age,
+        only_adopt=run.sends_nothing,
     )
 
 

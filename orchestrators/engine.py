@@ -115,6 +115,7 @@ def _ask(run: Run, part: PlanRun, scope: str) -> StartPlan:
         shut_down_source=run.shut_down_source,
         data_sync=run.data_sync,
         point_type=POINT_TYPES.get(run.points.rule, POINT_TYPES[LATEST]),
+        only_adopt=run.sends_nothing,
     )
 
 

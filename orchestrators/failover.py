@@ -11,9 +11,9 @@ from orchestrators.owing import nothing, owe, settle, settle_but_for
 from orchestrators.points import note_points
 from orchestrators.sources import PROVEN_WITHIN, REMEDY
 from orchestrators.steps import Steps
-from shared.debts import uncommitted, unfinished
+from shared.debts import uncommitted, unfinished, was_moved
 from shared.operations import Operation
-from shared.runs import Rehearsal, Run, Stage, touched
+from shared.runs import Rehearsal, Run, Stage
 
 COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_failed=True)
 CONFIGURE = Stage(verb="UpdateVmProperties", ordered=False)
@@ -76,7 +76,7 @@ def owe_of_moved(
     Args:
         provable: It can be proven from now on, though the run goes on.
     """
-    stayed = [item.vm for item in run.items if not touched(item) and "UnplannedFailover" not in item.skip]
+    stayed = [item.vm for item in run.items if not was_moved(item)]
     moved = run.model_copy(update={"items": tuple(item for item in run.items if item.vm not in stayed)})
     if moved.items:
         yield from owe(ctx, operation, moved, "source-off", PROVEN_WITHIN, SOURCE, provable=provable)

@@ -14,20 +14,19 @@ def unfinished(run: Run) -> tuple[str, ...]:
 
 def uncommitted(run: Run) -> tuple[str, ...]:
     """Those that were moved, or may have been, and whose newest move is not final; one that was skipped among them."""
-    return tuple(item.vm for item in run.items if _was_moved(item) and not _ended_with(item, "Commit"))
+    return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "Commit"))
 
 
 def unprotected(run: Run) -> tuple[str, ...]:
     """Those that were moved, or may have been, and do not replicate to Azure again."""
-    return tuple(item.vm for item in run.items if _was_moved(item) and not _ended_with(item, "ReverseReplicate"))
+    return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "ReverseReplicate"))
 
 
-def _was_moved(item: RunItem) -> bool:
+def was_moved(item: RunItem) -> bool:
     """By this run, or by an earlier one that got so far; a verb that was asked for in vain may have moved it too."""
     if not MOVES.isdisjoint(item.skip) or any(step.verb in MOVES for step in item.steps):
         return True
-    is_asked = item.job != "" or item.since is not None
-    return is_asked and not item.detail.startswith("UpdateVmProperties: ")
+    return item.asked in MOVES
 
 
 def _ended_with(item: RunItem, verb: Verb) -> bool:

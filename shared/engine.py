@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 from shared.messages import RunItem
 from shared.outcomes import BUSY, NOT_READY, TAKES_HOLD, ChildJob, JobResumed, PlanJobSeen, StartAnswer
@@ -137,7 +138,8 @@ def asked(run: Run, at: int, now: datetime, earliest: datetime) -> Run:
     part = run.parts[at]
     going = {"state": "starting", "not_before": None, "since": part.since or now}
     run = _with(run, at, part.model_copy(update={**going, "asked_from": part.asked_from or earliest}))
-    return _revised(run, {i.vm: i.model_copy(update={"since": i.since or now}) for i in _members(run, part)})
+    note = {"asked": run.stages[run.stage].verb}
+    return _revised(run, {i.vm: i.model_copy(update={**note, "since": i.since or now}) for i in _members(run, part)})
 
 
 def started(run: Run, at: int, answer: StartAnswer, now: datetime) -> Run:
@@ -148,7 +150,8 @@ def started(run: Run, at: int, answer: StartAnswer, now: datetime) -> Run:
     if answer.outcome == "refused":
         return _refused(run, at, answer)
     if part.since and now - part.since > run.limits.patience:
-        return _over(run, at, lambda _vm: f"no start within {run.limits.patience}: {answer.detail}")
+        late = f"no start within {run.limits.patience}: {answer.detail}"
+        return _give_up(run, at, late, "starting" if answer.outcome == "unanswered" else "")
     state = "starting" if answer.outcome == "unanswered" else "waiting"
     return _with(run, at, part.model_copy(update={"state": state, "not_before": now + LATER, "detail": answer.detail}))
 
@@ -179,7 +182,7 @@ def seen(run: Run, at: int, job: PlanJobSeen, now: datetime) -> Run:
         return _with(run, at, part.model_copy(update={"state": "running", "since": now, "detail": ""}))
     longest = run.limits.patience * max(part.groups, 1)
     if part.state == "running" and part.since and now - part.since > longest:
-        return _over(run, at, lambda _vm: f"job {part.job} of {part.name} still runs after {longest}")
+        return _give_up(run, at, f"job {part.job} of {part.name} still runs after {longest}", "running")
     return run
 
 
@@ -225,6 +228,12 @@ def _over(run: Run, at: int, why: Callable[[str], str], detail: str = "") -> Run
     return _with(run, at, part.model_copy(update={"state": "ended", "detail": detail}))
 
 
+def _give_up(run: Run, at: int, why: str, given_up: Literal["", "starting", "running"]) -> Run:
+    """Lose patience with a recovery plan; what it is at is kept, for whoever asks for a retry."""
+    run = _over(run, at, lambda _vm: why)
+    return _with(run, at, run.parts[at].model_copy(update={"given_up": given_up}))
+
+
 # --- a person's word ---------------------------------------------------------------------------------------------
 
 
@@ -244,6 +253,24 @@ def let_go(run: Run, now: datetime, vms: Iterable[str] = (), *, at_data_sync: bo
             going = {"state": "running", "since": now, "resumed": now, "detail": ""}
             paused = [item for item in _members(run, part) if item.state == "paused"]
             run = _revised(run, {item.vm: item.model_copy(update=going) for item in paused})
+    return run
+
+
+def taken_up(run: Run, vms: Iterable[str], now: datetime) -> Run:
+    """Go on with recovery plans that were given up, for machines that are to be tried again, and all others of theirs.
+
+    A verb of its own would be a second one for a machine that the recovery plan's job may yet come to.
+    """
+    wanted = set(vms)
+    for at, part in enumerate(run.parts):
+        if not part.given_up or wanted.isdisjoint(part.vms):
+            continue
+        run = _with(
+            run, at, part.model_copy(update={"state": part.given_up, "since": now, "given_up": "", "detail": ""})
+        )
+        left = [item for item in _members(run, part) if not item.job and item.state in {"failed", "waiting"}]
+        fresh = {"state": "waiting", "attempt": 1, "adopts_from": 1, "since": now, "detail": ""}
+        run = _revised(run, {item.vm: item.model_copy(update=fresh) for item in left})
     return run
 
 

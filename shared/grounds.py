@@ -29,7 +29,7 @@ def grounds_of(
         site = sites[name]
         told[f"site {name}"] = {said: str(getattr(site, field)).lower() for field, said in FIELDS.items()}
     names = {item.vm.lower() for item in plan.items}
-    sizes = {f"VM {one.vm}": {"size of disks": str(one.disk_mb)} for one in machines if _counts(one, names)}
+    sizes = {f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in machines if _counts(one, names)}
     return told | sizes
 
 

@@ -108,7 +108,7 @@ _ALIASES = {"run_on": "runOn"}
 def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
     """What the kind of a hook needs and lacks, and what it has of another kind."""
     kind = given.get("kind", "http")
-    if kind not in NEEDS:  # told as a fault of its own
+    if not isinstance(kind, str) or kind not in NEEDS:  # told as a fault of its own
         return
     needed, allowed = NEEDS[kind].split(), MAY.get(kind, "").split()
     for name in OWN:

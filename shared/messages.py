@@ -228,6 +228,7 @@ class RunItem(Message):
         detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
         adopts_from: The first attempt whose job may be the one that does the work: attempts follow each other by
             themselves only after 532, and what the item was busy with may be our own request, sent by two workers.
+        asked: The verb that was asked for last, answered or not; empty before the first.
         asked_from: No job that this attempt started is older.
         seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
         point: Name of the recovery point that a failover was started from; empty for the latest.
@@ -258,6 +259,7 @@ class RunItem(Message):
     target_group: str = ""
     address: str = ""
     detail: str = ""
+    asked: Verb | Literal[""] = ""
     asked_from: datetime | None = None
     seen: bool = False
     resumed: datetime | None = None

@@ -9,6 +9,9 @@ from shared.messages import Message
 BUSY = "532"
 """ASR's code for "another operation is in progress": the verb was taken and its job failed."""
 
+ABORTED = "aborted"
+"""A verb was not sent, because its run was aborted before that."""
+
 NOT_READY = "member-not-ready"
 """A recovery plan was not started, because one of its machines could not take part."""
 

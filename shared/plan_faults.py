@@ -10,8 +10,8 @@ from shared.plans import PlanDocument
 from shared.problems import FieldError
 from shared.sites import SiteDocument
 
-ALIKE = 3
-"""How many names are offered for one that is unknown."""
+ALIKE, HINTS = 3, 20
+"""How many names are offered for one that is unknown, and for how many: to look for them takes its time."""
 _FIELDS = {"address-outside": "address", "subnet-missing": "subnet"}
 
 
@@ -27,15 +27,22 @@ def unknown_machines(
         missing: By VM name in lower case, why there is none.
         views: The protected items, by key of their vault; a machine whose vault was not read is not judged.
     """
+    hints = 0
     for place, item in enumerate(plan.items):
         site, why = site_of(plan, sites, item), missing.get(item.vm.lower())
         vault = VaultRef.from_id(site.vault)
         if why is None or vault.key not in views:
             continue
-        names = {view.vm.lower(): view.vm for view in views[vault.key] if is_of(site, view)}
-        alike = [names[name] for name in get_close_matches(item.vm.lower(), names, ALIKE)]
-        hint = f"; {vault.vault} protects {', '.join(alike)}" if alike and why.code == "not-protected" else ""
+        alike: list[str] = []
+        if why.code == "not-protected" and hints < HINTS:
+            alike, hints = _alike(item.vm, site, views[vault.key]), hints + 1
+        hint = f"; {vault.vault} protects {', '.join(alike)}" if alike else ""
         yield FieldError(field=f"items[{place}].vm", detail=f"{why.detail}{hint}")
+
+
+def _alike(vm: str, site: SiteDocument, views: Sequence[ItemView]) -> list[str]:
+    names = {view.vm.lower(): view.vm for view in views if is_of(site, view)}
+    return [names[name] for name in get_close_matches(vm.lower(), names, ALIKE)]
 
 
 def misplaced(plan: PlanDocument, sites: Mapping[str, SiteDocument], rooms: Mapping[str, Room]) -> Iterator[FieldError]:

@@ -14,6 +14,7 @@ from shared.messages import Message, RunItem, VaultRef, Verb
 from shared.recovery_points import PointWish
 from shared.replication import VmSettings
 
+OnFailure = Literal["stop", "continue", "ask"]
 DataSync = Literal["ForSynchronization", "ForDownTime"]
 """How a failback brings data home, as Site Recovery spells it."""
 
@@ -62,7 +63,7 @@ class Limits(Message):
     patience: timedelta = timedelta(hours=2)
     max_starts: int = 50
     max_attempts: int = 5
-    on_failure: Literal["stop", "continue", "ask"] = "stop"
+    on_failure: OnFailure = "stop"
 
 
 class Rehearsal(Message):
@@ -111,6 +112,7 @@ class PlanRun(Message):
             machines are started one by one, because not all of them take part.
         job: Name of its job.
         detail: What it waits for, or how it ended; one line for a person.
+        given_up: What it was at when the run lost its patience: its job may still come to its machines.
     """
 
     name: str
@@ -126,6 +128,7 @@ class PlanRun(Message):
     not_before: datetime | None = None
     resumed: datetime | None = None
     detail: str = ""
+    given_up: Literal["", "starting", "running"] = ""
 
 
 IN_HAND = frozenset({"starting", "running", "paused", "resuming"})
@@ -236,6 +239,11 @@ class Run(Message):
         if not self.through_plans:
             return frozenset()
         return frozenset(vm for part in self.parts if part.state in IN_HAND for vm in part.vms)
+
+    @property
+    def sends_nothing(self) -> bool:
+        """Whether the run was aborted, and is in no stage that clears up after it."""
+        return self.aborted and self.current is not None and self.current.after != "touched"
 
     @property
     def synchronises(self) -> bool:

@@ -30,6 +30,8 @@ MANY, PACE = 30, timedelta(seconds=15)
 """Of more open items than this something ends all the time: a steady pace, which costs each item little."""
 LARGE, MOST_BATCHES = 1500, 3
 """A batch for each so many items, if the plan wants no gentler pace: 150 verbs are what comes in between two looks."""
+VAST = 3000
+"""Of so many items each look lists dozens of pages: at the quicker pace a VM would cost the more the more there are."""
 NEARLY, OVERDUE = 0.8, 1.4
 """Of the usual time of a job: in between it may end any moment, and what waits for it should not wait for us."""
 FRESH = timedelta(minutes=2)
@@ -121,7 +123,8 @@ def decide(run: Run, decision: Decision) -> Run:
     asked = set(undecided(run))
     failed = [item for item in run.items if item.vm in asked and (not wanted or item.vm.casefold() in wanted)]
     if decision.verdict == "retry":
-        return _revise(run, {item.vm: _again(item, decision.at) for item in failed})
+        run = _revise(run, {item.vm: _again(item, decision.at) for item in failed})
+        return engine.taken_up(run, [item.vm for item in failed], decision.at)
     run = run.model_copy(update={"skipped": tuple(dict.fromkeys((*run.skipped, *(item.vm for item in failed))))})
     return _revise(run, {item.vm: item.model_copy(update={"state": "skipped"}) for item in failed})
 
@@ -223,7 +226,8 @@ def _pace(run: Run, busy: Sequence[RunItem], now: datetime) -> timedelta:
     if fresh and len(busy) <= MANY:
         return SOON
     usual = typical(run, run.stages[run.stage].verb) if awaited else LATER
-    return PACE if any(_may_end(item, usual, now) for item in awaited) else LATER
+    quick = PACE if len(run.items) < VAST else LATER
+    return quick if any(_may_end(item, usual, now) for item in awaited) else LATER
 
 
 def _may_end(item: RunItem, usual: timedelta, now: datetime) -> bool:
@@ -276,7 +280,7 @@ def asked(run: Run, vms: Iterable[str], now: datetime, earliest: datetime) -> Ru
         earliest: No job that this attempt starts is older.
     """
     names = set(vms)
-    going = {"state": "starting", "not_before": None, "seen": False}
+    going = {"state": "starting", "not_before": None, "seen": False, "asked": run.stages[run.stage].verb}
     changed = {
         item.vm: item.model_copy(
             update={**going, "since": item.since or now, "asked_from": item.asked_from or earliest}

@@ -1,5 +1,6 @@
 """What is remembered of a plan beyond the histories of its runs: its last drill, and how long runs took. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from shared.grounds import Grounds
 from shared.messages import Message
 
-KEPT = 60
+KEPT, VERSIONS = 60, 3
 
 
 class Past(Message):
@@ -17,7 +18,7 @@ class Past(Message):
         took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
         digest: Of the plan that it was a run of; empty where that was not kept yet.
         whole: Whether no machine was skipped on the way.
-        grounds: Of a drill: what it rests on beside its plan; kept of the newest good one only.
+        grounds: Of a drill: what it rests on beside its plan; kept of the newest good one of some versions of the plan.
         what: The kind, but of a failover whether it was planned; empty where that was not kept yet.
     """
 
@@ -75,13 +76,27 @@ def ended(track: Track, past: Past) -> Track:
     known = track.model_copy(update={"past": (*others, past)})
     drill, kept = last_good_drill(known), known.past[-KEPT:]
     whole = kept if drill is None or drill in kept else (drill, *kept)
-    slim = (one if one is drill or not one.grounds else one.model_copy(update={"grounds": {}}) for one in whole)
-    return track.model_copy(update={"past": tuple(slim)})
+    return track.model_copy(update={"past": _slim(whole)})
+
+
+def _slim(past: Sequence[Past]) -> tuple[Past, ...]:
+    """The same, with what drills rest on only of the newest good one of each of the newest versions of the plan."""
+    newest: dict[str, str] = {}
+    for one in reversed(past):
+        if one.grounds and is_good_drill(one):
+            newest.setdefault(one.digest, one.run)
+    kept = set(list(newest.values())[:VERSIONS])
+    return tuple(one if one.run in kept else one.model_copy(update={"grounds": {}}) for one in past)
+
+
+def is_good_drill(one: Past) -> bool:
+    """Whether it was a drill that succeeded with all of its machines."""
+    return one.kind == "drill" and one.state == "succeeded" and one.whole
 
 
 def last_good_drill(track: Track, digest: str = "") -> Past | None:
     """The newest drill that succeeded with all of its machines; with a digest that of this very plan."""
-    good = (one for one in reversed(track.past) if one.kind == "drill" and one.state == "succeeded" and one.whole)
+    good = (one for one in reversed(track.past) if is_good_drill(one))
     return next((one for one in good if not digest or one.digest == digest), None)
 
 

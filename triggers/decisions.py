@@ -60,7 +60,7 @@ async def decide(req: func.HttpRequest, client: df.DurableFunctionsClient) -> fu
         raise missing("decision", word)
     require(caller(req), "Dr.Approve" if word in {"approve", "reject"} else "Dr.Operate")
     state = await client.get_orchestration_state(req.route_params["id"])
-    if state is None or state.name not in PLAN_KINDS:
+    if state is None or state.name not in {*PLAN_KINDS, "cleanup"}:
         raise missing("operation", req.route_params["id"])
     if state.runtime_status not in LIVING:
         raise Problem(409, "Run has ended", f"{state.instance_id} has ended: there is nothing to decide any more.")

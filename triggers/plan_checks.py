@@ -88,7 +88,7 @@ def _given(body: bytes) -> Mapping[str, Any]:
     """The document as far as it can be read; what cannot is told as faults of its fields."""
     try:
         given = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return given if isinstance(given, dict) else {}
 

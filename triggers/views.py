@@ -99,9 +99,11 @@ def _items(state: OrchestrationState, status: Mapping[str, Any]) -> dict[str, An
     if state.name in SITE_KINDS:
         return site_part(state, status)
     operation = Operation.carried(state.get_input())
-    names = [item.vm for item in operation.document.items]
+    names = [item.vm for item in (operation.run or operation.document).items]
     known = {item.vm: item for item in operation.run.items} if operation.run else {}
     states = item_states(status.get("codes", "w" * len(names)))
+    if len(states) != len(names):  # a cleanup that has just begun: what is not protected any more has no state
+        names, states = names[: len(states)], ["waiting"] * min(len(states), len(names))
     items = [item_view(known.get(vm, RunItem(vm=vm, id="")), now_in) for vm, now_in in zip(names, states, strict=True)]
     asked = operation.asked.model_dump(mode="json", by_alias=True)
     told = {"request": asked, "items": items, "progress": _progress(status, len(names)), **_began(operation)}

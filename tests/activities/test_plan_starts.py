@@ -70,6 +70,11 @@ async def test_a_job_of_ours_is_adopted_and_that_of_a_machine_never(idle: FakeAr
     assert posts(idle) == []
 
 
+async def test_after_an_abort_nothing_is_sent(idle: FakeArm) -> None:
+    made = await start_plan(ask(only_adopt=True))
+    assert (made.outcome, made.code, posts(idle)) == ("refused", "aborted", [])
+
+
 async def test_a_lost_answer_is_told_as_such(idle: FakeArm) -> None:
     idle.says("POST", "/plannedFailover", Reply(lost=True))
     assert (await start_plan(ask())).outcome == "unanswered"

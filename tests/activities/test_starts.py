@@ -53,6 +53,13 @@ async def test_an_idle_item_is_started_once_under_its_request_id(idle: FakeArm) 
     assert sent.headers["x-ms-client-request-id"] == client_request_id("op-1", ITEM, "TestFailover", 1)
 
 
+async def test_after_an_abort_nothing_is_sent_and_what_was_sent_is_found(idle: FakeArm) -> None:
+    assert outcomes(await start_verbs(ask(only_adopt=True))) == [("refused", "", "aborted")]
+    assert idle.sent("POST", "/testFailover") == []
+    idle.says("GET", "/replicationJobs", listed(job("j9", activityId=ours())))
+    assert outcomes(await start_verbs(ask(only_adopt=True))) == [("started", "j9", "")]
+
+
 async def test_the_item_is_read_before_the_jobs(idle: FakeArm) -> None:
     """The other way round a job could begin in between, and be neither listed nor seen."""
     await start_verbs(ask())

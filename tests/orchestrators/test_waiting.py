@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrators.drill import drill
+from orchestrators import conduct
+from orchestrators.drill import cleanup, drill
 from orchestrators.failover import failover
 from orchestrators.homecoming import failback
 from shared.identity import lease_key
@@ -217,3 +218,46 @@ def test_what_azure_declines_refuses_the_run_at_once(
     output = bench.run(runbook, kind, document=document).output
     assert (output["state"], bench.held()) == ("refused", {})
     assert bench.driver.clock.now - began <= MINUTES
+
+
+def test_words_that_come_one_after_the_other_at_the_end_of_a_generation_are_all_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each comes while the one before it is written down; the last of them ends the run."""
+    monkeypatch.setattr(conduct, "REPLAYED", 1)
+    words = [None, said("resume"), said("resume"), ABORT]
+    written = bench.driver.activities["write_records"]
+
+    def noted(payload: dict[str, Any]) -> dict[str, Any]:
+        if words and (next_word := words.pop(0)):
+            bench.driver.say(timedelta(0), "decide", next_word)
+        return written(payload)
+
+    bench.driver.activities = {**bench.driver.activities, "write_records": noted}
+    output = bench.run(failover, "failover").output
+    assert words == []
+    assert [one["verdict"] for one in output["decisions"]] == ["resume", "resume", "abort"]
+    assert output["state"] == "aborted"
+
+
+def test_a_cleanup_asks_nobody_but_ends_for_the_timer_to_try_again(bench: Bench) -> None:
+    bench.world.fail[("sql", "TestFailoverCleanup")] = BROKEN
+    assert bench.run(drill, "drill").output["state"] == "failed"
+    asking = plan(on_failure="ask")
+    assert bench.run(cleanup, "cleanup", "cleanup-1", document=asking).output["state"] == "failed"
+    assert bench.held() == {}
+    bench.world.fail.clear()
+    assert bench.run(cleanup, "cleanup", "cleanup-2", document=asking).output["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["sent, and the answer lost", "never sent"])
+def test_what_was_asked_for_without_an_answer_is_looked_for_after_an_abort_and_not_sent(
+    bench: Bench, lost: bool
+) -> None:
+    """Four tries of the first batch go unanswered; somebody aborts before the fifth."""
+    (bench.world.lose if lost else bench.world.crash)["start_verbs"] = 4
+    bench.driver.say(timedelta(seconds=50), "decide", ABORT)
+    output = bench.run(failover, "failover").output
+    assert output["state"] == "aborted"
+    assert bench.world.sent == ([("dc", "PlannedFailover")] if lost else [])
+    assert {item["vm"]: item["state"] for item in output["items"]}["dc"] == ("done" if lost else "failed")

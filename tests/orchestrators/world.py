@@ -233,6 +233,8 @@ class World:
         machine = self._of(one.item_id)
         if job in self.jobs:
             return StartAnswer(vm=one.vm, outcome="started", job=job)
+        if ask.only_adopt:
+            return StartAnswer(vm=one.vm, outcome="refused", code="aborted", detail="it was not sent")
         if machine.busy != "None" and not one.seen:  # as the activity sees it when it reads the item itself
             return StartAnswer(vm=one.vm, outcome="busy", code="item-busy", detail=f"busy with {machine.busy}")
         step = "FinalizeFailback" if ask.verb == "Commit" and "FinalizeFailback" in machine.allowed else ask.verb

@@ -31,10 +31,11 @@ def run_of(state: str, *verbs: Verb, **more: Any) -> Run:
         (run_of("blocked", "PlannedFailover", "Commit"), False, True),
         (run_of("waiting", *WAY[:3]), True, True),
         (run_of("skipped", *WAY[:4]), True, True),
-        (run_of("failed", since=T0), True, True),
+        (run_of("failed", since=T0, asked="PlannedFailover"), True, True),
         (run_of("waiting", skip=("PlannedFailover", "Commit")), False, True),
         (run_of("waiting", skip=("PlannedFailover",)), True, True),
-        (run_of("skipped", since=T0, detail="UpdateVmProperties: 539: no"), False, False),
+        (run_of("skipped", since=T0, asked="UpdateVmProperties"), False, False),
+        (run_of("done", "UpdateVmProperties", job="j", since=T0, asked="UpdateVmProperties"), False, False),
         (run_of("blocked", "UpdateVmProperties"), False, False),
     ],
 )

@@ -213,11 +213,11 @@ def test_what_was_remembered_before_digests_were_kept_is_still_read() -> None:
     assert lasted(track, "drill") == {"p50": 3600.0, "p95": 3600.0, "runs": 1}
 
 
-def test_what_a_drill_rests_on_is_kept_of_the_newest_good_one_only() -> None:
-    grounds = {"site hci-01": {"network": "a"}}
-    first, second = (drill_that_rests_on(grounds, hours) for hours in (1, 2))
-    track = ended(ended(Track(), first), second)
-    assert [one.grounds for one in track.past] == [{}, grounds]
+def test_what_a_drill_rests_on_is_kept_of_the_newest_good_one_of_the_newest_versions_of_the_plan() -> None:
+    grounds, track = {"site hci-01": {"network": "a"}}, Track()
+    for hours, digest in enumerate(["a", "a", "b", "c", "d"]):
+        track = ended(track, drill_that_rests_on(grounds, hours).model_copy(update={"digest": digest}))
+    assert [bool(one.grounds) for one in track.past] == [False, False, True, True, True]
 
 
 def drill_that_rests_on(grounds: dict[str, dict[str, str]], hours: int) -> Past:

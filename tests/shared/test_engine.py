@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.engine import arranged, asked, held_back, seen, started, to_start
+from shared.engine import arranged, asked, held_back, left_to_plans, seen, started, to_start
 from shared.messages import RunItem, VaultRef
 from shared.outcomes import ChildJob, JobEnd, PlanJobSeen, StartAnswer
-from shared.runs import Limits, PlanRun, Run, Stage, enter
+from shared.runs import Decision, Limits, PlanRun, Run, Stage, enter
+from shared.scheduler import decide
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 ENDED = PlanJobSeen(state="ended", end=JobEnd(job="j", outcome="failed", state="Failed", code="499", detail="no quota"))
@@ -112,3 +113,27 @@ def test_one_that_outlasts_all_patience_is_given_up() -> None:
     assert seen(late, 0, running, NOW + timedelta(hours=4)).parts[0].state == "running"
     over = seen(late, 0, running, NOW + timedelta(hours=4, minutes=1))
     assert {item.state for item in over.items[:2]} == {"failed"}
+
+
+@pytest.mark.parametrize(("given_up", "state"), [("running", "running"), ("starting", "starting")])
+def test_a_retry_of_what_a_plan_was_given_up_for_goes_on_with_the_plan_and_not_with_a_verb_of_its_own(
+    given_up: Any, state: str
+) -> None:
+    """Its job may yet come to each of its machines: another verb would be a second one for the same machine."""
+    late = put(part(run(limits=Limits(on_failure="ask")), 0, state="ended", job="j", given_up=given_up), a="done")
+    failed = put(late, b="failed")
+    lost = failed.model_copy(
+        update={"items": tuple(i.model_copy(update={"detail": f"PlannedFailover: {i.detail}"}) for i in failed.items)}
+    )
+    again = decide(lost, Decision(verdict="retry", by="ann", at=NOW, vms=("b",)))
+    assert (again.parts[0].state, again.parts[0].since, again.parts[0].given_up) == (state, NOW, "")
+    assert [(item.state, item.attempt) for item in again.items[:2]] == [("done", 1), ("waiting", 1)]
+    assert {"a", "b"} <= left_to_plans(again)
+
+
+def test_a_plan_that_was_only_busy_is_not_gone_on_with() -> None:
+    asking = asked(run(), 0, NOW, NOW)
+    over = started(asking, 0, StartAnswer(vm="p", outcome="busy", detail="busy"), NOW + timedelta(hours=3))
+    assert (over.parts[0].state, over.parts[0].given_up) == ("ended", "")
+    silent = started(asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW + timedelta(hours=3))
+    assert (silent.parts[0].state, silent.parts[0].given_up) == ("ended", "starting")

@@ -34,7 +34,20 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert found["drill.follows"].endswith("mine -> other -> mine")
 
 
-@pytest.mark.parametrize("body", ["{not json", "[]", '{"site": 7, "items": [3, {"vm": "a", "site": 4}], "drill": 1}'])
+ODD_HOOK = '{"site": "hci-01", "items": [{"vm": "a"}], "hooks": {"failover": {"before": [{"name": "h", "kind": []}]}}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{not json",
+        "[]",
+        "[" * 100_000,
+        ODD_HOOK,
+        '{"site": 7, "items": [3, {"vm": "a", "site": 4}], "drill": 1}',
+    ],
+    ids=["no JSON", "a list", "a deep list", "a hook of an odd kind", "odd fields"],
+)
 def test_what_cannot_be_read_is_told_as_far_as_it_can(body: str) -> None:
     assert wrong_with(body)
 
