@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from activities.inventory import look_into
+from activities.previewing import vaults_of
 from shared.azure.crowd import each
 from shared.azure.items import is_ours, item_view
 from shared.azure.site_recovery import Vault
@@ -25,8 +26,7 @@ async def faults_in_azure(plan: PlanDocument, sites: Mapping[str, SiteDocument])
         sites: By name, at least those of its items.
     """
     used = {item.site or plan.site for item in plan.items}
-    vaults = {ref.key: ref for ref in (VaultRef.from_id(sites[name].vault) for name in sorted(used))}
-    views, doubts = await _items(list(vaults.values()))
+    views, doubts = await _items(vaults_of(sites[name] for name in sorted(used)))
     judged = tuple(i for i in plan.items if VaultRef.from_id(sites[i.site or plan.site].vault).key in views)
     missing = machines_of(plan.model_copy(update={"items": judged}), sites, views).missing
     drill = [plan.drill.network] if plan.drill else []

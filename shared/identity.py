@@ -43,10 +43,11 @@ def machines_of[View: ItemView](
         vaults: The protected items by key of their vault.
     """
     named = {key: _by_name(views) for key, views in vaults.items()}
+    keys = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}  # once a site, not once a machine
     found, missing = dict[str, View](), dict[str, Missing]()
     for item in plan.items:
         vm, site = item.vm.lower(), site_of(plan, sites, item)
-        known = named.get(VaultRef.from_id(site.vault).key, {}).get(vm, [])
+        known = named.get(keys[item.site or plan.site], {}).get(vm, [])
         ours = [view for view in known if is_of(site, view)]
         if len(ours) == 1:
             found[vm] = ours[0]

@@ -30,8 +30,7 @@ def unknown_machines(
     hints = 0
     for place, item in enumerate(plan.items):
         site, why = site_of(plan, sites, item), missing.get(item.vm.lower())
-        vault = VaultRef.from_id(site.vault)
-        if why is None or vault.key not in views:
+        if why is None or (vault := VaultRef.from_id(site.vault)).key not in views:
             continue
         alike: list[str] = []
         if why.code == "not-protected" and hints < HINTS:

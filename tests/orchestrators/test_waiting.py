@@ -176,7 +176,7 @@ def test_a_run_that_lost_a_machine_while_it_waited_is_refused_with_who_holds_it(
     assert (bench.world.sent, set(leases_of(bench)), bench.owed()) == ([], {SQL}, set())
 
 
-@pytest.mark.parametrize(
+READS_BEFORE = pytest.mark.parametrize(
     ("activity", "runbook", "kind"),
     [
         ("read_items", failover, "failover"),
@@ -185,6 +185,10 @@ def test_a_run_that_lost_a_machine_while_it_waited_is_refused_with_who_holds_it(
         ("read_network", drill, "drill"),
     ],
 )
+"""What a run reads before its first verb."""
+
+
+@READS_BEFORE
 def test_ten_minutes_without_an_answer_delay_a_run_and_do_not_end_it(
     bench: Bench, activity: str, runbook: Orchestrator, kind: Kind
 ) -> None:
@@ -198,15 +202,7 @@ def test_ten_minutes_without_an_answer_delay_a_run_and_do_not_end_it(
     assert first - began > 8 * MINUTES
 
 
-@pytest.mark.parametrize(
-    ("activity", "runbook", "kind"),
-    [
-        ("read_items", failover, "failover"),
-        ("take_preview", failover, "failover"),
-        ("take_inventory", drill, "drill"),
-        ("read_network", drill, "drill"),
-    ],
-)
+@READS_BEFORE
 def test_what_azure_declines_refuses_the_run_at_once(
     bench: Bench, activity: str, runbook: Orchestrator, kind: Kind
 ) -> None:
