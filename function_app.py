@@ -3,19 +3,18 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.register import blueprint as activities
+from activities.bindings import blueprint as activities
 from orchestrators.registry import blueprint as runbooks
 from triggers import (
+    azure_events,
     decisions,
     declarations,
-    events,
     evidence,
-    mirrors,
     nodes,
-    onboarding,
     operations,
-    preparation,
     readiness,
+    recovery_plans,
+    sites,
     timers,
     verbs,
 )
@@ -27,12 +26,11 @@ for blueprint in (
     verbs.bp,
     operations.bp,
     readiness.bp,
-    events.bp,
+    azure_events.bp,
     evidence.bp,
-    mirrors.bp,
+    recovery_plans.bp,
     nodes.bp,
-    onboarding.bp,
-    preparation.bp,
+    sites.bp,
     timers.bp,
     runbooks(),
     activities(),

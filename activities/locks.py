@@ -1,11 +1,11 @@
 """Management locks: read, taken off for a while, and put back exactly as they were."""
 
-from activities.contract import Nothing
-from activities.node_contract import LocksRead, ReadLocks, RemoveLocks, RestoreLocks
+from shared.activity import Nothing
 from shared.azure import arm
-from shared.azure.wire import Json, part, text
+from shared.azure.json_fields import Json, part, text
 from shared.errors import Refused
-from shared.obligations import Lock
+from shared.healing.contract import LocksRead, ReadLocks, RemoveLocks, RestoreLocks
+from shared.operations.obligations import Lock
 from shared.request_ids import client_request_id
 
 LOCKS_API = "2020-05-01"

@@ -6,8 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from activities.contract import Nothing
-from activities.node_contract import (
+from shared.activity import Nothing
+from shared.arm_ids import same_id, segments
+from shared.azure.arc_machines import Machine, list_machines
+from shared.azure.json_fields import Json, part, text
+from shared.concurrency import each
+from shared.errors import Refused
+from shared.healing.contract import (
     CreateExtension,
     NodesRead,
     ReadNodes,
@@ -18,12 +23,8 @@ from activities.node_contract import (
     ScriptName,
     ScriptView,
 )
-from shared.azure.arc import Machine, list_machines
-from shared.azure.crowd import each
-from shared.azure.wire import Json, part, same_id, segments, text
-from shared.errors import Refused
-from shared.messages import ExtensionView, NodeView
 from shared.request_ids import client_request_id
+from shared.sites.nodes import ExtensionView, NodeView
 
 PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
 NEEDED = (f"{PUBLISHER}/{TYPE}".lower(), "microsoft.cplat.core/runcommandhandlerwindows")

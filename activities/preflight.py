@@ -4,20 +4,20 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any
 
-from activities.contract import ReadProviders
-from activities.node_contract import ReadNodes
 from activities.nodes import read_nodes
-from activities.preflight_contract import ReadSite
 from activities.vault import read_providers
-from shared.azure.arc import list_machines
+from shared.arm_ids import same_id, segments
+from shared.azure.arc_machines import list_machines
 from shared.azure.arm import CLUSTERS_API, GROUPS_API, NETWORKS_API, ROLES_API, STORAGE_API, VAULTS_API, find, list_all
-from shared.azure.crowd import each
-from shared.azure.faults import Missing
-from shared.azure.onboarding import OnboardingVault
-from shared.azure.wire import Json, part, same_id, segments, text
+from shared.azure.errors import Missing
+from shared.azure.json_fields import Json, part, text
+from shared.azure.vault_setup import OnboardingVault
+from shared.concurrency import each
 from shared.errors import Refused
-from shared.messages import ExtensionView, VaultRef
-from shared.preflight.facts import (
+from shared.healing.contract import ReadNodes
+from shared.messages import VaultRef
+from shared.onboarding.contract import ReadSite
+from shared.onboarding.preflight.facts import (
     AccountFacts,
     AzureFacts,
     ClusterFacts,
@@ -28,8 +28,10 @@ from shared.preflight.facts import (
     RightsFacts,
     VaultFacts,
 )
-from shared.preparation import cache_storage_of, policy_of
-from shared.sites import SiteDocument
+from shared.site_recovery.contract import ReadProviders
+from shared.sites.defaults import cache_storage_of, policy_of
+from shared.sites.nodes import ExtensionView
+from shared.sites.site import SiteDocument
 
 LOCKS_API = "2020-05-01"
 COMPUTE_API = "2024-07-01"

@@ -1,16 +1,55 @@
 """What is read from a vault: items, jobs, hosts. Verbs are started in `starts`."""
 
-from activities.contract import ItemsRead, JobsSeen, ProvidersRead, ReadItems, ReadProviders, WatchJobs
-from activities.recording import keep_job
-from shared.azure.crowd import each
-from shared.azure.faults import Missing
-from shared.azure.items import is_ours, item_view, name_of
-from shared.azure.jobs import job_end
-from shared.azure.site_recovery import CLOCKS_APART, Vault
-from shared.azure.wire import Json, part, segments, text, utc
-from shared.errors import Transient
-from shared.messages import ProviderView
-from shared.outcomes import JobEnd
+from activities.evidence import keep_job
+from shared.arm_ids import segments
+from shared.azure.errors import Missing
+from shared.azure.jobs import is_suspended, job_end
+from shared.azure.json_fields import Json, part, text, utc
+from shared.azure.protected_items import is_ours, item_view, name_of
+from shared.azure.vault import CLOCKS_APART, Vault
+from shared.concurrency import each
+from shared.errors import Refused, Transient
+from shared.request_ids import client_request_id
+from shared.site_recovery.contract import (
+    ItemsRead,
+    JobEnd,
+    JobResumed,
+    JobsResumed,
+    JobsSeen,
+    ProvidersRead,
+    ReadItems,
+    ReadProviders,
+    ResumeJobs,
+    ResumeOne,
+    WatchJobs,
+)
+from shared.site_recovery.views import ProviderView
+
+
+async def resume_jobs(ask: ResumeJobs) -> JobsResumed:
+    """Resume each job that is suspended; one that is not any more was resumed before, or has ended.
+
+    A second call for a job that went on does nothing. Within the moment in which the vault has taken the first and
+    still shows the job as suspended it would be sent again: nothing tells the two apart, and a job that runs cannot be
+    resumed.
+
+    Source: replicationJobs/{job}/resume, api-version 2025-08-01; Suspended jobs allow Cancel and Resume (specified).
+    """
+    vault = Vault(ask.vault)
+    return JobsResumed(answers=tuple(await each(ask.jobs, lambda one: _resume(vault, ask, one))))
+
+
+async def _resume(vault: Vault, ask: ResumeJobs, one: ResumeOne) -> JobResumed:
+    try:
+        if is_suspended(await vault.read_job(one.job)):
+            await vault.resume(one.job, ask.comments, client_request_id(ask.operation, one.job, "Resume", 1))
+    except Missing:
+        return JobResumed(vm=one.vm, outcome="resumed", detail="the job is not listed any more")
+    except Refused as no:
+        return JobResumed(vm=one.vm, outcome="refused", detail=f"{no.code}: {no.detail}")
+    except Transient as silence:
+        return JobResumed(vm=one.vm, outcome="unanswered", detail=str(silence))
+    return JobResumed(vm=one.vm, outcome="resumed")
 
 
 async def read_items(ask: ReadItems) -> ItemsRead:

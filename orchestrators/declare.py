@@ -4,9 +4,9 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.entities import BOOK
-from orchestrators.steps import Steps, ask_entity, now
-from shared.book import Declaration
+from orchestrators.durable.entities import BOOK
+from orchestrators.durable.steps import Steps, ask_entity, now
+from shared.plans.versions import Declaration
 
 
 def declare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:

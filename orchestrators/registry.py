@@ -6,21 +6,21 @@ from typing import Any
 import azure.durable_functions as df
 
 from orchestrators.declare import declare
-from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, budget, leases, mirrors, nodes, obligations, tally, track, turns
-from orchestrators.failover import cancel, change_point, commit, failover
-from orchestrators.homecoming import failback, reprotect
-from orchestrators.mirror import mirror
-from orchestrators.preflight import preflight
-from orchestrators.prepare import prepare
-from orchestrators.reconcile import reconcile
-from orchestrators.repair import repair
-from orchestrators.replication import replication
-from orchestrators.roundtrip import roundtrip
-from orchestrators.sources import prove_sources
-from orchestrators.telling import deliver
-from orchestrators.verify import verify
-from orchestrators.watching import watch_nodes
+from orchestrators.durable.cloud_events import deliver
+from orchestrators.durable.entities import book, budget, leases, mirrors, nodes, obligations, tally, track, turns
+from orchestrators.healing.repair import repair
+from orchestrators.onboarding.preflight import preflight
+from orchestrators.onboarding.prepare import prepare
+from orchestrators.onboarding.replication import replication
+from orchestrators.onboarding.verify import verify
+from orchestrators.reconcile.nodes import watch_nodes
+from orchestrators.reconcile.reconcile import reconcile
+from orchestrators.run.recovery_plan_mirror import mirror
+from orchestrators.verbs.drill import cleanup, drill
+from orchestrators.verbs.failback import failback, reprotect
+from orchestrators.verbs.failover import cancel, change_point, commit, failover
+from orchestrators.verbs.roundtrip import roundtrip
+from orchestrators.verbs.source_power import prove_sources
 
 RUNBOOKS = (
     drill,

@@ -14,7 +14,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
 _GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
 _SHAPE = "/subscriptions/{id}/resourceGroups/{name}"
-
 type Place = tuple[str | int, ...]
 """Where in a document, as pydantic writes it: ("items", 2, "after", 0)."""
 
@@ -92,7 +91,6 @@ MachineIdOrNone = Annotated[str, AfterValidator(_MACHINE)]
 _RUNBOOK = _ArmId("an Automation runbook", "Microsoft.Automation/automationAccounts", optional=True, child="runbooks")
 RunbookIdOrNone = Annotated[str, AfterValidator(_RUNBOOK)]
 """A runbook of an Automation account, or empty."""
-
 CHECKED: dict[str, bool] = {"checked": True}
 """Validation context of a plan that was accepted before: a run reads its own again in each of its replays."""
 
@@ -117,10 +115,8 @@ def _check_hook_url(url: str) -> str:
 
 HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
 """Whom this product asks or tells over HTTP, or empty."""
-
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
-
 Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30))]
 """How long something may take. In JSON: ISO 8601, "PT2H"."""
 

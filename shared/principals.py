@@ -9,7 +9,6 @@ from shared.errors import Refused
 from shared.messages import Message
 
 HEADER = "X-MS-CLIENT-PRINCIPAL"
-
 READ, DRILL, OPERATE, APPROVE, ADMIN = ROLES = ("Dr.Read", "Dr.Drill", "Dr.Operate", "Dr.Approve", "Dr.Admin")
 IMPLIED: Mapping[str, tuple[str, ...]] = {
     DRILL: (READ,),
@@ -17,7 +16,6 @@ IMPLIED: Mapping[str, tuple[str, ...]] = {
     APPROVE: (READ,),
     ADMIN: (OPERATE, DRILL, READ),  # not approve: who runs everything does not also wave it through
 }
-
 _ROLE_CLAIMS = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 _ID_CLAIMS = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid", "sub")
 _NAME_CLAIMS = ("preferred_username", "upn", "name", "appid", "azp")

@@ -7,18 +7,18 @@ import azure.functions as func
 from durabletask.client import OrchestrationState
 from pydantic import Field
 
-from activities.runs import LIVING
-from orchestrators.approval import EVENT as APPROVE
-from orchestrators.hearing import DECISION
+from activities.durable_runs import LIVING
 from shared.messages import Document
-from shared.operations import PLAN_KINDS, Operation
-from shared.plans import PlanDocument
+from shared.operations.kinds import DECISION, PLAN_KINDS
+from shared.operations.kinds import EVENT as APPROVE
+from shared.plans.plan import PlanDocument
 from shared.principals import Principal, require, require_second_person
-from shared.problems import FieldError
-from shared.status import item_states
-from triggers import shelf
+from shared.problem_details import FieldError
+from shared.recovery.operation import Operation
+from shared.recovery.status import item_states
+from triggers import declared_documents
+from triggers.http_endpoint import Problem, body_of, caller, handled, missing
 from triggers.starting import accepted
-from triggers.web import Problem, body_of, caller, handled, missing
 
 bp = df.Blueprint()
 VERDICTS = ("retry", "skip", "resume")
@@ -114,7 +114,7 @@ def _require_same_preview(seen: str, asked: str) -> None:
 
 async def _unchanged(client: df.DurableFunctionsClient, operation: Operation, seen: str) -> None:
     """An approval is of the plan as it was asked for; a plan that changed meanwhile voids it."""
-    entry = await shelf.entry(client, "plan", operation.plan)
+    entry = await declared_documents.entry(client, "plan", operation.plan)
     now_is = PlanDocument.model_validate(entry.document).digest
     if operation.digest == now_is and seen in {"", operation.digest}:
         return

@@ -8,16 +8,16 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.book import Entry
 from shared.documents import CHECKED
-from shared.identity import lease_keys, leased_vm
-from shared.plans import PlanDocument
-from shared.problems import FieldError
-from shared.sites import SiteDocument
-from triggers import shelf
+from shared.plans.machines import lease_keys, leased_vm
+from shared.plans.plan import PlanDocument
+from shared.plans.versions import Entry
+from shared.problem_details import FieldError
+from shared.sites.site import SiteDocument
+from triggers import declared_documents
+from triggers.http_endpoint import Problem, answer, body_of, caller, handled
 from triggers.plan_checks import read_plan
-from triggers.site_health import health_of
-from triggers.web import Problem, answer, body_of, caller, handled
+from triggers.sites import health_of
 
 bp = df.Blueprint()
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
@@ -40,7 +40,7 @@ async def _declare(
         "by": caller(req).name,
         "if_match": req.headers.get("If-Match", ""),
     }
-    return await shelf.change(client, f"{what}:{_name(req, what)}", "put", wish)
+    return await declared_documents.change(client, f"{what}:{_name(req, what)}", "put", wish)
 
 
 def _shown(name: str, entry: Entry) -> dict[str, Any]:
@@ -51,18 +51,18 @@ def _shown(name: str, entry: Entry) -> dict[str, Any]:
 
 async def _read(req: func.HttpRequest, client: df.DurableFunctionsClient, what: str) -> func.HttpResponse:
     name = _name(req, what)
-    entry = await shelf.entry(client, what, name)
+    entry = await declared_documents.entry(client, what, name)
     return answer(_shown(name, entry), headers={"ETag": entry.etag})
 
 
 async def _list(client: df.DurableFunctionsClient, what: str) -> func.HttpResponse:
-    found = await shelf.entries(client, what)
+    found = await declared_documents.entries(client, what)
     return answer({"value": [_shown(name, entry) for name, entry in found.items()]})
 
 
 async def _withdraw(req: func.HttpRequest, client: df.DurableFunctionsClient, what: str) -> func.HttpResponse:
     wish = {"by": caller(req).name, "if_match": req.headers.get("If-Match", "")}
-    return await shelf.change(client, f"{what}:{_name(req, what)}", "remove", wish)
+    return await declared_documents.change(client, f"{what}:{_name(req, what)}", "remove", wish)
 
 
 @bp.route("sites/{site}", methods=["PUT"])
@@ -79,7 +79,7 @@ async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A declared site: what it is, how it came to be so, and how healthy it is now."""
     name = _name(req, "site")
-    entry = await shelf.entry(client, "site", name)
+    entry = await declared_documents.entry(client, "site", name)
     site = SiteDocument.model_validate(entry.document)
     history = [version.model_dump(mode="json") for version in reversed(entry.history)]
     shown = _shown(name, entry) | {"history": history, "health": await health_of(site)}
@@ -92,7 +92,7 @@ async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 async def delete_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Withdraw a site, unless a plan needs it (409). Azure is left as it is."""
     name = _name(req, "site")
-    plans = await shelf.entries(client, "plan")
+    plans = await declared_documents.entries(client, "plan")
     for plan, entry in plans.items():
         if name in PlanDocument.model_validate(entry.document).site_names:
             raise Problem(409, "Site in use", f"The plan {plan!r} has VMs at the site {name!r}.")
@@ -113,7 +113,7 @@ async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     name = _name(req, "plan")
-    sites, plans = await shelf.entries(client, "site"), await shelf.entries(client, "plan")
+    sites, plans = await declared_documents.entries(client, "site"), await declared_documents.entries(client, "plan")
     plan, doubts = await read_plan(name, body_of(req), sites, plans)
     reply = await _declare(req, client, "plan", plan)
     others = {other: _plan(entry) for other, entry in plans.items() if other != name}

@@ -7,11 +7,11 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.recording import read_pack
-from shared.evidence.records import MANIFEST, START, digest
+from activities.evidence import read_pack
+from shared.evidence.chain import MANIFEST, START, digest
 from shared.evidence.verify import check, read
-from shared.problems import FieldError
-from triggers.web import Problem, answer, handled, missing
+from shared.problem_details import FieldError
+from triggers.http_endpoint import Problem, answer, handled, missing
 
 bp = df.Blueprint()
 

@@ -7,14 +7,12 @@ import azure.functions as func
 from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState
 from durabletask.entities import EntityInstanceId
 
-from shared.obligations import HIDDEN, Obligation
-from shared.operations import PLAN_KINDS, SITE_KINDS
-from shared.problems import FieldError
-from shared.report import render
-from triggers.insight import insight
-from triggers.site_views import table_of
-from triggers.views import brief, full
-from triggers.web import Problem, answer, handled, missing
+from shared.evidence.report import render
+from shared.operations.kinds import PLAN_KINDS, SITE_KINDS
+from shared.operations.obligations import HIDDEN, Obligation
+from shared.problem_details import FieldError
+from triggers.http_endpoint import Problem, answer, handled, missing
+from triggers.operation_views import brief, full, insight, table_of
 
 bp = df.Blueprint()
 KINDS = (*PLAN_KINDS, *SITE_KINDS, "cleanup", "repair", "mirror")

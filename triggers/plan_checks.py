@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from activities.declaring import faults_in_azure
-from shared.book import Entry
+from activities.plan_checks import faults_in_azure
 from shared.documents import CHECKED
-from shared.plans import PlanDocument
-from shared.problems import FieldError, field_errors
-from shared.sites import SiteDocument
-from triggers.web import Problem
+from shared.plans.plan import PlanDocument
+from shared.plans.versions import Entry
+from shared.problem_details import FieldError, field_errors
+from shared.sites.site import SiteDocument
+from triggers.http_endpoint import Problem
 
 _PLACE = re.compile(r"^items\[(\d+)\]")
 

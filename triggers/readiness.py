@@ -7,19 +7,19 @@ from typing import Any, get_args
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.plan_previews import read_vaults
-from activities.previewing import look
-from shared.grounds import grounds_of
-from shared.messages import ItemDetail
-from shared.mirroring import sentences
-from shared.mirrors import survey
-from shared.plans import PlanDocument
-from shared.preview import Blocker, Preview, What
-from shared.readiness import Seen, foretell, rehearsal
-from shared.replication_health import behind
-from shared.sites import SiteDocument
-from triggers import shelf
-from triggers.web import answer, handled
+from activities.previews import look
+from activities.recovery_plans import read_vaults
+from shared.plans.history import grounds_of
+from shared.plans.plan import PlanDocument
+from shared.plans.preview import Blocker, Preview, What
+from shared.plans.readiness import Seen, foretell, rehearsal
+from shared.recovery_plans.differences import sentences
+from shared.recovery_plans.mirror import survey
+from shared.replication.health import behind
+from shared.site_recovery.views import ItemDetail
+from shared.sites.site import SiteDocument
+from triggers import declared_documents
+from triggers.http_endpoint import answer, handled
 
 bp = df.Blueprint()
 VERBS: tuple[What, ...] = get_args(What)
@@ -31,8 +31,8 @@ VERBS: tuple[What, ...] = get_args(What)
 async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Per verb what stands in the way; per VM its health and how far its replica is behind; the newest good drill."""
     name = req.route_params["plan"]
-    plan = PlanDocument.model_validate((await shelf.entry(client, "plan", name)).document)
-    sites = await shelf.sites_of(client, plan)
+    plan = PlanDocument.model_validate((await declared_documents.entry(client, "plan", name)).document)
+    sites = await declared_documents.sites_of(client, plan)
     seen = await look(client, name, plan, sites, VERBS)
     views = {vm.casefold(): view for vm, view in seen.items.items()}
     return answer(

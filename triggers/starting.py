@@ -8,12 +8,13 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
-from activities.runs import LIVING
-from shared.identity import lease_keys
-from shared.leases import Lease
+from activities.durable_runs import LIVING
 from shared.messages import Message
-from shared.operations import Operation, Outcome
-from triggers.web import Problem, answer
+from shared.operations.leases import Lease
+from shared.plans.machines import lease_keys
+from shared.recovery.operation import Operation
+from shared.recovery.outcome import Outcome
+from triggers.http_endpoint import Problem, answer
 
 LOOKS, BETWEEN = 30, 0.05
 """A second and a half in all: admission is quick, and a caller would rather hear "busy" than find it out later."""

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.runs import LIVING
+from activities.durable_runs import LIVING
 
 bp = df.Blueprint()
 RUN = "reconcile"

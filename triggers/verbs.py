@@ -1,22 +1,72 @@
 """The verbs on a plan, from drill to round trip; each can be previewed."""
 
 import uuid
+from collections.abc import Iterable
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.previewing import previewed
-from shared.operations import PLAN_KINDS, Kind, Operation
-from shared.plans import PlanDocument
+from activities.previews import foretold, previewed
+from activities.recovery_points import with_points
+from shared.activity import Problem as Obstacle
+from shared.operations.kinds import PLAN_KINDS, Kind
+from shared.plans.plan import PlanDocument
+from shared.plans.preview import Blocker, Preview
+from shared.plans.readiness import JUDGED
 from shared.principals import Principal, require, require_somebody
-from shared.problems import FieldError
+from shared.problem_details import FieldError
+from shared.recovery.operation import Operation, Override
 from shared.request_ids import run_id
-from triggers import shelf
-from triggers.judging import errors_of, judged
+from triggers import declared_documents
+from triggers.drill_preemption import cleanups_owed, make_way
+from triggers.http_endpoint import Problem, answer, body_of, caller, handled, is_true, missing
 from triggers.starting import accepted, admitted, busy, holders, start_once, started_already
-from triggers.web import Problem, answer, body_of, caller, handled, is_true, missing
-from triggers.wishes import BODIES, FailoverRequest, VerbRequest, chosen
-from triggers.yielding import cleanups_owed, make_way
+from triggers.verb_requests import BODIES, FailoverRequest, VerbRequest, chosen, require_confirmation
+
+
+async def judged(
+    client: df.DurableFunctionsClient, operation: Operation, wish: VerbRequest, person: Principal
+) -> Operation:
+    """The operation with what has to be kept of this moment: an override, and the preview that others will approve.
+
+    Raises:
+        Problem: the plan is not ready and nobody overrides that, or its networks do not fit (409); what cannot be
+            undone is not confirmed (400).
+    """
+    approvals = operation.approvals
+    if operation.what not in JUDGED and approvals is None:
+        return operation.model_copy(update={"override": _override(None, wish, person)})
+    told, seen = await foretold(client, operation)
+    require_confirmation(wish, told.confirm)
+    if seen.places:
+        detail = f"Nothing was done: {seen.places[0].detail}."
+        raise Problem(409, "Not ready", detail, errors_of((*seen.places, *told.concerns)))
+    if told.concerns and wish.override is None and not await started_already(client, operation.id):
+        raise _unready(operation, told)
+    kept = {"override": _override(told, wish, person)}
+    preview = await with_points(operation, told, seen.items) if approvals else None
+    return operation.model_copy(update={**kept, "preview": preview})
+
+
+def _unready(operation: Operation, told: Preview) -> Problem:
+    how = 'Cure it, or say why it shall begin all the same: "override": "<the reason>".'
+    detail = (
+        f"{operation.plan} is not ready for a {operation.kind}, and nothing was done: {told.concerns[0].detail}. {how}"
+    )
+    return Problem(409, "Not ready", detail, errors_of((*told.blockers, *told.concerns)))
+
+
+def _override(told: Preview | None, wish: VerbRequest, person: Principal) -> Override | None:
+    if wish.override is None:
+        return None
+    concerns = told.concerns if told else ()
+    return Override(reason=wish.override, by=person.name, person=person.id, needed=bool(concerns), concerns=concerns)
+
+
+def errors_of(found: Iterable[Blocker | Obstacle]) -> list[FieldError]:
+    """Each thing in the way, by the item or the plan that it is about."""
+    return [FieldError(field=f"items[{one.vm}]" if one.vm else "plan", detail=one.detail) for one in found]
+
 
 bp = df.Blueprint()
 
@@ -27,7 +77,7 @@ bp = df.Blueprint()
 async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Start a verb on a plan: 202 with its id; with `?preview=true` say what it would do and change nothing."""
     kind = _kind(req.route_params["verb"])
-    entry = await shelf.entry(client, "plan", req.route_params["plan"])
+    entry = await declared_documents.entry(client, "plan", req.route_params["plan"])
     plan = PlanDocument.model_validate(entry.document)
     wish = BODIES.get(kind, VerbRequest).model_validate_json(body_of(req))
     operation = await _operation(req, client, kind, plan, wish)
@@ -71,7 +121,7 @@ async def _operation(
     return Operation.model_validate(
         {"id": run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex), "kind": kind, "plan": name}
         | {"requested_by": caller(req).name, "requester_id": caller(req).id, "digest": plan.digest, "document": plan}
-        | {"sites": await shelf.sites_of(client, plan), **chosen(wish, plan)}
+        | {"sites": await declared_documents.sites_of(client, plan), **chosen(wish, plan)}
     )
 
 

@@ -1,1 +1,1 @@
-"""The clients: everything that this product asks of Azure, over Microsoft's own SDKs."""
+"""azure."""

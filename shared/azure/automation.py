@@ -5,7 +5,7 @@ caller's; one that exists is a conflict ("Job with specified id already exists")
 """
 
 from shared.azure.arm import AUTOMATION_API, act, find, put, read_text
-from shared.azure.wire import Json
+from shared.azure.json_fields import Json
 from shared.errors import Refused
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.evidence.records import MANIFEST, START, canonical, digest, seal
+from shared.evidence.chain import MANIFEST, START, canonical, digest, seal
 
 
 class Finding(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from shared.azure.session import close_azure
+from shared.azure.clients import close_azure
 from tests.activities.lab import Lab, running
 from tests.shared.azure.fake import FakeArm, point_at, standing
 

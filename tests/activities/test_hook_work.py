@@ -5,10 +5,9 @@ from typing import Any, Literal
 
 import pytest
 
-from activities.app_contract import HookRan
-from activities.hook_contract import BeginWork
-from activities.hook_work import begin_work, end_work, look_at_work, work_name
+from activities.hooks import begin_work, end_work, look_at_work, work_name
 from shared.errors import Refused, Transient
+from shared.recovery.contract import BeginWork, HookRan
 from tests.activities.lab import Lab
 from tests.shared.azure.fake import FakeArm, Reply
 

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from activities.app_contract import RunHook
-from activities.contract import ProbeBatch, ProbeTarget
 from activities.hooks import run_hook
-from activities.inner_probes import command_name
-from activities.probes import probe_vms
-from shared.messages import Probe
+from activities.probes import command_name, probe_vms
+from shared.plans.plan import Probe
+from shared.recovery.contract import ProbeBatch, ProbeTarget, RunHook
 from tests.shared.azure.fake import FakeArm, Reply
 
 GROUP = "/subscriptions/s1/resourceGroups/rg-vms"

@@ -5,17 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from activities.contract import (
-    ProbeBatch,
-    ProbeTarget,
-    ReadItems,
-    ReadProviders,
-    StartOne,
-    StartsMade,
-    StartVerbs,
-    WatchJobs,
-)
-from activities.node_contract import (
+from activities.nodes import create_extension, read_nodes, read_script, remove_extension, remove_script, run_script
+from activities.probes import probe_vms
+from activities.start_verbs import start_verbs
+from activities.vault import read_items, read_providers, watch_jobs
+from shared.azure.json_fields import Json
+from shared.azure.vault import JOB_LIST_CAP, Vault
+from shared.healing.contract import (
     CreateExtension,
     ReadNodes,
     ReadScript,
@@ -25,15 +21,13 @@ from activities.node_contract import (
     ScriptName,
     ScriptView,
 )
-from activities.nodes import create_extension, read_nodes, read_script, remove_extension, remove_script, run_script
-from activities.probes import probe_vms
-from activities.starts import start_verbs
-from activities.vault import read_items, read_providers, watch_jobs
-from shared.azure.site_recovery import JOB_LIST_CAP, Vault
-from shared.azure.wire import Json
-from shared.messages import ItemView, NodeView, Probe, VaultRef, Verb
-from shared.outcomes import JobEnd
-from shared.verbs import settled
+from shared.messages import VaultRef
+from shared.plans.plan import Probe
+from shared.recovery.contract import ProbeBatch, ProbeTarget
+from shared.site_recovery.contract import JobEnd, ReadItems, ReadProviders, StartOne, StartsMade, StartVerbs, WatchJobs
+from shared.site_recovery.verb_rules import settled
+from shared.site_recovery.views import ItemView, Verb
+from shared.sites.nodes import NodeView
 from tests.activities.lab import Lab
 
 SUBSCRIPTION = "/subscriptions/11111111-1111-1111-1111-111111111111"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from activities.contract import ReadNetwork, TakeInventory
-from activities.inventory import read_network, take_inventory
-from shared.azure.faults import Missing
-from shared.inventory import mark
+from activities.drill_inventory import read_network, take_inventory
+from shared.azure.errors import Missing
+from shared.recovery.contract import ReadNetwork, TakeInventory
+from shared.recovery.drill import mark
 from tests.shared.azure.fake import FakeArm, Reply
 
 GROUP = "/subscriptions/s1/resourceGroups/rg-vms"

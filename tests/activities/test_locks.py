@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from activities.causes import read_cause
 from activities.locks import LOCKS_API, read_locks, remove_locks, restore_locks
-from activities.node_contract import ReadCause, ReadLocks, RemoveExtension, RemoveLocks, RestoreLocks
+from activities.node_diagnosis import read_cause
 from activities.nodes import remove_extension
 from shared.azure import arm
 from shared.errors import Refused
-from shared.obligations import Lock
+from shared.healing.contract import ReadCause, ReadLocks, RemoveExtension, RemoveLocks, RestoreLocks
+from shared.operations.obligations import Lock
 from tests.activities.lab import Lab
 
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-hci-arc"

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from activities.mirror_contract import ReadMirror, WritePart
-from activities.mirroring import read_mirror, write_part
+from activities.recovery_plans import read_mirror, write_part
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
-from shared.mirrors import Write
-from shared.recovery_plans import Group, Member, Part
+from shared.recovery_plans.contract import ReadMirror, WritePart
+from shared.recovery_plans.mirror import Write
+from shared.recovery_plans.parts import Group, Member, Part
 from shared.request_ids import client_request_id
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted, job, listed
 

@@ -7,15 +7,6 @@ from typing import Any, get_args
 
 import pytest
 
-from activities.node_contract import (
-    CreateExtension,
-    ReadNodes,
-    ReadScript,
-    RemoveExtension,
-    RemoveScript,
-    RunScript,
-    ScriptName,
-)
 from activities.nodes import (
     SCRIPTS,
     create_extension,
@@ -27,7 +18,16 @@ from activities.nodes import (
     script_text,
 )
 from shared.errors import Refused, Transient
-from shared.messages import ExtensionView
+from shared.healing.contract import (
+    CreateExtension,
+    ReadNodes,
+    ReadScript,
+    RemoveExtension,
+    RemoveScript,
+    RunScript,
+    ScriptName,
+)
+from shared.sites.nodes import ExtensionView
 from tests.shared.azure.fake import FakeArm, Reply, listed
 
 CLUSTER = "/subscriptions/s1/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01"

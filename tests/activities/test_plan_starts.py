@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from activities.engine_contract import ReadPlanJob, StartPlan
-from activities.plan_starts import read_plan_job, start_plan
-from shared.budget import Calls
-from shared.messages import VaultRef, Verb
-from shared.recovery_plans import shape_of
+from activities.start_recovery_plans import read_plan_job, start_plan
+from shared.messages import VaultRef
+from shared.recovery.contract import ReadPlanJob, StartPlan
+from shared.recovery_plans.parts import shape_of
 from shared.request_ids import client_request_id
+from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.views import Verb
 from tests.activities.test_mirroring import PART, TURNED, shown
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, accepted, item, job, listed
 

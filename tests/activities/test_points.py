@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.point_contract import CheckPoints, KeepPoints, PointsOf
-from activities.points import check_points, keep_points
-from shared.budget import Calls
+from activities.recovery_points import check_points, keep_points
+from shared.recovery.contract import CheckPoints, KeepPoints, PointsOf
+from shared.site_recovery.request_budget import Calls
 from tests.activities.lab import Lab
 from tests.activities.test_in_the_lab import VAULT, items
 

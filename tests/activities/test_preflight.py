@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from activities.preflight import read_site
-from activities.preflight_contract import ReadSite
 from shared.errors import Transient
-from shared.preflight.facts import AzureFacts
+from shared.onboarding.contract import ReadSite
+from shared.onboarding.preflight.facts import AzureFacts
 from tests.activities.lab import Lab
 from tests.shared.samples import ISOLATED, SUBSCRIPTION, site
 

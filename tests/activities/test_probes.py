@@ -8,10 +8,10 @@ import pytest
 from aiohttp import web
 
 from activities import probes
-from activities.contract import ProbeBatch, ProbeTarget
 from activities.probes import probe_vms
-from shared.messages import Probe
-from shared.outcomes import ProbeAnswer
+from shared.plans.plan import Probe
+from shared.recovery.contract import ProbeBatch, ProbeTarget
+from shared.site_recovery.contract import ProbeAnswer
 from tests.shared.azure.fake import FakeArm, Reply
 
 GROUP = "/subscriptions/s1/resourceGroups/rg-dr-vms"

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.app_contract import Publish
-from activities.publishing import publish
+from activities.cloud_events import publish
 from shared.errors import Transient
+from shared.operations.contract import Publish
 from tests.shared.azure.fake import FakeArm, Reply
 
 EVENT = Publish(

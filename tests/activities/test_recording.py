@@ -10,14 +10,14 @@ from xml.sax.saxutils import escape
 import pytest
 from aiohttp import web
 
-from activities.app_contract import SealPack, WriteRecords
-from activities.recording import keep_job, read_pack, seal_pack, write_records
-from shared.azure.packs import packs
-from shared.azure.session import close_azure
+from activities.evidence import keep_job, read_pack, seal_pack, write_records
+from shared.azure.clients import close_azure
+from shared.azure.evidence_store import packs
 from shared.errors import Refused, Transient
-from shared.evidence.records import START, Entry, attachments_of
+from shared.evidence.chain import START, Entry, attachments_of
+from shared.evidence.contract import SealPack, WriteRecords
 from shared.evidence.verify import check
-from shared.outcomes import JobEnd
+from shared.site_recovery.contract import JobEnd
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 SECRET = "c2VjcmV0LXZhbHVl"

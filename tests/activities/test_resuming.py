@@ -1,8 +1,8 @@
 """Resuming suspended jobs: once, and only those that are."""
 
-from activities.contract import ResumeJobs, ResumeOne
-from activities.resuming import resume_jobs
+from activities.vault import resume_jobs
 from shared.messages import VaultRef
+from shared.site_recovery.contract import ResumeJobs, ResumeOne
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, accepted, job
 
 ASK = ResumeJobs(

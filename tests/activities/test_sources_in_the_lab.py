@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from activities.node_contract import ReadNodes, ReadScript, RunScript, ScriptView
 from activities.nodes import read_nodes, read_script, run_script
-from shared.sources import Page, page_of
+from shared.failback.source_vms import Page, page_of
+from shared.healing.contract import ReadNodes, ReadScript, RunScript, ScriptView
 from tests.activities.lab import Lab
 from tests.activities.test_in_the_lab import CLUSTER
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from activities.contract import StartOne, StartsMade, StartVerbs
-from activities.starts import start_verbs
+from activities.start_verbs import start_verbs
 from shared.errors import Transient
-from shared.messages import VaultRef, Verb
+from shared.messages import VaultRef
 from shared.request_ids import client_request_id
+from shared.site_recovery.contract import StartOne, StartsMade, StartVerbs
+from shared.site_recovery.views import Verb
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted, item, job, listed
 
 SINCE = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

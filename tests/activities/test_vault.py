@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.contract import ReadItems, ReadProviders, WatchJobs
 from activities.vault import read_items, read_providers, watch_jobs
 from shared.errors import Transient
 from shared.messages import VaultRef
+from shared.site_recovery.contract import ReadItems, ReadProviders, WatchJobs
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, item, job, listed
 
 REF = VaultRef.from_id(VAULT)

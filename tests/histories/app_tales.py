@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from activities.app_contract import Publish
 from orchestrators.declare import declare
-from orchestrators.sources import SourceCheck, prove_sources
-from orchestrators.telling import deliver
-from shared.book import Declaration
-from shared.obligations import Obligation
+from orchestrators.durable.cloud_events import deliver
+from orchestrators.verbs.source_power import SourceCheck, prove_sources
+from shared.operations.contract import Publish
+from shared.operations.obligations import Obligation
+from shared.plans.versions import Declaration
 from tests.driver import Result
 from tests.orchestrators.node_world import NodeWorld
 from tests.orchestrators.test_drills import Timer

@@ -11,24 +11,26 @@ import pytest
 
 from lab.clock import LabClock
 from orchestrators.declare import declare
-from orchestrators.drill import cleanup, drill
-from orchestrators.failover import cancel, change_point, commit, failover
-from orchestrators.homecoming import failback, reprotect
-from orchestrators.mirror import mirror
-from orchestrators.preflight import preflight
-from orchestrators.prepare import prepare
-from orchestrators.reconcile import reconcile
-from orchestrators.repair import repair
-from orchestrators.replication import replication
-from orchestrators.roundtrip import roundtrip
-from orchestrators.sources import prove_sources
-from orchestrators.telling import deliver
-from orchestrators.verify import verify
-from orchestrators.watching import watch_nodes
-from shared.copying import ReplicationOrder
-from shared.operations import Kind, Operation, SiteOperation
-from shared.preparation import PrepareOrder
-from shared.replication import ReplicationRequest
+from orchestrators.durable.cloud_events import deliver
+from orchestrators.healing.repair import repair
+from orchestrators.onboarding.preflight import preflight
+from orchestrators.onboarding.prepare import prepare
+from orchestrators.onboarding.replication import replication
+from orchestrators.onboarding.verify import verify
+from orchestrators.reconcile.nodes import watch_nodes
+from orchestrators.reconcile.reconcile import reconcile
+from orchestrators.run.recovery_plan_mirror import mirror
+from orchestrators.verbs.drill import cleanup, drill
+from orchestrators.verbs.failback import failback, reprotect
+from orchestrators.verbs.failover import cancel, change_point, commit, failover
+from orchestrators.verbs.roundtrip import roundtrip
+from orchestrators.verbs.source_power import prove_sources
+from shared.onboarding.preparation import PrepareOrder
+from shared.operations.kinds import Kind
+from shared.recovery.operation import Operation
+from shared.replication.schedule import ReplicationOrder
+from shared.replication.settings import ReplicationRequest
+from shared.sites.operation import SiteOperation
 from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
 from tests.histories.app_tales import INSTANCE, declared, delivered, nodes_watched, reconciled, sources_proven

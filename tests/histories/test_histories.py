@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrators.failover import failover
 from orchestrators.registry import RUNBOOKS
+from orchestrators.verbs.failover import failover
 from tests.histories.keeping import FOLDER, differences, load
 from tests.histories.tales import TALES
 

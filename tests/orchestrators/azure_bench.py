@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from activities import nodes, vault
-from activities.app_contract import PUBLISH, READ_RUNS, START_RUN, Published, ReadRuns, RunsRead, StartRun
-from activities.contract import READ_PROVIDERS, WATCH_JOBS, Activity, Nothing
-from activities.node_contract import CREATE_EXTENSION, READ_NODES
-from activities.site_activities import SERVED
-from orchestrators.entities import budget, leases, turns
-from shared.azure.session import close_azure
-from shared.azure.site_recovery import Vault
+from activities.bindings import SERVED
+from orchestrators.durable.entities import budget, leases, turns
+from shared.activity import Activity, Nothing
+from shared.azure.clients import close_azure
+from shared.azure.vault import Vault
 from shared.errors import Refused
+from shared.healing.contract import CREATE_EXTENSION, READ_NODES
 from shared.messages import Message, VaultRef
-from shared.sites import SiteDocument
+from shared.operations.contract import PUBLISH, READ_RUNS, START_RUN, Published, ReadRuns, RunsRead, StartRun
+from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS
+from shared.sites.site import SiteDocument
 from tests.activities.lab import Lab
 from tests.driver import Clock, Driver, Orchestrator, Result
 

@@ -3,18 +3,20 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from activities import app_contract as app
-from activities import contract as c
-from activities.mirror_contract import READ_MIRROR, WRITE_PART, MirrorRead, PartWritten, ReadMirror, WritePart
-from orchestrators.entities import mirrors
-from orchestrators.keeping import keep_mirrors
-from orchestrators.mirror import mirror
+from orchestrators.durable.entities import mirrors
+from orchestrators.reconcile.recovery_plans import keep_mirrors
+from orchestrators.run.recovery_plan_mirror import mirror
+from shared import activity
 from shared.errors import Refused
-from shared.messages import ItemView
-from shared.mirrors import Found, MirrorOrder, in_step
-from shared.outcomes import JobEnd
-from shared.plans import PlanDocument
-from shared.recovery_plans import Part, parts_of
+from shared.operations import contract as app
+from shared.plans import contract as plans_contract
+from shared.plans.plan import PlanDocument
+from shared.recovery_plans.contract import READ_MIRROR, WRITE_PART, MirrorRead, PartWritten, ReadMirror, WritePart
+from shared.recovery_plans.mirror import Found, MirrorOrder, in_step
+from shared.recovery_plans.parts import Part, parts_of
+from shared.site_recovery import contract as c
+from shared.site_recovery.contract import JobEnd
+from shared.site_recovery.views import ItemView
 from tests.driver import Driver, Result
 from tests.shared.samples import site
 from tests.shared.test_recovery_plans import document, protected
@@ -38,7 +40,7 @@ class MirrorWorld:
     jobs: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        served: dict[c.Activity[Any, Any], Any] = {
+        served: dict[activity.Activity[Any, Any], Any] = {
             c.READ_ITEMS: lambda _ask: c.ItemsRead(items=tuple(self.items.values())),
             READ_MIRROR: self.read,
             WRITE_PART: self.write,
@@ -48,7 +50,7 @@ class MirrorWorld:
         activities = {one.name: self._serve(one, do) for one, do in served.items()}
         self.driver = Driver(activities, {"mirrors": mirrors})
 
-    def _serve(self, activity: c.Activity[Any, Any], do: Any) -> Any:
+    def _serve(self, activity: activity.Activity[Any, Any], do: Any) -> Any:
         def serve(payload: dict[str, Any]) -> dict[str, Any]:
             try:
                 answer: dict[str, Any] = do(activity.ask.model_validate(payload)).model_dump(mode="json")
@@ -85,9 +87,9 @@ class MirrorWorld:
             return c.JobsSeen(ended=(end,))
         return c.JobsSeen(ended=(JobEnd(job=job, outcome="succeeded", state="Succeeded"),))
 
-    def start(self, ask: app.StartRun) -> c.Nothing:
+    def start(self, ask: app.StartRun) -> activity.Nothing:
         self.started.append(ask)
-        return c.Nothing()
+        return activity.Nothing()
 
     def run(self, action: str = "save", confirm: str = "", plan: PlanDocument = PLAN, run: str = "mirror-1") -> Result:
         order = MirrorOrder.model_validate(
@@ -99,11 +101,15 @@ class MirrorWorld:
     def keep(self, plan: PlanDocument) -> Result:
         """One look of the timer."""
         at = self.driver.clock.now
-        declared = [app.Declared(name="payroll", document=plan.model_dump(mode="json", by_alias=True), declared=at)]
-        sites = [
-            app.Declared(name="hci-01", document=SITES["hci-01"].model_dump(mode="json", by_alias=True), declared=at)
+        declared = [
+            plans_contract.Declared(name="payroll", document=plan.model_dump(mode="json", by_alias=True), declared=at)
         ]
-        book = app.BookRead(sites=tuple(sites), plans=tuple(declared), obligations=())
+        sites = [
+            plans_contract.Declared(
+                name="hci-01", document=SITES["hci-01"].model_dump(mode="json", by_alias=True), declared=at
+            )
+        ]
+        book = plans_contract.BookRead(sites=tuple(sites), plans=tuple(declared), obligations=())
 
         def duty(ctx: Any, _payload: Any) -> Any:
             return (yield from keep_mirrors(ctx, book))

@@ -9,18 +9,22 @@ from typing import Any
 
 import pytest
 
-from activities import app_contract as app
-from activities import contract as c
-from activities import node_contract as n
-from orchestrators.entities import book, leases, nodes, obligations, turns
-from orchestrators.repair import repair
-from orchestrators.watching import watch_nodes
+from orchestrators.durable.entities import book, leases, nodes, obligations, turns
+from orchestrators.healing.repair import repair
+from orchestrators.reconcile.nodes import watch_nodes
+from shared import activity
+from shared.arm_ids import key_of
 from shared.errors import Refused
-from shared.messages import ExtensionView, ItemView, NodeView, ProviderView
-from shared.obligations import Lock
-from shared.operations import Repair
-from shared.records import NodeRecord, key_of
-from shared.sites import HealingRules, SiteDocument
+from shared.healing import contract as n
+from shared.healing.node_record import NodeRecord
+from shared.healing.repair import Repair
+from shared.operations import contract as app
+from shared.operations.obligations import Lock
+from shared.plans import contract as plans_contract
+from shared.site_recovery import contract as c
+from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.nodes import ExtensionView, NodeView
+from shared.sites.site import HealingRules, SiteDocument
 from tests.driver import Clock, Driver, Result
 from tests.shared.samples import SUBSCRIPTION, site
 from tests.shared.test_classifier import RACE
@@ -111,7 +115,7 @@ class NodeWorld:
         return [state for key, state in self.driver.states.items() if key.startswith(f"@{entity}@") and state]
 
     def activities(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        mine: dict[c.Activity[Any, Any], Callable[[Any], Any]] = {
+        mine: dict[activity.Activity[Any, Any], Callable[[Any], Any]] = {
             n.READ_NODES: self.read_nodes,
             c.READ_PROVIDERS: self.read_providers,
             c.READ_ITEMS: lambda _ask: c.ItemsRead(items=tuple(self.items)),
@@ -122,7 +126,7 @@ class NodeWorld:
             n.REMOVE_SCRIPT: self.remove_script,
             app.PUBLISH: self.publish,
             app.READ_RUNS: lambda ask: app.RunsRead(ended=tuple(self.ended_runs & set(ask.ids))),
-            app.READ_BOOK: self.read_book,
+            plans_contract.READ_BOOK: self.read_book,
             app.START_RUN: self.start_run,
             n.READ_LOCKS: lambda _ask: n.LocksRead(locks=tuple(self.locks)),
             n.REMOVE_LOCKS: self.remove_locks,
@@ -132,7 +136,7 @@ class NodeWorld:
         }
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
-    def _served(self, activity: c.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:
+    def _served(self, activity: activity.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:
         def serve(payload: dict[str, Any]) -> dict[str, Any]:
             self.calls += 1
             if self.calls == self.kill_at or self.kill_after in self.changes:
@@ -191,7 +195,7 @@ class NodeWorld:
     def _named(self, arm_id: str) -> Node:
         return self.nodes[arm_id.partition("/machines/")[2].partition("/")[0]]
 
-    def remove_extension(self, ask: n.RemoveExtension) -> c.Nothing:
+    def remove_extension(self, ask: n.RemoveExtension) -> activity.Nothing:
         node = self._named(ask.extension_id)
         if self.locks:
             raise Refused("ScopeLocked", "locked")
@@ -199,15 +203,15 @@ class NodeWorld:
             self.changes.append(f"uninstall {node.name}")
             node.state, node.registered = "Deleting", False
             self.after(2, lambda: setattr(node, "state", None))
-        return c.Nothing()
+        return activity.Nothing()
 
-    def create_extension(self, ask: n.CreateExtension) -> c.Nothing:
+    def create_extension(self, ask: n.CreateExtension) -> activity.Nothing:
         node = self._named(ask.machine_id + "/")
         if node.state is None:
             assert ask.saved.settings == SETTINGS
             self.changes.append(f"install {node.name}")
             self._install(node)
-        return c.Nothing()
+        return activity.Nothing()
 
     def _install(self, node: Node) -> None:
         node.state = "Creating"
@@ -218,12 +222,12 @@ class NodeWorld:
         node.state, node.registered = ("Failed", False) if node.message else ("Succeeded", True)
         node.beat = self.clock.now if node.registered else node.beat
 
-    def run_script(self, ask: n.RunScript) -> c.Nothing:
+    def run_script(self, ask: n.RunScript) -> activity.Nothing:
         if ask.name not in self.scripts:
             self.changes.append(f"run {ask.script} on {self._named(ask.machine_id + '/').name}")
             self.scripts[ask.name] = n.ScriptView(state="Running")
             self.after(0.5, lambda: self._ran(ask))
-        return c.Nothing()
+        return activity.Nothing()
 
     def _ran(self, ask: n.RunScript) -> None:
         result: dict[str, Any] = {"synchronised": True}
@@ -241,18 +245,18 @@ class NodeWorld:
         boot = (self.clock.now - timedelta(days=9)).isoformat()
         return {**plain, "dra": "Running" if node.registered else "Stopped", "lastBoot": boot, **node.facts}
 
-    def remove_script(self, ask: n.RemoveScript) -> c.Nothing:
+    def remove_script(self, ask: n.RemoveScript) -> activity.Nothing:
         self.scripts.pop(ask.name, None)
-        return c.Nothing()
+        return activity.Nothing()
 
-    def remove_locks(self, ask: n.RemoveLocks) -> c.Nothing:
+    def remove_locks(self, ask: n.RemoveLocks) -> activity.Nothing:
         self.changes.append("unlock")
         self.locks = [lock for lock in self.locks if lock not in ask.locks]
-        return c.Nothing()
+        return activity.Nothing()
 
-    def restore_locks(self, ask: n.RestoreLocks) -> c.Nothing:
+    def restore_locks(self, ask: n.RestoreLocks) -> activity.Nothing:
         self.locks += [lock for lock in ask.locks if lock not in self.locks]
-        return c.Nothing()
+        return activity.Nothing()
 
     # --- the app ---
 
@@ -260,10 +264,12 @@ class NodeWorld:
         self.published.append((ask.type.rpartition(".")[2], ask.data))
         return app.Published(sent=True)
 
-    def read_book(self, _ask: app.ReadBook) -> app.BookRead:
-        entry = app.Declared(name="hci-01", document=self.document.model_dump(mode="json"), declared=self.clock.now)
+    def read_book(self, _ask: plans_contract.ReadBook) -> plans_contract.BookRead:
+        entry = plans_contract.Declared(
+            name="hci-01", document=self.document.model_dump(mode="json"), declared=self.clock.now
+        )
         owed = [one for table in self.state("obligations") for one in table.values()]
-        return app.BookRead(sites=(entry,), plans=(), obligations=tuple(owed))
+        return plans_contract.BookRead(sites=(entry,), plans=(), obligations=tuple(owed))
 
     def read_records(self, ask: n.ReadRecords) -> n.RecordsRead:
         found = [NodeRecord.model_validate(state) for state in self.state("nodes")]
@@ -271,9 +277,9 @@ class NodeWorld:
         records = tuple(record for record in found if key_of(record.machine_id) in wanted)
         return n.RecordsRead(records=records, ended=tuple(r.run for r in records if r.run in self.ended_runs))
 
-    def start_run(self, ask: app.StartRun) -> c.Nothing:
+    def start_run(self, ask: app.StartRun) -> activity.Nothing:
         self.started.append(ask)
-        return c.Nothing()
+        return activity.Nothing()
 
 
 def with_rules(world: NodeWorld, **rules: object) -> NodeWorld:

@@ -4,15 +4,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from activities import contract as c
-from activities.engine_contract import READ_PLAN_JOB, START_PLAN, ReadPlanJob, StartPlan
-from activities.mirror_contract import READ_MIRROR, MirrorRead, ReadMirror
-from orchestrators.entities import mirrors
+from orchestrators.durable.entities import mirrors
+from shared import activity
 from shared.messages import VaultRef
-from shared.mirrors import Found, survey
-from shared.outcomes import ChildJob, JobEnd, JobResumed, PlanJobSeen, PlanStart
-from shared.plans import PlanDocument
-from shared.recovery_plans import Part, shape_of
+from shared.plans.plan import PlanDocument
+from shared.recovery.contract import READ_PLAN_JOB, START_PLAN, ReadPlanJob, StartPlan
+from shared.recovery_plans.contract import READ_MIRROR, MirrorRead, ReadMirror
+from shared.recovery_plans.mirror import Found, survey
+from shared.recovery_plans.parts import Part, shape_of
+from shared.site_recovery import contract as c
+from shared.site_recovery.contract import ChildJob, JobEnd, JobResumed, PlanJobSeen, PlanStart
 from tests.driver import Clock
 from tests.orchestrators.test_runbooks import ORDER, SITE, Bench, plan
 from tests.orchestrators.world import LIFE, Machine, World
@@ -50,7 +51,7 @@ class PlanWorld(World):
         self.plans = {part.name: part for part in survey("payroll", document, {"hci-01": SITE}, vaults, ()).wanted}
 
     def activities(self) -> Any:
-        mine: dict[c.Activity[Any, Any], Any] = {
+        mine: dict[activity.Activity[Any, Any], Any] = {
             READ_MIRROR: self.read_mirror,
             START_PLAN: self.start_plan,
             READ_PLAN_JOB: self.read_plan_job,

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from activities import contract as c
-from activities import node_contract as n
-from shared.messages import ExtensionView, NodeView, ProviderView
+from shared import activity
+from shared.healing import contract as n
+from shared.site_recovery import contract as c
+from shared.site_recovery.views import ProviderView
+from shared.sites.nodes import ExtensionView, NodeView
 
 AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 SITE_NAME = "hci-01-site"
@@ -50,13 +52,13 @@ class Premises:
         """A machine, which is there until a test says that it is gone."""
         return self.vms.setdefault(vm, Source())
 
-    def activities(self) -> dict[c.Activity[Any, Any], Callable[[Any], Any]]:
+    def activities(self) -> dict[activity.Activity[Any, Any], Callable[[Any], Any]]:
         return {
             n.READ_NODES: lambda _: n.NodesRead(nodes=tuple(self._node(name) for name in self.status), at=AT),
             c.READ_PROVIDERS: lambda _: c.ProvidersRead(providers=tuple(map(self._provider, self.sites)), at=AT),
             n.RUN_SCRIPT: self._run,
             n.READ_SCRIPT: self._read,
-            n.REMOVE_SCRIPT: lambda ask: self.scripts.pop(f"{ask.machine_id}:{ask.name}") and c.Nothing(),
+            n.REMOVE_SCRIPT: lambda ask: self.scripts.pop(f"{ask.machine_id}:{ask.name}") and activity.Nothing(),
         }
 
     def _node(self, name: str) -> NodeView:
@@ -70,7 +72,7 @@ class Premises:
         up = name in self.connected
         return ProviderView(id=f"/providers/{name}", host=name, connected=up, heartbeat=AT, sites=(self.sites[name],))
 
-    def _run(self, ask: n.RunScript) -> c.Nothing:
+    def _run(self, ask: n.RunScript) -> activity.Nothing:
         node = ask.machine_id.rpartition("/")[2]
         self.asked.append(f"{node}: {ask.parameters['Names']}")
         self.scripts[f"{ask.machine_id}:{ask.name}"] = (
@@ -78,7 +80,7 @@ class Premises:
             ask.parameters["Names"].split("/"),
             int(ask.parameters["From"]),
         )
-        return c.Nothing()
+        return activity.Nothing()
 
     def _read(self, ask: n.ReadScript) -> n.ScriptView:
         node, names, first = self.scripts[f"{ask.machine_id}:{ask.name}"]

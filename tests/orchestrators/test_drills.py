@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
-from activities import app_contract
-from activities import contract as c
-from activities.node_contract import READ_RECORDS, RecordsRead
-from orchestrators.drill import cleanup, drill
-from orchestrators.entities import budget, leases, obligations, track
-from orchestrators.reconcile import reconcile
-from orchestrators.telling import deliver
-from shared.inventory import Thing
-from shared.obligations import Obligation
-from shared.operations import Operation
-from shared.outcomes import JobEnd
+from orchestrators.durable.cloud_events import deliver
+from orchestrators.durable.entities import budget, leases, obligations, track
+from orchestrators.reconcile.reconcile import reconcile
+from orchestrators.verbs.drill import cleanup, drill
+from shared import activity
+from shared.healing.contract import READ_RECORDS, RecordsRead
+from shared.operations import contract as app_contract
+from shared.operations.obligations import Obligation
+from shared.plans import contract as plans_contract
+from shared.recovery import contract as recovery_contract
+from shared.recovery.drill import Thing
+from shared.recovery.operation import Operation
+from shared.site_recovery import contract as c
+from shared.site_recovery.contract import JobEnd
 from tests.driver import Driver, Result, hours
 from tests.orchestrators.test_runbooks import ISOLATED, ORDER, SITE, Bench, plan
 from tests.orchestrators.world import World
@@ -120,7 +123,7 @@ def test_hooks_are_asked_before_after_and_once_all_is_clean(bench: Bench) -> Non
 
 
 def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(bench: Bench) -> None:
-    bench.world.hooks["before"] = app_contract.HookRan(passed=False, status=409, detail="change freeze")
+    bench.world.hooks["before"] = recovery_contract.HookRan(passed=False, status=409, detail="change freeze")
     result = bench.run(drill, "drill", document=drill_plan(hooks={"before": [HOOK]}))
     assert result.output["state"] == "failed"
     assert "change freeze" in result.output["failures"][0]
@@ -128,7 +131,7 @@ def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(benc
 
 
 def test_a_hook_that_does_not_answer_is_asked_until_its_deadline_and_counts_only_if_required(bench: Bench) -> None:
-    bench.world.hooks["after"] = app_contract.HookRan(passed=False, detail="no answer", again=True)
+    bench.world.hooks["after"] = recovery_contract.HookRan(passed=False, detail="no answer", again=True)
     hook = {**HOOK, "deadline": "PT5M"}
     result = bench.run(drill, "drill", "d-1", drill_plan(hooks={"after": [hook]}))
     assert [text for text in result.output["failures"] if "hook tell" in text]
@@ -186,8 +189,8 @@ class Timer(Bench):
         self.site = SITE
         self.tested: datetime | None = None
         self.cleanups: list[app_contract.StartCleanup] = []
-        mine: dict[c.Activity[Any, Any], Any] = {
-            app_contract.READ_BOOK: self.read_book,
+        mine: dict[activity.Activity[Any, Any], Any] = {
+            plans_contract.READ_BOOK: self.read_book,
             app_contract.READ_HOLDERS: lambda _ask: app_contract.HoldersRead(runs=self.holders),
             app_contract.READ_OUTCOMES: lambda ask: app_contract.OutcomesRead(
                 runs=tuple(app_contract.RunEnded(id=run, state=self.outcome) for run in ask.ids)
@@ -200,25 +203,25 @@ class Timer(Bench):
         entities = {"obligations": obligations, "track": track, "leases": leases, "budget": budget}
         self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
 
-    def read_book(self, _ask: app_contract.ReadBook) -> app_contract.BookRead:
+    def read_book(self, _ask: plans_contract.ReadBook) -> plans_contract.BookRead:
         document = self.document.model_dump(mode="json", by_alias=True)
         site = self.site.model_dump(mode="json", by_alias=True)
         owed = (self.driver.states.get("@obligations@payroll") or {}).values()
         known = self.driver.states.get("@track@payroll")
-        return app_contract.BookRead(
-            sites=(app_contract.Declared(name="hci-01", document=site, declared=self.declared),),
-            plans=(app_contract.Declared(name="payroll", document=document, declared=self.declared),),
+        return plans_contract.BookRead(
+            sites=(plans_contract.Declared(name="hci-01", document=site, declared=self.declared),),
+            plans=(plans_contract.Declared(name="payroll", document=document, declared=self.declared),),
             obligations=tuple(owed),
-            tracks=(app_contract.Tracked(name="payroll", track=known),) if known else (),
+            tracks=(plans_contract.Tracked(name="payroll", track=known),) if known else (),
         )
 
     def read_items(self, ask: c.ReadItems) -> c.ItemsRead:
         items = self.world.read_items(ask).items
         return c.ItemsRead(items=tuple(one.model_copy(update={"last_test_failover": self.tested}) for one in items))
 
-    def start_cleanup(self, ask: app_contract.StartCleanup) -> c.Nothing:
+    def start_cleanup(self, ask: app_contract.StartCleanup) -> activity.Nothing:
         self.cleanups.append(ask)
-        return c.Nothing()
+        return activity.Nothing()
 
     def look(self, after: timedelta = timedelta(minutes=5)) -> list[str]:
         """Let time go by and the timer look: what it started."""

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from orchestrators.drill import cleanup, drill
-from orchestrators.failover import commit, failover
-from orchestrators.homecoming import failback, reprotect
-from orchestrators.roundtrip import roundtrip
-from shared.budget import READS, WRITES
-from shared.operations import Operation
-from shared.outcomes import JobEnd
+from orchestrators.verbs.drill import cleanup, drill
+from orchestrators.verbs.failback import failback, reprotect
+from orchestrators.verbs.failover import commit, failover
+from orchestrators.verbs.roundtrip import roundtrip
+from shared.recovery.operation import Operation
+from shared.site_recovery.contract import JobEnd
+from shared.site_recovery.request_budget import READS, WRITES
 from tests.driver import Orchestrator, Result
 from tests.orchestrators.plan_world import PlanBench
 from tests.orchestrators.test_resuming import said

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from activities.app_contract import BookRead
-from orchestrators.failover import commit
-from orchestrators.homecoming import failback
-from orchestrators.leaving import cross_out_leftovers
-from shared.leftovers import Leftover
-from shared.outcomes import JobEnd
+from orchestrators.verbs.azure_leftovers import cross_out_leftovers
+from orchestrators.verbs.failback import failback
+from orchestrators.verbs.failover import commit
+from shared.failback.leftovers import Leftover
+from shared.plans.contract import BookRead
+from shared.site_recovery.contract import JobEnd
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
 from tests.orchestrators.world import FAILED_OVER
 

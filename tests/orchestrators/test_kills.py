@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchestrators.drill import drill
-from orchestrators.failover import failover
-from orchestrators.homecoming import failback, reprotect
-from orchestrators.roundtrip import roundtrip
-from shared.operations import Kind
+from orchestrators.verbs.drill import drill
+from orchestrators.verbs.failback import failback, reprotect
+from orchestrators.verbs.failover import failover
+from orchestrators.verbs.roundtrip import roundtrip
+from shared.operations.kinds import Kind
 from tests.driver import Orchestrator, Result, Step
 from tests.orchestrators.test_runbooks import ISOLATED, Bench, plan
 from tests.orchestrators.world import Machine

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.plans import PlanDocument
-from shared.recovery_plans import Part
+from shared.plans.plan import PlanDocument
+from shared.recovery_plans.parts import Part
 from tests.driver import hours
 from tests.orchestrators.mirror_world import OURS, PLAN, MirrorWorld
 from tests.shared.test_mirroring import SCRIPT

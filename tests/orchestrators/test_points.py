@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from activities.point_contract import CheckPoints
-from orchestrators.drill import drill
-from orchestrators.failover import commit, failover
-from orchestrators.homecoming import failback
-from orchestrators.roundtrip import roundtrip
-from shared.recovery_points import PointWish
+from orchestrators.verbs.drill import drill
+from orchestrators.verbs.failback import failback
+from orchestrators.verbs.failover import commit, failover
+from orchestrators.verbs.roundtrip import roundtrip
+from shared.recovery.contract import CheckPoints
+from shared.site_recovery.recovery_points import PointWish
 from tests.orchestrators.test_runbooks import ORDER, SUB, Bench, plan, word
 from tests.orchestrators.world import Machine
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from activities import contract as c
-from activities import node_contract
-from activities.preflight_contract import READ_SITE
-from orchestrators.preflight import MOST_PAGES, preflight
-from orchestrators.scripts import PATIENCE
-from orchestrators.verify import verify
-from shared.operations import Kind, SiteOperation
-from shared.preflight.facts import AzureFacts
+from orchestrators.durable.node_scripts import PATIENCE
+from orchestrators.onboarding.preflight import MOST_PAGES, preflight
+from orchestrators.onboarding.verify import verify
+from shared.healing import contract as node_contract
+from shared.onboarding.contract import READ_SITE
+from shared.onboarding.preflight.facts import AzureFacts
+from shared.operations.kinds import Kind
+from shared.site_recovery import contract as c
+from shared.sites.operation import SiteOperation
 from tests.driver import Driver, Result
 from tests.shared.preflight.samples import N1, N2, REGISTRATION, USUAL, azure, node
 from tests.shared.samples import site, view

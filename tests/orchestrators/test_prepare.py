@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestrators.prepare import NOTHING_CHANGED, prepare
-from shared.preparation import PrepareOrder
+from orchestrators.onboarding.prepare import NOTHING_CHANGED, prepare
+from shared.onboarding.preparation import PrepareOrder
 from tests.activities.lab import Lab, running
 from tests.driver import Result
 from tests.orchestrators.azure_bench import AzureBench, site

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from activities.node_contract import CauseRead
-from shared.messages import ItemView
-from shared.records import key_of
-from shared.turns import Turn
+from shared.arm_ids import key_of
+from shared.healing.cluster_queue import Turn
+from shared.healing.contract import CauseRead
+from shared.site_recovery.views import ItemView
 from tests.orchestrators.node_world import CLUSTER, LOCK, NodeWorld, faulted, with_rules
 from tests.shared.samples import site
 from tests.shared.test_classifier import APPLICATION_CONTROL, NO_DETAIL, NO_HYPER_V, RACE

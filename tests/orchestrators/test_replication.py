@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from orchestrators.prepare import prepare
-from orchestrators.replication import replication
-from shared.budget import WRITES
-from shared.copying import ReplicationOrder
-from shared.preparation import PrepareOrder
-from shared.replication import ReplicationRequest
+from orchestrators.onboarding.prepare import prepare
+from orchestrators.onboarding.replication import replication
+from shared.onboarding.preparation import PrepareOrder
+from shared.replication.schedule import ReplicationOrder
+from shared.replication.settings import ReplicationRequest
+from shared.site_recovery.request_budget import WRITES
 from tests.activities.lab import Lab, running
 from tests.driver import Result
 from tests.orchestrators.azure_bench import NETWORKS, SUB, AzureBench, site

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from orchestrators.homecoming import failback
-from shared.operations import Operation
+from orchestrators.verbs.failback import failback
+from shared.recovery.operation import Operation
 from tests.driver import Result
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, plan
 

@@ -5,19 +5,20 @@ from typing import Any, Literal
 
 import pytest
 
-from orchestrators.drill import cleanup, drill
-from orchestrators.entities import book, budget, leases, obligations, track
-from orchestrators.failover import cancel, change_point, commit, failover
-from orchestrators.homecoming import failback, reprotect
-from orchestrators.sources import SourceCheck, prove_sources
-from shared.budget import WRITES, Buckets
+from orchestrators.durable.entities import book, budget, leases, obligations, track
+from orchestrators.verbs.drill import cleanup, drill
+from orchestrators.verbs.failback import failback, reprotect
+from orchestrators.verbs.failover import cancel, change_point, commit, failover
+from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.messages import VaultRef
-from shared.operations import Kind, Operation
-from shared.outcomes import JobEnd
-from shared.plans import PlanDocument
-from shared.replication import VmSettings
-from shared.sites import SiteDocument
-from shared.track import Track, last_good_drill
+from shared.operations.kinds import Kind
+from shared.plans.history import Track, last_good_drill
+from shared.plans.plan import PlanDocument
+from shared.recovery.operation import Operation
+from shared.replication.settings import VmSettings
+from shared.site_recovery.contract import JobEnd
+from shared.site_recovery.request_budget import WRITES, Buckets
+from shared.sites.site import SiteDocument
 from tests.driver import Clock, Driver, Orchestrator, Result
 from tests.orchestrators.world import Machine, World
 

@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from activities.app_contract import StartCleanup
-from activities.contract import Nothing
-from orchestrators.drill import cleanup, drill
-from orchestrators.failover import commit, failover
-from orchestrators.homecoming import failback, reprotect
-from orchestrators.roundtrip import roundtrip
-from shared.operations import Kind
-from shared.outcomes import JobEnd
-from shared.plans import PlanDocument
+from orchestrators.verbs.drill import cleanup, drill
+from orchestrators.verbs.failback import failback, reprotect
+from orchestrators.verbs.failover import commit, failover
+from orchestrators.verbs.roundtrip import roundtrip
+from shared.activity import Nothing
+from shared.operations.contract import StartCleanup
+from shared.operations.kinds import Kind
+from shared.plans.plan import PlanDocument
+from shared.site_recovery.contract import JobEnd
 from tests.driver import Orchestrator, Result, Step
 from tests.orchestrators.test_drills import Timer
 from tests.orchestrators.test_runbooks import ISOLATED, plan

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from orchestrators import conduct
-from orchestrators.drill import cleanup, drill
-from orchestrators.failover import failover
-from orchestrators.homecoming import failback
-from shared.identity import lease_key
-from shared.operations import Kind
-from shared.plans import PlanDocument
+from orchestrators.run import ticks as conduct
+from orchestrators.verbs.drill import cleanup, drill
+from orchestrators.verbs.failback import failback
+from orchestrators.verbs.failover import failover
+from shared.operations.kinds import Kind
+from shared.plans.machines import lease_key
+from shared.plans.plan import PlanDocument
 from tests.driver import Orchestrator
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, plan, said, word
 

@@ -9,31 +9,44 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities import app_contract as app
-from activities import contract as c
-from activities import hook_contract as h
-from activities.home_contract import (
+from shared import activity
+from shared.activity import Problem
+from shared.evidence import contract as evidence_contract
+from shared.evidence.chain import Entry
+from shared.failback.leftovers import (
     READ_BELONGINGS,
     READ_LEFTOVERS,
     REMOVE_LEFTOVERS,
     BelongingsRead,
+    Leftover,
     LeftoversRead,
     ReadBelongings,
     ReadLeftovers,
     RemoveLeftovers,
+    may_go,
 )
-from activities.point_contract import CHECK_POINTS, KEEP_POINTS, CheckPoints, KeepPoints, PointsChecked, PointsKept
-from activities.preview_contract import TAKE_PREVIEW, PreviewTaken, TakePreview
-from activities.site_contract import START_PROTECTION, StartProtection
-from shared.budget import Calls
-from shared.evidence.records import Entry
-from shared.inventory import Inventory, Thing, mark
-from shared.leftovers import Leftover, may_go
-from shared.messages import ItemDetail, ItemView
-from shared.operations import Problem
-from shared.outcomes import JobEnd, JobResumed, ProbeAnswer, StartAnswer
-from shared.readiness import Seen, foretell
-from shared.replication import VmSettings
+from shared.operations import contract as app
+from shared.plans.readiness import Seen, foretell
+from shared.recovery import contract as h
+from shared.recovery import contract as recovery_contract
+from shared.recovery.contract import (
+    CHECK_POINTS,
+    KEEP_POINTS,
+    TAKE_PREVIEW,
+    CheckPoints,
+    KeepPoints,
+    PointsChecked,
+    PointsKept,
+    PreviewTaken,
+    TakePreview,
+)
+from shared.recovery.drill import Inventory, Thing, mark
+from shared.replication.contract import START_PROTECTION, StartProtection
+from shared.replication.settings import VmSettings
+from shared.site_recovery import contract as c
+from shared.site_recovery.contract import JobEnd, JobResumed, ProbeAnswer, StartAnswer
+from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.views import ItemDetail, ItemView
 from tests.driver import Clock
 from tests.orchestrators.premises import Premises
 
@@ -125,13 +138,15 @@ class World:
     published: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     left: list[Thing] = field(default_factory=list)
-    network: c.NetworkSeen = field(default_factory=lambda: c.NetworkSeen(found=True))
-    hooks: dict[str, app.HookRan] = field(default_factory=dict)
-    hooked: list[app.RunHook] = field(default_factory=list)
+    network: recovery_contract.NetworkSeen = field(default_factory=lambda: recovery_contract.NetworkSeen(found=True))
+    hooks: dict[str, recovery_contract.HookRan] = field(default_factory=dict)
+    hooked: list[recovery_contract.RunHook] = field(default_factory=list)
     work: dict[str, h.BeginWork] = field(default_factory=dict)
     work_due: dict[str, datetime] = field(default_factory=dict)
     work_takes: timedelta = timedelta(minutes=2)
-    work_ends: app.HookRan = field(default_factory=lambda: app.HookRan(passed=True, detail="the job is Completed"))
+    work_ends: recovery_contract.HookRan = field(
+        default_factory=lambda: recovery_contract.HookRan(passed=True, detail="the job is Completed")
+    )
     ended_work: list[str] = field(default_factory=list)
     records: list[tuple[str, Entry]] = field(default_factory=list)
     unfit: set[str] = field(default_factory=set)
@@ -149,20 +164,20 @@ class World:
         self.clock.watchers.append(lambda _now: self._pass())
 
     def activities(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        mine: dict[c.Activity[Any, Any], Callable[[Any], Any]] = {
+        mine: dict[activity.Activity[Any, Any], Callable[[Any], Any]] = {
             c.READ_ITEMS: self.read_items,
             c.START_VERBS: self.start_verbs,
             START_PROTECTION: self.start_protection,
             c.WATCH_JOBS: self.watch_jobs,
             c.RESUME_JOBS: self.resume_jobs,
-            c.PROBE_VMS: self.probe_vms,
+            recovery_contract.PROBE_VMS: self.probe_vms,
             app.PUBLISH: self.publish,
             app.READ_RUNS: self.read_runs,
-            c.TAKE_INVENTORY: self.take_inventory,
-            c.READ_NETWORK: self.read_network,
-            app.WRITE_RECORDS: self.write_records,
-            app.SEAL_PACK: self.seal_pack,
-            app.RUN_HOOK: self.run_hook,
+            recovery_contract.TAKE_INVENTORY: self.take_inventory,
+            recovery_contract.READ_NETWORK: self.read_network,
+            evidence_contract.WRITE_RECORDS: self.write_records,
+            evidence_contract.SEAL_PACK: self.seal_pack,
+            recovery_contract.RUN_HOOK: self.run_hook,
             app.START_RUN: self.start_run,
             TAKE_PREVIEW: self.take_preview,
             CHECK_POINTS: self.check_points,
@@ -176,7 +191,7 @@ class World:
         mine |= {REMOVE_LEFTOVERS: self.remove_leftovers}
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
-    def _served(self, activity: c.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:
+    def _served(self, activity: activity.Activity[Any, Any], function: Callable[[Any], Any]) -> Any:
         def serve(payload: dict[str, Any]) -> dict[str, Any]:
             if self.crash.get(activity.name, 0) > 0:
                 self.crash[activity.name] -= 1
@@ -300,11 +315,11 @@ class World:
         warnings = (f"28175: The VM name '{machine.vm}' was modified.",) if is_renamed else ()
         return JobEnd(job=name, outcome="succeeded", state="Succeeded", azure_vm=named, warnings=warnings)
 
-    def probe_vms(self, ask: c.ProbeBatch) -> c.ProbesTried:
+    def probe_vms(self, ask: recovery_contract.ProbeBatch) -> recovery_contract.ProbesTried:
         """A machine that is not silent passes, under its real name only."""
         heard = {t.vm for t in ask.targets if t.azure_vm == self.machines[t.vm].probed_as} - self.silent
         tried = [ProbeAnswer(vm=t.vm, passed=t.vm in heard, detail="no answer on 1433") for t in ask.targets]
-        return c.ProbesTried(answers=tuple(tried))
+        return recovery_contract.ProbesTried(answers=tuple(tried))
 
     def publish(self, ask: app.Publish) -> app.Published:
         self.published.append(ask.type)
@@ -313,7 +328,7 @@ class World:
     def read_runs(self, ask: app.ReadRuns) -> app.RunsRead:
         return app.RunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))
 
-    def take_inventory(self, ask: c.TakeInventory) -> Inventory:
+    def take_inventory(self, ask: recovery_contract.TakeInventory) -> Inventory:
         """What was there before, the test machines that run, and what is left of them."""
         up = [Thing(id=f"/vm/{m.vm}-test", type="vm", machine=f"{m.vm}-test") for m in self.machines.values() if m.up]
         things = [*up, *self.left]
@@ -327,43 +342,45 @@ class World:
     def read_leftovers(self, ask: ReadLeftovers) -> LeftoversRead:
         return LeftoversRead(left=tuple(one for one in self.remains if mark(one.id) in ask.marks))
 
-    def remove_leftovers(self, ask: RemoveLeftovers) -> c.Nothing:
+    def remove_leftovers(self, ask: RemoveLeftovers) -> activity.Nothing:
         self.remains = [one for one in self.remains if mark(one.id) not in ask.marks or not may_go(one, ask.since)]
-        return c.Nothing()
+        return activity.Nothing()
 
-    def read_network(self, _ask: c.ReadNetwork) -> c.NetworkSeen:
+    def read_network(self, _ask: recovery_contract.ReadNetwork) -> recovery_contract.NetworkSeen:
         return self.network
 
-    def write_records(self, ask: app.WriteRecords) -> app.RecordsWritten:
+    def write_records(self, ask: evidence_contract.WriteRecords) -> evidence_contract.RecordsWritten:
         self.records += [(ask.pack, entry) for entry in ask.entries]
-        return app.RecordsWritten(count=ask.count + len(ask.entries), head=f"{ask.count + len(ask.entries)}")
+        return evidence_contract.RecordsWritten(
+            count=ask.count + len(ask.entries), head=f"{ask.count + len(ask.entries)}"
+        )
 
-    def seal_pack(self, ask: app.SealPack) -> app.PackSealed:
-        return app.PackSealed(head=ask.head, records=len(self.records), manifest="m")
+    def seal_pack(self, ask: evidence_contract.SealPack) -> evidence_contract.PackSealed:
+        return evidence_contract.PackSealed(head=ask.head, records=len(self.records), manifest="m")
 
-    def run_hook(self, ask: app.RunHook) -> app.HookRan:
+    def run_hook(self, ask: recovery_contract.RunHook) -> recovery_contract.HookRan:
         self.hooked.append(ask)
-        return self.hooks.get(ask.moment, app.HookRan(passed=True, status=200))
+        return self.hooks.get(ask.moment, recovery_contract.HookRan(passed=True, status=200))
 
-    def begin_work(self, ask: h.BeginWork) -> c.Nothing:
+    def begin_work(self, ask: h.BeginWork) -> activity.Nothing:
         """Begun once, however often it is asked for."""
         if ask.id not in self.work:
             self.work[ask.id] = ask
             self.work_due[ask.id] = self.clock.now + self.work_takes
-        return c.Nothing()
+        return activity.Nothing()
 
-    def look_at_work(self, ask: h.HookWork) -> app.HookRan:
+    def look_at_work(self, ask: h.HookWork) -> recovery_contract.HookRan:
         if self.clock.now < self.work_due[ask.id]:
-            return app.HookRan(passed=False, detail="the job is Running", again=True)
+            return recovery_contract.HookRan(passed=False, detail="the job is Running", again=True)
         return self.work_ends
 
-    def end_work(self, ask: h.HookWork) -> c.Nothing:
+    def end_work(self, ask: h.HookWork) -> activity.Nothing:
         self.ended_work.append(ask.id)
-        return c.Nothing()
+        return activity.Nothing()
 
-    def start_run(self, ask: app.StartRun) -> c.Nothing:
+    def start_run(self, ask: app.StartRun) -> activity.Nothing:
         self.started.append(ask)
-        return c.Nothing()
+        return activity.Nothing()
 
     def kinds(self) -> list[str]:
         """What the evidence tells of, in order."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.servers import Servers
-from shared.evidence.records import MANIFEST
+from shared.evidence.chain import MANIFEST
 from shared.evidence.verify import check, load
 from tests.product.conftest import Lab, send
 

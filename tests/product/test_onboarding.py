@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.preflight.verdict import CHECKS
+from shared.onboarding.preflight.findings import CHECKS
 from tests.product.conftest import Lab, send
 from tests.product.test_api import signed_in
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from shared.messages import ItemView
-from shared.plans import PlanDocument
-from shared.sites import SiteDocument
+from shared.plans.plan import PlanDocument
+from shared.site_recovery.views import ItemView
+from shared.sites.site import SiteDocument
 
 SUBSCRIPTION = "/subscriptions/11111111-1111-1111-1111-111111111111"
 ISOLATED = f"{SUBSCRIPTION}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.achievement import achieved
-from shared.messages import ItemStep, Probe, RunItem
-from shared.plans import Targets
-from shared.report import render
-from shared.waterfall import promises, recoveries, waterfall
+from shared.evidence.report import promises, recoveries, render, waterfall
+from shared.plans.plan import Probe, Targets
+from shared.recovery.results import achieved
+from shared.recovery.run import ItemStep, RunItem
 
 BEGAN = datetime(2027, 3, 1, 3, tzinfo=UTC)
 

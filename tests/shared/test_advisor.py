@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shared.advisor import OVERHEAD, Facts, advise
+from shared.plans.failback_advice import OVERHEAD, Facts, advise
 
 SMALL = Facts(vm="web", gb=40, away=timedelta(hours=6), churn=0.1, link=1000)
 LARGE = SMALL.model_copy(update={"vm": "sql", "gb": 4000})

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from shared.book import KEPT, Declaration, Entry, put, remove
+from shared.plans.versions import KEPT, Declaration, Entry, put, remove
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.budget import AZURE_READS, AZURE_WRITES, READS, WRITES, Buckets, Limit, Wish, take
+from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, READS, WRITES, Buckets, Limit, Wish, take
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """What a cancel does is said for the machines as they are."""
 
-from shared.cancelling import confirmation
+from shared.plans.preview import confirmation
 from tests.shared.samples import plan, view
 
 PENDING = {"active_location": "Recovery", "allowed_operations": ("Commit", "ChangePit")}

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.classifier import ailment, classify, classify_node
-from shared.messages import ExtensionView, NodeView, ProviderView
+from shared.healing.classifier import ailment, classify, classify_node
+from shared.site_recovery.views import ProviderView
+from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site
 
 SCRIPTS = "C:\\Packages\\Plugins\\Microsoft.SiteRecovery.Dra.Windows\\1.0.0.4\\script"

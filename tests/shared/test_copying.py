@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.copying import (
+from shared.replication.schedule import (
     BATCH,
     MOST_RESTARTS,
     Copy,
@@ -20,8 +20,8 @@ from shared.copying import (
     started,
     summary,
 )
-from shared.outcomes import JobEnd, StartAnswer
-from shared.replication import Copied, Disk, Machine
+from shared.replication.settings import Copied, Disk, Machine
+from shared.site_recovery.contract import JobEnd, StartAnswer
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 DISK = Disk(name="c", id="vhd-c")

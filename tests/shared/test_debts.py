@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.debts import gone_without, uncommitted, unprotected
-from shared.messages import ItemStep, RunItem, VaultRef, Verb
-from shared.runs import Run, Stage
+from shared.messages import VaultRef
+from shared.recovery.results import gone_without, uncommitted, unprotected
+from shared.recovery.run import ItemStep, Run, RunItem, Stage
+from shared.site_recovery.views import Verb
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 WAY: tuple[Verb, ...] = ("PlannedFailover", "Commit", "Failback", "Commit", "ReverseReplicate")

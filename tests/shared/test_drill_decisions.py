@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.calendars import Blackout, blacked_out
-from shared.inventory import Thing, counts, leftovers, mark
-from shared.isolation import flaws
-from shared.obligations import Obligation, Tried, is_its_turn, tried
-from shared.plans import DrillSettings
-from shared.timetable import Advice, Occasion, advice, occasion, run_key
-from shared.track import KEPT, Begun, Past, Track, begun, ended, forecast, last_good_drill, lasted
+from shared.operations.obligations import Obligation, Tried, is_its_turn, tried
+from shared.plans.drill_schedule import Advice, Occasion, advice, occasion, run_key
+from shared.plans.history import KEPT, Begun, Past, Track, begun, ended, forecast, last_good_drill, lasted
+from shared.plans.plan import DrillSettings
+from shared.plans.schedules import Blackout, blacked_out
+from shared.recovery.drill import Thing, counts, flaws, leftovers, mark
 from tests.shared.samples import ISOLATED, PRODUCTION
 
 NOON = datetime(2027, 3, 3, 12, tzinfo=UTC)  # a Wednesday

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.due import check_schedule, check_time_zone, due
+from shared.plans.schedules import check_schedule, check_time_zone, due
 
 NIGHTLY = "0 30 2 * * *"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

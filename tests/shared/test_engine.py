@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared.engine import arranged, asked, held_back, left_to_plans, seen, started, to_start
-from shared.messages import RunItem, VaultRef
-from shared.outcomes import ChildJob, JobEnd, PlanJobSeen, StartAnswer
-from shared.runs import Decision, Limits, PlanRun, Run, Stage, enter
-from shared.scheduler import decide
+from shared.messages import VaultRef
+from shared.recovery.recovery_plan_runs import arranged, asked, held_back, left_to_plans, seen, started, to_start
+from shared.recovery.run import Decision, Limits, PlanRun, Run, RunItem, Stage
+from shared.recovery.scheduler import decide
+from shared.recovery.stages import enter
+from shared.site_recovery.contract import ChildJob, JobEnd, PlanJobSeen, StartAnswer
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 ENDED = PlanJobSeen(state="ended", end=JobEnd(job="j", outcome="failed", state="Failed", code="499", detail="no quota"))

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from shared.findings import CAVEATS, findings
-from shared.messages import ItemState, ItemStep, RunItem, Verb
+from shared.recovery.results import CAVEATS, findings
+from shared.recovery.run import ItemState, ItemStep, RunItem
+from shared.site_recovery.views import Verb
 
 NOTE = "28175: The name was taken; the machine is called otherwise."
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import forecast, rations, scheduler
-from shared.budget import WRITES, Buckets, take
 from shared.graph import critical_path
-from shared.messages import ItemStep, RunItem
-from shared.runs import Pause, Rehearsal, Run, Stage
-from shared.status import summary
-from shared.verbs import RULES
+from shared.recovery import budgeting as rations
+from shared.recovery import forecast, run_answers, scheduler
+from shared.recovery import run as run_module
+from shared.recovery.run import ItemStep, Pause, Rehearsal, Run, RunItem, Stage
+from shared.recovery.status import summary
+from shared.site_recovery.request_budget import WRITES, Buckets, take
+from shared.site_recovery.verb_rules import RULES
 from tests.shared.test_scheduler import T0, graphs, item, run_of, started
 
 MEDIAN = RULES["PlannedFailover"].median
@@ -29,7 +30,7 @@ def ended(vm: str, seconds: int) -> RunItem:
 def test_the_end_is_the_longest_chain_of_what_is_left() -> None:
     run = run_of(item("sql"), item("app", "sql"), item("dc"))
     assert forecast.eta(run, T0) == T0 + 2 * MEDIAN
-    run = scheduler.started(run, [started("sql")], T0)
+    run = run_answers.started(run, [started("sql")], T0)
     assert forecast.eta(run, T0 + MEDIAN / 2) == T0 + 2 * MEDIAN
     assert forecast.eta(run, T0 + 2 * MEDIAN) == T0 + 3 * MEDIAN
 
@@ -61,7 +62,7 @@ def test_a_run_that_waits_for_a_person_has_no_end_in_sight() -> None:
 def test_what_waits_for_the_budget_is_counted_and_what_waits_for_others_is_not() -> None:
     run = run_of(*(item(f"vm{n}") for n in range(100)), item("app", "vm0"))
     assert forecast.queue(run, T0) == {"vms": 100, "until": (T0 + timedelta(seconds=100 / WRITES.rate)).isoformat()}
-    run = scheduler.started(run, [started(f"vm{n}") for n in range(100)], T0)
+    run = run_answers.started(run, [started(f"vm{n}") for n in range(100)], T0)
     assert forecast.queue(run, T0) is None
 
 
@@ -74,7 +75,7 @@ def test_a_promise_for_later_is_part_of_the_queue() -> None:
     run, tick = rations.within(rations.granted(run, name, wish, grant), tick, T0)
     assert tick.starts == {}
     assert forecast.queue(run, T0) == {"vms": 2, "until": grant.writes_from.isoformat()}
-    assert scheduler.pause(run, T0) == min(grant.writes_from - T0, scheduler.LATER)
+    assert scheduler.pause(run, T0) == min(grant.writes_from - T0, run_module.LATER)
     _, later = rations.within(run, scheduler.plan_tick(run, grant.writes_from), grant.writes_from)
     assert later.starts == {0: ("sql", "dc")}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.classifier import FRESH
-from shared.healing import (
+from shared.healing.classifier import FRESH
+from shared.healing.proof import (
     RUNGS,
     Rung,
     choose_helper,
@@ -21,7 +21,8 @@ from shared.healing import (
     vault_ladder,
     vms_of,
 )
-from shared.messages import ExtensionView, NodeView, ProviderView
+from shared.site_recovery.views import ProviderView
+from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site, view
 
 CURED = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.homeward import Ground, Wanted, judge
-from shared.messages import ExtensionView, NodeView, ProviderView
-from shared.sources import SourceDisk, SourceLook, SourceVm
+from shared.failback.checks import Ground, Wanted, judge
+from shared.failback.source_vms import SourceDisk, SourceLook, SourceVm
+from shared.site_recovery.views import ProviderView
+from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site
 
 SITE = site()

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from shared.documents import CHECKED
-from shared.hooks import Hook
-from shared.plans import PlanDocument
-from shared.problems import field_errors
+from shared.plans.hooks import Hook
+from shared.plans.plan import PlanDocument
+from shared.problem_details import field_errors
 from tests.shared.samples import PAYROLL as SAMPLE
 from tests.shared.samples import plan
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.identity import (
+from shared.messages import VaultRef
+from shared.plans.machines import (
     is_among,
     keys_of,
     known_by_name,
@@ -12,7 +13,7 @@ from shared.identity import (
     leased_vm,
     machines_of,
 )
-from shared.messages import ItemView, VaultRef
+from shared.site_recovery.views import ItemView
 from tests.shared.samples import plan, site, view
 
 VAULT = site().vault

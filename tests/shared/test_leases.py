@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.leases import Claim, Table, claim, release, renew
+from shared.operations.leases import Claim, Table, claim, release, renew
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)

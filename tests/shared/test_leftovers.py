@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.leftovers import Leftover, may_go
+from shared.failback.leftovers import Leftover, may_go
 
 FAILED_OVER = datetime(2026, 1, 5, 8, tzinfo=UTC)
 CARD = Leftover(

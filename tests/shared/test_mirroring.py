@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.messages import ItemView
-from shared.mirroring import Difference, compare, left_over, surplus, unprotected
-from shared.recovery_plans import Action, Group, Member, Part, Placed, manual
+from shared.recovery_plans.differences import Difference, compare, left_over, surplus, unprotected
+from shared.recovery_plans.parts import Action, Group, Member, Part, Placed, manual
+from shared.site_recovery.views import ItemView
 from tests.shared.samples import plan
 from tests.shared.test_recovery_plans import document, parts, protected
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from shared.adoption import adopt
 from shared.errors import Refused
-from shared.messages import ItemView, VaultRef
-from shared.mirrors import Found, Mirror, Survey, busy, confirmation, noted, removals, survey, writes
-from shared.plans import PlanDocument
-from shared.recovery_plans import Action, Group, Member, Part, parts_of
+from shared.messages import VaultRef
+from shared.plans.plan import PlanDocument
+from shared.recovery_plans.adoption import adopt
+from shared.recovery_plans.mirror import Found, Mirror, Survey, busy, confirmation, noted, removals, survey, writes
+from shared.recovery_plans.parts import Action, Group, Member, Part, parts_of
+from shared.site_recovery.views import ItemView
 from tests.shared.test_mirroring import SCRIPT
 from tests.shared.test_recovery_plans import SITES, document, plans, protected
 

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from shared import scheduler
-from shared.outcomes import TAKES_HOLD, JobEnd, JobResumed, StartAnswer
-from shared.pausing import go_on, jobs_resumed
-from shared.runs import Decision, Limits, Run, Stage, enter, leave
-from shared.status import summary
+from shared.recovery import run_answers, scheduler
+from shared.recovery.pauses import go_on, jobs_resumed
+from shared.recovery.run import Decision, Limits, Run, Stage
+from shared.recovery.stages import enter, leave
+from shared.recovery.status import summary
+from shared.site_recovery.contract import TAKES_HOLD, JobEnd, JobResumed, StartAnswer
 from tests.shared.test_scheduler import T0, item, run_of, started, state_of
 
 SUSPENDED = JobEnd(job="job-sql", outcome="suspended", state="Suspended", detail="WaitingForUserInputAfterDataSync")
@@ -17,8 +18,8 @@ FAILBACK = Stage(verb="Failback", settles=True)
 def at_rest(*names: str, **more: Any) -> Run:
     """A failback whose machine "sql" waits after its synchronisation; the others run."""
     run = run_of(*(item(vm) for vm in ("sql", *names)), stages=(FAILBACK,), **more)
-    run = scheduler.started(run, [started(vm) for vm in ("sql", *names)], T0)
-    return scheduler.jobs_ended(run, [SUSPENDED], T0)
+    run = run_answers.started(run, [started(vm) for vm in ("sql", *names)], T0)
+    return run_answers.jobs_ended(run, [SUSPENDED], T0)
 
 
 def resume(*vms: str) -> Decision:
@@ -28,7 +29,7 @@ def resume(*vms: str) -> Decision:
 def test_a_failed_machine_waits_for_a_decision_at_once_while_others_go_on() -> None:
     run = run_of(item("sql"), item("app"), limits=Limits(on_failure="ask"))
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
-    run = scheduler.started(run, [refused, started("app")], T0)
+    run = run_answers.started(run, [refused, started("app")], T0)
     shown = summary(run, T0)
     assert (shown["waits"]["vms"], shown["waits"]["verdicts"]) == (["sql"], ["retry", "skip", "abort"])
     assert shown["waitingFor"] == "a decision on sql: retry, skip, abort; job of app"
@@ -42,7 +43,7 @@ def test_a_machine_that_waits_is_told_although_others_still_run() -> None:
 def test_a_failed_machine_and_one_that_waits_are_told_together() -> None:
     run = at_rest("app", limits=Limits(on_failure="ask"))
     bad = JobEnd(job="job-app", outcome="failed", state="Failed", code="539", detail="no")
-    waits = summary(scheduler.jobs_ended(run, [bad], T0), T0)["waits"]
+    waits = summary(run_answers.jobs_ended(run, [bad], T0), T0)["waits"]
     assert (waits["vms"], waits["verdicts"]) == (["app", "sql"], ["retry", "skip", "resume", "abort"])
 
 
@@ -50,8 +51,8 @@ def test_a_job_that_was_resumed_and_still_looks_suspended_is_not_asked_about_aga
     run = scheduler.decide(at_rest(), resume())
     assert scheduler.plan_tick(run, T0).resume == {0: ("sql",)}
     run = jobs_resumed(run, [JobResumed(vm="sql", outcome="resumed")], T0)
-    assert state_of(scheduler.jobs_ended(run, [SUSPENDED], T0 + timedelta(seconds=30)), "sql") == "running"
-    assert state_of(scheduler.jobs_ended(run, [SUSPENDED], T0 + TAKES_HOLD), "sql") == "paused"
+    assert state_of(run_answers.jobs_ended(run, [SUSPENDED], T0 + timedelta(seconds=30)), "sql") == "running"
+    assert state_of(run_answers.jobs_ended(run, [SUSPENDED], T0 + TAKES_HOLD), "sql") == "paused"
 
 
 def test_an_answer_that_is_lost_leaves_the_resuming_to_the_next_look() -> None:
@@ -65,8 +66,8 @@ def test_an_answer_that_is_lost_leaves_the_resuming_to_the_next_look() -> None:
 def test_a_stage_that_begins_with_a_pause_starts_nothing_until_somebody_says_so() -> None:
     stages = (Stage(verb="PlannedFailover"), FAILBACK.model_copy(update={"pause": "a word to come home"}))
     run = run_of(item("sql"), stages=stages)
-    run = scheduler.started(run, [started("sql")], T0)
-    run = scheduler.jobs_ended(run, [JobEnd(job="job-sql", outcome="succeeded", state="Succeeded")], T0)
+    run = run_answers.started(run, [started("sql")], T0)
+    run = run_answers.jobs_ended(run, [JobEnd(job="job-sql", outcome="succeeded", state="Succeeded")], T0)
     run = leave(run, T0)
     tick = scheduler.plan_tick(run, T0)
     assert (tick.starts, tick.over, scheduler.pause(run, T0)) == ({}, False, scheduler.ASKING)

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import Refused
-from shared.placing import Room, place_blockers, unjudged
+from shared.plans.azure_checks import Room, place_blockers, unjudged
 from tests.shared.samples import PRODUCTION, plan, site
 
 ROOM = Room(found=True, subnets={"apps": ("10.10.1.0/24",)})

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.plans import PlanDocument
-from shared.problems import field_errors
+from shared.plans.plan import PlanDocument
+from shared.problem_details import field_errors
 from tests.shared.samples import ISOLATED, PAYROLL, plan
 
 

@@ -4,21 +4,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.messages import ExtensionView, ProviderView
-from shared.preparation import (
+from shared.onboarding.preparation import (
     NEEDS,
     Preparation,
     StepState,
     begin,
-    cache_storage_of,
     extension_settings,
     foreign,
     groups_of,
     missing,
     next_step,
-    policy_of,
     registration_gaps,
 )
+from shared.site_recovery.views import ProviderView
+from shared.sites.defaults import cache_storage_of, policy_of
+from shared.sites.nodes import ExtensionView
 from tests.orchestrators.azure_bench import NETWORKS, SUB, site
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.asked import Asked
-from shared.preview import preview, stage_edges
-from shared.verbs import RULES
+from shared.plans.preview import Asked, preview, stage_edges
+from shared.site_recovery.verb_rules import RULES
 from tests.shared.samples import ISOLATED, plan, view
 
 NAMES = ("dc-01", "sql-01", "app-01", "web-01")

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.errors import Refused
-from shared.problems import FieldError, field_errors, field_path, from_refused, problem
+from shared.problem_details import FieldError, field_errors, field_path, from_refused, problem
 
 
 class Wish(BaseModel, extra="forbid"):

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from shared.grounds import grounds_of
-from shared.identity import Missing
-from shared.messages import ItemDetail, ProviderView
-from shared.operations import Operation
-from shared.plans import PlanDocument
-from shared.preview import Blocker, Preview
-from shared.readiness import Seen, changes, foretell, rehearsal, sealed
-from shared.track import Past, Track
+from shared.plans.history import Past, Track, grounds_of
+from shared.plans.machines import Missing
+from shared.plans.plan import PlanDocument
+from shared.plans.preview import Blocker, Preview
+from shared.plans.readiness import Seen, changes, foretell, rehearsal, sealed
+from shared.recovery.operation import Operation
+from shared.site_recovery.views import ItemDetail, ProviderView
 from tests.shared.samples import ISOLATED, PRODUCTION, SITE, plan, site, view
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.messages import ExtensionView
-from shared.records import (
+from shared.arm_ids import key_of
+from shared.healing.node_record import (
     Begin,
     End,
     Ending,
@@ -16,12 +16,12 @@ from shared.records import (
     begin,
     end,
     is_due,
-    key_of,
     next_run,
     notice,
     save,
     why_not_now,
 )
+from shared.sites.nodes import ExtensionView
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 MACHINE = "/subscriptions/s/resourceGroups/rg-arc/providers/Microsoft.HybridCompute/machines/n1"

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.graph import levels
-from shared.messages import ItemView
-from shared.plans import PlanDocument
-from shared.recovery_plans import (
+from shared.plans.plan import PlanDocument
+from shared.recovery_plans.parts import (
     MOST_GROUPS,
     MOST_MACHINES,
     Group,
@@ -21,7 +20,8 @@ from shared.recovery_plans import (
     read_part,
     runbook,
 )
-from shared.sites import SiteDocument
+from shared.site_recovery.views import ItemView
+from shared.sites.site import SiteDocument
 from tests.shared.samples import plan, site, view
 
 VAULT = site().vault

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import Refused
-from shared.recovery_points import PointWish, RecoveryPoint, choose
+from shared.site_recovery.recovery_points import PointWish, RecoveryPoint, choose
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 POINTS = [

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import Refused
-from shared.replication import (
+from shared.replication.health import health, level
+from shared.replication.settings import (
     Copied,
     Disk,
     Machine,
@@ -19,7 +20,6 @@ from shared.replication import (
     settings_of,
     wishes,
 )
-from shared.replication_health import health, level
 from tests.orchestrators.azure_bench import site
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.report import render, span
+from shared.evidence.report import render, span
 
 BEGAN = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
 VOID = {"meta", "br", "hr", "img", "link", "input"}

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import scheduler
-from shared.messages import ItemView, Probe, RunItem
-from shared.outcomes import JobEnd, ProbeAnswer, StartAnswer
-from shared.runs import Decision, Limits, Run, Stage
+from shared.plans.plan import Probe
+from shared.recovery import run_answers, scheduler
+from shared.recovery.run import Decision, Limits, Run, RunItem, Stage
+from shared.site_recovery.contract import JobEnd, ProbeAnswer, StartAnswer
+from shared.site_recovery.views import ItemView
 from tests.shared.test_scheduler import T0, item, run_of
 
 PROBE = Probe(port=443, deadline=timedelta(minutes=3))
@@ -107,9 +108,9 @@ class Story:
         assert names == tuple(self._may_start()[: self.run.limits.max_starts])
         for vm in names:
             assert all(before in self.cloud.up or known[before].state == "skipped" for before in known[vm].after)
-        self.run = scheduler.asked(self.run, names, self.at, T0)
+        self.run = run_answers.asked(self.run, names, self.at, T0)
         answers = [self.cloud.start(vm, known[vm].attempt, self.at) for vm in names]
-        self.run = scheduler.started(self.run, answers, self.at)
+        self.run = run_answers.started(self.run, answers, self.at)
 
     def _may_start(self) -> list[str]:
         """All whose turn it is, found in another way than the scheduler does."""
@@ -126,13 +127,13 @@ class Story:
 
     def _look(self, tick: scheduler.Tick) -> None:
         ends = [self.cloud.end(job, self.at) for job in tick.watch.get(0, ())]
-        run = scheduler.jobs_ended(self.run, [end for end in ends if end], self.at)
+        run = run_answers.jobs_ended(self.run, [end for end in ends if end], self.at)
         views = [self.cloud.view(vm, self.at) for vm in scheduler.to_see(run).get(0, ())]
-        run = scheduler.items_read(
+        run = run_answers.items_read(
             run, views, lambda view: view.protection_state != "Protected", lambda _: True, self.at
         )
         tried = [self.cloud.probe(one, self.at) for one in run.items if one.state == "probing"]
-        self.run = scheduler.probes_tried(run, tried, self.at).model_copy(update={"watched": self.at})
+        self.run = run_answers.probes_tried(run, tried, self.at).model_copy(update={"watched": self.at})
 
     def _decide(self, *, surely: bool) -> None:
         chance = self.cloud.chance

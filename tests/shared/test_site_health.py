@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.messages import ExtensionView, ItemView, NodeView, ProviderView
-from shared.site_health import summary
+from shared.onboarding.site_health import summary
+from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import view
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

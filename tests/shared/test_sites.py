@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.problems import field_errors
+from shared.problem_details import field_errors
 from tests.shared.samples import ISOLATED, PRODUCTION, SITE, SUBSCRIPTION, site
 
 ACCOUNTS = f"{SUBSCRIPTION}/resourceGroups/rg-dr/providers/Microsoft.Storage/storageAccounts"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.sources import SourceDisk, joined, page_of
+from shared.failback.source_vms import SourceDisk, joined, page_of
 
 
 def said(*machines: dict[str, Any], **changes: Any) -> dict[str, Any]:

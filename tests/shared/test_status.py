@@ -7,11 +7,11 @@ from typing import Any, get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.hooks import HookEnd
-from shared.messages import ItemState, RunItem, VaultRef
-from shared.operations import CODES
-from shared.runs import Pause, PlanRun, Run, Stage
-from shared.status import SHOWN, fitted, joined, size, summary
+from shared.messages import VaultRef
+from shared.plans.hooks import HookEnd
+from shared.recovery.operation import CODES
+from shared.recovery.run import ItemState, Pause, PlanRun, Run, RunItem, Stage
+from shared.recovery.status import SHOWN, fitted, joined, size, summary
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 LIMIT = 16 * 1024

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from shared.turns import Join, Queue, Turn, join, leave
+from shared.healing.cluster_queue import Join, Queue, Turn, join, leave
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
 

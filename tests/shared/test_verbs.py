@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import pytest
 
-from shared.messages import ItemView, Verb
-from shared.verbs import RULES, ready, settled
+from shared.site_recovery.verb_rules import RULES, ready, settled
+from shared.site_recovery.views import ItemView, Verb
 from tests.shared.samples import REPLICATING, view
 
 AFTER_FAILOVER = ("CompleteMigration", "Commit", "DisableProtection", "ChangePit")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.book import Entry, Version
+from shared.plans.versions import Entry, Version
 from triggers.plan_checks import in_words
 
 NETWORK = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"

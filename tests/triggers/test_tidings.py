@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.tidings import Tidings, read
+from triggers.azure_events import Tidings, read
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import web
 
-from shared.azure.session import close_azure
+from shared.azure.clients import close_azure
 
 VAULT = "/subscriptions/s1/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
 ITEM = f"{VAULT}/replicationFabrics/f1/replicationProtectionContainers/c1/replicationProtectedItems/sql-01"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.azure.faults import Missing
-from shared.azure.site_recovery import Vault
+from shared.azure.errors import Missing
+from shared.azure.vault import Vault
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply

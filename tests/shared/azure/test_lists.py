@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from shared.azure.site_recovery import JOB_LIST_CAP, Vault
+from shared.azure.vault import JOB_LIST_CAP, Vault
 from shared.messages import VaultRef
 from tests.shared.azure.fake import VAULT, Asked, FakeArm, Reply, item, job, listed
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure.items import current_job, is_ours, item_detail, item_view, machine_guid
+from shared.arm_ids import same_id, segments
 from shared.azure.jobs import job_end, looks_started_by, started_by
-from shared.azure.wire import same_id, segments, utc
+from shared.azure.json_fields import utc
+from shared.azure.protected_items import current_job, is_ours, item_detail, item_view, machine_guid
 from tests.shared.azure.fake import item, job
 
 RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encoding="utf-8"))

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.azure.site_recovery import Vault
+from shared.azure.vault import Vault
 from shared.errors import Refused, SiteRecoveryError, Transient
-from shared.messages import VaultRef, Verb
+from shared.messages import VaultRef
+from shared.site_recovery.views import Verb
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted
 
 REF = VaultRef.from_id(VAULT)

@@ -9,15 +9,8 @@ from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient
 from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-from shared.azure.pipeline import speaks_plainly
-from shared.azure.session import (
-    HYBRID_COMPUTE_API,
-    RESOURCES_API,
-    SITE_RECOVERY_API,
-    Azure,
-    azure,
-    close_azure,
-)
+from shared.azure.clients import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API, Azure, azure, close_azure
+from shared.azure.http_pipeline import speaks_plainly
 from shared.errors import Refused
 from tests.shared.azure.fake import FakeArm
 
@@ -71,5 +64,5 @@ def test_no_token_goes_anywhere_else_in_clear(url: str) -> None:
 
 def test_loading_the_activities_loads_no_management_sdk() -> None:
     """A cold start pays for what it uses: the SDKs cost 0.3 s and 37 MB."""
-    loaded = "import sys, activities.register; print([m for m in sys.modules if m.startswith('azure.mgmt.')])"
+    loaded = "import sys, activities.bindings; print([m for m in sys.modules if m.startswith('azure.mgmt.')])"
     assert subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True).stdout.strip() == b"[]"

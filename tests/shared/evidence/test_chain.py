@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.records import MANIFEST, START, Entry, digest, manifest, record, record_name, seal
+from shared.evidence.chain import MANIFEST, START, Entry, digest, manifest, record, record_name, seal
 from shared.evidence.verify import check, load, main
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.redaction import redacted, redacted_text
+from shared.redaction import redacted, redacted_text
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

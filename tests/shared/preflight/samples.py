@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.messages import ExtensionView, ProviderView
-from shared.preflight.facts import (
+from shared.onboarding.preflight.azure_rights import BLOB_CONTRIBUTOR, CONTRIBUTOR
+from shared.onboarding.preflight.facts import (
     AccountFacts,
     AzureFacts,
     ClusterFacts,
@@ -18,7 +18,8 @@ from shared.preflight.facts import (
     Seen,
     VaultFacts,
 )
-from shared.preflight.rights import BLOB_CONTRIBUTOR, CONTRIBUTOR
+from shared.site_recovery.views import ProviderView
+from shared.sites.nodes import ExtensionView
 from tests.shared.samples import ISOLATED, SUBSCRIPTION, site
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)

@@ -5,17 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.messages import ExtensionView
-from shared.preflight.checks import Finding
-from shared.preflight.facts import (
-    DiskFacts,
-    LockFacts,
-    NetworkFacts,
-    QuotaFacts,
-    RightsFacts,
-    Seen,
-)
-from shared.preflight.verdict import CHECKS, findings
+from shared.onboarding.preflight.check import Finding
+from shared.onboarding.preflight.facts import DiskFacts, LockFacts, NetworkFacts, QuotaFacts, RightsFacts, Seen
+from shared.onboarding.preflight.findings import CHECKS, findings
+from shared.sites.nodes import ExtensionView
 from tests.shared.preflight.samples import (
     N1,
     N2,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.messages import ItemView
-from shared.preflight.drift import drift
-from shared.preflight.facts import AzureFacts, NetworkFacts
-from shared.preflight.rights import CONTRIBUTOR
+from shared.onboarding.drift import drift
+from shared.onboarding.preflight.azure_rights import CONTRIBUTOR
+from shared.onboarding.preflight.facts import AzureFacts, NetworkFacts
+from shared.site_recovery.views import ItemView
 from tests.shared.preflight.samples import N1, N2, NOW, SETTINGS, USUAL, account, azure, cluster, node, provider, vault
 from tests.shared.samples import SUBSCRIPTION, site, view
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.preflight.facts import DiskFacts
-from shared.preflight.hosts import joined, page_of
+from shared.onboarding.preflight.facts import DiskFacts
+from shared.onboarding.preflight.node_answers import joined, page_of
 
 
 def said(machines: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:

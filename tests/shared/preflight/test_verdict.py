@@ -1,7 +1,7 @@
 """What the checks come to, and the table of them."""
 
-from shared.preflight.checks import Finding
-from shared.preflight.verdict import WIDTH, as_table, counts, findings, state_of
+from shared.onboarding.preflight.check import Finding
+from shared.onboarding.preflight.findings import WIDTH, as_table, counts, findings, state_of
 from tests.shared.preflight.samples import azure, cluster, seen
 
 WELL = Finding(id="a-check", title="A thing is so", state="pass", evidence=("it is",), link="https://x")

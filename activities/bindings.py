@@ -1,0 +1,149 @@
+"""Gives the activities their bindings: the only place where they meet the Functions host."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities import (
+    cloud_events,
+    drill_inventory,
+    durable_runs,
+    evidence,
+    failback_leftovers,
+    hooks,
+    locks,
+    node_diagnosis,
+    nodes,
+    preflight,
+    prepare,
+    previews,
+    probes,
+    recovery_plans,
+    recovery_points,
+    replication,
+    start_recovery_plans,
+    start_verbs,
+    vault,
+)
+from shared.activity import Activity, RefusedCode
+from shared.errors import Refused
+from shared.evidence import contract as evidence_contract
+from shared.failback import leftovers as failback_contract
+from shared.healing import contract as healing_contract
+from shared.messages import Message
+from shared.onboarding import contract as onboarding_contract
+from shared.operations import contract as operations_contract
+from shared.plans import contract as plans_contract
+from shared.recovery import contract as recovery_contract
+from shared.recovery_plans import contract as recovery_plans_contract
+from shared.replication import contract as replication_contract
+from shared.site_recovery import contract as site_recovery_contract
+
+SERVED: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] = (
+    (site_recovery_contract.READ_ITEMS, vault.read_items),
+    (site_recovery_contract.START_VERBS, start_verbs.start_verbs),
+    (site_recovery_contract.WATCH_JOBS, vault.watch_jobs),
+    (site_recovery_contract.RESUME_JOBS, vault.resume_jobs),
+    (site_recovery_contract.READ_PROVIDERS, vault.read_providers),
+    (recovery_contract.PROBE_VMS, probes.probe_vms),
+    (healing_contract.READ_NODES, nodes.read_nodes),
+    (healing_contract.REMOVE_EXTENSION, nodes.remove_extension),
+    (healing_contract.CREATE_EXTENSION, nodes.create_extension),
+    (healing_contract.RUN_SCRIPT, nodes.run_script),
+    (healing_contract.READ_SCRIPT, nodes.read_script),
+    (healing_contract.REMOVE_SCRIPT, nodes.remove_script),
+    (healing_contract.READ_LOCKS, locks.read_locks),
+    (healing_contract.REMOVE_LOCKS, locks.remove_locks),
+    (healing_contract.RESTORE_LOCKS, locks.restore_locks),
+    (healing_contract.READ_CAUSE, node_diagnosis.read_cause),
+    (onboarding_contract.READ_SITE, preflight.read_site),
+    (recovery_plans_contract.READ_MIRROR, recovery_plans.read_mirror),
+    (recovery_plans_contract.WRITE_PART, recovery_plans.write_part),
+    (recovery_contract.START_PLAN, start_recovery_plans.start_plan),
+    (recovery_contract.READ_PLAN_JOB, start_recovery_plans.read_plan_job),
+    (operations_contract.PUBLISH, cloud_events.publish),
+    (recovery_contract.TAKE_INVENTORY, drill_inventory.take_inventory),
+    (recovery_contract.READ_NETWORK, drill_inventory.read_network),
+    (failback_contract.READ_BELONGINGS, failback_leftovers.read_belongings),
+    (failback_contract.READ_LEFTOVERS, failback_leftovers.read_leftovers),
+    (failback_contract.REMOVE_LEFTOVERS, failback_leftovers.remove_leftovers),
+    (evidence_contract.WRITE_RECORDS, evidence.write_records),
+    (evidence_contract.SEAL_PACK, evidence.seal_pack),
+    (recovery_contract.RUN_HOOK, hooks.run_hook),
+    (recovery_contract.BEGIN_WORK, hooks.begin_work),
+    (recovery_contract.LOOK_AT_WORK, hooks.look_at_work),
+    (recovery_contract.END_WORK, hooks.end_work),
+    (recovery_contract.CHECK_POINTS, recovery_points.check_points),
+    (recovery_contract.KEEP_POINTS, recovery_points.keep_points),
+    (onboarding_contract.ENSURE_RESOURCE, prepare.ensure_resource),
+    (onboarding_contract.ENSURE_ROLE, prepare.ensure_role),
+    (onboarding_contract.ENSURE_IN_VAULT, prepare.ensure_in_vault),
+    (onboarding_contract.READ_REGISTRATIONS, prepare.read_registrations),
+    (replication_contract.READ_MACHINES, replication.read_machines),
+    (replication_contract.READ_COPIES, replication.read_copies),
+    (replication_contract.READ_POINTS, replication.read_points),
+    (replication_contract.START_PROTECTION, replication.start_protection),
+)
+SERVED_WITH_CLIENT: tuple[
+    tuple[Activity[Any, Any], Callable[[df.DurableFunctionsClient, Any], Awaitable[Any]]], ...
+] = (
+    (healing_contract.READ_RECORDS, node_diagnosis.read_records),
+    (operations_contract.START_CLEANUP, durable_runs.start_cleanup),
+    (operations_contract.READ_OUTCOMES, durable_runs.read_outcomes),
+    (operations_contract.READ_HOLDERS, durable_runs.read_holders),
+    (recovery_contract.TAKE_PREVIEW, previews.take_preview),
+    (operations_contract.READ_RUNS, durable_runs.read_runs),
+    (plans_contract.READ_BOOK, durable_runs.read_book),
+    (operations_contract.START_RUN, durable_runs.start_run),
+)
+"""Those that ask the durable engine itself."""
+
+
+def blueprint() -> df.Blueprint:
+    """A new blueprint with all activities, each under its name in the contract."""
+    bp = df.Blueprint()
+    for activity, function in SERVED:
+        serve(bp, activity, function)
+    for activity, with_client in SERVED_WITH_CLIENT:
+        serve_with_client(bp, activity, with_client)
+    return bp
+
+
+def serve[Ask: Message, Answer: Message](
+    bp: df.Blueprint, activity: Activity[Ask, Answer], function: Callable[[Ask], Awaitable[Answer]]
+) -> None:
+    """Bind a function under its activity's name."""
+
+    async def handle(payload: dict) -> dict:  # type: ignore[type-arg] # the worker loads no other annotation
+        return await _travelling(function(activity.ask.model_validate(payload)))
+
+    bp.activity_trigger(input_name="payload", activity=activity.name)(_named(handle, activity.name))
+
+
+def serve_with_client[Ask: Message, Answer: Message](
+    bp: df.Blueprint,
+    activity: Activity[Ask, Answer],
+    function: Callable[[df.DurableFunctionsClient, Ask], Awaitable[Answer]],
+) -> None:
+    """Bind a function that asks the engine itself."""
+
+    async def handle(payload: dict, client: df.DurableFunctionsClient) -> dict:  # type: ignore[type-arg]
+        return await _travelling(function(client, activity.ask.model_validate(payload)))
+
+    bound = bp.durable_client_input(client_name="client")(_named(handle, activity.name))
+    bp.activity_trigger(input_name="payload", activity=activity.name)(bound)
+
+
+def _named[**P](handle: Callable[P, Coroutine[Any, Any, Any]], name: str) -> Callable[P, Coroutine[Any, Any, Any]]:
+    """The same function under a name of its own: Azure knows functions by their names."""
+    handle.__name__ = handle.__qualname__ = name
+    return handle
+
+
+async def _travelling(answer: Awaitable[Message]) -> dict[str, Any]:
+    """An answer as plain JSON; a refusal travels as one, because a retry policy retries whatever is raised."""
+    try:
+        return (await answer).model_dump(mode="json")
+    except Refused as no:
+        return {"refused": RefusedCode(code=no.code, detail=no.detail).model_dump(mode="json")}

@@ -1,0 +1,134 @@
+"""The few ways in which a runbook waits: for an activity, an entity, a while."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.durable_functions import RetryPolicy
+from durabletask import task
+from durabletask.entities import EntityInstanceId
+
+from shared.activity import Activity
+from shared.errors import Refused, Transient
+from shared.messages import Message
+from shared.recovery.status import fitted
+
+type Steps[T] = Generator[task.Task[Any], Any, T]
+RETRIES = RetryPolicy(
+    first_retry_interval=timedelta(seconds=5),
+    max_number_of_attempts=4,
+    backoff_coefficient=2,
+    max_retry_interval=timedelta(minutes=1),
+)
+"""For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
+INSISTS, INSISTS_EVERY = timedelta(minutes=20), timedelta(seconds=30)
+"""How long a read is worth waiting for, and how often it is tried meanwhile."""
+
+
+def now(ctx: task.OrchestrationContext) -> datetime:
+    """The only clock there is, aware UTC; the library's own is naive."""
+    return ctx.current_utc_datetime.replace(tzinfo=UTC)
+
+
+def show_status(ctx: task.OrchestrationContext, status: Mapping[str, Any]) -> None:
+    """Say how the run stands; what is too long to be kept is cut."""
+    ctx.set_custom_status(fitted(status))
+
+
+def call[Ask: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask
+) -> Steps[Answer]:
+    """Do one activity and have its answer as a message.
+
+    Raises:
+        Refused: it was declined, by Azure or by the activity itself.
+        Transient: it did not succeed in any of its attempts.
+    """
+    answer = yield from _outcome(activity, _begin(ctx, activity, ask))
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def insist[Ask: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask, within: timedelta = INSISTS
+) -> Steps[Answer]:
+    """Read something large, as often as it takes: of thirty calls one goes unanswered more often than not.
+
+    Raises:
+        Refused: it was declined.
+        Transient: it went unanswered all this time.
+    """
+    return (yield from persist(ctx, lambda: call(ctx, activity, ask), lambda: sleep(ctx, INSISTS_EVERY), within))
+
+
+def persist[T](
+    ctx: task.OrchestrationContext,
+    attempt: Callable[[], Steps[T]],
+    pause: Callable[[], Steps[None]],
+    within: timedelta = INSISTS,
+) -> Steps[T]:
+    """Do something that only reads, and after a pause once more where Azure did not answer.
+
+    Raises:
+        Transient: it went unanswered all this time.
+    """
+    deadline = now(ctx) + within
+    while True:
+        try:
+            return (yield from attempt())
+        except Transient:
+            if now(ctx) >= deadline:
+                raise
+        yield from pause()
+
+
+def call_all[Ask: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], asks: Sequence[Ask]
+) -> Steps[list[Answer | Refused | Transient]]:
+    """Do an activity for each ask, all at once: an answer for each, in order; one that fails spoils no other."""
+    begun = [_begin(ctx, activity, ask) for ask in asks]
+    answers = []
+    for one in begun:
+        answers.append((yield from _outcome(activity, one)))  # noqa: PERF401 - a comprehension cannot yield
+    return answers
+
+
+def _begin[Ask: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask
+) -> task.Task[Any]:
+    return ctx.call_activity(activity.name, input=ask.model_dump(mode="json"), retry_policy=RETRIES)
+
+
+def _outcome[Ask: Message, Answer: Message](
+    activity: Activity[Ask, Answer], begun: task.Task[Any]
+) -> Steps[Answer | Refused | Transient]:
+    try:
+        answer = yield begun
+    except task.TaskFailedError as failure:
+        return Transient(f"{activity.name}: {failure.details.message}")
+    if refused := answer.get("refused"):
+        return Refused(refused["code"], refused["detail"])
+    return activity.answer.model_validate(answer)
+
+
+def ask_entity(ctx: task.OrchestrationContext, entity: str, key: str, operation: str, ask: Any = None) -> Steps[Any]:
+    """Call an entity and have its answer, plain JSON."""
+    answer = yield ctx.call_entity(EntityInstanceId(entity, key), operation, ask)
+    return answer
+
+
+def sleep(ctx: task.OrchestrationContext, span: timedelta) -> Steps[None]:
+    """Wait by the durable clock."""
+    yield ctx.create_timer(span)
+
+
+def hear(ctx: task.OrchestrationContext, ears: Sequence[task.CancellableTask[Any]], span: timedelta) -> Steps[None]:
+    """Wait until one of these events was raised, but no longer than this.
+
+    The ears outlive a wait that ends in silence, so that what is said between two waits is not lost.
+    """
+    timer = ctx.create_timer(span)
+    winner = yield task.when_any([*ears, timer])
+    if winner is not timer:
+        timer.cancel()

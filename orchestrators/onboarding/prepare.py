@@ -1,0 +1,134 @@
+"""Preparing a site: from a registered cluster to one whose nodes are all registered with the vault."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from durabletask import task
+
+from orchestrators.durable.cloud_events import tell_site
+from orchestrators.durable.entities import LEASES
+from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong
+from orchestrators.durable.steps import Steps, ask_entity, now, show_status, sleep
+from orchestrators.onboarding.install_extension import install, leave_turn
+from orchestrators.onboarding.prepare_steps import (
+    ensure_association,
+    ensure_drill_network,
+    ensure_groups,
+    ensure_policy,
+    ensure_roles,
+    ensure_site,
+    ensure_storage,
+    ensure_vault,
+    prove_registration,
+)
+from shared.errors import SiteRecoveryError, Transient
+from shared.onboarding.preparation import Preparation, PrepareOrder, Step, StepId, begin, failures, missing, next_step
+from shared.recovery.outcome import Outcome
+
+type Doing = Callable[[task.OrchestrationContext, PrepareOrder, Preparation], Steps[Preparation]]
+DOING: Mapping[StepId, Doing] = {
+    "groups": ensure_groups,
+    "storage": ensure_storage,
+    "vault": ensure_vault,
+    "site": ensure_site,
+    "policy": ensure_policy,
+    "roles": ensure_roles,
+    "drill-network": ensure_drill_network,
+    "extension": install,
+    "association": ensure_association,
+    "registration": prove_registration,
+}
+PATIENT, PAUSE = 15, timedelta(minutes=2)
+"""How often a step is done once more when Azure does not answer, each after such a pause."""
+NOTHING_CHANGED = "All of it was there already; nothing was changed."
+
+
+def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    """Create or adopt what the site needs, step by step; what is there and differs is told and left as it is."""
+    order = PrepareOrder.model_validate(payload)
+    run = order.run
+    if run is None:
+        try:
+            yield from claim_keys(ctx, _table(order), order.id, ("prepare",))
+        except NotAdmitted as verdict:
+            return Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.problems).model_dump(
+                mode="json"
+            )
+        run = begin(order.document, now(ctx))
+        yield from tell_site(ctx, order, "started", {})
+    while step := next_step(run):
+        show_status(ctx, status(run, step))
+        run = yield from _do(ctx, order, run, step)
+        if next_step(run) == step or step.id == "extension":  # a node is through, and there may be more
+            yield from prolong(ctx, order.id, [_table(order)])
+            ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
+            return None
+    return (yield from _close(ctx, order, run))
+
+
+def _table(order: PrepareOrder) -> str:
+    return f"site:{order.document.cluster.lower()}"
+
+
+def _do(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, step: Step) -> Steps[Preparation]:
+    """One step; whatever it ends with is its own affair, the others go on as far as they do not need it.
+
+    Where Azure does not answer, the step is done once more, from a look at what is there: it is the same each time.
+    """
+    if reason := missing(run, step.id):
+        return run.told(step.id, "skipped", reason)
+    try:
+        return (yield from DOING[step.id](ctx, order, run))
+    except Transient as silence:
+        if run.silences >= PATIENT:
+            return run.told(step.id, "failed", str(silence))
+        yield from sleep(ctx, PAUSE)
+        return run.model_copy(update={"silences": run.silences + 1})
+    except SiteRecoveryError as failure:
+        return run.told(step.id, "failed", str(failure))
+
+
+def status(run: Preparation, step: Step | None) -> dict[str, Any]:
+    """The custom status: every step and every node with its state."""
+    busy = [f"{node.node} ({node.state})" for node in run.nodes if node.state in {"installing", "broken"}]
+    return {
+        "phase": step.title if step else "Closing",
+        "waitingFor": ", ".join(busy[:4]) or (step.title if step else ""),
+        "steps": [one.model_dump(mode="json") for one in run.steps],
+        "nodes": [_shown(node.model_dump(mode="json")) for node in run.nodes],
+        "problems": [line[:160] for line in failures(run)][:8],
+    }
+
+
+def _shown(node: dict[str, Any]) -> dict[str, Any]:
+    return {key: node[key] for key in ("node", "state", "repairs", "detail")}
+
+
+def _close(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
+    wrong = failures(run)
+    shown = status(run, None)
+    show_status(ctx, shown)
+    outcome = Outcome.model_validate(
+        {"state": "failed" if wrong else "succeeded", "kind": "prepare", "site": order.site, "failures": wrong}
+        | {"began": run.began, "ended": now(ctx)}
+        | {
+            "facts": {
+                "steps": shown["steps"],
+                "nodes": shown["nodes"],
+                "changed": run.changed,
+                "verdict": _verdict(run),
+            }
+        }
+    )
+    yield from leave_turn(ctx, order)
+    yield from ask_entity(ctx, LEASES, _table(order), "release", order.id)
+    yield from tell_site(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})
+    return outcome.model_dump(mode="json")
+
+
+def _verdict(run: Preparation) -> str:
+    if not run.changed:
+        return NOTHING_CHANGED
+    made = [step.title for step in run.steps if step.state == "created"]
+    return f"Made: {', '.join(made)}."

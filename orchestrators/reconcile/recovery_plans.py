@@ -1,0 +1,86 @@
+"""What the timer sees to for recovery plans: drift is told once, and put right where the plan says so."""
+
+from datetime import datetime, timedelta
+
+from durabletask import task
+
+from orchestrators.durable.cloud_events import later
+from orchestrators.durable.entities import MIRRORS
+from orchestrators.durable.steps import Steps, ask_entity, call, now
+from orchestrators.run.recovery_plan_mirror import look
+from shared.documents import CHECKED
+from shared.errors import SiteRecoveryError, Transient
+from shared.operations.contract import START_RUN, Publish, StartRun
+from shared.plans.contract import BookRead, Declared
+from shared.plans.plan import PlanDocument
+from shared.recovery_plans.differences import digest, sentences
+from shared.recovery_plans.mirror import Mirror, MirrorOrder, Survey, confirmation, writes
+from shared.request_ids import run_id
+from shared.sites.site import SiteDocument
+
+LOOK_EVERY = timedelta(minutes=15)
+SHOWN = 8
+
+
+def keep_mirrors(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+    """Look after the recovery plans of each plan that wants it; one that cannot be read keeps no other from it.
+
+    Raises:
+        Transient: some could not be read.
+    """
+    sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in seen.sites}
+    started: list[str] = []
+    failures: list[str] = []
+    for entry in seen.plans:
+        plan = PlanDocument.model_validate(entry.document, context=CHECKED)
+        if plan.recovery_plan.keep == "off" or not sites.keys() >= set(plan.site_names):
+            continue
+        try:
+            started += yield from _keep(ctx, entry, plan, {name: sites[name] for name in plan.site_names})
+        except SiteRecoveryError as failure:
+            failures.append(f"{entry.name}: {failure}")
+    if failures:
+        raise Transient("; ".join(failures))
+    return started
+
+
+def _keep(
+    ctx: task.OrchestrationContext, entry: Declared, plan: PlanDocument, sites: dict[str, SiteDocument]
+) -> Steps[list[str]]:
+    mirror = Mirror.model_validate((yield from ask_entity(ctx, MIRRORS, entry.name, "read")) or {})
+    at = now(ctx)
+    if mirror.looked and at - datetime.fromisoformat(mirror.looked) < LOOK_EVERY:
+        return []
+    run = run_id("mirror", entry.name, at.isoformat())
+    order = MirrorOrder(
+        id=run, plan=entry.name, requested_by="timer", action="repair", document=plan, sites=sites, confirm=""
+    )
+    survey = yield from look(ctx, order, mirror.known)
+    mark = digest(survey.differences)
+    if mark and mark != mirror.told:
+        yield from _tell(ctx, order, survey, mark)
+    yield from ask_entity(ctx, MIRRORS, entry.name, "looked", [mark, at.isoformat()])
+    if not _may_repair(order, survey, mirror):
+        return []
+    yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="mirror", payload=order.model_dump(mode="json")))
+    return [run]
+
+
+def _may_repair(order: MirrorOrder, survey: Survey, mirror: Mirror) -> bool:
+    """Nobody else's work is lost, and no machine is on its way or in Azure: then a person has to say so."""
+    wanted = order.document.recovery_plan.keep == "repair" and survey.wanted and not survey.away
+    todo = writes(order.plan, order.document, survey) if wanted else ()
+    return bool(todo) and not confirmation(order.action, order.plan, survey, mirror.known)
+
+
+def _tell(ctx: task.OrchestrationContext, order: MirrorOrder, survey: Survey, mark: str) -> Steps[None]:
+    """Tell of drift, once for each sort of it; what was told before and is so again is told again."""
+    told = sentences(survey.differences)
+    event = Publish(
+        id=f"{order.id}:drifted:{mark}",
+        type="HciSiteRecovery.RecoveryPlan.Drifted",
+        subject=f"plans/{order.plan}",
+        at=now(ctx),
+        data={"plan": order.plan, "differences": list(told[:SHOWN]), "count": len(told)},
+    )
+    yield from call(ctx, START_RUN, later(event))

@@ -1,0 +1,25 @@
+"""Reading what Azure sends: ids of any casing, times that mean nothing, values that are null."""
+
+
+def group_of(arm_id: str) -> str:
+    """ARM id of the resource group that a resource is in."""
+    return "/".join(arm_id.split("/")[:5])
+
+
+def key_of(arm_id: str) -> str:
+    """A short key that is equal for equal resources, however their ids were spelt: the names in the id."""
+    return "|".join(arm_id.strip("/").split("/")[1::2]).lower()
+
+
+def segments(arm_id: str) -> dict[str, str]:
+    """The names in an ARM id by their type in lower case: {"vaults": "vault-dr", ...}, each in its own casing.
+
+    Of a type that occurs twice the last counts: below a vault that is the vault's own.
+    """
+    parts = arm_id.strip("/").split("/")
+    return {key.lower(): value for key, value in zip(parts[::2], parts[1::2], strict=False)}
+
+
+def same_id(one: str, other: str) -> bool:
+    """Whether two ARM ids name the same resource."""
+    return one.strip("/").lower() == other.strip("/").lower()

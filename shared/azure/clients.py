@@ -1,0 +1,139 @@
+"""One process's way to Azure: a credential and one client per subscription and event loop, made when first used."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import WeakKeyDictionary
+
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.eventgrid.aio import EventGridPublisherClient
+    from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient
+    from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
+    from azure.storage.blob.aio import ContainerClient
+
+SITE_RECOVERY_API = "2025-08-01"
+HYBRID_COMPUTE_API = "2026-07-15"
+RESOURCES_API = "2025-04-01"
+
+
+class Closable(Protocol):
+    """What every SDK client can do last."""
+
+    async def close(self) -> None:
+        """Give its connections back."""
+
+
+class Azure:
+    """Azure as these settings reach it. Its SDKs are imported when first used: that halves a cold start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._kept: dict[tuple[str, str], Closable] = {}
+
+    def site_recovery(self, subscription: str) -> "SiteRecoveryManagementClient":
+        """The client for vaults of a subscription."""
+
+        def make() -> Closable:
+            from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient  # noqa: PLC0415 - only when used
+
+            return SiteRecoveryManagementClient(**self._arm(subscription, SITE_RECOVERY_API))
+
+        return cast("SiteRecoveryManagementClient", self._keep("site recovery", subscription, make))
+
+    def hybrid_compute(self, subscription: str) -> "HybridComputeManagementClient":
+        """The client for Arc machines of a subscription."""
+
+        def make() -> Closable:
+            from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient  # noqa: PLC0415 - only when used
+
+            return HybridComputeManagementClient(**self._arm(subscription, HYBRID_COMPUTE_API))
+
+        return cast("HybridComputeManagementClient", self._keep("hybrid compute", subscription, make))
+
+    def resources(self, subscription: str) -> "ResourceManagementClient":
+        """The client for resources of any kind in a subscription."""
+
+        def make() -> Closable:
+            from azure.mgmt.resource.resources.aio import ResourceManagementClient  # noqa: PLC0415 - only when used
+
+            return ResourceManagementClient(**self._arm(subscription, RESOURCES_API))
+
+        return cast("ResourceManagementClient", self._keep("resources", subscription, make))
+
+    def publisher(self) -> "EventGridPublisherClient | None":
+        """The client for the topic of this product's events, None when there is no topic."""
+        topic = self._settings.topic_endpoint
+        if not topic:
+            return None
+
+        def make() -> Closable:
+            from shared.azure.event_grid_topic import publisher  # noqa: PLC0415 - only when used
+
+            return publisher(topic, self._settings.topic_key, self._credential)
+
+        return cast("EventGridPublisherClient", self._keep("event grid", topic, make))
+
+    def container(self, url: str) -> "ContainerClient":
+        """The client for a container of blob storage."""
+
+        def make() -> Closable:
+            from shared.azure.blob_container import container  # noqa: PLC0415 - only when used
+
+            return container(url, self._credential)
+
+        return cast("ContainerClient", self._keep("blobs", url, make))
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        kept, self._kept = self._kept, {}
+        for client in reversed(kept.values()):
+            await client.close()
+
+    def _arm(self, subscription: str, api_version: str) -> dict[str, Any]:
+        from shared.azure.http_pipeline import policies, transport  # noqa: PLC0415 - only when used
+
+        base_url = self._settings.arm_url
+        return {
+            "credential": self._credential(),
+            "subscription_id": subscription,
+            "base_url": base_url,
+            "api_version": api_version,
+            "policies": policies(self._credential(), base_url),
+            "transport": transport(base_url),
+        }
+
+    def _credential(self) -> "AsyncTokenCredential":
+        def make() -> Closable:
+            from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - only when used
+
+            return ManagedIdentityCredential(client_id=self._settings.client_id)
+
+        return cast("AsyncTokenCredential", self._keep("credential", "", make))
+
+    def _keep(self, kind: str, key: str, make: Callable[[], Closable]) -> Closable:
+        if (kind, key.lower()) not in self._kept:
+            self._kept[kind, key.lower()] = make()
+        return self._kept[kind, key.lower()]
+
+
+_open: WeakKeyDictionary[asyncio.AbstractEventLoop, Azure] = WeakKeyDictionary()
+
+
+def azure() -> Azure:
+    """Azure for the running event loop, as the environment says: connections belong to the loop that opened them."""
+    loop = asyncio.get_running_loop()
+    if loop not in _open:
+        _open[loop] = Azure(Settings.from_environment(os.environ))
+    return _open[loop]
+
+
+async def close_azure() -> None:
+    """Close what the running event loop opened; the next use opens it anew."""
+    opened = _open.pop(asyncio.get_running_loop(), None)
+    if opened:
+        await opened.close()

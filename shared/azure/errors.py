@@ -1,0 +1,83 @@
+"""Where the SDKs' exceptions stop: each becomes a Transient or a Refused."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
+from shared.azure.json_fields import Json
+from shared.errors import Refused, SiteRecoveryError, Transient
+
+ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new token
+USUAL_WAIT_IN_SECONDS = 30
+
+
+class Missing(Refused):
+    """What was asked for does not exist, or not any more."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn whatever the SDKs raise inside into this product's two kinds of error.
+
+    Raises:
+        Transient: 401, 408, 429, 5xx, a lost connection, a timeout, an answer that cannot be read.
+        Missing: 404.
+        Refused: any other answer from 400 on, under Site Recovery's own code where it gave one.
+    """
+    try:
+        yield
+    except AzureError as error:
+        raise _translate(error) from error
+    except json.JSONDecodeError as error:
+        raise Transient("Azure's answer cannot be read") from error
+
+
+def _translate(error: AzureError) -> SiteRecoveryError:
+    answer: Any = error.response if isinstance(error, HttpResponseError) else None
+    if answer is not None and answer.status_code >= 400:
+        return _of_answer(answer)
+    if isinstance(error, ClientAuthenticationError):
+        return Transient("no token could be had from the managed identity")
+    return Transient(f"Azure did not answer: {type(error).__name__}")
+
+
+def _of_answer(answer: Any) -> SiteRecoveryError:
+    status, where = answer.status_code, _path_of(answer)
+    if status in ASK_AGAIN or status >= 500:
+        return Transient(f"Azure answered {status} to {where}", _retry_after(answer))
+    code, detail = _said(answer)
+    kind = Missing if status == 404 else Refused
+    return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+
+
+def _path_of(response: Any) -> str:
+    """Method and path of a request; never its query, which may be signed."""
+    request = response.request
+    return f"{request.method} {urlsplit(request.url).path}"
+
+
+def _retry_after(response: Any) -> int | None:
+    value = response.headers.get("Retry-After") or ""
+    if value.isdigit():
+        return int(value)
+    return USUAL_WAIT_IN_SECONDS if response.status_code == 429 else None
+
+
+def _said(response: Any) -> tuple[str, str]:
+    """Code and message of an error body; Site Recovery's useful ones stand in the first of its details.
+
+    Automation's errors have no envelope: {"code", "message"}.
+    """
+    try:
+        body = json.loads(response.text())
+        error = body.get("error") or (body if "code" in body else {})
+    except (ValueError, AttributeError):
+        return "", ""
+    first: Json = next(iter(error.get("details") or ()), {})
+    said = first if first.get("code") else error
+    advice = said.get("recommendedAction")
+    return str(said.get("code") or ""), " ".join(filter(None, (said.get("message"), advice)))

@@ -1,0 +1,116 @@
+"""Where evidence is kept: a folder, or a container of blob storage; written once, never changed."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from shared.azure.clients import azure
+from shared.azure.errors import translated
+from shared.errors import Transient
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import ContainerClient
+
+
+class Packs(Protocol):
+    """Files by name, such as "drill-payroll-1/records/000001-request.json"."""
+
+    async def put_new(self, name: str, content: bytes) -> bytes:
+        """Keep a file unless there is one of this name: what is kept now.
+
+        Raises:
+            Transient: the store did not answer; the file may be there all the same.
+        """
+
+    async def get(self, name: str) -> bytes | None:
+        """A file, None when there is none."""
+
+    async def names(self, prefix: str) -> list[str]:
+        """Names that begin so, sorted."""
+
+
+class Folder:
+    """Packs in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put_new(self, name: str, content: bytes) -> bytes:
+        """Write a file in one go: a process that is killed leaves no half of it."""
+        return await asyncio.to_thread(self._write, name, content)
+
+    def _write(self, name: str, content: bytes) -> bytes:
+        path = self._root / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f".{path.name}.{os.getpid()}.{id(content)}")
+            draft.write_bytes(content)
+            try:
+                os.link(draft, path)  # fails where the file is there, unlike a rename
+            except FileExistsError:
+                return path.read_bytes()
+            finally:
+                draft.unlink()
+        except OSError as error:
+            raise Transient(f"the evidence cannot be written: {error.strerror}") from error
+        return content
+
+    async def get(self, name: str) -> bytes | None:
+        """Read a file."""
+        path = self._root / name
+        return await asyncio.to_thread(path.read_bytes) if path.is_file() else None
+
+    async def names(self, prefix: str) -> list[str]:
+        """List the files; a prefix ends with a slash."""
+        return await asyncio.to_thread(self._list, prefix)
+
+    def _list(self, prefix: str) -> list[str]:
+        found = (path for path in (self._root / prefix).rglob("*") if path.is_file() and path.name[0] != ".")
+        return sorted(path.relative_to(self._root).as_posix() for path in found)
+
+
+class Container:
+    """Packs in a container of blob storage, where the app's identity may write blobs."""
+
+    def __init__(self, client: "ContainerClient") -> None:
+        self._client = client
+
+    async def put_new(self, name: str, content: bytes) -> bytes:
+        """Upload a blob, if none of this name is there."""
+        from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - only when used
+
+        with translated():
+            try:
+                await self._client.upload_blob(name, content, overwrite=False)
+            except ResourceExistsError:
+                return await (await self._client.download_blob(name)).readall()
+        return content
+
+    async def get(self, name: str) -> bytes | None:
+        """Download a blob."""
+        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - only when used
+
+        with translated():
+            try:
+                return await (await self._client.download_blob(name)).readall()
+            except ResourceNotFoundError:
+                return None
+
+    async def names(self, prefix: str) -> list[str]:
+        """List blobs."""
+        with translated():
+            return sorted([str(name) async for name in self._client.list_blob_names(name_starts_with=prefix)])
+
+
+def packs() -> Packs | None:
+    """The store of evidence that the settings name, None when they name none."""
+    place = Settings.from_environment(os.environ).evidence_store
+    if place is None:
+        return None
+    return (
+        Folder(Path(place.removeprefix("folder:")))
+        if place.startswith("folder:")
+        else Container(azure().container(place))
+    )

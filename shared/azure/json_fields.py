@@ -1,0 +1,42 @@
+"""Reading what Azure sends: ids of any casing, times that mean nothing, values that are null."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+type Json = Mapping[str, Any]
+"""A JSON object as it came, under its wire names."""
+FIRST_REAL_YEAR = 1900  # Site Recovery writes 1753 and 0001 for "never"
+
+
+def text(value: Any) -> str:
+    """A string, empty for null."""
+    return "" if value is None else str(value)
+
+
+def part(value: Json, *names: str) -> Json:
+    """The object under a path of names, empty where Azure left it out or sent null."""
+    for name in names:
+        value = value.get(name) or {}
+    return value
+
+
+def utc(value: Any) -> datetime | None:
+    """An aware time; None for null, for the service's words for "never", and for what is no ISO 8601 time."""
+    try:
+        read = datetime.fromisoformat(text(value))
+    except ValueError:
+        return None
+    if read.year < FIRST_REAL_YEAR:
+        return None
+    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def date_of(headers: Mapping[str, str]) -> datetime:
+    """When Azure answered, by the Date header that every answer of ARM carries.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return parsedate_to_datetime(headers.get("Date") or "").astimezone(UTC)

@@ -1,0 +1,55 @@
+"""What runs ask of the app itself: its engine, its book, its evidence, and who is told."""
+
+from typing import Any
+
+from shared.activity import Activity
+from shared.evidence.chain import Entry
+from shared.messages import Message
+
+
+class WriteRecords(Message):
+    """Append entries to a run's evidence.
+
+    Attributes:
+        pack: Id of the run.
+        count: Records that the pack has already.
+        head: Digest of the newest of them.
+    """
+
+    pack: str
+    count: int
+    head: str
+    entries: tuple[Entry, ...]
+
+
+class RecordsWritten(Message):
+    """How far the pack has come; not kept: there is no store."""
+
+    count: int
+    head: str
+    kept: bool = True
+
+
+class SealPack(Message):
+    """Close a run's evidence with a manifest.
+
+    Attributes:
+        facts: What the manifest says besides: when and how the run ended, the plan's digest.
+    """
+
+    pack: str
+    head: str
+    facts: dict[str, Any]
+
+
+class PackSealed(Message):
+    """Digests to hold the pack against: of its newest record and of its manifest."""
+
+    head: str = ""
+    records: int = 0
+    manifest: str = ""
+    kept: bool = True
+
+
+WRITE_RECORDS = Activity("write_records", WriteRecords, RecordsWritten)
+SEAL_PACK = Activity("seal_pack", SealPack, PackSealed)

@@ -1,0 +1,242 @@
+"""Why the ASR extension of a node failed, from what its handler said and what its node looks like."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from shared.site_recovery.views import ProviderView
+from shared.sites.nodes import ExtensionView, NodeView, same_host
+from shared.sites.site import SiteDocument
+
+Code = Literal[
+    "certificate-race",
+    "hyper-v-missing",
+    "other-site",
+    "application-control",
+    "already-registered",
+    "resource-lock",
+    "agent-blocked",
+    "agent-disconnected",
+    "agent-outdated",
+    "in-transition",
+    "extension-missing",
+    "not-registered",
+    "provider-silent",
+    "no-recovery-point",
+    "unknown",
+]
+
+
+class Cause(NamedTuple):
+    """Why it failed.
+
+    Attributes:
+        curable: Uninstalling and installing it again is the documented way out, and this app may take it.
+        evidence: What was seen that says so, each short enough for a line.
+        remedy: What a person has to do, or what this app does.
+    """
+
+    code: Code
+    curable: bool
+    evidence: tuple[str, ...]
+    remedy: str
+
+
+class _Rule(NamedTuple):
+    """Signs of a cause in the text; `needs` of them must be there."""
+
+    code: Code
+    signs: tuple[str, ...]
+    needs: int = 1
+
+
+_RULES = (
+    _Rule("resource-lock", (r"\bScopeLocked\b", r"following scope\(?s?\)? are locked", r"remove the lock")),
+    _Rule(
+        "agent-blocked",
+        (
+            r"extensions?[.\s]*(is|are)?[\s\w]*(block|allow)\s*list",
+            r"extensions?\s+(are|is)\s+(disabled|blocked)",
+            r"extensions[.]enabled\W+false",
+        ),
+    ),
+    _Rule("hyper-v-missing", (r"Hyper-V\s+is\s+not\s+installed", r"Hyper-V\s+role\s+is\s+(missing|not)")),
+    _Rule(
+        "application-control",
+        (
+            r"Provider\s+installation\s+has\s+failed\s+with\s+exit\s+code\s*:?\s*[-\u2013\u2212]?\s*1\b",
+            r"blocked\s+by\s+(your\s+organi[sz]ation|group\s+policy|an?\s+(windows\s+defender\s+)?application\s+control)",
+            r"\bWDAC\b|\bDevice\s*Guard\b|Code\s*Integrity",
+        ),
+    ),
+    _Rule(
+        "already-registered",
+        (r"already\s+registered\s+with\s+the\s+following\s+identity", r"purge\s+the\s+provider"),
+    ),
+    _Rule(
+        "certificate-race",
+        (
+            r"\bEnable\b\W{0,6}13\b",  # the handler's exit code; the words around it come in the node's language
+            r"RegisterAsr\s*\.\s*ps1|DRConfigurator",
+            r"can\W?t\s+be\s+registered\s+due\s+to\s+an\s+internal\s+error",
+        ),
+        needs=2,  # one alone says only that a registration failed, not that it was this one
+    ),
+    _Rule("other-site", (r"\bEnable\b\W{0,6}1\b\W*$",)),  # exit code 1 and not a word more: known issue 2
+)
+"""In order: what a new installation cannot cure comes first. Texts are those of the vendor's known issues, tolerant of
+paths, versions, broken lines and the language around them; resource-lock and agent-blocked are assumed."""
+_REMEDIES: Mapping[Code, str] = {
+    "certificate-race": "Uninstall the extension, run Sync-AzureStackHci on a healthy node, wait for it to come back.",
+    "hyper-v-missing": "Install the Hyper-V role on the node, then repair again.",
+    "other-site": "Unregister the host from the Hyper-V site that it is bound to, or declare that site; see also that "
+    "Hyper-V is set up on the node; then repair.",
+    "application-control": "Put Application Control into audit mode for the installation, then repair again.",
+    "already-registered": "Remove (purge) the host's provider in its vault, then repair again.",
+    "resource-lock": "Take the lock off the Arc machine or its resource group, then repair again.",
+    "agent-blocked": "Allow the ASR extension in the agent's configuration (azcmagent config), then repair again.",
+    "agent-disconnected": "Bring the node's Arc agent back to Connected; nothing can be installed before.",
+    "agent-outdated": "Update the node's Arc agent: run commands need version 1.33.",
+    "in-transition": "Wait: the extension is being installed or removed. If that lasts, restart the node's Arc agent "
+    "(himds, ExtensionService).",
+    "extension-missing": "Run Sync-AzureStackHci on a healthy node, or install the extension as on the other nodes.",
+    "not-registered": "Uninstall the extension, run Sync-AzureStackHci on a healthy node, wait for it to come back.",
+    "provider-silent": "See that the services dra and obengine run on the node, and that it reaches Azure.",
+    "no-recovery-point": "See the replication health of the node's machines; resynchronise where the vault says so.",
+    "unknown": "Read the extension's message and the node's Provider log (Microsoft-Azure Site Recovery/Provider).",
+}
+_MOVING = frozenset({"creating", "updating", "deleting"})
+_CURABLE = frozenset({"certificate-race", "extension-missing", "not-registered"})
+_OLDEST_AGENT = (1, 33)  # the first that takes run commands
+FRESH = timedelta(minutes=30)
+"""A heartbeat older than this proves nothing any more; how often a provider sends one is assumed."""
+
+
+def classify(
+    code: str, message: str, facts: Mapping[str, Any] | None = None, site: SiteDocument | None = None
+) -> Cause:
+    """The cause of a failed extension.
+
+    Args:
+        code: Of the instance view's status, "" when there is none.
+        message: What the handler said.
+        facts: What read-registration found on the node, when it was run.
+        site: Where the node belongs; only then a wrong registration is seen.
+    """
+    if facts and (seen := _from_facts(facts, site)):
+        return seen
+    if said := _from_text(f"{code}\n{message}"):
+        return said
+    if facts and facts.get("applicationControl") == "Enforced":
+        return cause_of("application-control", "Application Control is enforced on the node")
+    return cause_of("unknown", *(line for line in (code, message[:200]) if line))
+
+
+def classify_node(node: NodeView, facts: Mapping[str, Any] | None = None, site: SiteDocument | None = None) -> Cause:
+    """The same for a node as Azure shows it: what its agent stands in the way of comes first."""
+    extension = node.extension
+    if obstacle := _of_agent(node):
+        return obstacle
+    if extension and is_moving(extension):
+        return cause_of("in-transition", f"{extension.name} is {extension.provisioning_state}")
+    if extension is None and not (facts and _from_facts(facts, site)):
+        return cause_of("extension-missing", f"{node.name} has no ASR extension")
+    return classify(extension.code if extension else "", extension.message if extension else "", facts, site)
+
+
+def is_moving(extension: ExtensionView) -> bool:
+    """Whether the extension is being installed or removed."""
+    return extension.provisioning_state.lower() in _MOVING
+
+
+def is_well(extension: ExtensionView | None) -> bool:
+    """Whether the extension says of itself that it is well."""
+    return extension is not None and extension.provisioning_state.lower() == "succeeded"
+
+
+def ailment(
+    site: SiteDocument,
+    node: NodeView,
+    providers: Iterable[ProviderView],
+    at: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> Cause | None:
+    """What is wrong with a node, None when nothing is.
+
+    Args:
+        providers: Those of the site, and of other sites of its vault.
+        at: By the same clock as the heartbeats.
+    """
+    mine = [provider for provider in providers if same_host(provider.host, node.name)]
+    ours = [provider for provider in mine if in_site(provider, site)]
+    if not is_well(node.extension) or node.status.lower() != "connected":
+        elsewhere = tuple(f"{node.name} is registered with {'/'.join(p.sites)}" for p in mine if not in_site(p, site))
+        cause = classify_node(node, facts, site)
+        if not ours and elsewhere and cause.code in {"unknown", "other-site", "certificate-race"}:
+            return cause_of("other-site", *elsewhere)
+        return cause
+    if facts and (seen := _from_facts(facts, site)):
+        return seen
+    if not ours:
+        return cause_of("not-registered", f"the vault has no provider of {node.name}")
+    if any(is_heard(provider, at) for provider in ours):
+        return None
+    return cause_of("provider-silent", *(_silence(provider) for provider in ours))
+
+
+def is_heard(provider: ProviderView, at: datetime) -> bool:
+    """Whether the vault has heard of the provider lately."""
+    return provider.connected and provider.heartbeat is not None and at - provider.heartbeat <= FRESH
+
+
+def in_site(provider: ProviderView, site: SiteDocument) -> bool:
+    """Whether a provider is registered with the site; one that does not say where counts as ours."""
+    return not provider.sites or site.hyper_v_site.lower() in {name.lower() for name in provider.sites}
+
+
+def _silence(provider: ProviderView) -> str:
+    heard = provider.heartbeat.isoformat() if provider.heartbeat else "never"
+    return f"{provider.host} is {'connected' if provider.connected else 'not connected'}, last heard of: {heard}"
+
+
+def _of_agent(node: NodeView) -> Cause | None:
+    if node.status.lower() != "connected":
+        return cause_of("agent-disconnected", f"{node.name} is {node.status}")
+    version = tuple(int(number) for number in re.findall(r"\d+", node.agent_version)[:2])
+    if version and version < _OLDEST_AGENT:
+        return cause_of("agent-outdated", f"{node.name} has agent {node.agent_version}")
+    return cause_of("agent-blocked", node.blocked) if node.blocked else None
+
+
+def cause_of(code: Code, *evidence: str) -> Cause:
+    """A cause that was found out otherwise, with its remedy."""
+    return Cause(code, code in _CURABLE, evidence, _REMEDIES[code])
+
+
+def _from_text(text: str) -> Cause | None:
+    flat = re.sub(r"\s+", " ", text.replace("\\n", " ").replace("\u2019", "'"))
+    for rule in _RULES:
+        found = [match.group(0) for sign in rule.signs if (match := re.search(sign, flat, re.IGNORECASE))]
+        if len(found) >= rule.needs:
+            return cause_of(rule.code, *found)
+    return None
+
+
+def _from_facts(facts: Mapping[str, Any], site: SiteDocument | None) -> Cause | None:
+    if facts.get("hyperV") is False:
+        return cause_of("hyper-v-missing", "the Hyper-V role is not installed on the node")
+    registration = facts.get("registration")
+    if site and isinstance(registration, Mapping) and (strange := _elsewhere(registration, site)):
+        return cause_of("other-site", *strange)
+    return None
+
+
+def _elsewhere(registration: Mapping[str, Any], site: SiteDocument) -> tuple[str, ...]:
+    """What the node's registry names instead of the site's own vault and Hyper-V site."""
+    known = {str(name).lower(): str(value) for name, value in registration.items()}
+    wanted = {"ResourceName": site.vault_name, "SiteName": site.hyper_v_site}
+    bound = ((name, known.get(name.lower(), ""), ours) for name, ours in wanted.items())
+    return tuple(
+        f"{name} is {theirs}, not {ours}" for name, theirs, ours in bound if theirs.lower() not in {"", ours.lower()}
+    )

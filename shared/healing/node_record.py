@@ -1,0 +1,180 @@
+"""What is remembered of a node from one repair to the next: its attempts, its pause, its settings. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.arm_ids import key_of
+from shared.messages import Message
+from shared.request_ids import run_id
+from shared.sites.nodes import ExtensionView
+
+Ending = Literal["healed", "well", "finding", "deferred", "failed"]
+"""well: nothing had to be done; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
+FINDING_STANDS = timedelta(minutes=10)
+"""A node whose trouble needs a person is not looked at again for every event of a storm."""
+DEFERRED_FOR = timedelta(minutes=30)
+GROWS = 4
+"""Each pause is so many times as long as the one before."""
+WHATEVER = "*"
+"""The symptom that a person was told of, before the timer has seen which one it is."""
+
+
+class LastRepair(Message):
+    """How the last repair of a node ended.
+
+    Attributes:
+        rung: The highest rung of the proof that was reached, empty for none.
+    """
+
+    run: str
+    ending: Ending
+    at: datetime
+    cause: str = ""
+    remedy: str = ""
+    rung: str = ""
+
+
+class NodeRecord(Message):
+    """A node over its repairs.
+
+    Attributes:
+        episode: How many repairs have ended: names the next one, so that events of one trouble start one repair.
+        run: The repair that goes on, empty when there is none.
+        attempts: Cures in a row that did not succeed.
+        not_before: Pause before the next attempt.
+        quarantined: Left alone until a person asks for a repair.
+        saved: The extension before it was first uninstalled: its settings are needed if it does not come back.
+        symptom: What the timer saw last, since when, and for which one a person was asked.
+    """
+
+    machine_id: str
+    node: str = ""
+    cluster: str = ""
+    episode: int = 0
+    run: str = ""
+    attempts: int = 0
+    not_before: datetime | None = None
+    quarantined: bool = False
+    saved: ExtensionView | None = None
+    last: LastRepair | None = None
+    symptom: str = ""
+    symptom_since: datetime | None = None
+    told_of: str = ""
+
+
+class Begin(Message):
+    """A repair wants to begin.
+
+    Attributes:
+        ended: Runs that are known to have ended without saying so.
+    """
+
+    run: str
+    node: str
+    cluster: str
+    machine_id: str
+    ended: tuple[str, ...] = ()
+
+
+class End(Message):
+    """A repair is over.
+
+    Attributes:
+        max_attempts: How many failures in a row end in quarantine.
+        pause: Before the second attempt.
+    """
+
+    last: LastRepair
+    max_attempts: int = 3
+    pause: timedelta = timedelta(minutes=15)
+
+
+class Notice(Message):
+    """What is seen of a node.
+
+    Attributes:
+        symptom: Empty when it looks well, None when nobody looked: then only its names are noted.
+    """
+
+    machine_id: str
+    node: str
+    cluster: str
+    symptom: str | None = None
+    at: datetime | None = None
+
+
+def next_run(machine_id: str, record: NodeRecord | None) -> str:
+    """Id of the node's next repair: all that tells of the same trouble has the same."""
+    episode = record.episode if record else 0
+    return run_id("repair", key_of(machine_id).rsplit("|", 1)[-1], f"{key_of(machine_id)}#{episode}")
+
+
+def begin(record: NodeRecord | None, ask: Begin) -> tuple[NodeRecord, str]:
+    """Enter a repair; gives the run that goes on already, empty when the new one may begin."""
+    known = record or NodeRecord(machine_id=ask.machine_id)
+    if known.run and known.run not in {ask.run, *ask.ended}:
+        return known, known.run
+    return known.model_copy(update={"run": ask.run, "node": ask.node, "cluster": ask.cluster}), ""
+
+
+def save(record: NodeRecord, extension: ExtensionView) -> NodeRecord:
+    """Keep an extension's settings; those that were kept before a cure that failed are not overwritten by fewer."""
+    if record.saved and record.saved.settings and not extension.settings:
+        return record
+    return record.model_copy(update={"saved": extension})
+
+
+def end(record: NodeRecord, ask: End) -> NodeRecord:
+    """Enter how a repair ended; one that is not the node's own changes nothing."""
+    last = ask.last
+    if record.run != last.run:
+        return record
+    over = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": last, "told_of": ""})
+    match last.ending:
+        case "healed" | "well":
+            fresh = {"attempts": 0, "not_before": None, "quarantined": False, "symptom": "", "symptom_since": None}
+            return over.model_copy(update=fresh)
+        case "finding":
+            return over.model_copy(
+                update={"not_before": last.at + FINDING_STANDS, "told_of": record.symptom or WHATEVER}
+            )
+        case "deferred":
+            return over.model_copy(update={"not_before": last.at + DEFERRED_FOR})
+    attempts = record.attempts + 1
+    pause = ask.pause * GROWS ** (attempts - 1)
+    return over.model_copy(
+        update={"attempts": attempts, "not_before": last.at + pause, "quarantined": attempts >= ask.max_attempts}
+    )
+
+
+def notice(record: NodeRecord | None, ask: Notice) -> NodeRecord:
+    """Enter what the timer saw: a symptom counts from when it was first seen."""
+    known = record or NodeRecord(machine_id=ask.machine_id)
+    known = known.model_copy(update={"node": ask.node, "cluster": ask.cluster})
+    if ask.symptom in {None, known.symptom}:
+        return known
+    told_of = known.told_of if known.told_of != WHATEVER else ask.symptom
+    seen = {"symptom": ask.symptom, "symptom_since": ask.at, "told_of": told_of}
+    return known.model_copy(update=seen if ask.symptom else {"symptom": "", "symptom_since": None, "told_of": ""})
+
+
+def why_not_now(record: NodeRecord | None, event_at: datetime) -> str:
+    """Why an event of that time starts no repair: "quarantined", "stale", "paused"; empty when it may."""
+    if record is None:
+        return ""
+    if record.quarantined:
+        return "quarantined"
+    if record.last and event_at <= record.last.at:
+        return "stale"
+    if record.not_before and event_at < record.not_before:
+        return "paused"
+    return ""
+
+
+def is_due(record: NodeRecord, at: datetime, notice_after: timedelta) -> bool:
+    """Whether the timer starts a repair of a node that it sees unwell."""
+    if not record.symptom or record.run or record.quarantined or record.told_of == record.symptom:
+        return False
+    if record.not_before and at < record.not_before:
+        return False
+    return record.symptom_since is not None and at - record.symptom_since >= notice_after

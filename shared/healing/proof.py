@@ -1,0 +1,164 @@
+"""The repair runbook's judgements: which node helps another, and what is missing before one may say "healed"."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from shared.healing.classifier import FRESH, ailment, is_well
+from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.nodes import ExtensionView, NodeView, same_host
+from shared.sites.site import SiteDocument
+
+RUNGS = ("extension", "registry", "service", "provider", "recovery-point", "cluster")
+"""The ladder of the proof, lowest first. A node is healed at the top."""
+GIVES_POINTS = ("Protected",)
+
+
+class Rung(NamedTuple):
+    """One rung of the proof; it is reached when nothing is missing."""
+
+    name: str
+    missing: tuple[str, ...] = ()
+
+
+def reached(ladder: Iterable[Rung]) -> str:
+    """The highest rung below which nothing is missing; empty for none."""
+    name = ""
+    for rung in ladder:
+        if rung.missing:
+            return name
+        name = rung.name
+    return name
+
+
+def missing(ladder: Iterable[Rung]) -> tuple[str, ...]:
+    """What is missing, lowest rung first."""
+    return tuple(line for rung in ladder for line in rung.missing)
+
+
+def choose_helper(nodes: Sequence[NodeView], broken: str) -> NodeView | None:
+    """The node to run Sync-AzureStackHci on: connected and well, else connected, else the broken one; first by name."""
+    there = [node for node in nodes if node.status.lower() == "connected" and not node.blocked]
+    others = [node for node in there if not same_host(node.name, broken)]
+    for choice in ([node for node in others if is_well(node.extension)], others, there):
+        if choice:
+            return min(choice, key=lambda node: node.name.lower())
+    return None
+
+
+def may_sync(nodes: Iterable[NodeView], broken: str) -> bool:
+    """Whether Sync would bring the extension back on this node only: on two at once they would race."""
+    return not [node for node in nodes if node.extension is None and not same_host(node.name, broken)]
+
+
+def settings_for(nodes: Iterable[NodeView], saved: ExtensionView | None) -> ExtensionView | None:
+    """The extension to install: as it was, else as it is on another node of the cluster, None where nobody has it."""
+    if saved and saved.settings:
+        return saved
+    return next((node.extension for node in nodes if node.extension and node.extension.settings), None)
+
+
+def symptom_of(
+    site: SiteDocument, node: NodeView, nodes: Iterable[NodeView], providers: Iterable[ProviderView], at: datetime
+) -> str:
+    """What the timer sees of a node, empty when it looks well.
+
+    A node without the extension is unwell only beside one that has it: else the cluster was never prepared.
+    """
+    cause = ailment(site, node, providers, at)
+    if cause is None:
+        return ""
+    peers = [peer for peer in nodes if not same_host(peer.name, node.name)]
+    if node.extension is None and not any(is_well(peer.extension) for peer in peers):
+        return ""
+    return cause.code
+
+
+def vms_of(items: Iterable[ItemView], providers: Iterable[ProviderView], node: str) -> tuple[ItemView, ...]:
+    """The protected items whose machines run on the node."""
+    ids = {provider.id.lower() for provider in providers if same_host(provider.host, node)}
+    return tuple(item for item in items if item.host_provider.lower() in ids)
+
+
+def vault_ladder(
+    site: SiteDocument,
+    node: NodeView,
+    facts: Mapping[str, Any] | None,
+    providers: Iterable[ProviderView],
+    cured_at: datetime,
+    now: datetime,
+) -> tuple[Rung, ...]:
+    """The rungs up to the provider.
+
+    Args:
+        facts: What read-registration found on the node.
+        cured_at: When the cure began: an older heartbeat is that of the registration before.
+        now: By the same clock as the heartbeats.
+    """
+    state = node.extension.provisioning_state if node.extension else "missing"
+    first = Rung("extension", () if is_well(node.extension) else (f"the ASR extension of {node.name} is {state}",))
+    last = Rung("provider", _provider_gaps(node.name, providers, cured_at, now))
+    if not facts:
+        unread = f"the registration of {node.name} could not be read"
+        return (first, Rung("registry", (unread,)), Rung("service", (unread,)), last)
+    registry, service = tuple(_registry_gaps(site, node.name, facts)), tuple(_service_gaps(node.name, facts))
+    return (first, Rung("registry", registry), Rung("service", service), last)
+
+
+def point_rung(vms: Sequence[ItemView], cured_at: datetime) -> Rung:
+    """A new recovery point of one of the node's machines; a node without one that replicates has nothing to show."""
+    replicating = [vm for vm in vms if vm.protection_state in GIVES_POINTS and vm.active_location == "Primary"]
+    fresh = [vm for vm in replicating if vm.last_recovery_point and vm.last_recovery_point > cured_at]
+    names = ", ".join(vm.vm for vm in replicating[:3])
+    return Rung("recovery-point", () if fresh or not replicating else (f"no new recovery point of {names} yet",))
+
+
+def cluster_rung(
+    site: SiteDocument, nodes: Iterable[NodeView], providers: Sequence[ProviderView], now: datetime
+) -> Rung:
+    """Every node of the cluster is registered and heard of."""
+    ill = ((node, ailment(site, node, providers, now)) for node in nodes)
+    return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in ill if cause))
+
+
+def _registry_gaps(site: SiteDocument, node: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    registration = facts.get("registration")
+    if not isinstance(registration, Mapping) or not registration:
+        yield f"the registry of {node} names no registration"
+        return
+    values = {str(value).lower() for value in registration.values()}
+    if site.vault_name.lower() not in values:
+        yield f"the registry of {node} does not name the vault {site.vault_name}"
+    if site.hyper_v_site.lower() not in values:
+        yield f"the registry of {node} does not name the Hyper-V site {site.hyper_v_site}"
+    if not any(_names_key_vault(name, value) for name, value in registration.items()):
+        yield f"the registry of {node} names no key vault"
+
+
+def _service_gaps(node: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    if facts.get("dra") != "Running":
+        yield f"the service dra of {node} is {facts.get('dra') or 'not there'}"
+
+
+def _names_key_vault(name: object, value: object) -> bool:
+    """The full list of values is not public: any that is called a key vault, or is the address of one, will do."""
+    called = "keyvault" in str(name).replace(" ", "").replace("_", "").lower()
+    return (called and bool(value)) or ".vault.azure." in str(value).lower()
+
+
+def _provider_gaps(node: str, providers: Iterable[ProviderView], cured_at: datetime, now: datetime) -> tuple[str, ...]:
+    """One good provider of the host is enough: a registration before may have left another behind."""
+    each = [_provider_gap(node, provider, cured_at, now) for provider in providers if same_host(provider.host, node)]
+    if not each:
+        return (f"the vault has no provider of {node}",)
+    return () if "" in each else (each[0],)
+
+
+def _provider_gap(node: str, provider: ProviderView, cured_at: datetime, now: datetime) -> str:
+    if not provider.connected:
+        return f"the provider of {node} is not connected"
+    if provider.heartbeat is None or provider.heartbeat <= cured_at:
+        return f"the provider of {node} has sent no heartbeat since the cure"
+    if now - provider.heartbeat > FRESH:
+        return f"the provider of {node} sent its last heartbeat at {provider.heartbeat.isoformat()}"
+    return ""

@@ -1,0 +1,100 @@
+"""What runs ask of the app itself: its engine, its book, its evidence, and who is told."""
+
+from datetime import datetime
+from typing import Any
+
+from shared.activity import Activity, Nothing
+from shared.messages import Message
+
+
+class Publish(Message):
+    """Tell the world of a turning point, as one CloudEvent; its id makes a second sending recognisable."""
+
+    id: str
+    type: str
+    subject: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class Published(Message):
+    """Whether there was anyone to tell."""
+
+    sent: bool
+    detail: str = ""
+
+
+class ReadRuns(Message):
+    """Ask the engine which of these runs have ended, or never were."""
+
+    ids: tuple[str, ...]
+
+
+class RunsRead(Message):
+    """The runs that hold nothing any more."""
+
+    ended: tuple[str, ...]
+
+
+class StartCleanup(Message):
+    """Start the cleanup that is owed for a plan, as its obligation says, unless a run of this id exists."""
+
+    id: str
+    plan: str
+
+
+class ReadOutcomes(Message):
+    """Ask the engine how runs ended."""
+
+    ids: tuple[str, ...]
+
+
+class RunEnded(Message):
+    """How a run stands.
+
+    Attributes:
+        state: living, succeeded, failed, refused or aborted; "gone" when the engine does not know it.
+        codes: Of the problems, when it was refused.
+    """
+
+    id: str
+    state: str
+    codes: tuple[str, ...] = ()
+
+
+class OutcomesRead(Message):
+    """One for each run, in order."""
+
+    runs: tuple[RunEnded, ...]
+
+
+class ReadHolders(Message):
+    """Ask which living runs hold any of these VMs.
+
+    Attributes:
+        keys: By key of the vault: under which the VMs are leased.
+    """
+
+    keys: dict[str, tuple[str, ...]]
+
+
+class HoldersRead(Message):
+    """Ids of the runs that do."""
+
+    runs: tuple[str, ...]
+
+
+class StartRun(Message):
+    """Start an operation unless a run of this id exists."""
+
+    id: str
+    orchestrator: str
+    payload: dict[str, Any]
+
+
+PUBLISH = Activity("publish", Publish, Published)
+START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
+READ_OUTCOMES = Activity("read_outcomes", ReadOutcomes, OutcomesRead)
+READ_HOLDERS = Activity("read_holders", ReadHolders, HoldersRead)
+READ_RUNS = Activity("read_runs", ReadRuns, RunsRead)
+START_RUN = Activity("start_run", StartRun, Nothing)

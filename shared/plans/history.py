@@ -1,0 +1,191 @@
+"""What is remembered of a plan beyond the histories of its runs: its last drill, and how long runs took. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pydantic import Field
+
+from shared.messages import Message
+from shared.plans.plan import PlanDocument
+from shared.sites.site import SiteDocument
+
+KEPT, VERSIONS = 60, 3
+type Grounds = dict[str, dict[str, str]]
+"""By name of a site or a VM ("site hci-01", "VM sql-01"): what was so, by its own name."""
+
+
+class Past(Message):
+    """A run that has ended.
+
+    Attributes:
+        took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
+        digest: Of the plan that it was a run of; empty where that was not kept yet.
+        whole: Whether no machine was skipped on the way.
+        grounds: Of a drill: what it rests on beside its plan; kept of the newest good one of some versions of the plan.
+        what: The kind, but of a failover whether it was planned; empty where that was not kept yet.
+    """
+
+    run: str
+    kind: str
+    state: str
+    began: datetime
+    ended: datetime
+    took: timedelta | None = None
+    digest: str = ""
+    what: str = ""
+    whole: bool = True
+    grounds: Grounds = Field(default_factory=dict)
+
+
+class Track(Message):
+    """What is remembered of one plan.
+
+    Attributes:
+        key: The occasion that a drill was begun for last: a moment of the schedule, or another plan's drill.
+        run: That drill; `at`: when it was begun.
+        tries: How often it was begun: one that was refused is begun again.
+        closed: Whether that drill is known to have done something.
+        told: The occasion that was last told to be overdue.
+        past: Oldest first.
+    """
+
+    key: str = ""
+    run: str = ""
+    at: datetime | None = None
+    tries: int = 0
+    closed: bool = False
+    told: str = ""
+    past: tuple[Past, ...] = ()
+
+
+class Begun(Message):
+    """A drill that is begun for an occasion."""
+
+    key: str
+    run: str
+    at: datetime
+
+
+def begun(track: Track, drill: Begun) -> Track:
+    """Note a drill that is begun."""
+    tries = track.tries + 1 if drill.key == track.key else 1
+    update = {"key": drill.key, "run": drill.run, "at": drill.at, "tries": tries, "closed": False}
+    return track.model_copy(update=update)
+
+
+def ended(track: Track, past: Past) -> Track:
+    """Note how a run ended, once; the newest drill that succeeded is kept however many runs came after it."""
+    others = [one for one in track.past if one.run != past.run]
+    known = track.model_copy(update={"past": (*others, past)})
+    drill, kept = last_good_drill(known), known.past[-KEPT:]
+    whole = kept if drill is None or drill in kept else (drill, *kept)
+    return track.model_copy(update={"past": _slim(whole)})
+
+
+def _slim(past: Sequence[Past]) -> tuple[Past, ...]:
+    """The same, with what drills rest on only of the newest good one of each of the newest versions of the plan."""
+    newest: dict[str, str] = {}
+    for one in reversed(past):
+        if one.grounds and is_good_drill(one):
+            newest.setdefault(one.digest, one.run)
+    kept = set(list(newest.values())[:VERSIONS])
+    return tuple(one if one.run in kept else one.model_copy(update={"grounds": {}}) for one in past)
+
+
+def is_good_drill(one: Past) -> bool:
+    """Whether it was a drill that succeeded with all of its machines."""
+    return one.kind == "drill" and one.state == "succeeded" and one.whole
+
+
+def last_good_drill(track: Track, digest: str = "") -> Past | None:
+    """The newest drill that succeeded with all of its machines; with a digest that of this very plan."""
+    good = (one for one in reversed(track.past) if is_good_drill(one))
+    return next((one for one in good if not digest or one.digest == digest), None)
+
+
+def lasted(track: Track, what: str) -> dict[str, float | int] | None:
+    """How long runs of a verb that succeeded lasted from begin to end, in seconds: {p50, p95, runs}; None without any.
+
+    Args:
+        what: A kind of operation; of a failover "planned-failover" or "unplanned-failover".
+    """
+    good = (one for one in track.past if one.state == "succeeded" and (one.what or one.kind) == what)
+    return _spread(sorted((one.ended - one.began).total_seconds() for one in good))
+
+
+def forecast(track: Track, kind: str, before: datetime | None = None) -> dict[str, float | int] | None:
+    """What past runs of a kind took, in seconds: {p50, p95, runs}; None without any.
+
+    Args:
+        before: Only runs that ended before.
+    """
+    good = (one for one in track.past if one.kind == kind and one.took is not None)
+    known = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
+    return _spread(known)
+
+
+def _spread(known: list[float]) -> dict[str, float | int] | None:
+    if not known:
+        return None
+    return {"p50": quantile(known, 0.5), "p95": quantile(known, 0.95), "runs": len(known)}
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """Between the two nearest values, in proportion."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return round(ordered[low] + (ordered[high] - ordered[low]) * (place - low), 1)
+
+
+FIELDS = {
+    "cluster": "cluster",
+    "vault": "vault",
+    "hyper_v_site": "Hyper-V site",
+    "target_resource_group": "target resource group",
+    "network": "network",
+}
+"""Fields of a site that decide where a failover ends; of other ones a change proves no drill wrong."""
+SHOWN = 5
+
+
+class Sized(Protocol):
+    """A machine whose disks have a size, as the vault shows it or as a run carries it."""
+
+    @property
+    def vm(self) -> str:
+        """Name of the virtual machine."""
+
+    @property
+    def disk_mb(self) -> int:
+        """Size of its disks together."""
+
+
+def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[Sized]) -> Grounds:
+    """What a drill would rest on now; a machine whose disks the vault does not tell is left out."""
+    told: Grounds = {}
+    for name in plan.site_names:
+        site = sites[name]
+        told[f"site {name}"] = {said: str(getattr(site, field)).lower() for field, said in FIELDS.items()}
+    names = {item.vm.lower() for item in plan.items}
+    sizes = {f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in machines if _counts(one, names)}
+    return told | sizes
+
+
+def _counts(machine: Sized, names: set[str]) -> bool:
+    return bool(machine.disk_mb) and machine.vm.lower() in names
+
+
+def changed(then: Grounds, now: Grounds) -> tuple[str, ...]:
+    """What is no longer as it was, in words; what is known of one of both times only is not judged."""
+    told = list(_changed(then, now))
+    rest = len(told) - SHOWN
+    return (*told[:SHOWN], f"and {rest} more") if rest > 0 else tuple(told)
+
+
+def _changed(then: Grounds, now: Grounds) -> Iterator[str]:
+    for about, known in then.items():
+        for what, value in known.items():
+            if about in now and now[about].get(what, value) != value:
+                yield f"the {what} of {about} is {now[about][what]} and was {value}"

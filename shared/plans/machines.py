@@ -1,0 +1,148 @@
+"""Which protected item a plan means by a VM's name, and the name under which it is leased. Pure.
+
+A name says little by itself: two clusters may each have a DC01, and a vault may protect both. A plan's machine is the
+one of that name in the vault and the Hyper-V site of its own site.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from shared.messages import VaultRef
+from shared.plans.plan import PlanDocument, PlanItem
+from shared.site_recovery.views import ItemView
+from shared.sites.nodes import fabric_name, is_of
+from shared.sites.site import SiteDocument
+
+LEASE = "vm:"
+
+
+class Missing(NamedTuple):
+    """Why a plan's machine has no protected item."""
+
+    code: str
+    detail: str
+
+
+class Machines[View: ItemView](NamedTuple):
+    """A plan's machines.
+
+    Attributes:
+        found: Their protected items, by VM name in lower case.
+        missing: Of each other one, by its name in lower case, why there is none.
+    """
+
+    found: Mapping[str, View]
+    missing: Mapping[str, Missing]
+
+
+def machines_of[View: ItemView](
+    plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Mapping[str, Iterable[View]]
+) -> Machines[View]:
+    """Tell the plan's machines from all that its vaults protect.
+
+    Args:
+        vaults: The protected items by key of their vault.
+    """
+    named = {key: _by_name(views) for key, views in vaults.items()}
+    keys = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}  # once a site, not once a machine
+    found, missing = dict[str, View](), dict[str, Missing]()
+    for item in plan.items:
+        vm, site = item.vm.lower(), site_of(plan, sites, item)
+        known = named.get(keys[item.site or plan.site], {}).get(vm, [])
+        ours = [view for view in known if is_of(site, view)]
+        if len(ours) == 1:
+            found[vm] = ours[0]
+        else:
+            missing[vm] = _missing(item.vm, site, known, ours)
+    return Machines(found, missing)
+
+
+def site_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], item: PlanItem) -> SiteDocument:
+    """The site of a plan's machine: its own, else the plan's."""
+    return sites[item.site or plan.site]
+
+
+def _by_name[View: ItemView](views: Iterable[View]) -> dict[str, list[View]]:
+    named: dict[str, list[View]] = {}
+    for view in views:
+        named.setdefault(view.vm.lower(), []).append(view)
+    return named
+
+
+def known_by_name[View: ItemView](site: SiteDocument, views: Iterable[View]) -> list[View]:
+    """Those of a vault's items that belong to the site, and that their names alone tell from each other."""
+    named = _by_name(view for view in views if is_of(site, view))
+    return [same[0] for same in named.values() if len(same) == 1]
+
+
+def _missing(vm: str, site: SiteDocument, known: Sequence[ItemView], ours: Sequence[ItemView]) -> Missing:
+    if ours:
+        ids = " and ".join(view.id for view in ours)
+        return Missing("ambiguous-vm", f"{len(ours)} protected items of {site.hyper_v_site} are called {vm}: {ids}")
+    if known:
+        others = ", ".join(dict.fromkeys(" or ".join(view.hyper_v_sites) for view in known))
+        detail = f"{vm} is protected from {others}, and its site says {site.hyper_v_site}"
+        return Missing("other-hyper-v-site", detail)
+    return not_protected(vm)
+
+
+def not_protected(vm: str) -> Missing:
+    """The vault knows no item of this name."""
+    return Missing("not-protected", f"{vm} is not a protected item of its site's vault")
+
+
+def lease_key(fabric: str, vm: str) -> str:
+    """Under which a machine is leased in its vault's table.
+
+    Args:
+        fabric: Name of its fabric, as ids have it. A site may call it by its friendly name: a run that knows only
+            that leases the machine by it, and by the other one as soon as it has seen the item.
+    """
+    return f"{LEASE}{fabric}|{vm}".lower()
+
+
+def leased_vm(key: str) -> str:
+    """The name of the machine that is leased under this key, in lower case; any other key as it is."""
+    return key.partition("|")[2] if key.startswith(LEASE) else key
+
+
+def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, tuple[str, ...]]:
+    """Under which the plan's machines are leased, by key of the vault, as far as its sites tell."""
+    vaults = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}
+    keys: dict[str, list[str]] = {}
+    for item in plan.items:
+        name = item.site or plan.site
+        keys.setdefault(vaults[name], []).append(lease_key(sites[name].hyper_v_site, item.vm))
+    return {vault: tuple(some) for vault, some in keys.items()}
+
+
+def lease_keys_in(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str, ...]:
+    """Under which protected items of a site are leased in its vault's table."""
+    return tuple(lease_key(fabric_name(view.id) or site.hyper_v_site, view.vm) for view in views)
+
+
+def is_among(keys: Collection[str], view: ItemView) -> bool:
+    """Whether an item is one of those that would be leased under these keys; yes where no fabric is told of it."""
+    names = view.hyper_v_sites
+    return not names or any(lease_key(name, view.vm) in keys for name in names)
+
+
+class InVault(Protocol):
+    """Anything that names a protected item: as the vault shows it, or as a run carries it."""
+
+    @property
+    def id(self) -> str:
+        """ARM id of the protected item."""
+
+    @property
+    def vm(self) -> str:
+        """Name of the virtual machine."""
+
+
+def keys_of(views: Iterable[InVault]) -> dict[str, tuple[str, ...]]:
+    """Under which protected items are leased, by key of the vault; none for what the vault has in no fabric."""
+    keys: dict[str, list[str]] = {}
+    for view in views:
+        if fabric := fabric_name(view.id):
+            keys.setdefault(VaultRef.from_id(view.id).key, []).append(lease_key(fabric, view.vm))
+    return {vault: tuple(some) for vault, some in keys.items()}

@@ -1,0 +1,373 @@
+"""A plan: an application's virtual machines, who comes after whom, how they are rehearsed and brought over."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
+
+from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
+from shared.graph import find_cycles
+from shared.messages import Document
+from shared.plans.hooks import DrillHooks, Hook, PlanHooks
+from shared.plans.schedules import Blackout, check_schedule, check_time_zone
+from shared.replication.settings import Address, VmSettings
+from shared.sites.site import AzureName
+
+
+class Probe(Document):
+    """How to see from outside that a machine does its work.
+
+    Attributes:
+        port: For "tcp" and "http": the port that must accept a connection, or that serves `path`.
+        path: For "http": the path that must answer with a status below 400.
+        script: For "run-command": what is run inside the Azure VM, as its system account; it passes with exit code 0.
+        url: For "callback": who is asked with {operation, vm, azureVm, address}, and answers {passed, detail}.
+        deadline: How long after its start the machine may take to pass.
+    """
+
+    kind: Literal["tcp", "http", "run-command", "callback"] = "tcp"
+    port: int = 0
+    script: str = ""
+    url: str = ""
+    path: str = "/"
+    deadline: timedelta = timedelta(minutes=10)
+
+
+DataSyncWish = Literal["full-download", "minimise-downtime"]
+VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
+
+
+def _check_probe(probe: Probe) -> Probe:
+    wrong = []
+    if probe.kind in {"tcp", "http"} and not 1 <= probe.port <= 65535:
+        wrong.append(Fault(("port",), "port_out_of_range", "a port is a number from 1 to 65535"))
+    if not probe.path.startswith("/"):
+        wrong.append(Fault(("path",), "path_not_absolute", "a path begins with /"))
+    if probe.kind == "run-command" and not probe.script.strip():
+        wrong.append(Fault(("script",), "script_missing", "a run command needs a script"))
+    if probe.kind == "callback" and (flaw := hook_url_flaw(probe.url)):
+        wrong.append(Fault(("url",), "url_unfit", flaw))
+    if probe.deadline <= timedelta(0):
+        wrong.append(Fault(("deadline",), "deadline_not_positive", "a deadline is longer than nothing"))
+    if wrong:
+        fail("Probe", wrong, probe)
+    return probe
+
+
+TARGET = ("network", "subnet", "address", "size")
+
+
+class PlanItem(Document):
+    """One virtual machine of a plan.
+
+    Attributes:
+        vm: Name of the protected item in the vault.
+        after: Names of the machines of this plan that must be up before it.
+        site: Where it is protected, when that is not the plan's own site.
+        network, subnet, address, size: What a failover makes of it in Azure; set before the failover where its
+            protected item says otherwise. None leaves it as it is.
+    """
+
+    vm: VmName
+    after: tuple[str, ...] = ()
+    probes: tuple[Annotated[Probe, AfterValidator(_check_probe)], ...] = ()
+    site: Name | None = None
+    network: NetworkId | None = None
+    subnet: AzureName | None = None
+    address: Address | None = None
+    size: Annotated[str, StringConstraints(pattern=r"^\w+$")] | None = None
+
+    @property
+    def settings(self) -> VmSettings | None:
+        """What its protected item has to say before a failover; None when it does not matter."""
+        wish = {name: value for name in TARGET if (value := getattr(self, name)) is not None}
+        return VmSettings.model_validate(wish) if wish else None
+
+
+class DrillSettings(Document):
+    """How the plan is rehearsed.
+
+    Attributes:
+        network: ARM id of an isolated network; never the production one.
+        schedule: Six NCRONTAB fields (second minute hour day month weekday), read in `time_zone`; None: only on demand.
+        time_to_live: When a drill's machines are cleaned up at the latest, whatever became of its run.
+        start_deadline: How late a drill that is due may still begin; after that it counts as missed, and overdue.
+        blackouts: When no drill is started by itself.
+        follows: Name of another plan: a drill begins when a drill of that one has succeeded.
+        shared_network: Whether the network may hold other machines.
+        soak: How long the machines stay up, once they are, before they are probed once more and cleaned up.
+        hooks: What is done before, after, and after the cleanup.
+        valid_for: How long a drill of this very plan counts as proof that it works: without one that counts a failover
+            needs an override. None: that is only told.
+    """
+
+    network: NetworkId
+    schedule: Annotated[str, AfterValidator(check_schedule)] | None = None
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] = "UTC"
+    time_to_live: Span = timedelta(hours=4)
+    start_deadline: Span = timedelta(hours=12)
+    blackouts: tuple[Blackout, ...] = ()
+    follows: Name | None = None
+    shared_network: bool = False
+    soak: Span | None = None
+    hooks: DrillHooks = DrillHooks()
+    valid_for: Span | None = None
+
+
+class Targets(Document):
+    """What the application's owner was promised.
+
+    Attributes:
+        rto: From the request to the last machine that passes its probes.
+        rpo: How much of the newest data may be lost.
+    """
+
+    rto: Span | None = None
+    rpo: Span | None = None
+
+
+def _check_any(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
+    if not items:  # min_length would also complain when the only item has a fault
+        raise ValueError("a plan has at least one item")
+    return items
+
+
+Approver = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Approved = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
+_ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
+
+
+class Approvals(Document):
+    """Who else has to agree before a verb begins.
+
+    Attributes:
+        count: Different persons, none of them the one who asked.
+        expires: How long the request waits for them.
+        verbs: Kinds of operation that need it.
+        approvers: Who may agree, by object id in Entra or by name; empty for everybody who has the role. Ids are
+            safer: names are not unique.
+    """
+
+    count: Annotated[int, Field(ge=1, le=10)] = 1
+    expires: Span = timedelta(hours=4)
+    verbs: tuple[Approved, ...] = ("failover", "commit")
+    approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        known = {one.casefold() for one in self.approvers}
+        wrong = []
+        if len(known) < len(self.approvers):
+            wrong.append(Fault(("approvers",), "twice", "an approver is named twice"))
+        if known and self.count > len(known):
+            detail = f"{self.count} of {len(known)} approvers can never agree"
+            wrong.append(Fault(("count",), "too_many", detail))
+        if wrong:
+            fail(type(self).__name__, wrong, self.count)
+        return self
+
+    def counts(self, person: str, name: str) -> bool:
+        """Whether this person's word counts."""
+        known = {one.casefold() for one in self.approvers}
+        return not known or bool({person.casefold(), name.casefold()} & known)
+
+    def concern(self, kind: str) -> bool:
+        """Whether an operation of this kind needs it: a round trip does where any of its parts would."""
+        parts = _ROUND_TRIP if kind == "roundtrip" else frozenset[str]()
+        return bool({kind, *parts} & set(self.verbs))
+
+
+class RecoveryPlanSettings(Document):
+    """The recovery plans of Site Recovery that mirror this plan, for the portal's people.
+
+    Attributes:
+        keep: "off" leaves them to requests; "watch" tells when they are not as this plan says; "repair" also puts them
+            right, unless somebody else's work would be lost.
+        name: How they are called, when that is not the plan's own name; several get numbers.
+    """
+
+    keep: Literal["off", "watch", "repair"] = "off"
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,46}[A-Za-z0-9]$")] | None = None
+
+
+class FailbackSettings(Document):
+    """How the plan's machines come home, unless the request says otherwise.
+
+    Attributes:
+        data_sync: "full-download" shuts the machine in Azure down at once and brings all of its disks back;
+            "minimise-downtime" brings the changes back while it runs, and then waits for a person, or a time, to go on.
+        create_vm: Whether a machine that is gone on premises is made again.
+        leftovers: What becomes of cards and disks that the commit of the failback leaves in Azure: "remove" removes
+            those that the failover made; "list" only names them.
+    """
+
+    data_sync: DataSyncWish = "full-download"
+    create_vm: bool = False
+    leftovers: Literal["list", "remove"] = "list"
+
+
+class PlanDocument(Document):
+    """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
+
+    Attributes:
+        site: Site of the items that name none.
+        commit: "automatic" makes a failover final as soon as all of it went well.
+        commit_after: For an automatic commit of a failover: how long all is up before it is probed once more, and
+            made final if it passes.
+        on_failure: "continue" goes on with what does not depend on the machine that failed; "ask" does so too, and
+            then waits for a person to say retry, skip or abort.
+        failback_order: "reverse" brings home first what nothing depends on.
+        failback: How the machines come home.
+        patience: How long each ASR job may take.
+        max_starts: Verbs sent at the same time.
+        recovery_plan: How it is mirrored in Site Recovery.
+        hooks: What is done before and after a failover and a failback; a drill has its own.
+        engine: "scheduler" sends each VM its verb as soon as it may start; "site-recovery" runs the recovery plans that
+            mirror this plan, which have to be in step.
+
+    Raises:
+        ValidationError: with everything that is wrong at once, circles shown as "sql-01 -> app-01 -> sql-01".
+    """
+
+    site: Name
+    items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_any)]
+    drill: DrillSettings | None = None
+    commit: Literal["manual", "automatic"] = "manual"
+    commit_after: Span | None = None
+    on_failure: Literal["stop", "continue", "ask"] = "stop"
+    failback_order: Literal["reverse", "same"] = "reverse"
+    failback: FailbackSettings = FailbackSettings()
+    targets: Targets | None = None
+    approvals: Approvals | None = None
+    patience: Span = timedelta(hours=2)
+    max_starts: Annotated[int, Field(ge=1, le=50)] = 50
+    recovery_plan: RecoveryPlanSettings = RecoveryPlanSettings()
+    hooks: PlanHooks = PlanHooks()
+    engine: Literal["scheduler", "site-recovery"] = "scheduler"
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_all_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Look at the order even when a field is wrong: whoever corrects a plan wants to hear all of it."""
+        if info.context is CHECKED:
+            return handler(given)
+        wrong: list[Fault] = []
+        plan: Self | None = None
+        try:
+            plan = handler(given)
+        except ValidationError as error:
+            wrong = faults_of(error)
+        wrong += [*_order_faults(_named(given)), *_address_faults(given)]
+        if wrong or plan is None:
+            fail(cls.__name__, wrong, given)
+        return plan._as_declared()
+
+    def _as_declared(self) -> Self:
+        """Each name in `after` in the spelling of the item that it means."""
+        spelt = {item.vm.casefold(): item.vm for item in self.items}
+        renamed = [tuple(spelt[name.casefold()] for name in item.after) for item in self.items]
+        if renamed == [item.after for item in self.items]:
+            return self
+        items = tuple(i.model_copy(update={"after": after}) for i, after in zip(self.items, renamed, strict=True))
+        return self.model_copy(update={"items": items})
+
+    @property
+    def edges(self) -> dict[str, tuple[str, ...]]:
+        """For each VM those that it comes after, in the order of the plan."""
+        return {item.vm: item.after for item in self.items}
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """Every site that the plan has machines at, each once."""
+        return tuple(dict.fromkeys(item.site or self.site for item in self.items))
+
+    def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
+        """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""
+        of_drill = self.drill.hooks if self.drill else None
+        of = {"drill": of_drill, "failover": self.hooks.failover, "failback": self.hooks.failback}.get(occasion)
+        hooks: tuple[Hook, ...] = getattr(of, moment.replace("-", "_"), ())
+        return hooks
+
+    @property
+    def digest(self) -> str:
+        """Names this content."""
+        return digest_of(self)
+
+
+type _Named = Sequence[tuple[int, str, tuple[tuple[int, str], ...]]]
+"""What can be said about the order: position, name, and what it comes after, each with its own position."""
+
+
+def _named(given: Any) -> _Named:
+    """The names of a plan as far as they can be read; the rest is told as faults of its fields."""
+    items = _get(given, "items")
+    if not isinstance(items, list | tuple):
+        return ()
+    names = [(place, _get(item, "vm"), _get(item, "after")) for place, item in enumerate(items)]
+    return [(place, vm, _texts(after)) for place, vm, after in names if isinstance(vm, str)]
+
+
+def _get(given: Any, key: str) -> Any:
+    return given.get(key) if isinstance(given, Mapping) else getattr(given, key, None)
+
+
+def _texts(after: Any) -> tuple[tuple[int, str], ...]:
+    if not isinstance(after, list | tuple):
+        return ()
+    return tuple((place, name) for place, name in enumerate(after) if isinstance(name, str))
+
+
+def _order_faults(items: _Named) -> list[Fault]:
+    return [*_twice(items), *_astray(items), *_circles(items)]
+
+
+def _address_faults(given: Any) -> Iterator[Fault]:
+    """Two machines with one address; which networks they are in is told by their ids, or by their site."""
+    items = _get(given, "items")
+    first: dict[tuple[str, ...], int] = {}
+    for place, item in enumerate(items if isinstance(items, list | tuple) else ()):
+        address = _get(item, "address")
+        if not isinstance(address, str) or not address:
+            continue
+        room = _get(item, "network") or _get(item, "site") or _get(given, "site")
+        known = first.setdefault((str(room).casefold(), address), place)
+        if known != place:
+            detail = f"{address} is already the address of items[{known}]"
+            yield Fault(("items", place, "address"), "duplicate_address", detail)
+
+
+def _twice(items: _Named) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for place, vm, _ in items:
+        known = first.setdefault(vm.casefold(), place)
+        if known != place:
+            yield Fault(("items", place, "vm"), "duplicate_vm", f"{vm} is already items[{known}]")
+
+
+def _astray(items: _Named) -> Iterator[Fault]:
+    known = {vm.casefold() for _, vm, _ in items}
+    for place, vm, after in items:
+        seen: set[str] = set()
+        for at, name in after:
+            if name.casefold() == vm.casefold():
+                yield Fault(("items", place, "after", at), "after_itself", f"{vm} cannot come after itself")
+            elif name.casefold() not in known:
+                yield Fault(("items", place, "after", at), "unknown_vm", f"no item of this plan is called {name!r}")
+            elif name.casefold() in seen:
+                yield Fault(("items", place, "after", at), "duplicate_after", f"{name} is named twice")
+            seen.add(name.casefold())
+
+
+def _circles(items: _Named) -> Iterator[Fault]:
+    first = {vm.casefold(): (place, vm, after) for place, vm, after in reversed(items)}
+    edges = {
+        key: tuple(name.casefold() for _, name in after if name.casefold() in first and name.casefold() != key)
+        for key, (_, _, after) in reversed(first.items())
+    }
+    for circle in find_cycles(edges):
+        place, _, after = first[circle[0]]
+        at = next(at for at, name in after if name.casefold() == circle[1])
+        shown = " -> ".join(first[key][1] for key in circle)
+        yield Fault(("items", place, "after", at), "circle", f"each waits for the next: {shown}")

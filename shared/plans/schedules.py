@@ -1,0 +1,134 @@
+"""Schedules: six NCRONTAB fields in a time zone, and which of their moments is due."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, model_validator
+
+from shared.messages import Document
+
+_NOT_NCRONTAB = re.compile(r"#|\bL|\d+L\b|[?]", re.IGNORECASE)
+
+
+def check_schedule(schedule: str) -> str:
+    """The schedule with single spaces, when Azure and this app read it alike.
+
+    Raises:
+        ValueError: it is no schedule of six fields, it never comes, or Azure would read it differently.
+    """
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415  # only documents and the reconciler need it
+
+    fields = schedule.split()
+    if len(fields) != 6:
+        raise ValueError(f"a schedule has six fields (second minute hour day month weekday), not {len(fields)}")
+    if _NOT_NCRONTAB.search(schedule):
+        raise ValueError("L, # and ? are not NCRONTAB")
+    if not fields[3].startswith("*") and not fields[5].startswith("*"):
+        raise ValueError("restrict the day of the month or the day of the week, not both: Azure and cron differ there")
+    try:
+        next(iter(CronSim(" ".join(fields), datetime(2024, 1, 1))))  # noqa: DTZ001  # wall-clock time of any zone
+    except CronSimError as error:
+        raise ValueError(f"not a schedule: {str(error).lower()}") from None
+    except StopIteration:
+        raise ValueError("this day never comes") from None
+    return " ".join(fields)
+
+
+def check_time_zone(name: str) -> str:
+    """The name, when it is one of the IANA time zones.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # unknown, or no name at all: ZoneInfo reads files by it
+        raise ValueError(f"no such time zone: {name!r}; use an IANA name such as Europe/Berlin") from None
+    return name
+
+
+def due(
+    schedule: str,
+    time_zone: str,
+    last: datetime | None,
+    declared: datetime,
+    now: datetime,
+    *,
+    within: timedelta | None = None,
+) -> datetime | None:
+    """The newest moment of the schedule after `last` (or `declared`) that is not after `now`; None when none is due.
+
+    Args:
+        within: A moment that is longer ago counts as missed, and is not due any more.
+
+    Moments that were missed count once. Where clocks go forward, a moment that the day skips comes an hour later by the
+    clock; where they go back, one that the day repeats comes the first time only.
+    """
+    since = last if last is not None and last > declared else declared
+    for moment in _backwards(schedule, ZoneInfo(time_zone), now):
+        if moment <= now:
+            in_time = within is None or now - moment <= within
+            return moment if moment > since and in_time else None
+    return None
+
+
+def _backwards(schedule: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
+    from cronsim import CronSim  # noqa: PLC0415
+
+    wall = now.astimezone(zone).replace(tzinfo=None, microsecond=0)
+    for moment in CronSim(schedule, wall + timedelta(seconds=1), reverse=True):
+        yield moment.replace(tzinfo=zone).astimezone(UTC)
+
+
+Day = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+DAYS: tuple[Day, ...] = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+class Blackout(Document):
+    """A time in which no drill begins, by the clock of the schedule's time zone.
+
+    Either once, from `begin` to `end`; or each week, on `days` from `since` to `until` o'clock: all day without them,
+    over midnight when `until` is the earlier one.
+    """
+
+    begin: datetime | None = None
+    end: datetime | None = None
+    days: Annotated[tuple[Day, ...], Field(max_length=7)] = ()
+    since: time | None = None
+    until: time | None = None
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        once, weekly = self.begin is not None or self.end is not None, bool(self.days)
+        if once == weekly:
+            raise ValueError("a blackout has either begin and end, or days")
+        if once and (self.begin is None or self.end is None or self.begin.tzinfo or self.end.tzinfo):
+            raise ValueError("begin and end are both needed, without an offset: the schedule's time zone counts")
+        if once and self.begin is not None and self.end is not None and self.end <= self.begin:
+            raise ValueError("a blackout ends after it begins")
+        if (self.since is None) != (self.until is None):
+            raise ValueError("since and until belong together")
+        return self
+
+
+def blacked_out(blackouts: tuple[Blackout, ...], time_zone: str, now: datetime) -> Blackout | None:
+    """The blackout that covers this moment, None when there is none."""
+    wall = now.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)
+    return next((one for one in blackouts if _covers(one, wall)), None)
+
+
+def _covers(blackout: Blackout, wall: datetime) -> bool:
+    if blackout.begin is not None and blackout.end is not None:
+        return blackout.begin <= wall < blackout.end
+    today, yesterday = DAYS[wall.weekday()], DAYS[wall.weekday() - 1]
+    if blackout.since is None or blackout.until is None:
+        return today in blackout.days
+    at = wall.time()
+    if blackout.since < blackout.until:
+        return today in blackout.days and blackout.since <= at < blackout.until
+    evening = today in blackout.days and at >= blackout.since
+    return evening or (yesterday in blackout.days and at < blackout.until)

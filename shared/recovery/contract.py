@@ -1,0 +1,269 @@
+"""What orchestrators see of the activities, with its parts in the modules beside it: names, asks and answers.
+
+Here what is asked of vaults, and of machines in Azure.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from shared.activity import Activity, Nothing, Problem
+from shared.messages import Message, VaultRef
+from shared.plans.plan import Probe
+from shared.plans.preview import Preview
+from shared.recovery.drill import Inventory
+from shared.recovery.operation import Operation
+from shared.site_recovery.contract import PlanJobSeen, PlanStart, ProbeAnswer
+from shared.site_recovery.recovery_points import LATEST
+from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.verb_options import VerbOptions
+from shared.site_recovery.views import Verb
+
+
+class ProbeTarget(Message):
+    """A machine that a failover made.
+
+    Attributes:
+        address: Its private address when it is known already: saves two reads.
+        operation: The run, for probes that leave something behind or tell somebody.
+    """
+
+    vm: str
+    azure_vm: str
+    target_group: str
+    probes: tuple[Probe, ...]
+    address: str = ""
+    operation: str = ""
+
+
+class ProbeBatch(Message):
+    """Try the probes of these machines once, at the same time."""
+
+    targets: tuple[ProbeTarget, ...] = Field(max_length=50)
+
+
+class ProbesTried(Message):
+    """One answer for each machine."""
+
+    answers: tuple[ProbeAnswer, ...]
+
+
+class TakeInventory(Message):
+    """See what is in these resource groups and virtual networks, however Site Recovery puts it.
+
+    Attributes:
+        groups: ARM ids of resource groups.
+        networks: ARM ids of virtual networks: cards in them count, wherever those are kept.
+        known: Marks of what was there before; None for a first inventory.
+        keep: Name under which the whole of it is kept in the run's evidence, such as
+            "drill-payroll-1/attachments/inventory-before.json"; empty not to keep it.
+    """
+
+    groups: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    known: tuple[str, ...] | None = None
+    keep: str = ""
+
+
+class ReadNetwork(Message):
+    """See how isolated a virtual network is."""
+
+    network: str
+
+
+class NetworkSeen(Message):
+    """A virtual network's neighbours.
+
+    Attributes:
+        peered: ARM ids of networks that it is peered to.
+        cards: ARM ids of the network cards in it.
+    """
+
+    found: bool
+    peered: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+
+
+PROBE_VMS = Activity("probe_vms", ProbeBatch, ProbesTried)
+TAKE_INVENTORY = Activity("take_inventory", TakeInventory, Inventory)
+READ_NETWORK = Activity("read_network", ReadNetwork, NetworkSeen)
+
+
+class PointsOf(Message):
+    """A protected item, and the point that it is to start from: a rule, a name or an ARM id."""
+
+    vm: str
+    item_id: str
+    rule: str = LATEST
+
+
+class CheckPoints(Message):
+    """See whether each of these items has the point that it is to start from; one list an item."""
+
+    vault: VaultRef
+    items: tuple[PointsOf, ...] = Field(max_length=50)
+    max_age: timedelta | None = None
+
+
+class PointsChecked(Message):
+    """What is wrong, a problem for each item that has no such point; and the requests that it took."""
+
+    problems: tuple[Problem, ...] = ()
+    calls: Calls = Calls()
+
+
+class KeepPoints(Message):
+    """Keep the lists of these items' recovery points as evidence, before a commit deletes them.
+
+    Attributes:
+        keep: Where in the store: one file for all of them.
+    """
+
+    vault: VaultRef
+    items: tuple[PointsOf, ...] = Field(max_length=50)
+    keep: str
+
+
+class PointsKept(Message):
+    """How many points each item had, by VM; empty where nothing is kept. And the requests that it took."""
+
+    counts: dict[str, int] = Field(default_factory=dict)
+    calls: Calls = Calls()
+
+
+CHECK_POINTS = Activity("check_points", CheckPoints, PointsChecked)
+KEEP_POINTS = Activity("keep_points", KeepPoints, PointsKept)
+
+
+class TakePreview(Message):
+    """See what an operation would do now; without what it carries of its own run and of an earlier preview."""
+
+    operation: Operation
+
+
+class PreviewTaken(Message):
+    """What it would do.
+
+    Attributes:
+        declared: Digest of the plan as it is declared now; empty when it was withdrawn.
+    """
+
+    preview: Preview
+    declared: str = ""
+
+
+TAKE_PREVIEW = Activity("take_preview", TakePreview, PreviewTaken)
+
+
+class HookWork(Message):
+    """A script or a runbook job that a hook has run.
+
+    Attributes:
+        id: Unique for the run, the moment and the hook: names in Azure are made of it.
+        target: ARM id of the Arc machine, or of the runbook.
+    """
+
+    id: str
+    operation: str
+    kind: Literal["run-command", "runbook"]
+    target: str
+
+
+class BeginWork(HookWork):
+    """Begin it, unless that was done before.
+
+    Attributes:
+        script: As the plan has it.
+        parameters: Kept in Azure in clear.
+        run_on: Group of hybrid workers; empty for Azure itself.
+        timeout: How long the script may run.
+    """
+
+    script: str = ""
+    parameters: dict[str, str] = Field(default_factory=dict)
+    run_on: str = ""
+    timeout: timedelta = timedelta(minutes=10)
+
+
+BEGIN_WORK = Activity("begin_hook_work", BeginWork, Nothing)
+
+
+class HookRan(Message):
+    """What was answered.
+
+    Attributes:
+        status: Of HTTP; for a script its exit code.
+        detail: One line for people.
+        again: The answer may be another one later.
+        output: What a script or a runbook wrote, its end, without secrets.
+    """
+
+    passed: bool
+    status: int = 0
+    detail: str = ""
+    again: bool = False
+    output: str = ""
+
+
+LOOK_AT_WORK = Activity("look_at_hook_work", HookWork, HookRan)
+END_WORK = Activity("end_hook_work", HookWork, Nothing)
+
+
+class StartPlan(VerbOptions):
+    """Start a verb on a recovery plan, or adopt the job that an earlier run of this same call started.
+
+    Attributes:
+        operation: What request ids are made of, unique for the run and the stage.
+        shape: The recovery plan has to be as it was when the run began.
+        since: When this was first asked for: no job to adopt is older.
+        point_type: For failovers: Latest, LatestProcessed or LatestApplicationConsistent.
+        only_adopt: Send nothing, but find what an earlier ask has started: the run was aborted meanwhile.
+    """
+
+    vault: VaultRef
+    operation: str
+    verb: Verb
+    name: str
+    shape: str
+    vms: tuple[str, ...]
+    attempt: int = 1
+    since: datetime
+    network_id: str = ""
+    point_type: str = "Latest"
+    only_adopt: bool = False
+
+
+class ReadPlanJob(Message):
+    """Read the job of a recovery plan.
+
+    Attributes:
+        pack: The run whose evidence the job is kept in once it has ended; empty not to keep it.
+    """
+
+    vault: VaultRef
+    job: str
+    pack: str = ""
+
+
+START_PLAN = Activity("start_plan", StartPlan, PlanStart)
+READ_PLAN_JOB = Activity("read_plan_job", ReadPlanJob, PlanJobSeen)
+
+
+class RunHook(Message):
+    """Ask somebody over HTTP, at a moment of a drill.
+
+    Attributes:
+        moment: "before", "after" or "after-cleanup".
+        id: The same for each try: whoever is asked can tell a second time by it.
+    """
+
+    id: str
+    url: str
+    moment: str
+    operation: str
+    plan: str
+    state: str
+
+
+RUN_HOOK = Activity("run_hook", RunHook, HookRan)

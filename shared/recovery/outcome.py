@@ -1,0 +1,39 @@
+"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.activity import Problem
+from shared.messages import Message
+from shared.operations.kinds import Kind
+from shared.plans.hooks import HookEnd
+from shared.recovery.run import Approval, Decision, RunItem
+
+
+class Outcome(Message):
+    """How an operation ended: its output.
+
+    Attributes:
+        state: "refused" is a failure before anything was done; "aborted": a person ended the run.
+        problems: Why it was refused.
+        failures: What went wrong on the way.
+        findings: What people have to know, though nothing went wrong.
+        hooks: What became of each hook, in the order of their turns.
+    """
+
+    state: Literal["succeeded", "failed", "refused", "aborted"]
+    kind: Kind
+    plan: str = ""
+    site: str = ""
+    items: tuple[RunItem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    failures: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    hooks: tuple[HookEnd, ...] = ()
+    began: datetime | None = None
+    ended: datetime | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)

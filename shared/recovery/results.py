@@ -1,0 +1,219 @@
+"""What a run achieved: RTO and RPO for each machine and for the plan, and what took the time. Pure."""
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.messages import Document
+from shared.plans.plan import Targets
+from shared.recovery.run import ItemStep, Run, RunItem
+from shared.site_recovery.contract import RENAMED
+from shared.site_recovery.views import Verb
+
+MOVES: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
+
+
+class MachineAchieved(Document):
+    """One machine.
+
+    Attributes:
+        up: When it was seen to work; without probes, when its job ended.
+        rto: From the run's begin until then.
+        rpo: How old its data was when its failover began, nothing when it was still replicated after that; None when
+            the job names no recovery point.
+    """
+
+    vm: str
+    up: datetime | None = None
+    rto: timedelta | None = None
+    rpo: timedelta | None = None
+
+
+class Leg(Document):
+    """One span on the critical path: what everything after it waited for.
+
+    Attributes:
+        what: "wait": until the verb was sent and its job began; "job"; or "probe", until the machine was seen to work.
+    """
+
+    vm: str
+    what: Literal["wait", "job", "probe"]
+    began: datetime
+    ended: datetime
+
+
+class Achieved(Document):
+    """A run against its targets; a target that is not set is neither met nor missed."""
+
+    machines: tuple[MachineAchieved, ...]
+    rto: timedelta | None = None
+    rto_target: timedelta | None = None
+    rto_met: bool | None = None
+    rpo: timedelta | None = None
+    rpo_target: timedelta | None = None
+    rpo_met: bool | None = None
+    critical_path: tuple[Leg, ...] = ()
+
+
+def achieved(items: Sequence[RunItem], began: datetime, targets: Targets | None) -> Achieved | None:
+    """What a failover or a drill achieved; None for a run that brought no machine up.
+
+    The plan's RTO and RPO are those of its worst machine, and unknown when one did not come up.
+    """
+    moves = {item.vm: step for item in items if (step := _move(item))}
+    if not moves:
+        return None
+    machines = tuple(_machine(item, moves.get(item.vm), began) for item in items)
+    rto, rpo = _worst([one.rto for one in machines]), _worst([one.rpo for one in machines])
+    wanted = targets or Targets()
+    return Achieved(
+        machines=machines,
+        rto=rto,
+        rto_target=wanted.rto,
+        rto_met=_met(rto, wanted.rto),
+        rpo=rpo,
+        rpo_target=wanted.rpo,
+        rpo_met=_met(rpo, wanted.rpo),
+        critical_path=critical_path(items, moves, began),
+    )
+
+
+def _move(item: RunItem) -> ItemStep | None:
+    return next((step for step in item.steps if step.verb in MOVES and step.outcome == "succeeded"), None)
+
+
+def _machine(item: RunItem, step: ItemStep | None, began: datetime) -> MachineAchieved:
+    up = _up(item, step) if step else None
+    rpo = max(step.began - step.point, timedelta(0)) if step and step.began and step.point else None
+    return MachineAchieved(vm=item.vm, up=up, rto=up - began if up else None, rpo=rpo)
+
+
+def _up(item: RunItem, step: ItemStep) -> datetime | None:
+    """When it was seen to work: a machine that has probes and never passed them did not come up."""
+    return step.probed if item.probes else step.probed or step.ended
+
+
+def _worst(spans: Sequence[timedelta | None]) -> timedelta | None:
+    known = [span for span in spans if span is not None]
+    return max(known) if known and len(known) == len(spans) else None
+
+
+def _met(got: timedelta | None, wanted: timedelta | None) -> bool | None:
+    return None if wanted is None else got is not None and got <= wanted
+
+
+def critical_path(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began: datetime) -> tuple[Leg, ...]:
+    """The chain of machines that decided when the last one was up, in the order of time.
+
+    From the last back: of those that a machine came after, the one that was up last is what it waited for.
+    """
+    after = {item.vm: item.after for item in items}
+    ups = {item.vm: up for item in items if item.vm in moves and (up := _up(item, moves[item.vm]))}
+    legs: list[Leg] = []
+    vm = max(ups, key=ups.__getitem__, default=None)
+    while vm is not None:
+        before = max((one for one in after[vm] if one in ups), key=ups.__getitem__, default=None)
+        legs = [*_legs(vm, moves[vm], ups[before] if before else began), *legs]
+        vm = before
+    return tuple(legs)
+
+
+def _legs(vm: str, step: ItemStep, since: datetime) -> list[Leg]:
+    marks = [since, step.began or since, step.ended or since, step.probed or step.ended or since]
+    told: tuple[Literal["wait", "job", "probe"], ...] = ("wait", "job", "probe")
+    spans = zip(told, marks, marks[1:], strict=False)
+    return [Leg(vm=vm, what=what, began=begin, ended=end) for what, begin, end in spans if end > begin]
+
+
+CAVEATS = (
+    "Extensions installed by Arc: the Arc machines still show them, and cannot install, upgrade or uninstall any now.",
+    "Guest configuration policies are not evaluated until the machines are back on premises.",
+    "No Azure VM guest agent on machines that go back: it knows nothing of extensions that Arc installed.",
+)
+"""Source: the caveats of the vendor's guide for Site Recovery on Azure Stack HCI."""
+_QUERY = (
+    "union isfuzzy=true Heartbeat, Event, Syslog, Perf, InsightsMetrics"
+    " | extend Name = tolower(tostring(split(Computer, '.')[0]))"
+    " | where Name in ({names})"
+    " | project TimeGenerated, Type, Name, _ResourceId"
+)
+_MADE = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
+_GONE = frozenset({"Failback", "CancelFailover"})
+
+
+def findings(items: Sequence[RunItem]) -> tuple[str, ...]:
+    """Of machines that the run brought to Azure, up or not, committed or not: their names, and what is not as before.
+
+    Nothing for a run that brought none there; of those that it brought home again only where their log data is.
+    """
+    moved = [item for item in items if _did(item, _MADE)]
+    away = [item for item in moved if not _did(item, _GONE)]
+    renamed = [item for item in away if _warning(item)]
+    names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {_warning(item)}" for item in renamed]
+    return (*names, *(CAVEATS if away else ()), *([_logs(moved)] if moved else ()))
+
+
+def _did(item: RunItem, verbs: Set[str]) -> bool:
+    return any(step.verb in verbs and step.outcome == "succeeded" for step in item.steps)
+
+
+def _warning(item: RunItem) -> str:
+    return next((step.note for step in item.steps if RENAMED in step.note), "")
+
+
+def _logs(moved: Sequence[RunItem]) -> str:
+    """Source: log data is associated with the Azure VM meanwhile, and with the Arc machine before and after."""
+    names = dict.fromkeys(name.lower() for item in moved for name in (item.vm, item.azure_vm) if name)
+    query = _QUERY.format(names=", ".join(map(_quoted, names)))
+    return (
+        "Log data comes in under the Azure VMs' ids while they run there. This query joins it by computer name, and "
+        f"takes the VM's name for that of the computer in it; put in those that are called otherwise: {query}"
+    )
+
+
+def _quoted(name: str) -> str:
+    """A string of the Kusto query language."""
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+MOVES_DEBTS: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
+NOT_THROUGH = frozenset({"failed", "skipped"})
+
+
+def unfinished(run: Run) -> tuple[str, ...]:
+    """Of a run with one verb: those that did not get through it."""
+    return tuple(item.vm for item in run.items if item.state != "done")
+
+
+def uncommitted(run: Run) -> tuple[str, ...]:
+    """Those that were moved, or may have been, and whose newest move is not final; one that was skipped among them."""
+    return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "Commit"))
+
+
+def unprotected(run: Run) -> tuple[str, ...]:
+    """Those that were moved, or may have been, and do not replicate to Azure again."""
+    return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "ReverseReplicate"))
+
+
+def was_moved(item: RunItem) -> bool:
+    """By this run, or by an earlier one that got so far; a verb that was asked for in vain may have moved it too."""
+    if not MOVES_DEBTS.isdisjoint(item.skip) or any(step.verb in MOVES_DEBTS for step in item.steps):
+        return True
+    return item.asked in MOVES_DEBTS
+
+
+def _ended_with(item: RunItem, verb: Verb) -> bool:
+    """Whether the verb came after the newest move, and nothing went wrong since."""
+    if item.state in NOT_THROUGH:
+        return False
+    verbs = (*item.skip, *(step.verb for step in item.steps if step.outcome == "succeeded"))
+    newest = max((place for place, done in enumerate(verbs) if done in MOVES_DEBTS), default=0)
+    return verb in verbs[newest:]
+
+
+def gone_without(run: Run) -> tuple[str, ...]:
+    """What people have to know of machines that were skipped; nothing without any."""
+    if not run.skipped:
+        return ()
+    return (f"skipped: {', '.join(run.skipped)}; what is owed for them stays owed, and nothing is proven of them",)

@@ -1,0 +1,45 @@
+"""The contract's part for recovery plans in the vault."""
+
+from datetime import datetime
+from typing import Literal
+
+from shared.activity import Activity
+from shared.messages import Message, VaultRef
+from shared.recovery_plans.mirror import Found, Write
+
+
+class ReadMirror(Message):
+    """Read the recovery plans of a vault whose names begin so, in any casing."""
+
+    vault: VaultRef
+    base: str
+
+
+class MirrorRead(Message):
+    """Those that are there, each with its groups."""
+
+    found: tuple[Found, ...]
+
+
+class WritePart(Message):
+    """Write one recovery plan, unless it is already as it should be.
+
+    Attributes:
+        operation: Id of the run: the request id is made of it.
+        since: When this was first asked for: no job to adopt is older.
+    """
+
+    operation: str
+    write: Write
+    since: datetime
+
+
+class PartWritten(Message):
+    """What became of it: "started" names the job; "kept": there was nothing to do."""
+
+    outcome: Literal["started", "kept"]
+    job: str = ""
+
+
+READ_MIRROR = Activity("read_mirror", ReadMirror, MirrorRead)
+WRITE_PART = Activity("write_part", WritePart, PartWritten)

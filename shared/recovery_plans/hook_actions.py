@@ -1,0 +1,52 @@
+"""Hooks that a recovery plan can do as its own actions: steps for a person, and runbooks without parameters. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from shared.plans.hooks import Hook, VerbHooks
+from shared.plans.plan import PlanDocument
+from shared.recovery.recovery_plan_runs import does_actions
+from shared.recovery.run import Run
+from shared.recovery_plans.parts import TO_AZURE, TO_PRIMARY, Action, Placed, manual, runbook
+
+_OPERATIONS = {
+    "drill": (("TestFailover",), TO_AZURE),
+    "failover": (("PlannedFailover", "UnplannedFailover"), TO_AZURE),
+    "failback": (("PlannedFailover", "Failback"), TO_PRIMARY),
+}
+"""Inferred for the way back: recovery plans call it Failback, and their machines' jobs PlannedFailover."""
+_MOMENTS: tuple[Literal["before", "after"], ...] = ("before", "after")
+
+
+def is_mirrored(hook: Hook) -> bool:
+    """Whether a recovery plan can do it; it knows neither parameters nor hybrid workers."""
+    return hook.kind == "manual" or (hook.kind == "runbook" and not hook.parameters and not hook.run_on)
+
+
+def actions_of(plan: PlanDocument) -> tuple[Placed, ...]:
+    """The plan's hooks as actions around its recovery plans; those that they cannot do are left to this app."""
+    return tuple(_placed(plan))
+
+
+def _placed(plan: PlanDocument) -> Iterator[Placed]:
+    drill = plan.drill.hooks if plan.drill else None
+    of_drill = VerbHooks(before=drill.before, after=drill.after) if drill else VerbHooks()
+    by_occasion = {"drill": of_drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}
+    for occasion, hooks in by_occasion.items():
+        for moment in _MOMENTS:
+            some: Sequence[Hook] = getattr(hooks, moment)
+            for hook in some:
+                if is_mirrored(hook):
+                    yield Placed(action=_action(occasion, hook), moment=moment)
+
+
+def _action(occasion: str, hook: Hook) -> Action:
+    operations, direction = _OPERATIONS[occasion]
+    name = f"{hook.name} - {occasion}"
+    made = manual(name, hook.instructions) if hook.kind == "manual" else runbook(name, hook.runbook)
+    return made.model_copy(update={"operations": operations, "directions": (direction,)})
+
+
+def is_left_to_plans(hook: Hook, run: Run, moment: str) -> bool:
+    """Whether a recovery plan that the run goes through does the hook; what follows a clean-up it never does."""
+    return moment != "after-cleanup" and is_mirrored(hook) and does_actions(run)

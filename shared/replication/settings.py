@@ -1,0 +1,236 @@
+"""What people ask of the replication of VMs, and what is known of each VM: messages, matching, disks. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from shared.documents import NetworkIdOrNone, Span
+from shared.errors import Refused
+from shared.messages import Document, Message
+from shared.sites.site import AzureName, SiteDocument
+
+Action = Literal["enable", "update", "disable", "resynchronise"]
+
+
+def _address(given: str) -> str:
+    return str(IPv4Address(given)) if given else ""
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""An IPv4 address; empty for one that Azure gives."""
+
+
+class VmSettings(Document):
+    """How a VM is protected and what a failover makes of it; None leaves it to the next in line, or as it is.
+
+    Attributes:
+        os_type: Needed for Linux; Azure does not know it before the VM is protected.
+        os_disk: Name of the disk that it starts from, where that cannot be told.
+        disks: Names of the disks to replicate, with the OS disk; None for all.
+        size: Azure VM size, such as "Standard_D2s_v5".
+        network: ARM id for a failover; empty to connect it later.
+        test_network: The same for a test failover.
+        address: Its private address after a failover.
+    """
+
+    os_type: Literal["Windows", "Linux"] | None = None
+    os_disk: str | None = None
+    disks: tuple[str, ...] | None = None
+    azure_vm: AzureName | None = None
+    size: Annotated[str, Field(pattern=r"^\w+$")] | None = None
+    network: NetworkIdOrNone | None = None
+    subnet: AzureName | None = None
+    test_network: NetworkIdOrNone | None = None
+    test_subnet: AzureName | None = None
+    address: Address | None = None
+    test_address: Address | None = None
+    license: Literal["NotSpecified", "NoLicenseType", "WindowsServer"] | None = None
+    remote_desktop: Literal["Never", "OnlyOnTestFailover", "Always"] | None = None
+
+    def over(self, base: "VmSettings") -> "VmSettings":
+        """These settings, and the base's where these say nothing."""
+        said = {name: value for name in VmSettings.model_fields if (value := getattr(self, name)) is not None}
+        known = {name: getattr(base, name) for name in VmSettings.model_fields}
+        return VmSettings.model_validate(known | said)
+
+    @property
+    def needs_update(self) -> bool:
+        """Whether enabling cannot set all of it, so that an update has to follow."""
+        later = (self.test_network, self.test_subnet, self.address, self.test_address)
+        return any(value is not None for value in later)
+
+
+class VmWish(VmSettings):
+    """One VM, by its name or its Hyper-V id, with what is special about it."""
+
+    vm: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _named(given: object) -> object:
+    return {"vm": given} if isinstance(given, str) else given
+
+
+class ReplicationRequest(Document):
+    """Ask for something to be done with the replication of VMs.
+
+    Attributes:
+        vms: Names, or names with settings of their own; empty (only for "enable" and "update"): those that the site
+            names, or all that are found.
+        settings: For all of them.
+        initial_copies: How many VMs may be copied for the first time at once.
+        patience: How long the first copy of a VM may take.
+    """
+
+    action: Action = "enable"
+    vms: tuple[Annotated[VmWish, BeforeValidator(_named)], ...] = Field((), max_length=5000)
+    settings: VmSettings = VmSettings()
+    initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
+    patience: Span = timedelta(days=7)
+
+
+class Disk(Message):
+    """A virtual disk of a machine; `is_os` as far as Azure tells."""
+
+    name: str
+    id: str
+    mb: int = 0
+    is_os: bool = False
+
+
+class Machine(Message):
+    """A machine on a host that can be protected, or is.
+
+    Attributes:
+        id: ARM id of the protectable item.
+        item_id: ARM id of its protected item, empty while it has none.
+        obstacles: What Azure says stands in the way of its protection.
+    """
+
+    vm: str
+    guid: str
+    id: str
+    item_id: str = ""
+    generation: str = ""
+    os_type: str = ""
+    disks: tuple[Disk, ...] = ()
+    obstacles: tuple[str, ...] = ()
+
+
+class Copied(Message):
+    """A protected item, as far as its replication is concerned.
+
+    Attributes:
+        scenario: What it is busy with, "None" when idle; `job`: the name of that job.
+        percent: Of the initial copy.
+        disks: Ids of the disks that are replicated.
+        health: Normal, Warning, Critical; `trouble`: its first health error.
+        rpo: How far the replica was behind when that was last measured, and `rpo_at` when that was.
+    """
+
+    vm: str
+    guid: str
+    id: str
+    state: str
+    vm_state: str = ""
+    scenario: str = "None"
+    job: str = ""
+    percent: int = 0
+    disks: tuple[str, ...] = ()
+    health: str = "None"
+    trouble: str = ""
+    rpo: timedelta | None = None
+    rpo_at: datetime | None = None
+    last_point: datetime | None = None
+    policy_id: str = ""
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether all of it is done: a VM is called Protected already while its replica is being configured."""
+        return self.state == "Protected" and self.vm_state in {"", "Protected"} and self.scenario == "None"
+
+
+def wishes(request: ReplicationRequest, site: SiteDocument, machines: Sequence[Machine]) -> tuple[VmWish, ...]:
+    """Which VMs are meant, each once: those of the request, else those of the site, else all that are found."""
+    asked = request.vms or tuple(VmWish(vm=vm) for vm in site.vms) or tuple(VmWish(vm=m.vm) for m in machines)
+    return tuple({wish.vm.lower(): wish for wish in asked}.values())
+
+
+def settings_of(wish: VmWish, request: ReplicationRequest, site: SiteDocument) -> VmSettings:
+    """What holds for a VM: its own word, then the request's; for enabling the site's fills the gaps."""
+    said = wish.over(request.settings)
+    if request.action != "enable":
+        return said
+    network = {"network": site.network, "subnet": site.subnet or None} if site.network else {}
+    return said.over(VmSettings.model_validate({"azure_vm": site.naming.of_vm(wish.vm), **network}))
+
+
+def match(wish: VmWish, machines: Iterable[Machine]) -> Machine:
+    """The machine that is meant, by id or by name in any casing.
+
+    Raises:
+        Refused: there is none, or the name is that of several.
+    """
+    wanted = wish.vm.lower()
+    found = [machine for machine in machines if wanted in {machine.guid.lower(), machine.vm.lower()}]
+    if not found:
+        detail = f"no registered host of the site has a VM {wish.vm}: is it on a cluster node, and highly available?"
+        raise Refused("vm-not-found", detail)
+    if len(found) > 1:
+        ids = ", ".join(machine.guid for machine in found)
+        raise Refused("name-not-unique", f"{len(found)} VMs are called {wish.vm}: ask by id, one of {ids}")
+    return found[0]
+
+
+def pick_disks(machine: Machine, settings: VmSettings) -> Machine:
+    """The machine with only those disks that are replicated, its OS disk marked and first.
+
+    Raises:
+        Refused: a disk is not there, or nobody can tell which the OS disk is.
+    """
+    system = _system_disk(machine, settings)
+    wanted = None if settings.disks is None else {name.lower() for name in settings.disks}
+    if wanted is not None and (unknown := wanted - {disk.name.lower() for disk in machine.disks}):
+        raise Refused("disk-not-found", f"{machine.vm} has no disk {', '.join(sorted(unknown))}; {_list(machine)}")
+    data = [
+        disk.model_copy(update={"is_os": False})
+        for disk in machine.disks
+        if disk.id != system.id and (wanted is None or disk.name.lower() in wanted)
+    ]
+    return machine.model_copy(update={"disks": (system.model_copy(update={"is_os": True}), *data)})
+
+
+def _system_disk(machine: Machine, settings: VmSettings) -> Disk:
+    """The one that was named, that Azure marks, that is alone, or that is called like its VM; in this order."""
+    if not machine.disks:
+        raise Refused("no-disks", f"Azure knows no disk of {machine.vm}; refresh the host's provider and try again")
+    named = (settings.os_disk or machine.vm).lower()
+    called = [disk for disk in machine.disks if disk.name.lower().removesuffix(".vhdx") == named.removesuffix(".vhdx")]
+    if settings.os_disk:
+        candidates = called
+    else:
+        marked = [disk for disk in machine.disks if disk.is_os]
+        candidates = marked or (list(machine.disks) if len(machine.disks) == 1 else called)
+    if len(candidates) != 1:
+        raise Refused("os-disk-unknown", f"say osDisk for {machine.vm}: {_list(machine)}")
+    return candidates[0]
+
+
+def _list(machine: Machine) -> str:
+    return f"it has {', '.join(disk.name for disk in machine.disks)}"
+
+
+def hindrance(machine: Machine, settings: VmSettings) -> None:
+    """Let a machine pass that Azure can protect.
+
+    Raises:
+        Refused: Azure says no, or its guest is one that Site Recovery does not take.
+
+    Source: Linux in a generation 2 machine is not among what the vendor lists as supported.
+    """
+    if machine.obstacles:
+        raise Refused("not-ready", f"{machine.vm} cannot be protected: {'; '.join(machine.obstacles)}")
+    if (settings.os_type or machine.os_type) == "Linux" and machine.generation == "2":
+        raise Refused("linux-generation-2", f"{machine.vm} runs Linux as a generation 2 VM, which is not supported")

@@ -1,0 +1,290 @@
+"""What orchestrators see of the activities, with its parts in the modules beside it: names, asks and answers.
+
+Here what is asked of vaults, and of machines in Azure.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from shared.activity import Activity
+from shared.messages import Message, VaultRef
+from shared.site_recovery.recovery_points import LATEST
+from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.verb_options import VerbOptions
+from shared.site_recovery.views import ItemView, ProviderView, Verb
+
+
+class ReadItems(Message):
+    """Read the protected items of a vault with one (paged) list.
+
+    Attributes:
+        vms: Only these, by VM name, in any casing; empty for all.
+    """
+
+    vault: VaultRef
+    vms: tuple[str, ...] = ()
+
+
+class ItemsRead(Message):
+    """The items that were asked for and are there, in the vault's order; and the requests that it took."""
+
+    items: tuple[ItemView, ...]
+    calls: Calls | None = None
+
+
+class StartOne(Message):
+    """One item of a batch.
+
+    Attributes:
+        adopts_from: The first attempt whose job is adopted, unless it failed; 0 for that of this attempt alone.
+        seen: The run has just read the item and found it ready: it is not read again before the verb is sent.
+        point: The recovery point to start from: a rule, a name or an ARM id.
+        provider: For a Failback that may make the VM: ARM id of the host's provider.
+    """
+
+    vm: str
+    item_id: str
+    attempt: int = 1
+    adopts_from: int = 0
+    seen: bool = False
+    point: str = LATEST
+    provider: str = ""
+
+
+class StartVerbs(VerbOptions):
+    """Start one verb on up to 50 items of one vault.
+
+    Attributes:
+        operation: Id of the run: request ids are made of it, so it is never that of a child or of a plan.
+        network_id: For TestFailover: the isolated network's ARM id.
+        since: When these starts were first asked for: no job to adopt is older.
+        max_age: Of the recovery points to start from.
+        only_adopt: Send nothing, but find what an earlier ask has started: the run was aborted meanwhile.
+    """
+
+    vault: VaultRef
+    operation: str
+    verb: Verb
+    starts: tuple[StartOne, ...] = Field(max_length=50)
+    since: datetime
+    network_id: str = ""
+    max_age: timedelta | None = None
+    only_adopt: bool = False
+
+
+class StartAnswer(Message):
+    """What became of one start.
+
+    Attributes:
+        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
+            occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
+        point: Name of the recovery point that it was sent with; empty for the latest, and for an adopted job.
+    """
+
+    vm: str
+    outcome: Literal["started", "refused", "busy", "unanswered"]
+    job: str = ""
+    code: str = ""
+    detail: str = ""
+    point: str = ""
+
+
+class StartsMade(Message):
+    """One answer for each start asked for.
+
+    Attributes:
+        retry_after: Longest wait that the vault asked for while it throttled; zero when it did not.
+        calls: The requests that it took.
+    """
+
+    answers: tuple[StartAnswer, ...]
+    retry_after: timedelta = timedelta(0)
+    calls: Calls | None = None
+
+
+class WatchJobs(Message):
+    """See which of these jobs have ended: one job list, and one GET for each that has.
+
+    Attributes:
+        jobs: Job names.
+        since: Start of the oldest, to narrow the list.
+        paused: Those of them that were suspended when last seen: they are read only once they are not any more.
+        pack: The run whose evidence the jobs that have ended are kept in; empty not to keep them.
+        most: How many of those that have ended are read at the most; 0 for all of them.
+    """
+
+    vault: VaultRef
+    jobs: tuple[str, ...]
+    since: datetime
+    paused: tuple[str, ...] = ()
+    pack: str = ""
+    most: int = 0
+
+
+class JobEnd(Message):
+    """A job that needs no more watching.
+
+    Attributes:
+        outcome: "succeeded" may carry warnings; "suspended" waits for a person or for the end of a test.
+        code: Of the first error, as ASR numbers it, empty without one.
+        cause: What Azure says may have caused that error; `remedy`: what it recommends.
+        allowed_actions: What may still be done with the job, such as "Restart".
+        azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
+        point: Time of the recovery point that was used, from there too.
+    """
+
+    job: str
+    outcome: Literal["succeeded", "failed", "suspended"]
+    state: str
+    code: str = ""
+    detail: str = ""
+    cause: str = ""
+    remedy: str = ""
+    allowed_actions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    azure_vm: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    point: datetime | None = None
+
+
+class JobsSeen(Message):
+    """The jobs that have ended since; the others still run, but for those that are yet to be read.
+
+    Attributes:
+        running: Those of the paused ones that run again.
+        unread: How many have ended, and were too many to read at once.
+        calls: The requests that it took.
+    """
+
+    ended: tuple[JobEnd, ...]
+    running: tuple[str, ...] = ()
+    unread: int = 0
+    calls: Calls | None = None
+
+
+class ResumeOne(Message):
+    """A suspended job that is to go on."""
+
+    vm: str
+    job: str
+
+
+class ResumeJobs(Message):
+    """Let suspended jobs of one vault go on.
+
+    Attributes:
+        comments: Kept with each job.
+    """
+
+    vault: VaultRef
+    operation: str
+    jobs: tuple[ResumeOne, ...] = Field(max_length=50)
+    comments: str = ""
+
+
+class JobResumed(Message):
+    """What became of resuming a job.
+
+    Attributes:
+        outcome: "resumed", or it was no longer suspended; "refused" for good; "unanswered": the next look finds out.
+    """
+
+    vm: str
+    outcome: Literal["resumed", "refused", "unanswered"]
+    detail: str = ""
+
+
+class JobsResumed(Message):
+    """One answer for each job."""
+
+    answers: tuple[JobResumed, ...]
+
+
+class ReadProviders(Message):
+    """Read the hosts that are registered with a Hyper-V site.
+
+    Attributes:
+        fabric: Name of the Hyper-V site; empty for every fabric of the vault.
+    """
+
+    vault: VaultRef
+    fabric: str = ""
+
+
+class ProvidersRead(Message):
+    """Hosts of a Hyper-V site.
+
+    Attributes:
+        at: When Azure answered, by its own clock: how fresh a heartbeat is can only be judged against this.
+    """
+
+    providers: tuple[ProviderView, ...]
+    at: datetime
+
+
+READ_ITEMS = Activity("read_items", ReadItems, ItemsRead)
+START_VERBS = Activity("start_verbs", StartVerbs, StartsMade)
+WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsSeen)
+RESUME_JOBS = Activity("resume_jobs", ResumeJobs, JobsResumed)
+READ_PROVIDERS = Activity("read_providers", ReadProviders, ProvidersRead)
+BUSY = "532"
+"""ASR's code for "another operation is in progress": the verb was taken and its job failed."""
+ABORTED = "aborted"
+"""A verb was not sent, because its run was aborted before that."""
+NOT_READY = "member-not-ready"
+"""A recovery plan was not started, because one of its machines could not take part."""
+TAKES_HOLD = timedelta(minutes=2)
+"""How long a job may still show as suspended after it was resumed; assumed."""
+
+
+class PlanStart(StartAnswer):
+    """What became of the start of a recovery plan, whose name `vm` is; and the requests that it took."""
+
+    calls: Calls | None = None
+
+
+class ChildJob(Message):
+    """A machine's own job within that of its recovery plan.
+
+    Attributes:
+        vm, machine: Its name and its GUID, as the job names them; either may be empty.
+        job: Empty before it has one, and when it was passed over.
+        note: Why it was passed over.
+    """
+
+    vm: str = ""
+    machine: str = ""
+    job: str = ""
+    note: str = ""
+
+
+class PlanJobSeen(Message):
+    """How the job of a recovery plan stands.
+
+    Attributes:
+        state: "suspended" waits for a person; `waits_for` says for what.
+        end: How it ended.
+        calls: The requests that the look took.
+    """
+
+    state: Literal["running", "suspended", "ended"]
+    waits_for: str = ""
+    children: tuple[ChildJob, ...] = ()
+    end: JobEnd | None = None
+    calls: Calls | None = None
+
+
+class ProbeAnswer(Message):
+    """What a machine's probes said this once."""
+
+    vm: str
+    passed: bool
+    address: str = ""
+    detail: str = ""
+
+
+RENAMED = "28175"
+"""ASR's warning that a machine got another name in Azure."""

@@ -1,0 +1,86 @@
+"""Which recovery point a failover starts from, and how old it may be. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from shared.errors import Refused
+from shared.messages import Message
+from shared.site_recovery.views import Verb
+
+LATEST, PROCESSED, CONSISTENT = "latest", "latestProcessed", "latestAppConsistent"
+STARTS_FROM_A_POINT: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit"})
+
+
+class PointWish(Message):
+    """What was asked for.
+
+    Attributes:
+        rule: "latest" (what was not replicated yet is sent first, where the host can be reached), "latestProcessed",
+            "latestAppConsistent", or the name or ARM id of a point.
+        by_vm: Another rule for single VMs, by name in lower case.
+        max_age: Nothing is started from a point older than this.
+    """
+
+    rule: str = LATEST
+    by_vm: dict[str, str] = Field(default_factory=dict)
+    max_age: timedelta | None = None
+
+    def of(self, vm: str) -> str:
+        """The rule for one VM."""
+        return self.by_vm.get(vm.lower(), self.rule)
+
+    def gates(self, vm: str) -> bool:
+        """Whether there may be no point for this VM that is as it was asked for: anything but the latest of any age."""
+        return self.of(vm) != LATEST or self.max_age is not None
+
+
+class RecoveryPoint(Message):
+    """A point as the vault lists it.
+
+    Attributes:
+        consistent: Applications were told of it, not only the disks.
+        kind: recoveryPointType as the vault spells it, empty where it does not say.
+    """
+
+    id: str
+    name: str
+    at: datetime
+    consistent: bool = False
+    kind: str = ""
+
+
+def choose(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta | None, now: datetime) -> RecoveryPoint:
+    """The point that a rule means; for "latest" the newest there is, which the failover will not be older than.
+
+    Raises:
+        Refused: there is none, or it is too old.
+    """
+    found = max((point for point in points if _meant(point, rule)), key=lambda point: point.at, default=None)
+    if found is None:
+        raise Refused("no-recovery-point", f"no recovery point is {rule}; {_newest(points, now)}")
+    if max_age is not None and now - found.at > max_age:
+        detail = f"the newest point that is {rule}, {_told(found, now)}; at most {max_age} is wanted"
+        raise Refused("recovery-point-too-old", detail)
+    return found
+
+
+def _newest(points: Sequence[RecoveryPoint], now: datetime) -> str:
+    newest = max(points, key=lambda point: point.at, default=None)
+    return (
+        f"of the {len(points)} that there are the newest is {_told(newest, now)}" if newest else "there is none at all"
+    )
+
+
+def _told(point: RecoveryPoint, now: datetime) -> str:
+    age = timedelta(seconds=round((now - point.at).total_seconds()))
+    return f"{point.name}{point.kind and f' ({point.kind})'}, {age} old"
+
+
+def _meant(point: RecoveryPoint, rule: str) -> bool:
+    if rule in {LATEST, PROCESSED}:
+        return True
+    if rule == CONSISTENT:
+        return point.consistent
+    return point.name.lower() == rule.rstrip("/").rpartition("/")[2].lower()

@@ -1,0 +1,140 @@
+"""The requests that one subscription grants this app: Azure Resource Manager's token buckets, kept by ourselves. Pure.
+
+Grants are promises in the order of the asks: a bucket may go below zero, and what is granted then holds from the moment
+on at which it would be at zero again. So nobody waits for more than those who asked before.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import Field
+
+from shared.messages import Message
+
+
+class Limit(NamedTuple):
+    """A bucket: how many tokens it holds, and how many come a second."""
+
+    size: int
+    rate: float
+
+
+AZURE_READS, AZURE_WRITES = Limit(250, 25.0), Limit(200, 10.0)
+"""Source: the limits of Azure Resource Manager for a subscription and a principal, documented since 2024."""
+READS, WRITES = Limit(225, 23.75), Limit(180, 9.5)
+"""What runs may have of it: the rest is for what asks nobody, such as previews, repairs and the timers.
+
+Other principals have buckets of their own."""
+HOLDS = timedelta(minutes=1)
+"""How long after its moment a promise may be used: the engine's timers fire up to half a minute late."""
+
+
+class Bucket(Message):
+    """How many tokens there were at an instant; below zero while more is promised than there was."""
+
+    level: float
+    at: datetime
+
+
+class Buckets(Message):
+    """What is known of one subscription; None for a bucket that nobody has drawn on: it is full."""
+
+    reads: Bucket | None = None
+    writes: Bucket | None = None
+
+
+class Wish(Message):
+    """What a run wants to send soon, and what it has to say of what it was granted before.
+
+    Attributes:
+        now: When it asks.
+        reads: GETs that it means to send next.
+        writes: Verbs that it means to send next.
+        unused_reads: Of what was granted before, what was not sent; negative where more was sent.
+        unused_writes: The same of writes.
+        shut_until: While Azure throttles verbs in this subscription: when it wants to be asked again.
+    """
+
+    now: datetime
+    reads: int = Field(default=0, ge=0)
+    writes: int = Field(default=0, ge=0)
+    unused_reads: int = 0
+    unused_writes: int = 0
+    shut_until: datetime | None = None
+
+
+class Calls(Message):
+    """Requests that were sent to one subscription."""
+
+    reads: int = 0
+    writes: int = 0
+
+
+class Ration(Message):
+    """What a run was granted in one subscription and has not used.
+
+    Attributes:
+        promised: Writes that it may send from `promised_from` on.
+        unused_reads: Reads that were granted and not sent; negative where more were sent.
+        unused_writes: Writes that were granted and not sent, without those that are promised.
+        shut_until: While Azure throttles: when it wants to be asked again.
+    """
+
+    promised: int = 0
+    promised_from: datetime | None = None
+    unused_reads: int = 0
+    unused_writes: int = 0
+    shut_until: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether writes are promised that can still be sent, now or later."""
+        return bool(self.promised) and self.promised_from is not None and now <= self.promised_from + HOLDS
+
+    def opens(self, now: datetime) -> timedelta:
+        """How long until something may be sent, or asked for."""
+        if self.promised_from is None or not self.holds(now):
+            return timedelta(0)
+        return max(timedelta(0), self.promised_from - now)
+
+
+class Grant(Message):
+    """All that was asked for, and from when on it may be sent."""
+
+    reads_from: datetime
+    writes_from: datetime
+
+
+def take(known: Buckets, wish: Wish) -> tuple[Buckets, Grant]:
+    """Grant a wish: what is there at once, the rest as it comes."""
+    reads = _given_back(refilled(known.reads, READS, wish.now), READS, wish.unused_reads)
+    writes = _given_back(refilled(known.writes, WRITES, wish.now), WRITES, wish.unused_writes)
+    reads, reads_from = draw(reads, READS, wish.reads)
+    writes, writes_from = draw(_shut(writes, WRITES, wish.shut_until), WRITES, wish.writes)
+    return Buckets(reads=reads, writes=writes), Grant(reads_from=reads_from, writes_from=writes_from)
+
+
+def draw(bucket: Bucket, limit: Limit, count: int) -> tuple[Bucket, datetime]:
+    """Take so many tokens out of a bucket, and when they will have been there."""
+    level = bucket.level - count
+    wait = timedelta(seconds=max(0.0, -level / limit.rate)) if count else timedelta(0)
+    return bucket.model_copy(update={"level": level}), bucket.at + wait
+
+
+def _given_back(bucket: Bucket, limit: Limit, unused: int) -> Bucket:
+    return bucket.model_copy(update={"level": min(float(limit.size), bucket.level + unused)})
+
+
+def _shut(bucket: Bucket, limit: Limit, until: datetime | None) -> Bucket:
+    """Nothing is there before Azure wants to be asked again: somebody else has drawn on its bucket."""
+    if until is None or until <= bucket.at:
+        return bucket
+    level = -limit.rate * (until - bucket.at).total_seconds()
+    return bucket.model_copy(update={"level": min(bucket.level, level)})
+
+
+def refilled(known: Bucket | None, limit: Limit, now: datetime) -> Bucket:
+    """The bucket at a later instant; one that comes too late changes nothing: runs do not read their clocks at once."""
+    if known is None:
+        return Bucket(level=limit.size, at=now)
+    passed = max(0.0, (now - known.at).total_seconds())
+    return Bucket(level=min(float(limit.size), known.level + passed * limit.rate), at=max(known.at, now))

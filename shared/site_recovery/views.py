@@ -1,0 +1,96 @@
+"""Everything that crosses a durable boundary, as plain JSON, and is kept in history."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.arm_ids import segments
+from shared.messages import Message
+
+Verb = Literal[
+    "TestFailover",
+    "TestFailoverCleanup",
+    "PlannedFailover",
+    "UnplannedFailover",
+    "Commit",
+    "Failback",
+    "ReverseReplicate",
+    "CancelFailover",
+    "ChangePit",
+    "UpdateVmProperties",
+]
+"""What Site Recovery can be asked to do with a protected item, spelt as in its allowedOperations."""
+
+
+class ItemView(Message):
+    """A protected item as the vault lists it, with only what a decision needs.
+
+    Attributes:
+        id: ARM id as the vault spells it; compare without regard to case.
+        vm: The virtual machine's name (friendlyName).
+        scenario: What the item is busy with, "None" when idle.
+        rpo: How far the replica was behind when that was last measured; None when the vault does not say.
+        azure_vm: Name that a failover gives, or gave, to the Azure VM.
+        target_group: ARM id of the resource group that a failover creates the VM in.
+        host_provider: ARM id of the provider (host) that owns the VM now.
+        machine: GUID of the virtual machine on its host.
+        hyper_v_site: Friendly name of the Hyper-V site that it replicates from, empty where the vault does not say.
+        last_failover: When the newest failover that succeeded began.
+        disk_mb: Size of its disks together; 0 when the vault does not say.
+        percent: Of an initial replication or a resynchronisation; None when the vault does not say.
+    """
+
+    id: str
+    vm: str
+    protection_state: str
+    active_location: str = "Primary"
+    test_failover_state: str = "None"
+    allowed_operations: tuple[str, ...] = ()
+    scenario: str = "None"
+    replication_health: str = "None"
+    rpo: timedelta | None = None
+    last_recovery_point: datetime | None = None
+    azure_vm: str = ""
+    target_group: str = ""
+    host_provider: str = ""
+    last_test_failover: datetime | None = None
+    last_failover: datetime | None = None
+    disk_mb: int = 0
+    percent: int | None = None
+    machine: str = ""
+    hyper_v_site: str = ""
+
+    @property
+    def hyper_v_sites(self) -> tuple[str, ...]:
+        """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where neither is told."""
+        names = (segments(self.id).get("replicationfabrics", ""), self.hyper_v_site)
+        return tuple(sorted({name for name in names if name}))
+
+
+class ItemDetail(ItemView):
+    """The same with what a preview is judged by besides.
+
+    Attributes:
+        rpo_at: When that figure was measured.
+        policy: Name of its replication policy.
+        network: ARM id of the network that a failover connects it to, empty without one.
+        failover_point: Name of the recovery point that the last failover, tests too, started from.
+    """
+
+    rpo_at: datetime | None = None
+    policy: str = ""
+    network: str = ""
+    failover_point: str = ""
+
+
+class ProviderView(Message):
+    """A host as the vault knows it.
+
+    Attributes:
+        sites: The names of the Hyper-V site that it is registered with, none where the vault does not say.
+    """
+
+    id: str
+    host: str
+    connected: bool
+    heartbeat: datetime | None = None
+    sites: tuple[str, ...] = ()

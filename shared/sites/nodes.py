@@ -1,0 +1,62 @@
+"""Everything that crosses a durable boundary, as plain JSON, and is kept in history."""
+
+from typing import Any
+
+from pydantic import Field
+
+from shared.arm_ids import segments
+from shared.messages import Message
+from shared.site_recovery.views import ItemView
+from shared.sites.site import SiteDocument
+
+
+class ExtensionView(Message):
+    """The ASR extension of one node.
+
+    Attributes:
+        message: What the handler said last, error text and all; never settings that are protected.
+        settings: Its public settings, as strings.
+    """
+
+    id: str
+    name: str
+    provisioning_state: str
+    code: str = ""
+    message: str = ""
+    version: str = ""
+    location: str = ""
+    enable_automatic_upgrade: bool = True
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class NodeView(Message):
+    """An Arc machine that is a node of a cluster.
+
+    Attributes:
+        blocked: Why its agent will not take the ASR extension or run commands, empty when it will.
+    """
+
+    id: str
+    name: str
+    cluster_id: str
+    status: str
+    agent_version: str = ""
+    location: str = ""
+    blocked: str = ""
+    extension: ExtensionView | None = None
+
+
+def same_host(one: str, other: str) -> bool:
+    """Hosts are told by short or by full name."""
+    return one.lower().split(".")[0] == other.lower().split(".")[0]
+
+
+def is_of(site: SiteDocument, view: ItemView) -> bool:
+    """Whether an item replicates from the site's Hyper-V site; yes where the vault does not say from which."""
+    names = {name.lower() for name in view.hyper_v_sites}
+    return not names or site.hyper_v_site.lower() in names
+
+
+def fabric_name(arm_id: str) -> str:
+    """The name of the fabric (Hyper-V site) that an ARM id is in, empty where it is in none."""
+    return segments(arm_id).get("replicationfabrics", "")
