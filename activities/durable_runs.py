@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
-from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
-from durabletask.entities import EntityInstanceId, EntityMetadata
+from durabletask.client import OrchestrationState, OrchestrationStatus
 
+from activities.durable_state import is_living, is_run_living, list_entities, read_entity
 from shared.activity import Nothing
 from shared.operations.contract import (
     HoldersRead,
@@ -19,56 +19,43 @@ from shared.operations.contract import (
     StartCleanup,
     StartRun,
 )
+from shared.operations.durable_names import DOCUMENTS, LEASES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.leases import Lease
 from shared.operations.obligations import HIDDEN
 from shared.plans.contract import BookRead, Declared, ReadBook, Tracked
 from shared.plans.history import Track, last_good_drill
 
-LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
-
 
 async def read_runs(client: df.DurableFunctionsClient, ask: ReadRuns) -> RunsRead:
     """See which runs have ended; one that the engine does not know (any more) holds nothing either."""
-    states = {run: await client.get_orchestration_state(run, fetch_payloads=False) for run in ask.ids}
-    return RunsRead(ended=tuple(run for run, s in states.items() if s is None or s.runtime_status not in LIVING))
+    return RunsRead(ended=tuple([run for run in ask.ids if not await is_run_living(client, run)]))
 
 
 async def read_book(client: df.DurableFunctionsClient, _ask: ReadBook) -> BookRead:
     """Read every declared site and plan, and all that is owed."""
-    entries = await _entities(client, "book")
-    owed = await _entities(client, "obligations")
+    owed = await list_entities(client, OBLIGATIONS)
     return BookRead(
-        sites=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("site:")),
-        plans=tuple(_declared(entry) for entry in entries if entry.id.key.startswith("plan:")),
-        tracks=tuple(_tracked(entry) for entry in await _entities(client, "track")),
-        obligations=tuple(_short(one) for entry in owed for one in _state(entry).values()),
+        sites=tuple([_declared(*entry) for entry in (await list_entities(client, DOCUMENTS, "site:")).items()]),
+        plans=tuple([_declared(*entry) for entry in (await list_entities(client, DOCUMENTS, "plan:")).items()]),
+        tracks=tuple([_tracked(*entry) for entry in (await list_entities(client, PLAN_HISTORY)).items()]),
+        obligations=tuple(_short(one) for state in owed.values() for one in state.values()),
     )
 
 
-def _tracked(entity: EntityMetadata) -> Tracked:
-    known = Track.model_validate(_state(entity))
+def _tracked(name: str, state: dict[str, Any]) -> Tracked:
+    known = Track.model_validate(state)
     drill = last_good_drill(known)
     short = known.model_copy(update={"past": (drill,) if drill else ()})
-    return Tracked(name=entity.id.key, track=short.model_dump(mode="json"))
+    return Tracked(name=name, track=short.model_dump(mode="json"))
 
 
 def _short(obligation: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in obligation.items() if name not in HIDDEN}
 
 
-async def _entities(client: df.DurableFunctionsClient, name: str) -> list[EntityMetadata]:
-    found = await client.get_all_entities(EntityQuery(instance_id_starts_with=f"@{name}@", include_state=True))
-    return [entity for entity in found if entity.get_typed_state() is not None]
-
-
-def _state(entity: EntityMetadata) -> dict[str, Any]:
-    return entity.get_typed_state(dict) or {}
-
-
-def _declared(entity: EntityMetadata) -> Declared:
-    state = _state(entity)
+def _declared(key: str, state: dict[str, Any]) -> Declared:
     first = state["history"][-1]["at"]
-    return Declared(name=entity.id.key.partition(":")[2], document=state["document"], declared=first)
+    return Declared(name=key.partition(":")[2], document=state["document"], declared=first)
 
 
 async def start_run(client: df.DurableFunctionsClient, ask: StartRun) -> Nothing:
@@ -85,7 +72,7 @@ ENDED = {OrchestrationStatus.FAILED: "failed", OrchestrationStatus.TERMINATED: "
 
 async def start_cleanup(client: df.DurableFunctionsClient, ask: StartCleanup) -> Nothing:
     """Start the cleanup that a plan's obligation describes; one that is owed no longer is not started."""
-    state = await _state_duties(client, "obligations", ask.plan)
+    state = await read_entity(client, OBLIGATIONS, ask.plan)
     order = (state.get("cleanup") or {}).get("order")
     if order is None:
         return Nothing()
@@ -103,7 +90,7 @@ async def read_outcomes(client: df.DurableFunctionsClient, ask: ReadOutcomes) ->
 def _ended(run: str, state: OrchestrationState | None) -> RunEnded:
     if state is None:
         return RunEnded(id=run, state="gone")
-    if state.runtime_status in LIVING:
+    if is_living(state):
         return RunEnded(id=run, state="living")
     if state.runtime_status != OrchestrationStatus.COMPLETED:
         return RunEnded(id=run, state=ENDED.get(state.runtime_status, "failed"))
@@ -116,12 +103,6 @@ async def read_holders(client: df.DurableFunctionsClient, ask: ReadHolders) -> H
     """See which living runs hold any of the VMs; a lease of a run that has ended holds nothing."""
     owners: set[str] = set()
     for vault, keys in ask.keys.items():
-        table = await _state_duties(client, "leases", vault)
+        table = await read_entity(client, LEASES, vault)
         owners |= {Lease.model_validate(table[key]).owner for key in set(keys) & set(table)}
-    states = {run: await client.get_orchestration_state(run, fetch_payloads=False) for run in sorted(owners)}
-    return HoldersRead(runs=tuple(run for run, state in states.items() if state and state.runtime_status in LIVING))
-
-
-async def _state_duties(client: df.DurableFunctionsClient, entity: str, key: str) -> dict[str, Any]:
-    found = await client.get_entity(EntityInstanceId(entity, key))
-    return (found.get_typed_state(dict) if found else None) or {}
+    return HoldersRead(runs=tuple([run for run in sorted(owners) if await is_run_living(client, run)]))

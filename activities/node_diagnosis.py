@@ -5,9 +5,9 @@ import re
 from datetime import UTC
 
 import azure.durable_functions as df
-from durabletask.entities import EntityInstanceId
 
 from activities.durable_runs import read_runs
+from activities.durable_state import read_entity
 from shared.arm_ids import key_of, segments
 from shared.azure import arm
 from shared.azure.json_fields import Json, part, text
@@ -16,6 +16,7 @@ from shared.errors import Refused
 from shared.healing.contract import CauseRead, ReadCause, ReadRecords, RecordsRead
 from shared.healing.node_record import NodeRecord
 from shared.operations.contract import ReadRuns
+from shared.operations.durable_names import NODES
 
 ACTIVITY_API = "2015-04-01"
 LOG = "providers/Microsoft.Insights/eventtypes/management/values"
@@ -59,6 +60,5 @@ async def read_records(client: df.DurableFunctionsClient, ask: ReadRecords) -> R
 
 async def read_record(client: df.DurableFunctionsClient, machine_id: str) -> NodeRecord | None:
     """What is remembered of one node, None when that is nothing."""
-    entity = await client.get_entity(EntityInstanceId("nodes", key_of(machine_id)))
-    state = entity.get_typed_state(dict) if entity else None
+    state = await read_entity(client, NODES, key_of(machine_id))
     return NodeRecord.model_validate(state) if state else None

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import azure.durable_functions as df
-from durabletask.entities import EntityInstanceId
 
 from activities.drill_inventory import look_into, read_network
+from activities.durable_state import read_entity
 from activities.recovery_plans import through_plans
 from activities.recovery_points import with_points
 from activities.vault import read_providers
@@ -15,6 +15,7 @@ from shared.azure.vault import Vault
 from shared.concurrency import each
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
+from shared.operations.durable_names import DOCUMENTS, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
 from shared.plans.azure_checks import networks_of, place_blockers, unjudged
 from shared.plans.history import Track
@@ -49,8 +50,7 @@ async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> t
 async def take_preview(client: df.DurableFunctionsClient, ask: TakePreview) -> PreviewTaken:
     """See what an operation would do now, and whether its plan is still the one that is declared."""
     told, _ = await foretold(client, ask.operation)
-    found = await client.get_entity(EntityInstanceId("book", f"plan:{ask.operation.plan}"))
-    state = (found.get_typed_state(dict) if found else None) or {}
+    state = await read_entity(client, DOCUMENTS, f"plan:{ask.operation.plan}")
     declared = PlanDocument.model_validate(state["document"]).digest if state else ""
     return PreviewTaken(preview=told, declared=declared)
 
@@ -76,15 +76,12 @@ async def look(
 
 
 async def _track(client: df.DurableFunctionsClient, plan: str) -> Track:
-    found = await client.get_entity(EntityInstanceId("track", plan))
-    state = found.get_typed_state(dict) if found else None
-    return Track.model_validate(state) if state else Track()
+    return Track.model_validate(await read_entity(client, PLAN_HISTORY, plan))
 
 
 async def _unproven(client: df.DurableFunctionsClient, plan: str) -> tuple[Blocker, ...]:
     """The proof that an unplanned failover still owes: before it is there no failback of the plan begins."""
-    found = await client.get_entity(EntityInstanceId("obligations", plan))
-    owed = (found.get_typed_state(dict) if found else None) or {}
+    owed = await read_entity(client, OBLIGATIONS, plan)
     if "source-off" not in owed:
         return ()
     one = Obligation.model_validate(owed["source-off"])

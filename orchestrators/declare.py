@@ -4,8 +4,8 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entities import BOOK
 from orchestrators.durable.steps import Steps, ask_entity, now
+from shared.operations.durable_names import DOCUMENTS
 from shared.plans.versions import Declaration
 
 
@@ -13,5 +13,5 @@ def declare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
     """Put a document into the book, or remove it: {key, operation: put|remove, wish}; answers the book's verdict."""
     wish = Declaration.model_validate({**payload["wish"], "at": now(ctx)})
     ask = wish.model_dump(mode="json")
-    verdict: dict[str, Any] = yield from ask_entity(ctx, BOOK, payload["key"], payload["operation"], ask)
+    verdict: dict[str, Any] = yield from ask_entity(ctx, DOCUMENTS, payload["key"], payload["operation"], ask)
     return verdict

@@ -1,13 +1,13 @@
 """Gives the runbooks and entities their bindings: the only place where they meet the Functions host."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import azure.durable_functions as df
 
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
-from orchestrators.durable.entities import book, budget, leases, mirrors, nodes, obligations, tally, track, turns
+from orchestrators.durable.entities import ENTITIES
 from orchestrators.healing.repair import repair
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
@@ -21,42 +21,38 @@ from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
 from orchestrators.verbs.source_power import prove_sources
+from shared.operations.durable_names import DECLARE_DOCUMENT, PROVE_SOURCES_OFF, PUBLISH_EVENT, RECONCILE, WATCH_NODES
 
-RUNBOOKS = (
-    drill,
-    cleanup,
-    failover,
-    commit,
-    cancel,
-    change_point,
-    failback,
-    reprotect,
-    roundtrip,
-    repair,
-    preflight,
-    verify,
-    prepare,
-    replication,
-    mirror,
-    reconcile,
-    declare,
-    watch_nodes,
-    prove_sources,
-    deliver,
-)
-ENTITIES = (leases, book, obligations, nodes, turns, tally, track, mirrors, budget)
-
-
-def name_of(runbook: Callable[..., Any]) -> str:
-    """A runbook's name for the engine: that of its kind of operation, where it has one."""
-    return runbook.__name__ if runbook is not change_point else "change-point"
+ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
+    "cancel": cancel,
+    "change-point": change_point,
+    "cleanup": cleanup,
+    "commit": commit,
+    "drill": drill,
+    "failback": failback,
+    "failover": failover,
+    "mirror": mirror,
+    "preflight": preflight,
+    "prepare": prepare,
+    "repair": repair,
+    "replication": replication,
+    "reprotect": reprotect,
+    "roundtrip": roundtrip,
+    "verify": verify,
+    DECLARE_DOCUMENT: declare,
+    PROVE_SOURCES_OFF: prove_sources,
+    PUBLISH_EVENT: deliver,
+    RECONCILE: reconcile,
+    WATCH_NODES: watch_nodes,
+}
+"""By the name that the engine knows: that of its kind of operation, where it has one."""
 
 
 def blueprint() -> df.Blueprint:
-    """A new blueprint with all runbooks and entities, each under its function's name."""
+    """A new blueprint with all orchestrators and entities, each under the name that the engine knows."""
     bp = df.Blueprint()
-    for runbook in RUNBOOKS:
-        bp.orchestration_trigger(context_name="ctx", orchestration=name_of(runbook))(runbook)
-    for entity in ENTITIES:
-        bp.entity_trigger(context_name="ctx", entity_name=entity.__name__)(entity)
+    for name, orchestrator in ORCHESTRATORS.items():
+        bp.orchestration_trigger(context_name="ctx", orchestration=name)(orchestrator)
+    for name, entity in ENTITIES.items():
+        bp.entity_trigger(context_name="ctx", entity_name=name)(entity)
     return bp

@@ -27,6 +27,8 @@ from durabletask.internal import helpers
 from durabletask.internal.entity_state_shim import StateShim
 from durabletask.serialization import JsonDataConverter
 
+from orchestrators.registry import ORCHESTRATORS
+
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
 type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
 type Timers = list[tuple[datetime, int]]
@@ -34,6 +36,12 @@ type EntityFunction = Callable[[EntityContext, Any], Any]
 type Dies = Callable[[Step], timedelta | None]
 
 JSON = JsonDataConverter()
+NAMES = {orchestrator: name for name, orchestrator in ORCHESTRATORS.items()}
+
+
+def name_of(orchestrator: Orchestrator) -> str:
+    """The name that the engine knows; one that no release has is called as its function."""
+    return NAMES.get(orchestrator, getattr(orchestrator, "__name__", "orchestrator"))
 
 
 class Clock:
@@ -193,7 +201,7 @@ class _Drive:
         self.driver.clock.advance_to(self.driver.clock.now + away)
 
     def _begin(self, text: str) -> list[pb.HistoryEvent]:
-        name = self.orchestrator.__name__
+        name = name_of(self.orchestrator)
         return [self._clock_event(), helpers.new_execution_started_event(name, self.instance, text)]
 
     def _clock_event(self) -> pb.HistoryEvent:
@@ -305,10 +313,11 @@ class _Memory:
 
     def __init__(self, orchestrator: Orchestrator, instance: str) -> None:
         hub = DurableFunctionsWorker()
-        hub.add_named_orchestrator(orchestrator.__name__, wrap_orchestrator(orchestrator))
+        name = name_of(orchestrator)
+        hub.add_named_orchestrator(name, wrap_orchestrator(orchestrator))
         converter = DEFAULT_FUNCTIONS_DATA_CONVERTER
         self._executor = worker._OrchestrationExecutor(hub._registry, logging.getLogger("driver"), converter)
-        self._executor._orchestration_name = orchestrator.__name__
+        self._executor._orchestration_name = name
         self._context = worker._RuntimeOrchestrationContext(instance, hub._registry, converter)
         self._known = 0
 

@@ -9,7 +9,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from durabletask.entities import EntityInstanceId
 
-from activities.durable_runs import LIVING
+from activities.durable_state import is_run_living
 from activities.node_diagnosis import read_record
 from activities.nodes import read_nodes
 from shared.arm_ids import key_of
@@ -18,6 +18,7 @@ from shared.healing.classifier import is_well
 from shared.healing.contract import ReadNodes
 from shared.healing.node_record import NodeRecord, Notice, next_run, why_not_now
 from shared.healing.repair import Repair
+from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.starting import start_once
@@ -85,7 +86,7 @@ def _correlation(data: Any) -> str:
 
 bp = df.Blueprint()
 _LOG = logging.getLogger(__name__)
-TALLY = EntityInstanceId("tally", "events")
+COUNTS = EntityInstanceId(EVENT_COUNTS, "events")
 NO_CLUSTER = "none"
 UNKNOWN = "?"
 
@@ -102,7 +103,7 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     if verdict == "not-a-failure":
         return
     _LOG.info("event %.100s: %s", event.id, verdict)
-    await client.signal_entity(TALLY, "add", verdict)
+    await client.signal_entity(COUNTS, "add", verdict)
 
 
 def _read(event: object) -> Tidings | str:
@@ -139,7 +140,7 @@ async def _whose(client: df.DurableFunctionsClient, machine_id: str) -> str:
     except Transient:
         return UNKNOWN
     seen = Notice(machine_id=machine_id, node=node.name, cluster=node.cluster_id or NO_CLUSTER)
-    await client.signal_entity(EntityInstanceId("nodes", key_of(machine_id)), "notice", seen.model_dump(mode="json"))
+    await client.signal_entity(EntityInstanceId(NODES, key_of(machine_id)), "notice", seen.model_dump(mode="json"))
     return node.cluster_id
 
 
@@ -157,9 +158,8 @@ async def _watch(client: df.DurableFunctionsClient, sites: dict[str, SiteDocumen
     if name is None:
         return "foreign-machine"
     run = f"watch-nodes-{name}"
-    state = await client.get_orchestration_state(run, fetch_payloads=False)
-    if state is None or state.runtime_status not in LIVING:
-        await client.schedule_new_orchestration("watch_nodes", input={"site": name}, instance_id=run)
+    if not await is_run_living(client, run):
+        await client.schedule_new_orchestration(WATCH_NODES, input={"site": name}, instance_id=run)
     return "looked"
 
 

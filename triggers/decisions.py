@@ -7,7 +7,7 @@ import azure.functions as func
 from durabletask.client import OrchestrationState
 from pydantic import Field
 
-from activities.durable_runs import LIVING
+from activities.durable_state import is_living
 from shared.messages import Document
 from shared.operations.kinds import DECISION, PLAN_KINDS
 from shared.operations.kinds import EVENT as APPROVE
@@ -62,7 +62,7 @@ async def decide(req: func.HttpRequest, client: df.DurableFunctionsClient) -> fu
     state = await client.get_orchestration_state(req.route_params["id"])
     if state is None or state.name not in {*PLAN_KINDS, "cleanup"}:
         raise missing("operation", req.route_params["id"])
-    if state.runtime_status not in LIVING:
+    if not is_living(state):
         raise Problem(409, "Run has ended", f"{state.instance_id} has ended: there is nothing to decide any more.")
     if word in {"approve", "reject"}:
         await _approve(req, client, state, approved=word == "approve")

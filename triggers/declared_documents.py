@@ -6,9 +6,10 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import EntityQuery, OrchestrationStatus
-from durabletask.entities import EntityInstanceId
+from durabletask.client import OrchestrationStatus
 
+from activities.durable_state import list_entities, read_entity
+from shared.operations.durable_names import DECLARE_DOCUMENT, DOCUMENTS
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import BookVerdict, Entry
 from shared.sites.site import SiteDocument
@@ -24,8 +25,7 @@ async def entry(client: df.DurableFunctionsClient, what: str, name: str) -> Entr
     Raises:
         Problem: there is none (404).
     """
-    found = await client.get_entity(EntityInstanceId("book", f"{what}:{name}"))
-    state = found.get_typed_state(dict) if found else None
+    state = await read_entity(client, DOCUMENTS, f"{what}:{name}")
     if not state:
         raise missing(what, name)
     return Entry.model_validate(state)
@@ -33,9 +33,8 @@ async def entry(client: df.DurableFunctionsClient, what: str, name: str) -> Entr
 
 async def entries(client: df.DurableFunctionsClient, what: str) -> dict[str, Entry]:
     """All declared documents of a sort, by name."""
-    query = EntityQuery(instance_id_starts_with=f"@book@{what}:", include_state=True)
-    found = {e.id.key.partition(":")[2]: e.get_typed_state(dict) for e in await client.get_all_entities(query)}
-    return {name: Entry.model_validate(state) for name, state in sorted(found.items()) if state}
+    found = await list_entities(client, DOCUMENTS, f"{what}:")
+    return {key.partition(":")[2]: Entry.model_validate(state) for key, state in sorted(found.items())}
 
 
 async def sites_of(client: df.DurableFunctionsClient, plan: PlanDocument) -> dict[str, SiteDocument]:
@@ -55,7 +54,8 @@ async def change(
 ) -> func.HttpResponse:
     """Ask the book for a change and answer with its verdict and the entity tag that holds now."""
     payload = {"key": key, "operation": operation, "wish": dict(wish)}
-    run = await client.schedule_new_orchestration("declare", input=payload, instance_id=f"declare-{uuid.uuid4().hex}")
+    asked = f"declare-{uuid.uuid4().hex}"
+    run = await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=payload, instance_id=asked)
     state = await client.wait_for_orchestration_completion(run, timeout=PATIENCE)
     if state is None or state.runtime_status != OrchestrationStatus.COMPLETED:
         raise Problem(503, "Not declared", "The book did not answer in time; look again before you repeat this.")

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import azure.durable_functions as df
-from durabletask.client import EntityQuery, OrchestrationState
+from durabletask.client import OrchestrationState
 
 from activities.durable_runs import read_runs, start_cleanup
+from activities.durable_state import list_entities
 from activities.previews import views_of
 from shared.operations.contract import ReadRuns, StartCleanup
+from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.kinds import DECISION
 from shared.operations.kinds import EVENT as APPROVE
 from shared.operations.obligations import Obligation, cleanup_run
@@ -64,9 +66,8 @@ async def make_way(
 
 async def cleanups_owed(client: df.DurableFunctionsClient, operation: Operation) -> list[Obligation]:
     """The cleanups of the operation's VMs that drills of any plan owe and cannot do: their own runs are dead."""
-    found = await client.get_all_entities(EntityQuery(instance_id_starts_with="@obligations@", include_state=True))
-    states = [entity.get_typed_state(dict) or {} for entity in found]
-    owed = [Obligation.model_validate(state["cleanup"]) for state in states if "cleanup" in state]
+    states = await list_entities(client, OBLIGATIONS)
+    owed = [Obligation.model_validate(state["cleanup"]) for state in states.values() if "cleanup" in state]
     mine = _leased(operation)
     theirs = [one for one in owed if one.order and _leased(Operation.carried(one.order)) & mine]
     ended = (await read_runs(client, ReadRuns(ids=tuple(one.owner for one in theirs)))).ended

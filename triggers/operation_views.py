@@ -6,12 +6,13 @@ from typing import Any
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
-from durabletask.entities import EntityInstanceId
 
+from activities.durable_state import read_entity
 from shared.onboarding import drift
 from shared.onboarding.drift import Drift
 from shared.onboarding.preflight import findings
 from shared.onboarding.preflight.check import Finding
+from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS, SITE_KINDS
 from shared.plans.history import Track, forecast
 from shared.plans.preview import Preview
@@ -30,8 +31,7 @@ async def insight(client: df.DurableFunctionsClient, state: OrchestrationState) 
         return {}
     operation = Operation.carried(state.get_input())
     seen = _achieved(operation, state)
-    found = await client.get_entity(EntityInstanceId("track", operation.plan))
-    known = (found.get_typed_state(dict) if found else None) or {}
+    known = await read_entity(client, PLAN_HISTORY, operation.plan)
     began = operation.run.began if operation.run else None
     expected = forecast(Track.model_validate(known), operation.kind, began)
     told = {"achieved": seen, "forecast": expected}

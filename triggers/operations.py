@@ -4,10 +4,11 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState
-from durabletask.entities import EntityInstanceId
+from durabletask.client import OrchestrationQuery, OrchestrationState
 
+from activities.durable_state import list_entities, read_entity
 from shared.evidence.report import render
+from shared.operations.durable_names import EVENT_COUNTS, OBLIGATIONS
 from shared.operations.kinds import PLAN_KINDS, SITE_KINDS
 from shared.operations.obligations import HIDDEN, Obligation
 from shared.problem_details import FieldError
@@ -98,9 +99,8 @@ async def list_obligations(req: func.HttpRequest, client: df.DurableFunctionsCli
 
 
 async def _owed(client: df.DurableFunctionsClient, plan: str | None) -> list[dict[str, Any]]:
-    query = EntityQuery(instance_id_starts_with="@obligations@", include_state=True)
-    tables = [entity.get_typed_state(dict) or {} for entity in await client.get_all_entities(query)]
-    owed = [Obligation.model_validate(one) for table in tables for one in table.values()]
+    tables = await list_entities(client, OBLIGATIONS)
+    owed = [Obligation.model_validate(one) for table in tables.values() for one in table.values()]
     wanted = sorted((one for one in owed if plan in {None, one.plan}), key=lambda one: one.due)
     return [one.model_dump(mode="json", by_alias=True, exclude=set(HIDDEN)) for one in wanted]
 
@@ -111,6 +111,5 @@ async def _owed(client: df.DurableFunctionsClient, plan: str | None) -> list[dic
 async def health(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Whether the app and its engine answer, and what became of the events that were sent to it, by count."""
     await client.get_orchestration_state("health", fetch_payloads=False)
-    counts = await client.get_entity(EntityInstanceId("tally", "events"))
-    events = counts.get_typed_state(dict) if counts else None
-    return answer({"status": "ok", "engine": "ok", "events": events or {}})
+    counts = await read_entity(client, EVENT_COUNTS, "events")
+    return answer({"status": "ok", "engine": "ok", "events": counts})

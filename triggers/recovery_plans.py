@@ -6,10 +6,11 @@ from typing import Any, Literal, NamedTuple
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.entities import EntityInstanceId
 
+from activities.durable_state import read_entity
 from activities.recovery_plans import read_vaults
 from shared.messages import Document
+from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import Entry
 from shared.principals import require
@@ -119,8 +120,7 @@ async def _look(client: df.DurableFunctionsClient, name: str) -> Looked:
 
 
 async def _known(client: df.DurableFunctionsClient, name: str) -> tuple[str, ...]:
-    found = await client.get_entity(EntityInstanceId("mirrors", name))
-    return Mirror.model_validate((found.get_typed_state(dict) if found else None) or {}).known
+    return Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known
 
 
 def _differences(seen: Survey) -> list[dict[str, Any]]:

@@ -6,10 +6,10 @@ import azure.durable_functions as df
 import azure.functions as func
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
-from durabletask.entities import EntityInstanceId
 
-from activities.durable_runs import LIVING
+from activities.durable_state import LIVING, is_run_living, read_entity
 from shared.messages import Message
+from shared.operations.durable_names import LEASES
 from shared.operations.leases import Lease
 from shared.plans.machines import lease_keys
 from shared.recovery.operation import Operation
@@ -46,11 +46,9 @@ async def holders(client: df.DurableFunctionsClient, operation: Operation) -> li
     """The living runs that hold any of the plan's items."""
     found: list[str] = []
     for vault, wanted in lease_keys(operation.document, operation.sites).items():
-        entity = await client.get_entity(EntityInstanceId("leases", vault))
-        table = (entity.get_typed_state(dict) if entity else None) or {}
+        table = await read_entity(client, LEASES, vault)
         for owner in {Lease.model_validate(table[key]).owner for key in set(wanted) & set(table)} - {operation.id}:
-            state = await client.get_orchestration_state(owner, fetch_payloads=False)
-            if state and state.runtime_status in LIVING and owner not in found:
+            if owner not in found and await is_run_living(client, owner):
                 found.append(owner)
     return found
 

@@ -9,6 +9,7 @@ from durabletask import task
 from orchestrators.durable.steps import Steps, call_all, now, sleep
 from shared.errors import Refused
 from shared.operations.contract import PUBLISH, START_RUN, Publish, Published, StartRun
+from shared.operations.durable_names import PUBLISH_EVENT
 from shared.recovery.operation import Operation
 from shared.recovery.pauses import paused
 from shared.recovery.run import Run
@@ -86,8 +87,8 @@ def publish(ctx: task.OrchestrationContext, event: Publish) -> Steps[None]:
 
 def later(event: Publish) -> StartRun:
     """The run that delivers an event, by an id that is the event's own: told twice, it is still delivered once."""
-    run = run_id("deliver", event.type, event.id)
-    return StartRun(id=run, orchestrator="deliver", payload=event.model_dump(mode="json"))
+    run = run_id("publish-event", event.type, event.id)
+    return StartRun(id=run, orchestrator=PUBLISH_EVENT, payload=event.model_dump(mode="json"))
 
 
 def deliver(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:

@@ -1,12 +1,23 @@
 """The durable entities: who holds what, what was declared, what is owed. Each is a thin shell around a pure table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from durabletask.entities import EntityContext
 
 from shared.healing.cluster_queue import Join, Turn, join, leave
 from shared.healing.node_record import Begin, End, NodeRecord, Notice, begin, end, notice, save
+from shared.operations.durable_names import (
+    CLUSTER_QUEUE,
+    DOCUMENTS,
+    EVENT_COUNTS,
+    LEASES,
+    NODES,
+    OBLIGATIONS,
+    PLAN_HISTORY,
+    RECOVERY_PLAN_MIRRORS,
+    REQUEST_BUDGET,
+)
 from shared.operations.leases import Claim, Lease, Table, claim, release, renew
 from shared.operations.obligations import Left, Narrowed, Obligation, Tried, Watched, taken_over, tried
 from shared.plans.history import Begun, Past, Track, begun, ended
@@ -15,9 +26,6 @@ from shared.recovery_plans.mirror import Mirror
 from shared.recovery_plans.mirror import noted as mirrored
 from shared.site_recovery.request_budget import Buckets, Wish, take
 from shared.sites.nodes import ExtensionView
-
-LEASES, BOOK, OBLIGATIONS, TRACK = "leases", "book", "obligations", "track"
-NODES, TURNS, TALLY, MIRRORS, BUDGET = "nodes", "turns", "tally", "mirrors", "budget"
 
 
 def leases(ctx: EntityContext, ask: Any) -> Any:
@@ -183,3 +191,16 @@ def budget(ctx: EntityContext, ask: Any) -> Any:
     known, grant = take(Buckets.model_validate(ctx.get_state(dict, {})), Wish.model_validate(ask))
     ctx.set_state(known.model_dump(mode="json"))
     return grant.model_dump(mode="json")
+
+
+ENTITIES: Mapping[str, Callable[[EntityContext, Any], Any]] = {
+    CLUSTER_QUEUE: turns,
+    DOCUMENTS: book,
+    EVENT_COUNTS: tally,
+    LEASES: leases,
+    NODES: nodes,
+    OBLIGATIONS: obligations,
+    PLAN_HISTORY: track,
+    RECOVERY_PLAN_MIRRORS: mirrors,
+    REQUEST_BUDGET: budget,
+}

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.entities import BUDGET, LEASES, OBLIGATIONS
 from orchestrators.durable.steps import Steps, ask_entity, call, now, sleep
 from shared.activity import Problem
 from shared.messages import VaultRef
 from shared.operations.contract import READ_RUNS, ReadRuns
+from shared.operations.durable_names import LEASES, OBLIGATIONS, REQUEST_BUDGET
 from shared.operations.leases import LEASE_TERM, Claim, Lease, Verdict
 from shared.operations.obligations import Narrowed, Obligation, ObligationKind
 from shared.plans.machines import leased_vm
@@ -24,7 +24,7 @@ def rationed(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tupl
     """The tick as far as each subscription grants it: starts beyond that wait, reads are waited for here."""
     ready = now(ctx)
     for name, wish in budgeting.wishes(run, tick, now(ctx)).items():
-        answer = yield from ask_entity(ctx, BUDGET, name, "take", wish.model_dump(mode="json"))
+        answer = yield from ask_entity(ctx, REQUEST_BUDGET, name, "take", wish.model_dump(mode="json"))
         grant = Grant.model_validate(answer)
         run = budgeting.granted(run, name, wish, grant)
         ready = max(ready, grant.reads_from)
@@ -38,7 +38,7 @@ def granted(ctx: task.OrchestrationContext, run: Run, wanted: Mapping[str, Calls
     ready = now(ctx)
     for name, calls in sorted(wanted.items()):
         wish = budgeting.wish_of(run, name, calls, now(ctx)).model_dump(mode="json")
-        grant = Grant.model_validate((yield from ask_entity(ctx, BUDGET, name, "take", wish)))
+        grant = Grant.model_validate((yield from ask_entity(ctx, REQUEST_BUDGET, name, "take", wish)))
         run = budgeting.lent(run, name, calls)
         ready = max(ready, grant.reads_from, grant.writes_from)
     if ready > now(ctx):
@@ -51,7 +51,7 @@ def afford(ctx: task.OrchestrationContext, subscription: str, calls: Calls) -> S
     if not calls.reads and not calls.writes:
         return
     wish = Wish(now=now(ctx), reads=calls.reads, writes=calls.writes).model_dump(mode="json")
-    grant = Grant.model_validate((yield from ask_entity(ctx, BUDGET, subscription.lower(), "take", wish)))
+    grant = Grant.model_validate((yield from ask_entity(ctx, REQUEST_BUDGET, subscription.lower(), "take", wish)))
     ready = max(grant.reads_from, grant.writes_from)
     if ready > now(ctx):
         yield from sleep(ctx, ready - now(ctx))

@@ -6,7 +6,6 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entities import NODES, TURNS
 from orchestrators.durable.steps import Steps, ask_entity, call, now, sleep
 from orchestrators.healing.gate import hold_node, settled_look
 from orchestrators.healing.locks import find_locks, unlock
@@ -39,6 +38,7 @@ from shared.healing.proof import (
 )
 from shared.healing.repair import NeedsPerson, Repair
 from shared.messages import VaultRef
+from shared.operations.durable_names import CLUSTER_QUEUE, NODES
 from shared.site_recovery.contract import READ_ITEMS, READ_PROVIDERS, ReadItems, ReadProviders
 from shared.sites.nodes import ExtensionView, NodeView
 from shared.sites.site import SiteDocument
@@ -84,7 +84,7 @@ def _point(ctx: task.OrchestrationContext, site: SiteDocument, diary: Diary) -> 
 def await_cluster(ctx: task.OrchestrationContext, site: SiteDocument, diary: Diary) -> Steps[bool]:
     """Wait for the other nodes while any of them is being healed; what is missing then is told, not awaited."""
     for _ in range(GENERATION):
-        waiting = yield from ask_entity(ctx, TURNS, key_of(diary.progress.cluster), "waiting")
+        waiting = yield from ask_entity(ctx, CLUSTER_QUEUE, key_of(diary.progress.cluster), "waiting")
         if not waiting or now(ctx) - diary.progress.since >= CLUSTER_WITHIN:
             rung = yield from _cluster(ctx, site, diary)
             diary.reach((*_below(rung.name), rung))

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.entities import LEASES, TURNS
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys
 from orchestrators.durable.steps import Steps, ask_entity, call, now, sleep
 from orchestrators.healing.look import Look, look, until
@@ -18,6 +17,7 @@ from shared.healing.proof import vms_of
 from shared.healing.repair import NeedsPerson, NothingToDo, NotNow, Repair
 from shared.messages import VaultRef
 from shared.operations.contract import READ_RUNS, ReadRuns
+from shared.operations.durable_names import CLUSTER_QUEUE, LEASES
 from shared.plans.machines import lease_keys_in
 from shared.site_recovery.contract import READ_ITEMS, ReadItems
 from shared.site_recovery.views import ItemView
@@ -54,21 +54,23 @@ def _join(ctx: task.OrchestrationContext, order: Repair, diary: Diary) -> Steps[
     progress = diary.progress
     ask = Join(turn=Turn(run=order.id, node=progress.node, since=progress.since))
     table = key_of(progress.cluster)
-    place = Place.model_validate((yield from ask_entity(ctx, TURNS, table, "join", ask.model_dump(mode="json"))))
+    place = Place.model_validate(
+        (yield from ask_entity(ctx, CLUSTER_QUEUE, table, "join", ask.model_dump(mode="json")))
+    )
     if place.ahead == 0:
         return place
     gone = (yield from call(ctx, READ_RUNS, ReadRuns(ids=(place.first,)))).ended
     if not gone:
         return place
     again = ask.model_copy(update={"ended": gone}).model_dump(mode="json")
-    return Place.model_validate((yield from ask_entity(ctx, TURNS, table, "join", again)))
+    return Place.model_validate((yield from ask_entity(ctx, CLUSTER_QUEUE, table, "join", again)))
 
 
 def give_turn(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[None]:
     """Let the next one in, and give the leases back."""
     for table in (cluster_table(diary.progress.cluster), VaultRef.from_id(site.vault).key):
         yield from ask_entity(ctx, LEASES, table, "release", order.id)
-    yield from ask_entity(ctx, TURNS, key_of(diary.progress.cluster), "leave", order.id)
+    yield from ask_entity(ctx, CLUSTER_QUEUE, key_of(diary.progress.cluster), "leave", order.id)
 
 
 def settled_look(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[Look]:

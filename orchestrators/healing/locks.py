@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.entities import OBLIGATIONS
 from orchestrators.durable.steps import Steps, ask_entity, call, now
 from orchestrators.healing.progress import Diary
 from shared.arm_ids import key_of
@@ -12,6 +11,7 @@ from shared.errors import SiteRecoveryError
 from shared.healing.classifier import cause_of
 from shared.healing.contract import READ_LOCKS, REMOVE_LOCKS, RESTORE_LOCKS, ReadLocks, RemoveLocks, RestoreLocks
 from shared.healing.repair import NeedsPerson, Repair
+from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Lock, Obligation
 from shared.sites.site import SiteDocument
 

@@ -5,7 +5,6 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.cloud_events import publish
-from orchestrators.durable.entities import NODES
 from orchestrators.durable.steps import Steps, ask_entity, call, now
 from orchestrators.healing.cure import await_cluster, await_point, heal
 from orchestrators.healing.gate import give_turn, settled_look, take_turn
@@ -19,6 +18,7 @@ from shared.healing.node_record import Begin, End, Ending, LastRepair, NodeRecor
 from shared.healing.proof import RUNGS
 from shared.healing.repair import NeedsPerson, NothingToDo, NotNow, Progress, Repair
 from shared.operations.contract import READ_RUNS, Publish, ReadRuns
+from shared.operations.durable_names import NODES
 from shared.recovery.outcome import Outcome
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.entities import TURNS
 from orchestrators.durable.steps import Steps, ask_entity, call, now, sleep
 from orchestrators.onboarding.prepare_steps import resource
 from shared.arm_ids import key_of
@@ -28,6 +27,7 @@ from shared.onboarding.preparation import (
     wanted_extension,
 )
 from shared.operations.contract import READ_RUNS, START_RUN, ReadRuns, StartRun
+from shared.operations.durable_names import CLUSTER_QUEUE
 from shared.request_ids import run_id
 from shared.sites.nodes import NodeView
 
@@ -90,7 +90,7 @@ def _turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
     while True:
         turn = Turn(run=order.id, node="every node", since=now(ctx))
         ask = Join(turn=turn, ended=ended).model_dump(mode="json")
-        place = Place.model_validate((yield from ask_entity(ctx, TURNS, _cluster(order), "join", ask)))
+        place = Place.model_validate((yield from ask_entity(ctx, CLUSTER_QUEUE, _cluster(order), "join", ask)))
         if place.ahead == 0:
             return
         if now(ctx) >= deadline:
@@ -102,7 +102,7 @@ def _turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
 
 def leave_turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
     """Give the cluster to whoever is next; nothing happens when it is not ours."""
-    yield from ask_entity(ctx, TURNS, _cluster(order), "leave", order.id)
+    yield from ask_entity(ctx, CLUSTER_QUEUE, _cluster(order), "leave", order.id)
 
 
 def _cluster(order: PrepareOrder) -> str:

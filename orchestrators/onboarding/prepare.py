@@ -7,7 +7,6 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.cloud_events import tell_site
-from orchestrators.durable.entities import LEASES
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong
 from orchestrators.durable.steps import Steps, ask_entity, now, show_status, sleep
 from orchestrators.onboarding.install_extension import install, leave_turn
@@ -24,6 +23,7 @@ from orchestrators.onboarding.prepare_steps import (
 )
 from shared.errors import SiteRecoveryError, Transient
 from shared.onboarding.preparation import Preparation, PrepareOrder, Step, StepId, begin, failures, missing, next_step
+from shared.operations.durable_names import LEASES
 from shared.recovery.outcome import Outcome
 
 type Doing = Callable[[task.OrchestrationContext, PrepareOrder, Preparation], Steps[Preparation]]

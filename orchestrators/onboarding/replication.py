@@ -7,12 +7,12 @@ from typing import Any, Literal
 from durabletask import task
 
 from orchestrators.durable.cloud_events import tell_site
-from orchestrators.durable.entities import LEASES
 from orchestrators.durable.entity_calls import NotAdmitted, afford, claim_keys, prolong
 from orchestrators.durable.steps import Steps, ask_entity, call, call_all, now, show_status, sleep
 from shared.activity import Problem
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
+from shared.operations.durable_names import LEASES
 from shared.plans.machines import lease_key
 from shared.recovery.outcome import Outcome
 from shared.replication import schedule

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from durabletask import task
 
 from orchestrators.durable.cloud_events import later
-from orchestrators.durable.entities import TRACK
 from orchestrators.durable.steps import Steps, ask_entity, call, now
 from shared.operations.contract import (
     READ_HOLDERS,
@@ -16,6 +15,7 @@ from shared.operations.contract import (
     ReadOutcomes,
     StartRun,
 )
+from shared.operations.durable_names import PLAN_HISTORY
 from shared.plans.contract import BookRead
 from shared.plans.drill_schedule import Occasion, advice, occasion, run_key
 from shared.plans.history import Begun, Track
@@ -59,7 +59,7 @@ def _see_to(
         return []
     yield from call(ctx, START_RUN, _start(operation))
     begun = Begun(key=due_now.key, run=operation.id, at=now(ctx)).model_dump(mode="json")
-    yield from ask_entity(ctx, TRACK, name, "begun", begun)
+    yield from ask_entity(ctx, PLAN_HISTORY, name, "begun", begun)
     return [operation.id]
 
 
@@ -72,7 +72,7 @@ def _refused(ctx: task.OrchestrationContext, name: str, track: Track) -> Steps[b
     """Whether the drill that was begun last did nothing; once it is known to have done something, nobody asks again."""
     state = (yield from call(ctx, READ_OUTCOMES, ReadOutcomes(ids=(track.run,)))).runs[0].state
     if state not in {"refused", "living"}:
-        yield from ask_entity(ctx, TRACK, name, "closed", track.run)
+        yield from ask_entity(ctx, PLAN_HISTORY, name, "closed", track.run)
     return state == "refused"
 
 
@@ -85,7 +85,7 @@ def _tell_overdue(ctx: task.OrchestrationContext, name: str, due_now: Occasion, 
         data={"plan": name, "due": due_now.at.isoformat(), "lastTried": track.run},
     )
     yield from call(ctx, START_RUN, later(event))
-    yield from ask_entity(ctx, TRACK, name, "told", due_now.key)
+    yield from ask_entity(ctx, PLAN_HISTORY, name, "told", due_now.key)
 
 
 def _operation(seen: BookRead, name: str, plan: PlanDocument, run: str) -> Operation:

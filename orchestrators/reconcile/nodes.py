@@ -6,7 +6,6 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entities import NODES, TURNS
 from orchestrators.durable.steps import Steps, ask_entity, call, now
 from orchestrators.healing.locks import put_back
 from shared.arm_ids import key_of
@@ -17,6 +16,7 @@ from shared.healing.proof import symptom_of
 from shared.healing.repair import Repair
 from shared.messages import VaultRef
 from shared.operations.contract import READ_RUNS, START_RUN, ReadRuns, StartRun
+from shared.operations.durable_names import CLUSTER_QUEUE, NODES
 from shared.operations.obligations import Obligation
 from shared.plans.contract import READ_BOOK, BookRead, ReadBook
 from shared.site_recovery.contract import READ_PROVIDERS, ReadProviders
@@ -98,7 +98,7 @@ def _bury(ctx: task.OrchestrationContext, site: SiteDocument, record: NodeRecord
     last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
     rules = site.healing_rules
     ask = End(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
-    yield from ask_entity(ctx, TURNS, key_of(record.cluster), "leave", record.run)
+    yield from ask_entity(ctx, CLUSTER_QUEUE, key_of(record.cluster), "leave", record.run)
     said = yield from ask_entity(ctx, NODES, key_of(record.machine_id), "end", ask)
     return NodeRecord.model_validate(said["record"])
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from durabletask import task
 
 from orchestrators.durable.cloud_events import later
-from orchestrators.durable.entities import OBLIGATIONS
 from orchestrators.durable.steps import Steps, ask_entity, call, now
 from shared.messages import VaultRef
 from shared.operations.contract import (
@@ -19,6 +18,7 @@ from shared.operations.contract import (
     StartCleanup,
     StartRun,
 )
+from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Obligation, Tried, cleanup_run, is_its_turn
 from shared.plans.contract import BookRead
 from shared.plans.machines import known_by_name, lease_keys_in

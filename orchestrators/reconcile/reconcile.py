@@ -1,6 +1,6 @@
 """What the timer looks after: drills that are due, what is owed and nobody does any more, and nodes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from durabletask import task
@@ -17,6 +17,19 @@ from shared.plans.contract import READ_BOOK, BookRead, ReadBook
 
 type Duty = Callable[[task.OrchestrationContext, BookRead], Steps[list[str]]]
 
+DUTIES: Mapping[str, Duty] = {
+    "clean up drills whose time is over": clean_up_owed,
+    "begin drills that are due": begin_due,
+    "clean up drills whose runs are dead": clean_up_orphans,
+    "remind of what is late": remind,
+    "prove that source VMs are off": prove_sources_owed,
+    "watch that source VMs stay off": watch_sources,
+    "settle Azure leftovers that are gone": cross_out_leftovers,
+    "heal nodes": look_after_nodes,
+    "keep recovery plans as declared": keep_mirrors,
+}
+"""In this order; each is told by its name when it fails."""
+
 
 def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """See to what is due, duty by duty; starting it again does nothing, because each occasion has an id of its own.
@@ -26,20 +39,9 @@ def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps
     seen = yield from call(ctx, READ_BOOK, ReadBook())
     started: list[str] = []
     failures: list[str] = []
-    duties: tuple[Duty, ...] = (
-        clean_up_owed,
-        begin_due,
-        clean_up_orphans,
-        remind,
-        prove_sources_owed,
-        watch_sources,
-        cross_out_leftovers,
-        look_after_nodes,
-        keep_mirrors,
-    )
-    for duty in duties:
+    for name, duty in DUTIES.items():
         try:
             started += yield from duty(ctx, seen)
         except SiteRecoveryError as failure:
-            failures.append(f"{duty.__name__}: {failure}")
+            failures.append(f"{name}: {failure}")
     return {"started": started, "failures": failures}

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from durabletask import task
 
 from orchestrators.durable.cloud_events import later
-from orchestrators.durable.entities import MIRRORS
 from orchestrators.durable.steps import Steps, ask_entity, call, now
 from orchestrators.run.recovery_plan_mirror import look
 from shared.documents import CHECKED
 from shared.errors import SiteRecoveryError, Transient
 from shared.operations.contract import START_RUN, Publish, StartRun
+from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.plans.contract import BookRead, Declared
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import digest, sentences
@@ -47,7 +47,7 @@ def keep_mirrors(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[s
 def _keep(
     ctx: task.OrchestrationContext, entry: Declared, plan: PlanDocument, sites: dict[str, SiteDocument]
 ) -> Steps[list[str]]:
-    mirror = Mirror.model_validate((yield from ask_entity(ctx, MIRRORS, entry.name, "read")) or {})
+    mirror = Mirror.model_validate((yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
     at = now(ctx)
     if mirror.looked and at - datetime.fromisoformat(mirror.looked) < LOOK_EVERY:
         return []
@@ -59,7 +59,7 @@ def _keep(
     mark = digest(survey.differences)
     if mark and mark != mirror.told:
         yield from _tell(ctx, order, survey, mark)
-    yield from ask_entity(ctx, MIRRORS, entry.name, "looked", [mark, at.isoformat()])
+    yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "looked", [mark, at.isoformat()])
     if not _may_repair(order, survey, mirror):
         return []
     yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="mirror", payload=order.model_dump(mode="json")))

@@ -5,10 +5,10 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entities import TRACK
 from orchestrators.durable.steps import Steps, ask_entity, call_all, now
 from shared.evidence.chain import Entry
 from shared.evidence.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
+from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
 from shared.plans.history import Past, grounds_of
 from shared.recovery.evidence_entries import entries
@@ -87,7 +87,7 @@ def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, out
         whole=not run.skipped,
         grounds=grounds_of(operation.document, operation.sites, run.items) if operation.kind == "drill" else {},
     )
-    yield from ask_entity(ctx, TRACK, operation.plan, "ended", past.model_dump(mode="json"))
+    yield from ask_entity(ctx, PLAN_HISTORY, operation.plan, "ended", past.model_dump(mode="json"))
 
 
 def _inventory(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Sequence[Entry]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entities import MIRRORS
 from orchestrators.durable.steps import Steps, ask_entity, call, now, show_status, sleep
 from shared.activity import Problem
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.recovery.outcome import Outcome
 from shared.recovery_plans.contract import READ_MIRROR, WRITE_PART, ReadMirror, WritePart
 from shared.recovery_plans.differences import sentences
@@ -85,7 +85,7 @@ def _decide(ctx: task.OrchestrationContext, order: MirrorOrder) -> Steps[tuple[S
 
 def known_of(ctx: task.OrchestrationContext, plan: str) -> Steps[tuple[str, ...]]:
     """ARM ids of the recovery plans that this app made for the plan."""
-    state = yield from ask_entity(ctx, MIRRORS, plan, "read")
+    state = yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, plan, "read")
     return Mirror.model_validate(state or {}).known
 
 
@@ -111,7 +111,7 @@ def _write(ctx: task.OrchestrationContext, order: MirrorOrder, write: Write, sin
     if written.job:
         yield from _finished(ctx, write, written.job)
     what = "removed" if write.what == "remove" else "saved"
-    yield from ask_entity(ctx, MIRRORS, order.plan, what, [write.part.id.lower()])
+    yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, order.plan, what, [write.part.id.lower()])
 
 
 def _finished(ctx: task.OrchestrationContext, write: Write, job: str) -> Steps[None]:
@@ -132,6 +132,6 @@ def _prove(ctx: task.OrchestrationContext, order: MirrorOrder) -> Steps[tuple[st
     seen = yield from look(ctx, order, known)
     if order.action == "remove":
         return tuple(f"the recovery plan {one.part.name} is still there" for one in seen.found)
-    yield from ask_entity(ctx, MIRRORS, order.plan, "saved", [part.id.lower() for part in seen.wanted])
+    yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, order.plan, "saved", [part.id.lower() for part in seen.wanted])
     left = [one for one in seen.differences if one.what not in {"location-mixed", "vm-not-protected"}]
     return sentences(left)

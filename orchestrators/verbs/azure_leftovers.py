@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from durabletask import task
 
-from orchestrators.durable.entities import OBLIGATIONS
 from orchestrators.durable.entity_calls import owe
 from orchestrators.durable.steps import Steps, ask_entity, call, call_all, now, sleep
 from shared.errors import SiteRecoveryError
@@ -21,6 +20,7 @@ from shared.failback.leftovers import (
     RemoveLeftovers,
     may_go,
 )
+from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Left, Obligation, ObligationKind, Tried, is_its_turn
 from shared.plans.contract import BookRead
 from shared.recovery.drill import mark

@@ -7,7 +7,6 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.decisions import Waiting
-from orchestrators.durable.entities import OBLIGATIONS
 from orchestrators.durable.entity_calls import settle
 from orchestrators.durable.steps import Steps, ask_entity, call, now, sleep
 from orchestrators.run.evidence import AFTER, BEFORE
@@ -15,6 +14,7 @@ from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import conduct
 from shared.activity import Problem
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Left, Obligation
 from shared.plans.plan import DrillSettings
 from shared.recovery.contract import READ_NETWORK, TAKE_INVENTORY, ReadNetwork, TakeInventory

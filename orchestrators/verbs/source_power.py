@@ -8,7 +8,6 @@ from durabletask import task
 from pydantic import Field
 
 from orchestrators.durable.cloud_events import publish
-from orchestrators.durable.entities import OBLIGATIONS
 from orchestrators.durable.node_scripts import run_scripts
 from orchestrators.durable.steps import Steps, ask_entity, call, call_all, now
 from shared.arm_ids import same_id
@@ -17,6 +16,7 @@ from shared.failback.source_vms import Page, SourceLook, joined, page_of
 from shared.healing.contract import READ_NODES, NodesRead, ReadNodes, RunScript, ScriptView
 from shared.messages import Message, VaultRef
 from shared.operations.contract import READ_RUNS, START_RUN, Publish, ReadRuns, StartRun
+from shared.operations.durable_names import OBLIGATIONS, PROVE_SOURCES_OFF
 from shared.operations.obligations import Left, Obligation, Tried, Watched, is_its_turn
 from shared.plans.contract import BookRead
 from shared.plans.machines import is_among, lease_keys
@@ -166,7 +166,7 @@ def _check(seen: BookRead, owed: Obligation, run: str) -> SourceCheck:
 
 
 def _start(ctx: task.OrchestrationContext, check: SourceCheck, what: str, note: dict[str, Any]) -> Steps[str]:
-    ask = StartRun(id=check.id, orchestrator=prove_sources.__name__, payload=check.model_dump(mode="json"))
+    ask = StartRun(id=check.id, orchestrator=PROVE_SOURCES_OFF, payload=check.model_dump(mode="json"))
     yield from call(ctx, START_RUN, ask)
     yield from ask_entity(ctx, OBLIGATIONS, check.plan, what, note)
     return check.id

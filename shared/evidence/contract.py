@@ -51,5 +51,5 @@ class PackSealed(Message):
     kept: bool = True
 
 
-WRITE_RECORDS = Activity("write_records", WriteRecords, RecordsWritten)
-SEAL_PACK = Activity("seal_pack", SealPack, PackSealed)
+WRITE_RECORDS = Activity("write_evidence_records", WriteRecords, RecordsWritten)
+SEAL_PACK = Activity("seal_evidence_pack", SealPack, PackSealed)

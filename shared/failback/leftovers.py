@@ -69,9 +69,9 @@ class RemoveLeftovers(Message):
     since: datetime
 
 
-READ_BELONGINGS = Activity("read_belongings", ReadBelongings, BelongingsRead)
-READ_LEFTOVERS = Activity("read_leftovers", ReadLeftovers, LeftoversRead)
-REMOVE_LEFTOVERS = Activity("remove_leftovers", RemoveLeftovers, Nothing)
+READ_BELONGINGS = Activity("read_azure_resources_of_vms", ReadBelongings, BelongingsRead)
+READ_LEFTOVERS = Activity("read_failback_leftovers", ReadLeftovers, LeftoversRead)
+REMOVE_LEFTOVERS = Activity("remove_failback_leftovers", RemoveLeftovers, Nothing)
 REMOVABLE = frozenset({"microsoft.network/networkinterfaces", "microsoft.compute/disks"})
 """What a failover itself makes beside the machine. A machine, or an address that somebody added, is never removed."""
 

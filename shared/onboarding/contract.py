@@ -123,4 +123,4 @@ class ReadSite(Message):
     site: SiteDocument
 
 
-READ_SITE = Activity("read_site", ReadSite, AzureFacts)
+READ_SITE = Activity("read_site_facts", ReadSite, AzureFacts)

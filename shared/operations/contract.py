@@ -92,9 +92,9 @@ class StartRun(Message):
     payload: dict[str, Any]
 
 
-PUBLISH = Activity("publish", Publish, Published)
+PUBLISH = Activity("publish_event", Publish, Published)
 START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
-READ_OUTCOMES = Activity("read_outcomes", ReadOutcomes, OutcomesRead)
-READ_HOLDERS = Activity("read_holders", ReadHolders, HoldersRead)
+READ_OUTCOMES = Activity("read_run_outcomes", ReadOutcomes, OutcomesRead)
+READ_HOLDERS = Activity("read_lease_holders", ReadHolders, HoldersRead)
 READ_RUNS = Activity("read_runs", ReadRuns, RunsRead)
 START_RUN = Activity("start_run", StartRun, Nothing)

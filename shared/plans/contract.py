@@ -35,4 +35,4 @@ class BookRead(Message):
     tracks: tuple[Tracked, ...] = ()
 
 
-READ_BOOK = Activity("read_book", ReadBook, BookRead)
+READ_BOOK = Activity("read_documents", ReadBook, BookRead)

@@ -86,8 +86,8 @@ class NetworkSeen(Message):
 
 
 PROBE_VMS = Activity("probe_vms", ProbeBatch, ProbesTried)
-TAKE_INVENTORY = Activity("take_inventory", TakeInventory, Inventory)
-READ_NETWORK = Activity("read_network", ReadNetwork, NetworkSeen)
+TAKE_INVENTORY = Activity("list_drill_resources", TakeInventory, Inventory)
+READ_NETWORK = Activity("read_drill_network", ReadNetwork, NetworkSeen)
 
 
 class PointsOf(Message):
@@ -132,8 +132,8 @@ class PointsKept(Message):
     calls: Calls = Calls()
 
 
-CHECK_POINTS = Activity("check_points", CheckPoints, PointsChecked)
-KEEP_POINTS = Activity("keep_points", KeepPoints, PointsKept)
+CHECK_POINTS = Activity("check_recovery_points", CheckPoints, PointsChecked)
+KEEP_POINTS = Activity("keep_recovery_points", KeepPoints, PointsKept)
 
 
 class TakePreview(Message):
@@ -153,7 +153,7 @@ class PreviewTaken(Message):
     declared: str = ""
 
 
-TAKE_PREVIEW = Activity("take_preview", TakePreview, PreviewTaken)
+TAKE_PREVIEW = Activity("compute_preview", TakePreview, PreviewTaken)
 
 
 class HookWork(Message):
@@ -186,7 +186,7 @@ class BeginWork(HookWork):
     timeout: timedelta = timedelta(minutes=10)
 
 
-BEGIN_WORK = Activity("begin_hook_work", BeginWork, Nothing)
+BEGIN_WORK = Activity("start_hook_work", BeginWork, Nothing)
 
 
 class HookRan(Message):
@@ -206,7 +206,7 @@ class HookRan(Message):
     output: str = ""
 
 
-LOOK_AT_WORK = Activity("look_at_hook_work", HookWork, HookRan)
+LOOK_AT_WORK = Activity("read_hook_work", HookWork, HookRan)
 END_WORK = Activity("end_hook_work", HookWork, Nothing)
 
 
@@ -246,8 +246,8 @@ class ReadPlanJob(Message):
     pack: str = ""
 
 
-START_PLAN = Activity("start_plan", StartPlan, PlanStart)
-READ_PLAN_JOB = Activity("read_plan_job", ReadPlanJob, PlanJobSeen)
+START_PLAN = Activity("start_recovery_plan", StartPlan, PlanStart)
+READ_PLAN_JOB = Activity("read_recovery_plan_job", ReadPlanJob, PlanJobSeen)
 
 
 class RunHook(Message):

@@ -41,5 +41,5 @@ class PartWritten(Message):
     job: str = ""
 
 
-READ_MIRROR = Activity("read_mirror", ReadMirror, MirrorRead)
-WRITE_PART = Activity("write_part", WritePart, PartWritten)
+READ_MIRROR = Activity("read_recovery_plans", ReadMirror, MirrorRead)
+WRITE_PART = Activity("write_recovery_plan", WritePart, PartWritten)

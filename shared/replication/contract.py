@@ -117,7 +117,7 @@ class StartProtection(Message):
     cache_storage: str = ""
 
 
-READ_MACHINES = Activity("read_machines", ReadMachines, MachinesRead)
-READ_COPIES = Activity("read_copies", ReadCopies, CopiesRead)
-READ_POINTS = Activity("read_points", ReadPoints, PointsRead)
-START_PROTECTION = Activity("start_protection", StartProtection, StartsMade)
+READ_MACHINES = Activity("read_protectable_items", ReadMachines, MachinesRead)
+READ_COPIES = Activity("read_replications", ReadCopies, CopiesRead)
+READ_POINTS = Activity("read_recovery_points", ReadPoints, PointsRead)
+START_PROTECTION = Activity("start_replication", StartProtection, StartsMade)

@@ -51,6 +51,6 @@ def sources_proven() -> Result:
 def delivered() -> Result:
     """Nobody listens at first."""
     bench = Bench()
-    bench.world.crash = {"publish": 9}
+    bench.world.crash = {"publish_event": 9}
     event = Publish(id="run-9:started", type="Started", subject="plans/payroll", at=bench.world.clock.now, data={})
     return bench.driver.run(deliver, event.model_dump(mode="json"), INSTANCE)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrators.registry import RUNBOOKS
+from orchestrators.registry import ORCHESTRATORS
 from orchestrators.verbs.failover import failover
 from tests.histories.keeping import FOLDER, differences, load
 from tests.histories.tales import TALES
@@ -13,7 +13,7 @@ AGAIN = "a released runbook is never changed but takes a new name; else record a
 
 
 def test_every_runbook_has_a_recorded_run() -> None:
-    assert {tale.runbook for tale in TALES.values()} == set(RUNBOOKS)
+    assert {tale.runbook for tale in TALES.values()} == set(ORCHESTRATORS.values())
     assert {path.stem for path in FOLDER.glob("*.jsonl")} == set(TALES)
 
 

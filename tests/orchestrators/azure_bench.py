@@ -10,7 +10,7 @@ from typing import Any
 
 from activities import nodes, vault
 from activities.bindings import SERVED
-from orchestrators.durable.entities import budget, leases, turns
+from orchestrators.durable.entities import ENTITIES
 from shared.activity import Activity, Nothing
 from shared.azure.clients import close_azure
 from shared.azure.vault import Vault
@@ -62,7 +62,7 @@ class AzureBench:
         lab.freeze()
         self.clock = Clock(lab.now())
         self.clock.watchers.append(self._pass)
-        self.driver = Driver(self._activities(), {"leases": leases, "turns": turns, "budget": budget}, self.clock)
+        self.driver = Driver(self._activities(), dict(ENTITIES), self.clock)
 
     def close(self) -> None:
         self._runner.run(close_azure())

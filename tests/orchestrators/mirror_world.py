@@ -48,7 +48,7 @@ class MirrorWorld:
             app.START_RUN: self.start,
         }
         activities = {one.name: self._serve(one, do) for one, do in served.items()}
-        self.driver = Driver(activities, {"mirrors": mirrors})
+        self.driver = Driver(activities, {"recovery_plan_mirrors": mirrors})
 
     def _serve(self, activity: activity.Activity[Any, Any], do: Any) -> Any:
         def serve(payload: dict[str, Any]) -> dict[str, Any]:
@@ -118,5 +118,5 @@ class MirrorWorld:
 
     @property
     def known(self) -> list[str]:
-        known: list[str] = self.driver.states["@mirrors@payroll"]["known"]
+        known: list[str] = self.driver.states["@recovery_plan_mirrors@payroll"]["known"]
         return known

@@ -82,10 +82,10 @@ class NodeWorld:
         self.clock.watchers.append(lambda _now: self._pass())
         entities = {
             "leases": leases,
-            "book": book,
+            "documents": book,
             "obligations": obligations,
             "nodes": nodes,
-            "turns": turns,
+            "cluster_queue": turns,
         }
         self.driver = Driver(self.activities(), entities, self.clock)
 

@@ -150,4 +150,4 @@ class PlanBench(Bench):
         self.world.mirror(self.document)
         self.driver.clock = self.world.clock
         self.driver.activities = self.world.activities()
-        self.driver.entities = {**self.driver.entities, "mirrors": mirrors}
+        self.driver.entities = {**self.driver.entities, "recovery_plan_mirrors": mirrors}

@@ -73,7 +73,7 @@ def test_what_was_there_before_and_what_is_somebody_elses_is_not_held_against_a_
 
 
 def test_an_inventory_that_cannot_be_read_for_twenty_minutes_refuses_the_drill(bench: Bench) -> None:
-    bench.world.crash = {"take_inventory": 999}
+    bench.world.crash = {"list_drill_resources": 999}
     result = bench.run(drill, "drill")
     assert [problem["code"] for problem in result.output["problems"]] == ["inventory-unreadable"]
     assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
@@ -156,7 +156,7 @@ def test_each_verb_job_and_finding_is_recorded_in_order(bench: Bench) -> None:
 
 
 def test_a_store_of_evidence_that_does_not_answer_delays_records_and_fails_nothing(bench: Bench) -> None:
-    bench.world.crash = {"write_records": 30}
+    bench.world.crash = {"write_evidence_records": 30}
     result = bench.run(drill, "drill")
     assert result.output["state"] == "succeeded"
     assert bench.world.kinds()[0] == "request"
@@ -164,11 +164,11 @@ def test_a_store_of_evidence_that_does_not_answer_delays_records_and_fails_nothi
 
 
 def test_an_event_that_nobody_takes_is_handed_to_a_run_of_its_own(bench: Bench) -> None:
-    bench.world.crash = {"publish": 99999}
+    bench.world.crash = {"publish_event": 99999}
     assert bench.run(drill, "drill").output["state"] == "succeeded"
-    assert {start.orchestrator for start in bench.world.started} == {"deliver"}
+    assert {start.orchestrator for start in bench.world.started} == {"publish_event"}
     assert len({start.id for start in bench.world.started}) == len(bench.world.started) == 4
-    bench.world.crash = {"publish": 9}
+    bench.world.crash = {"publish_event": 9}
     event = bench.world.started[0]
     assert bench.driver.run(deliver, event.payload, event.id).output["delivered"] is True
     assert bench.world.published == ["HciSiteRecovery.Operation.Started"]
@@ -200,14 +200,14 @@ class Timer(Bench):
             c.READ_ITEMS: self.read_items,
         }
         served = {one.name: self.world._served(one, function) for one, function in mine.items()}
-        entities = {"obligations": obligations, "track": track, "leases": leases, "budget": budget}
+        entities = {"obligations": obligations, "plan_history": track, "leases": leases, "request_budget": budget}
         self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
 
     def read_book(self, _ask: plans_contract.ReadBook) -> plans_contract.BookRead:
         document = self.document.model_dump(mode="json", by_alias=True)
         site = self.site.model_dump(mode="json", by_alias=True)
         owed = (self.driver.states.get("@obligations@payroll") or {}).values()
-        known = self.driver.states.get("@track@payroll")
+        known = self.driver.states.get("@plan_history@payroll")
         return plans_contract.BookRead(
             sites=(plans_contract.Declared(name="hci-01", document=site, declared=self.declared),),
             plans=(plans_contract.Declared(name="payroll", document=document, declared=self.declared),),
@@ -234,7 +234,7 @@ class Timer(Bench):
         return self.driver.run(reconcile, {}, run)
 
     def events(self) -> list[str]:
-        return [start.payload["type"] for start in self.world.started if start.orchestrator == "deliver"]
+        return [start.payload["type"] for start in self.world.started if start.orchestrator == "publish_event"]
 
 
 def timer(**drill: Any) -> Timer:

@@ -17,7 +17,7 @@ from tests.orchestrators.plan_world import PlanBench
 from tests.orchestrators.test_resuming import said
 from tests.orchestrators.test_runbooks import BROKEN, ISOLATED, ORDER, SITE, SUB
 
-BUDGET = f"@budget@{SUB.rpartition('/')[2]}"
+BUDGET = f"@request_budget@{SUB.rpartition('/')[2]}"
 
 
 def begin(bench: PlanBench, runbook: Orchestrator, kind: str, run: str = "run-1", **more: Any) -> Result:
@@ -80,13 +80,13 @@ def test_a_recovery_plan_that_is_not_in_step_is_refused_with_the_differences_and
 
 def test_recovery_plans_that_cannot_be_read_for_ten_minutes_delay_the_run() -> None:
     bench = PlanBench()
-    bench.world.crash = {"read_mirror": 36}
+    bench.world.crash = {"read_recovery_plans": 36}
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
 
 
 def test_recovery_plans_that_cannot_be_read_for_twenty_minutes_refuse_the_run() -> None:
     bench = PlanBench()
-    bench.world.crash = {"read_mirror": 999}
+    bench.world.crash = {"read_recovery_plans": 999}
     problems = begin(bench, failover, "failover").output["problems"]
     assert [problem["code"] for problem in problems] == ["recovery-plan-unreadable"]
 
@@ -94,7 +94,7 @@ def test_recovery_plans_that_cannot_be_read_for_twenty_minutes_refuse_the_run() 
 def test_a_lost_answer_finds_the_job_again() -> None:
     bench = PlanBench()
     bench.world.plan_unanswered = 1
-    bench.world.lose = {"start_plan": 1}
+    bench.world.lose = {"start_recovery_plan": 1}
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
     assert sent(bench) == [("payroll", "PlannedFailover"), ("payroll", "Commit")]
 
@@ -240,7 +240,7 @@ def test_what_other_runs_were_promised_is_waited_for_before_a_recovery_plan_is_s
     bench = PlanBench()
     began = bench.world.clock.now
     bench.driver.states[BUDGET] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
-    times = bench.driver.times_of("start_plan")
+    times = bench.driver.times_of("start_recovery_plan")
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
     assert times[0] >= began + timedelta(minutes=1)
 
@@ -248,9 +248,12 @@ def test_what_other_runs_were_promised_is_waited_for_before_a_recovery_plan_is_s
 def test_what_a_run_through_recovery_plans_sends_is_drawn_from_its_subscription() -> None:
     """Each look says that it took as many requests as come in three minutes: so long it is until the next."""
     bench = PlanBench()
-    read = bench.driver.activities["read_plan_job"]
+    read = bench.driver.activities["read_recovery_plan_job"]
     took = {"reads": READS.size + int(180 * READS.rate), "writes": 0}
-    bench.driver.activities = {**bench.driver.activities, "read_plan_job": lambda ask: read(ask) | {"calls": took}}
-    times = bench.driver.times_of("read_plan_job")
+    bench.driver.activities = {
+        **bench.driver.activities,
+        "read_recovery_plan_job": lambda ask: read(ask) | {"calls": took},
+    }
+    times = bench.driver.times_of("read_recovery_plan_job")
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
     assert times[1] - times[0] >= timedelta(minutes=3)

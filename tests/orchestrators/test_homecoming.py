@@ -74,7 +74,9 @@ def test_whoever_has_to_do_something_by_hand_is_told_what(away: Bench) -> None:
     away.driver.say(timedelta(hours=1), "decide", said("abort"))
     result = away.run(failback, "failback")
     assert (result.output["state"], away.world.sent, away.owed()) == ("aborted", [], set())
-    told = [ask["data"] for name, ask in away.driver.calls if name == "publish" and ask["type"].endswith("Waiting")]
+    told = [
+        ask["data"] for name, ask in away.driver.calls if name == "publish_event" and ask["type"].endswith("Waiting")
+    ]
     assert told[0]["vms"] == ["app"]
     assert "app is on no node of hci-01 any more" in told[0]["what"]
 

@@ -138,17 +138,17 @@ def test_a_long_wait_costs_few_looks(bench: Bench) -> None:
     bench.world.work_takes = timedelta(days=3)
     result = bench.run(failover, "failover", document=hooked(before=[{**RUNBOOK, "deadline": "P4D"}]))
     assert result.output["state"] == "succeeded"
-    assert len([name for name, _ in bench.driver.calls if name == "look_at_hook_work"]) < 100
+    assert len([name for name, _ in bench.driver.calls if name == "read_hook_work"]) < 100
 
 
 @pytest.mark.parametrize("how", ["crash", "lose"])
 def test_a_call_that_fails_is_made_again_under_the_same_id_and_begins_nothing_twice(bench: Bench, how: str) -> None:
     """Before the work, or after it: an activity that died says nothing of which."""
-    setattr(bench.world, how, {"begin_hook_work": 6, "look_at_hook_work": 5, "end_hook_work": 5})
+    setattr(bench.world, how, {"start_hook_work": 6, "read_hook_work": 5, "end_hook_work": 5})
     result = bench.run(failover, "failover", document=hooked(before=[{**SCRIPT, "deadline": "PT1H"}]))
     assert result.output["state"] == "succeeded", result.output
     assert list(bench.world.work) == ["run-1:failover:before:0"]
-    assert len({ask["id"] for name, ask in bench.driver.calls if name == "begin_hook_work"}) == 1
+    assert len({ask["id"] for name, ask in bench.driver.calls if name == "start_hook_work"}) == 1
     assert bench.world.work["run-1:failover:before:0"].parameters == {"Name": "a"}
 
 

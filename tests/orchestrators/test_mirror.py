@@ -57,7 +57,7 @@ def test_a_repair_without_the_word_for_what_is_lost_writes_nothing(world: Mirror
 
 def test_a_recovery_plan_that_is_run_is_left_alone(world: MirrorWorld) -> None:
     world.plans, world.busy = {"payroll": TURNED}, "TestFailover"
-    world.driver.states["@mirrors@payroll"] = {"known": [OURS.id.lower()]}
+    world.driver.states["@recovery_plan_mirrors@payroll"] = {"known": [OURS.id.lower()]}
     refused = world.run("repair").output
     assert (refused["problems"][0]["code"], world.sent) == ("recovery-plan-busy", [])
 
@@ -71,20 +71,20 @@ def test_a_vault_that_does_not_answer_fails_the_run_before_anything_is_written(w
     world.silent = 99
     shown = world.run().output
     assert (shown["state"], world.sent) == ("failed", [])
-    assert "read_mirror" in shown["failures"][0]
+    assert "read_recovery_plans" in shown["failures"][0]
 
 
 def test_a_removal_takes_ours_away_and_forgets_it(world: MirrorWorld) -> None:
     world.run()
     assert world.run("remove", run="mirror-2").output["facts"]["written"] == ["remove payroll"]
-    assert (world.plans, world.driver.states["@mirrors@payroll"]) == ({}, None)
+    assert (world.plans, world.driver.states["@recovery_plan_mirrors@payroll"]) == ({}, None)
 
 
 # --- the timer ---------------------------------------------------------------------------------------------------
 
 
 def drifted(world: MirrorWorld) -> list[list[str]]:
-    return [one.payload["data"]["differences"] for one in world.started if one.orchestrator == "deliver"]
+    return [one.payload["data"]["differences"] for one in world.started if one.orchestrator == "publish_event"]
 
 
 def test_the_timer_looks_every_quarter_of_an_hour_and_tells_of_drift_once(world: MirrorWorld) -> None:
@@ -94,7 +94,7 @@ def test_the_timer_looks_every_quarter_of_an_hour_and_tells_of_drift_once(world:
         assert world.keep(kept("watch")).output == []
         world.driver.clock.advance_to(world.driver.clock.now + timedelta(minutes=10))
     assert len(drifted(world)) == 1
-    assert [name for name, _ in world.driver.calls].count("read_mirror") == 2 + 2  # twice by the save
+    assert [name for name, _ in world.driver.calls].count("read_recovery_plans") == 2 + 2  # twice by the save
     world.plans = {"payroll": OURS}
     world.driver.clock.advance_to(world.driver.clock.now + hours(1))
     world.keep(kept("watch"))
@@ -131,6 +131,6 @@ def test_a_plan_that_is_not_kept_costs_the_timer_nothing(world: MirrorWorld) -> 
 
 def test_a_vault_that_does_not_answer_the_timer_is_told_and_looked_at_again(world: MirrorWorld) -> None:
     world.silent = 4
-    assert "payroll: read_mirror" in world.keep(kept("watch")).failure
+    assert "payroll: read_recovery_plans" in world.keep(kept("watch")).failure
     assert world.keep(kept("watch")).output == []
     assert len(drifted(world)) == 1

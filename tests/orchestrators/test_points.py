@@ -46,7 +46,7 @@ def test_each_machine_without_a_fit_point_is_named_and_a_drill_is_no_exception(b
 
 def test_nothing_is_listed_where_any_point_will_do_or_the_machine_is_there_already(bench: Bench) -> None:
     bench.world.unfit = set(ORDER)
-    lists = bench.driver.times_of("check_points")
+    lists = bench.driver.times_of("check_recovery_points")
     assert bench.run(failover, "failover", document=plan(commit="manual")).output["state"] == "succeeded"
     assert lists == []
     bench.world.machines["web"].reach("ReverseReplicate")
@@ -67,13 +67,13 @@ def test_what_grew_too_old_while_others_were_asked_to_approve_begins_nothing(ben
 
 
 def test_a_vault_that_does_not_tell_its_points_for_minutes_ends_nothing(bench: Bench) -> None:
-    bench.world.crash["check_points"] = 10
+    bench.world.crash["check_recovery_points"] = 10
     bench.options = {"points": PointWish(max_age=HOUR)}
     assert bench.run(failover, "failover").output["state"] == "succeeded"
 
 
 def test_points_that_cannot_be_read_for_twenty_minutes_begin_nothing(bench: Bench) -> None:
-    bench.world.crash["check_points"] = 100
+    bench.world.crash["check_recovery_points"] = 100
     bench.options = {"points": PointWish(max_age=HOUR)}
     result = bench.run(failover, "failover")
     assert result.output["problems"][0]["code"] == "points-unreadable"
@@ -87,19 +87,19 @@ def test_many_are_asked_in_batches_within_the_budget_of_their_subscription(bench
     bench.world.unfit = {"vm-299"}
     bench.options = {"points": PointWish(max_age=HOUR)}
     asked: list[int] = []
-    times = bench.driver.times_of("check_points")
-    check = bench.driver.activities["check_points"]
+    times = bench.driver.times_of("check_recovery_points")
+    check = bench.driver.activities["check_recovery_points"]
 
     def counted(payload: dict[str, Any]) -> dict[str, Any]:
         asked.append(len(CheckPoints.model_validate(payload).items))
         return check(payload)
 
-    bench.driver.activities = {**bench.driver.activities, "check_points": counted}
+    bench.driver.activities = {**bench.driver.activities, "check_recovery_points": counted}
     result = bench.run(failover, "failover", document=plan(items=[{"vm": vm} for vm in names]))
     assert [one["vm"] for one in result.output["problems"]] == ["vm-299"]
     assert asked == [50] * 6
     assert times[4] - times[3] >= timedelta(seconds=3)
-    level = bench.driver.states[f"@budget@{SUB.rpartition('/')[2]}"]["reads"]["level"]
+    level = bench.driver.states[f"@request_budget@{SUB.rpartition('/')[2]}"]["reads"]["level"]
     assert level <= 1
 
 
@@ -126,7 +126,7 @@ def test_a_commit_keeps_the_list_first_and_that_of_a_failback_has_none(bench: Be
 
 
 def test_a_list_that_cannot_be_read_is_told_and_holds_nothing_up(bench: Bench) -> None:
-    bench.world.crash["keep_points"] = 100
+    bench.world.crash["keep_recovery_points"] = 100
     assert bench.run(failover, "failover").output["state"] == "succeeded"
     listed = next(entry for _, entry in bench.world.records if entry.kind == "recovery-points")
     assert [line.partition(":")[0] for line in listed.body["unread"]] == list(ORDER)

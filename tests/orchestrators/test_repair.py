@@ -28,7 +28,7 @@ def test_a_node_is_healed_step_by_step_and_leaves_nothing_behind(world: NodeWorl
     facts = result.output["facts"]
     assert (facts["rung"], facts["healed"], facts["cause"]) == ("cluster", True, "certificate-race")
     assert world.scripts == {}
-    assert world.state("turns") == []
+    assert world.state("cluster_queue") == []
     assert [table for table in world.state("leases") if table] == []
     assert [word for word, _ in world.published] == ["Healed"]
 
@@ -155,7 +155,7 @@ def test_a_node_just_rebooted_is_given_time(world: NodeWorld) -> None:
 
 def test_each_node_waits_for_its_turn_and_a_dead_one_holds_up_nobody(world: NodeWorld) -> None:
     other = Turn(run="repair-0", node="n3", since=world.clock.now).model_dump(mode="json")
-    world.driver.states[f"@turns@{key_of(CLUSTER)}"] = [other]
+    world.driver.states[f"@cluster_queue@{key_of(CLUSTER)}"] = [other]
     began = world.clock.now
     world.after(60, lambda: world.ended_runs.add("repair-0"))
     result = world.repair()
@@ -233,9 +233,9 @@ def test_the_timer_repairs_what_no_event_told_of_and_buries_runs_that_died(world
     assert [start.orchestrator for start in world.started] == ["repair"]
     assert world.started[0].payload["machine_id"] == world.nodes["n2"].id
     world.killed(first[0], after="uninstall n2")
-    assert world.state("turns") != []
+    assert world.state("cluster_queue") != []
     assert world.look_after("watch-2").output["started"] == []
-    assert world.state("turns") == []
+    assert world.state("cluster_queue") == []
     assert world.record().attempts == 1
     world.clock.advance_to(world.clock.now + timedelta(minutes=15))
     second = world.look_after("watch-3").output["started"]

@@ -102,7 +102,7 @@ def test_an_answer_that_azure_lost_is_found_again_by_its_job(bench: AzureBench) 
 
 def test_never_more_copies_are_under_way_than_allowed(bench: AzureBench) -> None:
     assert states(replicated(bench, initialCopies=2)) == dict.fromkeys(VMS, "done")
-    assert max(len(ask["vms"]) for name, ask in bench.driver.calls if name == "read_copies") == 2
+    assert max(len(ask["vms"]) for name, ask in bench.driver.calls if name == "read_replications") == 2
 
 
 def test_a_vm_whose_job_can_be_restarted_is_restarted(bench: AzureBench) -> None:
@@ -205,8 +205,8 @@ def test_another_run_that_holds_a_vm_keeps_all_of_it_from_beginning(bench: Azure
 
 
 def test_what_other_runs_were_promised_is_waited_for_before_vms_are_enabled(bench: AzureBench) -> None:
-    began, budget = bench.clock.now, f"@budget@{SUB.rpartition('/')[2]}"
+    began, budget = bench.clock.now, f"@request_budget@{SUB.rpartition('/')[2]}"
     bench.driver.states[budget] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
-    times = bench.driver.times_of("start_protection")
+    times = bench.driver.times_of("start_replication")
     assert replicated(bench).output["state"] == "succeeded"
     assert times[0] >= began + timedelta(minutes=1)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from orchestrators.durable.entities import book, budget, leases, obligations, track
+from orchestrators.durable.entities import ENTITIES
 from orchestrators.verbs.drill import cleanup, drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
@@ -50,8 +50,7 @@ class Bench:
         self.options: dict[str, Any] = {}
         self.failover_type: Literal["planned", "unplanned"] = "planned"
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
-        entities = {"leases": leases, "book": book, "obligations": obligations, "track": track, "budget": budget}
-        self.driver = Driver(self.world.activities(), entities, self.world.clock)
+        self.driver = Driver(self.world.activities(), dict(ENTITIES), self.world.clock)
 
     def run(
         self, runbook: Orchestrator, kind: Kind, run: str = "run-1", document: PlanDocument | None = None
@@ -411,7 +410,7 @@ def test_a_lost_answer_does_not_send_the_verb_twice(bench: Bench) -> None:
 
 
 def test_activities_that_fail_for_a_while_delay_the_run_and_end_nothing(bench: Bench) -> None:
-    bench.world.crash = {"start_verbs": 6, "watch_jobs": 9, "publish": 9}
+    bench.world.crash = {"start_verbs": 6, "watch_jobs": 9, "publish_event": 9}
     result = bench.run(failover, "failover")
     assert result.output["state"] == "succeeded"
     assert len(bench.world.sent) == len(set(bench.world.sent))
@@ -534,7 +533,7 @@ def test_a_drill_that_goes_on_without_a_machine_cleans_it_up_and_verifies_nothin
     assert result.output["state"] == "succeeded", result.output
     assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
     assert bench.owed() == set()
-    track = Track.model_validate(bench.driver.states["@track@payroll"])
+    track = Track.model_validate(bench.driver.states["@plan_history@payroll"])
     assert (track.past[0].state, track.past[0].whole) == ("succeeded", False)
     assert last_good_drill(track) is None
 
@@ -595,7 +594,7 @@ def test_a_plan_that_was_changed_or_withdrawn_voids_what_was_approved(bench: Ben
 
 def test_what_cannot_be_seen_for_twenty_minutes_is_neither_approved_nor_begun(bench: Bench) -> None:
     document = plan(approvals={"count": 1})
-    bench.world.crash["take_preview"] = 999
+    bench.world.crash["compute_preview"] = 999
     bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
     result = bench.run(failover, "failover", document=document)
     assert result.output["problems"][0]["code"] == "preview-unreadable"
@@ -623,7 +622,7 @@ def test_without_an_approval_nothing_is_done(bench: Bench, change: dict[str, Any
 
 def test_a_run_waits_for_what_others_of_its_subscription_were_promised_before(bench: Bench) -> None:
     began = bench.world.clock.now
-    name = f"@budget@{SUB.rpartition('/')[2]}"
+    name = f"@request_budget@{SUB.rpartition('/')[2]}"
     bench.driver.states[name] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
     starts = bench.driver.times_of("start_verbs")
     assert bench.run(failover, "failover").output["state"] == "succeeded"
@@ -634,13 +633,13 @@ def test_a_run_waits_for_what_others_of_its_subscription_were_promised_before(be
 def test_a_run_gives_back_what_it_did_not_send(bench: Bench) -> None:
     """After a whole failover its subscription has all of its writes again, and knows of no more than were sent."""
     assert bench.run(failover, "failover").output["state"] == "succeeded"
-    known = Buckets.model_validate(bench.driver.states[f"@budget@{SUB.rpartition('/')[2]}"])
+    known = Buckets.model_validate(bench.driver.states[f"@request_budget@{SUB.rpartition('/')[2]}"])
     assert known.writes is not None
     assert WRITES.size - len(ORDER) <= known.writes.level <= WRITES.size
 
 
 def test_a_throttled_run_has_all_others_wait_as_long_as_azure_wants(bench: Bench) -> None:
-    start, name = bench.driver.activities["start_verbs"], f"@budget@{SUB.rpartition('/')[2]}"
+    start, name = bench.driver.activities["start_verbs"], f"@request_budget@{SUB.rpartition('/')[2]}"
     seen: list[float] = []
 
     def throttled(payload: dict[str, Any]) -> dict[str, Any]:

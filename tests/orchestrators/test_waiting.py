@@ -88,11 +88,11 @@ def test_an_abort_ends_the_wait_for_an_approval_at_once_and_nobody_can_approve_i
 def test_an_abort_that_comes_with_the_last_approval_wins(bench: Bench) -> None:
     document = plan(approvals={"count": 1})
     bench.driver.say(10 * MINUTES, "approve", word("bob", document))
-    at(bench, "take_preview", lambda: bench.driver.say(timedelta(0), "decide", ABORT), times=2)
+    at(bench, "compute_preview", lambda: bench.driver.say(timedelta(0), "decide", ABORT), times=2)
     nothing_done(bench, bench.run(failover, "failover", document=document).output)
 
 
-@pytest.mark.parametrize("activity", ["read_items", "publish"])
+@pytest.mark.parametrize("activity", ["read_items", "publish_event"])
 def test_what_was_said_before_the_first_verb_is_heard_before_it(bench: Bench, activity: str) -> None:
     at(bench, activity, lambda: bench.driver.say(timedelta(0), "decide", ABORT))
     nothing_done(bench, bench.run(failover, "failover").output)
@@ -170,7 +170,7 @@ def test_a_run_that_lost_a_machine_while_it_waited_is_refused_with_who_holds_it(
     theirs = {SQL: {"owner": "repair-n1-1", "until": "2027-01-01T00:00:00Z"}}
     bench.lease_wait = timedelta(hours=1)  # nor does it wait for an approval once more
     bench.driver.say(10 * MINUTES, "approve", word("bob", document))
-    at(bench, "take_preview", lambda: bench.driver.states.update({TABLE: theirs}), times=2)
+    at(bench, "compute_preview", lambda: bench.driver.states.update({TABLE: theirs}), times=2)
     output = bench.run(failover, "failover", document=document).output
     assert (output["state"], output["problems"][0]["detail"]) == ("refused", "sql: held by repair-n1-1")
     assert (bench.world.sent, set(leases_of(bench)), bench.owed()) == ([], {SQL}, set())
@@ -180,9 +180,9 @@ READS_BEFORE = pytest.mark.parametrize(
     ("activity", "runbook", "kind"),
     [
         ("read_items", failover, "failover"),
-        ("take_preview", failover, "failover"),
-        ("take_inventory", drill, "drill"),
-        ("read_network", drill, "drill"),
+        ("compute_preview", failover, "failover"),
+        ("list_drill_resources", drill, "drill"),
+        ("read_drill_network", drill, "drill"),
     ],
 )
 """What a run reads before its first verb."""
@@ -208,7 +208,7 @@ def test_what_azure_declines_refuses_the_run_at_once(
 ) -> None:
     declined = {"refused": {"code": "AuthorizationFailed", "detail": "403"}}
     bench.driver.activities = {**bench.driver.activities, activity: lambda _ask: declined}
-    document = plan(approvals={"count": 1}) if activity == "take_preview" else plan()
+    document = plan(approvals={"count": 1}) if activity == "compute_preview" else plan()
     bench.driver.say(MINUTES, "approve", word("bob", document))
     began = bench.driver.clock.now
     output = bench.run(runbook, kind, document=document).output
@@ -222,14 +222,14 @@ def test_words_that_come_one_after_the_other_at_the_end_of_a_generation_are_all_
     """Each comes while the one before it is written down; the last of them ends the run."""
     monkeypatch.setattr(conduct, "REPLAYED", 1)
     words = [None, said("resume"), said("resume"), ABORT]
-    written = bench.driver.activities["write_records"]
+    written = bench.driver.activities["write_evidence_records"]
 
     def noted(payload: dict[str, Any]) -> dict[str, Any]:
         if words and (next_word := words.pop(0)):
             bench.driver.say(timedelta(0), "decide", next_word)
         return written(payload)
 
-    bench.driver.activities = {**bench.driver.activities, "write_records": noted}
+    bench.driver.activities = {**bench.driver.activities, "write_evidence_records": noted}
     output = bench.run(failover, "failover").output
     assert words == []
     assert [one["verdict"] for one in output["decisions"]] == ["resume", "resume", "abort"]

@@ -1,0 +1,21 @@
+"""The names under which the engine keeps orchestrators and entities.
+
+Literals, because histories, entity states and messages on their way hold them: functions may be renamed, these may not.
+An orchestrator that runs an operation has the name of the operation's kind.
+"""
+
+DECLARE_DOCUMENT = "declare_document"
+PROVE_SOURCES_OFF = "prove_sources_off"
+PUBLISH_EVENT = "publish_event"
+RECONCILE = "reconcile"
+WATCH_NODES = "watch_nodes"
+
+CLUSTER_QUEUE = "cluster_queue"
+DOCUMENTS = "documents"
+EVENT_COUNTS = "event_counts"
+LEASES = "leases"
+NODES = "nodes"
+OBLIGATIONS = "obligations"
+PLAN_HISTORY = "plan_history"
+RECOVERY_PLAN_MIRRORS = "recovery_plan_mirrors"
+REQUEST_BUDGET = "request_budget"

@@ -1,0 +1,137 @@
+"""What the engine keeps under a name is called so for ever: histories, states and messages on their way hold it."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import shared
+from orchestrators.durable.entities import ENTITIES
+from orchestrators.registry import ORCHESTRATORS
+from shared.activity import Activity
+
+ROOT = Path(__file__).parents[1]
+
+PINNED_ORCHESTRATORS = {
+    "cancel",
+    "change-point",
+    "cleanup",
+    "commit",
+    "declare_document",
+    "drill",
+    "failback",
+    "failover",
+    "mirror",
+    "preflight",
+    "prepare",
+    "prove_sources_off",
+    "publish_event",
+    "reconcile",
+    "repair",
+    "replication",
+    "reprotect",
+    "roundtrip",
+    "verify",
+    "watch_nodes",
+}
+PINNED_ENTITIES = {
+    "cluster_queue",
+    "documents",
+    "event_counts",
+    "leases",
+    "nodes",
+    "obligations",
+    "plan_history",
+    "recovery_plan_mirrors",
+    "request_budget",
+}
+PINNED_ACTIVITIES = {
+    "check_recovery_points",
+    "compute_preview",
+    "create_extension",
+    "end_hook_work",
+    "ensure_in_vault",
+    "ensure_resource",
+    "ensure_role",
+    "keep_recovery_points",
+    "list_drill_resources",
+    "probe_vms",
+    "publish_event",
+    "read_azure_resources_of_vms",
+    "read_documents",
+    "read_drill_network",
+    "read_failback_leftovers",
+    "read_failure_cause",
+    "read_hook_work",
+    "read_items",
+    "read_lease_holders",
+    "read_locks",
+    "read_node_records",
+    "read_node_script",
+    "read_nodes",
+    "read_protectable_items",
+    "read_providers",
+    "read_recovery_plan_job",
+    "read_recovery_plans",
+    "read_recovery_points",
+    "read_registrations",
+    "read_replications",
+    "read_run_outcomes",
+    "read_runs",
+    "read_site_facts",
+    "remove_extension",
+    "remove_failback_leftovers",
+    "remove_locks",
+    "remove_node_script",
+    "restore_locks",
+    "resume_jobs",
+    "run_hook",
+    "seal_evidence_pack",
+    "start_cleanup",
+    "start_hook_work",
+    "start_node_script",
+    "start_recovery_plan",
+    "start_replication",
+    "start_run",
+    "start_verbs",
+    "watch_jobs",
+    "write_evidence_records",
+    "write_recovery_plan",
+}
+
+
+def activities() -> set[str]:
+    package = Path(shared.__path__[0])
+    modules = (".".join(path.relative_to(package.parent).with_suffix("").parts) for path in package.rglob("*.py"))
+    return {
+        value.name
+        for module in modules
+        if not module.endswith("__init__")
+        for value in vars(import_module(module)).values()
+        if isinstance(value, Activity)
+    }
+
+
+def test_orchestrators_keep_their_names() -> None:
+    assert set(ORCHESTRATORS) == PINNED_ORCHESTRATORS
+
+
+def test_entities_keep_their_names() -> None:
+    assert set(ENTITIES) == PINNED_ENTITIES
+
+
+def test_activities_keep_their_names() -> None:
+    assert activities() == PINNED_ACTIVITIES
+
+
+def test_no_durable_name_is_taken_from_a_function() -> None:
+    product = [
+        path for room in ("triggers", "orchestrators", "activities", "shared") for path in ROOT.glob(f"{room}/**/*.py")
+    ]
+    taken = {
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in product
+        for line in path.read_text().splitlines()
+        if re.search(r"(?<!logging\.getLogger\()\b__(qual)?name__\b", line) and "handle.__name__" not in line
+    }
+    allowed = re.compile(r"if __name__ == |type\(\w+\)\.__name__|cls\.__name__")
+    assert {line for line in taken if not allowed.search(line)} == set()
