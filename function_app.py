@@ -3,8 +3,8 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.bindings import blueprint as activities
-from orchestrators.registry import blueprint as runbooks
+from activities.bindings import activity_blueprint as activities
+from orchestrators.registry import build_blueprint as runbooks
 from triggers import (
     azure_events,
     decisions,

@@ -40,7 +40,7 @@ from shared.recovery_plans import contract as recovery_plans_contract
 from shared.replication import contract as replication_contract
 from shared.site_recovery import contract as site_recovery_contract
 
-SERVED: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] = (
+ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] = (
     (site_recovery_contract.READ_ITEMS, vault.read_items),
     (site_recovery_contract.START_VERBS, start_verbs.start_verbs),
     (site_recovery_contract.WATCH_JOBS, vault.watch_jobs),
@@ -60,90 +60,88 @@ SERVED: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] =
     (onboarding_contract.READ_SITE, preflight.read_site),
     (recovery_plans_contract.READ_MIRROR, recovery_plans.read_mirror),
     (recovery_plans_contract.WRITE_PART, recovery_plans.write_part),
-    (recovery_contract.START_PLAN, start_recovery_plans.start_plan),
-    (recovery_contract.READ_PLAN_JOB, start_recovery_plans.read_plan_job),
-    (operations_contract.PUBLISH, cloud_events.publish),
+    (recovery_contract.START_RECOVERY_PLAN, start_recovery_plans.start_recovery_plan),
+    (recovery_contract.READ_RECOVERY_PLAN_JOB, start_recovery_plans.read_recovery_plan_job),
+    (operations_contract.PUBLISH_EVENT, cloud_events.publish_event),
     (recovery_contract.TAKE_INVENTORY, drill_inventory.take_inventory),
     (recovery_contract.READ_NETWORK, drill_inventory.read_network),
-    (failback_contract.READ_BELONGINGS, failback_leftovers.read_belongings),
+    (failback_contract.READ_VM_RESOURCES, failback_leftovers.read_vm_resources),
     (failback_contract.READ_LEFTOVERS, failback_leftovers.read_leftovers),
     (failback_contract.REMOVE_LEFTOVERS, failback_leftovers.remove_leftovers),
     (evidence_contract.WRITE_RECORDS, evidence.write_records),
     (evidence_contract.SEAL_PACK, evidence.seal_pack),
     (recovery_contract.RUN_HOOK, hooks.run_hook),
-    (recovery_contract.BEGIN_WORK, hooks.begin_work),
-    (recovery_contract.LOOK_AT_WORK, hooks.look_at_work),
-    (recovery_contract.END_WORK, hooks.end_work),
+    (recovery_contract.BEGIN_HOOK_WORK, hooks.begin_hook_work),
+    (recovery_contract.READ_HOOK_WORK, hooks.read_hook_work),
+    (recovery_contract.END_HOOK_WORK, hooks.end_hook_work),
     (recovery_contract.CHECK_POINTS, recovery_points.check_points),
     (recovery_contract.KEEP_POINTS, recovery_points.keep_points),
     (onboarding_contract.ENSURE_RESOURCE, prepare.ensure_resource),
     (onboarding_contract.ENSURE_ROLE, prepare.ensure_role),
     (onboarding_contract.ENSURE_IN_VAULT, prepare.ensure_in_vault),
     (onboarding_contract.READ_REGISTRATIONS, prepare.read_registrations),
-    (replication_contract.READ_MACHINES, replication.read_machines),
-    (replication_contract.READ_COPIES, replication.read_copies),
-    (replication_contract.READ_POINTS, replication.read_points),
+    (replication_contract.READ_PROTECTABLE_ITEMS, replication.read_protectable_items),
+    (replication_contract.READ_REPLICATED_ITEMS, replication.read_replicated_items),
+    (replication_contract.READ_RECOVERY_POINTS, replication.read_recovery_points),
     (replication_contract.START_PROTECTION, replication.start_protection),
 )
-SERVED_WITH_CLIENT: tuple[
-    tuple[Activity[Any, Any], Callable[[df.DurableFunctionsClient, Any], Awaitable[Any]]], ...
-] = (
-    (healing_contract.READ_RECORDS, node_diagnosis.read_records),
+CLIENT_ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[df.DurableFunctionsClient, Any], Awaitable[Any]]], ...] = (
+    (healing_contract.READ_NODE_RECORDS, node_diagnosis.read_node_records),
     (operations_contract.START_CLEANUP, durable_runs.start_cleanup),
     (operations_contract.READ_OUTCOMES, durable_runs.read_outcomes),
     (operations_contract.READ_HOLDERS, durable_runs.read_holders),
     (recovery_contract.TAKE_PREVIEW, previews.take_preview),
-    (operations_contract.READ_RUNS, durable_runs.read_runs),
-    (plans_contract.READ_BOOK, durable_runs.read_book),
+    (operations_contract.READ_ENDED_RUNS, durable_runs.read_ended_runs),
+    (plans_contract.READ_DOCUMENTS, durable_runs.read_documents),
     (operations_contract.START_RUN, durable_runs.start_run),
 )
 """Those that ask the durable engine itself."""
 
 
-def blueprint() -> df.Blueprint:
+def activity_blueprint() -> df.Blueprint:
     """A new blueprint with all activities, each under its name in the contract."""
     bp = df.Blueprint()
-    for activity, function in SERVED:
-        serve(bp, activity, function)
-    for activity, with_client in SERVED_WITH_CLIENT:
-        serve_with_client(bp, activity, with_client)
+    for activity, function in ACTIVITIES:
+        bind_activity(bp, activity, function)
+    for activity, with_client in CLIENT_ACTIVITIES:
+        bind_client_activity(bp, activity, with_client)
     return bp
 
 
-def serve[Ask: Message, Answer: Message](
+def bind_activity[Ask: Message, Answer: Message](
     bp: df.Blueprint, activity: Activity[Ask, Answer], function: Callable[[Ask], Awaitable[Answer]]
 ) -> None:
     """Bind a function under its activity's name."""
 
-    async def handle(payload: dict) -> dict:  # type: ignore[type-arg] # the worker loads no other annotation
-        return await _travelling(function(activity.ask.model_validate(payload)))
+    async def handle_payload(payload: dict) -> dict:  # type: ignore[type-arg] # the worker loads no other annotation
+        return await _answer_json(function(activity.request.model_validate(payload)))
 
-    bp.activity_trigger(input_name="payload", activity=activity.name)(_named(handle, activity.name))
+    bp.activity_trigger(input_name="payload", activity=activity.name)(_with_name(handle_payload, activity.name))
 
 
-def serve_with_client[Ask: Message, Answer: Message](
+def bind_client_activity[Ask: Message, Answer: Message](
     bp: df.Blueprint,
     activity: Activity[Ask, Answer],
     function: Callable[[df.DurableFunctionsClient, Ask], Awaitable[Answer]],
 ) -> None:
     """Bind a function that asks the engine itself."""
 
-    async def handle(payload: dict, client: df.DurableFunctionsClient) -> dict:  # type: ignore[type-arg]
-        return await _travelling(function(client, activity.ask.model_validate(payload)))
+    async def handle_payload(payload: dict, client: df.DurableFunctionsClient) -> dict:  # type: ignore[type-arg]
+        return await _answer_json(function(client, activity.request.model_validate(payload)))
 
-    bound = bp.durable_client_input(client_name="client")(_named(handle, activity.name))
+    bound = bp.durable_client_input(client_name="client")(_with_name(handle_payload, activity.name))
     bp.activity_trigger(input_name="payload", activity=activity.name)(bound)
 
 
-def _named[**P](handle: Callable[P, Coroutine[Any, Any, Any]], name: str) -> Callable[P, Coroutine[Any, Any, Any]]:
+def _with_name[**P](handler: Callable[P, Coroutine[Any, Any, Any]], name: str) -> Callable[P, Coroutine[Any, Any, Any]]:
     """The same function under a name of its own: Azure knows functions by their names."""
-    handle.__name__ = handle.__qualname__ = name
-    return handle
+    handler.__name__ = handler.__qualname__ = name
+    return handler
 
 
-async def _travelling(answer: Awaitable[Message]) -> dict[str, Any]:
+async def _answer_json(pending_answer: Awaitable[Message]) -> dict[str, Any]:
     """An answer as plain JSON; a refusal travels as one, because a retry policy retries whatever is raised."""
     try:
-        return (await answer).model_dump(mode="json")
-    except Refused as no:
-        return {"refused": RefusedCode(code=no.code, detail=no.detail).model_dump(mode="json")}
+        return (await pending_answer).model_dump(mode="json")
+    except Refused as refusal:
+        return {"refused": RefusedCode(code=refusal.code, detail=refusal.detail).model_dump(mode="json")}

@@ -1,24 +1,26 @@
 """Telling the world of a run's turning points."""
 
 from shared.azure.clients import azure
-from shared.azure.errors import translated
-from shared.operations.contract import Publish, Published
+from shared.azure.errors import translate_errors
+from shared.operations.contract import EventPublished, PublishEvent
 
 SOURCE = "/hci-site-recovery"
 
 
-async def publish(ask: Publish) -> Published:
+async def publish_event(request: PublishEvent) -> EventPublished:
     """Send one CloudEvent; without a topic there is nobody to tell.
 
     Raises:
         Transient: the topic did not take it this time; the same id may be sent again.
     """
-    client = azure().publisher()
+    client = azure().event_publisher()
     if client is None:
-        return Published(sent=False, detail="no topic is set")
+        return EventPublished(sent=False, detail="no topic is set")
     from azure.core.messaging import CloudEvent  # noqa: PLC0415 - only when used
 
-    event = CloudEvent(source=SOURCE, type=ask.type, subject=ask.subject, id=ask.id, time=ask.at, data=ask.data)
-    with translated():
+    event = CloudEvent(
+        source=SOURCE, type=request.type, subject=request.subject, id=request.id, time=request.at, data=request.data
+    )
+    with translate_errors():
         await client.send(event)
-    return Published(sent=True)
+    return EventPublished(sent=True)

@@ -3,65 +3,78 @@
 from collections.abc import Sequence
 
 from shared.azure.arm import NETWORK_API, read_resource
-from shared.azure.errors import Missing
-from shared.azure.evidence_store import packs
-from shared.azure.json_fields import Json, part, text
-from shared.azure.resource_groups import list_cards, list_peered, take_stock
-from shared.concurrency import each
+from shared.azure.errors import NotFound
+from shared.azure.evidence_store import open_evidence_store
+from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
+from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
-from shared.evidence.chain import canonical
-from shared.plans.azure_checks import Room
-from shared.recovery.contract import NetworkSeen, ReadNetwork, TakeInventory
+from shared.evidence.chain import canonical_json
+from shared.plans.azure_checks import VirtualNetwork
+from shared.recovery.contract import NetworkNeighbours, ReadNetwork, TakeInventory
 from shared.recovery.drill import Inventory
 
 
-async def take_inventory(ask: TakeInventory) -> Inventory:
+async def take_inventory(request: TakeInventory) -> Inventory:
     """Take stock; one that is to be kept as evidence is written to the run's pack as well."""
-    known = None if ask.known is None else frozenset(ask.known)
-    seen, ids = await take_stock(ask.groups, ask.networks, known)
-    store = packs()
-    if ask.keep and store:
-        fresh = [thing.model_dump(mode="json") for thing in seen.fresh]
-        looked = {"at": seen.at.isoformat(), "groups": ask.groups, "networks": ask.networks}
-        await store.put_new(ask.keep, canonical({**looked, "resources": ids, "fresh": fresh}))
-    return seen
+    known_ids = None if request.known_marks is None else frozenset(request.known_marks)
+    inventory, ids = await list_failover_resources(request.groups, request.networks, known_ids)
+    store = open_evidence_store()
+    if request.evidence_file and store:
+        fresh_resources = [resource.model_dump(mode="json") for resource in inventory.added]
+        scope = {"at": inventory.at.isoformat(), "groups": request.groups, "networks": request.networks}
+        await store.put_new(
+            request.evidence_file, canonical_json({**scope, "resources": ids, "fresh": fresh_resources})
+        )
+    return inventory
 
 
-async def read_network(ask: ReadNetwork) -> NetworkSeen:
+async def read_network(request: ReadNetwork) -> NetworkNeighbours:
     """Read a virtual network's peerings, and the cards in it."""
     try:
-        peered = await list_peered(ask.network)
-    except Missing:
-        return NetworkSeen(found=False)
-    return NetworkSeen(found=True, peered=tuple(peered), cards=tuple(await list_cards(ask.network)))
-
-
-async def read_room(network: str) -> Room:
-    """Read the subnets of a virtual network; a subnet has one prefix, or a list of them."""
-    try:
-        found = await read_resource(network, NETWORK_API)
-    except Missing:
-        return Room(found=False)
-    subnets = part(found, "properties").get("subnets") or ()
-    return Room(
-        found=True, subnets={text(one.get("name")).lower(): _prefixes(part(one, "properties")) for one in subnets}
+        peered_ids = await list_peered_networks(request.network)
+    except NotFound:
+        return NetworkNeighbours(found=False)
+    return NetworkNeighbours(
+        found=True, peered=tuple(peered_ids), cards=tuple(await list_network_cards(request.network))
     )
 
 
-async def look_into(networks: Sequence[str]) -> tuple[dict[str, Room], dict[str, SiteRecoveryError]]:
+async def read_virtual_network(network: str) -> VirtualNetwork:
+    """Read the subnets of a virtual network; a subnet has one prefix, or a list of them."""
+    try:
+        network_body = await read_resource(network, NETWORK_API)
+    except NotFound:
+        return VirtualNetwork(found=False)
+    subnets = object_at(network_body, "properties").get("subnets") or ()
+    return VirtualNetwork(
+        found=True,
+        subnets={
+            text_of(one.get("name")).lower(): _address_prefixes_of(object_at(one, "properties")) for one in subnets
+        },
+    )
+
+
+async def read_virtual_networks(
+    networks: Sequence[str],
+) -> tuple[dict[str, VirtualNetwork], dict[str, SiteRecoveryError]]:
     """Networks by their ids in lower case; and why others cannot be read, often because the app has no rights there."""
 
-    async def look(network: str) -> Room | SiteRecoveryError:
+    async def read_or_failure(network: str) -> VirtualNetwork | SiteRecoveryError:
         try:
-            return await read_room(network)
+            return await read_virtual_network(network)
         except SiteRecoveryError as failure:
             return failure
 
-    read = dict(zip(networks, await each(networks, look), strict=True))
-    rooms = {network.lower(): room for network, room in read.items() if isinstance(room, Room)}
-    return rooms, {network: why for network, why in read.items() if not isinstance(why, Room)}
+    answers = dict(zip(networks, await map_concurrently(networks, read_or_failure), strict=True))
+    virtual_networks = {network.lower(): room for network, room in answers.items() if isinstance(room, VirtualNetwork)}
+    return virtual_networks, {network: why for network, why in answers.items() if not isinstance(why, VirtualNetwork)}
 
 
-def _prefixes(properties: Json) -> tuple[str, ...]:
-    one = properties.get("addressPrefix")
-    return (text(one),) if one else tuple(text(prefix) for prefix in properties.get("addressPrefixes") or ())
+def _address_prefixes_of(properties: Json) -> tuple[str, ...]:
+    single_prefix = properties.get("addressPrefix")
+    return (
+        (text_of(single_prefix),)
+        if single_prefix
+        else tuple(text_of(prefix) for prefix in properties.get("addressPrefixes") or ())
+    )

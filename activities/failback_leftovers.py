@@ -3,92 +3,92 @@
 from shared.activity import Nothing
 from shared.azure import arm
 from shared.azure.arm import COMPUTE_API, NETWORK_API, read_resource
-from shared.azure.errors import Missing
-from shared.azure.json_fields import Json, part, text, utc
-from shared.azure.resource_groups import list_group
-from shared.concurrency import each
+from shared.azure.errors import NotFound
+from shared.azure.json_fields import Json, object_at, parse_utc, text_of
+from shared.azure.resource_groups import list_resources
+from shared.concurrency import map_concurrently
 from shared.failback.leftovers import (
-    Belonging,
-    BelongingsRead,
+    FailoverVm,
     Leftover,
     LeftoversRead,
-    ReadBelongings,
     ReadLeftovers,
+    ReadVmResources,
     RemoveLeftovers,
-    may_go,
+    VmResourcesRead,
+    is_removable,
 )
-from shared.recovery.drill import mark
+from shared.recovery.drill import mark_of
 from shared.request_ids import client_request_id
 
-CARD, DISK = "microsoft.network/networkinterfaces", "microsoft.compute/disks"
-_APIS = {CARD: NETWORK_API, DISK: "2024-03-02"}
+NETWORK_CARD, DISK = "microsoft.network/networkinterfaces", "microsoft.compute/disks"
+_API_VERSIONS = {NETWORK_CARD: NETWORK_API, DISK: "2024-03-02"}
 
 
-async def read_belongings(ask: ReadBelongings) -> BelongingsRead:
+async def read_vm_resources(request: ReadVmResources) -> VmResourcesRead:
     """Read what hangs on each machine."""
-    found = await each(ask.machines, _ids_of)
-    marks = {one.vm: tuple(mark(arm_id) for arm_id in ids) for one, ids in zip(ask.machines, found, strict=True)}
-    return BelongingsRead(marks=marks)
+    found = await map_concurrently(request.machines, _vm_resource_ids_of)
+    marks = {one.vm: tuple(mark_of(arm_id) for arm_id in ids) for one, ids in zip(request.machines, found, strict=True)}
+    return VmResourcesRead(marks=marks)
 
 
-async def _ids_of(machine: Belonging) -> list[str]:
+async def _vm_resource_ids_of(machine: FailoverVm) -> list[str]:
     path = f"{machine.target_group}/providers/Microsoft.Compute/virtualMachines/{machine.azure_vm}"
     try:
-        found = await read_resource(path, COMPUTE_API)
-    except Missing:
+        azure_vm = await read_resource(path, COMPUTE_API)
+    except NotFound:
         return []
-    storage = part(found, "properties", "storageProfile")
-    disks = [part(storage, "osDisk"), *(storage.get("dataDisks") or ())]
-    cards = [card["id"] for card in part(found, "properties", "networkProfile").get("networkInterfaces") or ()]
-    addresses = [address for card in cards for address in await _addresses_of(card)]
-    managed = [text(part(disk, "managedDisk").get("id")) for disk in disks]
-    return [found["id"], *filter(None, managed), *cards, *addresses]
+    storage = object_at(azure_vm, "properties", "storageProfile")
+    disks = [object_at(storage, "osDisk"), *(storage.get("dataDisks") or ())]
+    cards = [card["id"] for card in object_at(azure_vm, "properties", "networkProfile").get("networkInterfaces") or ()]
+    addresses = [address for card in cards for address in await _public_address_ids_of(card)]
+    managed = [text_of(object_at(disk, "managedDisk").get("id")) for disk in disks]
+    return [azure_vm["id"], *filter(None, managed), *cards, *addresses]
 
 
-async def _addresses_of(card: str) -> list[str]:
+async def _public_address_ids_of(card: str) -> list[str]:
     try:
         found = await read_resource(card, NETWORK_API)
-    except Missing:
+    except NotFound:
         return []
-    inside = part(found, "properties").get("ipConfigurations") or ()
-    ids = (text(part(one, "properties", "publicIPAddress").get("id")) for one in inside)
+    ip_configurations = object_at(found, "properties").get("ipConfigurations") or ()
+    ids = (text_of(object_at(one, "properties", "publicIPAddress").get("id")) for one in ip_configurations)
     return [arm_id for arm_id in ids if arm_id]
 
 
-async def read_leftovers(ask: ReadLeftovers) -> LeftoversRead:
+async def read_leftovers(request: ReadLeftovers) -> LeftoversRead:
     """See what of these things is still there, and whether it hangs on anything.
 
     Source: the list of a group tells createdTime where it is asked to.
     """
-    wanted = frozenset(ask.marks)
-    listed = [one for group in ask.groups for one in (await list_group(group, expand="createdTime"))[0]]
-    seen = await each([one for one in listed if mark(one["id"]) in wanted], _leftover)
-    return LeftoversRead(left=tuple(one for one in seen if one))
+    wanted_marks = frozenset(request.marks)
+    resources = [one for group in request.groups for one in (await list_resources(group, expand="createdTime"))[0]]
+    leftovers = await map_concurrently([one for one in resources if mark_of(one["id"]) in wanted_marks], _leftover_of)
+    return LeftoversRead(leftovers=tuple(one for one in leftovers if one))
 
 
-async def _leftover(resource: Json) -> Leftover | None:
-    kind = text(resource.get("type"))
+async def _leftover_of(resource: Json) -> Leftover | None:
+    kind = text_of(resource.get("type"))
     try:
         loose = await _is_loose(resource, kind.lower())
-    except Missing:
+    except NotFound:
         return None
-    return Leftover(id=resource["id"], type=kind, loose=loose, created=utc(resource.get("createdTime")))
+    return Leftover(id=resource["id"], type=kind, loose=loose, created=parse_utc(resource.get("createdTime")))
 
 
 async def _is_loose(resource: Json, kind: str) -> bool:
     if kind == DISK:
         return not resource.get("managedBy")
-    if kind != CARD:
+    if kind != NETWORK_CARD:
         return False
     found = await read_resource(resource["id"], NETWORK_API)
-    return not part(found, "properties", "virtualMachine").get("id")
+    return not object_at(found, "properties", "virtualMachine").get("id")
 
 
-async def remove_leftovers(ask: RemoveLeftovers) -> Nothing:
+async def remove_leftovers(request: RemoveLeftovers) -> Nothing:
     """Remove what may go, seen again before; what is gone, or hangs on something again, is left alone."""
-    seen = (await read_leftovers(ReadLeftovers(groups=ask.groups, marks=ask.marks))).left
-    for thing in seen:
-        if may_go(thing, ask.since):
-            request = client_request_id(ask.operation, thing.id, "remove", 1)
-            await arm.delete(thing.id, _APIS[thing.type.lower()], request)
+    leftovers = (await read_leftovers(ReadLeftovers(groups=request.groups, marks=request.marks))).leftovers
+    for leftover in leftovers:
+        if is_removable(leftover, request.since):
+            request_id = client_request_id(request.operation, leftover.id, "remove", 1)
+            await arm.delete_resource(leftover.id, _API_VERSIONS[leftover.type.lower()], request_id)
     return Nothing()

@@ -7,134 +7,140 @@ import aiohttp
 from activities.nodes import put_script, read_script, remove_script
 from shared.activity import Nothing
 from shared.azure.automation import RunbookJob
-from shared.azure.errors import Missing
-from shared.azure.json_fields import Json, part, text
+from shared.azure.errors import NotFound
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
-from shared.recovery.contract import BeginWork, HookRan, HookWork, RunHook
-from shared.redaction import redacted_text
+from shared.recovery.contract import BeginHookWork, HookRan, HookWork, RunHook
+from shared.redaction import redact_text
 from shared.request_ids import client_request_id
 
-LONGEST_OUTPUT, LONGEST_DETAIL = 4096, 300
-GOING_ON = frozenset({"New", "Activating", "Queued", "Running", "Resuming", "Stopping", "Suspending", "Removing"})
+MAX_OUTPUT_LENGTH, MAX_DETAIL_LENGTH = 4096, 300
+RUNNING_STATES = frozenset({"New", "Activating", "Queued", "Running", "Resuming", "Stopping", "Suspending", "Removing"})
 """States of a job that pass by themselves. One that is Suspended, Blocked or Disconnected needs a person."""
 
 
-def work_name(ask: HookWork) -> str:
+def hook_work_name(request: HookWork) -> str:
     """The name in Azure of the run command or the job: equal for equal hooks, and never another one's."""
-    if ask.kind == "runbook":
-        return client_request_id(ask.operation, ask.target, ask.id, 1)
-    return f"hook-{hashlib.sha256(ask.id.encode()).hexdigest()[:20]}"
+    if request.kind == "runbook":
+        return client_request_id(request.operation, request.target, request.id, 1)
+    return f"hook-{hashlib.sha256(request.id.encode()).hexdigest()[:20]}"
 
 
-async def begin_work(ask: BeginWork) -> Nothing:
+async def begin_hook_work(request: BeginHookWork) -> Nothing:
     """Have a script run, or a runbook; what was begun for this hook before is left alone.
 
     Raises:
         Refused: there is no such machine or runbook, or it does not take the call.
         Transient: Azure did not answer; it may have begun all the same.
     """
-    if ask.kind == "runbook":
-        job = RunbookJob(ask.target, work_name(ask))
-        if await job.find() is None:
-            await job.start(ask.parameters, ask.run_on, work_name(ask))
+    if request.kind == "runbook":
+        job = RunbookJob(request.target, hook_work_name(request))
+        if await job.find_job() is None:
+            await job.start_job(request.parameters, request.run_on, hook_work_name(request))
     else:
         await put_script(
-            ask.target,
-            work_name(ask),
-            text=ask.script,
-            parameters=ask.parameters,
-            limit=ask.timeout,
-            operation=ask.operation,
+            request.target,
+            hook_work_name(request),
+            script=request.script,
+            parameters=request.parameters,
+            time_limit=request.timeout,
+            operation=request.operation,
         )
     return Nothing()
 
 
-async def look_at_work(ask: HookWork) -> HookRan:
+async def read_hook_work(request: HookWork) -> HookRan:
     """See how it stands; what is gone has not succeeded."""
-    return await (_job(ask) if ask.kind == "runbook" else _script(ask))
+    return await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
 
 
-async def _script(ask: HookWork) -> HookRan:
-    seen = await read_script(ReadScript(machine_id=ask.target, name=work_name(ask)))
-    said = redacted_text("\n".join(filter(None, (seen.output, seen.error))))
-    if not seen.ended:
-        return HookRan(passed=False, detail=f"the script is {seen.state}", again=True)
-    code = seen.exit_code
-    passed = seen.state == "Succeeded" and code in {0, None}
-    detail = f"the script ended {seen.state}" + ("" if code is None else f" with {code}")
-    if seen.state == "Missing":
+async def _read_script_work(request: HookWork) -> HookRan:
+    script = await read_script(ReadScript(machine_id=request.target, name=hook_work_name(request)))
+    output = redact_text("\n".join(filter(None, (script.output, script.error))))
+    if not script.has_ended:
+        return HookRan(passed=False, detail=f"the script is {script.state}", may_change=True)
+    code = script.exit_code
+    passed = script.state == "Succeeded" and code in {0, None}
+    detail = f"the script ended {script.state}" + ("" if code is None else f" with {code}")
+    if script.state == "Missing":
         detail = "its run command is gone"
-    return _ran(detail, said, passed=passed, status=code or 0)
+    return _hook_result(detail, output, passed=passed, status=code or 0)
 
 
-async def _job(ask: HookWork) -> HookRan:
-    job = RunbookJob(ask.target, work_name(ask))
-    properties = part(await job.find() or {}, "properties")
-    status = text(properties.get("status")) or "Missing"
-    if status in GOING_ON:
-        return HookRan(passed=False, detail=f"the job is {status}", again=True)
-    detail = " ".join(filter(None, (f"the job is {status}", _why(properties))))
-    return _ran(detail, redacted_text(await _output(job)), passed=status == "Completed")
+async def _read_runbook_work(request: HookWork) -> HookRan:
+    job = RunbookJob(request.target, hook_work_name(request))
+    properties = object_at(await job.find_job() or {}, "properties")
+    status = text_of(properties.get("status")) or "Missing"
+    if status in RUNNING_STATES:
+        return HookRan(passed=False, detail=f"the job is {status}", may_change=True)
+    detail = " ".join(filter(None, (f"the job is {status}", _failure_reason_of(properties))))
+    return _hook_result(detail, redact_text(await _read_job_output(job)), passed=status == "Completed")
 
 
-def _why(properties: Json) -> str:
-    details = text(properties.get("statusDetails"))
-    said = text(properties.get("exception")) or ("" if details == "None" else details)
-    return redacted_text(f"({said})") if said else ""
+def _failure_reason_of(properties: Json) -> str:
+    details = text_of(properties.get("statusDetails"))
+    reason = text_of(properties.get("exception")) or ("" if details == "None" else details)
+    return redact_text(f"({reason})") if reason else ""
 
 
-async def _output(job: RunbookJob) -> str:
+async def _read_job_output(job: RunbookJob) -> str:
     """The output is good to have and decides nothing."""
     try:
-        return await job.output()
-    except (Missing, Transient):
+        return await job.read_output()
+    except (NotFound, Transient):
         return ""
 
 
-def _ran(detail: str, said: str, *, passed: bool, status: int = 0) -> HookRan:
-    end = said.strip()[-LONGEST_OUTPUT:]
-    shown = f"{detail}: {end[-LONGEST_DETAIL:]}" if end and not passed else detail
-    return HookRan(passed=passed, status=status, detail=shown[: 2 * LONGEST_DETAIL], output=end)
+def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookRan:
+    output_end = output.strip()[-MAX_OUTPUT_LENGTH:]
+    shown_detail = f"{detail}: {output_end[-MAX_DETAIL_LENGTH:]}" if output_end and not passed else detail
+    return HookRan(passed=passed, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
 
 
-async def end_work(ask: HookWork) -> Nothing:
+async def end_hook_work(request: HookWork) -> Nothing:
     """Leave nothing behind: the run command is removed, which stops its script; a job that goes on is stopped."""
-    if ask.kind == "run-command":
-        return await remove_script(RemoveScript(machine_id=ask.target, name=work_name(ask), operation=ask.operation))
-    job = RunbookJob(ask.target, work_name(ask))
-    status = text(part(await job.find() or {}, "properties").get("status"))
-    if status in GOING_ON - {"Stopping", "Removing"} or status == "Suspended":
-        await _stop(job, client_request_id(ask.operation, ask.target, f"{ask.id} stop", 1))
+    if request.kind == "run-command":
+        return await remove_script(
+            RemoveScript(machine_id=request.target, name=hook_work_name(request), operation=request.operation)
+        )
+    job = RunbookJob(request.target, hook_work_name(request))
+    status = text_of(object_at(await job.find_job() or {}, "properties").get("status"))
+    if status in RUNNING_STATES - {"Stopping", "Removing"} or status == "Suspended":
+        await _stop_job(job, client_request_id(request.operation, request.target, f"{request.id} stop", 1))
     return Nothing()
 
 
-async def _stop(job: RunbookJob, request_id: str) -> None:
+async def _stop_job(job: RunbookJob, request_id: str) -> None:
     try:
-        await job.stop(request_id)
+        await job.stop_job(request_id)
     except Refused:  # it has ended meanwhile
-        status = text(part(await job.find() or {}, "properties").get("status"))
-        if status in GOING_ON:
+        status = text_of(object_at(await job.find_job() or {}, "properties").get("status"))
+        if status in RUNNING_STATES:
             raise
 
 
-PATIENCE = aiohttp.ClientTimeout(total=30)
-LONGEST = 500
+HTTP_TIMEOUT = aiohttp.ClientTimeout(total=30)
+MAX_RESPONSE_BYTES = 500
 
 
-async def run_hook(ask: RunHook) -> HookRan:
+async def run_hook(request: RunHook) -> HookRan:
     """POST the moment to a hook: 2xx means well; no answer, 429 and 5xx may mean so later, anything else does not.
 
     The same Idempotency-Key comes with each try. Redirects are not followed.
     """
-    body = {"operation": ask.operation, "plan": ask.plan, "moment": ask.moment, "state": ask.state}
+    body = {"operation": request.operation, "plan": request.plan, "moment": request.moment, "state": request.state}
     try:
         async with (
-            aiohttp.ClientSession(timeout=PATIENCE) as session,
-            session.post(ask.url, json=body, headers={"Idempotency-Key": ask.id}, allow_redirects=False) as answer,
+            aiohttp.ClientSession(timeout=HTTP_TIMEOUT) as session,
+            session.post(
+                request.url, json=body, headers={"Idempotency-Key": request.id}, allow_redirects=False
+            ) as response,
         ):
-            said = redacted_text((await answer.content.read(LONGEST)).decode(errors="replace"))
-            again = answer.status == 429 or answer.status >= 500
-            return HookRan(passed=200 <= answer.status < 300, status=answer.status, detail=said, again=again)
-    except (aiohttp.ClientError, TimeoutError) as silence:
-        return HookRan(passed=False, detail=f"no answer: {type(silence).__name__}", again=True)
+            detail = redact_text((await response.content.read(MAX_RESPONSE_BYTES)).decode(errors="replace"))
+            may_change = response.status == 429 or response.status >= 500
+            return HookRan(
+                passed=200 <= response.status < 300, status=response.status, detail=detail, may_change=may_change
+            )
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return HookRan(passed=False, detail=f"no answer: {type(error).__name__}", may_change=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.activity import Nothing
-from shared.arm_ids import same_id, segments
-from shared.azure.arc_machines import Machine, list_machines
-from shared.azure.json_fields import Json, part, text
-from shared.concurrency import each
+from shared.arm_ids import names_by_type, same_id
+from shared.azure.arc_machines import ArcMachine, list_machines
+from shared.azure.json_fields import Json, object_at, text_of
+from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.healing.contract import (
     CreateExtension,
@@ -26,60 +26,60 @@ from shared.healing.contract import (
 from shared.request_ids import client_request_id
 from shared.sites.nodes import ExtensionView, NodeView
 
-PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
-NEEDED = (f"{PUBLISHER}/{TYPE}".lower(), "microsoft.cplat.core/runcommandhandlerwindows")
+EXTENSION_PUBLISHER, EXTENSION_TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
+NEEDED_EXTENSIONS = (f"{EXTENSION_PUBLISHER}/{EXTENSION_TYPE}".lower(), "microsoft.cplat.core/runcommandhandlerwindows")
 """What the agent must not block: the ASR extension, and run commands."""
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-async def read_nodes(ask: ReadNodes) -> NodesRead:
+async def read_nodes(request: ReadNodes) -> NodesRead:
     """Read a cluster's Arc machines, or one machine, by name, each with its ASR extension.
 
     Source: parentClusterResourceId of the Arc machine; its machines may be in another resource group than the cluster.
     """
-    machines, at = await _machines(ask)
-    nodes = await each(machines, _node)
+    machines, at = await _list_machines_of(request)
+    nodes = await map_concurrently(machines, _read_node)
     return NodesRead(nodes=tuple(sorted(nodes, key=lambda node: node.name.lower())), at=at)
 
 
-async def _machines(ask: ReadNodes) -> tuple[list[Json], datetime]:
-    if ask.machine_id:
-        machine, at = await Machine(ask.machine_id).read()
+async def _list_machines_of(request: ReadNodes) -> tuple[list[Json], datetime]:
+    if request.machine_id:
+        machine, at = await ArcMachine(request.machine_id).read_machine()
         return [machine], at
-    subscription = segments(ask.cluster_id).get("subscriptions")
+    subscription = names_by_type(request.cluster_id).get("subscriptions")
     if not subscription:
-        raise Refused("not-a-cluster", f"not the ARM id of a cluster: {ask.cluster_id}")
+        raise Refused("not-a-cluster", f"not the ARM id of a cluster: {request.cluster_id}")
     machines, at = await list_machines(subscription)
-    return [machine for machine in machines if same_id(_cluster_of(machine), ask.cluster_id)], at
+    return [machine for machine in machines if same_id(_cluster_of(machine), request.cluster_id)], at
 
 
 def _cluster_of(machine: Json) -> str:
-    return text(part(machine, "properties").get("parentClusterResourceId"))
+    return text_of(object_at(machine, "properties").get("parentClusterResourceId"))
 
 
-async def _node(machine: Json) -> NodeView:
-    properties = part(machine, "properties")
-    extensions = await Machine(machine["id"]).list_extensions()
+async def _read_node(machine: Json) -> NodeView:
+    properties = object_at(machine, "properties")
+    extensions = await ArcMachine(machine["id"]).list_extensions()
     return NodeView(
         id=machine["id"],
-        name=text(machine.get("name")),
+        name=text_of(machine.get("name")),
         cluster_id=_cluster_of(machine),
-        status=text(properties.get("status")),
-        agent_version=text(properties.get("agentVersion")),
-        location=text(machine.get("location")),
-        blocked=_blocked(part(properties, "agentConfiguration")),
-        extension=next((_extension(one) for one in extensions if _is_site_recovery(one)), None),
+        status=text_of(properties.get("status")),
+        agent_version=text_of(properties.get("agentVersion")),
+        location=text_of(machine.get("location")),
+        blocked=_find_agent_block(object_at(properties, "agentConfiguration")),
+        extension=next((_extension_view(one) for one in extensions if _is_site_recovery(one)), None),
     )
 
 
-def _blocked(agent: Json) -> str:
+def _find_agent_block(agent: Json) -> str:
     """What the agent's own configuration forbids of that which a repair needs."""
-    if text(agent.get("extensionsEnabled")).lower() == "false":
+    if text_of(agent.get("extensionsEnabled")).lower() == "false":
         return "extensions.enabled is false"
-    refused = {text(name).lower() for name in agent.get("extensionsBlockList") or ()}
-    allowed = {text(name).lower() for name in agent.get("extensionsAllowList") or ()}
-    for name in NEEDED:
-        if name in refused:
+    blocked = {text_of(name).lower() for name in agent.get("extensionsBlockList") or ()}
+    allowed = {text_of(name).lower() for name in agent.get("extensionsAllowList") or ()}
+    for name in NEEDED_EXTENSIONS:
+        if name in blocked:
             return f"{name} is on extensions.blocklist"
         if allowed and name not in allowed:
             return f"{name} is not on extensions.allowlist"
@@ -87,92 +87,92 @@ def _blocked(agent: Json) -> str:
 
 
 def _is_site_recovery(extension: Json) -> bool:
-    properties = part(extension, "properties")
-    kind = (text(properties.get("publisher")).lower(), text(properties.get("type")).lower())
-    return kind == (PUBLISHER.lower(), TYPE.lower())
+    properties = object_at(extension, "properties")
+    kind = (text_of(properties.get("publisher")).lower(), text_of(properties.get("type")).lower())
+    return kind == (EXTENSION_PUBLISHER.lower(), EXTENSION_TYPE.lower())
 
 
-def _extension(extension: Json) -> ExtensionView:
+def _extension_view(extension: Json) -> ExtensionView:
     """The extension; its handler's words stand in the instance view, not in the provisioning state."""
-    properties = part(extension, "properties")
-    status = part(properties, "instanceView", "status")
+    properties = object_at(extension, "properties")
+    status = object_at(properties, "instanceView", "status")
     return ExtensionView(
         id=extension["id"],
-        name=text(extension.get("name")),
-        provisioning_state=text(properties.get("provisioningState")),
-        code=text(status.get("code")),
-        message=text(status.get("message")),
-        version=text(properties.get("typeHandlerVersion")),
-        location=text(extension.get("location")),
+        name=text_of(extension.get("name")),
+        provisioning_state=text_of(properties.get("provisioningState")),
+        code=text_of(status.get("code")),
+        message=text_of(status.get("message")),
+        version=text_of(properties.get("typeHandlerVersion")),
+        location=text_of(extension.get("location")),
         enable_automatic_upgrade=properties.get("enableAutomaticUpgrade") is not False,
-        settings=dict(part(properties, "settings")),
+        settings=dict(object_at(properties, "settings")),
     )
 
 
-async def remove_extension(ask: RemoveExtension) -> Nothing:
+async def remove_extension(request: RemoveExtension) -> Nothing:
     """Uninstall an extension; one that is gone, or is being removed, is left alone."""
-    name = _last(ask.extension_id, "extensions")
-    machine = Machine(ask.extension_id)
+    name = _require_name_in_id(request.extension_id, "extensions")
+    machine = ArcMachine(request.extension_id)
     found = await machine.find_extension(name)
-    if found and part(found, "properties").get("provisioningState") != "Deleting":
-        await machine.delete_extension(name, client_request_id(ask.operation, ask.extension_id, "uninstall", 1))
+    if found and object_at(found, "properties").get("provisioningState") != "Deleting":
+        await machine.delete_extension(name, client_request_id(request.operation, request.extension_id, "uninstall", 1))
     return Nothing()
 
 
-async def create_extension(ask: CreateExtension) -> Nothing:
+async def create_extension(request: CreateExtension) -> Nothing:
     """Install the ASR extension with saved settings; one that is there, in whatever state, is left alone."""
-    machine, saved = Machine(ask.machine_id), ask.saved
+    machine, saved = ArcMachine(request.machine_id), request.saved
     if await machine.find_extension(saved.name) is None:
         body = {
             "location": saved.location,
             "properties": {
-                "publisher": PUBLISHER,
-                "type": TYPE,
+                "publisher": EXTENSION_PUBLISHER,
+                "type": EXTENSION_TYPE,
                 "enableAutomaticUpgrade": saved.enable_automatic_upgrade,
                 "settings": saved.settings,
             },
         }
-        request_id = client_request_id(ask.operation, f"{ask.machine_id}/extensions/{saved.name}", "install", 1)
-        await machine.put_extension(saved.name, body, request_id)
+        request_id = client_request_id(request.operation, f"{request.machine_id}/extensions/{saved.name}", "install", 1)
+        await machine.create_extension(saved.name, body, request_id)
     return Nothing()
 
 
-async def run_script(ask: RunScript) -> Nothing:
+async def run_script(request: RunScript) -> Nothing:
     """Run a script on a node; a run command of this name that exists has run or runs, and is left alone."""
     await put_script(
-        ask.machine_id,
-        ask.name,
-        text=script_text(ask.script),
-        parameters=ask.parameters,
-        limit=ask.timeout,
-        operation=ask.operation,
+        request.machine_id,
+        request.name,
+        script=script_text(request.script),
+        parameters=request.parameters,
+        time_limit=request.timeout,
+        operation=request.operation,
     )
     return Nothing()
 
 
 async def put_script(
-    machine_id: str, name: str, *, text: str, parameters: Mapping[str, str], limit: timedelta, operation: str
+    machine_id: str, name: str, *, script: str, parameters: Mapping[str, str], time_limit: timedelta, operation: str
 ) -> None:
     """Run a text on a machine under a name used once: each PUT of a name runs its script again."""
-    machine = Machine(machine_id)
+    machine = ArcMachine(machine_id)
     if await machine.find_run_command(name) is not None:
         return
-    about, _ = await machine.read()
+    machine_body, _ = await machine.read_machine()
     body = {
-        "location": about.get("location"),
+        "location": machine_body.get("location"),
         "properties": {
-            "source": {"script": text},
-            **_parameters(parameters),
+            "source": {"script": script},
+            **_parameters_body(parameters),
             "asyncExecution": False,
-            "timeoutInSeconds": int(limit.total_seconds()),
+            "timeoutInSeconds": int(time_limit.total_seconds()),
         },
     }
     await machine.put_run_command(name, body, client_request_id(operation, machine_id, name, 1))
 
 
-def _parameters(given: Mapping[str, str]) -> Json:
-    named = [{"name": name, "value": value} for name, value in sorted(given.items())]
-    return {"parameters": named} if named else {}
+def _parameters_body(parameters: Mapping[str, str]) -> Json:
+    parameter_list = [{"name": name, "value": value} for name, value in sorted(parameters.items())]
+    return {"parameters": parameter_list} if parameter_list else {}
 
 
 def script_text(name: ScriptName) -> str:
@@ -180,47 +180,47 @@ def script_text(name: ScriptName) -> str:
     return (SCRIPTS / f"{name}.ps1").read_text(encoding="utf-8")
 
 
-async def read_script(ask: ReadScript) -> ScriptView:
+async def read_script(request: ReadScript) -> ScriptView:
     """Read how a run command stands; it ran well only if its executionState and its exit code both say so.
 
     Source: recorded: provisioningState Succeeded means delivered and finished. Output is cut to its last 4,096 bytes.
     """
-    found = await Machine(ask.machine_id).find_run_command(ask.name)
+    found = await ArcMachine(request.machine_id).find_run_command(request.name)
     if found is None:
         return ScriptView(state="Missing")
-    view = part(found, "properties", "instanceView")
+    view = object_at(found, "properties", "instanceView")
     state = view.get("executionState") or "Unknown"
     return ScriptView(
         state=state,
         exit_code=view.get("exitCode"),
-        output=text(view.get("output")),
-        error=text(view.get("error")) or ("" if state == "Succeeded" else text(view.get("executionMessage"))),
-        result=_result(text(view.get("output"))),
+        output=text_of(view.get("output")),
+        error=text_of(view.get("error")) or ("" if state == "Succeeded" else text_of(view.get("executionMessage"))),
+        result=_result_of(text_of(view.get("output"))),
     )
 
 
-def _result(output: str) -> dict[str, Any] | None:
+def _result_of(output: str) -> dict[str, Any] | None:
     """The JSON object on the last line that says anything, None when that is none."""
     lines = output.strip().splitlines()
     try:
-        said = json.loads(lines[-1]) if lines else None
+        result = json.loads(lines[-1]) if lines else None
     except json.JSONDecodeError:
         return None
-    return dict(said) if isinstance(said, Mapping) else None
+    return dict(result) if isinstance(result, Mapping) else None
 
 
-async def remove_script(ask: RemoveScript) -> Nothing:
+async def remove_script(request: RemoveScript) -> Nothing:
     """Delete a run command with its output; one that is gone, or is being deleted, is left alone."""
-    machine = Machine(ask.machine_id)
-    found = await machine.find_run_command(ask.name)
-    if found and part(found, "properties").get("provisioningState") != "Deleting":
-        request_id = client_request_id(ask.operation, ask.machine_id, f"{ask.name} delete", 1)
-        await machine.delete_run_command(ask.name, request_id)
+    machine = ArcMachine(request.machine_id)
+    found = await machine.find_run_command(request.name)
+    if found and object_at(found, "properties").get("provisioningState") != "Deleting":
+        request_id = client_request_id(request.operation, request.machine_id, f"{request.name} delete", 1)
+        await machine.delete_run_command(request.name, request_id)
     return Nothing()
 
 
-def _last(arm_id: str, kind: str) -> str:
-    name = segments(arm_id).get(kind)
+def _require_name_in_id(arm_id: str, kind: str) -> str:
+    name = names_by_type(arm_id).get(kind)
     if not name:
         raise Refused("not-an-id", f"no {kind} in the ARM id {arm_id}")
     return name

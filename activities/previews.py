@@ -5,26 +5,26 @@ from datetime import datetime
 
 import azure.durable_functions as df
 
-from activities.drill_inventory import look_into, read_network
+from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
-from activities.recovery_plans import through_plans
-from activities.recovery_points import with_points
+from activities.recovery_plans import with_recovery_plan_limits
+from activities.recovery_points import complete_with_points
 from activities.vault import read_providers
-from shared.azure.protected_items import is_ours, item_detail
+from shared.azure.protected_items import is_hyper_v_to_azure, item_detail
 from shared.azure.vault import Vault
-from shared.concurrency import each
+from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
 from shared.operations.durable_names import DOCUMENTS, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
-from shared.plans.azure_checks import networks_of, place_blockers, unjudged
-from shared.plans.history import Track
-from shared.plans.machines import machines_of
+from shared.plans.azure_checks import find_network_blockers, networks_of, unread_network_blocker
+from shared.plans.history import PlanHistory
+from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Blocker, Preview
-from shared.plans.readiness import MOVES, NEED_HOST, Seen, foretell, sealed
+from shared.plans.readiness import FAILOVER_KINDS, HOST_KINDS, PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
-from shared.recovery.drill import flaws
+from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
 from shared.site_recovery.contract import ReadProviders
 from shared.site_recovery.views import ItemDetail, ProviderView
@@ -33,106 +33,114 @@ from shared.sites.site import SiteDocument
 type Sites = Mapping[str, SiteDocument]
 
 
-async def previewed(client: df.DurableFunctionsClient, operation: Operation) -> Preview:
+async def preview_operation(client: df.DurableFunctionsClient, operation: Operation) -> Preview:
     """What the operation would do."""
-    told, seen = await foretold(client, operation)
-    return await with_points(operation, told, seen.items)
+    preview, facts = await preview_without_points(client, operation)
+    return await complete_with_points(operation, preview, facts.items)
 
 
-async def foretold(client: df.DurableFunctionsClient, operation: Operation) -> tuple[Preview, Seen]:
+async def preview_without_points(
+    client: df.DurableFunctionsClient, operation: Operation
+) -> tuple[Preview, PreviewFacts]:
     """The same without what only the recovery points tell, and what it is made of."""
-    plan, sites, what = operation.document, operation.sites, operation.what
-    seen = await look(client, operation.plan, plan, sites, {what})
-    told = foretell(plan, what, sites, seen, operation.plan, operation.asked)
-    return sealed(await through_plans(operation, told)), seen
+    plan, sites, what = operation.document, operation.sites, operation.preview_kind
+    facts = await read_preview_facts(client, operation.plan, plan, sites, {what})
+    preview = preview_with_readiness(plan, what, sites, facts, operation.plan, operation.verb_parameters)
+    return with_preview_digest(await with_recovery_plan_limits(operation, preview)), facts
 
 
-async def take_preview(client: df.DurableFunctionsClient, ask: TakePreview) -> PreviewTaken:
+async def take_preview(client: df.DurableFunctionsClient, request: TakePreview) -> PreviewTaken:
     """See what an operation would do now, and whether its plan is still the one that is declared."""
-    told, _ = await foretold(client, ask.operation)
-    state = await read_entity(client, DOCUMENTS, f"plan:{ask.operation.plan}")
+    preview, _ = await preview_without_points(client, request.operation)
+    state = await read_entity(client, DOCUMENTS, f"plan:{request.operation.plan}")
     declared = PlanDocument.model_validate(state["document"]).digest if state else ""
-    return PreviewTaken(preview=told, declared=declared)
+    return PreviewTaken(preview=preview, declared_digest=declared)
 
 
-async def look(
+async def read_preview_facts(
     client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, verbs: Collection[str]
-) -> Seen:
+) -> PreviewFacts:
     """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
-    vaults, at = await _items(list(sites.values()))
-    machines = machines_of(plan, sites, vaults)
-    places, unread = await _misplaced(plan, sites) if MOVES & set(verbs) else ((), ())
-    return Seen(
+    items_by_vault, at = await _read_items_by_vault(list(sites.values()))
+    machines = match_machines(plan, sites, items_by_vault)
+    network_blockers, unread_networks = await _check_networks(plan, sites) if FAILOVER_KINDS & set(verbs) else ((), ())
+    return PreviewFacts(
         at=at,
         items=machines.found,
         missing=machines.missing,
-        hosts=await _hosts(sites.values()) if {*NEED_HOST, *MOVES} & set(verbs) else {},
-        track=await _track(client, name),
-        places=places,
-        unread=unread,
-        isolation=await _not_isolated(plan, sites) if "drill" in verbs else (),
-        unproven=await _unproven(client, name) if "failback" in verbs else (),
+        hosts=await _read_providers(sites.values()) if {*HOST_KINDS, *FAILOVER_KINDS} & set(verbs) else {},
+        track=await _read_plan_history(client, name),
+        network_blockers=network_blockers,
+        unread_networks=unread_networks,
+        isolation=await _check_isolation(plan, sites) if "drill" in verbs else (),
+        unproven=await _read_unproven_sources(client, name) if "failback" in verbs else (),
     )
 
 
-async def _track(client: df.DurableFunctionsClient, plan: str) -> Track:
-    return Track.model_validate(await read_entity(client, PLAN_HISTORY, plan))
+async def _read_plan_history(client: df.DurableFunctionsClient, plan: str) -> PlanHistory:
+    return PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, plan))
 
 
-async def _unproven(client: df.DurableFunctionsClient, plan: str) -> tuple[Blocker, ...]:
+async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Blocker, ...]:
     """The proof that an unplanned failover still owes: before it is there no failback of the plan begins."""
-    owed = await read_entity(client, OBLIGATIONS, plan)
-    if "source-off" not in owed:
+    obligations = await read_entity(client, OBLIGATIONS, plan)
+    if "source-off" not in obligations:
         return ()
-    one = Obligation.model_validate(owed["source-off"])
-    seen = f"{', '.join(one.leftovers)}: " if one.leftovers else ""
-    return (Blocker(code="source-not-proven-off", detail=f"{seen}{one.detail}"),)
+    obligation = Obligation.model_validate(obligations["source-off"])
+    leftovers_text = f"{', '.join(obligation.leftovers)}: " if obligation.leftovers else ""
+    return (Blocker(code="source-not-proven-off", detail=f"{leftovers_text}{obligation.detail}"),)
 
 
-async def _misplaced(plan: PlanDocument, sites: Sites) -> tuple[tuple[Blocker, ...], tuple[Blocker, ...]]:
+async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Blocker, ...], tuple[Blocker, ...]]:
     """What is wrong with the networks that a failover would bring the machines to, and which could not be read."""
-    rooms, unread = await look_into(networks_of(plan, sites))
-    return place_blockers(plan, sites, rooms), tuple(unjudged(network, why) for network, why in unread.items())
+    virtual_networks, unread_networks = await read_virtual_networks(networks_of(plan, sites))
+    return find_network_blockers(plan, sites, virtual_networks), tuple(
+        unread_network_blocker(network, why) for network, why in unread_networks.items()
+    )
 
 
-async def _not_isolated(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
+async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
     """What speaks against the drill's network as it is now."""
     settings = plan.drill
     if settings is None:
         return ()
     try:
-        seen = await read_network(ReadNetwork(network=settings.network))
+        network = await read_network(ReadNetwork(network=settings.network))
     except SiteRecoveryError as failure:  # a drill is not begun where nobody can tell; other verbs do not mind
         detail = f"whether {settings.network} is isolated could not be read: {failure}"
         return (Blocker(code="drill-network-unread", detail=detail),)
     production = [site.network for site in sites.values()]
-    found = flaws(settings, production, found=seen.found, peered=seen.peered, cards=seen.cards)
-    return tuple(Blocker(code=flaw.code, detail=flaw.detail) for flaw in found if flaw.code != "drill-in-production")
+    isolation_flaws = find_network_flaws(
+        settings, production, found=network.found, peered=network.peered, cards=network.cards
+    )
+    return tuple(
+        Blocker(code=flaw.code, detail=flaw.detail) for flaw in isolation_flaws if flaw.code != "drill-in-production"
+    )
 
 
-async def views_of(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:
+async def read_items_by_vm(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:
     """The plan's protected items, by VM name in lower case; one list a vault."""
-    vaults, _ = await _items(list(sites.values()))
-    return machines_of(plan, sites, vaults).found
+    items_by_vault, _ = await _read_items_by_vault(list(sites.values()))
+    return match_machines(plan, sites, items_by_vault).found
 
 
-async def _items(sites: Sequence[SiteDocument]) -> tuple[dict[str, list[ItemDetail]], datetime]:
+async def _read_items_by_vault(sites: Sequence[SiteDocument]) -> tuple[dict[str, list[ItemDetail]], datetime]:
     """The protected items of these sites' vaults, by the vault's key, and when Azure said so."""
-    refs = vaults_of(sites)
-    read = await each(refs, lambda vault: Vault(vault).list_items_at())
-    views = {
-        vault.key: [item_detail(item) for item in items if is_ours(item)]
-        for vault, (items, _) in zip(refs, read, strict=True)
+    refs = vaults_of_sites(sites)
+    answers = await map_concurrently(refs, lambda vault: Vault(vault).list_items_with_time())
+    items_by_vault = {
+        vault.key: [item_detail(item) for item in items if is_hyper_v_to_azure(item)]
+        for vault, (items, _) in zip(refs, answers, strict=True)
     }
-    return views, max(at for _, at in read)
+    return items_by_vault, max(at for _, at in answers)
 
 
-async def _hosts(sites: Iterable[SiteDocument]) -> dict[str, ProviderView]:
-    read = await each(vaults_of(sites), lambda vault: read_providers(ReadProviders(vault=vault)))
-    return {host.id.lower(): host for one in read for host in one.providers}
+async def _read_providers(sites: Iterable[SiteDocument]) -> dict[str, ProviderView]:
+    answers = await map_concurrently(vaults_of_sites(sites), lambda vault: read_providers(ReadProviders(vault=vault)))
+    return {host.id.lower(): host for one in answers for host in one.providers}
 
 
-def vaults_of(sites: Iterable[SiteDocument]) -> list[VaultRef]:
+def vaults_of_sites(sites: Iterable[SiteDocument]) -> list[VaultRef]:
     """The sites' vaults, each once."""
     refs = (VaultRef.from_id(site.vault) for site in sites)
     return list({ref.key: ref for ref in refs}.values())

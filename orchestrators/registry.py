@@ -48,7 +48,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
 """By the name that the engine knows: that of its kind of operation, where it has one."""
 
 
-def blueprint() -> df.Blueprint:
+def build_blueprint() -> df.Blueprint:
     """A new blueprint with all orchestrators and entities, each under the name that the engine knows."""
     bp = df.Blueprint()
     for name, orchestrator in ORCHESTRATORS.items():

@@ -12,7 +12,7 @@ class Activity[Ask: Message, Answer: Message](NamedTuple):
     """An activity by name, with the messages it takes and answers."""
 
     name: str
-    ask: type[Ask]
+    request: type[Ask]
     answer: type[Answer]
 
 
@@ -27,7 +27,7 @@ class RefusedCode(Message):
     detail: str
 
 
-class Problem(Message):
+class Obstacle(Message):
     """One thing in the way; `vm` is empty when it is not about one VM.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Reading what Azure sends: ids of any casing, times that mean nothing, values that are null."""
 
 
-def group_of(arm_id: str) -> str:
+def group_id_of(arm_id: str) -> str:
     """ARM id of the resource group that a resource is in."""
     return "/".join(arm_id.split("/")[:5])
 
@@ -11,7 +11,7 @@ def key_of(arm_id: str) -> str:
     return "|".join(arm_id.strip("/").split("/")[1::2]).lower()
 
 
-def segments(arm_id: str) -> dict[str, str]:
+def names_by_type(arm_id: str) -> dict[str, str]:
     """The names in an ARM id by their type in lower case: {"vaults": "vault-dr", ...}, each in its own casing.
 
     Of a type that occurs twice the last counts: below a vault that is the vault's own.
@@ -20,6 +20,6 @@ def segments(arm_id: str) -> dict[str, str]:
     return {key.lower(): value for key, value in zip(parts[::2], parts[1::2], strict=False)}
 
 
-def same_id(one: str, other: str) -> bool:
+def same_id(arm_id: str, other_id: str) -> bool:
     """Whether two ARM ids name the same resource."""
-    return one.strip("/").lower() == other.strip("/").lower()
+    return arm_id.strip("/").lower() == other_id.strip("/").lower()

@@ -14,19 +14,19 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
 _GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
 _SHAPE = "/subscriptions/{id}/resourceGroups/{name}"
-type Place = tuple[str | int, ...]
+type FieldPath = tuple[str | int, ...]
 """Where in a document, as pydantic writes it: ("items", 2, "after", 0)."""
 
 
 class Fault(NamedTuple):
     """One thing that is wrong with a document."""
 
-    place: Place
+    path: FieldPath
     code: str
     detail: str
 
 
-def fail(title: str, faults: Iterable[Fault], given: Any) -> Never:
+def raise_faults(title: str, faults: Iterable[Fault], given: Any) -> Never:
     """Refuse a document for all its faults at once, each at its own place.
 
     Raises:
@@ -34,7 +34,7 @@ def fail(title: str, faults: Iterable[Fault], given: Any) -> Never:
     """
     lines = [
         InitErrorDetails(
-            type=PydanticCustomError(fault.code, "{detail}", {"detail": fault.detail}), loc=fault.place, input=given
+            type=PydanticCustomError(fault.code, "{detail}", {"detail": fault.detail}), loc=fault.path, input=given
         )
         for fault in faults
     ]
@@ -53,7 +53,7 @@ class _ArmId(NamedTuple):
     `child` is the type below the resource that is meant, if one is.
     """
 
-    what: str
+    resource_name: str
     resource_type: str = ""
     optional: bool = False
     child: str = ""
@@ -71,7 +71,7 @@ class _ArmId(NamedTuple):
             shape += f"/{self.child}/{{name}}"
         trimmed = given.rstrip("/")
         if not re.fullmatch(wanted, trimmed, re.IGNORECASE):
-            raise ValueError(f"not the ARM id of {self.what}: expected {shape}")
+            raise ValueError(f"not the ARM id of {self.resource_name}: expected {shape}")
         return trimmed
 
 
@@ -126,6 +126,6 @@ def digest_of(document: BaseModel) -> str:
 
     What a document leaves at its default does not count, so that a field that is added later changes no old digest.
     """
-    said = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    content = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -9,14 +9,14 @@ Edges = Mapping[str, Sequence[str]]
 """For each name, those that must be up before it; every name that is mentioned is a key."""
 
 
-def levels(after: Edges) -> tuple[tuple[str, ...], ...]:
+def waves_of(after: Edges) -> tuple[tuple[str, ...], ...]:
     """Names in waves: each wave waits only for those before it; inside a wave, in the order of `after`.
 
     Raises:
         ValueError: the names wait for each other in a circle.
     """
     depth: dict[str, int] = {}
-    for name in _topological(after):
+    for name in _topological_order(after):
         depth[name] = 1 + max((depth[before] for before in after[name]), default=-1)
     waves: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for name in after:
@@ -31,7 +31,7 @@ def find_cycle(after: Edges) -> tuple[str, ...] | None:
         sorter.prepare()
     except CycleError as error:
         found: list[str] = error.args[1][::-1]  # the library lists who is waited for first
-        return _begin_at_the_first_declared(found, after)
+        return _start_at_first_declared(found, after)
     return None
 
 
@@ -41,24 +41,24 @@ def find_cycles(after: Edges, most: int = 10) -> tuple[tuple[str, ...], ...]:
     found: list[tuple[str, ...]] = []
     while len(found) < most and (cycle := find_cycle(left)):
         found.append(cycle)
-        left = _without(left, frozenset(cycle))
+        left = _without_names(left, frozenset(cycle))
     return tuple(found)
 
 
 def reversed_edges(after: Edges) -> dict[str, tuple[str, ...]]:
     """The same plan from its end: what came last comes first, as on the way back."""
-    turned: dict[str, list[str]] = {name: [] for name in after}
+    reversed_graph: dict[str, list[str]] = {name: [] for name in after}
     for name, befores in after.items():
         for before in befores:
-            turned[before].append(name)
-    return {name: tuple(befores) for name, befores in turned.items()}
+            reversed_graph[before].append(name)
+    return {name: tuple(befores) for name, befores in reversed_graph.items()}
 
 
 def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[timedelta, tuple[str, ...]]:
     """The longest chain of waiting: how long it takes when nothing else holds it up, and its names in order."""
     finish: dict[str, timedelta] = {}
     waited_for: dict[str, str | None] = {}
-    for name in _topological(after):
+    for name in _topological_order(after):
         last = max(after[name], key=finish.__getitem__, default=None)
         waited_for[name] = last
         finish[name] = durations[name] + (finish[last] if last is not None else timedelta(0))
@@ -68,7 +68,7 @@ def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[tim
     return finish[end], _walk_back(end, waited_for)
 
 
-def _topological(after: Edges) -> tuple[str, ...]:
+def _topological_order(after: Edges) -> tuple[str, ...]:
     try:
         return tuple(TopologicalSorter(after).static_order())
     except CycleError:
@@ -83,14 +83,14 @@ def _walk_back(end: str, waited_for: Mapping[str, str | None]) -> tuple[str, ...
     return tuple(reversed(path))
 
 
-def _begin_at_the_first_declared(cycle: Sequence[str], after: Edges) -> tuple[str, ...]:
+def _start_at_first_declared(cycle: Sequence[str], after: Edges) -> tuple[str, ...]:
     ring = [here for here, _ in pairwise(cycle)]
     rank = {name: place for place, name in enumerate(after)}
     start = min(range(len(ring)), key=lambda place: rank.get(ring[place], len(rank)))
-    turned = ring[start:] + ring[:start]
-    return (*turned, turned[0])
+    rotated = ring[start:] + ring[:start]
+    return (*rotated, rotated[0])
 
 
-def _without(after: Edges, names: frozenset[str]) -> dict[str, tuple[str, ...]]:
+def _without_names(after: Edges, names: frozenset[str]) -> dict[str, tuple[str, ...]]:
     kept = (name for name in after if name not in names)
     return {name: tuple(before for before in after[name] if before not in names) for name in kept}

@@ -8,7 +8,7 @@ from typing import Any
 from shared.errors import Refused
 from shared.messages import Message
 
-HEADER = "X-MS-CLIENT-PRINCIPAL"
+PRINCIPAL_HEADER = "X-MS-CLIENT-PRINCIPAL"
 READ, DRILL, OPERATE, APPROVE, ADMIN = ROLES = ("Dr.Read", "Dr.Drill", "Dr.Operate", "Dr.Approve", "Dr.Admin")
 IMPLIED: Mapping[str, tuple[str, ...]] = {
     DRILL: (READ,),
@@ -24,16 +24,16 @@ _NAME_CLAIMS = ("preferred_username", "upn", "name", "appid", "azp")
 class MalformedPrincipal(Refused):
     """The principal header cannot be read; `field` is the header's name."""
 
-    field = HEADER
+    field = PRINCIPAL_HEADER
 
     def __init__(self, why: str) -> None:
-        super().__init__("principal-malformed", f"{HEADER} {why}")
+        super().__init__("principal-malformed", f"{PRINCIPAL_HEADER} {why}")
 
 
 class Forbidden(Refused):
     """The caller lacks a role; `field` names where roles come from."""
 
-    field = HEADER
+    field = PRINCIPAL_HEADER
 
     def __init__(self, detail: str) -> None:
         super().__init__("forbidden", detail)
@@ -52,7 +52,7 @@ class Principal(Message):
     roles: tuple[str, ...] = ()
 
 
-def who(headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool = True) -> Principal:
+def identify_caller(headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool = True) -> Principal:
     """The caller: the platform's principal, or else the holder of a function key with the roles of keys.
 
     Args:
@@ -61,19 +61,19 @@ def who(headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool =
     Raises:
         MalformedPrincipal: the header is there and cannot be read.
     """
-    sent = next((value for name, value in headers.items() if name.upper() == HEADER), None)
-    if sent is None or not trusted:
+    header = next((value for name, value in headers.items() if name.upper() == PRINCIPAL_HEADER), None)
+    if header is None or not trusted:
         return Principal(name="function key", roles=_with_implied(key_roles))
-    told = _decoded(sent)
-    claims = _claims(told)
+    principal = _decode_principal(header)
+    claims = _claims_of(principal)
     return Principal(
-        id=_first(claims, _ID_CLAIMS),
-        name=_first(claims, (str(told.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed",
-        roles=_with_implied(value for name, value in claims if name in (*_ROLE_CLAIMS, told.get("role_typ"))),
+        id=_first_claim(claims, _ID_CLAIMS),
+        name=_first_claim(claims, (str(principal.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed",
+        roles=_with_implied(value for name, value in claims if name in (*_ROLE_CLAIMS, principal.get("role_typ"))),
     )
 
 
-def require(caller: Principal, role: str) -> None:
+def require_role(caller: Principal, role: str) -> None:
     """Let the caller pass who has the role.
 
     Raises:
@@ -83,7 +83,7 @@ def require(caller: Principal, role: str) -> None:
         raise Forbidden(f"this needs the role {role}; {caller.name} has {', '.join(caller.roles) or 'none'}")
 
 
-def require_somebody(caller: Principal) -> None:
+def require_signed_in(caller: Principal) -> None:
     """Let a requester pass who is somebody: only of such a one can be said that another person approved.
 
     Raises:
@@ -99,7 +99,7 @@ def require_second_person(caller: Principal, requester_id: str) -> None:
     Raises:
         Forbidden: they may not approve at all, or not this.
     """
-    require(caller, APPROVE)
+    require_role(caller, APPROVE)
     if not caller.id:
         raise Forbidden("an approval needs a person who is signed in: a function key is nobody in particular")
     if caller.id == requester_id:
@@ -113,28 +113,28 @@ def _with_implied(roles: Iterable[str]) -> tuple[str, ...]:
     return tuple(role for role in ROLES if role in held)
 
 
-def _decoded(sent: str) -> Mapping[str, Any]:
+def _decode_principal(header: str) -> Mapping[str, Any]:
     try:
-        text = base64.b64decode(sent, validate=True)
+        text = base64.b64decode(header, validate=True)
     except ValueError:
         raise MalformedPrincipal("is not base64") from None
     try:
-        told = json.loads(text)
+        principal = json.loads(text)
     except (ValueError, RecursionError):
         raise MalformedPrincipal("does not hold JSON") from None
-    if not isinstance(told, dict):
+    if not isinstance(principal, dict):
         raise MalformedPrincipal("does not hold an object")
-    return told
+    return principal
 
 
-def _claims(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    claims = told.get("claims", [])
+def _claims_of(principal: Mapping[str, Any]) -> list[tuple[str, str]]:
+    claims = principal.get("claims", [])
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         raise MalformedPrincipal("has no list of claims, each an object with typ and val")
     return [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in claims]
 
 
-def _first(claims: Iterable[tuple[str, str]], names: Iterable[str]) -> str:
+def _first_claim(claims: Iterable[tuple[str, str]], names: Iterable[str]) -> str:
     """The value of the first of these names that the claims have; empty when they have none."""
-    known = dict(reversed(list(claims)))
-    return next((known[name] for name in names if known.get(name)), "")
+    value_by_name = dict(reversed(list(claims)))
+    return next((value_by_name[name] for name in names if value_by_name.get(name)), "")

@@ -25,22 +25,24 @@ class FieldError(NamedTuple):
     detail: str
 
 
-def problem(status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any) -> dict[str, Any]:
+def problem_document(
+    status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any
+) -> dict[str, Any]:
     """A problem document; `errors` lists the fields, and extras stand beside the standard members."""
-    told = {"errors": [error._asdict() for error in errors]} if errors else {}
-    standard = {"type": "about:blank", "title": title, "status": status, "detail": detail, **told}
+    members = {"errors": [error._asdict() for error in errors]} if errors else {}
+    standard = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     return standard | {name: value for name, value in extras.items() if name not in standard}
 
 
 def from_refused(refused: Refused, status: int = 409, title: str = "Refused") -> dict[str, Any]:
     """The problem document of a refusal, with its code for programs."""
-    return problem(status, title, refused.detail, code=refused.code)
+    return problem_document(status, title, refused.detail, code=refused.code)
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
     """One error for each field, in the order in which they were found."""
     lines = error.errors(include_url=False, include_context=False, include_input=False)
-    return [FieldError(field_path(line["loc"]), _said(line["type"], line["msg"])) for line in lines]
+    return [FieldError(field_path(line["loc"]), _plain_message(line["type"], line["msg"])) for line in lines]
 
 
 def field_path(place: Sequence[str | int]) -> str:
@@ -51,5 +53,5 @@ def field_path(place: Sequence[str | int]) -> str:
     return path or "body"
 
 
-def _said(kind: str, message: str) -> str:
+def _plain_message(kind: str, message: str) -> str:
     return _PLAINLY.get(kind) or message.removeprefix("Value error, ")

@@ -17,20 +17,20 @@ _IN_TEXT = re.compile(r"\b(AccountKey|SharedAccessKey|sig|code|password|pwd)=[^;
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 
 
-def redacted(value: Any) -> Any:
+def redact_json(value: Any) -> Any:
     """The same JSON without what must never be kept: by the names of keys, and by what a string looks like."""
     if isinstance(value, Mapping):
-        return {key: _of_key(str(key), inner) for key, inner in value.items()}
+        return {key: _redact_entry(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [redacted(inner) for inner in value]
-    return redacted_text(value) if isinstance(value, str) else value
+        return [redact_json(inner) for inner in value]
+    return redact_text(value) if isinstance(value, str) else value
 
 
-def _of_key(key: str, value: Any) -> Any:
-    return REDACTED if _SECRET_KEYS.search(key) and value not in (None, "", [], {}) else redacted(value)
+def _redact_entry(key: str, value: Any) -> Any:
+    return REDACTED if _SECRET_KEYS.search(key) and value not in (None, "", [], {}) else redact_json(value)
 
 
-def redacted_text(text: str) -> str:
+def redact_text(text: str) -> str:
     """A string without tokens, keys, and the queries of URLs: those are where signatures are."""
     text = _URL.sub(lambda found: _without_query(found.group(0)), text)
     text = _JWT.sub(REDACTED, text)

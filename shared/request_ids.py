@@ -30,8 +30,8 @@ def run_id(kind: str, subject: str, key: str) -> str:
         key: The caller's Idempotency-Key, or anything that is unique for the run.
     """
     mark = hashlib.sha256("\n".join((kind, subject, key)).encode()).hexdigest()[:12]
-    return f"{_plain(kind)[:20]}-{_plain(subject)[:60].strip('-')}-{mark}"
+    return f"{_slug_of(kind)[:20]}-{_slug_of(subject)[:60].strip('-')}-{mark}"
 
 
-def _plain(text: str) -> str:
+def _slug_of(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"

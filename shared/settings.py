@@ -31,7 +31,7 @@ def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
     return roles
 
 
-def _split(value: object) -> object:
+def _split_list(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
@@ -66,7 +66,7 @@ class Settings(BaseModel):
     topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
-    key_roles: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_check_roles)] = Field(
+    key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
         (), alias="KEY_ROLES"
     )
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")

@@ -31,7 +31,8 @@ def test_every_event_that_is_told_is_documented() -> None:
     code = "".join(path.read_text() for path in (ROOT / "orchestrators").rglob("*.py"))
     told = set(re.findall(r"HciSiteRecovery\.(?:Drill|Obligation|Node|RecoveryPlan)\.\w+", code))
     told |= {
-        f"HciSiteRecovery.Operation.{what.capitalize()}" for what in re.findall(r'tell\w*\(ctx, \w+, "(\w+)"', code)
+        f"HciSiteRecovery.Operation.{what.capitalize()}"
+        for what in re.findall(r'publish_operation_event\(ctx, \w+, "(\w+)"', code)
     }
     page = (ROOT / "docs/events.md").read_text()
     assert len(told) >= 6

@@ -9,20 +9,20 @@ from pydantic import Field
 
 from activities.durable_state import is_living
 from shared.messages import Document
-from shared.operations.kinds import DECISION, PLAN_KINDS
-from shared.operations.kinds import EVENT as APPROVE
+from shared.operations.kinds import APPROVAL_EVENT as APPROVE
+from shared.operations.kinds import DECISION_EVENT, PLAN_KINDS
 from shared.plans.plan import PlanDocument
-from shared.principals import Principal, require, require_second_person
+from shared.principals import Principal, require_role, require_second_person
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.status import item_states
 from triggers import declared_documents
-from triggers.http_endpoint import Problem, body_of, caller, handled, missing
-from triggers.starting import accepted
+from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, not_found
+from triggers.starting import accepted_response
 
 bp = df.Blueprint()
-VERDICTS = ("retry", "skip", "resume")
-CODES_OF = {"retry": "failed", "skip": "failed", "resume": "paused"}
+VM_DECISIONS = ("retry", "skip", "resume")
+STATE_NEEDED = {"retry": "failed", "skip": "failed", "resume": "paused"}
 """In which state a VM is that can be decided on so."""
 
 
@@ -52,41 +52,41 @@ class DecisionRequest(Document):
 
 @bp.route("operations/{id}/{decision}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handled("Dr.Read")
-async def decide(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+@handle_for_role("Dr.Read")
+async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Take a person's decision to a run: 202; 409 when the run does not wait for it."""
-    word = req.route_params["decision"]
-    if word not in {"approve", "reject", "abort", *VERDICTS}:
-        raise missing("decision", word)
-    require(caller(req), "Dr.Approve" if word in {"approve", "reject"} else "Dr.Operate")
+    decision = req.route_params["decision"]
+    if decision not in {"approve", "reject", "abort", *VM_DECISIONS}:
+        raise not_found("decision", decision)
+    require_role(caller_of(req), "Dr.Approve" if decision in {"approve", "reject"} else "Dr.Operate")
     state = await client.get_orchestration_state(req.route_params["id"])
     if state is None or state.name not in {*PLAN_KINDS, "cleanup"}:
-        raise missing("operation", req.route_params["id"])
+        raise not_found("operation", req.route_params["id"])
     if not is_living(state):
-        raise Problem(409, "Run has ended", f"{state.instance_id} has ended: there is nothing to decide any more.")
-    if word in {"approve", "reject"}:
-        await _approve(req, client, state, approved=word == "approve")
+        raise HttpProblem(409, "Run has ended", f"{state.instance_id} has ended: there is nothing to decide any more.")
+    if decision in {"approve", "reject"}:
+        await _send_approval(req, client, state, approved=decision == "approve")
     else:
-        await _decide(req, client, state, word)
-    return accepted(state.instance_id)
+        await _send_decision(req, client, state, decision)
+    return accepted_response(state.instance_id)
 
 
-async def _approve(
+async def _send_approval(
     req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, *, approved: bool
 ) -> None:
-    wish = ApprovalRequest.model_validate_json(body_of(req))
-    operation = Operation.carried(state.get_input())
-    _require_waiting(state, "approval")
-    person = caller(req)
+    request = ApprovalRequest.model_validate_json(body_of(req))
+    operation = Operation.from_carried(state.get_input())
+    _require_awaited(state, "approval")
+    person = caller_of(req)
     require_second_person(person, operation.requester_id)
-    preview = _waits(state).get("preview", "")
+    preview = _awaited_decision(state).get("preview", "")
     if approved:
         _require_approver(operation, person)
-        await _unchanged(client, operation, wish.digest)
-        _require_same_preview(wish.preview, preview)
-    told = {"approved": approved, "person": person.id, "by": person.name, "comment": wish.comment}
-    told |= {"digest": operation.digest, "preview": preview}
-    await client.raise_orchestration_event(state.instance_id, APPROVE, data=told)
+        await _require_plan_unchanged(client, operation, request.digest)
+        _require_requested_preview(request.preview, preview)
+    approval_event = {"approved": approved, "person": person.id, "by": person.name, "comment": request.comment}
+    approval_event |= {"digest": operation.digest, "preview": preview}
+    await client.raise_orchestration_event(state.instance_id, APPROVE, data=approval_event)
 
 
 def _require_approver(operation: Operation, person: Principal) -> None:
@@ -95,79 +95,81 @@ def _require_approver(operation: Operation, person: Principal) -> None:
     Raises:
         Problem: it names others (403).
     """
-    wish = operation.document.approvals
-    if wish and not wish.counts(person.id, person.name):
-        detail = f"{person.name} is none of the plan's approvers: {', '.join(wish.approvers)}."
-        raise Problem(403, "Not an approver", detail, [FieldError(field="approvals.approvers", detail=detail)])
+    rules = operation.document.approvals
+    if rules and not rules.is_approver(person.id, person.name):
+        detail = f"{person.name} is none of the plan's approvers: {', '.join(rules.approvers)}."
+        raise HttpProblem(403, "Not an approver", detail, [FieldError(field="approvals.approvers", detail=detail)])
 
 
-def _require_same_preview(seen: str, asked: str) -> None:
+def _require_requested_preview(reviewed_digest: str, requested_digest: str) -> None:
     """An approval is of the preview as it was when the run was asked for.
 
     Raises:
         Problem: another one was looked at (409).
     """
-    if seen not in {"", asked}:
+    if reviewed_digest not in {"", requested_digest}:
         detail = "That is not the preview that the run was asked for with: look at the operation's own."
-        raise Problem(409, "Approval is void", detail, [FieldError(field="preview", detail=detail)])
+        raise HttpProblem(409, "Approval is void", detail, [FieldError(field="preview", detail=detail)])
 
 
-async def _unchanged(client: df.DurableFunctionsClient, operation: Operation, seen: str) -> None:
+async def _require_plan_unchanged(
+    client: df.DurableFunctionsClient, operation: Operation, reviewed_digest: str
+) -> None:
     """An approval is of the plan as it was asked for; a plan that changed meanwhile voids it."""
-    entry = await declared_documents.entry(client, "plan", operation.plan)
-    now_is = PlanDocument.model_validate(entry.document).digest
-    if operation.digest == now_is and seen in {"", operation.digest}:
+    versioned = await declared_documents.read_document(client, "plan", operation.plan)
+    current_digest = PlanDocument.model_validate(versioned.document).digest
+    if operation.digest == current_digest and reviewed_digest in {"", operation.digest}:
         return
     detail = "The plan has changed since the run was asked for: reject it, and ask again."
-    raise Problem(409, "Approval is void", detail, [FieldError(field="digest", detail=detail)])
+    raise HttpProblem(409, "Approval is void", detail, [FieldError(field="digest", detail=detail)])
 
 
-async def _decide(
-    req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, word: str
+async def _send_decision(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, state: OrchestrationState, decision: str
 ) -> None:
-    wish = DecisionRequest.model_validate_json(body_of(req))
-    vms = wish.vms
-    if word in VERDICTS:
-        _require_waiting(state, word)
-        waiting = _concerned(wish, state, CODES_OF[word])
-        if CODES_OF[word] == "failed":  # what fails while the word is on its way is not what was seen
-            vms = vms or waiting
-    told = {"verdict": word, "by": caller(req).name, "vms": list(vms), "comment": wish.comment}
-    told["about"] = _waits(state).get("mark", "")
-    await client.raise_orchestration_event(state.instance_id, DECISION, data=told)
+    request = DecisionRequest.model_validate_json(body_of(req))
+    vms = request.vms
+    if decision in VM_DECISIONS:
+        _require_awaited(state, decision)
+        waiting_vms = _find_waiting_vms(request, state, STATE_NEEDED[decision])
+        if STATE_NEEDED[decision] == "failed":  # what fails while the word is on its way is not what was seen
+            vms = vms or waiting_vms
+    decision_event = {"verdict": decision, "by": caller_of(req).name, "vms": list(vms), "comment": request.comment}
+    decision_event["about"] = _awaited_decision(state).get("mark", "")
+    await client.raise_orchestration_event(state.instance_id, DECISION_EVENT, data=decision_event)
 
 
-def _require_waiting(state: OrchestrationState, word: str) -> None:
+def _require_awaited(state: OrchestrationState, decision: str) -> None:
     """See that the run waits for this word: "approval", or one of the verdicts that it names."""
-    waits = _waits(state)
-    if word not in {waits.get("for"), *waits.get("verdicts", ())}:
-        raise Problem(409, "Not waiting", f"{state.instance_id} does not wait for {_an(word)}.")
+    awaited = _awaited_decision(state)
+    if decision not in {awaited.get("for"), *awaited.get("verdicts", ())}:
+        raise HttpProblem(409, "Not waiting", f"{state.instance_id} does not wait for {_with_article(decision)}.")
 
 
-def _waits(state: OrchestrationState) -> dict[str, Any]:
-    waits: dict[str, Any] = (state.get_custom_status() or {}).get("waits") or {}
-    return waits
+def _awaited_decision(state: OrchestrationState) -> dict[str, Any]:
+    awaited: dict[str, Any] = (state.get_custom_status() or {}).get("waits") or {}
+    return awaited
 
 
-def _an(what: str) -> str:
-    return f"an {what}" if what.startswith("a") else f"a {what}"
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun.startswith("a") else f"a {noun}"
 
 
-def _concerned(wish: DecisionRequest, state: OrchestrationState, needed: str) -> tuple[str, ...]:
+def _find_waiting_vms(request: DecisionRequest, state: OrchestrationState, state_needed: str) -> tuple[str, ...]:
     """The VMs that wait; each that is named must be one of them.
 
     Raises:
         Problem: names others (400).
     """
-    names = [item.vm for item in Operation.carried(state.get_input() or {}).document.items]
+    names = [item.vm for item in Operation.from_carried(state.get_input() or {}).document.items]
     states = item_states((state.get_custom_status() or {}).get("codes", ""))
-    waiting = tuple(vm for vm, now_in in zip(names, states, strict=False) if now_in == needed)
-    known = {vm.casefold() for vm in waiting}
+    waiting = tuple(vm for vm, item_state in zip(names, states, strict=False) if item_state == state_needed)
+    waiting_names = {vm.casefold() for vm in waiting}
     errors = [
-        FieldError(field=f"vms[{place}]", detail=f"{vm} does not wait for a decision")
-        for place, vm in enumerate(wish.vms)
-        if vm.casefold() not in known
+        FieldError(field=f"vms[{index}]", detail=f"{vm} does not wait for a decision")
+        for index, vm in enumerate(request.vms)
+        if vm.casefold() not in waiting_names
     ]
     if errors:
-        raise Problem(400, "Invalid request", "The request has fields that are wrong.", errors)
+        raise HttpProblem(400, "Invalid request", "The request has fields that are wrong.", errors)
     return waiting

@@ -8,43 +8,52 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.evidence import read_pack
-from shared.evidence.chain import MANIFEST, START, digest
-from shared.evidence.verify import check, read
+from shared.evidence.chain import FIRST_PREVIOUS, MANIFEST, sha256_of
+from shared.evidence.verify import check_pack, read_json
 from shared.problem_details import FieldError
-from triggers.http_endpoint import Problem, answer, handled, missing
+from triggers.http_endpoint import HttpProblem, handle_for_role, json_response, not_found
 
 bp = df.Blueprint()
 
 
 @bp.route("operations/{id}/evidence", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handled("Dr.Read")
+@handle_for_role("Dr.Read")
 async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The manifest of a run's evidence, and whether it holds; with `?format=zip` the pack itself.
 
     It outlives the run's history: what matters is what is kept.
     """
     run = req.route_params["id"]
-    wanted = req.params.get("format", "json")
-    if wanted not in {"json", "zip"}:
-        detail = f"format is json or zip, not {wanted!r}."
-        raise Problem(400, "Invalid request", detail, [FieldError(field="format", detail=detail)])
+    wanted_format = req.params.get("format", "json")
+    if wanted_format not in {"json", "zip"}:
+        detail = f"format is json or zip, not {wanted_format!r}."
+        raise HttpProblem(400, "Invalid request", detail, [FieldError(field="format", detail=detail)])
     if not run.replace("-", "").isalnum() or not (files := await read_pack(run)):
-        raise missing("evidence", run)
-    return _zipped(run, files) if wanted == "zip" else answer(_told(run, files))
+        raise not_found("evidence", run)
+    return _zip_response(run, files) if wanted_format == "zip" else json_response(_manifest_view(run, files))
 
 
-def _told(run: str, files: dict[str, bytes]) -> dict[str, Any]:
+def _manifest_view(run: str, files: dict[str, bytes]) -> dict[str, Any]:
     if MANIFEST in files:
-        found = check(files)
-        told = {"sealed": True, "intact": not found, "findings": [f"{one.file}: {one.detail}" for one in found]}
-        return {**read(files[MANIFEST]), **told}
+        findings = check_pack(files)
+        verification = {
+            "sealed": True,
+            "intact": not findings,
+            "findings": [f"{one.file}: {one.detail}" for one in findings],
+        }
+        return {**read_json(files[MANIFEST]), **verification}
     names = sorted(name for name in files if name.startswith("records/"))
-    listed = [{"name": name, "sha256": digest(files[name])} for name in names]
-    return {"pack": run, "sealed": False, "records": listed, "head": listed[-1]["sha256"] if listed else START}
+    records = [{"name": name, "sha256": sha256_of(files[name])} for name in names]
+    return {
+        "pack": run,
+        "sealed": False,
+        "records": records,
+        "head": records[-1]["sha256"] if records else FIRST_PREVIOUS,
+    }
 
 
-def _zipped(run: str, files: dict[str, bytes]) -> func.HttpResponse:
+def _zip_response(run: str, files: dict[str, bytes]) -> func.HttpResponse:
     """The pack as `shared.evidence.verify` reads it, the same bytes each time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

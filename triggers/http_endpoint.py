@@ -11,14 +11,14 @@ import azure.functions as func
 from pydantic import ValidationError
 
 from shared.errors import Refused, Transient
-from shared.principals import Forbidden, MalformedPrincipal, Principal, require, who
-from shared.problem_details import FieldError, field_errors, problem
+from shared.principals import Forbidden, MalformedPrincipal, Principal, identify_caller, require_role
+from shared.problem_details import FieldError, field_errors, problem_document
 from shared.settings import Settings
 
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """An answer other than success, raised from wherever it is found out."""
 
     def __init__(self, status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any) -> None:
@@ -26,7 +26,7 @@ class Problem(Exception):
         self.status, self.title, self.detail, self.errors, self.extras = status, title, detail, errors, extras
 
 
-def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
     """JSON, never cached: it tells how things are now."""
     text = json.dumps(body)
     return func.HttpResponse(
@@ -34,55 +34,59 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
     )
 
 
-def refuse(wrong: Problem) -> func.HttpResponse:
+def problem_response(http_problem: HttpProblem) -> func.HttpResponse:
     """A problem document of RFC 9457."""
-    body = problem(wrong.status, wrong.title, wrong.detail, wrong.errors, **wrong.extras)
-    return func.HttpResponse(json.dumps(body), status_code=wrong.status, mimetype="application/problem+json")
+    body = problem_document(
+        http_problem.status, http_problem.title, http_problem.detail, http_problem.errors, **http_problem.extras
+    )
+    return func.HttpResponse(json.dumps(body), status_code=http_problem.status, mimetype="application/problem+json")
 
 
-def handled(role: str) -> Callable[[Handler], Handler]:
+def handle_for_role(role: str) -> Callable[[Handler], Handler]:
     """Let only callers in who have the role, and turn what goes wrong into a problem document."""
 
-    def decorate(handler: Handler) -> Handler:
+    def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
-        async def guarded(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+        async def guarded_handler(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
             try:
-                require(caller(req), role)
+                require_role(caller_of(req), role)
                 return await handler(req, client)
             except Exception as error:
-                if wrong := _as_problem(error):
-                    return refuse(wrong)
+                if http_problem := _http_problem_of(error):
+                    return problem_response(http_problem)
                 raise
 
-        return guarded
+        return guarded_handler
 
-    return decorate
+    return guard_handler
 
 
-def _as_problem(error: Exception) -> Problem | None:
+def _http_problem_of(error: Exception) -> HttpProblem | None:
     match error:
-        case Problem():
+        case HttpProblem():
             return error
         case MalformedPrincipal():
-            return Problem(400, "Malformed principal", str(error), [FieldError(field=error.field, detail=str(error))])
+            return HttpProblem(
+                400, "Malformed principal", str(error), [FieldError(field=error.field, detail=str(error))]
+            )
         case Forbidden():
-            return Problem(403, "Role missing", str(error), [FieldError(field=error.field, detail=str(error))])
+            return HttpProblem(403, "Role missing", str(error), [FieldError(field=error.field, detail=str(error))])
         case ValidationError():
-            return Problem(400, "Invalid request", "The request has fields that are wrong.", field_errors(error))
+            return HttpProblem(400, "Invalid request", "The request has fields that are wrong.", field_errors(error))
         case Refused():
-            return Problem(409, "Refused", error.detail, code=error.code)
+            return HttpProblem(409, "Refused", error.detail, code=error.code)
         case Transient():
-            return Problem(503, "Azure did not answer", str(error))
+            return HttpProblem(503, "Azure did not answer", str(error))
     return None
 
 
-def caller(req: func.HttpRequest) -> Principal:
+def caller_of(req: func.HttpRequest) -> Principal:
     """Who calls: from the platform's principal header, or the holder of a function key."""
-    known = settings()
-    return who(req.headers, known.key_roles, trusted=known.authenticated)
+    app_settings = read_settings()
+    return identify_caller(req.headers, app_settings.key_roles, trusted=app_settings.authenticated)
 
 
-def settings() -> Settings:
+def read_settings() -> Settings:
     """The app's settings, from its environment."""
     return Settings.from_environment(os.environ)
 
@@ -92,10 +96,10 @@ def body_of(req: func.HttpRequest) -> bytes:
     return req.get_body().strip() or b"{}"
 
 
-def missing(what: str, name: str) -> Problem:
+def not_found(noun: str, name: str) -> HttpProblem:
     """There is no such thing."""
-    detail = f"There is no {what} {name!r}."
-    return Problem(404, f"Unknown {what}", detail, [FieldError(field=what, detail=detail)])
+    detail = f"There is no {noun} {name!r}."
+    return HttpProblem(404, f"Unknown {noun}", detail, [FieldError(field=noun, detail=detail)])
 
 
 def is_true(req: func.HttpRequest, name: str) -> bool:
@@ -107,5 +111,5 @@ def is_true(req: func.HttpRequest, name: str) -> bool:
     value: str = req.params.get(name, "false").lower()
     if value not in {"true", "false"}:
         detail = f"{name} is true or false, not {value!r}."
-        raise Problem(400, "Invalid request", detail, [FieldError(field=name, detail=detail)])
+        raise HttpProblem(400, "Invalid request", detail, [FieldError(field=name, detail=detail)])
     return value == "true"

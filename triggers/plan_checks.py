@@ -7,19 +7,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from activities.plan_checks import faults_in_azure
+from activities.plan_checks import check_plan_in_azure
 from shared.documents import CHECKED
 from shared.plans.plan import PlanDocument
-from shared.plans.versions import Entry
+from shared.plans.versions import VersionedDocument
 from shared.problem_details import FieldError, field_errors
 from shared.sites.site import SiteDocument
-from triggers.http_endpoint import Problem
+from triggers.http_endpoint import HttpProblem
 
-_PLACE = re.compile(r"^items\[(\d+)\]")
+_ITEM_INDEX = re.compile(r"^items\[(\d+)\]")
 
 
 async def read_plan(
-    name: str, body: bytes, sites: Mapping[str, Entry], plans: Mapping[str, Entry]
+    name: str, body: bytes, sites: Mapping[str, VersionedDocument], plans: Mapping[str, VersionedDocument]
 ) -> tuple[PlanDocument, list[str]]:
     """The plan that was sent, when all of it can be declared, and what could not be looked at in Azure.
 
@@ -34,83 +34,87 @@ async def read_plan(
     Raises:
         Problem: with everything that is wrong at once, each by its field (400).
     """
-    plan, wrong = in_words(name, body, sites, plans)
-    if plan and not wrong and name in plans and plans[name].digest == plan.digest:
+    plan, errors = check_plan_document(name, body, sites, plans)
+    if plan and not errors and name in plans and plans[name].digest == plan.digest:
         return plan, []
-    seen = plan or _readable(body)
-    errors, doubts = await _in_azure(seen, sites) if seen else ([], [])
-    wrong = [*wrong, *errors]
-    if plan is None or wrong:
-        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        detail = f"The plan has fields that are wrong: {wrong[0].field}: {wrong[0].detail}{more}"
-        raise Problem(400, "Invalid request", detail, wrong)
-    return plan, doubts
+    readable_plan = plan or _parse_leniently(body)
+    azure_errors, unchecked = await _check_in_azure(readable_plan, sites) if readable_plan else ([], [])
+    errors = [*errors, *azure_errors]
+    if plan is None or errors:
+        more_text = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        detail = f"The plan has fields that are wrong: {errors[0].field}: {errors[0].detail}{more_text}"
+        raise HttpProblem(400, "Invalid request", detail, errors)
+    return plan, unchecked
 
 
-def in_words(
-    name: str, body: bytes, sites: Mapping[str, Entry], plans: Mapping[str, Entry]
+def check_plan_document(
+    name: str, body: bytes, sites: Mapping[str, VersionedDocument], plans: Mapping[str, VersionedDocument]
 ) -> tuple[PlanDocument | None, list[FieldError]]:
     """The plan as far as its own words go, None where they cannot be taken; and all that is wrong with them."""
     plan: PlanDocument | None = None
-    wrong: list[FieldError] = []
+    errors: list[FieldError] = []
     try:
         plan = PlanDocument.model_validate_json(body)
     except ValidationError as error:
-        wrong = field_errors(error)
-    given = _given(body)
-    return plan, [*wrong, *_unknown_sites(given, sites), *_circle(name, given, plans)]
+        errors = field_errors(error)
+    document = _json_object_of(body)
+    return plan, [*errors, *_unknown_site_errors(document, sites), *_drill_cycle_errors(name, document, plans)]
 
 
-def _readable(body: bytes) -> PlanDocument | None:
+def _parse_leniently(body: bytes) -> PlanDocument | None:
     """A plan whose fields are well-formed, though its order or its addresses are not."""
     try:
-        return PlanDocument.model_validate(_given(body), context=CHECKED)
+        return PlanDocument.model_validate(_json_object_of(body), context=CHECKED)
     except ValidationError:
         return None
 
 
-async def _in_azure(plan: PlanDocument, sites: Mapping[str, Entry]) -> tuple[list[FieldError], list[str]]:
+async def _check_in_azure(
+    plan: PlanDocument, sites: Mapping[str, VersionedDocument]
+) -> tuple[list[FieldError], list[str]]:
     """What Azure shows of the machines whose sites are declared, by their places in the whole document."""
-    known = {name: SiteDocument.model_validate(entry.document) for name, entry in sites.items()}
-    places = [place for place, item in enumerate(plan.items) if (item.site or plan.site) in known]
-    if not places:
+    site_documents = {name: SiteDocument.model_validate(entry.document) for name, entry in sites.items()}
+    indexes = [place for place, item in enumerate(plan.items) if (item.site or plan.site) in site_documents]
+    if not indexes:
         return [], []
-    part = plan.model_copy(update={"items": tuple(plan.items[place] for place in places)})
-    errors, doubts = await faults_in_azure(part, known)
-    return [error._replace(field=_replaced(error.field, places)) for error in errors], doubts
+    declared_part = plan.model_copy(update={"items": tuple(plan.items[place] for place in indexes)})
+    errors, unchecked = await check_plan_in_azure(declared_part, site_documents)
+    return [error._replace(field=_with_original_index(error.field, indexes)) for error in errors], unchecked
 
 
-def _replaced(field: str, places: Sequence[int]) -> str:
-    return _PLACE.sub(lambda found: f"items[{places[int(found[1])]}]", field)
+def _with_original_index(field: str, indexes: Sequence[int]) -> str:
+    return _ITEM_INDEX.sub(lambda found: f"items[{indexes[int(found[1])]}]", field)
 
 
-def _given(body: bytes) -> Mapping[str, Any]:
+def _json_object_of(body: bytes) -> Mapping[str, Any]:
     """The document as far as it can be read; what cannot is told as faults of its fields."""
     try:
-        given = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return given if isinstance(given, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _unknown_sites(given: Mapping[str, Any], sites: Mapping[str, Entry]) -> Iterator[FieldError]:
-    items = given.get("items")
-    named = [("site", given.get("site"))]
-    for place, item in enumerate(items if isinstance(items, list) else ()):
-        named.append((f"items[{place}].site", item.get("site") if isinstance(item, dict) else None))
-    for field, site in named:
+def _unknown_site_errors(document: Mapping[str, Any], sites: Mapping[str, VersionedDocument]) -> Iterator[FieldError]:
+    items = document.get("items")
+    site_fields = [("site", document.get("site"))]
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        site_fields.append((f"items[{index}].site", item.get("site") if isinstance(item, dict) else None))
+    for field, site in site_fields:
         if isinstance(site, str) and site not in sites:
             yield FieldError(field=field, detail=f"The site {site!r} is not declared.")
 
 
-def _circle(name: str, given: Mapping[str, Any], plans: Mapping[str, Entry]) -> Iterator[FieldError]:
+def _drill_cycle_errors(
+    name: str, document: Mapping[str, Any], plans: Mapping[str, VersionedDocument]
+) -> Iterator[FieldError]:
     """Drills that follow each other in a circle would never end."""
-    drill = given.get("drill")
-    chain, after = [name], drill.get("follows") if isinstance(drill, dict) else None
-    while isinstance(after, str) and after not in chain and after in plans:
-        chain.append(after)
-        settings = PlanDocument.model_validate(plans[after].document, context=CHECKED).drill
-        after = settings.follows if settings else None
-    if isinstance(after, str) and after in chain:
-        detail = f"drills follow each other in a circle: {' -> '.join([*chain, after])}"
+    drill = document.get("drill")
+    chain, followed_plan = [name], drill.get("follows") if isinstance(drill, dict) else None
+    while isinstance(followed_plan, str) and followed_plan not in chain and followed_plan in plans:
+        chain.append(followed_plan)
+        settings = PlanDocument.model_validate(plans[followed_plan].document, context=CHECKED).drill
+        followed_plan = settings.follows if settings else None
+    if isinstance(followed_plan, str) and followed_plan in chain:
+        detail = f"drills follow each other in a circle: {' -> '.join([*chain, followed_plan])}"
         yield FieldError(field="drill.follows", detail=detail)

@@ -8,32 +8,32 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.durable_state import read_entity
-from activities.recovery_plans import read_vaults
+from activities.recovery_plans import read_items_and_plans
 from shared.messages import Document
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.plans.plan import PlanDocument
-from shared.plans.versions import Entry
-from shared.principals import require
+from shared.plans.versions import VersionedDocument
+from shared.principals import require_role
 from shared.problem_details import FieldError
-from shared.recovery_plans.adoption import adopt
+from shared.recovery_plans.adoption import adopt_recovery_plans
 from shared.recovery_plans.mirror import (
     Mirror,
     MirrorOrder,
-    Survey,
+    MirrorSurvey,
+    PartWrite,
     Vaults,
-    Write,
-    busy,
-    confirmation,
-    removals,
-    survey,
-    writes,
+    busy_sentences,
+    required_confirmation,
+    survey_mirror,
+    writes_needed,
+    writes_to_remove,
 )
-from shared.recovery_plans.parts import Action, Part
+from shared.recovery_plans.parts import PlanAction, PlanPart
 from shared.request_ids import run_id
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
-from triggers.http_endpoint import Problem, answer, body_of, caller, handled, is_true
-from triggers.starting import accepted, admitted, start_once, started_already
+from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, is_true, json_response
+from triggers.starting import accepted_response, has_started, start_once, wait_for_admission
 
 bp = df.Blueprint()
 ROUTE = "plans/{plan}/recovery-plan"
@@ -52,122 +52,133 @@ class MirrorRequest(Document):
     confirm: str = ""
 
 
-class Looked(NamedTuple):
+class MirrorState(NamedTuple):
     """A plan, and what Azure shows of its mirror."""
 
     name: str
-    entry: Entry
+    versioned: VersionedDocument
     plan: PlanDocument
     sites: Mapping[str, SiteDocument]
-    vaults: Vaults
-    seen: Survey
-    known: tuple[str, ...]
+    items_by_vault: Vaults
+    survey: MirrorSurvey
+    known_ids: tuple[str, ...]
 
-    def word(self, action: str) -> str:
+    def confirmation_for(self, action: str) -> str:
         """What has to be confirmed."""
-        return confirmation(action, self.name, self.seen, self.known)
+        return required_confirmation(action, self.name, self.survey, self.known_ids)
 
-    def todo(self, action: str) -> tuple[Write, ...]:
+    def planned_writes(self, action: str) -> tuple[PartWrite, ...]:
         """What the action would write."""
-        return removals(self.seen) if action == "remove" else writes(self.name, self.plan, self.seen)
+        return writes_to_remove(self.survey) if action == "remove" else writes_needed(self.name, self.plan, self.survey)
 
 
 @bp.route(ROUTE, methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handled("Dr.Read")
+@handle_for_role("Dr.Read")
 async def get_recovery_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The recovery plans that the plan should have and those it has, as the vaults show them now."""
-    looked = await _look(client, req.route_params["plan"])
-    shown = {
-        "plan": looked.name,
-        "keep": looked.plan.recovery_plan.keep,
-        "inStep": not looked.seen.differences,
-        "differences": _differences(looked.seen),
-        "recoveryPlans": [_part(part, looked.seen) for part in looked.seen.wanted],
-        "confirm": looked.word("repair"),
+    mirror_state = await _read_mirror_state(client, req.route_params["plan"])
+    view = {
+        "plan": mirror_state.name,
+        "keep": mirror_state.plan.recovery_plan.keep,
+        "inStep": not mirror_state.survey.differences,
+        "differences": _difference_views(mirror_state.survey),
+        "recoveryPlans": [_recovery_plan_view(part, mirror_state.survey) for part in mirror_state.survey.wanted],
+        "confirm": mirror_state.confirmation_for("repair"),
     }
-    return answer(shown)
+    return json_response(view)
 
 
 @bp.route(ROUTE, methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handled("Dr.Read")
+@handle_for_role("Dr.Read")
 async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Save, repair or remove: 202 with the run; adopt: 200 with the plan's new tag. `?preview=true` changes nothing."""
-    wish = MirrorRequest.model_validate_json(body_of(req))
+    request = MirrorRequest.model_validate_json(body_of(req))
     if not is_true(req, "preview"):
-        require(caller(req), "Dr.Admin" if wish.action == "adopt" else "Dr.Operate")
+        require_role(caller_of(req), "Dr.Admin" if request.action == "adopt" else "Dr.Operate")
     name = req.route_params["plan"]
-    if wish.action == "adopt":
-        return await _adopt(req, client, await _look(client, name))
+    if request.action == "adopt":
+        return await _adopt_recovery_plans(req, client, await _read_mirror_state(client, name))
     run = run_id("mirror", name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex)
-    if not is_true(req, "preview") and await started_already(client, run):
-        return accepted(run)
-    looked = await _look(client, name)
+    if not is_true(req, "preview") and await has_started(client, run):
+        return accepted_response(run)
+    mirror_state = await _read_mirror_state(client, name)
     if is_true(req, "preview"):
-        return answer(_previewed(wish.action, looked))
-    _require_word(wish, looked.word(wish.action))
-    return await _start(client, _order(req, run, wish, looked))
+        return json_response(_preview_change(request.action, mirror_state))
+    _require_confirmation(request, mirror_state.confirmation_for(request.action))
+    return await _start_mirror(client, _mirror_order(req, run, request, mirror_state))
 
 
-async def _look(client: df.DurableFunctionsClient, name: str) -> Looked:
-    entry = await declared_documents.entry(client, "plan", name)
-    plan = PlanDocument.model_validate(entry.document)
-    sites = await declared_documents.sites_of(client, plan)
-    known = await _known(client, name)
-    vaults, found = await read_vaults(name, plan, sites)
-    return Looked(name, entry, plan, sites, vaults, survey(name, plan, sites, vaults, found, known), known)
+async def _read_mirror_state(client: df.DurableFunctionsClient, name: str) -> MirrorState:
+    versioned = await declared_documents.read_document(client, "plan", name)
+    plan = PlanDocument.model_validate(versioned.document)
+    sites = await declared_documents.sites_of_plan(client, plan)
+    known_ids = await _read_known_ids(client, name)
+    items_by_vault, recovery_plans = await read_items_and_plans(name, plan, sites)
+    return MirrorState(
+        name,
+        versioned,
+        plan,
+        sites,
+        items_by_vault,
+        survey_mirror(name, plan, sites, items_by_vault, recovery_plans, known_ids),
+        known_ids,
+    )
 
 
-async def _known(client: df.DurableFunctionsClient, name: str) -> tuple[str, ...]:
+async def _read_known_ids(client: df.DurableFunctionsClient, name: str) -> tuple[str, ...]:
     return Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known
 
 
-def _differences(seen: Survey) -> list[dict[str, Any]]:
-    return [{**one.model_dump(mode="json", exclude={"part"}), "recoveryPlan": one.part} for one in seen.differences]
+def _difference_views(survey: MirrorSurvey) -> list[dict[str, Any]]:
+    return [
+        {**difference.model_dump(mode="json", exclude={"part"}), "recoveryPlan": difference.part}
+        for difference in survey.differences
+    ]
 
 
-def _part(part: Part, seen: Survey) -> dict[str, Any]:
+def _recovery_plan_view(part: PlanPart, survey: MirrorSurvey) -> dict[str, Any]:
     return {
         "name": part.name,
         "vault": part.vault.vault,
         "fabric": part.fabric_id.rpartition("/")[2],
-        "there": seen.there(part) is not None,
+        "there": survey.find_part(part) is not None,
         "groups": [
             {
                 "vms": [member.vm for member in group.members],
-                "before": _named(group.before),
-                "after": _named(group.after),
+                "before": _action_names(group.before),
+                "after": _action_names(group.after),
             }
-            for group in part.boots
+            for group in part.boot_groups
         ],
     }
 
 
-def _named(actions: Sequence[Action]) -> list[str]:
+def _action_names(actions: Sequence[PlanAction]) -> list[str]:
     return [action.name for action in actions]
 
 
-def _previewed(action: str, looked: Looked) -> dict[str, Any]:
-    todo = looked.todo(action)
+def _preview_change(action: str, mirror_state: MirrorState) -> dict[str, Any]:
+    planned_writes = mirror_state.planned_writes(action)
     return {
         "action": action,
-        "writes": [{"what": write.what, "recoveryPlan": write.part.name} for write in todo],
-        "differences": _differences(looked.seen),
-        "blockers": list(busy(looked.seen, todo)),
-        "confirm": looked.word(action),
+        "writes": [{"what": write.what, "recoveryPlan": write.part.name} for write in planned_writes],
+        "differences": _difference_views(mirror_state.survey),
+        "blockers": list(busy_sentences(mirror_state.survey, planned_writes)),
+        "confirm": mirror_state.confirmation_for(action),
     }
 
 
-def _require_word(wish: MirrorRequest, sentence: str) -> None:
+def _require_confirmation(request: MirrorRequest, sentence: str) -> None:
     """See that somebody else's work is lost only to who said so in so many words.
 
     Raises:
         Problem: it was not said; the problem says which words.
     """
-    if sentence and wish.confirm != sentence:
+    if sentence and request.confirm != sentence:
         detail = f"say exactly what it does: {sentence}"
-        raise Problem(
+        raise HttpProblem(
             400,
             "Invalid request",
             "The request has fields that are wrong.",
@@ -175,30 +186,34 @@ def _require_word(wish: MirrorRequest, sentence: str) -> None:
         )
 
 
-def _order(req: func.HttpRequest, run: str, wish: MirrorRequest, looked: Looked) -> MirrorOrder:
+def _mirror_order(req: func.HttpRequest, run: str, request: MirrorRequest, mirror_state: MirrorState) -> MirrorOrder:
     return MirrorOrder.model_validate(
-        {"id": run, "plan": looked.name, "requested_by": caller(req).name, "action": wish.action}
-        | {"document": looked.plan, "sites": looked.sites, "confirm": wish.confirm}
+        {"id": run, "plan": mirror_state.name, "requested_by": caller_of(req).name, "action": request.action}
+        | {"document": mirror_state.plan, "sites": mirror_state.sites, "confirm": request.confirm}
     )
 
 
-async def _start(client: df.DurableFunctionsClient, order: MirrorOrder) -> func.HttpResponse:
+async def _start_mirror(client: df.DurableFunctionsClient, order: MirrorOrder) -> func.HttpResponse:
     await start_once(client, "mirror", order.id, order)
-    refusal = await admitted(client, order.id)
+    refusal = await wait_for_admission(client, order.id)
     if refusal is None:
-        return accepted(order.id)
+        return accepted_response(order.id)
     detail = f"The mirror was refused and nothing was written: {refusal.problems[0].detail}"
-    errors = [FieldError(field="plan", detail=problem.detail) for problem in refusal.problems]
-    raise Problem(409, "Not ready", detail, errors, operation=order.id)
+    errors = [FieldError(field="plan", detail=obstacle.detail) for obstacle in refusal.problems]
+    raise HttpProblem(409, "Not ready", detail, errors, operation=order.id)
 
 
-async def _adopt(req: func.HttpRequest, client: df.DurableFunctionsClient, looked: Looked) -> func.HttpResponse:
+async def _adopt_recovery_plans(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, mirror_state: MirrorState
+) -> func.HttpResponse:
     """Declare the plan anew as the vault's recovery plans have it."""
-    document = adopt(looked.plan, looked.sites, looked.vaults, looked.seen)
-    shown = document.model_dump(mode="json", by_alias=True)
+    document = adopt_recovery_plans(
+        mirror_state.plan, mirror_state.sites, mirror_state.items_by_vault, mirror_state.survey
+    )
+    document_view = document.model_dump(mode="json", by_alias=True)
     if is_true(req, "preview"):
-        told = {"action": "adopt", "differences": _differences(looked.seen), "document": shown}
-        return answer({**told, "changed": document.digest != looked.plan.digest})
-    wish = {"document": shown, "digest": document.digest, "by": caller(req).name}
-    wish["if_match"] = req.headers.get("If-Match") or looked.entry.etag
-    return await declared_documents.change(client, f"plan:{looked.name}", "put", wish)
+        preview = {"action": "adopt", "differences": _difference_views(mirror_state.survey), "document": document_view}
+        return json_response({**preview, "changed": document.digest != mirror_state.plan.digest})
+    change_request = {"document": document_view, "digest": document.digest, "by": caller_of(req).name}
+    change_request["if_match"] = req.headers.get("If-Match") or mirror_state.versioned.etag
+    return await declared_documents.change_document(client, f"plan:{mirror_state.name}", "put", change_request)

@@ -8,10 +8,10 @@ from pydantic import AwareDatetime, StringConstraints
 from shared.documents import Span
 from shared.messages import Document
 from shared.operations.kinds import Kind
-from shared.plans.plan import DataSyncWish, PlanDocument
+from shared.plans.plan import DataSyncChoice, PlanDocument
 from shared.problem_details import FieldError
-from shared.site_recovery.recovery_points import CONSISTENT, LATEST, PROCESSED, PointWish
-from triggers.http_endpoint import Problem
+from shared.site_recovery.recovery_points import CONSISTENT, LATEST, PROCESSED, PointChoice
+from triggers.http_endpoint import HttpProblem
 
 type Way = Literal["clean-up-first", "leave"]
 type PointRule = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -83,14 +83,14 @@ class FailbackRequest(VerbRequest):
         order: "reverse" brings home first what nothing depends on.
     """
 
-    data_sync: DataSyncWish | None = None
+    data_sync: DataSyncChoice | None = None
     resume_at: AwareDatetime | None = None
     create_vm: bool | None = None
     host: Annotated[str, StringConstraints(max_length=100)] = ""
     order: Literal["reverse", "same"] | None = None
 
 
-BODIES: Mapping[Kind, type[VerbRequest]] = {
+REQUEST_OF_KIND: Mapping[Kind, type[VerbRequest]] = {
     "failover": FailoverRequest,
     "roundtrip": RoundtripRequest,
     "drill": PointRequest,
@@ -100,77 +100,79 @@ BODIES: Mapping[Kind, type[VerbRequest]] = {
 }
 
 
-def chosen(wish: Document, plan: PlanDocument) -> dict[str, Any]:
+def operation_options(request: Document, plan: PlanDocument) -> dict[str, Any]:
     """What the operation takes over of a request.
 
     Raises:
         Problem: something in it does not fit the plan.
     """
-    said: dict[str, Any] = {}
-    if isinstance(wish, PointRequest):
-        said["points"] = _points(wish, plan)
-    if isinstance(wish, FailoverRequest):
-        said |= {"failover_type": wish.type, "shut_down_source": wish.shut_down_source}
-    if isinstance(wish, RoundtripRequest):
-        said["return_at"] = wish.return_at
-        said |= _home(FailbackRequest(), plan)
-    if isinstance(wish, FailbackRequest):
-        said |= _home(wish, plan)
-    if isinstance(wish, CancelRequest):
-        said["confirmed"] = wish.confirm
-    return said
+    options: dict[str, Any] = {}
+    if isinstance(request, PointRequest):
+        options["points"] = _point_selection(request, plan)
+    if isinstance(request, FailoverRequest):
+        options |= {"failover_type": request.type, "shut_down_source": request.shut_down_source}
+    if isinstance(request, RoundtripRequest):
+        options["return_at"] = request.return_at
+        options |= _failback_options(FailbackRequest(), plan)
+    if isinstance(request, FailbackRequest):
+        options |= _failback_options(request, plan)
+    if isinstance(request, CancelRequest):
+        options["confirmed"] = request.confirm
+    return options
 
 
-def _home(wish: FailbackRequest, plan: PlanDocument) -> dict[str, Any]:
+def _failback_options(request: FailbackRequest, plan: PlanDocument) -> dict[str, Any]:
     """How the machines come home, by the request or else by the plan.
 
     Raises:
         Problem: options that do not go together.
     """
-    sync = wish.data_sync or plan.failback.data_sync
-    create = plan.failback.create_vm if wish.create_vm is None else wish.create_vm
-    wrong = []
-    if wish.resume_at and sync == "full-download":
-        wrong.append(("resumeAt", "a full download does not wait: it is one job to its end"))
-    if wish.host and not create:
-        wrong.append(("host", "a host is where a VM is made again that is gone: it needs createVm"))
-    if wish.host and len(plan.site_names) > 1:
-        wrong.append(("host", f"the plan has VMs at several sites: {', '.join(plan.site_names)}"))
-    _refuse(wrong)
-    data_sync = "ForDownTime" if sync == "minimise-downtime" else "ForSynchronization"
-    told = {"data_sync": data_sync, "resume_at": wish.resume_at, "create_vm": create, "host": wish.host}
-    return told | {"order": wish.order or ""}
+    requested_sync = request.data_sync or plan.failback.data_sync
+    create_vm = plan.failback.create_vm if request.create_vm is None else request.create_vm
+    faults = []
+    if request.resume_at and requested_sync == "full-download":
+        faults.append(("resumeAt", "a full download does not wait: it is one job to its end"))
+    if request.host and not create_vm:
+        faults.append(("host", "a host is where a VM is made again that is gone: it needs createVm"))
+    if request.host and len(plan.site_names) > 1:
+        faults.append(("host", f"the plan has VMs at several sites: {', '.join(plan.site_names)}"))
+    _require_no_faults(faults)
+    data_sync = "ForDownTime" if requested_sync == "minimise-downtime" else "ForSynchronization"
+    options = {"data_sync": data_sync, "resume_at": request.resume_at, "create_vm": create_vm, "host": request.host}
+    return options | {"order": request.order or ""}
 
 
-def _points(wish: PointRequest, plan: PlanDocument) -> PointWish:
+def _point_selection(request: PointRequest, plan: PlanDocument) -> PointChoice:
     """Which points were asked for.
 
     Raises:
         Problem: a point of one VM is meant for several, or one for a VM that the plan has not.
     """
-    known = {item.vm.lower() for item in plan.items}
-    if isinstance(wish.recovery_point, dict):
-        strangers = [vm for vm in wish.recovery_point if vm.lower() not in known]
-        _refuse([(f"recoveryPoint.{vm}", f"no item of this plan is called {vm!r}") for vm in strangers])
-        by_vm = {vm.lower(): rule for vm, rule in wish.recovery_point.items()}
-        return PointWish(by_vm=by_vm, max_age=wish.max_age)
-    if wish.recovery_point not in {LATEST, PROCESSED, CONSISTENT} and len(known) > 1:
-        detail = f"{wish.recovery_point!r} is a point of one VM, and the plan has more: give each its own, by its name"
-        _refuse([("recoveryPoint", detail)])
-    return PointWish(rule=wish.recovery_point, max_age=wish.max_age)
+    plan_vms = {item.vm.lower() for item in plan.items}
+    if isinstance(request.recovery_point, dict):
+        unknown_vms = [vm for vm in request.recovery_point if vm.lower() not in plan_vms]
+        _require_no_faults([(f"recoveryPoint.{vm}", f"no item of this plan is called {vm!r}") for vm in unknown_vms])
+        by_vm = {vm.lower(): rule for vm, rule in request.recovery_point.items()}
+        return PointChoice(by_vm=by_vm, max_age=request.max_age)
+    if request.recovery_point not in {LATEST, PROCESSED, CONSISTENT} and len(plan_vms) > 1:
+        detail = (
+            f"{request.recovery_point!r} is a point of one VM, and the plan has more: give each its own, by its name"
+        )
+        _require_no_faults([("recoveryPoint", detail)])
+    return PointChoice(rule=request.recovery_point, max_age=request.max_age)
 
 
-def _refuse(wrong: list[tuple[str, str]]) -> None:
-    if wrong:
-        errors = [FieldError(field=field, detail=detail) for field, detail in wrong]
-        raise Problem(400, "Invalid request", "The request has fields that are wrong.", errors)
+def _require_no_faults(faults: list[tuple[str, str]]) -> None:
+    if faults:
+        errors = [FieldError(field=field, detail=detail) for field, detail in faults]
+        raise HttpProblem(400, "Invalid request", "The request has fields that are wrong.", errors)
 
 
-def require_confirmation(wish: Document, sentence: str) -> None:
+def require_confirmation(request: Document, sentence: str) -> None:
     """See that what cannot be undone was asked for in so many words.
 
     Raises:
         Problem: it was not; the problem says which words.
     """
-    if isinstance(wish, CancelRequest) and sentence and wish.confirm != sentence:
-        _refuse([("confirm", f"say exactly what it does: {sentence}")])
+    if isinstance(request, CancelRequest) and sentence and request.confirm != sentence:
+        _require_no_faults([("confirm", f"say exactly what it does: {sentence}")])

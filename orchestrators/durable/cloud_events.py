@@ -8,23 +8,23 @@ from durabletask import task
 
 from orchestrators.durable.steps import Steps, call_all, now, sleep
 from shared.errors import Refused
-from shared.operations.contract import PUBLISH, START_RUN, Publish, Published, StartRun
-from shared.operations.durable_names import PUBLISH_EVENT
+from shared.operations import durable_names
+from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished, PublishEvent, StartRun
 from shared.recovery.operation import Operation
-from shared.recovery.pauses import paused
+from shared.recovery.pauses import paused_vms
 from shared.recovery.run import Run
-from shared.recovery.scheduler import undecided
+from shared.recovery.scheduler import undecided_vms
 from shared.request_ids import run_id
 from shared.sites.operation import SiteOperation
 
 _LOG = logging.getLogger(__name__)
-PREFIX = "HciSiteRecovery.Operation"
-SHOWN = 8
-PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
+EVENT_TYPE_PREFIX = "HciSiteRecovery.Operation"
+MOST_SHOWN = 8
+DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
 
 
-def tell(
-    ctx: task.OrchestrationContext, operation: Operation, what: str, data: dict[str, Any], key: str = ""
+def publish_operation_event(
+    ctx: task.OrchestrationContext, operation: Operation, event_name: str, data: dict[str, Any], key: str = ""
 ) -> Steps[None]:
     """Publish `HciSiteRecovery.Operation.<What>`; the id is the run's and the turning point's, so doubles show.
 
@@ -32,71 +32,81 @@ def tell(
         key: Tells turning points of one sort apart.
     """
     facts = {"operation": operation.id, "kind": operation.kind, "plan": operation.plan}
-    event = Publish(
-        id=f"{operation.id}:{what}{key and f':{key}'}",
-        type=f"{PREFIX}.{what.capitalize()}",
+    event = PublishEvent(
+        id=f"{operation.id}:{event_name}{key and f':{key}'}",
+        type=f"{EVENT_TYPE_PREFIX}.{event_name.capitalize()}",
         subject=f"plans/{operation.plan}",
         at=now(ctx),
         data={**facts, **data},
     )
-    yield from publish(ctx, event)
+    yield from publish_event(ctx, event)
 
 
-def tell_turn(ctx: task.OrchestrationContext, operation: Operation, before: Run, run: Run) -> Steps[None]:
+def publish_turning_point(ctx: task.OrchestrationContext, operation: Operation, before: Run, run: Run) -> Steps[None]:
     """Tell of what one tick turned: the first failure, a decision that only a person can take, a phase that is over."""
-    if run.failed and not before.failed:
-        wrong = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"] or list(run.failures)
-        yield from tell(ctx, operation, "failed", {"failures": wrong[:SHOWN]})
-    known = set(undecided(before))
-    if fresh := [vm for vm in undecided(run) if vm not in known]:
-        data = {"waitsFor": "decision", "vms": fresh[:SHOWN]}
-        yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:{fresh[0]}")
-    if _waits_to_go_on(run) and not _waits_to_go_on(before):
-        data = {"waitsFor": "resume", "vms": list(paused(run)[:SHOWN]), "what": run.pause.what if run.pause else ""}
-        yield from tell(ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:resume")
+    if run.has_failed and not before.has_failed:
+        failures = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"] or list(run.failures)
+        yield from publish_operation_event(ctx, operation, "failed", {"failures": failures[:MOST_SHOWN]})
+    undecided_before = set(undecided_vms(before))
+    if newly_undecided := [vm for vm in undecided_vms(run) if vm not in undecided_before]:
+        data = {"waitsFor": "decision", "vms": newly_undecided[:MOST_SHOWN]}
+        yield from publish_operation_event(
+            ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:{newly_undecided[0]}"
+        )
+    if _waits_for_resume(run) and not _waits_for_resume(before):
+        data = {
+            "waitsFor": "resume",
+            "vms": list(paused_vms(run)[:MOST_SHOWN]),
+            "what": run.pause.what if run.pause else "",
+        }
+        yield from publish_operation_event(
+            ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:resume"
+        )
     if run.stage != before.stage and before.current:
         data = {"phase": before.current.verb, "next": run.current.verb if run.current else ""}
-        yield from tell(ctx, operation, "phase", data, key=str(before.stage))
+        yield from publish_operation_event(ctx, operation, "phase", data, key=str(before.stage))
 
 
-def _waits_to_go_on(run: Run) -> bool:
-    return run.pause is not None or bool(paused(run))
+def _waits_for_resume(run: Run) -> bool:
+    return run.pause is not None or bool(paused_vms(run))
 
 
-def tell_site(ctx: task.OrchestrationContext, order: SiteOperation, what: str, data: dict[str, Any]) -> Steps[None]:
+def publish_site_event(
+    ctx: task.OrchestrationContext, order: SiteOperation, event_name: str, data: dict[str, Any]
+) -> Steps[None]:
     """The same for a run on a site."""
-    event = Publish(
-        id=f"{order.id}:{what}",
-        type=f"{PREFIX}.{what.capitalize()}",
+    event = PublishEvent(
+        id=f"{order.id}:{event_name}",
+        type=f"{EVENT_TYPE_PREFIX}.{event_name.capitalize()}",
         subject=f"sites/{order.site}",
         at=now(ctx),
         data={"operation": order.id, "kind": order.kind, "site": order.site, **data},
     )
-    yield from publish(ctx, event)
+    yield from publish_event(ctx, event)
 
 
-def publish(ctx: task.OrchestrationContext, event: Publish) -> Steps[None]:
+def publish_event(ctx: task.OrchestrationContext, event: PublishEvent) -> Steps[None]:
     """Send one event; one that is not taken now is handed to a run of its own, which keeps trying."""
-    answer = (yield from call_all(ctx, PUBLISH, [event]))[0]
-    if isinstance(answer, Published):
+    answer = (yield from call_all(ctx, PUBLISH_EVENT, [event]))[0]
+    if isinstance(answer, EventPublished):
         return
     logger = ctx.create_replay_safe_logger(_LOG)
     logger.warning("event %s was not published and is tried again later: %s", event.id, answer)
-    yield from call_all(ctx, START_RUN, [later(event)])
+    yield from call_all(ctx, START_RUN, [delivery_run_of(event)])
 
 
-def later(event: Publish) -> StartRun:
+def delivery_run_of(event: PublishEvent) -> StartRun:
     """The run that delivers an event, by an id that is the event's own: told twice, it is still delivered once."""
-    run = run_id("publish-event", event.type, event.id)
-    return StartRun(id=run, orchestrator=PUBLISH_EVENT, payload=event.model_dump(mode="json"))
+    delivery_id = run_id("publish-event", event.type, event.id)
+    return StartRun(id=delivery_id, orchestrator=durable_names.PUBLISH_EVENT, payload=event.model_dump(mode="json"))
 
 
 def deliver(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Publish an event, again and again at growing distances, for a day."""
-    event = Publish.model_validate(payload)
-    for pause in PAUSES:
-        answer = (yield from call_all(ctx, PUBLISH, [event]))[0]
-        if isinstance(answer, Published | Refused):
-            return {"delivered": isinstance(answer, Published), "detail": str(answer)}
+    event = PublishEvent.model_validate(payload)
+    for pause in DELIVERY_PAUSES:
+        answer = (yield from call_all(ctx, PUBLISH_EVENT, [event]))[0]
+        if isinstance(answer, EventPublished | Refused):
+            return {"delivered": isinstance(answer, EventPublished), "detail": str(answer)}
         yield from sleep(ctx, pause)
     return {"delivered": False, "detail": "not taken within a day"}

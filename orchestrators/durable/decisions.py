@@ -6,10 +6,10 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entity_calls import prolong
-from orchestrators.durable.steps import INSISTS_EVERY, Steps, hear, now, persist, show_status
+from orchestrators.durable.entity_calls import prolong_leases
+from orchestrators.durable.steps import RETRY_READ_EVERY, Steps, now, retry_patiently, show_status, wait_for_any_event
 from shared.messages import VaultRef
-from shared.operations.kinds import DECISION
+from shared.operations.kinds import DECISION_EVENT
 from shared.recovery.run import Approval, Decision
 
 PROLONG_EVERY = timedelta(hours=6)
@@ -19,113 +19,117 @@ PROLONG_EVERY = timedelta(hours=6)
 class Aborted(Exception):
     """A person ended the run before it began: it has sent nothing and owes nothing."""
 
-    def __init__(self, said: Decision) -> None:
-        super().__init__(f"aborted by {said.by}")
-        self.said = said
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(f"aborted by {decision.by}")
+        self.decision = decision
 
 
-class Ear:
+class EventQueue:
     """Hears one word after the other; what is said while nobody listens is not lost."""
 
-    def __init__(self, ctx: task.OrchestrationContext, event: str) -> None:
-        self._ctx, self._event = ctx, event
-        self._next = ctx.wait_for_external_event(event)
+    def __init__(self, ctx: task.OrchestrationContext, event_name: str) -> None:
+        self._ctx, self._event_name = ctx, event_name
+        self._next = ctx.wait_for_external_event(event_name)
 
     @property
-    def heard(self) -> bool:
+    def has_event(self) -> bool:
         """Whether there is a word that was not taken yet."""
         return self._next.is_complete
 
-    def take(self) -> Any:
+    def take_oldest(self) -> Any:
         """The oldest word that was not taken yet, None when there is none."""
-        if not self.heard:
+        if not self.has_event:
             return None
-        word = self._next.get_result()
-        self._next = self._ctx.wait_for_external_event(self._event)
-        return word
+        event_data = self._next.get_result()
+        self._next = self._ctx.wait_for_external_event(self._event_name)
+        return event_data
 
-    def listen(self, span: timedelta, *others: "Ear") -> Steps[None]:
+    def wait_any(self, span: timedelta, *other_queues: "EventQueue") -> Steps[None]:
         """Wait for a word, to this ear or to others, but no longer than this."""
-        ears = [self._next, *(other._next for other in others)]
-        if span > timedelta(0) and not any(ear.is_complete for ear in ears):
-            yield from hear(self._ctx, ears, span)
+        next_events = [self._next, *(other._next for other in other_queues)]
+        if span > timedelta(0) and not any(event.is_complete for event in next_events):
+            yield from wait_for_any_event(self._ctx, next_events, span)
 
 
-class Waiting:
+class DecisionInbox:
     """The waits of one run.
 
     Attributes:
         approvals: Who has let it begin so far.
-        held: When its leases were taken or prolonged last.
+        leases_renewed_at: When its leases were taken or prolonged last.
     """
 
     def __init__(
-        self, ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef], held: datetime | None = None
+        self,
+        ctx: task.OrchestrationContext,
+        owner: str,
+        vaults: Sequence[VaultRef],
+        leases_renewed_at: datetime | None = None,
     ) -> None:
-        self._ctx, self._owner, self._tables = ctx, owner, [vault.key for vault in vaults]
-        self._ear, self._kept = Ear(ctx, DECISION), list[Decision]()
-        self.held = held or now(ctx)
+        self._ctx, self._owner, self._lease_tables = ctx, owner, [vault.key for vault in vaults]
+        self._decision_queue, self._kept_decisions = EventQueue(ctx, DECISION_EVENT), list[Decision]()
+        self.leases_renewed_at = leases_renewed_at or now(ctx)
         self.approvals: tuple[Approval, ...] = ()
 
-    def listen(self, span: timedelta) -> Steps[Decision | None]:
+    def next_decision(self, span: timedelta) -> Steps[Decision | None]:
         """Wait for a decision, but no longer than this; without a span only for what was said already."""
-        if self._kept:
-            return self._kept.pop(0)
-        return (yield from self._first(span))
+        if self._kept_decisions:
+            return self._kept_decisions.pop(0)
+        return (yield from self._wait_for_decision(span))
 
-    def prolong(self) -> Steps[None]:
+    def prolong_leases(self) -> Steps[None]:
         """Hold for longer what the run holds."""
-        yield from prolong(self._ctx, self._owner, self._tables)
-        self.held = now(self._ctx)
+        yield from prolong_leases(self._ctx, self._owner, self._lease_tables)
+        self.leases_renewed_at = now(self._ctx)
 
-    def keep(self) -> Steps[None]:
+    def prolong_when_due(self) -> Steps[None]:
         """Prolong the leases when it is time."""
-        if now(self._ctx) - self.held >= PROLONG_EVERY:
-            yield from self.prolong()
+        if now(self._ctx) - self.leases_renewed_at >= PROLONG_EVERY:
+            yield from self.prolong_leases()
 
-    def rest(self, span: timedelta) -> Steps[None]:
+    def wait_unless_aborted(self, span: timedelta) -> Steps[None]:
         """Wait, before the run has begun.
 
         Raises:
             Aborted: somebody ended it, now or since this was asked last.
         """
-        yield from self.word(None, span)
+        yield from self.wait_for_event(None, span)
 
-    def word(self, ear: Ear | None, span: timedelta) -> Steps[Any]:
+    def wait_for_event(self, event_queue: EventQueue | None, span: timedelta) -> Steps[Any]:
         """Wait for a word to another ear, before the run has begun: None when there was none in time.
 
         Raises:
             Aborted: somebody ended it; other decisions are kept for later.
         """
         until = now(self._ctx) + span
-        others = (ear,) if ear else ()
-        while said := (yield from self._first(until - now(self._ctx), *others)):
-            if said.verdict == "abort":
-                raise Aborted(said)
-            self._kept.append(said)
-        return ear.take() if ear else None
+        other_queues = (event_queue,) if event_queue else ()
+        while decision := (yield from self._wait_for_decision(until - now(self._ctx), *other_queues)):
+            if decision.verdict == "abort":
+                raise Aborted(decision)
+            self._kept_decisions.append(decision)
+        return event_queue.take_oldest() if event_queue else None
 
-    def answered[T](self, attempt: Callable[[], Steps[T]], what: str) -> Steps[T]:
+    def read_patiently[T](self, attempt: Callable[[], Steps[T]], awaited: str) -> Steps[T]:
         """Read before the run has begun, as often as it takes; the custom status says who is waited for.
 
         Raises:
             Aborted: somebody ended the run.
             Transient: there was no answer for all of twenty minutes.
         """
-        return (yield from persist(self._ctx, attempt, lambda: self.silence(what)))
+        return (yield from retry_patiently(self._ctx, attempt, lambda: self.wait_for_answer(awaited)))
 
-    def silence(self, what: str) -> Steps[None]:
-        """Wait a little for whom did not answer; raises as `rest` does."""
-        show_status(self._ctx, {"phase": "Admission", "waitingFor": f"{what} to answer"})
-        yield from self.rest(INSISTS_EVERY)
+    def wait_for_answer(self, awaited: str) -> Steps[None]:
+        """Wait a little for whom did not answer; raises as `wait_unless_aborted` does."""
+        show_status(self._ctx, {"phase": "Admission", "waitingFor": f"{awaited} to answer"})
+        yield from self.wait_unless_aborted(RETRY_READ_EVERY)
 
-    def _first(self, span: timedelta, *others: Ear) -> Steps[Decision | None]:
+    def _wait_for_decision(self, span: timedelta, *other_queues: EventQueue) -> Steps[Decision | None]:
         """The first decision within a span; None as well when there was a word to others."""
         until = now(self._ctx) + span
         while True:
-            yield from self._ear.listen(min(until - now(self._ctx), PROLONG_EVERY), *others)
-            yield from self.keep()
-            if heard := self._ear.take():
-                return Decision.model_validate({**heard, "at": now(self._ctx)})
-            if now(self._ctx) >= until or any(other.heard for other in others):
+            yield from self._decision_queue.wait_any(min(until - now(self._ctx), PROLONG_EVERY), *other_queues)
+            yield from self.prolong_when_due()
+            if event_data := self._decision_queue.take_oldest():
+                return Decision.model_validate({**event_data, "at": now(self._ctx)})
+            if now(self._ctx) >= until or any(other.has_event for other in other_queues):
                 return None

@@ -5,8 +5,17 @@ from typing import Any
 
 from durabletask.entities import EntityContext
 
-from shared.healing.cluster_queue import Join, Turn, join, leave
-from shared.healing.node_record import Begin, End, NodeRecord, Notice, begin, end, notice, save
+from shared.healing.cluster_queue import JoinQueue, QueueTurn, join_queue, leave_queue
+from shared.healing.node_record import (
+    BeginRepair,
+    EndRepair,
+    NodeRecord,
+    SymptomNotice,
+    begin_repair,
+    end_repair,
+    record_symptom,
+    save_extension,
+)
 from shared.operations.durable_names import (
     CLUSTER_QUEUE,
     DOCUMENTS,
@@ -18,55 +27,63 @@ from shared.operations.durable_names import (
     RECOVERY_PLAN_MIRRORS,
     REQUEST_BUDGET,
 )
-from shared.operations.leases import Claim, Lease, Table, claim, release, renew
-from shared.operations.obligations import Left, Narrowed, Obligation, Tried, Watched, taken_over, tried
-from shared.plans.history import Begun, Past, Track, begun, ended
-from shared.plans.versions import Declaration, Entry, put, remove
+from shared.operations.leases import Claim, Lease, Table, grant_claim, with_leases_renewed, without_leases_of
+from shared.operations.obligations import (
+    Attempted,
+    LeftBehind,
+    Narrowed,
+    Obligation,
+    Watched,
+    take_over_obligation,
+    with_attempt,
+)
+from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_begun, with_run_ended
+from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
-from shared.recovery_plans.mirror import noted as mirrored
-from shared.site_recovery.request_budget import Buckets, Wish, take
+from shared.recovery_plans.mirror import with_note as mirrored
+from shared.site_recovery.request_budget import Buckets, CallRequest, grant_calls
 from shared.sites.nodes import ExtensionView
 
 
-def leases(ctx: EntityContext, ask: Any) -> Any:
+def leases(ctx: EntityContext, request: Any) -> Any:
     """The leases of one vault or cluster. Operations: claim, renew, release."""
-    held = _table(ctx.get_state(dict, {}))
+    table = _lease_table_of(ctx.get_state(dict, {}))
     match ctx.operation:
         case "claim":
-            held, verdict = claim(held, Claim.model_validate(ask))
+            table, verdict = grant_claim(table, Claim.model_validate(request))
             answer: Any = verdict.model_dump(mode="json")
         case "renew":
-            wish = Lease.model_validate(ask)
-            held, answer = renew(held, wish.owner, wish.until), None
+            renewal = Lease.model_validate(request)
+            table, answer = with_leases_renewed(table, renewal.owner, renewal.until), None
         case "release":
-            held, answer = release(held, [ask]), None
+            table, answer = without_leases_of(table, [request]), None
         case other:
             raise ValueError(f"leases know no operation {other}")
-    ctx.set_state({key: lease.model_dump(mode="json") for key, lease in held.items()})
+    ctx.set_state({key: lease.model_dump(mode="json") for key, lease in table.items()})
     return answer
 
 
-def _table(state: Mapping[str, Any]) -> Table:
+def _lease_table_of(state: Mapping[str, Any]) -> Table:
     return {key: Lease.model_validate(lease) for key, lease in state.items()}
 
 
-def book(ctx: EntityContext, ask: Any) -> Any:
+def documents(ctx: EntityContext, request: Any) -> Any:
     """One declared document, a site or a plan, with its versions. Operations: put, remove."""
     state = ctx.get_state(dict)
-    entry = Entry.model_validate(state) if state else None
-    wish = Declaration.model_validate(ask)
+    document = VersionedDocument.model_validate(state) if state else None
+    declaration = Declaration.model_validate(request)
     match ctx.operation:
         case "put":
-            entry, verdict = put(entry, wish)
+            document, verdict = declare_document(document, declaration)
         case "remove":
-            entry, verdict = remove(entry, wish)
+            document, verdict = withdraw_document(document, declaration)
         case other:
             raise ValueError(f"the book knows no operation {other}")
-    ctx.set_state(entry.model_dump(mode="json") if entry else None)
+    ctx.set_state(document.model_dump(mode="json") if document else None)
     return verdict.model_dump(mode="json")
 
 
-def obligations(ctx: EntityContext, ask: Any) -> Any:
+def obligations(ctx: EntityContext, request: Any) -> Any:
     """What is owed for one plan or node.
 
     Operations: open (an obligation), settle (a list of kinds), read, recall (the same without orders); and notes about
@@ -75,91 +92,93 @@ def obligations(ctx: EntityContext, ask: Any) -> Any:
     owed: dict[str, Any] = ctx.get_state(dict, {})
     match ctx.operation:
         case "open":
-            obligation = Obligation.model_validate(ask)
-            before = owed.get(obligation.kind)
-            obligation = taken_over(Obligation.model_validate(before) if before else None, obligation)
+            obligation = Obligation.model_validate(request)
+            earlier = owed.get(obligation.kind)
+            obligation = take_over_obligation(Obligation.model_validate(earlier) if earlier else None, obligation)
             owed = {**owed, obligation.kind: obligation.model_dump(mode="json")}
         case "settle":
-            owed = {kind: value for kind, value in owed.items() if kind not in ask}
+            owed = {kind: value for kind, value in owed.items() if kind not in request}
         case "read":
             return owed
         case "recall":
-            return {kind: {name: value for name, value in one.items() if name != "order"} for kind, one in owed.items()}
+            return {
+                kind: {name: value for name, value in entry.items() if name != "order"} for kind, entry in owed.items()
+            }
         case "tried" | "left" | "watch" | "narrow":
-            owed = noted(owed, ctx.operation, ask)
+            owed = with_note(owed, ctx.operation, request)
         case other:
             raise ValueError(f"obligations know no operation {other}")
     ctx.set_state(owed or None)
     return sorted(owed)
 
 
-def track(ctx: EntityContext, ask: Any) -> Any:
+def plan_history(ctx: EntityContext, request: Any) -> Any:
     """What is remembered of one plan's runs. Operations: begun, closed, told (of drills), ended (of any run), read."""
     state = ctx.get_state(dict)
-    known = Track.model_validate(state) if state else Track()
+    history = PlanHistory.model_validate(state) if state else PlanHistory()
     match ctx.operation:
         case "begun":
-            known = begun(known, Begun.model_validate(ask))
+            history = with_drill_begun(history, DrillBegun.model_validate(request))
         case "closed":
-            known = known.model_copy(update={"closed": known.closed or ask == known.run})
+            history = history.model_copy(update={"closed": history.closed or request == history.run})
         case "told":
-            known = known.model_copy(update={"told": ask})
+            history = history.model_copy(update={"told": request})
         case "ended":
-            known = ended(known, Past.model_validate(ask))
+            history = with_run_ended(history, PastRun.model_validate(request))
         case "read":
             return state
         case other:
             raise ValueError(f"a plan's track knows no operation {other}")
-    ctx.set_state(known.model_dump(mode="json"))
+    ctx.set_state(history.model_dump(mode="json"))
     return None
 
 
-def noted(owed: Mapping[str, Any], what: str, ask: Any) -> dict[str, Any]:
+def with_note(owed: Mapping[str, Any], operation: str, note: Any) -> dict[str, Any]:
     """What is owed, with a note about one of it; one that is owed no longer takes none."""
-    if ask["kind"] not in owed:
+    if note["kind"] not in owed:
         return dict(owed)
-    one = Obligation.model_validate(owed[ask["kind"]])
-    if what == "tried":
-        one = tried(one, Tried.model_validate(ask))
-    elif what == "watch":
-        one = one.model_copy(update={"watched": Watched.model_validate(ask).at})
-    elif what == "narrow":
-        one = one.model_copy(update={"vms": Narrowed.model_validate(ask).vms})
+    obligation = Obligation.model_validate(owed[note["kind"]])
+    if operation == "tried":
+        obligation = with_attempt(obligation, Attempted.model_validate(note))
+    elif operation == "watch":
+        obligation = obligation.model_copy(update={"watched": Watched.model_validate(note).at})
+    elif operation == "narrow":
+        obligation = obligation.model_copy(update={"vms": Narrowed.model_validate(note).vms})
     else:
-        one = one.model_copy(update={"leftovers": Left.model_validate(ask).leftovers})
-    return {**owed, one.kind: one.model_dump(mode="json")}
+        obligation = obligation.model_copy(update={"leftovers": LeftBehind.model_validate(note).leftovers})
+    return {**owed, obligation.kind: obligation.model_dump(mode="json")}
 
 
-def nodes(ctx: EntityContext, ask: Any) -> Any:
+def nodes(ctx: EntityContext, request: Any) -> Any:
     """What is remembered of one node. Operations: begin, save, end, notice; each answers the record or a run's id."""
     state = ctx.get_state(dict)
     record = NodeRecord.model_validate(state) if state else None
     answer: Any = None
     match ctx.operation:
         case "begin":
-            record, answer = begin(record, Begin.model_validate(ask))
+            record, answer = begin_repair(record, BeginRepair.model_validate(request))
         case "notice":
-            record = notice(record, Notice.model_validate(ask))
+            record = record_symptom(record, SymptomNotice.model_validate(request))
         case "save" if record:
-            record = save(record, ExtensionView.model_validate(ask))
+            record = save_extension(record, ExtensionView.model_validate(request))
         case "end" if record:
-            record = end(record, End.model_validate(ask))
+            record = end_repair(record, EndRepair.model_validate(request))
         case other:
             raise ValueError(f"a node's record knows no operation {other}, or not yet")
     ctx.set_state(record.model_dump(mode="json"))
     return {"busy": answer, "record": record.model_dump(mode="json")}
 
 
-def turns(ctx: EntityContext, ask: Any) -> Any:
+def cluster_queue(ctx: EntityContext, request: Any) -> Any:
     """Who may work on one cluster. Operations: join (answers the place in line), leave, waiting (answers how many)."""
-    queue = tuple(Turn.model_validate(turn) for turn in ctx.get_state(list, []))
+    queue = tuple(QueueTurn.model_validate(turn) for turn in ctx.get_state(list, []))
     answer: Any = None
     match ctx.operation:
         case "join":
-            queue, place = join(queue, Join.model_validate(ask))
+            queue, place = join_queue(queue, JoinQueue.model_validate(request))
             answer = place.model_dump(mode="json")
         case "leave":
-            queue = leave(queue, ask)
+            queue = leave_queue(queue, request)
         case "waiting":
             answer = len(queue)
         case other:
@@ -168,39 +187,39 @@ def turns(ctx: EntityContext, ask: Any) -> Any:
     return answer
 
 
-def tally(ctx: EntityContext, ask: Any) -> None:
+def event_counts(ctx: EntityContext, name: Any) -> None:
     """Counts by name. Operation: add (a name)."""
     counts: dict[str, int] = ctx.get_state(dict, {})
-    ctx.set_state({**counts, ask: counts.get(ask, 0) + 1})
+    ctx.set_state({**counts, name: counts.get(name, 0) + 1})
 
 
-def mirrors(ctx: EntityContext, ask: Any) -> Any:
+def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
     """What is remembered of one plan's recovery plans. Operations: saved, removed, looked; read answers it."""
     state = ctx.get_state(dict)
     if ctx.operation == "read":
         return state
-    known = mirrored(Mirror.model_validate(state or {}), ctx.operation, ask)
-    ctx.set_state(known.model_dump(mode="json") if known != Mirror() else None)
+    plan_mirror = mirrored(Mirror.model_validate(state or {}), ctx.operation, request)
+    ctx.set_state(plan_mirror.model_dump(mode="json") if plan_mirror != Mirror() else None)
     return None
 
 
-def budget(ctx: EntityContext, ask: Any) -> Any:
+def request_budget(ctx: EntityContext, request: Any) -> Any:
     """The requests that one subscription grants. Operation: take (a wish; answers from when on it may be sent)."""
     if ctx.operation != "take":
         raise ValueError(f"a budget knows no operation {ctx.operation}")
-    known, grant = take(Buckets.model_validate(ctx.get_state(dict, {})), Wish.model_validate(ask))
-    ctx.set_state(known.model_dump(mode="json"))
+    buckets, grant = grant_calls(Buckets.model_validate(ctx.get_state(dict, {})), CallRequest.model_validate(request))
+    ctx.set_state(buckets.model_dump(mode="json"))
     return grant.model_dump(mode="json")
 
 
 ENTITIES: Mapping[str, Callable[[EntityContext, Any], Any]] = {
-    CLUSTER_QUEUE: turns,
-    DOCUMENTS: book,
-    EVENT_COUNTS: tally,
+    CLUSTER_QUEUE: cluster_queue,
+    DOCUMENTS: documents,
+    EVENT_COUNTS: event_counts,
     LEASES: leases,
     NODES: nodes,
     OBLIGATIONS: obligations,
-    PLAN_HISTORY: track,
-    RECOVERY_PLAN_MIRRORS: mirrors,
-    REQUEST_BUDGET: budget,
+    PLAN_HISTORY: plan_history,
+    RECOVERY_PLAN_MIRRORS: recovery_plan_mirrors,
+    REQUEST_BUDGET: request_budget,
 }

@@ -20,39 +20,52 @@ LOOK_EVERY, PATIENCE = timedelta(seconds=20), timedelta(minutes=20)
 
 
 def run_scripts(
-    ctx: task.OrchestrationContext, asks: Sequence[RunScript], every: timedelta = LOOK_EVERY
+    ctx: task.OrchestrationContext, requests: Sequence[RunScript], every: timedelta = LOOK_EVERY
 ) -> Steps[list[ScriptView | str]]:
     """What each script said, in order, or why it said nothing; no run command is left behind."""
-    begun = yield from call_all(ctx, RUN_SCRIPT, asks)
-    started = [ask for ask, answer in zip(asks, begun, strict=True) if not isinstance(answer, Exception)]
-    views = yield from _until_ended(ctx, started, every)
-    removals = [RemoveScript(machine_id=ask.machine_id, name=ask.name, operation=ask.operation) for ask in started]
+    answers = yield from call_all(ctx, RUN_SCRIPT, requests)
+    started = [request for request, answer in zip(requests, answers, strict=True) if not isinstance(answer, Exception)]
+    views = yield from _wait_for_scripts(ctx, started, every)
+    removals = [
+        RemoveScript(machine_id=request.machine_id, name=request.name, operation=request.operation)
+        for request in started
+    ]
     yield from call_all(ctx, REMOVE_SCRIPT, removals)
     return [
-        str(answer) if isinstance(answer, Exception) else _said(ask, views.get((ask.machine_id, ask.name)))
-        for ask, answer in zip(asks, begun, strict=True)
+        str(answer)
+        if isinstance(answer, Exception)
+        else _result_of(request, views.get((request.machine_id, request.name)))
+        for request, answer in zip(requests, answers, strict=True)
     ]
 
 
-def _until_ended(
-    ctx: task.OrchestrationContext, asks: Sequence[RunScript], every: timedelta
+def _wait_for_scripts(
+    ctx: task.OrchestrationContext, requests: Sequence[RunScript], every: timedelta
 ) -> Steps[dict[tuple[str, str], ScriptView]]:
     """The scripts' ends by machine and name, as far as they come in time."""
     ended: dict[tuple[str, str], ScriptView] = {}
     deadline = now(ctx) + PATIENCE
-    while len(ended) < len(asks) and now(ctx) < deadline:
+    while len(ended) < len(requests) and now(ctx) < deadline:
         yield from sleep(ctx, every)
-        left = [(ask.machine_id, ask.name) for ask in asks if (ask.machine_id, ask.name) not in ended]
-        seen = yield from call_all(ctx, READ_SCRIPT, [ReadScript(machine_id=id_, name=name) for id_, name in left])
+        pending = [
+            (request.machine_id, request.name)
+            for request in requests
+            if (request.machine_id, request.name) not in ended
+        ]
+        answers = yield from call_all(
+            ctx, READ_SCRIPT, [ReadScript(machine_id=id_, name=name) for id_, name in pending]
+        )
         ended |= {
-            key: view for key, view in zip(left, seen, strict=True) if isinstance(view, ScriptView) and view.ended
+            key: view
+            for key, view in zip(pending, answers, strict=True)
+            if isinstance(view, ScriptView) and view.has_ended
         }
     return ended
 
 
-def _said(ask: RunScript, view: ScriptView | None) -> ScriptView | str:
+def _result_of(request: RunScript, view: ScriptView | None) -> ScriptView | str:
     if view is None:
-        return f"{ask.script} has not ended after {PATIENCE}"
+        return f"{request.script} has not ended after {PATIENCE}"
     if view.state != "Succeeded" or view.exit_code not in {0, None} or view.result is None:
-        return f"{ask.script} ended as {view.state}: {view.error[-200:] or 'no result'}"
+        return f"{request.script} ended as {view.state}: {view.error[-200:] or 'no result'}"
     return view

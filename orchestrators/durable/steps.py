@@ -11,7 +11,7 @@ from durabletask.entities import EntityInstanceId
 from shared.activity import Activity
 from shared.errors import Refused, Transient
 from shared.messages import Message
-from shared.recovery.status import fitted
+from shared.recovery.status import fit_status
 
 type Steps[T] = Generator[task.Task[Any], Any, T]
 RETRIES = RetryPolicy(
@@ -21,7 +21,7 @@ RETRIES = RetryPolicy(
     max_retry_interval=timedelta(minutes=1),
 )
 """For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
-INSISTS, INSISTS_EVERY = timedelta(minutes=20), timedelta(seconds=30)
+READ_PATIENCE, RETRY_READ_EVERY = timedelta(minutes=20), timedelta(seconds=30)
 """How long a read is worth waiting for, and how often it is tried meanwhile."""
 
 
@@ -32,11 +32,11 @@ def now(ctx: task.OrchestrationContext) -> datetime:
 
 def show_status(ctx: task.OrchestrationContext, status: Mapping[str, Any]) -> None:
     """Say how the run stands; what is too long to be kept is cut."""
-    ctx.set_custom_status(fitted(status))
+    ctx.set_custom_status(fit_status(status))
 
 
-def call[Ask: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask
+def call[Request: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Request, Answer], request: Request
 ) -> Steps[Answer]:
     """Do one activity and have its answer as a message.
 
@@ -44,14 +44,17 @@ def call[Ask: Message, Answer: Message](
         Refused: it was declined, by Azure or by the activity itself.
         Transient: it did not succeed in any of its attempts.
     """
-    answer = yield from _outcome(activity, _begin(ctx, activity, ask))
+    answer = yield from _await_answer(activity, _start_activity(ctx, activity, request))
     if isinstance(answer, Exception):
         raise answer
     return answer
 
 
-def insist[Ask: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask, within: timedelta = INSISTS
+def call_patiently[Request: Message, Answer: Message](
+    ctx: task.OrchestrationContext,
+    activity: Activity[Request, Answer],
+    request: Request,
+    within: timedelta = READ_PATIENCE,
 ) -> Steps[Answer]:
     """Read something large, as often as it takes: of thirty calls one goes unanswered more often than not.
 
@@ -59,14 +62,18 @@ def insist[Ask: Message, Answer: Message](
         Refused: it was declined.
         Transient: it went unanswered all this time.
     """
-    return (yield from persist(ctx, lambda: call(ctx, activity, ask), lambda: sleep(ctx, INSISTS_EVERY), within))
+    return (
+        yield from retry_patiently(
+            ctx, lambda: call(ctx, activity, request), lambda: sleep(ctx, RETRY_READ_EVERY), within
+        )
+    )
 
 
-def persist[T](
+def retry_patiently[T](
     ctx: task.OrchestrationContext,
     attempt: Callable[[], Steps[T]],
     pause: Callable[[], Steps[None]],
-    within: timedelta = INSISTS,
+    within: timedelta = READ_PATIENCE,
 ) -> Steps[T]:
     """Do something that only reads, and after a pause once more where Azure did not answer.
 
@@ -83,28 +90,28 @@ def persist[T](
         yield from pause()
 
 
-def call_all[Ask: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], asks: Sequence[Ask]
+def call_all[Request: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Request, Answer], requests: Sequence[Request]
 ) -> Steps[list[Answer | Refused | Transient]]:
     """Do an activity for each ask, all at once: an answer for each, in order; one that fails spoils no other."""
-    begun = [_begin(ctx, activity, ask) for ask in asks]
+    tasks = [_start_activity(ctx, activity, request) for request in requests]
     answers = []
-    for one in begun:
-        answers.append((yield from _outcome(activity, one)))  # noqa: PERF401 - a comprehension cannot yield
+    for started_task in tasks:
+        answers.append((yield from _await_answer(activity, started_task)))  # noqa: PERF401 - a comprehension cannot yield
     return answers
 
 
-def _begin[Ask: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Ask, Answer], ask: Ask
+def _start_activity[Request: Message, Answer: Message](
+    ctx: task.OrchestrationContext, activity: Activity[Request, Answer], request: Request
 ) -> task.Task[Any]:
-    return ctx.call_activity(activity.name, input=ask.model_dump(mode="json"), retry_policy=RETRIES)
+    return ctx.call_activity(activity.name, input=request.model_dump(mode="json"), retry_policy=RETRIES)
 
 
-def _outcome[Ask: Message, Answer: Message](
-    activity: Activity[Ask, Answer], begun: task.Task[Any]
+def _await_answer[Request: Message, Answer: Message](
+    activity: Activity[Request, Answer], started_task: task.Task[Any]
 ) -> Steps[Answer | Refused | Transient]:
     try:
-        answer = yield begun
+        answer = yield started_task
     except task.TaskFailedError as failure:
         return Transient(f"{activity.name}: {failure.details.message}")
     if refused := answer.get("refused"):
@@ -112,9 +119,11 @@ def _outcome[Ask: Message, Answer: Message](
     return activity.answer.model_validate(answer)
 
 
-def ask_entity(ctx: task.OrchestrationContext, entity: str, key: str, operation: str, ask: Any = None) -> Steps[Any]:
+def call_entity(
+    ctx: task.OrchestrationContext, entity: str, key: str, operation: str, request: Any = None
+) -> Steps[Any]:
     """Call an entity and have its answer, plain JSON."""
-    answer = yield ctx.call_entity(EntityInstanceId(entity, key), operation, ask)
+    answer = yield ctx.call_entity(EntityInstanceId(entity, key), operation, request)
     return answer
 
 
@@ -123,12 +132,14 @@ def sleep(ctx: task.OrchestrationContext, span: timedelta) -> Steps[None]:
     yield ctx.create_timer(span)
 
 
-def hear(ctx: task.OrchestrationContext, ears: Sequence[task.CancellableTask[Any]], span: timedelta) -> Steps[None]:
+def wait_for_any_event(
+    ctx: task.OrchestrationContext, events: Sequence[task.CancellableTask[Any]], span: timedelta
+) -> Steps[None]:
     """Wait until one of these events was raised, but no longer than this.
 
     The ears outlive a wait that ends in silence, so that what is said between two waits is not lost.
     """
     timer = ctx.create_timer(span)
-    winner = yield task.when_any([*ears, timer])
+    winner = yield task.when_any([*events, timer])
     if winner is not timer:
         timer.cancel()

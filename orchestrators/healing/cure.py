@@ -6,14 +6,14 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.steps import Steps, ask_entity, call, now, sleep
-from orchestrators.healing.gate import hold_node, settled_look
-from orchestrators.healing.locks import find_locks, unlock
-from orchestrators.healing.look import LOOK_EVERY, run_script, until
-from orchestrators.healing.progress import Diary
+from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
+from orchestrators.healing.gate import claim_node, diagnose_settled_node
+from orchestrators.healing.locks import find_locks, remove_locks
+from orchestrators.healing.look import LOOK_EVERY, run_script, wait_for_extension
+from orchestrators.healing.progress import ProgressTracker
 from shared.arm_ids import key_of
 from shared.errors import Refused, Transient
-from shared.healing.classifier import Cause, cause_of, classify, is_moving, is_well
+from shared.healing.classifier import Cause, cause_of, classify_failure, is_extension_moving, is_extension_well
 from shared.healing.contract import (
     CREATE_EXTENSION,
     READ_NODES,
@@ -29,12 +29,12 @@ from shared.healing.proof import (
     Rung,
     choose_helper,
     cluster_rung,
-    may_sync,
-    missing,
+    extension_to_install,
+    items_on_node,
+    list_gaps,
+    may_run_sync,
     point_rung,
-    settings_for,
     vault_ladder,
-    vms_of,
 )
 from shared.healing.repair import NeedsPerson, Repair
 from shared.messages import VaultRef
@@ -48,70 +48,74 @@ POINT_EVERY, POINT_WITHIN = timedelta(minutes=1), timedelta(hours=2)
 CLUSTER_EVERY, CLUSTER_WITHIN = timedelta(minutes=10), timedelta(hours=24)
 
 
-def await_point(ctx: task.OrchestrationContext, site: SiteDocument, diary: Diary) -> Steps[bool]:
+def wait_for_recovery_point(
+    ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker
+) -> Steps[bool]:
     """Wait until a machine of the node has a recovery point that is newer than the cure.
 
     Raises:
         NeedsPerson: none came in time: the node is registered, and does not replicate.
     """
     for _ in range(GENERATION):
-        rung = yield from _point(ctx, site, diary)
-        if not rung.missing:
-            diary.reach((*_below(rung.name), rung))
+        rung = yield from _recovery_point_rung(ctx, site, tracker)
+        if not rung.gaps:
+            tracker.record_rung((*_rungs_below(rung.name), rung))
             return True
-        if now(ctx) - diary.progress.since >= POINT_WITHIN:
-            raise NeedsPerson(cause_of("no-recovery-point", *rung.missing))
-        diary.enter("Recovery point", rung.missing[0])
+        if now(ctx) - tracker.progress.since >= POINT_WITHIN:
+            raise NeedsPerson(cause_of("no-recovery-point", *rung.gaps))
+        tracker.enter_phase("Recovery point", rung.gaps[0])
         yield from sleep(ctx, POINT_EVERY)
     return False
 
 
-def _below(name: str) -> tuple[Rung, ...]:
+def _rungs_below(name: str) -> tuple[Rung, ...]:
     return tuple(Rung(each) for each in RUNGS[: RUNGS.index(name)])
 
 
-def _point(ctx: task.OrchestrationContext, site: SiteDocument, diary: Diary) -> Steps[Rung]:
+def _recovery_point_rung(ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker) -> Steps[Rung]:
     vault = VaultRef.from_id(site.vault)
     try:
-        hosts = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=vault, fabric=site.hyper_v_site))
+        provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=vault, fabric=site.hyper_v_site))
         items = yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))
     except Transient as silence:
         return Rung("recovery-point", (str(silence),))
-    since = diary.progress.cured_at or diary.progress.began
-    return point_rung(vms_of(items.items, hosts.providers, diary.progress.node), since)
+    since = tracker.progress.cured_at or tracker.progress.began
+    return point_rung(items_on_node(items.items, provider_views.providers, tracker.progress.node), since)
 
 
-def await_cluster(ctx: task.OrchestrationContext, site: SiteDocument, diary: Diary) -> Steps[bool]:
+def wait_for_cluster(ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker) -> Steps[bool]:
     """Wait for the other nodes while any of them is being healed; what is missing then is told, not awaited."""
     for _ in range(GENERATION):
-        waiting = yield from ask_entity(ctx, CLUSTER_QUEUE, key_of(diary.progress.cluster), "waiting")
-        if not waiting or now(ctx) - diary.progress.since >= CLUSTER_WITHIN:
-            rung = yield from _cluster(ctx, site, diary)
-            diary.reach((*_below(rung.name), rung))
-            diary.note(notRegistered=list(rung.missing))
+        waiting = yield from call_entity(ctx, CLUSTER_QUEUE, key_of(tracker.progress.cluster), "waiting")
+        if not waiting or now(ctx) - tracker.progress.since >= CLUSTER_WITHIN:
+            rung = yield from _cluster_rung(ctx, site, tracker)
+            tracker.record_rung((*_rungs_below(rung.name), rung))
+            tracker.note_facts(notRegistered=list(rung.gaps))
             return True
-        diary.enter("Cluster", f"{waiting} more nodes of the cluster to be healed")
+        tracker.enter_phase("Cluster", f"{waiting} more nodes of the cluster to be healed")
         yield from sleep(ctx, CLUSTER_EVERY)
     return False
 
 
-def _cluster(ctx: task.OrchestrationContext, site: SiteDocument, diary: Diary) -> Steps[Rung]:
+def _cluster_rung(ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker) -> Steps[Rung]:
     vault = VaultRef.from_id(site.vault)
     try:
-        nodes = yield from call(ctx, READ_NODES, ReadNodes(cluster_id=diary.progress.cluster))
-        hosts = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=vault))
+        nodes = yield from call(ctx, READ_NODES, ReadNodes(cluster_id=tracker.progress.cluster))
+        provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=vault))
     except Transient as silence:
         return Rung("cluster", (str(silence),))
-    return cluster_rung(site, nodes.nodes, hosts.providers, hosts.at)
+    return cluster_rung(site, nodes.nodes, provider_views.providers, provider_views.at)
 
 
 GONE_WITHIN, BACK_WITHIN, PROVEN_WITHIN = timedelta(minutes=20), timedelta(minutes=12), timedelta(minutes=15)
 READ_AGAIN_EVERY = timedelta(minutes=3)
-TOLD = 500
+OUTPUT_KEPT = 500
 """How much of a script's output is kept with the run, in characters, counted from its end."""
 
 
-def heal(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[None]:
+def heal_node(
+    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
+) -> Steps[None]:
     """Take the node from its failure to its registration in the vault.
 
     Raises:
@@ -121,152 +125,167 @@ def heal(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diar
         Refused: the cure did not help.
         Transient: Azure did not answer for too long.
     """
-    seen = yield from settled_look(ctx, order, site, diary)
+    diagnosis = yield from diagnose_settled_node(ctx, order, site, tracker)
     locks = yield from find_locks(ctx, order, site)
-    nodes = yield from hold_node(ctx, order, site, seen, diary)
-    yield from unlock(ctx, order, locks, diary)
-    yield from _examine(ctx, order, site, seen.node, seen.cause, diary)
-    yield from _install_again(ctx, order, site, seen.node, nodes, diary)
-    yield from _prove(ctx, order, site, diary)
+    nodes = yield from claim_node(ctx, order, site, diagnosis, tracker)
+    yield from remove_locks(ctx, order, locks, tracker)
+    yield from _examine_node(ctx, order, site, diagnosis.node, diagnosis.cause, tracker)
+    yield from _reinstall_extension(ctx, order, site, diagnosis.node, nodes, tracker)
+    yield from _prove_registration(ctx, order, site, tracker)
 
 
-def _examine(
+def _examine_node(
     ctx: task.OrchestrationContext,
     order: Repair,
     site: SiteDocument,
     node: NodeView,
     cause: Cause | None,
-    diary: Diary,
+    tracker: ProgressTracker,
 ) -> Steps[None]:
     """Look inside before anything is removed: what the text told may not be all, and a reboot may be fresh."""
-    diary.enter("Examine", f"the registry and services of {node.name}")
-    seen = yield from run_script(ctx, order, node, "read-registration", "examine")
-    if not seen.result:
-        diary.note(unread=f"{seen.state} {seen.error[-TOLD:]}".strip())
+    tracker.enter_phase("Examine", f"the registry and services of {node.name}")
+    script_view = yield from run_script(ctx, order, node, "read-registration", "examine")
+    if not script_view.result:
+        tracker.note_facts(unread=f"{script_view.state} {script_view.error[-OUTPUT_KEPT:]}".strip())
         if cause and not cause.curable:
             raise NeedsPerson(cause)
         return
     extension = node.extension or ExtensionView(id="", name="", provisioning_state="")
-    found = classify(extension.code, extension.message, seen.result, site)
-    if found.code != "unknown" and not found.curable:
-        diary.note(cause=found.code, evidence=list(found.evidence), remedy=found.remedy)
-        raise NeedsPerson(found)
+    inner_cause = classify_failure(extension.code, extension.message, script_view.result, site)
+    if inner_cause.code != "unknown" and not inner_cause.curable:
+        tracker.note_facts(cause=inner_cause.code, evidence=list(inner_cause.evidence), remedy=inner_cause.remedy)
+        raise NeedsPerson(inner_cause)
     if cause and not cause.curable:
         raise NeedsPerson(cause)
-    yield from _rest_after_boot(ctx, site, node, seen, diary)
+    yield from _wait_after_boot(ctx, site, node, script_view, tracker)
 
 
-def _rest_after_boot(
-    ctx: task.OrchestrationContext, site: SiteDocument, node: NodeView, seen: ScriptView, diary: Diary
+def _wait_after_boot(
+    ctx: task.OrchestrationContext,
+    site: SiteDocument,
+    node: NodeView,
+    script_view: ScriptView,
+    tracker: ProgressTracker,
 ) -> Steps[None]:
-    booted = datetime.fromisoformat(str((seen.result or {}).get("lastBoot") or "1970-01-01T00:00:00Z"))
-    rested = booted.astimezone(UTC) + site.healing_rules.reboot_grace
-    if rested > now(ctx):
-        diary.enter("Reboot grace", f"{node.name} to have been up until {rested.isoformat()}")
-        yield from sleep(ctx, rested - now(ctx))
+    booted_at = datetime.fromisoformat(str((script_view.result or {}).get("lastBoot") or "1970-01-01T00:00:00Z"))
+    rested_at = booted_at.astimezone(UTC) + site.healing_rules.reboot_grace
+    if rested_at > now(ctx):
+        tracker.enter_phase("Reboot grace", f"{node.name} to have been up until {rested_at.isoformat()}")
+        yield from sleep(ctx, rested_at - now(ctx))
 
 
-def _install_again(
+def _reinstall_extension(
     ctx: task.OrchestrationContext,
     order: Repair,
     site: SiteDocument,
     node: NodeView,
     nodes: Sequence[NodeView],
-    diary: Diary,
+    tracker: ProgressTracker,
 ) -> Steps[None]:
-    saved = yield from _save(ctx, order, node, nodes)
-    diary.touch()
+    saved = yield from _save_extension(ctx, order, node, nodes)
+    tracker.mark_changed()
     if node.extension:
-        yield from _uninstall(ctx, order, node, node.extension, diary)
-    diary.go_to(cured_at=now(ctx))
-    synced = yield from _sync(ctx, order, site, node, nodes, diary)
-    back = None
+        yield from _uninstall_extension(ctx, order, node, node.extension, tracker)
+    tracker.enter_stage(cured_at=now(ctx))
+    synced = yield from _sync_cluster(ctx, order, site, node, nodes, tracker)
+    new_extension = None
     if synced:
-        diary.enter("Install", f"the ASR extension to come back on {node.name}")
-        back = yield from until(ctx, node.id, _rests, BACK_WITHIN)
-    if back is None:
-        back = yield from _create(ctx, order, node, saved, diary)
-    _require_well(node, back, diary)
+        tracker.enter_phase("Install", f"the ASR extension to come back on {node.name}")
+        new_extension = yield from wait_for_extension(ctx, node.id, _is_at_rest, BACK_WITHIN)
+    if new_extension is None:
+        new_extension = yield from _recreate_extension(ctx, order, node, saved, tracker)
+    _require_well(node, new_extension, tracker)
 
 
-def _save(
+def _save_extension(
     ctx: task.OrchestrationContext, order: Repair, node: NodeView, nodes: Sequence[NodeView]
 ) -> Steps[ExtensionView | None]:
     """Keep the settings where they outlive this run; those of an earlier run that got no further are found there."""
-    kept = node.extension or settings_for(nodes, None)
+    kept = node.extension or extension_to_install(nodes, None)
     if kept is None:
         return None
-    said = yield from ask_entity(ctx, NODES, key_of(order.machine_id), "save", kept.model_dump(mode="json"))
-    return settings_for(nodes, NodeRecord.model_validate(said["record"]).saved)
+    answer = yield from call_entity(ctx, NODES, key_of(order.machine_id), "save", kept.model_dump(mode="json"))
+    return extension_to_install(nodes, NodeRecord.model_validate(answer["record"]).saved)
 
 
-def _uninstall(
-    ctx: task.OrchestrationContext, order: Repair, node: NodeView, extension: ExtensionView, diary: Diary
+def _uninstall_extension(
+    ctx: task.OrchestrationContext, order: Repair, node: NodeView, extension: ExtensionView, tracker: ProgressTracker
 ) -> Steps[None]:
-    diary.enter("Uninstall", f"the ASR extension to leave {node.name}")
+    tracker.enter_phase("Uninstall", f"the ASR extension to leave {node.name}")
     yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=extension.id, operation=order.id))
-    gone = yield from until(ctx, node.id, lambda seen: seen is None, GONE_WITHIN)
-    if gone is not None:
+    remaining = yield from wait_for_extension(ctx, node.id, lambda found: found is None, GONE_WITHIN)
+    if remaining is not None:
         raise Refused("not-uninstalled", f"the ASR extension is still on {node.name} after {GONE_WITHIN}")
 
 
-def _sync(
+def _sync_cluster(
     ctx: task.OrchestrationContext,
     order: Repair,
     site: SiteDocument,
     node: NodeView,
     nodes: Sequence[NodeView],
-    diary: Diary,
+    tracker: ProgressTracker,
 ) -> Steps[bool]:
     """Run Sync-AzureStackHci on a healthy node; False where that is not to be, or did not succeed."""
     helper = choose_helper(nodes, node.name)
-    if helper is None or not may_sync(nodes, node.name):
-        diary.note(sync="not run: it would install on several nodes at once, or no node of the cluster can run it")
+    if helper is None or not may_run_sync(nodes, node.name):
+        tracker.note_facts(
+            sync="not run: it would install on several nodes at once, or no node of the cluster can run it"
+        )
         return False
-    diary.enter("Sync", f"Sync-AzureStackHci on {helper.name}")
+    tracker.enter_phase("Sync", f"Sync-AzureStackHci on {helper.name}")
     grace = str(int(site.healing_rules.reboot_grace.total_seconds()))
-    seen = yield from run_script(ctx, order, helper, "sync-cluster", "sync", {"MinimumUptime": grace})
-    diary.note(sync=f"{helper.name}: {seen.state} {(seen.error or seen.output)[-TOLD:].strip()}")
-    return seen.state == "Succeeded" and seen.exit_code in {0, None} and (seen.result or {}).get("synchronised") is True
+    script_view = yield from run_script(ctx, order, helper, "sync-cluster", "sync", {"MinimumUptime": grace})
+    tracker.note_facts(
+        sync=f"{helper.name}: {script_view.state} {(script_view.error or script_view.output)[-OUTPUT_KEPT:].strip()}"
+    )
+    return (
+        script_view.state == "Succeeded"
+        and script_view.exit_code in {0, None}
+        and (script_view.result or {}).get("synchronised") is True
+    )
 
 
-def _create(
-    ctx: task.OrchestrationContext, order: Repair, node: NodeView, saved: ExtensionView | None, diary: Diary
+def _recreate_extension(
+    ctx: task.OrchestrationContext, order: Repair, node: NodeView, saved: ExtensionView | None, tracker: ProgressTracker
 ) -> Steps[ExtensionView | None]:
     """Install it from what was saved: Sync does not bring every extension back."""
     if saved is None:
         raise Refused("no-settings", f"Sync brought no extension to {node.name}, and no node has settings to copy")
-    diary.enter("Re-create", f"the ASR extension to be installed on {node.name}")
+    tracker.enter_phase("Re-create", f"the ASR extension to be installed on {node.name}")
     yield from call(ctx, CREATE_EXTENSION, CreateExtension(machine_id=node.id, operation=order.id, saved=saved))
-    return (yield from until(ctx, node.id, _rests, BACK_WITHIN))
+    return (yield from wait_for_extension(ctx, node.id, _is_at_rest, BACK_WITHIN))
 
 
-def _rests(extension: ExtensionView | None) -> bool:
-    return extension is not None and not is_moving(extension)
+def _is_at_rest(extension: ExtensionView | None) -> bool:
+    return extension is not None and not is_extension_moving(extension)
 
 
-def _require_well(node: NodeView, back: ExtensionView | None, diary: Diary) -> None:
+def _require_well(node: NodeView, new_extension: ExtensionView | None, tracker: ProgressTracker) -> None:
     """Whatever it says except Succeeded is not enough, PartiallySucceeded included."""
-    diary.note(extension=back.provisioning_state if back else "missing")
-    if back is None:
+    tracker.note_facts(extension=new_extension.provisioning_state if new_extension else "missing")
+    if new_extension is None:
         raise Refused("not-back", f"the ASR extension did not come back on {node.name}")
-    if is_well(back):
+    if is_extension_well(new_extension):
         return
-    again = classify(back.code, back.message)
-    if again.code != "unknown" and not again.curable:
-        raise NeedsPerson(again)
+    new_cause = classify_failure(new_extension.code, new_extension.message)
+    if new_cause.code != "unknown" and not new_cause.curable:
+        raise NeedsPerson(new_cause)
     raise Refused(
-        "failed-again", f"the ASR extension of {node.name} is {back.provisioning_state}: {back.message[:300]}"
+        "failed-again",
+        f"the ASR extension of {node.name} is {new_extension.provisioning_state}: {new_extension.message[:300]}",
     )
 
 
-def _prove(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, diary: Diary) -> Steps[None]:
+def _prove_registration(
+    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
+) -> Steps[None]:
     """Climb as far as the provider.
 
     Raises:
         Refused: a rung is missing after all this time.
     """
-    diary.enter("Prove", f"the registration of {diary.progress.node}")
+    tracker.enter_phase("Prove", f"the registration of {tracker.progress.node}")
     deadline, facts, read_at, times = now(ctx) + PROVEN_WITHIN, None, None, 0
     while True:
         node = (yield from call(ctx, READ_NODES, ReadNodes(machine_id=order.machine_id))).nodes[0]
@@ -274,24 +293,28 @@ def _prove(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, di
             times += 1
             facts = (yield from run_script(ctx, order, node, "read-registration", f"proof-{times}")).result
             read_at = now(ctx)
-        ladder = yield from _climb(ctx, site, node, facts, diary)
-        if not missing(ladder):
+        ladder = yield from _climb_to_provider(ctx, site, node, facts, tracker)
+        if not list_gaps(ladder):
             return
         if now(ctx) >= deadline:
-            raise Refused("not-proven", "; ".join(missing(ladder)))
-        diary.enter("Prove", missing(ladder)[0])
+            raise Refused("not-proven", "; ".join(list_gaps(ladder)))
+        tracker.enter_phase("Prove", list_gaps(ladder)[0])
         yield from sleep(ctx, LOOK_EVERY)
 
 
-def _climb(
-    ctx: task.OrchestrationContext, site: SiteDocument, node: NodeView, facts: dict[str, Any] | None, diary: Diary
+def _climb_to_provider(
+    ctx: task.OrchestrationContext,
+    site: SiteDocument,
+    node: NodeView,
+    facts: dict[str, Any] | None,
+    tracker: ProgressTracker,
 ) -> Steps[tuple[Rung, ...]]:
-    ask = ReadProviders(vault=VaultRef.from_id(site.vault), fabric=site.hyper_v_site)
+    request = ReadProviders(vault=VaultRef.from_id(site.vault), fabric=site.hyper_v_site)
     try:
-        hosts = yield from call(ctx, READ_PROVIDERS, ask)
+        provider_views = yield from call(ctx, READ_PROVIDERS, request)
     except Transient as silence:
         return (Rung("provider", (str(silence),)),)
-    since = diary.progress.cured_at or diary.progress.began
-    ladder = vault_ladder(site, node, facts, hosts.providers, since, hosts.at)
-    diary.reach(ladder)
+    since = tracker.progress.cured_at or tracker.progress.began
+    ladder = vault_ladder(site, node, facts, provider_views.providers, since, provider_views.at)
+    tracker.record_rung(ladder)
     return ladder

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.steps import Steps, ask_entity, call, now
-from orchestrators.healing.progress import Diary
+from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.healing.progress import ProgressTracker
 from shared.arm_ids import key_of
 from shared.errors import SiteRecoveryError
 from shared.healing.classifier import cause_of
@@ -30,26 +30,30 @@ def find_locks(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument
     return locks
 
 
-def unlock(ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...], diary: Diary) -> Steps[None]:
+def remove_locks(
+    ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...], tracker: ProgressTracker
+) -> Steps[None]:
     """Take locks off; that they must come back is on record before the first one goes."""
     if not locks:
         return
-    diary.enter("Unlock", f"{len(locks)} locks to be taken off")
-    yield from ask_entity(ctx, OBLIGATIONS, owed_by(order), "open", _owed(ctx, order, locks).model_dump(mode="json"))
-    diary.note(locks=[lock.id for lock in locks])
-    diary.touch()
+    tracker.enter_phase("Unlock", f"{len(locks)} locks to be taken off")
+    yield from call_entity(
+        ctx, OBLIGATIONS, obligation_key(order), "open", _restore_obligation(ctx, order, locks).model_dump(mode="json")
+    )
+    tracker.note_facts(locks=[lock.id for lock in locks])
+    tracker.mark_changed()
     yield from call(ctx, REMOVE_LOCKS, RemoveLocks(locks=locks, operation=order.id))
 
 
-def owed_by(order: Repair) -> str:
+def obligation_key(order: Repair) -> str:
     """Under which name a node's obligations are kept."""
     return f"node:{key_of(order.machine_id)}"
 
 
-def _owed(ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...]) -> Obligation:
+def _restore_obligation(ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...]) -> Obligation:
     return Obligation(
         kind="restore-lock",
-        plan=owed_by(order),
+        plan=obligation_key(order),
         owner=order.id,
         opened=now(ctx),
         due=now(ctx) + OWED_WITHIN,
@@ -58,25 +62,25 @@ def _owed(ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...]
     )
 
 
-def put_back(ctx: task.OrchestrationContext, owed: Obligation) -> Steps[None]:
+def restore_locks(ctx: task.OrchestrationContext, obligation: Obligation) -> Steps[None]:
     """Put locks back, and cross them out only then.
 
     Raises:
         Refused: one was changed meanwhile; it stays owed.
         Transient: Azure did not answer; it stays owed.
     """
-    yield from call(ctx, RESTORE_LOCKS, RestoreLocks(locks=owed.locks, operation=owed.owner))
-    yield from ask_entity(ctx, OBLIGATIONS, owed.plan, "settle", [owed.kind])
+    yield from call(ctx, RESTORE_LOCKS, RestoreLocks(locks=obligation.locks, operation=obligation.owner))
+    yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [obligation.kind])
 
 
-def put_own_back(ctx: task.OrchestrationContext, order: Repair, diary: Diary) -> Steps[None]:
+def restore_own_locks(ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker) -> Steps[None]:
     """Put back what this repair took off; where that does not succeed now, the timer goes on trying."""
-    if "locks" not in diary.progress.facts:
+    if "locks" not in tracker.progress.facts:
         return
-    owed = (yield from ask_entity(ctx, OBLIGATIONS, owed_by(order), "read")).get("restore-lock")
-    if not owed:
+    obligation = (yield from call_entity(ctx, OBLIGATIONS, obligation_key(order), "read")).get("restore-lock")
+    if not obligation:
         return
     try:
-        yield from put_back(ctx, Obligation.model_validate(owed))
+        yield from restore_locks(ctx, Obligation.model_validate(obligation))
     except SiteRecoveryError as failure:
-        diary.note(locksOwed=str(failure))
+        tracker.note_facts(locksOwed=str(failure))

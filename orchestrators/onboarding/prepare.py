@@ -6,10 +6,10 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import tell_site
-from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong
-from orchestrators.durable.steps import Steps, ask_entity, now, show_status, sleep
-from orchestrators.onboarding.install_extension import install, leave_turn
+from orchestrators.durable.cloud_events import publish_site_event
+from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases
+from orchestrators.durable.steps import Steps, call_entity, now, show_status, sleep
+from orchestrators.onboarding.install_extension import install_on_next_node, leave_cluster_queue
 from orchestrators.onboarding.prepare_steps import (
     ensure_association,
     ensure_drill_network,
@@ -22,12 +22,21 @@ from orchestrators.onboarding.prepare_steps import (
     prove_registration,
 )
 from shared.errors import SiteRecoveryError, Transient
-from shared.onboarding.preparation import Preparation, PrepareOrder, Step, StepId, begin, failures, missing, next_step
+from shared.onboarding.preparation import (
+    Preparation,
+    PreparationStep,
+    PrepareOrder,
+    StepId,
+    failure_lines,
+    new_preparation,
+    next_step,
+    why_blocked,
+)
 from shared.operations.durable_names import LEASES
 from shared.recovery.outcome import Outcome
 
-type Doing = Callable[[task.OrchestrationContext, PrepareOrder, Preparation], Steps[Preparation]]
-DOING: Mapping[StepId, Doing] = {
+type StepAction = Callable[[task.OrchestrationContext, PrepareOrder, Preparation], Steps[Preparation]]
+STEP_ACTIONS: Mapping[StepId, StepAction] = {
     "groups": ensure_groups,
     "storage": ensure_storage,
     "vault": ensure_vault,
@@ -35,11 +44,11 @@ DOING: Mapping[StepId, Doing] = {
     "policy": ensure_policy,
     "roles": ensure_roles,
     "drill-network": ensure_drill_network,
-    "extension": install,
+    "extension": install_on_next_node,
     "association": ensure_association,
     "registration": prove_registration,
 }
-PATIENT, PAUSE = 15, timedelta(minutes=2)
+MOST_SILENCES, PAUSE = 15, timedelta(minutes=2)
 """How often a step is done once more when Azure does not answer, each after such a pause."""
 NOTHING_CHANGED = "All of it was there already; nothing was changed."
 
@@ -50,84 +59,91 @@ def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
     run = order.run
     if run is None:
         try:
-            yield from claim_keys(ctx, _table(order), order.id, ("prepare",))
+            yield from claim_keys(ctx, _lease_table(order), order.id, ("prepare",))
         except NotAdmitted as verdict:
-            return Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.problems).model_dump(
+            return Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.obstacles).model_dump(
                 mode="json"
             )
-        run = begin(order.document, now(ctx))
-        yield from tell_site(ctx, order, "started", {})
+        run = new_preparation(order.document, now(ctx))
+        yield from publish_site_event(ctx, order, "started", {})
     while step := next_step(run):
-        show_status(ctx, status(run, step))
-        run = yield from _do(ctx, order, run, step)
+        show_status(ctx, custom_status_of(run, step))
+        run = yield from _run_step(ctx, order, run, step)
         if next_step(run) == step or step.id == "extension":  # a node is through, and there may be more
-            yield from prolong(ctx, order.id, [_table(order)])
+            yield from prolong_leases(ctx, order.id, [_lease_table(order)])
             ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
             return None
-    return (yield from _close(ctx, order, run))
+    return (yield from _close_preparation(ctx, order, run))
 
 
-def _table(order: PrepareOrder) -> str:
+def _lease_table(order: PrepareOrder) -> str:
     return f"site:{order.document.cluster.lower()}"
 
 
-def _do(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, step: Step) -> Steps[Preparation]:
+def _run_step(
+    ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, step: PreparationStep
+) -> Steps[Preparation]:
     """One step; whatever it ends with is its own affair, the others go on as far as they do not need it.
 
     Where Azure does not answer, the step is done once more, from a look at what is there: it is the same each time.
     """
-    if reason := missing(run, step.id):
-        return run.told(step.id, "skipped", reason)
+    if reason := why_blocked(run, step.id):
+        return run.with_step_ended(step.id, "skipped", reason)
     try:
-        return (yield from DOING[step.id](ctx, order, run))
+        return (yield from STEP_ACTIONS[step.id](ctx, order, run))
     except Transient as silence:
-        if run.silences >= PATIENT:
-            return run.told(step.id, "failed", str(silence))
+        if run.silences >= MOST_SILENCES:
+            return run.with_step_ended(step.id, "failed", str(silence))
         yield from sleep(ctx, PAUSE)
         return run.model_copy(update={"silences": run.silences + 1})
     except SiteRecoveryError as failure:
-        return run.told(step.id, "failed", str(failure))
+        return run.with_step_ended(step.id, "failed", str(failure))
 
 
-def status(run: Preparation, step: Step | None) -> dict[str, Any]:
+def custom_status_of(run: Preparation, step: PreparationStep | None) -> dict[str, Any]:
     """The custom status: every step and every node with its state."""
     busy = [f"{node.node} ({node.state})" for node in run.nodes if node.state in {"installing", "broken"}]
     return {
         "phase": step.title if step else "Closing",
         "waitingFor": ", ".join(busy[:4]) or (step.title if step else ""),
         "steps": [one.model_dump(mode="json") for one in run.steps],
-        "nodes": [_shown(node.model_dump(mode="json")) for node in run.nodes],
-        "problems": [line[:160] for line in failures(run)][:8],
+        "nodes": [_node_summary(node.model_dump(mode="json")) for node in run.nodes],
+        "problems": [line[:160] for line in failure_lines(run)][:8],
     }
 
 
-def _shown(node: dict[str, Any]) -> dict[str, Any]:
+def _node_summary(node: dict[str, Any]) -> dict[str, Any]:
     return {key: node[key] for key in ("node", "state", "repairs", "detail")}
 
 
-def _close(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
-    wrong = failures(run)
-    shown = status(run, None)
-    show_status(ctx, shown)
+def _close_preparation(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
+    step_failures = failure_lines(run)
+    custom_status = custom_status_of(run, None)
+    show_status(ctx, custom_status)
     outcome = Outcome.model_validate(
-        {"state": "failed" if wrong else "succeeded", "kind": "prepare", "site": order.site, "failures": wrong}
+        {
+            "state": "failed" if step_failures else "succeeded",
+            "kind": "prepare",
+            "site": order.site,
+            "failures": step_failures,
+        }
         | {"began": run.began, "ended": now(ctx)}
         | {
             "facts": {
-                "steps": shown["steps"],
-                "nodes": shown["nodes"],
+                "steps": custom_status["steps"],
+                "nodes": custom_status["nodes"],
                 "changed": run.changed,
-                "verdict": _verdict(run),
+                "verdict": _describe_changes(run),
             }
         }
     )
-    yield from leave_turn(ctx, order)
-    yield from ask_entity(ctx, LEASES, _table(order), "release", order.id)
-    yield from tell_site(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})
+    yield from leave_cluster_queue(ctx, order)
+    yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
+    yield from publish_site_event(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})
     return outcome.model_dump(mode="json")
 
 
-def _verdict(run: Preparation) -> str:
+def _describe_changes(run: Preparation) -> str:
     if not run.changed:
         return NOTHING_CHANGED
     made = [step.title for step in run.steps if step.state == "created"]

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import tell_site
-from orchestrators.durable.entity_calls import NotAdmitted, afford, claim_keys, prolong
-from orchestrators.durable.steps import Steps, ask_entity, call, call_all, now, show_status, sleep
-from shared.activity import Problem
+from orchestrators.durable.cloud_events import publish_site_event
+from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases, wait_for_budget
+from orchestrators.durable.steps import Steps, call, call_all, call_entity, now, show_status, sleep
+from shared.activity import Obstacle
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from shared.operations.durable_names import LEASES
@@ -17,22 +17,22 @@ from shared.plans.machines import lease_key
 from shared.recovery.outcome import Outcome
 from shared.replication import schedule
 from shared.replication.contract import (
-    READ_COPIES,
-    READ_MACHINES,
+    READ_PROTECTABLE_ITEMS,
+    READ_REPLICATED_ITEMS,
     START_PROTECTION,
-    CopiesRead,
-    ProtectOne,
-    ReadCopies,
-    ReadMachines,
+    ProtectionStart,
+    ReadProtectableItems,
+    ReadReplicatedItems,
+    ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.schedule import Copy, CopyRun, ReplicationOrder, Tick
-from shared.replication.settings import Action
-from shared.site_recovery.contract import WATCH_JOBS, JobsSeen, StartAnswer, StartsMade, WatchJobs
+from shared.replication.schedule import ReplicationOrder, ReplicationRun, ReplicationRunItem, ReplicationTick
+from shared.replication.settings import ReplicationAction
+from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, StartsMade, WatchJobs
 from shared.sites import defaults
-from shared.sites.nodes import fabric_name
+from shared.sites.nodes import fabric_name_of
 
-PATIENT, PAUSE = 15, timedelta(minutes=1)
+MOST_READS, PAUSE = 15, timedelta(minutes=1)
 """How often a run tries to read what there is, each after such a pause."""
 GENERATION = 15
 """Ticks before a run continues as new."""
@@ -44,106 +44,108 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
     run = order.run
     if run is None:
         try:
-            run = yield from _admit(ctx, order)
+            run = yield from _admit_run(ctx, order)
         except NotAdmitted as verdict:
-            return _refused(order, verdict.problems)
-        yield from tell_site(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
+            return _refusal_json(order, verdict.obstacles)
+        yield from publish_site_event(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
     for _ in range(GENERATION):
-        show_status(ctx, _status(run, ctx))
-        if run.over:
-            return (yield from _close(ctx, order, run))
-        run = yield from _tick(ctx, order, run)
-    yield from prolong(ctx, order.id, [_vault(order).key])
+        show_status(ctx, _status_of(run, ctx))
+        if run.is_over:
+            return (yield from _close_run(ctx, order, run))
+        run = yield from _run_tick(ctx, order, run)
+    yield from prolong_leases(ctx, order.id, [_vault_of(order).key])
     ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
     return None
 
 
-def _status(run: CopyRun, ctx: task.OrchestrationContext) -> dict[str, Any]:
-    return schedule.summary(run, now(ctx))
+def _status_of(run: ReplicationRun, ctx: task.OrchestrationContext) -> dict[str, Any]:
+    return schedule.replication_status(run, now(ctx))
 
 
-def _vault(order: ReplicationOrder) -> VaultRef:
+def _vault_of(order: ReplicationOrder) -> VaultRef:
     return VaultRef.from_id(order.document.vault)
 
 
-def _refused(order: ReplicationOrder, problems: Sequence[Problem]) -> dict[str, Any]:
-    outcome = Outcome(state="refused", kind="replication", site=order.site, problems=tuple(problems))
+def _refusal_json(order: ReplicationOrder, obstacles: Sequence[Obstacle]) -> dict[str, Any]:
+    outcome = Outcome(state="refused", kind="replication", site=order.site, problems=tuple(obstacles))
     return outcome.model_dump(mode="json")
 
 
-def _admit(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[CopyRun]:
+def _admit_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[ReplicationRun]:
     """Open the run, once Azure has answered; no lease is kept of one that is not admitted.
 
     Raises:
         NotAdmitted: with what stands in the way.
     """
-    for _ in range(PATIENT):
+    for _ in range(MOST_READS):
         try:
-            return (yield from _open(ctx, order))
+            return (yield from _open_run(ctx, order))
         except Transient as silence:
-            why = Problem(code="unreadable", detail=str(silence))
+            obstacle = Obstacle(code="unreadable", detail=str(silence))
             yield from sleep(ctx, PAUSE)
-        except Refused as no:
-            why = Problem(code=no.code, detail=no.detail)
+        except Refused as refusal:
+            obstacle = Obstacle(code=refusal.code, detail=refusal.detail)
             break
-    yield from ask_entity(ctx, LEASES, _vault(order).key, "release", order.id)
-    raise NotAdmitted([why])
+    yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
+    raise NotAdmitted([obstacle])
 
 
-def _open(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[CopyRun]:
+def _open_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[ReplicationRun]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:
         NotAdmitted: another run holds one of them, or there is none at all.
     """
-    site, vault = order.document, _vault(order)
-    ask = ReadMachines(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
-    there = yield from call(ctx, READ_MACHINES, ask)
-    run = schedule.begin(order, there.machines, there.policy_id, now(ctx))
+    site, vault = order.document, _vault_of(order)
+    request = ReadProtectableItems(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
+    machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
+    run = schedule.open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
     if not run.items:
-        raise NotAdmitted([Problem(code="no-vms", detail=f"no host of {site.hyper_v_site} has told of any VM yet")])
-    fabric = fabric_name(there.container) or site.hyper_v_site
+        raise NotAdmitted([Obstacle(code="no-vms", detail=f"no host of {site.hyper_v_site} has told of any VM yet")])
+    fabric = fabric_name_of(machines_read.container) or site.hyper_v_site
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
-    seen = yield from call(ctx, READ_COPIES, ReadCopies(vault=vault))
-    return schedule.adopt(run, seen.copies, now(ctx))
+    copies_read = yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))
+    return schedule.adopt_replicated(run, copies_read.items, now(ctx))
 
 
-def _tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun) -> Steps[CopyRun]:
+def _run_tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:
     """Do what there is to do once, take in the answers, and wait until the next look."""
     tick = schedule.plan_tick(run, now(ctx))
-    yield from afford(ctx, _vault(order).subscription_id, schedule.cost(run, tick))
-    run = yield from _start(ctx, order, run, tick)
-    run = yield from _watch(ctx, order, run, tick)
-    run = yield from _look(ctx, order, run, tick)
-    if not run.over:
-        show_status(ctx, _status(run, ctx))
-        yield from sleep(ctx, schedule.pause(run, now(ctx)))
+    yield from wait_for_budget(ctx, _vault_of(order).subscription_id, schedule.tick_cost(run, tick))
+    run = yield from _start_actions(ctx, order, run, tick)
+    run = yield from _watch_jobs(ctx, order, run, tick)
+    run = yield from _read_copies(ctx, order, run, tick)
+    if not run.is_over:
+        show_status(ctx, _status_of(run, ctx))
+        yield from sleep(ctx, schedule.time_to_next_tick(run, now(ctx)))
     return run
 
 
-def _start(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
-    asks = [_ask(order, run, action, names) for action, names in tick.starts.items()]
-    asks += [_ask(order, run, "restart", tick.restarts)] if tick.restarts else []
-    run = schedule.asked(run, [vm for names in tick.starts.values() for vm in names], now(ctx))
-    for ask, made in zip(asks, (yield from call_all(ctx, START_PROTECTION, asks)), strict=True):
-        if isinstance(made, StartsMade):
-            run = schedule.started(run, made.answers, now(ctx), made.retry_after)
+def _start_actions(
+    ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
+) -> Steps[ReplicationRun]:
+    requests = [_start_request(order, run, action, names) for action, names in tick.starts.items()]
+    requests += [_start_request(order, run, "restart", tick.restarts)] if tick.restarts else []
+    run = schedule.mark_starting(run, [vm for names in tick.starts.values() for vm in names], now(ctx))
+    for request, answer in zip(requests, (yield from call_all(ctx, START_PROTECTION, requests)), strict=True):
+        if isinstance(answer, StartsMade):
+            run = schedule.with_start_answers(run, answer.answers, now(ctx), answer.retry_after)
         else:
-            unanswered = [StartAnswer(vm=one.vm, outcome="unanswered", detail=str(made)) for one in ask.starts]
-            run = schedule.started(run, unanswered, now(ctx), schedule.QUICK)
+            unanswered = [StartAnswer(vm=one.vm, outcome="unanswered", detail=str(answer)) for one in request.starts]
+            run = schedule.with_start_answers(run, unanswered, now(ctx), schedule.QUICK_POLL)
     return run
 
 
-def _ask(
-    order: ReplicationOrder, run: CopyRun, action: Action | Literal["restart"], names: Sequence[str]
+def _start_request(
+    order: ReplicationOrder, run: ReplicationRun, action: ReplicationAction | Literal["restart"], names: Sequence[str]
 ) -> StartProtection:
-    known = {item.vm: item for item in run.items}
+    items_by_vm = {item.vm: item for item in run.items}
     return StartProtection(
-        vault=_vault(order),
+        vault=_vault_of(order),
         operation=order.id,
         action=action,
-        starts=tuple(_one(known[vm]) for vm in names),
+        starts=tuple(_protection_of(items_by_vm[vm]) for vm in names),
         since=run.began,
         policy_id=run.policy_id,
         target_group=order.document.target_resource_group,
@@ -151,8 +153,8 @@ def _ask(
     )
 
 
-def _one(item: Copy) -> ProtectOne:
-    return ProtectOne(
+def _protection_of(item: ReplicationRunItem) -> ProtectionStart:
+    return ProtectionStart(
         vm=item.vm,
         item_id=item.item_id,
         attempt=item.attempt,
@@ -162,41 +164,59 @@ def _one(item: Copy) -> ProtectOne:
     )
 
 
-def _watch(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
+def _watch_jobs(
+    ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
+) -> Steps[ReplicationRun]:
     if not tick.jobs:
         return run
-    ask = WatchJobs(vault=_vault(order), jobs=tick.jobs, since=run.began)
-    for seen in (yield from call_all(ctx, WATCH_JOBS, [ask])):
-        if isinstance(seen, JobsSeen):
-            run = schedule.jobs_ended(run, seen.ended, now(ctx))
+    request = WatchJobs(vault=_vault_of(order), jobs=tick.jobs, since=run.began)
+    for answer in (yield from call_all(ctx, WATCH_JOBS, [request])):
+        if isinstance(answer, JobsWatched):
+            run = schedule.with_jobs_ended(run, answer.ended, now(ctx))
     return run
 
 
-def _look(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun, tick: Tick) -> Steps[CopyRun]:
-    if not tick.look:
+def _read_copies(
+    ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
+) -> Steps[ReplicationRun]:
+    if not tick.copying:
         return run
-    ask = ReadCopies(vault=_vault(order), vms=tick.look, seek=tick.seek, action=order.request.action, since=run.began)
-    for seen in (yield from call_all(ctx, READ_COPIES, [ask])):
-        if isinstance(seen, CopiesRead):
-            run = schedule.copies_read(run, seen.copies, seen.newest, now(ctx))
+    request = ReadReplicatedItems(
+        vault=_vault_of(order),
+        vms=tick.copying,
+        newest_jobs_of=tick.restarted,
+        action=order.request.action,
+        since=run.began,
+    )
+    for answer in (yield from call_all(ctx, READ_REPLICATED_ITEMS, [request])):
+        if isinstance(answer, ReplicatedItemsRead):
+            run = schedule.with_replicated_items(run, answer.items, answer.newest_jobs, now(ctx))
     return run
 
 
-def _close(ctx: task.OrchestrationContext, order: ReplicationOrder, run: CopyRun) -> Steps[dict[str, Any]]:
+def _close_run(ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun) -> Steps[dict[str, Any]]:
     failed = [item for item in run.items if item.state == "failed"]
     changed = sum(item.changed for item in run.items)
     outcome = Outcome.model_validate(
         {"state": "failed" if failed else "succeeded", "kind": "replication", "site": order.site}
         | {"failures": [f"{item.vm}: {item.code}: {item.detail}" for item in failed]}
         | {"began": run.began, "ended": now(ctx)}
-        | {"facts": {"vms": [schedule.shown(item) for item in run.items], "changed": changed, "verdict": _verdict(run)}}
+        | {
+            "facts": {
+                "vms": [schedule.vm_view(item) for item in run.items],
+                "changed": changed,
+                "verdict": _describe_changes(run),
+            }
+        }
     )
-    yield from ask_entity(ctx, LEASES, _vault(order).key, "release", order.id)
-    yield from tell_site(ctx, order, "finished", {"state": outcome.state, "changed": changed, "failed": len(failed)})
+    yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
+    yield from publish_site_event(
+        ctx, order, "finished", {"state": outcome.state, "changed": changed, "failed": len(failed)}
+    )
     return outcome.model_dump(mode="json")
 
 
-def _verdict(run: CopyRun) -> str:
+def _describe_changes(run: ReplicationRun) -> str:
     changed = sum(item.changed for item in run.items)
     if not changed:
         return "Nothing was to be done; nothing was changed."

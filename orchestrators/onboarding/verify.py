@@ -4,12 +4,12 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.steps import Steps, call, insist, now
-from orchestrators.onboarding.preflight import show
+from orchestrators.durable.steps import Steps, call, call_patiently, now
+from orchestrators.onboarding.preflight import show_phase
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
 from shared.onboarding.contract import READ_SITE, ReadSite
-from shared.onboarding.drift import Drift, drift
+from shared.onboarding.drift import Drift, find_drift
 from shared.recovery.outcome import Outcome
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.sites.operation import SiteOperation
@@ -21,24 +21,26 @@ def verify(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
     began = now(ctx)
     outcome: dict[str, Any] = {"kind": operation.kind, "site": operation.site, "began": began}
     try:
-        found = yield from _compare(ctx, operation)
+        differences = yield from _compare_site(ctx, operation)
     except SiteRecoveryError as failure:
         outcome |= {"state": "failed", "failures": (str(failure),), "ended": now(ctx)}
         return Outcome.model_validate(outcome).model_dump(mode="json")
     outcome |= {
-        "state": "failed" if found else "succeeded",
-        "failures": tuple(f"{one.what}: declared {one.declared}, found {one.found}" for one in found),
-        "facts": {"drift": [one.model_dump(mode="json") for one in found]},
+        "state": "failed" if differences else "succeeded",
+        "failures": tuple(
+            f"{difference.what}: declared {difference.declared}, found {difference.found}" for difference in differences
+        ),
+        "facts": {"drift": [one.model_dump(mode="json") for one in differences]},
         "ended": now(ctx),
     }
     return Outcome.model_validate(outcome).model_dump(mode="json")
 
 
-def _compare(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[tuple[Drift, ...]]:
-    show(ctx, "Azure", "the site's resources to be read")
-    azure = yield from insist(ctx, READ_SITE, ReadSite(site=operation.document))
+def _compare_site(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[tuple[Drift, ...]]:
+    show_phase(ctx, "Azure", "the site's resources to be read")
+    azure = yield from call_patiently(ctx, READ_SITE, ReadSite(site=operation.document))
     items = ItemsRead(items=())
     if azure.vault:
         vault = VaultRef.from_id(operation.document.vault)
         items = yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))
-    return drift(operation.document, azure, items.items)
+    return find_drift(operation.document, azure, items.items)

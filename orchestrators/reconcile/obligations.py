@@ -4,24 +4,24 @@ from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import later
-from orchestrators.durable.steps import Steps, ask_entity, call, now
+from orchestrators.durable.cloud_events import delivery_run_of
+from orchestrators.durable.steps import Steps, call, call_entity, now
 from shared.messages import VaultRef
 from shared.operations.contract import (
+    READ_ENDED_RUNS,
     READ_HOLDERS,
-    READ_RUNS,
     START_CLEANUP,
     START_RUN,
-    Publish,
+    PublishEvent,
+    ReadEndedRuns,
     ReadHolders,
-    ReadRuns,
     StartCleanup,
     StartRun,
 )
 from shared.operations.durable_names import OBLIGATIONS
-from shared.operations.obligations import Obligation, Tried, cleanup_run, is_its_turn
-from shared.plans.contract import BookRead
-from shared.plans.machines import known_by_name, lease_keys_in
+from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due
+from shared.plans.contract import DocumentsRead
+from shared.plans.machines import site_lease_keys, unambiguous_items
 from shared.plans.plan import PlanDocument
 from shared.recovery.operation import Operation
 from shared.request_ids import run_id
@@ -33,83 +33,99 @@ TIMER = "timer"
 REMIND_EVERY = timedelta(days=1)
 
 
-def clean_up_owed(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+def start_owed_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
     """Start the cleanup of each drill whose own run cannot do it any more, and again while something is left.
 
     Not only once it is late: a run that is dead will not clean up by itself, so there is nothing to wait for.
     """
-    owed = [one for one in _owed(seen) if one.kind == "cleanup"]
+    owed = [obligation for obligation in _obligations_of(documents) if obligation.kind == "cleanup"]
     if not owed:
         return []
-    ask = ReadRuns(ids=tuple({run for one in owed for run in (one.owner, one.tried_by) if run}))
-    ended = set((yield from call(ctx, READ_RUNS, ask)).ended)
+    request = ReadEndedRuns(
+        ids=tuple({run for obligation in owed for run in (obligation.owner, obligation.tried_by) if run})
+    )
+    ended = set((yield from call(ctx, READ_ENDED_RUNS, request)).ended)
     started = []
-    for one in owed:
-        if {one.owner, one.tried_by or one.owner} <= ended and is_its_turn(one, now(ctx)):
-            started.append((yield from _clean_up(ctx, one)))  # noqa: PERF401 - a comprehension cannot yield
+    for obligation in owed:
+        if {obligation.owner, obligation.tried_by or obligation.owner} <= ended and is_attempt_due(
+            obligation, now(ctx)
+        ):
+            started.append((yield from _start_cleanup(ctx, obligation)))  # noqa: PERF401 - a comprehension cannot yield
     return started
 
 
-def _owed(seen: BookRead) -> list[Obligation]:
-    return [Obligation.model_validate(one) for one in seen.obligations]
+def _obligations_of(documents: DocumentsRead) -> list[Obligation]:
+    return [Obligation.model_validate(state) for state in documents.obligations]
 
 
-def _clean_up(ctx: task.OrchestrationContext, owed: Obligation) -> Steps[str]:
-    run = cleanup_run(owed)
-    note = Tried(kind="cleanup", run=run, at=now(ctx)).model_dump(mode="json")
-    yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=owed.plan))
-    yield from ask_entity(ctx, OBLIGATIONS, owed.plan, "tried", note)
+def _start_cleanup(ctx: task.OrchestrationContext, obligation: Obligation) -> Steps[str]:
+    run = cleanup_run_id(obligation)
+    note = Attempted(kind="cleanup", run=run, at=now(ctx)).model_dump(mode="json")
+    yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
+    yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "tried", note)
     return run
 
 
-def remind(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+def publish_late_obligations(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
     """Tell once a day of each obligation that is late; an event is no run that was started."""
-    for one in _owed(seen):
-        if one.due > now(ctx):
+    for obligation in _obligations_of(documents):
+        if obligation.due > now(ctx):
             continue
-        day = (now(ctx) - one.due) // REMIND_EVERY
-        shown = one.model_dump(mode="json", by_alias=True, include={"kind", "plan", "owner", "due", "vms", "leftovers"})
-        event = Publish(
-            id=f"{one.id}:{one.owner}:late:{day}",
+        day = (now(ctx) - obligation.due) // REMIND_EVERY
+        shown = obligation.model_dump(
+            mode="json", by_alias=True, include={"kind", "plan", "owner", "due", "vms", "leftovers"}
+        )
+        event = PublishEvent(
+            id=f"{obligation.id}:{obligation.owner}:late:{day}",
             type="HciSiteRecovery.Obligation.Late",
-            subject=f"plans/{one.plan}",
+            subject=f"plans/{obligation.plan}",
             at=now(ctx),
             data=shown,
         )
-        yield from call(ctx, START_RUN, later(event))
+        yield from call(ctx, START_RUN, delivery_run_of(event))
     return []
 
 
-def clean_up_orphans(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+def start_orphan_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
     """Where a site says so: start the cleanup of test failovers that no run of this app knows of."""
     started = []
-    ours = {vm.lower() for one in _owed(seen) if one.kind == "cleanup" for vm in one.vms}
-    for entry in seen.sites:
+    vms_of_own_drills = {
+        vm.lower() for obligation in _obligations_of(documents) if obligation.kind == "cleanup" for vm in obligation.vms
+    }
+    for entry in documents.sites:
         site = SiteDocument.model_validate(entry.document)
         if site.orphans == "clean":
-            found = yield from _orphans(ctx, site, ours)
-            if found:
-                started.append((yield from _clean_orphans(ctx, entry.name, site, found)))
+            orphans = yield from _find_orphans(ctx, site, vms_of_own_drills)
+            if orphans:
+                started.append((yield from _start_orphan_cleanup(ctx, entry.name, site, orphans)))
     return started
 
 
-def _orphans(ctx: task.OrchestrationContext, site: SiteDocument, ours: set[str]) -> Steps[list[ItemView]]:
+def _find_orphans(
+    ctx: task.OrchestrationContext, site: SiteDocument, vms_of_own_drills: set[str]
+) -> Steps[list[ItemView]]:
     """The site's own; of two of one name none, because a plan could not tell them apart."""
     vault = VaultRef.from_id(site.vault)
-    items = known_by_name(site, (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items)
-    pending = [one for one in items if "TestFailoverCleanup" in one.allowed_operations and one.vm.lower() not in ours]
+    items = unambiguous_items(site, (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items)
+    pending = [
+        item
+        for item in items
+        if "TestFailoverCleanup" in item.allowed_operations and item.vm.lower() not in vms_of_own_drills
+    ]
     old = [v for v in pending if v.last_test_failover and now(ctx) - v.last_test_failover >= site.orphan_after]
     if not old:
         return []
-    ask = ReadHolders(keys={vault.key: lease_keys_in(site, old)})
-    return [] if (yield from call(ctx, READ_HOLDERS, ask)).runs else old
+    request = ReadHolders(keys={vault.key: site_lease_keys(site, old)})
+    return [] if (yield from call(ctx, READ_HOLDERS, request)).runs else old
 
 
-def _clean_orphans(ctx: task.OrchestrationContext, name: str, site: SiteDocument, found: list[ItemView]) -> Steps[str]:
-    plan = PlanDocument.model_validate({"site": name, "items": [{"vm": view.vm} for view in found]})
+def _start_orphan_cleanup(
+    ctx: task.OrchestrationContext, name: str, site: SiteDocument, orphans: list[ItemView]
+) -> Steps[str]:
+    plan = PlanDocument.model_validate({"site": name, "items": [{"vm": view.vm} for view in orphans]})
     slot = now(ctx).replace(minute=0, second=0, microsecond=0).isoformat()
     operation = Operation(
-        id=run_id("cleanup", f"orphans-{name}", ":".join([slot, *(view.id for view in found)])),
+        id=run_id("cleanup", f"orphans-{name}", ":".join([slot, *(view.id for view in orphans)])),
         kind="cleanup",
         plan=f"orphans-{name}"[:42],
         requested_by=TIMER,
@@ -117,6 +133,6 @@ def _clean_orphans(ctx: task.OrchestrationContext, name: str, site: SiteDocument
         document=plan,
         sites={name: site},
     )
-    ask = StartRun(id=operation.id, orchestrator="cleanup", payload=operation.model_dump(mode="json"))
-    yield from call(ctx, START_RUN, ask)
+    request = StartRun(id=operation.id, orchestrator="cleanup", payload=operation.model_dump(mode="json"))
+    yield from call(ctx, START_RUN, request)
     return operation.id

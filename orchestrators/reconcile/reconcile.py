@@ -6,25 +6,25 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.steps import Steps, call
-from orchestrators.reconcile.drills import begin_due
+from orchestrators.reconcile.drills import begin_due_drills
 from orchestrators.reconcile.nodes import look_after_nodes
-from orchestrators.reconcile.obligations import clean_up_orphans, clean_up_owed, remind
+from orchestrators.reconcile.obligations import publish_late_obligations, start_orphan_cleanups, start_owed_cleanups
 from orchestrators.reconcile.recovery_plans import keep_mirrors
-from orchestrators.verbs.azure_leftovers import cross_out_leftovers
-from orchestrators.verbs.source_power import prove_sources_owed, watch_sources
+from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
+from orchestrators.verbs.source_power import start_source_proofs, start_source_rechecks
 from shared.errors import SiteRecoveryError
-from shared.plans.contract import READ_BOOK, BookRead, ReadBook
+from shared.plans.contract import READ_DOCUMENTS, DocumentsRead, ReadDocuments
 
-type Duty = Callable[[task.OrchestrationContext, BookRead], Steps[list[str]]]
+type Duty = Callable[[task.OrchestrationContext, DocumentsRead], Steps[list[str]]]
 
 DUTIES: Mapping[str, Duty] = {
-    "clean up drills whose time is over": clean_up_owed,
-    "begin drills that are due": begin_due,
-    "clean up drills whose runs are dead": clean_up_orphans,
-    "remind of what is late": remind,
-    "prove that source VMs are off": prove_sources_owed,
-    "watch that source VMs stay off": watch_sources,
-    "settle Azure leftovers that are gone": cross_out_leftovers,
+    "clean up drills whose time is over": start_owed_cleanups,
+    "begin drills that are due": begin_due_drills,
+    "clean up drills whose runs are dead": start_orphan_cleanups,
+    "remind of what is late": publish_late_obligations,
+    "prove that source VMs are off": start_source_proofs,
+    "watch that source VMs stay off": start_source_rechecks,
+    "settle Azure leftovers that are gone": settle_gone_leftovers,
     "heal nodes": look_after_nodes,
     "keep recovery plans as declared": keep_mirrors,
 }
@@ -36,12 +36,12 @@ def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps
 
     A duty that cannot be done this time keeps no other from being done, and is done at the next look.
     """
-    seen = yield from call(ctx, READ_BOOK, ReadBook())
+    documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
     started: list[str] = []
     failures: list[str] = []
     for name, duty in DUTIES.items():
         try:
-            started += yield from duty(ctx, seen)
+            started += yield from duty(ctx, documents)
         except SiteRecoveryError as failure:
             failures.append(f"{name}: {failure}")
     return {"started": started, "failures": failures}

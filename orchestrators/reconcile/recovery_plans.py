@@ -4,17 +4,17 @@ from datetime import datetime, timedelta
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import later
-from orchestrators.durable.steps import Steps, ask_entity, call, now
-from orchestrators.run.recovery_plan_mirror import look
+from orchestrators.durable.cloud_events import delivery_run_of
+from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.run.recovery_plan_mirror import read_survey
 from shared.documents import CHECKED
 from shared.errors import SiteRecoveryError, Transient
-from shared.operations.contract import START_RUN, Publish, StartRun
+from shared.operations.contract import START_RUN, PublishEvent, StartRun
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
-from shared.plans.contract import BookRead, Declared
+from shared.plans.contract import DeclaredDocument, DocumentsRead
 from shared.plans.plan import PlanDocument
-from shared.recovery_plans.differences import digest, sentences
-from shared.recovery_plans.mirror import Mirror, MirrorOrder, Survey, confirmation, writes
+from shared.recovery_plans.differences import difference_sentences, digest_of_differences
+from shared.recovery_plans.mirror import Mirror, MirrorOrder, MirrorSurvey, required_confirmation, writes_needed
 from shared.request_ids import run_id
 from shared.sites.site import SiteDocument
 
@@ -22,21 +22,21 @@ LOOK_EVERY = timedelta(minutes=15)
 SHOWN = 8
 
 
-def keep_mirrors(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+def keep_mirrors(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
     """Look after the recovery plans of each plan that wants it; one that cannot be read keeps no other from it.
 
     Raises:
         Transient: some could not be read.
     """
-    sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in seen.sites}
+    sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in documents.sites}
     started: list[str] = []
     failures: list[str] = []
-    for entry in seen.plans:
+    for entry in documents.plans:
         plan = PlanDocument.model_validate(entry.document, context=CHECKED)
         if plan.recovery_plan.keep == "off" or not sites.keys() >= set(plan.site_names):
             continue
         try:
-            started += yield from _keep(ctx, entry, plan, {name: sites[name] for name in plan.site_names})
+            started += yield from _keep_mirror(ctx, entry, plan, {name: sites[name] for name in plan.site_names})
         except SiteRecoveryError as failure:
             failures.append(f"{entry.name}: {failure}")
     if failures:
@@ -44,10 +44,10 @@ def keep_mirrors(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[s
     return started
 
 
-def _keep(
-    ctx: task.OrchestrationContext, entry: Declared, plan: PlanDocument, sites: dict[str, SiteDocument]
+def _keep_mirror(
+    ctx: task.OrchestrationContext, entry: DeclaredDocument, plan: PlanDocument, sites: dict[str, SiteDocument]
 ) -> Steps[list[str]]:
-    mirror = Mirror.model_validate((yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
+    mirror = Mirror.model_validate((yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
     at = now(ctx)
     if mirror.looked and at - datetime.fromisoformat(mirror.looked) < LOOK_EVERY:
         return []
@@ -55,32 +55,34 @@ def _keep(
     order = MirrorOrder(
         id=run, plan=entry.name, requested_by="timer", action="repair", document=plan, sites=sites, confirm=""
     )
-    survey = yield from look(ctx, order, mirror.known)
-    mark = digest(survey.differences)
-    if mark and mark != mirror.told:
-        yield from _tell(ctx, order, survey, mark)
-    yield from ask_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "looked", [mark, at.isoformat()])
+    survey = yield from read_survey(ctx, order, mirror.known)
+    drift_digest = digest_of_differences(survey.differences)
+    if drift_digest and drift_digest != mirror.told:
+        yield from _publish_drift(ctx, order, survey, drift_digest)
+    yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "looked", [drift_digest, at.isoformat()])
     if not _may_repair(order, survey, mirror):
         return []
     yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="mirror", payload=order.model_dump(mode="json")))
     return [run]
 
 
-def _may_repair(order: MirrorOrder, survey: Survey, mirror: Mirror) -> bool:
+def _may_repair(order: MirrorOrder, survey: MirrorSurvey, mirror: Mirror) -> bool:
     """Nobody else's work is lost, and no machine is on its way or in Azure: then a person has to say so."""
     wanted = order.document.recovery_plan.keep == "repair" and survey.wanted and not survey.away
-    todo = writes(order.plan, order.document, survey) if wanted else ()
-    return bool(todo) and not confirmation(order.action, order.plan, survey, mirror.known)
+    todo = writes_needed(order.plan, order.document, survey) if wanted else ()
+    return bool(todo) and not required_confirmation(order.action, order.plan, survey, mirror.known)
 
 
-def _tell(ctx: task.OrchestrationContext, order: MirrorOrder, survey: Survey, mark: str) -> Steps[None]:
+def _publish_drift(
+    ctx: task.OrchestrationContext, order: MirrorOrder, survey: MirrorSurvey, drift_digest: str
+) -> Steps[None]:
     """Tell of drift, once for each sort of it; what was told before and is so again is told again."""
-    told = sentences(survey.differences)
-    event = Publish(
-        id=f"{order.id}:drifted:{mark}",
+    drift_sentences = difference_sentences(survey.differences)
+    event = PublishEvent(
+        id=f"{order.id}:drifted:{drift_digest}",
         type="HciSiteRecovery.RecoveryPlan.Drifted",
         subject=f"plans/{order.plan}",
         at=now(ctx),
-        data={"plan": order.plan, "differences": list(told[:SHOWN]), "count": len(told)},
+        data={"plan": order.plan, "differences": list(drift_sentences[:SHOWN]), "count": len(drift_sentences)},
     )
-    yield from call(ctx, START_RUN, later(event))
+    yield from call(ctx, START_RUN, delivery_run_of(event))

@@ -8,28 +8,35 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.decisions import Waiting
-from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, let_go, sources_unproven
+from orchestrators.durable.decisions import DecisionInbox
+from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, find_unproven_sources, release_leases
 from orchestrators.durable.steps import Steps, call, call_all, now
-from shared.activity import Problem
+from shared.activity import Obstacle
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
-from shared.plans.machines import Machines, Missing, keys_of, lease_keys, machines_of, not_protected
+from shared.plans.machines import (
+    MissingItem,
+    PlanMachines,
+    item_lease_keys,
+    lease_keys,
+    match_machines,
+    missing_from_vault,
+)
 from shared.plans.plan import PlanItem
 from shared.plans.preview import drill_blockers
 from shared.recovery.operation import Operation
 from shared.recovery.run import Limits, OnFailure, Run, RunItem, Stage
-from shared.recovery.stages import enter
+from shared.recovery.stages import enter_stage
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
-from shared.site_recovery.verb_rules import ALWAYS_NEW, ready, refused, settled
+from shared.site_recovery.verb_rules import ALWAYS_NEW, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 
 PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
 """Verbs that only prepare the one that a run is about: whether it may begin is judged by that one."""
 
 
-def admit(
-    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], waits: Waiting
+def admit_run(
+    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], inbox: DecisionInbox
 ) -> Steps[Run]:
     """Take the leases, read the items once per vault and see whether each may take the first verb.
 
@@ -37,20 +44,22 @@ def admit(
         NotAdmitted: with every problem found; no lease is kept then.
         Aborted: somebody ended the run while a vault did not answer.
     """
-    vaults = vaults_of(operation)
-    yield from hold(ctx, operation, waits)
+    vaults = vaults_of_plan(operation)
+    yield from claim_leases(ctx, operation, inbox)
     try:
         yield from _require_sources_off(ctx, operation)
-        machines = yield from _read(ctx, operation, vaults, waits)
-        if (yield from _hold_found(ctx, operation, machines.found.values(), waits)):
-            machines = yield from _read(ctx, operation, vaults, waits)  # until then another run may have been at them
-        run = _build(operation, stages, vaults, machines, now(ctx))
+        machines = yield from _read_items(ctx, operation, vaults, inbox)
+        if (yield from _claim_found_items(ctx, operation, machines.found.values(), inbox)):
+            machines = yield from _read_items(
+                ctx, operation, vaults, inbox
+            )  # until then another run may have been at them
+        run = _build_run(operation, stages, vaults, machines, now(ctx))
     except NotAdmitted:
-        yield from let_go(ctx, operation.id, vaults)
+        yield from release_leases(ctx, operation.id, vaults)
         raise
     verb = next(stage.verb for stage in stages if stage.verb not in PREPARING)
-    busy = {vm for vm, view in machines.found.items() if ready(verb, view)}
-    return _as_seen(enter(run, now(ctx)), busy)
+    busy_vms = {vm for vm, view in machines.found.items() if find_refusal(verb, view)}
+    return _mark_fresh_items(enter_stage(run, now(ctx)), busy_vms)
 
 
 def _require_sources_off(ctx: task.OrchestrationContext, operation: Operation) -> Steps[None]:
@@ -59,22 +68,22 @@ def _require_sources_off(ctx: task.OrchestrationContext, operation: Operation) -
     Raises:
         NotAdmitted: an unplanned failover still owes the proof that they are off.
     """
-    unproven = (yield from sources_unproven(ctx, operation.plan)) if operation.kind == "failback" else []
+    unproven = (yield from find_unproven_sources(ctx, operation.plan)) if operation.kind == "failback" else []
     if unproven:
         raise NotAdmitted(unproven)
 
 
-def _as_seen(run: Run, busy: Collection[str]) -> Run:
+def _mark_fresh_items(run: Run, busy_vms: Collection[str]) -> Run:
     """What may start at once was read a moment ago; what is busy, by names in lower case, has to be read again."""
-    items = (item.model_copy(update={"seen": _is_free(item, busy)}) for item in run.items)
+    items = (item.model_copy(update={"seen": _is_free(item, busy_vms)}) for item in run.items)
     return run.model_copy(update={"items": tuple(items)})
 
 
-def _is_free(item: RunItem, busy: Collection[str]) -> bool:
-    return not item.after and item.state == "waiting" and item.vm.lower() not in busy
+def _is_free(item: RunItem, busy_vms: Collection[str]) -> bool:
+    return not item.after and item.state == "waiting" and item.vm.lower() not in busy_vms
 
 
-def vaults_of(operation: Operation) -> tuple[VaultRef, ...]:
+def vaults_of_plan(operation: Operation) -> tuple[VaultRef, ...]:
     """The vaults of a plan, each once, in a fixed order: two runs never take leases in opposite orders."""
     sites = {_site_of(operation, item) for item in operation.document.items}
     refs = {ref.key: ref for ref in (VaultRef.from_id(operation.sites[site].vault) for site in sites)}
@@ -89,7 +98,9 @@ def _vault_of(operation: Operation, item: PlanItem) -> VaultRef:
     return VaultRef.from_id(operation.sites[_site_of(operation, item)].vault)
 
 
-def hold(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting, run: Run | None = None) -> Steps[None]:
+def claim_leases(
+    ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox, run: Run | None = None
+) -> Steps[None]:
     """Lease every item of the plan, or none of them; what the run holds already it holds for longer.
 
     Args:
@@ -100,145 +111,153 @@ def hold(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting, r
         Aborted: somebody ended the run meanwhile.
     """
     try:
-        yield from _claim_all(ctx, operation, lease_keys(operation.document, operation.sites), waits)
+        yield from _claim_tables(ctx, operation, lease_keys(operation.document, operation.sites), inbox)
         if run:
-            yield from _hold_found(ctx, operation, run.items, waits)
+            yield from _claim_found_items(ctx, operation, run.items, inbox)
     except NotAdmitted:
-        yield from let_go(ctx, operation.id, vaults_of(operation))
+        yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
         raise
 
 
-def _hold_found(
-    ctx: task.OrchestrationContext, operation: Operation, found: Iterable[ItemView | RunItem], waits: Waiting
+def _claim_found_items(
+    ctx: task.OrchestrationContext, operation: Operation, found: Iterable[ItemView | RunItem], inbox: DecisionInbox
 ) -> Steps[bool]:
     """Lease those also by the name of their fabric whose site calls it by its friendly name; whether there are any."""
-    held = lease_keys(operation.document, operation.sites)
-    known = {vault: set(keys) for vault, keys in held.items()}
-    more = {
-        vault: tuple(key for key in keys if key not in known.get(vault, ())) for vault, keys in keys_of(found).items()
+    held_keys = lease_keys(operation.document, operation.sites)
+    known_keys = {vault: set(keys) for vault, keys in held_keys.items()}
+    missing_keys = {
+        vault: tuple(key for key in keys if key not in known_keys.get(vault, ()))
+        for vault, keys in item_lease_keys(found).items()
     }
-    yield from _claim_all(ctx, operation, more, waits)
-    return any(more.values())
+    yield from _claim_tables(ctx, operation, missing_keys, inbox)
+    return any(missing_keys.values())
 
 
-def _claim_all(
-    ctx: task.OrchestrationContext, operation: Operation, wanted: Mapping[str, tuple[str, ...]], waits: Waiting
+def _claim_tables(
+    ctx: task.OrchestrationContext,
+    operation: Operation,
+    keys_by_table: Mapping[str, tuple[str, ...]],
+    inbox: DecisionInbox,
 ) -> Steps[None]:
-    for table in sorted(wanted):
-        claim = partial(claim_keys, ctx, table, operation.id, wanted[table])
+    for table in sorted(keys_by_table):
+        claim = partial(claim_keys, ctx, table, operation.id, keys_by_table[table])
         try:
-            if wanted[table]:
-                yield from waits.answered(claim, "the engine")
+            if keys_by_table[table]:
+                yield from inbox.read_patiently(claim, "the engine")
         except Transient as silence:
             detail = f"whether those who hold the VMs still live cannot be seen: {silence}"
-            raise NotAdmitted([Problem(code="holders-unreadable", detail=detail)]) from silence
+            raise NotAdmitted([Obstacle(code="holders-unreadable", detail=detail)]) from silence
 
 
-def _read(
-    ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef], waits: Waiting
-) -> Steps[Machines[ItemView]]:
+def _read_items(
+    ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef], inbox: DecisionInbox
+) -> Steps[PlanMachines[ItemView]]:
     """The items of the plan; a vault that does not answer is asked again for a while."""
-    asks = [ReadItems(vault=vault, vms=_names(operation, vault)) for vault in vaults]
-    seen: dict[str, Sequence[ItemView]] = {}
-    for ask, answer in zip(asks, (yield from call_all(ctx, READ_ITEMS, asks)), strict=True):
-        read = (yield from _insisted(ctx, ask, waits)) if isinstance(answer, Transient) else answer
-        if not isinstance(read, ItemsRead):
-            raise NotAdmitted([_unread(ask.vault, read)])
-        seen[ask.vault.key] = read.items
-    return machines_of(operation.document, operation.sites, seen)
+    requests = [ReadItems(vault=vault, vms=_vms_in_vault(operation, vault)) for vault in vaults]
+    items_by_vault: dict[str, Sequence[ItemView]] = {}
+    for request, answer in zip(requests, (yield from call_all(ctx, READ_ITEMS, requests)), strict=True):
+        result = (yield from _read_vault_patiently(ctx, request, inbox)) if isinstance(answer, Transient) else answer
+        if not isinstance(result, ItemsRead):
+            raise NotAdmitted([_unreadable_vault(request.vault, result)])
+        items_by_vault[request.vault.key] = result.items
+    return match_machines(operation.document, operation.sites, items_by_vault)
 
 
-def _insisted(ctx: task.OrchestrationContext, ask: ReadItems, waits: Waiting) -> Steps[ItemsRead | Refused | Transient]:
+def _read_vault_patiently(
+    ctx: task.OrchestrationContext, request: ReadItems, inbox: DecisionInbox
+) -> Steps[ItemsRead | Refused | Transient]:
     """Read a vault that did not answer the first time."""
-    yield from waits.silence(f"vault {ask.vault.vault}")
+    yield from inbox.wait_for_answer(f"vault {request.vault.vault}")
     try:
-        return (yield from waits.answered(lambda: call(ctx, READ_ITEMS, ask), f"vault {ask.vault.vault}"))
+        return (yield from inbox.read_patiently(lambda: call(ctx, READ_ITEMS, request), f"vault {request.vault.vault}"))
     except (Refused, Transient) as failure:
         return failure
 
 
-def _names(operation: Operation, vault: VaultRef) -> tuple[str, ...]:
+def _vms_in_vault(operation: Operation, vault: VaultRef) -> tuple[str, ...]:
     return tuple(item.vm for item in operation.document.items if _vault_of(operation, item).key == vault.key)
 
 
-def _unread(vault: VaultRef, failure: Refused | Transient) -> Problem:
-    return Problem(code="vault-unreadable", detail=f"vault {vault.vault} could not be read: {failure}")
+def _unreadable_vault(vault: VaultRef, failure: Refused | Transient) -> Obstacle:
+    return Obstacle(code="vault-unreadable", detail=f"vault {vault.vault} could not be read: {failure}")
 
 
-def _build(
+def _build_run(
     operation: Operation,
     stages: tuple[Stage, ...],
     vaults: Sequence[VaultRef],
-    machines: Machines[ItemView],
+    machines: PlanMachines[ItemView],
     at: datetime,
 ) -> Run:
     leading = [stage for stage in stages if stage.verb not in PREPARING]
     items: list[RunItem] = []
-    problems = _where_not_to(operation)
-    for wish in operation.document.items:
-        view = machines.found.get(wish.vm.lower())
-        why = machines.missing.get(wish.vm.lower()) or not_protected(wish.vm)
-        skip = _shown_already(leading, view) if view else ()
-        if operation.kind == "cleanup" and view is None and why.code != "ambiguous-vm":
+    obstacles = _drill_obstacles(operation)
+    for plan_item in operation.document.items:
+        view = machines.found.get(plan_item.vm.lower())
+        missing = machines.missing.get(plan_item.vm.lower()) or missing_from_vault(plan_item.vm)
+        verbs_done = _verbs_already_done(leading, view) if view else ()
+        if operation.kind == "cleanup" and view is None and missing.code != "ambiguous-vm":
             continue  # it is not protected any more: what it left is looked for in the target group
-        if view is None or (operation.kind != "cleanup" and not skip and refused(leading[0].verb, view)):
-            problems.append(_problem(leading[0], wish, view, why))
+        if view is None or (
+            operation.kind != "cleanup" and not verbs_done and find_lasting_refusal(leading[0].verb, view)
+        ):
+            obstacles.append(_obstacle_to_verb(leading[0], plan_item, view, missing))
         else:
-            over = skip if wish.settings and not skip else (*skip, *PREPARING)
-            items.append(_item(operation, wish, view, vaults).model_copy(update={"skip": over}))
-    if problems or (operation.kind != "cleanup" and all(_is_over(leading, item) for item in items)):
-        raise NotAdmitted(problems or [_nothing_to_do(operation)])
-    return _run(operation, stages, vaults, tuple(items), at)
+            skipped_verbs = verbs_done if plan_item.target_settings and not verbs_done else (*verbs_done, *PREPARING)
+            items.append(_run_item_of(operation, plan_item, view, vaults).model_copy(update={"skip": skipped_verbs}))
+    if obstacles or (operation.kind != "cleanup" and all(_is_skipped(leading, item) for item in items)):
+        raise NotAdmitted(obstacles or [_nothing_to_do_obstacle(operation)])
+    return _new_run(operation, stages, vaults, tuple(items), at)
 
 
-def _is_over(stages: Sequence[Stage], item: RunItem) -> bool:
+def _is_skipped(stages: Sequence[Stage], item: RunItem) -> bool:
     return all(stage.verb in item.skip for stage in stages)
 
 
-def _where_not_to(operation: Operation) -> list[Problem]:
+def _drill_obstacles(operation: Operation) -> list[Obstacle]:
     production = [site.network for site in operation.sites.values()]
-    found = drill_blockers(operation.document, operation.kind, production)
-    return [Problem(vm=blocker.vm or "", code=blocker.code, detail=blocker.detail) for blocker in found]
+    blockers = drill_blockers(operation.document, operation.kind, production)
+    return [Obstacle(vm=blocker.vm or "", code=blocker.code, detail=blocker.detail) for blocker in blockers]
 
 
-def _shown_already(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
+def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
     """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
-    begun = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and settled(stage.verb, view), stages)
-    return tuple(stage.verb for stage in begun)
+    stages_done = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and has_settled(stage.verb, view), stages)
+    return tuple(stage.verb for stage in stages_done)
 
 
-def _problem(stage: Stage, wish: PlanItem, view: ItemView | None, missing: Missing) -> Problem:
-    why = (ready(stage.verb, view) if view else None) or missing
-    return Problem(vm=wish.vm, code=why.code, detail=why.detail)
+def _obstacle_to_verb(stage: Stage, plan_item: PlanItem, view: ItemView | None, missing: MissingItem) -> Obstacle:
+    refusal = (find_refusal(stage.verb, view) if view else None) or missing
+    return Obstacle(vm=plan_item.vm, code=refusal.code, detail=refusal.detail)
 
 
-def _nothing_to_do(operation: Operation) -> Problem:
+def _nothing_to_do_obstacle(operation: Operation) -> Obstacle:
     detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
-    return Problem(code="nothing-to-do", detail=detail)
+    return Obstacle(code="nothing-to-do", detail=detail)
 
 
-def _item(operation: Operation, wish: PlanItem, view: ItemView, vaults: Sequence[VaultRef]) -> RunItem:
-    key = _vault_of(operation, wish).key
+def _run_item_of(operation: Operation, plan_item: PlanItem, view: ItemView, vaults: Sequence[VaultRef]) -> RunItem:
+    key = _vault_of(operation, plan_item).key
     return RunItem(
-        vm=wish.vm,
+        vm=plan_item.vm,
         id=view.id,
         vault=[vault.key for vault in vaults].index(key),
-        after=wish.after,
-        probes=wish.probes,
+        after=plan_item.after,
+        probes=plan_item.probes,
         azure_vm=view.azure_vm,
         location=view.active_location,
-        **_besides(operation, view),
-        target_group=view.target_group or operation.sites[_site_of(operation, wish)].target_resource_group,
+        **_extra_item_fields(operation, view),
+        target_group=view.target_group or operation.sites[_site_of(operation, plan_item)].target_resource_group,
     )
 
 
-def _besides(operation: Operation, view: ItemView) -> dict[str, Any]:
+def _extra_item_fields(operation: Operation, view: ItemView) -> dict[str, Any]:
     """What only a way home needs, or a drill's proof: a run carries it along for each of its machines."""
     home = {"host_provider": view.host_provider} if operation.kind in {"failback", "roundtrip"} else {}
     return home | ({"disk_mb": view.disk_mb} if home or operation.kind == "drill" else {})
 
 
-def _run(
+def _new_run(
     operation: Operation,
     stages: tuple[Stage, ...],
     vaults: Sequence[VaultRef],
@@ -251,23 +270,23 @@ def _run(
         stages=stages,
         vaults=tuple(vaults),
         items=items,
-        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=_on_failure(operation)),
+        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=_on_failure_of(operation)),
         network_id=plan.drill.network if plan.drill else "",
-        **operation.options() | {"shut_down_source": operation.shuts_down_source},
+        **operation.option_values() | {"shut_down_source": operation.shuts_down_source},
         points=operation.points,
         resume_at=operation.resume_at,
-        settings={item.vm: item.settings for item in plan.items if item.settings},
+        settings={item.vm: item.target_settings for item in plan.items if item.target_settings},
         began=at,
         stage_began=at,
     )
 
 
-def _on_failure(operation: Operation) -> OnFailure:
+def _on_failure_of(operation: Operation) -> OnFailure:
     """As the plan says; but a cleanup asks nobody: it ends, and the timer tries what is left once more."""
     return "continue" if operation.kind == "cleanup" else operation.document.on_failure
 
 
-def unbegun(operation: Operation, stages: tuple[Stage, ...], at: datetime) -> Run:
+def unstarted_run(operation: Operation, stages: tuple[Stage, ...], at: datetime) -> Run:
     """A run that ends before it was admitted, or before it began."""
     items = tuple(RunItem(vm=item.vm, id="", after=item.after) for item in operation.document.items)
-    return _run(operation, stages, vaults_of(operation), items, at)
+    return _new_run(operation, stages, vaults_of_plan(operation), items, at)

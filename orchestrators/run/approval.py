@@ -6,31 +6,33 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import tell
-from orchestrators.durable.decisions import Ear, Waiting
+from orchestrators.durable.cloud_events import publish_operation_event
+from orchestrators.durable.decisions import DecisionInbox, EventQueue
 from orchestrators.durable.steps import Steps, call, now, show_status
-from shared.activity import Problem
+from shared.activity import Obstacle
 from shared.errors import Refused, Transient
-from shared.operations.kinds import EVENT
+from shared.operations.kinds import APPROVAL_EVENT
 from shared.plans.plan import Approvals
 from shared.plans.preview import Preview
-from shared.plans.readiness import changes
+from shared.plans.readiness import describe_differences
 from shared.recovery.contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from shared.recovery.operation import Operation
 from shared.recovery.run import Approval
 
-CHANGED = "the plan has changed since the run was asked for"
+PLAN_CHANGED = "the plan has changed since the run was asked for"
 
 
 class NotApproved(Exception):
-    """The run may not begin; `problem` says why."""
+    """The run may not begin; `obstacle` says why."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail)
-        self.problem = problem
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.detail)
+        self.obstacle = obstacle
 
 
-def approved(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting) -> Steps[tuple[Approval, ...]]:
+def wait_for_approvals(
+    ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox
+) -> Steps[tuple[Approval, ...]]:
     """Wait until enough persons other than the requester have agreed, and see that they agreed to what is still so.
 
     Raises:
@@ -38,80 +40,94 @@ def approved(ctx: task.OrchestrationContext, operation: Operation, waits: Waitin
             asked for.
         Aborted: somebody ended the run meanwhile.
     """
-    wish = operation.approvals
-    if wish is None:
+    rule = operation.approvals_required
+    if rule is None:
         return ()
-    asked = operation.preview or (yield from _look(ctx, operation, waits)).preview  # a drill of the timer's brings none
-    yield from _heard(ctx, operation, wish, asked, waits)
-    found = yield from _look(ctx, operation, waits)
-    if found.declared != operation.digest:
-        raise _void(CHANGED)
-    if differences := changes(asked, found.preview):
-        raise _void(f"it would not do what was approved any more: {'; '.join(differences)}")
-    return waits.approvals
+    requested_preview = (
+        operation.preview or (yield from _take_preview(ctx, operation, inbox)).preview
+    )  # a drill of the timer's brings none
+    yield from _collect_approvals(ctx, operation, rule, requested_preview, inbox)
+    current = yield from _take_preview(ctx, operation, inbox)
+    if current.declared_digest != operation.digest:
+        raise _void_approval(PLAN_CHANGED)
+    if differences := describe_differences(requested_preview, current.preview):
+        raise _void_approval(f"it would not do what was approved any more: {'; '.join(differences)}")
+    return inbox.approvals
 
 
-def _look(ctx: task.OrchestrationContext, operation: Operation, waits: Waiting) -> Steps[PreviewTaken]:
+def _take_preview(ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox) -> Steps[PreviewTaken]:
     """See what it would do now.
 
     Raises:
         NotApproved: that could not be seen.
     """
-    ask = TakePreview(operation=operation.model_copy(update={"preview": None, "run": None}))
+    request = TakePreview(operation=operation.model_copy(update={"preview": None, "run": None}))
     try:
-        return (yield from waits.answered(lambda: call(ctx, TAKE_PREVIEW, ask), "what a preview of it asks"))
+        return (yield from inbox.read_patiently(lambda: call(ctx, TAKE_PREVIEW, request), "what a preview of it asks"))
     except (Refused, Transient) as failure:
         detail = f"what it would do could not be seen: {failure}"
-        raise NotApproved(Problem(code="preview-unreadable", detail=detail)) from failure
+        raise NotApproved(Obstacle(code="preview-unreadable", detail=detail)) from failure
 
 
-def _heard(
-    ctx: task.OrchestrationContext, operation: Operation, wish: Approvals, asked: Preview, waits: Waiting
+def _collect_approvals(
+    ctx: task.OrchestrationContext,
+    operation: Operation,
+    rule: Approvals,
+    requested_preview: Preview,
+    inbox: DecisionInbox,
 ) -> Steps[None]:
     """Wait until enough persons have agreed."""
-    deadline = now(ctx) + wish.expires
-    ear = Ear(ctx, EVENT)
-    data = {"waitsFor": "approval", "needed": wish.count, "until": deadline.isoformat()}
-    yield from tell(ctx, operation, "waiting", {**data, "preview": asked.preview_digest}, key="approval")
-    while len(waits.approvals) < wish.count:
-        show_status(ctx, _waits(operation, wish, waits.approvals, deadline, asked))
-        heard = yield from waits.word(ear, deadline - now(ctx))
-        if heard is None:
-            raise NotApproved(Problem(code="approval-expired", detail=f"not approved within {wish.expires}"))
-        word = Approval.model_validate({**heard, "at": now(ctx)})
-        _check(operation, wish, asked, word)
-        waits.approvals = _with(waits.approvals, word)
+    deadline = now(ctx) + rule.expires
+    approval_queue = EventQueue(ctx, APPROVAL_EVENT)
+    data = {"waitsFor": "approval", "needed": rule.count, "until": deadline.isoformat()}
+    yield from publish_operation_event(
+        ctx, operation, "waiting", {**data, "preview": requested_preview.preview_digest}, key="approval"
+    )
+    while len(inbox.approvals) < rule.count:
+        show_status(ctx, _approval_status(operation, rule, inbox.approvals, deadline, requested_preview))
+        event_data = yield from inbox.wait_for_event(approval_queue, deadline - now(ctx))
+        if event_data is None:
+            raise NotApproved(Obstacle(code="approval-expired", detail=f"not approved within {rule.expires}"))
+        approval = Approval.model_validate({**event_data, "at": now(ctx)})
+        _require_valid(operation, rule, requested_preview, approval)
+        inbox.approvals = _with_approval(inbox.approvals, approval)
     show_status(ctx, {"phase": "Approval", "waitingFor": "a look whether it is still as it was approved"})
 
 
-def _with(given: tuple[Approval, ...], word: Approval) -> tuple[Approval, ...]:
+def _with_approval(given: tuple[Approval, ...], approval: Approval) -> tuple[Approval, ...]:
     """The newest word of each person."""
-    by_person = {one.person: one for one in given}
-    return tuple({**by_person, word.person: word}.values())
+    by_person = {earlier.person: earlier for earlier in given}
+    return tuple({**by_person, approval.person: approval}.values())
 
 
-def _check(operation: Operation, wish: Approvals, asked: Preview, word: Approval) -> None:
-    if not word.approved:
-        detail = f"rejected by {word.by}" + (f": {word.comment}" if word.comment else "")
-        raise NotApproved(Problem(code="rejected", detail=detail))
-    if word.digest != operation.digest:
-        raise _void(CHANGED)
-    if word.preview not in {"", asked.preview_digest}:
-        raise _void(f"{word.by} has seen another preview")
-    if word.person == operation.requester_id:
-        raise NotApproved(Problem(code="same-person", detail=f"{word.by} cannot approve what {word.by} asked for"))
-    if not wish.counts(word.person, word.by):
-        raise NotApproved(Problem(code="not-an-approver", detail=f"{word.by} is none of the plan's approvers"))
+def _require_valid(operation: Operation, rule: Approvals, requested_preview: Preview, approval: Approval) -> None:
+    if not approval.approved:
+        detail = f"rejected by {approval.by}" + (f": {approval.comment}" if approval.comment else "")
+        raise NotApproved(Obstacle(code="rejected", detail=detail))
+    if approval.digest != operation.digest:
+        raise _void_approval(PLAN_CHANGED)
+    if approval.preview not in {"", requested_preview.preview_digest}:
+        raise _void_approval(f"{approval.by} has seen another preview")
+    if approval.person == operation.requester_id:
+        raise NotApproved(
+            Obstacle(code="same-person", detail=f"{approval.by} cannot approve what {approval.by} asked for")
+        )
+    if not rule.is_approver(approval.person, approval.by):
+        raise NotApproved(Obstacle(code="not-an-approver", detail=f"{approval.by} is none of the plan's approvers"))
 
 
-def _void(why: str) -> NotApproved:
-    return NotApproved(Problem(code="approval-void", detail=why))
+def _void_approval(detail: str) -> NotApproved:
+    return NotApproved(Obstacle(code="approval-void", detail=detail))
 
 
-def _waits(
-    operation: Operation, wish: Approvals, given: Sequence[Approval], deadline: datetime, asked: Preview
+def _approval_status(
+    operation: Operation, rule: Approvals, given: Sequence[Approval], deadline: datetime, requested_preview: Preview
 ) -> dict[str, Any]:
-    names = [word.by for word in given]
-    waits = {"for": "approval", "needed": wish.count, "given": names, "until": deadline.isoformat()}
-    waits |= {"digest": operation.digest, "preview": asked.preview_digest, "approvers": list(wish.approvers)}
-    return {"phase": "Approval", "waitingFor": f"approval by {wish.count - len(given)} more", "waits": waits}
+    given_by = [approval.by for approval in given]
+    waiting = {"for": "approval", "needed": rule.count, "given": given_by, "until": deadline.isoformat()}
+    waiting |= {
+        "digest": operation.digest,
+        "preview": requested_preview.preview_digest,
+        "approvers": list(rule.approvers),
+    }
+    return {"phase": "Approval", "waitingFor": f"approval by {rule.count - len(given)} more", "waits": waiting}

@@ -5,16 +5,16 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.steps import Steps, ask_entity, call_all, now
-from shared.evidence.chain import Entry
+from orchestrators.durable.steps import Steps, call_all, call_entity, now
+from shared.evidence.chain import EvidenceEntry
 from shared.evidence.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
 from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
-from shared.plans.history import Past, grounds_of
-from shared.recovery.evidence_entries import entries
+from shared.plans.history import PastRun, grounds_of
+from shared.recovery.evidence_entries import entries_of_tick
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
-from shared.recovery.results import achieved
+from shared.recovery.results import measure_achieved
 from shared.recovery.run import Run
 
 BEFORE, AFTER = "inventory-before.json", "inventory-after.json"
@@ -23,30 +23,35 @@ BEFORE, AFTER = "inventory-before.json", "inventory-after.json"
 def open_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Record what was asked for, the plan as it was, who agreed, what was decided by now, and what was there."""
     at = now(ctx)
-    asked = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
+    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
     plan = {"digest": operation.digest, "document": operation.document.model_dump(mode="json", by_alias=True)}
     sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
-    told = [Entry(kind="request", at=at, body=asked), Entry(kind="plan", at=at, body=plan | {"sites": sites})]
-    told += [Entry(kind="approval", at=at, body=one.model_dump(mode="json")) for one in run.approvals]
-    told += [Entry(kind="decision", at=one.at, body=one.model_dump(mode="json")) for one in run.decisions]
+    pack_entries = [
+        EvidenceEntry(kind="request", at=at, body=request_body),
+        EvidenceEntry(kind="plan", at=at, body=plan | {"sites": sites}),
+    ]
+    pack_entries += [EvidenceEntry(kind="approval", at=at, body=one.model_dump(mode="json")) for one in run.approvals]
+    pack_entries += [
+        EvidenceEntry(kind="decision", at=one.at, body=one.model_dump(mode="json")) for one in run.decisions
+    ]
     if operation.kind == "drill":
-        told.append(Entry(kind="inventory", at=at, body={"moment": "before"}, attach=(BEFORE,)))
+        pack_entries.append(EvidenceEntry(kind="inventory", at=at, body={"moment": "before"}, attach=(BEFORE,)))
     first = run.model_copy(update={"chain": run.chain.model_copy(update={"pending": ()})})
-    return (yield from record(ctx, first, (*told, *run.chain.pending)))
+    return (yield from append_entries(ctx, first, (*pack_entries, *run.chain.pending)))
 
 
 def record_tick(ctx: task.OrchestrationContext, before: Run, after: Run) -> Steps[Run]:
     """Record what one tick changed."""
-    return (yield from record(ctx, after, entries(before, after, now(ctx))))
+    return (yield from append_entries(ctx, after, entries_of_tick(before, after, now(ctx))))
 
 
-def record(ctx: task.OrchestrationContext, run: Run, told: Iterable[Entry]) -> Steps[Run]:
+def append_entries(ctx: task.OrchestrationContext, run: Run, new_entries: Iterable[EvidenceEntry]) -> Steps[Run]:
     """Append to the pack; what cannot be written now is kept for the next time."""
-    waiting = (*run.chain.pending, *told)
+    waiting = (*run.chain.pending, *new_entries)
     if not waiting or not run.chain.kept:
         return run
-    ask = WriteRecords(pack=run.operation, count=run.chain.count, head=run.chain.head, entries=waiting)
-    answer = (yield from call_all(ctx, WRITE_RECORDS, [ask]))[0]
+    request = WriteRecords(pack=run.operation, count=run.chain.count, head=run.chain.head, entries=waiting)
+    answer = (yield from call_all(ctx, WRITE_RECORDS, [request]))[0]
     if isinstance(answer, RecordsWritten):
         change: dict[str, Any] = {"count": answer.count, "head": answer.head, "kept": answer.kept, "pending": ()}
     else:
@@ -58,48 +63,50 @@ def seal_pack(ctx: task.OrchestrationContext, operation: Operation, run: Run, ou
     """Record how the run ended and close the pack; the outcome then names the digests to hold it against."""
     if not run.chain.kept:
         return outcome
-    told = [*_inventory(ctx, operation, run), _ending(ctx, outcome)]
-    run = yield from record(ctx, run, told)
+    last_entries = [*_inventory_entries(ctx, operation, run), _outcome_entry(ctx, outcome)]
+    run = yield from append_entries(ctx, run, last_entries)
     if run.chain.pending:
-        return _with(outcome, {"complete": False, "detail": f"{len(run.chain.pending)} records could not be written"})
+        return _with_evidence(
+            outcome, {"complete": False, "detail": f"{len(run.chain.pending)} records could not be written"}
+        )
     facts = {"at": now(ctx).isoformat(), "kind": outcome.kind, "state": outcome.state, "planDigest": operation.digest}
-    ask = SealPack(pack=operation.id, head=run.chain.head, facts=facts)
-    answer = (yield from call_all(ctx, SEAL_PACK, [ask]))[0]
+    request = SealPack(pack=operation.id, head=run.chain.head, facts=facts)
+    answer = (yield from call_all(ctx, SEAL_PACK, [request]))[0]
     if not isinstance(answer, PackSealed):
-        return _with(outcome, {"complete": False, "detail": str(answer)})
-    return _with(outcome, {"complete": True, **answer.model_dump(exclude={"kept"})})
+        return _with_evidence(outcome, {"complete": False, "detail": str(answer)})
+    return _with_evidence(outcome, {"complete": True, **answer.model_dump(exclude={"kept"})})
 
 
-def remember(ctx: task.OrchestrationContext, operation: Operation, run: Run, outcome: Outcome) -> Steps[None]:
+def remember_run(ctx: task.OrchestrationContext, operation: Operation, run: Run, outcome: Outcome) -> Steps[None]:
     """Keep beyond the run's own history how it ended, of which plan, and how long it took."""
     if operation.kind not in PLAN_KINDS:
         return
-    seen = achieved(run.items, run.began, operation.document.targets)
-    past = Past(
+    achievement = measure_achieved(run.items, run.began, operation.document.targets)
+    past_run = PastRun(
         run=operation.id,
         kind=operation.kind,
         state=outcome.state,
         began=run.began,
         ended=now(ctx),
-        took=seen.rto if seen and outcome.state == "succeeded" else None,
+        took=achievement.rto if achievement and outcome.state == "succeeded" else None,
         digest=operation.digest,
-        what=operation.what,
+        what=operation.preview_kind,
         whole=not run.skipped,
         grounds=grounds_of(operation.document, operation.sites, run.items) if operation.kind == "drill" else {},
     )
-    yield from ask_entity(ctx, PLAN_HISTORY, operation.plan, "ended", past.model_dump(mode="json"))
+    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "ended", past_run.model_dump(mode="json"))
 
 
-def _inventory(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Sequence[Entry]:
+def _inventory_entries(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Sequence[EvidenceEntry]:
     """What was there at the end; one that never began has not looked."""
     if operation.kind not in {"drill", "cleanup"} or run.rehearsal is None:
         return ()
-    return (Entry(kind="inventory", at=now(ctx), body={"moment": "after"}, attach=(AFTER,)),)
+    return (EvidenceEntry(kind="inventory", at=now(ctx), body={"moment": "after"}, attach=(AFTER,)),)
 
 
-def _ending(ctx: task.OrchestrationContext, outcome: Outcome) -> Entry:
-    return Entry(kind="outcome", at=now(ctx), body=outcome.model_dump(mode="json"))
+def _outcome_entry(ctx: task.OrchestrationContext, outcome: Outcome) -> EvidenceEntry:
+    return EvidenceEntry(kind="outcome", at=now(ctx), body=outcome.model_dump(mode="json"))
 
 
-def _with(outcome: Outcome, evidence: dict[str, Any]) -> Outcome:
+def _with_evidence(outcome: Outcome, evidence: dict[str, Any]) -> Outcome:
     return outcome.model_copy(update={"facts": {**outcome.facts, "evidence": evidence}})

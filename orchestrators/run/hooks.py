@@ -5,66 +5,75 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import tell
-from orchestrators.durable.decisions import Waiting
-from orchestrators.durable.steps import Steps, call_all, insist, now, show_status
+from orchestrators.durable.cloud_events import publish_operation_event
+from orchestrators.durable.decisions import DecisionInbox
+from orchestrators.durable.steps import Steps, call_all, call_patiently, now, show_status
 from shared.errors import Refused, SiteRecoveryError
-from shared.evidence.chain import Entry
-from shared.plans.hooks import OCCASIONS, Hook, HookEnd
+from shared.evidence.chain import EvidenceEntry
+from shared.plans.hooks import HOOK_OCCASIONS, Hook, HookResult
 from shared.recovery import scheduler
-from shared.recovery.contract import BEGIN_WORK, END_WORK, LOOK_AT_WORK, RUN_HOOK, BeginWork, HookRan, HookWork, RunHook
-from shared.recovery.drill import ABORTED, soak, stopped
+from shared.recovery.contract import (
+    BEGIN_HOOK_WORK,
+    END_HOOK_WORK,
+    READ_HOOK_WORK,
+    RUN_HOOK,
+    BeginHookWork,
+    HookRan,
+    HookWork,
+    RunHook,
+)
+from shared.recovery.drill import ABORTED, soak_machines, stop_run
 from shared.recovery.operation import Operation
 from shared.recovery.run import Decision, Run
-from shared.recovery.status import summary
+from shared.recovery.status import custom_status_of
 from shared.recovery_plans.hook_actions import is_left_to_plans
-from shared.redaction import redacted_text
+from shared.redaction import redact_text
 
 TIDIED_WITHIN = timedelta(minutes=5)
 
 
-class Doing(Protocol):
+class HookAction(Protocol):
     """A hook that is being done."""
 
-    def look(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
+    def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
         """Try it, begin it, or see how it stands."""
 
-    def end(self, ctx: task.OrchestrationContext) -> Steps[str]:
+    def clean_up(self, ctx: task.OrchestrationContext) -> Steps[str]:
         """Leave nothing behind; says what could not be removed, empty when all is."""
 
-    def waits(self, until: datetime) -> dict[str, Any] | None:
+    def manual_wait(self, until: datetime) -> dict[str, Any] | None:
         """What only a person can say, for the custom status; None when nobody is waited for."""
 
 
-class Asked:
+class HttpHook:
     """Of kind http: asked again while there is no answer, by an id that is always the same."""
 
     def __init__(self, hook: Hook, name: str, operation: Operation, moment: str, state: str) -> None:
-        self._ask = RunHook(
+        self._request = RunHook(
             id=name, url=hook.url, moment=moment, operation=operation.id, plan=operation.plan, state=state
         )
 
-    def look(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
+    def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
         """Ask."""
-        answer = (yield from call_all(ctx, RUN_HOOK, [self._ask]))[0]
-        return answer if isinstance(answer, HookRan) else HookRan(passed=False, detail=str(answer), again=True)
+        answer = (yield from call_all(ctx, RUN_HOOK, [self._request]))[0]
+        return answer if isinstance(answer, HookRan) else HookRan(passed=False, detail=str(answer), may_change=True)
 
-    def end(self, _ctx: task.OrchestrationContext) -> Steps[str]:
+    def clean_up(self, _ctx: task.OrchestrationContext) -> Steps[str]:
         """There is nothing to remove."""
         yield from ()
         return ""
 
-    def waits(self, _until: datetime) -> None:
+    def manual_wait(self, _until: datetime) -> None:
         """Nobody is waited for."""
 
 
-class Worked:
+class AzureHook:
     """Of kind run-command or runbook: begun once, looked at until it has ended, and removed."""
 
     def __init__(self, hook: Hook, name: str, operation: Operation) -> None:
         kind = cast("Literal['run-command', 'runbook']", hook.kind)
         self._work = HookWork(id=name, operation=operation.id, kind=kind, target=hook.target)
-        self._begin = BeginWork(
+        self._begin_request = BeginHookWork(
             **self._work.model_dump(),
             script=hook.script,
             parameters=hook.parameters,
@@ -73,53 +82,53 @@ class Worked:
         )
         self._begun = False
 
-    def look(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
+    def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
         """Begin it, as often as it takes until Azure has taken it; from then on only look."""
-        ask, activity = (self._work, LOOK_AT_WORK) if self._begun else (self._begin, BEGIN_WORK)
-        answer: Any = (yield from call_all(ctx, cast("Any", activity), [ask]))[0]
+        request, activity = (self._work, READ_HOOK_WORK) if self._begun else (self._begin_request, BEGIN_HOOK_WORK)
+        answer: Any = (yield from call_all(ctx, cast("Any", activity), [request]))[0]
         if isinstance(answer, SiteRecoveryError):
             again = not isinstance(answer, Refused) or self._begun
-            return HookRan(passed=False, detail=str(answer), again=again)
+            return HookRan(passed=False, detail=str(answer), may_change=again)
         if self._begun:
             return cast("HookRan", answer)
         self._begun = True
-        return HookRan(passed=False, detail="it was begun", again=True)
+        return HookRan(passed=False, detail="it was begun", may_change=True)
 
-    def end(self, ctx: task.OrchestrationContext) -> Steps[str]:
+    def clean_up(self, ctx: task.OrchestrationContext) -> Steps[str]:
         """Remove the run command, or stop the job if it goes on."""
         try:
-            yield from insist(ctx, END_WORK, self._work, TIDIED_WITHIN)
+            yield from call_patiently(ctx, END_HOOK_WORK, self._work, TIDIED_WITHIN)
         except SiteRecoveryError as failure:
             return f"what it left on {self._work.target} could not be removed: {failure}"
         return ""
 
-    def waits(self, _until: datetime) -> None:
+    def manual_wait(self, _until: datetime) -> None:
         """Nobody is waited for."""
 
 
-class ByHand:
+class ManualHook:
     """Of kind manual: done when a person says `resume`."""
 
     def __init__(self, hook: Hook) -> None:
-        self._what = hook.instructions
+        self._instructions = hook.instructions
 
-    def look(self, _ctx: task.OrchestrationContext) -> Steps[HookRan]:
+    def try_once(self, _ctx: task.OrchestrationContext) -> Steps[HookRan]:
         """Only a person can say."""
         yield from ()
-        return HookRan(passed=False, detail="nobody said that it is done", again=True)
+        return HookRan(passed=False, detail="nobody said that it is done", may_change=True)
 
-    def end(self, _ctx: task.OrchestrationContext) -> Steps[str]:
+    def clean_up(self, _ctx: task.OrchestrationContext) -> Steps[str]:
         """There is nothing to remove."""
         yield from ()
         return ""
 
-    def waits(self, until: datetime) -> dict[str, Any]:
+    def manual_wait(self, until: datetime) -> dict[str, Any]:
         """The instructions, and until when."""
-        about = {"for": "resume", "what": self._what, "vms": [], "verdicts": ["resume", "abort"]}
+        about = {"for": "resume", "what": self._instructions, "vms": [], "verdicts": ["resume", "abort"]}
         return {**about, "until": until.isoformat()}
 
 
-def doing(hook: Hook, name: str, operation: Operation, moment: str, state: str) -> Doing:
+def action_for_hook(hook: Hook, name: str, operation: Operation, moment: str, state: str) -> HookAction:
     """The way in which a hook is done.
 
     Args:
@@ -131,18 +140,18 @@ def doing(hook: Hook, name: str, operation: Operation, moment: str, state: str) 
     """
     match hook.kind:
         case "http":
-            return Asked(hook, name, operation, moment, state)
+            return HttpHook(hook, name, operation, moment, state)
         case "manual":
-            return ByHand(hook)
+            return ManualHook(hook)
         case _:
-            return Worked(hook, name, operation)
+            return AzureHook(hook, name, operation)
 
 
 TRY_EVERY, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
 
 
-class Turn(NamedTuple):
+class DueHook(NamedTuple):
     """A hook whose turn it is.
 
     Attributes:
@@ -157,122 +166,130 @@ class Turn(NamedTuple):
     hook: Hook
 
     @property
-    def mark(self) -> str:
+    def hook_key(self) -> str:
         """Tells it from every other hook of the run."""
         return f"hook:{self.occasion}:{self.moment}:{self.number}"
 
-    def ends(self, state: str, detail: str, **times: object) -> HookEnd:
+    def to_hook_end(self, state: str, detail: str, **times: object) -> HookResult:
         """What became of it."""
-        about = {"name": self.hook.name, "kind": self.hook.kind, "required": self.hook.required}
-        where = {"occasion": self.occasion, "moment": self.moment}
-        return HookEnd.model_validate(
-            {**about, **where, "state": state, "detail": redacted_text(detail)[:LONGEST_DETAIL], **times}
+        hook_fields = {"name": self.hook.name, "kind": self.hook.kind, "required": self.hook.required}
+        place_fields = {"occasion": self.occasion, "moment": self.moment}
+        return HookResult.model_validate(
+            {**hook_fields, **place_fields, "state": state, "detail": redact_text(detail)[:LONGEST_DETAIL], **times}
         )
 
 
 class Hooks:
     """Does the hooks of one run; what became of each is kept in the run, and on its way into the evidence."""
 
-    def __init__(self, ctx: task.OrchestrationContext, operation: Operation, waits: Waiting) -> None:
-        self._ctx, self._operation, self._waits = ctx, operation, waits
+    def __init__(self, ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox) -> None:
+        self._ctx, self._operation, self._inbox = ctx, operation, inbox
 
-    def before(self, run: Run) -> Steps[Run]:
+    def run_before(self, run: Run) -> Steps[Run]:
         """What is done before the first verb of a run or, on a round trip, before the way home.
 
         Where that does not succeed nothing more is begun.
         """
-        occasion = next((OCCASIONS[stage.verb] for stage in run.stages[run.stage :] if stage.verb in OCCASIONS), "")
+        occasion = next(
+            (HOOK_OCCASIONS[stage.verb] for stage in run.stages[run.stage :] if stage.verb in HOOK_OCCASIONS), ""
+        )
         if not _may_begin(run) or self._is_done(run, occasion, "before"):
             return run
-        known = len(run.failures)
-        run = yield from self._do_all(run, occasion, "before")
+        failures_before = len(run.failures)
+        run = yield from self._run_hooks_at(run, occasion, "before")
         if run.aborted:
-            return stopped(run, ABORTED)
-        if run.failures[known:]:
-            return stopped(run, f"not begun: {run.failures[known]}")
-        unseen = tuple(item.model_copy(update={"seen": False}) for item in run.items)  # what was seen is old by now
-        return run.model_copy(update={"items": unseen})
+            return stop_run(run, ABORTED)
+        if run.failures[failures_before:]:
+            return stop_run(run, f"not begun: {run.failures[failures_before]}")
+        unread_items = tuple(
+            item.model_copy(update={"seen": False}) for item in run.items
+        )  # what was seen is old by now
+        return run.model_copy(update={"items": unread_items})
 
-    def after(self, run: Run) -> Steps[Run]:
+    def run_after(self, run: Run) -> Steps[Run]:
         """What is done once a stage is over: in a failover when all is up, in a drill after its soak time."""
-        occasion = OCCASIONS.get(run.current.verb, "") if run.current else ""
-        if self._is_done(run, occasion, "after") or (occasion == "drill" and soak(run, now(self._ctx))):
+        occasion = HOOK_OCCASIONS.get(run.current.verb, "") if run.current else ""
+        if self._is_done(run, occasion, "after") or (occasion == "drill" and soak_machines(run, now(self._ctx))):
             return run
-        return (yield from self._do_all(run, occasion, "after"))
+        return (yield from self._run_hooks_at(run, occasion, "after"))
 
-    def after_cleanup(self, run: Run) -> Steps[Run]:
+    def run_after_cleanup(self, run: Run) -> Steps[Run]:
         """What is done when a drill has been cleaned up."""
         if self._operation.kind != "drill":
             return run
-        return (yield from self._do_all(run, "drill", "after-cleanup"))
+        return (yield from self._run_hooks_at(run, "drill", "after-cleanup"))
 
     def _is_done(self, run: Run, occasion: str, moment: str) -> bool:
         done = any((end.occasion, end.moment) == (occasion, moment) for end in run.hooks)
-        return done or not self._ours(run, occasion, moment)
+        return done or not self._hooks_at(run, occasion, moment)
 
-    def _ours(self, run: Run, occasion: str, moment: str) -> list[tuple[int, Hook]]:
+    def _hooks_at(self, run: Run, occasion: str, moment: str) -> list[tuple[int, Hook]]:
         """Each with its place, without those that Site Recovery does as actions of its recovery plans."""
         numbered = enumerate(self._operation.document.hooks_at(occasion, moment))
         return [(number, hook) for number, hook in numbered if not is_left_to_plans(hook, run, moment)]
 
-    def _do_all(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
+    def _run_hooks_at(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
         """One after the other; those that follow a rehearsal are done however the others went."""
         strict = moment == "before" or occasion != "drill"
-        for number, hook in self._ours(run, occasion, moment):
-            turn = Turn(occasion, moment, number, hook)
-            if (strict and run.failed) or (run.aborted and (strict or hook.kind == "manual")):
-                why = ABORTED if run.aborted else "something before it failed"
-                run = self._noted(run, turn, turn.ends("skipped", f"not done: {why}"), None)
+        for number, hook in self._hooks_at(run, occasion, moment):
+            due_hook = DueHook(occasion, moment, number, hook)
+            if (strict and run.has_failed) or (run.aborted and (strict or hook.kind == "manual")):
+                reason = ABORTED if run.aborted else "something before it failed"
+                run = self._record_hook_end(run, due_hook, due_hook.to_hook_end("skipped", f"not done: {reason}"), None)
             else:
-                run = yield from self._do(run, turn)
+                run = yield from self._run_hook(run, due_hook)
         return run
 
-    def _do(self, run: Run, turn: Turn) -> Steps[Run]:
+    def _run_hook(self, run: Run, due_hook: DueHook) -> Steps[Run]:
         began = now(self._ctx)
-        name = f"{self._operation.id}:{turn.occasion}:{turn.moment}:{turn.number}"
-        state = "starting" if turn.moment == "before" else "failed" if run.failed else "well"
-        does = doing(turn.hook, name, self._operation, turn.moment, state)
-        yield from self._show(run, turn, does)
-        run, ran = yield from self._until_done(run, turn, does)
-        left = yield from does.end(self._ctx)
-        show_status(self._ctx, summary(run, now(self._ctx)))
-        detail = "; ".join(filter(None, (ran.detail, left)))
-        end = turn.ends("passed" if ran.passed else "failed", detail, began=began, ended=now(self._ctx))
-        return self._noted(run, turn, end, ran)
+        name = f"{self._operation.id}:{due_hook.occasion}:{due_hook.moment}:{due_hook.number}"
+        state = "starting" if due_hook.moment == "before" else "failed" if run.has_failed else "well"
+        action = action_for_hook(due_hook.hook, name, self._operation, due_hook.moment, state)
+        yield from self._show_hook(run, due_hook, action)
+        run, result = yield from self._until_done(run, due_hook, action)
+        cleanup_failure = yield from action.clean_up(self._ctx)
+        show_status(self._ctx, custom_status_of(run, now(self._ctx)))
+        detail = "; ".join(filter(None, (result.detail, cleanup_failure)))
+        end = due_hook.to_hook_end("passed" if result.passed else "failed", detail, began=began, ended=now(self._ctx))
+        return self._record_hook_end(run, due_hook, end, result)
 
-    def _show(self, run: Run, turn: Turn, does: Doing) -> Steps[None]:
+    def _show_hook(self, run: Run, due_hook: DueHook, action: HookAction) -> Steps[None]:
         """Say in the custom status what is being done; of a step by hand tell those who listen."""
-        hook, at = turn.hook, now(self._ctx)
-        status = {**summary(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
-        waits = does.waits(_until(run, turn, at))
-        show_status(self._ctx, {**status, "waits": {**waits, "mark": turn.mark}} if waits else status)
-        if waits:
-            data = {"waitsFor": "resume", "what": waits["what"], "until": waits["until"], "vms": []}
-            yield from tell(self._ctx, self._operation, "waiting", data, key=turn.mark)
+        hook, at = due_hook.hook, now(self._ctx)
+        status = {**custom_status_of(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
+        manual_wait = action.manual_wait(_deadline_of(run, due_hook, at))
+        show_status(
+            self._ctx, {**status, "waits": {**manual_wait, "mark": due_hook.hook_key}} if manual_wait else status
+        )
+        if manual_wait:
+            data = {"waitsFor": "resume", "what": manual_wait["what"], "until": manual_wait["until"], "vms": []}
+            yield from publish_operation_event(self._ctx, self._operation, "waiting", data, key=due_hook.hook_key)
 
-    def _until_done(self, run: Run, turn: Turn, does: Doing) -> Steps[tuple[Run, HookRan]]:
+    def _until_done(self, run: Run, due_hook: DueHook, action: HookAction) -> Steps[tuple[Run, HookRan]]:
         """Until it has ended, a person has ended it, or its time is over."""
         began = now(self._ctx)
-        until = _until(run, turn, began)
+        until = _deadline_of(run, due_hook, began)
         while True:
-            ran = yield from does.look(self._ctx)
-            left = until - now(self._ctx)
-            if not ran.again:
-                return run, ran
-            if left <= timedelta(0):
-                return run, HookRan(passed=False, status=ran.status, detail=_too_late(until - began, ran))
-            said = yield from self._waits.listen(min(_pause(turn.hook, now(self._ctx) - began), left))
-            if said:
-                run = _decided(run, said)
-                if by_person := _ended_by(turn, said):
+            result = yield from action.try_once(self._ctx)
+            time_left = until - now(self._ctx)
+            if not result.may_change:
+                return run, result
+            if time_left <= timedelta(0):
+                return run, HookRan(passed=False, status=result.status, detail=_timeout_detail(until - began, result))
+            decision = yield from self._inbox.next_decision(
+                min(_pause_between_tries(due_hook.hook, now(self._ctx) - began), time_left)
+            )
+            if decision:
+                run = _with_decision(run, decision)
+                if by_person := _result_by_person(due_hook, decision):
                     return run, by_person
 
-    def _noted(self, run: Run, turn: Turn, end: HookEnd, ran: HookRan | None) -> Run:
-        body = {**end.model_dump(mode="json"), "target": turn.hook.target}
-        body |= {"status": ran.status, "output": ran.output} if ran else {}
-        run = _told(run, Entry(kind="hook", at=now(self._ctx), body=body))
-        wrong = end.required and end.state == "failed"
-        failures = (*run.failures, f"hook {end.name}: {end.detail}"[:LONGEST_FAILURE]) if wrong else run.failures
+    def _record_hook_end(self, run: Run, due_hook: DueHook, end: HookResult, result: HookRan | None) -> Run:
+        body = {**end.model_dump(mode="json"), "target": due_hook.hook.target}
+        body |= {"status": result.status, "output": result.output} if result else {}
+        run = _with_pending_entry(run, EvidenceEntry(kind="hook", at=now(self._ctx), body=body))
+        run_fails = end.required and end.state == "failed"
+        failures = (*run.failures, f"hook {end.name}: {end.detail}"[:LONGEST_FAILURE]) if run_fails else run.failures
         return run.model_copy(update={"hooks": (*run.hooks, end), "failures": failures})
 
 
@@ -281,42 +298,44 @@ def _may_begin(run: Run) -> bool:
     stage = run.current
     if stage is None or run.pause or run.stopped or (stage.guarded and not run.passed):
         return False
-    return run.stage == 0 or stage.verb in OCCASIONS
+    return run.stage == 0 or stage.verb in HOOK_OCCASIONS
 
 
-def _decided(run: Run, said: Decision) -> Run:
-    if said.verdict == "abort":
-        return scheduler.decide(run, said)
-    return run.model_copy(update={"decisions": (*run.decisions, said)})
+def _with_decision(run: Run, decision: Decision) -> Run:
+    if decision.verdict == "abort":
+        return scheduler.apply_decision(run, decision)
+    return run.model_copy(update={"decisions": (*run.decisions, decision)})
 
 
-def _told(run: Run, entry: Entry) -> Run:
+def _with_pending_entry(run: Run, entry: EvidenceEntry) -> Run:
     """The entry is written with the next ones."""
     if not run.chain.kept:
         return run
     return run.model_copy(update={"chain": run.chain.model_copy(update={"pending": (*run.chain.pending, entry)})})
 
 
-def _pause(hook: Hook, waited: timedelta) -> timedelta:
+def _pause_between_tries(hook: Hook, waited: timedelta) -> timedelta:
     """Rarer the longer it takes, because a history holds every look; a person speaks up by himself."""
     return LONGEST_PAUSE if hook.kind == "manual" else min(max(TRY_EVERY, waited / 10), LONGEST_PAUSE)
 
 
-def _until(run: Run, turn: Turn, began: datetime) -> datetime:
+def _deadline_of(run: Run, due_hook: DueHook, began: datetime) -> datetime:
     """How long it may take; a person who does not come keeps no machines of a drill beyond its time to live."""
-    until = began + turn.hook.deadline
-    ends = run.rehearsal.until if run.rehearsal and turn.hook.kind == "manual" and turn.moment == "after" else None
+    until = began + due_hook.hook.deadline
+    ends = (
+        run.rehearsal.until if run.rehearsal and due_hook.hook.kind == "manual" and due_hook.moment == "after" else None
+    )
     return max(min(until, ends), began) if ends else until
 
 
-def _too_late(within: timedelta, ran: HookRan) -> str:
-    return f"not done within {within}: {ran.detail}"
+def _timeout_detail(within: timedelta, result: HookRan) -> str:
+    return f"not done within {within}: {result.detail}"
 
 
-def _ended_by(turn: Turn, said: Decision) -> HookRan | None:
+def _result_by_person(due_hook: DueHook, decision: Decision) -> HookRan | None:
     """What a person's word makes of a hook, None when it is about something else."""
-    if said.verdict == "abort":
-        return HookRan(passed=False, detail=f"{said.by} aborted the run")
-    if said.verdict == "resume" and turn.hook.kind == "manual" and said.about in {"", turn.mark}:
-        return HookRan(passed=True, detail=f"{said.by}: {said.comment}" if said.comment else said.by)
+    if decision.verdict == "abort":
+        return HookRan(passed=False, detail=f"{decision.by} aborted the run")
+    if decision.verdict == "resume" and due_hook.hook.kind == "manual" and decision.about in {"", due_hook.hook_key}:
+        return HookRan(passed=True, detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by)
     return None

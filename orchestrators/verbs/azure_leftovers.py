@@ -5,46 +5,57 @@ from datetime import datetime, timedelta
 
 from durabletask import task
 
-from orchestrators.durable.entity_calls import owe
-from orchestrators.durable.steps import Steps, ask_entity, call, call_all, now, sleep
+from orchestrators.durable.entity_calls import open_obligation
+from orchestrators.durable.steps import Steps, call, call_all, call_entity, now, sleep
 from shared.errors import SiteRecoveryError
 from shared.failback.leftovers import (
-    READ_BELONGINGS,
     READ_LEFTOVERS,
+    READ_VM_RESOURCES,
     REMOVE_LEFTOVERS,
-    Belonging,
-    BelongingsRead,
+    FailoverVm,
     Leftover,
-    ReadBelongings,
     ReadLeftovers,
+    ReadVmResources,
     RemoveLeftovers,
-    may_go,
+    VmResourcesRead,
+    is_removable,
 )
 from shared.operations.durable_names import OBLIGATIONS
-from shared.operations.obligations import Left, Obligation, ObligationKind, Tried, is_its_turn
-from shared.plans.contract import BookRead
-from shared.recovery.drill import mark
+from shared.operations.obligations import Attempted, LeftBehind, Obligation, ObligationKind, is_attempt_due
+from shared.plans.contract import DocumentsRead
+from shared.recovery.drill import mark_of
 from shared.recovery.operation import Operation
 from shared.recovery.run import Run, RunItem
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 
-OWED: ObligationKind = "leftovers"
+LEFTOVERS_KIND: ObligationKind = "leftovers"
 VANISHES_WITHIN, LOOK_EVERY = timedelta(minutes=3), timedelta(seconds=30)
 """What a commit removes may be listed a little longer."""
-SEEN_TO_WITHIN = timedelta(days=14)
+REMOVED_WITHIN = timedelta(days=14)
 BATCH, SHOWN = 50, 20
-WHY = "cards, disks or addresses of machines that came home are still in Azure, and cost money: remove them"
+OBLIGATION_DETAIL = (
+    "cards, disks or addresses of machines that came home are still in Azure, and cost money: remove them"
+)
 
 
 def note_belongings(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
     """Note what hangs on the machines in Azure, before a commit gives them up; a run does not fail where it cannot."""
-    home = [item for item in run.items if _is_home(item)]
-    asks = [ReadBelongings(machines=tuple(map(_belonging, home[n : n + BATCH]))) for n in range(0, len(home), BATCH)]
-    read = yield from call_all(ctx, READ_BELONGINGS, asks)
-    marks = {vm: told for one in read if isinstance(one, BelongingsRead) for vm, told in one.marks.items() if told}
+    items_at_home = [item for item in run.items if _is_home(item)]
+    requests = [
+        ReadVmResources(machines=tuple(map(_belonging_of, items_at_home[n : n + BATCH])))
+        for n in range(0, len(items_at_home), BATCH)
+    ]
+    answers = yield from call_all(ctx, READ_VM_RESOURCES, requests)
+    marks = {
+        vm: vm_marks
+        for answer in answers
+        if isinstance(answer, VmResourcesRead)
+        for vm, vm_marks in answer.marks.items()
+        if vm_marks
+    }
     if not marks:
         return run
-    since = yield from _since(ctx, run, set(marks))
+    since = yield from _first_failover_at(ctx, run, set(marks))
     return run.model_copy(update={"belongings": marks, "belongs_since": since})
 
 
@@ -60,59 +71,61 @@ def _is_given_up(item: RunItem) -> bool:
     return "Commit" in verbs[since:]
 
 
-def _belonging(item: RunItem) -> Belonging:
-    return Belonging(vm=item.vm, azure_vm=item.azure_vm or item.vm, target_group=item.target_group)
+def _belonging_of(item: RunItem) -> FailoverVm:
+    return FailoverVm(vm=item.vm, azure_vm=item.azure_vm or item.vm, target_group=item.target_group)
 
 
-def _since(ctx: task.OrchestrationContext, run: Run, vms: set[str]) -> Steps[datetime | None]:
+def _first_failover_at(ctx: task.OrchestrationContext, run: Run, vms: set[str]) -> Steps[datetime | None]:
     """When the first of the failovers began that made these machines; None when that is not known of each."""
-    asks = [ReadItems(vault=vault, vms=tuple(sorted(vms))) for vault in run.vaults]
-    reads = [seen for seen in (yield from call_all(ctx, READ_ITEMS, asks)) if isinstance(seen, ItemsRead)]
-    known = {view.id.lower(): view.last_failover for seen in reads for view in seen.items}
-    times = [known.get(item.id.lower()) for item in run.items if item.vm in vms]
+    requests = [ReadItems(vault=vault, vms=tuple(sorted(vms))) for vault in run.vaults]
+    reads = [answer for answer in (yield from call_all(ctx, READ_ITEMS, requests)) if isinstance(answer, ItemsRead)]
+    failover_times = {view.id.lower(): view.last_failover for answer in reads for view in answer.items}
+    times = [failover_times.get(item.id.lower()) for item in run.items if item.vm in vms]
     return min((time for time in times if time), default=None) if all(times) else None
 
 
-def see_leftovers(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def handle_leftovers(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Look what of it is left once the commit is done; remove it where the plan says so, and owe the rest."""
     done = {item.vm for item in run.items if _is_given_up(item)}
-    marks = tuple(one for vm, told in run.belongings.items() if vm in done for one in told)
+    marks = tuple(leftover for vm, vm_marks in run.belongings.items() if vm in done for leftover in vm_marks)
     if not marks:
         return run
-    groups = _groups(run)
+    groups = _target_groups(run)
     try:
-        left = yield from _look(ctx, groups, marks, now(ctx) + VANISHES_WITHIN)
+        left = yield from _read_until_gone(ctx, groups, marks, now(ctx) + VANISHES_WITHIN)
         removed: tuple[Leftover, ...] = ()
         if left and operation.document.failback.leftovers == "remove" and run.belongs_since:
             before = left
-            left = yield from _remove(ctx, operation, groups, before, run.belongs_since)
-            removed = tuple(one for one in before if one.id not in {each.id for each in left})
+            left = yield from _remove_leftovers(ctx, operation, groups, before, run.belongs_since)
+            removed = tuple(leftover for leftover in before if leftover.id not in {each.id for each in left})
     except SiteRecoveryError as failure:
-        said = f"whether anything of the machines is left in Azure could not be read: {failure}"
-        return run.model_copy(update={"findings": (*run.findings, said)})
+        finding = f"whether anything of the machines is left in Azure could not be read: {failure}"
+        return run.model_copy(update={"findings": (*run.findings, finding)})
     if left:
-        yield from _owe(ctx, operation, run, left)
-    told = [f"removed in Azure: {one.id}" for one in removed] + [f"left in Azure: {one.id}" for one in left]
-    return run.model_copy(update={"findings": (*run.findings, *told[:SHOWN])})
+        yield from _open_leftovers_obligation(ctx, operation, run, left)
+    new_findings = [f"removed in Azure: {leftover.id}" for leftover in removed] + [
+        f"left in Azure: {leftover.id}" for leftover in left
+    ]
+    return run.model_copy(update={"findings": (*run.findings, *new_findings[:SHOWN])})
 
 
-def _groups(run: Run) -> tuple[str, ...]:
+def _target_groups(run: Run) -> tuple[str, ...]:
     return tuple(
         sorted({item.target_group.lower(): item.target_group for item in run.items if item.target_group}.values())
     )
 
 
-def _look(
+def _read_until_gone(
     ctx: task.OrchestrationContext, groups: tuple[str, ...], marks: tuple[str, ...], deadline: datetime
 ) -> Steps[tuple[Leftover, ...]]:
     while True:
-        left = (yield from call(ctx, READ_LEFTOVERS, ReadLeftovers(groups=groups, marks=marks))).left
+        left = (yield from call(ctx, READ_LEFTOVERS, ReadLeftovers(groups=groups, marks=marks))).leftovers
         if not left or now(ctx) >= deadline:
             return left
         yield from sleep(ctx, LOOK_EVERY)
 
 
-def _remove(
+def _remove_leftovers(
     ctx: task.OrchestrationContext,
     operation: Operation,
     groups: tuple[str, ...],
@@ -120,33 +133,35 @@ def _remove(
     since: datetime,
 ) -> Steps[tuple[Leftover, ...]]:
     """Remove what may go, and see what is left then."""
-    marks = tuple(mark(one.id) for one in left)
-    if any(may_go(one, since) for one in left):
-        ask = RemoveLeftovers(operation=operation.id, groups=groups, marks=marks, since=since)
-        yield from call(ctx, REMOVE_LEFTOVERS, ask)
-        return (yield from _look(ctx, groups, marks, now(ctx) + VANISHES_WITHIN))
+    marks = tuple(mark_of(leftover.id) for leftover in left)
+    if any(is_removable(leftover, since) for leftover in left):
+        request = RemoveLeftovers(operation=operation.id, groups=groups, marks=marks, since=since)
+        yield from call(ctx, REMOVE_LEFTOVERS, request)
+        return (yield from _read_until_gone(ctx, groups, marks, now(ctx) + VANISHES_WITHIN))
     return tuple(left)
 
 
-def _owe(ctx: task.OrchestrationContext, operation: Operation, run: Run, left: Sequence[Leftover]) -> Steps[None]:
-    yield from owe(ctx, operation, run, OWED, SEEN_TO_WITHIN, WHY)
-    note = Left(kind=OWED, leftovers=tuple(one.id for one in left)).model_dump(mode="json")
-    yield from ask_entity(ctx, OBLIGATIONS, operation.plan, "left", note)
+def _open_leftovers_obligation(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, left: Sequence[Leftover]
+) -> Steps[None]:
+    yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, REMOVED_WITHIN, OBLIGATION_DETAIL)
+    note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(one.id for one in left)).model_dump(mode="json")
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "left", note)
 
 
-def cross_out_leftovers(ctx: task.OrchestrationContext, seen: BookRead) -> Steps[list[str]]:
+def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
     """Cross out what was left once it is gone; a look of the timer, which starts no run."""
-    for one in map(Obligation.model_validate, seen.obligations):
-        if one.kind != OWED or not is_its_turn(one, now(ctx)):
+    for obligation in map(Obligation.model_validate, documents.obligations):
+        if obligation.kind != LEFTOVERS_KIND or not is_attempt_due(obligation, now(ctx)):
             continue
-        note = Tried(kind=OWED, run="", at=now(ctx)).model_dump(mode="json")
-        yield from ask_entity(ctx, OBLIGATIONS, one.plan, "tried", note)
-        groups = tuple(dict.fromkeys(arm_id.lower().partition("/providers/")[0] for arm_id in one.leftovers))
-        ask = ReadLeftovers(groups=groups, marks=tuple(map(mark, one.leftovers)))
-        left = (yield from call(ctx, READ_LEFTOVERS, ask)).left
+        note = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx)).model_dump(mode="json")
+        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "tried", note)
+        groups = tuple(dict.fromkeys(arm_id.lower().partition("/providers/")[0] for arm_id in obligation.leftovers))
+        request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
+        left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
         if left:
-            note = Left(kind=OWED, leftovers=tuple(each.id for each in left)).model_dump(mode="json")
-            yield from ask_entity(ctx, OBLIGATIONS, one.plan, "left", note)
+            note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(each.id for each in left)).model_dump(mode="json")
+            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "left", note)
         else:
-            yield from ask_entity(ctx, OBLIGATIONS, one.plan, "settle", [OWED])
+            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
     return []

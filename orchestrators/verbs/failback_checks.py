@@ -5,75 +5,80 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.cloud_events import tell
-from orchestrators.durable.entity_calls import sources_unproven
+from orchestrators.durable.cloud_events import publish_operation_event
+from orchestrators.durable.entity_calls import find_unproven_sources
 from orchestrators.durable.steps import Steps, call_all, now, show_status
-from orchestrators.verbs.source_power import look_at_sources, read_clusters, reopen
-from shared.activity import Problem
-from shared.failback.checks import GONE, Ground, Wanted, judge
+from orchestrators.verbs.source_power import read_cluster_nodes, read_source_states, reopen_source_proof
+from shared.activity import Obstacle
+from shared.failback.checks import SOURCE_GONE, ReturningVm, SiteState, check_failback
 from shared.messages import VaultRef
 from shared.recovery.operation import Operation
 from shared.recovery.run import Pause, Run, RunItem
-from shared.recovery.status import joined
+from shared.recovery.status import join_details
 from shared.site_recovery.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
 
 PHASE = "Premises"
 
 
-def ready_to_go_home(
+def find_failback_obstacles(
     ctx: task.OrchestrationContext, operation: Operation, run: Run
-) -> Steps[tuple[Run, Sequence[Problem]]]:
+) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what it knows of the machines' hosts, and what stands in the way of their failback."""
-    unproven = yield from sources_unproven(ctx, operation.plan)
+    unproven = yield from find_unproven_sources(ctx, operation.plan)
     if unproven:
         return run, unproven
-    _show(ctx, run)
+    _show_waiting(ctx, run)
     providers: dict[str, str] = {}
-    problems: list[Problem] = []
-    for number, name in enumerate(dict.fromkeys(_site_of(operation, vm) for vm in _to_come(run))):
-        found, wrong = yield from _judged(ctx, operation, run, name, f"home-{len(run.decisions)}-{number}")
-        providers |= found
-        problems += wrong
+    obstacles: list[Obstacle] = []
+    for number, site_name in enumerate(dict.fromkeys(_site_of(operation, vm) for vm in _vms_to_fail_back(run))):
+        site_providers, site_obstacles = yield from _judge_site(
+            ctx, operation, run, site_name, f"home-{len(run.decisions)}-{number}"
+        )
+        providers |= site_providers
+        obstacles += site_obstacles
     items = tuple(item.model_copy(update={"provider": providers.get(item.vm, "")}) for item in run.items)
-    return run.model_copy(update={"items": items}), problems
+    return run.model_copy(update={"items": items}), obstacles
 
 
-def admitted_home(
+def admit_failback(
     ctx: task.OrchestrationContext, operation: Operation, run: Run
-) -> Steps[tuple[Run, Sequence[Problem]]]:
+) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The same when a failback begins: what only a person can do by hand is waited for, all else refuses the run."""
-    run, problems = yield from ready_to_go_home(ctx, operation, run)
-    if not problems:
+    run, obstacles = yield from find_failback_obstacles(ctx, operation, run)
+    if not obstacles:
         return run.model_copy(update={"passed": True}), ()
-    if any(not problem.by_hand for problem in problems):
-        return run, problems
-    what = joined([problem.detail for problem in problems])
-    data = {"waitsFor": "resume", "vms": [problem.vm for problem in problems], "what": what}
-    yield from tell(ctx, operation, "waiting", data, key="by-hand")
-    return run.model_copy(update={"pause": Pause(what=what, since=now(ctx))}), ()
+    if any(not obstacle.by_hand for obstacle in obstacles):
+        return run, obstacles
+    manual_steps = join_details([problem.detail for problem in obstacles])
+    data = {"waitsFor": "resume", "vms": [problem.vm for problem in obstacles], "what": manual_steps}
+    yield from publish_operation_event(ctx, operation, "waiting", data, key="by-hand")
+    return run.model_copy(update={"pause": Pause(what=manual_steps, since=now(ctx))}), ()
 
 
-def told_by_hand(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def with_manual_steps(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Where a failback failed for a machine that is gone: the run that says what to do by hand."""
     failed = {item.vm for item in run.items if any(s.verb == "Failback" and s.outcome == "failed" for s in item.steps)}
     if not failed or run.aborted:
         return run
-    _, problems = yield from ready_to_go_home(ctx, operation, _only(run, failed))
-    said = tuple(f"{problem.vm}: {problem.detail}" for problem in problems if problem.code == GONE)
-    return run.model_copy(update={"failures": (*run.failures, *said)})
+    _, obstacles = yield from find_failback_obstacles(ctx, operation, _with_only_items_of(run, failed))
+    manual_steps = tuple(f"{obstacle.vm}: {obstacle.detail}" for obstacle in obstacles if obstacle.code == SOURCE_GONE)
+    return run.model_copy(update={"failures": (*run.failures, *manual_steps)})
 
 
-def _only(run: Run, vms: set[str]) -> Run:
+def _with_only_items_of(run: Run, vms: set[str]) -> Run:
     items = tuple(item.model_copy(update={"state": "waiting", "skip": ()}) for item in run.items if item.vm in vms)
     return run.model_copy(update={"items": items})
 
 
-def _show(ctx: task.OrchestrationContext, run: Run) -> None:
-    told: dict[str, Any] = {"phase": PHASE, "waitingFor": "the nodes to say whether the machines are off and have room"}
-    show_status(ctx, {**told, "total": len(run.items), "at": now(ctx).isoformat()})
+def _show_waiting(ctx: task.OrchestrationContext, run: Run) -> None:
+    custom_status: dict[str, Any] = {
+        "phase": PHASE,
+        "waitingFor": "the nodes to say whether the machines are off and have room",
+    }
+    show_status(ctx, {**custom_status, "total": len(run.items), "at": now(ctx).isoformat()})
 
 
-def _to_come(run: Run) -> list[str]:
+def _vms_to_fail_back(run: Run) -> list[str]:
     return [item.vm for item in run.items if "Failback" not in item.skip and item.state in {"waiting", "done"}]
 
 
@@ -82,34 +87,34 @@ def _site_of(operation: Operation, vm: str) -> str:
     return named or operation.document.site
 
 
-def _judged(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, name: str, mark: str
-) -> Steps[tuple[dict[str, str], list[Problem]]]:
+def _judge_site(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, site_name: str, mark: str
+) -> Steps[tuple[dict[str, str], list[Obstacle]]]:
     """Look at one site, and say what stands in the way there; what runs twice is owed from then on."""
-    site = operation.sites[name]
-    wanted = [_wanted(item) for item in run.items if item.vm in _of_site(operation, run, name)]
-    nodes, unread = yield from read_clusters(ctx, (site.cluster,))
-    hosts = (yield from call_all(ctx, READ_PROVIDERS, [ReadProviders(vault=VaultRef.from_id(site.vault))]))[0]
-    if unread or not isinstance(hosts, ProvidersRead):
-        detail = f"the nodes of {name} cannot be read now: {', '.join(unread) or hosts}"
-        return {}, [Problem(code="nodes-unreadable", detail=detail)]
-    names = [one.vm for one in wanted]
-    look = yield from look_at_sources(ctx, operation.id, f"{mark}-{_clock(ctx)}", nodes, names)
-    if look.running:
-        yield from reopen(ctx, operation.plan, operation.id, look)
-    ground = Ground(site, nodes, hosts.providers, look)
-    found, problems = judge(ground, wanted, create=operation.create_vm, host=operation.host)
-    return (found if operation.create_vm else {}), problems
+    site = operation.sites[site_name]
+    wanted = [_wanted_of(item) for item in run.items if item.vm in _vms_of_site(operation, run, site_name)]
+    nodes, unread = yield from read_cluster_nodes(ctx, (site.cluster,))
+    provider_views = (yield from call_all(ctx, READ_PROVIDERS, [ReadProviders(vault=VaultRef.from_id(site.vault))]))[0]
+    if unread or not isinstance(provider_views, ProvidersRead):
+        detail = f"the nodes of {site_name} cannot be read now: {', '.join(unread) or provider_views}"
+        return {}, [Obstacle(code="nodes-unreadable", detail=detail)]
+    names = [machine.vm for machine in wanted]
+    source_look = yield from read_source_states(ctx, operation.id, f"{mark}-{_time_mark(ctx)}", nodes, names)
+    if source_look.running_vms:
+        yield from reopen_source_proof(ctx, operation.plan, operation.id, source_look)
+    ground = SiteState(site, nodes, provider_views.providers, source_look)
+    providers, obstacles = check_failback(ground, wanted, create=operation.create_vm, host=operation.host)
+    return (providers if operation.create_vm else {}), obstacles
 
 
-def _clock(ctx: task.OrchestrationContext) -> str:
+def _time_mark(ctx: task.OrchestrationContext) -> str:
     """Tells the looks of one run apart."""
     return now(ctx).strftime("%m%d%H%M%S")
 
 
-def _of_site(operation: Operation, run: Run, name: str) -> set[str]:
-    return {vm for vm in _to_come(run) if _site_of(operation, vm) == name}
+def _vms_of_site(operation: Operation, run: Run, site_name: str) -> set[str]:
+    return {vm for vm in _vms_to_fail_back(run) if _site_of(operation, vm) == site_name}
 
 
-def _wanted(item: RunItem) -> Wanted:
-    return Wanted(vm=item.vm, provider=item.host_provider, mb=item.disk_mb)
+def _wanted_of(item: RunItem) -> ReturningVm:
+    return ReturningVm(vm=item.vm, provider=item.host_provider, mb=item.disk_mb)

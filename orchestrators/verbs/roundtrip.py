@@ -5,72 +5,88 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.entity_calls import settle_but_for
+from orchestrators.durable.entity_calls import settle_except_for
 from orchestrators.durable.steps import Steps
 from orchestrators.run.recovery_points import note_points
 from orchestrators.run.runbook import Runbook
-from orchestrators.run.ticks import conduct
-from orchestrators.verbs.azure_leftovers import note_belongings, see_leftovers
-from orchestrators.verbs.failback import FAILBACK, REPROTECT, owe_final_commit
-from orchestrators.verbs.failback_checks import ready_to_go_home
-from orchestrators.verbs.failover import COMMIT, moves, opening, owe_of_moved
-from shared.activity import Problem
+from orchestrators.run.ticks import run_stages
+from orchestrators.verbs.azure_leftovers import handle_leftovers, note_belongings
+from orchestrators.verbs.failback import FAILBACK, REPROTECT, open_commit_obligation
+from orchestrators.verbs.failback_checks import find_failback_obstacles
+from orchestrators.verbs.failover import COMMIT, failover_stages, narrow_source_obligation, open_failover_obligations
+from shared.activity import Obstacle
 from shared.recovery.operation import Operation
-from shared.recovery.results import uncommitted, unprotected
+from shared.recovery.results import uncommitted_vms, unprotected_vms
 from shared.recovery.run import Run, Stage
 
-LOOK = "a look at the machines in Azure: resume commits the failover, which deletes their other recovery points"
-RETURN = "a word that the machines may come home: resume begins the failback"
-FINAL = "a look at the machines on premises: resume commits the failback"
+PAUSE_BEFORE_COMMIT = (
+    "a look at the machines in Azure: resume commits the failover, which deletes their other recovery points"
+)
+PAUSE_BEFORE_FAILBACK = "a word that the machines may come home: resume begins the failback"
+PAUSE_BEFORE_FINAL_COMMIT = "a look at the machines on premises: resume commits the failback"
 
 
 def roundtrip(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Failover, commit, failback, commit, re-protect; a person decides when the machines come home."""
-    operation = Operation.carried(payload)
-    return (yield from conduct(ctx, operation, Runbook(stages_of(operation), opening, _closing, _turning, _gate)))
+    operation = Operation.from_carried(payload)
+    return (
+        yield from run_stages(
+            ctx,
+            operation,
+            Runbook(
+                stages_of(operation), open_failover_obligations, _settle_roundtrip, _settle_stage, _check_failback_gate
+            ),
+        )
+    )
 
 
 def stages_of(operation: Operation) -> tuple[Stage, ...]:
     """The stages, with a pause before each commit where the plan leaves those to a person."""
     plan = operation.document
     by_hand = plan.commit == "manual"
-    home = {"pause": RETURN, "pause_until": operation.return_at, "turned": operation.asked.order == "reverse"}
-    home |= {"after": "well", "unless_failed": True, "guarded": True}
+    failback_changes = {
+        "pause": PAUSE_BEFORE_FAILBACK,
+        "pause_until": operation.return_at,
+        "turned": operation.verb_parameters.order == "reverse",
+    }
+    failback_changes |= {"after": "well", "unless_failed": True, "guarded": True}
     return (
-        *moves(operation),
-        COMMIT.model_copy(update={"pause": LOOK if by_hand else ""}),
-        FAILBACK.model_copy(update=home),
-        COMMIT.model_copy(update={"pause": FINAL if by_hand else ""}),
+        *failover_stages(operation),
+        COMMIT.model_copy(update={"pause": PAUSE_BEFORE_COMMIT if by_hand else ""}),
+        FAILBACK.model_copy(update=failback_changes),
+        COMMIT.model_copy(update={"pause": PAUSE_BEFORE_FINAL_COMMIT if by_hand else ""}),
         REPROTECT.model_copy(update={"after": "well", "unless_failed": True}),
     )
 
 
-def _turning(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def _settle_stage(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
     if run.stages[run.stage - 1].verb == "Commit":
-        yield from settle_but_for(ctx, operation, "commit", uncommitted(run))
-    if operation.failover_type == "unplanned" and not run.stopped and not _goes_home(run):
-        yield from owe_of_moved(ctx, operation, run, provable=True)
-    if run.current and run.current.verb == "Commit" and not _goes_home(run):
+        yield from settle_except_for(ctx, operation, "commit", uncommitted_vms(run))
+    if operation.failover_type == "unplanned" and not run.stopped and not _has_failback_step(run):
+        yield from narrow_source_obligation(ctx, operation, run, provable=True)
+    if run.current and run.current.verb == "Commit" and not _has_failback_step(run):
         return (yield from note_points(ctx, run))
     if run.stages[run.stage - 1].verb == "Failback":  # the machines in Azure are still there to be looked at
         return (yield from note_belongings(ctx, run))
     return run
 
 
-def _goes_home(run: Run) -> bool:
+def _has_failback_step(run: Run) -> bool:
     return any(step.verb == "Failback" for item in run.items for step in item.steps)
 
 
-def _gate(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Problem]]]:
+def _check_failback_gate(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run
+) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """What keeps the machines from coming home now."""
-    run, problems = yield from ready_to_go_home(ctx, operation, run)
-    if not problems:
-        yield from owe_final_commit(ctx, operation, run)
-    return run, problems
+    run, obstacles = yield from find_failback_obstacles(ctx, operation, run)
+    if not obstacles:
+        yield from open_commit_obligation(ctx, operation, run)
+    return run, obstacles
 
 
-def _closing(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    yield from settle_but_for(ctx, operation, "commit", uncommitted(run))
-    yield from settle_but_for(ctx, operation, "reprotect", unprotected(run))
-    return (yield from see_leftovers(ctx, operation, run))
+def _settle_roundtrip(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    yield from settle_except_for(ctx, operation, "commit", uncommitted_vms(run))
+    yield from settle_except_for(ctx, operation, "reprotect", unprotected_vms(run))
+    return (yield from handle_leftovers(ctx, operation, run))

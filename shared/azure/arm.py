@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import segments
+from shared.arm_ids import names_by_type
 from shared.azure.clients import azure
-from shared.azure.errors import Missing, translated
-from shared.azure.json_fields import Json, part, text
+from shared.azure.errors import NotFound, translate_errors
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.errors import Refused
 
 if TYPE_CHECKING:
@@ -22,35 +22,35 @@ ROLES_API = "2022-04-01"
 AUTOMATION_API = "2024-10-23"
 
 
-async def find(arm_id: str, api_version: str) -> Json | None:
+async def find_resource(arm_id: str, api_version: str) -> Json | None:
     """A resource as its provider shows it, None when there is none."""
     try:
-        found: Json = await _ask("GET", arm_id, api_version)
-    except Missing:
+        found: Json = await _send_request("GET", arm_id, api_version)
+    except NotFound:
         return None
     return found
 
 
-async def put(arm_id: str, api_version: str, body: Json, request_id: str) -> None:
+async def put_resource(arm_id: str, api_version: str, body: Json, request_id: str) -> None:
     """Ask for a resource, once; where that takes time it is not there yet when this returns."""
-    await _ask("PUT", arm_id, api_version, body=body, request_id=request_id)
+    await _send_request("PUT", arm_id, api_version, body=body, request_id=request_id)
 
 
-async def delete(arm_id: str, api_version: str, request_id: str) -> None:
+async def delete_resource(arm_id: str, api_version: str, request_id: str) -> None:
     """Ask for a resource to be removed, once; where that takes time it is still there when this returns."""
-    await _ask("DELETE", arm_id, api_version, request_id=request_id)
+    await _send_request("DELETE", arm_id, api_version, request_id=request_id)
 
 
-async def act(arm_id: str, action: str, api_version: str, request_id: str) -> None:
+async def post_action(arm_id: str, action: str, api_version: str, request_id: str) -> None:
     """Ask for an action on a resource, once."""
-    await _ask("POST", f"{arm_id}/{action}", api_version, request_id=request_id)
+    await _send_request("POST", f"{arm_id}/{action}", api_version, request_id=request_id)
 
 
 async def read_text(path: str, api_version: str) -> str:
     """What is no JSON, as a text."""
     request = HttpRequest("GET", f"/{path.strip('/')}", params={"api-version": api_version})
-    with translated():
-        answer = await _client(path).send_request(request)
+    with translate_errors():
+        answer = await _client_for(path).send_request(request)
         answer.raise_for_status()
     return answer.text()
 
@@ -58,15 +58,15 @@ async def read_text(path: str, api_version: str) -> str:
 async def list_all(path: str, api_version: str, params: dict[str, str] | None = None) -> list[Json]:
     """A whole list, by its path without a host."""
     found: list[Json] = []
-    page = await _ask("GET", path, api_version, params=params or {})
+    page = await _send_request("GET", path, api_version, params=params or {})
     while True:
         found += page.get("value") or ()
         if not (link := page.get("nextLink")):
             return found
-        page = await _get(_client(path), HttpRequest("GET", link))
+        page = await _read_json(_client_for(path), HttpRequest("GET", link))
 
 
-async def _ask(
+async def _send_request(
     method: str,
     path: str,
     api_version: str,
@@ -77,22 +77,22 @@ async def _ask(
 ) -> Json:
     query = {"api-version": api_version, **(params or {})}
     request = HttpRequest(method, f"/{path.strip('/')}", params=query, json=body)
-    return await _get(_client(path), request, **({"request_id": request_id} if request_id else {}))
+    return await _read_json(_client_for(path), request, **({"request_id": request_id} if request_id else {}))
 
 
-async def _get(client: "ResourceManagementClient", request: HttpRequest, **options: Any) -> Json:
-    with translated():
+async def _read_json(client: "ResourceManagementClient", request: HttpRequest, **options: Any) -> Json:
+    with translate_errors():
         answer = await client.send_request(request, **options)
         answer.raise_for_status()
-        said: Json = answer.json() if answer.content else {}
-    return said
+        body: Json = answer.json() if answer.content else {}
+    return body
 
 
-def _client(path: str) -> "ResourceManagementClient":
-    subscription = segments(path).get("subscriptions")
+def _client_for(path: str) -> "ResourceManagementClient":
+    subscription = names_by_type(path).get("subscriptions")
     if not subscription:
         raise Refused("not-an-id", f"not an ARM id: {path}")
-    return azure().resources(subscription)
+    return azure().resource_client(subscription)
 
 
 COMPUTE_API = "2024-07-01"
@@ -105,11 +105,11 @@ async def read_resource(arm_id: str, api_version: str) -> Json:
     Raises:
         Missing: there is none.
     """
-    subscription = segments(arm_id).get("subscriptions")
+    subscription = names_by_type(arm_id).get("subscriptions")
     if not subscription:
         raise Refused("not-an-id", f"not an ARM id: {arm_id}")
-    client: ResourceManagementClient = azure().resources(subscription)
-    with translated():
+    client: ResourceManagementClient = azure().resource_client(subscription)
+    with translate_errors():
         found = await client.resources.get_by_id(arm_id.strip("/"), api_version=api_version)
     return found.as_dict()
 
@@ -121,9 +121,9 @@ async def read_private_address(group_id: str, vm: str) -> str:
         Missing: there is no such machine, or its card is gone.
     """
     machine = await read_resource(f"{group_id}/providers/Microsoft.Compute/virtualMachines/{vm}", COMPUTE_API)
-    cards = part(machine, "properties", "networkProfile").get("networkInterfaces") or ()
+    cards = object_at(machine, "properties", "networkProfile").get("networkInterfaces") or ()
     if not cards:
         return ""
     card = await read_resource(cards[0]["id"], NETWORK_API)
-    configurations = part(card, "properties").get("ipConfigurations") or ()
-    return text(part(configurations[0], "properties").get("privateIPAddress")) if configurations else ""
+    configurations = object_at(card, "properties").get("ipConfigurations") or ()
+    return text_of(object_at(configurations[0], "properties").get("privateIPAddress")) if configurations else ""

@@ -4,7 +4,7 @@ Source: Microsoft.Automation 2024-10-23, automationAccounts/jobs: PUT creates an
 caller's; one that exists is a conflict ("Job with specified id already exists"), so that no job is started twice.
 """
 
-from shared.azure.arm import AUTOMATION_API, act, find, put, read_text
+from shared.azure.arm import AUTOMATION_API, find_resource, post_action, put_resource, read_text
 from shared.azure.json_fields import Json
 from shared.errors import Refused
 
@@ -18,11 +18,11 @@ class RunbookJob:
             raise Refused("not-a-runbook", f"not the ARM id of a runbook: {runbook_id}")
         self._runbook, self._id = runbook, f"{account}/jobs/{name}"
 
-    async def find(self) -> Json | None:
+    async def find_job(self) -> Json | None:
         """The job, None when there is none."""
-        return await find(self._id, AUTOMATION_API)
+        return await find_resource(self._id, AUTOMATION_API)
 
-    async def start(self, parameters: dict[str, str], run_on: str, request_id: str) -> None:
+    async def start_job(self, parameters: dict[str, str], run_on: str, request_id: str) -> None:
         """Create the job, which starts it; one that is there is left alone.
 
         Raises:
@@ -32,15 +32,15 @@ class RunbookJob:
         if run_on:
             properties = {**properties, "runOn": run_on}
         try:
-            await put(self._id, AUTOMATION_API, {"properties": properties}, request_id)
+            await put_resource(self._id, AUTOMATION_API, {"properties": properties}, request_id)
         except Refused:
-            if await self.find() is None:  # else it is the conflict with itself, after an answer that was lost
+            if await self.find_job() is None:  # else it is the conflict with itself, after an answer that was lost
                 raise
 
-    async def output(self) -> str:
+    async def read_output(self) -> str:
         """What it wrote to its output stream."""
         return await read_text(f"{self._id}/output", AUTOMATION_API)
 
-    async def stop(self, request_id: str) -> None:
+    async def stop_job(self, request_id: str) -> None:
         """Ask it to stop; it may go on for a while."""
-        await act(self._id, "stop", AUTOMATION_API, request_id)
+        await post_action(self._id, "stop", AUTOMATION_API, request_id)

@@ -4,25 +4,25 @@ from typing import Any
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import segments
+from shared.arm_ids import names_by_type
 from shared.azure.arm import COMPUTE_API, read_resource
 from shared.azure.clients import azure
-from shared.azure.errors import Missing, translated
+from shared.azure.errors import NotFound, translate_errors
 from shared.azure.json_fields import Json
 from shared.errors import Refused
 
 
-async def find_command(vm_id: str, name: str) -> Json | None:
+async def find_run_command(vm_id: str, name: str) -> Json | None:
     """A run command with its instance view, None when there is none."""
     try:
-        answer = await _ask("GET", vm_id, name, params={"$expand": "instanceView"})
-    except Missing:
+        answer = await _send_request("GET", vm_id, name, params={"$expand": "instanceView"})
+    except NotFound:
         return None
     found: Json = answer.json()
     return found
 
 
-async def put_command(vm_id: str, name: str, script: str, request_id: str) -> None:
+async def put_run_command(vm_id: str, name: str, script: str, request_id: str) -> None:
     """Run a script as the machine's system account; each PUT runs it again.
 
     Source: Microsoft.Compute 2024-07-01, virtualMachines/runCommands.
@@ -30,21 +30,21 @@ async def put_command(vm_id: str, name: str, script: str, request_id: str) -> No
     machine = await read_resource(vm_id, COMPUTE_API)
     properties = {"source": {"script": script}, "asyncExecution": False, "timeoutInSeconds": 600}
     body = {"location": machine.get("location"), "properties": properties}
-    await _ask("PUT", vm_id, name, json=body, headers={"x-ms-client-request-id": request_id})
+    await _send_request("PUT", vm_id, name, json=body, headers={"x-ms-client-request-id": request_id})
 
 
-async def delete_command(vm_id: str, name: str) -> None:
+async def delete_run_command(vm_id: str, name: str) -> None:
     """Remove a run command; one that is gone is left alone."""
-    await _ask("DELETE", vm_id, name)
+    await _send_request("DELETE", vm_id, name)
 
 
-async def _ask(method: str, vm_id: str, name: str, params: dict[str, str] | None = None, **more: Any) -> Any:
-    subscription = segments(vm_id).get("subscriptions")
+async def _send_request(method: str, vm_id: str, name: str, params: dict[str, str] | None = None, **more: Any) -> Any:
+    subscription = names_by_type(vm_id).get("subscriptions")
     if not subscription:
         raise Refused("not-a-machine", f"not the ARM id of a machine: {vm_id}")
     query = {"api-version": COMPUTE_API, **(params or {})}
     request = HttpRequest(method, f"/{vm_id.strip('/')}/runCommands/{name}", params=query, **more)
-    with translated():
-        answer = await azure().resources(subscription).send_request(request)
+    with translate_errors():
+        answer = await azure().resource_client(subscription).send_request(request)
         answer.raise_for_status()
     return answer

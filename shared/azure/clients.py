@@ -33,92 +33,92 @@ class Azure:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._kept: dict[tuple[str, str], Closable] = {}
+        self._clients: dict[tuple[str, str], Closable] = {}
 
-    def site_recovery(self, subscription: str) -> "SiteRecoveryManagementClient":
+    def site_recovery_client(self, subscription: str) -> "SiteRecoveryManagementClient":
         """The client for vaults of a subscription."""
 
-        def make() -> Closable:
+        def make_client() -> Closable:
             from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient  # noqa: PLC0415 - only when used
 
-            return SiteRecoveryManagementClient(**self._arm(subscription, SITE_RECOVERY_API))
+            return SiteRecoveryManagementClient(**self._arm_client_options(subscription, SITE_RECOVERY_API))
 
-        return cast("SiteRecoveryManagementClient", self._keep("site recovery", subscription, make))
+        return cast("SiteRecoveryManagementClient", self._get_or_make("site recovery", subscription, make_client))
 
-    def hybrid_compute(self, subscription: str) -> "HybridComputeManagementClient":
+    def hybrid_compute_client(self, subscription: str) -> "HybridComputeManagementClient":
         """The client for Arc machines of a subscription."""
 
-        def make() -> Closable:
+        def make_client() -> Closable:
             from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient  # noqa: PLC0415 - only when used
 
-            return HybridComputeManagementClient(**self._arm(subscription, HYBRID_COMPUTE_API))
+            return HybridComputeManagementClient(**self._arm_client_options(subscription, HYBRID_COMPUTE_API))
 
-        return cast("HybridComputeManagementClient", self._keep("hybrid compute", subscription, make))
+        return cast("HybridComputeManagementClient", self._get_or_make("hybrid compute", subscription, make_client))
 
-    def resources(self, subscription: str) -> "ResourceManagementClient":
+    def resource_client(self, subscription: str) -> "ResourceManagementClient":
         """The client for resources of any kind in a subscription."""
 
-        def make() -> Closable:
+        def make_client() -> Closable:
             from azure.mgmt.resource.resources.aio import ResourceManagementClient  # noqa: PLC0415 - only when used
 
-            return ResourceManagementClient(**self._arm(subscription, RESOURCES_API))
+            return ResourceManagementClient(**self._arm_client_options(subscription, RESOURCES_API))
 
-        return cast("ResourceManagementClient", self._keep("resources", subscription, make))
+        return cast("ResourceManagementClient", self._get_or_make("resources", subscription, make_client))
 
-    def publisher(self) -> "EventGridPublisherClient | None":
+    def event_publisher(self) -> "EventGridPublisherClient | None":
         """The client for the topic of this product's events, None when there is no topic."""
         topic = self._settings.topic_endpoint
         if not topic:
             return None
 
-        def make() -> Closable:
-            from shared.azure.event_grid_topic import publisher  # noqa: PLC0415 - only when used
+        def make_publisher() -> Closable:
+            from shared.azure.event_grid_topic import open_publisher  # noqa: PLC0415 - only when used
 
-            return publisher(topic, self._settings.topic_key, self._credential)
+            return open_publisher(topic, self._settings.topic_key, self._get_credential)
 
-        return cast("EventGridPublisherClient", self._keep("event grid", topic, make))
+        return cast("EventGridPublisherClient", self._get_or_make("event grid", topic, make_publisher))
 
-    def container(self, url: str) -> "ContainerClient":
+    def blob_container(self, url: str) -> "ContainerClient":
         """The client for a container of blob storage."""
 
-        def make() -> Closable:
-            from shared.azure.blob_container import container  # noqa: PLC0415 - only when used
+        def make_container() -> Closable:
+            from shared.azure.blob_container import open_container  # noqa: PLC0415 - only when used
 
-            return container(url, self._credential)
+            return open_container(url, self._get_credential)
 
-        return cast("ContainerClient", self._keep("blobs", url, make))
+        return cast("ContainerClient", self._get_or_make("blobs", url, make_container))
 
     async def close(self) -> None:
         """Give all connections back."""
-        kept, self._kept = self._kept, {}
-        for client in reversed(kept.values()):
+        clients, self._clients = self._clients, {}
+        for client in reversed(clients.values()):
             await client.close()
 
-    def _arm(self, subscription: str, api_version: str) -> dict[str, Any]:
-        from shared.azure.http_pipeline import policies, transport  # noqa: PLC0415 - only when used
+    def _arm_client_options(self, subscription: str, api_version: str) -> dict[str, Any]:
+        from shared.azure.http_pipeline import arm_policies, open_transport  # noqa: PLC0415 - only when used
 
         base_url = self._settings.arm_url
         return {
-            "credential": self._credential(),
+            "credential": self._get_credential(),
             "subscription_id": subscription,
             "base_url": base_url,
             "api_version": api_version,
-            "policies": policies(self._credential(), base_url),
-            "transport": transport(base_url),
+            "policies": arm_policies(self._get_credential(), base_url),
+            "transport": open_transport(base_url),
         }
 
-    def _credential(self) -> "AsyncTokenCredential":
-        def make() -> Closable:
+    def _get_credential(self) -> "AsyncTokenCredential":
+        def make_credential() -> Closable:
             from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - only when used
 
             return ManagedIdentityCredential(client_id=self._settings.client_id)
 
-        return cast("AsyncTokenCredential", self._keep("credential", "", make))
+        return cast("AsyncTokenCredential", self._get_or_make("credential", "", make_credential))
 
-    def _keep(self, kind: str, key: str, make: Callable[[], Closable]) -> Closable:
-        if (kind, key.lower()) not in self._kept:
-            self._kept[kind, key.lower()] = make()
-        return self._kept[kind, key.lower()]
+    def _get_or_make(self, kind: str, key: str, make: Callable[[], Closable]) -> Closable:
+        if (kind, key.lower()) not in self._clients:
+            self._clients[kind, key.lower()] = make()
+        return self._clients[kind, key.lower()]
 
 
 _open: WeakKeyDictionary[asyncio.AbstractEventLoop, Azure] = WeakKeyDictionary()

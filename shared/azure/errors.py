@@ -15,12 +15,12 @@ ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new
 USUAL_WAIT_IN_SECONDS = 30
 
 
-class Missing(Refused):
+class NotFound(Refused):
     """What was asked for does not exist, or not any more."""
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn whatever the SDKs raise inside into this product's two kinds of error.
 
     Raises:
@@ -31,26 +31,26 @@ def translated() -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        raise _translate(error) from error
+        raise _error_from_sdk(error) from error
     except json.JSONDecodeError as error:
         raise Transient("Azure's answer cannot be read") from error
 
 
-def _translate(error: AzureError) -> SiteRecoveryError:
+def _error_from_sdk(error: AzureError) -> SiteRecoveryError:
     answer: Any = error.response if isinstance(error, HttpResponseError) else None
     if answer is not None and answer.status_code >= 400:
-        return _of_answer(answer)
+        return _error_from_answer(answer)
     if isinstance(error, ClientAuthenticationError):
         return Transient("no token could be had from the managed identity")
     return Transient(f"Azure did not answer: {type(error).__name__}")
 
 
-def _of_answer(answer: Any) -> SiteRecoveryError:
+def _error_from_answer(answer: Any) -> SiteRecoveryError:
     status, where = answer.status_code, _path_of(answer)
     if status in ASK_AGAIN or status >= 500:
         return Transient(f"Azure answered {status} to {where}", _retry_after(answer))
-    code, detail = _said(answer)
-    kind = Missing if status == 404 else Refused
+    code, detail = _code_and_message(answer)
+    kind = NotFound if status == 404 else Refused
     return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
 
 
@@ -67,7 +67,7 @@ def _retry_after(response: Any) -> int | None:
     return USUAL_WAIT_IN_SECONDS if response.status_code == 429 else None
 
 
-def _said(response: Any) -> tuple[str, str]:
+def _code_and_message(response: Any) -> tuple[str, str]:
     """Code and message of an error body; Site Recovery's useful ones stand in the first of its details.
 
     Automation's errors have no envelope: {"code", "message"}.
@@ -78,6 +78,6 @@ def _said(response: Any) -> tuple[str, str]:
     except (ValueError, AttributeError):
         return "", ""
     first: Json = next(iter(error.get("details") or ()), {})
-    said = first if first.get("code") else error
-    advice = said.get("recommendedAction")
-    return str(said.get("code") or ""), " ".join(filter(None, (said.get("message"), advice)))
+    source = first if first.get("code") else error
+    advice = source.get("recommendedAction")
+    return str(source.get("code") or ""), " ".join(filter(None, (source.get("message"), advice)))

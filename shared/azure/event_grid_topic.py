@@ -7,13 +7,13 @@ from azure.core.credentials import AzureKeyCredential
 from azure.eventgrid.aio import EventGridPublisherClient
 from pydantic import SecretStr
 
-from shared.azure.http_pipeline import PlainHttp, speaks_plainly, transport
+from shared.azure.http_pipeline import PlainHttp, is_plain_http, open_transport
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 
-def publisher(
+def open_publisher(
     endpoint: str, key: SecretStr | None, identity: Callable[[], "AsyncTokenCredential"]
 ) -> EventGridPublisherClient:
     """A client for a topic, with its key where there is one, else with the app's identity.
@@ -23,7 +23,7 @@ def publisher(
     return EventGridPublisherClient(
         endpoint,
         AzureKeyCredential(key.get_secret_value()) if key else identity(),
-        transport=transport(endpoint),
+        transport=open_transport(endpoint),
         retry_total=0,
-        per_call_policies=[PlainHttp()] if speaks_plainly(endpoint) and not key else [],
+        per_call_policies=[PlainHttp()] if is_plain_http(endpoint) and not key else [],
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from shared.azure.clients import azure
-from shared.azure.errors import translated
+from shared.azure.errors import translate_errors
 from shared.errors import Transient
 from shared.settings import Settings
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
 
-class Packs(Protocol):
+class EvidenceStore(Protocol):
     """Files by name, such as "drill-payroll-1/records/000001-request.json"."""
 
     async def put_new(self, name: str, content: bytes) -> bytes:
@@ -24,14 +24,14 @@ class Packs(Protocol):
             Transient: the store did not answer; the file may be there all the same.
         """
 
-    async def get(self, name: str) -> bytes | None:
+    async def read_file(self, name: str) -> bytes | None:
         """A file, None when there is none."""
 
-    async def names(self, prefix: str) -> list[str]:
+    async def list_names(self, prefix: str) -> list[str]:
         """Names that begin so, sorted."""
 
 
-class Folder:
+class EvidenceFolder:
     """Packs in a folder."""
 
     def __init__(self, root: Path) -> None:
@@ -39,9 +39,9 @@ class Folder:
 
     async def put_new(self, name: str, content: bytes) -> bytes:
         """Write a file in one go: a process that is killed leaves no half of it."""
-        return await asyncio.to_thread(self._write, name, content)
+        return await asyncio.to_thread(self._write_file, name, content)
 
-    def _write(self, name: str, content: bytes) -> bytes:
+    def _write_file(self, name: str, content: bytes) -> bytes:
         path = self._root / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,21 +57,21 @@ class Folder:
             raise Transient(f"the evidence cannot be written: {error.strerror}") from error
         return content
 
-    async def get(self, name: str) -> bytes | None:
+    async def read_file(self, name: str) -> bytes | None:
         """Read a file."""
         path = self._root / name
         return await asyncio.to_thread(path.read_bytes) if path.is_file() else None
 
-    async def names(self, prefix: str) -> list[str]:
+    async def list_names(self, prefix: str) -> list[str]:
         """List the files; a prefix ends with a slash."""
-        return await asyncio.to_thread(self._list, prefix)
+        return await asyncio.to_thread(self._list_files, prefix)
 
-    def _list(self, prefix: str) -> list[str]:
+    def _list_files(self, prefix: str) -> list[str]:
         found = (path for path in (self._root / prefix).rglob("*") if path.is_file() and path.name[0] != ".")
         return sorted(path.relative_to(self._root).as_posix() for path in found)
 
 
-class Container:
+class EvidenceContainer:
     """Packs in a container of blob storage, where the app's identity may write blobs."""
 
     def __init__(self, client: "ContainerClient") -> None:
@@ -81,36 +81,36 @@ class Container:
         """Upload a blob, if none of this name is there."""
         from azure.core.exceptions import ResourceExistsError  # noqa: PLC0415 - only when used
 
-        with translated():
+        with translate_errors():
             try:
                 await self._client.upload_blob(name, content, overwrite=False)
             except ResourceExistsError:
                 return await (await self._client.download_blob(name)).readall()
         return content
 
-    async def get(self, name: str) -> bytes | None:
+    async def read_file(self, name: str) -> bytes | None:
         """Download a blob."""
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - only when used
 
-        with translated():
+        with translate_errors():
             try:
                 return await (await self._client.download_blob(name)).readall()
             except ResourceNotFoundError:
                 return None
 
-    async def names(self, prefix: str) -> list[str]:
+    async def list_names(self, prefix: str) -> list[str]:
         """List blobs."""
-        with translated():
+        with translate_errors():
             return sorted([str(name) async for name in self._client.list_blob_names(name_starts_with=prefix)])
 
 
-def packs() -> Packs | None:
+def open_evidence_store() -> EvidenceStore | None:
     """The store of evidence that the settings name, None when they name none."""
     place = Settings.from_environment(os.environ).evidence_store
     if place is None:
         return None
     return (
-        Folder(Path(place.removeprefix("folder:")))
+        EvidenceFolder(Path(place.removeprefix("folder:")))
         if place.startswith("folder:")
-        else Container(azure().container(place))
+        else EvidenceContainer(azure().blob_container(place))
     )

@@ -31,7 +31,7 @@ class PlainHttp(core.SansIOHTTPPolicy[Any, Any]):
         request.context.options["enforce_https"] = False
 
 
-def speaks_plainly(url: str) -> bool:
+def is_plain_http(url: str) -> bool:
     """Whether this address is asked over plain http.
 
     Raises:
@@ -45,24 +45,24 @@ def speaks_plainly(url: str) -> bool:
     raise Refused("insecure-endpoint", f"{url} is neither https nor an http address of this machine")
 
 
-def policies(credential: "AsyncTokenCredential", base_url: str) -> list[Any]:
+def arm_policies(credential: "AsyncTokenCredential", base_url: str) -> list[Any]:
     """The chain for ARM."""
     return [
         core.RequestIdPolicy(),
         core.HeadersPolicy(),
         core.UserAgentPolicy(base_user_agent="hci-site-recovery"),
-        *([PlainHttp()] if speaks_plainly(base_url) else []),
+        *([PlainHttp()] if is_plain_http(base_url) else []),
         AsyncARMChallengeAuthenticationPolicy(credential, SCOPE),
         core.CustomHookPolicy(),
     ]
 
 
-def transport(base_url: str) -> AioHttpTransport:
+def open_transport(base_url: str) -> AioHttpTransport:
     """Connections to one address; proxies of the environment count, except on the way to this machine."""
     session = aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # the SDKs do it
-        trust_env=not speaks_plainly(base_url),
+        trust_env=not is_plain_http(base_url),
         middlewares=(send_once,),
     )
     return AioHttpTransport(session=session, connection_timeout=10, read_timeout=60)

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
-from shared.azure.json_fields import Json, part, text, utc
-from shared.site_recovery.contract import ChildJob, JobEnd, PlanJobSeen
+from shared.azure.json_fields import Json, object_at, parse_utc, text_of
+from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView
 
 TEST_IS_UP = "WaitingForStopTestFailover"
 """How a test failover ends with older api-versions: suspended until its cleanup."""
@@ -14,50 +14,53 @@ MANUAL = "ManualActionTaskDetails"
 _OPEN = frozenset({"InProgress", "Suspended", "WaitingForManualAction"})
 
 
-def plan_job_seen(job: Json) -> PlanJobSeen:
+def plan_job_view(job: Json) -> RecoveryPlanJobView:
     """Read the job of a recovery plan with its tasks; all of them are null in its first moments.
 
     Source: groups as GroupTaskDetails with childTasks, the machines' own jobs as jobTask (specified).
     """
-    end, tasks = job_end(job), list(_tasks(part(job, "properties").get("tasks") or ()))
-    children = tuple(child for task in tasks if (child := _child(task)))
+    end, tasks = job_end(job), list(_walk_tasks(object_at(job, "properties").get("tasks") or ()))
+    children = tuple(child for task in tasks if (child := _child_job(task)))
     if end is None:
-        return PlanJobSeen(state="running", children=children)
-    description = text(part(job, "properties").get("stateDescription"))
+        return RecoveryPlanJobView(state="running", children=children)
+    description = text_of(object_at(job, "properties").get("stateDescription"))
     if end.outcome == "suspended" and description != TEST_IS_UP:
-        waits = next(_actions(tasks), "") or description or "Site Recovery waits for a person"
-        return PlanJobSeen(state="suspended", children=children, waits_for=waits)
-    return PlanJobSeen(state="ended", children=children, end=end)
+        waits_for = next(_pending_manual_actions(tasks), "") or description or "Site Recovery waits for a person"
+        return RecoveryPlanJobView(state="suspended", children=children, waits_for=waits_for)
+    return RecoveryPlanJobView(state="ended", children=children, end=end)
 
 
-def _tasks(tasks: object) -> Iterator[Json]:
+def _walk_tasks(tasks: object) -> Iterator[Json]:
     """All tasks, those within groups too, however deep."""
     for task in tasks if isinstance(tasks, list | tuple) else ():
         yield task
-        yield from _tasks(part(task, "groupTaskCustomDetails").get("childTasks"))
+        yield from _walk_tasks(object_at(task, "groupTaskCustomDetails").get("childTasks"))
 
 
-def _child(task: Json) -> ChildJob | None:
+def _child_job(task: Json) -> ChildJob | None:
     """The machine that a task is about, None for an action or a group."""
-    details = part(task, "customDetails")
-    own, skipped = part(details, "jobTask"), text(details.get("skippedReasonString") or details.get("skippedReason"))
+    details = object_at(task, "customDetails")
+    own, skipped = (
+        object_at(details, "jobTask"),
+        text_of(details.get("skippedReasonString") or details.get("skippedReason")),
+    )
     if not own and not skipped:
         return None
     return ChildJob(
-        vm=text(own.get("targetObjectName")) or text(task.get("friendlyName")),
-        machine=text(own.get("targetObjectId")) or text(task.get("taskId")),
-        job=text(own.get("jobId")).rpartition("/")[2],
+        vm=text_of(own.get("targetObjectName")) or text_of(task.get("friendlyName")),
+        machine=text_of(own.get("targetObjectId")) or text_of(task.get("taskId")),
+        job=text_of(own.get("jobId")).rpartition("/")[2],
         note=skipped,
     )
 
 
-def _actions(tasks: list[Json]) -> Iterator[str]:
+def _pending_manual_actions(tasks: list[Json]) -> Iterator[str]:
     """Manual actions that are waited for, with what is to be done."""
     for task in tasks:
-        details = part(task, "customDetails")
-        if details.get("instanceType") == MANUAL and text(task.get("state")) in _OPEN:
-            told = ": ".join(filter(None, (text(details.get("name")), text(details.get("instructions")))))
-            yield f"the manual action {told}"
+        details = object_at(task, "customDetails")
+        if details.get("instanceType") == MANUAL and text_of(task.get("state")) in _OPEN:
+            action = ": ".join(filter(None, (text_of(details.get("name")), text_of(details.get("instructions")))))
+            yield f"the manual action {action}"
 
 
 SUCCEEDED = frozenset({"Succeeded", "PartiallySucceeded", "CompletedWithInformation", "Completed"})
@@ -65,104 +68,106 @@ FAILED = frozenset({"Failed", "Cancelled", "Aborted", "RolledBack"})
 _STARTED_BY = re.compile(r"(\S+) ActivityId: ")
 
 
-def started_by(job: Json, request_id: str) -> bool:
+def is_started_by(job: Json, request_id: str) -> bool:
     """Whether a request of this id started the job.
 
     Source: activityId = "<x-ms-client-request-id> ActivityId: <x-ms-correlation-request-id>" in 454 of 454 recorded
     jobs, all of api-version 2016-08-10.
     """
-    return text(part(job, "properties").get("activityId")).lower().startswith(f"{request_id.lower()} ")
+    return text_of(object_at(job, "properties").get("activityId")).lower().startswith(f"{request_id.lower()} ")
 
 
-def names_its_starter(job: Json) -> bool:
+def has_request_id(job: Json) -> bool:
     """Whether the job's activityId has the recorded form; one that a list shows may be null."""
-    return _STARTED_BY.match(text(part(job, "properties").get("activityId"))) is not None
+    return _STARTED_BY.match(text_of(object_at(job, "properties").get("activityId"))) is not None
 
 
-class JobBook:
+class JobIndex:
     """The jobs that one look has listed: found by their starter or, of those that do not say it, by their machine."""
 
     def __init__(self, jobs: Iterable[Json] = ()) -> None:
-        self._started: dict[str, list[Json]] = {}
-        self._nameless: dict[str, list[Json]] = {}
+        self._by_request: dict[str, list[Json]] = {}
+        self._by_target: dict[str, list[Json]] = {}
         self._names: set[str] = set()
         for job in jobs:
-            self._add(job)
+            self._add_job(job)
 
-    def _add(self, job: Json) -> None:
+    def _add_job(self, job: Json) -> None:
         self._names.add(job["name"])
-        request, gap, _ = text(part(job, "properties").get("activityId")).partition(" ")
+        request, gap, _ = text_of(object_at(job, "properties").get("activityId")).partition(" ")
         if gap:
-            self._started.setdefault(request.lower(), []).append(job)
-        for machine in () if names_its_starter(job) else _target(part(job, "properties")):
-            self._nameless.setdefault(machine, []).append(job)
+            self._by_request.setdefault(request.lower(), []).append(job)
+        for machine in () if has_request_id(job) else _targets_of(object_at(job, "properties")):
+            self._by_target.setdefault(machine, []).append(job)
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
 
-    def started_by(self, request_id: str) -> list[Json]:
+    def find_by_request(self, request_id: str) -> list[Json]:
         """What a request of this id started."""
-        return self._started.get(request_id.lower(), [])
+        return self._by_request.get(request_id.lower(), [])
 
-    def looking_started_by(self, scenarios: Collection[str], machines: Collection[str], since: datetime) -> list[Json]:
+    def find_lookalikes(self, scenarios: Collection[str], machines: Collection[str], since: datetime) -> list[Json]:
         """What may be ours although it does not say who started it; `machines` are names and GUIDs of one machine."""
-        about = [job for machine in machines for job in self._nameless.get(machine.lower(), ())]
-        alike = [job for job in about if looks_started_by(job, scenarios, machines, since)]
+        on_machine = [job for machine in machines for job in self._by_target.get(machine.lower(), ())]
+        alike = [job for job in on_machine if may_be_started_by(job, scenarios, machines, since)]
         return list({job["name"]: job for job in alike}.values())
 
 
-def looks_started_by(job: Json, scenarios: Collection[str], machines: Collection[str], since: datetime) -> bool:
+def may_be_started_by(job: Json, scenarios: Collection[str], machines: Collection[str], since: datetime) -> bool:
     """Whether the job may be ours although it does not say who started it.
 
     Only for a job that does not name its starter and has not failed; `machines` are names and GUIDs of one machine.
     """
-    properties = part(job, "properties")
-    began = utc(properties.get("startTime"))
+    properties = object_at(job, "properties")
+    began = parse_utc(properties.get("startTime"))
     return (
-        not names_its_starter(job)
+        not has_request_id(job)
         and properties.get("scenarioName") in scenarios
-        and not _target(properties).isdisjoint(machine.lower() for machine in machines)
+        and not _targets_of(properties).isdisjoint(machine.lower() for machine in machines)
         and began is not None
         and began >= since
         and properties.get("state") not in FAILED
     )
 
 
-def _target(properties: Json) -> frozenset[str]:
-    return frozenset(text(properties.get(key)).lower() for key in ("targetObjectId", "targetObjectName"))
+def _targets_of(properties: Json) -> frozenset[str]:
+    return frozenset(text_of(properties.get(key)).lower() for key in ("targetObjectId", "targetObjectName"))
 
 
 def job_end(job: Json) -> JobEnd | None:
     """How a job ended; None while it runs, and for a state that nobody has told of."""
-    properties = part(job, "properties")
-    outcome = _outcome(text(properties.get("state")))
+    properties = object_at(job, "properties")
+    outcome = _outcome_of(text_of(properties.get("state")))
     if outcome is None:
         return None
     errors = [error for error in properties.get("errors") or () if not _is_warning(error)]
-    code, detail = _said(errors[0]) if errors else ("", text(properties.get("stateDescription")))
+    code, detail = _code_and_message(errors[0]) if errors else ("", text_of(properties.get("stateDescription")))
     return JobEnd(
         job=job["name"],
         outcome=outcome,
-        state=text(properties.get("state")),
+        state=text_of(properties.get("state")),
         code=code,
         detail=detail,
-        cause=_advice(errors, "possibleCauses"),
-        remedy=_advice(errors, "recommendedAction"),
+        cause=_first_advice(errors, "possibleCauses"),
+        remedy=_first_advice(errors, "recommendedAction"),
         allowed_actions=tuple(properties.get("allowedActions") or ()),
-        warnings=tuple(": ".join(_said(error)) for error in properties.get("errors") or () if _is_warning(error)),
-        azure_vm=_azure_vm(properties),
-        point=_point(properties),
-        began=utc(properties.get("startTime")),
-        ended=utc(properties.get("endTime")) or _last_task(properties),
+        warnings=tuple(
+            ": ".join(_code_and_message(error)) for error in properties.get("errors") or () if _is_warning(error)
+        ),
+        azure_vm=_test_vm_name(properties),
+        point=_recovery_point_time(properties),
+        began=parse_utc(properties.get("startTime")),
+        ended=parse_utc(properties.get("endTime")) or _last_task_end(properties),
     )
 
 
 def is_suspended(job: Json) -> bool:
     """Whether the job waits for somebody to resume it."""
-    return _outcome(text(part(job, "properties").get("state"))) == "suspended"
+    return _outcome_of(text_of(object_at(job, "properties").get("state"))) == "suspended"
 
 
-def _outcome(state: str) -> Literal["succeeded", "failed", "suspended"] | None:
+def _outcome_of(state: str) -> Literal["succeeded", "failed", "suspended"] | None:
     if state in SUCCEEDED:
         return "succeeded"
     if state in FAILED:
@@ -170,38 +175,38 @@ def _outcome(state: str) -> Literal["succeeded", "failed", "suspended"] | None:
     return "suspended" if state == "Suspended" or state.startswith("WaitingFor") else None
 
 
-def _advice(errors: Sequence[Json], key: str) -> str:
+def _first_advice(errors: Sequence[Json], key: str) -> str:
     """What the first error says under this key; the provider on the host knows more than the service."""
     first: Json = next(iter(errors), {})
-    told = (part(first, "providerErrorDetails").get(key), part(first, "serviceErrorDetails").get(key))
-    return next((text(one).strip() for one in told if one), "")
+    texts = (object_at(first, "providerErrorDetails").get(key), object_at(first, "serviceErrorDetails").get(key))
+    return next((text_of(one).strip() for one in texts if one), "")
 
 
 def _is_warning(error: Json) -> bool:
-    return text(error.get("errorLevel")).lower() == "warning"
+    return text_of(error.get("errorLevel")).lower() == "warning"
 
 
-def _said(error: Json) -> tuple[str, str]:
+def _code_and_message(error: Json) -> tuple[str, str]:
     """Code and sentence of an error; 539 and 559 only point to what the host's provider said, so that is added."""
-    service, provider = part(error, "serviceErrorDetails"), part(error, "providerErrorDetails")
-    code = text(service.get("code")) or text(provider.get("errorCode"))
+    service, provider = object_at(error, "serviceErrorDetails"), object_at(error, "providerErrorDetails")
+    code = text_of(service.get("code")) or text_of(provider.get("errorCode"))
     sentences = (service.get("message"), provider.get("errorMessage"), service.get("recommendedAction"))
-    return code, " ".join(text(sentence).strip() for sentence in sentences if sentence)
+    return code, " ".join(text_of(sentence).strip() for sentence in sentences if sentence)
 
 
-def _last_task(properties: Json) -> datetime | None:
+def _last_task_end(properties: Json) -> datetime | None:
     """When the last of its tasks ended: a job that is suspended has no end of its own."""
-    ends = (utc(one.get("endTime")) for one in properties.get("tasks") or ())
+    ends = (parse_utc(one.get("endTime")) for one in properties.get("tasks") or ())
     return max((end for end in ends if end), default=None)
 
 
-def _point(properties: Json) -> datetime | None:
+def _recovery_point_time(properties: Json) -> datetime | None:
     """When the data was current that the failover used: of the recovery point that the job's details name."""
-    items = part(properties, "customDetails").get("protectedItemDetails") or ()
-    return next((point for item in items if (point := utc(item.get("recoveryPointTime")))), None)
+    items = object_at(properties, "customDetails").get("protectedItemDetails") or ()
+    return next((point for item in items if (point := parse_utc(item.get("recoveryPointTime")))), None)
 
 
-def _azure_vm(properties: Json) -> str:
+def _test_vm_name(properties: Json) -> str:
     """The machine that a test failover made: named in the job's own details, and only there."""
-    items = part(properties, "customDetails").get("protectedItemDetails") or ()
-    return next((text(item.get("testVmName")) for item in items if item.get("testVmName")), "")
+    items = object_at(properties, "customDetails").get("protectedItemDetails") or ()
+    return next((text_of(item.get("testVmName")) for item in items if item.get("testVmName")), "")

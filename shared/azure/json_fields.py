@@ -10,22 +10,22 @@ type Json = Mapping[str, Any]
 FIRST_REAL_YEAR = 1900  # Site Recovery writes 1753 and 0001 for "never"
 
 
-def text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A string, empty for null."""
     return "" if value is None else str(value)
 
 
-def part(value: Json, *names: str) -> Json:
+def object_at(value: Json, *names: str) -> Json:
     """The object under a path of names, empty where Azure left it out or sent null."""
     for name in names:
         value = value.get(name) or {}
     return value
 
 
-def utc(value: Any) -> datetime | None:
+def parse_utc(value: Any) -> datetime | None:
     """An aware time; None for null, for the service's words for "never", and for what is no ISO 8601 time."""
     try:
-        read = datetime.fromisoformat(text(value))
+        read = datetime.fromisoformat(text_of(value))
     except ValueError:
         return None
     if read.year < FIRST_REAL_YEAR:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from shared.azure.json_fields import Json, part, text, utc
+from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.errors import Refused
-from shared.replication.settings import Copied, Disk, Machine, VmSettings
+from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem, VmSettings
 from shared.site_recovery.recovery_points import RecoveryPoint
 from shared.site_recovery.views import ItemDetail, ItemView
 
@@ -14,40 +14,40 @@ HYPER_V_TO_AZURE = "HyperVReplicaAzure"
 _PERCENT = "initialReplicationProgressPercentage"
 
 
-def is_ours(item: Json) -> bool:
+def is_hyper_v_to_azure(item: Json) -> bool:
     """Whether it is a Hyper-V machine that replicates to Azure: a vault may hold machines of other kinds."""
-    return bool(_details(item).get("instanceType") == HYPER_V_TO_AZURE)
+    return bool(_provider_details(item).get("instanceType") == HYPER_V_TO_AZURE)
 
 
-def name_of(item: Json) -> str:
+def vm_name_of(item: Json) -> str:
     """The virtual machine's name."""
-    return text(part(item, "properties").get("friendlyName"))
+    return text_of(object_at(item, "properties").get("friendlyName"))
 
 
 def item_view(item: Json) -> ItemView:
     """Read an item; what the vault leaves out or sends as null takes the message's default."""
-    properties, details = part(item, "properties"), _details(item)
+    properties, details = object_at(item, "properties"), _provider_details(item)
     rpo = details.get("rpoInSeconds")
     return ItemView(
         id=item["id"],
-        vm=name_of(item),
-        protection_state=text(properties.get("protectionState")),
+        vm=vm_name_of(item),
+        protection_state=text_of(properties.get("protectionState")),
         active_location=properties.get("activeLocation") or "Primary",
         test_failover_state=properties.get("testFailoverState") or "None",
         allowed_operations=tuple(properties.get("allowedOperations") or ()),
-        scenario=part(properties, "currentScenario").get("scenarioName") or "None",
+        scenario=object_at(properties, "currentScenario").get("scenarioName") or "None",
         replication_health=properties.get("replicationHealth") or "None",
         rpo=None if rpo is None else timedelta(seconds=int(rpo)),
-        last_recovery_point=utc(details.get("lastRecoveryPointReceived")),
-        azure_vm=text(details.get("recoveryAzureVmName")),
-        target_group=text(details.get("recoveryAzureResourceGroupId")),
-        host_provider=text(properties.get("recoveryServicesProviderId")),
-        last_test_failover=utc(properties.get("lastSuccessfulTestFailoverTime")),
-        last_failover=utc(properties.get("lastSuccessfulFailoverTime")),
+        last_recovery_point=parse_utc(details.get("lastRecoveryPointReceived")),
+        azure_vm=text_of(details.get("recoveryAzureVmName")),
+        target_group=text_of(details.get("recoveryAzureResourceGroupId")),
+        host_provider=text_of(properties.get("recoveryServicesProviderId")),
+        last_test_failover=parse_utc(properties.get("lastSuccessfulTestFailoverTime")),
+        last_failover=parse_utc(properties.get("lastSuccessfulFailoverTime")),
         disk_mb=sum(int(disk.get("maxSizeMB") or 0) for disk in details.get("azureVmDiskDetails") or ()),
-        percent=int(percent) if (percent := part(details, "initialReplicationDetails").get(_PERCENT)) else None,
-        machine=text(details.get("vmId")),
-        hyper_v_site=text(properties.get("primaryFabricFriendlyName")),
+        percent=int(percent) if (percent := object_at(details, "initialReplicationDetails").get(_PERCENT)) else None,
+        machine=text_of(details.get("vmId")),
+        hyper_v_site=text_of(properties.get("primaryFabricFriendlyName")),
     )
 
 
@@ -56,77 +56,77 @@ def item_detail(item: Json) -> ItemDetail:
 
     Source: recorded: the network is that of the item, or of its first network card.
     """
-    properties, details = part(item, "properties"), _details(item)
-    cards = [text(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
+    properties, details = object_at(item, "properties"), _provider_details(item)
+    cards = [text_of(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
     return ItemDetail(
         **item_view(item).model_dump(),
-        rpo_at=utc(details.get("lastRpoCalculatedTime")),
-        policy=text(properties.get("policyFriendlyName")) or text(properties.get("policyId")).rpartition("/")[2],
-        failover_point=text(properties.get("failoverRecoveryPointId")).rpartition("/")[2],
-        network=next(filter(None, [*cards, text(details.get("selectedRecoveryAzureNetworkId"))]), ""),
+        rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
+        policy=text_of(properties.get("policyFriendlyName")) or text_of(properties.get("policyId")).rpartition("/")[2],
+        failover_point=text_of(properties.get("failoverRecoveryPointId")).rpartition("/")[2],
+        network=next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), ""),
     )
 
 
-def copied_view(item: Json) -> Copied:
+def replicated_item(item: Json) -> ReplicatedItem:
     """Read how an item's replication stands; the vault writes per cents and seconds as text."""
-    properties, details = part(item, "properties"), _details(item)
+    properties, details = object_at(item, "properties"), _provider_details(item)
     rpo = details.get("rpoInSeconds")
-    return Copied(
-        vm=text(properties.get("friendlyName")),
-        guid=text(details.get("vmId")),
+    return ReplicatedItem(
+        vm=text_of(properties.get("friendlyName")),
+        guid=text_of(details.get("vmId")),
         id=item["id"],
-        state=text(properties.get("protectionState")),
-        vm_state=text(details.get("vmProtectionState")),
-        scenario=part(properties, "currentScenario").get("scenarioName") or "None",
+        state=text_of(properties.get("protectionState")),
+        vm_state=text_of(details.get("vmProtectionState")),
+        scenario=object_at(properties, "currentScenario").get("scenarioName") or "None",
         job=current_job(item),
-        percent=int(part(details, "initialReplicationDetails").get(_PERCENT) or 0),
-        disks=tuple(text(disk.get("vhdId")) for disk in details.get("azureVmDiskDetails") or ()),
-        health=text(properties.get("replicationHealth")) or "None",
-        trouble=_trouble(properties),
+        percent=int(object_at(details, "initialReplicationDetails").get(_PERCENT) or 0),
+        disks=tuple(text_of(disk.get("vhdId")) for disk in details.get("azureVmDiskDetails") or ()),
+        health=text_of(properties.get("replicationHealth")) or "None",
+        health_error=_first_health_error(properties),
         rpo=None if rpo is None else timedelta(seconds=int(rpo)),
-        rpo_at=utc(details.get("lastRpoCalculatedTime")),
-        last_point=utc(details.get("lastRecoveryPointReceived")),
-        policy_id=text(properties.get("policyId")),
+        rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
+        last_point=parse_utc(details.get("lastRecoveryPointReceived")),
+        policy_id=text_of(properties.get("policyId")),
     )
 
 
-def _trouble(properties: Json) -> str:
+def _first_health_error(properties: Json) -> str:
     """The first health error that is not about failovers: those are no trouble of the replication."""
     errors = [error for error in properties.get("healthErrors") or () if error.get("errorCategory") != "TestFailover"]
     first: Json = next(iter(errors), {})
-    return ": ".join(filter(None, (text(first.get("errorCode")), text(first.get("errorMessage")))))
+    return ": ".join(filter(None, (text_of(first.get("errorCode")), text_of(first.get("errorMessage")))))
 
 
-def machine_view(machine: Json) -> Machine:
+def protectable_item(machine: Json) -> ProtectableItem:
     """Read a protectable item.
 
     Source: recorded: its disks are all called "Data", the system's too, and osDetails is null before protection.
     """
-    properties = part(machine, "properties")
-    details = part(properties, "customDetails")
-    return Machine(
-        vm=text(properties.get("friendlyName")),
+    properties = object_at(machine, "properties")
+    details = object_at(properties, "customDetails")
+    return ProtectableItem(
+        vm=text_of(properties.get("friendlyName")),
         guid=machine["name"],
         id=machine["id"],
-        item_id=text(properties.get("replicationProtectedItemId")),
-        generation=text(details.get("generation")),
-        os_type=text(part(details, "osDetails").get("osType")),
-        disks=tuple(_disk(disk) for disk in details.get("diskDetails") or ()),
-        obstacles=(*_readiness(properties), *_hardware(details)),
+        item_id=text_of(properties.get("replicationProtectedItemId")),
+        generation=text_of(details.get("generation")),
+        os_type=text_of(object_at(details, "osDetails").get("osType")),
+        disks=tuple(_disk_of(disk) for disk in details.get("diskDetails") or ()),
+        obstacles=(*_readiness_errors(properties), *_unsupported_hardware(details)),
     )
 
 
-def _disk(disk: Json) -> Disk:
-    is_os = text(disk.get("vhdType")).lower() in {"operatingsystem", "os"}
+def _disk_of(disk: Json) -> Disk:
+    is_os = text_of(disk.get("vhdType")).lower() in {"operatingsystem", "os"}
     size = int(disk.get("maxSizeMB") or 0)
-    return Disk(name=text(disk.get("vhdName")), id=text(disk.get("vhdId")), mb=size, is_os=is_os)
+    return Disk(name=text_of(disk.get("vhdName")), id=text_of(disk.get("vhdId")), mb=size, is_os=is_os)
 
 
-def _readiness(properties: Json) -> tuple[str, ...]:
-    return tuple(text(error) for error in properties.get("protectionReadinessErrors") or ())
+def _readiness_errors(properties: Json) -> tuple[str, ...]:
+    return tuple(text_of(error) for error in properties.get("protectionReadinessErrors") or ())
 
 
-def _hardware(details: Json) -> tuple[str, ...]:
+def _unsupported_hardware(details: Json) -> tuple[str, ...]:
     names = {
         "hasPhysicalDisk": "a physical disk",
         "hasFibreChannelAdapter": "a Fibre Channel adapter",
@@ -137,21 +137,21 @@ def _hardware(details: Json) -> tuple[str, ...]:
 
 def machine_guid(item: Json) -> str:
     """The virtual machine's GUID: what jobs name as their targetObjectId."""
-    return text(_details(item).get("vmId"))
+    return text_of(_provider_details(item).get("vmId"))
 
 
 def current_job(item: Json) -> str:
     """Name of the job that occupies the item, empty when it is idle."""
-    job = text(part(item, "properties", "currentScenario").get("jobId")).rpartition("/")[2]
+    job = text_of(object_at(item, "properties", "currentScenario").get("jobId")).rpartition("/")[2]
     return "" if job == "None" else job
 
 
-def _details(item: Json) -> Json:
-    return part(item, "properties", "providerSpecificDetails")
+def _provider_details(item: Json) -> Json:
+    return object_at(item, "properties", "providerSpecificDetails")
 
 
 def enable_body(
-    machine: Machine, settings: VmSettings, *, policy_id: str, target_group: str, cache_storage: str
+    machine: ProtectableItem, settings: VmSettings, *, policy_id: str, target_group: str, cache_storage: str
 ) -> dict[str, Any]:
     """What replication is enabled with; the machine's first disk is its OS disk.
 
@@ -175,13 +175,13 @@ def enable_body(
         "logStorageAccountId": cache_storage,
         "targetStorageAccountId": cache_storage,
     }
-    details |= _network(machine.vm, settings)
+    details |= _network_fields(machine.vm, settings)
     optional = {"targetVmSize": settings.size, "licenseType": settings.license}
     details |= {name: value for name, value in optional.items() if value}
     return {"properties": {"policyId": policy_id, "protectableItemId": machine.id, "providerSpecificDetails": details}}
 
 
-def _network(vm: str, settings: VmSettings) -> dict[str, str]:
+def _network_fields(vm: str, settings: VmSettings) -> dict[str, str]:
     if not settings.network:
         return {}
     if not settings.subnet:
@@ -197,72 +197,72 @@ def update_body(item: Json, settings: VmSettings | None = None) -> dict[str, Any
 
     Whatever is not sent is taken away: the PATCH replaces, so the current set goes with it each time (recorded).
     """
-    wish = settings or VmSettings()
-    details = part(item, "properties", "providerSpecificDetails")
+    changes = settings or VmSettings()
+    details = object_at(item, "properties", "providerSpecificDetails")
     cards = [dict(card) for card in details.get("vmNics") or ()]
-    network = _or(wish.network, details.get("selectedRecoveryAzureNetworkId"))
-    test = _or(wish.test_network, next((card.get("tfoVMNetworkId") for card in cards), None))
+    network = _new_or_current(changes.network, details.get("selectedRecoveryAzureNetworkId"))
+    test = _new_or_current(changes.test_network, next((card.get("tfoVMNetworkId") for card in cards), None))
     body: dict[str, Any] = {
-        "recoveryAzureVMName": _or(wish.azure_vm, details.get("recoveryAzureVmName")),
-        "recoveryAzureVMSize": _or(wish.size, details.get("recoveryAzureVMSize")),
+        "recoveryAzureVMName": _new_or_current(changes.azure_vm, details.get("recoveryAzureVmName")),
+        "recoveryAzureVMSize": _new_or_current(changes.size, details.get("recoveryAzureVMSize")),
         "selectedRecoveryAzureNetworkId": network,
         "selectedTfoAzureNetworkId": test,
-        "enableRdpOnTargetOption": _or(wish.remote_desktop, details.get("enableRdpOnTargetOption")),
-        "licenseType": _or(wish.license, details.get("licenseType")),
-        "vmNics": [_card(card, wish, first=at == 0) for at, card in enumerate(cards)],
+        "enableRdpOnTargetOption": _new_or_current(changes.remote_desktop, details.get("enableRdpOnTargetOption")),
+        "licenseType": _new_or_current(changes.license, details.get("licenseType")),
+        "vmNics": [_card_body(card, changes, first=at == 0) for at, card in enumerate(cards)],
         "providerSpecificDetails": {
             "instanceType": HYPER_V_TO_AZURE,
-            "recoveryAzureV2ResourceGroupId": text(details.get("recoveryAzureResourceGroupId")),
-            "useManagedDisks": text(details.get("useManagedDisks")) or "true",
+            "recoveryAzureV2ResourceGroupId": text_of(details.get("recoveryAzureResourceGroupId")),
+            "useManagedDisks": text_of(details.get("useManagedDisks")) or "true",
         },
     }
     return {"properties": {name: value for name, value in body.items() if value is not None}}
 
 
-def _or(wish: str | None, now: Any) -> str | None:
+def _new_or_current(new: str | None, current: Any) -> str | None:
     """The wish where there is one; "" takes the value away."""
-    return (wish or None) if wish is not None else (text(now) or None)
+    return (new or None) if new is not None else (text_of(current) or None)
 
 
-def _card(card: Json, wish: VmSettings, *, first: bool) -> dict[str, Any]:
+def _card_body(card: Json, changes: VmSettings, *, first: bool) -> dict[str, Any]:
     """A network card; what is wished for addresses and subnets is meant for the first one."""
-    chosen = wish if first else VmSettings()
+    card_changes = changes if first else VmSettings()
     configurations = [
-        _configuration(each, chosen if at == 0 else VmSettings(), at)
+        _ip_config_body(each, card_changes if at == 0 else VmSettings(), at)
         for at, each in enumerate(card.get("ipConfigs") or ())
     ]
     return {
-        "nicId": text(card.get("nicId")),
-        "selectionType": text(card.get("selectionType")) or "SelectedByUser",
+        "nicId": text_of(card.get("nicId")),
+        "selectionType": text_of(card.get("selectionType")) or "SelectedByUser",
         "ipConfigs": configurations,
     }
 
 
-def _configuration(now: Json, wish: VmSettings, at: int) -> dict[str, Any]:
+def _ip_config_body(current: Json, changes: VmSettings, at: int) -> dict[str, Any]:
     """An address; `isSeletedForFailover` is the service's own spelling."""
-    said: dict[str, Any] = {
-        "ipConfigName": now.get("name"),
-        "isPrimary": bool(now.get("isPrimary")) or at == 0,
-        "isSeletedForFailover": now.get("isSeletedForFailover") is not False,
-        "recoverySubnetName": _or(wish.subnet, now.get("recoverySubnetName")),
-        "recoveryStaticIPAddress": _or(wish.address, now.get("recoveryStaticIPAddress")),
-        "tfoSubnetName": _or(wish.test_subnet, now.get("tfoSubnetName")),
-        "tfoStaticIPAddress": _or(wish.test_address, now.get("tfoStaticIPAddress")),
+    fields: dict[str, Any] = {
+        "ipConfigName": current.get("name"),
+        "isPrimary": bool(current.get("isPrimary")) or at == 0,
+        "isSeletedForFailover": current.get("isSeletedForFailover") is not False,
+        "recoverySubnetName": _new_or_current(changes.subnet, current.get("recoverySubnetName")),
+        "recoveryStaticIPAddress": _new_or_current(changes.address, current.get("recoveryStaticIPAddress")),
+        "tfoSubnetName": _new_or_current(changes.test_subnet, current.get("tfoSubnetName")),
+        "tfoStaticIPAddress": _new_or_current(changes.test_address, current.get("tfoStaticIPAddress")),
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def point_views(listed: Iterable[Json]) -> list[RecoveryPoint]:
     """Read recovery points; those without a time are left out."""
-    told = [(point, part(point, "properties")) for point in listed]
-    timed = [(point, facts, utc(facts.get("recoveryPointTime"))) for point, facts in told]
+    points = [(point, object_at(point, "properties")) for point in listed]
+    timed = [(point, facts, parse_utc(facts.get("recoveryPointTime"))) for point, facts in points]
     return [
         RecoveryPoint(
-            id=text(point.get("id")),
-            name=text(point.get("name")),
+            id=text_of(point.get("id")),
+            name=text_of(point.get("name")),
             at=at,
             consistent=_is_consistent(facts),
-            kind=text(facts.get("recoveryPointType")),
+            kind=text_of(facts.get("recoveryPointType")),
         )
         for point, facts, at in timed
         if at
@@ -271,4 +271,4 @@ def point_views(listed: Iterable[Json]) -> list[RecoveryPoint]:
 
 def _is_consistent(facts: Json) -> bool:
     """Source: recorded as "CrashConsistent"; the others are spelt "AppConsistent" or "ApplicationConsistent"."""
-    return text(facts.get("recoveryPointType")).lower().startswith("app")
+    return text_of(facts.get("recoveryPointType")).lower().startswith("app")

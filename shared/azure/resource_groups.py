@@ -5,29 +5,29 @@ from datetime import datetime
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import segments
+from shared.arm_ids import names_by_type
 from shared.azure.arm import NETWORK_API, read_resource
 from shared.azure.clients import RESOURCES_API, azure
-from shared.azure.errors import Missing, translated
-from shared.azure.json_fields import Json, date_of, part, text
-from shared.concurrency import each
+from shared.azure.errors import NotFound, translate_errors
+from shared.azure.json_fields import Json, date_of, object_at, text_of
+from shared.concurrency import map_concurrently
 from shared.errors import Refused
-from shared.recovery.drill import Inventory, Thing, counts, mark
+from shared.recovery.drill import AzureResource, Inventory, is_made_by_failovers, mark_of
 
 RULES = "Microsoft.Network/networkSecurityGroups/securityRules"
 CARD, GROUP_OF_RULES = "microsoft.network/networkinterfaces", "microsoft.network/networksecuritygroups"
 ADDRESS = "microsoft.network/publicipaddresses"
 
 
-async def take_stock(
-    groups: Collection[str], networks: Collection[str], known: Collection[str] | None
+async def list_failover_resources(
+    groups: Collection[str], networks: Collection[str], known_marks: Collection[str] | None
 ) -> tuple[Inventory, list[str]]:
     """List all that failovers may make in these groups, with the cards in these networks wherever those are kept.
 
     Args:
         groups: ARM ids of resource groups.
         networks: ARM ids of virtual networks; one that is not there holds nothing.
-        known: Marks of what is not to be looked at more closely; None to look at nothing.
+        known_marks: Marks of what is not to be looked at more closely; None to look at nothing.
 
     Returns:
         The inventory, and the ids of all that it counts.
@@ -35,40 +35,44 @@ async def take_stock(
     Raises:
         Missing: there is no such group.
     """
-    things: dict[str, Json] = {}
+    resources: dict[str, Json] = {}
     at: datetime | None = None
     for group in groups:
-        listed, at = await list_group(group)
-        things |= {one["id"].lower(): one for one in listed if counts(text(one.get("type")))}
+        listed, at = await list_resources(group)
+        resources |= {one["id"].lower(): one for one in listed if is_made_by_failovers(text_of(one.get("type")))}
     for network in networks:
-        things |= {card.lower(): {"id": card, "type": CARD} for card in await list_cards(network)}
-    for rules in await each([one for one in things.values() if _is(one, GROUP_OF_RULES)], _rules_of):
-        things |= {rule["id"].lower(): rule for rule in rules}
+        resources |= {card.lower(): {"id": card, "type": CARD} for card in await list_network_cards(network)}
+    for rules in await map_concurrently(
+        [one for one in resources.values() if _is_of_type(one, GROUP_OF_RULES)], _list_security_rules
+    ):
+        resources |= {rule["id"].lower(): rule for rule in rules}
     if at is None:
         raise Refused("no-group", "an inventory needs at least one resource group")
-    fresh = [] if known is None else [one for one in things.values() if mark(one["id"]) not in known]
-    seen = await each(fresh, _thing)
-    marks = tuple(sorted(mark(one) for one in things))
-    return Inventory(at=at, marks=marks, fresh=tuple(filter(None, seen))), sorted(one["id"] for one in things.values())
+    fresh = [] if known_marks is None else [one for one in resources.values() if mark_of(one["id"]) not in known_marks]
+    fresh_resources = await map_concurrently(fresh, _describe_resource)
+    marks = tuple(sorted(mark_of(one) for one in resources))
+    return Inventory(at=at, marks=marks, added=tuple(filter(None, fresh_resources))), sorted(
+        one["id"] for one in resources.values()
+    )
 
 
-def _is(resource: Json, resource_type: str) -> bool:
-    return text(resource.get("type")).lower() == resource_type
+def _is_of_type(resource: Json, resource_type: str) -> bool:
+    return text_of(resource.get("type")).lower() == resource_type
 
 
-async def list_group(group: str, expand: str = "") -> tuple[list[Json], datetime]:
+async def list_resources(group: str, expand: str = "") -> tuple[list[Json], datetime]:
     """Every resource of a group, without properties, and when Azure said so; `expand` asks for more ("createdTime")."""
-    named = segments(group)
+    named = names_by_type(group)
     if not named.get("subscriptions") or not named.get("resourcegroups"):
         raise Refused("not-a-group", f"not the ARM id of a resource group: {group}")
-    client = azure().resources(named["subscriptions"])
+    client = azure().resource_client(named["subscriptions"])
     url, query = (
         f"/{group.strip('/')}/resources",
         {"api-version": RESOURCES_API} | ({"$expand": expand} if expand else {}),
     )
     found: list[Json] = []
     while True:
-        with translated():
+        with translate_errors():
             answer = await client.send_request(HttpRequest("GET", url, params=query))
             answer.raise_for_status()
             page = answer.json()
@@ -78,73 +82,75 @@ async def list_group(group: str, expand: str = "") -> tuple[list[Json], datetime
         url, query = page["nextLink"], {}
 
 
-async def list_cards(network: str) -> list[str]:
+async def list_network_cards(network: str) -> list[str]:
     """Ids of the network cards in a virtual network; none when there is no such network.
 
     Source: ipConfigurations of each subnet, which ARM keeps as references back.
     """
     try:
         found = await read_resource(network, NETWORK_API)
-    except Missing:
+    except NotFound:
         return []
-    subnets = part(found, "properties").get("subnets") or ()
+    subnets = object_at(found, "properties").get("subnets") or ()
     ids = [
-        text(one.get("id")) for subnet in subnets for one in part(subnet, "properties").get("ipConfigurations") or ()
+        text_of(one.get("id"))
+        for subnet in subnets
+        for one in object_at(subnet, "properties").get("ipConfigurations") or ()
     ]
     cards = (one.lower().find("/ipconfigurations/") for one in ids)
     return list(dict.fromkeys(one[:end] for one, end in zip(ids, cards, strict=True) if end > 0))
 
 
-async def list_peered(network: str) -> list[str]:
+async def list_peered_networks(network: str) -> list[str]:
     """Ids of the networks that a virtual network is peered to, in whatever state the peering is.
 
     Raises:
         Missing: there is no such network.
     """
-    properties = part(await read_resource(network, NETWORK_API), "properties")
+    properties = object_at(await read_resource(network, NETWORK_API), "properties")
     peerings = properties.get("virtualNetworkPeerings") or ()
-    return [text(part(one, "properties", "remoteVirtualNetwork").get("id")) for one in peerings]
+    return [text_of(object_at(one, "properties", "remoteVirtualNetwork").get("id")) for one in peerings]
 
 
-async def _rules_of(group: Json) -> list[Json]:
+async def _list_security_rules(group: Json) -> list[Json]:
     """The rules that somebody wrote into a security group; its default rules are not among them."""
     try:
         found = await read_resource(group["id"], NETWORK_API)
-    except Missing:
+    except NotFound:
         return []
-    return [{"id": one["id"], "type": RULES} for one in part(found, "properties").get("securityRules") or ()]
+    return [{"id": one["id"], "type": RULES} for one in object_at(found, "properties").get("securityRules") or ()]
 
 
-async def _thing(resource: Json) -> Thing | None:
+async def _describe_resource(resource: Json) -> AzureResource | None:
     """The resource with the machine that it hangs on; None when it has gone meanwhile."""
     try:
-        machine = await _machine(resource)
-    except Missing:
+        machine = await _machine_of(resource)
+    except NotFound:
         return None
-    return Thing(id=resource["id"], type=text(resource.get("type")), machine=machine)
+    return AzureResource(id=resource["id"], type=text_of(resource.get("type")), machine=machine)
 
 
-async def _machine(resource: Json) -> str:
-    named, owner = segments(resource["id"]), segments(text(resource.get("managedBy")))
+async def _machine_of(resource: Json) -> str:
+    named, owner = names_by_type(resource["id"]), names_by_type(text_of(resource.get("managedBy")))
     if named.get("virtualmachines") or owner.get("virtualmachines"):
         return named.get("virtualmachines") or owner["virtualmachines"]
-    if not any(_is(resource, one) for one in (CARD, ADDRESS, GROUP_OF_RULES)):
+    if not any(_is_of_type(resource, one) for one in (CARD, ADDRESS, GROUP_OF_RULES)):
         return ""
-    properties = part(await read_resource(resource["id"], NETWORK_API), "properties")
-    if _is(resource, CARD):
-        return segments(text(part(properties, "virtualMachine").get("id"))).get("virtualmachines", "")
-    cards = [part(properties, "ipConfiguration"), *(properties.get("networkInterfaces") or ())]
-    return await _machine_of_card(next((text(card["id"]) for card in cards if card.get("id")), ""))
+    properties = object_at(await read_resource(resource["id"], NETWORK_API), "properties")
+    if _is_of_type(resource, CARD):
+        return names_by_type(text_of(object_at(properties, "virtualMachine").get("id"))).get("virtualmachines", "")
+    cards = [object_at(properties, "ipConfiguration"), *(properties.get("networkInterfaces") or ())]
+    return await _machine_of_card(next((text_of(card["id"]) for card in cards if card.get("id")), ""))
 
 
 async def _machine_of_card(inside: str) -> str:
     """The machine of the card that this id is, or is a part of."""
-    named = segments(inside)
+    named = names_by_type(inside)
     if "networkinterfaces" not in named:
         return ""
     card = inside.lower().partition("/ipconfigurations/")[0]
     try:
-        properties = part(await read_resource(card, NETWORK_API), "properties")
-    except Missing:
+        properties = object_at(await read_resource(card, NETWORK_API), "properties")
+    except NotFound:
         return ""
-    return segments(text(part(properties, "virtualMachine").get("id"))).get("virtualmachines", "")
+    return names_by_type(text_of(object_at(properties, "virtualMachine").get("id"))).get("virtualmachines", "")

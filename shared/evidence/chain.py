@@ -15,12 +15,12 @@ from typing import Any
 
 from shared.messages import Message
 
-START = "0" * 64
+FIRST_PREVIOUS = "0" * 64
 """What the first record names as the digest of the one before."""
 MANIFEST = "manifest.json"
 
 
-class Entry(Message):
+class EvidenceEntry(Message):
     """Something to be recorded.
 
     Attributes:
@@ -44,22 +44,22 @@ class Chain(Message):
     """
 
     count: int = 0
-    head: str = START
+    head: str = FIRST_PREVIOUS
     kept: bool = True
-    pending: tuple[Entry, ...] = ()
+    pending: tuple[EvidenceEntry, ...] = ()
 
 
-def canonical(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """JSON that is the same bytes each time: keys sorted, two spaces, a newline at its end."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, default=str) + "\n").encode()
 
 
-def digest(content: bytes) -> str:
+def sha256_of(content: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
-def attachments_of(job: str) -> tuple[str, str]:
+def job_attachments(job: str) -> tuple[str, str]:
     """Where a job is kept: once it has ended, and while it was suspended."""
     return f"job-{job}.json", f"job-{job}-suspended.json"
 
@@ -69,7 +69,7 @@ def record_name(seq: int, kind: str) -> str:
     return f"records/{seq:06}-{kind}.json"
 
 
-def record(seq: int, previous: str, entry: Entry, attachments: Mapping[str, str]) -> bytes:
+def build_record(seq: int, previous: str, entry: EvidenceEntry, attachments: Mapping[str, str]) -> bytes:
     """A record as it is kept.
 
     Args:
@@ -79,10 +79,10 @@ def record(seq: int, previous: str, entry: Entry, attachments: Mapping[str, str]
         attachments: Digest of each, by name.
     """
     facts = {"seq": seq, "kind": entry.kind, "at": entry.at.isoformat(), "previous": previous}
-    return canonical(facts | {"attachments": dict(attachments), "body": entry.body})
+    return canonical_json(facts | {"attachments": dict(attachments), "body": entry.body})
 
 
-def manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping[str, Any]) -> bytes:
+def build_manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping[str, Any]) -> bytes:
     """The manifest of a pack that is complete.
 
     Args:
@@ -91,10 +91,10 @@ def manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping[str, 
         facts: What else it says: when and how the run ended, the plan's digest.
     """
     named = [{"name": name, "sha256": sha} for name, sha in records]
-    said = {"pack": pack, "records": named, "head": records[-1][1] if records else START, **facts}
-    return canonical({**said, "seal": seal(said)})
+    content = {"pack": pack, "records": named, "head": records[-1][1] if records else FIRST_PREVIOUS, **facts}
+    return canonical_json({**content, "seal": seal_of(content)})
 
 
-def seal(said: Mapping[str, Any]) -> str:
+def seal_of(content: Mapping[str, Any]) -> str:
     """Digest of a manifest without its seal."""
-    return digest(canonical({key: value for key, value in said.items() if key != "seal"}))
+    return sha256_of(canonical_json({key: value for key, value in content.items() if key != "seal"}))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.activity import Activity
-from shared.evidence.chain import Entry
+from shared.evidence.chain import EvidenceEntry
 from shared.messages import Message
 
 
@@ -19,7 +19,7 @@ class WriteRecords(Message):
     pack: str
     count: int
     head: str
-    entries: tuple[Entry, ...]
+    entries: tuple[EvidenceEntry, ...]
 
 
 class RecordsWritten(Message):

@@ -10,94 +10,96 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.evidence.chain import MANIFEST, START, canonical, digest, seal
+from shared.evidence.chain import FIRST_PREVIOUS, MANIFEST, canonical_json, seal_of, sha256_of
 
 
-class Finding(NamedTuple):
+class PackFlaw(NamedTuple):
     """What is wrong with a file of a pack."""
 
     file: str
     detail: str
 
 
-def check(files: Mapping[str, bytes], head: str = "") -> list[Finding]:
+def check_pack(files: Mapping[str, bytes], head: str = "") -> list[PackFlaw]:
     """What is wrong with a pack, the first record that was altered first; nothing when it is as it was sealed.
 
     Args:
         files: Content by name within the pack.
         head: Digest of the newest record as the operation tells it: then not even a whole pack can be exchanged.
     """
-    found = list(_records(files))
-    told = _read(files.get(MANIFEST))
-    if told is None:
-        return [*found, Finding(MANIFEST, "is missing or no JSON: the pack was not sealed")]
-    if told.get("seal") != seal(told) or files[MANIFEST] != canonical(told):  # a blank more changes no meaning
-        found.append(Finding(MANIFEST, "was altered after it was sealed"))
-    if head and told.get("head") != head:
-        found.append(Finding(MANIFEST, f"ends with {told.get('head')}, not with {head}"))
-    return found + [Finding(name, "belongs to no record") for name in _strangers(files)]
+    found = list(_check_records(files))
+    manifest = _parse_json(files.get(MANIFEST))
+    if manifest is None:
+        return [*found, PackFlaw(MANIFEST, "is missing or no JSON: the pack was not sealed")]
+    if manifest.get("seal") != seal_of(manifest) or files[MANIFEST] != canonical_json(
+        manifest
+    ):  # a blank more changes no meaning
+        found.append(PackFlaw(MANIFEST, "was altered after it was sealed"))
+    if head and manifest.get("head") != head:
+        found.append(PackFlaw(MANIFEST, f"ends with {manifest.get('head')}, not with {head}"))
+    return found + [PackFlaw(name, "belongs to no record") for name in _unlisted_files(files)]
 
 
-def _records(files: Mapping[str, bytes]) -> Iterator[Finding]:
+def _check_records(files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
     """Follow the chain; what the manifest lists must be there, and be what it was."""
-    told = _read(files.get(MANIFEST)) or {}
-    named: Any = told.get("records")
+    manifest = _parse_json(files.get(MANIFEST)) or {}
+    named: Any = manifest.get("records")
     lines = [one for one in named if isinstance(one, dict)] if isinstance(named, list) else []
     listed = {one["name"]: one["sha256"] for one in lines if {"name", "sha256"} <= one.keys()}
-    previous = START
+    previous = FIRST_PREVIOUS
     for seq, name in enumerate(sorted({*listed, *(name for name in files if name.startswith("records/"))}), 1):
         content = files.get(name)
         if content is None:
-            yield Finding(name, "is missing")
+            yield PackFlaw(name, "is missing")
             previous = listed[name]
             continue
-        if listed and listed.get(name) != digest(content):
-            yield Finding(name, "was altered" if name in listed else "is not in the manifest")
-        yield from _links(name, content, seq, previous)
-        yield from _attachments(name, content, files)
-        previous = listed.get(name) or digest(content)
+        if listed and listed.get(name) != sha256_of(content):
+            yield PackFlaw(name, "was altered" if name in listed else "is not in the manifest")
+        yield from _check_link(name, content, seq, previous)
+        yield from _check_attachments(name, content, files)
+        previous = listed.get(name) or sha256_of(content)
 
 
-def _links(name: str, content: bytes, seq: int, previous: str) -> Iterator[Finding]:
-    said = _read(content)
-    if said is None:
-        yield Finding(name, "is no record")
-    elif (said.get("seq"), said.get("previous")) != (seq, previous):
-        yield Finding(name, "does not follow the record before it")
+def _check_link(name: str, content: bytes, seq: int, previous: str) -> Iterator[PackFlaw]:
+    record = _parse_json(content)
+    if record is None:
+        yield PackFlaw(name, "is no record")
+    elif (record.get("seq"), record.get("previous")) != (seq, previous):
+        yield PackFlaw(name, "does not follow the record before it")
 
 
-def _attachments(name: str, content: bytes, files: Mapping[str, bytes]) -> Iterator[Finding]:
-    for attached, sha in _attached(content).items():
+def _check_attachments(name: str, content: bytes, files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
+    for attached, sha in _attachments_of(content).items():
         held = files.get(f"attachments/{attached}")
-        if held is None or digest(held) != sha:
-            yield Finding(name, f"its attachment {attached} {'is missing' if held is None else 'was altered'}")
+        if held is None or sha256_of(held) != sha:
+            yield PackFlaw(name, f"its attachment {attached} {'is missing' if held is None else 'was altered'}")
 
 
-def _attached(content: bytes) -> dict[str, str]:
-    named = (_read(content) or {}).get("attachments")
+def _attachments_of(content: bytes) -> dict[str, str]:
+    named = (_parse_json(content) or {}).get("attachments")
     return named if isinstance(named, dict) else {}
 
 
-def _strangers(files: Mapping[str, bytes]) -> list[str]:
+def _unlisted_files(files: Mapping[str, bytes]) -> list[str]:
     records = [name for name in files if name.startswith("records/")]
-    attached = {f"attachments/{one}" for name in records for one in _attached(files[name])}
+    attached = {f"attachments/{one}" for name in records for one in _attachments_of(files[name])}
     return sorted(set(files) - {MANIFEST, *records} - attached)
 
 
-def read(content: bytes) -> dict[str, Any]:
+def read_json(content: bytes) -> dict[str, Any]:
     """A record or a manifest; empty when it is none."""
-    return _read(content) or {}
+    return _parse_json(content) or {}
 
 
-def _read(content: bytes | None) -> dict[str, Any] | None:
+def _parse_json(content: bytes | None) -> dict[str, Any] | None:
     try:
-        said = json.loads(content or b"")
+        value = json.loads(content or b"")
     except ValueError:
         return None
-    return said if isinstance(said, dict) else None
+    return value if isinstance(value, dict) else None
 
 
-def load(place: Path) -> dict[str, bytes]:
+def load_pack(place: Path) -> dict[str, bytes]:
     """The files of a pack, from its folder or its zip file.
 
     Raises:
@@ -115,13 +117,13 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m shared.evidence.verify PACK [HEAD]", file=sys.stderr)  # noqa: T201 - a command
         return 2
     try:
-        files = load(Path(arguments[0]))
+        files = load_pack(Path(arguments[0]))
     except (OSError, zipfile.BadZipFile) as error:
         print(f"{arguments[0]}: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 2
-    found = check(files, *arguments[1:])
-    for one in found:
-        print(f"{one.file}: {one.detail}")  # noqa: T201 - a command
+    found = check_pack(files, *arguments[1:])
+    for flaw in found:
+        print(f"{flaw.file}: {flaw.detail}")  # noqa: T201 - a command
     records = sum(name.startswith("records/") for name in files)
     print(f"{records} records, {'as they were sealed' if not found else 'NOT as they were sealed'}")  # noqa: T201 - a command
     return 1 if found else 0

@@ -8,7 +8,7 @@ from shared.activity import Activity, Nothing
 from shared.messages import Message
 
 
-class Belonging(Message):
+class FailoverVm(Message):
     """A machine that a failover made."""
 
     vm: str
@@ -16,13 +16,13 @@ class Belonging(Message):
     target_group: str
 
 
-class ReadBelongings(Message):
+class ReadVmResources(Message):
     """See what hangs on these machines in Azure: disks, cards, public addresses, and the machines themselves."""
 
-    machines: tuple[Belonging, ...] = Field(max_length=50)
+    machines: tuple[FailoverVm, ...] = Field(max_length=50)
 
 
-class BelongingsRead(Message):
+class VmResourcesRead(Message):
     """By name on premises: a mark for each thing; a machine that is not there has none."""
 
     marks: dict[str, tuple[str, ...]]
@@ -57,7 +57,7 @@ class Leftover(Message):
 class LeftoversRead(Message):
     """Those that are."""
 
-    left: tuple[Leftover, ...]
+    leftovers: tuple[Leftover, ...]
 
 
 class RemoveLeftovers(Message):
@@ -69,18 +69,23 @@ class RemoveLeftovers(Message):
     since: datetime
 
 
-READ_BELONGINGS = Activity("read_azure_resources_of_vms", ReadBelongings, BelongingsRead)
+READ_VM_RESOURCES = Activity("read_azure_resources_of_vms", ReadVmResources, VmResourcesRead)
 READ_LEFTOVERS = Activity("read_failback_leftovers", ReadLeftovers, LeftoversRead)
 REMOVE_LEFTOVERS = Activity("remove_failback_leftovers", RemoveLeftovers, Nothing)
 REMOVABLE = frozenset({"microsoft.network/networkinterfaces", "microsoft.compute/disks"})
 """What a failover itself makes beside the machine. A machine, or an address that somebody added, is never removed."""
 
 
-def may_go(thing: Leftover, since: datetime) -> bool:
+def is_removable(leftover: Leftover, since: datetime) -> bool:
     """Whether it may be removed.
 
     Args:
-        thing: What is left.
+        leftover: What is left.
         since: When the failover began that made the machine: what is older was there before.
     """
-    return thing.type.lower() in REMOVABLE and thing.loose and thing.created is not None and thing.created >= since
+    return (
+        leftover.type.lower() in REMOVABLE
+        and leftover.loose
+        and leftover.created is not None
+        and leftover.created >= since
+    )

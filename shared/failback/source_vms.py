@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.messages import Message
-from shared.sites.node_output import unpacked
+from shared.sites.node_output import unpack_json
 
 OFF = "Off"
 
@@ -34,23 +34,23 @@ class SourceVm(Message):
     disks: tuple[SourceDisk, ...] = ()
 
 
-class Page(Message):
+class SourcePage(Message):
     """One run of the script read-source on one node.
 
     Attributes:
         room: Free GB by volume, of those that the machines lie on.
         home: The volume that new machines come to.
-        following: Where the next page begins, None when this was the last.
+        next_start: Where the next page begins, None when this was the last.
     """
 
     node: str
     vms: tuple[SourceVm, ...] = ()
     room: dict[str, float] = Field(default_factory=dict)
     home: str = ""
-    following: int | None = None
+    next_start: int | None = None
 
 
-class SourceLook(Message):
+class SourceVms(Message):
     """What all nodes of some clusters said of some machines.
 
     Attributes:
@@ -65,55 +65,55 @@ class SourceLook(Message):
     home: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
 
-    def of(self, vm: str) -> tuple[SourceVm, ...]:
+    def find_vms(self, vm: str) -> tuple[SourceVm, ...]:
         """Where a machine is, by its name in any casing."""
         return tuple(one for one in self.vms if one.vm.casefold() == vm.casefold())
 
     @property
-    def running(self) -> tuple[str, ...]:
+    def running_vms(self) -> tuple[str, ...]:
         """Those that are not off, as "sql-01: Running on hci-01-n1"."""
         return tuple(f"{one.vm}: {one.state} on {one.node}" for one in self.vms if one.state != OFF)
 
     @property
-    def unheard(self) -> tuple[str, ...]:
+    def silent_nodes(self) -> tuple[str, ...]:
         """The nodes that did not answer, as "hci-01-n1: it is Disconnected"."""
         return tuple(f"{node}: {why}" for node, why in sorted(self.silent.items()))
 
 
-def page_of(node: str, said: Mapping[str, Any]) -> Page:
+def read_source_page(node: str, answer: Mapping[str, Any]) -> SourcePage:
     """Read what read-source said on a node.
 
     Raises:
         ValueError: it is not what the script says.
     """
     try:
-        found = unpacked(said["found"])
-        home, free = said["home"]
-        return Page(
+        found = unpack_json(answer["found"])
+        home, free = answer["home"]
+        return SourcePage(
             node=node,
-            vms=tuple(_machine(node, one) for one in found["machines"]),
+            vms=tuple(_source_vm(node, one) for one in found["machines"]),
             room={**found["room"], home: free},
             home=home,
-            following=said.get("next"),
+            next_start=answer.get("next"),
         )
     except (KeyError, TypeError, IndexError, ValueError) as wrong:
         raise ValueError(f"read-source said something else on {node}: {wrong}") from wrong
 
 
-def _machine(node: str, one: Mapping[str, Any]) -> SourceVm:
-    disks = tuple(SourceDisk(size=size, file=file, volume=volume) for size, file, volume in one["d"])
-    return SourceVm(vm=one["n"], node=node, state=one["s"], checkpoints=one["k"], disks=disks)
+def _source_vm(node: str, fields: Mapping[str, Any]) -> SourceVm:
+    disks = tuple(SourceDisk(size=size, file=file, volume=volume) for size, file, volume in fields["d"])
+    return SourceVm(vm=fields["n"], node=node, state=fields["s"], checkpoints=fields["k"], disks=disks)
 
 
-def joined(pages: Iterable[Page], silent: Mapping[str, str]) -> SourceLook:
+def join_source_pages(pages: Iterable[SourcePage], silent: Mapping[str, str]) -> SourceVms:
     """All that was said, by every node that said all of it."""
-    heard = [page for page in pages if page.node not in silent]
+    complete = [page for page in pages if page.node not in silent]
     room: dict[str, dict[str, float]] = {}
-    for page in heard:
+    for page in complete:
         room.setdefault(page.node, {}).update(page.room)
-    return SourceLook(
-        vms=tuple(vm for page in heard for vm in page.vms),
+    return SourceVms(
+        vms=tuple(vm for page in complete for vm in page.vms),
         room=room,
-        home={page.node: page.home for page in heard},
+        home={page.node: page.home for page in complete},
         silent=dict(silent),
     )

@@ -9,7 +9,7 @@ from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView, same_host
 from shared.sites.site import SiteDocument
 
-Code = Literal[
+CauseCode = Literal[
     "certificate-race",
     "hyper-v-missing",
     "other-site",
@@ -37,7 +37,7 @@ class Cause(NamedTuple):
         remedy: What a person has to do, or what this app does.
     """
 
-    code: Code
+    code: CauseCode
     curable: bool
     evidence: tuple[str, ...]
     remedy: str
@@ -46,7 +46,7 @@ class Cause(NamedTuple):
 class _Rule(NamedTuple):
     """Signs of a cause in the text; `needs` of them must be there."""
 
-    code: Code
+    code: CauseCode
     signs: tuple[str, ...]
     needs: int = 1
 
@@ -87,7 +87,7 @@ _RULES = (
 )
 """In order: what a new installation cannot cure comes first. Texts are those of the vendor's known issues, tolerant of
 paths, versions, broken lines and the language around them; resource-lock and agent-blocked are assumed."""
-_REMEDIES: Mapping[Code, str] = {
+_REMEDIES: Mapping[CauseCode, str] = {
     "certificate-race": "Uninstall the extension, run Sync-AzureStackHci on a healthy node, wait for it to come back.",
     "hyper-v-missing": "Install the Hyper-V role on the node, then repair again.",
     "other-site": "Unregister the host from the Hyper-V site that it is bound to, or declare that site; see also that "
@@ -109,11 +109,11 @@ _REMEDIES: Mapping[Code, str] = {
 _MOVING = frozenset({"creating", "updating", "deleting"})
 _CURABLE = frozenset({"certificate-race", "extension-missing", "not-registered"})
 _OLDEST_AGENT = (1, 33)  # the first that takes run commands
-FRESH = timedelta(minutes=30)
+HEARTBEAT_FRESH_FOR = timedelta(minutes=30)
 """A heartbeat older than this proves nothing any more; how often a provider sends one is assumed."""
 
 
-def classify(
+def classify_failure(
     code: str, message: str, facts: Mapping[str, Any] | None = None, site: SiteDocument | None = None
 ) -> Cause:
     """The cause of a failed extension.
@@ -124,10 +124,10 @@ def classify(
         facts: What read-registration found on the node, when it was run.
         site: Where the node belongs; only then a wrong registration is seen.
     """
-    if facts and (seen := _from_facts(facts, site)):
-        return seen
-    if said := _from_text(f"{code}\n{message}"):
-        return said
+    if facts and (cause_in_facts := _cause_in_facts(facts, site)):
+        return cause_in_facts
+    if cause_in_text := _cause_in_text(f"{code}\n{message}"):
+        return cause_in_text
     if facts and facts.get("applicationControl") == "Enforced":
         return cause_of("application-control", "Application Control is enforced on the node")
     return cause_of("unknown", *(line for line in (code, message[:200]) if line))
@@ -136,26 +136,26 @@ def classify(
 def classify_node(node: NodeView, facts: Mapping[str, Any] | None = None, site: SiteDocument | None = None) -> Cause:
     """The same for a node as Azure shows it: what its agent stands in the way of comes first."""
     extension = node.extension
-    if obstacle := _of_agent(node):
+    if obstacle := _agent_cause(node):
         return obstacle
-    if extension and is_moving(extension):
+    if extension and is_extension_moving(extension):
         return cause_of("in-transition", f"{extension.name} is {extension.provisioning_state}")
-    if extension is None and not (facts and _from_facts(facts, site)):
+    if extension is None and not (facts and _cause_in_facts(facts, site)):
         return cause_of("extension-missing", f"{node.name} has no ASR extension")
-    return classify(extension.code if extension else "", extension.message if extension else "", facts, site)
+    return classify_failure(extension.code if extension else "", extension.message if extension else "", facts, site)
 
 
-def is_moving(extension: ExtensionView) -> bool:
+def is_extension_moving(extension: ExtensionView) -> bool:
     """Whether the extension is being installed or removed."""
     return extension.provisioning_state.lower() in _MOVING
 
 
-def is_well(extension: ExtensionView | None) -> bool:
+def is_extension_well(extension: ExtensionView | None) -> bool:
     """Whether the extension says of itself that it is well."""
     return extension is not None and extension.provisioning_state.lower() == "succeeded"
 
 
-def ailment(
+def find_cause(
     site: SiteDocument,
     node: NodeView,
     providers: Iterable[ProviderView],
@@ -168,39 +168,43 @@ def ailment(
         providers: Those of the site, and of other sites of its vault.
         at: By the same clock as the heartbeats.
     """
-    mine = [provider for provider in providers if same_host(provider.host, node.name)]
-    ours = [provider for provider in mine if in_site(provider, site)]
-    if not is_well(node.extension) or node.status.lower() != "connected":
-        elsewhere = tuple(f"{node.name} is registered with {'/'.join(p.sites)}" for p in mine if not in_site(p, site))
+    on_node = [provider for provider in providers if same_host(provider.host, node.name)]
+    in_this_site = [provider for provider in on_node if is_in_site(provider, site)]
+    if not is_extension_well(node.extension) or node.status.lower() != "connected":
+        elsewhere = tuple(
+            f"{node.name} is registered with {'/'.join(p.sites)}" for p in on_node if not is_in_site(p, site)
+        )
         cause = classify_node(node, facts, site)
-        if not ours and elsewhere and cause.code in {"unknown", "other-site", "certificate-race"}:
+        if not in_this_site and elsewhere and cause.code in {"unknown", "other-site", "certificate-race"}:
             return cause_of("other-site", *elsewhere)
         return cause
-    if facts and (seen := _from_facts(facts, site)):
-        return seen
-    if not ours:
+    if facts and (cause_in_facts := _cause_in_facts(facts, site)):
+        return cause_in_facts
+    if not in_this_site:
         return cause_of("not-registered", f"the vault has no provider of {node.name}")
-    if any(is_heard(provider, at) for provider in ours):
+    if any(has_fresh_heartbeat(provider, at) for provider in in_this_site):
         return None
-    return cause_of("provider-silent", *(_silence(provider) for provider in ours))
+    return cause_of("provider-silent", *(_describe_silence(provider) for provider in in_this_site))
 
 
-def is_heard(provider: ProviderView, at: datetime) -> bool:
+def has_fresh_heartbeat(provider: ProviderView, at: datetime) -> bool:
     """Whether the vault has heard of the provider lately."""
-    return provider.connected and provider.heartbeat is not None and at - provider.heartbeat <= FRESH
+    return provider.connected and provider.heartbeat is not None and at - provider.heartbeat <= HEARTBEAT_FRESH_FOR
 
 
-def in_site(provider: ProviderView, site: SiteDocument) -> bool:
+def is_in_site(provider: ProviderView, site: SiteDocument) -> bool:
     """Whether a provider is registered with the site; one that does not say where counts as ours."""
     return not provider.sites or site.hyper_v_site.lower() in {name.lower() for name in provider.sites}
 
 
-def _silence(provider: ProviderView) -> str:
-    heard = provider.heartbeat.isoformat() if provider.heartbeat else "never"
-    return f"{provider.host} is {'connected' if provider.connected else 'not connected'}, last heard of: {heard}"
+def _describe_silence(provider: ProviderView) -> str:
+    last_heartbeat = provider.heartbeat.isoformat() if provider.heartbeat else "never"
+    return (
+        f"{provider.host} is {'connected' if provider.connected else 'not connected'}, last heard of: {last_heartbeat}"
+    )
 
 
-def _of_agent(node: NodeView) -> Cause | None:
+def _agent_cause(node: NodeView) -> Cause | None:
     if node.status.lower() != "connected":
         return cause_of("agent-disconnected", f"{node.name} is {node.status}")
     version = tuple(int(number) for number in re.findall(r"\d+", node.agent_version)[:2])
@@ -209,12 +213,12 @@ def _of_agent(node: NodeView) -> Cause | None:
     return cause_of("agent-blocked", node.blocked) if node.blocked else None
 
 
-def cause_of(code: Code, *evidence: str) -> Cause:
+def cause_of(code: CauseCode, *evidence: str) -> Cause:
     """A cause that was found out otherwise, with its remedy."""
     return Cause(code, code in _CURABLE, evidence, _REMEDIES[code])
 
 
-def _from_text(text: str) -> Cause | None:
+def _cause_in_text(text: str) -> Cause | None:
     flat = re.sub(r"\s+", " ", text.replace("\\n", " ").replace("\u2019", "'"))
     for rule in _RULES:
         found = [match.group(0) for sign in rule.signs if (match := re.search(sign, flat, re.IGNORECASE))]
@@ -223,20 +227,20 @@ def _from_text(text: str) -> Cause | None:
     return None
 
 
-def _from_facts(facts: Mapping[str, Any], site: SiteDocument | None) -> Cause | None:
+def _cause_in_facts(facts: Mapping[str, Any], site: SiteDocument | None) -> Cause | None:
     if facts.get("hyperV") is False:
         return cause_of("hyper-v-missing", "the Hyper-V role is not installed on the node")
     registration = facts.get("registration")
-    if site and isinstance(registration, Mapping) and (strange := _elsewhere(registration, site)):
-        return cause_of("other-site", *strange)
+    if site and isinstance(registration, Mapping) and (differing := _foreign_registration(registration, site)):
+        return cause_of("other-site", *differing)
     return None
 
 
-def _elsewhere(registration: Mapping[str, Any], site: SiteDocument) -> tuple[str, ...]:
+def _foreign_registration(registration: Mapping[str, Any], site: SiteDocument) -> tuple[str, ...]:
     """What the node's registry names instead of the site's own vault and Hyper-V site."""
-    known = {str(name).lower(): str(value) for name, value in registration.items()}
+    value_by_name = {str(name).lower(): str(value) for name, value in registration.items()}
     wanted = {"ResourceName": site.vault_name, "SiteName": site.hyper_v_site}
-    bound = ((name, known.get(name.lower(), ""), ours) for name, ours in wanted.items())
+    bound = ((name, value_by_name.get(name.lower(), ""), ours) for name, ours in wanted.items())
     return tuple(
         f"{name} is {theirs}, not {ours}" for name, theirs, ours in bound if theirs.lower() not in {"", ours.lower()}
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from shared.messages import Message
 
 
-class Turn(Message):
+class QueueTurn(Message):
     """One repair that wants to work on the cluster."""
 
     run: str
@@ -17,18 +17,18 @@ class Turn(Message):
     since: datetime
 
 
-class Join(Message):
+class JoinQueue(Message):
     """Ask for a turn.
 
     Attributes:
         ended: Runs that are known to have ended: they wait no more.
     """
 
-    turn: Turn
+    turn: QueueTurn
     ended: tuple[str, ...] = ()
 
 
-class Place(Message):
+class QueuePosition(Message):
     """Where a repair stands.
 
     Attributes:
@@ -42,22 +42,22 @@ class Place(Message):
     node: str
 
 
-type Queue = tuple[Turn, ...]
+type Queue = tuple[QueueTurn, ...]
 
 
-def join(queue: Sequence[Turn], ask: Join) -> tuple[Queue, Place]:
+def join_queue(queue: Sequence[QueueTurn], request: JoinQueue) -> tuple[Queue, QueuePosition]:
     """Stand in line, or stay where one stands already; those that have ended are gone."""
-    gone = set(ask.ended) - {ask.turn.run}
-    kept = tuple(turn for turn in queue if turn.run not in gone)
-    if ask.turn.run not in {turn.run for turn in kept}:
-        kept = (*kept, ask.turn)
-    return kept, _place(kept, ask.turn.run)
+    ended = set(request.ended) - {request.turn.run}
+    kept = tuple(turn for turn in queue if turn.run not in ended)
+    if request.turn.run not in {turn.run for turn in kept}:
+        kept = (*kept, request.turn)
+    return kept, _position_of(kept, request.turn.run)
 
 
-def _place(queue: Queue, run: str) -> Place:
-    return Place(ahead=[turn.run for turn in queue].index(run), first=queue[0].run, node=queue[0].node)
+def _position_of(queue: Queue, run: str) -> QueuePosition:
+    return QueuePosition(ahead=[turn.run for turn in queue].index(run), first=queue[0].run, node=queue[0].node)
 
 
-def leave(queue: Iterable[Turn], run: str) -> Queue:
+def leave_queue(queue: Iterable[QueueTurn], run: str) -> Queue:
     """Give the turn, or the place in line, up."""
     return tuple(turn for turn in queue if turn.run != run)

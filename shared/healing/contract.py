@@ -90,7 +90,7 @@ class ScriptView(Message):
     result: dict[str, Any] | None = None
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it will not change any more."""
         return self.state in {"Failed", "Succeeded", "TimedOut", "Canceled", "Missing"}
 
@@ -133,12 +133,12 @@ class ReadCause(Message):
     """Read what the Activity Log says of a failure.
 
     Attributes:
-        correlation: Correlation id of the event that told of it.
+        correlation_id: Correlation id of the event that told of it.
         since: No entry is older.
     """
 
     resource_id: str
-    correlation: str
+    correlation_id: str
     since: datetime
 
 
@@ -149,7 +149,7 @@ class CauseRead(Message):
     message: str = ""
 
 
-class ReadRecords(Message):
+class ReadNodeRecords(Message):
     """Read what is remembered of nodes.
 
     Attributes:
@@ -159,15 +159,15 @@ class ReadRecords(Message):
     machines: tuple[str, ...]
 
 
-class RecordsRead(Message):
+class NodeRecordsRead(Message):
     """One for each node that anything is remembered of.
 
     Attributes:
-        ended: Runs of these nodes that are over and did not say so.
+        ended_runs: Runs of these nodes that are over and did not say so.
     """
 
     records: tuple[NodeRecord, ...]
-    ended: tuple[str, ...] = ()
+    ended_runs: tuple[str, ...] = ()
 
 
 READ_NODES = Activity("read_nodes", ReadNodes, NodesRead)
@@ -180,4 +180,4 @@ READ_LOCKS = Activity("read_locks", ReadLocks, LocksRead)
 REMOVE_LOCKS = Activity("remove_locks", RemoveLocks, Nothing)
 RESTORE_LOCKS = Activity("restore_locks", RestoreLocks, Nothing)
 READ_CAUSE = Activity("read_failure_cause", ReadCause, CauseRead)
-READ_RECORDS = Activity("read_node_records", ReadRecords, RecordsRead)
+READ_NODE_RECORDS = Activity("read_node_records", ReadNodeRecords, NodeRecordsRead)

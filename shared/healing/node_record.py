@@ -8,14 +8,14 @@ from shared.messages import Message
 from shared.request_ids import run_id
 from shared.sites.nodes import ExtensionView
 
-Ending = Literal["healed", "well", "finding", "deferred", "failed"]
+RepairEnding = Literal["healed", "well", "finding", "deferred", "failed"]
 """well: nothing had to be done; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
 FINDING_STANDS = timedelta(minutes=10)
 """A node whose trouble needs a person is not looked at again for every event of a storm."""
 DEFERRED_FOR = timedelta(minutes=30)
-GROWS = 4
+PAUSE_FACTOR = 4
 """Each pause is so many times as long as the one before."""
-WHATEVER = "*"
+ANY_SYMPTOM = "*"
 """The symptom that a person was told of, before the timer has seen which one it is."""
 
 
@@ -27,7 +27,7 @@ class LastRepair(Message):
     """
 
     run: str
-    ending: Ending
+    ending: RepairEnding
     at: datetime
     cause: str = ""
     remedy: str = ""
@@ -62,7 +62,7 @@ class NodeRecord(Message):
     told_of: str = ""
 
 
-class Begin(Message):
+class BeginRepair(Message):
     """A repair wants to begin.
 
     Attributes:
@@ -76,7 +76,7 @@ class Begin(Message):
     ended: tuple[str, ...] = ()
 
 
-class End(Message):
+class EndRepair(Message):
     """A repair is over.
 
     Attributes:
@@ -89,7 +89,7 @@ class End(Message):
     pause: timedelta = timedelta(minutes=15)
 
 
-class Notice(Message):
+class SymptomNotice(Message):
     """What is seen of a node.
 
     Attributes:
@@ -103,59 +103,61 @@ class Notice(Message):
     at: datetime | None = None
 
 
-def next_run(machine_id: str, record: NodeRecord | None) -> str:
+def next_run_id(machine_id: str, record: NodeRecord | None) -> str:
     """Id of the node's next repair: all that tells of the same trouble has the same."""
     episode = record.episode if record else 0
     return run_id("repair", key_of(machine_id).rsplit("|", 1)[-1], f"{key_of(machine_id)}#{episode}")
 
 
-def begin(record: NodeRecord | None, ask: Begin) -> tuple[NodeRecord, str]:
+def begin_repair(record: NodeRecord | None, request: BeginRepair) -> tuple[NodeRecord, str]:
     """Enter a repair; gives the run that goes on already, empty when the new one may begin."""
-    known = record or NodeRecord(machine_id=ask.machine_id)
-    if known.run and known.run not in {ask.run, *ask.ended}:
-        return known, known.run
-    return known.model_copy(update={"run": ask.run, "node": ask.node, "cluster": ask.cluster}), ""
+    current = record or NodeRecord(machine_id=request.machine_id)
+    if current.run and current.run not in {request.run, *request.ended}:
+        return current, current.run
+    return current.model_copy(update={"run": request.run, "node": request.node, "cluster": request.cluster}), ""
 
 
-def save(record: NodeRecord, extension: ExtensionView) -> NodeRecord:
+def save_extension(record: NodeRecord, extension: ExtensionView) -> NodeRecord:
     """Keep an extension's settings; those that were kept before a cure that failed are not overwritten by fewer."""
     if record.saved and record.saved.settings and not extension.settings:
         return record
     return record.model_copy(update={"saved": extension})
 
 
-def end(record: NodeRecord, ask: End) -> NodeRecord:
+def end_repair(record: NodeRecord, request: EndRepair) -> NodeRecord:
     """Enter how a repair ended; one that is not the node's own changes nothing."""
-    last = ask.last
+    last = request.last
     if record.run != last.run:
         return record
-    over = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": last, "told_of": ""})
+    ended = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": last, "told_of": ""})
     match last.ending:
         case "healed" | "well":
             fresh = {"attempts": 0, "not_before": None, "quarantined": False, "symptom": "", "symptom_since": None}
-            return over.model_copy(update=fresh)
+            return ended.model_copy(update=fresh)
         case "finding":
-            return over.model_copy(
-                update={"not_before": last.at + FINDING_STANDS, "told_of": record.symptom or WHATEVER}
+            return ended.model_copy(
+                update={"not_before": last.at + FINDING_STANDS, "told_of": record.symptom or ANY_SYMPTOM}
             )
         case "deferred":
-            return over.model_copy(update={"not_before": last.at + DEFERRED_FOR})
+            return ended.model_copy(update={"not_before": last.at + DEFERRED_FOR})
     attempts = record.attempts + 1
-    pause = ask.pause * GROWS ** (attempts - 1)
-    return over.model_copy(
-        update={"attempts": attempts, "not_before": last.at + pause, "quarantined": attempts >= ask.max_attempts}
+    pause = request.pause * PAUSE_FACTOR ** (attempts - 1)
+    return ended.model_copy(
+        update={"attempts": attempts, "not_before": last.at + pause, "quarantined": attempts >= request.max_attempts}
     )
 
 
-def notice(record: NodeRecord | None, ask: Notice) -> NodeRecord:
+def record_symptom(record: NodeRecord | None, request: SymptomNotice) -> NodeRecord:
     """Enter what the timer saw: a symptom counts from when it was first seen."""
-    known = record or NodeRecord(machine_id=ask.machine_id)
-    known = known.model_copy(update={"node": ask.node, "cluster": ask.cluster})
-    if ask.symptom in {None, known.symptom}:
-        return known
-    told_of = known.told_of if known.told_of != WHATEVER else ask.symptom
-    seen = {"symptom": ask.symptom, "symptom_since": ask.at, "told_of": told_of}
-    return known.model_copy(update=seen if ask.symptom else {"symptom": "", "symptom_since": None, "told_of": ""})
+    current = record or NodeRecord(machine_id=request.machine_id)
+    current = current.model_copy(update={"node": request.node, "cluster": request.cluster})
+    if request.symptom in {None, current.symptom}:
+        return current
+    told_of = current.told_of if current.told_of != ANY_SYMPTOM else request.symptom
+    changes = {"symptom": request.symptom, "symptom_since": request.at, "told_of": told_of}
+    return current.model_copy(
+        update=changes if request.symptom else {"symptom": "", "symptom_since": None, "told_of": ""}
+    )
 
 
 def why_not_now(record: NodeRecord | None, event_at: datetime) -> str:

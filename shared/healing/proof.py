@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from shared.healing.classifier import FRESH, ailment, is_well
+from shared.healing.classifier import HEARTBEAT_FRESH_FOR, find_cause, is_extension_well
 from shared.site_recovery.views import ItemView, ProviderView
 from shared.sites.nodes import ExtensionView, NodeView, same_host
 from shared.sites.site import SiteDocument
@@ -18,40 +18,40 @@ class Rung(NamedTuple):
     """One rung of the proof; it is reached when nothing is missing."""
 
     name: str
-    missing: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
 
 
-def reached(ladder: Iterable[Rung]) -> str:
+def highest_rung(ladder: Iterable[Rung]) -> str:
     """The highest rung below which nothing is missing; empty for none."""
     name = ""
     for rung in ladder:
-        if rung.missing:
+        if rung.gaps:
             return name
         name = rung.name
     return name
 
 
-def missing(ladder: Iterable[Rung]) -> tuple[str, ...]:
+def list_gaps(ladder: Iterable[Rung]) -> tuple[str, ...]:
     """What is missing, lowest rung first."""
-    return tuple(line for rung in ladder for line in rung.missing)
+    return tuple(line for rung in ladder for line in rung.gaps)
 
 
 def choose_helper(nodes: Sequence[NodeView], broken: str) -> NodeView | None:
     """The node to run Sync-AzureStackHci on: connected and well, else connected, else the broken one; first by name."""
-    there = [node for node in nodes if node.status.lower() == "connected" and not node.blocked]
-    others = [node for node in there if not same_host(node.name, broken)]
-    for choice in ([node for node in others if is_well(node.extension)], others, there):
+    connected = [node for node in nodes if node.status.lower() == "connected" and not node.blocked]
+    others = [node for node in connected if not same_host(node.name, broken)]
+    for choice in ([node for node in others if is_extension_well(node.extension)], others, connected):
         if choice:
             return min(choice, key=lambda node: node.name.lower())
     return None
 
 
-def may_sync(nodes: Iterable[NodeView], broken: str) -> bool:
+def may_run_sync(nodes: Iterable[NodeView], broken: str) -> bool:
     """Whether Sync would bring the extension back on this node only: on two at once they would race."""
     return not [node for node in nodes if node.extension is None and not same_host(node.name, broken)]
 
 
-def settings_for(nodes: Iterable[NodeView], saved: ExtensionView | None) -> ExtensionView | None:
+def extension_to_install(nodes: Iterable[NodeView], saved: ExtensionView | None) -> ExtensionView | None:
     """The extension to install: as it was, else as it is on another node of the cluster, None where nobody has it."""
     if saved and saved.settings:
         return saved
@@ -65,16 +65,16 @@ def symptom_of(
 
     A node without the extension is unwell only beside one that has it: else the cluster was never prepared.
     """
-    cause = ailment(site, node, providers, at)
+    cause = find_cause(site, node, providers, at)
     if cause is None:
         return ""
     peers = [peer for peer in nodes if not same_host(peer.name, node.name)]
-    if node.extension is None and not any(is_well(peer.extension) for peer in peers):
+    if node.extension is None and not any(is_extension_well(peer.extension) for peer in peers):
         return ""
     return cause.code
 
 
-def vms_of(items: Iterable[ItemView], providers: Iterable[ProviderView], node: str) -> tuple[ItemView, ...]:
+def items_on_node(items: Iterable[ItemView], providers: Iterable[ProviderView], node: str) -> tuple[ItemView, ...]:
     """The protected items whose machines run on the node."""
     ids = {provider.id.lower() for provider in providers if same_host(provider.host, node)}
     return tuple(item for item in items if item.host_provider.lower() in ids)
@@ -96,7 +96,9 @@ def vault_ladder(
         now: By the same clock as the heartbeats.
     """
     state = node.extension.provisioning_state if node.extension else "missing"
-    first = Rung("extension", () if is_well(node.extension) else (f"the ASR extension of {node.name} is {state}",))
+    first = Rung(
+        "extension", () if is_extension_well(node.extension) else (f"the ASR extension of {node.name} is {state}",)
+    )
     last = Rung("provider", _provider_gaps(node.name, providers, cured_at, now))
     if not facts:
         unread = f"the registration of {node.name} could not be read"
@@ -117,8 +119,8 @@ def cluster_rung(
     site: SiteDocument, nodes: Iterable[NodeView], providers: Sequence[ProviderView], now: datetime
 ) -> Rung:
     """Every node of the cluster is registered and heard of."""
-    ill = ((node, ailment(site, node, providers, now)) for node in nodes)
-    return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in ill if cause))
+    causes = ((node, find_cause(site, node, providers, now)) for node in nodes)
+    return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in causes if cause))
 
 
 def _registry_gaps(site: SiteDocument, node: str, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -148,10 +150,10 @@ def _names_key_vault(name: object, value: object) -> bool:
 
 def _provider_gaps(node: str, providers: Iterable[ProviderView], cured_at: datetime, now: datetime) -> tuple[str, ...]:
     """One good provider of the host is enough: a registration before may have left another behind."""
-    each = [_provider_gap(node, provider, cured_at, now) for provider in providers if same_host(provider.host, node)]
-    if not each:
+    gaps = [_provider_gap(node, provider, cured_at, now) for provider in providers if same_host(provider.host, node)]
+    if not gaps:
         return (f"the vault has no provider of {node}",)
-    return () if "" in each else (each[0],)
+    return () if "" in gaps else (gaps[0],)
 
 
 def _provider_gap(node: str, provider: ProviderView, cured_at: datetime, now: datetime) -> str:
@@ -159,6 +161,6 @@ def _provider_gap(node: str, provider: ProviderView, cured_at: datetime, now: da
         return f"the provider of {node} is not connected"
     if provider.heartbeat is None or provider.heartbeat <= cured_at:
         return f"the provider of {node} has sent no heartbeat since the cure"
-    if now - provider.heartbeat > FRESH:
+    if now - provider.heartbeat > HEARTBEAT_FRESH_FOR:
         return f"the provider of {node} sent its last heartbeat at {provider.heartbeat.isoformat()}"
     return ""

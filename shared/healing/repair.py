@@ -12,14 +12,14 @@ from shared.messages import Message
 from shared.sites.site import SiteDocument
 
 
-class Phase(Message):
+class RepairPhase(Message):
     """A part of a repair, from when it began."""
 
     name: str
     began: datetime
 
 
-class Progress(Message):
+class RepairProgress(Message):
     """What a repair carries over when it continues as new.
 
     Attributes:
@@ -38,7 +38,7 @@ class Progress(Message):
     cured_at: datetime | None = None
     touched: bool = False
     rung: str = ""
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[RepairPhase, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ class Repair(Message):
         machine_id: ARM id of the Arc machine, in the casing it came in.
         sites: Every declared site: which one the machine belongs to is found out by its cluster.
         cause: Why it was asked for: an event's correlation id, or who asked.
-        told_at: When the event that told of it was sent.
+        reported_at: When the event that told of it was sent.
         progress: Where it stands; None until it was admitted.
     """
 
@@ -58,11 +58,11 @@ class Repair(Message):
     requested_by: str
     sites: dict[str, SiteDocument]
     cause: str = ""
-    told_at: datetime | None = None
-    progress: Progress | None = None
+    reported_at: datetime | None = None
+    progress: RepairProgress | None = None
 
 
-class NotNow(SiteRecoveryError):
+class RepairDeferred(SiteRecoveryError):
     """Nothing may be done to the node at this moment; later perhaps."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -70,7 +70,7 @@ class NotNow(SiteRecoveryError):
         self.code, self.detail = code, detail
 
 
-class NothingToDo(NotNow):
+class NothingToDo(RepairDeferred):
     """The node is well."""
 
 
@@ -82,7 +82,7 @@ class NeedsPerson(SiteRecoveryError):
         self.cause = cause
 
 
-def timeline(phases: Sequence[Phase], until: datetime) -> list[dict[str, Any]]:
+def phase_timeline(phases: Sequence[RepairPhase], until: datetime) -> list[dict[str, Any]]:
     """Where the time went: each phase with its seconds, in order."""
     ends = [*(phase.began for phase in phases[1:]), until]
     return [

@@ -32,7 +32,7 @@ class EnsureResource(Message):
     show: tuple[str, ...] = ()
 
 
-class Ensured(Message):
+class EnsureAnswer(Message):
     """How it was found.
 
     Attributes:
@@ -78,7 +78,7 @@ class EnsureInVault(Message):
 
     vault: VaultRef
     operation: str
-    what: Literal["site", "policy", "association"]
+    kind: Literal["site", "policy", "association"]
     name: str
     settings: dict[str, int] = Field(default_factory=dict)
     compare: bool = True
@@ -111,9 +111,9 @@ class RegistrationsRead(Message):
     registrations: tuple[Registration, ...]
 
 
-ENSURE_RESOURCE = Activity("ensure_resource", EnsureResource, Ensured)
-ENSURE_ROLE = Activity("ensure_role", EnsureRole, Ensured)
-ENSURE_IN_VAULT = Activity("ensure_in_vault", EnsureInVault, Ensured)
+ENSURE_RESOURCE = Activity("ensure_resource", EnsureResource, EnsureAnswer)
+ENSURE_ROLE = Activity("ensure_role", EnsureRole, EnsureAnswer)
+ENSURE_IN_VAULT = Activity("ensure_in_vault", EnsureInVault, EnsureAnswer)
 READ_REGISTRATIONS = Activity("read_registrations", ReadRegistrations, RegistrationsRead)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from shared.messages import Message
 from shared.onboarding.preflight.azure_rights import ENOUGH, ON_ACCOUNT
-from shared.onboarding.preflight.azure_target import KINDS, policy_differences, same_region
+from shared.onboarding.preflight.azure_target import ACCOUNT_KINDS, policy_differences, same_region
 from shared.onboarding.preflight.facts import AzureFacts
-from shared.onboarding.preparation import FRESH
+from shared.onboarding.preparation import HEARTBEAT_FRESH_FOR
 from shared.site_recovery.views import ItemView
-from shared.sites.defaults import cache_storage_of, policy_of
-from shared.sites.nodes import is_of
+from shared.sites.defaults import cache_storage_of, replication_policy_of
+from shared.sites.nodes import is_item_of_site
 from shared.sites.site import SiteDocument
 
 
@@ -27,20 +27,25 @@ class Drift(Message):
     found: str
 
 
-def as_table(found: Sequence[Drift]) -> str:
+def drift_table(found: Sequence[Drift]) -> str:
     """The differences as text, and a last line that says how many there are."""
     lines = [f"{one.what}\n  declared  {one.declared}\n  found     {one.found}" for one in found]
-    summed = f"FAILED: {len(found)} differences" if found else "SUCCEEDED: as declared"
-    return "\n".join([*lines, "", summed, ""])
+    summary = f"FAILED: {len(found)} differences" if found else "SUCCEEDED: as declared"
+    return "\n".join([*lines, "", summary, ""])
 
 
-def drift(site: SiteDocument, azure: AzureFacts, items: Sequence[ItemView]) -> tuple[Drift, ...]:
+def find_drift(site: SiteDocument, azure: AzureFacts, items: Sequence[ItemView]) -> tuple[Drift, ...]:
     """Every difference, from the cluster to the VMs; nothing when all is as declared."""
-    parts = (_cluster(site, azure), _vault(site, azure), _storage(site, azure), _networks(site, azure))
-    return tuple(one for part in (*parts, _nodes(site, azure), _machines(site, items)) for one in part)
+    parts = (
+        _cluster_drift(site, azure),
+        _vault_drift(site, azure),
+        _storage_drift(site, azure),
+        _network_drift(site, azure),
+    )
+    return tuple(one for part in (*parts, _node_drift(site, azure), _vm_drift(site, items)) for one in part)
 
 
-def _cluster(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
+def _cluster_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     if azure.cluster is None:
         yield Drift(what="cluster", declared=site.cluster, found="nothing")
     elif not same_region(azure.cluster.location, site.region):
@@ -49,7 +54,7 @@ def _cluster(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
         yield Drift(what="targetResourceGroup", declared=site.target_resource_group, found="nothing")
 
 
-def _vault(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
+def _vault_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     vault = azure.vault
     if vault is None:
         yield Drift(what="vault", declared=site.vault, found="nothing")
@@ -60,29 +65,29 @@ def _vault(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
         yield Drift(what="hyperVSite", declared=site.hyper_v_site, found="nothing")
     if not ENOUGH & set(vault.cluster_roles):
         yield Drift(what="roles", declared="a role of the cluster's identity on the vault", found="none")
-    yield from _policy(site, azure)
+    yield from _policy_drift(site, azure)
 
 
-def _policy(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
+def _policy_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     vault, wanted = azure.vault, site.policy_settings
     if vault is None:
         return
     if vault.policy is None:
-        yield Drift(what="policy", declared=policy_of(site).name, found="nothing")
+        yield Drift(what="policy", declared=replication_policy_of(site).name, found="nothing")
         return
-    for said in policy_differences(wanted, vault.policy) if wanted else ():
-        field, _, values = said.partition(" is ")
+    for difference in policy_differences(wanted, vault.policy) if wanted else ():
+        field, _, values = difference.partition(" is ")
         found, _, declared = values.partition(", the site says ")
         yield Drift(what=f"policy.{field}", declared=declared, found=found)
     if not vault.associated:
         yield Drift(what="policy", declared=f"associated with {site.hyper_v_site}", found="not associated")
 
 
-def _storage(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
+def _storage_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     account = azure.account
     if account is None:
         yield Drift(what="cacheStorage", declared=cache_storage_of(site), found="nothing")
-    elif account.kind.lower() not in KINDS:
+    elif account.kind.lower() not in ACCOUNT_KINDS:
         yield Drift(what="cacheStorage", declared="a general-purpose account", found=account.kind)
     elif not same_region(account.location, site.region):
         yield Drift(what="cacheStorage", declared=site.region, found=f"the account is in {account.location}")
@@ -92,7 +97,7 @@ def _storage(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
                 yield Drift(what="roles", declared="a role of the vault's identity on its cache account", found="none")
 
 
-def _networks(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
+def _network_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
     drill = site.drill_network
     wanted = [("network", site.network, site.subnet, azure.network)]
     wanted += [("drillNetwork", drill.network, drill.subnet, azure.drill_network)] if drill else []
@@ -105,25 +110,25 @@ def _networks(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
         yield Drift(what="drillNetwork", declared="isolated", found=f"{azure.drill_network.peerings} peerings")
 
 
-def _nodes(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
-    hosts = {_short(host.host): host for host in (azure.vault.hosts if azure.vault else ())}
+def _node_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
+    hosts = {_short_name(host.host): host for host in (azure.vault.hosts if azure.vault else ())}
     for node in azure.nodes:
         what, state = f"nodes[{node.name}]", node.extension.provisioning_state if node.extension else "nothing"
         if state != "Succeeded":
             yield Drift(what=what, declared=f"the extension {site.extension}", found=state)
-        host = hosts.get(_short(node.name))
+        host = hosts.get(_short_name(node.name))
         if host is None:
             yield Drift(what=what, declared=f"registered with {site.hyper_v_site}", found="not registered")
-        elif not host.connected or host.heartbeat is None or azure.at - host.heartbeat > FRESH:
+        elif not host.connected or host.heartbeat is None or azure.at - host.heartbeat > HEARTBEAT_FRESH_FOR:
             yield Drift(what=what, declared="connected", found=f"last heard of {host.heartbeat or 'never'}")
 
 
-def _short(host: str) -> str:
+def _short_name(host: str) -> str:
     return host.split(".", maxsplit=1)[0].lower()
 
 
-def _machines(site: SiteDocument, items: Sequence[ItemView]) -> Iterator[Drift]:
-    ours = [item for item in items if is_of(site, item)]  # a vault may have several sites
+def _vm_drift(site: SiteDocument, items: Sequence[ItemView]) -> Iterator[Drift]:
+    ours = [item for item in items if is_item_of_site(site, item)]  # a vault may have several sites
     for vm in site.vms:
         named = [item for item in ours if item.vm.lower() == vm.lower()]
         item = next(iter(named), None)

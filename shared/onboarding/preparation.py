@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from shared.arm_ids import group_of
+from shared.arm_ids import group_id_of
 from shared.messages import Message
 from shared.site_recovery.views import ProviderView
 from shared.sites.defaults import cache_storage_of
@@ -45,11 +45,11 @@ NEEDS: Mapping[StepId, tuple[StepId, ...]] = {
 """What must not have failed before: the extension is given the ids of site and policy, and fetches the vault's key."""
 STRICT: Mapping[StepId, tuple[StepId, ...]] = {"association": ("policy",)}
 """What must not differ either: a policy other than the declared one is nobody's wish."""
-FRESH = timedelta(minutes=30)
+HEARTBEAT_FRESH_FOR = timedelta(minutes=30)
 """A heartbeat older than this proves nothing any more; how often a provider sends one is assumed."""
 
 
-class Step(Message):
+class PreparationStep(Message):
     """One thing to be there.
 
     Attributes:
@@ -82,24 +82,26 @@ class Preparation(Message):
     """
 
     began: datetime
-    steps: tuple[Step, ...]
+    steps: tuple[PreparationStep, ...]
     nodes: tuple[NodeStep, ...] = ()
     facts: dict[str, str] = Field(default_factory=dict)
     silences: int = 0
     changed: bool = False
 
-    def step(self, step: StepId) -> Step:
+    def find_step(self, step: StepId) -> PreparationStep:
         """A step by its id."""
         return next(one for one in self.steps if one.id == step)
 
-    def told(self, step: StepId, state: StepState, detail: str = "", facts: Mapping[str, str] | None = None) -> Self:
+    def with_step_ended(
+        self, step: StepId, state: StepState, detail: str = "", facts: Mapping[str, str] | None = None
+    ) -> Self:
         """The same with a step's end, and what it found out."""
         steps = tuple(
             one.model_copy(update={"state": state, "detail": detail}) if one.id == step else one for one in self.steps
         )
         changed = self.changed or state == "created"
-        known = {**self.facts, **(facts or {})}
-        return self.model_copy(update={"steps": steps, "facts": known, "changed": changed, "silences": 0})
+        all_facts = {**self.facts, **(facts or {})}
+        return self.model_copy(update={"steps": steps, "facts": all_facts, "changed": changed, "silences": 0})
 
     def with_node(self, node: NodeStep) -> Self:
         """The same with one node as it is now."""
@@ -115,34 +117,34 @@ class PrepareOrder(SiteOperation):
     run: Preparation | None = None
 
 
-def begin(site: SiteDocument, at: datetime) -> Preparation:
+def new_preparation(site: SiteDocument, at: datetime) -> Preparation:
     """All that is to be done for a site."""
     wanted = [step for step in TITLES if step != "drill-network" or site.drill_network]
-    return Preparation(began=at, steps=tuple(Step(id=step, title=TITLES[step]) for step in wanted))
+    return Preparation(began=at, steps=tuple(PreparationStep(id=step, title=TITLES[step]) for step in wanted))
 
 
-def next_step(run: Preparation) -> Step | None:
+def next_step(run: Preparation) -> PreparationStep | None:
     """The step that is under way, None when all have ended."""
     return next((step for step in run.steps if step.state == "pending"), None)
 
 
-def missing(run: Preparation, step: StepId) -> str:
+def why_blocked(run: Preparation, step: StepId) -> str:
     """Why a step cannot be done: the first of those that it needs and that did not end well; empty when it can."""
-    bad = {one.id: one for one in run.steps if one.state in {"failed", "skipped"}}
-    bad |= {one.id: one for one in run.steps if one.state == "differs" and one.id in STRICT.get(step, ())}
-    blocker = next((bad[need] for need in NEEDS.get(step, ()) if need in bad), None)
+    unmet = {one.id: one for one in run.steps if one.state in {"failed", "skipped"}}
+    unmet |= {one.id: one for one in run.steps if one.state == "differs" and one.id in STRICT.get(step, ())}
+    blocker = next((unmet[need] for need in NEEDS.get(step, ()) if need in unmet), None)
     return f"{blocker.title} {'differs' if blocker.state == 'differs' else 'is not there'}" if blocker else ""
 
 
-def failures(run: Preparation) -> tuple[str, ...]:
+def failure_lines(run: Preparation) -> tuple[str, ...]:
     """What did not end as it was declared, one line each."""
     return tuple(f"{one.title}: {one.detail}" for one in run.steps if one.state in {"failed", "differs", "skipped"})
 
 
-def groups_of(site: SiteDocument) -> tuple[str, ...]:
+def resource_groups_of(site: SiteDocument) -> tuple[str, ...]:
     """The resource groups that are needed, each once."""
-    needed = [group_of(site.vault), group_of(cache_storage_of(site)), site.target_resource_group]
-    needed += [group_of(site.drill_network.network)] if site.drill_network else []
+    needed = [group_id_of(site.vault), group_id_of(cache_storage_of(site)), site.target_resource_group]
+    needed += [group_id_of(site.drill_network.network)] if site.drill_network else []
     return tuple({group.lower(): group for group in needed}.values())
 
 
@@ -176,21 +178,23 @@ def wanted_extension(site: SiteDocument, node: NodeView, settings: Mapping[str, 
     )
 
 
-def foreign(extension: ExtensionView, settings: Mapping[str, str]) -> str:
+def foreign_settings(extension: ExtensionView, settings: Mapping[str, str]) -> str:
     """What an extension that is there has other settings in than this site: "SiteName is x, not y"; empty if none."""
-    known = {name.lower(): str(value) for name, value in extension.settings.items()}
-    pairs = ((name, known.get(name.lower(), ""), settings[name]) for name in ("ResourceName", "SiteName", "SiteId"))
-    return ", ".join(f"{name} is {there}, not {ours}" for name, there, ours in pairs if _others(there, ours))
+    value_by_name = {name.lower(): str(value) for name, value in extension.settings.items()}
+    pairs = (
+        (name, value_by_name.get(name.lower(), ""), settings[name]) for name in ("ResourceName", "SiteName", "SiteId")
+    )
+    return ", ".join(f"{name} is {there}, not {ours}" for name, there, ours in pairs if _is_foreign(there, ours))
 
 
-def _others(there: str, ours: str) -> bool:
-    return there.lower() not in {"", ours.lower()}
+def _is_foreign(found: str, ours: str) -> bool:
+    return found.lower() not in {"", ours.lower()}
 
 
 MOVING = frozenset({"creating", "updating", "deleting"})
 
 
-def decided(node: NodeView) -> bool:
+def is_extension_settled(node: NodeView) -> bool:
     """Whether the node's extension has come to an end, good or bad."""
     return node.extension is not None and node.extension.provisioning_state.lower() not in MOVING
 
@@ -204,17 +208,17 @@ def registration_gaps(
         failed: Hosts whose newest registration job failed, with what it said.
         now: By the same clock as the heartbeats.
     """
-    return tuple(gap for node in nodes for gap in _gap(node, providers, failed, now))
+    return tuple(gap for node in nodes for gap in _node_gaps(node, providers, failed, now))
 
 
-def _gap(node: str, providers: Sequence[ProviderView], failed: Mapping[str, str], now: datetime) -> Iterator[str]:
+def _node_gaps(node: str, providers: Sequence[ProviderView], failed: Mapping[str, str], now: datetime) -> Iterator[str]:
     hosts = [provider for provider in providers if same_host(provider.host, node)]
     if not hosts:
         yield f"the vault has no provider of {node}"
     elif not any(host.connected for host in hosts):
         yield f"the provider of {node} is not connected"
-    elif not any(host.heartbeat and now - host.heartbeat <= FRESH for host in hosts):
-        yield f"the provider of {node} has sent no heartbeat for {FRESH}"
+    elif not any(host.heartbeat and now - host.heartbeat <= HEARTBEAT_FRESH_FOR for host in hosts):
+        yield f"the provider of {node} has sent no heartbeat for {HEARTBEAT_FRESH_FOR}"
     for host, detail in failed.items():
         if same_host(host, node):
             yield f"the registration job of {node} failed: {detail}"

@@ -4,38 +4,38 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.onboarding.preparation import FRESH
+from shared.onboarding.preparation import HEARTBEAT_FRESH_FOR
 from shared.site_recovery.views import ItemView, ProviderView
 from shared.sites.nodes import NodeView, same_host
 
 
-def summary(
+def summarise_site(
     nodes: Sequence[NodeView], providers: Sequence[ProviderView], items: Sequence[ItemView], at: datetime
 ) -> dict[str, Any]:
     """{state, detail, nodes: {total, well}, vms: {total, protected, inAzure, critical}}; "well" is the good state.
 
     A node is well when its agent is connected, its extension succeeded, and the vault heard of it of late.
     """
-    ill = [node.name for node in nodes if not _is_well(node, providers, at)]
+    unwell = [node.name for node in nodes if not _is_node_well(node, providers, at)]
     critical = [item.vm for item in items if item.replication_health == "Critical"]
-    said = [f"{', '.join(ill)} not well"] if ill else []
-    said += [f"replication of {len(critical)} VMs is critical"] if critical else []
-    said += ["no node is known"] if not nodes else []
+    details = [f"{', '.join(unwell)} not well"] if unwell else []
+    details += [f"replication of {len(critical)} VMs is critical"] if critical else []
+    details += ["no node is known"] if not nodes else []
     vms = {
         "total": len(items),
         "protected": sum(item.protection_state == "Protected" for item in items),
         "inAzure": sum(item.active_location == "Recovery" for item in items),
         "critical": len(critical),
     }
-    told = {"nodes": {"total": len(nodes), "well": len(nodes) - len(ill)}, "vms": vms}
-    return {"state": "impaired" if said else "well", "detail": "; ".join(said), **told}
+    totals = {"nodes": {"total": len(nodes), "well": len(nodes) - len(unwell)}, "vms": vms}
+    return {"state": "impaired" if details else "well", "detail": "; ".join(details), **totals}
 
 
-def _is_well(node: NodeView, providers: Sequence[ProviderView], at: datetime) -> bool:
+def _is_node_well(node: NodeView, providers: Sequence[ProviderView], at: datetime) -> bool:
     installed = node.extension is not None and node.extension.provisioning_state == "Succeeded"
-    return node.status.lower() == "connected" and installed and _is_heard_of(node, providers, at)
+    return node.status.lower() == "connected" and installed and _has_fresh_heartbeat(node, providers, at)
 
 
-def _is_heard_of(node: NodeView, providers: Sequence[ProviderView], at: datetime) -> bool:
+def _has_fresh_heartbeat(node: NodeView, providers: Sequence[ProviderView], at: datetime) -> bool:
     hosts = [host for host in providers if same_host(host.host, node.name) and host.connected and host.heartbeat]
-    return any(host.heartbeat and at - host.heartbeat <= FRESH for host in hosts)
+    return any(host.heartbeat and at - host.heartbeat <= HEARTBEAT_FRESH_FOR for host in hosts)

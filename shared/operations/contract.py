@@ -7,7 +7,7 @@ from shared.activity import Activity, Nothing
 from shared.messages import Message
 
 
-class Publish(Message):
+class PublishEvent(Message):
     """Tell the world of a turning point, as one CloudEvent; its id makes a second sending recognisable."""
 
     id: str
@@ -17,20 +17,20 @@ class Publish(Message):
     data: dict[str, Any]
 
 
-class Published(Message):
+class EventPublished(Message):
     """Whether there was anyone to tell."""
 
     sent: bool
     detail: str = ""
 
 
-class ReadRuns(Message):
+class ReadEndedRuns(Message):
     """Ask the engine which of these runs have ended, or never were."""
 
     ids: tuple[str, ...]
 
 
-class RunsRead(Message):
+class EndedRunsRead(Message):
     """The runs that hold nothing any more."""
 
     ended: tuple[str, ...]
@@ -92,9 +92,9 @@ class StartRun(Message):
     payload: dict[str, Any]
 
 
-PUBLISH = Activity("publish_event", Publish, Published)
+PUBLISH_EVENT = Activity("publish_event", PublishEvent, EventPublished)
 START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
 READ_OUTCOMES = Activity("read_run_outcomes", ReadOutcomes, OutcomesRead)
 READ_HOLDERS = Activity("read_lease_holders", ReadHolders, HoldersRead)
-READ_RUNS = Activity("read_runs", ReadRuns, RunsRead)
+READ_ENDED_RUNS = Activity("read_runs", ReadEndedRuns, EndedRunsRead)
 START_RUN = Activity("start_run", StartRun, Nothing)

@@ -30,5 +30,5 @@ PLAN_KINDS: tuple[Kind, ...] = (
     "roundtrip",
 )
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
-DECISION = "decide"
-EVENT = "approve"
+DECISION_EVENT = "decide"
+APPROVAL_EVENT = "approve"

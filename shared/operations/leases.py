@@ -32,7 +32,7 @@ class Claim(Message):
     ended: tuple[str, ...] = ()
 
 
-class Verdict(Message):
+class ClaimVerdict(Message):
     """Whether a claim was granted; if not, up to five keys for each owner in the way."""
 
     granted: bool
@@ -42,29 +42,29 @@ class Verdict(Message):
 type Table = dict[str, Lease]
 
 
-def claim(table: Table, ask: Claim) -> tuple[Table, Verdict]:
+def grant_claim(table: Table, request: Claim) -> tuple[Table, ClaimVerdict]:
     """Grant all or nothing; a claim repeated by its owner prolongs what it holds."""
     holders: dict[str, tuple[str, ...]] = {}
-    for key in ask.keys:
+    for key in request.keys:
         lease = table.get(key)
-        if lease and _stands(lease, ask) and len(holders.get(lease.owner, ())) < 5:
+        if lease and _is_in_the_way(lease, request) and len(holders.get(lease.owner, ())) < 5:
             holders[lease.owner] = (*holders.get(lease.owner, ()), key)
     if holders:
-        return table, Verdict(granted=False, holders=holders)
-    mine = {key: Lease(owner=ask.owner, until=ask.until) for key in ask.keys}
-    return {**table, **mine}, Verdict(granted=True)
+        return table, ClaimVerdict(granted=False, holders=holders)
+    granted = {key: Lease(owner=request.owner, until=request.until) for key in request.keys}
+    return {**table, **granted}, ClaimVerdict(granted=True)
 
 
-def _stands(lease: Lease, ask: Claim) -> bool:
-    return lease.owner not in {ask.owner, *ask.ended} and lease.until > ask.now
+def _is_in_the_way(lease: Lease, request: Claim) -> bool:
+    return lease.owner not in {request.owner, *request.ended} and lease.until > request.now
 
 
-def renew(table: Table, owner: str, until: datetime) -> Table:
+def with_leases_renewed(table: Table, owner: str, until: datetime) -> Table:
     """Prolong all that an owner holds."""
     return {k: v.model_copy(update={"until": until}) if v.owner == owner else v for k, v in table.items()}
 
 
-def release(table: Table, owners: Iterable[str]) -> Table:
+def without_leases_of(table: Table, owners: Iterable[str]) -> Table:
     """Give back all that these owners hold."""
-    gone = set(owners)
-    return {key: lease for key, lease in table.items() if lease.owner not in gone}
+    released = set(owners)
+    return {key: lease for key, lease in table.items() if lease.owner not in released}

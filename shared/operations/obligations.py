@@ -63,7 +63,7 @@ class Obligation(Document):
         return f"{self.plan}:{self.kind}"
 
 
-def taken_over(old: Obligation | None, new: Obligation) -> Obligation:
+def take_over_obligation(old: Obligation | None, new: Obligation) -> Obligation:
     """A new obligation in place of an old one of its kind: locks that were to be put back are still to be put back."""
     if old is None:
         return new
@@ -71,7 +71,7 @@ def taken_over(old: Obligation | None, new: Obligation) -> Obligation:
     return new.model_copy(update={"locks": tuple(locks.values())})
 
 
-class Tried(Message):
+class Attempted(Message):
     """An attempt to do what is owed."""
 
     kind: ObligationKind
@@ -86,7 +86,7 @@ class Watched(Message):
     at: datetime
 
 
-class Left(Message):
+class LeftBehind(Message):
     """What an attempt found to be still there."""
 
     kind: ObligationKind
@@ -105,16 +105,16 @@ HIDDEN = frozenset({"order", "baseline"})
 SOONEST, LATEST = timedelta(minutes=4), timedelta(hours=1)
 
 
-def tried(owed: Obligation, attempt: Tried) -> Obligation:
+def with_attempt(owed: Obligation, attempt: Attempted) -> Obligation:
     """Note an attempt."""
     return owed.model_copy(update={"attempts": owed.attempts + 1, "tried": attempt.at, "tried_by": attempt.run})
 
 
-def is_its_turn(owed: Obligation, now: datetime) -> bool:
+def is_attempt_due(owed: Obligation, now: datetime) -> bool:
     """Whether to try again: at each look of the timer at first, then at growing distances."""
     return owed.tried is None or now - owed.tried >= min(SOONEST * 2 ** max(owed.attempts - 3, 0), LATEST)
 
 
-def cleanup_run(owed: Obligation) -> str:
+def cleanup_run_id(owed: Obligation) -> str:
     """Id of the run that is the next try of a cleanup: whoever begins it, it is begun once."""
     return run_id("cleanup", owed.plan, f"{owed.owner}:{owed.attempts}")

@@ -7,19 +7,19 @@ from ipaddress import IPv4Address, ip_network
 from pydantic import Field
 
 from shared.messages import Message, VaultRef
-from shared.plans.machines import Missing, site_of
+from shared.plans.machines import MissingItem, site_of
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.plans.preview import Blocker
 from shared.problem_details import FieldError
 from shared.site_recovery.views import ItemView
-from shared.sites.nodes import is_of
+from shared.sites.nodes import is_item_of_site
 from shared.sites.site import SiteDocument
 
 RESERVED_BEFORE, RESERVED_AFTER = 4, 1
 """Addresses at the beginning and end of each subnet that Azure keeps to itself."""
 
 
-class Room(Message):
+class VirtualNetwork(Message):
     """A virtual network as it is; `subnets` has the prefixes of each by its name in lower case."""
 
     found: bool
@@ -28,32 +28,32 @@ class Room(Message):
 
 def networks_of(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[str, ...]:
     """ARM ids of the networks that the plan's machines go to, each once; none for what nobody named."""
-    named = (_network(plan, item, sites) for item in plan.items)
+    named = (_network_of(plan, item, sites) for item in plan.items)
     return tuple({network.lower(): network for network in named if network}.values())
 
 
-def _network(plan: PlanDocument, item: PlanItem, sites: Mapping[str, SiteDocument]) -> str:
+def _network_of(plan: PlanDocument, item: PlanItem, sites: Mapping[str, SiteDocument]) -> str:
     return item.network or sites[item.site or plan.site].network or ""
 
 
-def place_blockers(
-    plan: PlanDocument, sites: Mapping[str, SiteDocument], rooms: Mapping[str, Room]
+def find_network_blockers(
+    plan: PlanDocument, sites: Mapping[str, SiteDocument], networks: Mapping[str, VirtualNetwork]
 ) -> tuple[Blocker, ...]:
     """What is wrong with the places.
 
     Args:
-        rooms: The networks by ARM id in lower case; one that could not be read is left out, and not judged.
+        networks: The networks by ARM id in lower case; one that could not be read is left out, and not judged.
     """
-    missing = [network for network in networks_of(plan, sites) if not _room(rooms, network).found]
+    missing = [network for network in networks_of(plan, sites) if not _look_up_network(networks, network).found]
     found = [Blocker(code="network-missing", detail=f"there is no virtual network {network}") for network in missing]
     for item in plan.items:
-        room = _room(rooms, _network(plan, item, sites))
-        if room.found and room.subnets:
-            found += _of_item(item, item.subnet or sites[item.site or plan.site].subnet or "", room)
+        virtual_network = _look_up_network(networks, _network_of(plan, item, sites))
+        if virtual_network.found and virtual_network.subnets:
+            found += _item_blockers(item, item.subnet or sites[item.site or plan.site].subnet or "", virtual_network)
     return tuple(found)
 
 
-def unjudged(network: str, why: Exception) -> Blocker:
+def unread_network_blocker(network: str, why: Exception) -> Blocker:
     """What is said of a network that could not be read; the VMs that go there may all the same."""
     detail = (
         f"the network {network} could not be read: whether it is there, and has the subnets and addresses that are "
@@ -61,21 +61,23 @@ def unjudged(network: str, why: Exception) -> Blocker:
     return Blocker(code="network-unread", detail=f"{detail}meant, was not judged ({why})")
 
 
-def _room(rooms: Mapping[str, Room], network: str) -> Room:
-    return rooms.get(network.lower(), Room(found=True))
+def _look_up_network(networks: Mapping[str, VirtualNetwork], network: str) -> VirtualNetwork:
+    return networks.get(network.lower(), VirtualNetwork(found=True))
 
 
-def _of_item(item: PlanItem, subnet: str, room: Room) -> Iterator[Blocker]:
-    prefixes = room.subnets.get(subnet.lower())
+def _item_blockers(item: PlanItem, subnet: str, virtual_network: VirtualNetwork) -> Iterator[Blocker]:
+    prefixes = virtual_network.subnets.get(subnet.lower())
     if subnet and prefixes is None:
-        detail = f"{item.vm} goes to the subnet {subnet}, and its network has {', '.join(sorted(room.subnets))}"
+        detail = (
+            f"{item.vm} goes to the subnet {subnet}, and its network has {', '.join(sorted(virtual_network.subnets))}"
+        )
         yield Blocker(vm=item.vm, code="subnet-missing", detail=detail)
-    elif item.address and prefixes and not any(_fits(item.address, prefix) for prefix in prefixes):
+    elif item.address and prefixes and not any(_is_free_address(item.address, prefix) for prefix in prefixes):
         detail = f"{item.address} of {item.vm} is no free address of {subnet} ({', '.join(prefixes)})"
         yield Blocker(vm=item.vm, code="address-outside", detail=detail)
 
 
-def _fits(address: str, prefix: str) -> bool:
+def _is_free_address(address: str, prefix: str) -> bool:
     span, wanted = ip_network(prefix, strict=False), IPv4Address(address)
     if span.version != wanted.version:
         return False
@@ -83,15 +85,15 @@ def _fits(address: str, prefix: str) -> bool:
     return first + RESERVED_BEFORE <= int(wanted) <= last - RESERVED_AFTER
 
 
-ALIKE, HINTS = 3, 20
+SIMILAR_NAMES, HINTS = 3, 20
 """How many names are offered for one that is unknown, and for how many: to look for them takes its time."""
 _FIELDS = {"address-outside": "address", "subnet-missing": "subnet"}
 
 
-def unknown_machines(
+def find_unknown_machines(
     plan: PlanDocument,
     sites: Mapping[str, SiteDocument],
-    missing: Mapping[str, Missing],
+    missing: Mapping[str, MissingItem],
     views: Mapping[str, Sequence[ItemView]],
 ) -> Iterator[FieldError]:
     """Machines that no protected item is found for, with names that are like theirs.
@@ -107,28 +109,30 @@ def unknown_machines(
             continue
         alike: list[str] = []
         if why.code == "not-protected" and hints < HINTS:
-            alike, hints = _alike(item.vm, site, views[vault.key]), hints + 1
+            alike, hints = _similar_names(item.vm, site, views[vault.key]), hints + 1
         hint = f"; {vault.vault} protects {', '.join(alike)}" if alike else ""
         yield FieldError(field=f"items[{place}].vm", detail=f"{why.detail}{hint}")
 
 
-def _alike(vm: str, site: SiteDocument, views: Sequence[ItemView]) -> list[str]:
-    names = {view.vm.lower(): view.vm for view in views if is_of(site, view)}
-    return [names[name] for name in get_close_matches(vm.lower(), names, ALIKE)]
+def _similar_names(vm: str, site: SiteDocument, views: Sequence[ItemView]) -> list[str]:
+    names = {view.vm.lower(): view.vm for view in views if is_item_of_site(site, view)}
+    return [names[name] for name in get_close_matches(vm.lower(), names, SIMILAR_NAMES)]
 
 
-def misplaced(plan: PlanDocument, sites: Mapping[str, SiteDocument], rooms: Mapping[str, Room]) -> Iterator[FieldError]:
+def find_misplaced_machines(
+    plan: PlanDocument, sites: Mapping[str, SiteDocument], networks: Mapping[str, VirtualNetwork]
+) -> Iterator[FieldError]:
     """Networks that are not there, subnets that these do not have, and addresses outside of those.
 
     Args:
-        rooms: The networks by ARM id in lower case; one that could not be read is not judged.
+        networks: The networks by ARM id in lower case; one that could not be read is not judged.
     """
     named = [("drill.network", plan.drill.network)] if plan.drill else []
     named += [(f"items[{place}].network", item.network) for place, item in enumerate(plan.items) if item.network]
     for field, network in named:
-        if (room := rooms.get(network.lower())) and not room.found:
+        if (virtual_network := networks.get(network.lower())) and not virtual_network.found:
             yield FieldError(field=field, detail=f"there is no virtual network {network}")
     places = {item.vm: place for place, item in enumerate(plan.items)}
-    for one in place_blockers(plan, sites, rooms):
-        if one.vm:
-            yield FieldError(field=f"items[{places[one.vm]}].{_FIELDS[one.code]}", detail=one.detail)
+    for blocker in find_network_blockers(plan, sites, networks):
+        if blocker.vm:
+            yield FieldError(field=f"items[{places[blocker.vm]}].{_FIELDS[blocker.code]}", detail=blocker.detail)

@@ -7,11 +7,11 @@ from shared.activity import Activity
 from shared.messages import Message
 
 
-class ReadBook(Message):
+class ReadDocuments(Message):
     """Read all that is declared: the timers' only view of it."""
 
 
-class Declared(Message):
+class DeclaredDocument(Message):
     """A declared document as its entity keeps it."""
 
     name: str
@@ -19,20 +19,20 @@ class Declared(Message):
     declared: datetime
 
 
-class Tracked(Message):
+class StoredPlanHistory(Message):
     """What is remembered of a plan, as its entity keeps it, with no more of the past than its newest good drill."""
 
     name: str
-    track: dict[str, Any]
+    plan_history: dict[str, Any]
 
 
-class BookRead(Message):
+class DocumentsRead(Message):
     """Sites and plans by name, what is owed, and what is remembered of the plans' drills."""
 
-    sites: tuple[Declared, ...]
-    plans: tuple[Declared, ...]
+    sites: tuple[DeclaredDocument, ...]
+    plans: tuple[DeclaredDocument, ...]
     obligations: tuple[dict[str, Any], ...]
-    tracks: tuple[Tracked, ...] = ()
+    plan_histories: tuple[StoredPlanHistory, ...] = ()
 
 
-READ_BOOK = Activity("read_documents", ReadBook, BookRead)
+READ_DOCUMENTS = Activity("read_documents", ReadDocuments, DocumentsRead)

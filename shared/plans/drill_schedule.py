@@ -3,59 +3,71 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from shared.plans.history import Track, last_good_drill
+from shared.plans.history import PlanHistory, last_good_drill
 from shared.plans.plan import DrillSettings
-from shared.plans.schedules import blacked_out, due
+from shared.plans.schedules import find_blackout, find_due_moment
 
-AGAIN, AGAIN_AT_MOST = timedelta(minutes=4), timedelta(hours=2)
+RETRY_AFTER, RETRY_AFTER_AT_MOST = timedelta(minutes=4), timedelta(hours=2)
 
 
-class Occasion(NamedTuple):
+class DueDrill(NamedTuple):
     """Why a drill is due: a moment of the schedule, or a drill of the plan that this one follows."""
 
     key: str
     at: datetime
 
 
-class Advice(NamedTuple):
+class DrillAdvice(NamedTuple):
     """What to do: begin the drill, wait (and for what), say that it is overdue, or nothing."""
 
     do: Literal["begin", "wait", "overdue", "nothing"]
     why: str = ""
 
 
-def occasion(settings: DrillSettings, declared: datetime, now: datetime, followed: Track | None) -> Occasion | None:
+def find_due_drill(
+    settings: DrillSettings, declared: datetime, now: datetime, followed: PlanHistory | None
+) -> DueDrill | None:
     """The newest occasion for a drill since the plan was declared; of those that were missed, only that one.
 
     Args:
         followed: What is remembered of the plan that this one follows.
     """
     found = []
-    if settings.schedule and (moment := due(settings.schedule, settings.time_zone, None, declared, now)):
-        found.append(Occasion(moment.isoformat(), moment))
+    if settings.schedule and (moment := find_due_moment(settings.schedule, settings.time_zone, None, declared, now)):
+        found.append(DueDrill(moment.isoformat(), moment))
     if followed and (drill := last_good_drill(followed)) and declared < drill.ended <= now:
-        found.append(Occasion(drill.run, drill.ended))
+        found.append(DueDrill(drill.run, drill.ended))
     return max(found, key=lambda one: one.at, default=None)
 
 
-def advice(settings: DrillSettings, due_now: Occasion, track: Track, now: datetime, *, refused: bool) -> Advice:
+def advise_drill(
+    settings: DrillSettings, due_drill: DueDrill, plan_history: PlanHistory, now: datetime, *, refused: bool
+) -> DrillAdvice:
     """What to do about an occasion; who holds the plan's items is looked at only when a drill may begin.
 
     Args:
         refused: Whether the drill that was begun for it did nothing, because something was in its way.
     """
-    begun = track.key == due_now.key
+    begun = plan_history.key == due_drill.key
     if begun and not refused:
-        return Advice("nothing")
-    if now > due_now.at + settings.start_deadline:
-        return Advice("nothing") if track.told == due_now.key else Advice("overdue")
-    if blackout := blacked_out(settings.blackouts, settings.time_zone, now):
-        return Advice("wait", f"blackout {blackout.reason}".strip())
-    if begun and track.at and now - track.at < min(AGAIN * 2 ** (track.tries - 1), AGAIN_AT_MOST):
-        return Advice("wait", "it was refused a short while ago")
-    return Advice("begin")
+        return DrillAdvice("nothing")
+    if now > due_drill.at + settings.start_deadline:
+        return DrillAdvice("nothing") if plan_history.told == due_drill.key else DrillAdvice("overdue")
+    if blackout := find_blackout(settings.blackouts, settings.time_zone, now):
+        return DrillAdvice("wait", f"blackout {blackout.reason}".strip())
+    if (
+        begun
+        and plan_history.at
+        and now - plan_history.at < min(RETRY_AFTER * 2 ** (plan_history.tries - 1), RETRY_AFTER_AT_MOST)
+    ):
+        return DrillAdvice("wait", "it was refused a short while ago")
+    return DrillAdvice("begin")
 
 
-def run_key(due_now: Occasion, track: Track) -> str:
+def drill_run_key(due_drill: DueDrill, plan_history: PlanHistory) -> str:
     """What makes the id of the drill for an occasion: another one for each try."""
-    return f"{due_now.key}:{track.tries}" if track.key == due_now.key and track.tries else due_now.key
+    return (
+        f"{due_drill.key}:{plan_history.tries}"
+        if plan_history.key == due_drill.key and plan_history.tries
+        else due_drill.key
+    )

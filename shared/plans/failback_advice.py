@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from shared.messages import Document, Message
-from shared.plans.plan import DataSyncWish, PlanDocument
+from shared.plans.plan import DataSyncChoice, PlanDocument
 from shared.site_recovery.verb_rules import RULES
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
-LOOKED_AT_LATER = (
+CHECKED_AT_BEGIN = (
     "Whether each VM is off at home, has no checkpoints, and has room: its node is asked when the run begins.",
     "A VM that was deleted at home is told then.",
 )
@@ -23,7 +23,7 @@ _ABOUT_AS_LONG = 1.1
 _MB, _MINUTE = 1024, 60
 
 
-class Facts(Message):
+class MachineFacts(Message):
     """What is known of a machine that is to come home; None for what is not.
 
     Attributes:
@@ -42,7 +42,7 @@ class Facts(Message):
     sharing: int = 1
 
 
-class WayHome(Document):
+class FailbackWay(Document):
     """One of the two ways; None for what cannot be told.
 
     Attributes:
@@ -50,12 +50,12 @@ class WayHome(Document):
         downtime: How long it runs nowhere.
     """
 
-    data_sync: DataSyncWish
+    data_sync: DataSyncChoice
     duration: timedelta | None = None
     downtime: timedelta | None = None
 
 
-class Advice(Document):
+class FailbackAdvice(Document):
     """What to choose for one machine.
 
     Attributes:
@@ -64,16 +64,16 @@ class Advice(Document):
     """
 
     vm: str
-    recommended: DataSyncWish
+    recommended: DataSyncChoice
     reasons: tuple[str, ...]
-    ways: tuple[WayHome, WayHome]
+    ways: tuple[FailbackWay, FailbackWay]
     unknown: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
 
 
-def advice_of(
+def advise_machines(
     plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Mapping[str, ItemView], at: datetime
-) -> tuple[Advice, ...]:
+) -> tuple[FailbackAdvice, ...]:
     """Both ways home of each machine of a plan that runs in Azure; those of one site share its link.
 
     Args:
@@ -82,15 +82,15 @@ def advice_of(
         items: The protected items by VM name, in any casing.
         at: When they were read, by Azure's clock.
     """
-    known = {vm.casefold(): view for vm, view in items.items()}
-    named = [(item.site or plan.site, known.get(item.vm.casefold())) for item in plan.items]
+    views = {vm.casefold(): view for vm, view in items.items()}
+    named = [(item.site or plan.site, views.get(item.vm.casefold())) for item in plan.items]
     away = [(site, view) for site, view in named if view and view.active_location == "Recovery"]
     shares = [site for site, _ in away]
-    return tuple(advise(_facts(sites[site], view, at, shares.count(site))) for site, view in away)
+    return tuple(advise_machine(_facts_of(sites[site], view, at, shares.count(site))) for site, view in away)
 
 
-def _facts(site: SiteDocument, view: ItemView, at: datetime, sharing: int) -> Facts:
-    return Facts(
+def _facts_of(site: SiteDocument, view: ItemView, at: datetime, sharing: int) -> MachineFacts:
+    return MachineFacts(
         vm=view.vm,
         gb=view.disk_mb / _MB if view.disk_mb else None,
         away=at - view.last_failover if view.last_failover else None,
@@ -100,68 +100,70 @@ def _facts(site: SiteDocument, view: ItemView, at: datetime, sharing: int) -> Fa
     )
 
 
-def advise(facts: Facts) -> Advice:
+def advise_machine(facts: MachineFacts) -> FailbackAdvice:
     """Compare both ways home."""
-    full, least = _full(facts), _least(facts)
-    recommended, reasons = _choice(facts, full, least)
-    return Advice(
+    full, least = _way_by_full_download(facts), _way_by_least_downtime(facts)
+    recommended, reasons = _choose_way(facts, full, least)
+    return FailbackAdvice(
         vm=facts.vm,
         recommended=recommended,
         reasons=reasons,
         ways=(least, full),
-        unknown=tuple(_unknown(facts)),
-        assumed=tuple(_assumed(facts, full, least)),
+        unknown=tuple(_list_unknown(facts)),
+        assumed=tuple(_list_assumed(facts, full, least)),
     )
 
 
-def _full(facts: Facts) -> WayHome:
+def _way_by_full_download(facts: MachineFacts) -> FailbackWay:
     """All of the disks, with the machine off from the beginning."""
-    took = _transfer(facts, facts.gb * _MB) if facts.gb is not None else None
+    took = _transfer_time(facts, facts.gb * _MB) if facts.gb is not None else None
     whole = None if took is None else took + OVERHEAD
-    return WayHome(data_sync="full-download", duration=whole, downtime=whole)
+    return FailbackWay(data_sync="full-download", duration=whole, downtime=whole)
 
 
-def _least(facts: Facts) -> WayHome:
+def _way_by_least_downtime(facts: MachineFacts) -> FailbackWay:
     """Checksums and what differs while the machine runs; with it off only what it wrote meanwhile."""
-    way = WayHome(data_sync="minimise-downtime")
+    way = FailbackWay(data_sync="minimise-downtime")
     if facts.gb is None or facts.away is None or facts.churn is None:
         return way
     size = facts.gb * _MB
-    brought = _transfer(facts, min(size, facts.churn * facts.away.total_seconds()))
+    brought = _transfer_time(facts, min(size, facts.churn * facts.away.total_seconds()))
     if brought is None:
         return way
     synced = timedelta(seconds=facts.gb / CHECKSUM_GB_PER_MINUTE * _MINUTE) + brought
-    rest = _transfer(facts, min(size, facts.churn * synced.total_seconds())) or timedelta(0)
+    rest = _transfer_time(facts, min(size, facts.churn * synced.total_seconds())) or timedelta(0)
     return way.model_copy(update={"duration": synced + rest + OVERHEAD, "downtime": rest + OVERHEAD})
 
 
-def _transfer(facts: Facts, mb: float) -> timedelta | None:
+def _transfer_time(facts: MachineFacts, mb: float) -> timedelta | None:
     if facts.link is None:
         return None
     return timedelta(seconds=round(mb / (facts.link / 8 / max(facts.sharing, 1))))
 
 
-def _choice(facts: Facts, full: WayHome, least: WayHome) -> tuple[DataSyncWish, tuple[str, ...]]:
+def _choose_way(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> tuple[DataSyncChoice, tuple[str, ...]]:
     if facts.away is not None and facts.away >= LONG_AWAY:
         days = f"it has run in Azure for {facts.away.days} days"
         return "full-download", (f"{days}: after a month or more most has changed, and checksums only cost time",)
     if full.downtime is None or least.downtime is None:
         return "minimise-downtime", ("it runs while its data is brought home; how long either way takes is not known",)
     if full.downtime <= least.downtime * _ABOUT_AS_LONG:
-        told = f"it would be down for {_said(full.downtime)} instead of {_said(least.downtime)}"
-        return "full-download", (told, "it is one job, which waits for nobody")
-    told = f"it is down for {_said(least.downtime)} instead of {_said(full.downtime)}"
+        reason = f"it would be down for {_duration_text(full.downtime)} instead of {_duration_text(least.downtime)}"
+        return "full-download", (reason, "it is one job, which waits for nobody")
+    reason = f"it is down for {_duration_text(least.downtime)} instead of {_duration_text(full.downtime)}"
     if least.duration and full.duration and least.duration > full.duration:
-        told += f", though the whole takes {_said(least.duration)} instead of {_said(full.duration)}"
-    return "minimise-downtime", (told,)
+        reason += (
+            f", though the whole takes {_duration_text(least.duration)} instead of {_duration_text(full.duration)}"
+        )
+    return "minimise-downtime", (reason,)
 
 
-def _said(span: timedelta) -> str:
+def _duration_text(span: timedelta) -> str:
     minutes = max(1, round(span.total_seconds() / _MINUTE))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _unknown(facts: Facts) -> Iterator[str]:
+def _list_unknown(facts: MachineFacts) -> Iterator[str]:
     if facts.gb is None:
         yield "the size of its disks: the vault does not say"
     if facts.away is None:
@@ -172,10 +174,10 @@ def _unknown(facts: Facts) -> Iterator[str]:
         yield "how much it writes: declare capacity.churn or capacity.defaultChurn of the site"
 
 
-def _assumed(facts: Facts, full: WayHome, least: WayHome) -> Iterator[str]:
+def _list_assumed(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> Iterator[str]:
     if full.duration is not None:
         yield f"{facts.gb:.0f} GB over a link of {facts.link:.0f} Mbit/s that {facts.sharing} VMs share"
-        yield f"{_said(OVERHEAD)} beside the data, as recorded failbacks of small machines took"
+        yield f"{_duration_text(OVERHEAD)} beside the data, as recorded failbacks of small machines took"
     if least.duration is not None:
         yield f"checksums of {CHECKSUM_GB_PER_MINUTE:.0f} GB a minute (documented: a few)"
         yield f"{facts.churn} MB a second written, each block once, since the failover"

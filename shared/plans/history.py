@@ -10,12 +10,12 @@ from shared.messages import Message
 from shared.plans.plan import PlanDocument
 from shared.sites.site import SiteDocument
 
-KEPT, VERSIONS = 60, 3
+RUNS_KEPT, VERSIONS_WITH_GROUNDS = 60, 3
 type Grounds = dict[str, dict[str, str]]
 """By name of a site or a VM ("site hci-01", "VM sql-01"): what was so, by its own name."""
 
 
-class Past(Message):
+class PastRun(Message):
     """A run that has ended.
 
     Attributes:
@@ -38,7 +38,7 @@ class Past(Message):
     grounds: Grounds = Field(default_factory=dict)
 
 
-class Track(Message):
+class PlanHistory(Message):
     """What is remembered of one plan.
 
     Attributes:
@@ -47,7 +47,7 @@ class Track(Message):
         tries: How often it was begun: one that was refused is begun again.
         closed: Whether that drill is known to have done something.
         told: The occasion that was last told to be overdue.
-        past: Oldest first.
+        past_runs: Oldest first.
     """
 
     key: str = ""
@@ -56,10 +56,10 @@ class Track(Message):
     tries: int = 0
     closed: bool = False
     told: str = ""
-    past: tuple[Past, ...] = ()
+    past: tuple[PastRun, ...] = ()
 
 
-class Begun(Message):
+class DrillBegun(Message):
     """A drill that is begun for an occasion."""
 
     key: str
@@ -67,68 +67,70 @@ class Begun(Message):
     at: datetime
 
 
-def begun(track: Track, drill: Begun) -> Track:
+def with_drill_begun(plan_history: PlanHistory, drill: DrillBegun) -> PlanHistory:
     """Note a drill that is begun."""
-    tries = track.tries + 1 if drill.key == track.key else 1
+    tries = plan_history.tries + 1 if drill.key == plan_history.key else 1
     update = {"key": drill.key, "run": drill.run, "at": drill.at, "tries": tries, "closed": False}
-    return track.model_copy(update=update)
+    return plan_history.model_copy(update=update)
 
 
-def ended(track: Track, past: Past) -> Track:
+def with_run_ended(plan_history: PlanHistory, past: PastRun) -> PlanHistory:
     """Note how a run ended, once; the newest drill that succeeded is kept however many runs came after it."""
-    others = [one for one in track.past if one.run != past.run]
-    known = track.model_copy(update={"past": (*others, past)})
-    drill, kept = last_good_drill(known), known.past[-KEPT:]
+    others = [one for one in plan_history.past if one.run != past.run]
+    updated = plan_history.model_copy(update={"past": (*others, past)})
+    drill, kept = last_good_drill(updated), updated.past[-RUNS_KEPT:]
     whole = kept if drill is None or drill in kept else (drill, *kept)
-    return track.model_copy(update={"past": _slim(whole)})
+    return plan_history.model_copy(update={"past": _drop_old_grounds(whole)})
 
 
-def _slim(past: Sequence[Past]) -> tuple[Past, ...]:
+def _drop_old_grounds(past_runs: Sequence[PastRun]) -> tuple[PastRun, ...]:
     """The same, with what drills rest on only of the newest good one of each of the newest versions of the plan."""
     newest: dict[str, str] = {}
-    for one in reversed(past):
+    for one in reversed(past_runs):
         if one.grounds and is_good_drill(one):
             newest.setdefault(one.digest, one.run)
-    kept = set(list(newest.values())[:VERSIONS])
-    return tuple(one if one.run in kept else one.model_copy(update={"grounds": {}}) for one in past)
+    kept = set(list(newest.values())[:VERSIONS_WITH_GROUNDS])
+    return tuple(one if one.run in kept else one.model_copy(update={"grounds": {}}) for one in past_runs)
 
 
-def is_good_drill(one: Past) -> bool:
+def is_good_drill(past_run: PastRun) -> bool:
     """Whether it was a drill that succeeded with all of its machines."""
-    return one.kind == "drill" and one.state == "succeeded" and one.whole
+    return past_run.kind == "drill" and past_run.state == "succeeded" and past_run.whole
 
 
-def last_good_drill(track: Track, digest: str = "") -> Past | None:
+def last_good_drill(plan_history: PlanHistory, digest: str = "") -> PastRun | None:
     """The newest drill that succeeded with all of its machines; with a digest that of this very plan."""
-    good = (one for one in reversed(track.past) if is_good_drill(one))
+    good = (one for one in reversed(plan_history.past) if is_good_drill(one))
     return next((one for one in good if not digest or one.digest == digest), None)
 
 
-def lasted(track: Track, what: str) -> dict[str, float | int] | None:
+def forecast_duration(plan_history: PlanHistory, what: str) -> dict[str, float | int] | None:
     """How long runs of a verb that succeeded lasted from begin to end, in seconds: {p50, p95, runs}; None without any.
 
     Args:
         what: A kind of operation; of a failover "planned-failover" or "unplanned-failover".
     """
-    good = (one for one in track.past if one.state == "succeeded" and (one.what or one.kind) == what)
-    return _spread(sorted((one.ended - one.began).total_seconds() for one in good))
+    good = (one for one in plan_history.past if one.state == "succeeded" and (one.what or one.kind) == what)
+    return _percentiles_of(sorted((one.ended - one.began).total_seconds() for one in good))
 
 
-def forecast(track: Track, kind: str, before: datetime | None = None) -> dict[str, float | int] | None:
+def forecast_recovery(
+    plan_history: PlanHistory, kind: str, before: datetime | None = None
+) -> dict[str, float | int] | None:
     """What past runs of a kind took, in seconds: {p50, p95, runs}; None without any.
 
     Args:
         before: Only runs that ended before.
     """
-    good = (one for one in track.past if one.kind == kind and one.took is not None)
-    known = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
-    return _spread(known)
+    good = (one for one in plan_history.past if one.kind == kind and one.took is not None)
+    seconds = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
+    return _percentiles_of(seconds)
 
 
-def _spread(known: list[float]) -> dict[str, float | int] | None:
-    if not known:
+def _percentiles_of(seconds: list[float]) -> dict[str, float | int] | None:
+    if not seconds:
         return None
-    return {"p50": quantile(known, 0.5), "p95": quantile(known, 0.95), "runs": len(known)}
+    return {"p50": quantile(seconds, 0.5), "p95": quantile(seconds, 0.95), "runs": len(seconds)}
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -139,7 +141,7 @@ def quantile(ordered: list[float], share: float) -> float:
     return round(ordered[low] + (ordered[high] - ordered[low]) * (place - low), 1)
 
 
-FIELDS = {
+GROUNDS_FIELDS = {
     "cluster": "cluster",
     "vault": "vault",
     "hyper_v_site": "Hyper-V site",
@@ -147,10 +149,10 @@ FIELDS = {
     "network": "network",
 }
 """Fields of a site that decide where a failover ends; of other ones a change proves no drill wrong."""
-SHOWN = 5
+SHOWN_CHANGES = 5
 
 
-class Sized(Protocol):
+class SizedMachine(Protocol):
     """A machine whose disks have a size, as the vault shows it or as a run carries it."""
 
     @property
@@ -162,30 +164,32 @@ class Sized(Protocol):
         """Size of its disks together."""
 
 
-def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[Sized]) -> Grounds:
+def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> Grounds:
     """What a drill would rest on now; a machine whose disks the vault does not tell is left out."""
     told: Grounds = {}
     for name in plan.site_names:
         site = sites[name]
-        told[f"site {name}"] = {said: str(getattr(site, field)).lower() for field, said in FIELDS.items()}
+        told[f"site {name}"] = {said: str(getattr(site, field)).lower() for field, said in GROUNDS_FIELDS.items()}
     names = {item.vm.lower() for item in plan.items}
-    sizes = {f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in machines if _counts(one, names)}
+    sizes = {
+        f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in machines if _has_size_in_plan(one, names)
+    }
     return told | sizes
 
 
-def _counts(machine: Sized, names: set[str]) -> bool:
+def _has_size_in_plan(machine: SizedMachine, names: set[str]) -> bool:
     return bool(machine.disk_mb) and machine.vm.lower() in names
 
 
-def changed(then: Grounds, now: Grounds) -> tuple[str, ...]:
+def describe_changed_grounds(then: Grounds, now: Grounds) -> tuple[str, ...]:
     """What is no longer as it was, in words; what is known of one of both times only is not judged."""
-    told = list(_changed(then, now))
-    rest = len(told) - SHOWN
-    return (*told[:SHOWN], f"and {rest} more") if rest > 0 else tuple(told)
+    told = list(_find_changed_grounds(then, now))
+    rest = len(told) - SHOWN_CHANGES
+    return (*told[:SHOWN_CHANGES], f"and {rest} more") if rest > 0 else tuple(told)
 
 
-def _changed(then: Grounds, now: Grounds) -> Iterator[str]:
-    for about, known in then.items():
-        for what, value in known.items():
+def _find_changed_grounds(then: Grounds, now: Grounds) -> Iterator[str]:
+    for about, facts in then.items():
+        for what, value in facts.items():
             if about in now and now[about].get(what, value) != value:
                 yield f"the {what} of {about} is {now[about][what]} and was {value}"

@@ -7,13 +7,22 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
-from shared.documents import CHECKED, Fault, HookUrlOrNone, MachineIdOrNone, RunbookIdOrNone, Span, fail, faults_of
+from shared.documents import (
+    CHECKED,
+    Fault,
+    HookUrlOrNone,
+    MachineIdOrNone,
+    RunbookIdOrNone,
+    Span,
+    faults_of,
+    raise_faults,
+)
 from shared.messages import Document, Message
-from shared.redaction import redacted
+from shared.redaction import redact_json
 from shared.site_recovery.views import Verb
 
 HookKind = Literal["http", "run-command", "runbook", "manual"]
-OCCASIONS: Mapping[Verb, str] = {
+HOOK_OCCASIONS: Mapping[Verb, str] = {
     "TestFailover": "drill",
     "PlannedFailover": "failover",
     "UnplannedFailover": "failover",
@@ -22,16 +31,16 @@ OCCASIONS: Mapping[Verb, str] = {
 """Verbs that have hooks, and what these belong to."""
 LONGEST_RUN_COMMAND = timedelta(minutes=90)
 """Source: the restrictions of VM Run Command, which hold for Arc as well."""
-NEEDS: Mapping[str, str] = {
+NEEDED_FIELDS: Mapping[str, str] = {
     "http": "url",
     "run-command": "machine script",
     "runbook": "runbook",
     "manual": "instructions",
 }
-MAY: Mapping[str, str] = {"run-command": "parameters", "runbook": "parameters runOn"}
-OWN = ("url", "machine", "script", "parameters", "runbook", "runOn", "instructions")
+OPTIONAL_FIELDS: Mapping[str, str] = {"run-command": "parameters", "runbook": "parameters runOn"}
+KIND_FIELDS = ("url", "machine", "script", "parameters", "runbook", "runOn", "instructions")
 """Fields that belong to some kinds of hook only, as they stand in JSON."""
-Parameters = dict[
+ScriptParameters = dict[
     Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$")], Annotated[str, Field(max_length=2000)]
 ]
 
@@ -59,7 +68,7 @@ class Hook(Document):
     url: HookUrlOrNone = ""
     machine: MachineIdOrNone = ""
     script: Annotated[str, StringConstraints(max_length=32_000)] = ""
-    parameters: Parameters = Field(default_factory=dict)
+    parameters: ScriptParameters = Field(default_factory=dict)
     runbook: RunbookIdOrNone = ""
     run_on: Annotated[str, StringConstraints(max_length=128)] = ""
     instructions: Annotated[str, StringConstraints(max_length=2000)] = ""
@@ -82,7 +91,7 @@ class Hook(Document):
             detail = "a run command takes 90 minutes at most: a runbook may take longer"
             wrong.append(Fault(("deadline",), "deadline_too_long", detail))
         if wrong or hook is None:
-            fail(cls.__name__, wrong, given)
+            raise_faults(cls.__name__, wrong, given)
         return hook
 
     @property
@@ -97,42 +106,42 @@ _ALIASES = {"run_on": "runOn"}
 def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
     """What the kind of a hook needs and lacks, and what it has of another kind."""
     kind = given.get("kind", "http")
-    if not isinstance(kind, str) or kind not in NEEDS:  # told as a fault of its own
+    if not isinstance(kind, str) or kind not in NEEDED_FIELDS:  # told as a fault of its own
         return
-    needed, allowed = NEEDS[kind].split(), MAY.get(kind, "").split()
-    for name in OWN:
+    needed, allowed = NEEDED_FIELDS[kind].split(), OPTIONAL_FIELDS.get(kind, "").split()
+    for name in KIND_FIELDS:
         has = given.get(name) not in (None, "", {}) and str(given[name]).strip()
         if name in needed and not has:
             yield Fault((name,), f"{name}_missing", f"a hook of kind {kind} needs {name}")
         elif has and name not in (*needed, *allowed):
             yield Fault((name,), f"{name}_unfit", f"a hook of kind {kind} has no {name}")
-    yield from _secrets(given.get("parameters"))
+    yield from _secret_faults(given.get("parameters"))
 
 
-def _secrets(parameters: Any) -> Iterator[Fault]:
+def _secret_faults(parameters: Any) -> Iterator[Fault]:
     for name in parameters if isinstance(parameters, Mapping) else ():
-        if redacted({name: "x"}) != {name: "x"}:
+        if redact_json({name: "x"}) != {name: "x"}:
             detail = "by its name a secret, and a plan is kept in clear: have the script fetch it from a key vault"
             yield Fault(("parameters", str(name)), "parameter_secret", detail)
 
 
-Some = Annotated[tuple[Hook, ...], Field(max_length=20)]
+HookSequence = Annotated[tuple[Hook, ...], Field(max_length=20)]
 """Hooks in the order in which they are done, one after the other."""
 
 
 class DrillHooks(Document):
     """Before the first test failover, after the rehearsal, and once everything is cleaned up."""
 
-    before: Some = ()
-    after: Some = ()
-    after_cleanup: Some = ()
+    before: HookSequence = ()
+    after: HookSequence = ()
+    after_cleanup: HookSequence = ()
 
 
 class VerbHooks(Document):
     """Before the first verb of a run, and once all its machines are up, before they are committed."""
 
-    before: Some = ()
-    after: Some = ()
+    before: HookSequence = ()
+    after: HookSequence = ()
 
 
 class PlanHooks(Document):
@@ -142,7 +151,7 @@ class PlanHooks(Document):
     failback: VerbHooks = VerbHooks()
 
 
-class HookEnd(Message):
+class HookResult(Message):
     """What became of a hook.
 
     Attributes:

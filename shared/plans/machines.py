@@ -10,20 +10,20 @@ from typing import NamedTuple, Protocol
 from shared.messages import VaultRef
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.site_recovery.views import ItemView
-from shared.sites.nodes import fabric_name, is_of
+from shared.sites.nodes import fabric_name_of, is_item_of_site
 from shared.sites.site import SiteDocument
 
-LEASE = "vm:"
+LEASE_PREFIX = "vm:"
 
 
-class Missing(NamedTuple):
+class MissingItem(NamedTuple):
     """Why a plan's machine has no protected item."""
 
     code: str
     detail: str
 
 
-class Machines[View: ItemView](NamedTuple):
+class PlanMachines[View: ItemView](NamedTuple):
     """A plan's machines.
 
     Attributes:
@@ -32,12 +32,12 @@ class Machines[View: ItemView](NamedTuple):
     """
 
     found: Mapping[str, View]
-    missing: Mapping[str, Missing]
+    missing: Mapping[str, MissingItem]
 
 
-def machines_of[View: ItemView](
+def match_machines[View: ItemView](
     plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Mapping[str, Iterable[View]]
-) -> Machines[View]:
+) -> PlanMachines[View]:
     """Tell the plan's machines from all that its vaults protect.
 
     Args:
@@ -45,16 +45,16 @@ def machines_of[View: ItemView](
     """
     named = {key: _by_name(views) for key, views in vaults.items()}
     keys = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}  # once a site, not once a machine
-    found, missing = dict[str, View](), dict[str, Missing]()
+    found, missing = dict[str, View](), dict[str, MissingItem]()
     for item in plan.items:
         vm, site = item.vm.lower(), site_of(plan, sites, item)
-        known = named.get(keys[item.site or plan.site], {}).get(vm, [])
-        ours = [view for view in known if is_of(site, view)]
+        same_name = named.get(keys[item.site or plan.site], {}).get(vm, [])
+        ours = [view for view in same_name if is_item_of_site(site, view)]
         if len(ours) == 1:
             found[vm] = ours[0]
         else:
-            missing[vm] = _missing(item.vm, site, known, ours)
-    return Machines(found, missing)
+            missing[vm] = _why_missing(item.vm, site, same_name, ours)
+    return PlanMachines(found, missing)
 
 
 def site_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], item: PlanItem) -> SiteDocument:
@@ -69,26 +69,26 @@ def _by_name[View: ItemView](views: Iterable[View]) -> dict[str, list[View]]:
     return named
 
 
-def known_by_name[View: ItemView](site: SiteDocument, views: Iterable[View]) -> list[View]:
+def unambiguous_items[View: ItemView](site: SiteDocument, views: Iterable[View]) -> list[View]:
     """Those of a vault's items that belong to the site, and that their names alone tell from each other."""
-    named = _by_name(view for view in views if is_of(site, view))
+    named = _by_name(view for view in views if is_item_of_site(site, view))
     return [same[0] for same in named.values() if len(same) == 1]
 
 
-def _missing(vm: str, site: SiteDocument, known: Sequence[ItemView], ours: Sequence[ItemView]) -> Missing:
+def _why_missing(vm: str, site: SiteDocument, same_name: Sequence[ItemView], ours: Sequence[ItemView]) -> MissingItem:
     if ours:
         ids = " and ".join(view.id for view in ours)
-        return Missing("ambiguous-vm", f"{len(ours)} protected items of {site.hyper_v_site} are called {vm}: {ids}")
-    if known:
-        others = ", ".join(dict.fromkeys(" or ".join(view.hyper_v_sites) for view in known))
+        return MissingItem("ambiguous-vm", f"{len(ours)} protected items of {site.hyper_v_site} are called {vm}: {ids}")
+    if same_name:
+        others = ", ".join(dict.fromkeys(" or ".join(view.hyper_v_sites) for view in same_name))
         detail = f"{vm} is protected from {others}, and its site says {site.hyper_v_site}"
-        return Missing("other-hyper-v-site", detail)
-    return not_protected(vm)
+        return MissingItem("other-hyper-v-site", detail)
+    return missing_from_vault(vm)
 
 
-def not_protected(vm: str) -> Missing:
+def missing_from_vault(vm: str) -> MissingItem:
     """The vault knows no item of this name."""
-    return Missing("not-protected", f"{vm} is not a protected item of its site's vault")
+    return MissingItem("not-protected", f"{vm} is not a protected item of its site's vault")
 
 
 def lease_key(fabric: str, vm: str) -> str:
@@ -98,12 +98,12 @@ def lease_key(fabric: str, vm: str) -> str:
         fabric: Name of its fabric, as ids have it. A site may call it by its friendly name: a run that knows only
             that leases the machine by it, and by the other one as soon as it has seen the item.
     """
-    return f"{LEASE}{fabric}|{vm}".lower()
+    return f"{LEASE_PREFIX}{fabric}|{vm}".lower()
 
 
-def leased_vm(key: str) -> str:
+def leased_vm_of(key: str) -> str:
     """The name of the machine that is leased under this key, in lower case; any other key as it is."""
-    return key.partition("|")[2] if key.startswith(LEASE) else key
+    return key.partition("|")[2] if key.startswith(LEASE_PREFIX) else key
 
 
 def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, tuple[str, ...]]:
@@ -116,18 +116,18 @@ def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[st
     return {vault: tuple(some) for vault, some in keys.items()}
 
 
-def lease_keys_in(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str, ...]:
+def site_lease_keys(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str, ...]:
     """Under which protected items of a site are leased in its vault's table."""
-    return tuple(lease_key(fabric_name(view.id) or site.hyper_v_site, view.vm) for view in views)
+    return tuple(lease_key(fabric_name_of(view.id) or site.hyper_v_site, view.vm) for view in views)
 
 
-def is_among(keys: Collection[str], view: ItemView) -> bool:
+def is_leased_under(keys: Collection[str], view: ItemView) -> bool:
     """Whether an item is one of those that would be leased under these keys; yes where no fabric is told of it."""
     names = view.hyper_v_sites
     return not names or any(lease_key(name, view.vm) in keys for name in names)
 
 
-class InVault(Protocol):
+class ProtectedItem(Protocol):
     """Anything that names a protected item: as the vault shows it, or as a run carries it."""
 
     @property
@@ -139,10 +139,10 @@ class InVault(Protocol):
         """Name of the virtual machine."""
 
 
-def keys_of(views: Iterable[InVault]) -> dict[str, tuple[str, ...]]:
+def item_lease_keys(views: Iterable[ProtectedItem]) -> dict[str, tuple[str, ...]]:
     """Under which protected items are leased, by key of the vault; none for what the vault has in no fabric."""
     keys: dict[str, list[str]] = {}
     for view in views:
-        if fabric := fabric_name(view.id):
+        if fabric := fabric_name_of(view.id):
             keys.setdefault(VaultRef.from_id(view.id).key, []).append(lease_key(fabric, view.vm))
     return {vault: tuple(some) for vault, some in keys.items()}

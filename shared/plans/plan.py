@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
-from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, fail, faults_of, hook_url_flaw
+from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, faults_of, hook_url_flaw, raise_faults
 from shared.graph import find_cycles
 from shared.messages import Document
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
@@ -35,7 +35,7 @@ class Probe(Document):
     deadline: timedelta = timedelta(minutes=10)
 
 
-DataSyncWish = Literal["full-download", "minimise-downtime"]
+DataSyncChoice = Literal["full-download", "minimise-downtime"]
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
 
@@ -52,11 +52,11 @@ def _check_probe(probe: Probe) -> Probe:
     if probe.deadline <= timedelta(0):
         wrong.append(Fault(("deadline",), "deadline_not_positive", "a deadline is longer than nothing"))
     if wrong:
-        fail("Probe", wrong, probe)
+        raise_faults("Probe", wrong, probe)
     return probe
 
 
-TARGET = ("network", "subnet", "address", "size")
+TARGET_FIELDS = ("network", "subnet", "address", "size")
 
 
 class PlanItem(Document):
@@ -80,10 +80,10 @@ class PlanItem(Document):
     size: Annotated[str, StringConstraints(pattern=r"^\w+$")] | None = None
 
     @property
-    def settings(self) -> VmSettings | None:
+    def target_settings(self) -> VmSettings | None:
         """What its protected item has to say before a failover; None when it does not matter."""
-        wish = {name: value for name in TARGET if (value := getattr(self, name)) is not None}
-        return VmSettings.model_validate(wish) if wish else None
+        values = {name: value for name in TARGET_FIELDS if (value := getattr(self, name)) is not None}
+        return VmSettings.model_validate(values) if values else None
 
 
 class DrillSettings(Document):
@@ -128,14 +128,14 @@ class Targets(Document):
     rpo: Span | None = None
 
 
-def _check_any(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
+def _check_not_empty(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
     if not items:  # min_length would also complain when the only item has a fault
         raise ValueError("a plan has at least one item")
     return items
 
 
 Approver = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Approved = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
+ApprovableKind = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
 _ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
 
 
@@ -152,28 +152,28 @@ class Approvals(Document):
 
     count: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
-    verbs: tuple[Approved, ...] = ("failover", "commit")
+    verbs: tuple[ApprovableKind, ...] = ("failover", "commit")
     approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
-    def _enough(self) -> Self:
-        known = {one.casefold() for one in self.approvers}
+    def _check_approvers(self) -> Self:
+        approvers = {one.casefold() for one in self.approvers}
         wrong = []
-        if len(known) < len(self.approvers):
+        if len(approvers) < len(self.approvers):
             wrong.append(Fault(("approvers",), "twice", "an approver is named twice"))
-        if known and self.count > len(known):
-            detail = f"{self.count} of {len(known)} approvers can never agree"
+        if approvers and self.count > len(approvers):
+            detail = f"{self.count} of {len(approvers)} approvers can never agree"
             wrong.append(Fault(("count",), "too_many", detail))
         if wrong:
-            fail(type(self).__name__, wrong, self.count)
+            raise_faults(type(self).__name__, wrong, self.count)
         return self
 
-    def counts(self, person: str, name: str) -> bool:
+    def is_approver(self, person: str, name: str) -> bool:
         """Whether this person's word counts."""
-        known = {one.casefold() for one in self.approvers}
-        return not known or bool({person.casefold(), name.casefold()} & known)
+        approvers = {one.casefold() for one in self.approvers}
+        return not approvers or bool({person.casefold(), name.casefold()} & approvers)
 
-    def concern(self, kind: str) -> bool:
+    def needs_approval(self, kind: str) -> bool:
         """Whether an operation of this kind needs it: a round trip does where any of its parts would."""
         parts = _ROUND_TRIP if kind == "roundtrip" else frozenset[str]()
         return bool({kind, *parts} & set(self.verbs))
@@ -203,7 +203,7 @@ class FailbackSettings(Document):
             those that the failover made; "list" only names them.
     """
 
-    data_sync: DataSyncWish = "full-download"
+    data_sync: DataSyncChoice = "full-download"
     create_vm: bool = False
     leftovers: Literal["list", "remove"] = "list"
 
@@ -232,7 +232,7 @@ class PlanDocument(Document):
     """
 
     site: Name
-    items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_any)]
+    items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_not_empty)]
     drill: DrillSettings | None = None
     commit: Literal["manual", "automatic"] = "manual"
     commit_after: Span | None = None
@@ -259,9 +259,9 @@ class PlanDocument(Document):
             plan = handler(given)
         except ValidationError as error:
             wrong = faults_of(error)
-        wrong += [*_order_faults(_named(given)), *_address_faults(given)]
+        wrong += [*_order_faults(_named_items(given)), *_address_faults(given)]
         if wrong or plan is None:
-            fail(cls.__name__, wrong, given)
+            raise_faults(cls.__name__, wrong, given)
         return plan._as_declared()
 
     def _as_declared(self) -> Self:
@@ -286,8 +286,8 @@ class PlanDocument(Document):
     def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
         """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""
         of_drill = self.drill.hooks if self.drill else None
-        of = {"drill": of_drill, "failover": self.hooks.failover, "failback": self.hooks.failback}.get(occasion)
-        hooks: tuple[Hook, ...] = getattr(of, moment.replace("-", "_"), ())
+        verb_hooks = {"drill": of_drill, "failover": self.hooks.failover, "failback": self.hooks.failback}.get(occasion)
+        hooks: tuple[Hook, ...] = getattr(verb_hooks, moment.replace("-", "_"), ())
         return hooks
 
     @property
@@ -296,71 +296,71 @@ class PlanDocument(Document):
         return digest_of(self)
 
 
-type _Named = Sequence[tuple[int, str, tuple[tuple[int, str], ...]]]
+type _NamedItems = Sequence[tuple[int, str, tuple[tuple[int, str], ...]]]
 """What can be said about the order: position, name, and what it comes after, each with its own position."""
 
 
-def _named(given: Any) -> _Named:
+def _named_items(given: Any) -> _NamedItems:
     """The names of a plan as far as they can be read; the rest is told as faults of its fields."""
-    items = _get(given, "items")
+    items = _read_field(given, "items")
     if not isinstance(items, list | tuple):
         return ()
-    names = [(place, _get(item, "vm"), _get(item, "after")) for place, item in enumerate(items)]
-    return [(place, vm, _texts(after)) for place, vm, after in names if isinstance(vm, str)]
+    names = [(place, _read_field(item, "vm"), _read_field(item, "after")) for place, item in enumerate(items)]
+    return [(place, vm, _named_predecessors(after)) for place, vm, after in names if isinstance(vm, str)]
 
 
-def _get(given: Any, key: str) -> Any:
+def _read_field(given: Any, key: str) -> Any:
     return given.get(key) if isinstance(given, Mapping) else getattr(given, key, None)
 
 
-def _texts(after: Any) -> tuple[tuple[int, str], ...]:
+def _named_predecessors(after: Any) -> tuple[tuple[int, str], ...]:
     if not isinstance(after, list | tuple):
         return ()
     return tuple((place, name) for place, name in enumerate(after) if isinstance(name, str))
 
 
-def _order_faults(items: _Named) -> list[Fault]:
-    return [*_twice(items), *_astray(items), *_circles(items)]
+def _order_faults(items: _NamedItems) -> list[Fault]:
+    return [*_duplicate_faults(items), *_predecessor_faults(items), *_circle_faults(items)]
 
 
 def _address_faults(given: Any) -> Iterator[Fault]:
     """Two machines with one address; which networks they are in is told by their ids, or by their site."""
-    items = _get(given, "items")
+    items = _read_field(given, "items")
     first: dict[tuple[str, ...], int] = {}
     for place, item in enumerate(items if isinstance(items, list | tuple) else ()):
-        address = _get(item, "address")
+        address = _read_field(item, "address")
         if not isinstance(address, str) or not address:
             continue
-        room = _get(item, "network") or _get(item, "site") or _get(given, "site")
-        known = first.setdefault((str(room).casefold(), address), place)
-        if known != place:
-            detail = f"{address} is already the address of items[{known}]"
+        scope = _read_field(item, "network") or _read_field(item, "site") or _read_field(given, "site")
+        first_place = first.setdefault((str(scope).casefold(), address), place)
+        if first_place != place:
+            detail = f"{address} is already the address of items[{first_place}]"
             yield Fault(("items", place, "address"), "duplicate_address", detail)
 
 
-def _twice(items: _Named) -> Iterator[Fault]:
+def _duplicate_faults(items: _NamedItems) -> Iterator[Fault]:
     first: dict[str, int] = {}
     for place, vm, _ in items:
-        known = first.setdefault(vm.casefold(), place)
-        if known != place:
-            yield Fault(("items", place, "vm"), "duplicate_vm", f"{vm} is already items[{known}]")
+        first_place = first.setdefault(vm.casefold(), place)
+        if first_place != place:
+            yield Fault(("items", place, "vm"), "duplicate_vm", f"{vm} is already items[{first_place}]")
 
 
-def _astray(items: _Named) -> Iterator[Fault]:
-    known = {vm.casefold() for _, vm, _ in items}
+def _predecessor_faults(items: _NamedItems) -> Iterator[Fault]:
+    names = {vm.casefold() for _, vm, _ in items}
     for place, vm, after in items:
-        seen: set[str] = set()
+        named_before: set[str] = set()
         for at, name in after:
             if name.casefold() == vm.casefold():
                 yield Fault(("items", place, "after", at), "after_itself", f"{vm} cannot come after itself")
-            elif name.casefold() not in known:
+            elif name.casefold() not in names:
                 yield Fault(("items", place, "after", at), "unknown_vm", f"no item of this plan is called {name!r}")
-            elif name.casefold() in seen:
+            elif name.casefold() in named_before:
                 yield Fault(("items", place, "after", at), "duplicate_after", f"{name} is named twice")
-            seen.add(name.casefold())
+            named_before.add(name.casefold())
 
 
-def _circles(items: _Named) -> Iterator[Fault]:
+def _circle_faults(items: _NamedItems) -> Iterator[Fault]:
     first = {vm.casefold(): (place, vm, after) for place, vm, after in reversed(items)}
     edges = {
         key: tuple(name.casefold() for _, name in after if name.casefold() in first and name.casefold() != key)

@@ -7,16 +7,16 @@ from typing import Any, Literal, get_args
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from shared.graph import Edges, critical_path, levels, reversed_edges
+from shared.graph import Edges, critical_path, reversed_edges, waves_of
 from shared.messages import Document
-from shared.plans.failback_advice import Advice
-from shared.plans.hooks import OCCASIONS, HookKind
-from shared.plans.machines import Missing, not_protected
-from shared.plans.plan import DataSyncWish, PlanDocument
-from shared.site_recovery.verb_rules import ALWAYS_NEW, RULES, ready, refused, settled
+from shared.plans.failback_advice import FailbackAdvice
+from shared.plans.hooks import HOOK_OCCASIONS, HookKind
+from shared.plans.machines import MissingItem, missing_from_vault
+from shared.plans.plan import DataSyncChoice, PlanDocument
+from shared.site_recovery.verb_rules import ALWAYS_NEW, RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 
-What = Literal[
+PreviewKind = Literal[
     "drill",
     "planned-failover",
     "unplanned-failover",
@@ -28,7 +28,7 @@ What = Literal[
     "planned-roundtrip",
     "unplanned-roundtrip",
 ]
-_STAGES: Mapping[What, tuple[Verb, ...]] = {
+_STAGE_VERBS: Mapping[PreviewKind, tuple[Verb, ...]] = {
     "drill": ("TestFailover", "TestFailoverCleanup"),
     "planned-failover": ("PlannedFailover", "Commit"),
     "unplanned-failover": ("UnplannedFailover", "Commit"),
@@ -71,14 +71,14 @@ class Blocker(Document):
     detail: str
 
 
-class PointLost(Document):
+class LostPoint(Document):
     """A recovery point that a commit deletes; `kind` as the vault spells it, such as "CrashConsistent"."""
 
     at: datetime
     kind: str = ""
 
 
-class PointsLost(Document):
+class LostPoints(Document):
     """What a commit deletes of one VM: all but the point that was used.
 
     Attributes:
@@ -90,7 +90,7 @@ class PointsLost(Document):
     count: int
     newest: datetime | None = None
     oldest: datetime | None = None
-    points: tuple[PointLost, ...] = ()
+    points: tuple[LostPoint, ...] = ()
 
 
 class PreviewHook(Document):
@@ -104,7 +104,7 @@ class PreviewHook(Document):
     required: bool
 
 
-class Asked(Document):
+class VerbParameters(Document):
     """The parameters of a verb as they will be used, by the request or else by the plan; only those that the verb has.
 
     Attributes:
@@ -122,7 +122,7 @@ class Asked(Document):
     recovery_point: str | dict[str, str] | None = None
     max_age: timedelta | None = None
     shut_down_source: bool | None = None
-    data_sync: DataSyncWish | None = None
+    data_sync: DataSyncChoice | None = None
     resume_at: datetime | None = None
     create_vm: bool | None = None
     host: str | None = None
@@ -130,7 +130,7 @@ class Asked(Document):
     return_at: datetime | None = None
 
     @model_serializer(mode="wrap")
-    def _said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What a verb does not have is left out."""
         return {name: value for name, value in handler(self).items() if value is not None}
 
@@ -159,10 +159,10 @@ class Preview(Document):
         forecast: What past runs took, in seconds: {p50, p95, runs}; None without any.
     """
 
-    what: What
+    what: PreviewKind
     plan: str = ""
     digest: str
-    request: Asked = Asked()
+    request: VerbParameters = VerbParameters()
     preview_digest: str = ""
     stages: tuple[Verb, ...]
     order: tuple[tuple[str, ...], ...]
@@ -174,8 +174,8 @@ class Preview(Document):
     irreversible: tuple[str, ...] = ()
     configures: tuple[str, ...] = ()
     confirm: str = ""
-    points_lost: tuple[PointsLost, ...] = ()
-    advice: tuple[Advice, ...] = ()
+    points_lost: tuple[LostPoints, ...] = ()
+    advice: tuple[FailbackAdvice, ...] = ()
     later: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
     expected: timedelta
@@ -183,86 +183,91 @@ class Preview(Document):
     forecast: dict[str, float | int] | None = None
 
 
-def preview(
+def build_preview(
     plan: PlanDocument,
     what: str,
     items: Mapping[str, ItemView],
     *,
     name: str = "",
-    asked: Asked = Asked(),  # noqa: B008 - it is immutable
+    parameters: VerbParameters = VerbParameters(),  # noqa: B008 - it is immutable
     production: Collection[str] = (),
-    missing: Mapping[str, Missing] = MappingProxyType({}),
+    missing: Mapping[str, MissingItem] = MappingProxyType({}),
 ) -> Preview:
     """Say what a verb on a plan would do.
 
     Args:
-        what: One of `What`.
+        what: One of `PreviewKind`.
         items: The plan's protected items by VM name, in any casing; others do no harm.
-        asked: How it is to be done; what it leaves out is as the plan says.
+        parameters: How it is to be done; what it leaves out is as the plan says.
         production: ARM ids of networks that a drill must keep away from.
         missing: Why a machine has no item, by its name in lower case, where more is known than that.
 
     Raises:
         ValueError: no such `what`.
     """
-    kind = _what(what)
-    verbs = stages(plan, kind)
+    kind = _preview_kind_of(what)
+    verbs = stage_verbs(plan, kind)
     views = {vm.casefold(): view for vm, view in items.items()}
-    whys = [missing.get(item.vm.lower()) or not_protected(item.vm) for item in plan.items]
-    known = [views.get(item.vm.casefold()) for item in plan.items]
-    shown = [_item(item.vm, verbs[0], view, why) for item, view, why in zip(plan.items, known, whys, strict=True)]
+    reasons = [missing.get(item.vm.lower()) or missing_from_vault(item.vm) for item in plan.items]
+    item_views = [views.get(item.vm.casefold()) for item in plan.items]
+    shown = [
+        _preview_item(item.vm, verbs[0], view, why)
+        for item, view, why in zip(plan.items, item_views, reasons, strict=True)
+    ]
     return Preview(
         what=kind,
         plan=name,
         digest=plan.digest,
-        request=asked,
+        request=parameters,
         stages=verbs,
-        order=levels(stage_edges(plan, verbs[0], asked.order)),
+        order=waves_of(stage_edges(plan, verbs[0], parameters.order)),
         items=tuple(item for item, _ in shown),
         blockers=(
-            *_nothing_to_do(plan, kind, views),
+            *_nothing_to_do_blockers(plan, kind, views),
             *drill_blockers(plan, kind, production),
             *(blocker for _, blocker in shown if blocker),
         ),
-        configures=tuple(item.vm for item in plan.items if item.settings) if verbs[0] in _MOVES else (),
-        confirm=confirmation(plan, items) if kind == "cancel" else "",
-        hooks=tuple(_hooks(plan, verbs)),
+        configures=tuple(item.vm for item in plan.items if item.target_settings) if verbs[0] in _MOVES else (),
+        confirm=confirmation_sentence(plan, items) if kind == "cancel" else "",
+        hooks=tuple(_preview_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
-        expected=_expected(plan, verbs, asked),
+        expected=_expected_duration(plan, verbs, parameters),
     )
 
 
-def _nothing_to_do(plan: PlanDocument, what: What, views: Mapping[str, ItemView]) -> tuple[Blocker, ...]:
+def _nothing_to_do_blockers(
+    plan: PlanDocument, what: PreviewKind, views: Mapping[str, ItemView]
+) -> tuple[Blocker, ...]:
     """A verb that would do nothing is refused: whoever asks for it takes the plan for where it is not."""
-    known = [views.get(item.vm.casefold()) for item in plan.items]
-    if not all(view and all(_is_over(verb, view) for verb in stages(plan, what)) for view in known):
+    item_views = [views.get(item.vm.casefold()) for item in plan.items]
+    if not all(view and all(_is_done_already(verb, view) for verb in stage_verbs(plan, what)) for view in item_views):
         return ()
     return (Blocker(code="nothing-to-do", detail=f"every VM is already where a {what} would bring it"),)
 
 
-def _is_over(verb: Verb, view: ItemView) -> bool:
-    return verb not in ALWAYS_NEW and settled(verb, view)
+def _is_done_already(verb: Verb, view: ItemView) -> bool:
+    return verb not in ALWAYS_NEW and has_settled(verb, view)
 
 
-def _hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
-    for occasion in dict.fromkeys(OCCASIONS[verb] for verb in verbs if verb in OCCASIONS):
+def _preview_hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
+    for occasion in dict.fromkeys(HOOK_OCCASIONS[verb] for verb in verbs if verb in HOOK_OCCASIONS):
         for moment in ("before", "after", "after-cleanup"):
             for hook in plan.hooks_at(occasion, moment):
                 about = hook.model_dump(include={"name", "kind", "required"})
                 yield PreviewHook(occasion=occasion, moment=moment, target=hook.target, **about)
 
 
-def _what(given: str) -> What:
-    known: tuple[What, ...] = get_args(What)
-    for what in known:
+def _preview_kind_of(given: str) -> PreviewKind:
+    kinds: tuple[PreviewKind, ...] = get_args(PreviewKind)
+    for what in kinds:
         if what == given:
             return what
     raise ValueError(f"no such thing to preview: {given!r}")
 
 
-def stages(plan: PlanDocument, what: What) -> tuple[Verb, ...]:
+def stage_verbs(plan: PlanDocument, what: PreviewKind) -> tuple[Verb, ...]:
     """The verbs of a run, in order; its commit belongs to it only where the plan says so."""
-    verbs = _STAGES[what]
+    verbs = _STAGE_VERBS[what]
     return verbs[:1] if verbs[-1] == "Commit" and plan.commit == "manual" else verbs
 
 
@@ -278,19 +283,19 @@ def stage_edges(plan: PlanDocument, verb: Verb, order: str | None = None) -> Edg
     return reversed_edges(plan.edges) if turned else plan.edges
 
 
-def _expected(plan: PlanDocument, verbs: Sequence[Verb], asked: Asked) -> timedelta:
-    edges = {verb: stage_edges(plan, verb, asked.order) for verb in verbs}
+def _expected_duration(plan: PlanDocument, verbs: Sequence[Verb], parameters: VerbParameters) -> timedelta:
+    edges = {verb: stage_edges(plan, verb, parameters.order) for verb in verbs}
     each = [critical_path(edges[verb], dict.fromkeys(plan.edges, RULES[verb].median))[0] for verb in verbs]
     return sum(each, timedelta(0))
 
 
-def _item(vm: str, verb: Verb, view: ItemView | None, why: Missing) -> tuple[PreviewItem, Blocker | None]:
+def _preview_item(vm: str, verb: Verb, view: ItemView | None, why: MissingItem) -> tuple[PreviewItem, Blocker | None]:
     if view is None:
         missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=why.detail)
         return missing, Blocker(vm=vm, code=why.code, detail=why.detail)
-    done = _is_over(verb, view)
-    refusal = None if done else ready(verb, view)
-    stands = None if done else refused(verb, view)
+    done = _is_done_already(verb, view)
+    refusal = None if done else find_refusal(verb, view)
+    lasting_refusal = None if done else find_lasting_refusal(verb, view)
     shown = PreviewItem(
         vm=vm,
         state=view.protection_state,
@@ -300,7 +305,7 @@ def _item(vm: str, verb: Verb, view: ItemView | None, why: Missing) -> tuple[Pre
         replication_health=view.replication_health,
         rpo=view.rpo,
     )
-    return shown, Blocker(vm=vm, code=stands.code, detail=stands.detail) if stands else None
+    return shown, Blocker(vm=vm, code=lasting_refusal.code, detail=lasting_refusal.detail) if lasting_refusal else None
 
 
 def drill_blockers(plan: PlanDocument, what: str, production: Collection[str]) -> tuple[Blocker, ...]:
@@ -315,10 +320,10 @@ def drill_blockers(plan: PlanDocument, what: str, production: Collection[str]) -
     return ()
 
 
-SHOWN = 10
+SHOWN_NAMES = 10
 
 
-def confirmation(plan: PlanDocument, items: Mapping[str, ItemView]) -> str:
+def confirmation_sentence(plan: PlanDocument, items: Mapping[str, ItemView]) -> str:
     """The sentence for this plan as its machines are now; empty when there is nothing to cancel.
 
     Args:
@@ -327,14 +332,14 @@ def confirmation(plan: PlanDocument, items: Mapping[str, ItemView]) -> str:
     Source: the vendor's documentation: a failover that is cancelled ends the replication; a failback that is
     cancelled during its data synchronisation leaves the machine on premises corrupt.
     """
-    known = {vm.casefold(): view for vm, view in items.items()}
-    views = [known[item.vm.casefold()] for item in plan.items if item.vm.casefold() in known]
-    struck = [view for view in views if ready("CancelFailover", view) is None]
-    back = [view.vm for view in struck if _fails_back(view)]
-    over = [view.vm for view in struck if not _fails_back(view)]
-    told = [f"the replication of {_named(over)} ends, and they must be protected anew"] if over else []
-    told += [f"on premises {_named(back)} may be corrupt until failed back once more"] if back else []
-    return f"Cancel: {'; '.join(told)}." if told else ""
+    views_by_name = {vm.casefold(): view for vm, view in items.items()}
+    views = [views_by_name[item.vm.casefold()] for item in plan.items if item.vm.casefold() in views_by_name]
+    cancellable = [view for view in views if find_refusal("CancelFailover", view) is None]
+    back = [view.vm for view in cancellable if _fails_back(view)]
+    over = [view.vm for view in cancellable if not _fails_back(view)]
+    consequences = [f"the replication of {_list_names(over)} ends, and they must be protected anew"] if over else []
+    consequences += [f"on premises {_list_names(back)} may be corrupt until failed back once more"] if back else []
+    return f"Cancel: {'; '.join(consequences)}." if consequences else ""
 
 
 def _fails_back(view: ItemView) -> bool:
@@ -342,5 +347,5 @@ def _fails_back(view: ItemView) -> bool:
     return view.active_location == "Recovery" and "Commit" not in view.allowed_operations
 
 
-def _named(vms: Sequence[str]) -> str:
-    return ", ".join(vms[:SHOWN]) + (f" and {len(vms) - SHOWN} more" if len(vms) > SHOWN else "")
+def _list_names(vms: Sequence[str]) -> str:
+    return ", ".join(vms[:SHOWN_NAMES]) + (f" and {len(vms) - SHOWN_NAMES} more" if len(vms) > SHOWN_NAMES else "")

@@ -13,97 +13,119 @@ from typing import Any, Literal, NamedTuple
 
 from shared.arm_ids import same_id
 from shared.errors import Refused
-from shared.evidence.report import span
+from shared.evidence.report import format_duration
 from shared.messages import Document
-from shared.plans.failback_advice import LOOKED_AT_LATER, advice_of
-from shared.plans.history import Grounds, Past, Track, changed, grounds_of, last_good_drill, lasted
-from shared.plans.machines import Missing
+from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
+from shared.plans.history import (
+    Grounds,
+    PastRun,
+    PlanHistory,
+    describe_changed_grounds,
+    forecast_duration,
+    grounds_of,
+    last_good_drill,
+)
+from shared.plans.machines import MissingItem
 from shared.plans.plan import PlanDocument, PlanItem
-from shared.plans.preview import Asked, Blocker, PointLost, PointsLost, Preview, preview
-from shared.replication.health import behind
-from shared.site_recovery.recovery_points import LATEST, STARTS_FROM_A_POINT, PointWish, RecoveryPoint, choose
+from shared.plans.preview import Blocker, LostPoint, LostPoints, Preview, VerbParameters, build_preview
+from shared.replication.health import replication_lag
+from shared.site_recovery.recovery_points import LATEST, STARTS_FROM_A_POINT, PointChoice, RecoveryPoint, choose_point
 from shared.site_recovery.views import ItemDetail, ProviderView
 from shared.sites.site import SiteDocument
 
 SHOWN = 10
 """Recovery points of a VM that are listed one by one; the evidence of a commit has all of them."""
-type Points = tuple[ItemDetail, tuple[Sequence[RecoveryPoint], datetime]]
+type ListedPoints = tuple[ItemDetail, tuple[Sequence[RecoveryPoint], datetime]]
 """An item with its recovery points, newest first, and when Azure said so."""
 
 
-def looks_at(wish: PointWish, told: Preview, items: Mapping[str, ItemDetail]) -> list[ItemDetail]:
+def items_with_points_at_stake(
+    choice: PointChoice, preview: Preview, items: Mapping[str, ItemDetail]
+) -> list[ItemDetail]:
     """The plan's items whose recovery points say something on this preview, in the order of the plan."""
     views = {vm.casefold(): view for vm, view in items.items()}
-    known = ((shown.vm, views.get(shown.vm.casefold())) for shown in told.items)
-    return [view for _, view in known if view and (_is_gated(wish, told, view) or _is_emptied(told, view))]
+    pairs = ((shown.vm, views.get(shown.vm.casefold())) for shown in preview.items)
+    return [
+        view for _, view in pairs if view and (_may_lack_point(choice, preview, view) or _loses_points(preview, view))
+    ]
 
 
-def told_with(wish: PointWish, told: Preview, listed: Sequence[Points], wanted: int) -> Preview:
+def with_recovery_points(choice: PointChoice, preview: Preview, listed: Sequence[ListedPoints], wanted: int) -> Preview:
     """The preview with what was found.
 
     Args:
         listed: The items that were looked at.
         wanted: How many there are to look at: fewer are where there are very many.
     """
-    blockers = [no for view, found in listed if _is_gated(wish, told, view) and (no := _unfit(wish, view, *found))]
-    lost = [_lost(wish, told, view, *found) for view, found in listed if _is_emptied(told, view)]
+    blockers = [
+        blocker
+        for view, found in listed
+        if _may_lack_point(choice, preview, view) and (blocker := _point_blocker(choice, view, *found))
+    ]
+    lost = [_lost_points(choice, preview, view, *found) for view, found in listed if _loses_points(preview, view)]
     changes = {
-        "blockers": (*told.blockers, *blockers),
+        "blockers": (*preview.blockers, *blockers),
         "points_lost": tuple(lost),
-        "warnings": (*told.warnings, *_unseen(wanted - len(listed), len(listed))),
+        "warnings": (*preview.warnings, *_unlisted_points_warning(wanted - len(listed), len(listed))),
     }
-    return sealed(told.model_copy(update=changes))
+    return with_preview_digest(preview.model_copy(update=changes))
 
 
-def _is_gated(wish: PointWish, told: Preview, view: ItemDetail) -> bool:
+def _may_lack_point(choice: PointChoice, preview: Preview, view: ItemDetail) -> bool:
     """Whether it starts from a point that may not be there; what is done already starts from none."""
-    done = any(shown.done and shown.vm.casefold() == view.vm.casefold() for shown in told.items)
-    return told.stages[0] in STARTS_FROM_A_POINT and wish.gates(view.vm) and not done
+    done = any(shown.done and shown.vm.casefold() == view.vm.casefold() for shown in preview.items)
+    return preview.stages[0] in STARTS_FROM_A_POINT and choice.may_lack_point(view.vm) and not done
 
 
-def _is_emptied(told: Preview, view: ItemDetail) -> bool:
+def _loses_points(preview: Preview, view: ItemDetail) -> bool:
     """Whether a commit deletes points; that of a failback deletes none, for its machine has run on premises since."""
-    if "Commit" not in told.stages or told.stages[0] == "Failback":
+    if "Commit" not in preview.stages or preview.stages[0] == "Failback":
         return False
     waits = view.active_location == "Recovery" and "Commit" in view.allowed_operations
-    return waits or (told.what != "commit" and view.active_location == "Primary")
+    return waits or (preview.what != "commit" and view.active_location == "Primary")
 
 
-def _unfit(wish: PointWish, view: ItemDetail, points: Sequence[RecoveryPoint], now: datetime) -> Blocker | None:
+def _point_blocker(
+    choice: PointChoice, view: ItemDetail, points: Sequence[RecoveryPoint], now: datetime
+) -> Blocker | None:
     try:
-        choose(points, wish.of(view.vm), wish.max_age, now)
-    except Refused as no:
-        return Blocker(vm=view.vm, code=no.code, detail=f"{view.vm}: {no.detail}")
+        choose_point(points, choice.rule_for(view.vm), choice.max_age, now)
+    except Refused as refusal:
+        return Blocker(vm=view.vm, code=refusal.code, detail=f"{view.vm}: {refusal.detail}")
     return None
 
 
-def _lost(
-    wish: PointWish, told: Preview, view: ItemDetail, points: Sequence[RecoveryPoint], now: datetime
-) -> PointsLost:
+def _lost_points(
+    choice: PointChoice, preview: Preview, view: ItemDetail, points: Sequence[RecoveryPoint], now: datetime
+) -> LostPoints:
     """All but the one that is used; a failover from the latest may make one, and lose all that there are."""
     used = view.failover_point.lower()
     if view.active_location == "Primary":
-        used = _chosen(wish.of(view.vm), points, now) if told.stages[0] in STARTS_FROM_A_POINT else ""
+        used = (
+            _chosen_point_name(choice.rule_for(view.vm), points, now)
+            if preview.stages[0] in STARTS_FROM_A_POINT
+            else ""
+        )
     lost = [point for point in points if point.name.lower() != used]
-    return PointsLost(
+    return LostPoints(
         vm=view.vm,
         count=len(lost),
         newest=lost[0].at if lost else None,
         oldest=lost[-1].at if lost else None,
-        points=tuple(PointLost(at=point.at, kind=point.kind) for point in lost[:SHOWN]),
+        points=tuple(LostPoint(at=point.at, kind=point.kind) for point in lost[:SHOWN]),
     )
 
 
-def _chosen(rule: str, points: Sequence[RecoveryPoint], now: datetime) -> str:
+def _chosen_point_name(rule: str, points: Sequence[RecoveryPoint], now: datetime) -> str:
     if rule == LATEST:
         return ""
     try:
-        return choose(points, rule, None, now).name.lower()
+        return choose_point(points, rule, None, now).name.lower()
     except Refused:
         return ""
 
 
-def _unseen(left_out: int, listed: int) -> tuple[Blocker, ...]:
+def _unlisted_points_warning(left_out: int, listed: int) -> tuple[Blocker, ...]:
     if left_out <= 0:
         return ()
     detail = (
@@ -113,20 +135,20 @@ def _unseen(left_out: int, listed: int) -> tuple[Blocker, ...]:
     return (Blocker(code="points-not-listed", detail=detail),)
 
 
-LOSSY = frozenset({"unplanned-failover", "unplanned-roundtrip"})
-ROUNDTRIPS = frozenset({"planned-roundtrip", "unplanned-roundtrip"})
-MOVES = frozenset({"planned-failover", *LOSSY, *ROUNDTRIPS})
-NEED_HOST = frozenset({"planned-failover", "planned-roundtrip", "failback", "reprotect"})
-JUDGED = frozenset({*MOVES, *NEED_HOST, "cancel"})
+LOSSY_KINDS = frozenset({"unplanned-failover", "unplanned-roundtrip"})
+ROUNDTRIP_KINDS = frozenset({"planned-roundtrip", "unplanned-roundtrip"})
+FAILOVER_KINDS = frozenset({"planned-failover", *LOSSY_KINDS, *ROUNDTRIP_KINDS})
+HOST_KINDS = frozenset({"planned-failover", "planned-roundtrip", "failback", "reprotect"})
+JUDGED_KINDS = frozenset({*FAILOVER_KINDS, *HOST_KINDS, "cancel"})
 """What is looked at before it begins; the others are judged at their admission alone."""
-OF_TIME = frozenset({"behind-target", "drill-expired"})
+CODES_OF_TIME = frozenset({"behind-target", "drill-expired"})
 """Codes of what comes of waiting alone: a preview that was approved is no other one for them."""
-SHOWN_READINESS = 5
+SHOWN_DIFFERENCES = 5
 type Weight = Literal["concern", "warning"]
-type Noted = tuple[Weight, Blocker]
+type WeightedBlocker = tuple[Weight, Blocker]
 
 
-class Seen(NamedTuple):
+class PreviewFacts(NamedTuple):
     """What a preview is made of.
 
     Attributes:
@@ -134,8 +156,8 @@ class Seen(NamedTuple):
         items: The plan's protected items by VM name.
         missing: Why others of its machines have none, by name in lower case.
         hosts: The vaults' providers by ARM id in lower case.
-        places: What is wrong with the networks of a failover.
-        unread: Those networks that could not be read, and so were not judged.
+        network_blockers: What is wrong with the networks of a failover.
+        unread_networks: Those networks that could not be read, and so were not judged.
         isolation: What speaks against the network of a drill.
         unproven: The proof of sources that a failback waits for.
     """
@@ -143,15 +165,15 @@ class Seen(NamedTuple):
     at: datetime
     items: Mapping[str, ItemDetail]
     hosts: Mapping[str, ProviderView]
-    track: Track = Track()
-    places: tuple[Blocker, ...] = ()
+    track: PlanHistory = PlanHistory()
+    network_blockers: tuple[Blocker, ...] = ()
     isolation: tuple[Blocker, ...] = ()
     unproven: tuple[Blocker, ...] = ()
-    unread: tuple[Blocker, ...] = ()
-    missing: Mapping[str, Missing] = MappingProxyType({})
+    unread_networks: tuple[Blocker, ...] = ()
+    missing: Mapping[str, MissingItem] = MappingProxyType({})
 
 
-class Rehearsal(Document):
+class DrillVerification(Document):
     """Whether the plan as it is was rehearsed.
 
     Attributes:
@@ -169,72 +191,88 @@ class Rehearsal(Document):
     changed: tuple[str, ...] = ()
 
 
-def foretell(
+def preview_with_readiness(
     plan: PlanDocument,
     what: str,
     sites: Mapping[str, SiteDocument],
-    seen: Seen,
+    facts: PreviewFacts,
     name: str = "",
-    asked: Asked = Asked(),  # noqa: B008 - it is immutable
+    parameters: VerbParameters = VerbParameters(),  # noqa: B008 - it is immutable
 ) -> Preview:
     """Say what a verb on a plan would do, and all that speaks against it.
 
     Args:
-        asked: How it is to be done; what it leaves out is as the plan says.
+        parameters: How it is to be done; what it leaves out is as the plan says.
 
     Raises:
         ValueError: no such `what`.
     """
     production = [site.network for site in sites.values()]
-    told = preview(plan, what, seen.items, name=name, asked=asked, production=production, missing=seen.missing)
-    more = dict.fromkeys(MOVES, seen.places) | {"drill": seen.isolation, "failback": seen.unproven}
-    noted = list(_noted(plan, told, sites, seen))
+    preview = build_preview(
+        plan, what, facts.items, name=name, parameters=parameters, production=production, missing=facts.missing
+    )
+    more = dict.fromkeys(FAILOVER_KINDS, facts.network_blockers) | {
+        "drill": facts.isolation,
+        "failback": facts.unproven,
+    }
+    weighted_blockers = list(_weigh_all(plan, preview, sites, facts))
     changes: dict[str, Any] = {
-        "blockers": (*told.blockers, *more.get(what, ())),
-        "concerns": tuple(note for weight, note in noted if weight == "concern"),
-        "warnings": (*(note for weight, note in noted if weight == "warning"), *(seen.unread if what in MOVES else ())),
-        "forecast": None if what in ROUNDTRIPS else lasted(seen.track, what),  # they last as long as persons want
+        "blockers": (*preview.blockers, *more.get(what, ())),
+        "concerns": tuple(note for weight, note in weighted_blockers if weight == "concern"),
+        "warnings": (
+            *(note for weight, note in weighted_blockers if weight == "warning"),
+            *(facts.unread_networks if what in FAILOVER_KINDS else ()),
+        ),
+        "forecast": None
+        if what in ROUNDTRIP_KINDS
+        else forecast_duration(facts.track, what),  # they last as long as persons want
     }
     if what == "failback":
-        changes |= {"advice": advice_of(plan, sites, seen.items, seen.at), "later": LOOKED_AT_LATER}
+        changes |= {"advice": advise_machines(plan, sites, facts.items, facts.at), "later": CHECKED_AT_BEGIN}
     if changes["forecast"]:
         changes |= {"expected": timedelta(seconds=changes["forecast"]["p50"]), "expected_from": "past runs"}
-    return sealed(told.model_copy(update=changes))
+    return with_preview_digest(preview.model_copy(update=changes))
 
 
-def sealed(told: Preview) -> Preview:
+def with_preview_digest(preview: Preview) -> Preview:
     """The preview with its digest: over what would be done and what is in the way, not over figures or passing time."""
-    marks = [f"{one.vm.lower()}|{one.code}" for one in (*told.blockers, *told.concerns) if one.code not in OF_TIME]
-    said = told.model_dump(
+    marks = [
+        f"{one.vm.lower()}|{one.code}"
+        for one in (*preview.blockers, *preview.concerns)
+        if one.code not in CODES_OF_TIME
+    ]
+    content = preview.model_dump(
         mode="json", include={"what", "request", "stages", "order", "hooks", "otherwise", "configures", "confirm"}
     )
-    said |= {"items": [[item.vm, item.allowed, item.done] for item in told.items], "inTheWay": sorted(marks)}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return told.model_copy(update={"preview_digest": hashlib.sha256(text.encode()).hexdigest()})
+    content |= {"items": [[item.vm, item.allowed, item.done] for item in preview.items], "inTheWay": sorted(marks)}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return preview.model_copy(update={"preview_digest": hashlib.sha256(text.encode()).hexdigest()})
 
 
-def changes(before: Preview, after: Preview) -> tuple[str, ...]:
+def describe_differences(before: Preview, after: Preview) -> tuple[str, ...]:
     """How what would be done differs from what was approved, in words.
 
     Figures make no difference, nor what comes of waiting alone, nor what is in the way no longer.
     """
-    told = [
+    differences = [
         f"{name} is {getattr(after, name)!r} and was {getattr(before, name)!r}"
         for name in ("what", "stages", "configures", "confirm")
         if getattr(after, name) != getattr(before, name)
     ]
-    told += ["the request is another"] if before.request != after.request else []
-    told += ["the order is another"] if before.order != after.order else []
+    differences += ["the request is another"] if before.request != after.request else []
+    differences += ["the order is another"] if before.order != after.order else []
     was = {item.vm: (item.allowed, item.done) for item in before.items}
-    told += [f"{i.vm} is {i.state}" for i in after.items if was.get(i.vm) != (i.allowed, i.done)]
-    known = {(one.vm, one.code) for one in (*before.blockers, *before.concerns)}
-    more = (one for one in (*after.blockers, *after.concerns) if one.code not in OF_TIME)
-    told += [one.detail for one in more if (one.vm, one.code) not in known]
-    rest = len(told) - SHOWN_READINESS
-    return (*told[:SHOWN_READINESS], f"and {rest} more") if rest > 0 else tuple(told)
+    differences += [f"{i.vm} is {i.state}" for i in after.items if was.get(i.vm) != (i.allowed, i.done)]
+    blockers_before = {(one.vm, one.code) for one in (*before.blockers, *before.concerns)}
+    more = (one for one in (*after.blockers, *after.concerns) if one.code not in CODES_OF_TIME)
+    differences += [one.detail for one in more if (one.vm, one.code) not in blockers_before]
+    rest = len(differences) - SHOWN_DIFFERENCES
+    return (*differences[:SHOWN_DIFFERENCES], f"and {rest} more") if rest > 0 else tuple(differences)
 
 
-def rehearsal(plan: PlanDocument, track: Track, now: datetime, grounds: Grounds | None = None) -> Rehearsal:
+def verify_last_drill(
+    plan: PlanDocument, track: PlanHistory, now: datetime, grounds: Grounds | None = None
+) -> DrillVerification:
     """Whether this very plan was rehearsed, and still counts as rehearsed.
 
     Args:
@@ -243,76 +281,80 @@ def rehearsal(plan: PlanDocument, track: Track, now: datetime, grounds: Grounds 
     drill = last_good_drill(track, plan.digest)
     if drill is None:
         newest = last_good_drill(track)
-        return _rests_on("NEEDS VERIFICATION", newest) if newest else Rehearsal(status="NEVER VERIFIED")
-    if other := changed(drill.grounds, grounds or {}):
-        return _rests_on("NEEDS VERIFICATION", drill).model_copy(update={"changed": other})
+        return _verification_by("NEEDS VERIFICATION", newest) if newest else DrillVerification(status="NEVER VERIFIED")
+    if changed := describe_changed_grounds(drill.grounds, grounds or {}):
+        return _verification_by("NEEDS VERIFICATION", drill).model_copy(update={"changed": changed})
     valid_for = plan.drill.valid_for if plan.drill else None
     until = drill.ended + valid_for if valid_for else None
-    return _rests_on("NEEDS VERIFICATION" if until and until <= now else "VERIFIED", drill, until)
+    return _verification_by("NEEDS VERIFICATION" if until and until <= now else "VERIFIED", drill, until)
 
 
-def _rests_on(
-    status: Literal["VERIFIED", "NEEDS VERIFICATION"], drill: Past, until: datetime | None = None
-) -> Rehearsal:
-    return Rehearsal(status=status, operation=drill.run, at=drill.ended, until=until)
+def _verification_by(
+    status: Literal["VERIFIED", "NEEDS VERIFICATION"], drill: PastRun, until: datetime | None = None
+) -> DrillVerification:
+    return DrillVerification(status=status, operation=drill.run, at=drill.ended, until=until)
 
 
-def _noted(plan: PlanDocument, told: Preview, sites: Mapping[str, SiteDocument], seen: Seen) -> Iterator[Noted]:
+def _weigh_all(
+    plan: PlanDocument, preview: Preview, sites: Mapping[str, SiteDocument], facts: PreviewFacts
+) -> Iterator[WeightedBlocker]:
     """Everything but blockers; nothing is said of machines that the verb leaves alone."""
-    if told.what in MOVES:
-        yield from _of_drills(plan, sites, seen)
-    views = {vm.casefold(): view for vm, view in seen.items.items()}
-    for item, shown in zip(plan.items, told.items, strict=True):
+    if preview.what in FAILOVER_KINDS:
+        yield from _weigh_drills(plan, sites, facts)
+    views = {vm.casefold(): view for vm, view in facts.items.items()}
+    for item, shown in zip(plan.items, preview.items, strict=True):
         view = views.get(item.vm.casefold())
         if view is not None and not shown.done:
             site = sites[item.site or plan.site]
-            lost = _is_lost(view, seen.hosts)
-            yield from _of_health(told.what, view, expected=lost and told.what in LOSSY)
-            yield from _of_data(plan, told.what, view, seen.at)
-            yield from _of_host(told.what, view, seen.hosts) if lost else ()
-            yield from _of_drift(item, told.what, view, site)
+            lost = _is_lost(view, facts.hosts)
+            yield from _weigh_health(preview.what, view, expected=lost and preview.what in LOSSY_KINDS)
+            yield from _weigh_data_at_risk(plan, preview.what, view, facts.at)
+            yield from _weigh_host(preview.what, view, facts.hosts) if lost else ()
+            yield from _weigh_drift(item, preview.what, view, site)
 
 
-def _of_drills(plan: PlanDocument, sites: Mapping[str, SiteDocument], seen: Seen) -> Iterator[Noted]:
-    stands = rehearsal(plan, seen.track, seen.at, grounds_of(plan, sites, seen.items.values()))
+def _weigh_drills(
+    plan: PlanDocument, sites: Mapping[str, SiteDocument], facts: PreviewFacts
+) -> Iterator[WeightedBlocker]:
+    verification = verify_last_drill(plan, facts.track, facts.at, grounds_of(plan, sites, facts.items.values()))
     weight: Weight = "concern" if plan.drill and plan.drill.valid_for else "warning"
-    if stands.status == "NEVER VERIFIED":
+    if verification.status == "NEVER VERIFIED":
         yield weight, Blocker(code="never-verified", detail="no drill of this plan has succeeded yet")
-    elif stands.status == "NEEDS VERIFICATION" and stands.until:
-        detail = (
-            f"the last good drill of this plan, {stands.operation}, counted until {stands.until:%Y-%m-%d %H:%M} UTC"
-        )
+    elif verification.status == "NEEDS VERIFICATION" and verification.until:
+        until = f"{verification.until:%Y-%m-%d %H:%M} UTC"
+        detail = f"the last good drill of this plan, {verification.operation}, counted until {until}"
         yield weight, Blocker(code="drill-expired", detail=detail)
-    elif stands.status == "NEEDS VERIFICATION":
-        what = "; ".join(stands.changed) or "the plan has changed"
-        detail = f"since the last good drill, {stands.operation}: {what}"
+    elif verification.status == "NEEDS VERIFICATION":
+        what = "; ".join(verification.changed) or "the plan has changed"
+        detail = f"since the last good drill, {verification.operation}: {what}"
         yield weight, Blocker(code="needs-verification", detail=detail)
 
 
-def _of_health(what: str, view: ItemDetail, *, expected: bool) -> Iterator[Noted]:
+def _weigh_health(what: str, view: ItemDetail, *, expected: bool) -> Iterator[WeightedBlocker]:
     """How well it replicates.
 
     Args:
         expected: That it does not is what the verb is for: its host is lost, and the data at risk is what counts.
     """
     health = view.replication_health
-    if what in {*MOVES, "drill"} and health in {"Critical", "Warning"}:
-        weight: Weight = "concern" if health == "Critical" and what in MOVES and not expected else "warning"
+    if what in {*FAILOVER_KINDS, "drill"} and health in {"Critical", "Warning"}:
+        weight: Weight = "concern" if health == "Critical" and what in FAILOVER_KINDS and not expected else "warning"
         detail = f"the replication of {view.vm} is {health}"
         yield weight, Blocker(vm=view.vm, code=f"replication-{health.lower()}", detail=detail)
 
 
-def _of_data(plan: PlanDocument, what: str, view: ItemDetail, at: datetime) -> Iterator[Noted]:
+def _weigh_data_at_risk(plan: PlanDocument, what: str, view: ItemDetail, at: datetime) -> Iterator[WeightedBlocker]:
     """How far it is behind; an unplanned failover loses what is not replicated, a planned one loses nothing."""
     target = plan.targets.rpo if plan.targets else None
-    if target is None or what not in {*MOVES, "drill"}:
+    if target is None or what not in {*FAILOVER_KINDS, "drill"}:
         return
-    late, lossy = behind(view, at), what in LOSSY
-    if late is None:
+    behind_by, lossy = replication_lag(view, at), what in LOSSY_KINDS
+    if behind_by is None:
         yield "warning", Blocker(vm=view.vm, code="rpo-unknown", detail=f"how far {view.vm} is behind is not known")
-    elif late > target:
-        risk = f"{span(late)} of {view.vm}'s newest data {'would be lost' if lossy else 'is not in Azure yet'}"
-        detail = f"{risk}; the plan's target is {span(target)}"
+    elif behind_by > target:
+        loss = "would be lost" if lossy else "is not in Azure yet"
+        risk = f"{format_duration(behind_by)} of {view.vm}'s newest data {loss}"
+        detail = f"{risk}; the plan's target is {format_duration(target)}"
         yield "concern" if lossy else "warning", Blocker(vm=view.vm, code="behind-target", detail=detail)
 
 
@@ -322,30 +364,30 @@ def _is_lost(view: ItemDetail, hosts: Mapping[str, ProviderView]) -> bool:
     return view.host_provider != "" and not (host and host.connected)
 
 
-def _of_host(what: str, view: ItemDetail, hosts: Mapping[str, ProviderView]) -> Iterator[Noted]:
+def _weigh_host(what: str, view: ItemDetail, hosts: Mapping[str, ProviderView]) -> Iterator[WeightedBlocker]:
     """A host that is lost, where the verb needs it or would like to have it."""
-    if what not in {*NEED_HOST, *MOVES}:
+    if what not in {*HOST_KINDS, *FAILOVER_KINDS}:
         return
     host = hosts.get(view.host_provider.lower())
     named = host.host if host else view.host_provider.rpartition("/")[2]
-    needed = what in NEED_HOST
+    needed = what in HOST_KINDS
     detail = f"the host of {view.vm} ({named}) is not connected to the vault"
     detail += "" if needed else ": the machine cannot be shut down, and may run on"
     yield "concern" if needed else "warning", Blocker(vm=view.vm, code="host-not-connected", detail=detail)
 
 
-def _of_drift(item: PlanItem, what: str, view: ItemDetail, site: SiteDocument) -> Iterator[Noted]:
+def _weigh_drift(item: PlanItem, what: str, view: ItemDetail, site: SiteDocument) -> Iterator[WeightedBlocker]:
     """Where the protected item says other than its site: a failover goes by the item."""
-    if what not in {*MOVES, "drill"}:
+    if what not in {*FAILOVER_KINDS, "drill"}:
         return
-    weight: Weight = "concern" if what in MOVES else "warning"
+    weight: Weight = "concern" if what in FAILOVER_KINDS else "warning"
     if view.target_group and not same_id(view.target_group, site.target_resource_group):
-        yield weight, _drifted(view, "other-target-group", view.target_group, site.target_resource_group)
-    if what in MOVES and not item.network and site.network and not same_id(view.network, site.network):
-        yield weight, _drifted(view, "other-network", view.network or "no network", site.network)
+        yield weight, _drift_blocker(view, "other-target-group", view.target_group, site.target_resource_group)
+    if what in FAILOVER_KINDS and not item.network and site.network and not same_id(view.network, site.network):
+        yield weight, _drift_blocker(view, "other-network", view.network or "no network", site.network)
     if view.policy and site.policy_name and not same_id(view.policy, site.policy_name):
-        yield "warning", _drifted(view, "other-policy", view.policy, site.policy_name)
+        yield "warning", _drift_blocker(view, "other-policy", view.policy, site.policy_name)
 
 
-def _drifted(view: ItemDetail, code: str, found: str, declared: str) -> Blocker:
+def _drift_blocker(view: ItemDetail, code: str, found: str, declared: str) -> Blocker:
     return Blocker(vm=view.vm, code=code, detail=f"{view.vm} has {found}, and its site says {declared}")

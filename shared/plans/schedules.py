@@ -50,7 +50,7 @@ def check_time_zone(name: str) -> str:
     return name
 
 
-def due(
+def find_due_moment(
     schedule: str,
     time_zone: str,
     last: datetime | None,
@@ -68,14 +68,14 @@ def due(
     clock; where they go back, one that the day repeats comes the first time only.
     """
     since = last if last is not None and last > declared else declared
-    for moment in _backwards(schedule, ZoneInfo(time_zone), now):
+    for moment in _moments_before(schedule, ZoneInfo(time_zone), now):
         if moment <= now:
             in_time = within is None or now - moment <= within
             return moment if moment > since and in_time else None
     return None
 
 
-def _backwards(schedule: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
+def _moments_before(schedule: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
     from cronsim import CronSim  # noqa: PLC0415
 
     wall = now.astimezone(zone).replace(tzinfo=None, microsecond=0)
@@ -115,13 +115,13 @@ class Blackout(Document):
         return self
 
 
-def blacked_out(blackouts: tuple[Blackout, ...], time_zone: str, now: datetime) -> Blackout | None:
+def find_blackout(blackouts: tuple[Blackout, ...], time_zone: str, now: datetime) -> Blackout | None:
     """The blackout that covers this moment, None when there is none."""
     wall = now.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)
-    return next((one for one in blackouts if _covers(one, wall)), None)
+    return next((one for one in blackouts if _covers_moment(one, wall)), None)
 
 
-def _covers(blackout: Blackout, wall: datetime) -> bool:
+def _covers_moment(blackout: Blackout, wall: datetime) -> bool:
     if blackout.begin is not None and blackout.end is not None:
         return blackout.begin <= wall < blackout.end
     today, yesterday = DAYS[wall.weekday()], DAYS[wall.weekday() - 1]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.messages import Message
 
-KEPT = 50
+VERSIONS_KEPT = 50
 """How many former versions are remembered."""
 
 
@@ -27,7 +27,7 @@ class Version(Message):
     changed: tuple[str, ...] = ()
 
 
-class Entry(Message):
+class VersionedDocument(Message):
     """A document as it stands.
 
     Attributes:
@@ -59,41 +59,47 @@ class Declaration(Message):
     if_match: str = ""
 
 
-class BookVerdict(Message):
+class DeclarationOutcome(Message):
     """What became of a declaration; `etag` is the one that holds now, empty without a document."""
 
     outcome: str
     etag: str = ""
 
 
-def _precondition(entry: Entry | None, wish: Declaration) -> BookVerdict | None:
-    if wish.if_match and (entry is None or wish.if_match not in {"*", entry.etag}):
-        return BookVerdict(outcome="conflict", etag=entry.etag if entry else "")
+def _check_precondition(current: VersionedDocument | None, declaration: Declaration) -> DeclarationOutcome | None:
+    if declaration.if_match and (current is None or declaration.if_match not in {"*", current.etag}):
+        return DeclarationOutcome(outcome="conflict", etag=current.etag if current else "")
     return None
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key)))
 
 
-def put(entry: Entry | None, wish: Declaration) -> tuple[Entry | None, BookVerdict]:
+def declare_document(
+    current: VersionedDocument | None, declaration: Declaration
+) -> tuple[VersionedDocument | None, DeclarationOutcome]:
     """Declare: "created", "changed", "unchanged" (same content), or "conflict" (someone else was faster)."""
-    if conflict := _precondition(entry, wish):
-        return entry, conflict
-    if entry and entry.digest == wish.digest:
-        return entry, BookVerdict(outcome="unchanged", etag=entry.etag)
-    number = entry.version + 1 if entry else 1
-    changed = _changed(entry.document, wish.document) if entry else ()
-    mark = Version(version=number, digest=wish.digest, at=wish.at, by=wish.by, changed=changed)
-    history = (*(entry.history if entry else ()), mark)[-KEPT:]
-    fresh = Entry(document=wish.document, version=number, digest=wish.digest, history=history)
-    return fresh, BookVerdict(outcome="changed" if entry else "created", etag=fresh.etag)
+    if conflict := _check_precondition(current, declaration):
+        return current, conflict
+    if current and current.digest == declaration.digest:
+        return current, DeclarationOutcome(outcome="unchanged", etag=current.etag)
+    number = current.version + 1 if current else 1
+    changed = _changed_fields(current.document, declaration.document) if current else ()
+    new_version = Version(
+        version=number, digest=declaration.digest, at=declaration.at, by=declaration.by, changed=changed
+    )
+    history = (*(current.history if current else ()), new_version)[-VERSIONS_KEPT:]
+    fresh = VersionedDocument(document=declaration.document, version=number, digest=declaration.digest, history=history)
+    return fresh, DeclarationOutcome(outcome="changed" if current else "created", etag=fresh.etag)
 
 
-def remove(entry: Entry | None, wish: Declaration) -> tuple[Entry | None, BookVerdict]:
+def withdraw_document(
+    current: VersionedDocument | None, declaration: Declaration
+) -> tuple[VersionedDocument | None, DeclarationOutcome]:
     """Withdraw: "removed", "missing", or "conflict"."""
-    if entry is None and not wish.if_match:
-        return None, BookVerdict(outcome="missing")
-    if conflict := _precondition(entry, wish):
-        return entry, conflict
-    return None, BookVerdict(outcome="removed")
+    if current is None and not declaration.if_match:
+        return None, DeclarationOutcome(outcome="missing")
+    if conflict := _check_precondition(current, declaration):
+        return current, conflict
+    return None, DeclarationOutcome(outcome="removed")

@@ -8,13 +8,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.activity import Activity, Nothing, Problem
+from shared.activity import Activity, Nothing, Obstacle
 from shared.messages import Message, VaultRef
 from shared.plans.plan import Probe
 from shared.plans.preview import Preview
 from shared.recovery.drill import Inventory
 from shared.recovery.operation import Operation
-from shared.site_recovery.contract import PlanJobSeen, PlanStart, ProbeAnswer
+from shared.site_recovery.contract import ProbeAnswer, RecoveryPlanJobView, RecoveryPlanStarted
 from shared.site_recovery.recovery_points import LATEST
 from shared.site_recovery.request_budget import Calls
 from shared.site_recovery.verb_options import VerbOptions
@@ -55,15 +55,15 @@ class TakeInventory(Message):
     Attributes:
         groups: ARM ids of resource groups.
         networks: ARM ids of virtual networks: cards in them count, wherever those are kept.
-        known: Marks of what was there before; None for a first inventory.
-        keep: Name under which the whole of it is kept in the run's evidence, such as
+        known_marks: Marks of what was there before; None for a first inventory.
+        evidence_file: Name under which the whole of it is kept in the run's evidence, such as
             "drill-payroll-1/attachments/inventory-before.json"; empty not to keep it.
     """
 
     groups: tuple[str, ...]
     networks: tuple[str, ...] = ()
-    known: tuple[str, ...] | None = None
-    keep: str = ""
+    known_marks: tuple[str, ...] | None = None
+    evidence_file: str = ""
 
 
 class ReadNetwork(Message):
@@ -72,7 +72,7 @@ class ReadNetwork(Message):
     network: str
 
 
-class NetworkSeen(Message):
+class NetworkNeighbours(Message):
     """A virtual network's neighbours.
 
     Attributes:
@@ -87,10 +87,10 @@ class NetworkSeen(Message):
 
 PROBE_VMS = Activity("probe_vms", ProbeBatch, ProbesTried)
 TAKE_INVENTORY = Activity("list_drill_resources", TakeInventory, Inventory)
-READ_NETWORK = Activity("read_drill_network", ReadNetwork, NetworkSeen)
+READ_NETWORK = Activity("read_drill_network", ReadNetwork, NetworkNeighbours)
 
 
-class PointsOf(Message):
+class PointCheck(Message):
     """A protected item, and the point that it is to start from: a rule, a name or an ARM id."""
 
     vm: str
@@ -102,14 +102,14 @@ class CheckPoints(Message):
     """See whether each of these items has the point that it is to start from; one list an item."""
 
     vault: VaultRef
-    items: tuple[PointsOf, ...] = Field(max_length=50)
+    items: tuple[PointCheck, ...] = Field(max_length=50)
     max_age: timedelta | None = None
 
 
 class PointsChecked(Message):
     """What is wrong, a problem for each item that has no such point; and the requests that it took."""
 
-    problems: tuple[Problem, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
     calls: Calls = Calls()
 
 
@@ -117,12 +117,12 @@ class KeepPoints(Message):
     """Keep the lists of these items' recovery points as evidence, before a commit deletes them.
 
     Attributes:
-        keep: Where in the store: one file for all of them.
+        evidence_file: Where in the store: one file for all of them.
     """
 
     vault: VaultRef
-    items: tuple[PointsOf, ...] = Field(max_length=50)
-    keep: str
+    items: tuple[PointCheck, ...] = Field(max_length=50)
+    evidence_file: str
 
 
 class PointsKept(Message):
@@ -146,11 +146,11 @@ class PreviewTaken(Message):
     """What it would do.
 
     Attributes:
-        declared: Digest of the plan as it is declared now; empty when it was withdrawn.
+        declared_digest: Digest of the plan as it is declared now; empty when it was withdrawn.
     """
 
     preview: Preview
-    declared: str = ""
+    declared_digest: str = ""
 
 
 TAKE_PREVIEW = Activity("compute_preview", TakePreview, PreviewTaken)
@@ -170,7 +170,7 @@ class HookWork(Message):
     target: str
 
 
-class BeginWork(HookWork):
+class BeginHookWork(HookWork):
     """Begin it, unless that was done before.
 
     Attributes:
@@ -186,7 +186,7 @@ class BeginWork(HookWork):
     timeout: timedelta = timedelta(minutes=10)
 
 
-BEGIN_WORK = Activity("start_hook_work", BeginWork, Nothing)
+BEGIN_HOOK_WORK = Activity("start_hook_work", BeginHookWork, Nothing)
 
 
 class HookRan(Message):
@@ -195,22 +195,22 @@ class HookRan(Message):
     Attributes:
         status: Of HTTP; for a script its exit code.
         detail: One line for people.
-        again: The answer may be another one later.
+        may_change: The answer may be another one later.
         output: What a script or a runbook wrote, its end, without secrets.
     """
 
     passed: bool
     status: int = 0
     detail: str = ""
-    again: bool = False
+    may_change: bool = False
     output: str = ""
 
 
-LOOK_AT_WORK = Activity("read_hook_work", HookWork, HookRan)
-END_WORK = Activity("end_hook_work", HookWork, Nothing)
+READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookRan)
+END_HOOK_WORK = Activity("end_hook_work", HookWork, Nothing)
 
 
-class StartPlan(VerbOptions):
+class StartRecoveryPlan(VerbOptions):
     """Start a verb on a recovery plan, or adopt the job that an earlier run of this same call started.
 
     Attributes:
@@ -234,7 +234,7 @@ class StartPlan(VerbOptions):
     only_adopt: bool = False
 
 
-class ReadPlanJob(Message):
+class ReadRecoveryPlanJob(Message):
     """Read the job of a recovery plan.
 
     Attributes:
@@ -246,8 +246,8 @@ class ReadPlanJob(Message):
     pack: str = ""
 
 
-START_PLAN = Activity("start_recovery_plan", StartPlan, PlanStart)
-READ_PLAN_JOB = Activity("read_recovery_plan_job", ReadPlanJob, PlanJobSeen)
+START_RECOVERY_PLAN = Activity("start_recovery_plan", StartRecoveryPlan, RecoveryPlanStarted)
+READ_RECOVERY_PLAN_JOB = Activity("read_recovery_plan_job", ReadRecoveryPlanJob, RecoveryPlanJobView)
 
 
 class RunHook(Message):

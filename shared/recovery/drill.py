@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.messages import Document, Message
 from shared.plans.plan import DrillSettings
-from shared.recovery.recovery_plan_runs import aborted
+from shared.recovery.recovery_plan_runs import abort_plan_runs
 from shared.recovery.run import Run, RunItem
 from shared.site_recovery.views import Verb
 
@@ -14,7 +14,7 @@ MADE_BY_FAILOVERS = ("microsoft.compute/", "microsoft.network/")
 """Types by how they begin: machines, disks, cards, addresses, security groups and their rules."""
 
 
-class Thing(Message):
+class AzureResource(Message):
     """An Azure resource.
 
     Attributes:
@@ -33,60 +33,64 @@ class Inventory(Message):
     Attributes:
         at: When Azure answered, by its own clock.
         marks: One short mark for each resource that failovers may make.
-        fresh: Those that were not known already, only when it was asked what was.
+        added: Those that were not known already, only when it was asked what was.
     """
 
     at: datetime
     marks: tuple[str, ...]
-    fresh: tuple[Thing, ...] = ()
+    added: tuple[AzureResource, ...] = ()
 
 
-def mark(arm_id: str) -> str:
+def mark_of(arm_id: str) -> str:
     """Twelve hex digits for an id in any casing: thousands of ids have to fit into what a run carries along."""
     return hashlib.sha256(arm_id.strip("/").lower().encode()).hexdigest()[:12]
 
 
-def counts(resource_type: str) -> bool:
+def is_made_by_failovers(resource_type: str) -> bool:
     """Whether a resource of this type may be a drill's."""
     return resource_type.lower().startswith(MADE_BY_FAILOVERS)
 
 
-def leftovers(fresh: Iterable[Thing], machines: Collection[str], *, loose: bool = True) -> tuple[Thing, ...]:
+def find_leftovers(
+    added: Iterable[AzureResource], machines: Collection[str], *, count_unattached: bool = True
+) -> tuple[AzureResource, ...]:
     """What of the things that came since the drill began is the drill's.
 
     A thing on somebody else's machine is not. One that hangs on no machine is taken for the drill's: a card whose
     machine was removed says nothing of its origin.
 
     Args:
-        fresh: What was not there before the drill.
+        added: What was not there before the drill.
         machines: Names of the machines that were rehearsed, on premises and in Azure.
-        loose: Whether to count what hangs on no machine: not, when nobody saw what there was before.
+        count_unattached: Whether to count what hangs on no machine: not, when nobody saw what there was before.
 
     Source: testVmName is "<vm>-test" in recorded jobs, with a suffix where that name was taken (28175).
     """
-    ours = tuple(f"{name.lower()}-test" for name in machines if name)
-    return tuple(thing for thing in fresh if _is_ours(thing, ours, loose=loose))
+    test_names = tuple(f"{name.lower()}-test" for name in machines if name)
+    return tuple(
+        resource for resource in added if _is_of_drill(resource, test_names, count_unattached=count_unattached)
+    )
 
 
-def _is_ours(thing: Thing, ours: tuple[str, ...], *, loose: bool) -> bool:
-    return thing.machine.lower().startswith(ours) if thing.machine else loose
+def _is_of_drill(resource: AzureResource, test_names: tuple[str, ...], *, count_unattached: bool) -> bool:
+    return resource.machine.lower().startswith(test_names) if resource.machine else count_unattached
 
 
-class Flaw(Document):
+class NetworkFlaw(Document):
     """Why a drill must not happen in a network."""
 
     code: str
     detail: str
 
 
-def flaws(
+def find_network_flaws(
     settings: DrillSettings,
     production: Collection[str],
     *,
     found: bool,
     peered: Collection[str],
     cards: Collection[str],
-) -> Iterator[Flaw]:
+) -> Iterator[NetworkFlaw]:
     """What speaks against rehearsing there.
 
     Args:
@@ -96,96 +100,100 @@ def flaws(
         peered: Networks that it is peered to, in whatever state: a peering that is not up today may be tomorrow.
         cards: Network cards in it.
     """
-    network, real = settings.network, {one.lower() for one in production if one}
-    if network.lower() in real:
+    network, production_networks = settings.network, {one.lower() for one in production if one}
+    if network.lower() in production_networks:
         detail = f"{network} is the production network: a drill there would meet the real machines"
-        yield Flaw(code="drill-in-production", detail=detail)
+        yield NetworkFlaw(code="drill-in-production", detail=detail)
     if not found:
-        yield Flaw(code="drill-network-missing", detail=f"there is no network {network}")
+        yield NetworkFlaw(code="drill-network-missing", detail=f"there is no network {network}")
     for other in peered:
-        if other.lower() in real:
-            yield Flaw(code="drill-network-peered", detail=f"{network} is peered to the production network {other}")
+        if other.lower() in production_networks:
+            yield NetworkFlaw(
+                code="drill-network-peered", detail=f"{network} is peered to the production network {other}"
+            )
     if cards and not settings.shared_network:
         detail = (
             f"{network} holds {len(cards)} network cards already, {min(cards)} among them; sharedNetwork lets that be"
         )
-        yield Flaw(code="drill-network-in-use", detail=detail)
+        yield NetworkFlaw(code="drill-network-in-use", detail=detail)
 
 
-SOAKS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
-OVER = "the drill's time to live is over"
+SOAKING_VERBS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
+TIME_IS_OVER = "the drill's time to live is over"
 ABORTED = "the run was aborted"
 
 
-def rehearses(run: Run) -> bool:
+def is_rehearsing(run: Run) -> bool:
     """Whether the run is at its test failovers."""
     return run.rehearsal is not None and run.current is not None and run.current.verb == "TestFailover"
 
 
-def expire(run: Run, now: datetime) -> Run:
+def end_at_time_to_live(run: Run, now: datetime) -> Run:
     """At the end of its time to live nothing more is begun or waited for, but jobs that run already.
 
     A job that runs keeps its item busy, and that of a recovery plan all of its machines: there is no cleaning up before
     its end.
     """
-    if not rehearses(run) or run.rehearsal is None or run.rehearsal.until is None or now < run.rehearsal.until:
+    if not is_rehearsing(run) or run.rehearsal is None or run.rehearsal.until is None or now < run.rehearsal.until:
         return run
     limits = run.limits.model_copy(update={"on_failure": "stop"})
-    items = (i if i.state == "waiting" and i.vm in run.in_hand else _expired(i) for i in run.items)
-    return aborted(run.model_copy(update={"items": tuple(items), "limits": limits}))
+    items = (i if i.state == "waiting" and i.vm in run.vms_in_hand else _end_item(i) for i in run.items)
+    return abort_plan_runs(run.model_copy(update={"items": tuple(items), "limits": limits}))
 
 
-def _expired(item: RunItem) -> RunItem:
+def _end_item(item: RunItem) -> RunItem:
     if item.state == "waiting":
-        return item.model_copy(update={"state": "blocked", "detail": f"not rehearsed: {OVER}"})
+        return item.model_copy(update={"state": "blocked", "detail": f"not rehearsed: {TIME_IS_OVER}"})
     if item.state == "probing":
-        said = f": {item.detail}" if item.detail else ""
-        return item.model_copy(update={"state": "failed", "detail": f"TestFailover: {OVER}, and its probes fail{said}"})
+        probe_detail = f": {item.detail}" if item.detail else ""
+        return item.model_copy(
+            update={"state": "failed", "detail": f"TestFailover: {TIME_IS_OVER}, and its probes fail{probe_detail}"}
+        )
     return item
 
 
-def in_time(run: Run, pause: timedelta, now: datetime) -> timedelta:
+def within_time_to_live(run: Run, pause: timedelta, now: datetime) -> timedelta:
     """A pause that does not last beyond the time to live."""
-    if not rehearses(run) or run.rehearsal is None or run.rehearsal.until is None:
+    if not is_rehearsing(run) or run.rehearsal is None or run.rehearsal.until is None:
         return pause
     left = run.rehearsal.until - now
     return min(pause, left) if left > timedelta(0) else pause
 
 
-def soak(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
+def soak_machines(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
     """Once all machines are up: how long they stay so, and then have them probed again; None when that is over.
 
     In a drill before its cleanup, in a failover before its commit.
 
     A rehearsal that has failed does not soak: there is nothing to see, and everything to clean up.
     """
-    wish = run.rehearsal
+    rehearsal = run.rehearsal
     if (
-        wish is None
-        or not wish.soak
-        or run.failed
+        rehearsal is None
+        or not rehearsal.soak
+        or run.has_failed
         or run.aborted
         or run.current is None
-        or run.current.verb not in SOAKS
+        or run.current.verb not in SOAKING_VERBS
     ):
         return None
-    if wish.soaking is None:
-        ends = now + wish.soak if wish.until is None else min(now + wish.soak, max(wish.until, now))
-        return run.model_copy(update={"rehearsal": wish.model_copy(update={"soaking": ends})}), ends - now
-    if now < wish.soaking:
-        return run, wish.soaking - now
-    over = wish.model_copy(update={"soak": None})
-    items = tuple(_probed_again(item, now) for item in run.items)
-    return run.model_copy(update={"rehearsal": over, "items": items}), timedelta(0)
+    if rehearsal.soaking is None:
+        ends = now + rehearsal.soak if rehearsal.until is None else min(now + rehearsal.soak, max(rehearsal.until, now))
+        return run.model_copy(update={"rehearsal": rehearsal.model_copy(update={"soaking": ends})}), ends - now
+    if now < rehearsal.soaking:
+        return run, rehearsal.soaking - now
+    soaked = rehearsal.model_copy(update={"soak": None})
+    items = tuple(_probe_again(item, now) for item in run.items)
+    return run.model_copy(update={"rehearsal": soaked, "items": items}), timedelta(0)
 
 
-def _probed_again(item: RunItem, now: datetime) -> RunItem:
+def _probe_again(item: RunItem, now: datetime) -> RunItem:
     if item.state != "done" or not item.probes or not item.steps:
         return item
     return item.model_copy(update={"state": "probing", "since": now})
 
 
-def stopped(run: Run, why: str) -> Run:
+def stop_run(run: Run, why: str) -> Run:
     """The run without anything more begun: a hook that it depends on did not succeed."""
     blocked = {"state": "blocked", "detail": why}
     items = tuple(item.model_copy(update=blocked) if item.state == "waiting" else item for item in run.items)

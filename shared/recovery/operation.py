@@ -7,14 +7,14 @@ from shared.documents import CHECKED
 from shared.messages import Message
 from shared.operations.kinds import Kind
 from shared.plans.plan import Approvals, PlanDocument
-from shared.plans.preview import Asked, Blocker, Preview
+from shared.plans.preview import Blocker, Preview, VerbParameters
 from shared.recovery.run import Run
-from shared.site_recovery.recovery_points import PointWish
+from shared.site_recovery.recovery_points import PointChoice
 from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.site import SiteDocument
 
-_FROM_A_POINT: frozenset[Kind] = frozenset({"drill", "failover", "roundtrip", "change-point"})
-CODES = {
+_KINDS_FROM_A_POINT: frozenset[Kind] = frozenset({"drill", "failover", "roundtrip", "change-point"})
+STATE_CODES = {
     "waiting": "w",
     "starting": "s",
     "running": "r",
@@ -76,7 +76,7 @@ class Operation(VerbOptions):
     document: PlanDocument
     sites: dict[str, SiteDocument]
     failover_type: Literal["planned", "unplanned"] = "planned"
-    points: PointWish = PointWish()
+    points: PointChoice = PointChoice()
     host: str = ""
     order: Literal["", "reverse", "same"] = ""
     confirmed: str = ""
@@ -88,26 +88,26 @@ class Operation(VerbOptions):
     run: Run | None = None
 
     @property
-    def what(self) -> str:
+    def preview_kind(self) -> str:
         """The kind, but of a failover or a round trip whether it is planned: what is previewed."""
-        typed = self.kind in {"failover", "roundtrip"}
-        return f"{self.failover_type}-{self.kind}" if typed else self.kind
+        has_type = self.kind in {"failover", "roundtrip"}
+        return f"{self.failover_type}-{self.kind}" if has_type else self.kind
 
     @property
-    def asked(self) -> Asked:
+    def verb_parameters(self) -> VerbParameters:
         """How it is done, by the request or else by the plan."""
-        said: dict[str, Any] = {}
-        if self.kind in _FROM_A_POINT:
-            said |= {"recovery_point": self._points, "max_age": self.points.max_age}
+        values: dict[str, Any] = {}
+        if self.kind in _KINDS_FROM_A_POINT:
+            values |= {"recovery_point": self._point_rules, "max_age": self.points.max_age}
         if self.kind in {"failover", "roundtrip"}:
-            said["shut_down_source"] = self.shuts_down_source
+            values["shut_down_source"] = self.shuts_down_source
         if self.kind in {"failback", "roundtrip"}:
             sync = "minimise-downtime" if self.data_sync == "ForDownTime" else "full-download"
-            said |= {"data_sync": sync, "resume_at": self.resume_at, "create_vm": self.create_vm}
-            said |= {"host": self.host or None, "order": self.order or self.document.failback_order}
+            values |= {"data_sync": sync, "resume_at": self.resume_at, "create_vm": self.create_vm}
+            values |= {"host": self.host or None, "order": self.order or self.document.failback_order}
         if self.kind == "roundtrip":
-            said["return_at"] = self.return_at
-        return Asked(**said)
+            values["return_at"] = self.return_at
+        return VerbParameters(**values)
 
     @property
     def shuts_down_source(self) -> bool:
@@ -115,15 +115,19 @@ class Operation(VerbOptions):
         return self.failover_type == "planned" or self.shut_down_source
 
     @property
-    def _points(self) -> str | dict[str, str]:
-        own = {item.vm: self.points.of(item.vm) for item in self.document.items if item.vm.lower() in self.points.by_vm}
+    def _point_rules(self) -> str | dict[str, str]:
+        own = {
+            item.vm: self.points.rule_for(item.vm)
+            for item in self.document.items
+            if item.vm.lower() in self.points.by_vm
+        }
         return own or self.points.rule
 
     @property
-    def approvals(self) -> Approvals | None:
+    def approvals_required(self) -> Approvals | None:
         """What the plan asks for before this kind of operation begins; None where nobody has to approve it."""
-        wish = self.document.approvals
-        return wish if wish and wish.concern(self.kind) else None
+        approvals = self.document.approvals
+        return approvals if approvals and approvals.needs_approval(self.kind) else None
 
     def to_carry(self) -> dict[str, Any]:
         """The operation for its own next generation: what is as it is by default stays out.
@@ -134,7 +138,7 @@ class Operation(VerbOptions):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     @classmethod
-    def carried(cls, payload: dict[str, Any]) -> Self:
+    def from_carried(cls, payload: dict[str, Any]) -> Self:
         """Read an operation out of a run's own input: its plan was checked when it was declared."""
         return cls.model_validate(payload, context=CHECKED)
 

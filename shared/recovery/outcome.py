@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.activity import Problem
+from shared.activity import Obstacle
 from shared.messages import Message
 from shared.operations.kinds import Kind
-from shared.plans.hooks import HookEnd
+from shared.plans.hooks import HookResult
 from shared.recovery.run import Approval, Decision, RunItem
 
 
@@ -28,12 +28,12 @@ class Outcome(Message):
     plan: str = ""
     site: str = ""
     items: tuple[RunItem, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Obstacle, ...] = ()
     failures: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     approvals: tuple[Approval, ...] = ()
-    hooks: tuple[HookEnd, ...] = ()
+    hooks: tuple[HookResult, ...] = ()
     began: datetime | None = None
     ended: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)

@@ -3,21 +3,21 @@
 from collections.abc import Iterable, Set
 from datetime import datetime
 
-from shared.recovery.recovery_plan_runs import let_go
-from shared.recovery.run import PlanRun, Run, RunItem
-from shared.site_recovery.contract import TAKES_HOLD, JobResumed
+from shared.recovery.recovery_plan_runs import resume_plan_runs
+from shared.recovery.run import RecoveryPlanRun, Run, RunItem
+from shared.site_recovery.contract import RESUME_TAKES_HOLD, JobResumed
 
 
-def go_on(run: Run, now: datetime) -> Run:
+def resume_when_due(run: Run, now: datetime) -> Run:
     """Let go on what had to wait until a time that has come."""
     if run.pause and run.pause.until and now >= run.pause.until:
         run = run.model_copy(update={"pause": None})
     if run.resume_at and now >= run.resume_at:
-        run = _cleared(let_go(run, now, at_data_sync=True))
-    return _in_turn(run, now)
+        run = _clear_to_resume(resume_plan_runs(run, now, at_data_sync=True))
+    return _resume_in_turn(run, now)
 
 
-def resumed(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -> Run:
+def with_resume_decision(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -> Run:
     """Take in that a person lets machines go on: those that are named at once, without names all in their turn.
 
     Args:
@@ -26,39 +26,39 @@ def resumed(run: Run, now: datetime, vms: Iterable[str] = (), about: str = "") -
     wanted = {vm.casefold() for vm in vms}
     if not wanted and run.pause and about in {"", run.pause.mark}:
         run = run.model_copy(update={"pause": None})
-    return _in_turn(_cleared(let_go(run, now, wanted), wanted), now)
+    return _resume_in_turn(_clear_to_resume(resume_plan_runs(run, now, wanted), wanted), now)
 
 
-def _cleared(run: Run, wanted: Set[str] = frozenset()) -> Run:
-    meant = {item.vm for item in run.items if item.state == "paused" and _is_meant(item, wanted)}
+def _clear_to_resume(run: Run, wanted: Set[str] = frozenset()) -> Run:
+    meant = {item.vm for item in run.items if item.state == "paused" and _is_named(item, wanted)}
     update = {"cleared": "now" if wanted else "in turn"}
     items = (item.model_copy(update=update) if item.vm in meant else item for item in run.items)
     return run.model_copy(update={"items": tuple(items)}) if meant else run
 
 
-def _is_meant(item: RunItem, wanted: Set[str]) -> bool:
+def _is_named(item: RunItem, wanted: Set[str]) -> bool:
     return item.vm.casefold() in wanted if wanted else not item.cleared
 
 
-def _in_turn(run: Run, now: datetime) -> Run:
+def _resume_in_turn(run: Run, now: datetime) -> Run:
     """Let those go on whose turn it is; whoever comes after a machine that did not get there waits for a person."""
     if not any(item.cleared for item in run.items):
         return run
     past = {item.vm for item in run.items if item.state in {"done", "skipped"}}
-    bad = {item.vm for item in run.items if item.state in {"failed", "blocked"}}
-    left = {item.vm for item in run.items} - past
+    stuck = {item.vm for item in run.items if item.state in {"failed", "blocked"}}
+    not_passed = {item.vm for item in run.items} - past
     ordered = run.current is not None and run.current.ordered
 
-    def moved(item: RunItem) -> RunItem:
+    def resume_if_its_turn(item: RunItem) -> RunItem:
         if item.state != "paused" or not item.cleared:
             return item
-        before = left.intersection(item.after) if ordered and item.cleared != "now" else frozenset[str]()
-        return _turned(item, before, before & bad, now)
+        before = not_passed.intersection(item.after) if ordered and item.cleared != "now" else frozenset[str]()
+        return _resume_or_hold(item, before, before & stuck, now)
 
-    return run.model_copy(update={"items": tuple(moved(item) for item in run.items)})
+    return run.model_copy(update={"items": tuple(resume_if_its_turn(item) for item in run.items)})
 
 
-def _turned(item: RunItem, before: Set[str], stuck: Set[str], now: datetime) -> RunItem:
+def _resume_or_hold(item: RunItem, before: Set[str], stuck: Set[str], now: datetime) -> RunItem:
     if not before:
         update = {"state": "resuming", "since": now, "not_before": None, "cleared": ""}
         return item.model_copy(update=update)
@@ -69,22 +69,22 @@ def _turned(item: RunItem, before: Set[str], stuck: Set[str], now: datetime) -> 
     return item.model_copy(update={"cleared": "held", "detail": detail})
 
 
-def pauses(item: RunItem, detail: str, now: datetime) -> RunItem:
+def pause_item(item: RunItem, detail: str, now: datetime) -> RunItem:
     """The item whose job is suspended; one that was resumed a moment ago may still look so."""
-    if item.resumed and now - item.resumed < TAKES_HOLD:
+    if item.resumed and now - item.resumed < RESUME_TAKES_HOLD:
         return item
-    said = detail or "Site Recovery waits for a person"
-    return item.model_copy(update={"state": "paused", "since": now, "detail": said, "resumed": None, "cleared": ""})
+    reason = detail or "Site Recovery waits for a person"
+    return item.model_copy(update={"state": "paused", "since": now, "detail": reason, "resumed": None, "cleared": ""})
 
 
-def jobs_resumed(run: Run, answers: Iterable[JobResumed], now: datetime) -> Run:
+def with_jobs_resumed(run: Run, answers: Iterable[JobResumed], now: datetime) -> Run:
     """Take in what became of the jobs that were to go on."""
     by_vm = {answer.vm: answer for answer in answers}
-    items = (_after(item, by_vm[item.vm], now) if item.vm in by_vm else item for item in run.items)
+    items = (_after_resume(item, by_vm[item.vm], now) if item.vm in by_vm else item for item in run.items)
     return run.model_copy(update={"items": tuple(items)})
 
 
-def _after(item: RunItem, answer: JobResumed, now: datetime) -> RunItem:
+def _after_resume(item: RunItem, answer: JobResumed, now: datetime) -> RunItem:
     if item.state != "resuming":
         return item
     if answer.outcome == "resumed":
@@ -94,7 +94,7 @@ def _after(item: RunItem, answer: JobResumed, now: datetime) -> RunItem:
     return item.model_copy(update={"detail": answer.detail})
 
 
-def seen_running(run: Run, jobs: Iterable[str]) -> Run:
+def with_jobs_running_again(run: Run, jobs: Iterable[str]) -> Run:
     """Take in that jobs that were suspended run again: somebody resumed them elsewhere."""
     names = {job.lower() for job in jobs}
     items = (
@@ -106,21 +106,21 @@ def seen_running(run: Run, jobs: Iterable[str]) -> Run:
     return run.model_copy(update={"items": tuple(items)})
 
 
-def paused(run: Run) -> tuple[str, ...]:
+def paused_vms(run: Run) -> tuple[str, ...]:
     """VMs whose job waits for a person."""
-    return tuple(item.vm for item in run.items if _waits(item))
+    return tuple(item.vm for item in run.items if _waits_for_person(item))
 
 
-def _waits(item: RunItem) -> bool:
+def _waits_for_person(item: RunItem) -> bool:
     return item.state == "paused" and item.cleared in {"", "held"}
 
 
-def paused_plans(run: Run) -> tuple[PlanRun, ...]:
+def paused_plans(run: Run) -> tuple[RecoveryPlanRun, ...]:
     """Recovery plans whose job waits for a person."""
     return tuple(part for part in run.parts if part.state == "paused")
 
 
-def next_time(run: Run) -> datetime | None:
+def next_resume_time(run: Run) -> datetime | None:
     """When something that waits goes on by itself; None where only a person can say."""
     due = any(item.state == "paused" and not item.cleared for item in run.items)
     times = [run.pause.until if run.pause else None, run.resume_at if due else None]

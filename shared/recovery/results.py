@@ -7,10 +7,10 @@ from typing import Literal
 from shared.messages import Document
 from shared.plans.plan import Targets
 from shared.recovery.run import ItemStep, Run, RunItem
-from shared.site_recovery.contract import RENAMED
+from shared.site_recovery.contract import RENAMED_CODE
 from shared.site_recovery.views import Verb
 
-MOVES: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
+UP_VERBS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
 
 
 class MachineAchieved(Document):
@@ -55,50 +55,50 @@ class Achieved(Document):
     critical_path: tuple[Leg, ...] = ()
 
 
-def achieved(items: Sequence[RunItem], began: datetime, targets: Targets | None) -> Achieved | None:
+def measure_achieved(items: Sequence[RunItem], began: datetime, targets: Targets | None) -> Achieved | None:
     """What a failover or a drill achieved; None for a run that brought no machine up.
 
     The plan's RTO and RPO are those of its worst machine, and unknown when one did not come up.
     """
-    moves = {item.vm: step for item in items if (step := _move(item))}
+    moves = {item.vm: step for item in items if (step := _move_step_of(item))}
     if not moves:
         return None
-    machines = tuple(_machine(item, moves.get(item.vm), began) for item in items)
-    rto, rpo = _worst([one.rto for one in machines]), _worst([one.rpo for one in machines])
+    machines = tuple(_machine_achieved(item, moves.get(item.vm), began) for item in items)
+    rto, rpo = _worst_of([one.rto for one in machines]), _worst_of([one.rpo for one in machines])
     wanted = targets or Targets()
     return Achieved(
         machines=machines,
         rto=rto,
         rto_target=wanted.rto,
-        rto_met=_met(rto, wanted.rto),
+        rto_met=_meets_target(rto, wanted.rto),
         rpo=rpo,
         rpo_target=wanted.rpo,
-        rpo_met=_met(rpo, wanted.rpo),
+        rpo_met=_meets_target(rpo, wanted.rpo),
         critical_path=critical_path(items, moves, began),
     )
 
 
-def _move(item: RunItem) -> ItemStep | None:
-    return next((step for step in item.steps if step.verb in MOVES and step.outcome == "succeeded"), None)
+def _move_step_of(item: RunItem) -> ItemStep | None:
+    return next((step for step in item.steps if step.verb in UP_VERBS and step.outcome == "succeeded"), None)
 
 
-def _machine(item: RunItem, step: ItemStep | None, began: datetime) -> MachineAchieved:
-    up = _up(item, step) if step else None
+def _machine_achieved(item: RunItem, step: ItemStep | None, began: datetime) -> MachineAchieved:
+    up = _up_at(item, step) if step else None
     rpo = max(step.began - step.point, timedelta(0)) if step and step.began and step.point else None
     return MachineAchieved(vm=item.vm, up=up, rto=up - began if up else None, rpo=rpo)
 
 
-def _up(item: RunItem, step: ItemStep) -> datetime | None:
+def _up_at(item: RunItem, step: ItemStep) -> datetime | None:
     """When it was seen to work: a machine that has probes and never passed them did not come up."""
     return step.probed if item.probes else step.probed or step.ended
 
 
-def _worst(spans: Sequence[timedelta | None]) -> timedelta | None:
-    known = [span for span in spans if span is not None]
-    return max(known) if known and len(known) == len(spans) else None
+def _worst_of(spans: Sequence[timedelta | None]) -> timedelta | None:
+    measured = [span for span in spans if span is not None]
+    return max(measured) if measured and len(measured) == len(spans) else None
 
 
-def _met(got: timedelta | None, wanted: timedelta | None) -> bool | None:
+def _meets_target(got: timedelta | None, wanted: timedelta | None) -> bool | None:
     return None if wanted is None else got is not None and got <= wanted
 
 
@@ -108,20 +108,20 @@ def critical_path(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began
     From the last back: of those that a machine came after, the one that was up last is what it waited for.
     """
     after = {item.vm: item.after for item in items}
-    ups = {item.vm: up for item in items if item.vm in moves and (up := _up(item, moves[item.vm]))}
+    ups = {item.vm: up for item in items if item.vm in moves and (up := _up_at(item, moves[item.vm]))}
     legs: list[Leg] = []
     vm = max(ups, key=ups.__getitem__, default=None)
     while vm is not None:
         before = max((one for one in after[vm] if one in ups), key=ups.__getitem__, default=None)
-        legs = [*_legs(vm, moves[vm], ups[before] if before else began), *legs]
+        legs = [*_legs_of(vm, moves[vm], ups[before] if before else began), *legs]
         vm = before
     return tuple(legs)
 
 
-def _legs(vm: str, step: ItemStep, since: datetime) -> list[Leg]:
+def _legs_of(vm: str, step: ItemStep, since: datetime) -> list[Leg]:
     marks = [since, step.began or since, step.ended or since, step.probed or step.ended or since]
-    told: tuple[Literal["wait", "job", "probe"], ...] = ("wait", "job", "probe")
-    spans = zip(told, marks, marks[1:], strict=False)
+    leg_kinds: tuple[Literal["wait", "job", "probe"], ...] = ("wait", "job", "probe")
+    spans = zip(leg_kinds, marks, marks[1:], strict=False)
     return [Leg(vm=vm, what=what, began=begin, ended=end) for what, begin, end in spans if end > begin]
 
 
@@ -137,82 +137,82 @@ _QUERY = (
     " | where Name in ({names})"
     " | project TimeGenerated, Type, Name, _ResourceId"
 )
-_MADE = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
-_GONE = frozenset({"Failback", "CancelFailover"})
+_TO_AZURE = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
+_FROM_AZURE = frozenset({"Failback", "CancelFailover"})
 
 
-def findings(items: Sequence[RunItem]) -> tuple[str, ...]:
+def find_changes_in_azure(items: Sequence[RunItem]) -> tuple[str, ...]:
     """Of machines that the run brought to Azure, up or not, committed or not: their names, and what is not as before.
 
     Nothing for a run that brought none there; of those that it brought home again only where their log data is.
     """
-    moved = [item for item in items if _did(item, _MADE)]
-    away = [item for item in moved if not _did(item, _GONE)]
-    renamed = [item for item in away if _warning(item)]
-    names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {_warning(item)}" for item in renamed]
-    return (*names, *(CAVEATS if away else ()), *([_logs(moved)] if moved else ()))
+    moved = [item for item in items if _has_done_any(item, _TO_AZURE)]
+    away = [item for item in moved if not _has_done_any(item, _FROM_AZURE)]
+    renamed = [item for item in away if _rename_warning(item)]
+    names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {_rename_warning(item)}" for item in renamed]
+    return (*names, *(CAVEATS if away else ()), *([_log_query_finding(moved)] if moved else ()))
 
 
-def _did(item: RunItem, verbs: Set[str]) -> bool:
+def _has_done_any(item: RunItem, verbs: Set[str]) -> bool:
     return any(step.verb in verbs and step.outcome == "succeeded" for step in item.steps)
 
 
-def _warning(item: RunItem) -> str:
-    return next((step.note for step in item.steps if RENAMED in step.note), "")
+def _rename_warning(item: RunItem) -> str:
+    return next((step.note for step in item.steps if RENAMED_CODE in step.note), "")
 
 
-def _logs(moved: Sequence[RunItem]) -> str:
+def _log_query_finding(moved: Sequence[RunItem]) -> str:
     """Source: log data is associated with the Azure VM meanwhile, and with the Arc machine before and after."""
     names = dict.fromkeys(name.lower() for item in moved for name in (item.vm, item.azure_vm) if name)
-    query = _QUERY.format(names=", ".join(map(_quoted, names)))
+    query = _QUERY.format(names=", ".join(map(_quote_kusto, names)))
     return (
         "Log data comes in under the Azure VMs' ids while they run there. This query joins it by computer name, and "
         f"takes the VM's name for that of the computer in it; put in those that are called otherwise: {query}"
     )
 
 
-def _quoted(name: str) -> str:
+def _quote_kusto(name: str) -> str:
     """A string of the Kusto query language."""
     escaped = name.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
-MOVES_DEBTS: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
-NOT_THROUGH = frozenset({"failed", "skipped"})
+MOVE_VERBS: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
+NOT_DONE_STATES = frozenset({"failed", "skipped"})
 
 
-def unfinished(run: Run) -> tuple[str, ...]:
+def unfinished_vms(run: Run) -> tuple[str, ...]:
     """Of a run with one verb: those that did not get through it."""
     return tuple(item.vm for item in run.items if item.state != "done")
 
 
-def uncommitted(run: Run) -> tuple[str, ...]:
+def uncommitted_vms(run: Run) -> tuple[str, ...]:
     """Those that were moved, or may have been, and whose newest move is not final; one that was skipped among them."""
     return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "Commit"))
 
 
-def unprotected(run: Run) -> tuple[str, ...]:
+def unprotected_vms(run: Run) -> tuple[str, ...]:
     """Those that were moved, or may have been, and do not replicate to Azure again."""
     return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "ReverseReplicate"))
 
 
 def was_moved(item: RunItem) -> bool:
     """By this run, or by an earlier one that got so far; a verb that was asked for in vain may have moved it too."""
-    if not MOVES_DEBTS.isdisjoint(item.skip) or any(step.verb in MOVES_DEBTS for step in item.steps):
+    if not MOVE_VERBS.isdisjoint(item.skip) or any(step.verb in MOVE_VERBS for step in item.steps):
         return True
-    return item.asked in MOVES_DEBTS
+    return item.asked in MOVE_VERBS
 
 
 def _ended_with(item: RunItem, verb: Verb) -> bool:
     """Whether the verb came after the newest move, and nothing went wrong since."""
-    if item.state in NOT_THROUGH:
+    if item.state in NOT_DONE_STATES:
         return False
     verbs = (*item.skip, *(step.verb for step in item.steps if step.outcome == "succeeded"))
-    newest = max((place for place, done in enumerate(verbs) if done in MOVES_DEBTS), default=0)
+    newest = max((place for place, done in enumerate(verbs) if done in MOVE_VERBS), default=0)
     return verb in verbs[newest:]
 
 
-def gone_without(run: Run) -> tuple[str, ...]:
+def findings_on_skipped(run: Run) -> tuple[str, ...]:
     """What people have to know of machines that were skipped; nothing without any."""
     if not run.skipped:
         return ()

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from shared.evidence.chain import Chain
 from shared.messages import Message, VaultRef
-from shared.plans.hooks import HookEnd
+from shared.plans.hooks import HookResult
 from shared.plans.plan import Probe
 from shared.replication.settings import VmSettings
-from shared.site_recovery.recovery_points import PointWish
-from shared.site_recovery.request_budget import Ration
+from shared.site_recovery.recovery_points import PointChoice
+from shared.site_recovery.request_budget import Allowance
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
 
@@ -188,7 +188,7 @@ class Pause(Message):
         return f"pause:{self.since.isoformat()}"
 
 
-class PlanRun(Message):
+class RecoveryPlanRun(Message):
     """One of Site Recovery's recovery plans that a run's verbs go through, and where it stands in the stage under way.
 
     Attributes:
@@ -219,9 +219,9 @@ class PlanRun(Message):
     given_up: Literal["", "starting", "running"] = ""
 
 
-IN_HAND = frozenset({"starting", "running", "paused", "resuming"})
+IN_HAND_STATES = frozenset({"starting", "running", "paused", "resuming"})
 """States of a recovery plan whose job may still come to any of its machines."""
-PLAN_VERBS: frozenset[Verb] = frozenset(
+RECOVERY_PLAN_VERBS: frozenset[Verb] = frozenset(
     {
         "TestFailover",
         "TestFailoverCleanup",
@@ -288,17 +288,17 @@ class Run(VerbOptions):
     aborted: bool = False
     looks: tuple[datetime, ...] = ()
     rehearsal: Rehearsal | None = None
-    points: PointWish = PointWish()
+    points: PointChoice = PointChoice()
     settings: dict[str, VmSettings] = Field(default_factory=dict)
     pause: Pause | None = None
     resume_at: datetime | None = None
     turned: bool = False
     passed: bool = False
-    parts: tuple[PlanRun, ...] = ()
+    parts: tuple[RecoveryPlanRun, ...] = ()
     chain: Chain = Chain()
-    hooks: tuple[HookEnd, ...] = ()
+    hooks: tuple[HookResult, ...] = ()
     stopped: bool = False
-    rations: dict[str, Ration] = Field(default_factory=dict)
+    rations: dict[str, Allowance] = Field(default_factory=dict)
     watched: datetime | None = None
     held: datetime | None = None
     skipped: tuple[str, ...] = ()
@@ -308,21 +308,21 @@ class Run(VerbOptions):
         """The stage under way, None when all are over."""
         return self.stages[self.stage] if self.stage < len(self.stages) else None
 
-    def subscription(self, vault: int) -> str:
+    def subscription_of(self, vault: int) -> str:
         """Under which a vault's ration is kept: its subscription in lower case."""
         return self.vaults[vault].subscription_id.lower()
 
     @property
-    def through_plans(self) -> bool:
+    def uses_recovery_plans(self) -> bool:
         """Whether the stage under way goes through recovery plans."""
-        return bool(self.parts) and self.current is not None and self.current.verb in PLAN_VERBS
+        return bool(self.parts) and self.current is not None and self.current.verb in RECOVERY_PLAN_VERBS
 
     @property
-    def in_hand(self) -> frozenset[str]:
+    def vms_in_hand(self) -> frozenset[str]:
         """VMs that a recovery plan's job may still come to by itself."""
-        if not self.through_plans:
+        if not self.uses_recovery_plans:
             return frozenset()
-        return frozenset(vm for part in self.parts if part.state in IN_HAND for vm in part.vms)
+        return frozenset(vm for part in self.parts if part.state in IN_HAND_STATES for vm in part.vms)
 
     @property
     def sends_nothing(self) -> bool:
@@ -330,7 +330,7 @@ class Run(VerbOptions):
         return self.aborted and self.current is not None and self.current.after != "touched"
 
     @property
-    def synchronises(self) -> bool:
+    def synchronises_data(self) -> bool:
         """Whether the stage under way first brings data home while the machines run in Azure.
 
         That is done for all of them at once: only what comes after it, which stops a machine, keeps the order.
@@ -338,13 +338,13 @@ class Run(VerbOptions):
         return self.current is not None and self.current.verb == "Failback" and self.data_sync == "ForDownTime"
 
     @property
-    def scope(self) -> str:
+    def request_scope(self) -> str:
         """What request ids are made of: a verb that the run sends a second time is another request."""
         before = sum(1 for stage in self.stages[: self.stage] if self.current and stage.verb == self.current.verb)
         return f"{self.operation}:{before + 1}" if before else self.operation
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether anything in the run failed or could not be done."""
         return any(item.state in {"failed", "blocked"} for item in self.items) or bool(self.failures)
 
@@ -383,11 +383,11 @@ class Approval(Message):
     comment: str = ""
 
 
-WHOLE = 100
+ALL_PERCENT = 100
 SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
-FRESH = timedelta(minutes=2)
+VIEW_STAYS_FRESH = timedelta(minutes=2)
 """How long what was read of an item counts while the machine that it waits for is probed."""
 
 
-def _revise(run: Run, changed: Mapping[str, RunItem]) -> Run:
+def _with_items_changed(run: Run, changed: Mapping[str, RunItem]) -> Run:
     return run.model_copy(update={"items": tuple(changed.get(item.vm, item) for item in run.items)})

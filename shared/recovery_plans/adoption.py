@@ -6,15 +6,17 @@ from typing import Any
 from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.plans.plan import PlanDocument
-from shared.recovery_plans.mirror import Survey, Vaults, items_of
-from shared.recovery_plans.parts import Member, Part, effective_edges, parts_of
+from shared.recovery_plans.mirror import MirrorSurvey, Vaults, items_of_plan
+from shared.recovery_plans.parts import PlanMember, PlanPart, effective_edges, parts_of
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
 type Waves = list[list[str]]
 
 
-def adopt(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults, seen: Survey) -> PlanDocument:
+def adopt_recovery_plans(
+    plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults, survey: MirrorSurvey
+) -> PlanDocument:
     """Our plan as the vault's recovery plans have it: their machines, and each group after all of the one before.
 
     An order that our plan expresses already keeps the `after` that it has.
@@ -23,36 +25,39 @@ def adopt(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults,
         Refused: there is nothing to take over, or something that a plan of ours cannot say.
         ValidationError: what would come of it is no plan.
     """
-    there = [_require(seen, part) for part in seen.wanted]
-    _require_expressible(seen)
-    named = [[[_name(member, vaults[part.vault.key]) for member in g.members] for g in part.boots] for part in there]
-    waves: list[Waves] = [[[vm for vm in wave if vm] for wave in part] for part in named]
+    found_parts = [_require_part(survey, part) for part in survey.wanted]
+    _require_expressible(survey)
+    named_waves = [
+        [[_vm_name_of(member, vaults[part.vault.key]) for member in g.members] for g in part.boot_groups]
+        for part in found_parts
+    ]
+    waves: list[Waves] = [[[vm for vm in wave if vm] for wave in part] for part in named_waves]
     homes = {
         vm: _site_of(vm, part, plan, sites)
-        for part, some in zip(there, waves, strict=True)
+        for part, some in zip(found_parts, waves, strict=True)
         for wave in some
         for vm in wave
     }
-    kept = _document(plan, homes, _spliced(plan, sites, vaults, homes))
+    kept = _adopted_document(plan, homes, _spliced_edges(plan, sites, vaults, homes))
     if _waves_of(kept, sites, vaults) == [[set(wave) for wave in part if wave] for part in waves]:
         return kept
-    return _document(plan, homes, _after_the_group_before(waves))
+    return _adopted_document(plan, homes, _after_the_group_before(waves))
 
 
-def _require(seen: Survey, part: Part) -> Part:
-    there = seen.there(part)
-    if there is None:
+def _require_part(survey: MirrorSurvey, part: PlanPart) -> PlanPart:
+    found = survey.find_part(part)
+    if found is None:
         raise Refused("no-recovery-plan", f"the vault has no recovery plan {part.name}: there is nothing to take over")
-    return there
+    return found
 
 
-def _require_expressible(seen: Survey) -> None:
-    strange = [one.detail for one in seen.differences if one.what in {"action-foreign", "plan-left-over"}]
-    if strange:
-        raise Refused("not-expressible", f"our plan cannot say this: {'; '.join(strange)}")
+def _require_expressible(survey: MirrorSurvey) -> None:
+    foreign = [one.detail for one in survey.differences if one.what in {"action-foreign", "plan-left-over"}]
+    if foreign:
+        raise Refused("not-expressible", f"our plan cannot say this: {'; '.join(foreign)}")
 
 
-def _name(member: Member, views: Sequence[ItemView]) -> str:
+def _vm_name_of(member: PlanMember, views: Sequence[ItemView]) -> str:
     """The machine's name, by its item or, if that was replaced, by the machine itself; empty when it is gone."""
     for view in views:
         if view.id.lower() == member.id.lower():
@@ -60,7 +65,7 @@ def _name(member: Member, views: Sequence[ItemView]) -> str:
     return next((view.vm for view in views if view.machine and view.machine.lower() == member.machine.lower()), "")
 
 
-def _site_of(vm: str, part: Part, plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> str:
+def _site_of(vm: str, part: PlanPart, plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> str:
     """The site that a machine of the recovery plan belongs to: as declared, or one of the plan's with that vault."""
     declared = next((item.site or plan.site for item in plan.items if item.vm.lower() == vm.lower()), "")
     fits = [name for name in plan.site_names if VaultRef.from_id(sites[name].vault).key == part.vault.key]
@@ -71,12 +76,12 @@ def _site_of(vm: str, part: Part, plan: PlanDocument, sites: Mapping[str, SiteDo
     return (exact or fits)[0]
 
 
-def _spliced(
+def _spliced_edges(
     plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults, homes: Mapping[str, str]
 ) -> dict[str, tuple[str, ...]]:
     """The `after` that the plan has, without the machines that are gone; these hand theirs on."""
     names = {vm.lower() for vm in homes}
-    stay = {vm: view for vm, view in items_of(plan, sites, vaults).items() if vm in names}
+    stay = {vm: view for vm, view in items_of_plan(plan, sites, vaults).items() if vm in names}
     edges = {vm.lower(): after for vm, after in effective_edges(plan, stay).items()}
     return {vm: edges.get(vm.lower(), ()) for vm in homes}
 
@@ -90,13 +95,13 @@ def _after_the_group_before(waves: Sequence[Waves]) -> dict[str, tuple[str, ...]
     return after
 
 
-def _document(plan: PlanDocument, homes: Mapping[str, str], after: Mapping[str, Sequence[str]]) -> PlanDocument:
+def _adopted_document(plan: PlanDocument, homes: Mapping[str, str], after: Mapping[str, Sequence[str]]) -> PlanDocument:
     return PlanDocument.model_validate(
-        {**plan.model_dump(mode="json", by_alias=True), "items": list(_items(plan, homes, after))}
+        {**plan.model_dump(mode="json", by_alias=True), "items": list(_adopted_items(plan, homes, after))}
     )
 
 
-def _items(
+def _adopted_items(
     plan: PlanDocument, homes: Mapping[str, str], after: Mapping[str, Sequence[str]]
 ) -> Iterator[dict[str, Any]]:
     """Those that stay in the order of our plan, then those that are new."""
@@ -110,5 +115,5 @@ def _items(
 
 
 def _waves_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> list[list[set[str]]]:
-    parts = parts_of("x", plan, sites, items_of(plan, sites, vaults))
-    return [[{member.vm for member in group.members} for group in part.boots] for part in parts]
+    parts = parts_of("x", plan, sites, items_of_plan(plan, sites, vaults))
+    return [[{member.vm for member in group.members} for group in part.boot_groups] for part in parts]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from shared.activity import Activity
 from shared.messages import Message, VaultRef
-from shared.recovery_plans.mirror import Found, Write
+from shared.recovery_plans.mirror import FoundPart, PartWrite
 
 
 class ReadMirror(Message):
@@ -18,7 +18,7 @@ class ReadMirror(Message):
 class MirrorRead(Message):
     """Those that are there, each with its groups."""
 
-    found: tuple[Found, ...]
+    found: tuple[FoundPart, ...]
 
 
 class WritePart(Message):
@@ -30,7 +30,7 @@ class WritePart(Message):
     """
 
     operation: str
-    write: Write
+    write: PartWrite
     since: datetime
 
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 from shared.messages import Message
 from shared.plans.plan import PlanDocument
-from shared.recovery_plans.parts import Action, Group, Items, Part, effective_edges, part_name
+from shared.recovery_plans.parts import Items, PlanAction, PlanGroup, PlanPart, effective_edges, part_name
 from shared.site_recovery.views import ItemView
 
-What = Literal[
+DifferenceKind = Literal[
     "plan-missing",
     "plan-not-ours",
     "plan-left-over",
@@ -26,7 +26,7 @@ What = Literal[
     "action-moved",
     "action-foreign",
 ]
-NEEDS_A_WORD: frozenset[str] = frozenset({"plan-not-ours", "action-foreign"})
+NEEDS_CONFIRMATION: frozenset[str] = frozenset({"plan-not-ours", "action-foreign"})
 """What is somebody else's work, and so is written over only when a person has named it."""
 
 
@@ -41,7 +41,7 @@ class Difference(Message):
         detail: All of it in a sentence.
     """
 
-    what: What
+    what: DifferenceKind
     part: str
     about: str = ""
     declared: str = ""
@@ -49,32 +49,37 @@ class Difference(Message):
     detail: str
 
 
-def compare(wanted: Part, found: Part | None, seen: Items, *, ours: bool = True) -> tuple[Difference, ...]:
+def compare_parts(
+    wanted: PlanPart, found: PlanPart | None, items: Items, *, ours: bool = True
+) -> tuple[Difference, ...]:
     """What is different in the vault, none when it is in step.
 
     Args:
         found: The recovery plan of this name, None when the vault has none.
-        seen: The protected items of the vault, whether they are of our plan or not; those of our plan by VM name.
+        items: The protected items of the vault, whether they are of our plan or not; those of our plan by VM name.
         ours: Whether this app made it, or a person took it over; one that equals ours may be taken for ours.
     """
     if found is None:
         machines = len(wanted.members)
-        told = f"{len(wanted.boots)} groups with {machines} VMs"
-        detail = f"the vault has no recovery plan {wanted.name}, which would have {told}"
-        return (Difference(what="plan-missing", part=wanted.name, declared=told, detail=detail),)
+        size = f"{len(wanted.boot_groups)} groups with {machines} VMs"
+        detail = f"the vault has no recovery plan {wanted.name}, which would have {size}"
+        return (Difference(what="plan-missing", part=wanted.name, declared=size, detail=detail),)
     differences = (
-        *_members(wanted, found, seen),
-        *_order(wanted, found),
-        *_actions(wanted, found),
-        *_locations(wanted, seen),
+        *_member_differences(wanted, found, items),
+        *_order_differences(wanted, found),
+        *_action_differences(wanted, found),
+        *_location_differences(wanted, items),
     )
     if ours or not differences:
         return differences
     detail = f"the recovery plan {wanted.name} was not made by this app, and is not as our plan says"
-    return (Difference(what="plan-not-ours", part=wanted.name, found=_shape(found), detail=detail), *differences)
+    return (
+        Difference(what="plan-not-ours", part=wanted.name, found=_size_in_words(found), detail=detail),
+        *differences,
+    )
 
 
-def left_over(base: str, wanted: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
+def left_over_names(base: str, wanted: Sequence[PlanPart], names: Sequence[str]) -> tuple[str, ...]:
     """Recovery plans of the same vault that a mirror of another number of parts has left: "payroll-2-of-3"."""
     now = {part.name.lower() for part in wanted}
     return tuple(name for name in names if name.lower() not in now and is_part_of(base, name))
@@ -87,15 +92,15 @@ def is_part_of(base: str, name: str) -> bool:
     return name == base or (bool(of) and number.isdigit() and total.isdigit() and name.startswith(f"{base}-"))
 
 
-def surplus(name: str) -> Difference:
+def left_over_difference(name: str) -> Difference:
     """A recovery plan that is left over."""
     detail = f"the recovery plan {name} is left over from when our plan needed another number of them"
     return Difference(what="plan-left-over", part=name, found=name, detail=detail)
 
 
-def unprotected(plan: PlanDocument, part: str, items: Items) -> tuple[Difference, ...]:
+def unprotected_differences(plan: PlanDocument, part: str, items: Items) -> tuple[Difference, ...]:
     """The machines of our plan that no recovery plan can have."""
-    told = effective_edges(plan, items)
+    protected = effective_edges(plan, items)
     return tuple(
         Difference(
             what="vm-not-protected",
@@ -105,42 +110,44 @@ def unprotected(plan: PlanDocument, part: str, items: Items) -> tuple[Difference
             detail=f"{item.vm} is not protected, so that no recovery plan can have it",
         )
         for item in plan.items
-        if item.vm not in told
+        if item.vm not in protected
     )
 
 
-def digest(differences: Sequence[Difference]) -> str:
+def digest_of_differences(differences: Sequence[Difference]) -> str:
     """Names these differences; empty when there are none."""
-    told = "\n".join(sorted(sentences(differences)))
-    return hashlib.sha256(told.encode()).hexdigest()[:16] if told else ""
+    lines = "\n".join(sorted(difference_sentences(differences)))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16] if lines else ""
 
 
-def sentences(differences: Sequence[Difference]) -> tuple[str, ...]:
+def difference_sentences(differences: Sequence[Difference]) -> tuple[str, ...]:
     """The differences as lines for people."""
     return tuple(difference.detail for difference in differences)
 
 
-def _members(wanted: Part, found: Part, seen: Items) -> Iterator[Difference]:
-    there = {member.id.lower() for member in found.members}
+def _member_differences(wanted: PlanPart, found: PlanPart, items: Items) -> Iterator[Difference]:
+    found_ids = {member.id.lower() for member in found.members}
     ours = {member.id.lower(): member for member in wanted.members}
     by_machine = {member.machine.lower(): member for member in wanted.members if member.machine}
     moved = set()
-    by_id = {item.id.lower(): item for item in seen.values()}
-    for number, group in enumerate(found.boots, start=1):
+    by_id = {item.id.lower(): item for item in items.values()}
+    for number, group in enumerate(found.boot_groups, start=1):
         for member in group.members:
             if member.id.lower() in ours:
                 continue
             again = by_machine.get(member.machine.lower())
             if again and member.id.lower() not in by_id:
                 moved.add(again.id.lower())
-            yield _strange(found.name, number, member.id, again.vm if again else "", by_id.get(member.id.lower()))
-    for number, group in enumerate(wanted.boots, start=1):
+            yield _foreign_member(
+                found.name, number, member.id, again.vm if again else "", by_id.get(member.id.lower())
+            )
+    for number, group in enumerate(wanted.boot_groups, start=1):
         for member in group.members:
-            if member.id.lower() not in there | moved:
-                yield _absent(wanted.name, number, member.vm)
+            if member.id.lower() not in found_ids | moved:
+                yield _missing_member(wanted.name, number, member.vm)
 
 
-def _strange(part: str, number: int, item_id: str, again: str, item: ItemView | None) -> Difference:
+def _foreign_member(part: str, number: int, item_id: str, again: str, item: ItemView | None) -> Difference:
     """A machine in the vault's recovery plan that is none of ours, or none any more."""
     name, where = item_id.rpartition("/")[2], f"group {number}"
     if item is not None:
@@ -153,101 +160,107 @@ def _strange(part: str, number: int, item_id: str, again: str, item: ItemView | 
     return Difference(what="vm-gone", part=part, about=name, found=where, detail=detail)
 
 
-def _absent(part: str, number: int, vm: str) -> Difference:
+def _missing_member(part: str, number: int, vm: str) -> Difference:
     where = f"group {number}"
     detail = f"{vm} is not in the recovery plan {part}; our plan has it in {where}"
     return Difference(what="vm-missing", part=part, about=vm, declared=where, detail=detail)
 
 
-def _locations(wanted: Part, seen: Items) -> Iterator[Difference]:
+def _location_differences(wanted: PlanPart, items: Items) -> Iterator[Difference]:
     where: dict[str, list[str]] = {}
     for member in wanted.members:
-        if item := seen.get(member.vm.lower()):
+        if item := items.get(member.vm.lower()):
             where.setdefault(item.active_location, []).append(member.vm)
     if len(where) > 1:
-        told = "; ".join(f"{_SIDES.get(side, side)}: {_some(vms)}" for side, vms in sorted(where.items()))
-        detail = f"the VMs of {wanted.name} run on both sides, so that one recovery plan cannot move them: {told}"
-        yield Difference(what="location-mixed", part=wanted.name, found=told, detail=detail)
+        sides = "; ".join(f"{_SIDES.get(side, side)}: {_join_names(vms)}" for side, vms in sorted(where.items()))
+        detail = f"the VMs of {wanted.name} run on both sides, so that one recovery plan cannot move them: {sides}"
+        yield Difference(what="location-mixed", part=wanted.name, found=sides, detail=detail)
 
 
 _SIDES = {"Primary": "on premises", "Recovery": "in Azure"}
 
 
-def _order(wanted: Part, found: Part) -> Iterator[Difference]:
+def _order_differences(wanted: PlanPart, found: PlanPart) -> Iterator[Difference]:
     """Compare the groups of the machines that both have; which numbers these groups have does not matter."""
     names = {member.id.lower(): member.vm for member in wanted.members}
     common = names.keys() & {member.id.lower() for member in found.members}
-    ours, theirs = _waves(wanted, common), _waves(found, common)
+    ours, theirs = _waves_of(wanted, common), _waves_of(found, common)
     if ours == theirs:
         return
     if sorted(map(sorted, ours)) == sorted(map(sorted, theirs)):
-        declared, there = (_listed(waves, names) for waves in (ours, theirs))
-        detail = f"the groups of the recovery plan {wanted.name} are in another order: {there}, not {declared}"
-        yield Difference(what="order-changed", part=wanted.name, declared=declared, found=there, detail=detail)
+        declared, actual = (_waves_in_words(waves, names) for waves in (ours, theirs))
+        detail = f"the groups of the recovery plan {wanted.name} are in another order: {actual}, not {declared}"
+        yield Difference(what="order-changed", part=wanted.name, declared=declared, found=actual, detail=detail)
         return
     place = {one: number for number, wave in enumerate(theirs, start=1) for one in wave}
     for number, wave in enumerate(ours, start=1):
         for one in sorted(wave, key=names.__getitem__):
             if place[one] != number:
-                yield _regrouped(wanted.name, names[one], number, place[one])
+                yield _group_changed(wanted.name, names[one], number, place[one])
 
 
-def _regrouped(part: str, vm: str, declared: int, found: int) -> Difference:
+def _group_changed(part: str, vm: str, declared: int, found: int) -> Difference:
     detail = f"{vm} is in group {found} of the recovery plan {part}, not in group {declared}"
     return Difference(
         what="group-changed", part=part, about=vm, declared=f"group {declared}", found=f"group {found}", detail=detail
     )
 
 
-def _waves(part: Part, only: Set[str]) -> list[frozenset[str]]:
-    waves = (frozenset(member.id.lower() for member in group.members) & only for group in part.boots)
+def _waves_of(part: PlanPart, only: Set[str]) -> list[frozenset[str]]:
+    waves = (frozenset(member.id.lower() for member in group.members) & only for group in part.boot_groups)
     return [wave for wave in waves if wave]
 
 
-def _listed(waves: Sequence[frozenset[str]], names: Mapping[str, str]) -> str:
-    return " -> ".join(_some(sorted(names[one] for one in wave)) for wave in waves)
+def _waves_in_words(waves: Sequence[frozenset[str]], names: Mapping[str, str]) -> str:
+    return " -> ".join(_join_names(sorted(names[one] for one in wave)) for wave in waves)
 
 
-def _actions(wanted: Part, found: Part) -> Iterator[Difference]:
-    ours, theirs = _placed(wanted), _placed(found)
+def _action_differences(wanted: PlanPart, found: PlanPart) -> Iterator[Difference]:
+    ours, theirs = _actions_by_name(wanted), _actions_by_name(found)
     for name, (where, action) in ours.items():
-        there = theirs.get(name)
-        if there is None:
-            detail = f"the recovery plan {wanted.name} lacks our {_said(action)} {where}"
-            yield _about(wanted.name, "action-missing", action, (where, ""), detail)
-        elif there[0] != where:
-            detail = f"our {_said(action)} is {there[0]} in the recovery plan {wanted.name}, not {where}"
-            yield _about(wanted.name, "action-moved", action, (where, there[0]), detail)
-        elif said := list(_changes(action, there[1])):
-            detail = f"our {_said(action)} was changed in the recovery plan {wanted.name}: {'; '.join(said)}"
-            yield _about(wanted.name, "action-changed", action, (where, "; ".join(said)), detail)
+        placed = theirs.get(name)
+        if placed is None:
+            detail = f"the recovery plan {wanted.name} lacks our {_action_in_words(action)} {where}"
+            yield _action_difference(wanted.name, "action-missing", action, (where, ""), detail)
+        elif placed[0] != where:
+            detail = f"our {_action_in_words(action)} is {placed[0]} in the recovery plan {wanted.name}, not {where}"
+            yield _action_difference(wanted.name, "action-moved", action, (where, placed[0]), detail)
+        elif changes := list(_action_changes(action, placed[1])):
+            detail = (
+                f"our {_action_in_words(action)} was changed in the recovery plan {wanted.name}: {'; '.join(changes)}"
+            )
+            yield _action_difference(wanted.name, "action-changed", action, (where, "; ".join(changes)), detail)
     for name, (where, action) in theirs.items():
         if name not in ours:
-            detail = f"the recovery plan {wanted.name} has a {_said(action)} {where} that our plan does not know"
-            yield _about(wanted.name, "action-foreign", action, ("", where), detail)
+            detail = (
+                f"the recovery plan {wanted.name} has a {_action_in_words(action)} {where} that our plan does not know"
+            )
+            yield _action_difference(wanted.name, "action-foreign", action, ("", where), detail)
 
 
-def _about(part: str, what: What, action: Action, sides: tuple[str, str], detail: str) -> Difference:
+def _action_difference(
+    part: str, what: DifferenceKind, action: PlanAction, sides: tuple[str, str], detail: str
+) -> Difference:
     return Difference(what=what, part=part, about=action.name, declared=sides[0], found=sides[1], detail=detail)
 
 
-def _said(action: Action) -> str:
+def _action_in_words(action: PlanAction) -> str:
     return f"{action.kind} action {action.name!r}"
 
 
-def _changes(ours: Action, theirs: Action) -> Iterator[str]:
+def _action_changes(ours: PlanAction, theirs: PlanAction) -> Iterator[str]:
     if {one.lower() for one in ours.operations} != {one.lower() for one in theirs.operations}:
-        yield f"it runs in {_some(theirs.operations)}, not in {_some(ours.operations)}"
+        yield f"it runs in {_join_names(theirs.operations)}, not in {_join_names(ours.operations)}"
     if {one.lower() for one in ours.directions} != {one.lower() for one in theirs.directions}:
-        yield f"its directions are {_some(theirs.directions)}, not {_some(ours.directions)}"
+        yield f"its directions are {_join_names(theirs.directions)}, not {_join_names(ours.directions)}"
     for key, value in ours.details.items():
         if theirs.details.get(key) != value:
             yield f"{key} is {theirs.details.get(key)!r}, not {value!r}"
 
 
-def _placed(part: Part) -> dict[str, tuple[str, Action]]:
+def _actions_by_name(part: PlanPart) -> dict[str, tuple[str, PlanAction]]:
     """Each action by its name in lower case, with where it is; a name that is used again has its number."""
-    placed: dict[str, tuple[str, Action]] = {}
+    placed: dict[str, tuple[str, PlanAction]] = {}
     for where, action in _in_order(part):
         name, count = action.name.lower(), 1
         while (key := name if count == 1 else f"{name} #{count}") in placed:
@@ -256,23 +269,23 @@ def _placed(part: Part) -> dict[str, tuple[str, Action]]:
     return placed
 
 
-def _in_order(part: Part) -> Iterator[tuple[str, Action]]:
+def _in_order(part: PlanPart) -> Iterator[tuple[str, PlanAction]]:
     number = 0
     for group in part.groups:
         number += group.kind == "Boot"
-        label = _label(group, number)
+        label = _group_label(group, number)
         yield from ((f"before {label}", action) for action in group.before)
         yield from ((f"after {label}", action) for action in group.after)
 
 
-def _label(group: Group, number: int) -> str:
+def _group_label(group: PlanGroup, number: int) -> str:
     return {"Shutdown": "the shutdown", "Failover": "the failover"}.get(group.kind, f"group {number}")
 
 
-def _shape(part: Part) -> str:
-    return f"{len(part.boots)} groups with {len(part.members)} VMs"
+def _size_in_words(part: PlanPart) -> str:
+    return f"{len(part.boot_groups)} groups with {len(part.members)} VMs"
 
 
-def _some(names: Sequence[str], most: int = 5) -> str:
+def _join_names(names: Sequence[str], most: int = 5) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -5,9 +5,9 @@ from typing import Literal
 
 from shared.plans.hooks import Hook, VerbHooks
 from shared.plans.plan import PlanDocument
-from shared.recovery.recovery_plan_runs import does_actions
+from shared.recovery.recovery_plan_runs import runs_plan_actions
 from shared.recovery.run import Run
-from shared.recovery_plans.parts import TO_AZURE, TO_PRIMARY, Action, Placed, manual, runbook
+from shared.recovery_plans.parts import TO_AZURE, TO_PRIMARY, PlacedAction, PlanAction, manual_action, runbook_action
 
 _OPERATIONS = {
     "drill": (("TestFailover",), TO_AZURE),
@@ -23,30 +23,30 @@ def is_mirrored(hook: Hook) -> bool:
     return hook.kind == "manual" or (hook.kind == "runbook" and not hook.parameters and not hook.run_on)
 
 
-def actions_of(plan: PlanDocument) -> tuple[Placed, ...]:
+def actions_of(plan: PlanDocument) -> tuple[PlacedAction, ...]:
     """The plan's hooks as actions around its recovery plans; those that they cannot do are left to this app."""
-    return tuple(_placed(plan))
+    return tuple(_placed_actions(plan))
 
 
-def _placed(plan: PlanDocument) -> Iterator[Placed]:
+def _placed_actions(plan: PlanDocument) -> Iterator[PlacedAction]:
     drill = plan.drill.hooks if plan.drill else None
     of_drill = VerbHooks(before=drill.before, after=drill.after) if drill else VerbHooks()
     by_occasion = {"drill": of_drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}
     for occasion, hooks in by_occasion.items():
         for moment in _MOMENTS:
-            some: Sequence[Hook] = getattr(hooks, moment)
-            for hook in some:
+            moment_hooks: Sequence[Hook] = getattr(hooks, moment)
+            for hook in moment_hooks:
                 if is_mirrored(hook):
-                    yield Placed(action=_action(occasion, hook), moment=moment)
+                    yield PlacedAction(action=_action_of(occasion, hook), moment=moment)
 
 
-def _action(occasion: str, hook: Hook) -> Action:
+def _action_of(occasion: str, hook: Hook) -> PlanAction:
     operations, direction = _OPERATIONS[occasion]
     name = f"{hook.name} - {occasion}"
-    made = manual(name, hook.instructions) if hook.kind == "manual" else runbook(name, hook.runbook)
+    made = manual_action(name, hook.instructions) if hook.kind == "manual" else runbook_action(name, hook.runbook)
     return made.model_copy(update={"operations": operations, "directions": (direction,)})
 
 
 def is_left_to_plans(hook: Hook, run: Run, moment: str) -> bool:
     """Whether a recovery plan that the run goes through does the hook; what follows a clean-up it never does."""
-    return moment != "after-cleanup" and is_mirrored(hook) and does_actions(run)
+    return moment != "after-cleanup" and is_mirrored(hook) and runs_plan_actions(run)

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from shared.messages import Message, VaultRef
-from shared.plans.machines import machines_of
+from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import (
-    NEEDS_A_WORD,
+    NEEDS_CONFIRMATION,
     Difference,
-    compare,
+    compare_parts,
     is_part_of,
-    left_over,
-    surplus,
-    unprotected,
+    left_over_difference,
+    left_over_names,
+    unprotected_differences,
 )
 from shared.recovery_plans.hook_actions import actions_of
-from shared.recovery_plans.parts import Action, Part, parts_of
+from shared.recovery_plans.parts import PlanAction, PlanPart, parts_of
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
@@ -26,11 +26,11 @@ RUNNING = frozenset({"InProgress", "Suspended", "NotStarted", "Cancelling"})
 """currentScenarioStatus of a recovery plan that is being run."""
 
 
-class Found(Message):
-    """A recovery plan as the vault has it; `busy` is what runs on it, empty when nothing does."""
+class FoundPart(Message):
+    """A recovery plan as the vault has it; `busy_with` is what runs on it, empty when nothing does."""
 
-    part: Part
-    busy: str = ""
+    part: PlanPart
+    busy_with: str = ""
 
 
 class MirrorOrder(Message):
@@ -51,7 +51,7 @@ class MirrorOrder(Message):
     confirm: str = ""
 
 
-class Survey(Message):
+class MirrorSurvey(Message):
     """A plan and its recovery plans side by side.
 
     Attributes:
@@ -61,147 +61,150 @@ class Survey(Message):
         away: VMs that run in Azure, or that something is being done with.
     """
 
-    wanted: tuple[Part, ...]
-    found: tuple[Found, ...] = ()
+    wanted: tuple[PlanPart, ...]
+    found: tuple[FoundPart, ...] = ()
     away: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
 
-    def there(self, part: Part) -> Part | None:
+    def find_part(self, part: PlanPart) -> PlanPart | None:
         """The vault's recovery plan of the same name."""
         return next((one.part for one in self.found if one.part.id.lower() == part.id.lower()), None)
 
 
-class Write(Message):
+class PartWrite(Message):
     """One recovery plan that is to be made, to get new groups, or to be deleted."""
 
     what: Literal["save", "replace", "remove"]
-    part: Part
+    part: PlanPart
 
 
-def vaults_in(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
+def vaults_of_sites(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
     """The sites' vaults, each once."""
     refs = (VaultRef.from_id(site.vault) for site in sites)
     return tuple({ref.key: ref for ref in refs}.values())
 
 
-def base_of(name: str, plan: PlanDocument) -> str:
+def base_name_of(name: str, plan: PlanDocument) -> str:
     """What the plan's recovery plans are called, before their numbers."""
     return plan.recovery_plan.name or name
 
 
-def survey(
+def survey_mirror(
     name: str,
     plan: PlanDocument,
     sites: Mapping[str, SiteDocument],
     vaults: Vaults,
-    found: Sequence[Found],
+    found: Sequence[FoundPart],
     known: Iterable[str] = (),
-) -> Survey:
+) -> MirrorSurvey:
     """Compare a plan with the recovery plans of its vaults.
 
     Args:
         found: The vaults' recovery plans; those of other names are passed over.
         known: ARM ids, in lower case, of those that this app made or that a person took over.
     """
-    base, items = base_of(name, plan), items_of(plan, sites, vaults)
+    base, items = base_name_of(name, plan), items_of_plan(plan, sites, vaults)
     wanted = parts_of(base, plan, sites, items, actions_of(plan))
     ours = frozenset(known)
-    told = [*unprotected(plan, base, items)]
+    told = [*unprotected_differences(plan, base, items)]
     away = tuple(vm for vm, item in items.items() if item.active_location != "Primary" or item.scenario != "None")
-    there_are = tuple(one for one in found if is_part_of(base, one.part.name))
-    seen = Survey(wanted=wanted, found=there_are, away=away)
+    found_parts = tuple(one for one in found if is_part_of(base, one.part.name))
+    result = MirrorSurvey(wanted=wanted, found=found_parts, away=away)
     for part in wanted:
-        there = {view.id.lower(): view for view in vaults.get(part.vault.key, ())} | items
-        told += compare(part, seen.there(part), there, ours=part.id.lower() in ours)
-    told += [surplus(one.part.name) for one in _surplus(base, wanted, seen.found)]
-    return seen.model_copy(update={"differences": tuple(told)})
+        vault_items = {view.id.lower(): view for view in vaults.get(part.vault.key, ())} | items
+        told += compare_parts(part, result.find_part(part), vault_items, ours=part.id.lower() in ours)
+    told += [left_over_difference(one.part.name) for one in _left_over_parts(base, wanted, result.found)]
+    return result.model_copy(update={"differences": tuple(told)})
 
 
-def items_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> dict[str, ItemView]:
+def items_of_plan(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> dict[str, ItemView]:
     """The plan's protected items by name in lower case, each from the Hyper-V site of its own site."""
-    return dict(machines_of(plan, sites, vaults).found)
+    return dict(match_machines(plan, sites, vaults).found)
 
 
-def _surplus(base: str, wanted: Sequence[Part], found: Sequence[Found]) -> list[Found]:
+def _left_over_parts(base: str, wanted: Sequence[PlanPart], found: Sequence[FoundPart]) -> list[FoundPart]:
     """What is there under a name of ours that no part has now, vault by vault."""
-    over = []
+    left_over = []
     for key in dict.fromkeys(one.part.vault.key for one in found):
-        here = [one for one in found if one.part.vault.key == key]
+        in_vault = [one for one in found if one.part.vault.key == key]
         parts = [part for part in wanted if part.vault.key == key]
-        names = left_over(base, parts, [one.part.name for one in here])
-        over += [one for one in here if one.part.name in names]
-    return over
+        names = left_over_names(base, parts, [one.part.name for one in in_vault])
+        left_over += [one for one in in_vault if one.part.name in names]
+    return left_over
 
 
-def writes(name: str, plan: PlanDocument, seen: Survey) -> tuple[Write, ...]:
+def writes_needed(name: str, plan: PlanDocument, survey: MirrorSurvey) -> tuple[PartWrite, ...]:
     """What would bring the vaults in step; deletions first, because a machine should not be in two of ours at once."""
-    over = [Write(what="remove", part=one.part) for one in _surplus(base_of(name, plan), seen.wanted, seen.found)]
-    return (*over, *(write for part in seen.wanted for write in _writes_of(part, seen.there(part))))
+    removals = [
+        PartWrite(what="remove", part=one.part)
+        for one in _left_over_parts(base_name_of(name, plan), survey.wanted, survey.found)
+    ]
+    return (*removals, *(write for part in survey.wanted for write in _writes_of(part, survey.find_part(part))))
 
 
-def removals(seen: Survey) -> tuple[Write, ...]:
+def writes_to_remove(survey: MirrorSurvey) -> tuple[PartWrite, ...]:
     """What would take the mirror away."""
-    return tuple(Write(what="remove", part=one.part) for one in seen.found)
+    return tuple(PartWrite(what="remove", part=one.part) for one in survey.found)
 
 
-def _writes_of(part: Part, there: Part | None) -> Iterator[Write]:
-    if there is None:
-        yield Write(what="save", part=part)
-    elif there.fabric_id.lower() != part.fabric_id.lower():  # a recovery plan keeps its primary fabric for ever
-        yield from (Write(what="remove", part=there), Write(what="save", part=part))
-    elif not in_step(part, there):
-        yield Write(what="replace", part=part)
+def _writes_of(part: PlanPart, found: PlanPart | None) -> Iterator[PartWrite]:
+    if found is None:
+        yield PartWrite(what="save", part=part)
+    elif found.fabric_id.lower() != part.fabric_id.lower():  # a recovery plan keeps its primary fabric for ever
+        yield from (PartWrite(what="remove", part=found), PartWrite(what="save", part=part))
+    elif not is_in_step(part, found):
+        yield PartWrite(what="replace", part=part)
 
 
-def in_step(part: Part, there: Part | None) -> bool:
+def is_in_step(part: PlanPart, found: PlanPart | None) -> bool:
     """Whether the recovery plan does what ours says: members, order and actions, not where its machines are."""
-    return compare(part, there, {}) == ()
+    return compare_parts(part, found, {}) == ()
 
 
-def busy(seen: Survey, wanted: Sequence[Write]) -> tuple[str, ...]:
+def busy_sentences(survey: MirrorSurvey, wanted: Sequence[PartWrite]) -> tuple[str, ...]:
     """Sentences about recovery plans that cannot be written now because they are run."""
     ids = {write.part.id.lower() for write in wanted}
     return tuple(
-        f"the recovery plan {one.part.name} is being run ({one.busy})"
-        for one in seen.found
-        if one.busy and one.part.id.lower() in ids
+        f"the recovery plan {one.part.name} is being run ({one.busy_with})"
+        for one in survey.found
+        if one.busy_with and one.part.id.lower() in ids
     )
 
 
-def confirmation(action: str, name: str, seen: Survey, known: Iterable[str] = ()) -> str:
+def required_confirmation(action: str, name: str, survey: MirrorSurvey, known: Iterable[str] = ()) -> str:
     """The sentence that has to be repeated before somebody else's work is written over; empty when none is."""
-    told = list(_lost(action, seen, frozenset(known)))
+    told = list(_lost_sentences(action, survey, frozenset(known)))
     return f"{action.capitalize()} {name}: {'; '.join(told)}." if told else ""
 
 
-def _lost(action: str, seen: Survey, known: frozenset[str]) -> Iterator[str]:
+def _lost_sentences(action: str, survey: MirrorSurvey, known: frozenset[str]) -> Iterator[str]:
     if action == "remove":
-        for one in seen.found:
+        for one in survey.found:
             if one.part.id.lower() not in known:
                 yield f"the recovery plan {one.part.name}, which this app did not make, is deleted"
-        yield from _actions_lost(seen, [one.part for one in seen.found])
+        yield from _actions_lost(survey, [one.part for one in survey.found])
         return
-    for difference in seen.differences:
+    for difference in survey.differences:
         if difference.what == "plan-not-ours":
             yield f"the recovery plan {difference.part}, which this app did not make, is written over"
-        elif difference.what in NEEDS_A_WORD:
+        elif difference.what in NEEDS_CONFIRMATION:
             yield f"the action {difference.about!r} {difference.found} of {difference.part} is deleted"
-    over = [d.part for d in seen.differences if d.what == "plan-left-over"]
-    for part in over:
+    left_over = [d.part for d in survey.differences if d.what == "plan-left-over"]
+    for part in left_over:
         yield f"the recovery plan {part} is deleted"
-    yield from _actions_lost(seen, [one.part for one in seen.found if one.part.name in over])
+    yield from _actions_lost(survey, [one.part for one in survey.found if one.part.name in left_over])
 
 
-def _actions_lost(seen: Survey, parts: Sequence[Part]) -> Iterator[str]:
+def _actions_lost(survey: MirrorSurvey, parts: Sequence[PlanPart]) -> Iterator[str]:
     """Actions of recovery plans that are deleted, which our plan does not know."""
-    ours = {action.name.lower() for part in seen.wanted for action in actions_in(part)}
+    ours = {action.name.lower() for part in survey.wanted for action in actions_in(part)}
     for part in parts:
         for action in actions_in(part):
             if action.name.lower() not in ours:
                 yield f"the action {action.name!r} of {part.name} goes with it"
 
 
-def actions_in(part: Part) -> tuple[Action, ...]:
+def actions_in(part: PlanPart) -> tuple[PlanAction, ...]:
     """Every action, in the order of the groups."""
     return tuple(action for group in part.groups for action in (*group.before, *group.after))
 
@@ -220,7 +223,7 @@ class Mirror(Message):
     looked: str = ""
 
 
-def noted(mirror: Mirror, what: str, ask: Sequence[str]) -> Mirror:
+def with_note(mirror: Mirror, what: str, values: Sequence[str]) -> Mirror:
     """What is remembered after recovery plans were saved or removed, or after a look (differences told, when).
 
     Raises:
@@ -228,10 +231,10 @@ def noted(mirror: Mirror, what: str, ask: Sequence[str]) -> Mirror:
     """
     match what:
         case "saved":
-            return mirror.model_copy(update={"known": tuple(sorted({*mirror.known, *ask}))})
+            return mirror.model_copy(update={"known": tuple(sorted({*mirror.known, *values}))})
         case "removed":
-            return mirror.model_copy(update={"known": tuple(one for one in mirror.known if one not in ask)})
+            return mirror.model_copy(update={"known": tuple(one for one in mirror.known if one not in values)})
         case "looked":
-            told, looked = ask
+            told, looked = values
             return mirror.model_copy(update={"told": told, "looked": looked})
     raise ValueError(f"a plan's mirror knows no operation {what}")

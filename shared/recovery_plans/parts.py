@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from shared.graph import Edges, levels
+from shared.graph import Edges, waves_of
 from shared.messages import Message, VaultRef
 from shared.plans.plan import PlanDocument
 from shared.site_recovery.views import ItemView
@@ -28,7 +28,7 @@ type Items = Mapping[str, ItemView]
 """Protected items by the machine's name in lower case."""
 
 
-class Action(Message):
+class PlanAction(Message):
     """Something a recovery plan does, or has a person do, at the start or the end of a group.
 
     Attributes:
@@ -47,7 +47,7 @@ class Action(Message):
         spelt = str(self.details.get("instanceType"))
         return _KINDS.get(spelt, spelt)
 
-    def body(self) -> dict[str, Any]:
+    def to_body(self) -> dict[str, Any]:
         """The action as the API takes it."""
         named = {"actionName": self.name, "failoverTypes": list(self.operations)}
         return named | {"failoverDirections": list(self.directions), "customDetails": dict(self.details)}
@@ -60,15 +60,15 @@ _KINDS = {
 }
 
 
-class Placed(Message):
+class PlacedAction(Message):
     """An action of our plan, and where it belongs: before or after one machine's group, or all of the plan's."""
 
-    action: Action
+    action: PlanAction
     moment: Literal["before", "after"]
     vm: str = ""
 
 
-class Member(Message):
+class PlanMember(Message):
     """A protected item in a group; `machine` is the virtual machine's GUID, `vm` its name where that is known."""
 
     id: str
@@ -76,24 +76,24 @@ class Member(Message):
     vm: str = ""
 
 
-class Group(Message):
+class PlanGroup(Message):
     """Machines that are started together, with what is done before and after."""
 
     kind: Literal["Shutdown", "Failover", "Boot"] = "Boot"
-    members: tuple[Member, ...] = ()
-    before: tuple[Action, ...] = ()
-    after: tuple[Action, ...] = ()
+    members: tuple[PlanMember, ...] = ()
+    before: tuple[PlanAction, ...] = ()
+    after: tuple[PlanAction, ...] = ()
 
-    def body(self) -> dict[str, Any]:
+    def to_body(self) -> dict[str, Any]:
         """The group as the API takes it."""
         machines = [{"id": one.id, "virtualMachineId": one.machine or one.id} for one in self.members]
         return {"groupType": self.kind, "replicationProtectedItems": machines} | {
-            "startGroupActions": [action.body() for action in self.before],
-            "endGroupActions": [action.body() for action in self.after],
+            "startGroupActions": [action.to_body() for action in self.before],
+            "endGroupActions": [action.to_body() for action in self.after],
         }
 
 
-class Part(Message):
+class PlanPart(Message):
     """One recovery plan in one vault.
 
     Attributes:
@@ -103,7 +103,7 @@ class Part(Message):
     name: str
     vault: VaultRef
     fabric_id: str
-    groups: tuple[Group, ...] = ()
+    groups: tuple[PlanGroup, ...] = ()
 
     @property
     def id(self) -> str:
@@ -111,37 +111,39 @@ class Part(Message):
         return f"{self.vault.arm_id}/replicationRecoveryPlans/{self.name}"
 
     @property
-    def boots(self) -> tuple[Group, ...]:
+    def boot_groups(self) -> tuple[PlanGroup, ...]:
         """The groups that start machines."""
         return tuple(group for group in self.groups if group.kind == "Boot")
 
     @property
-    def members(self) -> tuple[Member, ...]:
+    def members(self) -> tuple[PlanMember, ...]:
         """Every machine, in the order of the groups."""
         return tuple(member for group in self.groups for member in group.members)
 
-    def document(self) -> dict[str, Any]:
+    def to_create_body(self) -> dict[str, Any]:
         """What a PUT makes of it a new recovery plan with.
 
         Source: recorded with api-version 2022-08-01; the service adds the Shutdown and the Failover group itself.
         """
-        said = [group.body() for group in self.groups if group != Group(kind=group.kind) or group.kind == "Boot"]
+        groups = [
+            group.to_body() for group in self.groups if group != PlanGroup(kind=group.kind) or group.kind == "Boot"
+        ]
         named = {"primaryFabricId": self.fabric_id, "recoveryFabricId": AZURE}
-        return {"properties": named | {"failoverDeploymentModel": "ResourceManager", "groups": said}}
+        return {"properties": named | {"failoverDeploymentModel": "ResourceManager", "groups": groups}}
 
-    def replacement(self) -> dict[str, Any]:
+    def to_update_body(self) -> dict[str, Any]:
         """What a PATCH replaces all groups of the recovery plan with."""
-        return {"properties": {"groups": [group.body() for group in self.groups]}}
+        return {"properties": {"groups": [group.to_body() for group in self.groups]}}
 
 
-def read_part(shown: Mapping[str, Any]) -> Part:
+def read_part(shown: Mapping[str, Any]) -> PlanPart:
     """A recovery plan as GET shows it; a list shows none of its groups.
 
     Raises:
         ValueError: its id names no vault.
     """
     properties = shown.get("properties") or {}
-    return Part(
+    return PlanPart(
         name=str(shown["name"]),
         vault=VaultRef.from_id(str(shown["id"])),
         fabric_id=str(properties.get("primaryFabricId") or ""),
@@ -149,12 +151,12 @@ def read_part(shown: Mapping[str, Any]) -> Part:
     )
 
 
-def _read_group(shown: Mapping[str, Any]) -> Group:
-    return Group.model_validate(
+def _read_group(shown: Mapping[str, Any]) -> PlanGroup:
+    return PlanGroup.model_validate(
         {
             "kind": shown.get("groupType") or "Boot",
             "members": [
-                Member(id=str(one.get("id") or ""), machine=str(one.get("virtualMachineId") or ""))
+                PlanMember(id=str(one.get("id") or ""), machine=str(one.get("virtualMachineId") or ""))
                 for one in shown.get("replicationProtectedItems") or ()
             ],
             "before": [_read_action(action) for action in shown.get("startGroupActions") or ()],
@@ -163,8 +165,8 @@ def _read_group(shown: Mapping[str, Any]) -> Group:
     )
 
 
-def _read_action(shown: Mapping[str, Any]) -> Action:
-    return Action(
+def _read_action(shown: Mapping[str, Any]) -> PlanAction:
+    return PlanAction(
         name=str(shown.get("actionName") or ""),
         operations=tuple(shown.get("failoverTypes") or ()),
         directions=tuple(shown.get("failoverDirections") or ()),
@@ -172,12 +174,12 @@ def _read_action(shown: Mapping[str, Any]) -> Action:
     )
 
 
-def shape_of(part: Part) -> str:
+def shape_digest(part: PlanPart) -> str:
     """Names the order and the actions of a recovery plan: equal as long as running it does the same."""
-    waves = [sorted(member.id.lower() for member in group.members) for group in part.boots if group.members]
-    said = [[a.model_dump(mode="json") for a in (*group.before, *group.after)] for group in part.groups]
-    told = json.dumps([waves, [one for one in said if one]], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    waves = [sorted(member.id.lower() for member in group.members) for group in part.boot_groups if group.members]
+    action_groups = [[a.model_dump(mode="json") for a in (*group.before, *group.after)] for group in part.groups]
+    canonical = json.dumps([waves, [one for one in action_groups if one]], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def part_name(name: str, number: int, of: int) -> str:
@@ -201,28 +203,30 @@ def parts_of(
     plan: PlanDocument,
     sites: Mapping[str, SiteDocument],
     items: Items,
-    actions: Sequence[Placed] = (),
-) -> tuple[Part, ...]:
+    actions: Sequence[PlacedAction] = (),
+) -> tuple[PlanPart, ...]:
     """The recovery plans that do what our plan says, in the order in which they have to run.
 
     A machine's group comes after the groups of those that it comes after, in its own part or an earlier one. As few
     parts as a look ahead of one part finds. Machines that no vault protects are left out.
     """
-    homes, order = _homes(plan, sites, items), effective_edges(plan, items)
-    chosen = _split(order, homes)
+    homes, order = _homes_of(plan, sites, items), effective_edges(plan, items)
+    wave_groups = _split_into_parts(order, homes)
     vaults = {key.lower(): VaultRef.from_id(site.vault) for key, site in sites.items()}
-    spelt = {item.vm: (item.site or plan.site).lower() for item in plan.items}
+    site_by_vm = {item.vm: (item.site or plan.site).lower() for item in plan.items}
     parts = []
-    for number, waves in enumerate(chosen, start=1):
+    for number, waves in enumerate(wave_groups, start=1):
         first = waves[0][0]
-        groups = tuple(Group(members=tuple(_member(vm, items) for vm in wave)) for wave in waves)
-        called = part_name(name, number, len(chosen))
+        groups = tuple(PlanGroup(members=tuple(_member_of(vm, items) for vm in wave)) for wave in waves)
+        plan_name = part_name(name, number, len(wave_groups))
         fabric = fabric_of(items[first.lower()].id)
-        parts.append(Part(name=called, vault=vaults[spelt[first]], fabric_id=fabric, groups=(*_FRONT, *groups)))
+        parts.append(
+            PlanPart(name=plan_name, vault=vaults[site_by_vm[first]], fabric_id=fabric, groups=(*_FRONT, *groups))
+        )
     return _with_actions(parts, actions)
 
 
-_FRONT = (Group(kind="Shutdown"), Group(kind="Failover"))
+_FRONT = (PlanGroup(kind="Shutdown"), PlanGroup(kind="Failover"))
 
 
 def fabric_of(item_id: str) -> str:
@@ -230,17 +234,17 @@ def fabric_of(item_id: str) -> str:
     return item_id[: max(item_id.lower().find("/replicationprotectioncontainers/"), 0)]
 
 
-def _member(vm: str, items: Items) -> Member:
+def _member_of(vm: str, items: Items) -> PlanMember:
     item = items[vm.lower()]
-    return Member(id=item.id, machine=item.machine, vm=vm)
+    return PlanMember(id=item.id, machine=item.machine, vm=vm)
 
 
-def _homes(plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Items) -> dict[str, _Home]:
+def _homes_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Items) -> dict[str, _Home]:
     homes = {}
-    for wish in plan.items:
-        if item := items.get(wish.vm.lower()):
-            vault = VaultRef.from_id(sites[wish.site or plan.site].vault)
-            homes[wish.vm] = _Home(vault.key, fabric_of(item.id).lower())
+    for plan_item in plan.items:
+        if item := items.get(plan_item.vm.lower()):
+            vault = VaultRef.from_id(sites[plan_item.site or plan.site].vault)
+            homes[plan_item.vm] = _Home(vault.key, fabric_of(item.id).lower())
     return homes
 
 
@@ -248,7 +252,7 @@ def effective_edges(plan: PlanDocument, items: Items) -> dict[str, tuple[str, ..
     """The order among the machines that are protected; who came after another one comes after what that came after."""
     reach: dict[str, tuple[str, ...]] = {}
     edges = plan.edges
-    for vm in (vm for wave in levels(edges) for vm in wave):
+    for vm in (vm for wave in waves_of(edges) for vm in wave):
         befores = (((one,) if one.lower() in items else reach[one]) for one in edges[vm])
         reach[vm] = tuple(dict.fromkeys(name for names in befores for name in names))
     return {vm: reach[vm] for vm in edges if vm.lower() in items}
@@ -257,13 +261,13 @@ def effective_edges(plan: PlanDocument, items: Items) -> dict[str, tuple[str, ..
 type _Waves = tuple[tuple[str, ...], ...]
 
 
-def _split(after: Edges, homes: Mapping[str, _Home]) -> list[_Waves]:
+def _split_into_parts(after: Edges, homes: Mapping[str, _Home]) -> list[_Waves]:
     """Take the largest part that can run next, until nothing is left."""
     left = dict(after)
     parts: list[_Waves] = []
     while left:
-        order = [vm for wave in levels(_inside(left)) for vm in wave]
-        reached = (_reach(left, order, home, homes) for home in dict.fromkeys(homes[vm] for vm in left))
+        order = [vm for wave in waves_of(_edges_within(left)) for vm in wave]
+        reached = (_reachable_waves(left, order, home, homes) for home in dict.fromkeys(homes[vm] for vm in left))
         waves = max(reached, key=lambda waves: sum(len(wave) for wave in waves))
         parts.append(waves)
         taken = {vm for wave in waves for vm in wave}
@@ -271,11 +275,11 @@ def _split(after: Edges, homes: Mapping[str, _Home]) -> list[_Waves]:
     return parts
 
 
-def _inside(left: Edges) -> dict[str, tuple[str, ...]]:
+def _edges_within(left: Edges) -> dict[str, tuple[str, ...]]:
     return {vm: tuple(one for one in befores if one in left) for vm, befores in left.items()}
 
 
-def _reach(left: Edges, order: Sequence[str], home: _Home, homes: Mapping[str, _Home]) -> _Waves:
+def _reachable_waves(left: Edges, order: Sequence[str], home: _Home, homes: Mapping[str, _Home]) -> _Waves:
     """What one recovery plan of this home could start of what is left, wave after wave."""
     depth: dict[str, int] = {}
     for vm in order:
@@ -290,17 +294,17 @@ def _reach(left: Edges, order: Sequence[str], home: _Home, homes: Mapping[str, _
     return tuple(tuple(wave) for wave in waves.values())
 
 
-def _with_actions(parts: Sequence[Part], actions: Sequence[Placed]) -> tuple[Part, ...]:
+def _with_actions(parts: Sequence[PlanPart], actions: Sequence[PlacedAction]) -> tuple[PlanPart, ...]:
     """Each action at its group; what belongs to the whole plan before the first failover, or after the last group."""
     made = list(parts)
     for placed in actions:
-        if spot := _spot(made, placed):
+        if spot := _find_group(made, placed):
             at, group = spot
-            made[at] = _acting(made[at], group, placed)
+            made[at] = _with_action(made[at], group, placed)
     return tuple(made)
 
 
-def _spot(parts: Sequence[Part], placed: Placed) -> tuple[int, int] | None:
+def _find_group(parts: Sequence[PlanPart], placed: PlacedAction) -> tuple[int, int] | None:
     """Where the action goes: the part, and the group in it; None when its machine is in none."""
     if not parts:
         return None
@@ -317,20 +321,24 @@ def _spot(parts: Sequence[Part], placed: Placed) -> tuple[int, int] | None:
 _FAILOVER = 1
 
 
-def _acting(part: Part, at: int, placed: Placed) -> Part:
+def _with_action(part: PlanPart, at: int, placed: PlacedAction) -> PlanPart:
     group = part.groups[at]
-    there = group.before if placed.moment == "before" else group.after
-    changed = group.model_copy(update={placed.moment: (*there, placed.action)})
+    current = group.before if placed.moment == "before" else group.after
+    changed = group.model_copy(update={placed.moment: (*current, placed.action)})
     return part.model_copy(update={"groups": (*part.groups[:at], changed, *part.groups[at + 1 :])})
 
 
-def manual(name: str, description: str, operations: Sequence[str] = FAILOVERS) -> Action:
+def manual_action(name: str, description: str, operations: Sequence[str] = FAILOVERS) -> PlanAction:
     """An action that waits for a person."""
     details = {"instanceType": "ManualActionDetails", "description": description}
-    return Action(name=name, operations=tuple(operations), details=details)
+    return PlanAction(name=name, operations=tuple(operations), details=details)
 
 
-def runbook(name: str, runbook_id: str, *, timeout: str = "", operations: Sequence[str] = FAILOVERS) -> Action:
+def runbook_action(
+    name: str, runbook_id: str, *, timeout: str = "", operations: Sequence[str] = FAILOVERS
+) -> PlanAction:
     """An action that an Automation runbook does in Azure."""
     details = {"instanceType": "AutomationRunbookActionDetails", "runbookId": runbook_id, "fabricLocation": "Recovery"}
-    return Action(name=name, operations=tuple(operations), details=details | ({"timeout": timeout} if timeout else {}))
+    return PlanAction(
+        name=name, operations=tuple(operations), details=details | ({"timeout": timeout} if timeout else {})
+    )

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from shared.activity import Activity
 from shared.messages import Message, VaultRef
-from shared.replication.settings import Action, Copied, Machine, VmSettings
+from shared.replication.settings import ProtectableItem, ReplicatedItem, ReplicationAction, VmSettings
 from shared.site_recovery.contract import StartsMade
 
 
-class ReadMachines(Message):
+class ReadProtectableItems(Message):
     """Read the machines of a Hyper-V site that can be protected, or are."""
 
     vault: VaultRef
@@ -19,7 +19,7 @@ class ReadMachines(Message):
     policy: str = ""
 
 
-class MachinesRead(Message):
+class ProtectableItemsRead(Message):
     """Machines in the vault's order.
 
     Attributes:
@@ -28,61 +28,61 @@ class MachinesRead(Message):
         interval: How often that policy sends changes.
     """
 
-    machines: tuple[Machine, ...]
+    machines: tuple[ProtectableItem, ...]
     container: str = ""
     policy_id: str = ""
     interval: timedelta = timedelta(minutes=5)
 
 
-class ReadCopies(Message):
+class ReadReplicatedItems(Message):
     """Read how far the machines of a vault are replicated, with one (paged) list.
 
     Attributes:
         vms: Only these, by name in any casing; empty for all.
-        seek: Ids of machines whose newest job of the action is wanted as well; none older than `since`.
+        newest_jobs_of: Ids of machines whose newest job of the action is wanted as well; none older than `since`.
     """
 
     vault: VaultRef
     vms: tuple[str, ...] = ()
-    seek: tuple[str, ...] = ()
-    action: Action = "enable"
+    newest_jobs_of: tuple[str, ...] = ()
+    action: ReplicationAction = "enable"
     since: datetime | None = None
 
 
-class CopiesRead(Message):
+class ReplicatedItemsRead(Message):
     """Each that has replication enabled.
 
     Attributes:
-        newest: Names of the jobs that were sought, by machine.
+        newest_jobs: Names of the jobs that were sought, by machine.
         at: When Azure answered, by its own clock.
     """
 
-    copies: tuple[Copied, ...]
-    newest: dict[str, str] = Field(default_factory=dict)
+    items: tuple[ReplicatedItem, ...]
+    newest_jobs: dict[str, str] = Field(default_factory=dict)
     at: datetime
 
 
-class ReadPoints(Message):
+class ReadRecoveryPoints(Message):
     """Read the recovery points of one protected item."""
 
     vault: VaultRef
     item_id: str
 
 
-class Point(Message):
+class RecoveryPointView(Message):
     """A recovery point; `kind` as Azure calls it: CrashConsistent, AppConsistent, and so on."""
 
     at: datetime
     kind: str = ""
 
 
-class PointsRead(Message):
+class RecoveryPointsRead(Message):
     """Newest first."""
 
-    points: tuple[Point, ...]
+    points: tuple[RecoveryPointView, ...]
 
 
-class ProtectOne(Message):
+class ProtectionStart(Message):
     """One machine of a batch.
 
     Attributes:
@@ -94,7 +94,7 @@ class ProtectOne(Message):
     vm: str
     item_id: str
     attempt: int = 1
-    machine: Machine | None = None
+    machine: ProtectableItem | None = None
     settings: VmSettings = VmSettings()
     job: str = ""
 
@@ -109,15 +109,15 @@ class StartProtection(Message):
 
     vault: VaultRef
     operation: str
-    action: Action | Literal["restart"]
-    starts: tuple[ProtectOne, ...] = Field(max_length=50)
+    action: ReplicationAction | Literal["restart"]
+    starts: tuple[ProtectionStart, ...] = Field(max_length=50)
     since: datetime
     policy_id: str = ""
     target_group: str = ""
     cache_storage: str = ""
 
 
-READ_MACHINES = Activity("read_protectable_items", ReadMachines, MachinesRead)
-READ_COPIES = Activity("read_replications", ReadCopies, CopiesRead)
-READ_POINTS = Activity("read_recovery_points", ReadPoints, PointsRead)
+READ_PROTECTABLE_ITEMS = Activity("read_protectable_items", ReadProtectableItems, ProtectableItemsRead)
+READ_REPLICATED_ITEMS = Activity("read_replications", ReadReplicatedItems, ReplicatedItemsRead)
+READ_RECOVERY_POINTS = Activity("read_recovery_points", ReadRecoveryPoints, RecoveryPointsRead)
 START_PROTECTION = Activity("start_replication", StartProtection, StartsMade)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from shared.replication.settings import Copied, Machine
+from shared.replication.settings import ProtectableItem, ReplicatedItem
 from shared.site_recovery.views import ItemDetail
 
 Level = Literal["ok", "warning", "critical", "unknown"]
@@ -12,45 +12,47 @@ WARNING, CRITICAL = 2, 3
 """Times the policy's interval that a replica may be behind before it is a warning, and before it is critical."""
 
 
-def behind(copied: Copied | ItemDetail, now: datetime) -> timedelta | None:
+def replication_lag(item: ReplicatedItem | ItemDetail, now: datetime) -> timedelta | None:
     """How far the replica is behind: the last RPO, plus the age of that figure; None when it was never measured."""
-    if copied.rpo is None or copied.rpo_at is None:
+    if item.rpo is None or item.rpo_at is None:
         return None
-    return copied.rpo + max(now - copied.rpo_at, timedelta(0))
+    return item.rpo + max(now - item.rpo_at, timedelta(0))
 
 
-def level(copied: Copied, interval: timedelta, now: datetime) -> Level:
+def health_level(item: ReplicatedItem, interval: timedelta, now: datetime) -> Level:
     """Whether that is well, and the vault's own word where it is worse."""
-    late = behind(copied, now)
-    if not copied.is_protected or late is None:
-        return "critical" if copied.health == "Critical" else "unknown"
-    if late > CRITICAL * interval or copied.health == "Critical":
+    lag = replication_lag(item, now)
+    if not item.is_protected or lag is None:
+        return "critical" if item.health == "Critical" else "unknown"
+    if lag > CRITICAL * interval or item.health == "Critical":
         return "critical"
-    return "warning" if late > WARNING * interval or copied.health == "Warning" else "ok"
+    return "warning" if lag > WARNING * interval or item.health == "Warning" else "ok"
 
 
-def health(
-    machines: Sequence[Machine], copies: Iterable[Copied], interval: timedelta, now: datetime
+def list_vm_health(
+    machines: Sequence[ProtectableItem], items: Iterable[ReplicatedItem], interval: timedelta, now: datetime
 ) -> list[dict[str, Any]]:
     """Each VM of a site as people read it; one without replication has no more than its name and id."""
-    by_item = {copied.id.lower(): copied for copied in copies}
-    return [_shown(machine, by_item.get(machine.item_id.lower()), interval, now) for machine in machines]
+    by_item = {copied.id.lower(): copied for copied in items}
+    return [_vm_health(machine, by_item.get(machine.item_id.lower()), interval, now) for machine in machines]
 
 
-def _shown(machine: Machine, copied: Copied | None, interval: timedelta, now: datetime) -> dict[str, Any]:
-    about = {"vm": machine.vm, "id": machine.guid, "itemId": machine.item_id}
-    if copied is None:
-        return {**about, "state": "Unprotected", "level": "unknown", "obstacles": list(machine.obstacles)}
-    late = behind(copied, now)
+def _vm_health(
+    machine: ProtectableItem, item: ReplicatedItem | None, interval: timedelta, now: datetime
+) -> dict[str, Any]:
+    identity = {"vm": machine.vm, "id": machine.guid, "itemId": machine.item_id}
+    if item is None:
+        return {**identity, "state": "Unprotected", "level": "unknown", "obstacles": list(machine.obstacles)}
+    lag = replication_lag(item, now)
     return {
-        **about,
-        "state": copied.state,
-        "busyWith": copied.scenario,
-        "percent": 100 if copied.is_protected else copied.percent,
-        "behindSeconds": None if late is None else int(late.total_seconds()),
+        **identity,
+        "state": item.state,
+        "busyWith": item.scenario,
+        "percent": 100 if item.is_protected else item.percent,
+        "behindSeconds": None if lag is None else int(lag.total_seconds()),
         "intervalSeconds": int(interval.total_seconds()),
-        "level": level(copied, interval, now),
-        "health": copied.health,
-        "trouble": copied.trouble,
-        "lastRecoveryPoint": copied.last_point.isoformat() if copied.last_point else None,
+        "level": health_level(item, interval, now),
+        "health": item.health,
+        "trouble": item.health_error,
+        "lastRecoveryPoint": item.last_point.isoformat() if item.last_point else None,
     }

@@ -12,14 +12,14 @@ from shared.errors import Refused
 from shared.messages import Document, Message
 from shared.sites.site import AzureName, SiteDocument
 
-Action = Literal["enable", "update", "disable", "resynchronise"]
+ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
 
 
-def _address(given: str) -> str:
+def _check_address(given: str) -> str:
     return str(IPv4Address(given)) if given else ""
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(_check_address)]
 """An IPv4 address; empty for one that Azure gives."""
 
 
@@ -50,11 +50,11 @@ class VmSettings(Document):
     license: Literal["NotSpecified", "NoLicenseType", "WindowsServer"] | None = None
     remote_desktop: Literal["Never", "OnlyOnTestFailover", "Always"] | None = None
 
-    def over(self, base: "VmSettings") -> "VmSettings":
+    def merged_over(self, base: "VmSettings") -> "VmSettings":
         """These settings, and the base's where these say nothing."""
-        said = {name: value for name in VmSettings.model_fields if (value := getattr(self, name)) is not None}
-        known = {name: getattr(base, name) for name in VmSettings.model_fields}
-        return VmSettings.model_validate(known | said)
+        own = {name: value for name in VmSettings.model_fields if (value := getattr(self, name)) is not None}
+        inherited = {name: getattr(base, name) for name in VmSettings.model_fields}
+        return VmSettings.model_validate(inherited | own)
 
     @property
     def needs_update(self) -> bool:
@@ -63,13 +63,13 @@ class VmSettings(Document):
         return any(value is not None for value in later)
 
 
-class VmWish(VmSettings):
+class VmRequest(VmSettings):
     """One VM, by its name or its Hyper-V id, with what is special about it."""
 
     vm: Annotated[str, Field(min_length=1, max_length=100)]
 
 
-def _named(given: object) -> object:
+def _from_name(given: object) -> object:
     return {"vm": given} if isinstance(given, str) else given
 
 
@@ -84,8 +84,8 @@ class ReplicationRequest(Document):
         patience: How long the first copy of a VM may take.
     """
 
-    action: Action = "enable"
-    vms: tuple[Annotated[VmWish, BeforeValidator(_named)], ...] = Field((), max_length=5000)
+    action: ReplicationAction = "enable"
+    vms: tuple[Annotated[VmRequest, BeforeValidator(_from_name)], ...] = Field((), max_length=5000)
     settings: VmSettings = VmSettings()
     initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
     patience: Span = timedelta(days=7)
@@ -100,7 +100,7 @@ class Disk(Message):
     is_os: bool = False
 
 
-class Machine(Message):
+class ProtectableItem(Message):
     """A machine on a host that can be protected, or is.
 
     Attributes:
@@ -119,14 +119,14 @@ class Machine(Message):
     obstacles: tuple[str, ...] = ()
 
 
-class Copied(Message):
+class ReplicatedItem(Message):
     """A protected item, as far as its replication is concerned.
 
     Attributes:
         scenario: What it is busy with, "None" when idle; `job`: the name of that job.
         percent: Of the initial copy.
         disks: Ids of the disks that are replicated.
-        health: Normal, Warning, Critical; `trouble`: its first health error.
+        health: Normal, Warning, Critical; `health_error`: its first health error.
         rpo: How far the replica was behind when that was last measured, and `rpo_at` when that was.
     """
 
@@ -140,7 +140,7 @@ class Copied(Message):
     percent: int = 0
     disks: tuple[str, ...] = ()
     health: str = "None"
-    trouble: str = ""
+    health_error: str = ""
     rpo: timedelta | None = None
     rpo_at: datetime | None = None
     last_point: datetime | None = None
@@ -152,39 +152,45 @@ class Copied(Message):
         return self.state == "Protected" and self.vm_state in {"", "Protected"} and self.scenario == "None"
 
 
-def wishes(request: ReplicationRequest, site: SiteDocument, machines: Sequence[Machine]) -> tuple[VmWish, ...]:
+def requested_vms(
+    request: ReplicationRequest, site: SiteDocument, machines: Sequence[ProtectableItem]
+) -> tuple[VmRequest, ...]:
     """Which VMs are meant, each once: those of the request, else those of the site, else all that are found."""
-    asked = request.vms or tuple(VmWish(vm=vm) for vm in site.vms) or tuple(VmWish(vm=m.vm) for m in machines)
-    return tuple({wish.vm.lower(): wish for wish in asked}.values())
+    requested = request.vms or tuple(VmRequest(vm=vm) for vm in site.vms) or tuple(VmRequest(vm=m.vm) for m in machines)
+    return tuple({vm_request.vm.lower(): vm_request for vm_request in requested}.values())
 
 
-def settings_of(wish: VmWish, request: ReplicationRequest, site: SiteDocument) -> VmSettings:
+def settings_of_vm(vm_request: VmRequest, request: ReplicationRequest, site: SiteDocument) -> VmSettings:
     """What holds for a VM: its own word, then the request's; for enabling the site's fills the gaps."""
-    said = wish.over(request.settings)
+    settings = vm_request.merged_over(request.settings)
     if request.action != "enable":
-        return said
+        return settings
     network = {"network": site.network, "subnet": site.subnet or None} if site.network else {}
-    return said.over(VmSettings.model_validate({"azure_vm": site.naming.of_vm(wish.vm), **network}))
+    return settings.merged_over(
+        VmSettings.model_validate({"azure_vm": site.naming.azure_name_of(vm_request.vm), **network})
+    )
 
 
-def match(wish: VmWish, machines: Iterable[Machine]) -> Machine:
+def find_protectable_item(vm_request: VmRequest, machines: Iterable[ProtectableItem]) -> ProtectableItem:
     """The machine that is meant, by id or by name in any casing.
 
     Raises:
         Refused: there is none, or the name is that of several.
     """
-    wanted = wish.vm.lower()
+    wanted = vm_request.vm.lower()
     found = [machine for machine in machines if wanted in {machine.guid.lower(), machine.vm.lower()}]
     if not found:
-        detail = f"no registered host of the site has a VM {wish.vm}: is it on a cluster node, and highly available?"
+        detail = (
+            f"no registered host of the site has a VM {vm_request.vm}: is it on a cluster node, and highly available?"
+        )
         raise Refused("vm-not-found", detail)
     if len(found) > 1:
         ids = ", ".join(machine.guid for machine in found)
-        raise Refused("name-not-unique", f"{len(found)} VMs are called {wish.vm}: ask by id, one of {ids}")
+        raise Refused("name-not-unique", f"{len(found)} VMs are called {vm_request.vm}: ask by id, one of {ids}")
     return found[0]
 
 
-def pick_disks(machine: Machine, settings: VmSettings) -> Machine:
+def pick_disks(machine: ProtectableItem, settings: VmSettings) -> ProtectableItem:
     """The machine with only those disks that are replicated, its OS disk marked and first.
 
     Raises:
@@ -193,7 +199,9 @@ def pick_disks(machine: Machine, settings: VmSettings) -> Machine:
     system = _system_disk(machine, settings)
     wanted = None if settings.disks is None else {name.lower() for name in settings.disks}
     if wanted is not None and (unknown := wanted - {disk.name.lower() for disk in machine.disks}):
-        raise Refused("disk-not-found", f"{machine.vm} has no disk {', '.join(sorted(unknown))}; {_list(machine)}")
+        raise Refused(
+            "disk-not-found", f"{machine.vm} has no disk {', '.join(sorted(unknown))}; {_disks_in_words(machine)}"
+        )
     data = [
         disk.model_copy(update={"is_os": False})
         for disk in machine.disks
@@ -202,7 +210,7 @@ def pick_disks(machine: Machine, settings: VmSettings) -> Machine:
     return machine.model_copy(update={"disks": (system.model_copy(update={"is_os": True}), *data)})
 
 
-def _system_disk(machine: Machine, settings: VmSettings) -> Disk:
+def _system_disk(machine: ProtectableItem, settings: VmSettings) -> Disk:
     """The one that was named, that Azure marks, that is alone, or that is called like its VM; in this order."""
     if not machine.disks:
         raise Refused("no-disks", f"Azure knows no disk of {machine.vm}; refresh the host's provider and try again")
@@ -214,15 +222,15 @@ def _system_disk(machine: Machine, settings: VmSettings) -> Disk:
         marked = [disk for disk in machine.disks if disk.is_os]
         candidates = marked or (list(machine.disks) if len(machine.disks) == 1 else called)
     if len(candidates) != 1:
-        raise Refused("os-disk-unknown", f"say osDisk for {machine.vm}: {_list(machine)}")
+        raise Refused("os-disk-unknown", f"say osDisk for {machine.vm}: {_disks_in_words(machine)}")
     return candidates[0]
 
 
-def _list(machine: Machine) -> str:
+def _disks_in_words(machine: ProtectableItem) -> str:
     return f"it has {', '.join(disk.name for disk in machine.disks)}"
 
 
-def hindrance(machine: Machine, settings: VmSettings) -> None:
+def require_protectable(machine: ProtectableItem, settings: VmSettings) -> None:
     """Let a machine pass that Azure can protect.
 
     Raises:

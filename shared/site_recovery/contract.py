@@ -34,7 +34,7 @@ class ItemsRead(Message):
     calls: Calls | None = None
 
 
-class StartOne(Message):
+class ItemStart(Message):
     """One item of a batch.
 
     Attributes:
@@ -67,7 +67,7 @@ class StartVerbs(VerbOptions):
     vault: VaultRef
     operation: str
     verb: Verb
-    starts: tuple[StartOne, ...] = Field(max_length=50)
+    starts: tuple[ItemStart, ...] = Field(max_length=50)
     since: datetime
     network_id: str = ""
     max_age: timedelta | None = None
@@ -112,7 +112,7 @@ class WatchJobs(Message):
         since: Start of the oldest, to narrow the list.
         paused: Those of them that were suspended when last seen: they are read only once they are not any more.
         pack: The run whose evidence the jobs that have ended are kept in; empty not to keep them.
-        most: How many of those that have ended are read at the most; 0 for all of them.
+        max_read: How many of those that have ended are read at the most; 0 for all of them.
     """
 
     vault: VaultRef
@@ -120,7 +120,7 @@ class WatchJobs(Message):
     since: datetime
     paused: tuple[str, ...] = ()
     pack: str = ""
-    most: int = 0
+    max_read: int = 0
 
 
 class JobEnd(Message):
@@ -150,7 +150,7 @@ class JobEnd(Message):
     point: datetime | None = None
 
 
-class JobsSeen(Message):
+class JobsWatched(Message):
     """The jobs that have ended since; the others still run, but for those that are yet to be read.
 
     Attributes:
@@ -165,7 +165,7 @@ class JobsSeen(Message):
     calls: Calls | None = None
 
 
-class ResumeOne(Message):
+class JobToResume(Message):
     """A suspended job that is to go on."""
 
     vm: str
@@ -181,7 +181,7 @@ class ResumeJobs(Message):
 
     vault: VaultRef
     operation: str
-    jobs: tuple[ResumeOne, ...] = Field(max_length=50)
+    jobs: tuple[JobToResume, ...] = Field(max_length=50)
     comments: str = ""
 
 
@@ -227,20 +227,20 @@ class ProvidersRead(Message):
 
 READ_ITEMS = Activity("read_items", ReadItems, ItemsRead)
 START_VERBS = Activity("start_verbs", StartVerbs, StartsMade)
-WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsSeen)
+WATCH_JOBS = Activity("watch_jobs", WatchJobs, JobsWatched)
 RESUME_JOBS = Activity("resume_jobs", ResumeJobs, JobsResumed)
 READ_PROVIDERS = Activity("read_providers", ReadProviders, ProvidersRead)
-BUSY = "532"
+BUSY_CODE = "532"
 """ASR's code for "another operation is in progress": the verb was taken and its job failed."""
-ABORTED = "aborted"
+ABORTED_CODE = "aborted"
 """A verb was not sent, because its run was aborted before that."""
-NOT_READY = "member-not-ready"
+NOT_READY_CODE = "member-not-ready"
 """A recovery plan was not started, because one of its machines could not take part."""
-TAKES_HOLD = timedelta(minutes=2)
+RESUME_TAKES_HOLD = timedelta(minutes=2)
 """How long a job may still show as suspended after it was resumed; assumed."""
 
 
-class PlanStart(StartAnswer):
+class RecoveryPlanStarted(StartAnswer):
     """What became of the start of a recovery plan, whose name `vm` is; and the requests that it took."""
 
     calls: Calls | None = None
@@ -261,7 +261,7 @@ class ChildJob(Message):
     note: str = ""
 
 
-class PlanJobSeen(Message):
+class RecoveryPlanJobView(Message):
     """How the job of a recovery plan stands.
 
     Attributes:
@@ -286,5 +286,5 @@ class ProbeAnswer(Message):
     detail: str = ""
 
 
-RENAMED = "28175"
+RENAMED_CODE = "28175"
 """ASR's warning that a machine got another name in Azure."""

@@ -13,7 +13,7 @@ LATEST, PROCESSED, CONSISTENT = "latest", "latestProcessed", "latestAppConsisten
 STARTS_FROM_A_POINT: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit"})
 
 
-class PointWish(Message):
+class PointChoice(Message):
     """What was asked for.
 
     Attributes:
@@ -27,13 +27,13 @@ class PointWish(Message):
     by_vm: dict[str, str] = Field(default_factory=dict)
     max_age: timedelta | None = None
 
-    def of(self, vm: str) -> str:
+    def rule_for(self, vm: str) -> str:
         """The rule for one VM."""
         return self.by_vm.get(vm.lower(), self.rule)
 
-    def gates(self, vm: str) -> bool:
+    def may_lack_point(self, vm: str) -> bool:
         """Whether there may be no point for this VM that is as it was asked for: anything but the latest of any age."""
-        return self.of(vm) != LATEST or self.max_age is not None
+        return self.rule_for(vm) != LATEST or self.max_age is not None
 
 
 class RecoveryPoint(Message):
@@ -51,34 +51,36 @@ class RecoveryPoint(Message):
     kind: str = ""
 
 
-def choose(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta | None, now: datetime) -> RecoveryPoint:
+def choose_point(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta | None, now: datetime) -> RecoveryPoint:
     """The point that a rule means; for "latest" the newest there is, which the failover will not be older than.
 
     Raises:
         Refused: there is none, or it is too old.
     """
-    found = max((point for point in points if _meant(point, rule)), key=lambda point: point.at, default=None)
+    found = max((point for point in points if _matches_rule(point, rule)), key=lambda point: point.at, default=None)
     if found is None:
-        raise Refused("no-recovery-point", f"no recovery point is {rule}; {_newest(points, now)}")
+        raise Refused("no-recovery-point", f"no recovery point is {rule}; {_describe_newest(points, now)}")
     if max_age is not None and now - found.at > max_age:
-        detail = f"the newest point that is {rule}, {_told(found, now)}; at most {max_age} is wanted"
+        detail = f"the newest point that is {rule}, {_describe_point(found, now)}; at most {max_age} is wanted"
         raise Refused("recovery-point-too-old", detail)
     return found
 
 
-def _newest(points: Sequence[RecoveryPoint], now: datetime) -> str:
+def _describe_newest(points: Sequence[RecoveryPoint], now: datetime) -> str:
     newest = max(points, key=lambda point: point.at, default=None)
     return (
-        f"of the {len(points)} that there are the newest is {_told(newest, now)}" if newest else "there is none at all"
+        f"of the {len(points)} that there are the newest is {_describe_point(newest, now)}"
+        if newest
+        else "there is none at all"
     )
 
 
-def _told(point: RecoveryPoint, now: datetime) -> str:
+def _describe_point(point: RecoveryPoint, now: datetime) -> str:
     age = timedelta(seconds=round((now - point.at).total_seconds()))
     return f"{point.name}{point.kind and f' ({point.kind})'}, {age} old"
 
 
-def _meant(point: RecoveryPoint, rule: str) -> bool:
+def _matches_rule(point: RecoveryPoint, rule: str) -> bool:
     if rule in {LATEST, PROCESSED}:
         return True
     if rule == CONSISTENT:

@@ -12,20 +12,20 @@ from pydantic import Field
 from shared.messages import Message
 
 
-class Limit(NamedTuple):
+class BucketLimit(NamedTuple):
     """A bucket: how many tokens it holds, and how many come a second."""
 
     size: int
     rate: float
 
 
-AZURE_READS, AZURE_WRITES = Limit(250, 25.0), Limit(200, 10.0)
+AZURE_READS, AZURE_WRITES = BucketLimit(250, 25.0), BucketLimit(200, 10.0)
 """Source: the limits of Azure Resource Manager for a subscription and a principal, documented since 2024."""
-READS, WRITES = Limit(225, 23.75), Limit(180, 9.5)
+READS, WRITES = BucketLimit(225, 23.75), BucketLimit(180, 9.5)
 """What runs may have of it: the rest is for what asks nobody, such as previews, repairs and the timers.
 
 Other principals have buckets of their own."""
-HOLDS = timedelta(minutes=1)
+PROMISE_HOLDS = timedelta(minutes=1)
 """How long after its moment a promise may be used: the engine's timers fire up to half a minute late."""
 
 
@@ -43,7 +43,7 @@ class Buckets(Message):
     writes: Bucket | None = None
 
 
-class Wish(Message):
+class CallRequest(Message):
     """What a run wants to send soon, and what it has to say of what it was granted before.
 
     Attributes:
@@ -70,7 +70,7 @@ class Calls(Message):
     writes: int = 0
 
 
-class Ration(Message):
+class Allowance(Message):
     """What a run was granted in one subscription and has not used.
 
     Attributes:
@@ -86,13 +86,13 @@ class Ration(Message):
     unused_writes: int = 0
     shut_until: datetime | None = None
 
-    def holds(self, now: datetime) -> bool:
+    def holds_promise(self, now: datetime) -> bool:
         """Whether writes are promised that can still be sent, now or later."""
-        return bool(self.promised) and self.promised_from is not None and now <= self.promised_from + HOLDS
+        return bool(self.promised) and self.promised_from is not None and now <= self.promised_from + PROMISE_HOLDS
 
-    def opens(self, now: datetime) -> timedelta:
+    def time_to_open(self, now: datetime) -> timedelta:
         """How long until something may be sent, or asked for."""
-        if self.promised_from is None or not self.holds(now):
+        if self.promised_from is None or not self.holds_promise(now):
             return timedelta(0)
         return max(timedelta(0), self.promised_from - now)
 
@@ -104,27 +104,27 @@ class Grant(Message):
     writes_from: datetime
 
 
-def take(known: Buckets, wish: Wish) -> tuple[Buckets, Grant]:
+def grant_calls(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Grant]:
     """Grant a wish: what is there at once, the rest as it comes."""
-    reads = _given_back(refilled(known.reads, READS, wish.now), READS, wish.unused_reads)
-    writes = _given_back(refilled(known.writes, WRITES, wish.now), WRITES, wish.unused_writes)
-    reads, reads_from = draw(reads, READS, wish.reads)
-    writes, writes_from = draw(_shut(writes, WRITES, wish.shut_until), WRITES, wish.writes)
+    reads = _give_back(refill_bucket(buckets.reads, READS, request.now), READS, request.unused_reads)
+    writes = _give_back(refill_bucket(buckets.writes, WRITES, request.now), WRITES, request.unused_writes)
+    reads, reads_from = draw_tokens(reads, READS, request.reads)
+    writes, writes_from = draw_tokens(_close_bucket(writes, WRITES, request.shut_until), WRITES, request.writes)
     return Buckets(reads=reads, writes=writes), Grant(reads_from=reads_from, writes_from=writes_from)
 
 
-def draw(bucket: Bucket, limit: Limit, count: int) -> tuple[Bucket, datetime]:
+def draw_tokens(bucket: Bucket, limit: BucketLimit, count: int) -> tuple[Bucket, datetime]:
     """Take so many tokens out of a bucket, and when they will have been there."""
     level = bucket.level - count
     wait = timedelta(seconds=max(0.0, -level / limit.rate)) if count else timedelta(0)
     return bucket.model_copy(update={"level": level}), bucket.at + wait
 
 
-def _given_back(bucket: Bucket, limit: Limit, unused: int) -> Bucket:
+def _give_back(bucket: Bucket, limit: BucketLimit, unused: int) -> Bucket:
     return bucket.model_copy(update={"level": min(float(limit.size), bucket.level + unused)})
 
 
-def _shut(bucket: Bucket, limit: Limit, until: datetime | None) -> Bucket:
+def _close_bucket(bucket: Bucket, limit: BucketLimit, until: datetime | None) -> Bucket:
     """Nothing is there before Azure wants to be asked again: somebody else has drawn on its bucket."""
     if until is None or until <= bucket.at:
         return bucket
@@ -132,9 +132,9 @@ def _shut(bucket: Bucket, limit: Limit, until: datetime | None) -> Bucket:
     return bucket.model_copy(update={"level": min(bucket.level, level)})
 
 
-def refilled(known: Bucket | None, limit: Limit, now: datetime) -> Bucket:
+def refill_bucket(bucket: Bucket | None, limit: BucketLimit, now: datetime) -> Bucket:
     """The bucket at a later instant; one that comes too late changes nothing: runs do not read their clocks at once."""
-    if known is None:
+    if bucket is None:
         return Bucket(level=limit.size, at=now)
-    passed = max(0.0, (now - known.at).total_seconds())
-    return Bucket(level=min(float(limit.size), known.level + passed * limit.rate), at=max(known.at, now))
+    passed = max(0.0, (now - bucket.at).total_seconds())
+    return Bucket(level=min(float(limit.size), bucket.level + passed * limit.rate), at=max(bucket.at, now))

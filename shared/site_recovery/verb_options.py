@@ -20,6 +20,6 @@ class VerbOptions(Message):
     data_sync: DataSync = "ForSynchronization"
     create_vm: bool = False
 
-    def options(self) -> dict[str, Any]:
+    def option_values(self) -> dict[str, Any]:
         """The options alone, to be handed on."""
         return {name: getattr(self, name) for name in VerbOptions.model_fields}

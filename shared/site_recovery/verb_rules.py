@@ -31,52 +31,52 @@ class Rule(NamedTuple):
     irreversible: str = ""
 
 
-def _rule(allowed: str, scenarios: str, seconds: int, irreversible: str = "") -> Rule:
+def _make_rule(allowed: str, scenarios: str, seconds: int, irreversible: str = "") -> Rule:
     return Rule(frozenset(allowed.split()), frozenset(scenarios.split()), timedelta(seconds=seconds), irreversible)
 
 
 RULES: Mapping[Verb, Rule] = {
-    "TestFailover": _rule("TestFailover", "TestFailover", 609),
-    "TestFailoverCleanup": _rule("TestFailoverCleanup", "TestFailoverCleanup", 170),
-    "PlannedFailover": _rule(
+    "TestFailover": _make_rule("TestFailover", "TestFailover", 609),
+    "TestFailoverCleanup": _make_rule("TestFailoverCleanup", "TestFailoverCleanup", 170),
+    "PlannedFailover": _make_rule(
         "PlannedFailover",
         "PlannedFailover",
         380,
         "The machine on premises is shut down. A failover that is cancelled on its way ends the replication.",
     ),
-    "UnplannedFailover": _rule(
+    "UnplannedFailover": _make_rule(
         "UnplannedFailover",
         "UnplannedFailover",
         331,
         "What was not replicated yet is lost. A failover that is cancelled on its way ends the replication.",
     ),
-    "Commit": _rule(
+    "Commit": _make_rule(
         "Commit FinalizeFailback",
         "CommitFailover FinalizeFailback",
         66,  # of a failback, the longer of the two: 24 s for a failover
         "All other recovery points are deleted: no other point can be chosen any more.",
     ),
-    "Failback": _rule(
+    "Failback": _make_rule(
         "Failback",
         "PlannedFailover Failback",
         524,  # two recordings: 359 and 688 s
         "The machine in Azure is shut down. Cancelled during data synchronisation, the machine on premises is corrupt.",
     ),
-    "ReverseReplicate": _rule("ReverseReplicate", "ReprotectReplicationGroup ReverseReplication", 120),
-    "CancelFailover": _rule(
+    "ReverseReplicate": _make_rule("ReverseReplicate", "ReprotectReplicationGroup ReverseReplication", 120),
+    "CancelFailover": _make_rule(
         "CancelFailover Commit",  # offered by name for a failback that waits; else it is possible until the commit
         "CancelFailover",
         60,  # assumed: none is recorded
         "The replication ends. Of a failback cancelled during data synchronisation the machine on premises is corrupt.",
     ),
-    "ChangePit": _rule("ChangePit", "ChangePit", 331),  # assumed: as long as an unplanned failover
-    "UpdateVmProperties": _rule("PlannedFailover UnplannedFailover", "UpdateVmProperties VMNicUpdate", 20),
+    "ChangePit": _make_rule("ChangePit", "ChangePit", 331),  # assumed: as long as an unplanned failover
+    "UpdateVmProperties": _make_rule("PlannedFailover UnplannedFailover", "UpdateVmProperties VMNicUpdate", 20),
 }
 """Source: the enum of operations, states and allowedOperations of a recorded HyperVReplicaAzure item after each verb;
 durations are medians of recorded jobs. What follows a failback is not recorded: both readings of it are let pass."""
 ALWAYS_NEW: frozenset[Verb] = frozenset({"TestFailover", "ChangePit"})
 """Verbs that are done once more however often they were done."""
-WAITS: frozenset[Verb] = frozenset({"Failback", "ReverseReplicate"})
+WAITING_VERBS: frozenset[Verb] = frozenset({"Failback", "ReverseReplicate"})
 """Verbs that wait for an item that is busy, instead of being refused: on the way home nothing is lost by waiting.
 
 What a failover or a commit finds busy is not as whoever asked for it saw it.
@@ -95,40 +95,40 @@ class Refusal(NamedTuple):
     passing: bool = False
 
 
-def ready(verb: Verb, view: ItemView) -> Refusal | None:
+def find_refusal(verb: Verb, view: ItemView) -> Refusal | None:
     """What stands in the way of a verb, None when nothing does.
 
     Gated on allowedOperations and an idle item, never on protectionState alone: that is Protected too while the first
     replication is being completed, and while a test failover waits for its cleanup.
     """
     if verb == "TestFailoverCleanup":
-        return _busy(view) if view.scenario not in _IDLE | {"TestFailover"} else _allowed(verb, view)
+        return _busy_refusal(view) if view.scenario not in _IDLE | {"TestFailover"} else _disallowed_refusal(verb, view)
     if view.test_failover_state not in TEST_OVER or "TestFailoverCleanup" in view.allowed_operations:
-        return _in_a_test(view)
+        return _test_refusal(view)
     if verb == "CancelFailover" and view.scenario in _CANCELLABLE:
         return None
     if verb == "CancelFailover" and view.active_location == "Primary" and view.scenario in _IDLE:
         return Refusal("nothing-to-cancel", f"{view.vm} runs on premises, and no failover of it is under way")
-    return _busy(view) if view.scenario not in _IDLE else _allowed(verb, view)
+    return _busy_refusal(view) if view.scenario not in _IDLE else _disallowed_refusal(verb, view)
 
 
-def refused(verb: Verb, view: ItemView) -> Refusal | None:
-    """What keeps a run from beginning: as `ready`, but for what a verb of the way home can wait for."""
-    no = ready(verb, view)
-    return None if no and no.passing and verb in WAITS else no
+def find_lasting_refusal(verb: Verb, view: ItemView) -> Refusal | None:
+    """What keeps a run from beginning: as `find_refusal`, but for what a verb of the way home can wait for."""
+    refusal = find_refusal(verb, view)
+    return None if refusal and refusal.passing and verb in WAITING_VERBS else refusal
 
 
-def _in_a_test(view: ItemView) -> Refusal:
+def _test_refusal(view: ItemView) -> Refusal:
     if "TestFailoverCleanup" in view.allowed_operations:
         return Refusal("test-failover-pending", f"a test failover of {view.vm} waits for its cleanup")
     return Refusal("item-busy", f"{view.vm} is in a test failover ({view.test_failover_state})", passing=True)
 
 
-def _busy(view: ItemView) -> Refusal:
+def _busy_refusal(view: ItemView) -> Refusal:
     return Refusal("item-busy", f"{view.vm} is busy with {view.scenario}", passing=True)
 
 
-def _allowed(verb: Verb, view: ItemView) -> Refusal | None:
+def _disallowed_refusal(verb: Verb, view: ItemView) -> Refusal | None:
     if RULES[verb].allowed & set(view.allowed_operations):
         return None
     where = f"{view.vm} is {view.protection_state}, active in {view.active_location}"
@@ -138,15 +138,15 @@ def _allowed(verb: Verb, view: ItemView) -> Refusal | None:
     return Refusal(f"{code}-not-allowed", f"{where}; the vault allows {', '.join(view.allowed_operations)}")
 
 
-def settled(verb: Verb, view: ItemView) -> bool:
+def has_settled(verb: Verb, view: ItemView) -> bool:
     """Whether the item itself shows the verb's end; its job may say so earlier."""
     if verb == "TestFailover":
         return view.test_failover_state == "WaitingForCompletion" or "TestFailoverCleanup" in view.allowed_operations
     idle = view.scenario in _IDLE and view.test_failover_state in TEST_OVER
-    return idle and _shows(verb, view)
+    return idle and _shows_end_of(verb, view)
 
 
-def _shows(verb: Verb, view: ItemView) -> bool:
+def _shows_end_of(verb: Verb, view: ItemView) -> bool:
     allowed, home = set(view.allowed_operations), view.active_location == "Primary"
     match verb:
         case "TestFailoverCleanup":

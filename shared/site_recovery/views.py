@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.arm_ids import segments
+from shared.arm_ids import names_by_type
 from shared.messages import Message
 
 Verb = Literal[
@@ -62,7 +62,7 @@ class ItemView(Message):
     @property
     def hyper_v_sites(self) -> tuple[str, ...]:
         """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where neither is told."""
-        names = (segments(self.id).get("replicationfabrics", ""), self.hyper_v_site)
+        names = (names_by_type(self.id).get("replicationfabrics", ""), self.hyper_v_site)
         return tuple(sorted({name for name in names if name}))
 
 

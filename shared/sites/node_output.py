@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 
-def unpacked(text: str) -> Any:
+def unpack_json(text: str) -> Any:
     """The JSON that was compressed and written in base64.
 
     Raises:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.arm_ids import segments
+from shared.arm_ids import names_by_type
 from shared.messages import Message
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
@@ -46,17 +46,17 @@ class NodeView(Message):
     extension: ExtensionView | None = None
 
 
-def same_host(one: str, other: str) -> bool:
+def same_host(host: str, other_host: str) -> bool:
     """Hosts are told by short or by full name."""
-    return one.lower().split(".")[0] == other.lower().split(".")[0]
+    return host.lower().split(".")[0] == other_host.lower().split(".")[0]
 
 
-def is_of(site: SiteDocument, view: ItemView) -> bool:
+def is_item_of_site(site: SiteDocument, view: ItemView) -> bool:
     """Whether an item replicates from the site's Hyper-V site; yes where the vault does not say from which."""
     names = {name.lower() for name in view.hyper_v_sites}
     return not names or site.hyper_v_site.lower() in names
 
 
-def fabric_name(arm_id: str) -> str:
+def fabric_name_of(arm_id: str) -> str:
     """The name of the fabric (Hyper-V site) that an ARM id is in, empty where it is in none."""
-    return segments(arm_id).get("replicationfabrics", "")
+    return names_by_type(arm_id).get("replicationfabrics", "")

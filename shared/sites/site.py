@@ -26,7 +26,7 @@ from shared.documents import (
     StorageIdOrNone,
     VaultId,
     digest_of,
-    fail,
+    raise_faults,
 )
 from shared.messages import Document
 
@@ -38,7 +38,7 @@ ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 VM_PLACEHOLDER = "{vm}"
 
 
-def _prefix(given: str) -> str:
+def _check_prefix(given: str) -> str:
     """An IPv4 network in CIDR notation, of at least 8 addresses: Azure keeps five of a subnet to itself.
 
     Raises:
@@ -50,7 +50,7 @@ def _prefix(given: str) -> str:
     return str(network)
 
 
-def _pattern(given: str) -> str:
+def _check_name_pattern(given: str) -> str:
     if given.count(VM_PLACEHOLDER) != 1 or not re.fullmatch(r"[A-Za-z0-9\-]*", given.replace(VM_PLACEHOLDER, "")):
         raise ValueError("a name of letters, digits and - that says {vm} once")
     return given
@@ -76,7 +76,7 @@ class ReplicationPolicy(Document):
         return timedelta(seconds=self.interval_seconds)
 
 
-def _policy(given: Any, _handler: ValidatorFunctionWrapHandler) -> str | ReplicationPolicy:
+def _read_policy(given: Any, _handler: ValidatorFunctionWrapHandler) -> str | ReplicationPolicy:
     """A name or settings, each told its own faults: a union would tell those of both."""
     if isinstance(given, str):
         return _POLICY_NAME.validate_python(given)
@@ -84,7 +84,7 @@ def _policy(given: Any, _handler: ValidatorFunctionWrapHandler) -> str | Replica
 
 
 _POLICY_NAME: TypeAdapter[str] = TypeAdapter(AzureNameOrNone)
-PolicyOrName = Annotated[str | ReplicationPolicy, WrapValidator(_policy)]
+PolicyOrName = Annotated[str | ReplicationPolicy, WrapValidator(_read_policy)]
 
 
 class Naming(Document):
@@ -94,9 +94,9 @@ class Naming(Document):
         azure_vm: Name of the Azure VM that a failover makes; "{vm}" stands for the VM's own name.
     """
 
-    azure_vm: Annotated[str, AfterValidator(_pattern)] = VM_PLACEHOLDER
+    azure_vm: Annotated[str, AfterValidator(_check_name_pattern)] = VM_PLACEHOLDER
 
-    def of_vm(self, vm: str) -> str:
+    def azure_name_of(self, vm: str) -> str:
         """What the VM will be called in Azure."""
         return self.azure_vm.replace(VM_PLACEHOLDER, vm)
 
@@ -106,7 +106,7 @@ class IsolatedNetwork(Document):
 
     network: NetworkId
     subnet: AzureName = "apps"
-    address_prefix: Annotated[str, AfterValidator(_prefix)] = "10.255.0.0/24"
+    address_prefix: Annotated[str, AfterValidator(_check_prefix)] = "10.255.0.0/24"
 
 
 class Capacity(Document):
@@ -189,9 +189,9 @@ class SiteDocument(Document):
     orphan_after: Span = timedelta(hours=4)
 
     @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if faults := list(_faults(self)):
-            fail(type(self).__name__, faults, self.hyper_v_site)
+    def _check_fields_together(self) -> Self:
+        if faults := list(_cross_field_faults(self)):
+            raise_faults(type(self).__name__, faults, self.hyper_v_site)
         return self
 
     @property
@@ -215,7 +215,7 @@ class SiteDocument(Document):
         return digest_of(self)
 
 
-def _faults(site: SiteDocument) -> Iterator[Fault]:
+def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
     """What no single field can know."""
     if site.subnet and not site.network:
         yield Fault(("subnet",), "no_network", "a subnet needs its network")

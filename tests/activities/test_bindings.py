@@ -9,7 +9,7 @@ import azure.durable_functions as df
 import pytest
 
 import shared
-from activities.bindings import blueprint, serve
+from activities.bindings import activity_blueprint, bind_activity
 from shared.activity import Activity, Nothing
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, ScriptView
@@ -36,7 +36,7 @@ def bound(bp: df.Blueprint) -> dict[str, Any]:
 
 
 def test_every_activity_of_the_contract_is_bound_under_its_name() -> None:
-    functions = bound(blueprint())
+    functions = bound(activity_blueprint())
     assert len(names()) > 40
     assert set(functions) == names()
     assert {function.get_function_name() for function in functions.values()} == names()
@@ -54,7 +54,7 @@ async def call(outcome: ScriptView | Exception) -> Any:
         return outcome
 
     bp = df.Blueprint()
-    serve(bp, ASKED, function)
+    bind_activity(bp, ASKED, function)
     return await bound(bp)["read_it"].get_user_function()(payload=ASK)
 
 

@@ -61,14 +61,14 @@ async def test_a_hook_passes_with_2xx_and_is_asked_again_where_that_may_help(
 ) -> None:
     listener.status = status
     ran = await run_hook(hook(listener.url))
-    assert (ran.passed, ran.again, ran.status) == (passed, again, status)
+    assert (ran.passed, ran.may_change, ran.status) == (passed, again, status)
     body = {"operation": "d-1", "plan": "payroll", "moment": "before", "state": "starting"}
     assert listener.heard == [("d-1:before:0", body)]
 
 
 async def test_what_a_hook_says_is_kept_without_secrets() -> None:
     ran = await run_hook(hook("http://127.0.0.1:1/hook"))
-    assert (ran.passed, ran.again) == (False, True)
+    assert (ran.passed, ran.may_change) == (False, True)
 
 
 def target(probe: Probe) -> ProbeTarget:

@@ -24,8 +24,8 @@ from shared.healing.contract import (
 from shared.messages import VaultRef
 from shared.plans.plan import Probe
 from shared.recovery.contract import ProbeBatch, ProbeTarget
-from shared.site_recovery.contract import JobEnd, ReadItems, ReadProviders, StartOne, StartsMade, StartVerbs, WatchJobs
-from shared.site_recovery.verb_rules import settled
+from shared.site_recovery.contract import ItemStart, JobEnd, ReadItems, ReadProviders, StartsMade, StartVerbs, WatchJobs
+from shared.site_recovery.verb_rules import has_settled
 from shared.site_recovery.views import ItemView, Verb
 from shared.sites.nodes import NodeView
 from tests.activities.lab import Lab
@@ -41,9 +41,9 @@ async def items(*vms: str) -> list[ItemView]:
 
 
 async def begin(
-    lab: Lab, verb: Verb, views: list[ItemView], operation: str = "op-1", starts: tuple[StartOne, ...] = ()
+    lab: Lab, verb: Verb, views: list[ItemView], operation: str = "op-1", starts: tuple[ItemStart, ...] = ()
 ) -> StartsMade:
-    starts = starts or tuple(StartOne(vm=view.vm, item_id=view.id) for view in views)
+    starts = starts or tuple(ItemStart(vm=view.vm, item_id=view.id) for view in views)
     since = lab.now() - timedelta(minutes=1)
     ask = StartVerbs(vault=VAULT, operation=operation, verb=verb, starts=starts, since=since, network_id=NETWORK)
     return await start_verbs(ask)
@@ -69,10 +69,10 @@ async def test_a_drill_and_its_cleanup(lab: Lab) -> None:
     )
     tried = (await probe_vms(ProbeBatch(targets=targets))).answers
     assert [answer.passed for answer in tried] == [True, True], tried
-    assert all(settled("TestFailover", view) for view in await items("sql-01", "web-01"))
+    assert all(has_settled("TestFailover", view) for view in await items("sql-01", "web-01"))
     over = await ends(lab, await begin(lab, "TestFailoverCleanup", views))
     assert {end.outcome for end in over} == {"succeeded"}
-    assert all(settled("TestFailoverCleanup", view) for view in await items("sql-01", "web-01"))
+    assert all(has_settled("TestFailoverCleanup", view) for view in await items("sql-01", "web-01"))
     gone = (await probe_vms(ProbeBatch(targets=targets))).answers
     assert {answer.detail for answer in gone} == {"sql-01-test is not there yet", "web-01-test is not there yet"}
 
@@ -91,7 +91,7 @@ async def test_away_and_home_again(lab: Lab) -> None:
         assert [end.outcome for end in await ends(lab, made)] == ["succeeded"], verb
 
         async def look(verb: Verb = verb) -> bool | None:
-            return settled(verb, (await items("sql-01"))[0]) or None
+            return has_settled(verb, (await items("sql-01"))[0]) or None
 
         await lab.until(look)
     (view,) = await items("sql-01")
@@ -139,7 +139,7 @@ async def test_two_workers_that_do_one_start_at_once_have_one_effect(lab: Lab, m
     assert lab.ledger("plannedFailover") == ["sql-01"] * 2
     found = [end for each in made for end in await ends(lab, each)]
     assert sorted((end.outcome, end.code) for end in found) == [("failed", "532"), ("succeeded", "")]
-    again = StartOne(vm="sql-01", item_id=views[0].id, attempt=2, adopts_from=1)
+    again = ItemStart(vm="sql-01", item_id=views[0].id, attempt=2, adopts_from=1)
     third = await begin(lab, "PlannedFailover", views, starts=(again,))
     assert [one.job for one in third.answers] == [end.job for end in found if end.outcome == "succeeded"]
     assert len(jobs) == len(lab.ledger("plannedFailover")) == 2
@@ -178,7 +178,7 @@ async def ran(lab: Lab, machine_id: str, script: ScriptName, name: str) -> Scrip
 
     async def look() -> ScriptView | None:
         view = await read_script(ReadScript(machine_id=machine_id, name=name))
-        return view if view.ended else None
+        return view if view.has_ended else None
 
     return await lab.until(look, timedelta(seconds=30))
 

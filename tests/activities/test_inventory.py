@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from activities.drill_inventory import read_network, take_inventory
-from shared.azure.errors import Missing
+from shared.azure.errors import NotFound
 from shared.recovery.contract import ReadNetwork, TakeInventory
-from shared.recovery.drill import mark
+from shared.recovery.drill import mark_of
 from tests.shared.azure.fake import FakeArm, Reply
 
 GROUP = "/subscriptions/s1/resourceGroups/rg-vms"
@@ -30,8 +30,8 @@ def detail(arm: FakeArm, arm_id: str, **properties: Any) -> None:
 
 
 async def take(known: tuple[str, ...] | None = (), networks: tuple[str, ...] = ()) -> dict[str, str]:
-    seen = await take_inventory(TakeInventory(groups=(GROUP,), networks=networks, known=known))
-    return {thing.id.rsplit("/", 1)[-1]: thing.machine for thing in seen.fresh}
+    seen = await take_inventory(TakeInventory(groups=(GROUP,), networks=networks, known_marks=known))
+    return {thing.id.rsplit("/", 1)[-1]: thing.machine for thing in seen.added}
 
 
 async def test_each_thing_is_told_with_the_machine_that_it_hangs_on(arm: FakeArm) -> None:
@@ -67,8 +67,8 @@ async def test_what_is_known_is_not_looked_at_again(arm: FakeArm) -> None:
     disk = f"{COMPUTE}/disks/erp"
     group(arm, resource(disk), resource(f"{COMPUTE}/disks/new"))
     first = await take_inventory(TakeInventory(groups=(GROUP,)))
-    assert (first.fresh, len(first.marks)) == ((), 2)
-    assert await take(known=(mark(disk.upper()),)) == {"new": ""}
+    assert (first.added, len(first.marks)) == ((), 2)
+    assert await take(known=(mark_of(disk.upper()),)) == {"new": ""}
 
 
 async def test_a_card_in_the_network_counts_wherever_it_is_kept(arm: FakeArm) -> None:
@@ -87,7 +87,7 @@ async def test_a_thing_that_goes_while_it_is_looked_at_is_gone(arm: FakeArm) -> 
 
 async def test_a_group_that_is_not_there_is_no_empty_group(arm: FakeArm) -> None:
     arm.says("GET", f"{GROUP}/resources", Reply(404, {"error": {"code": "ResourceGroupNotFound", "message": "no"}}))
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         await take()
 
 

@@ -23,7 +23,9 @@ ABOVE = Lock(id=f"{GROUP}/providers/Microsoft.Authorization/locks/frozen", level
 async def lab(lab: Lab) -> Lab:
     """With both locks on."""
     for lock in (OWN, ABOVE):
-        await arm.put(lock.id, LOCKS_API, {"properties": {"level": lock.level, "notes": lock.notes}}, "by-hand")
+        await arm.put_resource(
+            lock.id, LOCKS_API, {"properties": {"level": lock.level, "notes": lock.notes}}, "by-hand"
+        )
     return lab
 
 
@@ -54,7 +56,7 @@ async def test_locks_come_back_exactly_and_only_once(lab: Lab) -> None:
 
 
 async def test_a_lock_that_somebody_changed_meanwhile_is_theirs_to_judge(lab: Lab) -> None:
-    await arm.put(OWN.id, LOCKS_API, {"properties": {"level": "ReadOnly"}}, "by-hand")
+    await arm.put_resource(OWN.id, LOCKS_API, {"properties": {"level": "ReadOnly"}}, "by-hand")
     with pytest.raises(Refused, match="lock-changed"):
         await restore_locks(RestoreLocks(locks=(OWN,), operation="op-1"))
 
@@ -62,13 +64,13 @@ async def test_a_lock_that_somebody_changed_meanwhile_is_theirs_to_judge(lab: La
 async def test_the_activity_log_tells_why_by_the_events_correlation_id(lab: Lab) -> None:
     told = lab.emit("extension-failure", "hci-01-n2")
     since = lab.now() - timedelta(hours=1)
-    seen = await read_cause(ReadCause(resource_id=MACHINE, correlation=told, since=since))
+    seen = await read_cause(ReadCause(resource_id=MACHINE, correlation_id=told, since=since))
     assert seen.code == "VMExtensionProvisioningError"
     assert "DRConfigurator.exe" in seen.message
-    nothing = ReadCause(resource_id=MACHINE, correlation="00000000-0000", since=since)
+    nothing = ReadCause(resource_id=MACHINE, correlation_id="00000000-0000", since=since)
     assert (await read_cause(nothing)).message == ""
 
 
 async def test_what_is_no_correlation_id_never_becomes_part_of_a_filter(lab: Lab) -> None:
     with pytest.raises(Refused, match="not-a-correlation"):
-        await read_cause(ReadCause(resource_id=MACHINE, correlation="x' or 'a' eq 'a", since=lab.now()))
+        await read_cause(ReadCause(resource_id=MACHINE, correlation_id="x' or 'a' eq 'a", since=lab.now()))

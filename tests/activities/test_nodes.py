@@ -172,7 +172,7 @@ def view(**instance: Any) -> Reply:
 async def test_a_scripts_result_is_the_object_on_its_last_line(arm: FakeArm, output: str | None, result: Any) -> None:
     arm.says("GET", "/x", view(executionState="Succeeded", exitCode=0, output=output))
     seen = await read_script(ReadScript(machine_id=MACHINE, name="x"))
-    assert (seen.state, seen.exit_code, seen.result, seen.ended) == ("Succeeded", 0, result, True)
+    assert (seen.state, seen.exit_code, seen.result, seen.has_ended) == ("Succeeded", 0, result, True)
 
 
 async def test_delivered_is_not_the_same_as_run_well(arm: FakeArm) -> None:
@@ -184,7 +184,7 @@ async def test_delivered_is_not_the_same_as_run_well(arm: FakeArm) -> None:
 async def test_a_script_without_an_instance_view_is_unknown_and_goes_on(arm: FakeArm) -> None:
     arm.says("GET", "/x", Reply(200, {"properties": {"provisioningState": "Creating"}}))
     seen = await read_script(ReadScript(machine_id=MACHINE, name="x"))
-    assert (seen.state, seen.ended) == ("Unknown", False)
+    assert (seen.state, seen.has_ended) == ("Unknown", False)
 
 
 async def test_a_run_command_that_is_gone_is_missing(arm: FakeArm) -> None:

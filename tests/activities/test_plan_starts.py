@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from activities.start_recovery_plans import read_plan_job, start_plan
+from activities.start_recovery_plans import read_recovery_plan_job, start_recovery_plan
 from shared.messages import VaultRef
-from shared.recovery.contract import ReadPlanJob, StartPlan
-from shared.recovery_plans.parts import shape_of
+from shared.recovery.contract import ReadRecoveryPlanJob, StartRecoveryPlan
+from shared.recovery_plans.parts import shape_digest
 from shared.request_ids import client_request_id
 from shared.site_recovery.request_budget import Calls
 from shared.site_recovery.views import Verb
@@ -19,9 +19,9 @@ SINCE = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 COMMIT = ["Commit", "ChangePit"]
 
 
-def ask(verb: Verb = "PlannedFailover", **more: Any) -> StartPlan:
+def ask(verb: Verb = "PlannedFailover", **more: Any) -> StartRecoveryPlan:
     about = {"vault": VaultRef.from_id(VAULT), "operation": "op-1", "verb": verb, "name": "payroll", "since": SINCE}
-    return StartPlan.model_validate({**about, "shape": shape_of(PART), "vms": ("sql-01", "web-01"), **more})
+    return StartRecoveryPlan.model_validate({**about, "shape": shape_digest(PART), "vms": ("sql-01", "web-01"), **more})
 
 
 def ours(verb: str = "PlannedFailover") -> str:
@@ -44,7 +44,7 @@ def posts(arm: FakeArm) -> list[Any]:
 
 
 async def test_a_verb_is_sent_once_under_its_request_id_with_a_list_of_details(idle: FakeArm) -> None:
-    made = await start_plan(ask(point_type="LatestProcessed"))
+    made = await start_recovery_plan(ask(point_type="LatestProcessed"))
     assert (made.outcome, made.job) == ("started", "j1")
     (sent,) = posts(idle)
     reads = [one for one in idle.asked if one.method == "GET" and one.path != "/msi/token"]
@@ -57,7 +57,7 @@ async def test_a_verb_is_sent_once_under_its_request_id_with_a_list_of_details(i
 async def test_a_failback_brings_its_own_sort_of_details(idle: FakeArm) -> None:
     away: dict[str, Any] = {"activeLocation": "Recovery", "allowedOperations": ["Failback"]}
     idle.says("GET", "/replicationProtectedItems", listed(item(**away), item("web-01", **away)))
-    assert (await start_plan(ask("Failback", data_sync="ForDownTime"))).outcome == "started"
+    assert (await start_recovery_plan(ask("Failback", data_sync="ForDownTime"))).outcome == "started"
     (sent,) = posts(idle)
     assert sent.body["properties"]["failoverDirection"] == "RecoveryToPrimary"
     assert [one["dataSyncOption"] for one in sent.body["properties"]["providerSpecificDetails"]] == ["ForDownTime"]
@@ -67,18 +67,18 @@ async def test_a_job_of_ours_is_adopted_and_that_of_a_machine_never(idle: FakeAr
     about = {"activityId": ours(), "targetObjectName": "payroll", "startTime": "2026-11-22T10:01:00Z"}
     child = {**about, "targetObjectName": "sql-01", "startTime": "2026-11-22T10:02:00Z"}
     idle.says("GET", "/replicationJobs", listed(job("plan", **about), job("child", **child)))
-    assert (await start_plan(ask())).job == "plan"
+    assert (await start_recovery_plan(ask())).job == "plan"
     assert posts(idle) == []
 
 
 async def test_after_an_abort_nothing_is_sent(idle: FakeArm) -> None:
-    made = await start_plan(ask(only_adopt=True))
+    made = await start_recovery_plan(ask(only_adopt=True))
     assert (made.outcome, made.code, posts(idle)) == ("refused", "aborted", [])
 
 
 async def test_a_lost_answer_is_told_as_such(idle: FakeArm) -> None:
     idle.says("POST", "/plannedFailover", Reply(lost=True))
-    assert (await start_plan(ask())).outcome == "unanswered"
+    assert (await start_recovery_plan(ask())).outcome == "unanswered"
     assert len(posts(idle)) == 1
 
 
@@ -98,7 +98,7 @@ async def test_what_stands_in_the_way_is_told_and_nothing_sent(
     gone = Reply(404, {"error": {"code": "NotFound", "message": "no such plan"}})
     idle.says("GET", "/payroll", Reply(200, plan) if plan else gone)
     idle.says("GET", "/replicationProtectedItems", listed(item(), item("web-01", **items)))
-    made = await start_plan(ask())
+    made = await start_recovery_plan(ask())
     assert (made.outcome, made.code, posts(idle)) == (outcome, code, [])
 
 
@@ -108,7 +108,7 @@ async def test_a_test_that_shows_as_suspended_can_be_cleaned_up(idle: FakeArm) -
     idle.says("GET", "/replicationProtectedItems", listed(item(**tested), item("web-01", **tested)))
     waiting = shown(currentScenarioStatus="Suspended", allowedOperations=["TestFailoverCleanup"])
     idle.says("GET", "/payroll", Reply(200, waiting))
-    assert (await start_plan(ask("TestFailoverCleanup"))).outcome == "started"
+    assert (await start_recovery_plan(ask("TestFailoverCleanup"))).outcome == "started"
 
 
 # --- its job -----------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ CALL = {"instanceType": "ManualActionTaskDetails", "name": "call", "instructions
 
 async def read(arm: FakeArm, **properties: Any) -> Any:
     arm.says("GET", "/replicationJobs/j1", Reply(200, job("j1", **properties)))
-    return await read_plan_job(ReadPlanJob(vault=VaultRef.from_id(VAULT), job="j1"))
+    return await read_recovery_plan_job(ReadRecoveryPlanJob(vault=VaultRef.from_id(VAULT), job="j1"))
 
 
 async def test_each_machine_is_found_with_its_own_job(arm: FakeArm) -> None:
@@ -167,6 +167,6 @@ async def test_a_test_failover_that_waits_for_its_cleanup_has_ended(arm: FakeArm
 
 async def test_a_job_that_is_gone_has_failed(arm: FakeArm) -> None:
     arm.says("GET", "/replicationJobs/j1", Reply(404, {"error": {"code": "NotFound", "message": "gone"}}))
-    seen = await read_plan_job(ReadPlanJob(vault=VaultRef.from_id(VAULT), job="j1"))
+    seen = await read_recovery_plan_job(ReadRecoveryPlanJob(vault=VaultRef.from_id(VAULT), job="j1"))
     assert seen.end is not None
     assert (seen.state, seen.end.outcome, seen.end.code) == ("ended", "failed", "job-not-found")

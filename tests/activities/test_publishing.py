@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.cloud_events import publish
+from activities.cloud_events import publish_event
 from shared.errors import Transient
-from shared.operations.contract import Publish
+from shared.operations.contract import PublishEvent
 from tests.shared.azure.fake import FakeArm, Reply
 
-EVENT = Publish(
+EVENT = PublishEvent(
     id="op-1-ended",
     type="HciSiteRecovery.Operation.Succeeded",
     subject="operations/op-1",
@@ -26,12 +26,12 @@ def topic(arm: FakeArm, monkeypatch: pytest.MonkeyPatch) -> FakeArm:
 
 
 async def test_without_a_topic_nobody_is_told(arm: FakeArm) -> None:
-    assert not (await publish(EVENT)).sent
+    assert not (await publish_event(EVENT)).sent
     assert arm.asked == []
 
 
 async def test_an_event_keeps_its_id_and_time(topic: FakeArm) -> None:
-    assert (await publish(EVENT)).sent
+    assert (await publish_event(EVENT)).sent
     (sent,) = topic.sent("POST", "/api/events")
     (event,) = sent.body
     assert {key: event[key] for key in ("id", "type", "subject", "source", "specversion", "data")} == {
@@ -48,7 +48,7 @@ async def test_an_event_keeps_its_id_and_time(topic: FakeArm) -> None:
 
 async def test_a_topic_with_a_key_is_told_with_it(topic: FakeArm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENTGRID_TOPIC_KEY", "a-key")
-    await publish(EVENT)
+    await publish_event(EVENT)
     (sent,) = topic.sent("POST", "/api/events")
     assert sent.headers["aeg-sas-key"] == "a-key"
     assert topic.sent("GET", "/msi/token") == []
@@ -58,5 +58,5 @@ async def test_a_topic_with_a_key_is_told_with_it(topic: FakeArm, monkeypatch: p
 async def test_a_topic_that_does_not_answer_is_asked_again_by_the_caller_only(topic: FakeArm, reply: Reply) -> None:
     topic.says("POST", "/api/events", reply)
     with pytest.raises(Transient):
-        await publish(EVENT)
+        await publish_event(EVENT)
     assert len(topic.sent("POST", "/api/events")) == 1

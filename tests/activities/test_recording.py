@@ -12,11 +12,11 @@ from aiohttp import web
 
 from activities.evidence import keep_job, read_pack, seal_pack, write_records
 from shared.azure.clients import close_azure
-from shared.azure.evidence_store import packs
+from shared.azure.evidence_store import open_evidence_store
 from shared.errors import Refused, Transient
-from shared.evidence.chain import START, Entry, attachments_of
+from shared.evidence.chain import FIRST_PREVIOUS, EvidenceEntry, job_attachments
 from shared.evidence.contract import SealPack, WriteRecords
-from shared.evidence.verify import check
+from shared.evidence.verify import check_pack
 from shared.site_recovery.contract import JobEnd
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
@@ -88,11 +88,11 @@ def store(blobs: Blobs, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         monkeypatch.setenv("EVIDENCE_STORE", f"folder:{tmp_path}")
 
 
-def entry(kind: str = "verb", **body: Any) -> Entry:
-    return Entry(kind=kind, at=AT, body=body)
+def entry(kind: str = "verb", **body: Any) -> EvidenceEntry:
+    return EvidenceEntry(kind=kind, at=AT, body=body)
 
 
-def ask(*entries: Entry, count: int = 0, head: str = START) -> WriteRecords:
+def ask(*entries: EvidenceEntry, count: int = 0, head: str = FIRST_PREVIOUS) -> WriteRecords:
     return WriteRecords(pack="drill-1", count=count, head=head, entries=entries)
 
 
@@ -100,7 +100,7 @@ def ask(*entries: Entry, count: int = 0, head: str = START) -> WriteRecords:
 async def test_a_pack_is_written_sealed_and_found_intact() -> None:
     job = {"name": "j1", "properties": {"state": "Succeeded", "sasUrl": f"https://h.example/x?sig={SECRET}"}}
     await keep_job("drill-1", job, JobEnd(job="j1", outcome="succeeded", state="Succeeded"))
-    told = Entry(kind="job", at=AT, body={"vm": "sql-01"}, attach=attachments_of("j1"))
+    told = EvidenceEntry(kind="job", at=AT, body={"vm": "sql-01"}, attach=job_attachments("j1"))
     first = await write_records(ask(entry("request", password=SECRET), told))
     sealed = await seal_pack(SealPack(pack="drill-1", head=first.head, facts={"state": "succeeded"}))
     files = await read_pack("drill-1") or {}
@@ -110,7 +110,7 @@ async def test_a_pack_is_written_sealed_and_found_intact() -> None:
         "records/000001-request.json",
         "records/000002-job.json",
     ]
-    assert (first.count, sealed.records, check(files, sealed.head)) == (2, 2, [])
+    assert (first.count, sealed.records, check_pack(files, sealed.head)) == (2, 2, [])
     assert SECRET.encode() not in b"".join(files.values())
 
 
@@ -130,7 +130,7 @@ async def test_an_activity_that_runs_twice_changes_nothing() -> None:
 async def test_a_pack_whose_records_do_not_end_where_the_run_says_is_not_sealed() -> None:
     await write_records(ask(entry(vm="sql-01")))
     with pytest.raises(Refused, match="evidence-broken"):
-        await seal_pack(SealPack(pack="drill-1", head=START, facts={}))
+        await seal_pack(SealPack(pack="drill-1", head=FIRST_PREVIOUS, facts={}))
 
 
 @pytest.mark.usefixtures("store")
@@ -146,6 +146,6 @@ async def test_a_container_that_does_not_answer_is_asked_again_later(blobs: Blob
 
 async def test_without_a_store_nothing_is_kept_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVIDENCE_STORE", raising=False)
-    assert packs() is None
+    assert open_evidence_store() is None
     assert (await write_records(ask(entry(vm="sql-01")))).kept is False
-    assert (await seal_pack(SealPack(pack="drill-1", head=START, facts={}))).kept is False
+    assert (await seal_pack(SealPack(pack="drill-1", head=FIRST_PREVIOUS, facts={}))).kept is False

@@ -2,11 +2,11 @@
 
 from activities.vault import resume_jobs
 from shared.messages import VaultRef
-from shared.site_recovery.contract import ResumeJobs, ResumeOne
+from shared.site_recovery.contract import JobToResume, ResumeJobs
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, accepted, job
 
 ASK = ResumeJobs(
-    vault=VaultRef.from_id(VAULT), operation="op-1", jobs=(ResumeOne(vm="sql-01", job="j1"),), comments="now"
+    vault=VaultRef.from_id(VAULT), operation="op-1", jobs=(JobToResume(vm="sql-01", job="j1"),), comments="now"
 )
 
 

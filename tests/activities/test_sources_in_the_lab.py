@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from activities.nodes import read_nodes, read_script, run_script
-from shared.failback.source_vms import Page, page_of
+from shared.failback.source_vms import SourcePage, read_source_page
 from shared.healing.contract import ReadNodes, ReadScript, RunScript, ScriptView
 from tests.activities.lab import Lab
 from tests.activities.test_in_the_lab import CLUSTER
 
 
-async def read(lab: Lab, node: str, names: list[str], first: int = 0) -> Page:
+async def read(lab: Lab, node: str, names: list[str], first: int = 0) -> SourcePage:
     machine = next(one.id for one in (await read_nodes(ReadNodes(cluster_id=CLUSTER))).nodes if one.name == node)
     name = f"op-read-source-{first}"
     given = {"Names": "/".join(names), "From": str(first)}
@@ -17,11 +17,11 @@ async def read(lab: Lab, node: str, names: list[str], first: int = 0) -> Page:
 
     async def look() -> ScriptView | None:
         view = await read_script(ReadScript(machine_id=machine, name=name))
-        return view if view.ended else None
+        return view if view.has_ended else None
 
     view = await lab.until(look, timedelta(seconds=30))
     assert len(view.output.encode()) < 4096
-    return page_of(node, view.result or {})
+    return read_source_page(node, view.result or {})
 
 
 async def test_a_node_says_what_its_own_machines_are_like(lab: Lab) -> None:
@@ -38,4 +38,4 @@ async def test_a_page_begins_where_the_last_one_ended(lab: Lab) -> None:
     names = ["app-01", "dc-01", "sql-01"]
     assert [vm.vm for vm in (await read(lab, "hci-01-n1", names)).vms] == names
     rest = await read(lab, "hci-01-n1", names, first=1)
-    assert ([vm.vm for vm in rest.vms], rest.following) == (names[1:], None)
+    assert ([vm.vm for vm in rest.vms], rest.next_start) == (names[1:], None)

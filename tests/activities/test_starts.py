@@ -9,7 +9,7 @@ from activities.start_verbs import start_verbs
 from shared.errors import Transient
 from shared.messages import VaultRef
 from shared.request_ids import client_request_id
-from shared.site_recovery.contract import StartOne, StartsMade, StartVerbs
+from shared.site_recovery.contract import ItemStart, StartsMade, StartVerbs
 from shared.site_recovery.views import Verb
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted, item, job, listed
 
@@ -19,7 +19,7 @@ BUSY = {"scenarioName": "TestFailover", "jobId": f"{VAULT}/replicationJobs/j9", 
 
 
 def ask(*vms: str, verb: Verb = "TestFailover", attempt: int = 1, **more: Any) -> StartVerbs:
-    starts = tuple(StartOne(vm=vm, item_id=ITEM.replace("sql-01", vm), attempt=attempt) for vm in vms or ("sql-01",))
+    starts = tuple(ItemStart(vm=vm, item_id=ITEM.replace("sql-01", vm), attempt=attempt) for vm in vms or ("sql-01",))
     return StartVerbs(
         vault=VaultRef.from_id(VAULT),
         operation="op-1",
@@ -332,7 +332,7 @@ async def test_an_attempt_after_532_follows_the_job_of_the_earlier_one_that_made
     works = job("j1", state="Succeeded", activityId=ours(), startTime="2026-11-22T10:01:00Z")
     failed = job("j2", state="Failed", activityId=ours(), startTime="2026-11-22T10:01:01Z")
     idle.says("GET", "/replicationJobs", listed(works, failed))
-    again = StartOne(vm="sql-01", item_id=ITEM, attempt=2, adopts_from=1)
+    again = ItemStart(vm="sql-01", item_id=ITEM, attempt=2, adopts_from=1)
     made = await start_verbs(ask().model_copy(update={"starts": (again,)}))
     assert outcomes(made) == [("started", "j1", "")]
 
@@ -340,7 +340,7 @@ async def test_an_attempt_after_532_follows_the_job_of_the_earlier_one_that_made
 async def test_an_attempt_after_532_is_sent_when_the_earlier_ones_have_only_failed(idle: FakeArm) -> None:
     failed = job("j9", state="Failed", activityId=ours(), startTime="2026-11-22T10:01:01Z")
     idle.says("GET", "/replicationJobs", listed(failed))
-    again = StartOne(vm="sql-01", item_id=ITEM, attempt=2, adopts_from=1)
+    again = ItemStart(vm="sql-01", item_id=ITEM, attempt=2, adopts_from=1)
     made = await start_verbs(ask().model_copy(update={"starts": (again,)}))
     assert outcomes(made) == [("started", "j1", "")]
     (sent,) = idle.sent("POST", "/testFailover")

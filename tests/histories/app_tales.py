@@ -5,7 +5,7 @@ from datetime import timedelta
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
-from shared.operations.contract import Publish
+from shared.operations.contract import PublishEvent
 from shared.operations.obligations import Obligation
 from shared.plans.versions import Declaration
 from tests.driver import Result
@@ -52,5 +52,5 @@ def delivered() -> Result:
     """Nobody listens at first."""
     bench = Bench()
     bench.world.crash = {"publish_event": 9}
-    event = Publish(id="run-9:started", type="Started", subject="plans/payroll", at=bench.world.clock.now, data={})
+    event = PublishEvent(id="run-9:started", type="Started", subject="plans/payroll", at=bench.world.clock.now, data={})
     return bench.driver.run(deliver, event.model_dump(mode="json"), INSTANCE)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from activities import nodes, vault
-from activities.bindings import SERVED
+from activities.bindings import ACTIVITIES
 from orchestrators.durable.entities import ENTITIES
 from shared.activity import Activity, Nothing
 from shared.azure.clients import close_azure
@@ -17,7 +17,15 @@ from shared.azure.vault import Vault
 from shared.errors import Refused
 from shared.healing.contract import CREATE_EXTENSION, READ_NODES
 from shared.messages import Message, VaultRef
-from shared.operations.contract import PUBLISH, READ_RUNS, START_RUN, Published, ReadRuns, RunsRead, StartRun
+from shared.operations.contract import (
+    PUBLISH_EVENT,
+    READ_ENDED_RUNS,
+    START_RUN,
+    EndedRunsRead,
+    EventPublished,
+    ReadEndedRuns,
+    StartRun,
+)
 from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS
 from shared.sites.site import SiteDocument
 from tests.activities.lab import Lab
@@ -89,20 +97,20 @@ class AzureBench:
 
     def _activities(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         real: list[tuple[Activity[Any, Any], Any]] = [
-            *SERVED,
+            *ACTIVITIES,
             (READ_NODES, nodes.read_nodes),
             (CREATE_EXTENSION, nodes.create_extension),
             (READ_PROVIDERS, vault.read_providers),
             (WATCH_JOBS, vault.watch_jobs),
-            (PUBLISH, self._publish),
-            (READ_RUNS, self._read_runs),
+            (PUBLISH_EVENT, self._publish),
+            (READ_ENDED_RUNS, self._read_runs),
             (START_RUN, self._start_run),
         ]
         return {activity.name: self._served(activity, function) for activity, function in real}
 
     def _served(self, activity: Activity[Any, Any], function: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         def serve(payload: dict[str, Any]) -> dict[str, Any]:
-            ask = activity.ask.model_validate(payload)
+            ask = activity.request.model_validate(payload)
             answer = self._answer(function, ask)
             while self.kill(activity.name, ask):
                 answer = self._answer(function, ask)
@@ -117,11 +125,11 @@ class AzureBench:
             return {"refused": {"code": no.code, "detail": no.detail}}
         return answer
 
-    async def _publish(self, _ask: Any) -> Published:
-        return Published(sent=True)
+    async def _publish(self, _ask: Any) -> EventPublished:
+        return EventPublished(sent=True)
 
-    async def _read_runs(self, ask: ReadRuns) -> RunsRead:
-        return RunsRead(ended=tuple(run for run in ask.ids if run not in self.living))
+    async def _read_runs(self, ask: ReadEndedRuns) -> EndedRunsRead:
+        return EndedRunsRead(ended=tuple(run for run in ask.ids if run not in self.living))
 
     async def _start_run(self, ask: StartRun) -> Nothing:
         if ask.id not in self.repaired:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrators.durable.entities import mirrors
+from orchestrators.durable.entities import recovery_plan_mirrors
 from orchestrators.reconcile.recovery_plans import keep_mirrors
 from orchestrators.run.recovery_plan_mirror import mirror
 from shared import activity
@@ -12,8 +12,8 @@ from shared.operations import contract as app
 from shared.plans import contract as plans_contract
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.contract import READ_MIRROR, WRITE_PART, MirrorRead, PartWritten, ReadMirror, WritePart
-from shared.recovery_plans.mirror import Found, MirrorOrder, in_step
-from shared.recovery_plans.parts import Part, parts_of
+from shared.recovery_plans.mirror import FoundPart, MirrorOrder, is_in_step
+from shared.recovery_plans.parts import PlanPart, parts_of
 from shared.site_recovery import contract as c
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.views import ItemView
@@ -30,7 +30,7 @@ SITES = {"hci-01": site()}
 class MirrorWorld:
     """Recovery plans by name; each write takes effect at once, and its job is seen to end one look later."""
 
-    plans: dict[str, Part] = field(default_factory=dict)
+    plans: dict[str, PlanPart] = field(default_factory=dict)
     items: dict[str, ItemView] = field(default_factory=lambda: protected(PLAN))
     busy: str = ""
     fails: str = ""
@@ -48,12 +48,12 @@ class MirrorWorld:
             app.START_RUN: self.start,
         }
         activities = {one.name: self._serve(one, do) for one, do in served.items()}
-        self.driver = Driver(activities, {"recovery_plan_mirrors": mirrors})
+        self.driver = Driver(activities, {"recovery_plan_mirrors": recovery_plan_mirrors})
 
     def _serve(self, activity: activity.Activity[Any, Any], do: Any) -> Any:
         def serve(payload: dict[str, Any]) -> dict[str, Any]:
             try:
-                answer: dict[str, Any] = do(activity.ask.model_validate(payload)).model_dump(mode="json")
+                answer: dict[str, Any] = do(activity.request.model_validate(payload)).model_dump(mode="json")
             except Refused as no:
                 return {"refused": {"code": no.code, "detail": no.detail}}
             return answer
@@ -64,11 +64,11 @@ class MirrorWorld:
         if self.silent > 0:
             self.silent -= 1
             raise ConnectionError("no answer")
-        return MirrorRead(found=tuple(Found(part=part, busy=self.busy) for part in self.plans.values()))
+        return MirrorRead(found=tuple(FoundPart(part=part, busy_with=self.busy) for part in self.plans.values()))
 
     def write(self, ask: WritePart) -> PartWritten:
         part, there = ask.write.part, self.plans.get(ask.write.part.name)
-        if there is None if ask.write.what == "remove" else there and in_step(part, there):
+        if there is None if ask.write.what == "remove" else there and is_in_step(part, there):
             return PartWritten(outcome="kept")
         self.sent.append(f"{ask.write.what} {part.name}")
         if self.fails:
@@ -77,15 +77,15 @@ class MirrorWorld:
         self.plans |= {} if ask.write.what == "remove" else {part.name: part}
         return PartWritten(outcome="started", job=f"job-{len(self.sent)}")
 
-    def watch(self, ask: c.WatchJobs) -> c.JobsSeen:
+    def watch(self, ask: c.WatchJobs) -> c.JobsWatched:
         (job,) = ask.jobs
         self.jobs[job] = self.jobs.get(job, 0) + 1
         if self.jobs[job] == 1:
-            return c.JobsSeen(ended=())
+            return c.JobsWatched(ended=())
         if job == "failing":
             end = JobEnd(job=job, outcome="failed", state="Failed", code=self.fails, detail="it did not work")
-            return c.JobsSeen(ended=(end,))
-        return c.JobsSeen(ended=(JobEnd(job=job, outcome="succeeded", state="Succeeded"),))
+            return c.JobsWatched(ended=(end,))
+        return c.JobsWatched(ended=(JobEnd(job=job, outcome="succeeded", state="Succeeded"),))
 
     def start(self, ask: app.StartRun) -> activity.Nothing:
         self.started.append(ask)
@@ -102,14 +102,16 @@ class MirrorWorld:
         """One look of the timer."""
         at = self.driver.clock.now
         declared = [
-            plans_contract.Declared(name="payroll", document=plan.model_dump(mode="json", by_alias=True), declared=at)
+            plans_contract.DeclaredDocument(
+                name="payroll", document=plan.model_dump(mode="json", by_alias=True), declared=at
+            )
         ]
         sites = [
-            plans_contract.Declared(
+            plans_contract.DeclaredDocument(
                 name="hci-01", document=SITES["hci-01"].model_dump(mode="json", by_alias=True), declared=at
             )
         ]
-        book = plans_contract.BookRead(sites=tuple(sites), plans=tuple(declared), obligations=())
+        book = plans_contract.DocumentsRead(sites=tuple(sites), plans=tuple(declared), obligations=())
 
         def duty(ctx: Any, _payload: Any) -> Any:
             return (yield from keep_mirrors(ctx, book))

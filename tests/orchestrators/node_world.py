@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrators.durable.entities import book, leases, nodes, obligations, turns
+from orchestrators.durable.entities import cluster_queue, documents, leases, nodes, obligations
 from orchestrators.healing.repair import repair
 from orchestrators.reconcile.nodes import watch_nodes
 from shared import activity
@@ -82,10 +82,10 @@ class NodeWorld:
         self.clock.watchers.append(lambda _now: self._pass())
         entities = {
             "leases": leases,
-            "documents": book,
+            "documents": documents,
             "obligations": obligations,
             "nodes": nodes,
-            "cluster_queue": turns,
+            "cluster_queue": cluster_queue,
         }
         self.driver = Driver(self.activities(), entities, self.clock)
 
@@ -124,15 +124,15 @@ class NodeWorld:
             n.RUN_SCRIPT: self.run_script,
             n.READ_SCRIPT: lambda ask: self.scripts[ask.name],
             n.REMOVE_SCRIPT: self.remove_script,
-            app.PUBLISH: self.publish,
-            app.READ_RUNS: lambda ask: app.RunsRead(ended=tuple(self.ended_runs & set(ask.ids))),
-            plans_contract.READ_BOOK: self.read_book,
+            app.PUBLISH_EVENT: self.publish,
+            app.READ_ENDED_RUNS: lambda ask: app.EndedRunsRead(ended=tuple(self.ended_runs & set(ask.ids))),
+            plans_contract.READ_DOCUMENTS: self.read_book,
             app.START_RUN: self.start_run,
             n.READ_LOCKS: lambda _ask: n.LocksRead(locks=tuple(self.locks)),
             n.REMOVE_LOCKS: self.remove_locks,
             n.RESTORE_LOCKS: self.restore_locks,
             n.READ_CAUSE: lambda _ask: self.log,
-            n.READ_RECORDS: self.read_records,
+            n.READ_NODE_RECORDS: self.read_records,
         }
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
@@ -145,7 +145,7 @@ class NodeWorld:
             if lost and self.chance.random() < 0.5:
                 raise ConnectionError("never arrived")
             try:
-                answer: dict[str, Any] = function(activity.ask.model_validate(payload)).model_dump(mode="json")
+                answer: dict[str, Any] = function(activity.request.model_validate(payload)).model_dump(mode="json")
             except Refused as no:
                 return {"refused": {"code": no.code, "detail": no.detail}}
             if lost:
@@ -260,22 +260,22 @@ class NodeWorld:
 
     # --- the app ---
 
-    def publish(self, ask: app.Publish) -> app.Published:
+    def publish(self, ask: app.PublishEvent) -> app.EventPublished:
         self.published.append((ask.type.rpartition(".")[2], ask.data))
-        return app.Published(sent=True)
+        return app.EventPublished(sent=True)
 
-    def read_book(self, _ask: plans_contract.ReadBook) -> plans_contract.BookRead:
-        entry = plans_contract.Declared(
+    def read_book(self, _ask: plans_contract.ReadDocuments) -> plans_contract.DocumentsRead:
+        entry = plans_contract.DeclaredDocument(
             name="hci-01", document=self.document.model_dump(mode="json"), declared=self.clock.now
         )
         owed = [one for table in self.state("obligations") for one in table.values()]
-        return plans_contract.BookRead(sites=(entry,), plans=(), obligations=tuple(owed))
+        return plans_contract.DocumentsRead(sites=(entry,), plans=(), obligations=tuple(owed))
 
-    def read_records(self, ask: n.ReadRecords) -> n.RecordsRead:
+    def read_records(self, ask: n.ReadNodeRecords) -> n.NodeRecordsRead:
         found = [NodeRecord.model_validate(state) for state in self.state("nodes")]
         wanted = {key_of(machine) for machine in ask.machines}
         records = tuple(record for record in found if key_of(record.machine_id) in wanted)
-        return n.RecordsRead(records=records, ended=tuple(r.run for r in records if r.run in self.ended_runs))
+        return n.NodeRecordsRead(records=records, ended_runs=tuple(r.run for r in records if r.run in self.ended_runs))
 
     def start_run(self, ask: app.StartRun) -> activity.Nothing:
         self.started.append(ask)

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from orchestrators.durable.entities import mirrors
+from orchestrators.durable.entities import recovery_plan_mirrors
 from shared import activity
 from shared.messages import VaultRef
 from shared.plans.plan import PlanDocument
-from shared.recovery.contract import READ_PLAN_JOB, START_PLAN, ReadPlanJob, StartPlan
+from shared.recovery.contract import READ_RECOVERY_PLAN_JOB, START_RECOVERY_PLAN, ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery_plans.contract import READ_MIRROR, MirrorRead, ReadMirror
-from shared.recovery_plans.mirror import Found, survey
-from shared.recovery_plans.parts import Part, shape_of
+from shared.recovery_plans.mirror import FoundPart, survey_mirror
+from shared.recovery_plans.parts import PlanPart, shape_digest
 from shared.site_recovery import contract as c
-from shared.site_recovery.contract import ChildJob, JobEnd, JobResumed, PlanJobSeen, PlanStart
+from shared.site_recovery.contract import ChildJob, JobEnd, JobResumed, RecoveryPlanJobView, RecoveryPlanStarted
 from tests.driver import Clock
 from tests.orchestrators.test_runbooks import ORDER, SITE, Bench, plan
 from tests.orchestrators.world import LIFE, Machine, World
@@ -25,7 +25,7 @@ ORDERED = {"TestFailover", "PlannedFailover", "UnplannedFailover", "Failback"}
 class PlanJob:
     """A recovery plan's job; `manual` is the group after which it waits for a person, -1 for none."""
 
-    ask: StartPlan
+    ask: StartRecoveryPlan
     groups: list[list[str]]
     children: dict[str, str] = field(default_factory=dict)
     manual: int = -1
@@ -38,7 +38,7 @@ class PlanJob:
 class PlanWorld(World):
     """What was sent to recovery plans stands in `sent` under their names."""
 
-    plans: dict[str, Part] = field(default_factory=dict)
+    plans: dict[str, PlanPart] = field(default_factory=dict)
     plan_jobs: dict[str, PlanJob] = field(default_factory=dict)
     manual: dict[str, int] = field(default_factory=dict)
     passes_over: set[str] = field(default_factory=set)
@@ -48,39 +48,43 @@ class PlanWorld(World):
     def mirror(self, document: PlanDocument) -> None:
         """Have the recovery plans as our plan says."""
         vaults = {VaultRef.from_id(SITE.vault).key: [machine.view() for machine in self.machines.values()]}
-        self.plans = {part.name: part for part in survey("payroll", document, {"hci-01": SITE}, vaults, ()).wanted}
+        self.plans = {
+            part.name: part for part in survey_mirror("payroll", document, {"hci-01": SITE}, vaults, ()).wanted
+        }
 
     def activities(self) -> Any:
         mine: dict[activity.Activity[Any, Any], Any] = {
             READ_MIRROR: self.read_mirror,
-            START_PLAN: self.start_plan,
-            READ_PLAN_JOB: self.read_plan_job,
+            START_RECOVERY_PLAN: self.start_plan,
+            READ_RECOVERY_PLAN_JOB: self.read_plan_job,
             c.RESUME_JOBS: self.resume_jobs,
         }
         return super().activities() | {one.name: self._served(one, do) for one, do in mine.items()}
 
     def read_mirror(self, _ask: ReadMirror) -> MirrorRead:
-        return MirrorRead(found=tuple(Found(part=part) for part in self.plans.values()))
+        return MirrorRead(found=tuple(FoundPart(part=part) for part in self.plans.values()))
 
-    def start_plan(self, ask: StartPlan) -> PlanStart:
+    def start_plan(self, ask: StartRecoveryPlan) -> RecoveryPlanStarted:
         name = f"{ask.operation}/{ask.name}/{ask.verb}/{ask.attempt}"
         if name in self.plan_jobs:
-            return PlanStart(vm=ask.name, outcome="started", job=name)
+            return RecoveryPlanStarted(vm=ask.name, outcome="started", job=name)
         part = self.plans.get(ask.name)
-        if part is None or shape_of(part) != ask.shape:
-            return PlanStart(vm=ask.name, outcome="refused", code="recovery-plan-drifted", detail="it has changed")
+        if part is None or shape_digest(part) != ask.shape:
+            return RecoveryPlanStarted(
+                vm=ask.name, outcome="refused", code="recovery-plan-drifted", detail="it has changed"
+            )
         if self.plan_busy > 0:
             self.plan_busy -= 1
-            return PlanStart(vm=ask.name, outcome="busy", code="recovery-plan-busy", detail="it is being run")
-        groups = [[member.vm for member in group.members] for group in part.boots]
+            return RecoveryPlanStarted(vm=ask.name, outcome="busy", code="recovery-plan-busy", detail="it is being run")
+        groups = [[member.vm for member in group.members] for group in part.boot_groups]
         if ask.verb not in ORDERED:
             groups = [[vm for group in groups for vm in group]]
         self.sent.append((ask.name, ask.verb))
         self.plan_jobs[name] = PlanJob(ask, groups, manual=self.manual.get(ask.verb, -1))
         if self.plan_unanswered > 0:
             self.plan_unanswered -= 1
-            return PlanStart(vm=ask.name, outcome="unanswered", detail="503 after the work")
-        return PlanStart(vm=ask.name, outcome="started", job=name)
+            return RecoveryPlanStarted(vm=ask.name, outcome="unanswered", detail="503 after the work")
+        return RecoveryPlanStarted(vm=ask.name, outcome="started", job=name)
 
     def _pass(self) -> None:
         super()._pass()
@@ -113,19 +117,21 @@ class PlanWorld(World):
         machine.busy = step
         return child
 
-    def read_plan_job(self, ask: ReadPlanJob) -> PlanJobSeen:
+    def read_plan_job(self, ask: ReadRecoveryPlanJob) -> RecoveryPlanJobView:
         job = self.plan_jobs[ask.job]
         self._pass()
         children = tuple(ChildJob(vm=vm, job=child) for vm, child in job.children.items())
         if job.waits:
             waits = "the manual action call the office: dial 123"
-            return PlanJobSeen(state="suspended", waits_for=waits, children=children)
+            return RecoveryPlanJobView(state="suspended", waits_for=waits, children=children)
         if not job.over:
-            return PlanJobSeen(state="running", children=children)
+            return RecoveryPlanJobView(state="running", children=children)
         bad = len([vm for vm, child in job.children.items() if self.jobs[child].get("failed")])
         state = "Failed" if bad == len(job.children) else "PartiallySucceeded" if bad else "Succeeded"
         outcome: Any = "failed" if state == "Failed" else "succeeded"
-        return PlanJobSeen(state="ended", children=children, end=JobEnd(job=ask.job, outcome=outcome, state=state))
+        return RecoveryPlanJobView(
+            state="ended", children=children, end=JobEnd(job=ask.job, outcome=outcome, state=state)
+        )
 
     def resume_jobs(self, ask: c.ResumeJobs) -> c.JobsResumed:
         theirs = [one.job for one in ask.jobs if one.job in self.plan_jobs]
@@ -150,4 +156,4 @@ class PlanBench(Bench):
         self.world.mirror(self.document)
         self.driver.clock = self.world.clock
         self.driver.activities = self.world.activities()
-        self.driver.entities = {**self.driver.entities, "recovery_plan_mirrors": mirrors}
+        self.driver.entities = {**self.driver.entities, "recovery_plan_mirrors": recovery_plan_mirrors}

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from orchestrators.durable.cloud_events import deliver
-from orchestrators.durable.entities import budget, leases, obligations, track
+from orchestrators.durable.entities import leases, obligations, plan_history, request_budget
 from orchestrators.reconcile.reconcile import reconcile
 from orchestrators.verbs.drill import cleanup, drill
 from shared import activity
-from shared.healing.contract import READ_RECORDS, RecordsRead
+from shared.healing.contract import READ_NODE_RECORDS, NodeRecordsRead
 from shared.operations import contract as app_contract
 from shared.operations.obligations import Obligation
 from shared.plans import contract as plans_contract
 from shared.recovery import contract as recovery_contract
-from shared.recovery.drill import Thing
+from shared.recovery.drill import AzureResource
 from shared.recovery.operation import Operation
 from shared.site_recovery import contract as c
 from shared.site_recovery.contract import JobEnd
@@ -23,7 +23,7 @@ from tests.driver import Driver, Result, hours
 from tests.orchestrators.test_runbooks import ISOLATED, ORDER, SITE, Bench, plan
 from tests.orchestrators.world import World
 
-CARD = Thing(id="/nics/sql-test-nic", type="Microsoft.Network/networkInterfaces")
+CARD = AzureResource(id="/nics/sql-test-nic", type="Microsoft.Network/networkInterfaces")
 HOOK = {"name": "tell", "url": "https://example.org/hook"}
 
 
@@ -67,7 +67,7 @@ def test_a_card_that_is_left_fails_the_drill_and_keeps_the_obligation_open(bench
 
 def test_what_was_there_before_and_what_is_somebody_elses_is_not_held_against_a_drill(bench: Bench) -> None:
     bench.world.left.append(CARD)
-    other = Thing(id="/vms/erp", type="Microsoft.Compute/virtualMachines", machine="erp")
+    other = AzureResource(id="/vms/erp", type="Microsoft.Compute/virtualMachines", machine="erp")
     bench.world.clock.watchers.append(lambda _now: bench.world.left.append(other))
     assert bench.run(drill, "drill").output["state"] == "succeeded"
 
@@ -131,7 +131,7 @@ def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(benc
 
 
 def test_a_hook_that_does_not_answer_is_asked_until_its_deadline_and_counts_only_if_required(bench: Bench) -> None:
-    bench.world.hooks["after"] = recovery_contract.HookRan(passed=False, detail="no answer", again=True)
+    bench.world.hooks["after"] = recovery_contract.HookRan(passed=False, detail="no answer", may_change=True)
     hook = {**HOOK, "deadline": "PT5M"}
     result = bench.run(drill, "drill", "d-1", drill_plan(hooks={"after": [hook]}))
     assert [text for text in result.output["failures"] if "hook tell" in text]
@@ -190,29 +190,34 @@ class Timer(Bench):
         self.tested: datetime | None = None
         self.cleanups: list[app_contract.StartCleanup] = []
         mine: dict[activity.Activity[Any, Any], Any] = {
-            plans_contract.READ_BOOK: self.read_book,
+            plans_contract.READ_DOCUMENTS: self.read_book,
             app_contract.READ_HOLDERS: lambda _ask: app_contract.HoldersRead(runs=self.holders),
             app_contract.READ_OUTCOMES: lambda ask: app_contract.OutcomesRead(
                 runs=tuple(app_contract.RunEnded(id=run, state=self.outcome) for run in ask.ids)
             ),
             app_contract.START_CLEANUP: self.start_cleanup,
-            READ_RECORDS: lambda _ask: RecordsRead(records=(), ended=()),
+            READ_NODE_RECORDS: lambda _ask: NodeRecordsRead(records=(), ended_runs=()),
             c.READ_ITEMS: self.read_items,
         }
         served = {one.name: self.world._served(one, function) for one, function in mine.items()}
-        entities = {"obligations": obligations, "plan_history": track, "leases": leases, "request_budget": budget}
+        entities = {
+            "obligations": obligations,
+            "plan_history": plan_history,
+            "leases": leases,
+            "request_budget": request_budget,
+        }
         self.driver = Driver({**self.world.activities(), **served}, entities, self.world.clock)
 
-    def read_book(self, _ask: plans_contract.ReadBook) -> plans_contract.BookRead:
+    def read_book(self, _ask: plans_contract.ReadDocuments) -> plans_contract.DocumentsRead:
         document = self.document.model_dump(mode="json", by_alias=True)
         site = self.site.model_dump(mode="json", by_alias=True)
         owed = (self.driver.states.get("@obligations@payroll") or {}).values()
         known = self.driver.states.get("@plan_history@payroll")
-        return plans_contract.BookRead(
-            sites=(plans_contract.Declared(name="hci-01", document=site, declared=self.declared),),
-            plans=(plans_contract.Declared(name="payroll", document=document, declared=self.declared),),
+        return plans_contract.DocumentsRead(
+            sites=(plans_contract.DeclaredDocument(name="hci-01", document=site, declared=self.declared),),
+            plans=(plans_contract.DeclaredDocument(name="payroll", document=document, declared=self.declared),),
             obligations=tuple(owed),
-            tracks=(plans_contract.Tracked(name="payroll", track=known),) if known else (),
+            plan_histories=(plans_contract.StoredPlanHistory(name="payroll", plan_history=known),) if known else (),
         )
 
     def read_items(self, ask: c.ReadItems) -> c.ItemsRead:

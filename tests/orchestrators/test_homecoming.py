@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from orchestrators.verbs.azure_leftovers import cross_out_leftovers
+from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
 from orchestrators.verbs.failback import failback
 from orchestrators.verbs.failover import commit
 from shared.failback.leftovers import Leftover
-from shared.plans.contract import BookRead
+from shared.plans.contract import DocumentsRead
 from shared.site_recovery.contract import JobEnd
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
 from tests.orchestrators.world import FAILED_OVER
@@ -188,7 +188,7 @@ def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
     away.run(failback, "failback")
 
     def look(ctx: Any, payload: dict[str, Any]) -> Any:
-        return (yield from cross_out_leftovers(ctx, BookRead.model_validate(payload)))
+        return (yield from settle_gone_leftovers(ctx, DocumentsRead.model_validate(payload)))
 
     def book() -> dict[str, Any]:
         return {"sites": [], "plans": [], "obligations": list(away.driver.states["@obligations@payroll"].values())}

@@ -190,7 +190,7 @@ def test_nobody_comes_for_a_step_by_hand(bench: Bench) -> None:
 @pytest.mark.parametrize("hook", [MANUAL, RUNBOOK, HTTP], ids=["manual", "runbook", "http"])
 def test_an_abort_ends_a_hook_and_nothing_is_begun(bench: Bench, hook: dict[str, Any]) -> None:
     bench.world.work_takes = timedelta(hours=9)
-    bench.world.hooks["before"] = recovery_contract.HookRan(passed=False, detail="no answer", again=True)
+    bench.world.hooks["before"] = recovery_contract.HookRan(passed=False, detail="no answer", may_change=True)
     bench.driver.say(timedelta(minutes=3), "decide", {**resumed(), "verdict": "abort"})
     result = bench.run(failover, "failover", document=hooked(before=[hook]))
     assert result.output["state"] == "aborted"

@@ -5,19 +5,19 @@ from datetime import timedelta
 import pytest
 
 from shared.plans.plan import PlanDocument
-from shared.recovery_plans.parts import Part
+from shared.recovery_plans.parts import PlanPart
 from tests.driver import hours
 from tests.orchestrators.mirror_world import OURS, PLAN, MirrorWorld
 from tests.shared.test_mirroring import SCRIPT
 
-TURNED = OURS.model_copy(update={"groups": (*OURS.groups[:2], *OURS.boots[::-1])})
+TURNED = OURS.model_copy(update={"groups": (*OURS.groups[:2], *OURS.boot_groups[::-1])})
 
 
 def kept(keep: str) -> PlanDocument:
     return PlanDocument.model_validate({**PLAN.model_dump(mode="json", by_alias=True), "recoveryPlan": {"keep": keep}})
 
 
-def with_script(part: Part = OURS) -> Part:
+def with_script(part: PlanPart = OURS) -> PlanPart:
     last = part.groups[-1].model_copy(update={"after": (SCRIPT,)})
     return part.model_copy(update={"groups": (*part.groups[:-1], last)})
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.arm_ids import key_of
-from shared.healing.cluster_queue import Turn
+from shared.healing.cluster_queue import QueueTurn
 from shared.healing.contract import CauseRead
 from shared.site_recovery.views import ItemView
 from tests.orchestrators.node_world import CLUSTER, LOCK, NodeWorld, faulted, with_rules
@@ -154,7 +154,7 @@ def test_a_node_just_rebooted_is_given_time(world: NodeWorld) -> None:
 
 
 def test_each_node_waits_for_its_turn_and_a_dead_one_holds_up_nobody(world: NodeWorld) -> None:
-    other = Turn(run="repair-0", node="n3", since=world.clock.now).model_dump(mode="json")
+    other = QueueTurn(run="repair-0", node="n3", since=world.clock.now).model_dump(mode="json")
     world.driver.states[f"@cluster_queue@{key_of(CLUSTER)}"] = [other]
     began = world.clock.now
     world.after(60, lambda: world.ended_runs.add("repair-0"))

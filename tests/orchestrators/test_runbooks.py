@@ -12,7 +12,7 @@ from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.messages import VaultRef
 from shared.operations.kinds import Kind
-from shared.plans.history import Track, last_good_drill
+from shared.plans.history import PlanHistory, last_good_drill
 from shared.plans.plan import PlanDocument
 from shared.recovery.operation import Operation
 from shared.replication.settings import VmSettings
@@ -533,7 +533,7 @@ def test_a_drill_that_goes_on_without_a_machine_cleans_it_up_and_verifies_nothin
     assert result.output["state"] == "succeeded", result.output
     assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
     assert bench.owed() == set()
-    track = Track.model_validate(bench.driver.states["@plan_history@payroll"])
+    track = PlanHistory.model_validate(bench.driver.states["@plan_history@payroll"])
     assert (track.past[0].state, track.past[0].whole) == ("succeeded", False)
     assert last_good_drill(track) is None
 

@@ -10,23 +10,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared import activity
-from shared.activity import Problem
+from shared.activity import Obstacle
 from shared.evidence import contract as evidence_contract
-from shared.evidence.chain import Entry
+from shared.evidence.chain import EvidenceEntry
 from shared.failback.leftovers import (
-    READ_BELONGINGS,
     READ_LEFTOVERS,
+    READ_VM_RESOURCES,
     REMOVE_LEFTOVERS,
-    BelongingsRead,
     Leftover,
     LeftoversRead,
-    ReadBelongings,
     ReadLeftovers,
+    ReadVmResources,
     RemoveLeftovers,
-    may_go,
+    VmResourcesRead,
+    is_removable,
 )
 from shared.operations import contract as app
-from shared.plans.readiness import Seen, foretell
+from shared.plans.readiness import PreviewFacts, preview_with_readiness
 from shared.recovery import contract as h
 from shared.recovery import contract as recovery_contract
 from shared.recovery.contract import (
@@ -40,7 +40,7 @@ from shared.recovery.contract import (
     PreviewTaken,
     TakePreview,
 )
-from shared.recovery.drill import Inventory, Thing, mark
+from shared.recovery.drill import AzureResource, Inventory, mark_of
 from shared.replication.contract import START_PROTECTION, StartProtection
 from shared.replication.settings import VmSettings
 from shared.site_recovery import contract as c
@@ -137,18 +137,20 @@ class World:
     ended_runs: set[str] = field(default_factory=set)
     published: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    left: list[Thing] = field(default_factory=list)
-    network: recovery_contract.NetworkSeen = field(default_factory=lambda: recovery_contract.NetworkSeen(found=True))
+    left: list[AzureResource] = field(default_factory=list)
+    network: recovery_contract.NetworkNeighbours = field(
+        default_factory=lambda: recovery_contract.NetworkNeighbours(found=True)
+    )
     hooks: dict[str, recovery_contract.HookRan] = field(default_factory=dict)
     hooked: list[recovery_contract.RunHook] = field(default_factory=list)
-    work: dict[str, h.BeginWork] = field(default_factory=dict)
+    work: dict[str, h.BeginHookWork] = field(default_factory=dict)
     work_due: dict[str, datetime] = field(default_factory=dict)
     work_takes: timedelta = timedelta(minutes=2)
     work_ends: recovery_contract.HookRan = field(
         default_factory=lambda: recovery_contract.HookRan(passed=True, detail="the job is Completed")
     )
     ended_work: list[str] = field(default_factory=list)
-    records: list[tuple[str, Entry]] = field(default_factory=list)
+    records: list[tuple[str, EvidenceEntry]] = field(default_factory=list)
     unfit: set[str] = field(default_factory=set)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     settings: dict[str, VmSettings] = field(default_factory=dict)
@@ -171,8 +173,8 @@ class World:
             c.WATCH_JOBS: self.watch_jobs,
             c.RESUME_JOBS: self.resume_jobs,
             recovery_contract.PROBE_VMS: self.probe_vms,
-            app.PUBLISH: self.publish,
-            app.READ_RUNS: self.read_runs,
+            app.PUBLISH_EVENT: self.publish,
+            app.READ_ENDED_RUNS: self.read_runs,
             recovery_contract.TAKE_INVENTORY: self.take_inventory,
             recovery_contract.READ_NETWORK: self.read_network,
             evidence_contract.WRITE_RECORDS: self.write_records,
@@ -182,12 +184,12 @@ class World:
             TAKE_PREVIEW: self.take_preview,
             CHECK_POINTS: self.check_points,
             KEEP_POINTS: self.keep_points,
-            h.BEGIN_WORK: self.begin_work,
-            h.LOOK_AT_WORK: self.look_at_work,
-            h.END_WORK: self.end_work,
+            h.BEGIN_HOOK_WORK: self.begin_work,
+            h.READ_HOOK_WORK: self.look_at_work,
+            h.END_HOOK_WORK: self.end_work,
         }
         mine |= self.premises.activities()
-        mine |= {READ_BELONGINGS: self.read_belongings, READ_LEFTOVERS: self.read_leftovers}
+        mine |= {READ_VM_RESOURCES: self.read_belongings, READ_LEFTOVERS: self.read_leftovers}
         mine |= {REMOVE_LEFTOVERS: self.remove_leftovers}
         return {activity.name: self._served(activity, function) for activity, function in mine.items()}
 
@@ -196,7 +198,7 @@ class World:
             if self.crash.get(activity.name, 0) > 0:
                 self.crash[activity.name] -= 1
                 raise ConnectionError("no answer")
-            answer: dict[str, Any] = function(activity.ask.model_validate(payload)).model_dump(mode="json")
+            answer: dict[str, Any] = function(activity.request.model_validate(payload)).model_dump(mode="json")
             if self.lose.get(activity.name, 0) > 0:
                 self.lose[activity.name] -= 1
                 raise ConnectionError("the answer was lost after the work was done")
@@ -211,18 +213,20 @@ class World:
 
     def take_preview(self, ask: TakePreview) -> PreviewTaken:
         items = {m.vm: ItemDetail(**m.view().model_dump()) for m in self.machines.values()}
-        asked, seen = ask.operation, Seen(at=self.clock.now, items=items, hosts={})
-        told = foretell(asked.document, asked.what, asked.sites, seen, asked=asked.asked)
-        return PreviewTaken(preview=told, declared=asked.digest if self.declared is None else self.declared)
+        asked, seen = ask.operation, PreviewFacts(at=self.clock.now, items=items, hosts={})
+        told = preview_with_readiness(
+            asked.document, asked.preview_kind, asked.sites, seen, parameters=asked.verb_parameters
+        )
+        return PreviewTaken(preview=told, declared_digest=asked.digest if self.declared is None else self.declared)
 
     def check_points(self, ask: CheckPoints) -> PointsChecked:
         unfit = [one for one in ask.items if one.vm in self.unfit]
-        problems = [Problem(vm=one.vm, code="recovery-point-too-old", detail=f"{one.vm}: too old") for one in unfit]
-        return PointsChecked(problems=tuple(problems), calls=Calls(reads=len(ask.items)))
+        problems = [Obstacle(vm=one.vm, code="recovery-point-too-old", detail=f"{one.vm}: too old") for one in unfit]
+        return PointsChecked(obstacles=tuple(problems), calls=Calls(reads=len(ask.items)))
 
     def keep_points(self, ask: KeepPoints) -> PointsKept:
-        self.kept[ask.keep] = tuple(one.vm for one in ask.items)
-        return PointsKept(counts=dict.fromkeys(self.kept[ask.keep], 24), calls=Calls(reads=len(ask.items)))
+        self.kept[ask.evidence_file] = tuple(one.vm for one in ask.items)
+        return PointsKept(counts=dict.fromkeys(self.kept[ask.evidence_file], 24), calls=Calls(reads=len(ask.items)))
 
     def start_verbs(self, ask: c.StartVerbs) -> c.StartsMade:
         return c.StartsMade(answers=tuple(self._start(ask, one) for one in ask.starts))
@@ -243,7 +247,7 @@ class World:
             answers.append(StartAnswer(vm=one.vm, outcome="started", job=job))
         return c.StartsMade(answers=tuple(answers))
 
-    def _start(self, ask: c.StartVerbs, one: c.StartOne) -> StartAnswer:
+    def _start(self, ask: c.StartVerbs, one: c.ItemStart) -> StartAnswer:
         job = f"{ask.operation}/{one.vm}/{ask.verb}/{one.attempt}"
         machine = self._of(one.item_id)
         if job in self.jobs:
@@ -284,11 +288,11 @@ class World:
                 if (job["vm"], job["step"]) not in self.fail and job["step"] in LIFE:
                     machine.reach(job["step"])
 
-    def watch_jobs(self, ask: c.WatchJobs) -> c.JobsSeen:
+    def watch_jobs(self, ask: c.WatchJobs) -> c.JobsWatched:
         asked = [name for name in (*ask.jobs, *ask.paused) if self.jobs[name]["over"]]
         ended = [name for name in asked if name in ask.jobs or not self.jobs[name].get("waits")]
         again = tuple(name for name in ask.paused if not self.jobs[name]["over"])
-        return c.JobsSeen(ended=tuple(self._end(name) for name in ended), running=again)
+        return c.JobsWatched(ended=tuple(self._end(name) for name in ended), running=again)
 
     def resume_jobs(self, ask: c.ResumeJobs) -> c.JobsResumed:
         for one in ask.jobs:
@@ -321,32 +325,42 @@ class World:
         tried = [ProbeAnswer(vm=t.vm, passed=t.vm in heard, detail="no answer on 1433") for t in ask.targets]
         return recovery_contract.ProbesTried(answers=tuple(tried))
 
-    def publish(self, ask: app.Publish) -> app.Published:
+    def publish(self, ask: app.PublishEvent) -> app.EventPublished:
         self.published.append(ask.type)
-        return app.Published(sent=True)
+        return app.EventPublished(sent=True)
 
-    def read_runs(self, ask: app.ReadRuns) -> app.RunsRead:
-        return app.RunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))
+    def read_runs(self, ask: app.ReadEndedRuns) -> app.EndedRunsRead:
+        return app.EndedRunsRead(ended=tuple(run for run in ask.ids if run in self.ended_runs))
 
     def take_inventory(self, ask: recovery_contract.TakeInventory) -> Inventory:
         """What was there before, the test machines that run, and what is left of them."""
-        up = [Thing(id=f"/vm/{m.vm}-test", type="vm", machine=f"{m.vm}-test") for m in self.machines.values() if m.up]
+        up = [
+            AzureResource(id=f"/vm/{m.vm}-test", type="vm", machine=f"{m.vm}-test")
+            for m in self.machines.values()
+            if m.up
+        ]
         things = [*up, *self.left]
-        marks = tuple(mark(thing.id) for thing in things)
-        fresh = () if ask.known is None else tuple(thing for thing in things if mark(thing.id) not in ask.known)
-        return Inventory(at=self.clock.now, marks=marks, fresh=fresh)
+        marks = tuple(mark_of(thing.id) for thing in things)
+        fresh = (
+            ()
+            if ask.known_marks is None
+            else tuple(thing for thing in things if mark_of(thing.id) not in ask.known_marks)
+        )
+        return Inventory(at=self.clock.now, marks=marks, added=fresh)
 
-    def read_belongings(self, ask: ReadBelongings) -> BelongingsRead:
-        return BelongingsRead(marks={one.vm: (mark(f"/azure/{one.azure_vm}-nic"),) for one in ask.machines})
+    def read_belongings(self, ask: ReadVmResources) -> VmResourcesRead:
+        return VmResourcesRead(marks={one.vm: (mark_of(f"/azure/{one.azure_vm}-nic"),) for one in ask.machines})
 
     def read_leftovers(self, ask: ReadLeftovers) -> LeftoversRead:
-        return LeftoversRead(left=tuple(one for one in self.remains if mark(one.id) in ask.marks))
+        return LeftoversRead(leftovers=tuple(one for one in self.remains if mark_of(one.id) in ask.marks))
 
     def remove_leftovers(self, ask: RemoveLeftovers) -> activity.Nothing:
-        self.remains = [one for one in self.remains if mark(one.id) not in ask.marks or not may_go(one, ask.since)]
+        self.remains = [
+            one for one in self.remains if mark_of(one.id) not in ask.marks or not is_removable(one, ask.since)
+        ]
         return activity.Nothing()
 
-    def read_network(self, _ask: recovery_contract.ReadNetwork) -> recovery_contract.NetworkSeen:
+    def read_network(self, _ask: recovery_contract.ReadNetwork) -> recovery_contract.NetworkNeighbours:
         return self.network
 
     def write_records(self, ask: evidence_contract.WriteRecords) -> evidence_contract.RecordsWritten:
@@ -362,7 +376,7 @@ class World:
         self.hooked.append(ask)
         return self.hooks.get(ask.moment, recovery_contract.HookRan(passed=True, status=200))
 
-    def begin_work(self, ask: h.BeginWork) -> activity.Nothing:
+    def begin_work(self, ask: h.BeginHookWork) -> activity.Nothing:
         """Begun once, however often it is asked for."""
         if ask.id not in self.work:
             self.work[ask.id] = ask
@@ -371,7 +385,7 @@ class World:
 
     def look_at_work(self, ask: h.HookWork) -> recovery_contract.HookRan:
         if self.clock.now < self.work_due[ask.id]:
-            return recovery_contract.HookRan(passed=False, detail="the job is Running", again=True)
+            return recovery_contract.HookRan(passed=False, detail="the job is Running", may_change=True)
         return self.work_ends
 
     def end_work(self, ask: h.HookWork) -> activity.Nothing:

@@ -9,7 +9,7 @@ import pytest
 
 from lab.servers import Servers
 from shared.evidence.chain import MANIFEST
-from shared.evidence.verify import check, load
+from shared.evidence.verify import check_pack, load_pack
 from tests.product.conftest import Lab, send
 
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-vms"
@@ -130,8 +130,8 @@ def test_both_endings_of_a_test_failover_are_cleaned_up_and_proven(lab: Lab, sus
     assert shown["achieved"]["rtoMet"] is True
     told = lab.api("GET", f"operations/{run}/evidence").body
     assert (told["sealed"], told["intact"], told["head"]) == (True, True, shown["facts"]["evidence"]["head"])
-    files = load(pack_of(lab.servers, run))
-    assert check(files, told["head"]) == []
+    files = load_pack(pack_of(lab.servers, run))
+    assert check_pack(files, told["head"]) == []
     kinds = [name.partition("-")[2].removesuffix(".json") for name in sorted(files) if name.startswith("records/")]
     assert kinds[:3] == ["request", "plan", "inventory"]
     assert kinds[-1] == "outcome"
@@ -142,11 +142,11 @@ def test_one_altered_byte_anywhere_in_a_real_pack_is_found(lab: Lab) -> None:
     plan(lab, "dc-01")
     run = drill(lab)
     lab.ended(run)
-    files = load(pack_of(lab.servers, run))
+    files = load_pack(pack_of(lab.servers, run))
     for name, content in files.items():
         for at in {0, len(content) // 2, len(content) - 2}:
             altered = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-            found = check({**files, name: altered})
+            found = check_pack({**files, name: altered})
             assert found, (name, at)
             if name.startswith("records/"):
                 assert found[0].file == name
@@ -179,7 +179,7 @@ def test_a_script_inside_the_machine_decides_with_its_exit_code(lab: Lab) -> Non
         shown = lab.ended(run)
         assert shown["state"] == ("succeeded" if name == "good" else "failed"), shown["failures"]
         assert made(lab) == []
-    probed = [text for name, text in load(pack_of(lab.servers, run)).items() if name.endswith("-probe.json")]
+    probed = [text for name, text in load_pack(pack_of(lab.servers, run)).items() if name.endswith("-probe.json")]
     assert any(b"the script ended with 3" in text for text in probed)
 
 
@@ -200,7 +200,7 @@ def test_no_secret_that_azure_says_enters_a_pack(lab: Lab) -> None:
     run = drill(lab)
     shown = lab.ended(run)
     assert "logs.example" in shown["failures"][0]
-    everything = b"".join(load(pack_of(lab.servers, run)).values())
+    everything = b"".join(load_pack(pack_of(lab.servers, run)).values())
     assert b"logs.example" in everything
     assert [word for word in (secret, "sig=", "Bearer c", "eyJ") if word.encode() in everything] == []
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.report import promises, recoveries, render, waterfall
+from shared.evidence.report import build_waterfall, compare_with_targets, recovery_times, render_report
 from shared.plans.plan import Probe, Targets
-from shared.recovery.results import achieved
+from shared.recovery.results import measure_achieved
 from shared.recovery.run import ItemStep, RunItem
 
 BEGAN = datetime(2027, 3, 1, 3, tzinfo=UTC)
@@ -38,7 +38,7 @@ ITEMS = (
 
 
 def test_a_plan_is_up_with_its_last_machine_and_as_old_as_its_oldest_data() -> None:
-    seen = achieved(ITEMS, BEGAN, Targets(rto=timedelta(minutes=30), rpo=timedelta(minutes=15)))
+    seen = measure_achieved(ITEMS, BEGAN, Targets(rto=timedelta(minutes=30), rpo=timedelta(minutes=15)))
     assert seen is not None
     assert (seen.rto, seen.rto_met) == (timedelta(minutes=33), False)
     assert (seen.rpo, seen.rpo_met) == (timedelta(minutes=15), True)
@@ -46,7 +46,7 @@ def test_a_plan_is_up_with_its_last_machine_and_as_old_as_its_oldest_data() -> N
 
 
 def test_the_critical_path_is_the_chain_that_the_last_machine_waited_for_without_a_gap() -> None:
-    seen = achieved(ITEMS, BEGAN, None)
+    seen = measure_achieved(ITEMS, BEGAN, None)
     assert seen is not None
     path = seen.critical_path
     assert [(leg.vm, leg.what) for leg in path] == [
@@ -58,21 +58,21 @@ def test_the_critical_path_is_the_chain_that_the_last_machine_waited_for_without
 
 
 def test_a_machine_that_did_not_come_up_leaves_the_plans_figures_unknown_and_its_promise_broken() -> None:
-    seen = achieved((*ITEMS, RunItem(vm="app", id="app")), BEGAN, Targets(rto=timedelta(hours=9)))
+    seen = measure_achieved((*ITEMS, RunItem(vm="app", id="app")), BEGAN, Targets(rto=timedelta(hours=9)))
     assert seen is not None
     assert (seen.rto, seen.rto_met, seen.machines[-1].up) == (None, False, None)
 
 
 def test_a_machine_whose_probes_never_passed_did_not_come_up() -> None:
     silent = item("app", 12, 20).model_copy(update={"probes": (Probe(port=1),)})
-    seen = achieved((*ITEMS, silent), BEGAN, None)
+    seen = measure_achieved((*ITEMS, silent), BEGAN, None)
     assert seen is not None
     assert (seen.rto, seen.machines[-1].up) == (None, None)
     assert "app" not in {leg.vm for leg in seen.critical_path}
 
 
 def test_a_run_that_brought_nothing_up_achieved_nothing() -> None:
-    assert achieved((RunItem(vm="app", id="app"),), BEGAN, None) is None
+    assert measure_achieved((RunItem(vm="app", id="app"),), BEGAN, None) is None
 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 50), st.floats(0, 50)), min_size=1, max_size=6))
@@ -81,22 +81,25 @@ def test_no_step_of_the_waterfall_leaves_the_page(times: list[tuple[float, float
     for number, (wait, job, probe) in enumerate(times):
         after = (items[-1].vm,) if items else ()
         items.append(item(f"vm-{number}", wait, wait + job, wait + job + probe, after))
-    seen = achieved(items, BEGAN, None)
+    seen = measure_achieved(items, BEGAN, None)
     assert seen is not None
-    for fall in waterfall(seen.model_dump(mode="json", by_alias=True)):
+    for fall in build_waterfall(seen.model_dump(mode="json", by_alias=True)):
         assert 0 <= fall.left <= 100
         assert 0 < fall.width <= 100
 
 
 def test_the_page_tells_promises_and_what_took_the_time() -> None:
-    seen = achieved(ITEMS, BEGAN, Targets(rto=timedelta(minutes=30)))
+    seen = measure_achieved(ITEMS, BEGAN, Targets(rto=timedelta(minutes=30)))
     assert seen is not None
     told = seen.model_dump(mode="json", by_alias=True)
-    assert [(one.name, one.kept) for one in promises(told)] == [("Recovery time", False), ("Recovery point", None)]
-    assert [one.vm for one in recoveries(told)] == ["dc", "sql", "erp", "web"]
+    assert [(one.name, one.kept) for one in compare_with_targets(told)] == [
+        ("Recovery time", False),
+        ("Recovery point", None),
+    ]
+    assert [one.vm for one in recovery_times(told)] == ["dc", "sql", "erp", "web"]
     forecast = {"p50": 1800.0, "p95": 2400.0, "runs": 7}
     facts = {"evidence": {"complete": True, "head": "ab" * 32, "records": 31, "manifest": "cd" * 32}}
-    page = render(
+    page = render_report(
         {"id": "drill-1", "kind": "drill", "state": "succeeded", "achieved": told, "forecast": forecast, "facts": facts}
     )
     for words in ("33 min 00 s", "missed", "30 min 00 s (p50), 40 min 00 s (p95), from 7 earlier runs", "ab" * 32):
@@ -108,6 +111,6 @@ def test_the_page_tells_promises_and_what_took_the_time() -> None:
     "evidence", [None, ["Enable: 13"], {"complete": False, "detail": "3 records could not be written"}]
 )
 def test_a_page_without_whole_evidence_does_not_claim_any(evidence: Any) -> None:
-    page = render({"id": "x", "kind": "drill", "state": "failed", "facts": {"evidence": evidence}})
+    page = render_report({"id": "x", "kind": "drill", "state": "failed", "facts": {"evidence": evidence}})
     assert "SHA-256" not in page
     assert ("3 records could not be written" in page) == isinstance(evidence, dict)

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from shared.plans.failback_advice import OVERHEAD, Facts, advise
+from shared.plans.failback_advice import OVERHEAD, MachineFacts, advise_machine
 
-SMALL = Facts(vm="web", gb=40, away=timedelta(hours=6), churn=0.1, link=1000)
+SMALL = MachineFacts(vm="web", gb=40, away=timedelta(hours=6), churn=0.1, link=1000)
 LARGE = SMALL.model_copy(update={"vm": "sql", "gb": 4000})
 
 
 def test_a_large_machine_that_writes_little_is_down_for_less_with_its_changes_only() -> None:
-    advice = advise(LARGE)
+    advice = advise_machine(LARGE)
     least, full = advice.ways
     assert advice.recommended == "minimise-downtime"
     assert full.duration == full.downtime == OVERHEAD + timedelta(seconds=4000 * 1024 / 125)
@@ -22,18 +22,18 @@ def test_a_large_machine_that_writes_little_is_down_for_less_with_its_changes_on
 
 def test_a_small_machine_is_not_worth_the_wait_for_a_person() -> None:
     tiny = SMALL.model_copy(update={"gb": 2})
-    assert advise(tiny).recommended == "full-download"
-    assert "waits for nobody" in advise(tiny).reasons[1]
+    assert advise_machine(tiny).recommended == "full-download"
+    assert "waits for nobody" in advise_machine(tiny).reasons[1]
 
 
 def test_after_a_month_all_is_brought_home() -> None:
-    advice = advise(LARGE.model_copy(update={"away": timedelta(days=45)}))
+    advice = advise_machine(LARGE.model_copy(update={"away": timedelta(days=45)}))
     assert advice.recommended == "full-download"
     assert "45 days" in advice.reasons[0]
 
 
 def test_a_shared_link_is_slower() -> None:
-    alone, shared = advise(LARGE).ways[1], advise(LARGE.model_copy(update={"sharing": 4})).ways[1]
+    alone, shared = advise_machine(LARGE).ways[1], advise_machine(LARGE.model_copy(update={"sharing": 4})).ways[1]
     assert alone.duration is not None
     assert shared.duration is not None
     assert shared.duration - OVERHEAD == 4 * (alone.duration - OVERHEAD)
@@ -41,16 +41,16 @@ def test_a_shared_link_is_slower() -> None:
 
 def test_never_more_than_the_disks_is_brought_home() -> None:
     busy = SMALL.model_copy(update={"churn": 500.0})
-    least, full = advise(busy).ways
+    least, full = advise_machine(busy).ways
     assert least.downtime == full.downtime
-    assert advise(busy).recommended == "full-download"
+    assert advise_machine(busy).recommended == "full-download"
 
 
 def test_what_is_not_known_is_said_and_not_made_up() -> None:
-    advice = advise(Facts(vm="web"))
+    advice = advise_machine(MachineFacts(vm="web"))
     assert [way.duration for way in advice.ways] == [None, None]
     assert len(advice.unknown) == 4
     assert (advice.recommended, advice.assumed) == ("minimise-downtime", ())
-    without_churn = advise(SMALL.model_copy(update={"churn": None}))
+    without_churn = advise_machine(SMALL.model_copy(update={"churn": None}))
     assert [way.downtime is None for way in without_churn.ways] == [True, False]
     assert without_churn.unknown == ("how much it writes: declare capacity.churn or capacity.defaultChurn of the site",)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from shared.plans.versions import KEPT, Declaration, Entry, put, remove
+from shared.plans.versions import VERSIONS_KEPT, Declaration, VersionedDocument, declare_document, withdraw_document
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -11,14 +11,14 @@ def wish(digest: str = "aaaa", if_match: str = "") -> Declaration:
     return Declaration(document={"d": digest}, digest=digest, by="ann", at=NOW, if_match=if_match)
 
 
-def declared(digest: str = "aaaa") -> Entry:
-    entry, _ = put(None, wish(digest))
+def declared(digest: str = "aaaa") -> VersionedDocument:
+    entry, _ = declare_document(None, wish(digest))
     assert entry
     return entry
 
 
 def test_a_first_declaration_creates_version_one() -> None:
-    entry, verdict = put(None, wish())
+    entry, verdict = declare_document(None, wish())
     assert verdict.outcome == "created"
     assert entry
     assert (entry.version, entry.history[0].by) == (1, "ann")
@@ -26,35 +26,35 @@ def test_a_first_declaration_creates_version_one() -> None:
 
 def test_the_same_content_again_changes_nothing() -> None:
     before = declared()
-    assert put(before, wish()) == (before, put(before, wish())[1])
-    assert put(before, wish())[1].outcome == "unchanged"
+    assert declare_document(before, wish()) == (before, declare_document(before, wish())[1])
+    assert declare_document(before, wish())[1].outcome == "unchanged"
 
 
 def test_a_change_by_someone_who_saw_another_version_is_a_conflict() -> None:
     before = declared()
-    entry, verdict = put(before, wish("bbbb", if_match='"7-cccc"'))
+    entry, verdict = declare_document(before, wish("bbbb", if_match='"7-cccc"'))
     assert (entry, verdict.outcome, verdict.etag) == (before, "conflict", before.etag)
-    assert put(None, wish("bbbb", if_match="*"))[1].outcome == "conflict"
+    assert declare_document(None, wish("bbbb", if_match="*"))[1].outcome == "conflict"
 
 
 def test_a_change_by_someone_who_saw_this_version_is_a_new_version() -> None:
     before = declared()
-    entry, verdict = put(before, wish("bbbb", if_match=before.etag))
+    entry, verdict = declare_document(before, wish("bbbb", if_match=before.etag))
     assert entry
     assert (verdict.outcome, entry.version) == ("changed", 2)
     assert verdict.etag == entry.etag != before.etag
 
 
 def test_the_history_of_changes_is_kept_and_bounded() -> None:
-    entry: Entry | None = None
-    for n in range(KEPT + 5):
-        entry, _ = put(entry, wish(f"{n:04}"))
+    entry: VersionedDocument | None = None
+    for n in range(VERSIONS_KEPT + 5):
+        entry, _ = declare_document(entry, wish(f"{n:04}"))
     assert entry
-    assert len(entry.history) == KEPT
-    assert entry.history[-1].version == KEPT + 5
+    assert len(entry.history) == VERSIONS_KEPT
+    assert entry.history[-1].version == VERSIONS_KEPT + 5
 
 
 def test_removing_what_is_not_there_says_so() -> None:
-    assert remove(None, wish())[1].outcome == "missing"
-    assert remove(declared(), wish())[0] is None
-    assert remove(declared(), wish(if_match='"9-x"'))[1].outcome == "conflict"
+    assert withdraw_document(None, wish())[1].outcome == "missing"
+    assert withdraw_document(declared(), wish())[0] is None
+    assert withdraw_document(declared(), wish(if_match='"9-x"'))[1].outcome == "conflict"

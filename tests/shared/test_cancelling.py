@@ -1,6 +1,6 @@
 """What a cancel does is said for the machines as they are."""
 
-from shared.plans.preview import confirmation
+from shared.plans.preview import confirmation_sentence
 from tests.shared.samples import plan, view
 
 PENDING = {"active_location": "Recovery", "allowed_operations": ("Commit", "ChangePit")}
@@ -12,7 +12,7 @@ def test_a_failover_and_a_failback_are_told_apart() -> None:
         "SQL-01": view("SQL-01", active_location="Recovery", allowed_operations=(), scenario="PlannedFailover"),
         "app-01": view("app-01"),
     }
-    told = confirmation(plan(), items)
+    told = confirmation_sentence(plan(), items)
     assert told == (
         "Cancel: the replication of dc-01 ends, and they must be protected anew; "
         "on premises SQL-01 may be corrupt until failed back once more."
@@ -20,4 +20,4 @@ def test_a_failover_and_a_failback_are_told_apart() -> None:
 
 
 def test_where_nothing_can_be_cancelled_there_is_nothing_to_confirm() -> None:
-    assert confirmation(plan(), {"dc-01": view("dc-01")}) == ""
+    assert confirmation_sentence(plan(), {"dc-01": view("dc-01")}) == ""

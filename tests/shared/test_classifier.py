@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.healing.classifier import ailment, classify, classify_node
+from shared.healing.classifier import classify_failure, classify_node, find_cause
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site
@@ -70,7 +70,7 @@ BLOCKED = "The extension is on the extensions.blocklist of the agent and will no
     ],
 )
 def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str, code: str) -> None:
-    cause = classify("ExtensionOperationError", message)
+    cause = classify_failure("ExtensionOperationError", message)
     assert cause.code == code
     assert cause.curable == (code == "certificate-race")
     assert cause.evidence
@@ -90,13 +90,13 @@ def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str,
     ],
 )
 def test_a_failure_that_is_not_plainly_a_known_one_is_left_to_a_person(message: str) -> None:
-    cause = classify("", message)
+    cause = classify_failure("", message)
     assert (cause.code, cause.curable) == ("unknown", False)
 
 
 @given(st.text(), st.text())
 def test_whatever_an_extension_says_has_a_cause_and_evidence_of_bounded_length(code: str, message: str) -> None:
-    cause = classify(code, message)
+    cause = classify_failure(code, message)
     assert cause.curable == (cause.code == "certificate-race")
     assert cause.code not in {"extension-missing", "not-registered"}
     assert all(len(line) <= max(200, len(code)) for line in cause.evidence)
@@ -108,25 +108,25 @@ def facts(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_node_without_hyper_v_is_not_cured_whatever_its_message_says() -> None:
-    assert classify("", RACE, facts(hyperV=False)).code == "hyper-v-missing"
+    assert classify_failure("", RACE, facts(hyperV=False)).code == "hyper-v-missing"
 
 
 def test_a_host_of_another_site_is_not_cured_and_says_what_it_is_bound_to() -> None:
     bound = facts(registration={"resourcename": "vault-old", "SiteName": "HCI-01-SITE"})
-    cause = classify("", RACE, bound, site())
+    cause = classify_failure("", RACE, bound, site())
     assert (cause.code, cause.curable) == ("other-site", False)
     assert cause.evidence == ("ResourceName is vault-old, not vault-dr",)
 
 
 def test_a_node_that_looks_well_lets_the_message_speak() -> None:
-    assert classify("", RACE, facts(), site()).code == "certificate-race"
-    assert classify("", RACE, facts(registration=None), site()).code == "certificate-race"
+    assert classify_failure("", RACE, facts(), site()).code == "certificate-race"
+    assert classify_failure("", RACE, facts(registration=None), site()).code == "certificate-race"
 
 
 def test_enforced_application_control_explains_only_what_nothing_else_does() -> None:
     enforced = facts(applicationControl="Enforced")
-    assert classify("", "Something else went wrong.", enforced, site()).code == "application-control"
-    assert classify("", RACE, enforced, site()).code == "certificate-race"
+    assert classify_failure("", "Something else went wrong.", enforced, site()).code == "application-control"
+    assert classify_failure("", RACE, enforced, site()).code == "certificate-race"
 
 
 def node(status: str = "Connected", state: str = "Failed", message: str = RACE) -> NodeView:
@@ -170,7 +170,7 @@ def provider(site_name: str = "hci-01-site", connected: bool = True) -> Provider
 
 def test_a_host_that_another_site_of_the_vault_knows_is_bound_to_that_one() -> None:
     for broken in (node(), node(message="no one knows")):
-        cause = ailment(site(), broken, (provider("old-site"),), AT)
+        cause = find_cause(site(), broken, (provider("old-site"),), AT)
         assert cause is not None
         assert (cause.code, cause.curable) == ("other-site", False)
         assert "old-site" in cause.evidence[0]
@@ -178,16 +178,16 @@ def test_a_host_that_another_site_of_the_vault_knows_is_bound_to_that_one() -> N
 
 def test_a_node_is_well_when_it_is_registered_and_heard() -> None:
     fine = node(state="Succeeded")
-    assert ailment(site(), fine, (provider("HCI-01-Site"),), AT) is None
-    lost = ailment(site(), fine, (), AT)
-    silent = ailment(site(), fine, (provider(connected=False),), AT)
+    assert find_cause(site(), fine, (provider("HCI-01-Site"),), AT) is None
+    lost = find_cause(site(), fine, (), AT)
+    silent = find_cause(site(), fine, (provider(connected=False),), AT)
     assert lost is not None
     assert silent is not None
     assert (lost.code, lost.curable, silent.code, silent.curable) == ("not-registered", True, "provider-silent", False)
 
 
 def test_the_evidence_is_what_was_read_there() -> None:
-    shown = classify("", RACE).evidence
+    shown = classify_failure("", RACE).evidence
     flat = re.sub(r"\s+", " ", RACE)
     assert shown
     assert all(sign in flat for sign in shown)

@@ -8,19 +8,19 @@ import pytest
 from shared.replication.schedule import (
     BATCH,
     MOST_RESTARTS,
-    Copy,
-    CopyRun,
-    asked,
-    copies_read,
-    eta,
-    jobs_ended,
-    pause,
+    ReplicationRun,
+    ReplicationRunItem,
+    decode_minutes,
+    expected_end,
+    mark_starting,
     plan_tick,
-    read_minutes,
-    started,
-    summary,
+    replication_status,
+    time_to_next_tick,
+    with_jobs_ended,
+    with_replicated_items,
+    with_start_answers,
 )
-from shared.replication.settings import Copied, Disk, Machine
+from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem
 from shared.site_recovery.contract import JobEnd, StartAnswer
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -28,27 +28,27 @@ DISK = Disk(name="c", id="vhd-c")
 MINUTE = timedelta(minutes=1)
 
 
-def copy(vm: str = "a", **more: Any) -> Copy:
-    machine = Machine(vm=vm, guid=f"guid-{vm}", id=f"/machines/{vm}", disks=(DISK,))
-    return Copy.model_validate(
+def copy(vm: str = "a", **more: Any) -> ReplicationRunItem:
+    machine = ProtectableItem(vm=vm, guid=f"guid-{vm}", id=f"/machines/{vm}", disks=(DISK,))
+    return ReplicationRunItem.model_validate(
         {"vm": vm, "item_id": f"/items/{vm}", "machine": machine, "actions": ("enable",), **more}
     )
 
 
-def run(*items: Copy, **more: Any) -> CopyRun:
-    return CopyRun(items=items, began=NOW, **more)
+def run(*items: ReplicationRunItem, **more: Any) -> ReplicationRun:
+    return ReplicationRun(items=items, began=NOW, **more)
 
 
-def copied(vm: str = "a", **more: Any) -> Copied:
+def copied(vm: str = "a", **more: Any) -> ReplicatedItem:
     facts = {"vm": vm, "guid": f"guid-{vm}", "id": f"/ITEMS/{vm}", "state": "Protected", "disks": ("VHD-C",)}
-    return Copied.model_validate({**facts, **more})
+    return ReplicatedItem.model_validate({**facts, **more})
 
 
 def end(job: str = "j", outcome: str = "failed", **more: Any) -> JobEnd:
     return JobEnd.model_validate({"job": job, "outcome": outcome, "state": outcome.capitalize(), **more})
 
 
-def only(after: CopyRun) -> Copy:
+def only(after: ReplicationRun) -> ReplicationRunItem:
     return after.items[0]
 
 
@@ -64,8 +64,8 @@ def test_no_more_start_at_once_than_fit_into_a_batch() -> None:
 
 
 def test_a_start_without_an_answer_is_asked_again_with_the_same_attempt() -> None:
-    after = asked(run(copy()), ["a"], NOW)
-    silent = started(after, [StartAnswer(vm="a", outcome="unanswered", detail="429")], NOW, 2 * MINUTE)
+    after = mark_starting(run(copy()), ["a"], NOW)
+    silent = with_start_answers(after, [StartAnswer(vm="a", outcome="unanswered", detail="429")], NOW, 2 * MINUTE)
     assert plan_tick(silent, NOW + MINUTE).starts == {}
     assert plan_tick(silent, NOW + 2 * MINUTE).starts == {"enable": ("a",)}
     assert only(silent).attempt == 1
@@ -74,14 +74,16 @@ def test_a_start_without_an_answer_is_asked_again_with_the_same_attempt() -> Non
 def test_a_busy_vm_is_asked_later_with_a_new_attempt_and_not_for_ever() -> None:
     after = run(copy())
     for attempt in range(2, 9):
-        after = started(after, [StartAnswer(vm="a", outcome="busy", code="busy")], NOW, timedelta(0))
+        after = with_start_answers(after, [StartAnswer(vm="a", outcome="busy", code="busy")], NOW, timedelta(0))
         assert (only(after).state, only(after).attempt) == ("waiting", attempt)
-    after = started(after, [StartAnswer(vm="a", outcome="busy", code="busy")], NOW, timedelta(0))
+    after = with_start_answers(after, [StartAnswer(vm="a", outcome="busy", code="busy")], NOW, timedelta(0))
     assert (only(after).state, only(after).code) == ("failed", "busy")
 
 
 def test_a_vm_that_needs_nothing_is_kept_and_counts_as_unchanged() -> None:
-    after = started(run(copy()), [StartAnswer(vm="a", outcome="refused", code="nothing-to-do")], NOW, timedelta(0))
+    after = with_start_answers(
+        run(copy()), [StartAnswer(vm="a", outcome="refused", code="nothing-to-do")], NOW, timedelta(0)
+    )
     assert (only(after).state, only(after).changed) == ("kept", False)
 
 
@@ -89,17 +91,17 @@ def test_a_job_is_restarted_as_often_as_azure_allows_and_we_do() -> None:
     failed = end(allowed_actions=("Restart",), code="70094", remedy="Connect the host.")
     after = run(copy(state="running", job="j"))
     for restart in range(1, MOST_RESTARTS + 1):
-        after = jobs_ended(after, [failed], NOW)
+        after = with_jobs_ended(after, [failed], NOW)
         assert (only(after).state, only(after).restarts) == ("restarting", restart)
         assert plan_tick(after, NOW).restarts == ()
         assert plan_tick(after, NOW + timedelta(hours=1)).restarts == ("a",)
-        after = started(after, [StartAnswer(vm="a", outcome="started", job="j")], NOW, timedelta(0))
-    after = jobs_ended(after, [failed], NOW)
+        after = with_start_answers(after, [StartAnswer(vm="a", outcome="started", job="j")], NOW, timedelta(0))
+    after = with_jobs_ended(after, [failed], NOW)
     assert (only(after).state, only(after).code, only(after).remedy) == ("failed", "70094", "Connect the host.")
 
 
 def test_a_job_that_met_another_one_is_asked_for_again_later() -> None:
-    after = jobs_ended(run(copy(state="running", job="j")), [end(code="532")], NOW)
+    after = with_jobs_ended(run(copy(state="running", job="j")), [end(code="532")], NOW)
     assert (only(after).state, only(after).attempt) == ("waiting", 2)
 
 
@@ -115,47 +117,47 @@ def test_a_job_that_met_another_one_is_asked_for_again_later() -> None:
 )
 def test_a_vm_is_done_when_it_is_protected_and_idle_with_all_its_disks(more: Any, state: str) -> None:
     copying = run(copy(state="copying", since=NOW, changed=True))
-    after = copies_read(copying, [copied(**more)], {}, NOW + MINUTE)
+    after = with_replicated_items(copying, [copied(**more)], {}, NOW + MINUTE)
     assert only(after).state == state
 
 
 def test_what_enabling_cannot_set_follows_as_an_update() -> None:
     copying = run(copy(state="copying", since=NOW, changed=True, actions=("enable", "update")))
-    after = copies_read(copying, [copied(vm_state="Protected")], {}, NOW)
+    after = with_replicated_items(copying, [copied(vm_state="Protected")], {}, NOW)
     assert plan_tick(after, NOW).starts == {"update": ("a",)}
 
 
 def test_an_item_that_does_not_come_is_given_up_after_a_while() -> None:
     copying = run(copy(state="copying", since=NOW))
-    assert only(copies_read(copying, [], {}, NOW + 14 * MINUTE)).state == "copying"
-    assert only(copies_read(copying, [], {}, NOW + 15 * MINUTE)).state == "failed"
+    assert only(with_replicated_items(copying, [], {}, NOW + 14 * MINUTE)).state == "copying"
+    assert only(with_replicated_items(copying, [], {}, NOW + 15 * MINUTE)).state == "failed"
 
 
 def test_a_copy_that_takes_too_long_is_given_up() -> None:
     copying = run(copy(state="copying", since=NOW), patience=timedelta(hours=2))
     slow = copied(state="InitialReplicationInProgress", percent=3)
-    assert only(copies_read(copying, [slow], {}, NOW + timedelta(hours=1))).state == "copying"
-    late = only(copies_read(copying, [slow], {}, NOW + timedelta(hours=2)))
+    assert only(with_replicated_items(copying, [slow], {}, NOW + timedelta(hours=1))).state == "copying"
+    late = only(with_replicated_items(copying, [slow], {}, NOW + timedelta(hours=2)))
     assert (late.state, late.code) == ("failed", "too-long")
 
 
 def test_the_time_left_follows_from_the_pace_so_far() -> None:
     """One VM has a fifth of its copy after ten minutes; two more wait for its place."""
     copying = run(copy(state="copying", since=NOW, percent=20), copy("b"), copy("c"), initial_copies=1)
-    assert eta(copying, NOW + 10 * MINUTE) == NOW + (10 + 40 + 2 * 50) * MINUTE
-    assert eta(run(copy(state="copying", since=NOW)), NOW) is None
+    assert expected_end(copying, NOW + 10 * MINUTE) == NOW + (10 + 40 + 2 * 50) * MINUTE
+    assert expected_end(run(copy(state="copying", since=NOW)), NOW) is None
 
 
 def test_the_status_tells_each_vm_and_stays_small() -> None:
     items = [copy(f"vm-{at:04d}", state="copying", since=NOW, percent=at % 100) for at in range(1000)]
-    status = summary(run(*items, initial_copies=500), NOW + 10 * MINUTE)
+    status = replication_status(run(*items, initial_copies=500), NOW + 10 * MINUTE)
     assert len(str(status)) * 2 < 16_000
     assert (status["codes"][7], status["percents"][14:16]) == ("c", "07")
-    assert read_minutes(status["minutes"][75:78]) == 30 * MINUTE
-    assert read_minutes(status["minutes"][0:3]) is None
+    assert decode_minutes(status["minutes"][75:78]) == 30 * MINUTE
+    assert decode_minutes(status["minutes"][0:3]) is None
 
 
 def test_waiting_is_short_while_jobs_run_and_longer_while_only_copies_do() -> None:
-    assert pause(run(copy(state="running")), NOW) == timedelta(seconds=30)
-    assert pause(run(copy(state="copying")), NOW) == timedelta(minutes=2)
-    assert pause(run(copy(not_before=NOW + 5 * MINUTE)), NOW) == 5 * MINUTE
+    assert time_to_next_tick(run(copy(state="running")), NOW) == timedelta(seconds=30)
+    assert time_to_next_tick(run(copy(state="copying")), NOW) == timedelta(minutes=2)
+    assert time_to_next_tick(run(copy(not_before=NOW + 5 * MINUTE)), NOW) == 5 * MINUTE

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.messages import VaultRef
-from shared.recovery.results import gone_without, uncommitted, unprotected
+from shared.recovery.results import findings_on_skipped, uncommitted_vms, unprotected_vms
 from shared.recovery.run import ItemStep, Run, RunItem, Stage
 from shared.site_recovery.views import Verb
 
@@ -43,10 +43,10 @@ def run_of(state: str, *verbs: Verb, **more: Any) -> Run:
 def test_a_machine_owes_a_commit_after_each_move_and_its_protection_until_it_replicates_again(
     run: Run, commit: bool, protection: bool
 ) -> None:
-    assert (bool(uncommitted(run)), bool(unprotected(run))) == (commit, protection)
+    assert (bool(uncommitted_vms(run)), bool(unprotected_vms(run))) == (commit, protection)
 
 
 def test_only_a_run_that_went_on_without_a_machine_says_so() -> None:
     run = run_of("done")
-    assert gone_without(run) == ()
-    assert "skipped: sql" in gone_without(run.model_copy(update={"skipped": ("sql",)}))[0]
+    assert findings_on_skipped(run) == ()
+    assert "skipped: sql" in findings_on_skipped(run.model_copy(update={"skipped": ("sql",)}))[0]

@@ -6,12 +6,22 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.operations.obligations import Obligation, Tried, is_its_turn, tried
-from shared.plans.drill_schedule import Advice, Occasion, advice, occasion, run_key
-from shared.plans.history import KEPT, Begun, Past, Track, begun, ended, forecast, last_good_drill, lasted
+from shared.operations.obligations import Attempted, Obligation, is_attempt_due, with_attempt
+from shared.plans.drill_schedule import DrillAdvice, DueDrill, advise_drill, drill_run_key, find_due_drill
+from shared.plans.history import (
+    RUNS_KEPT,
+    DrillBegun,
+    PastRun,
+    PlanHistory,
+    forecast_duration,
+    forecast_recovery,
+    last_good_drill,
+    with_drill_begun,
+    with_run_ended,
+)
 from shared.plans.plan import DrillSettings
-from shared.plans.schedules import Blackout, blacked_out
-from shared.recovery.drill import Thing, counts, flaws, leftovers, mark
+from shared.plans.schedules import Blackout, find_blackout
+from shared.recovery.drill import AzureResource, find_leftovers, find_network_flaws, is_made_by_failovers, mark_of
 from tests.shared.samples import ISOLATED, PRODUCTION
 
 NOON = datetime(2027, 3, 3, 12, tzinfo=UTC)  # a Wednesday
@@ -38,20 +48,20 @@ def settings(**changes: Any) -> DrillSettings:
     ],
 )
 def test_what_hangs_on_somebody_elses_machine_is_not_the_drills(machine: str, ours: bool) -> None:
-    thing = Thing(id="/x", type="Microsoft.Network/networkInterfaces", machine=machine)
-    assert leftovers([thing], ["sql-01"]) == ((thing,) if ours else ())
+    thing = AzureResource(id="/x", type="Microsoft.Network/networkInterfaces", machine=machine)
+    assert find_leftovers([thing], ["sql-01"]) == ((thing,) if ours else ())
 
 
 def test_loose_things_count_only_where_somebody_saw_what_was_there_before() -> None:
-    loose = Thing(id="/x", type="Microsoft.Compute/disks")
-    assert leftovers([loose], ["sql-01"], loose=False) == ()
+    loose = AzureResource(id="/x", type="Microsoft.Compute/disks")
+    assert find_leftovers([loose], ["sql-01"], count_unattached=False) == ()
 
 
 def test_marks_are_equal_for_equal_ids_and_only_what_failovers_make_counts() -> None:
-    assert mark("/A/b/") == mark("/a/B") != mark("/a/c")
-    assert counts("Microsoft.Compute/disks")
-    assert counts("microsoft.network/publicIPAddresses")
-    assert not counts("Microsoft.Storage/storageAccounts")
+    assert mark_of("/A/b/") == mark_of("/a/B") != mark_of("/a/c")
+    assert is_made_by_failovers("Microsoft.Compute/disks")
+    assert is_made_by_failovers("microsoft.network/publicIPAddresses")
+    assert not is_made_by_failovers("Microsoft.Storage/storageAccounts")
 
 
 # --- where -------------------------------------------------------------------------------------------------------
@@ -71,7 +81,7 @@ def test_marks_are_equal_for_equal_ids_and_only_what_failovers_make_counts() -> 
 )
 def test_a_network_must_be_isolated(changes: dict[str, Any], seen: dict[str, Any], codes: list[str]) -> None:
     facts: dict[str, Any] = {"found": True, "peered": [], "cards": [], **seen}
-    found = flaws(settings(**changes), ["", PRODUCTION], **facts)
+    found = find_network_flaws(settings(**changes), ["", PRODUCTION], **facts)
     assert [flaw.code for flaw in found] == codes
 
 
@@ -96,7 +106,7 @@ NIGHT = Blackout(days=("FRI",), since=time(22), until=time(6))
     ],
 )
 def test_blackouts_follow_the_clock_of_the_time_zone(blackout: Blackout, at: datetime, covered: bool) -> None:
-    assert (blacked_out((blackout,), "Europe/Berlin", at) is blackout) == covered
+    assert (find_blackout((blackout,), "Europe/Berlin", at) is blackout) == covered
 
 
 @pytest.mark.parametrize(
@@ -117,43 +127,46 @@ def test_a_blackout_that_says_nothing_or_two_things_is_refused(wrong: dict[str, 
 
 
 DAILY = {"schedule": "0 0 12 * * *"}
-TODAY = Occasion(NOON.isoformat(), NOON)
+TODAY = DueDrill(NOON.isoformat(), NOON)
 
 
-def past(run: str, at: datetime, state: str = "succeeded", minutes: float | None = 40, kind: str = "drill") -> Past:
+def past(run: str, at: datetime, state: str = "succeeded", minutes: float | None = 40, kind: str = "drill") -> PastRun:
     took = None if minutes is None else timedelta(minutes=minutes)
-    return Past(run=run, kind=kind, state=state, began=at - HOUR, ended=at, took=took)
+    return PastRun(run=run, kind=kind, state=state, began=at - HOUR, ended=at, took=took)
 
 
 def test_of_all_missed_occasions_only_the_newest_is_due() -> None:
-    assert occasion(settings(**DAILY), NOON - timedelta(days=30), NOON + HOUR, None) == TODAY
-    assert occasion(settings(**DAILY), NOON, NOON + HOUR, None) is None
-    assert occasion(settings(), NOON - HOUR, NOON, None) is None
+    assert find_due_drill(settings(**DAILY), NOON - timedelta(days=30), NOON + HOUR, None) == TODAY
+    assert find_due_drill(settings(**DAILY), NOON, NOON + HOUR, None) is None
+    assert find_due_drill(settings(), NOON - HOUR, NOON, None) is None
 
 
 def test_a_drill_follows_the_last_good_drill_of_another_plan() -> None:
-    other = Track(
+    other = PlanHistory(
         past=(past("drill-a-1", NOON - HOUR), past("drill-a-2", NOON, "failed"), past("f", NOON, kind="failover"))
     )
     assert last_good_drill(other) == other.past[0]
-    due_now = occasion(settings(follows="a"), NOON - timedelta(days=1), NOON, other)
-    assert due_now == Occasion("drill-a-1", NOON - HOUR)
-    assert occasion(settings(follows="a"), NOON, NOON + HOUR, other) is None
+    due_now = find_due_drill(settings(follows="a"), NOON - timedelta(days=1), NOON, other)
+    assert due_now == DueDrill("drill-a-1", NOON - HOUR)
+    assert find_due_drill(settings(follows="a"), NOON, NOON + HOUR, other) is None
 
 
 def test_an_occasion_is_used_once_however_often_the_timer_looks() -> None:
-    track = begun(Track(), Begun(key=TODAY.key, run="drill-x-1", at=NOON))
-    assert advice(settings(**DAILY), TODAY, Track(), NOON, refused=False) == Advice("begin")
-    assert advice(settings(**DAILY), TODAY, track, NOON, refused=False) == Advice("nothing")
+    track = with_drill_begun(PlanHistory(), DrillBegun(key=TODAY.key, run="drill-x-1", at=NOON))
+    assert advise_drill(settings(**DAILY), TODAY, PlanHistory(), NOON, refused=False) == DrillAdvice("begin")
+    assert advise_drill(settings(**DAILY), TODAY, track, NOON, refused=False) == DrillAdvice("nothing")
 
 
 def test_a_drill_that_was_refused_keeps_its_occasion_and_is_tried_at_growing_distances() -> None:
-    track = begun(Track(), Begun(key=TODAY.key, run="drill-x-1", at=NOON))
-    assert run_key(TODAY, track) != run_key(TODAY, Track())
-    assert advice(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=3), refused=True).do == "wait"
-    assert advice(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=5), refused=True).do == "begin"
-    again = begun(track, Begun(key=TODAY.key, run="drill-x-2", at=NOON + timedelta(minutes=5)))
-    assert (again.tries, advice(settings(**DAILY), TODAY, again, NOON + timedelta(minutes=10), refused=True).do) == (
+    track = with_drill_begun(PlanHistory(), DrillBegun(key=TODAY.key, run="drill-x-1", at=NOON))
+    assert drill_run_key(TODAY, track) != drill_run_key(TODAY, PlanHistory())
+    assert advise_drill(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=3), refused=True).do == "wait"
+    assert advise_drill(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=5), refused=True).do == "begin"
+    again = with_drill_begun(track, DrillBegun(key=TODAY.key, run="drill-x-2", at=NOON + timedelta(minutes=5)))
+    assert (
+        again.tries,
+        advise_drill(settings(**DAILY), TODAY, again, NOON + timedelta(minutes=10), refused=True).do,
+    ) == (
         2,
         "wait",
     )
@@ -161,22 +174,22 @@ def test_a_drill_that_was_refused_keeps_its_occasion_and_is_tried_at_growing_dis
 
 def test_a_drill_waits_for_the_end_of_a_blackout_and_is_overdue_after_its_deadline_once() -> None:
     wish = settings(**DAILY, blackouts=[{"days": ["WED"], "since": "11:00", "until": "15:00"}], startDeadline="PT2H")
-    assert advice(wish, TODAY, Track(), NOON + HOUR, refused=False).do == "wait"
+    assert advise_drill(wish, TODAY, PlanHistory(), NOON + HOUR, refused=False).do == "wait"
     late = NOON + timedelta(hours=2, minutes=1)
-    assert advice(wish, TODAY, Track(), late, refused=False).do == "overdue"
-    assert advice(wish, TODAY, Track(told=TODAY.key), late, refused=False).do == "nothing"
+    assert advise_drill(wish, TODAY, PlanHistory(), late, refused=False).do == "overdue"
+    assert advise_drill(wish, TODAY, PlanHistory(told=TODAY.key), late, refused=False).do == "nothing"
 
 
 def test_a_plans_track_remembers_how_long_runs_took_but_each_only_once() -> None:
-    track = Track()
+    track = PlanHistory()
     for number, minutes in enumerate([10, 20, 30, 40, None]):
         state = "succeeded" if minutes else "failed"
-        track = ended(track, past(f"drill-{number}", NOON + number * HOUR, state, minutes))
-    track = ended(track, track.past[0])
+        track = with_run_ended(track, past(f"drill-{number}", NOON + number * HOUR, state, minutes))
+    track = with_run_ended(track, track.past[0])
     assert len(track.past) == 5
-    assert forecast(track, "drill") == {"p50": 1500.0, "p95": 2310.0, "runs": 4}
-    assert forecast(track, "drill", before=NOON + HOUR) == {"p50": 600.0, "p95": 600.0, "runs": 1}
-    assert forecast(track, "failover") is None
+    assert forecast_recovery(track, "drill") == {"p50": 1500.0, "p95": 2310.0, "runs": 4}
+    assert forecast_recovery(track, "drill", before=NOON + HOUR) == {"p50": 600.0, "p95": 600.0, "runs": 1}
+    assert forecast_recovery(track, "failover") is None
 
 
 # --- what is owed ------------------------------------------------------------------------------------------------
@@ -184,12 +197,12 @@ def test_a_plans_track_remembers_how_long_runs_took_but_each_only_once() -> None
 
 def test_a_cleanup_is_tried_at_each_look_of_the_timer_first_and_then_less_and_less() -> None:
     owed = Obligation(kind="cleanup", plan="p", owner="d", opened=NOON, due=NOON + HOUR)
-    assert is_its_turn(owed, NOON)
+    assert is_attempt_due(owed, NOON)
     at, distances = NOON, []
     for number in range(9):
-        owed = tried(owed, Tried(kind="cleanup", run=f"c-{number}", at=at))
+        owed = with_attempt(owed, Attempted(kind="cleanup", run=f"c-{number}", at=at))
         nxt = at
-        while not is_its_turn(owed, nxt):
+        while not is_attempt_due(owed, nxt):
             nxt += timedelta(minutes=1)
         distances.append((nxt - at) // timedelta(minutes=1))
         at = nxt
@@ -197,28 +210,28 @@ def test_a_cleanup_is_tried_at_each_look_of_the_timer_first_and_then_less_and_le
 
 
 def test_the_newest_good_drill_is_remembered_however_many_runs_come_after_it() -> None:
-    track = ended(Track(), past("drill-good", NOON))
-    for number in range(KEPT + 5):
-        track = ended(track, past(f"commit-{number}", NOON + (number + 1) * HOUR, kind="commit"))
-    assert len(track.past) == KEPT + 1
+    track = with_run_ended(PlanHistory(), past("drill-good", NOON))
+    for number in range(RUNS_KEPT + 5):
+        track = with_run_ended(track, past(f"commit-{number}", NOON + (number + 1) * HOUR, kind="commit"))
+    assert len(track.past) == RUNS_KEPT + 1
     assert last_good_drill(track) == track.past[0]
 
 
 def test_what_was_remembered_before_digests_were_kept_is_still_read() -> None:
     old = {"run": "drill-1", "kind": "drill", "state": "succeeded", "began": NOON, "ended": NOON + HOUR}
-    track = Track.model_validate({"past": [old]})
+    track = PlanHistory.model_validate({"past": [old]})
     assert last_good_drill(track) == track.past[0]
     assert last_good_drill(track, "abc") is None
-    assert lasted(track, "drill") == {"p50": 3600.0, "p95": 3600.0, "runs": 1}
+    assert forecast_duration(track, "drill") == {"p50": 3600.0, "p95": 3600.0, "runs": 1}
 
 
 def test_what_a_drill_rests_on_is_kept_of_the_newest_good_one_of_the_newest_versions_of_the_plan() -> None:
-    grounds, track = {"site hci-01": {"network": "a"}}, Track()
+    grounds, track = {"site hci-01": {"network": "a"}}, PlanHistory()
     for hours, digest in enumerate(["a", "a", "b", "c", "d"]):
-        track = ended(track, drill_that_rests_on(grounds, hours).model_copy(update={"digest": digest}))
+        track = with_run_ended(track, drill_that_rests_on(grounds, hours).model_copy(update={"digest": digest}))
     assert [bool(one.grounds) for one in track.past] == [False, False, True, True, True]
 
 
-def drill_that_rests_on(grounds: dict[str, dict[str, str]], hours: int) -> Past:
+def drill_that_rests_on(grounds: dict[str, dict[str, str]], hours: int) -> PastRun:
     at = NOON + hours * HOUR
-    return Past(run=f"drill-{hours}", kind="drill", state="succeeded", began=at, ended=at, grounds=grounds)
+    return PastRun(run=f"drill-{hours}", kind="drill", state="succeeded", began=at, ended=at, grounds=grounds)

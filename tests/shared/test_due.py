@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.plans.schedules import check_schedule, check_time_zone, due
+from shared.plans.schedules import check_schedule, check_time_zone, find_due_moment
 
 NIGHTLY = "0 30 2 * * *"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -19,48 +19,56 @@ def at(text: str) -> datetime:
 
 def test_nothing_is_due_before_the_first_moment_after_the_declaration() -> None:
     declared = at("2027-03-01T02:30:00Z")
-    assert due(NIGHTLY, "UTC", None, declared, declared) is None
-    assert due(NIGHTLY, "UTC", None, declared, at("2027-03-02T02:29:59Z")) is None
-    assert due(NIGHTLY, "UTC", None, declared, at("2027-03-02T02:30:00Z")) == at("2027-03-02T02:30:00Z")
+    assert find_due_moment(NIGHTLY, "UTC", None, declared, declared) is None
+    assert find_due_moment(NIGHTLY, "UTC", None, declared, at("2027-03-02T02:29:59Z")) is None
+    assert find_due_moment(NIGHTLY, "UTC", None, declared, at("2027-03-02T02:30:00Z")) == at("2027-03-02T02:30:00Z")
 
 
 def test_moments_that_were_missed_count_once() -> None:
-    assert due(NIGHTLY, "UTC", None, LONG_AGO, at("2027-03-05T12:00:00Z")) == at("2027-03-05T02:30:00Z")
+    assert find_due_moment(NIGHTLY, "UTC", None, LONG_AGO, at("2027-03-05T12:00:00Z")) == at("2027-03-05T02:30:00Z")
 
 
 def test_a_moment_that_was_served_is_not_due_again() -> None:
     served = at("2027-03-05T02:30:00Z")
-    assert due(NIGHTLY, "UTC", served, LONG_AGO, at("2027-03-06T02:29:00Z")) is None
+    assert find_due_moment(NIGHTLY, "UTC", served, LONG_AGO, at("2027-03-06T02:29:00Z")) is None
 
 
 def test_a_moment_that_is_too_long_ago_is_left_out() -> None:
     half_a_day = timedelta(hours=12)
     in_time, late = at("2027-03-05T14:30:00Z"), at("2027-03-05T14:30:01Z")
-    assert due(NIGHTLY, "UTC", None, LONG_AGO, in_time, within=half_a_day) == at("2027-03-05T02:30:00Z")
-    assert due(NIGHTLY, "UTC", None, LONG_AGO, late, within=half_a_day) is None
+    assert find_due_moment(NIGHTLY, "UTC", None, LONG_AGO, in_time, within=half_a_day) == at("2027-03-05T02:30:00Z")
+    assert find_due_moment(NIGHTLY, "UTC", None, LONG_AGO, late, within=half_a_day) is None
 
 
 def test_a_plan_declared_anew_does_not_owe_what_came_before() -> None:
     last, declared = at("2027-03-01T02:30:00Z"), at("2027-03-05T12:00:00Z")
-    assert due(NIGHTLY, "UTC", last, declared, at("2027-03-05T13:00:00Z")) is None
+    assert find_due_moment(NIGHTLY, "UTC", last, declared, at("2027-03-05T13:00:00Z")) is None
 
 
 def test_the_hour_is_that_of_the_time_zone() -> None:
-    assert due(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-07-05T12:00:00Z")) == at("2027-07-05T00:30:00Z")
-    assert due(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-01-05T12:00:00Z")) == at("2027-01-05T01:30:00Z")
+    assert find_due_moment(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-07-05T12:00:00Z")) == at(
+        "2027-07-05T00:30:00Z"
+    )
+    assert find_due_moment(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-01-05T12:00:00Z")) == at(
+        "2027-01-05T01:30:00Z"
+    )
 
 
 def test_a_night_in_which_the_hour_is_skipped_has_its_drill_all_the_same() -> None:
     """Berlin, 28 March 2027: after 01:59:59 comes 03:00:00."""
-    assert due(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-03-28T01:29:59Z")) == at("2027-03-27T01:30:00Z")
-    assert due(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-03-28T12:00:00Z")) == at("2027-03-28T01:30:00Z")
+    assert find_due_moment(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-03-28T01:29:59Z")) == at(
+        "2027-03-27T01:30:00Z"
+    )
+    assert find_due_moment(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-03-28T12:00:00Z")) == at(
+        "2027-03-28T01:30:00Z"
+    )
 
 
 def test_a_night_in_which_the_hour_comes_twice_has_one_drill() -> None:
     """Berlin, 31 October 2027: 02:30 is at 00:30Z and again at 01:30Z."""
-    first = due(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-10-31T00:45:00Z"))
+    first = find_due_moment(NIGHTLY, "Europe/Berlin", None, LONG_AGO, at("2027-10-31T00:45:00Z"))
     assert first == at("2027-10-31T00:30:00Z")
-    assert due(NIGHTLY, "Europe/Berlin", first, LONG_AGO, at("2027-10-31T12:00:00Z")) is None
+    assert find_due_moment(NIGHTLY, "Europe/Berlin", first, LONG_AGO, at("2027-10-31T12:00:00Z")) is None
 
 
 @given(
@@ -77,11 +85,11 @@ def test_looking_often_or_seldom_serves_each_moment_at_most_once(
     served: list[datetime] = []
     for wait in minutes:
         now += timedelta(minutes=wait)
-        if found := due(schedule, zone, last, declared, now):
+        if found := find_due_moment(schedule, zone, last, declared, now):
             assert declared < found <= now
             last = found
             served.append(found)
-        assert due(schedule, zone, last, declared, now) is None
+        assert find_due_moment(schedule, zone, last, declared, now) is None
     assert all(one < then for one, then in pairwise(served))
 
 

@@ -6,14 +6,24 @@ from typing import Any
 import pytest
 
 from shared.messages import VaultRef
-from shared.recovery.recovery_plan_runs import arranged, asked, held_back, left_to_plans, seen, started, to_start
-from shared.recovery.run import Decision, Limits, PlanRun, Run, RunItem, Stage
-from shared.recovery.scheduler import decide
-from shared.recovery.stages import enter
-from shared.site_recovery.contract import ChildJob, JobEnd, PlanJobSeen, StartAnswer
+from shared.recovery.recovery_plan_runs import (
+    arrange_plan_runs,
+    block_plan_runs,
+    mark_plan_requested,
+    plan_runs_to_start,
+    vms_left_to_plans,
+    with_plan_job,
+    with_plan_start_answer,
+)
+from shared.recovery.run import Decision, Limits, RecoveryPlanRun, Run, RunItem, Stage
+from shared.recovery.scheduler import apply_decision
+from shared.recovery.stages import enter_stage
+from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView, StartAnswer
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
-ENDED = PlanJobSeen(state="ended", end=JobEnd(job="j", outcome="failed", state="Failed", code="499", detail="no quota"))
+ENDED = RecoveryPlanJobView(
+    state="ended", end=JobEnd(job="j", outcome="failed", state="Failed", code="499", detail="no quota")
+)
 
 
 def run(ordered: bool = True, turned: bool = False, **changes: Any) -> Run:
@@ -22,7 +32,7 @@ def run(ordered: bool = True, turned: bool = False, **changes: Any) -> Run:
         RunItem(vm=vm, id=f"/items/{vm}", after=after) for vm, after in (("a", ()), ("b", ()), ("c", ("b",)), ("d", ()))
     )
     verb: Any = "PlannedFailover" if ordered else "Commit"
-    parts = (PlanRun(name="p-1-of-2", vms=("a", "b")), PlanRun(name="p-2-of-2", vms=("c", "d")))
+    parts = (RecoveryPlanRun(name="p-1-of-2", vms=("a", "b")), RecoveryPlanRun(name="p-2-of-2", vms=("c", "d")))
     made = Run(
         operation="op",
         stages=(Stage(verb=verb, ordered=ordered, turned=turned),),
@@ -33,7 +43,7 @@ def run(ordered: bool = True, turned: bool = False, **changes: Any) -> Run:
         stage_began=NOW,
         **changes,
     )
-    return enter(made, NOW)
+    return enter_stage(made, NOW)
 
 
 def put(made: Run, **states: str) -> Run:
@@ -48,15 +58,15 @@ def part(made: Run, at: int, **update: Any) -> Run:
 
 
 def test_one_begins_once_the_machines_of_the_one_before_are_up_and_proven() -> None:
-    assert to_start(run(), NOW) == (0,)
+    assert plan_runs_to_start(run(), NOW) == (0,)
     over = part(put(run(), a="done", b="probing"), 0, state="ended")
-    assert to_start(over, NOW) == ()
-    assert to_start(put(over, b="done"), NOW) == (1,)
+    assert plan_runs_to_start(over, NOW) == ()
+    assert plan_runs_to_start(put(over, b="done"), NOW) == (1,)
 
 
 def test_where_no_order_matters_all_begin_at_once_and_on_the_way_home_the_last_begins() -> None:
-    assert to_start(run(ordered=False), NOW) == (0, 1)
-    assert to_start(run(turned=True), NOW) == (1,)
+    assert plan_runs_to_start(run(ordered=False), NOW) == (0, 1)
+    assert plan_runs_to_start(run(turned=True), NOW) == (1,)
 
 
 @pytest.mark.parametrize(
@@ -70,49 +80,51 @@ def test_where_no_order_matters_all_begin_at_once_and_on_the_way_home_the_last_b
 )
 def test_a_recovery_plan_starts_all_of_its_machines_or_none(policy: Any, failed: str, states: dict[str, str]) -> None:
     over = part(put(run(limits=Limits(on_failure=policy)), a="done", b="done"), 0, state="ended")
-    held = held_back(put(over, **{failed: "failed"}))
+    held = block_plan_runs(put(over, **{failed: "failed"}))
     assert {item.vm: item.state for item in held.items if item.vm in states} == states
-    assert to_start(arranged(held), NOW) == (() if "waiting" not in states.values() or policy == "ask" else (1,))
+    assert plan_runs_to_start(arrange_plan_runs(held), NOW) == (
+        () if "waiting" not in states.values() or policy == "ask" else (1,)
+    )
 
 
 def test_of_which_not_all_take_part_is_left_apart_and_of_which_none_does_is_closed() -> None:
-    assert [p.state for p in arranged(put(run(), a="done")).parts] == ["apart", "waiting"]
-    assert [p.state for p in arranged(put(run(), a="done", b="skipped")).parts] == ["ended", "waiting"]
+    assert [p.state for p in arrange_plan_runs(put(run(), a="done")).parts] == ["apart", "waiting"]
+    assert [p.state for p in arrange_plan_runs(put(run(), a="done", b="skipped")).parts] == ["ended", "waiting"]
 
 
 def test_what_is_not_answered_is_asked_for_again_and_what_is_refused_fails_its_machines() -> None:
-    asking = asked(run(), 0, NOW, NOW)
+    asking = mark_plan_requested(run(), 0, NOW, NOW)
     assert all(item.since for item in asking.items[:2])
-    lost = started(asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW)
-    assert (to_start(lost, NOW), to_start(lost, NOW + timedelta(minutes=1))) == ((), (0,))
-    no = started(asking, 0, StartAnswer(vm="p", outcome="refused", code="x", detail="y"), NOW)
+    lost = with_plan_start_answer(asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW)
+    assert (plan_runs_to_start(lost, NOW), plan_runs_to_start(lost, NOW + timedelta(minutes=1))) == ((), (0,))
+    no = with_plan_start_answer(asking, 0, StartAnswer(vm="p", outcome="refused", code="x", detail="y"), NOW)
     assert [item.detail for item in no.items[:2]] == ["PlannedFailover: x: y"] * 2
 
 
 def test_machines_go_on_with_their_own_jobs_by_name_or_by_id() -> None:
     going = part(run(), 0, state="running", job="j", since=NOW)
     children = (ChildJob(vm="A", job="j-a"), ChildJob(machine="B", job="j-b"))
-    view = seen(going, 0, PlanJobSeen(state="running", children=children), NOW)
+    view = with_plan_job(going, 0, RecoveryPlanJobView(state="running", children=children), NOW)
     assert [(item.state, item.job) for item in view.items[:2]] == [("running", "j-a"), ("running", "j-b")]
 
 
 def test_a_job_that_ends_without_coming_to_a_machine_fails_it_with_what_azure_said() -> None:
-    over = seen(part(run(), 0, state="running", job="j", since=NOW), 0, ENDED, NOW)
+    over = with_plan_job(part(run(), 0, state="running", job="j", since=NOW), 0, ENDED, NOW)
     assert over.parts[0].state == "ended"
     assert "ended without coming to it (499: no quota)" in over.items[0].detail
 
 
 def test_one_that_met_another_operation_is_tried_again_under_the_next_number() -> None:
     busy = ENDED.model_copy(update={"end": JobEnd(job="j", outcome="failed", state="Failed", code="532")})
-    again = seen(part(run(), 0, state="running", job="j", since=NOW), 0, busy, NOW).parts[0]
+    again = with_plan_job(part(run(), 0, state="running", job="j", since=NOW), 0, busy, NOW).parts[0]
     assert (again.state, again.attempt, again.job) == ("waiting", 2, "")
 
 
 def test_one_that_outlasts_all_patience_is_given_up() -> None:
     late = part(run(), 0, state="running", job="j", since=NOW, groups=2)
-    running = PlanJobSeen(state="running")
-    assert seen(late, 0, running, NOW + timedelta(hours=4)).parts[0].state == "running"
-    over = seen(late, 0, running, NOW + timedelta(hours=4, minutes=1))
+    running = RecoveryPlanJobView(state="running")
+    assert with_plan_job(late, 0, running, NOW + timedelta(hours=4)).parts[0].state == "running"
+    over = with_plan_job(late, 0, running, NOW + timedelta(hours=4, minutes=1))
     assert {item.state for item in over.items[:2]} == {"failed"}
 
 
@@ -126,15 +138,19 @@ def test_a_retry_of_what_a_plan_was_given_up_for_goes_on_with_the_plan_and_not_w
     lost = failed.model_copy(
         update={"items": tuple(i.model_copy(update={"detail": f"PlannedFailover: {i.detail}"}) for i in failed.items)}
     )
-    again = decide(lost, Decision(verdict="retry", by="ann", at=NOW, vms=("b",)))
+    again = apply_decision(lost, Decision(verdict="retry", by="ann", at=NOW, vms=("b",)))
     assert (again.parts[0].state, again.parts[0].since, again.parts[0].given_up) == (state, NOW, "")
     assert [(item.state, item.attempt) for item in again.items[:2]] == [("done", 1), ("waiting", 1)]
-    assert {"a", "b"} <= left_to_plans(again)
+    assert {"a", "b"} <= vms_left_to_plans(again)
 
 
 def test_a_plan_that_was_only_busy_is_not_gone_on_with() -> None:
-    asking = asked(run(), 0, NOW, NOW)
-    over = started(asking, 0, StartAnswer(vm="p", outcome="busy", detail="busy"), NOW + timedelta(hours=3))
+    asking = mark_plan_requested(run(), 0, NOW, NOW)
+    over = with_plan_start_answer(
+        asking, 0, StartAnswer(vm="p", outcome="busy", detail="busy"), NOW + timedelta(hours=3)
+    )
     assert (over.parts[0].state, over.parts[0].given_up) == ("ended", "")
-    silent = started(asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW + timedelta(hours=3))
+    silent = with_plan_start_answer(
+        asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW + timedelta(hours=3)
+    )
     assert (silent.parts[0].state, silent.parts[0].given_up) == ("ended", "starting")

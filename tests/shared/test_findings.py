@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.recovery.results import CAVEATS, findings
+from shared.recovery.results import CAVEATS, find_changes_in_azure
 from shared.recovery.run import ItemState, ItemStep, RunItem
 from shared.site_recovery.views import Verb
 
@@ -21,7 +21,7 @@ def moved(vm: str, azure_vm: str, note: str = "") -> RunItem:
 
 
 def test_a_machine_that_was_renamed_is_told_by_its_real_name() -> None:
-    told = findings([moved("SQL-01", "SQL-01-5b2d", NOTE), moved("web-01", "web-01")])
+    told = find_changes_in_azure([moved("SQL-01", "SQL-01-5b2d", NOTE), moved("web-01", "web-01")])
     assert told[0] == f"SQL-01 is called SQL-01-5b2d in Azure: {NOTE}"
     assert told[1:-1] == CAVEATS
     assert "where Name in ('sql-01', 'sql-01-5b2d', 'web-01')" in told[-1]
@@ -32,22 +32,22 @@ def test_a_machine_that_was_renamed_is_told_by_its_real_name() -> None:
 def test_a_machine_that_is_in_azure_has_its_caveats_however_the_run_went_on(verb: Verb, state: ItemState) -> None:
     """A probe or a commit that failed does not take it out of there again."""
     item = RunItem(vm="sql-01", id="/i", state=state, steps=(did(verb), did("Commit", "failed")))
-    assert findings([item])[:-1] == CAVEATS
+    assert find_changes_in_azure([item])[:-1] == CAVEATS
 
 
 def test_of_a_machine_that_came_home_only_the_way_to_its_log_data_is_told() -> None:
     home = RunItem(vm="sql-01", id="/i", state="done", steps=(did("PlannedFailover"), did("Commit"), did("Failback")))
-    (told,) = findings([home])
+    (told,) = find_changes_in_azure([home])
     assert told.startswith("Log data")
 
 
 def test_nothing_is_told_of_a_drill_or_of_machines_that_did_not_move() -> None:
     for verb, outcome in (("TestFailover", "succeeded"), ("PlannedFailover", "failed"), ("Commit", "succeeded")):
         item = RunItem(vm="sql-01", id="/i", state="done", steps=(did(verb, outcome),))
-        assert findings([item]) == ()
+        assert find_changes_in_azure([item]) == ()
 
 
 def test_names_are_quoted_in_the_query_and_what_it_assumes_is_said() -> None:
-    told = findings([moved("o'hara\\1", "")])[-1]
+    told = find_changes_in_azure([moved("o'hara\\1", "")])[-1]
     assert r"where Name in ('o\'hara\\1')" in told
     assert "takes the VM's name for that of the computer in it" in told

@@ -12,8 +12,8 @@ from shared.recovery import budgeting as rations
 from shared.recovery import forecast, run_answers, scheduler
 from shared.recovery import run as run_module
 from shared.recovery.run import ItemStep, Pause, Rehearsal, Run, RunItem, Stage
-from shared.recovery.status import summary
-from shared.site_recovery.request_budget import WRITES, Buckets, take
+from shared.recovery.status import custom_status_of
+from shared.site_recovery.request_budget import WRITES, Buckets, grant_calls
 from shared.site_recovery.verb_rules import RULES
 from tests.shared.test_scheduler import T0, graphs, item, run_of, started
 
@@ -29,54 +29,57 @@ def ended(vm: str, seconds: int) -> RunItem:
 
 def test_the_end_is_the_longest_chain_of_what_is_left() -> None:
     run = run_of(item("sql"), item("app", "sql"), item("dc"))
-    assert forecast.eta(run, T0) == T0 + 2 * MEDIAN
-    run = run_answers.started(run, [started("sql")], T0)
-    assert forecast.eta(run, T0 + MEDIAN / 2) == T0 + 2 * MEDIAN
-    assert forecast.eta(run, T0 + 2 * MEDIAN) == T0 + 3 * MEDIAN
+    assert forecast.forecast_end(run, T0) == T0 + 2 * MEDIAN
+    run = run_answers.with_start_answers(run, [started("sql")], T0)
+    assert forecast.forecast_end(run, T0 + MEDIAN / 2) == T0 + 2 * MEDIAN
+    assert forecast.forecast_end(run, T0 + 2 * MEDIAN) == T0 + 3 * MEDIAN
 
 
 def test_the_runs_own_jobs_say_more_than_recorded_ones() -> None:
     run = run_of(item("app"))
     run = run.model_copy(update={"items": (ended("a", 900), ended("b", 1000), ended("c", 5000), *run.items)})
-    assert forecast.eta(run, T0) == T0 + timedelta(seconds=1000)
+    assert forecast.forecast_end(run, T0) == T0 + timedelta(seconds=1000)
 
 
 def test_the_budget_of_writes_counts_where_it_is_the_longer_wait() -> None:
     run = run_of(*(item(f"vm{n}") for n in range(5000)))
-    assert forecast.eta(run, T0) == T0 + timedelta(seconds=(5000 - WRITES.size) / WRITES.rate) + MEDIAN
+    assert forecast.forecast_end(run, T0) == T0 + timedelta(seconds=(5000 - WRITES.size) / WRITES.rate) + MEDIAN
 
 
 def test_later_stages_and_the_soak_come_on_top() -> None:
     stages = (Stage(verb="PlannedFailover"), Stage(verb="Commit", ordered=False))
     run = run_of(item("sql"), item("app", "sql"), stages=stages)
     run = run.model_copy(update={"rehearsal": Rehearsal(soak=timedelta(hours=1))})
-    assert forecast.eta(run, T0) == T0 + 2 * MEDIAN + RULES["Commit"].median + timedelta(hours=1)
+    assert forecast.forecast_end(run, T0) == T0 + 2 * MEDIAN + RULES["Commit"].median + timedelta(hours=1)
 
 
 def test_a_run_that_waits_for_a_person_has_no_end_in_sight() -> None:
     run = run_of(item("sql")).model_copy(update={"pause": Pause(what="a word", since=T0)})
-    assert forecast.eta(run, T0) is None
-    assert summary(run, T0)["eta"] is None
+    assert forecast.forecast_end(run, T0) is None
+    assert custom_status_of(run, T0)["eta"] is None
 
 
 def test_what_waits_for_the_budget_is_counted_and_what_waits_for_others_is_not() -> None:
     run = run_of(*(item(f"vm{n}") for n in range(100)), item("app", "vm0"))
-    assert forecast.queue(run, T0) == {"vms": 100, "until": (T0 + timedelta(seconds=100 / WRITES.rate)).isoformat()}
-    run = run_answers.started(run, [started(f"vm{n}") for n in range(100)], T0)
-    assert forecast.queue(run, T0) is None
+    assert forecast.forecast_queue(run, T0) == {
+        "vms": 100,
+        "until": (T0 + timedelta(seconds=100 / WRITES.rate)).isoformat(),
+    }
+    run = run_answers.with_start_answers(run, [started(f"vm{n}") for n in range(100)], T0)
+    assert forecast.forecast_queue(run, T0) is None
 
 
 def test_a_promise_for_later_is_part_of_the_queue() -> None:
     run = run_of(item("sql"), item("dc"))
     tick = scheduler.plan_tick(run, T0)
-    (name, wish), *_ = rations.wishes(run, tick, T0).items()
-    empty, _ = take(Buckets(), wish.model_copy(update={"writes": 180 + 95}))
-    _, grant = take(empty, wish)
-    run, tick = rations.within(rations.granted(run, name, wish, grant), tick, T0)
+    (name, wish), *_ = rations.build_call_requests(run, tick, T0).items()
+    empty, _ = grant_calls(Buckets(), wish.model_copy(update={"writes": 180 + 95}))
+    _, grant = grant_calls(empty, wish)
+    run, tick = rations.limit_starts(rations.with_grant(run, name, wish, grant), tick, T0)
     assert tick.starts == {}
-    assert forecast.queue(run, T0) == {"vms": 2, "until": grant.writes_from.isoformat()}
-    assert scheduler.pause(run, T0) == min(grant.writes_from - T0, run_module.LATER)
-    _, later = rations.within(run, scheduler.plan_tick(run, grant.writes_from), grant.writes_from)
+    assert forecast.forecast_queue(run, T0) == {"vms": 2, "until": grant.writes_from.isoformat()}
+    assert scheduler.time_to_next_tick(run, T0) == min(grant.writes_from - T0, run_module.LATER)
+    _, later = rations.limit_starts(run, scheduler.plan_tick(run, grant.writes_from), grant.writes_from)
     assert later.starts == {0: ("sql", "dc")}
 
 
@@ -85,7 +88,7 @@ def test_the_longest_chain_is_that_of_the_plans_graph(items: list[RunItem], last
     after = {one.vm: one.after for one in items}
     own = dict(zip(after, lasting, strict=False))
     expected, _ = critical_path(after, {vm: timedelta(seconds=own[vm]) for vm in after})
-    assert forecast.chain(after, own) == pytest.approx(expected.total_seconds(), abs=1e-3)
+    assert forecast.longest_chain(after, own) == pytest.approx(expected.total_seconds(), abs=1e-3)
 
 
 def test_the_custom_status_of_5000_vms_with_long_names_stays_under_16_kb() -> None:
@@ -93,12 +96,12 @@ def test_the_custom_status_of_5000_vms_with_long_names_stays_under_16_kb() -> No
     items = [item(vm).model_copy(update={"state": "failed", "detail": "é" * 5000}) for vm in names[:2500]]
     run = run_of(*(item(vm) for vm in names))
     run = run.model_copy(update={"items": (*items, *run.items[2500:]), "failures": tuple("ü" * 999 for _ in names)})
-    told = summary(run, datetime.fromisoformat("2026-01-05T08:00:00.123456+00:00"))
+    told = custom_status_of(run, datetime.fromisoformat("2026-01-05T08:00:00.123456+00:00"))
     assert told["queue"]["vms"] == 2500
     assert len(json.dumps(told, ensure_ascii=False).encode("utf-16-le")) < 16_384
 
 
 def test_a_run_is_forecast_from_where_it_stands_without_items_too() -> None:
     run: Run = run_of()
-    assert forecast.eta(run, T0) == T0
-    assert forecast.queue(run, T0) is None
+    assert forecast.forecast_end(run, T0) == T0
+    assert forecast.forecast_queue(run, T0) is None

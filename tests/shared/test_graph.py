@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.graph import critical_path, find_cycle, find_cycles, levels, reversed_edges
+from shared.graph import critical_path, find_cycle, find_cycles, reversed_edges, waves_of
 
 PAYROLL = {
     "dc-01": (),
@@ -30,12 +30,12 @@ def orders(draw: st.DrawFn) -> dict[str, tuple[str, ...]]:
 
 
 def test_a_wave_waits_only_for_the_waves_before_it() -> None:
-    assert levels(PAYROLL) == (("dc-01",), ("sql-01",), ("app-01", "app-02"), ("web-01", "web-02"))
+    assert waves_of(PAYROLL) == (("dc-01",), ("sql-01",), ("app-01", "app-02"), ("web-01", "web-02"))
 
 
 @given(orders())
 def test_each_name_is_in_one_wave_and_after_all_that_it_waits_for(after: dict[str, tuple[str, ...]]) -> None:
-    waves = levels(after)
+    waves = waves_of(after)
     place = {name: number for number, wave in enumerate(waves) for name in wave}
     assert sorted(name for wave in waves for name in wave) == sorted(after)
     assert all(place[before] < place[name] for name in after for before in after[name])
@@ -81,7 +81,7 @@ def test_circles_that_share_no_name_are_all_told() -> None:
 
 def test_waves_of_a_circle_are_refused_with_the_circle() -> None:
     with pytest.raises(ValueError, match="a -> b -> a"):
-        levels({"a": ("b",), "b": ("a",)})
+        waves_of({"a": ("b",), "b": ("a",)})
 
 
 def test_the_critical_path_is_the_longest_chain_not_the_sum() -> None:
@@ -93,17 +93,17 @@ def test_the_critical_path_is_the_longest_chain_not_the_sum() -> None:
 
 def test_nothing_takes_no_time() -> None:
     assert critical_path({}, {}) == (timedelta(0), ())
-    assert levels({}) == ()
+    assert waves_of({}) == ()
 
 
 @given(orders())
 def test_the_critical_path_of_equal_steps_is_as_long_as_there_are_waves(after: dict[str, tuple[str, ...]]) -> None:
     took, path = critical_path(after, dict.fromkeys(after, timedelta(seconds=1)))
-    assert took == timedelta(seconds=len(levels(after)))
+    assert took == timedelta(seconds=len(waves_of(after)))
     assert all(before in after[name] for before, name in pairwise(path))
 
 
 def test_a_chain_of_five_thousand_does_not_exhaust_the_stack() -> None:
     chain = {f"vm-{n:04}": (f"vm-{n - 1:04}",) if n else () for n in range(5000)}
-    assert len(levels(chain)) == 5000
+    assert len(waves_of(chain)) == 5000
     assert find_cycle({**chain, "vm-0000": ("vm-4999",)}) is not None

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from shared.healing.classifier import FRESH
+from shared.healing.classifier import HEARTBEAT_FRESH_FOR
 from shared.healing.proof import (
     RUNGS,
     Rung,
     choose_helper,
     cluster_rung,
-    may_sync,
-    missing,
+    extension_to_install,
+    highest_rung,
+    items_on_node,
+    list_gaps,
+    may_run_sync,
     point_rung,
-    reached,
-    settings_for,
     symptom_of,
     vault_ladder,
-    vms_of,
 )
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
@@ -46,7 +46,7 @@ def provider(
 def gaps(
     facts: Mapping[str, Any] | None = WELL, providers: tuple[ProviderView, ...] = (provider(),), now: datetime = NOW
 ) -> tuple[str, ...]:
-    return missing(vault_ladder(site(), node("hci-01-n2"), facts, providers, CURED, now))
+    return list_gaps(vault_ladder(site(), node("hci-01-n2"), facts, providers, CURED, now))
 
 
 def test_the_helper_is_the_first_node_by_name_that_is_well() -> None:
@@ -76,9 +76,9 @@ def test_a_node_whose_agent_blocks_run_commands_cannot_help() -> None:
 
 
 def test_sync_is_left_alone_where_it_would_install_on_two_nodes_at_once() -> None:
-    assert may_sync([node("n1"), node("n2", state="Failed"), node("n3")], "n2")
-    assert may_sync([node("n1"), node("n2", state=None)], "n2")
-    assert not may_sync([node("n1"), node("n2", state="Failed"), node("n3", state=None)], "n2")
+    assert may_run_sync([node("n1"), node("n2", state="Failed"), node("n3")], "n2")
+    assert may_run_sync([node("n1"), node("n2", state=None)], "n2")
+    assert not may_run_sync([node("n1"), node("n2", state="Failed"), node("n3", state=None)], "n2")
 
 
 def test_settings_come_from_what_was_saved_else_from_another_node() -> None:
@@ -86,9 +86,9 @@ def test_settings_come_from_what_was_saved_else_from_another_node() -> None:
     peer = node("n1")
     assert peer.extension
     rich = peer.model_copy(update={"extension": peer.extension.model_copy(update={"settings": {"SiteId": "2"}})})
-    assert settings_for([rich], saved) == saved
-    assert settings_for([peer, rich], None) == rich.extension
-    assert settings_for([peer], None) is None
+    assert extension_to_install([rich], saved) == saved
+    assert extension_to_install([peer, rich], None) == rich.extension
+    assert extension_to_install([peer], None) is None
 
 
 def test_healed_is_a_registry_that_names_all_and_a_provider_with_a_new_heartbeat() -> None:
@@ -137,8 +137,8 @@ def test_each_rung_of_the_vault_that_is_missing_is_named(providers: tuple[Provid
 def test_a_heartbeat_grows_stale() -> None:
     beat = provider().heartbeat
     assert beat is not None
-    assert gaps(now=beat + FRESH) == ()
-    [gap] = gaps(now=beat + FRESH + timedelta(seconds=1))
+    assert gaps(now=beat + HEARTBEAT_FRESH_FOR) == ()
+    [gap] = gaps(now=beat + HEARTBEAT_FRESH_FOR + timedelta(seconds=1))
     assert "sent its last heartbeat at" in gap
 
 
@@ -151,35 +151,35 @@ def test_nothing_is_proven_by_a_node_that_could_not_be_read() -> None:
 
 
 def test_the_rung_reached_is_the_highest_below_which_nothing_is_missing() -> None:
-    assert reached(Rung(name) for name in RUNGS) == RUNGS[-1] == "cluster"
-    assert reached((Rung("extension"), Rung("registry", ("no",)), Rung("service"))) == "extension"
-    assert reached((Rung("extension", ("no",)), Rung("registry"))) == ""
+    assert highest_rung(Rung(name) for name in RUNGS) == RUNGS[-1] == "cluster"
+    assert highest_rung((Rung("extension"), Rung("registry", ("no",)), Rung("service"))) == "extension"
+    assert highest_rung((Rung("extension", ("no",)), Rung("registry"))) == ""
     ladder = vault_ladder(site(), node("hci-01-n2"), WELL, (), CURED, NOW)
-    assert reached(ladder) == "service"
+    assert highest_rung(ladder) == "service"
     failed = vault_ladder(site(), node("hci-01-n2", state="Failed"), WELL, (provider(),), CURED, NOW)
-    assert reached(failed) == ""
+    assert highest_rung(failed) == ""
 
 
 def test_a_recovery_point_counts_only_when_it_is_newer_than_the_cure() -> None:
     old, new = CURED - timedelta(minutes=1), CURED + timedelta(minutes=5)
-    assert point_rung((view("a", last_recovery_point=old), view("b", last_recovery_point=new)), CURED).missing == ()
-    assert "of a, b yet" in point_rung((view("a", last_recovery_point=old), view("b")), CURED).missing[0]
-    assert point_rung((), CURED).missing == ()
-    assert point_rung((view("a", protection_state="InitialReplicationInProgress"),), CURED).missing == ()
+    assert point_rung((view("a", last_recovery_point=old), view("b", last_recovery_point=new)), CURED).gaps == ()
+    assert "of a, b yet" in point_rung((view("a", last_recovery_point=old), view("b")), CURED).gaps[0]
+    assert point_rung((), CURED).gaps == ()
+    assert point_rung((view("a", protection_state="InitialReplicationInProgress"),), CURED).gaps == ()
 
 
 def test_a_nodes_machines_are_those_of_its_provider() -> None:
     items = (view("a", host_provider="/HCI-01-N2"), view("b", host_provider="/hci-01-n1"))
     assert [
-        vm.vm for vm in vms_of(items, (provider("hci-01-n2.corp.example"), provider("hci-01-n1")), "hci-01-n2")
+        vm.vm for vm in items_on_node(items, (provider("hci-01-n2.corp.example"), provider("hci-01-n1")), "hci-01-n2")
     ] == []
-    assert [vm.vm for vm in vms_of(items, (provider(), provider("hci-01-n1")), "hci-01-n2")] == ["a"]
+    assert [vm.vm for vm in items_on_node(items, (provider(), provider("hci-01-n1")), "hci-01-n2")] == ["a"]
 
 
 def test_the_top_is_a_cluster_of_which_every_node_is_heard() -> None:
     nodes = [node("hci-01-n1"), node("hci-01-n2")]
-    assert cluster_rung(site(), nodes, [provider("hci-01-n1"), provider()], NOW).missing == ()
-    assert cluster_rung(site(), nodes, [provider()], NOW).missing == ("hci-01-n1: not-registered",)
+    assert cluster_rung(site(), nodes, [provider("hci-01-n1"), provider()], NOW).gaps == ()
+    assert cluster_rung(site(), nodes, [provider()], NOW).gaps == ("hci-01-n1: not-registered",)
 
 
 @pytest.mark.parametrize(

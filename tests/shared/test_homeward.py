@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.failback.checks import Ground, Wanted, judge
-from shared.failback.source_vms import SourceDisk, SourceLook, SourceVm
+from shared.failback.checks import ReturningVm, SiteState, check_failback
+from shared.failback.source_vms import SourceDisk, SourceVm, SourceVms
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site
@@ -29,25 +29,28 @@ def source(vm: str = "sql", on: str = "n1", **facts: Any) -> SourceVm:
     return SourceVm.model_validate({"vm": vm, "node": on, "state": "Off", "disks": disks} | facts)
 
 
-def look(*vms: SourceVm, free: float = 500, **silent: str) -> SourceLook:
-    return SourceLook(vms=vms, room={"n1": {"csv": free}}, home={"n1": "csv", "n2": "csv"}, silent=silent)
+def look(*vms: SourceVm, free: float = 500, **silent: str) -> SourceVms:
+    return SourceVms(vms=vms, room={"n1": {"csv": free}}, home={"n1": "csv", "n2": "csv"}, silent=silent)
 
 
-def ground(seen: SourceLook, **changes: Any) -> Ground:
+def ground(seen: SourceVms, **changes: Any) -> SiteState:
     usual = {"nodes": (node("n1"), node("n2")), "providers": (provider("n1"), provider("n2"))}
-    return Ground(**{"site": SITE, "look": seen, **usual, **changes})
+    return SiteState(**{"site": SITE, "look": seen, **usual, **changes})
 
 
 def codes(
-    seen: SourceLook, *wanted: Wanted, create: bool = False, host: str = "", **changes: Any
+    seen: SourceVms, *wanted: ReturningVm, create: bool = False, host: str = "", **changes: Any
 ) -> list[tuple[str, str]]:
-    _, problems = judge(ground(seen, **changes), wanted or (Wanted(vm="sql"),), create=create, host=host)
+    _, problems = check_failback(ground(seen, **changes), wanted or (ReturningVm(vm="sql"),), create=create, host=host)
     assert all(problem.detail for problem in problems)
     return [(problem.vm, problem.code) for problem in problems]
 
 
 def test_a_machine_that_is_off_without_checkpoints_on_a_node_that_is_well_may_come_home() -> None:
-    assert judge(ground(look(source())), (Wanted(vm="SQL"),), create=False) == ({"SQL": "/providers/n1"}, [])
+    assert check_failback(ground(look(source())), (ReturningVm(vm="SQL"),), create=False) == (
+        {"SQL": "/providers/n1"},
+        [],
+    )
 
 
 @pytest.mark.parametrize("state", ["Running", "Saved", "Paused"])
@@ -69,17 +72,17 @@ def test_a_machine_that_was_not_found_may_be_on_a_node_that_did_not_answer() -> 
 
 
 def test_a_machine_that_is_gone_is_for_a_person_unless_it_may_be_made_again() -> None:
-    _, problems = judge(ground(look()), (Wanted(vm="sql"),), create=False)
+    _, problems = check_failback(ground(look()), (ReturningVm(vm="sql"),), create=False)
     assert [(problem.code, problem.by_hand) for problem in problems] == [("source-gone", True)]
     assert "createVm" in problems[0].detail
-    was_here = Wanted(vm="sql", provider="/PROVIDERS/n2", mb=1024)
-    assert judge(ground(look()), (was_here,), create=True) == ({"sql": "/providers/n2"}, [])
-    assert judge(ground(look()), (was_here,), create=True, host="n1")[0] == {"sql": "/providers/n1"}
-    assert codes(look(), Wanted(vm="sql", provider="/providers/old"), create=True) == [("sql", "host-needed")]
+    was_here = ReturningVm(vm="sql", provider="/PROVIDERS/n2", mb=1024)
+    assert check_failback(ground(look()), (was_here,), create=True) == ({"sql": "/providers/n2"}, [])
+    assert check_failback(ground(look()), (was_here,), create=True, host="n1")[0] == {"sql": "/providers/n1"}
+    assert codes(look(), ReturningVm(vm="sql", provider="/providers/old"), create=True) == [("sql", "host-needed")]
 
 
 def test_another_cluster_is_refused_with_the_reason() -> None:
-    _, problems = judge(ground(look()), (Wanted(vm="sql"),), create=True, host="hci-02-n1")
+    _, problems = check_failback(ground(look()), (ReturningVm(vm="sql"),), create=True, host="hci-02-n1")
     assert [problem.code for problem in problems] == ["another-cluster"]
     assert "not supported" in problems[0].detail
 
@@ -107,9 +110,9 @@ def test_the_vault_has_to_hear_of_the_host() -> None:
 
 
 def test_files_may_grow_and_those_of_a_volume_count_together() -> None:
-    two = (Wanted(vm="sql"), Wanted(vm="app"))
+    two = (ReturningVm(vm="sql"), ReturningVm(vm="app"))
     assert codes(look(source(), source("app"), free=120), *two) == []
     too_little = [("sql", "too-little-space"), ("app", "too-little-space")]
     assert codes(look(source(), source("app"), free=119), *two) == too_little
-    gone = Wanted(vm="sql", provider="/providers/n1", mb=130 * 1024)
+    gone = ReturningVm(vm="sql", provider="/providers/n1", mb=130 * 1024)
     assert codes(look(free=129), gone, create=True) == [("sql", "too-little-space")]

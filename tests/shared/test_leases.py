@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.operations.leases import Claim, Table, claim, release, renew
+from shared.operations.leases import Claim, Table, grant_claim, with_leases_renewed, without_leases_of
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -13,43 +13,43 @@ def ask(owner: str, *keys: str, ended: tuple[str, ...] = (), now: datetime = NOW
 
 
 def held(*keys: str, by: str = "drill-1") -> Table:
-    return claim({}, ask(by, *keys))[0]
+    return grant_claim({}, ask(by, *keys))[0]
 
 
 def test_a_claim_is_granted_as_a_whole_or_not_at_all() -> None:
-    table, verdict = claim(held("sql"), ask("failover-1", "app", "sql"))
+    table, verdict = grant_claim(held("sql"), ask("failover-1", "app", "sql"))
     assert not verdict.granted
     assert verdict.holders == {"drill-1": ("sql",)}
     assert "app" not in table
 
 
 def test_a_claim_repeated_by_its_owner_is_granted_again() -> None:
-    table, verdict = claim(held("sql"), ask("drill-1", "sql", now=NOW + HOUR / 2))
+    table, verdict = grant_claim(held("sql"), ask("drill-1", "sql", now=NOW + HOUR / 2))
     assert verdict.granted
     assert table["sql"].until == NOW + HOUR / 2 + HOUR
 
 
 def test_a_lease_whose_owner_has_ended_is_taken_over() -> None:
-    table, verdict = claim(held("sql"), ask("failover-1", "sql", ended=("drill-1",)))
+    table, verdict = grant_claim(held("sql"), ask("failover-1", "sql", ended=("drill-1",)))
     assert verdict.granted
     assert table["sql"].owner == "failover-1"
 
 
 def test_an_expired_lease_is_taken_over() -> None:
-    assert claim(held("sql"), ask("failover-1", "sql", now=NOW + HOUR))[1].granted
+    assert grant_claim(held("sql"), ask("failover-1", "sql", now=NOW + HOUR))[1].granted
 
 
 def test_a_renewed_lease_does_not_expire() -> None:
-    table = renew(held("sql"), "drill-1", NOW + 3 * HOUR)
-    assert not claim(table, ask("failover-1", "sql", now=NOW + HOUR))[1].granted
+    table = with_leases_renewed(held("sql"), "drill-1", NOW + 3 * HOUR)
+    assert not grant_claim(table, ask("failover-1", "sql", now=NOW + HOUR))[1].granted
 
 
 def test_releasing_gives_back_what_the_owner_holds_and_nothing_else() -> None:
     table = {**held("sql"), **held("app", by="drill-2")}
-    assert set(release(table, ["drill-1"])) == {"app"}
+    assert set(without_leases_of(table, ["drill-1"])) == {"app"}
 
 
 def test_a_refusal_names_five_keys_for_each_owner_at_the_most() -> None:
     keys = [f"vm{n}" for n in range(9)]
-    verdict = claim(held(*keys), ask("failover-1", *keys))[1]
+    verdict = grant_claim(held(*keys), ask("failover-1", *keys))[1]
     assert len(verdict.holders["drill-1"]) == 5

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.failback.leftovers import Leftover, may_go
+from shared.failback.leftovers import Leftover, is_removable
 
 FAILED_OVER = datetime(2026, 1, 5, 8, tzinfo=UTC)
 CARD = Leftover(
@@ -14,7 +14,7 @@ CARD = Leftover(
 
 @pytest.mark.parametrize("kind", ["Microsoft.Network/networkInterfaces", "microsoft.compute/disks"])
 def test_a_loose_card_or_disk_of_the_failover_may_go(kind: str) -> None:
-    assert may_go(CARD.model_copy(update={"type": kind}), FAILED_OVER)
+    assert is_removable(CARD.model_copy(update={"type": kind}), FAILED_OVER)
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_a_loose_card_or_disk_of_the_failover_may_go(kind: str) -> None:
     ],
 )
 def test_what_is_in_use_or_older_or_of_another_kind_stays(change: dict[str, object]) -> None:
-    assert not may_go(CARD.model_copy(update=change), FAILED_OVER)
+    assert not is_removable(CARD.model_copy(update=change), FAILED_OVER)

@@ -10,9 +10,19 @@ from pydantic import ValidationError
 from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.plans.plan import PlanDocument
-from shared.recovery_plans.adoption import adopt
-from shared.recovery_plans.mirror import Found, Mirror, Survey, busy, confirmation, noted, removals, survey, writes
-from shared.recovery_plans.parts import Action, Group, Member, Part, parts_of
+from shared.recovery_plans.adoption import adopt_recovery_plans
+from shared.recovery_plans.mirror import (
+    FoundPart,
+    Mirror,
+    MirrorSurvey,
+    busy_sentences,
+    required_confirmation,
+    survey_mirror,
+    with_note,
+    writes_needed,
+    writes_to_remove,
+)
+from shared.recovery_plans.parts import PlanAction, PlanGroup, PlanMember, PlanPart, parts_of
 from shared.site_recovery.views import ItemView
 from tests.shared.test_mirroring import SCRIPT
 from tests.shared.test_recovery_plans import SITES, document, plans, protected
@@ -35,21 +45,23 @@ THERE = vaults(WISH, document({"vm": "web-01"}))
 (OURS,) = parts_of("payroll", WISH, SITES, protected(WISH))
 
 
-def seen(*found: Part, known: bool = True, wish: PlanDocument = WISH, busy: str = "") -> Survey:
-    shown = [Found(part=part, busy=busy) for part in found]
-    return survey("payroll", wish, SITES, THERE, shown, [part.id.lower() for part in found] if known else [])
+def seen(*found: PlanPart, known: bool = True, wish: PlanDocument = WISH, busy: str = "") -> MirrorSurvey:
+    shown = [FoundPart(part=part, busy_with=busy) for part in found]
+    return survey_mirror("payroll", wish, SITES, THERE, shown, [part.id.lower() for part in found] if known else [])
 
 
-def having(*groups: Sequence[str], after: Sequence[Action] = ()) -> Part:
+def having(*groups: Sequence[str], after: Sequence[PlanAction] = ()) -> PlanPart:
     """The vault's recovery plan with these machines in its groups, and these actions after the first."""
     views = {view.vm: view for some in THERE.values() for view in some}
-    made = [Group(members=tuple(Member(id=views[vm].id, machine=views[vm].machine) for vm in vms)) for vms in groups]
+    made = [
+        PlanGroup(members=tuple(PlanMember(id=views[vm].id, machine=views[vm].machine) for vm in vms)) for vms in groups
+    ]
     made[0] = made[0].model_copy(update={"after": tuple(after)})
     return OURS.model_copy(update={"groups": (*OURS.groups[:2], *made)})
 
 
-def todo(shown: Survey, wish: PlanDocument = WISH) -> list[tuple[str, str]]:
-    return [(write.what, write.part.name) for write in writes("payroll", wish, shown)]
+def todo(shown: MirrorSurvey, wish: PlanDocument = WISH) -> list[tuple[str, str]]:
+    return [(write.what, write.part.name) for write in writes_needed("payroll", wish, shown)]
 
 
 def test_what_is_in_step_needs_no_writing_even_if_somebody_else_made_it() -> None:
@@ -67,7 +79,7 @@ def test_machines_on_both_sides_are_told_but_call_for_no_writing() -> None:
         key: [v.model_copy(update={"active_location": "Recovery"}) if v.vm == "dc-01" else v for v in some]
         for key, some in THERE.items()
     }
-    shown = survey("payroll", WISH, SITES, away, [Found(part=OURS)], [OURS.id.lower()])
+    shown = survey_mirror("payroll", WISH, SITES, away, [FoundPart(part=OURS)], [OURS.id.lower()])
     assert [one.what for one in shown.differences] == ["location-mixed"]
     assert todo(shown) == []
 
@@ -82,7 +94,10 @@ def test_parts_of_another_number_go_before_the_new_ones_come() -> None:
     shown = seen(former)
     assert todo(shown) == [("remove", "payroll-1-of-2"), ("save", "payroll")]
     assert [one.what for one in shown.differences] == ["plan-missing", "plan-left-over"]
-    assert confirmation("repair", "payroll", shown) == "Repair payroll: the recovery plan payroll-1-of-2 is deleted."
+    assert (
+        required_confirmation("repair", "payroll", shown)
+        == "Repair payroll: the recovery plan payroll-1-of-2 is deleted."
+    )
 
 
 def test_a_name_of_its_own_is_what_the_recovery_plan_is_called() -> None:
@@ -92,52 +107,54 @@ def test_a_name_of_its_own_is_what_the_recovery_plan_is_called() -> None:
 
 def test_a_foreign_action_and_a_foreign_recovery_plan_are_named_before_they_are_lost() -> None:
     foreign = having(["dc-01"], ["sql-01"], ["app-01"], after=[SCRIPT])
-    assert confirmation("repair", "payroll", seen(foreign)) == (
+    assert required_confirmation("repair", "payroll", seen(foreign)) == (
         "Repair payroll: the action 'dns' after group 1 of payroll is deleted."
     )
-    assert confirmation("save", "payroll", seen(having(["web-01"]), known=False)) == (
+    assert required_confirmation("save", "payroll", seen(having(["web-01"]), known=False)) == (
         "Save payroll: the recovery plan payroll, which this app did not make, is written over."
     )
-    assert confirmation("repair", "payroll", seen(having(["sql-01"], ["dc-01"], ["app-01"]))) == ""
+    assert required_confirmation("repair", "payroll", seen(having(["sql-01"], ["dc-01"], ["app-01"]))) == ""
 
 
 def test_a_removal_names_what_is_not_ours() -> None:
     foreign = having(["dc-01"], ["sql-01"], ["app-01"], after=[SCRIPT])
-    assert confirmation("remove", "payroll", seen(OURS), [OURS.id.lower()]) == ""
-    assert confirmation("remove", "payroll", seen(foreign)) == (
+    assert required_confirmation("remove", "payroll", seen(OURS), [OURS.id.lower()]) == ""
+    assert required_confirmation("remove", "payroll", seen(foreign)) == (
         "Remove payroll: the recovery plan payroll, which this app did not make, is deleted;"
         " the action 'dns' of payroll goes with it."
     )
-    assert [write.what for write in removals(seen(foreign))] == ["remove"]
+    assert [write.what for write in writes_to_remove(seen(foreign))] == ["remove"]
 
 
 def test_recovery_plans_that_only_begin_alike_are_left_alone() -> None:
     others = [OURS.model_copy(update={"name": name}) for name in ("payroll-hr", "payrolls", "payroll-2-of-x")]
     shown = seen(*others)
-    assert (shown.found, removals(shown)) == ((), ())
+    assert (shown.found, writes_to_remove(shown)) == ((), ())
     assert [one.what for one in shown.differences] == ["plan-missing"]
 
 
 def test_a_recovery_plan_that_is_run_is_not_written() -> None:
     shown = seen(having(["sql-01"]), busy="TestFailover")
-    assert busy(shown, writes("payroll", WISH, shown)) == ("the recovery plan payroll is being run (TestFailover)",)
-    assert busy(seen(OURS, busy="TestFailover"), ()) == ()
+    assert busy_sentences(shown, writes_needed("payroll", WISH, shown)) == (
+        "the recovery plan payroll is being run (TestFailover)",
+    )
+    assert busy_sentences(seen(OURS, busy="TestFailover"), ()) == ()
 
 
 def test_what_is_remembered_of_a_mirror() -> None:
-    mirror = noted(noted(Mirror(), "saved", ["b", "a"]), "saved", ["a"])
+    mirror = with_note(with_note(Mirror(), "saved", ["b", "a"]), "saved", ["a"])
     assert mirror.known == ("a", "b")
-    mirror = noted(noted(mirror, "removed", ["a"]), "looked", ["digest", "2026-11-25T00:00:00Z"])
+    mirror = with_note(with_note(mirror, "removed", ["a"]), "looked", ["digest", "2026-11-25T00:00:00Z"])
     assert mirror == Mirror(known=("b",), told="digest", looked="2026-11-25T00:00:00Z")
     with pytest.raises(ValueError, match="no operation"):
-        noted(mirror, "sold", [])
+        with_note(mirror, "sold", [])
 
 
 # --- taking over -------------------------------------------------------------------------------------------------
 
 
-def adopted(*groups: Sequence[str], after: Sequence[Action] = (), wish: PlanDocument = WISH) -> PlanDocument:
-    return adopt(wish, SITES, THERE, seen(having(*groups, after=after), wish=wish))
+def adopted(*groups: Sequence[str], after: Sequence[PlanAction] = (), wish: PlanDocument = WISH) -> PlanDocument:
+    return adopt_recovery_plans(wish, SITES, THERE, seen(having(*groups, after=after), wish=wish))
 
 
 def edges(wish: PlanDocument) -> dict[str, tuple[str, ...]]:
@@ -172,11 +189,16 @@ def test_whatever_the_groups_are_what_was_taken_over_is_in_step(wish: PlanDocume
     """Every recovery plan turned back to front."""
     views = vaults(wish)
     parts = parts_of("payroll", wish, SITES, protected(wish))
-    turned = [Found(part=part.model_copy(update={"groups": (*part.groups[:2], *part.boots[::-1])})) for part in parts]
-    shown = survey("payroll", wish, SITES, views, turned, [one.part.id.lower() for one in turned])
-    got = adopt(wish, SITES, views, shown)
+    turned = [
+        FoundPart(part=part.model_copy(update={"groups": (*part.groups[:2], *part.boot_groups[::-1])}))
+        for part in parts
+    ]
+    shown = survey_mirror("payroll", wish, SITES, views, turned, [one.part.id.lower() for one in turned])
+    got = adopt_recovery_plans(wish, SITES, views, shown)
     assert {item.vm for item in got.items} == {item.vm for item in wish.items}
-    position = {m.vm: (n, g) for n, one in enumerate(turned) for g, w in enumerate(one.part.boots) for m in w.members}
+    position = {
+        m.vm: (n, g) for n, one in enumerate(turned) for g, w in enumerate(one.part.boot_groups) for m in w.members
+    }
     assert all(position[before] < position[item.vm] for item in got.items for before in item.after)
 
 
@@ -187,9 +209,9 @@ def test_whatever_the_groups_are_what_was_taken_over_is_in_step(wish: PlanDocume
         (seen(having(["dc-01"], ["sql-01"], ["app-01"], after=[SCRIPT])), "not-expressible"),
     ],
 )
-def test_what_a_plan_cannot_say_is_not_taken_over(shown: Survey, code: str) -> None:
+def test_what_a_plan_cannot_say_is_not_taken_over(shown: MirrorSurvey, code: str) -> None:
     with pytest.raises(Refused) as no:
-        adopt(WISH, SITES, THERE, shown)
+        adopt_recovery_plans(WISH, SITES, THERE, shown)
     assert no.value.code == code
 
 
@@ -200,6 +222,8 @@ def test_a_recovery_plan_without_machines_makes_no_plan() -> None:
 
 def test_a_machine_that_was_protected_anew_is_taken_over_and_one_that_is_gone_is_not() -> None:
     view = next(v for some in THERE.values() for v in some if v.vm == "dc-01")
-    former = Group(members=(Member(id=f"{view.id}-old", machine=view.machine), Member(id="/x/gone", machine="nobody")))
-    part: Any = OURS.model_copy(update={"groups": (*OURS.groups[:2], former, *OURS.boots[1:])})
-    assert edges(adopt(WISH, SITES, THERE, seen(part))) == edges(WISH)
+    former = PlanGroup(
+        members=(PlanMember(id=f"{view.id}-old", machine=view.machine), PlanMember(id="/x/gone", machine="nobody"))
+    )
+    part: Any = OURS.model_copy(update={"groups": (*OURS.groups[:2], former, *OURS.boot_groups[1:])})
+    assert edges(adopt_recovery_plans(WISH, SITES, THERE, seen(part))) == edges(WISH)

@@ -3,14 +3,16 @@
 import pytest
 
 from shared.errors import Refused
-from shared.plans.azure_checks import Room, place_blockers, unjudged
+from shared.plans.azure_checks import VirtualNetwork, find_network_blockers, unread_network_blocker
 from tests.shared.samples import PRODUCTION, plan, site
 
-ROOM = Room(found=True, subnets={"apps": ("10.10.1.0/24",)})
+ROOM = VirtualNetwork(found=True, subnets={"apps": ("10.10.1.0/24",)})
 
 
-def blockers(room: Room, **item: str) -> list[tuple[str, str]]:
-    found = place_blockers(plan(items=[{"vm": "sql-01", **item}]), {"hci-01": site()}, {PRODUCTION.lower(): room})
+def blockers(room: VirtualNetwork, **item: str) -> list[tuple[str, str]]:
+    found = find_network_blockers(
+        plan(items=[{"vm": "sql-01", **item}]), {"hci-01": site()}, {PRODUCTION.lower(): room}
+    )
     return [(blocker.vm, blocker.code) for blocker in found]
 
 
@@ -25,11 +27,11 @@ def test_an_address_in_its_subnet_fits() -> None:
 
 def test_a_subnet_and_a_network_that_are_not_there_are_told() -> None:
     assert blockers(ROOM, subnet="web") == [("sql-01", "subnet-missing")]
-    assert blockers(Room(found=False)) == [("", "network-missing")]
+    assert blockers(VirtualNetwork(found=False)) == [("", "network-missing")]
 
 
 def test_a_network_that_cannot_be_read_is_told_and_blocks_nothing() -> None:
-    told = unjudged("/networks/n1", Refused("AuthorizationFailed", "no rights"))
+    told = unread_network_blocker("/networks/n1", Refused("AuthorizationFailed", "no rights"))
     assert told.code == "network-unread"
     assert told.detail.startswith("the network /networks/n1 could not be read: whether it is there")
     assert "no rights" in told.detail

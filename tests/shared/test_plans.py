@@ -176,7 +176,7 @@ def test_approvers_that_can_never_be_enough_are_told(approvals: dict[str, Any], 
 def test_an_approver_is_known_by_id_or_by_name_in_any_casing() -> None:
     wish = plan(approvals={"count": 2, "approvers": ["Ann@contoso.com", "id-of-bob"]}).approvals
     assert wish is not None
-    assert wish.counts("id-of-ann", "ann@CONTOSO.com")
-    assert wish.counts("ID-of-bob", "Bob")
-    assert not wish.counts("id-of-eve", "eve")
+    assert wish.is_approver("id-of-ann", "ann@CONTOSO.com")
+    assert wish.is_approver("ID-of-bob", "Bob")
+    assert not wish.is_approver("id-of-eve", "eve")
     assert plan(approvals={}).approvals == type(wish)()

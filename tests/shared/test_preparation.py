@@ -8,16 +8,16 @@ from shared.onboarding.preparation import (
     NEEDS,
     Preparation,
     StepState,
-    begin,
     extension_settings,
-    foreign,
-    groups_of,
-    missing,
+    foreign_settings,
+    new_preparation,
     next_step,
     registration_gaps,
+    resource_groups_of,
+    why_blocked,
 )
 from shared.site_recovery.views import ProviderView
-from shared.sites.defaults import cache_storage_of, policy_of
+from shared.sites.defaults import cache_storage_of, replication_policy_of
 from shared.sites.nodes import ExtensionView
 from tests.orchestrators.azure_bench import NETWORKS, SUB, site
 
@@ -31,12 +31,12 @@ def host(name: str = "n1", *, connected: bool = True, minutes: int | None = 1) -
 
 
 def test_the_isolated_network_is_prepared_only_where_it_is_asked_for() -> None:
-    assert "drill-network" in {step.id for step in begin(site(), NOW).steps}
-    assert "drill-network" not in {step.id for step in begin(site(drillNetwork=None), NOW).steps}
+    assert "drill-network" in {step.id for step in new_preparation(site(), NOW).steps}
+    assert "drill-network" not in {step.id for step in new_preparation(site(drillNetwork=None), NOW).steps}
 
 
 def test_steps_come_after_what_they_need() -> None:
-    order = [step.id for step in begin(site(), NOW).steps]
+    order = [step.id for step in new_preparation(site(), NOW).steps]
     assert all(order.index(need) < order.index(step) for step, needs in NEEDS.items() for need in needs)
 
 
@@ -45,21 +45,26 @@ def test_steps_come_after_what_they_need() -> None:
     [("failed", "Replication policy is not there"), ("differs", "Replication policy differs"), ("kept", "")],
 )
 def test_a_policy_that_is_not_the_declared_one_is_not_associated(policy: StepState, says: str) -> None:
-    run: Preparation = begin(site(), NOW).told("site", "kept").told("policy", policy)
-    assert missing(run, "association") == says
+    run: Preparation = new_preparation(site(), NOW).with_step_ended("site", "kept").with_step_ended("policy", policy)
+    assert why_blocked(run, "association") == says
 
 
 def test_the_extension_goes_on_although_an_existing_policy_differs() -> None:
-    run = begin(site(), NOW).told("site", "kept").told("policy", "differs").told("roles", "kept")
-    assert missing(run, "extension") == ""
+    run = (
+        new_preparation(site(), NOW)
+        .with_step_ended("site", "kept")
+        .with_step_ended("policy", "differs")
+        .with_step_ended("roles", "kept")
+    )
+    assert why_blocked(run, "extension") == ""
 
 
 def test_steps_are_done_in_order_until_none_is_left() -> None:
-    run = begin(site(drillNetwork=None), NOW)
+    run = new_preparation(site(drillNetwork=None), NOW)
     seen = []
     while step := next_step(run):
         seen.append(step.id)
-        run = run.told(step.id, "kept")
+        run = run.with_step_ended(step.id, "kept")
     assert seen == [step.id for step in run.steps]
     assert not run.changed
 
@@ -75,23 +80,23 @@ def test_a_cache_account_without_a_name_is_named_after_its_vault_and_always_the_
 
 def test_each_resource_group_is_made_once() -> None:
     network = NETWORKS.replace("rg-dr-net", "RG-DR")
-    wanted = groups_of(site(drillNetwork={"network": f"{network}/vnet-drill"}))
+    wanted = resource_groups_of(site(drillNetwork={"network": f"{network}/vnet-drill"}))
     assert [group.rsplit("/", 1)[-1] for group in wanted] == ["RG-DR", "rg-dr-vms"]
 
 
 def test_a_policy_that_is_only_named_is_made_with_the_usual_settings() -> None:
-    assert policy_of(site(policy="gold")).name == "gold"
-    assert policy_of(site(policy="")).name == "hci-01-site-policy"
-    assert policy_of(site()).app_consistent_hours == 1
+    assert replication_policy_of(site(policy="gold")).name == "gold"
+    assert replication_policy_of(site(policy="")).name == "hci-01-site-policy"
+    assert replication_policy_of(site()).app_consistent_hours == 1
 
 
 def test_an_extension_for_another_site_is_not_ours() -> None:
     settings = extension_settings(site(), FACTS)
     there = ExtensionView(id="/e", name="AzureSiteRecovery", provisioning_state="Succeeded", settings=dict(settings))
-    assert foreign(there, settings) == ""
+    assert foreign_settings(there, settings) == ""
     other = there.model_copy(update={"settings": {**settings, "SiteName": "other-site"}})
-    assert foreign(other, settings) == "SiteName is other-site, not hci-01-site"
-    assert foreign(there.model_copy(update={"settings": {}}), settings) == ""
+    assert foreign_settings(other, settings) == "SiteName is other-site, not hci-01-site"
+    assert foreign_settings(there.model_copy(update={"settings": {}}), settings) == ""
 
 
 @pytest.mark.parametrize(

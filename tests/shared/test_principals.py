@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.principals import ROLES, Forbidden, MalformedPrincipal, Principal, require, require_second_person, who
+from shared.principals import (
+    ROLES,
+    Forbidden,
+    MalformedPrincipal,
+    Principal,
+    identify_caller,
+    require_role,
+    require_second_person,
+)
 
 ROLE = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 OID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -21,22 +29,24 @@ def header(*claims: tuple[str, str], name: str = "X-MS-CLIENT-PRINCIPAL", **more
 
 
 def roles(*held: str) -> tuple[str, ...]:
-    return who(header(*(("roles", role) for role in held)), ()).roles
+    return identify_caller(header(*(("roles", role) for role in held)), ()).roles
 
 
 def test_a_signed_in_caller_is_known_by_object_id_and_name() -> None:
-    caller = who(header((OID, "o-1"), ("preferred_username", "ada@example.com"), ("roles", "Dr.Drill")), KEY)
+    caller = identify_caller(
+        header((OID, "o-1"), ("preferred_username", "ada@example.com"), ("roles", "Dr.Drill")), KEY
+    )
     assert caller == Principal(id="o-1", name="ada@example.com", roles=("Dr.Read", "Dr.Drill"))
 
 
 def test_the_platform_says_which_claims_are_name_and_role() -> None:
     sent = header(("urn:who", "ada"), ("urn:may", "Dr.Read"), ("name", "x"), name_typ="urn:who", role_typ="urn:may")
-    caller = who(sent, ())
+    caller = identify_caller(sent, ())
     assert (caller.name, caller.roles) == ("ada", ("Dr.Read",))
 
 
 def test_roles_come_from_the_long_claim_as_well_and_the_header_in_any_casing() -> None:
-    assert who(header((ROLE, "Dr.Operate"), name="x-ms-client-principal"), ()).roles == (
+    assert identify_caller(header((ROLE, "Dr.Operate"), name="x-ms-client-principal"), ()).roles == (
         "Dr.Read",
         "Dr.Drill",
         "Dr.Operate",
@@ -44,16 +54,16 @@ def test_roles_come_from_the_long_claim_as_well_and_the_header_in_any_casing() -
 
 
 def test_a_function_key_has_the_roles_of_keys_and_is_nobody() -> None:
-    caller = who({"Accept": "*/*"}, KEY)
+    caller = identify_caller({"Accept": "*/*"}, KEY)
     assert (caller.id, caller.roles) == ("", KEY)
 
 
 def test_a_signed_in_caller_gets_no_role_of_the_keys() -> None:
-    assert who(header((OID, "o-1")), KEY).roles == ()
+    assert identify_caller(header((OID, "o-1")), KEY).roles == ()
 
 
 def test_where_the_platform_does_not_authenticate_the_header_counts_for_nothing() -> None:
-    assert who(header(("roles", "Dr.Admin")), KEY, trusted=False).roles == KEY
+    assert identify_caller(header(("roles", "Dr.Admin")), KEY, trusted=False).roles == KEY
 
 
 def test_the_bigger_roles_bring_the_smaller_ones_but_nobody_approves_by_the_way() -> None:
@@ -65,10 +75,10 @@ def test_the_bigger_roles_bring_the_smaller_ones_but_nobody_approves_by_the_way(
 
 
 def test_a_missing_role_is_refused_with_what_was_needed_and_what_there_is() -> None:
-    caller = who(header(("name", "Ada"), ("roles", "Dr.Read")), ())
-    require(caller, "Dr.Read")
+    caller = identify_caller(header(("name", "Ada"), ("roles", "Dr.Read")), ())
+    require_role(caller, "Dr.Read")
     with pytest.raises(Forbidden, match=r"needs the role Dr\.Operate; Ada has Dr\.Read") as caught:
-        require(caller, "Dr.Operate")
+        require_role(caller, "Dr.Operate")
     assert caught.value.field == "X-MS-CLIENT-PRINCIPAL"
 
 
@@ -104,14 +114,14 @@ def encoded(text: str) -> str:
 )
 def test_a_header_that_cannot_be_read_is_named(sent: str, why: str) -> None:
     with pytest.raises(MalformedPrincipal, match=why) as caught:
-        who({"X-MS-CLIENT-PRINCIPAL": sent}, KEY)
+        identify_caller({"X-MS-CLIENT-PRINCIPAL": sent}, KEY)
     assert caught.value.field == "X-MS-CLIENT-PRINCIPAL"
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()))
 def test_no_header_brings_a_role_by_accident_nor_breaks_anything(sent: str) -> None:
     try:
-        caller = who({"X-MS-CLIENT-PRINCIPAL": sent}, KEY)
+        caller = identify_caller({"X-MS-CLIENT-PRINCIPAL": sent}, KEY)
     except MalformedPrincipal:
         return
     assert caller.roles == ()

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.errors import Refused
-from shared.problem_details import FieldError, field_errors, field_path, from_refused, problem
+from shared.problem_details import FieldError, field_errors, field_path, from_refused, problem_document
 
 
 class Wish(BaseModel, extra="forbid"):
@@ -19,7 +19,9 @@ def errors(sent: str) -> list[FieldError]:
 
 
 def test_a_problem_has_the_members_of_its_standard_and_the_fields() -> None:
-    told = problem(400, "Invalid request", "It is wrong.", [FieldError("items[0].vm", "is required")], operation="op-1")
+    told = problem_document(
+        400, "Invalid request", "It is wrong.", [FieldError("items[0].vm", "is required")], operation="op-1"
+    )
     assert told == {
         "type": "about:blank",
         "title": "Invalid request",
@@ -31,8 +33,8 @@ def test_a_problem_has_the_members_of_its_standard_and_the_fields() -> None:
 
 
 def test_an_extra_never_hides_the_status() -> None:
-    assert problem(404, "Unknown", "no", type="x")["type"] == "about:blank"
-    assert "errors" not in problem(404, "Unknown", "no")
+    assert problem_document(404, "Unknown", "no", type="x")["type"] == "about:blank"
+    assert "errors" not in problem_document(404, "Unknown", "no")
 
 
 def test_a_refusal_keeps_its_code_for_programs() -> None:

@@ -5,11 +5,17 @@ from typing import Any
 
 import pytest
 
-from shared.plans.history import Past, Track, grounds_of
-from shared.plans.machines import Missing
+from shared.plans.history import PastRun, PlanHistory, grounds_of
+from shared.plans.machines import MissingItem
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Blocker, Preview
-from shared.plans.readiness import Seen, changes, foretell, rehearsal, sealed
+from shared.plans.readiness import (
+    PreviewFacts,
+    describe_differences,
+    preview_with_readiness,
+    verify_last_drill,
+    with_preview_digest,
+)
 from shared.recovery.operation import Operation
 from shared.site_recovery.views import ItemDetail, ProviderView
 from tests.shared.samples import ISOLATED, PRODUCTION, SITE, plan, site, view
@@ -18,7 +24,9 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 HOST = ProviderView(id="/providers/N1", host="hci-01-n1", connected=True, heartbeat=NOW)
 ONE: dict[str, Any] = {"items": [{"vm": "sql-01"}]}
-VERIFIED = Track(past=(Past(run="drill-1", kind="drill", state="succeeded", began=NOW - DAY, ended=NOW - DAY),))
+VERIFIED = PlanHistory(
+    past=(PastRun(run="drill-1", kind="drill", state="succeeded", began=NOW - DAY, ended=NOW - DAY),)
+)
 
 
 def item(**changes: Any) -> ItemDetail:
@@ -38,8 +46,8 @@ def told(what: str, document: PlanDocument | None = None, host: ProviderView | N
     document = document or plan(**ONE, targets={"rpo": "PT15M"})
     rehearsed = VERIFIED.past[0].model_copy(update={"digest": document.digest})
     hosts = {host.id.lower(): host} if host else {}
-    seen = Seen(at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, track=Track(past=(rehearsed,)))
-    return foretell(document, what, {"hci-01": site()}, seen, "payroll")
+    seen = PreviewFacts(at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, track=PlanHistory(past=(rehearsed,)))
+    return preview_with_readiness(document, what, {"hci-01": site()}, seen, "payroll")
 
 
 def codes(found: tuple[Blocker, ...]) -> list[str]:
@@ -105,10 +113,10 @@ def test_an_item_that_is_not_as_its_site_says_is_a_concern(drifted: dict[str, An
 
 
 def test_a_machine_that_cannot_be_told_blocks_every_verb_with_its_own_reason() -> None:
-    twins = Missing("ambiguous-vm", "2 protected items of hci-01-site are called sql-01: /a and /b")
-    seen = Seen(at=NOW, items={}, hosts={}, missing={"sql-01": twins})
+    twins = MissingItem("ambiguous-vm", "2 protected items of hci-01-site are called sql-01: /a and /b")
+    seen = PreviewFacts(at=NOW, items={}, hosts={}, missing={"sql-01": twins})
     for what in ("planned-failover", "commit", "cancel"):
-        told = foretell(plan(**ONE), what, {"hci-01": site()}, seen)
+        told = preview_with_readiness(plan(**ONE), what, {"hci-01": site()}, seen)
         assert [(one.vm, one.code, one.detail) for one in told.blockers] == [("sql-01", *twins)]
         assert (told.items[0].state, told.items[0].reason, told.confirm) == ("missing", twins.detail, "")
 
@@ -126,9 +134,9 @@ def test_a_machine_that_is_there_already_is_not_judged() -> None:
     assert (done.items[0].done, done.concerns, done.warnings) == (True, (), ())
 
 
-def drilled(document: PlanDocument, ended: datetime, digest: str | None = None, state: str = "succeeded") -> Past:
+def drilled(document: PlanDocument, ended: datetime, digest: str | None = None, state: str = "succeeded") -> PastRun:
     known = document.digest if digest is None else digest
-    return Past(run=f"drill-{ended:%H}", kind="drill", state=state, began=ended, ended=ended, digest=known)
+    return PastRun(run=f"drill-{ended:%H}", kind="drill", state=state, began=ended, ended=ended, digest=known)
 
 
 @pytest.mark.parametrize(
@@ -146,32 +154,34 @@ def drilled(document: PlanDocument, ended: datetime, digest: str | None = None, 
 def test_a_plan_is_verified_by_a_good_drill_of_this_very_plan(past: list[tuple[str, str]], status: str) -> None:
     document = plan(**ONE)
     digests = {"this": document.digest}
-    track = Track(past=tuple(drilled(document, NOW, digests.get(digest, digest), state) for digest, state in past))
-    assert rehearsal(document, track, NOW).status == status
+    track = PlanHistory(
+        past=tuple(drilled(document, NOW, digests.get(digest, digest), state) for digest, state in past)
+    )
+    assert verify_last_drill(document, track, NOW).status == status
 
 
 def test_a_drill_proves_nothing_of_another_network_or_another_disk() -> None:
     document, sites = plan(**ONE), {"hci-01": site()}
     grounds = grounds_of(document, sites, [item(vm="sql-01", disk_mb=2048)])
-    track = Track(past=(drilled(document, NOW).model_copy(update={"grounds": grounds}),))
-    assert rehearsal(document, track, NOW, grounds).status == "VERIFIED"
+    track = PlanHistory(past=(drilled(document, NOW).model_copy(update={"grounds": grounds}),))
+    assert verify_last_drill(document, track, NOW, grounds).status == "VERIFIED"
     moved = {"hci-01": site(network=ISOLATED)}
-    stands = rehearsal(document, track, NOW, grounds_of(document, moved, [item(vm="sql-01", disk_mb=4096)]))
+    stands = verify_last_drill(document, track, NOW, grounds_of(document, moved, [item(vm="sql-01", disk_mb=4096)]))
     assert stands.status == "NEEDS VERIFICATION"
     assert stands.changed == (
         f"the network of site hci-01 is {ISOLATED.lower()} and was {PRODUCTION.lower()}",
         "the size of disks of VM sql-01 is 4096 and was 2048",
     )
     unknown = grounds_of(document, sites, [item(vm="sql-01")])
-    assert rehearsal(document, track, NOW, unknown).status == "VERIFIED"
+    assert verify_last_drill(document, track, NOW, unknown).status == "VERIFIED"
 
 
 def test_what_has_changed_since_the_drill_is_told_with_it() -> None:
     document = plan(**ONE)
     then = grounds_of(document, {"hci-01": site(network=ISOLATED)}, ())
-    track = Track(past=(drilled(document, NOW).model_copy(update={"grounds": then}),))
-    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=track)
-    (warning,) = foretell(document, "planned-failover", {"hci-01": site()}, seen).warnings
+    track = PlanHistory(past=(drilled(document, NOW).model_copy(update={"grounds": then}),))
+    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=track)
+    (warning,) = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, seen).warnings
     assert warning.code == "needs-verification"
     assert "the network of site hci-01" in warning.detail
 
@@ -184,27 +194,27 @@ def test_where_the_plan_says_how_long_a_drill_counts_a_failover_rests_on_it(
 ) -> None:
     document = plan(**ONE, drill={"network": ISOLATED, "validFor": "P30D"})
     past = () if days is None else (drilled(document, NOW - days * DAY),)
-    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=Track(past=past))
+    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=PlanHistory(past=past))
     for what in ("planned-failover", "unplanned-failover"):
-        assert codes(foretell(document, what, {"hci-01": site()}, seen).concerns) == concerns
-    assert foretell(document, "drill", {"hci-01": site()}, seen).concerns == ()
+        assert codes(preview_with_readiness(document, what, {"hci-01": site()}, seen).concerns) == concerns
+    assert preview_with_readiness(document, "drill", {"hci-01": site()}, seen).concerns == ()
 
 
 def test_without_that_an_unrehearsed_plan_is_only_warned_of() -> None:
     document = plan(**ONE)
-    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
-    told = foretell(document, "planned-failover", {"hci-01": site()}, seen)
+    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
+    told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, seen)
     assert (told.concerns, codes(told.warnings)) == ((), ["never-verified"])
-    changed = seen._replace(track=Track(past=(drilled(document, NOW, "other"),)))
-    told = foretell(document, "planned-failover", {"hci-01": site()}, changed)
+    changed = seen._replace(track=PlanHistory(past=(drilled(document, NOW, "other"),)))
+    told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, changed)
     assert (told.concerns, codes(told.warnings)) == ((), ["needs-verification"])
 
 
 def test_what_is_wrong_with_networks_stands_in_the_way_of_the_verb_that_goes_there() -> None:
     wrong = Blocker(code="network-missing", detail="there is none")
-    seen = Seen(at=NOW, items={"sql-01": item()}, hosts={}, places=(wrong,), isolation=(wrong,) * 2)
+    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={}, network_blockers=(wrong,), isolation=(wrong,) * 2)
     found = {
-        what: len(foretell(plan(**ONE), what, {"hci-01": site()}, seen).blockers)
+        what: len(preview_with_readiness(plan(**ONE), what, {"hci-01": site()}, seen).blockers)
         for what in ("unplanned-failover", "drill", "commit")
     }
     assert found["unplanned-failover"] == 1
@@ -212,17 +222,17 @@ def test_what_is_wrong_with_networks_stands_in_the_way_of_the_verb_that_goes_the
 
 
 def test_past_runs_say_how_long_it_takes_and_before_there_are_any_recorded_medians_do() -> None:
-    def ran(run: str, minutes: int, **changes: Any) -> Past:
+    def ran(run: str, minutes: int, **changes: Any) -> PastRun:
         about = {"run": run, "kind": "failover", "what": "planned-failover", "state": "succeeded"}
-        return Past.model_validate({**about, "began": NOW - minutes * MINUTE, "ended": NOW, **changes})
+        return PastRun.model_validate({**about, "began": NOW - minutes * MINUTE, "ended": NOW, **changes})
 
     document = plan(**ONE)
-    bare = Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
-    told = foretell(document, "planned-failover", {"hci-01": site()}, bare)
+    bare = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
+    told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare)
     assert (told.expected_from, told.forecast) == ("recorded medians", None)
     others = (ran("4", 500, what="unplanned-failover"), ran("5", 500, state="failed"))
-    track = Track(past=(ran("1", 10), ran("2", 20), ran("3", 30), *others))
-    told = foretell(document, "planned-failover", {"hci-01": site()}, bare._replace(track=track))
+    track = PlanHistory(past=(ran("1", 10), ran("2", 20), ran("3", 30), *others))
+    told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare._replace(track=track))
     assert (told.expected_from, told.expected) == ("past runs", 20 * MINUTE)
     assert told.forecast == {"p50": 1200.0, "p95": 1740.0, "runs": 3}
 
@@ -241,19 +251,19 @@ def test_a_preview_is_named_by_what_would_be_done_and_what_is_in_the_way_not_by_
         told("unplanned-failover", plan(**ONE, commit="manual")),
     ]
     assert len({one.preview_digest for one in (first, *others)}) == 5
-    assert sealed(first) == first
+    assert with_preview_digest(first) == first
 
 
 def test_what_was_approved_is_void_when_it_would_do_something_else_or_something_new_is_in_the_way() -> None:
     first = told("unplanned-failover")
-    assert changes(first, first) == ()
-    assert changes(first, told("unplanned-failover", rpo_at=NOW - DAY)) == ()
+    assert describe_differences(first, first) == ()
+    assert describe_differences(first, told("unplanned-failover", rpo_at=NOW - DAY)) == ()
     ill = told("unplanned-failover", replication_health="Critical")
-    assert changes(first, ill) == ("the replication of sql-01 is Critical",)
-    assert changes(ill, first) == ()
-    busy = changes(first, told("unplanned-failover", allowed_operations=(), protection_state="Busy"))
+    assert describe_differences(first, ill) == ("the replication of sql-01 is Critical",)
+    assert describe_differences(ill, first) == ()
+    busy = describe_differences(first, told("unplanned-failover", allowed_operations=(), protection_state="Busy"))
     assert busy[0] == "sql-01 is Busy"
-    stages = changes(first, told("unplanned-failover", plan(**ONE, commit="manual")))
+    stages = describe_differences(first, told("unplanned-failover", plan(**ONE, commit="manual")))
     assert stages == ("stages is ('UnplannedFailover',) and was ('UnplannedFailover', 'Commit')",)
 
 
@@ -275,21 +285,21 @@ def test_what_was_approved_is_void_when_it_would_do_something_else_or_something_
     ],
 )
 def test_what_was_asked_for_is_shown_and_approved_with_the_preview(what: str, said: dict[str, Any]) -> None:
-    document, seen = plan(), Seen(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
+    document, seen = plan(), PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
 
     def of(**changes: Any) -> Preview:
         about = {"id": "run-1", "kind": what, "plan": "payroll", "requested_by": "ann", "digest": document.digest}
         wish = Operation.model_validate({**about, "document": document, "sites": {"hci-01": site()}, **changes})
-        return foretell(document, wish.what, wish.sites, seen, asked=wish.asked)
+        return preview_with_readiness(document, wish.preview_kind, wish.sites, seen, parameters=wish.verb_parameters)
 
     asked, bare = of(**said), of(**{key: value for key, value in said.items() if key == "failover_type"})
     assert asked.preview_digest != bare.preview_digest
     assert asked.model_dump(mode="json")["request"] != bare.model_dump(mode="json")["request"]
-    assert "the request is another" in changes(bare, asked)
+    assert "the request is another" in describe_differences(bare, asked)
 
 
 def test_a_long_list_of_changes_is_cut() -> None:
     many = tuple(Blocker(vm=f"vm-{number}", code="gone", detail=f"{number} is gone") for number in range(8))
     first = told("planned-failover")
-    found = changes(first, first.model_copy(update={"blockers": many}))
+    found = describe_differences(first, first.model_copy(update={"blockers": many}))
     assert found == ("0 is gone", "1 is gone", "2 is gone", "3 is gone", "4 is gone", "and 3 more")

@@ -7,18 +7,18 @@ import pytest
 
 from shared.arm_ids import key_of
 from shared.healing.node_record import (
-    Begin,
-    End,
-    Ending,
+    BeginRepair,
+    EndRepair,
     LastRepair,
     NodeRecord,
-    Notice,
-    begin,
-    end,
+    RepairEnding,
+    SymptomNotice,
+    begin_repair,
+    end_repair,
     is_due,
-    next_run,
-    notice,
-    save,
+    next_run_id,
+    record_symptom,
+    save_extension,
     why_not_now,
 )
 from shared.sites.nodes import ExtensionView
@@ -29,15 +29,15 @@ HALF = timedelta(minutes=30)
 
 
 def began(run: str = "r1", record: NodeRecord | None = None, *ended: str) -> tuple[NodeRecord, str]:
-    return begin(record, Begin(run=run, node="n1", cluster="/c", machine_id=MACHINE, ended=ended))
+    return begin_repair(record, BeginRepair(run=run, node="n1", cluster="/c", machine_id=MACHINE, ended=ended))
 
 
-def ended(record: NodeRecord, ending: Ending, at: datetime = AT, run: str = "r1") -> NodeRecord:
-    return end(record, End(last=LastRepair(run=run, ending=ending, at=at)))
+def ended(record: NodeRecord, ending: RepairEnding, at: datetime = AT, run: str = "r1") -> NodeRecord:
+    return end_repair(record, EndRepair(last=LastRepair(run=run, ending=ending, at=at)))
 
 
-def seen(symptom: str, at: datetime = AT) -> Notice:
-    return Notice(machine_id=MACHINE, node="n1", cluster="/c", symptom=symptom, at=at)
+def seen(symptom: str, at: datetime = AT) -> SymptomNotice:
+    return SymptomNotice(machine_id=MACHINE, node="n1", cluster="/c", symptom=symptom, at=at)
 
 
 def test_ids_name_the_same_node_however_they_are_spelt() -> None:
@@ -54,9 +54,9 @@ def test_one_repair_at_a_time_and_a_dead_one_is_taken_over() -> None:
 
 def test_all_that_is_told_during_a_repair_has_its_id_and_afterwards_there_is_a_new_one() -> None:
     record, _ = began()
-    first = next_run(MACHINE, None)
-    assert next_run(MACHINE.lower(), record) == next_run(MACHINE.upper(), record) == first
-    assert next_run(MACHINE, ended(record, "failed")) != first
+    first = next_run_id(MACHINE, None)
+    assert next_run_id(MACHINE.lower(), record) == next_run_id(MACHINE.upper(), record) == first
+    assert next_run_id(MACHINE, ended(record, "failed")) != first
 
 
 def test_failures_pause_longer_each_time_and_end_in_quarantine() -> None:
@@ -99,17 +99,17 @@ def test_nothing_is_known_of_a_new_node_and_so_nothing_holds_an_event_back() -> 
 
 
 def test_the_timer_waits_until_a_symptom_has_lasted() -> None:
-    record = notice(None, seen("not-registered"))
-    record = notice(record, seen("not-registered", AT + timedelta(minutes=20)))
+    record = record_symptom(None, seen("not-registered"))
+    record = record_symptom(record, seen("not-registered", AT + timedelta(minutes=20)))
     assert not is_due(record, AT + timedelta(minutes=29), HALF)
     assert is_due(record, AT + HALF, HALF)
-    assert not is_due(notice(record, seen("")), AT + HALF, HALF)
-    other = notice(record, seen("extension-missing", AT + HALF))
+    assert not is_due(record_symptom(record, seen("")), AT + HALF, HALF)
+    other = record_symptom(record, seen("extension-missing", AT + HALF))
     assert not is_due(other, AT + HALF, HALF)
 
 
 def test_the_timer_leaves_nodes_alone_that_are_busy_paused_or_in_quarantine() -> None:
-    record = notice(None, seen("unknown"))
+    record = record_symptom(None, seen("unknown"))
     late = AT + timedelta(hours=9)
     assert is_due(record, late, HALF)
     for changes in ({"run": "r1"}, {"quarantined": True}, {"not_before": late + HALF}):
@@ -118,29 +118,31 @@ def test_the_timer_leaves_nodes_alone_that_are_busy_paused_or_in_quarantine() ->
 
 def test_a_person_is_told_once_of_each_symptom() -> None:
     late = AT + timedelta(hours=9)
-    record = notice(None, seen("hyper-v-missing"))
+    record = record_symptom(None, seen("hyper-v-missing"))
     told = ended(began("r1", record)[0], "finding")
     assert not is_due(told, late, HALF)
-    assert is_due(notice(told, seen("not-registered", AT)), late, HALF)
-    again = notice(notice(told, seen("")), seen("hyper-v-missing", AT))
+    assert is_due(record_symptom(told, seen("not-registered", AT)), late, HALF)
+    again = record_symptom(record_symptom(told, seen("")), seen("hyper-v-missing", AT))
     assert is_due(again, late, HALF)
 
 
 def test_what_an_event_told_a_person_the_timer_does_not_tell_again() -> None:
     told = ended(began()[0], "finding")
-    record = notice(told, seen("hyper-v-missing"))
+    record = record_symptom(told, seen("hyper-v-missing"))
     assert not is_due(record, AT + timedelta(hours=9), HALF)
-    assert is_due(notice(record, seen("not-registered", AT)), AT + timedelta(hours=9), HALF)
+    assert is_due(record_symptom(record, seen("not-registered", AT)), AT + timedelta(hours=9), HALF)
 
 
 def test_settings_saved_before_a_cure_that_failed_are_not_lost() -> None:
     full = ExtensionView(id="/e", name="a", provisioning_state="Failed", settings={"SiteId": "1"})
     empty = full.model_copy(update={"settings": {}})
-    record = save(NodeRecord(machine_id=MACHINE), full)
-    assert save(record, empty).saved == full
-    assert save(NodeRecord(machine_id=MACHINE), empty).saved == empty
+    record = save_extension(NodeRecord(machine_id=MACHINE), full)
+    assert save_extension(record, empty).saved == full
+    assert save_extension(NodeRecord(machine_id=MACHINE), empty).saved == empty
 
 
 def test_an_acquaintance_is_noted_without_a_look() -> None:
-    record = notice(notice(None, seen("unknown")), Notice(machine_id=MACHINE, node="n1", cluster="/other"))
+    record = record_symptom(
+        record_symptom(None, seen("unknown")), SymptomNotice(machine_id=MACHINE, node="n1", cluster="/other")
+    )
     assert (record.cluster, record.symptom) == ("/other", "unknown")

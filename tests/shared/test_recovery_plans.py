@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.graph import levels
+from shared.graph import waves_of
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.parts import (
     MOST_GROUPS,
     MOST_MACHINES,
-    Group,
-    Part,
-    Placed,
-    manual,
+    PlacedAction,
+    PlanGroup,
+    PlanPart,
+    manual_action,
     part_name,
     parts_of,
     read_part,
-    runbook,
+    runbook_action,
 )
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
@@ -43,12 +43,12 @@ def protected(document: PlanDocument, sites: dict[str, SiteDocument] = SITES) ->
     return found
 
 
-def parts(document: PlanDocument, *actions: Placed) -> tuple[Part, ...]:
+def parts(document: PlanDocument, *actions: PlacedAction) -> tuple[PlanPart, ...]:
     return parts_of("payroll", document, SITES, protected(document), actions)
 
 
-def groups(part: Part) -> list[list[str]]:
-    return [[member.vm for member in group.members] for group in part.boots]
+def groups(part: PlanPart) -> list[list[str]]:
+    return [[member.vm for member in group.members] for group in part.boot_groups]
 
 
 def document(*items: dict[str, Any]) -> PlanDocument:
@@ -71,7 +71,7 @@ def plans(draw: st.DrawFn) -> PlanDocument:
 
 def test_the_groups_are_the_levels_of_the_graph() -> None:
     (part,) = parts(plan())
-    assert groups(part) == [list(wave) for wave in levels(plan().edges)]
+    assert groups(part) == [list(wave) for wave in waves_of(plan().edges)]
     assert (part.name, part.id) == ("payroll", f"{VAULT}/replicationRecoveryPlans/payroll")
     assert part.fabric_id == f"{VAULT}/replicationFabrics/hci-01-site"
 
@@ -88,7 +88,7 @@ def test_every_machine_is_in_one_part_after_all_that_it_waits_for_and_no_limit_i
     named = [vm for part in made for group in groups(part) for vm in group]
     assert sorted(named) == sorted(item.vm for item in wish.items)
     assert all(place[before] < place[item.vm] for item in wish.items for before in item.after)
-    assert all(1 <= len(part.boots) <= MOST_GROUPS and len(part.members) <= MOST_MACHINES for part in made)
+    assert all(1 <= len(part.boot_groups) <= MOST_GROUPS and len(part.members) <= MOST_MACHINES for part in made)
     for part in made:
         assert all(member.id.startswith(f"{part.fabric_id}/") for member in part.members)
         assert part.fabric_id.startswith(part.vault.arm_id)
@@ -97,7 +97,7 @@ def test_every_machine_is_in_one_part_after_all_that_it_waits_for_and_no_limit_i
 
 def test_a_chain_of_eight_and_a_crowd_of_a_hundred_and_one_need_two_parts() -> None:
     chain = document(*({"vm": f"vm-{n}", "after": [f"vm-{n - 1}"] if n else []} for n in range(8)))
-    assert [len(part.boots) for part in parts(chain)] == [7, 1]
+    assert [len(part.boot_groups) for part in parts(chain)] == [7, 1]
     crowd = document(*({"vm": f"vm-{n}"} for n in range(101)))
     assert [(part.name, len(part.members)) for part in parts(crowd)] == [("payroll-1-of-2", 100), ("payroll-2-of-2", 1)]
 
@@ -123,21 +123,26 @@ def test_a_machine_that_is_not_protected_still_orders_those_around_it() -> None:
 
 
 def test_actions_stand_at_their_machines_group_or_around_the_whole() -> None:
-    word = Placed(action=manual("tell the bank", "call them"), moment="before")
-    dns = Placed(action=runbook("dns", "/runbooks/dns", timeout="PT5M"), moment="after", vm="SQL-01")
-    done = Placed(action=manual("open the doors", "say so"), moment="after")
-    lost = Placed(action=manual("nowhere", ""), moment="after", vm="no-such-vm")
+    word = PlacedAction(action=manual_action("tell the bank", "call them"), moment="before")
+    dns = PlacedAction(action=runbook_action("dns", "/runbooks/dns", timeout="PT5M"), moment="after", vm="SQL-01")
+    done = PlacedAction(action=manual_action("open the doors", "say so"), moment="after")
+    lost = PlacedAction(action=manual_action("nowhere", ""), moment="after", vm="no-such-vm")
     (part,) = parts(plan(), word, dns, done, lost)
     assert [action.name for action in part.groups[1].before] == ["tell the bank"]
-    assert [[action.name for action in group.after] for group in part.boots] == [[], ["dns"], [], ["open the doors"]]
-    assert [group.after[0].kind for group in part.boots if group.after] == ["runbook", "manual"]
+    assert [[action.name for action in group.after] for group in part.boot_groups] == [
+        [],
+        ["dns"],
+        [],
+        ["open the doors"],
+    ]
+    assert [group.after[0].kind for group in part.boot_groups if group.after] == ["runbook", "manual"]
     assert parts_of("payroll", plan(), SITES, {}, (word, done)) == ()
 
 
 def test_what_is_sent_is_what_the_service_was_seen_to_take() -> None:
     (part,) = parts(document({"vm": "dc-01"}))
     item = protected(document({"vm": "dc-01"}))["dc-01"].id
-    assert part.document() == {
+    assert part.to_create_body() == {
         "properties": {
             "primaryFabricId": f"{VAULT}/replicationFabrics/hci-01-site",
             "recoveryFabricId": "Microsoft Azure",
@@ -152,15 +157,15 @@ def test_what_is_sent_is_what_the_service_was_seen_to_take() -> None:
             ],
         }
     }
-    replaced = part.replacement()["properties"]["groups"]
+    replaced = part.to_update_body()["properties"]["groups"]
     assert [group["groupType"] for group in replaced] == ["Shutdown", "Failover", "Boot"]
 
 
 def test_what_is_shown_is_read_back_as_it_was_sent() -> None:
     """The service leaves names of machines out, and writes what it does not say as null."""
-    (part,) = parts(plan(), Placed(action=manual("call", "call the office"), moment="after", vm="dc-01"))
+    (part,) = parts(plan(), PlacedAction(action=manual_action("call", "call the office"), moment="after", vm="dc-01"))
     shown: dict[str, Any] = {"id": part.id.upper().replace("PAYROLL", "payroll"), "name": "payroll"}
-    shown |= {"properties": {"primaryFabricId": part.fabric_id, **part.replacement()["properties"]}}
+    shown |= {"properties": {"primaryFabricId": part.fabric_id, **part.to_update_body()["properties"]}}
     shown["properties"]["groups"][2]["endGroupActions"][0]["customDetails"]["timeout"] = None
     read = read_part(shown)
     assert read.vault.key == part.vault.key
@@ -170,7 +175,7 @@ def test_what_is_shown_is_read_back_as_it_was_sent() -> None:
         read_part({"id": "/nothing", "name": "x"})
 
 
-def _nameless(group: Group) -> Group:
+def _nameless(group: PlanGroup) -> PlanGroup:
     return group.model_copy(update={"members": tuple(m.model_copy(update={"vm": ""}) for m in group.members)})
 
 

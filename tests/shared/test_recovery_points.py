@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import Refused
-from shared.site_recovery.recovery_points import PointWish, RecoveryPoint, choose
+from shared.site_recovery.recovery_points import PointChoice, RecoveryPoint, choose_point
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 POINTS = [
@@ -26,7 +26,7 @@ POINTS = [
     ],
 )
 def test_a_rule_means_a_point_in_whatever_order_the_vault_lists_them(rule: str, name: str) -> None:
-    assert choose(POINTS, rule, None, NOW).name == name
+    assert choose_point(POINTS, rule, None, NOW).name == name
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_a_rule_means_a_point_in_whatever_order_the_vault_lists_them(rule: str, 
 )
 def test_no_point_and_one_that_is_too_old_are_refused(rule: str, max_age: timedelta | None, code: str) -> None:
     with pytest.raises(Refused) as refusal:
-        choose(POINTS, rule, max_age, NOW)
+        choose_point(POINTS, rule, max_age, NOW)
     assert refusal.value.code == code
 
 
 def test_a_vm_may_have_a_rule_of_its_own() -> None:
-    wish = PointWish(rule="latestProcessed", by_vm={"sql-01": "p1"})
-    assert (wish.of("SQL-01"), wish.of("web-01")) == ("p1", "latestProcessed")
+    wish = PointChoice(rule="latestProcessed", by_vm={"sql-01": "p1"})
+    assert (wish.rule_for("SQL-01"), wish.rule_for("web-01")) == ("p1", "latestProcessed")

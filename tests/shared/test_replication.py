@@ -7,18 +7,18 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import Refused
-from shared.replication.health import health, level
+from shared.replication.health import health_level, list_vm_health
 from shared.replication.settings import (
-    Copied,
     Disk,
-    Machine,
+    ProtectableItem,
+    ReplicatedItem,
     ReplicationRequest,
     VmSettings,
-    hindrance,
-    match,
+    find_protectable_item,
     pick_disks,
-    settings_of,
-    wishes,
+    requested_vms,
+    require_protectable,
+    settings_of_vm,
 )
 from tests.orchestrators.azure_bench import site
 
@@ -26,37 +26,39 @@ NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
 
 
-def machine(vm: str = "sql-01", disks: tuple[str, ...] = ("sql-01", "sql-01-1", "sql-01-2"), **more: Any) -> Machine:
+def machine(
+    vm: str = "sql-01", disks: tuple[str, ...] = ("sql-01", "sql-01-1", "sql-01-2"), **more: Any
+) -> ProtectableItem:
     made = tuple(Disk(name=name, id=f"vhd-{name}") for name in disks)
-    return Machine(vm=vm, guid=f"guid-{vm}", id=f"/machines/{vm}", disks=made, **more)
+    return ProtectableItem(vm=vm, guid=f"guid-{vm}", id=f"/machines/{vm}", disks=made, **more)
 
 
 def request(**said: Any) -> ReplicationRequest:
     return ReplicationRequest.model_validate(said)
 
 
-def copied(**more: Any) -> Copied:
+def copied(**more: Any) -> ReplicatedItem:
     facts = {"vm": "sql-01", "guid": "g", "id": "/items/sql-01", "state": "Protected", "vm_state": "Protected"}
-    return Copied.model_validate({**facts, "rpo": timedelta(seconds=60), "rpo_at": NOW, **more})
+    return ReplicatedItem.model_validate({**facts, "rpo": timedelta(seconds=60), "rpo_at": NOW, **more})
 
 
 @pytest.mark.parametrize("name", ["sql-01", "SQL-01", "guid-sql-01", "GUID-SQL-01"])
 def test_a_vm_is_meant_by_its_name_or_its_id_in_any_casing(name: str) -> None:
     asked = request(vms=[name])
-    assert match(asked.vms[0], [machine("dc-01"), machine()]).vm == "sql-01"
+    assert find_protectable_item(asked.vms[0], [machine("dc-01"), machine()]).vm == "sql-01"
 
 
 def test_a_name_that_two_vms_have_is_refused_with_their_ids() -> None:
     twins = [machine(), machine().model_copy(update={"guid": "other"})]
     with pytest.raises(Refused, match=r"name-not-unique.*guid-sql-01, other"):
-        match(request(vms=["sql-01"]).vms[0], twins)
+        find_protectable_item(request(vms=["sql-01"]).vms[0], twins)
 
 
 def test_without_names_the_site_s_vms_are_meant_and_without_those_all_that_are_found() -> None:
     there = [machine("dc-01"), machine("sql-01")]
-    assert [wish.vm for wish in wishes(request(), site(vms=["sql-01"]), there)] == ["sql-01"]
-    assert [wish.vm for wish in wishes(request(), site(), there)] == ["dc-01", "sql-01"]
-    assert [wish.vm for wish in wishes(request(vms=["web-01", "WEB-01"]), site(), there)] == ["WEB-01"]
+    assert [wish.vm for wish in requested_vms(request(), site(vms=["sql-01"]), there)] == ["sql-01"]
+    assert [wish.vm for wish in requested_vms(request(), site(), there)] == ["dc-01", "sql-01"]
+    assert [wish.vm for wish in requested_vms(request(vms=["web-01", "WEB-01"]), site(), there)] == ["WEB-01"]
 
 
 @pytest.mark.parametrize(
@@ -102,14 +104,14 @@ def test_a_vm_s_own_word_goes_before_the_request_s_and_that_before_the_site_s() 
     asked = request(
         vms=[{"vm": "sql-01", "size": "Standard_E4s_v5"}], settings={"size": "Standard_D2s_v5", "subnet": "x"}
     )
-    settings = settings_of(asked.vms[0], asked, site(naming={"azureVm": "az-{vm}"}))
+    settings = settings_of_vm(asked.vms[0], asked, site(naming={"azureVm": "az-{vm}"}))
     assert (settings.size, settings.subnet, settings.azure_vm) == ("Standard_E4s_v5", "x", "az-sql-01")
     assert settings.network == site().network
 
 
 def test_an_update_says_only_what_was_said() -> None:
     asked = request(action="update", vms=[{"vm": "sql-01", "size": "Standard_E4s_v5"}])
-    said = settings_of(asked.vms[0], asked, site()).model_dump(exclude_none=True)
+    said = settings_of_vm(asked.vms[0], asked, site()).model_dump(exclude_none=True)
     assert said == {"size": "Standard_E4s_v5"}
 
 
@@ -123,7 +125,7 @@ def test_an_update_says_only_what_was_said() -> None:
 )
 def test_what_site_recovery_does_not_take_is_refused_before_it_is_asked(more: Any, settings: Any, code: str) -> None:
     with pytest.raises(Refused) as no:
-        hindrance(machine(**more), VmSettings.model_validate(settings))
+        require_protectable(machine(**more), VmSettings.model_validate(settings))
     assert no.value.code == code
 
 
@@ -159,11 +161,11 @@ def test_a_request_that_cannot_be_meant_is_refused(said: Any) -> None:
     ],
 )
 def test_how_far_behind_a_replica_is_counts_the_age_of_the_figure(more: Any, found: str) -> None:
-    assert level(copied(**more), INTERVAL, NOW) == found
+    assert health_level(copied(**more), INTERVAL, NOW) == found
 
 
 def test_a_vm_without_replication_is_told_with_what_stands_in_its_way() -> None:
     there = [machine(item_id="/items/SQL-01"), machine("dc-01", obstacles=("it has a shared virtual disk",))]
-    sql, dc = health(there, [copied()], INTERVAL, NOW + timedelta(seconds=30))
+    sql, dc = list_vm_health(there, [copied()], INTERVAL, NOW + timedelta(seconds=30))
     assert (sql["state"], sql["behindSeconds"], sql["percent"]) == ("Protected", 90, 100)
     assert (dc["state"], dc["level"], dc["obstacles"]) == ("Unprotected", "unknown", ["it has a shared virtual disk"])

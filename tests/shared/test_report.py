@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.report import render, span
+from shared.evidence.report import format_duration, render_report
 
 BEGAN = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -61,7 +61,7 @@ class Reader(HTMLParser):
 
 def test_the_page_says_what_how_long_and_who() -> None:
     sql = {"vm": "sql-01", "state": "done", "azureVm": "sql-01-test", "steps": [step(probed=at(11.5))]}
-    page = Reader(render(drill(sql, requestedBy="ada")))
+    page = Reader(render_report(drill(sql, requestedBy="ada")))
     assert page.open == []
     for words in (
         "payroll",
@@ -77,7 +77,7 @@ def test_the_page_says_what_how_long_and_who() -> None:
 
 
 def test_the_page_needs_nothing_from_anywhere() -> None:
-    page = render(drill({"vm": "sql-01", "state": "done", "steps": [step()]}))
+    page = render_report(drill({"vm": "sql-01", "state": "done", "steps": [step()]}))
     assert Reader(page).loads == []
     assert "url(" not in page
     assert "@import" not in page
@@ -85,7 +85,7 @@ def test_the_page_needs_nothing_from_anywhere() -> None:
 
 def test_bars_stand_where_their_verbs_were() -> None:
     one = {"vm": "sql-01", "state": "done", "steps": [step(began=0, ended=10), step("TestFailoverCleanup", 30, 40)]}
-    assert Reader(render(drill(one))).bars == [(0.0, 25.0), (75.0, 25.0)]
+    assert Reader(render_report(drill(one))).bars == [(0.0, 25.0), (75.0, 25.0)]
 
 
 def test_a_run_under_way_shows_its_open_verb_up_to_the_last_news() -> None:
@@ -94,7 +94,7 @@ def test_a_run_under_way_shows_its_open_verb_up_to_the_last_news() -> None:
         {"vm": "a", "state": "done", "steps": [step(ended=40)]},
         {"vm": "b", "state": "running", "steps": [open_step]},
     )
-    page = Reader(render(drill(*items, state="running", ended=None)))
+    page = Reader(render_report(drill(*items, state="running", ended=None)))
     assert page.bars == [(0.0, 100.0), (50.0, 50.0)]
     assert "So far" in page.text
     assert "Took" in page.text  # the table's own column
@@ -108,7 +108,7 @@ def test_what_went_wrong_is_told_once_and_first() -> None:
         "detail": "TestFailover: 28031: quota",
         "steps": [step(note="28031: quota")],
     }
-    page = Reader(render(drill(failed, state="failed", findings=["web-01: quota"], failures=["web-01: quota"])))
+    page = Reader(render_report(drill(failed, state="failed", findings=["web-01: quota"], failures=["web-01: quota"])))
     assert page.text.count("web-01: quota") == 1
     assert page.text.count("28031: quota") == 1
     assert page.text.index("web-01: quota") < page.text.index("28031: quota")
@@ -118,13 +118,13 @@ def test_a_refusal_lists_its_problems() -> None:
     refused = drill(
         state="failed", problems=[{"vm": "sql-01", "code": "held", "detail": "held by drill-x"}], ended=None
     )
-    assert "sql-01: held by drill-x" in Reader(render(refused)).text
+    assert "sql-01: held by drill-x" in Reader(render_report(refused)).text
 
 
 def test_a_repair_has_a_node_and_facts_instead_of_machines() -> None:
     facts = {"cause": "certificate-race", "evidence": ["Enable: 13", "RegisterAsr.ps1"], "healed": True}
     page = Reader(
-        render({"id": "repair-n2-1", "kind": "repair", "node": "hci-01-n2", "state": "running", "facts": facts})
+        render_report({"id": "repair-n2-1", "kind": "repair", "node": "hci-01-n2", "state": "running", "facts": facts})
     )
     assert "hci-01-n2" in page.text
     assert "Enable: 13; RegisterAsr.ps1" in page.text
@@ -141,7 +141,7 @@ def test_whatever_a_machine_or_a_job_says_stays_text(said: str) -> None:
         "detail": hostile,
         "steps": [step(hostile, note=hostile)],
     }
-    page = Reader(render(drill(item, plan=hostile, findings=[hostile], kind=hostile, state=hostile)))
+    page = Reader(render_report(drill(item, plan=hostile, findings=[hostile], kind=hostile, state=hostile)))
     assert page.loads == []
 
 
@@ -149,7 +149,7 @@ def test_whatever_a_machine_or_a_job_says_stays_text(said: str) -> None:
 def test_no_bar_leaves_the_page(times: list[tuple[float, float | None]]) -> None:
     """Jobs may have begun before the run that adopted them, by Azure's clock, and end after it."""
     steps = [step(began=begin, ended=begin + took if took is not None else None) for begin, took in times]
-    for left, width in Reader(render(drill({"vm": "a", "state": "done", "steps": steps}))).bars:
+    for left, width in Reader(render_report(drill({"vm": "a", "state": "done", "steps": steps}))).bars:
         assert 0 <= left <= left + width <= 100.01
 
 
@@ -165,7 +165,7 @@ def test_no_bar_leaves_the_page(times: list[tuple[float, float | None]]) -> None
     ],
 )
 def test_durations_read_as_people_say_them(seconds: float, words: str) -> None:
-    assert span(timedelta(seconds=seconds)) == words
+    assert format_duration(timedelta(seconds=seconds)) == words
 
 
 def test_what_was_found_of_many_alike_things_is_a_table_with_the_columns_that_say_something() -> None:
@@ -173,7 +173,7 @@ def test_what_was_found_of_many_alike_things_is_a_table_with_the_columns_that_sa
         {"id": "locks", "state": "fail", "evidence": ["keep holds", "<b>"], "note": ""},
         {"id": "vm-arc", "state": "pass", "evidence": [], "note": None},
     ]
-    page = render(
+    page = render_report(
         {"id": "preflight-1", "kind": "preflight", "site": "hci-01", "state": "failed", "facts": {"checks": checks}}
     )
     assert "<h2>Checks</h2>" in page
@@ -190,5 +190,5 @@ def test_what_became_of_each_hook_is_told() -> None:
         "state": "failed",
         "detail": "job <b>Failed</b>",
     }
-    read = Reader(render(drill(hooks=[ended])))
+    read = Reader(render_report(drill(hooks=[ended])))
     assert [word for word in ("switch dns", "runbook", "after", "job <b>Failed</b>") if word not in read.text] == []

@@ -15,10 +15,10 @@ from shared.recovery import budgeting as rations
 from shared.recovery import run as run_module
 from shared.recovery import run_answers, scheduler
 from shared.recovery.run import Decision, Limits, Run, RunItem, Stage
-from shared.recovery.scheduler import typical
-from shared.recovery.stages import enter, leave
+from shared.recovery.scheduler import typical_duration
+from shared.recovery.stages import enter_stage, leave_stage
 from shared.site_recovery.contract import JobEnd, ProbeAnswer, StartAnswer
-from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, WRITES, Buckets, Calls, take
+from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, WRITES, Buckets, Calls, grant_calls
 from shared.site_recovery.views import ItemView
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -30,7 +30,7 @@ COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_
 def run_of(*items: RunItem, stages: tuple[Stage, ...] = (MOVE,), limits: Limits | None = None) -> Run:
     limits = limits or Limits()
     run = Run(operation="op-1", stages=stages, vaults=(VAULT,), items=items, limits=limits, began=T0, stage_began=T0)
-    return enter(run, T0)
+    return enter_stage(run, T0)
 
 
 def item(vm: str, *after: str, probes: tuple[Probe, ...] = ()) -> RunItem:
@@ -58,37 +58,37 @@ def test_a_machine_waits_until_what_it_depends_on_passes_its_probes() -> None:
     run = run_of(
         item("sql", probes=(Probe(port=1433),)), item("app", "sql"), stages=(Stage(verb="TestFailover", probed=True),)
     )
-    run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [succeeded("sql")], T0)
+    run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [succeeded("sql")], T0)
     assert state_of(run, "sql") == "probing"
     assert not scheduler.plan_tick(run, T0).starts
-    run = run_answers.probes_tried(run, [ProbeAnswer(vm="sql", passed=True, address="10.0.0.4")], T0)
+    run = run_answers.with_probe_answers(run, [ProbeAnswer(vm="sql", passed=True, address="10.0.0.4")], T0)
     assert scheduler.plan_tick(run, T0).starts == {0: ("app",)}
     assert run.items[0].steps[-1].probed == T0
 
 
 def test_a_job_alone_proves_nothing_where_the_item_must_settle() -> None:
     run = run_of(item("sql"))
-    run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [succeeded("sql")], T0)
+    run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [succeeded("sql")], T0)
     assert scheduler.plan_tick(run, T0).settle == {0: ("sql",)}
     view = ItemView(id="/ITEMS/sql", vm="sql", protection_state="PlannedFailoverCommitRequired")
     late = T0 + MOVE.settles_within + timedelta(seconds=1)
-    assert state_of(run_answers.items_read(run, [view], lambda _: False, lambda _: True, T0), "sql") == "settling"
-    assert state_of(run_answers.items_read(run, [view], lambda _: False, lambda _: True, late), "sql") == "failed"
-    assert state_of(run_answers.items_read(run, [view], lambda _: True, lambda _: True, late), "sql") == "done"
+    assert state_of(run_answers.with_items_read(run, [view], lambda _: False, lambda _: True, T0), "sql") == "settling"
+    assert state_of(run_answers.with_items_read(run, [view], lambda _: False, lambda _: True, late), "sql") == "failed"
+    assert state_of(run_answers.with_items_read(run, [view], lambda _: True, lambda _: True, late), "sql") == "done"
 
 
 def settled_as(run: Run, name: str, at: datetime = T0, *others: str) -> Run:
     """The run once the items show that their verb is done, and sql's machine is called so in Azure."""
     views = [ItemView(id="/items/sql", vm="sql", protection_state="X", azure_vm=name)]
     views += [ItemView(id=f"/items/{vm}", vm=vm, protection_state="Protected") for vm in others]
-    return run_answers.items_read(run, views, lambda view: view.vm == "sql", lambda _: True, at)
+    return run_answers.with_items_read(run, views, lambda view: view.vm == "sql", lambda _: True, at)
 
 
 def moved(**changes: object) -> Run:
     """A failover of sql, which is probed and which app waits for, whose job is over."""
     sql = item("sql", probes=(Probe(port=1433),)).model_copy(update={"azure_vm": "sql"})
-    run = run_answers.started(run_of(sql, item("app", "sql")), [started("sql")], T0)
-    return run_answers.jobs_ended(run, [succeeded("sql").model_copy(update=changes)], T0)
+    run = run_answers.with_start_answers(run_of(sql, item("app", "sql")), [started("sql")], T0)
+    return run_answers.with_jobs_ended(run, [succeeded("sql").model_copy(update=changes)], T0)
 
 
 def test_the_item_names_the_machine_in_azure_before_that_is_probed() -> None:
@@ -97,7 +97,7 @@ def test_the_item_names_the_machine_in_azure_before_that_is_probed() -> None:
     assert (state_of(run, "sql"), scheduler.plan_tick(run, T0).probe) == ("settling", ())
     run = settled_as(run, "sql-7c1e")
     assert (state_of(run, "sql"), run.items[0].azure_vm) == ("probing", "sql-7c1e")
-    run = run_answers.probes_tried(run, [ProbeAnswer(vm="sql", passed=True)], T0)
+    run = run_answers.with_probe_answers(run, [ProbeAnswer(vm="sql", passed=True)], T0)
     assert (state_of(run, "sql"), run.items[0].detail) == ("done", "28175: renamed")
 
 
@@ -117,26 +117,28 @@ def test_a_test_machine_is_probed_under_the_name_that_its_job_tells_and_no_other
         run = run_of(item("sql", probes=(Probe(port=1433),)), stages=(Stage(verb="TestFailover", probed=True),))
         run = run.model_copy(update={"items": (run.items[0].model_copy(update={"azure_vm": "sql"}),)})
         end = succeeded("sql").model_copy(update={"azure_vm": told})
-        run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [end], T0)
+        run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [end], T0)
         assert (state_of(run, "sql"), run.items[0].azure_vm) == ("probing", told)
 
 
 def test_what_was_read_of_an_item_counts_no_more_when_the_machine_before_it_takes_long_to_pass() -> None:
     run = settled_as(moved(), "sql", T0, "app")
-    silent, soon = [ProbeAnswer(vm="sql", passed=False)], T0 + run_module.FRESH
-    assert run_answers.probes_tried(run, silent, soon).items[1].seen
-    assert not run_answers.probes_tried(run, silent, soon + timedelta(seconds=1)).items[1].seen
+    silent, soon = [ProbeAnswer(vm="sql", passed=False)], T0 + run_module.VIEW_STAYS_FRESH
+    assert run_answers.with_probe_answers(run, silent, soon).items[1].seen
+    assert not run_answers.with_probe_answers(run, silent, soon + timedelta(seconds=1)).items[1].seen
 
 
 def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet() -> None:
     run = run_of(item("sql"), stages=(Stage(verb="ReverseReplicate", ordered=False, settles=True),))
     warned = succeeded("sql").model_copy(update={"warnings": ("161011: no test failover",)})
-    run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [warned], T0)
+    run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [warned], T0)
 
     def seen(run: Run, minutes: int, state: str, percent: int | None) -> Run:
         view = ItemView(id="/items/sql", vm="sql", protection_state=state, percent=percent)
         at = T0 + timedelta(minutes=minutes)
-        return run_answers.items_read(run, [view], lambda one: one.protection_state == "Protected", lambda _: True, at)
+        return run_answers.with_items_read(
+            run, [view], lambda one: one.protection_state == "Protected", lambda _: True, at
+        )
 
     assert seen(run, 30, "InitialReplicationInProgress", None).items[0].detail == "InitialReplicationInProgress"
     half = seen(run, 30, "InitialReplicationInProgress", 25)
@@ -147,24 +149,24 @@ def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet
 
 def test_what_waits_only_for_settling_items_is_read_with_them_and_started_without_another_look() -> None:
     run = run_of(item("sql"), item("app", "sql"), item("web", "app"))
-    run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [succeeded("sql")], T0)
-    assert scheduler.to_see(run) == {0: ("sql", "app")}
+    run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [succeeded("sql")], T0)
+    assert scheduler.items_to_read(run) == {0: ("sql", "app")}
     views = [ItemView(id=f"/items/{vm}", vm=vm, protection_state="Protected") for vm in ("sql", "app")]
-    run = run_answers.items_read(run, views, lambda _: True, lambda view: view.vm == "app", T0)
+    run = run_answers.with_items_read(run, views, lambda _: True, lambda view: view.vm == "app", T0)
     assert {i.vm: i.seen for i in run.items} == {"sql": False, "app": True, "web": False}
     assert scheduler.plan_tick(run, T0).starts == {0: ("app",)}
 
 
 def test_many_items_that_nobody_saw_are_read_with_one_list_before_they_start() -> None:
-    run = run_of(*(item(f"vm{n}") for n in range(scheduler.FEW + 1)))
-    assert len(scheduler.unseen(run, scheduler.plan_tick(run, T0))[0]) == scheduler.FEW + 1
-    few = run_of(*(item(f"vm{n}") for n in range(scheduler.FEW)))
-    assert scheduler.unseen(few, scheduler.plan_tick(few, T0)) == {}
+    run = run_of(*(item(f"vm{n}") for n in range(scheduler.READ_ONE_BY_ONE + 1)))
+    assert len(scheduler.starts_to_read(run, scheduler.plan_tick(run, T0))[0]) == scheduler.READ_ONE_BY_ONE + 1
+    few = run_of(*(item(f"vm{n}") for n in range(scheduler.READ_ONE_BY_ONE)))
+    assert scheduler.starts_to_read(few, scheduler.plan_tick(few, T0)) == {}
 
 
 def test_a_lost_answer_is_looked_for_with_the_same_attempt() -> None:
-    run = run_answers.asked(run_of(item("sql")), ["sql"], T0, T0)
-    run = run_answers.unanswered(run, ["sql"], "503", T0)
+    run = run_answers.mark_requested(run_of(item("sql")), ["sql"], T0, T0)
+    run = run_answers.with_starts_unanswered(run, ["sql"], "503", T0)
     assert not scheduler.plan_tick(run, T0).starts
     later = T0 + run_module.LATER
     assert scheduler.plan_tick(run, later).starts == {0: ("sql",)}
@@ -172,31 +174,31 @@ def test_a_lost_answer_is_looked_for_with_the_same_attempt() -> None:
 
 
 def test_a_busy_item_gets_a_new_attempt_only_after_its_job_failed_with_532() -> None:
-    run = run_answers.started(run_of(item("sql")), [started("sql")], T0)
+    run = run_answers.with_start_answers(run_of(item("sql")), [started("sql")], T0)
     busy = JobEnd(job="job-sql", outcome="failed", state="Failed", code="532", detail="another operation")
-    run = run_answers.jobs_ended(run, [busy], T0)
+    run = run_answers.with_jobs_ended(run, [busy], T0)
     assert (state_of(run, "sql"), run.items[0].attempt) == ("waiting", 2)
     for _ in range(Limits().max_attempts):
-        run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [busy], T0)
+        run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [busy], T0)
     assert state_of(run, "sql") == "failed"
 
 
 def test_a_refused_verb_fails_with_azures_own_words() -> None:
     refused = StartAnswer(vm="sql", outcome="refused", code="not-allowed", detail="sql is not Protected")
-    run = run_answers.started(run_of(item("sql")), [refused], T0)
+    run = run_answers.with_start_answers(run_of(item("sql")), [refused], T0)
     assert run.items[0].detail == "PlannedFailover: not-allowed: sql is not Protected"
 
 
 def test_a_job_that_outlasts_all_patience_fails_its_item() -> None:
-    run = run_answers.started(run_of(item("sql")), [started("sql")], T0)
+    run = run_answers.with_start_answers(run_of(item("sql")), [started("sql")], T0)
     late = T0 + Limits().patience + timedelta(seconds=1)
-    assert state_of(run_answers.jobs_ended(run, [], late), "sql") == "failed"
+    assert state_of(run_answers.with_jobs_ended(run, [], late), "sql") == "failed"
 
 
 def retried(run: Run) -> RunItem:
     """Its first item once a person wants to try again, an hour after it failed."""
     assert run.items[0].state == "failed"
-    return scheduler.decide(run, Decision(verdict="retry", by="ann", at=HOUR)).items[0]
+    return scheduler.apply_decision(run, Decision(verdict="retry", by="ann", at=HOUR)).items[0]
 
 
 HOUR = T0 + timedelta(hours=12)
@@ -206,27 +208,27 @@ ASKS = Limits(on_failure="ask")
 def test_a_machine_that_failed_its_probes_is_probed_again_and_not_failed_over_again() -> None:
     run = settled_as(moved(), "sql").model_copy(update={"limits": ASKS})
     late = T0 + Probe(port=1433).deadline + timedelta(seconds=1)
-    run = run_answers.probes_tried(run, [ProbeAnswer(vm="sql", passed=False, address="10.0.0.4")], late)
+    run = run_answers.with_probe_answers(run, [ProbeAnswer(vm="sql", passed=False, address="10.0.0.4")], late)
     sql = retried(run)
     assert (sql.state, sql.attempt, sql.since, sql.address) == ("probing", 1, HOUR, "")
 
 
 def test_an_item_that_did_not_settle_is_read_again() -> None:
     run = moved().model_copy(update={"limits": ASKS})
-    run = run_answers.items_read(run, [], lambda _: False, lambda _: True, T0 + timedelta(hours=1))
+    run = run_answers.with_items_read(run, [], lambda _: False, lambda _: True, T0 + timedelta(hours=1))
     assert (retried(run).state, retried(run).attempt) == ("settling", 1)
 
 
 def test_a_job_that_outlasted_patience_is_watched_on_with_new_patience() -> None:
-    run = run_answers.started(run_of(item("sql"), limits=ASKS), [started("sql")], T0)
+    run = run_answers.with_start_answers(run_of(item("sql"), limits=ASKS), [started("sql")], T0)
     late = T0 + Limits().patience + timedelta(seconds=1)
-    sql = retried(run_answers.jobs_ended(run, [], late))
+    sql = retried(run_answers.with_jobs_ended(run, [], late))
     assert (sql.state, sql.job, sql.attempt, sql.since) == ("running", "job-sql", 1, HOUR)
 
 
 def test_a_verb_that_got_no_answer_is_looked_for_under_the_request_that_may_have_started_it() -> None:
-    run = run_answers.asked(run_of(item("sql"), limits=ASKS), ["sql"], T0, T0)
-    run = run_answers.unanswered(run, ["sql"], "503", T0 + Limits().patience + timedelta(seconds=1))
+    run = run_answers.mark_requested(run_of(item("sql"), limits=ASKS), ["sql"], T0, T0)
+    run = run_answers.with_starts_unanswered(run, ["sql"], "503", T0 + Limits().patience + timedelta(seconds=1))
     sql = retried(run)
     assert (sql.state, sql.attempt, sql.asked_from) == ("starting", 1, T0)
 
@@ -235,15 +237,17 @@ def test_a_verb_that_got_no_answer_is_looked_for_under_the_request_that_may_have
 def test_only_what_was_refused_or_whose_job_failed_is_sent_its_verb_again(refused: bool) -> None:
     run = run_of(item("sql"), limits=ASKS)
     if refused:
-        run = run_answers.started(run, [StartAnswer(vm="sql", outcome="refused", code="x", detail="y")], T0)
+        run = run_answers.with_start_answers(run, [StartAnswer(vm="sql", outcome="refused", code="x", detail="y")], T0)
     else:
-        run = run_answers.started(run, [started("sql")], T0)
-        run = run_answers.jobs_ended(run, [JobEnd(job="job-sql", outcome="failed", state="Failed", code="539")], T0)
+        run = run_answers.with_start_answers(run, [started("sql")], T0)
+        run = run_answers.with_jobs_ended(
+            run, [JobEnd(job="job-sql", outcome="failed", state="Failed", code="539")], T0
+        )
     assert (retried(run).state, retried(run).attempt) == ("waiting", 2)
 
 
 def test_a_throttled_vault_holds_back_all_further_starts() -> None:
-    run = run_answers.started(run_of(item("sql"), item("dc")), [started("sql")], T0, timedelta(seconds=17))
+    run = run_answers.with_start_answers(run_of(item("sql"), item("dc")), [started("sql")], T0, timedelta(seconds=17))
     assert not scheduler.plan_tick(run, T0 + timedelta(seconds=16)).starts
     assert scheduler.plan_tick(run, T0 + timedelta(seconds=17)).starts == {0: ("dc",)}
 
@@ -252,7 +256,7 @@ def test_a_throttled_vault_holds_back_all_further_starts() -> None:
 def test_the_plan_decides_what_a_failure_stops(stops: bool, expected: str) -> None:
     run = run_of(item("sql"), item("app", "sql"), item("dc"), limits=Limits(on_failure="stop" if stops else "continue"))
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
-    run = scheduler.block(run_answers.started(run, [refused], T0))
+    run = scheduler.block_items(run_answers.with_start_answers(run, [refused], T0))
     assert state_of(run, "app") == "blocked"
     assert state_of(run, "dc") == expected
 
@@ -260,9 +264,13 @@ def test_the_plan_decides_what_a_failure_stops(stops: bool, expected: str) -> No
 def test_a_suspended_test_failover_is_up_and_any_other_suspended_job_waits_for_a_person() -> None:
     suspended = JobEnd(job="job-sql", outcome="suspended", state="Suspended")
     rehearsal = run_of(item("sql"), stages=(Stage(verb="TestFailover"),))
-    rehearsal = run_answers.jobs_ended(run_answers.started(rehearsal, [started("sql")], T0), [suspended], T0)
+    rehearsal = run_answers.with_jobs_ended(
+        run_answers.with_start_answers(rehearsal, [started("sql")], T0), [suspended], T0
+    )
     assert state_of(rehearsal, "sql") == "done"
-    move = run_answers.jobs_ended(run_answers.started(run_of(item("sql")), [started("sql")], T0), [suspended], T0)
+    move = run_answers.with_jobs_ended(
+        run_answers.with_start_answers(run_of(item("sql")), [started("sql")], T0), [suspended], T0
+    )
     assert state_of(move, "sql") == "paused"
     assert "waits for a person" in move.items[0].detail
 
@@ -270,7 +278,7 @@ def test_a_suspended_test_failover_is_up_and_any_other_suspended_job_waits_for_a
 def test_nothing_is_committed_once_anything_failed() -> None:
     run = run_of(item("sql"), item("dc"), stages=(MOVE, COMMIT))
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
-    run = leave(run_answers.started(run, [refused], T0), T0)
+    run = leave_stage(run_answers.with_start_answers(run, [refused], T0), T0)
     assert run.current is None
     assert run.failures == ("sql: PlannedFailover: x: y",)
 
@@ -278,17 +286,17 @@ def test_nothing_is_committed_once_anything_failed() -> None:
 def test_cleanup_takes_in_all_that_the_rehearsal_touched_and_nothing_else() -> None:
     cleanup = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="touched")
     run = run_of(item("sql"), item("app", "sql"), stages=(Stage(verb="TestFailover"), cleanup))
-    run = run_answers.asked(run, ["sql"], T0, T0)
+    run = run_answers.mark_requested(run, ["sql"], T0, T0)
     failed = JobEnd(job="job-sql", outcome="failed", state="Failed", code="539", detail="provider")
-    run = run_answers.jobs_ended(run_answers.started(run, [started("sql")], T0), [failed], T0)
-    run = leave(scheduler.block(run), T0)
+    run = run_answers.with_jobs_ended(run_answers.with_start_answers(run, [started("sql")], T0), [failed], T0)
+    run = leave_stage(scheduler.block_items(run), T0)
     assert (state_of(run, "sql"), state_of(run, "app")) == ("waiting", "blocked")
 
 
 def test_a_cleanup_with_nothing_to_clean_up_is_judged_by_the_items_state() -> None:
     run = run_of(item("sql"), stages=(Stage(verb="TestFailoverCleanup", ordered=False, settles=True),))
     refused = StartAnswer(vm="sql", outcome="refused", code="not-allowed", detail="no test failover is pending")
-    assert state_of(run_answers.started(run, [refused], T0), "sql") == "settling"
+    assert state_of(run_answers.with_start_answers(run, [refused], T0), "sql") == "settling"
 
 
 # --- properties --------------------------------------------------------------------------------------------------
@@ -358,36 +366,36 @@ class Player:
 
     def tick(self, at: datetime) -> timedelta | None:
         """One tick: how long until the next; None when the run is over."""
-        run = scheduler.block(self.run)
+        run = scheduler.block_items(self.run)
         tick = scheduler.plan_tick(run, at)
         if tick.over:
             self.run = run
             return None
-        for name, wish in rations.wishes(run, tick, at).items():
-            self.subscription.known, grant = take(self.subscription.known, wish)
-            run = rations.granted(run, name, wish, grant)
-        run, tick = rations.within(run, tick, at)
+        for name, wish in rations.build_call_requests(run, tick, at).items():
+            self.subscription.known, grant = grant_calls(self.subscription.known, wish)
+            run = rations.with_grant(run, name, wish, grant)
+        run, tick = rations.limit_starts(run, tick, at)
         run = self._start(run, tick, at)
-        if tick.look:
+        if tick.observes:
             self.subscription.send("reads", bool(tick.watch), at)
             ended = self.vault.ended(tick.watch.get(0, ()), at)
             self.subscription.send("reads", len(ended), at)
-            run = rations.charged(run, 0, Calls(reads=bool(tick.watch) + len(ended)))
-            run = run_answers.jobs_ended(run, ended, at).model_copy(update={"watched": at})
+            run = rations.with_calls_charged(run, 0, Calls(reads=bool(tick.watch) + len(ended)))
+            run = run_answers.with_jobs_ended(run, ended, at).model_copy(update={"watched": at})
         self.run = run
-        return scheduler.pause(run, at)
+        return scheduler.time_to_next_tick(run, at)
 
     def _start(self, run: Run, tick: scheduler.Tick, at: datetime) -> Run:
         known = {i.vm: i for i in run.items}
         names = [vm for part in tick.starts.values() for vm in part]
         assert len(names) <= run.limits.max_starts
         self.seen += [(vm, set(self.vault.up)) for vm in names if known[vm].state == "waiting"]
-        run = run_answers.asked(run, names, at, T0)
+        run = run_answers.mark_requested(run, names, at, T0)
         before = len(self.vault.sent)
-        run = run_answers.started(run, [self.vault.start(vm, known[vm].attempt, at) for vm in names], at)
+        run = run_answers.with_start_answers(run, [self.vault.start(vm, known[vm].attempt, at) for vm in names], at)
         sent = len(self.vault.sent) - before
         self.subscription.send("writes", sent, at)
-        return rations.charged(run, 0, Calls(writes=sent))
+        return rations.with_calls_charged(run, 0, Calls(writes=sent))
 
 
 def play(*runs: tuple[Run, Vault]) -> list[Player]:
@@ -476,23 +484,25 @@ def test_a_large_run_sends_several_batches_in_one_tick_unless_the_plan_wants_few
 
 
 def test_looks_come_closer_when_a_job_that_others_wait_for_may_end() -> None:
-    run = run_answers.started(run_of(item("sql"), item("app", "sql")), [started("sql")], T0)
-    usual = typical(run, "PlannedFailover")
-    waits = [scheduler.pause(run, T0 + usual * share) for share in (0.01, 0.5, 0.9, 1.3, 2)]
+    run = run_answers.with_start_answers(run_of(item("sql"), item("app", "sql")), [started("sql")], T0)
+    usual = typical_duration(run, "PlannedFailover")
+    waits = [scheduler.time_to_next_tick(run, T0 + usual * share) for share in (0.01, 0.5, 0.9, 1.3, 2)]
     assert waits == [
         run_module.SOON,
         run_module.LATER,
-        scheduler.PACE,
-        scheduler.PACE,
+        scheduler.STEADY_PACE,
+        scheduler.STEADY_PACE,
         run_module.LATER,
     ]
-    alone = run_answers.started(run_of(item("sql")), [started("sql")], T0)
-    assert scheduler.pause(alone, T0 + usual) == run_module.LATER
+    alone = run_answers.with_start_answers(run_of(item("sql")), [started("sql")], T0)
+    assert scheduler.time_to_next_tick(alone, T0 + usual) == run_module.LATER
 
 
 def test_between_two_looks_at_many_items_a_tick_only_starts_some() -> None:
     run = run_of(*(item(f"vm{n}") for n in range(200)), item("app", "vm0"))
-    run = run_answers.started(run, [started(f"vm{n}") for n in range(100)], T0).model_copy(update={"watched": T0})
+    run = run_answers.with_start_answers(run, [started(f"vm{n}") for n in range(100)], T0).model_copy(
+        update={"watched": T0}
+    )
     tick = scheduler.plan_tick(run, T0 + timedelta(seconds=5))
-    assert (tick.look, tick.watch, len(tick.starts[0])) == (False, {}, 50)
-    assert scheduler.plan_tick(run, T0 + run_module.LATER).look
+    assert (tick.observes, tick.watch, len(tick.starts[0])) == (False, {}, 50)
+    assert scheduler.plan_tick(run, T0 + run_module.LATER).observes

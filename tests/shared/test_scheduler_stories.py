@@ -91,15 +91,15 @@ class Story:
 
     def tell(self) -> Run:
         for _ in range(5_000):
-            self.run = scheduler.block(self.run)
+            self.run = scheduler.block_items(self.run)
             tick = scheduler.plan_tick(self.run, self.at)
             if tick.over:
                 return self.run
             self._start(tick)
-            if tick.look:
+            if tick.observes:
                 self._look(tick)
-            self._decide(surely=bool(tick.asks))
-            self.at += max(scheduler.pause(self.run, self.at), timedelta(seconds=1))
+            self._decide(surely=bool(tick.undecided))
+            self.at += max(scheduler.time_to_next_tick(self.run, self.at), timedelta(seconds=1))
         raise AssertionError("the run does not end")
 
     def _start(self, tick: scheduler.Tick) -> None:
@@ -108,9 +108,9 @@ class Story:
         assert names == tuple(self._may_start()[: self.run.limits.max_starts])
         for vm in names:
             assert all(before in self.cloud.up or known[before].state == "skipped" for before in known[vm].after)
-        self.run = run_answers.asked(self.run, names, self.at, T0)
+        self.run = run_answers.mark_requested(self.run, names, self.at, T0)
         answers = [self.cloud.start(vm, known[vm].attempt, self.at) for vm in names]
-        self.run = run_answers.started(self.run, answers, self.at)
+        self.run = run_answers.with_start_answers(self.run, answers, self.at)
 
     def _may_start(self) -> list[str]:
         """All whose turn it is, found in another way than the scheduler does."""
@@ -127,22 +127,22 @@ class Story:
 
     def _look(self, tick: scheduler.Tick) -> None:
         ends = [self.cloud.end(job, self.at) for job in tick.watch.get(0, ())]
-        run = run_answers.jobs_ended(self.run, [end for end in ends if end], self.at)
-        views = [self.cloud.view(vm, self.at) for vm in scheduler.to_see(run).get(0, ())]
-        run = run_answers.items_read(
+        run = run_answers.with_jobs_ended(self.run, [end for end in ends if end], self.at)
+        views = [self.cloud.view(vm, self.at) for vm in scheduler.items_to_read(run).get(0, ())]
+        run = run_answers.with_items_read(
             run, views, lambda view: view.protection_state != "Protected", lambda _: True, self.at
         )
         tried = [self.cloud.probe(one, self.at) for one in run.items if one.state == "probing"]
-        self.run = run_answers.probes_tried(run, tried, self.at).model_copy(update={"watched": self.at})
+        self.run = run_answers.with_probe_answers(run, tried, self.at).model_copy(update={"watched": self.at})
 
     def _decide(self, *, surely: bool) -> None:
         chance = self.cloud.chance
-        asked = scheduler.undecided(self.run)
+        asked = scheduler.undecided_vms(self.run)
         if not asked or not (surely or chance.random() < 0.1):
             return
         verdict = chance.choices(("retry", "skip", "abort"), (70, 28, 2))[0]
         vms = (chance.choice(asked),) if chance.random() < 0.5 else ()
-        self.run = scheduler.decide(
+        self.run = scheduler.apply_decision(
             self.run, Decision.model_validate({"verdict": verdict, "by": "ann", "at": self.at, "vms": vms})
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.onboarding.site_health import summary
+from shared.onboarding.site_health import summarise_site
 from shared.site_recovery.views import ItemView, ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import view
@@ -26,7 +26,7 @@ def provider(**changes: Any) -> ProviderView:
 
 def test_a_site_whose_nodes_and_copies_are_well_is_well() -> None:
     moved = view("web-01", active_location="Recovery", protection_state="PlannedFailoverStatesBegin")
-    assert summary([node()], [provider()], [view(), moved], NOW) == {
+    assert summarise_site([node()], [provider()], [view(), moved], NOW) == {
         "state": "well",
         "detail": "",
         "nodes": {"total": 1, "well": 1},
@@ -49,5 +49,5 @@ def test_a_site_whose_nodes_and_copies_are_well_is_well() -> None:
 def test_what_impairs_a_site_is_named(
     nodes: list[NodeView], providers: list[ProviderView], items: list[ItemView], detail: str
 ) -> None:
-    seen = summary(nodes, providers, items, NOW)
+    seen = summarise_site(nodes, providers, items, NOW)
     assert (seen["state"], seen["detail"]) == ("impaired", detail)

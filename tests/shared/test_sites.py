@@ -85,7 +85,7 @@ def test_a_site_reads_back_what_it_said() -> None:
     assert type(said).model_validate(said.model_dump(mode="json", by_alias=True)) == said
     assert said.capacity.churn_of("sql-01") == 2
     assert said.capacity.churn_of("web-01") == 0.1
-    assert said.naming.of_vm("sql-01") == "dr-sql-01"
+    assert said.naming.azure_name_of("sql-01") == "dr-sql-01"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.messages import VaultRef
-from shared.plans.hooks import HookEnd
-from shared.recovery.operation import CODES
-from shared.recovery.run import ItemState, Pause, PlanRun, Run, RunItem, Stage
-from shared.recovery.status import SHOWN, fitted, joined, size, summary
+from shared.plans.hooks import HookResult
+from shared.recovery.operation import STATE_CODES
+from shared.recovery.run import ItemState, Pause, RecoveryPlanRun, Run, RunItem, Stage
+from shared.recovery.status import SHOWN_PROBLEMS, custom_status_of, fit_status, join_details, status_bytes
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 LIMIT = 16 * 1024
@@ -31,10 +31,12 @@ def runs(draw: st.DrawFn) -> Run:
         RunItem(vm=f"{named[:95]}{n}", id=f"/i/{n}", state=state, detail=detail, job="j" if state == "paused" else "")
         for n in range(count)
     )
-    hook = HookEnd(
+    hook = HookResult(
         name=named[:60], kind="http", occasion="failover", moment="before", required=True, state="failed", detail=detail
     )
-    parts = tuple(PlanRun(name=named[:80], state="paused", detail=detail) for _ in range(draw(st.integers(0, 20))))
+    parts = tuple(
+        RecoveryPlanRun(name=named[:80], state="paused", detail=detail) for _ in range(draw(st.integers(0, 20)))
+    )
     return Run(
         operation="failover-1",
         stages=(Stage(verb="PlannedFailover"),),
@@ -52,9 +54,9 @@ def runs(draw: st.DrawFn) -> Run:
 @given(runs())
 @settings(max_examples=60, deadline=None)
 def test_the_status_of_any_run_fits_and_tells_the_state_of_every_machine(run: Run) -> None:
-    told = fitted(summary(run, T0))
+    told = fit_status(custom_status_of(run, T0))
     assert len(json.dumps(told).encode("utf-16-le")) <= LIMIT
-    assert told["codes"] == "".join(CODES[item.state] for item in run.items)
+    assert told["codes"] == "".join(STATE_CODES[item.state] for item in run.items)
     waits = told["waits"] or {}
     assert set(waits.get("vms", ())) <= {item.vm for item in run.items}
     if run.pause:
@@ -66,16 +68,16 @@ def test_the_status_of_any_run_fits_and_tells_the_state_of_every_machine(run: Ru
 )
 @settings(max_examples=60, deadline=None)
 def test_whatever_else_a_run_says_fits(status: dict[str, Any]) -> None:
-    assert size(fitted(status)) <= LIMIT
+    assert status_bytes(fit_status(status)) <= LIMIT
 
 
 def test_what_fits_is_told_as_it_is_and_what_does_not_is_cut_with_a_mark() -> None:
     short = {"waitingFor": "job of sql", "problems": ["a"] * 30}
-    assert fitted(short) == short
-    cut = fitted({"waitingFor": "x" * 9000, "mark": "m" * 500})
+    assert fit_status(short) == short
+    cut = fit_status({"waitingFor": "x" * 9000, "mark": "m" * 500})
     assert cut == {"waitingFor": "x" * 399 + "…", "mark": "m" * 500}
 
 
 def test_of_many_sentences_the_first_are_told_and_the_others_counted() -> None:
-    assert joined(["a", "b"]) == "a; b"
-    assert joined([str(n) for n in range(SHOWN + 5)]).endswith("; 7; and 5 more")
+    assert join_details(["a", "b"]) == "a; b"
+    assert join_details([str(n) for n in range(SHOWN_PROBLEMS + 5)]).endswith("; 7; and 5 more")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from shared.site_recovery.verb_rules import RULES, ready, settled
+from shared.site_recovery.verb_rules import RULES, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 from tests.shared.samples import REPLICATING, view
 
@@ -111,27 +111,27 @@ STATES = {
 @pytest.mark.parametrize("name", STATES)
 @pytest.mark.parametrize("verb", RULES)
 def test_each_state_takes_its_verbs_and_no_other(name: str, verb: Verb) -> None:
-    refusal = ready(verb, STATES[name].item)
+    refusal = find_refusal(verb, STATES[name].item)
     assert (refusal is None) == (verb in STATES[name].takes)
 
 
 @pytest.mark.parametrize("name", STATES)
 @pytest.mark.parametrize("verb", RULES)
 def test_each_state_shows_the_end_of_its_verbs_and_no_other(name: str, verb: Verb) -> None:
-    assert settled(verb, STATES[name].item) == (verb in STATES[name].shows)
+    assert has_settled(verb, STATES[name].item) == (verb in STATES[name].shows)
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_busy_item_may_be_asked_again_and_an_idle_one_says_what_it_allows(name: str) -> None:
     item = STATES[name].item
-    refusals = {verb: refusal for verb in RULES if (refusal := ready(verb, item))}
+    refusals = {verb: refusal for verb in RULES if (refusal := find_refusal(verb, item))}
     under_way = "under way" in name or "completing" in name
     pending = "TestFailoverCleanup" in item.allowed_operations
     assert all(refusal.passing == under_way for verb, refusal in refusals.items() if not pending)
 
 
 def test_a_refusal_says_what_stands_in_the_way_in_words() -> None:
-    refusal = ready("Commit", view())
+    refusal = find_refusal("Commit", view())
     assert refusal is not None
     assert refusal.code == "commit-not-allowed"
     assert refusal.detail == f"sql-01 is Protected, active in Primary; the vault allows {', '.join(REPLICATING)}"
@@ -139,18 +139,18 @@ def test_a_refusal_says_what_stands_in_the_way_in_words() -> None:
 
 
 def test_a_pending_test_failover_has_to_be_cleaned_up_first() -> None:
-    refusal = ready("PlannedFailover", STATES["test failover waits for its cleanup"].item)
+    refusal = find_refusal("PlannedFailover", STATES["test failover waits for its cleanup"].item)
     assert refusal == ("test-failover-pending", "a test failover of sql-01 waits for its cleanup", False)
 
 
 def test_a_protected_item_that_is_busy_is_not_ready_although_it_lists_the_verb() -> None:
-    refusal = ready("TestFailover", view(scenario="PlannedFailover"))
+    refusal = find_refusal("TestFailover", view(scenario="PlannedFailover"))
     assert refusal == ("item-busy", "sql-01 is busy with PlannedFailover", True)
 
 
 def test_hyper_v_is_never_re_protected_before_its_failback() -> None:
     for name in ("failed over", "failover committed"):
-        refusal = ready("ReverseReplicate", STATES[name].item)
+        refusal = find_refusal("ReverseReplicate", STATES[name].item)
         assert refusal is not None
         assert refusal.code == "reverse-replicate-not-allowed"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.azure_events import Tidings, read
+from triggers.azure_events import FailureEvent, parse_failure_event
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups"
@@ -17,14 +17,14 @@ FAILED = "Microsoft.Resources.ResourceWriteFailure"
 CAUSE = "b96dc54c-03d2-559f-9bcb-313643564c0e"
 
 
-def told(subject: str, event_type: str = FAILED, data: Any = None) -> Tidings | str:
-    return read(event_type, subject, AT, {"correlationId": CAUSE} if data is None else data)
+def told(subject: str, event_type: str = FAILED, data: Any = None) -> FailureEvent | str:
+    return parse_failure_event(event_type, subject, AT, {"correlationId": CAUSE} if data is None else data)
 
 
 @pytest.mark.parametrize("deed", ["Write", "Delete", "Action"])
 def test_every_failure_of_an_extension_is_heard(deed: str) -> None:
     seen = told(f"{MACHINE}/extensions/AzureSiteRecovery", f"Microsoft.Resources.Resource{deed}Failure")
-    assert seen == Tidings("extension", MACHINE, "AzureSiteRecovery", CAUSE, AT)
+    assert seen == FailureEvent("extension", MACHINE, "AzureSiteRecovery", CAUSE, AT)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_machines_run_commands_and_clusters_are_told_apart_in_any_casing(
     subject: str, kind: str, about: str, name: str
 ) -> None:
     seen = told(subject)
-    assert isinstance(seen, Tidings)
-    assert (seen.kind, seen.about, seen.name) == (kind, about, name)
-    assert seen.subscription == "11111111-1111-1111-1111-111111111111"
+    assert isinstance(seen, FailureEvent)
+    assert (seen.kind, seen.resource_id, seen.name) == (kind, about, name)
+    assert seen.subscription_id == "11111111-1111-1111-1111-111111111111"
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,16 @@ def test_machines_run_commands_and_clusters_are_told_apart_in_any_casing(
     ],
 )
 def test_everything_else_is_let_pass_with_a_word(event_type: Any, subject: Any, at: datetime | None, word: str) -> None:
-    assert read(event_type, subject, at, {}) == word
+    assert parse_failure_event(event_type, subject, at, {}) == word
 
 
 @pytest.mark.parametrize("data", [{}, [], "text", {"correlationId": "x' or 1 eq 1"}, {"correlationId": "a" * 65}])
 def test_what_is_no_correlation_id_is_dropped(data: Any) -> None:
     seen = told(f"{MACHINE}/extensions/x", data=data)
-    assert isinstance(seen, Tidings)
-    assert seen.cause == ""
+    assert isinstance(seen, FailureEvent)
+    assert seen.correlation_id == ""
 
 
 @given(st.one_of(st.none(), st.text(), st.integers()), st.one_of(st.none(), st.text(), st.lists(st.text())), st.text())
 def test_no_event_makes_it_fail(event_type: Any, subject: Any, data: Any) -> None:
-    assert isinstance(read(event_type, subject, AT, data), str)
+    assert isinstance(parse_failure_event(event_type, subject, AT, data), str)

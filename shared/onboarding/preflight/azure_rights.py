@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from shared.onboarding.preflight.check import GUIDE, Check, Line, unseen
-from shared.onboarding.preflight.facts import RightsFacts, Seen
+from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unseen_lines
+from shared.onboarding.preflight.facts import RightsFacts, SiteFacts
 
 OWNER, CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
 SITE_RECOVERY_CONTRIBUTOR = "6670b86e-a3f7-4917-ac9b-5d6ab1be4567"
@@ -32,85 +32,87 @@ ROLES = "https://learn.microsoft.com/azure/role-based-access-control/role-assign
 LOCKS = "https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources"
 
 
-def may(rights: RightsFacts, action: str) -> bool:
+def is_allowed(rights: RightsFacts, action: str) -> bool:
     """Whether one of the granted roles has the action and does not except it again: roles add up."""
-    return any(_matches(action, actions) and not _matches(action, excepted) for actions, excepted in rights.granted)
+    return any(
+        _matches_any(action, actions) and not _matches_any(action, excepted) for actions, excepted in rights.granted
+    )
 
 
-def _matches(action: str, patterns: Iterable[str]) -> bool:
+def _matches_any(action: str, patterns: Iterable[str]) -> bool:
     return any(re.fullmatch(re.escape(p).replace(r"\*", ".*"), action, re.IGNORECASE) for p in patterns)
 
 
-def _has(rights: RightsFacts | None, actions: tuple[str, ...]) -> Iterator[Line]:
+def _check_actions(rights: RightsFacts | None, actions: tuple[str, ...]) -> Iterator[CheckLine]:
     if rights is None:
-        yield Line("unknown", "our identity's permissions were not seen")
+        yield CheckLine("unknown", "our identity's permissions were not seen")
         return
-    lacking = [action for action in actions if not may(rights, action)]
+    lacking = [action for action in actions if not is_allowed(rights, action)]
     for action in lacking:
-        yield Line("fail", f"our identity lacks {action} on {rights.scope}")
+        yield CheckLine("fail", f"our identity lacks {action} on {rights.scope}")
     if not lacking:
-        yield Line("pass", f"our identity may do all that is needed on {rights.scope}")
+        yield CheckLine("pass", f"our identity may do all that is needed on {rights.scope}")
 
 
-def _on_vault(seen: Seen) -> Iterator[Line]:
-    yield from _has(seen.azure.rights_vault, ON_VAULT)
+def _check_vault_rights(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from _check_actions(facts.azure.rights_vault, ON_VAULT)
 
 
-def _on_cluster(seen: Seen) -> Iterator[Line]:
-    yield from _has(seen.azure.rights_cluster, ON_CLUSTER)
-    if seen.azure.nodes:
-        yield from _has(seen.azure.rights_nodes, ON_NODES)
+def _check_cluster_rights(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from _check_actions(facts.azure.rights_cluster, ON_CLUSTER)
+    if facts.azure.nodes:
+        yield from _check_actions(facts.azure.rights_nodes, ON_NODES)
 
 
-def _cluster_identity(seen: Seen) -> Iterator[Line]:
-    azure = seen.azure
-    yield from unseen(seen, "roles")
+def _check_cluster_identity(facts: SiteFacts) -> Iterator[CheckLine]:
+    azure = facts.azure
+    yield from unseen_lines(facts, "roles")
     if azure.cluster is None or not azure.cluster.principal:
-        yield Line("fail", "the cluster has no managed identity that could have rights")
+        yield CheckLine("fail", "the cluster has no managed identity that could have rights")
     elif azure.vault and ENOUGH & set(azure.vault.cluster_roles):
-        yield Line("pass", f"the cluster's identity has a role on {seen.site.vault_name}")
-    elif azure.rights_vault and may(azure.rights_vault, ON_VAULT[-1]):
-        yield Line("warn" if azure.vault else "pass", "it has no role on the vault yet; prepare assigns it")
+        yield CheckLine("pass", f"the cluster's identity has a role on {facts.site.vault_name}")
+    elif azure.rights_vault and is_allowed(azure.rights_vault, ON_VAULT[-1]):
+        yield CheckLine("warn" if azure.vault else "pass", "it has no role on the vault yet; prepare assigns it")
     else:
-        yield Line("fail", "the cluster's identity has no role on the vault, and ours may not assign one")
+        yield CheckLine("fail", "the cluster's identity has no role on the vault, and ours may not assign one")
 
 
-def _locks(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "locks")
-    for lock in seen.azure.locks:
+def _check_locks(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "locks")
+    for lock in facts.azure.locks:
         hard = lock.level == "ReadOnly"
         effect = "nothing can be installed or changed" if hard else "nothing can be uninstalled or removed again"
-        yield Line("fail" if hard else "warn", f"{lock.name} ({lock.level}) holds for {lock.on}: {effect}")
-    if not seen.azure.locks and "locks" not in seen.azure.unseen:
-        yield Line("pass", "no lock holds for the vault, the cluster or a node")
+        yield CheckLine("fail" if hard else "warn", f"{lock.name} ({lock.level}) holds for {lock.on}: {effect}")
+    if not facts.azure.locks and "locks" not in facts.azure.unseen:
+        yield CheckLine("pass", "no lock holds for the vault, the cluster or a node")
 
 
 CHECKS = (
     Check(
         "rights-vault",
         "Our identity is an owner of the vault",
-        _on_vault,
+        _check_vault_rights,
         "Assign our identity Owner on the vault or its resource group (or Contributor and User Access Administrator).",
         GUIDE + "#step-1-prepare-infrastructure-on-your-target-host",
     ),
     Check(
         "rights-cluster",
         "Our identity may read and write the cluster and its nodes",
-        _on_cluster,
+        _check_cluster_rights,
         "Assign our identity a role with these actions on the resource groups of the cluster and of its nodes.",
         GUIDE + "#prerequisites-and-planning",
     ),
     Check(
         "rights-cluster-identity",
         "The cluster's identity has its role on the vault, or can be given it",
-        _cluster_identity,
+        _check_cluster_identity,
         "Assign the cluster's managed identity Contributor on {vault}; prepare does so where our identity may.",
         ROLES,
     ),
     Check(
         "locks",
         "No resource lock stands in the way",
-        _locks,
+        _check_locks,
         "Take the lock off, or narrow it to what it should protect.",
         LOCKS,
     ),

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, Line, unseen
-from shared.onboarding.preflight.facts import NetworkFacts, Seen
-from shared.sites.defaults import cache_storage_of, policy_of
+from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, CheckLine, unseen_lines
+from shared.onboarding.preflight.facts import NetworkFacts, SiteFacts
+from shared.sites.defaults import cache_storage_of, replication_policy_of
 from shared.sites.site import ReplicationPolicy
 
-KINDS = frozenset({"storage", "storagev2"})
+ACCOUNT_KINDS = frozenset({"storage", "storagev2"})
 POLICY_FIELDS = {
     "recovery_point_hours": "recoveryPointHistoryDurationInHours",
     "app_consistent_hours": "applicationConsistentSnapshotFrequencyInHours",
@@ -16,148 +16,152 @@ POLICY_FIELDS = {
 """Our names of a policy's settings, and those of the service's GET."""
 
 
-def same_region(one: str, other: str) -> bool:
+def same_region(region: str, other_region: str) -> bool:
     """Regions are written "westeurope" and "West Europe"."""
-    return one.replace(" ", "").lower() == other.replace(" ", "").lower()
+    return region.replace(" ", "").lower() == other_region.replace(" ", "").lower()
 
 
-def _region(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "vault")
-    azure, declared = seen.azure, seen.site.region
+def _check_region(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "vault")
+    azure, declared = facts.azure, facts.site.region
     if azure.cluster is None:
-        yield Line("unknown", "the cluster was not seen")
+        yield CheckLine("unknown", "the cluster was not seen")
     elif same_region(azure.cluster.location, declared):
-        yield Line("pass", f"the cluster is in {azure.cluster.location}")
+        yield CheckLine("pass", f"the cluster is in {azure.cluster.location}")
     else:
-        yield Line("fail", f"the cluster is in {azure.cluster.location}, the site says {declared}")
+        yield CheckLine("fail", f"the cluster is in {azure.cluster.location}, the site says {declared}")
     if azure.vault and not same_region(azure.vault.location, declared):
-        yield Line("fail", f"{seen.site.vault_name} is in {azure.vault.location}, the site says {declared}")
+        yield CheckLine("fail", f"{facts.site.vault_name} is in {azure.vault.location}, the site says {declared}")
     elif azure.vault:
-        yield Line("pass", f"{seen.site.vault_name} is in {azure.vault.location}")
+        yield CheckLine("pass", f"{facts.site.vault_name} is in {azure.vault.location}")
     elif "vault" not in azure.unseen:
-        yield Line("pass", f"there is no vault {seen.site.vault_name} yet; prepare makes it")
+        yield CheckLine("pass", f"there is no vault {facts.site.vault_name} yet; prepare makes it")
 
 
-def _policy(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "policy")
-    wanted = seen.site.policy_settings
-    there = seen.azure.vault.policy if seen.azure.vault else None
-    if there is None:
+def _check_policy(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "policy")
+    wanted = facts.site.policy_settings
+    found = facts.azure.vault.policy if facts.azure.vault else None
+    if found is None:
         if wanted:
-            yield Line("pass", f"there is no policy {wanted.name} yet; prepare makes it")
-        elif "policy" not in seen.azure.unseen:
-            said = f"there is no policy {policy_of(seen.site).name}, and the site does not say what is in it"
-            yield Line("warn" if seen.azure.vault else "pass", f"{said}; prepare makes it with the usual settings")
-    elif wanted and (differing := list(policy_differences(wanted, there))):
-        yield from (Line("fail", f"{wanted.name}: {one}") for one in differing)
+            yield CheckLine("pass", f"there is no policy {wanted.name} yet; prepare makes it")
+        elif "policy" not in facts.azure.unseen:
+            detail = (
+                f"there is no policy {replication_policy_of(facts.site).name}, and the site does not say what is in it"
+            )
+            yield CheckLine(
+                "warn" if facts.azure.vault else "pass", f"{detail}; prepare makes it with the usual settings"
+            )
+    elif wanted and (differing := list(policy_differences(wanted, found))):
+        yield from (CheckLine("fail", f"{wanted.name}: {one}") for one in differing)
     else:
-        yield Line("pass", f"the policy {policy_of(seen.site).name} agrees")
+        yield CheckLine("pass", f"the policy {replication_policy_of(facts.site).name} agrees")
 
 
-def policy_differences(wanted: ReplicationPolicy, there: dict[str, object]) -> Iterator[str]:
+def policy_differences(wanted: ReplicationPolicy, found: dict[str, object]) -> Iterator[str]:
     """What of a policy that exists is other than declared, a sentence each."""
     for ours, theirs in POLICY_FIELDS.items():
-        declared, found = getattr(wanted, ours), there.get(theirs)
-        if found is not None and int(str(found)) != declared:
-            yield f"{theirs} is {found}, the site says {declared}"
+        declared, actual = getattr(wanted, ours), found.get(theirs)
+        if actual is not None and int(str(actual)) != declared:
+            yield f"{theirs} is {actual}, the site says {declared}"
 
 
-def _account(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "account")
-    account, name = seen.azure.account, cache_storage_of(seen.site).rsplit("/", 1)[-1]
+def _check_account(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "account")
+    account, name = facts.azure.account, cache_storage_of(facts.site).rsplit("/", 1)[-1]
     if account is None:
-        if "account" not in seen.azure.unseen:
-            yield Line("pass", "there is no cache storage account yet; prepare makes it")
+        if "account" not in facts.azure.unseen:
+            yield CheckLine("pass", "there is no cache storage account yet; prepare makes it")
         return
-    if account.kind.lower() not in KINDS:
-        yield Line("fail", f"{name} is of kind {account.kind}; replication needs a general-purpose account")
+    if account.kind.lower() not in ACCOUNT_KINDS:
+        yield CheckLine("fail", f"{name} is of kind {account.kind}; replication needs a general-purpose account")
     if account.access_tier.lower() in {"cool", "cold"}:
-        yield Line("fail", f"{name} is in the {account.access_tier} tier, which replication does not support")
-    if not same_region(account.location, seen.site.region):
-        yield Line("fail", f"{name} is in {account.location}, the site says {seen.site.region}")
+        yield CheckLine("fail", f"{name} is in the {account.access_tier} tier, which replication does not support")
+    if not same_region(account.location, facts.site.region):
+        yield CheckLine("fail", f"{name} is in {account.location}, the site says {facts.site.region}")
     if account.firewall:
-        yield Line("fail", f"{name} lets only chosen networks in, which is not supported for a cache account")
-    yield Line("pass", f"{name} is {account.kind}, {account.sku}, in {account.location}")
+        yield CheckLine("fail", f"{name} lets only chosen networks in, which is not supported for a cache account")
+    yield CheckLine("pass", f"{name} is {account.kind}, {account.sku}, in {account.location}")
 
 
-def _network(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "network")
-    site, azure = seen.site, seen.azure
+def _check_networks(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "network")
+    site, azure = facts.site, facts.azure
     if not site.network:
-        yield Line("pass", "the network is to be chosen later, per VM")
+        yield CheckLine("pass", "the network is to be chosen later, per VM")
     else:
-        yield from _one_network(seen, azure.network, site.network, site.subnet)
+        yield from _check_network(facts, azure.network, site.network, site.subnet)
     if site.drill_network and azure.drill_network:
-        yield from _one_network(seen, azure.drill_network, site.drill_network.network, site.drill_network.subnet)
+        yield from _check_network(facts, azure.drill_network, site.drill_network.network, site.drill_network.subnet)
         if azure.drill_network.peerings:
-            yield Line("fail", f"{_name(site.drill_network.network)} has peerings: it is not isolated")
+            yield CheckLine("fail", f"{_resource_name(site.drill_network.network)} has peerings: it is not isolated")
     elif site.drill_network:
-        yield Line("pass", f"there is no {_name(site.drill_network.network)} yet; prepare makes it")
+        yield CheckLine("pass", f"there is no {_resource_name(site.drill_network.network)} yet; prepare makes it")
 
 
-def _one_network(seen: Seen, found: NetworkFacts | None, arm_id: str, subnet: str) -> Iterator[Line]:
-    name = _name(arm_id)
+def _check_network(facts: SiteFacts, found: NetworkFacts | None, arm_id: str, subnet: str) -> Iterator[CheckLine]:
+    name = _resource_name(arm_id)
     if found is None:
-        if "network" not in seen.azure.unseen:
-            yield Line("fail", f"there is no network {name}")
+        if "network" not in facts.azure.unseen:
+            yield CheckLine("fail", f"there is no network {name}")
         return
-    if not same_region(found.location, seen.site.region):
-        yield Line("fail", f"{name} is in {found.location}, the site says {seen.site.region}")
+    if not same_region(found.location, facts.site.region):
+        yield CheckLine("fail", f"{name} is in {found.location}, the site says {facts.site.region}")
     if subnet and subnet.lower() not in {one.lower() for one in found.subnets}:
-        yield Line("fail", f"{name} has no subnet {subnet}, only {', '.join(found.subnets) or 'none at all'}")
+        yield CheckLine("fail", f"{name} has no subnet {subnet}, only {', '.join(found.subnets) or 'none at all'}")
     else:
-        yield Line("pass", f"{name} is there{f' with its subnet {subnet}' if subnet else ''}")
+        yield CheckLine("pass", f"{name} is there{f' with its subnet {subnet}' if subnet else ''}")
 
 
-def _name(arm_id: str) -> str:
+def _resource_name(arm_id: str) -> str:
     return arm_id.rsplit("/", 1)[-1]
 
 
-def _quota(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "quota")
-    quota, needed = seen.azure.quota, sum(machine.cpus for machine in seen.machines)
+def _check_quota(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "quota")
+    quota, needed = facts.azure.quota, sum(machine.cpus for machine in facts.machines)
     if quota is None:
-        if "quota" not in seen.azure.unseen:
-            yield Line("unknown", "the region told no quota of cores")
+        if "quota" not in facts.azure.unseen:
+            yield CheckLine("unknown", "the region told no quota of cores")
         return
     free = quota.limit - quota.used
-    said = f"a failover of all VMs needs {needed} cores; {free} of {quota.limit} are free in {seen.site.region}"
-    yield Line("fail" if needed > free else "warn" if needed > free // 2 else "pass", said)
+    detail = f"a failover of all VMs needs {needed} cores; {free} of {quota.limit} are free in {facts.site.region}"
+    yield CheckLine("fail" if needed > free else "warn" if needed > free // 2 else "pass", detail)
 
 
 CHECKS = (
     Check(
         "vault-region",
         "Vault and cluster are in the same region",
-        _region,
+        _check_region,
         "Declare the cluster's region, and a vault in that region.",
         GUIDE + "#step-1-prepare-infrastructure-on-your-target-host",
     ),
     Check(
         "policy-agrees",
         "A policy of that name, if there is one, has the declared settings",
-        _policy,
+        _check_policy,
         "Declare the settings that the policy has, or another name: a policy that differs is refused (15035).",
         "https://learn.microsoft.com/azure/site-recovery/hyper-v-azure-tutorial#replication-policy",
     ),
     Check(
         "cache-account",
         "The cache storage account is of a kind that replication can use",
-        _account,
+        _check_account,
         "Declare a general-purpose account (Storage or StorageV2, hot) in {region} that all networks may reach.",
         MATRIX + "#azure-storage",
     ),
     Check(
         "target-network",
         "The networks that machines fail over to are there",
-        _network,
+        _check_networks,
         "Create the network with its subnet in {region}, or declare another; a drill's network has no peerings.",
         "https://learn.microsoft.com/azure/site-recovery/tutorial-prepare-azure-for-hyperv",
     ),
     Check(
         "target-quota",
         "The target region has cores enough",
-        _quota,
+        _check_quota,
         "Ask for more regional vCPUs in {region}; a drill beside a failover needs as many again.",
         "https://learn.microsoft.com/azure/quotas/regional-quota-requests",
     ),

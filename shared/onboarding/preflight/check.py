@@ -4,26 +4,26 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from shared.messages import Message
-from shared.onboarding.preflight.facts import Seen
+from shared.onboarding.preflight.facts import SiteFacts
 
-State = Literal["pass", "warn", "unknown", "fail"]
-ORDER: tuple[State, ...] = ("pass", "warn", "unknown", "fail")
+CheckState = Literal["pass", "warn", "unknown", "fail"]
+STATES_BEST_FIRST: tuple[CheckState, ...] = ("pass", "warn", "unknown", "fail")
 """From the best to the worst."""
 GUIDE = "https://learn.microsoft.com/azure-stack/hci/manage/azure-site-recovery"
 MATRIX = "https://learn.microsoft.com/azure/site-recovery/hyper-v-azure-support-matrix"
 PLANNER = "https://learn.microsoft.com/azure/site-recovery/hyper-v-deployment-planner-analyze-report"
-TOLD = 20
+MOST_EVIDENCE_LINES = 20
 """Lines of evidence that are told of one check; the worst ones first."""
 
 
-class Line(NamedTuple):
+class CheckLine(NamedTuple):
     """One piece of evidence, and what it means."""
 
-    state: State
+    state: CheckState
     text: str
 
 
-type Rule = Callable[[Seen], Iterator[Line]]
+type CheckRule = Callable[[SiteFacts], Iterator[CheckLine]]
 
 
 class Check(NamedTuple):
@@ -37,12 +37,12 @@ class Check(NamedTuple):
 
     id: str
     title: str
-    rule: Rule
+    rule: CheckRule
     remedy: str
     link: str
 
 
-class Finding(Message):
+class CheckResult(Message):
     """How a check went.
 
     Attributes:
@@ -51,34 +51,40 @@ class Finding(Message):
 
     id: str
     title: str
-    state: State
+    state: CheckState
     evidence: tuple[str, ...]
     remedy: str = ""
     link: str = ""
 
 
-def judge(check: Check, seen: Seen) -> Finding:
+def apply_check(check: Check, facts: SiteFacts) -> CheckResult:
     """Apply a check; one without a single line of evidence has nothing that stands against it."""
-    lines = list(check.rule(seen)) or [Line("pass", "nothing to check")]
-    worst: State = max((line.state for line in lines), key=ORDER.index)
-    return Finding(
+    lines = list(check.rule(facts)) or [CheckLine("pass", "nothing to check")]
+    worst: CheckState = max((line.state for line in lines), key=STATES_BEST_FIRST.index)
+    return CheckResult(
         id=check.id,
         title=check.title,
         state=worst,
-        evidence=_told(lines),
-        remedy=check.remedy.format_map(_names(seen)) if worst != "pass" else "",
+        evidence=_evidence_lines(lines),
+        remedy=check.remedy.format_map(_remedy_names(facts)) if worst != "pass" else "",
         link=check.link,
     )
 
 
-def _told(lines: list[Line]) -> tuple[str, ...]:
-    ranked = sorted(lines, key=lambda line: -ORDER.index(line.state))  # stable: the rule's own order within a state
-    told = [line.text for line in ranked[:TOLD]]
-    return (*told, f"and {len(ranked) - TOLD} more") if len(ranked) > TOLD else tuple(told)
+def _evidence_lines(lines: list[CheckLine]) -> tuple[str, ...]:
+    ranked = sorted(
+        lines, key=lambda line: -STATES_BEST_FIRST.index(line.state)
+    )  # stable: the rule's own order within a state
+    lines_shown = [line.text for line in ranked[:MOST_EVIDENCE_LINES]]
+    return (
+        (*lines_shown, f"and {len(ranked) - MOST_EVIDENCE_LINES} more")
+        if len(ranked) > MOST_EVIDENCE_LINES
+        else tuple(lines_shown)
+    )
 
 
-def _names(seen: Seen) -> dict[str, str]:
-    site, azure = seen.site, seen.azure
+def _remedy_names(facts: SiteFacts) -> dict[str, str]:
+    site, azure = facts.site, facts.azure
     return {
         "cluster": site.cluster.rsplit("/", 1)[-1],
         "subscription": site.cluster.split("/")[2],
@@ -89,8 +95,8 @@ def _names(seen: Seen) -> dict[str, str]:
     }
 
 
-def unseen(seen: Seen, *what: str) -> Iterator[Line]:
+def unseen_lines(facts: SiteFacts, *parts: str) -> Iterator[CheckLine]:
     """A line for each of these that Azure would not show."""
-    for one in what:
-        if one in seen.azure.unseen:
-            yield Line("unknown", f"{one} could not be read: {seen.azure.unseen[one]}")
+    for part in parts:
+        if part in facts.azure.unseen:
+            yield CheckLine("unknown", f"{part} could not be read: {facts.azure.unseen[part]}")

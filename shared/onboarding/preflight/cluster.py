@@ -3,107 +3,107 @@
 import re
 from collections.abc import Iterator
 
-from shared.onboarding.preflight.check import GUIDE, Check, Line, unseen
-from shared.onboarding.preflight.facts import Seen
+from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unseen_lines
+from shared.onboarding.preflight.facts import SiteFacts
 
-OLDEST = (20349, 1726)
+OLDEST_VERSION = (20349, 1726)
 """Version 22H2 with the update of May 9, 2023 (KB5026370)."""
 _VERSION = re.compile(r"10\.0\.(?P<build>\d+)(?:\.(?P<revision>\d+))?")
 CONNECTED = frozenset({"connected", "connectedrecently"})
 
 
-def _registered(seen: Seen) -> Iterator[Line]:
-    cluster = seen.azure.cluster
-    yield from unseen(seen, "cluster")
+def _check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
+    cluster = facts.azure.cluster
+    yield from unseen_lines(facts, "cluster")
     if cluster is None:
-        if "cluster" not in seen.azure.unseen:
-            yield Line("fail", f"there is no cluster {seen.site.cluster}")
+        if "cluster" not in facts.azure.unseen:
+            yield CheckLine("fail", f"there is no cluster {facts.site.cluster}")
     elif "notyetregistered" in {cluster.status.lower(), cluster.connectivity.lower()}:
-        yield Line("fail", f"the cluster's status is {cluster.status}")
+        yield CheckLine("fail", f"the cluster's status is {cluster.status}")
     else:
-        yield Line("pass", f"registered, status {cluster.status}")
+        yield CheckLine("pass", f"registered, status {cluster.status}")
 
 
-def _connected(seen: Seen) -> Iterator[Line]:
-    if cluster := seen.azure.cluster:
+def _check_connection(facts: SiteFacts) -> Iterator[CheckLine]:
+    if cluster := facts.azure.cluster:
         well = cluster.connectivity.lower() in CONNECTED and cluster.status.lower() in CONNECTED
         partly = cluster.connectivity.lower() == "partiallyconnected"
-        said = f"status {cluster.status}, connectivity {cluster.connectivity}"
-        yield Line("pass" if well else "warn" if partly else "fail", said)
+        detail = f"status {cluster.status}, connectivity {cluster.connectivity}"
+        yield CheckLine("pass" if well else "warn" if partly else "fail", detail)
     else:
-        yield Line("unknown", "the cluster was not seen")
+        yield CheckLine("unknown", "the cluster was not seen")
 
 
-def _version(seen: Seen) -> Iterator[Line]:
+def _check_versions(facts: SiteFacts) -> Iterator[CheckLine]:
     """Both the cluster and its nodes say it; the cluster's word may end with the build."""
-    cluster = seen.azure.cluster
-    said = {"the cluster": cluster.version if cluster else ""}
-    said |= {node.name: node.os_version for node in seen.azure.nodes}
-    said |= {host.node: host.os_version for host in seen.hosts.values() if host.os_version}
-    for who, version in said.items():
-        yield from _one_version(who, version, whole=who != "the cluster")
+    cluster = facts.azure.cluster
+    version_by_source = {"the cluster": cluster.version if cluster else ""}
+    version_by_source |= {node.name: node.os_version for node in facts.azure.nodes}
+    version_by_source |= {host.node: host.os_version for host in facts.hosts.values() if host.os_version}
+    for source, version in version_by_source.items():
+        yield from _check_version(source, version, whole=source != "the cluster")
 
 
-def _one_version(who: str, version: str, *, whole: bool) -> Iterator[Line]:
+def _check_version(source: str, version: str, *, whole: bool) -> Iterator[CheckLine]:
     found = _VERSION.search(version)
     if found is None:
-        yield Line("unknown", f"{who} says no version that can be read: {version!r}")
-    elif int(found["build"]) != OLDEST[0]:
-        yield Line("pass" if int(found["build"]) > OLDEST[0] else "fail", f"{who} runs {version}")
+        yield CheckLine("unknown", f"{source} says no version that can be read: {version!r}")
+    elif int(found["build"]) != OLDEST_VERSION[0]:
+        yield CheckLine("pass" if int(found["build"]) > OLDEST_VERSION[0] else "fail", f"{source} runs {version}")
     elif found["revision"]:
-        yield Line("pass" if int(found["revision"]) >= OLDEST[1] else "fail", f"{who} runs {version}")
+        yield CheckLine("pass" if int(found["revision"]) >= OLDEST_VERSION[1] else "fail", f"{source} runs {version}")
     elif whole:
-        yield Line("unknown", f"{who} runs {version}; which update, it does not say")
+        yield CheckLine("unknown", f"{source} runs {version}; which update, it does not say")
 
 
-def _identity(seen: Seen) -> Iterator[Line]:
-    cluster = seen.azure.cluster
+def _check_identity(facts: SiteFacts) -> Iterator[CheckLine]:
+    cluster = facts.azure.cluster
     if cluster is None:
-        yield Line("unknown", "the cluster was not seen")
+        yield CheckLine("unknown", "the cluster was not seen")
     elif cluster.principal:
-        yield Line("pass", f"the cluster's managed identity is {cluster.principal}")
+        yield CheckLine("pass", f"the cluster's managed identity is {cluster.principal}")
     else:
-        yield Line("fail", "the cluster's resource has no managed identity")
+        yield CheckLine("fail", "the cluster's resource has no managed identity")
 
 
-def _arc(seen: Seen) -> Iterator[Line]:
-    yield from unseen(seen, "nodes")
-    known = {node.name.lower() for node in seen.azure.nodes}
-    for name in seen.azure.cluster.nodes if seen.azure.cluster else ():
-        if name.lower() in known:
-            yield Line("pass", f"{name} is an Arc machine")
+def _check_arc_nodes(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unseen_lines(facts, "nodes")
+    arc_names = {node.name.lower() for node in facts.azure.nodes}
+    for name in facts.azure.cluster.nodes if facts.azure.cluster else ():
+        if name.lower() in arc_names:
+            yield CheckLine("pass", f"{name} is an Arc machine")
         else:
-            yield Line("fail", f"{name} is a node of the cluster, but no Arc machine belongs to it")
-    if not known:
-        yield Line("fail", "no Arc machine names this cluster as its parent")
+            yield CheckLine("fail", f"{name} is a node of the cluster, but no Arc machine belongs to it")
+    if not arc_names:
+        yield CheckLine("fail", "no Arc machine names this cluster as its parent")
 
 
 CHECKS = (
     Check(
         "cluster-registered",
         "The cluster is registered with Azure",
-        _registered,
+        _check_registration,
         "Register the cluster: Register-AzStackHCI -SubscriptionId {subscription} -ComputerName {node}.",
         GUIDE + "#prerequisites-and-planning",
     ),
     Check(
         "cluster-connected",
         "The cluster is connected to Azure",
-        _connected,
+        _check_connection,
         "Let the cluster reach Azure, then run Sync-AzureStackHCI on one of its nodes.",
         GUIDE + "#prerequisites-and-planning",
     ),
     Check(
         "cluster-version",
         "The cluster runs version 22H2 with the update of May 2023, or later",
-        _version,
+        _check_versions,
         "Install the update of May 2023 (build 20349.1726) or a later one on every node.",
         GUIDE + "#prerequisites-and-planning",
     ),
     Check(
         "cluster-identity",
         "The cluster has a managed identity",
-        _identity,
+        _check_identity,
         "Repair the registration, on a node: Register-AzStackHCI -SubscriptionId {subscription} -ComputerName {node} "
         "-TenantId {tenant} -RepairRegistration",
         GUIDE + "#prerequisites-and-planning",
@@ -111,7 +111,7 @@ CHECKS = (
     Check(
         "cluster-arc",
         "Every node of the cluster is Arc-enabled",
-        _arc,
+        _check_arc_nodes,
         "Enable Azure Arc on the node: run Register-AzStackHCI again, or Enable-AzureStackHCIArcIntegration.",
         GUIDE + "#prerequisites-and-planning",
     ),

@@ -192,7 +192,7 @@ class AzureFacts(Message):
     unseen: dict[str, str] = Field(default_factory=dict)
 
 
-class Seen(NamedTuple):
+class SiteFacts(NamedTuple):
     """What the rules look at.
 
     Attributes:

@@ -4,58 +4,58 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.onboarding.preflight.facts import DiskFacts, HostFacts, MachineFacts
-from shared.sites.node_output import unpacked
+from shared.sites.node_output import unpack_json
 
 
-class Page(NamedTuple):
+class NodePage(NamedTuple):
     """One run of the script.
 
     Attributes:
-        following: Where the next page of VMs begins, None when this was the last.
+        next_start: Where the next page of VMs begins, None when this was the last.
     """
 
     host: HostFacts
-    following: int | None
+    next_start: int | None
 
 
-def page_of(node: str, said: Mapping[str, Any]) -> Page:
+def read_node_page(node: str, answer: Mapping[str, Any]) -> NodePage:
     """Read one page.
 
     Raises:
         ValueError: it is not what the script says.
     """
     try:
-        packed = unpacked(said["machines"])
+        packed = unpack_json(answer["machines"])
         host = HostFacts(
             node=node,
-            os_version=said.get("osVersion") or "",
-            hyper_v=said["hyperV"] is True,
-            application_control=said.get("applicationControl") or "Off",
-            registration=said.get("registration") or None,
-            reached=said.get("endpoints") or {},
-            machines=tuple(_machine(node, one) for one in packed),
+            os_version=answer.get("osVersion") or "",
+            hyper_v=answer["hyperV"] is True,
+            application_control=answer.get("applicationControl") or "Off",
+            registration=answer.get("registration") or None,
+            reached=answer.get("endpoints") or {},
+            machines=tuple(_machine_facts(node, one) for one in packed),
         )
     except (KeyError, TypeError, IndexError, ValueError) as wrong:
         raise ValueError(f"read-node said something else on {node}: {wrong}") from wrong
-    return Page(host, said.get("next"))
+    return NodePage(host, answer.get("next"))
 
 
-def _machine(node: str, one: Mapping[str, Any]) -> MachineFacts:
+def _machine_facts(node: str, fields: Mapping[str, Any]) -> MachineFacts:
     """Names are single letters: that halves the page."""
     return MachineFacts(
-        name=one["n"],
-        id=one.get("i", ""),
+        name=fields["n"],
+        id=fields.get("i", ""),
         node=node,
-        generation=one["g"],
-        guest=one.get("o") or "",
-        highly_available=one["h"] is True,
-        cpus=one["c"],
-        memory_mb=one["m"],
-        fibre_channel=one.get("f") is True,
-        disks=tuple(DiskFacts(size_gb=size, kind=kind) for size, kind in one["d"]),
+        generation=fields["g"],
+        guest=fields.get("o") or "",
+        highly_available=fields["h"] is True,
+        cpus=fields["c"],
+        memory_mb=fields["m"],
+        fibre_channel=fields.get("f") is True,
+        disks=tuple(DiskFacts(size_gb=size, kind=kind) for size, kind in fields["d"]),
     )
 
 
-def joined(pages: Sequence[HostFacts]) -> HostFacts:
+def join_node_pages(pages: Sequence[HostFacts]) -> HostFacts:
     """All pages of a node as one; the first says what is not about VMs."""
     return pages[0].model_copy(update={"machines": tuple(m for page in pages for m in page.machines)})

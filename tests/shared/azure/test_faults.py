@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.azure.errors import Missing
+from shared.azure.errors import NotFound
 from shared.azure.vault import Vault
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
@@ -71,7 +71,7 @@ async def test_a_refusal_of_arm_itself_has_its_code(arm: FakeArm) -> None:
 
 
 async def test_what_is_not_there_is_missing(arm: FakeArm) -> None:
-    with pytest.raises(Missing, match="ResourceNotFound"):
+    with pytest.raises(NotFound, match="ResourceNotFound"):
         await read(arm, Reply(404, {"error": {"code": "ResourceNotFound", "message": "gone"}}))
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.arm_ids import same_id, segments
-from shared.azure.jobs import job_end, looks_started_by, started_by
-from shared.azure.json_fields import utc
-from shared.azure.protected_items import current_job, is_ours, item_detail, item_view, machine_guid
+from shared.arm_ids import names_by_type, same_id
+from shared.azure.jobs import is_started_by, job_end, may_be_started_by
+from shared.azure.json_fields import parse_utc
+from shared.azure.protected_items import current_job, is_hyper_v_to_azure, item_detail, item_view, machine_guid
 from tests.shared.azure.fake import item, job
 
 RECORDED = json.loads((Path(__file__).parent / "recorded.json").read_text(encoding="utf-8"))
@@ -69,8 +69,8 @@ def test_an_idle_item_names_no_job() -> None:
 
 
 def test_machines_of_other_kinds_are_not_ours() -> None:
-    assert is_ours(item())
-    assert not is_ours(item(providerSpecificDetails={"instanceType": "InMageRcm"}))
+    assert is_hyper_v_to_azure(item())
+    assert not is_hyper_v_to_azure(item(providerSpecificDetails={"instanceType": "InMageRcm"}))
 
 
 def test_a_job_in_its_first_moments_still_runs() -> None:
@@ -155,9 +155,9 @@ def test_a_failover_names_none() -> None:
 
 def test_a_job_is_ours_by_the_beginning_of_its_activity_id() -> None:
     activity = f"{REQUEST_ID.upper()} ActivityId: 11111111-2222-3333-4444-555555555555"
-    assert started_by(job("j", activityId=activity), REQUEST_ID)
-    assert not started_by(job("j", activityId=activity.replace("7B0F", "8B0F")), REQUEST_ID)
-    assert not started_by(job("j", activityId=None), REQUEST_ID)
+    assert is_started_by(job("j", activityId=activity), REQUEST_ID)
+    assert not is_started_by(job("j", activityId=activity.replace("7B0F", "8B0F")), REQUEST_ID)
+    assert not is_started_by(job("j", activityId=None), REQUEST_ID)
 
 
 SINCE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -179,19 +179,19 @@ LIKE_OURS = {"scenarioName": "TestFailover", "targetObjectId": "GUID-1", "activi
 )
 def test_without_the_known_form_a_job_is_ours_by_what_it_does(change: dict[str, Any], looks: bool) -> None:
     shown = job("j", **{**LIKE_OURS, **change})
-    assert looks_started_by(shown, {"TestFailover"}, {"guid-1", "sql-01"}, SINCE) is looks
+    assert may_be_started_by(shown, {"TestFailover"}, {"guid-1", "sql-01"}, SINCE) is looks
 
 
 @pytest.mark.parametrize("never", ["1753-01-01T01:01:01Z", "0001-01-01T00:00:00", None, "", "8/18/2017 2:05:00 AM"])
 def test_what_is_no_time_is_none(never: str | None) -> None:
-    assert utc(never) is None
+    assert parse_utc(never) is None
 
 
 @pytest.mark.parametrize(
     "said", ["2023-08-18T05:51:23.2937497Z", "2023-08-18T05:51:23.293749", "2023-08-18T07:51:23.293749+02:00"]
 )
 def test_times_become_aware_utc(said: str) -> None:
-    assert utc(said) == datetime(2023, 8, 18, 5, 51, 23, 293749, tzinfo=UTC)
+    assert parse_utc(said) == datetime(2023, 8, 18, 5, 51, 23, 293749, tzinfo=UTC)
 
 
 names = st.text("abcXYZ019-_.()", min_size=1, max_size=20)
@@ -200,6 +200,6 @@ names = st.text("abcXYZ019-_.()", min_size=1, max_size=20)
 @given(names, names)
 def test_an_id_of_any_casing_gives_its_names_in_their_own(group: str, vault: str) -> None:
     said = f"/SUBSCRIPTIONS/s/ResourceGroups/{group}/providers/Microsoft.RecoveryServices/VAULTS/{vault}/"
-    assert segments(said)["resourcegroups"] == group
-    assert segments(said)["vaults"] == vault
+    assert names_by_type(said)["resourcegroups"] == group
+    assert names_by_type(said)["vaults"] == vault
     assert same_id(said, said.lower().rstrip("/"))

@@ -16,7 +16,7 @@ UNREGISTERED = {"error": {"code": "MissingSubscriptionRegistration", "message": 
 
 
 async def commit() -> str:
-    return await Vault(REF).start("Commit", ITEM, None, REQUEST_ID)
+    return await Vault(REF).start_verb("Commit", ITEM, None, REQUEST_ID)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_an_acceptance_that_names_no_job_may_have_started_one(arm: FakeArm
 async def test_each_verb_has_its_path(arm: FakeArm, verb: Verb, path: str) -> None:
     arm.says("POST", f"/{path}", accepted("j1"))
     body = {"properties": {"comments": verb}}
-    assert await Vault(REF).start(verb, ITEM, body, REQUEST_ID) == "j1"
+    assert await Vault(REF).start_verb(verb, ITEM, body, REQUEST_ID) == "j1"
     (sent,) = arm.sent("POST", f"{ITEM}/{path}")
     assert sent.body == body
 
@@ -106,7 +106,7 @@ async def test_a_commit_has_no_body(arm: FakeArm) -> None:
 
 async def test_an_id_of_something_else_is_refused_before_anything_is_sent(arm: FakeArm) -> None:
     with pytest.raises(Refused, match="not-an-item"):
-        await Vault(REF).start("Commit", VAULT, None, REQUEST_ID)
+        await Vault(REF).start_verb("Commit", VAULT, None, REQUEST_ID)
     assert arm.asked == []
 
 

@@ -10,15 +10,15 @@ from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementCl
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
 from shared.azure.clients import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API, Azure, azure, close_azure
-from shared.azure.http_pipeline import speaks_plainly
+from shared.azure.http_pipeline import is_plain_http
 from shared.errors import Refused
 from tests.shared.azure.fake import FakeArm
 
 
 async def test_a_client_is_made_once_for_each_subscription(arm: FakeArm) -> None:
     assert azure() is azure()
-    assert azure().site_recovery("S1") is azure().site_recovery("s1")
-    assert azure().site_recovery("s1") is not azure().site_recovery("s2")
+    assert azure().site_recovery_client("S1") is azure().site_recovery_client("s1")
+    assert azure().site_recovery_client("s1") is not azure().site_recovery_client("s2")
 
 
 async def test_another_event_loop_has_its_own_connections(arm: FakeArm) -> None:
@@ -42,24 +42,24 @@ async def test_the_api_versions_are_those_that_the_pinned_sdks_speak(arm: FakeAr
         (HybridComputeManagementClient, HYBRID_COMPUTE_API),
         (ResourceManagementClient, RESOURCES_API),
     ):
-        made = client(azure()._credential(), "s1")
+        made = client(azure()._get_credential(), "s1")
         assert made._config.api_version == version
         await made.close()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:7080", "http://localhost:7080", "http://[::1]:7080"])
 def test_this_machine_may_be_asked_over_plain_http(url: str) -> None:
-    assert speaks_plainly(url)
+    assert is_plain_http(url)
 
 
 def test_azure_is_asked_over_https() -> None:
-    assert not speaks_plainly("https://management.azure.com")
+    assert not is_plain_http("https://management.azure.com")
 
 
 @pytest.mark.parametrize("url", ["http://management.azure.com", "http://127.0.0.1.example.org", "ftp://127.0.0.1", ""])
 def test_no_token_goes_anywhere_else_in_clear(url: str) -> None:
     with pytest.raises(Refused, match="insecure-endpoint"):
-        speaks_plainly(url)
+        is_plain_http(url)
 
 
 def test_loading_the_activities_loads_no_management_sdk() -> None:

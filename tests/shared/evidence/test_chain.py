@@ -9,24 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.chain import MANIFEST, START, Entry, digest, manifest, record, record_name, seal
-from shared.evidence.verify import check, load, main
+from shared.evidence.chain import (
+    FIRST_PREVIOUS,
+    MANIFEST,
+    EvidenceEntry,
+    build_manifest,
+    build_record,
+    record_name,
+    seal_of,
+    sha256_of,
+)
+from shared.evidence.verify import check_pack, load_pack, main
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 
 
 def pack(records: int = 4) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    listed, head = [], START
+    listed, head = [], FIRST_PREVIOUS
     for seq in range(1, records + 1):
         attached = f"job-{seq}.json"
         files[f"attachments/{attached}"] = f'{{"job": {seq}}}\n'.encode()
-        entry = Entry(kind="job", at=AT, body={"vm": f"vm-{seq}"}, attach=(attached,))
-        content = record(seq, head, entry, {attached: digest(files[f"attachments/{attached}"])})
-        name, head = record_name(seq, "job"), digest(content)
+        entry = EvidenceEntry(kind="job", at=AT, body={"vm": f"vm-{seq}"}, attach=(attached,))
+        content = build_record(seq, head, entry, {attached: sha256_of(files[f"attachments/{attached}"])})
+        name, head = record_name(seq, "job"), sha256_of(content)
         files[name] = content
         listed.append((name, head))
-    return files | {MANIFEST: manifest("drill-1", listed, {"state": "succeeded"})}
+    return files | {MANIFEST: build_manifest("drill-1", listed, {"state": "succeeded"})}
 
 
 def head_of(files: dict[str, bytes]) -> str:
@@ -35,7 +44,7 @@ def head_of(files: dict[str, bytes]) -> str:
 
 def test_a_pack_that_nobody_touched_is_as_it_was_sealed() -> None:
     files = pack()
-    assert check(files, head_of(files)) == []
+    assert check_pack(files, head_of(files)) == []
 
 
 @given(st.data())
@@ -46,7 +55,7 @@ def test_one_altered_byte_anywhere_is_found_and_named(data: st.DataObject) -> No
     other = data.draw(st.integers(1, 255))
     content = files[name]
     altered = content[:at] + bytes([content[at] ^ other]) + content[at + 1 :]
-    found = check({**files, name: altered})
+    found = check_pack({**files, name: altered})
     assert found
     if name.startswith("records/"):
         assert found[0].file == name
@@ -59,7 +68,7 @@ def test_one_altered_byte_anywhere_is_found_and_named(data: st.DataObject) -> No
 def test_a_manifest_whose_keys_were_altered_is_told_and_not_stumbled_over(key: bytes) -> None:
     files = pack()
     files[MANIFEST] = files[MANIFEST].replace(key, b'"nobody"', 1)
-    found = check(files)
+    found = check_pack(files)
     assert MANIFEST in {one.file for one in found}
     assert "is not in the manifest" in {one.detail for one in found}
 
@@ -67,28 +76,28 @@ def test_a_manifest_whose_keys_were_altered_is_told_and_not_stumbled_over(key: b
 def test_a_blank_more_in_the_manifest_is_an_alteration_too() -> None:
     files = pack()
     files[MANIFEST] = files[MANIFEST].replace(b"  ", b" \n", 1)
-    assert [one.file for one in check(files)] == [MANIFEST]
+    assert [one.file for one in check_pack(files)] == [MANIFEST]
 
 
 def test_the_first_of_several_altered_records_is_named_first() -> None:
     files = pack()
     files[record_name(4, "job")] += b" "
     files[record_name(2, "job")] += b" "
-    assert check(files)[0].file == record_name(2, "job")
+    assert check_pack(files)[0].file == record_name(2, "job")
 
 
 def test_a_record_that_is_gone_or_was_put_in_is_found() -> None:
     files = pack()
     without = {name: content for name, content in files.items() if name != record_name(3, "job")}
-    assert check(without)[0] == (record_name(3, "job"), "is missing")
-    assert check({**files, record_name(5, "job"): b"{}"})[0].file == record_name(5, "job")
-    assert [one.file for one in check({**files, "attachments/more.json": b"{}"})] == ["attachments/more.json"]
+    assert check_pack(without)[0] == (record_name(3, "job"), "is missing")
+    assert check_pack({**files, record_name(5, "job"): b"{}"})[0].file == record_name(5, "job")
+    assert [one.file for one in check_pack({**files, "attachments/more.json": b"{}"})] == ["attachments/more.json"]
 
 
 def test_records_and_manifest_rewritten_together_do_not_end_with_the_head_that_was_told() -> None:
     files, forged = pack(), pack(3)
-    assert check(forged) == []
-    assert check(forged, head_of(files))[0].file == MANIFEST
+    assert check_pack(forged) == []
+    assert check_pack(forged, head_of(files))[0].file == MANIFEST
 
 
 def test_a_manifest_whose_seal_was_made_again_for_an_altered_record_still_breaks_the_chain() -> None:
@@ -96,15 +105,15 @@ def test_a_manifest_whose_seal_was_made_again_for_an_altered_record_still_breaks
     name = record_name(2, "job")
     files[name] = files[name].replace(b"vm-2", b"vm-9")
     told = json.loads(files[MANIFEST])
-    told["records"][1]["sha256"] = digest(files[name])
-    files[MANIFEST] = json.dumps({**told, "seal": seal(told)}).encode()
-    assert check(files)[0].file == record_name(3, "job")
+    told["records"][1]["sha256"] = sha256_of(files[name])
+    files[MANIFEST] = json.dumps({**told, "seal": seal_of(told)}).encode()
+    assert check_pack(files)[0].file == record_name(3, "job")
 
 
 def test_a_pack_without_a_manifest_was_not_sealed() -> None:
     files = pack()
     del files[MANIFEST]
-    assert [one.file for one in check(files)] == [MANIFEST]
+    assert [one.file for one in check_pack(files)] == [MANIFEST]
 
 
 def test_the_command_reads_a_folder_or_a_zip_and_says_what_it_found(
@@ -118,7 +127,7 @@ def test_the_command_reads_a_folder_or_a_zip_and_says_what_it_found(
     with zipfile.ZipFile(tmp_path / "pack.zip", "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    assert load(tmp_path / "pack") == load(tmp_path / "pack.zip") == files
+    assert load_pack(tmp_path / "pack") == load_pack(tmp_path / "pack.zip") == files
     assert main([str(tmp_path / "pack.zip"), head_of(files)]) == 0
     (tmp_path / "pack" / record_name(2, "job")).write_bytes(b"{}")
     assert main([str(tmp_path / "pack")]) == 1

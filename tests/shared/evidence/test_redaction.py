@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.redaction import redacted, redacted_text
+from shared.redaction import redact_json, redact_text
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -39,7 +39,7 @@ JWT = f"eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.{SECRET}"
     ],
 )
 def test_a_secret_is_taken_out_wherever_it_stands(said: Any) -> None:
-    assert SECRET not in json.dumps(redacted(said))
+    assert SECRET not in json.dumps(redact_json(said))
 
 
 def test_what_is_no_secret_stays() -> None:
@@ -52,14 +52,14 @@ def test_what_is_no_secret_stays() -> None:
         "password": None,
         "attempts": 3,
     }
-    assert redacted(job) == job
+    assert redact_json(job) == job
 
 
 @given(ANYTHING)
 def test_it_is_json_afterwards_and_doing_it_twice_changes_nothing(said: Any) -> None:
-    once = redacted(said)
-    assert json.loads(json.dumps(once)) == json.loads(json.dumps(redacted(once)))
+    once = redact_json(said)
+    assert json.loads(json.dumps(once)) == json.loads(json.dumps(redact_json(once)))
 
 
 def test_the_path_of_a_signed_url_is_still_to_be_read() -> None:
-    assert redacted_text("at https://h.example/a/b?sig=x#y now") == "at https://h.example/a/b?[redacted] now"
+    assert redact_text("at https://h.example/a/b?sig=x#y now") == "at https://h.example/a/b?[redacted] now"

@@ -15,7 +15,7 @@ from shared.onboarding.preflight.facts import (
     NodeFacts,
     QuotaFacts,
     RightsFacts,
-    Seen,
+    SiteFacts,
     VaultFacts,
 )
 from shared.site_recovery.views import ProviderView
@@ -112,11 +112,11 @@ def seen(
     hosts: dict[str, HostFacts] | None = None,
     unread: dict[str, str] | None = None,
     **declared: Any,
-) -> Seen:
+) -> SiteFacts:
     usual = {N1: host(N1, machine("sql-01")), N2: host(N2, machine("web-01", node=N2))}
-    return Seen(site(**{**USUAL, **declared}), facts or azure(), usual if hosts is None else hosts, unread or {})
+    return SiteFacts(site(**{**USUAL, **declared}), facts or azure(), usual if hosts is None else hosts, unread or {})
 
 
-def with_machine(**changes: Any) -> Seen:
+def with_machine(**changes: Any) -> SiteFacts:
     """The usual site, whose sql-01 is something else."""
     return seen(hosts={N1: host(N1, machine("sql-01", **changes), machine("web-01"))})

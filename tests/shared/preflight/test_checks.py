@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.onboarding.preflight.check import Finding
-from shared.onboarding.preflight.facts import DiskFacts, LockFacts, NetworkFacts, QuotaFacts, RightsFacts, Seen
-from shared.onboarding.preflight.findings import CHECKS, findings
+from shared.onboarding.preflight.check import CheckResult
+from shared.onboarding.preflight.facts import DiskFacts, LockFacts, NetworkFacts, QuotaFacts, RightsFacts, SiteFacts
+from shared.onboarding.preflight.findings import CHECKS, run_checks
 from shared.sites.nodes import ExtensionView
 from tests.shared.preflight.samples import (
     N1,
@@ -37,11 +37,11 @@ def failed(message: str) -> ExtensionView:
     return ExtensionView(id="/e", name="AzureSiteRecovery", provisioning_state="Failed", message=message)
 
 
-def load(**changes: Any) -> Seen:
+def load(**changes: Any) -> SiteFacts:
     return seen(capacity={"linkMbps": 1000, "defaultChurn": 0.5, **changes})
 
 
-SPOILT: list[tuple[str, str, Seen]] = [
+SPOILT: list[tuple[str, str, SiteFacts]] = [
     ("cluster-registered", "there is no cluster", seen(azure(cluster=None))),
     ("cluster-registered", "NotYetRegistered", seen(azure(cluster=cluster(status="NotYetRegistered")))),
     ("cluster-connected", "Disconnected", seen(azure(cluster=cluster(connectivity="Disconnected")))),
@@ -139,16 +139,16 @@ SPOILT: list[tuple[str, str, Seen]] = [
 ]
 
 
-def found_in(view: Seen) -> dict[str, Finding]:
-    return {finding.id: finding for finding in findings(view)}
+def found_in(view: SiteFacts) -> dict[str, CheckResult]:
+    return {finding.id: finding for finding in run_checks(view)}
 
 
 def test_nothing_stands_against_a_sound_site() -> None:
-    assert {finding.id: finding.state for finding in findings(seen())} == {check.id: "pass" for check in CHECKS}
+    assert {finding.id: finding.state for finding in run_checks(seen())} == {check.id: "pass" for check in CHECKS}
 
 
 @pytest.mark.parametrize(("check", "says", "view"), SPOILT, ids=[f"{name}: {says}" for name, says, _ in SPOILT])
-def test_a_prerequisite_that_does_not_hold_is_told_with_its_remedy(check: str, says: str, view: Seen) -> None:
+def test_a_prerequisite_that_does_not_hold_is_told_with_its_remedy(check: str, says: str, view: SiteFacts) -> None:
     finding = found_in(view)[check]
     assert finding.state == "fail"
     assert says in " | ".join(finding.evidence)
@@ -177,8 +177,8 @@ def test_a_missing_identity_is_answered_with_the_exact_command() -> None:
     ],
     ids=["1", "2: no Hyper-V", "2: another site", "3"],
 )
-def test_the_known_issues_of_the_guide_are_seen(issue: int, checks: set[str], view: Seen) -> None:
-    failing = {finding.id for finding in findings(view) if finding.state == "fail"}
+def test_the_known_issues_of_the_guide_are_seen(issue: int, checks: set[str], view: SiteFacts) -> None:
+    failing = {finding.id for finding in run_checks(view) if finding.state == "fail"}
     assert checks <= failing
 
 
@@ -192,7 +192,7 @@ def test_what_is_not_there_yet_stands_in_no_ones_way() -> None:
         nodes=(node(N1, extension=None), node(N2, extension=None)),
     )
     hosts = {N1: host(N1, machine("sql-01"), registration=None), N2: host(N2, machine("web-01"), registration=None)}
-    assert {finding.state for finding in findings(seen(bare, hosts))} == {"pass"}
+    assert {finding.state for finding in run_checks(seen(bare, hosts))} == {"pass"}
 
 
 def test_a_node_that_cannot_be_asked_leaves_questions_open_rather_than_answered() -> None:
@@ -220,7 +220,7 @@ def test_what_azure_does_not_show_is_unknown_and_says_why() -> None:
         ("capacity-initial-copy", seen(capacity={})),
     ],
 )
-def test_what_only_deserves_a_look_is_a_warning(check: str, view: Seen) -> None:
+def test_what_only_deserves_a_look_is_a_warning(check: str, view: SiteFacts) -> None:
     assert found_in(view)[check].state == "warn"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.onboarding.drift import drift
+from shared.onboarding.drift import find_drift
 from shared.onboarding.preflight.azure_rights import CONTRIBUTOR
 from shared.onboarding.preflight.facts import AzureFacts, NetworkFacts
 from shared.site_recovery.views import ItemView
@@ -17,7 +17,7 @@ ITEMS = (view("sql-01", target_group=GROUP.upper()), view("WEB-01", target_group
 
 
 def told(facts: AzureFacts | None = None, items: tuple[ItemView, ...] = ITEMS) -> list[tuple[str, str]]:
-    return [(one.what, one.found) for one in drift(site(**USUAL), facts or azure(), items)]
+    return [(one.what, one.found) for one in find_drift(site(**USUAL), facts or azure(), items)]
 
 
 def test_a_site_that_is_as_declared_has_no_drift() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.onboarding.preflight.facts import DiskFacts
-from shared.onboarding.preflight.node_answers import joined, page_of
+from shared.onboarding.preflight.node_answers import join_node_pages, read_node_page
 
 
 def said(machines: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def vm(name: str) -> dict[str, Any]:
 
 
 def test_a_page_tells_the_node_and_its_machines() -> None:
-    page = page_of("n1", said([vm("sql-01")], next=60))
-    assert (page.following, page.host.application_control, page.host.hyper_v) == (60, "Audit", True)
+    page = read_node_page("n1", said([vm("sql-01")], next=60))
+    assert (page.next_start, page.host.application_control, page.host.hyper_v) == (60, "Audit", True)
     [machine] = page.host.machines
     assert (machine.name, machine.node, machine.generation, machine.guest) == ("sql-01", "n1", 1, "")
     assert (machine.highly_available, machine.fibre_channel, machine.cpus) == (False, True, 8)
@@ -34,9 +34,10 @@ def test_a_page_tells_the_node_and_its_machines() -> None:
 
 def test_pages_are_one_node() -> None:
     pages = [
-        page_of("n1", said([vm(name)], endpoints=seen)).host for name, seen in (("a", {"https://x": True}), ("b", {}))
+        read_node_page("n1", said([vm(name)], endpoints=seen)).host
+        for name, seen in (("a", {"https://x": True}), ("b", {}))
     ]
-    whole = joined(pages)
+    whole = join_node_pages(pages)
     assert [machine.name for machine in whole.machines] == ["a", "b"]
     assert whole.reached == {"https://x": True}
 
@@ -46,4 +47,4 @@ def test_pages_are_one_node() -> None:
 )
 def test_what_the_script_never_says_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="read-node said something else on n1"):
-        page_of("n1", wrong if not wrong or "hyperV" in wrong else {**said([]), **wrong})
+        read_node_page("n1", wrong if not wrong or "hyperV" in wrong else {**said([]), **wrong})
