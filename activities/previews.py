@@ -15,13 +15,14 @@ from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.operations.durable_names import DOCUMENTS, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
 from shared.plans.azure_checks import find_network_blockers, networks_of, unread_network_blocker
 from shared.plans.history import PlanHistory
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Blocker, Preview
+from shared.plans.preview import Preview
 from shared.plans.readiness import FAILOVER_KINDS, HOST_KINDS, PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
@@ -81,17 +82,17 @@ async def _read_plan_history(client: df.DurableFunctionsClient, plan: str) -> Pl
     return PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, plan))
 
 
-async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Blocker, ...]:
+async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Obstacle, ...]:
     """The proof that an unplanned failover still owes: before it is there no failback of the plan begins."""
     obligations = await read_entity(client, OBLIGATIONS, plan)
     if "source-off" not in obligations:
         return ()
     obligation = Obligation.model_validate(obligations["source-off"])
     leftovers_text = f"{', '.join(obligation.leftovers)}: " if obligation.leftovers else ""
-    return (Blocker(code="source-not-proven-off", detail=f"{leftovers_text}{obligation.detail}"),)
+    return (Obstacle(code="source-not-proven-off", detail=f"{leftovers_text}{obligation.detail}"),)
 
 
-async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Blocker, ...], tuple[Blocker, ...]]:
+async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Obstacle, ...], tuple[Obstacle, ...]]:
     """What is wrong with the networks that a failover would bring the machines to, and which could not be read."""
     virtual_networks, unread_networks = await read_virtual_networks(networks_of(plan, sites))
     return find_network_blockers(plan, sites, virtual_networks), tuple(
@@ -99,7 +100,7 @@ async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Block
     )
 
 
-async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Blocker, ...]:
+async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Obstacle, ...]:
     """What speaks against the drill's network as it is now."""
     settings = plan.drill
     if settings is None:
@@ -108,14 +109,12 @@ async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Blocker, .
         network = await read_network(ReadNetwork(network=settings.network))
     except SiteRecoveryError as failure:  # a drill is not begun where nobody can tell; other verbs do not mind
         detail = f"whether {settings.network} is isolated could not be read: {failure}"
-        return (Blocker(code="drill-network-unread", detail=detail),)
+        return (Obstacle(code="drill-network-unread", detail=detail),)
     production = [site.network for site in sites.values()]
     isolation_flaws = find_network_flaws(
         settings, production, found=network.found, peered=network.peered, cards=network.cards
     )
-    return tuple(
-        Blocker(code=flaw.code, detail=flaw.detail) for flaw in isolation_flaws if flaw.code != "drill-in-production"
-    )
+    return tuple(flaw for flaw in isolation_flaws if flaw.code != "drill-in-production")
 
 
 async def read_items_by_vm(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:

@@ -9,8 +9,9 @@ from shared.azure.vault_recovery_plans import SCENARIOS, RecoveryPlansVault
 from shared.azure.vault_setup import JobSignature
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
+from shared.obstacle import Obstacle
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Blocker, Preview
+from shared.plans.preview import Preview
 from shared.recovery.operation import Operation
 from shared.recovery_plans.contract import MirrorRead, PartWritten, ReadMirror, WritePart
 from shared.recovery_plans.limits import behaviour_notes, goes_through_plans, plan_obstacles
@@ -103,7 +104,7 @@ async def with_recovery_plan_limits(operation: Operation, preview: Preview) -> P
     items_by_vault, recovery_plans = await read_items_and_plans(operation.plan, plan, sites)
     mirror_survey = survey_mirror(operation.plan, plan, sites, items_by_vault, recovery_plans)
     limit_blockers = tuple(
-        Blocker(code=code, detail=detail) for code, detail in plan_obstacles(operation, mirror_survey)
+        Obstacle(code=code, detail=detail) for code, detail in plan_obstacles(operation, mirror_survey)
     )
     return preview.model_copy(
         update={"blockers": (*preview.blockers, *limit_blockers), "otherwise": behaviour_notes(operation)}

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from shared.activity import Obstacle
 from shared.azure.evidence_store import open_evidence_store
 from shared.azure.protected_items import point_views
 from shared.azure.vault import Vault
@@ -11,6 +10,7 @@ from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.evidence.chain import canonical_json
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.preview import Preview
 from shared.plans.readiness import items_with_points_at_stake, with_recovery_points
 from shared.recovery.contract import CheckPoints, KeepPoints, PointCheck, PointsChecked, PointsKept

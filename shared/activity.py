@@ -1,7 +1,4 @@
-"""What orchestrators see of the activities, with its parts in the modules beside it: names, asks and answers.
-
-Here what is asked of vaults, and of machines in Azure.
-"""
+"""An activity as orchestrators see it: its name, with the messages that it takes and answers."""
 
 from typing import NamedTuple
 
@@ -25,16 +22,3 @@ class RefusedCode(Message):
 
     code: str
     detail: str
-
-
-class Obstacle(Message):
-    """One thing in the way; `vm` is empty when it is not about one VM.
-
-    Attributes:
-        by_hand: A person has to do something and then say so; the run can wait for it.
-    """
-
-    vm: str = ""
-    code: str
-    detail: str
-    by_hand: bool = False

@@ -90,7 +90,7 @@ PINNED_ACTIVITIES = {
     "start_hook_work",
     "start_node_script",
     "start_recovery_plan",
-    "start_replication",
+    "change_replication",
     "start_run",
     "start_verbs",
     "watch_jobs",

@@ -9,9 +9,10 @@ import azure.functions as func
 
 from activities.previews import read_preview_facts
 from activities.recovery_plans import read_items_and_plans
+from shared.obstacle import Obstacle
 from shared.plans.history import grounds_of
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Blocker, Preview, PreviewKind
+from shared.plans.preview import Preview, PreviewKind
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, verify_last_drill
 from shared.recovery_plans.differences import difference_sentences
 from shared.recovery_plans.mirror import survey_mirror
@@ -72,7 +73,7 @@ def _verb_view(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _blocker_views(blockers: tuple[Blocker, ...]) -> list[dict[str, Any]]:
+def _blocker_views(blockers: tuple[Obstacle, ...]) -> list[dict[str, Any]]:
     return [blocker.model_dump(mode="json", by_alias=True) for blocker in blockers]
 
 

@@ -81,7 +81,7 @@ async def _start_holding_run(client: df.DurableFunctionsClient, order: SiteOpera
     ]
     first_obstacle = refusal.problems[0]
     if first_obstacle.code == "held":
-        run = first_obstacle.detail.rsplit(" ", 1)[-1]
+        run = first_obstacle.holder
         raise HttpProblem(
             409, "Site is busy", first_obstacle.detail, errors, operation=run, statusUrl=f"/api/operations/{run}"
         )

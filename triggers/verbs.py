@@ -8,10 +8,10 @@ import azure.functions as func
 
 from activities.previews import preview_operation, preview_without_points
 from activities.recovery_points import complete_with_points
-from shared.activity import Obstacle
+from shared.obstacle import Obstacle
 from shared.operations.kinds import PLAN_KINDS, Kind
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Blocker, Preview
+from shared.plans.preview import Preview
 from shared.plans.readiness import JUDGED_KINDS
 from shared.principals import Principal, require_role, require_signed_in
 from shared.problem_details import FieldError
@@ -75,7 +75,7 @@ def _override_of(preview: Preview | None, request: VerbRequest, person: Principa
     return Override(reason=request.override, by=person.name, person=person.id, needed=bool(concerns), concerns=concerns)
 
 
-def field_errors_of(obstacles: Iterable[Blocker | Obstacle]) -> list[FieldError]:
+def field_errors_of(obstacles: Iterable[Obstacle]) -> list[FieldError]:
     """Each thing in the way, by the item or the plan that it is about."""
     return [
         FieldError(field=f"items[{obstacle.vm}]" if obstacle.vm else "plan", detail=obstacle.detail)
@@ -157,6 +157,6 @@ async def _admission_response(client: df.DurableFunctionsClient, operation: Oper
     if refusal is None:
         return accepted_response(operation.id)
     if held_obstacles := [obstacle for obstacle in refusal.problems if obstacle.code == "held"]:
-        raise busy_plan_problem(operation.plan, held_obstacles[0].detail.rsplit(" ", 1)[-1])
+        raise busy_plan_problem(operation.plan, held_obstacles[0].holder)
     detail = f"The {operation.kind} was refused and nothing was done: {refusal.problems[0].detail}"
     raise HttpProblem(409, "Not ready", detail, field_errors_of(refusal.problems), operation=operation.id)

@@ -6,8 +6,8 @@ from datetime import timedelta
 from durabletask import task
 
 from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
-from shared.activity import Obstacle
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.operations.contract import READ_ENDED_RUNS, ReadEndedRuns
 from shared.operations.durable_names import LEASES, OBLIGATIONS, REQUEST_BUDGET
 from shared.operations.leases import LEASE_TERM, Claim, ClaimVerdict, Lease
@@ -104,7 +104,7 @@ def _claim_past_dead_holders(
 
 def _obstacle_of_holder(owner: str, keys: Sequence[str]) -> Obstacle:
     names = [leased_vm_of(key) for key in keys]
-    return Obstacle(vm=names[0], code="held", detail=f"{', '.join(names)}: held by {owner}")
+    return Obstacle(vm=names[0], code="held", detail=f"{', '.join(names)}: held by {owner}", holder=owner)
 
 
 def release_leases(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:

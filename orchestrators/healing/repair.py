@@ -10,13 +10,13 @@ from orchestrators.healing.cure import heal_node, wait_for_cluster, wait_for_rec
 from orchestrators.healing.gate import diagnose_settled_node, release_cluster_turn, take_cluster_turn
 from orchestrators.healing.locks import restore_own_locks
 from orchestrators.healing.progress import ProgressTracker
-from shared.activity import Obstacle
 from shared.arm_ids import key_of
 from shared.errors import SiteRecoveryError, Transient
 from shared.healing.contract import READ_NODES, ReadNodes
 from shared.healing.node_record import BeginRepair, EndRepair, LastRepair, NodeRecord, RepairEnding
 from shared.healing.proof import RUNGS
 from shared.healing.repair import NeedsPerson, NothingToDo, Repair, RepairDeferred, RepairProgress
+from shared.obstacle import Obstacle
 from shared.operations.contract import READ_ENDED_RUNS, PublishEvent, ReadEndedRuns
 from shared.operations.durable_names import NODES
 from shared.recovery.outcome import Outcome

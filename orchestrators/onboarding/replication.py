@@ -9,9 +9,9 @@ from durabletask import task
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases, wait_for_budget
 from orchestrators.durable.steps import Steps, call, call_all, call_entity, now, show_status, sleep
-from shared.activity import Obstacle
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.operations.durable_names import LEASES
 from shared.plans.machines import lease_key
 from shared.recovery.outcome import Outcome

@@ -11,11 +11,10 @@ from durabletask import task
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, find_unproven_sources, release_leases
 from orchestrators.durable.steps import Steps, call, call_all, now
-from shared.activity import Obstacle
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.machines import (
-    MissingItem,
     PlanMachines,
     item_lease_keys,
     lease_keys,
@@ -201,7 +200,7 @@ def _build_run(
         if view is None or (
             operation.kind != "cleanup" and not verbs_done and find_lasting_refusal(leading[0].verb, view)
         ):
-            obstacles.append(_obstacle_to_verb(leading[0], plan_item, view, missing))
+            obstacles.append((find_refusal(leading[0].verb, view) if view else None) or missing)
         else:
             skipped_verbs = verbs_done if plan_item.target_settings and not verbs_done else (*verbs_done, *PREPARING)
             items.append(_run_item_of(operation, plan_item, view, vaults).model_copy(update={"skip": skipped_verbs}))
@@ -216,19 +215,13 @@ def _is_skipped(stages: Sequence[Stage], item: RunItem) -> bool:
 
 def _drill_obstacles(operation: Operation) -> list[Obstacle]:
     production = [site.network for site in operation.sites.values()]
-    blockers = drill_blockers(operation.document, operation.kind, production)
-    return [Obstacle(vm=blocker.vm or "", code=blocker.code, detail=blocker.detail) for blocker in blockers]
+    return list(drill_blockers(operation.document, operation.kind, production))
 
 
 def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
     """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
     stages_done = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and has_settled(stage.verb, view), stages)
     return tuple(stage.verb for stage in stages_done)
-
-
-def _obstacle_to_verb(stage: Stage, plan_item: PlanItem, view: ItemView | None, missing: MissingItem) -> Obstacle:
-    refusal = (find_refusal(stage.verb, view) if view else None) or missing
-    return Obstacle(vm=plan_item.vm, code=refusal.code, detail=refusal.detail)
 
 
 def _nothing_to_do_obstacle(operation: Operation) -> Obstacle:

@@ -9,8 +9,8 @@ from durabletask import task
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import DecisionInbox, EventQueue
 from orchestrators.durable.steps import Steps, call, now, show_status
-from shared.activity import Obstacle
 from shared.errors import Refused, Transient
+from shared.obstacle import Obstacle
 from shared.operations.kinds import APPROVAL_EVENT
 from shared.plans.plan import Approvals
 from shared.plans.preview import Preview

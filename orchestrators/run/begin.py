@@ -17,7 +17,7 @@ from orchestrators.run.evidence import open_pack
 from orchestrators.run.recovery_plan_runs import engage_recovery_plans
 from orchestrators.run.recovery_points import find_unfit_points
 from orchestrators.run.runbook import Runbook
-from shared.activity import Obstacle
+from shared.obstacle import Obstacle
 from shared.recovery import scheduler
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome

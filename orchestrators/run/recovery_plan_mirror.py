@@ -7,8 +7,8 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.steps import Steps, call, call_entity, now, show_status, sleep
-from shared.activity import Obstacle
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.obstacle import Obstacle
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.recovery.outcome import Outcome
 from shared.recovery_plans.contract import READ_MIRROR, WRITE_PART, ReadMirror, WritePart

@@ -9,8 +9,8 @@ from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import wait_for_run_budget
 from orchestrators.durable.steps import Steps, call_all, now
 from orchestrators.run.recovery_plan_mirror import read_known_ids, read_survey
-from shared.activity import Obstacle
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.obstacle import Obstacle
 from shared.recovery import budgeting, recovery_plan_runs
 from shared.recovery.contract import READ_RECOVERY_PLAN_JOB, START_RECOVERY_PLAN, ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery.operation import Operation

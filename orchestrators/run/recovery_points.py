@@ -8,9 +8,10 @@ from durabletask import task
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import wait_for_run_budget
 from orchestrators.durable.steps import READ_PATIENCE, Steps, call_all, now
-from shared.activity import Activity, Obstacle
+from shared.activity import Activity
 from shared.errors import Refused, Transient
 from shared.evidence.chain import EvidenceEntry
+from shared.obstacle import Obstacle
 from shared.recovery import budgeting
 from shared.recovery.contract import (
     CHECK_POINTS,

@@ -8,7 +8,7 @@ from durabletask import task
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import do_nothing
 from orchestrators.durable.steps import Steps
-from shared.activity import Obstacle
+from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
 from shared.recovery.run import Run, Stage
 

@@ -12,8 +12,8 @@ from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
 from orchestrators.run.evidence import AFTER, BEFORE
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
-from shared.activity import Obstacle
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.obstacle import Obstacle
 from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import LeftBehind, Obligation
 from shared.plans.plan import DrillSettings
@@ -127,9 +127,7 @@ def _find_drill_obstacles(
     network_flaws = find_network_flaws(
         settings, production, found=network.found, peered=network.peered, cards=network.cards
     )
-    return [
-        Obstacle(code=flaw.code, detail=flaw.detail) for flaw in network_flaws if flaw.code != "drill-in-production"
-    ]
+    return [flaw for flaw in network_flaws if flaw.code != "drill-in-production"]
 
 
 def _cleanup_owed_obstacle(obligation: Obligation) -> Obstacle:

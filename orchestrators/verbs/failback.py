@@ -14,7 +14,7 @@ from orchestrators.run.ticks import run_stages
 from orchestrators.verbs.azure_leftovers import handle_leftovers, note_belongings
 from orchestrators.verbs.failback_checks import admit_failback, find_failback_obstacles, with_manual_steps
 from orchestrators.verbs.failover import COMMIT, COMMIT_WITHIN
-from shared.activity import Obstacle
+from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
 from shared.recovery.results import uncommitted_vms, unfinished_vms
 from shared.recovery.run import Run, Stage

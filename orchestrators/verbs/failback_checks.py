@@ -9,9 +9,9 @@ from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.entity_calls import find_unproven_sources
 from orchestrators.durable.steps import Steps, call_all, now, show_status
 from orchestrators.verbs.source_power import read_cluster_nodes, read_source_states, reopen_source_proof
-from shared.activity import Obstacle
 from shared.failback.checks import SOURCE_GONE, ReturningVm, SiteState, check_failback
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
 from shared.recovery.run import Pause, Run, RunItem
 from shared.recovery.status import join_details

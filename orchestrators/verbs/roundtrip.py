@@ -14,7 +14,7 @@ from orchestrators.verbs.azure_leftovers import handle_leftovers, note_belonging
 from orchestrators.verbs.failback import FAILBACK, REPROTECT, open_commit_obligation
 from orchestrators.verbs.failback_checks import find_failback_obstacles
 from orchestrators.verbs.failover import COMMIT, failover_stages, narrow_source_obligation, open_failover_obligations
-from shared.activity import Obstacle
+from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
 from shared.recovery.results import uncommitted_vms, unprotected_vms
 from shared.recovery.run import Run, Stage

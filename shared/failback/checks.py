@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from shared.activity import Obstacle
 from shared.failback.source_vms import OFF, SourceVm, SourceVms
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument

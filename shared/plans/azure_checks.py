@@ -7,9 +7,9 @@ from ipaddress import IPv4Address, ip_network
 from pydantic import Field
 
 from shared.messages import Message, VaultRef
-from shared.plans.machines import MissingItem, site_of
+from shared.obstacle import Obstacle
+from shared.plans.machines import site_of
 from shared.plans.plan import PlanDocument, PlanItem
-from shared.plans.preview import Blocker
 from shared.problem_details import FieldError
 from shared.site_recovery.views import ItemView
 from shared.sites.nodes import is_item_of_site
@@ -38,14 +38,14 @@ def _network_of(plan: PlanDocument, item: PlanItem, sites: Mapping[str, SiteDocu
 
 def find_network_blockers(
     plan: PlanDocument, sites: Mapping[str, SiteDocument], networks: Mapping[str, VirtualNetwork]
-) -> tuple[Blocker, ...]:
+) -> tuple[Obstacle, ...]:
     """What is wrong with the places.
 
     Args:
         networks: The networks by ARM id in lower case; one that could not be read is left out, and not judged.
     """
     missing = [network for network in networks_of(plan, sites) if not _look_up_network(networks, network).found]
-    found = [Blocker(code="network-missing", detail=f"there is no virtual network {network}") for network in missing]
+    found = [Obstacle(code="network-missing", detail=f"there is no virtual network {network}") for network in missing]
     for item in plan.items:
         virtual_network = _look_up_network(networks, _network_of(plan, item, sites))
         if virtual_network.found and virtual_network.subnets:
@@ -53,28 +53,28 @@ def find_network_blockers(
     return tuple(found)
 
 
-def unread_network_blocker(network: str, why: Exception) -> Blocker:
+def unread_network_blocker(network: str, why: Exception) -> Obstacle:
     """What is said of a network that could not be read; the VMs that go there may all the same."""
     detail = (
         f"the network {network} could not be read: whether it is there, and has the subnets and addresses that are "
     )
-    return Blocker(code="network-unread", detail=f"{detail}meant, was not judged ({why})")
+    return Obstacle(code="network-unread", detail=f"{detail}meant, was not judged ({why})")
 
 
 def _look_up_network(networks: Mapping[str, VirtualNetwork], network: str) -> VirtualNetwork:
     return networks.get(network.lower(), VirtualNetwork(found=True))
 
 
-def _item_blockers(item: PlanItem, subnet: str, virtual_network: VirtualNetwork) -> Iterator[Blocker]:
+def _item_blockers(item: PlanItem, subnet: str, virtual_network: VirtualNetwork) -> Iterator[Obstacle]:
     prefixes = virtual_network.subnets.get(subnet.lower())
     if subnet and prefixes is None:
         detail = (
             f"{item.vm} goes to the subnet {subnet}, and its network has {', '.join(sorted(virtual_network.subnets))}"
         )
-        yield Blocker(vm=item.vm, code="subnet-missing", detail=detail)
+        yield Obstacle(vm=item.vm, code="subnet-missing", detail=detail)
     elif item.address and prefixes and not any(_is_free_address(item.address, prefix) for prefix in prefixes):
         detail = f"{item.address} of {item.vm} is no free address of {subnet} ({', '.join(prefixes)})"
-        yield Blocker(vm=item.vm, code="address-outside", detail=detail)
+        yield Obstacle(vm=item.vm, code="address-outside", detail=detail)
 
 
 def _is_free_address(address: str, prefix: str) -> bool:
@@ -93,7 +93,7 @@ _FIELDS = {"address-outside": "address", "subnet-missing": "subnet"}
 def find_unknown_machines(
     plan: PlanDocument,
     sites: Mapping[str, SiteDocument],
-    missing: Mapping[str, MissingItem],
+    missing: Mapping[str, Obstacle],
     views: Mapping[str, Sequence[ItemView]],
 ) -> Iterator[FieldError]:
     """Machines that no protected item is found for, with names that are like theirs.

@@ -8,19 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.site_recovery.views import ItemView
 from shared.sites.nodes import fabric_name_of, is_item_of_site
 from shared.sites.site import SiteDocument
 
 LEASE_PREFIX = "vm:"
-
-
-class MissingItem(NamedTuple):
-    """Why a plan's machine has no protected item."""
-
-    code: str
-    detail: str
 
 
 class PlanMachines[View: ItemView](NamedTuple):
@@ -32,7 +26,7 @@ class PlanMachines[View: ItemView](NamedTuple):
     """
 
     found: Mapping[str, View]
-    missing: Mapping[str, MissingItem]
+    missing: Mapping[str, Obstacle]
 
 
 def match_machines[View: ItemView](
@@ -45,7 +39,7 @@ def match_machines[View: ItemView](
     """
     named = {key: _by_name(views) for key, views in vaults.items()}
     keys = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}  # once a site, not once a machine
-    found, missing = dict[str, View](), dict[str, MissingItem]()
+    found, missing = dict[str, View](), dict[str, Obstacle]()
     for item in plan.items:
         vm, site = item.vm.lower(), site_of(plan, sites, item)
         same_name = named.get(keys[item.site or plan.site], {}).get(vm, [])
@@ -75,20 +69,24 @@ def unambiguous_items[View: ItemView](site: SiteDocument, views: Iterable[View])
     return [same[0] for same in named.values() if len(same) == 1]
 
 
-def _why_missing(vm: str, site: SiteDocument, same_name: Sequence[ItemView], ours: Sequence[ItemView]) -> MissingItem:
+def _why_missing(vm: str, site: SiteDocument, same_name: Sequence[ItemView], ours: Sequence[ItemView]) -> Obstacle:
     if ours:
         ids = " and ".join(view.id for view in ours)
-        return MissingItem("ambiguous-vm", f"{len(ours)} protected items of {site.hyper_v_site} are called {vm}: {ids}")
+        return Obstacle(
+            vm=vm,
+            code="ambiguous-vm",
+            detail=f"{len(ours)} protected items of {site.hyper_v_site} are called {vm}: {ids}",
+        )
     if same_name:
         others = ", ".join(dict.fromkeys(" or ".join(view.hyper_v_sites) for view in same_name))
         detail = f"{vm} is protected from {others}, and its site says {site.hyper_v_site}"
-        return MissingItem("other-hyper-v-site", detail)
+        return Obstacle(vm=vm, code="other-hyper-v-site", detail=detail)
     return missing_from_vault(vm)
 
 
-def missing_from_vault(vm: str) -> MissingItem:
+def missing_from_vault(vm: str) -> Obstacle:
     """The vault knows no item of this name."""
-    return MissingItem("not-protected", f"{vm} is not a protected item of its site's vault")
+    return Obstacle(vm=vm, code="not-protected", detail=f"{vm} is not a protected item of its site's vault")
 
 
 def lease_key(fabric: str, vm: str) -> str:

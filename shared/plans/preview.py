@@ -9,9 +9,10 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from shared.graph import Edges, critical_path, reversed_edges, waves_of
 from shared.messages import Document
+from shared.obstacle import Obstacle
 from shared.plans.failback_advice import FailbackAdvice
 from shared.plans.hooks import HOOK_OCCASIONS, HookKind
-from shared.plans.machines import MissingItem, missing_from_vault
+from shared.plans.machines import missing_from_vault
 from shared.plans.plan import DataSyncChoice, PlanDocument
 from shared.site_recovery.verb_rules import ALWAYS_NEW, RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
@@ -61,14 +62,6 @@ class PreviewItem(Document):
     reason: str = ""
     replication_health: str = ""
     rpo: timedelta | None = None
-
-
-class Blocker(Document):
-    """One thing in the way, or worth knowing before; `vm` is empty when it is about the plan."""
-
-    vm: str = ""
-    code: str
-    detail: str
 
 
 class LostPoint(Document):
@@ -167,9 +160,9 @@ class Preview(Document):
     stages: tuple[Verb, ...]
     order: tuple[tuple[str, ...], ...]
     items: tuple[PreviewItem, ...]
-    blockers: tuple[Blocker, ...] = ()
-    concerns: tuple[Blocker, ...] = ()
-    warnings: tuple[Blocker, ...] = ()
+    blockers: tuple[Obstacle, ...] = ()
+    concerns: tuple[Obstacle, ...] = ()
+    warnings: tuple[Obstacle, ...] = ()
     hooks: tuple[PreviewHook, ...] = ()
     irreversible: tuple[str, ...] = ()
     configures: tuple[str, ...] = ()
@@ -191,7 +184,7 @@ def build_preview(
     name: str = "",
     parameters: VerbParameters = VerbParameters(),  # noqa: B008 - it is immutable
     production: Collection[str] = (),
-    missing: Mapping[str, MissingItem] = MappingProxyType({}),
+    missing: Mapping[str, Obstacle] = MappingProxyType({}),
 ) -> Preview:
     """Say what a verb on a plan would do.
 
@@ -237,12 +230,12 @@ def build_preview(
 
 def _nothing_to_do_blockers(
     plan: PlanDocument, what: PreviewKind, views: Mapping[str, ItemView]
-) -> tuple[Blocker, ...]:
+) -> tuple[Obstacle, ...]:
     """A verb that would do nothing is refused: whoever asks for it takes the plan for where it is not."""
     item_views = [views.get(item.vm.casefold()) for item in plan.items]
     if not all(view and all(_is_done_already(verb, view) for verb in stage_verbs(plan, what)) for view in item_views):
         return ()
-    return (Blocker(code="nothing-to-do", detail=f"every VM is already where a {what} would bring it"),)
+    return (Obstacle(code="nothing-to-do", detail=f"every VM is already where a {what} would bring it"),)
 
 
 def _is_done_already(verb: Verb, view: ItemView) -> bool:
@@ -289,10 +282,10 @@ def _expected_duration(plan: PlanDocument, verbs: Sequence[Verb], parameters: Ve
     return sum(each, timedelta(0))
 
 
-def _preview_item(vm: str, verb: Verb, view: ItemView | None, why: MissingItem) -> tuple[PreviewItem, Blocker | None]:
+def _preview_item(vm: str, verb: Verb, view: ItemView | None, why: Obstacle) -> tuple[PreviewItem, Obstacle | None]:
     if view is None:
         missing = PreviewItem(vm=vm, state="missing", allowed=False, reason=why.detail)
-        return missing, Blocker(vm=vm, code=why.code, detail=why.detail)
+        return missing, why
     done = _is_done_already(verb, view)
     refusal = None if done else find_refusal(verb, view)
     lasting_refusal = None if done else find_lasting_refusal(verb, view)
@@ -305,18 +298,18 @@ def _preview_item(vm: str, verb: Verb, view: ItemView | None, why: MissingItem) 
         replication_health=view.replication_health,
         rpo=view.rpo,
     )
-    return shown, Blocker(vm=vm, code=lasting_refusal.code, detail=lasting_refusal.detail) if lasting_refusal else None
+    return shown, lasting_refusal
 
 
-def drill_blockers(plan: PlanDocument, what: str, production: Collection[str]) -> tuple[Blocker, ...]:
+def drill_blockers(plan: PlanDocument, what: str, production: Collection[str]) -> tuple[Obstacle, ...]:
     """Why a plan must not be rehearsed where it says; nothing for any other verb."""
     if what != "drill":
         return ()
     if plan.drill is None:
-        return (Blocker(code="no-drill-settings", detail="the plan names no isolated network for a drill"),)
+        return (Obstacle(code="no-drill-settings", detail="the plan names no isolated network for a drill"),)
     if plan.drill.network.lower() in {network.lower() for network in production}:
         detail = f"{plan.drill.network} is the production network: a drill there would meet the real machines"
-        return (Blocker(code="drill-in-production", detail=detail),)
+        return (Obstacle(code="drill-in-production", detail=detail),)
     return ()
 
 

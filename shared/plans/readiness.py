@@ -15,6 +15,7 @@ from shared.arm_ids import same_id
 from shared.errors import Refused
 from shared.evidence.report import format_duration
 from shared.messages import Document
+from shared.obstacle import Obstacle
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
 from shared.plans.history import (
     Grounds,
@@ -25,9 +26,8 @@ from shared.plans.history import (
     grounds_of,
     last_good_drill,
 )
-from shared.plans.machines import MissingItem
 from shared.plans.plan import PlanDocument, PlanItem
-from shared.plans.preview import Blocker, LostPoint, LostPoints, Preview, VerbParameters, build_preview
+from shared.plans.preview import LostPoint, LostPoints, Preview, VerbParameters, build_preview
 from shared.replication.health import replication_lag
 from shared.site_recovery.recovery_points import LATEST, STARTS_FROM_A_POINT, PointChoice, RecoveryPoint, choose_point
 from shared.site_recovery.views import ItemDetail, ProviderView
@@ -87,11 +87,11 @@ def _loses_points(preview: Preview, view: ItemDetail) -> bool:
 
 def _point_blocker(
     choice: PointChoice, view: ItemDetail, points: Sequence[RecoveryPoint], now: datetime
-) -> Blocker | None:
+) -> Obstacle | None:
     try:
         choose_point(points, choice.rule_for(view.vm), choice.max_age, now)
     except Refused as refusal:
-        return Blocker(vm=view.vm, code=refusal.code, detail=f"{view.vm}: {refusal.detail}")
+        return Obstacle(vm=view.vm, code=refusal.code, detail=f"{view.vm}: {refusal.detail}")
     return None
 
 
@@ -125,14 +125,14 @@ def _chosen_point_name(rule: str, points: Sequence[RecoveryPoint], now: datetime
         return ""
 
 
-def _unlisted_points_warning(left_out: int, listed: int) -> tuple[Blocker, ...]:
+def _unlisted_points_warning(left_out: int, listed: int) -> tuple[Obstacle, ...]:
     if left_out <= 0:
         return ()
     detail = (
         f"the recovery points of {listed} VMs were looked at, those of {left_out} more were not: that takes a request "
         "for each. The run looks at all of them before its first verb, and keeps the list before a commit"
     )
-    return (Blocker(code="points-not-listed", detail=detail),)
+    return (Obstacle(code="points-not-listed", detail=detail),)
 
 
 LOSSY_KINDS = frozenset({"unplanned-failover", "unplanned-roundtrip"})
@@ -145,7 +145,7 @@ CODES_OF_TIME = frozenset({"behind-target", "drill-expired"})
 """Codes of what comes of waiting alone: a preview that was approved is no other one for them."""
 SHOWN_DIFFERENCES = 5
 type Weight = Literal["concern", "warning"]
-type WeightedBlocker = tuple[Weight, Blocker]
+type WeightedBlocker = tuple[Weight, Obstacle]
 
 
 class PreviewFacts(NamedTuple):
@@ -166,11 +166,11 @@ class PreviewFacts(NamedTuple):
     items: Mapping[str, ItemDetail]
     hosts: Mapping[str, ProviderView]
     track: PlanHistory = PlanHistory()
-    network_blockers: tuple[Blocker, ...] = ()
-    isolation: tuple[Blocker, ...] = ()
-    unproven: tuple[Blocker, ...] = ()
-    unread_networks: tuple[Blocker, ...] = ()
-    missing: Mapping[str, MissingItem] = MappingProxyType({})
+    network_blockers: tuple[Obstacle, ...] = ()
+    isolation: tuple[Obstacle, ...] = ()
+    unproven: tuple[Obstacle, ...] = ()
+    unread_networks: tuple[Obstacle, ...] = ()
+    missing: Mapping[str, Obstacle] = MappingProxyType({})
 
 
 class DrillVerification(Document):
@@ -319,15 +319,15 @@ def _weigh_drills(
     verification = verify_last_drill(plan, facts.track, facts.at, grounds_of(plan, sites, facts.items.values()))
     weight: Weight = "concern" if plan.drill and plan.drill.valid_for else "warning"
     if verification.status == "NEVER VERIFIED":
-        yield weight, Blocker(code="never-verified", detail="no drill of this plan has succeeded yet")
+        yield weight, Obstacle(code="never-verified", detail="no drill of this plan has succeeded yet")
     elif verification.status == "NEEDS VERIFICATION" and verification.until:
         until = f"{verification.until:%Y-%m-%d %H:%M} UTC"
         detail = f"the last good drill of this plan, {verification.operation}, counted until {until}"
-        yield weight, Blocker(code="drill-expired", detail=detail)
+        yield weight, Obstacle(code="drill-expired", detail=detail)
     elif verification.status == "NEEDS VERIFICATION":
         what = "; ".join(verification.changed) or "the plan has changed"
         detail = f"since the last good drill, {verification.operation}: {what}"
-        yield weight, Blocker(code="needs-verification", detail=detail)
+        yield weight, Obstacle(code="needs-verification", detail=detail)
 
 
 def _weigh_health(what: str, view: ItemDetail, *, expected: bool) -> Iterator[WeightedBlocker]:
@@ -340,7 +340,7 @@ def _weigh_health(what: str, view: ItemDetail, *, expected: bool) -> Iterator[We
     if what in {*FAILOVER_KINDS, "drill"} and health in {"Critical", "Warning"}:
         weight: Weight = "concern" if health == "Critical" and what in FAILOVER_KINDS and not expected else "warning"
         detail = f"the replication of {view.vm} is {health}"
-        yield weight, Blocker(vm=view.vm, code=f"replication-{health.lower()}", detail=detail)
+        yield weight, Obstacle(vm=view.vm, code=f"replication-{health.lower()}", detail=detail)
 
 
 def _weigh_data_at_risk(plan: PlanDocument, what: str, view: ItemDetail, at: datetime) -> Iterator[WeightedBlocker]:
@@ -350,12 +350,12 @@ def _weigh_data_at_risk(plan: PlanDocument, what: str, view: ItemDetail, at: dat
         return
     behind_by, lossy = replication_lag(view, at), what in LOSSY_KINDS
     if behind_by is None:
-        yield "warning", Blocker(vm=view.vm, code="rpo-unknown", detail=f"how far {view.vm} is behind is not known")
+        yield "warning", Obstacle(vm=view.vm, code="rpo-unknown", detail=f"how far {view.vm} is behind is not known")
     elif behind_by > target:
         loss = "would be lost" if lossy else "is not in Azure yet"
         risk = f"{format_duration(behind_by)} of {view.vm}'s newest data {loss}"
         detail = f"{risk}; the plan's target is {format_duration(target)}"
-        yield "concern" if lossy else "warning", Blocker(vm=view.vm, code="behind-target", detail=detail)
+        yield "concern" if lossy else "warning", Obstacle(vm=view.vm, code="behind-target", detail=detail)
 
 
 def _is_lost(view: ItemDetail, hosts: Mapping[str, ProviderView]) -> bool:
@@ -373,7 +373,7 @@ def _weigh_host(what: str, view: ItemDetail, hosts: Mapping[str, ProviderView]) 
     needed = what in HOST_KINDS
     detail = f"the host of {view.vm} ({named}) is not connected to the vault"
     detail += "" if needed else ": the machine cannot be shut down, and may run on"
-    yield "concern" if needed else "warning", Blocker(vm=view.vm, code="host-not-connected", detail=detail)
+    yield "concern" if needed else "warning", Obstacle(vm=view.vm, code="host-not-connected", detail=detail)
 
 
 def _weigh_drift(item: PlanItem, what: str, view: ItemDetail, site: SiteDocument) -> Iterator[WeightedBlocker]:
@@ -389,5 +389,5 @@ def _weigh_drift(item: PlanItem, what: str, view: ItemDetail, site: SiteDocument
         yield "warning", _drift_blocker(view, "other-policy", view.policy, site.policy_name)
 
 
-def _drift_blocker(view: ItemDetail, code: str, found: str, declared: str) -> Blocker:
-    return Blocker(vm=view.vm, code=code, detail=f"{view.vm} has {found}, and its site says {declared}")
+def _drift_blocker(view: ItemDetail, code: str, found: str, declared: str) -> Obstacle:
+    return Obstacle(vm=view.vm, code=code, detail=f"{view.vm} has {found}, and its site says {declared}")

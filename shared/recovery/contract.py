@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.activity import Activity, Nothing, Obstacle
+from shared.activity import Activity, Nothing
 from shared.messages import Message, VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.plan import Probe
 from shared.plans.preview import Preview
 from shared.recovery.drill import Inventory

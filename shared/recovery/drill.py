@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from shared.messages import Document, Message
+from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.plans.plan import DrillSettings
 from shared.recovery.recovery_plan_runs import abort_plan_runs
 from shared.recovery.run import Run, RunItem
@@ -76,13 +77,6 @@ def _is_of_drill(resource: AzureResource, test_names: tuple[str, ...], *, count_
     return resource.machine.lower().startswith(test_names) if resource.machine else count_unattached
 
 
-class NetworkFlaw(Document):
-    """Why a drill must not happen in a network."""
-
-    code: str
-    detail: str
-
-
 def find_network_flaws(
     settings: DrillSettings,
     production: Collection[str],
@@ -90,7 +84,7 @@ def find_network_flaws(
     found: bool,
     peered: Collection[str],
     cards: Collection[str],
-) -> Iterator[NetworkFlaw]:
+) -> Iterator[Obstacle]:
     """What speaks against rehearsing there.
 
     Args:
@@ -103,19 +97,17 @@ def find_network_flaws(
     network, production_networks = settings.network, {one.lower() for one in production if one}
     if network.lower() in production_networks:
         detail = f"{network} is the production network: a drill there would meet the real machines"
-        yield NetworkFlaw(code="drill-in-production", detail=detail)
+        yield Obstacle(code="drill-in-production", detail=detail)
     if not found:
-        yield NetworkFlaw(code="drill-network-missing", detail=f"there is no network {network}")
+        yield Obstacle(code="drill-network-missing", detail=f"there is no network {network}")
     for other in peered:
         if other.lower() in production_networks:
-            yield NetworkFlaw(
-                code="drill-network-peered", detail=f"{network} is peered to the production network {other}"
-            )
+            yield Obstacle(code="drill-network-peered", detail=f"{network} is peered to the production network {other}")
     if cards and not settings.shared_network:
         detail = (
             f"{network} holds {len(cards)} network cards already, {min(cards)} among them; sharedNetwork lets that be"
         )
-        yield NetworkFlaw(code="drill-network-in-use", detail=detail)
+        yield Obstacle(code="drill-network-in-use", detail=detail)
 
 
 SOAKING_VERBS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})

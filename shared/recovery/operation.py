@@ -5,9 +5,10 @@ from typing import Any, Literal, Self
 
 from shared.documents import CHECKED
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
 from shared.plans.plan import Approvals, PlanDocument
-from shared.plans.preview import Blocker, Preview, VerbParameters
+from shared.plans.preview import Preview, VerbParameters
 from shared.recovery.run import Run
 from shared.site_recovery.recovery_points import PointChoice
 from shared.site_recovery.verb_options import VerbOptions
@@ -43,7 +44,7 @@ class Override(Message):
     by: str
     person: str = ""
     needed: bool = True
-    concerns: tuple[Blocker, ...] = ()
+    concerns: tuple[Obstacle, ...] = ()
 
 
 class Operation(VerbOptions):

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.activity import Obstacle
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
 from shared.plans.hooks import HookResult
 from shared.recovery.run import Approval, Decision, RunItem

@@ -19,7 +19,7 @@ from shared.site_recovery.contract import BUSY_CODE, RENAMED_CODE, JobEnd, Probe
 from shared.site_recovery.views import ItemView
 
 NOTHING_TO_UPDATE = "nothing-to-do"
-"""Refusal of an update that would change nothing."""
+"""Obstacle of an update that would change nothing."""
 
 
 def mark_requested(run: Run, vms: Iterable[str], now: datetime, earliest: datetime) -> Run:

@@ -120,4 +120,4 @@ class StartProtection(Message):
 READ_PROTECTABLE_ITEMS = Activity("read_protectable_items", ReadProtectableItems, ProtectableItemsRead)
 READ_REPLICATED_ITEMS = Activity("read_replications", ReadReplicatedItems, ReplicatedItemsRead)
 READ_RECOVERY_POINTS = Activity("read_recovery_points", ReadRecoveryPoints, RecoveryPointsRead)
-START_PROTECTION = Activity("start_replication", StartProtection, StartsMade)
+START_PROTECTION = Activity("change_replication", StartProtection, StartsMade)

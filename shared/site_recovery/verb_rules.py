@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
+from shared.obstacle import Obstacle
 from shared.site_recovery.views import ItemView, Verb
 
 TEST_OVER = frozenset({"", "None", "MarkedForDeletion"})
@@ -83,19 +84,7 @@ What a failover or a commit finds busy is not as whoever asked for it saw it.
 """
 
 
-class Refusal(NamedTuple):
-    """Why a verb cannot be sent now.
-
-    Attributes:
-        passing: It may pass by itself: ask again later. Otherwise somebody has to do something.
-    """
-
-    code: str
-    detail: str
-    passing: bool = False
-
-
-def find_refusal(verb: Verb, view: ItemView) -> Refusal | None:
+def find_refusal(verb: Verb, view: ItemView) -> Obstacle | None:
     """What stands in the way of a verb, None when nothing does.
 
     Gated on allowedOperations and an idle item, never on protectionState alone: that is Protected too while the first
@@ -108,34 +97,49 @@ def find_refusal(verb: Verb, view: ItemView) -> Refusal | None:
     if verb == "CancelFailover" and view.scenario in _CANCELLABLE:
         return None
     if verb == "CancelFailover" and view.active_location == "Primary" and view.scenario in _IDLE:
-        return Refusal("nothing-to-cancel", f"{view.vm} runs on premises, and no failover of it is under way")
+        return Obstacle(
+            vm=view.vm,
+            code="nothing-to-cancel",
+            detail=f"{view.vm} runs on premises, and no failover of it is under way",
+        )
     return _busy_refusal(view) if view.scenario not in _IDLE else _disallowed_refusal(verb, view)
 
 
-def find_lasting_refusal(verb: Verb, view: ItemView) -> Refusal | None:
+def find_lasting_refusal(verb: Verb, view: ItemView) -> Obstacle | None:
     """What keeps a run from beginning: as `find_refusal`, but for what a verb of the way home can wait for."""
     refusal = find_refusal(verb, view)
     return None if refusal and refusal.passing and verb in WAITING_VERBS else refusal
 
 
-def _test_refusal(view: ItemView) -> Refusal:
+def _test_refusal(view: ItemView) -> Obstacle:
     if "TestFailoverCleanup" in view.allowed_operations:
-        return Refusal("test-failover-pending", f"a test failover of {view.vm} waits for its cleanup")
-    return Refusal("item-busy", f"{view.vm} is in a test failover ({view.test_failover_state})", passing=True)
+        return Obstacle(
+            vm=view.vm, code="test-failover-pending", detail=f"a test failover of {view.vm} waits for its cleanup"
+        )
+    return Obstacle(
+        vm=view.vm,
+        code="item-busy",
+        detail=f"{view.vm} is in a test failover ({view.test_failover_state})",
+        passing=True,
+    )
 
 
-def _busy_refusal(view: ItemView) -> Refusal:
-    return Refusal("item-busy", f"{view.vm} is busy with {view.scenario}", passing=True)
+def _busy_refusal(view: ItemView) -> Obstacle:
+    return Obstacle(vm=view.vm, code="item-busy", detail=f"{view.vm} is busy with {view.scenario}", passing=True)
 
 
-def _disallowed_refusal(verb: Verb, view: ItemView) -> Refusal | None:
+def _disallowed_refusal(verb: Verb, view: ItemView) -> Obstacle | None:
     if RULES[verb].allowed & set(view.allowed_operations):
         return None
     where = f"{view.vm} is {view.protection_state}, active in {view.active_location}"
     if not view.allowed_operations:  # as while Site Recovery is still at work behind an idle face
-        return Refusal("nothing-allowed", f"{where}; the vault allows nothing at the moment", passing=True)
+        return Obstacle(
+            vm=view.vm, code="nothing-allowed", detail=f"{where}; the vault allows nothing at the moment", passing=True
+        )
     code = re.sub(r"(?<=.)(?=[A-Z])", "-", verb).lower()
-    return Refusal(f"{code}-not-allowed", f"{where}; the vault allows {', '.join(view.allowed_operations)}")
+    return Obstacle(
+        vm=view.vm, code=f"{code}-not-allowed", detail=f"{where}; the vault allows {', '.join(view.allowed_operations)}"
+    )
 
 
 def has_settled(verb: Verb, view: ItemView) -> bool:

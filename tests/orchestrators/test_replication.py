@@ -207,6 +207,6 @@ def test_another_run_that_holds_a_vm_keeps_all_of_it_from_beginning(bench: Azure
 def test_what_other_runs_were_promised_is_waited_for_before_vms_are_enabled(bench: AzureBench) -> None:
     began, budget = bench.clock.now, f"@request_budget@{SUB.rpartition('/')[2]}"
     bench.driver.states[budget] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
-    times = bench.driver.times_of("start_replication")
+    times = bench.driver.times_of("change_replication")
     assert replicated(bench).output["state"] == "succeeded"
     assert times[0] >= began + timedelta(minutes=1)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared import activity
-from shared.activity import Obstacle
 from shared.evidence import contract as evidence_contract
 from shared.evidence.chain import EvidenceEntry
 from shared.failback.leftovers import (
@@ -25,6 +24,7 @@ from shared.failback.leftovers import (
     VmResourcesRead,
     is_removable,
 )
+from shared.obstacle import Obstacle
 from shared.operations import contract as app
 from shared.plans.readiness import PreviewFacts, preview_with_readiness
 from shared.recovery import contract as h

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from shared.obstacle import Obstacle
 from shared.plans.history import PastRun, PlanHistory, grounds_of
-from shared.plans.machines import MissingItem
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Blocker, Preview
+from shared.plans.preview import Preview
 from shared.plans.readiness import (
     PreviewFacts,
     describe_differences,
@@ -50,7 +50,7 @@ def told(what: str, document: PlanDocument | None = None, host: ProviderView | N
     return preview_with_readiness(document, what, {"hci-01": site()}, seen, "payroll")
 
 
-def codes(found: tuple[Blocker, ...]) -> list[str]:
+def codes(found: tuple[Obstacle, ...]) -> list[str]:
     return [one.code for one in found]
 
 
@@ -113,11 +113,13 @@ def test_an_item_that_is_not_as_its_site_says_is_a_concern(drifted: dict[str, An
 
 
 def test_a_machine_that_cannot_be_told_blocks_every_verb_with_its_own_reason() -> None:
-    twins = MissingItem("ambiguous-vm", "2 protected items of hci-01-site are called sql-01: /a and /b")
+    twins = Obstacle(
+        vm="sql-01", code="ambiguous-vm", detail="2 protected items of hci-01-site are called sql-01: /a and /b"
+    )
     seen = PreviewFacts(at=NOW, items={}, hosts={}, missing={"sql-01": twins})
     for what in ("planned-failover", "commit", "cancel"):
         told = preview_with_readiness(plan(**ONE), what, {"hci-01": site()}, seen)
-        assert [(one.vm, one.code, one.detail) for one in told.blockers] == [("sql-01", *twins)]
+        assert list(told.blockers) == [twins]
         assert (told.items[0].state, told.items[0].reason, told.confirm) == ("missing", twins.detail, "")
 
 
@@ -211,7 +213,7 @@ def test_without_that_an_unrehearsed_plan_is_only_warned_of() -> None:
 
 
 def test_what_is_wrong_with_networks_stands_in_the_way_of_the_verb_that_goes_there() -> None:
-    wrong = Blocker(code="network-missing", detail="there is none")
+    wrong = Obstacle(code="network-missing", detail="there is none")
     seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={}, network_blockers=(wrong,), isolation=(wrong,) * 2)
     found = {
         what: len(preview_with_readiness(plan(**ONE), what, {"hci-01": site()}, seen).blockers)
@@ -299,7 +301,7 @@ def test_what_was_asked_for_is_shown_and_approved_with_the_preview(what: str, sa
 
 
 def test_a_long_list_of_changes_is_cut() -> None:
-    many = tuple(Blocker(vm=f"vm-{number}", code="gone", detail=f"{number} is gone") for number in range(8))
+    many = tuple(Obstacle(vm=f"vm-{number}", code="gone", detail=f"{number} is gone") for number in range(8))
     first = told("planned-failover")
     found = describe_differences(first, first.model_copy(update={"blockers": many}))
     assert found == ("0 is gone", "1 is gone", "2 is gone", "3 is gone", "4 is gone", "and 3 more")

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
+from shared.obstacle import Obstacle
 from shared.site_recovery.verb_rules import RULES, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 from tests.shared.samples import REPLICATING, view
@@ -140,12 +141,16 @@ def test_a_refusal_says_what_stands_in_the_way_in_words() -> None:
 
 def test_a_pending_test_failover_has_to_be_cleaned_up_first() -> None:
     refusal = find_refusal("PlannedFailover", STATES["test failover waits for its cleanup"].item)
-    assert refusal == ("test-failover-pending", "a test failover of sql-01 waits for its cleanup", False)
+    assert refusal == Obstacle(
+        vm="sql-01", code="test-failover-pending", detail="a test failover of sql-01 waits for its cleanup"
+    )
 
 
 def test_a_protected_item_that_is_busy_is_not_ready_although_it_lists_the_verb() -> None:
     refusal = find_refusal("TestFailover", view(scenario="PlannedFailover"))
-    assert refusal == ("item-busy", "sql-01 is busy with PlannedFailover", True)
+    assert refusal == Obstacle(
+        vm="sql-01", code="item-busy", detail="sql-01 is busy with PlannedFailover", passing=True
+    )
 
 
 def test_hyper_v_is_never_re_protected_before_its_failback() -> None:
