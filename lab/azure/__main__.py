@@ -7,9 +7,9 @@ import resource
 import signal
 from pathlib import Path
 
-from lab.azure import scenarios
-from lab.azure.lab import Lab
+from lab.azure import scenario_loader
 from lab.azure.server import Server
+from lab.azure.simulator.lab import Lab
 from lab.clock import LabClock
 from lab.scenarios import SCENARIOS
 
@@ -34,7 +34,7 @@ async def serve(options: argparse.Namespace) -> None:
         clock.set_speed(options.speed)
     lab = Lab(clock, options.state, options.host_url)
     if lab.store.get("lab", "scenario") is None:
-        scenarios.load(lab, options.scenario)
+        scenario_loader.load(lab, options.scenario)
     server = Server(lab, options.port)
     base = await server.start()
     print(f"listening on {base}", flush=True)  # noqa: T201 - whoever started it with port 0 reads this

@@ -11,13 +11,13 @@ mandatory parameter or is given one that its runbook has not. Durations are draw
 from datetime import timedelta
 from typing import Any
 
-from lab.azure import activity, resources
-from lab.azure.agenda import due
-from lab.azure.answers import Answer, Json, bad_request
-from lab.azure.ids import name_of, resource_id
-from lab.azure.lab import SUBSCRIPTION, Lab, iso
-from lab.azure.paging import paged
-from lab.azure.routing import Ask, Provider, required
+from lab.azure.arm import activity_log, resources
+from lab.azure.arm.ids import name_of, resource_id
+from lab.azure.arm.paging import paged
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, Json, bad_request
+from lab.azure.simulator.lab import SUBSCRIPTION, Lab, due, iso
+from lab.azure.simulator.requests import Ask, required
 
 ACCOUNT = "Microsoft.Automation/automationAccounts"
 RUNBOOK, JOB = f"{ACCOUNT}/runbooks", f"{ACCOUNT}/jobs"
@@ -128,7 +128,7 @@ def put_job(lab: Lab, ask: Ask) -> Answer:
     properties["wish"] = lab.faults.job_effect(ask.verb, name, ask.path) or {}
     job = resources.put(lab, ask.path, properties, location=None)
     lab.after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
-    activity.ended(lab, activity.origin(ask), job["id"], f"{JOB}/write")
+    activity_log.ended(lab, activity_log.origin(ask), job["id"], f"{JOB}/write")
     ask.job = ask.params["job"]
     return Answer(201, _shown(job))
 

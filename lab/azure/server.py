@@ -10,11 +10,14 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from lab.azure import compute, control, eventgrid, identity, providers
-from lab.azure.answers import Answer, ArmError, bad_request
-from lab.azure.effects import Lost, after_work, before_work
-from lab.azure.lab import Lab
-from lab.azure.routing import Ask, Route, Router
+from lab.azure import lab_api, providers
+from lab.azure.arm import event_grid, tokens
+from lab.azure.arm.routing import Route, Router
+from lab.azure.compute import virtual_machines
+from lab.azure.simulator.answers import Answer, ArmError, bad_request
+from lab.azure.simulator.fault_effects import Lost, after_work, before_work
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask
 from lab.clock import LabClock
 
 log = logging.getLogger(__name__)
@@ -44,10 +47,10 @@ class Server:
         await site.start()
         self.port = self._runner.addresses[0][1]
         self.lab.place.base = f"http://127.0.0.1:{self.port}"
-        compute.restore_guests(self.lab)
+        virtual_machines.restore_guests(self.lab)
         self._tasks = [
             asyncio.create_task(self._step_for_ever()),
-            asyncio.create_task(eventgrid.Courier(self.lab).run()),
+            asyncio.create_task(event_grid.Courier(self.lab).run()),
         ]
         return self.lab.place.base
 
@@ -63,19 +66,12 @@ class Server:
 
     async def _step_for_ever(self) -> None:
         while True:
-            self.step()
+            self.lab.catch_up()
             if isinstance(self.lab.clock, LabClock):
                 self.lab.clock.touch()
             due = self.lab.agenda.next_due()
             wait = self.lab.clock.real_seconds(due) if due else LONGEST_STEP
             await asyncio.sleep(min(max(wait, 0.001), LONGEST_STEP))
-
-    def step(self) -> None:
-        """Do what is due; a handler that fails is told in the log and does not stop the clock."""
-        try:
-            self.lab.run_due()
-        except Exception:  # a wrong handler must not silence all the others
-            log.exception("something due failed")
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
@@ -97,17 +93,17 @@ class Server:
     async def _answer(self, request: web.BaseRequest, raw: bytes) -> Answer:
         path = request.path.lower()
         if path.startswith("/lab/"):
-            return await control.handle(self, request, raw)
+            return await lab_api.handle(self.lab, request, raw)
         if path == "/msi/token":
-            return identity.managed_identity(dict(request.query), _lowered(request))
+            return tokens.managed_identity(dict(request.query), _lowered(request))
         if path.endswith("/oauth2/v2.0/token") and request.method == "POST":
-            return identity.client_credentials(raw.decode())
+            return tokens.client_credentials(raw.decode())
         if path.startswith("/eventgrid/"):
-            return await control.receive_events(self, request, raw)
+            return await lab_api.receive_events(self.lab, request, raw)
         return await self._arm(request, raw)
 
     async def _arm(self, request: web.BaseRequest, raw: bytes) -> Answer:
-        self.step()
+        self.lab.catch_up()
         ask = self._ask(request, raw)
         common = {"x-ms-request-id": ask.request_id, "x-ms-correlation-request-id": ask.correlation_id}
         common["Date"] = format_datetime(self.lab.now(), usegmt=True)  # clients judge the age of a heartbeat by it
@@ -123,8 +119,8 @@ class Server:
 
     async def _admitted(self, ask: Ask, raw: bytes, headers: dict[str, str]) -> Answer:
         """Authentication, the route, its api-version, the buckets, the body: in the order in which ARM refuses."""
-        audiences = (*identity.ARM_AUDIENCES, self.lab.place.base)
-        ask.principal = identity.principal_of(ask.headers.get("authorization", ""), audiences)
+        audiences = (*tokens.ARM_AUDIENCES, self.lab.place.base)
+        ask.principal = tokens.principal_of(ask.headers.get("authorization", ""), audiences)
         route, ask.params = self.router.find(ask.method, ask.path)
         ask.verb = route.verb
         route.provider.require_version(ask.query.get("api-version"), _type(route))

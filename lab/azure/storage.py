@@ -1,11 +1,12 @@
 """Microsoft.Storage: the accounts that cache replication."""
 
-from lab.azure import activity, resources
-from lab.azure.answers import Answer, Json, bad_request
-from lab.azure.ids import resource_id
-from lab.azure.lab import LOCATION, SUBSCRIPTION, Lab, iso
-from lab.azure.paging import paged
-from lab.azure.routing import Ask, Provider, required
+from lab.azure.arm import activity_log, resources
+from lab.azure.arm.ids import resource_id
+from lab.azure.arm.paging import paged
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, Json, bad_request
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, iso
+from lab.azure.simulator.requests import Ask, required
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 ACCOUNTS = resources.GROUP_PATH + "/providers/Microsoft.Storage/storageAccounts"
@@ -70,7 +71,7 @@ def put_account(lab: Lab, ask: Ask) -> Answer:
         kind=required(body, "kind"),
         tags=body.get("tags") or {},
     )
-    activity.ended(lab, activity.origin(ask), ask.path, f"{ACCOUNT}/write")
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{ACCOUNT}/write")
     return Answer(200, account)
 
 
@@ -81,5 +82,5 @@ def delete_account(lab: Lab, ask: Ask) -> Answer:
         return Answer(204)
     resources.require_unlocked(lab, ask.path, deleting=True)
     resources.drop(lab, ask.path)
-    activity.ended(lab, activity.origin(ask), ask.path, f"{ACCOUNT}/delete")
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{ACCOUNT}/delete")
     return Answer(200)

@@ -1,12 +1,12 @@
 """Microsoft.RecoveryServices: the vaults themselves; what is in them is Site Recovery's."""
 
-from lab.azure import activity, lro, resources
-from lab.azure.agenda import due
-from lab.azure.answers import Answer, Json
-from lab.azure.ids import name_of, resource_id
-from lab.azure.lab import SUBSCRIPTION, TENANT, Lab
-from lab.azure.paging import paged
-from lab.azure.routing import Ask, Provider, required
+from lab.azure.arm import activity_log, lro, resources
+from lab.azure.arm.ids import name_of, resource_id
+from lab.azure.arm.paging import paged
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import SUBSCRIPTION, TENANT, Lab, due
+from lab.azure.simulator.requests import Ask, required
 
 VAULT = "Microsoft.RecoveryServices/vaults"
 VAULTS = resources.GROUP_PATH + "/providers/Microsoft.RecoveryServices/vaults"
@@ -75,7 +75,7 @@ def put_vault(lab: Lab, ask: Ask) -> Answer:
         identity=identity,
         tags=body.get("tags") or {},
     )
-    activity.ended(lab, activity.origin(ask), arm_id, f"{VAULT}/write")
+    activity_log.ended(lab, activity_log.origin(ask), arm_id, f"{VAULT}/write")
     return Answer(200 if known else 201, vault)
 
 
@@ -95,7 +95,7 @@ def patch_vault(lab: Lab, ask: Ask) -> Answer:
     vault["properties"] |= {
         key: value for key, value in (body.get("properties") or {}).items() if key == "publicNetworkAccess"
     }
-    activity.ended(lab, activity.origin(ask), vault["id"], f"{VAULT}/write")
+    activity_log.ended(lab, activity_log.origin(ask), vault["id"], f"{VAULT}/write")
     return Answer(200, resources.touch(lab, vault))
 
 
@@ -107,7 +107,7 @@ def delete_vault(lab: Lab, ask: Ask) -> Answer:
         return Answer(204)
     resources.require_unlocked(lab, ask.path, deleting=True)
     operation = lro.start(lab, status="InProgress")
-    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity.origin(ask)}
+    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity_log.origin(ask)}
     lab.after(lro.QUICK, "vault-removed", args)
     path = f"/subscriptions/{ask.subscription}/providers/Microsoft.RecoveryServices/locations/westeurope"
     return lro.accepted(lro.polling_headers(ask, f"{path}/operationStatus/{operation['name']}", None, 15))
@@ -117,7 +117,7 @@ def delete_vault(lab: Lab, ask: Ask) -> Answer:
 def _remove(lab: Lab, args: Json) -> None:
     resources.drop(lab, args["vault"])
     lro.end(lab, args["operation"])
-    activity.ended(lab, args["origin"], args["vault"], f"{VAULT}/delete")
+    activity_log.ended(lab, args["origin"], args["vault"], f"{VAULT}/delete")
 
 
 @provider.route(

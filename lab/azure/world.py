@@ -9,11 +9,17 @@ Each part says what can be changed in CHANGES; what it does not know is a 400.
 from collections.abc import Callable
 from typing import Any
 
-from lab.azure import clusters, hyperv, machines, network, nodes, permissions, quota, resources, storage
-from lab.azure.answers import ArmError, Json, bad_request
-from lab.azure.asr import machines as source_vms
-from lab.azure.asr import providers
-from lab.azure.lab import Lab
+from lab.azure import storage
+from lab.azure.arc import machines
+from lab.azure.arm import permissions, resources
+from lab.azure.compute import quota
+from lab.azure.hci import clusters
+from lab.azure.network import virtual_networks
+from lab.azure.on_premises import hyper_v_machines, nodes
+from lab.azure.simulator.answers import ArmError, Json, bad_request
+from lab.azure.simulator.lab import Lab
+from lab.azure.site_recovery.items import host_connection
+from lab.azure.site_recovery.sites import source_machines as source_vms
 
 IN_CLUSTER = {
     "status": "status",
@@ -96,7 +102,7 @@ def _connect(lab: Lab, node: Json, value: bool) -> None:
     if value:
         machines.set_connected(lab, node, connected=True)
         if node["dra"] == "Running":
-            providers.restore(lab, node["name"])
+            host_connection.restore(lab, node["name"])
         return
     for hook in lab.on_disconnect:
         hook(lab, node["name"], None)
@@ -104,14 +110,14 @@ def _connect(lab: Lab, node: Json, value: bool) -> None:
 
 def _vms(lab: Lab, settings: Json) -> None:
     """By name: what `hyperv.add` takes; a new name needs its node. `arc` makes it an Arc VM."""
-    known = {machine["name"].lower(): machine for machine in lab.store.all(hyperv.KIND)}
+    known = {machine["name"].lower(): machine for machine in lab.store.all(hyper_v_machines.KIND)}
     for name, wish in settings.items():
         node = wish.get("node") or known.get(name.lower(), {}).get("node")
         if node is None:
             raise bad_request("InvalidWorld", f"the new VM {name} needs a node")
         there = known.get(name.lower(), {"name": name})
         cluster = nodes.named(lab, node)["cluster"]
-        hyperv.add(lab, cluster, node, there | wish)
+        hyper_v_machines.add(lab, cluster, node, there | wish)
         if wish.get("arc"):
             machines.add(lab, resources.require(lab, nodes.named(lab, node)["id"])["id"].split("/")[4], name, None)
 
@@ -141,7 +147,7 @@ def _accounts(lab: Lab, settings: Json) -> None:
 def _networks(lab: Lab, settings: Json) -> None:
     """By name: {location} of a virtual network."""
     for name, wish in settings.items():
-        resources.touch(lab, _named(lab, network.VNET.lower(), name) | wish)
+        resources.touch(lab, _named(lab, virtual_networks.VNET.lower(), name) | wish)
 
 
 def _sources(lab: Lab, settings: Json) -> None:

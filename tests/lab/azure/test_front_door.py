@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from lab.azure import identity
-from lab.azure.paging import paged
-from lab.azure.routing import Ask
-from lab.azure.throttle import Bucket
+from lab.azure.arm import tokens
+from lab.azure.arm.paging import paged
+from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.throttle import Bucket
 from tests.lab.azure.cloud import EXTENSION, MACHINES, N1, SUB, Cloud
 
 GROUP = f"{SUB}/resourceGroups/rg-hci-arc"
@@ -26,7 +26,7 @@ async def test_a_call_without_a_token_is_challenged(cloud: Cloud) -> None:
     [
         ("Bearer nonsense", "InvalidAuthenticationToken"),
         ("Bearer a.b.c", "InvalidAuthenticationToken"),
-        (f"Bearer {identity.issue('x', 'https://vault.azure.net')['token']}", "InvalidAuthenticationTokenAudience"),
+        (f"Bearer {tokens.issue('x', 'https://vault.azure.net')['token']}", "InvalidAuthenticationTokenAudience"),
     ],
 )
 async def test_a_wrong_token_is_refused(cloud: Cloud, token: str, code: str) -> None:
@@ -123,7 +123,7 @@ async def test_a_caller_who_drained_the_bucket_waits_on_the_simulated_clock(clou
 async def test_another_principal_has_a_bucket_of_its_own(cloud: Cloud) -> None:
     for _ in range(251):
         await cloud.call("GET", N1)
-    other = identity.issue("someone", "https://management.azure.com")["token"]
+    other = tokens.issue("someone", "https://management.azure.com")["token"]
     assert (await cloud.call("GET", N1, Authorization=f"Bearer {other}"))[0] == 200
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lab.azure import extensions, nodes
+from lab.azure.arc import extensions
+from lab.azure.on_premises import nodes
 from tests.lab.azure.cloud import EXTENSION, N1, N2, N3, Cloud
 
 VAULT = "/subscriptions/{}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"

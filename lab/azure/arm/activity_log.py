@@ -1,0 +1,104 @@
+"""What was done to Azure, as the Activity Log tells it; ends of operations go on to Event Grid.
+
+Each write is entered twice: when ARM took it and when it ended. A provider says so with `began` and `ended`; the server
+does it for calls that are done when they are answered.
+"""
+
+import json
+import re
+
+from lab.azure.arm import event_grid
+from lab.azure.arm.ids import part_of
+from lab.azure.arm.paging import paged
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, Json, bad_request
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, instant, iso
+from lab.azure.simulator.requests import Ask
+
+KIND = "activity"
+provider = Provider("microsoft.insights", {"2015-04-01"})
+
+
+def origin(ask: Ask) -> Json:
+    """Who asked for an operation, and with what: kept with it until it ends."""
+    return {
+        "correlation": ask.correlation_id,
+        "clientRequestId": ask.client_request_id,
+        "principal": ask.principal,
+        "method": ask.method,
+        "url": f"{ask.base}{ask.path}?api-version={ask.api_version}",
+    }
+
+
+def began(lab: Lab, origin: Json, resource: str, operation: str) -> None:
+    """Enter that ARM accepted an operation that goes on."""
+    _enter(lab, origin, resource, operation, "Accepted", None)
+
+
+def ended(lab: Lab, origin: Json, resource: str, operation: str, error: Json | None = None) -> None:
+    """Enter the end of an operation and publish its Event Grid event.
+
+    Args:
+        lab: The lab.
+        origin: What `origin` gave when it was asked for.
+        resource: ARM id of the resource.
+        operation: "Microsoft.HybridCompute/machines/extensions/write".
+        error: {"code", "message"} of a failure; only the Activity Log tells it, never the event.
+    """
+    _enter(lab, origin, resource, operation, "Failed" if error else "Succeeded", error)
+    event_grid.emit(lab, origin, resource, operation, failed=error is not None)
+
+
+def _enter(lab: Lab, origin: Json, resource: str, operation: str, status: str, error: Json | None) -> None:
+    name = lab.new_id("activity")
+    moment = iso(lab.now())
+    entry = {
+        "id": f"{resource}/events/{name}/ticks/{int(lab.now().timestamp() * 10_000_000)}",
+        "eventDataId": name,
+        "eventTimestamp": moment,
+        "submissionTimestamp": moment,
+        "correlationId": origin["correlation"],
+        "operationId": origin["correlation"],
+        "caller": origin["principal"],
+        "level": "Error" if error else "Informational",
+        "resourceId": resource,
+        "resourceGroupName": part_of(resource, "resourceGroups") or "",
+        "resourceProviderName": {"value": operation.partition("/")[0]},
+        "operationName": {"value": operation, "localizedValue": operation},
+        "category": {"value": "Administrative", "localizedValue": "Administrative"},
+        "status": {"value": status, "localizedValue": status},
+        "subscriptionId": part_of(resource, "subscriptions") or SUBSCRIPTION,
+        "tenantId": TENANT,
+        "location": LOCATION,
+        "properties": _properties(error),
+    }
+    lab.store.put(KIND, name, entry)
+
+
+def _properties(error: Json | None) -> Json:
+    if error is None:
+        return {"statusCode": "OK"}
+    return {"statusCode": "Conflict", "statusMessage": json.dumps({"status": "Failed", "error": error})}
+
+
+@provider.route("GET", "/subscriptions/{subscription}/providers/microsoft.insights/eventtypes/management/values")
+def list_activities(lab: Lab, ask: Ask) -> Answer:
+    """The Activity Log, newest first; $filter must begin with a time and may name correlationId or resourceId/Uri."""
+    text = ask.query.get("$filter", "")
+    since = re.search(r"eventTimestamp ge '([^']+)'", text)
+    if since is None:
+        raise bad_request("BadRequest", "The $filter must give a start: eventTimestamp ge '<ISO 8601>'.")
+    wanted: dict[str, str] = dict(
+        re.findall(r"(correlationId|resourceId|resourceUri|resourceGroupName) eq '([^']*)'", text)
+    )
+    start = instant(since[1])
+    found = [
+        entry
+        for entry in reversed(lab.store.all(KIND))
+        if instant(entry["eventTimestamp"]) >= start
+        and all(
+            entry["resourceId" if name == "resourceUri" else name].lower() == value.lower()
+            for name, value in wanted.items()
+        )
+    ]
+    return paged(ask, found, size=200)

@@ -1,0 +1,163 @@
+"""Microsoft.Authorization: role assignments and locks, on any scope that the lab has."""
+
+from typing import Any
+
+from lab.azure.arm import activity_log, resources
+from lab.azure.arm.ids import name_of, same
+from lab.azure.arm.paging import paged
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
+from lab.azure.simulator.lab import Lab, iso
+from lab.azure.simulator.requests import Ask, required
+
+ASSIGNMENT = "microsoft.authorization/roleassignments"
+LEVELS = ("CanNotDelete", "ReadOnly")
+SCOPES = (
+    "/subscriptions/{subscription}",
+    resources.GROUP_PATH,
+    resources.GROUP_PATH + "/providers/{namespace}/{kind}/{name}",
+    resources.GROUP_PATH + "/providers/{namespace}/{kind}/{name}/{child}/{below}",
+)
+
+roles = Provider("Microsoft.Authorization", {"2018-01-01-preview", "2020-04-01-preview", "2022-04-01"})
+locks = Provider("Microsoft.Authorization", {"2016-09-01", "2017-04-01", "2020-05-01"})
+
+
+def scope_of(ask: Ask) -> str:
+    """What a call below a scope is about."""
+    lowered = ask.path.lower()
+    return ask.path[: lowered.rindex("/providers/microsoft.authorization/")]
+
+
+def require_scope(lab: Lab, scope: str) -> None:
+    """Refuse a scope that is not there.
+
+    Raises:
+        ArmError: 404.
+    """
+    if "/providers/" in scope.lower():
+        resources.require(lab, scope)
+    elif "/resourcegroups/" in scope.lower():
+        resources.require_group(lab, scope)
+    else:
+        resources.require_subscription(lab, name_of(scope))
+
+
+def list_assignments(lab: Lab, ask: Ask) -> Answer:
+    """The assignments that hold on a scope: on it, above it, and unless $filter is atScope(), below it."""
+    scope = scope_of(ask).lower()
+    found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, ask.query.get("$filter", ""))]
+    return paged(ask, found)
+
+
+def _is_seen(assignment: Json, scope: str, text: str) -> bool:
+    properties = assignment["properties"]
+    at = properties["scope"].lower()
+    if "principalId eq '" in text and properties["principalId"] not in text:
+        return False
+    above = scope == at or scope.startswith(at + "/")
+    return above or ("atScope()" not in text and at.startswith(scope + "/"))
+
+
+def get_assignment(lab: Lab, ask: Ask) -> Answer:
+    """One assignment."""
+    assignment = lab.store.get(ASSIGNMENT, ask.path)
+    if assignment is None:
+        raise ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{name_of(ask.path)}' is not found.")
+    return Answer(200, assignment)
+
+
+def put_assignment(lab: Lab, ask: Ask) -> Answer:
+    """Assign a role: 201; 409 where the principal has it on this scope already."""
+    scope, body = scope_of(ask), ask.object()
+    require_scope(lab, scope)
+    role, principal = required(body, "properties", "roleDefinitionId"), required(body, "properties", "principalId")
+    for each in lab.store.all(ASSIGNMENT):
+        known = each["properties"]
+        if same(known["scope"], scope) and same(known["roleDefinitionId"], role) and known["principalId"] == principal:
+            raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")
+    now = iso(lab.now())
+    assignment = {
+        "id": ask.path,
+        "name": name_of(ask.path),
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "roleDefinitionId": role,
+            "principalId": principal,
+            "principalType": body["properties"].get("principalType", "ServicePrincipal"),
+            "scope": scope,
+            "createdOn": now,
+            "updatedOn": now,
+            "createdBy": ask.principal,
+            "updatedBy": ask.principal,
+        },
+    }
+    lab.store.put(ASSIGNMENT, ask.path, assignment)
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/roleAssignments/write")
+    return Answer(201, assignment)
+
+
+def delete_assignment(lab: Lab, ask: Ask) -> Answer:
+    """Take a role away: 204 when it was not assigned."""
+    assignment = lab.store.get(ASSIGNMENT, ask.path)
+    if assignment is None:
+        return Answer(204)
+    lab.store.delete(ASSIGNMENT, ask.path)
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/roleAssignments/delete")
+    return Answer(200, assignment)
+
+
+def list_locks(lab: Lab, ask: Ask) -> Answer:
+    """The locks that hold for a scope."""
+    return paged(ask, resources.locks_on(lab, scope_of(ask)))
+
+
+def get_lock(lab: Lab, ask: Ask) -> Answer:
+    """One lock."""
+    lock = lab.store.get(resources.LOCK, ask.path)
+    if lock is None:
+        raise not_found(ask.path)
+    return Answer(200, lock)
+
+
+def put_lock(lab: Lab, ask: Ask) -> Answer:
+    """Lock a scope: 201 or 200."""
+    require_scope(lab, scope_of(ask))
+    level: Any = required(ask.object(), "properties", "level")
+    if level not in LEVELS:
+        raise bad_request("InvalidLockLevel", f"The lock level '{level}' is not one of {', '.join(LEVELS)}.")
+    known = lab.store.get(resources.LOCK, ask.path) is not None
+    lock = {
+        "id": ask.path,
+        "name": name_of(ask.path),
+        "type": "Microsoft.Authorization/locks",
+        "properties": {"level": level}
+        | {key: ask.object()["properties"][key] for key in ("notes", "owners") if key in ask.object()["properties"]},
+    }
+    lab.store.put(resources.LOCK, ask.path, lock)
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/locks/write")
+    return Answer(200 if known else 201, lock)
+
+
+def delete_lock(lab: Lab, ask: Ask) -> Answer:
+    """Take a lock away: 204 when there is none."""
+    if not lab.store.delete(resources.LOCK, ask.path):
+        return Answer(204)
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/locks/delete")
+    return Answer(200)
+
+
+for _at in SCOPES:
+    for _provider, _kind, _list, _handlers in (
+        (
+            roles,
+            "roleAssignments",
+            list_assignments,
+            {"GET": get_assignment, "PUT": put_assignment, "DELETE": delete_assignment},
+        ),
+        (locks, "locks", list_locks, {"GET": get_lock, "PUT": put_lock, "DELETE": delete_lock}),
+    ):
+        _path = f"{_at}/providers/Microsoft.Authorization/{_kind}"
+        _provider.route("GET", _path)(_list)
+        for _method, _handler in _handlers.items():
+            _provider.route(_method, f"{_path}/{{assignment}}")(_handler)

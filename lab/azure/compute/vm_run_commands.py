@@ -1,0 +1,77 @@
+"""Managed run commands of Azure VMs: a script inside a machine that a failover made.
+
+What a script says is simulated as far as a probe needs it: "exit N" at its end is its exit code, else 0; its output is
+empty. A machine that does not run answers 409. Source: Microsoft.Compute 2024-07-01 and the managed Run Command
+pages; the duration is assumed.
+"""
+
+import re
+from datetime import timedelta
+
+from lab.azure.arm import activity_log, lro, resources
+from lab.azure.compute import virtual_machines
+from lab.azure.compute.virtual_machines import VMS, provider
+from lab.azure.simulator.answers import Answer, ArmError, Json
+from lab.azure.simulator.lab import Lab, due, iso
+from lab.azure.simulator.requests import Ask, required
+
+RUN_COMMAND = f"{virtual_machines.VM}/runCommands"
+ONE = VMS + "/{vm}/runCommands/{command}"
+TAKES = timedelta(seconds=25)
+_EXIT = re.compile(r"\bexit\s+(\d+)\s*$")
+
+
+@provider.route("PUT", ONE)
+def put_command(lab: Lab, ask: Ask) -> Answer:
+    """Run a script, also where a command of that name is there already: 201."""
+    vm = resources.require(lab, ask.scope("virtualMachines"))
+    if virtual_machines.power_of(lab, vm["id"]) != "running":
+        raise ArmError(409, "OperationNotAllowed", f"The VM '{vm['name']}' is not running.")
+    script = str(required(ask.object(), "properties", "source", "script"))
+    run = lab.new_id("vm-run")
+    properties = {"source": {"script": script}, "provisioningState": "Creating", "run": run}
+    command = resources.put(lab, ask.path, properties, location=required(ask.object(), "location"))
+    operation = lro.start(lab, command["id"], status="InProgress")
+    found = _EXIT.search(script.strip())
+    args = {"command": ask.path, "run": run, "operation": operation["name"], "code": int(found[1]) if found else 0}
+    lab.after(TAKES, "vm-run-command-ends", args | {"origin": activity_log.origin(ask)})
+    return Answer(201, _shown(command), virtual_machines.polling(ask, operation["name"], retry_after=10))
+
+
+def _shown(command: Json, *, instance_view: bool = False) -> Json:
+    hidden = {"run"} if instance_view else {"run", "instanceView"}
+    return command | {"properties": {k: v for k, v in command["properties"].items() if k not in hidden}}
+
+
+@due("vm-run-command-ends")
+def _end(lab: Lab, args: Json) -> None:
+    command = resources.find(lab, args["command"])
+    lro.end(lab, args["operation"])
+    if command is None or command["properties"]["run"] != args["run"]:
+        return
+    failed = args["code"] != 0
+    command["properties"] |= {
+        "provisioningState": "Succeeded",
+        "instanceView": {
+            "executionState": "Failed" if failed else "Succeeded",
+            "executionMessage": "",
+            "exitCode": args["code"],
+            "output": "",
+            "error": "",
+            "endTime": iso(lab.now()),
+        },
+    }
+    resources.touch(lab, command)
+
+
+@provider.route("GET", ONE)
+def get_command(lab: Lab, ask: Ask) -> Answer:
+    """One run command; $expand=instanceView tells what became of its script."""
+    command = resources.require(lab, ask.path)
+    return Answer(200, _shown(command, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
+
+
+@provider.route("DELETE", ONE)
+def delete_command(lab: Lab, ask: Ask) -> Answer:
+    """Remove a run command: 204 when there is none."""
+    return Answer(200 if resources.drop(lab, ask.path) else 204)

@@ -1,0 +1,334 @@
+"""Microsoft.AzureStackHCI: clusters, their Arc settings, and extensions that are meant for every node."""
+
+from datetime import timedelta
+from typing import Any
+
+from lab.azure.arc import extensions, machines
+from lab.azure.arm import activity_log, lro, resources
+from lab.azure.arm.ids import name_of, resource_id
+from lab.azure.arm.paging import paged
+from lab.azure.arm.routing import Provider
+from lab.azure.on_premises import nodes
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, iso
+from lab.azure.simulator.requests import Ask, required
+
+CLUSTER = "Microsoft.AzureStackHCI/clusters"
+EXTENSION = "Microsoft.AzureStackHCI/clusters/arcSettings/extensions"
+CLUSTERS = resources.GROUP_PATH + "/providers/Microsoft.AzureStackHCI/clusters"
+SETTINGS = CLUSTERS + "/{cluster}/arcSettings"
+EXTENSIONS = SETTINGS + "/{setting}/extensions"
+STATUSES = "/providers/Microsoft.AzureStackHCI/locations/{location}/operationStatuses/{operation}"
+RESTORED_AFTER = (2.0, 4.0)
+"""Simulated minutes, from and to, until an extension comes back after Sync-AzureStackHci."""
+
+provider = Provider(
+    "Microsoft.AzureStackHCI", {"2023-08-01", "2024-04-01", "2025-01-01", "2025-06-01", "2025-10-01", "2026-10-01"}
+)
+
+
+def add(lab: Lab, group: str, name: str, nodes_group: str, node_names: list[str]) -> Json:
+    """Make a registered cluster with its Arc settings, its nodes and their Arc machines."""
+    arm_id = resource_id(SUBSCRIPTION, group, CLUSTER, name)
+    for node in node_names:
+        machine = machines.add(lab, nodes_group, node, arm_id)
+        nodes.add(lab, node, machine["id"], arm_id)
+    settings = {"provisioningState": "Succeeded", "arcInstanceResourceGroup": nodes_group}
+    lab.store.put(f"{CLUSTER}/arcSettings".lower(), f"{arm_id}/arcSettings/default", settings)
+    identity = {"type": "SystemAssigned", "principalId": lab.fixed_id("principal", arm_id), "tenantId": TENANT}
+    return resources.put(lab, arm_id, _properties(lab, name, node_names), identity=identity, tags={})
+
+
+def _properties(lab: Lab, name: str, node_names: list[str]) -> Json:
+    return {
+        "provisioningState": "Succeeded",
+        "status": "ConnectedRecently",
+        "connectivityStatus": "Connected",
+        "cloudId": lab.fixed_id("cloud", name),
+        "aadTenantId": TENANT,
+        "lastSyncTimestamp": iso(lab.now()),
+        "lastBillingTimestamp": iso(lab.now()),
+        "registrationTimestamp": iso(lab.now() - timedelta(days=90)),
+        "billingModel": "PayPerUse",
+        "trialDaysRemaining": 0,
+        "reportedProperties": {
+            "clusterName": name,
+            "clusterVersion": "10.0.20349.2582",
+            "lastUpdated": iso(lab.now()),
+            "nodes": [{"name": node, "id": at + 1, "osName": "Azure Stack HCI"} for at, node in enumerate(node_names)],
+        },
+    }
+
+
+def want_extension(lab: Lab, cluster_id: str, name: str, parameters: Json) -> Json:
+    """Note that every node of a cluster is meant to have an extension; installs nothing."""
+    arm_id = f"{cluster_id}/arcSettings/default/extensions/{name}"
+    document = {"id": arm_id, "name": name, "type": EXTENSION.lower(), "parameters": parameters}
+    return lab.store.put(EXTENSION.lower(), arm_id, document)
+
+
+def synchronise(lab: Lab, cluster_id: str) -> list[str]:
+    """What Sync-AzureStackHci does: extensions come back, minutes later, on nodes that lack one; gives those nodes."""
+    cluster = resources.require(lab, cluster_id)
+    cluster["properties"]["lastSyncTimestamp"] = iso(lab.now())
+    resources.touch(lab, cluster)
+    names = []
+    for wanted in lab.store.all(EXTENSION.lower(), cluster_id):
+        for node in nodes.of_cluster(lab, cluster_id):
+            if node["syncRestores"] and _on_node(lab, wanted, node) is None:
+                delay = timedelta(minutes=lab.random("sync", node["name"], iso(lab.now())).uniform(*RESTORED_AFTER))
+                lab.after(delay, "cluster-restores-extension", {"wanted": wanted["id"], "machine": node["id"]})
+                names.append(node["name"])
+    return names
+
+
+@due("cluster-restores-extension")
+def _restore(lab: Lab, args: Json) -> None:
+    wanted = lab.store.get(EXTENSION.lower(), args["wanted"])
+    node = nodes.of_machine(lab, args["machine"])
+    if wanted and node and _on_node(lab, wanted, node) is None:
+        _install_on(lab, wanted, node, extensions.SERVICE | {"correlation": lab.new_id("correlation")})
+
+
+def _install_on(lab: Lab, wanted: Json, node: Json, origin: Json) -> None:
+    body = {"location": LOCATION, "properties": wanted["parameters"]}
+    extensions.install(lab, f"{node['id']}/extensions/{wanted['name']}", body, origin)
+
+
+def _on_node(lab: Lab, wanted: Json, node: Json) -> Json | None:
+    return resources.find(lab, f"{node['id']}/extensions/{wanted['name']}")
+
+
+@provider.route("GET", CLUSTERS)
+def list_in_group(lab: Lab, ask: Ask) -> Answer:
+    """The clusters of a group."""
+    resources.require_group(lab, ask.path)
+    return paged(ask, lab.store.all(CLUSTER.lower(), ask.scope("resourceGroups")))
+
+
+@provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.AzureStackHCI/clusters")
+def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
+    """The clusters of a subscription."""
+    return paged(ask, lab.store.all(CLUSTER.lower(), ask.scope("subscriptions")))
+
+
+@provider.route("GET", CLUSTERS + "/{cluster}")
+def get_cluster(lab: Lab, ask: Ask) -> Answer:
+    """One cluster."""
+    return Answer(200, resources.require(lab, ask.path))
+
+
+@provider.route("PUT", CLUSTERS + "/{cluster}")
+def put_cluster(lab: Lab, ask: Ask) -> Answer:
+    """Create the resource of a cluster that is not registered yet, or change one's tags: done when answered."""
+    resources.require_group(lab, ask.path)
+    resources.require_unlocked(lab, ask.path)
+    body = ask.object()
+    required(body, "location")
+    cluster = resources.find(lab, ask.path)
+    if cluster is None:
+        properties = _unregistered(lab, ask.params["cluster"], body.get("properties") or {})
+        cluster = resources.put(lab, ask.path, properties, location=body["location"], systemData=_system_data(lab, ask))
+    if "tags" in body:
+        cluster["tags"] = body["tags"]
+    activity_log.ended(lab, activity_log.origin(ask), cluster["id"], f"{CLUSTER}/write")
+    return Answer(200, resources.touch(lab, cluster))
+
+
+def _unregistered(lab: Lab, name: str, given: Json) -> Json:
+    return {key: given[key] for key in ("aadClientId", "aadTenantId") if key in given} | {
+        "provisioningState": "Succeeded",
+        "status": "NotYetRegistered",
+        "connectivityStatus": "NotYetRegistered",
+        "cloudId": lab.fixed_id("cloud", name),
+        "softwareAssuranceProperties": {"softwareAssuranceStatus": "Disabled", "softwareAssuranceIntent": "Disable"},
+        "desiredProperties": {"windowsServerSubscription": "Disabled", "diagnosticLevel": "Basic"},
+        "trialDaysRemaining": 60,
+        "billingModel": "Trial",
+        "serviceEndpoint": f"https://dp.stackhci.azure.com/{LOCATION}/",
+        "resourceProviderObjectId": lab.fixed_id("stackhci"),
+    }
+
+
+def _system_data(lab: Lab, ask: Ask) -> Json:
+    return {
+        "createdBy": ask.principal,
+        "createdByType": "Application",
+        "createdAt": iso(lab.now()),
+        "lastModifiedBy": ask.principal,
+        "lastModifiedByType": "Application",
+        "lastModifiedAt": iso(lab.now()),
+    }
+
+
+@provider.route("PUT", SETTINGS + "/{setting}")
+def put_setting(lab: Lab, ask: Ask) -> Answer:
+    """Create the Arc settings of a cluster: done when answered."""
+    cluster = resources.require(lab, ask.scope("clusters"))
+    if resources.find(lab, ask.path) is None:
+        group = f"{cluster['name']}-{cluster['properties']['cloudId']}-Arc-Infra-RG"
+        settings = {
+            "provisioningState": "Succeeded",
+            "arcInstanceResourceGroup": group,
+            "connectivityProperties": {"enabled": False, "serviceConfigurations": []},
+            "defaultExtensions": [{"category": "ProductQualityAndSupport"}],
+        }
+        lab.store.put(f"{CLUSTER}/arcSettings".lower(), ask.path, settings)
+        activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{CLUSTER}/arcSettings/write")
+    return Answer(200, _settings(lab, ask.path) | {"systemData": _system_data(lab, ask)})
+
+
+@provider.route("GET", SETTINGS)
+def list_settings(lab: Lab, ask: Ask) -> Answer:
+    """The Arc settings of a cluster: one, called default."""
+    cluster = resources.require(lab, ask.scope("clusters"))
+    return paged(ask, [_settings(lab, f"{cluster['id']}/arcSettings/default")])
+
+
+@provider.route("GET", SETTINGS + "/{setting}")
+def get_setting(lab: Lab, ask: Ask) -> Answer:
+    """The Arc settings, with the Arc machine of each node."""
+    resources.require(lab, ask.scope("clusters"))
+    resources.require(lab, ask.path)
+    return Answer(200, _settings(lab, ask.path))
+
+
+def _settings(lab: Lab, arm_id: str) -> Json:
+    kept = resources.require(lab, arm_id)
+    cluster_id = arm_id.rpartition("/arcSettings/")[0] or arm_id.lower().rpartition("/arcsettings/")[0]
+    details = [
+        {"name": node["name"], "arcInstance": node["id"], "state": "Connected" if node["connected"] else "Disconnected"}
+        for node in nodes.of_cluster(lab, cluster_id)
+    ]
+    states = {each["state"] for each in details} or {"NotSpecified"}
+    aggregate = states.pop() if len(states) == 1 else "PartiallyConnected"
+    return {
+        "id": arm_id,
+        "name": "default",
+        "type": "microsoft.azurestackhci/clusters/arcsettings",
+        "properties": kept | {"aggregateState": aggregate} | ({"perNodeDetails": details} if details else {}),
+    }
+
+
+@provider.route("GET", EXTENSIONS)
+def list_extensions(lab: Lab, ask: Ask) -> Answer:
+    """The extensions meant for every node."""
+    resources.require(lab, ask.scope("clusters"))
+    return paged(ask, [_shown(lab, each) for each in lab.store.all(EXTENSION.lower(), ask.scope("arcSettings"))])
+
+
+@provider.route("GET", EXTENSIONS + "/{extension}")
+def get_extension(lab: Lab, ask: Ask) -> Answer:
+    """One such extension, with its state as a whole and on each node."""
+    resources.require(lab, ask.scope("clusters"))
+    return Answer(200, _shown(lab, resources.require(lab, ask.path)))
+
+
+@provider.route("PUT", EXTENSIONS + "/{extension}")
+def put_extension(lab: Lab, ask: Ask) -> Answer:
+    """Install an extension on every node at once: 201, or 200 where there is no node."""
+    cluster = resources.require(lab, ask.scope("clusters"))
+    parameters = required(ask.object(), "properties", "extensionParameters")
+    required(parameters, "publisher")
+    required(parameters, "type")
+    wanted = want_extension(lab, cluster["id"], ask.params["extension"], _kept(parameters))
+    for node in nodes.of_cluster(lab, cluster["id"]):
+        _install_on(lab, wanted, node, activity_log.origin(ask))
+    shown = _shown(lab, wanted) | {"systemData": _system_data(lab, ask)}
+    if not nodes.of_cluster(lab, cluster["id"]):
+        return Answer(200, shown)
+    return Answer(201, shown, _polling(ask, _follow(lab, wanted["id"])))
+
+
+def _kept(parameters: Any) -> Json:
+    """What is kept of extensionParameters: protected settings never come back."""
+    return {key: value for key, value in parameters.items() if key != "protectedSettings"}
+
+
+@provider.route("DELETE", EXTENSIONS + "/{extension}")
+def delete_extension(lab: Lab, ask: Ask) -> Answer:
+    """Remove an extension from every node: 202, or 204 when there is none."""
+    resources.require(lab, ask.scope("clusters"))
+    wanted = lab.store.get(EXTENSION.lower(), ask.path)
+    if wanted is None:
+        return Answer(204)
+    for node in nodes.of_cluster(lab, ask.scope("clusters")):
+        if extension := _on_node(lab, wanted, node):
+            extensions.remove(lab, extension, activity_log.origin(ask))
+    lab.store.delete(EXTENSION.lower(), wanted["id"])
+    operation = lro.start(lab, status="InProgress")
+    lab.after(extensions.REMOVAL_TAKES, "cluster-operation-ends", {"operation": operation["name"]})
+    return lro.accepted(_polling(ask, operation["name"]))
+
+
+def _follow(lab: Lab, extension_id: str) -> str:
+    operation = lro.start(lab, extension_id, status="InProgress")
+    lab.after(timedelta(minutes=5), "cluster-operation-ends", {"operation": operation["name"]})
+    return str(operation["name"])
+
+
+@due("cluster-operation-ends")
+def _end_operation(lab: Lab, args: Json) -> None:
+    lro.end(lab, args["operation"])
+
+
+def _polling(ask: Ask, operation: str) -> dict[str, str]:
+    path = f"/providers/Microsoft.AzureStackHCI/locations/{LOCATION.upper()}/operationStatuses/{operation}*LAB"
+    return lro.polling_headers(ask, path, path, 15)
+
+
+@provider.route("GET", STATUSES)
+def get_operation(lab: Lab, ask: Ask) -> Answer:
+    """202 until an operation has ended, then 200."""
+    operation = lro.require(lab, ask, ask.params["operation"].partition("*")[0])
+    body = {"id": ask.path, "name": name_of(ask.path), "resourceId": operation["resource"], "status": "Accepted"}
+    if operation["status"] == "InProgress":
+        return Answer(202, body, _polling(ask, operation["name"]))
+    return Answer(200, body | {"status": operation["status"], "properties": None, "endTime": operation["endTime"]})
+
+
+def _shown(lab: Lab, wanted: Json) -> Json:
+    cluster_id = wanted["id"].rpartition("/arcSettings/")[0]
+    details = [_per_node(lab, wanted, node) for node in nodes.of_cluster(lab, cluster_id)]
+    return {
+        "id": wanted["id"],
+        "name": wanted["name"],
+        "type": wanted["type"],
+        "properties": {
+            "provisioningState": "Succeeded",
+            "aggregateState": _aggregate([each["state"] for each in details]),
+            "extensionParameters": _parameters(wanted),
+            "managedBy": "User",
+        }
+        | ({"perNodeExtensionDetails": details} if details else {}),
+    }
+
+
+def _parameters(wanted: Json) -> Json:
+    """As they come back: with the defaults, and without the version that was asked for."""
+    shown: Json = {"autoUpgradeMinorVersion": False, "enableAutomaticUpgrade": True} | wanted["parameters"]
+    shown.pop("typeHandlerVersion", None)
+    return shown
+
+
+def _per_node(lab: Lab, wanted: Json, node: Json) -> Json:
+    extension = _on_node(lab, wanted, node)
+    if extension is None:
+        return {"name": node["name"], "extension": f"{node['id']}/extensions/{wanted['name']}", "state": "NotSpecified"}
+    properties = extension["properties"]
+    shown = {
+        "name": node["name"],
+        "extension": extension["id"],
+        "state": properties["provisioningState"],
+        "typeHandlerVersion": properties["typeHandlerVersion"],
+    }
+    return shown | {key: properties[key] for key in ("instanceView",) if key in properties}
+
+
+def _aggregate(states: list[str]) -> str:
+    distinct = set(states) or {"NotSpecified"}
+    if len(distinct) == 1:
+        return distinct.pop()
+    if distinct & {"Creating", "Updating", "Deleting"}:
+        return "InProgress"
+    return "PartiallySucceeded" if "Succeeded" in distinct else "Failed"

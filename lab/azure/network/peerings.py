@@ -1,0 +1,87 @@
+"""Peerings of virtual networks, public addresses, and the references back that ARM keeps in a network's subnets.
+
+Source: Microsoft.Network 2024-05-01; that a peering needs its counterpart to be Connected is assumed and not simulated:
+one that was made here shows Initiated.
+"""
+
+from lab.azure.arm import activity_log, resources
+from lab.azure.arm.ids import same
+from lab.azure.arm.paging import paged
+from lab.azure.network import virtual_networks
+from lab.azure.network.virtual_networks import provider
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask, required
+
+PEERING = f"{virtual_networks.VNET}/virtualNetworkPeerings"
+ADDRESS = "Microsoft.Network/publicIPAddresses"
+PEERINGS = virtual_networks.VNETS + "/{network}/virtualNetworkPeerings"
+ADDRESSES = virtual_networks.BASE + "/publicIPAddresses"
+
+
+def shown(lab: Lab, vnet: Json) -> Json:
+    """A network as ARM answers it: with its peerings, and in each subnet the ids of the configurations in it."""
+    subnets = [_with_references(lab, subnet) for subnet in vnet["properties"]["subnets"]]
+    peered = lab.store.all(PEERING.lower(), vnet["id"])
+    return vnet | {"properties": vnet["properties"] | {"subnets": subnets, "virtualNetworkPeerings": peered}}
+
+
+def _with_references(lab: Lab, subnet: Json) -> Json:
+    configurations = [
+        one for nic in lab.store.all(virtual_networks.NIC.lower()) for one in nic["properties"]["ipConfigurations"]
+    ]
+    inside = [
+        {"id": one["id"]}
+        for one in configurations
+        if same(one["properties"].get("subnet", {}).get("id", ""), subnet["id"])
+    ]
+    return subnet | {"properties": subnet["properties"] | ({"ipConfigurations": inside} if inside else {})}
+
+
+@provider.route("GET", virtual_networks.VNETS + "/{network}")
+def get_network(lab: Lab, ask: Ask) -> Answer:
+    """One network."""
+    return Answer(200, shown(lab, resources.require(lab, ask.path)))
+
+
+@provider.route("PUT", PEERINGS + "/{peering}")
+def put_peering(lab: Lab, ask: Ask) -> Answer:
+    """Peer a network to another one: 201."""
+    resources.require(lab, ask.scope("virtualNetworks"))
+    remote = required(ask.object(), "properties", "remoteVirtualNetwork", "id")
+    properties = {"provisioningState": "Succeeded", "peeringState": "Initiated", "remoteVirtualNetwork": {"id": remote}}
+    peering = resources.put(lab, ask.path, properties, location=None)
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{PEERING}/write")
+    return Answer(201, peering)
+
+
+@provider.route("GET", PEERINGS)
+def list_peerings(lab: Lab, ask: Ask) -> Answer:
+    """The peerings of a network."""
+    vnet = resources.require(lab, ask.scope("virtualNetworks"))
+    return paged(ask, lab.store.all(PEERING.lower(), vnet["id"]))
+
+
+@provider.route("GET", PEERINGS + "/{peering}")
+@provider.route("GET", ADDRESSES + "/{address}")
+def get_one(lab: Lab, ask: Ask) -> Answer:
+    """One peering or public address."""
+    return Answer(200, resources.require(lab, ask.path))
+
+
+@provider.route("PUT", ADDRESSES + "/{address}")
+def put_address(lab: Lab, ask: Ask) -> Answer:
+    """Make a public address that nothing uses yet: 201."""
+    resources.require_group(lab, ask.path)
+    body = ask.object()
+    properties = {"provisioningState": "Succeeded", "publicIPAllocationMethod": "Static", "ipAddress": "203.0.113.7"}
+    address = resources.put(lab, ask.path, properties, location=required(body, "location"))
+    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{ADDRESS}/write")
+    return Answer(201, address)
+
+
+@provider.route("DELETE", PEERINGS + "/{peering}")
+@provider.route("DELETE", ADDRESSES + "/{address}")
+def delete_one(lab: Lab, ask: Ask) -> Answer:
+    """Remove a peering or a public address: 204 when there is none."""
+    return Answer(200 if resources.drop(lab, ask.path) else 204)

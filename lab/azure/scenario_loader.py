@@ -1,0 +1,154 @@
+"""Fill the empty simulator with a scenario, and declare its documents to the product."""
+
+import asyncio
+import logging
+
+import aiohttp
+
+from lab.azure import automation, storage, vaults
+from lab.azure.arc import extensions, machines
+from lab.azure.arm import resources
+from lab.azure.arm.ids import resource_id
+from lab.azure.hci import clusters
+from lab.azure.network import virtual_networks
+from lab.azure.on_premises import hyper_v_machines, nodes, vault_rights
+from lab.azure.simulator.answers import ArmError, Json
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, iso
+from lab.azure.site_recovery import seed
+from lab.scenarios import SCENARIOS
+
+log = logging.getLogger(__name__)
+
+EXTENSION = "AzureSiteRecovery"
+PATIENCE = 60.0
+"""Real seconds that a reset waits for the product's host to come up."""
+
+
+def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: int = 1, of_nodes: int = 0) -> Json:
+    """Forget everything and fill the simulator with a scenario; gives the scenario.
+
+    Raises:
+        ArmError: 400 for a scenario that there is not.
+    """
+    if name not in SCENARIOS:
+        raise ArmError(400, "UnknownScenario", f"There is no scenario {name!r}; there are: {', '.join(SCENARIOS)}.")
+    scenario = SCENARIOS[name](vms, of_clusters, of_nodes)
+    lab.clear(seed_of_it)
+    for group in scenario["groups"]:
+        resources.put_group(lab, group)
+    for each in scenario["networks"]:
+        virtual_networks.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
+    for account in scenario["storage"]:
+        storage.add(lab, account["group"], account["name"])
+    for account in scenario.get("automation", ()):
+        automation.add(lab, account)
+    sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}
+    for cluster in scenario["clusters"]:
+        _fill_cluster(lab, cluster, sites.get(cluster["vault"]))
+    lab.store.put(
+        "lab",
+        "scenario",
+        {"name": name, "vms": vms, "clusters": of_clusters, "nodes": of_nodes} | {"at": iso(lab.now())},
+    )
+    lab.store.commit()
+    return scenario
+
+
+def _fill_vault(lab: Lab, settings: Json) -> Json:
+    """A vault with its Site Recovery part; gives the settings of an extension that registers nodes with it."""
+    vault = vaults.add(lab, settings["group"], settings["vault"])
+    fabric = seed.seed_vault(lab, settings)
+    return {
+        "SubscriptionId": SUBSCRIPTION,
+        "Environment": "AzureCloud",
+        "ResourceGroup": settings["group"],
+        "ResourceName": settings["vault"],
+        "Location": LOCATION,
+        "SiteId": fabric["siteId"],
+        "SiteName": settings["site"],
+        "PolicyId": f"{vault['id']}/replicationPolicies/{settings['policy']}",
+        "PrivateEndpointStateForSiteRecovery": "None",
+    }
+
+
+def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
+    names = [node["name"] for node in settings["nodes"]]
+    cluster = clusters.add(lab, settings["group"], settings["name"], settings["nodesGroup"], names)
+    for machine in settings.get("machines", ()):
+        hyper_v_machines.add(lab, cluster["id"], machine["node"], machine)
+    if site is None:
+        return
+    parameters = {
+        "publisher": "Microsoft.SiteRecovery.Dra",
+        "type": "Windows",
+        "enableAutomaticUpgrade": True,
+        "settings": site,
+    }
+    clusters.want_extension(lab, cluster["id"], EXTENSION, parameters)
+    vault_rights.let_fetch_key(lab, cluster["id"], nodes.vault_key(site))
+    for node in settings["nodes"]:
+        machine = resource_id(SUBSCRIPTION, settings["nodesGroup"], machines.MACHINE, node["name"])
+        _fill_extension(lab, machine, parameters, node["extension"])
+    lab.store.put(nodes.CERTIFICATE, nodes.vault_key(site), {"number": len(names)})
+
+
+def _fill_extension(lab: Lab, machine_id: str, parameters: Json, state: str | None) -> None:
+    """An extension that ended some time ago, Succeeded or failed for the race of certificates; or one that begins."""
+    node = nodes.of_machine(lab, machine_id)
+    if state is None or node is None:
+        return
+    arm_id = f"{machine_id}/extensions/{EXTENSION}"
+    if state == "Installing":
+        origin = extensions.SERVICE | {"correlation": lab.new_id("correlation")}
+        extensions.install(lab, arm_id, {"location": LOCATION, "properties": parameters}, origin)
+        return
+    properties = {
+        "typeHandlerVersion": nodes.VERSION,
+        "autoUpgradeMinorVersion": False,
+        "provisioningState": "Succeeded",
+    }
+    extension = resources.put(lab, arm_id, parameters | properties, tags={})
+    failed = state == "CertificateRace"
+    extensions.settle(lab, extension, nodes.RACE if failed else None)
+    node["certificate"] = {"number": 0, "since": iso(lab.now())}
+    if failed:
+        node["dra"] = "Stopped"
+        nodes.keep(lab, node)
+    else:
+        nodes.mark_registered(lab, node, parameters["settings"])
+
+
+async def declare(lab: Lab, documents: Json) -> None:
+    """Have the product's host forget its runs, then PUT the sites and plans; waits until the host is up.
+
+    Raises:
+        ArmError: 502 when the host refuses or does not come up.
+    """
+    if lab.place.host is None:
+        return
+    async with aiohttp.ClientSession(lab.place.host, timeout=aiohttp.ClientTimeout(total=30)) as host:
+        await _insist(host, "POST", "/admin/lab/reset", None)
+        for kind in ("sites", "plans"):
+            for name, document in documents[kind].items():
+                await _insist(host, "PUT", f"/api/{kind}/{name}", document)
+
+
+async def _insist(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while True:
+        answer = await _try(host, method, path, document)
+        if answer is not None and answer[0] < 300:
+            return
+        if loop.time() > deadline or (answer is not None and 400 <= answer[0] < 500 and answer[0] != 404):
+            raise ArmError(502, "HostRefused", f"{method} {path} on the product's host: {answer or 'no answer'}")
+        await asyncio.sleep(0.1)
+
+
+async def _try(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> tuple[int, str] | None:
+    try:
+        async with host.request(method, path, json=document) as answer:
+            return answer.status, (await answer.text())[:500]
+    except aiohttp.ClientConnectionError as failure:
+        log.debug("the product's host is not there yet: %r", failure)
+        return None

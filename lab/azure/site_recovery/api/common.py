@@ -1,0 +1,96 @@
+"""What every part of Site Recovery's API shares: its provider, its paths, and how it answers."""
+
+from collections.abc import Callable, Iterable
+
+from lab.azure.arm import resources
+from lab.azure.arm.routing import Handler, Provider
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask
+from lab.azure.site_recovery.api.errors import Asker, missing
+
+API_VERSION = "2025-08-01"
+VAULT_TYPE = "Microsoft.RecoveryServices/vaults"
+AZURE = "Microsoft Azure"
+"""How the Azure side is called wherever an id of a fabric or a container is expected."""
+
+VAULT = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.RecoveryServices/vaults/{vault}"
+FABRIC = VAULT + "/replicationFabrics/{fabric}"
+CONTAINER = FABRIC + "/replicationProtectionContainers/{container}"
+ITEM = CONTAINER + "/replicationProtectedItems/{item}"
+
+FABRICS = "asr-fabric"
+CONTAINERS = "asr-container"
+PROVIDERS = "asr-provider"
+POLICIES = "asr-policy"
+MAPPINGS = "asr-mapping"
+MACHINES = "asr-machine"
+ITEMS = "asr-item"
+PLANS = "asr-plan"
+
+
+def _describe(lab: Lab, ask: Ask) -> tuple[str, str]:
+    """Faults and the ledger call an item by its friendly name, as people do."""
+    record = lab.store.get(ITEMS, own_id(ask.scope("replicationProtectedItems"))) if "item" in ask.params else None
+    return ask.verb, record["friendlyName"] if record else ask.item
+
+
+class VaultProvider(Provider):
+    """A provider whose every call is about what is in a vault: 404 where there is no such vault."""
+
+    def route(self, method: str, template: str) -> Callable[[Handler], Handler]:
+        """As Provider's, with the vault looked up before the handler runs."""
+        register = super().route(method, template)
+
+        def guarded(handler: Handler) -> Handler:
+            def handle(lab: Lab, ask: Ask) -> Answer:
+                resources.require(lab, ask.scope("vaults"))
+                return handler(lab, ask)
+
+            register(handle)
+            return handler
+
+        return guarded
+
+
+SITE_RECOVERY = VaultProvider("Microsoft.RecoveryServices", {API_VERSION}, _describe)
+
+
+def own_id(arm_id: str) -> str:
+    """An id as Site Recovery writes its own: it begins with /Subscriptions, whatever was sent."""
+    head = "/subscriptions/"
+    return "/Subscriptions/" + arm_id[len(head) :] if arm_id.lower().startswith(head) else arm_id
+
+
+def vault_of(ask: Ask) -> str:
+    """The vault of a request, as Site Recovery writes it."""
+    return own_id(ask.scope("vaults"))
+
+
+def asker(ask: Ask) -> Asker:
+    """Who asked; a caller that sends no x-ms-client-request-id is given the request's own id."""
+    return Asker(ask.client_request_id or ask.request_id, ask.correlation_id)
+
+
+def require(lab: Lab, ask: Ask, kind: str, segment: str) -> Json:
+    """The record that the path names by `segment` ("replicationFabrics").
+
+    Raises:
+        ArmError: 404 with ArmResourceDoesNotExist.
+    """
+    arm_id = own_id(ask.scope(segment))
+    record = lab.store.get(kind, arm_id)
+    if record is None:
+        raise missing(arm_id.rpartition("/")[2], asker(ask))
+    return record
+
+
+def listed(values: Iterable[Json]) -> Answer:
+    """A list in one page."""
+    return Answer(200, {"value": list(values), "nextLink": None})
+
+
+def type_of(arm_id: str) -> str:
+    """The resource type of one of our own ids, spelled without names."""
+    segments = arm_id.partition("/providers/")[2].split("/")
+    return "/".join([segments[0], *segments[1::2]])

@@ -1,0 +1,74 @@
+"""The connection of a node's provider with its vault: it registers, is lost and returns, and its items with it."""
+
+from datetime import timedelta
+
+from lab.azure.simulator.answers import Json
+from lab.azure.simulator.lab import Lab, due
+from lab.azure.site_recovery.api.common import FABRICS, ITEMS, PROVIDERS
+from lab.azure.site_recovery.api.errors import Asker
+from lab.azure.site_recovery.api.times import exact
+from lab.azure.site_recovery.events import emit_agent, emit_heartbeat_missing
+from lab.azure.site_recovery.items.recovery_points import edge
+from lab.azure.site_recovery.jobs.jobs import Target, begin
+from lab.azure.site_recovery.sites.providers import add, items_of
+
+
+def register(lab: Lab, node: Json, site_id: str) -> None:
+    """A node's agent has registered: its provider is Connected from now on.
+
+    Args:
+        lab: The lab.
+        node: The node's document; its `name` is the host's, its `id` the Arc machine's.
+        site_id: internalIdentifier of the Hyper-V site that its settings name; a site that no vault has is no place to
+            register with, and nothing happens.
+    """
+    fabric = next((each for each in lab.store.all(FABRICS) if each["siteId"] == site_id), None)
+    if fabric is None:
+        return
+    provider = add(lab, fabric, node["name"], machine_id=node.get("id"))
+    _resume_items(lab, provider)
+    asked_by = Asker(lab.new_id("client"), lab.new_id("correlation"))
+    begin(lab, fabric["vault"], "RegisterDra", Target(provider["name"], provider["node"], provider["id"]), asked_by)
+    emit_agent(lab, fabric, provider["node"])
+
+
+def lose(lab: Lab, node: str, minutes: float | None = None) -> None:
+    """A node's providers are heard of no more, for so many simulated minutes if that is said."""
+    for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
+        if provider["lost"] is None:
+            _stop_items(lab, provider)
+            provider["lost"] = exact(lab.now())
+            lab.store.put(PROVIDERS, provider["id"], provider)
+            emit_heartbeat_missing(lab, provider)
+        if minutes is not None:
+            lab.after(timedelta(minutes=minutes), "asr.provider-returns", {"provider": provider["id"]})
+
+
+def restore(lab: Lab, node: str) -> None:
+    """A node's providers are heard of again."""
+    for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
+        _returns(lab, {"provider": provider["id"]})
+
+
+@due("asr.provider-returns")
+def _returns(lab: Lab, args: Json) -> None:
+    provider = lab.store.get(PROVIDERS, args["provider"])
+    if provider and provider["lost"] is not None:
+        provider["lost"] = None
+        lab.store.put(PROVIDERS, provider["id"], provider)
+        _resume_items(lab, provider)
+
+
+def _stop_items(lab: Lab, provider: Json) -> None:
+    for item in items_of(lab, provider):
+        last = edge(lab, item)
+        if last is not None and item["until"] is None:
+            item |= {"until": exact(last), "cutOff": True}
+            lab.store.put(ITEMS, item["id"], item)
+
+
+def _resume_items(lab: Lab, provider: Json) -> None:
+    for item in items_of(lab, provider):
+        if item.get("cutOff"):
+            item |= {"until": None, "cutOff": False}
+            lab.store.put(ITEMS, item["id"], item)

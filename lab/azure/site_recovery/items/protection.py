@@ -1,0 +1,338 @@
+"""Enabling, changing and ending protection: initial replication, its completion, settings, removal and purge."""
+
+from datetime import timedelta
+
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab, due
+from lab.azure.simulator.requests import Ask
+from lab.azure.site_recovery.api.common import (
+    CONTAINERS,
+    ITEM,
+    ITEMS,
+    MACHINES,
+    POLICIES,
+    SITE_RECOVERY,
+    asker,
+    own_id,
+    require,
+)
+from lab.azure.site_recovery.api.errors import Asker, missing, wrong_input
+from lab.azure.site_recovery.api.request_fields import details, properties, text
+from lab.azure.site_recovery.api.times import exact
+from lab.azure.site_recovery.items.items import SEGMENT, enter, facts_of, item_of, new_nic, target_of
+from lab.azure.site_recovery.items.lifecycle import (
+    DISABLING,
+    ENABLING,
+    FINALIZING,
+    FIRST_POINT,
+    INITIAL,
+    PROTECTED,
+    STATES,
+)
+from lab.azure.site_recovery.jobs.accepted import taken
+from lab.azure.site_recovery.jobs.durations import RECORDED, draw
+from lab.azure.site_recovery.jobs.job_faults import wishes
+from lab.azure.site_recovery.jobs.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, warn, when
+from lab.azure.site_recovery.jobs.kinds import KINDS
+from lab.azure.site_recovery.sites.providers import is_connected
+from lab.azure.site_recovery.sites.source_machines import of_item
+
+_FIRST_POINT_AFTER = timedelta(seconds=45)
+
+
+def add_item(
+    lab: Lab, container: Json, machine: Json, policy_id: str, target: Json, *, name: str | None = None
+) -> Json:
+    """Enter an item for a machine, in the state in which enabling begins.
+
+    Args:
+        lab: The lab.
+        container: Of the machine.
+        machine: What is protected.
+        policy_id: The replication policy.
+        target: {vmName, vmSize, resourceGroup, network, subnet, storageAccount, ...}: what failovers make.
+        name: Of the item; the machine's own if not said.
+    """
+    item = {
+        "id": f"{container['id']}/{SEGMENT}/{name or machine['name']}",
+        "name": name or machine["name"],
+        "vault": container["vault"],
+        "fabric": container["fabric"],
+        "container": container["id"],
+        "machine": machine["id"],
+        "vmId": machine["name"],
+        "friendlyName": machine["friendlyName"],
+        "provider": machine["provider"],
+        "policy": policy_id,
+        "state": ENABLING.name,
+        "scenario": None,
+        "tested": "None",
+        "since": None,
+        "until": None,
+        "point": None,
+        "enabled": exact(lab.now()),
+        "correlation": lab.fixed_id("item", container["id"], machine["name"]),
+        "target": _TARGET | target,
+        "nics": [],
+        "testVm": None,
+        "azureVm": None,
+    }
+    machine["item"] = item["id"]
+    lab.store.put(MACHINES, machine["id"], machine)
+    return lab.store.put(ITEMS, item["id"], item)
+
+
+_TARGET: Json = {
+    "vmName": None,
+    "vmSize": "Standard_D2s_v5",
+    "resourceGroup": None,
+    "network": None,
+    "subnet": None,
+    "storageAccount": None,
+    "logStorageAccount": None,
+    "enableRdp": "Never",
+    "managedDisks": "true",
+    "licenseType": "NotSpecified",
+    "disks": None,
+}
+
+
+def protect(lab: Lab, item: Json, *, since: str) -> None:
+    """Have an item replicate as one that was enabled long ago."""
+    machine = of_item(lab, item)
+    item |= {
+        "since": since,
+        "enabled": since,
+        "nics": [new_nic(machine, item["target"]["network"], item["target"]["subnet"])],
+    }
+    enter(lab, item, PROTECTED)
+
+
+def replicate(lab: Lab, item: Json, kind: str) -> None:
+    """Copy the disks (`kind` says how long that takes), then finalize protection."""
+    lasts = draw(RECORDED[kind], lab.seed, item["vmId"], kind)
+    item["copying"] = [exact(lab.now()), exact(lab.now() + lasts)]
+    enter(lab, item, INITIAL)
+    lab.after(lasts, "asr.copied", {"item": item["id"]})
+
+
+@due("asr.copied")
+def _copied(lab: Lab, args: Json) -> None:
+    item = lab.store.get(ITEMS, args["item"])
+    if item and item["state"] == INITIAL.name:
+        enter(lab, item, FIRST_POINT)
+        lab.after(_FIRST_POINT_AFTER, "asr.first-point", args)
+
+
+@due("asr.first-point")
+def _finalize(lab: Lab, args: Json) -> None:
+    item = lab.store.get(ITEMS, args["item"])
+    if item is None or item["state"] != FIRST_POINT.name:
+        return
+    if not item["nics"]:
+        item["nics"] = [new_nic(of_item(lab, item), item["target"]["network"], item["target"]["subnet"])]
+    item |= {"since": exact(lab.now()), "until": None}
+    who = Asker(lab.new_id("client"), lab.new_id("correlation"))
+    job = begin(lab, item["vault"], "IrCompletion", target_of(item), who, **facts_of(lab, item))
+    enter(lab, item, FINALIZING, job, "EnableProtection")
+
+
+@when("IrCompletion", "Succeeded")
+def _protected(lab: Lab, job: Json) -> None:
+    if item := item_of(lab, job):
+        enter(lab, item, PROTECTED)
+
+
+@SITE_RECOVERY.route("PUT", ITEM)
+def enable(lab: Lab, ask: Ask) -> Answer:
+    """Enable replication; on a machine that has it the job succeeds with the warning 45031."""
+    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    body = properties(ask)
+    policy_id, machine_id = text(ask, body, "policyId"), own_id(text(ask, body, "protectableItemId"))
+    given = details(ask, body)
+    machine = lab.store.get(MACHINES, machine_id)
+    if machine is None:
+        raise missing(machine_id.rpartition("/")[2], asker(ask))
+    policy = lab.store.get(POLICIES, own_id(policy_id))
+    if policy is None:
+        raise missing(policy_id.rpartition("/")[2], asker(ask))
+    if machine["item"]:
+        return taken(lab, ask, _already(lab, ask, machine))
+    target = _target_of(ask, given, machine)
+    item = add_item(lab, container, machine, policy["id"], target, name=ask.params["item"])
+    return taken(lab, ask, _begin_enabling(lab, ask, item))
+
+
+def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
+    group = given.get("targetAzureV2ResourceGroupId")
+    if not group:
+        raise wrong_input("'targetAzureV2ResourceGroupId' is required.", asker(ask))
+    subnet = given.get("targetAzureSubnetId") or ""
+    chosen = {
+        "vmName": given.get("targetAzureVmName") or machine["friendlyName"],
+        "vmSize": given.get("targetVmSize"),
+        "resourceGroup": group,
+        "network": given.get("targetAzureNetworkId"),
+        "subnet": subnet.rpartition("/")[2] or None,
+        "storageAccount": given.get("targetStorageAccountId"),
+        "logStorageAccount": given.get("logStorageAccountId"),
+        "enableRdp": given.get("enableRdpOnTargetOption"),
+        "managedDisks": given.get("useManagedDisks"),
+        "licenseType": given.get("licenseType"),
+        "tags": given.get("targetVmTags"),
+        "disks": given.get("disksToInclude"),
+    }
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _already(lab: Lab, ask: Ask, machine: Json) -> Json:
+    target = Target(machine["name"], machine["friendlyName"], machine["item"])
+    vault = own_id(ask.scope("vaults"))
+    job = begin(
+        lab, vault, "EnableDr", target, asker(ask), lasts=timedelta(seconds=1), already=True, item=machine["item"]
+    )
+    warn(lab, job, "45031")
+    return job
+
+
+def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
+    effect = lab.faults.job_effect(ask.verb, item["friendlyName"], ask.path)
+    if not is_connected(lab, item["provider"]):
+        effect = {"fail": "70094", "task": "EnableProtectionTask"}
+    wish = wishes(effect, "EnableDr") | {"asked": True}
+    again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
+    job = begin(lab, item["vault"], "EnableDr", target_of(item), asker(ask), again=again, **facts_of(lab, item), **wish)
+    enter(lab, item, ENABLING, job, "EnableProtection")
+    return job
+
+
+def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
+    """How enabling will fail: as a fault wants it, or because the host is not heard of; empty when it will not."""
+    effect = lab.faults.job_effect(verb, item["friendlyName"], path) or {}
+    code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
+    return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
+
+
+def _enable_again(lab: Lab, job: Json, who: Asker) -> Json:
+    """Restart an enabling that failed: the item is made once more."""
+    again = job["again"]
+    container, machine = lab.store.get(CONTAINERS, again["container"]), lab.store.get(MACHINES, again["machine"])
+    if container is None or machine is None or machine["item"]:
+        target = Target(job["target"], job["targetName"], job["resource"])
+        return begin_failing(lab, job["vault"], "EnableDr", target, who, Failure("499"), already=True)
+    item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
+    wish = _failure_of(lab, item, "restart")
+    started = begin(lab, item["vault"], "EnableDr", target_of(item), who, again=again, **facts_of(lab, item), **wish)
+    enter(lab, item, ENABLING, started, "EnableProtection")
+    return started
+
+
+RESTARTERS["EnableDr"] = _enable_again
+
+
+@when("EnableDr", "Succeeded")
+def _enabled(lab: Lab, job: Json) -> None:
+    if not job.get("already") and (item := item_of(lab, job)):
+        replicate(lab, item, "InitialReplication")
+
+
+@when("EnableDr", "Failed")
+@when("EnableDr", "Cancelled")
+def _not_enabled(lab: Lab, job: Json) -> None:
+    if not job.get("already") and (item := item_of(lab, job)):
+        _forget(lab, item)
+
+
+def _forget(lab: Lab, item: Json) -> None:
+    machine = of_item(lab, item)
+    machine["item"] = None
+    lab.store.put(MACHINES, machine["id"], machine)
+    lab.store.delete(ITEMS, item["id"])
+
+
+@SITE_RECOVERY.route("PATCH", ITEM)
+def update(lab: Lab, ask: Ask) -> Answer:
+    """Change what a failover makes: name, size, network and addresses. What is not sent is taken away, as in Azure."""
+    item = require(lab, ask, ITEMS, SEGMENT)
+    body = properties(ask)
+    given = details(ask, body) if body.get("providerSpecificDetails") is not None else {}
+    facts = facts_of(lab, item) | {"input": {"body": body, "given": given}}
+    return taken(lab, ask, begin(lab, item["vault"], "UpdateVmProperties", target_of(item), asker(ask), **facts))
+
+
+@when("UpdateVmProperties", "Succeeded")
+def _updated(lab: Lab, job: Json) -> None:
+    item = item_of(lab, job)
+    if item is None:
+        return
+    body, given = job["input"]["body"], job["input"]["given"]
+    target = item["target"]
+    target |= {
+        "vmName": body.get("recoveryAzureVMName") or target["vmName"],
+        "vmSize": body.get("recoveryAzureVMSize") or _TARGET["vmSize"],
+        "network": body.get("selectedRecoveryAzureNetworkId"),
+        "enableRdp": body.get("enableRdpOnTargetOption") or "Never",
+        "licenseType": body.get("licenseType") or "NotSpecified",
+        "resourceGroup": given.get("recoveryAzureV2ResourceGroupId") or target["resourceGroup"],
+        "managedDisks": given.get("useManagedDisks") or target["managedDisks"],
+    }
+    for wanted in body.get("vmNics") or []:
+        _update_nic(item, wanted, body)
+    lab.store.put(ITEMS, item["id"], item)
+
+
+def _update_nic(item: Json, wanted: Json, body: Json) -> None:
+    for nic in [each for each in item["nics"] if each["nicId"] == wanted.get("nicId")]:
+        nic["selectionType"] = wanted.get("selectionType") or nic["selectionType"]
+        nic["recoveryVMNetworkId"] = body.get("selectedRecoveryAzureNetworkId")
+        nic["tfoVMNetworkId"] = body.get("selectedTfoAzureNetworkId")
+        for ip, config in zip(nic["ipConfigs"], wanted.get("ipConfigs") or [], strict=False):
+            ip |= {key: config.get(key) for key in ("recoverySubnetName", "tfoSubnetName", "tfoStaticIPAddress")}
+            ip["recoveryStaticIPAddress"] = config.get("recoveryStaticIPAddress") or ""
+            ip["recoveryIPAddressType"] = "Static" if ip["recoveryStaticIPAddress"] else "Dynamic"
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/remove")
+def disable(lab: Lab, ask: Ask) -> Answer:
+    """Disable replication: the host must be reachable."""
+    item = require(lab, ask, ITEMS, SEGMENT)
+    properties(ask)
+    return taken(lab, ask, _end_protection(lab, ask, item, "DisableDr"))
+
+
+@SITE_RECOVERY.route("DELETE", ITEM)
+def purge(lab: Lab, ask: Ask) -> Answer:
+    """Forget an item without its host, where the settings of the replication stay."""
+    return taken(lab, ask, _end_protection(lab, ask, require(lab, ask, ITEMS, SEGMENT), "PurgeVm"))
+
+
+def _end_protection(lab: Lab, ask: Ask, item: Json, kind: str) -> Json:
+    facts = facts_of(lab, item) | {"from": item["state"]}
+    if kind == "DisableDr" and (failure := _hindrance(lab, item)):
+        return begin_failing(lab, item["vault"], kind, target_of(item), asker(ask), failure, **facts)
+    job = begin(lab, item["vault"], kind, target_of(item), asker(ask), **facts)
+    enter(lab, item, DISABLING, job)
+    return job
+
+
+def _hindrance(lab: Lab, item: Json) -> Failure | None:
+    running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
+    if running:
+        return Failure("532", {"running": KINDS[running["kind"]].title})
+    return (
+        None if is_connected(lab, item["provider"]) else Failure("583", {"host": item["provider"].rpartition("/")[2]})
+    )
+
+
+@when("DisableDr", "Succeeded")
+@when("PurgeVm", "Succeeded")
+def _ended(lab: Lab, job: Json) -> None:
+    if item := item_of(lab, job):
+        _forget(lab, item)
+
+
+@when("DisableDr", "Cancelled")
+@when("DisableDr", "Failed")
+def _goes_on(lab: Lab, job: Json) -> None:
+    if item := item_of(lab, job):
+        enter(lab, item, STATES[job["from"]])

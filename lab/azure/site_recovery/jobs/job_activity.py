@@ -1,0 +1,18 @@
+"""The end of a job as ARM tells of it: in the Activity Log."""
+
+from lab.azure.arm import activity_log
+from lab.azure.simulator.answers import Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.site_recovery.jobs.jobs import whenever
+
+
+@whenever("Succeeded")
+@whenever("Failed")
+@whenever("Cancelled")
+def _ended(lab: Lab, job: Json) -> None:
+    """Only jobs that somebody asked for by a call are told of."""
+    if not job.get("origin"):
+        return
+    error = job["errors"][0]["serviceErrorDetails"] if job["state"] == "Failed" and job["errors"] else None
+    told = error and {"code": error["code"], "message": error["message"]}
+    activity_log.ended(lab, job["origin"], job["resource"], job["operationName"], told)

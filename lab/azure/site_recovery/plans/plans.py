@@ -1,0 +1,236 @@
+"""Recovery plans: how one is saved, changed and shown. What its verbs do is in `plan_runs`."""
+
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask
+from lab.azure.site_recovery.api.common import (
+    AZURE,
+    FABRICS,
+    ITEMS,
+    PLANS,
+    SITE_RECOVERY,
+    VAULT,
+    asker,
+    listed,
+    own_id,
+    require,
+    type_of,
+    vault_of,
+)
+from lab.azure.site_recovery.api.errors import missing, wrong_input
+from lab.azure.site_recovery.api.request_fields import TO_AZURE, TO_PRIMARY, choice, properties, text
+from lab.azure.site_recovery.items.items import state_of
+from lab.azure.site_recovery.items.lifecycle import TEST_PENDING, step
+from lab.azure.site_recovery.jobs.accepted import taken
+from lab.azure.site_recovery.jobs.jobs import Target, begin, when
+from lab.azure.site_recovery.jobs.operation_results import serve_results
+
+SEGMENT = "replicationRecoveryPlans"
+PLAN = VAULT + f"/{SEGMENT}/{{plan}}"
+GROUP_TYPES = ("Shutdown", "Failover", "Boot")
+ACTION_TYPES = ("AutomationRunbookActionDetails", "ManualActionDetails", "ScriptActionDetails")
+OPERATIONS = (
+    "ReverseReplicate",
+    "Commit",
+    "PlannedFailover",
+    "UnplannedFailover",
+    "DisableProtection",
+    "TestFailover",
+    "TestFailoverCleanup",
+    "Failback",
+    "FinalizeFailback",
+    "CancelFailover",
+    "ChangePit",
+    "RepairReplication",
+    "SwitchProtection",
+    "CompleteMigration",
+)
+"""The API's own words for failoverTypes (specified)."""
+_MOST_BOOT_GROUPS = 7
+"""Assumed."""
+_MOST_ITEMS = 100
+"""Documented: Azure Site Recovery, "About recovery plans"."""
+_TIMES = ("lastPlannedFailoverTime", "lastUnplannedFailoverTime", "lastTestFailoverTime")
+
+
+def members_of(lab: Lab, plan: Json) -> list[Json]:
+    """The items of a plan that are still protected, in the order of its groups."""
+    found = (lab.store.get(ITEMS, member) for member in plan["members"])
+    return [item for item in found if item is not None]
+
+
+def target_of(plan: Json) -> Target:
+    """What the jobs of a plan are about."""
+    return Target(plan["guid"], plan["name"], plan["id"])
+
+
+def allowed_operations(lab: Lab, plan: Json) -> list[str]:
+    """What the plan as a whole allows; as specified, it does not tell directions apart."""
+    states = [state_of(item) for item in members_of(lab, plan)]
+    if TEST_PENDING in states:
+        return ["TestFailoverCleanup"]
+    allowed = ["PlannedFailover", "UnplannedFailover", "TestFailover"]
+    if any(step("Commit", state) or step("FinalizeFailback", state) for state in states):
+        allowed.append("Commit")
+    if any(step("ReverseReplicate", state) for state in states):
+        allowed.append("ReverseReplicate")
+    return allowed
+
+
+def document(lab: Lab, plan: Json, *, groups: bool = True) -> Json:
+    """A plan as GET shows it; a list shows no groups."""
+    fabric = lab.store.get(FABRICS, plan["fabric"]) or {}
+    properties_of = {
+        "friendlyName": plan["name"],
+        "primaryFabricId": plan["fabric"],
+        "primaryFabricFriendlyName": fabric.get("friendlyName"),
+        "recoveryFabricId": AZURE,
+        "recoveryFabricFriendlyName": AZURE,
+        "failoverDeploymentModel": "ResourceManager",
+        "replicationProviders": ["HyperVReplicaAzure"],
+        "allowedOperations": allowed_operations(lab, plan),
+        "currentScenario": plan["scenario"],
+        "currentScenarioStatus": plan["status"],
+        "currentScenarioStatusDescription": plan["statusDescription"],
+        "groups": plan["groups"] if groups else [],
+        "providerSpecificDetails": [],
+    }
+    properties_of |= {key: plan[key] for key in _TIMES if plan.get(key)}
+    return {"id": plan["id"], "name": plan["name"], "type": type_of(plan["id"]), "properties": properties_of}
+
+
+@SITE_RECOVERY.route("GET", VAULT + f"/{SEGMENT}")
+def list_plans(lab: Lab, ask: Ask) -> Answer:
+    """All plans of a vault, without their groups."""
+    return listed(document(lab, plan, groups=False) for plan in lab.store.all(PLANS, vault_of(ask)))
+
+
+@SITE_RECOVERY.route("GET", PLAN)
+def get_plan(lab: Lab, ask: Ask) -> Answer:
+    """One plan."""
+    return Answer(200, document(lab, require(lab, ask, PLANS, SEGMENT)))
+
+
+@SITE_RECOVERY.route("PUT", PLAN)
+def save_plan(lab: Lab, ask: Ask) -> Answer:
+    """Save a plan of items of one site."""
+    body = properties(ask)
+    choice(ask, body, "recoveryFabricId", (AZURE,))
+    fabric = lab.store.get(FABRICS, own_id(text(ask, body, "primaryFabricId")))
+    if fabric is None:
+        raise missing(str(body["primaryFabricId"]).rpartition("/")[2], asker(ask))
+    groups = _groups(lab, ask, body, fabric["id"])
+    arm_id = own_id(ask.path)
+    target = Target(lab.fixed_id("plan", arm_id), ask.params["plan"], arm_id)
+    facts: Json = {"input": {"groups": groups, "fabric": fabric["id"]}}
+    return taken(lab, ask, begin(lab, vault_of(ask), "SaveRecoveryPlan", target, asker(ask), **facts))
+
+
+@SITE_RECOVERY.route("PATCH", PLAN)
+def update_plan(lab: Lab, ask: Ask) -> Answer:
+    """Replace the groups of a plan."""
+    plan = require(lab, ask, PLANS, SEGMENT)
+    facts: Json = {"input": {"groups": _groups(lab, ask, properties(ask), plan["fabric"]), "fabric": plan["fabric"]}}
+    return taken(lab, ask, begin(lab, vault_of(ask), "UpdateRecoveryPlan", target_of(plan), asker(ask), **facts))
+
+
+@SITE_RECOVERY.route("DELETE", PLAN)
+def delete_plan(lab: Lab, ask: Ask) -> Answer:
+    """Delete a plan; its items stay."""
+    plan = require(lab, ask, PLANS, SEGMENT)
+    return taken(lab, ask, begin(lab, vault_of(ask), "DeleteRecoveryPlan", target_of(plan), asker(ask)))
+
+
+@when("SaveRecoveryPlan", "Succeeded")
+@when("UpdateRecoveryPlan", "Succeeded")
+def _kept(lab: Lab, job: Json) -> None:
+    groups = job["input"]["groups"]
+    old = lab.store.get(PLANS, job["resource"])
+    plan = old or {"scenario": None, "status": None, "statusDescription": None}
+    plan |= {"id": job["resource"], "name": job["targetName"], "guid": job["target"], "vault": job["vault"]}
+    members = [entry["id"].lower() for group in groups for entry in group["replicationProtectedItems"]]
+    lab.store.put(
+        PLANS, job["resource"], plan | {"fabric": job["input"]["fabric"], "groups": groups, "members": members}
+    )
+
+
+@when("DeleteRecoveryPlan", "Succeeded")
+def _deleted(lab: Lab, job: Json) -> None:
+    lab.store.delete(PLANS, job["resource"])
+
+
+def _groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
+    """The groups as the service keeps them: Shutdown and Failover in front, machines by their GUID.
+
+    Raises:
+        ArmError: 400 or 404 for groups that cannot be.
+    """
+    given = body.get("groups")
+    if not isinstance(given, list) or not given:
+        raise wrong_input("'groups' is required.", asker(ask))
+    groups = [_group(lab, ask, group, fabric) for group in given]
+    boots = [group for group in groups if group["groupType"] == "Boot"]
+    if len(boots) > _MOST_BOOT_GROUPS or sum(len(each["replicationProtectedItems"]) for each in groups) > _MOST_ITEMS:
+        raise wrong_input("A recovery plan has at most 7 groups and 100 machines.", asker(ask))
+    named = [entry["id"] for group in groups for entry in group["replicationProtectedItems"]]
+    if len(set(named)) < len(named):
+        raise wrong_input("A machine is in a recovery plan once only.", asker(ask))
+    fronts = [_first(groups, kind) for kind in ("Shutdown", "Failover")]
+    return [*fronts, *boots]
+
+
+def _first(groups: list[Json], kind: str) -> Json:
+    empty = {"groupType": kind, "replicationProtectedItems": [], "startGroupActions": [], "endGroupActions": []}
+    return next((group for group in groups if group["groupType"] == kind), empty)
+
+
+def _group(lab: Lab, ask: Ask, group: Json, fabric: str) -> Json:
+    return {
+        "groupType": choice(ask, group, "groupType", GROUP_TYPES),
+        "replicationProtectedItems": [
+            _member(lab, ask, entry, fabric) for entry in group.get("replicationProtectedItems") or []
+        ],
+        "startGroupActions": [_action(ask, action) for action in group.get("startGroupActions") or []],
+        "endGroupActions": [_action(ask, action) for action in group.get("endGroupActions") or []],
+    }
+
+
+def _member(lab: Lab, ask: Ask, entry: Json, fabric: str) -> Json:
+    item = lab.store.get(ITEMS, own_id(text(ask, entry, "id")))
+    if item is None:
+        raise missing(str(entry["id"]).rpartition("/")[2], asker(ask))
+    if item["fabric"].lower() != fabric.lower():
+        raise wrong_input(f"'{item['friendlyName']}' is not of the plan's primary fabric.", asker(ask))
+    return {"id": item["id"], "virtualMachineId": item["vmId"]}
+
+
+def _action(ask: Ask, action: Json) -> Json:
+    details = action.get("customDetails")
+    if not isinstance(details, dict):
+        raise wrong_input("'customDetails' is required.", asker(ask))
+    kind = choice(ask, details, "instanceType", ACTION_TYPES)
+    if kind != "ManualActionDetails":
+        choice(ask, details, "fabricLocation", ("Primary", "Recovery"))
+    if kind == "ScriptActionDetails":
+        text(ask, details, "path")
+    return {
+        "actionName": text(ask, action, "actionName"),
+        "failoverTypes": _some(ask, action, "failoverTypes", OPERATIONS),
+        "failoverDirections": _some(ask, action, "failoverDirections", (TO_AZURE, TO_PRIMARY)),
+        "customDetails": details,
+    }
+
+
+def _some(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) -> list[str]:
+    """A list that has to be there, of these words.
+
+    Raises:
+        ArmError: 400.
+    """
+    given = body.get(name)
+    if not isinstance(given, list) or not all(one in choices for one in given):
+        raise wrong_input(f"'{name}' is a list of {', '.join(choices)}.", asker(ask))
+    return given
+
+
+serve_results(PLAN, PLANS, document)

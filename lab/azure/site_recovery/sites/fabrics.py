@@ -1,0 +1,169 @@
+"""Hyper-V sites (fabrics) and their containers."""
+
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask
+from lab.azure.site_recovery.api.common import (
+    CONTAINER,
+    CONTAINERS,
+    FABRIC,
+    FABRICS,
+    ITEMS,
+    MACHINES,
+    MAPPINGS,
+    PROVIDERS,
+    SITE_RECOVERY,
+    VAULT,
+    asker,
+    listed,
+    own_id,
+    require,
+    type_of,
+    vault_of,
+)
+from lab.azure.site_recovery.api.errors import conflict
+from lab.azure.site_recovery.jobs.accepted import taken
+from lab.azure.site_recovery.jobs.jobs import Target, begin, when
+from lab.azure.site_recovery.jobs.operation_results import serve_results
+
+_SEGMENT = "replicationFabrics"
+_CONTAINERS = "replicationProtectionContainers"
+
+
+def add(lab: Lab, vault: str, name: str) -> Json:
+    """Make a site with its container, which the service names after the site's internalIdentifier."""
+    arm_id = f"{vault}/{_SEGMENT}/{name}"
+    site_id = lab.fixed_id("site", arm_id)
+    fabric = {"id": arm_id, "name": name, "friendlyName": name, "vault": vault, "siteId": site_id}
+    container = {"id": f"{arm_id}/{_CONTAINERS}/cloud_{site_id}", "name": f"cloud_{site_id}", "fabric": arm_id}
+    lab.store.put(CONTAINERS, container["id"], container | {"friendlyName": name, "vault": vault})
+    return lab.store.put(FABRICS, arm_id, fabric)
+
+
+def container_of(lab: Lab, fabric: Json) -> Json:
+    """The one container of a site."""
+    return lab.store.all(CONTAINERS, fabric["id"])[0]
+
+
+def document(lab: Lab, fabric: Json) -> Json:
+    """A site as GET shows it; its health is the worst of its providers."""
+    providers = lab.store.all(PROVIDERS, fabric["id"])
+    hosts = [{"id": each["node"], "name": each["node"], "marsAgentVersion": "2.0.9938.0"} for each in providers]
+    is_lost = any(each["lost"] for each in providers)
+    return {
+        "id": fabric["id"],
+        "name": fabric["name"],
+        "type": type_of(fabric["id"]),
+        "properties": {
+            "friendlyName": fabric["friendlyName"],
+            "encryptionDetails": {"kekState": "None", "kekCertThumbprint": None},
+            "rolloverEncryptionDetails": {"kekState": "None", "kekCertThumbprint": None},
+            "internalIdentifier": fabric["siteId"],
+            "bcdrState": "Valid",
+            "customDetails": {"instanceType": "HyperVSite", "hyperVHosts": hosts},
+            "healthErrorDetails": [],
+            "health": "Critical" if is_lost else "Normal",
+        },
+    }
+
+
+def container_document(lab: Lab, container: Json) -> Json:
+    """A container as GET shows it; paired once a policy is associated."""
+    is_paired = bool(lab.store.all(MAPPINGS, container["id"]))
+    return {
+        "id": container["id"],
+        "name": container["name"],
+        "type": type_of(container["id"]),
+        "properties": {
+            "fabricFriendlyName": container["friendlyName"],
+            "friendlyName": container["friendlyName"],
+            "fabricType": "HyperVSite",
+            "protectedItemCount": len(lab.store.all(ITEMS, container["id"])),
+            "pairingStatus": "Paired" if is_paired else "NotPaired",
+            "role": "Primary" if is_paired else "",
+            "fabricSpecificDetails": None,
+        },
+    }
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationFabrics")
+def list_fabrics(lab: Lab, ask: Ask) -> Answer:
+    """All sites of a vault."""
+    return listed(document(lab, each) for each in lab.store.all(FABRICS, vault_of(ask)))
+
+
+@SITE_RECOVERY.route("GET", FABRIC)
+def get_fabric(lab: Lab, ask: Ask) -> Answer:
+    """One site."""
+    return Answer(200, document(lab, require(lab, ask, FABRICS, _SEGMENT)))
+
+
+@SITE_RECOVERY.route("PUT", FABRIC)
+def create_fabric(lab: Lab, ask: Ask) -> Answer:
+    """Make a site; the same again changes nothing."""
+    ask.object()
+    arm_id = own_id(ask.path)
+    target = Target(lab.fixed_id("site", arm_id), ask.params["fabric"], arm_id)
+    return taken(lab, ask, begin(lab, vault_of(ask), "CreateSite", target, asker(ask)))
+
+
+@when("CreateSite", "Succeeded")
+def _created(lab: Lab, job: Json) -> None:
+    if lab.store.get(FABRICS, job["resource"]) is None:
+        add(lab, job["vault"], job["targetName"])
+
+
+@SITE_RECOVERY.route("DELETE", FABRIC)
+def purge_fabric(lab: Lab, ask: Ask) -> Answer:
+    """Forget a site with all that is in it."""
+    fabric = require(lab, ask, FABRICS, _SEGMENT)
+    return taken(lab, ask, _begin(lab, ask, fabric, "UnregisterFabric"))
+
+
+@SITE_RECOVERY.route("POST", FABRIC + "/remove")
+def remove_fabric(lab: Lab, ask: Ask) -> Answer:
+    """Remove a site that has nothing in it."""
+    fabric = require(lab, ask, FABRICS, _SEGMENT)
+    if lab.store.all(PROVIDERS, fabric["id"]) or lab.store.all(ITEMS, fabric["id"]):
+        raise conflict(f"Site '{fabric['name']}' has servers or machines.", asker(ask))
+    return taken(lab, ask, _begin(lab, ask, fabric, "UnregisterFabric"))
+
+
+@SITE_RECOVERY.route("POST", FABRIC + "/checkConsistency")
+def check_consistency(lab: Lab, ask: Ask) -> Answer:
+    """Compare the site with its hosts."""
+    return taken(lab, ask, _begin(lab, ask, require(lab, ask, FABRICS, _SEGMENT), "RefreshFabricLayout"))
+
+
+def _begin(lab: Lab, ask: Ask, fabric: Json, kind: str) -> Json:
+    return begin(lab, vault_of(ask), kind, Target(fabric["siteId"], fabric["name"], fabric["id"]), asker(ask))
+
+
+@when("UnregisterFabric", "Succeeded")
+def _removed(lab: Lab, job: Json) -> None:
+    for kind in (CONTAINERS, PROVIDERS, MAPPINGS, ITEMS, MACHINES):
+        for each in lab.store.all(kind, job["resource"]):
+            lab.store.delete(kind, each["id"])
+    lab.store.delete(FABRICS, job["resource"])
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationProtectionContainers")
+def list_containers(lab: Lab, ask: Ask) -> Answer:
+    """All containers of a vault."""
+    return listed(container_document(lab, each) for each in lab.store.all(CONTAINERS, vault_of(ask)))
+
+
+@SITE_RECOVERY.route("GET", FABRIC + "/replicationProtectionContainers")
+def list_containers_of_fabric(lab: Lab, ask: Ask) -> Answer:
+    """The containers of one site."""
+    fabric = require(lab, ask, FABRICS, _SEGMENT)
+    return listed(container_document(lab, each) for each in lab.store.all(CONTAINERS, fabric["id"]))
+
+
+@SITE_RECOVERY.route("GET", CONTAINER)
+def get_container(lab: Lab, ask: Ask) -> Answer:
+    """One container."""
+    return Answer(200, container_document(lab, require(lab, ask, CONTAINERS, _CONTAINERS)))
+
+
+serve_results(FABRIC, FABRICS, document)

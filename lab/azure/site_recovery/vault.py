@@ -1,0 +1,201 @@
+"""What a vault says of itself: health, alert settings, settings, supported systems, and that it has no networks."""
+
+from collections import Counter
+from datetime import timedelta
+
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask
+from lab.azure.site_recovery.api.common import (
+    FABRICS,
+    ITEM,
+    ITEMS,
+    PROVIDERS,
+    SITE_RECOVERY,
+    VAULT,
+    asker,
+    listed,
+    require,
+    type_of,
+    vault_of,
+)
+from lab.azure.site_recovery.api.errors import missing
+from lab.azure.site_recovery.api.request_fields import properties
+from lab.azure.site_recovery.items.items import SEGMENT
+from lab.azure.site_recovery.items.items import document as item_document
+from lab.azure.site_recovery.jobs.accepted import taken
+from lab.azure.site_recovery.jobs.jobs import Target, begin
+from lab.azure.site_recovery.jobs.operation_results import operation_result
+
+_ALERTS = "asr-alert"
+_SETTINGS = "asr-setting"
+_SIZES = (
+    ("Standard_B2s", 2, 4.0),
+    ("Standard_D2s_v5", 2, 8.0),
+    ("Standard_D4s_v5", 4, 16.0),
+    ("Standard_E8s_v5", 8, 64.0),
+)
+
+
+def _named(ask: Ask, kind: str, name: str, shown: Json) -> Json:
+    arm_id = f"{vault_of(ask)}/{kind}/{name}"
+    return {"id": arm_id, "name": name, "type": type_of(arm_id), "properties": shown}
+
+
+def _health(lab: Lab, ask: Ask) -> Json:
+    items = [item_document(lab, item)["properties"] for item in lab.store.all(ITEMS, vault_of(ask))]
+    lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(ask)) if provider["lost"]]
+    found = {
+        (error["errorCode"], error["errorCategory"], error["errorLevel"])
+        for shown in items
+        for error in shown["healthErrors"]
+    }
+    return {
+        "vaultErrors": [],
+        "protectedItemsHealth": {
+            "resourceCount": len(items),
+            "issues": [_issue(*each, "ReplicationProtectedItem") for each in sorted(found)],
+            "categorizedResourceCounts": _counts(items),
+        },
+        "fabricsHealth": {
+            "resourceCount": len(lab.store.all(FABRICS, vault_of(ask))),
+            "issues": [_issue("583", "Replication", "Error", "ReplicationRecoveryServicesProvider")] if lost else [],
+            "categorizedResourceCounts": None,
+        },
+        "containersHealth": {"resourceCount": 0, "issues": [], "categorizedResourceCounts": None},
+    }
+
+
+def _issue(code: str, category: str, level: str, about: str) -> Json:
+    return {
+        "summaryCode": code,
+        "category": category,
+        "severity": level,
+        "summaryMessage": None,
+        "affectedResourceType": about,
+        "affectedResourceSubtype": None,
+        "affectedResourceCorrelationIds": [],
+    }
+
+
+def _counts(items: list[Json]) -> Json:
+    tests = Counter(shown["testFailoverState"] for shown in items)
+    replication = Counter(shown["replicationHealth"] for shown in items)
+    failover = Counter(shown["failoverHealth"] for shown in items)
+    return {
+        "testFailoverApplicableProtectedItemsCount": sum(
+            "TestFailover" in shown["allowedOperations"] for shown in items
+        ),
+        "testFailoverInProgressProtectedItemsCount": tests["InProgress"],
+        "testFailoverWaitingProtectedItemsCount": tests["WaitingForCompletion"],
+        "protectedItemsCriticalCount": replication["Critical"],
+        "protectedItemsWarningCount": replication["Warning"],
+        "protectedItemsNeutralCount": 0,
+        "protectedItemsTestFailoverCriticalCount": failover["Critical"],
+        "protectedItemsTestFailoverWarningCount": failover["Warning"],
+        "protectedItemsConfigurationCriticalCount": 0,
+        "protectedItemsConfigurationWarningCount": 0,
+        "protectedItemsFailoverHealthCriticalCount": failover["Critical"],
+        "protectedItemsFailoverHealthWarningCount": failover["Warning"],
+    }
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationVaultHealth")
+def get_health(lab: Lab, ask: Ask) -> Answer:
+    """The health of all that is in the vault, counted."""
+    return Answer(200, _named(ask, "replicationVaultHealth", "Default", _health(lab, ask)))
+
+
+@SITE_RECOVERY.route("POST", VAULT + "/replicationVaultHealth/default/refresh")
+def refresh_health(lab: Lab, ask: Ask) -> Answer:
+    """Count again."""
+    resource = f"{vault_of(ask)}/replicationVaultHealth"
+    target = Target(str(int(lab.fixed_id("vault", resource).replace("-", ""), 16) % 10**19), "", resource)
+    job = begin(lab, vault_of(ask), "RefreshVaultHealth", target, asker(ask), lasts=timedelta(seconds=1))
+    return taken(lab, ask, job)
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationVaultHealth/operationresults/{operation}")
+def health_result(lab: Lab, ask: Ask) -> Answer:
+    """What a refresh led to."""
+    return operation_result(lab, ask, lambda: _named(ask, "replicationVaultHealth", "Default", _health(lab, ask)))
+
+
+@SITE_RECOVERY.route("PUT", VAULT + "/replicationAlertSettings/{setting}")
+def put_alert(lab: Lab, ask: Ask) -> Answer:
+    """Say who is told of what goes wrong; answers at once."""
+    body = properties(ask)
+    shown = {key: body.get(key) for key in ("sendToOwners", "customEmailAddresses", "locale")}
+    document = _named(ask, "replicationAlertSettings", ask.params["setting"], shown)
+    return Answer(200, lab.store.put(_ALERTS, document["id"], document))
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationAlertSettings")
+def list_alerts(lab: Lab, ask: Ask) -> Answer:
+    """The alert settings, of which a vault has one or none."""
+    return listed(lab.store.all(_ALERTS, vault_of(ask)))
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationAlertSettings/{setting}")
+def get_alert(lab: Lab, ask: Ask) -> Answer:
+    """The alert settings by their name."""
+    return Answer(200, require(lab, ask, _ALERTS, "replicationAlertSettings"))
+
+
+@SITE_RECOVERY.route("PUT", VAULT + "/replicationVaultSettings/{setting}")
+def put_setting(lab: Lab, ask: Ask) -> Answer:
+    """Keep a setting of the vault."""
+    document = _named(ask, "replicationVaultSettings", ask.params["setting"], properties(ask))
+    return Answer(200, lab.store.put(_SETTINGS, document["id"], document))
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationVaultSettings")
+def list_settings(lab: Lab, ask: Ask) -> Answer:
+    """The settings of the vault."""
+    return listed(lab.store.all(_SETTINGS, vault_of(ask)))
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationVaultSettings/{setting}")
+def get_setting(lab: Lab, ask: Ask) -> Answer:
+    """One setting."""
+    return Answer(200, require(lab, ask, _SETTINGS, "replicationVaultSettings"))
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationSupportedOperatingSystems")
+def supported_systems(_: Lab, ask: Ask) -> Answer:
+    """Systems by provider; for Hyper-V the list is empty, since Hyper-V itself decides."""
+    if ask.query.get("instancetype") not in (None, "HyperVReplicaAzure"):
+        raise missing(ask.query["instancetype"], asker(ask))
+    supported = [{"instanceType": "HyperVReplicaAzure", "supportedOs": []}]
+    return Answer(200, _named(ask, "replicationSupportedOperatingSystems", "Default", {"supportedOsList": supported}))
+
+
+@SITE_RECOVERY.route("GET", ITEM + "/targetComputeSizes")
+def target_sizes(lab: Lab, ask: Ask) -> Answer:
+    """The sizes that a failover may choose."""
+    item = require(lab, ask, ITEMS, SEGMENT)
+    return listed(_size(item, *size) for size in _SIZES)
+
+
+def _size(item: Json, name: str, cores: int, memory: float) -> Json:
+    arm_id = f"{item['id']}/targetComputeSizes/{name}"
+    shown = {
+        "name": name,
+        "friendlyName": name,
+        "cpuCoresCount": cores,
+        "vCPUsAvailable": cores,
+        "memoryInGB": memory,
+        "maxDataDiskCount": cores * 2,
+        "maxNicsCount": 2,
+        "errors": [],
+        "highIopsSupported": "Supported",
+        "hyperVGenerations": ["V1", "V2"],
+    }
+    return {"id": arm_id, "name": name, "type": type_of(arm_id), "properties": shown}
+
+
+@SITE_RECOVERY.route("GET", VAULT + "/replicationNetworks")
+@SITE_RECOVERY.route("GET", VAULT + "/replicationNetworkMappings")
+def no_networks(_: Lab, __: Ask) -> Answer:
+    """A Hyper-V site has no networks to map: adapters are set item by item."""
+    return listed([])

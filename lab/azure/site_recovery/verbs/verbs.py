@@ -1,0 +1,294 @@
+"""The verbs of a protected item: accepted whatever the item is busy with; its job then works, or fails as in Azure."""
+
+from datetime import timedelta
+
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import Ask
+from lab.azure.site_recovery.api.common import ITEM, ITEMS, SITE_RECOVERY, asker, require
+from lab.azure.site_recovery.api.errors import Asker, wrong_direction, wrong_input
+from lab.azure.site_recovery.api.request_fields import (
+    TO_AZURE,
+    TO_PRIMARY,
+    details,
+    direction,
+    failback,
+    network,
+    properties,
+    source_operations,
+    text,
+)
+from lab.azure.site_recovery.items import recovery_points
+from lab.azure.site_recovery.items.items import SEGMENT, enter, facts_of, state_of, target_of
+from lab.azure.site_recovery.items.lifecycle import LIFE, TEST_PENDING, step
+from lab.azure.site_recovery.jobs.accepted import taken
+from lab.azure.site_recovery.jobs.durations import BUSY_FAILS_AFTER, draw
+from lab.azure.site_recovery.jobs.job_faults import wishes
+from lab.azure.site_recovery.jobs.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, cancel, warn
+from lab.azure.site_recovery.jobs.kinds import KINDS
+from lab.azure.site_recovery.sites.providers import is_connected
+from lab.azure.site_recovery.verbs import recovery_vms, source_checks
+
+NEEDS_HOST = frozenset({"PlannedFailover", "Failback", "FinalizeFailback", "ReprotectReplicationGroup"})
+_REFUSED = {"ReverseReplicate": "25038", "Commit": "25037", "FinalizeFailback": "25037"}
+_OTHERWISE = "539"
+_MAKES_VM = ("TestFailover", "PlannedFailover", "UnplannedFailover")
+_FAILBACK_SUSPENSION = {"task": "SynchronizeDataTask", "description": "WaitingForUserInputAfterDataSync"}
+
+
+def start(
+    lab: Lab,
+    item: Json,
+    operation: str,
+    who: Asker,
+    given: Json,
+    *,
+    effect: Json | None = None,
+    **details_of_job: object,
+) -> Json:
+    """Begin the job of an operation on an item; gives the job, which may be one that is going to fail.
+
+    Args:
+        lab: The lab.
+        item: The protected item.
+        operation: As allowedOperations names it.
+        who: Quoted in the job's activityId.
+        given: The job's `input`: recovery point, network, options.
+        effect: What a fault rule wants of the job.
+        details_of_job: What customDetails shows besides.
+    """
+    kind, taken_step = _kind(operation), step(operation, state_of(item))
+    facts = facts_of(lab, item) | {"input": given, "details": details_of_job, "operation": operation, "asked": True}
+    obstacle = _obstacle(lab, item, operation, given)
+    if obstacle or taken_step is None:
+        refused = obstacle or Failure(_REFUSED.get(operation, _OTHERWISE))
+        return begin_failing(lab, item["vault"], kind, target_of(item), who, refused, **facts)
+    facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | wishes(effect, kind)
+    facts |= _missing_in_azure(lab, item, kind, given) | _missing_on_premises(lab, item, kind, given)
+    job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
+    if "warn" in job.get("wish", {}):
+        warn(lab, job, str(job["wish"]["warn"]))
+    enter(lab, item, taken_step.meanwhile, job, taken_step.scenario)
+    return job
+
+
+def restart(lab: Lab, job: Json, who: Asker) -> Json:
+    """Begin the operation of a failed job again, from where the item now is."""
+    item = lab.store.get(ITEMS, job["item"])
+    if item is None:
+        target = Target(job["target"], job["targetName"], job["resource"])
+        return begin_failing(lab, job["vault"], job["kind"], target, who, Failure("499"))
+    return start(lab, item, job["operation"], who, job["input"], **job["details"])
+
+
+def _missing_in_azure(lab: Lab, item: Json, kind: str, given: Json) -> Json:
+    """The failure of a job whose VM Azure could not take, as the job keeps it."""
+    if kind not in _MAKES_VM:
+        return {}
+    network_id = given["network"]["id"] if kind == "TestFailover" else item["target"]["network"]
+    message = recovery_vms.obstacle(lab, item, network_id)
+    return {"fail": {"code": "28031", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
+
+
+def _missing_on_premises(lab: Lab, item: Json, kind: str, given: Json) -> Json:
+    """The failure of a failback to a machine that is not as it must be."""
+    message = source_checks.obstacle(lab, item, given) if kind == "Failback" else None
+    return {"fail": {"code": "539", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
+
+
+def _kind(operation: str) -> str:
+    if operation == "Failback":
+        return "Failback"
+    return next(each.scenario for each in LIFE if each.operation == operation)
+
+
+def _obstacle(lab: Lab, item: Json, operation: str, given: Json) -> Failure | None:
+    """What makes the job fail though the item's state would allow it: another job, or a host that is not heard of."""
+    kind = _kind(operation)
+    if is_busy(item, operation):
+        running = lab.store.get(KIND, item["scenario"]["job"])
+        title = KINDS[running["kind"]].title if running else item["scenario"]["name"]
+        return Failure("532", {"running": title}, draw(BUSY_FAILS_AFTER, lab.seed, item["id"], kind, lab.now()))
+    host = given.get("provider") or item["provider"]
+    if step(operation, state_of(item)) and kind in NEEDS_HOST and not is_connected(lab, host):
+        return Failure("583", {"host": host.rpartition("/")[2]})
+    return None
+
+
+def is_busy(item: Json, operation: str) -> bool:
+    """Whether another operation holds the item; a test failover that waits for its cleanup lets only that through."""
+    if item["state"] == TEST_PENDING.name:
+        return operation != "TestFailoverCleanup"
+    return item["scenario"] is not None
+
+
+def _ask(lab: Lab, ask: Ask) -> tuple[Json, Json | None]:
+    item = require(lab, ask, ITEMS, SEGMENT)
+    return item, lab.faults.job_effect(ask.verb, ask.item, ask.path)
+
+
+def _require_direction(ask: Ask, item: Json, wanted: str) -> None:
+    """A failover away from where the machine is not.
+
+    Raises:
+        ArmError: 400 InvalidFailoverDirection.
+    """
+    if (wanted == TO_PRIMARY) != (state_of(item).location == "Recovery"):
+        raise wrong_direction(asker(ask))
+
+
+def _chosen_point(lab: Lab, ask: Ask, item: Json, given: Json) -> Json | None:
+    """The recovery point that was asked for as {id, name, time}; None for the latest.
+
+    Raises:
+        ArmError: 400 for one that the item has not.
+    """
+    name = given.get("recoveryPointId")
+    if not name:
+        return None
+    point = recovery_points.find(lab, item, str(name))
+    if point is None:
+        raise wrong_input(f"The item has no recovery point '{name}'.", asker(ask))
+    return point_facts(point)
+
+
+def point_facts(point: Json) -> Json:
+    """What a job keeps of a recovery point."""
+    return {"id": point["id"], "name": point["name"], "time": point["properties"]["recoveryPointTime"]}
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/testFailover")
+def start_test_failover(lab: Lab, ask: Ask) -> Answer:
+    """Start a VM from a recovery point in a network of its own, while the machine goes on."""
+    item, effect = _ask(lab, ask)
+    body = properties(ask)
+    _require_direction(ask, item, direction(ask, body))
+    chosen = network(ask, body)
+    point = _chosen_point(lab, ask, item, details(ask, body))
+    shown, given = test_details(chosen), {"network": chosen, "point": point}
+    return taken(lab, ask, start(lab, item, "TestFailover", asker(ask), given, effect=effect, **shown))
+
+
+def test_details(chosen: Json) -> Json:
+    """What the job of a test failover shows of its network; its machines it shows at its end."""
+    name = chosen["id"] and chosen["id"].rpartition("/")[2]
+    shown = {"testFailoverStatus": "Active", "comments": None, "networkName": name, "networkFriendlyName": name}
+    return shown | {"networkType": chosen["type"], "protectedItemDetails": []}
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/testFailoverCleanup")
+def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
+    """Remove what a test failover made."""
+    item, effect = _ask(lab, ask)
+    shown = cleanup_details(properties(ask).get("comments"))
+    return taken(lab, ask, start(lab, item, "TestFailoverCleanup", asker(ask), {}, effect=effect, **shown))
+
+
+def cleanup_details(comments: str | None) -> Json:
+    """What the job of a cleanup shows."""
+    shown = {"testFailoverStatus": None, "comments": comments, "networkName": None, "networkFriendlyName": None}
+    return shown | {"networkType": None, "protectedItemDetails": []}
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/plannedFailover")
+def start_planned_failover(lab: Lab, ask: Ask) -> Answer:
+    """Fail over with the machine shut down first, or, in the other direction, fail back."""
+    item, effect = _ask(lab, ask)
+    body = properties(ask)
+    wanted = direction(ask, body)
+    if wanted == TO_PRIMARY:
+        given = failback(ask, body)
+        _require_direction(ask, item, wanted)
+        return taken(lab, ask, start_failback(lab, item, asker(ask), given, effect))
+    point = _chosen_point(lab, ask, item, details(ask, body))
+    _require_direction(ask, item, wanted)
+    return taken(
+        lab,
+        ask,
+        start(lab, item, "PlannedFailover", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[]),
+    )
+
+
+def start_failback(lab: Lab, item: Json, who: Asker, given: Json, effect: Json | None = None) -> Json:
+    """Begin a failback; ForDownTime waits for a person once the data has been brought back."""
+    job = start(lab, item, "Failback", who, given, effect=effect, protectedItemDetails=[])
+    if given["sync"] == "ForDownTime" and "fail" not in job:
+        job["suspend"] = _FAILBACK_SUSPENSION
+        lab.store.put(KIND, job["id"], job)
+    return job
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/unplannedFailover")
+def start_unplanned_failover(lab: Lab, ask: Ask) -> Answer:
+    """Fail over without the source site."""
+    item, effect = _ask(lab, ask)
+    body = properties(ask)
+    wanted, source = direction(ask, body), source_operations(ask, body)
+    point = _chosen_point(lab, ask, item, details(ask, body))
+    if wanted != TO_AZURE:
+        raise wrong_direction(asker(ask))
+    _require_direction(ask, item, wanted)
+    given = {"point": point, "source": source}
+    return taken(
+        lab, ask, start(lab, item, "UnplannedFailover", asker(ask), given, effect=effect, protectedItemDetails=[])
+    )
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/failoverCommit")
+def commit_failover(lab: Lab, ask: Ask) -> Answer:
+    """Commit a failover or a failback: what was left behind is given up."""
+    item, effect = _ask(lab, ask)
+    return taken(lab, ask, start(lab, item, commit_of(item), asker(ask), {}, effect=effect))
+
+
+def commit_of(item: Json) -> str:
+    """What a commit is called for where the item stands."""
+    return "FinalizeFailback" if step("FinalizeFailback", state_of(item)) else "Commit"
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/applyRecoveryPoint")
+def apply_recovery_point(lab: Lab, ask: Ask) -> Answer:
+    """Change the recovery point of a failover that is not committed."""
+    item, effect = _ask(lab, ask)
+    body = properties(ask)
+    text(ask, body, "recoveryPointId")
+    details(ask, body)
+    point = _chosen_point(lab, ask, item, body)
+    return taken(
+        lab, ask, start(lab, item, "ChangePit", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[])
+    )
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/reProtect")
+def reprotect(lab: Lab, ask: Ask) -> Answer:
+    """Replicate to Azure again after a committed failback."""
+    item, effect = _ask(lab, ask)
+    body = properties(ask)
+    wanted = direction(ask, body)
+    details(ask, body)
+    if wanted == TO_PRIMARY and state_of(item).location == "Primary":
+        raise wrong_direction(asker(ask))
+    return taken(lab, ask, start(lab, item, "ReverseReplicate", asker(ask), {}, effect=effect))
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/repairReplication")
+def repair_replication(lab: Lab, ask: Ask) -> Answer:
+    """Synchronise the replica again."""
+    item, effect = _ask(lab, ask)
+    return taken(lab, ask, start(lab, item, "RepairReplication", asker(ask), {}, effect=effect))
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/failoverCancel")
+def cancel_failover(lab: Lab, ask: Ask) -> Answer:
+    """Give a failover up: the one that runs is cancelled, one that waits for its commit is undone; replication ends."""
+    item, effect = _ask(lab, ask)
+    running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
+    if not running or running["kind"] not in ("PlannedFailover", "UnplannedFailover", "Failback"):
+        return taken(lab, ask, start(lab, item, "CancelFailover", asker(ask), {}, effect=effect))
+    cancel(lab, running)
+    lasts = timedelta(seconds=12)
+    job = begin(lab, item["vault"], "CancelFailover", target_of(item), asker(ask), lasts=lasts, queued=timedelta())
+    return taken(lab, ask, job)
+
+
+RESTARTERS.update(dict.fromkeys({_kind(each.operation) for each in LIFE}, restart))
