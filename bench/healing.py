@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.figures import Figure
 from lab.servers import Servers, free_ports, stopped_at_the_end
-from lab.wire import Unreachable, call
+from lab.wire import Unreachable, call_server
 from tests.orchestrators.node_world import LOCK, faulted
 
 SIZE = 16
@@ -32,10 +32,10 @@ class Bench:
         self.servers = servers
 
     def azure(self, method: str, path: str, body: object = None) -> Any:
-        return call(self.servers.azure.base, method, f"/lab/{path}", body, timeout=120).body
+        return call_server(self.servers.azure.base, method, f"/lab/{path}", body, timeout=120).body
 
     def host(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
-        return call(self.servers.host.base, method, path, body, headers=headers, timeout=120).body
+        return call_server(self.servers.host.base, method, path, body, headers=headers, timeout=120).body
 
     def now(self) -> datetime:
         return datetime.fromisoformat(self.azure("GET", "clock")["now"])

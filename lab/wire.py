@@ -18,7 +18,7 @@ class Reply(NamedTuple):
     body: Any
 
 
-def call(
+def call_server(
     base: str,
     method: str,
     path: str,
@@ -38,14 +38,14 @@ def call(
     try:
         connection.request(method, path, None if body is None else json.dumps(body), sent)
         response = connection.getresponse()
-        return Reply(response.status, _read(response.read()))
+        return Reply(response.status, _parse_answer(response.read()))
     except (OSError, http.client.HTTPException) as failure:
         raise Unreachable(f"{method} {base}{path}: {failure!r}") from failure
     finally:
         connection.close()
 
 
-def _read(raw: bytes) -> Any:
+def _parse_answer(raw: bytes) -> Any:
     try:
         return json.loads(raw) if raw else None
     except ValueError:

@@ -39,7 +39,7 @@ REGISTERED_BY_IMPORT = (
 """Modules that add routes to another module's provider, and scripts to its run commands."""
 
 
-def install(lab: Lab) -> None:
+def install_providers(lab: Lab) -> None:
     """Hook every provider's callbacks onto a lab."""
-    lab.on_disconnect.append(machines.disconnect)
-    site_recovery.install(lab)
+    lab.on_disconnect.append(machines.disconnect_machine)
+    site_recovery.install_hooks(lab)

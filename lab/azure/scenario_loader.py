@@ -13,7 +13,7 @@ from lab.azure.hci import clusters
 from lab.azure.network import virtual_networks
 from lab.azure.on_premises import hyper_v_machines, nodes, vault_rights
 from lab.azure.simulator.answers import ArmError, Json
-from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, iso
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, to_iso
 from lab.azure.site_recovery import seed
 from lab.scenarios import SCENARIOS
 
@@ -24,7 +24,9 @@ PATIENCE = 60.0
 """Real seconds that a reset waits for the product's host to come up."""
 
 
-def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: int = 1, of_nodes: int = 0) -> Json:
+def load_scenario(
+    lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: int = 1, of_nodes: int = 0
+) -> Json:
     """Forget everything and fill the simulator with a scenario; gives the scenario.
 
     Raises:
@@ -33,22 +35,22 @@ def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: in
     if name not in SCENARIOS:
         raise ArmError(400, "UnknownScenario", f"There is no scenario {name!r}; there are: {', '.join(SCENARIOS)}.")
     scenario = SCENARIOS[name](vms, of_clusters, of_nodes)
-    lab.clear(seed_of_it)
+    lab.clear_state(seed_of_it)
     for group in scenario["groups"]:
         resources.put_group(lab, group)
     for each in scenario["networks"]:
         virtual_networks.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
     for account in scenario["storage"]:
-        storage.add(lab, account["group"], account["name"])
+        storage.add_account(lab, account["group"], account["name"])
     for account in scenario.get("automation", ()):
-        automation.add(lab, account)
+        automation.add_account(lab, account)
     sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}
     for cluster in scenario["clusters"]:
         _fill_cluster(lab, cluster, sites.get(cluster["vault"]))
     lab.store.put(
         "lab",
         "scenario",
-        {"name": name, "vms": vms, "clusters": of_clusters, "nodes": of_nodes} | {"at": iso(lab.now())},
+        {"name": name, "vms": vms, "clusters": of_clusters, "nodes": of_nodes} | {"at": to_iso(lab.now())},
     )
     lab.store.commit()
     return scenario
@@ -56,7 +58,7 @@ def load(lab: Lab, name: str, vms: int = 0, of_clusters: int = 0, seed_of_it: in
 
 def _fill_vault(lab: Lab, settings: Json) -> Json:
     """A vault with its Site Recovery part; gives the settings of an extension that registers nodes with it."""
-    vault = vaults.add(lab, settings["group"], settings["vault"])
+    vault = vaults.add_vault(lab, settings["group"], settings["vault"])
     fabric = seed.seed_vault(lab, settings)
     return {
         "SubscriptionId": SUBSCRIPTION,
@@ -73,9 +75,9 @@ def _fill_vault(lab: Lab, settings: Json) -> Json:
 
 def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
     names = [node["name"] for node in settings["nodes"]]
-    cluster = clusters.add(lab, settings["group"], settings["name"], settings["nodesGroup"], names)
+    cluster = clusters.add_cluster(lab, settings["group"], settings["name"], settings["nodesGroup"], names)
     for machine in settings.get("machines", ()):
-        hyper_v_machines.add(lab, cluster["id"], machine["node"], machine)
+        hyper_v_machines.add_machine(lab, cluster["id"], machine["node"], machine)
     if site is None:
         return
     parameters = {
@@ -85,7 +87,7 @@ def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
         "settings": site,
     }
     clusters.want_extension(lab, cluster["id"], EXTENSION, parameters)
-    vault_rights.let_fetch_key(lab, cluster["id"], nodes.vault_key(site))
+    vault_rights.grant_key_access(lab, cluster["id"], nodes.vault_key(site))
     for node in settings["nodes"]:
         machine = resource_id(SUBSCRIPTION, settings["nodesGroup"], machines.MACHINE, node["name"])
         _fill_extension(lab, machine, parameters, node["extension"])
@@ -94,31 +96,31 @@ def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
 
 def _fill_extension(lab: Lab, machine_id: str, parameters: Json, state: str | None) -> None:
     """An extension that ended some time ago, Succeeded or failed for the race of certificates; or one that begins."""
-    node = nodes.of_machine(lab, machine_id)
+    node = nodes.find_by_machine(lab, machine_id)
     if state is None or node is None:
         return
     arm_id = f"{machine_id}/extensions/{EXTENSION}"
     if state == "Installing":
         origin = extensions.SERVICE | {"correlation": lab.new_id("correlation")}
-        extensions.install(lab, arm_id, {"location": LOCATION, "properties": parameters}, origin)
+        extensions.install_extension(lab, arm_id, {"location": LOCATION, "properties": parameters}, origin)
         return
     properties = {
         "typeHandlerVersion": nodes.VERSION,
         "autoUpgradeMinorVersion": False,
         "provisioningState": "Succeeded",
     }
-    extension = resources.put(lab, arm_id, parameters | properties, tags={})
+    extension = resources.put_resource(lab, arm_id, parameters | properties, tags={})
     failed = state == "CertificateRace"
-    extensions.settle(lab, extension, nodes.RACE if failed else None)
-    node["certificate"] = {"number": 0, "since": iso(lab.now())}
+    extensions.set_end_state(lab, extension, nodes.RACE if failed else None)
+    node["certificate"] = {"number": 0, "since": to_iso(lab.now())}
     if failed:
         node["dra"] = "Stopped"
-        nodes.keep(lab, node)
+        nodes.save_node(lab, node)
     else:
         nodes.mark_registered(lab, node, parameters["settings"])
 
 
-async def declare(lab: Lab, documents: Json) -> None:
+async def declare_documents(lab: Lab, documents: Json) -> None:
     """Have the product's host forget its runs, then PUT the sites and plans; waits until the host is up.
 
     Raises:
@@ -127,17 +129,17 @@ async def declare(lab: Lab, documents: Json) -> None:
     if lab.place.host is None:
         return
     async with aiohttp.ClientSession(lab.place.host, timeout=aiohttp.ClientTimeout(total=30)) as host:
-        await _insist(host, "POST", "/admin/lab/reset", None)
+        await _send_until_accepted(host, "POST", "/admin/lab/reset", None)
         for kind in ("sites", "plans"):
             for name, document in documents[kind].items():
-                await _insist(host, "PUT", f"/api/{kind}/{name}", document)
+                await _send_until_accepted(host, "PUT", f"/api/{kind}/{name}", document)
 
 
-async def _insist(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> None:
+async def _send_until_accepted(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE
     while True:
-        answer = await _try(host, method, path, document)
+        answer = await _send_once(host, method, path, document)
         if answer is not None and answer[0] < 300:
             return
         if loop.time() > deadline or (answer is not None and 400 <= answer[0] < 500 and answer[0] != 404):
@@ -145,7 +147,9 @@ async def _insist(host: aiohttp.ClientSession, method: str, path: str, document:
         await asyncio.sleep(0.1)
 
 
-async def _try(host: aiohttp.ClientSession, method: str, path: str, document: Json | None) -> tuple[int, str] | None:
+async def _send_once(
+    host: aiohttp.ClientSession, method: str, path: str, document: Json | None
+) -> tuple[int, str] | None:
     try:
         async with host.request(method, path, json=document) as answer:
             return answer.status, (await answer.text())[:500]

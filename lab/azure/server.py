@@ -40,8 +40,8 @@ class Server:
 
     async def start(self) -> str:
         """Listen, and run the agenda; gives the base URL."""
-        providers.install(self.lab)
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        providers.install_providers(self.lab)
+        self._runner = web.ServerRunner(web.Server(self._serve_request, access_log=None))
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
@@ -73,75 +73,75 @@ class Server:
             wait = self.lab.clock.real_seconds(due) if due else LONGEST_STEP
             await asyncio.sleep(min(max(wait, 0.001), LONGEST_STEP))
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve_request(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
         raw = await request.read()
         try:
-            answer = await self._answer(request, raw)
+            answer = await self._answer_request(request, raw)
         except ArmError as refusal:
-            answer = refusal.answer()
+            answer = refusal.to_answer()
         except Lost:
             if request.transport:
                 request.transport.abort()
             answer = Answer(503)
         except Exception as failure:
             log.exception("%s %s failed", request.method, request.path_qs)
-            answer = ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").answer()
+            answer = ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").to_answer()
         self.lab.store.commit()
-        return _response(answer)
+        return _to_response(answer)
 
-    async def _answer(self, request: web.BaseRequest, raw: bytes) -> Answer:
+    async def _answer_request(self, request: web.BaseRequest, raw: bytes) -> Answer:
         path = request.path.lower()
         if path.startswith("/lab/"):
-            return await lab_api.handle(self.lab, request, raw)
+            return await lab_api.answer_call(self.lab, request, raw)
         if path == "/msi/token":
-            return tokens.managed_identity(dict(request.query), _lowered(request))
+            return tokens.managed_identity(dict(request.query), _lower_headers(request))
         if path.endswith("/oauth2/v2.0/token") and request.method == "POST":
             return tokens.client_credentials(raw.decode())
         if path.startswith("/eventgrid/"):
             return await lab_api.receive_events(self.lab, request, raw)
-        return await self._arm(request, raw)
+        return await self._answer_arm(request, raw)
 
-    async def _arm(self, request: web.BaseRequest, raw: bytes) -> Answer:
+    async def _answer_arm(self, request: web.BaseRequest, raw: bytes) -> Answer:
         self.lab.catch_up()
-        ask = self._ask(request, raw)
+        ask = self._to_ask(request, raw)
         common = {"x-ms-request-id": ask.request_id, "x-ms-correlation-request-id": ask.correlation_id}
         common["Date"] = format_datetime(self.lab.now(), usegmt=True)  # clients judge the age of a heartbeat by it
         common["x-ms-routing-request-id"] = f"WESTEUROPE:{ask.at:%Y%m%dT%H%M%SZ}:{ask.request_id}"
         if ask.headers.get("x-ms-return-client-request-id", "").lower() == "true":
             common["x-ms-client-request-id"] = ask.client_request_id
         try:
-            answer = await self._admitted(ask, raw, common)
+            answer = await self._admit_request(ask, raw, common)
         except ArmError as refusal:
-            answer = refusal.answer()
-        self.lab.ledger.count(ask.verb or ask.method, answer.status)
+            answer = refusal.to_answer()
+        self.lab.ledger.count_answer(ask.verb or ask.method, answer.status)
         return Answer(answer.status, answer.body, common | answer.headers)
 
-    async def _admitted(self, ask: Ask, raw: bytes, headers: dict[str, str]) -> Answer:
+    async def _admit_request(self, ask: Ask, raw: bytes, headers: dict[str, str]) -> Answer:
         """Authentication, the route, its api-version, the buckets, the body: in the order in which ARM refuses."""
         audiences = (*tokens.ARM_AUDIENCES, self.lab.place.base)
         ask.principal = tokens.principal_of(ask.headers.get("authorization", ""), audiences)
-        route, ask.params = self.router.find(ask.method, ask.path)
+        route, ask.params = self.router.find_route(ask.method, ask.path)
         ask.verb = route.verb
-        route.provider.require_version(ask.query.get("api-version"), _type(route))
-        headers |= self.lab.throttle.admit(ask)
-        ask.body = _parsed(raw)
-        _describe(self.lab, ask, route)
-        return await self._worked(ask, route)
+        route.provider.require_version(ask.query.get("api-version"), _type_of(route))
+        headers |= self.lab.throttle.admit_request(ask)
+        ask.body = _parse_json(raw)
+        _describe_call(self.lab, ask, route)
+        return await self._do_work(ask, route)
 
-    async def _worked(self, ask: Ask, route: Route) -> Answer:
+    async def _do_work(self, ask: Ask, route: Route) -> Answer:
         effects = self.lab.faults.call_effects(ask)
         if (instead := await before_work(self.lab, effects)) is not None:
             return instead
         ask.at = self.lab.now()
         answer = route.handler(self.lab, ask)
-        if ask.mutating and answer.status < 400:
-            self.lab.ledger.add(ask, answer.status)
+        if ask.is_mutating and answer.status < 400:
+            self.lab.ledger.add_entry(ask, answer.status)
             self.lab.store.commit()
         return after_work(answer, effects)
 
-    def _ask(self, request: web.BaseRequest, raw: bytes) -> Ask:
-        headers = _lowered(request)
+    def _to_ask(self, request: web.BaseRequest, raw: bytes) -> Ask:
+        headers = _lower_headers(request)
         return Ask(
             method=request.method,
             path="/" + request.rel_url.raw_path.strip("/"),
@@ -156,17 +156,17 @@ class Server:
         )
 
 
-def _describe(lab: Lab, ask: Ask, route: Route) -> None:
+def _describe_call(lab: Lab, ask: Ask, route: Route) -> None:
     ask.item = list(ask.params.values())[-1] if ask.params else ""
     if route.provider.describe:
         ask.verb, ask.item = route.provider.describe(lab, ask)
 
 
-def _lowered(request: web.BaseRequest) -> dict[str, str]:
+def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _parsed(raw: bytes) -> object:
+def _parse_json(raw: bytes) -> object:
     if not raw.strip():
         return None
     try:
@@ -176,12 +176,12 @@ def _parsed(raw: bytes) -> object:
         raise bad_request("InvalidRequestContent", message) from error
 
 
-def _type(route: Route) -> str:
+def _type_of(route: Route) -> str:
     kinds = [segment for segment in route.template.split("/") if segment and not segment.startswith("{")]
     return "/".join(kinds[-1:])
 
 
-def _response(answer: Answer) -> web.Response:
+def _to_response(answer: Answer) -> web.Response:
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
     if isinstance(answer.body, str):

@@ -2,11 +2,11 @@
 
 from lab.azure.arm import activity_log, lro, resources
 from lab.azure.arm.ids import name_of, resource_id
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import SUBSCRIPTION, TENANT, Lab, due
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.requests import Ask, require_field
 
 VAULT = "Microsoft.RecoveryServices/vaults"
 VAULTS = resources.GROUP_PATH + "/providers/Microsoft.RecoveryServices/vaults"
@@ -14,19 +14,24 @@ VAULTS = resources.GROUP_PATH + "/providers/Microsoft.RecoveryServices/vaults"
 provider = Provider("Microsoft.RecoveryServices", {"2024-04-01", "2025-02-01", "2025-08-01", "2026-11-01"})
 
 
-def add(lab: Lab, group: str, name: str) -> Json:
+def add_vault(lab: Lab, group: str, name: str) -> Json:
     """Make a vault with a system-assigned identity and no private endpoint."""
     arm_id = resource_id(SUBSCRIPTION, group, VAULT, name)
-    return resources.put(
-        lab, arm_id, _properties({}), sku={"name": "RS0", "tier": "Standard"}, identity=_identity(lab, arm_id), tags={}
+    return resources.put_resource(
+        lab,
+        arm_id,
+        _vault_properties({}),
+        sku={"name": "RS0", "tier": "Standard"},
+        identity=_identity_of(lab, arm_id),
+        tags={},
     )
 
 
-def _identity(lab: Lab, arm_id: str) -> Json:
+def _identity_of(lab: Lab, arm_id: str) -> Json:
     return {"type": "SystemAssigned", "principalId": lab.fixed_id("principal", arm_id), "tenantId": TENANT}
 
 
-def _properties(given: Json) -> Json:
+def _vault_properties(given: Json) -> Json:
     return {
         "provisioningState": "Succeeded",
         "privateEndpointStateForBackup": "None",
@@ -41,19 +46,19 @@ def _properties(given: Json) -> Json:
 def list_in_group(lab: Lab, ask: Ask) -> Answer:
     """The vaults of a group."""
     resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(VAULT.lower(), ask.scope("resourceGroups")))
+    return paged_answer(ask, lab.store.all(VAULT.lower(), ask.id_up_to("resourceGroups")))
 
 
 @provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/vaults")
 def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
     """The vaults of a subscription."""
-    return paged(ask, lab.store.all(VAULT.lower(), ask.scope("subscriptions")))
+    return paged_answer(ask, lab.store.all(VAULT.lower(), ask.id_up_to("subscriptions")))
 
 
 @provider.route("GET", VAULTS + "/{vault}")
 def get_vault(lab: Lab, ask: Ask) -> Answer:
     """One vault."""
-    return Answer(200, resources.require(lab, ask.path))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", VAULTS + "/{vault}")
@@ -61,22 +66,22 @@ def put_vault(lab: Lab, ask: Ask) -> Answer:
     """Create or change a vault: 201 or 200, done when answered."""
     resources.require_group(lab, ask.path)
     resources.require_unlocked(lab, ask.path)
-    body = ask.object()
-    required(body, "location")
-    known = resources.find(lab, ask.path)
-    arm_id = known["id"] if known else ask.path
-    identity = _identity(lab, arm_id) if _wants_identity(body) else {"type": "None"}
-    vault = resources.put(
+    body = ask.require_object()
+    require_field(body, "location")
+    existing = resources.find_resource(lab, ask.path)
+    arm_id = existing["id"] if existing else ask.path
+    identity = _identity_of(lab, arm_id) if _wants_identity(body) else {"type": "None"}
+    vault = resources.put_resource(
         lab,
         arm_id,
-        _properties(body.get("properties") or {}),
+        _vault_properties(body.get("properties") or {}),
         location=body["location"],
-        sku=required(body, "sku"),
+        sku=require_field(body, "sku"),
         identity=identity,
         tags=body.get("tags") or {},
     )
-    activity_log.ended(lab, activity_log.origin(ask), arm_id, f"{VAULT}/write")
-    return Answer(200 if known else 201, vault)
+    activity_log.log_ended(lab, activity_log.origin_of(ask), arm_id, f"{VAULT}/write")
+    return Answer(200 if existing else 201, vault)
 
 
 def _wants_identity(body: Json) -> bool:
@@ -86,38 +91,39 @@ def _wants_identity(body: Json) -> bool:
 @provider.route("PATCH", VAULTS + "/{vault}")
 def patch_vault(lab: Lab, ask: Ask) -> Answer:
     """Change tags, identity or public network access of a vault."""
-    vault = resources.require(lab, ask.path)
+    vault = resources.require_resource(lab, ask.path)
     resources.require_unlocked(lab, ask.path)
-    body = ask.object()
+    body = ask.require_object()
     if _wants_identity(body):
-        vault["identity"] = _identity(lab, vault["id"])
+        vault["identity"] = _identity_of(lab, vault["id"])
     vault["tags"] |= body.get("tags") or {}
     vault["properties"] |= {
         key: value for key, value in (body.get("properties") or {}).items() if key == "publicNetworkAccess"
     }
-    activity_log.ended(lab, activity_log.origin(ask), vault["id"], f"{VAULT}/write")
-    return Answer(200, resources.touch(lab, vault))
+    activity_log.log_ended(lab, activity_log.origin_of(ask), vault["id"], f"{VAULT}/write")
+    return Answer(200, resources.save_resource(lab, vault))
 
 
 @provider.route("DELETE", VAULTS + "/{vault}")
 def delete_vault(lab: Lab, ask: Ask) -> Answer:
     """Remove a vault: 202, or 204 when there is none."""
-    vault = resources.find(lab, ask.path)
+    vault = resources.find_resource(lab, ask.path)
     if vault is None:
         return Answer(204)
     resources.require_unlocked(lab, ask.path, deleting=True)
-    operation = lro.start(lab, status="InProgress")
-    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity_log.origin(ask)}
-    lab.after(lro.QUICK, "vault-removed", args)
+    operation = lro.start_operation(lab, status="InProgress")
+    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity_log.origin_of(ask)}
+    lab.call_after(lro.QUICK, "vault-removed", args)
     path = f"/subscriptions/{ask.subscription}/providers/Microsoft.RecoveryServices/locations/westeurope"
-    return lro.accepted(lro.polling_headers(ask, f"{path}/operationStatus/{operation['name']}", None, 15))
+    return lro.accepted_answer(lro.polling_headers(ask, f"{path}/operationStatus/{operation['name']}", None, 15))
 
 
 @due("vault-removed")
-def _remove(lab: Lab, args: Json) -> None:
-    resources.drop(lab, args["vault"])
-    lro.end(lab, args["operation"])
-    activity_log.ended(lab, args["origin"], args["vault"], f"{VAULT}/delete")
+def finish_removal(lab: Lab, args: Json) -> None:
+    """The vault is gone."""
+    resources.delete_resource(lab, args["vault"])
+    lro.end_operation(lab, args["operation"])
+    activity_log.log_ended(lab, args["origin"], args["vault"], f"{VAULT}/delete")
 
 
 @provider.route(
@@ -126,6 +132,6 @@ def _remove(lab: Lab, args: Json) -> None:
 )
 def get_operation(lab: Lab, ask: Ask) -> Answer:
     """How far an operation on a vault is."""
-    operation = lro.require(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, ask, ask.params["operation"])
     shown = ("name", "status", "startTime", "endTime", "error")
     return Answer(200, {"id": ask.path, "name": name_of(ask.path)} | {key: operation.get(key) for key in shown})

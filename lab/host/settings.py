@@ -42,7 +42,7 @@ class HostFile:
 
 def read_host_file(folder: Path) -> HostFile:
     """Read host.json, or take the defaults of Functions."""
-    extensions = _json(folder / "host.json").get("extensions", {})
+    extensions = _read_json(folder / "host.json").get("extensions", {})
     return HostFile(
         route_prefix=extensions.get("http", {}).get("routePrefix", HostFile.route_prefix),
         task_hub=extensions.get("durableTask", {}).get("hubName", HostFile.task_hub),
@@ -56,7 +56,7 @@ def give_app_settings(folder: Path, azure_url: str, state: Path) -> None:
         | {"EVIDENCE_STORE": f"folder:{evidence_of(state)}"}
         | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
     )
-    for name, value in (*_json(folder / "local.settings.json").get("Values", {}).items(), *ours.items()):
+    for name, value in (*_read_json(folder / "local.settings.json").get("Values", {}).items(), *ours.items()):
         os.environ.setdefault(name, str(value))
 
 
@@ -65,5 +65,5 @@ def evidence_of(state: Path) -> Path:
     return state.resolve() / "evidence"
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _read_json(path: Path) -> Mapping[str, Any]:
     return dict(json.loads(path.read_text())) if path.exists() else {}

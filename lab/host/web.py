@@ -41,44 +41,44 @@ class HttpTriggers:
         self._keys = keys
         self._trust_principal = trust_principal
         self._endpoints = sorted(
-            (_endpoint(function, prefix) for function in app.of_kind("httpTrigger")),
+            (_endpoint_of(function, prefix) for function in app.of_kind("httpTrigger")),
             key=lambda endpoint: endpoint.route.precedence,
         )
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle_request(self, request: web.Request) -> web.Response:
         """Answer a request as the function does; 404, 405, 401 and 500 as the host does."""
         found = [
             (endpoint, values)
             for endpoint in self._endpoints
-            if (values := endpoint.route.match(request.rel_url.raw_path)) is not None
+            if (values := endpoint.route.match_path(request.rel_url.raw_path)) is not None
         ]
         if not found:
             return web.Response(status=404)
         for endpoint, values in found:
             if request.method in endpoint.methods:
-                return await self._call(endpoint, values, request)
+                return await self._call_function(endpoint, values, request)
         allowed = sorted(set[str]().union(*(endpoint.methods for endpoint, _ in found)))
         return web.Response(status=405, headers={"Allow": ", ".join(allowed)})
 
-    async def _call(self, endpoint: Endpoint, values: dict[str, str], request: web.Request) -> web.Response:
-        if not self._allowed(endpoint, request):
+    async def _call_function(self, endpoint: Endpoint, values: dict[str, str], request: web.Request) -> web.Response:
+        if not self._is_allowed(endpoint, request):
             return web.Response(status=401)
         asked = func.HttpRequest(
             method=request.method,
             url=str(request.url),
-            headers=self._headers(request),
+            headers=self._read_headers(request),
             params=dict(request.query),
             route_params=values,
             body=await request.read(),
         )
         try:
             answer = await self._app.invoke(endpoint.function, asked)
-            return _response(answer)
+            return _to_response(answer)
         except Exception:  # noqa: BLE001 - it is logged, and the caller gets 500
             _log.exception("function %s failed", endpoint.function.name)
             return web.Response(status=500)
 
-    def _allowed(self, endpoint: Endpoint, request: web.Request) -> bool:
+    def _is_allowed(self, endpoint: Endpoint, request: web.Request) -> bool:
         if self._keys is None or endpoint.level == "anonymous":
             return True
         given = key_of(request)
@@ -86,7 +86,7 @@ class HttpTriggers:
             return self._keys.allows_admin(given)
         return self._keys.allows_function(given, endpoint.function.name)
 
-    def _headers(self, request: web.Request) -> dict[str, str]:
+    def _read_headers(self, request: web.Request) -> dict[str, str]:
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
             if self._trust_principal or not name.lower().startswith(PRINCIPAL):
@@ -99,7 +99,7 @@ def key_of(request: web.Request) -> str:
     return request.headers.get("x-functions-key") or request.query.get("code", "")
 
 
-def build(own: Iterable[web.RouteDef], fallback: Callable[[web.Request], Any]) -> web.Application:
+def build_server(own: Iterable[web.RouteDef], fallback: Callable[[web.Request], Any]) -> web.Application:
     """The server: the host's own paths, and everything else to the HTTP triggers."""
     server = web.Application(client_max_size=LARGEST_BODY)
     server.add_routes(own)
@@ -107,7 +107,7 @@ def build(own: Iterable[web.RouteDef], fallback: Callable[[web.Request], Any]) -
     return server
 
 
-def _endpoint(function: Function, prefix: str) -> Endpoint:
+def _endpoint_of(function: Function, prefix: str) -> Endpoint:
     trigger = function.trigger
     route = trigger.get("route") or function.name
     methods = trigger.get("methods") or ANY_METHOD
@@ -119,7 +119,7 @@ def _endpoint(function: Function, prefix: str) -> Endpoint:
     )
 
 
-def _response(answer: Any) -> web.Response:
+def _to_response(answer: Any) -> web.Response:
     if answer is None:
         return web.Response(status=204)
     if isinstance(answer, str):

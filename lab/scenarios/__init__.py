@@ -9,8 +9,8 @@ from typing import Any
 from lab.scenarios import bare, default, fleet, race
 
 SCENARIOS: dict[str, Callable[[int, int, int], dict[str, Any]]] = {
-    "default": default.build,
-    "fleet": fleet.build,
-    "bare": bare.build,
-    "race": race.build,
+    "default": default.build_scenario,
+    "fleet": fleet.build_scenario,
+    "bare": bare.build_scenario,
+    "race": race.build_scenario,
 }

@@ -2,7 +2,7 @@
 
 Line by line: `Start-Sleep -Seconds N` and `sleep N` take their time; `Write-Output "..."` and `echo "..."` say it, with
 `$Name` and `${Name}` of the parameters replaced; `Write-Error "..."` says it as an error; `throw "..."` ends the script
-with 1, `exit N` with N. Whatever else it does is done well and without a word. The durations are assumed.
+with 1, `exit N` with N. Whatever else it does is done well and silently. The durations are assumed.
 """
 
 import re
@@ -19,7 +19,7 @@ _STEP = re.compile(
 )
 
 
-class Told(NamedTuple):
+class ScriptResult(NamedTuple):
     """What a script says and how long it takes."""
 
     takes: timedelta
@@ -28,7 +28,7 @@ class Told(NamedTuple):
     exit_code: int
 
 
-def play(script: str, parameters: Mapping[str, str]) -> Told:
+def play_script(script: str, parameters: Mapping[str, str]) -> ScriptResult:
     """Go through a script to its end."""
     takes, output, error = AT_LEAST, list[str](), list[str]()
     for line in re.split(r"[\n;]", script):
@@ -38,19 +38,19 @@ def play(script: str, parameters: Mapping[str, str]) -> Told:
         if step["seconds"]:
             takes += timedelta(seconds=int(step["seconds"]))
         elif step["code"]:
-            return Told(takes, _lines(output), _lines(error), int(step["code"]))
+            return ScriptResult(takes, _join_lines(output), _join_lines(error), int(step["code"]))
         else:
-            said = _filled(step["text"], parameters) if step["quote"] == '"' else step["text"]
-            (error if step["say"].lower() in {"write-error", "throw"} else output).append(said)
+            line_text = _fill_parameters(step["text"], parameters) if step["quote"] == '"' else step["text"]
+            (error if step["say"].lower() in {"write-error", "throw"} else output).append(line_text)
             if step["say"].lower() == "throw":
-                return Told(takes, _lines(output), _lines(error), 1)
-    return Told(takes, _lines(output), _lines(error), 0)
+                return ScriptResult(takes, _join_lines(output), _join_lines(error), 1)
+    return ScriptResult(takes, _join_lines(output), _join_lines(error), 0)
 
 
-def _filled(text: str, parameters: Mapping[str, str]) -> str:
-    known = {name.lower(): value for name, value in parameters.items()}
-    return re.sub(r"\$(?:{(\w+)}|(\w+))", lambda found: known.get((found[1] or found[2]).lower(), ""), text)
+def _fill_parameters(text: str, parameters: Mapping[str, str]) -> str:
+    values = {name.lower(): value for name, value in parameters.items()}
+    return re.sub(r"\$(?:{(\w+)}|(\w+))", lambda found: values.get((found[1] or found[2]).lower(), ""), text)
 
 
-def _lines(said: list[str]) -> str:
-    return "".join(f"{line}\n" for line in said)
+def _join_lines(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -10,11 +10,11 @@ from lab.azure.arc import machines
 from lab.azure.arc.machines import EXTENSION, MACHINES, provider
 from lab.azure.arm import activity_log, lro, resources
 from lab.azure.arm.ids import name_of
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab, due
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.requests import Ask, require_field
 
 ONE = MACHINES + "/{machine}/extensions/{extension}"
 WRITE, DELETE = f"{EXTENSION}/write", f"{EXTENSION}/delete"
@@ -34,7 +34,7 @@ SERVICE = {
 """Who asks when it is the cluster's resource provider and not a caller."""
 
 
-def install(lab: Lab, extension_id: str, body: Json, origin: Json, operation: str | None = None) -> Json:
+def install_extension(lab: Lab, extension_id: str, body: Json, origin: Json, operation: str | None = None) -> Json:
     """Begin to install, or to install again, an extension; gives its document.
 
     Args:
@@ -44,7 +44,7 @@ def install(lab: Lab, extension_id: str, body: Json, origin: Json, operation: st
         origin: Who asks: `activity.origin`, or SERVICE.
         operation: The operation that ends with it.
     """
-    known = resources.find(lab, extension_id)
+    existing = resources.find_resource(lab, extension_id)
     run = lab.new_id("install")
     given = body["properties"]
     properties = {
@@ -54,16 +54,16 @@ def install(lab: Lab, extension_id: str, body: Json, origin: Json, operation: st
         "autoUpgradeMinorVersion": given.get("autoUpgradeMinorVersion", False),
         "enableAutomaticUpgrade": given.get("enableAutomaticUpgrade", True),
         "settings": given.get("settings", {}),
-        "provisioningState": "Updating" if known else "Creating",
+        "provisioningState": "Updating" if existing else "Creating",
     }
-    document = resources.put(lab, extension_id, properties, location=body["location"], **sent_tags(body))
+    document = resources.put_resource(lab, extension_id, properties, location=body["location"], **sent_tags(body))
     lab.store.put("install", extension_id, {"run": run})
     args = {"extension": extension_id, "run": run, "origin": origin, "operation": operation}
     if nodes.is_asr(properties):
         _schedule_agent(lab, args)
     else:
-        lab.after(PLAIN_TAKES, "extension-installed", args)
-    activity_log.began(lab, origin, extension_id, WRITE)
+        lab.call_after(PLAIN_TAKES, "extension-installed", args)
+    activity_log.log_accepted(lab, origin, extension_id, WRITE)
     return document
 
 
@@ -73,53 +73,55 @@ def sent_tags(body: Json) -> Json:
 
 
 def _schedule_agent(lab: Lab, args: Json) -> None:
-    jitter = lab.random("install", args["extension"], args["run"])
-    lab.after(CERTIFICATE_AFTER * jitter.uniform(0.5, 1), "extension-asks-for-certificate", args)
-    lab.after(REGISTERED_AFTER * jitter.uniform(0.9, 1.2), "extension-installed", args)
+    jitter = lab.random_for("install", args["extension"], args["run"])
+    lab.call_after(CERTIFICATE_AFTER * jitter.uniform(0.5, 1), "extension-asks-for-certificate", args)
+    lab.call_after(REGISTERED_AFTER * jitter.uniform(0.9, 1.2), "extension-installed", args)
 
 
-def _still(lab: Lab, args: Json) -> Json | None:
+def _find_current(lab: Lab, args: Json) -> Json | None:
     """The extension of an installation, or None when another one or a removal has overtaken it."""
-    extension = resources.find(lab, args["extension"])
+    extension = resources.find_resource(lab, args["extension"])
     install = lab.store.get("install", args["extension"])
     return extension if extension and install and install["run"] == args["run"] else None
 
 
-def _machine_id(extension_id: str) -> str:
+def _machine_id_of(extension_id: str) -> str:
     return extension_id.rpartition("/extensions/")[0] if "/extensions/" in extension_id else ""
 
 
 @due("extension-asks-for-certificate")
-def _ask_for_certificate(lab: Lab, args: Json) -> None:
-    extension = _still(lab, args)
-    node = nodes.of_machine(lab, _machine_id(args["extension"]))
+def request_certificate(lab: Lab, args: Json) -> None:
+    """The agent of the node asks the vault for its certificate; later, while the node is not connected."""
+    extension = _find_current(lab, args)
+    node = nodes.find_by_machine(lab, _machine_id_of(args["extension"]))
     if extension and node:
         if not node["connected"]:
-            lab.after(LOOK_AGAIN, "extension-asks-for-certificate", args)
+            lab.call_after(LOOK_AGAIN, "extension-asks-for-certificate", args)
             return
-        nodes.ask_for_certificate(lab, node, extension["properties"]["settings"])
+        nodes.request_certificate(lab, node, extension["properties"]["settings"])
 
 
 @due("extension-installed")
-def _end_installation(lab: Lab, args: Json) -> None:
-    extension = _still(lab, args)
+def end_installation(lab: Lab, args: Json) -> None:
+    """The installation ends as the node lets it; later, while the node is not connected."""
+    extension = _find_current(lab, args)
     if extension is None:
         return
-    node = nodes.of_machine(lab, _machine_id(args["extension"]))
-    if not machines.is_connected(lab, _machine_id(args["extension"])):
-        lab.after(LOOK_AGAIN, "extension-installed", args)
+    node = nodes.find_by_machine(lab, _machine_id_of(args["extension"]))
+    if not machines.is_connected(lab, _machine_id_of(args["extension"])):
+        lab.call_after(LOOK_AGAIN, "extension-installed", args)
         return
     failure = None
     if node and nodes.is_asr(extension["properties"]):
-        failure = nodes.register(lab, node, extension["properties"]["settings"])
-    settle(lab, extension, failure)
+        failure = nodes.register_node(lab, node, extension["properties"]["settings"])
+    set_end_state(lab, extension, failure)
     error = {"code": "VMExtensionProvisioningError", "message": failure} if failure else None
     if args["operation"]:
-        lro.end(lab, args["operation"], "Failed" if error else "Succeeded", error)
-    activity_log.ended(lab, args["origin"], args["extension"], WRITE, error)
+        lro.end_operation(lab, args["operation"], "Failed" if error else "Succeeded", error)
+    activity_log.log_ended(lab, args["origin"], args["extension"], WRITE, error)
 
 
-def settle(lab: Lab, extension: Json, failure: str | None) -> None:
+def set_end_state(lab: Lab, extension: Json, failure: str | None) -> None:
     """Give an extension its end state and instance view."""
     properties = extension["properties"]
     properties["provisioningState"] = "Failed" if failure else "Succeeded"
@@ -133,7 +135,7 @@ def settle(lab: Lab, extension: Json, failure: str | None) -> None:
             "message": failure or "Extension Message: Registered with Azure Site Recovery.",
         },
     }
-    resources.touch(lab, extension)
+    resources.save_resource(lab, extension)
 
 
 def exit_code(failure: str | None) -> str:
@@ -143,33 +145,34 @@ def exit_code(failure: str | None) -> str:
     return "13" if "code for Enable: 13" in failure else "1"
 
 
-def remove(lab: Lab, extension: Json, origin: Json, operation: str | None = None) -> None:
+def remove_extension(lab: Lab, extension: Json, origin: Json, operation: str | None = None) -> None:
     """Begin to remove an extension."""
     extension["properties"]["provisioningState"] = "Deleting"
-    resources.touch(lab, extension)
+    resources.save_resource(lab, extension)
     run = lab.new_id("removal")
     lab.store.put("install", extension["id"], {"run": run})
     args = {"extension": extension["id"], "run": run, "origin": origin, "operation": operation}
-    lab.after(REMOVAL_TAKES, "extension-removed", args)
-    activity_log.began(lab, origin, extension["id"], DELETE)
+    lab.call_after(REMOVAL_TAKES, "extension-removed", args)
+    activity_log.log_accepted(lab, origin, extension["id"], DELETE)
 
 
 @due("extension-removed")
-def _end_removal(lab: Lab, args: Json) -> None:
-    extension = _still(lab, args)
+def end_removal(lab: Lab, args: Json) -> None:
+    """The extension is gone, with the agent if it was Site Recovery's; later, while the node is not connected."""
+    extension = _find_current(lab, args)
     if extension is None:
         return
-    if not machines.is_connected(lab, _machine_id(args["extension"])):
-        lab.after(LOOK_AGAIN, "extension-removed", args)
+    if not machines.is_connected(lab, _machine_id_of(args["extension"])):
+        lab.call_after(LOOK_AGAIN, "extension-removed", args)
         return
-    node = nodes.of_machine(lab, _machine_id(args["extension"]))
+    node = nodes.find_by_machine(lab, _machine_id_of(args["extension"]))
     if node and nodes.is_asr(extension["properties"]):
-        nodes.uninstall(lab, node, extension["properties"]["settings"])
-    resources.drop(lab, args["extension"])
+        nodes.uninstall_agent(lab, node, extension["properties"]["settings"])
+    resources.delete_resource(lab, args["extension"])
     lab.store.delete("install", args["extension"])
     if args["operation"]:
-        lro.end(lab, args["operation"])
-    activity_log.ended(lab, args["origin"], args["extension"], DELETE)
+        lro.end_operation(lab, args["operation"])
+    activity_log.log_ended(lab, args["origin"], args["extension"], DELETE)
 
 
 def find_asr(lab: Lab, machine_id: str) -> Json | None:
@@ -183,59 +186,59 @@ def find_asr(lab: Lab, machine_id: str) -> Json | None:
 @provider.route("GET", MACHINES + "/{machine}/extensions")
 def list_extensions(lab: Lab, ask: Ask) -> Answer:
     """The extensions of a machine."""
-    machine = resources.require(lab, ask.scope("machines"))
-    return paged(ask, lab.store.all(EXTENSION.lower(), machine["id"]))
+    machine = resources.require_resource(lab, ask.id_up_to("machines"))
+    return paged_answer(ask, lab.store.all(EXTENSION.lower(), machine["id"]))
 
 
 @provider.route("GET", ONE)
 def get_extension(lab: Lab, ask: Ask) -> Answer:
     """One extension, with its instance view once it has one."""
-    resources.require(lab, ask.scope("machines"))
-    return Answer(200, resources.require(lab, ask.path))
+    resources.require_resource(lab, ask.id_up_to("machines"))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", ONE)
 def put_extension(lab: Lab, ask: Ask) -> Answer:
     """Install an extension, or install it again: 202."""
-    machine = resources.require(lab, ask.scope("machines"))
-    body = ask.object()
+    machine = resources.require_resource(lab, ask.id_up_to("machines"))
+    body = ask.require_object()
     for field in ("publisher", "type"):
-        if not isinstance(required(body, "properties", field), str):
+        if not isinstance(require_field(body, "properties", field), str):
             raise bad_request("InvalidRequestContent", f"'properties.{field}' must be a string.")
-    required(body, "location")
+    require_field(body, "location")
     _require_settings(body["properties"].get("settings"))
     extension_id = f"{machine['id']}/extensions/{ask.params['extension']}"
     _require_free(lab, extension_id, deleting=False)
-    operation = lro.start(lab, extension_id)
-    install(lab, extension_id, body, activity_log.origin(ask), operation["name"])
-    return lro.accepted(machines.polling(ask, operation["name"]))
+    operation = lro.start_operation(lab, extension_id)
+    install_extension(lab, extension_id, body, activity_log.origin_of(ask), operation["name"])
+    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
 
 
 @provider.route("PATCH", ONE)
 def patch_extension(lab: Lab, ask: Ask) -> Answer:
     """Change an extension's settings or version, which installs it again: 202."""
-    resources.require(lab, ask.scope("machines"))
-    extension = resources.require(lab, ask.path)
-    changes = ask.object().get("properties", {})
+    resources.require_resource(lab, ask.id_up_to("machines"))
+    extension = resources.require_resource(lab, ask.path)
+    changes = ask.require_object().get("properties", {})
     _require_settings(changes.get("settings"))
     _require_free(lab, extension["id"], deleting=False)
-    operation = lro.start(lab, extension["id"])
+    operation = lro.start_operation(lab, extension["id"])
     body = {"location": extension["location"], "properties": extension["properties"] | changes}
-    install(lab, extension["id"], body, activity_log.origin(ask), operation["name"])
-    return lro.accepted(machines.polling(ask, operation["name"]))
+    install_extension(lab, extension["id"], body, activity_log.origin_of(ask), operation["name"])
+    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
 
 
 @provider.route("DELETE", ONE)
 def delete_extension(lab: Lab, ask: Ask) -> Answer:
     """Remove an extension: 202, or 204 when there is none."""
-    resources.require(lab, ask.scope("machines"))
-    extension = resources.find(lab, ask.path)
+    resources.require_resource(lab, ask.id_up_to("machines"))
+    extension = resources.find_resource(lab, ask.path)
     if extension is None:
         return Answer(204)
     _require_free(lab, extension["id"], deleting=True)
-    operation = lro.start(lab)
-    remove(lab, extension, activity_log.origin(ask), operation["name"])
-    return lro.accepted(machines.polling(ask, operation["name"]))
+    operation = lro.start_operation(lab)
+    remove_extension(lab, extension, activity_log.origin_of(ask), operation["name"])
+    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
 
 
 def _require_settings(settings: Any) -> None:
@@ -250,7 +253,7 @@ def _require_free(lab: Lab, extension_id: str, *, deleting: bool) -> None:
         ArmError: 409 HCRP409 or ScopeLocked.
     """
     resources.require_unlocked(lab, extension_id, deleting=deleting)
-    extension = resources.find(lab, extension_id)
+    extension = resources.find_resource(lab, extension_id)
     if extension and extension["properties"]["provisioningState"] in BUSY:
         state = extension["properties"]["provisioningState"]
         message = f"The request failed due to conflict: extension '{name_of(extension_id)}' is {state}."

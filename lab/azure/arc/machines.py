@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from lab.azure.arm import lro, resources
 from lab.azure.arm.ids import name_of, resource_id
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json
-from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, instant, iso
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, parse_instant, to_iso
 from lab.azure.simulator.requests import Ask
 
 MACHINE = "Microsoft.HybridCompute/machines"
@@ -23,19 +23,21 @@ provider = Provider(
 )
 
 
-def add(lab: Lab, group: str, name: str, cluster_id: str | None) -> Json:
+def add_machine(lab: Lab, group: str, name: str, cluster_id: str | None) -> Json:
     """Make the Arc machine of a cluster node, connected; without a cluster, that of an Arc VM."""
     arm_id = resource_id(SUBSCRIPTION, group, MACHINE, name)
     identity = {"type": "SystemAssigned", "principalId": lab.fixed_id("principal", arm_id), "tenantId": TENANT}
-    return resources.put(lab, arm_id, _properties(lab, name, cluster_id), identity=identity, kind="HCI", tags={})
+    return resources.put_resource(
+        lab, arm_id, _machine_properties(lab, name, cluster_id), identity=identity, kind="HCI", tags={}
+    )
 
 
-def _properties(lab: Lab, name: str, cluster_id: str | None) -> Json:
+def _machine_properties(lab: Lab, name: str, cluster_id: str | None) -> Json:
     return {
         "provisioningState": "Succeeded",
         "agentVersion": "1.52.03039.2243",
         "status": "Connected",
-        "lastStatusChange": iso(lab.now()),
+        "lastStatusChange": to_iso(lab.now()),
         "errorDetails": [],
         "displayName": name,
         "machineFqdn": f"{name}.contoso.local",
@@ -65,38 +67,39 @@ def _properties(lab: Lab, name: str, cluster_id: str | None) -> Json:
     }
 
 
-def disconnect(lab: Lab, name: str, minutes: float | None) -> None:
+def disconnect_machine(lab: Lab, name: str, minutes: float | None) -> None:
     """Have a node's Arc agent away, for so many simulated minutes if that is said."""
-    node = nodes.named(lab, name)
+    node = nodes.require_node(lab, name)
     set_connected(lab, node, connected=False)
     if minutes is not None:
-        lab.after(timedelta(minutes=minutes), "machine-returns", {"machine": node["id"]})
+        lab.call_after(timedelta(minutes=minutes), "machine-returns", {"machine": node["id"]})
 
 
 def set_connected(lab: Lab, node: Json, *, connected: bool) -> None:
     """Let the Arc machine of a node be Connected or Disconnected."""
-    nodes.keep(lab, node | {"connected": connected})
-    if machine := resources.find(lab, node["id"]):
+    nodes.save_node(lab, node | {"connected": connected})
+    if machine := resources.find_resource(lab, node["id"]):
         machine["properties"] |= {
             "status": "Connected" if connected else "Disconnected",
-            "lastStatusChange": iso(lab.now()),
+            "lastStatusChange": to_iso(lab.now()),
         }
-        resources.touch(lab, machine)
+        resources.save_resource(lab, machine)
 
 
 @due("machine-returns")
-def _return(lab: Lab, args: Json) -> None:
-    if node := nodes.of_machine(lab, args["machine"]):
+def reconnect_machine(lab: Lab, args: Json) -> None:
+    """The Arc agent of a node is back."""
+    if node := nodes.find_by_machine(lab, args["machine"]):
         set_connected(lab, node, connected=True)
 
 
 def is_connected(lab: Lab, machine_id: str) -> bool:
     """Whether the Arc agent of a machine is there."""
-    machine = resources.find(lab, machine_id)
+    machine = resources.find_resource(lab, machine_id)
     return machine is not None and machine["properties"]["status"] == "Connected"
 
 
-def polling(ask: Ask, operation: str) -> dict[str, str]:
+def operation_headers(ask: Ask, operation: str) -> dict[str, str]:
     """The headers of a 201 or 202 of this provider."""
     base = f"/subscriptions/{ask.subscription}/providers/Microsoft.HybridCompute/locations/{LOCATION}"
     return lro.polling_headers(ask, f"{base}/operationstatus/{operation}", f"{base}/operationresults/{operation}", 15)
@@ -106,20 +109,20 @@ def polling(ask: Ask, operation: str) -> dict[str, str]:
 def list_in_group(lab: Lab, ask: Ask) -> Answer:
     """The machines of a group."""
     resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(MACHINE.lower(), ask.scope("resourceGroups")))
+    return paged_answer(ask, lab.store.all(MACHINE.lower(), ask.id_up_to("resourceGroups")))
 
 
 @provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.HybridCompute/machines")
 def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
     """The machines of a subscription."""
     resources.require_subscription(lab, ask.params["subscription"])
-    return paged(ask, lab.store.all(MACHINE.lower(), ask.scope("subscriptions")))
+    return paged_answer(ask, lab.store.all(MACHINE.lower(), ask.id_up_to("subscriptions")))
 
 
 @provider.route("GET", MACHINES + "/{machine}")
 def get_machine(lab: Lab, ask: Ask) -> Answer:
     """One machine; its extensions stand in `resources` with $expand=instanceView."""
-    machine = resources.require(lab, ask.path)
+    machine = resources.require_resource(lab, ask.path)
     if ask.query.get("$expand", "").lower() == "instanceview":
         machine = machine | {"resources": lab.store.all(EXTENSION.lower(), machine["id"])}
     return Answer(200, machine)
@@ -128,22 +131,22 @@ def get_machine(lab: Lab, ask: Ask) -> Answer:
 @provider.route("GET", LOCATIONS + "/operationstatus/{operation}")
 def get_operation(lab: Lab, ask: Ask) -> Answer:
     """How far an operation is; once it succeeded, with the resource it was about."""
-    operation = lro.require(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, ask, ask.params["operation"])
     body: Json = {key: operation[key] for key in ("name", "status", "startTime")}
-    if operation["status"] == "Queued" and lab.now() - instant(operation["startTime"]) > QUEUED_FOR:
+    if operation["status"] == "Queued" and lab.now() - parse_instant(operation["startTime"]) > QUEUED_FOR:
         body["status"] = "InProgress"
     if operation["error"]:
         body["error"] = operation["error"]
     elif operation["status"] == "Succeeded" and operation["resource"]:
-        body["properties"] = resources.find(lab, operation["resource"])
+        body["properties"] = resources.find_resource(lab, operation["resource"])
     goes_on = body["status"] in ("Queued", "InProgress")
-    return Answer(200, body, polling(ask, operation["name"]) if goes_on else {})
+    return Answer(200, body, operation_headers(ask, operation["name"]) if goes_on else {})
 
 
 @provider.route("GET", LOCATIONS + "/operationresults/{operation}")
 def get_result(lab: Lab, ask: Ask) -> Answer:
     """202 while an operation runs, then 200 with the resource, or with null for a deletion."""
-    operation = lro.require(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, ask, ask.params["operation"])
     if operation["status"] in ("Queued", "InProgress"):
-        return Answer(202, None, polling(ask, name_of(ask.path)))
-    return Answer(200, resources.find(lab, operation["resource"]) if operation["resource"] else None)
+        return Answer(202, None, operation_headers(ask, name_of(ask.path)))
+    return Answer(200, resources.find_resource(lab, operation["resource"]) if operation["resource"] else None)

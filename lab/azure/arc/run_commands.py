@@ -13,11 +13,11 @@ from typing import NamedTuple
 from lab.azure.arc import author_scripts, extensions, machines
 from lab.azure.arc.machines import MACHINES, provider
 from lab.azure.arm import activity_log, lro, resources
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json, bad_request, not_simulated
-from lab.azure.simulator.lab import Lab, due, instant, iso
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.lab import Lab, due, parse_instant, to_iso
+from lab.azure.simulator.requests import Ask, require_field
 
 RUN_COMMAND = "Microsoft.HybridCompute/machines/runcommands"
 ALL = MACHINES + "/{machine}/runCommands"
@@ -25,7 +25,7 @@ ONE = ALL + "/{command}"
 OURS = "# hci-site-recovery:"
 DECLARATION = re.compile(r"# hci-site-recovery: (?P<name>[a-z0-9-]+) v\d+\s*$")
 STARTS_AFTER = timedelta(seconds=5)
-TOLD_AFTER = timedelta(minutes=2, seconds=10)
+REPORTED_AFTER = timedelta(minutes=2, seconds=10)
 REMOVAL_TAKES = timedelta(minutes=2, seconds=16)
 LONGEST_OUTPUT = 4096
 LOOK_AGAIN = timedelta(seconds=30)
@@ -44,7 +44,7 @@ type Script = Callable[[Lab, Json, dict[str, str]], Outcome]
 SCRIPTS: dict[str, tuple[Script, timedelta]] = {}
 
 
-def script(name: str, takes: timedelta) -> Callable[[Script], Script]:
+def node_script(name: str, takes: timedelta) -> Callable[[Script], Script]:
     """Register what the script `name` does on a node, and how long it takes."""
 
     def register(function: Script) -> Script:
@@ -57,49 +57,49 @@ def script(name: str, takes: timedelta) -> Callable[[Script], Script]:
 @provider.route("GET", ALL)
 def list_commands(lab: Lab, ask: Ask) -> Answer:
     """The run commands of a machine."""
-    machine = resources.require(lab, ask.scope("machines"))
-    return paged(ask, lab.store.all(RUN_COMMAND.lower(), machine["id"]))
+    machine = resources.require_resource(lab, ask.id_up_to("machines"))
+    return paged_answer(ask, lab.store.all(RUN_COMMAND.lower(), machine["id"]))
 
 
 @provider.route("GET", ONE)
 def get_command(lab: Lab, ask: Ask) -> Answer:
     """One run command, with its instance view from when its script started."""
-    resources.require(lab, ask.scope("machines"))
-    return Answer(200, resources.require(lab, ask.path))
+    resources.require_resource(lab, ask.id_up_to("machines"))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", ONE)
 def put_command(lab: Lab, ask: Ask) -> Answer:
     """Run a script: 201, also where a command of that name is there already; its run is stopped."""
-    machine = resources.require(lab, ask.scope("machines"))
+    machine = resources.require_resource(lab, ask.id_up_to("machines"))
     resources.require_unlocked(lab, ask.path)
-    body = ask.object()
-    required(body, "location")
-    name = _declared(body)
-    if name and nodes.of_machine(lab, machine["id"]) is None:
+    body = ask.require_object()
+    require_field(body, "location")
+    name = _declared_script(body)
+    if name and nodes.find_by_machine(lab, machine["id"]) is None:
         raise not_simulated(f"scripts on {machine['name']}, which is no cluster node")
-    command = resources.put(
+    command = resources.put_resource(
         lab,
         f"{machine['id']}/runcommands/{ask.params['command']}",
-        _properties(body["properties"]),
+        _command_properties(body["properties"]),
         location=body["location"],
         **extensions.sent_tags(body),
     )
-    operation = lro.start(lab, command["id"])
+    operation = lro.start_operation(lab, command["id"])
     run = lab.new_id("run")
     args = {"command": command["id"], "run": run, "script": name, "operation": operation["name"]}
     lab.store.put("run", command["id"], {"run": run})
-    start = _free_from(lab, machine["id"], _takes(name, command), run)
-    lab.at(start, "run-command-starts", args | {"origin": activity_log.origin(ask)})
-    activity_log.began(
-        lab, activity_log.origin(ask), command["id"], "Microsoft.HybridCompute/machines/runCommands/write"
+    start = _free_from(lab, machine["id"], _duration_of(name, command), run)
+    lab.call_at(start, "run-command-starts", args | {"origin": activity_log.origin_of(ask)})
+    activity_log.log_accepted(
+        lab, activity_log.origin_of(ask), command["id"], "Microsoft.HybridCompute/machines/runCommands/write"
     )
-    return Answer(201, command, machines.polling(ask, operation["name"]))
+    return Answer(201, command, machines.operation_headers(ask, operation["name"]))
 
 
-def _declared(body: Json) -> str:
+def _declared_script(body: Json) -> str:
     """The name of one of the product's scripts; empty for a script that declares none."""
-    source = required(body, "properties", "source")
+    source = require_field(body, "properties", "source")
     if not isinstance(source, dict) or not isinstance(source.get("script"), str):
         if isinstance(source, dict) and (source.get("scriptUri") or source.get("commandId")):
             raise not_simulated("run commands by scriptUri or commandId")
@@ -113,7 +113,7 @@ def _declared(body: Json) -> str:
     return found["name"]
 
 
-def _properties(given: Json) -> Json:
+def _command_properties(given: Json) -> Json:
     kept = ("source", "parameters", "runAsUser", "outputBlobUri", "errorBlobUri")
     return {name: given[name] for name in kept if given.get(name) is not None} | {
         "asyncExecution": given.get("asyncExecution", False),
@@ -122,23 +122,23 @@ def _properties(given: Json) -> Json:
     }
 
 
-def _takes(name: str, command: Json) -> timedelta:
-    return SCRIPTS[name][1] if name else author_scripts.play(_text(command), {}).takes
+def _duration_of(name: str, command: Json) -> timedelta:
+    return SCRIPTS[name][1] if name else author_scripts.play_script(_script_of(command), {}).takes
 
 
-def _text(command: Json) -> str:
+def _script_of(command: Json) -> str:
     return str(command["properties"]["source"]["script"])
 
 
-def _given(command: Json) -> dict[str, str]:
+def _parameters_of(command: Json) -> dict[str, str]:
     return {each["name"]: each.get("value", "") for each in command["properties"].get("parameters", [])}
 
 
-def _run(lab: Lab, name: str, node: Json | None, command: Json) -> Outcome:
+def _run_script(lab: Lab, name: str, node: Json | None, command: Json) -> Outcome:
     if name:
-        return SCRIPTS[name][0](lab, node or {}, _given(command))
-    told = author_scripts.play(_text(command), _given(command))
-    return Outcome(told.output, told.exit_code, told.error)
+        return SCRIPTS[name][0](lab, node or {}, _parameters_of(command))
+    result = author_scripts.play_script(_script_of(command), _parameters_of(command))
+    return Outcome(result.output, result.exit_code, result.error)
 
 
 def _free_from(lab: Lab, machine_id: str, takes: timedelta, run: str) -> datetime:
@@ -146,24 +146,25 @@ def _free_from(lab: Lab, machine_id: str, takes: timedelta, run: str) -> datetim
     busy = lab.store.get("busy", machine_id)
     start = lab.now() + STARTS_AFTER
     if busy:
-        start = max(start, instant(busy["until"]))
-    lab.store.put("busy", machine_id, {"until": iso(start + takes), "run": run})
+        start = max(start, parse_instant(busy["until"]))
+    lab.store.put("busy", machine_id, {"until": to_iso(start + takes), "run": run})
     return start
 
 
-def _still(lab: Lab, args: Json) -> Json | None:
+def _find_current(lab: Lab, args: Json) -> Json | None:
     """The run command, or None when another PUT or a DELETE has stopped this run."""
     run = lab.store.get("run", args["command"])
-    return resources.find(lab, args["command"]) if run and run["run"] == args["run"] else None
+    return resources.find_resource(lab, args["command"]) if run and run["run"] == args["run"] else None
 
 
 @due("run-command-starts")
-def _start(lab: Lab, args: Json) -> None:
-    command = _still(lab, args)
+def start_script(lab: Lab, args: Json) -> None:
+    """The script starts; later, while the machine is not connected."""
+    command = _find_current(lab, args)
     if command is None:
         return
-    if not machines.is_connected(lab, _machine_id(args)):
-        lab.after(LOOK_AGAIN, "run-command-starts", args)
+    if not machines.is_connected(lab, _machine_id_of(args)):
+        lab.call_after(LOOK_AGAIN, "run-command-starts", args)
         return
     properties = command["properties"]
     properties["instanceView"] = {
@@ -171,75 +172,77 @@ def _start(lab: Lab, args: Json) -> None:
         "executionMessage": "Execution in progress",
         "output": "",
         "error": "",
-        "startTime": iso(lab.now()),
+        "startTime": to_iso(lab.now()),
     }
     if properties["asyncExecution"]:
         properties["provisioningState"] = "Succeeded"
-        lro.end(lab, args["operation"])
-    resources.touch(lab, command)
-    takes, limit = _takes(args["script"], command), timedelta(seconds=properties["timeoutInSeconds"] or 90 * 60)
-    lab.after(min(takes, limit), "run-command-ends", args | {"timedOut": takes > limit})
+        lro.end_operation(lab, args["operation"])
+    resources.save_resource(lab, command)
+    takes, limit = _duration_of(args["script"], command), timedelta(seconds=properties["timeoutInSeconds"] or 90 * 60)
+    lab.call_after(min(takes, limit), "run-command-ends", args | {"timedOut": takes > limit})
 
 
 @due("run-command-ends")
-def _end(lab: Lab, args: Json) -> None:
-    command = _still(lab, args)
-    node = nodes.of_machine(lab, _machine_id(args))
+def end_script(lab: Lab, args: Json) -> None:
+    """The script has run, or its time is up: its output is in the instance view."""
+    command = _find_current(lab, args)
+    node = nodes.find_by_machine(lab, _machine_id_of(args))
     if command is None or (node is None and args["script"]):
         return
-    outcome = Outcome("", -1) if args["timedOut"] else _run(lab, args["script"], node, command)
+    outcome = Outcome("", -1) if args["timedOut"] else _run_script(lab, args["script"], node, command)
     state = "TimedOut" if args["timedOut"] else "Succeeded" if outcome.exit_code == 0 else "Failed"
     command["properties"]["instanceView"] |= {
         "exitCode": outcome.exit_code,
         "executionState": state,
         "executionMessage": "RunCommand script execution completed",
-        "output": _tail(outcome.output),
-        "error": _tail(outcome.error),
-        "endTime": iso(lab.now()),
+        "output": _cut_output(outcome.output),
+        "error": _cut_output(outcome.error),
+        "endTime": to_iso(lab.now()),
     }
-    resources.touch(lab, command)
-    lab.after(TOLD_AFTER, "run-command-told", args)
+    resources.save_resource(lab, command)
+    lab.call_after(REPORTED_AFTER, "run-command-reported", args)
 
 
-def _tail(text: str) -> str:
+def _cut_output(text: str) -> str:
     return text.encode()[-LONGEST_OUTPUT:].decode(errors="ignore")
 
 
-@due("run-command-told")
-def _tell(lab: Lab, args: Json) -> None:
-    command = _still(lab, args)
+@due("run-command-reported")
+def end_operation(lab: Lab, args: Json) -> None:
+    """The operation of the PUT ends."""
+    command = _find_current(lab, args)
     if command is None:
         return
     command["properties"]["provisioningState"] = "Succeeded"
-    resources.touch(lab, command)
-    lro.end(lab, args["operation"])
-    activity_log.ended(lab, args["origin"], command["id"], "Microsoft.HybridCompute/machines/runCommands/write")
+    resources.save_resource(lab, command)
+    lro.end_operation(lab, args["operation"])
+    activity_log.log_ended(lab, args["origin"], command["id"], "Microsoft.HybridCompute/machines/runCommands/write")
 
 
-def _machine_id(args: Json) -> str:
+def _machine_id_of(args: Json) -> str:
     return str(args["command"]).rpartition("/runcommands/")[0]
 
 
 @provider.route("DELETE", ONE)
 def delete_command(lab: Lab, ask: Ask) -> Answer:
     """Remove a run command, which stops it: 202, or 204 when there is none."""
-    resources.require(lab, ask.scope("machines"))
-    command = resources.find(lab, ask.path)
+    resources.require_resource(lab, ask.id_up_to("machines"))
+    command = resources.find_resource(lab, ask.path)
     if command is None:
         return Answer(204)
     resources.require_unlocked(lab, command["id"], deleting=True)
     command["properties"]["provisioningState"] = "Deleting"
-    resources.touch(lab, command)
-    operation = lro.start(lab)
-    _stop(lab, command["id"])
+    resources.save_resource(lab, command)
+    operation = lro.start_operation(lab)
+    _stop_script(lab, command["id"])
     run = lab.new_id("run")
     lab.store.put("run", command["id"], {"run": run})
-    args = {"command": command["id"], "run": run, "operation": operation["name"], "origin": activity_log.origin(ask)}
-    lab.after(REMOVAL_TAKES, "run-command-removed", args)
-    return lro.accepted(machines.polling(ask, operation["name"]))
+    args = {"command": command["id"], "run": run, "operation": operation["name"], "origin": activity_log.origin_of(ask)}
+    lab.call_after(REMOVAL_TAKES, "run-command-removed", args)
+    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
 
 
-def _stop(lab: Lab, command_id: str) -> None:
+def _stop_script(lab: Lab, command_id: str) -> None:
     """A script that is stopped keeps its machine no longer; one that waits its turn never had it."""
     machine_id = command_id.lower().rpartition("/runcommands/")[0]
     busy, run = lab.store.get("busy", machine_id), lab.store.get("run", command_id)
@@ -248,11 +251,12 @@ def _stop(lab: Lab, command_id: str) -> None:
 
 
 @due("run-command-removed")
-def _remove(lab: Lab, args: Json) -> None:
-    command = _still(lab, args)
-    lro.end(lab, args["operation"])
+def finish_removal(lab: Lab, args: Json) -> None:
+    """The run command is gone."""
+    command = _find_current(lab, args)
+    lro.end_operation(lab, args["operation"])
     if command is None:
         return
-    resources.drop(lab, args["command"])
+    resources.delete_resource(lab, args["command"])
     lab.store.delete("run", args["command"])
-    activity_log.ended(lab, args["origin"], args["command"], "Microsoft.HybridCompute/machines/runCommands/delete")
+    activity_log.log_ended(lab, args["origin"], args["command"], "Microsoft.HybridCompute/machines/runCommands/delete")

@@ -1,7 +1,7 @@
-"""What was done to Azure, as the Activity Log tells it; ends of operations go on to Event Grid.
+"""What was done to Azure, as the Activity Log shows it; ends of operations go on to Event Grid.
 
-Each write is entered twice: when ARM took it and when it ended. A provider says so with `began` and `ended`; the server
-does it for calls that are done when they are answered.
+Each write is entered twice: when ARM accepted it and when it ended, by `log_accepted` and `log_ended`. A call that is
+done when it is answered is entered once.
 """
 
 import json
@@ -9,17 +9,17 @@ import re
 
 from lab.azure.arm import event_grid
 from lab.azure.arm.ids import part_of
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json, bad_request
-from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, instant, iso
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, parse_instant, to_iso
 from lab.azure.simulator.requests import Ask
 
 KIND = "activity"
 provider = Provider("microsoft.insights", {"2015-04-01"})
 
 
-def origin(ask: Ask) -> Json:
+def origin_of(ask: Ask) -> Json:
     """Who asked for an operation, and with what: kept with it until it ends."""
     return {
         "correlation": ask.correlation_id,
@@ -30,28 +30,28 @@ def origin(ask: Ask) -> Json:
     }
 
 
-def began(lab: Lab, origin: Json, resource: str, operation: str) -> None:
+def log_accepted(lab: Lab, origin: Json, resource: str, operation: str) -> None:
     """Enter that ARM accepted an operation that goes on."""
-    _enter(lab, origin, resource, operation, "Accepted", None)
+    _add_entry(lab, origin, resource, operation, "Accepted", None)
 
 
-def ended(lab: Lab, origin: Json, resource: str, operation: str, error: Json | None = None) -> None:
+def log_ended(lab: Lab, origin: Json, resource: str, operation: str, error: Json | None = None) -> None:
     """Enter the end of an operation and publish its Event Grid event.
 
     Args:
         lab: The lab.
-        origin: What `origin` gave when it was asked for.
+        origin: What `origin_of` gave when it was asked for.
         resource: ARM id of the resource.
         operation: "Microsoft.HybridCompute/machines/extensions/write".
         error: {"code", "message"} of a failure; only the Activity Log tells it, never the event.
     """
-    _enter(lab, origin, resource, operation, "Failed" if error else "Succeeded", error)
-    event_grid.emit(lab, origin, resource, operation, failed=error is not None)
+    _add_entry(lab, origin, resource, operation, "Failed" if error else "Succeeded", error)
+    event_grid.emit_event(lab, origin, resource, operation, failed=error is not None)
 
 
-def _enter(lab: Lab, origin: Json, resource: str, operation: str, status: str, error: Json | None) -> None:
+def _add_entry(lab: Lab, origin: Json, resource: str, operation: str, status: str, error: Json | None) -> None:
     name = lab.new_id("activity")
-    moment = iso(lab.now())
+    moment = to_iso(lab.now())
     entry = {
         "id": f"{resource}/events/{name}/ticks/{int(lab.now().timestamp() * 10_000_000)}",
         "eventDataId": name,
@@ -91,14 +91,14 @@ def list_activities(lab: Lab, ask: Ask) -> Answer:
     wanted: dict[str, str] = dict(
         re.findall(r"(correlationId|resourceId|resourceUri|resourceGroupName) eq '([^']*)'", text)
     )
-    start = instant(since[1])
+    start = parse_instant(since[1])
     found = [
         entry
         for entry in reversed(lab.store.all(KIND))
-        if instant(entry["eventTimestamp"]) >= start
+        if parse_instant(entry["eventTimestamp"]) >= start
         and all(
             entry["resourceId" if name == "resourceUri" else name].lower() == value.lower()
             for name, value in wanted.items()
         )
     ]
-    return paged(ask, found, size=200)
+    return paged_answer(ask, found, size=200)

@@ -3,12 +3,12 @@
 from typing import Any
 
 from lab.azure.arm import activity_log, resources
-from lab.azure.arm.ids import name_of, same
-from lab.azure.arm.paging import paged
+from lab.azure.arm.ids import is_same_id, name_of
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
-from lab.azure.simulator.lab import Lab, iso
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.lab import Lab, to_iso
+from lab.azure.simulator.requests import Ask, require_field
 
 ASSIGNMENT = "microsoft.authorization/roleassignments"
 LEVELS = ("CanNotDelete", "ReadOnly")
@@ -36,7 +36,7 @@ def require_scope(lab: Lab, scope: str) -> None:
         ArmError: 404.
     """
     if "/providers/" in scope.lower():
-        resources.require(lab, scope)
+        resources.require_resource(lab, scope)
     elif "/resourcegroups/" in scope.lower():
         resources.require_group(lab, scope)
     else:
@@ -47,7 +47,7 @@ def list_assignments(lab: Lab, ask: Ask) -> Answer:
     """The assignments that hold on a scope: on it, above it, and unless $filter is atScope(), below it."""
     scope = scope_of(ask).lower()
     found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, ask.query.get("$filter", ""))]
-    return paged(ask, found)
+    return paged_answer(ask, found)
 
 
 def _is_seen(assignment: Json, scope: str, text: str) -> bool:
@@ -69,14 +69,21 @@ def get_assignment(lab: Lab, ask: Ask) -> Answer:
 
 def put_assignment(lab: Lab, ask: Ask) -> Answer:
     """Assign a role: 201; 409 where the principal has it on this scope already."""
-    scope, body = scope_of(ask), ask.object()
+    scope, body = scope_of(ask), ask.require_object()
     require_scope(lab, scope)
-    role, principal = required(body, "properties", "roleDefinitionId"), required(body, "properties", "principalId")
+    role, principal = (
+        require_field(body, "properties", "roleDefinitionId"),
+        require_field(body, "properties", "principalId"),
+    )
     for each in lab.store.all(ASSIGNMENT):
-        known = each["properties"]
-        if same(known["scope"], scope) and same(known["roleDefinitionId"], role) and known["principalId"] == principal:
+        existing = each["properties"]
+        if (
+            is_same_id(existing["scope"], scope)
+            and is_same_id(existing["roleDefinitionId"], role)
+            and existing["principalId"] == principal
+        ):
             raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")
-    now = iso(lab.now())
+    now = to_iso(lab.now())
     assignment = {
         "id": ask.path,
         "name": name_of(ask.path),
@@ -93,7 +100,7 @@ def put_assignment(lab: Lab, ask: Ask) -> Answer:
         },
     }
     lab.store.put(ASSIGNMENT, ask.path, assignment)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/roleAssignments/write")
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/roleAssignments/write")
     return Answer(201, assignment)
 
 
@@ -103,13 +110,13 @@ def delete_assignment(lab: Lab, ask: Ask) -> Answer:
     if assignment is None:
         return Answer(204)
     lab.store.delete(ASSIGNMENT, ask.path)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/roleAssignments/delete")
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/roleAssignments/delete")
     return Answer(200, assignment)
 
 
 def list_locks(lab: Lab, ask: Ask) -> Answer:
     """The locks that hold for a scope."""
-    return paged(ask, resources.locks_on(lab, scope_of(ask)))
+    return paged_answer(ask, resources.locks_on(lab, scope_of(ask)))
 
 
 def get_lock(lab: Lab, ask: Ask) -> Answer:
@@ -123,27 +130,31 @@ def get_lock(lab: Lab, ask: Ask) -> Answer:
 def put_lock(lab: Lab, ask: Ask) -> Answer:
     """Lock a scope: 201 or 200."""
     require_scope(lab, scope_of(ask))
-    level: Any = required(ask.object(), "properties", "level")
+    level: Any = require_field(ask.require_object(), "properties", "level")
     if level not in LEVELS:
         raise bad_request("InvalidLockLevel", f"The lock level '{level}' is not one of {', '.join(LEVELS)}.")
-    known = lab.store.get(resources.LOCK, ask.path) is not None
+    exists = lab.store.get(resources.LOCK, ask.path) is not None
     lock = {
         "id": ask.path,
         "name": name_of(ask.path),
         "type": "Microsoft.Authorization/locks",
         "properties": {"level": level}
-        | {key: ask.object()["properties"][key] for key in ("notes", "owners") if key in ask.object()["properties"]},
+        | {
+            key: ask.require_object()["properties"][key]
+            for key in ("notes", "owners")
+            if key in ask.require_object()["properties"]
+        },
     }
     lab.store.put(resources.LOCK, ask.path, lock)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/locks/write")
-    return Answer(200 if known else 201, lock)
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/locks/write")
+    return Answer(200 if exists else 201, lock)
 
 
 def delete_lock(lab: Lab, ask: Ask) -> Answer:
     """Take a lock away: 204 when there is none."""
     if not lab.store.delete(resources.LOCK, ask.path):
         return Answer(204)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, "Microsoft.Authorization/locks/delete")
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/locks/delete")
     return Answer(200)
 
 

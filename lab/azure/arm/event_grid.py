@@ -13,7 +13,7 @@ import aiohttp
 
 from lab.azure.arm.ids import part_of
 from lab.azure.simulator.answers import Answer, ArmError, Json
-from lab.azure.simulator.lab import SUBSCRIPTION, TENANT, Lab, due, iso
+from lab.azure.simulator.lab import SUBSCRIPTION, TENANT, Lab, due, to_iso
 
 log = logging.getLogger(__name__)
 
@@ -31,26 +31,26 @@ LIFE = timedelta(days=1)
 WEBHOOK = "/runtime/webhooks/eventgrid?functionName=on_azure_event"
 
 
-def emit(lab: Lab, origin: Json, resource: str, operation: str, *, failed: bool) -> None:
+def emit_event(lab: Lab, origin: Json, resource: str, operation: str, *, failed: bool) -> None:
     """Queue the event of an operation's end, if the subscription asks for it and the lab has a host to deliver to."""
     if lab.place.host is None or not operation.startswith(SUBSCRIBED):
         return
     effect = lab.faults.event_effect(operation, resource)
     if effect == "lose":
         return
-    event = envelope(lab, origin, resource, operation, failed=failed)
+    event = event_document(lab, origin, resource, operation, failed=failed)
     delay = timedelta(seconds=90) if effect == "reorder" else timedelta(seconds=2)
     for copy in range(2 if effect == "duplicate" else 1):
-        _queue(lab, event, delay * (copy + 1))
+        _queue_delivery(lab, event, delay * (copy + 1))
 
 
-def _queue(lab: Lab, event: Json, delay: timedelta) -> None:
+def _queue_delivery(lab: Lab, event: Json, delay: timedelta) -> None:
     key = lab.new_id("delivery")
-    lab.store.put(OUTBOX, key, {"key": key, "event": event, "attempts": 0, "due": False, "since": iso(lab.now())})
-    lab.after(delay, "deliver-event", {"key": key})
+    lab.store.put(OUTBOX, key, {"key": key, "event": event, "attempts": 0, "due": False, "since": to_iso(lab.now())})
+    lab.call_after(delay, "deliver-event", {"key": key})
 
 
-def envelope(lab: Lab, origin: Json, resource: str, operation: str, *, failed: bool) -> Json:
+def event_document(lab: Lab, origin: Json, resource: str, operation: str, *, failed: bool) -> Json:
     """An event of ARM in the Event Grid schema: it never says why something failed."""
     deed = {"write": "Write", "delete": "Delete"}.get(operation.rpartition("/")[2], "Action")
     subscription = part_of(resource, "subscriptions") or SUBSCRIPTION
@@ -59,7 +59,7 @@ def envelope(lab: Lab, origin: Json, resource: str, operation: str, *, failed: b
         "topic": f"/subscriptions/{subscription}",
         "subject": resource,
         "eventType": f"Microsoft.Resources.Resource{deed}{'Failure' if failed else 'Success'}",
-        "eventTime": iso(lab.now()),
+        "eventTime": to_iso(lab.now()),
         "dataVersion": "2",
         "metadataVersion": "1",
         "data": {
@@ -91,7 +91,8 @@ def envelope(lab: Lab, origin: Json, resource: str, operation: str, *, failed: b
 
 
 @due("deliver-event")
-def _make_due(lab: Lab, args: Json) -> None:
+def make_delivery_due(lab: Lab, args: Json) -> None:
+    """Let the courier take an event to the webhook."""
     if delivery := lab.store.get(OUTBOX, args["key"]):
         delivery["due"] = True
         lab.store.put(OUTBOX, args["key"], delivery)
@@ -109,24 +110,29 @@ class Courier:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
             while True:
                 for delivery in [each for each in self._lab.store.all(OUTBOX) if each["due"]]:
-                    await self._deliver(session, delivery)
+                    await self._deliver_event(session, delivery)
                 await asyncio.sleep(0.02)
 
-    async def _deliver(self, session: aiohttp.ClientSession, delivery: Json) -> None:
-        status = await self._post(session, delivery["event"])
+    async def _deliver_event(self, session: aiohttp.ClientSession, delivery: Json) -> None:
+        status = await self._post_event(session, delivery["event"])
         lab = self._lab
         if lab.store.get(OUTBOX, delivery["key"]) is not delivery:
             return  # the lab was reset meanwhile
         delivery["attempts"] += 1
-        told = {"at": iso(lab.now()), "status": status, "attempt": delivery["attempts"], "event": delivery["event"]}
-        lab.store.put(DELIVERED, lab.new_id("told"), told)
+        report = {
+            "at": to_iso(lab.now()),
+            "status": status,
+            "attempt": delivery["attempts"],
+            "event": delivery["event"],
+        }
+        lab.store.put(DELIVERED, lab.new_id("delivered"), report)
         if 200 <= status < 300 or status in (400, 413):  # those two are never retried
             lab.store.delete(OUTBOX, delivery["key"])
         else:
-            self._again(delivery)
+            self._retry_later(delivery)
         lab.store.commit()
 
-    def _again(self, delivery: Json) -> None:
+    def _retry_later(self, delivery: Json) -> None:
         lab, attempts = self._lab, delivery["attempts"]
         delivery["due"] = False
         lab.store.put(OUTBOX, delivery["key"], delivery)
@@ -134,9 +140,9 @@ class Courier:
         if attempts * LATER > LIFE:
             lab.store.delete(OUTBOX, delivery["key"])
             return
-        lab.after(wait, "deliver-event", {"key": delivery["key"]})
+        lab.call_after(wait, "deliver-event", {"key": delivery["key"]})
 
-    async def _post(self, session: aiohttp.ClientSession, event: Json) -> int:
+    async def _post_event(self, session: aiohttp.ClientSession, event: Json) -> int:
         """The status of the webhook's answer; 0 where there was none."""
         host = self._lab.place.host
         if host is None:
@@ -162,7 +168,7 @@ class Courier:
             "subject": "",
             "data": {"validationCode": code, "validationUrl": f"{self._lab.place.base}/eventgrid/validate?id={code}"},
             "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
-            "eventTime": iso(self._lab.now()),
+            "eventTime": to_iso(self._lab.now()),
             "metadataVersion": "1",
             "dataVersion": "2",
         }
@@ -172,7 +178,7 @@ class Courier:
         return bool(body.get("validationResponse") == code)
 
 
-def receive(lab: Lab, topic: str, events: Any) -> Answer:
+def receive_events(lab: Lab, topic: str, events: Any) -> Answer:
     """Take CloudEvents published to a topic: one, or a list.
 
     Raises:
@@ -189,11 +195,11 @@ def receive(lab: Lab, topic: str, events: Any) -> Answer:
                 f"This resource is configured to receive event in 'CloudEventV10' schema: {missing[0]} is missing."
             )
             raise ArmError(400, "BadRequest", message)
-        lab.store.put(RECEIVED, lab.new_id("received"), {"at": iso(lab.now()), "topic": topic, "event": event})
+        lab.store.put(RECEIVED, lab.new_id("received"), {"at": to_iso(lab.now()), "topic": topic, "event": event})
     return Answer(200)
 
 
-def told(lab: Lab) -> Json:
+def list_events(lab: Lab) -> Json:
     """What went in both directions: {received, deliveries, waiting}."""
     return {
         "received": lab.store.all(RECEIVED),

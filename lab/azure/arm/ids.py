@@ -4,7 +4,7 @@ from itertools import pairwise
 from urllib.parse import quote
 
 
-def same(one: str, other: str) -> bool:
+def is_same_id(one: str, other: str) -> bool:
     """Whether two ARM ids name the same resource."""
     return one.rstrip("/").lower() == other.rstrip("/").lower()
 

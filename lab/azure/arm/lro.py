@@ -1,7 +1,7 @@
 """Long-running operations: polling links with ARM's signed parameters, and operations that providers keep by id.
 
-Site Recovery keeps its own (jobs) and takes only `polling_headers`; the other providers `start` an operation here and
-end it from the agenda.
+Site Recovery keeps its own (jobs) and takes only `polling_headers`; the other providers start an
+operation here and end it from the agenda.
 """
 
 import base64
@@ -11,7 +11,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from lab.azure.simulator.answers import Answer, ArmError, Json, not_found
-from lab.azure.simulator.lab import Lab, iso
+from lab.azure.simulator.lab import Lab, to_iso
 from lab.azure.simulator.requests import Ask
 
 KIND = "operation"
@@ -24,7 +24,7 @@ def polling_link(ask: Ask, path: str) -> str:
     ticks = str(int(ask.at.timestamp() * 10_000_000))
     certificate = base64.urlsafe_b64encode(hashlib.shake_256(path.encode()).digest(900)).decode()
     signed = f"api-version={ask.api_version}&t={ticks}&c={quote(certificate)}"
-    return f"{ask.base}{path}?{signed}&s={_signature(path, ask.api_version, ticks)}&h={ticks[-8:]}"
+    return f"{ask.base}{path}?{signed}&s={_sign_link(path, ask.api_version, ticks)}&h={ticks[-8:]}"
 
 
 def polling_headers(
@@ -46,32 +46,32 @@ def require_signature(ask: Ask) -> None:
         ArmError: 400 for a signature that does not belong to this path.
     """
     given = ask.query.get("s")
-    if given is not None and given != _signature(ask.path, ask.api_version, ask.query.get("t", "")):
+    if given is not None and given != _sign_link(ask.path, ask.api_version, ask.query.get("t", "")):
         raise ArmError(
             400, "InvalidAsyncOperationSignature", "The signed parameters of the polling link do not match it."
         )
 
 
-def _signature(path: str, version: str, ticks: str) -> str:
+def _sign_link(path: str, version: str, ticks: str) -> str:
     text = f"{path.lower()}?{version}&{ticks}".encode()
     return base64.urlsafe_b64encode(hmac.digest(_KEY, text, "sha256")).decode().rstrip("=")
 
 
-def start(lab: Lab, resource: str | None = None, status: str = "Queued") -> Json:
+def start_operation(lab: Lab, resource: str | None = None, status: str = "Queued") -> Json:
     """Keep a new operation: {id, name, status, startTime, resource, error}."""
     name = lab.new_id("operation")
-    operation = {"name": name, "status": status, "startTime": iso(lab.now()), "resource": resource, "error": None}
+    operation = {"name": name, "status": status, "startTime": to_iso(lab.now()), "resource": resource, "error": None}
     return lab.store.put(KIND, name, operation)
 
 
-def end(lab: Lab, name: str, status: str = "Succeeded", error: Json | None = None) -> None:
+def end_operation(lab: Lab, name: str, status: str = "Succeeded", error: Json | None = None) -> None:
     """End an operation: Succeeded, Failed or Canceled."""
     if operation := lab.store.get(KIND, name):
-        operation |= {"status": status, "error": error, "endTime": iso(lab.now())}
+        operation |= {"status": status, "error": error, "endTime": to_iso(lab.now())}
         lab.store.put(KIND, name, operation)
 
 
-def require(lab: Lab, ask: Ask, name: str) -> Json:
+def require_operation(lab: Lab, ask: Ask, name: str) -> Json:
     """The operation of a poll.
 
     Raises:
@@ -84,6 +84,6 @@ def require(lab: Lab, ask: Ask, name: str) -> Json:
     return operation
 
 
-def accepted(headers: dict[str, str]) -> Answer:
+def accepted_answer(headers: dict[str, str]) -> Answer:
     """202 with an empty body."""
     return Answer(202, None, headers)

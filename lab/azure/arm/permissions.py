@@ -6,7 +6,7 @@ a resource that is not there is a 404 is assumed.
 """
 
 from lab.azure.arm.authorization import SCOPES, require_scope, roles, scope_of
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
@@ -19,7 +19,7 @@ def list_permissions(lab: Lab, ask: Ask) -> Answer:
     """The permissions of the caller."""
     require_scope(lab, scope_of(ask))
     granted: Json = OWNER | (lab.store.get(KIND, "product") or {})
-    return paged(ask, [granted | {"dataActions": [], "notDataActions": []}])
+    return paged_answer(ask, [granted | {"dataActions": [], "notDataActions": []}])
 
 
 for _at in SCOPES:

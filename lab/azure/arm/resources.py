@@ -9,10 +9,10 @@ from typing import Any
 
 from lab.azure.arm import activity_log
 from lab.azure.arm.ids import group_id, name_of, part_of, type_of
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
-from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, iso
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, to_iso
 from lab.azure.simulator.requests import Ask
 
 GROUP = "microsoft.resources/resourcegroups"
@@ -25,40 +25,40 @@ provider = Provider(
 )
 
 
-def put(lab: Lab, arm_id: str, properties: Json, *, location: str | None = LOCATION, **more: Any) -> Json:
+def put_resource(lab: Lab, arm_id: str, properties: Json, *, location: str | None = LOCATION, **more: Any) -> Json:
     """Keep a resource and give back its document: {id, name, type, location, properties, ...more}."""
     document: Json = {"id": arm_id, "name": name_of(arm_id), "type": type_of(arm_id)}
     if location:
         document["location"] = location
     if lab.store.get(_CREATED, arm_id) is None:
-        lab.store.put(_CREATED, arm_id, {"at": iso(lab.now())})
+        lab.store.put(_CREATED, arm_id, {"at": to_iso(lab.now())})
     return lab.store.put(type_of(arm_id).lower(), arm_id, document | more | {"properties": properties})
 
 
-def find(lab: Lab, arm_id: str) -> Json | None:
+def find_resource(lab: Lab, arm_id: str) -> Json | None:
     """The live document of a resource, or None."""
     return lab.store.get(type_of(arm_id).lower(), arm_id)
 
 
-def touch(lab: Lab, document: Json) -> Json:
+def save_resource(lab: Lab, document: Json) -> Json:
     """Keep the changes that were made in place."""
     return lab.store.put(type_of(document["id"]).lower(), document["id"], document)
 
 
-def drop(lab: Lab, arm_id: str) -> bool:
+def delete_resource(lab: Lab, arm_id: str) -> bool:
     """Remove a resource; says whether it was there."""
     lab.store.delete(_CREATED, arm_id)
     return lab.store.delete(type_of(arm_id).lower(), arm_id)
 
 
-def require(lab: Lab, arm_id: str) -> Json:
+def require_resource(lab: Lab, arm_id: str) -> Json:
     """The live document of a resource.
 
     Raises:
         ArmError: 404 for the resource, or for its group where that is missing too.
     """
     require_group(lab, arm_id)
-    document = find(lab, arm_id)
+    document = find_resource(lab, arm_id)
     if document is None:
         raise not_found(arm_id)
     return document
@@ -84,8 +84,8 @@ def require_subscription(lab: Lab, subscription: str) -> None:
     Raises:
         ArmError: 404 SubscriptionNotFound.
     """
-    known = {SUBSCRIPTION} | {document["subscriptionId"] for document in lab.store.all("subscription")}
-    if subscription.lower() not in known:
+    existing = {SUBSCRIPTION} | {document["subscriptionId"] for document in lab.store.all("subscription")}
+    if subscription.lower() not in existing:
         raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
@@ -133,9 +133,9 @@ def require_unlocked(lab: Lab, arm_id: str, *, deleting: bool = False) -> None:
 
 def all_resources(lab: Lab, under: str) -> list[Json]:
     """Every ARM resource below a group or a subscription, as the generic list shows them: without properties."""
-    shown = ("id", "name", "type", "location", "tags", "identity", "kind", "sku", "managedBy")
+    fields = ("id", "name", "type", "location", "tags", "identity", "kind", "sku", "managedBy")
     return [
-        {key: document[key] for key in shown if key in document}
+        {key: document[key] for key in fields if key in document}
         for kind in lab.store.kinds()
         if kind.startswith("microsoft.") and kind not in (GROUP, LOCK)
         for document in lab.store.all(kind, under)
@@ -146,17 +146,17 @@ def all_resources(lab: Lab, under: str) -> list[Json]:
 @provider.route("GET", "/subscriptions")
 def list_subscriptions(lab: Lab, ask: Ask) -> Answer:
     """Every subscription that the lab has."""
-    return paged(ask, [_subscription(SUBSCRIPTION), *lab.store.all("subscription")])
+    return paged_answer(ask, [_subscription_document(SUBSCRIPTION), *lab.store.all("subscription")])
 
 
 @provider.route("GET", "/subscriptions/{subscription}")
 def get_subscription(lab: Lab, ask: Ask) -> Answer:
     """One subscription."""
     require_subscription(lab, ask.params["subscription"])
-    return Answer(200, _subscription(ask.params["subscription"]))
+    return Answer(200, _subscription_document(ask.params["subscription"]))
 
 
-def _subscription(subscription: str) -> Json:
+def _subscription_document(subscription: str) -> Json:
     return {
         "id": f"/subscriptions/{subscription}",
         "subscriptionId": subscription,
@@ -171,7 +171,7 @@ def _subscription(subscription: str) -> Json:
 @provider.route("GET", "/subscriptions/{subscription}/resourcegroups")
 def list_groups(lab: Lab, ask: Ask) -> Answer:
     """The resource groups of a subscription."""
-    return paged(ask, lab.store.all(GROUP, f"/subscriptions/{ask.params['subscription']}"))
+    return paged_answer(ask, lab.store.all(GROUP, f"/subscriptions/{ask.params['subscription']}"))
 
 
 @provider.route("GET", GROUP_PATH)
@@ -189,41 +189,41 @@ def head_group(lab: Lab, ask: Ask) -> Answer:
 @provider.route("PUT", GROUP_PATH)
 def create_group(lab: Lab, ask: Ask) -> Answer:
     """Create a resource group, or keep it: 201 or 200."""
-    body = ask.object()
+    body = ask.require_object()
     if not body.get("location"):
         raise bad_request("LocationRequired", "The location property is required for this definition.")
-    known = lab.store.get(GROUP, ask.path) is not None
+    exists = lab.store.get(GROUP, ask.path) is not None
     group = put_group(lab, ask.params["group"], ask.params["subscription"])
     group |= {"location": body["location"], "tags": body.get("tags", {})}
-    activity_log.ended(
-        lab, activity_log.origin(ask), ask.path, "Microsoft.Resources/subscriptions/resourceGroups/write"
+    activity_log.log_ended(
+        lab, activity_log.origin_of(ask), ask.path, "Microsoft.Resources/subscriptions/resourceGroups/write"
     )
-    return Answer(200 if known else 201, group)
+    return Answer(200 if exists else 201, group)
 
 
 @provider.route("GET", GROUP_PATH + "/resources")
 def list_in_group(lab: Lab, ask: Ask) -> Answer:
     """The resources of a group; $filter knows resourceType and name, $expand createdTime."""
     require_group(lab, ask.path)
-    found = _filtered(ask, all_resources(lab, ask.scope("resourceGroups")))
+    found = _apply_filter(ask, all_resources(lab, ask.id_up_to("resourceGroups")))
     if "createdtime" in ask.query.get("$expand", "").lower():
         found = [one | _created(lab, one["id"]) for one in found]
-    return paged(ask, found, size=1000)
+    return paged_answer(ask, found, size=1000)
 
 
 def _created(lab: Lab, arm_id: str) -> Json:
-    known = lab.store.get(_CREATED, arm_id)
-    return {"createdTime": known["at"]} if known else {}
+    created = lab.store.get(_CREATED, arm_id)
+    return {"createdTime": created["at"]} if created else {}
 
 
 @provider.route("GET", "/subscriptions/{subscription}/resources")
 def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
     """The resources of a subscription; $filter knows resourceType and name."""
     require_subscription(lab, ask.params["subscription"])
-    return paged(ask, _filtered(ask, all_resources(lab, ask.scope("subscriptions"))), size=1000)
+    return paged_answer(ask, _apply_filter(ask, all_resources(lab, ask.id_up_to("subscriptions"))), size=1000)
 
 
-def _filtered(ask: Ask, resources: list[Json]) -> list[Json]:
+def _apply_filter(ask: Ask, resources: list[Json]) -> list[Json]:
     text = ask.query.get("$filter", "")
     if not text:
         return resources

@@ -46,11 +46,11 @@ class Provider:
     def route(self, method: str, template: str) -> Callable[[Handler], Handler]:
         """Register a handler for a method and a path such as ".../machines/{machine}/extensions/{extension}"."""
 
-        def register(handler: Handler) -> Handler:
-            self.routes.append(Route(method, template, handler, self, _verb(method, template)))
+        def register_route(handler: Handler) -> Handler:
+            self.routes.append(Route(method, template, handler, self, _verb_of(method, template)))
             return handler
 
-        return register
+        return register_route
 
     def require_version(self, version: str | None, resource_type: str) -> None:
         """Refuse a missing or an unknown api-version.
@@ -64,15 +64,15 @@ class Provider:
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
         if version not in self.versions:
-            known = ",".join(sorted(self.versions))
+            supported = ",".join(sorted(self.versions))
             raise bad_request(
                 "InvalidResourceType" if not self.versions else "NoRegisteredProviderFound",
                 f"No registered resource provider found for location '' and API version '{version}' for type "
-                f"'{resource_type}'. The supported api-versions are '{known}'.",
+                f"'{resource_type}'. The supported api-versions are '{supported}'.",
             )
 
 
-def _verb(method: str, template: str) -> str:
+def _verb_of(method: str, template: str) -> str:
     segments = template.strip("/").split("/")
     if method == ACTION:
         return segments[-1]
@@ -87,9 +87,9 @@ class Router:
         self._root: dict[str, Any] = {}
         for provider in providers:
             for route in provider.routes:
-                self._add(route)
+                self._add_route(route)
 
-    def _add(self, route: Route) -> None:
+    def _add_route(self, route: Route) -> None:
         node = self._root
         for segment in route.template.strip("/").split("/"):
             node = node.setdefault("{}" if segment.startswith("{") else segment.lower(), {})
@@ -98,7 +98,7 @@ class Router:
             raise ValueError(f"two handlers for {route.method} {route.template}")
         methods[route.method] = route
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+    def find_route(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route of a request and the values of its parameters.
 
         Raises:

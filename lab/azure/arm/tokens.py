@@ -21,12 +21,13 @@ EVENT_GRID = "https://eventgrid.azure.net"
 _KEY = b"the lab issues its tokens with this"
 
 
-def issue(principal: str, audience: str) -> Json:
+def issue_token(principal: str, audience: str) -> Json:
     """A token: {token, expires}, with `expires` in real seconds since 1970."""
     expires = int(time.time()) + LIFETIME_IN_SECONDS
     claims = {"aud": audience.rstrip("/"), "exp": expires, "oid": principal, "tid": TENANT}
-    text = f"{_encode(json.dumps({'alg': 'HS256', 'typ': 'JWT'}).encode())}.{_encode(json.dumps(claims).encode())}"
-    return {"token": f"{text}.{_sign(text)}", "expires": expires}
+    parts = ({"alg": "HS256", "typ": "JWT"}, claims)
+    text = ".".join(_encode_base64(json.dumps(part).encode()) for part in parts)
+    return {"token": f"{text}.{_sign_text(text)}", "expires": expires}
 
 
 def principal_of(authorization: str, audiences: tuple[str, ...]) -> str:
@@ -37,18 +38,20 @@ def principal_of(authorization: str, audiences: tuple[str, ...]) -> str:
     """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise _unauthorised("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+        raise _unauthorised_error(
+            "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
+        )
     text, _, signature = token.rpartition(".")
-    if not hmac.compare_digest(signature, _sign(text)):
-        raise _unauthorised("InvalidAuthenticationToken", "The access token is invalid.")
+    if not hmac.compare_digest(signature, _sign_text(text)):
+        raise _unauthorised_error("InvalidAuthenticationToken", "The access token is invalid.")
     claims = json.loads(base64.urlsafe_b64decode(text.rpartition(".")[2] + "=="))
     if claims["exp"] < time.time():
-        raise _unauthorised(
+        raise _unauthorised_error(
             "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."
         )
     if claims["aud"] not in audiences:
         message = f"The access token has been obtained for wrong audience or resource '{claims['aud']}'."
-        raise _unauthorised("InvalidAuthenticationTokenAudience", message)
+        raise _unauthorised_error("InvalidAuthenticationTokenAudience", message)
     return str(claims["oid"])
 
 
@@ -59,7 +62,7 @@ def managed_identity(query: dict[str, str], headers: dict[str, str]) -> Answer:
     if query.get("api-version") != "2019-08-01" or not query.get("resource"):
         return Answer(400, {"statusCode": 400, "message": "api-version 2019-08-01 and resource are required"})
     principal = query.get("client_id") or PRODUCT
-    issued = issue(principal, query["resource"])
+    issued = issue_token(principal, query["resource"])
     return Answer(
         200,
         {
@@ -80,7 +83,7 @@ def client_credentials(form: str) -> Answer:
         return _oauth_error("unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.")
     if missing:
         return _oauth_error("invalid_request", f"AADSTS900144: The request body must contain: '{missing[0]}'.")
-    issued = issue(fields["client_id"], fields["scope"].removesuffix("/.default"))
+    issued = issue_token(fields["client_id"], fields["scope"].removesuffix("/.default"))
     life = LIFETIME_IN_SECONDS
     token = {"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": issued["token"]}
     return Answer(200, token)
@@ -90,7 +93,7 @@ def _oauth_error(code: str, description: str) -> Answer:
     return Answer(400, {"error": code, "error_description": description})
 
 
-def _unauthorised(code: str, message: str) -> ArmError:
+def _unauthorised_error(code: str, message: str) -> ArmError:
     challenge = (
         f'Bearer authorization_uri="https://login.microsoftonline.com/{TENANT}", error="invalid_token", '
         f'error_description="{message}"'
@@ -98,9 +101,9 @@ def _unauthorised(code: str, message: str) -> ArmError:
     return ArmError(401, code, message, headers={"WWW-Authenticate": challenge})
 
 
-def _encode(raw: bytes) -> str:
+def _encode_base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _sign(text: str) -> str:
-    return _encode(hmac.digest(_KEY, text.encode(), "sha256"))
+def _sign_text(text: str) -> str:
+    return _encode_base64(hmac.digest(_KEY, text.encode(), "sha256"))

@@ -5,7 +5,7 @@ assumed.
 """
 
 from lab.azure.arm import resources
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.compute import virtual_machines
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
@@ -22,10 +22,12 @@ def list_usages(lab: Lab, ask: Ask) -> Answer:
     """The usages of a region: its cores, and its VMs."""
     resources.require_subscription(lab, ask.params["subscription"])
     vms = lab.store.count(virtual_machines.VM.lower())
-    told = lab.store.get(KIND, "cores") or {}
-    cores = _usage("cores", "Total Regional vCPUs", told.get("used", 2 * vms), told.get("limit", LIMIT))
-    return paged(ask, [cores, _usage("virtualMachines", "Virtual Machines", vms, 25_000)])
+    cores_override = lab.store.get(KIND, "cores") or {}
+    cores = _usage_document(
+        "cores", "Total Regional vCPUs", cores_override.get("used", 2 * vms), cores_override.get("limit", LIMIT)
+    )
+    return paged_answer(ask, [cores, _usage_document("virtualMachines", "Virtual Machines", vms, 25_000)])
 
 
-def _usage(name: str, shown: str, used: int, limit: int) -> Json:
+def _usage_document(name: str, shown: str, used: int, limit: int) -> Json:
     return {"unit": "Count", "currentValue": used, "limit": limit, "name": {"value": name, "localizedValue": shown}}

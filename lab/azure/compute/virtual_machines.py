@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from lab.azure.arm import activity_log, lro, resources
 from lab.azure.arm.ids import name_of, part_of, resource_id
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.network import virtual_networks
 from lab.azure.simulator.answers import Answer, Json
-from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, due, iso
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, due, to_iso
 from lab.azure.simulator.requests import Ask
 
 VM = "Microsoft.Compute/virtualMachines"
@@ -28,7 +28,7 @@ provider = Provider(
 
 
 @dataclass(frozen=True)
-class Make:
+class VmSettings:
     """What a VM is made of.
 
     Attributes:
@@ -49,7 +49,7 @@ class Make:
 
 def vm_exists(lab: Lab, group: str, name: str) -> bool:
     """Whether a group, given by name or by id, has a VM of that name."""
-    return resources.find(lab, vm_id_of(group, name)) is not None
+    return resources.find_resource(lab, vm_id_of(group, name)) is not None
 
 
 def vm_id_of(group: str, name: str) -> str:
@@ -58,37 +58,39 @@ def vm_id_of(group: str, name: str) -> str:
     return resource_id(subscription, part_of(group, "resourceGroups") or group, VM, name)
 
 
-def create_vm(lab: Lab, group: str, name: str, make: Make) -> str:
+def create_vm(lab: Lab, group: str, name: str, make: VmSettings) -> str:
     """Make a VM with its disks and NIC, running, and have its ports answer; gives the VM's id."""
     vm_id = vm_id_of(group, name)
     subscription, group = part_of(vm_id, "subscriptions") or "", part_of(vm_id, "resourceGroups") or ""
     nic_id = resource_id(subscription, group, virtual_networks.NIC, f"{name}-nic")
     address = _address_for(lab, make)
-    resources.put(lab, nic_id, _nic(nic_id, vm_id, _subnet_id(lab, make), address), location=make.location)
+    resources.put_resource(
+        lab, nic_id, _nic_properties(nic_id, vm_id, _subnet_id(lab, make), address), location=make.location
+    )
     disk_ids = [resource_id(subscription, group, DISK, f"{name}-{disk}") for disk in make.disks]
     for disk_id in disk_ids:
         disk = {"provisioningState": "Succeeded", "diskSizeGB": 127, "diskState": "Attached", "osType": make.os_type}
-        resources.put(lab, disk_id, disk, location=make.location, managedBy=vm_id, sku={"name": "Premium_LRS"})
-    resources.put(lab, vm_id, _vm(lab, make, nic_id, disk_ids), location=make.location)
+        resources.put_resource(lab, disk_id, disk, location=make.location, managedBy=vm_id, sku={"name": "Premium_LRS"})
+    resources.put_resource(lab, vm_id, _vm_properties(lab, make, nic_id, disk_ids), location=make.location)
     lab.store.put(POWER_KIND, vm_id, {"id": vm_id, "state": "deallocated", "ports": list(make.ports)})
     set_power(lab, vm_id, "running")
     return vm_id
 
 
-def _address_for(lab: Lab, make: Make) -> str:
-    taken = {_address(nic) for nic in lab.store.all(virtual_networks.NIC.lower())}
+def _address_for(lab: Lab, make: VmSettings) -> str:
+    taken = {_address_of(nic) for nic in lab.store.all(virtual_networks.NIC.lower())}
     return lab.guests.free_address(make.address or "127.10.0.4", taken, list(make.ports))
 
 
-def _subnet_id(lab: Lab, make: Make) -> str | None:
-    if not make.network_id or resources.find(lab, make.network_id) is None:
+def _subnet_id(lab: Lab, make: VmSettings) -> str | None:
+    if not make.network_id or resources.find_resource(lab, make.network_id) is None:
         return None
     return str(virtual_networks.require_subnet(lab, make.network_id, make.subnet)["id"])
 
 
 def remove_vm(lab: Lab, vm_id: str, *, leave: str = "") -> None:
     """Remove a VM with its disks, NIC and address; `leave` says what stays behind: "nic", "disks", or nothing."""
-    vm = resources.find(lab, vm_id)
+    vm = resources.find_resource(lab, vm_id)
     if vm is None:
         return
     set_power(lab, vm_id, "deallocated")
@@ -97,38 +99,40 @@ def remove_vm(lab: Lab, vm_id: str, *, leave: str = "") -> None:
         if leave == "disks":
             disk.pop("managedBy")
             disk["properties"]["diskState"] = "Unattached"
-            resources.touch(lab, disk)
+            resources.save_resource(lab, disk)
         else:
-            resources.drop(lab, disk["id"])
-    nic = resources.require(lab, nic_id)
+            resources.delete_resource(lab, disk["id"])
+    nic = resources.require_resource(lab, nic_id)
     if leave == "nic":
         nic["properties"].pop("virtualMachine")
-        resources.touch(lab, nic)
+        resources.save_resource(lab, nic)
     else:
-        resources.drop(lab, nic_id)
-    _forget(lab, vm_id)
+        resources.delete_resource(lab, nic_id)
+    _delete_vm_record(lab, vm_id)
 
 
-def _forget(lab: Lab, vm_id: str) -> None:
+def _delete_vm_record(lab: Lab, vm_id: str) -> None:
     """Remove the VM itself, with what lives below it."""
     lab.store.delete(POWER_KIND, vm_id)
     for command in list(lab.store.all(f"{VM}/runCommands".lower(), vm_id)):
-        resources.drop(lab, command["id"])
-    resources.drop(lab, vm_id)
+        resources.delete_resource(lab, command["id"])
+    resources.delete_resource(lab, vm_id)
 
 
 def set_power(lab: Lab, vm_id: str, state: str) -> None:
     """Let a VM be "running", "stopped" or "deallocated"; its ports answer only while it runs."""
     power = lab.store.get(POWER_KIND, vm_id)
-    vm = resources.find(lab, vm_id)
+    vm = resources.find_resource(lab, vm_id)
     if power is None or vm is None:
         return
     lab.store.put(POWER_KIND, vm_id, power | {"state": state})
-    address = _address(resources.require(lab, vm["properties"]["networkProfile"]["networkInterfaces"][0]["id"]))
+    address = _address_of(
+        resources.require_resource(lab, vm["properties"]["networkProfile"]["networkInterfaces"][0]["id"])
+    )
     if state == "running":
-        lab.guests.listen(address, power["ports"])
+        lab.guests.open_ports(address, power["ports"])
     else:
-        lab.guests.close(address)
+        lab.guests.close_ports(address)
 
 
 def power_of(lab: Lab, vm_id: str) -> str:
@@ -142,11 +146,11 @@ def restore_guests(lab: Lab) -> None:
         set_power(lab, power["id"], power["state"])
 
 
-def _address(nic: Json) -> str:
+def _address_of(nic: Json) -> str:
     return str(nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"])
 
 
-def _nic(nic_id: str, vm_id: str, subnet: str | None, address: str) -> Json:
+def _nic_properties(nic_id: str, vm_id: str, subnet: str | None, address: str) -> Json:
     configuration = {
         "provisioningState": "Succeeded",
         "privateIPAddress": address,
@@ -166,14 +170,14 @@ def _nic(nic_id: str, vm_id: str, subnet: str | None, address: str) -> Json:
     }
 
 
-def _vm(lab: Lab, make: Make, nic_id: str, disk_ids: list[str]) -> Json:
+def _vm_properties(lab: Lab, make: VmSettings, nic_id: str, disk_ids: list[str]) -> Json:
     disks = [
         {"name": name_of(disk_id), "createOption": "Attach", "managedDisk": {"id": disk_id}} for disk_id in disk_ids
     ]
     return {
         "provisioningState": "Succeeded",
         "vmId": lab.new_id("vm"),
-        "timeCreated": iso(lab.now()),
+        "timeCreated": to_iso(lab.now()),
         "hardwareProfile": {"vmSize": make.size},
         "storageProfile": {
             "osDisk": disks[0] | {"osType": make.os_type},
@@ -183,14 +187,14 @@ def _vm(lab: Lab, make: Make, nic_id: str, disk_ids: list[str]) -> Json:
     }
 
 
-def _shown(lab: Lab, vm: Json, *, instance_view: bool) -> Json:
+def _vm_document(lab: Lab, vm: Json, *, instance_view: bool) -> Json:
     """As Compute answers: the resource group of the id in capitals."""
     before, _, after = vm["id"].partition("/resourceGroups/")
     group, _, rest = after.partition("/")
-    shown = vm | {"id": f"{before}/resourceGroups/{group.upper()}/{rest}"}
+    document = vm | {"id": f"{before}/resourceGroups/{group.upper()}/{rest}"}
     if instance_view:
-        shown["properties"] = vm["properties"] | {"instanceView": _instance_view(lab, vm)}
-    return shown
+        document["properties"] = vm["properties"] | {"instanceView": _instance_view(lab, vm)}
+    return document
 
 
 def _instance_view(lab: Lab, vm: Json) -> Json:
@@ -207,60 +211,64 @@ def _instance_view(lab: Lab, vm: Json) -> Json:
 def list_vms(lab: Lab, ask: Ask) -> Answer:
     """The VMs of a group."""
     resources.require_group(lab, ask.path)
-    vms = lab.store.all(VM.lower(), ask.scope("resourceGroups"))
-    return paged(ask, [_shown(lab, vm, instance_view=False) for vm in vms])
+    vms = lab.store.all(VM.lower(), ask.id_up_to("resourceGroups"))
+    return paged_answer(ask, [_vm_document(lab, vm, instance_view=False) for vm in vms])
 
 
 @provider.route("GET", VMS + "/{vm}")
 def get_vm(lab: Lab, ask: Ask) -> Answer:
     """One VM; $expand=instanceView tells its power state."""
-    vm = resources.require(lab, ask.path)
-    return Answer(200, _shown(lab, vm, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
+    vm = resources.require_resource(lab, ask.path)
+    return Answer(200, _vm_document(lab, vm, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
 
 
 @provider.route("GET", VMS + "/{vm}/instanceView")
 def get_instance_view(lab: Lab, ask: Ask) -> Answer:
     """The power state of a VM."""
-    return Answer(200, _instance_view(lab, resources.require(lab, ask.scope("virtualMachines"))))
+    return Answer(200, _instance_view(lab, resources.require_resource(lab, ask.id_up_to("virtualMachines"))))
 
 
 @provider.route("GET", DISKS)
 def list_disks(lab: Lab, ask: Ask) -> Answer:
     """The disks of a group."""
     resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(DISK.lower(), ask.scope("resourceGroups")))
+    return paged_answer(ask, lab.store.all(DISK.lower(), ask.id_up_to("resourceGroups")))
 
 
 @provider.route("GET", DISKS + "/{disk}")
 def get_disk(lab: Lab, ask: Ask) -> Answer:
     """One disk."""
-    return Answer(200, resources.require(lab, ask.path))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
-def _change_power(lab: Lab, ask: Ask) -> Answer:
-    vm_id = ask.scope("virtualMachines")
-    vm = resources.require(lab, vm_id)
-    operation = lro.start(lab, vm["id"], status="InProgress")
+def change_power(lab: Lab, ask: Ask) -> Answer:
+    """Start, power off, deallocate or restart a VM: 202."""
+    vm_id = ask.id_up_to("virtualMachines")
+    vm = resources.require_resource(lab, vm_id)
+    operation = lro.start_operation(lab, vm["id"], status="InProgress")
     args = {"vm": vm["id"], "state": POWER[name_of(ask.path)], "operation": operation["name"]}
-    lab.after(POWER_TAKES, "change-power", args | {"origin": activity_log.origin(ask), "action": name_of(ask.path)})
-    return lro.accepted(polling(ask, operation["name"], retry_after=10))
+    lab.call_after(
+        POWER_TAKES, "change-power", args | {"origin": activity_log.origin_of(ask), "action": name_of(ask.path)}
+    )
+    return lro.accepted_answer(operation_headers(ask, operation["name"], retry_after=10))
 
 
 for _action in POWER:
-    provider.route("POST", f"{VMS}/{{vm}}/{_action}")(_change_power)
+    provider.route("POST", f"{VMS}/{{vm}}/{_action}")(change_power)
 
 
 @due("change-power")
-def _power_changed(lab: Lab, args: Json) -> None:
+def finish_power_change(lab: Lab, args: Json) -> None:
+    """The VM has its new power state."""
     set_power(lab, args["vm"], args["state"])
-    lro.end(lab, args["operation"])
-    activity_log.ended(lab, args["origin"], args["vm"], f"{VM}/{args['action']}/action")
+    lro.end_operation(lab, args["operation"])
+    activity_log.log_ended(lab, args["origin"], args["vm"], f"{VM}/{args['action']}/action")
 
 
 @provider.route("DELETE", VMS + "/{vm}")
 def delete_vm(lab: Lab, ask: Ask) -> Answer:
     """Remove a VM; its NIC and disk stay, as in Azure: 204 when there is none."""
-    vm = resources.find(lab, ask.path)
+    vm = resources.find_resource(lab, ask.path)
     if vm is None:
         return Answer(204)
     resources.require_unlocked(lab, ask.path, deleting=True)
@@ -268,27 +276,27 @@ def delete_vm(lab: Lab, ask: Ask) -> Answer:
     for nic in lab.store.all(virtual_networks.NIC.lower()):
         if nic["properties"].get("virtualMachine", {}).get("id") == vm["id"]:
             nic["properties"].pop("virtualMachine")
-            resources.touch(lab, nic)
-    _forget(lab, vm["id"])
-    operation = lro.start(lab, status="InProgress")
-    lro.end(lab, operation["name"])
-    activity_log.ended(lab, activity_log.origin(ask), vm["id"], f"{VM}/delete")
-    return lro.accepted(polling(ask, operation["name"], retry_after=10))
+            resources.save_resource(lab, nic)
+    _delete_vm_record(lab, vm["id"])
+    operation = lro.start_operation(lab, status="InProgress")
+    lro.end_operation(lab, operation["name"])
+    activity_log.log_ended(lab, activity_log.origin_of(ask), vm["id"], f"{VM}/delete")
+    return lro.accepted_answer(operation_headers(ask, operation["name"], retry_after=10))
 
 
 @provider.route("DELETE", DISKS + "/{disk}")
 def delete_disk(lab: Lab, ask: Ask) -> Answer:
     """Remove a disk: 204 when there is none."""
-    if not resources.drop(lab, ask.path):
+    if not resources.delete_resource(lab, ask.path):
         return Answer(204)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{DISK}/delete")
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{DISK}/delete")
     return Answer(200)
 
 
 OPERATIONS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/operations/{operation}"
 
 
-def polling(ask: Ask, operation: str, retry_after: int) -> dict[str, str]:
+def operation_headers(ask: Ask, operation: str, retry_after: int) -> dict[str, str]:
     """Where to see how far an operation of Compute is."""
     path = f"/subscriptions/{ask.subscription}/providers/Microsoft.Compute/locations/westeurope/operations/{operation}"
     return lro.polling_headers(ask, path, None, retry_after)
@@ -297,5 +305,5 @@ def polling(ask: Ask, operation: str, retry_after: int) -> dict[str, str]:
 @provider.route("GET", OPERATIONS)
 def get_operation(lab: Lab, ask: Ask) -> Answer:
     """How far an operation on a VM is."""
-    operation = lro.require(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, ask, ask.params["operation"])
     return Answer(200, {key: operation[key] for key in ("name", "status", "startTime", "endTime") if key in operation})

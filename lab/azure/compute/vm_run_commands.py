@@ -12,8 +12,8 @@ from lab.azure.arm import activity_log, lro, resources
 from lab.azure.compute import virtual_machines
 from lab.azure.compute.virtual_machines import VMS, provider
 from lab.azure.simulator.answers import Answer, ArmError, Json
-from lab.azure.simulator.lab import Lab, due, iso
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.lab import Lab, due, to_iso
+from lab.azure.simulator.requests import Ask, require_field
 
 RUN_COMMAND = f"{virtual_machines.VM}/runCommands"
 ONE = VMS + "/{vm}/runCommands/{command}"
@@ -24,29 +24,34 @@ _EXIT = re.compile(r"\bexit\s+(\d+)\s*$")
 @provider.route("PUT", ONE)
 def put_command(lab: Lab, ask: Ask) -> Answer:
     """Run a script, also where a command of that name is there already: 201."""
-    vm = resources.require(lab, ask.scope("virtualMachines"))
+    vm = resources.require_resource(lab, ask.id_up_to("virtualMachines"))
     if virtual_machines.power_of(lab, vm["id"]) != "running":
         raise ArmError(409, "OperationNotAllowed", f"The VM '{vm['name']}' is not running.")
-    script = str(required(ask.object(), "properties", "source", "script"))
+    script = str(require_field(ask.require_object(), "properties", "source", "script"))
     run = lab.new_id("vm-run")
     properties = {"source": {"script": script}, "provisioningState": "Creating", "run": run}
-    command = resources.put(lab, ask.path, properties, location=required(ask.object(), "location"))
-    operation = lro.start(lab, command["id"], status="InProgress")
+    command = resources.put_resource(
+        lab, ask.path, properties, location=require_field(ask.require_object(), "location")
+    )
+    operation = lro.start_operation(lab, command["id"], status="InProgress")
     found = _EXIT.search(script.strip())
     args = {"command": ask.path, "run": run, "operation": operation["name"], "code": int(found[1]) if found else 0}
-    lab.after(TAKES, "vm-run-command-ends", args | {"origin": activity_log.origin(ask)})
-    return Answer(201, _shown(command), virtual_machines.polling(ask, operation["name"], retry_after=10))
+    lab.call_after(TAKES, "vm-run-command-ends", args | {"origin": activity_log.origin_of(ask)})
+    return Answer(
+        201, _command_document(command), virtual_machines.operation_headers(ask, operation["name"], retry_after=10)
+    )
 
 
-def _shown(command: Json, *, instance_view: bool = False) -> Json:
+def _command_document(command: Json, *, instance_view: bool = False) -> Json:
     hidden = {"run"} if instance_view else {"run", "instanceView"}
     return command | {"properties": {k: v for k, v in command["properties"].items() if k not in hidden}}
 
 
 @due("vm-run-command-ends")
-def _end(lab: Lab, args: Json) -> None:
-    command = resources.find(lab, args["command"])
-    lro.end(lab, args["operation"])
+def end_command(lab: Lab, args: Json) -> None:
+    """The script has run: its end is in the instance view."""
+    command = resources.find_resource(lab, args["command"])
+    lro.end_operation(lab, args["operation"])
     if command is None or command["properties"]["run"] != args["run"]:
         return
     failed = args["code"] != 0
@@ -58,20 +63,20 @@ def _end(lab: Lab, args: Json) -> None:
             "exitCode": args["code"],
             "output": "",
             "error": "",
-            "endTime": iso(lab.now()),
+            "endTime": to_iso(lab.now()),
         },
     }
-    resources.touch(lab, command)
+    resources.save_resource(lab, command)
 
 
 @provider.route("GET", ONE)
 def get_command(lab: Lab, ask: Ask) -> Answer:
     """One run command; $expand=instanceView tells what became of its script."""
-    command = resources.require(lab, ask.path)
-    return Answer(200, _shown(command, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
+    command = resources.require_resource(lab, ask.path)
+    return Answer(200, _command_document(command, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
 
 
 @provider.route("DELETE", ONE)
 def delete_command(lab: Lab, ask: Ask) -> Answer:
     """Remove a run command: 204 when there is none."""
-    return Answer(200 if resources.drop(lab, ask.path) else 204)
+    return Answer(200 if resources.delete_resource(lab, ask.path) else 204)

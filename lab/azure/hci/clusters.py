@@ -6,12 +6,12 @@ from typing import Any
 from lab.azure.arc import extensions, machines
 from lab.azure.arm import activity_log, lro, resources
 from lab.azure.arm.ids import name_of, resource_id
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json
-from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, iso
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, to_iso
+from lab.azure.simulator.requests import Ask, require_field
 
 CLUSTER = "Microsoft.AzureStackHCI/clusters"
 EXTENSION = "Microsoft.AzureStackHCI/clusters/arcSettings/extensions"
@@ -27,34 +27,36 @@ provider = Provider(
 )
 
 
-def add(lab: Lab, group: str, name: str, nodes_group: str, node_names: list[str]) -> Json:
+def add_cluster(lab: Lab, group: str, name: str, nodes_group: str, node_names: list[str]) -> Json:
     """Make a registered cluster with its Arc settings, its nodes and their Arc machines."""
     arm_id = resource_id(SUBSCRIPTION, group, CLUSTER, name)
     for node in node_names:
-        machine = machines.add(lab, nodes_group, node, arm_id)
-        nodes.add(lab, node, machine["id"], arm_id)
+        machine = machines.add_machine(lab, nodes_group, node, arm_id)
+        nodes.add_node(lab, node, machine["id"], arm_id)
     settings = {"provisioningState": "Succeeded", "arcInstanceResourceGroup": nodes_group}
     lab.store.put(f"{CLUSTER}/arcSettings".lower(), f"{arm_id}/arcSettings/default", settings)
     identity = {"type": "SystemAssigned", "principalId": lab.fixed_id("principal", arm_id), "tenantId": TENANT}
-    return resources.put(lab, arm_id, _properties(lab, name, node_names), identity=identity, tags={})
+    return resources.put_resource(
+        lab, arm_id, _registered_properties(lab, name, node_names), identity=identity, tags={}
+    )
 
 
-def _properties(lab: Lab, name: str, node_names: list[str]) -> Json:
+def _registered_properties(lab: Lab, name: str, node_names: list[str]) -> Json:
     return {
         "provisioningState": "Succeeded",
         "status": "ConnectedRecently",
         "connectivityStatus": "Connected",
         "cloudId": lab.fixed_id("cloud", name),
         "aadTenantId": TENANT,
-        "lastSyncTimestamp": iso(lab.now()),
-        "lastBillingTimestamp": iso(lab.now()),
-        "registrationTimestamp": iso(lab.now() - timedelta(days=90)),
+        "lastSyncTimestamp": to_iso(lab.now()),
+        "lastBillingTimestamp": to_iso(lab.now()),
+        "registrationTimestamp": to_iso(lab.now() - timedelta(days=90)),
         "billingModel": "PayPerUse",
         "trialDaysRemaining": 0,
         "reportedProperties": {
             "clusterName": name,
             "clusterVersion": "10.0.20349.2582",
-            "lastUpdated": iso(lab.now()),
+            "lastUpdated": to_iso(lab.now()),
             "nodes": [{"name": node, "id": at + 1, "osName": "Azure Stack HCI"} for at, node in enumerate(node_names)],
         },
     }
@@ -67,55 +69,58 @@ def want_extension(lab: Lab, cluster_id: str, name: str, parameters: Json) -> Js
     return lab.store.put(EXTENSION.lower(), arm_id, document)
 
 
-def synchronise(lab: Lab, cluster_id: str) -> list[str]:
+def synchronise_cluster(lab: Lab, cluster_id: str) -> list[str]:
     """What Sync-AzureStackHci does: extensions come back, minutes later, on nodes that lack one; gives those nodes."""
-    cluster = resources.require(lab, cluster_id)
-    cluster["properties"]["lastSyncTimestamp"] = iso(lab.now())
-    resources.touch(lab, cluster)
+    cluster = resources.require_resource(lab, cluster_id)
+    cluster["properties"]["lastSyncTimestamp"] = to_iso(lab.now())
+    resources.save_resource(lab, cluster)
     names = []
     for wanted in lab.store.all(EXTENSION.lower(), cluster_id):
-        for node in nodes.of_cluster(lab, cluster_id):
+        for node in nodes.nodes_of_cluster(lab, cluster_id):
             if node["syncRestores"] and _on_node(lab, wanted, node) is None:
-                delay = timedelta(minutes=lab.random("sync", node["name"], iso(lab.now())).uniform(*RESTORED_AFTER))
-                lab.after(delay, "cluster-restores-extension", {"wanted": wanted["id"], "machine": node["id"]})
+                delay = timedelta(
+                    minutes=lab.random_for("sync", node["name"], to_iso(lab.now())).uniform(*RESTORED_AFTER)
+                )
+                lab.call_after(delay, "cluster-restores-extension", {"wanted": wanted["id"], "machine": node["id"]})
                 names.append(node["name"])
     return names
 
 
 @due("cluster-restores-extension")
-def _restore(lab: Lab, args: Json) -> None:
+def restore_extension(lab: Lab, args: Json) -> None:
+    """The cluster's resource provider installs an extension that a node lacks."""
     wanted = lab.store.get(EXTENSION.lower(), args["wanted"])
-    node = nodes.of_machine(lab, args["machine"])
+    node = nodes.find_by_machine(lab, args["machine"])
     if wanted and node and _on_node(lab, wanted, node) is None:
         _install_on(lab, wanted, node, extensions.SERVICE | {"correlation": lab.new_id("correlation")})
 
 
 def _install_on(lab: Lab, wanted: Json, node: Json, origin: Json) -> None:
     body = {"location": LOCATION, "properties": wanted["parameters"]}
-    extensions.install(lab, f"{node['id']}/extensions/{wanted['name']}", body, origin)
+    extensions.install_extension(lab, f"{node['id']}/extensions/{wanted['name']}", body, origin)
 
 
 def _on_node(lab: Lab, wanted: Json, node: Json) -> Json | None:
-    return resources.find(lab, f"{node['id']}/extensions/{wanted['name']}")
+    return resources.find_resource(lab, f"{node['id']}/extensions/{wanted['name']}")
 
 
 @provider.route("GET", CLUSTERS)
 def list_in_group(lab: Lab, ask: Ask) -> Answer:
     """The clusters of a group."""
     resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(CLUSTER.lower(), ask.scope("resourceGroups")))
+    return paged_answer(ask, lab.store.all(CLUSTER.lower(), ask.id_up_to("resourceGroups")))
 
 
 @provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.AzureStackHCI/clusters")
 def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
     """The clusters of a subscription."""
-    return paged(ask, lab.store.all(CLUSTER.lower(), ask.scope("subscriptions")))
+    return paged_answer(ask, lab.store.all(CLUSTER.lower(), ask.id_up_to("subscriptions")))
 
 
 @provider.route("GET", CLUSTERS + "/{cluster}")
 def get_cluster(lab: Lab, ask: Ask) -> Answer:
     """One cluster."""
-    return Answer(200, resources.require(lab, ask.path))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", CLUSTERS + "/{cluster}")
@@ -123,19 +128,21 @@ def put_cluster(lab: Lab, ask: Ask) -> Answer:
     """Create the resource of a cluster that is not registered yet, or change one's tags: done when answered."""
     resources.require_group(lab, ask.path)
     resources.require_unlocked(lab, ask.path)
-    body = ask.object()
-    required(body, "location")
-    cluster = resources.find(lab, ask.path)
+    body = ask.require_object()
+    require_field(body, "location")
+    cluster = resources.find_resource(lab, ask.path)
     if cluster is None:
-        properties = _unregistered(lab, ask.params["cluster"], body.get("properties") or {})
-        cluster = resources.put(lab, ask.path, properties, location=body["location"], systemData=_system_data(lab, ask))
+        properties = _unregistered_properties(lab, ask.params["cluster"], body.get("properties") or {})
+        cluster = resources.put_resource(
+            lab, ask.path, properties, location=body["location"], systemData=_system_data(lab, ask)
+        )
     if "tags" in body:
         cluster["tags"] = body["tags"]
-    activity_log.ended(lab, activity_log.origin(ask), cluster["id"], f"{CLUSTER}/write")
-    return Answer(200, resources.touch(lab, cluster))
+    activity_log.log_ended(lab, activity_log.origin_of(ask), cluster["id"], f"{CLUSTER}/write")
+    return Answer(200, resources.save_resource(lab, cluster))
 
 
-def _unregistered(lab: Lab, name: str, given: Json) -> Json:
+def _unregistered_properties(lab: Lab, name: str, given: Json) -> Json:
     return {key: given[key] for key in ("aadClientId", "aadTenantId") if key in given} | {
         "provisioningState": "Succeeded",
         "status": "NotYetRegistered",
@@ -154,18 +161,18 @@ def _system_data(lab: Lab, ask: Ask) -> Json:
     return {
         "createdBy": ask.principal,
         "createdByType": "Application",
-        "createdAt": iso(lab.now()),
+        "createdAt": to_iso(lab.now()),
         "lastModifiedBy": ask.principal,
         "lastModifiedByType": "Application",
-        "lastModifiedAt": iso(lab.now()),
+        "lastModifiedAt": to_iso(lab.now()),
     }
 
 
 @provider.route("PUT", SETTINGS + "/{setting}")
 def put_setting(lab: Lab, ask: Ask) -> Answer:
     """Create the Arc settings of a cluster: done when answered."""
-    cluster = resources.require(lab, ask.scope("clusters"))
-    if resources.find(lab, ask.path) is None:
+    cluster = resources.require_resource(lab, ask.id_up_to("clusters"))
+    if resources.find_resource(lab, ask.path) is None:
         group = f"{cluster['name']}-{cluster['properties']['cloudId']}-Arc-Infra-RG"
         settings = {
             "provisioningState": "Succeeded",
@@ -174,31 +181,31 @@ def put_setting(lab: Lab, ask: Ask) -> Answer:
             "defaultExtensions": [{"category": "ProductQualityAndSupport"}],
         }
         lab.store.put(f"{CLUSTER}/arcSettings".lower(), ask.path, settings)
-        activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{CLUSTER}/arcSettings/write")
-    return Answer(200, _settings(lab, ask.path) | {"systemData": _system_data(lab, ask)})
+        activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{CLUSTER}/arcSettings/write")
+    return Answer(200, _settings_document(lab, ask.path) | {"systemData": _system_data(lab, ask)})
 
 
 @provider.route("GET", SETTINGS)
 def list_settings(lab: Lab, ask: Ask) -> Answer:
     """The Arc settings of a cluster: one, called default."""
-    cluster = resources.require(lab, ask.scope("clusters"))
-    return paged(ask, [_settings(lab, f"{cluster['id']}/arcSettings/default")])
+    cluster = resources.require_resource(lab, ask.id_up_to("clusters"))
+    return paged_answer(ask, [_settings_document(lab, f"{cluster['id']}/arcSettings/default")])
 
 
 @provider.route("GET", SETTINGS + "/{setting}")
 def get_setting(lab: Lab, ask: Ask) -> Answer:
     """The Arc settings, with the Arc machine of each node."""
-    resources.require(lab, ask.scope("clusters"))
-    resources.require(lab, ask.path)
-    return Answer(200, _settings(lab, ask.path))
+    resources.require_resource(lab, ask.id_up_to("clusters"))
+    resources.require_resource(lab, ask.path)
+    return Answer(200, _settings_document(lab, ask.path))
 
 
-def _settings(lab: Lab, arm_id: str) -> Json:
-    kept = resources.require(lab, arm_id)
+def _settings_document(lab: Lab, arm_id: str) -> Json:
+    kept = resources.require_resource(lab, arm_id)
     cluster_id = arm_id.rpartition("/arcSettings/")[0] or arm_id.lower().rpartition("/arcsettings/")[0]
     details = [
         {"name": node["name"], "arcInstance": node["id"], "state": "Connected" if node["connected"] else "Disconnected"}
-        for node in nodes.of_cluster(lab, cluster_id)
+        for node in nodes.nodes_of_cluster(lab, cluster_id)
     ]
     states = {each["state"] for each in details} or {"NotSpecified"}
     aggregate = states.pop() if len(states) == 1 else "PartiallyConnected"
@@ -213,34 +220,36 @@ def _settings(lab: Lab, arm_id: str) -> Json:
 @provider.route("GET", EXTENSIONS)
 def list_extensions(lab: Lab, ask: Ask) -> Answer:
     """The extensions meant for every node."""
-    resources.require(lab, ask.scope("clusters"))
-    return paged(ask, [_shown(lab, each) for each in lab.store.all(EXTENSION.lower(), ask.scope("arcSettings"))])
+    resources.require_resource(lab, ask.id_up_to("clusters"))
+    return paged_answer(
+        ask, [_extension_document(lab, each) for each in lab.store.all(EXTENSION.lower(), ask.id_up_to("arcSettings"))]
+    )
 
 
 @provider.route("GET", EXTENSIONS + "/{extension}")
 def get_extension(lab: Lab, ask: Ask) -> Answer:
     """One such extension, with its state as a whole and on each node."""
-    resources.require(lab, ask.scope("clusters"))
-    return Answer(200, _shown(lab, resources.require(lab, ask.path)))
+    resources.require_resource(lab, ask.id_up_to("clusters"))
+    return Answer(200, _extension_document(lab, resources.require_resource(lab, ask.path)))
 
 
 @provider.route("PUT", EXTENSIONS + "/{extension}")
 def put_extension(lab: Lab, ask: Ask) -> Answer:
     """Install an extension on every node at once: 201, or 200 where there is no node."""
-    cluster = resources.require(lab, ask.scope("clusters"))
-    parameters = required(ask.object(), "properties", "extensionParameters")
-    required(parameters, "publisher")
-    required(parameters, "type")
-    wanted = want_extension(lab, cluster["id"], ask.params["extension"], _kept(parameters))
-    for node in nodes.of_cluster(lab, cluster["id"]):
-        _install_on(lab, wanted, node, activity_log.origin(ask))
-    shown = _shown(lab, wanted) | {"systemData": _system_data(lab, ask)}
-    if not nodes.of_cluster(lab, cluster["id"]):
+    cluster = resources.require_resource(lab, ask.id_up_to("clusters"))
+    parameters = require_field(ask.require_object(), "properties", "extensionParameters")
+    require_field(parameters, "publisher")
+    require_field(parameters, "type")
+    wanted = want_extension(lab, cluster["id"], ask.params["extension"], _without_secrets(parameters))
+    for node in nodes.nodes_of_cluster(lab, cluster["id"]):
+        _install_on(lab, wanted, node, activity_log.origin_of(ask))
+    shown = _extension_document(lab, wanted) | {"systemData": _system_data(lab, ask)}
+    if not nodes.nodes_of_cluster(lab, cluster["id"]):
         return Answer(200, shown)
-    return Answer(201, shown, _polling(ask, _follow(lab, wanted["id"])))
+    return Answer(201, shown, _operation_headers(ask, _follow(lab, wanted["id"])))
 
 
-def _kept(parameters: Any) -> Json:
+def _without_secrets(parameters: Any) -> Json:
     """What is kept of extensionParameters: protected settings never come back."""
     return {key: value for key, value in parameters.items() if key != "protectedSettings"}
 
@@ -248,31 +257,32 @@ def _kept(parameters: Any) -> Json:
 @provider.route("DELETE", EXTENSIONS + "/{extension}")
 def delete_extension(lab: Lab, ask: Ask) -> Answer:
     """Remove an extension from every node: 202, or 204 when there is none."""
-    resources.require(lab, ask.scope("clusters"))
+    resources.require_resource(lab, ask.id_up_to("clusters"))
     wanted = lab.store.get(EXTENSION.lower(), ask.path)
     if wanted is None:
         return Answer(204)
-    for node in nodes.of_cluster(lab, ask.scope("clusters")):
+    for node in nodes.nodes_of_cluster(lab, ask.id_up_to("clusters")):
         if extension := _on_node(lab, wanted, node):
-            extensions.remove(lab, extension, activity_log.origin(ask))
+            extensions.remove_extension(lab, extension, activity_log.origin_of(ask))
     lab.store.delete(EXTENSION.lower(), wanted["id"])
-    operation = lro.start(lab, status="InProgress")
-    lab.after(extensions.REMOVAL_TAKES, "cluster-operation-ends", {"operation": operation["name"]})
-    return lro.accepted(_polling(ask, operation["name"]))
+    operation = lro.start_operation(lab, status="InProgress")
+    lab.call_after(extensions.REMOVAL_TAKES, "cluster-operation-ends", {"operation": operation["name"]})
+    return lro.accepted_answer(_operation_headers(ask, operation["name"]))
 
 
 def _follow(lab: Lab, extension_id: str) -> str:
-    operation = lro.start(lab, extension_id, status="InProgress")
-    lab.after(timedelta(minutes=5), "cluster-operation-ends", {"operation": operation["name"]})
+    operation = lro.start_operation(lab, extension_id, status="InProgress")
+    lab.call_after(timedelta(minutes=5), "cluster-operation-ends", {"operation": operation["name"]})
     return str(operation["name"])
 
 
 @due("cluster-operation-ends")
-def _end_operation(lab: Lab, args: Json) -> None:
-    lro.end(lab, args["operation"])
+def end_operation(lab: Lab, args: Json) -> None:
+    """The operation on the extensions of all nodes ends."""
+    lro.end_operation(lab, args["operation"])
 
 
-def _polling(ask: Ask, operation: str) -> dict[str, str]:
+def _operation_headers(ask: Ask, operation: str) -> dict[str, str]:
     path = f"/providers/Microsoft.AzureStackHCI/locations/{LOCATION.upper()}/operationStatuses/{operation}*LAB"
     return lro.polling_headers(ask, path, path, 15)
 
@@ -280,31 +290,31 @@ def _polling(ask: Ask, operation: str) -> dict[str, str]:
 @provider.route("GET", STATUSES)
 def get_operation(lab: Lab, ask: Ask) -> Answer:
     """202 until an operation has ended, then 200."""
-    operation = lro.require(lab, ask, ask.params["operation"].partition("*")[0])
+    operation = lro.require_operation(lab, ask, ask.params["operation"].partition("*")[0])
     body = {"id": ask.path, "name": name_of(ask.path), "resourceId": operation["resource"], "status": "Accepted"}
     if operation["status"] == "InProgress":
-        return Answer(202, body, _polling(ask, operation["name"]))
+        return Answer(202, body, _operation_headers(ask, operation["name"]))
     return Answer(200, body | {"status": operation["status"], "properties": None, "endTime": operation["endTime"]})
 
 
-def _shown(lab: Lab, wanted: Json) -> Json:
+def _extension_document(lab: Lab, wanted: Json) -> Json:
     cluster_id = wanted["id"].rpartition("/arcSettings/")[0]
-    details = [_per_node(lab, wanted, node) for node in nodes.of_cluster(lab, cluster_id)]
+    details = [_per_node(lab, wanted, node) for node in nodes.nodes_of_cluster(lab, cluster_id)]
     return {
         "id": wanted["id"],
         "name": wanted["name"],
         "type": wanted["type"],
         "properties": {
             "provisioningState": "Succeeded",
-            "aggregateState": _aggregate([each["state"] for each in details]),
-            "extensionParameters": _parameters(wanted),
+            "aggregateState": _aggregate_state([each["state"] for each in details]),
+            "extensionParameters": _shown_parameters(wanted),
             "managedBy": "User",
         }
         | ({"perNodeExtensionDetails": details} if details else {}),
     }
 
 
-def _parameters(wanted: Json) -> Json:
+def _shown_parameters(wanted: Json) -> Json:
     """As they come back: with the defaults, and without the version that was asked for."""
     shown: Json = {"autoUpgradeMinorVersion": False, "enableAutomaticUpgrade": True} | wanted["parameters"]
     shown.pop("typeHandlerVersion", None)
@@ -325,7 +335,7 @@ def _per_node(lab: Lab, wanted: Json, node: Json) -> Json:
     return shown | {key: properties[key] for key in ("instanceView",) if key in properties}
 
 
-def _aggregate(states: list[str]) -> str:
+def _aggregate_state(states: list[str]) -> str:
     distinct = set(states) or {"NotSpecified"}
     if len(distinct) == 1:
         return distinct.pop()

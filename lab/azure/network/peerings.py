@@ -5,13 +5,13 @@ one that was made here shows Initiated.
 """
 
 from lab.azure.arm import activity_log, resources
-from lab.azure.arm.ids import same
-from lab.azure.arm.paging import paged
+from lab.azure.arm.ids import is_same_id
+from lab.azure.arm.paging import paged_answer
 from lab.azure.network import virtual_networks
 from lab.azure.network.virtual_networks import provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.requests import Ask, require_field
 
 PEERING = f"{virtual_networks.VNET}/virtualNetworkPeerings"
 ADDRESS = "Microsoft.Network/publicIPAddresses"
@@ -19,7 +19,7 @@ PEERINGS = virtual_networks.VNETS + "/{network}/virtualNetworkPeerings"
 ADDRESSES = virtual_networks.BASE + "/publicIPAddresses"
 
 
-def shown(lab: Lab, vnet: Json) -> Json:
+def network_document(lab: Lab, vnet: Json) -> Json:
     """A network as ARM answers it: with its peerings, and in each subnet the ids of the configurations in it."""
     subnets = [_with_references(lab, subnet) for subnet in vnet["properties"]["subnets"]]
     peered = lab.store.all(PEERING.lower(), vnet["id"])
@@ -33,7 +33,7 @@ def _with_references(lab: Lab, subnet: Json) -> Json:
     inside = [
         {"id": one["id"]}
         for one in configurations
-        if same(one["properties"].get("subnet", {}).get("id", ""), subnet["id"])
+        if is_same_id(one["properties"].get("subnet", {}).get("id", ""), subnet["id"])
     ]
     return subnet | {"properties": subnet["properties"] | ({"ipConfigurations": inside} if inside else {})}
 
@@ -41,47 +41,47 @@ def _with_references(lab: Lab, subnet: Json) -> Json:
 @provider.route("GET", virtual_networks.VNETS + "/{network}")
 def get_network(lab: Lab, ask: Ask) -> Answer:
     """One network."""
-    return Answer(200, shown(lab, resources.require(lab, ask.path)))
+    return Answer(200, network_document(lab, resources.require_resource(lab, ask.path)))
 
 
 @provider.route("PUT", PEERINGS + "/{peering}")
 def put_peering(lab: Lab, ask: Ask) -> Answer:
     """Peer a network to another one: 201."""
-    resources.require(lab, ask.scope("virtualNetworks"))
-    remote = required(ask.object(), "properties", "remoteVirtualNetwork", "id")
+    resources.require_resource(lab, ask.id_up_to("virtualNetworks"))
+    remote = require_field(ask.require_object(), "properties", "remoteVirtualNetwork", "id")
     properties = {"provisioningState": "Succeeded", "peeringState": "Initiated", "remoteVirtualNetwork": {"id": remote}}
-    peering = resources.put(lab, ask.path, properties, location=None)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{PEERING}/write")
+    peering = resources.put_resource(lab, ask.path, properties, location=None)
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{PEERING}/write")
     return Answer(201, peering)
 
 
 @provider.route("GET", PEERINGS)
 def list_peerings(lab: Lab, ask: Ask) -> Answer:
     """The peerings of a network."""
-    vnet = resources.require(lab, ask.scope("virtualNetworks"))
-    return paged(ask, lab.store.all(PEERING.lower(), vnet["id"]))
+    vnet = resources.require_resource(lab, ask.id_up_to("virtualNetworks"))
+    return paged_answer(ask, lab.store.all(PEERING.lower(), vnet["id"]))
 
 
 @provider.route("GET", PEERINGS + "/{peering}")
 @provider.route("GET", ADDRESSES + "/{address}")
-def get_one(lab: Lab, ask: Ask) -> Answer:
+def get_resource(lab: Lab, ask: Ask) -> Answer:
     """One peering or public address."""
-    return Answer(200, resources.require(lab, ask.path))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", ADDRESSES + "/{address}")
 def put_address(lab: Lab, ask: Ask) -> Answer:
     """Make a public address that nothing uses yet: 201."""
     resources.require_group(lab, ask.path)
-    body = ask.object()
+    body = ask.require_object()
     properties = {"provisioningState": "Succeeded", "publicIPAllocationMethod": "Static", "ipAddress": "203.0.113.7"}
-    address = resources.put(lab, ask.path, properties, location=required(body, "location"))
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{ADDRESS}/write")
+    address = resources.put_resource(lab, ask.path, properties, location=require_field(body, "location"))
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{ADDRESS}/write")
     return Answer(201, address)
 
 
 @provider.route("DELETE", PEERINGS + "/{peering}")
 @provider.route("DELETE", ADDRESSES + "/{address}")
-def delete_one(lab: Lab, ask: Ask) -> Answer:
+def remove_resource(lab: Lab, ask: Ask) -> Answer:
     """Remove a peering or a public address: 204 when there is none."""
-    return Answer(200 if resources.drop(lab, ask.path) else 204)
+    return Answer(200 if resources.delete_resource(lab, ask.path) else 204)

@@ -4,11 +4,11 @@ from typing import Any
 
 from lab.azure.arm import activity_log, resources
 from lab.azure.arm.ids import name_of, resource_id
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, not_found
 from lab.azure.simulator.lab import SUBSCRIPTION, Lab
-from lab.azure.simulator.requests import Ask, required
+from lab.azure.simulator.requests import Ask, require_field
 
 VNET = "Microsoft.Network/virtualNetworks"
 NIC = "Microsoft.Network/networkInterfaces"
@@ -37,7 +37,7 @@ def put_vnet(
         for at, subnet in enumerate(subnets)
     ]
     space = {"addressPrefixes": [f"{prefix}.0.0/16"]}
-    return resources.put(
+    return resources.put_resource(
         lab, arm_id, {"provisioningState": "Succeeded", "addressSpace": space, "subnets": made}, etag='W/"lab"'
     )
 
@@ -48,7 +48,7 @@ def require_subnet(lab: Lab, vnet_id: str, name: str | None = None) -> Json:
     Raises:
         ArmError: 404 for the network or the subnet.
     """
-    subnets = resources.require(lab, vnet_id)["properties"]["subnets"]
+    subnets = resources.require_resource(lab, vnet_id)["properties"]["subnets"]
     for subnet in subnets:
         if name is None or subnet["name"].lower() == name.lower():
             return dict(subnet)
@@ -60,13 +60,15 @@ def require_subnet(lab: Lab, vnet_id: str, name: str | None = None) -> Json:
 def list_resources(lab: Lab, ask: Ask) -> Answer:
     """The networks or the NICs of a group."""
     resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(f"microsoft.network/{name_of(ask.path).lower()}", ask.scope("resourceGroups")))
+    return paged_answer(
+        ask, lab.store.all(f"microsoft.network/{name_of(ask.path).lower()}", ask.id_up_to("resourceGroups"))
+    )
 
 
 @provider.route("GET", NICS + "/{nic}")
 def get_nic(lab: Lab, ask: Ask) -> Answer:
     """One NIC."""
-    return Answer(200, resources.require(lab, ask.path))
+    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", VNETS + "/{network}")
@@ -74,22 +76,22 @@ def put_network(lab: Lab, ask: Ask) -> Answer:
     """Create or replace a network: 201 or 200."""
     resources.require_group(lab, ask.path)
     resources.require_unlocked(lab, ask.path)
-    prefixes = required(ask.object(), "properties", "addressSpace", "addressPrefixes")
-    known = resources.find(lab, ask.path) is not None
-    subnets = [_subnet(ask.path, subnet) for subnet in ask.object()["properties"].get("subnets", [])]
-    vnet = resources.put(
+    prefixes = require_field(ask.require_object(), "properties", "addressSpace", "addressPrefixes")
+    exists = resources.find_resource(lab, ask.path) is not None
+    subnets = [_subnet_document(ask.path, subnet) for subnet in ask.require_object()["properties"].get("subnets", [])]
+    vnet = resources.put_resource(
         lab,
         ask.path,
         {"provisioningState": "Succeeded", "addressSpace": {"addressPrefixes": prefixes}, "subnets": subnets},
-        location=ask.object().get("location"),
+        location=ask.require_object().get("location"),
         etag='W/"lab"',
     )
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{VNET}/write")
-    return Answer(200 if known else 201, vnet)
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{VNET}/write")
+    return Answer(200 if exists else 201, vnet)
 
 
-def _subnet(vnet_id: str, body: Any) -> Json:
-    prefix, name = required(body, "properties", "addressPrefix"), required(body, "name")
+def _subnet_document(vnet_id: str, body: Any) -> Json:
+    prefix, name = require_field(body, "properties", "addressPrefix"), require_field(body, "name")
     return {
         "id": f"{vnet_id}/subnets/{name}",
         "name": name,
@@ -101,26 +103,26 @@ def _subnet(vnet_id: str, body: Any) -> Json:
 @provider.route("GET", VNETS + "/{network}/subnets")
 def list_subnets(lab: Lab, ask: Ask) -> Answer:
     """The subnets of a network."""
-    return paged(ask, resources.require(lab, ask.scope("virtualNetworks"))["properties"]["subnets"])
+    return paged_answer(ask, resources.require_resource(lab, ask.id_up_to("virtualNetworks"))["properties"]["subnets"])
 
 
 @provider.route("GET", VNETS + "/{network}/subnets/{subnet}")
 def get_subnet(lab: Lab, ask: Ask) -> Answer:
     """One subnet."""
-    return Answer(200, require_subnet(lab, ask.scope("virtualNetworks"), ask.params["subnet"]))
+    return Answer(200, require_subnet(lab, ask.id_up_to("virtualNetworks"), ask.params["subnet"]))
 
 
 @provider.route("DELETE", NICS + "/{nic}")
 def delete_nic(lab: Lab, ask: Ask) -> Answer:
     """Remove a NIC that no VM uses: 204 when there is none."""
-    nic = resources.find(lab, ask.path)
+    nic = resources.find_resource(lab, ask.path)
     if nic is None:
         return Answer(204)
     if user := nic["properties"].get("virtualMachine"):
         message = f"Network interface {ask.path} is used by existing resource {user['id']}."
         raise ArmError(400, "NicInUse", message)
-    resources.drop(lab, ask.path)
-    activity_log.ended(lab, activity_log.origin(ask), ask.path, f"{NIC}/delete")
+    resources.delete_resource(lab, ask.path)
+    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{NIC}/delete")
     return Answer(200)
 
 
@@ -132,4 +134,4 @@ def require_network(lab: Lab, vnet_id: str) -> Json:
     """
     if "/virtualnetworks/" not in vnet_id.lower():
         raise not_found(vnet_id)
-    return resources.require(lab, vnet_id)
+    return resources.require_resource(lab, vnet_id)

@@ -3,29 +3,29 @@
 import json
 from datetime import timedelta
 
-from lab.azure.arc.run_commands import Outcome, script
+from lab.azure.arc.run_commands import Outcome, node_script
 from lab.azure.hci import clusters
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Json
-from lab.azure.simulator.lab import Lab, instant
+from lab.azure.simulator.lab import Lab, parse_instant
 
 
-@script("sync-cluster", timedelta(seconds=20))
+@node_script("sync-cluster", timedelta(seconds=20))
 def sync_cluster(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:
     """Sync-AzureStackHci, unless the node was started less than MinimumUptime seconds ago.
 
     The cluster's resource provider then restores the extensions that are missing on nodes.
     """
-    rested = lab.now() - instant(node["lastBoot"]) >= timedelta(seconds=int(parameters.get("MinimumUptime", "0")))
-    restored = clusters.synchronise(lab, node["cluster"]) if rested else []
-    told = "".join(f"{name}: extension scheduled\n" for name in restored)
-    seen = {"synchronised": rested, "lastBoot": node["lastBoot"], "registrationStatus": "Registered"}
-    return Outcome(f"{told}{json.dumps(seen)}")
+    rested = lab.now() - parse_instant(node["lastBoot"]) >= timedelta(seconds=int(parameters.get("MinimumUptime", "0")))
+    restored = clusters.synchronise_cluster(lab, node["cluster"]) if rested else []
+    lines = "".join(f"{name}: extension scheduled\n" for name in restored)
+    facts = {"synchronised": rested, "lastBoot": node["lastBoot"], "registrationStatus": "Registered"}
+    return Outcome(f"{lines}{json.dumps(facts)}")
 
 
-@script("read-registration", timedelta(seconds=3))
+@node_script("read-registration", timedelta(seconds=3))
 def read_registration(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:  # noqa: ARG001 - it takes none
     """What the registry, the services and Windows say; the last line is one JSON object."""
-    known = nodes.named(lab, node["name"])
-    seen = {key: known[key] for key in ("registration", "dra", "hyperV", "applicationControl", "lastBoot")}
-    return Outcome(f"Read on {node['name']}.\n{json.dumps(seen)}")
+    state = nodes.require_node(lab, node["name"])
+    facts = {key: state[key] for key in ("registration", "dra", "hyperV", "applicationControl", "lastBoot")}
+    return Outcome(f"Read on {node['name']}.\n{json.dumps(facts)}")

@@ -6,7 +6,7 @@ from lab.azure.simulator.lab import Lab
 KIND = "hyperv-vm"
 
 
-def add(lab: Lab, cluster_id: str, node: str, settings: Json) -> Json:
+def add_machine(lab: Lab, cluster_id: str, node: str, settings: Json) -> Json:
     """Let a machine run on a node.
 
     Args:
@@ -20,6 +20,6 @@ def add(lab: Lab, cluster_id: str, node: str, settings: Json) -> Json:
     return lab.store.put(KIND, f"{cluster_id}/vms/{settings['name']}", machine)
 
 
-def of_node(lab: Lab, node: str) -> list[Json]:
+def machines_of_node(lab: Lab, node: str) -> list[Json]:
     """The machines that run on a node, in the order in which they were made."""
     return [machine for machine in lab.store.all(KIND) if machine["node"].lower() == node.lower()]

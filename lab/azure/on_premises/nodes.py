@@ -8,10 +8,10 @@ exit code 13. The node keeps its certificate until the extension is removed: a m
 from datetime import timedelta
 from typing import Any
 
-from lab.azure.arm.ids import resource_id, same
+from lab.azure.arm.ids import is_same_id, resource_id
 from lab.azure.on_premises import vault_rights
 from lab.azure.simulator.answers import ArmError, Json
-from lab.azure.simulator.lab import SUBSCRIPTION, Lab, instant, iso
+from lab.azure.simulator.lab import SUBSCRIPTION, Lab, parse_instant, to_iso
 
 KIND = "node"
 CERTIFICATE = "certificate"
@@ -29,8 +29,8 @@ SETTABLE: dict[str, type | tuple[type, ...]] = {
     "dra": str,
     "freeGb": (int, float),
 }
-"""What `change` may set: syncRestores says whether Sync-AzureStackHci brings the node's extension back, freeGb how much
-room is left on the volume of its VMs."""
+"""What `change_node` may set: syncRestores says whether Sync-AzureStackHci brings the node's extension back, freeGb how
+much room is left on the volume of its VMs."""
 
 RACE = (
     "Extension returned nonzero exit code for Enable: 13. . Extension error output: "
@@ -55,7 +55,7 @@ NO_KEY = (  # assumed: what it says when the cluster's identity may not read the
 ALREADY_BOUND = "Extension returned nonzero exit code for Enable: 1."  # documented: no error detail is surfaced
 
 
-def add(lab: Lab, name: str, machine_id: str, cluster_id: str) -> Json:
+def add_node(lab: Lab, name: str, machine_id: str, cluster_id: str) -> Json:
     """Make a healthy node without a Site Recovery agent."""
     node: Json = {
         "name": name,
@@ -63,7 +63,7 @@ def add(lab: Lab, name: str, machine_id: str, cluster_id: str) -> Json:
         "cluster": cluster_id,
         "hyperV": True,
         "applicationControl": "Off",
-        "lastBoot": iso(lab.now() - timedelta(days=12)),
+        "lastBoot": to_iso(lab.now() - timedelta(days=12)),
         "dra": "Missing",
         "registration": None,
         "certificate": None,
@@ -75,12 +75,12 @@ def add(lab: Lab, name: str, machine_id: str, cluster_id: str) -> Json:
     return lab.store.put(KIND, machine_id, node)
 
 
-def of_machine(lab: Lab, machine_id: str) -> Json | None:
+def find_by_machine(lab: Lab, machine_id: str) -> Json | None:
     """The node behind an Arc machine, or None for a machine that is no node."""
     return lab.store.get(KIND, machine_id)
 
 
-def named(lab: Lab, name: str) -> Json:
+def require_node(lab: Lab, name: str) -> Json:
     """A node by its host name.
 
     Raises:
@@ -92,29 +92,29 @@ def named(lab: Lab, name: str) -> Json:
     raise ArmError(404, "NodeNotFound", f"The lab has no node called {name}.")
 
 
-def of_cluster(lab: Lab, cluster_id: str) -> list[Json]:
+def nodes_of_cluster(lab: Lab, cluster_id: str) -> list[Json]:
     """The nodes of a cluster, in the order in which they were made."""
-    return [node for node in lab.store.all(KIND) if same(node["cluster"], cluster_id)]
+    return [node for node in lab.store.all(KIND) if is_same_id(node["cluster"], cluster_id)]
 
 
-def keep(lab: Lab, node: Json) -> Json:
+def save_node(lab: Lab, node: Json) -> Json:
     """Keep the changes made in place."""
     return lab.store.put(KIND, node["id"], node)
 
 
-def change(lab: Lab, name: str, wish: Any) -> Json:
+def change_node(lab: Lab, name: str, changes: Any) -> Json:
     """Set properties of a node by hand: those of SETTABLE.
 
     Raises:
         ArmError: 400 that names what cannot be set, 404 for the node.
     """
-    node = named(lab, name)
-    if not isinstance(wish, dict):
+    node = require_node(lab, name)
+    if not isinstance(changes, dict):
         raise ArmError(400, "InvalidNode", "a JSON object is required")
-    for key, value in wish.items():
+    for key, value in changes.items():
         if key not in SETTABLE or not isinstance(value, SETTABLE[key]):
             raise ArmError(400, "InvalidNode", f"{key} cannot be {value!r}; what can be set: {', '.join(SETTABLE)}")
-    return keep(lab, node | wish)
+    return save_node(lab, node | changes)
 
 
 def is_asr(properties: Json) -> bool:
@@ -122,20 +122,20 @@ def is_asr(properties: Json) -> bool:
     return (str(properties.get("publisher")).lower(), str(properties.get("type")).lower()) == ASR
 
 
-def ask_for_certificate(lab: Lab, node: Json, settings: Json) -> None:
+def request_certificate(lab: Lab, node: Json, settings: Json) -> None:
     """Get a certificate from the vault, unless one is still kept; it invalidates that of every other node."""
     held = node["certificate"]
-    if held and lab.now() - instant(held["since"]) < CERTIFICATE_LIFE:
+    if held and lab.now() - parse_instant(held["since"]) < CERTIFICATE_LIFE:
         return
     number = _last_certificate(lab, settings) + 1
     lab.store.put(CERTIFICATE, vault_key(settings), {"number": number})
-    node["certificate"] = {"number": number, "since": iso(lab.now())}
-    keep(lab, node)
+    node["certificate"] = {"number": number, "since": to_iso(lab.now())}
+    save_node(lab, node)
 
 
-def register(lab: Lab, node: Json, settings: Json) -> str | None:
+def register_node(lab: Lab, node: Json, settings: Json) -> str | None:
     """Try to install and register the agent with these extension settings; gives the message of the failure, if any."""
-    if failure := _obstacle(lab, node, settings):
+    if failure := _registration_obstacle(lab, node, settings):
         return failure
     mark_registered(lab, node, settings)
     for hook in lab.on_registered:
@@ -145,11 +145,15 @@ def register(lab: Lab, node: Json, settings: Json) -> str | None:
 
 def mark_registered(lab: Lab, node: Json, settings: Json) -> None:
     """Let a node be as it is after a registration; tells nobody."""
-    node |= {"dra": "Running", "boundSite": settings.get("SiteId"), "registration": _registry(lab, node, settings)}
-    keep(lab, node)
+    node |= {
+        "dra": "Running",
+        "boundSite": settings.get("SiteId"),
+        "registration": _registry_values(lab, node, settings),
+    }
+    save_node(lab, node)
 
 
-def _obstacle(lab: Lab, node: Json, settings: Json) -> str | None:
+def _registration_obstacle(lab: Lab, node: Json, settings: Json) -> str | None:
     if not node["hyperV"]:
         return NO_HYPER_V
     if node["applicationControl"] == "Enforced":
@@ -164,16 +168,16 @@ def _obstacle(lab: Lab, node: Json, settings: Json) -> str | None:
     return None
 
 
-def uninstall(lab: Lab, node: Json, settings: Json) -> None:
+def uninstall_agent(lab: Lab, node: Json, settings: Json) -> None:
     """Remove the agent with its certificate and registration; a binding to another Hyper-V site stays."""
     if node["dra"] != "Missing":
         for hook in lab.on_uninstalled:
             hook(lab, node["name"])
     bound = None if node["boundSite"] == settings.get("SiteId") else node["boundSite"]
-    keep(lab, node | {"dra": "Missing", "registration": None, "certificate": None, "boundSite": bound})
+    save_node(lab, node | {"dra": "Missing", "registration": None, "certificate": None, "boundSite": bound})
 
 
-def _registry(lab: Lab, node: Json, settings: Json) -> Json:
+def _registry_values(lab: Lab, node: Json, settings: Json) -> Json:
     r"""The values under HKLM\SOFTWARE\Microsoft\Azure Site Recovery\Registration; the list is not public: assumed."""
     return {
         "ResourceName": settings.get("ResourceName"),

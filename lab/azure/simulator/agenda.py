@@ -26,7 +26,7 @@ class Agenda:
         heapq.heapify(self._heap)
         self._serial = max((serial for _, serial in self._heap), default=self._serial)
 
-    def add(self, when: datetime, name: str, args: Json) -> str:
+    def add_entry(self, when: datetime, name: str, args: Json) -> str:
         """Have handler `name` called with `args` at `when`; gives the key that `cancel` takes."""
         if name not in self._handlers:
             raise KeyError(f"no handler is registered as {name}")
@@ -50,7 +50,7 @@ class Agenda:
             heapq.heappop(self._heap)  # cancelled
         return None
 
-    def take(self, now: datetime) -> tuple[datetime, str, Json] | None:
+    def take_due(self, now: datetime) -> tuple[datetime, str, Json] | None:
         """Remove and give back the earliest entry that is due by `now`: (when, name, args)."""
         when = self.next_due()
         if when is None or when > now:

@@ -34,7 +34,7 @@ class ArmError(Exception):
         self.status, self.code, self.message = status, code, message
         self.details, self.headers = details, headers or {}
 
-    def answer(self) -> Answer:
+    def to_answer(self) -> Answer:
         """The envelope that ARM and its providers share."""
         error: Json = {"code": self.code, "message": self.message}
         if self.details is not None:

@@ -25,21 +25,21 @@ async def before_work(lab: Lab, effects: list[Json]) -> Answer | None:
             lab.clock.advance(timedelta(seconds=effect["clock"]))
             lab.run_due()
         elif "disconnect" in effect:
-            disconnect(lab, effect["disconnect"])
+            disconnect_node(lab, effect["disconnect"])
         elif effect.get("reset") == "before":
             raise Lost
         elif "status" in effect:
-            return _instead(effect)
+            return _injected_answer(effect)
     return None
 
 
-def _instead(effect: Json) -> Answer:
+def _injected_answer(effect: Json) -> Answer:
     headers = {name: str(value) for name, value in effect.get("headers", {}).items()}
     if "body" in effect:
         return Answer(effect["status"], effect["body"], headers)
     return ArmError(
         effect["status"], "InjectedFault", "A fault rule of the lab answered this call.", headers=headers
-    ).answer()
+    ).to_answer()
 
 
 def after_work(answer: Answer, effects: list[Json]) -> Answer:
@@ -54,12 +54,12 @@ def after_work(answer: Answer, effects: list[Json]) -> Answer:
         if "lose" in effect:
             return ArmError(
                 effect["lose"], "ServiceUnavailable", "The answer was lost after the work was done."
-            ).answer()
+            ).to_answer()
     return answer
 
 
-def disconnect(lab: Lab, what: str | Json) -> None:
+def disconnect_node(lab: Lab, what: str | Json) -> None:
     """Take the Arc agent of a node away, for so many simulated minutes if that is said."""
-    wish: Json = {"node": what} if isinstance(what, str) else what
+    target: Json = {"node": what} if isinstance(what, str) else what
     for hook in lab.on_disconnect:
-        hook(lab, wish["node"], wish.get("minutes"))
+        hook(lab, target["node"], target.get("minutes"))

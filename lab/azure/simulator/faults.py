@@ -28,7 +28,7 @@ from lab.azure.simulator.store import Store
 KIND = "fault"
 CALLS = frozenset({"status", "reset", "lose", "slow", "disconnect", "clock"})
 EFFECTS = CALLS | {"job", "event"}
-JOB_WISHES = frozenset({"fail", "never", "suspend", "end", "warn", "leave"})
+JOB_EFFECTS = frozenset({"fail", "never", "suspend", "end", "warn", "leave"})
 GLOBS = ("method", "path", "verb", "item")
 MATCHES = {*GLOBS, "nth", "times", "probability"}
 FITS: Mapping[str, Callable[[Any], bool]] = {
@@ -38,7 +38,7 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
     "slow": lambda value: isinstance(value, int | float) and value >= 0,
     "clock": lambda value: isinstance(value, int | float) and value >= 0,
     "event": lambda value: value in ("duplicate", "reorder", "lose"),
-    "job": lambda value: isinstance(value, dict) and len(JOB_WISHES & set(value)) == 1,
+    "job": lambda value: isinstance(value, dict) and len(JOB_EFFECTS & set(value)) == 1,
     "disconnect": lambda value: isinstance(value, str) or (isinstance(value, dict) and "node" in value),
 }
 
@@ -60,7 +60,7 @@ class Faults:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def replace(self, rules: list[Json], seed: int = 1) -> None:
+    def replace_rules(self, rules: list[Json], seed: int = 1) -> None:
         """Set the rules, all counts at nothing.
 
         Raises:
@@ -73,7 +73,7 @@ class Faults:
         for at, rule in enumerate(rules):
             self._store.put(KIND, f"{at:04d}", {**rule, "seed": seed, "matched": 0, "fired": 0})
 
-    def rules(self) -> list[Json]:
+    def list_rules(self) -> list[Json]:
         """The rules with `matched` and `fired`."""
         return [rule for _, rule in sorted(self._store.items(KIND))]
 
@@ -81,26 +81,28 @@ class Faults:
         """The effects of the rules that this call fires, in the order of the rules."""
         if not self._store.count(KIND):
             return []
-        return self._fire(CALLS, {"method": ask.method, "path": ask.path, "verb": ask.verb, "item": ask.item})
+        return self._fire_rules(CALLS, {"method": ask.method, "path": ask.path, "verb": ask.verb, "item": ask.item})
 
     def job_effect(self, verb: str, item: str, path: str = "") -> Json | None:
         """What the job of this verb shall do: {"fail": code, "message"?}, {"never": true}, {"suspend": true} or None.
 
         For a provider to ask once a job, when it starts it.
         """
-        effects = self._fire(frozenset({"job"}), {"method": "POST", "path": path, "verb": verb, "item": item})
+        effects = self._fire_rules(frozenset({"job"}), {"method": "POST", "path": path, "verb": verb, "item": item})
         return effects[0]["job"] if effects else None
 
     def event_effect(self, operation: str, subject: str) -> str | None:
         """What becomes of an event, or None; a rule's `verb` matches the operation's name, `item` the resource's."""
         name = subject.rstrip("/").rpartition("/")[2]
-        effects = self._fire(frozenset({"event"}), {"method": "", "path": subject, "verb": operation, "item": name})
+        effects = self._fire_rules(
+            frozenset({"event"}), {"method": "", "path": subject, "verb": operation, "item": name}
+        )
         return str(effects[0]["event"]) if effects else None
 
-    def _fire(self, kinds: frozenset[str], facts: dict[str, str]) -> list[Json]:
+    def _fire_rules(self, kinds: frozenset[str], facts: dict[str, str]) -> list[Json]:
         fired: list[Json] = []
         for key, rule in sorted(self._store.items(KIND)):
-            if kinds.isdisjoint(rule["effect"]) or not _matches(rule.get("match", {}), facts):
+            if kinds.isdisjoint(rule["effect"]) or not _matches_call(rule.get("match", {}), facts):
                 continue
             rule["matched"] += 1
             if _is_its_turn(rule, key):
@@ -110,7 +112,7 @@ class Faults:
         return fired
 
 
-def _matches(match: Json, facts: dict[str, str]) -> bool:
+def _matches_call(match: Json, facts: dict[str, str]) -> bool:
     return all(fnmatchcase(facts[name].lower(), str(match[name]).lower()) for name in GLOBS if match.get(name))
 
 
@@ -126,24 +128,24 @@ def _is_its_turn(rule: Json, key: str) -> bool:
 
 def _require_rule(at: int, rule: Any) -> None:
     if not isinstance(rule, dict) or not isinstance(rule.get("effect"), dict):
-        raise _wrong(at, "effect is required")
+        raise _rule_error(at, "effect is required")
     effect, match = rule["effect"], rule.get("match", {})
     _require_match(at, match)
     if len(EFFECTS & set(effect)) != 1:
-        raise _wrong(at, f"effect must have exactly one of {', '.join(sorted(EFFECTS))}")
+        raise _rule_error(at, f"effect must have exactly one of {', '.join(sorted(EFFECTS))}")
     if unknown := set(rule) - {"name", "match", "effect"}:
-        raise _wrong(at, f"unknown {', '.join(sorted(unknown))}")
+        raise _rule_error(at, f"unknown {', '.join(sorted(unknown))}")
     _require_effect(at, effect)
 
 
 def _require_match(at: int, match: Any) -> None:
     if not isinstance(match, dict):
-        raise _wrong(at, "match must be an object")
+        raise _rule_error(at, "match must be an object")
     if unknown := set(match) - MATCHES:
-        raise _wrong(at, f"match has unknown {', '.join(sorted(unknown))}")
+        raise _rule_error(at, f"match has unknown {', '.join(sorted(unknown))}")
     for name, value in match.items():
         if value is not None and not MATCH_FITS.get(name, _is_text)(value):
-            raise _wrong(at, f"match.{name} cannot be {value!r}")
+            raise _rule_error(at, f"match.{name} cannot be {value!r}")
 
 
 def _is_text(value: Any) -> bool:
@@ -153,8 +155,8 @@ def _is_text(value: Any) -> bool:
 def _require_effect(at: int, effect: Json) -> None:
     (kind,) = EFFECTS & set(effect)
     if not FITS[kind](effect[kind]):
-        raise _wrong(at, f"effect.{kind} cannot be {effect[kind]!r}")
+        raise _rule_error(at, f"effect.{kind} cannot be {effect[kind]!r}")
 
 
-def _wrong(at: int, what: str) -> ArmError:
+def _rule_error(at: int, what: str) -> ArmError:
     return ArmError(400, "InvalidFaultRule", f"rules[{at}]: {what}")

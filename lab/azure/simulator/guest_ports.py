@@ -16,35 +16,35 @@ class Guests:
 
     def __init__(self) -> None:
         self._listeners: dict[str, list[socket.socket]] = {}
-        self._talks: set[asyncio.Task[None]] = set()
+        self._conversations: set[asyncio.Task[None]] = set()
 
     def free_address(self, wanted: str, taken: set[str], ports: list[int]) -> str:
         """The address wanted, or the next one of its network that nothing has, here or on this machine."""
         if not wanted.startswith("127."):
             return wanted  # a person's choice of address: nothing can listen on it, so no probe reaches it
-        for address in _addresses(wanted):
+        for address in _following_addresses(wanted):
             if address not in taken and all(_is_free(address, port) for port in ports):
                 return address
         raise OSError(f"no loopback address is free after {wanted}")
 
-    def listen(self, address: str, ports: list[int]) -> None:
+    def open_ports(self, address: str, ports: list[int]) -> None:
         """Accept connections; a port answers an HTTP request with 200 and anything else by staying open."""
-        self.close(address)
+        self.close_ports(address)
         if not address.startswith("127."):
             return
         loop = asyncio.get_running_loop()
         self._listeners[address] = [socket.create_server((address, port)) for port in ports]
         for listener in self._listeners[address]:
             listener.setblocking(False)
-            loop.add_reader(listener, self._accept, listener)
+            loop.add_reader(listener, self._accept_connection, listener)
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept_connection(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
-        talk = asyncio.get_running_loop().create_task(_talk(connection))
-        self._talks.add(talk)
-        talk.add_done_callback(self._talks.discard)
+        talk = asyncio.get_running_loop().create_task(_answer_probe(connection))
+        self._conversations.add(talk)
+        talk.add_done_callback(self._conversations.discard)
 
-    def close(self, address: str) -> None:
+    def close_ports(self, address: str) -> None:
         """Refuse connections from now on."""
         for listener in self._listeners.pop(address, []):
             asyncio.get_running_loop().remove_reader(listener)  # before its number belongs to another socket
@@ -53,10 +53,10 @@ class Guests:
     def close_all(self) -> None:
         """Refuse connections everywhere."""
         for address in list(self._listeners):
-            self.close(address)
+            self.close_ports(address)
 
 
-def _addresses(wanted: str) -> Iterator[str]:
+def _following_addresses(wanted: str) -> Iterator[str]:
     first = int(ip_address(wanted))
     return (str(ip_address(number)) for number in range(first, (first | 0xFFFF) + 1))
 
@@ -69,13 +69,13 @@ def _is_free(address: str, port: int) -> bool:
     return True
 
 
-async def _talk(connection: socket.socket) -> None:
+async def _answer_probe(connection: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     connection.setblocking(False)
     with connection:
         try:
-            while heard := await loop.sock_recv(connection, 4096):
-                if heard.split(b" ", 1)[0] in (b"GET", b"HEAD", b"POST"):
+            while received := await loop.sock_recv(connection, 4096):
+                if received.split(b" ", 1)[0] in (b"GET", b"HEAD", b"POST"):
                     await loop.sock_sendall(connection, GREETING)
                     return
         except OSError as gone:

@@ -24,12 +24,12 @@ TENANT = "22222222-2222-2222-2222-222222222222"
 LOCATION = "westeurope"
 
 
-def iso(when: datetime) -> str:
+def to_iso(when: datetime) -> str:
     """An instant as Azure writes it: "2026-01-05T08:00:00.0000000Z", seven decimals."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
 
 
-def instant(text: str) -> datetime:
+def parse_instant(text: str) -> datetime:
     """The instant of an ISO 8601 text; UTC where it does not say."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -43,12 +43,12 @@ HANDLERS: dict[str, Handler] = {}
 def due(name: str) -> Callable[[Handler], Handler]:
     """Register the handler of agenda entries called `name`; it is found again by that name after a restart."""
 
-    def register(handler: Handler) -> Handler:
+    def register_handler(handler: Handler) -> Handler:
         if HANDLERS.setdefault(name, handler) is not handler:
             raise ValueError(f"two handlers for {name}")
         return handler
 
-    return register
+    return register_handler
 
 
 type Registered = Callable[["Lab", Json, str], None]
@@ -93,18 +93,18 @@ class Lab:
         """The simulated instant: within a thing due, the time at which it was due, however late it really runs."""
         return self._instant or self.clock.now()
 
-    def at(self, when: datetime, name: str, args: Json) -> str:
+    def call_at(self, when: datetime, name: str, args: Json) -> str:
         """Have the handler registered with `@due(name)` called at `when`; gives a key for `agenda.cancel`."""
-        return self.agenda.add(when, name, args)
+        return self.agenda.add_entry(when, name, args)
 
-    def after(self, delay: timedelta, name: str, args: Json) -> str:
-        """As `at`, counted from now."""
-        return self.at(self.now() + delay, name, args)
+    def call_after(self, delay: timedelta, name: str, args: Json) -> str:
+        """As `call_at`, counted from now."""
+        return self.call_at(self.now() + delay, name, args)
 
     def run_due(self) -> None:
         """Do all that is due by now, in order of time, each at its own instant."""
         now = self.clock.now()
-        while entry := self.agenda.take(now):
+        while entry := self.agenda.take_due(now):
             self._instant, name, args = entry
             try:
                 HANDLERS[name](self, args)
@@ -124,7 +124,7 @@ class Lab:
         """What all randomness of this scenario grows from."""
         return int((self.store.get("lab", "seed") or {"seed": 1})["seed"])
 
-    def random(self, *key: object) -> random.Random:
+    def random_for(self, *key: object) -> random.Random:
         """Randomness that is the same each time for the same seed and key, whatever else happened."""
         return random.Random(f"{self.seed}/{'/'.join(map(str, key))}")
 
@@ -139,7 +139,7 @@ class Lab:
         """The GUID of a thing that is known by name, as a VM or a Hyper-V site."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, "lab/" + "/".join(key).lower()))
 
-    def clear(self, seed: int = 1) -> None:
+    def clear_state(self, seed: int = 1) -> None:
         """Forget everything, and start the randomness from `seed`."""
         self.guests.close_all()
         self.store.clear()

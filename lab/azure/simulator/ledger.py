@@ -16,11 +16,11 @@ class Ledger:
         self._store = store
         self._counts: Counter[tuple[str, int]] = Counter()
 
-    def count(self, verb: str, status: int) -> None:
+    def count_answer(self, verb: str, status: int) -> None:
         """Count an answer, accepted or not."""
         self._counts[verb, status] += 1
 
-    def add(self, ask: Ask, status: int) -> None:
+    def add_entry(self, ask: Ask, status: int) -> None:
         """Enter an accepted call."""
         seq = self._store.count(KIND) + 1
         entry = {
@@ -36,11 +36,11 @@ class Ledger:
         }
         self._store.put(KIND, f"{seq:012d}", entry)
 
-    def entries(self) -> list[Json]:
+    def list_entries(self) -> list[Json]:
         """All entries, in order."""
         return [entry for _, entry in sorted(self._store.items(KIND))]
 
-    def counters(self) -> dict[str, dict[str, int]]:
+    def count_by_status(self) -> dict[str, dict[str, int]]:
         """How many answers there were: {verb: {status: count}}."""
         table: dict[str, dict[str, int]] = {}
         for (verb, status), count in sorted(self._counts.items()):

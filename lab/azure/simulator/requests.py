@@ -44,7 +44,7 @@ class Ask:
     job: str | None = None
 
     @property
-    def mutating(self) -> bool:
+    def is_mutating(self) -> bool:
         """Whether the ledger would name it."""
         return self.method not in READS
 
@@ -64,13 +64,13 @@ class Ask:
         segments = self.path.split("/", 3)
         return segments[2] if len(segments) > 2 and segments[1].lower() == "subscriptions" else None
 
-    def scope(self, up_to: str) -> str:
+    def id_up_to(self, up_to: str) -> str:
         """The id of what is named by the path's segment `up_to` ("vaults" -> ".../vaults/vault-dr")."""
         segments = self.path.split("/")
         lowered = [segment.lower() for segment in segments]
         return "/".join(segments[: lowered.index(up_to.lower()) + 2])
 
-    def object(self) -> Json:
+    def require_object(self) -> Json:
         """The body as a JSON object.
 
         Raises:
@@ -81,7 +81,7 @@ class Ask:
         return self.body
 
 
-def required(document: Any, *path: str) -> Any:
+def require_field(document: Any, *path: str) -> Any:
     """The value at `path` inside a body.
 
     Raises:

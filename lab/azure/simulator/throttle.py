@@ -29,7 +29,7 @@ class Bucket:
     at: datetime
     shut: datetime | None = None
 
-    def take(self, now: datetime) -> int | None:
+    def take_token(self, now: datetime) -> int | None:
         """Draw a token: None when there was one, else the seconds to stay away, more if one came too early."""
         self.tokens = min(self.size, self.tokens + max(0.0, (now - self.at).total_seconds()) * self.rate)
         self.at = now
@@ -54,7 +54,7 @@ class Throttle:
         self._buckets.clear()
         self.refused = 0
 
-    def admit(self, ask: Ask) -> dict[str, str]:
+    def admit_request(self, ask: Ask) -> dict[str, str]:
         """Let a request in: gives the headers that say how much is left.
 
         Raises:
@@ -64,7 +64,7 @@ class Throttle:
         size, rate = LIMITS[operation]
         scope = (ask.subscription or "tenant").lower()
         bucket = self._buckets.setdefault((scope, ask.principal, operation), Bucket(size, rate, size, ask.at))
-        wait = bucket.take(ask.at)
+        wait = bucket.take_token(ask.at)
         level = "subscription" if ask.subscription else "tenant"
         headers = {f"x-ms-ratelimit-remaining-{level}-{operation}": str(int(bucket.tokens))}
         if wait is None:

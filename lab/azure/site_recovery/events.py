@@ -1,13 +1,13 @@
 """Site Recovery's own events: health of machines and agents, and jobs that failed."""
 
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import FABRICS, SITE_RECOVERY, VAULT, asker, type_of, vault_of
-from lab.azure.site_recovery.api.errors import missing
+from lab.azure.site_recovery.api.common import FABRICS, SITE_RECOVERY, VAULT, caller_of, type_of, vault_of
+from lab.azure.site_recovery.api.errors import missing_error
 from lab.azure.site_recovery.api.filters import filter_time, parse_filter
-from lab.azure.site_recovery.api.times import exact, parse
+from lab.azure.site_recovery.api.times import exact_time, parse_time
 from lab.azure.site_recovery.jobs.jobs import whenever
 from lab.azure.site_recovery.jobs.kinds import KINDS
 
@@ -20,7 +20,7 @@ _NAMES = {
 }
 
 
-def emit(lab: Lab, vault: str, about: str, event_type: str, **properties: object) -> Json:
+def emit_event(lab: Lab, vault: str, about: str, event_type: str, **properties: object) -> Json:
     """Keep an event; `properties` are eventCode, description, severity and what else it has."""
     now = lab.now()
     prefix = _NAMES.get(event_type, "VmMonitoringEvent")
@@ -32,7 +32,7 @@ def emit(lab: Lab, vault: str, about: str, event_type: str, **properties: object
         "affectedObjectFriendlyName": about,
         "affectedObjectCorrelationId": lab.fixed_id("correlation", vault, about),
         "severity": "OK",
-        "timeOfOccurrence": exact(now),
+        "timeOfOccurrence": exact_time(now),
         "fabricId": None,
         "providerSpecificDetails": {"instanceType": "HyperVReplicaAzure"},
         "eventSpecificDetails": None,
@@ -46,7 +46,7 @@ def emit(lab: Lab, vault: str, about: str, event_type: str, **properties: object
 def emit_agent(lab: Lab, fabric: Json, node: str) -> None:
     """The agent of a node is heard of."""
     description = "Azure Site Recovery Provider is connected"
-    emit(
+    emit_event(
         lab,
         fabric["vault"],
         node,
@@ -63,7 +63,7 @@ def emit_heartbeat_missing(lab: Lab, provider: Json) -> None:
     if fabric is None:
         return
     error = {"errorCode": "583", "errorMessage": f"Server '{provider['node']}' isn't connected to Azure Site Recovery."}
-    emit(
+    emit_event(
         lab,
         fabric["vault"],
         provider["node"],
@@ -77,7 +77,8 @@ def emit_heartbeat_missing(lab: Lab, provider: Json) -> None:
 
 
 @whenever("Failed")
-def _job_failed(lab: Lab, job: Json) -> None:
+def report_failed_job(lab: Lab, job: Json) -> None:
+    """A job that failed is an event of its vault."""
     if not job["errors"]:
         return
     service = job["errors"][-1]["serviceErrorDetails"]
@@ -87,7 +88,7 @@ def _job_failed(lab: Lab, job: Json) -> None:
         "possibleCauses": service["possibleCauses"],
         "recommendedAction": service["recommendedAction"],
     }
-    emit(
+    emit_event(
         lab,
         job["vault"],
         job["targetName"],
@@ -109,8 +110,8 @@ _KEYS = {
     "severity": lambda event, value: event["properties"]["severity"].lower() == value.lower(),
     "affectedobjectfriendlyname": lambda event, value: event["properties"]["affectedObjectFriendlyName"] == value,
     "fabricname": _is_fabric,
-    "starttime": lambda event, value: parse(event["properties"]["timeOfOccurrence"]) >= filter_time(value),
-    "endtime": lambda event, value: parse(event["properties"]["timeOfOccurrence"]) <= filter_time(value),
+    "starttime": lambda event, value: parse_time(event["properties"]["timeOfOccurrence"]) >= filter_time(value),
+    "endtime": lambda event, value: parse_time(event["properties"]["timeOfOccurrence"]) <= filter_time(value),
 }
 
 
@@ -119,7 +120,7 @@ def list_events(lab: Lab, ask: Ask) -> Answer:
     """The events of a vault, newest first, as the filter asks."""
     test = parse_filter(ask.query.get("$filter"), _KEYS)
     events = [event for event in lab.store.all(KIND, vault_of(ask)) if test(event)]
-    return paged(ask, events[::-1], 200)
+    return paged_answer(ask, events[::-1], 200)
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationEvents/{event}")
@@ -127,5 +128,5 @@ def get_event(lab: Lab, ask: Ask) -> Answer:
     """One event by its name."""
     event = lab.store.get(KIND, f"{vault_of(ask)}/replicationEvents/{ask.params['event']}")
     if event is None:
-        raise missing(ask.params["event"], asker(ask))
+        raise missing_error(ask.params["event"], caller_of(ask))
     return Answer(200, event)

@@ -6,7 +6,7 @@ from lab.azure.arm.ids import resource_id
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import SUBSCRIPTION, Lab
 from lab.azure.site_recovery.api.common import own_id
-from lab.azure.site_recovery.api.times import exact
+from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.items import protection
 from lab.azure.site_recovery.jobs.job_routes import hide_activity_ids
 from lab.azure.site_recovery.sites import fabrics, policies, providers, source_machines
@@ -32,7 +32,7 @@ def seed_vault(lab: Lab, settings: Json) -> Json:
             not registered has no provider. With {activityIdsInLists: false} lists of jobs do not tell who asked.
     """
     vault = own_id(resource_id(SUBSCRIPTION, settings["group"], "Microsoft.RecoveryServices/vaults", settings["vault"]))
-    fabric = fabrics.add(lab, vault, settings["site"])
+    fabric = fabrics.add_fabric(lab, vault, settings["site"])
     container = fabrics.container_of(lab, fabric)
     policy = policies.add_policy(lab, vault, settings["policy"], _POLICY | settings.get("policySettings", {}))
     policies.add_mapping(lab, container, f"{settings['site']}-{settings['policy']}", policy["id"])
@@ -49,7 +49,7 @@ def _add_nodes(lab: Lab, fabric: Json, nodes: list[Json]) -> dict[str, Json]:
     for node in nodes:
         if node.get("registered", True):
             connected = node.get("connected", True)
-            owners[node["name"]] = providers.add(
+            owners[node["name"]] = providers.add_provider(
                 lab, fabric, node["name"], machine_id=node.get("id"), connected=connected
             )
     return owners
@@ -58,8 +58,8 @@ def _add_nodes(lab: Lab, fabric: Json, nodes: list[Json]) -> dict[str, Json]:
 def _add_machine(
     lab: Lab, container: Json, policy: Json, target: Json, owners: dict[str, Json], settings: Json
 ) -> None:
-    machine = source_machines.add(lab, container, settings["name"], owners[settings["node"]], settings)
+    machine = source_machines.add_machine(lab, container, settings["name"], owners[settings["node"]], settings)
     if settings.get("protected", True):
         wanted = target | {"vmName": settings["name"]}
         item = protection.add_item(lab, container, machine, policy["id"], wanted)
-        protection.protect(lab, item, since=exact(lab.now() - _REPLICATING_FOR))
+        protection.mark_protected(lab, item, since=exact_time(lab.now() - _REPLICATING_FOR))

@@ -13,18 +13,17 @@ from lab.azure.site_recovery.api.common import (
     PROVIDERS,
     SITE_RECOVERY,
     VAULT,
-    asker,
-    listed,
-    require,
+    caller_of,
+    list_answer,
+    require_record,
     type_of,
     vault_of,
 )
-from lab.azure.site_recovery.api.errors import missing
-from lab.azure.site_recovery.api.request_fields import properties
-from lab.azure.site_recovery.items.items import SEGMENT
-from lab.azure.site_recovery.items.items import document as item_document
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.jobs import Target, begin
+from lab.azure.site_recovery.api.errors import missing_error
+from lab.azure.site_recovery.api.request_fields import require_properties
+from lab.azure.site_recovery.items.items import SEGMENT, item_document
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.jobs import Target, begin_job
 from lab.azure.site_recovery.jobs.operation_results import operation_result
 
 _ALERTS = "asr-alert"
@@ -37,12 +36,12 @@ _SIZES = (
 )
 
 
-def _named(ask: Ask, kind: str, name: str, shown: Json) -> Json:
+def _vault_document(ask: Ask, kind: str, name: str, shown: Json) -> Json:
     arm_id = f"{vault_of(ask)}/{kind}/{name}"
     return {"id": arm_id, "name": name, "type": type_of(arm_id), "properties": shown}
 
 
-def _health(lab: Lab, ask: Ask) -> Json:
+def _health_properties(lab: Lab, ask: Ask) -> Json:
     items = [item_document(lab, item)["properties"] for item in lab.store.all(ITEMS, vault_of(ask))]
     lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(ask)) if provider["lost"]]
     found = {
@@ -54,19 +53,21 @@ def _health(lab: Lab, ask: Ask) -> Json:
         "vaultErrors": [],
         "protectedItemsHealth": {
             "resourceCount": len(items),
-            "issues": [_issue(*each, "ReplicationProtectedItem") for each in sorted(found)],
-            "categorizedResourceCounts": _counts(items),
+            "issues": [_health_issue(*each, "ReplicationProtectedItem") for each in sorted(found)],
+            "categorizedResourceCounts": _count_items(items),
         },
         "fabricsHealth": {
             "resourceCount": len(lab.store.all(FABRICS, vault_of(ask))),
-            "issues": [_issue("583", "Replication", "Error", "ReplicationRecoveryServicesProvider")] if lost else [],
+            "issues": [_health_issue("583", "Replication", "Error", "ReplicationRecoveryServicesProvider")]
+            if lost
+            else [],
             "categorizedResourceCounts": None,
         },
         "containersHealth": {"resourceCount": 0, "issues": [], "categorizedResourceCounts": None},
     }
 
 
-def _issue(code: str, category: str, level: str, about: str) -> Json:
+def _health_issue(code: str, category: str, level: str, about: str) -> Json:
     return {
         "summaryCode": code,
         "category": category,
@@ -78,7 +79,7 @@ def _issue(code: str, category: str, level: str, about: str) -> Json:
     }
 
 
-def _counts(items: list[Json]) -> Json:
+def _count_items(items: list[Json]) -> Json:
     tests = Counter(shown["testFailoverState"] for shown in items)
     replication = Counter(shown["replicationHealth"] for shown in items)
     failover = Counter(shown["failoverHealth"] for shown in items)
@@ -103,7 +104,7 @@ def _counts(items: list[Json]) -> Json:
 @SITE_RECOVERY.route("GET", VAULT + "/replicationVaultHealth")
 def get_health(lab: Lab, ask: Ask) -> Answer:
     """The health of all that is in the vault, counted."""
-    return Answer(200, _named(ask, "replicationVaultHealth", "Default", _health(lab, ask)))
+    return Answer(200, _vault_document(ask, "replicationVaultHealth", "Default", _health_properties(lab, ask)))
 
 
 @SITE_RECOVERY.route("POST", VAULT + "/replicationVaultHealth/default/refresh")
@@ -111,73 +112,77 @@ def refresh_health(lab: Lab, ask: Ask) -> Answer:
     """Count again."""
     resource = f"{vault_of(ask)}/replicationVaultHealth"
     target = Target(str(int(lab.fixed_id("vault", resource).replace("-", ""), 16) % 10**19), "", resource)
-    job = begin(lab, vault_of(ask), "RefreshVaultHealth", target, asker(ask), lasts=timedelta(seconds=1))
-    return taken(lab, ask, job)
+    job = begin_job(lab, vault_of(ask), "RefreshVaultHealth", target, caller_of(ask), lasts=timedelta(seconds=1))
+    return answer_with_job(lab, ask, job)
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationVaultHealth/operationresults/{operation}")
 def health_result(lab: Lab, ask: Ask) -> Answer:
     """What a refresh led to."""
-    return operation_result(lab, ask, lambda: _named(ask, "replicationVaultHealth", "Default", _health(lab, ask)))
+    return operation_result(
+        lab, ask, lambda: _vault_document(ask, "replicationVaultHealth", "Default", _health_properties(lab, ask))
+    )
 
 
 @SITE_RECOVERY.route("PUT", VAULT + "/replicationAlertSettings/{setting}")
 def put_alert(lab: Lab, ask: Ask) -> Answer:
     """Say who is told of what goes wrong; answers at once."""
-    body = properties(ask)
+    body = require_properties(ask)
     shown = {key: body.get(key) for key in ("sendToOwners", "customEmailAddresses", "locale")}
-    document = _named(ask, "replicationAlertSettings", ask.params["setting"], shown)
+    document = _vault_document(ask, "replicationAlertSettings", ask.params["setting"], shown)
     return Answer(200, lab.store.put(_ALERTS, document["id"], document))
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationAlertSettings")
 def list_alerts(lab: Lab, ask: Ask) -> Answer:
     """The alert settings, of which a vault has one or none."""
-    return listed(lab.store.all(_ALERTS, vault_of(ask)))
+    return list_answer(lab.store.all(_ALERTS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationAlertSettings/{setting}")
 def get_alert(lab: Lab, ask: Ask) -> Answer:
     """The alert settings by their name."""
-    return Answer(200, require(lab, ask, _ALERTS, "replicationAlertSettings"))
+    return Answer(200, require_record(lab, ask, _ALERTS, "replicationAlertSettings"))
 
 
 @SITE_RECOVERY.route("PUT", VAULT + "/replicationVaultSettings/{setting}")
 def put_setting(lab: Lab, ask: Ask) -> Answer:
     """Keep a setting of the vault."""
-    document = _named(ask, "replicationVaultSettings", ask.params["setting"], properties(ask))
+    document = _vault_document(ask, "replicationVaultSettings", ask.params["setting"], require_properties(ask))
     return Answer(200, lab.store.put(_SETTINGS, document["id"], document))
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationVaultSettings")
 def list_settings(lab: Lab, ask: Ask) -> Answer:
     """The settings of the vault."""
-    return listed(lab.store.all(_SETTINGS, vault_of(ask)))
+    return list_answer(lab.store.all(_SETTINGS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationVaultSettings/{setting}")
 def get_setting(lab: Lab, ask: Ask) -> Answer:
     """One setting."""
-    return Answer(200, require(lab, ask, _SETTINGS, "replicationVaultSettings"))
+    return Answer(200, require_record(lab, ask, _SETTINGS, "replicationVaultSettings"))
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationSupportedOperatingSystems")
 def supported_systems(_: Lab, ask: Ask) -> Answer:
     """Systems by provider; for Hyper-V the list is empty, since Hyper-V itself decides."""
     if ask.query.get("instancetype") not in (None, "HyperVReplicaAzure"):
-        raise missing(ask.query["instancetype"], asker(ask))
+        raise missing_error(ask.query["instancetype"], caller_of(ask))
     supported = [{"instanceType": "HyperVReplicaAzure", "supportedOs": []}]
-    return Answer(200, _named(ask, "replicationSupportedOperatingSystems", "Default", {"supportedOsList": supported}))
+    return Answer(
+        200, _vault_document(ask, "replicationSupportedOperatingSystems", "Default", {"supportedOsList": supported})
+    )
 
 
 @SITE_RECOVERY.route("GET", ITEM + "/targetComputeSizes")
 def target_sizes(lab: Lab, ask: Ask) -> Answer:
     """The sizes that a failover may choose."""
-    item = require(lab, ask, ITEMS, SEGMENT)
-    return listed(_size(item, *size) for size in _SIZES)
+    item = require_record(lab, ask, ITEMS, SEGMENT)
+    return list_answer(_size_document(item, *size) for size in _SIZES)
 
 
-def _size(item: Json, name: str, cores: int, memory: float) -> Json:
+def _size_document(item: Json, name: str, cores: int, memory: float) -> Json:
     arm_id = f"{item['id']}/targetComputeSizes/{name}"
     shown = {
         "name": name,
@@ -198,4 +203,4 @@ def _size(item: Json, name: str, cores: int, memory: float) -> Json:
 @SITE_RECOVERY.route("GET", VAULT + "/replicationNetworkMappings")
 def no_networks(_: Lab, __: Ask) -> Answer:
     """A Hyper-V site has no networks to map: adapters are set item by item."""
-    return listed([])
+    return list_answer([])

@@ -76,14 +76,14 @@ class Cloud:
         self.clock = ManualClock()
         self.lab = Lab(self.clock, folder, host)
         self.server = Server(self.lab)
-        self.token = tokens.issue("tester", "https://management.azure.com")["token"]
+        self.token = tokens.issue_token("tester", "https://management.azure.com")["token"]
         self.base = ""
         self._scenario = scenario
         self._clients: list[Any] = []
 
     async def __aenter__(self) -> Self:
         if self._scenario:
-            scenario_loader.load(self.lab, self._scenario)
+            scenario_loader.load_scenario(self.lab, self._scenario)
         self.base = await self.server.start()
         self.http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True)

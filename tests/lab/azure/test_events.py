@@ -97,7 +97,7 @@ async def test_a_wish_for_an_event_that_did_not_happen_is_refused(cloud: Cloud) 
 
 @pytest.mark.parametrize("headers", [{"aeg_sas_key": "any"}, {}])
 async def test_the_topic_takes_cloud_events_with_a_key_or_a_token(cloud: Cloud, headers: dict[str, str]) -> None:
-    token = tokens.issue("product", "https://eventgrid.azure.net")["token"]
+    token = tokens.issue_token("product", "https://eventgrid.azure.net")["token"]
     sent = headers or {"Authorization": f"Bearer {token}"}
     status, _, _ = await cloud.call("POST", TOPIC, [TURN], version="2018-01-01", **sent)
     assert status == 200

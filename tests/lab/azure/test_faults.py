@@ -35,7 +35,7 @@ async def test_a_dropped_connection_comes_before_or_after_the_work(
     cloud: Cloud, effect: dict[str, Any], done: int
 ) -> None:
     await cloud.control("PUT", "faults", [{"match": {"verb": "deallocate"}, "effect": effect}])
-    vm = virtual_machines.create_vm(cloud.lab, "rg-dr-vms", "sql-01", virtual_machines.Make())
+    vm = virtual_machines.create_vm(cloud.lab, "rg-dr-vms", "sql-01", virtual_machines.VmSettings())
     with pytest.raises(aiohttp.ClientConnectionError):
         await cloud.call("POST", f"{vm}/deallocate", version="2025-04-01")  # the client sends no POST twice by itself
     assert len(await cloud.control("GET", "ledger")) == done
@@ -111,7 +111,7 @@ async def test_a_wrong_rule_is_named_and_leaves_the_old_ones(cloud: Cloud, rule:
 def test_a_job_is_told_its_fate_once() -> None:
     store = Store()
     faults = Faults(store)
-    faults.replace(
+    faults.replace_rules(
         [{"match": {"verb": "testFailover", "item": "SQL-*", "times": 1}, "effect": {"job": {"fail": "28031"}}}]
     )
     assert faults.job_effect("testFailover", "dc-01") is None

@@ -105,11 +105,11 @@ def test_things_due_run_in_order_of_time_each_at_its_instant() -> None:
     def note(lab: Lab, args: dict[str, Any]) -> None:
         seen.append((args["name"], (lab.now() - start).total_seconds()))
         if args["name"] == "first":
-            lab.after(timedelta(seconds=1), "test-note", {"name": "child"})
+            lab.call_after(timedelta(seconds=1), "test-note", {"name": "child"})
 
-    lab.after(timedelta(seconds=9), "test-note", {"name": "last"})
-    lab.after(timedelta(seconds=3), "test-note", {"name": "first"})
-    dropped = lab.after(timedelta(seconds=4), "test-note", {"name": "dropped"})
+    lab.call_after(timedelta(seconds=9), "test-note", {"name": "last"})
+    lab.call_after(timedelta(seconds=3), "test-note", {"name": "first"})
+    dropped = lab.call_after(timedelta(seconds=4), "test-note", {"name": "dropped"})
     assert lab.agenda.cancel(dropped)
     clock.advance(timedelta(seconds=60))
     lab.run_due()
@@ -120,10 +120,10 @@ def test_things_due_run_in_order_of_time_each_at_its_instant() -> None:
 def test_ids_and_randomness_are_the_same_for_the_same_seed() -> None:
     one, other = Lab(ManualClock()), Lab(ManualClock())
     for lab in (one, other):
-        lab.clear(seed=7)
+        lab.clear_state(seed=7)
     assert [one.new_id("vm") for _ in range(3)] == [other.new_id("vm") for _ in range(3)]
-    assert one.random("a", 1).random() == other.random("a", 1).random()
-    other.clear(seed=8)
-    assert one.random("a", 1).random() != other.random("a", 1).random()
+    assert one.random_for("a", 1).random() == other.random_for("a", 1).random()
+    other.clear_state(seed=8)
+    assert one.random_for("a", 1).random() != other.random_for("a", 1).random()
     for lab in (one, other):
         lab.store.close()

@@ -49,7 +49,7 @@ async def answers(address: str, port: int, heard: bytes = b"") -> bytes | None:
 
 async def test_a_vm_answers_on_its_ports_while_it_runs(cloud: Cloud) -> None:
     sdk, port = cloud.client(ResourceManagementClient), free_port()
-    make = virtual_machines.Make(network_id=NETWORK, address="127.20.0.4", ports=(port,))
+    make = virtual_machines.VmSettings(network_id=NETWORK, address="127.20.0.4", ports=(port,))
     vm_id = virtual_machines.create_vm(cloud.lab, GROUP, "sql-01-test", make)
     vm = await sdk.resources.get_by_id(vm_id, api_version=COMPUTE)
     assert "/resourceGroups/RG-DR-VMS/" in vm.id, "Compute spells the group in capitals"
@@ -71,7 +71,7 @@ async def test_a_vm_answers_on_its_ports_while_it_runs(cloud: Cloud) -> None:
 
 async def test_two_vms_never_share_an_address(cloud: Cloud) -> None:
     port = free_port()
-    make = virtual_machines.Make(address="127.20.9.4", ports=(port,))
+    make = virtual_machines.VmSettings(address="127.20.9.4", ports=(port,))
     for name in ("one", "two"):
         virtual_machines.create_vm(cloud.lab, GROUP, name, make)
     nics = cloud.lab.store.all(virtual_networks.NIC.lower())
@@ -82,7 +82,9 @@ async def test_two_vms_never_share_an_address(cloud: Cloud) -> None:
 async def test_cleanup_removes_all_that_belongs_to_a_vm_or_leaves_what_it_is_told_to(cloud: Cloud) -> None:
     sdk = cloud.client(ResourceManagementClient)
     for name, leave in (("gone", ""), ("left", "nic"), ("held", "disks")):
-        vm_id = virtual_machines.create_vm(cloud.lab, GROUP, name, virtual_machines.Make(disks=("osdisk", "data")))
+        vm_id = virtual_machines.create_vm(
+            cloud.lab, GROUP, name, virtual_machines.VmSettings(disks=("osdisk", "data"))
+        )
         here = [each.name async for each in sdk.resources.list_by_resource_group("rg-dr-vms")]
         assert len([one for one in here if one.startswith(name)]) == 4
         virtual_machines.remove_vm(cloud.lab, vm_id, leave=leave)
@@ -96,8 +98,10 @@ async def test_cleanup_removes_all_that_belongs_to_a_vm_or_leaves_what_it_is_tol
 async def test_a_guest_answers_again_after_a_restart_of_the_simulator(tmp_path: Any) -> None:
     port = free_port()
     async with Cloud(tmp_path) as cloud:
-        virtual_machines.create_vm(cloud.lab, GROUP, "vm", virtual_machines.Make(address="127.20.1.4", ports=(port,)))
-        nic = resources.require(cloud.lab, f"{GROUP}/providers/{virtual_networks.NIC}/vm-nic")
+        virtual_machines.create_vm(
+            cloud.lab, GROUP, "vm", virtual_machines.VmSettings(address="127.20.1.4", ports=(port,))
+        )
+        nic = resources.require_resource(cloud.lab, f"{GROUP}/providers/{virtual_networks.NIC}/vm-nic")
         address = nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"]
     assert await answers(address, port) is None
     async with Cloud(tmp_path, scenario=None):

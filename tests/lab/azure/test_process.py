@@ -12,7 +12,7 @@ from typing import Any
 from lab.azure.arm import tokens
 from tests.lab.azure.cloud import EXTENSION, HYBRID, N2
 
-TOKEN = tokens.issue("tester", "https://management.azure.com")["token"]
+TOKEN = tokens.issue_token("tester", "https://management.azure.com")["token"]
 
 
 async def start(state: Path, *more: str) -> tuple[Process, str]:

@@ -61,8 +61,8 @@ async def test_a_large_body_comes_through(hosted: Hosted) -> None:
 
 async def test_a_function_that_is_no_coroutine_has_a_durable_client_too(hosted: Hosted) -> None:
     assert (await hosted.call("POST", "/api/count/a"))[1] == "counted"
-    await hosted.host.engine.runner.settle()
-    found = hosted.host.engine.queries.entity("@counter@a")
+    await hosted.host.engine.runner.wait_until_idle()
+    found = hosted.host.engine.queries.find_entity("@counter@a")
     assert found is not None
     assert found.state == "1"
 

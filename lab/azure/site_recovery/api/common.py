@@ -7,7 +7,7 @@ from lab.azure.arm.routing import Handler, Provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.errors import Asker, missing
+from lab.azure.site_recovery.api.errors import Caller, missing_error
 
 API_VERSION = "2025-08-01"
 VAULT_TYPE = "Microsoft.RecoveryServices/vaults"
@@ -29,9 +29,9 @@ ITEMS = "asr-item"
 PLANS = "asr-plan"
 
 
-def _describe(lab: Lab, ask: Ask) -> tuple[str, str]:
+def _describe_call(lab: Lab, ask: Ask) -> tuple[str, str]:
     """Faults and the ledger call an item by its friendly name, as people do."""
-    record = lab.store.get(ITEMS, own_id(ask.scope("replicationProtectedItems"))) if "item" in ask.params else None
+    record = lab.store.get(ITEMS, own_id(ask.id_up_to("replicationProtectedItems"))) if "item" in ask.params else None
     return ask.verb, record["friendlyName"] if record else ask.item
 
 
@@ -44,7 +44,7 @@ class VaultProvider(Provider):
 
         def guarded(handler: Handler) -> Handler:
             def handle(lab: Lab, ask: Ask) -> Answer:
-                resources.require(lab, ask.scope("vaults"))
+                resources.require_resource(lab, ask.id_up_to("vaults"))
                 return handler(lab, ask)
 
             register(handle)
@@ -53,7 +53,7 @@ class VaultProvider(Provider):
         return guarded
 
 
-SITE_RECOVERY = VaultProvider("Microsoft.RecoveryServices", {API_VERSION}, _describe)
+SITE_RECOVERY = VaultProvider("Microsoft.RecoveryServices", {API_VERSION}, _describe_call)
 
 
 def own_id(arm_id: str) -> str:
@@ -64,28 +64,28 @@ def own_id(arm_id: str) -> str:
 
 def vault_of(ask: Ask) -> str:
     """The vault of a request, as Site Recovery writes it."""
-    return own_id(ask.scope("vaults"))
+    return own_id(ask.id_up_to("vaults"))
 
 
-def asker(ask: Ask) -> Asker:
+def caller_of(ask: Ask) -> Caller:
     """Who asked; a caller that sends no x-ms-client-request-id is given the request's own id."""
-    return Asker(ask.client_request_id or ask.request_id, ask.correlation_id)
+    return Caller(ask.client_request_id or ask.request_id, ask.correlation_id)
 
 
-def require(lab: Lab, ask: Ask, kind: str, segment: str) -> Json:
+def require_record(lab: Lab, ask: Ask, kind: str, segment: str) -> Json:
     """The record that the path names by `segment` ("replicationFabrics").
 
     Raises:
         ArmError: 404 with ArmResourceDoesNotExist.
     """
-    arm_id = own_id(ask.scope(segment))
+    arm_id = own_id(ask.id_up_to(segment))
     record = lab.store.get(kind, arm_id)
     if record is None:
-        raise missing(arm_id.rpartition("/")[2], asker(ask))
+        raise missing_error(arm_id.rpartition("/")[2], caller_of(ask))
     return record
 
 
-def listed(values: Iterable[Json]) -> Answer:
+def list_answer(values: Iterable[Json]) -> Answer:
     """A list in one page."""
     return Answer(200, {"value": list(values), "nextLink": None})
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from lab.azure.simulator.answers import Json, bad_request
-from lab.azure.site_recovery.api.times import parse
+from lab.azure.site_recovery.api.times import parse_time
 
 type Test = Callable[[Json], bool]
 type Keys = Mapping[str, Callable[[Json, str], bool]]
@@ -23,39 +23,39 @@ def parse_filter(text: str | None, keys: Keys) -> Test:
     if not text or not text.strip():
         return lambda _: True
     tokens = _TOKEN.findall(text)
-    test, rest = _any(tokens, keys)
+    test, rest = _parse_alternatives(tokens, keys)
     if rest:
-        raise _wrong(f"unexpected {rest[0]}")
+        raise _filter_error(f"unexpected {rest[0]}")
     return test
 
 
-def _any(tokens: list[str], keys: Keys) -> tuple[Test, list[str]]:
-    test, rest = _all(tokens, keys)
+def _parse_alternatives(tokens: list[str], keys: Keys) -> tuple[Test, list[str]]:
+    test, rest = _parse_conjunction(tokens, keys)
     while rest and rest[0].lower() == "or":
-        other, rest = _all(rest[1:], keys)
+        other, rest = _parse_conjunction(rest[1:], keys)
         test = _either(test, other)
     return test, rest
 
 
-def _all(tokens: list[str], keys: Keys) -> tuple[Test, list[str]]:
-    test, rest = _one(tokens, keys)
+def _parse_conjunction(tokens: list[str], keys: Keys) -> tuple[Test, list[str]]:
+    test, rest = _parse_comparison(tokens, keys)
     while rest and rest[0].lower() == "and":
-        other, rest = _one(rest[1:], keys)
+        other, rest = _parse_comparison(rest[1:], keys)
         test = _both(test, other)
     return test, rest
 
 
-def _one(tokens: list[str], keys: Keys) -> tuple[Test, list[str]]:
+def _parse_comparison(tokens: list[str], keys: Keys) -> tuple[Test, list[str]]:
     if tokens and tokens[0] == "(":
-        test, rest = _any(tokens[1:], keys)
+        test, rest = _parse_alternatives(tokens[1:], keys)
         if not rest or rest[0] != ")":
-            raise _wrong("a parenthesis is not closed")
+            raise _filter_error("a parenthesis is not closed")
         return test, rest[1:]
     if len(tokens) < 3 or tokens[1].lower() != _EQUALS:
-        raise _wrong("Key eq 'value' is expected")
+        raise _filter_error("Key eq 'value' is expected")
     key, value = tokens[0].lower(), tokens[2].strip("'").replace("''", "'")
     if key not in keys:
-        raise _wrong(f"unknown key {tokens[0]}")
+        raise _filter_error(f"unknown key {tokens[0]}")
     return _compare(keys[key], value), tokens[3:]
 
 
@@ -80,10 +80,10 @@ def filter_time(text: str) -> datetime:
     try:
         if "/" in text:
             return datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
-        return parse(text)
+        return parse_time(text)
     except ValueError as error:
-        raise _wrong(f"not a time: {text}") from error
+        raise _filter_error(f"not a time: {text}") from error
 
 
-def _wrong(what: str) -> Exception:
+def _filter_error(what: str) -> Exception:
     return bad_request("BadRequest", f"The filter is not valid: {what}.")

@@ -2,8 +2,8 @@
 
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import asker
-from lab.azure.site_recovery.api.errors import wrong_direction, wrong_input
+from lab.azure.site_recovery.api.common import caller_of
+from lab.azure.site_recovery.api.errors import direction_error, input_error
 
 TO_AZURE = "PrimaryToRecovery"
 TO_PRIMARY = "RecoveryToPrimary"
@@ -13,19 +13,19 @@ _PROVIDER = "HyperVReplicaAzure"
 _FAILBACK = "HyperVReplicaAzureFailback"
 
 
-def properties(ask: Ask) -> Json:
+def require_properties(ask: Ask) -> Json:
     """The body's properties.
 
     Raises:
         ArmError: 400 without them.
     """
-    found = ask.object().get("properties")
+    found = ask.require_object().get("properties")
     if not isinstance(found, dict):
-        raise wrong_input("'properties' is required.", asker(ask))
+        raise input_error("'properties' is required.", caller_of(ask))
     return found
 
 
-def choice(ask: Ask, body: Json, name: str, values: tuple[str, ...]) -> str:
+def require_choice(ask: Ask, body: Json, name: str, values: tuple[str, ...]) -> str:
     """The value of a field that must be one of a few.
 
     Raises:
@@ -33,11 +33,11 @@ def choice(ask: Ask, body: Json, name: str, values: tuple[str, ...]) -> str:
     """
     value = body.get(name)
     if value not in values:
-        raise wrong_input(f"'{name}' must be one of {', '.join(values)}, not {value!r}.", asker(ask))
+        raise input_error(f"'{name}' must be one of {', '.join(values)}, not {value!r}.", caller_of(ask))
     return str(value)
 
 
-def text(ask: Ask, body: Json, name: str) -> str:
+def require_text(ask: Ask, body: Json, name: str) -> str:
     """The value of a field that must be a text with something in it.
 
     Raises:
@@ -45,11 +45,11 @@ def text(ask: Ask, body: Json, name: str) -> str:
     """
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise wrong_input(f"'{name}' is required.", asker(ask))
+        raise input_error(f"'{name}' is required.", caller_of(ask))
     return value
 
 
-def direction(ask: Ask, body: Json) -> str:
+def require_direction(ask: Ask, body: Json) -> str:
     """failoverDirection.
 
     Raises:
@@ -57,11 +57,11 @@ def direction(ask: Ask, body: Json) -> str:
     """
     value = body.get("failoverDirection")
     if value not in (TO_AZURE, TO_PRIMARY):
-        raise wrong_direction(asker(ask))
+        raise direction_error(caller_of(ask))
     return str(value)
 
 
-def details(ask: Ask, body: Json, *types: str, name: str = "providerSpecificDetails") -> Json:
+def require_details(ask: Ask, body: Json, *types: str, name: str = "providerSpecificDetails") -> Json:
     """The provider's own part of the input, of one of the types.
 
     Raises:
@@ -69,38 +69,38 @@ def details(ask: Ask, body: Json, *types: str, name: str = "providerSpecificDeta
     """
     found = body.get(name)
     if not isinstance(found, dict):
-        raise wrong_input(f"'{name}' is required.", asker(ask))
-    choice(ask, found, "instanceType", types or (_PROVIDER,))
+        raise input_error(f"'{name}' is required.", caller_of(ask))
+    require_choice(ask, found, "instanceType", types or (_PROVIDER,))
     return found
 
 
-def network(ask: Ask, body: Json) -> Json:
+def read_network(ask: Ask, body: Json) -> Json:
     """{type, id} of a test failover's network; `id` is None when none is attached."""
-    kind = choice(ask, body, "networkType", NETWORK_TYPES)
+    kind = require_choice(ask, body, "networkType", NETWORK_TYPES)
     if kind == "NoNetworkAttachAsInput":
         return {"type": kind, "id": None}
-    chosen = text(ask, body, "networkId")
+    chosen = require_text(ask, body, "networkId")
     if "/virtualnetworks/" not in chosen.lower():
-        raise wrong_input(f"'networkId' is not the id of a virtual network: {chosen}.", asker(ask))
+        raise input_error(f"'networkId' is not the id of a virtual network: {chosen}.", caller_of(ask))
     return {"type": kind, "id": chosen}
 
 
-def failback(ask: Ask, body: Json) -> Json:
+def read_failback(ask: Ask, body: Json) -> Json:
     """{sync, create, provider}: how data is brought back, whether a machine that is gone is made again, and where."""
-    found = details(ask, body, _FAILBACK)
+    found = require_details(ask, body, _FAILBACK)
     provider = found.get("providerIdForAlternateRecovery")
     if provider is not None and "/replicationrecoveryservicesproviders/" not in str(provider).lower():
-        raise wrong_input(f"'providerIdForAlternateRecovery' is not the id of a provider: {provider}.", asker(ask))
-    return failback_options(ask, found) | {"provider": provider}
+        raise input_error(f"'providerIdForAlternateRecovery' is not the id of a provider: {provider}.", caller_of(ask))
+    return read_failback_options(ask, found) | {"provider": provider}
 
 
-def failback_options(ask: Ask, found: Json) -> Json:
-    """As `failback`, from the provider's part itself."""
-    sync = choice(ask, found, "dataSyncOption", SYNC_OPTIONS)
-    create = choice(ask, found, "recoveryVmCreationOption", ("NoAction", "CreateVmIfNotFound"))
+def read_failback_options(ask: Ask, found: Json) -> Json:
+    """As `read_failback`, from the provider's part itself."""
+    sync = require_choice(ask, found, "dataSyncOption", SYNC_OPTIONS)
+    create = require_choice(ask, found, "recoveryVmCreationOption", ("NoAction", "CreateVmIfNotFound"))
     return {"sync": "ForDownTime" if sync == "ForDownTime" else "ForSynchronization", "create": create}
 
 
-def source_operations(ask: Ask, body: Json) -> str:
+def read_source_operations(ask: Ask, body: Json) -> str:
     """sourceSiteOperations of an unplanned failover."""
-    return choice(ask, body, "sourceSiteOperations", ("Required", "NotRequired"))
+    return require_choice(ask, body, "sourceSiteOperations", ("Required", "NotRequired"))

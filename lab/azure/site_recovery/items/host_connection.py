@@ -5,15 +5,15 @@ from datetime import timedelta
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import Lab, due
 from lab.azure.site_recovery.api.common import FABRICS, ITEMS, PROVIDERS
-from lab.azure.site_recovery.api.errors import Asker
-from lab.azure.site_recovery.api.times import exact
+from lab.azure.site_recovery.api.errors import Caller
+from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.events import emit_agent, emit_heartbeat_missing
-from lab.azure.site_recovery.items.recovery_points import edge
-from lab.azure.site_recovery.jobs.jobs import Target, begin
-from lab.azure.site_recovery.sites.providers import add, items_of
+from lab.azure.site_recovery.items.recovery_points import last_cycle_end
+from lab.azure.site_recovery.jobs.jobs import Target, begin_job
+from lab.azure.site_recovery.sites.providers import add_provider, items_of
 
 
-def register(lab: Lab, node: Json, site_id: str) -> None:
+def register_host(lab: Lab, node: Json, site_id: str) -> None:
     """A node's agent has registered: its provider is Connected from now on.
 
     Args:
@@ -25,33 +25,34 @@ def register(lab: Lab, node: Json, site_id: str) -> None:
     fabric = next((each for each in lab.store.all(FABRICS) if each["siteId"] == site_id), None)
     if fabric is None:
         return
-    provider = add(lab, fabric, node["name"], machine_id=node.get("id"))
+    provider = add_provider(lab, fabric, node["name"], machine_id=node.get("id"))
     _resume_items(lab, provider)
-    asked_by = Asker(lab.new_id("client"), lab.new_id("correlation"))
-    begin(lab, fabric["vault"], "RegisterDra", Target(provider["name"], provider["node"], provider["id"]), asked_by)
+    asked_by = Caller(lab.new_id("client"), lab.new_id("correlation"))
+    begin_job(lab, fabric["vault"], "RegisterDra", Target(provider["name"], provider["node"], provider["id"]), asked_by)
     emit_agent(lab, fabric, provider["node"])
 
 
-def lose(lab: Lab, node: str, minutes: float | None = None) -> None:
+def disconnect_host(lab: Lab, node: str, minutes: float | None = None) -> None:
     """A node's providers are heard of no more, for so many simulated minutes if that is said."""
     for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
         if provider["lost"] is None:
             _stop_items(lab, provider)
-            provider["lost"] = exact(lab.now())
+            provider["lost"] = exact_time(lab.now())
             lab.store.put(PROVIDERS, provider["id"], provider)
             emit_heartbeat_missing(lab, provider)
         if minutes is not None:
-            lab.after(timedelta(minutes=minutes), "asr.provider-returns", {"provider": provider["id"]})
+            lab.call_after(timedelta(minutes=minutes), "asr.provider-returns", {"provider": provider["id"]})
 
 
-def restore(lab: Lab, node: str) -> None:
+def reconnect_host(lab: Lab, node: str) -> None:
     """A node's providers are heard of again."""
     for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
-        _returns(lab, {"provider": provider["id"]})
+        return_provider(lab, {"provider": provider["id"]})
 
 
 @due("asr.provider-returns")
-def _returns(lab: Lab, args: Json) -> None:
+def return_provider(lab: Lab, args: Json) -> None:
+    """A provider that was lost is connected again, and its items replicate."""
     provider = lab.store.get(PROVIDERS, args["provider"])
     if provider and provider["lost"] is not None:
         provider["lost"] = None
@@ -61,9 +62,9 @@ def _returns(lab: Lab, args: Json) -> None:
 
 def _stop_items(lab: Lab, provider: Json) -> None:
     for item in items_of(lab, provider):
-        last = edge(lab, item)
+        last = last_cycle_end(lab, item)
         if last is not None and item["until"] is None:
-            item |= {"until": exact(last), "cutOff": True}
+            item |= {"until": exact_time(last), "cutOff": True}
             lab.store.put(ITEMS, item["id"], item)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
@@ -17,18 +17,18 @@ from lab.azure.site_recovery.api.common import (
     POLICIES,
     SITE_RECOVERY,
     VAULT,
-    require,
+    require_record,
     type_of,
     vault_of,
 )
 from lab.azure.site_recovery.api.filters import Test, parse_filter
-from lab.azure.site_recovery.api.times import NEVER, exact, parse, whole
+from lab.azure.site_recovery.api.times import NEVER, exact_time, parse_time, whole_time
 from lab.azure.site_recovery.items.lifecycle import RESTING, STATES, State, allowed_operations
-from lab.azure.site_recovery.items.recovery_points import edge
+from lab.azure.site_recovery.items.recovery_points import last_cycle_end
 from lab.azure.site_recovery.jobs.jobs import Target, job_id
 from lab.azure.site_recovery.jobs.operation_results import serve_results
 from lab.azure.site_recovery.sites.providers import is_connected
-from lab.azure.site_recovery.sites.source_machines import of_item
+from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
 SEGMENT = "replicationProtectedItems"
 RECOVERY_FABRIC = "d49858f157601230a6ac5862fbbc6e63bf38d23ecd96cf953767945d457fe9d5"
@@ -42,7 +42,7 @@ def state_of(item: Json) -> State:
     return STATES[item["state"]]
 
 
-def enter(lab: Lab, item: Json, state: State, job: Json | None = None, scenario: str | None = None) -> None:
+def enter_state(lab: Lab, item: Json, state: State, job: Json | None = None, scenario: str | None = None) -> None:
     """Put an item into a state; with a job it is busy with it, under its scenario's name or another."""
     item["state"] = state.name
     item["scenario"] = job and _busy_with(job, scenario or job["kind"])
@@ -65,10 +65,10 @@ def target_of(item: Json) -> Target:
 
 def facts_of(lab: Lab, item: Json) -> Json:
     """What the jobs of an item keep of it."""
-    return {"item": item["id"], "affected": affected(lab, item)}
+    return {"item": item["id"], "affected": affected_object(lab, item)}
 
 
-def affected(lab: Lab, item: Json) -> Json:
+def affected_object(lab: Lab, item: Json) -> Json:
     """affectedObjectDetails of the jobs of an item: the fifteen keys as recorded."""
     fabric = lab.store.get(FABRICS, item["fabric"]) or {}
     return {
@@ -90,13 +90,13 @@ def affected(lab: Lab, item: Json) -> Json:
     }
 
 
-def _allowed(item: Json, state: State) -> list[str]:
+def _operations_now(item: Json, state: State) -> list[str]:
     """Nothing while the item is in between, or waits for its turn in a recovery plan."""
     is_held = item["scenario"] and item["scenario"].get("held")
     return allowed_operations(state) if state in RESTING and not is_held else []
 
 
-def document(lab: Lab, item: Json) -> Json:
+def item_document(lab: Lab, item: Json) -> Json:
     """An item as GET shows it."""
     state = state_of(item)
     fabric = lab.store.get(FABRICS, item["fabric"]) or {}
@@ -121,15 +121,15 @@ def document(lab: Lab, item: Json) -> Json:
         "testFailoverStateDescription": test[1],
         "switchProviderState": "None",
         "switchProviderStateDescription": None,
-        "allowedOperations": _allowed(item, state),
-        "replicationHealth": _health(errors, "Replication"),
-        "failoverHealth": _health(errors, "TestFailover"),
+        "allowedOperations": _operations_now(item, state),
+        "replicationHealth": _health_level(errors, "Replication"),
+        "failoverHealth": _health_level(errors, "TestFailover"),
         "healthErrors": errors,
         "policyId": item["policy"],
         "policyFriendlyName": policy.get("name"),
-        "currentScenario": _scenario(item),
+        "currentScenario": _scenario_document(item),
         "failoverRecoveryPointId": item["point"],
-        "providerSpecificDetails": _details(lab, item, state),
+        "providerSpecificDetails": _specific_details(lab, item, state),
         "recoveryContainerId": f"{item['vault']}/replicationFabrics/{RECOVERY_FABRIC}"
         f"/replicationProtectionContainers/{RECOVERY_CONTAINER}",
         "eventCorrelationId": item["correlation"],
@@ -140,14 +140,14 @@ def document(lab: Lab, item: Json) -> Json:
     return {"id": item["id"], "name": item["name"], "type": type_of(item["id"]), "properties": properties}
 
 
-def _scenario(item: Json) -> Json:
+def _scenario_document(item: Json) -> Json:
     busy = item["scenario"]
     if busy is None:
         return {"scenarioName": "None", "jobId": job_id(item["vault"], "None"), "startTime": NEVER}
     return {"scenarioName": busy["name"], "jobId": busy["job"], "startTime": busy["startTime"]}
 
 
-def _health(errors: list[Json], category: str) -> str:
+def _health_level(errors: list[Json], category: str) -> str:
     levels = {error["errorLevel"] for error in errors if error["errorCategory"] == category}
     return "Critical" if "Error" in levels else "Warning" if levels else "Normal"
 
@@ -184,20 +184,20 @@ def _health_error(item: Json, category: str, level: str, code: str, text: str) -
     }
 
 
-def _details(lab: Lab, item: Json, state: State) -> Json:
-    machine = of_item(lab, item)
+def _specific_details(lab: Lab, item: Json, state: State) -> Json:
+    machine = machine_of_item(lab, item)
     vm_state, vm_description = state.vm or (state.protection, state.description)
     return {
         "instanceType": "HyperVReplicaAzure",
-        **_target(item),
-        **_source(machine, item["target"]),
-        **_replication(lab, item),
+        **_target_details(item),
+        **_source_details(machine, item["target"]),
+        **_replication_details(lab, item),
         "vmId": item["vmId"],
         "vmProtectionState": vm_state,
         "vmProtectionStateDescription": vm_description,
         "initialReplicationDetails": {
             "initialReplicationType": "InitialReplication",
-            "initialReplicationProgressPercentage": _progress(lab, item),
+            "initialReplicationProgressPercentage": _copy_progress(lab, item),
         },
         "vmNics": item["nics"],
         "encryption": "Disabled",
@@ -205,7 +205,7 @@ def _details(lab: Lab, item: Json, state: State) -> Json:
     }
 
 
-def _target(item: Json) -> Json:
+def _target_details(item: Json) -> Json:
     """What a failover makes of the machine."""
     target = item["target"]
     return {
@@ -223,11 +223,13 @@ def _target(item: Json) -> Json:
     }
 
 
-def _source(machine: Json, target: Json) -> Json:
+def _source_details(machine: Json, target: Json) -> Json:
     """The machine on premises, with the disks that are replicated."""
     disks = enumerate(machine["disks"])
     return {
-        "azureVmDiskDetails": [_disk(machine, index, disk) for index, disk in disks if _is_included(target, disk)],
+        "azureVmDiskDetails": [
+            _disk_document(machine, index, disk) for index, disk in disks if _is_included(target, disk)
+        ],
         "selectedSourceNicId": machine["nicId"],
         "oSDetails": {
             "osType": machine["osType"],
@@ -258,25 +260,25 @@ _UNSET: Json = {
 """What an item shows that nobody set."""
 
 
-def _replication(lab: Lab, item: Json) -> Json:
-    last, now = edge(lab, item), lab.now()
+def _replication_details(lab: Lab, item: Json) -> Json:
+    last, now = last_cycle_end(lab, item), lab.now()
     if last is None:
         return {"lastReplicatedTime": None, "rpoInSeconds": None, "lastRpoCalculatedTime": None}
     calculated = last if item["until"] is not None else now - timedelta(seconds=now.timestamp() % 60)
     calculated = max(calculated, last)
     return {
-        "lastReplicatedTime": whole(last),
+        "lastReplicatedTime": whole_time(last),
         "rpoInSeconds": int((calculated - last).total_seconds()),
-        "lastRpoCalculatedTime": exact(calculated),
-        "lastRecoveryPointReceived": exact(last),
+        "lastRpoCalculatedTime": exact_time(calculated),
+        "lastRecoveryPointReceived": exact_time(last),
     }
 
 
-def _progress(lab: Lab, item: Json) -> str:
+def _copy_progress(lab: Lab, item: Json) -> str:
     span = item.get("copying")
     if item["state"] != "initial-replication" or not span:
         return "100" if item["since"] else "0"
-    began, ends = parse(span[0]), parse(span[1])
+    began, ends = parse_time(span[0]), parse_time(span[1])
     return str(min(99, int(100 * ((lab.now() - began) / (ends - began)))))
 
 
@@ -285,7 +287,7 @@ def _is_included(target: Json, disk: Json) -> bool:
     return target["disks"] is None or disk["vhdId"] in target["disks"]
 
 
-def _disk(machine: Json, index: int, disk: Json) -> Json:
+def _disk_document(machine: Json, index: int, disk: Json) -> Json:
     return {
         "vhdType": "Data" if index else "OperatingSystem",
         "vhdId": disk["vhdId"],
@@ -343,7 +345,7 @@ def new_nic(machine: Json, network: str | None, subnet: str | None) -> Json:
     }
 
 
-def _filter(lab: Lab, ask: Ask) -> Test:
+def _parse_item_filter(lab: Lab, ask: Ask) -> Test:
     def is_in_plan(item: Json, name: str) -> bool:
         plan = lab.store.get(PLANS, f"{vault_of(ask)}/replicationRecoveryPlans/{name}")
         return plan is not None and item["id"].lower() in plan["members"]
@@ -360,26 +362,26 @@ def _filter(lab: Lab, ask: Ask) -> Test:
 @SITE_RECOVERY.route("GET", VAULT + "/replicationProtectedItems")
 def list_of_vault(lab: Lab, ask: Ask) -> Answer:
     """All items of a vault; more than 1,000 come in pages."""
-    test = _filter(lab, ask)
+    test = _parse_item_filter(lab, ask)
     items = [item for item in lab.store.all(ITEMS, vault_of(ask)) if test(item)]
-    return _page(lab, ask, items)
+    return _page_of_items(lab, ask, items)
 
 
 @SITE_RECOVERY.route("GET", CONTAINER + "/replicationProtectedItems")
 def list_of_container(lab: Lab, ask: Ask) -> Answer:
     """The items of one container."""
-    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    return _page(lab, ask, lab.store.all(ITEMS, container["id"]))
+    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    return _page_of_items(lab, ask, lab.store.all(ITEMS, container["id"]))
 
 
-def _page(lab: Lab, ask: Ask, items: list[Json]) -> Answer:
-    return paged(ask, [document(lab, item) for item in items], _PAGE)
+def _page_of_items(lab: Lab, ask: Ask, items: list[Json]) -> Answer:
+    return paged_answer(ask, [item_document(lab, item) for item in items], _PAGE)
 
 
 @SITE_RECOVERY.route("GET", ITEM)
-def get(lab: Lab, ask: Ask) -> Answer:
+def get_item(lab: Lab, ask: Ask) -> Answer:
     """One item."""
-    return Answer(200, document(lab, require(lab, ask, ITEMS, SEGMENT)))
+    return Answer(200, item_document(lab, require_record(lab, ask, ITEMS, SEGMENT)))
 
 
-serve_results(ITEM, ITEMS, document)
+serve_results(ITEM, ITEMS, item_document)

@@ -168,7 +168,7 @@ _ORDER = (  # in which allowedOperations names them, as recorded
 )
 
 
-def step(operation: str, state: State) -> Step | None:
+def find_step(operation: str, state: State) -> Step | None:
     """The step that an operation takes from a state; None where it leads nowhere from there."""
     return next((each for each in LIFE if each.operation == operation and each.start == state), None)
 

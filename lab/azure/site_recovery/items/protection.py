@@ -12,14 +12,14 @@ from lab.azure.site_recovery.api.common import (
     MACHINES,
     POLICIES,
     SITE_RECOVERY,
-    asker,
+    caller_of,
     own_id,
-    require,
+    require_record,
 )
-from lab.azure.site_recovery.api.errors import Asker, missing, wrong_input
-from lab.azure.site_recovery.api.request_fields import details, properties, text
-from lab.azure.site_recovery.api.times import exact
-from lab.azure.site_recovery.items.items import SEGMENT, enter, facts_of, item_of, new_nic, target_of
+from lab.azure.site_recovery.api.errors import Caller, input_error, missing_error
+from lab.azure.site_recovery.api.request_fields import require_details, require_properties, require_text
+from lab.azure.site_recovery.api.times import exact_time
+from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, item_of, new_nic, target_of
 from lab.azure.site_recovery.items.lifecycle import (
     DISABLING,
     ENABLING,
@@ -29,13 +29,22 @@ from lab.azure.site_recovery.items.lifecycle import (
     PROTECTED,
     STATES,
 )
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.durations import RECORDED, draw
-from lab.azure.site_recovery.jobs.job_faults import wishes
-from lab.azure.site_recovery.jobs.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, warn, when
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.durations import RECORDED, draw_duration
+from lab.azure.site_recovery.jobs.job_faults import facts_of_fault
+from lab.azure.site_recovery.jobs.jobs import (
+    KIND,
+    RESTARTERS,
+    Failure,
+    Target,
+    add_warning,
+    begin_failing_job,
+    begin_job,
+    when,
+)
 from lab.azure.site_recovery.jobs.kinds import KINDS
 from lab.azure.site_recovery.sites.providers import is_connected
-from lab.azure.site_recovery.sites.source_machines import of_item
+from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
 _FIRST_POINT_AFTER = timedelta(seconds=45)
 
@@ -70,7 +79,7 @@ def add_item(
         "since": None,
         "until": None,
         "point": None,
-        "enabled": exact(lab.now()),
+        "enabled": exact_time(lab.now()),
         "correlation": lab.fixed_id("item", container["id"], machine["name"]),
         "target": _TARGET | target,
         "nics": [],
@@ -97,76 +106,79 @@ _TARGET: Json = {
 }
 
 
-def protect(lab: Lab, item: Json, *, since: str) -> None:
+def mark_protected(lab: Lab, item: Json, *, since: str) -> None:
     """Have an item replicate as one that was enabled long ago."""
-    machine = of_item(lab, item)
+    machine = machine_of_item(lab, item)
     item |= {
         "since": since,
         "enabled": since,
         "nics": [new_nic(machine, item["target"]["network"], item["target"]["subnet"])],
     }
-    enter(lab, item, PROTECTED)
+    enter_state(lab, item, PROTECTED)
 
 
-def replicate(lab: Lab, item: Json, kind: str) -> None:
+def start_replication(lab: Lab, item: Json, kind: str) -> None:
     """Copy the disks (`kind` says how long that takes), then finalize protection."""
-    lasts = draw(RECORDED[kind], lab.seed, item["vmId"], kind)
-    item["copying"] = [exact(lab.now()), exact(lab.now() + lasts)]
-    enter(lab, item, INITIAL)
-    lab.after(lasts, "asr.copied", {"item": item["id"]})
+    lasts = draw_duration(RECORDED[kind], lab.seed, item["vmId"], kind)
+    item["copying"] = [exact_time(lab.now()), exact_time(lab.now() + lasts)]
+    enter_state(lab, item, INITIAL)
+    lab.call_after(lasts, "asr.copied", {"item": item["id"]})
 
 
 @due("asr.copied")
-def _copied(lab: Lab, args: Json) -> None:
+def finish_copy(lab: Lab, args: Json) -> None:
+    """The disks are copied; the first recovery point comes next."""
     item = lab.store.get(ITEMS, args["item"])
     if item and item["state"] == INITIAL.name:
-        enter(lab, item, FIRST_POINT)
-        lab.after(_FIRST_POINT_AFTER, "asr.first-point", args)
+        enter_state(lab, item, FIRST_POINT)
+        lab.call_after(_FIRST_POINT_AFTER, "asr.first-point", args)
 
 
 @due("asr.first-point")
-def _finalize(lab: Lab, args: Json) -> None:
+def receive_first_point(lab: Lab, args: Json) -> None:
+    """The first recovery point is there; a job completes the protection."""
     item = lab.store.get(ITEMS, args["item"])
     if item is None or item["state"] != FIRST_POINT.name:
         return
     if not item["nics"]:
-        item["nics"] = [new_nic(of_item(lab, item), item["target"]["network"], item["target"]["subnet"])]
-    item |= {"since": exact(lab.now()), "until": None}
-    who = Asker(lab.new_id("client"), lab.new_id("correlation"))
-    job = begin(lab, item["vault"], "IrCompletion", target_of(item), who, **facts_of(lab, item))
-    enter(lab, item, FINALIZING, job, "EnableProtection")
+        item["nics"] = [new_nic(machine_of_item(lab, item), item["target"]["network"], item["target"]["subnet"])]
+    item |= {"since": exact_time(lab.now()), "until": None}
+    who = Caller(lab.new_id("client"), lab.new_id("correlation"))
+    job = begin_job(lab, item["vault"], "IrCompletion", target_of(item), who, **facts_of(lab, item))
+    enter_state(lab, item, FINALIZING, job, "EnableProtection")
 
 
 @when("IrCompletion", "Succeeded")
-def _protected(lab: Lab, job: Json) -> None:
+def complete_protection(lab: Lab, job: Json) -> None:
+    """The item is protected."""
     if item := item_of(lab, job):
-        enter(lab, item, PROTECTED)
+        enter_state(lab, item, PROTECTED)
 
 
 @SITE_RECOVERY.route("PUT", ITEM)
-def enable(lab: Lab, ask: Ask) -> Answer:
+def enable_item(lab: Lab, ask: Ask) -> Answer:
     """Enable replication; on a machine that has it the job succeeds with the warning 45031."""
-    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    body = properties(ask)
-    policy_id, machine_id = text(ask, body, "policyId"), own_id(text(ask, body, "protectableItemId"))
-    given = details(ask, body)
+    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    body = require_properties(ask)
+    policy_id, machine_id = require_text(ask, body, "policyId"), own_id(require_text(ask, body, "protectableItemId"))
+    given = require_details(ask, body)
     machine = lab.store.get(MACHINES, machine_id)
     if machine is None:
-        raise missing(machine_id.rpartition("/")[2], asker(ask))
+        raise missing_error(machine_id.rpartition("/")[2], caller_of(ask))
     policy = lab.store.get(POLICIES, own_id(policy_id))
     if policy is None:
-        raise missing(policy_id.rpartition("/")[2], asker(ask))
+        raise missing_error(policy_id.rpartition("/")[2], caller_of(ask))
     if machine["item"]:
-        return taken(lab, ask, _already(lab, ask, machine))
+        return answer_with_job(lab, ask, _begin_already_enabled(lab, ask, machine))
     target = _target_of(ask, given, machine)
     item = add_item(lab, container, machine, policy["id"], target, name=ask.params["item"])
-    return taken(lab, ask, _begin_enabling(lab, ask, item))
+    return answer_with_job(lab, ask, _begin_enabling(lab, ask, item))
 
 
 def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
     group = given.get("targetAzureV2ResourceGroupId")
     if not group:
-        raise wrong_input("'targetAzureV2ResourceGroupId' is required.", asker(ask))
+        raise input_error("'targetAzureV2ResourceGroupId' is required.", caller_of(ask))
     subnet = given.get("targetAzureSubnetId") or ""
     chosen = {
         "vmName": given.get("targetAzureVmName") or machine["friendlyName"],
@@ -185,13 +197,13 @@ def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
     return {key: value for key, value in chosen.items() if value is not None}
 
 
-def _already(lab: Lab, ask: Ask, machine: Json) -> Json:
+def _begin_already_enabled(lab: Lab, ask: Ask, machine: Json) -> Json:
     target = Target(machine["name"], machine["friendlyName"], machine["item"])
-    vault = own_id(ask.scope("vaults"))
-    job = begin(
-        lab, vault, "EnableDr", target, asker(ask), lasts=timedelta(seconds=1), already=True, item=machine["item"]
+    vault = own_id(ask.id_up_to("vaults"))
+    job = begin_job(
+        lab, vault, "EnableDr", target, caller_of(ask), lasts=timedelta(seconds=1), already=True, item=machine["item"]
     )
-    warn(lab, job, "45031")
+    add_warning(lab, job, "45031")
     return job
 
 
@@ -199,10 +211,19 @@ def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
     effect = lab.faults.job_effect(ask.verb, item["friendlyName"], ask.path)
     if not is_connected(lab, item["provider"]):
         effect = {"fail": "70094", "task": "EnableProtectionTask"}
-    wish = wishes(effect, "EnableDr") | {"asked": True}
+    fault_facts = facts_of_fault(effect, "EnableDr") | {"asked": True}
     again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
-    job = begin(lab, item["vault"], "EnableDr", target_of(item), asker(ask), again=again, **facts_of(lab, item), **wish)
-    enter(lab, item, ENABLING, job, "EnableProtection")
+    job = begin_job(
+        lab,
+        item["vault"],
+        "EnableDr",
+        target_of(item),
+        caller_of(ask),
+        again=again,
+        **facts_of(lab, item),
+        **fault_facts,
+    )
+    enter_state(lab, item, ENABLING, job, "EnableProtection")
     return job
 
 
@@ -213,55 +234,62 @@ def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
     return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
 
 
-def _enable_again(lab: Lab, job: Json, who: Asker) -> Json:
+def enable_again(lab: Lab, job: Json, who: Caller) -> Json:
     """Restart an enabling that failed: the item is made once more."""
     again = job["again"]
     container, machine = lab.store.get(CONTAINERS, again["container"]), lab.store.get(MACHINES, again["machine"])
     if container is None or machine is None or machine["item"]:
         target = Target(job["target"], job["targetName"], job["resource"])
-        return begin_failing(lab, job["vault"], "EnableDr", target, who, Failure("499"), already=True)
+        return begin_failing_job(lab, job["vault"], "EnableDr", target, who, Failure("499"), already=True)
     item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
-    wish = _failure_of(lab, item, "restart")
-    started = begin(lab, item["vault"], "EnableDr", target_of(item), who, again=again, **facts_of(lab, item), **wish)
-    enter(lab, item, ENABLING, started, "EnableProtection")
+    fault_facts = _failure_of(lab, item, "restart")
+    started = begin_job(
+        lab, item["vault"], "EnableDr", target_of(item), who, again=again, **facts_of(lab, item), **fault_facts
+    )
+    enter_state(lab, item, ENABLING, started, "EnableProtection")
     return started
 
 
-RESTARTERS["EnableDr"] = _enable_again
+RESTARTERS["EnableDr"] = enable_again
 
 
 @when("EnableDr", "Succeeded")
-def _enabled(lab: Lab, job: Json) -> None:
+def copy_disks(lab: Lab, job: Json) -> None:
+    """Enabling succeeded: initial replication begins."""
     if not job.get("already") and (item := item_of(lab, job)):
-        replicate(lab, item, "InitialReplication")
+        start_replication(lab, item, "InitialReplication")
 
 
 @when("EnableDr", "Failed")
 @when("EnableDr", "Cancelled")
-def _not_enabled(lab: Lab, job: Json) -> None:
+def undo_enabling(lab: Lab, job: Json) -> None:
+    """Enabling failed or was cancelled: there is no item."""
     if not job.get("already") and (item := item_of(lab, job)):
-        _forget(lab, item)
+        _forget_item(lab, item)
 
 
-def _forget(lab: Lab, item: Json) -> None:
-    machine = of_item(lab, item)
+def _forget_item(lab: Lab, item: Json) -> None:
+    machine = machine_of_item(lab, item)
     machine["item"] = None
     lab.store.put(MACHINES, machine["id"], machine)
     lab.store.delete(ITEMS, item["id"])
 
 
 @SITE_RECOVERY.route("PATCH", ITEM)
-def update(lab: Lab, ask: Ask) -> Answer:
+def update_item(lab: Lab, ask: Ask) -> Answer:
     """Change what a failover makes: name, size, network and addresses. What is not sent is taken away, as in Azure."""
-    item = require(lab, ask, ITEMS, SEGMENT)
-    body = properties(ask)
-    given = details(ask, body) if body.get("providerSpecificDetails") is not None else {}
+    item = require_record(lab, ask, ITEMS, SEGMENT)
+    body = require_properties(ask)
+    given = require_details(ask, body) if body.get("providerSpecificDetails") is not None else {}
     facts = facts_of(lab, item) | {"input": {"body": body, "given": given}}
-    return taken(lab, ask, begin(lab, item["vault"], "UpdateVmProperties", target_of(item), asker(ask), **facts))
+    return answer_with_job(
+        lab, ask, begin_job(lab, item["vault"], "UpdateVmProperties", target_of(item), caller_of(ask), **facts)
+    )
 
 
 @when("UpdateVmProperties", "Succeeded")
-def _updated(lab: Lab, job: Json) -> None:
+def apply_update(lab: Lab, job: Json) -> None:
+    """The item takes the settings that were sent."""
     item = item_of(lab, job)
     if item is None:
         return
@@ -293,29 +321,29 @@ def _update_nic(item: Json, wanted: Json, body: Json) -> None:
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/remove")
-def disable(lab: Lab, ask: Ask) -> Answer:
+def disable_item(lab: Lab, ask: Ask) -> Answer:
     """Disable replication: the host must be reachable."""
-    item = require(lab, ask, ITEMS, SEGMENT)
-    properties(ask)
-    return taken(lab, ask, _end_protection(lab, ask, item, "DisableDr"))
+    item = require_record(lab, ask, ITEMS, SEGMENT)
+    require_properties(ask)
+    return answer_with_job(lab, ask, _end_protection(lab, ask, item, "DisableDr"))
 
 
 @SITE_RECOVERY.route("DELETE", ITEM)
-def purge(lab: Lab, ask: Ask) -> Answer:
+def purge_item(lab: Lab, ask: Ask) -> Answer:
     """Forget an item without its host, where the settings of the replication stay."""
-    return taken(lab, ask, _end_protection(lab, ask, require(lab, ask, ITEMS, SEGMENT), "PurgeVm"))
+    return answer_with_job(lab, ask, _end_protection(lab, ask, require_record(lab, ask, ITEMS, SEGMENT), "PurgeVm"))
 
 
 def _end_protection(lab: Lab, ask: Ask, item: Json, kind: str) -> Json:
     facts = facts_of(lab, item) | {"from": item["state"]}
-    if kind == "DisableDr" and (failure := _hindrance(lab, item)):
-        return begin_failing(lab, item["vault"], kind, target_of(item), asker(ask), failure, **facts)
-    job = begin(lab, item["vault"], kind, target_of(item), asker(ask), **facts)
-    enter(lab, item, DISABLING, job)
+    if kind == "DisableDr" and (failure := _disable_obstacle(lab, item)):
+        return begin_failing_job(lab, item["vault"], kind, target_of(item), caller_of(ask), failure, **facts)
+    job = begin_job(lab, item["vault"], kind, target_of(item), caller_of(ask), **facts)
+    enter_state(lab, item, DISABLING, job)
     return job
 
 
-def _hindrance(lab: Lab, item: Json) -> Failure | None:
+def _disable_obstacle(lab: Lab, item: Json) -> Failure | None:
     running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
     if running:
         return Failure("532", {"running": KINDS[running["kind"]].title})
@@ -326,13 +354,15 @@ def _hindrance(lab: Lab, item: Json) -> Failure | None:
 
 @when("DisableDr", "Succeeded")
 @when("PurgeVm", "Succeeded")
-def _ended(lab: Lab, job: Json) -> None:
+def remove_item(lab: Lab, job: Json) -> None:
+    """Protection has ended: there is no item."""
     if item := item_of(lab, job):
-        _forget(lab, item)
+        _forget_item(lab, item)
 
 
 @when("DisableDr", "Cancelled")
 @when("DisableDr", "Failed")
-def _goes_on(lab: Lab, job: Json) -> None:
+def resume_item(lab: Lab, job: Json) -> None:
+    """Protection was not ended: the item is as before."""
     if item := item_of(lab, job):
-        enter(lab, item, STATES[job["from"]])
+        enter_state(lab, item, STATES[job["from"]])

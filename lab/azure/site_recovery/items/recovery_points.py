@@ -10,9 +10,18 @@ from datetime import datetime, timedelta
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import ITEM, ITEMS, POLICIES, SITE_RECOVERY, asker, listed, require, type_of
-from lab.azure.site_recovery.api.errors import missing
-from lab.azure.site_recovery.api.times import exact, parse
+from lab.azure.site_recovery.api.common import (
+    ITEM,
+    ITEMS,
+    POLICIES,
+    SITE_RECOVERY,
+    caller_of,
+    list_answer,
+    require_record,
+    type_of,
+)
+from lab.azure.site_recovery.api.errors import missing_error
+from lab.azure.site_recovery.api.times import exact_time, parse_time
 
 _HOUR = timedelta(hours=1)
 _DEFAULTS = {
@@ -28,30 +37,30 @@ def policy_of(lab: Lab, item: Json) -> Json:
     return _DEFAULTS | (policy["details"] if policy else {})
 
 
-def edge(lab: Lab, item: Json) -> datetime | None:
+def last_cycle_end(lab: Lab, item: Json) -> datetime | None:
     """When the last replication cycle ended: None before the first; stands still once replication was cut off."""
     if item["since"] is None:
         return None
-    since, until = parse(item["since"]), lab.now()
+    since, until = parse_time(item["since"]), lab.now()
     if item["until"] is not None:
-        return min(parse(item["until"]), until)
+        return min(parse_time(item["until"]), until)
     cycle = timedelta(seconds=policy_of(lab, item)["replicationInterval"])
     return since + ((until - since) // cycle) * cycle
 
 
-def points(lab: Lab, item: Json) -> list[Json]:
+def points_of(lab: Lab, item: Json) -> list[Json]:
     """The recovery points as they are listed, oldest first; empty until replication has begun."""
-    last = edge(lab, item)
+    last = last_cycle_end(lab, item)
     if last is None:
         return []
     policy = policy_of(lab, item)
-    since = parse(item["since"])
+    since = parse_time(item["since"])
     oldest = max(since, last - timedelta(hours=policy["recoveryPointHistoryDurationInHours"]))
     hours = range(-((since - oldest) // _HOUR), (last - since) // _HOUR + 1)
     times = [since + _HOUR * hour for hour in hours]
-    shown = [_point(item, when, is_consistent=_is_consistent(policy, since, when)) for when in times]
+    shown = [_point_document(item, when, is_consistent=_is_consistent(policy, since, when)) for when in times]
     if not times or times[-1] != last:
-        shown.append(_point(item, last, is_consistent=False))
+        shown.append(_point_document(item, last, is_consistent=False))
     return shown
 
 
@@ -60,18 +69,18 @@ def _is_consistent(policy: Json, since: datetime, when: datetime) -> bool:
     return bool(every) and ((when - since) // _HOUR) % every == 0
 
 
-def latest(lab: Lab, item: Json) -> Json | None:
+def newest_point(lab: Lab, item: Json) -> Json | None:
     """The newest point."""
-    return next(reversed(points(lab, item)), None)
+    return next(reversed(points_of(lab, item)), None)
 
 
-def find(lab: Lab, item: Json, name: str) -> Json | None:
+def find_point(lab: Lab, item: Json, name: str) -> Json | None:
     """The point of that name or id."""
     wanted = name.rpartition("/")[2].lower()
-    return next((point for point in points(lab, item) if point["name"] == wanted), None)
+    return next((point for point in points_of(lab, item) if point["name"] == wanted), None)
 
 
-def _point(item: Json, when: datetime, *, is_consistent: bool) -> Json:
+def _point_document(item: Json, when: datetime, *, is_consistent: bool) -> Json:
     name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{item['vmId']}/{when.timestamp()}"))
     arm_id = f"{item['id']}/recoveryPoints/{name}"
     return {
@@ -79,7 +88,7 @@ def _point(item: Json, when: datetime, *, is_consistent: bool) -> Json:
         "name": name,
         "type": type_of(arm_id),
         "properties": {
-            "recoveryPointTime": exact(when),
+            "recoveryPointTime": exact_time(when),
             "recoveryPointType": "ApplicationConsistent" if is_consistent else "CrashConsistent",
             "providerSpecificDetails": None,
         },
@@ -89,13 +98,13 @@ def _point(item: Json, when: datetime, *, is_consistent: bool) -> Json:
 @SITE_RECOVERY.route("GET", ITEM + "/recoveryPoints")
 def list_points(lab: Lab, ask: Ask) -> Answer:
     """All points of an item."""
-    return listed(points(lab, require(lab, ask, ITEMS, "replicationProtectedItems")))
+    return list_answer(points_of(lab, require_record(lab, ask, ITEMS, "replicationProtectedItems")))
 
 
 @SITE_RECOVERY.route("GET", ITEM + "/recoveryPoints/{point}")
 def get_point(lab: Lab, ask: Ask) -> Answer:
     """One point by its name."""
-    point = find(lab, require(lab, ask, ITEMS, "replicationProtectedItems"), ask.params["point"])
+    point = find_point(lab, require_record(lab, ask, ITEMS, "replicationProtectedItems"), ask.params["point"])
     if point is None:
-        raise missing(ask.params["point"], asker(ask))
+        raise missing_error(ask.params["point"], caller_of(ask))
     return Answer(200, point)

@@ -40,13 +40,13 @@ STARTS_AFTER = (0.6, 1.5, 9.0)
 """Seconds between the 202 and the job's start; until then it shows nothing of itself."""
 
 
-def draw(bounds: tuple[float, float, float], *key: object) -> timedelta:
+def draw_duration(bounds: tuple[float, float, float], *key: object) -> timedelta:
     """A duration between the bounds, most often near the middle one; the same for the same key."""
     least, middle, most = bounds
     generator = random.Random("/".join(str(part) for part in key))
     return timedelta(seconds=round(generator.triangular(least, most, middle), 3))
 
 
-def of_job(seed: int, scenario: str, item: str, count: int) -> timedelta:
+def draw_job_duration(seed: int, scenario: str, item: str, count: int) -> timedelta:
     """How long the `count`th job of a scenario takes for an item."""
-    return draw(RECORDED.get(scenario, ADMINISTRATIVE), seed, item.lower(), scenario, count)
+    return draw_duration(RECORDED.get(scenario, ADMINISTRATIVE), seed, item.lower(), scenario, count)

@@ -12,46 +12,46 @@ _SHUTDOWN_GROUP = "RecoveryPlanShutdownGroupTaskDetails"
 _STATES = {None: "NotStarted", "InProgress": "InProgress", "Succeeded": "Completed", "Other": "Skipped"}
 
 
-def shown(job: Json) -> list[Json]:
+def group_tasks_of(job: Json) -> list[Json]:
     """The groups as tasks of the plan's job."""
     return [_group_task(at, group) for at, group in enumerate(job["groups"])]
 
 
 def _group_task(at: int, group: Json) -> Json:
     kind = _SHUTDOWN_GROUP if group["type"] == "Shutdown" else _GROUP
-    told = {"instanceType": kind, "groupId": f"{group['type']}{at}", "name": group["title"]}
-    told |= {"rpGroupType": group["type"], "childTasks": [_child_task(child) for child in group["children"]]}
-    return _task(group | {"id": f"RecoveryPlan{group['type']}Group{at}"}, "GroupTaskDetails", None) | {
-        "groupTaskCustomDetails": told
+    details = {"instanceType": kind, "groupId": f"{group['type']}{at}", "name": group["title"]}
+    details |= {"rpGroupType": group["type"], "childTasks": [_child_task(child) for child in group["children"]]}
+    return _task_document(group | {"id": f"RecoveryPlan{group['type']}Group{at}"}, "GroupTaskDetails", None) | {
+        "groupTaskCustomDetails": details
     }
 
 
 def _child_task(child: Json) -> Json:
     details = _machine_details(child) if "item" in child else _action_details(child)
-    return _task(child, details["instanceType"], details)
+    return _task_document(child, details["instanceType"], details)
 
 
 def _machine_details(child: Json) -> Json:
     """The machine's own job, by its name."""
-    told = {"jobTask": child["job"], "skippedReason": None, "skippedReasonString": None}
-    return {"instanceType": "VirtualMachineTaskDetails"} | told
+    details = {"jobTask": child["job"], "skippedReason": None, "skippedReasonString": None}
+    return {"instanceType": "VirtualMachineTaskDetails"} | details
 
 
 def _action_details(child: Json) -> Json:
     given, name = child["action"]["customDetails"], child["title"]
     on_primary = given.get("fabricLocation") == "Primary"
     if given["instanceType"] == MANUAL:
-        told = {"instructions": given.get("description"), "observation": child.get("comments")}
-        return {"instanceType": "ManualActionTaskDetails", "name": name} | told
+        details = {"instructions": given.get("description"), "observation": child.get("comments")}
+        return {"instanceType": "ManualActionTaskDetails", "name": name} | details
     if given["instanceType"] == "ScriptActionDetails":
-        told = {"path": given.get("path"), "output": None, "isPrimarySideScript": on_primary}
-        return {"instanceType": "ScriptActionTaskDetails", "name": name} | told
+        details = {"path": given.get("path"), "output": None, "isPrimarySideScript": on_primary}
+        return {"instanceType": "ScriptActionTaskDetails", "name": name} | details
     runbook = given.get("runbookId")
-    told = {"runbookId": runbook, "runbookName": runbook and runbook.rpartition("/")[2]}
-    return {"instanceType": "AutomationRunbookTaskDetails", "name": name, "isPrimarySideScript": on_primary} | told
+    details = {"runbookId": runbook, "runbookName": runbook and runbook.rpartition("/")[2]}
+    return {"instanceType": "AutomationRunbookTaskDetails", "name": name, "isPrimarySideScript": on_primary} | details
 
 
-def _task(each: Json, kind: str, details: Json | None) -> Json:
+def _task_document(each: Json, kind: str, details: Json | None) -> Json:
     state = each["state"]
     return {
         "taskId": each["id"],

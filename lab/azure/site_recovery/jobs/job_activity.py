@@ -9,10 +9,10 @@ from lab.azure.site_recovery.jobs.jobs import whenever
 @whenever("Succeeded")
 @whenever("Failed")
 @whenever("Cancelled")
-def _ended(lab: Lab, job: Json) -> None:
+def log_job_end(lab: Lab, job: Json) -> None:
     """Only jobs that somebody asked for by a call are told of."""
     if not job.get("origin"):
         return
     error = job["errors"][0]["serviceErrorDetails"] if job["state"] == "Failed" and job["errors"] else None
-    told = error and {"code": error["code"], "message": error["message"]}
-    activity_log.ended(lab, job["origin"], job["resource"], job["operationName"], told)
+    shown_error = error and {"code": error["code"], "message": error["message"]}
+    activity_log.log_ended(lab, job["origin"], job["resource"], job["operationName"], shown_error)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from lab.azure.simulator.answers import Json
-from lab.azure.site_recovery.api.times import NOT_SET, exact, parse
+from lab.azure.site_recovery.api.times import NOT_SET, exact_time, parse_time
 from lab.azure.site_recovery.jobs import group_tasks
 from lab.azure.site_recovery.jobs.kinds import KINDS, Kind, Task
 
@@ -26,9 +26,9 @@ GROUPS = 1
 _CANCELLABLE = ("ProtectionEntity", "RecoveryPlan")
 
 
-def document(job: Json, now: datetime, *, detail: bool = True) -> Json:
+def job_document(job: Json, now: datetime, *, detail: bool = True) -> Json:
     """A job as GET shows it; without `detail` as the list does, where tasks are [] and customDetails null."""
-    properties = _queued(job) if is_queued(job, now) else _running_or_ended(job, now, detail=detail)
+    properties = _queued_properties(job) if is_queued(job, now) else _started_properties(job, now, detail=detail)
     if not detail:
         properties |= {"tasks": [], "customDetails": None}
     return {"id": job["id"], "name": job["name"], "type": TYPE, "properties": properties}
@@ -36,7 +36,7 @@ def document(job: Json, now: datetime, *, detail: bool = True) -> Json:
 
 def is_queued(job: Json, now: datetime) -> bool:
     """Whether the job has not started and so shows nothing of itself."""
-    return bool(job["state"] == "InProgress" and exact(now) < job["starts"])
+    return bool(job["state"] == "InProgress" and exact_time(now) < job["starts"])
 
 
 def state_of(job: Json, now: datetime) -> str:
@@ -60,7 +60,7 @@ def operation_status(job: Json, now: datetime) -> Json:
     }
 
 
-def _queued(job: Json) -> Json:
+def _queued_properties(job: Json) -> Json:
     return {
         "activityId": job["activityId"],
         "scenarioName": None,
@@ -77,7 +77,7 @@ def _queued(job: Json) -> Json:
     }
 
 
-def _running_or_ended(job: Json, now: datetime, *, detail: bool) -> Json:
+def _started_properties(job: Json, now: datetime, *, detail: bool) -> Json:
     kind = KINDS[job["kind"]]
     properties: Json = {
         "activityId": job["activityId"],
@@ -85,7 +85,7 @@ def _running_or_ended(job: Json, now: datetime, *, detail: bool) -> Json:
         "friendlyName": kind.title,
         "state": job["state"],
         "stateDescription": job["stateDescription"],
-        "tasks": _tasks(job, kind, exact(now)) if detail else [],
+        "tasks": _task_documents(job, kind, exact_time(now)) if detail else [],
         "errors": job["errors"],
         "startTime": job["starts"],
         "endTime": job["ended"],
@@ -93,7 +93,7 @@ def _running_or_ended(job: Json, now: datetime, *, detail: bool) -> Json:
         "targetObjectId": job["target"],
         "targetObjectName": job["targetName"],
         "targetInstanceType": kind.target,
-        "customDetails": _details(job, kind),
+        "customDetails": _custom_details(job, kind),
     }
     if job["ended"] is None:
         del properties["endTime"]
@@ -113,33 +113,33 @@ def allowed_actions(job: Json) -> list[str]:
     return ["Restart"] if restartable and not is_busy else []
 
 
-def _details(job: Json, kind: Kind) -> Json:
+def _custom_details(job: Json, kind: Kind) -> Json:
     details: Json = {"instanceType": kind.details} | job.get("details", {})
     if job["ended"] is None and job["state"] != "Suspended" and "protectedItemDetails" in details:
         details["protectedItemDetails"] = []  # filled only at the end
     return details | {"affectedObjectDetails": job.get("affected", {})}
 
 
-def _tasks(job: Json, kind: Kind, now: str) -> list[Json]:
+def _task_documents(job: Json, kind: Kind, now: str) -> list[Json]:
     begins: str | None = job["starts"]
     shown = []
     for index, task in enumerate(kind.tasks):
         ends = job["ends"][index]
         if "groups" in job and index == GROUPS:
-            shown += group_tasks.shown(job)
+            shown += group_tasks.group_tasks_of(job)
         else:
-            shown.append(_task(job, index, task, (begins, ends), now))
+            shown.append(_task_document(job, index, task, (begins, ends), now))
         begins = ends
     return shown
 
 
-def _task(job: Json, index: int, task: Task, span: tuple[str | None, str | None], now: str) -> Json:
+def _task_document(job: Json, index: int, task: Task, span: tuple[str | None, str | None], now: str) -> Json:
     state, description = _task_state(job, index, span, now)
     begins, ends = span
     started = state not in ("NotStarted", "Other")
     ended = state in ("Succeeded", "Failed", "Cancelled")
     if state in ("Failed", "Cancelled"):
-        ends = exact(parse(job["ended"]))
+        ends = exact_time(parse_time(job["ended"]))
     return {
         "taskId": task.id,
         "name": task.name,

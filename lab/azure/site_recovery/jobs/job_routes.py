@@ -6,14 +6,14 @@ from lab.azure.arm.lro import require_signature
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import SITE_RECOVERY, VAULT, asker, listed, vault_of
-from lab.azure.site_recovery.api.errors import Asker, wrong_input
+from lab.azure.site_recovery.api.common import SITE_RECOVERY, VAULT, caller_of, list_answer, vault_of
+from lab.azure.site_recovery.api.errors import Caller, input_error
 from lab.azure.site_recovery.api.filters import Test, filter_time, parse_filter
-from lab.azure.site_recovery.api.request_fields import properties
-from lab.azure.site_recovery.api.times import parse
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.job_documents import allowed_actions, document, operation_status, state_of
-from lab.azure.site_recovery.jobs.jobs import KIND, RESUMERS, Target, begin, begin_again, cancel, when
+from lab.azure.site_recovery.api.request_fields import require_properties
+from lab.azure.site_recovery.api.times import parse_time
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.job_documents import allowed_actions, job_document, operation_status, state_of
+from lab.azure.site_recovery.jobs.jobs import KIND, RESUMERS, Target, begin_cancelling, begin_job, begin_job_again, when
 from lab.azure.site_recovery.jobs.kinds import KINDS
 from lab.azure.site_recovery.jobs.operation_results import operation_result, require_job
 
@@ -24,7 +24,7 @@ CAP = 200
 _JOB = VAULT + "/replicationJobs/{job}"
 
 
-def _test(lab: Lab, ask: Ask) -> Test:
+def _parse_job_filter(lab: Lab, ask: Ask) -> Test:
     now = lab.now()
 
     def is_of_fabric(job: Json, value: str) -> bool:
@@ -33,8 +33,8 @@ def _test(lab: Lab, ask: Ask) -> Test:
     return parse_filter(
         ask.query.get("$filter"),
         {
-            "starttime": lambda job, value: parse(job["starts"]) >= filter_time(value),
-            "endtime": lambda job, value: parse(job["starts"]) <= filter_time(value),
+            "starttime": lambda job, value: parse_time(job["starts"]) >= filter_time(value),
+            "endtime": lambda job, value: parse_time(job["starts"]) <= filter_time(value),
             "jobstatus": lambda job, value: state_of(job, now).lower() in value.lower().split(","),
             "jobname": lambda job, value: job["name"] == value.lower(),
             "fabricid": is_of_fabric,
@@ -46,13 +46,13 @@ def _test(lab: Lab, ask: Ask) -> Test:
 @SITE_RECOVERY.route("GET", VAULT + "/replicationJobs")
 def list_jobs(lab: Lab, ask: Ask) -> Answer:
     """The newest 200 jobs that the filter lets through, newest first, without their tasks and details."""
-    now, test = lab.now(), _test(lab, ask)
+    now, test = lab.now(), _parse_job_filter(lab, ask)
     found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if test(job)]
-    shown = [document(job, now, detail=False) for job in found[:CAP]]
+    shown = [job_document(job, now, detail=False) for job in found[:CAP]]
     if lab.store.get(OPTIONS, "no-activity-ids-in-lists") is not None:
         for job in shown:
             job["properties"]["activityId"] = None
-    return listed(shown)
+    return list_answer(shown)
 
 
 def hide_activity_ids(lab: Lab) -> None:
@@ -63,24 +63,24 @@ def hide_activity_ids(lab: Lab) -> None:
 @SITE_RECOVERY.route("GET", _JOB)
 def get_job(lab: Lab, ask: Ask) -> Answer:
     """One job in full."""
-    return Answer(200, document(require_job(lab, ask, ask.params["job"]), lab.now()))
+    return Answer(200, job_document(require_job(lab, ask, ask.params["job"]), lab.now()))
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/cancel")
 def cancel_job(lab: Lab, ask: Ask) -> Answer:
     """Cancel a job that runs or waits."""
     job = _require_action(lab, ask, "Cancel")
-    cancel(lab, job)
-    return taken(lab, ask, job, job["id"])
+    begin_cancelling(lab, job)
+    return answer_with_job(lab, ask, job, job["id"])
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/resume")
 def resume_job(lab: Lab, ask: Ask) -> Answer:
     """Go on with a job that waits for a person."""
     job = _require_action(lab, ask, "Resume")
-    job["comments"] = properties(ask).get("comments")
+    job["comments"] = require_properties(ask).get("comments")
     RESUMERS[job["kind"]](lab, job)
-    return taken(lab, ask, job, job["id"])
+    return answer_with_job(lab, ask, job, job["id"])
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/restart")
@@ -88,15 +88,18 @@ def restart_job(lab: Lab, ask: Ask) -> Answer:
     """Start a failed job once more: a job RestartJob does that, and the work is a new job of the old kind."""
     job = _require_action(lab, ask, "Restart")
     target = Target(job["target"], job["targetName"], job["resource"])
-    started = begin(lab, vault_of(ask), "RestartJob", target, asker(ask), queued=timedelta(), restarts=job["id"])
-    return taken(lab, ask, started, job["id"])
+    started = begin_job(
+        lab, vault_of(ask), "RestartJob", target, caller_of(ask), queued=timedelta(), restarts=job["id"]
+    )
+    return answer_with_job(lab, ask, started, job["id"])
 
 
 @when("RestartJob", "Succeeded")
-def _restarted(lab: Lab, job: Json) -> None:
+def begin_restarted(lab: Lab, job: Json) -> None:
+    """Begin the work of the old job again, as a new job of its kind."""
     old = lab.store.get(KIND, job["restarts"])
     if old:
-        again = begin_again(lab, old, Asker(*job["activityId"].split(" ActivityId: ")))
+        again = begin_job_again(lab, old, Caller(*job["activityId"].split(" ActivityId: ")))
         old["actions"] = []
         again |= {"origin": job.get("origin"), "operationName": job.get("operationName")}
         lab.store.put(KIND, old["id"], old)
@@ -105,22 +108,25 @@ def _restarted(lab: Lab, job: Json) -> None:
 def _require_action(lab: Lab, ask: Ask, action: str) -> Json:
     job = require_job(lab, ask, ask.params["job"])
     if action not in allowed_actions(job):
-        raise wrong_input(f"The job '{job['name']}' does not allow {action}.", asker(ask))
+        raise input_error(f"The job '{job['name']}' does not allow {action}.", caller_of(ask))
     return job
 
 
 @SITE_RECOVERY.route("POST", VAULT + "/replicationJobs/export")
 def export_jobs(lab: Lab, ask: Ask) -> Answer:
     """Write the jobs to a blob; its address is in the details of the job that does so."""
-    ask.object()
+    ask.require_object()
     target = Target(vault_of(ask), "", f"{vault_of(ask)}/replicationJobs")
-    job = begin(lab, vault_of(ask), "ExportJobs", target, asker(ask), details={"blobUri": None, "sasToken": None})
+    job = begin_job(
+        lab, vault_of(ask), "ExportJobs", target, caller_of(ask), details={"blobUri": None, "sasToken": None}
+    )
     job["resource"] = job["id"]
-    return taken(lab, ask, job)
+    return answer_with_job(lab, ask, job)
 
 
 @when("ExportJobs", "Succeeded")
-def _exported(lab: Lab, job: Json) -> None:
+def finish_export(lab: Lab, job: Json) -> None:
+    """The job shows the address of the blob."""
     job["details"] = {"blobUri": f"https://lab.blob.core.windows.net/jobs/{job['name']}.json", "sasToken": "none"}
     lab.store.put(KIND, job["id"], job)
 
@@ -138,4 +144,4 @@ def get_operation_status(lab: Lab, ask: Ask) -> Answer:
 def job_result(lab: Lab, ask: Ask) -> Answer:
     """The result of an action on a job: the job."""
     now: datetime = lab.now()
-    return operation_result(lab, ask, lambda: document(require_job(lab, ask, ask.params["job"]), now))
+    return operation_result(lab, ask, lambda: job_document(require_job(lab, ask, ask.params["job"]), now))

@@ -36,7 +36,7 @@ class Kind(NamedTuple):
     restartable: bool = False
 
 
-def _administrative(scenario: str, title: str, target: str, *, restartable: bool = True) -> Kind:
+def _administrative_kind(scenario: str, title: str, target: str, *, restartable: bool = True) -> Kind:
     task = Task(f"{scenario}Task", scenario, title, 1)
     return Kind(scenario, title, (task,), target, restartable=restartable)
 
@@ -230,18 +230,18 @@ _KINDS = (
         "Vault",
         "ExportJobDetails",
     ),
-    _administrative("RegisterDra", "Register the Azure Site Recovery Provider", "Server"),
-    _administrative("UnregisterDra", "Unregister the Azure Site Recovery Provider", "Server"),
-    _administrative("PurgeVMM", "Remove the server", "Server"),
-    _administrative("RefreshFabricLayout", "Refresh the server", "Server"),
-    _administrative("UnregisterFabric", "Remove the site", "Server"),
-    _administrative("AddProtectionProfile", "Create replication policy", "ProtectionProfile"),
-    _administrative("ModifyProtectionProfile", "Update replication policy", "ProtectionProfile"),
-    _administrative("RemoveProtectionProfile", "Delete replication policy", "ProtectionProfile"),
-    _administrative("DissociateProtectionProfile", "Dissociate replication policy", "ProtectionProfile"),
-    _administrative("SaveRecoveryPlan", "Save a recovery plan", "RecoveryPlan"),
-    _administrative("UpdateRecoveryPlan", "Update a recovery plan", "RecoveryPlan"),
-    _administrative("DeleteRecoveryPlan", "Delete a recovery plan", "RecoveryPlan"),
+    _administrative_kind("RegisterDra", "Register the Azure Site Recovery Provider", "Server"),
+    _administrative_kind("UnregisterDra", "Unregister the Azure Site Recovery Provider", "Server"),
+    _administrative_kind("PurgeVMM", "Remove the server", "Server"),
+    _administrative_kind("RefreshFabricLayout", "Refresh the server", "Server"),
+    _administrative_kind("UnregisterFabric", "Remove the site", "Server"),
+    _administrative_kind("AddProtectionProfile", "Create replication policy", "ProtectionProfile"),
+    _administrative_kind("ModifyProtectionProfile", "Update replication policy", "ProtectionProfile"),
+    _administrative_kind("RemoveProtectionProfile", "Delete replication policy", "ProtectionProfile"),
+    _administrative_kind("DissociateProtectionProfile", "Dissociate replication policy", "ProtectionProfile"),
+    _administrative_kind("SaveRecoveryPlan", "Save a recovery plan", "RecoveryPlan"),
+    _administrative_kind("UpdateRecoveryPlan", "Update a recovery plan", "RecoveryPlan"),
+    _administrative_kind("DeleteRecoveryPlan", "Delete a recovery plan", "RecoveryPlan"),
 )
 
 _FAILBACK = (

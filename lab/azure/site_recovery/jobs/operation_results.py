@@ -6,8 +6,8 @@ from lab.azure.arm.lro import require_signature
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import SITE_RECOVERY, asker, own_id, vault_of
-from lab.azure.site_recovery.api.errors import missing
+from lab.azure.site_recovery.api.common import SITE_RECOVERY, caller_of, own_id, vault_of
+from lab.azure.site_recovery.api.errors import missing_error
 from lab.azure.site_recovery.jobs.jobs import KIND, OPEN, job_id
 
 type Document = Callable[[Lab, Json], Json]
@@ -21,7 +21,7 @@ def require_job(lab: Lab, ask: Ask, name: str) -> Json:
     """
     job = lab.store.get(KIND, job_id(vault_of(ask), name))
     if job is None:
-        raise missing(name, asker(ask))
+        raise missing_error(name, caller_of(ask))
     return job
 
 
@@ -39,6 +39,6 @@ def serve_results(template: str, kind: str, document: Document) -> None:
     """Register operationresults below a kind of resource."""
 
     @SITE_RECOVERY.route("GET", template + "/operationresults/{operation}")
-    def result(lab: Lab, ask: Ask) -> Answer:
+    def get_result(lab: Lab, ask: Ask) -> Answer:
         resource = lab.store.get(kind, own_id(ask.path.rpartition("/operationresults/")[0]))
         return operation_result(lab, ask, lambda: document(lab, resource) if resource else None)

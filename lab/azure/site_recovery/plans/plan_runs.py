@@ -11,24 +11,24 @@ from typing import NamedTuple
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import Lab, due
 from lab.azure.site_recovery.api.common import ITEMS, PLANS
-from lab.azure.site_recovery.api.errors import Asker
+from lab.azure.site_recovery.api.errors import Caller
 from lab.azure.site_recovery.api.request_fields import TO_AZURE
-from lab.azure.site_recovery.api.times import exact
-from lab.azure.site_recovery.items.items import enter, state_of
-from lab.azure.site_recovery.items.lifecycle import PROTECTED, step
-from lab.azure.site_recovery.jobs.durations import draw
+from lab.azure.site_recovery.api.times import exact_time
+from lab.azure.site_recovery.items.items import enter_state, state_of
+from lab.azure.site_recovery.items.lifecycle import PROTECTED, find_step
+from lab.azure.site_recovery.jobs.durations import draw_duration
 from lab.azure.site_recovery.jobs.group_tasks import MANUAL
 from lab.azure.site_recovery.jobs.jobs import (
     KIND,
     OPEN,
     RESUMERS,
-    advance,
-    begin,
-    cancel,
-    fail,
-    finish,
+    advance_job,
+    begin_cancelling,
+    begin_job,
+    fail_job,
+    finish_job,
     resumes,
-    suspend,
+    suspend_job,
     when,
     whenever,
 )
@@ -42,12 +42,12 @@ from lab.azure.site_recovery.plans.run_steps import (
     groups_of,
     machines_of,
     steps_of,
-    stop,
+    stop_groups,
     worst_of,
 )
 from lab.azure.site_recovery.sites.providers import is_connected
 from lab.azure.site_recovery.sites.source_machines import set_power
-from lab.azure.site_recovery.verbs.verbs import cleanup_details, commit_of, start, start_failback, test_details
+from lab.azure.site_recovery.verbs.verbs import cleanup_details, commit_of, start_failback, start_verb, test_details
 
 ACTION = (20.0, 60.0, 300.0)
 """Seconds of a script or a runbook; assumed."""
@@ -73,29 +73,29 @@ class Verb(NamedTuple):
     way: str = TO_AZURE
 
 
-def begin_run(lab: Lab, plan: Json, verb: Verb, who: Asker, wish: Json) -> Json:
+def begin_run(lab: Lab, plan: Json, verb: Verb, who: Caller, fault_facts: Json) -> Json:
     """Begin a plan's job; gives it. Its machines are held from now on, whenever their turn comes."""
     kind, operation, given, way = verb
     groups = groups_of(plan, members_of(lab, plan), operation, way)
     shuts_down = operation == "PlannedFailover" or given.get("source") == "Required"
     facts: Json = {"input": given, "operation": operation, "plan": plan["id"], "groups": groups, "doing": None}
     facts |= {"todo": steps_of(groups, shuts_down=shuts_down), "turn": 0, "inner": [], "waiting": [], "off": []}
-    facts |= {"details": _details(operation, given), "driven": True, "asked": True} | wish
-    job = begin(lab, plan["vault"], kind, target_of(plan), who, **facts)
-    note(lab, job, plan)
+    facts |= {"details": _verb_details(operation, given), "driven": True, "asked": True} | fault_facts
+    job = begin_job(lab, plan["vault"], kind, target_of(plan), who, **facts)
+    note_scenario(lab, job, plan)
     if not job.get("never"):
-        _hold(lab, job)
-        _next(lab, job, _PREFLIGHT)
+        _hold_machines(lab, job)
+        _continue_after(lab, job, _PREFLIGHT)
     return job
 
 
-def _details(operation: str, given: Json) -> Json:
+def _verb_details(operation: str, given: Json) -> Json:
     if operation == "TestFailover":
         return test_details(given["network"])
     return cleanup_details(given["comments"]) if operation == "TestFailoverCleanup" else {"protectedItemDetails": []}
 
 
-def note(lab: Lab, job: Json, plan: Json) -> None:
+def note_scenario(lab: Lab, job: Json, plan: Json) -> None:
     """Keep the plan's current scenario."""
     name = job["kind"].removeprefix("Plan")
     plan["scenario"] = {"scenarioName": name, "jobId": job["id"], "startTime": job["starts"]}
@@ -103,16 +103,16 @@ def note(lab: Lab, job: Json, plan: Json) -> None:
     lab.store.put(PLANS, plan["id"], plan)
 
 
-def _hold(lab: Lab, job: Json) -> None:
+def _hold_machines(lab: Lab, job: Json) -> None:
     """Let the machines that wait for their group be busy with the plan's job (inferred)."""
-    for item in _items(lab, job) if job["operation"] in BOOTING else []:
-        taken_step = step(job["operation"], state_of(item))
+    for item in _items_of(lab, job) if job["operation"] in BOOTING else []:
+        taken_step = find_step(job["operation"], state_of(item))
         if taken_step and item["scenario"] is None:
             held = {"name": taken_step.scenario, "job": job["id"], "startTime": job["starts"], "held": True}
             lab.store.put(ITEMS, item["id"], item | {"scenario": held})
 
 
-def _items(lab: Lab, job: Json) -> list[Json]:
+def _items_of(lab: Lab, job: Json) -> list[Json]:
     found = (lab.store.get(ITEMS, machine["item"]) for machine in machines_of(job))
     return [item for item in found if item is not None]
 
@@ -121,86 +121,91 @@ def _is_held(item: Json, job: Json) -> bool:
     return bool(item["scenario"] and item["scenario"]["job"] == job["id"])
 
 
-def _let_go(lab: Lab, job: Json) -> None:
+def _release_machines(lab: Lab, job: Json) -> None:
     """Free the machines that the run never came to; those that did not move start again if their host is there."""
-    for item in _items(lab, job):
+    for item in _items_of(lab, job):
         if _is_held(item, job):
-            enter(lab, item, state_of(item))
+            enter_state(lab, item, state_of(item))
         is_down = item["id"] in job["off"] and state_of(item) == PROTECTED
         if is_down and is_connected(lab, item["provider"]):
             set_power(lab, item, "On")
 
 
-def _next(lab: Lab, job: Json, after: timedelta = _BETWEEN) -> None:
-    lab.after(after, "asr.plan-goes-on", {"job": job["id"], "turn": job["turn"]})
+def _continue_after(lab: Lab, job: Json, after: timedelta = _BETWEEN) -> None:
+    lab.call_after(after, "asr.plan-goes-on", {"job": job["id"], "turn": job["turn"]})
 
 
 @due("asr.plan-goes-on")
-def _go_on(lab: Lab, args: Json) -> None:
+def continue_run(lab: Lab, args: Json) -> None:
+    """Take the next step of a run, or finish it."""
     job = lab.store.get(KIND, args["job"])
     if job is None or job["state"] != "InProgress" or job["waiting"] or job["turn"] != args["turn"]:
         return
     job["turn"] += 1
-    advance(lab, job, 0)
-    end_step(job, exact(lab.now()))
+    advance_job(lab, job, 0)
+    end_step(job, exact_time(lab.now()))
     if not job["todo"]:
-        _finish(lab, job)
+        _finish_run(lab, job)
         return
-    doing = begin_step(job, exact(lab.now()))
+    doing = begin_step(job, exact_time(lab.now()))
     _DO[doing["do"]](lab, job)
     lab.store.put(KIND, job["id"], job)
 
 
-def _shut_down(lab: Lab, job: Json) -> None:
-    lab.after(_draw(lab, job, SHUTDOWN), "asr.plan-shuts-down", {"job": job["id"]})
+def shut_down_machines(lab: Lab, job: Json) -> None:
+    """Begin to shut the machines down."""
+    lab.call_after(_draw_duration(lab, job, SHUTDOWN), "asr.plan-shuts-down", {"job": job["id"]})
 
 
 @due("asr.plan-shuts-down")
-def _are_off(lab: Lab, args: Json) -> None:
+def finish_shutdown(lab: Lab, args: Json) -> None:
+    """The machines whose host is connected are off."""
     job = lab.store.get(KIND, args["job"])
     if job is None or job["state"] != "InProgress":
         return
-    for item in _items(lab, job):
+    for item in _items_of(lab, job):
         if _is_held(item, job) and is_connected(lab, item["provider"]):
             set_power(lab, item, "Off")
             job["off"].append(item["id"])
-    _start_machines(lab, job)  # a plan may name machines in its Shutdown group too
+    start_machines(lab, job)  # a plan may name machines in its Shutdown group too
 
 
-def _act(lab: Lab, job: Json) -> None:
+def run_action(lab: Lab, job: Json) -> None:
+    """Run a script or a runbook, or wait for the person who does a manual action."""
     (child,) = children_of(job, job["doing"])
     if child["action"]["customDetails"]["instanceType"] == MANUAL:
         job["suspend"] = {"description": _MANUAL}
-        suspend(lab, job, 1)
+        suspend_job(lab, job, 1)
         _note_again(lab, job)
     else:
-        _next(lab, job, _draw(lab, job, ACTION))
+        _continue_after(lab, job, _draw_duration(lab, job, ACTION))
 
 
-def _draw(lab: Lab, job: Json, bounds: tuple[float, float, float]) -> timedelta:
-    return draw(bounds, lab.seed, job["name"], job["turn"])
+def _draw_duration(lab: Lab, job: Json, bounds: tuple[float, float, float]) -> timedelta:
+    return draw_duration(bounds, lab.seed, job["name"], job["turn"])
 
 
-def _start_machines(lab: Lab, job: Json) -> None:
+def start_machines(lab: Lab, job: Json) -> None:
+    """Begin the job of each machine of the step."""
     for child in children_of(job, job["doing"]):
         item = lab.store.get(ITEMS, child["item"])
         if item is None:  # no longer protected since the run began
-            child |= {"state": "Other", "ended": exact(lab.now())}
+            child |= {"state": "Other", "ended": exact_time(lab.now())}
             continue
         if _is_held(item, job):
-            enter(lab, item, state_of(item))
-        inner = _start(lab, item, job, Asker(lab.new_id("client"), lab.new_id("correlation")))
+            enter_state(lab, item, state_of(item))
+        inner = _start_verb(lab, item, job, Caller(lab.new_id("client"), lab.new_id("correlation")))
         inner["within"] = job["id"]
-        child["job"] = _entity(inner)
+        child["job"] = _job_entity(inner)
         job["inner"].append(inner["id"])
         job["waiting"].append(inner["id"])
         lab.store.put(KIND, inner["id"], inner)
     lab.store.put(KIND, job["id"], job)
     if not job["waiting"]:
-        _next(lab, job)
+        _continue_after(lab, job)
 
 
-def _entity(inner: Json) -> Json:
+def _job_entity(inner: Json) -> Json:
     kind = KINDS[inner["kind"]]
     return {
         "jobId": inner["id"],
@@ -212,18 +217,19 @@ def _entity(inner: Json) -> Json:
     }
 
 
-def _start(lab: Lab, item: Json, job: Json, who: Asker) -> Json:
+def _start_verb(lab: Lab, item: Json, job: Json, who: Caller) -> Json:
     operation, given = job["operation"], dict(job["input"])
     if operation == "Failback":
         return start_failback(lab, item, who, given)
-    shown = _details(operation, given) if operation in (*BOOTING, "TestFailoverCleanup") else {}
-    return start(lab, item, commit_of(item) if operation == "Commit" else operation, who, given, **shown)
+    shown = _verb_details(operation, given) if operation in (*BOOTING, "TestFailoverCleanup") else {}
+    return start_verb(lab, item, commit_of(item) if operation == "Commit" else operation, who, given, **shown)
 
 
 @whenever("Succeeded")
 @whenever("Failed")
 @whenever("Cancelled")
-def _machine_done(lab: Lab, inner: Json) -> None:
+def end_machine(lab: Lab, inner: Json) -> None:
+    """The job of a machine has ended; the run goes on when no other is left in the step."""
     job = lab.store.get(KIND, inner["within"]) if inner.get("within") else None
     if job is None or inner["id"] not in job["waiting"]:
         return
@@ -232,16 +238,17 @@ def _machine_done(lab: Lab, inner: Json) -> None:
     job["details"]["protectedItemDetails"] += inner.get("details", {}).get("protectedItemDetails", [])
     for child in machines_of(job):
         if child["job"] and child["job"]["jobId"] == inner["id"]:
-            child |= {"state": inner["state"], "ended": exact(lab.now()), "errors": inner["errors"]}
+            child |= {"state": inner["state"], "ended": exact_time(lab.now()), "errors": inner["errors"]}
     lab.store.put(KIND, job["id"], job)
     if job["waiting"]:
         _wait_with_machines(lab, job)
     else:
-        _next(lab, job)
+        _continue_after(lab, job)
 
 
 @whenever("Suspended")
-def _machine_waits(lab: Lab, inner: Json) -> None:
+def suspend_with_machine(lab: Lab, inner: Json) -> None:
+    """The job of a machine waits for a person."""
     if inner.get("within") and (job := lab.store.get(KIND, inner["within"])):
         _wait_with_machines(lab, job)
 
@@ -251,7 +258,7 @@ def _wait_with_machines(lab: Lab, job: Json) -> None:
     states = {inner["state"]: inner["stateDescription"] for inner in _waited_for(lab, job)}
     if job["state"] == "InProgress" and states.keys() == {"Suspended"}:
         job["suspend"] = {"description": states["Suspended"]}
-        suspend(lab, job, 1)
+        suspend_job(lab, job, 1)
         _note_again(lab, job)
 
 
@@ -260,28 +267,29 @@ def _waited_for(lab: Lab, job: Json) -> list[Json]:
     return [inner for inner in found if inner is not None]
 
 
-def _cancel_machines(lab: Lab, job: Json) -> None:
+def cancel_machines(lab: Lab, job: Json) -> None:
+    """Cancel the jobs of the machines with the plan's."""
     for inner in _waited_for(lab, job):
         if inner["state"] in OPEN:
-            cancel(lab, inner)
-    stop(job, exact(lab.now()))
-    _let_go(lab, job)
+            begin_cancelling(lab, inner)
+    stop_groups(job, exact_time(lab.now()))
+    _release_machines(lab, job)
     _note_again(lab, job)
 
 
 def _note_again(lab: Lab, job: Json) -> None:
     if plan := lab.store.get(PLANS, job["plan"]):
-        note(lab, job, plan)
+        note_scenario(lab, job, plan)
 
 
-def _finish(lab: Lab, job: Json) -> None:
+def _finish_run(lab: Lab, job: Json) -> None:
     """End the plan's job as its machines ended."""
-    _let_go(lab, job)
+    _release_machines(lab, job)
     state = worst_of(child["state"] for child in machines_of(job))
     if "fail" in job:
-        fail(lab, job, len(job["ends"]) - 1)
+        fail_job(lab, job, len(job["ends"]) - 1)
     else:
-        finish(lab, job, job.get("wish", {}).get("end", state))
+        finish_job(lab, job, job.get("fault", {}).get("end", state))
     _note_again(lab, job)
     plan = lab.store.get(PLANS, job["plan"])
     if plan and job["state"] == "Succeeded" and job["operation"] in _TIMES:
@@ -289,7 +297,7 @@ def _finish(lab: Lab, job: Json) -> None:
         lab.store.put(PLANS, plan["id"], plan)
 
 
-def _resume(lab: Lab, job: Json) -> None:
+def resume_run(lab: Lab, job: Json) -> None:
     """Go on after a manual action that was done, or with the machines' final synchronization."""
     job |= {"state": "InProgress", "stateDescription": "InProgress", "suspend": {}}
     if job["doing"]["do"] == "action":
@@ -299,11 +307,11 @@ def _resume(lab: Lab, job: Json) -> None:
     for inner in _waited_for(lab, job):
         if inner["state"] == "Suspended":
             RESUMERS[inner["kind"]](lab, inner)
-    _next(lab, job)
+    _continue_after(lab, job)
 
 
 @when("PlanTestFailoverCleanup", "Succeeded")
-def _test_is_over(lab: Lab, job: Json) -> None:
+def complete_tests(lab: Lab, job: Json) -> None:
     """A cleanup of the plan's machines completes the test failovers that the plan ran."""
     for tested in lab.store.all(KIND, job["vault"]):
         if tested["kind"] == "PlanTestFailover" and tested["plan"] == job["plan"] and tested["ended"]:
@@ -311,8 +319,8 @@ def _test_is_over(lab: Lab, job: Json) -> None:
             lab.store.put(KIND, tested["id"], tested)
 
 
-_DO = {"shutdown": _shut_down, "machines": _start_machines, "action": _act}
+_DO = {"shutdown": shut_down_machines, "machines": start_machines, "action": run_action}
 
 for _kind in PLAN_KINDS:
-    resumes(_kind)(_resume)
-    when(_kind, "Cancelled")(_cancel_machines)
+    resumes(_kind)(resume_run)
+    when(_kind, "Cancelled")(cancel_machines)

@@ -3,20 +3,20 @@
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import PLANS, SITE_RECOVERY, asker, require
-from lab.azure.site_recovery.api.errors import wrong_direction, wrong_input
+from lab.azure.site_recovery.api.common import PLANS, SITE_RECOVERY, caller_of, require_record
+from lab.azure.site_recovery.api.errors import direction_error, input_error
 from lab.azure.site_recovery.api.request_fields import (
     TO_AZURE,
     TO_PRIMARY,
-    details,
-    direction,
-    failback_options,
-    network,
-    properties,
-    source_operations,
+    read_failback_options,
+    read_network,
+    read_source_operations,
+    require_details,
+    require_direction,
+    require_properties,
 )
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.job_faults import wishes
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.job_faults import facts_of_fault
 from lab.azure.site_recovery.plans.plan_runs import Verb, begin_run
 from lab.azure.site_recovery.plans.plans import PLAN, SEGMENT
 
@@ -29,73 +29,73 @@ def _list_of_details(ask: Ask, body: Json, *types: str) -> Json:
     """
     given = body.get("providerSpecificDetails")
     if not isinstance(given, list) or not given:
-        raise wrong_input("'providerSpecificDetails' must be a list.", asker(ask))
-    return details(ask, {"providerSpecificDetails": given[0]}, *types)
+        raise input_error("'providerSpecificDetails' must be a list.", caller_of(ask))
+    return require_details(ask, {"providerSpecificDetails": given[0]}, *types)
 
 
-def _run(lab: Lab, ask: Ask, verb: Verb) -> Answer:
+def _begin_verb(lab: Lab, ask: Ask, verb: Verb) -> Answer:
     """Begin a plan's job."""
-    plan = require(lab, ask, PLANS, SEGMENT)
-    wish = wishes(lab.faults.job_effect(ask.verb, ask.item, ask.path), verb.kind)
-    return taken(lab, ask, begin_run(lab, plan, verb, asker(ask), wish))
+    plan = require_record(lab, ask, PLANS, SEGMENT)
+    fault_facts = facts_of_fault(lab.faults.job_effect(ask.verb, ask.item, ask.path), verb.kind)
+    return answer_with_job(lab, ask, begin_run(lab, plan, verb, caller_of(ask), fault_facts))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/testFailover")
 def start_test_failover(lab: Lab, ask: Ask) -> Answer:
     """Test all machines of the plan."""
-    body = properties(ask)
+    body = require_properties(ask)
     _require_to_azure(ask, body)
-    chosen = network(ask, body)
+    chosen = read_network(ask, body)
     _list_of_details(ask, body)
-    return _run(lab, ask, Verb("PlanTestFailover", "TestFailover", {"network": chosen, "point": None}))
+    return _begin_verb(lab, ask, Verb("PlanTestFailover", "TestFailover", {"network": chosen, "point": None}))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/testFailoverCleanup")
 def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
     """Clean up after all machines' tests."""
-    given = {"comments": properties(ask).get("comments")}
-    return _run(lab, ask, Verb("PlanTestFailoverCleanup", "TestFailoverCleanup", given))
+    given = {"comments": require_properties(ask).get("comments")}
+    return _begin_verb(lab, ask, Verb("PlanTestFailoverCleanup", "TestFailoverCleanup", given))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/plannedFailover")
 def start_planned_failover(lab: Lab, ask: Ask) -> Answer:
     """Fail the plan over, or back."""
-    body = properties(ask)
-    if direction(ask, body) == TO_PRIMARY:
-        given = failback_options(ask, _list_of_details(ask, body, "HyperVReplicaAzureFailback"))
-        return _run(lab, ask, Verb("PlanFailback", "Failback", given, TO_PRIMARY))
+    body = require_properties(ask)
+    if require_direction(ask, body) == TO_PRIMARY:
+        given = read_failback_options(ask, _list_of_details(ask, body, "HyperVReplicaAzureFailback"))
+        return _begin_verb(lab, ask, Verb("PlanFailback", "Failback", given, TO_PRIMARY))
     _list_of_details(ask, body)
-    return _run(lab, ask, Verb("PlanPlannedFailover", "PlannedFailover", {"point": None}))
+    return _begin_verb(lab, ask, Verb("PlanPlannedFailover", "PlannedFailover", {"point": None}))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/unplannedFailover")
 def start_unplanned_failover(lab: Lab, ask: Ask) -> Answer:
     """Fail the plan over without its site."""
-    body = properties(ask)
+    body = require_properties(ask)
     _require_to_azure(ask, body)
-    source = source_operations(ask, body)
+    source = read_source_operations(ask, body)
     _list_of_details(ask, body)
-    return _run(lab, ask, Verb("PlanUnplannedFailover", "UnplannedFailover", {"point": None, "source": source}))
+    return _begin_verb(lab, ask, Verb("PlanUnplannedFailover", "UnplannedFailover", {"point": None, "source": source}))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/failoverCommit")
 def commit_failover(lab: Lab, ask: Ask) -> Answer:
     """Commit the failover or the failback of all machines."""
-    return _run(lab, ask, Verb("PlanCommitFailover", "Commit", {}))
+    return _begin_verb(lab, ask, Verb("PlanCommitFailover", "Commit", {}))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/reProtect")
-def reprotect(lab: Lab, ask: Ask) -> Answer:
+def reprotect_plan(lab: Lab, ask: Ask) -> Answer:
     """Replicate all machines to Azure again."""
-    return _run(lab, ask, Verb("PlanReverseReplication", "ReverseReplicate", {}))
+    return _begin_verb(lab, ask, Verb("PlanReverseReplication", "ReverseReplicate", {}))
 
 
 @SITE_RECOVERY.route("POST", PLAN + "/failoverCancel")
 def cancel_failover(lab: Lab, ask: Ask) -> Answer:
     """Give the failover of all machines up."""
-    return _run(lab, ask, Verb("PlanCancelFailover", "CancelFailover", {}))
+    return _begin_verb(lab, ask, Verb("PlanCancelFailover", "CancelFailover", {}))
 
 
 def _require_to_azure(ask: Ask, body: Json) -> None:
-    if direction(ask, body) != TO_AZURE:
-        raise wrong_direction(asker(ask))
+    if require_direction(ask, body) != TO_AZURE:
+        raise direction_error(caller_of(ask))

@@ -10,19 +10,25 @@ from lab.azure.site_recovery.api.common import (
     PLANS,
     SITE_RECOVERY,
     VAULT,
-    asker,
-    listed,
+    caller_of,
+    list_answer,
     own_id,
-    require,
+    require_record,
     type_of,
     vault_of,
 )
-from lab.azure.site_recovery.api.errors import missing, wrong_input
-from lab.azure.site_recovery.api.request_fields import TO_AZURE, TO_PRIMARY, choice, properties, text
+from lab.azure.site_recovery.api.errors import input_error, missing_error
+from lab.azure.site_recovery.api.request_fields import (
+    TO_AZURE,
+    TO_PRIMARY,
+    require_choice,
+    require_properties,
+    require_text,
+)
 from lab.azure.site_recovery.items.items import state_of
-from lab.azure.site_recovery.items.lifecycle import TEST_PENDING, step
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.jobs import Target, begin, when
+from lab.azure.site_recovery.items.lifecycle import TEST_PENDING, find_step
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.jobs import Target, begin_job, when
 from lab.azure.site_recovery.jobs.operation_results import serve_results
 
 SEGMENT = "replicationRecoveryPlans"
@@ -70,14 +76,14 @@ def allowed_operations(lab: Lab, plan: Json) -> list[str]:
     if TEST_PENDING in states:
         return ["TestFailoverCleanup"]
     allowed = ["PlannedFailover", "UnplannedFailover", "TestFailover"]
-    if any(step("Commit", state) or step("FinalizeFailback", state) for state in states):
+    if any(find_step("Commit", state) or find_step("FinalizeFailback", state) for state in states):
         allowed.append("Commit")
-    if any(step("ReverseReplicate", state) for state in states):
+    if any(find_step("ReverseReplicate", state) for state in states):
         allowed.append("ReverseReplicate")
     return allowed
 
 
-def document(lab: Lab, plan: Json, *, groups: bool = True) -> Json:
+def plan_document(lab: Lab, plan: Json, *, groups: bool = True) -> Json:
     """A plan as GET shows it; a list shows no groups."""
     fabric = lab.store.get(FABRICS, plan["fabric"]) or {}
     properties_of = {
@@ -102,48 +108,58 @@ def document(lab: Lab, plan: Json, *, groups: bool = True) -> Json:
 @SITE_RECOVERY.route("GET", VAULT + f"/{SEGMENT}")
 def list_plans(lab: Lab, ask: Ask) -> Answer:
     """All plans of a vault, without their groups."""
-    return listed(document(lab, plan, groups=False) for plan in lab.store.all(PLANS, vault_of(ask)))
+    return list_answer(plan_document(lab, plan, groups=False) for plan in lab.store.all(PLANS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", PLAN)
 def get_plan(lab: Lab, ask: Ask) -> Answer:
     """One plan."""
-    return Answer(200, document(lab, require(lab, ask, PLANS, SEGMENT)))
+    return Answer(200, plan_document(lab, require_record(lab, ask, PLANS, SEGMENT)))
 
 
 @SITE_RECOVERY.route("PUT", PLAN)
 def save_plan(lab: Lab, ask: Ask) -> Answer:
     """Save a plan of items of one site."""
-    body = properties(ask)
-    choice(ask, body, "recoveryFabricId", (AZURE,))
-    fabric = lab.store.get(FABRICS, own_id(text(ask, body, "primaryFabricId")))
+    body = require_properties(ask)
+    require_choice(ask, body, "recoveryFabricId", (AZURE,))
+    fabric = lab.store.get(FABRICS, own_id(require_text(ask, body, "primaryFabricId")))
     if fabric is None:
-        raise missing(str(body["primaryFabricId"]).rpartition("/")[2], asker(ask))
-    groups = _groups(lab, ask, body, fabric["id"])
+        raise missing_error(str(body["primaryFabricId"]).rpartition("/")[2], caller_of(ask))
+    groups = _require_groups(lab, ask, body, fabric["id"])
     arm_id = own_id(ask.path)
     target = Target(lab.fixed_id("plan", arm_id), ask.params["plan"], arm_id)
     facts: Json = {"input": {"groups": groups, "fabric": fabric["id"]}}
-    return taken(lab, ask, begin(lab, vault_of(ask), "SaveRecoveryPlan", target, asker(ask), **facts))
+    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "SaveRecoveryPlan", target, caller_of(ask), **facts))
 
 
 @SITE_RECOVERY.route("PATCH", PLAN)
 def update_plan(lab: Lab, ask: Ask) -> Answer:
     """Replace the groups of a plan."""
-    plan = require(lab, ask, PLANS, SEGMENT)
-    facts: Json = {"input": {"groups": _groups(lab, ask, properties(ask), plan["fabric"]), "fabric": plan["fabric"]}}
-    return taken(lab, ask, begin(lab, vault_of(ask), "UpdateRecoveryPlan", target_of(plan), asker(ask), **facts))
+    plan = require_record(lab, ask, PLANS, SEGMENT)
+    facts: Json = {
+        "input": {
+            "groups": _require_groups(lab, ask, require_properties(ask), plan["fabric"]),
+            "fabric": plan["fabric"],
+        }
+    }
+    return answer_with_job(
+        lab, ask, begin_job(lab, vault_of(ask), "UpdateRecoveryPlan", target_of(plan), caller_of(ask), **facts)
+    )
 
 
 @SITE_RECOVERY.route("DELETE", PLAN)
 def delete_plan(lab: Lab, ask: Ask) -> Answer:
     """Delete a plan; its items stay."""
-    plan = require(lab, ask, PLANS, SEGMENT)
-    return taken(lab, ask, begin(lab, vault_of(ask), "DeleteRecoveryPlan", target_of(plan), asker(ask)))
+    plan = require_record(lab, ask, PLANS, SEGMENT)
+    return answer_with_job(
+        lab, ask, begin_job(lab, vault_of(ask), "DeleteRecoveryPlan", target_of(plan), caller_of(ask))
+    )
 
 
 @when("SaveRecoveryPlan", "Succeeded")
 @when("UpdateRecoveryPlan", "Succeeded")
-def _kept(lab: Lab, job: Json) -> None:
+def keep_plan(lab: Lab, job: Json) -> None:
+    """The plan is saved."""
     groups = job["input"]["groups"]
     old = lab.store.get(PLANS, job["resource"])
     plan = old or {"scenario": None, "status": None, "statusDescription": None}
@@ -155,11 +171,12 @@ def _kept(lab: Lab, job: Json) -> None:
 
 
 @when("DeleteRecoveryPlan", "Succeeded")
-def _deleted(lab: Lab, job: Json) -> None:
+def forget_plan(lab: Lab, job: Json) -> None:
+    """The plan is deleted."""
     lab.store.delete(PLANS, job["resource"])
 
 
-def _groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
+def _require_groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
     """The groups as the service keeps them: Shutdown and Failover in front, machines by their GUID.
 
     Raises:
@@ -167,61 +184,61 @@ def _groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
     """
     given = body.get("groups")
     if not isinstance(given, list) or not given:
-        raise wrong_input("'groups' is required.", asker(ask))
-    groups = [_group(lab, ask, group, fabric) for group in given]
+        raise input_error("'groups' is required.", caller_of(ask))
+    groups = [_read_group(lab, ask, group, fabric) for group in given]
     boots = [group for group in groups if group["groupType"] == "Boot"]
     if len(boots) > _MOST_BOOT_GROUPS or sum(len(each["replicationProtectedItems"]) for each in groups) > _MOST_ITEMS:
-        raise wrong_input("A recovery plan has at most 7 groups and 100 machines.", asker(ask))
+        raise input_error("A recovery plan has at most 7 groups and 100 machines.", caller_of(ask))
     named = [entry["id"] for group in groups for entry in group["replicationProtectedItems"]]
     if len(set(named)) < len(named):
-        raise wrong_input("A machine is in a recovery plan once only.", asker(ask))
-    fronts = [_first(groups, kind) for kind in ("Shutdown", "Failover")]
+        raise input_error("A machine is in a recovery plan once only.", caller_of(ask))
+    fronts = [_first_of_type(groups, kind) for kind in ("Shutdown", "Failover")]
     return [*fronts, *boots]
 
 
-def _first(groups: list[Json], kind: str) -> Json:
+def _first_of_type(groups: list[Json], kind: str) -> Json:
     empty = {"groupType": kind, "replicationProtectedItems": [], "startGroupActions": [], "endGroupActions": []}
     return next((group for group in groups if group["groupType"] == kind), empty)
 
 
-def _group(lab: Lab, ask: Ask, group: Json, fabric: str) -> Json:
+def _read_group(lab: Lab, ask: Ask, group: Json, fabric: str) -> Json:
     return {
-        "groupType": choice(ask, group, "groupType", GROUP_TYPES),
+        "groupType": require_choice(ask, group, "groupType", GROUP_TYPES),
         "replicationProtectedItems": [
-            _member(lab, ask, entry, fabric) for entry in group.get("replicationProtectedItems") or []
+            _read_member(lab, ask, entry, fabric) for entry in group.get("replicationProtectedItems") or []
         ],
-        "startGroupActions": [_action(ask, action) for action in group.get("startGroupActions") or []],
-        "endGroupActions": [_action(ask, action) for action in group.get("endGroupActions") or []],
+        "startGroupActions": [_read_action(ask, action) for action in group.get("startGroupActions") or []],
+        "endGroupActions": [_read_action(ask, action) for action in group.get("endGroupActions") or []],
     }
 
 
-def _member(lab: Lab, ask: Ask, entry: Json, fabric: str) -> Json:
-    item = lab.store.get(ITEMS, own_id(text(ask, entry, "id")))
+def _read_member(lab: Lab, ask: Ask, entry: Json, fabric: str) -> Json:
+    item = lab.store.get(ITEMS, own_id(require_text(ask, entry, "id")))
     if item is None:
-        raise missing(str(entry["id"]).rpartition("/")[2], asker(ask))
+        raise missing_error(str(entry["id"]).rpartition("/")[2], caller_of(ask))
     if item["fabric"].lower() != fabric.lower():
-        raise wrong_input(f"'{item['friendlyName']}' is not of the plan's primary fabric.", asker(ask))
+        raise input_error(f"'{item['friendlyName']}' is not of the plan's primary fabric.", caller_of(ask))
     return {"id": item["id"], "virtualMachineId": item["vmId"]}
 
 
-def _action(ask: Ask, action: Json) -> Json:
+def _read_action(ask: Ask, action: Json) -> Json:
     details = action.get("customDetails")
     if not isinstance(details, dict):
-        raise wrong_input("'customDetails' is required.", asker(ask))
-    kind = choice(ask, details, "instanceType", ACTION_TYPES)
+        raise input_error("'customDetails' is required.", caller_of(ask))
+    kind = require_choice(ask, details, "instanceType", ACTION_TYPES)
     if kind != "ManualActionDetails":
-        choice(ask, details, "fabricLocation", ("Primary", "Recovery"))
+        require_choice(ask, details, "fabricLocation", ("Primary", "Recovery"))
     if kind == "ScriptActionDetails":
-        text(ask, details, "path")
+        require_text(ask, details, "path")
     return {
-        "actionName": text(ask, action, "actionName"),
-        "failoverTypes": _some(ask, action, "failoverTypes", OPERATIONS),
-        "failoverDirections": _some(ask, action, "failoverDirections", (TO_AZURE, TO_PRIMARY)),
+        "actionName": require_text(ask, action, "actionName"),
+        "failoverTypes": _require_words(ask, action, "failoverTypes", OPERATIONS),
+        "failoverDirections": _require_words(ask, action, "failoverDirections", (TO_AZURE, TO_PRIMARY)),
         "customDetails": details,
     }
 
 
-def _some(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) -> list[str]:
+def _require_words(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) -> list[str]:
     """A list that has to be there, of these words.
 
     Raises:
@@ -229,8 +246,8 @@ def _some(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) -> list[str
     """
     given = body.get(name)
     if not isinstance(given, list) or not all(one in choices for one in given):
-        raise wrong_input(f"'{name}' is a list of {', '.join(choices)}.", asker(ask))
+        raise input_error(f"'{name}' is a list of {', '.join(choices)}.", caller_of(ask))
     return given
 
 
-serve_results(PLAN, PLANS, document)
+serve_results(PLAN, PLANS, plan_document)

@@ -30,9 +30,9 @@ def groups_of(plan: Json, members: Sequence[Json], operation: str, way: str) -> 
         if operation not in BOOTING:
             named = {item["id"].lower() for item in members} if group["groupType"] == "Failover" else set()
         title = _TITLES.get(group["groupType"]) or f"Group {next(titles)}"
-        children = [*_actions(group["startGroupActions"], operation, way)]
-        children += [_machine(item) for item in members if item["id"].lower() in named]
-        children += [*_actions(group["endGroupActions"], operation, way)]
+        children = [*_actions_for(group["startGroupActions"], operation, way)]
+        children += [_machine_child(item) for item in members if item["id"].lower() in named]
+        children += [*_actions_for(group["endGroupActions"], operation, way)]
         groups.append({"type": group["groupType"], "title": title, "children": children} | _not_begun())
     return groups
 
@@ -55,13 +55,13 @@ def steps_of(groups: Sequence[Json], *, shuts_down: bool) -> list[Json]:
     return steps
 
 
-def _actions(actions: Iterable[Json], operation: str, way: str) -> Iterable[Json]:
+def _actions_for(actions: Iterable[Json], operation: str, way: str) -> Iterable[Json]:
     for action in actions:
         if operation in action["failoverTypes"] and way in (action["failoverDirections"] or ["PrimaryToRecovery"]):
             yield {"action": action, "id": action["actionName"], "title": action["actionName"]} | _not_begun()
 
 
-def _machine(item: Json) -> Json:
+def _machine_child(item: Json) -> Json:
     facts = {"item": item["id"], "id": item["vmId"], "title": item["friendlyName"], "job": None, "errors": []}
     return facts | _not_begun()
 
@@ -110,7 +110,7 @@ def worst_of(states: Iterable[str]) -> str:
     return "Succeeded" if all(ended) else "PartiallySucceeded" if any(ended) else "Failed"
 
 
-def stop(job: Json, now: str) -> None:
+def stop_groups(job: Json, now: str) -> None:
     """Say of what has not ended when a run is cancelled that it is cancelled, or was never begun."""
     for group in job["groups"]:
         for each in (group, *group["children"]):

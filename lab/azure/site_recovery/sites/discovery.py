@@ -10,7 +10,7 @@ from lab.azure.site_recovery.api.common import FABRICS, MACHINES, PROVIDERS
 from lab.azure.site_recovery.sites import fabrics, source_machines
 
 
-def tell(lab: Lab, node: Json, site_id: str) -> None:
+def enter_machines(lab: Lab, node: Json, site_id: str) -> None:
     """Enter the machines of a node that has registered; those that the site knows already stay as they are.
 
     Args:
@@ -22,8 +22,8 @@ def tell(lab: Lab, node: Json, site_id: str) -> None:
     if fabric is None:
         return
     container = fabrics.container_of(lab, fabric)
-    known = {machine["friendlyName"].lower() for machine in lab.store.all(MACHINES, container["id"])}
+    names = {machine["friendlyName"].lower() for machine in lab.store.all(MACHINES, container["id"])}
     provider = next(each for each in lab.store.all(PROVIDERS, fabric["id"]) if each["node"] == node["name"])
-    for machine in hyper_v_machines.of_node(lab, node["name"]):
-        if machine["name"].lower() not in known:
-            source_machines.add(lab, container, machine["name"], provider, machine)
+    for machine in hyper_v_machines.machines_of_node(lab, node["name"]):
+        if machine["name"].lower() not in names:
+            source_machines.add_machine(lab, container, machine["name"], provider, machine)

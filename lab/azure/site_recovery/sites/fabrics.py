@@ -14,23 +14,23 @@ from lab.azure.site_recovery.api.common import (
     PROVIDERS,
     SITE_RECOVERY,
     VAULT,
-    asker,
-    listed,
+    caller_of,
+    list_answer,
     own_id,
-    require,
+    require_record,
     type_of,
     vault_of,
 )
-from lab.azure.site_recovery.api.errors import conflict
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.jobs import Target, begin, when
+from lab.azure.site_recovery.api.errors import conflict_error
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.jobs import Target, begin_job, when
 from lab.azure.site_recovery.jobs.operation_results import serve_results
 
 _SEGMENT = "replicationFabrics"
 _CONTAINERS = "replicationProtectionContainers"
 
 
-def add(lab: Lab, vault: str, name: str) -> Json:
+def add_fabric(lab: Lab, vault: str, name: str) -> Json:
     """Make a site with its container, which the service names after the site's internalIdentifier."""
     arm_id = f"{vault}/{_SEGMENT}/{name}"
     site_id = lab.fixed_id("site", arm_id)
@@ -45,7 +45,7 @@ def container_of(lab: Lab, fabric: Json) -> Json:
     return lab.store.all(CONTAINERS, fabric["id"])[0]
 
 
-def document(lab: Lab, fabric: Json) -> Json:
+def fabric_document(lab: Lab, fabric: Json) -> Json:
     """A site as GET shows it; its health is the worst of its providers."""
     providers = lab.store.all(PROVIDERS, fabric["id"])
     hosts = [{"id": each["node"], "name": each["node"], "marsAgentVersion": "2.0.9938.0"} for each in providers]
@@ -89,58 +89,62 @@ def container_document(lab: Lab, container: Json) -> Json:
 @SITE_RECOVERY.route("GET", VAULT + "/replicationFabrics")
 def list_fabrics(lab: Lab, ask: Ask) -> Answer:
     """All sites of a vault."""
-    return listed(document(lab, each) for each in lab.store.all(FABRICS, vault_of(ask)))
+    return list_answer(fabric_document(lab, each) for each in lab.store.all(FABRICS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", FABRIC)
 def get_fabric(lab: Lab, ask: Ask) -> Answer:
     """One site."""
-    return Answer(200, document(lab, require(lab, ask, FABRICS, _SEGMENT)))
+    return Answer(200, fabric_document(lab, require_record(lab, ask, FABRICS, _SEGMENT)))
 
 
 @SITE_RECOVERY.route("PUT", FABRIC)
 def create_fabric(lab: Lab, ask: Ask) -> Answer:
     """Make a site; the same again changes nothing."""
-    ask.object()
+    ask.require_object()
     arm_id = own_id(ask.path)
     target = Target(lab.fixed_id("site", arm_id), ask.params["fabric"], arm_id)
-    return taken(lab, ask, begin(lab, vault_of(ask), "CreateSite", target, asker(ask)))
+    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "CreateSite", target, caller_of(ask)))
 
 
 @when("CreateSite", "Succeeded")
-def _created(lab: Lab, job: Json) -> None:
+def keep_fabric(lab: Lab, job: Json) -> None:
+    """The site is there, with its container."""
     if lab.store.get(FABRICS, job["resource"]) is None:
-        add(lab, job["vault"], job["targetName"])
+        add_fabric(lab, job["vault"], job["targetName"])
 
 
 @SITE_RECOVERY.route("DELETE", FABRIC)
 def purge_fabric(lab: Lab, ask: Ask) -> Answer:
     """Forget a site with all that is in it."""
-    fabric = require(lab, ask, FABRICS, _SEGMENT)
-    return taken(lab, ask, _begin(lab, ask, fabric, "UnregisterFabric"))
+    fabric = require_record(lab, ask, FABRICS, _SEGMENT)
+    return answer_with_job(lab, ask, _begin_fabric_job(lab, ask, fabric, "UnregisterFabric"))
 
 
 @SITE_RECOVERY.route("POST", FABRIC + "/remove")
 def remove_fabric(lab: Lab, ask: Ask) -> Answer:
     """Remove a site that has nothing in it."""
-    fabric = require(lab, ask, FABRICS, _SEGMENT)
+    fabric = require_record(lab, ask, FABRICS, _SEGMENT)
     if lab.store.all(PROVIDERS, fabric["id"]) or lab.store.all(ITEMS, fabric["id"]):
-        raise conflict(f"Site '{fabric['name']}' has servers or machines.", asker(ask))
-    return taken(lab, ask, _begin(lab, ask, fabric, "UnregisterFabric"))
+        raise conflict_error(f"Site '{fabric['name']}' has servers or machines.", caller_of(ask))
+    return answer_with_job(lab, ask, _begin_fabric_job(lab, ask, fabric, "UnregisterFabric"))
 
 
 @SITE_RECOVERY.route("POST", FABRIC + "/checkConsistency")
 def check_consistency(lab: Lab, ask: Ask) -> Answer:
     """Compare the site with its hosts."""
-    return taken(lab, ask, _begin(lab, ask, require(lab, ask, FABRICS, _SEGMENT), "RefreshFabricLayout"))
+    return answer_with_job(
+        lab, ask, _begin_fabric_job(lab, ask, require_record(lab, ask, FABRICS, _SEGMENT), "RefreshFabricLayout")
+    )
 
 
-def _begin(lab: Lab, ask: Ask, fabric: Json, kind: str) -> Json:
-    return begin(lab, vault_of(ask), kind, Target(fabric["siteId"], fabric["name"], fabric["id"]), asker(ask))
+def _begin_fabric_job(lab: Lab, ask: Ask, fabric: Json, kind: str) -> Json:
+    return begin_job(lab, vault_of(ask), kind, Target(fabric["siteId"], fabric["name"], fabric["id"]), caller_of(ask))
 
 
 @when("UnregisterFabric", "Succeeded")
-def _removed(lab: Lab, job: Json) -> None:
+def forget_fabric(lab: Lab, job: Json) -> None:
+    """The site is gone, with all that is in it."""
     for kind in (CONTAINERS, PROVIDERS, MAPPINGS, ITEMS, MACHINES):
         for each in lab.store.all(kind, job["resource"]):
             lab.store.delete(kind, each["id"])
@@ -150,20 +154,20 @@ def _removed(lab: Lab, job: Json) -> None:
 @SITE_RECOVERY.route("GET", VAULT + "/replicationProtectionContainers")
 def list_containers(lab: Lab, ask: Ask) -> Answer:
     """All containers of a vault."""
-    return listed(container_document(lab, each) for each in lab.store.all(CONTAINERS, vault_of(ask)))
+    return list_answer(container_document(lab, each) for each in lab.store.all(CONTAINERS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", FABRIC + "/replicationProtectionContainers")
 def list_containers_of_fabric(lab: Lab, ask: Ask) -> Answer:
     """The containers of one site."""
-    fabric = require(lab, ask, FABRICS, _SEGMENT)
-    return listed(container_document(lab, each) for each in lab.store.all(CONTAINERS, fabric["id"]))
+    fabric = require_record(lab, ask, FABRICS, _SEGMENT)
+    return list_answer(container_document(lab, each) for each in lab.store.all(CONTAINERS, fabric["id"]))
 
 
 @SITE_RECOVERY.route("GET", CONTAINER)
 def get_container(lab: Lab, ask: Ask) -> Answer:
     """One container."""
-    return Answer(200, container_document(lab, require(lab, ask, CONTAINERS, _CONTAINERS)))
+    return Answer(200, container_document(lab, require_record(lab, ask, CONTAINERS, _CONTAINERS)))
 
 
-serve_results(FABRIC, FABRICS, document)
+serve_results(FABRIC, FABRICS, fabric_document)

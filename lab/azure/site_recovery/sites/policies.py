@@ -15,17 +15,17 @@ from lab.azure.site_recovery.api.common import (
     POLICIES,
     SITE_RECOVERY,
     VAULT,
-    asker,
-    listed,
+    caller_of,
+    list_answer,
     own_id,
-    require,
+    require_record,
     type_of,
     vault_of,
 )
-from lab.azure.site_recovery.api.errors import conflict, missing, wrong_input
-from lab.azure.site_recovery.api.request_fields import choice, details, properties, text
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.jobs import Failure, Target, begin, begin_failing, when
+from lab.azure.site_recovery.api.errors import conflict_error, input_error, missing_error
+from lab.azure.site_recovery.api.request_fields import require_choice, require_details, require_properties, require_text
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.jobs import Failure, Target, begin_failing_job, begin_job, when
 from lab.azure.site_recovery.jobs.operation_results import serve_results
 
 _POLICY = VAULT + "/replicationPolicies/{policy}"
@@ -87,39 +87,45 @@ def mapping_document(lab: Lab, mapping: Json) -> Json:  # noqa: ARG001 - as abov
 @SITE_RECOVERY.route("GET", VAULT + "/replicationPolicies")
 def list_policies(lab: Lab, ask: Ask) -> Answer:
     """All policies of a vault."""
-    return listed(policy_document(lab, each) for each in lab.store.all(POLICIES, vault_of(ask)))
+    return list_answer(policy_document(lab, each) for each in lab.store.all(POLICIES, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", _POLICY)
 def get_policy(lab: Lab, ask: Ask) -> Answer:
     """One policy."""
-    return Answer(200, policy_document(lab, require(lab, ask, POLICIES, _POLICIES)))
+    return Answer(200, policy_document(lab, require_record(lab, ask, POLICIES, _POLICIES)))
 
 
 @SITE_RECOVERY.route("PUT", _POLICY)
 def create_policy(lab: Lab, ask: Ask) -> Answer:
     """Make a policy; one of that name with other settings makes the job fail with 15035."""
-    settings = _settings(ask, details(ask, properties(ask), name="providerSpecificInput"))
+    settings = _require_settings(ask, require_details(ask, require_properties(ask), name="providerSpecificInput"))
     arm_id = own_id(ask.path)
     target = Target(lab.fixed_id("policy", arm_id), ask.params["policy"], arm_id)
     there = lab.store.get(POLICIES, arm_id)
     if there and there["details"] != settings:
-        return taken(
-            lab, ask, begin_failing(lab, vault_of(ask), "AddProtectionProfile", target, asker(ask), Failure("15035"))
+        return answer_with_job(
+            lab,
+            ask,
+            begin_failing_job(lab, vault_of(ask), "AddProtectionProfile", target, caller_of(ask), Failure("15035")),
         )
-    return taken(lab, ask, begin(lab, vault_of(ask), "AddProtectionProfile", target, asker(ask), input=settings))
+    return answer_with_job(
+        lab, ask, begin_job(lab, vault_of(ask), "AddProtectionProfile", target, caller_of(ask), input=settings)
+    )
 
 
 @SITE_RECOVERY.route("PATCH", _POLICY)
 def update_policy(lab: Lab, ask: Ask) -> Answer:
     """Change a policy."""
-    policy = require(lab, ask, POLICIES, _POLICIES)
-    settings = _settings(ask, details(ask, properties(ask), name="replicationProviderSettings"))
+    policy = require_record(lab, ask, POLICIES, _POLICIES)
+    settings = _require_settings(ask, require_details(ask, require_properties(ask), name="replicationProviderSettings"))
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], policy["id"])
-    return taken(lab, ask, begin(lab, vault_of(ask), "ModifyProtectionProfile", target, asker(ask), input=settings))
+    return answer_with_job(
+        lab, ask, begin_job(lab, vault_of(ask), "ModifyProtectionProfile", target, caller_of(ask), input=settings)
+    )
 
 
-def _settings(ask: Ask, given: Json) -> Json:
+def _require_settings(ask: Ask, given: Json) -> Json:
     """The settings of a policy as GET names them.
 
     Raises:
@@ -129,13 +135,13 @@ def _settings(ask: Ask, given: Json) -> Json:
     every = given.get("applicationConsistentSnapshotFrequencyInHours", 0)
     interval = given.get("replicationInterval", 300)
     if not isinstance(history, int) or not 0 <= history <= _LONGEST_HISTORY_IN_HOURS:
-        raise wrong_input("'recoveryPointHistoryDuration' must be 0 to 24 hours.", asker(ask))
+        raise input_error("'recoveryPointHistoryDuration' must be 0 to 24 hours.", caller_of(ask))
     if not isinstance(every, int) or not 0 <= every <= max(history, 1):
-        raise wrong_input(
-            "'applicationConsistentSnapshotFrequencyInHours' must be 0 to the history's hours.", asker(ask)
+        raise input_error(
+            "'applicationConsistentSnapshotFrequencyInHours' must be 0 to the history's hours.", caller_of(ask)
         )
     if interval not in _INTERVALS_IN_SECONDS:
-        raise wrong_input("'replicationInterval' must be 30, 300 or 900 seconds.", asker(ask))
+        raise input_error("'replicationInterval' must be 30, 300 or 900 seconds.", caller_of(ask))
     return {
         "recoveryPointHistoryDurationInHours": history,
         "applicationConsistentSnapshotFrequencyInHours": every,
@@ -148,7 +154,8 @@ def _settings(ask: Ask, given: Json) -> Json:
 
 @when("AddProtectionProfile", "Succeeded")
 @when("ModifyProtectionProfile", "Succeeded")
-def _kept(lab: Lab, job: Json) -> None:
+def keep_policy(lab: Lab, job: Json) -> None:
+    """The policy has the settings that were sent."""
     if job["input"] is not None:
         add_policy(lab, job["vault"], job["targetName"], job["input"])
 
@@ -156,54 +163,57 @@ def _kept(lab: Lab, job: Json) -> None:
 @SITE_RECOVERY.route("DELETE", _POLICY)
 def delete_policy(lab: Lab, ask: Ask) -> Answer:
     """Delete a policy that no container and no item uses."""
-    policy = require(lab, ask, POLICIES, _POLICIES)
+    policy = require_record(lab, ask, POLICIES, _POLICIES)
     users = [*lab.store.all(MAPPINGS, vault_of(ask)), *lab.store.all(ITEMS, vault_of(ask))]
     if any(each["policy"].lower() == policy["id"].lower() for each in users):
-        raise conflict(f"Policy '{policy['name']}' is associated with a site.", asker(ask))
+        raise conflict_error(f"Policy '{policy['name']}' is associated with a site.", caller_of(ask))
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], policy["id"])
-    return taken(lab, ask, begin(lab, vault_of(ask), "RemoveProtectionProfile", target, asker(ask)))
+    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "RemoveProtectionProfile", target, caller_of(ask)))
 
 
 @when("RemoveProtectionProfile", "Succeeded")
-def _deleted(lab: Lab, job: Json) -> None:
+def forget_policy(lab: Lab, job: Json) -> None:
+    """The policy is deleted."""
     lab.store.delete(POLICIES, job["resource"])
 
 
 @SITE_RECOVERY.route("GET", VAULT + f"/{_MAPPINGS}")
 def list_mappings(lab: Lab, ask: Ask) -> Answer:
     """All mappings of a vault."""
-    return listed(mapping_document(lab, each) for each in lab.store.all(MAPPINGS, vault_of(ask)))
+    return list_answer(mapping_document(lab, each) for each in lab.store.all(MAPPINGS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", CONTAINER + f"/{_MAPPINGS}")
 def list_mappings_of_container(lab: Lab, ask: Ask) -> Answer:
     """The mappings of one container."""
-    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    return listed(mapping_document(lab, each) for each in lab.store.all(MAPPINGS, container["id"]))
+    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    return list_answer(mapping_document(lab, each) for each in lab.store.all(MAPPINGS, container["id"]))
 
 
 @SITE_RECOVERY.route("GET", _MAPPING)
 def get_mapping(lab: Lab, ask: Ask) -> Answer:
     """One mapping."""
-    return Answer(200, mapping_document(lab, require(lab, ask, MAPPINGS, _MAPPINGS)))
+    return Answer(200, mapping_document(lab, require_record(lab, ask, MAPPINGS, _MAPPINGS)))
 
 
 @SITE_RECOVERY.route("PUT", _MAPPING)
 def create_mapping(lab: Lab, ask: Ask) -> Answer:
     """Associate a policy with a container."""
-    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    body = properties(ask)
-    choice(ask, body, "targetProtectionContainerId", (AZURE,))
-    policy = lab.store.get(POLICIES, own_id(text(ask, body, "policyId")))
+    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    body = require_properties(ask)
+    require_choice(ask, body, "targetProtectionContainerId", (AZURE,))
+    policy = lab.store.get(POLICIES, own_id(require_text(ask, body, "policyId")))
     if policy is None:
-        raise missing(str(body["policyId"]).rpartition("/")[2], asker(ask))
+        raise missing_error(str(body["policyId"]).rpartition("/")[2], caller_of(ask))
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], own_id(ask.path))
     facts: Json = {"input": {"container": container["id"], "policy": policy["id"], "name": ask.params["mapping"]}}
-    facts["affected"] = _affected(lab, container)
-    return taken(lab, ask, begin(lab, vault_of(ask), "AssociateProtectionProfile", target, asker(ask), **facts))
+    facts["affected"] = _affected_object(lab, container)
+    return answer_with_job(
+        lab, ask, begin_job(lab, vault_of(ask), "AssociateProtectionProfile", target, caller_of(ask), **facts)
+    )
 
 
-def _affected(lab: Lab, container: Json) -> Json:
+def _affected_object(lab: Lab, container: Json) -> Json:
     fabric = lab.store.get(FABRICS, container["fabric"]) or {}
     return {
         "PrimaryCloudId": container["name"],
@@ -220,7 +230,8 @@ def _affected(lab: Lab, container: Json) -> Json:
 
 
 @when("AssociateProtectionProfile", "Succeeded")
-def _associated(lab: Lab, job: Json) -> None:
+def associate_policy(lab: Lab, job: Json) -> None:
+    """The policy is associated with the container."""
     if container := lab.store.get(CONTAINERS, job["input"]["container"]):
         add_mapping(lab, container, job["input"]["name"], job["input"]["policy"])
 
@@ -228,29 +239,32 @@ def _associated(lab: Lab, job: Json) -> None:
 @SITE_RECOVERY.route("PATCH", _MAPPING)
 def update_mapping(lab: Lab, ask: Ask) -> Answer:
     """A Hyper-V mapping has nothing to change; the job says that it is done."""
-    mapping = require(lab, ask, MAPPINGS, _MAPPINGS)
-    properties(ask)
+    mapping = require_record(lab, ask, MAPPINGS, _MAPPINGS)
+    require_properties(ask)
     target = Target(lab.fixed_id("policy", mapping["policy"]), mapping["name"], mapping["id"])
-    job = begin(
-        lab, vault_of(ask), "ModifyProtectionProfile", target, asker(ask), lasts=timedelta(seconds=1), input=None
+    job = begin_job(
+        lab, vault_of(ask), "ModifyProtectionProfile", target, caller_of(ask), lasts=timedelta(seconds=1), input=None
     )
-    return taken(lab, ask, job)
+    return answer_with_job(lab, ask, job)
 
 
 @SITE_RECOVERY.route("DELETE", _MAPPING)
 @SITE_RECOVERY.route("POST", _MAPPING + "/remove")
 def remove_mapping(lab: Lab, ask: Ask) -> Answer:
     """Dissociate a policy from a container that has no items."""
-    mapping = require(lab, ask, MAPPINGS, _MAPPINGS)
-    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    mapping = require_record(lab, ask, MAPPINGS, _MAPPINGS)
+    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
     if lab.store.all(ITEMS, container["id"]):
-        raise conflict(f"Site '{container['friendlyName']}' has protected machines.", asker(ask))
+        raise conflict_error(f"Site '{container['friendlyName']}' has protected machines.", caller_of(ask))
     target = Target(lab.fixed_id("policy", mapping["policy"]), mapping["name"], mapping["id"])
-    return taken(lab, ask, begin(lab, vault_of(ask), "DissociateProtectionProfile", target, asker(ask)))
+    return answer_with_job(
+        lab, ask, begin_job(lab, vault_of(ask), "DissociateProtectionProfile", target, caller_of(ask))
+    )
 
 
 @when("DissociateProtectionProfile", "Succeeded")
-def _dissociated(lab: Lab, job: Json) -> None:
+def forget_mapping(lab: Lab, job: Json) -> None:
+    """The policy is no longer associated with the container."""
     lab.store.delete(MAPPINGS, job["resource"])
 
 

@@ -12,16 +12,16 @@ from lab.azure.site_recovery.api.common import (
     PROVIDERS,
     SITE_RECOVERY,
     VAULT,
-    asker,
-    listed,
-    require,
+    caller_of,
+    list_answer,
+    require_record,
     type_of,
     vault_of,
 )
-from lab.azure.site_recovery.api.errors import conflict
-from lab.azure.site_recovery.api.times import exact
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.jobs import Failure, Target, begin, begin_failing, when
+from lab.azure.site_recovery.api.errors import conflict_error
+from lab.azure.site_recovery.api.times import exact_time
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.jobs import Failure, Target, begin_failing_job, begin_job, when
 from lab.azure.site_recovery.jobs.operation_results import serve_results
 
 _BEAT_IN_SECONDS = 60
@@ -30,11 +30,11 @@ _ONE = FABRIC + "/replicationRecoveryServicesProviders/{provider}"
 _SEGMENT = "replicationRecoveryServicesProviders"
 
 
-def add(lab: Lab, fabric: Json, node: str, *, machine_id: str | None = None, connected: bool = True) -> Json:
+def add_provider(lab: Lab, fabric: Json, node: str, *, machine_id: str | None = None, connected: bool = True) -> Json:
     """Enter a node's provider in its site's vault; one that is there already gets a new registration."""
     dra = lab.fixed_id("dra", fabric["id"], node)
     arm_id = f"{fabric['id']}/replicationRecoveryServicesProviders/{dra}"
-    now = exact(lab.now())
+    now = exact_time(lab.now())
     record = {
         "id": arm_id,
         "name": dra,
@@ -60,10 +60,10 @@ def is_connected(lab: Lab, provider_id: str) -> bool:
     return provider is not None and provider["lost"] is None
 
 
-def document(lab: Lab, provider: Json) -> Json:
+def provider_document(lab: Lab, provider: Json) -> Json:
     """A provider as GET shows it; the heartbeat follows the clock while it is connected."""
     now = lab.now()
-    beat = exact(now - timedelta(seconds=now.timestamp() % _BEAT_IN_SECONDS))
+    beat = exact_time(now - timedelta(seconds=now.timestamp() % _BEAT_IN_SECONDS))
     fabric = lab.store.get(FABRICS, provider["fabric"])
     identity = {
         "tenantId": lab.fixed_id("tenant"),
@@ -104,62 +104,65 @@ def document(lab: Lab, provider: Json) -> Json:
 @SITE_RECOVERY.route("GET", _ALL)
 def list_of_vault(lab: Lab, ask: Ask) -> Answer:
     """All providers of a vault."""
-    return listed(document(lab, each) for each in lab.store.all(PROVIDERS, vault_of(ask)))
+    return list_answer(provider_document(lab, each) for each in lab.store.all(PROVIDERS, vault_of(ask)))
 
 
 @SITE_RECOVERY.route("GET", FABRIC + "/replicationRecoveryServicesProviders")
 def list_of_fabric(lab: Lab, ask: Ask) -> Answer:
     """The providers of one site."""
-    fabric = require(lab, ask, FABRICS, "replicationFabrics")
-    return listed(document(lab, each) for each in lab.store.all(PROVIDERS, fabric["id"]))
+    fabric = require_record(lab, ask, FABRICS, "replicationFabrics")
+    return list_answer(provider_document(lab, each) for each in lab.store.all(PROVIDERS, fabric["id"]))
 
 
 @SITE_RECOVERY.route("GET", _ONE)
-def get(lab: Lab, ask: Ask) -> Answer:
+def get_provider(lab: Lab, ask: Ask) -> Answer:
     """One provider."""
-    return Answer(200, document(lab, require(lab, ask, PROVIDERS, _SEGMENT)))
+    return Answer(200, provider_document(lab, require_record(lab, ask, PROVIDERS, _SEGMENT)))
 
 
 @SITE_RECOVERY.route("POST", _ONE + "/refreshProvider")
-def refresh(lab: Lab, ask: Ask) -> Answer:
+def refresh_provider(lab: Lab, ask: Ask) -> Answer:
     """Ask the provider for its machines again; fails with 583 when it is not heard of."""
-    provider = require(lab, ask, PROVIDERS, _SEGMENT)
-    return taken(lab, ask, _begin(lab, ask, provider, "RefreshFabricLayout"))
+    provider = require_record(lab, ask, PROVIDERS, _SEGMENT)
+    return answer_with_job(lab, ask, _begin_provider_job(lab, ask, provider, "RefreshFabricLayout"))
 
 
 @SITE_RECOVERY.route("POST", _ONE + "/remove")
-def remove(lab: Lab, ask: Ask) -> Answer:
+def remove_provider(lab: Lab, ask: Ask) -> Answer:
     """Unregister: needs the host."""
-    provider = _unused(lab, ask)
-    return taken(lab, ask, _begin(lab, ask, provider, "UnregisterDra"))
+    provider = _require_unused(lab, ask)
+    return answer_with_job(lab, ask, _begin_provider_job(lab, ask, provider, "UnregisterDra"))
 
 
 @SITE_RECOVERY.route("DELETE", _ONE)
-def purge(lab: Lab, ask: Ask) -> Answer:
+def purge_provider(lab: Lab, ask: Ask) -> Answer:
     """Forget a provider whose host is gone."""
-    provider = _unused(lab, ask)
+    provider = _require_unused(lab, ask)
     target = Target(provider["name"], provider["node"], provider["id"])
-    return taken(lab, ask, begin(lab, vault_of(ask), "PurgeVMM", target, asker(ask)))
+    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "PurgeVMM", target, caller_of(ask)))
 
 
-def _unused(lab: Lab, ask: Ask) -> Json:
-    provider = require(lab, ask, PROVIDERS, _SEGMENT)
+def _require_unused(lab: Lab, ask: Ask) -> Json:
+    provider = require_record(lab, ask, PROVIDERS, _SEGMENT)
     if items := items_of(lab, provider):
-        raise conflict(f"Server '{provider['node']}' has {len(items)} protected machines.", asker(ask))
+        raise conflict_error(f"Server '{provider['node']}' has {len(items)} protected machines.", caller_of(ask))
     return provider
 
 
-def _begin(lab: Lab, ask: Ask, provider: Json, kind: str) -> Json:
+def _begin_provider_job(lab: Lab, ask: Ask, provider: Json, kind: str) -> Json:
     target = Target(provider["name"], provider["node"], provider["id"])
     if provider["lost"]:
-        return begin_failing(lab, vault_of(ask), kind, target, asker(ask), Failure("583", {"host": provider["node"]}))
-    return begin(lab, vault_of(ask), kind, target, asker(ask))
+        return begin_failing_job(
+            lab, vault_of(ask), kind, target, caller_of(ask), Failure("583", {"host": provider["node"]})
+        )
+    return begin_job(lab, vault_of(ask), kind, target, caller_of(ask))
 
 
 @when("UnregisterDra", "Succeeded")
 @when("PurgeVMM", "Succeeded")
-def _gone(lab: Lab, job: Json) -> None:
+def forget_provider(lab: Lab, job: Json) -> None:
+    """The vault has no such provider any more."""
     lab.store.delete(PROVIDERS, job["resource"])
 
 
-serve_results(_ONE, PROVIDERS, document)
+serve_results(_ONE, PROVIDERS, provider_document)

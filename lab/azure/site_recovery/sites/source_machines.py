@@ -5,18 +5,26 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from lab.azure.arm.paging import paged
+from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import CONTAINER, CONTAINERS, ITEMS, MACHINES, SITE_RECOVERY, require, type_of
+from lab.azure.site_recovery.api.common import (
+    CONTAINER,
+    CONTAINERS,
+    ITEMS,
+    MACHINES,
+    SITE_RECOVERY,
+    require_record,
+    type_of,
+)
 from lab.azure.site_recovery.api.filters import parse_filter
 
 _SEGMENT = "replicationProtectableItems"
 _DISK_IN_MB = 40960
 
 
-def add(lab: Lab, container: Json, name: str, provider: Json, settings: Json) -> Json:
+def add_machine(lab: Lab, container: Json, name: str, provider: Json, settings: Json) -> Json:
     """Add a machine that runs on the node of `provider`.
 
     Args:
@@ -68,7 +76,7 @@ def _nic_id(guid: str) -> str:
     return base64.b64encode(f"Microsoft:{guid}\\{adapter}".upper().replace("MICROSOFT", "Microsoft").encode()).decode()
 
 
-def of_item(lab: Lab, item: Json) -> Json:
+def machine_of_item(lab: Lab, item: Json) -> Json:
     """The machine that an item protects."""
     machine = lab.store.get(MACHINES, item["machine"])
     if machine is None:
@@ -78,24 +86,24 @@ def of_item(lab: Lab, item: Json) -> Json:
 
 def set_power(lab: Lab, item: Json, power: str) -> None:
     """Turn the source machine "On" or "Off"."""
-    machine = of_item(lab, item)
+    machine = machine_of_item(lab, item)
     machine["power"] = power
     lab.store.put(MACHINES, machine["id"], machine)
 
 
-def summaries(lab: Lab) -> list[Json]:
+def list_summaries(lab: Lab) -> list[Json]:
     """Every machine on premises with what the lab alone can tell of it."""
-    told = ("node", "power", "corrupt", "snapshots", "present")
-    return [{"name": each["friendlyName"]} | {key: each[key] for key in told} for each in lab.store.all(MACHINES)]
+    fields = ("node", "power", "corrupt", "snapshots", "present")
+    return [{"name": each["friendlyName"]} | {key: each[key] for key in fields} for each in lab.store.all(MACHINES)]
 
 
-def change(lab: Lab, name: str, wish: Json) -> None:
+def change_machine(lab: Lab, name: str, changes: Json) -> None:
     """Do to the machines of a name what somebody on premises would.
 
     Args:
         lab: The lab.
         name: The machine's name.
-        wish: {power: "On" | "Off", snapshots: how many checkpoints, present: false for one that was deleted, node,
+        changes: {power: "On" | "Off", snapshots: how many checkpoints, present: false for one that was deleted, node,
             fileGb: how large the file of each disk is}.
 
     Raises:
@@ -104,13 +112,13 @@ def change(lab: Lab, name: str, wish: Json) -> None:
     found = [each for each in lab.store.all(MACHINES) if each["friendlyName"].lower() == name.lower()]
     if not found:
         raise ArmError(404, "NotInTheWorld", f"There is no machine called {name} on premises.")
-    for key, value in wish.items():
+    for key, value in changes.items():
         if key not in _SETTABLE or not _SETTABLE[key](value):
             raise bad_request(
                 "InvalidWorld", f"{key} of a source cannot be {value!r}; what can: {', '.join(_SETTABLE)}"
             )
     for machine in found:
-        lab.store.put(MACHINES, machine["id"], machine | wish)
+        lab.store.put(MACHINES, machine["id"], machine | changes)
 
 
 _SETTABLE: dict[str, Callable[[Any], bool]] = {
@@ -122,7 +130,7 @@ _SETTABLE: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def document(lab: Lab, machine: Json) -> Json:
+def machine_document(lab: Lab, machine: Json) -> Json:
     """A machine as a protectable item."""
     item = lab.store.get(ITEMS, machine["item"]) if machine["item"] else None
     disks = [
@@ -169,14 +177,14 @@ _KEYS = {
 @SITE_RECOVERY.route("GET", CONTAINER + "/replicationProtectableItems")
 def list_machines(lab: Lab, ask: Ask) -> Answer:
     """Protectable items of a container: the page with the last of them links to one that is empty."""
-    container = require(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
     test = parse_filter(ask.query.get("$filter"), _KEYS)
     found = [machine for machine in lab.store.all(MACHINES, container["id"]) if machine["present"] and test(machine)]
     size = int(ask.query.get("$take") or 100)
-    return paged(ask, [document(lab, machine) for machine in found], size, empty_tail=True)
+    return paged_answer(ask, [machine_document(lab, machine) for machine in found], size, empty_tail=True)
 
 
 @SITE_RECOVERY.route("GET", CONTAINER + "/replicationProtectableItems/{machine}")
 def get_machine(lab: Lab, ask: Ask) -> Answer:
     """One protectable item."""
-    return Answer(200, document(lab, require(lab, ask, MACHINES, _SEGMENT)))
+    return Answer(200, machine_document(lab, require_record(lab, ask, MACHINES, _SEGMENT)))

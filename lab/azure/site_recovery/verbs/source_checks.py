@@ -9,14 +9,14 @@ from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery.api.common import MACHINES, PROVIDERS
-from lab.azure.site_recovery.sites.source_machines import of_item
+from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
 _MB_IN_GB = 1024
 
 
-def obstacle(lab: Lab, item: Json, given: Json) -> str | None:
+def find_obstacle(lab: Lab, item: Json, given: Json) -> str | None:
     """Why the provider cannot fail the machine back; None when it can."""
-    machine, host = of_item(lab, item), host_of(lab, item, given)
+    machine, host = machine_of_item(lab, item), host_of(lab, item, given)
     if host is None or host["fabric"] != item["fabric"]:
         return "The provider for alternate recovery isn't registered with the Hyper-V site of the virtual machine."
     if not machine["present"]:
@@ -50,7 +50,7 @@ def host_of(lab: Lab, item: Json, given: Json) -> Json | None:
 
 def bring_home(lab: Lab, item: Json, given: Json) -> None:
     """The machine runs on premises, made again on its host if it was gone."""
-    machine, host = of_item(lab, item), host_of(lab, item, given)
+    machine, host = machine_of_item(lab, item), host_of(lab, item, given)
     if not machine["present"] and host:
         item["provider"] = host["id"]
         machine |= {"present": True, "snapshots": 0, "node": host["node"], "provider": host["id"]}

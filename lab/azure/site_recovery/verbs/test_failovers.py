@@ -5,11 +5,11 @@ from datetime import timedelta
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery.api.common import ITEMS
-from lab.azure.site_recovery.api.times import whole
+from lab.azure.site_recovery.api.times import whole_time
 from lab.azure.site_recovery.items import recovery_points
-from lab.azure.site_recovery.items.items import enter, item_of
+from lab.azure.site_recovery.items.items import enter_state, item_of
 from lab.azure.site_recovery.items.lifecycle import PROTECTED, TEST_PENDING
-from lab.azure.site_recovery.jobs.jobs import KIND, resume, resumes, when
+from lab.azure.site_recovery.jobs.jobs import KIND, resume_suspended, resumes, when
 from lab.azure.site_recovery.verbs import recovery_vms
 from lab.azure.site_recovery.verbs.verbs import point_facts
 
@@ -18,29 +18,32 @@ _ENDING = timedelta(seconds=170)
 
 
 @when(_TEST, "BeginTestFailoverTask")
-def _choose_point(lab: Lab, job: Json) -> None:
+def choose_point(lab: Lab, job: Json) -> None:
+    """Take the recovery point that was asked for, or the newest."""
     item = item_of(lab, job)
     if item is None:
         return
-    point = job["input"]["point"] or point_facts(recovery_points.points(lab, item)[-1])
+    point = job["input"]["point"] or point_facts(recovery_points.points_of(lab, item)[-1])
     job["input"]["point"] = point
     item["point"] = point["id"]
     lab.store.put(ITEMS, item["id"], item)
 
 
 @when(_TEST, "PrepareTestProtectedEntitiesTask")
-def _make_vm(lab: Lab, job: Json) -> None:
+def make_vm(lab: Lab, job: Json) -> None:
+    """The test VM runs."""
     item = item_of(lab, job)
     if item is None:
         return
-    recovery_vms.create(lab, job, item, test=True)
+    recovery_vms.create_vm(lab, job, item, test=True)
     job["details"]["protectedItemDetails"] = recovery_vms.protected_item_details(job, item, test=True)
     lab.store.put(KIND, job["id"], job)
 
 
 @when(_TEST, "Suspended")
 @when(_TEST, "Succeeded")
-def _wait_for_cleanup(lab: Lab, job: Json) -> None:
+def wait_for_cleanup(lab: Lab, job: Json) -> None:
+    """The test waits for its cleanup, unless it was being ended."""
     item = item_of(lab, job)
     if item is None:
         return
@@ -48,52 +51,55 @@ def _wait_for_cleanup(lab: Lab, job: Json) -> None:
         _end_test(lab, job, item)
         return
     item |= {"lastSuccessfulTestFailoverTime": job["starts"], "testJob": job["id"]}
-    enter(lab, item, TEST_PENDING, job)
+    enter_state(lab, item, TEST_PENDING, job)
 
 
 @when(_TEST, "Failed")
-def _failed(lab: Lab, job: Json) -> None:
+def fail_test(lab: Lab, job: Json) -> None:
     """A VM that was made stays until it is cleaned up; a job that failed before that leaves nothing."""
     if item := item_of(lab, job):
         if item.get("testVm"):
-            enter(lab, item, TEST_PENDING, job)
+            enter_state(lab, item, TEST_PENDING, job)
         else:
-            enter(lab, item, PROTECTED)
+            enter_state(lab, item, PROTECTED)
 
 
 @when(_TEST, "Resumed")
-def _ending(lab: Lab, job: Json) -> None:
+def mark_ending(lab: Lab, job: Json) -> None:
     """Resuming a suspended test failover ends it: the cleanup happens within the job."""
     job["ending"] = True
     lab.store.put(KIND, job["id"], job)
 
 
 @when(_TEST, "Cancelled")
-def _cancelled(lab: Lab, job: Json) -> None:
+def cancel_test(lab: Lab, job: Json) -> None:
+    """A test that is cancelled is cleaned up."""
     if item := item_of(lab, job):
         _end_test(lab, job, item)
 
 
 def _end_test(lab: Lab, job: Json, item: Json) -> None:
-    recovery_vms.remove(lab, item, test=True, leave=job.get("wish", {}).get("leave", ""))
+    recovery_vms.remove_vm(lab, item, test=True, leave=job.get("fault", {}).get("leave", ""))
     item["tested"] = "MarkedForDeletion"
-    enter(lab, item, PROTECTED)
+    enter_state(lab, item, PROTECTED)
 
 
 @when(_CLEANUP, "CleanupTestProtectedEntitiesTask")
-def _remove_vm(lab: Lab, job: Json) -> None:
+def remove_vm(lab: Lab, job: Json) -> None:
+    """The test VM is removed."""
     if item := item_of(lab, job):
-        recovery_vms.remove(lab, item, test=True, leave=job.get("wish", {}).get("leave", ""))
+        recovery_vms.remove_vm(lab, item, test=True, leave=job.get("fault", {}).get("leave", ""))
 
 
 @when(_CLEANUP, "Succeeded")
-def _cleaned_up(lab: Lab, job: Json) -> None:
+def complete_cleanup(lab: Lab, job: Json) -> None:
+    """The test is over, and the item is protected as before."""
     item = item_of(lab, job)
     if item is None:
         return
     _complete_test(lab, item)
     item["tested"] = "MarkedForDeletion"
-    enter(lab, item, PROTECTED)
+    enter_state(lab, item, PROTECTED)
 
 
 def _complete_test(lab: Lab, item: Json) -> None:
@@ -103,18 +109,19 @@ def _complete_test(lab: Lab, item: Json) -> None:
         return
     job["details"]["testFailoverStatus"] = "Completed"
     if job["state"] == "Suspended":
-        job |= {"ending": False, "state": "Succeeded", "stateDescription": "Completed", "ended": whole(lab.now())}
+        job |= {"ending": False, "state": "Succeeded", "stateDescription": "Completed", "ended": whole_time(lab.now())}
     lab.store.put(KIND, job["id"], job)
 
 
 @when(_CLEANUP, "Failed")
 @when(_CLEANUP, "Cancelled")
-def _still_pending(lab: Lab, job: Json) -> None:
+def return_to_pending(lab: Lab, job: Json) -> None:
+    """The test still waits for its cleanup."""
     if item := item_of(lab, job):
-        enter(lab, item, TEST_PENDING, job, _TEST)
+        enter_state(lab, item, TEST_PENDING, job, _TEST)
 
 
 @resumes(_TEST)
 def end_test(lab: Lab, job: Json) -> None:
     """Resume a test failover that waits for its end."""
-    resume(lab, job, _ENDING)
+    resume_suspended(lab, job, _ENDING)

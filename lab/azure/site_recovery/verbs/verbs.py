@@ -5,26 +5,35 @@ from datetime import timedelta
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
-from lab.azure.site_recovery.api.common import ITEM, ITEMS, SITE_RECOVERY, asker, require
-from lab.azure.site_recovery.api.errors import Asker, wrong_direction, wrong_input
+from lab.azure.site_recovery.api.common import ITEM, ITEMS, SITE_RECOVERY, caller_of, require_record
+from lab.azure.site_recovery.api.errors import Caller, direction_error, input_error
 from lab.azure.site_recovery.api.request_fields import (
     TO_AZURE,
     TO_PRIMARY,
-    details,
-    direction,
-    failback,
-    network,
-    properties,
-    source_operations,
-    text,
+    read_failback,
+    read_network,
+    read_source_operations,
+    require_details,
+    require_direction,
+    require_properties,
+    require_text,
 )
 from lab.azure.site_recovery.items import recovery_points
-from lab.azure.site_recovery.items.items import SEGMENT, enter, facts_of, state_of, target_of
-from lab.azure.site_recovery.items.lifecycle import LIFE, TEST_PENDING, step
-from lab.azure.site_recovery.jobs.accepted import taken
-from lab.azure.site_recovery.jobs.durations import BUSY_FAILS_AFTER, draw
-from lab.azure.site_recovery.jobs.job_faults import wishes
-from lab.azure.site_recovery.jobs.jobs import KIND, RESTARTERS, Failure, Target, begin, begin_failing, cancel, warn
+from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, state_of, target_of
+from lab.azure.site_recovery.items.lifecycle import LIFE, TEST_PENDING, find_step
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.durations import BUSY_FAILS_AFTER, draw_duration
+from lab.azure.site_recovery.jobs.job_faults import facts_of_fault
+from lab.azure.site_recovery.jobs.jobs import (
+    KIND,
+    RESTARTERS,
+    Failure,
+    Target,
+    add_warning,
+    begin_cancelling,
+    begin_failing_job,
+    begin_job,
+)
 from lab.azure.site_recovery.jobs.kinds import KINDS
 from lab.azure.site_recovery.sites.providers import is_connected
 from lab.azure.site_recovery.verbs import recovery_vms, source_checks
@@ -36,11 +45,11 @@ _MAKES_VM = ("TestFailover", "PlannedFailover", "UnplannedFailover")
 _FAILBACK_SUSPENSION = {"task": "SynchronizeDataTask", "description": "WaitingForUserInputAfterDataSync"}
 
 
-def start(
+def start_verb(
     lab: Lab,
     item: Json,
     operation: str,
-    who: Asker,
+    who: Caller,
     given: Json,
     *,
     effect: Json | None = None,
@@ -57,28 +66,28 @@ def start(
         effect: What a fault rule wants of the job.
         details_of_job: What customDetails shows besides.
     """
-    kind, taken_step = _kind(operation), step(operation, state_of(item))
+    kind, taken_step = _kind_of(operation), find_step(operation, state_of(item))
     facts = facts_of(lab, item) | {"input": given, "details": details_of_job, "operation": operation, "asked": True}
-    obstacle = _obstacle(lab, item, operation, given)
+    obstacle = _find_obstacle(lab, item, operation, given)
     if obstacle or taken_step is None:
         refused = obstacle or Failure(_REFUSED.get(operation, _OTHERWISE))
-        return begin_failing(lab, item["vault"], kind, target_of(item), who, refused, **facts)
-    facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | wishes(effect, kind)
+        return begin_failing_job(lab, item["vault"], kind, target_of(item), who, refused, **facts)
+    facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | facts_of_fault(effect, kind)
     facts |= _missing_in_azure(lab, item, kind, given) | _missing_on_premises(lab, item, kind, given)
-    job = begin(lab, item["vault"], kind, target_of(item), who, **facts)
-    if "warn" in job.get("wish", {}):
-        warn(lab, job, str(job["wish"]["warn"]))
-    enter(lab, item, taken_step.meanwhile, job, taken_step.scenario)
+    job = begin_job(lab, item["vault"], kind, target_of(item), who, **facts)
+    if "warn" in job.get("fault", {}):
+        add_warning(lab, job, str(job["fault"]["warn"]))
+    enter_state(lab, item, taken_step.meanwhile, job, taken_step.scenario)
     return job
 
 
-def restart(lab: Lab, job: Json, who: Asker) -> Json:
+def restart_verb(lab: Lab, job: Json, who: Caller) -> Json:
     """Begin the operation of a failed job again, from where the item now is."""
     item = lab.store.get(ITEMS, job["item"])
     if item is None:
         target = Target(job["target"], job["targetName"], job["resource"])
-        return begin_failing(lab, job["vault"], job["kind"], target, who, Failure("499"))
-    return start(lab, item, job["operation"], who, job["input"], **job["details"])
+        return begin_failing_job(lab, job["vault"], job["kind"], target, who, Failure("499"))
+    return start_verb(lab, item, job["operation"], who, job["input"], **job["details"])
 
 
 def _missing_in_azure(lab: Lab, item: Json, kind: str, given: Json) -> Json:
@@ -86,31 +95,33 @@ def _missing_in_azure(lab: Lab, item: Json, kind: str, given: Json) -> Json:
     if kind not in _MAKES_VM:
         return {}
     network_id = given["network"]["id"] if kind == "TestFailover" else item["target"]["network"]
-    message = recovery_vms.obstacle(lab, item, network_id)
+    message = recovery_vms.find_obstacle(lab, item, network_id)
     return {"fail": {"code": "28031", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
 
 
 def _missing_on_premises(lab: Lab, item: Json, kind: str, given: Json) -> Json:
     """The failure of a failback to a machine that is not as it must be."""
-    message = source_checks.obstacle(lab, item, given) if kind == "Failback" else None
+    message = source_checks.find_obstacle(lab, item, given) if kind == "Failback" else None
     return {"fail": {"code": "539", "task": KINDS[kind].tasks[0].id, "message": message}} if message else {}
 
 
-def _kind(operation: str) -> str:
+def _kind_of(operation: str) -> str:
     if operation == "Failback":
         return "Failback"
     return next(each.scenario for each in LIFE if each.operation == operation)
 
 
-def _obstacle(lab: Lab, item: Json, operation: str, given: Json) -> Failure | None:
+def _find_obstacle(lab: Lab, item: Json, operation: str, given: Json) -> Failure | None:
     """What makes the job fail though the item's state would allow it: another job, or a host that is not heard of."""
-    kind = _kind(operation)
+    kind = _kind_of(operation)
     if is_busy(item, operation):
         running = lab.store.get(KIND, item["scenario"]["job"])
         title = KINDS[running["kind"]].title if running else item["scenario"]["name"]
-        return Failure("532", {"running": title}, draw(BUSY_FAILS_AFTER, lab.seed, item["id"], kind, lab.now()))
+        return Failure(
+            "532", {"running": title}, draw_duration(BUSY_FAILS_AFTER, lab.seed, item["id"], kind, lab.now())
+        )
     host = given.get("provider") or item["provider"]
-    if step(operation, state_of(item)) and kind in NEEDS_HOST and not is_connected(lab, host):
+    if find_step(operation, state_of(item)) and kind in NEEDS_HOST and not is_connected(lab, host):
         return Failure("583", {"host": host.rpartition("/")[2]})
     return None
 
@@ -122,8 +133,8 @@ def is_busy(item: Json, operation: str) -> bool:
     return item["scenario"] is not None
 
 
-def _ask(lab: Lab, ask: Ask) -> tuple[Json, Json | None]:
-    item = require(lab, ask, ITEMS, SEGMENT)
+def _item_and_fault(lab: Lab, ask: Ask) -> tuple[Json, Json | None]:
+    item = require_record(lab, ask, ITEMS, SEGMENT)
     return item, lab.faults.job_effect(ask.verb, ask.item, ask.path)
 
 
@@ -134,7 +145,7 @@ def _require_direction(ask: Ask, item: Json, wanted: str) -> None:
         ArmError: 400 InvalidFailoverDirection.
     """
     if (wanted == TO_PRIMARY) != (state_of(item).location == "Recovery"):
-        raise wrong_direction(asker(ask))
+        raise direction_error(caller_of(ask))
 
 
 def _chosen_point(lab: Lab, ask: Ask, item: Json, given: Json) -> Json | None:
@@ -146,9 +157,9 @@ def _chosen_point(lab: Lab, ask: Ask, item: Json, given: Json) -> Json | None:
     name = given.get("recoveryPointId")
     if not name:
         return None
-    point = recovery_points.find(lab, item, str(name))
+    point = recovery_points.find_point(lab, item, str(name))
     if point is None:
-        raise wrong_input(f"The item has no recovery point '{name}'.", asker(ask))
+        raise input_error(f"The item has no recovery point '{name}'.", caller_of(ask))
     return point_facts(point)
 
 
@@ -160,13 +171,15 @@ def point_facts(point: Json) -> Json:
 @SITE_RECOVERY.route("POST", ITEM + "/testFailover")
 def start_test_failover(lab: Lab, ask: Ask) -> Answer:
     """Start a VM from a recovery point in a network of its own, while the machine goes on."""
-    item, effect = _ask(lab, ask)
-    body = properties(ask)
-    _require_direction(ask, item, direction(ask, body))
-    chosen = network(ask, body)
-    point = _chosen_point(lab, ask, item, details(ask, body))
+    item, effect = _item_and_fault(lab, ask)
+    body = require_properties(ask)
+    _require_direction(ask, item, require_direction(ask, body))
+    chosen = read_network(ask, body)
+    point = _chosen_point(lab, ask, item, require_details(ask, body))
     shown, given = test_details(chosen), {"network": chosen, "point": point}
-    return taken(lab, ask, start(lab, item, "TestFailover", asker(ask), given, effect=effect, **shown))
+    return answer_with_job(
+        lab, ask, start_verb(lab, item, "TestFailover", caller_of(ask), given, effect=effect, **shown)
+    )
 
 
 def test_details(chosen: Json) -> Json:
@@ -179,9 +192,11 @@ def test_details(chosen: Json) -> Json:
 @SITE_RECOVERY.route("POST", ITEM + "/testFailoverCleanup")
 def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
     """Remove what a test failover made."""
-    item, effect = _ask(lab, ask)
-    shown = cleanup_details(properties(ask).get("comments"))
-    return taken(lab, ask, start(lab, item, "TestFailoverCleanup", asker(ask), {}, effect=effect, **shown))
+    item, effect = _item_and_fault(lab, ask)
+    shown = cleanup_details(require_properties(ask).get("comments"))
+    return answer_with_job(
+        lab, ask, start_verb(lab, item, "TestFailoverCleanup", caller_of(ask), {}, effect=effect, **shown)
+    )
 
 
 def cleanup_details(comments: str | None) -> Json:
@@ -193,25 +208,27 @@ def cleanup_details(comments: str | None) -> Json:
 @SITE_RECOVERY.route("POST", ITEM + "/plannedFailover")
 def start_planned_failover(lab: Lab, ask: Ask) -> Answer:
     """Fail over with the machine shut down first, or, in the other direction, fail back."""
-    item, effect = _ask(lab, ask)
-    body = properties(ask)
-    wanted = direction(ask, body)
+    item, effect = _item_and_fault(lab, ask)
+    body = require_properties(ask)
+    wanted = require_direction(ask, body)
     if wanted == TO_PRIMARY:
-        given = failback(ask, body)
+        given = read_failback(ask, body)
         _require_direction(ask, item, wanted)
-        return taken(lab, ask, start_failback(lab, item, asker(ask), given, effect))
-    point = _chosen_point(lab, ask, item, details(ask, body))
+        return answer_with_job(lab, ask, start_failback(lab, item, caller_of(ask), given, effect))
+    point = _chosen_point(lab, ask, item, require_details(ask, body))
     _require_direction(ask, item, wanted)
-    return taken(
+    return answer_with_job(
         lab,
         ask,
-        start(lab, item, "PlannedFailover", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[]),
+        start_verb(
+            lab, item, "PlannedFailover", caller_of(ask), {"point": point}, effect=effect, protectedItemDetails=[]
+        ),
     )
 
 
-def start_failback(lab: Lab, item: Json, who: Asker, given: Json, effect: Json | None = None) -> Json:
+def start_failback(lab: Lab, item: Json, who: Caller, given: Json, effect: Json | None = None) -> Json:
     """Begin a failback; ForDownTime waits for a person once the data has been brought back."""
-    job = start(lab, item, "Failback", who, given, effect=effect, protectedItemDetails=[])
+    job = start_verb(lab, item, "Failback", who, given, effect=effect, protectedItemDetails=[])
     if given["sync"] == "ForDownTime" and "fail" not in job:
         job["suspend"] = _FAILBACK_SUSPENSION
         lab.store.put(KIND, job["id"], job)
@@ -221,74 +238,80 @@ def start_failback(lab: Lab, item: Json, who: Asker, given: Json, effect: Json |
 @SITE_RECOVERY.route("POST", ITEM + "/unplannedFailover")
 def start_unplanned_failover(lab: Lab, ask: Ask) -> Answer:
     """Fail over without the source site."""
-    item, effect = _ask(lab, ask)
-    body = properties(ask)
-    wanted, source = direction(ask, body), source_operations(ask, body)
-    point = _chosen_point(lab, ask, item, details(ask, body))
+    item, effect = _item_and_fault(lab, ask)
+    body = require_properties(ask)
+    wanted, source = require_direction(ask, body), read_source_operations(ask, body)
+    point = _chosen_point(lab, ask, item, require_details(ask, body))
     if wanted != TO_AZURE:
-        raise wrong_direction(asker(ask))
+        raise direction_error(caller_of(ask))
     _require_direction(ask, item, wanted)
     given = {"point": point, "source": source}
-    return taken(
-        lab, ask, start(lab, item, "UnplannedFailover", asker(ask), given, effect=effect, protectedItemDetails=[])
+    return answer_with_job(
+        lab,
+        ask,
+        start_verb(lab, item, "UnplannedFailover", caller_of(ask), given, effect=effect, protectedItemDetails=[]),
     )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/failoverCommit")
 def commit_failover(lab: Lab, ask: Ask) -> Answer:
     """Commit a failover or a failback: what was left behind is given up."""
-    item, effect = _ask(lab, ask)
-    return taken(lab, ask, start(lab, item, commit_of(item), asker(ask), {}, effect=effect))
+    item, effect = _item_and_fault(lab, ask)
+    return answer_with_job(lab, ask, start_verb(lab, item, commit_of(item), caller_of(ask), {}, effect=effect))
 
 
 def commit_of(item: Json) -> str:
     """What a commit is called for where the item stands."""
-    return "FinalizeFailback" if step("FinalizeFailback", state_of(item)) else "Commit"
+    return "FinalizeFailback" if find_step("FinalizeFailback", state_of(item)) else "Commit"
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/applyRecoveryPoint")
 def apply_recovery_point(lab: Lab, ask: Ask) -> Answer:
     """Change the recovery point of a failover that is not committed."""
-    item, effect = _ask(lab, ask)
-    body = properties(ask)
-    text(ask, body, "recoveryPointId")
-    details(ask, body)
+    item, effect = _item_and_fault(lab, ask)
+    body = require_properties(ask)
+    require_text(ask, body, "recoveryPointId")
+    require_details(ask, body)
     point = _chosen_point(lab, ask, item, body)
-    return taken(
-        lab, ask, start(lab, item, "ChangePit", asker(ask), {"point": point}, effect=effect, protectedItemDetails=[])
+    return answer_with_job(
+        lab,
+        ask,
+        start_verb(lab, item, "ChangePit", caller_of(ask), {"point": point}, effect=effect, protectedItemDetails=[]),
     )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/reProtect")
-def reprotect(lab: Lab, ask: Ask) -> Answer:
+def reprotect_item(lab: Lab, ask: Ask) -> Answer:
     """Replicate to Azure again after a committed failback."""
-    item, effect = _ask(lab, ask)
-    body = properties(ask)
-    wanted = direction(ask, body)
-    details(ask, body)
+    item, effect = _item_and_fault(lab, ask)
+    body = require_properties(ask)
+    wanted = require_direction(ask, body)
+    require_details(ask, body)
     if wanted == TO_PRIMARY and state_of(item).location == "Primary":
-        raise wrong_direction(asker(ask))
-    return taken(lab, ask, start(lab, item, "ReverseReplicate", asker(ask), {}, effect=effect))
+        raise direction_error(caller_of(ask))
+    return answer_with_job(lab, ask, start_verb(lab, item, "ReverseReplicate", caller_of(ask), {}, effect=effect))
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/repairReplication")
 def repair_replication(lab: Lab, ask: Ask) -> Answer:
     """Synchronise the replica again."""
-    item, effect = _ask(lab, ask)
-    return taken(lab, ask, start(lab, item, "RepairReplication", asker(ask), {}, effect=effect))
+    item, effect = _item_and_fault(lab, ask)
+    return answer_with_job(lab, ask, start_verb(lab, item, "RepairReplication", caller_of(ask), {}, effect=effect))
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/failoverCancel")
 def cancel_failover(lab: Lab, ask: Ask) -> Answer:
     """Give a failover up: the one that runs is cancelled, one that waits for its commit is undone; replication ends."""
-    item, effect = _ask(lab, ask)
+    item, effect = _item_and_fault(lab, ask)
     running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
     if not running or running["kind"] not in ("PlannedFailover", "UnplannedFailover", "Failback"):
-        return taken(lab, ask, start(lab, item, "CancelFailover", asker(ask), {}, effect=effect))
-    cancel(lab, running)
+        return answer_with_job(lab, ask, start_verb(lab, item, "CancelFailover", caller_of(ask), {}, effect=effect))
+    begin_cancelling(lab, running)
     lasts = timedelta(seconds=12)
-    job = begin(lab, item["vault"], "CancelFailover", target_of(item), asker(ask), lasts=lasts, queued=timedelta())
-    return taken(lab, ask, job)
+    job = begin_job(
+        lab, item["vault"], "CancelFailover", target_of(item), caller_of(ask), lasts=lasts, queued=timedelta()
+    )
+    return answer_with_job(lab, ask, job)
 
 
-RESTARTERS.update(dict.fromkeys({_kind(each.operation) for each in LIFE}, restart))
+RESTARTERS.update(dict.fromkeys({_kind_of(each.operation) for each in LIFE}, restart_verb))

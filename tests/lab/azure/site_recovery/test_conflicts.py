@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.azure.site_recovery.items.host_connection import lose
+from lab.azure.site_recovery.items.host_connection import disconnect_host
 from tests.lab.azure.site_recovery.world import TEST, TO_AZURE, UNPLANNED, Json, World, codes, failback
 
 WRONG_WAY = TO_AZURE | {"failoverDirection": "RecoveryToPrimary"}
@@ -116,7 +116,7 @@ async def test_a_wrong_body_is_400_and_names_the_field(
     status, answer, _ = await world.call("POST", f"{_path(world)}/{verb}", body)
     assert status == 400
     assert named in answer["error"]["message"]
-    assert world.lab.ledger.entries() == []
+    assert world.lab.ledger.list_entries() == []
     assert await world.item() == await world.item()
 
 
@@ -138,7 +138,7 @@ async def test_a_vault_that_is_not_there_is_404_in_arms_words(world: World) -> N
 @pytest.mark.parametrize(("verb", "code"), [("plannedFailover", "583"), ("unplannedFailover", None)])
 async def test_a_lost_host_stops_only_what_needs_it(world: World, verb: str, code: str | None) -> None:
     """A planned failover needs the host; an unplanned one is for when it is gone."""
-    lose(world.lab, "hci-01-n1")
+    disconnect_host(world.lab, "hci-01-n1")
     job = await world.done(verb, UNPLANNED)
     assert codes(job) == ([code] if code else [])
 

@@ -8,7 +8,7 @@ from tests.lab.azure.site_recovery.world import TEST, TEST_GROUP, TO_AZURE, Json
 
 
 def _nic(world: World, name: str = "sql-01-test-nic") -> Json | None:
-    return resources.find(world.lab, f"{TEST_GROUP}/providers/Microsoft.Network/networkInterfaces/{name}")
+    return resources.find_resource(world.lab, f"{TEST_GROUP}/providers/Microsoft.Network/networkInterfaces/{name}")
 
 
 async def test_a_test_failover_makes_a_vm_in_the_network_that_was_given(world: World) -> None:
@@ -58,7 +58,7 @@ async def test_a_cleanup_removes_vm_nic_and_disk_and_stays_marked_for_ever(world
 
 async def test_a_fault_leaves_a_nic_behind(world: World) -> None:
     """A drill's leftover, for a janitor to find."""
-    world.lab.faults.replace([{"match": {"verb": "testFailoverCleanup"}, "effect": {"job": {"leave": "nic"}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "testFailoverCleanup"}, "effect": {"job": {"leave": "nic"}}}])
     await world.done("testFailover", TEST)
     assert (await world.done("testFailoverCleanup", {"comments": ""}))["state"] == "Succeeded"
     assert world.vm("sql-01-test") is None
@@ -68,12 +68,12 @@ async def test_a_fault_leaves_a_nic_behind(world: World) -> None:
 async def test_a_test_that_failed_while_starting_its_vm_must_be_cleaned_up(world: World) -> None:
     """The VM is there; the item waits for the cleanup."""
     fault = {"fail": "28031", "task": "BootTestProtectedEntitiesTask"}
-    world.lab.faults.replace([{"match": {"item": "sql-01"}, "effect": {"job": fault}}])
+    world.lab.faults.replace_rules([{"match": {"item": "sql-01"}, "effect": {"job": fault}}])
     job = await world.done("testFailover", TEST)
     assert (job["state"], codes(job)) == ("Failed", ["28031"])
     assert world.vm("sql-01-test") is not None
     assert (await world.item())["allowedOperations"] == ["TestFailoverCleanup"]
-    world.lab.faults.replace([])
+    world.lab.faults.replace_rules([])
     await world.done("testFailoverCleanup", {"comments": ""})
     assert world.vm("sql-01-test") is None
 
@@ -81,7 +81,7 @@ async def test_a_test_that_failed_while_starting_its_vm_must_be_cleaned_up(world
 async def test_a_test_that_failed_earlier_leaves_nothing(world: World) -> None:
     """No VM, no cleanup."""
     fault = {"fail": "28031", "task": "BeginTestFailoverTask"}
-    world.lab.faults.replace([{"match": {"item": "sql-01"}, "effect": {"job": fault}}])
+    world.lab.faults.replace_rules([{"match": {"item": "sql-01"}, "effect": {"job": fault}}])
     job = await world.done("testFailover", TEST)
     assert [task["stateDescription"] for task in job["tasks"]] == ["Completed", "Failed", "Skipped", "Skipped"]
     assert world.vm("sql-01-test") is None
@@ -90,7 +90,7 @@ async def test_a_test_that_failed_earlier_leaves_nothing(world: World) -> None:
 
 async def test_a_suspended_test_ends_with_its_cleanup(world: World) -> None:
     """The ending of older api-versions: the job waits, the cleanup is posted all the same."""
-    world.lab.faults.replace([{"match": {"verb": "testFailover"}, "effect": {"job": {"suspend": True}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "testFailover"}, "effect": {"job": {"suspend": True}}}])
     name = await world.start("testFailover", TEST)
     world.pass_time(minutes=30)
     waiting = await world.job(name)
@@ -104,7 +104,7 @@ async def test_a_suspended_test_ends_with_its_cleanup(world: World) -> None:
 
 async def test_resuming_a_suspended_test_cleans_up_within_its_job(world: World) -> None:
     """As in the recorded order: no cleanup job of its own."""
-    world.lab.faults.replace([{"match": {"verb": "testFailover"}, "effect": {"job": {"suspend": True}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "testFailover"}, "effect": {"job": {"suspend": True}}}])
     name = await world.start("testFailover", TEST)
     world.pass_time(minutes=30)
     await world.call("POST", f"/replicationJobs/{name}/resume", {"properties": {"comments": ""}})

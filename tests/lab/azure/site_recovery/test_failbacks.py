@@ -97,7 +97,7 @@ async def test_a_failed_reprotect_can_be_restarted(world: World) -> None:
     await world.fail_over()
     await world.done("plannedFailover", failback())
     await world.done("failoverCommit")
-    world.lab.faults.replace([{"match": {"verb": "reProtect"}, "effect": {"job": {"fail": "539"}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "reProtect"}, "effect": {"job": {"fail": "539"}}}])
     name = await world.start("reProtect", TO_AZURE)
     world.pass_time(minutes=10)
     failed = await world.job(name)

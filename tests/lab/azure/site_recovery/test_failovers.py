@@ -3,7 +3,7 @@
 import pytest
 
 from lab.azure.compute import virtual_machines
-from lab.azure.site_recovery.items.host_connection import lose
+from lab.azure.site_recovery.items.host_connection import disconnect_host
 from tests.lab.azure.site_recovery.world import TEST_GROUP, TO_AZURE, UNPLANNED, World, codes
 
 
@@ -42,7 +42,7 @@ async def test_an_unplanned_failover_turns_the_machine_off_only_if_asked(world: 
 
 async def test_an_unplanned_failover_goes_on_when_the_machine_cannot_be_turned_off(world: World) -> None:
     """The host is gone: Required is a wish."""
-    lose(world.lab, "hci-01-n1")
+    disconnect_host(world.lab, "hci-01-n1")
     job = await world.done("unplannedFailover", UNPLANNED | {"sourceSiteOperations": "Required"})
     assert (job["state"], world.source()["power"]) == ("Succeeded", "On")
 
@@ -97,7 +97,7 @@ async def test_a_cancelled_failover_ends_replication(world: World, *, while_runn
 async def test_a_failover_that_fails_runs_the_machine_on_premises_again(world: World) -> None:
     """28031: Azure had no cores for it; the job cannot be restarted, a new failover can be started."""
     fault = {"fail": "28031", "task": "FailoverTask"}
-    world.lab.faults.replace([{"match": {"times": 1}, "effect": {"job": fault}}])
+    world.lab.faults.replace_rules([{"match": {"times": 1}, "effect": {"job": fault}}])
     job = await world.done("plannedFailover", TO_AZURE)
     assert (codes(job), job["allowedActions"]) == (["28031"], [])
     assert (world.source()["power"], world.vm("sql-01")) == ("On", None)
@@ -106,7 +106,7 @@ async def test_a_failover_that_fails_runs_the_machine_on_premises_again(world: W
 
 async def test_a_renamed_vm_is_named_by_the_item(world: World) -> None:
     """The name was taken: warning 28175, and the item tells the real one."""
-    virtual_machines.create_vm(world.lab, TEST_GROUP, "sql-01", virtual_machines.Make())
+    virtual_machines.create_vm(world.lab, TEST_GROUP, "sql-01", virtual_machines.VmSettings())
     job = await world.done("plannedFailover", TO_AZURE)
     assert codes(job) == ["28175"]
     name = (await world.item())["providerSpecificDetails"]["recoveryAzureVmName"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lab.azure.site_recovery.api.errors import Asker
+from lab.azure.site_recovery.api.errors import Caller
 from lab.azure.site_recovery.jobs.job_routes import CAP, hide_activity_ids
-from lab.azure.site_recovery.jobs.jobs import Target, begin
+from lab.azure.site_recovery.jobs.jobs import Target, begin_job
 from tests.lab.azure.site_recovery.test_vault_contents import POLICY
 from tests.lab.azure.site_recovery.world import TEST, TO_AZURE, UNPLANNED, Json, World, codes, job_of
 
@@ -50,11 +50,11 @@ async def test_lists_may_hide_who_asked(world: World) -> None:
 async def test_a_list_has_at_most_200_jobs_the_newest_first(world: World) -> None:
     """Older ones are found with a filter on the time."""
     target = Target("1", "health", world.vault)
-    oldest = begin(world.lab, world.record()["vault"], "RefreshVaultHealth", target, Asker("first", "1"))
+    oldest = begin_job(world.lab, world.record()["vault"], "RefreshVaultHealth", target, Caller("first", "1"))
     first = world.clock.now()
     world.pass_time(minutes=5)
     for number in range(CAP):
-        begin(world.lab, world.record()["vault"], "RefreshVaultHealth", target, Asker(str(number), "1"))
+        begin_job(world.lab, world.record()["vault"], "RefreshVaultHealth", target, Caller(str(number), "1"))
     world.pass_time(minutes=5)
     _, body, _ = await world.call("GET", "/replicationJobs")
     assert len(body["value"]) == CAP
@@ -118,7 +118,7 @@ async def test_the_location_answers_202_until_the_job_has_ended(world: World) ->
 
 async def test_a_job_that_never_ends_holds_its_item(world: World) -> None:
     """A fault: its first task runs for ever."""
-    world.lab.faults.replace([{"match": {"verb": "testFailover"}, "effect": {"job": {"never": True}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "testFailover"}, "effect": {"job": {"never": True}}}])
     name = await world.start("testFailover", TEST)
     world.pass_time(days=2)
     job = await world.job(name)
@@ -133,7 +133,7 @@ async def test_a_job_that_never_ends_holds_its_item(world: World) -> None:
 @pytest.mark.parametrize("end", ["PartiallySucceeded", "CompletedWithInformation"])
 async def test_a_job_may_end_with_less_than_success(world: World, end: str) -> None:
     """Its operation says Succeeded all the same."""
-    world.lab.faults.replace([{"match": {"verb": "unplannedFailover"}, "effect": {"job": {"end": end}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "unplannedFailover"}, "effect": {"job": {"end": end}}}])
     name = await world.start("unplannedFailover", UNPLANNED)
     world.pass_time(minutes=20)
     assert (await world.job(name))["state"] == end
@@ -144,7 +144,7 @@ async def test_a_job_may_end_with_less_than_success(world: World, end: str) -> N
 async def test_a_fault_fails_a_job_in_its_own_words(world: World) -> None:
     """Any code, and its message."""
     fault = {"fail": "70169", "message": "the disk is too large"}
-    world.lab.faults.replace([{"match": {"item": "sql-*"}, "effect": {"job": fault}}])
+    world.lab.faults.replace_rules([{"match": {"item": "sql-*"}, "effect": {"job": fault}}])
     job = await world.done("testFailover", TEST)
     assert codes(job) == ["70169"]
     assert job["errors"][0]["serviceErrorDetails"]["message"] == "the disk is too large"
@@ -168,14 +168,14 @@ async def test_jobs_can_be_exported(world: World) -> None:
 
 async def test_a_lost_answer_leaves_its_job_to_be_found(world: World) -> None:
     """The work was done: the job is in the list with the caller's id, and the verb in the ledger once."""
-    world.lab.faults.replace([{"match": {"verb": "testFailover", "times": 1}, "effect": {"lose": 503}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "testFailover", "times": 1}, "effect": {"lose": 503}}])
     path = world.record()["id"].partition("/vaults/vault-dr")[2]
     asked = {"x_ms_client_request_id": "op-1"}
     status, _, _ = await world.call("POST", f"{path}/testFailover", {"properties": TEST}, **asked)
     assert status == 503
     _, body, _ = await world.call("GET", "/replicationJobs")
     assert [job["properties"]["activityId"].partition(" ")[0] for job in body["value"]] == ["op-1"]
-    (entry,) = world.lab.ledger.entries()
+    (entry,) = world.lab.ledger.list_entries()
     assert (entry["verb"], entry["item"], entry["job"]) == ("testFailover", "sql-01", body["value"][0]["name"])
 
 
@@ -183,7 +183,7 @@ async def test_a_lost_answer_leaves_its_job_to_be_found(world: World) -> None:
 async def test_the_end_of_a_job_is_in_the_activity_log(world: World, *, fails: bool) -> None:
     """Under the correlation id of the call that began it: accepted, and then how it ended and why."""
     if fails:
-        world.lab.faults.replace([{"match": {}, "effect": {"job": {"fail": "28031"}}}])
+        world.lab.faults.replace_rules([{"match": {}, "effect": {"job": {"fail": "28031"}}}])
     await world.done("testFailover", TEST)
     entries = world.lab.store.all("activity")
     assert len({entry["correlationId"] for entry in entries}) == 1
@@ -196,18 +196,18 @@ async def test_the_end_of_a_job_is_in_the_activity_log(world: World, *, fails: b
 async def test_a_fault_reaches_every_job_that_a_call_begins(world: World, wish: Json, state: str) -> None:
     """Not only those of the verbs: here a policy's; it is made only if its job succeeds."""
     rule = {"match": {"verb": "replicationPolicies/write"}, "effect": {"job": wish}}
-    world.lab.faults.replace([rule])
+    world.lab.faults.replace_rules([rule])
     body = {"properties": {"providerSpecificInput": POLICY}}
     _, _, headers = await world.call("PUT", "/replicationPolicies/p2", body)
     world.pass_time(minutes=5)
     assert (await world.job(job_of(headers)))["state"] == state
     assert (await world.call("GET", "/replicationPolicies/p2"))[0] == 404
-    assert world.lab.faults.rules()[0]["fired"] == 1
+    assert world.lab.faults.list_rules()[0]["fired"] == 1
 
 
 async def test_a_fault_at_a_task_that_the_job_has_not_is_one_at_its_last(world: World) -> None:
     """A slip in a rule does not make the job succeed."""
     fault = {"fail": "499", "task": "NoSuchTask"}
-    world.lab.faults.replace([{"match": {}, "effect": {"job": fault}}])
+    world.lab.faults.replace_rules([{"match": {}, "effect": {"job": fault}}])
     job = await world.done("testFailover", TEST)
     assert [task["state"] for task in job["tasks"]] == ["Succeeded", "Succeeded", "Succeeded", "Failed"]

@@ -118,11 +118,11 @@ async def test_a_machine_that_was_shut_down_and_did_not_move_starts_again(is_bac
         await _saved(world)
         name = await _begun(world, "plannedFailover", LISTED)
         world.pass_time(minutes=2)
-        host_connection.lose(world.lab, "hci-01-n3")
+        host_connection.disconnect_host(world.lab, "hci-01-n3")
         while not any(job.get("within") and job["targetName"] == "sql-01" for job in world.lab.store.all("asr-job")):
             world.pass_time(seconds=1)
         if is_back:
-            host_connection.lose(world.lab, "hci-01-n3", minutes=0)
+            host_connection.disconnect_host(world.lab, "hci-01-n3", minutes=0)
         world.pass_time(minutes=40)
         job, item = await world.job(name), await world.item("sql-01")
         assert (job["state"], codes(job)) == ("PartiallySucceeded", ["583"])

@@ -100,7 +100,7 @@ async def test_a_plan_that_cannot_be_is_refused(world: World) -> None:
     ]
     for body, expected in wrong:
         assert (await world.call("PUT", PATH, body))[0] == expected
-    assert world.lab.ledger.entries() == []
+    assert world.lab.ledger.list_entries() == []
 
 
 async def test_a_plan_goes_the_whole_way(world: World) -> None:
@@ -238,7 +238,7 @@ async def test_a_cancelled_plan_cancels_its_machines(world: World) -> None:
 async def test_a_fault_decides_how_a_plans_job_ends(world: World, wish: Json, state: str | None) -> None:
     """The rule names the plan; its machines are left alone."""
     await _saved(world)
-    world.lab.faults.replace([{"match": {"item": "payroll"}, "effect": {"job": wish}}])
+    world.lab.faults.replace_rules([{"match": {"item": "payroll"}, "effect": {"job": wish}}])
     job = await _run(world, "testFailover", LISTED_TEST)
     assert job["state"] == (state or "CompletedWithInformation")
     assert (await _shown(world))["currentScenarioStatus"] == job["state"]

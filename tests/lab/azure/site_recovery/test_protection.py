@@ -1,6 +1,6 @@
 """Enabling, changing and ending replication."""
 
-from lab.azure.site_recovery.items.host_connection import lose
+from lab.azure.site_recovery.items.host_connection import disconnect_host
 from tests.lab.azure.site_recovery.world import GROUP, SITE, TEST_GROUP, TO_AZURE, VAULT, Json, World, codes, network_id
 
 MACHINES: list[Json] = [
@@ -76,7 +76,7 @@ async def test_enabling_again_is_a_warning() -> None:
 async def test_enabling_on_a_lost_host_fails_and_leaves_no_item() -> None:
     """70094 with Hyper-V's own error; restarted once the host is back, it goes through."""
     async with World(MACHINES) as world:
-        lose(world.lab, "hci-01-n3", minutes=60)
+        disconnect_host(world.lab, "hci-01-n3", minutes=60)
         path = world.source("new-01")["id"].partition("/vaults/vault-dr")[2]
         path = path.replace("replicationProtectableItems", "replicationProtectedItems")
         _, _, headers = await world.call("PUT", path, _enable(world))
@@ -136,7 +136,7 @@ async def test_settings_are_replaced_not_merged(world: World) -> None:
 
 async def test_disabling_needs_the_host_and_purging_does_not(world: World) -> None:
     """583 for the one, an item that is gone for the other."""
-    lose(world.lab, "hci-01-n1")
+    disconnect_host(world.lab, "hci-01-n1")
     assert codes(await world.done("remove", {})) == ["583"]
     assert (await world.item())["protectionState"] == "Protected"
     path = world.record()["id"].partition("/vaults/vault-dr")[2]

@@ -192,7 +192,7 @@ def new_item_in(state: str) -> Replay:
 
 
 async def _renamed(world: World) -> tuple[int, Any, Any]:
-    virtual_machines.create_vm(world.lab, TEST_GROUP, "sql-01", virtual_machines.Make())
+    virtual_machines.create_vm(world.lab, TEST_GROUP, "sql-01", virtual_machines.VmSettings())
     return await status_after(on_item("unplannedFailover", UNPLANNED), minutes=30)(world)
 
 
@@ -203,7 +203,7 @@ async def _policy_deleted(world: World) -> tuple[int, Any, Any]:
 
 
 async def _warned(world: World) -> tuple[int, Any, Any]:
-    world.lab.faults.replace([{"match": {}, "effect": {"job": {"warn": "28061"}}}])
+    world.lab.faults.replace_rules([{"match": {}, "effect": {"job": {"warn": "28061"}}}])
     return await status_after(TEST_POST, minutes=2)(world)
 
 

@@ -8,17 +8,17 @@ import pytest
 
 from lab.azure import providers
 from lab.azure.arm import resources
-from lab.azure.scenario_loader import load
+from lab.azure.scenario_loader import load_scenario
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery.api.common import ITEMS, MACHINES
-from lab.azure.site_recovery.api.errors import Asker
-from lab.azure.site_recovery.jobs.job_documents import document
+from lab.azure.site_recovery.api.errors import Caller
+from lab.azure.site_recovery.jobs.job_documents import job_document
 from lab.azure.site_recovery.jobs.jobs import KIND
-from lab.azure.site_recovery.verbs.verbs import start, start_failback
+from lab.azure.site_recovery.verbs.verbs import start_failback, start_verb
 from lab.clock import ManualClock
 from tests.lab.azure.site_recovery.world import Json
 
-WHO = Asker("me", "1")
+WHO = Caller("me", "1")
 
 
 def _item(lab: Lab) -> Json:
@@ -36,7 +36,7 @@ async def opened() -> AsyncIterator[Opens]:
     def opens(clock: ManualClock, folder: Path) -> Lab:
         folder.mkdir(exist_ok=True)
         labs.append(Lab(clock, folder))
-        providers.install(labs[-1])
+        providers.install_providers(labs[-1])
         return labs[-1]
 
     yield opens
@@ -50,8 +50,8 @@ async def test_a_job_goes_on_after_a_kill_at_any_of_its_tasks(opened: Opens, tmp
     """It ends at its time and with its effects, once."""
     clock = ManualClock()
     first = opened(clock, tmp_path)
-    load(first, "fleet", 3, 1)
-    job = start(first, _item(first), "PlannedFailover", WHO, {"point": None}, protectedItemDetails=[])
+    load_scenario(first, "fleet", 3, 1)
+    job = start_verb(first, _item(first), "PlannedFailover", WHO, {"point": None}, protectedItemDetails=[])
     first.store.commit()
     clock.advance(timedelta(minutes=minutes))
     first.run_due()
@@ -72,9 +72,9 @@ async def test_a_job_that_waits_for_a_person_waits_on(opened: Opens, tmp_path: P
     """Suspended before the kill, suspended after it."""
     clock = ManualClock()
     first = opened(clock, tmp_path)
-    load(first, "fleet", 3, 1)
+    load_scenario(first, "fleet", 3, 1)
     for operation in ("PlannedFailover", "Commit"):
-        start(first, _item(first), operation, WHO, {"point": None}, protectedItemDetails=[])
+        start_verb(first, _item(first), operation, WHO, {"point": None}, protectedItemDetails=[])
         clock.advance(timedelta(minutes=20))
         first.run_due()
     job = start_failback(first, _item(first), WHO, {"sync": "ForDownTime", "create": "NoAction"})
@@ -83,7 +83,7 @@ async def test_a_job_that_waits_for_a_person_waits_on(opened: Opens, tmp_path: P
     second = opened(clock, tmp_path)
     kept = second.store.get(KIND, job["id"])
     assert kept is not None
-    shown = document(kept, second.now())["properties"]
+    shown = job_document(kept, second.now())["properties"]
     assert (shown["state"], shown["allowedActions"]) == ("Suspended", ["Cancel", "Resume"])
 
 
@@ -92,9 +92,9 @@ async def test_two_runs_with_the_same_seed_are_the_same(opened: Opens, tmp_path:
 
     def run(name: str, seed: int) -> Json:
         lab = opened(ManualClock(), tmp_path / name)
-        load(lab, "fleet", 3, 1, seed)
-        job = start(lab, _item(lab), "PlannedFailover", WHO, {"point": None}, protectedItemDetails=[])
-        assert resources.find(lab, job["vault"]) is not None
+        load_scenario(lab, "fleet", 3, 1, seed)
+        job = start_verb(lab, _item(lab), "PlannedFailover", WHO, {"point": None}, protectedItemDetails=[])
+        assert resources.find_resource(lab, job["vault"]) is not None
         return {key: job[key] for key in ("name", "starts", "ends")}
 
     assert run("a", 1) == run("b", 1)

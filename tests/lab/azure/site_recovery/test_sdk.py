@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlparse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from lab.azure.site_recovery.api.common import PROVIDERS, SITE_RECOVERY
-from lab.azure.site_recovery.items.recovery_points import points
+from lab.azure.site_recovery.items.recovery_points import points_of
 from tests.lab.azure.site_recovery.contract import operation_of
 from tests.lab.azure.site_recovery.test_plans import LISTED, LISTED_BACK, LISTED_TEST, _group, _plan
 from tests.lab.azure.site_recovery.test_protection import _enable
@@ -70,7 +70,7 @@ def _node(world: World, name: str) -> tuple[str, str, str, str]:
 
 
 def _point(world: World) -> str:
-    return str(points(world.lab, world.record())[-1]["name"])
+    return str(points_of(world.lab, world.record())[-1]["name"])
 
 
 def here(*more: Any) -> Callable[[World], tuple[Any, ...]]:

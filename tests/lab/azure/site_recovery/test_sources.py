@@ -30,7 +30,7 @@ async def test_a_machine_that_is_not_as_it_must_be_fails_the_failback(
     world: World, change: dict[str, Any], said: str
 ) -> None:
     await world.fail_over()
-    source_machines.change(world.lab, "sql-01", change)
+    source_machines.change_machine(world.lab, "sql-01", change)
     job = await world.done("plannedFailover", failback())
     assert (job["state"], codes(job)) == ("Failed", ["539"])
     assert said in message(job)
@@ -41,7 +41,7 @@ async def test_a_machine_that_is_not_as_it_must_be_fails_the_failback(
 
 async def test_a_machine_that_is_gone_is_made_on_the_host_that_is_named(world: World) -> None:
     await world.fail_over()
-    source_machines.change(world.lab, "sql-01", {"present": False})
+    source_machines.change_machine(world.lab, "sql-01", {"present": False})
     own = world.source()["provider"]
     other = next(each["id"] for each in world.lab.store.all("asr-provider") if each["id"] != own)
     assert (await world.done("plannedFailover", onto(other)))["state"] == "Succeeded"
@@ -68,14 +68,14 @@ async def test_a_volume_without_room_fails_the_failback(world: World) -> None:
     await world.fail_over()
     node = world.source()["node"]
     if not any(each["name"] == node for each in world.lab.store.all(nodes.KIND)):
-        nodes.add(world.lab, node, f"/machines/{node}", "/clusters/c")
-    nodes.change(world.lab, node, {"freeGb": 5})
+        nodes.add_node(world.lab, node, f"/machines/{node}", "/clusters/c")
+    nodes.change_node(world.lab, node, {"freeGb": 5})
     assert (await world.done("plannedFailover", failback()))["state"] == "Succeeded"
     await world.done("failoverCommit")
     await world.done("reProtect", {"failoverDirection": "PrimaryToRecovery", **_details()})
     world.pass_time(hours=2)
     await world.fail_over()
-    source_machines.change(world.lab, "sql-01", {"fileGb": 1})
+    source_machines.change_machine(world.lab, "sql-01", {"fileGb": 1})
     job = await world.done("plannedFailover", failback())
     assert "not enough space" in message(job)
 
@@ -89,7 +89,7 @@ async def test_a_machine_that_is_turned_on_meanwhile_is_corrupt(world: World) ->
     await world.fail_over()
     name = await world.start("plannedFailover", failback("ForDownTime"))
     world.pass_time(hours=1)
-    source_machines.change(world.lab, "sql-01", {"power": "On"})
+    source_machines.change_machine(world.lab, "sql-01", {"power": "On"})
     await world.call("POST", f"/replicationJobs/{name}/resume", {"properties": {"comments": "go"}})
     world.pass_time(minutes=20)
     assert codes(await world.job(name)) == ["539"]
@@ -101,7 +101,7 @@ async def test_a_machine_that_is_turned_on_meanwhile_is_corrupt(world: World) ->
 async def test_the_commit_of_a_failback_may_leave_something_behind(world: World, leave: str, left: str) -> None:
     await world.fail_over()
     await world.done("plannedFailover", failback())
-    world.lab.faults.replace([{"match": {"verb": "failoverCommit"}, "effect": {"job": {"leave": leave}}}])
+    world.lab.faults.replace_rules([{"match": {"verb": "failoverCommit"}, "effect": {"job": {"leave": leave}}}])
     await world.done("failoverCommit")
     assert world.vm("sql-01") is None
     names = {each["name"] for kind in ("disks", "nic") for each in _kept(world, kind)}

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from lab.azure.site_recovery.api.common import PROVIDERS
-from lab.azure.site_recovery.api.times import parse
-from lab.azure.site_recovery.items.host_connection import lose, register
+from lab.azure.site_recovery.api.times import parse_time
+from lab.azure.site_recovery.items.host_connection import disconnect_host, register_host
 from tests.lab.azure.site_recovery.world import GROUP, SITE, TEST, VAULT, Json, World, job_of
 
 POLICY: Json = {
@@ -98,25 +98,27 @@ async def test_a_policy_outside_the_limits_is_400(world: World, change: Json) ->
 async def test_heartbeats_follow_the_clock_while_a_node_is_connected(world: World) -> None:
     """At most a minute old; they stop when the node is lost."""
     world.pass_time(hours=2)
-    assert world.clock.now() - parse((await _providers(world))["hci-01-n1"]["lastHeartBeat"]) < timedelta(minutes=1)
-    lose(world.lab, "hci-01-n1")
+    assert world.clock.now() - parse_time((await _providers(world))["hci-01-n1"]["lastHeartBeat"]) < timedelta(
+        minutes=1
+    )
+    disconnect_host(world.lab, "hci-01-n1")
     lost_at = world.clock.now()
     world.pass_time(hours=1)
     lost = (await _providers(world))["hci-01-n1"]
-    assert (lost["connectionStatus"], parse(lost["lastHeartBeat"])) == ("NotConnected", lost_at)
+    assert (lost["connectionStatus"], parse_time(lost["lastHeartBeat"])) == ("NotConnected", lost_at)
     assert lost["allowedScenarios"] == ["Purge"]
 
 
 async def test_a_node_that_registers_is_connected_with_a_fresh_heartbeat(world: World) -> None:
     """One provider a node: the node without one gets it, and a site that no vault has changes nothing."""
     assert set(await _providers(world)) == {"hci-01-n1", "hci-01-n3"}
-    register(world.lab, {"name": "hci-01-n2", "id": None}, "another-site")
+    register_host(world.lab, {"name": "hci-01-n2", "id": None}, "another-site")
     assert "hci-01-n2" not in await _providers(world)
     world.pass_time(minutes=10)
-    register(world.lab, {"name": "hci-01-n2", "id": None}, world.fabric["siteId"])
+    register_host(world.lab, {"name": "hci-01-n2", "id": None}, world.fabric["siteId"])
     provider = (await _providers(world))["hci-01-n2"]
     assert provider["connectionStatus"] == "Connected"
-    assert parse(provider["lastHeartBeat"]) == world.clock.now()
+    assert parse_time(provider["lastHeartBeat"]) == world.clock.now()
     world.pass_time(minutes=1)
     found = [job.as_dict()["properties"] async for job in world.sdk.replication_jobs.list(GROUP, VAULT)]
     assert [(job["scenarioName"], job["targetObjectName"]) for job in found] == [("RegisterDra", "hci-01-n2")]
@@ -124,7 +126,7 @@ async def test_a_node_that_registers_is_connected_with_a_fresh_heartbeat(world: 
 
 async def test_a_lost_node_stops_the_replication_of_its_machines_until_it_is_back(world: World) -> None:
     """No new points and Critical health; then points again."""
-    lose(world.lab, "hci-01-n1", minutes=60)
+    disconnect_host(world.lab, "hci-01-n1", minutes=60)
     world.pass_time(minutes=50)
     item = await world.item()
     assert item["replicationHealth"] == "Critical"
@@ -138,7 +140,7 @@ async def test_a_lost_node_stops_the_replication_of_its_machines_until_it_is_bac
 
 async def test_a_provider_that_is_lost_cannot_be_refreshed(world: World) -> None:
     """583; a connected one can."""
-    lose(world.lab, "hci-01-n3")
+    disconnect_host(world.lab, "hci-01-n3")
     outcomes = []
     for provider in world.lab.store.all(PROVIDERS):
         path = f"/replicationFabrics/{SITE}/replicationRecoveryServicesProviders/{provider['name']}/refreshProvider"
@@ -168,8 +170,8 @@ async def test_the_last_page_of_machines_links_to_an_empty_one(world: World) -> 
 
 async def test_what_goes_wrong_is_an_event(world: World) -> None:
     """A lost agent and a failed job; the filter chooses."""
-    lose(world.lab, "hci-01-n1")
-    world.lab.faults.replace([{"match": {}, "effect": {"job": {"fail": "499"}}}])
+    disconnect_host(world.lab, "hci-01-n1")
+    world.lab.faults.replace_rules([{"match": {}, "effect": {"job": {"fail": "499"}}}])
     await world.done("testFailover", TEST)
     listed = world.sdk.replication_events.list(GROUP, VAULT, filter="Severity eq 'Critical'")
     shown = [event.as_dict() async for event in listed]

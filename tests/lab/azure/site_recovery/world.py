@@ -93,7 +93,7 @@ class World:
         self.lab = Lab(self.clock)
         self.server = Server(self.lab)
         self.machines = machines or [{"name": name, "node": "hci-01-n1"} for name in ("dc-01", "sql-01", "web-01")]
-        self.token = tokens.issue("tester", "https://management.azure.com")["token"]
+        self.token = tokens.issue_token("tester", "https://management.azure.com")["token"]
         self.base = ""
         self._clients: list[Any] = []
 
@@ -103,7 +103,7 @@ class World:
             resources.put_group(self.lab, group)
         for name, prefix in (("vnet-dr", "10.20"), ("vnet-drill", "10.30")):
             virtual_networks.put_vnet(self.lab, "rg-dr-net", name, prefix, ["apps"])
-        resources.put(self.lab, self.vault, {})
+        resources.put_resource(self.lab, self.vault, {})
         self.fabric = seed_vault(self.lab, self._settings())
         self.sdk = self.client()
         return self
@@ -218,7 +218,7 @@ class World:
 
     def vm(self, name: str) -> Json | None:
         """The Azure VM of that name."""
-        return resources.find(self.lab, f"{TEST_GROUP}/providers/Microsoft.Compute/virtualMachines/{name}")
+        return resources.find_resource(self.lab, f"{TEST_GROUP}/providers/Microsoft.Compute/virtualMachines/{name}")
 
 
 def job_of(headers: Any) -> str:
