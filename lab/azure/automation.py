@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from lab.azure.arm import activity_log, resources
+from lab.azure.arm.crud import serve_get, serve_list
 from lab.azure.arm.ids import name_of, resource_id
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
@@ -72,19 +73,6 @@ def _runbook_properties(lab: Lab, runbook: Json) -> Json:
 
 def _own_error(status: int, code: str, message: str) -> Answer:
     return Answer(status, {"code": code, "message": message})
-
-
-@provider.route("GET", ACCOUNTS)
-def list_accounts(lab: Lab, ask: Ask) -> Answer:
-    """The accounts of a group."""
-    resources.require_group(lab, ask.path)
-    return paged_answer(ask, lab.store.all(ACCOUNT.lower(), ask.id_up_to("resourceGroups")))
-
-
-@provider.route("GET", ONE)
-def get_account(lab: Lab, ask: Ask) -> Answer:
-    """One account."""
-    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("GET", RUNBOOKS)
@@ -267,3 +255,7 @@ def finish_stopping(lab: Lab, args: Json) -> None:
     """A job that was to stop is Stopped."""
     if job := resources.find_resource(lab, args["job"]):
         _set_status(lab, job, "Stopped")
+
+
+serve_list(provider, ACCOUNTS, ACCOUNT)
+serve_get(provider, ONE)

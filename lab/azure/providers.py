@@ -5,9 +5,9 @@ from lab.azure.arc import extensions, machines, run_commands
 from lab.azure.arm import activity_log, authorization, permissions, resources
 from lab.azure.arm.routing import Provider
 from lab.azure.compute import quota, virtual_machines, vm_run_commands
-from lab.azure.hci import clusters
+from lab.azure.hci import cluster_extensions, clusters
 from lab.azure.network import peerings, virtual_networks
-from lab.azure.node_scripts import read_node, read_source, sync_cluster
+from lab.azure.node_scripts import read_node, read_registration, read_source, sync_cluster
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery import install as site_recovery
 
@@ -26,10 +26,12 @@ PROVIDERS: list[Provider] = [
     site_recovery.PROVIDER,
 ]
 REGISTERED_BY_IMPORT = (
+    cluster_extensions,
     extensions,
     run_commands,
     sync_cluster,
     read_node,
+    read_registration,
     read_source,
     peerings,
     permissions,

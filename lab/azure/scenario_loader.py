@@ -9,7 +9,7 @@ from lab.azure import automation, storage, vaults
 from lab.azure.arc import extensions, machines
 from lab.azure.arm import resources
 from lab.azure.arm.ids import resource_id
-from lab.azure.hci import clusters
+from lab.azure.hci import cluster_extensions, clusters
 from lab.azure.network import virtual_networks
 from lab.azure.on_premises import hyper_v_machines, nodes, vault_rights
 from lab.azure.simulator.answers import ArmError, Json
@@ -86,7 +86,7 @@ def _fill_cluster(lab: Lab, settings: Json, site: Json | None) -> None:
         "enableAutomaticUpgrade": True,
         "settings": site,
     }
-    clusters.want_extension(lab, cluster["id"], EXTENSION, parameters)
+    cluster_extensions.want_extension(lab, cluster["id"], EXTENSION, parameters)
     vault_rights.grant_key_access(lab, cluster["id"], nodes.vault_key(site))
     for node in settings["nodes"]:
         machine = resource_id(SUBSCRIPTION, settings["nodesGroup"], machines.MACHINE, node["name"])

@@ -126,7 +126,9 @@ class Server:
         route.provider.require_version(ask.query.get("api-version"), _type_of(route))
         headers |= self.lab.throttle.admit_request(ask)
         ask.body = _parse_json(raw)
-        _describe_call(self.lab, ask, route)
+        ask.item = list(ask.params.values())[-1] if ask.params else ""
+        if route.provider.describe:
+            ask.verb, ask.item = route.provider.describe(self.lab, ask)
         return await self._do_work(ask, route)
 
     async def _do_work(self, ask: Ask, route: Route) -> Answer:
@@ -154,12 +156,6 @@ class Server:
             correlation_id=headers.get("x-ms-correlation-request-id")
             or self.lab.fixed_id("correlation", str(time.time_ns()), str(self.requests)),
         )
-
-
-def _describe_call(lab: Lab, ask: Ask, route: Route) -> None:
-    ask.item = list(ask.params.values())[-1] if ask.params else ""
-    if route.provider.describe:
-        ask.verb, ask.item = route.provider.describe(lab, ask)
 
 
 def _lower_headers(request: web.BaseRequest) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Microsoft.Storage: the accounts that cache replication."""
 
 from lab.azure.arm import activity_log, resources
+from lab.azure.arm.crud import serve_delete, serve_get, serve_list
 from lab.azure.arm.ids import resource_id
-from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json, bad_request
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, to_iso
@@ -37,19 +37,6 @@ def _account_properties(lab: Lab, name: str, given: Json) -> Json:
     }
 
 
-@provider.route("GET", ACCOUNTS)
-def list_in_group(lab: Lab, ask: Ask) -> Answer:
-    """The accounts of a group."""
-    resources.require_group(lab, ask.path)
-    return paged_answer(ask, lab.store.all(ACCOUNT.lower(), ask.id_up_to("resourceGroups")))
-
-
-@provider.route("GET", ACCOUNTS + "/{account}")
-def get_account(lab: Lab, ask: Ask) -> Answer:
-    """One account."""
-    return Answer(200, resources.require_resource(lab, ask.path))
-
-
 @provider.route("PUT", ACCOUNTS + "/{account}")
 def put_account(lab: Lab, ask: Ask) -> Answer:
     """Create or change an account: done when answered."""
@@ -75,12 +62,6 @@ def put_account(lab: Lab, ask: Ask) -> Answer:
     return Answer(200, account)
 
 
-@provider.route("DELETE", ACCOUNTS + "/{account}")
-def delete_account(lab: Lab, ask: Ask) -> Answer:
-    """Remove an account: 204 when there is none."""
-    if resources.find_resource(lab, ask.path) is None:
-        return Answer(204)
-    resources.require_unlocked(lab, ask.path, deleting=True)
-    resources.delete_resource(lab, ask.path)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{ACCOUNT}/delete")
-    return Answer(200)
+serve_list(provider, ACCOUNTS, ACCOUNT)
+serve_get(provider, ACCOUNTS + "/{account}")
+serve_delete(provider, ACCOUNTS + "/{account}", logged_as=ACCOUNT, locked=True)

@@ -1,8 +1,8 @@
 """Microsoft.RecoveryServices: the vaults themselves; what is in them is Site Recovery's."""
 
 from lab.azure.arm import activity_log, lro, resources
+from lab.azure.arm.crud import serve_get, serve_list, serve_subscription_list
 from lab.azure.arm.ids import name_of, resource_id
-from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import SUBSCRIPTION, TENANT, Lab, due
@@ -40,25 +40,6 @@ def _vault_properties(given: Json) -> Json:
         "redundancySettings": {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Disabled"},
         "securitySettings": given.get("securitySettings", {"softDeleteSettings": {"softDeleteState": "Enabled"}}),
     }
-
-
-@provider.route("GET", VAULTS)
-def list_in_group(lab: Lab, ask: Ask) -> Answer:
-    """The vaults of a group."""
-    resources.require_group(lab, ask.path)
-    return paged_answer(ask, lab.store.all(VAULT.lower(), ask.id_up_to("resourceGroups")))
-
-
-@provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/vaults")
-def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
-    """The vaults of a subscription."""
-    return paged_answer(ask, lab.store.all(VAULT.lower(), ask.id_up_to("subscriptions")))
-
-
-@provider.route("GET", VAULTS + "/{vault}")
-def get_vault(lab: Lab, ask: Ask) -> Answer:
-    """One vault."""
-    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", VAULTS + "/{vault}")
@@ -135,3 +116,8 @@ def get_operation(lab: Lab, ask: Ask) -> Answer:
     operation = lro.require_operation(lab, ask, ask.params["operation"])
     shown = ("name", "status", "startTime", "endTime", "error")
     return Answer(200, {"id": ask.path, "name": name_of(ask.path)} | {key: operation.get(key) for key in shown})
+
+
+serve_list(provider, VAULTS, VAULT)
+serve_subscription_list(provider, VAULT)
+serve_get(provider, VAULTS + "/{vault}")

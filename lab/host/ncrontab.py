@@ -1,9 +1,9 @@
 """Schedules of timer triggers, read as Azure reads them.
 
 Source: NCrontab, and the timer extension, which takes five or six fields or a TimeSpan, "00:05:00". cronsim finds the
-instants. What NCrontab reads otherwise is rewritten for it: names may be written in full, a range the wrong way round is
-turned, a step from one value ends with the field, there is no weekday 7 and no L, W, # or ?, and day of month and day of
-week must both match.
+instants. What NCrontab reads differently is rewritten for it: names may be written in full, a range the wrong way round
+is turned, a step from one value ends with the field, there is no weekday 7 and no L, W, # or ?, and day of month and
+day of week must both match.
 """
 
 import calendar

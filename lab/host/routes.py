@@ -81,7 +81,9 @@ class Route:
     def __init__(self, template: str) -> None:
         self.template = template.strip("/")
         self._parameters: list[Parameter] = []
-        self._pattern = re.compile(self._build_expression(), re.IGNORECASE)
+        segments = [segment for segment in self.template.split("/") if segment]
+        patterns = [self._segment_pattern(number, segment) for number, segment in enumerate(segments)]
+        self._pattern = re.compile("".join(patterns), re.IGNORECASE)
 
     @property
     def precedence(self) -> tuple[tuple[int, str], ...]:
@@ -104,10 +106,6 @@ class Route:
             values[parameter.name] = value
         return values
 
-    def _build_expression(self) -> str:
-        segments = [segment for segment in self.template.split("/") if segment]
-        return "".join(self._segment_pattern(number, segment) for number, segment in enumerate(segments))
-
     def _segment_pattern(self, number: int, segment: str) -> str:
         slash = "/" if number else ""
         parts, end = [], 0
@@ -122,13 +120,10 @@ class Route:
         return slash + expression
 
     def _read_parameter(self, found: re.Match[str]) -> str:
-        constraints = tuple(_read_constraint(each) for each in _split_constraints(found["constraints"]))
+        parts = re.split(r":(?![^(]*\))", found["constraints"])
+        constraints = tuple(_read_constraint(part) for part in parts if part)
         self._parameters.append(Parameter(found["name"], constraints, found["default"], bool(found["optional"])))
         return f"(?P<{found['name']}>{'.*' if found['all'] else '[^/]+?'})"
-
-
-def _split_constraints(constraints: str) -> list[str]:
-    return [part for part in re.split(r":(?![^(]*\))", constraints) if part]
 
 
 def _read_constraint(written: str) -> tuple[str, str]:

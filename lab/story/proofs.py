@@ -32,12 +32,14 @@ def ended_well(view: View) -> list[str]:
     """The operation says of itself that it succeeded."""
     if view["state"] == "succeeded":
         return []
-    reasons = [*view.get("failures", ()), *(_told(problem) for problem in view.get("problems", ()))]
+    reasons = [
+        *view.get("failures", ()),
+        *(
+            str(problem.get("detail") if isinstance(problem, Mapping) else problem)
+            for problem in view.get("problems", ())
+        ),
+    ]
     return [f"{view['id']} ended {view['state']}: {reasons[0] if reasons else 'it does not say why'}"]
-
-
-def _told(problem: object) -> str:
-    return str(problem.get("detail")) if isinstance(problem, Mapping) else str(problem)
 
 
 def sent_once(ledger: Iterable[Entry], vms: Iterable[str], kinds: Sequence[str]) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any
 from lab.azure.arc import machines
 from lab.azure.arc.machines import EXTENSION, MACHINES, provider
 from lab.azure.arm import activity_log, lro, resources
+from lab.azure.arm.crud import serve_child_list, serve_get
 from lab.azure.arm.ids import name_of
-from lab.azure.arm.paging import paged_answer
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab, due
@@ -183,20 +183,6 @@ def find_asr(lab: Lab, machine_id: str) -> Json | None:
     return None
 
 
-@provider.route("GET", MACHINES + "/{machine}/extensions")
-def list_extensions(lab: Lab, ask: Ask) -> Answer:
-    """The extensions of a machine."""
-    machine = resources.require_resource(lab, ask.id_up_to("machines"))
-    return paged_answer(ask, lab.store.all(EXTENSION.lower(), machine["id"]))
-
-
-@provider.route("GET", ONE)
-def get_extension(lab: Lab, ask: Ask) -> Answer:
-    """One extension, with its instance view once it has one."""
-    resources.require_resource(lab, ask.id_up_to("machines"))
-    return Answer(200, resources.require_resource(lab, ask.path))
-
-
 @provider.route("PUT", ONE)
 def put_extension(lab: Lab, ask: Ask) -> Answer:
     """Install an extension, or install it again: 202."""
@@ -258,3 +244,7 @@ def _require_free(lab: Lab, extension_id: str, *, deleting: bool) -> None:
         state = extension["properties"]["provisioningState"]
         message = f"The request failed due to conflict: extension '{name_of(extension_id)}' is {state}."
         raise ArmError(409, "HCRP409", message)
+
+
+serve_child_list(provider, MACHINES + "/{machine}/extensions", EXTENSION, "machines")
+serve_get(provider, ONE, parent="machines")

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from lab.azure.arm import lro, resources
+from lab.azure.arm.crud import serve_list
 from lab.azure.arm.ids import name_of, resource_id
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
@@ -105,13 +106,6 @@ def operation_headers(ask: Ask, operation: str) -> dict[str, str]:
     return lro.polling_headers(ask, f"{base}/operationstatus/{operation}", f"{base}/operationresults/{operation}", 15)
 
 
-@provider.route("GET", MACHINES)
-def list_in_group(lab: Lab, ask: Ask) -> Answer:
-    """The machines of a group."""
-    resources.require_group(lab, ask.path)
-    return paged_answer(ask, lab.store.all(MACHINE.lower(), ask.id_up_to("resourceGroups")))
-
-
 @provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.HybridCompute/machines")
 def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
     """The machines of a subscription."""
@@ -150,3 +144,6 @@ def get_result(lab: Lab, ask: Ask) -> Answer:
     if operation["status"] in ("Queued", "InProgress"):
         return Answer(202, None, operation_headers(ask, name_of(ask.path)))
     return Answer(200, resources.find_resource(lab, operation["resource"]) if operation["resource"] else None)
+
+
+serve_list(provider, MACHINES, MACHINE)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lab.azure.arc import author_scripts, extensions, machines
 from lab.azure.arc.machines import MACHINES, provider
 from lab.azure.arm import activity_log, lro, resources
-from lab.azure.arm.paging import paged_answer
+from lab.azure.arm.crud import serve_child_list, serve_get
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json, bad_request, not_simulated
 from lab.azure.simulator.lab import Lab, due, parse_instant, to_iso
@@ -52,20 +52,6 @@ def node_script(name: str, takes: timedelta) -> Callable[[Script], Script]:
         return function
 
     return register
-
-
-@provider.route("GET", ALL)
-def list_commands(lab: Lab, ask: Ask) -> Answer:
-    """The run commands of a machine."""
-    machine = resources.require_resource(lab, ask.id_up_to("machines"))
-    return paged_answer(ask, lab.store.all(RUN_COMMAND.lower(), machine["id"]))
-
-
-@provider.route("GET", ONE)
-def get_command(lab: Lab, ask: Ask) -> Answer:
-    """One run command, with its instance view from when its script started."""
-    resources.require_resource(lab, ask.id_up_to("machines"))
-    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", ONE)
@@ -260,3 +246,7 @@ def finish_removal(lab: Lab, args: Json) -> None:
     resources.delete_resource(lab, args["command"])
     lab.store.delete("run", args["command"])
     activity_log.log_ended(lab, args["origin"], args["command"], "Microsoft.HybridCompute/machines/runCommands/delete")
+
+
+serve_child_list(provider, ALL, RUN_COMMAND, "machines")
+serve_get(provider, ONE, parent="machines")

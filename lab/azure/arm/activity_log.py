@@ -52,6 +52,9 @@ def log_ended(lab: Lab, origin: Json, resource: str, operation: str, error: Json
 def _add_entry(lab: Lab, origin: Json, resource: str, operation: str, status: str, error: Json | None) -> None:
     name = lab.new_id("activity")
     moment = to_iso(lab.now())
+    properties = {"statusCode": "OK"}
+    if error:
+        properties = {"statusCode": "Conflict", "statusMessage": json.dumps({"status": "Failed", "error": error})}
     entry = {
         "id": f"{resource}/events/{name}/ticks/{int(lab.now().timestamp() * 10_000_000)}",
         "eventDataId": name,
@@ -70,15 +73,9 @@ def _add_entry(lab: Lab, origin: Json, resource: str, operation: str, status: st
         "subscriptionId": part_of(resource, "subscriptions") or SUBSCRIPTION,
         "tenantId": TENANT,
         "location": LOCATION,
-        "properties": _properties(error),
+        "properties": properties,
     }
     lab.store.put(KIND, name, entry)
-
-
-def _properties(error: Json | None) -> Json:
-    if error is None:
-        return {"statusCode": "OK"}
-    return {"statusCode": "Conflict", "statusMessage": json.dumps({"status": "Failed", "error": error})}
 
 
 @provider.route("GET", "/subscriptions/{subscription}/providers/microsoft.insights/eventtypes/management/values")

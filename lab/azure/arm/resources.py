@@ -207,13 +207,9 @@ def list_in_group(lab: Lab, ask: Ask) -> Answer:
     require_group(lab, ask.path)
     found = _apply_filter(ask, all_resources(lab, ask.id_up_to("resourceGroups")))
     if "createdtime" in ask.query.get("$expand", "").lower():
-        found = [one | _created(lab, one["id"]) for one in found]
+        created = {resource["id"]: lab.store.get(_CREATED, resource["id"]) for resource in found}
+        found = [each | ({"createdTime": at["at"]} if (at := created[each["id"]]) else {}) for each in found]
     return paged_answer(ask, found, size=1000)
-
-
-def _created(lab: Lab, arm_id: str) -> Json:
-    created = lab.store.get(_CREATED, arm_id)
-    return {"createdTime": created["at"]} if created else {}
 
 
 @provider.route("GET", "/subscriptions/{subscription}/resources")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lab.azure.arm import activity_log, lro, resources
+from lab.azure.arm.crud import serve_delete, serve_get, serve_list
 from lab.azure.arm.ids import name_of, part_of, resource_id
-from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.network import virtual_networks
 from lab.azure.simulator.answers import Answer, Json
@@ -63,7 +63,8 @@ def create_vm(lab: Lab, group: str, name: str, make: VmSettings) -> str:
     vm_id = vm_id_of(group, name)
     subscription, group = part_of(vm_id, "subscriptions") or "", part_of(vm_id, "resourceGroups") or ""
     nic_id = resource_id(subscription, group, virtual_networks.NIC, f"{name}-nic")
-    address = _address_for(lab, make)
+    taken = {_address_of(nic) for nic in lab.store.all(virtual_networks.NIC.lower())}
+    address = lab.guests.free_address(make.address or "127.10.0.4", taken, list(make.ports))
     resources.put_resource(
         lab, nic_id, _nic_properties(nic_id, vm_id, _subnet_id(lab, make), address), location=make.location
     )
@@ -75,11 +76,6 @@ def create_vm(lab: Lab, group: str, name: str, make: VmSettings) -> str:
     lab.store.put(POWER_KIND, vm_id, {"id": vm_id, "state": "deallocated", "ports": list(make.ports)})
     set_power(lab, vm_id, "running")
     return vm_id
-
-
-def _address_for(lab: Lab, make: VmSettings) -> str:
-    taken = {_address_of(nic) for nic in lab.store.all(virtual_networks.NIC.lower())}
-    return lab.guests.free_address(make.address or "127.10.0.4", taken, list(make.ports))
 
 
 def _subnet_id(lab: Lab, make: VmSettings) -> str | None:
@@ -207,14 +203,6 @@ def _instance_view(lab: Lab, vm: Json) -> Json:
     }
 
 
-@provider.route("GET", VMS)
-def list_vms(lab: Lab, ask: Ask) -> Answer:
-    """The VMs of a group."""
-    resources.require_group(lab, ask.path)
-    vms = lab.store.all(VM.lower(), ask.id_up_to("resourceGroups"))
-    return paged_answer(ask, [_vm_document(lab, vm, instance_view=False) for vm in vms])
-
-
 @provider.route("GET", VMS + "/{vm}")
 def get_vm(lab: Lab, ask: Ask) -> Answer:
     """One VM; $expand=instanceView tells its power state."""
@@ -226,19 +214,6 @@ def get_vm(lab: Lab, ask: Ask) -> Answer:
 def get_instance_view(lab: Lab, ask: Ask) -> Answer:
     """The power state of a VM."""
     return Answer(200, _instance_view(lab, resources.require_resource(lab, ask.id_up_to("virtualMachines"))))
-
-
-@provider.route("GET", DISKS)
-def list_disks(lab: Lab, ask: Ask) -> Answer:
-    """The disks of a group."""
-    resources.require_group(lab, ask.path)
-    return paged_answer(ask, lab.store.all(DISK.lower(), ask.id_up_to("resourceGroups")))
-
-
-@provider.route("GET", DISKS + "/{disk}")
-def get_disk(lab: Lab, ask: Ask) -> Answer:
-    """One disk."""
-    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 def change_power(lab: Lab, ask: Ask) -> Answer:
@@ -284,15 +259,6 @@ def delete_vm(lab: Lab, ask: Ask) -> Answer:
     return lro.accepted_answer(operation_headers(ask, operation["name"], retry_after=10))
 
 
-@provider.route("DELETE", DISKS + "/{disk}")
-def delete_disk(lab: Lab, ask: Ask) -> Answer:
-    """Remove a disk: 204 when there is none."""
-    if not resources.delete_resource(lab, ask.path):
-        return Answer(204)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{DISK}/delete")
-    return Answer(200)
-
-
 OPERATIONS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/operations/{operation}"
 
 
@@ -307,3 +273,9 @@ def get_operation(lab: Lab, ask: Ask) -> Answer:
     """How far an operation on a VM is."""
     operation = lro.require_operation(lab, ask, ask.params["operation"])
     return Answer(200, {key: operation[key] for key in ("name", "status", "startTime", "endTime") if key in operation})
+
+
+serve_list(provider, VMS, VM, lambda lab, vm: _vm_document(lab, vm, instance_view=False))
+serve_list(provider, DISKS, DISK)
+serve_get(provider, DISKS + "/{disk}")
+serve_delete(provider, DISKS + "/{disk}", logged_as=DISK)

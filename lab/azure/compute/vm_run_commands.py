@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 
 from lab.azure.arm import activity_log, lro, resources
+from lab.azure.arm.crud import serve_delete
 from lab.azure.compute import virtual_machines
 from lab.azure.compute.virtual_machines import VMS, provider
 from lab.azure.simulator.answers import Answer, ArmError, Json
@@ -76,7 +77,4 @@ def get_command(lab: Lab, ask: Ask) -> Answer:
     return Answer(200, _command_document(command, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
 
 
-@provider.route("DELETE", ONE)
-def delete_command(lab: Lab, ask: Ask) -> Answer:
-    """Remove a run command: 204 when there is none."""
-    return Answer(200 if resources.delete_resource(lab, ask.path) else 204)
+serve_delete(provider, ONE)

@@ -5,8 +5,8 @@ one that was made here shows Initiated.
 """
 
 from lab.azure.arm import activity_log, resources
+from lab.azure.arm.crud import serve_child_list, serve_delete, serve_get
 from lab.azure.arm.ids import is_same_id
-from lab.azure.arm.paging import paged_answer
 from lab.azure.network import virtual_networks
 from lab.azure.network.virtual_networks import provider
 from lab.azure.simulator.answers import Answer, Json
@@ -55,20 +55,6 @@ def put_peering(lab: Lab, ask: Ask) -> Answer:
     return Answer(201, peering)
 
 
-@provider.route("GET", PEERINGS)
-def list_peerings(lab: Lab, ask: Ask) -> Answer:
-    """The peerings of a network."""
-    vnet = resources.require_resource(lab, ask.id_up_to("virtualNetworks"))
-    return paged_answer(ask, lab.store.all(PEERING.lower(), vnet["id"]))
-
-
-@provider.route("GET", PEERINGS + "/{peering}")
-@provider.route("GET", ADDRESSES + "/{address}")
-def get_resource(lab: Lab, ask: Ask) -> Answer:
-    """One peering or public address."""
-    return Answer(200, resources.require_resource(lab, ask.path))
-
-
 @provider.route("PUT", ADDRESSES + "/{address}")
 def put_address(lab: Lab, ask: Ask) -> Answer:
     """Make a public address that nothing uses yet: 201."""
@@ -80,8 +66,7 @@ def put_address(lab: Lab, ask: Ask) -> Answer:
     return Answer(201, address)
 
 
-@provider.route("DELETE", PEERINGS + "/{peering}")
-@provider.route("DELETE", ADDRESSES + "/{address}")
-def remove_resource(lab: Lab, ask: Ask) -> Answer:
-    """Remove a peering or a public address: 204 when there is none."""
-    return Answer(200 if resources.delete_resource(lab, ask.path) else 204)
+serve_child_list(provider, PEERINGS, PEERING, "virtualNetworks")
+for _template in (PEERINGS + "/{peering}", ADDRESSES + "/{address}"):
+    serve_get(provider, _template)
+    serve_delete(provider, _template)

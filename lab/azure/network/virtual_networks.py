@@ -3,7 +3,8 @@
 from typing import Any
 
 from lab.azure.arm import activity_log, resources
-from lab.azure.arm.ids import name_of, resource_id
+from lab.azure.arm.crud import serve_get, serve_list
+from lab.azure.arm.ids import resource_id
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, not_found
@@ -53,22 +54,6 @@ def require_subnet(lab: Lab, vnet_id: str, name: str | None = None) -> Json:
         if name is None or subnet["name"].lower() == name.lower():
             return dict(subnet)
     raise ArmError(404, "NotFound", f"Resource {vnet_id}/subnets/{name} not found.")
-
-
-@provider.route("GET", VNETS)
-@provider.route("GET", NICS)
-def list_resources(lab: Lab, ask: Ask) -> Answer:
-    """The networks or the NICs of a group."""
-    resources.require_group(lab, ask.path)
-    return paged_answer(
-        ask, lab.store.all(f"microsoft.network/{name_of(ask.path).lower()}", ask.id_up_to("resourceGroups"))
-    )
-
-
-@provider.route("GET", NICS + "/{nic}")
-def get_nic(lab: Lab, ask: Ask) -> Answer:
-    """One NIC."""
-    return Answer(200, resources.require_resource(lab, ask.path))
 
 
 @provider.route("PUT", VNETS + "/{network}")
@@ -135,3 +120,8 @@ def require_network(lab: Lab, vnet_id: str) -> Json:
     if "/virtualnetworks/" not in vnet_id.lower():
         raise not_found(vnet_id)
     return resources.require_resource(lab, vnet_id)
+
+
+serve_list(provider, VNETS, VNET)
+serve_list(provider, NICS, NIC)
+serve_get(provider, NICS + "/{nic}")

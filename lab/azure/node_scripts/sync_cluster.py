@@ -1,11 +1,10 @@
-"""What the product's node scripts do on a node of the model."""
+"""What the product's script sync-cluster does on a node of the model."""
 
 import json
 from datetime import timedelta
 
 from lab.azure.arc.run_commands import Outcome, node_script
-from lab.azure.hci import clusters
-from lab.azure.on_premises import nodes
+from lab.azure.hci import cluster_extensions
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import Lab, parse_instant
 
@@ -17,15 +16,7 @@ def sync_cluster(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:
     The cluster's resource provider then restores the extensions that are missing on nodes.
     """
     rested = lab.now() - parse_instant(node["lastBoot"]) >= timedelta(seconds=int(parameters.get("MinimumUptime", "0")))
-    restored = clusters.synchronise_cluster(lab, node["cluster"]) if rested else []
+    restored = cluster_extensions.synchronise_cluster(lab, node["cluster"]) if rested else []
     lines = "".join(f"{name}: extension scheduled\n" for name in restored)
     facts = {"synchronised": rested, "lastBoot": node["lastBoot"], "registrationStatus": "Registered"}
     return Outcome(f"{lines}{json.dumps(facts)}")
-
-
-@node_script("read-registration", timedelta(seconds=3))
-def read_registration(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:  # noqa: ARG001 - it takes none
-    """What the registry, the services and Windows say; the last line is one JSON object."""
-    state = nodes.require_node(lab, node["name"])
-    facts = {key: state[key] for key in ("registration", "dra", "hyperV", "applicationControl", "lastBoot")}
-    return Outcome(f"Read on {node['name']}.\n{json.dumps(facts)}")

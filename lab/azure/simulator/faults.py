@@ -48,6 +48,7 @@ def _is_count(value: Any) -> bool:
 
 
 MATCH_FITS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(GLOBS, lambda value: isinstance(value, str)),
     "nth": _is_count,
     "times": _is_count,
     "probability": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
@@ -144,12 +145,8 @@ def _require_match(at: int, match: Any) -> None:
     if unknown := set(match) - MATCHES:
         raise _rule_error(at, f"match has unknown {', '.join(sorted(unknown))}")
     for name, value in match.items():
-        if value is not None and not MATCH_FITS.get(name, _is_text)(value):
+        if value is not None and not MATCH_FITS[name](value):
             raise _rule_error(at, f"match.{name} cannot be {value!r}")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _require_effect(at: int, effect: Json) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
 from ipaddress import ip_address
 
 log = logging.getLogger(__name__)
@@ -22,7 +21,9 @@ class Guests:
         """The address wanted, or the next one of its network that nothing has, here or on this machine."""
         if not wanted.startswith("127."):
             return wanted  # a person's choice of address: nothing can listen on it, so no probe reaches it
-        for address in _following_addresses(wanted):
+        first = int(ip_address(wanted))
+        for number in range(first, (first | 0xFFFF) + 1):
+            address = str(ip_address(number))
             if address not in taken and all(_is_free(address, port) for port in ports):
                 return address
         raise OSError(f"no loopback address is free after {wanted}")
@@ -54,11 +55,6 @@ class Guests:
         """Refuse connections everywhere."""
         for address in list(self._listeners):
             self.close_ports(address)
-
-
-def _following_addresses(wanted: str) -> Iterator[str]:
-    first = int(ip_address(wanted))
-    return (str(ip_address(number)) for number in range(first, (first | 0xFFFF) + 1))
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -101,15 +101,11 @@ def report_failed_job(lab: Lab, job: Json) -> None:
     )
 
 
-def _is_fabric(event: Json, value: str) -> bool:
-    return (event["properties"]["fabricId"] or "").lower().endswith(f"/{value.lower()}")
-
-
 _KEYS = {
     "eventtype": lambda event, value: event["properties"]["eventType"].lower() == value.lower(),
     "severity": lambda event, value: event["properties"]["severity"].lower() == value.lower(),
     "affectedobjectfriendlyname": lambda event, value: event["properties"]["affectedObjectFriendlyName"] == value,
-    "fabricname": _is_fabric,
+    "fabricname": lambda event, value: (event["properties"]["fabricId"] or "").lower().endswith(f"/{value.lower()}"),
     "starttime": lambda event, value: parse_time(event["properties"]["timeOfOccurrence"]) >= filter_time(value),
     "endtime": lambda event, value: parse_time(event["properties"]["timeOfOccurrence"]) <= filter_time(value),
 }

@@ -19,15 +19,15 @@ from lab.azure.site_recovery.api.common import (
     type_of,
     vault_of,
 )
+from lab.azure.site_recovery.api.crud import serve_get, serve_vault_list
 from lab.azure.site_recovery.api.errors import missing_error
 from lab.azure.site_recovery.api.request_fields import require_properties
-from lab.azure.site_recovery.items.items import SEGMENT, item_document
+from lab.azure.site_recovery.items.item_documents import item_document
+from lab.azure.site_recovery.items.items import SEGMENT
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
 from lab.azure.site_recovery.jobs.jobs import Target, begin_job
 from lab.azure.site_recovery.jobs.operation_results import operation_result
 
-_ALERTS = "asr-alert"
-_SETTINGS = "asr-setting"
 _SIZES = (
     ("Standard_B2s", 2, 4.0),
     ("Standard_D2s_v5", 2, 8.0),
@@ -124,44 +124,19 @@ def health_result(lab: Lab, ask: Ask) -> Answer:
     )
 
 
-@SITE_RECOVERY.route("PUT", VAULT + "/replicationAlertSettings/{setting}")
-def put_alert(lab: Lab, ask: Ask) -> Answer:
-    """Say who is told of what goes wrong; answers at once."""
-    body = require_properties(ask)
-    shown = {key: body.get(key) for key in ("sendToOwners", "customEmailAddresses", "locale")}
-    document = _vault_document(ask, "replicationAlertSettings", ask.params["setting"], shown)
-    return Answer(200, lab.store.put(_ALERTS, document["id"], document))
+def _serve_settings(segment: str, kind: str, fields: tuple[str, ...] | None = None) -> None:
+    """Register PUT, list and GET of settings that are kept as they are sent; with `fields`, these and no others."""
+    template = f"{VAULT}/{segment}/{{setting}}"
 
+    @SITE_RECOVERY.route("PUT", template)
+    def put_setting(lab: Lab, ask: Ask) -> Answer:
+        body = require_properties(ask)
+        shown = body if fields is None else {field: body.get(field) for field in fields}
+        document = _vault_document(ask, segment, ask.params["setting"], shown)
+        return Answer(200, lab.store.put(kind, document["id"], document))
 
-@SITE_RECOVERY.route("GET", VAULT + "/replicationAlertSettings")
-def list_alerts(lab: Lab, ask: Ask) -> Answer:
-    """The alert settings, of which a vault has one or none."""
-    return list_answer(lab.store.all(_ALERTS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", VAULT + "/replicationAlertSettings/{setting}")
-def get_alert(lab: Lab, ask: Ask) -> Answer:
-    """The alert settings by their name."""
-    return Answer(200, require_record(lab, ask, _ALERTS, "replicationAlertSettings"))
-
-
-@SITE_RECOVERY.route("PUT", VAULT + "/replicationVaultSettings/{setting}")
-def put_setting(lab: Lab, ask: Ask) -> Answer:
-    """Keep a setting of the vault."""
-    document = _vault_document(ask, "replicationVaultSettings", ask.params["setting"], require_properties(ask))
-    return Answer(200, lab.store.put(_SETTINGS, document["id"], document))
-
-
-@SITE_RECOVERY.route("GET", VAULT + "/replicationVaultSettings")
-def list_settings(lab: Lab, ask: Ask) -> Answer:
-    """The settings of the vault."""
-    return list_answer(lab.store.all(_SETTINGS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", VAULT + "/replicationVaultSettings/{setting}")
-def get_setting(lab: Lab, ask: Ask) -> Answer:
-    """One setting."""
-    return Answer(200, require_record(lab, ask, _SETTINGS, "replicationVaultSettings"))
+    serve_vault_list(segment, kind, lambda _lab, setting: setting)
+    serve_get(template, kind, lambda _lab, setting: setting)
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationSupportedOperatingSystems")
@@ -204,3 +179,7 @@ def _size_document(item: Json, name: str, cores: int, memory: float) -> Json:
 def no_networks(_: Lab, __: Ask) -> Answer:
     """A Hyper-V site has no networks to map: adapters are set item by item."""
     return list_answer([])
+
+
+_serve_settings("replicationAlertSettings", "asr-alert", ("sendToOwners", "customEmailAddresses", "locale"))
+_serve_settings("replicationVaultSettings", "asr-setting")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lab.clock import Clock
 from lab.host.engine.actions import Actions
-from lab.host.engine.agenda import Agenda, Kind
+from lab.host.engine.agenda import Agenda
 from lab.host.engine.control import Control
 from lab.host.engine.entities import Entities
 from lab.host.engine.instances import Instances
@@ -25,7 +25,7 @@ class Engine:
 
     def __init__(self, path: Path, clock: Clock, functions: Functions) -> None:
         self.store = Store(path)
-        self.agenda = Agenda(clock, self._wake)
+        self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key))  # noqa: PLW0108 - the runner is made later
         self.instances = Instances(self.store, self.agenda)
         self.locks = Locks(self.store, self.agenda, self.instances)
         self.entities = Entities(self.store, self.agenda, self.instances, self.locks)
@@ -62,6 +62,3 @@ class Engine:
         """Stop; what waits goes on when the file is opened again."""
         await self.runner.clear()
         self.store.close()
-
-    def _wake(self, kind: Kind, key: str) -> None:
-        self.runner.wake(kind, key)

@@ -19,7 +19,8 @@ from lab.azure.site_recovery.api.common import (
 from lab.azure.site_recovery.api.errors import Caller, input_error, missing_error
 from lab.azure.site_recovery.api.request_fields import require_details, require_properties, require_text
 from lab.azure.site_recovery.api.times import exact_time
-from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, item_of, new_nic, target_of
+from lab.azure.site_recovery.items.item_documents import new_nic
+from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, item_of, target_of
 from lab.azure.site_recovery.items.lifecycle import (
     DISABLING,
     ENABLING,

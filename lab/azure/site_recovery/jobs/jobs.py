@@ -195,8 +195,9 @@ def end_task(lab: Lab, args: Json) -> None:
     job = lab.store.get(KIND, args["job"])
     if job is None or job["state"] != "InProgress" or job.get("never"):
         return
-    index, task = args["task"], KINDS[job["kind"]].tasks[args["task"]].id
-    if (failure := job.get("fail")) and failure.get("task", _last_task(job)) == task:
+    index, tasks = args["task"], KINDS[job["kind"]].tasks
+    task = tasks[index].id
+    if (failure := job.get("fail")) and failure.get("task", tasks[-1].id) == task:
         fail_job(lab, job, index)
         return
     _call_hooks(lab, job, task)
@@ -206,10 +207,6 @@ def end_task(lab: Lab, args: Json) -> None:
         succeed_job(lab, job)
     else:
         _schedule_task(lab, job, index + 1)
-
-
-def _last_task(job: Json) -> str:
-    return KINDS[job["kind"]].tasks[-1].id
 
 
 @due("asr.refuse")

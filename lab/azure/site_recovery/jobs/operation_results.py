@@ -7,10 +7,9 @@ from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import Ask
 from lab.azure.site_recovery.api.common import SITE_RECOVERY, caller_of, own_id, vault_of
+from lab.azure.site_recovery.api.crud import Document
 from lab.azure.site_recovery.api.errors import missing_error
 from lab.azure.site_recovery.jobs.jobs import KIND, OPEN, job_id
-
-type Document = Callable[[Lab, Json], Json]
 
 
 def require_job(lab: Lab, ask: Ask, name: str) -> Json:

@@ -11,12 +11,12 @@ from lab.azure.site_recovery.api.common import (
     SITE_RECOVERY,
     VAULT,
     caller_of,
-    list_answer,
     own_id,
     require_record,
     type_of,
     vault_of,
 )
+from lab.azure.site_recovery.api.crud import serve_get, serve_vault_list
 from lab.azure.site_recovery.api.errors import input_error, missing_error
 from lab.azure.site_recovery.api.request_fields import (
     TO_AZURE,
@@ -103,18 +103,6 @@ def plan_document(lab: Lab, plan: Json, *, groups: bool = True) -> Json:
     }
     properties_of |= {key: plan[key] for key in _TIMES if plan.get(key)}
     return {"id": plan["id"], "name": plan["name"], "type": type_of(plan["id"]), "properties": properties_of}
-
-
-@SITE_RECOVERY.route("GET", VAULT + f"/{SEGMENT}")
-def list_plans(lab: Lab, ask: Ask) -> Answer:
-    """All plans of a vault, without their groups."""
-    return list_answer(plan_document(lab, plan, groups=False) for plan in lab.store.all(PLANS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", PLAN)
-def get_plan(lab: Lab, ask: Ask) -> Answer:
-    """One plan."""
-    return Answer(200, plan_document(lab, require_record(lab, ask, PLANS, SEGMENT)))
 
 
 @SITE_RECOVERY.route("PUT", PLAN)
@@ -250,4 +238,6 @@ def _require_words(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) ->
     return given
 
 
+serve_vault_list(SEGMENT, PLANS, lambda lab, plan: plan_document(lab, plan, groups=False))
+serve_get(PLAN, PLANS, plan_document)
 serve_results(PLAN, PLANS, plan_document)

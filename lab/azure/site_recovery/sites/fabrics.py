@@ -13,14 +13,13 @@ from lab.azure.site_recovery.api.common import (
     MAPPINGS,
     PROVIDERS,
     SITE_RECOVERY,
-    VAULT,
     caller_of,
-    list_answer,
     own_id,
     require_record,
     type_of,
     vault_of,
 )
+from lab.azure.site_recovery.api.crud import serve_child_list, serve_get, serve_vault_list
 from lab.azure.site_recovery.api.errors import conflict_error
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
 from lab.azure.site_recovery.jobs.jobs import Target, begin_job, when
@@ -86,18 +85,6 @@ def container_document(lab: Lab, container: Json) -> Json:
     }
 
 
-@SITE_RECOVERY.route("GET", VAULT + "/replicationFabrics")
-def list_fabrics(lab: Lab, ask: Ask) -> Answer:
-    """All sites of a vault."""
-    return list_answer(fabric_document(lab, each) for each in lab.store.all(FABRICS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", FABRIC)
-def get_fabric(lab: Lab, ask: Ask) -> Answer:
-    """One site."""
-    return Answer(200, fabric_document(lab, require_record(lab, ask, FABRICS, _SEGMENT)))
-
-
 @SITE_RECOVERY.route("PUT", FABRIC)
 def create_fabric(lab: Lab, ask: Ask) -> Answer:
     """Make a site; the same again changes nothing."""
@@ -151,23 +138,9 @@ def forget_fabric(lab: Lab, job: Json) -> None:
     lab.store.delete(FABRICS, job["resource"])
 
 
-@SITE_RECOVERY.route("GET", VAULT + "/replicationProtectionContainers")
-def list_containers(lab: Lab, ask: Ask) -> Answer:
-    """All containers of a vault."""
-    return list_answer(container_document(lab, each) for each in lab.store.all(CONTAINERS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", FABRIC + "/replicationProtectionContainers")
-def list_containers_of_fabric(lab: Lab, ask: Ask) -> Answer:
-    """The containers of one site."""
-    fabric = require_record(lab, ask, FABRICS, _SEGMENT)
-    return list_answer(container_document(lab, each) for each in lab.store.all(CONTAINERS, fabric["id"]))
-
-
-@SITE_RECOVERY.route("GET", CONTAINER)
-def get_container(lab: Lab, ask: Ask) -> Answer:
-    """One container."""
-    return Answer(200, container_document(lab, require_record(lab, ask, CONTAINERS, _CONTAINERS)))
-
-
+serve_vault_list(_SEGMENT, FABRICS, fabric_document)
+serve_get(FABRIC, FABRICS, fabric_document)
+serve_vault_list(_CONTAINERS, CONTAINERS, container_document)
+serve_child_list(FABRIC, FABRICS, _CONTAINERS, CONTAINERS, container_document)
+serve_get(CONTAINER, CONTAINERS, container_document)
 serve_results(FABRIC, FABRICS, fabric_document)

@@ -16,12 +16,12 @@ from lab.azure.site_recovery.api.common import (
     SITE_RECOVERY,
     VAULT,
     caller_of,
-    list_answer,
     own_id,
     require_record,
     type_of,
     vault_of,
 )
+from lab.azure.site_recovery.api.crud import serve_child_list, serve_get, serve_vault_list
 from lab.azure.site_recovery.api.errors import conflict_error, input_error, missing_error
 from lab.azure.site_recovery.api.request_fields import require_choice, require_details, require_properties, require_text
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
@@ -82,18 +82,6 @@ def mapping_document(lab: Lab, mapping: Json) -> Json:  # noqa: ARG001 - as abov
             "policyFriendlyName": mapping["policy"].rpartition("/")[2],
         },
     }
-
-
-@SITE_RECOVERY.route("GET", VAULT + "/replicationPolicies")
-def list_policies(lab: Lab, ask: Ask) -> Answer:
-    """All policies of a vault."""
-    return list_answer(policy_document(lab, each) for each in lab.store.all(POLICIES, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", _POLICY)
-def get_policy(lab: Lab, ask: Ask) -> Answer:
-    """One policy."""
-    return Answer(200, policy_document(lab, require_record(lab, ask, POLICIES, _POLICIES)))
 
 
 @SITE_RECOVERY.route("PUT", _POLICY)
@@ -177,25 +165,6 @@ def forget_policy(lab: Lab, job: Json) -> None:
     lab.store.delete(POLICIES, job["resource"])
 
 
-@SITE_RECOVERY.route("GET", VAULT + f"/{_MAPPINGS}")
-def list_mappings(lab: Lab, ask: Ask) -> Answer:
-    """All mappings of a vault."""
-    return list_answer(mapping_document(lab, each) for each in lab.store.all(MAPPINGS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", CONTAINER + f"/{_MAPPINGS}")
-def list_mappings_of_container(lab: Lab, ask: Ask) -> Answer:
-    """The mappings of one container."""
-    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    return list_answer(mapping_document(lab, each) for each in lab.store.all(MAPPINGS, container["id"]))
-
-
-@SITE_RECOVERY.route("GET", _MAPPING)
-def get_mapping(lab: Lab, ask: Ask) -> Answer:
-    """One mapping."""
-    return Answer(200, mapping_document(lab, require_record(lab, ask, MAPPINGS, _MAPPINGS)))
-
-
 @SITE_RECOVERY.route("PUT", _MAPPING)
 def create_mapping(lab: Lab, ask: Ask) -> Answer:
     """Associate a policy with a container."""
@@ -268,5 +237,10 @@ def forget_mapping(lab: Lab, job: Json) -> None:
     lab.store.delete(MAPPINGS, job["resource"])
 
 
+serve_vault_list(_POLICIES, POLICIES, policy_document)
+serve_get(_POLICY, POLICIES, policy_document)
+serve_vault_list(_MAPPINGS, MAPPINGS, mapping_document)
+serve_child_list(CONTAINER, CONTAINERS, _MAPPINGS, MAPPINGS, mapping_document)
+serve_get(_MAPPING, MAPPINGS, mapping_document)
 serve_results(_POLICY, POLICIES, policy_document)
 serve_results(_MAPPING, MAPPINGS, mapping_document)

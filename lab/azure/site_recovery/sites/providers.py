@@ -13,11 +13,11 @@ from lab.azure.site_recovery.api.common import (
     SITE_RECOVERY,
     VAULT,
     caller_of,
-    list_answer,
     require_record,
     type_of,
     vault_of,
 )
+from lab.azure.site_recovery.api.crud import serve_child_list, serve_get, serve_vault_list
 from lab.azure.site_recovery.api.errors import conflict_error
 from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
@@ -101,25 +101,6 @@ def provider_document(lab: Lab, provider: Json) -> Json:
     }
 
 
-@SITE_RECOVERY.route("GET", _ALL)
-def list_of_vault(lab: Lab, ask: Ask) -> Answer:
-    """All providers of a vault."""
-    return list_answer(provider_document(lab, each) for each in lab.store.all(PROVIDERS, vault_of(ask)))
-
-
-@SITE_RECOVERY.route("GET", FABRIC + "/replicationRecoveryServicesProviders")
-def list_of_fabric(lab: Lab, ask: Ask) -> Answer:
-    """The providers of one site."""
-    fabric = require_record(lab, ask, FABRICS, "replicationFabrics")
-    return list_answer(provider_document(lab, each) for each in lab.store.all(PROVIDERS, fabric["id"]))
-
-
-@SITE_RECOVERY.route("GET", _ONE)
-def get_provider(lab: Lab, ask: Ask) -> Answer:
-    """One provider."""
-    return Answer(200, provider_document(lab, require_record(lab, ask, PROVIDERS, _SEGMENT)))
-
-
 @SITE_RECOVERY.route("POST", _ONE + "/refreshProvider")
 def refresh_provider(lab: Lab, ask: Ask) -> Answer:
     """Ask the provider for its machines again; fails with 583 when it is not heard of."""
@@ -165,4 +146,7 @@ def forget_provider(lab: Lab, job: Json) -> None:
     lab.store.delete(PROVIDERS, job["resource"])
 
 
+serve_vault_list(_SEGMENT, PROVIDERS, provider_document)
+serve_child_list(FABRIC, FABRICS, _SEGMENT, PROVIDERS, provider_document)
+serve_get(_ONE, PROVIDERS, provider_document)
 serve_results(_ONE, PROVIDERS, provider_document)

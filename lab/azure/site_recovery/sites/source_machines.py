@@ -18,6 +18,7 @@ from lab.azure.site_recovery.api.common import (
     require_record,
     type_of,
 )
+from lab.azure.site_recovery.api.crud import serve_get
 from lab.azure.site_recovery.api.filters import parse_filter
 
 _SEGMENT = "replicationProtectableItems"
@@ -184,7 +185,4 @@ def list_machines(lab: Lab, ask: Ask) -> Answer:
     return paged_answer(ask, [machine_document(lab, machine) for machine in found], size, empty_tail=True)
 
 
-@SITE_RECOVERY.route("GET", CONTAINER + "/replicationProtectableItems/{machine}")
-def get_machine(lab: Lab, ask: Ask) -> Answer:
-    """One protectable item."""
-    return Answer(200, machine_document(lab, require_record(lab, ask, MACHINES, _SEGMENT)))
+serve_get(CONTAINER + "/replicationProtectableItems/{machine}", MACHINES, machine_document)

@@ -1,4 +1,4 @@
-"""`race`: clusters whose nodes all install the ASR extension at the same moment; on each, one node registers."""
+"""`certificate-race`: the nodes of each cluster all install the ASR extension at once, and one of them registers."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  #
     names = [f"hci-{number:02d}" for number in range(1, (clusters or 1) + 1)]
     size = of_nodes or 16
     return {
-        "name": "race",
+        "name": "certificate-race",
         "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],
