@@ -18,7 +18,7 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json, bad_request
 from lab.azure.simulator.lab import SUBSCRIPTION, Lab, due, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 ACCOUNT = "Microsoft.Automation/automationAccounts"
 RUNBOOK, JOB = f"{ACCOUNT}/runbooks", f"{ACCOUNT}/jobs"
@@ -30,12 +30,12 @@ ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
 PLAY, WORKERS = "automation-play", "automation-workers"
 
 
-def _describe_call(_lab: Lab, ask: Ask) -> tuple[str, str]:
+def _describe_call(_lab: Lab, request: ArmRequest) -> tuple[str, str]:
     """A job is known to faults and the ledger by its runbook."""
-    named = ask.body if isinstance(ask.body, dict) else {}
+    named = request.body if isinstance(request.body, dict) else {}
     runbook = (named.get("properties") or {}).get("runbook") if isinstance(named.get("properties"), dict) else None
     name = runbook.get("name") if isinstance(runbook, dict) else None
-    return ask.verb, str(name or ask.item)
+    return request.verb, str(name or request.item)
 
 
 provider = Provider("Microsoft.Automation", {"2023-11-01", "2024-10-23"}, _describe_call)
@@ -77,20 +77,20 @@ def _own_error(status: int, code: str, message: str) -> Answer:
 
 @provider.route("GET", RUNBOOKS)
 @provider.route("GET", JOBS)
-def list_below(lab: Lab, ask: Ask) -> Answer:
+def list_below(lab: Lab, request: ArmRequest) -> Answer:
     """The runbooks or the jobs of an account."""
-    account = resources.require_resource(lab, ask.id_up_to("automationAccounts"))
-    return paged_answer(ask, lab.store.all(f"{ACCOUNT}/{name_of(ask.path)}".lower(), account["id"]))
+    account = resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    return paged_answer(request, lab.store.all(f"{ACCOUNT}/{name_of(request.path)}".lower(), account["id"]))
 
 
 @provider.route("GET", RUNBOOKS + "/{runbook}")
 @provider.route("GET", JOBS + "/{job}")
-def get_below(lab: Lab, ask: Ask) -> Answer:
+def get_below(lab: Lab, request: ArmRequest) -> Answer:
     """One runbook or job."""
-    resources.require_resource(lab, ask.id_up_to("automationAccounts"))
-    found = resources.find_resource(lab, ask.path)
+    resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    found = resources.find_resource(lab, request.path)
     if found is None:
-        return _own_error(404, "NotFound", f"{name_of(ask.path)} not found.")
+        return _own_error(404, "NotFound", f"{name_of(request.path)} not found.")
     return Answer(200, _job_document(found))
 
 
@@ -100,24 +100,24 @@ def _job_document(document: Json) -> Json:
 
 
 @provider.route("PUT", JOBS + "/{job}")
-def put_job(lab: Lab, ask: Ask) -> Answer:
+def put_job(lab: Lab, request: ArmRequest) -> Answer:
     """Create a job and start it: 201; one that is there is not started again."""
-    account = resources.require_resource(lab, ask.id_up_to("automationAccounts"))
-    body = ask.require_object()
+    account = resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    body = request.require_object()
     name = str(require_field(body, "properties", "runbook", "name"))
     parameters, workers = _require_parameters(body["properties"]), body["properties"].get("runOn") or ""
     runbook = resources.find_resource(lab, f"{account['id']}/runbooks/{name}")
     if refusal := _find_refusal(lab, account, name, runbook, workers):
         return refusal
-    if resources.find_resource(lab, ask.path) is not None:
-        message = f"Job with specified id already exists. Job id: {ask.params['job']}"
+    if resources.find_resource(lab, request.path) is not None:
+        message = f"Job with specified id already exists. Job id: {request.params['job']}"
         return _own_error(409, "Conflict", message)
-    properties = _new_job_properties(lab, ask, name, parameters, workers)
-    properties["fault"] = lab.faults.job_effect(ask.verb, name, ask.path) or {}
-    job = resources.put_resource(lab, ask.path, properties, location=None)
+    properties = _new_job_properties(lab, request, name, parameters, workers)
+    properties["fault"] = lab.faults.job_effect(request.verb, name, request.path) or {}
+    job = resources.put_resource(lab, request.path, properties, location=None)
     lab.call_after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
-    activity_log.log_ended(lab, activity_log.origin_of(ask), job["id"], f"{JOB}/write")
-    ask.job = ask.params["job"]
+    activity_log.log_ended(lab, activity_log.origin_of(request), job["id"], f"{JOB}/write")
+    request.job = request.params["job"]
     return Answer(201, _job_document(job))
 
 
@@ -139,10 +139,10 @@ def _find_refusal(lab: Lab, account: Json, name: str, runbook: Json | None, work
     return None
 
 
-def _new_job_properties(lab: Lab, ask: Ask, runbook: str, parameters: dict[str, str], workers: Any) -> Json:
+def _new_job_properties(lab: Lab, request: ArmRequest, runbook: str, parameters: dict[str, str], workers: Any) -> Json:
     now = to_iso(lab.now())
     return {
-        "jobId": lab.fixed_id("automation job", ask.path),
+        "jobId": lab.fixed_id("automation job", request.path),
         "runbook": {"name": runbook},
         "provisioningState": "Processing",
         "creationTime": now,
@@ -151,7 +151,7 @@ def _new_job_properties(lab: Lab, ask: Ask, runbook: str, parameters: dict[str, 
         "exception": None,
         "lastModifiedTime": now,
         "lastStatusModifiedTime": now,
-        "startedBy": ask.principal,
+        "startedBy": request.principal,
         "status": "New",
         "statusDetails": "None",
         "parameters": parameters,
@@ -224,12 +224,12 @@ def _parameter_error(lab: Lab, job: Json) -> str:
 
 
 @provider.route("GET", JOBS + "/{job}/output")
-def get_output(lab: Lab, ask: Ask) -> Answer:
+def get_output(lab: Lab, request: ArmRequest) -> Answer:
     """What the job wrote, as plain text; empty before its end."""
-    resources.require_resource(lab, ask.id_up_to("automationAccounts"))
-    job = resources.find_resource(lab, ask.id_up_to("jobs"))
+    resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    job = resources.find_resource(lab, request.id_up_to("jobs"))
     if job is None:
-        return _own_error(404, "NotFound", f"{ask.params['job']} not found.")
+        return _own_error(404, "NotFound", f"{request.params['job']} not found.")
     written = _play_of(lab, job)["output"] if job["properties"]["status"] == "Completed" else ""
     for name, value in job["properties"]["parameters"].items():
         written = written.replace(f"{{{name}}}", value)
@@ -237,12 +237,12 @@ def get_output(lab: Lab, ask: Ask) -> Answer:
 
 
 @provider.route("POST", JOBS + "/{job}/stop")
-def stop_job(lab: Lab, ask: Ask) -> Answer:
+def stop_job(lab: Lab, request: ArmRequest) -> Answer:
     """Stop a job: 200, and a while later it is Stopped."""
-    resources.require_resource(lab, ask.id_up_to("automationAccounts"))
-    job = resources.find_resource(lab, ask.id_up_to("jobs"))
+    resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    job = resources.find_resource(lab, request.id_up_to("jobs"))
     if job is None:
-        return _own_error(404, "NotFound", f"{ask.params['job']} not found.")
+        return _own_error(404, "NotFound", f"{request.params['job']} not found.")
     if job["properties"]["status"] in ENDED - {"Suspended"}:
         return _own_error(409, "Conflict", f"The job is {job['properties']['status']}.")
     _set_status(lab, job, "Stopping")

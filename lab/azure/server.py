@@ -17,7 +17,7 @@ from lab.azure.compute import virtual_machines
 from lab.azure.simulator.answers import Answer, ArmError, bad_request
 from lab.azure.simulator.fault_effects import Lost, after_work, before_work
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.clock import LabClock
 
 log = logging.getLogger(__name__)
@@ -73,81 +73,81 @@ class Server:
             wait = self.lab.clock.real_seconds(due) if due else LONGEST_STEP
             await asyncio.sleep(min(max(wait, 0.001), LONGEST_STEP))
 
-    async def _serve_request(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve_request(self, http_request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
-        raw = await request.read()
+        raw = await http_request.read()
         try:
-            answer = await self._answer_request(request, raw)
+            answer = await self._answer_request(http_request, raw)
         except ArmError as refusal:
             answer = refusal.to_answer()
         except Lost:
-            if request.transport:
-                request.transport.abort()
+            if http_request.transport:
+                http_request.transport.abort()
             answer = Answer(503)
         except Exception as failure:
-            log.exception("%s %s failed", request.method, request.path_qs)
+            log.exception("%s %s failed", http_request.method, http_request.path_qs)
             answer = ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").to_answer()
         self.lab.store.commit()
         return _to_response(answer)
 
-    async def _answer_request(self, request: web.BaseRequest, raw: bytes) -> Answer:
-        path = request.path.lower()
+    async def _answer_request(self, http_request: web.BaseRequest, raw: bytes) -> Answer:
+        path = http_request.path.lower()
         if path.startswith("/lab/"):
-            return await lab_api.answer_call(self.lab, request, raw)
+            return await lab_api.answer_call(self.lab, http_request, raw)
         if path == "/msi/token":
-            return tokens.managed_identity(dict(request.query), _lower_headers(request))
-        if path.endswith("/oauth2/v2.0/token") and request.method == "POST":
+            return tokens.managed_identity(dict(http_request.query), _lower_headers(http_request))
+        if path.endswith("/oauth2/v2.0/token") and http_request.method == "POST":
             return tokens.client_credentials(raw.decode())
         if path.startswith("/eventgrid/"):
-            return await lab_api.receive_events(self.lab, request, raw)
-        return await self._answer_arm(request, raw)
+            return await lab_api.receive_events(self.lab, http_request, raw)
+        return await self._answer_arm(http_request, raw)
 
-    async def _answer_arm(self, request: web.BaseRequest, raw: bytes) -> Answer:
+    async def _answer_arm(self, http_request: web.BaseRequest, raw: bytes) -> Answer:
         self.lab.catch_up()
-        ask = self._to_ask(request, raw)
-        common = {"x-ms-request-id": ask.request_id, "x-ms-correlation-request-id": ask.correlation_id}
+        request = self._to_arm_request(http_request, raw)
+        common = {"x-ms-request-id": request.request_id, "x-ms-correlation-request-id": request.correlation_id}
         common["Date"] = format_datetime(self.lab.now(), usegmt=True)  # clients judge the age of a heartbeat by it
-        common["x-ms-routing-request-id"] = f"WESTEUROPE:{ask.at:%Y%m%dT%H%M%SZ}:{ask.request_id}"
-        if ask.headers.get("x-ms-return-client-request-id", "").lower() == "true":
-            common["x-ms-client-request-id"] = ask.client_request_id
+        common["x-ms-routing-request-id"] = f"WESTEUROPE:{request.at:%Y%m%dT%H%M%SZ}:{request.request_id}"
+        if request.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+            common["x-ms-client-request-id"] = request.client_request_id
         try:
-            answer = await self._admit_request(ask, raw, common)
+            answer = await self._admit_request(request, raw, common)
         except ArmError as refusal:
             answer = refusal.to_answer()
-        self.lab.ledger.count_answer(ask.verb or ask.method, answer.status)
+        self.lab.ledger.count_answer(request.verb or request.method, answer.status)
         return Answer(answer.status, answer.body, common | answer.headers)
 
-    async def _admit_request(self, ask: Ask, raw: bytes, headers: dict[str, str]) -> Answer:
+    async def _admit_request(self, request: ArmRequest, raw: bytes, headers: dict[str, str]) -> Answer:
         """Authentication, the route, its api-version, the buckets, the body: in the order in which ARM refuses."""
         audiences = (*tokens.ARM_AUDIENCES, self.lab.place.base)
-        ask.principal = tokens.principal_of(ask.headers.get("authorization", ""), audiences)
-        route, ask.params = self.router.find_route(ask.method, ask.path)
-        ask.verb = route.verb
-        route.provider.require_version(ask.query.get("api-version"), _type_of(route))
-        headers |= self.lab.throttle.admit_request(ask)
-        ask.body = _parse_json(raw)
-        ask.item = list(ask.params.values())[-1] if ask.params else ""
+        request.principal = tokens.principal_of(request.headers.get("authorization", ""), audiences)
+        route, request.params = self.router.find_route(request.method, request.path)
+        request.verb = route.verb
+        route.provider.require_version(request.query.get("api-version"), _type_of(route))
+        headers |= self.lab.throttle.admit_request(request)
+        request.body = _parse_json(raw)
+        request.item = list(request.params.values())[-1] if request.params else ""
         if route.provider.describe:
-            ask.verb, ask.item = route.provider.describe(self.lab, ask)
-        return await self._do_work(ask, route)
+            request.verb, request.item = route.provider.describe(self.lab, request)
+        return await self._do_work(request, route)
 
-    async def _do_work(self, ask: Ask, route: Route) -> Answer:
-        effects = self.lab.faults.call_effects(ask)
+    async def _do_work(self, request: ArmRequest, route: Route) -> Answer:
+        effects = self.lab.faults.call_effects(request)
         if (instead := await before_work(self.lab, effects)) is not None:
             return instead
-        ask.at = self.lab.now()
-        answer = route.handler(self.lab, ask)
-        if ask.is_mutating and answer.status < 400:
-            self.lab.ledger.add_entry(ask, answer.status)
+        request.at = self.lab.now()
+        answer = route.handler(self.lab, request)
+        if request.is_mutating and answer.status < 400:
+            self.lab.ledger.add_entry(request, answer.status)
             self.lab.store.commit()
         return after_work(answer, effects)
 
-    def _to_ask(self, request: web.BaseRequest, raw: bytes) -> Ask:
-        headers = _lower_headers(request)
-        return Ask(
-            method=request.method,
-            path="/" + request.rel_url.raw_path.strip("/"),
-            query={name.lower(): value for name, value in parse_qsl(request.rel_url.raw_query_string, True)},
+    def _to_arm_request(self, http_request: web.BaseRequest, raw: bytes) -> ArmRequest:
+        headers = _lower_headers(http_request)
+        return ArmRequest(
+            method=http_request.method,
+            path="/" + http_request.rel_url.raw_path.strip("/"),
+            query={name.lower(): value for name, value in parse_qsl(http_request.rel_url.raw_query_string, True)},
             headers=headers,
             body=raw,
             base=f"http://{headers.get('host', '')}",
@@ -158,8 +158,8 @@ class Server:
         )
 
 
-def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()}
+def _lower_headers(http_request: web.BaseRequest) -> dict[str, str]:
+    return {name.lower(): value for name, value in http_request.headers.items()}
 
 
 def _parse_json(raw: bytes) -> object:

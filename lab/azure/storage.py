@@ -6,7 +6,7 @@ from lab.azure.arm.ids import resource_id
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json, bad_request
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 ACCOUNTS = resources.GROUP_PATH + "/providers/Microsoft.Storage/storageAccounts"
@@ -38,11 +38,11 @@ def _account_properties(lab: Lab, name: str, given: Json) -> Json:
 
 
 @provider.route("PUT", ACCOUNTS + "/{account}")
-def put_account(lab: Lab, ask: Ask) -> Answer:
+def put_account(lab: Lab, request: ArmRequest) -> Answer:
     """Create or change an account: done when answered."""
-    resources.require_group(lab, ask.path)
-    resources.require_unlocked(lab, ask.path)
-    body, name = ask.require_object(), ask.params["account"]
+    resources.require_group(lab, request.path)
+    resources.require_unlocked(lab, request.path)
+    body, name = request.require_object(), request.params["account"]
     if not (name.isalnum() and name == name.lower() and 3 <= len(name) <= 24):
         raise bad_request(
             "AccountNameInvalid",
@@ -51,14 +51,14 @@ def put_account(lab: Lab, ask: Ask) -> Answer:
         )
     account = resources.put_resource(
         lab,
-        ask.path,
+        request.path,
         _account_properties(lab, name, body.get("properties") or {}),
         location=require_field(body, "location"),
         sku={"name": require_field(body, "sku", "name"), "tier": "Standard"},
         kind=require_field(body, "kind"),
         tags=body.get("tags") or {},
     )
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{ACCOUNT}/write")
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{ACCOUNT}/write")
     return Answer(200, account)
 
 

@@ -6,7 +6,7 @@ from lab.azure.arm.ids import name_of, resource_id
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import SUBSCRIPTION, TENANT, Lab, due
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 VAULT = "Microsoft.RecoveryServices/vaults"
 VAULTS = resources.GROUP_PATH + "/providers/Microsoft.RecoveryServices/vaults"
@@ -43,14 +43,14 @@ def _vault_properties(given: Json) -> Json:
 
 
 @provider.route("PUT", VAULTS + "/{vault}")
-def put_vault(lab: Lab, ask: Ask) -> Answer:
+def put_vault(lab: Lab, request: ArmRequest) -> Answer:
     """Create or change a vault: 201 or 200, done when answered."""
-    resources.require_group(lab, ask.path)
-    resources.require_unlocked(lab, ask.path)
-    body = ask.require_object()
+    resources.require_group(lab, request.path)
+    resources.require_unlocked(lab, request.path)
+    body = request.require_object()
     require_field(body, "location")
-    existing = resources.find_resource(lab, ask.path)
-    arm_id = existing["id"] if existing else ask.path
+    existing = resources.find_resource(lab, request.path)
+    arm_id = existing["id"] if existing else request.path
     identity = _identity_of(lab, arm_id) if _wants_identity(body) else {"type": "None"}
     vault = resources.put_resource(
         lab,
@@ -61,7 +61,7 @@ def put_vault(lab: Lab, ask: Ask) -> Answer:
         identity=identity,
         tags=body.get("tags") or {},
     )
-    activity_log.log_ended(lab, activity_log.origin_of(ask), arm_id, f"{VAULT}/write")
+    activity_log.log_ended(lab, activity_log.origin_of(request), arm_id, f"{VAULT}/write")
     return Answer(200 if existing else 201, vault)
 
 
@@ -70,33 +70,33 @@ def _wants_identity(body: Json) -> bool:
 
 
 @provider.route("PATCH", VAULTS + "/{vault}")
-def patch_vault(lab: Lab, ask: Ask) -> Answer:
+def patch_vault(lab: Lab, request: ArmRequest) -> Answer:
     """Change tags, identity or public network access of a vault."""
-    vault = resources.require_resource(lab, ask.path)
-    resources.require_unlocked(lab, ask.path)
-    body = ask.require_object()
+    vault = resources.require_resource(lab, request.path)
+    resources.require_unlocked(lab, request.path)
+    body = request.require_object()
     if _wants_identity(body):
         vault["identity"] = _identity_of(lab, vault["id"])
     vault["tags"] |= body.get("tags") or {}
     vault["properties"] |= {
         key: value for key, value in (body.get("properties") or {}).items() if key == "publicNetworkAccess"
     }
-    activity_log.log_ended(lab, activity_log.origin_of(ask), vault["id"], f"{VAULT}/write")
+    activity_log.log_ended(lab, activity_log.origin_of(request), vault["id"], f"{VAULT}/write")
     return Answer(200, resources.save_resource(lab, vault))
 
 
 @provider.route("DELETE", VAULTS + "/{vault}")
-def delete_vault(lab: Lab, ask: Ask) -> Answer:
+def delete_vault(lab: Lab, request: ArmRequest) -> Answer:
     """Remove a vault: 202, or 204 when there is none."""
-    vault = resources.find_resource(lab, ask.path)
+    vault = resources.find_resource(lab, request.path)
     if vault is None:
         return Answer(204)
-    resources.require_unlocked(lab, ask.path, deleting=True)
+    resources.require_unlocked(lab, request.path, deleting=True)
     operation = lro.start_operation(lab, status="InProgress")
-    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity_log.origin_of(ask)}
+    args = {"vault": vault["id"], "operation": operation["name"], "origin": activity_log.origin_of(request)}
     lab.call_after(lro.QUICK, "vault-removed", args)
-    path = f"/subscriptions/{ask.subscription}/providers/Microsoft.RecoveryServices/locations/westeurope"
-    return lro.accepted_answer(lro.polling_headers(ask, f"{path}/operationStatus/{operation['name']}", None, 15))
+    path = f"/subscriptions/{request.subscription}/providers/Microsoft.RecoveryServices/locations/westeurope"
+    return lro.accepted_answer(lro.polling_headers(request, f"{path}/operationStatus/{operation['name']}", None, 15))
 
 
 @due("vault-removed")
@@ -111,11 +111,11 @@ def finish_removal(lab: Lab, args: Json) -> None:
     "GET",
     "/subscriptions/{subscription}/providers/Microsoft.RecoveryServices/locations/{location}/operationStatus/{operation}",
 )
-def get_operation(lab: Lab, ask: Ask) -> Answer:
+def get_operation(lab: Lab, request: ArmRequest) -> Answer:
     """How far an operation on a vault is."""
-    operation = lro.require_operation(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, request, request.params["operation"])
     shown = ("name", "status", "startTime", "endTime", "error")
-    return Answer(200, {"id": ask.path, "name": name_of(ask.path)} | {key: operation.get(key) for key in shown})
+    return Answer(200, {"id": request.path, "name": name_of(request.path)} | {key: operation.get(key) for key in shown})
 
 
 serve_list(provider, VAULTS, VAULT)

@@ -14,7 +14,7 @@ from lab.azure.arm.ids import name_of
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab, due
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 ONE = MACHINES + "/{machine}/extensions/{extension}"
 WRITE, DELETE = f"{EXTENSION}/write", f"{EXTENSION}/delete"
@@ -184,47 +184,47 @@ def find_asr(lab: Lab, machine_id: str) -> Json | None:
 
 
 @provider.route("PUT", ONE)
-def put_extension(lab: Lab, ask: Ask) -> Answer:
+def put_extension(lab: Lab, request: ArmRequest) -> Answer:
     """Install an extension, or install it again: 202."""
-    machine = resources.require_resource(lab, ask.id_up_to("machines"))
-    body = ask.require_object()
+    machine = resources.require_resource(lab, request.id_up_to("machines"))
+    body = request.require_object()
     for field in ("publisher", "type"):
         if not isinstance(require_field(body, "properties", field), str):
             raise bad_request("InvalidRequestContent", f"'properties.{field}' must be a string.")
     require_field(body, "location")
     _require_settings(body["properties"].get("settings"))
-    extension_id = f"{machine['id']}/extensions/{ask.params['extension']}"
+    extension_id = f"{machine['id']}/extensions/{request.params['extension']}"
     _require_free(lab, extension_id, deleting=False)
     operation = lro.start_operation(lab, extension_id)
-    install_extension(lab, extension_id, body, activity_log.origin_of(ask), operation["name"])
-    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
+    install_extension(lab, extension_id, body, activity_log.origin_of(request), operation["name"])
+    return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
 
 
 @provider.route("PATCH", ONE)
-def patch_extension(lab: Lab, ask: Ask) -> Answer:
+def patch_extension(lab: Lab, request: ArmRequest) -> Answer:
     """Change an extension's settings or version, which installs it again: 202."""
-    resources.require_resource(lab, ask.id_up_to("machines"))
-    extension = resources.require_resource(lab, ask.path)
-    changes = ask.require_object().get("properties", {})
+    resources.require_resource(lab, request.id_up_to("machines"))
+    extension = resources.require_resource(lab, request.path)
+    changes = request.require_object().get("properties", {})
     _require_settings(changes.get("settings"))
     _require_free(lab, extension["id"], deleting=False)
     operation = lro.start_operation(lab, extension["id"])
     body = {"location": extension["location"], "properties": extension["properties"] | changes}
-    install_extension(lab, extension["id"], body, activity_log.origin_of(ask), operation["name"])
-    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
+    install_extension(lab, extension["id"], body, activity_log.origin_of(request), operation["name"])
+    return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
 
 
 @provider.route("DELETE", ONE)
-def delete_extension(lab: Lab, ask: Ask) -> Answer:
+def delete_extension(lab: Lab, request: ArmRequest) -> Answer:
     """Remove an extension: 202, or 204 when there is none."""
-    resources.require_resource(lab, ask.id_up_to("machines"))
-    extension = resources.find_resource(lab, ask.path)
+    resources.require_resource(lab, request.id_up_to("machines"))
+    extension = resources.find_resource(lab, request.path)
     if extension is None:
         return Answer(204)
     _require_free(lab, extension["id"], deleting=True)
     operation = lro.start_operation(lab)
-    remove_extension(lab, extension, activity_log.origin_of(ask), operation["name"])
-    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
+    remove_extension(lab, extension, activity_log.origin_of(request), operation["name"])
+    return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
 
 
 def _require_settings(settings: Any) -> None:

@@ -10,7 +10,7 @@ from lab.azure.arm.routing import Provider
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, parse_instant, to_iso
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 MACHINE = "Microsoft.HybridCompute/machines"
 EXTENSION = "Microsoft.HybridCompute/machines/extensions"
@@ -100,32 +100,34 @@ def is_connected(lab: Lab, machine_id: str) -> bool:
     return machine is not None and machine["properties"]["status"] == "Connected"
 
 
-def operation_headers(ask: Ask, operation: str) -> dict[str, str]:
+def operation_headers(request: ArmRequest, operation: str) -> dict[str, str]:
     """The headers of a 201 or 202 of this provider."""
-    base = f"/subscriptions/{ask.subscription}/providers/Microsoft.HybridCompute/locations/{LOCATION}"
-    return lro.polling_headers(ask, f"{base}/operationstatus/{operation}", f"{base}/operationresults/{operation}", 15)
+    base = f"/subscriptions/{request.subscription}/providers/Microsoft.HybridCompute/locations/{LOCATION}"
+    return lro.polling_headers(
+        request, f"{base}/operationstatus/{operation}", f"{base}/operationresults/{operation}", 15
+    )
 
 
 @provider.route("GET", "/subscriptions/{subscription}/providers/Microsoft.HybridCompute/machines")
-def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
+def list_in_subscription(lab: Lab, request: ArmRequest) -> Answer:
     """The machines of a subscription."""
-    resources.require_subscription(lab, ask.params["subscription"])
-    return paged_answer(ask, lab.store.all(MACHINE.lower(), ask.id_up_to("subscriptions")))
+    resources.require_subscription(lab, request.params["subscription"])
+    return paged_answer(request, lab.store.all(MACHINE.lower(), request.id_up_to("subscriptions")))
 
 
 @provider.route("GET", MACHINES + "/{machine}")
-def get_machine(lab: Lab, ask: Ask) -> Answer:
+def get_machine(lab: Lab, request: ArmRequest) -> Answer:
     """One machine; its extensions stand in `resources` with $expand=instanceView."""
-    machine = resources.require_resource(lab, ask.path)
-    if ask.query.get("$expand", "").lower() == "instanceview":
+    machine = resources.require_resource(lab, request.path)
+    if request.query.get("$expand", "").lower() == "instanceview":
         machine = machine | {"resources": lab.store.all(EXTENSION.lower(), machine["id"])}
     return Answer(200, machine)
 
 
 @provider.route("GET", LOCATIONS + "/operationstatus/{operation}")
-def get_operation(lab: Lab, ask: Ask) -> Answer:
+def get_operation(lab: Lab, request: ArmRequest) -> Answer:
     """How far an operation is; once it succeeded, with the resource it was about."""
-    operation = lro.require_operation(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, request, request.params["operation"])
     body: Json = {key: operation[key] for key in ("name", "status", "startTime")}
     if operation["status"] == "Queued" and lab.now() - parse_instant(operation["startTime"]) > QUEUED_FOR:
         body["status"] = "InProgress"
@@ -134,15 +136,15 @@ def get_operation(lab: Lab, ask: Ask) -> Answer:
     elif operation["status"] == "Succeeded" and operation["resource"]:
         body["properties"] = resources.find_resource(lab, operation["resource"])
     goes_on = body["status"] in ("Queued", "InProgress")
-    return Answer(200, body, operation_headers(ask, operation["name"]) if goes_on else {})
+    return Answer(200, body, operation_headers(request, operation["name"]) if goes_on else {})
 
 
 @provider.route("GET", LOCATIONS + "/operationresults/{operation}")
-def get_result(lab: Lab, ask: Ask) -> Answer:
+def get_result(lab: Lab, request: ArmRequest) -> Answer:
     """202 while an operation runs, then 200 with the resource, or with null for a deletion."""
-    operation = lro.require_operation(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, request, request.params["operation"])
     if operation["status"] in ("Queued", "InProgress"):
-        return Answer(202, None, operation_headers(ask, name_of(ask.path)))
+        return Answer(202, None, operation_headers(request, name_of(request.path)))
     return Answer(200, resources.find_resource(lab, operation["resource"]) if operation["resource"] else None)
 
 

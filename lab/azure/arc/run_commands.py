@@ -17,7 +17,7 @@ from lab.azure.arm.crud import serve_child_list, serve_get
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json, bad_request, not_simulated
 from lab.azure.simulator.lab import Lab, due, parse_instant, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 RUN_COMMAND = "Microsoft.HybridCompute/machines/runcommands"
 ALL = MACHINES + "/{machine}/runCommands"
@@ -55,18 +55,18 @@ def node_script(name: str, takes: timedelta) -> Callable[[Script], Script]:
 
 
 @provider.route("PUT", ONE)
-def put_command(lab: Lab, ask: Ask) -> Answer:
+def put_command(lab: Lab, request: ArmRequest) -> Answer:
     """Run a script: 201, also where a command of that name is there already; its run is stopped."""
-    machine = resources.require_resource(lab, ask.id_up_to("machines"))
-    resources.require_unlocked(lab, ask.path)
-    body = ask.require_object()
+    machine = resources.require_resource(lab, request.id_up_to("machines"))
+    resources.require_unlocked(lab, request.path)
+    body = request.require_object()
     require_field(body, "location")
     name = _declared_script(body)
     if name and nodes.find_by_machine(lab, machine["id"]) is None:
         raise not_simulated(f"scripts on {machine['name']}, which is no cluster node")
     command = resources.put_resource(
         lab,
-        f"{machine['id']}/runcommands/{ask.params['command']}",
+        f"{machine['id']}/runcommands/{request.params['command']}",
         _command_properties(body["properties"]),
         location=body["location"],
         **extensions.sent_tags(body),
@@ -76,11 +76,11 @@ def put_command(lab: Lab, ask: Ask) -> Answer:
     args = {"command": command["id"], "run": run, "script": name, "operation": operation["name"]}
     lab.store.put("run", command["id"], {"run": run})
     start = _free_from(lab, machine["id"], _duration_of(name, command), run)
-    lab.call_at(start, "run-command-starts", args | {"origin": activity_log.origin_of(ask)})
+    lab.call_at(start, "run-command-starts", args | {"origin": activity_log.origin_of(request)})
     activity_log.log_accepted(
-        lab, activity_log.origin_of(ask), command["id"], "Microsoft.HybridCompute/machines/runCommands/write"
+        lab, activity_log.origin_of(request), command["id"], "Microsoft.HybridCompute/machines/runCommands/write"
     )
-    return Answer(201, command, machines.operation_headers(ask, operation["name"]))
+    return Answer(201, command, machines.operation_headers(request, operation["name"]))
 
 
 def _declared_script(body: Json) -> str:
@@ -210,10 +210,10 @@ def _machine_id_of(args: Json) -> str:
 
 
 @provider.route("DELETE", ONE)
-def delete_command(lab: Lab, ask: Ask) -> Answer:
+def delete_command(lab: Lab, request: ArmRequest) -> Answer:
     """Remove a run command, which stops it: 202, or 204 when there is none."""
-    resources.require_resource(lab, ask.id_up_to("machines"))
-    command = resources.find_resource(lab, ask.path)
+    resources.require_resource(lab, request.id_up_to("machines"))
+    command = resources.find_resource(lab, request.path)
     if command is None:
         return Answer(204)
     resources.require_unlocked(lab, command["id"], deleting=True)
@@ -223,9 +223,14 @@ def delete_command(lab: Lab, ask: Ask) -> Answer:
     _stop_script(lab, command["id"])
     run = lab.new_id("run")
     lab.store.put("run", command["id"], {"run": run})
-    args = {"command": command["id"], "run": run, "operation": operation["name"], "origin": activity_log.origin_of(ask)}
+    args = {
+        "command": command["id"],
+        "run": run,
+        "operation": operation["name"],
+        "origin": activity_log.origin_of(request),
+    }
     lab.call_after(REMOVAL_TAKES, "run-command-removed", args)
-    return lro.accepted_answer(machines.operation_headers(ask, operation["name"]))
+    return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
 
 
 def _stop_script(lab: Lab, command_id: str) -> None:

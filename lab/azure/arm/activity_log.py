@@ -13,20 +13,20 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json, bad_request
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, parse_instant, to_iso
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 KIND = "activity"
 provider = Provider("microsoft.insights", {"2015-04-01"})
 
 
-def origin_of(ask: Ask) -> Json:
+def origin_of(request: ArmRequest) -> Json:
     """Who asked for an operation, and with what: kept with it until it ends."""
     return {
-        "correlation": ask.correlation_id,
-        "clientRequestId": ask.client_request_id,
-        "principal": ask.principal,
-        "method": ask.method,
-        "url": f"{ask.base}{ask.path}?api-version={ask.api_version}",
+        "correlation": request.correlation_id,
+        "clientRequestId": request.client_request_id,
+        "principal": request.principal,
+        "method": request.method,
+        "url": f"{request.base}{request.path}?api-version={request.api_version}",
     }
 
 
@@ -79,9 +79,9 @@ def _add_entry(lab: Lab, origin: Json, resource: str, operation: str, status: st
 
 
 @provider.route("GET", "/subscriptions/{subscription}/providers/microsoft.insights/eventtypes/management/values")
-def list_activities(lab: Lab, ask: Ask) -> Answer:
+def list_activities(lab: Lab, request: ArmRequest) -> Answer:
     """The Activity Log, newest first; $filter must begin with a time and may name correlationId or resourceId/Uri."""
-    text = ask.query.get("$filter", "")
+    text = request.query.get("$filter", "")
     since = re.search(r"eventTimestamp ge '([^']+)'", text)
     if since is None:
         raise bad_request("BadRequest", "The $filter must give a start: eventTimestamp ge '<ISO 8601>'.")
@@ -98,4 +98,4 @@ def list_activities(lab: Lab, ask: Ask) -> Answer:
             for name, value in wanted.items()
         )
     ]
-    return paged_answer(ask, found, size=200)
+    return paged_answer(request, found, size=200)

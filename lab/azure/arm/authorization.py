@@ -8,7 +8,7 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
 from lab.azure.simulator.lab import Lab, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 ASSIGNMENT = "microsoft.authorization/roleassignments"
 LEVELS = ("CanNotDelete", "ReadOnly")
@@ -23,10 +23,10 @@ roles = Provider("Microsoft.Authorization", {"2018-01-01-preview", "2020-04-01-p
 locks = Provider("Microsoft.Authorization", {"2016-09-01", "2017-04-01", "2020-05-01"})
 
 
-def scope_of(ask: Ask) -> str:
+def scope_of(request: ArmRequest) -> str:
     """What a call below a scope is about."""
-    lowered = ask.path.lower()
-    return ask.path[: lowered.rindex("/providers/microsoft.authorization/")]
+    lowered = request.path.lower()
+    return request.path[: lowered.rindex("/providers/microsoft.authorization/")]
 
 
 def require_scope(lab: Lab, scope: str) -> None:
@@ -43,11 +43,11 @@ def require_scope(lab: Lab, scope: str) -> None:
         resources.require_subscription(lab, name_of(scope))
 
 
-def list_assignments(lab: Lab, ask: Ask) -> Answer:
+def list_assignments(lab: Lab, request: ArmRequest) -> Answer:
     """The assignments that hold on a scope: on it, above it, and unless $filter is atScope(), below it."""
-    scope = scope_of(ask).lower()
-    found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, ask.query.get("$filter", ""))]
-    return paged_answer(ask, found)
+    scope = scope_of(request).lower()
+    found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, request.query.get("$filter", ""))]
+    return paged_answer(request, found)
 
 
 def _is_seen(assignment: Json, scope: str, text: str) -> bool:
@@ -59,17 +59,17 @@ def _is_seen(assignment: Json, scope: str, text: str) -> bool:
     return above or ("atScope()" not in text and at.startswith(scope + "/"))
 
 
-def get_assignment(lab: Lab, ask: Ask) -> Answer:
+def get_assignment(lab: Lab, request: ArmRequest) -> Answer:
     """One assignment."""
-    assignment = lab.store.get(ASSIGNMENT, ask.path)
+    assignment = lab.store.get(ASSIGNMENT, request.path)
     if assignment is None:
-        raise ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{name_of(ask.path)}' is not found.")
+        raise ArmError(404, "RoleAssignmentNotFound", f"The role assignment '{name_of(request.path)}' is not found.")
     return Answer(200, assignment)
 
 
-def put_assignment(lab: Lab, ask: Ask) -> Answer:
+def put_assignment(lab: Lab, request: ArmRequest) -> Answer:
     """Assign a role: 201; 409 where the principal has it on this scope already."""
-    scope, body = scope_of(ask), ask.require_object()
+    scope, body = scope_of(request), request.require_object()
     require_scope(lab, scope)
     role, principal = (
         require_field(body, "properties", "roleDefinitionId"),
@@ -85,8 +85,8 @@ def put_assignment(lab: Lab, ask: Ask) -> Answer:
             raise ArmError(409, "RoleAssignmentExists", "The role assignment already exists.")
     now = to_iso(lab.now())
     assignment = {
-        "id": ask.path,
-        "name": name_of(ask.path),
+        "id": request.path,
+        "name": name_of(request.path),
         "type": "Microsoft.Authorization/roleAssignments",
         "properties": {
             "roleDefinitionId": role,
@@ -95,66 +95,70 @@ def put_assignment(lab: Lab, ask: Ask) -> Answer:
             "scope": scope,
             "createdOn": now,
             "updatedOn": now,
-            "createdBy": ask.principal,
-            "updatedBy": ask.principal,
+            "createdBy": request.principal,
+            "updatedBy": request.principal,
         },
     }
-    lab.store.put(ASSIGNMENT, ask.path, assignment)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/roleAssignments/write")
+    lab.store.put(ASSIGNMENT, request.path, assignment)
+    activity_log.log_ended(
+        lab, activity_log.origin_of(request), request.path, "Microsoft.Authorization/roleAssignments/write"
+    )
     return Answer(201, assignment)
 
 
-def delete_assignment(lab: Lab, ask: Ask) -> Answer:
+def delete_assignment(lab: Lab, request: ArmRequest) -> Answer:
     """Take a role away: 204 when it was not assigned."""
-    assignment = lab.store.get(ASSIGNMENT, ask.path)
+    assignment = lab.store.get(ASSIGNMENT, request.path)
     if assignment is None:
         return Answer(204)
-    lab.store.delete(ASSIGNMENT, ask.path)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/roleAssignments/delete")
+    lab.store.delete(ASSIGNMENT, request.path)
+    activity_log.log_ended(
+        lab, activity_log.origin_of(request), request.path, "Microsoft.Authorization/roleAssignments/delete"
+    )
     return Answer(200, assignment)
 
 
-def list_locks(lab: Lab, ask: Ask) -> Answer:
+def list_locks(lab: Lab, request: ArmRequest) -> Answer:
     """The locks that hold for a scope."""
-    return paged_answer(ask, resources.locks_on(lab, scope_of(ask)))
+    return paged_answer(request, resources.locks_on(lab, scope_of(request)))
 
 
-def get_lock(lab: Lab, ask: Ask) -> Answer:
+def get_lock(lab: Lab, request: ArmRequest) -> Answer:
     """One lock."""
-    lock = lab.store.get(resources.LOCK, ask.path)
+    lock = lab.store.get(resources.LOCK, request.path)
     if lock is None:
-        raise not_found(ask.path)
+        raise not_found(request.path)
     return Answer(200, lock)
 
 
-def put_lock(lab: Lab, ask: Ask) -> Answer:
+def put_lock(lab: Lab, request: ArmRequest) -> Answer:
     """Lock a scope: 201 or 200."""
-    require_scope(lab, scope_of(ask))
-    level: Any = require_field(ask.require_object(), "properties", "level")
+    require_scope(lab, scope_of(request))
+    level: Any = require_field(request.require_object(), "properties", "level")
     if level not in LEVELS:
         raise bad_request("InvalidLockLevel", f"The lock level '{level}' is not one of {', '.join(LEVELS)}.")
-    exists = lab.store.get(resources.LOCK, ask.path) is not None
+    exists = lab.store.get(resources.LOCK, request.path) is not None
     lock = {
-        "id": ask.path,
-        "name": name_of(ask.path),
+        "id": request.path,
+        "name": name_of(request.path),
         "type": "Microsoft.Authorization/locks",
         "properties": {"level": level}
         | {
-            key: ask.require_object()["properties"][key]
+            key: request.require_object()["properties"][key]
             for key in ("notes", "owners")
-            if key in ask.require_object()["properties"]
+            if key in request.require_object()["properties"]
         },
     }
-    lab.store.put(resources.LOCK, ask.path, lock)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/locks/write")
+    lab.store.put(resources.LOCK, request.path, lock)
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, "Microsoft.Authorization/locks/write")
     return Answer(200 if exists else 201, lock)
 
 
-def delete_lock(lab: Lab, ask: Ask) -> Answer:
+def delete_lock(lab: Lab, request: ArmRequest) -> Answer:
     """Take a lock away: 204 when there is none."""
-    if not lab.store.delete(resources.LOCK, ask.path):
+    if not lab.store.delete(resources.LOCK, request.path):
         return Answer(204)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, "Microsoft.Authorization/locks/delete")
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, "Microsoft.Authorization/locks/delete")
     return Answer(200)
 
 

@@ -7,7 +7,7 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 type Document = Callable[[Lab, Json], Json]
 
@@ -27,37 +27,37 @@ def serve_list(provider: Provider, template: str, kind: str, document: Document 
     """
 
     @provider.route("GET", template)
-    def list_in_group(lab: Lab, ask: Ask) -> Answer:
-        resources.require_group(lab, ask.path)
-        found = lab.store.all(kind.lower(), ask.id_up_to("resourceGroups"))
-        return paged_answer(ask, [document(lab, resource) for resource in found])
+    def list_in_group(lab: Lab, request: ArmRequest) -> Answer:
+        resources.require_group(lab, request.path)
+        found = lab.store.all(kind.lower(), request.id_up_to("resourceGroups"))
+        return paged_answer(request, [document(lab, resource) for resource in found])
 
 
 def serve_subscription_list(provider: Provider, kind: str) -> None:
     """Register the list of a resource type in a whole subscription."""
 
     @provider.route("GET", f"/subscriptions/{{subscription}}/providers/{kind}")
-    def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
-        return paged_answer(ask, lab.store.all(kind.lower(), ask.id_up_to("subscriptions")))
+    def list_in_subscription(lab: Lab, request: ArmRequest) -> Answer:
+        return paged_answer(request, lab.store.all(kind.lower(), request.id_up_to("subscriptions")))
 
 
 def serve_child_list(provider: Provider, template: str, kind: str, parent: str) -> None:
     """Register the list of a type whose resources are below another; `parent` is its segment, as "machines"."""
 
     @provider.route("GET", template)
-    def list_below(lab: Lab, ask: Ask) -> Answer:
-        above = resources.require_resource(lab, ask.id_up_to(parent))
-        return paged_answer(ask, lab.store.all(kind.lower(), above["id"]))
+    def list_below(lab: Lab, request: ArmRequest) -> Answer:
+        above = resources.require_resource(lab, request.id_up_to(parent))
+        return paged_answer(request, lab.store.all(kind.lower(), above["id"]))
 
 
 def serve_get(provider: Provider, template: str, *, parent: str | None = None) -> None:
     """Register GET of one resource; with a `parent`, that must be there too."""
 
     @provider.route("GET", template)
-    def get_resource(lab: Lab, ask: Ask) -> Answer:
+    def get_resource(lab: Lab, request: ArmRequest) -> Answer:
         if parent:
-            resources.require_resource(lab, ask.id_up_to(parent))
-        return Answer(200, resources.require_resource(lab, ask.path))
+            resources.require_resource(lab, request.id_up_to(parent))
+        return Answer(200, resources.require_resource(lab, request.path))
 
 
 def serve_delete(provider: Provider, template: str, *, logged_as: str | None = None, locked: bool = False) -> None:
@@ -71,12 +71,12 @@ def serve_delete(provider: Provider, template: str, *, logged_as: str | None = N
     """
 
     @provider.route("DELETE", template)
-    def delete_resource(lab: Lab, ask: Ask) -> Answer:
-        if resources.find_resource(lab, ask.path) is None:
+    def delete_resource(lab: Lab, request: ArmRequest) -> Answer:
+        if resources.find_resource(lab, request.path) is None:
             return Answer(204)
         if locked:
-            resources.require_unlocked(lab, ask.path, deleting=True)
-        resources.delete_resource(lab, ask.path)
+            resources.require_unlocked(lab, request.path, deleting=True)
+        resources.delete_resource(lab, request.path)
         if logged_as:
-            activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{logged_as}/delete")
+            activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{logged_as}/delete")
         return Answer(200)

@@ -12,41 +12,41 @@ from urllib.parse import quote
 
 from lab.azure.simulator.answers import Answer, ArmError, Json, not_found
 from lab.azure.simulator.lab import Lab, to_iso
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 KIND = "operation"
 QUICK = timedelta(seconds=15)
 _KEY = b"the lab signs its polling links with this"
 
 
-def polling_link(ask: Ask, path: str) -> str:
+def polling_link(request: ArmRequest, path: str) -> str:
     """A link to poll at, signed as ARM signs its own since 2023 (t, c, s, h; some kB): to be used verbatim."""
-    ticks = str(int(ask.at.timestamp() * 10_000_000))
+    ticks = str(int(request.at.timestamp() * 10_000_000))
     certificate = base64.urlsafe_b64encode(hashlib.shake_256(path.encode()).digest(900)).decode()
-    signed = f"api-version={ask.api_version}&t={ticks}&c={quote(certificate)}"
-    return f"{ask.base}{path}?{signed}&s={_sign_link(path, ask.api_version, ticks)}&h={ticks[-8:]}"
+    signed = f"api-version={request.api_version}&t={ticks}&c={quote(certificate)}"
+    return f"{request.base}{path}?{signed}&s={_sign_link(path, request.api_version, ticks)}&h={ticks[-8:]}"
 
 
 def polling_headers(
-    ask: Ask, status_path: str, result_path: str | None, retry_after: int | None = 30
+    request: ArmRequest, status_path: str, result_path: str | None, retry_after: int | None = 30
 ) -> dict[str, str]:
     """Azure-AsyncOperation, Location and Retry-After of a 201 or 202."""
-    headers = {"Azure-AsyncOperation": polling_link(ask, status_path)}
+    headers = {"Azure-AsyncOperation": polling_link(request, status_path)}
     if result_path:
-        headers["Location"] = polling_link(ask, result_path)
+        headers["Location"] = polling_link(request, result_path)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     return headers
 
 
-def require_signature(ask: Ask) -> None:
+def require_signature(request: ArmRequest) -> None:
     """Refuse a polling link whose signed parameters were changed.
 
     Raises:
         ArmError: 400 for a signature that does not belong to this path.
     """
-    given = ask.query.get("s")
-    if given is not None and given != _sign_link(ask.path, ask.api_version, ask.query.get("t", "")):
+    given = request.query.get("s")
+    if given is not None and given != _sign_link(request.path, request.api_version, request.query.get("t", "")):
         raise ArmError(
             400, "InvalidAsyncOperationSignature", "The signed parameters of the polling link do not match it."
         )
@@ -71,16 +71,16 @@ def end_operation(lab: Lab, name: str, status: str = "Succeeded", error: Json | 
         lab.store.put(KIND, name, operation)
 
 
-def require_operation(lab: Lab, ask: Ask, name: str) -> Json:
+def require_operation(lab: Lab, request: ArmRequest, name: str) -> Json:
     """The operation of a poll.
 
     Raises:
         ArmError: 404 for one that never was, 400 for a link that was tampered with.
     """
-    require_signature(ask)
+    require_signature(request)
     operation = lab.store.get(KIND, name)
     if operation is None:
-        raise not_found(ask.path)
+        raise not_found(request.path)
     return operation
 
 

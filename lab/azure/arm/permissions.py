@@ -9,17 +9,17 @@ from lab.azure.arm.authorization import SCOPES, require_scope, roles, scope_of
 from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 KIND = "permissions"
 OWNER = {"actions": ["*"], "notActions": []}
 
 
-def list_permissions(lab: Lab, ask: Ask) -> Answer:
+def list_permissions(lab: Lab, request: ArmRequest) -> Answer:
     """The permissions of the caller."""
-    require_scope(lab, scope_of(ask))
+    require_scope(lab, scope_of(request))
     granted: Json = OWNER | (lab.store.get(KIND, "product") or {})
-    return paged_answer(ask, [granted | {"dataActions": [], "notDataActions": []}])
+    return paged_answer(request, [granted | {"dataActions": [], "notDataActions": []}])
 
 
 for _at in SCOPES:

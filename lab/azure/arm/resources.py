@@ -13,7 +13,7 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, to_iso
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 GROUP = "microsoft.resources/resourcegroups"
 LOCK = "microsoft.authorization/locks"
@@ -144,16 +144,16 @@ def all_resources(lab: Lab, under: str) -> list[Json]:
 
 
 @provider.route("GET", "/subscriptions")
-def list_subscriptions(lab: Lab, ask: Ask) -> Answer:
+def list_subscriptions(lab: Lab, request: ArmRequest) -> Answer:
     """Every subscription that the lab has."""
-    return paged_answer(ask, [_subscription_document(SUBSCRIPTION), *lab.store.all("subscription")])
+    return paged_answer(request, [_subscription_document(SUBSCRIPTION), *lab.store.all("subscription")])
 
 
 @provider.route("GET", "/subscriptions/{subscription}")
-def get_subscription(lab: Lab, ask: Ask) -> Answer:
+def get_subscription(lab: Lab, request: ArmRequest) -> Answer:
     """One subscription."""
-    require_subscription(lab, ask.params["subscription"])
-    return Answer(200, _subscription_document(ask.params["subscription"]))
+    require_subscription(lab, request.params["subscription"])
+    return Answer(200, _subscription_document(request.params["subscription"]))
 
 
 def _subscription_document(subscription: str) -> Json:
@@ -169,58 +169,60 @@ def _subscription_document(subscription: str) -> Json:
 
 
 @provider.route("GET", "/subscriptions/{subscription}/resourcegroups")
-def list_groups(lab: Lab, ask: Ask) -> Answer:
+def list_groups(lab: Lab, request: ArmRequest) -> Answer:
     """The resource groups of a subscription."""
-    return paged_answer(ask, lab.store.all(GROUP, f"/subscriptions/{ask.params['subscription']}"))
+    return paged_answer(request, lab.store.all(GROUP, f"/subscriptions/{request.params['subscription']}"))
 
 
 @provider.route("GET", GROUP_PATH)
-def get_group(lab: Lab, ask: Ask) -> Answer:
+def get_group(lab: Lab, request: ArmRequest) -> Answer:
     """One resource group."""
-    return Answer(200, require_group(lab, ask.path))
+    return Answer(200, require_group(lab, request.path))
 
 
 @provider.route("HEAD", GROUP_PATH)
-def head_group(lab: Lab, ask: Ask) -> Answer:
+def head_group(lab: Lab, request: ArmRequest) -> Answer:
     """204 when the group is there."""
-    return Answer(204 if lab.store.get(GROUP, ask.path) else 404)
+    return Answer(204 if lab.store.get(GROUP, request.path) else 404)
 
 
 @provider.route("PUT", GROUP_PATH)
-def create_group(lab: Lab, ask: Ask) -> Answer:
+def create_group(lab: Lab, request: ArmRequest) -> Answer:
     """Create a resource group, or keep it: 201 or 200."""
-    body = ask.require_object()
+    body = request.require_object()
     if not body.get("location"):
         raise bad_request("LocationRequired", "The location property is required for this definition.")
-    exists = lab.store.get(GROUP, ask.path) is not None
-    group = put_group(lab, ask.params["group"], ask.params["subscription"])
+    exists = lab.store.get(GROUP, request.path) is not None
+    group = put_group(lab, request.params["group"], request.params["subscription"])
     group |= {"location": body["location"], "tags": body.get("tags", {})}
     activity_log.log_ended(
-        lab, activity_log.origin_of(ask), ask.path, "Microsoft.Resources/subscriptions/resourceGroups/write"
+        lab, activity_log.origin_of(request), request.path, "Microsoft.Resources/subscriptions/resourceGroups/write"
     )
     return Answer(200 if exists else 201, group)
 
 
 @provider.route("GET", GROUP_PATH + "/resources")
-def list_in_group(lab: Lab, ask: Ask) -> Answer:
+def list_in_group(lab: Lab, request: ArmRequest) -> Answer:
     """The resources of a group; $filter knows resourceType and name, $expand createdTime."""
-    require_group(lab, ask.path)
-    found = _apply_filter(ask, all_resources(lab, ask.id_up_to("resourceGroups")))
-    if "createdtime" in ask.query.get("$expand", "").lower():
+    require_group(lab, request.path)
+    found = _apply_filter(request, all_resources(lab, request.id_up_to("resourceGroups")))
+    if "createdtime" in request.query.get("$expand", "").lower():
         created = {resource["id"]: lab.store.get(_CREATED, resource["id"]) for resource in found}
         found = [each | ({"createdTime": at["at"]} if (at := created[each["id"]]) else {}) for each in found]
-    return paged_answer(ask, found, size=1000)
+    return paged_answer(request, found, size=1000)
 
 
 @provider.route("GET", "/subscriptions/{subscription}/resources")
-def list_in_subscription(lab: Lab, ask: Ask) -> Answer:
+def list_in_subscription(lab: Lab, request: ArmRequest) -> Answer:
     """The resources of a subscription; $filter knows resourceType and name."""
-    require_subscription(lab, ask.params["subscription"])
-    return paged_answer(ask, _apply_filter(ask, all_resources(lab, ask.id_up_to("subscriptions"))), size=1000)
+    require_subscription(lab, request.params["subscription"])
+    return paged_answer(
+        request, _apply_filter(request, all_resources(lab, request.id_up_to("subscriptions"))), size=1000
+    )
 
 
-def _apply_filter(ask: Ask, resources: list[Json]) -> list[Json]:
-    text = ask.query.get("$filter", "")
+def _apply_filter(request: ArmRequest, resources: list[Json]) -> list[Json]:
+    text = request.query.get("$filter", "")
     if not text:
         return resources
     wanted = dict(re.findall(r"(resourceType|name)\s+eq\s+'([^']*)'", text))

@@ -3,10 +3,10 @@
     provider = Provider("Microsoft.HybridCompute", {"2026-07-15"})
 
     @provider.route("GET", MACHINES + "/{machine}")
-    def get_machine(lab: Lab, ask: Ask) -> Answer: ...
+    def get_machine(lab: Lab, request: ArmRequest) -> Answer: ...
 
 A handler is a plain function: state is read, changed and committed without another request in between. A path is
-matched without regard to casing; `ask.params` keeps the casing that was sent.
+matched without regard to casing; `request.params` keeps the casing that was sent.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from urllib.parse import unquote
 
 from lab.azure.simulator.answers import Answer, bad_request, not_simulated
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
-type Handler = Callable[[Lab, Ask], Answer]
-type Describe = Callable[[Lab, Ask], tuple[str, str]]
+type Handler = Callable[[Lab, ArmRequest], Answer]
+type Describe = Callable[[Lab, ArmRequest], tuple[str, str]]
 
 ACTION = "POST"
 

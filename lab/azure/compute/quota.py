@@ -9,7 +9,7 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.compute import virtual_machines
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 KIND = "quota"
 LIMIT = 2500
@@ -18,15 +18,15 @@ LIMIT = 2500
 @virtual_machines.provider.route(
     "GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/usages"
 )
-def list_usages(lab: Lab, ask: Ask) -> Answer:
+def list_usages(lab: Lab, request: ArmRequest) -> Answer:
     """The usages of a region: its cores, and its VMs."""
-    resources.require_subscription(lab, ask.params["subscription"])
+    resources.require_subscription(lab, request.params["subscription"])
     vms = lab.store.count(virtual_machines.VM.lower())
     cores_override = lab.store.get(KIND, "cores") or {}
     cores = _usage_document(
         "cores", "Total Regional vCPUs", cores_override.get("used", 2 * vms), cores_override.get("limit", LIMIT)
     )
-    return paged_answer(ask, [cores, _usage_document("virtualMachines", "Virtual Machines", vms, 25_000)])
+    return paged_answer(request, [cores, _usage_document("virtualMachines", "Virtual Machines", vms, 25_000)])
 
 
 def _usage_document(name: str, shown: str, used: int, limit: int) -> Json:

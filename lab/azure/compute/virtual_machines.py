@@ -10,7 +10,7 @@ from lab.azure.arm.routing import Provider
 from lab.azure.network import virtual_networks
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, due, to_iso
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 VM = "Microsoft.Compute/virtualMachines"
 DISK = "Microsoft.Compute/disks"
@@ -204,28 +204,28 @@ def _instance_view(lab: Lab, vm: Json) -> Json:
 
 
 @provider.route("GET", VMS + "/{vm}")
-def get_vm(lab: Lab, ask: Ask) -> Answer:
+def get_vm(lab: Lab, request: ArmRequest) -> Answer:
     """One VM; $expand=instanceView tells its power state."""
-    vm = resources.require_resource(lab, ask.path)
-    return Answer(200, _vm_document(lab, vm, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
+    vm = resources.require_resource(lab, request.path)
+    return Answer(200, _vm_document(lab, vm, instance_view=request.query.get("$expand", "").lower() == "instanceview"))
 
 
 @provider.route("GET", VMS + "/{vm}/instanceView")
-def get_instance_view(lab: Lab, ask: Ask) -> Answer:
+def get_instance_view(lab: Lab, request: ArmRequest) -> Answer:
     """The power state of a VM."""
-    return Answer(200, _instance_view(lab, resources.require_resource(lab, ask.id_up_to("virtualMachines"))))
+    return Answer(200, _instance_view(lab, resources.require_resource(lab, request.id_up_to("virtualMachines"))))
 
 
-def change_power(lab: Lab, ask: Ask) -> Answer:
+def change_power(lab: Lab, request: ArmRequest) -> Answer:
     """Start, power off, deallocate or restart a VM: 202."""
-    vm_id = ask.id_up_to("virtualMachines")
+    vm_id = request.id_up_to("virtualMachines")
     vm = resources.require_resource(lab, vm_id)
     operation = lro.start_operation(lab, vm["id"], status="InProgress")
-    args = {"vm": vm["id"], "state": POWER[name_of(ask.path)], "operation": operation["name"]}
+    args = {"vm": vm["id"], "state": POWER[name_of(request.path)], "operation": operation["name"]}
     lab.call_after(
-        POWER_TAKES, "change-power", args | {"origin": activity_log.origin_of(ask), "action": name_of(ask.path)}
+        POWER_TAKES, "change-power", args | {"origin": activity_log.origin_of(request), "action": name_of(request.path)}
     )
-    return lro.accepted_answer(operation_headers(ask, operation["name"], retry_after=10))
+    return lro.accepted_answer(operation_headers(request, operation["name"], retry_after=10))
 
 
 for _action in POWER:
@@ -241,12 +241,12 @@ def finish_power_change(lab: Lab, args: Json) -> None:
 
 
 @provider.route("DELETE", VMS + "/{vm}")
-def delete_vm(lab: Lab, ask: Ask) -> Answer:
+def delete_vm(lab: Lab, request: ArmRequest) -> Answer:
     """Remove a VM; its NIC and disk stay, as in Azure: 204 when there is none."""
-    vm = resources.find_resource(lab, ask.path)
+    vm = resources.find_resource(lab, request.path)
     if vm is None:
         return Answer(204)
-    resources.require_unlocked(lab, ask.path, deleting=True)
+    resources.require_unlocked(lab, request.path, deleting=True)
     set_power(lab, vm["id"], "deallocated")
     for nic in lab.store.all(virtual_networks.NIC.lower()):
         if nic["properties"].get("virtualMachine", {}).get("id") == vm["id"]:
@@ -255,23 +255,25 @@ def delete_vm(lab: Lab, ask: Ask) -> Answer:
     _delete_vm_record(lab, vm["id"])
     operation = lro.start_operation(lab, status="InProgress")
     lro.end_operation(lab, operation["name"])
-    activity_log.log_ended(lab, activity_log.origin_of(ask), vm["id"], f"{VM}/delete")
-    return lro.accepted_answer(operation_headers(ask, operation["name"], retry_after=10))
+    activity_log.log_ended(lab, activity_log.origin_of(request), vm["id"], f"{VM}/delete")
+    return lro.accepted_answer(operation_headers(request, operation["name"], retry_after=10))
 
 
 OPERATIONS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/operations/{operation}"
 
 
-def operation_headers(ask: Ask, operation: str, retry_after: int) -> dict[str, str]:
+def operation_headers(request: ArmRequest, operation: str, retry_after: int) -> dict[str, str]:
     """Where to see how far an operation of Compute is."""
-    path = f"/subscriptions/{ask.subscription}/providers/Microsoft.Compute/locations/westeurope/operations/{operation}"
-    return lro.polling_headers(ask, path, None, retry_after)
+    path = (
+        f"/subscriptions/{request.subscription}/providers/Microsoft.Compute/locations/westeurope/operations/{operation}"
+    )
+    return lro.polling_headers(request, path, None, retry_after)
 
 
 @provider.route("GET", OPERATIONS)
-def get_operation(lab: Lab, ask: Ask) -> Answer:
+def get_operation(lab: Lab, request: ArmRequest) -> Answer:
     """How far an operation on a VM is."""
-    operation = lro.require_operation(lab, ask, ask.params["operation"])
+    operation = lro.require_operation(lab, request, request.params["operation"])
     return Answer(200, {key: operation[key] for key in ("name", "status", "startTime", "endTime") if key in operation})
 
 

@@ -14,7 +14,7 @@ from lab.azure.compute import virtual_machines
 from lab.azure.compute.virtual_machines import VMS, provider
 from lab.azure.simulator.answers import Answer, ArmError, Json
 from lab.azure.simulator.lab import Lab, due, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 RUN_COMMAND = f"{virtual_machines.VM}/runCommands"
 ONE = VMS + "/{vm}/runCommands/{command}"
@@ -23,23 +23,23 @@ _EXIT = re.compile(r"\bexit\s+(\d+)\s*$")
 
 
 @provider.route("PUT", ONE)
-def put_command(lab: Lab, ask: Ask) -> Answer:
+def put_command(lab: Lab, request: ArmRequest) -> Answer:
     """Run a script, also where a command of that name is there already: 201."""
-    vm = resources.require_resource(lab, ask.id_up_to("virtualMachines"))
+    vm = resources.require_resource(lab, request.id_up_to("virtualMachines"))
     if virtual_machines.power_of(lab, vm["id"]) != "running":
         raise ArmError(409, "OperationNotAllowed", f"The VM '{vm['name']}' is not running.")
-    script = str(require_field(ask.require_object(), "properties", "source", "script"))
+    script = str(require_field(request.require_object(), "properties", "source", "script"))
     run = lab.new_id("vm-run")
     properties = {"source": {"script": script}, "provisioningState": "Creating", "run": run}
     command = resources.put_resource(
-        lab, ask.path, properties, location=require_field(ask.require_object(), "location")
+        lab, request.path, properties, location=require_field(request.require_object(), "location")
     )
     operation = lro.start_operation(lab, command["id"], status="InProgress")
     found = _EXIT.search(script.strip())
-    args = {"command": ask.path, "run": run, "operation": operation["name"], "code": int(found[1]) if found else 0}
-    lab.call_after(TAKES, "vm-run-command-ends", args | {"origin": activity_log.origin_of(ask)})
+    args = {"command": request.path, "run": run, "operation": operation["name"], "code": int(found[1]) if found else 0}
+    lab.call_after(TAKES, "vm-run-command-ends", args | {"origin": activity_log.origin_of(request)})
     return Answer(
-        201, _command_document(command), virtual_machines.operation_headers(ask, operation["name"], retry_after=10)
+        201, _command_document(command), virtual_machines.operation_headers(request, operation["name"], retry_after=10)
     )
 
 
@@ -71,10 +71,12 @@ def end_command(lab: Lab, args: Json) -> None:
 
 
 @provider.route("GET", ONE)
-def get_command(lab: Lab, ask: Ask) -> Answer:
+def get_command(lab: Lab, request: ArmRequest) -> Answer:
     """One run command; $expand=instanceView tells what became of its script."""
-    command = resources.require_resource(lab, ask.path)
-    return Answer(200, _command_document(command, instance_view=ask.query.get("$expand", "").lower() == "instanceview"))
+    command = resources.require_resource(lab, request.path)
+    return Answer(
+        200, _command_document(command, instance_view=request.query.get("$expand", "").lower() == "instanceview")
+    )
 
 
 serve_delete(provider, ONE)

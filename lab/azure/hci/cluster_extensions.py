@@ -10,7 +10,7 @@ from lab.azure.hci.clusters import SETTINGS, provider, system_data
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import LOCATION, Lab, due, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 EXTENSION = "Microsoft.AzureStackHCI/clusters/arcSettings/extensions"
 EXTENSIONS = SETTINGS + "/{setting}/extensions"
@@ -62,54 +62,55 @@ def _on_node(lab: Lab, wanted: Json, node: Json) -> Json | None:
 
 
 @provider.route("GET", EXTENSIONS)
-def list_extensions(lab: Lab, ask: Ask) -> Answer:
+def list_extensions(lab: Lab, request: ArmRequest) -> Answer:
     """The extensions meant for every node."""
-    resources.require_resource(lab, ask.id_up_to("clusters"))
+    resources.require_resource(lab, request.id_up_to("clusters"))
     return paged_answer(
-        ask, [_extension_document(lab, each) for each in lab.store.all(EXTENSION.lower(), ask.id_up_to("arcSettings"))]
+        request,
+        [_extension_document(lab, each) for each in lab.store.all(EXTENSION.lower(), request.id_up_to("arcSettings"))],
     )
 
 
 @provider.route("GET", EXTENSIONS + "/{extension}")
-def get_extension(lab: Lab, ask: Ask) -> Answer:
+def get_extension(lab: Lab, request: ArmRequest) -> Answer:
     """One such extension, with its state as a whole and on each node."""
-    resources.require_resource(lab, ask.id_up_to("clusters"))
-    return Answer(200, _extension_document(lab, resources.require_resource(lab, ask.path)))
+    resources.require_resource(lab, request.id_up_to("clusters"))
+    return Answer(200, _extension_document(lab, resources.require_resource(lab, request.path)))
 
 
 @provider.route("PUT", EXTENSIONS + "/{extension}")
-def put_extension(lab: Lab, ask: Ask) -> Answer:
+def put_extension(lab: Lab, request: ArmRequest) -> Answer:
     """Install an extension on every node at once: 201, or 200 where there is no node."""
-    cluster = resources.require_resource(lab, ask.id_up_to("clusters"))
-    parameters = require_field(ask.require_object(), "properties", "extensionParameters")
+    cluster = resources.require_resource(lab, request.id_up_to("clusters"))
+    parameters = require_field(request.require_object(), "properties", "extensionParameters")
     require_field(parameters, "publisher")
     require_field(parameters, "type")
     kept = {key: value for key, value in parameters.items() if key != "protectedSettings"}  # these never come back
-    wanted = want_extension(lab, cluster["id"], ask.params["extension"], kept)
+    wanted = want_extension(lab, cluster["id"], request.params["extension"], kept)
     for node in nodes.nodes_of_cluster(lab, cluster["id"]):
-        _install_on(lab, wanted, node, activity_log.origin_of(ask))
-    shown = _extension_document(lab, wanted) | {"systemData": system_data(lab, ask)}
+        _install_on(lab, wanted, node, activity_log.origin_of(request))
+    shown = _extension_document(lab, wanted) | {"systemData": system_data(lab, request)}
     if not nodes.nodes_of_cluster(lab, cluster["id"]):
         return Answer(200, shown)
     operation = lro.start_operation(lab, wanted["id"], status="InProgress")
     lab.call_after(timedelta(minutes=5), "cluster-operation-ends", {"operation": operation["name"]})
-    return Answer(201, shown, _operation_headers(ask, operation["name"]))
+    return Answer(201, shown, _operation_headers(request, operation["name"]))
 
 
 @provider.route("DELETE", EXTENSIONS + "/{extension}")
-def delete_extension(lab: Lab, ask: Ask) -> Answer:
+def delete_extension(lab: Lab, request: ArmRequest) -> Answer:
     """Remove an extension from every node: 202, or 204 when there is none."""
-    resources.require_resource(lab, ask.id_up_to("clusters"))
-    wanted = lab.store.get(EXTENSION.lower(), ask.path)
+    resources.require_resource(lab, request.id_up_to("clusters"))
+    wanted = lab.store.get(EXTENSION.lower(), request.path)
     if wanted is None:
         return Answer(204)
-    for node in nodes.nodes_of_cluster(lab, ask.id_up_to("clusters")):
+    for node in nodes.nodes_of_cluster(lab, request.id_up_to("clusters")):
         if extension := _on_node(lab, wanted, node):
-            extensions.remove_extension(lab, extension, activity_log.origin_of(ask))
+            extensions.remove_extension(lab, extension, activity_log.origin_of(request))
     lab.store.delete(EXTENSION.lower(), wanted["id"])
     operation = lro.start_operation(lab, status="InProgress")
     lab.call_after(extensions.REMOVAL_TAKES, "cluster-operation-ends", {"operation": operation["name"]})
-    return lro.accepted_answer(_operation_headers(ask, operation["name"]))
+    return lro.accepted_answer(_operation_headers(request, operation["name"]))
 
 
 @due("cluster-operation-ends")
@@ -118,18 +119,23 @@ def end_operation(lab: Lab, args: Json) -> None:
     lro.end_operation(lab, args["operation"])
 
 
-def _operation_headers(ask: Ask, operation: str) -> dict[str, str]:
+def _operation_headers(request: ArmRequest, operation: str) -> dict[str, str]:
     path = f"/providers/Microsoft.AzureStackHCI/locations/{LOCATION.upper()}/operationStatuses/{operation}*LAB"
-    return lro.polling_headers(ask, path, path, 15)
+    return lro.polling_headers(request, path, path, 15)
 
 
 @provider.route("GET", STATUSES)
-def get_operation(lab: Lab, ask: Ask) -> Answer:
+def get_operation(lab: Lab, request: ArmRequest) -> Answer:
     """202 until an operation has ended, then 200."""
-    operation = lro.require_operation(lab, ask, ask.params["operation"].partition("*")[0])
-    body = {"id": ask.path, "name": name_of(ask.path), "resourceId": operation["resource"], "status": "Accepted"}
+    operation = lro.require_operation(lab, request, request.params["operation"].partition("*")[0])
+    body = {
+        "id": request.path,
+        "name": name_of(request.path),
+        "resourceId": operation["resource"],
+        "status": "Accepted",
+    }
     if operation["status"] == "InProgress":
-        return Answer(202, body, _operation_headers(ask, operation["name"]))
+        return Answer(202, body, _operation_headers(request, operation["name"]))
     return Answer(200, body | {"status": operation["status"], "properties": None, "endTime": operation["endTime"]})
 
 

@@ -11,7 +11,7 @@ from lab.azure.arm.routing import Provider
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, to_iso
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 CLUSTER = "Microsoft.AzureStackHCI/clusters"
 CLUSTERS = resources.GROUP_PATH + "/providers/Microsoft.AzureStackHCI/clusters"
@@ -58,21 +58,21 @@ def _registered_properties(lab: Lab, name: str, node_names: list[str]) -> Json:
 
 
 @provider.route("PUT", CLUSTERS + "/{cluster}")
-def put_cluster(lab: Lab, ask: Ask) -> Answer:
+def put_cluster(lab: Lab, request: ArmRequest) -> Answer:
     """Create the resource of a cluster that is not registered yet, or change one's tags: done when answered."""
-    resources.require_group(lab, ask.path)
-    resources.require_unlocked(lab, ask.path)
-    body = ask.require_object()
+    resources.require_group(lab, request.path)
+    resources.require_unlocked(lab, request.path)
+    body = request.require_object()
     require_field(body, "location")
-    cluster = resources.find_resource(lab, ask.path)
+    cluster = resources.find_resource(lab, request.path)
     if cluster is None:
-        properties = _unregistered_properties(lab, ask.params["cluster"], body.get("properties") or {})
+        properties = _unregistered_properties(lab, request.params["cluster"], body.get("properties") or {})
         cluster = resources.put_resource(
-            lab, ask.path, properties, location=body["location"], systemData=system_data(lab, ask)
+            lab, request.path, properties, location=body["location"], systemData=system_data(lab, request)
         )
     if "tags" in body:
         cluster["tags"] = body["tags"]
-    activity_log.log_ended(lab, activity_log.origin_of(ask), cluster["id"], f"{CLUSTER}/write")
+    activity_log.log_ended(lab, activity_log.origin_of(request), cluster["id"], f"{CLUSTER}/write")
     return Answer(200, resources.save_resource(lab, cluster))
 
 
@@ -91,23 +91,23 @@ def _unregistered_properties(lab: Lab, name: str, given: Json) -> Json:
     }
 
 
-def system_data(lab: Lab, ask: Ask) -> Json:
+def system_data(lab: Lab, request: ArmRequest) -> Json:
     """systemData of a resource: who made it and changed it last, and when."""
     return {
-        "createdBy": ask.principal,
+        "createdBy": request.principal,
         "createdByType": "Application",
         "createdAt": to_iso(lab.now()),
-        "lastModifiedBy": ask.principal,
+        "lastModifiedBy": request.principal,
         "lastModifiedByType": "Application",
         "lastModifiedAt": to_iso(lab.now()),
     }
 
 
 @provider.route("PUT", SETTINGS + "/{setting}")
-def put_setting(lab: Lab, ask: Ask) -> Answer:
+def put_setting(lab: Lab, request: ArmRequest) -> Answer:
     """Create the Arc settings of a cluster: done when answered."""
-    cluster = resources.require_resource(lab, ask.id_up_to("clusters"))
-    if resources.find_resource(lab, ask.path) is None:
+    cluster = resources.require_resource(lab, request.id_up_to("clusters"))
+    if resources.find_resource(lab, request.path) is None:
         group = f"{cluster['name']}-{cluster['properties']['cloudId']}-Arc-Infra-RG"
         settings = {
             "provisioningState": "Succeeded",
@@ -115,24 +115,24 @@ def put_setting(lab: Lab, ask: Ask) -> Answer:
             "connectivityProperties": {"enabled": False, "serviceConfigurations": []},
             "defaultExtensions": [{"category": "ProductQualityAndSupport"}],
         }
-        lab.store.put(f"{CLUSTER}/arcSettings".lower(), ask.path, settings)
-        activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{CLUSTER}/arcSettings/write")
-    return Answer(200, _settings_document(lab, ask.path) | {"systemData": system_data(lab, ask)})
+        lab.store.put(f"{CLUSTER}/arcSettings".lower(), request.path, settings)
+        activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{CLUSTER}/arcSettings/write")
+    return Answer(200, _settings_document(lab, request.path) | {"systemData": system_data(lab, request)})
 
 
 @provider.route("GET", SETTINGS)
-def list_settings(lab: Lab, ask: Ask) -> Answer:
+def list_settings(lab: Lab, request: ArmRequest) -> Answer:
     """The Arc settings of a cluster: one, called default."""
-    cluster = resources.require_resource(lab, ask.id_up_to("clusters"))
-    return paged_answer(ask, [_settings_document(lab, f"{cluster['id']}/arcSettings/default")])
+    cluster = resources.require_resource(lab, request.id_up_to("clusters"))
+    return paged_answer(request, [_settings_document(lab, f"{cluster['id']}/arcSettings/default")])
 
 
 @provider.route("GET", SETTINGS + "/{setting}")
-def get_setting(lab: Lab, ask: Ask) -> Answer:
+def get_setting(lab: Lab, request: ArmRequest) -> Answer:
     """The Arc settings, with the Arc machine of each node."""
-    resources.require_resource(lab, ask.id_up_to("clusters"))
-    resources.require_resource(lab, ask.path)
-    return Answer(200, _settings_document(lab, ask.path))
+    resources.require_resource(lab, request.id_up_to("clusters"))
+    resources.require_resource(lab, request.path)
+    return Answer(200, _settings_document(lab, request.path))
 
 
 def _settings_document(lab: Lab, arm_id: str) -> Json:

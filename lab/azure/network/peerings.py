@@ -11,7 +11,7 @@ from lab.azure.network import virtual_networks
 from lab.azure.network.virtual_networks import provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 PEERING = f"{virtual_networks.VNET}/virtualNetworkPeerings"
 ADDRESS = "Microsoft.Network/publicIPAddresses"
@@ -39,30 +39,30 @@ def _with_references(lab: Lab, subnet: Json) -> Json:
 
 
 @provider.route("GET", virtual_networks.VNETS + "/{network}")
-def get_network(lab: Lab, ask: Ask) -> Answer:
+def get_network(lab: Lab, request: ArmRequest) -> Answer:
     """One network."""
-    return Answer(200, network_document(lab, resources.require_resource(lab, ask.path)))
+    return Answer(200, network_document(lab, resources.require_resource(lab, request.path)))
 
 
 @provider.route("PUT", PEERINGS + "/{peering}")
-def put_peering(lab: Lab, ask: Ask) -> Answer:
+def put_peering(lab: Lab, request: ArmRequest) -> Answer:
     """Peer a network to another one: 201."""
-    resources.require_resource(lab, ask.id_up_to("virtualNetworks"))
-    remote = require_field(ask.require_object(), "properties", "remoteVirtualNetwork", "id")
+    resources.require_resource(lab, request.id_up_to("virtualNetworks"))
+    remote = require_field(request.require_object(), "properties", "remoteVirtualNetwork", "id")
     properties = {"provisioningState": "Succeeded", "peeringState": "Initiated", "remoteVirtualNetwork": {"id": remote}}
-    peering = resources.put_resource(lab, ask.path, properties, location=None)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{PEERING}/write")
+    peering = resources.put_resource(lab, request.path, properties, location=None)
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{PEERING}/write")
     return Answer(201, peering)
 
 
 @provider.route("PUT", ADDRESSES + "/{address}")
-def put_address(lab: Lab, ask: Ask) -> Answer:
+def put_address(lab: Lab, request: ArmRequest) -> Answer:
     """Make a public address that nothing uses yet: 201."""
-    resources.require_group(lab, ask.path)
-    body = ask.require_object()
+    resources.require_group(lab, request.path)
+    body = request.require_object()
     properties = {"provisioningState": "Succeeded", "publicIPAllocationMethod": "Static", "ipAddress": "203.0.113.7"}
-    address = resources.put_resource(lab, ask.path, properties, location=require_field(body, "location"))
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{ADDRESS}/write")
+    address = resources.put_resource(lab, request.path, properties, location=require_field(body, "location"))
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{ADDRESS}/write")
     return Answer(201, address)
 
 

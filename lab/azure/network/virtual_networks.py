@@ -9,7 +9,7 @@ from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, not_found
 from lab.azure.simulator.lab import SUBSCRIPTION, Lab
-from lab.azure.simulator.requests import Ask, require_field
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 VNET = "Microsoft.Network/virtualNetworks"
 NIC = "Microsoft.Network/networkInterfaces"
@@ -57,21 +57,23 @@ def require_subnet(lab: Lab, vnet_id: str, name: str | None = None) -> Json:
 
 
 @provider.route("PUT", VNETS + "/{network}")
-def put_network(lab: Lab, ask: Ask) -> Answer:
+def put_network(lab: Lab, request: ArmRequest) -> Answer:
     """Create or replace a network: 201 or 200."""
-    resources.require_group(lab, ask.path)
-    resources.require_unlocked(lab, ask.path)
-    prefixes = require_field(ask.require_object(), "properties", "addressSpace", "addressPrefixes")
-    exists = resources.find_resource(lab, ask.path) is not None
-    subnets = [_subnet_document(ask.path, subnet) for subnet in ask.require_object()["properties"].get("subnets", [])]
+    resources.require_group(lab, request.path)
+    resources.require_unlocked(lab, request.path)
+    prefixes = require_field(request.require_object(), "properties", "addressSpace", "addressPrefixes")
+    exists = resources.find_resource(lab, request.path) is not None
+    subnets = [
+        _subnet_document(request.path, subnet) for subnet in request.require_object()["properties"].get("subnets", [])
+    ]
     vnet = resources.put_resource(
         lab,
-        ask.path,
+        request.path,
         {"provisioningState": "Succeeded", "addressSpace": {"addressPrefixes": prefixes}, "subnets": subnets},
-        location=ask.require_object().get("location"),
+        location=request.require_object().get("location"),
         etag='W/"lab"',
     )
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{VNET}/write")
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{VNET}/write")
     return Answer(200 if exists else 201, vnet)
 
 
@@ -86,28 +88,30 @@ def _subnet_document(vnet_id: str, body: Any) -> Json:
 
 
 @provider.route("GET", VNETS + "/{network}/subnets")
-def list_subnets(lab: Lab, ask: Ask) -> Answer:
+def list_subnets(lab: Lab, request: ArmRequest) -> Answer:
     """The subnets of a network."""
-    return paged_answer(ask, resources.require_resource(lab, ask.id_up_to("virtualNetworks"))["properties"]["subnets"])
+    return paged_answer(
+        request, resources.require_resource(lab, request.id_up_to("virtualNetworks"))["properties"]["subnets"]
+    )
 
 
 @provider.route("GET", VNETS + "/{network}/subnets/{subnet}")
-def get_subnet(lab: Lab, ask: Ask) -> Answer:
+def get_subnet(lab: Lab, request: ArmRequest) -> Answer:
     """One subnet."""
-    return Answer(200, require_subnet(lab, ask.id_up_to("virtualNetworks"), ask.params["subnet"]))
+    return Answer(200, require_subnet(lab, request.id_up_to("virtualNetworks"), request.params["subnet"]))
 
 
 @provider.route("DELETE", NICS + "/{nic}")
-def delete_nic(lab: Lab, ask: Ask) -> Answer:
+def delete_nic(lab: Lab, request: ArmRequest) -> Answer:
     """Remove a NIC that no VM uses: 204 when there is none."""
-    nic = resources.find_resource(lab, ask.path)
+    nic = resources.find_resource(lab, request.path)
     if nic is None:
         return Answer(204)
     if user := nic["properties"].get("virtualMachine"):
-        message = f"Network interface {ask.path} is used by existing resource {user['id']}."
+        message = f"Network interface {request.path} is used by existing resource {user['id']}."
         raise ArmError(400, "NicInUse", message)
-    resources.delete_resource(lab, ask.path)
-    activity_log.log_ended(lab, activity_log.origin_of(ask), ask.path, f"{NIC}/delete")
+    resources.delete_resource(lab, request.path)
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{NIC}/delete")
     return Answer(200)
 
 

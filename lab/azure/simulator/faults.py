@@ -22,7 +22,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from lab.azure.simulator.answers import ArmError, Json
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.simulator.store import Store
 
 KIND = "fault"
@@ -78,11 +78,13 @@ class Faults:
         """The rules with `matched` and `fired`."""
         return [rule for _, rule in sorted(self._store.items(KIND))]
 
-    def call_effects(self, ask: Ask) -> list[Json]:
+    def call_effects(self, request: ArmRequest) -> list[Json]:
         """The effects of the rules that this call fires, in the order of the rules."""
         if not self._store.count(KIND):
             return []
-        return self._fire_rules(CALLS, {"method": ask.method, "path": ask.path, "verb": ask.verb, "item": ask.item})
+        return self._fire_rules(
+            CALLS, {"method": request.method, "path": request.path, "verb": request.verb, "item": request.item}
+        )
 
     def job_effect(self, verb: str, item: str, path: str = "") -> Json | None:
         """What the job of this verb shall do: {"fail": code, "message"?}, {"never": true}, {"suspend": true} or None.

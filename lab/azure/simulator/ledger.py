@@ -3,7 +3,7 @@
 from collections import Counter
 
 from lab.azure.simulator.answers import Json
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.simulator.store import Store
 
 KIND = "ledger"
@@ -20,19 +20,19 @@ class Ledger:
         """Count an answer, accepted or not."""
         self._counts[verb, status] += 1
 
-    def add_entry(self, ask: Ask, status: int) -> None:
+    def add_entry(self, request: ArmRequest, status: int) -> None:
         """Enter an accepted call."""
         seq = self._store.count(KIND) + 1
         entry = {
             "seq": seq,
-            "at": stamp(ask),
-            "method": ask.method,
-            "path": ask.path,
-            "verb": ask.verb,
-            "item": ask.item,
-            "clientRequestId": ask.client_request_id,
+            "at": stamp(request),
+            "method": request.method,
+            "path": request.path,
+            "verb": request.verb,
+            "item": request.item,
+            "clientRequestId": request.client_request_id,
             "status": status,
-            "job": ask.job,
+            "job": request.job,
         }
         self._store.put(KIND, f"{seq:012d}", entry)
 
@@ -52,6 +52,6 @@ class Ledger:
         self._counts.clear()
 
 
-def stamp(ask: Ask) -> str:
+def stamp(request: ArmRequest) -> str:
     """When the call arrived, simulated, ISO 8601."""
-    return ask.at.isoformat().replace("+00:00", "Z")
+    return request.at.isoformat().replace("+00:00", "Z")

@@ -12,7 +12,7 @@ READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass
-class Ask:
+class ArmRequest:
     """One request to ARM.
 
     Attributes:

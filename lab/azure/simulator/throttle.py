@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lab.azure.simulator.answers import ArmError
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 
 LIMITS = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
 """Size of the bucket, and tokens a simulated second."""
@@ -54,18 +54,18 @@ class Throttle:
         self._buckets.clear()
         self.refused = 0
 
-    def admit_request(self, ask: Ask) -> dict[str, str]:
+    def admit_request(self, request: ArmRequest) -> dict[str, str]:
         """Let a request in: gives the headers that say how much is left.
 
         Raises:
             ArmError: 429 with Retry-After.
         """
-        operation = operation_of(ask.method)
+        operation = operation_of(request.method)
         size, rate = LIMITS[operation]
-        scope = (ask.subscription or "tenant").lower()
-        bucket = self._buckets.setdefault((scope, ask.principal, operation), Bucket(size, rate, size, ask.at))
-        wait = bucket.take_token(ask.at)
-        level = "subscription" if ask.subscription else "tenant"
+        scope = (request.subscription or "tenant").lower()
+        bucket = self._buckets.setdefault((scope, request.principal, operation), Bucket(size, rate, size, request.at))
+        wait = bucket.take_token(request.at)
+        level = "subscription" if request.subscription else "tenant"
         headers = {f"x-ms-ratelimit-remaining-{level}-{operation}": str(int(bucket.tokens))}
         if wait is None:
             headers[f"x-ms-ratelimit-remaining-{level}-global-{operation}"] = str(int(bucket.tokens) + 14 * size)
@@ -74,5 +74,5 @@ class Throttle:
         message = (
             f"Number of {operation} for {level} '{scope}' exceeded the limit. Please try again after '{wait}' seconds."
         )
-        code = "SubscriptionRequestsThrottled" if ask.subscription else "TenantRequestsThrottled"
+        code = "SubscriptionRequestsThrottled" if request.subscription else "TenantRequestsThrottled"
         raise ArmError(429, code, message, headers=headers | {"Retry-After": str(wait)})

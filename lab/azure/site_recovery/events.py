@@ -3,7 +3,7 @@
 from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import FABRICS, SITE_RECOVERY, VAULT, caller_of, type_of, vault_of
 from lab.azure.site_recovery.api.errors import missing_error
 from lab.azure.site_recovery.api.filters import filter_time, parse_filter
@@ -112,17 +112,17 @@ _KEYS = {
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationEvents")
-def list_events(lab: Lab, ask: Ask) -> Answer:
+def list_events(lab: Lab, request: ArmRequest) -> Answer:
     """The events of a vault, newest first, as the filter asks."""
-    test = parse_filter(ask.query.get("$filter"), _KEYS)
-    events = [event for event in lab.store.all(KIND, vault_of(ask)) if test(event)]
-    return paged_answer(ask, events[::-1], 200)
+    test = parse_filter(request.query.get("$filter"), _KEYS)
+    events = [event for event in lab.store.all(KIND, vault_of(request)) if test(event)]
+    return paged_answer(request, events[::-1], 200)
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationEvents/{event}")
-def get_event(lab: Lab, ask: Ask) -> Answer:
+def get_event(lab: Lab, request: ArmRequest) -> Answer:
     """One event by its name."""
-    event = lab.store.get(KIND, f"{vault_of(ask)}/replicationEvents/{ask.params['event']}")
+    event = lab.store.get(KIND, f"{vault_of(request)}/replicationEvents/{request.params['event']}")
     if event is None:
-        raise missing_error(ask.params["event"], caller_of(ask))
+        raise missing_error(request.params["event"], caller_of(request))
     return Answer(200, event)

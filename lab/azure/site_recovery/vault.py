@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     FABRICS,
     ITEM,
@@ -36,14 +36,14 @@ _SIZES = (
 )
 
 
-def _vault_document(ask: Ask, kind: str, name: str, shown: Json) -> Json:
-    arm_id = f"{vault_of(ask)}/{kind}/{name}"
+def _vault_document(request: ArmRequest, kind: str, name: str, shown: Json) -> Json:
+    arm_id = f"{vault_of(request)}/{kind}/{name}"
     return {"id": arm_id, "name": name, "type": type_of(arm_id), "properties": shown}
 
 
-def _health_properties(lab: Lab, ask: Ask) -> Json:
-    items = [item_document(lab, item)["properties"] for item in lab.store.all(ITEMS, vault_of(ask))]
-    lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(ask)) if provider["lost"]]
+def _health_properties(lab: Lab, request: ArmRequest) -> Json:
+    items = [item_document(lab, item)["properties"] for item in lab.store.all(ITEMS, vault_of(request))]
+    lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(request)) if provider["lost"]]
     found = {
         (error["errorCode"], error["errorCategory"], error["errorLevel"])
         for shown in items
@@ -57,7 +57,7 @@ def _health_properties(lab: Lab, ask: Ask) -> Json:
             "categorizedResourceCounts": _count_items(items),
         },
         "fabricsHealth": {
-            "resourceCount": len(lab.store.all(FABRICS, vault_of(ask))),
+            "resourceCount": len(lab.store.all(FABRICS, vault_of(request))),
             "issues": [_health_issue("583", "Replication", "Error", "ReplicationRecoveryServicesProvider")]
             if lost
             else [],
@@ -102,25 +102,29 @@ def _count_items(items: list[Json]) -> Json:
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationVaultHealth")
-def get_health(lab: Lab, ask: Ask) -> Answer:
+def get_health(lab: Lab, request: ArmRequest) -> Answer:
     """The health of all that is in the vault, counted."""
-    return Answer(200, _vault_document(ask, "replicationVaultHealth", "Default", _health_properties(lab, ask)))
+    return Answer(200, _vault_document(request, "replicationVaultHealth", "Default", _health_properties(lab, request)))
 
 
 @SITE_RECOVERY.route("POST", VAULT + "/replicationVaultHealth/default/refresh")
-def refresh_health(lab: Lab, ask: Ask) -> Answer:
+def refresh_health(lab: Lab, request: ArmRequest) -> Answer:
     """Count again."""
-    resource = f"{vault_of(ask)}/replicationVaultHealth"
+    resource = f"{vault_of(request)}/replicationVaultHealth"
     target = Target(str(int(lab.fixed_id("vault", resource).replace("-", ""), 16) % 10**19), "", resource)
-    job = begin_job(lab, vault_of(ask), "RefreshVaultHealth", target, caller_of(ask), lasts=timedelta(seconds=1))
-    return answer_with_job(lab, ask, job)
+    job = begin_job(
+        lab, vault_of(request), "RefreshVaultHealth", target, caller_of(request), lasts=timedelta(seconds=1)
+    )
+    return answer_with_job(lab, request, job)
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationVaultHealth/operationresults/{operation}")
-def health_result(lab: Lab, ask: Ask) -> Answer:
+def health_result(lab: Lab, request: ArmRequest) -> Answer:
     """What a refresh led to."""
     return operation_result(
-        lab, ask, lambda: _vault_document(ask, "replicationVaultHealth", "Default", _health_properties(lab, ask))
+        lab,
+        request,
+        lambda: _vault_document(request, "replicationVaultHealth", "Default", _health_properties(lab, request)),
     )
 
 
@@ -129,10 +133,10 @@ def _serve_settings(segment: str, kind: str, fields: tuple[str, ...] | None = No
     template = f"{VAULT}/{segment}/{{setting}}"
 
     @SITE_RECOVERY.route("PUT", template)
-    def put_setting(lab: Lab, ask: Ask) -> Answer:
-        body = require_properties(ask)
+    def put_setting(lab: Lab, request: ArmRequest) -> Answer:
+        body = require_properties(request)
         shown = body if fields is None else {field: body.get(field) for field in fields}
-        document = _vault_document(ask, segment, ask.params["setting"], shown)
+        document = _vault_document(request, segment, request.params["setting"], shown)
         return Answer(200, lab.store.put(kind, document["id"], document))
 
     serve_vault_list(segment, kind, lambda _lab, setting: setting)
@@ -140,20 +144,20 @@ def _serve_settings(segment: str, kind: str, fields: tuple[str, ...] | None = No
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationSupportedOperatingSystems")
-def supported_systems(_: Lab, ask: Ask) -> Answer:
+def supported_systems(_: Lab, request: ArmRequest) -> Answer:
     """Systems by provider; for Hyper-V the list is empty, since Hyper-V itself decides."""
-    if ask.query.get("instancetype") not in (None, "HyperVReplicaAzure"):
-        raise missing_error(ask.query["instancetype"], caller_of(ask))
+    if request.query.get("instancetype") not in (None, "HyperVReplicaAzure"):
+        raise missing_error(request.query["instancetype"], caller_of(request))
     supported = [{"instanceType": "HyperVReplicaAzure", "supportedOs": []}]
     return Answer(
-        200, _vault_document(ask, "replicationSupportedOperatingSystems", "Default", {"supportedOsList": supported})
+        200, _vault_document(request, "replicationSupportedOperatingSystems", "Default", {"supportedOsList": supported})
     )
 
 
 @SITE_RECOVERY.route("GET", ITEM + "/targetComputeSizes")
-def target_sizes(lab: Lab, ask: Ask) -> Answer:
+def target_sizes(lab: Lab, request: ArmRequest) -> Answer:
     """The sizes that a failover may choose."""
-    item = require_record(lab, ask, ITEMS, SEGMENT)
+    item = require_record(lab, request, ITEMS, SEGMENT)
     return list_answer(_size_document(item, *size) for size in _SIZES)
 
 
@@ -176,7 +180,7 @@ def _size_document(item: Json, name: str, cores: int, memory: float) -> Json:
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationNetworks")
 @SITE_RECOVERY.route("GET", VAULT + "/replicationNetworkMappings")
-def no_networks(_: Lab, __: Ask) -> Answer:
+def no_networks(_: Lab, __: ArmRequest) -> Answer:
     """A Hyper-V site has no networks to map: adapters are set item by item."""
     return list_answer([])
 

@@ -8,7 +8,7 @@ import pytest
 
 from lab.azure.arm import tokens
 from lab.azure.arm.paging import paged_answer
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.simulator.throttle import Bucket
 from tests.lab.azure.cloud import EXTENSION, MACHINES, N1, SUB, Cloud
 
@@ -137,17 +137,19 @@ def test_a_bucket_refills_at_its_rate_and_no_higher_than_its_size() -> None:
 
 def test_a_list_goes_on_page_after_page_and_can_end_in_a_link_to_an_empty_one() -> None:
     values = [{"n": number} for number in range(5)]
-    ask = Ask("GET", "/things", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
+    request = ArmRequest(
+        "GET", "/things", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC)
+    )
     seen: list[dict[str, int]] = []
     pages = 0
     while True:
-        page = paged_answer(ask, values, size=2, empty_tail=True).body
+        page = paged_answer(request, values, size=2, empty_tail=True).body
         pages, seen = pages + 1, seen + page["value"]
         if page["nextLink"] is None:
             break
         assert page["nextLink"].startswith("http://lab/things?api-version=1&")
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(page["nextLink"]).query)}
-        ask = replace(ask, query=query)
+        request = replace(request, query=query)
     assert (seen, pages) == (values, 4)
     assert page["value"] == []
 

@@ -19,7 +19,7 @@ from azure.mgmt.resource.resources.aio import ResourceManagementClient
 from lab.azure.arm import lro, resources
 from lab.azure.compute import virtual_machines
 from lab.azure.network import virtual_networks
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from tests.lab.azure.cloud import EXTENSION, N1, SUB, Cloud, script
 
 COMPUTE = "2025-04-01"
@@ -276,5 +276,5 @@ async def test_a_role_is_assigned_once(cloud: Cloud) -> None:
 
 
 def test_a_polling_link_is_long_as_azures_are() -> None:
-    ask = Ask("GET", "/x", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
-    assert 1000 < len(lro.polling_link(ask, "/operations/1")) < 4096
+    request = ArmRequest("GET", "/x", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
+    assert 1000 < len(lro.polling_link(request, "/operations/1")) < 4096

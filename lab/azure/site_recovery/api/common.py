@@ -6,7 +6,7 @@ from lab.azure.arm import resources
 from lab.azure.arm.routing import Handler, Provider
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.errors import Caller, missing_error
 
 API_VERSION = "2025-08-01"
@@ -29,10 +29,14 @@ ITEMS = "asr-item"
 PLANS = "asr-plan"
 
 
-def _describe_call(lab: Lab, ask: Ask) -> tuple[str, str]:
+def _describe_call(lab: Lab, request: ArmRequest) -> tuple[str, str]:
     """Faults and the ledger call an item by its friendly name, as people do."""
-    record = lab.store.get(ITEMS, own_id(ask.id_up_to("replicationProtectedItems"))) if "item" in ask.params else None
-    return ask.verb, record["friendlyName"] if record else ask.item
+    record = (
+        lab.store.get(ITEMS, own_id(request.id_up_to("replicationProtectedItems")))
+        if "item" in request.params
+        else None
+    )
+    return request.verb, record["friendlyName"] if record else request.item
 
 
 class VaultProvider(Provider):
@@ -43,9 +47,9 @@ class VaultProvider(Provider):
         register = super().route(method, template)
 
         def guarded(handler: Handler) -> Handler:
-            def handle(lab: Lab, ask: Ask) -> Answer:
-                resources.require_resource(lab, ask.id_up_to("vaults"))
-                return handler(lab, ask)
+            def handle(lab: Lab, request: ArmRequest) -> Answer:
+                resources.require_resource(lab, request.id_up_to("vaults"))
+                return handler(lab, request)
 
             register(handle)
             return handler
@@ -62,26 +66,26 @@ def own_id(arm_id: str) -> str:
     return "/Subscriptions/" + arm_id[len(head) :] if arm_id.lower().startswith(head) else arm_id
 
 
-def vault_of(ask: Ask) -> str:
+def vault_of(request: ArmRequest) -> str:
     """The vault of a request, as Site Recovery writes it."""
-    return own_id(ask.id_up_to("vaults"))
+    return own_id(request.id_up_to("vaults"))
 
 
-def caller_of(ask: Ask) -> Caller:
+def caller_of(request: ArmRequest) -> Caller:
     """Who asked; a caller that sends no x-ms-client-request-id is given the request's own id."""
-    return Caller(ask.client_request_id or ask.request_id, ask.correlation_id)
+    return Caller(request.client_request_id or request.request_id, request.correlation_id)
 
 
-def require_record(lab: Lab, ask: Ask, kind: str, segment: str) -> Json:
+def require_record(lab: Lab, request: ArmRequest, kind: str, segment: str) -> Json:
     """The record that the path names by `segment` ("replicationFabrics").
 
     Raises:
         ArmError: 404 with ArmResourceDoesNotExist.
     """
-    arm_id = own_id(ask.id_up_to(segment))
+    arm_id = own_id(request.id_up_to(segment))
     record = lab.store.get(kind, arm_id)
     if record is None:
-        raise missing_error(arm_id.rpartition("/")[2], caller_of(ask))
+        raise missing_error(arm_id.rpartition("/")[2], caller_of(request))
     return record
 
 

@@ -124,39 +124,39 @@ class Caller(NamedTuple):
         return f"{self.client} ActivityId: {self.correlation}"
 
 
-def _build_error(status: int, code: str, detail: str, message: str, hints: tuple[str, str], asker: Caller) -> ArmError:
+def _build_error(status: int, code: str, detail: str, message: str, hints: tuple[str, str], caller: Caller) -> ArmError:
     item = {
         "code": detail,
         "message": message,
         "possibleCauses": hints[0],
         "recommendedAction": hints[1],
-        "clientRequestId": asker.client,
-        "activityId": asker.correlation,
+        "clientRequestId": caller.client,
+        "activityId": caller.correlation,
     }
     return ArmError(status, code, message, [item])
 
 
-def missing_error(name: str, asker: Caller) -> ArmError:
+def missing_error(name: str, caller: Caller) -> ArmError:
     """404 for a name that the vault does not know."""
     hints = ("Ensure correct resource name was specified.", "Verify ARM resource name details.")
     message = f"Specified resource with name '{name}' does not exist."
-    return _build_error(404, "NotFound", "ArmResourceDoesNotExist", message, hints, asker)
+    return _build_error(404, "NotFound", "ArmResourceDoesNotExist", message, hints, caller)
 
 
-def direction_error(asker: Caller) -> ArmError:
+def direction_error(caller: Caller) -> ArmError:
     """400 InvalidFailoverDirection."""
     hints = ("Invalid parameters were specified.", "Verify the input and try again.")
     message = "Invalid failover direction was specified. Verify input and try operation again."
-    return _build_error(400, "BadRequest", "InvalidFailoverDirection", message, hints, asker)
+    return _build_error(400, "BadRequest", "InvalidFailoverDirection", message, hints, caller)
 
 
-def input_error(what: str, asker: Caller) -> ArmError:
+def input_error(what: str, caller: Caller) -> ArmError:
     """400 for a body that cannot be understood; the wording of the code is inferred."""
     hints = ("Invalid parameters were specified.", "Verify the input and try again.")
-    return _build_error(400, "BadRequest", "InvalidParameter", what, hints, asker)
+    return _build_error(400, "BadRequest", "InvalidParameter", what, hints, caller)
 
 
-def conflict_error(what: str, asker: Caller) -> ArmError:
+def conflict_error(what: str, caller: Caller) -> ArmError:
     """400 for something that others still use; inferred."""
     hints = ("Other objects depend on it.", "Remove them first and try again.")
-    return _build_error(400, "BadRequest", "DependenciesExist", what, hints, asker)
+    return _build_error(400, "BadRequest", "DependenciesExist", what, hints, caller)

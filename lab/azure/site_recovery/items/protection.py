@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab, due
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     CONTAINERS,
     ITEM,
@@ -144,8 +144,8 @@ def receive_first_point(lab: Lab, args: Json) -> None:
     if not item["nics"]:
         item["nics"] = [new_nic(machine_of_item(lab, item), item["target"]["network"], item["target"]["subnet"])]
     item |= {"since": exact_time(lab.now()), "until": None}
-    who = Caller(lab.new_id("client"), lab.new_id("correlation"))
-    job = begin_job(lab, item["vault"], "IrCompletion", target_of(item), who, **facts_of(lab, item))
+    caller = Caller(lab.new_id("client"), lab.new_id("correlation"))
+    job = begin_job(lab, item["vault"], "IrCompletion", target_of(item), caller, **facts_of(lab, item))
     enter_state(lab, item, FINALIZING, job, "EnableProtection")
 
 
@@ -157,29 +157,32 @@ def complete_protection(lab: Lab, job: Json) -> None:
 
 
 @SITE_RECOVERY.route("PUT", ITEM)
-def enable_item(lab: Lab, ask: Ask) -> Answer:
+def enable_item(lab: Lab, request: ArmRequest) -> Answer:
     """Enable replication; on a machine that has it the job succeeds with the warning 45031."""
-    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    body = require_properties(ask)
-    policy_id, machine_id = require_text(ask, body, "policyId"), own_id(require_text(ask, body, "protectableItemId"))
-    given = require_details(ask, body)
+    container = require_record(lab, request, CONTAINERS, "replicationProtectionContainers")
+    body = require_properties(request)
+    policy_id, machine_id = (
+        require_text(request, body, "policyId"),
+        own_id(require_text(request, body, "protectableItemId")),
+    )
+    given = require_details(request, body)
     machine = lab.store.get(MACHINES, machine_id)
     if machine is None:
-        raise missing_error(machine_id.rpartition("/")[2], caller_of(ask))
+        raise missing_error(machine_id.rpartition("/")[2], caller_of(request))
     policy = lab.store.get(POLICIES, own_id(policy_id))
     if policy is None:
-        raise missing_error(policy_id.rpartition("/")[2], caller_of(ask))
+        raise missing_error(policy_id.rpartition("/")[2], caller_of(request))
     if machine["item"]:
-        return answer_with_job(lab, ask, _begin_already_enabled(lab, ask, machine))
-    target = _target_of(ask, given, machine)
-    item = add_item(lab, container, machine, policy["id"], target, name=ask.params["item"])
-    return answer_with_job(lab, ask, _begin_enabling(lab, ask, item))
+        return answer_with_job(lab, request, _begin_already_enabled(lab, request, machine))
+    target = _target_of(request, given, machine)
+    item = add_item(lab, container, machine, policy["id"], target, name=request.params["item"])
+    return answer_with_job(lab, request, _begin_enabling(lab, request, item))
 
 
-def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
+def _target_of(request: ArmRequest, given: Json, machine: Json) -> Json:
     group = given.get("targetAzureV2ResourceGroupId")
     if not group:
-        raise input_error("'targetAzureV2ResourceGroupId' is required.", caller_of(ask))
+        raise input_error("'targetAzureV2ResourceGroupId' is required.", caller_of(request))
     subnet = given.get("targetAzureSubnetId") or ""
     chosen = {
         "vmName": given.get("targetAzureVmName") or machine["friendlyName"],
@@ -198,18 +201,25 @@ def _target_of(ask: Ask, given: Json, machine: Json) -> Json:
     return {key: value for key, value in chosen.items() if value is not None}
 
 
-def _begin_already_enabled(lab: Lab, ask: Ask, machine: Json) -> Json:
+def _begin_already_enabled(lab: Lab, request: ArmRequest, machine: Json) -> Json:
     target = Target(machine["name"], machine["friendlyName"], machine["item"])
-    vault = own_id(ask.id_up_to("vaults"))
+    vault = own_id(request.id_up_to("vaults"))
     job = begin_job(
-        lab, vault, "EnableDr", target, caller_of(ask), lasts=timedelta(seconds=1), already=True, item=machine["item"]
+        lab,
+        vault,
+        "EnableDr",
+        target,
+        caller_of(request),
+        lasts=timedelta(seconds=1),
+        already=True,
+        item=machine["item"],
     )
     add_warning(lab, job, "45031")
     return job
 
 
-def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
-    effect = lab.faults.job_effect(ask.verb, item["friendlyName"], ask.path)
+def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
+    effect = lab.faults.job_effect(request.verb, item["friendlyName"], request.path)
     if not is_connected(lab, item["provider"]):
         effect = {"fail": "70094", "task": "EnableProtectionTask"}
     fault_facts = facts_of_fault(effect, "EnableDr") | {"asked": True}
@@ -219,7 +229,7 @@ def _begin_enabling(lab: Lab, ask: Ask, item: Json) -> Json:
         item["vault"],
         "EnableDr",
         target_of(item),
-        caller_of(ask),
+        caller_of(request),
         again=again,
         **facts_of(lab, item),
         **fault_facts,
@@ -235,17 +245,17 @@ def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
     return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
 
 
-def enable_again(lab: Lab, job: Json, who: Caller) -> Json:
+def enable_again(lab: Lab, job: Json, caller: Caller) -> Json:
     """Restart an enabling that failed: the item is made once more."""
     again = job["again"]
     container, machine = lab.store.get(CONTAINERS, again["container"]), lab.store.get(MACHINES, again["machine"])
     if container is None or machine is None or machine["item"]:
         target = Target(job["target"], job["targetName"], job["resource"])
-        return begin_failing_job(lab, job["vault"], "EnableDr", target, who, Failure("499"), already=True)
+        return begin_failing_job(lab, job["vault"], "EnableDr", target, caller, Failure("499"), already=True)
     item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
     fault_facts = _failure_of(lab, item, "restart")
     started = begin_job(
-        lab, item["vault"], "EnableDr", target_of(item), who, again=again, **facts_of(lab, item), **fault_facts
+        lab, item["vault"], "EnableDr", target_of(item), caller, again=again, **facts_of(lab, item), **fault_facts
     )
     enter_state(lab, item, ENABLING, started, "EnableProtection")
     return started
@@ -277,14 +287,14 @@ def _forget_item(lab: Lab, item: Json) -> None:
 
 
 @SITE_RECOVERY.route("PATCH", ITEM)
-def update_item(lab: Lab, ask: Ask) -> Answer:
+def update_item(lab: Lab, request: ArmRequest) -> Answer:
     """Change what a failover makes: name, size, network and addresses. What is not sent is taken away, as in Azure."""
-    item = require_record(lab, ask, ITEMS, SEGMENT)
-    body = require_properties(ask)
-    given = require_details(ask, body) if body.get("providerSpecificDetails") is not None else {}
+    item = require_record(lab, request, ITEMS, SEGMENT)
+    body = require_properties(request)
+    given = require_details(request, body) if body.get("providerSpecificDetails") is not None else {}
     facts = facts_of(lab, item) | {"input": {"body": body, "given": given}}
     return answer_with_job(
-        lab, ask, begin_job(lab, item["vault"], "UpdateVmProperties", target_of(item), caller_of(ask), **facts)
+        lab, request, begin_job(lab, item["vault"], "UpdateVmProperties", target_of(item), caller_of(request), **facts)
     )
 
 
@@ -322,24 +332,26 @@ def _update_nic(item: Json, wanted: Json, body: Json) -> None:
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/remove")
-def disable_item(lab: Lab, ask: Ask) -> Answer:
+def disable_item(lab: Lab, request: ArmRequest) -> Answer:
     """Disable replication: the host must be reachable."""
-    item = require_record(lab, ask, ITEMS, SEGMENT)
-    require_properties(ask)
-    return answer_with_job(lab, ask, _end_protection(lab, ask, item, "DisableDr"))
+    item = require_record(lab, request, ITEMS, SEGMENT)
+    require_properties(request)
+    return answer_with_job(lab, request, _end_protection(lab, request, item, "DisableDr"))
 
 
 @SITE_RECOVERY.route("DELETE", ITEM)
-def purge_item(lab: Lab, ask: Ask) -> Answer:
+def purge_item(lab: Lab, request: ArmRequest) -> Answer:
     """Forget an item without its host, where the settings of the replication stay."""
-    return answer_with_job(lab, ask, _end_protection(lab, ask, require_record(lab, ask, ITEMS, SEGMENT), "PurgeVm"))
+    return answer_with_job(
+        lab, request, _end_protection(lab, request, require_record(lab, request, ITEMS, SEGMENT), "PurgeVm")
+    )
 
 
-def _end_protection(lab: Lab, ask: Ask, item: Json, kind: str) -> Json:
+def _end_protection(lab: Lab, request: ArmRequest, item: Json, kind: str) -> Json:
     facts = facts_of(lab, item) | {"from": item["state"]}
     if kind == "DisableDr" and (failure := _disable_obstacle(lab, item)):
-        return begin_failing_job(lab, item["vault"], kind, target_of(item), caller_of(ask), failure, **facts)
-    job = begin_job(lab, item["vault"], kind, target_of(item), caller_of(ask), **facts)
+        return begin_failing_job(lab, item["vault"], kind, target_of(item), caller_of(request), failure, **facts)
+    job = begin_job(lab, item["vault"], kind, target_of(item), caller_of(request), **facts)
     enter_state(lab, item, DISABLING, job)
     return job
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     ITEM,
     ITEMS,
@@ -96,15 +96,15 @@ def _point_document(item: Json, when: datetime, *, is_consistent: bool) -> Json:
 
 
 @SITE_RECOVERY.route("GET", ITEM + "/recoveryPoints")
-def list_points(lab: Lab, ask: Ask) -> Answer:
+def list_points(lab: Lab, request: ArmRequest) -> Answer:
     """All points of an item."""
-    return list_answer(points_of(lab, require_record(lab, ask, ITEMS, "replicationProtectedItems")))
+    return list_answer(points_of(lab, require_record(lab, request, ITEMS, "replicationProtectedItems")))
 
 
 @SITE_RECOVERY.route("GET", ITEM + "/recoveryPoints/{point}")
-def get_point(lab: Lab, ask: Ask) -> Answer:
+def get_point(lab: Lab, request: ArmRequest) -> Answer:
     """One point by its name."""
-    point = find_point(lab, require_record(lab, ask, ITEMS, "replicationProtectedItems"), ask.params["point"])
+    point = find_point(lab, require_record(lab, request, ITEMS, "replicationProtectedItems"), request.params["point"])
     if point is None:
-        raise missing_error(ask.params["point"], caller_of(ask))
+        raise missing_error(request.params["point"], caller_of(request))
     return Answer(200, point)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from lab.azure.arm.lro import require_signature
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import SITE_RECOVERY, VAULT, caller_of, list_answer, vault_of
 from lab.azure.site_recovery.api.errors import Caller, input_error
 from lab.azure.site_recovery.api.filters import Test, filter_time, parse_filter
@@ -24,14 +24,14 @@ CAP = 200
 _JOB = VAULT + "/replicationJobs/{job}"
 
 
-def _parse_job_filter(lab: Lab, ask: Ask) -> Test:
+def _parse_job_filter(lab: Lab, request: ArmRequest) -> Test:
     now = lab.now()
 
     def is_of_fabric(job: Json, value: str) -> bool:
         return f"/replicationfabrics/{value.rpartition('/')[2]}/".lower() in f"{job['resource']}/".lower()
 
     return parse_filter(
-        ask.query.get("$filter"),
+        request.query.get("$filter"),
         {
             "starttime": lambda job, value: parse_time(job["starts"]) >= filter_time(value),
             "endtime": lambda job, value: parse_time(job["starts"]) <= filter_time(value),
@@ -44,10 +44,10 @@ def _parse_job_filter(lab: Lab, ask: Ask) -> Test:
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationJobs")
-def list_jobs(lab: Lab, ask: Ask) -> Answer:
+def list_jobs(lab: Lab, request: ArmRequest) -> Answer:
     """The newest 200 jobs that the filter lets through, newest first, without their tasks and details."""
-    now, test = lab.now(), _parse_job_filter(lab, ask)
-    found = [job for job in reversed(lab.store.all(KIND, vault_of(ask))) if test(job)]
+    now, test = lab.now(), _parse_job_filter(lab, request)
+    found = [job for job in reversed(lab.store.all(KIND, vault_of(request))) if test(job)]
     shown = [job_document(job, now, detail=False) for job in found[:CAP]]
     if lab.store.get(OPTIONS, "no-activity-ids-in-lists") is not None:
         for job in shown:
@@ -61,37 +61,37 @@ def hide_activity_ids(lab: Lab) -> None:
 
 
 @SITE_RECOVERY.route("GET", _JOB)
-def get_job(lab: Lab, ask: Ask) -> Answer:
+def get_job(lab: Lab, request: ArmRequest) -> Answer:
     """One job in full."""
-    return Answer(200, job_document(require_job(lab, ask, ask.params["job"]), lab.now()))
+    return Answer(200, job_document(require_job(lab, request, request.params["job"]), lab.now()))
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/cancel")
-def cancel_job(lab: Lab, ask: Ask) -> Answer:
+def cancel_job(lab: Lab, request: ArmRequest) -> Answer:
     """Cancel a job that runs or waits."""
-    job = _require_action(lab, ask, "Cancel")
+    job = _require_action(lab, request, "Cancel")
     begin_cancelling(lab, job)
-    return answer_with_job(lab, ask, job, job["id"])
+    return answer_with_job(lab, request, job, job["id"])
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/resume")
-def resume_job(lab: Lab, ask: Ask) -> Answer:
+def resume_job(lab: Lab, request: ArmRequest) -> Answer:
     """Go on with a job that waits for a person."""
-    job = _require_action(lab, ask, "Resume")
-    job["comments"] = require_properties(ask).get("comments")
+    job = _require_action(lab, request, "Resume")
+    job["comments"] = require_properties(request).get("comments")
     RESUMERS[job["kind"]](lab, job)
-    return answer_with_job(lab, ask, job, job["id"])
+    return answer_with_job(lab, request, job, job["id"])
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/restart")
-def restart_job(lab: Lab, ask: Ask) -> Answer:
+def restart_job(lab: Lab, request: ArmRequest) -> Answer:
     """Start a failed job once more: a job RestartJob does that, and the work is a new job of the old kind."""
-    job = _require_action(lab, ask, "Restart")
+    job = _require_action(lab, request, "Restart")
     target = Target(job["target"], job["targetName"], job["resource"])
     started = begin_job(
-        lab, vault_of(ask), "RestartJob", target, caller_of(ask), queued=timedelta(), restarts=job["id"]
+        lab, vault_of(request), "RestartJob", target, caller_of(request), queued=timedelta(), restarts=job["id"]
     )
-    return answer_with_job(lab, ask, started, job["id"])
+    return answer_with_job(lab, request, started, job["id"])
 
 
 @when("RestartJob", "Succeeded")
@@ -105,23 +105,23 @@ def begin_restarted(lab: Lab, job: Json) -> None:
         lab.store.put(KIND, old["id"], old)
 
 
-def _require_action(lab: Lab, ask: Ask, action: str) -> Json:
-    job = require_job(lab, ask, ask.params["job"])
+def _require_action(lab: Lab, request: ArmRequest, action: str) -> Json:
+    job = require_job(lab, request, request.params["job"])
     if action not in allowed_actions(job):
-        raise input_error(f"The job '{job['name']}' does not allow {action}.", caller_of(ask))
+        raise input_error(f"The job '{job['name']}' does not allow {action}.", caller_of(request))
     return job
 
 
 @SITE_RECOVERY.route("POST", VAULT + "/replicationJobs/export")
-def export_jobs(lab: Lab, ask: Ask) -> Answer:
+def export_jobs(lab: Lab, request: ArmRequest) -> Answer:
     """Write the jobs to a blob; its address is in the details of the job that does so."""
-    ask.require_object()
-    target = Target(vault_of(ask), "", f"{vault_of(ask)}/replicationJobs")
+    request.require_object()
+    target = Target(vault_of(request), "", f"{vault_of(request)}/replicationJobs")
     job = begin_job(
-        lab, vault_of(ask), "ExportJobs", target, caller_of(ask), details={"blobUri": None, "sasToken": None}
+        lab, vault_of(request), "ExportJobs", target, caller_of(request), details={"blobUri": None, "sasToken": None}
     )
     job["resource"] = job["id"]
-    return answer_with_job(lab, ask, job)
+    return answer_with_job(lab, request, job)
 
 
 @when("ExportJobs", "Succeeded")
@@ -132,16 +132,16 @@ def finish_export(lab: Lab, job: Json) -> None:
 
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationOperationStatus/{job}")
-def get_operation_status(lab: Lab, ask: Ask) -> Answer:
+def get_operation_status(lab: Lab, request: ArmRequest) -> Answer:
     """The status of the operation that began a job."""
-    require_signature(ask)
-    job = require_job(lab, ask, ask.params["job"])
+    require_signature(request)
+    job = require_job(lab, request, request.params["job"])
     headers = {} if job["ended"] else {"Retry-After": "30"}
     return Answer(200, operation_status(job, lab.now()), headers)
 
 
 @SITE_RECOVERY.route("GET", _JOB + "/operationresults/{operation}")
-def job_result(lab: Lab, ask: Ask) -> Answer:
+def job_result(lab: Lab, request: ArmRequest) -> Answer:
     """The result of an action on a job: the job."""
     now: datetime = lab.now()
-    return operation_result(lab, ask, lambda: job_document(require_job(lab, ask, ask.params["job"]), now))
+    return operation_result(lab, request, lambda: job_document(require_job(lab, request, request.params["job"]), now))

@@ -84,7 +84,7 @@ def begin_job(
     vault: str,
     kind: str,
     target: Target,
-    asker: Caller,
+    caller: Caller,
     *,
     lasts: timedelta | None = None,
     queued: timedelta | None = None,
@@ -97,7 +97,7 @@ def begin_job(
         vault: The vault's id as Site Recovery writes it.
         kind: A key of KINDS.
         target: What it is about.
-        asker: Quoted in activityId.
+        caller: Quoted in activityId.
         lasts: How long it runs once started; drawn from the recorded durations if not said.
         queued: How long until it starts; drawn if not said.
         facts: What else the record keeps: `item`, `details`, `affected`, `input`; how it goes: `fail`, `suspend`,
@@ -111,7 +111,7 @@ def begin_job(
         "name": name,
         "vault": vault,
         "kind": kind,
-        "activityId": asker.activity_id,
+        "activityId": caller.activity_id,
         "target": target.id,
         "targetName": target.name,
         "resource": target.resource,
@@ -131,13 +131,13 @@ def begin_job(
     return lab.store.put(KIND, job["id"], job)
 
 
-def begin_job_again(lab: Lab, job: Json, asker: Caller) -> Json:
+def begin_job_again(lab: Lab, job: Json, caller: Caller) -> Json:
     """Begin a job like one that has ended badly: restarted."""
     if restart := RESTARTERS.get(job["kind"]):
-        return restart(lab, job, asker)
+        return restart(lab, job, caller)
     facts = {key: job[key] for key in ("item", "affected", "input", "details") if key in job}
     target = Target(job["target"], job["targetName"], job["resource"])
-    return begin_job(lab, job["vault"], job["kind"], target, asker, **facts)
+    return begin_job(lab, job["vault"], job["kind"], target, caller, **facts)
 
 
 def begin_failing_job(
@@ -145,13 +145,13 @@ def begin_failing_job(
     vault: str,
     kind: str,
     target: Target,
-    asker: Caller,
+    caller: Caller,
     failure: Failure,
     **facts: Any,
 ) -> Json:
     """Begin a job that fails before its first task has done anything."""
     lasts = failure.after or draw_duration(REFUSED_FAILS_AFTER, lab.seed, target.id, kind, lab.now())
-    job = begin_job(lab, vault, kind, target, asker, lasts=lasts, never=True, **facts)
+    job = begin_job(lab, vault, kind, target, caller, lasts=lasts, never=True, **facts)
     job["fail"] = {"code": failure.code, "names": failure.names, "harmless": True}
     lab.call_at(parse_time(job["starts"]) + lasts, "asr.refuse", {"job": job["id"]})
     return job

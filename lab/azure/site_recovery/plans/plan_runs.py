@@ -73,7 +73,7 @@ class Verb(NamedTuple):
     way: str = TO_AZURE
 
 
-def begin_run(lab: Lab, plan: Json, verb: Verb, who: Caller, fault_facts: Json) -> Json:
+def begin_run(lab: Lab, plan: Json, verb: Verb, caller: Caller, fault_facts: Json) -> Json:
     """Begin a plan's job; gives it. Its machines are held from now on, whenever their turn comes."""
     kind, operation, given, way = verb
     groups = groups_of(plan, members_of(lab, plan), operation, way)
@@ -81,7 +81,7 @@ def begin_run(lab: Lab, plan: Json, verb: Verb, who: Caller, fault_facts: Json) 
     facts: Json = {"input": given, "operation": operation, "plan": plan["id"], "groups": groups, "doing": None}
     facts |= {"todo": steps_of(groups, shuts_down=shuts_down), "turn": 0, "inner": [], "waiting": [], "off": []}
     facts |= {"details": _verb_details(operation, given), "driven": True, "asked": True} | fault_facts
-    job = begin_job(lab, plan["vault"], kind, target_of(plan), who, **facts)
+    job = begin_job(lab, plan["vault"], kind, target_of(plan), caller, **facts)
     note_scenario(lab, job, plan)
     if not job.get("never"):
         _hold_machines(lab, job)
@@ -217,12 +217,12 @@ def _job_entity(inner: Json) -> Json:
     }
 
 
-def _start_verb(lab: Lab, item: Json, job: Json, who: Caller) -> Json:
+def _start_verb(lab: Lab, item: Json, job: Json, caller: Caller) -> Json:
     operation, given = job["operation"], dict(job["input"])
     if operation == "Failback":
-        return start_failback(lab, item, who, given)
+        return start_failback(lab, item, caller, given)
     shown = _verb_details(operation, given) if operation in (*BOOTING, "TestFailoverCleanup") else {}
-    return start_verb(lab, item, commit_of(item) if operation == "Commit" else operation, who, given, **shown)
+    return start_verb(lab, item, commit_of(item) if operation == "Commit" else operation, caller, given, **shown)
 
 
 @whenever("Succeeded")

@@ -2,7 +2,7 @@
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     AZURE,
     FABRICS,
@@ -106,41 +106,45 @@ def plan_document(lab: Lab, plan: Json, *, groups: bool = True) -> Json:
 
 
 @SITE_RECOVERY.route("PUT", PLAN)
-def save_plan(lab: Lab, ask: Ask) -> Answer:
+def save_plan(lab: Lab, request: ArmRequest) -> Answer:
     """Save a plan of items of one site."""
-    body = require_properties(ask)
-    require_choice(ask, body, "recoveryFabricId", (AZURE,))
-    fabric = lab.store.get(FABRICS, own_id(require_text(ask, body, "primaryFabricId")))
+    body = require_properties(request)
+    require_choice(request, body, "recoveryFabricId", (AZURE,))
+    fabric = lab.store.get(FABRICS, own_id(require_text(request, body, "primaryFabricId")))
     if fabric is None:
-        raise missing_error(str(body["primaryFabricId"]).rpartition("/")[2], caller_of(ask))
-    groups = _require_groups(lab, ask, body, fabric["id"])
-    arm_id = own_id(ask.path)
-    target = Target(lab.fixed_id("plan", arm_id), ask.params["plan"], arm_id)
+        raise missing_error(str(body["primaryFabricId"]).rpartition("/")[2], caller_of(request))
+    groups = _require_groups(lab, request, body, fabric["id"])
+    arm_id = own_id(request.path)
+    target = Target(lab.fixed_id("plan", arm_id), request.params["plan"], arm_id)
     facts: Json = {"input": {"groups": groups, "fabric": fabric["id"]}}
-    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "SaveRecoveryPlan", target, caller_of(ask), **facts))
+    return answer_with_job(
+        lab, request, begin_job(lab, vault_of(request), "SaveRecoveryPlan", target, caller_of(request), **facts)
+    )
 
 
 @SITE_RECOVERY.route("PATCH", PLAN)
-def update_plan(lab: Lab, ask: Ask) -> Answer:
+def update_plan(lab: Lab, request: ArmRequest) -> Answer:
     """Replace the groups of a plan."""
-    plan = require_record(lab, ask, PLANS, SEGMENT)
+    plan = require_record(lab, request, PLANS, SEGMENT)
     facts: Json = {
         "input": {
-            "groups": _require_groups(lab, ask, require_properties(ask), plan["fabric"]),
+            "groups": _require_groups(lab, request, require_properties(request), plan["fabric"]),
             "fabric": plan["fabric"],
         }
     }
     return answer_with_job(
-        lab, ask, begin_job(lab, vault_of(ask), "UpdateRecoveryPlan", target_of(plan), caller_of(ask), **facts)
+        lab,
+        request,
+        begin_job(lab, vault_of(request), "UpdateRecoveryPlan", target_of(plan), caller_of(request), **facts),
     )
 
 
 @SITE_RECOVERY.route("DELETE", PLAN)
-def delete_plan(lab: Lab, ask: Ask) -> Answer:
+def delete_plan(lab: Lab, request: ArmRequest) -> Answer:
     """Delete a plan; its items stay."""
-    plan = require_record(lab, ask, PLANS, SEGMENT)
+    plan = require_record(lab, request, PLANS, SEGMENT)
     return answer_with_job(
-        lab, ask, begin_job(lab, vault_of(ask), "DeleteRecoveryPlan", target_of(plan), caller_of(ask))
+        lab, request, begin_job(lab, vault_of(request), "DeleteRecoveryPlan", target_of(plan), caller_of(request))
     )
 
 
@@ -164,7 +168,7 @@ def forget_plan(lab: Lab, job: Json) -> None:
     lab.store.delete(PLANS, job["resource"])
 
 
-def _require_groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
+def _require_groups(lab: Lab, request: ArmRequest, body: Json, fabric: str) -> list[Json]:
     """The groups as the service keeps them: Shutdown and Failover in front, machines by their GUID.
 
     Raises:
@@ -172,14 +176,14 @@ def _require_groups(lab: Lab, ask: Ask, body: Json, fabric: str) -> list[Json]:
     """
     given = body.get("groups")
     if not isinstance(given, list) or not given:
-        raise input_error("'groups' is required.", caller_of(ask))
-    groups = [_read_group(lab, ask, group, fabric) for group in given]
+        raise input_error("'groups' is required.", caller_of(request))
+    groups = [_read_group(lab, request, group, fabric) for group in given]
     boots = [group for group in groups if group["groupType"] == "Boot"]
     if len(boots) > _MOST_BOOT_GROUPS or sum(len(each["replicationProtectedItems"]) for each in groups) > _MOST_ITEMS:
-        raise input_error("A recovery plan has at most 7 groups and 100 machines.", caller_of(ask))
+        raise input_error("A recovery plan has at most 7 groups and 100 machines.", caller_of(request))
     named = [entry["id"] for group in groups for entry in group["replicationProtectedItems"]]
     if len(set(named)) < len(named):
-        raise input_error("A machine is in a recovery plan once only.", caller_of(ask))
+        raise input_error("A machine is in a recovery plan once only.", caller_of(request))
     fronts = [_first_of_type(groups, kind) for kind in ("Shutdown", "Failover")]
     return [*fronts, *boots]
 
@@ -189,44 +193,44 @@ def _first_of_type(groups: list[Json], kind: str) -> Json:
     return next((group for group in groups if group["groupType"] == kind), empty)
 
 
-def _read_group(lab: Lab, ask: Ask, group: Json, fabric: str) -> Json:
+def _read_group(lab: Lab, request: ArmRequest, group: Json, fabric: str) -> Json:
     return {
-        "groupType": require_choice(ask, group, "groupType", GROUP_TYPES),
+        "groupType": require_choice(request, group, "groupType", GROUP_TYPES),
         "replicationProtectedItems": [
-            _read_member(lab, ask, entry, fabric) for entry in group.get("replicationProtectedItems") or []
+            _read_member(lab, request, entry, fabric) for entry in group.get("replicationProtectedItems") or []
         ],
-        "startGroupActions": [_read_action(ask, action) for action in group.get("startGroupActions") or []],
-        "endGroupActions": [_read_action(ask, action) for action in group.get("endGroupActions") or []],
+        "startGroupActions": [_read_action(request, action) for action in group.get("startGroupActions") or []],
+        "endGroupActions": [_read_action(request, action) for action in group.get("endGroupActions") or []],
     }
 
 
-def _read_member(lab: Lab, ask: Ask, entry: Json, fabric: str) -> Json:
-    item = lab.store.get(ITEMS, own_id(require_text(ask, entry, "id")))
+def _read_member(lab: Lab, request: ArmRequest, entry: Json, fabric: str) -> Json:
+    item = lab.store.get(ITEMS, own_id(require_text(request, entry, "id")))
     if item is None:
-        raise missing_error(str(entry["id"]).rpartition("/")[2], caller_of(ask))
+        raise missing_error(str(entry["id"]).rpartition("/")[2], caller_of(request))
     if item["fabric"].lower() != fabric.lower():
-        raise input_error(f"'{item['friendlyName']}' is not of the plan's primary fabric.", caller_of(ask))
+        raise input_error(f"'{item['friendlyName']}' is not of the plan's primary fabric.", caller_of(request))
     return {"id": item["id"], "virtualMachineId": item["vmId"]}
 
 
-def _read_action(ask: Ask, action: Json) -> Json:
+def _read_action(request: ArmRequest, action: Json) -> Json:
     details = action.get("customDetails")
     if not isinstance(details, dict):
-        raise input_error("'customDetails' is required.", caller_of(ask))
-    kind = require_choice(ask, details, "instanceType", ACTION_TYPES)
+        raise input_error("'customDetails' is required.", caller_of(request))
+    kind = require_choice(request, details, "instanceType", ACTION_TYPES)
     if kind != "ManualActionDetails":
-        require_choice(ask, details, "fabricLocation", ("Primary", "Recovery"))
+        require_choice(request, details, "fabricLocation", ("Primary", "Recovery"))
     if kind == "ScriptActionDetails":
-        require_text(ask, details, "path")
+        require_text(request, details, "path")
     return {
-        "actionName": require_text(ask, action, "actionName"),
-        "failoverTypes": _require_words(ask, action, "failoverTypes", OPERATIONS),
-        "failoverDirections": _require_words(ask, action, "failoverDirections", (TO_AZURE, TO_PRIMARY)),
+        "actionName": require_text(request, action, "actionName"),
+        "failoverTypes": _require_words(request, action, "failoverTypes", OPERATIONS),
+        "failoverDirections": _require_words(request, action, "failoverDirections", (TO_AZURE, TO_PRIMARY)),
         "customDetails": details,
     }
 
 
-def _require_words(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) -> list[str]:
+def _require_words(request: ArmRequest, body: Json, name: str, choices: tuple[str, ...]) -> list[str]:
     """A list that has to be there, of these words.
 
     Raises:
@@ -234,7 +238,7 @@ def _require_words(ask: Ask, body: Json, name: str, choices: tuple[str, ...]) ->
     """
     given = body.get(name)
     if not isinstance(given, list) or not all(one in choices for one in given):
-        raise input_error(f"'{name}' is a list of {', '.join(choices)}.", caller_of(ask))
+        raise input_error(f"'{name}' is a list of {', '.join(choices)}.", caller_of(request))
     return given
 
 

@@ -2,7 +2,7 @@
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     CONTAINER,
     CONTAINERS,
@@ -86,12 +86,12 @@ def container_document(lab: Lab, container: Json) -> Json:
 
 
 @SITE_RECOVERY.route("PUT", FABRIC)
-def create_fabric(lab: Lab, ask: Ask) -> Answer:
+def create_fabric(lab: Lab, request: ArmRequest) -> Answer:
     """Make a site; the same again changes nothing."""
-    ask.require_object()
-    arm_id = own_id(ask.path)
-    target = Target(lab.fixed_id("site", arm_id), ask.params["fabric"], arm_id)
-    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "CreateSite", target, caller_of(ask)))
+    request.require_object()
+    arm_id = own_id(request.path)
+    target = Target(lab.fixed_id("site", arm_id), request.params["fabric"], arm_id)
+    return answer_with_job(lab, request, begin_job(lab, vault_of(request), "CreateSite", target, caller_of(request)))
 
 
 @when("CreateSite", "Succeeded")
@@ -102,31 +102,35 @@ def keep_fabric(lab: Lab, job: Json) -> None:
 
 
 @SITE_RECOVERY.route("DELETE", FABRIC)
-def purge_fabric(lab: Lab, ask: Ask) -> Answer:
+def purge_fabric(lab: Lab, request: ArmRequest) -> Answer:
     """Forget a site with all that is in it."""
-    fabric = require_record(lab, ask, FABRICS, _SEGMENT)
-    return answer_with_job(lab, ask, _begin_fabric_job(lab, ask, fabric, "UnregisterFabric"))
+    fabric = require_record(lab, request, FABRICS, _SEGMENT)
+    return answer_with_job(lab, request, _begin_fabric_job(lab, request, fabric, "UnregisterFabric"))
 
 
 @SITE_RECOVERY.route("POST", FABRIC + "/remove")
-def remove_fabric(lab: Lab, ask: Ask) -> Answer:
+def remove_fabric(lab: Lab, request: ArmRequest) -> Answer:
     """Remove a site that has nothing in it."""
-    fabric = require_record(lab, ask, FABRICS, _SEGMENT)
+    fabric = require_record(lab, request, FABRICS, _SEGMENT)
     if lab.store.all(PROVIDERS, fabric["id"]) or lab.store.all(ITEMS, fabric["id"]):
-        raise conflict_error(f"Site '{fabric['name']}' has servers or machines.", caller_of(ask))
-    return answer_with_job(lab, ask, _begin_fabric_job(lab, ask, fabric, "UnregisterFabric"))
+        raise conflict_error(f"Site '{fabric['name']}' has servers or machines.", caller_of(request))
+    return answer_with_job(lab, request, _begin_fabric_job(lab, request, fabric, "UnregisterFabric"))
 
 
 @SITE_RECOVERY.route("POST", FABRIC + "/checkConsistency")
-def check_consistency(lab: Lab, ask: Ask) -> Answer:
+def check_consistency(lab: Lab, request: ArmRequest) -> Answer:
     """Compare the site with its hosts."""
     return answer_with_job(
-        lab, ask, _begin_fabric_job(lab, ask, require_record(lab, ask, FABRICS, _SEGMENT), "RefreshFabricLayout")
+        lab,
+        request,
+        _begin_fabric_job(lab, request, require_record(lab, request, FABRICS, _SEGMENT), "RefreshFabricLayout"),
     )
 
 
-def _begin_fabric_job(lab: Lab, ask: Ask, fabric: Json, kind: str) -> Json:
-    return begin_job(lab, vault_of(ask), kind, Target(fabric["siteId"], fabric["name"], fabric["id"]), caller_of(ask))
+def _begin_fabric_job(lab: Lab, request: ArmRequest, fabric: Json, kind: str) -> Json:
+    return begin_job(
+        lab, vault_of(request), kind, Target(fabric["siteId"], fabric["name"], fabric["id"]), caller_of(request)
+    )
 
 
 @when("UnregisterFabric", "Succeeded")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     AZURE,
     CONTAINER,
@@ -85,35 +85,45 @@ def mapping_document(lab: Lab, mapping: Json) -> Json:  # noqa: ARG001 - as abov
 
 
 @SITE_RECOVERY.route("PUT", _POLICY)
-def create_policy(lab: Lab, ask: Ask) -> Answer:
+def create_policy(lab: Lab, request: ArmRequest) -> Answer:
     """Make a policy; one of that name with other settings makes the job fail with 15035."""
-    settings = _require_settings(ask, require_details(ask, require_properties(ask), name="providerSpecificInput"))
-    arm_id = own_id(ask.path)
-    target = Target(lab.fixed_id("policy", arm_id), ask.params["policy"], arm_id)
+    settings = _require_settings(
+        request, require_details(request, require_properties(request), name="providerSpecificInput")
+    )
+    arm_id = own_id(request.path)
+    target = Target(lab.fixed_id("policy", arm_id), request.params["policy"], arm_id)
     there = lab.store.get(POLICIES, arm_id)
     if there and there["details"] != settings:
         return answer_with_job(
             lab,
-            ask,
-            begin_failing_job(lab, vault_of(ask), "AddProtectionProfile", target, caller_of(ask), Failure("15035")),
+            request,
+            begin_failing_job(
+                lab, vault_of(request), "AddProtectionProfile", target, caller_of(request), Failure("15035")
+            ),
         )
     return answer_with_job(
-        lab, ask, begin_job(lab, vault_of(ask), "AddProtectionProfile", target, caller_of(ask), input=settings)
+        lab,
+        request,
+        begin_job(lab, vault_of(request), "AddProtectionProfile", target, caller_of(request), input=settings),
     )
 
 
 @SITE_RECOVERY.route("PATCH", _POLICY)
-def update_policy(lab: Lab, ask: Ask) -> Answer:
+def update_policy(lab: Lab, request: ArmRequest) -> Answer:
     """Change a policy."""
-    policy = require_record(lab, ask, POLICIES, _POLICIES)
-    settings = _require_settings(ask, require_details(ask, require_properties(ask), name="replicationProviderSettings"))
+    policy = require_record(lab, request, POLICIES, _POLICIES)
+    settings = _require_settings(
+        request, require_details(request, require_properties(request), name="replicationProviderSettings")
+    )
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], policy["id"])
     return answer_with_job(
-        lab, ask, begin_job(lab, vault_of(ask), "ModifyProtectionProfile", target, caller_of(ask), input=settings)
+        lab,
+        request,
+        begin_job(lab, vault_of(request), "ModifyProtectionProfile", target, caller_of(request), input=settings),
     )
 
 
-def _require_settings(ask: Ask, given: Json) -> Json:
+def _require_settings(request: ArmRequest, given: Json) -> Json:
     """The settings of a policy as GET names them.
 
     Raises:
@@ -123,13 +133,13 @@ def _require_settings(ask: Ask, given: Json) -> Json:
     every = given.get("applicationConsistentSnapshotFrequencyInHours", 0)
     interval = given.get("replicationInterval", 300)
     if not isinstance(history, int) or not 0 <= history <= _LONGEST_HISTORY_IN_HOURS:
-        raise input_error("'recoveryPointHistoryDuration' must be 0 to 24 hours.", caller_of(ask))
+        raise input_error("'recoveryPointHistoryDuration' must be 0 to 24 hours.", caller_of(request))
     if not isinstance(every, int) or not 0 <= every <= max(history, 1):
         raise input_error(
-            "'applicationConsistentSnapshotFrequencyInHours' must be 0 to the history's hours.", caller_of(ask)
+            "'applicationConsistentSnapshotFrequencyInHours' must be 0 to the history's hours.", caller_of(request)
         )
     if interval not in _INTERVALS_IN_SECONDS:
-        raise input_error("'replicationInterval' must be 30, 300 or 900 seconds.", caller_of(ask))
+        raise input_error("'replicationInterval' must be 30, 300 or 900 seconds.", caller_of(request))
     return {
         "recoveryPointHistoryDurationInHours": history,
         "applicationConsistentSnapshotFrequencyInHours": every,
@@ -149,14 +159,16 @@ def keep_policy(lab: Lab, job: Json) -> None:
 
 
 @SITE_RECOVERY.route("DELETE", _POLICY)
-def delete_policy(lab: Lab, ask: Ask) -> Answer:
+def delete_policy(lab: Lab, request: ArmRequest) -> Answer:
     """Delete a policy that no container and no item uses."""
-    policy = require_record(lab, ask, POLICIES, _POLICIES)
-    users = [*lab.store.all(MAPPINGS, vault_of(ask)), *lab.store.all(ITEMS, vault_of(ask))]
+    policy = require_record(lab, request, POLICIES, _POLICIES)
+    users = [*lab.store.all(MAPPINGS, vault_of(request)), *lab.store.all(ITEMS, vault_of(request))]
     if any(each["policy"].lower() == policy["id"].lower() for each in users):
-        raise conflict_error(f"Policy '{policy['name']}' is associated with a site.", caller_of(ask))
+        raise conflict_error(f"Policy '{policy['name']}' is associated with a site.", caller_of(request))
     target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], policy["id"])
-    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "RemoveProtectionProfile", target, caller_of(ask)))
+    return answer_with_job(
+        lab, request, begin_job(lab, vault_of(request), "RemoveProtectionProfile", target, caller_of(request))
+    )
 
 
 @when("RemoveProtectionProfile", "Succeeded")
@@ -166,19 +178,21 @@ def forget_policy(lab: Lab, job: Json) -> None:
 
 
 @SITE_RECOVERY.route("PUT", _MAPPING)
-def create_mapping(lab: Lab, ask: Ask) -> Answer:
+def create_mapping(lab: Lab, request: ArmRequest) -> Answer:
     """Associate a policy with a container."""
-    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    body = require_properties(ask)
-    require_choice(ask, body, "targetProtectionContainerId", (AZURE,))
-    policy = lab.store.get(POLICIES, own_id(require_text(ask, body, "policyId")))
+    container = require_record(lab, request, CONTAINERS, "replicationProtectionContainers")
+    body = require_properties(request)
+    require_choice(request, body, "targetProtectionContainerId", (AZURE,))
+    policy = lab.store.get(POLICIES, own_id(require_text(request, body, "policyId")))
     if policy is None:
-        raise missing_error(str(body["policyId"]).rpartition("/")[2], caller_of(ask))
-    target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], own_id(ask.path))
-    facts: Json = {"input": {"container": container["id"], "policy": policy["id"], "name": ask.params["mapping"]}}
+        raise missing_error(str(body["policyId"]).rpartition("/")[2], caller_of(request))
+    target = Target(lab.fixed_id("policy", policy["id"]), policy["name"], own_id(request.path))
+    facts: Json = {"input": {"container": container["id"], "policy": policy["id"], "name": request.params["mapping"]}}
     facts["affected"] = _affected_object(lab, container)
     return answer_with_job(
-        lab, ask, begin_job(lab, vault_of(ask), "AssociateProtectionProfile", target, caller_of(ask), **facts)
+        lab,
+        request,
+        begin_job(lab, vault_of(request), "AssociateProtectionProfile", target, caller_of(request), **facts),
     )
 
 
@@ -206,28 +220,34 @@ def associate_policy(lab: Lab, job: Json) -> None:
 
 
 @SITE_RECOVERY.route("PATCH", _MAPPING)
-def update_mapping(lab: Lab, ask: Ask) -> Answer:
+def update_mapping(lab: Lab, request: ArmRequest) -> Answer:
     """A Hyper-V mapping has nothing to change; the job says that it is done."""
-    mapping = require_record(lab, ask, MAPPINGS, _MAPPINGS)
-    require_properties(ask)
+    mapping = require_record(lab, request, MAPPINGS, _MAPPINGS)
+    require_properties(request)
     target = Target(lab.fixed_id("policy", mapping["policy"]), mapping["name"], mapping["id"])
     job = begin_job(
-        lab, vault_of(ask), "ModifyProtectionProfile", target, caller_of(ask), lasts=timedelta(seconds=1), input=None
+        lab,
+        vault_of(request),
+        "ModifyProtectionProfile",
+        target,
+        caller_of(request),
+        lasts=timedelta(seconds=1),
+        input=None,
     )
-    return answer_with_job(lab, ask, job)
+    return answer_with_job(lab, request, job)
 
 
 @SITE_RECOVERY.route("DELETE", _MAPPING)
 @SITE_RECOVERY.route("POST", _MAPPING + "/remove")
-def remove_mapping(lab: Lab, ask: Ask) -> Answer:
+def remove_mapping(lab: Lab, request: ArmRequest) -> Answer:
     """Dissociate a policy from a container that has no items."""
-    mapping = require_record(lab, ask, MAPPINGS, _MAPPINGS)
-    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
+    mapping = require_record(lab, request, MAPPINGS, _MAPPINGS)
+    container = require_record(lab, request, CONTAINERS, "replicationProtectionContainers")
     if lab.store.all(ITEMS, container["id"]):
-        raise conflict_error(f"Site '{container['friendlyName']}' has protected machines.", caller_of(ask))
+        raise conflict_error(f"Site '{container['friendlyName']}' has protected machines.", caller_of(request))
     target = Target(lab.fixed_id("policy", mapping["policy"]), mapping["name"], mapping["id"])
     return answer_with_job(
-        lab, ask, begin_job(lab, vault_of(ask), "DissociateProtectionProfile", target, caller_of(ask))
+        lab, request, begin_job(lab, vault_of(request), "DissociateProtectionProfile", target, caller_of(request))
     )
 
 

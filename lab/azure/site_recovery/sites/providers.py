@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     FABRIC,
     FABRICS,
@@ -102,41 +102,41 @@ def provider_document(lab: Lab, provider: Json) -> Json:
 
 
 @SITE_RECOVERY.route("POST", _ONE + "/refreshProvider")
-def refresh_provider(lab: Lab, ask: Ask) -> Answer:
+def refresh_provider(lab: Lab, request: ArmRequest) -> Answer:
     """Ask the provider for its machines again; fails with 583 when it is not heard of."""
-    provider = require_record(lab, ask, PROVIDERS, _SEGMENT)
-    return answer_with_job(lab, ask, _begin_provider_job(lab, ask, provider, "RefreshFabricLayout"))
+    provider = require_record(lab, request, PROVIDERS, _SEGMENT)
+    return answer_with_job(lab, request, _begin_provider_job(lab, request, provider, "RefreshFabricLayout"))
 
 
 @SITE_RECOVERY.route("POST", _ONE + "/remove")
-def remove_provider(lab: Lab, ask: Ask) -> Answer:
+def remove_provider(lab: Lab, request: ArmRequest) -> Answer:
     """Unregister: needs the host."""
-    provider = _require_unused(lab, ask)
-    return answer_with_job(lab, ask, _begin_provider_job(lab, ask, provider, "UnregisterDra"))
+    provider = _require_unused(lab, request)
+    return answer_with_job(lab, request, _begin_provider_job(lab, request, provider, "UnregisterDra"))
 
 
 @SITE_RECOVERY.route("DELETE", _ONE)
-def purge_provider(lab: Lab, ask: Ask) -> Answer:
+def purge_provider(lab: Lab, request: ArmRequest) -> Answer:
     """Forget a provider whose host is gone."""
-    provider = _require_unused(lab, ask)
+    provider = _require_unused(lab, request)
     target = Target(provider["name"], provider["node"], provider["id"])
-    return answer_with_job(lab, ask, begin_job(lab, vault_of(ask), "PurgeVMM", target, caller_of(ask)))
+    return answer_with_job(lab, request, begin_job(lab, vault_of(request), "PurgeVMM", target, caller_of(request)))
 
 
-def _require_unused(lab: Lab, ask: Ask) -> Json:
-    provider = require_record(lab, ask, PROVIDERS, _SEGMENT)
+def _require_unused(lab: Lab, request: ArmRequest) -> Json:
+    provider = require_record(lab, request, PROVIDERS, _SEGMENT)
     if items := items_of(lab, provider):
-        raise conflict_error(f"Server '{provider['node']}' has {len(items)} protected machines.", caller_of(ask))
+        raise conflict_error(f"Server '{provider['node']}' has {len(items)} protected machines.", caller_of(request))
     return provider
 
 
-def _begin_provider_job(lab: Lab, ask: Ask, provider: Json, kind: str) -> Json:
+def _begin_provider_job(lab: Lab, request: ArmRequest, provider: Json, kind: str) -> Json:
     target = Target(provider["name"], provider["node"], provider["id"])
     if provider["lost"]:
         return begin_failing_job(
-            lab, vault_of(ask), kind, target, caller_of(ask), Failure("583", {"host": provider["node"]})
+            lab, vault_of(request), kind, target, caller_of(request), Failure("583", {"host": provider["node"]})
         )
-    return begin_job(lab, vault_of(ask), kind, target, caller_of(ask))
+    return begin_job(lab, vault_of(request), kind, target, caller_of(request))
 
 
 @when("UnregisterDra", "Succeeded")

@@ -8,7 +8,7 @@ from typing import Any
 from lab.azure.arm.paging import paged_answer
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
     CONTAINER,
     CONTAINERS,
@@ -176,13 +176,13 @@ _KEYS = {
 
 
 @SITE_RECOVERY.route("GET", CONTAINER + "/replicationProtectableItems")
-def list_machines(lab: Lab, ask: Ask) -> Answer:
+def list_machines(lab: Lab, request: ArmRequest) -> Answer:
     """Protectable items of a container: the page with the last of them links to one that is empty."""
-    container = require_record(lab, ask, CONTAINERS, "replicationProtectionContainers")
-    test = parse_filter(ask.query.get("$filter"), _KEYS)
+    container = require_record(lab, request, CONTAINERS, "replicationProtectionContainers")
+    test = parse_filter(request.query.get("$filter"), _KEYS)
     found = [machine for machine in lab.store.all(MACHINES, container["id"]) if machine["present"] and test(machine)]
-    size = int(ask.query.get("$take") or 100)
-    return paged_answer(ask, [machine_document(lab, machine) for machine in found], size, empty_tail=True)
+    size = int(request.query.get("$take") or 100)
+    return paged_answer(request, [machine_document(lab, machine) for machine in found], size, empty_tail=True)
 
 
 serve_get(CONTAINER + "/replicationProtectableItems/{machine}", MACHINES, machine_document)

@@ -35,9 +35,9 @@ def stop_for_full_download(lab: Lab, job: Json) -> None:
 def complete_sync(lab: Lab, job: Json) -> None:
     """The child job that completes the data synchronization, as the recorded order has it."""
     if item := item_of(lab, job):
-        who = Caller(lab.new_id("client"), lab.new_id("correlation"))
+        caller = Caller(lab.new_id("client"), lab.new_id("correlation"))
         facts = facts_of(lab, item)
-        begin_job(lab, item["vault"], "RestoreCompletion", target_of(item), who, lasts=_SYNC_COMPLETION, **facts)
+        begin_job(lab, item["vault"], "RestoreCompletion", target_of(item), caller, lasts=_SYNC_COMPLETION, **facts)
 
 
 @when(_BACK, "Suspended")

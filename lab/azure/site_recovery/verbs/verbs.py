@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import Ask
+from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import ITEM, ITEMS, SITE_RECOVERY, caller_of, require_record
 from lab.azure.site_recovery.api.errors import Caller, direction_error, input_error
 from lab.azure.site_recovery.api.request_fields import (
@@ -49,7 +49,7 @@ def start_verb(
     lab: Lab,
     item: Json,
     operation: str,
-    who: Caller,
+    caller: Caller,
     given: Json,
     *,
     effect: Json | None = None,
@@ -61,7 +61,7 @@ def start_verb(
         lab: The lab.
         item: The protected item.
         operation: As allowedOperations names it.
-        who: Quoted in the job's activityId.
+        caller: Quoted in the job's activityId.
         given: The job's `input`: recovery point, network, options.
         effect: What a fault rule wants of the job.
         details_of_job: What customDetails shows besides.
@@ -71,23 +71,23 @@ def start_verb(
     obstacle = _find_obstacle(lab, item, operation, given)
     if obstacle or taken_step is None:
         refused = obstacle or Failure(_REFUSED.get(operation, _OTHERWISE))
-        return begin_failing_job(lab, item["vault"], kind, target_of(item), who, refused, **facts)
+        return begin_failing_job(lab, item["vault"], kind, target_of(item), caller, refused, **facts)
     facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | facts_of_fault(effect, kind)
     facts |= _missing_in_azure(lab, item, kind, given) | _missing_on_premises(lab, item, kind, given)
-    job = begin_job(lab, item["vault"], kind, target_of(item), who, **facts)
+    job = begin_job(lab, item["vault"], kind, target_of(item), caller, **facts)
     if "warn" in job.get("fault", {}):
         add_warning(lab, job, str(job["fault"]["warn"]))
     enter_state(lab, item, taken_step.meanwhile, job, taken_step.scenario)
     return job
 
 
-def restart_verb(lab: Lab, job: Json, who: Caller) -> Json:
+def restart_verb(lab: Lab, job: Json, caller: Caller) -> Json:
     """Begin the operation of a failed job again, from where the item now is."""
     item = lab.store.get(ITEMS, job["item"])
     if item is None:
         target = Target(job["target"], job["targetName"], job["resource"])
-        return begin_failing_job(lab, job["vault"], job["kind"], target, who, Failure("499"))
-    return start_verb(lab, item, job["operation"], who, job["input"], **job["details"])
+        return begin_failing_job(lab, job["vault"], job["kind"], target, caller, Failure("499"))
+    return start_verb(lab, item, job["operation"], caller, job["input"], **job["details"])
 
 
 def _missing_in_azure(lab: Lab, item: Json, kind: str, given: Json) -> Json:
@@ -133,22 +133,22 @@ def is_busy(item: Json, operation: str) -> bool:
     return item["scenario"] is not None
 
 
-def _item_and_fault(lab: Lab, ask: Ask) -> tuple[Json, Json | None]:
-    item = require_record(lab, ask, ITEMS, SEGMENT)
-    return item, lab.faults.job_effect(ask.verb, ask.item, ask.path)
+def _item_and_fault(lab: Lab, request: ArmRequest) -> tuple[Json, Json | None]:
+    item = require_record(lab, request, ITEMS, SEGMENT)
+    return item, lab.faults.job_effect(request.verb, request.item, request.path)
 
 
-def _require_direction(ask: Ask, item: Json, wanted: str) -> None:
+def _require_direction(request: ArmRequest, item: Json, wanted: str) -> None:
     """A failover away from where the machine is not.
 
     Raises:
         ArmError: 400 InvalidFailoverDirection.
     """
     if (wanted == TO_PRIMARY) != (state_of(item).location == "Recovery"):
-        raise direction_error(caller_of(ask))
+        raise direction_error(caller_of(request))
 
 
-def _chosen_point(lab: Lab, ask: Ask, item: Json, given: Json) -> Json | None:
+def _chosen_point(lab: Lab, request: ArmRequest, item: Json, given: Json) -> Json | None:
     """The recovery point that was asked for as {id, name, time}; None for the latest.
 
     Raises:
@@ -159,7 +159,7 @@ def _chosen_point(lab: Lab, ask: Ask, item: Json, given: Json) -> Json | None:
         return None
     point = recovery_points.find_point(lab, item, str(name))
     if point is None:
-        raise input_error(f"The item has no recovery point '{name}'.", caller_of(ask))
+        raise input_error(f"The item has no recovery point '{name}'.", caller_of(request))
     return point_facts(point)
 
 
@@ -169,16 +169,16 @@ def point_facts(point: Json) -> Json:
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/testFailover")
-def start_test_failover(lab: Lab, ask: Ask) -> Answer:
+def start_test_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Start a VM from a recovery point in a network of its own, while the machine goes on."""
-    item, effect = _item_and_fault(lab, ask)
-    body = require_properties(ask)
-    _require_direction(ask, item, require_direction(ask, body))
-    chosen = read_network(ask, body)
-    point = _chosen_point(lab, ask, item, require_details(ask, body))
+    item, effect = _item_and_fault(lab, request)
+    body = require_properties(request)
+    _require_direction(request, item, require_direction(request, body))
+    chosen = read_network(request, body)
+    point = _chosen_point(lab, request, item, require_details(request, body))
     shown, given = test_details(chosen), {"network": chosen, "point": point}
     return answer_with_job(
-        lab, ask, start_verb(lab, item, "TestFailover", caller_of(ask), given, effect=effect, **shown)
+        lab, request, start_verb(lab, item, "TestFailover", caller_of(request), given, effect=effect, **shown)
     )
 
 
@@ -190,12 +190,12 @@ def test_details(chosen: Json) -> Json:
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/testFailoverCleanup")
-def clean_up_test_failover(lab: Lab, ask: Ask) -> Answer:
+def clean_up_test_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Remove what a test failover made."""
-    item, effect = _item_and_fault(lab, ask)
-    shown = cleanup_details(require_properties(ask).get("comments"))
+    item, effect = _item_and_fault(lab, request)
+    shown = cleanup_details(require_properties(request).get("comments"))
     return answer_with_job(
-        lab, ask, start_verb(lab, item, "TestFailoverCleanup", caller_of(ask), {}, effect=effect, **shown)
+        lab, request, start_verb(lab, item, "TestFailoverCleanup", caller_of(request), {}, effect=effect, **shown)
     )
 
 
@@ -206,29 +206,29 @@ def cleanup_details(comments: str | None) -> Json:
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/plannedFailover")
-def start_planned_failover(lab: Lab, ask: Ask) -> Answer:
+def start_planned_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Fail over with the machine shut down first, or, in the other direction, fail back."""
-    item, effect = _item_and_fault(lab, ask)
-    body = require_properties(ask)
-    wanted = require_direction(ask, body)
+    item, effect = _item_and_fault(lab, request)
+    body = require_properties(request)
+    wanted = require_direction(request, body)
     if wanted == TO_PRIMARY:
-        given = read_failback(ask, body)
-        _require_direction(ask, item, wanted)
-        return answer_with_job(lab, ask, start_failback(lab, item, caller_of(ask), given, effect))
-    point = _chosen_point(lab, ask, item, require_details(ask, body))
-    _require_direction(ask, item, wanted)
+        given = read_failback(request, body)
+        _require_direction(request, item, wanted)
+        return answer_with_job(lab, request, start_failback(lab, item, caller_of(request), given, effect))
+    point = _chosen_point(lab, request, item, require_details(request, body))
+    _require_direction(request, item, wanted)
     return answer_with_job(
         lab,
-        ask,
+        request,
         start_verb(
-            lab, item, "PlannedFailover", caller_of(ask), {"point": point}, effect=effect, protectedItemDetails=[]
+            lab, item, "PlannedFailover", caller_of(request), {"point": point}, effect=effect, protectedItemDetails=[]
         ),
     )
 
 
-def start_failback(lab: Lab, item: Json, who: Caller, given: Json, effect: Json | None = None) -> Json:
+def start_failback(lab: Lab, item: Json, caller: Caller, given: Json, effect: Json | None = None) -> Json:
     """Begin a failback; ForDownTime waits for a person once the data has been brought back."""
-    job = start_verb(lab, item, "Failback", who, given, effect=effect, protectedItemDetails=[])
+    job = start_verb(lab, item, "Failback", caller, given, effect=effect, protectedItemDetails=[])
     if given["sync"] == "ForDownTime" and "fail" not in job:
         job["suspend"] = _FAILBACK_SUSPENSION
         lab.store.put(KIND, job["id"], job)
@@ -236,28 +236,28 @@ def start_failback(lab: Lab, item: Json, who: Caller, given: Json, effect: Json 
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/unplannedFailover")
-def start_unplanned_failover(lab: Lab, ask: Ask) -> Answer:
+def start_unplanned_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Fail over without the source site."""
-    item, effect = _item_and_fault(lab, ask)
-    body = require_properties(ask)
-    wanted, source = require_direction(ask, body), read_source_operations(ask, body)
-    point = _chosen_point(lab, ask, item, require_details(ask, body))
+    item, effect = _item_and_fault(lab, request)
+    body = require_properties(request)
+    wanted, source = require_direction(request, body), read_source_operations(request, body)
+    point = _chosen_point(lab, request, item, require_details(request, body))
     if wanted != TO_AZURE:
-        raise direction_error(caller_of(ask))
-    _require_direction(ask, item, wanted)
+        raise direction_error(caller_of(request))
+    _require_direction(request, item, wanted)
     given = {"point": point, "source": source}
     return answer_with_job(
         lab,
-        ask,
-        start_verb(lab, item, "UnplannedFailover", caller_of(ask), given, effect=effect, protectedItemDetails=[]),
+        request,
+        start_verb(lab, item, "UnplannedFailover", caller_of(request), given, effect=effect, protectedItemDetails=[]),
     )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/failoverCommit")
-def commit_failover(lab: Lab, ask: Ask) -> Answer:
+def commit_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Commit a failover or a failback: what was left behind is given up."""
-    item, effect = _item_and_fault(lab, ask)
-    return answer_with_job(lab, ask, start_verb(lab, item, commit_of(item), caller_of(ask), {}, effect=effect))
+    item, effect = _item_and_fault(lab, request)
+    return answer_with_job(lab, request, start_verb(lab, item, commit_of(item), caller_of(request), {}, effect=effect))
 
 
 def commit_of(item: Json) -> str:
@@ -266,52 +266,60 @@ def commit_of(item: Json) -> str:
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/applyRecoveryPoint")
-def apply_recovery_point(lab: Lab, ask: Ask) -> Answer:
+def apply_recovery_point(lab: Lab, request: ArmRequest) -> Answer:
     """Change the recovery point of a failover that is not committed."""
-    item, effect = _item_and_fault(lab, ask)
-    body = require_properties(ask)
-    require_text(ask, body, "recoveryPointId")
-    require_details(ask, body)
-    point = _chosen_point(lab, ask, item, body)
+    item, effect = _item_and_fault(lab, request)
+    body = require_properties(request)
+    require_text(request, body, "recoveryPointId")
+    require_details(request, body)
+    point = _chosen_point(lab, request, item, body)
     return answer_with_job(
         lab,
-        ask,
-        start_verb(lab, item, "ChangePit", caller_of(ask), {"point": point}, effect=effect, protectedItemDetails=[]),
+        request,
+        start_verb(
+            lab, item, "ChangePit", caller_of(request), {"point": point}, effect=effect, protectedItemDetails=[]
+        ),
     )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/reProtect")
-def reprotect_item(lab: Lab, ask: Ask) -> Answer:
+def reprotect_item(lab: Lab, request: ArmRequest) -> Answer:
     """Replicate to Azure again after a committed failback."""
-    item, effect = _item_and_fault(lab, ask)
-    body = require_properties(ask)
-    wanted = require_direction(ask, body)
-    require_details(ask, body)
+    item, effect = _item_and_fault(lab, request)
+    body = require_properties(request)
+    wanted = require_direction(request, body)
+    require_details(request, body)
     if wanted == TO_PRIMARY and state_of(item).location == "Primary":
-        raise direction_error(caller_of(ask))
-    return answer_with_job(lab, ask, start_verb(lab, item, "ReverseReplicate", caller_of(ask), {}, effect=effect))
+        raise direction_error(caller_of(request))
+    return answer_with_job(
+        lab, request, start_verb(lab, item, "ReverseReplicate", caller_of(request), {}, effect=effect)
+    )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/repairReplication")
-def repair_replication(lab: Lab, ask: Ask) -> Answer:
+def repair_replication(lab: Lab, request: ArmRequest) -> Answer:
     """Synchronise the replica again."""
-    item, effect = _item_and_fault(lab, ask)
-    return answer_with_job(lab, ask, start_verb(lab, item, "RepairReplication", caller_of(ask), {}, effect=effect))
+    item, effect = _item_and_fault(lab, request)
+    return answer_with_job(
+        lab, request, start_verb(lab, item, "RepairReplication", caller_of(request), {}, effect=effect)
+    )
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/failoverCancel")
-def cancel_failover(lab: Lab, ask: Ask) -> Answer:
+def cancel_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Give a failover up: the one that runs is cancelled, one that waits for its commit is undone; replication ends."""
-    item, effect = _item_and_fault(lab, ask)
+    item, effect = _item_and_fault(lab, request)
     running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
     if not running or running["kind"] not in ("PlannedFailover", "UnplannedFailover", "Failback"):
-        return answer_with_job(lab, ask, start_verb(lab, item, "CancelFailover", caller_of(ask), {}, effect=effect))
+        return answer_with_job(
+            lab, request, start_verb(lab, item, "CancelFailover", caller_of(request), {}, effect=effect)
+        )
     begin_cancelling(lab, running)
     lasts = timedelta(seconds=12)
     job = begin_job(
-        lab, item["vault"], "CancelFailover", target_of(item), caller_of(ask), lasts=lasts, queued=timedelta()
+        lab, item["vault"], "CancelFailover", target_of(item), caller_of(request), lasts=lasts, queued=timedelta()
     )
-    return answer_with_job(lab, ask, job)
+    return answer_with_job(lab, request, job)
 
 
 RESTARTERS.update(dict.fromkeys({_kind_of(each.operation) for each in LIFE}, restart_verb))
