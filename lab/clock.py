@@ -15,7 +15,7 @@ LONGEST_SLEEP = 0.05
 
 _SIZE = 4096
 _GENERATION = 0  # the word that says how often the line was redrawn; its parity picks the slot that holds
-_LAST_SEEN = 1  # simulated seconds since 1970 when somebody last touched the clock
+_LAST_TOUCHED = 1  # simulated seconds since 1970 when somebody last touched the clock
 _SLOTS = (2, 5)  # each: real origin, simulated origin (both in seconds since 1970), speed
 
 
@@ -60,7 +60,7 @@ class LabClock:
         with path.open("r+b") as file:
             clock = cls(mmap.mmap(file.fileno(), _SIZE))
         if resume:
-            clock._write_line(time.time(), clock._reals[_LAST_SEEN], clock.speed)
+            clock._write_line(time.time(), clock._reals[_LAST_TOUCHED], clock.speed)
         return clock
 
     @property
@@ -106,10 +106,10 @@ class LabClock:
 
     def touch(self) -> None:
         """Note that the lab is up at this instant; `open(resume=True)` goes on from here."""
-        self._reals[_LAST_SEEN] = self._simulated_at(time.time())
+        self._reals[_LAST_TOUCHED] = self._simulated_at(time.time())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._words.release()
         self._reals.release()
         self._memory.close()
@@ -136,7 +136,7 @@ class LabClock:
 
 
 class ManualClock:
-    """A clock for tests: time moves only when told to."""
+    """A clock for tests: time moves only by `advance`."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)) -> None:
         self._now = start
@@ -178,7 +178,7 @@ def _create_file(path: Path, start: datetime, speed: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = memoryview(bytearray(_SIZE)).cast("d")
     _write_line(buffer, _SLOTS[0], (time.time(), start.timestamp(), speed))
-    buffer[_LAST_SEEN] = start.timestamp()
+    buffer[_LAST_TOUCHED] = start.timestamp()
     draft = path.with_name(f"clock.{os.getpid()}")
     draft.write_bytes(buffer.cast("B"))
     with contextlib.suppress(FileExistsError):

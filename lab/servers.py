@@ -44,13 +44,13 @@ class Ports(NamedTuple):
 
 
 def free_ports() -> Ports:
-    """Two ports that nobody uses now."""
+    """Two ports that are free now."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         return Ports(one.getsockname()[1], other.getsockname()[1])
 
 
 def require_free(ports: Ports) -> None:
-    """Make sure that nobody listens on the ports.
+    """Make sure that the ports are free.
 
     Raises:
         LabFailed: somebody does.
@@ -226,7 +226,7 @@ class Keeper:
     """Starts a server again when it has died, as Azure's platform does, and gives up on one that keeps dying."""
 
     def __init__(self, servers: Servers, say: Callable[[str], None]) -> None:
-        """`say` is told one line for each restart."""
+        """`say` gets one line for each restart."""
         self._servers, self._say = servers, say
         self._loops = {server.name: CrashLoop() for server in servers}
 

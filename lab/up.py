@@ -1,4 +1,4 @@
-"""`make lab`: both servers up until told otherwise, on a state that outlives them."""
+"""`make lab`: both servers run until they are stopped; their state stays."""
 
 import fcntl
 import json
@@ -64,7 +64,7 @@ def _read_number(environment: Mapping[str, str], name: str, default: int) -> int
 
 
 def print_line(line: str) -> None:
-    """Tell the person at the terminal, at once."""
+    """Print a line for the person at the terminal, at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 class Unreachable(Exception):
-    """Nobody answered: the server is not up, or went away in the middle."""
+    """No answer: the server is not running, or stopped in the middle."""
 
 
 class Reply(NamedTuple):

@@ -1,4 +1,4 @@
-"""The HTTP server: what every request meets before and after its provider's handler."""
+"""The HTTP server: what happens to a request before and after its provider's handler."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ class Server:
         return self.lab.place.base
 
     async def stop(self) -> None:
-        """Finish what is being answered, and let go of the port and the state."""
+        """Finish what is being answered, and close the port and the state."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

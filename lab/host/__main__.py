@@ -24,7 +24,7 @@ them took a sixth of the host's time.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until told to stop; 2 if it cannot start."""
+    """Run until SIGTERM or SIGINT; 2 if it cannot start."""
     options, level = _parse_arguments(arguments)
     gc.set_threshold(*COLLECT)
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

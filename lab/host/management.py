@@ -128,7 +128,7 @@ class Management:
         return web.Response(status=202)
 
     async def restart_instance(self, request: web.Request) -> web.Response:
-        """Start an instance once more, under a new id unless told otherwise."""
+        """Start an instance once more, under a new id unless the caller wants the old one."""
         new_id = read_flag(request, "restartWithNewInstanceId", default=True)
         return self._accepted_answer(request, self._engine.control.restart(request.match_info["id"], new_id=new_id))
 
@@ -220,7 +220,7 @@ def status_of(instance: Instance, *, inputs: bool = True) -> dict[str, Any]:
 
 
 def management_urls(base: str, instance_id: str, query: str) -> dict[str, str]:
-    """The links of an instance; whoever has them may do it all."""
+    """The links of an instance; who has them may do all of it."""
     one = f"{base}/instances/{quote(instance_id, safe='')}"
     return {
         "statusQueryGetUri": f"{one}?{query}",

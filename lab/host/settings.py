@@ -1,4 +1,4 @@
-"""What the host is told: its command line, host.json, and the app settings it gives to the app."""
+"""The host's settings: its command line, host.json, and the app settings it gives to the app."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def give_app_settings(folder: Path, azure_url: str, state: Path) -> None:
 
 
 def evidence_of(state: Path) -> Path:
-    """The folder for the app's evidence, unless the app is told of another place."""
+    """The folder for the app's evidence, unless a setting of the app names another place."""
     return state.resolve() / "evidence"
 
 

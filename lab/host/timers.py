@@ -66,7 +66,7 @@ class Timer:
         return True
 
     def _timer_info(self, *, past_due: bool) -> dict[str, object]:
-        """What the function is told: in Azure, too, `Next` of a run that is due is the instant of this very run."""
+        """What the function gets: in Azure, too, `Next` of a run that is due is the instant of this very run."""
         due = self.due
         row = self._store.row("SELECT last, updated FROM schedules WHERE name = ?", self.function.name)
         last = None if row is None else row["last"]

@@ -86,7 +86,7 @@ def _find_step(item: View, verb: str) -> View | None:
 
 def _began_before(step: View | None, first: View | None) -> bool:
     if step is None or first is None:
-        return False  # told as missing
+        return False  # reported as missing
     began, up = step["began"], first["probed"] or first["ended"]
     return not began or not up or datetime.fromisoformat(began) < datetime.fromisoformat(up)
 
@@ -99,7 +99,7 @@ def prove_probed(view: View, vms: Iterable[str]) -> list[str]:
 
 
 def reverse_dependencies(after: After) -> dict[str, list[str]]:
-    """The dependencies of the way home: a VM goes once all that depend on it have gone."""
+    """The dependencies of a failback: a VM follows all VMs that depend on it."""
     turned: dict[str, list[str]] = {vm: [] for vm in after}
     for vm, firsts in after.items():
         for first in firsts:

@@ -34,10 +34,10 @@ class Chapter(NamedTuple):
 
 
 class Screen(Protocol):
-    """Where the story is told."""
+    """Where the story is shown."""
 
     def print_line(self, line: str) -> None:
-        """Tell one line that stays."""
+        """Print one line that stays."""
 
     def show_operation(self, view: View, now: datetime) -> None:
         """Show how an operation stands."""
@@ -70,12 +70,12 @@ class PlainScreen:
         self._last: object = None
 
     def print_line(self, line: str) -> None:
-        """Tell one line."""
+        """Print one line."""
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
     def show_operation(self, view: View, now: datetime) -> None:
-        """Tell how an operation stands if that is new."""
+        """Print the state of an operation if it has changed."""
         standing = view["id"], view["state"], view.get("phase"), done_of(view)
         if standing != self._last:
             self.print_line(f"  {operation_headline(view, now)}")
@@ -93,7 +93,7 @@ class LiveScreen:
         self._live: Live | None = None
 
     def print_line(self, line: str) -> None:
-        """Tell one line above the picture."""
+        """Print one line above the picture."""
         self._console.print(line, highlight=False)
 
     def show_operation(self, view: View, now: datetime) -> None:

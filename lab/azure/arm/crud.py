@@ -61,7 +61,7 @@ def serve_get(provider: Provider, template: str, *, parent: str | None = None) -
 
 
 def serve_delete(provider: Provider, template: str, *, logged_as: str | None = None, locked: bool = False) -> None:
-    """Register DELETE of a resource that is gone when it is answered: 204 when there was none.
+    """Register DELETE of a resource, done when it is answered: 204 when there was none.
 
     Args:
         provider: The provider of the type.

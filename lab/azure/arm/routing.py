@@ -39,7 +39,7 @@ class Provider:
     """A resource provider's routes and the api-versions that it answers to."""
 
     def __init__(self, namespace: str, versions: set[str] | frozenset[str], describe: Describe | None = None) -> None:
-        """`describe` gives (verb, item) for faults and the ledger where the path alone does not tell."""
+        """`describe` gives (verb, item) for faults and the ledger where the path alone is not enough."""
         self.namespace, self.versions, self.describe = namespace, frozenset(versions), describe
         self.routes: list[Route] = []
 

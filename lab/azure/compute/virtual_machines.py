@@ -205,7 +205,7 @@ def _instance_view(lab: Lab, vm: Json) -> Json:
 
 @provider.route("GET", VMS + "/{vm}")
 def get_vm(lab: Lab, request: ArmRequest) -> Answer:
-    """One VM; $expand=instanceView tells its power state."""
+    """One VM; with $expand=instanceView also its power state."""
     vm = resources.require_resource(lab, request.path)
     return Answer(200, _vm_document(lab, vm, instance_view=request.query.get("$expand", "").lower() == "instanceview"))
 

@@ -72,7 +72,7 @@ def end_command(lab: Lab, args: Json) -> None:
 
 @provider.route("GET", ONE)
 def get_command(lab: Lab, request: ArmRequest) -> Answer:
-    """One run command; $expand=instanceView tells what became of its script."""
+    """One run command; with $expand=instanceView also the result of its script."""
     command = resources.require_resource(lab, request.path)
     return Answer(
         200, _command_document(command, instance_view=request.query.get("$expand", "").lower() == "instanceview")

@@ -144,7 +144,7 @@ def register_node(lab: Lab, node: Json, settings: Json) -> str | None:
 
 
 def mark_registered(lab: Lab, node: Json, settings: Json) -> None:
-    """Let a node be as it is after a registration; tells nobody."""
+    """Set a node to what it is after a registration; no hook is called."""
     node |= {
         "dra": "Running",
         "boundSite": settings.get("SiteId"),

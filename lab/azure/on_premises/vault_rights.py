@@ -30,7 +30,7 @@ def _principal_of(lab: Lab, cluster_id: str) -> str:
 
 
 def grant_key_access(lab: Lab, cluster_id: str, vault_id: str) -> Json:
-    """Give the identity of a cluster what it needs, as somebody did in a scenario that is set up already."""
+    """Give the identity of a cluster the role that it needs, for a scenario that is set up already."""
     name = lab.fixed_id("assignment", cluster_id, vault_id)
     arm_id = f"{vault_id}/providers/Microsoft.Authorization/roleAssignments/{name}"
     definitions = f"/subscriptions/{part_of(vault_id, 'subscriptions')}/providers/Microsoft.Authorization"

@@ -1,4 +1,4 @@
-"""What is due at a simulated time: entries of (when, name, args) that survive a restart, run in order of time."""
+"""What is due at a simulated time: entries of (when, name, args) in order of time, which survive a restart."""
 
 import heapq
 from collections.abc import Container

@@ -90,7 +90,7 @@ class Lab:
         self._instant: datetime | None = None
 
     def now(self) -> datetime:
-        """The simulated instant: within a thing due, the time at which it was due, however late it really runs."""
+        """The simulated instant: in an agenda handler the instant at which it was due, however late it runs."""
         return self._instant or self.clock.now()
 
     def call_at(self, when: datetime, name: str, args: Json) -> str:

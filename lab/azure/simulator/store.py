@@ -94,6 +94,6 @@ class Store:
         self._database.execute("COMMIT")
 
     def close(self) -> None:
-        """Commit and let go of the file."""
+        """Commit and close the file."""
         self.commit()
         self._database.close()

@@ -44,7 +44,7 @@ def emit_event(lab: Lab, vault: str, about: str, event_type: str, **properties: 
 
 
 def emit_agent(lab: Lab, fabric: Json, node: str) -> None:
-    """The agent of a node is heard of."""
+    """The agent of a node is connected."""
     description = "Azure Site Recovery Provider is connected"
     emit_event(
         lab,
@@ -58,7 +58,7 @@ def emit_agent(lab: Lab, fabric: Json, node: str) -> None:
 
 
 def emit_heartbeat_missing(lab: Lab, provider: Json) -> None:
-    """The agent of a node is heard of no more: Critical, with health error 583."""
+    """The agent of a node is not connected: Critical, with health error 583."""
     fabric = lab.store.get(FABRICS, provider["fabric"])
     if fabric is None:
         return

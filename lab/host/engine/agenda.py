@@ -14,7 +14,7 @@ type Wake = Callable[[Kind, str], None]
 
 
 class Agenda:
-    """Tells `wake` of each key when its instant has come; at once if it is past."""
+    """Calls `wake` for each key when its instant has come; at once if it is past."""
 
     def __init__(self, clock: Clock, wake: Wake) -> None:
         self._clock = clock

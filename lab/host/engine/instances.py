@@ -186,7 +186,7 @@ class Instances:
         )
 
     def update_columns(self, instance_id: str, **values: Any) -> None:
-        """Set columns, and tell who waits for the instance."""
+        """Set columns, and notify those who wait for the instance."""
         values["updated"] = self._agenda.now()
         setting = ", ".join(f"{column} = ?" for column in values)
         self._store.run(f"UPDATE instances SET {setting} WHERE id = ?", *values.values(), instance_id)  # noqa: S608
@@ -301,7 +301,7 @@ def started_event(order: Order, execution: str, now: int) -> pb.HistoryEvent:
 
 
 def parent_info(parent: Parent) -> pb.ParentInstanceInfo:
-    """What a sub-orchestration is told of its parent."""
+    """What a sub-orchestration gets of its parent."""
     whom = pb.OrchestrationInstance(instanceId=parent.instance, executionId=to_string_value(parent.execution))
     return pb.ParentInstanceInfo(
         taskScheduledId=parent.task, name=to_string_value(parent.name), orchestrationInstance=whom
@@ -309,7 +309,7 @@ def parent_info(parent: Parent) -> pb.ParentInstanceInfo:
 
 
 def _end_as_failure(end: End) -> pb.TaskFailureDetails:
-    """What a parent is told of a child that did not complete and left no details: it was terminated."""
+    """What a parent gets of a child that did not complete and left no details: it was terminated."""
     return pb.TaskFailureDetails(
         errorType=f"Orchestration{_status_name(end.status)}",
         errorMessage=f"{_status_name(end.status)}: {end.output or ''}",

@@ -29,7 +29,7 @@ class Locks:
         self.grant_waiting()
 
     def unlock_entity(self, section: str, entity: str) -> None:
-        """Let go of one entity of a section."""
+        """Unlock one entity of a section."""
         freed = "UPDATE entities SET holder = NULL, section = NULL WHERE id = ? AND section = ?"
         if self._store.run(freed, entity, section):
             self._wake_entity(entity)

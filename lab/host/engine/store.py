@@ -107,7 +107,7 @@ class Store:
             call()
 
     def after_commit(self, tell: Callable[[], None]) -> None:
-        """Do this once the transaction is kept; at once outside of one. Nobody is told of what may be undone."""
+        """Call this after the commit; at once outside of a transaction. So nothing is reported that may be undone."""
         if self._depth:
             self._after.append(tell)
         else:
@@ -120,7 +120,7 @@ class Store:
                 self.run(f"DELETE FROM {table}")  # noqa: S608 - the names are ours
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def _prepare_file(self, path: Path) -> None:

@@ -54,14 +54,14 @@ class Tasks:
         return int(self._store.value("SELECT COUNT(*) FROM activities WHERE id = ?", instance_id))
 
     def complete_activity(self, activity: Activity, result: str | None) -> None:
-        """Keep the result, in JSON, and tell the orchestration."""
+        """Keep the result, in JSON, and pass it to the orchestration."""
         done = pb.TaskCompletedEvent(taskScheduledId=activity.task, result=to_string_value(result))
         self._post_answer(
             activity, pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), taskCompleted=done)
         )
 
     def fail_activity(self, activity: Activity, failure: pb.TaskFailureDetails) -> None:
-        """Keep the failure and tell the orchestration."""
+        """Keep the failure and pass it to the orchestration."""
         failed = pb.TaskFailedEvent(taskScheduledId=activity.task, failureDetails=failure)
         self._post_answer(
             activity, pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), taskFailed=failed)

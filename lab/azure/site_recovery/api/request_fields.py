@@ -86,7 +86,7 @@ def read_network(request: ArmRequest, body: Json) -> Json:
 
 
 def read_failback(request: ArmRequest, body: Json) -> Json:
-    """{sync, create, provider}: how data is brought back, whether a machine that is gone is made again, and where."""
+    """{sync, create, provider}: how data is brought back, whether a deleted machine is made again, and where."""
     found = require_details(request, body, _FAILBACK)
     provider = found.get("providerIdForAlternateRecovery")
     if provider is not None and "/replicationrecoveryservicesproviders/" not in str(provider).lower():

@@ -33,7 +33,7 @@ def register_host(lab: Lab, node: Json, site_id: str) -> None:
 
 
 def disconnect_host(lab: Lab, node: str, minutes: float | None = None) -> None:
-    """A node's providers are heard of no more, for so many simulated minutes if that is said."""
+    """A node's providers lose their connection: for so many simulated minutes, or until `reconnect_host`."""
     for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
         if provider["lost"] is None:
             _stop_items(lab, provider)
@@ -45,7 +45,7 @@ def disconnect_host(lab: Lab, node: str, minutes: float | None = None) -> None:
 
 
 def reconnect_host(lab: Lab, node: str) -> None:
-    """A node's providers are heard of again."""
+    """A node's providers are connected again."""
     for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
         return_provider(lab, {"provider": provider["id"]})
 

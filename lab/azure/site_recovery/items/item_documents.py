@@ -188,7 +188,7 @@ _UNSET: Json = {
     "targetVmSecurityProfile": None,
     "targetCapacityReservationGroupId": None,
 }
-"""What an item shows that nobody set."""
+"""What an item shows of settings that are never set."""
 
 
 def _replication_details(lab: Lab, item: Json) -> Json:

@@ -28,7 +28,7 @@ def enter_state(lab: Lab, item: Json, state: State, job: Json | None = None, sce
 
 
 def item_of(lab: Lab, job: Json) -> Json | None:
-    """The item that a job works on; None once it is gone."""
+    """The item that a job works on; None if it no longer exists."""
     return lab.store.get(ITEMS, job["item"])
 
 

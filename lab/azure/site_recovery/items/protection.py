@@ -239,7 +239,7 @@ def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
 
 
 def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
-    """How enabling will fail: as a fault wants it, or because the host is not heard of; empty when it will not."""
+    """How enabling will fail: as a fault wants it, or because the host is not connected; empty when it will not."""
     effect = lab.faults.job_effect(verb, item["friendlyName"], path) or {}
     code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
     return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}

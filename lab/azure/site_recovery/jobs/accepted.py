@@ -17,7 +17,7 @@ def answer_with_job(lab: Lab, request: ArmRequest, job: Json, resource: str | No
     if request.method != "POST":
         operation = f"{type_of(about)}/{'delete' if request.method == 'DELETE' else 'write'}"
     activity_log.log_accepted(lab, activity_log.origin_of(request), about, operation)
-    if "origin" not in job:  # else it is an action on a job that somebody began before
+    if "origin" not in job:  # else it is an action on a job that exists
         job["origin"], job["operationName"] = activity_log.origin_of(request), operation
         _apply_faults(lab, request, job)
     vault = vault_of(request)

@@ -1,4 +1,4 @@
-"""The end of a job as ARM tells of it: in the Activity Log."""
+"""The end of a job in the Activity Log."""
 
 from lab.azure.arm import activity_log
 from lab.azure.simulator.answers import Json
@@ -10,7 +10,7 @@ from lab.azure.site_recovery.jobs.jobs import whenever
 @whenever("Failed")
 @whenever("Cancelled")
 def log_job_end(lab: Lab, job: Json) -> None:
-    """Only jobs that somebody asked for by a call are told of."""
+    """Only the end of jobs that a call began is logged."""
     if not job.get("origin"):
         return
     error = job["errors"][0]["serviceErrorDetails"] if job["state"] == "Failed" and job["errors"] else None

@@ -1,4 +1,4 @@
-"""What a fault rule wants of a job, as the job keeps it."""
+"""What a fault rule makes of a job, as the job keeps it."""
 
 from typing import Any
 

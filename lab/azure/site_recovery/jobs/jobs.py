@@ -1,4 +1,4 @@
-"""Jobs: how one is begun, goes through its tasks on the simulated clock, and ends.
+"""Jobs: how one begins, goes through its tasks on the simulated clock, and ends.
 
 A job is a record in the store; what it shows at an instant is made from it in `job_documents`. What a kind of job does
 to the rest of the vault hangs on it by `when`: at the end of a task, or when the job succeeds, fails, is cancelled,

@@ -71,7 +71,7 @@ def target_of(plan: Json) -> Target:
 
 
 def allowed_operations(lab: Lab, plan: Json) -> list[str]:
-    """What the plan as a whole allows; as specified, it does not tell directions apart."""
+    """What the plan as a whole allows; as specified, it does not distinguish directions."""
     states = [state_of(item) for item in members_of(lab, plan)]
     if TEST_PENDING in states:
         return ["TestFailoverCleanup"]

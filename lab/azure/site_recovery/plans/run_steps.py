@@ -111,7 +111,7 @@ def worst_of(states: Iterable[str]) -> str:
 
 
 def stop_groups(job: Json, now: str) -> None:
-    """Say of what has not ended when a run is cancelled that it is cancelled, or was never begun."""
+    """Mark what has not ended when a run is cancelled: as cancelled, or as skipped if it had not begun."""
     for group in job["groups"]:
         for each in (group, *group["children"]):
             if each["state"] == "InProgress":

@@ -1,4 +1,4 @@
-"""What a host that has registered tells its vault: the machines that run on it become protectable items.
+"""Discovery: the machines of a host that has registered become protectable items of its vault.
 
 Assumed: they are listed as soon as the provider is Connected; the service is said to take up to fifteen minutes.
 """

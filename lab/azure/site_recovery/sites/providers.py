@@ -55,7 +55,7 @@ def items_of(lab: Lab, provider: Json) -> list[Json]:
 
 
 def is_connected(lab: Lab, provider_id: str) -> bool:
-    """Whether the vault hears of the provider."""
+    """Whether the provider is connected with its vault."""
     provider = lab.store.get(PROVIDERS, provider_id)
     return provider is not None and provider["lost"] is None
 
@@ -103,7 +103,7 @@ def provider_document(lab: Lab, provider: Json) -> Json:
 
 @SITE_RECOVERY.route("POST", _ONE + "/refreshProvider")
 def refresh_provider(lab: Lab, request: ArmRequest) -> Answer:
-    """Ask the provider for its machines again; fails with 583 when it is not heard of."""
+    """Ask the provider for its machines again; fails with 583 when it is not connected."""
     provider = require_record(lab, request, PROVIDERS, _SEGMENT)
     return answer_with_job(lab, request, _begin_provider_job(lab, request, provider, "RefreshFabricLayout"))
 

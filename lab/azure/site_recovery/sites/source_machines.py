@@ -93,13 +93,13 @@ def set_power(lab: Lab, item: Json, power: str) -> None:
 
 
 def list_summaries(lab: Lab) -> list[Json]:
-    """Every machine on premises with what the lab alone can tell of it."""
+    """Every machine on premises, with what no call to Azure shows."""
     fields = ("node", "power", "corrupt", "snapshots", "present")
     return [{"name": each["friendlyName"]} | {key: each[key] for key in fields} for each in lab.store.all(MACHINES)]
 
 
 def change_machine(lab: Lab, name: str, changes: Json) -> None:
-    """Do to the machines of a name what somebody on premises would.
+    """Change the machines of a name, as a person on premises would.
 
     Args:
         lab: The lab.

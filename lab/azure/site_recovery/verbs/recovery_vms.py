@@ -12,7 +12,7 @@ _TEST_NET, _RECOVERY_NET = "127.20", "127.10"
 
 
 def create_vm(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
-    """Make the VM of a test failover or a failover, running; a name that is taken is made unique and told as 28175."""
+    """Make the VM of a test failover or a failover, running; a name that is taken is made unique, with 28175."""
     machine, target = machine_of_item(lab, item), item["target"]
     wanted = f"{target['vmName']}-test" if test else target["vmName"]
     name = _free_name(lab, target["resourceGroup"], wanted, job)

@@ -49,7 +49,7 @@ def host_of(lab: Lab, item: Json, given: Json) -> Json | None:
 
 
 def bring_home(lab: Lab, item: Json, given: Json) -> None:
-    """The machine runs on premises, made again on its host if it was gone."""
+    """The machine runs on premises, made again on its host if it was deleted."""
     machine, host = machine_of_item(lab, item), host_of(lab, item, given)
     if not machine["present"] and host:
         item["provider"] = host["id"]

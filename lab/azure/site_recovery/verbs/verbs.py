@@ -112,7 +112,7 @@ def _kind_of(operation: str) -> str:
 
 
 def _find_obstacle(lab: Lab, item: Json, operation: str, given: Json) -> Failure | None:
-    """What makes the job fail though the item's state would allow it: another job, or a host that is not heard of."""
+    """What makes the job fail though the item's state would allow it: another job, or a host that is not connected."""
     kind = _kind_of(operation)
     if is_busy(item, operation):
         running = lab.store.get(KIND, item["scenario"]["job"])

@@ -354,7 +354,7 @@ async def test_an_activity_whose_result_was_lost_runs_again(tmp_path: Path, monk
     """The process is lost between the end of the activity and the moment at which its result is kept."""
     clock, path = ManualClock(), tmp_path / "engine.sqlite"
     async with lab_engine(path, clock) as engine:
-        monkeypatch.setattr(engine.tasks, "complete", lambda *_: None)
+        monkeypatch.setattr(engine.tasks, "complete_activity", lambda *_: None)
         drive = Driver(engine, clock)
         run = drive.start("sequence", ["lost-result"])
         await drive.settle()
