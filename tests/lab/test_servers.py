@@ -94,9 +94,9 @@ def test_the_environment_chooses_ports_state_and_speed(tmp_path: Path) -> None:
 
 
 def test_without_an_environment_the_lab_is_where_the_readme_says() -> None:
-    wish = LabSettings.read_environment({})
-    assert (wish.ports, wish.scenario, wish.speed) == (Ports(7080, 7071), "default", 60)
-    assert wish.state == Path(".lab/up").absolute()
+    settings = LabSettings.read_environment({})
+    assert (settings.ports, settings.scenario, settings.speed) == (Ports(7080, 7071), "default", 60)
+    assert settings.state == Path(".lab/up").absolute()
 
 
 def test_a_port_that_is_no_number_is_named() -> None:

@@ -137,9 +137,9 @@ class Cloud:
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """A call to /lab that must go well; gives its answer."""
         async with self.http.request(method, f"{self.base}/lab/{path}", json=body) as answer:
-            told = await answer.json()
-            assert answer.status < 300, told
-            return told
+            response_body = await answer.json()
+            assert answer.status < 300, response_body
+            return response_body
 
     async def extension(self, machine: str = N2) -> Json | None:
         """The properties of the Site Recovery extension of a machine, or None."""

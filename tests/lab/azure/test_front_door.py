@@ -140,17 +140,17 @@ def test_a_list_goes_on_page_after_page_and_can_end_in_a_link_to_an_empty_one() 
     request = ArmRequest(
         "GET", "/things", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC)
     )
-    seen: list[dict[str, int]] = []
+    listed: list[dict[str, int]] = []
     pages = 0
     while True:
         page = paged_answer(request, values, size=2, empty_tail=True).body
-        pages, seen = pages + 1, seen + page["value"]
+        pages, listed = pages + 1, listed + page["value"]
         if page["nextLink"] is None:
             break
         assert page["nextLink"].startswith("http://lab/things?api-version=1&")
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(page["nextLink"]).query)}
         request = replace(request, query=query)
-    assert (seen, pages) == (values, 4)
+    assert (listed, pages) == (values, 4)
     assert page["value"] == []
 
 

@@ -34,17 +34,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def answers(address: str, port: int, heard: bytes = b"") -> bytes | None:
+async def answers(address: str, port: int, payload: bytes = b"") -> bytes | None:
     """What a port answers, None when it refuses."""
     try:
         reader, writer = await asyncio.open_connection(address, port)
     except ConnectionRefusedError:
         return None
-    writer.write(heard)
-    told = await reader.read() if heard else b""
+    writer.write(payload)
+    received = await reader.read() if payload else b""
     writer.close()
     await writer.wait_closed()
-    return told
+    return received
 
 
 async def test_a_vm_answers_on_its_ports_while_it_runs(cloud: Cloud) -> None:
@@ -113,9 +113,9 @@ async def test_a_run_command_is_created_runs_and_is_told_late(cloud: Cloud) -> N
     status, body, headers = await cloud.call("PUT", f"{N1}/runCommands/look", script("read-registration"))
     assert (status, body["properties"]["provisioningState"]) == (201, "Creating")
     cloud.pass_time(seconds=20)
-    seen = await sdk.machine_run_commands.get("rg-hci-arc", "hci-01-n1", "look")
-    assert seen.properties.instance_view.execution_state == "Succeeded"
-    assert seen.properties.provisioning_state == "Creating"
+    command = await sdk.machine_run_commands.get("rg-hci-arc", "hci-01-n1", "look")
+    assert command.properties.instance_view.execution_state == "Succeeded"
+    assert command.properties.provisioning_state == "Creating"
     link = headers["Azure-AsyncOperation"]
     assert (await cloud.call("GET", link))[1]["status"] == "InProgress"
     cloud.pass_time(minutes=3)
@@ -249,12 +249,12 @@ async def test_groups_networks_and_accounts_are_made_as_sent(cloud: Cloud) -> No
     account = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
     group = f"{SUB}/resourceGroups/rg-new"
     providers = f"{group}/providers"
-    wishes: list[tuple[str, Any, str]] = [
+    requests: list[tuple[str, Any, str]] = [
         (group, {"location": "westeurope"}, "2025-04-01"),
         (f"{providers}/Microsoft.Network/virtualNetworks/v", vnet, "2025-05-01"),
         (f"{providers}/Microsoft.Storage/storageAccounts/st1", account, "2025-06-01"),
     ]
-    made = [(await cloud.call("PUT", path, body, version=version))[0] for path, body, version in wishes]
+    made = [(await cloud.call("PUT", path, body, version=version))[0] for path, body, version in requests]
     assert made == [201, 201, 200]
     _, listed, _ = await cloud.call("GET", f"{group}/resources", version="2025-04-01")
     assert [each["name"] for each in listed["value"]] == ["v", "st1"]

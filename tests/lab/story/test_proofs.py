@@ -21,8 +21,8 @@ def drill_of(vms: Sequence[str]) -> list[tuple[str, str]]:
 
 def step(began: int, ended: int, probed: int | None, verb: str = "TestFailover", outcome: str = "succeeded") -> Any:
     times = {"began": began, "ended": ended, "probed": probed}
-    told = {name: None if minute is None else f"2026-01-05T08:{minute:02}:00Z" for name, minute in times.items()}
-    return {"verb": verb, "outcome": outcome, **told}
+    instants = {name: None if minute is None else f"2026-01-05T08:{minute:02}:00Z" for name, minute in times.items()}
+    return {"verb": verb, "outcome": outcome, **instants}
 
 
 def drill(**steps: Any) -> dict[str, Any]:

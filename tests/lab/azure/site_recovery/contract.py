@@ -65,14 +65,14 @@ def complaints(schema: Json, value: Any, where: str = "") -> Iterator[str]:
 
 
 def _of_object(schema: Json, value: Json, where: str) -> Iterator[str]:
-    known = schema.get("properties", {})
+    declared = schema.get("properties", {})
     for name in schema.get("required", []):
         if value.get(name) is None:
             yield f"{where}.{name} is required"
     for name, each in value.items():
-        if name in known:
-            yield from complaints(known[name], each, f"{where}.{name}")
-        elif known and not schema.get("additionalProperties"):
+        if name in declared:
+            yield from complaints(declared[name], each, f"{where}.{name}")
+        elif declared and not schema.get("additionalProperties"):
             yield f"{where}.{name} is not in the contract"
 
 

@@ -119,14 +119,14 @@ async def test_refusals_fit_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "complaint"),
     [
         ({"properties": {"protectionState": 1}}, "is no string"),
         ({"properties": {"colour": "red"}}, "is not in the contract"),
         ({"properties": {"providerSpecificDetails": {"instanceType": "HyperVReplicaAzure", "rpo": 1}}}, "is not in"),
     ],
 )
-def test_the_check_itself_finds_what_is_wrong(value: Json, said: str) -> None:
+def test_the_check_itself_finds_what_is_wrong(value: Json, complaint: str) -> None:
     """Wrong types and names, also behind a discriminator."""
     schema = contract()["components"]["schemas"]["ReplicationProtectedItem"]
-    assert said in " ".join(complaints(schema, value))
+    assert complaint in " ".join(complaints(schema, value))

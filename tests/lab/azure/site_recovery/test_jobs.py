@@ -192,10 +192,10 @@ async def test_the_end_of_a_job_is_in_the_activity_log(world: World, *, fails: b
     assert ("28031" in str(entries[1]["properties"])) is fails
 
 
-@pytest.mark.parametrize(("wish", "state"), [({"fail": "499"}, "Failed"), ({"never": True}, "InProgress")])
-async def test_a_fault_reaches_every_job_that_a_call_begins(world: World, wish: Json, state: str) -> None:
+@pytest.mark.parametrize(("effect", "state"), [({"fail": "499"}, "Failed"), ({"never": True}, "InProgress")])
+async def test_a_fault_reaches_every_job_that_a_call_begins(world: World, effect: Json, state: str) -> None:
     """Not only those of the verbs: here a policy's; it is made only if its job succeeds."""
-    rule = {"match": {"verb": "replicationPolicies/write"}, "effect": {"job": wish}}
+    rule = {"match": {"verb": "replicationPolicies/write"}, "effect": {"job": effect}}
     world.lab.faults.replace_rules([rule])
     body = {"properties": {"providerSpecificInput": POLICY}}
     _, _, headers = await world.call("PUT", "/replicationPolicies/p2", body)

@@ -142,8 +142,8 @@ async def test_a_manual_action_shows_what_the_person_said(world: World) -> None:
     job = await world.job(name)
     _, action = _children(_groups(job)[2])
     assert (job["state"], action["state"]) == ("Succeeded", "Succeeded")
-    told = action["customDetails"]
-    assert (told["instructions"], told["observation"]) == ("call 123", "they answered")
+    details = action["customDetails"]
+    assert (details["instructions"], details["observation"]) == ("call 123", "they answered")
 
 
 @pytest.mark.parametrize("details", [SCRIPT, RUNBOOK])

@@ -106,7 +106,7 @@ async def test_a_plan_that_cannot_be_is_refused(world: World) -> None:
 async def test_a_plan_goes_the_whole_way(world: World) -> None:
     """One job a verb, with the plan's scenario names; the machines' own jobs have those of single machines."""
     await _saved(world)
-    seen = []
+    steps = []
     for verb, properties in (
         ("testFailover", LISTED_TEST),
         ("testFailoverCleanup", {"comments": ""}),
@@ -121,8 +121,8 @@ async def test_a_plan_goes_the_whole_way(world: World) -> None:
         plan = await _shown(world)
         assert (job["state"], plan["currentScenarioStatus"]) == ("Succeeded", "Succeeded")
         assert plan["currentScenario"]["scenarioName"] == job["scenarioName"]
-        seen.append((job["scenarioName"], plan["allowedOperations"][-1], (await world.item())["activeLocation"]))
-    assert seen == [
+        steps.append((job["scenarioName"], plan["allowedOperations"][-1], (await world.item())["activeLocation"]))
+    assert steps == [
         ("TestFailover", "TestFailoverCleanup", "Primary"),
         ("TestFailoverCleanup", "TestFailover", "Primary"),
         ("PlannedFailover", "Commit", "Recovery"),
@@ -232,13 +232,13 @@ async def test_a_cancelled_plan_cancels_its_machines(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "state"),
+    ("effect", "state"),
     [({"fail": "499"}, "Failed"), ({"never": True}, "InProgress"), ({"end": "CompletedWithInformation"}, None)],
 )
-async def test_a_fault_decides_how_a_plans_job_ends(world: World, wish: Json, state: str | None) -> None:
+async def test_a_fault_decides_how_a_plans_job_ends(world: World, effect: Json, state: str | None) -> None:
     """The rule names the plan; its machines are left alone."""
     await _saved(world)
-    world.lab.faults.replace_rules([{"match": {"item": "payroll"}, "effect": {"job": wish}}])
+    world.lab.faults.replace_rules([{"match": {"item": "payroll"}, "effect": {"job": effect}}])
     job = await _run(world, "testFailover", LISTED_TEST)
     assert job["state"] == (state or "CompletedWithInformation")
     assert (await _shown(world))["currentScenarioStatus"] == job["state"]

@@ -9,7 +9,7 @@ PROTECTED = ["PlannedFailover", "UnplannedFailover", "DisableProtection", "TestF
 
 async def test_a_machine_goes_the_whole_way_and_is_protected_again(world: World) -> None:
     """The states and allowed operations are those of the official examples and recordings, in their order."""
-    seen = []
+    steps = []
     for verb, properties in (
         ("testFailover", TEST),
         ("testFailoverCleanup", {"comments": ""}),
@@ -22,8 +22,8 @@ async def test_a_machine_goes_the_whole_way_and_is_protected_again(world: World)
         job = await world.done(verb, properties)
         assert job["state"] == "Succeeded"
         item = await world.item()
-        seen.append((job["scenarioName"], item["protectionState"], item["activeLocation"], item["allowedOperations"]))
-    assert seen == [
+        steps.append((job["scenarioName"], item["protectionState"], item["activeLocation"], item["allowedOperations"]))
+    assert steps == [
         ("TestFailover", "Protected", "Primary", ["TestFailoverCleanup"]),
         ("TestFailoverCleanup", "Protected", "Primary", PROTECTED),
         (

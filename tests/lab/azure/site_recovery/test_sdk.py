@@ -232,35 +232,35 @@ def _served() -> set[str]:
 async def test_the_sdk_with_asyncio_drives_every_operation() -> None:
     """And each of them is one that the simulator serves."""
     async with World(MACHINES) as world:
-        heard = Overheard()
-        sdk = world.client(heard)
+        overheard = Overheard()
+        sdk = world.client(overheard)
         for group, method, arguments in STEPS:
             await _settled(getattr(getattr(sdk, group), method)(*arguments(world)))
             world.pass_time(hours=1)
-        assert _served() - heard.operations == BESIDE
+        assert _served() - overheard.operations == BESIDE
 
 
 async def test_the_sdk_without_asyncio_drives_every_operation() -> None:
     """The same, from a thread."""
     async with World(MACHINES) as world:
-        heard = Overheard()
+        overheard = Overheard()
 
         def drive() -> None:
-            with world.sync_client(heard) as sdk:
+            with world.sync_client(overheard) as sdk:
                 for group, method, arguments in STEPS:
                     _settled_without_asyncio(getattr(getattr(sdk, group), method)(*arguments(world)))
                     world.clock.advance(HOUR)
                     sdk.replication_fabrics.list(GROUP, VAULT).next()
 
         await asyncio.to_thread(drive)
-        assert _served() - heard.operations == BESIDE
+        assert _served() - overheard.operations == BESIDE
 
 
 async def test_the_sdk_resumes_cancels_and_restarts_jobs() -> None:
     """Those that need a job in a certain state."""
     async with World(MACHINES) as world:
-        heard = Overheard()
-        sdk = world.client(heard)
+        overheard = Overheard()
+        sdk = world.client(overheard)
         await world.fail_over()
         jobs = sdk.replication_jobs
         await world.start("plannedFailover", failback("ForDownTime"))
@@ -281,14 +281,14 @@ async def test_the_sdk_resumes_cancels_and_restarts_jobs() -> None:
         container = world.source()["container"].rpartition("/")[2]
         body = _wrapped()
         await (await mapping.begin_delete(GROUP, VAULT, SITE, container, "hci-01-site-policy-24h", body)).result()
-        assert heard.operations >= BESIDE
+        assert overheard.operations >= BESIDE
 
 
 async def test_the_sdk_without_asyncio_resumes_cancels_and_restarts_jobs() -> None:
     """The same from a thread, while the world goes on in this one."""
     async with World(MACHINES) as world:
-        heard = Overheard()
-        with world.sync_client(heard) as sdk:
+        overheard = Overheard()
+        with world.sync_client(overheard) as sdk:
             await world.fail_over()
             await world.start("plannedFailover", failback("ForDownTime"))
             world.pass_time(hours=1)
@@ -308,7 +308,7 @@ async def test_the_sdk_without_asyncio_resumes_cancels_and_restarts_jobs() -> No
             container = world.source()["container"].rpartition("/")[2]
             body = _wrapped()
             await _in_thread(mapping.begin_delete, GROUP, VAULT, SITE, container, "hci-01-site-policy-24h", body)
-        assert heard.operations >= BESIDE
+        assert overheard.operations >= BESIDE
 
 
 async def _in_thread(method: Callable[..., Any], *arguments: Any, **options: Any) -> None:

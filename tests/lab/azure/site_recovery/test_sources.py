@@ -23,17 +23,17 @@ def message(job: Json) -> str:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [({"power": "On"}, "running"), ({"snapshots": 2}, "checkpoints"), ({"present": False}, "couldn't be found")],
 )
 async def test_a_machine_that_is_not_as_it_must_be_fails_the_failback(
-    world: World, change: dict[str, Any], said: str
+    world: World, change: dict[str, Any], expected: str
 ) -> None:
     await world.fail_over()
     source_machines.change_machine(world.lab, "sql-01", change)
     job = await world.done("plannedFailover", failback())
     assert (job["state"], codes(job)) == ("Failed", ["539"])
-    assert said in message(job)
+    assert expected in message(job)
     assert virtual_machines.power_of(world.lab, virtual_machines.vm_id_of(TEST_GROUP, "sql-01")) == "running"
     assert "Failback" in (await world.item())["allowedOperations"]
     assert world.source()["corrupt"] is False
