@@ -13,8 +13,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
 
+from lab.http_calls import call_server
 from lab.servers import Servers
-from lab.wire import call_server
 
 POOL = 32
 """Threads, as in the examples that people start from."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.figures import Figure
+from lab.http_calls import Unreachable, call_server
 from lab.servers import Servers, free_ports, reset_lab
-from lab.wire import Unreachable, call_server
 
 DRILLS, SEED, SPEED = 100, 7, 300
 TTL = timedelta(hours=1)

@@ -20,8 +20,8 @@ from typing import Any
 
 from bench import alternatives
 from bench.figures import Figure
+from lab.http_calls import call_server
 from lab.servers import Servers, free_ports
-from lab.wire import call_server
 
 SIZES = ((10, 30.0), (100, 30.0), (1000, 6.0), (5000, 3.0))
 """VMs, and simulated seconds a real second: slow enough that the machine's own work does not count as Azure's."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure
+from lab.http_calls import Unreachable, call_server
 from lab.servers import Servers, free_ports, stopped_at_the_end
-from lab.wire import Unreachable, call_server
 from tests.orchestrators.node_world import LOCK, faulted
 
 SIZE = 16

@@ -7,9 +7,9 @@ from typing import Any
 
 from bench.figures import Figure
 from bench.fleet import counters, follow, moment, spent
+from lab.http_calls import call_server
 from lab.servers import Servers, free_ports
 from lab.story.onboarding import NAME, SITE
-from lab.wire import call_server
 
 VMS = 500
 FAST, SLOW = 200.0, 30.0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.wire import Unreachable, call_server
+from lab.http_calls import Unreachable, call_server
 
 ROOT = Path(__file__).parents[1]
 POLL = 0.1

@@ -14,9 +14,9 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from lab.host.app import App, Function, decode_trigger
 from lab.host.engine.engine import Engine
 from lab.host.engine.moments import from_micros
+from lab.host.http_triggers import key_of
 from lab.host.keys import Keys
 from lab.host.timers import Timers
-from lab.host.web import key_of
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from lab.host.app import App, Function, decode_trigger
+from lab.host.http_triggers import key_of
 from lab.host.keys import EVENT_GRID, Keys
-from lab.host.web import key_of
 
 _log = logging.getLogger(__name__)
 

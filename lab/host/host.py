@@ -18,11 +18,11 @@ from lab.host.engine.engine import Engine
 from lab.host.engine.lock import FolderLock
 from lab.host.entity_management import EntityManagement
 from lab.host.eventgrid import EventGridWebhook
+from lab.host.http_triggers import HttpTriggers, build_server
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
 from lab.host.settings import Options, evidence_of, give_app_settings, read_host_file
 from lab.host.timers import Timers
-from lab.host.web import HttpTriggers, build_server
 
 DATABASE = "host.sqlite"
 

@@ -18,8 +18,8 @@ from lab.host.engine.instances import COMPLETED, FAILED, TERMINATED, Exists, Ins
 from lab.host.engine.moments import from_micros, to_micros
 from lab.host.engine.queries import PAGE, BadToken, Filter
 from lab.host.history import as_json, history_json
+from lab.host.http_triggers import key_of
 from lab.host.keys import DURABLE_TASK, Keys
-from lab.host.web import key_of
 
 PATH = "/runtime/webhooks/durabletask"
 NEXT_PAGE = "x-ms-continuation-token"

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from lab.http_calls import Reply, Unreachable, call_server
 from lab.servers import PATIENCE, LabFailed
 from lab.story.proofs import Entry
-from lab.wire import Reply, Unreachable, call_server
 
 READS = 10
 """How often a page is asked for before it counts as not to be had."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.http_calls import Unreachable, call_server
 from lab.servers import ROOT, CrashLoop, LabFailed, Ports, Server, free_ports, require_free, wait_until
 from lab.up import LabSettings
-from lab.wire import Unreachable, call_server
 
 
 def web_server(folder: Path, port: int) -> Server:

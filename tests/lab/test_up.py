@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.http_calls import Unreachable, call_server
 from lab.servers import ROOT, Ports, free_ports, wait_until
-from lab.wire import Unreachable, call_server
 
 COMMAND = [sys.executable, "-m", "lab", "up"]
 

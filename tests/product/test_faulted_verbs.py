@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from lab.http_calls import Reply, Unreachable, call_server
 from lab.story.chaos import FAULTS
-from lab.wire import Reply, Unreachable, call_server
 from tests.product.conftest import Lab
 
 SEEDS = int(os.environ.get("SEEDS", "3"))

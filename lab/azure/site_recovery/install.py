@@ -3,7 +3,7 @@
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery import events, vault
 from lab.azure.site_recovery.api.common import SITE_RECOVERY
-from lab.azure.site_recovery.items import host_connection, item_routes, protection, recovery_points
+from lab.azure.site_recovery.items import host_connection, item_routes, item_settings, protection, recovery_points
 from lab.azure.site_recovery.jobs import job_activity, job_routes
 from lab.azure.site_recovery.plans import plan_runs, plan_verbs, plans
 from lab.azure.site_recovery.sites import discovery, fabrics, policies, providers, source_machines
@@ -16,6 +16,7 @@ REGISTERED_BY_IMPORT = (
     failovers,
     fabrics,
     item_routes,
+    item_settings,
     job_activity,
     job_routes,
     plan_runs,

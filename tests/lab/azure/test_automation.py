@@ -28,11 +28,11 @@ async def job_of(cloud: Cloud, job: str = JOB) -> dict[str, Any]:
 async def test_a_job_goes_through_its_states_and_tells_its_output(cloud: Cloud) -> None:
     status, made = await put(cloud, of(runOn="workers-hci-01"))
     assert (status, made["properties"]["status"], made["properties"]["runOn"]) == (201, "New", "workers-hci-01")
-    seen = []
+    statuses = []
     for _ in range(30):
         cloud.pass_time(seconds=10)
-        seen.append((await job_of(cloud))["status"])
-    assert list(dict.fromkeys(seen)) == ["Activating", "Running", "Completed"]
+        statuses.append((await job_of(cloud))["status"])
+    assert list(dict.fromkeys(statuses)) == ["Activating", "Running", "Completed"]
     _, text, headers = await cloud.call("GET", f"{JOB}/output", version=API)
     assert text == "Zone contoso.com now answers with the addresses in Azure."
     assert headers["Content-Type"].startswith("text/plain")

@@ -24,9 +24,9 @@ async def wired(host: Host) -> AsyncIterator[Cloud]:
 async def until(cloud: Cloud, attempts: int) -> list[dict[str, Any]]:
     """Let the courier work until it has tried so often; gives what it noted."""
     async with asyncio.timeout(10):
-        while len(told := (await cloud.control("GET", "events"))["deliveries"]) < attempts:  # noqa: ASYNC110 - over HTTP
+        while len(reports := (await cloud.control("GET", "events"))["deliveries"]) < attempts:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.01)
-    return list(told)
+    return list(reports)
 
 
 async def test_a_failed_extension_is_told_after_the_handshake(wired: Cloud, host: Host) -> None:
@@ -60,8 +60,8 @@ async def test_an_event_is_retried_until_it_is_taken(wired: Cloud, host: Host) -
     await wired.control("POST", "events", FAILURE)
     for attempts, wait in ((1, 5), (2, 11), (3, 31)):
         wired.pass_time(seconds=wait)
-        told = await until(wired, attempts)
-    assert [each["status"] for each in told] == [500, 503, 200]
+        reports = await until(wired, attempts)
+    assert [each["status"] for each in reports] == [500, 503, 200]
     assert len(host.events) == 1
 
 
@@ -82,8 +82,8 @@ async def test_events_are_duplicated_lost_or_late_by_rule(
     await wired.control("POST", "events", FAILURE)
     await wired.control("POST", "events", FAILURE)
     wired.pass_time(minutes=5)
-    told = await until(wired, deliveries + 1)
-    ids = [each["event"]["id"] for each in told]
+    reports = await until(wired, deliveries + 1)
+    ids = [each["event"]["id"] for each in reports]
     assert len(ids) == deliveries + 1
     assert len(set(ids)) == len(ids) - (effect == "duplicate")
 

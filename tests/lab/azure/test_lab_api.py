@@ -97,13 +97,13 @@ async def test_a_killed_simulator_goes_on_where_it_stood(tmp_path: Path) -> None
 
 
 def test_things_due_run_in_order_of_time_each_at_its_instant() -> None:
-    clock, seen = ManualClock(), list[tuple[str, float]]()
+    clock, calls = ManualClock(), list[tuple[str, float]]()
     lab = Lab(clock)
     start = clock.now()
 
     @due("test-note")
     def note(lab: Lab, args: dict[str, Any]) -> None:
-        seen.append((args["name"], (lab.now() - start).total_seconds()))
+        calls.append((args["name"], (lab.now() - start).total_seconds()))
         if args["name"] == "first":
             lab.call_after(timedelta(seconds=1), "test-note", {"name": "child"})
 
@@ -114,7 +114,7 @@ def test_things_due_run_in_order_of_time_each_at_its_instant() -> None:
     clock.advance(timedelta(seconds=60))
     lab.run_due()
     lab.store.close()
-    assert seen == [("first", 3), ("child", 4), ("last", 9)]
+    assert calls == [("first", 3), ("child", 4), ("last", 9)]
 
 
 def test_ids_and_randomness_are_the_same_for_the_same_seed() -> None:

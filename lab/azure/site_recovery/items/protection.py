@@ -1,4 +1,4 @@
-"""Enabling, changing and ending protection: initial replication, its completion, settings, removal and purge."""
+"""Enabling and ending protection: initial replication, its completion, removal and purge."""
 
 from datetime import timedelta
 
@@ -82,7 +82,7 @@ def add_item(
         "point": None,
         "enabled": exact_time(lab.now()),
         "correlation": lab.fixed_id("item", container["id"], machine["name"]),
-        "target": _TARGET | target,
+        "target": DEFAULT_TARGET | target,
         "nics": [],
         "testVm": None,
         "azureVm": None,
@@ -92,7 +92,7 @@ def add_item(
     return lab.store.put(ITEMS, item["id"], item)
 
 
-_TARGET: Json = {
+DEFAULT_TARGET: Json = {
     "vmName": None,
     "vmSize": "Standard_D2s_v5",
     "resourceGroup": None,
@@ -284,51 +284,6 @@ def _forget_item(lab: Lab, item: Json) -> None:
     machine["item"] = None
     lab.store.put(MACHINES, machine["id"], machine)
     lab.store.delete(ITEMS, item["id"])
-
-
-@SITE_RECOVERY.route("PATCH", ITEM)
-def update_item(lab: Lab, request: ArmRequest) -> Answer:
-    """Change what a failover makes: name, size, network and addresses. What is not sent is taken away, as in Azure."""
-    item = require_record(lab, request, ITEMS, SEGMENT)
-    body = require_properties(request)
-    given = require_details(request, body) if body.get("providerSpecificDetails") is not None else {}
-    facts = facts_of(lab, item) | {"input": {"body": body, "given": given}}
-    return answer_with_job(
-        lab, request, begin_job(lab, item["vault"], "UpdateVmProperties", target_of(item), caller_of(request), **facts)
-    )
-
-
-@when("UpdateVmProperties", "Succeeded")
-def apply_update(lab: Lab, job: Json) -> None:
-    """The item takes the settings that were sent."""
-    item = item_of(lab, job)
-    if item is None:
-        return
-    body, given = job["input"]["body"], job["input"]["given"]
-    target = item["target"]
-    target |= {
-        "vmName": body.get("recoveryAzureVMName") or target["vmName"],
-        "vmSize": body.get("recoveryAzureVMSize") or _TARGET["vmSize"],
-        "network": body.get("selectedRecoveryAzureNetworkId"),
-        "enableRdp": body.get("enableRdpOnTargetOption") or "Never",
-        "licenseType": body.get("licenseType") or "NotSpecified",
-        "resourceGroup": given.get("recoveryAzureV2ResourceGroupId") or target["resourceGroup"],
-        "managedDisks": given.get("useManagedDisks") or target["managedDisks"],
-    }
-    for wanted in body.get("vmNics") or []:
-        _update_nic(item, wanted, body)
-    lab.store.put(ITEMS, item["id"], item)
-
-
-def _update_nic(item: Json, wanted: Json, body: Json) -> None:
-    for nic in [each for each in item["nics"] if each["nicId"] == wanted.get("nicId")]:
-        nic["selectionType"] = wanted.get("selectionType") or nic["selectionType"]
-        nic["recoveryVMNetworkId"] = body.get("selectedRecoveryAzureNetworkId")
-        nic["tfoVMNetworkId"] = body.get("selectedTfoAzureNetworkId")
-        for ip, config in zip(nic["ipConfigs"], wanted.get("ipConfigs") or [], strict=False):
-            ip |= {key: config.get(key) for key in ("recoverySubnetName", "tfoSubnetName", "tfoStaticIPAddress")}
-            ip["recoveryStaticIPAddress"] = config.get("recoveryStaticIPAddress") or ""
-            ip["recoveryIPAddressType"] = "Static" if ip["recoveryStaticIPAddress"] else "Dynamic"
 
 
 @SITE_RECOVERY.route("POST", ITEM + "/remove")

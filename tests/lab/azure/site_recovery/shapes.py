@@ -34,12 +34,12 @@ def differences(recorded: Any, ours: Any) -> list[str]:
     return sorted(found)
 
 
-def _is_open(path: str, known: Shape) -> bool:
+def _is_open(path: str, shape: Shape) -> bool:
     """Whether what is above a path is null or empty on the other side, so that nothing can be said."""
     parent = path
     while "." in parent or "[" in parent:
         parent = parent[: max(parent.rfind("."), parent.rfind("["))]
-        if parent in known:
-            children = [other for other in known if other != parent and other.startswith((parent + ".", parent + "["))]
+        if parent in shape:
+            children = [other for other in shape if other != parent and other.startswith((parent + ".", parent + "["))]
             return not children
     return False

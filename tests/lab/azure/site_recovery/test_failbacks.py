@@ -76,14 +76,14 @@ async def test_reprotect_replicates_and_finalizes_before_it_is_protected(world: 
     await world.done("plannedFailover", failback())
     await world.done("failoverCommit")
     await world.start("reProtect", TO_AZURE)
-    seen = []
+    steps = []
     for _ in range(200):
         world.pass_time(seconds=5)
         item = await world.item()
         shown = (item["protectionState"], item["currentScenario"]["scenarioName"], bool(item["allowedOperations"]))
-        if shown not in seen:
-            seen.append(shown)
-    assert seen == [
+        if shown not in steps:
+            steps.append(shown)
+    assert steps == [
         ("ReverseReplicationInProgress", "ReprotectReplicationGroup", False),
         ("InitialReplicationInProgress", "None", True),
         ("InitialReplicationRecoveryCompletionPending", "None", True),

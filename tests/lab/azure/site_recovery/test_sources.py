@@ -13,9 +13,12 @@ from tests.lab.azure.site_recovery.world import TEST_GROUP, World, codes, failba
 
 def onto(provider: Any, create: str = "CreateVmIfNotFound") -> Json:
     """A failback that may make the machine, on the host of a provider."""
-    wish = failback()
-    wish["providerSpecificDetails"] |= {"recoveryVmCreationOption": create, "providerIdForAlternateRecovery": provider}
-    return wish
+    body_of_failback = failback()
+    body_of_failback["providerSpecificDetails"] |= {
+        "recoveryVmCreationOption": create,
+        "providerIdForAlternateRecovery": provider,
+    }
+    return body_of_failback
 
 
 def message(job: Json) -> str:

@@ -18,14 +18,14 @@ def keys_in(folder: Path) -> dict[str, dict[str, str]]:
 
 
 async def test_a_function_hears_what_was_sent(hosted: Hosted) -> None:
-    status, heard = await hosted.call("PUT", "/api/echo/7/hello?x=1&y=2", data=b"body")
+    status, echoed = await hosted.call("PUT", "/api/echo/7/hello?x=1&y=2", data=b"body")
     assert status == 200
-    assert heard == {"number": "7", "word": "hello", "query": {"x": "1", "y": "2"}, "size": 4, "principal": None}
+    assert echoed == {"number": "7", "word": "hello", "query": {"x": "1", "y": "2"}, "size": 4, "principal": None}
 
 
 async def test_an_optional_parameter_may_be_left_out(hosted: Hosted) -> None:
-    _, heard = await hosted.call("GET", "/api/echo/7")
-    assert heard["word"] is None
+    _, echoed = await hosted.call("GET", "/api/echo/7")
+    assert echoed["word"] is None
 
 
 async def test_headers_of_the_answer_come_through(hosted: Hosted) -> None:
@@ -55,8 +55,8 @@ async def test_a_failure_is_500_and_logged(hosted: Hosted, caplog: pytest.LogCap
 
 
 async def test_a_large_body_comes_through(hosted: Hosted) -> None:
-    _, heard = await hosted.call("PUT", "/api/echo/7", data=io.BytesIO(bytes(20_000_000)))
-    assert heard["size"] == 20_000_000
+    _, echoed = await hosted.call("PUT", "/api/echo/7", data=io.BytesIO(bytes(20_000_000)))
+    assert echoed["size"] == 20_000_000
 
 
 async def test_a_function_that_is_no_coroutine_has_a_durable_client_too(hosted: Hosted) -> None:
@@ -78,14 +78,14 @@ async def test_an_orchestration_calls_an_address(hosted: Hosted) -> None:
 
 
 async def test_principal_headers_are_nobody_s_to_send(hosted: Hosted) -> None:
-    _, heard = await hosted.call("GET", "/api/echo/7", headers=NAME)
-    assert heard["principal"] is None
+    _, echoed = await hosted.call("GET", "/api/echo/7", headers=NAME)
+    assert echoed["principal"] is None
 
 
 async def test_principal_headers_are_passed_on_when_they_are_trusted(serve: Serve) -> None:
     async with serve(trust_principal=True) as hosted:
-        _, heard = await hosted.call("GET", "/api/echo/7", headers=NAME)
-    assert heard["principal"] == "ada@contoso.com"
+        _, echoed = await hosted.call("GET", "/api/echo/7", headers=NAME)
+    assert echoed["principal"] == "ada@contoso.com"
 
 
 async def test_without_keys_asked_for_everything_is_open(hosted: Hosted) -> None:
