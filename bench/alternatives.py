@@ -13,8 +13,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient
 
+from lab.http_calls import call_server
 from lab.servers import Servers
-from lab.wire import call
 
 POOL = 32
 """Threads, as in the examples that people start from."""
@@ -56,13 +56,13 @@ class _Unused:
 def token(servers: Servers) -> str:
     """A token of the lab's identity."""
     path = f"/msi/token?api-version=2019-08-01&resource={servers.azure.base}"
-    answer = call(servers.azure.base, "GET", path, headers={"X-IDENTITY-HEADER": "lab-identity"}).body
+    answer = call_server(servers.azure.base, "GET", path, headers={"X-IDENTITY-HEADER": "lab-identity"}).body
     return str(answer["access_token"])
 
 
 def now(servers: Servers) -> datetime:
     """The simulated time."""
-    return datetime.fromisoformat(call(servers.azure.base, "GET", "/lab/clock").body["now"])
+    return datetime.fromisoformat(call_server(servers.azure.base, "GET", "/lab/clock").body["now"])
 
 
 def pollers(servers: Servers, waves: Sequence[Sequence[str]], speed: float) -> float:
@@ -122,7 +122,7 @@ def recovery_plan(servers: Servers, waves: Sequence[Sequence[str]], speed: float
 def _accepted(
     servers: Servers, method: str, path: str, properties: Mapping[str, Any], headers: Mapping[str, str]
 ) -> None:
-    reply = call(servers.azure.base, method, f"{path}?{API}", {"properties": properties}, headers=headers)
+    reply = call_server(servers.azure.base, method, f"{path}?{API}", {"properties": properties}, headers=headers)
     if reply.status != HTTPStatus.ACCEPTED:
         raise RuntimeError(f"{method} {path}: {reply.status} {reply.body}")
 
@@ -142,7 +142,7 @@ def _listed(servers: Servers, what: str, headers: Mapping[str, str], only: str =
     found: list[Any] = []
     path: str | None = f"{BASE}/{what}?{API}" + (f"&$filter={quote(only)}" if only else "")
     while path:
-        page = call(servers.azure.base, "GET", path, headers=headers).body
+        page = call_server(servers.azure.base, "GET", path, headers=headers).body
         found += page["value"]
         path = (page.get("nextLink") or "").removeprefix(servers.azure.base) or None
     return found

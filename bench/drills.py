@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.figures import Figure
-from lab.servers import Servers, free_ports, reset
-from lab.wire import Unreachable, call
+from lab.http_calls import Unreachable, call_server
+from lab.servers import Servers, free_ports, reset_lab
 
 DRILLS, SEED, SPEED = 100, 7, 300
 TTL = timedelta(hours=1)
@@ -92,7 +92,7 @@ def running(speed: float = SPEED) -> Iterator[Servers]:
 def rehearse(servers: Servers, drills: int, seed: int) -> Seen:
     """Run so many drills, six at a time, and look after each six at what is left of them."""
     chance = random.Random(seed)
-    reset(servers.azure, "default")
+    reset_lab(servers.azure, "default")
     _declare(servers)
     seen = Seen(0, [], 0, -TTL, {})
     while seen.drills < drills:
@@ -122,7 +122,7 @@ def _api(servers: Servers, method: str, path: str, body: Any = None) -> Any:
 
 def _answer(servers: Servers, method: str, path: str, body: Any) -> Any:
     try:
-        reply = call(servers.host.base, method, f"/api/{path}", body)
+        reply = call_server(servers.host.base, method, f"/api/{path}", body)
     except Unreachable:
         return None
     return reply.body if reply.status < 500 else None
@@ -140,7 +140,7 @@ def _until[T](look: Callable[[], T | None]) -> T:
 def _round(servers: Servers, vms: list[str], chance: random.Random) -> Seen:
     before = set(_left(servers))
     wrong = {vm: chance.choice(WRONG) for vm in vms}
-    call(servers.azure.base, "PUT", "/lab/faults", [rule for vm in vms for rule in _rules(vm, wrong[vm])])
+    call_server(servers.azure.base, "PUT", "/lab/faults", [rule for vm in vms for rule in _rules(vm, wrong[vm])])
     begun = [_begin(servers, vm, wrong[vm]) for vm in vms]
     killed = chance.random() < 0.5
     for drill in begun:
@@ -164,12 +164,14 @@ def _begin(servers: Servers, vm: str, wrong: str) -> Drill:
 def _dies(servers: Servers, run: str, chance: random.Random) -> bool | None:
     """Terminate a run at some moment of its life."""
     time.sleep(chance.uniform(0, 0.5))
-    reply = call(servers.host.base, "POST", f"/runtime/webhooks/durabletask/instances/{run}/terminate?reason=bench", {})
+    reply = call_server(
+        servers.host.base, "POST", f"/runtime/webhooks/durabletask/instances/{run}/terminate?reason=bench", {}
+    )
     return True if reply.status < 500 else None
 
 
 def _now(servers: Servers) -> datetime:
-    told: str = call(servers.azure.base, "GET", "/lab/clock").body["now"]
+    told: str = call_server(servers.azure.base, "GET", "/lab/clock").body["now"]
     return datetime.fromisoformat(told)
 
 
@@ -199,14 +201,14 @@ def _is_over(servers: Servers, drill: Drill) -> bool:
 
 def _left(servers: Servers) -> list[str]:
     """Ids of all that the target group holds, asked of the simulated Azure and not of the product."""
-    token = call(
+    token = call_server(
         servers.azure.base,
         "GET",
         "/msi/token?resource=https://management.azure.com&api-version=2019-08-01",
         headers={"X-IDENTITY-HEADER": "lab-identity"},
     ).body["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
-    reply = call(servers.azure.base, "GET", f"{GROUP}/resources?api-version=2025-04-01", headers=headers)
+    reply = call_server(servers.azure.base, "GET", f"{GROUP}/resources?api-version=2025-04-01", headers=headers)
     return [one["id"] for one in reply.body["value"]]
 
 

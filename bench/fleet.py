@@ -20,8 +20,8 @@ from typing import Any
 
 from bench import alternatives
 from bench.figures import Figure
+from lab.http_calls import call_server
 from lab.servers import Servers, free_ports
-from lab.wire import call
 
 SIZES = ((10, 30.0), (100, 30.0), (1000, 6.0), (5000, 3.0))
 """VMs, and simulated seconds a real second: slow enough that the machine's own work does not count as Azure's."""
@@ -70,10 +70,10 @@ def linear(runs: Sequence[Mapping[str, Any]]) -> list[Figure]:
 def measure(vms: int, speed: float) -> dict[str, Any]:
     """One failover of a fleet."""
     with lab(vms, speed) as servers:
-        plan = call(servers.host.base, "GET", "/api/plans/fleet").body
+        plan = call_server(servers.host.base, "GET", "/api/plans/fleet").body
         accepted = accepts(servers, plan)
         before, cpu = counters(servers), cpu_seconds(servers.host.pid)
-        run = call(servers.host.base, "POST", "/api/plans/fleet/failover", {"type": "planned"}).body["id"]
+        run = call_server(servers.host.base, "POST", "/api/plans/fleet/failover", {"type": "planned"}).body["id"]
         shown, status_bytes, longest = follow(servers, run, max(POLL, POLL * vms / 1000))
         took = (moment(shown["endedAt"]) - moment(shown["startedAt"])).total_seconds()
         best = best_possible(shown["items"], {item["vm"]: tuple(item["after"]) for item in plan["items"]})
@@ -89,12 +89,12 @@ def measure(vms: int, speed: float) -> dict[str, Any]:
 def accepts(servers: Servers, plan: Mapping[str, Any]) -> list[float]:
     """Seconds until each of some failovers was admitted; a plan that wants an approval, so that nothing is sent."""
     guarded = {"site": plan["site"], "items": plan["items"], "approvals": {"count": 1}}
-    call(servers.host.base, "PUT", "/api/plans/guarded", guarded)
+    call_server(servers.host.base, "PUT", "/api/plans/guarded", guarded)
     took = []
     for _ in range(ACCEPTS):
         began = time.monotonic()
         body = {"type": "planned"}
-        answer = call(servers.host.base, "POST", "/api/plans/guarded/failover", body, headers=signed_in())
+        answer = call_server(servers.host.base, "POST", "/api/plans/guarded/failover", body, headers=signed_in())
         took.append(time.monotonic() - began)
         if answer.status != HTTPStatus.ACCEPTED:
             raise RuntimeError(f"a failover was not accepted: {answer.status} {answer.body}")
@@ -112,8 +112,8 @@ def signed_in() -> dict[str, str]:
 def end(servers: Servers, run: str) -> None:
     """End a run by the engine, and wait until it has."""
     engine = f"/runtime/webhooks/durabletask/instances/{run}"
-    call(servers.host.base, "POST", f"{engine}/terminate?reason=measured")
-    while call(servers.host.base, "GET", engine).body["runtimeStatus"] in {"Running", "Pending"}:
+    call_server(servers.host.base, "POST", f"{engine}/terminate?reason=measured")
+    while call_server(servers.host.base, "GET", engine).body["runtimeStatus"] in {"Running", "Pending"}:
         time.sleep(POLL / 10)
 
 
@@ -125,7 +125,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def instead(vms: int, name: str, speed: float) -> dict[str, Any]:
     """The same fleet, moved by what people use instead; the best possible is that of their own jobs."""
     with lab(vms, speed) as servers:
-        plan = call(servers.host.base, "GET", "/api/plans/fleet").body
+        plan = call_server(servers.host.base, "GET", "/api/plans/fleet").body
         after = {item["vm"]: tuple(item["after"]) for item in plan["items"]}
         before = counters(servers)
         cpu = time.process_time()
@@ -165,7 +165,7 @@ def lab(vms: int, speed: float) -> Iterator[Servers]:
         servers.start()
         fleet = {"scenario": "fleet", "vms": vms, "clusters": 1}
         try:
-            call(servers.azure.base, "POST", "/lab/reset", fleet, timeout=120)
+            call_server(servers.azure.base, "POST", "/lab/reset", fleet, timeout=120)
             yield servers
         finally:
             servers.stop()
@@ -176,17 +176,17 @@ def follow(servers: Servers, run: str, every: float = POLL) -> tuple[dict[str, A
     engine = f"/runtime/webhooks/durabletask/instances/{run}?showHistory=true"
     largest = longest = 0
     while True:
-        status = call(servers.host.base, "GET", engine).body
+        status = call_server(servers.host.base, "GET", engine).body
         told = json.dumps(status.get("customStatus") or "", ensure_ascii=False)
         largest = max(largest, len(told.encode("utf-16-le")))
         longest = max(longest, len(status.get("historyEvents") or ()))
         if status["runtimeStatus"] not in {"Running", "Pending"}:
-            return call(servers.host.base, "GET", f"/api/operations/{run}").body, largest, longest
+            return call_server(servers.host.base, "GET", f"/api/operations/{run}").body, largest, longest
         time.sleep(every)
 
 
 def counters(servers: Servers) -> Mapping[str, Mapping[str, int]]:
-    counted: Mapping[str, Mapping[str, int]] = call(servers.azure.base, "GET", "/lab/state").body["counters"]
+    counted: Mapping[str, Mapping[str, int]] = call_server(servers.azure.base, "GET", "/lab/state").body["counters"]
     return counted
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Figure
+from lab.http_calls import Unreachable, call_server
 from lab.servers import Servers, free_ports, stopped_at_the_end
-from lab.wire import Unreachable, call
 from tests.orchestrators.node_world import LOCK, faulted
 
 SIZE = 16
@@ -32,10 +32,10 @@ class Bench:
         self.servers = servers
 
     def azure(self, method: str, path: str, body: object = None) -> Any:
-        return call(self.servers.azure.base, method, f"/lab/{path}", body, timeout=120).body
+        return call_server(self.servers.azure.base, method, f"/lab/{path}", body, timeout=120).body
 
     def host(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
-        return call(self.servers.host.base, method, path, body, headers=headers, timeout=120).body
+        return call_server(self.servers.host.base, method, path, body, headers=headers, timeout=120).body
 
     def now(self) -> datetime:
         return datetime.fromisoformat(self.azure("GET", "clock")["now"])
@@ -73,7 +73,7 @@ def fresh(speed: float) -> Iterator[Bench]:
 def race(clusters: int) -> dict[str, float]:
     """All nodes of so many clusters install at the same moment: how long until the last one is healed."""
     with fresh(SPEED) as bench:
-        bench.azure("POST", "reset", {"scenario": "race", "clusters": clusters, "nodes": SIZE})
+        bench.azure("POST", "reset", {"scenario": "certificate-race", "clusters": clusters, "nodes": SIZE})
         began, expected = bench.now(), clusters * (SIZE - 1)
         views = bench.ended(expected)
         failed_again = sum(1 for view in views if "failed-again" in json.dumps(view["failures"]))
@@ -88,7 +88,7 @@ def race(clusters: int) -> dict[str, float]:
 def storm() -> dict[str, float]:
     """Events for ten nodes, duplicated and shuffled, while the host is killed now and then."""
     with fresh(100) as bench:
-        bench.azure("POST", "reset", {"scenario": "race", "nodes": NODES + 1})
+        bench.azure("POST", "reset", {"scenario": "certificate-race", "nodes": NODES + 1})
         while len(bench.repairs()) < NODES:
             time.sleep(0.2)
         subjects = _subjects(bench)

@@ -22,7 +22,7 @@ from durabletask.worker import TaskHubGrpcWorker
 from bench.figures import Figure
 from lab.clock import LabClock
 from lab.host import sidecar
-from lab.host.app import App, index
+from lab.host.app import App, index_functions
 from lab.host.durable import DurableFunctions
 from lab.host.engine.engine import Engine
 
@@ -126,10 +126,10 @@ async def lab_engine() -> AsyncIterator[Client]:
     module = ModuleType("bench_app")
     vars(module)["app"] = _function_app()
     with tempfile.TemporaryDirectory() as folder:
-        app = App(index(module), Path(folder))
+        app = App(index_functions(module), Path(folder))
         engine = Engine(Path(folder) / "engine.sqlite", LabClock.open(Path(folder)), DurableFunctions(app))
-        server, port = await sidecar.serve(engine)
-        passing = asyncio.create_task(engine.keep())
+        server, port = await sidecar.start_sidecar(engine)
+        passing = asyncio.create_task(engine.run_for_ever())
         async with AsyncTaskHubGrpcClient(host_address=f"127.0.0.1:{port}") as client:
             yield client
         passing.cancel()

@@ -7,9 +7,9 @@ from typing import Any
 
 from bench.figures import Figure
 from bench.fleet import counters, follow, moment, spent
+from lab.http_calls import call_server
 from lab.servers import Servers, free_ports
 from lab.story.onboarding import NAME, SITE
-from lab.wire import call
 
 VMS = 500
 FAST, SLOW = 200.0, 30.0
@@ -28,14 +28,14 @@ def figures() -> list[Figure]:
 
 
 def _figures(servers: Servers) -> list[Figure]:
-    call(servers.azure.base, "POST", "/lab/reset", {"scenario": "bare", "vms": VMS})
-    call(servers.host.base, "PUT", f"/api/sites/{NAME}", SITE)
+    call_server(servers.azure.base, "POST", "/lab/reset", {"scenario": "bare", "vms": VMS})
+    call_server(servers.host.base, "PUT", f"/api/sites/{NAME}", SITE)
     prepared, _ = _done(servers, "prepare", {})
-    call(servers.azure.base, "POST", "/lab/clock", {"speed": SLOW})
+    call_server(servers.azure.base, "POST", "/lab/clock", {"speed": SLOW})
     before = counters(servers)
     shown, status_bytes = _done(servers, "replication", {"initialCopies": VMS})
     calls = spent(before, counters(servers))
-    ledger = call(servers.azure.base, "GET", "/lab/ledger").body
+    ledger = call_server(servers.azure.base, "GET", "/lab/ledger").body
     enabled = [one["path"] for one in ledger if one["verb"] == "replicationProtectedItems/write"]
     took = (moment(shown["endedAt"]) - moment(shown["startedAt"])).total_seconds() / 60
     return [
@@ -51,7 +51,7 @@ def _figures(servers: Servers) -> list[Figure]:
 
 
 def _done(servers: Servers, step: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    run = call(servers.host.base, "POST", f"/api/sites/{NAME}/{step}", body).body["id"]
+    run = call_server(servers.host.base, "POST", f"/api/sites/{NAME}/{step}", body).body["id"]
     shown, status_bytes, _ = follow(servers, run)
     return shown, status_bytes
 
@@ -62,5 +62,5 @@ def _minutes(shown: dict[str, Any]) -> float:
 
 def _reading(servers: Servers, run: str) -> float:
     began = time.monotonic()
-    call(servers.host.base, "GET", f"/api/operations/{run}")
+    call_server(servers.host.base, "GET", f"/api/operations/{run}")
     return time.monotonic() - began

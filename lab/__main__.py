@@ -4,11 +4,11 @@ import argparse
 import sys
 
 from lab.story.onboarding import Onboarding
-from lab.story.tell import Options, Story, tell
-from lab.up import up
+from lab.story.tell import Options, Story, tell_story
+from lab.up import keep_lab_up
 
 
-def _speed(text: str) -> float:
+def _parse_speed(text: str) -> float:
     speed = float(text)
     if not 1 <= speed <= 3600:
         raise argparse.ArgumentTypeError("between 1 and 3600")
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     story = commands.add_parser("story", help="heal a node, rehearse a plan, fail it over and bring it home")
     usual = Options()
     story.add_argument("--scenario", default=usual.scenario)
-    story.add_argument("--speed", type=_speed, default=usual.speed, help="simulated seconds a real second")
+    story.add_argument("--speed", type=_parse_speed, default=usual.speed, help="simulated seconds a real second")
     kinds = ("repair", "drill", "failover", "failback", "reprotect", "prepare", "replication")
     story.add_argument(
         "--kill-host-during", dest="kill", default=usual.kill, choices=kinds, help="SIGKILL the host in the middle"
@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
     story.add_argument("--faults", action="store_true", help="have Azure lose answers, drop calls and double events")
     asked = vars(parser.parse_args(arguments))
     if asked.pop("command") == "up":
-        return up()
-    return tell(Options(**asked), Onboarding if asked["scenario"] == "bare" else Story)
+        return keep_lab_up()
+    return tell_story(Options(**asked), Onboarding if asked["scenario"] == "bare" else Story)
 
 
 if __name__ == "__main__":

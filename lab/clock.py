@@ -15,7 +15,7 @@ LONGEST_SLEEP = 0.05
 
 _SIZE = 4096
 _GENERATION = 0  # the word that says how often the line was redrawn; its parity picks the slot that holds
-_LAST_SEEN = 1  # simulated seconds since 1970 when somebody last touched the clock
+_LAST_TOUCHED = 1  # simulated seconds since 1970 when somebody last touched the clock
 _SLOTS = (2, 5)  # each: real origin, simulated origin (both in seconds since 1970), speed
 
 
@@ -56,11 +56,11 @@ class LabClock:
         """
         path = folder / "clock"
         if not path.exists():
-            _create(path, start or datetime.now(UTC), speed)
+            _create_file(path, start or datetime.now(UTC), speed)
         with path.open("r+b") as file:
             clock = cls(mmap.mmap(file.fileno(), _SIZE))
         if resume:
-            clock._draw(time.time(), clock._reals[_LAST_SEEN], clock.speed)
+            clock._write_line(time.time(), clock._reals[_LAST_TOUCHED], clock.speed)
         return clock
 
     @property
@@ -71,16 +71,16 @@ class LabClock:
     @property
     def speed(self) -> float:
         """Simulated seconds a real second."""
-        return self._line()[2]
+        return self._read_line()[2]
 
     def now(self) -> datetime:
         """Simulated time, aware UTC."""
-        return datetime.fromtimestamp(self._at(time.time()), UTC)
+        return datetime.fromtimestamp(self._simulated_at(time.time()), UTC)
 
     def real_seconds(self, until: datetime) -> float:
         """How long to really wait until the simulated instant: 0 if it is past, infinite if time stands still."""
-        ahead = until.timestamp() - self._at(time.time())
-        return _real(ahead, self.speed)
+        ahead = until.timestamp() - self._simulated_at(time.time())
+        return _real_seconds(ahead, self.speed)
 
     def set_speed(self, speed: float) -> None:
         """Go on from now at another speed; 0 stands still.
@@ -91,7 +91,7 @@ class LabClock:
         if not (math.isfinite(speed) and speed >= 0):
             raise ValueError(f"speed must be a finite number, 0 or more: {speed}")
         now = time.time()
-        self._draw(now, self._at(now), speed)
+        self._write_line(now, self._simulated_at(now), speed)
 
     def advance(self, by: timedelta) -> None:
         """Jump ahead.
@@ -102,24 +102,24 @@ class LabClock:
         if by < timedelta():
             raise ValueError(f"time cannot go back by {-by}")
         now = time.time()
-        self._draw(now, self._at(now) + by.total_seconds(), self.speed)
+        self._write_line(now, self._simulated_at(now) + by.total_seconds(), self.speed)
 
     def touch(self) -> None:
         """Note that the lab is up at this instant; `open(resume=True)` goes on from here."""
-        self._reals[_LAST_SEEN] = self._at(time.time())
+        self._reals[_LAST_TOUCHED] = self._simulated_at(time.time())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._words.release()
         self._reals.release()
         self._memory.close()
 
-    def _at(self, now: float) -> float:
+    def _simulated_at(self, now: float) -> float:
         """Simulated seconds since 1970 at a real instant."""
-        real, simulated, speed = self._line()
+        real, simulated, speed = self._read_line()
         return simulated + (now - real) * speed
 
-    def _line(self) -> tuple[float, float, float]:
+    def _read_line(self) -> tuple[float, float, float]:
         while True:
             generation = self.generation
             slot = _SLOTS[generation % 2]
@@ -127,7 +127,7 @@ class LabClock:
             if generation == self.generation:  # else it was redrawn meanwhile
                 return line
 
-    def _draw(self, real: float, simulated: float, speed: float) -> None:
+    def _write_line(self, real: float, simulated: float, speed: float) -> None:
         """Fill the slot that nobody reads, then switch to it: a process that is killed here leaves a whole line."""
         following = self.generation + 1
         _write_line(self._reals, _SLOTS[following % 2], (real, simulated, speed))
@@ -136,7 +136,7 @@ class LabClock:
 
 
 class ManualClock:
-    """A clock for tests: time moves only when told to."""
+    """A clock for tests: time moves only by `advance`."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)) -> None:
         self._now = start
@@ -153,7 +153,7 @@ class ManualClock:
 
     def real_seconds(self, until: datetime) -> float:
         """0 if the instant is past, else infinite: waiting alone will not bring it."""
-        return _real((until - self._now).total_seconds(), 0)
+        return _real_seconds((until - self._now).total_seconds(), 0)
 
     def advance(self, by: timedelta) -> None:
         """Jump ahead."""
@@ -167,18 +167,18 @@ async def sleep_until(clock: Clock, until: datetime) -> None:
         await asyncio.sleep(min(left, LONGEST_SLEEP))
 
 
-def _real(ahead: float, speed: float) -> float:
+def _real_seconds(ahead: float, speed: float) -> float:
     if ahead <= 0:
         return 0.0
     return ahead / speed if speed else math.inf
 
 
-def _create(path: Path, start: datetime, speed: float) -> None:
+def _create_file(path: Path, start: datetime, speed: float) -> None:
     """Make the file whole under another name and link it: of two processes that do so, one wins and both attach."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = memoryview(bytearray(_SIZE)).cast("d")
     _write_line(buffer, _SLOTS[0], (time.time(), start.timestamp(), speed))
-    buffer[_LAST_SEEN] = start.timestamp()
+    buffer[_LAST_TOUCHED] = start.timestamp()
     draft = path.with_name(f"clock.{os.getpid()}")
     draft.write_bytes(buffer.cast("B"))
     with contextlib.suppress(FileExistsError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.wire import Unreachable, call
+from lab.http_calls import Unreachable, call_server
 
 ROOT = Path(__file__).parents[1]
 POLL = 0.1
@@ -44,13 +44,13 @@ class Ports(NamedTuple):
 
 
 def free_ports() -> Ports:
-    """Two ports that nobody uses now."""
+    """Two ports that are free now."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         return Ports(one.getsockname()[1], other.getsockname()[1])
 
 
 def require_free(ports: Ports) -> None:
-    """Make sure that nobody listens on the ports.
+    """Make sure that the ports are free.
 
     Raises:
         LabFailed: somebody does.
@@ -124,10 +124,10 @@ class Server:
         """What it ended with, None while it runs."""
         return self._process.poll() if self._process else None
 
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether it answers."""
         try:
-            return call(self.base, "GET", self.health, timeout=5).status == 200
+            return call_server(self.base, "GET", self.health, timeout=5).status == 200
         except Unreachable:
             return False
 
@@ -137,10 +137,10 @@ class Server:
         Raises:
             LabFailed: it ended, or did not answer in time; the message holds the end of its log.
         """
-        if not wait_until(lambda: self.exit_status is not None or self.healthy()):
-            raise LabFailed(f"{self.name} did not answer within {PATIENCE:.0f} s\n{self.tail()}")
+        if not wait_until(lambda: self.exit_status is not None or self.is_healthy()):
+            raise LabFailed(f"{self.name} did not answer within {PATIENCE:.0f} s\n{self.read_tail()}")
         if self.exit_status is not None:
-            raise LabFailed(f"{self.name} ended with status {self.exit_status}\n{self.tail()}")
+            raise LabFailed(f"{self.name} ended with status {self.exit_status}\n{self.read_tail()}")
 
     def stop(self) -> None:
         """Ask it to end, and wait for that; kill it when it does not."""
@@ -159,7 +159,7 @@ class Server:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
-    def tail(self, lines: int = 15) -> str:
+    def read_tail(self, lines: int = 15) -> str:
         """The end of its log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
@@ -226,11 +226,11 @@ class Keeper:
     """Starts a server again when it has died, as Azure's platform does, and gives up on one that keeps dying."""
 
     def __init__(self, servers: Servers, say: Callable[[str], None]) -> None:
-        """`say` is told one line for each restart."""
+        """`say` gets one line for each restart."""
         self._servers, self._say = servers, say
         self._loops = {server.name: CrashLoop() for server in servers}
 
-    def look(self) -> None:
+    def check_servers(self) -> None:
         """Look at both once.
 
         Raises:
@@ -238,8 +238,8 @@ class Keeper:
         """
         for server in self._servers:
             if (status := server.exit_status) is not None:
-                if not server.killed and self._loops[server.name].entered(time.monotonic()):
-                    raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.tail()}")
+                if not server.killed and self._loops[server.name].note_crash(time.monotonic()):
+                    raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.read_tail()}")
                 self._say(f"the {server.name} ended with status {status}: starting it again")
                 server.start()
 
@@ -251,7 +251,7 @@ class CrashLoop:
         self._window = window
         self._times: deque[float] = deque(maxlen=limit)
 
-    def entered(self, now: float) -> bool:
+    def note_crash(self, now: float) -> bool:
         """Note a crash; whether it was one too many."""
         self._times.append(now)
         return len(self._times) == self._times.maxlen and now - self._times[0] < self._window
@@ -267,14 +267,14 @@ def wait_until(true: Callable[[], bool], patience: float = PATIENCE) -> bool:
     return True
 
 
-def reset(azure: Server, scenario: str) -> None:
+def reset_lab(azure: Server, scenario: str) -> None:
     """Fill the lab with a scenario, and have its documents declared to the product.
 
     Raises:
         LabFailed: the lab refused.
     """
     try:
-        reply = call(azure.base, "POST", "/lab/reset", {"scenario": scenario}, timeout=PATIENCE)
+        reply = call_server(azure.base, "POST", "/lab/reset", {"scenario": scenario}, timeout=PATIENCE)
     except Unreachable as failure:
         raise LabFailed(f"the scenario {scenario} could not be set up: {failure}") from failure
     if reply.status >= 300:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lab.azure.asr.lifecycle import STATES
+from lab.azure.arm.routing import Route
 from lab.azure.providers import PROVIDERS
-from lab.azure.routing import Route
+from lab.azure.site_recovery.items.lifecycle import STATES
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "docs" / "lab-operations.md"

@@ -7,14 +7,14 @@ import resource
 import signal
 from pathlib import Path
 
-from lab.azure import scenarios
-from lab.azure.lab import Lab
+from lab.azure import scenario_loader
 from lab.azure.server import Server
+from lab.azure.simulator.lab import Lab
 from lab.clock import LabClock
 from lab.scenarios import SCENARIOS
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m lab.azure", description="Azure, as far as the product sees it.")
     parser.add_argument("--port", type=int, default=7080, help="0 takes any free one; printed as `listening on URL`")
@@ -26,7 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def serve(options: argparse.Namespace) -> None:
+async def run_server(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     options.state.mkdir(parents=True, exist_ok=True)
     clock = LabClock.open(options.state, speed=options.speed or 1.0)
@@ -34,7 +34,7 @@ async def serve(options: argparse.Namespace) -> None:
         clock.set_speed(options.speed)
     lab = Lab(clock, options.state, options.host_url)
     if lab.store.get("lab", "scenario") is None:
-        scenarios.load(lab, options.scenario)
+        scenario_loader.load_scenario(lab, options.scenario)
     server = Server(lab, options.port)
     base = await server.start()
     print(f"listening on {base}", flush=True)  # noqa: T201 - whoever started it with port 0 reads this
@@ -47,11 +47,11 @@ async def serve(options: argparse.Namespace) -> None:
 
 def main() -> None:
     """Start; a VM of the fleet takes a file descriptor for each port that answers in it."""
-    options = parse()
+    options = parse_arguments()
     logging.basicConfig(level=options.log, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    asyncio.run(serve(options))
+    asyncio.run(run_server(options))
 
 
 if __name__ == "__main__":

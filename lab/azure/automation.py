@@ -11,13 +11,14 @@ mandatory parameter or is given one that its runbook has not. Durations are draw
 from datetime import timedelta
 from typing import Any
 
-from lab.azure import activity, resources
-from lab.azure.agenda import due
-from lab.azure.answers import Answer, Json, bad_request
-from lab.azure.ids import name_of, resource_id
-from lab.azure.lab import SUBSCRIPTION, Lab, iso
-from lab.azure.paging import paged
-from lab.azure.routing import Ask, Provider, required
+from lab.azure.arm import activity_log, resources
+from lab.azure.arm.crud import serve_get, serve_list
+from lab.azure.arm.ids import name_of, resource_id
+from lab.azure.arm.paging import paged_answer
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, Json, bad_request
+from lab.azure.simulator.lab import SUBSCRIPTION, Lab, due, to_iso
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 ACCOUNT = "Microsoft.Automation/automationAccounts"
 RUNBOOK, JOB = f"{ACCOUNT}/runbooks", f"{ACCOUNT}/jobs"
@@ -29,40 +30,40 @@ ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
 PLAY, WORKERS = "automation-play", "automation-workers"
 
 
-def _describe(_lab: Lab, ask: Ask) -> tuple[str, str]:
+def _describe_call(_lab: Lab, request: ArmRequest) -> tuple[str, str]:
     """A job is known to faults and the ledger by its runbook."""
-    named = ask.body if isinstance(ask.body, dict) else {}
+    named = request.body if isinstance(request.body, dict) else {}
     runbook = (named.get("properties") or {}).get("runbook") if isinstance(named.get("properties"), dict) else None
     name = runbook.get("name") if isinstance(runbook, dict) else None
-    return ask.verb, str(name or ask.item)
+    return request.verb, str(name or request.item)
 
 
-provider = Provider("Microsoft.Automation", {"2023-11-01", "2024-10-23"}, _describe)
+provider = Provider("Microsoft.Automation", {"2023-11-01", "2024-10-23"}, _describe_call)
 
 
-def add(lab: Lab, settings: Json) -> None:
+def add_account(lab: Lab, settings: Json) -> None:
     """Make an account: {group, name, runbooks: [{name, minutes, parameters?, output?, state?}], workers?}.
 
     A runbook's `parameters` say for each name whether it is mandatory; in its `output` {Name} is a parameter's value.
     """
     account = resource_id(SUBSCRIPTION, settings["group"], ACCOUNT, settings["name"])
-    resources.put(lab, account, {"state": "Ok", "sku": {"name": "Basic"}, "creationTime": iso(lab.now())})
+    resources.put_resource(lab, account, {"state": "Ok", "sku": {"name": "Basic"}, "creationTime": to_iso(lab.now())})
     lab.store.put(WORKERS, account, {"groups": settings.get("workers", [])})
     for runbook in settings["runbooks"]:
         arm_id = f"{account}/runbooks/{runbook['name']}"
-        resources.put(lab, arm_id, _runbook(lab, runbook))
+        resources.put_resource(lab, arm_id, _runbook_properties(lab, runbook))
         lab.store.put(PLAY, arm_id, {"minutes": runbook["minutes"], "output": runbook.get("output", "")})
 
 
-def _runbook(lab: Lab, runbook: Json) -> Json:
+def _runbook_properties(lab: Lab, runbook: Json) -> Json:
     return {
         "runbookType": "PowerShell72",
         "state": runbook.get("state", "Published"),
         "provisioningState": "Succeeded",
         "logVerbose": False,
         "logProgress": False,
-        "creationTime": iso(lab.now()),
-        "lastModifiedTime": iso(lab.now()),
+        "creationTime": to_iso(lab.now()),
+        "lastModifiedTime": to_iso(lab.now()),
         "parameters": {
             name: {"type": "System.String", "isMandatory": mandatory, "position": at, "defaultValue": None}
             for at, (name, mandatory) in enumerate(runbook.get("parameters", {}).items())
@@ -74,73 +75,60 @@ def _own_error(status: int, code: str, message: str) -> Answer:
     return Answer(status, {"code": code, "message": message})
 
 
-@provider.route("GET", ACCOUNTS)
-def list_accounts(lab: Lab, ask: Ask) -> Answer:
-    """The accounts of a group."""
-    resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(ACCOUNT.lower(), ask.scope("resourceGroups")))
-
-
-@provider.route("GET", ONE)
-def get_account(lab: Lab, ask: Ask) -> Answer:
-    """One account."""
-    return Answer(200, resources.require(lab, ask.path))
-
-
 @provider.route("GET", RUNBOOKS)
 @provider.route("GET", JOBS)
-def list_below(lab: Lab, ask: Ask) -> Answer:
+def list_below(lab: Lab, request: ArmRequest) -> Answer:
     """The runbooks or the jobs of an account."""
-    account = resources.require(lab, ask.scope("automationAccounts"))
-    return paged(ask, lab.store.all(f"{ACCOUNT}/{name_of(ask.path)}".lower(), account["id"]))
+    account = resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    return paged_answer(request, lab.store.all(f"{ACCOUNT}/{name_of(request.path)}".lower(), account["id"]))
 
 
 @provider.route("GET", RUNBOOKS + "/{runbook}")
 @provider.route("GET", JOBS + "/{job}")
-def get_below(lab: Lab, ask: Ask) -> Answer:
+def get_below(lab: Lab, request: ArmRequest) -> Answer:
     """One runbook or job."""
-    resources.require(lab, ask.scope("automationAccounts"))
-    found = resources.find(lab, ask.path)
+    resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    found = resources.find_resource(lab, request.path)
     if found is None:
-        return _own_error(404, "NotFound", f"{name_of(ask.path)} not found.")
-    return Answer(200, _shown(found))
+        return _own_error(404, "NotFound", f"{name_of(request.path)} not found.")
+    return Answer(200, _job_document(found))
 
 
-def _shown(document: Json) -> Json:
+def _job_document(document: Json) -> Json:
     """A job without what the lab keeps with it."""
-    return document | {"properties": {k: v for k, v in document["properties"].items() if k != "wish"}}
+    return document | {"properties": {k: v for k, v in document["properties"].items() if k != "fault"}}
 
 
 @provider.route("PUT", JOBS + "/{job}")
-def put_job(lab: Lab, ask: Ask) -> Answer:
+def put_job(lab: Lab, request: ArmRequest) -> Answer:
     """Create a job and start it: 201; one that is there is not started again."""
-    account = resources.require(lab, ask.scope("automationAccounts"))
-    body = ask.object()
-    name = str(required(body, "properties", "runbook", "name"))
-    parameters, workers = _parameters(body["properties"]), body["properties"].get("runOn") or ""
-    runbook = resources.find(lab, f"{account['id']}/runbooks/{name}")
-    if refusal := _refusal(lab, account, name, runbook, workers):
+    account = resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    body = request.require_object()
+    name = str(require_field(body, "properties", "runbook", "name"))
+    parameters, workers = _require_parameters(body["properties"]), body["properties"].get("runOn") or ""
+    runbook = resources.find_resource(lab, f"{account['id']}/runbooks/{name}")
+    if refusal := _find_refusal(lab, account, name, runbook, workers):
         return refusal
-    if resources.find(lab, ask.path) is not None:
-        message = f"Job with specified id already exists. Job id: {ask.params['job']}"
+    if resources.find_resource(lab, request.path) is not None:
+        message = f"Job with specified id already exists. Job id: {request.params['job']}"
         return _own_error(409, "Conflict", message)
-    properties = _job(lab, ask, name, parameters, workers)
-    properties["wish"] = lab.faults.job_effect(ask.verb, name, ask.path) or {}
-    job = resources.put(lab, ask.path, properties, location=None)
-    lab.after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
-    activity.ended(lab, activity.origin(ask), job["id"], f"{JOB}/write")
-    ask.job = ask.params["job"]
-    return Answer(201, _shown(job))
+    properties = _new_job_properties(lab, request, name, parameters, workers)
+    properties["fault"] = lab.faults.job_effect(request.verb, name, request.path) or {}
+    job = resources.put_resource(lab, request.path, properties, location=None)
+    lab.call_after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
+    activity_log.log_ended(lab, activity_log.origin_of(request), job["id"], f"{JOB}/write")
+    request.job = request.params["job"]
+    return Answer(201, _job_document(job))
 
 
-def _parameters(properties: Json) -> dict[str, str]:
+def _require_parameters(properties: Json) -> dict[str, str]:
     given = properties.get("parameters") or {}
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise bad_request("InvalidRequestContent", "'properties.parameters' must be an object of strings.")
     return given
 
 
-def _refusal(lab: Lab, account: Json, name: str, runbook: Json | None, workers: Any) -> Answer | None:
+def _find_refusal(lab: Lab, account: Json, name: str, runbook: Json | None, workers: Any) -> Answer | None:
     if runbook is None:
         return _own_error(404, "NotFound", f"Runbook {name} not found.")
     if runbook["properties"]["state"] != "Published":
@@ -151,10 +139,10 @@ def _refusal(lab: Lab, account: Json, name: str, runbook: Json | None, workers: 
     return None
 
 
-def _job(lab: Lab, ask: Ask, runbook: str, parameters: dict[str, str], workers: Any) -> Json:
-    now = iso(lab.now())
+def _new_job_properties(lab: Lab, request: ArmRequest, runbook: str, parameters: dict[str, str], workers: Any) -> Json:
+    now = to_iso(lab.now())
     return {
-        "jobId": lab.fixed_id("automation job", ask.path),
+        "jobId": lab.fixed_id("automation job", request.path),
         "runbook": {"name": runbook},
         "provisioningState": "Processing",
         "creationTime": now,
@@ -163,7 +151,7 @@ def _job(lab: Lab, ask: Ask, runbook: str, parameters: dict[str, str], workers: 
         "exception": None,
         "lastModifiedTime": now,
         "lastStatusModifiedTime": now,
-        "startedBy": ask.principal,
+        "startedBy": request.principal,
         "status": "New",
         "statusDetails": "None",
         "parameters": parameters,
@@ -172,92 +160,102 @@ def _job(lab: Lab, ask: Ask, runbook: str, parameters: dict[str, str], workers: 
 
 
 @due("automation-job-steps")
-def _step(lab: Lab, args: Json) -> None:
+def advance_job(lab: Lab, args: Json) -> None:
     """On to the next status, unless the job has ended or is to stop."""
-    job = resources.find(lab, args["job"])
+    job = resources.find_resource(lab, args["job"])
     if job is None or job["properties"]["status"] in ENDED | {"Stopping"}:
         return
-    _set(lab, job, args["to"])
+    _set_status(lab, job, args["to"])
     if args["to"] == "Activating":
-        lab.after(RUNS_AFTER, "automation-job-steps", {**args, "to": "Running"})
+        lab.call_after(RUNS_AFTER, "automation-job-steps", {**args, "to": "Running"})
         return
-    job["properties"]["startTime"] = iso(lab.now())
-    if "never" not in job["properties"]["wish"]:
-        drawn = lab.random("automation job", job["name"]).uniform(0.8, 1.2)
-        lab.after(timedelta(minutes=_play(lab, job)["minutes"] * drawn), "automation-job-ends", {"job": job["id"]})
+    job["properties"]["startTime"] = to_iso(lab.now())
+    if "never" not in job["properties"]["fault"]:
+        drawn = lab.random_for("automation job", job["name"]).uniform(0.8, 1.2)
+        lab.call_after(
+            timedelta(minutes=_play_of(lab, job)["minutes"] * drawn), "automation-job-ends", {"job": job["id"]}
+        )
 
 
-def _set(lab: Lab, job: Json, status: str, exception: str | None = None) -> None:
-    now = iso(lab.now())
+def _set_status(lab: Lab, job: Json, status: str, exception: str | None = None) -> None:
+    now = to_iso(lab.now())
     job["properties"] |= {"status": status, "lastModifiedTime": now, "lastStatusModifiedTime": now}
     if status in ENDED:
         succeeded = {"Completed": "Succeeded", "Suspended": "Suspended"}.get(status, "Failed")
         job["properties"] |= {"exception": exception, "provisioningState": succeeded}
         job["properties"]["endTime"] = None if status == "Suspended" else now
-    resources.touch(lab, job)
+    resources.save_resource(lab, job)
 
 
 def _runbook_id(job: Json) -> str:
     return f"{job['id'].rpartition('/jobs/')[0]}/runbooks/{job['properties']['runbook']['name']}"
 
 
-def _play(lab: Lab, job: Json) -> Json:
+def _play_of(lab: Lab, job: Json) -> Json:
     return lab.store.get(PLAY, _runbook_id(job)) or {"minutes": 1, "output": ""}
 
 
 @due("automation-job-ends")
-def _end(lab: Lab, args: Json) -> None:
-    job = resources.find(lab, args["job"])
+def end_job(lab: Lab, args: Json) -> None:
+    """The job ends: as a fault says, else as its parameters fit its runbook."""
+    job = resources.find_resource(lab, args["job"])
     if job is None or job["properties"]["status"] != "Running":
         return
-    wish = job["properties"]["wish"]
-    if "suspend" in wish or "end" in wish:
-        _set(lab, job, "Suspended" if "suspend" in wish else wish["end"])
-    elif wrong := wish.get("message") or wish.get("fail") or _unfit(lab, job):
-        _set(lab, job, "Failed", str(wrong))
+    fault = job["properties"]["fault"]
+    if "suspend" in fault or "end" in fault:
+        _set_status(lab, job, "Suspended" if "suspend" in fault else fault["end"])
+    elif wrong := fault.get("message") or fault.get("fail") or _parameter_error(lab, job):
+        _set_status(lab, job, "Failed", str(wrong))
     else:
-        _set(lab, job, "Completed")
+        _set_status(lab, job, "Completed")
 
 
-def _unfit(lab: Lab, job: Json) -> str:
+def _parameter_error(lab: Lab, job: Json) -> str:
     """What PowerShell says of parameters that are missing or unknown."""
-    known = (resources.find(lab, _runbook_id(job)) or {"properties": {"parameters": {}}})["properties"]["parameters"]
+    declared = (resources.find_resource(lab, _runbook_id(job)) or {"properties": {"parameters": {}}})["properties"][
+        "parameters"
+    ]
     given = {name.lower() for name in job["properties"]["parameters"]}
-    missing = [name for name, about in known.items() if about["isMandatory"] and name.lower() not in given]
+    missing = [name for name, about in declared.items() if about["isMandatory"] and name.lower() not in given]
     if missing:
         return f"Cannot process command because of one or more missing mandatory parameters: {' '.join(missing)}."
-    strange = sorted(given - {name.lower() for name in known})
+    strange = sorted(given - {name.lower() for name in declared})
     return f"A parameter cannot be found that matches parameter name '{strange[0]}'." if strange else ""
 
 
 @provider.route("GET", JOBS + "/{job}/output")
-def get_output(lab: Lab, ask: Ask) -> Answer:
+def get_output(lab: Lab, request: ArmRequest) -> Answer:
     """What the job wrote, as plain text; empty before its end."""
-    resources.require(lab, ask.scope("automationAccounts"))
-    job = resources.find(lab, ask.scope("jobs"))
+    resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    job = resources.find_resource(lab, request.id_up_to("jobs"))
     if job is None:
-        return _own_error(404, "NotFound", f"{ask.params['job']} not found.")
-    written = _play(lab, job)["output"] if job["properties"]["status"] == "Completed" else ""
+        return _own_error(404, "NotFound", f"{request.params['job']} not found.")
+    written = _play_of(lab, job)["output"] if job["properties"]["status"] == "Completed" else ""
     for name, value in job["properties"]["parameters"].items():
         written = written.replace(f"{{{name}}}", value)
     return Answer(200, written)
 
 
 @provider.route("POST", JOBS + "/{job}/stop")
-def stop_job(lab: Lab, ask: Ask) -> Answer:
+def stop_job(lab: Lab, request: ArmRequest) -> Answer:
     """Stop a job: 200, and a while later it is Stopped."""
-    resources.require(lab, ask.scope("automationAccounts"))
-    job = resources.find(lab, ask.scope("jobs"))
+    resources.require_resource(lab, request.id_up_to("automationAccounts"))
+    job = resources.find_resource(lab, request.id_up_to("jobs"))
     if job is None:
-        return _own_error(404, "NotFound", f"{ask.params['job']} not found.")
+        return _own_error(404, "NotFound", f"{request.params['job']} not found.")
     if job["properties"]["status"] in ENDED - {"Suspended"}:
         return _own_error(409, "Conflict", f"The job is {job['properties']['status']}.")
-    _set(lab, job, "Stopping")
-    lab.after(STOPS_AFTER, "automation-job-stopped", {"job": job["id"]})
+    _set_status(lab, job, "Stopping")
+    lab.call_after(STOPS_AFTER, "automation-job-stopped", {"job": job["id"]})
     return Answer(200)
 
 
 @due("automation-job-stopped")
-def _stopped(lab: Lab, args: Json) -> None:
-    if job := resources.find(lab, args["job"]):
-        _set(lab, job, "Stopped")
+def finish_stopping(lab: Lab, args: Json) -> None:
+    """A job that was to stop is Stopped."""
+    if job := resources.find_resource(lab, args["job"]):
+        _set_status(lab, job, "Stopped")
+
+
+serve_list(provider, ACCOUNTS, ACCOUNT)
+serve_get(provider, ONE)

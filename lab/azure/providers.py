@@ -1,36 +1,21 @@
 """Which providers the lab simulates, and what they hook onto it."""
 
-from lab.azure import (
-    activity,
-    authorization,
-    automation,
-    clusters,
-    compute,
-    extensions,
-    machines,
-    network,
-    peerings,
-    permissions,
-    quota,
-    read_node,
-    read_source,
-    resources,
-    runcommands,
-    scripts,
-    storage,
-    vaults,
-    vm_run_commands,
-)
-from lab.azure.asr import install as site_recovery
-from lab.azure.asr import providers as asr_providers
-from lab.azure.lab import Lab
-from lab.azure.routing import Provider
+from lab.azure import automation, storage, vaults
+from lab.azure.arc import extensions, machines, run_commands
+from lab.azure.arm import activity_log, authorization, permissions, resources
+from lab.azure.arm.routing import Provider
+from lab.azure.compute import quota, virtual_machines, vm_run_commands
+from lab.azure.hci import cluster_extensions, clusters
+from lab.azure.network import peerings, virtual_networks
+from lab.azure.node_scripts import read_node, read_registration, read_source, sync_cluster
+from lab.azure.simulator.lab import Lab
+from lab.azure.site_recovery import install as site_recovery
 
 PROVIDERS: list[Provider] = [
     resources.provider,
-    activity.provider,
-    compute.provider,
-    network.provider,
+    activity_log.provider,
+    virtual_machines.provider,
+    virtual_networks.provider,
     storage.provider,
     automation.provider,
     authorization.roles,
@@ -41,10 +26,12 @@ PROVIDERS: list[Provider] = [
     site_recovery.PROVIDER,
 ]
 REGISTERED_BY_IMPORT = (
+    cluster_extensions,
     extensions,
-    runcommands,
-    scripts,
+    run_commands,
+    sync_cluster,
     read_node,
+    read_registration,
     read_source,
     peerings,
     permissions,
@@ -54,8 +41,7 @@ REGISTERED_BY_IMPORT = (
 """Modules that add routes to another module's provider, and scripts to its run commands."""
 
 
-def install(lab: Lab) -> None:
+def install_providers(lab: Lab) -> None:
     """Hook every provider's callbacks onto a lab."""
-    lab.on_disconnect.append(machines.disconnect)
-    lab.on_uninstalled.append(asr_providers.lose)
-    site_recovery.install(lab)
+    lab.on_disconnect.append(machines.disconnect_machine)
+    site_recovery.install_hooks(lab)

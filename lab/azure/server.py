@@ -1,4 +1,4 @@
-"""The HTTP server: what every request meets before and after its provider's handler."""
+"""The HTTP server: what happens to a request before and after its provider's handler."""
 
 import asyncio
 import json
@@ -10,11 +10,14 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from lab.azure import compute, control, eventgrid, identity, providers
-from lab.azure.answers import Answer, ArmError, bad_request
-from lab.azure.effects import Lost, after_work, before_work
-from lab.azure.lab import Lab
-from lab.azure.routing import Ask, Route, Router
+from lab.azure import lab_api, providers
+from lab.azure.arm import event_grid, tokens
+from lab.azure.arm.routing import Route, Router
+from lab.azure.compute import virtual_machines
+from lab.azure.simulator.answers import Answer, ArmError, bad_request
+from lab.azure.simulator.fault_effects import Lost, after_work, before_work
+from lab.azure.simulator.lab import Lab
+from lab.azure.simulator.requests import ArmRequest
 from lab.clock import LabClock
 
 log = logging.getLogger(__name__)
@@ -37,22 +40,22 @@ class Server:
 
     async def start(self) -> str:
         """Listen, and run the agenda; gives the base URL."""
-        providers.install(self.lab)
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        providers.install_providers(self.lab)
+        self._runner = web.ServerRunner(web.Server(self._serve_request, access_log=None))
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         self.lab.place.base = f"http://127.0.0.1:{self.port}"
-        compute.restore_guests(self.lab)
+        virtual_machines.restore_guests(self.lab)
         self._tasks = [
             asyncio.create_task(self._step_for_ever()),
-            asyncio.create_task(eventgrid.Courier(self.lab).run()),
+            asyncio.create_task(event_grid.Courier(self.lab).run()),
         ]
         return self.lab.place.base
 
     async def stop(self) -> None:
-        """Finish what is being answered, and let go of the port and the state."""
+        """Finish what is being answered, and close the port and the state."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -63,93 +66,88 @@ class Server:
 
     async def _step_for_ever(self) -> None:
         while True:
-            self.step()
+            self.lab.catch_up()
             if isinstance(self.lab.clock, LabClock):
                 self.lab.clock.touch()
             due = self.lab.agenda.next_due()
             wait = self.lab.clock.real_seconds(due) if due else LONGEST_STEP
             await asyncio.sleep(min(max(wait, 0.001), LONGEST_STEP))
 
-    def step(self) -> None:
-        """Do what is due; a handler that fails is told in the log and does not stop the clock."""
-        try:
-            self.lab.run_due()
-        except Exception:  # a wrong handler must not silence all the others
-            log.exception("something due failed")
-
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve_request(self, http_request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
-        raw = await request.read()
+        raw = await http_request.read()
         try:
-            answer = await self._answer(request, raw)
+            answer = await self._answer_request(http_request, raw)
         except ArmError as refusal:
-            answer = refusal.answer()
+            answer = refusal.to_answer()
         except Lost:
-            if request.transport:
-                request.transport.abort()
+            if http_request.transport:
+                http_request.transport.abort()
             answer = Answer(503)
         except Exception as failure:
-            log.exception("%s %s failed", request.method, request.path_qs)
-            answer = ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").answer()
+            log.exception("%s %s failed", http_request.method, http_request.path_qs)
+            answer = ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").to_answer()
         self.lab.store.commit()
-        return _response(answer)
+        return _to_response(answer)
 
-    async def _answer(self, request: web.BaseRequest, raw: bytes) -> Answer:
-        path = request.path.lower()
+    async def _answer_request(self, http_request: web.BaseRequest, raw: bytes) -> Answer:
+        path = http_request.path.lower()
         if path.startswith("/lab/"):
-            return await control.handle(self, request, raw)
+            return await lab_api.answer_call(self.lab, http_request, raw)
         if path == "/msi/token":
-            return identity.managed_identity(dict(request.query), _lowered(request))
-        if path.endswith("/oauth2/v2.0/token") and request.method == "POST":
-            return identity.client_credentials(raw.decode())
+            return tokens.managed_identity(dict(http_request.query), _lower_headers(http_request))
+        if path.endswith("/oauth2/v2.0/token") and http_request.method == "POST":
+            return tokens.client_credentials(raw.decode())
         if path.startswith("/eventgrid/"):
-            return await control.receive_events(self, request, raw)
-        return await self._arm(request, raw)
+            return await lab_api.receive_events(self.lab, http_request, raw)
+        return await self._answer_arm(http_request, raw)
 
-    async def _arm(self, request: web.BaseRequest, raw: bytes) -> Answer:
-        self.step()
-        ask = self._ask(request, raw)
-        common = {"x-ms-request-id": ask.request_id, "x-ms-correlation-request-id": ask.correlation_id}
+    async def _answer_arm(self, http_request: web.BaseRequest, raw: bytes) -> Answer:
+        self.lab.catch_up()
+        request = self._to_arm_request(http_request, raw)
+        common = {"x-ms-request-id": request.request_id, "x-ms-correlation-request-id": request.correlation_id}
         common["Date"] = format_datetime(self.lab.now(), usegmt=True)  # clients judge the age of a heartbeat by it
-        common["x-ms-routing-request-id"] = f"WESTEUROPE:{ask.at:%Y%m%dT%H%M%SZ}:{ask.request_id}"
-        if ask.headers.get("x-ms-return-client-request-id", "").lower() == "true":
-            common["x-ms-client-request-id"] = ask.client_request_id
+        common["x-ms-routing-request-id"] = f"WESTEUROPE:{request.at:%Y%m%dT%H%M%SZ}:{request.request_id}"
+        if request.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+            common["x-ms-client-request-id"] = request.client_request_id
         try:
-            answer = await self._admitted(ask, raw, common)
+            answer = await self._admit_request(request, raw, common)
         except ArmError as refusal:
-            answer = refusal.answer()
-        self.lab.ledger.count(ask.verb or ask.method, answer.status)
+            answer = refusal.to_answer()
+        self.lab.ledger.count_answer(request.verb or request.method, answer.status)
         return Answer(answer.status, answer.body, common | answer.headers)
 
-    async def _admitted(self, ask: Ask, raw: bytes, headers: dict[str, str]) -> Answer:
+    async def _admit_request(self, request: ArmRequest, raw: bytes, headers: dict[str, str]) -> Answer:
         """Authentication, the route, its api-version, the buckets, the body: in the order in which ARM refuses."""
-        audiences = (*identity.ARM_AUDIENCES, self.lab.place.base)
-        ask.principal = identity.principal_of(ask.headers.get("authorization", ""), audiences)
-        route, ask.params = self.router.find(ask.method, ask.path)
-        ask.verb = route.verb
-        route.provider.require_version(ask.query.get("api-version"), _type(route))
-        headers |= self.lab.throttle.admit(ask)
-        ask.body = _parsed(raw)
-        _describe(self.lab, ask, route)
-        return await self._worked(ask, route)
+        audiences = (*tokens.ARM_AUDIENCES, self.lab.place.base)
+        request.principal = tokens.principal_of(request.headers.get("authorization", ""), audiences)
+        route, request.params = self.router.find_route(request.method, request.path)
+        request.verb = route.verb
+        route.provider.require_version(request.query.get("api-version"), _type_of(route))
+        headers |= self.lab.throttle.admit_request(request)
+        request.body = _parse_json(raw)
+        request.item = list(request.params.values())[-1] if request.params else ""
+        if route.provider.describe:
+            request.verb, request.item = route.provider.describe(self.lab, request)
+        return await self._do_work(request, route)
 
-    async def _worked(self, ask: Ask, route: Route) -> Answer:
-        effects = self.lab.faults.call_effects(ask)
+    async def _do_work(self, request: ArmRequest, route: Route) -> Answer:
+        effects = self.lab.faults.call_effects(request)
         if (instead := await before_work(self.lab, effects)) is not None:
             return instead
-        ask.at = self.lab.now()
-        answer = route.handler(self.lab, ask)
-        if ask.mutating and answer.status < 400:
-            self.lab.ledger.add(ask, answer.status)
+        request.at = self.lab.now()
+        answer = route.handler(self.lab, request)
+        if request.is_mutating and answer.status < 400:
+            self.lab.ledger.add_entry(request, answer.status)
             self.lab.store.commit()
         return after_work(answer, effects)
 
-    def _ask(self, request: web.BaseRequest, raw: bytes) -> Ask:
-        headers = _lowered(request)
-        return Ask(
-            method=request.method,
-            path="/" + request.rel_url.raw_path.strip("/"),
-            query={name.lower(): value for name, value in parse_qsl(request.rel_url.raw_query_string, True)},
+    def _to_arm_request(self, http_request: web.BaseRequest, raw: bytes) -> ArmRequest:
+        headers = _lower_headers(http_request)
+        return ArmRequest(
+            method=http_request.method,
+            path="/" + http_request.rel_url.raw_path.strip("/"),
+            query={name.lower(): value for name, value in parse_qsl(http_request.rel_url.raw_query_string, True)},
             headers=headers,
             body=raw,
             base=f"http://{headers.get('host', '')}",
@@ -160,17 +158,11 @@ class Server:
         )
 
 
-def _describe(lab: Lab, ask: Ask, route: Route) -> None:
-    ask.item = list(ask.params.values())[-1] if ask.params else ""
-    if route.provider.describe:
-        ask.verb, ask.item = route.provider.describe(lab, ask)
+def _lower_headers(http_request: web.BaseRequest) -> dict[str, str]:
+    return {name.lower(): value for name, value in http_request.headers.items()}
 
 
-def _lowered(request: web.BaseRequest) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()}
-
-
-def _parsed(raw: bytes) -> object:
+def _parse_json(raw: bytes) -> object:
     if not raw.strip():
         return None
     try:
@@ -180,12 +172,12 @@ def _parsed(raw: bytes) -> object:
         raise bad_request("InvalidRequestContent", message) from error
 
 
-def _type(route: Route) -> str:
+def _type_of(route: Route) -> str:
     kinds = [segment for segment in route.template.split("/") if segment and not segment.startswith("{")]
     return "/".join(kinds[-1:])
 
 
-def _response(answer: Answer) -> web.Response:
+def _to_response(answer: Answer) -> web.Response:
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
     if isinstance(answer.body, str):

@@ -1,11 +1,12 @@
 """Microsoft.Storage: the accounts that cache replication."""
 
-from lab.azure import activity, resources
-from lab.azure.answers import Answer, Json, bad_request
-from lab.azure.ids import resource_id
-from lab.azure.lab import LOCATION, SUBSCRIPTION, Lab, iso
-from lab.azure.paging import paged
-from lab.azure.routing import Ask, Provider, required
+from lab.azure.arm import activity_log, resources
+from lab.azure.arm.crud import serve_delete, serve_get, serve_list
+from lab.azure.arm.ids import resource_id
+from lab.azure.arm.routing import Provider
+from lab.azure.simulator.answers import Answer, Json, bad_request
+from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, to_iso
+from lab.azure.simulator.requests import ArmRequest, require_field
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 ACCOUNTS = resources.GROUP_PATH + "/providers/Microsoft.Storage/storageAccounts"
@@ -15,17 +16,17 @@ VERSIONS = {"2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01"
 provider = Provider("Microsoft.Storage", VERSIONS)
 
 
-def add(lab: Lab, group: str, name: str) -> Json:
+def add_account(lab: Lab, group: str, name: str) -> Json:
     """Make a general-purpose account."""
     arm_id = resource_id(SUBSCRIPTION, group, ACCOUNT, name)
     sku = {"name": "Standard_LRS", "tier": "Standard"}
-    return resources.put(lab, arm_id, _properties(lab, name, {}), sku=sku, kind="StorageV2", tags={})
+    return resources.put_resource(lab, arm_id, _account_properties(lab, name, {}), sku=sku, kind="StorageV2", tags={})
 
 
-def _properties(lab: Lab, name: str, given: Json) -> Json:
+def _account_properties(lab: Lab, name: str, given: Json) -> Json:
     return {
         "provisioningState": "Succeeded",
-        "creationTime": iso(lab.now()),
+        "creationTime": to_iso(lab.now()),
         "primaryLocation": LOCATION,
         "statusOfPrimary": "available",
         "supportsHttpsTrafficOnly": given.get("supportsHttpsTrafficOnly", True),
@@ -36,50 +37,31 @@ def _properties(lab: Lab, name: str, given: Json) -> Json:
     }
 
 
-@provider.route("GET", ACCOUNTS)
-def list_in_group(lab: Lab, ask: Ask) -> Answer:
-    """The accounts of a group."""
-    resources.require_group(lab, ask.path)
-    return paged(ask, lab.store.all(ACCOUNT.lower(), ask.scope("resourceGroups")))
-
-
-@provider.route("GET", ACCOUNTS + "/{account}")
-def get_account(lab: Lab, ask: Ask) -> Answer:
-    """One account."""
-    return Answer(200, resources.require(lab, ask.path))
-
-
 @provider.route("PUT", ACCOUNTS + "/{account}")
-def put_account(lab: Lab, ask: Ask) -> Answer:
+def put_account(lab: Lab, request: ArmRequest) -> Answer:
     """Create or change an account: done when answered."""
-    resources.require_group(lab, ask.path)
-    resources.require_unlocked(lab, ask.path)
-    body, name = ask.object(), ask.params["account"]
+    resources.require_group(lab, request.path)
+    resources.require_unlocked(lab, request.path)
+    body, name = request.require_object(), request.params["account"]
     if not (name.isalnum() and name == name.lower() and 3 <= len(name) <= 24):
         raise bad_request(
             "AccountNameInvalid",
             f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
             "length and use numbers and lower-case letters only.",
         )
-    account = resources.put(
+    account = resources.put_resource(
         lab,
-        ask.path,
-        _properties(lab, name, body.get("properties") or {}),
-        location=required(body, "location"),
-        sku={"name": required(body, "sku", "name"), "tier": "Standard"},
-        kind=required(body, "kind"),
+        request.path,
+        _account_properties(lab, name, body.get("properties") or {}),
+        location=require_field(body, "location"),
+        sku={"name": require_field(body, "sku", "name"), "tier": "Standard"},
+        kind=require_field(body, "kind"),
         tags=body.get("tags") or {},
     )
-    activity.ended(lab, activity.origin(ask), ask.path, f"{ACCOUNT}/write")
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{ACCOUNT}/write")
     return Answer(200, account)
 
 
-@provider.route("DELETE", ACCOUNTS + "/{account}")
-def delete_account(lab: Lab, ask: Ask) -> Answer:
-    """Remove an account: 204 when there is none."""
-    if resources.find(lab, ask.path) is None:
-        return Answer(204)
-    resources.require_unlocked(lab, ask.path, deleting=True)
-    resources.drop(lab, ask.path)
-    activity.ended(lab, activity.origin(ask), ask.path, f"{ACCOUNT}/delete")
-    return Answer(200)
+serve_list(provider, ACCOUNTS, ACCOUNT)
+serve_get(provider, ACCOUNTS + "/{account}")
+serve_delete(provider, ACCOUNTS + "/{account}", logged_as=ACCOUNT, locked=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.host.app import BadApp
 from lab.host.engine.lock import FolderInUse
-from lab.host.host import running
+from lab.host.host import running_host
 from lab.host.ncrontab import BadSchedule
 from lab.host.routes import BadRoute
 from lab.host.settings import Options
@@ -24,22 +24,22 @@ them took a sixth of the host's time.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until told to stop; 2 if it cannot start."""
-    options, level = _parse(arguments)
+    """Run until SIGTERM or SIGINT; 2 if it cannot start."""
+    options, level = _parse_arguments(arguments)
     gc.set_threshold(*COLLECT)
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(_run(options))
+        asyncio.run(_run_host(options))
     except (BadApp, BadRoute, BadSchedule, FolderInUse, OSError) as error:
         print(f"lab.host: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
         return 2
     return 0
 
 
-async def _run(options: Options) -> None:
+async def _run_host(options: Options) -> None:
     loop = asyncio.get_running_loop()
-    async with running(options) as host:
-        passing = asyncio.create_task(host.keep())
+    async with running_host(options) as host:
+        passing = asyncio.create_task(host.run_for_ever())
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, passing.cancel)
         print(f"lab.host: ready on {host.url}", flush=True)  # noqa: T201 - this is the command line
@@ -49,7 +49,7 @@ async def _run(options: Options) -> None:
             return
 
 
-def _parse(arguments: list[str] | None) -> tuple[Options, str]:
+def _parse_arguments(arguments: list[str] | None) -> tuple[Options, str]:
     parser = argparse.ArgumentParser(prog="lab.host", description=__doc__)
     parser.add_argument("--port", type=int, default=Options.port)
     parser.add_argument("--state", type=Path, required=True, help="folder of the host's state and of the lab's clock")

@@ -11,12 +11,12 @@ from typing import Any
 from aiohttp import web
 from durabletask.internal import orchestrator_service_pb2 as pb
 
-from lab.host.app import App, Function, decode
+from lab.host.app import App, Function, decode_trigger
 from lab.host.engine.engine import Engine
-from lab.host.engine.moments import moment
+from lab.host.engine.moments import from_micros
+from lab.host.http_triggers import key_of
 from lab.host.keys import Keys
 from lab.host.timers import Timers
-from lab.host.web import key_of
 
 _log = logging.getLogger(__name__)
 
@@ -37,19 +37,19 @@ class Admin:
     def routes(self) -> list[web.RouteDef]:
         """Where it answers."""
         return [
-            web.get("/admin/host/status", self._guarded(self.status)),
-            web.get("/admin/host/ping", self._guarded(self.status)),
-            web.get("/admin/functions", self._guarded(self.functions)),
-            web.post("/admin/functions/{name}", self._guarded(self.fire)),
-            web.post("/admin/lab/reset", self._guarded(self.reset)),
-            web.get("/admin/lab/state", self._guarded(self.state)),
+            web.get("/admin/host/status", self._guard_handler(self.get_status)),
+            web.get("/admin/host/ping", self._guard_handler(self.get_status)),
+            web.get("/admin/functions", self._guard_handler(self.list_functions)),
+            web.post("/admin/functions/{name}", self._guard_handler(self.fire_function)),
+            web.post("/admin/lab/reset", self._guard_handler(self.reset_host)),
+            web.get("/admin/lab/state", self._guard_handler(self.get_state)),
         ]
 
-    async def status(self, _request: web.Request) -> web.Response:
+    async def get_status(self, _request: web.Request) -> web.Response:
         """The host runs."""
         return web.json_response({"id": "lab-host", "state": "Running", "version": "4.0"})
 
-    async def functions(self, _request: web.Request) -> web.Response:
+    async def list_functions(self, _request: web.Request) -> web.Response:
         """Every function and its bindings."""
         listed = [
             {"name": function.name, "config": {"bindings": function.bindings}}
@@ -57,7 +57,7 @@ class Admin:
         ]
         return web.json_response(listed)
 
-    async def fire(self, request: web.Request) -> web.Response:
+    async def fire_function(self, request: web.Request) -> web.Response:
         """Run a function that HTTP does not call; 202 at once in Azure, here when it has run, so that one can wait."""
         function = self._app.functions.get(request.match_info["name"])
         if function is None:
@@ -66,46 +66,46 @@ class Admin:
             given = json.loads(await request.read() or b"{}").get("input")
         except (ValueError, AttributeError):
             return web.Response(status=400, text='the body is not {"input": ...}')
-        return web.Response(status=202 if await self._run(function, given) else 500)
+        return web.Response(status=202 if await self._run_function(function, given) else 500)
 
-    async def reset(self, _request: web.Request) -> web.Response:
+    async def reset_host(self, _request: web.Request) -> web.Response:
         """Drop all state of the engine and all evidence, as if nothing had ever been started."""
         await self._engine.clear()
         await asyncio.to_thread(shutil.rmtree, self._evidence, ignore_errors=True)
         return web.Response(status=204)
 
-    async def state(self, _request: web.Request) -> web.Response:
+    async def get_state(self, _request: web.Request) -> web.Response:
         """Counts, to see at a glance what the host is busy with."""
         engine, store = self._engine, self._engine.store
         due = self._timers.following
         body = {
-            "now": moment(engine.agenda.now()).isoformat(),
+            "now": from_micros(engine.agenda.now()).isoformat(),
             "instances": {
                 pb.OrchestrationStatus.Name(status).removeprefix("ORCHESTRATION_STATUS_").title(): count
-                for status, count in engine.queries.counts().items()
+                for status, count in engine.queries.count_by_status().items()
             },
             "entities": store.value("SELECT COUNT(*) FROM entities"),
             "activities": store.value("SELECT COUNT(*) FROM activities"),
             "pendingTimers": store.value("SELECT COUNT(*) FROM inbox WHERE kind = 'timerFired'"),
-            "nextTimer": None if engine.agenda.following is None else moment(engine.agenda.following).isoformat(),
+            "nextTimer": None if engine.agenda.next_due is None else from_micros(engine.agenda.next_due).isoformat(),
             "nextSchedule": None if due is None else due.isoformat(),
             "running": {kind: len(lanes) for kind, lanes in engine.runner.lanes.items()},
             "idle": engine.runner.idle,
         }
         return web.json_response(body)
 
-    async def _run(self, function: Function, given: Any) -> bool:
+    async def _run_function(self, function: Function, given: Any) -> bool:
         timer = self._timers.all.get(function.name)
         if timer is not None:
-            return await timer.fire(past_due=False)
+            return await timer.fire_now(past_due=False)
         try:
-            await self._app.invoke(function, decode(function.kind, _as_text(given), "json"))
+            await self._app.invoke(function, decode_trigger(function.kind, _as_text(given), "json"))
         except Exception:  # noqa: BLE001 - it is logged, and the caller gets 500
             _log.exception("function %s failed", function.name)
             return False
         return True
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def _guard_handler(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
             if self._keys is not None and not self._keys.allows_admin(key_of(request)):
                 return web.Response(status=401)

@@ -104,21 +104,21 @@ class App:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def decode(kind: str, value: Any, datum_type: str) -> Any:
+def decode_trigger(kind: str, value: Any, datum_type: str) -> Any:
     """What the SDK makes of a trigger's value."""
-    return _converter(kind).decode(meta.Datum(value, datum_type), trigger_metadata={})
+    return _converter_of(kind).decode(meta.Datum(value, datum_type), trigger_metadata={})
 
 
-def encode(kind: str, value: Any) -> Any:
+def encode_answer(kind: str, value: Any) -> Any:
     """What the SDK makes of a function's answer."""
-    return _converter(kind).encode(value, expected_type=None).value
+    return _converter_of(kind).encode(value, expected_type=None).value
 
 
-def _converter(kind: str) -> Any:
+def _converter_of(kind: str) -> Any:
     return meta.get_binding_registry().get(kind)  # type: ignore[no-untyped-call]
 
 
-def load(path: Path) -> App:
+def load_app(path: Path) -> App:
     """Load function_app.py as Functions does: from its folder, which is the working directory and importable.
 
     Raises:
@@ -129,19 +129,19 @@ def load(path: Path) -> App:
         raise BadApp(f"there is no app at {path}")
     os.chdir(path.parent)
     sys.path.insert(0, str(path.parent))
-    return App(index(_import(path)), path.parent)
+    return App(index_functions(_import_file(path)), path.parent)
 
 
-def index(module: ModuleType) -> list[Function]:
+def index_functions(module: ModuleType) -> list[Function]:
     """The functions of the one app that the module holds."""
     apps = {id(value): value for value in vars(module).values() if isinstance(value, func.FunctionRegister)}
     if len(apps) != 1:
         raise BadApp(f"{module.__file__} holds {len(apps)} function apps, not one")
     (app,) = apps.values()
-    return [_function(each) for each in app.get_functions()]
+    return [_read_function(each) for each in app.get_functions()]
 
 
-def _function(built: Any) -> Function:
+def _read_function(built: Any) -> Function:
     call, bindings = built.get_user_function(), tuple(json.loads(raw) for raw in built.get_raw_bindings())
     bound = {binding["name"] for binding in bindings}
     return Function(
@@ -154,7 +154,7 @@ def _function(built: Any) -> Function:
     )
 
 
-def _import(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise BadApp(f"{path} is not a Python file")

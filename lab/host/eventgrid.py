@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.host.app import App, Function, decode
+from lab.host.app import App, Function, decode_trigger
+from lab.host.http_triggers import key_of
 from lab.host.keys import EVENT_GRID, Keys
-from lab.host.web import key_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ class EventGridWebhook:
 
     def routes(self) -> list[web.RouteDef]:
         """Where it answers."""
-        return [web.post(PATH, self.handle), web.options(PATH, self.shake_hands)]
+        return [web.post(PATH, self.handle_request), web.options(PATH, self.shake_hands)]
 
     async def shake_hands(self, request: web.Request) -> web.Response:
         """The handshake of the CloudEvents schema."""
         origin = request.headers.get("WebHook-Request-Origin", "*")
         return web.Response(headers={"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"})
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle_request(self, request: web.Request) -> web.Response:
         """A POST of Event Grid: validation, notification or the end of a subscription."""
         if self._keys is not None and not self._keys.allows_system(key_of(request), EVENT_GRID):
             return web.Response(status=401)
@@ -44,25 +44,25 @@ class EventGridWebhook:
             body = json.loads(await request.read())
         except ValueError as error:
             return web.Response(status=400, text=f"the body is not JSON: {error}")
-        return await self._take(function, request.headers.get("aeg-event-type", "").lower(), body)
+        return await self._take_events(function, request.headers.get("aeg-event-type", "").lower(), body)
 
-    async def _take(self, function: Function, kind: str, body: Any) -> web.Response:
+    async def _take_events(self, function: Function, kind: str, body: Any) -> web.Response:
         events = body if isinstance(body, list) else [body]
         if not all(isinstance(event, dict) for event in events):
             return web.Response(status=400, text="an event is a JSON object")
         match kind:
             case "subscriptionvalidation":
-                return _validated(events)
+                return _validation_answer(events)
             case "notification":
-                return await self._deliver(function, events)
+                return await self._deliver_event(function, events)
             case "unsubscribe":
                 return web.Response(status=202)
             case _:
                 return web.Response(status=400, text=f"unknown aeg-event-type: '{kind}'")
 
-    async def _deliver(self, function: Function, events: list[dict[str, Any]]) -> web.Response:
+    async def _deliver_event(self, function: Function, events: list[dict[str, Any]]) -> web.Response:
         try:
-            decoded = [decode(function.kind, json.dumps(event), "json") for event in events]
+            decoded = [decode_trigger(function.kind, json.dumps(event), "json") for event in events]
         except (ValueError, TypeError, AttributeError) as error:
             return web.Response(status=400, text=f"not an event: {error}")
         for event, given in zip(events, decoded, strict=True):
@@ -74,7 +74,7 @@ class EventGridWebhook:
         return web.Response(status=202)
 
 
-def _validated(events: list[dict[str, Any]]) -> web.Response:
+def _validation_answer(events: list[dict[str, Any]]) -> web.Response:
     code = events[0].get("data", {}).get("validationCode") if events else None
     if code is None:
         return web.Response(status=400, text="a validation event carries data.validationCode")

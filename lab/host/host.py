@@ -12,23 +12,23 @@ from aiohttp import web
 from lab.clock import Clock, LabClock
 from lab.host import sidecar
 from lab.host.admin import Admin
-from lab.host.app import App, load
+from lab.host.app import App, load_app
 from lab.host.durable import DurableFunctions
 from lab.host.engine.engine import Engine
 from lab.host.engine.lock import FolderLock
 from lab.host.entity_management import EntityManagement
 from lab.host.eventgrid import EventGridWebhook
+from lab.host.http_triggers import HttpTriggers, build_server
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
 from lab.host.settings import Options, evidence_of, give_app_settings, read_host_file
 from lab.host.timers import Timers
-from lab.host.web import HttpTriggers, build
 
 DATABASE = "host.sqlite"
 
 
 class Host:
-    """A host that runs; made by `running`."""
+    """A host that runs; made by `running_host`."""
 
     def __init__(self, app: App, engine: Engine, timers: Timers, port: int) -> None:
         self.app = app
@@ -41,15 +41,15 @@ class Host:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def keep(self) -> None:
+    async def run_for_ever(self) -> None:
         """Let time pass: timers of orchestrations and of the app, for ever."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.engine.keep())
-            group.create_task(self.timers.keep())
+            group.create_task(self.engine.run_for_ever())
+            group.create_task(self.timers.run_for_ever())
 
 
 @contextlib.asynccontextmanager
-async def running(options: Options, clock: Clock | None = None) -> AsyncIterator[Host]:
+async def running_host(options: Options, clock: Clock | None = None) -> AsyncIterator[Host]:
     """Load the app, open the state, serve; time passes only in `Host.keep`.
 
     Raises:
@@ -60,37 +60,37 @@ async def running(options: Options, clock: Clock | None = None) -> AsyncIterator
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(FolderLock(options.state).release)
         give_app_settings(options.app.parent, options.azure_url, options.state)
-        app = load(options.app)
+        app = load_app(options.app)
         stack.callback(app.close)
         clock = clock or LabClock.open(options.state)
         engine = Engine(options.state / DATABASE, clock, DurableFunctions(app))
         stack.push_async_callback(engine.close)
         timers = Timers(app, engine.store, clock)
-        yield await _serve(options, Host(app, engine, timers, options.port), stack)
+        yield await _serve_host(options, Host(app, engine, timers, options.port), stack)
 
 
-async def _serve(options: Options, host: Host, stack: contextlib.AsyncExitStack) -> Host:
+async def _serve_host(options: Options, host: Host, stack: contextlib.AsyncExitStack) -> Host:
     hosted = read_host_file(options.app.parent)
     keys = Keys(options.state / "keys.json", host.app.functions)
     asked = keys if options.auth else None
     triggers = HttpTriggers(host.app, hosted.route_prefix, keys=asked, trust_principal=options.trust_principal)
-    grpc_server, grpc_port = await sidecar.serve(host.engine)
+    grpc_server, grpc_port = await sidecar.start_sidecar(host.engine)
     stack.push_async_callback(grpc_server.stop, None)
-    query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system(DURABLE_TASK)}"
+    query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system_key(DURABLE_TASK)}"
     own = [
         *Admin(host.app, host.engine, host.timers, asked, evidence_of(options.state)).routes(),
         *EventGridWebhook(host.app, asked).routes(),
         *Management(host.app, host.engine, asked, query).routes(),
         *EntityManagement(host.app, host.engine, asked).routes(),
     ]
-    runner = web.AppRunner(build(own, triggers.handle), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(build_server(own, triggers.handle_request), access_log=None, shutdown_timeout=1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, "127.0.0.1", options.port)
     await site.start()
     host.port = _port_of(runner)
     host.app.client_config = client_config(hosted.task_hub, host.url, grpc_port, query)
-    host.engine.resume()
+    host.engine.resume_waiting()
     return host
 
 

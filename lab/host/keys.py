@@ -17,7 +17,7 @@ type KeyFile = dict[str, dict[str, str]]
 class Keys:
     """Who may call what, read from `keys.json`.
 
-    The file holds `host` (`default`, `_master`), `system` (one an extension) and `functions` (one a function).
+    The file holds `host` (`default`, `_master`), `system_key` (one an extension) and `functions` (one a function).
     """
 
     def __init__(self, path: Path, functions: Iterable[str]) -> None:
@@ -31,7 +31,7 @@ class Keys:
             path.touch(mode=0o600)
             path.write_text(json.dumps(self._keys, indent=2))
 
-    def system(self, name: str) -> str:
+    def system_key(self, name: str) -> str:
         """The key of an extension's webhook."""
         return self._keys["system"][name]
 
@@ -41,7 +41,7 @@ class Keys:
 
     def allows_system(self, given: str, extension: str) -> bool:
         """Whether the key opens an extension's webhook."""
-        return _is_one_of(given, (self.system(extension), self._keys["host"][MASTER]))
+        return _is_one_of(given, (self.system_key(extension), self._keys["host"][MASTER]))
 
     def allows_admin(self, given: str) -> bool:
         """Whether it is the master key."""

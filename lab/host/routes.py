@@ -17,7 +17,7 @@ class BadRoute(ValueError):
     """A template that says nothing we know."""
 
 
-def _accepts(parse: Callable[[str], object]) -> Callable[[str, str], bool]:
+def _accepts_value(parse: Callable[[str], object]) -> Callable[[str, str], bool]:
     def check(value: str, _argument: str) -> bool:
         try:
             parse(value)
@@ -28,34 +28,34 @@ def _accepts(parse: Callable[[str], object]) -> Callable[[str, str], bool]:
     return check
 
 
-def _length(value: str, argument: str) -> bool:
+def _has_length(value: str, argument: str) -> bool:
     low, _, high = argument.partition(",")
     return int(low) <= len(value) <= int(high or low)
 
 
-def _range(value: str, argument: str) -> bool:
+def _is_in_range(value: str, argument: str) -> bool:
     low, _, high = argument.partition(",")
     return _is_int(value, "") and int(low) <= int(value) <= int(high)
 
 
-_is_int = _accepts(int)
+_is_int = _accepts_value(int)
 
 CONSTRAINTS: Mapping[str, Callable[[str, str], bool]] = {
     "int": _is_int,
     "long": _is_int,
-    "decimal": _accepts(float),
-    "double": _accepts(float),
-    "float": _accepts(float),
-    "guid": _accepts(UUID),
-    "datetime": _accepts(datetime.fromisoformat),
+    "decimal": _accepts_value(float),
+    "double": _accepts_value(float),
+    "float": _accepts_value(float),
+    "guid": _accepts_value(UUID),
+    "datetime": _accepts_value(datetime.fromisoformat),
     "bool": lambda value, _: value.lower() in {"true", "false"},
     "alpha": lambda value, _: re.fullmatch("[A-Za-z]*", value) is not None,
-    "length": _length,
+    "length": _has_length,
     "minlength": lambda value, argument: len(value) >= int(argument),
     "maxlength": lambda value, argument: len(value) <= int(argument),
     "min": lambda value, argument: _is_int(value, "") and int(value) >= int(argument),
     "max": lambda value, argument: _is_int(value, "") and int(value) <= int(argument),
-    "range": _range,
+    "range": _is_in_range,
     "regex": lambda value, argument: re.search(argument, value) is not None,
     "required": lambda value, _: value != "",
 }
@@ -81,14 +81,16 @@ class Route:
     def __init__(self, template: str) -> None:
         self.template = template.strip("/")
         self._parameters: list[Parameter] = []
-        self._pattern = re.compile(self._expression(), re.IGNORECASE)
+        segments = [segment for segment in self.template.split("/") if segment]
+        patterns = [self._segment_pattern(number, segment) for number, segment in enumerate(segments)]
+        self._pattern = re.compile("".join(patterns), re.IGNORECASE)
 
     @property
     def precedence(self) -> tuple[tuple[int, str], ...]:
         """Sorts the more definite template first, segment by segment."""
-        return tuple((_rank(segment), segment.lower()) for segment in self.template.split("/"))
+        return tuple((_rank_of(segment), segment.lower()) for segment in self.template.split("/"))
 
-    def match(self, path: str) -> dict[str, str] | None:
+    def match_path(self, path: str) -> dict[str, str] | None:
         """The values of the parameters, or None if the path is not this route's."""
         found = self._pattern.fullmatch(path.strip("/"))
         if found is None:
@@ -104,41 +106,34 @@ class Route:
             values[parameter.name] = value
         return values
 
-    def _expression(self) -> str:
-        segments = [segment for segment in self.template.split("/") if segment]
-        return "".join(self._segment(number, segment) for number, segment in enumerate(segments))
-
-    def _segment(self, number: int, segment: str) -> str:
+    def _segment_pattern(self, number: int, segment: str) -> str:
         slash = "/" if number else ""
         parts, end = [], 0
         whole = PARAMETER.fullmatch(segment)
         for found in PARAMETER.finditer(segment):
             parts.append(re.escape(segment[end : found.start()]))
-            parts.append(self._parameter(found))
+            parts.append(self._read_parameter(found))
             end = found.end()
         expression = "".join(parts) + re.escape(segment[end:])
         if whole and (whole["optional"] or whole["default"] is not None or whole["all"]):
             return f"(?:{slash}{expression})?"
         return slash + expression
 
-    def _parameter(self, found: re.Match[str]) -> str:
-        constraints = tuple(_constraint(each) for each in _split(found["constraints"]))
+    def _read_parameter(self, found: re.Match[str]) -> str:
+        parts = re.split(r":(?![^(]*\))", found["constraints"])
+        constraints = tuple(_read_constraint(part) for part in parts if part)
         self._parameters.append(Parameter(found["name"], constraints, found["default"], bool(found["optional"])))
         return f"(?P<{found['name']}>{'.*' if found['all'] else '[^/]+?'})"
 
 
-def _split(constraints: str) -> list[str]:
-    return [part for part in re.split(r":(?![^(]*\))", constraints) if part]
-
-
-def _constraint(written: str) -> tuple[str, str]:
+def _read_constraint(written: str) -> tuple[str, str]:
     name, _, argument = written.partition("(")
     if name.lower() not in CONSTRAINTS:
         raise BadRoute(f"unknown route constraint: {written}")
     return name.lower(), argument.removesuffix(")")
 
 
-def _rank(segment: str) -> int:
+def _rank_of(segment: str) -> int:
     found = PARAMETER.fullmatch(segment)
     if found is None:
         return 1 if "{" in segment else 0

@@ -1,4 +1,4 @@
-"""What the host is told: its command line, host.json, and the app settings it gives to the app."""
+"""The host's settings: its command line, host.json, and the app settings it gives to the app."""
 
 import json
 import os
@@ -42,7 +42,7 @@ class HostFile:
 
 def read_host_file(folder: Path) -> HostFile:
     """Read host.json, or take the defaults of Functions."""
-    extensions = _json(folder / "host.json").get("extensions", {})
+    extensions = _read_json(folder / "host.json").get("extensions", {})
     return HostFile(
         route_prefix=extensions.get("http", {}).get("routePrefix", HostFile.route_prefix),
         task_hub=extensions.get("durableTask", {}).get("hubName", HostFile.task_hub),
@@ -56,14 +56,14 @@ def give_app_settings(folder: Path, azure_url: str, state: Path) -> None:
         | {"EVIDENCE_STORE": f"folder:{evidence_of(state)}"}
         | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
     )
-    for name, value in (*_json(folder / "local.settings.json").get("Values", {}).items(), *ours.items()):
+    for name, value in (*_read_json(folder / "local.settings.json").get("Values", {}).items(), *ours.items()):
         os.environ.setdefault(name, str(value))
 
 
 def evidence_of(state: Path) -> Path:
-    """The folder for the app's evidence, unless the app is told of another place."""
+    """The folder for the app's evidence, unless a setting of the app names another place."""
     return state.resolve() / "evidence"
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _read_json(path: Path) -> Mapping[str, Any]:
     return dict(json.loads(path.read_text())) if path.exists() else {}

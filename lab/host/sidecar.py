@@ -11,7 +11,7 @@ from lab.host.engine.control import BadId
 from lab.host.engine.engine import Engine
 from lab.host.engine.entities import entity_id
 from lab.host.engine.instances import PENDING, Exists, Instance, Missing, Order, Unfit
-from lab.host.engine.moments import moment_of, stamp, text, text_of
+from lab.host.engine.moments import moment_of, text_of, to_string_value, to_timestamp
 from lab.host.engine.queries import PAGE, BadToken, Entity, Filter
 
 CHUNK = 500
@@ -49,69 +49,69 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
             at=moment_of(request, "scheduledStartTimestamp"),
         )
         replaceable = tuple(request.orchestrationIdReusePolicy.replaceableStatus)
-        started = await _done(context, lambda: self._engine.control.start(order, replaceable))
+        started = await _run_engine(context, lambda: self._engine.control.start(order, replaceable))
         return pb.CreateInstanceResponse(instanceId=started)
 
     @override
     async def GetInstance(self, request: pb.GetInstanceRequest, context: Any) -> pb.GetInstanceResponse:
         """Read an instance."""
-        return _found(self._engine.instances.find(request.instanceId), payloads=request.getInputsAndOutputs)
+        return _require_instance(self._engine.instances.find(request.instanceId), payloads=request.getInputsAndOutputs)
 
     @override
     async def WaitForInstanceStart(self, request: pb.GetInstanceRequest, context: Any) -> pb.GetInstanceResponse:
         """Wait until an instance runs, as long as the client does."""
-        found = await self._engine.instances.wait(request.instanceId, lambda instance: instance.status != PENDING)
-        return _found(found, payloads=request.getInputsAndOutputs)
+        found = await self._engine.instances.wait_until(request.instanceId, lambda instance: instance.status != PENDING)
+        return _require_instance(found, payloads=request.getInputsAndOutputs)
 
     @override
     async def WaitForInstanceCompletion(self, request: pb.GetInstanceRequest, context: Any) -> pb.GetInstanceResponse:
         """Wait until an instance has ended, as long as the client does."""
-        found = await self._engine.instances.wait(request.instanceId, lambda instance: instance.finished)
-        return _found(found, payloads=request.getInputsAndOutputs)
+        found = await self._engine.instances.wait_until(request.instanceId, lambda instance: instance.finished)
+        return _require_instance(found, payloads=request.getInputsAndOutputs)
 
     @override
     async def RaiseEvent(self, request: pb.RaiseEventRequest, context: Any) -> pb.RaiseEventResponse:
         """Send an event."""
         control, data = self._engine.control, text_of(request, "input")
-        await _done(context, lambda: control.raise_event(request.instanceId, request.name, data))
+        await _run_engine(context, lambda: control.raise_event(request.instanceId, request.name, data))
         return pb.RaiseEventResponse()
 
     @override
     async def TerminateInstance(self, request: pb.TerminateRequest, context: Any) -> pb.TerminateResponse:
         """End an instance."""
         control, output = self._engine.control, text_of(request, "output")
-        await _done(context, lambda: control.terminate(request.instanceId, output, recursive=request.recursive))
+        await _run_engine(context, lambda: control.terminate(request.instanceId, output, recursive=request.recursive))
         return pb.TerminateResponse()
 
     @override
     async def SuspendInstance(self, request: pb.SuspendRequest, context: Any) -> pb.SuspendResponse:
         """Suspend an instance."""
-        await _done(context, lambda: self._engine.control.suspend(request.instanceId, text_of(request, "reason")))
+        await _run_engine(context, lambda: self._engine.control.suspend(request.instanceId, text_of(request, "reason")))
         return pb.SuspendResponse()
 
     @override
     async def ResumeInstance(self, request: pb.ResumeRequest, context: Any) -> pb.ResumeResponse:
         """Resume an instance."""
-        await _done(context, lambda: self._engine.control.resume(request.instanceId, text_of(request, "reason")))
+        await _run_engine(context, lambda: self._engine.control.resume(request.instanceId, text_of(request, "reason")))
         return pb.ResumeResponse()
 
     @override
     async def RewindInstance(self, request: pb.RewindInstanceRequest, context: Any) -> pb.RewindInstanceResponse:
         """Let a failed instance try again."""
-        await _done(context, lambda: self._engine.control.rewind(request.instanceId, text_of(request, "reason")))
+        await _run_engine(context, lambda: self._engine.control.rewind(request.instanceId, text_of(request, "reason")))
         return pb.RewindInstanceResponse()
 
     @override
     async def RestartInstance(self, request: pb.RestartInstanceRequest, context: Any) -> pb.RestartInstanceResponse:
         """Start an instance once more."""
         control, new_id = self._engine.control, request.restartWithNewInstanceId
-        restarted = await _done(context, lambda: control.restart(request.instanceId, new_id=new_id))
+        restarted = await _run_engine(context, lambda: control.restart(request.instanceId, new_id=new_id))
         return pb.RestartInstanceResponse(instanceId=restarted)
 
     @override
     async def PurgeInstances(self, request: pb.PurgeInstancesRequest, context: Any) -> pb.PurgeInstancesResponse:
         """Delete finished instances, or an entity."""
-        count = self._purge(request)
+        count = self._purge_instances(request)
         return pb.PurgeInstancesResponse(deletedInstanceCount=count, isComplete={"value": True})
 
     @override
@@ -125,10 +125,10 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
             prefix=text_of(query, "instanceIdPrefix") or "",
         )
         token, top = text_of(query, "continuationToken") or "", query.maxInstanceCount or PAGE
-        page, following = await _done(context, lambda: self._engine.queries.instances(wanted, top, token))
+        page, following = await _run_engine(context, lambda: self._engine.queries.list_instances(wanted, top, token))
         return pb.QueryInstancesResponse(
             orchestrationState=[state_of(each, payloads=query.fetchInputsAndOutputs) for each in page],
-            continuationToken=text(following or None),
+            continuationToken=to_string_value(following or None),
         )
 
     @override
@@ -140,16 +140,16 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
             completed_to=moment_of(request, "completedTimeTo"),
         )
         token, top = text_of(request, "lastInstanceKey") or "", request.pageSize or PAGE
-        page, following = await _done(context, lambda: self._engine.queries.finished_ids(wanted, top, token))
-        return pb.ListInstanceIdsResponse(instanceIds=page, lastInstanceKey=text(following or None))
+        page, following = await _run_engine(context, lambda: self._engine.queries.finished_ids(wanted, top, token))
+        return pb.ListInstanceIdsResponse(instanceIds=page, lastInstanceKey=to_string_value(following or None))
 
     @override
     async def StreamInstanceHistory(
         self, request: pb.StreamInstanceHistoryRequest, context: Any
     ) -> AsyncIterator[pb.HistoryChunk]:
         """The history, in chunks."""
-        await _done(context, lambda: self._engine.instances.get(request.instanceId))
-        events = self._engine.instances.history(request.instanceId)
+        await _run_engine(context, lambda: self._engine.instances.get(request.instanceId))
+        events = self._engine.instances.read_history(request.instanceId)
         for offset in range(0, len(events), CHUNK):
             chunk = events[offset : offset + CHUNK]
             yield pb.HistoryChunk(events=[pb.HistoryEvent.FromString(event) for event in chunk])
@@ -160,20 +160,20 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
         signal = pb.EntityOperationSignaledEvent(
             requestId=request.requestId,
             operation=request.name,
-            input=text(text_of(request, "input")),
-            scheduledTime=stamp(moment_of(request, "scheduledTime")),
-            targetInstanceId=text(request.instanceId),
+            input=to_string_value(text_of(request, "input")),
+            scheduledTime=to_timestamp(moment_of(request, "scheduledTime")),
+            targetInstanceId=to_string_value(request.instanceId),
         )
-        self._engine.entities.signal(signal)
+        self._engine.entities.queue_signal(signal)
         return pb.SignalEntityResponse()
 
     @override
     async def GetEntity(self, request: pb.GetEntityRequest, context: Any) -> pb.GetEntityResponse:
         """Read an entity."""
-        found = self._engine.queries.entity(entity_id(request.instanceId))
+        found = self._engine.queries.find_entity(entity_id(request.instanceId))
         if found is None or found.state is None:
             return pb.GetEntityResponse(exists=False)
-        return pb.GetEntityResponse(exists=True, entity=_entity(found, state=request.includeState))
+        return pb.GetEntityResponse(exists=True, entity=_entity_metadata(found, state=request.includeState))
 
     @override
     async def QueryEntities(self, request: pb.QueryEntitiesRequest, context: Any) -> pb.QueryEntitiesResponse:
@@ -183,10 +183,10 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
         top = query.pageSize.value if query.HasField("pageSize") and query.pageSize.value else PAGE
         prefix = entity_id(text_of(query, "instanceIdStartsWith") or "")
         after = text_of(query, "continuationToken") or ""
-        page, following = self._engine.queries.entities(prefix, modified, top, after)
+        page, following = self._engine.queries.list_entities(prefix, modified, top, after)
         return pb.QueryEntitiesResponse(
-            entities=[_entity(each, state=query.includeState) for each in page],
-            continuationToken=text(following or None),
+            entities=[_entity_metadata(each, state=query.includeState) for each in page],
+            continuationToken=to_string_value(following or None),
         )
 
     @override
@@ -196,10 +196,10 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
         """Nothing to clean: empty entities are not kept, and a lock ends with its holder."""
         return pb.CleanEntityStorageResponse()
 
-    def _purge(self, request: pb.PurgeInstancesRequest) -> int:
+    def _purge_instances(self, request: pb.PurgeInstancesRequest) -> int:
         control = self._engine.control
         if request.instanceId.startswith("@"):
-            return int(self._engine.entities.delete(entity_id(request.instanceId)))
+            return int(self._engine.entities.delete_entity(entity_id(request.instanceId)))
         if request.HasField("purgeInstanceFilter"):
             asked = request.purgeInstanceFilter
             wanted = Filter(
@@ -212,7 +212,7 @@ class Sidecar(rpc.TaskHubSidecarServiceServicer):
         return control.purge(ids, recursive=request.recursive)
 
 
-async def serve(engine: Engine) -> tuple[Any, int]:
+async def start_sidecar(engine: Engine) -> tuple[Any, int]:
     """Start the service on a free port; answers the server and the port."""
     server = grpc.aio.server(options=(("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)))
     rpc.add_TaskHubSidecarServiceServicer_to_server(Sidecar(engine), server)  # type: ignore[no-untyped-call]
@@ -226,39 +226,39 @@ def state_of(instance: Instance, *, payloads: bool) -> pb.OrchestrationState:
     return pb.OrchestrationState(
         instanceId=instance.id,
         name=instance.name,
-        version=text(instance.version),
+        version=to_string_value(instance.version),
         orchestrationStatus=pb.OrchestrationStatus.Name(instance.status),
-        scheduledStartTimestamp=stamp(instance.starts),
-        createdTimestamp=stamp(instance.created),
-        lastUpdatedTimestamp=stamp(instance.updated),
-        completedTimestamp=stamp(instance.completed),
-        input=text(instance.input) if payloads else None,
-        output=text(instance.output) if payloads else None,
-        customStatus=text(instance.custom),
+        scheduledStartTimestamp=to_timestamp(instance.starts),
+        createdTimestamp=to_timestamp(instance.created),
+        lastUpdatedTimestamp=to_timestamp(instance.updated),
+        completedTimestamp=to_timestamp(instance.completed),
+        input=to_string_value(instance.input) if payloads else None,
+        output=to_string_value(instance.output) if payloads else None,
+        customStatus=to_string_value(instance.custom),
         failureDetails=instance.failure_details,
-        executionId=text(instance.execution),
-        parentInstanceId=text(instance.parent),
+        executionId=to_string_value(instance.execution),
+        parentInstanceId=to_string_value(instance.parent),
         tags=instance.tag_map,
     )
 
 
-def _found(instance: Instance | None, *, payloads: bool) -> pb.GetInstanceResponse:
+def _require_instance(instance: Instance | None, *, payloads: bool) -> pb.GetInstanceResponse:
     if instance is None:
         return pb.GetInstanceResponse(exists=False)
     return pb.GetInstanceResponse(exists=True, orchestrationState=state_of(instance, payloads=payloads))
 
 
-def _entity(entity: Entity, *, state: bool) -> pb.EntityMetadata:
+def _entity_metadata(entity: Entity, *, state: bool) -> pb.EntityMetadata:
     return pb.EntityMetadata(
         instanceId=entity.id,
-        lastModifiedTime=stamp(entity.modified),
+        lastModifiedTime=to_timestamp(entity.modified),
         backlogQueueSize=entity.waiting,
-        lockedBy=text(entity.holder),
-        serializedState=text(entity.state) if state else None,
+        lockedBy=to_string_value(entity.holder),
+        serializedState=to_string_value(entity.state) if state else None,
     )
 
 
-async def _done[T](context: Any, act: Callable[[], T]) -> T:
+async def _run_engine[T](context: Any, act: Callable[[], T]) -> T:
     """What the engine answers; what it refuses ends the call with the status that says why."""
     try:
         return act()

@@ -6,10 +6,10 @@ import logging
 from datetime import datetime
 
 from lab.clock import Clock, sleep_until
-from lab.host.app import App, Function, decode
-from lab.host.engine.moments import micros, moment
+from lab.host.app import App, Function, decode_trigger
+from lab.host.engine.moments import from_micros, to_micros
 from lab.host.engine.store import Store
-from lab.host.ncrontab import Schedule, parse
+from lab.host.ncrontab import Schedule, parse_schedule
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Timer:
 
     def __init__(self, app: App, function: Function, store: Store, clock: Clock) -> None:
         self.function = function
-        self.schedule: Schedule = parse(function.trigger["schedule"])
+        self.schedule: Schedule = parse_schedule(function.trigger["schedule"])
         self._app = app
         self._store = store
         self._clock = clock
@@ -32,15 +32,15 @@ class Timer:
         """The next instant at which it runs."""
         at = self._store.value("SELECT next FROM schedules WHERE name = ?", self.function.name)
         if at is not None:
-            return moment(at)
-        first = self.schedule.following(self._clock.now())
-        self._keep(None, first)
+            return from_micros(at)
+        first = self.schedule.find_next(self._clock.now())
+        self._keep_schedule(None, first)
         return first
 
-    async def keep(self) -> None:
+    async def run_for_ever(self) -> None:
         """Run it whenever it is due, for ever."""
         if self.function.trigger.get("runOnStartup") and self.due > self._clock.now():
-            await self.fire(past_due=False)
+            await self.fire_now(past_due=False)
         while True:
             await sleep_until(self._clock, self.due)
             await self.run_due()
@@ -50,14 +50,14 @@ class Timer:
         due, now = self.due, self._clock.now()
         if due > now:
             return False
-        await self.fire(past_due=self.schedule.following(due) <= now)
-        self._keep(now, self.schedule.following(now))
+        await self.fire_now(past_due=self.schedule.find_next(due) <= now)
+        self._keep_schedule(now, self.schedule.find_next(now))
         return True
 
-    async def fire(self, *, past_due: bool) -> bool:
+    async def fire_now(self, *, past_due: bool) -> bool:
         """Run the function now; answers whether it ended without an exception."""
         async with self._one_at_a_time:
-            value = decode("timerTrigger", json.dumps(self._info(past_due=past_due)), "json")
+            value = decode_trigger("timerTrigger", json.dumps(self._timer_info(past_due=past_due)), "json")
             try:
                 await self._app.invoke(self.function, value)
             except Exception:  # noqa: BLE001 - it is logged, and the timer goes on
@@ -65,25 +65,25 @@ class Timer:
                 return False
         return True
 
-    def _info(self, *, past_due: bool) -> dict[str, object]:
-        """What the function is told: in Azure, too, `Next` of a run that is due is the instant of this very run."""
+    def _timer_info(self, *, past_due: bool) -> dict[str, object]:
+        """What the function gets: in Azure, too, `Next` of a run that is due is the instant of this very run."""
         due = self.due
         row = self._store.row("SELECT last, updated FROM schedules WHERE name = ?", self.function.name)
         last = None if row is None else row["last"]
         status = {
-            "Last": NEVER if last is None else moment(last).isoformat(),
-            "LastUpdated": NEVER if last is None or row is None else moment(row["updated"]).isoformat(),
+            "Last": NEVER if last is None else from_micros(last).isoformat(),
+            "LastUpdated": NEVER if last is None or row is None else from_micros(row["updated"]).isoformat(),
             "Next": due.isoformat(),
         }
         return {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
 
-    def _keep(self, last: datetime | None, following: datetime) -> None:
+    def _keep_schedule(self, last: datetime | None, following: datetime) -> None:
         self._store.run(
             "INSERT OR REPLACE INTO schedules (name, last, next, updated) VALUES (?, ?, ?, ?)",
             self.function.name,
-            None if last is None else micros(last),
-            micros(following),
-            micros(self._clock.now()),
+            None if last is None else to_micros(last),
+            to_micros(following),
+            to_micros(self._clock.now()),
         )
 
 
@@ -93,11 +93,11 @@ class Timers:
     def __init__(self, app: App, store: Store, clock: Clock) -> None:
         self.all = {function.name: Timer(app, function, store, clock) for function in app.of_kind("timerTrigger")}
 
-    async def keep(self) -> None:
+    async def run_for_ever(self) -> None:
         """Run them when they are due, for ever."""
         async with asyncio.TaskGroup() as group:
             for timer in self.all.values():
-                group.create_task(timer.keep())
+                group.create_task(timer.run_for_ever())
 
     @property
     def following(self) -> datetime | None:

@@ -16,26 +16,23 @@ MACHINES = {
 """Name: the node that owns the VM, the TCP port that answers in it, and how many disks it has."""
 
 
-def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - one cluster only
+def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - one cluster only
     """The scenario: six machines of one application, or `vms` alike."""
     nodes = [{"name": node, "extension": None} for node in NODES]
     cluster = {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": None}
+    numbered = [{"name": f"vm-{at + 1:04d}", "node": NODES[at % len(NODES)], "ports": []} for at in range(vms)]
     return {
         "name": "bare",
         "groups": ["rg-hci", "rg-hci-arc", common.NETWORK_GROUP],
         "networks": common.NETWORKS[:1],
         "storage": [],
-        "clusters": [cluster | {"machines": _many(vms) if vms else _few()}],
+        "clusters": [cluster | {"machines": numbered or _named_machines()}],
         "vaults": [],
         "documents": {"sites": {}, "plans": {}},
     }
 
 
-def _few() -> list[dict[str, Any]]:
+def _named_machines() -> list[dict[str, Any]]:
     return [
         {"name": name, "node": node, "ports": [port], "disks": disks} for name, (node, port, disks) in MACHINES.items()
     ]
-
-
-def _many(vms: int) -> list[dict[str, Any]]:
-    return [{"name": f"vm-{at + 1:04d}", "node": NODES[at % len(NODES)], "ports": []} for at in range(vms)]

@@ -13,46 +13,46 @@ NETWORKS = [
 ]
 
 
-def group(name: str) -> str:
+def group_id(name: str) -> str:
     """The id of a resource group."""
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
 
 
-def network(name: str) -> str:
+def network_id(name: str) -> str:
     """The id of a virtual network."""
-    return f"{group(NETWORK_GROUP)}/providers/Microsoft.Network/virtualNetworks/{name}"
+    return f"{group_id(NETWORK_GROUP)}/providers/Microsoft.Network/virtualNetworks/{name}"
 
 
-def vault(name: str, in_group: str) -> str:
+def vault_id(name: str, in_group: str) -> str:
     """The id of a vault."""
-    return f"{group(in_group)}/providers/Microsoft.RecoveryServices/vaults/{name}"
+    return f"{group_id(in_group)}/providers/Microsoft.RecoveryServices/vaults/{name}"
 
 
-def cluster(name: str, in_group: str) -> str:
+def cluster_id(name: str, in_group: str) -> str:
     """The id of a cluster."""
-    return f"{group(in_group)}/providers/Microsoft.AzureStackHCI/clusters/{name}"
+    return f"{group_id(in_group)}/providers/Microsoft.AzureStackHCI/clusters/{name}"
 
 
-def target(storage: str) -> dict[str, Any]:
+def recovery_target(storage: str) -> dict[str, Any]:
     """Where failed-over machines go."""
-    account = f"{group('rg-dr')}/providers/Microsoft.Storage/storageAccounts/{storage}"
+    account = f"{group_id('rg-dr')}/providers/Microsoft.Storage/storageAccounts/{storage}"
     return {
-        "resourceGroup": group(TARGET_GROUP),
-        "network": network("vnet-dr"),
+        "resourceGroup": group_id(TARGET_GROUP),
+        "network": network_id("vnet-dr"),
         "subnet": "apps",
         "storageAccount": account,
     }
 
 
-def site(cluster_name: str, vault_name: str, hyper_v_site: str) -> dict[str, Any]:
+def site_document(cluster_name: str, vault_name: str, hyper_v_site: str) -> dict[str, Any]:
     """The document that declares a site to the product."""
     return {
-        "cluster": cluster(cluster_name, "rg-hci"),
-        "vault": vault(vault_name, "rg-dr"),
+        "cluster": cluster_id(cluster_name, "rg-hci"),
+        "vault": vault_id(vault_name, "rg-dr"),
         "hyperVSite": hyper_v_site,
         "policy": POLICY,
-        "targetResourceGroup": group(TARGET_GROUP),
-        "network": network("vnet-dr"),
+        "targetResourceGroup": group_id(TARGET_GROUP),
+        "network": network_id("vnet-dr"),
         "subnet": "apps",
         "region": LOCATION,
     }

@@ -24,54 +24,54 @@ AFTER = {
 }
 
 
-def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - one size only
+def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - one size only
     """The scenario."""
     return {
         "name": "default",
         "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],
-        "automation": [_automation()],
-        "clusters": [_cluster()],
-        "vaults": [_vault()],
+        "automation": [_automation_account()],
+        "clusters": [_cluster_settings()],
+        "vaults": [_vault_settings()],
         "documents": {
-            "sites": {"hci-01": common.site("hci-01", "vault-dr", "hci-01-site")},
-            "plans": {"payroll": _plan()},
+            "sites": {"hci-01": common.site_document("hci-01", "vault-dr", "hci-01-site")},
+            "plans": {"payroll": _plan_document()},
         },
     }
 
 
-def _automation() -> dict[str, Any]:
+def _automation_account() -> dict[str, Any]:
     switch = {"name": "Switch-Dns", "minutes": 2, "parameters": {"Zone": True, "Target": False}}
     switch["output"] = "Zone {Zone} now answers with the addresses in Azure."
     draft = {"name": "Draft-Only", "minutes": 1, "state": "New"}
     return {"group": "rg-dr", "name": "aa-dr", "runbooks": [switch, draft], "workers": ["workers-hci-01"]}
 
 
-def _cluster() -> dict[str, Any]:
+def _cluster_settings() -> dict[str, Any]:
     states = {"hci-01-n2": "CertificateRace"}
     nodes = [{"name": node, "extension": states.get(node, "Succeeded")} for node in NODES]
     place = {"name": "hci-01", "group": "rg-hci", "nodesGroup": "rg-hci-arc", "vault": "vault-dr"}
-    return {**place, "nodes": nodes, "machines": _machines()}
+    return {**place, "nodes": nodes, "machines": _machine_settings()}
 
 
-def _machines() -> list[dict[str, Any]]:
+def _machine_settings() -> list[dict[str, Any]]:
     return [{"name": name, "node": node, "ports": [port]} for name, (node, port) in MACHINES.items()]
 
 
-def _vault() -> dict[str, Any]:
+def _vault_settings() -> dict[str, Any]:
     return {
         "group": "rg-dr",
         "vault": "vault-dr",
         "site": "hci-01-site",
         "policy": common.POLICY,
         "nodes": [{"name": node, "registered": node != "hci-01-n2"} for node in NODES],
-        "target": common.target("stdrcache"),
-        "machines": _machines(),
+        "target": common.recovery_target("stdrcache"),
+        "machines": _machine_settings(),
     }
 
 
-def _plan() -> dict[str, Any]:
+def _plan_document() -> dict[str, Any]:
     items = [
         {"vm": name, "after": AFTER[name], "probes": [{"kind": "tcp", "port": port}]}
         for name, (_, port) in MACHINES.items()
@@ -79,7 +79,7 @@ def _plan() -> dict[str, Any]:
     return {
         "site": "hci-01",
         "items": items,
-        "drill": {"network": common.network("vnet-drill"), "schedule": "0 0 6 * * *", "timeToLive": "PT4H"},
+        "drill": {"network": common.network_id("vnet-drill"), "schedule": "0 0 6 * * *", "timeToLive": "PT4H"},
         "commit": "automatic",
         "targets": {"rto": "PT2H", "rpo": "PT15M"},
     }

@@ -8,7 +8,7 @@ TIERS = ((1, "dc"), (9, "sql"), (40, "app"), (50, "web"))
 """Share of each tier in percent, from the first to be up to the last."""
 
 
-def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - three nodes a cluster
+def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: ARG001 - three nodes a cluster
     """The scenario: `vms` machines (100 if 0) spread over `clusters` clusters (1 if 0)."""
     vms, clusters = vms or 100, clusters or 1
     names = [f"hci-{number:02d}" for number in range(1, clusters + 1)]
@@ -18,11 +18,11 @@ def build(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  # noqa: AR
         "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],
-        "clusters": [_cluster(name, vault_of(name)) for name in names],
-        "vaults": [_vault(name, [vm for vm, home in homes if home == name]) for name in names],
+        "clusters": [_cluster_settings(name, vault_of(name)) for name in names],
+        "vaults": [_vault_settings(name, [vm for vm, home in homes if home == name]) for name in names],
         "documents": {
-            "sites": {name: common.site(name, vault_of(name), f"{name}-site") for name in names},
-            "plans": {"fleet": _plan(homes)},
+            "sites": {name: common.site_document(name, vault_of(name), f"{name}-site") for name in names},
+            "plans": {"fleet": _plan_document(homes)},
         },
     }
 
@@ -33,29 +33,29 @@ def vault_of(cluster: str) -> str:
     return "vault-dr" if number == "01" else f"vault-dr-{number}"
 
 
-def _nodes(cluster: str) -> list[str]:
+def _node_names(cluster: str) -> list[str]:
     return [f"{cluster}-n{number}" for number in (1, 2, 3)]
 
 
-def _cluster(name: str, vault: str) -> dict[str, Any]:
-    nodes = [{"name": node, "extension": "Succeeded"} for node in _nodes(name)]
+def _cluster_settings(name: str, vault: str) -> dict[str, Any]:
+    nodes = [{"name": node, "extension": "Succeeded"} for node in _node_names(name)]
     return {"name": name, "group": "rg-hci", "nodesGroup": "rg-hci-arc", "nodes": nodes, "vault": vault}
 
 
-def _vault(cluster: str, vms: list[str]) -> dict[str, Any]:
-    nodes = _nodes(cluster)
+def _vault_settings(cluster: str, vms: list[str]) -> dict[str, Any]:
+    nodes = _node_names(cluster)
     return {
         "group": "rg-dr",
         "vault": vault_of(cluster),
         "site": f"{cluster}-site",
         "policy": common.POLICY,
         "nodes": [{"name": node} for node in nodes],
-        "target": common.target("stdrcache"),
+        "target": common.recovery_target("stdrcache"),
         "machines": [{"name": vm, "node": nodes[at % 3], "ports": []} for at, vm in enumerate(vms)],
     }
 
 
-def tiers(vms: list[str]) -> list[list[str]]:
+def split_tiers(vms: list[str]) -> list[list[str]]:
     """The machines by tier, first to be up first; every tier has at least one while there are machines."""
     cut: list[list[str]] = []
     begin = 0
@@ -67,9 +67,9 @@ def tiers(vms: list[str]) -> list[list[str]]:
     return [tier for tier in cut if tier]
 
 
-def _plan(homes: list[tuple[str, str]]) -> dict[str, Any]:
+def _plan_document(homes: list[tuple[str, str]]) -> dict[str, Any]:
     home = dict(homes)
-    layers = tiers([vm for vm, _ in homes])
+    layers = split_tiers([vm for vm, _ in homes])
     items = []
     for depth, layer in enumerate(layers):
         for at, vm in enumerate(layer):
@@ -78,6 +78,6 @@ def _plan(homes: list[tuple[str, str]]) -> dict[str, Any]:
     return {
         "site": homes[0][1],
         "items": items,
-        "drill": {"network": common.network("vnet-drill")},
+        "drill": {"network": common.network_id("vnet-drill")},
         "commit": "manual",
     }

@@ -42,17 +42,17 @@ class Killer:
     def begin_part(self) -> None:
         """Allow the kills of one more part, with those that earlier parts were too short for."""
         self._allowed += -(-self._kills // PARTS)
-        self._draw()
+        self._draw_next()
 
-    def look(self) -> None:
+    def kill_if_due(self) -> None:
         """Kill the host if it is time; whoever keeps it up starts it again."""
         if self.done >= min(self._allowed, self._kills) or monotonic() < self._next:
             return
-        if self._host.healthy():
+        if self._host.is_healthy():
             self.done += 1
             self._say(f"  killing the local host: {self.done} of {self._kills}")
             self._host.kill()
-        self._draw()
+        self._draw_next()
 
-    def _draw(self) -> None:
+    def _draw_next(self) -> None:
         self._next = monotonic() + self._random.uniform(*GAPS)

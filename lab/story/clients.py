@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from lab.http_calls import Reply, Unreachable, call_server
 from lab.servers import PATIENCE, LabFailed
 from lab.story.proofs import Entry
-from lab.wire import Reply, Unreachable, call
 
 READS = 10
 """How often a page is asked for before it counts as not to be had."""
@@ -26,52 +26,52 @@ class Product:
         """`meanwhile` is called before each further try."""
         self._base, self._meanwhile = base, meanwhile
 
-    def read(self, path: str, **query: str) -> Any:
+    def read_json(self, path: str, **query: str) -> Any:
         """GET under /api.
 
         Raises:
             NotProven: the answer is no 200.
         """
-        reply = self._ask("GET", f"/api/{path}?{urlencode(query)}", None)
+        reply = self._send_request("GET", f"/api/{path}?{urlencode(query)}", None)
         if reply.status != 200:
             raise NotProven(f"GET /api/{path} answered {reply.status}: {reply.body}")
         return reply.body
 
-    def start(self, verb: str, plan: str, body: Mapping[str, Any]) -> str:
+    def start_verb(self, verb: str, plan: str, body: Mapping[str, Any]) -> str:
         """Start a verb on a plan; the operation's id.
 
         Raises:
             NotProven: it was not accepted.
         """
-        return self.begin(f"plans/{plan}/{verb}", body)
+        return self.begin_operation(f"plans/{plan}/{verb}", body)
 
-    def begin(self, path: str, body: Mapping[str, Any]) -> str:
+    def begin_operation(self, path: str, body: Mapping[str, Any]) -> str:
         """Start an operation by a POST under /api; its id.
 
         Raises:
             NotProven: it was not accepted.
         """
-        reply = self._ask("POST", f"/api/{path}", body)
+        reply = self._send_request("POST", f"/api/{path}", body)
         if reply.status != 202:
             raise NotProven(f"POST /api/{path} answered {reply.status}: {reply.body}")
         return str(reply.body["id"])
 
-    def declare(self, path: str, document: Mapping[str, Any]) -> None:
+    def declare_document(self, path: str, document: Mapping[str, Any]) -> None:
         """PUT a document under /api.
 
         Raises:
             NotProven: it was refused.
         """
-        reply = self._ask("PUT", f"/api/{path}", document)
+        reply = self._send_request("PUT", f"/api/{path}", document)
         if reply.status not in {200, 201}:
             raise NotProven(f"PUT /api/{path} answered {reply.status}: {reply.body}")
 
-    def _ask(self, method: str, path: str, body: object) -> Reply:
+    def _send_request(self, method: str, path: str, body: object) -> Reply:
         """Ask until there is an answer; the key makes a POST that is sent again the same request."""
         end, key = time.monotonic() + PATIENCE, {"Idempotency-Key": uuid.uuid4().hex}
         while True:
             try:
-                return call(self._base, method, path, body, headers=key)
+                return call_server(self._base, method, path, body, headers=key)
             except Unreachable as failure:
                 if time.monotonic() > end:
                     raise NotProven(f"the local host is away: {failure}") from failure
@@ -87,63 +87,65 @@ class Azure:
 
     def now(self) -> datetime:
         """Simulated time."""
-        return datetime.fromisoformat(self._done("GET", "/lab/clock")["now"])
+        return datetime.fromisoformat(self._send_request("GET", "/lab/clock")["now"])
 
-    def ledger(self) -> list[Entry]:
+    def read_ledger(self) -> list[Entry]:
         """Every mutating call that was accepted, in order."""
-        entries: list[Entry] = self._done("GET", "/lab/ledger")
+        entries: list[Entry] = self._send_request("GET", "/lab/ledger")
         return entries
 
-    def calls(self) -> int:
+    def count_calls(self) -> int:
         """How many ARM calls were answered so far."""
-        counters = self._done("GET", "/lab/state")["counters"]
+        counters = self._send_request("GET", "/lab/state")["counters"]
         return sum(sum(by_status.values()) for by_status in counters.values())
 
-    def emit(self, event: str, node: str) -> None:
+    def emit_event(self, event: str, node: str) -> None:
         """Have Event Grid deliver an event."""
-        self._done("POST", "/lab/events", {"emit": event, "node": node})
+        self._send_request("POST", "/lab/events", {"emit": event, "node": node})
 
-    def trouble(self, rules: list[dict[str, Any]], seed: int) -> None:
+    def set_faults(self, rules: list[dict[str, Any]], seed: int) -> None:
         """Have these faults happen from now on."""
-        self._done("PUT", "/lab/faults", {"rules": rules, "seed": seed})
+        self._send_request("PUT", "/lab/faults", {"rules": rules, "seed": seed})
 
-    def machines(self, group: str) -> list[str]:
+    def list_machines(self, group: str) -> list[str]:
         """Names of the virtual machines in a resource group, by the group's ARM id."""
-        found = self._list(f"{group}/resources?api-version=2025-04-01")
+        found = self._read_all(f"{group}/resources?api-version=2025-04-01")
         return [one["name"] for one in found if one["type"].lower() == "microsoft.compute/virtualmachines"]
 
-    def protection(self, vault: str) -> dict[str, str]:
+    def read_protection(self, vault: str) -> dict[str, str]:
         """Protection state of each VM of a vault, by the vault's ARM id."""
-        found = self._list(f"{vault}/replicationProtectedItems?api-version=2025-08-01")
+        found = self._read_all(f"{vault}/replicationProtectedItems?api-version=2025-08-01")
         return {one["properties"]["friendlyName"]: one["properties"]["protectionState"] for one in found}
 
-    def _list(self, path: str) -> list[Any]:
-        page = self._page(path)
+    def _read_all(self, path: str) -> list[Any]:
+        page = self._read_page(path)
         found = list(page["value"])
         while link := page.get("nextLink"):
-            page = self._page(link.removeprefix(self._base))
+            page = self._read_page(link.removeprefix(self._base))
             found += page["value"]
         return found
 
-    def _page(self, path: str) -> Any:
+    def _read_page(self, path: str) -> Any:
         """Read one page, more than once if need be: faults do not spare the story's own reads."""
         for _ in range(READS - 1):
             try:
-                return self._done("GET", path, headers=self._token())
+                return self._send_request("GET", path, headers=self._fetch_token())
             except LabFailed:
                 time.sleep(0.1)
-        return self._done("GET", path, headers=self._token())
+        return self._send_request("GET", path, headers=self._fetch_token())
 
-    def _token(self) -> dict[str, str]:
+    def _fetch_token(self) -> dict[str, str]:
         query = urlencode(
             {"api-version": "2019-08-01", "resource": "https://management.azure.com", "client_id": "story"}
         )
-        token = self._done("GET", f"/msi/token?{query}", headers={"X-IDENTITY-HEADER": "lab-identity"})
+        token = self._send_request("GET", f"/msi/token?{query}", headers={"X-IDENTITY-HEADER": "lab-identity"})
         return {"Authorization": f"Bearer {token['access_token']}"}
 
-    def _done(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+    def _send_request(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
         try:
-            reply = call(self._base, method, path, body, headers=headers)
+            reply = call_server(self._base, method, path, body, headers=headers)
         except Unreachable as failure:
             raise LabFailed(f"the simulated Azure is away: {failure}") from failure
         if reply.status >= 300:

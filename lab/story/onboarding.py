@@ -40,34 +40,34 @@ class Onboarding(Story):
         "Proven: every node registered, every VM Protected with its disks, nothing made twice, nothing changed twice"
     )
 
-    def _chapters(self) -> list[Chapter]:
-        self._product.declare(f"sites/{NAME}", SITE)
+    def _tell_chapters(self) -> list[Chapter]:
+        self._product.declare_document(f"sites/{NAME}", SITE)
         if self._options.faults:
-            self._azure.trouble(FAULTS, self._options.seed)
-        chapters = [self._step(number, kind) for number, kind in enumerate(TITLES, 1)]
-        self._require(all_protected(self._azure.protection(str(SITE["vault"])), chapters[2].vms))
-        self._require(made_once(self._azure.ledger()))
+            self._azure.set_faults(FAULTS, self._options.seed)
+        chapters = [self._run_step(number, kind) for number, kind in enumerate(TITLES, 1)]
+        self._require_nothing_missing(all_protected(self._azure.read_protection(str(SITE["vault"])), chapters[2].vms))
+        self._require_nothing_missing(made_once(self._azure.read_ledger()))
         self._prepare_again()
         if self._options.kill and not self._killed:
             raise NotProven(f"the host was to be killed during the {self._options.kill}, and was not")
         return chapters
 
-    def _step(self, number: int, kind: str) -> Chapter:
+    def _run_step(self, number: int, kind: str) -> Chapter:
         self._killer.begin_part()
-        self._screen.say(f"{number}. POST sites/{NAME}/{kind}: {TITLES[kind]}")
-        calls = self._azure.calls()
-        view = self._follow(self._product.begin(f"sites/{NAME}/{kind}", {}))
-        self._require(ended_well(view))
-        return self._chapter(view, calls, proof_of(view))
+        self._screen.print_line(f"{number}. POST sites/{NAME}/{kind}: {TITLES[kind]}")
+        calls = self._azure.count_calls()
+        view = self._follow_operation(self._product.begin_operation(f"sites/{NAME}/{kind}", {}))
+        self._require_nothing_missing(ended_well(view))
+        return self._print_chapter(view, calls, proof_of(view))
 
     def _prepare_again(self) -> None:
-        self._screen.say(f"   POST sites/{NAME}/prepare once more")
-        before = len(self._azure.ledger())
-        view = self._follow(self._product.begin(f"sites/{NAME}/prepare", {}))
-        self._require(ended_well(view))
-        if view["changed"] or len(self._azure.ledger()) != before:
+        self._screen.print_line(f"   POST sites/{NAME}/prepare once more")
+        before = len(self._azure.read_ledger())
+        view = self._follow_operation(self._product.begin_operation(f"sites/{NAME}/prepare", {}))
+        self._require_nothing_missing(ended_well(view))
+        if view["changed"] or len(self._azure.read_ledger()) != before:
             raise NotProven(f"{view['id']} changed something that was there already")
-        self._screen.say(f"  {view['id']}: {view['verdict']}")
+        self._screen.print_line(f"  {view['id']}: {view['verdict']}")
 
 
 def proof_of(view: View) -> str:

@@ -32,19 +32,21 @@ def ended_well(view: View) -> list[str]:
     """The operation says of itself that it succeeded."""
     if view["state"] == "succeeded":
         return []
-    reasons = [*view.get("failures", ()), *(_told(problem) for problem in view.get("problems", ()))]
+    reasons = [
+        *view.get("failures", ()),
+        *(
+            str(problem.get("detail") if isinstance(problem, Mapping) else problem)
+            for problem in view.get("problems", ())
+        ),
+    ]
     return [f"{view['id']} ended {view['state']}: {reasons[0] if reasons else 'it does not say why'}"]
-
-
-def _told(problem: object) -> str:
-    return str(problem.get("detail")) if isinstance(problem, Mapping) else str(problem)
 
 
 def sent_once(ledger: Iterable[Entry], vms: Iterable[str], kinds: Sequence[str]) -> list[str]:
     """Each VM was sent exactly the verbs of these operations, each once, in this order."""
     expected = [verb for kind in kinds for verb in SENT[kind]]
     sent: dict[str, list[str]] = {vm: [] for vm in vms}
-    for entry in _verbs(ledger):
+    for entry in _verb_entries(ledger):
         sent.setdefault(str(entry["item"]), []).append(str(entry["verb"]))
     return [
         f"{vm} was sent {', '.join(verbs) or 'nothing'} instead of {', '.join(expected) or 'nothing'}"
@@ -53,20 +55,20 @@ def sent_once(ledger: Iterable[Entry], vms: Iterable[str], kinds: Sequence[str])
     ]
 
 
-def _verbs(ledger: Iterable[Entry]) -> Iterable[Entry]:
+def _verb_entries(ledger: Iterable[Entry]) -> Iterable[Entry]:
     return (entry for entry in ledger if str(entry["verb"]).lower() in VERBS)
 
 
 def one_id_a_verb(ledger: Iterable[Entry]) -> list[str]:
     """No two verbs share a client request id: with one, the second would have been taken for the first."""
-    uses = Counter(str(entry["clientRequestId"]) for entry in _verbs(ledger))
+    uses = Counter(str(entry["clientRequestId"]) for entry in _verb_entries(ledger))
     return [f"the client request id {used} was used {count} times" for used, count in uses.items() if count > 1]
 
 
 def in_order(view: View, after: After) -> list[str]:
     """A VM's verb began only once those that it depends on had ended, and had passed their probes."""
     verb = ORDERED[view["kind"]]
-    steps = {item["vm"]: _step(item, verb) for item in view["items"]}
+    steps = {item["vm"]: _find_step(item, verb) for item in view["items"]}
     missing = [f"{vm} has no {verb} in {view['id']}" for vm in after if steps.get(vm) is None]
     early = [
         f"{verb} of {vm} began before {first} was up"
@@ -77,27 +79,27 @@ def in_order(view: View, after: After) -> list[str]:
     return missing + early
 
 
-def _step(item: View, verb: str) -> View | None:
+def _find_step(item: View, verb: str) -> View | None:
     found = [step for step in item["steps"] if step["verb"] == verb and step["outcome"] == "succeeded"]
     return found[-1] if found else None
 
 
 def _began_before(step: View | None, first: View | None) -> bool:
     if step is None or first is None:
-        return False  # told as missing
+        return False  # reported as missing
     began, up = step["began"], first["probed"] or first["ended"]
     return not began or not up or datetime.fromisoformat(began) < datetime.fromisoformat(up)
 
 
-def probed(view: View, vms: Iterable[str]) -> list[str]:
+def prove_probed(view: View, vms: Iterable[str]) -> list[str]:
     """Each of these VMs passed its probes in Azure."""
     verb = ORDERED[view["kind"]]
-    steps = {item["vm"]: _step(item, verb) for item in view["items"]}
+    steps = {item["vm"]: _find_step(item, verb) for item in view["items"]}
     return [f"{vm} was not probed in {view['id']}" for vm in vms if not (steps.get(vm) or {}).get("probed")]
 
 
-def homeward(after: After) -> dict[str, list[str]]:
-    """The dependencies of the way home: a VM goes once all that depend on it have gone."""
+def reverse_dependencies(after: After) -> dict[str, list[str]]:
+    """The dependencies of a failback: a VM follows all VMs that depend on it."""
     turned: dict[str, list[str]] = {vm: [] for vm in after}
     for vm, firsts in after.items():
         for first in firsts:
@@ -115,7 +117,7 @@ def all_protected(states: Mapping[str, str], vms: Iterable[str]) -> list[str]:
     return [f"{vm} is {states.get(vm, 'missing')}" for vm in vms if states.get(vm) != "Protected"]
 
 
-def healed(view: View, node: str) -> list[str]:
+def prove_healed(view: View, node: str) -> list[str]:
     """The repair was of this node, and its registration was proven."""
     if view.get("node") != node:
         return [f"{view['id']} is not a repair of {node}"]

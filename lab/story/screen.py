@@ -34,15 +34,15 @@ class Chapter(NamedTuple):
 
 
 class Screen(Protocol):
-    """Where the story is told."""
+    """Where the story is shown."""
 
-    def say(self, line: str) -> None:
-        """Tell one line that stays."""
+    def print_line(self, line: str) -> None:
+        """Print one line that stays."""
 
-    def show(self, view: View, now: datetime) -> None:
+    def show_operation(self, view: View, now: datetime) -> None:
         """Show how an operation stands."""
 
-    def clear(self) -> None:
+    def clear_view(self) -> None:
         """Stop showing it."""
 
 
@@ -55,7 +55,7 @@ def done_of(view: View) -> tuple[int, int]:
     return (progress.get("stage", 1) - 1) * total + progress.get("done", 0), total * stages
 
 
-def headline(view: View, now: datetime) -> str:
+def operation_headline(view: View, now: datetime) -> str:
     """One line: when, what, how far, what is being waited for."""
     done, total = done_of(view)
     far = f"  {done}/{total}" if total else ""
@@ -69,19 +69,19 @@ class PlainScreen:
     def __init__(self) -> None:
         self._last: object = None
 
-    def say(self, line: str) -> None:
-        """Tell one line."""
+    def print_line(self, line: str) -> None:
+        """Print one line."""
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    def show(self, view: View, now: datetime) -> None:
-        """Tell how an operation stands if that is new."""
+    def show_operation(self, view: View, now: datetime) -> None:
+        """Print the state of an operation if it has changed."""
         standing = view["id"], view["state"], view.get("phase"), done_of(view)
         if standing != self._last:
-            self.say(f"  {headline(view, now)}")
+            self.print_line(f"  {operation_headline(view, now)}")
         self._last = standing
 
-    def clear(self) -> None:
+    def clear_view(self) -> None:
         """Nothing stays on a log but lines."""
 
 
@@ -92,26 +92,26 @@ class LiveScreen:
         self._console = console
         self._live: Live | None = None
 
-    def say(self, line: str) -> None:
-        """Tell one line above the picture."""
+    def print_line(self, line: str) -> None:
+        """Print one line above the picture."""
         self._console.print(line, highlight=False)
 
-    def show(self, view: View, now: datetime) -> None:
+    def show_operation(self, view: View, now: datetime) -> None:
         """Draw how an operation stands."""
-        picture = draw(view, now)
+        picture = draw_operation(view, now)
         if self._live is None:
             self._live = Live(picture, console=self._console, transient=True, refresh_per_second=5)
             self._live.start()
         self._live.update(picture)
 
-    def clear(self) -> None:
+    def clear_view(self) -> None:
         """Take the picture away."""
         if self._live:
             self._live.stop()
         self._live = None
 
 
-def draw(view: View, now: datetime) -> Group:
+def draw_operation(view: View, now: datetime) -> Group:
     """The picture of an operation."""
     lines = Table.grid(padding=(0, 2))
     for item in view.get("items", ()):
@@ -121,7 +121,7 @@ def draw(view: View, now: datetime) -> Group:
     bar = ProgressBar(
         total=total or 1, completed=done, width=60, pulse=not total, complete_style="cyan", finished_style="green"
     )
-    return Group(Text(headline(view, now), style="bold"), lines, bar)
+    return Group(Text(operation_headline(view, now), style="bold"), lines, bar)
 
 
 def screen_for(console: Console) -> Screen:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from lab.clock import LabClock
-from lab.servers import Keeper, LabFailed, Servers, free_ports, reset, stopped_at_the_end
+from lab.servers import Keeper, LabFailed, Servers, free_ports, reset_lab, stopped_at_the_end
 from lab.story import proofs
 from lab.story.chaos import FAULTS, Killer
 from lab.story.clients import Azure, NotProven, Product
@@ -52,7 +52,7 @@ class Options(NamedTuple):
     faults: bool = False
 
 
-def tell(options: Options, story: "type[Story] | None" = None) -> int:
+def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
     """Tell a story, the usual one unless said; exit status 0 only when every step reached its proof."""
     story = story or Story
     console = Console()
@@ -61,17 +61,17 @@ def tell(options: Options, story: "type[Story] | None" = None) -> int:
     LabClock.open(state, start=datetime.combine(datetime.now(UTC), DAWN)).close()
     screen = screen_for(console)
     try:
-        chapters = story(Servers.of(state, free_ports(), options.speed), screen, options).whole()
+        chapters = story(Servers.of(state, free_ports(), options.speed), screen, options).tell_whole()
     except KeyboardInterrupt:
-        screen.clear()
+        screen.clear_view()
         return 130
     except LabFailed as failure:
-        screen.clear()
+        screen.clear_view()
         sys.stderr.write(f"not proven: {failure}\nlogs and state are in {state}\n")
         return 1
     shutil.rmtree(state)
     console.print(closing_table(chapters))
-    screen.say(f"{story.proven} ({monotonic() - began:.0f} s of real time)")
+    screen.print_line(f"{story.proven} ({monotonic() - began:.0f} s of real time)")
     return 0
 
 
@@ -82,151 +82,157 @@ class Story:
 
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         self._servers, self._screen, self._options = servers, screen, options
-        self._keeper = Keeper(servers, screen.say)
-        self._killer = Killer(servers.host, options.kills, options.seed, screen.say)
-        self._product, self._azure = Product(servers.host.base, self._keeper.look), Azure(servers.azure.base)
+        self._keeper = Keeper(servers, screen.print_line)
+        self._killer = Killer(servers.host, options.kills, options.seed, screen.print_line)
+        self._product, self._azure = Product(servers.host.base, self._keeper.check_servers), Azure(servers.azure.base)
         self._plan: Mapping[str, Any] = {}
         self._site: Mapping[str, Any] = {}
         self._after: After = {}
         self._told: list[str] = []
         self._killed = False
 
-    def whole(self) -> list[Chapter]:
+    def tell_whole(self) -> list[Chapter]:
         """Tell all of it.
 
         Raises:
             LabFailed: a proof is missing, or the lab does not hold.
         """
         with stopped_at_the_end(self._servers):
-            self._screen.say(f"Starting the simulated Azure and the local host, {self._options.speed:g} times as fast")
+            self._screen.print_line(
+                f"Starting the simulated Azure and the local host, {self._options.speed:g} times as fast"
+            )
             self._servers.start()
-            reset(self._servers.azure, self._options.scenario)
-            return self._chapters()
+            reset_lab(self._servers.azure, self._options.scenario)
+            return self._tell_chapters()
 
-    def _chapters(self) -> list[Chapter]:
-        self._plan = self._product.read(f"plans/{PLAN}")
-        self._site = self._product.read(f"sites/{self._plan['site']}")
+    def _tell_chapters(self) -> list[Chapter]:
+        self._plan = self._product.read_json(f"plans/{PLAN}")
+        self._site = self._product.read_json(f"sites/{self._plan['site']}")
         self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
         if self._options.faults:
-            self._azure.trouble(FAULTS, self._options.seed)
-        chapters = [self._heal(), self._rehearse(), *self._leave_and_return()]
+            self._azure.set_faults(FAULTS, self._options.seed)
+        chapters = [self._heal_node(), self._run_drill(), *self._leave_and_return()]
         self._look_back()
         return chapters
 
-    def _heal(self) -> Chapter:
+    def _heal_node(self) -> Chapter:
         self._killer.begin_part()
-        self._screen.say(f"1. The ASR extension of {NODE} has failed: Event Grid says so, the product heals the node")
-        calls = self._azure.calls()
-        self._azure.emit("extension-failure", NODE)
-        view = self._follow(self._begun(kind="repair"))
-        self._require(proofs.healed(view, NODE))
-        return self._chapter(view, calls, f"{NODE} is registered, its provider connected")
+        self._screen.print_line(
+            f"1. The ASR extension of {NODE} has failed: Event Grid says so, the product heals the node"
+        )
+        calls = self._azure.count_calls()
+        self._azure.emit_event("extension-failure", NODE)
+        view = self._follow_operation(self._wait_for_operation(kind="repair"))
+        self._require_nothing_missing(proofs.prove_healed(view, NODE))
+        return self._print_chapter(view, calls, f"{NODE} is registered, its provider connected")
 
-    def _rehearse(self) -> Chapter:
+    def _run_drill(self) -> Chapter:
         self._killer.begin_part()
-        self._screen.say(f"2. The plan {PLAN} is due for a drill: the product's own timer starts it")
-        calls = self._azure.calls()
-        view = self._follow(self._begun(kind="drill", plan=PLAN))
-        self._require(proofs.probed(view, self._probed_vms()))
-        self._prove(view, self._after)
+        self._screen.print_line(f"2. The plan {PLAN} is due for a drill: the product's own timer starts it")
+        calls = self._azure.count_calls()
+        view = self._follow_operation(self._wait_for_operation(kind="drill", plan=PLAN))
+        self._require_nothing_missing(proofs.prove_probed(view, self._probed_vms()))
+        self._prove_operation(view, self._after)
         self._require_report(view)
-        return self._chapter(view, calls, "in order, probed, cleaned up, reported")
+        return self._print_chapter(view, calls, "in order, probed, cleaned up, reported")
 
     def _leave_and_return(self) -> list[Chapter]:
-        self._screen.say(f"3. The plan {PLAN} is failed over, brought back and protected again")
-        home = self._after if self._plan.get("failbackOrder") == "same" else proofs.homeward(self._after)
+        self._screen.print_line(f"3. The plan {PLAN} is failed over, brought back and protected again")
+        home = self._after if self._plan.get("failbackOrder") == "same" else proofs.reverse_dependencies(self._after)
         return [
-            self._move("failover", {"type": "planned"}, self._after, "in order, probed, committed"),
-            self._move("failback", {}, home, "in order, committed"),
-            self._move("reprotect", {}, {}, "Protected again on premises"),
+            self._run_verb("failover", {"type": "planned"}, self._after, "in order, probed, committed"),
+            self._run_verb("failback", {}, home, "in order, committed"),
+            self._run_verb("reprotect", {}, {}, "Protected again on premises"),
         ]
 
-    def _move(self, kind: str, body: Mapping[str, Any], after: After, proof: str) -> Chapter:
+    def _run_verb(self, kind: str, body: Mapping[str, Any], after: After, proof: str) -> Chapter:
         self._killer.begin_part()
-        calls = self._azure.calls()
-        view = self._follow(self._product.start(kind, PLAN, body))
+        calls = self._azure.count_calls()
+        view = self._follow_operation(self._product.start_verb(kind, PLAN, body))
         if kind == "failover":
-            self._require(proofs.probed(view, self._probed_vms()))
-        self._prove(view, after)
-        return self._chapter(view, calls, proof)
+            self._require_nothing_missing(proofs.prove_probed(view, self._probed_vms()))
+        self._prove_operation(view, after)
+        return self._print_chapter(view, calls, proof)
 
     def _look_back(self) -> None:
         """The proofs that only the whole story can give."""
-        ledger = self._azure.ledger()
-        self._require(proofs.one_id_a_verb(ledger) + self._nothing_left())
-        self._require(proofs.all_protected(self._azure.protection(self._site["vault"]), self._after))
+        ledger = self._azure.read_ledger()
+        self._require_nothing_missing(proofs.one_id_a_verb(ledger) + self._nothing_left())
+        self._require_nothing_missing(
+            proofs.all_protected(self._azure.read_protection(self._site["vault"]), self._after)
+        )
         if self._options.kill and not self._killed:
             raise NotProven(f"the host was to be killed during the {self._options.kill}, and was not")
         if self._killer.done < self._options.kills:
             raise NotProven(f"the host was killed only {self._killer.done} times")
 
-    def _begun(self, kind: str, **query: str) -> str:
+    def _wait_for_operation(self, kind: str, **query: str) -> str:
         """Wait for an operation that the product starts on its own; its id."""
-        self._screen.say(f"  waiting for the product to start a {kind}")
-        end = monotonic() + self._patience()
-        while not (found := self._product.read("operations", kind=kind, **query)["value"]):
-            self._pause(end, f"no {kind} was started")
+        self._screen.print_line(f"  waiting for the product to start a {kind}")
+        end = monotonic() + self._real_patience()
+        while not (found := self._product.read_json("operations", kind=kind, **query)["value"]):
+            self._pause_or_fail(end, f"no {kind} was started")
         return str(found[0]["id"])
 
-    def _follow(self, operation: str) -> View:
+    def _follow_operation(self, operation: str) -> View:
         """Show an operation until it has ended."""
-        end = monotonic() + self._patience()
+        end = monotonic() + self._real_patience()
         while True:
-            view: View = self._product.read(f"operations/{operation}")
-            self._screen.show(view, self._azure.now())
+            view: View = self._product.read_json(f"operations/{operation}")
+            self._screen.show_operation(view, self._azure.now())
             if view["state"] in ENDED:
                 break
             self._kill_in_the_middle(view)
-            self._pause(end, f"{operation} did not end; it waits for {view.get('waitingFor') or 'nothing'}")
-        self._screen.clear()
+            self._pause_or_fail(end, f"{operation} did not end; it waits for {view.get('waitingFor') or 'nothing'}")
+        self._screen.clear_view()
         return view
 
-    def _pause(self, end: float, too_late: str) -> None:
+    def _pause_or_fail(self, end: float, too_late: str) -> None:
         if monotonic() > end:
             raise NotProven(too_late)
-        self._killer.look()
-        self._keeper.look()
+        self._killer.kill_if_due()
+        self._keeper.check_servers()
         sleep(POLL)
 
-    def _patience(self) -> float:
+    def _real_patience(self) -> float:
         return max(LONGEST.total_seconds() / self._options.speed, 60)
 
     def _kill_in_the_middle(self, view: View) -> None:
         if self._killed or view["kind"] != self._options.kill or not _is_in_the_middle(view):
             return
         self._killed = True
-        self._screen.say(f"  killing the local host in the middle of {view['id']}")
+        self._screen.print_line(f"  killing the local host in the middle of {view['id']}")
         self._servers.host.kill()
 
-    def _prove(self, view: View, after: After) -> None:
+    def _prove_operation(self, view: View, after: After) -> None:
         """What holds after each operation on the plan."""
-        self._require(proofs.ended_well(view))
+        self._require_nothing_missing(proofs.ended_well(view))
         if after:
-            self._require(proofs.in_order(view, after))
+            self._require_nothing_missing(proofs.in_order(view, after))
         self._told.append(view["kind"])
-        self._require(proofs.sent_once(self._azure.ledger(), self._after, self._told))
-        self._require(self._nothing_left())
+        self._require_nothing_missing(proofs.sent_once(self._azure.read_ledger(), self._after, self._told))
+        self._require_nothing_missing(self._nothing_left())
 
     def _nothing_left(self) -> list[str]:
-        return proofs.nothing_left(self._azure.machines(self._site["targetResourceGroup"]))
+        return proofs.nothing_left(self._azure.list_machines(self._site["targetResourceGroup"]))
 
-    def _require(self, missing: list[str]) -> None:
+    def _require_nothing_missing(self, missing: list[str]) -> None:
         if missing:
             raise NotProven("; ".join(missing[:3]))
 
     def _require_report(self, view: View) -> None:
-        page = self._product.read(f"operations/{view['id']}/report")
-        self._require(
+        page = self._product.read_json(f"operations/{view['id']}/report")
+        self._require_nothing_missing(
             [] if all(vm in page for vm in self._after) else [f"the report of {view['id']} names not all VMs"]
         )
 
     def _probed_vms(self) -> list[str]:
         return [item["vm"] for item in self._plan["items"] if item.get("probes")]
 
-    def _chapter(self, view: View, calls: int, proof: str) -> Chapter:
+    def _print_chapter(self, view: View, calls: int, proof: str) -> Chapter:
         took = datetime.fromisoformat(view["endedAt"]) - datetime.fromisoformat(view["startedAt"])
-        self._screen.say(f"  {view['id']}: {proof} (after {timedelta(seconds=round(took.total_seconds()))})")
-        return Chapter(view["kind"], len(view.get("items", ())), took, self._azure.calls() - calls, proof)
+        self._screen.print_line(f"  {view['id']}: {proof} (after {timedelta(seconds=round(took.total_seconds()))})")
+        return Chapter(view["kind"], len(view.get("items", ())), took, self._azure.count_calls() - calls, proof)
 
 
 def _is_in_the_middle(view: View) -> bool:

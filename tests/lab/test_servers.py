@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.http_calls import Unreachable, call_server
 from lab.servers import ROOT, CrashLoop, LabFailed, Ports, Server, free_ports, require_free, wait_until
-from lab.up import Wish
-from lab.wire import Unreachable, call
+from lab.up import LabSettings
 
 
 def web_server(folder: Path, port: int) -> Server:
@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_server_is_awaited_until_it_answers(server: Server) -> None:
     server.start()
     server.await_healthy()
-    assert server.healthy()
+    assert server.is_healthy()
 
 
 def test_a_killed_server_is_seen_and_can_be_started_again(server: Server) -> None:
@@ -39,7 +39,7 @@ def test_a_killed_server_is_seen_and_can_be_started_again(server: Server) -> Non
     server.await_healthy()
     server.kill()
     assert server.exit_status == -signal.SIGKILL
-    assert not server.healthy()
+    assert not server.is_healthy()
     server.start()
     server.await_healthy()
 
@@ -59,10 +59,10 @@ def test_a_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     orphan = web_server(tmp_path, port)
-    assert wait_until(orphan.healthy)
+    assert wait_until(orphan.is_healthy)
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    assert wait_until(lambda: not orphan.healthy())
+    assert wait_until(lambda: not orphan.is_healthy())
 
 
 def test_a_port_in_use_is_named_with_the_variable_that_chooses_another() -> None:
@@ -75,30 +75,30 @@ def test_a_port_in_use_is_named_with_the_variable_that_chooses_another() -> None
 
 def test_nobody_at_the_port_is_unreachable() -> None:
     with pytest.raises(Unreachable):
-        call(f"http://127.0.0.1:{free_ports().azure}", "GET", "/")
+        call_server(f"http://127.0.0.1:{free_ports().azure}", "GET", "/")
 
 
 def test_five_crashes_in_a_minute_are_a_loop() -> None:
     loop = CrashLoop(limit=5, window=60)
-    assert [loop.entered(now) for now in (0, 10, 20, 30, 40)] == [False, False, False, False, True]
+    assert [loop.note_crash(now) for now in (0, 10, 20, 30, 40)] == [False, False, False, False, True]
 
 
 def test_five_crashes_in_an_hour_are_not() -> None:
     loop = CrashLoop(limit=5, window=60)
-    assert not any(loop.entered(now * 720) for now in range(10))
+    assert not any(loop.note_crash(now * 720) for now in range(10))
 
 
 def test_the_environment_chooses_ports_state_and_speed(tmp_path: Path) -> None:
     environment = {"LAB_AZURE_PORT": "1", "LAB_HOST_PORT": "2", "LAB_STATE": str(tmp_path), "LAB_SPEED": "90"}
-    assert Wish.read(environment) == Wish(Ports(1, 2), tmp_path, "default", 90)
+    assert LabSettings.read_environment(environment) == LabSettings(Ports(1, 2), tmp_path, "default", 90)
 
 
 def test_without_an_environment_the_lab_is_where_the_readme_says() -> None:
-    wish = Wish.read({})
-    assert (wish.ports, wish.scenario, wish.speed) == (Ports(7080, 7071), "default", 60)
-    assert wish.state == Path(".lab/up").absolute()
+    settings = LabSettings.read_environment({})
+    assert (settings.ports, settings.scenario, settings.speed) == (Ports(7080, 7071), "default", 60)
+    assert settings.state == Path(".lab/up").absolute()
 
 
 def test_a_port_that_is_no_number_is_named() -> None:
     with pytest.raises(LabFailed, match="LAB_AZURE_PORT must be a whole number: 'many'"):
-        Wish.read({"LAB_AZURE_PORT": "many"})
+        LabSettings.read_environment({"LAB_AZURE_PORT": "many"})

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.http_calls import Unreachable, call_server
 from lab.servers import ROOT, Ports, free_ports, wait_until
-from lab.wire import Unreachable, call
 
 COMMAND = [sys.executable, "-m", "lab", "up"]
 
@@ -39,7 +39,7 @@ def lab(state: Path, ports: Ports) -> Iterator[list[str]]:
 
 def answers(url: str) -> bool:
     try:
-        return call(url, "GET", "/").status > 0
+        return call_server(url, "GET", "/").status > 0
     except Unreachable:
         return False
 
@@ -47,13 +47,13 @@ def answers(url: str) -> bool:
 def test_a_lab_goes_on_from_its_state_and_leaves_no_server_behind(tmp_path: Path) -> None:
     ports = free_ports()
     with lab(tmp_path, ports):
-        call(ports.host_url, "DELETE", "/api/plans/payroll")
+        call_server(ports.host_url, "DELETE", "/api/plans/payroll")
     assert not answers(ports.azure_url)
     assert not answers(ports.host_url)
     with lab(tmp_path, ports) as said:
         assert any("going on with the scenario default" in line for line in said)
-        assert call(ports.host_url, "GET", "/api/plans/payroll").status == 404
-        assert call(ports.host_url, "GET", "/api/sites/hci-01").status == 200
+        assert call_server(ports.host_url, "GET", "/api/plans/payroll").status == 404
+        assert call_server(ports.host_url, "GET", "/api/sites/hci-01").status == 200
 
 
 def test_a_second_lab_on_the_same_state_waits_beside_the_first(tmp_path: Path) -> None:
@@ -86,7 +86,9 @@ def test_the_readmes_examples_work_as_they_are_written(tmp_path: Path) -> None:
         shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert shell.returncode == 0, shell.stderr
         run = re.findall(r'"id": "(failover-intranet-[0-9a-f]+)"', shell.stdout)[0]
-        assert wait_until(lambda: call(ports.host_url, "GET", f"/api/operations/{run}").body["state"] == "succeeded")
+        assert wait_until(
+            lambda: call_server(ports.host_url, "GET", f"/api/operations/{run}").body["state"] == "succeeded"
+        )
     assert "web-02" in (tmp_path / "report.html").read_text()
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lab.servers import Servers, free_ports, reset
+from lab.servers import Servers, free_ports, reset_lab
 
 SPEED = 400
 
@@ -49,7 +49,7 @@ class Lab:
         return send(self.servers.azure.base, method, f"/lab/{path}", body).body
 
     def reset(self, scenario: str = "default") -> None:
-        reset(self.servers.azure, scenario)
+        reset_lab(self.servers.azure, scenario)
 
     def verbs(self) -> list[tuple[str, str]]:
         return [(call["verb"], call["item"]) for call in self.azure("GET", "ledger")]

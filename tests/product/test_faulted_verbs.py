@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from lab.http_calls import Reply, Unreachable, call_server
 from lab.story.chaos import FAULTS
-from lab.wire import Reply, Unreachable, call
 from tests.product.conftest import Lab
 
 SEEDS = int(os.environ.get("SEEDS", "3"))
@@ -35,7 +35,7 @@ def ask(lab: Lab, method: str, path: str, body: Any = None, key: str = "") -> Re
     while time.monotonic() < deadline:
         try:
             headers = {"Idempotency-Key": key} if key else {}
-            reply = call(lab.servers.host.base, method, f"/api/{path}", body, headers=headers, timeout=30)
+            reply = call_server(lab.servers.host.base, method, f"/api/{path}", body, headers=headers, timeout=30)
         except Unreachable as away:
             said = away
             time.sleep(0.1)

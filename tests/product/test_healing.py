@@ -114,7 +114,7 @@ def test_what_no_new_installation_cures_ends_as_a_finding_without_one_change(
 
 
 def test_a_storm_of_events_starts_one_repair_a_node(lab: Lab) -> None:
-    lab.azure("POST", "reset", {"scenario": "race", "nodes": 4})
+    lab.azure("POST", "reset", {"scenario": "certificate-race", "nodes": 4})
     begun(lab, 3)
     names = [f"hci-01-n{number:02d}" for number in range(1, 5)]
     broken = [name for name in names if f"repair-{name}" in " ".join(run["id"] for run in repairs(lab))]

@@ -100,7 +100,7 @@ def test_the_preview_advises_each_machine_and_says_what_is_looked_at_later(lab: 
     assert any("capacity.linkMbps" in text for text in seen["advice"][0]["unknown"])
     assert seen["later"]
     load = {"capacity": {"linkMbps": 10000, "defaultChurn": 0.1}}
-    site = common.site("hci-01", "vault-dr", "hci-01-site") | load
+    site = common.site_document("hci-01", "vault-dr", "hci-01-site") | load
     assert lab.api("PUT", "sites/hci-01", site).status == 200
     (told, _) = lab.api("POST", "plans/small/failback?preview=true", {}).body["advice"]
     assert [way["downtime"] is not None for way in told["ways"]] == [True, True]

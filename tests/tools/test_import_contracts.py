@@ -44,6 +44,7 @@ def test_the_tree_as_it_is_keeps_all_contracts(house: Path) -> None:
         ("shared/added_room/__init__.py", "import shared.errors"),
         ("shared/errors_too.py", "import lab.clock"),
         ("lab/host/added_tomorrow.py", "import shared.errors"),
+        ("lab/azure/simulator/added_tomorrow.py", "import lab.azure.arm.routing"),
     ],
 )
 def test_a_file_that_is_added_against_the_contracts_breaks_them(house: Path, file: str, line: str) -> None:

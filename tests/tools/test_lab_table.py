@@ -1,6 +1,6 @@
 """The table of what the simulated Azure answers belongs to its routes and to the fixtures."""
 
-from lab.azure.asr.common import SITE_RECOVERY
+from lab.azure.site_recovery.api.common import SITE_RECOVERY
 from tools.lab_table import TABLE, calls, page
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Literal
 
 from lab.clock import LONGEST_SLEEP, Clock
-from lab.host.engine.moments import micros, moment
+from lab.host.engine.moments import from_micros, to_micros
 
 type Kind = Literal["orchestration", "entity", "activity"]
 type Wake = Callable[[Kind, str], None]
 
 
 class Agenda:
-    """Tells `wake` of each key when its instant has come; at once if it is past."""
+    """Calls `wake` for each key when its instant has come; at once if it is past."""
 
     def __init__(self, clock: Clock, wake: Wake) -> None:
         self._clock = clock
@@ -24,9 +24,9 @@ class Agenda:
 
     def now(self) -> int:
         """Simulated microseconds since 1970."""
-        return micros(self._clock.now())
+        return to_micros(self._clock.now())
 
-    def add(self, at: int, kind: Kind, key: str) -> None:
+    def wake_at(self, at: int, kind: Kind, key: str) -> None:
         """Wake the key at an instant."""
         if at <= self.now():
             self._wake(kind, key)
@@ -35,14 +35,14 @@ class Agenda:
         self._sooner.set()
 
     @property
-    def following(self) -> int | None:
+    def next_due(self) -> int | None:
         """The next instant at which something is due."""
         return self._waiting[0][0] if self._waiting else None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def release(self) -> None:
+    def release_due(self) -> None:
         """Wake every key whose instant has come."""
         now = self.now()
         while self._waiting and self._waiting[0][0] <= now:
@@ -53,15 +53,15 @@ class Agenda:
         """Wait for nothing any more."""
         self._waiting.clear()
 
-    async def keep(self) -> None:
+    async def run_for_ever(self) -> None:
         """Release what is due, for ever; a jump of the clock is noticed within 50 ms."""
         while True:
-            self.release()
+            self.release_due()
             self._sooner.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sooner.wait(), self._patience())
+                await asyncio.wait_for(self._sooner.wait(), self._seconds_to_wait())
 
-    def _patience(self) -> float | None:
-        if self.following is None:
+    def _seconds_to_wait(self) -> float | None:
+        if self.next_due is None:
             return None
-        return min(self._clock.real_seconds(moment(self.following)), LONGEST_SLEEP)
+        return min(self._clock.real_seconds(from_micros(self.next_due)), LONGEST_SLEEP)

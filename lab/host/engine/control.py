@@ -8,7 +8,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.instances import FAILED, TERMINATED, End, Instance, Instances, Order, Unfit
-from lab.host.engine.moments import stamp, text
+from lab.host.engine.moments import to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
 
@@ -41,11 +41,11 @@ class Control:
         with self._store.transaction():
             former = self._instances.find(order.id)
             if former is not None and former.status in replaceable and not former.finished:
-                self._terminate(former, "replaced", recursive=False)
-            self._instances.start(order, (*replaceable, TERMINATED) if replaceable else ())
+                self._terminate_instance(former, "replaced", recursive=False)
+            self._instances.start_instance(order, (*replaceable, TERMINATED) if replaceable else ())
         return order.id
 
-    def unfinished(self, instance_id: str) -> Instance:
+    def require_unfinished(self, instance_id: str) -> Instance:
         """The instance, which has not ended.
 
         Raises:
@@ -58,21 +58,21 @@ class Control:
         return found
 
     def raise_event(self, instance_id: str, name: str, data: str | None) -> None:
-        """Send an event, its data in JSON; raises as `unfinished` does."""
-        self._message(instance_id, eventRaised=pb.EventRaisedEvent(name=name, input=text(data)))
+        """Send an event, its data in JSON; raises as `require_unfinished` does."""
+        self._post_message(instance_id, eventRaised=pb.EventRaisedEvent(name=name, input=to_string_value(data)))
 
     def suspend(self, instance_id: str, reason: str | None) -> None:
-        """Let nothing reach the instance until it is resumed; raises as `unfinished` does."""
-        self._message(instance_id, executionSuspended=pb.ExecutionSuspendedEvent(input=text(reason)))
+        """Let nothing reach the instance until it is resumed; raises as `require_unfinished` does."""
+        self._post_message(instance_id, executionSuspended=pb.ExecutionSuspendedEvent(input=to_string_value(reason)))
 
     def resume(self, instance_id: str, reason: str | None) -> None:
-        """Undo `suspend`; raises as `unfinished` does."""
-        self._message(instance_id, executionResumed=pb.ExecutionResumedEvent(input=text(reason)))
+        """Undo `suspend`; raises as `require_unfinished` does."""
+        self._post_message(instance_id, executionResumed=pb.ExecutionResumedEvent(input=to_string_value(reason)))
 
     def terminate(self, instance_id: str, output: str | None, *, recursive: bool) -> None:
-        """End the instance now, its sub-orchestrations first if asked; raises as `unfinished` does."""
+        """End the instance now, its sub-orchestrations first if asked; raises as `require_unfinished` does."""
         with self._store.transaction():
-            self._terminate(self.unfinished(instance_id), output, recursive=recursive)
+            self._terminate_instance(self.require_unfinished(instance_id), output, recursive=recursive)
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:
         """Start what the instance was started with once more, and answer the id.
@@ -91,7 +91,7 @@ class Control:
             version=former.version,
             tags=former.tag_map,
         )
-        self._instances.start(order)
+        self._instances.start_instance(order)
         return order.id
 
     def rewind(self, instance_id: str, reason: str | None) -> None:
@@ -105,38 +105,38 @@ class Control:
             instance = self._instances.get(instance_id)
             if instance.status != FAILED:
                 raise Unfit(f"The rewind operation is only supported on failed orchestration instances: {instance_id}")
-            self._renewal.rewind(instance, reason)
+            self._renewal.rewind_instance(instance, reason)
 
     def purge(self, instance_ids: Iterable[str], *, recursive: bool = False) -> int:
         """Delete instances that are finished; answers how many there were, children counted."""
         with self._store.transaction():
-            return sum(self._purge(instance_id, recursive=recursive) for instance_id in instance_ids)
+            return sum(self._purge_instance(instance_id, recursive=recursive) for instance_id in instance_ids)
 
-    def _purge(self, instance_id: str, *, recursive: bool) -> int:
+    def _purge_instance(self, instance_id: str, *, recursive: bool) -> int:
         found = self._instances.find(instance_id)
         if found is None or not found.finished:
             return 0
-        children = self._instances.children(instance_id) if recursive else []
-        below = sum(self._purge(child.id, recursive=True) for child in children)
-        self._instances.forget(instance_id)
+        children = self._instances.list_children(instance_id) if recursive else []
+        below = sum(self._purge_instance(child.id, recursive=True) for child in children)
+        self._instances.forget_instance(instance_id)
         return 1 + below
 
-    def _terminate(self, instance: Instance, output: str | None, *, recursive: bool) -> None:
+    def _terminate_instance(self, instance: Instance, output: str | None, *, recursive: bool) -> None:
         if recursive:
-            for child in self._instances.children(instance.id):
+            for child in self._instances.list_children(instance.id):
                 if not child.finished and child.parent_execution == instance.execution:
-                    self._terminate(child, output, recursive=True)
-        ended = pb.ExecutionTerminatedEvent(input=text(output), recurse=recursive)
-        self._instances.append(instance.id, [self._event(executionTerminated=ended)])
-        self._instances.finish(instance, End(TERMINATED, output))
+                    self._terminate_instance(child, output, recursive=True)
+        ended = pb.ExecutionTerminatedEvent(input=to_string_value(output), recurse=recursive)
+        self._instances.append_history(instance.id, [self._new_event(executionTerminated=ended)])
+        self._instances.finish_instance(instance, End(TERMINATED, output))
 
-    def _message(self, instance_id: str, **what: object) -> None:
+    def _post_message(self, instance_id: str, **what: object) -> None:
         with self._store.transaction():
-            self.unfinished(instance_id)
-            self._instances.post(instance_id, None, self._event(**what))
+            self.require_unfinished(instance_id)
+            self._instances.post_event(instance_id, None, self._new_event(**what))
 
-    def _event(self, **what: object) -> pb.HistoryEvent:
-        return pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), **what)  # type: ignore[arg-type]
+    def _new_event(self, **what: object) -> pb.HistoryEvent:
+        return pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), **what)  # type: ignore[arg-type]
 
 
 def _require_good(instance_id: str) -> None:

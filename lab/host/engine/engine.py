@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lab.clock import Clock
 from lab.host.engine.actions import Actions
-from lab.host.engine.agenda import Agenda, Kind
+from lab.host.engine.agenda import Agenda
 from lab.host.engine.control import Control
 from lab.host.engine.entities import Entities
 from lab.host.engine.instances import Instances
@@ -20,12 +20,12 @@ from lab.host.engine.turns import Turns
 class Engine:
     """Durable orchestrations in one SQLite file; everything happens on the thread of its event loop.
 
-    Made, it holds what a former process left; `resume` takes that up and `keep` lets time pass.
+    Made, it holds what a former process left; `resume_waiting` takes that up and `run_for_ever` lets time pass.
     """
 
     def __init__(self, path: Path, clock: Clock, functions: Functions) -> None:
         self.store = Store(path)
-        self.agenda = Agenda(clock, self._wake)
+        self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key))  # noqa: PLW0108 - the runner is made later
         self.instances = Instances(self.store, self.agenda)
         self.locks = Locks(self.store, self.agenda, self.instances)
         self.entities = Entities(self.store, self.agenda, self.instances, self.locks)
@@ -38,18 +38,18 @@ class Engine:
         self.runner = Runner(functions, turns, self.tasks, self.entities)
         self.instances.on_end = self.locks.release_all
 
-    def resume(self) -> None:
+    def resume_waiting(self) -> None:
         """Take up all that waits in the file."""
         for row in self.store.rows("SELECT id, MIN(at) AS at FROM inbox GROUP BY id, at"):
-            self.agenda.add(row["at"], "orchestration", row["id"])
+            self.agenda.wake_at(row["at"], "orchestration", row["id"])
         for row in self.store.rows("SELECT id, MIN(at) AS at FROM operations GROUP BY id, at"):
-            self.agenda.add(row["at"], "entity", row["id"])
+            self.agenda.wake_at(row["at"], "entity", row["id"])
         for row in self.store.rows("SELECT seq FROM activities ORDER BY seq"):
-            self.agenda.add(0, "activity", str(row["seq"]))
+            self.agenda.wake_at(0, "activity", str(row["seq"]))
 
-    async def keep(self) -> None:
+    async def run_for_ever(self) -> None:
         """Let time pass, for ever."""
-        await self.agenda.keep()
+        await self.agenda.run_for_ever()
 
     async def clear(self) -> None:
         """Drop all state; what still runs is cancelled, or answers nobody."""
@@ -62,6 +62,3 @@ class Engine:
         """Stop; what waits goes on when the file is opened again."""
         await self.runner.clear()
         self.store.close()
-
-    def _wake(self, kind: Kind, key: str) -> None:
-        self.runner.wake(kind, key)

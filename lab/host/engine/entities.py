@@ -9,7 +9,7 @@ from durabletask.internal.helpers import convert_to_entity_batch_request
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.instances import Exists, Instances, Order
 from lab.host.engine.locks import Locks
-from lab.host.engine.moments import moment_of, stamp, text, text_of
+from lab.host.engine.moments import moment_of, text_of, to_string_value, to_timestamp
 from lab.host.engine.store import Store
 
 
@@ -33,18 +33,18 @@ class Entities:
         self._instances = instances
         self._locks = locks
 
-    def signal(self, request: pb.EntityOperationSignaledEvent, caller: str | None = None) -> None:
+    def queue_signal(self, request: pb.EntityOperationSignaledEvent, caller: str | None = None) -> None:
         """Queue an operation that nobody waits for; in time, if it is scheduled."""
         entity = entity_id(request.targetInstanceId.value)
         event = pb.HistoryEvent(eventId=-1, entityOperationSignaled=request)
-        self._queue(entity, moment_of(request, "scheduledTime"), (caller, None), event)
+        self._queue_operation(entity, moment_of(request, "scheduledTime"), (caller, None), event)
 
-    def call(self, request: pb.EntityOperationCalledEvent, caller: str, execution: str) -> None:
+    def queue_call(self, request: pb.EntityOperationCalledEvent, caller: str, execution: str) -> None:
         """Queue an operation whose answer the caller waits for."""
         event = pb.HistoryEvent(eventId=-1, entityOperationCalled=request)
-        self._queue(entity_id(request.targetInstanceId.value), None, (caller, execution), event)
+        self._queue_operation(entity_id(request.targetInstanceId.value), None, (caller, execution), event)
 
-    def take(self, entity: str) -> Batch | None:
+    def take_batch(self, entity: str) -> Batch | None:
         """The next operations of the entity: all that are due, or only its holder's while it is locked."""
         row = self._store.row("SELECT state, holder FROM entities WHERE id = ?", entity)
         holder = row["holder"] if row else None
@@ -56,7 +56,7 @@ class Entities:
             return None
         events = [pb.HistoryEvent.FromString(found["event"]) for found in waiting]
         asked = pb.EntityRequest(
-            instanceId=entity, entityState=text(row["state"] if row else None), operationRequests=events
+            instanceId=entity, entityState=to_string_value(row["state"] if row else None), operationRequests=events
         )
         request, _ = convert_to_entity_batch_request(asked)
         return Batch(
@@ -67,28 +67,28 @@ class Entities:
             request_ids=tuple(operation.requestId for operation in request.operations),
         )
 
-    def complete(self, batch: Batch, result: pb.EntityBatchResult) -> None:
+    def complete_batch(self, batch: Batch, result: pb.EntityBatchResult) -> None:
         """Keep the new state, answer the callers and send what the operations sent; unless it was all dropped since."""
         with self._store.transaction():
             marks = ", ".join("?" * len(batch.rows))
             gone = self._store.run(f"DELETE FROM operations WHERE seq IN ({marks})", *batch.rows)  # noqa: S608
             if gone < len(batch.rows):
                 return
-            self._keep(batch.entity, text_of(result, "entityState"))
+            self._keep_state(batch.entity, text_of(result, "entityState"))
             for (caller, execution), request_id, outcome in zip(
                 batch.callers, batch.request_ids, result.results, strict=True
             ):
                 if caller is not None and execution is not None:
-                    self._instances.reply(caller, execution, self._answer(request_id, outcome))
+                    self._instances.post_reply(caller, execution, self._answer_caller(request_id, outcome))
             for action in result.actions:
-                self._act(batch.entity, action)
-            self._locks.grant()
+                self._apply_action(batch.entity, action)
+            self._locks.grant_waiting()
 
-    def delete(self, entity: str) -> bool:
+    def delete_entity(self, entity: str) -> bool:
         """Forget an entity's state; answers whether there was one."""
         return self._store.run("DELETE FROM entities WHERE id = ?", entity) > 0
 
-    def _queue(
+    def _queue_operation(
         self, entity: str, at: int | None, caller: tuple[str | None, str | None], event: pb.HistoryEvent
     ) -> None:
         due = self._agenda.now() if at is None else at
@@ -96,9 +96,9 @@ class Entities:
             "INSERT INTO operations (id, at, caller, execution, event) VALUES (?, ?, ?, ?, ?)",
             *(entity, due, *caller, event.SerializeToString()),
         )
-        self._store.after(lambda: self._agenda.add(due, "entity", entity))
+        self._store.after_commit(lambda: self._agenda.wake_at(due, "entity", entity))
 
-    def _keep(self, entity: str, state: str | None) -> None:
+    def _keep_state(self, entity: str, state: str | None) -> None:
         now = self._agenda.now()
         kept = (
             "INSERT INTO entities (id, state, modified) VALUES (?, ?, ?)"
@@ -108,35 +108,37 @@ class Entities:
         if state is None:  # an entity without a state does not exist, unless somebody holds it
             self._store.run("DELETE FROM entities WHERE id = ? AND holder IS NULL", entity)
 
-    def _answer(self, request_id: str, outcome: pb.OperationResult) -> pb.HistoryEvent:
-        answer = pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()))
+    def _answer_caller(self, request_id: str, outcome: pb.OperationResult) -> pb.HistoryEvent:
+        answer = pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()))
         if outcome.HasField("failure"):
             answer.entityOperationFailed.CopyFrom(
                 pb.EntityOperationFailedEvent(requestId=request_id, failureDetails=outcome.failure.failureDetails)
             )
         else:
             answer.entityOperationCompleted.CopyFrom(
-                pb.EntityOperationCompletedEvent(requestId=request_id, output=text(outcome.success.result.value))
+                pb.EntityOperationCompletedEvent(
+                    requestId=request_id, output=to_string_value(outcome.success.result.value)
+                )
             )
         return answer
 
-    def _act(self, entity: str, action: pb.OperationAction) -> None:
+    def _apply_action(self, entity: str, action: pb.OperationAction) -> None:
         if action.HasField("sendSignal"):
             sent = action.sendSignal
-            self.signal(
+            self.queue_signal(
                 pb.EntityOperationSignaledEvent(
                     requestId=uuid.uuid4().hex,
                     operation=sent.name,
-                    input=text(text_of(sent, "input")),
-                    scheduledTime=stamp(moment_of(sent, "scheduledTime")),
-                    targetInstanceId=text(sent.instanceId),
+                    input=to_string_value(text_of(sent, "input")),
+                    scheduledTime=to_timestamp(moment_of(sent, "scheduledTime")),
+                    targetInstanceId=to_string_value(sent.instanceId),
                 ),
                 caller=entity,
             )
         elif action.HasField("startNewOrchestration"):
-            self._start(action.startNewOrchestration)
+            self._start_orchestration(action.startNewOrchestration)
 
-    def _start(self, asked: pb.StartNewOrchestrationAction) -> None:
+    def _start_orchestration(self, asked: pb.StartNewOrchestrationAction) -> None:
         order = Order(
             id=asked.instanceId or uuid.uuid4().hex,
             name=asked.name,
@@ -145,7 +147,7 @@ class Entities:
             at=moment_of(asked, "scheduledTime"),
         )
         try:
-            self._instances.start(order)
+            self._instances.start_instance(order)
         except Exists:
             return  # an entity learns nothing of what it started: the one that runs stays
 

@@ -10,7 +10,7 @@ from typing import Any
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
-from lab.host.engine.moments import stamp, text
+from lab.host.engine.moments import to_string_value, to_timestamp
 from lab.host.engine.store import Store
 
 PENDING = pb.ORCHESTRATION_STATUS_PENDING
@@ -133,7 +133,7 @@ class Instances:
             raise Missing(f"no instance with ID '{instance_id}' was found")
         return found
 
-    def start(self, order: Order, replaceable: Sequence[int] = ()) -> str:
+    def start_instance(self, order: Order, replaceable: Sequence[int] = ()) -> str:
         """Put an instance to its start and answer its execution id.
 
         Args:
@@ -146,14 +146,16 @@ class Instances:
         with self._store.transaction():
             former = self.find(order.id)
             if former is not None and former.status not in (replaceable or FINISHED):
-                raise Exists(f"An Orchestration instance with the status {_name(former.status)} already exists.")
-            self.forget(order.id)
+                raise Exists(f"An Orchestration instance with the status {_status_name(former.status)} already exists.")
+            self.forget_instance(order.id)
             execution, now = uuid.uuid4().hex, self._agenda.now()
-            self._insert(order, execution, now)
-            self.post(order.id, execution, started_event(order, execution, now), at=max(order.at or now, now))
+            self._insert_instance(order, execution, now)
+            self.post_event(order.id, execution, started_event(order, execution, now), at=max(order.at or now, now))
         return execution
 
-    def post(self, instance_id: str, execution: str | None, event: pb.HistoryEvent, *, at: int | None = None) -> None:
+    def post_event(
+        self, instance_id: str, execution: str | None, event: pb.HistoryEvent, *, at: int | None = None
+    ) -> None:
         """Leave a message for an instance; `execution` None is for whichever run there is, else for that one alone."""
         due = self._agenda.now() if at is None else at
         kind = event.WhichOneof("eventType")
@@ -161,67 +163,69 @@ class Instances:
             "INSERT INTO inbox (id, execution, at, kind, event) VALUES (?, ?, ?, ?, ?)",
             *(instance_id, execution, due, kind, event.SerializeToString()),
         )
-        self._store.after(lambda: self._agenda.add(due, "orchestration", instance_id))
+        self._store.after_commit(lambda: self._agenda.wake_at(due, "orchestration", instance_id))
 
-    def reply(self, instance_id: str, execution: str | None, event: pb.HistoryEvent) -> None:
+    def post_reply(self, instance_id: str, execution: str | None, event: pb.HistoryEvent) -> None:
         """Answer a task of an orchestration; nobody reads it if that run is over."""
         found = self._store.row("SELECT status FROM instances WHERE id = ? AND execution = ?", instance_id, execution)
         if found is not None and found["status"] not in FINISHED:
-            self.post(instance_id, execution, event)
+            self.post_event(instance_id, execution, event)
 
-    def history(self, instance_id: str) -> list[bytes]:
+    def read_history(self, instance_id: str) -> list[bytes]:
         """The serialized events, oldest first."""
         return [
             row["event"] for row in self._store.rows("SELECT event FROM history WHERE id = ? ORDER BY seq", instance_id)
         ]
 
-    def append(self, instance_id: str, events: Sequence[pb.HistoryEvent]) -> None:
+    def append_history(self, instance_id: str, events: Sequence[pb.HistoryEvent]) -> None:
         """Add to the history."""
         last = self._store.value("SELECT MAX(seq) FROM history WHERE id = ?", instance_id) or 0
-        self._store.many(
+        self._store.run_many(
             "INSERT INTO history (id, seq, event) VALUES (?, ?, ?)",
             [(instance_id, last + n, event.SerializeToString()) for n, event in enumerate(events, start=1)],
         )
 
-    def update(self, instance_id: str, **values: Any) -> None:
-        """Set columns, and tell who waits for the instance."""
+    def update_columns(self, instance_id: str, **values: Any) -> None:
+        """Set columns, and notify those who wait for the instance."""
         values["updated"] = self._agenda.now()
         setting = ", ".join(f"{column} = ?" for column in values)
         self._store.run(f"UPDATE instances SET {setting} WHERE id = ?", *values.values(), instance_id)  # noqa: S608
-        self._store.after(lambda: self._tell(instance_id))
+        self._store.after_commit(lambda: self._notify_watchers(instance_id))
 
-    def finish(self, instance: Instance, end: End) -> None:
+    def finish_instance(self, instance: Instance, end: End) -> None:
         """End the instance, free what it holds, and answer its parent."""
         now = self._agenda.now()
         completed = pb.ExecutionCompletedEvent(
             orchestrationStatus=pb.OrchestrationStatus.Name(end.status),
-            result=text(end.output),
+            result=to_string_value(end.output),
             failureDetails=end.failure,
         )
-        self.append(instance.id, [pb.HistoryEvent(eventId=-1, timestamp=stamp(now), executionCompleted=completed)])
+        self.append_history(
+            instance.id, [pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(now), executionCompleted=completed)]
+        )
         details = None if end.failure is None else end.failure.SerializeToString()
-        self.update(instance.id, status=end.status, output=end.output, failure=details, completed=now)
+        self.update_columns(instance.id, status=end.status, output=end.output, failure=details, completed=now)
         self._store.run("DELETE FROM inbox WHERE id = ?", instance.id)
         self.on_end(instance.id)
         if instance.parent is not None:
             self._answer_parent(instance.parent, instance, end)
 
-    def forget(self, instance_id: str) -> bool:
+    def forget_instance(self, instance_id: str) -> bool:
         """Delete every trace of an instance; answers whether there was one."""
         for table in ("history", "inbox", "activities"):
             self._store.run(f"DELETE FROM {table} WHERE id = ?", instance_id)  # noqa: S608 - our own names
         found = self._store.run("DELETE FROM instances WHERE id = ?", instance_id) > 0
         if found:
             self.on_end(instance_id)
-            self._store.after(lambda: self._tell(instance_id))
+            self._store.after_commit(lambda: self._notify_watchers(instance_id))
         return found
 
-    def children(self, instance_id: str) -> list[Instance]:
+    def list_children(self, instance_id: str) -> list[Instance]:
         """The sub-orchestrations that an instance has started, finished ones too."""
         rows = self._store.rows(f"SELECT {COLUMNS} FROM instances WHERE parent = ?", instance_id)  # noqa: S608
         return [Instance(*row) for row in rows]
 
-    async def wait(self, instance_id: str, until: Callable[[Instance], bool]) -> Instance | None:
+    async def wait_until(self, instance_id: str, until: Callable[[Instance], bool]) -> Instance | None:
         """Wait for the instance to be as asked; None if it does not exist, or no longer."""
         changed = asyncio.Event()
         self._watchers.setdefault(instance_id, set()).add(changed)
@@ -238,13 +242,13 @@ class Instances:
     def tell_all(self) -> None:
         """Everything has changed."""
         for instance_id in tuple(self._watchers):
-            self._tell(instance_id)
+            self._notify_watchers(instance_id)
 
-    def _tell(self, instance_id: str) -> None:
+    def _notify_watchers(self, instance_id: str) -> None:
         for changed in self._watchers.get(instance_id, ()):
             changed.set()
 
-    def _insert(self, order: Order, execution: str, now: int) -> None:
+    def _insert_instance(self, order: Order, execution: str, now: int) -> None:
         parent = order.parent
         row = Instance(
             id=order.id,
@@ -271,45 +275,47 @@ class Instances:
 
     def _answer_parent(self, parent: str, child: Instance, end: End) -> None:
         task = child.parent_task or 0
-        answer = pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()))
+        answer = pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()))
         if end.status == COMPLETED:
-            done = pb.SubOrchestrationInstanceCompletedEvent(taskScheduledId=task, result=text(end.output))
+            done = pb.SubOrchestrationInstanceCompletedEvent(taskScheduledId=task, result=to_string_value(end.output))
             answer.subOrchestrationInstanceCompleted.CopyFrom(done)
         else:
             details = end.failure or _end_as_failure(end)
             failed = pb.SubOrchestrationInstanceFailedEvent(taskScheduledId=task, failureDetails=details)
             answer.subOrchestrationInstanceFailed.CopyFrom(failed)
-        self.reply(parent, child.parent_execution, answer)
+        self.post_reply(parent, child.parent_execution, answer)
 
 
 def started_event(order: Order, execution: str, now: int) -> pb.HistoryEvent:
     """The first event of every execution."""
     started = pb.ExecutionStartedEvent(
         name=order.name,
-        version=text(order.version),
-        input=text(order.input),
-        orchestrationInstance=pb.OrchestrationInstance(instanceId=order.id, executionId=text(execution)),
+        version=to_string_value(order.version),
+        input=to_string_value(order.input),
+        orchestrationInstance=pb.OrchestrationInstance(instanceId=order.id, executionId=to_string_value(execution)),
         parentInstance=None if order.parent is None else parent_info(order.parent),
-        scheduledStartTimestamp=stamp(order.at),
+        scheduledStartTimestamp=to_timestamp(order.at),
         tags=order.tags,
     )
-    return pb.HistoryEvent(eventId=-1, timestamp=stamp(now), executionStarted=started)
+    return pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(now), executionStarted=started)
 
 
 def parent_info(parent: Parent) -> pb.ParentInstanceInfo:
-    """What a sub-orchestration is told of its parent."""
-    whom = pb.OrchestrationInstance(instanceId=parent.instance, executionId=text(parent.execution))
-    return pb.ParentInstanceInfo(taskScheduledId=parent.task, name=text(parent.name), orchestrationInstance=whom)
+    """What a sub-orchestration gets of its parent."""
+    whom = pb.OrchestrationInstance(instanceId=parent.instance, executionId=to_string_value(parent.execution))
+    return pb.ParentInstanceInfo(
+        taskScheduledId=parent.task, name=to_string_value(parent.name), orchestrationInstance=whom
+    )
 
 
 def _end_as_failure(end: End) -> pb.TaskFailureDetails:
-    """What a parent is told of a child that did not complete and left no details: it was terminated."""
+    """What a parent gets of a child that did not complete and left no details: it was terminated."""
     return pb.TaskFailureDetails(
-        errorType=f"Orchestration{_name(end.status)}",
-        errorMessage=f"{_name(end.status)}: {end.output or ''}",
+        errorType=f"Orchestration{_status_name(end.status)}",
+        errorMessage=f"{_status_name(end.status)}: {end.output or ''}",
         isNonRetriable=True,
     )
 
 
-def _name(status: int) -> str:
+def _status_name(status: int) -> str:
     return str(pb.OrchestrationStatus.Name(status)).removeprefix("ORCHESTRATION_STATUS_").title()

@@ -28,9 +28,9 @@ class Lanes:
             self._again.add(key)
             return
         self._waiting[key] = None
-        self._fill()
+        self._fill_lanes()
 
-    def rest(self, key: str, seconds: float) -> None:
+    def rest_key(self, key: str, seconds: float) -> None:
         """Serve a key that is being served not again before so many real seconds: meanwhile more of it gathers."""
         self._rests[key] = seconds
 
@@ -56,35 +56,35 @@ class Lanes:
             if self._busy:
                 await asyncio.wait(self.tasks())
 
-    def _fill(self) -> None:
+    def _fill_lanes(self) -> None:
         while self._waiting and len(self._busy) < self._width:
             key = next(iter(self._waiting))
             del self._waiting[key]
-            task = asyncio.create_task(self._run(key))
+            task = asyncio.create_task(self._serve_key(key))
             self._busy[key] = task
-            task.add_done_callback(partial(self._done, key))  # a task cancelled before it began runs no `finally`
+            task.add_done_callback(partial(self._end_task, key))  # a task cancelled before it began runs no `finally`
 
-    async def _run(self, key: str) -> bool:
+    async def _serve_key(self, key: str) -> bool:
         try:
             more = await self._serve(key)
-            await self._pause(self._rests.pop(key, 0))
+            await self._pause_key(self._rests.pop(key, 0))
         except Exception:  # noqa: BLE001 - it is logged, and the work of other keys goes on
             _log.exception("cannot serve %s", key)
             return False
         return more
 
-    def _done(self, key: str, task: asyncio.Task[bool]) -> None:
+    def _end_task(self, key: str, task: asyncio.Task[bool]) -> None:
         del self._busy[key]
         if key in self._again or (not task.cancelled() and task.result()):
             self._again.discard(key)
             self._waiting[key] = None
-        self._fill()
+        self._fill_lanes()
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause_key(self, seconds: float) -> None:
         """A key that rests leaves its worker to others."""
         if seconds:
             self._width += 1
-            self._fill()
+            self._fill_lanes()
             try:
                 await asyncio.sleep(seconds)
             finally:

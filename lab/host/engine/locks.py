@@ -7,7 +7,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.instances import Instances
-from lab.host.engine.moments import stamp
+from lab.host.engine.moments import to_timestamp
 from lab.host.engine.store import Store
 
 
@@ -19,21 +19,21 @@ class Locks:
         self._agenda = agenda
         self._instances = instances
 
-    def request(self, section: str, holder: str, execution: str, entities: Sequence[str]) -> None:
+    def request_locks(self, section: str, holder: str, execution: str, entities: Sequence[str]) -> None:
         """Queue up for the entities."""
         behind = self._store.value("SELECT MAX(seq) FROM operations") or 0
         self._store.insert(
             "INSERT INTO locks (section, holder, execution, entities, behind) VALUES (?, ?, ?, ?, ?)",
             *(section, holder, execution, json.dumps(sorted(set(entities))), behind),
         )
-        self.grant()
+        self.grant_waiting()
 
-    def unlock(self, section: str, entity: str) -> None:
-        """Let go of one entity of a section."""
+    def unlock_entity(self, section: str, entity: str) -> None:
+        """Unlock one entity of a section."""
         freed = "UPDATE entities SET holder = NULL, section = NULL WHERE id = ? AND section = ?"
         if self._store.run(freed, entity, section):
-            self._freed(entity)
-        self.grant()
+            self._wake_entity(entity)
+        self.grant_waiting()
 
     def release_all(self, holder: str) -> None:
         """An orchestration has ended: it holds nothing and waits for nothing."""
@@ -41,17 +41,17 @@ class Locks:
         waited = self._store.run("DELETE FROM locks WHERE holder = ?", holder)
         self._store.run("UPDATE entities SET holder = NULL, section = NULL WHERE holder = ?", holder)
         for row in held:
-            self._freed(row["id"])
+            self._wake_entity(row["id"])
         if held or waited:
-            self.grant()
+            self.grant_waiting()
 
-    def grant(self) -> None:
+    def grant_waiting(self) -> None:
         """Grant each waiting request whose entities are free, unless an older one waits for one of them."""
         promised: set[str] = set()
         for row in self._store.rows("SELECT * FROM locks ORDER BY seq"):
             entities = json.loads(row["entities"])
             if promised.isdisjoint(entities) and all(self._is_free(entity, row["behind"]) for entity in entities):
-                self._hold(row["seq"], row["section"], (row["holder"], row["execution"]), entities)
+                self._give_locks(row["seq"], row["section"], (row["holder"], row["execution"]), entities)
             promised.update(entities)
 
     def _is_free(self, entity: str, behind: int) -> bool:
@@ -59,7 +59,7 @@ class Locks:
         earlier = "SELECT 1 FROM operations WHERE id = ? AND seq <= ? AND at <= ?"
         return holder is None and self._store.row(earlier, entity, behind, self._agenda.now()) is None
 
-    def _hold(self, seq: int, section: str, run: tuple[str, str], entities: list[str]) -> None:
+    def _give_locks(self, seq: int, section: str, run: tuple[str, str], entities: list[str]) -> None:
         holder, execution = run
         now = self._agenda.now()
         self._store.run("DELETE FROM locks WHERE seq = ?", seq)
@@ -70,9 +70,9 @@ class Locks:
                 *(entity, now, holder, section),
             )
         granted = pb.EntityLockGrantedEvent(criticalSectionId=section)
-        self._instances.reply(
-            holder, execution, pb.HistoryEvent(eventId=-1, timestamp=stamp(now), entityLockGranted=granted)
+        self._instances.post_reply(
+            holder, execution, pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(now), entityLockGranted=granted)
         )
 
-    def _freed(self, entity: str) -> None:
-        self._store.after(lambda: self._agenda.add(0, "entity", entity))
+    def _wake_entity(self, entity: str) -> None:
+        self._store.after_commit(lambda: self._agenda.wake_at(0, "entity", entity))

@@ -12,17 +12,17 @@ type Message = Any
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def micros(moment: datetime) -> int:
+def to_micros(moment: datetime) -> int:
     """The moment in microseconds since 1970: exact, so that a timer is due at its very instant."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def moment(at: int) -> datetime:
-    """The inverse of `micros`, aware UTC."""
+def from_micros(at: int) -> datetime:
+    """The inverse of `to_micros`, aware UTC."""
     return EPOCH + timedelta(microseconds=at)
 
 
-def stamp(at: int | None) -> Timestamp | None:
+def to_timestamp(at: int | None) -> Timestamp | None:
     """A protobuf timestamp."""
     if at is None:
         return None
@@ -31,7 +31,7 @@ def stamp(at: int | None) -> Timestamp | None:
     return stamped
 
 
-def text(value: str | None) -> StringValue | None:
+def to_string_value(value: str | None) -> StringValue | None:
     """A wrapped string, which unlike a plain one can be absent."""
     return None if value is None else StringValue(value=value)
 

@@ -26,7 +26,7 @@ class Filter:
     completed_to: int | None = None
     prefix: str = ""
 
-    def clause(self) -> tuple[str, list[Any]]:
+    def sql_clause(self) -> tuple[str, list[Any]]:
         """The condition in SQL, and its values."""
         asked = (
             ("created >= ?", self.created_from),
@@ -63,9 +63,9 @@ class Queries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def instances(self, wanted: Filter, top: int = PAGE, token: str = "") -> tuple[list[Instance], str]:
+    def list_instances(self, wanted: Filter, top: int = PAGE, token: str = "") -> tuple[list[Instance], str]:
         """A page of instances, oldest first, and the token of the next page, empty at the end."""
-        condition, values = wanted.clause()
+        condition, values = wanted.sql_clause()
         created, last = _read_token(token)
         rows = self._store.rows(
             f"SELECT {COLUMNS} FROM instances WHERE {condition} AND (created, id) > (?, ?)"  # noqa: S608
@@ -78,7 +78,7 @@ class Queries:
 
     def finished_ids(self, wanted: Filter, top: int = PAGE, token: str = "") -> tuple[list[str], str]:
         """A page of ids of finished instances, in the order in which they ended."""
-        condition, values = wanted.clause()
+        condition, values = wanted.sql_clause()
         completed, last = _read_token(token)
         statuses = ", ".join(str(status) for status in FINISHED)
         rows = self._store.rows(
@@ -91,15 +91,15 @@ class Queries:
 
     def matching_ids(self, wanted: Filter) -> list[str]:
         """Every id that is meant."""
-        condition, values = wanted.clause()
+        condition, values = wanted.sql_clause()
         return [row["id"] for row in self._store.rows(f"SELECT id FROM instances WHERE {condition}", *values)]  # noqa: S608
 
-    def entity(self, entity: str) -> Entity | None:
+    def find_entity(self, entity: str) -> Entity | None:
         """One entity, or None if it has no state."""
         row = self._store.row(f"{ENTITIES} WHERE id = ?", entity)
         return None if row is None else Entity(*row)
 
-    def entities(
+    def list_entities(
         self, prefix: str = "", modified: tuple[int | None, int | None] = (None, None), top: int = PAGE, after: str = ""
     ) -> tuple[list[Entity], str]:
         """A page of entities by id, and the token of the next page, empty at the end."""
@@ -112,7 +112,7 @@ class Queries:
         page = found[:top]
         return page, page[-1].id if len(found) > top else ""
 
-    def counts(self) -> dict[int, int]:
+    def count_by_status(self) -> dict[int, int]:
         """How many instances there are of each status."""
         rows = self._store.rows("SELECT status, COUNT(*) AS n FROM instances GROUP BY status")
         return {row["status"]: row["n"] for row in rows}

@@ -17,7 +17,7 @@ from lab.host.engine.instances import (
     Parent,
     started_event,
 )
-from lab.host.engine.moments import stamp, text, text_of
+from lab.host.engine.moments import text_of, to_string_value, to_timestamp
 from lab.host.engine.store import Store
 from lab.host.engine.tasks import Tasks
 
@@ -39,44 +39,48 @@ class Renewal:
         self._store.run("DELETE FROM inbox WHERE id = ?", instance.id)
         self._store.run("DELETE FROM history WHERE id = ?", instance.id)
         execution, now = uuid.uuid4().hex, self._agenda.now()
-        order = self._order(instance, text_of(asked, "result"), text_of(asked, "newVersion"))
-        self._instances.update(
+        order = self._order_of(instance, text_of(asked, "result"), text_of(asked, "newVersion"))
+        self._instances.update_columns(
             instance.id, execution=execution, status=PENDING, input=order.input, version=order.version
         )
-        self._instances.post(instance.id, execution, started_event(order, execution, now))
+        self._instances.post_event(instance.id, execution, started_event(order, execution, now))
         for event in asked.carryoverEvents:
-            self._instances.post(instance.id, None, event)
+            self._instances.post_event(instance.id, None, event)
         for row in late:
-            self._instances.post(instance.id, None, pb.HistoryEvent.FromString(row["event"]))
+            self._instances.post_event(instance.id, None, pb.HistoryEvent.FromString(row["event"]))
 
-    def rewind(self, instance: Instance, reason: str | None, parent_execution: str | None = None) -> None:
+    def rewind_instance(self, instance: Instance, reason: str | None, parent_execution: str | None = None) -> None:
         """Let a failed instance go on: its worker will answer with the history that is left without the failures."""
-        marker = pb.ExecutionRewoundEvent(reason=text(reason), parentExecutionId=text(parent_execution))
-        event = pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), executionRewound=marker)
+        marker = pb.ExecutionRewoundEvent(
+            reason=to_string_value(reason), parentExecutionId=to_string_value(parent_execution)
+        )
+        event = pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), executionRewound=marker)
         changes = {"status": RUNNING, "output": None, "failure": None, "completed": None}
-        self._instances.update(instance.id, **changes)
+        self._instances.update_columns(instance.id, **changes)
         if parent_execution is not None:
-            self._instances.update(instance.id, parent_execution=parent_execution)
-        self._instances.post(instance.id, instance.execution, event)
+            self._instances.update_columns(instance.id, parent_execution=parent_execution)
+        self._instances.post_event(instance.id, instance.execution, event)
 
-    def rewound(self, instance: Instance, history: Sequence[pb.HistoryEvent]) -> None:
+    def take_rewound(self, instance: Instance, history: Sequence[pb.HistoryEvent]) -> None:
         """Take the cleaned history, and ask again for whatever in it has no answer."""
         execution = _execution_of(history)
         self._store.run("DELETE FROM history WHERE id = ?", instance.id)
         self._store.run("DELETE FROM inbox WHERE id = ? AND execution IS NOT NULL", instance.id)
-        self._instances.append(instance.id, history)
-        self._instances.update(instance.id, execution=execution)
+        self._instances.append_history(instance.id, history)
+        self._instances.update_columns(instance.id, execution=execution)
         renewed = replace(instance, execution=execution)
         for event in open_tasks(history).values():
             self._ask_again(renewed, event, _reason_of(history))
-        marker = pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), genericEvent=pb.GenericEvent())
-        self._instances.post(instance.id, execution, marker)  # the replay that asks for the failed activities again
+        marker = pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), genericEvent=pb.GenericEvent())
+        self._instances.post_event(
+            instance.id, execution, marker
+        )  # the replay that asks for the failed activities again
 
     def _ask_again(self, instance: Instance, event: pb.HistoryEvent, reason: str | None) -> None:
         match event.WhichOneof("eventType"):
             case "taskScheduled":
                 asked = event.taskScheduled
-                self._tasks.schedule(instance, event.eventId, asked.name, text_of(asked, "input"))
+                self._tasks.schedule_activity(instance, event.eventId, asked.name, text_of(asked, "input"))
             case "timerCreated":
                 self._tasks.set_timer(instance, event.eventId, event.timerCreated.fireAt.ToMicroseconds())
             case _:
@@ -86,7 +90,7 @@ class Renewal:
         asked = event.subOrchestrationInstanceCreated
         child = self._instances.find(asked.instanceId)
         if child is None:  # it was purged
-            self._instances.start(
+            self._instances.start_instance(
                 Order(
                     id=asked.instanceId,
                     name=asked.name,
@@ -97,11 +101,11 @@ class Renewal:
                 )
             )
         elif child.status == FAILED:
-            self.rewind(child, reason, instance.execution)
+            self.rewind_instance(child, reason, instance.execution)
         else:  # it goes on, and answers the new run of its parent
-            self._instances.update(child.id, parent_execution=instance.execution)
+            self._instances.update_columns(child.id, parent_execution=instance.execution)
 
-    def _order(self, instance: Instance, argument: str | None, version: str | None) -> Order:
+    def _order_of(self, instance: Instance, argument: str | None, version: str | None) -> Order:
         parent = None
         if instance.parent is not None:
             parent = Parent(instance.parent, instance.parent_execution or "", instance.parent_task or 0)

@@ -11,7 +11,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from lab.host.engine.agenda import Kind
 from lab.host.engine.entities import Batch, Entities
 from lab.host.engine.lanes import Lanes
-from lab.host.engine.moments import text, text_of
+from lab.host.engine.moments import text_of, to_string_value
 from lab.host.engine.tasks import Tasks
 from lab.host.engine.turns import Turns
 
@@ -36,13 +36,13 @@ class UnknownFunction(LookupError):
 class Functions(Protocol):
     """The app's durable functions, called as the Functions host calls them."""
 
-    async def orchestrate(self, name: str, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
+    async def run_orchestrator(self, name: str, request: pb.OrchestratorRequest) -> pb.OrchestratorResponse:
         """Run one turn of an orchestrator."""
 
-    async def act(self, name: str, argument: str | None) -> str | None:
+    async def run_activity(self, name: str, argument: str | None) -> str | None:
         """Run an activity: JSON in, JSON out."""
 
-    async def operate(self, name: str, request: pb.EntityBatchRequest) -> pb.EntityBatchResult:
+    async def run_entity(self, name: str, request: pb.EntityBatchRequest) -> pb.EntityBatchResult:
         """Run a batch of operations of an entity."""
 
 
@@ -55,9 +55,9 @@ class Runner:
         self._tasks = tasks
         self._entities = entities
         self.lanes: dict[Kind, Lanes] = {
-            "orchestration": Lanes(TURNS_AT_ONCE, self._turn),
-            "entity": Lanes(BATCHES_AT_ONCE, self._operate),
-            "activity": Lanes(ACTIVITIES_AT_ONCE, self._act),
+            "orchestration": Lanes(TURNS_AT_ONCE, self._run_turn),
+            "entity": Lanes(BATCHES_AT_ONCE, self._run_entity),
+            "activity": Lanes(ACTIVITIES_AT_ONCE, self._run_activity),
         }
 
     def wake(self, kind: Kind, key: str) -> None:
@@ -69,7 +69,7 @@ class Runner:
         """Whether nothing runs and nothing waits for a worker."""
         return all(lanes.idle for lanes in self.lanes.values())
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until everything that can be done now is done."""
         while not self.idle:
             running = [task for lanes in self.lanes.values() for task in lanes.tasks()]
@@ -81,45 +81,45 @@ class Runner:
             for lanes in self.lanes.values():
                 await lanes.clear()
 
-    async def _turn(self, instance_id: str) -> bool:
-        turn = self._turns.take(instance_id)
+    async def _run_turn(self, instance_id: str) -> bool:
+        turn = self._turns.take_turn(instance_id)
         if turn is None:
             return False
         began = time.perf_counter()
         try:
-            response = await self._functions.orchestrate(turn.instance.name, turn.request)
+            response = await self._functions.run_orchestrator(turn.instance.name, turn.request)
         except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
             _log.exception("orchestrator %s of %s cannot be run", turn.instance.name, instance_id)
-            self._turns.fail(turn, failure_of(error))
+            self._turns.fail_turn(turn, failure_of(error))
         else:
-            self._turns.complete(turn, response)
-            if len(turn.request.pastEvents) > LONG_HISTORY and self._tasks.count(instance_id) > MANY_TASKS:
-                self.lanes["orchestration"].rest(instance_id, min(2 * (time.perf_counter() - began), LONGEST_REST))
+            self._turns.complete_turn(turn, response)
+            if len(turn.request.pastEvents) > LONG_HISTORY and self._tasks.count_open(instance_id) > MANY_TASKS:
+                self.lanes["orchestration"].rest_key(instance_id, min(2 * (time.perf_counter() - began), LONGEST_REST))
         return True
 
-    async def _act(self, seq: str) -> bool:
-        activity = self._tasks.find(int(seq))
+    async def _run_activity(self, seq: str) -> bool:
+        activity = self._tasks.find_activity(int(seq))
         if activity is None:
             return False
         try:
-            result = await self._functions.act(activity.name, activity.input)
+            result = await self._functions.run_activity(activity.name, activity.input)
         except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
             _log.warning("activity %s of %s failed", activity.name, activity.id, exc_info=True)
-            self._tasks.fail(activity, failure_of(error))
+            self._tasks.fail_activity(activity, failure_of(error))
         else:
-            self._tasks.complete(activity, result)
+            self._tasks.complete_activity(activity, result)
         return False
 
-    async def _operate(self, entity: str) -> bool:
-        batch = self._entities.take(entity)
+    async def _run_entity(self, entity: str) -> bool:
+        batch = self._entities.take_batch(entity)
         if batch is None:
             return False
         try:
-            result = await self._functions.operate(entity[1:].partition("@")[0], batch.request)
+            result = await self._functions.run_entity(entity[1:].partition("@")[0], batch.request)
         except Exception as error:  # noqa: BLE001 - whatever an app raises is a failure of its function
             _log.exception("entity %s cannot be run", entity)
-            result = _failed(batch, failure_of(error))
-        self._entities.complete(batch, result)
+            result = _failed_batch(batch, failure_of(error))
+        self._entities.complete_batch(batch, result)
         return True
 
 
@@ -131,13 +131,13 @@ def failure_of(error: Exception) -> pb.TaskFailureDetails:
     return pb.TaskFailureDetails(
         errorType=type(error).__name__,
         errorMessage=str(error),
-        stackTrace=text("".join(traceback.format_tb(error.__traceback__))),
+        stackTrace=to_string_value("".join(traceback.format_tb(error.__traceback__))),
     )
 
 
-def _failed(batch: Batch, failure: pb.TaskFailureDetails) -> pb.EntityBatchResult:
+def _failed_batch(batch: Batch, failure: pb.TaskFailureDetails) -> pb.EntityBatchResult:
     """Every operation of the batch has failed, and the state is as it was."""
     outcome = pb.OperationResult(failure=pb.OperationResultFailure(failureDetails=failure))
     return pb.EntityBatchResult(
-        results=[outcome] * len(batch.rows), entityState=text(text_of(batch.request, "entityState"))
+        results=[outcome] * len(batch.rows), entityState=to_string_value(text_of(batch.request, "entityState"))
     )

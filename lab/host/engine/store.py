@@ -59,7 +59,7 @@ class Store:
         self._after: list[Callable[[], None]] = []
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # survives the death of the process, which is what we promise
-        self._prepare(path)
+        self._prepare_file(path)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Every row of a query."""
@@ -83,7 +83,7 @@ class Store:
         """Run an insert; answers the new row's number."""
         return self._db.execute(sql, values).lastrowid or 0
 
-    def many(self, sql: str, values: list[tuple[Any, ...]]) -> None:
+    def run_many(self, sql: str, values: list[tuple[Any, ...]]) -> None:
         """Run a statement once for each tuple."""
         self._db.executemany(sql, values)
 
@@ -103,11 +103,11 @@ class Store:
             raise
         self._depth = 0
         self._db.execute("COMMIT")
-        for told in self._after:
-            told()
+        for call in self._after:
+            call()
 
-    def after(self, tell: Callable[[], None]) -> None:
-        """Do this once the transaction is kept; at once outside of one. Nobody is told of what may be undone."""
+    def after_commit(self, tell: Callable[[], None]) -> None:
+        """Call this after the commit; at once outside of a transaction. So nothing is reported that may be undone."""
         if self._depth:
             self._after.append(tell)
         else:
@@ -120,10 +120,10 @@ class Store:
                 self.run(f"DELETE FROM {table}")  # noqa: S608 - the names are ours
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare_file(self, path: Path) -> None:
         version = self.value("PRAGMA user_version")
         if version == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -6,7 +6,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.instances import Instance, Instances
-from lab.host.engine.moments import stamp, text
+from lab.host.engine.moments import to_string_value, to_timestamp
 from lab.host.engine.store import Store
 
 
@@ -30,40 +30,44 @@ class Tasks:
         self._agenda = agenda
         self._instances = instances
 
-    def schedule(self, instance: Instance, task: int, name: str, argument: str | None) -> None:
+    def schedule_activity(self, instance: Instance, task: int, name: str, argument: str | None) -> None:
         """Queue an activity."""
         seq = self._store.insert(
             "INSERT INTO activities (id, execution, task, name, input) VALUES (?, ?, ?, ?, ?)",
             *(instance.id, instance.execution, task, name, argument),
         )
-        self._store.after(lambda: self._agenda.add(0, "activity", str(seq)))
+        self._store.after_commit(lambda: self._agenda.wake_at(0, "activity", str(seq)))
 
     def set_timer(self, instance: Instance, task: int, at: int) -> None:
         """Send the run a message at an instant, in microseconds."""
-        fired = pb.TimerFiredEvent(fireAt=stamp(at), timerId=task)
-        event = pb.HistoryEvent(eventId=-1, timestamp=stamp(at), timerFired=fired)
-        self._instances.post(instance.id, instance.execution, event, at=at)
+        fired = pb.TimerFiredEvent(fireAt=to_timestamp(at), timerId=task)
+        event = pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(at), timerFired=fired)
+        self._instances.post_event(instance.id, instance.execution, event, at=at)
 
-    def find(self, seq: int) -> Activity | None:
+    def find_activity(self, seq: int) -> Activity | None:
         """The activity, or None if it is done or was dropped."""
         row = self._store.row("SELECT seq, id, execution, task, name, input FROM activities WHERE seq = ?", seq)
         return None if row is None else Activity(*row)
 
-    def count(self, instance_id: str) -> int:
+    def count_open(self, instance_id: str) -> int:
         """How many activities of an instance are still to answer."""
         return int(self._store.value("SELECT COUNT(*) FROM activities WHERE id = ?", instance_id))
 
-    def complete(self, activity: Activity, result: str | None) -> None:
-        """Keep the result, in JSON, and tell the orchestration."""
-        done = pb.TaskCompletedEvent(taskScheduledId=activity.task, result=text(result))
-        self._answer(activity, pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), taskCompleted=done))
+    def complete_activity(self, activity: Activity, result: str | None) -> None:
+        """Keep the result, in JSON, and pass it to the orchestration."""
+        done = pb.TaskCompletedEvent(taskScheduledId=activity.task, result=to_string_value(result))
+        self._post_answer(
+            activity, pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), taskCompleted=done)
+        )
 
-    def fail(self, activity: Activity, failure: pb.TaskFailureDetails) -> None:
-        """Keep the failure and tell the orchestration."""
+    def fail_activity(self, activity: Activity, failure: pb.TaskFailureDetails) -> None:
+        """Keep the failure and pass it to the orchestration."""
         failed = pb.TaskFailedEvent(taskScheduledId=activity.task, failureDetails=failure)
-        self._answer(activity, pb.HistoryEvent(eventId=-1, timestamp=stamp(self._agenda.now()), taskFailed=failed))
+        self._post_answer(
+            activity, pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(self._agenda.now()), taskFailed=failed)
+        )
 
-    def _answer(self, activity: Activity, event: pb.HistoryEvent) -> None:
+    def _post_answer(self, activity: Activity, event: pb.HistoryEvent) -> None:
         with self._store.transaction():
             if self._store.run("DELETE FROM activities WHERE seq = ?", activity.seq):
-                self._instances.reply(activity.id, activity.execution, event)
+                self._instances.post_reply(activity.id, activity.execution, event)

@@ -9,7 +9,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from lab.host.engine.actions import Actions
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.instances import CONTINUED, FAILED, PENDING, RUNNING, SUSPENDED, End, Instance, Instances
-from lab.host.engine.moments import stamp, text, text_of
+from lab.host.engine.moments import text_of, to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
 
@@ -34,87 +34,89 @@ class Turns:
         self._actions = actions
         self._renewal = renewal
 
-    def take(self, instance_id: str) -> Turn | None:
+    def take_turn(self, instance_id: str) -> Turn | None:
         """The next turn, or None when the instance has nothing to do now."""
         instance = self._instances.find(instance_id)
         if instance is None or instance.finished or instance.starts > self._agenda.now():
             return None
         with self._store.transaction():
-            rows = self._ready(instance)
-        return self._turn(instance, rows) if rows else None
+            rows = self._ready_messages(instance)
+        return self._build_turn(instance, rows) if rows else None
 
-    def complete(self, turn: Turn, response: pb.OrchestratorResponse) -> None:
+    def complete_turn(self, turn: Turn, response: pb.OrchestratorResponse) -> None:
         """Keep what the orchestrator answered; nothing of it if that run is over meanwhile."""
         with self._store.transaction():
             current = self._instances.find(turn.instance.id)
             if current is None or current.finished or current.execution != turn.instance.execution:
                 return
-            self._consume(turn.consumed)
-            self._instances.append(current.id, turn.fresh)
+            self._consume_messages(turn.consumed)
+            self._instances.append_history(current.id, turn.fresh)
             status = RUNNING if current.status == PENDING else current.status
             if response.HasField("customStatus"):
-                self._instances.update(current.id, status=status, custom=text_of(response, "customStatus"))
+                self._instances.update_columns(current.id, status=status, custom=text_of(response, "customStatus"))
             else:
-                self._instances.update(current.id, status=status)
-            last = self._actions.apply(current, response.actions)
+                self._instances.update_columns(current.id, status=status)
+            last = self._actions.apply_actions(current, response.actions)
             if last is not None:
-                self._end(current, last)
+                self._end_turn(current, last)
 
-    def fail(self, turn: Turn, failure: pb.TaskFailureDetails) -> None:
+    def fail_turn(self, turn: Turn, failure: pb.TaskFailureDetails) -> None:
         """The orchestrator itself could not be called: the instance ends here."""
         with self._store.transaction():
             current = self._instances.find(turn.instance.id)
             if current is None or current.finished or current.execution != turn.instance.execution:
                 return
-            self._instances.append(current.id, turn.fresh)
-            self._instances.finish(current, End(FAILED, failure=failure))
+            self._instances.append_history(current.id, turn.fresh)
+            self._instances.finish_instance(current, End(FAILED, failure=failure))
 
-    def _end(self, instance: Instance, last: pb.OrchestratorAction) -> None:
+    def _end_turn(self, instance: Instance, last: pb.OrchestratorAction) -> None:
         if last.HasField("rewindOrchestration"):
-            self._renewal.rewound(instance, list(last.rewindOrchestration.newHistory))
+            self._renewal.take_rewound(instance, list(last.rewindOrchestration.newHistory))
             return
         asked = last.completeOrchestration
         if asked.orchestrationStatus == CONTINUED:
             self._renewal.continue_as_new(instance, asked)
             return
         failure = asked.failureDetails if asked.HasField("failureDetails") else None
-        self._instances.finish(instance, End(asked.orchestrationStatus, text_of(asked, "result"), failure))
+        self._instances.finish_instance(instance, End(asked.orchestrationStatus, text_of(asked, "result"), failure))
 
-    def _turn(self, instance: Instance, rows: Sequence[Row]) -> Turn:
+    def _build_turn(self, instance: Instance, rows: Sequence[Row]) -> Turn:
         opened = pb.HistoryEvent(
-            eventId=-1, timestamp=stamp(self._agenda.now()), orchestratorStarted=pb.OrchestratorStartedEvent()
+            eventId=-1, timestamp=to_timestamp(self._agenda.now()), orchestratorStarted=pb.OrchestratorStartedEvent()
         )
         fresh = (opened, *(pb.HistoryEvent.FromString(row["event"]) for row in rows))
-        request = pb.OrchestratorRequest(instanceId=instance.id, executionId=text(instance.execution), newEvents=fresh)
-        for event in self._instances.history(instance.id):
+        request = pb.OrchestratorRequest(
+            instanceId=instance.id, executionId=to_string_value(instance.execution), newEvents=fresh
+        )
+        for event in self._instances.read_history(instance.id):
             request.pastEvents.add().MergeFromString(event)
         return Turn(instance, tuple(row["seq"] for row in rows), fresh, request)
 
-    def _ready(self, instance: Instance) -> list[Row]:
+    def _ready_messages(self, instance: Instance) -> list[Row]:
         """The messages of the next turn; suspensions and resumptions that come first are applied here.
 
         A rewind is a turn of its own, and the worker never sees a suspension among other messages: it would hold
         back events that its history already answers.
         """
         status = instance.status
-        rows = self._due(instance)
+        rows = self._due_timers(instance)
         while rows:
             kinds = [row["kind"] for row in rows]
             if status == SUSPENDED:
                 if "executionResumed" not in kinds:
                     return []
-                self._control(instance.id, rows.pop(kinds.index("executionResumed")), RUNNING)
+                self._apply_control(instance.id, rows.pop(kinds.index("executionResumed")), RUNNING)
                 status = RUNNING
             elif kinds[0] == "executionSuspended":
-                self._control(instance.id, rows.pop(0), SUSPENDED)
+                self._apply_control(instance.id, rows.pop(0), SUSPENDED)
                 status = SUSPENDED
             elif kinds[0] == "executionResumed":  # of one that is not suspended
-                self._consume((rows.pop(0)["seq"],))
+                self._consume_messages((rows.pop(0)["seq"],))
             else:
                 return rows[: _turn_length(kinds)]
         return []
 
-    def _due(self, instance: Instance) -> list[Row]:
+    def _due_timers(self, instance: Instance) -> list[Row]:
         return self._store.rows(
             "SELECT seq, kind, event FROM inbox"
             " WHERE id = ? AND at <= ? AND (execution IS NULL OR execution = ?)"
@@ -122,13 +124,13 @@ class Turns:
             *(instance.id, self._agenda.now(), instance.execution),
         )
 
-    def _control(self, instance_id: str, row: Row, status: int) -> None:
-        self._consume((row["seq"],))
-        self._instances.append(instance_id, [pb.HistoryEvent.FromString(row["event"])])
-        self._instances.update(instance_id, status=status)
+    def _apply_control(self, instance_id: str, row: Row, status: int) -> None:
+        self._consume_messages((row["seq"],))
+        self._instances.append_history(instance_id, [pb.HistoryEvent.FromString(row["event"])])
+        self._instances.update_columns(instance_id, status=status)
 
-    def _consume(self, rows: Sequence[int]) -> None:
-        self._store.many("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in rows])
+    def _consume_messages(self, rows: Sequence[int]) -> None:
+        self._store.run_many("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in rows])
 
 
 def _turn_length(kinds: Sequence[str]) -> int:

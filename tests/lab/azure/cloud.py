@@ -13,11 +13,12 @@ from azure.core.credentials import AccessToken
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
 
-from lab.azure import identity, scenarios
-from lab.azure.lab import SUBSCRIPTION, Lab
+from lab.azure import scenario_loader
+from lab.azure.arm import tokens
 from lab.azure.server import Server
+from lab.azure.simulator.lab import SUBSCRIPTION, Lab
 from lab.clock import ManualClock
-from tests.lab.azure.asr.contract import exchange_complaints
+from tests.lab.azure.site_recovery.contract import exchange_complaints
 
 type Json = dict[str, Any]
 
@@ -75,14 +76,14 @@ class Cloud:
         self.clock = ManualClock()
         self.lab = Lab(self.clock, folder, host)
         self.server = Server(self.lab)
-        self.token = identity.issue("tester", "https://management.azure.com")["token"]
+        self.token = tokens.issue_token("tester", "https://management.azure.com")["token"]
         self.base = ""
         self._scenario = scenario
         self._clients: list[Any] = []
 
     async def __aenter__(self) -> Self:
         if self._scenario:
-            scenarios.load(self.lab, self._scenario)
+            scenario_loader.load_scenario(self.lab, self._scenario)
         self.base = await self.server.start()
         self.http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True)
@@ -136,9 +137,9 @@ class Cloud:
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """A call to /lab that must go well; gives its answer."""
         async with self.http.request(method, f"{self.base}/lab/{path}", json=body) as answer:
-            told = await answer.json()
-            assert answer.status < 300, told
-            return told
+            response_body = await answer.json()
+            assert answer.status < 300, response_body
+            return response_body
 
     async def extension(self, machine: str = N2) -> Json | None:
         """The properties of the Site Recovery extension of a machine, or None."""

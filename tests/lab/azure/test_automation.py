@@ -16,8 +16,8 @@ def of(runbook: str = "Switch-Dns", **properties: Any) -> dict[str, Any]:
 
 
 async def put(cloud: Cloud, body: Any, job: str = JOB) -> tuple[int, Any]:
-    status, told, _ = await cloud.call("PUT", job, body, version=API)
-    return status, told
+    status, body, _ = await cloud.call("PUT", job, body, version=API)
+    return status, body
 
 
 async def job_of(cloud: Cloud, job: str = JOB) -> dict[str, Any]:
@@ -28,11 +28,11 @@ async def job_of(cloud: Cloud, job: str = JOB) -> dict[str, Any]:
 async def test_a_job_goes_through_its_states_and_tells_its_output(cloud: Cloud) -> None:
     status, made = await put(cloud, of(runOn="workers-hci-01"))
     assert (status, made["properties"]["status"], made["properties"]["runOn"]) == (201, "New", "workers-hci-01")
-    seen = []
+    statuses = []
     for _ in range(30):
         cloud.pass_time(seconds=10)
-        seen.append((await job_of(cloud))["status"])
-    assert list(dict.fromkeys(seen)) == ["Activating", "Running", "Completed"]
+        statuses.append((await job_of(cloud))["status"])
+    assert list(dict.fromkeys(statuses)) == ["Activating", "Running", "Completed"]
     _, text, headers = await cloud.call("GET", f"{JOB}/output", version=API)
     assert text == "Zone contoso.com now answers with the addresses in Azure."
     assert headers["Content-Type"].startswith("text/plain")
@@ -42,9 +42,9 @@ async def test_a_job_that_is_there_is_not_started_again(cloud: Cloud) -> None:
     await put(cloud, of())
     cloud.pass_time(minutes=5)
     ended = await job_of(cloud)
-    status, told = await put(cloud, of())
-    assert (status, told["code"]) == (409, "Conflict")
-    assert "Job with specified id already exists" in told["message"]
+    status, body = await put(cloud, of())
+    assert (status, body["code"]) == (409, "Conflict")
+    assert "Job with specified id already exists" in body["message"]
     cloud.pass_time(minutes=5)
     assert await job_of(cloud) == ended
 
@@ -67,36 +67,36 @@ async def test_what_cannot_be_started_is_refused(cloud: Cloud, body: Any, status
 
 
 async def test_an_account_that_there_is_not_is_arms_own_404(cloud: Cloud) -> None:
-    status, told = await put(cloud, of(), JOB.replace("aa-dr", "nobody"))
-    assert (status, told["error"]["code"]) == (404, "ResourceNotFound")
+    status, body = await put(cloud, of(), JOB.replace("aa-dr", "nobody"))
+    assert (status, body["error"]["code"]) == (404, "ResourceNotFound")
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [({}, "missing mandatory parameters: Zone"), ({"Zone": "a", "Zones": "b"}, "matches parameter name 'zones'")],
 )
 async def test_a_job_with_parameters_that_its_runbook_does_not_take_fails(
-    cloud: Cloud, parameters: dict[str, str], said: str
+    cloud: Cloud, parameters: dict[str, str], message: str
 ) -> None:
     await put(cloud, of(parameters=parameters))
     cloud.pass_time(minutes=5)
     job = await job_of(cloud)
     assert job["status"] == "Failed"
-    assert said in job["exception"]
+    assert message in job["exception"]
 
 
 @pytest.mark.parametrize(
-    ("wish", "status"),
+    ("effect", "status"),
     [({"fail": "The zone is locked."}, "Failed"), ({"never": True}, "Running"), ({"suspend": True}, "Suspended")],
 )
-async def test_faults_decide_how_a_job_ends(cloud: Cloud, wish: dict[str, Any], status: str) -> None:
-    rule = {"match": {"verb": "jobs/write", "item": "Switch-Dns"}, "effect": {"job": wish}}
+async def test_faults_decide_how_a_job_ends(cloud: Cloud, effect: dict[str, Any], status: str) -> None:
+    rule = {"match": {"verb": "jobs/write", "item": "Switch-Dns"}, "effect": {"job": effect}}
     await cloud.control("PUT", "faults", [rule])
     await put(cloud, of())
     cloud.pass_time(hours=3)
     job = await job_of(cloud)
-    assert (job["status"], job["exception"]) == (status, wish.get("fail"))
-    assert "wish" not in job
+    assert (job["status"], job["exception"]) == (status, effect.get("fail"))
+    assert "fault" not in job
 
 
 async def test_a_job_can_be_stopped_until_it_has_ended(cloud: Cloud) -> None:

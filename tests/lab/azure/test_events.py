@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.azure import identity
+from lab.azure.arm import tokens
 from tests.lab.azure.cloud import EXTENSION, N2, Cloud, Host
 
 FAILURE = {"emit": "extension-failure", "node": "hci-01-n2"}
@@ -24,9 +24,9 @@ async def wired(host: Host) -> AsyncIterator[Cloud]:
 async def until(cloud: Cloud, attempts: int) -> list[dict[str, Any]]:
     """Let the courier work until it has tried so often; gives what it noted."""
     async with asyncio.timeout(10):
-        while len(told := (await cloud.control("GET", "events"))["deliveries"]) < attempts:  # noqa: ASYNC110 - over HTTP
+        while len(reports := (await cloud.control("GET", "events"))["deliveries"]) < attempts:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.01)
-    return list(told)
+    return list(reports)
 
 
 async def test_a_failed_extension_is_told_after_the_handshake(wired: Cloud, host: Host) -> None:
@@ -60,8 +60,8 @@ async def test_an_event_is_retried_until_it_is_taken(wired: Cloud, host: Host) -
     await wired.control("POST", "events", FAILURE)
     for attempts, wait in ((1, 5), (2, 11), (3, 31)):
         wired.pass_time(seconds=wait)
-        told = await until(wired, attempts)
-    assert [each["status"] for each in told] == [500, 503, 200]
+        reports = await until(wired, attempts)
+    assert [each["status"] for each in reports] == [500, 503, 200]
     assert len(host.events) == 1
 
 
@@ -82,8 +82,8 @@ async def test_events_are_duplicated_lost_or_late_by_rule(
     await wired.control("POST", "events", FAILURE)
     await wired.control("POST", "events", FAILURE)
     wired.pass_time(minutes=5)
-    told = await until(wired, deliveries + 1)
-    ids = [each["event"]["id"] for each in told]
+    reports = await until(wired, deliveries + 1)
+    ids = [each["event"]["id"] for each in reports]
     assert len(ids) == deliveries + 1
     assert len(set(ids)) == len(ids) - (effect == "duplicate")
 
@@ -97,7 +97,7 @@ async def test_a_wish_for_an_event_that_did_not_happen_is_refused(cloud: Cloud) 
 
 @pytest.mark.parametrize("headers", [{"aeg_sas_key": "any"}, {}])
 async def test_the_topic_takes_cloud_events_with_a_key_or_a_token(cloud: Cloud, headers: dict[str, str]) -> None:
-    token = identity.issue("product", "https://eventgrid.azure.net")["token"]
+    token = tokens.issue_token("product", "https://eventgrid.azure.net")["token"]
     sent = headers or {"Authorization": f"Bearer {token}"}
     status, _, _ = await cloud.call("POST", TOPIC, [TURN], version="2018-01-01", **sent)
     assert status == 200

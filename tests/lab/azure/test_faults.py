@@ -6,9 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from lab.azure import compute
-from lab.azure.faults import Faults
-from lab.azure.store import Store
+from lab.azure.compute import virtual_machines
+from lab.azure.simulator.faults import Faults
+from lab.azure.simulator.store import Store
 from tests.lab.azure.cloud import EXTENSION, N1, N2, Cloud
 
 DELETE = ("DELETE", f"{N2}/extensions/{EXTENSION}")
@@ -35,7 +35,7 @@ async def test_a_dropped_connection_comes_before_or_after_the_work(
     cloud: Cloud, effect: dict[str, Any], done: int
 ) -> None:
     await cloud.control("PUT", "faults", [{"match": {"verb": "deallocate"}, "effect": effect}])
-    vm = compute.create_vm(cloud.lab, "rg-dr-vms", "sql-01", compute.Make())
+    vm = virtual_machines.create_vm(cloud.lab, "rg-dr-vms", "sql-01", virtual_machines.VmSettings())
     with pytest.raises(aiohttp.ClientConnectionError):
         await cloud.call("POST", f"{vm}/deallocate", version="2025-04-01")  # the client sends no POST twice by itself
     assert len(await cloud.control("GET", "ledger")) == done
@@ -111,7 +111,7 @@ async def test_a_wrong_rule_is_named_and_leaves_the_old_ones(cloud: Cloud, rule:
 def test_a_job_is_told_its_fate_once() -> None:
     store = Store()
     faults = Faults(store)
-    faults.replace(
+    faults.replace_rules(
         [{"match": {"verb": "testFailover", "item": "SQL-*", "times": 1}, "effect": {"job": {"fail": "28031"}}}]
     )
     assert faults.job_effect("testFailover", "dc-01") is None

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from lab.azure import identity
-from lab.azure.paging import paged
-from lab.azure.routing import Ask
-from lab.azure.throttle import Bucket
+from lab.azure.arm import tokens
+from lab.azure.arm.paging import paged_answer
+from lab.azure.simulator.requests import ArmRequest
+from lab.azure.simulator.throttle import Bucket
 from tests.lab.azure.cloud import EXTENSION, MACHINES, N1, SUB, Cloud
 
 GROUP = f"{SUB}/resourceGroups/rg-hci-arc"
@@ -26,7 +26,7 @@ async def test_a_call_without_a_token_is_challenged(cloud: Cloud) -> None:
     [
         ("Bearer nonsense", "InvalidAuthenticationToken"),
         ("Bearer a.b.c", "InvalidAuthenticationToken"),
-        (f"Bearer {identity.issue('x', 'https://vault.azure.net')['token']}", "InvalidAuthenticationTokenAudience"),
+        (f"Bearer {tokens.issue_token('x', 'https://vault.azure.net')['token']}", "InvalidAuthenticationTokenAudience"),
     ],
 )
 async def test_a_wrong_token_is_refused(cloud: Cloud, token: str, code: str) -> None:
@@ -123,32 +123,34 @@ async def test_a_caller_who_drained_the_bucket_waits_on_the_simulated_clock(clou
 async def test_another_principal_has_a_bucket_of_its_own(cloud: Cloud) -> None:
     for _ in range(251):
         await cloud.call("GET", N1)
-    other = identity.issue("someone", "https://management.azure.com")["token"]
+    other = tokens.issue_token("someone", "https://management.azure.com")["token"]
     assert (await cloud.call("GET", N1, Authorization=f"Bearer {other}"))[0] == 200
 
 
 def test_a_bucket_refills_at_its_rate_and_no_higher_than_its_size() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     bucket = Bucket(size=2, rate=10, tokens=2, at=start)
-    assert [bucket.take(start) for _ in range(3)] == [None, None, 1]
+    assert [bucket.take_token(start) for _ in range(3)] == [None, None, 1]
     later = start + timedelta(seconds=60)
-    assert [bucket.take(later) for _ in range(3)] == [None, None, 1]
+    assert [bucket.take_token(later) for _ in range(3)] == [None, None, 1]
 
 
 def test_a_list_goes_on_page_after_page_and_can_end_in_a_link_to_an_empty_one() -> None:
     values = [{"n": number} for number in range(5)]
-    ask = Ask("GET", "/things", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
-    seen: list[dict[str, int]] = []
+    request = ArmRequest(
+        "GET", "/things", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    listed: list[dict[str, int]] = []
     pages = 0
     while True:
-        page = paged(ask, values, size=2, empty_tail=True).body
-        pages, seen = pages + 1, seen + page["value"]
+        page = paged_answer(request, values, size=2, empty_tail=True).body
+        pages, listed = pages + 1, listed + page["value"]
         if page["nextLink"] is None:
             break
         assert page["nextLink"].startswith("http://lab/things?api-version=1&")
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(page["nextLink"]).query)}
-        ask = replace(ask, query=query)
-    assert (seen, pages) == (values, 4)
+        request = replace(request, query=query)
+    assert (listed, pages) == (values, 4)
     assert page["value"] == []
 
 

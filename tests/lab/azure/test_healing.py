@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lab.azure import extensions, nodes
+from lab.azure.arc import extensions
+from lab.azure.on_premises import nodes
 from tests.lab.azure.cloud import EXTENSION, N1, N2, N3, Cloud
 
 VAULT = "/subscriptions/{}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
@@ -139,9 +140,9 @@ async def test_a_disconnected_node_ends_its_installation_when_it_is_back(cloud: 
 
 async def test_a_locked_node_keeps_its_extension(cloud: Cloud) -> None:
     lock = f"{N2}/providers/Microsoft.Authorization/locks/keep"
-    wish = {"level": "CanNotDelete", "notes": "ask first", "owners": [{"applicationId": "ops"}]}
-    made, kept, _ = await cloud.call("PUT", lock, {"properties": wish}, version="2020-05-01")
-    assert kept["properties"] == wish
+    properties = {"level": "CanNotDelete", "notes": "ask first", "owners": [{"applicationId": "ops"}]}
+    made, kept, _ = await cloud.call("PUT", lock, {"properties": properties}, version="2020-05-01")
+    assert kept["properties"] == properties
     status, body, _ = await cloud.call("DELETE", f"{N2}/extensions/{EXTENSION}")
     assert (made, status, body["error"]["code"]) == (201, 409, "ScopeLocked")
     await cloud.call("DELETE", lock, version="2020-05-01")

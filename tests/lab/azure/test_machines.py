@@ -16,8 +16,10 @@ from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
 from azure.mgmt.resource.resources import ResourceManagementClient as SyncResources
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-from lab.azure import compute, lro, network, resources
-from lab.azure.routing import Ask
+from lab.azure.arm import lro, resources
+from lab.azure.compute import virtual_machines
+from lab.azure.network import virtual_networks
+from lab.azure.simulator.requests import ArmRequest
 from tests.lab.azure.cloud import EXTENSION, N1, SUB, Cloud, script
 
 COMPUTE = "2025-04-01"
@@ -32,23 +34,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def answers(address: str, port: int, heard: bytes = b"") -> bytes | None:
+async def answers(address: str, port: int, payload: bytes = b"") -> bytes | None:
     """What a port answers, None when it refuses."""
     try:
         reader, writer = await asyncio.open_connection(address, port)
     except ConnectionRefusedError:
         return None
-    writer.write(heard)
-    told = await reader.read() if heard else b""
+    writer.write(payload)
+    received = await reader.read() if payload else b""
     writer.close()
     await writer.wait_closed()
-    return told
+    return received
 
 
 async def test_a_vm_answers_on_its_ports_while_it_runs(cloud: Cloud) -> None:
     sdk, port = cloud.client(ResourceManagementClient), free_port()
-    make = compute.Make(network_id=NETWORK, address="127.20.0.4", ports=(port,))
-    vm_id = compute.create_vm(cloud.lab, GROUP, "sql-01-test", make)
+    make = virtual_machines.VmSettings(network_id=NETWORK, address="127.20.0.4", ports=(port,))
+    vm_id = virtual_machines.create_vm(cloud.lab, GROUP, "sql-01-test", make)
     vm = await sdk.resources.get_by_id(vm_id, api_version=COMPUTE)
     assert "/resourceGroups/RG-DR-VMS/" in vm.id, "Compute spells the group in capitals"
     nic = await sdk.resources.get_by_id(
@@ -69,10 +71,10 @@ async def test_a_vm_answers_on_its_ports_while_it_runs(cloud: Cloud) -> None:
 
 async def test_two_vms_never_share_an_address(cloud: Cloud) -> None:
     port = free_port()
-    make = compute.Make(address="127.20.9.4", ports=(port,))
+    make = virtual_machines.VmSettings(address="127.20.9.4", ports=(port,))
     for name in ("one", "two"):
-        compute.create_vm(cloud.lab, GROUP, name, make)
-    nics = cloud.lab.store.all(network.NIC.lower())
+        virtual_machines.create_vm(cloud.lab, GROUP, name, make)
+    nics = cloud.lab.store.all(virtual_networks.NIC.lower())
     addresses = {nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] for nic in nics}
     assert len(addresses) == 2
 
@@ -80,10 +82,12 @@ async def test_two_vms_never_share_an_address(cloud: Cloud) -> None:
 async def test_cleanup_removes_all_that_belongs_to_a_vm_or_leaves_what_it_is_told_to(cloud: Cloud) -> None:
     sdk = cloud.client(ResourceManagementClient)
     for name, leave in (("gone", ""), ("left", "nic"), ("held", "disks")):
-        vm_id = compute.create_vm(cloud.lab, GROUP, name, compute.Make(disks=("osdisk", "data")))
+        vm_id = virtual_machines.create_vm(
+            cloud.lab, GROUP, name, virtual_machines.VmSettings(disks=("osdisk", "data"))
+        )
         here = [each.name async for each in sdk.resources.list_by_resource_group("rg-dr-vms")]
         assert len([one for one in here if one.startswith(name)]) == 4
-        compute.remove_vm(cloud.lab, vm_id, leave=leave)
+        virtual_machines.remove_vm(cloud.lab, vm_id, leave=leave)
     left = {each.name: each async for each in sdk.resources.list_by_resource_group("rg-dr-vms")}
     assert set(left) == {"left-nic", "held-osdisk", "held-data"}
     assert left["held-data"].managed_by is None
@@ -94,8 +98,10 @@ async def test_cleanup_removes_all_that_belongs_to_a_vm_or_leaves_what_it_is_tol
 async def test_a_guest_answers_again_after_a_restart_of_the_simulator(tmp_path: Any) -> None:
     port = free_port()
     async with Cloud(tmp_path) as cloud:
-        compute.create_vm(cloud.lab, GROUP, "vm", compute.Make(address="127.20.1.4", ports=(port,)))
-        nic = resources.require(cloud.lab, f"{GROUP}/providers/{network.NIC}/vm-nic")
+        virtual_machines.create_vm(
+            cloud.lab, GROUP, "vm", virtual_machines.VmSettings(address="127.20.1.4", ports=(port,))
+        )
+        nic = resources.require_resource(cloud.lab, f"{GROUP}/providers/{virtual_networks.NIC}/vm-nic")
         address = nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"]
     assert await answers(address, port) is None
     async with Cloud(tmp_path, scenario=None):
@@ -107,9 +113,9 @@ async def test_a_run_command_is_created_runs_and_is_told_late(cloud: Cloud) -> N
     status, body, headers = await cloud.call("PUT", f"{N1}/runCommands/look", script("read-registration"))
     assert (status, body["properties"]["provisioningState"]) == (201, "Creating")
     cloud.pass_time(seconds=20)
-    seen = await sdk.machine_run_commands.get("rg-hci-arc", "hci-01-n1", "look")
-    assert seen.properties.instance_view.execution_state == "Succeeded"
-    assert seen.properties.provisioning_state == "Creating"
+    command = await sdk.machine_run_commands.get("rg-hci-arc", "hci-01-n1", "look")
+    assert command.properties.instance_view.execution_state == "Succeeded"
+    assert command.properties.provisioning_state == "Creating"
     link = headers["Azure-AsyncOperation"]
     assert (await cloud.call("GET", link))[1]["status"] == "InProgress"
     cloud.pass_time(minutes=3)
@@ -243,12 +249,12 @@ async def test_groups_networks_and_accounts_are_made_as_sent(cloud: Cloud) -> No
     account = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
     group = f"{SUB}/resourceGroups/rg-new"
     providers = f"{group}/providers"
-    wishes: list[tuple[str, Any, str]] = [
+    requests: list[tuple[str, Any, str]] = [
         (group, {"location": "westeurope"}, "2025-04-01"),
         (f"{providers}/Microsoft.Network/virtualNetworks/v", vnet, "2025-05-01"),
         (f"{providers}/Microsoft.Storage/storageAccounts/st1", account, "2025-06-01"),
     ]
-    made = [(await cloud.call("PUT", path, body, version=version))[0] for path, body, version in wishes]
+    made = [(await cloud.call("PUT", path, body, version=version))[0] for path, body, version in requests]
     assert made == [201, 201, 200]
     _, listed, _ = await cloud.call("GET", f"{group}/resources", version="2025-04-01")
     assert [each["name"] for each in listed["value"]] == ["v", "st1"]
@@ -270,5 +276,5 @@ async def test_a_role_is_assigned_once(cloud: Cloud) -> None:
 
 
 def test_a_polling_link_is_long_as_azures_are() -> None:
-    ask = Ask("GET", "/x", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
-    assert 1000 < len(lro.polling_link(ask, "/operations/1")) < 4096
+    request = ArmRequest("GET", "/x", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
+    assert 1000 < len(lro.polling_link(request, "/operations/1")) < 4096

@@ -9,10 +9,10 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from typing import Any
 
-from lab.azure import identity
+from lab.azure.arm import tokens
 from tests.lab.azure.cloud import EXTENSION, HYBRID, N2
 
-TOKEN = identity.issue("tester", "https://management.azure.com")["token"]
+TOKEN = tokens.issue_token("tester", "https://management.azure.com")["token"]
 
 
 async def start(state: Path, *more: str) -> tuple[Process, str]:

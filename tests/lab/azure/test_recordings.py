@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.azure.asr.shapes import differences
 from tests.lab.azure.cloud import N1, SUB, Cloud, script
+from tests.lab.azure.site_recovery.shapes import differences
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "recorded-exchanges.json"
 RECORDED = {each["key"]: each for each in json.loads(FIXTURE.read_text()) if each["key"].startswith(("arc.", "hci."))}

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from lab.azure import extensions, nodes, rights, scenarios
-from lab.azure.ids import resource_id
-from lab.azure.lab import SUBSCRIPTION, Lab
+from lab.azure import scenario_loader
+from lab.azure.arc import extensions
+from lab.azure.arm.ids import resource_id
+from lab.azure.on_premises import nodes, vault_rights
+from lab.azure.simulator.lab import SUBSCRIPTION, Lab
 from lab.clock import ManualClock
 
 CLUSTER = resource_id(SUBSCRIPTION, "rg-hci", "Microsoft.AzureStackHCI/clusters", "hci-01")
@@ -19,7 +21,7 @@ SETTINGS = {"SubscriptionId": SUBSCRIPTION, "ResourceGroup": "rg-dr", "ResourceN
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     lab = Lab(ManualClock())
-    scenarios.load(lab, "bare")
+    scenario_loader.load_scenario(lab, "bare")
     yield lab
     lab.store.close()
 
@@ -27,11 +29,11 @@ def lab() -> Iterator[Lab]:
 @pytest.mark.parametrize(("granted", "state"), [(False, "Failed"), (True, "Succeeded")])
 def test_without_a_role_on_the_vault_the_extension_fails(lab: Lab, granted: bool, state: str) -> None:
     if granted:
-        rights.let_fetch_key(lab, CLUSTER, VAULT)
-    node = nodes.of_cluster(lab, CLUSTER)[0]
+        vault_rights.grant_key_access(lab, CLUSTER, VAULT)
+    node = nodes.nodes_of_cluster(lab, CLUSTER)[0]
     body: dict[str, Any] = {"publisher": "Microsoft.SiteRecovery.Dra", "type": "Windows", "settings": SETTINGS}
     extension = f"{node['id']}/extensions/AzureSiteRecovery"
-    extensions.install(lab, extension, {"location": "westeurope", "properties": body}, extensions.SERVICE)
+    extensions.install_extension(lab, extension, {"location": "westeurope", "properties": body}, extensions.SERVICE)
     lab.clock.advance(timedelta(minutes=10))
     lab.run_due()
     found = extensions.find_asr(lab, node["id"])
@@ -40,7 +42,7 @@ def test_without_a_role_on_the_vault_the_extension_fails(lab: Lab, granted: bool
 
 
 def test_a_role_above_the_vault_does_as_well_and_one_elsewhere_does_not(lab: Lab) -> None:
-    rights.let_fetch_key(lab, CLUSTER, f"{VAULT}-02")
-    assert not rights.may_fetch_key(lab, CLUSTER, VAULT)
-    rights.let_fetch_key(lab, CLUSTER, VAULT.partition("/providers/")[0])
-    assert rights.may_fetch_key(lab, CLUSTER, VAULT)
+    vault_rights.grant_key_access(lab, CLUSTER, f"{VAULT}-02")
+    assert not vault_rights.may_fetch_key(lab, CLUSTER, VAULT)
+    vault_rights.grant_key_access(lab, CLUSTER, VAULT.partition("/providers/")[0])
+    assert vault_rights.may_fetch_key(lab, CLUSTER, VAULT)

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from lab.clock import ManualClock
-from lab.host.host import Host, running
+from lab.host.host import Host, running_host
 from lab.host.settings import Options
 
 DEMO = Path(__file__).parent / "apps" / "demo" / "function_app.py"
@@ -45,14 +45,14 @@ class Hosted:
         """Start an orchestration under an id, and let it come as far as it can."""
         status, body = await self.call("POST", f"/api/start/{name}?id={run}", json=given)
         assert status == 202, body
-        await self.host.engine.runner.settle()
+        await self.host.engine.runner.wait_until_idle()
         return run
 
     async def pass_time(self, by: timedelta) -> None:
         """Jump ahead and let happen what is due by then."""
         self.clock.advance(by)
-        self.host.engine.agenda.release()
-        await self.host.engine.runner.settle()
+        self.host.engine.agenda.release_due()
+        await self.host.engine.runner.wait_until_idle()
 
     @property
     def notes(self) -> list[str]:
@@ -86,7 +86,7 @@ def serve(untouched: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     @asynccontextmanager
     async def start(**options: Any) -> AsyncIterator[Hosted]:
         given = Options(app=DEMO, state=tmp_path / "state", port=0, **options)
-        async with running(given, clock) as host, aiohttp.ClientSession() as session:
+        async with running_host(given, clock) as host, aiohttp.ClientSession() as session:
             yield Hosted(host, clock, session, tmp_path / "notes")
 
     return start

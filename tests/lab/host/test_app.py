@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.host.app import App, BadApp, load
+from lab.host.app import App, BadApp, load_app
 
 ONE = """
 import azure.functions as func
@@ -37,13 +37,13 @@ def write(folder: Path, source: str) -> Path:
 
 
 async def test_an_app_imports_what_lies_beside_it_and_is_told_where_it_is(folder: Path) -> None:
-    app: App = load(write(folder, ONE))
+    app: App = load_app(write(folder, ONE))
     assert await app.invoke(app.functions["where"], None) == f"where beside {folder}"
     app.close()
 
 
 def test_functions_are_known_by_their_triggers(folder: Path) -> None:
-    app = load(write(folder, ONE))
+    app = load_app(write(folder, ONE))
     assert [function.name for function in app.of_kind("timerTrigger")] == ["nightly"]
     assert app.functions["nightly"].is_coroutine
     app.close()
@@ -51,15 +51,15 @@ def test_functions_are_known_by_their_triggers(folder: Path) -> None:
 
 def test_a_file_that_is_not_there_is_no_app(folder: Path) -> None:
     with pytest.raises(BadApp, match="no app at"):
-        load(folder / "function_app.py")
+        load_app(folder / "function_app.py")
 
 
 @pytest.mark.parametrize(("source", "count"), [("x = 1\n", 0), (f"{ONE}\nother = func.FunctionApp()\n", 2)])
 def test_a_file_holds_exactly_one_app(folder: Path, source: str, count: int) -> None:
     with pytest.raises(BadApp, match=f"holds {count} function apps"):
-        load(write(folder, source))
+        load_app(write(folder, source))
 
 
 def test_what_an_app_raises_while_it_loads_is_seen(folder: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        load(write(folder, "1 / 0\n"))
+        load_app(write(folder, "1 / 0\n"))

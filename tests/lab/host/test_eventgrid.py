@@ -31,7 +31,7 @@ async def test_the_handshake_gives_the_code_back(hosted: Hosted) -> None:
 
 async def test_each_event_of_a_batch_reaches_the_function(hosted: Hosted) -> None:
     assert (await hosted.call("POST", PATH, json=[event(1), event(2)], headers=NOTIFICATION))[0] == 202
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert hosted.host.engine.instances.get("event-1").output == '"hello ada"'
     assert hosted.host.engine.instances.get("event-2").output == '"hello ada"'
 

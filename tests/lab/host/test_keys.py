@@ -35,10 +35,10 @@ def test_each_key_opens_what_it_is_for(path: Path) -> None:
     own, host, master = made["functions"]["start"], made["host"]["default"], made["host"]["_master"]
     assert [keys.allows_function(key, "start") for key in (own, host, master)] == [True, True, True]
     assert not keys.allows_function(own, "stop")
-    assert not keys.allows_function(keys.system(EVENT_GRID), "start")
+    assert not keys.allows_function(keys.system_key(EVENT_GRID), "start")
     assert [keys.allows_admin(key) for key in (own, host, master)] == [False, False, True]
-    assert keys.allows_system(keys.system(EVENT_GRID), EVENT_GRID)
-    assert not keys.allows_system(keys.system(EVENT_GRID), DURABLE_TASK)
+    assert keys.allows_system(keys.system_key(EVENT_GRID), EVENT_GRID)
+    assert not keys.allows_system(keys.system_key(EVENT_GRID), DURABLE_TASK)
 
 
 def test_no_key_opens_nothing(path: Path) -> None:

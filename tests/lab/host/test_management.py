@@ -19,7 +19,7 @@ async def test_a_run_is_followed_to_its_end(hosted: Hosted) -> None:
     status, body = await hosted.call("GET", f"{INSTANCES}/run")
     assert (status, body["runtimeStatus"], body["output"]) == (202, "Running", None)
     assert (await hosted.call("POST", f"{INSTANCES}/run/raiseEvent/word", json={"a": 1}))[0] == 202
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     status, body = await hosted.call("GET", f"{INSTANCES}/run")
     assert (status, body["runtimeStatus"], body["output"]) == (200, "Completed", {"a": 1})
     assert (body["name"], body["createdTime"]) == ("listen", "2026-01-05T08:00:00Z")
@@ -38,7 +38,7 @@ async def test_the_links_of_a_started_run_lead_to_it(hosted: Hosted) -> None:
 async def test_an_orchestration_is_started_here_too(hosted: Hosted) -> None:
     status, links = await hosted.call("POST", f"{BASE}/orchestrators/greet/mine", json="ada")
     assert (status, links["id"]) == (202, "mine")
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert hosted.host.engine.instances.get("mine").output == '"hello ada"'
 
 
@@ -98,10 +98,10 @@ async def test_only_json_is_an_event(hosted: Hosted) -> None:
 async def test_a_suspended_run_says_so(hosted: Hosted) -> None:
     await hosted.start("listen")
     await hosted.call("POST", f"{INSTANCES}/run/suspend?reason=audit")
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert (await hosted.call("GET", f"{INSTANCES}/run"))[1]["runtimeStatus"] == "Suspended"
     await hosted.call("POST", f"{INSTANCES}/run/resume")
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert (await hosted.call("GET", f"{INSTANCES}/run"))[1]["runtimeStatus"] == "Running"
 
 
@@ -114,7 +114,7 @@ async def test_a_failed_run_is_rewound(hosted: Hosted, tmp_path: Path) -> None:
     assert (await hosted.call("GET", f"{INSTANCES}/run?returnInternalServerErrorOnFailure=true"))[0] == 500
     missing.write_text("here")
     assert (await hosted.call("POST", f"{INSTANCES}/run/rewind?reason=mended"))[0] == 202
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert (await hosted.call("GET", f"{INSTANCES}/run"))[1]["output"] == "here"
 
 
@@ -124,7 +124,7 @@ async def test_a_run_is_restarted_under_a_new_id_or_its_own(hosted: Hosted) -> N
     _, same = await hosted.call("POST", f"{INSTANCES}/run/restart?restartWithNewInstanceId=false")
     assert again["id"] != "run"
     assert same["id"] == "run"
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert hosted.host.engine.instances.get(again["id"]).output == '"hello ada"'
 
 
@@ -205,7 +205,7 @@ async def test_an_entity_is_signalled_read_and_deleted(hosted: Hosted) -> None:
     one = f"{BASE}/entities/Counter/a"
     assert (await hosted.call("GET", one))[0] == 404
     assert (await hosted.call("POST", f"{one}?op=add", json=5))[0] == 202
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     assert await hosted.call("GET", one) == (200, 5)
     assert (await hosted.call("DELETE", one))[0] == 202
     assert (await hosted.call("GET", one))[0] == 404
@@ -218,7 +218,7 @@ async def test_an_entity_of_no_function_is_not_signalled(hosted: Hosted) -> None
 async def test_entities_are_listed(hosted: Hosted) -> None:
     for key in ("a", "b", "c"):
         await hosted.call("POST", f"{BASE}/entities/counter/{key}?op=add", json=1)
-    await hosted.host.engine.runner.settle()
+    await hosted.host.engine.runner.wait_until_idle()
     _, body = await hosted.call("GET", f"{BASE}/entities/counter?fetchState=true")
     assert [(each["entityId"], each["state"]) for each in body] == [
         ({"name": "counter", "key": "a"}, 1),

@@ -7,7 +7,7 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.host.ncrontab import BadSchedule, parse
+from lab.host.ncrontab import BadSchedule, parse_schedule
 
 
 def at(text: str) -> datetime:
@@ -45,10 +45,20 @@ def at(text: str) -> datetime:
         ("0 0 17-9 * * *", "2026-01-05T08:30:00", "2026-01-05T09:00:00"),
         # day of month and day of week must both match
         ("0 0 0 13 * Fri", "2026-01-01T00:00:00", "2026-02-13T00:00:00"),
+        ("0 0 0 1,15 * Mon-Fri", "2026-01-15T00:00:00", "2026-04-01T00:00:00"),
+        ("0 0 0 1-7 * */6", "2026-01-05T00:00:00", "2026-02-01T00:00:00"),
+        # where cron reads on: a step of 1 from one value, a step within one value, and weekday 7
+        ("0 10/1 * * * *", "2026-01-05T08:10:00", "2026-01-05T09:10:00"),
+        ("0 0 0 5-5/10 * *", "2026-01-05T00:00:00", "2026-02-05T00:00:00"),
+        ("0 0 0 * * Wed/4", "2026-01-07T00:00:00", "2026-01-14T00:00:00"),
+        ("0 0 0 * * 6-6/1", "2026-01-03T00:00:00", "2026-01-10T00:00:00"),
+        ("0 0 0 * * 1/2", "2026-01-09T00:00:00", "2026-01-12T00:00:00"),
+        # a step longer than the field leaves its first value
+        ("*/90 * * * * *", "2026-01-05T08:00:00", "2026-01-05T08:01:00"),
     ],
 )
 def test_the_following_instant(expression: str, moment: str, following: str) -> None:
-    assert parse(expression).following(at(moment)) == at(following)
+    assert parse_schedule(expression).find_next(at(moment)) == at(following)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,17 @@ def test_the_following_instant(expression: str, moment: str, following: str) -> 
         "*/0 * * * * *",
         "*/x * * * * *",
         "1- * * * * *",
+        # what cron would take
+        "0 0 0 L * *",
+        "0 0 0 LW * *",
+        "0 0 0 * * 5L",
+        "0 0 0 * * Fri#2",
+        "*-5 * * * * *",
+        "4/0 * * * * *",
+        "1,,2 * * * * *",
+        # what never comes
         "0 0 0 30 2 *",
+        "0 0 0 30 2 Mon",
         "0 0 0 31 Apr,Jun,Sep,Nov *",
         "00:00:00",
         "every five minutes",
@@ -78,7 +98,7 @@ def test_the_following_instant(expression: str, moment: str, following: str) -> 
 )
 def test_what_azure_refuses_is_refused(expression: str) -> None:
     with pytest.raises(BadSchedule):
-        parse(expression)
+        parse_schedule(expression)
 
 
 @pytest.mark.parametrize(
@@ -95,28 +115,28 @@ def test_what_azure_refuses_is_refused(expression: str) -> None:
 )
 def test_a_time_span_is_a_constant_interval(span: str, every: timedelta) -> None:
     moment = at("2026-01-05T08:00:00.5")
-    assert parse(span).following(moment) == moment + every
+    assert parse_schedule(span).find_next(moment) == moment + every
 
 
 def test_a_setting_is_put_in_its_place() -> None:
-    schedule = parse("%EVERY%", {"EVERY": "0 */10 * * * *"})
-    assert schedule.following(at("2026-01-05T08:01:00")) == at("2026-01-05T08:10:00")
+    schedule = parse_schedule("%EVERY%", {"EVERY": "0 */10 * * * *"})
+    assert schedule.find_next(at("2026-01-05T08:01:00")) == at("2026-01-05T08:10:00")
 
 
 def test_a_setting_may_be_a_part_of_the_schedule() -> None:
-    schedule = parse("0 %MINUTES% * * * *", {"MINUTES": "7"})
-    assert schedule.following(at("2026-01-05T08:01:00")) == at("2026-01-05T08:07:00")
+    schedule = parse_schedule("0 %MINUTES% * * * *", {"MINUTES": "7"})
+    assert schedule.find_next(at("2026-01-05T08:01:00")) == at("2026-01-05T08:07:00")
 
 
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(BadSchedule, match="EVERY"):
-        parse("%EVERY%", {})
+        parse_schedule("%EVERY%", {})
 
 
 def test_fractions_of_a_second_do_not_repeat_an_instant() -> None:
-    schedule = parse("0 0 8 * * *")
-    assert schedule.following(at("2026-01-05T08:00:00.000001")) == at("2026-01-06T08:00:00")
-    assert schedule.following(at("2026-01-05T07:59:59.999999")) == at("2026-01-05T08:00:00")
+    schedule = parse_schedule("0 0 8 * * *")
+    assert schedule.find_next(at("2026-01-05T08:00:00.000001")) == at("2026-01-06T08:00:00")
+    assert schedule.find_next(at("2026-01-05T07:59:59.999999")) == at("2026-01-05T08:00:00")
 
 
 FIELDS = ((0, 59), (0, 59), (0, 23), (1, 28), (1, 12))
@@ -141,4 +161,4 @@ def expressions(draw: st.DrawFn) -> str:
 @given(expressions(), st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)))  # noqa: DTZ001 - made aware below
 def test_it_agrees_with_another_reader_where_any_weekday_will_do(expression: str, naive: datetime) -> None:
     moment = naive.replace(tzinfo=UTC)
-    assert parse(expression).following(moment) == next(CronSim(expression, moment))
+    assert parse_schedule(expression).find_next(moment) == next(CronSim(expression, moment))

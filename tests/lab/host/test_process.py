@@ -103,26 +103,26 @@ def test_killed_again_and_again_it_still_comes_to_the_end(process: Process, seed
 def test_a_second_host_on_the_same_folder_says_so_in_one_line(process: Process) -> None:
     process.start()
     second = process.spawn()
-    _, said = second.communicate()
+    _, output = second.communicate()
     assert second.returncode == 2
-    assert said.count("\n") == 1
-    assert "in use by another host" in said
+    assert output.count("\n") == 1
+    assert "in use by another host" in output
 
 
 def test_an_app_that_is_not_there_is_said_in_one_line(process: Process) -> None:
     spawned = process.spawn(app=process.folder / "nothing.py")
-    _, said = spawned.communicate()
-    assert (spawned.returncode, said.count("\n")) == (2, 1)
-    assert "nothing.py" in said
+    _, output = spawned.communicate()
+    assert (spawned.returncode, output.count("\n")) == (2, 1)
+    assert "nothing.py" in output
 
 
 def test_a_port_in_use_is_said_in_one_line(process: Process, tmp_path: Path) -> None:
     process.start()
     other = Process(tmp_path / "other")
     spawned = other.spawn("--port", process.url.rpartition(":")[2])
-    _, said = spawned.communicate()
-    assert (spawned.returncode, said.count("\n")) == (2, 1)
-    assert "address already in use" in said
+    _, output = spawned.communicate()
+    assert (spawned.returncode, output.count("\n")) == (2, 1)
+    assert "address already in use" in output
 
 
 def test_asked_to_stop_it_ends_well(process: Process) -> None:

@@ -43,7 +43,7 @@ from lab.host.routes import BadRoute, Route
     ],
 )
 def test_a_path_is_matched(template: str, path: str, values: dict[str, str] | None) -> None:
-    assert Route(template).match(path) == values
+    assert Route(template).match_path(path) == values
 
 
 def test_an_unknown_constraint_is_refused() -> None:

@@ -27,7 +27,7 @@ async def drive(tmp_path: Path) -> AsyncIterator[Driver]:
 
 @pytest.fixture
 async def client(drive: Driver) -> AsyncIterator[AsyncTaskHubGrpcClient]:
-    server, port = await sidecar.serve(drive.engine)
+    server, port = await sidecar.start_sidecar(drive.engine)
     async with AsyncTaskHubGrpcClient(host_address=f"127.0.0.1:{port}") as client:
         yield client
     await server.stop(None)

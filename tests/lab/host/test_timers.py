@@ -67,7 +67,7 @@ async def test_it_is_fired_by_hand_and_stays_due(hosted: Hosted) -> None:
 
 @asynccontextmanager
 async def time_passing(hosted: Hosted) -> AsyncIterator[None]:
-    passing = asyncio.create_task(hosted.host.keep())
+    passing = asyncio.create_task(hosted.host.run_for_ever())
     yield
     passing.cancel()
     await asyncio.gather(passing, return_exceptions=True)

@@ -15,6 +15,6 @@ def test_a_story_full_of_crashes_and_lost_answers_reaches_every_proof(seed: int)
     """Nothing is sent twice, nothing is left behind, no result of an activity is lost: the story itself checks it."""
     command = [sys.executable, "-m", "lab", "story", "--speed", "240", "--faults"]
     command += ["--kills", str(KILLS), "--seed", str(seed)]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert told.stdout.count("starting it again") == KILLS
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout.count("starting it again") == KILLS

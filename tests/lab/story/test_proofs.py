@@ -21,8 +21,8 @@ def drill_of(vms: Sequence[str]) -> list[tuple[str, str]]:
 
 def step(began: int, ended: int, probed: int | None, verb: str = "TestFailover", outcome: str = "succeeded") -> Any:
     times = {"began": began, "ended": ended, "probed": probed}
-    told = {name: None if minute is None else f"2026-01-05T08:{minute:02}:00Z" for name, minute in times.items()}
-    return {"verb": verb, "outcome": outcome, **told}
+    instants = {name: None if minute is None else f"2026-01-05T08:{minute:02}:00Z" for name, minute in times.items()}
+    return {"verb": verb, "outcome": outcome, **instants}
 
 
 def drill(**steps: Any) -> dict[str, Any]:
@@ -101,15 +101,15 @@ def test_a_step_without_times_proves_no_order() -> None:
 
 def test_a_vm_that_was_not_probed_is_missed() -> None:
     silent = drill(dc_01=step(0, 10, 11), sql_01=step(12, 20, None), web_01=None)
-    assert proofs.probed(silent, VMS) == [
+    assert proofs.prove_probed(silent, VMS) == [
         "sql-01 was not probed in drill-payroll-1",
         "web-01 was not probed in drill-payroll-1",
     ]
-    assert proofs.probed(GOOD, VMS) == []
+    assert proofs.prove_probed(GOOD, VMS) == []
 
 
 def test_the_way_home_goes_the_other_way() -> None:
-    assert proofs.homeward(AFTER) == {"dc-01": ["sql-01"], "sql-01": ["web-01"], "web-01": []}
+    assert proofs.reverse_dependencies(AFTER) == {"dc-01": ["sql-01"], "sql-01": ["web-01"], "web-01": []}
 
 
 def test_a_machine_of_a_drill_that_is_still_there_is_missed() -> None:
@@ -134,7 +134,7 @@ def test_a_failed_operation_is_missed_with_its_reason() -> None:
 
 def test_only_a_proven_repair_of_that_very_node_heals() -> None:
     repair = {"id": "r", "node": "hci-01-n2", "state": "succeeded", "facts": {"healed": True}}
-    assert proofs.healed(repair, "hci-01-n2") == []
-    assert proofs.healed({**repair, "facts": {}}, "hci-01-n2") == ["hci-01-n2 is not proven to be healed"]
-    assert proofs.healed(repair, "hci-01-n1") == ["r is not a repair of hci-01-n1"]
-    assert proofs.healed({**repair, "state": "failed"}, "hci-01-n2") == ["r ended failed: it does not say why"]
+    assert proofs.prove_healed(repair, "hci-01-n2") == []
+    assert proofs.prove_healed({**repair, "facts": {}}, "hci-01-n2") == ["hci-01-n2 is not proven to be healed"]
+    assert proofs.prove_healed(repair, "hci-01-n1") == ["r is not a repair of hci-01-n1"]
+    assert proofs.prove_healed({**repair, "state": "failed"}, "hci-01-n2") == ["r ended failed: it does not say why"]

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lab.story.screen import Chapter, LiveScreen, PlainScreen, closing_table, done_of, draw, headline, screen_for
+from lab.story.screen import (
+    Chapter,
+    LiveScreen,
+    PlainScreen,
+    closing_table,
+    done_of,
+    draw_operation,
+    operation_headline,
+    screen_for,
+)
 
 NOW = datetime(2026, 1, 5, 8, 20, tzinfo=UTC)
 
@@ -40,23 +49,23 @@ def test_progress_counts_every_stage() -> None:
 
 
 def test_the_headline_says_when_what_how_far_and_what_is_awaited() -> None:
-    assert headline(drill(1), NOW) == "08:20  drill: TestFailover  1/4  waiting for job of sql-01"
+    assert operation_headline(drill(1), NOW) == "08:20  drill: TestFailover  1/4  waiting for job of sql-01"
 
 
 def test_an_operation_on_a_node_has_no_count() -> None:
     repair = {"id": "r", "kind": "repair", "state": "running", "phase": "Sync", "waitingFor": "", "items": []}
-    assert headline(repair, NOW) == "08:20  repair: Sync"
+    assert operation_headline(repair, NOW) == "08:20  repair: Sync"
 
 
 def test_a_terminal_sees_a_line_for_each_vm() -> None:
-    shown = lines_of(draw(drill(1), NOW)).splitlines()
+    shown = lines_of(draw_operation(drill(1), NOW)).splitlines()
     assert [line.split() for line in shown[1:3]] == [["dc-01", "done", "dc-01-test"], ["sql-01", "running"]]
 
 
 def test_a_log_gets_a_line_only_when_something_got_further(capsys: pytest.CaptureFixture[str]) -> None:
     screen = PlainScreen()
     for view in (drill(0), drill(0, waiting_for="probes of sql-01"), drill(1), drill(1), drill(0, stage=2)):
-        screen.show(view, NOW)
+        screen.show_operation(view, NOW)
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 

@@ -13,7 +13,7 @@ from durabletask.worker import TaskHubGrpcWorker
 
 from lab.clock import Clock, LabClock
 from lab.host import sidecar
-from lab.host.app import App, index
+from lab.host.app import App, index_functions
 from lab.host.durable import DurableFunctions
 from lab.host.engine.engine import Engine
 from tests.lab.host.apps import runbooks
@@ -23,7 +23,7 @@ def runbook_app() -> App:
     """The runbooks as the host has them."""
     module = ModuleType("runbook_app")
     vars(module)["app"] = runbooks.function_app()
-    return App(index(module), Path.cwd())
+    return App(index_functions(module), Path.cwd())
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +39,7 @@ async def lab_engine(path: Path, clock: Clock) -> AsyncIterator[Engine]:
 async def engine_of(app: App, path: Path, clock: Clock) -> AsyncIterator[Engine]:
     """The same for an app that outlives it; what it was doing at the end is cut off."""
     engine = Engine(path, clock, DurableFunctions(app))
-    engine.resume()
+    engine.resume_waiting()
     yield engine
     await engine.close()
 
@@ -48,8 +48,8 @@ async def engine_of(app: App, path: Path, clock: Clock) -> AsyncIterator[Engine]
 async def lab_client(folder: Path) -> AsyncIterator[AsyncTaskHubGrpcClient]:
     """A client of the lab's engine, in real time."""
     async with lab_engine(folder / "engine.sqlite", LabClock.open(folder)) as engine:
-        server, port = await sidecar.serve(engine)
-        passing = asyncio.create_task(engine.keep())
+        server, port = await sidecar.start_sidecar(engine)
+        passing = asyncio.create_task(engine.run_for_ever())
         async with AsyncTaskHubGrpcClient(host_address=f"127.0.0.1:{port}") as client:
             yield client
         passing.cancel()

@@ -9,7 +9,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from lab.clock import ManualClock
 from lab.host.engine.engine import Engine
 from lab.host.engine.instances import Instance, Order
-from lab.host.engine.moments import moment, text
+from lab.host.engine.moments import from_micros, to_string_value
 
 
 class Driver:
@@ -26,18 +26,18 @@ class Driver:
 
     async def settle(self) -> None:
         """Let everything happen that can happen now."""
-        await self.engine.runner.settle()
+        await self.engine.runner.wait_until_idle()
 
     async def to_next(self) -> None:
         """Go to the next instant at which something is due, and let it happen."""
-        following = self.engine.agenda.following
+        following = self.engine.agenda.next_due
         assert following is not None, "nothing is due any more"
-        await self.pass_time(moment(following) - self.clock.now())
+        await self.pass_time(from_micros(following) - self.clock.now())
 
     async def pass_time(self, by: timedelta) -> None:
         """Jump ahead, and let happen what is due by then."""
         self.clock.advance(by)
-        self.engine.agenda.release()
+        self.engine.agenda.release_due()
         await self.settle()
 
     async def end_of(self, run: str) -> Instance:
@@ -63,21 +63,21 @@ class Driver:
 
     def signal(self, key: str, operation: str, given: Any = None) -> None:
         """Signal the counter of a key."""
-        self.engine.entities.signal(
+        self.engine.entities.queue_signal(
             pb.EntityOperationSignaledEvent(
                 requestId=f"{key}-{operation}",
                 operation=operation,
-                input=text(json.dumps(given)),
-                targetInstanceId=text(f"@counter@{key}"),
+                input=to_string_value(json.dumps(given)),
+                targetInstanceId=to_string_value(f"@counter@{key}"),
             )
         )
 
     def state(self, key: str) -> Any:
         """The state of the counter of a key; None if it does not exist."""
-        found = self.engine.queries.entity(f"@counter@{key}")
+        found = self.engine.queries.find_entity(f"@counter@{key}")
         return None if found is None or found.state is None else json.loads(found.state)
 
     def kinds(self, run: str) -> list[str]:
         """The kinds of the events of a history, oldest first."""
-        events = [pb.HistoryEvent.FromString(event) for event in self.engine.instances.history(run)]
+        events = [pb.HistoryEvent.FromString(event) for event in self.engine.instances.read_history(run)]
         return [event.WhichOneof("eventType") for event in events]

@@ -9,7 +9,7 @@ import pytest
 
 from lab.clock import ManualClock
 from lab.host.engine.instances import FAILED, PENDING, RUNNING, SUSPENDED, TERMINATED, Exists, Unfit
-from lab.host.engine.moments import micros
+from lab.host.engine.moments import to_micros
 from tests.lab.host.apps import runbooks
 from tests.lab.host.engine.backends import lab_engine
 from tests.lab.host.engine.driver import Driver
@@ -64,7 +64,7 @@ async def test_an_answer_that_comes_after_the_end_changes_nothing(drive: Driver)
 
 async def test_a_delayed_start_waits_for_its_instant(drive: Driver) -> None:
     at = drive.clock.now() + HOUR
-    run = drive.start("sequence", ["a"], at=micros(at))
+    run = drive.start("sequence", ["a"], at=to_micros(at))
     await drive.settle()
     assert drive.read(run).status == PENDING
     await drive.end_of(run)
@@ -72,7 +72,7 @@ async def test_a_delayed_start_waits_for_its_instant(drive: Driver) -> None:
 
 
 async def test_an_event_does_not_begin_a_delayed_start_early(drive: Driver) -> None:
-    run = drive.start("collecting", 1, at=micros(drive.clock.now() + HOUR))
+    run = drive.start("collecting", 1, at=to_micros(drive.clock.now() + HOUR))
     drive.raise_event(run, "word", "early")
     await drive.settle()
     assert drive.read(run).status == PENDING
@@ -96,7 +96,7 @@ async def test_a_parent_is_told_the_type_of_its_child_s_error(drive: Driver) -> 
     run = drive.start("parent_of_failing_once", "child-error")
     failure = (await drive.end_of(run)).failure_details
     assert failure is not None
-    child = drive.engine.instances.children(run)[0].failure_details
+    child = drive.engine.instances.list_children(run)[0].failure_details
     assert child is not None
     assert child.innerFailure.errorType == "ConnectionError"
 
@@ -112,7 +112,7 @@ async def test_termination_reaches_the_children(drive: Driver) -> None:
     run = drive.start("slow_child", 3600)
     await drive.settle()
     drive.engine.control.terminate(run, '"enough"', recursive=True)
-    (child,) = drive.engine.instances.children(run)
+    (child,) = drive.engine.instances.list_children(run)
     assert (drive.read(run).status, child.status) == (TERMINATED, TERMINATED)
 
 
@@ -120,7 +120,7 @@ async def test_termination_alone_lets_the_children_go_on(drive: Driver) -> None:
     run = drive.start("slow_child", 3600)
     await drive.settle()
     drive.engine.control.terminate(run, None, recursive=False)
-    (child,) = drive.engine.instances.children(run)
+    (child,) = drive.engine.instances.list_children(run)
     assert (await drive.end_of(child.id)).output is not None
 
 
@@ -149,7 +149,7 @@ async def test_messages_are_taken_in_the_order_in_which_they_came(drive: Driver)
     await drive.settle()
     drive.engine.control.suspend(run, None)
     drive.clock.advance(HOUR)
-    drive.engine.agenda.release()
+    drive.engine.agenda.release_due()
     await drive.settle()
     assert drive.read(run).status == SUSPENDED
 
@@ -287,7 +287,7 @@ async def test_an_entity_without_a_state_is_gone(drive: Driver) -> None:
     assert drive.state("brief") == 1
     drive.signal("brief", "vanish")
     await drive.settle()
-    assert drive.engine.queries.entity("@counter@brief") is None
+    assert drive.engine.queries.find_entity("@counter@brief") is None
 
 
 async def test_a_run_and_its_child_have_their_versions_and_tags(drive: Driver) -> None:
@@ -316,7 +316,7 @@ async def test_a_reset_forgets_everything(drive: Driver) -> None:
     await drive.engine.clear()
     assert drive.engine.instances.find(run) is None
     assert drive.state("gone") is None
-    assert drive.engine.agenda.following is None
+    assert drive.engine.agenda.next_due is None
     assert await drive.run("sequence", ["a"]) == ["A"]
 
 
@@ -324,11 +324,11 @@ async def test_a_late_result_of_before_a_reset_is_dropped(drive: Driver) -> None
     drive.start("sequence", ["late"], id="same")
     while not (rows := drive.engine.store.rows("SELECT seq FROM activities")):
         await drive.engine.runner.lanes["orchestration"].tasks()[0]
-    late = drive.engine.tasks.find(rows[0]["seq"])
+    late = drive.engine.tasks.find_activity(rows[0]["seq"])
     assert late is not None
     await drive.engine.clear()
     assert await drive.run("sequence", ["new"], id="same") == ["NEW"]
-    drive.engine.tasks.complete(late, '"LATE"')
+    drive.engine.tasks.complete_activity(late, '"LATE"')
     await drive.settle()
     assert drive.read("same").output == '["NEW"]'
 
@@ -354,7 +354,7 @@ async def test_an_activity_whose_result_was_lost_runs_again(tmp_path: Path, monk
     """The process is lost between the end of the activity and the moment at which its result is kept."""
     clock, path = ManualClock(), tmp_path / "engine.sqlite"
     async with lab_engine(path, clock) as engine:
-        monkeypatch.setattr(engine.tasks, "complete", lambda *_: None)
+        monkeypatch.setattr(engine.tasks, "complete_activity", lambda *_: None)
         drive = Driver(engine, clock)
         run = drive.start("sequence", ["lost-result"])
         await drive.settle()

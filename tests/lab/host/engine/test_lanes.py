@@ -61,7 +61,7 @@ async def test_a_key_that_rests_leaves_its_worker_to_others() -> None:
     async def serve(key: str) -> bool:
         served.append(key)
         if key == "a":
-            lanes.rest(key, 3600)
+            lanes.rest_key(key, 3600)
         return False
 
     lanes = Lanes(1, serve)

@@ -1,0 +1,1 @@
+"""Microsoft.HybridCompute: Arc machines, their extensions and their run commands."""

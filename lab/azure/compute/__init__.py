@@ -1,0 +1,1 @@
+"""Microsoft.Compute: the virtual machines that failovers make, their run commands, and the quota."""

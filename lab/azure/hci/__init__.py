@@ -1,0 +1,1 @@
+"""Microsoft.AzureStackHCI: clusters, their Arc settings and the extensions meant for every node."""

@@ -1,0 +1,1 @@
+"""Microsoft.Network: virtual networks, their peerings, network interfaces and public addresses."""

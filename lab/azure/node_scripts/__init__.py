@@ -1,0 +1,1 @@
+"""What the product's scripts do on a node of the model; each registers itself with the run commands."""

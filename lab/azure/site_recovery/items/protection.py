@@ -1,0 +1,336 @@
+"""Enabling and ending protection: initial replication, its completion, removal and purge."""
+
+from datetime import timedelta
+
+from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.lab import Lab, due
+from lab.azure.simulator.requests import ArmRequest
+from lab.azure.site_recovery.api.common import (
+    CONTAINERS,
+    ITEM,
+    ITEMS,
+    MACHINES,
+    POLICIES,
+    SITE_RECOVERY,
+    caller_of,
+    own_id,
+    require_record,
+)
+from lab.azure.site_recovery.api.errors import Caller, input_error, missing_error
+from lab.azure.site_recovery.api.request_fields import require_details, require_properties, require_text
+from lab.azure.site_recovery.api.times import exact_time
+from lab.azure.site_recovery.items.item_documents import new_nic
+from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, item_of, target_of
+from lab.azure.site_recovery.items.lifecycle import (
+    DISABLING,
+    ENABLING,
+    FINALIZING,
+    FIRST_POINT,
+    INITIAL,
+    PROTECTED,
+    STATES,
+)
+from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.durations import RECORDED, draw_duration
+from lab.azure.site_recovery.jobs.job_faults import facts_of_fault
+from lab.azure.site_recovery.jobs.jobs import (
+    KIND,
+    RESTARTERS,
+    Failure,
+    Target,
+    add_warning,
+    begin_failing_job,
+    begin_job,
+    when,
+)
+from lab.azure.site_recovery.jobs.kinds import KINDS
+from lab.azure.site_recovery.sites.providers import is_connected
+from lab.azure.site_recovery.sites.source_machines import machine_of_item
+
+_FIRST_POINT_AFTER = timedelta(seconds=45)
+
+
+def add_item(
+    lab: Lab, container: Json, machine: Json, policy_id: str, target: Json, *, name: str | None = None
+) -> Json:
+    """Enter an item for a machine, in the state in which enabling begins.
+
+    Args:
+        lab: The lab.
+        container: Of the machine.
+        machine: What is protected.
+        policy_id: The replication policy.
+        target: {vmName, vmSize, resourceGroup, network, subnet, storageAccount, ...}: what failovers make.
+        name: Of the item; the machine's own if not said.
+    """
+    item = {
+        "id": f"{container['id']}/{SEGMENT}/{name or machine['name']}",
+        "name": name or machine["name"],
+        "vault": container["vault"],
+        "fabric": container["fabric"],
+        "container": container["id"],
+        "machine": machine["id"],
+        "vmId": machine["name"],
+        "friendlyName": machine["friendlyName"],
+        "provider": machine["provider"],
+        "policy": policy_id,
+        "state": ENABLING.name,
+        "scenario": None,
+        "tested": "None",
+        "since": None,
+        "until": None,
+        "point": None,
+        "enabled": exact_time(lab.now()),
+        "correlation": lab.fixed_id("item", container["id"], machine["name"]),
+        "target": DEFAULT_TARGET | target,
+        "nics": [],
+        "testVm": None,
+        "azureVm": None,
+    }
+    machine["item"] = item["id"]
+    lab.store.put(MACHINES, machine["id"], machine)
+    return lab.store.put(ITEMS, item["id"], item)
+
+
+DEFAULT_TARGET: Json = {
+    "vmName": None,
+    "vmSize": "Standard_D2s_v5",
+    "resourceGroup": None,
+    "network": None,
+    "subnet": None,
+    "storageAccount": None,
+    "logStorageAccount": None,
+    "enableRdp": "Never",
+    "managedDisks": "true",
+    "licenseType": "NotSpecified",
+    "disks": None,
+}
+
+
+def mark_protected(lab: Lab, item: Json, *, since: str) -> None:
+    """Have an item replicate as one that was enabled long ago."""
+    machine = machine_of_item(lab, item)
+    item |= {
+        "since": since,
+        "enabled": since,
+        "nics": [new_nic(machine, item["target"]["network"], item["target"]["subnet"])],
+    }
+    enter_state(lab, item, PROTECTED)
+
+
+def start_replication(lab: Lab, item: Json, kind: str) -> None:
+    """Copy the disks (`kind` says how long that takes), then finalize protection."""
+    lasts = draw_duration(RECORDED[kind], lab.seed, item["vmId"], kind)
+    item["copying"] = [exact_time(lab.now()), exact_time(lab.now() + lasts)]
+    enter_state(lab, item, INITIAL)
+    lab.call_after(lasts, "asr.copied", {"item": item["id"]})
+
+
+@due("asr.copied")
+def finish_copy(lab: Lab, args: Json) -> None:
+    """The disks are copied; the first recovery point comes next."""
+    item = lab.store.get(ITEMS, args["item"])
+    if item and item["state"] == INITIAL.name:
+        enter_state(lab, item, FIRST_POINT)
+        lab.call_after(_FIRST_POINT_AFTER, "asr.first-point", args)
+
+
+@due("asr.first-point")
+def receive_first_point(lab: Lab, args: Json) -> None:
+    """The first recovery point is there; a job completes the protection."""
+    item = lab.store.get(ITEMS, args["item"])
+    if item is None or item["state"] != FIRST_POINT.name:
+        return
+    if not item["nics"]:
+        item["nics"] = [new_nic(machine_of_item(lab, item), item["target"]["network"], item["target"]["subnet"])]
+    item |= {"since": exact_time(lab.now()), "until": None}
+    caller = Caller(lab.new_id("client"), lab.new_id("correlation"))
+    job = begin_job(lab, item["vault"], "IrCompletion", target_of(item), caller, **facts_of(lab, item))
+    enter_state(lab, item, FINALIZING, job, "EnableProtection")
+
+
+@when("IrCompletion", "Succeeded")
+def complete_protection(lab: Lab, job: Json) -> None:
+    """The item is protected."""
+    if item := item_of(lab, job):
+        enter_state(lab, item, PROTECTED)
+
+
+@SITE_RECOVERY.route("PUT", ITEM)
+def enable_item(lab: Lab, request: ArmRequest) -> Answer:
+    """Enable replication; on a machine that has it the job succeeds with the warning 45031."""
+    container = require_record(lab, request, CONTAINERS, "replicationProtectionContainers")
+    body = require_properties(request)
+    policy_id, machine_id = (
+        require_text(request, body, "policyId"),
+        own_id(require_text(request, body, "protectableItemId")),
+    )
+    given = require_details(request, body)
+    machine = lab.store.get(MACHINES, machine_id)
+    if machine is None:
+        raise missing_error(machine_id.rpartition("/")[2], caller_of(request))
+    policy = lab.store.get(POLICIES, own_id(policy_id))
+    if policy is None:
+        raise missing_error(policy_id.rpartition("/")[2], caller_of(request))
+    if machine["item"]:
+        return answer_with_job(lab, request, _begin_already_enabled(lab, request, machine))
+    target = _target_of(request, given, machine)
+    item = add_item(lab, container, machine, policy["id"], target, name=request.params["item"])
+    return answer_with_job(lab, request, _begin_enabling(lab, request, item))
+
+
+def _target_of(request: ArmRequest, given: Json, machine: Json) -> Json:
+    group = given.get("targetAzureV2ResourceGroupId")
+    if not group:
+        raise input_error("'targetAzureV2ResourceGroupId' is required.", caller_of(request))
+    subnet = given.get("targetAzureSubnetId") or ""
+    chosen = {
+        "vmName": given.get("targetAzureVmName") or machine["friendlyName"],
+        "vmSize": given.get("targetVmSize"),
+        "resourceGroup": group,
+        "network": given.get("targetAzureNetworkId"),
+        "subnet": subnet.rpartition("/")[2] or None,
+        "storageAccount": given.get("targetStorageAccountId"),
+        "logStorageAccount": given.get("logStorageAccountId"),
+        "enableRdp": given.get("enableRdpOnTargetOption"),
+        "managedDisks": given.get("useManagedDisks"),
+        "licenseType": given.get("licenseType"),
+        "tags": given.get("targetVmTags"),
+        "disks": given.get("disksToInclude"),
+    }
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _begin_already_enabled(lab: Lab, request: ArmRequest, machine: Json) -> Json:
+    target = Target(machine["name"], machine["friendlyName"], machine["item"])
+    vault = own_id(request.id_up_to("vaults"))
+    job = begin_job(
+        lab,
+        vault,
+        "EnableDr",
+        target,
+        caller_of(request),
+        lasts=timedelta(seconds=1),
+        already=True,
+        item=machine["item"],
+    )
+    add_warning(lab, job, "45031")
+    return job
+
+
+def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
+    effect = lab.faults.job_effect(request.verb, item["friendlyName"], request.path)
+    if not is_connected(lab, item["provider"]):
+        effect = {"fail": "70094", "task": "EnableProtectionTask"}
+    fault_facts = facts_of_fault(effect, "EnableDr") | {"asked": True}
+    again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
+    job = begin_job(
+        lab,
+        item["vault"],
+        "EnableDr",
+        target_of(item),
+        caller_of(request),
+        again=again,
+        **facts_of(lab, item),
+        **fault_facts,
+    )
+    enter_state(lab, item, ENABLING, job, "EnableProtection")
+    return job
+
+
+def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
+    """How enabling will fail: as a fault wants it, or because the host is not connected; empty when it will not."""
+    effect = lab.faults.job_effect(verb, item["friendlyName"], path) or {}
+    code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
+    return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
+
+
+def enable_again(lab: Lab, job: Json, caller: Caller) -> Json:
+    """Restart an enabling that failed: the item is made once more."""
+    again = job["again"]
+    container, machine = lab.store.get(CONTAINERS, again["container"]), lab.store.get(MACHINES, again["machine"])
+    if container is None or machine is None or machine["item"]:
+        target = Target(job["target"], job["targetName"], job["resource"])
+        return begin_failing_job(lab, job["vault"], "EnableDr", target, caller, Failure("499"), already=True)
+    item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
+    fault_facts = _failure_of(lab, item, "restart")
+    started = begin_job(
+        lab, item["vault"], "EnableDr", target_of(item), caller, again=again, **facts_of(lab, item), **fault_facts
+    )
+    enter_state(lab, item, ENABLING, started, "EnableProtection")
+    return started
+
+
+RESTARTERS["EnableDr"] = enable_again
+
+
+@when("EnableDr", "Succeeded")
+def copy_disks(lab: Lab, job: Json) -> None:
+    """Enabling succeeded: initial replication begins."""
+    if not job.get("already") and (item := item_of(lab, job)):
+        start_replication(lab, item, "InitialReplication")
+
+
+@when("EnableDr", "Failed")
+@when("EnableDr", "Cancelled")
+def undo_enabling(lab: Lab, job: Json) -> None:
+    """Enabling failed or was cancelled: there is no item."""
+    if not job.get("already") and (item := item_of(lab, job)):
+        _forget_item(lab, item)
+
+
+def _forget_item(lab: Lab, item: Json) -> None:
+    machine = machine_of_item(lab, item)
+    machine["item"] = None
+    lab.store.put(MACHINES, machine["id"], machine)
+    lab.store.delete(ITEMS, item["id"])
+
+
+@SITE_RECOVERY.route("POST", ITEM + "/remove")
+def disable_item(lab: Lab, request: ArmRequest) -> Answer:
+    """Disable replication: the host must be reachable."""
+    item = require_record(lab, request, ITEMS, SEGMENT)
+    require_properties(request)
+    return answer_with_job(lab, request, _end_protection(lab, request, item, "DisableDr"))
+
+
+@SITE_RECOVERY.route("DELETE", ITEM)
+def purge_item(lab: Lab, request: ArmRequest) -> Answer:
+    """Forget an item without its host, where the settings of the replication stay."""
+    return answer_with_job(
+        lab, request, _end_protection(lab, request, require_record(lab, request, ITEMS, SEGMENT), "PurgeVm")
+    )
+
+
+def _end_protection(lab: Lab, request: ArmRequest, item: Json, kind: str) -> Json:
+    facts = facts_of(lab, item) | {"from": item["state"]}
+    if kind == "DisableDr" and (failure := _disable_obstacle(lab, item)):
+        return begin_failing_job(lab, item["vault"], kind, target_of(item), caller_of(request), failure, **facts)
+    job = begin_job(lab, item["vault"], kind, target_of(item), caller_of(request), **facts)
+    enter_state(lab, item, DISABLING, job)
+    return job
+
+
+def _disable_obstacle(lab: Lab, item: Json) -> Failure | None:
+    running = item["scenario"] and lab.store.get(KIND, item["scenario"]["job"])
+    if running:
+        return Failure("532", {"running": KINDS[running["kind"]].title})
+    return (
+        None if is_connected(lab, item["provider"]) else Failure("583", {"host": item["provider"].rpartition("/")[2]})
+    )
+
+
+@when("DisableDr", "Succeeded")
+@when("PurgeVm", "Succeeded")
+def remove_item(lab: Lab, job: Json) -> None:
+    """Protection has ended: there is no item."""
+    if item := item_of(lab, job):
+        _forget_item(lab, item)
+
+
+@when("DisableDr", "Cancelled")
+@when("DisableDr", "Failed")
+def resume_item(lab: Lab, job: Json) -> None:
+    """Protection was not ended: the item is as before."""
+    if item := item_of(lab, job):
+        enter_state(lab, item, STATES[job["from"]])

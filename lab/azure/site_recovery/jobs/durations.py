@@ -1,0 +1,52 @@
+"""How long jobs take: drawn from what was recorded, the same for the same seed, item, scenario and count."""
+
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+
+RECORDED: Mapping[str, tuple[float, float, float]] = {  # seconds: least, median, most; tiny machines, 2017 and 2023
+    "AddProtectionProfile": (1, 2, 7),
+    "AssociateProtectionProfile": (10, 60, 300),
+    "ChangePit": (200, 330, 375),  # assumed: as long as a failover
+    "CommitFailover": (2, 24, 63),
+    "CreateSite": (1, 1.5, 2),
+    "DisableDr": (11, 30, 60),
+    "EnableDr": (39, 53, 110),
+    "FinalizeFailback": (65, 66, 67),
+    "InitialReplication": (300, 600, 1800),  # assumed: not a job, grows with the disk
+    "IrCompletion": (9, 20, 38),
+    "Failback": (359, 554, 688),
+    "PlannedFailover": (204, 380, 437),
+    "PurgeVm": (1, 3, 6),
+    "CancelFailover": (10, 30, 60),  # assumed
+    "RepairVMReplication": (120, 300, 900),  # assumed: grows with what differs
+    "ReprotectReplicationGroup": (27, 120, 123),
+    "ReverseInitialReplication": (30, 90, 240),  # assumed: deltas only
+    "TestFailover": (492, 609, 680),
+    "TestFailoverCleanup": (150, 170, 190),
+    "UnplannedFailover": (326, 331, 375),
+    "UpdateVmProperties": (2, 12, 39),
+}
+ADMINISTRATIVE = (1.0, 2.0, 5.0)
+"""Seconds of the jobs that change a record in the vault and nothing else."""
+
+BUSY_FAILS_AFTER = (5.0, 90.0, 200.0)
+"""Seconds until a job on a busy item fails with 532; 3 min 20 s is the longest recorded."""
+
+REFUSED_FAILS_AFTER = (3.0, 4.0, 8.0)
+"""Seconds until a job on an item in the wrong state fails; 25038 took 4 to 5."""
+
+STARTS_AFTER = (0.6, 1.5, 9.0)
+"""Seconds between the 202 and the job's start; until then it shows nothing of itself."""
+
+
+def draw_duration(bounds: tuple[float, float, float], *key: object) -> timedelta:
+    """A duration between the bounds, most often near the middle one; the same for the same key."""
+    least, middle, most = bounds
+    generator = random.Random("/".join(str(part) for part in key))
+    return timedelta(seconds=round(generator.triangular(least, most, middle), 3))
+
+
+def draw_job_duration(seed: int, scenario: str, item: str, count: int) -> timedelta:
+    """How long the `count`th job of a scenario takes for an item."""
+    return draw_duration(RECORDED.get(scenario, ADMINISTRATIVE), seed, item.lower(), scenario, count)

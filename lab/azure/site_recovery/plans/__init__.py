@@ -1,0 +1,1 @@
+"""Recovery plans: their documents, their verbs and their runs."""
