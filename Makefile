@@ -6,6 +6,9 @@ SCENARIO ?= default
 PY := .venv/bin/python
 QUICK := tests/shared tests/triggers tests/tools tests/test_docs.py tests/test_deployment.py tests/orchestrators/test_runbooks.py
 
+# Images often set it; here each start of a server, and there are some hundred, would compile 250 modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
 
