@@ -1,9 +1,13 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab test check verify bench clean lint lock venv
+.PHONY: help run lab test quick check verify bench clean lint lock venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
+QUICK := tests/shared tests/triggers tests/tools tests/test_docs.py tests/test_deployment.py tests/orchestrators/test_runbooks.py
+
+# Images often set it; here each start of a server, and there are some hundred, would compile 250 modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
@@ -16,6 +20,9 @@ lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071,
 
 test: venv ## Run the tests
 	$(PY) -m pytest -n 2 --dist worksteal
+
+quick: venv ## Run the tests that need no server, in under a minute: shared, triggers, tools, some of the runbooks
+	$(PY) -m pytest -n 2 --dist worksteal $(QUICK)
 
 check: lint test ## Everything that must hold before a commit: format, lint, types, imports, locks, tests
 

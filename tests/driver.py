@@ -2,8 +2,11 @@
 
 Activities are plain functions, entities the real ones. Time passes only while a timer is all that a run waits for.
 Every episode is replayed afterwards from its history, and must ask for exactly what it asked for the first time: the
-library itself compares only names. That costs the square of a history's length; where a story is told many times over,
-`warm` keeps the orchestrator in memory between its dispatches, and replays only once it is dead and at its end.
+library itself compares only names. An orchestrator stays in memory between its dispatches as long as its host lives,
+and one replay goes through all episodes of a generation: each from the beginning would cost the square of its length.
+The last episode of each generation is replayed once more, as the Functions worker does it. Two ways depart from that:
+`cold` begins anew at each dispatch, as a host with no memory; `warm`, for stories told many times over, replays
+only the last episodes.
 
 A host may die at any step. What that means is what the engine promises: an activity that began may run again, and a
 dispatch that was not written down happens again, later, although what it asked for may have been done.
@@ -36,6 +39,7 @@ type EntityFunction = Callable[[EntityContext, Any], Any]
 type Dies = Callable[[Step], timedelta | None]
 
 JSON = JsonDataConverter()
+DIFFERENT = "a replay asks for something else"
 NAMES = {orchestrator: name for name, orchestrator in ORCHESTRATORS.items()}
 
 
@@ -97,7 +101,8 @@ class Driver:
 
     Attributes:
         dies: Asked at each step: how long the host is away when it dies there, None when it lives on.
-        warm: Keep an orchestrator in memory as long as its host lives.
+        warm: Replay only the last episode of each generation.
+        cold: Keep nothing in memory: each dispatch, and each replay, goes through the whole history.
     """
 
     activities: Mapping[str, ActivityFunction] = field(default_factory=dict)
@@ -108,6 +113,7 @@ class Driver:
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
     dies: Dies = lambda _step: None
     warm: bool = False
+    cold: bool = False
 
     def times_of(self, name: str) -> list[datetime]:
         """When an activity is done, from now on."""
@@ -208,12 +214,12 @@ class _Drive:
         return helpers.new_orchestrator_started_event(self.driver.clock.now)
 
     def _episode(self, history: Sequence[pb.HistoryEvent], new: list[pb.HistoryEvent]) -> list[pb.OrchestratorAction]:
-        if self.driver.warm:
-            self.memory = self.memory or _Memory(self.orchestrator, self.instance)
-            actions, status = self.memory.execute(history, new)
-        else:
+        if self.driver.cold:
             response = execute(self.orchestrator, self.instance, history, new)
             actions, status = list(response.actions), response.customStatus.value
+        else:
+            self.memory = self.memory or _Memory(self.orchestrator, self.instance)
+            actions, status = self.memory.execute(history, new)
         if status:
             self.status = json.loads(status)
         return actions
@@ -289,9 +295,11 @@ class _Drive:
         return [self._clock_event(), helpers.new_event_raised_event(told[1], json.dumps(told[2]))]
 
     def _result(self, done: pb.CompleteOrchestrationAction, longest: int) -> Result:
-        for episode in self._last_ones() if self.driver.warm else self.episodes:
+        if not (self.driver.warm or self.driver.cold):
+            self._replay_in_one_go()
+        for episode in self.episodes if self.driver.cold else self._last_ones():
             again = execute(self.orchestrator, self.instance, episode.before, episode.new)
-            assert list(again.actions) == episode.actions, "a replay asks for something else"
+            assert _alike(list(again.actions), episode.actions), DIFFERENT
         failed = done.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
         return Result(
             output=None if failed else json.loads(done.result.value or "null"),
@@ -302,6 +310,15 @@ class _Drive:
             longest_history=longest,
         )
 
+    def _replay_in_one_go(self) -> None:
+        """Go through each generation once more, and look at each episode what is asked for."""
+        memory = _Memory(self.orchestrator, self.instance, is_replaying=True)
+        for episode in self.episodes:
+            if not episode.before:
+                memory = _Memory(self.orchestrator, self.instance, is_replaying=True)
+            actions, _ = memory.execute(episode.before, episode.new)
+            assert _alike(actions, episode.actions), DIFFERENT
+
     def _last_ones(self) -> list[Episode]:
         """The last episode of each generation: its replay goes through all before it."""
         following = [*self.episodes[1:], None]
@@ -309,9 +326,12 @@ class _Drive:
 
 
 class _Memory:
-    """An orchestrator between two dispatches: nothing of its past has to be gone through again."""
+    """An orchestrator between two dispatches: nothing of its past has to be gone through again.
 
-    def __init__(self, orchestrator: Orchestrator, instance: str) -> None:
+    `is_replaying` has it believe that also what is new has happened before.
+    """
+
+    def __init__(self, orchestrator: Orchestrator, instance: str, *, is_replaying: bool = False) -> None:
         hub = DurableFunctionsWorker()
         name = name_of(orchestrator)
         hub.add_named_orchestrator(name, wrap_orchestrator(orchestrator))
@@ -320,6 +340,7 @@ class _Memory:
         self._executor._orchestration_name = name
         self._context = worker._RuntimeOrchestrationContext(instance, hub._registry, converter)
         self._known = 0
+        self._is_replaying = is_replaying
 
     def execute(
         self, history: Sequence[pb.HistoryEvent], new: Sequence[pb.HistoryEvent]
@@ -327,7 +348,7 @@ class _Memory:
         """As a dispatch from the beginning would: the actions and the custom status."""
         try:
             self._go_through(history[self._known :], old=True)
-            self._go_through(new, old=False)
+            self._go_through(new, old=self._is_replaying)
         except Exception as error:  # noqa: BLE001 - as the library does: it fails the run, not the host
             self._context.set_failed(error)
         self._known = len(history) + len(new)
@@ -346,6 +367,19 @@ def _asked_for(action: pb.OrchestratorAction) -> str:
     if action.HasField("sendEntityMessage"):
         return action.sendEntityMessage.entityOperationCalled.operation
     return ""
+
+
+def _alike(one: list[pb.OrchestratorAction], other: list[pb.OrchestratorAction]) -> bool:
+    """Whether all that is asked for is the same; a stack trace also names who called the orchestrator."""
+    return one == other or [_untraced(action) for action in one] == [_untraced(action) for action in other]
+
+
+def _untraced(action: pb.OrchestratorAction) -> pb.OrchestratorAction:
+    copied = pb.OrchestratorAction()
+    copied.CopyFrom(action)
+    if copied.HasField("completeOrchestration"):
+        copied.completeOrchestration.failureDetails.ClearField("stackTrace")
+    return copied
 
 
 def execute(

@@ -1,4 +1,4 @@
-"""A lab of its own for the tests of one process: both servers, the default scenario, four hundred times as fast."""
+"""A lab of its own for the tests of this folder: both servers, the default scenario, four hundred times as fast."""
 
 import json
 import time
@@ -79,8 +79,9 @@ class Lab:
         raise AssertionError(f"{run} is not {states}: {shown}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Both servers, until the last test here: they are at work as long as they are up, with or without one."""
     folder: Path = tmp_path_factory.mktemp("lab")
     both = Servers.of(folder, free_ports(), SPEED)
     both.start()
