@@ -32,10 +32,10 @@ async def check_plan_in_azure(
     Args:
         sites: By name, at least those of its items.
     """
-    site_names = {item.site or plan.site for item in plan.items}
+    site_names = {plan.site_name_of(item) for item in plan.items}
     items_by_vault, unchecked = await _read_items_by_vault(vaults_of_sites(sites[name] for name in sorted(site_names)))
     checked_items = tuple(
-        item for item in plan.items if VaultRef.from_id(sites[item.site or plan.site].vault).key in items_by_vault
+        item for item in plan.items if VaultRef.from_id(sites[plan.site_name_of(item)].vault).key in items_by_vault
     )
     missing = match_machines(plan.model_copy(update={"items": checked_items}), sites, items_by_vault).missing
     drill = [plan.drill.network] if plan.drill else []

@@ -23,7 +23,8 @@ from shared.plans.history import PlanHistory
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
-from shared.plans.readiness import FAILOVER_KINDS, HOST_KINDS, PreviewFacts, preview_with_readiness, with_preview_digest
+from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
+from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
@@ -43,11 +44,11 @@ async def preview_operation(client: df.DurableFunctionsClient, operation: Operat
 async def preview_without_points(
     client: df.DurableFunctionsClient, operation: Operation
 ) -> tuple[Preview, PreviewFacts]:
-    """The same without what only the recovery points tell, and what it is made of."""
-    plan, sites, what = operation.document, operation.sites, operation.preview_kind
-    facts = await read_preview_facts(client, operation.plan, plan, sites, {what})
-    preview = preview_with_readiness(plan, what, sites, facts, operation.plan, operation.verb_parameters)
-    return with_preview_digest(await with_recovery_plan_limits(operation, preview)), facts
+    """The same without what only the recovery points tell and without a digest, and what it is made of."""
+    plan, sites, kind = operation.document, operation.sites, operation.preview_kind
+    facts = await read_preview_facts(client, operation.plan, plan, sites, {kind})
+    preview = preview_with_readiness(plan, kind, sites, facts, operation.plan, operation.options)
+    return await with_recovery_plan_limits(operation, preview), facts
 
 
 async def take_preview(client: df.DurableFunctionsClient, request: TakePreview) -> PreviewTaken:
@@ -55,31 +56,29 @@ async def take_preview(client: df.DurableFunctionsClient, request: TakePreview) 
     preview, _ = await preview_without_points(client, request.operation)
     state = await read_entity(client, DOCUMENTS, f"plan:{request.operation.plan}")
     declared = PlanDocument.model_validate(state["document"]).digest if state else ""
-    return PreviewTaken(preview=preview, declared_digest=declared)
+    return PreviewTaken(preview=with_preview_digest(preview), declared_digest=declared)
 
 
 async def read_preview_facts(
-    client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, verbs: Collection[str]
+    client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, kinds: Collection[str]
 ) -> PreviewFacts:
-    """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
+    """See what previews of these kinds are made of: one list of items a vault, and of the rest what they need."""
+    rules = [RULES_OF_KINDS[find_preview_kind(kind)] for kind in kinds]
+    fails_over = any(rule.fails_over for rule in rules)
     items_by_vault, at = await _read_items_by_vault(list(sites.values()))
     machines = match_machines(plan, sites, items_by_vault)
-    network_blockers, unread_networks = await _check_networks(plan, sites) if FAILOVER_KINDS & set(verbs) else ((), ())
+    network_blockers, unread_networks = await _check_networks(plan, sites) if fails_over else ((), ())
     return PreviewFacts(
         at=at,
         items=machines.found,
         missing=machines.missing,
-        hosts=await _read_providers(sites.values()) if {*HOST_KINDS, *FAILOVER_KINDS} & set(verbs) else {},
-        track=await _read_plan_history(client, name),
+        hosts=await _read_providers(sites.values()) if fails_over or any(rule.needs_host for rule in rules) else {},
+        plan_history=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
         network_blockers=network_blockers,
         unread_networks=unread_networks,
-        isolation=await _check_isolation(plan, sites) if "drill" in verbs else (),
-        unproven=await _read_unproven_sources(client, name) if "failback" in verbs else (),
+        isolation=await _check_isolation(plan, sites) if "drill" in kinds else (),
+        unproven=await _read_unproven_sources(client, name) if "failback" in kinds else (),
     )
-
-
-async def _read_plan_history(client: df.DurableFunctionsClient, plan: str) -> PlanHistory:
-    return PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, plan))
 
 
 async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Obstacle, ...]:

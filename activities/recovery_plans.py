@@ -107,5 +107,8 @@ async def with_recovery_plan_limits(operation: Operation, preview: Preview) -> P
         Obstacle(code=code, detail=detail) for code, detail in plan_obstacles(operation, mirror_survey)
     )
     return preview.model_copy(
-        update={"blockers": (*preview.blockers, *limit_blockers), "otherwise": behaviour_notes(operation)}
+        update={
+            "blockers": (*preview.blockers, *limit_blockers),
+            "site_recovery_differences": behaviour_notes(operation),
+        }
     )

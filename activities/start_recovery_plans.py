@@ -23,6 +23,7 @@ from shared.site_recovery.contract import (
     RecoveryPlanStarted,
     StartAnswer,
 )
+from shared.site_recovery.verb_options import AZURE_DATA_SYNC
 from shared.site_recovery.verb_rules import RULES, find_refusal
 from shared.site_recovery.views import Verb
 
@@ -108,11 +109,16 @@ def _verb_body(request: StartRecoveryPlan) -> Json | None:
     if request.verb == "TestFailover" and not request.network_id:
         raise Refused("no-drill-network", "a test failover without a network would tell nothing")
     details = {"instanceType": "HyperVReplicaAzure", "recoveryPointType": request.point_type}
-    failback_details = {"instanceType": "HyperVReplicaAzureFailback", "dataSyncOption": request.data_sync}
+    failback_details = {
+        "instanceType": "HyperVReplicaAzureFailback",
+        "dataSyncOption": AZURE_DATA_SYNC[request.options.data_sync],
+    }
     bodies: dict[Verb, dict[str, Any]] = {
         "TestFailover": {"networkType": "VmNetworkAsInput", "networkId": request.network_id},
         "PlannedFailover": {},
-        "UnplannedFailover": {"sourceSiteOperations": "Required" if request.shut_down_source else "NotRequired"},
+        "UnplannedFailover": {
+            "sourceSiteOperations": "Required" if request.options.shuts_down_source else "NotRequired"
+        },
         "Failback": {
             "failoverDirection": TO_PRIMARY,
             "providerSpecificDetails": [failback_details | {"recoveryVmCreationOption": "NoAction"}],

@@ -15,6 +15,7 @@ from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ABORTED_CODE, ItemStart, StartAnswer, StartsMade, StartVerbs
 from shared.site_recovery.recovery_points import LATEST, STARTS_FROM_A_POINT, RecoveryPoint, choose_point
 from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.verb_options import AZURE_DATA_SYNC
 from shared.site_recovery.verb_rules import RULES, find_refusal
 from shared.site_recovery.views import Verb
 
@@ -116,7 +117,7 @@ class _VerbBatch:
         if self._request.verb not in STARTS_FROM_A_POINT or _is_left_to_the_vault(start, self._request):
             return None
         listed, now = await self._vault.list_recovery_points(start.item_id)
-        chosen_point = choose_point(point_views(listed), start.point, self._request.max_age, now)
+        chosen_point = choose_point(point_views(listed), start.point, self._request.options.max_age, now)
         return None if start.point == LATEST and self._request.verb != "ChangePit" else chosen_point
 
     def _request_ids(self, start: ItemStart) -> tuple[str, ...]:
@@ -167,7 +168,7 @@ def _started_by_any(job: Json, ids: Iterable[str]) -> bool:
 
 
 def _is_left_to_the_vault(start: ItemStart, request: StartVerbs) -> bool:
-    return start.point == LATEST and request.max_age is None and request.verb != "ChangePit"
+    return start.point == LATEST and request.options.max_age is None and request.verb != "ChangePit"
 
 
 def _verb_body(request: StartVerbs, point: RecoveryPoint | None, provider: str = "") -> Json | None:
@@ -189,7 +190,9 @@ def _verb_body(request: StartVerbs, point: RecoveryPoint | None, provider: str =
     bodies: dict[Verb, dict[str, Any]] = {
         "TestFailover": {"networkType": "VmNetworkAsInput", "networkId": request.network_id},
         "PlannedFailover": {},
-        "UnplannedFailover": {"sourceSiteOperations": "Required" if request.shut_down_source else "NotRequired"},
+        "UnplannedFailover": {
+            "sourceSiteOperations": "Required" if request.options.shuts_down_source else "NotRequired"
+        },
         "Failback": {
             "failoverDirection": "RecoveryToPrimary",
             "providerSpecificDetails": _failback_details(request, provider),
@@ -205,10 +208,10 @@ def _failback_details(request: StartVerbs, provider: str) -> dict[str, str]:
 
     Source: Azure PowerShell sends the provider's id with CreateVmIfNotFound to a Hyper-V site, and only then.
     """
-    provider_choice = {"providerIdForAlternateRecovery": provider} if request.create_vm and provider else {}
+    provider_choice = {"providerIdForAlternateRecovery": provider} if request.options.create_vm and provider else {}
     return {
         "instanceType": "HyperVReplicaAzureFailback",
-        "dataSyncOption": request.data_sync,
-        "recoveryVmCreationOption": "CreateVmIfNotFound" if request.create_vm else "NoAction",
+        "dataSyncOption": AZURE_DATA_SYNC[request.options.data_sync],
+        "recoveryVmCreationOption": "CreateVmIfNotFound" if request.options.create_vm else "NoAction",
         **provider_choice,
     }

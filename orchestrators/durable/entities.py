@@ -113,17 +113,20 @@ def obligations(ctx: EntityContext, request: Any) -> Any:
 
 
 def plan_history(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one plan's runs. Operations: begun, closed, told (of drills), ended (of any run), read."""
+    """What is remembered of one plan's runs.
+
+    Operations: record_drill, close_drill and mark_overdue for its drills, record_run for any run, read.
+    """
     state = ctx.get_state(dict)
     history = PlanHistory.model_validate(state) if state else PlanHistory()
     match ctx.operation:
-        case "begun":
+        case "record_drill":
             history = with_drill_begun(history, DrillBegun.model_validate(request))
-        case "closed":
-            history = history.model_copy(update={"closed": history.closed or request == history.run})
-        case "told":
-            history = history.model_copy(update={"told": request})
-        case "ended":
+        case "close_drill":
+            history = history.model_copy(update={"closed": history.closed or request == history.drill_run})
+        case "mark_overdue":
+            history = history.model_copy(update={"overdue_key": request})
+        case "record_run":
             history = with_run_ended(history, PastRun.model_validate(request))
         case "read":
             return state

@@ -56,7 +56,7 @@ def _handle_occasion(
     due_occasion, plan_history = occasion_and_history
     refused = (
         yield from _was_refused(ctx, name, plan_history)
-        if plan_history.key == due_occasion.key and not plan_history.closed
+        if plan_history.due_key == due_occasion.key and not plan_history.closed
         else _not_refused()
     )
     settings = plan.drill
@@ -71,8 +71,8 @@ def _handle_occasion(
     if (yield from call(ctx, READ_HOLDERS, _holders_request(operation))).runs:
         return []
     yield from call(ctx, START_RUN, _start_request(operation))
-    begun = DrillBegun(key=due_occasion.key, run=operation.id, at=now(ctx)).model_dump(mode="json")
-    yield from call_entity(ctx, PLAN_HISTORY, name, "begun", begun)
+    begun = DrillBegun(due_key=due_occasion.key, run=operation.id, at=now(ctx)).model_dump(mode="json")
+    yield from call_entity(ctx, PLAN_HISTORY, name, "record_drill", begun)
     return [operation.id]
 
 
@@ -83,9 +83,9 @@ def _not_refused() -> Steps[bool]:
 
 def _was_refused(ctx: task.OrchestrationContext, name: str, plan_history: PlanHistory) -> Steps[bool]:
     """Whether the drill that was begun last did nothing; once it is known to have done something, nobody asks again."""
-    state = (yield from call(ctx, READ_OUTCOMES, ReadOutcomes(ids=(plan_history.run,)))).runs[0].state
+    state = (yield from call(ctx, READ_OUTCOMES, ReadOutcomes(ids=(plan_history.drill_run,)))).runs[0].state
     if state not in {"refused", "living"}:
-        yield from call_entity(ctx, PLAN_HISTORY, name, "closed", plan_history.run)
+        yield from call_entity(ctx, PLAN_HISTORY, name, "close_drill", plan_history.drill_run)
     return state == "refused"
 
 
@@ -97,10 +97,10 @@ def _publish_overdue(
         type="HciSiteRecovery.Drill.Overdue",
         subject=f"plans/{name}",
         at=now(ctx),
-        data={"plan": name, "due": due_occasion.at.isoformat(), "lastTried": plan_history.run},
+        data={"plan": name, "due": due_occasion.at.isoformat(), "lastTried": plan_history.drill_run},
     )
     yield from call(ctx, START_RUN, delivery_run_of(event))
-    yield from call_entity(ctx, PLAN_HISTORY, name, "told", due_occasion.key)
+    yield from call_entity(ctx, PLAN_HISTORY, name, "mark_overdue", due_occasion.key)
 
 
 def _drill_operation(documents: DocumentsRead, name: str, plan: PlanDocument, run: str) -> Operation:

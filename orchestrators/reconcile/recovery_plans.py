@@ -33,7 +33,7 @@ def keep_mirrors(ctx: task.OrchestrationContext, documents: DocumentsRead) -> St
     failures: list[str] = []
     for entry in documents.plans:
         plan = PlanDocument.model_validate(entry.document, context=CHECKED)
-        if plan.recovery_plan.keep == "off" or not sites.keys() >= set(plan.site_names):
+        if plan.recovery_plan.mirroring == "off" or not sites.keys() >= set(plan.site_names):
             continue
         try:
             started += yield from _keep_mirror(ctx, entry, plan, {name: sites[name] for name in plan.site_names})
@@ -68,7 +68,7 @@ def _keep_mirror(
 
 def _may_repair(order: MirrorOrder, survey: MirrorSurvey, mirror: Mirror) -> bool:
     """Nobody else's work is lost, and no machine is on its way or in Azure: then a person has to say so."""
-    wanted = order.document.recovery_plan.keep == "repair" and survey.wanted and not survey.away
+    wanted = order.document.recovery_plan.mirroring == "repair" and survey.wanted and not survey.away
     todo = writes_needed(order.plan, order.document, survey) if wanted else ()
     return bool(todo) and not required_confirmation(order.action, order.plan, survey, mirror.known)
 

@@ -90,11 +90,11 @@ def remember_run(ctx: task.OrchestrationContext, operation: Operation, run: Run,
         ended=now(ctx),
         took=achievement.rto if achievement and outcome.state == "succeeded" else None,
         digest=operation.digest,
-        what=operation.preview_kind,
+        preview_kind=operation.preview_kind,
         whole=not run.skipped,
         grounds=grounds_of(operation.document, operation.sites, run.items) if operation.kind == "drill" else {},
     )
-    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "ended", past_run.model_dump(mode="json"))
+    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "record_run", past_run.model_dump(mode="json"))
 
 
 def _inventory_entries(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Sequence[EvidenceEntry]:

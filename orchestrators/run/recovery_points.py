@@ -44,7 +44,8 @@ def find_unfit_points(
         Aborted: somebody ended the run while a vault did not answer.
     """
     verbs = [stage.verb for stage in run.stages if stage.verb in STARTS_FROM_A_POINT]
-    gated = [item for item in run.items if verbs and verbs[0] not in item.skip and run.points.may_lack_point(item.vm)]
+    points = run.options.point_choice
+    gated = [item for item in run.items if verbs and verbs[0] not in item.skip and points.may_lack_point(item.vm)]
     obstacles: list[Obstacle] = []
     for batches in _rounds_of(run, gated):
         run, answers = yield from _check_points(ctx, run, batches, inbox)
@@ -64,7 +65,7 @@ def _check_points(
     while silent := [at for at, answer in enumerate(answers) if isinstance(answer, Transient)]:
         open_batches = [batches[at] for at in silent]
         requests = [
-            CheckPoints(vault=run.vaults[v], items=_points_wanted(run, i), max_age=run.points.max_age)
+            CheckPoints(vault=run.vaults[v], items=_points_wanted(run, i), max_age=run.options.max_age)
             for v, i in open_batches
         ]
         run, new_answers = yield from _read_points(ctx, run, CHECK_POINTS, open_batches, requests)
@@ -122,7 +123,8 @@ def _rounds_of(run: Run, items: Sequence[RunItem]) -> list[list[_ItemBatch]]:
 
 
 def _points_wanted(run: Run, items: Sequence[RunItem]) -> tuple[PointCheck, ...]:
-    return tuple(PointCheck(vm=item.vm, item_id=item.id, rule=run.points.rule_for(item.vm)) for item in items)
+    points = run.options.point_choice
+    return tuple(PointCheck(vm=item.vm, item_id=item.id, rule=points.rule_for(item.vm)) for item in items)
 
 
 def _read_points[Request: CheckPoints | KeepPoints, Answer: PointsChecked | PointsKept](

@@ -273,8 +273,7 @@ def _start_request(run: Run, vault: int, names: Sequence[str]) -> StartVerbs:
         starts=tuple(_start_of_item(run, item) for item in items),
         since=_sent_since(run, names),
         network_id=run.network_id,
-        **run.option_values(),
-        max_age=run.points.max_age,
+        options=run.options.without_points_by_vm(),
         only_adopt=run.sends_nothing,
     )
 
@@ -286,7 +285,7 @@ def _start_of_item(run: Run, item: RunItem) -> ItemStart:
         attempt=item.attempt,
         adopts_from=item.adopts_from,
         seen=item.seen,
-        point=run.points.rule_for(item.vm),
+        point=run.options.point_choice.rule_for(item.vm),
         provider=item.provider,
     )
 

@@ -27,9 +27,7 @@ REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.from_carried(payload)
-    failback_stage = FAILBACK.model_copy(
-        update={"turned": operation.verb_parameters.order == "reverse", "guarded": True}
-    )
+    failback_stage = FAILBACK.model_copy(update={"turned": operation.options.order == "reverse", "guarded": True})
     stages = (failback_stage, COMMIT) if operation.document.commit == "automatic" else (failback_stage,)
     return (
         yield from run_stages(

@@ -103,8 +103,10 @@ def _judge_site(
     if source_look.running_vms:
         yield from reopen_source_proof(ctx, operation.plan, operation.id, source_look)
     ground = SiteState(site, nodes, provider_views.providers, source_look)
-    providers, obstacles = check_failback(ground, wanted, create=operation.create_vm, host=operation.host)
-    return (providers if operation.create_vm else {}), obstacles
+    providers, obstacles = check_failback(
+        ground, wanted, create=bool(operation.options.create_vm), host=operation.options.host or ""
+    )
+    return (providers if operation.options.create_vm else {}), obstacles
 
 
 def _time_mark(ctx: task.OrchestrationContext) -> str:

@@ -50,7 +50,7 @@ def _note_points_before_commit(ctx: task.OrchestrationContext, _operation: Opera
 
 def failover_stages(operation: Operation) -> tuple[Stage, ...]:
     """The stages that bring the machines to Azure, as the plan wants them there."""
-    verb = "PlannedFailover" if operation.failover_type == "planned" else "UnplannedFailover"
+    verb = "UnplannedFailover" if operation.options.is_unplanned else "PlannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
     if any(item.target_settings for item in operation.document.items):
         return CONFIGURE, move.model_copy(update={"after": "well"})
@@ -63,7 +63,7 @@ def open_failover_obligations(ctx: task.OrchestrationContext, operation: Operati
     yield from open_obligation(ctx, operation, run, "commit", COMMIT_WITHIN, detail)
     detail = "machines that run in Azure are not protected until they failed back and replicate again"
     yield from open_obligation(ctx, operation, run, "reprotect", HOME_WITHIN, detail)
-    if operation.failover_type == "unplanned":
+    if operation.options.is_unplanned:
         yield from open_obligation(ctx, operation, run, "source-off", PROVEN_WITHIN, SOURCE_OFF_DETAIL)
     if operation.document.commit == "automatic" and operation.document.commit_after:
         return run.model_copy(update={"rehearsal": Rehearsal(soak=operation.document.commit_after)})
@@ -73,7 +73,7 @@ def open_failover_obligations(ctx: task.OrchestrationContext, operation: Operati
 def _settle_failover(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
     if operation.document.commit == "automatic":
         yield from settle_except_for(ctx, operation, "commit", uncommitted_vms(run))
-    if operation.failover_type == "unplanned" and not run.stopped:
+    if operation.options.is_unplanned and not run.stopped:
         yield from narrow_source_obligation(ctx, operation, run)
 
 

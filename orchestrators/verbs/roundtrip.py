@@ -46,8 +46,8 @@ def stages_of(operation: Operation) -> tuple[Stage, ...]:
     by_hand = plan.commit == "manual"
     failback_changes = {
         "pause": PAUSE_BEFORE_FAILBACK,
-        "pause_until": operation.return_at,
-        "turned": operation.verb_parameters.order == "reverse",
+        "pause_until": operation.options.return_at,
+        "turned": operation.options.order == "reverse",
     }
     failback_changes |= {"after": "well", "unless_failed": True, "guarded": True}
     return (
@@ -63,7 +63,7 @@ def _settle_stage(ctx: task.OrchestrationContext, operation: Operation, run: Run
     """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
     if run.stages[run.stage - 1].verb == "Commit":
         yield from settle_except_for(ctx, operation, "commit", uncommitted_vms(run))
-    if operation.failover_type == "unplanned" and not run.stopped and not _has_failback_step(run):
+    if operation.options.is_unplanned and not run.stopped and not _has_failback_step(run):
         yield from narrow_source_obligation(ctx, operation, run, provable=True)
     if run.current and run.current.verb == "Commit" and not _has_failback_step(run):
         return (yield from note_points(ctx, run))

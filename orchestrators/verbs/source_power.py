@@ -184,7 +184,7 @@ def start_source_rechecks(ctx: task.OrchestrationContext, documents: DocumentsRe
 
 def _source_check_of(documents: DocumentsRead, obligation: Obligation, run: str) -> SourceCheck:
     sites, plan = _sites_of_plan(documents, obligation.plan), _find_plan(documents, obligation.plan)
-    named = [(item.vm.lower(), sites.get(item.site or plan.site)) for item in plan.items] if plan else []
+    named = [(item.vm.lower(), sites.get(plan.site_name_of(item))) for item in plan.items] if plan else []
     homes = {vm: site.cluster for vm, site in named if site}
     clusters = tuple(site.cluster for site in sites.values())
     return SourceCheck(

@@ -33,7 +33,7 @@ def networks_of(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[
 
 
 def _network_of(plan: PlanDocument, item: PlanItem, sites: Mapping[str, SiteDocument]) -> str:
-    return item.network or sites[item.site or plan.site].network or ""
+    return item.network or sites[plan.site_name_of(item)].network or ""
 
 
 def find_network_blockers(
@@ -49,7 +49,7 @@ def find_network_blockers(
     for item in plan.items:
         virtual_network = _look_up_network(networks, _network_of(plan, item, sites))
         if virtual_network.found and virtual_network.subnets:
-            found += _item_blockers(item, item.subnet or sites[item.site or plan.site].subnet or "", virtual_network)
+            found += _item_blockers(item, item.subnet or sites[plan.site_name_of(item)].subnet or "", virtual_network)
     return tuple(found)
 
 

@@ -48,26 +48,19 @@ def advise_drill(
     Args:
         refused: Whether the drill that was begun for it did nothing, because something was in its way.
     """
-    begun = plan_history.key == due_drill.key
-    if begun and not refused:
+    begun_at = plan_history.begun_at if plan_history.due_key == due_drill.key else None
+    if begun_at and not refused:
         return DrillAdvice("nothing")
     if now > due_drill.at + settings.start_deadline:
-        return DrillAdvice("nothing") if plan_history.told == due_drill.key else DrillAdvice("overdue")
+        return DrillAdvice("nothing") if plan_history.overdue_key == due_drill.key else DrillAdvice("overdue")
     if blackout := find_blackout(settings.blackouts, settings.time_zone, now):
         return DrillAdvice("wait", f"blackout {blackout.reason}".strip())
-    if (
-        begun
-        and plan_history.at
-        and now - plan_history.at < min(RETRY_AFTER * 2 ** (plan_history.tries - 1), RETRY_AFTER_AT_MOST)
-    ):
+    if begun_at and now - begun_at < min(RETRY_AFTER * 2 ** (plan_history.tries - 1), RETRY_AFTER_AT_MOST):
         return DrillAdvice("wait", "it was refused a short while ago")
     return DrillAdvice("begin")
 
 
 def drill_run_key(due_drill: DueDrill, plan_history: PlanHistory) -> str:
     """What makes the id of the drill for an occasion: another one for each try."""
-    return (
-        f"{due_drill.key}:{plan_history.tries}"
-        if plan_history.key == due_drill.key and plan_history.tries
-        else due_drill.key
-    )
+    tries = plan_history.tries if plan_history.due_key == due_drill.key else 0
+    return f"{due_drill.key}:{tries}" if tries else due_drill.key

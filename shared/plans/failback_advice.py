@@ -1,10 +1,12 @@
 """Which way home is the better one for a machine, with the reasons in words. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from shared.messages import Document, Message
-from shared.plans.plan import DataSyncChoice, PlanDocument
+from shared.plans.plan import PlanDocument
+from shared.site_recovery.verb_options import DataSync
 from shared.site_recovery.verb_rules import RULES
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
@@ -50,7 +52,7 @@ class FailbackWay(Document):
         downtime: How long it runs nowhere.
     """
 
-    data_sync: DataSyncChoice
+    data_sync: DataSync
     duration: timedelta | None = None
     downtime: timedelta | None = None
 
@@ -59,16 +61,16 @@ class FailbackAdvice(Document):
     """What to choose for one machine.
 
     Attributes:
-        unknown: What would have to be known, or declared for the site, to tell more.
-        assumed: What the figures rest on.
+        unknown_facts: What would have to be known, or declared for the site, to tell more.
+        assumptions: What the figures rest on.
     """
 
     vm: str
-    recommended: DataSyncChoice
+    recommended: DataSync
     reasons: tuple[str, ...]
-    ways: tuple[FailbackWay, FailbackWay]
-    unknown: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
+    options: tuple[FailbackWay, FailbackWay]
+    unknown_facts: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 def advise_machines(
@@ -83,20 +85,21 @@ def advise_machines(
         at: When they were read, by Azure's clock.
     """
     views = {vm.casefold(): view for vm, view in items.items()}
-    named = [(item.site or plan.site, views.get(item.vm.casefold())) for item in plan.items]
-    away = [(site, view) for site, view in named if view and view.active_location == "Recovery"]
-    shares = [site for site, _ in away]
-    return tuple(advise_machine(_facts_of(sites[site], view, at, shares.count(site))) for site, view in away)
-
-
-def _facts_of(site: SiteDocument, view: ItemView, at: datetime, sharing: int) -> MachineFacts:
-    return MachineFacts(
-        vm=view.vm,
-        gb=view.disk_mb / _MB if view.disk_mb else None,
-        away=at - view.last_failover if view.last_failover else None,
-        churn=site.capacity.churn_of(view.vm),
-        link=site.capacity.link_mbps,
-        sharing=sharing,
+    named = [(plan.site_name_of(item), views.get(item.vm.casefold())) for item in plan.items]
+    away = [(name, view) for name, view in named if view and view.active_location == "Recovery"]
+    sharing = Counter(name for name, _ in away)
+    return tuple(
+        advise_machine(
+            MachineFacts(
+                vm=view.vm,
+                gb=view.disk_mb / _MB if view.disk_mb else None,
+                away=at - view.last_failover if view.last_failover else None,
+                churn=sites[name].capacity.churn_of(view.vm),
+                link=sites[name].capacity.link_mbps,
+                sharing=sharing[name],
+            )
+        )
+        for name, view in away
     )
 
 
@@ -108,9 +111,9 @@ def advise_machine(facts: MachineFacts) -> FailbackAdvice:
         vm=facts.vm,
         recommended=recommended,
         reasons=reasons,
-        ways=(least, full),
-        unknown=tuple(_list_unknown(facts)),
-        assumed=tuple(_list_assumed(facts, full, least)),
+        options=(least, full),
+        unknown_facts=tuple(_list_unknown(facts)),
+        assumptions=tuple(_list_assumed(facts, full, least)),
     )
 
 
@@ -141,7 +144,7 @@ def _transfer_time(facts: MachineFacts, mb: float) -> timedelta | None:
     return timedelta(seconds=round(mb / (facts.link / 8 / max(facts.sharing, 1))))
 
 
-def _choose_way(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> tuple[DataSyncChoice, tuple[str, ...]]:
+def _choose_way(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> tuple[DataSync, tuple[str, ...]]:
     if facts.away is not None and facts.away >= LONG_AWAY:
         days = f"it has run in Azure for {facts.away.days} days"
         return "full-download", (f"{days}: after a month or more most has changed, and checksums only cost time",)

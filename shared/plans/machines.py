@@ -42,7 +42,7 @@ def match_machines[View: ItemView](
     found, missing = dict[str, View](), dict[str, Obstacle]()
     for item in plan.items:
         vm, site = item.vm.lower(), site_of(plan, sites, item)
-        same_name = named.get(keys[item.site or plan.site], {}).get(vm, [])
+        same_name = named.get(keys[plan.site_name_of(item)], {}).get(vm, [])
         ours = [view for view in same_name if is_item_of_site(site, view)]
         if len(ours) == 1:
             found[vm] = ours[0]
@@ -53,7 +53,7 @@ def match_machines[View: ItemView](
 
 def site_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], item: PlanItem) -> SiteDocument:
     """The site of a plan's machine: its own, else the plan's."""
-    return sites[item.site or plan.site]
+    return sites[plan.site_name_of(item)]
 
 
 def _by_name[View: ItemView](views: Iterable[View]) -> dict[str, list[View]]:
@@ -109,9 +109,14 @@ def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[st
     vaults = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}
     keys: dict[str, list[str]] = {}
     for item in plan.items:
-        name = item.site or plan.site
+        name = plan.site_name_of(item)
         keys.setdefault(vaults[name], []).append(lease_key(sites[name].hyper_v_site, item.vm))
     return {vault: tuple(some) for vault, some in keys.items()}
+
+
+def leased_machines(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> set[tuple[str, str]]:
+    """What the plan's runs lease, each by its vault: two sites may share one."""
+    return {(vault, key) for vault, keys in lease_keys(plan, sites).items() for key in keys}
 
 
 def site_lease_keys(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from shared.messages import Document
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
 from shared.plans.schedules import Blackout, check_schedule, check_time_zone
 from shared.replication.settings import Address, VmSettings
+from shared.site_recovery.verb_options import DataSync
 from shared.sites.site import AzureName
 
 
@@ -35,7 +36,6 @@ class Probe(Document):
     deadline: timedelta = timedelta(minutes=10)
 
 
-DataSyncChoice = Literal["full-download", "minimise-downtime"]
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
 
@@ -183,12 +183,12 @@ class RecoveryPlanSettings(Document):
     """The recovery plans of Site Recovery that mirror this plan, for the portal's people.
 
     Attributes:
-        keep: "off" leaves them to requests; "watch" tells when they are not as this plan says; "repair" also puts them
-            right, unless somebody else's work would be lost.
+        mirroring: "off" leaves them to requests; "report" reports when they are not as this plan says; "repair" also
+            puts them right, unless somebody else's work would be lost.
         name: How they are called, when that is not the plan's own name; several get numbers.
     """
 
-    keep: Literal["off", "watch", "repair"] = "off"
+    mirroring: Literal["off", "report", "repair"] = "off"
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,46}[A-Za-z0-9]$")] | None = None
 
 
@@ -203,7 +203,7 @@ class FailbackSettings(Document):
             those that the failover made; "list" only names them.
     """
 
-    data_sync: DataSyncChoice = "full-download"
+    data_sync: DataSync = "full-download"
     create_vm: bool = False
     leftovers: Literal["list", "remove"] = "list"
 
@@ -281,7 +281,11 @@ class PlanDocument(Document):
     @property
     def site_names(self) -> tuple[str, ...]:
         """Every site that the plan has machines at, each once."""
-        return tuple(dict.fromkeys(item.site or self.site for item in self.items))
+        return tuple(dict.fromkeys(self.site_name_of(item) for item in self.items))
+
+    def site_name_of(self, item: PlanItem) -> str:
+        """The site that a VM of the plan is protected at: its own, else the plan's."""
+        return item.site or self.site
 
     def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
         """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""

@@ -12,7 +12,7 @@ def resume_when_due(run: Run, now: datetime) -> Run:
     """Let go on what had to wait until a time that has come."""
     if run.pause and run.pause.until and now >= run.pause.until:
         run = run.model_copy(update={"pause": None})
-    if run.resume_at and now >= run.resume_at:
+    if run.options.resume_at and now >= run.options.resume_at:
         run = _clear_to_resume(resume_plan_runs(run, now, at_data_sync=True))
     return _resume_in_turn(run, now)
 
@@ -123,5 +123,5 @@ def paused_plans(run: Run) -> tuple[RecoveryPlanRun, ...]:
 def next_resume_time(run: Run) -> datetime | None:
     """When something that waits goes on by itself; None where only a person can say."""
     due = any(item.state == "paused" and not item.cleared for item in run.items)
-    times = [run.pause.until if run.pause else None, run.resume_at if due else None]
+    times = [run.pause.until if run.pause else None, run.options.resume_at if due else None]
     return min((time for time in times if time), default=None)

@@ -11,7 +11,6 @@ from shared.messages import Message, VaultRef
 from shared.plans.hooks import HookResult
 from shared.plans.plan import Probe
 from shared.replication.settings import VmSettings
-from shared.site_recovery.recovery_points import PointChoice
 from shared.site_recovery.request_budget import Allowance
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
@@ -236,7 +235,7 @@ RECOVERY_PLAN_VERBS: frozenset[Verb] = frozenset(
 """What a recovery plan can be asked to do; settings and recovery points are changed machine by machine."""
 
 
-class Run(VerbOptions):
+class Run(Message):
     """A run under way: all that the next tick needs, and nothing else.
 
     Attributes:
@@ -250,13 +249,12 @@ class Run(VerbOptions):
         aborted: A person ended the run: nothing new starts.
         looks: When the newest ticks began, oldest first.
         rehearsal: For a drill and its cleanup only.
-        points: The recovery points that failovers start from.
+        options: How its verbs are to be done.
         belongings: By VM: marks of what hung on its machine in Azure before that was given up.
         belongs_since: When the first of the failovers began that made those machines.
         findings: What people have to know besides, though nothing went wrong.
         settings: What protected items have to say before a failover, by name of the VM.
         pause: What the whole run waits for; None while it goes on.
-        resume_at: When jobs that are suspended go on by themselves.
         turned: The items' `after` is that of the way back.
         passed: What guards the stage under way was found to be well.
         parts: The recovery plans that its verbs go through, in their order; none where this app starts each verb.
@@ -288,10 +286,9 @@ class Run(VerbOptions):
     aborted: bool = False
     looks: tuple[datetime, ...] = ()
     rehearsal: Rehearsal | None = None
-    points: PointChoice = PointChoice()
+    options: VerbOptions = VerbOptions()
     settings: dict[str, VmSettings] = Field(default_factory=dict)
     pause: Pause | None = None
-    resume_at: datetime | None = None
     turned: bool = False
     passed: bool = False
     parts: tuple[RecoveryPlanRun, ...] = ()
@@ -335,7 +332,11 @@ class Run(VerbOptions):
 
         That is done for all of them at once: only what comes after it, which stops a machine, keeps the order.
         """
-        return self.current is not None and self.current.verb == "Failback" and self.data_sync == "ForDownTime"
+        return (
+            self.current is not None
+            and self.current.verb == "Failback"
+            and self.options.data_sync == "minimise-downtime"
+        )
 
     @property
     def request_scope(self) -> str:

@@ -4,8 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import AliasGenerator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from shared.messages import Message
 from shared.recovery.forecast import forecast_end, forecast_queue
 from shared.recovery.operation import STATE_CODES
 from shared.recovery.pauses import next_resume_time, paused_plans, paused_vms
@@ -133,6 +137,49 @@ def _cut_value(value: Any, length: int, count: int) -> Any:
     return value
 
 
-def item_states(codes: str) -> list[str]:
-    """The states behind the letters of a custom status."""
-    return [STATES_BY_CODE[code] for code in codes]
+class AwaitedDecision(Message):
+    """What a run waits for a person to say, as its custom status has it under "waits".
+
+    Attributes:
+        kind: "approval" before it begins, "decision" on VMs that failed, "resume" of what is held.
+        instructions: What is to be decided or done, in words.
+        vms: Whom it concerns, the first of them.
+        choices: What can be decided.
+        until: When it goes on by itself, or when the request for approval expires.
+        mark: Names what is waited for.
+        approvals_needed, approvals_given: Of an approval: how many, and by whom so far.
+        approvers: Who may approve; empty for everybody who has the role.
+        plan_digest, preview_digest: Of an approval: what it is bound to.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=AliasGenerator(serialization_alias=to_camel))
+
+    kind: Literal["approval", "decision", "resume"] = Field(validation_alias="for")
+    instructions: str = Field("", validation_alias="what")
+    vms: tuple[str, ...] = ()
+    choices: tuple[str, ...] = Field((), validation_alias="verdicts")
+    until: datetime | None = None
+    mark: str = ""
+    approvals_needed: int | None = Field(None, validation_alias="needed")
+    approvals_given: tuple[str, ...] = Field((), validation_alias="given")
+    approvers: tuple[str, ...] = ()
+    plan_digest: str = Field("", validation_alias="digest")
+    preview_digest: str = Field("", validation_alias="preview")
+
+
+def read_awaited_decision(custom_status: Mapping[str, Any] | None) -> AwaitedDecision | None:
+    """What a run waits for, by its custom status; None when it waits for nobody."""
+    awaited = (custom_status or {}).get("waits")
+    return AwaitedDecision.model_validate(awaited) if awaited else None
+
+
+def read_item_states(custom_status: Mapping[str, Any] | None, vms: Sequence[str]) -> dict[str, str]:
+    """The state of each VM, in the order of the plan.
+
+    All are waiting while the run says nothing of them yet. A cleanup that has just begun says nothing of VMs that are
+    not protected any more: as many are left out.
+    """
+    codes = (custom_status or {}).get("codes")
+    if codes is None or len(codes) != len(vms):
+        return dict.fromkeys(vms if codes is None else vms[: len(codes)], "waiting")
+    return {vm: STATES_BY_CODE[code] for vm, code in zip(vms, codes, strict=True)}

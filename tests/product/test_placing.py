@@ -90,7 +90,7 @@ def test_a_network_that_the_app_may_not_read_is_a_warning_and_the_failover_goes_
     assert verbs["planned-failover"]["ready"]
     shown = lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
     assert shown["state"] == "succeeded"
-    assert all(item["address"] == "" for item in shown["items"])  # nothing was probed
+    assert all(item["privateIp"] == "" for item in shown["items"])  # nothing was probed
 
 
 def owed_for(lab: Lab) -> set[str]:
@@ -102,7 +102,7 @@ def test_an_unplanned_failover_owes_the_proof_that_its_source_is_off_and_the_tim
     run = lab.api("POST", "plans/small/failover", {"type": "unplanned", "shutDownSource": True}).body["id"]
     shown = lab.ended(run)
     assert {"source-off", "commit", "reprotect"} == {owed["kind"] for owed in shown["obligations"]}
-    assert any("Guest configuration" in finding for finding in shown["findings"])
+    assert any("Guest configuration" in finding for finding in shown["limitations"])
     lab.eventually(lambda: "source-off" not in owed_for(lab))
     assert owed_for(lab) == {"commit", "reprotect"}
 
