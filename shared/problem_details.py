@@ -42,7 +42,10 @@ def from_refused(refused: Refused, status: int = 409, title: str = "Refused") ->
 def field_errors(error: ValidationError) -> list[FieldError]:
     """One error for each field, in the order in which they were found."""
     lines = error.errors(include_url=False, include_context=False, include_input=False)
-    return [FieldError(field_path(line["loc"]), _plain_message(line["type"], line["msg"])) for line in lines]
+    return [
+        FieldError(field_path(line["loc"]), _PLAINLY.get(line["type"]) or line["msg"].removeprefix("Value error, "))
+        for line in lines
+    ]
 
 
 def field_path(place: Sequence[str | int]) -> str:
@@ -51,7 +54,3 @@ def field_path(place: Sequence[str | int]) -> str:
     for step in place:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or "body"
-
-
-def _plain_message(kind: str, message: str) -> str:
-    return _PLAINLY.get(kind) or message.removeprefix("Value error, ")

@@ -29,7 +29,7 @@ def format_duration(span: timedelta) -> str:
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
-def format_duration_roughly(span: timedelta) -> str:
+def format_roughly(span: timedelta) -> str:
     """A duration for people that is only an estimate: "2 h 5 min", "10 min"; never less than a minute."""
     minutes = max(1, round(span.total_seconds() / 60))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -14,7 +14,7 @@ from shared.principals import require_role, require_second_person
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven, Verdict
-from shared.recovery.status import AwaitedDecision, read_awaited_decision, read_item_states
+from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers import declared_documents
 from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, invalid_request, not_found
 from triggers.person_events import send_approval, send_decision
@@ -124,43 +124,21 @@ def _decision_of(
 ) -> DecisionGiven:
     """The decision on the run, or on some of its VMs.
 
+    On failed VMs it is about those that wait now: what fails later the person did not see.
+
     Raises:
         HttpProblem: the run does not wait for it (409), or a VM that is named does not (400).
     """
     request = DecisionRequest.model_validate_json(body_of(req))
     awaited, vms = read_awaited_decision(custom_status), request.vms
-    if verdict in STATE_NEEDED:
-        vms = _require_waiting(operation, custom_status, awaited, verdict, request)
-    return DecisionGiven(
-        verdict=verdict,
-        by=caller_of(req).name,
-        vms=vms,
-        comment=request.comment,
-        about=awaited.mark if awaited else "",
-    )
-
-
-def _require_waiting(
-    operation: Operation,
-    custom_status: Mapping[str, Any] | None,
-    awaited: AwaitedDecision | None,
-    verdict: Verdict,
-    request: DecisionRequest,
-) -> tuple[str, ...]:
-    """The VMs that are meant: of failed ones those that wait now, since what fails later was not seen by the person.
-
-    Raises:
-        HttpProblem: the run does not wait for it (409), or a VM that is named does not (400).
-    """
-    if awaited is None or verdict not in awaited.choices:
-        raise HttpProblem(409, "Not waiting", f"{operation.id} does not wait for {verdict!r}.")
-    states = read_item_states(custom_status, operation.vm_names)
-    waiting = {vm.casefold(): vm for vm, state in states.items() if state == STATE_NEEDED[verdict]}
-    errors = [
-        FieldError(f"vms[{index}]", f"{vm} does not wait for a decision")
-        for index, vm in enumerate(request.vms)
-        if vm.casefold() not in waiting
-    ]
-    if errors:
-        raise invalid_request(*errors)
-    return request.vms or (tuple(waiting.values()) if STATE_NEEDED[verdict] == "failed" else ())
+    if state_needed := STATE_NEEDED.get(verdict):
+        if awaited is None or verdict not in awaited.choices:
+            raise HttpProblem(409, "Not waiting", f"{operation.id} does not wait for {verdict!r}.")
+        states = read_item_states(custom_status, operation.vm_names)
+        waiting = {vm.casefold(): vm for vm, state in states.items() if state == state_needed}
+        unfit = [(index, vm) for index, vm in enumerate(vms) if vm.casefold() not in waiting]
+        if unfit:
+            raise invalid_request(*(FieldError(f"vms[{at}]", f"{vm} does not wait for a decision") for at, vm in unfit))
+        vms = vms or (tuple(waiting.values()) if state_needed == "failed" else ())
+    mark = awaited.mark if awaited else ""
+    return DecisionGiven(verdict=verdict, by=caller_of(req).name, vms=vms, comment=request.comment, about=mark)

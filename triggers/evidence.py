@@ -28,7 +28,14 @@ async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient)
     wanted_format = read_choice(req, "format", ("json", "zip"))
     if not run.replace("-", "").isalnum() or not (files := await read_pack(run)):
         raise not_found("evidence", run)
-    return _zip_response(run, files) if wanted_format == "zip" else json_response(_manifest_view(run, files))
+    if wanted_format != "zip":
+        return json_response(_manifest_view(run, files))
+    buffer = io.BytesIO()  # as `shared.evidence.verify` reads it, the same bytes each time
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    headers = {"Content-Disposition": f'attachment; filename="{run}.zip"'}
+    return func.HttpResponse(buffer.getvalue(), mimetype="application/zip", headers=headers)
 
 
 def _manifest_view(run: str, files: dict[str, bytes]) -> dict[str, Any]:
@@ -39,13 +46,3 @@ def _manifest_view(run: str, files: dict[str, bytes]) -> dict[str, Any]:
     records = [{"name": name, "sha256": sha256_of(files[name])} for name in names]
     head = records[-1]["sha256"] if records else FIRST_PREVIOUS
     return {"pack": run, "sealed": False, "records": records, "head": head}
-
-
-def _zip_response(run: str, files: dict[str, bytes]) -> func.HttpResponse:
-    """The pack as `shared.evidence.verify` reads it, the same bytes each time."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    headers = {"Content-Disposition": f'attachment; filename="{run}.zip"'}
-    return func.HttpResponse(buffer.getvalue(), mimetype="application/zip", headers=headers)

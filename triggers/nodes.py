@@ -23,7 +23,7 @@ from shared.operations.obligations import Lock
 from shared.principals import require_role
 from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.site_recovery.views import ItemView, ProviderView
-from shared.sites.nodes import ExtensionView, NodeView, same_host
+from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.http_endpoint import caller_of, handle_for_role, is_preview, json_response, not_found, run_id_of
@@ -114,11 +114,19 @@ def node_views(snapshot: SiteSnapshot) -> list[dict[str, Any]]:
 
 def _node_view(snapshot: SiteSnapshot, node: NodeView, record: NodeRecord | None) -> dict[str, Any]:
     cause = find_cause(snapshot.site, node, snapshot.providers, snapshot.at)
+    extension = node.extension
     return {
         "node": node.name,
         "machineId": node.id,
         "agent": {"status": node.status, "version": node.agent_version},
-        "extension": node.extension and _extension_view(node.extension),
+        "extension": extension
+        and {
+            "name": extension.name,
+            "state": extension.provisioning_state,
+            "version": extension.version,
+            "code": extension.code,
+            "message": extension.message,
+        },
         "provider": _provider_view(snapshot, node),
         "cause": _cause_view(cause),
         "vms": [vm.vm for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name)],
@@ -127,16 +135,6 @@ def _node_view(snapshot: SiteSnapshot, node: NodeView, record: NodeRecord | None
         "attempts": record.attempts if record else 0,
         "quarantined": bool(record and record.quarantined),
         "nextRepairNotBefore": record.not_before.isoformat() if record and record.not_before else None,
-    }
-
-
-def _extension_view(extension: ExtensionView) -> dict[str, str]:
-    return {
-        "name": extension.name,
-        "state": extension.provisioning_state,
-        "version": extension.version,
-        "code": extension.code,
-        "message": extension.message,
     }
 
 

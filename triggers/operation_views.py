@@ -5,7 +5,7 @@
 3. `read_achieved_and_forecast`: beside it what was achieved, and what past runs took.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,8 +27,7 @@ from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, measure_achieved
 from shared.recovery.run import RunItem
 from shared.recovery.status import read_awaited_decision, read_item_states
-from shared.replication.progress import read_vm_progress
-from shared.replication.schedule import ReplicationOrder, vm_view
+from triggers.site_operation_views import SITE_PARTS
 
 STATE_BY_ENGINE_STATUS = {
     OrchestrationStatus.PENDING: "pending",
@@ -188,56 +187,6 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
     if outcome.began and outcome.ended:
         view |= {"startedAt": outcome.began.isoformat(), "endedAt": outcome.ended.isoformat()}
     return view
-
-
-def _preparation_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
-    """Every step and every node, with its state."""
-    fields = {**custom_status, **_facts_of(state)}
-    steps = fields.get("steps", [])
-    completed = sum(step["state"] != "pending" for step in steps)
-    view: dict[str, Any] = {key: fields[key] for key in ("verdict", "changed") if key in fields}
-    progress = {"completed": completed, "total": len(steps)}
-    return view | {"steps": steps, "nodes": fields.get("nodes", []), "progress": progress}
-
-
-def _replication_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
-    """Every VM with its state, the part that is copied and the time left; details are those of the last generation."""
-    facts = _facts_of(state)
-    if "vms" in facts:
-        completed = sum(vm["state"] in {"done", "kept"} for vm in facts["vms"])
-        progress = {"completed": completed, "total": len(facts["vms"])}
-        outcome_fields = {"verdict": facts["verdict"], "changed": facts["changed"]}
-        return {"items": facts["vms"], "progress": progress, "expectedEnd": "", **outcome_fields}
-    order = ReplicationOrder.model_validate(state.get_input())
-    vms, newest = [vm_view(item) for item in order.run.items] if order.run else [], read_vm_progress(custom_status)
-    for vm, one in zip(vms, newest, strict=True) if len(vms) == len(newest) else ():
-        vm.update(state=one.state, minutesLeft=one.minutes_left)
-        if one.percent is not None:
-            vm["percent"] = one.percent
-    progress = {"completed": custom_status.get("done", 0), "total": len(newest)}
-    return {"action": order.request.action, "items": vms, "progress": progress}
-
-
-def _facts_of(state: OrchestrationState) -> Mapping[str, Any]:
-    """What the run ended with, empty while it runs."""
-    if state.runtime_status != OrchestrationStatus.COMPLETED:
-        return {}
-    facts: Mapping[str, Any] = (state.get_output() or {}).get("facts", {})
-    return facts
-
-
-def facts_part(*names: str) -> Callable[[OrchestrationState, Mapping[str, Any]], dict[str, Any]]:
-    """A part that is some of the facts that the run ended with; nothing before its end."""
-    return lambda state, _status: {name: value for name, value in _facts_of(state).items() if name in names}
-
-
-SITE_PARTS: Mapping[str, Callable[[OrchestrationState, Mapping[str, Any]], dict[str, Any]]] = {
-    "preflight": facts_part("checks", "counts"),
-    "prepare": _preparation_part,
-    "replication": _replication_part,
-    "verify": facts_part("drift"),
-}
-"""By kind; each makes its part of the run's input and of its custom status, once ended of its output's facts."""
 
 
 def table_of(run: Mapping[str, Any]) -> str:

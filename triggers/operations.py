@@ -30,7 +30,9 @@ FORMAT_OF_ACCEPT = {"application/json": "json", "text/plain": "table"}
 async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 by default, 500 at most)."""
     kind, state = read_choice(req, "kind", KINDS), read_choice(req, "state", STATES)
-    plan, top = req.params.get("plan"), _read_top(req)
+    plan, top = req.params.get("plan"), req.params.get("top", str(DEFAULT_TOP))
+    if not top.isascii() or not top.isdigit() or not 1 <= int(top) <= MAX_TOP:
+        raise invalid_request(FieldError(field="top", detail=f"must be a number from 1 to {MAX_TOP}, not {top!r}"))
     states: list[OrchestrationState] = []
     for run_kind in [kind] if kind else KINDS:
         prefix = f"{run_kind}-{plan}-" if plan else f"{run_kind}-"  # of "a" also those of the plan "a-b": see below
@@ -40,14 +42,7 @@ async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClie
     matching_views = [
         run for run in views if (not state or run["state"] == state) and (not plan or run.get("plan") == plan)
     ]
-    return json_response({"value": matching_views[:top]})
-
-
-def _read_top(req: func.HttpRequest) -> int:
-    value = req.params.get("top", str(DEFAULT_TOP))
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MAX_TOP:
-        raise invalid_request(FieldError(field="top", detail=f"must be a number from 1 to {MAX_TOP}, not {value!r}"))
-    return int(value)
+    return json_response({"value": matching_views[: int(top)]})
 
 
 async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> dict[str, Any]:

@@ -8,6 +8,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,7 +40,11 @@ async def check_plan(
     plan, errors = check_plan_document(name, body, sites, plans)
     if plan and not errors and name in plans and plans[name].digest == plan.digest:
         return plan, []
-    azure_errors, unchecked = await _check_in_azure(plan or _parse_leniently(body), sites)
+    readable_plan = plan
+    if readable_plan is None:  # its fields may be well-formed, though its order or its addresses are not
+        with suppress(ValidationError):
+            readable_plan = PlanDocument.model_validate(json_object_of(body), context=CHECKED)
+    azure_errors, unchecked = await _check_in_azure(readable_plan, sites) if readable_plan else ([], [])
     errors = [*errors, *azure_errors]
     if plan is None or errors:
         raise invalid_request(*errors)
@@ -60,20 +65,10 @@ def check_plan_document(
     return plan, [*errors, *_unknown_site_errors(document, sites), *_drill_cycle_errors(name, document, plans)]
 
 
-def _parse_leniently(body: bytes) -> PlanDocument | None:
-    """A plan whose fields are well-formed, though its order or its addresses are not."""
-    try:
-        return PlanDocument.model_validate(json_object_of(body), context=CHECKED)
-    except ValidationError:
-        return None
-
-
-async def _check_in_azure(
-    plan: PlanDocument | None, sites: Mapping[str, SiteDocument]
-) -> tuple[list[FieldError], list[str]]:
+async def _check_in_azure(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[list[FieldError], list[str]]:
     """What Azure shows of the machines whose sites are declared, by their places in the whole document."""
-    indexes = [place for place, item in enumerate(plan.items) if plan.site_name_of(item) in sites] if plan else []
-    if plan is None or not indexes:
+    indexes = [place for place, item in enumerate(plan.items) if plan.site_name_of(item) in sites]
+    if not indexes:
         return [], []
     declared_part = plan.model_copy(update={"items": tuple(plan.items[place] for place in indexes)})
     errors, unchecked = await check_plan_in_azure(declared_part, sites)

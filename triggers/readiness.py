@@ -12,7 +12,7 @@ from activities.recovery_plans import read_items_and_plans
 from shared.obstacle import Obstacle
 from shared.plans.history import grounds_of
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Preview, views_of_plan
+from shared.plans.preview import views_of_plan
 from shared.plans.preview_kinds import PREVIEW_KINDS
 from shared.plans.readiness import preview_with_readiness, verify_last_drill
 from shared.recovery_plans.differences import difference_sentences
@@ -45,7 +45,15 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
             "plan": name,
             "digest": plan.digest,
             "readAt": facts.at.isoformat(),
-            "verbs": {kind: _verb_view(preview) for kind, preview in previews.items()},
+            "verbs": {
+                kind: {
+                    "ready": not preview.blockers and not preview.concerns,  # what needs no override
+                    "blockers": _obstacle_views(preview.blockers),
+                    "concerns": _obstacle_views(preview.concerns),
+                    "warnings": _obstacle_views(preview.warnings),
+                }
+                for kind, preview in previews.items()
+            },
             "items": [_item_view(item.vm, view, facts.at) for item, view in views],
             "lastDrill": last_drill.model_dump(mode="json", by_alias=True),
             **await _recovery_plans_view(name, plan, sites),
@@ -62,18 +70,8 @@ async def _recovery_plans_view(name: str, plan: PlanDocument, sites: Mapping[str
     return {"recoveryPlans": {"inSync": not differences, "differences": list(differences)}}
 
 
-def _verb_view(preview: Preview) -> dict[str, Any]:
-    """Ready is what needs no override; warnings do not count."""
-    return {
-        "ready": not preview.blockers and not preview.concerns,
-        "blockers": _blocker_views(preview.blockers),
-        "concerns": _blocker_views(preview.concerns),
-        "warnings": _blocker_views(preview.warnings),
-    }
-
-
-def _blocker_views(blockers: tuple[Obstacle, ...]) -> list[dict[str, Any]]:
-    return [blocker.model_dump(mode="json", by_alias=True) for blocker in blockers]
+def _obstacle_views(obstacles: tuple[Obstacle, ...]) -> list[dict[str, Any]]:
+    return [obstacle.model_dump(mode="json", by_alias=True) for obstacle in obstacles]
 
 
 def _item_view(vm: str, view: ItemDetail | None, at: datetime) -> Mapping[str, Any]:

@@ -76,6 +76,17 @@ class MirrorState(NamedTuple):
         """What the action would write."""
         return writes_to_remove(self.survey) if action == "remove" else writes_needed(self.name, self.plan, self.survey)
 
+    def preview_of(self, action: str) -> dict[str, Any]:
+        """What the action would write, what differs now, and what is in the way."""
+        writes = self.planned_writes(action)
+        return {
+            "action": action,
+            "writes": [{"action": write.what, "recoveryPlan": write.part.name} for write in writes],
+            "differences": _difference_views(self.survey),
+            "blockers": list(busy_sentences(self.survey, writes)),
+            "confirm": self.confirmation_for(action),
+        }
+
 
 @bp.function_name("get_recovery_plan")
 @bp.route(ROUTE, methods=["GET"])
@@ -112,7 +123,7 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         return accepted_response(run)
     mirror_state = await _read_mirror_state(client, name)
     if is_preview(req):
-        return json_response(_preview_change(request.action, mirror_state))
+        return json_response(mirror_state.preview_of(request.action))
     require_confirmation(request.confirm, mirror_state.confirmation_for(request.action))
     order = MirrorOrder(
         id=run,
@@ -170,17 +181,6 @@ def _recovery_plan_view(part: PlanPart, survey: MirrorSurvey) -> dict[str, Any]:
 
 def _action_names(actions: Sequence[PlanAction]) -> list[str]:
     return [action.name for action in actions]
-
-
-def _preview_change(action: str, mirror_state: MirrorState) -> dict[str, Any]:
-    planned_writes = mirror_state.planned_writes(action)
-    return {
-        "action": action,
-        "writes": [{"action": write.what, "recoveryPlan": write.part.name} for write in planned_writes],
-        "differences": _difference_views(mirror_state.survey),
-        "blockers": list(busy_sentences(mirror_state.survey, planned_writes)),
-        "confirm": mirror_state.confirmation_for(action),
-    }
 
 
 async def _adopt_recovery_plans(

@@ -56,8 +56,15 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
     Raises:
         HttpProblem: what is in its way (409).
     """
-    refusal = await _wait_for_refusal(client, run)
-    if refusal is None:
+    state = await client.get_orchestration_state(run)
+    for _ in range(ADMISSION_CHECKS):
+        if state and (state.serialized_custom_status or state.runtime_status not in LIVING):
+            break  # it was admitted, or has ended
+        await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
+        state = await client.get_orchestration_state(run)
+    completed = state is not None and state.runtime_status == OrchestrationStatus.COMPLETED
+    refusal = Outcome.model_validate(state.get_output()) if state and completed else None
+    if refusal is None or refusal.state != "refused":
         return accepted_response(run)
     errors = field_errors_of(refusal.problems, subject)
     first = next((one for one in refusal.problems if one.code == "held"), refusal.problems[0])
@@ -65,19 +72,6 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
         raise busy_problem(subject, first.detail, first.holder, errors)
     detail = f"The {kind} was refused and nothing was changed: {first.detail}"
     raise HttpProblem(409, "Not ready", detail, errors, operation=run)
-
-
-async def _wait_for_refusal(client: df.DurableFunctionsClient, run: str) -> Outcome | None:
-    """Wait a moment for a run to be admitted: its refusal, or None when it goes on (or has not decided yet)."""
-    for _ in range(ADMISSION_CHECKS):
-        state = await client.get_orchestration_state(run)
-        if state and state.runtime_status == OrchestrationStatus.COMPLETED:
-            outcome = Outcome.model_validate(state.get_output())
-            return outcome if outcome.state == "refused" else None
-        if state and (state.serialized_custom_status or state.runtime_status not in LIVING):
-            return None
-        await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
-    return None
 
 
 def field_errors_of(obstacles: Iterable[Obstacle], subject: str = "plan") -> list[FieldError]:

@@ -42,7 +42,14 @@ def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:
     Raises:
         HttpProblem: with everything that is wrong with it, each by its field (400).
     """
-    errors = [FieldError(name, f"a {kind} has no such option") for name in _options_of_other_kinds(kind, body)]
+    given = json_object_of(body)
+    errors = [
+        FieldError(name, f"a {kind} has no such option")
+        for field_name, field in VerbRequest.model_fields.items()
+        for option in field.metadata
+        if isinstance(option, OptionOf) and kind not in option.kinds
+        for name in sorted({field_name, field.alias or field_name} & given.keys())
+    ]
     try:
         request = VerbRequest.model_validate_json(body)
     except ValidationError as error:
@@ -50,14 +57,6 @@ def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:
     if errors:
         raise invalid_request(*errors)
     return request
-
-
-def _options_of_other_kinds(kind: Kind, body: bytes) -> Iterator[str]:
-    given = json_object_of(body)
-    for name, field in VerbRequest.model_fields.items():
-        owners = [option.kinds for option in field.metadata if isinstance(option, OptionOf)]
-        if owners and kind not in owners[0]:
-            yield from sorted({name, field.alias or name} & given.keys())
 
 
 def options_of_request(kind: Kind, request: VerbRequest, plan: PlanDocument) -> VerbOptions:

@@ -67,16 +67,21 @@ class Product:
             raise NotProven(f"PUT /api/{path} answered {reply.status}: {reply.body}")
 
     def _send_request(self, method: str, path: str, body: object) -> Reply:
-        """Ask until there is an answer; the key makes a POST that is sent again the same request."""
+        """Ask until there is an answer; the key makes a POST that is sent again the same request.
+
+        503 says that Azure did not answer while the product looked: it is asked again, as a person would.
+        """
         end, key = time.monotonic() + PATIENCE, {"Idempotency-Key": uuid.uuid4().hex}
         while True:
             try:
-                return call_server(self._base, method, path, body, headers=key)
+                reply = call_server(self._base, method, path, body, headers=key)
+                if reply.status != 503 or time.monotonic() > end:
+                    return reply
             except Unreachable as failure:
                 if time.monotonic() > end:
                     raise NotProven(f"the local host is away: {failure}") from failure
-                self._meanwhile()
-                time.sleep(0.2)
+            self._meanwhile()
+            time.sleep(0.2)
 
 
 class Azure:

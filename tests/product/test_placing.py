@@ -84,7 +84,7 @@ def test_a_network_that_the_app_may_not_read_is_a_warning_and_the_failover_goes_
     lab.api("PUT", "plans/small", small())
     lab.azure("PUT", "faults", unreadable("*/virtualNetworks/*"))
     told = lab.api("POST", "plans/small/failover?preview=true", {}).body
-    assert "network-unread" in {one["code"] for one in told["warnings"]}
+    assert "network-unreadable" in {one["code"] for one in told["warnings"]}
     assert told["blockers"] == []
     verbs = lab.api("GET", "plans/small/readiness").body["verbs"]
     assert verbs["planned-failover"]["ready"]
