@@ -108,7 +108,7 @@ async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Obstacle, 
         network = await read_network(ReadNetwork(network=settings.network))
     except SiteRecoveryError as failure:  # a drill is not begun where nobody can tell; other verbs do not mind
         detail = f"whether {settings.network} is isolated could not be read: {failure}"
-        return (Obstacle(code="drill-network-unreadable", detail=detail),)
+        return (Obstacle(code="drill-network-unread", detail=detail),)
     production = [site.network for site in sites.values()]
     isolation_flaws = find_network_flaws(
         settings, production, found=network.found, peered=network.peered, cards=network.cards

@@ -13,9 +13,7 @@ from shared.plans.plan import PlanDocument
 from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedDocument
 from shared.sites.site import SiteDocument
 from triggers.http_endpoint import HttpProblem, json_response, not_found
-
-MAX_WAIT_SECONDS = 20
-"""How long a caller waits for a change at the most; it takes a fraction of one second."""
+from triggers.pacing import DOCUMENT_CHANGE_WITHIN
 
 
 async def read_document(client: df.DurableFunctionsClient, document_kind: str, name: str) -> VersionedDocument:
@@ -86,7 +84,7 @@ async def change_document(client: df.DurableFunctionsClient, change: DocumentCha
     run = await client.schedule_new_orchestration(
         DECLARE_DOCUMENT, input=change.model_dump(mode="json"), instance_id=f"declare-{uuid.uuid4().hex}"
     )
-    state = await client.wait_for_orchestration_completion(run, timeout=MAX_WAIT_SECONDS)
+    state = await client.wait_for_orchestration_completion(run, timeout=DOCUMENT_CHANGE_WITHIN.total_seconds())
     if state is None or state.runtime_status != OrchestrationStatus.COMPLETED:
         detail = "The change was not confirmed in time. Read the document before you send it again."
         raise HttpProblem(503, "Not declared", detail)

@@ -4,7 +4,6 @@ A drill is what holds the VMs, or a cleanup after one that is dead, or what such
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState
@@ -22,14 +21,13 @@ from shared.recovery.person_events import ApprovalGiven, DecisionGiven
 from shared.recovery.status import read_awaited_decision
 from shared.site_recovery.verb_rules import TEST_OVER
 from triggers.http_endpoint import HttpProblem
+from triggers.pacing import TERMINATION_WITHIN
 from triggers.person_events import send_approval, send_decision
 from triggers.starting import busy_problem
 from triggers.verb_requests import DrillHandling
 
 PREEMPTION_REASON = "it makes way for a failover"
 PREEMPTIBLE_KINDS = frozenset({"drill", "cleanup"})
-TERMINATION_WAIT = timedelta(minutes=5)
-"""How long the engine may take to end a run."""
 
 
 async def preempt_drills(
@@ -59,7 +57,7 @@ async def preempt_drills(
         await _require_no_test_failover(operation)
         for drill in drills:
             await client.terminate_orchestration(drill.instance_id, output=PREEMPTION_REASON)
-        return operation.model_copy(update={"lease_wait": TERMINATION_WAIT})
+        return operation.model_copy(update={"lease_wait": TERMINATION_WITHIN})
     for drill in drills:
         if drill.name == "drill":  # a cleanup ends by itself, and is waited for
             await _end_drill(client, operation, drill)

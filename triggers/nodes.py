@@ -190,9 +190,9 @@ def _repair_blockers(
     for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name):
         if vm.active_location != "Primary":
             detail = f"{vm.vm} runs in Azure: fail it back first"
-            yield Obstacle(vm=vm.vm, code="vm-in-azure", detail=detail)
+            yield Obstacle(vm=vm.vm, code="vms-in-azure", detail=detail)
         elif vm.scenario != "None":
-            yield Obstacle(vm=vm.vm, code="vm-busy", detail=f"{vm.scenario} runs on {vm.vm}: wait for its end")
+            yield Obstacle(vm=vm.vm, code="vms-busy", detail=f"{vm.scenario} runs on {vm.vm}: wait for its end")
 
 
 def _repair_steps(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock]) -> Iterable[tuple[str, str]]:

@@ -18,9 +18,7 @@ from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from triggers.http_endpoint import HttpProblem, json_response
-
-ADMISSION_CHECKS, SECONDS_BETWEEN_CHECKS = 30, 0.05
-"""A second and a half in all: admission is quick, and a caller had better be refused now than find it out later."""
+from triggers.pacing import ADMISSION_CHECK_EVERY, ADMISSION_CHECKS
 
 
 async def has_started(client: df.DurableFunctionsClient, run: str) -> bool:
@@ -60,7 +58,7 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
     for _ in range(ADMISSION_CHECKS):
         if state and (state.serialized_custom_status or state.runtime_status not in LIVING):
             break  # it was admitted, or has ended
-        await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
+        await asyncio.sleep(ADMISSION_CHECK_EVERY.total_seconds())
         state = await client.get_orchestration_state(run)
     completed = state is not None and state.runtime_status == OrchestrationStatus.COMPLETED
     refusal = Outcome.model_validate(state.get_output()) if state and completed else None

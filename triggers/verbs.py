@@ -73,6 +73,7 @@ async def _read_operation(
         document=plan,
         sites=await declared_documents.sites_of_plan(client, plan),
         options=options_of_request(kind, request, plan),
+        confirmed=request.confirm or "",
     )
     return operation, request
 

@@ -60,7 +60,7 @@ def unread_network_blocker(network: str, why: Exception) -> Obstacle:
     detail = (
         f"the network {network} could not be read ({why}): whether it exists, and has the subnets and addresses of the "
     )
-    return Obstacle(code="network-unreadable", detail=f"{detail}plan, was not checked")
+    return Obstacle(code="network-unread", detail=f"{detail}plan, was not checked")
 
 
 def _look_up_network(networks: Mapping[str, VirtualNetwork], network: str) -> VirtualNetwork:

@@ -1,13 +1,12 @@
 """Which drill is due now, and what to do about it. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from shared.plans.history import PlanHistory, last_good_drill
+from shared.plans.pacing import RETRY_AFTER, RETRY_AFTER_AT_MOST
 from shared.plans.plan import DrillSettings
 from shared.plans.schedules import find_blackout, find_due_moment
-
-RETRY_AFTER, RETRY_AFTER_AT_MOST = timedelta(minutes=4), timedelta(hours=2)
 
 
 class DueDrill(NamedTuple):

@@ -55,6 +55,7 @@ class Operation(Message):
         requester_id: Who asked, as Entra knows them; empty for a key, whose runs need no approval, or a timer.
         digest: Of that document.
         options: How its verb is to be done, as `options_for` has them.
+        confirmed: The sentence that was repeated where something cannot be undone; its evidence keeps it.
         lease_wait: How long it waits for VMs that another run still holds.
         override: The reason of who asked to begin although the plan was not ready; None when nobody gave one.
         preview: What was seen when it was asked for, where others have to approve it; dropped once it has begun.
@@ -70,6 +71,7 @@ class Operation(Message):
     document: PlanDocument
     sites: dict[str, SiteDocument]
     options: VerbOptions = VerbOptions()
+    confirmed: str = ""
     lease_wait: timedelta = timedelta(0)
     override: Override | None = None
     preview: Preview | None = None
