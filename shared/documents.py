@@ -115,7 +115,7 @@ def _check_hook_url(url: str) -> str:
 
 
 HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
-"""Whom this product asks or tells over HTTP, or empty."""
+"""A URL that this product calls, or empty."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
 Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30))]

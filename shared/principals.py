@@ -43,7 +43,7 @@ class Principal(Message):
     """A caller.
 
     Attributes:
-        id: Object id in Entra; empty for the holder of a function key, who is nobody in particular.
+        id: Object id in Entra; empty for the holder of a function key, who could be anybody.
         roles: App roles, with those that they imply.
     """
 
@@ -87,7 +87,7 @@ def require_role(caller: Principal, role: str) -> None:
 
 
 def require_signed_in(caller: Principal) -> None:
-    """Let a requester pass who is somebody: only of such a one can be said that another person approved.
+    """Let a requester pass who is signed in: only then can another person be the approver.
 
     Raises:
         Forbidden: nobody is signed in.

@@ -2,7 +2,7 @@
 
 1. `parse_failure_event`: is it a failure of an extension or a run command, on a machine or a cluster?
 2. `_handle_failure`: is that the cluster of a declared site, and its Site Recovery extension?
-3. An event of a cluster, or of a run command, names no node: all nodes of the site are looked at, once at a time.
+3. An event of a cluster, or of a run command, names no node: all nodes of the site are checked, once at a time.
 4. An event of a node's extension starts its repair, unless the node's record or the extension itself says otherwise.
 5. What became of the event is counted; `GET /api/health` shows the counts.
 """
@@ -158,7 +158,7 @@ async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> s
 
 
 async def _start_watch(client: df.DurableFunctionsClient, sites: dict[str, SiteDocument], cluster: str | None) -> str:
-    """Look at all nodes of a cluster, of which this event names none; one look at a time."""
+    """Check all nodes of a cluster, as the event names none of them; one run at a time."""
     name = next((name for name, site in sites.items() if key_of(site.cluster) == key_of(cluster or "")), None)
     if name is None:
         return "other-cluster"

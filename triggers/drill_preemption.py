@@ -45,7 +45,7 @@ async def preempt_drills(
         owed_cleanups: Cleanups after drills whose own runs are dead.
 
     Raises:
-        HttpProblem: another run holds them, or nobody said what becomes of the drill (409).
+        HttpProblem: another run holds them, or the request does not say what becomes of the drill (409).
     """
     drills = [state for state in holders if state.name in PREEMPTIBLE_KINDS]
     others = [state for state in holders if state.name not in PREEMPTIBLE_KINDS]

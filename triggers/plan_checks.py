@@ -26,7 +26,7 @@ _ITEM_INDEX = re.compile(r"^items\[(\d+)\]")
 async def check_plan(
     name: str, body: bytes, sites: Mapping[str, SiteDocument], plans: Mapping[str, PlanDocument]
 ) -> tuple[PlanDocument, list[str]]:
-    """The plan that was sent, when all of it can be declared, and what could not be looked at in Azure.
+    """The plan that was sent, when all of it can be declared, and what could not be checked in Azure.
 
     Args:
         name: What it will be called.
@@ -54,7 +54,7 @@ async def check_plan(
 def check_plan_document(
     name: str, body: bytes, sites: Mapping[str, SiteDocument], plans: Mapping[str, PlanDocument]
 ) -> tuple[PlanDocument | None, list[FieldError]]:
-    """The plan as far as its own words go, None where they cannot be taken; and all that is wrong with them."""
+    """The plan in the document, None where it is not valid; and all that is wrong with it."""
     plan: PlanDocument | None = None
     errors: list[FieldError] = []
     try:

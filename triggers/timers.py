@@ -1,4 +1,4 @@
-"""The timer that looks after what is due."""
+"""The timer that does what is due."""
 
 import azure.durable_functions as df
 import azure.functions as func

@@ -1,4 +1,4 @@
-"""What can be said with a verb on a plan: the body of its request, and the options that come of it.
+"""What a request for a verb on a plan may contain: the body of its request, and the options that come of it.
 
 1. `parse_verb_request` reads the body; an option of another kind of operation is an error like a misspelt one.
 2. `options_of_request` checks it against the plan and fills in what the plan says.
@@ -22,7 +22,7 @@ type Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length
 
 
 class VerbRequest(VerbOptions, extra="forbid"):
-    """The options of a verb, and what is said besides.
+    """The options of a verb, and what the request says besides.
 
     Attributes:
         override: Why it shall begin although the plan is not ready; what Site Recovery refuses stays refused.

@@ -85,7 +85,7 @@ async def _start_operation(
     if operation.approvals_required:
         require_signed_in(person)
     holding_runs = await find_holding_runs(client, operation)
-    if holding_runs and request.drill is None:  # a busy plan is refused before anything else is looked at
+    if holding_runs and request.drill is None:  # a busy plan is refused before anything else is checked
         await preempt_drills(client, operation, holding_runs, None)
     operation = await assess_readiness(client, operation, request, person)
     owed_cleanups = await find_owed_cleanups(client, operation) if request.drill else []

@@ -27,7 +27,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.run import Limits, OnFailure, Run, RunItem, Stage
 from shared.recovery.stages import enter_stage
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
-from shared.site_recovery.verb_rules import ALWAYS_NEW, find_lasting_refusal, find_refusal, has_settled
+from shared.site_recovery.verb_rules import RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 
 PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
@@ -220,7 +220,7 @@ def _drill_obstacles(operation: Operation) -> list[Obstacle]:
 
 def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
     """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
-    stages_done = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and has_settled(stage.verb, view), stages)
+    stages_done = takewhile(lambda stage: not RULES[stage.verb].is_always_new and has_settled(stage.verb, view), stages)
     return tuple(stage.verb for stage in stages_done)
 
 

@@ -4,20 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from shared.site_recovery.verb_rules import RULES
 from shared.wording import format_duration
 
-VERB_LABELS = {
-    "TestFailover": "test failover",
-    "TestFailoverCleanup": "cleanup",
-    "PlannedFailover": "planned failover",
-    "UnplannedFailover": "unplanned failover",
-    "Commit": "commit",
-    "Failback": "failback",
-    "ReverseReplicate": "re-protect",
-    "CancelFailover": "cancel",
-    "UpdateVmProperties": "target settings",
-    "ChangePit": "change of recovery point",
-}
+VERB_LABELS: Mapping[str, str] = {verb: rule.label for verb, rule in RULES.items()}
 NARROWEST = 0.4
 """Per cent: what took seconds is still to be seen."""
 

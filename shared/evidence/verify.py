@@ -25,7 +25,7 @@ def check_pack(files: Mapping[str, bytes], head: str = "") -> list[PackFlaw]:
 
     Args:
         files: Content by name within the pack.
-        head: Digest of the newest record as the operation tells it: then not even a whole pack can be exchanged.
+        head: Digest of the newest record as the operation shows it: then not even a whole pack can be exchanged.
     """
     found = list(_check_records(files))
     manifest = _parse_json(files.get(MANIFEST))

@@ -56,7 +56,7 @@ def find_network_blockers(
 
 
 def unread_network_blocker(network: str, why: Exception) -> Obstacle:
-    """What is said of a network that could not be read; the VMs that go there may all the same."""
+    """A network that could not be read; the VMs that go there may all the same."""
     detail = (
         f"the network {network} could not be read ({why}): whether it exists, and has the subnets and addresses of the "
     )
@@ -88,7 +88,7 @@ def _is_free_address(address: str, prefix: str) -> bool:
 
 
 SIMILAR_NAMES, HINTS = 3, 20
-"""How many names are offered for one that is unknown, and for how many: to look for them takes its time."""
+"""How many names are suggested for one that is unknown, and for how many: finding them takes time."""
 _FIELDS = {"address-outside": "address", "subnet-missing": "subnet"}
 
 

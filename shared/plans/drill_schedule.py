@@ -42,7 +42,7 @@ def find_due_drill(
 def advise_drill(
     settings: DrillSettings, due_drill: DueDrill, plan_history: PlanHistory, now: datetime, *, refused: bool
 ) -> DrillAdvice:
-    """What to do about an occasion; who holds the plan's items is looked at only when a drill may begin.
+    """What to do about an occasion; who holds the plan's items is checked only when a drill may begin.
 
     Args:
         refused: Whether the drill that was begun for it did nothing, because something was in its way.

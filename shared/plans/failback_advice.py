@@ -13,8 +13,8 @@ from shared.sites.site import SiteDocument
 from shared.wording import format_roughly
 
 CHECKED_AT_BEGIN = (
-    "Whether each VM is off at home, has no checkpoints, and has room: its node is asked when the run begins.",
-    "A VM that was deleted at home is told then.",
+    "Whether each VM is off on premises, has no checkpoints and has room: its node is asked when the run begins.",
+    "Whether a VM was deleted on premises: the run waits then, and says what to do.",
 )
 LONG_AWAY = timedelta(days=30)
 """Source: documented: a full download is recommended for a machine that ran in Azure for a month or more."""
@@ -62,10 +62,10 @@ class MachineFacts(Message):
 
 
 class FailbackWay(Document):
-    """One of the two ways; None for what cannot be told.
+    """One of the two ways; None for what is not known.
 
     Attributes:
-        duration: From the request to the machine running on premises, without the wait for a person's word.
+        duration: From the request to the machine running on premises, without the wait for a person.
         downtime: How long it runs nowhere.
     """
 

@@ -182,7 +182,7 @@ class SizedMachine(Protocol):
 
 
 def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> Grounds:
-    """What a drill would rest on now; a machine whose disks the vault does not tell is left out."""
+    """What a drill would rest on now; a machine whose disks the vault does not show is left out."""
     grounds: Grounds = {}
     for name in plan.site_names:
         site = sites[name]

@@ -8,6 +8,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, faults_of, hook_url_flaw, raise_faults
 from shared.messages import Document
+from shared.operations.kinds import PlanKind
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
 from shared.plans.plan_faults import find_plan_faults
 from shared.plans.schedules import Blackout, check_schedule, check_time_zone
@@ -104,7 +105,7 @@ class DrillSettings(Document):
         soak: How long the machines stay up, once they are, before they are probed once more and cleaned up.
         hooks: What is done before, after, and after the cleanup.
         valid_for: How long a drill of this very plan counts as proof that it works: without one that counts a failover
-            needs an override. None: that is only told.
+            needs an override. None: that is only a warning.
     """
 
     network: NetworkId
@@ -144,7 +145,6 @@ def check_not_empty(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
 
 
 Approver = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-ApprovableKind = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
 _ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
 
 
@@ -161,7 +161,7 @@ class Approvals(Document):
 
     count: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
-    verbs: tuple[ApprovableKind, ...] = ("failover", "commit")
+    verbs: tuple[PlanKind, ...] = ("failover", "commit")
     approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
@@ -178,7 +178,7 @@ class Approvals(Document):
         return self
 
     def is_approver(self, person: str, name: str) -> bool:
-        """Whether this person's word counts."""
+        """Whether this person may approve."""
         approvers = {one.casefold() for one in self.approvers}
         return not approvers or bool({person.casefold(), name.casefold()} & approvers)
 

@@ -1,6 +1,6 @@
 """What is wrong with a plan beyond its single fields: names, the order, and addresses that are given twice.
 
-It looks at documents whose other fields may be wrong: whoever corrects a plan wants to know all of it at once. Whatever
+It checks documents whose other fields may be wrong: whoever corrects a plan wants to know all of it at once. Whatever
 cannot be read is left to the faults of its fields.
 """
 
@@ -12,7 +12,7 @@ from shared.graph import find_cycles
 
 
 class NamedItem(NamedTuple):
-    """What can be said about a VM's place in the order; each name it comes after with its own position."""
+    """A VM's place in the order; each name it comes after with its own position."""
 
     place: int
     vm: str

@@ -15,11 +15,9 @@ from shared.plans.machines import missing_from_vault
 from shared.plans.plan import PlanDocument
 from shared.plans.preview_kinds import RULES_OF_KINDS, PreviewKind, find_preview_kind, stage_verbs
 from shared.site_recovery.verb_options import VerbOptions
-from shared.site_recovery.verb_rules import ALWAYS_NEW, RULES, find_lasting_refusal, find_refusal, has_settled
+from shared.site_recovery.verb_rules import RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 from shared.wording import list_briefly
-
-_ORDERED: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit", "Failback"})
 
 
 class PreviewItem(Document):
@@ -83,11 +81,11 @@ class Preview(Document):
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         recovery_points_deleted: What a commit, of its own or of a failover, would delete as the points are now.
         advice: For a failback: both ways home of each VM, and which is the better one.
-        checked_when_run_begins: What is looked at only when the run begins.
+        checked_when_run_begins: What is checked only when the run begins.
         site_recovery_differences: What is different because the plan says `"engine": "site-recovery"`.
-        plan_digest: Of the plan that was looked at.
+        plan_digest: Of the plan that was previewed.
         stages: Verbs, one after the other.
-        preview_digest: Names what would be done and what is in the way; empty for one that was not looked at closely.
+        preview_digest: Names what would be done and what is in the way; empty as long as not all is known.
         order: VMs in waves for the first verb: each waits only for machines in earlier ones.
         blockers: What Site Recovery or Azure would refuse.
         concerns: Why the plan is not ready all the same: an override with a reason lets the verb go on.
@@ -203,7 +201,7 @@ def _nothing_to_do(kind: PreviewKind, verbs: Sequence[Verb], views: Sequence[Ite
 
 
 def _is_done_already(verb: Verb, view: ItemView) -> bool:
-    return verb not in ALWAYS_NEW and has_settled(verb, view)
+    return not RULES[verb].is_always_new and has_settled(verb, view)
 
 
 def stage_edges(plan: PlanDocument, verb: Verb, order: str | None = None) -> Edges:
@@ -212,7 +210,7 @@ def stage_edges(plan: PlanDocument, verb: Verb, order: str | None = None) -> Edg
     Args:
         order: Of a failback, "reverse" or "same", when that is not the plan's.
     """
-    if verb not in _ORDERED:
+    if not RULES[verb].is_ordered:
         return {item.vm: () for item in plan.items}
     turned = verb == "Failback" and (order or plan.failback_order) == "reverse"
     return reversed_edges(plan.edges) if turned else plan.edges

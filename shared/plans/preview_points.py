@@ -28,8 +28,8 @@ def with_recovery_points(choice: PointChoice, preview: Preview, listed: Sequence
     """The preview with what was found.
 
     Args:
-        listed: The items that were looked at.
-        wanted: How many there are to look at: fewer are where there are very many.
+        listed: The items whose points were listed.
+        wanted: How many there are: not all are listed where there are very many.
     """
     blockers: list[Obstacle] = []
     for view, (points, at) in listed:

@@ -1,4 +1,4 @@
-"""Declared documents with their versions: a change is accepted only by someone who saw the last one. Pure."""
+"""Declared documents with their versions: a change is accepted only from someone who knows the last one. Pure."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class DocumentChange(Message):
 
     Attributes:
         action: "put" declares it, "remove" withdraws it.
-        if_match: Entity tag that the caller saw; "*" for any that exists; empty for no condition.
+        if_match: Entity tag that the caller read; "*" for any that exists; empty for no condition.
         by: Who asks for it.
     """
 

@@ -34,7 +34,7 @@ class Override(Document):
     """Why a verb began although its plan was not ready.
 
     Attributes:
-        person_id: Who said so, as Entra knows them; empty for a key.
+        person_id: Who gave the reason, as Entra knows them; empty for a key.
         was_needed: Whether anything stood in the way at all.
         concerns: What did, as it was then.
     """
@@ -58,7 +58,7 @@ class Operation(Message):
         confirmed: The sentence that was repeated where something cannot be undone; its evidence keeps it.
         lease_wait: How long it waits for VMs that another run still holds.
         override: The reason of who asked to begin although the plan was not ready; None when nobody gave one.
-        preview: What was seen when it was asked for, where others have to approve it; dropped once it has begun.
+        preview: The preview of when it was requested, where others have to approve it; dropped once it has begun.
         run: Where it stands; None until it was admitted.
     """
 

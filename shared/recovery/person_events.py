@@ -16,8 +16,8 @@ class ApprovalGiven(Message):
     Attributes:
         person: Who it was, as Entra knows them: names are not unique.
         by: Their name.
-        digest: Of the plan as that person saw it.
-        preview: Digest of the preview that they saw; empty where none is named.
+        digest: Of the plan that was reviewed.
+        preview: Digest of the preview that was reviewed; empty where none is named.
     """
 
     approved: bool
