@@ -31,9 +31,10 @@ def test_every_link_to_a_heading_finds_it(page: Path) -> None:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """The anchors that GitHub gives the headings of a page."""
+    """The anchors that GitHub gives the headings of a page, and those that it names itself."""
     headings = [heading.lower().replace(" ", "-") for heading in HEADING.findall(page.read_text())]
-    return {re.sub(r"[^\w-]", "", heading) for heading in headings}
+    named = re.findall(r'<a id="([^"]+)">', page.read_text())
+    return {*named, *(re.sub(r"[^\w-]", "", heading) for heading in headings)}
 
 
 def codes_by_section() -> dict[str, list[str]]:
