@@ -79,7 +79,11 @@ class Product:
                 time.sleep(0.2)
 
     def _call_host(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> Reply:
-        return call_server(self._base, method, path, body, headers=headers)
+        """Ask once; a 503 says that nothing was done and to ask again, as a lost answer does."""
+        reply = call_server(self._base, method, path, body, headers=headers)
+        if reply.status == 503:
+            raise Unreachable(f"{method} {path} answered 503: {reply.body}")
+        return reply
 
 
 class Azure:
