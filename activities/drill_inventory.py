@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.azure.arm import NETWORK_API, read_resource
+from shared.azure.api_versions import NETWORK_API
+from shared.azure.arm import read_resource
 from shared.azure.errors import NotFound
 from shared.azure.evidence_store import open_evidence_store
 from shared.azure.json_fields import Json, object_at, text_of

@@ -2,13 +2,12 @@
 
 from shared.activity import Nothing
 from shared.azure import arm
+from shared.azure.api_versions import LOCKS_API
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.errors import Refused
 from shared.healing.contract import LocksRead, ReadLocks, RemoveLocks, RestoreLocks
 from shared.operations.obligations import Lock
 from shared.request_ids import client_request_id
-
-LOCKS_API = "2020-05-01"
 
 
 async def read_locks(request: ReadLocks) -> LocksRead:

@@ -8,8 +8,9 @@ import azure.durable_functions as df
 
 from activities.durable_runs import read_ended_runs
 from activities.durable_state import read_entity
-from shared.arm_ids import key_of, names_by_type
+from shared.arm_ids import key_of, subscription_path_of
 from shared.azure import arm
+from shared.azure.api_versions import ACTIVITY_LOG_API
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
@@ -18,7 +19,6 @@ from shared.healing.node_record import NodeRecord
 from shared.operations.contract import ReadEndedRuns
 from shared.operations.durable_names import NODES
 
-ACTIVITY_API = "2015-04-01"
 ACTIVITY_LOG_PATH = "providers/Microsoft.Insights/eventtypes/management/values"
 CORRELATION_ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 
@@ -35,9 +35,8 @@ async def read_cause(request: ReadCause) -> CauseRead:
         raise Refused("not-a-correlation", "a correlation id has letters a to f, digits and -")
     since = request.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     log_filter = f"eventTimestamp ge '{since}' and correlationId eq '{request.correlation_id}'"
-    subscription = names_by_type(request.resource_id).get("subscriptions", "")
     entries = await arm.list_all(
-        f"/subscriptions/{subscription}/{ACTIVITY_LOG_PATH}", ACTIVITY_API, {"$filter": log_filter}
+        f"{subscription_path_of(request.resource_id)}/{ACTIVITY_LOG_PATH}", ACTIVITY_LOG_API, {"$filter": log_filter}
     )
     failed = (entry for entry in entries if object_at(entry, "status").get("value") == "Failed")
     return next((_cause_of_entry(entry) for entry in failed), CauseRead())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.activity import Nothing
-from shared.arm_ids import names_by_type, same_id
+from shared.arm_ids import names_by_type, same_id, subscription_of
 from shared.azure.arc_machines import ArcMachine, list_machines
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.concurrency import map_concurrently
@@ -46,7 +46,7 @@ async def _list_machines_of(request: ReadNodes) -> tuple[list[Json], datetime]:
     if request.machine_id:
         machine, at = await ArcMachine(request.machine_id).read_machine()
         return [machine], at
-    subscription = names_by_type(request.cluster_id).get("subscriptions")
+    subscription = subscription_of(request.cluster_id)
     if not subscription:
         raise Refused("not-a-cluster", f"not the ARM id of a cluster: {request.cluster_id}")
     machines, at = await list_machines(subscription)

@@ -6,18 +6,19 @@ from typing import Any
 
 from activities.nodes import read_nodes
 from activities.vault import read_providers
-from shared.arm_ids import names_by_type, same_id
-from shared.azure.arc_machines import list_machines
-from shared.azure.arm import (
-    CLUSTERS_API,
-    GROUPS_API,
-    NETWORKS_API,
-    ROLES_API,
+from shared.arm_ids import group_id_of, is_within, name_of, same_id, subscription_of, subscription_path_of
+from shared.azure.api_versions import (
+    AUTHORIZATION_API,
+    AZURE_STACK_HCI_API,
+    COMPUTE_API,
+    LOCKS_API,
+    NETWORK_API,
+    RECOVERY_SERVICES_API,
+    RESOURCES_API,
     STORAGE_API,
-    VAULTS_API,
-    find_resource,
-    list_all,
 )
+from shared.azure.arc_machines import list_machines
+from shared.azure.arm import find_resource, list_all
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.azure.vault_setup import OnboardingVault
@@ -42,8 +43,6 @@ from shared.sites.defaults import cache_storage_of, replication_policy_of
 from shared.sites.nodes import ExtensionView
 from shared.sites.site import SiteDocument
 
-LOCKS_API = "2020-05-01"
-COMPUTE_API = "2024-07-01"
 ARC_VM = "hci"
 """Kind of an Arc machine that Azure Local manages; a node names its cluster besides (assumed)."""
 
@@ -68,9 +67,9 @@ class _SiteReader:
         site, vault = self._site, OnboardingVault(VaultRef.from_id(self._site.vault))
         machines, at = await self._list_machines()
         nodes = [machine for machine in machines if same_id(_cluster_of(machine), site.cluster)]
-        cluster = await self._read_if_allowed("cluster", find_resource(site.cluster, CLUSTERS_API))
-        group = await self._read_if_allowed("targetGroup", find_resource(site.target_resource_group, GROUPS_API))
-        vault_body = await self._read_if_allowed("vault", find_resource(site.vault, VAULTS_API))
+        cluster = await self._read_if_allowed("cluster", find_resource(site.cluster, AZURE_STACK_HCI_API))
+        group = await self._read_if_allowed("targetGroup", find_resource(site.target_resource_group, RESOURCES_API))
+        vault_body = await self._read_if_allowed("vault", find_resource(site.vault, RECOVERY_SERVICES_API))
         principal = text_of(object_at(cluster or {}, "identity").get("principalId"))
         return AzureFacts(
             at=at,
@@ -103,7 +102,7 @@ class _SiteReader:
             return None
 
     async def _list_machines(self) -> tuple[list[Json], datetime]:
-        return await list_machines(names_by_type(self._site.cluster)["subscriptions"])
+        return await list_machines(subscription_of(self._site.cluster))
 
     async def _read_node_facts(self, machines: list[Json]) -> tuple[NodeFacts, ...]:
         node_views = (await read_nodes(ReadNodes(cluster_id=self._site.cluster))).nodes
@@ -124,12 +123,14 @@ class _SiteReader:
 
     async def _nearest_scope_of(self, vault_id: str) -> str:
         """The vault's group where that exists, else its subscription: what our rights on a new vault come from."""
-        group, _, _ = vault_id.partition("/providers/")
-        existing_group = await self._read_if_allowed("rights", find_resource(group, GROUPS_API))
-        return group if existing_group else "/".join(group.split("/")[:3])
+        group = group_id_of(vault_id)
+        existing_group = await self._read_if_allowed("rights", find_resource(group, RESOURCES_API))
+        return group if existing_group else subscription_path_of(group)
 
     async def _read_rights(self, fact: str, scope: str) -> RightsFacts | None:
-        granted = await self._read_if_allowed(fact, list_all(_authorization_path(scope, "permissions"), ROLES_API))
+        granted = await self._read_if_allowed(
+            fact, list_all(_authorization_path(scope, "permissions"), AUTHORIZATION_API)
+        )
         if granted is None:
             return None
         pairs = (((one.get("actions") or ()), (one.get("notActions") or ())) for one in granted)
@@ -158,11 +159,11 @@ class _SiteReader:
             return ()
         by_principal = {"$filter": f"principalId eq '{principal}'"}
         listed = await self._read_if_allowed(
-            "roles", list_all(_authorization_path(scope, "roleAssignments"), ROLES_API, by_principal)
+            "roles", list_all(_authorization_path(scope, "roleAssignments"), AUTHORIZATION_API, by_principal)
         )
         assignments = (object_at(one, "properties") for one in listed or ())
-        covering = (one for one in assignments if _is_scope_above(text_of(one.get("scope")), scope))
-        return tuple(text_of(one.get("roleDefinitionId")).rpartition("/")[2].lower() for one in covering)
+        covering = (one for one in assignments if is_within(scope, above=text_of(one.get("scope"))))
+        return tuple(name_of(text_of(one.get("roleDefinitionId"))).lower() for one in covering)
 
     async def _read_account_facts(self, vault_principal: str) -> AccountFacts | None:
         account_id = cache_storage_of(self._site)
@@ -180,7 +181,7 @@ class _SiteReader:
         )
 
     async def _read_network_facts(self, fact: str, arm_id: str) -> NetworkFacts | None:
-        found = await self._read_if_allowed(fact, find_resource(arm_id, NETWORKS_API)) if arm_id else None
+        found = await self._read_if_allowed(fact, find_resource(arm_id, NETWORK_API)) if arm_id else None
         if found is None:
             return None
         properties = object_at(found, "properties")
@@ -191,7 +192,7 @@ class _SiteReader:
         )
 
     async def _read_quota(self) -> QuotaFacts | None:
-        subscription = names_by_type(self._site.target_resource_group)["subscriptions"]
+        subscription = subscription_of(self._site.target_resource_group)
         path = f"/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{self._site.region}/usages"
         listed = await self._read_if_allowed("quota", list_all(path, COMPUTE_API))
         cores = next((one for one in listed or () if object_at(one, "name").get("value") == "cores"), None)
@@ -200,10 +201,6 @@ class _SiteReader:
 
 def _authorization_path(scope: str, kind: str) -> str:
     return f"{scope}/providers/Microsoft.Authorization/{kind}"
-
-
-def _is_scope_above(above: str, scope: str) -> bool:
-    return f"{scope.lower()}/".startswith(f"{above.lower().rstrip('/')}/")
 
 
 async def _is_associated(vault: OnboardingVault, fabric: Json, policy: Json) -> bool:
@@ -264,7 +261,7 @@ def _extension_names(names: Any) -> tuple[str, ...]:
 
 def _lock_facts(scope: str, lock: Json) -> LockFacts:
     return LockFacts(
-        on=scope.rpartition("/")[2],
+        on=name_of(scope),
         name=text_of(lock.get("name")),
         level=text_of(object_at(lock, "properties").get("level")),
     )

@@ -4,8 +4,16 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from shared.arm_ids import same_id
+from shared.arm_ids import is_within, name_of, same_id, subscription_path_of
 from shared.azure import arm
+from shared.azure.api_versions import (
+    AUTHORIZATION_API,
+    AZURE_STACK_HCI_API,
+    NETWORK_API,
+    RECOVERY_SERVICES_API,
+    RESOURCES_API,
+    STORAGE_API,
+)
 from shared.azure.jobs import job_end
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.vault import CLOCKS_APART
@@ -26,11 +34,11 @@ from shared.request_ids import client_request_id
 type StartCreation = Callable[[str], Awaitable[str]]
 """Asks for a thing under a request id, and has the name of the job that makes it."""
 _VERSIONS: Mapping[ResourceKind, str] = {
-    "group": arm.GROUPS_API,
-    "storage": arm.STORAGE_API,
-    "vault": arm.VAULTS_API,
-    "cluster": arm.CLUSTERS_API,
-    "network": arm.NETWORKS_API,
+    "group": RESOURCES_API,
+    "storage": STORAGE_API,
+    "vault": RECOVERY_SERVICES_API,
+    "cluster": AZURE_STACK_HCI_API,
+    "network": NETWORK_API,
 }
 _ROLE_NAMESPACE = uuid.UUID("0b6f4c1e-8f7d-5c43-9a52-6f6c1d2e7b90")
 """Fixed for ever: an assignment that was made once must be found under its name again."""
@@ -88,17 +96,16 @@ async def ensure_role(request: EnsureRole) -> EnsureAnswer:
     else made meanwhile is Azure's 409 RoleAssignmentExists.
     """
     path = f"{request.scope}/providers/Microsoft.Authorization/roleAssignments"
-    assignments = await arm.list_all(path, arm.ROLES_API, {"$filter": f"principalId eq '{request.principal}'"})
+    assignments = await arm.list_all(path, AUTHORIZATION_API, {"$filter": f"principalId eq '{request.principal}'"})
     sufficient_roles = {role.lower() for role in (request.role, *request.sufficient)}
     if any(_grants_role(each, request, sufficient_roles) for each in assignments):
         return EnsureAnswer(outcome="kept")
     name = uuid.uuid5(_ROLE_NAMESPACE, "\n".join((request.scope, request.role, request.principal)).lower())
-    subscription = "/".join(request.scope.split("/")[:3])
-    role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{request.role}"
+    role = f"{subscription_path_of(request.scope)}/providers/Microsoft.Authorization/roleDefinitions/{request.role}"
     properties = {"roleDefinitionId": role, "principalId": request.principal, "principalType": "ServicePrincipal"}
     request_id = client_request_id(request.operation, f"{path}/{name}", "create", 1)
     try:
-        await arm.put_resource(f"{path}/{name}", arm.ROLES_API, {"properties": properties}, request_id)
+        await arm.put_resource(f"{path}/{name}", AUTHORIZATION_API, {"properties": properties}, request_id)
     except Refused as refusal:
         if refusal.code != "RoleAssignmentExists":
             raise
@@ -109,11 +116,10 @@ async def ensure_role(request: EnsureRole) -> EnsureAnswer:
 def _grants_role(assignment: Json, request: EnsureRole, sufficient_roles: set[str]) -> bool:
     """Whether it is one of the roles, for this principal, on the scope or above it."""
     properties = object_at(assignment, "properties")
-    role = text_of(properties.get("roleDefinitionId")).rpartition("/")[2].lower()
-    is_in_scope = f"{request.scope.lower()}/".startswith(f"{text_of(properties.get('scope')).lower().rstrip('/')}/")
+    role = name_of(text_of(properties.get("roleDefinitionId"))).lower()
     return (
         role in sufficient_roles
-        and is_in_scope
+        and is_within(request.scope, above=text_of(properties.get("scope")))
         and text_of(properties.get("principalId")).lower() == request.principal.lower()
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.arm_ids import name_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.protected_items import (
     current_job,
@@ -70,7 +71,7 @@ async def read_protectable_items(request: ReadProtectableItems) -> ProtectableIt
 async def _find_policy(vault: OnboardingVault, container: Json, name: str) -> Json:
     """The policy that the container is associated with; by its name where that is declared."""
     ids = [text_of(object_at(one, "properties").get("policyId")) for one in await vault.list_associations(container)]
-    names = [arm_id.rpartition("/")[2] for arm_id in ids]
+    names = [name_of(arm_id) for arm_id in ids]
     policy_name = next((one for one in names if name.lower() in {"", one.lower()}), None)
     policy = await vault.find_policy(policy_name) if policy_name else None
     if policy is None:

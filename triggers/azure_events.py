@@ -12,7 +12,7 @@ from durabletask.entities import EntityInstanceId
 from activities.durable_state import is_run_living
 from activities.node_diagnosis import read_node_record
 from activities.nodes import read_nodes
-from shared.arm_ids import key_of
+from shared.arm_ids import key_of, subscription_of
 from shared.errors import Refused, Transient
 from shared.healing.classifier import is_extension_well
 from shared.healing.contract import ReadNodes
@@ -55,7 +55,7 @@ class FailureEvent(NamedTuple):
     @property
     def subscription_id(self) -> str:
         """In lower case."""
-        return self.resource_id.split("/")[2].lower()
+        return subscription_of(self.resource_id).lower()
 
 
 def parse_failure_event(event_type: Any, subject: Any, at: datetime | None, data: Any) -> FailureEvent | str:

@@ -9,6 +9,7 @@ import azure.functions as func
 
 from activities.durable_state import read_entity
 from activities.recovery_plans import read_items_and_plans
+from shared.arm_ids import name_of
 from shared.messages import Document
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.plans.plan import PlanDocument
@@ -142,7 +143,7 @@ def _recovery_plan_view(part: PlanPart, survey: MirrorSurvey) -> dict[str, Any]:
     return {
         "name": part.name,
         "vault": part.vault.vault,
-        "fabric": part.fabric_id.rpartition("/")[2],
+        "fabric": name_of(part.fabric_id),
         "there": survey.find_part(part) is not None,
         "groups": [
             {

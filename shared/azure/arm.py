@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import names_by_type
+from shared.arm_ids import subscription_of
+from shared.azure.api_versions import COMPUTE_API, NETWORK_API
 from shared.azure.clients import azure
 from shared.azure.errors import NotFound, translate_errors
 from shared.azure.json_fields import Json, object_at, text_of
@@ -12,14 +13,6 @@ from shared.errors import Refused
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
-GROUPS_API = "2025-04-01"
-STORAGE_API = "2025-06-01"
-VAULTS_API = "2026-11-01"
-CLUSTERS_API = "2026-10-01"
-NETWORKS_API = "2024-05-01"
-ROLES_API = "2022-04-01"
-AUTOMATION_API = "2024-10-23"
 
 
 async def find_resource(arm_id: str, api_version: str) -> Json | None:
@@ -89,14 +82,10 @@ async def _read_json(client: "ResourceManagementClient", request: HttpRequest, *
 
 
 def _client_for(path: str) -> "ResourceManagementClient":
-    subscription = names_by_type(path).get("subscriptions")
+    subscription = subscription_of(path)
     if not subscription:
         raise Refused("not-an-id", f"not an ARM id: {path}")
     return azure().resource_client(subscription)
-
-
-COMPUTE_API = "2024-07-01"
-NETWORK_API = "2024-05-01"
 
 
 async def read_resource(arm_id: str, api_version: str) -> Json:
@@ -105,13 +94,7 @@ async def read_resource(arm_id: str, api_version: str) -> Json:
     Raises:
         Missing: there is none.
     """
-    subscription = names_by_type(arm_id).get("subscriptions")
-    if not subscription:
-        raise Refused("not-an-id", f"not an ARM id: {arm_id}")
-    client: ResourceManagementClient = azure().resource_client(subscription)
-    with translate_errors():
-        found = await client.resources.get_by_id(arm_id.strip("/"), api_version=api_version)
-    return found.as_dict()
+    return await _send_request("GET", arm_id, api_version)
 
 
 async def read_private_address(group_id: str, vm: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
+from shared.arm_ids import name_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView
 
@@ -49,7 +50,7 @@ def _child_job(task: Json) -> ChildJob | None:
     return ChildJob(
         vm=text_of(own.get("targetObjectName")) or text_of(task.get("friendlyName")),
         machine=text_of(own.get("targetObjectId")) or text_of(task.get("taskId")),
-        job=text_of(own.get("jobId")).rpartition("/")[2],
+        job=name_of(text_of(own.get("jobId"))),
         note=skipped,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from shared.arm_ids import name_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.errors import Refused
 from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem, VmSettings
@@ -61,8 +62,8 @@ def item_detail(item: Json) -> ItemDetail:
     return ItemDetail(
         **item_view(item).model_dump(),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
-        policy=text_of(properties.get("policyFriendlyName")) or text_of(properties.get("policyId")).rpartition("/")[2],
-        failover_point=text_of(properties.get("failoverRecoveryPointId")).rpartition("/")[2],
+        policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
+        failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
         network=next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), ""),
     )
 
@@ -142,7 +143,7 @@ def machine_guid(item: Json) -> str:
 
 def current_job(item: Json) -> str:
     """Name of the job that occupies the item, empty when it is idle."""
-    job = text_of(object_at(item, "properties", "currentScenario").get("jobId")).rpartition("/")[2]
+    job = name_of(text_of(object_at(item, "properties", "currentScenario").get("jobId")))
     return "" if job == "None" else job
 
 

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import names_by_type
-from shared.azure.arm import NETWORK_API, read_resource
-from shared.azure.clients import RESOURCES_API, azure
+from shared.arm_ids import names_by_type, split_at
+from shared.azure.api_versions import NETWORK_API, RESOURCES_API
+from shared.azure.arm import read_resource
+from shared.azure.clients import azure
 from shared.azure.errors import NotFound, translate_errors
 from shared.azure.json_fields import Json, date_of, object_at, text_of
 from shared.concurrency import map_concurrently
@@ -97,8 +98,8 @@ async def list_network_cards(network: str) -> list[str]:
         for subnet in subnets
         for one in object_at(subnet, "properties").get("ipConfigurations") or ()
     ]
-    cards = (one.lower().find("/ipconfigurations/") for one in ids)
-    return list(dict.fromkeys(one[:end] for one, end in zip(ids, cards, strict=True) if end > 0))
+    cards = (split_at(one, "ipConfigurations") for one in ids)
+    return list(dict.fromkeys(card for card, configuration in cards if configuration))
 
 
 async def list_peered_networks(network: str) -> list[str]:
@@ -148,7 +149,7 @@ async def _machine_of_card(inside: str) -> str:
     named = names_by_type(inside)
     if "networkinterfaces" not in named:
         return ""
-    card = inside.lower().partition("/ipconfigurations/")[0]
+    card = split_at(inside.lower(), "ipConfigurations")[0]
     try:
         properties = object_at(await read_resource(card, NETWORK_API), "properties")
     except NotFound:

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from azure.core.rest import HttpRequest
 
 from shared.arm_ids import names_by_type
-from shared.azure.clients import SITE_RECOVERY_API, azure
+from shared.azure.api_versions import SITE_RECOVERY_API
+from shared.azure.clients import azure
 from shared.azure.errors import translate_errors
 from shared.azure.json_fields import Json, date_of
 from shared.errors import Refused, Transient

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
-from shared.arm_ids import names_by_type, same_id
+from shared.arm_ids import names_by_type, same_id, split_at
 from shared.azure.errors import NotFound
 from shared.azure.jobs import is_started_by, may_be_started_by
 from shared.azure.json_fields import Json, object_at, text_of
@@ -48,8 +48,9 @@ class OnboardingVault(Vault):
 
     async def list_associations(self, container: Json) -> list[Json]:
         """The associations of a container with policies."""
-        found, _ = await self._list_all("replicationProtectionContainerMappings")
-        return [each for each in found if same_id(each["id"].rpartition("/replicationProtection")[0], container["id"])]
+        collection = "replicationProtectionContainerMappings"
+        found, _ = await self._list_all(collection)
+        return [each for each in found if same_id(split_at(each["id"], collection)[0], container["id"])]
 
     async def list_protectable_items(self, container: Json) -> list[Json]:
         """The protectable items of a container, protected or not."""

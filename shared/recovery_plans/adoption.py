@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.plans.plan import PlanDocument
@@ -71,7 +72,7 @@ def _site_of(vm: str, part: PlanPart, plan: PlanDocument, sites: Mapping[str, Si
     fits = [name for name in plan.site_names if VaultRef.from_id(sites[name].vault).key == part.vault.key]
     if declared in fits:
         return declared
-    fabric = part.fabric_id.rpartition("/")[2].lower()
+    fabric = name_of(part.fabric_id).lower()
     exact = [name for name in fits if sites[name].hyper_v_site.lower() == fabric]
     return (exact or fits)[0]
 

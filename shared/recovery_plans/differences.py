@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Literal
 
+from shared.arm_ids import name_of
 from shared.messages import Message
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.parts import Items, PlanAction, PlanGroup, PlanPart, effective_edges, part_name
@@ -149,7 +150,7 @@ def _member_differences(wanted: PlanPart, found: PlanPart, items: Items) -> Iter
 
 def _foreign_member(part: str, number: int, item_id: str, again: str, item: ItemView | None) -> Difference:
     """A machine in the vault's recovery plan that is none of ours, or none any more."""
-    name, where = item_id.rpartition("/")[2], f"group {number}"
+    name, where = name_of(item_id), f"group {number}"
     if item is not None:
         detail = f"{item.vm} is in {where} of the recovery plan {part}, and our plan does not have it there"
         return Difference(what="vm-foreign", part=part, about=item.vm, found=where, detail=detail)

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from shared.arm_ids import split_at
 from shared.graph import Edges, waves_of
 from shared.messages import Message, VaultRef
 from shared.plans.plan import PlanDocument
@@ -231,7 +232,8 @@ _FRONT = (PlanGroup(kind="Shutdown"), PlanGroup(kind="Failover"))
 
 def fabric_of(item_id: str) -> str:
     """ARM id of the fabric that a protected item is in."""
-    return item_id[: max(item_id.lower().find("/replicationprotectioncontainers/"), 0)]
+    fabric, container = split_at(item_id, "replicationProtectionContainers")
+    return fabric if container else ""
 
 
 def _member_of(vm: str, items: Items) -> PlanMember:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from shared.arm_ids import split_at
 from shared.errors import Refused
 from shared.messages import Message
 from shared.replication.settings import (
@@ -436,7 +437,7 @@ def _open_item(
 
 def _new_item_id(machine: ProtectableItem) -> str:
     """ARM id of the item that the machine will have: it is named after the machine's own id."""
-    return f"{machine.id.rpartition('/replicationProtectableItems/')[0]}/replicationProtectedItems/{machine.guid}"
+    return f"{split_at(machine.id, 'replicationProtectableItems')[0]}/replicationProtectedItems/{machine.guid}"
 
 
 def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: datetime) -> ReplicationRun:

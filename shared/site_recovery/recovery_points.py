@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import Message
 from shared.site_recovery.views import Verb
@@ -85,4 +86,4 @@ def _matches_rule(point: RecoveryPoint, rule: str) -> bool:
         return True
     if rule == CONSISTENT:
         return point.consistent
-    return point.name.lower() == rule.rstrip("/").rpartition("/")[2].lower()
+    return point.name.lower() == name_of(rule).lower()

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.arm_ids import name_of
 from shared.documents import (
     ClusterId,
     Fault,
@@ -197,7 +198,7 @@ class SiteDocument(Document):
     @property
     def vault_name(self) -> str:
         """The vault's own name: the registry of a node calls it ResourceName."""
-        return self.vault.rsplit("/", 1)[-1]
+        return name_of(self.vault)
 
     @property
     def policy_name(self) -> str:
@@ -221,7 +222,7 @@ def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
         yield Fault(("subnet",), "no_network", "a subnet needs its network")
     if site.drill_network and site.drill_network.network.lower() == site.network.lower():
         yield Fault(("drillNetwork", "network"), "not_isolated", "the network of a failover is not an isolated one")
-    account = site.cache_storage.rsplit("/", 1)[-1]
+    account = name_of(site.cache_storage)
     if account and not ACCOUNT_NAME.fullmatch(account):
         yield Fault(("cacheStorage",), "account_name", "a storage account has a name of 3 to 24 of a-z and 0-9")
     policy = site.policy_settings
