@@ -21,7 +21,8 @@ from shared.azure.arc_machines import list_machines
 from shared.azure.arm import find_resource, list_all
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, text_of
-from shared.azure.vault_setup import OnboardingVault
+from shared.azure.vault import Vault
+from shared.azure.vault_setup import find_container, find_policy, find_site, list_associations, policy_id_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.healing.contract import ReadNodes
@@ -64,7 +65,7 @@ class _SiteReader:
         self._hidden: dict[str, str] = {}
 
     async def read_facts(self) -> AzureFacts:
-        site, vault = self._site, OnboardingVault(VaultRef.from_id(self._site.vault))
+        site, vault = self._site, Vault(VaultRef.from_id(self._site.vault))
         machines, at = await self._list_machines()
         nodes = [machine for machine in machines if same_id(_cluster_of(machine), site.cluster)]
         cluster = await self._read_if_allowed("cluster", find_resource(site.cluster, AZURE_STACK_HCI_API))
@@ -136,9 +137,9 @@ class _SiteReader:
         pairs = (((one.get("actions") or ()), (one.get("notActions") or ())) for one in granted)
         return RightsFacts(scope=scope, granted=tuple((tuple(yes), tuple(no)) for yes, no in pairs))
 
-    async def _read_vault_facts(self, vault: OnboardingVault, vault_body: Json, principal: str) -> VaultFacts:
-        fabric = await self._read_if_allowed("vault", vault.find_site(self._site.hyper_v_site))
-        policy = await self._read_if_allowed("policy", vault.find_policy(replication_policy_of(self._site).name))
+    async def _read_vault_facts(self, vault: Vault, vault_body: Json, principal: str) -> VaultFacts:
+        fabric = await self._read_if_allowed("vault", find_site(vault, self._site.hyper_v_site))
+        policy = await self._read_if_allowed("policy", find_policy(vault, replication_policy_of(self._site).name))
         request = ReadProviders(vault=VaultRef.from_id(self._site.vault), fabric=self._site.hyper_v_site)
         providers_read = await self._read_if_allowed("providers", read_providers(request))
         return VaultFacts(
@@ -203,10 +204,10 @@ def _authorization_path(scope: str, kind: str) -> str:
     return f"{scope}/providers/Microsoft.Authorization/{kind}"
 
 
-async def _is_associated(vault: OnboardingVault, fabric: Json, policy: Json) -> bool:
-    container = await vault.find_container(fabric)
-    mappings = await vault.list_associations(container) if container else []
-    return any(same_id(text_of(object_at(one, "properties").get("policyId")), policy["id"]) for one in mappings)
+async def _is_associated(vault: Vault, fabric: Json, policy: Json) -> bool:
+    container = await find_container(vault, fabric)
+    mappings = await list_associations(vault, container) if container else []
+    return any(same_id(policy_id_of(one), policy["id"]) for one in mappings)
 
 
 def _is_closed(account: Json) -> bool:

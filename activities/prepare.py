@@ -14,10 +14,20 @@ from shared.azure.api_versions import (
     RESOURCES_API,
     STORAGE_API,
 )
+from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Sent
 from shared.azure.jobs import job_end
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.azure.vault import CLOCKS_APART
-from shared.azure.vault_setup import JobSignature, OnboardingVault
+from shared.azure.vault import Vault
+from shared.azure.vault_setup import (
+    create_association,
+    create_policy,
+    create_site,
+    find_container,
+    find_policy,
+    find_site,
+    list_associations,
+    policy_id_of,
+)
 from shared.errors import Refused
 from shared.onboarding.contract import (
     EnsureAnswer,
@@ -31,8 +41,6 @@ from shared.onboarding.contract import (
 )
 from shared.request_ids import client_request_id
 
-type StartCreation = Callable[[str], Awaitable[str]]
-"""Asks for a thing under a request id, and has the name of the job that makes it."""
 _VERSIONS: Mapping[ResourceKind, str] = {
     "group": RESOURCES_API,
     "storage": STORAGE_API,
@@ -126,7 +134,7 @@ def _grants_role(assignment: Json, request: EnsureRole, sufficient_roles: set[st
 
 async def ensure_in_vault(request: EnsureInVault) -> EnsureAnswer:
     """Look for a thing of the vault; when it is missing, adopt the job that makes it, or ask for it once."""
-    vault = OnboardingVault(request.vault)
+    vault = Vault(request.vault)
     match request.kind:
         case "site":
             return await _ensure_site(vault, request)
@@ -136,10 +144,10 @@ async def ensure_in_vault(request: EnsureInVault) -> EnsureAnswer:
             return await _ensure_association(vault, request)
 
 
-async def _ensure_site(vault: OnboardingVault, request: EnsureInVault) -> EnsureAnswer:
-    site = await vault.find_site(request.name)
+async def _ensure_site(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
+    site = await find_site(vault, request.name)
     if site is None:
-        return await _adopt_or_create(vault, request, lambda request_id: vault.create_site(request.name, request_id))
+        return await _adopt_or_create(vault, request, lambda request_id: create_site(vault, request.name, request_id))
     properties = object_at(site, "properties")
     facts = {"siteId": text_of(properties.get("internalIdentifier")), "fabric": site["name"]}
     kind = text_of(object_at(properties, "customDetails").get("instanceType"))
@@ -150,11 +158,11 @@ async def _ensure_site(vault: OnboardingVault, request: EnsureInVault) -> Ensure
     return EnsureAnswer(outcome="kept", facts=facts)
 
 
-async def _ensure_policy(vault: OnboardingVault, request: EnsureInVault) -> EnsureAnswer:
-    policy = await vault.find_policy(request.name)
+async def _ensure_policy(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
+    policy = await find_policy(vault, request.name)
     if policy is None:
         return await _adopt_or_create(
-            vault, request, lambda request_id: vault.create_policy(request.name, request.settings, request_id)
+            vault, request, lambda request_id: create_policy(vault, request.name, request.settings, request_id)
         )
     details = object_at(policy, "properties", "providerSpecificDetails")
     current_settings = {name: details.get(POLICY_FIELDS[name]) for name in request.settings} if request.compare else {}
@@ -168,15 +176,15 @@ async def _ensure_policy(vault: OnboardingVault, request: EnsureInVault) -> Ensu
     )
 
 
-async def _ensure_association(vault: OnboardingVault, request: EnsureInVault) -> EnsureAnswer:
-    site, policy = await vault.find_site(request.site), await vault.find_policy(request.policy)
-    container = await vault.find_container(site) if site else None
+async def _ensure_association(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
+    site, policy = await find_site(vault, request.site), await find_policy(vault, request.policy)
+    container = await find_container(vault, site) if site else None
     if container is None or policy is None:
         raise Refused(
             "not-there-yet", f"the site {request.site} has no container, or there is no policy {request.policy}"
         )
-    associations = await vault.list_associations(container)
-    if any(same_id(text_of(object_at(each, "properties").get("policyId")), policy["id"]) for each in associations):
+    associations = await list_associations(vault, container)
+    if any(same_id(policy_id_of(each), policy["id"]) for each in associations):
         return EnsureAnswer(outcome="kept", facts={"containerId": container["id"]})
     if associations:
         names = ", ".join(text_of(object_at(each, "properties").get("policyFriendlyName")) for each in associations)
@@ -186,23 +194,35 @@ async def _ensure_association(vault: OnboardingVault, request: EnsureInVault) ->
     return await _adopt_or_create(
         vault,
         request,
-        lambda request_id: vault.create_association(container, request.name, policy["id"], request_id),
+        lambda request_id: create_association(vault, container, request.name, policy["id"], request_id),
         policy["name"],
     )
 
 
 async def _adopt_or_create(
-    vault: OnboardingVault, request: EnsureInVault, create: StartCreation, *targets: str
+    vault: Vault, request: EnsureInVault, create: Callable[[str], Awaitable[str]], *targets: str
 ) -> EnsureAnswer:
-    """Adopt the job of an earlier run of this same call, or start it; "absent" when only a look was asked for."""
+    """Adopt the job of an earlier run of this same call, or start it; "absent" when only a look was asked for.
+
+    Args:
+        create: Asks for it under a request id; answers the name of the job that makes it.
+        targets: What its job works on besides itself.
+    """
     if not request.create:
         return EnsureAnswer(outcome="absent")
-    request_id = client_request_id(
-        request.operation, f"{request.vault.arm_id}/{request.kind}/{request.name}", "create", request.attempt
+
+    async def send(request_id: str) -> Sent:
+        return Sent(await create(request_id))
+
+    once = ExactlyOnce(vault)
+    await once.list_jobs(request.since)
+    subject = f"{request.vault.arm_id}/{request.kind}/{request.name}"
+    attempt = Attempt(
+        request_ids=(client_request_id(request.operation, subject, "create", request.attempt),),
+        signature=JobSignature((_SCENARIOS[request.kind],), (request.name, *targets), request.since),
+        decide=lambda: send,
     )
-    sign = JobSignature((_SCENARIOS[request.kind],), (request.name, *targets), request.since)
-    own_job = await vault.find_our_job(await vault.list_jobs(request.since - CLOCKS_APART), request_id, sign)
-    return EnsureAnswer(outcome="started", job=own_job or await create(request_id))
+    return EnsureAnswer(outcome="started", job=(await once.require_sent(attempt)).job)
 
 
 async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
@@ -210,8 +230,8 @@ async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
 
     Source: the vendor's known issue 1: whether all nodes are registered is told by the vault's jobs.
     """
-    vault = OnboardingVault(request.vault)
-    jobs = [job for job in await vault.list_jobs(request.since - CLOCKS_APART) if _scenario_of(job) == "RegisterDra"]
+    vault = Vault(request.vault)
+    jobs = [job for job in await vault.list_jobs(request.since) if _scenario_of(job) == "RegisterDra"]
     newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=_start_time_of)}
     return RegistrationsRead(registrations=tuple(_registration_of(job) for job in newest.values()))
 

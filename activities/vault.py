@@ -6,7 +6,7 @@ from shared.azure.errors import NotFound
 from shared.azure.jobs import is_suspended, job_end
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.protected_items import is_hyper_v_to_azure, item_view, vm_name_of
-from shared.azure.vault import CLOCKS_APART, Vault
+from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
 from shared.errors import Refused, Transient
 from shared.request_ids import client_request_id
@@ -93,7 +93,7 @@ async def watch_jobs(request: WatchJobs) -> JobsWatched:
 
 async def _read_job_names(vault: Vault, request: WatchJobs, state: str) -> set[str]:
     """Of the jobs in this state, in lower case."""
-    return {job["name"].lower() for job in await vault.list_jobs(request.since - CLOCKS_APART, state)}
+    return {job["name"].lower() for job in await vault.list_jobs(request.since, state)}
 
 
 async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | None:

@@ -1,11 +1,11 @@
-"""What the vault says of a job: whose it is, whether it has ended, and how."""
+"""What the vault says of a job: whether it has ended, and how; and how far the job of a recovery plan is."""
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
 from shared.arm_ids import name_of
+from shared.azure.exactly_once import FAILED
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView
 
@@ -65,75 +65,6 @@ def _pending_manual_actions(tasks: list[Json]) -> Iterator[str]:
 
 
 SUCCEEDED = frozenset({"Succeeded", "PartiallySucceeded", "CompletedWithInformation", "Completed"})
-FAILED = frozenset({"Failed", "Cancelled", "Aborted", "RolledBack"})
-_STARTED_BY = re.compile(r"(\S+) ActivityId: ")
-
-
-def is_started_by(job: Json, request_id: str) -> bool:
-    """Whether a request of this id started the job.
-
-    Source: activityId = "<x-ms-client-request-id> ActivityId: <x-ms-correlation-request-id>" in 454 of 454 recorded
-    jobs, all of api-version 2016-08-10.
-    """
-    return text_of(object_at(job, "properties").get("activityId")).lower().startswith(f"{request_id.lower()} ")
-
-
-def has_request_id(job: Json) -> bool:
-    """Whether the job's activityId has the recorded form; one that a list shows may be null."""
-    return _STARTED_BY.match(text_of(object_at(job, "properties").get("activityId"))) is not None
-
-
-class JobIndex:
-    """The jobs that one look has listed: found by their starter or, of those that do not say it, by their machine."""
-
-    def __init__(self, jobs: Iterable[Json] = ()) -> None:
-        self._by_request: dict[str, list[Json]] = {}
-        self._by_target: dict[str, list[Json]] = {}
-        self._names: set[str] = set()
-        for job in jobs:
-            self._add_job(job)
-
-    def _add_job(self, job: Json) -> None:
-        self._names.add(job["name"])
-        request, gap, _ = text_of(object_at(job, "properties").get("activityId")).partition(" ")
-        if gap:
-            self._by_request.setdefault(request.lower(), []).append(job)
-        for machine in () if has_request_id(job) else _targets_of(object_at(job, "properties")):
-            self._by_target.setdefault(machine, []).append(job)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
-    def find_by_request(self, request_id: str) -> list[Json]:
-        """What a request of this id started."""
-        return self._by_request.get(request_id.lower(), [])
-
-    def find_lookalikes(self, scenarios: Collection[str], machines: Collection[str], since: datetime) -> list[Json]:
-        """What may be ours although it does not say who started it; `machines` are names and GUIDs of one machine."""
-        on_machine = [job for machine in machines for job in self._by_target.get(machine.lower(), ())]
-        alike = [job for job in on_machine if may_be_started_by(job, scenarios, machines, since)]
-        return list({job["name"]: job for job in alike}.values())
-
-
-def may_be_started_by(job: Json, scenarios: Collection[str], machines: Collection[str], since: datetime) -> bool:
-    """Whether the job may be ours although it does not say who started it.
-
-    Only for a job that does not name its starter and has not failed; `machines` are names and GUIDs of one machine.
-    """
-    properties = object_at(job, "properties")
-    began = parse_utc(properties.get("startTime"))
-    return (
-        not has_request_id(job)
-        and properties.get("scenarioName") in scenarios
-        and not _targets_of(properties).isdisjoint(machine.lower() for machine in machines)
-        and began is not None
-        and began >= since
-        and properties.get("state") not in FAILED
-    )
-
-
-def _targets_of(properties: Json) -> frozenset[str]:
-    return frozenset(text_of(properties.get(key)).lower() for key in ("targetObjectId", "targetObjectName"))
 
 
 def job_end(job: Json) -> JobEnd | None:

@@ -3,14 +3,11 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from azure.core.rest import HttpRequest
-
 from shared.arm_ids import names_by_type, split_at
 from shared.azure.api_versions import NETWORK_API, RESOURCES_API
-from shared.azure.arm import read_resource
-from shared.azure.clients import azure
-from shared.azure.errors import NotFound, translate_errors
-from shared.azure.json_fields import Json, date_of, object_at, text_of
+from shared.azure.arm import list_all_with_time, read_resource
+from shared.azure.errors import NotFound
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.recovery.drill import AzureResource, Inventory, is_made_by_failovers, mark_of
@@ -63,24 +60,9 @@ def _is_of_type(resource: Json, resource_type: str) -> bool:
 
 async def list_resources(group: str, expand: str = "") -> tuple[list[Json], datetime]:
     """Every resource of a group, without properties, and when Azure said so; `expand` asks for more ("createdTime")."""
-    named = names_by_type(group)
-    if not named.get("subscriptions") or not named.get("resourcegroups"):
+    if not names_by_type(group).get("resourcegroups"):
         raise Refused("not-a-group", f"not the ARM id of a resource group: {group}")
-    client = azure().resource_client(named["subscriptions"])
-    url, query = (
-        f"/{group.strip('/')}/resources",
-        {"api-version": RESOURCES_API} | ({"$expand": expand} if expand else {}),
-    )
-    found: list[Json] = []
-    while True:
-        with translate_errors():
-            answer = await client.send_request(HttpRequest("GET", url, params=query))
-            answer.raise_for_status()
-            page = answer.json()
-        found += page.get("value") or ()
-        if not page.get("nextLink"):
-            return found, date_of(answer.headers)
-        url, query = page["nextLink"], {}
+    return await list_all_with_time(f"{group}/resources", RESOURCES_API, {"$expand": expand} if expand else {})
 
 
 async def list_network_cards(network: str) -> list[str]:

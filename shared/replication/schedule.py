@@ -21,7 +21,7 @@ from shared.replication.settings import (
     require_protectable,
     settings_of_vm,
 )
-from shared.site_recovery.contract import JobEnd, StartAnswer
+from shared.site_recovery.contract import BUSY_CODE, NOTHING_TO_DO_CODE, JobEnd, StartAnswer
 from shared.site_recovery.request_budget import Calls
 from shared.sites.operation import SiteOperation
 
@@ -37,7 +37,6 @@ MOST_ATTEMPTS = 8
 ABSENT_FOR = timedelta(minutes=15)
 """An item that is not there so long after its job has ended will not come any more (assumed)."""
 QUICK_POLL, SLOW_POLL = timedelta(seconds=30), timedelta(minutes=2)
-NOTHING_TO_DO = "nothing-to-do"
 ITEMS_PER_PAGE = 100
 """Protected items on a page of their list."""
 
@@ -171,7 +170,7 @@ def _with_answer(
         case "busy" if item.attempt < MOST_ATTEMPTS:
             return _retry_later(item, "waiting", now, answer.code, answer.detail)
         case "busy" | "refused":
-            if answer.code == NOTHING_TO_DO:
+            if answer.code == NOTHING_TO_DO_CODE:
                 return _next_action(item, now)
             return _mark_failed(item, now, answer.code, answer.detail)
 
@@ -199,7 +198,7 @@ def _with_job_end(item: ReplicationRunItem, end: JobEnd, now: datetime) -> Repli
         if item.actions[0] == "update":
             return _next_action(item, now)
         return _enter_state(item, "copying", now, detail="; ".join(end.warnings))
-    if end.code == "532" and item.attempt < MOST_ATTEMPTS:
+    if end.code == BUSY_CODE and item.attempt < MOST_ATTEMPTS:
         return _retry_later(item, "waiting", now, end.code, end.detail)
     if "Restart" in end.allowed_actions and item.restarts < MOST_RESTARTS:
         again = _retry_later(item, "restarting", now, end.code, end.detail)
