@@ -113,9 +113,5 @@ async def with_recovery_plan_limits(operation: Operation, preview: Preview) -> P
     plan, sites = operation.document, operation.sites
     items_by_vault, recovery_plans = await read_items_and_plans(operation.plan, plan, sites)
     mirror_survey = survey_mirror(operation.plan, plan, sites, items_by_vault, recovery_plans)
-    limit_blockers = tuple(
-        Obstacle(code=code, detail=detail) for code, detail in plan_obstacles(operation, mirror_survey)
-    )
-    return preview.model_copy(
-        update={"blockers": (*preview.blockers, *limit_blockers), "otherwise": behaviour_notes(operation)}
-    )
+    blockers = (*preview.blockers, *plan_obstacles(operation, mirror_survey))
+    return preview.model_copy(update={"blockers": blockers, "otherwise": behaviour_notes(operation)})

@@ -129,7 +129,7 @@ async def _read_mirror_state(client: df.DurableFunctionsClient, name: str) -> Mi
 
 
 async def _read_known_ids(client: df.DurableFunctionsClient, name: str) -> tuple[str, ...]:
-    return Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known
+    return Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known_ids
 
 
 def _difference_views(survey: MirrorSurvey) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ def _plan_writes(
 def read_known_ids(ctx: task.OrchestrationContext, plan: str) -> Steps[tuple[str, ...]]:
     """ARM ids of the recovery plans that this app made for the plan."""
     state = yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, plan, "read")
-    return Mirror.model_validate(state or {}).known
+    return Mirror.model_validate(state or {}).known_ids
 
 
 def read_survey(ctx: task.OrchestrationContext, order: MirrorOrder, known_ids: Sequence[str]) -> Steps[MirrorSurvey]:

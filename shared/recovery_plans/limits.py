@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
-from shared.recovery_plans.differences import Difference
 from shared.recovery_plans.mirror import MirrorSurvey
 from shared.site_recovery.recovery_points import CONSISTENT, LATEST, PROCESSED
 
@@ -34,19 +34,18 @@ def unsupported_options(operation: Operation) -> tuple[str, ...]:
     return tuple(f'{one}: this needs "engine": "scheduler"' for one in limits)
 
 
-def plan_obstacles(operation: Operation, survey: MirrorSurvey) -> Iterator[tuple[str, str]]:
-    """Code and sentence of all that keeps the recovery plans from being run."""
+def plan_obstacles(operation: Operation, survey: MirrorSurvey) -> Iterator[Obstacle]:
+    """All that keeps the recovery plans from being run."""
     remedy = f"POST /api/plans/{operation.plan}/recovery-plan with save or repair puts it right"
-    yield from (("engine-cannot", one) for one in unsupported_options(operation))
-    for one in _blocking_differences(survey):
-        yield "recovery-plan-drifted", f"{one.detail}; {remedy}"
+    for limit in unsupported_options(operation):
+        yield Obstacle(code="engine-cannot", detail=limit)
+    for difference in survey.differences:
+        if difference.what not in HARMLESS:
+            yield Obstacle(code="recovery-plan-drifted", detail=f"{difference.detail}; {remedy}")
     for plan in survey.found:
         if plan.busy_with and plan.busy_with != "TestFailover":  # a test that waits for its cleanup shows as suspended
-            yield "recovery-plan-busy", f"the recovery plan {plan.part.name} is being run ({plan.busy_with})"
-
-
-def _blocking_differences(survey: MirrorSurvey) -> list[Difference]:
-    return [one for one in survey.differences if one.what not in HARMLESS]
+            detail = f"the recovery plan {plan.part.name} is being run ({plan.busy_with})"
+            yield Obstacle(code="recovery-plan-busy", detail=detail)
 
 
 def behaviour_notes(operation: Operation) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The recovery plans that should mirror a plan, those that are there, and what is to be done about it. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from shared.messages import Message, VaultRef
@@ -213,28 +213,23 @@ class Mirror(Message):
     """What is remembered of a plan's mirror.
 
     Attributes:
-        known: ARM ids, in lower case, of recovery plans that are ours.
-        told: Names the differences that were told last; empty while it is in step.
-        looked: When the timer looked last, as ISO 8601.
+        known_ids: ARM ids, in lower case, of recovery plans that are ours.
+        reported_digest: Names the differences that were published last; empty while it is in step.
+        checked_at: When the timer compared it last, as ISO 8601.
     """
 
-    known: tuple[str, ...] = ()
-    told: str = ""
-    looked: str = ""
+    known_ids: tuple[str, ...] = ()
+    reported_digest: str = ""
+    checked_at: str = ""
 
+    def with_saved(self, ids: Iterable[str]) -> "Mirror":
+        """After recovery plans were saved, or taken over: they are ours."""
+        return self.model_copy(update={"known_ids": tuple(sorted({*self.known_ids, *ids}))})
 
-def with_note(mirror: Mirror, what: str, values: Sequence[str]) -> Mirror:
-    """What is remembered after recovery plans were saved or removed, or after a look (differences told, when).
+    def with_removed(self, ids: Collection[str]) -> "Mirror":
+        """After recovery plans were removed."""
+        return self.model_copy(update={"known_ids": tuple(one for one in self.known_ids if one not in ids)})
 
-    Raises:
-        ValueError: it knows no such thing.
-    """
-    match what:
-        case "saved":
-            return mirror.model_copy(update={"known": tuple(sorted({*mirror.known, *values}))})
-        case "removed":
-            return mirror.model_copy(update={"known": tuple(one for one in mirror.known if one not in values)})
-        case "looked":
-            told, looked = values
-            return mirror.model_copy(update={"told": told, "looked": looked})
-    raise ValueError(f"a plan's mirror knows no operation {what}")
+    def with_check(self, reported_digest: str, checked_at: str) -> "Mirror":
+        """After it was compared with its plan."""
+        return self.model_copy(update={"reported_digest": reported_digest, "checked_at": checked_at})
