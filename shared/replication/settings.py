@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from shared.documents import NetworkIdOrNone, Span
 from shared.errors import Refused
 from shared.messages import Document, Message
+from shared.replication.pacing import INITIAL_COPY_PATIENCE
 from shared.sites.site import AzureName, SiteDocument
 
 ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
@@ -88,7 +89,7 @@ class ReplicationRequest(Document):
     vms: tuple[Annotated[VmRequest, BeforeValidator(_from_name)], ...] = Field((), max_length=5000)
     settings: VmSettings = VmSettings()
     initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
-    patience: Span = timedelta(days=7)
+    patience: Span = INITIAL_COPY_PATIENCE
 
 
 class Disk(Message):
