@@ -44,18 +44,11 @@ async def restore_locks(request: RestoreLocks) -> Nothing:
     for lock in request.locks:
         found = await arm.find_resource(lock.id, LOCKS_API)
         if found is None:
-            await arm.put_resource(
-                lock.id, LOCKS_API, _lock_body(lock), client_request_id(request.operation, lock.id, "lock", 1)
-            )
+            properties: dict[str, object] = {"level": lock.level}
+            properties |= {} if lock.notes is None else {"notes": lock.notes}
+            properties |= {"owners": [{"applicationId": owner} for owner in lock.owners]} if lock.owners else {}
+            request_id = client_request_id(request.operation, lock.id, "lock", 1)
+            await arm.put_resource(lock.id, LOCKS_API, {"properties": properties}, request_id)
         elif _lock_of(found).level != lock.level:
             raise Refused("lock-changed", f"{lock.id} is {_lock_of(found).level} now and was {lock.level}")
     return Nothing()
-
-
-def _lock_body(lock: Lock) -> Json:
-    properties: dict[str, object] = {"level": lock.level}
-    if lock.notes is not None:
-        properties["notes"] = lock.notes
-    if lock.owners:
-        properties["owners"] = [{"applicationId": owner} for owner in lock.owners]
-    return {"properties": properties}

@@ -1,7 +1,6 @@
 """Why an operation failed, as the Activity Log tells it: events carry no error text."""
 
 import json
-import re
 from datetime import UTC
 
 import azure.durable_functions as df
@@ -11,16 +10,15 @@ from activities.durable_state import read_entity
 from shared.arm_ids import key_of, subscription_path_of
 from shared.azure import arm
 from shared.azure.api_versions import ACTIVITY_LOG_API
-from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.json_fields import object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
-from shared.healing.contract import CauseRead, NodeRecordsRead, ReadCause, ReadNodeRecords
+from shared.healing.contract import CORRELATION_ID, CauseRead, NodeRecordsRead, ReadCause, ReadNodeRecords
 from shared.healing.node_record import NodeRecord
 from shared.operations.contract import ReadEndedRuns
 from shared.operations.durable_names import NODES
 
 ACTIVITY_LOG_PATH = "providers/Microsoft.Insights/eventtypes/management/values"
-CORRELATION_ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 
 
 async def read_cause(request: ReadCause) -> CauseRead:
@@ -38,12 +36,10 @@ async def read_cause(request: ReadCause) -> CauseRead:
     entries = await arm.list_all(
         f"{subscription_path_of(request.resource_id)}/{ACTIVITY_LOG_PATH}", ACTIVITY_LOG_API, {"$filter": log_filter}
     )
-    failed = (entry for entry in entries if object_at(entry, "status").get("value") == "Failed")
-    return next((_cause_of_entry(entry) for entry in failed), CauseRead())
-
-
-def _cause_of_entry(entry: Json) -> CauseRead:
-    status_message = text_of(object_at(entry, "properties").get("statusMessage"))
+    newest = next((entry for entry in entries if object_at(entry, "status").get("value") == "Failed"), None)
+    if newest is None:
+        return CauseRead()
+    status_message = text_of(object_at(newest, "properties").get("statusMessage"))
     try:
         error = json.loads(status_message).get("error") or {}
     except (ValueError, AttributeError):

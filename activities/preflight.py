@@ -1,8 +1,6 @@
 """Reading a site: its cluster, nodes, vault, storage, networks, rights, locks and quota. Nothing here changes it."""
 
 from collections.abc import Awaitable
-from datetime import datetime
-from typing import Any
 
 from activities.nodes import read_nodes
 from activities.vault import read_providers
@@ -18,11 +16,12 @@ from shared.azure.api_versions import (
     STORAGE_API,
 )
 from shared.azure.arc_machines import list_machines
+from shared.azure.arc_views import cluster_of, is_arc_vm, node_facts
 from shared.azure.arm import find_resource, list_all
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.azure.vault import Vault
-from shared.azure.vault_setup import find_container, find_policy, find_site, list_associations, policy_id_of
+from shared.azure.vault_setup import find_policy, find_site, is_associated
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.healing.contract import ReadNodes
@@ -41,11 +40,7 @@ from shared.onboarding.preflight.facts import (
 )
 from shared.site_recovery.contract import ReadProviders
 from shared.sites.defaults import cache_storage_of, replication_policy_of
-from shared.sites.nodes import ExtensionView
 from shared.sites.site import SiteDocument
-
-ARC_VM = "hci"
-"""Kind of an Arc machine that Azure Local manages; a node names its cluster besides (assumed)."""
 
 
 async def read_site(request: ReadSite) -> AzureFacts:
@@ -66,19 +61,22 @@ class _SiteReader:
 
     async def read_facts(self) -> AzureFacts:
         site, vault = self._site, Vault(VaultRef.from_id(self._site.vault))
-        machines, at = await self._list_machines()
-        nodes = [machine for machine in machines if same_id(_cluster_of(machine), site.cluster)]
+        machines, at = await list_machines(subscription_of(site.cluster))
+        nodes = [machine for machine in machines if same_id(cluster_of(machine), site.cluster)]
         cluster = await self._read_if_allowed("cluster", find_resource(site.cluster, AZURE_STACK_HCI_API))
         group = await self._read_if_allowed("targetGroup", find_resource(site.target_resource_group, RESOURCES_API))
         vault_body = await self._read_if_allowed("vault", find_resource(site.vault, RECOVERY_SERVICES_API))
         principal = text_of(object_at(cluster or {}, "identity").get("principalId"))
+        vault_group = group_id_of(site.vault)  # what our rights on a new vault come from, or its subscription
+        group_exists = await self._read_if_allowed("rights", find_resource(vault_group, RESOURCES_API))
+        nearest_scope = vault_group if group_exists else subscription_path_of(vault_group)
         return AzureFacts(
             at=at,
             cluster=_cluster_facts(cluster) if cluster else None,
             nodes=await self._read_node_facts(nodes),
-            arc_vms=tuple(text_of(m.get("name")) for m in machines if _is_arc_vm(m)),
+            arc_vms=tuple(text_of(m.get("name")) for m in machines if is_arc_vm(m)),
             locks=await self._read_lock_facts(nodes, vault_body is not None),
-            rights_vault=await self._read_rights("rights", await self._nearest_scope_of(site.vault)),
+            rights_vault=await self._read_rights("rights", nearest_scope),
             rights_cluster=await self._read_rights("rights", site.cluster),
             rights_nodes=await self._read_rights("rights", nodes[0]["id"]) if nodes else None,
             vault=await self._read_vault_facts(vault, vault_body, principal) if vault_body else None,
@@ -102,13 +100,10 @@ class _SiteReader:
             self._hidden[fact] = str(refusal)
             return None
 
-    async def _list_machines(self) -> tuple[list[Json], datetime]:
-        return await list_machines(subscription_of(self._site.cluster))
-
     async def _read_node_facts(self, machines: list[Json]) -> tuple[NodeFacts, ...]:
         node_views = (await read_nodes(ReadNodes(cluster_id=self._site.cluster))).nodes
         extensions = {node.id.lower(): node.extension for node in node_views}
-        nodes = (_node_facts(machine, extensions.get(machine["id"].lower())) for machine in machines)
+        nodes = (node_facts(machine, extensions.get(machine["id"].lower())) for machine in machines)
         return tuple(sorted(nodes, key=lambda node: node.name.lower()))
 
     async def _read_lock_facts(self, machines: list[Json], vault_exists: bool) -> tuple[LockFacts, ...]:
@@ -119,14 +114,14 @@ class _SiteReader:
             lambda scope: self._read_if_allowed("locks", list_all(_authorization_path(scope, "locks"), LOCKS_API)),
         )
         return tuple(
-            _lock_facts(scope, lock) for scope, locks in zip(scopes, listed, strict=True) for lock in locks or ()
+            LockFacts(
+                on=name_of(scope),
+                name=text_of(lock.get("name")),
+                level=text_of(object_at(lock, "properties").get("level")),
+            )
+            for scope, locks in zip(scopes, listed, strict=True)
+            for lock in locks or ()
         )
-
-    async def _nearest_scope_of(self, vault_id: str) -> str:
-        """The vault's group where that exists, else its subscription: what our rights on a new vault come from."""
-        group = group_id_of(vault_id)
-        existing_group = await self._read_if_allowed("rights", find_resource(group, RESOURCES_API))
-        return group if existing_group else subscription_path_of(group)
 
     async def _read_rights(self, fact: str, scope: str) -> RightsFacts | None:
         granted = await self._read_if_allowed(
@@ -150,7 +145,7 @@ class _SiteReader:
             hosts=providers_read.providers if providers_read else (),
             policy=dict(object_at(policy, "properties", "providerSpecificDetails")) if policy else None,
             associated=bool(
-                fabric and policy and await self._read_if_allowed("policy", _is_associated(vault, fabric, policy))
+                fabric and policy and await self._read_if_allowed("policy", is_associated(vault, fabric, policy))
             ),
         )
 
@@ -172,12 +167,13 @@ class _SiteReader:
         if found is None:
             return None
         properties = object_at(found, "properties")
+        denied = object_at(properties, "networkAcls").get("defaultAction") == "Deny"
         return AccountFacts(
             location=text_of(found.get("location")),
             kind=text_of(found.get("kind")),
             sku=text_of(object_at(found, "sku").get("name")),
             access_tier=text_of(properties.get("accessTier")),
-            firewall=_is_closed(properties),
+            firewall=denied or properties.get("publicNetworkAccess") == "Disabled",
             vault_roles=await self._read_role_ids(account_id, vault_principal),
         )
 
@@ -204,18 +200,6 @@ def _authorization_path(scope: str, kind: str) -> str:
     return f"{scope}/providers/Microsoft.Authorization/{kind}"
 
 
-async def _is_associated(vault: Vault, fabric: Json, policy: Json) -> bool:
-    container = await find_container(vault, fabric)
-    mappings = await list_associations(vault, container) if container else []
-    return any(same_id(policy_id_of(one), policy["id"]) for one in mappings)
-
-
-def _is_closed(account: Json) -> bool:
-    """Whether a storage account turns away callers from networks that it does not name."""
-    denied = object_at(account, "networkAcls").get("defaultAction") == "Deny"
-    return denied or account.get("publicNetworkAccess") == "Disabled"
-
-
 def _cluster_facts(cluster: Json) -> ClusterFacts:
     properties, identity = object_at(cluster, "properties"), object_at(cluster, "identity")
     reported = object_at(properties, "reportedProperties")
@@ -227,42 +211,4 @@ def _cluster_facts(cluster: Json) -> ClusterFacts:
         principal=text_of(identity.get("principalId")),
         tenant=text_of(identity.get("tenantId")) or text_of(properties.get("aadTenantId")),
         nodes=tuple(text_of(node.get("name")) for node in reported.get("nodes") or ()),
-    )
-
-
-def _cluster_of(machine: Json) -> str:
-    return text_of(object_at(machine, "properties").get("parentClusterResourceId"))
-
-
-def _is_arc_vm(machine: Json) -> bool:
-    return text_of(machine.get("kind")).lower() == ARC_VM and not _cluster_of(machine)
-
-
-def _node_facts(machine: Json, extension: ExtensionView | None) -> NodeFacts:
-    properties = object_at(machine, "properties")
-    agent = object_at(properties, "agentConfiguration")
-    return NodeFacts(
-        id=machine["id"],
-        name=text_of(machine.get("name")),
-        status=text_of(properties.get("status")),
-        agent_version=text_of(properties.get("agentVersion")),
-        os_version=text_of(properties.get("osVersion")),
-        extensions_enabled=text_of(agent.get("extensionsEnabled")).lower() != "false",
-        allow=_extension_names(agent.get("extensionsAllowList")),
-        block=_extension_names(agent.get("extensionsBlockList")),
-        mode=text_of(agent.get("configMode")) or "full",
-        extension=extension,
-    )
-
-
-def _extension_names(names: Any) -> tuple[str, ...]:
-    """Entries are objects with publisher and type in some versions of the API, "publisher/type" in others."""
-    return tuple(n if isinstance(n, str) else f"{n.get('publisher')}/{n.get('type')}" for n in names or ())
-
-
-def _lock_facts(scope: str, lock: Json) -> LockFacts:
-    return LockFacts(
-        on=name_of(scope),
-        name=text_of(lock.get("name")),
-        level=text_of(object_at(lock, "properties").get("level")),
     )

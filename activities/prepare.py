@@ -1,7 +1,7 @@
 """Preparing a site: each thing is looked for, compared when it is there, and asked for once when it is not."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from shared.arm_ids import is_within, name_of, same_id, subscription_path_of
@@ -15,7 +15,7 @@ from shared.azure.api_versions import (
     STORAGE_API,
 )
 from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Sent
-from shared.azure.jobs import job_end
+from shared.azure.jobs import job_end, scenario_of, start_time_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.vault import Vault
 from shared.azure.vault_setup import (
@@ -70,7 +70,12 @@ async def ensure_resource(request: EnsureResource) -> EnsureAnswer:
         await arm.put_resource(request.resource_id, version, request.body or {}, request_id)
         found = await arm.find_resource(request.resource_id, version) or {}
         return _ensure_answer("created", found, request, ())
-    differences = tuple(_find_differences(found, request.expect))
+    differences = tuple(
+        f"{path.removeprefix('properties.')} is {actual or 'not set'}, not {wanted.replace('|', ' or ')}"
+        for path, wanted in request.expect.items()
+        if _normalize_region(actual := text_of(_value_at(found, path)))
+        not in {_normalize_region(one) for one in wanted.split("|")}
+    )
     return _ensure_answer("differs" if differences else "kept", found, request, differences)
 
 
@@ -80,15 +85,8 @@ def _ensure_answer(outcome: Any, found: Json, request: EnsureResource, differenc
     return EnsureAnswer(outcome=outcome, differences=differences, facts=facts, state=state)
 
 
-def _find_differences(found: Json, expect: Mapping[str, str]) -> Iterator[str]:
-    for path, wanted in expect.items():
-        actual = text_of(_value_at(found, path))
-        if _normalize_region(actual) not in {_normalize_region(one) for one in wanted.split("|")}:
-            yield f"{path.removeprefix('properties.')} is {actual or 'not set'}, not {wanted.replace('|', ' or ')}"
-
-
 def _normalize_region(value: str) -> str:
-    """Regions are told as "westeurope" and as "West Europe"."""
+    """Regions are written as "westeurope" and as "West Europe"."""
     return value.lower().replace(" ", "")
 
 
@@ -231,17 +229,9 @@ async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
     Source: the vendor's known issue 1: whether all nodes are registered is told by the vault's jobs.
     """
     vault = Vault(request.vault)
-    jobs = [job for job in await vault.list_jobs(request.since) if _scenario_of(job) == "RegisterDra"]
-    newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=_start_time_of)}
+    jobs = [job for job in await vault.list_jobs(request.since) if scenario_of(job) == "RegisterDra"]
+    newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=start_time_of)}
     return RegistrationsRead(registrations=tuple(_registration_of(job) for job in newest.values()))
-
-
-def _scenario_of(job: Json) -> str:
-    return text_of(object_at(job, "properties").get("scenarioName"))
-
-
-def _start_time_of(job: Json) -> str:
-    return text_of(object_at(job, "properties").get("startTime"))
 
 
 def _registration_of(job: Json) -> Registration:

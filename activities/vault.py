@@ -1,4 +1,4 @@
-"""What is read from a vault: items, jobs, hosts. Verbs are started in `starts`."""
+"""What is read from a vault: items, jobs, hosts. Verbs are started in `start_verbs`."""
 
 from activities.evidence import keep_job
 from shared.arm_ids import names_by_type
@@ -112,30 +112,20 @@ async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | 
 async def read_providers(request: ReadProviders) -> ProvidersRead:
     """Read the hosts of one Hyper-V site, or of all; the site may be given by its name or its friendly name."""
     providers, at = await Vault(request.vault).list_providers()
+    views = (_provider_view(provider) for provider in providers)
+    wanted = request.fabric.lower()
     return ProvidersRead(
-        providers=tuple(_provider_view(host) for host in providers if _is_in_site(host, request.fabric)), at=at
+        providers=tuple(view for view in views if not wanted or wanted in {name.lower() for name in view.sites}), at=at
     )
-
-
-def _is_in_site(provider: Json, fabric: str) -> bool:
-    return not fabric or fabric.lower() in {name.lower() for name in _site_names_of(provider)}
-
-
-def _site_names_of(provider: Json) -> set[str]:
-    """The names that its Hyper-V site goes by."""
-    names = (
-        names_by_type(provider["id"]).get("replicationfabrics"),
-        object_at(provider, "properties").get("fabricFriendlyName"),
-    )
-    return {text_of(name) for name in names if name}
 
 
 def _provider_view(provider: Json) -> ProviderView:
     properties = object_at(provider, "properties")
+    site_names = (names_by_type(provider["id"]).get("replicationfabrics"), properties.get("fabricFriendlyName"))
     return ProviderView(
         id=provider["id"],
         host=text_of(properties.get("friendlyName")),
         connected=text_of(properties.get("connectionStatus")).lower() == "connected",
         heartbeat=parse_utc(properties.get("lastHeartBeat")),
-        sites=tuple(sorted(_site_names_of(provider))),
+        sites=tuple(sorted({text_of(name) for name in site_names if name})),
     )

@@ -1,7 +1,6 @@
 """What the vault says of a job: whether it has ended, and how; and how far the job of a recovery plan is."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Literal
 
 from shared.arm_ids import name_of
@@ -26,7 +25,14 @@ def plan_job_view(job: Json) -> RecoveryPlanJobView:
         return RecoveryPlanJobView(state="running", children=children)
     description = text_of(object_at(job, "properties").get("stateDescription"))
     if end.outcome == "suspended" and description != TEST_IS_UP:
-        waits_for = next(_pending_manual_actions(tasks), "") or description or "Site Recovery waits for a person"
+        manual_actions = (
+            ": ".join(filter(None, (text_of(details.get("name")), text_of(details.get("instructions")))))
+            for task in tasks
+            if text_of(task.get("state")) in _OPEN
+            and (details := object_at(task, "customDetails")).get("instanceType") == MANUAL
+        )
+        first_action = next((f"the manual action {action}" for action in manual_actions), "")
+        waits_for = first_action or description or "Site Recovery waits for a person"
         return RecoveryPlanJobView(state="suspended", children=children, waits_for=waits_for)
     return RecoveryPlanJobView(state="ended", children=children, end=end)
 
@@ -55,15 +61,6 @@ def _child_job(task: Json) -> ChildJob | None:
     )
 
 
-def _pending_manual_actions(tasks: list[Json]) -> Iterator[str]:
-    """Manual actions that are waited for, with what is to be done."""
-    for task in tasks:
-        details = object_at(task, "customDetails")
-        if details.get("instanceType") == MANUAL and text_of(task.get("state")) in _OPEN:
-            action = ": ".join(filter(None, (text_of(details.get("name")), text_of(details.get("instructions")))))
-            yield f"the manual action {action}"
-
-
 SUCCEEDED = frozenset({"Succeeded", "PartiallySucceeded", "CompletedWithInformation", "Completed"})
 
 
@@ -75,6 +72,9 @@ def job_end(job: Json) -> JobEnd | None:
         return None
     errors = [error for error in properties.get("errors") or () if not _is_warning(error)]
     code, detail = _code_and_message(errors[0]) if errors else ("", text_of(properties.get("stateDescription")))
+    items = object_at(properties, "customDetails").get("protectedItemDetails") or ()  # the machine's name is only here
+    points = (parse_utc(item.get("recoveryPointTime")) for item in items)
+    task_ends = (parse_utc(task.get("endTime")) for task in properties.get("tasks") or ())
     return JobEnd(
         job=job["name"],
         outcome=outcome,
@@ -87,11 +87,21 @@ def job_end(job: Json) -> JobEnd | None:
         warnings=tuple(
             ": ".join(_code_and_message(error)) for error in properties.get("errors") or () if _is_warning(error)
         ),
-        azure_vm=_test_vm_name(properties),
-        point=_recovery_point_time(properties),
+        azure_vm=next((text_of(item.get("testVmName")) for item in items if item.get("testVmName")), ""),
+        point=next((point for point in points if point), None),
         began=parse_utc(properties.get("startTime")),
-        ended=parse_utc(properties.get("endTime")) or _last_task_end(properties),
+        ended=parse_utc(properties.get("endTime")) or max(filter(None, task_ends), default=None),  # none if suspended
     )
+
+
+def scenario_of(job: Json) -> str:
+    """What the job does, by its scenarioName."""
+    return text_of(object_at(job, "properties").get("scenarioName"))
+
+
+def start_time_of(job: Json) -> str:
+    """When it began, as the vault writes it: earlier times come first; empty before it has begun."""
+    return text_of(object_at(job, "properties").get("startTime"))
 
 
 def is_suspended(job: Json) -> bool:
@@ -124,21 +134,3 @@ def _code_and_message(error: Json) -> tuple[str, str]:
     code = text_of(service.get("code")) or text_of(provider.get("errorCode"))
     sentences = (service.get("message"), provider.get("errorMessage"), service.get("recommendedAction"))
     return code, " ".join(text_of(sentence).strip() for sentence in sentences if sentence)
-
-
-def _last_task_end(properties: Json) -> datetime | None:
-    """When the last of its tasks ended: a job that is suspended has no end of its own."""
-    ends = (parse_utc(one.get("endTime")) for one in properties.get("tasks") or ())
-    return max((end for end in ends if end), default=None)
-
-
-def _recovery_point_time(properties: Json) -> datetime | None:
-    """When the data was current that the failover used: of the recovery point that the job's details name."""
-    items = object_at(properties, "customDetails").get("protectedItemDetails") or ()
-    return next((point for item in items if (point := parse_utc(item.get("recoveryPointTime")))), None)
-
-
-def _test_vm_name(properties: Json) -> str:
-    """The machine that a test failover made: named in the job's own details, and only there."""
-    items = object_at(properties, "customDetails").get("protectedItemDetails") or ()
-    return next((text_of(item.get("testVmName")) for item in items if item.get("testVmName")), "")

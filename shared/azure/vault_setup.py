@@ -47,6 +47,13 @@ def policy_id_of(association: Json) -> str:
     return text_of(object_at(association, "properties").get("policyId"))
 
 
+async def is_associated(vault: Vault, site: Json, policy: Json) -> bool:
+    """Whether the container of a Hyper-V site is associated with a policy."""
+    container = await find_container(vault, site)
+    associations = await list_associations(vault, container) if container else []
+    return any(same_id(policy_id_of(association), policy["id"]) for association in associations)
+
+
 async def list_protectable_items(vault: Vault, container: Json) -> list[Json]:
     """The protectable items of a container, protected or not."""
     fabric = names_by_type(container["id"])["replicationfabrics"]
