@@ -1,9 +1,9 @@
 """Recovery plans in the vault: read, and written after a look at what is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
-from activities.vault import read_items
+from activities.vault import read_all_items_by_vault
 from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Send, Sent
 from shared.azure.json_fields import Json, text_of
 from shared.azure.vault import Vault
@@ -24,12 +24,12 @@ from shared.plans.preview import Preview
 from shared.recovery.operation import Operation
 from shared.recovery_plans.contract import MirrorRead, PartWritten, ReadMirror, WritePart
 from shared.recovery_plans.limits import behaviour_notes, goes_through_plans, plan_obstacles
-from shared.recovery_plans.mirror import FoundPart, PartWrite, base_name_of, is_in_step, survey_mirror, vaults_of_sites
+from shared.recovery_plans.mirror import FoundPart, PartWrite, base_name_of, is_in_step, survey_mirror
 from shared.recovery_plans.parts import read_part
 from shared.request_ids import client_request_id
-from shared.site_recovery.contract import NOTHING_TO_DO_CODE, ReadItems
-from shared.site_recovery.views import ItemView
-from shared.sites.site import SiteDocument
+from shared.site_recovery.contract import NOTHING_TO_DO_CODE
+from shared.site_recovery.views import ItemDetail
+from shared.sites.site import SiteDocument, vaults_of_sites
 
 
 async def read_mirror(request: ReadMirror) -> MirrorRead:
@@ -96,14 +96,12 @@ async def _send_write(vault: Vault, write: PartWrite, request_id: str) -> Sent:
 
 async def read_items_and_plans(
     name: str, plan: PlanDocument, sites: Mapping[str, SiteDocument]
-) -> tuple[dict[str, Sequence[ItemView]], list[FoundPart]]:
+) -> tuple[dict[str, list[ItemDetail]], list[FoundPart]]:
     """The protected items of the plan's vaults, by vault, and the recovery plans that may be the plan's."""
-    recovery_plans: list[FoundPart] = []
-    items_by_vault: dict[str, Sequence[ItemView]] = {}
-    for vault in vaults_of_sites(sites.values()):
-        recovery_plans += (await read_mirror(ReadMirror(vault=vault, base=base_name_of(name, plan)))).found
-        items_by_vault[vault.key] = (await read_items(ReadItems(vault=vault))).items
-    return items_by_vault, recovery_plans
+    vaults, base = vaults_of_sites(sites.values()), base_name_of(name, plan)
+    items_by_vault, _ = await read_all_items_by_vault(vaults)
+    mirrors = await map_concurrently(vaults, lambda vault: read_mirror(ReadMirror(vault=vault, base=base)))
+    return items_by_vault, [part for mirror in mirrors for part in mirror.found]
 
 
 async def with_recovery_plan_limits(operation: Operation, preview: Preview) -> Preview:

@@ -1,14 +1,19 @@
 """What is read from a vault: items, jobs, hosts. Verbs are started in `start_verbs`."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
 from activities.evidence import keep_job
 from shared.arm_ids import names_by_type
 from shared.azure.errors import NotFound
 from shared.azure.jobs import is_suspended, job_end
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.azure.protected_items import is_hyper_v_to_azure, item_view, vm_name_of
+from shared.azure.protected_items import is_hyper_v_to_azure, item_detail, item_view, vm_name_of
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
-from shared.errors import Refused, Transient
+from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.messages import VaultRef
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import (
     ItemsRead,
@@ -23,7 +28,7 @@ from shared.site_recovery.contract import (
     ResumeJobs,
     WatchJobs,
 )
-from shared.site_recovery.views import ProviderView
+from shared.site_recovery.views import ItemDetail, ProviderView
 
 
 async def resume_jobs(request: ResumeJobs) -> JobsResumed:
@@ -64,6 +69,52 @@ async def read_items(request: ReadItems) -> ItemsRead:
     return ItemsRead(
         items=tuple(item_view(item) for item in items if is_hyper_v_to_azure(item)), calls=vault.calls_made
     )
+
+
+class VaultItems(NamedTuple):
+    """The protected items of several vaults.
+
+    Attributes:
+        by_vault: By the vault's key.
+        failures: Why others could not be read.
+        at: When Azure said so; None when no vault could be read.
+    """
+
+    by_vault: dict[str, list[ItemDetail]]
+    failures: dict[VaultRef, SiteRecoveryError]
+    at: datetime | None
+
+
+async def read_items_by_vault(vaults: Sequence[VaultRef]) -> VaultItems:
+    """Read the items of these vaults that replicate from Hyper-V to Azure, with one list a vault."""
+
+    async def read_or_failure(ref: VaultRef) -> tuple[list[Json], datetime] | SiteRecoveryError:
+        try:
+            return await Vault(ref).list_items_with_time()
+        except SiteRecoveryError as failure:
+            return failure
+
+    answers = dict(zip(vaults, await map_concurrently(vaults, read_or_failure), strict=True))
+    lists = {ref.key: answer for ref, answer in answers.items() if not isinstance(answer, SiteRecoveryError)}
+    return VaultItems(
+        {key: [item_detail(item) for item in items if is_hyper_v_to_azure(item)] for key, (items, _) in lists.items()},
+        {ref: answer for ref, answer in answers.items() if isinstance(answer, SiteRecoveryError)},
+        max((at for _, at in lists.values()), default=None),
+    )
+
+
+async def read_all_items_by_vault(vaults: Sequence[VaultRef]) -> tuple[dict[str, list[ItemDetail]], datetime]:
+    """The same, all of them, and when Azure said so.
+
+    Raises:
+        SiteRecoveryError: one of the vaults could not be read.
+    """
+    read = await read_items_by_vault(vaults)
+    for failure in read.failures.values():
+        raise failure
+    if read.at is None:
+        raise ValueError("no vault to read")
+    return read.by_vault, read.at
 
 
 async def watch_jobs(request: WatchJobs) -> JobsWatched:

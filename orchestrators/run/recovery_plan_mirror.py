@@ -23,12 +23,12 @@ from shared.recovery_plans.mirror import (
     busy_sentences,
     required_confirmation,
     survey_mirror,
-    vaults_of_sites,
     writes_needed,
     writes_to_remove,
 )
 from shared.site_recovery.contract import READ_ITEMS, WATCH_JOBS, ReadItems, WatchJobs
 from shared.site_recovery.views import ItemView
+from shared.sites.site import vaults_of_sites
 
 LOOK_EVERY, PATIENCE = timedelta(seconds=5), timedelta(minutes=30)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from shared.messages import Message, VaultRef
+from shared.messages import Message
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import (
@@ -76,12 +76,6 @@ class PartWrite(Message):
 
     what: Literal["save", "replace", "remove"]
     part: PlanPart
-
-
-def vaults_of_sites(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
-    """The sites' vaults, each once."""
-    refs = (VaultRef.from_id(site.vault) for site in sites)
-    return tuple({ref.key: ref for ref in refs}.values())
 
 
 def base_name_of(name: str, plan: PlanDocument) -> str:

@@ -148,11 +148,6 @@ def _open_item(
         return copy.with_state("failed", now, code=no.code, detail=no.detail)
 
 
-def _new_item_id(machine: ProtectableItem) -> str:
-    """ARM id of the item that the machine will have: it is named after the machine's own id."""
-    return f"{split_at(machine.id, 'replicationProtectableItems')[0]}/replicationProtectedItems/{machine.guid}"
-
-
 def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: datetime) -> ReplicationRun:
     """Follow what replicates already: another run, or a person in the portal, may have enabled it."""
     by_item = {copied.id.lower(): copied for copied in items}

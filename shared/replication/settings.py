@@ -16,11 +16,7 @@ from shared.sites.site import AzureName, SiteDocument
 ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
 
 
-def _check_address(given: str) -> str:
-    return str(IPv4Address(given)) if given else ""
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
+Address = Annotated[str, AfterValidator(lambda given: str(IPv4Address(given)) if given else "")]
 """An IPv4 address; empty for one that Azure gives."""
 
 
@@ -70,8 +66,10 @@ class VmRequest(VmSettings):
     vm: Annotated[str, Field(min_length=1, max_length=100)]
 
 
-def _from_name(given: object) -> object:
-    return {"vm": given} if isinstance(given, str) else given
+type VmRequestOrName = Annotated[
+    VmRequest, BeforeValidator(lambda given: {"vm": given} if isinstance(given, str) else given)
+]
+"""A VM with what is special about it, or its name alone."""
 
 
 class ReplicationRequest(Document):
@@ -86,7 +84,7 @@ class ReplicationRequest(Document):
     """
 
     action: ReplicationAction = "enable"
-    vms: tuple[Annotated[VmRequest, BeforeValidator(_from_name)], ...] = Field((), max_length=5000)
+    vms: tuple[VmRequestOrName, ...] = Field((), max_length=5000)
     settings: VmSettings = VmSettings()
     initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
     patience: Span = INITIAL_COPY_PATIENCE

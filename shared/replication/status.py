@@ -98,7 +98,8 @@ def replication_status(run: ReplicationRun, now: datetime) -> ReplicationStatus:
         for state, phrase in phrases.items()
         if counts[state]
     )
-    end, minutes = expected_end(run, now), (_whole_minutes(time_left(item, now)) for item in run.items)
+    end, spans = expected_end(run, now), (time_left(item, now) for item in run.items)
+    minutes = ("" if span is None else str(span // timedelta(minutes=1)) for span in spans)
     failed = [f"{item.vm}: {item.detail}"[:160] for item in run.items if item.state == "failed"]
     return ReplicationStatus(
         phase="Copying" if counts["copying"] else "Working" if is_working else "Waiting",
@@ -111,7 +112,3 @@ def replication_status(run: ReplicationRun, now: datetime) -> ReplicationStatus:
         problems=tuple(failed[:MOST_PROBLEMS]),
         at=now,
     )
-
-
-def _whole_minutes(left: timedelta | None) -> str:
-    return "" if left is None else str(int(left.total_seconds() // 60))

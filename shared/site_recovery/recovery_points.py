@@ -60,20 +60,15 @@ def choose_point(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta 
     """
     found = max((point for point in points if _matches_rule(point, rule)), key=lambda point: point.at, default=None)
     if found is None:
-        raise Refused("no-recovery-point", f"no recovery point is {rule}; {_describe_newest(points, now)}")
+        newest = max(points, key=lambda point: point.at, default=None)
+        rest = (
+            f"the newest of all {len(points)} is {_describe_point(newest, now)}" if newest else "there is none at all"
+        )
+        raise Refused("no-recovery-point", f"no recovery point is {rule}; {rest}")
     if max_age is not None and now - found.at > max_age:
         detail = f"the newest point that is {rule}, {_describe_point(found, now)}; at most {max_age} is wanted"
         raise Refused("recovery-point-too-old", detail)
     return found
-
-
-def _describe_newest(points: Sequence[RecoveryPoint], now: datetime) -> str:
-    newest = max(points, key=lambda point: point.at, default=None)
-    return (
-        f"of the {len(points)} that there are the newest is {_describe_point(newest, now)}"
-        if newest
-        else "there is none at all"
-    )
 
 
 def _describe_point(point: RecoveryPoint, now: datetime) -> str:

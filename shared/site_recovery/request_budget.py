@@ -105,7 +105,7 @@ class Grant(Message):
 
 
 def grant_calls(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Grant]:
-    """Grant a wish: what is there at once, the rest as it comes."""
+    """Grant all that a run asks for: what is there at once, the rest as it comes."""
     reads = _give_back(refill_bucket(buckets.reads, READS, request.now), READS, request.unused_reads)
     writes = _give_back(refill_bucket(buckets.writes, WRITES, request.now), WRITES, request.unused_writes)
     reads, reads_from = draw_tokens(reads, READS, request.reads)

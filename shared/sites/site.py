@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -29,7 +29,7 @@ from shared.documents import (
     digest_of,
     raise_faults,
 )
-from shared.messages import Document
+from shared.messages import Document, VaultRef
 
 _NAME = r"[\w(][\w.() \-]*"  # it becomes a segment of a URL
 AzureName = Annotated[str, StringConstraints(max_length=90, pattern=f"^{_NAME}$")]
@@ -214,6 +214,12 @@ class SiteDocument(Document):
     def digest(self) -> str:
         """Names this content."""
         return digest_of(self)
+
+
+def vaults_of_sites(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
+    """The sites' vaults, each once."""
+    refs = (VaultRef.from_id(site.vault) for site in sites)
+    return tuple({ref.key: ref for ref in refs}.values())
 
 
 def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
