@@ -1,4 +1,4 @@
-"""What the app asks of its own engine from inside a run: who still lives, what is declared, one more run."""
+"""What a run needs of the durable engine: which runs still live, what is declared, and to start one more."""
 
 from datetime import timedelta
 from typing import Any

@@ -59,7 +59,7 @@ async def _public_address_ids_of(card: str) -> list[str]:
 async def read_leftovers(request: ReadLeftovers) -> LeftoversRead:
     """See what of these things is still there, and whether it hangs on anything.
 
-    Source: the list of a group tells createdTime where it is asked to.
+    Source: the list of a group shows createdTime where it is asked for.
     """
     wanted_marks = frozenset(request.marks)
     resources = [one for group in request.groups for one in (await list_resources(group, expand="createdTime"))[0]]

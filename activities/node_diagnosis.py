@@ -1,4 +1,4 @@
-"""Why an operation failed, as the Activity Log tells it: events carry no error text."""
+"""Why an operation failed, from the Activity Log: events carry no error text."""
 
 import json
 from datetime import UTC
@@ -48,7 +48,7 @@ async def read_cause(request: ReadCause) -> CauseRead:
 
 
 async def read_node_records(client: df.DurableFunctionsClient, request: ReadNodeRecords) -> NodeRecordsRead:
-    """Read each node's record, and see which of their runs ended without a word: terminated, or lost."""
+    """Read each node's record, and see which of their runs have ended without noting it there: terminated, or lost."""
     records_or_none = await map_concurrently(request.machines, lambda machine: read_node_record(client, machine))
     records = tuple(record for record in records_or_none if record)
     runs = tuple(record.run for record in records if record.run)

@@ -200,7 +200,7 @@ async def _ensure_association(vault: Vault, request: EnsureInVault) -> EnsureAns
 async def _adopt_or_create(
     vault: Vault, request: EnsureInVault, create: Callable[[str], Awaitable[str]], *targets: str
 ) -> EnsureAnswer:
-    """Adopt the job of an earlier run of this same call, or start it; "absent" when only a look was asked for.
+    """Adopt the job of an earlier run of this same call, or start it; "absent" when nothing is to be made.
 
     Args:
         create: Asks for it under a request id; answers the name of the job that makes it.
@@ -226,7 +226,7 @@ async def _adopt_or_create(
 async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
     """Read the newest registration job of each host since then.
 
-    Source: the vendor's known issue 1: whether all nodes are registered is told by the vault's jobs.
+    Source: the vendor's known issue 1: only the vault's jobs show whether all nodes are registered.
     """
     vault = Vault(request.vault)
     jobs = [job for job in await vault.list_jobs(request.since) if scenario_of(job) == "RegisterDra"]

@@ -1,4 +1,4 @@
-"""Recovery plans in the vault: read, and written after a look at what is there."""
+"""Recovery plans in the vault: read, and each written exactly once."""
 
 from collections.abc import Mapping
 from functools import partial

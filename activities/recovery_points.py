@@ -36,7 +36,7 @@ async def complete_with_points(operation: Operation, preview: Preview, items: Ma
 
 
 type ListedPoints = tuple[Sequence[RecoveryPoint], datetime]
-"""The points of an item, newest first, and when Azure said so."""
+"""The points of an item, newest first, and when Azure answered."""
 
 
 async def check_points(request: CheckPoints) -> PointsChecked:

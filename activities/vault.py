@@ -35,8 +35,8 @@ async def resume_jobs(request: ResumeJobs) -> JobsResumed:
     """Resume each job that is suspended; one that is not any more was resumed before, or has ended.
 
     A second call for a job that went on does nothing. Within the moment in which the vault has taken the first and
-    still shows the job as suspended it would be sent again: nothing tells the two apart, and a job that runs cannot be
-    resumed.
+    still shows the job as suspended it would be sent again: nothing distinguishes the two, and a job that runs cannot
+    be resumed.
 
     Source: replicationJobs/{job}/resume, api-version 2025-08-01; Suspended jobs allow Cancel and Resume (specified).
     """
@@ -104,7 +104,7 @@ async def read_items_by_vault(vaults: Sequence[VaultRef]) -> VaultItems:
 
 
 async def read_all_items_by_vault(vaults: Sequence[VaultRef]) -> tuple[dict[str, list[ItemDetail]], datetime]:
-    """The same, all of them, and when Azure said so.
+    """The same, all of them, and when Azure answered.
 
     Raises:
         SiteRecoveryError: one of the vaults could not be read.

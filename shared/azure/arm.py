@@ -87,7 +87,7 @@ async def read_resource(arm_id: str, api_version: str) -> Json:
     """One resource as its provider shows it.
 
     Raises:
-        Missing: there is none.
+        NotFound: there is none.
     """
     return await _send_request("GET", arm_id, api_version)
 
@@ -96,7 +96,7 @@ async def read_private_address(group_id: str, vm: str) -> str:
     """The first private address of a machine's first network card, empty while it has none.
 
     Raises:
-        Missing: there is no such machine, or its card is gone.
+        NotFound: there is no such machine, or its card is gone.
     """
     machine = await read_resource(f"{group_id}/providers/Microsoft.Compute/virtualMachines/{vm}", COMPUTE_API)
     cards = object_at(machine, "properties", "networkProfile").get("networkInterfaces") or ()

@@ -65,7 +65,7 @@ SUCCEEDED = frozenset({"Succeeded", "PartiallySucceeded", "CompletedWithInformat
 
 
 def job_end(job: Json) -> JobEnd | None:
-    """How a job ended; None while it runs, and for a state that nobody has told of."""
+    """How a job ended; None while it runs, and for a state that is not known."""
     properties = object_at(job, "properties")
     outcome = _outcome_of(text_of(properties.get("state")))
     if outcome is None:
@@ -118,7 +118,7 @@ def _outcome_of(state: str) -> Literal["succeeded", "failed", "suspended"] | Non
 
 
 def _first_advice(errors: Sequence[Json], key: str) -> str:
-    """What the first error says under this key; the provider on the host knows more than the service."""
+    """The first error's advice under this key; the provider on the host knows more than the service."""
     first: Json = next(iter(errors), {})
     texts = (object_at(first, "providerErrorDetails").get(key), object_at(first, "serviceErrorDetails").get(key))
     return next((text_of(one).strip() for one in texts if one), "")
@@ -129,7 +129,7 @@ def _is_warning(error: Json) -> bool:
 
 
 def _code_and_message(error: Json) -> tuple[str, str]:
-    """Code and sentence of an error; 539 and 559 only point to what the host's provider said, so that is added."""
+    """Code and sentence of an error; 539 and 559 only point to the error of the host's provider, so that is added."""
     service, provider = object_at(error, "serviceErrorDetails"), object_at(error, "providerErrorDetails")
     code = text_of(service.get("code")) or text_of(provider.get("errorCode"))
     sentences = (service.get("message"), provider.get("errorMessage"), service.get("recommendedAction"))

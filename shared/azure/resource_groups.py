@@ -25,13 +25,13 @@ async def list_failover_resources(
     Args:
         groups: ARM ids of resource groups.
         networks: ARM ids of virtual networks; one that is not there holds nothing.
-        known_marks: Marks of what is not to be looked at more closely; None to look at nothing.
+        known_marks: Marks of what needs no closer reading; None to read nothing more closely.
 
     Returns:
         The inventory, and the ids of all that it counts.
 
     Raises:
-        Missing: there is no such group.
+        NotFound: there is no such group.
     """
     resources: dict[str, Json] = {}
     at: datetime | None = None
@@ -59,7 +59,7 @@ def _is_of_type(resource: Json, resource_type: str) -> bool:
 
 
 async def list_resources(group: str, expand: str = "") -> tuple[list[Json], datetime]:
-    """Every resource of a group, without properties, and when Azure said so; `expand` asks for more ("createdTime")."""
+    """Every resource of a group, without properties, and when Azure answered; `expand` adds to it ("createdTime")."""
     if not names_by_type(group).get("resourcegroups"):
         raise Refused("not-a-group", f"not the ARM id of a resource group: {group}")
     return await list_all_with_time(f"{group}/resources", RESOURCES_API, {"$expand": expand} if expand else {})
@@ -88,7 +88,7 @@ async def list_peered_networks(network: str) -> list[str]:
     """Ids of the networks that a virtual network is peered to, in whatever state the peering is.
 
     Raises:
-        Missing: there is no such network.
+        NotFound: there is no such network.
     """
     properties = object_at(await read_resource(network, NETWORK_API), "properties")
     peerings = properties.get("virtualNetworkPeerings") or ()

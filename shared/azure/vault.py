@@ -115,7 +115,7 @@ class Vault:
         return items
 
     async def list_items_with_time(self) -> tuple[list[Json], datetime]:
-        """The same, and when Azure said so."""
+        """The same, and when Azure answered."""
         return await self.list_collection("replicationProtectedItems")
 
     async def read_item(self, item_id: str) -> Json:
@@ -131,12 +131,12 @@ class Vault:
         return await self.find_one(self.client.replication_protected_items.get, *item_path_of(item_id))
 
     async def list_recovery_points(self, item_id: str) -> tuple[list[Json], datetime]:
-        """The recovery points of an item, in no order that is promised, and when Azure said so."""
+        """The recovery points of an item, in no order that is promised, and when Azure answered."""
         _, path = split_at(item_id, "replicationFabrics")
         return await self.list_collection(f"replicationFabrics/{path}/recoveryPoints")
 
     async def list_providers(self) -> tuple[list[Json], datetime]:
-        """Every host that is registered with the vault, and when Azure said so."""
+        """Every host that is registered with the vault, and when Azure answered."""
         return await self.list_collection("replicationRecoveryServicesProviders")
 
     async def list_jobs(self, since: datetime, state: str = "") -> list[Json]:

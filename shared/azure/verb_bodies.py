@@ -6,13 +6,14 @@ Source: the inputs of api-version 2025-08-01.
 from typing import Any
 
 from shared.azure.json_fields import Json
+from shared.azure.protected_items import HYPER_V_TO_AZURE
 from shared.errors import Refused
 from shared.recovery.contract import StartRecoveryPlan
 from shared.recovery_plans.parts import TO_AZURE, TO_PRIMARY
 from shared.site_recovery.contract import StartVerbs
 from shared.site_recovery.recovery_points import RecoveryPoint
 
-HYPER_V_TO_AZURE, AZURE_TO_HYPER_V = "HyperVReplicaAzure", "HyperVReplicaAzureFailback"
+AZURE_TO_HYPER_V = "HyperVReplicaAzureFailback"
 
 
 def item_verb_body(request: StartVerbs, point: RecoveryPoint | None, provider: str = "") -> Json | None:

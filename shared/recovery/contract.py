@@ -1,7 +1,4 @@
-"""What orchestrators see of the activities, with its parts in the modules beside it: names, asks and answers.
-
-Here what is asked of vaults, and of machines in Azure.
-"""
+"""The activities of a run on a plan as orchestrators see them: probes, inventories, points, hooks, recovery plans."""
 
 from datetime import datetime, timedelta
 from typing import Literal

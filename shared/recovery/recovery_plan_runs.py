@@ -9,12 +9,12 @@ from shared.recovery.run import IN_HAND_STATES, RecoveryPlanRun, Run, RunItem
 from shared.site_recovery.contract import (
     BUSY_CODE,
     NOT_READY_CODE,
-    RESUME_TAKES_HOLD,
     ChildJob,
     JobResumed,
     RecoveryPlanJobView,
     StartAnswer,
 )
+from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
 LATER = timedelta(seconds=30)
 _ON_THEIR_WAY = frozenset({"waiting", "starting", "running", "paused", "resuming", "probing", "settling"})

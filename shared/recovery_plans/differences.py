@@ -1,4 +1,4 @@
-"""What differs between a plan and the recovery plan that mirrors it, said so that a person can read it. Pure."""
+"""What differs between a plan and the recovery plan that mirrors it, in sentences for people. Pure."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set

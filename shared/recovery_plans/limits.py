@@ -1,4 +1,4 @@
-"""What Site Recovery's recovery plans cannot do, or do otherwise than this app; said before anything is done. Pure."""
+"""What recovery plans of Site Recovery cannot do, or do otherwise than this app, for people to read before. Pure."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def unsupported_options(operation: Operation) -> tuple[str, ...]:
     if points.max_age is not None:
         limits.append("the age of the recovery points is not known before a recovery plan has started from them")
     if operation.create_vm and operation.kind == "failback":
-        limits.append("a recovery plan cannot be told on which host a VM that is gone is made again")
+        limits.append("a recovery plan does not let you choose the host on which a VM that is gone is made again")
     return tuple(f'{one}: this needs "engine": "scheduler"' for one in limits)
 
 

@@ -100,15 +100,15 @@ def survey_mirror(
     base, items = base_name_of(name, plan), items_of_plan(plan, sites, vaults)
     wanted = parts_of(base, plan, sites, items, actions_of(plan))
     ours = frozenset(known)
-    told = [*unprotected_differences(plan, base, items)]
+    differences = [*unprotected_differences(plan, base, items)]
     away = tuple(vm for vm, item in items.items() if item.active_location != "Primary" or item.scenario != "None")
     found_parts = tuple(one for one in found if is_part_of(base, one.part.name))
     result = MirrorSurvey(wanted=wanted, found=found_parts, away=away)
     for part in wanted:
         vault_items = {view.id.lower(): view for view in vaults.get(part.vault.key, ())} | items
-        told += compare_parts(part, result.find_part(part), vault_items, ours=part.id.lower() in ours)
-    told += [left_over_difference(one.part.name) for one in _left_over_parts(base, wanted, result.found)]
-    return result.model_copy(update={"differences": tuple(told)})
+        differences += compare_parts(part, result.find_part(part), vault_items, ours=part.id.lower() in ours)
+    differences += [left_over_difference(one.part.name) for one in _left_over_parts(base, wanted, result.found)]
+    return result.model_copy(update={"differences": tuple(differences)})
 
 
 def items_of_plan(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> dict[str, ItemView]:
@@ -167,8 +167,8 @@ def busy_sentences(survey: MirrorSurvey, wanted: Sequence[PartWrite]) -> tuple[s
 
 def required_confirmation(action: str, name: str, survey: MirrorSurvey, known: Iterable[str] = ()) -> str:
     """The sentence that has to be repeated before somebody else's work is written over; empty when none is."""
-    told = list(_lost_sentences(action, survey, frozenset(known)))
-    return f"{action.capitalize()} {name}: {'; '.join(told)}." if told else ""
+    losses = list(_lost_sentences(action, survey, frozenset(known)))
+    return f"{action.capitalize()} {name}: {'; '.join(losses)}." if losses else ""
 
 
 def _lost_sentences(action: str, survey: MirrorSurvey, known: frozenset[str]) -> Iterator[str]:

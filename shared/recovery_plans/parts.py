@@ -207,7 +207,7 @@ def parts_of(
     """The recovery plans that do what our plan says, in the order in which they have to run.
 
     A machine's group comes after the groups of those that it comes after, in its own part or an earlier one. As few
-    parts as a look ahead of one part finds. Machines that no vault protects are left out.
+    parts as looking one part ahead finds. Machines that no vault protects are left out.
     """
     homes, order = _homes_of(plan, sites, items), effective_edges(plan, items)
     wave_groups = _split_into_parts(order, homes)

@@ -24,7 +24,7 @@ class ReplicationTick(NamedTuple):
         starts: VMs to start their action for, by action, each in one batch.
         restarts: VMs whose job shall be done again.
         jobs: Jobs to watch.
-        copying: VMs to look at.
+        copying: VMs whose items to read.
         restarted: Ids of those whose job was restarted: the work is done by a new job, which is nowhere named.
     """
 

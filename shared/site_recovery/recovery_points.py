@@ -41,7 +41,7 @@ class RecoveryPoint(Message):
     """A point as the vault lists it.
 
     Attributes:
-        consistent: Applications were told of it, not only the disks.
+        consistent: Applications were prepared for it, not only the disks.
         kind: recoveryPointType as the vault spells it, empty where it does not say.
     """
 
