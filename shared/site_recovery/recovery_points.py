@@ -62,7 +62,9 @@ def choose_point(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta 
     if found is None:
         newest = max(points, key=lambda point: point.at, default=None)
         rest = (
-            f"the newest of all {len(points)} is {_describe_point(newest, now)}" if newest else "there is none at all"
+            f"the newest of its {len(points)} points is {_describe_point(newest, now)}"
+            if newest
+            else "there is none at all"
         )
         raise Refused("no-recovery-point", f"no recovery point is {rule}; {rest}")
     if max_age is not None and now - found.at > max_age:
