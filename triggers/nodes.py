@@ -201,11 +201,14 @@ def _repair_steps(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock])
     if locks:
         lock_ids = ", ".join(lock.id for lock in locks)
         yield "remove-locks", f"remove {len(locks)} locks, and put them back at the end: {lock_ids}"
-    yield "examine", f"read registry, services, Hyper-V role and last boot of {node.name} with a read-only run command"
+    yield (
+        "examine-node",
+        f"read registry, services, Hyper-V role and last boot of {node.name} with a read-only run command",
+    )
     if node.extension:
-        yield "uninstall", f"save the settings of {node.extension.name} and uninstall it from {node.name}"
+        yield "uninstall-extension", f"save the settings of {node.extension.name} and uninstall it from {node.name}"
     if helper and may_run_sync(snapshot.nodes, node.name):
         yield "sync-cluster", f"run Sync-AzureStackHci on {helper.name}"
     if extension_to_install(snapshot.nodes, node.extension):
-        yield "install", "install the extension with the saved settings if it has not come back by itself"
-    yield "verify", "check extension, registry, service dra, provider, recovery point and cluster"
+        yield "install-extension", "install the extension with the saved settings if it has not come back by itself"
+    yield "verify-node", "check extension, registry, service dra, provider, recovery point and cluster"

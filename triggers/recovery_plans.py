@@ -8,6 +8,7 @@ import azure.functions as func
 
 from activities.durable_state import read_entity
 from activities.recovery_plans import read_items_and_plans
+from shared.arm_ids import name_of
 from shared.messages import Document
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.plans.plan import PlanDocument
@@ -142,7 +143,7 @@ async def _read_mirror_state(client: df.DurableFunctionsClient, name: str) -> Mi
     versioned = await declared_documents.read_document(client, "plan", name)
     plan = declared_documents.plan_of(versioned)
     sites = await declared_documents.sites_of_plan(client, plan)
-    known_ids = Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known
+    known_ids = Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known_ids
     items_by_vault, recovery_plans = await read_items_and_plans(name, plan, sites)
     return MirrorState(
         name,
@@ -166,7 +167,7 @@ def _recovery_plan_view(part: PlanPart, survey: MirrorSurvey) -> dict[str, Any]:
     return {
         "name": part.name,
         "vault": part.vault.vault,
-        "fabric": part.fabric_id.rpartition("/")[2],
+        "fabric": name_of(part.fabric_id),
         "exists": survey.find_part(part) is not None,
         "groups": [
             {

@@ -4,12 +4,13 @@ Each part is made of the run's input and of its custom status, once it has ended
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
-from shared.replication.progress import read_vm_progress
-from shared.replication.schedule import ReplicationOrder, vm_view
+from shared.replication.run import ReplicationOrder, vm_view
+from shared.replication.status import ReplicationStatus
 
 
 def preparation_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,12 +32,15 @@ def replication_part(state: OrchestrationState, custom_status: Mapping[str, Any]
         outcome_fields = {"verdict": facts["verdict"], "changed": facts["changed"]}
         return {"items": facts["vms"], "progress": progress, "expectedEnd": "", **outcome_fields}
     order = ReplicationOrder.model_validate(state.get_input())
-    vms, newest = [vm_view(item) for item in order.run.items] if order.run else [], read_vm_progress(custom_status)
+    vms = [vm_view(item) for item in order.run.items] if order.run else []
+    status = ReplicationStatus.model_validate(custom_status) if "codes" in custom_status else None
+    newest = status.progress_of_vms() if status else ()
     for vm, one in zip(vms, newest, strict=True) if len(vms) == len(newest) else ():
-        vm.update(state=one.state, minutesLeft=one.minutes_left)
+        left = one.time_left
+        vm.update(state=one.state, minutesLeft=None if left is None else left // timedelta(minutes=1))
         if one.percent is not None:
             vm["percent"] = one.percent
-    progress = {"completed": custom_status.get("done", 0), "total": len(newest)}
+    progress = {"completed": status.done if status else 0, "total": len(newest)}
     return {"action": order.request.action, "items": vms, "progress": progress}
 
 

@@ -26,7 +26,7 @@ from shared.replication.contract import (
     ReadReplicatedItems,
 )
 from shared.replication.health import list_vm_health
-from shared.replication.schedule import ReplicationOrder
+from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
 from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.sites.operation import SiteOperation

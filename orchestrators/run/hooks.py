@@ -56,7 +56,7 @@ class HttpHook:
     def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
         """Ask."""
         answer = (yield from call_all(ctx, RUN_HOOK, [self._request]))[0]
-        return answer if isinstance(answer, HookRan) else HookRan(passed=False, detail=str(answer), may_change=True)
+        return answer if isinstance(answer, HookRan) else HookRan(state="unanswered", detail=str(answer))
 
     def clean_up(self, _ctx: task.OrchestrationContext) -> Steps[str]:
         """There is nothing to remove."""
@@ -88,11 +88,11 @@ class AzureHook:
         answer: Any = (yield from call_all(ctx, cast("Any", activity), [request]))[0]
         if isinstance(answer, SiteRecoveryError):
             again = not isinstance(answer, Refused) or self._begun
-            return HookRan(passed=False, detail=str(answer), may_change=again)
+            return HookRan(state="unanswered" if again else "failed", detail=str(answer))
         if self._begun:
             return cast("HookRan", answer)
         self._begun = True
-        return HookRan(passed=False, detail="it was begun", may_change=True)
+        return HookRan(state="running", detail="it was begun")
 
     def clean_up(self, ctx: task.OrchestrationContext) -> Steps[str]:
         """Remove the run command, or stop the job if it goes on."""
@@ -115,7 +115,7 @@ class ManualHook:
     def try_once(self, _ctx: task.OrchestrationContext) -> Steps[HookRan]:
         """Only a person can say."""
         yield from ()
-        return HookRan(passed=False, detail="nobody said that it is done", may_change=True)
+        return HookRan(state="running", detail="nobody said that it is done")
 
     def clean_up(self, _ctx: task.OrchestrationContext) -> Steps[str]:
         """There is nothing to remove."""
@@ -275,7 +275,7 @@ class Hooks:
             if not result.may_change:
                 return run, result
             if time_left <= timedelta(0):
-                return run, HookRan(passed=False, status=result.status, detail=_timeout_detail(until - began, result))
+                return run, HookRan(state="failed", status=result.status, detail=_timeout_detail(until - began, result))
             decision = yield from self._inbox.next_decision(
                 min(_pause_between_tries(due_hook.hook, now(self._ctx) - began), time_left)
             )
@@ -335,7 +335,7 @@ def _timeout_detail(within: timedelta, result: HookRan) -> str:
 def _result_by_person(due_hook: DueHook, decision: Decision) -> HookRan | None:
     """What a person's word makes of a hook, None when it is about something else."""
     if decision.verdict == "abort":
-        return HookRan(passed=False, detail=f"{decision.by} aborted the run")
+        return HookRan(state="failed", detail=f"{decision.by} aborted the run")
     if decision.verdict == "resume" and due_hook.hook.kind == "manual" and decision.about in {"", due_hook.hook_key}:
-        return HookRan(passed=True, detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by)
+        return HookRan(state="passed", detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by)
     return None

@@ -51,7 +51,7 @@ def engage_recovery_plans(
         return run, [Obstacle(code="recovery-plan-unreadable", detail=f"the recovery plans cannot be read: {failure}")]
     if any(verb in RECOVERY_PLAN_VERBS for item in run.items for verb in item.skip):
         return run, ()  # an earlier run got part of the way: the rest goes VM by VM
-    obstacles = [Obstacle(code=code, detail=detail) for code, detail in plan_obstacles(operation, survey)]
+    obstacles = list(plan_obstacles(operation, survey))
     return (run if obstacles else run.model_copy(update={"parts": _plan_runs_of(run, survey)})), obstacles
 
 

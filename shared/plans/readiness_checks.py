@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from shared.arm_ids import same_id
+from shared.arm_ids import name_of, same_id
 from shared.obstacle import Obstacle
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.plans.preview_kinds import KindRule
@@ -44,9 +44,9 @@ class CheckedVm(NamedTuple):
         """Whether the host that has the VM does not answer the vault."""
         return self.view.host_provider != "" and not (self.host and self.host.connected)
 
-    def note(self, weight: Weight, code: str, detail: str) -> WeightedObstacle:
-        """Something that speaks against this VM."""
-        return weight, Obstacle(vm=self.view.vm, code=code, detail=detail)
+
+def _note(vm: CheckedVm, weight: Weight, code: str, detail: str) -> WeightedObstacle:
+    return weight, Obstacle(vm=vm.view.vm, code=code, detail=detail)
 
 
 def check_health(vm: CheckedVm) -> Iterator[WeightedObstacle]:
@@ -55,7 +55,7 @@ def check_health(vm: CheckedVm) -> Iterator[WeightedObstacle]:
     if (vm.rule.fails_over or vm.is_drill) and health in {"Critical", "Warning"}:
         expected = vm.is_host_lost and vm.rule.loses_data
         weight: Weight = "concern" if health == "Critical" and vm.rule.fails_over and not expected else "warning"
-        yield vm.note(weight, f"replication-{health.lower()}", f"the replication of {vm.view.vm} is {health}")
+        yield _note(vm, weight, f"replication-{health.lower()}", f"the replication of {vm.view.vm} is {health}")
 
 
 def check_data_at_risk(vm: CheckedVm) -> Iterator[WeightedObstacle]:
@@ -65,24 +65,26 @@ def check_data_at_risk(vm: CheckedVm) -> Iterator[WeightedObstacle]:
         return
     lag = replication_lag(vm.view, vm.at)
     if lag is None:
-        yield vm.note("warning", "rpo-unknown", f"how far {vm.view.vm} is behind is not known")
+        yield _note(vm, "warning", "rpo-unknown", f"how far {vm.view.vm} is behind is not known")
     elif lag > target:
         loss = "would be lost" if vm.rule.loses_data else "is not in Azure yet"
         risk = f"{format_duration(lag)} of {vm.view.vm}'s newest data {loss}"
         weight: Weight = "concern" if vm.rule.loses_data else "warning"
-        yield vm.note(weight, "behind-target", f"{risk}; the plan's target is {format_duration(target)}")
+        yield _note(vm, weight, "behind-target", f"{risk}; the plan's target is {format_duration(target)}")
 
 
 def check_host(vm: CheckedVm) -> Iterator[WeightedObstacle]:
     """A host that is lost, where the verb needs it or would like to have it."""
     if not vm.is_host_lost or not (vm.rule.needs_host or vm.rule.fails_over):
         return
-    name = vm.host.host if vm.host else vm.view.host_provider.rpartition("/")[2]
+    name = vm.host.host if vm.host else name_of(vm.view.host_provider)
     detail = f"the host of {vm.view.vm} ({name}) is not connected to the vault"
     if vm.rule.needs_host:
-        yield vm.note("concern", "host-not-connected", detail)
+        yield _note(vm, "concern", "host-not-connected", detail)
     else:
-        yield vm.note("warning", "host-not-connected", f"{detail}: the VM cannot be shut down, and may still run there")
+        yield _note(
+            vm, "warning", "host-not-connected", f"{detail}: the VM cannot be shut down, and may still run there"
+        )
 
 
 def check_drift(vm: CheckedVm) -> Iterator[WeightedObstacle]:
@@ -100,7 +102,7 @@ def check_drift(vm: CheckedVm) -> Iterator[WeightedObstacle]:
 
 
 def _drift_note(vm: CheckedVm, weight: Weight, code: str, found: str, declared: str) -> WeightedObstacle:
-    return vm.note(weight, code, f"{vm.view.vm} has {found}, and its site says {declared}")
+    return _note(vm, weight, code, f"{vm.view.vm} has {found}, and its site says {declared}")
 
 
 CHECKS: tuple[Callable[[CheckedVm], Iterator[WeightedObstacle]], ...] = (

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.arm_ids import name_of
 from shared.recovery.run import IN_HAND_STATES, RecoveryPlanRun, Run, RunItem
 from shared.site_recovery.contract import (
     BUSY_CODE,
     NOT_READY_CODE,
-    RESUME_TAKES_HOLD,
     ChildJob,
     JobResumed,
     RecoveryPlanJobView,
     StartAnswer,
 )
+from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
 LATER = timedelta(seconds=30)
 _ON_THEIR_WAY = frozenset({"waiting", "starting", "running", "paused", "resuming", "probing", "settling"})
@@ -204,7 +205,7 @@ def _items_with_jobs(
     jobs = {key: child.job for child in children if child.job for key in (child.vm.lower(), child.machine.lower())}
     changed = {}
     for item in _items_of(run, plan_run):
-        job = jobs.get(item.vm.lower()) or jobs.get(item.id.rpartition("/")[2].lower())
+        job = jobs.get(item.vm.lower()) or jobs.get(name_of(item.id).lower())
         if job and _awaits_plan_run(item):
             changed[item.vm] = item.model_copy(update={"state": "running", "job": job, "since": now, "detail": ""})
     return changed
