@@ -29,6 +29,7 @@ from shared.onboarding.contract import ReadSite
 from shared.onboarding.preflight.facts import (
     AccountFacts,
     AzureFacts,
+    AzurePart,
     ClusterFacts,
     LockFacts,
     NetworkFacts,
@@ -62,7 +63,7 @@ class _SiteReader:
 
     def __init__(self, site: SiteDocument) -> None:
         self._site = site
-        self._hidden: dict[str, str] = {}
+        self._unread: dict[AzurePart, str] = {}
 
     async def read_facts(self) -> AzureFacts:
         site, vault = self._site, OnboardingVault(VaultRef.from_id(self._site.vault))
@@ -89,17 +90,17 @@ class _SiteReader:
             ),
             target_group=text_of(group.get("id")) if group else "",
             quota=await self._read_quota(),
-            unseen=self._hidden,
+            unread=self._unread,
         )
 
-    async def _read_if_allowed[T](self, fact: str, reading: Awaitable[T]) -> T | None:
+    async def _read_if_allowed[T](self, fact: AzurePart, reading: Awaitable[T]) -> T | None:
         """What Azure answers; None, and the reason noted, where it refuses to show it."""
         try:
             return await reading
         except NotFound:
             return None
         except Refused as refusal:
-            self._hidden[fact] = str(refusal)
+            self._unread[fact] = str(refusal)
             return None
 
     async def _list_machines(self) -> tuple[list[Json], datetime]:
@@ -128,7 +129,7 @@ class _SiteReader:
         existing_group = await self._read_if_allowed("rights", find_resource(group, GROUPS_API))
         return group if existing_group else "/".join(group.split("/")[:3])
 
-    async def _read_rights(self, fact: str, scope: str) -> RightsFacts | None:
+    async def _read_rights(self, fact: AzurePart, scope: str) -> RightsFacts | None:
         granted = await self._read_if_allowed(fact, list_all(_authorization_path(scope, "permissions"), ROLES_API))
         if granted is None:
             return None
@@ -179,7 +180,7 @@ class _SiteReader:
             vault_roles=await self._read_role_ids(account_id, vault_principal),
         )
 
-    async def _read_network_facts(self, fact: str, arm_id: str) -> NetworkFacts | None:
+    async def _read_network_facts(self, fact: AzurePart, arm_id: str) -> NetworkFacts | None:
         found = await self._read_if_allowed(fact, find_resource(arm_id, NETWORKS_API)) if arm_id else None
         if found is None:
             return None

@@ -1,6 +1,11 @@
 """Reading what Azure sends: ids of any casing, times that mean nothing, values that are null."""
 
 
+def name_of(arm_id: str) -> str:
+    """The resource's own name, which an id ends with; what is a name already, and no id, stays as it is."""
+    return arm_id.rstrip("/").rpartition("/")[2]
+
+
 def group_id_of(arm_id: str) -> str:
     """ARM id of the resource group that a resource is in."""
     return "/".join(arm_id.split("/")[:5])

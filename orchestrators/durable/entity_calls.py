@@ -159,7 +159,7 @@ def settle_except_for(
         yield from settle_obligations(ctx, operation, (kind,))
         return
     note = Narrowed(kind=kind, vms=tuple(vms)).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "narrow", note)
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "narrow_to", note)
 
 
 def do_nothing(_ctx: task.OrchestrationContext, _operation: Operation, _run: Run) -> Steps[Run | None]:

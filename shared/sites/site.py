@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.arm_ids import name_of
 from shared.documents import (
     ClusterId,
     Fault,
@@ -52,7 +53,7 @@ def _check_prefix(given: str) -> str:
 
 def _check_name_pattern(given: str) -> str:
     if given.count(VM_PLACEHOLDER) != 1 or not re.fullmatch(r"[A-Za-z0-9\-]*", given.replace(VM_PLACEHOLDER, "")):
-        raise ValueError("a name of letters, digits and - that says {vm} once")
+        raise ValueError("a name of letters, digits and - that contains {vm} once")
     return given
 
 
@@ -77,7 +78,7 @@ class ReplicationPolicy(Document):
 
 
 def _read_policy(given: Any, _handler: ValidatorFunctionWrapHandler) -> str | ReplicationPolicy:
-    """A name or settings, each told its own faults: a union would tell those of both."""
+    """A name or settings, each with its own faults: a union would report those of both."""
     if isinstance(given, str):
         return _POLICY_NAME.validate_python(given)
     return ReplicationPolicy.model_validate(given)
@@ -124,7 +125,7 @@ class Capacity(Document):
     copy_within: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=7)
 
     def churn_of(self, vm: str) -> float | None:
-        """Megabytes a second that this VM writes, None when nobody said."""
+        """Megabytes a second that this VM writes, None when it is not declared."""
         named = {name.lower(): value for name, value in self.churn.items()}
         return named.get(vm.lower(), self.default_churn)
 
@@ -136,7 +137,7 @@ class HealingRules(Document):
         allow_lock_removal: Take locks off that stand in the way, and put them back afterwards.
         diagnose: Run the read-only script also on a node whose failure nothing explains.
         reboot_grace: How long after a reboot a node is left alone.
-        notice_after: How long a node must look unwell before the timer, told by no event, repairs it.
+        notice_after: How long a node must look unwell before the timer repairs it, where no event reported it.
         max_attempts: Failures in a row before the node is left alone until a person asks.
         pause: Before the second attempt; each further one waits four times as long.
     """
@@ -189,7 +190,8 @@ class SiteDocument(Document):
     orphan_after: Span = timedelta(hours=4)
 
     @model_validator(mode="after")
-    def _check_fields_together(self) -> Self:
+    def check_fields_together(self) -> Self:
+        """Faults that only several fields together have."""
         if faults := list(_cross_field_faults(self)):
             raise_faults(type(self).__name__, faults, self.hyper_v_site)
         return self
@@ -197,7 +199,7 @@ class SiteDocument(Document):
     @property
     def vault_name(self) -> str:
         """The vault's own name: the registry of a node calls it ResourceName."""
-        return self.vault.rsplit("/", 1)[-1]
+        return name_of(self.vault)
 
     @property
     def policy_name(self) -> str:
@@ -221,7 +223,7 @@ def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
         yield Fault(("subnet",), "no_network", "a subnet needs its network")
     if site.drill_network and site.drill_network.network.lower() == site.network.lower():
         yield Fault(("drillNetwork", "network"), "not_isolated", "the network of a failover is not an isolated one")
-    account = site.cache_storage.rsplit("/", 1)[-1]
+    account = name_of(site.cache_storage)
     if account and not ACCOUNT_NAME.fullmatch(account):
         yield Fault(("cacheStorage",), "account_name", "a storage account has a name of 3 to 24 of a-z and 0-9")
     policy = site.policy_settings
