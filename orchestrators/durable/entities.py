@@ -9,6 +9,7 @@ from shared.healing.cluster_queue import JoinQueue, QueueTurn, join_queue, leave
 from shared.healing.node_record import (
     BeginRepair,
     EndRepair,
+    NodeAnswer,
     NodeRecord,
     SymptomNotice,
     begin_repair,
@@ -138,15 +139,14 @@ def plan_history(ctx: EntityContext, request: Any) -> Any:
 def nodes(ctx: EntityContext, request: Any) -> Any:
     """What is remembered of one node.
 
-    Operations: begin_repair, save_extension, end_repair, note_symptom; each answers {record, busy}: the record, and the
-    run that is in the way of one that wants to begin.
+    Operations: begin_repair, save_extension, end_repair, note_symptom; each answers a NodeAnswer.
     """
     state = ctx.get_state(dict)
     record = NodeRecord.model_validate(state) if state else None
-    answer: Any = None
+    busy = ""
     match ctx.operation:
         case "begin_repair":
-            record, answer = begin_repair(record, BeginRepair.model_validate(request))
+            record, busy = begin_repair(record, BeginRepair.model_validate(request))
         case "note_symptom":
             record = record_symptom(record, SymptomNotice.model_validate(request))
         case "save_extension" if record:
@@ -156,7 +156,7 @@ def nodes(ctx: EntityContext, request: Any) -> Any:
         case other:
             raise ValueError(f"the entity nodes has no operation {other}, or not yet")
     ctx.set_state(record.model_dump(mode="json"))
-    return {"busy": answer, "record": record.model_dump(mode="json")}
+    return NodeAnswer(record=record, busy=busy).model_dump(mode="json")
 
 
 def cluster_queue(ctx: EntityContext, request: Any) -> Any:

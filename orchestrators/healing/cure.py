@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from durabletask import task
 
 from orchestrators.durable.node_scripts import run_script
-from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
+from orchestrators.durable.steps import Steps, call, now, sleep
 from orchestrators.healing.look import NodeDiagnosis, wait_for_node
+from orchestrators.healing.node_records import ask_node_record
 from orchestrators.healing.progress import ProgressTracker
-from shared.arm_ids import key_of
 from shared.errors import Refused
 from shared.healing.classifier import classify_failure
 from shared.healing.contract import (
@@ -26,12 +26,10 @@ from shared.healing.contract import (
     RunScript,
     ScriptName,
 )
-from shared.healing.node_record import NodeRecord
 from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN
 from shared.healing.proof import choose_helper, extension_to_install, may_run_sync
 from shared.healing.registration import read_registration_output
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts
-from shared.operations.durable_names import NODES
 from shared.sites.node_health import extension_state, is_extension_settled, is_extension_well
 from shared.sites.nodes import ExtensionView, NodeView
 from shared.sites.site import SiteDocument
@@ -139,9 +137,8 @@ def _save_extension(
     kept = node.extension or extension_to_install(nodes, None)
     if kept is None:
         return None
-    request = kept.model_dump(mode="json")
-    answer = yield from call_entity(ctx, NODES, key_of(order.machine_id), "save_extension", request)
-    return extension_to_install(nodes, NodeRecord.model_validate(answer["record"]).saved)
+    answer = yield from ask_node_record(ctx, order.machine_id, "save_extension", kept)
+    return extension_to_install(nodes, answer.record.saved)
 
 
 def _sync_cluster(

@@ -17,21 +17,21 @@ from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_event
 from orchestrators.durable.dead_runs import ask_past_dead_runs
-from orchestrators.durable.steps import Steps, call_entity, now
+from orchestrators.durable.steps import Steps, now
 from orchestrators.healing.cure import examine_node, reinstall_extension
 from orchestrators.healing.gate import claim_node, release_cluster_turn, take_cluster_turn
 from orchestrators.healing.locks import find_locks, remove_locks, restore_own_locks
 from orchestrators.healing.look import NodeDiagnosis, diagnose_settled_node, read_node
+from orchestrators.healing.node_records import ask_node_record, record_ending
 from orchestrators.healing.progress import ProgressTracker
 from orchestrators.healing.prove import prove_registration, wait_for_cluster, wait_for_recovery_point
-from shared.arm_ids import key_of, same_id
+from shared.arm_ids import same_id
 from shared.errors import SiteRecoveryError, Transient
-from shared.healing.node_record import BeginRepair, EndRepair, LastRepair, NodeRecord, RepairEnding
+from shared.healing.node_record import BeginRepair, LastRepair, NodeRecord, RepairEnding
 from shared.healing.proof import RUNGS
 from shared.healing.repair import NeedsPerson, NothingToDo, Repair, RepairDeferred, RepairFacts, RepairProgress
 from shared.obstacle import Obstacle
 from shared.operations.contract import PublishEvent
-from shared.operations.durable_names import NODES
 from shared.recovery.outcome import Outcome
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
@@ -87,9 +87,8 @@ def _admit(ctx: task.OrchestrationContext, order: Repair) -> Steps[tuple[RepairP
     def begin(ended: tuple[str, ...]) -> Steps[str]:
         request = BeginRepair(
             run=order.id, node=node.name, cluster=node.cluster_id, machine_id=order.machine_id, ended=ended
-        ).model_dump(mode="json")
-        busy: str = (yield from call_entity(ctx, NODES, key_of(order.machine_id), "begin_repair", request))["busy"]
-        return busy
+        )
+        return (yield from ask_node_record(ctx, order.machine_id, "begin_repair", request)).busy
 
     if busy := (yield from ask_past_dead_runs(ctx, begin, lambda run: (run,) if run else ())):
         raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.")
@@ -196,9 +195,7 @@ def _record_ending(
         rung=tracker.progress.rung,
     )
     rules = order.sites[tracker.progress.site].healing_rules
-    request = EndRepair(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
-    answer = yield from call_entity(ctx, NODES, key_of(order.machine_id), "end_repair", request)
-    return NodeRecord.model_validate(answer["record"])
+    return (yield from record_ending(ctx, order.machine_id, last, rules))
 
 
 def _note_next_attempt(

@@ -7,13 +7,13 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.cluster_turns import leave_cluster_queue
-from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.durable.steps import Steps, call, now
 from orchestrators.healing.locks import restore_locks
+from orchestrators.healing.node_records import ask_node_record, record_ending
 from shared.arm_ids import key_of
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import READ_NODE_RECORDS, READ_NODES, ReadNodeRecords, ReadNodes
 from shared.healing.node_record import (
-    EndRepair,
     LastRepair,
     NodeRecord,
     SymptomNotice,
@@ -25,7 +25,6 @@ from shared.healing.proof import symptom_of
 from shared.healing.repair import Repair
 from shared.messages import VaultRef
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, ReadEndedRuns, StartRun
-from shared.operations.durable_names import NODES
 from shared.operations.kinds import REQUESTED_BY_TIMER
 from shared.operations.obligations import obligations_of_kind
 from shared.plans.contract import READ_DOCUMENTS, DocumentsRead, ReadDocuments
@@ -98,32 +97,29 @@ def _look_after_site(
     for node in nodes:
         record = records.get(key_of(node.id))
         if record and record.run in records_read.ended_runs:
-            record = yield from _record_lost_repair(ctx, site, record)
+            # a run that ended without saying so counts as an attempt that failed: nobody knows how far it got
+            yield from leave_cluster_queue(ctx, record.cluster, record.run)
+            last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
+            record = yield from record_ending(ctx, record.machine_id, last, site.healing_rules)
         symptom = symptom_of(site, node, nodes, provider_views.providers, provider_views.at)
         record = yield from _record_symptom(ctx, node, symptom, record)
         if record and is_due(record, now(ctx), patience):
-            run = next_run_id(node.id, record)
-            order = Repair(
-                id=run,
-                machine_id=node.id,
-                requested_by=REQUESTED_BY_TIMER,
-                sites={name: site},
-                cause=record.symptom,
-            )
-            start = StartRun(id=run, orchestrator="repair", payload=order.model_dump(mode="json"))
-            yield from call(ctx, START_RUN, start)
-            started.append(run)
+            started.append((yield from _start_repair(ctx, name, site, node, record)))
     return started
 
 
-def _record_lost_repair(ctx: task.OrchestrationContext, site: SiteDocument, record: NodeRecord) -> Steps[NodeRecord]:
-    """A run that ended without saying so counts as an attempt that failed: nobody knows how far it got."""
-    last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
-    rules = site.healing_rules
-    request = EndRepair(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
-    yield from leave_cluster_queue(ctx, record.cluster, record.run)
-    answer = yield from call_entity(ctx, NODES, key_of(record.machine_id), "end_repair", request)
-    return NodeRecord.model_validate(answer["record"])
+def _start_repair(
+    ctx: task.OrchestrationContext, name: str, site: SiteDocument, node: NodeView, record: NodeRecord
+) -> Steps[str]:
+    order = Repair(
+        id=next_run_id(node.id, record),
+        machine_id=node.id,
+        requested_by=REQUESTED_BY_TIMER,
+        sites={name: site},
+        cause=record.symptom,
+    )
+    yield from call(ctx, START_RUN, StartRun(id=order.id, orchestrator="repair", payload=order.model_dump(mode="json")))
+    return order.id
 
 
 def _record_symptom(
@@ -135,5 +131,4 @@ def _record_symptom(
     )
     if (record is None and not symptom) or (record and record_symptom(record, symptom_notice) == record):
         return record
-    answer = yield from call_entity(ctx, NODES, key_of(node.id), "note_symptom", symptom_notice.model_dump(mode="json"))
-    return NodeRecord.model_validate(answer["record"])
+    return (yield from ask_node_record(ctx, node.id, "note_symptom", symptom_notice)).record

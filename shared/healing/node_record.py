@@ -4,17 +4,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.arm_ids import key_of
+from shared.healing.pacing import DEFERRED_FOR, FINDING_STANDS, PAUSE_FACTOR
 from shared.messages import Message
 from shared.request_ids import run_id
 from shared.sites.nodes import ExtensionView
 
 RepairEnding = Literal["healed", "well", "finding", "deferred", "failed"]
 """well: nothing had to be done; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
-FINDING_STANDS = timedelta(minutes=10)
-"""A node whose trouble needs a person is not looked at again for every event of a storm."""
-DEFERRED_FOR = timedelta(minutes=30)
-PAUSE_FACTOR = 4
-"""Each pause is so many times as long as the one before."""
 ANY_SYMPTOM = "*"
 """The symptom that was reported to a person before the timer has seen which one it is."""
 
@@ -88,6 +84,18 @@ class EndRepair(Message):
     last: LastRepair
     max_attempts: int = 3
     pause: timedelta = timedelta(minutes=15)
+
+
+class NodeAnswer(Message):
+    """What the entity of a node answers.
+
+    Attributes:
+        record: The node after what was asked for.
+        busy: The repair that is in the way of one that wants to begin; empty when there is none.
+    """
+
+    record: NodeRecord
+    busy: str = ""
 
 
 class SymptomNotice(Message):

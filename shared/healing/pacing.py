@@ -36,3 +36,10 @@ LOG_REACHES_BACK = timedelta(hours=1)
 """How much older than its event the Activity Log's entry of a failure may be."""
 LOOKS_PER_GENERATION = 15
 """Before a run that waits continues as new: each look replays those before it."""
+
+FINDING_STANDS = timedelta(minutes=10)
+"""A node that needs a person is not repaired again for every event of a storm."""
+DEFERRED_FOR = timedelta(minutes=30)
+"""Before a repair that could not begin is tried again."""
+PAUSE_FACTOR = 4
+"""Each pause after a failed attempt is so many times as long as the one before; the site declares the first."""

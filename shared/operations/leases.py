@@ -1,15 +1,11 @@
 """Exclusive use of items and nodes: who holds what, until when. Pure; the `leases` entity keeps the table."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import Field
 
 from shared.messages import Message
-
-LEASE_TERM = timedelta(hours=24)
-"""The backstop. A run that lives prolongs its leases long before, and they are free as soon as it has ended."""
-
 
 MOST_KEYS_SHOWN = 5
 """Of each owner in the way: the message that people read names no more."""
