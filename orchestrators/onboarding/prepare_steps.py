@@ -1,7 +1,7 @@
 """The steps of a preparation but for the nodes: each is looked for, made when missing, and never changed."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from durabletask import task
 
@@ -38,7 +38,7 @@ from shared.onboarding.preparation import (
     registration_gaps,
     resource_groups_of,
 )
-from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, JobEnd, ReadProviders, WatchJobs
+from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, ReadProviders, WatchJobs
 from shared.sites import defaults
 
 type RoleGrant = tuple[str, str, str, tuple[str, ...]]
@@ -64,7 +64,7 @@ def ensure_resource(
     expect: Mapping[str, str] | None = None,
     show: tuple[str, ...] = (),
 ) -> Steps[EnsureAnswer]:
-    """See to a resource and wait until it is provisioned.
+    """Ensure that a resource is there, and wait until it is provisioned.
 
     Raises:
         Refused: Azure declines it, or its provisioning fails or takes too long.
@@ -114,17 +114,29 @@ def ensure_vault(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
 
 def ensure_site(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The Hyper-V site; the service makes its container with it."""
-    ensured = yield from ensure_in_vault(ctx, order, run, "site", order.document.hyper_v_site)
+    site = order.document
+    request = EnsureInVault(
+        vault=VaultRef.from_id(site.vault), operation=order.id, kind="site", name=site.hyper_v_site, since=run.began
+    )
+    ensured = yield from ensure_in_vault(ctx, request)
     run = run.with_ids(PreparedIds(site=ensured.facts.get("siteId", "")))
-    return _with_step_ended(run, "site", ensured, order.document.hyper_v_site)
+    return _with_step_ended(run, "site", ensured, site.hyper_v_site)
 
 
 def ensure_policy(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The policy: one of that name with other settings is the service's error 15035, so it is reported and left."""
     site = order.document
     policy = defaults.replication_policy_of(site)
-    settings, compare = defaults.policy_input(policy), site.policy_settings is not None
-    ensured = yield from ensure_in_vault(ctx, order, run, "policy", policy.name, settings=settings, compare=compare)
+    request = EnsureInVault(
+        vault=VaultRef.from_id(site.vault),
+        operation=order.id,
+        kind="policy",
+        name=policy.name,
+        settings=defaults.policy_input(policy),
+        compare=site.policy_settings is not None,
+        since=run.began,
+    )
+    ensured = yield from ensure_in_vault(ctx, request)
     if ensured.outcome == "differs":
         difference = f"{policy.name} has other settings (15035): {'; '.join(ensured.differences)}"
         ensured = ensured.model_copy(update={"differences": (difference,)})
@@ -135,46 +147,45 @@ def ensure_policy(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prep
 def ensure_association(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The association of the site's container with the policy."""
     site, policy = order.document.hyper_v_site, defaults.replication_policy_of(order.document).name
-    ensured = yield from ensure_in_vault(ctx, order, run, "association", f"{site}-{policy}", site=site, policy=policy)
+    request = EnsureInVault(
+        vault=VaultRef.from_id(order.document.vault),
+        operation=order.id,
+        kind="association",
+        name=f"{site}-{policy}",
+        site=site,
+        policy=policy,
+        since=run.began,
+    )
+    ensured = yield from ensure_in_vault(ctx, request)
     return _with_step_ended(run, "association", ensured, policy)
 
 
-def ensure_in_vault(
-    ctx: task.OrchestrationContext,
-    order: PrepareOrder,
-    run: Preparation,
-    what: Literal["site", "policy", "association"],
-    name: str,
-    **more: Any,
-) -> Steps[EnsureAnswer]:
-    """See to a thing of the vault, and wait for the job that makes it.
+def ensure_in_vault(ctx: task.OrchestrationContext, request: EnsureInVault) -> Steps[EnsureAnswer]:
+    """Ensure that the vault has something, and wait for the job that makes it.
 
     Raises:
-        Refused: the job failed.
+        Refused: the job failed, or takes too long.
     """
-    vault = VaultRef.from_id(order.document.vault)
-    request = EnsureInVault(vault=vault, operation=order.id, kind=what, name=name, since=run.began, **more)
     ensured = yield from call(ctx, ENSURE_IN_VAULT, request)
     if ensured.outcome != "started":
         return ensured
-    job_end = yield from _wait_for_job(ctx, vault, run, ensured.job)
-    if job_end.outcome != "succeeded":
-        raise Refused(job_end.code or job_end.state, job_end.detail or f"the job that makes {name} is {job_end.state}")
+    watch, deadline = (
+        WatchJobs(vault=request.vault, jobs=(ensured.job,), since=request.since),
+        now(ctx) + RESOURCE_WITHIN,
+    )
+    while not (ended := (yield from call(ctx, WATCH_JOBS, watch)).ended):
+        if now(ctx) >= deadline:
+            detail = f"The job {ensured.job}, which makes {request.name}, has not ended within {RESOURCE_WITHIN}."
+            raise Refused("too-long", detail)
+        yield from sleep(ctx, RESOURCE_EVERY)
+    job = ended[0]
+    if job.outcome != "succeeded":
+        raise Refused(job.code or job.state, job.detail or f"The job that makes {request.name} is {job.state}.")
     created = yield from call(ctx, ENSURE_IN_VAULT, request.model_copy(update={"create": False}))
     if created.outcome == "absent":
-        raise Refused("not-there", f"the job that makes {name} succeeded, and the vault does not show it")
+        detail = f"The job that makes {request.name} succeeded, and the vault does not show it."
+        raise Refused("not-there", detail)
     return created.model_copy(update={"outcome": "created"})
-
-
-def _wait_for_job(ctx: task.OrchestrationContext, vault: VaultRef, run: Preparation, job: str) -> Steps[JobEnd]:
-    deadline = now(ctx) + RESOURCE_WITHIN
-    while True:
-        jobs_seen = yield from call(ctx, WATCH_JOBS, WatchJobs(vault=vault, jobs=(job,), since=run.began))
-        if jobs_seen.ended:
-            return jobs_seen.ended[0]
-        if now(ctx) >= deadline:
-            raise Refused("too-long", f"the job {job} has not ended within {RESOURCE_WITHIN}")
-        yield from sleep(ctx, RESOURCE_EVERY)
 
 
 def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:

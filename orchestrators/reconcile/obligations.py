@@ -22,7 +22,7 @@ from shared.operations.obligations import Attempted, Obligation, cleanup_run_id,
 from shared.operations.pacing import REMIND_EVERY
 from shared.plans.contract import DocumentsRead
 from shared.plans.machines import site_lease_keys, unambiguous_items
-from shared.plans.plan import PlanDocument
+from shared.plans.plan import PlanDocument, PlanItem
 from shared.recovery.operation import Operation
 from shared.request_ids import run_id
 from shared.site_recovery.contract import READ_ITEMS, ReadItems
@@ -107,7 +107,7 @@ def _find_orphans(
 def _start_orphan_cleanup(
     ctx: task.OrchestrationContext, name: str, site: SiteDocument, orphans: list[ItemView]
 ) -> Steps[str]:
-    plan = PlanDocument.model_validate({"site": name, "items": [{"vm": view.vm} for view in orphans]})
+    plan = PlanDocument(site=name, items=tuple(PlanItem(vm=view.vm) for view in orphans))
     slot = now(ctx).replace(minute=0, second=0, microsecond=0).isoformat()
     operation = Operation(
         id=run_id("cleanup", f"orphans-{name}", ":".join([slot, *(view.id for view in orphans)])),
