@@ -1,4 +1,4 @@
-"""Declaring a document: through an orchestration, because only that hears what the book answered."""
+"""Declaring a document: through an orchestration, because only that has the answer of an entity."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from shared.plans.versions import Declaration
 
 
 def declare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Put a document into the book, or remove it: {key, operation: put|remove, wish}; answers the book's verdict."""
+    """Put a document, or remove it: {key, operation: put|remove, wish}; answers the verdict of its entity."""
     declaration = Declaration.model_validate({**payload["wish"], "at": now(ctx)})
     request = declaration.model_dump(mode="json")
     verdict: dict[str, Any] = yield from call_entity(ctx, DOCUMENTS, payload["key"], payload["operation"], request)

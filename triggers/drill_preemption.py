@@ -78,10 +78,10 @@ async def find_owed_cleanups(client: df.DurableFunctionsClient, operation: Opera
 
 async def _start_owed_cleanups(client: df.DurableFunctionsClient, owed_cleanups: Sequence[Obligation]) -> None:
     """Begin what the timer would begin at its next look; one that it has begun goes on, held or not yet held."""
-    cleanup_runs = tuple(cleanup.tried_by for cleanup in owed_cleanups if cleanup.tried_by)
+    cleanup_runs = tuple(cleanup.last_attempt_by for cleanup in owed_cleanups if cleanup.last_attempt_by)
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=cleanup_runs))).ended
     for one in owed_cleanups:
-        if one.tried_by in {"", *ended}:
+        if one.last_attempt_by in {"", *ended}:
             await start_cleanup(client, StartCleanup(id=cleanup_run_id(one), plan=one.plan))
 
 

@@ -1,4 +1,4 @@
-"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+"""The kinds of operations, and the events by which people take part in them."""
 
 from typing import Literal
 
@@ -30,5 +30,7 @@ PLAN_KINDS: tuple[Kind, ...] = (
     "roundtrip",
 )
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
+REQUESTED_BY_TIMER = "timer"
+"""Who asked for what the timer starts."""
 DECISION_EVENT = "decide"
 APPROVAL_EVENT = "approve"
