@@ -21,11 +21,11 @@ from activities.node_diagnosis import read_node_record
 from activities.nodes import read_nodes
 from shared.arm_ids import key_of, subscription_of
 from shared.errors import Refused, Transient
-from shared.healing.classifier import is_extension_well
 from shared.healing.contract import CORRELATION_ID, ReadNodes
 from shared.healing.node_record import NodeRecord, SymptomNotice, next_run_id, why_not_now
 from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
+from shared.sites.node_health import is_extension_well
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.starting import start_once
@@ -152,7 +152,9 @@ async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> s
     except Transient:
         return None
     notice = SymptomNotice(machine_id=machine_id, node=node.name, cluster=node.cluster_id or NO_CLUSTER)
-    await client.signal_entity(EntityInstanceId(NODES, key_of(machine_id)), "notice", notice.model_dump(mode="json"))
+    await client.signal_entity(
+        EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", notice.model_dump(mode="json")
+    )
     return node.cluster_id
 
 

@@ -61,10 +61,10 @@ async def preempt_drills(
     for drill in drills:
         if drill.name == "drill":  # a cleanup ends by itself, and is waited for
             await _end_drill(client, operation, drill)
-    cleanup_runs = tuple(cleanup.tried_by for cleanup in owed_cleanups if cleanup.tried_by)
+    cleanup_runs = tuple(cleanup.last_attempt_by for cleanup in owed_cleanups if cleanup.last_attempt_by)
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=cleanup_runs))).ended
     for one in owed_cleanups:  # as the timer would; one that it has begun goes on, held or not yet held
-        if one.tried_by in {"", *ended}:
+        if one.last_attempt_by in {"", *ended}:
             await start_cleanup(client, StartCleanup(id=cleanup_run_id(one), plan=one.plan))
     return operation.model_copy(update={"lease_wait": operation.document.patience})
 

@@ -12,7 +12,7 @@ from activities.node_diagnosis import read_node_records
 from activities.nodes import read_nodes
 from activities.vault import read_items, read_providers
 from shared.arm_ids import key_of
-from shared.healing.classifier import Cause, cause_of, find_cause, has_fresh_heartbeat, is_in_site
+from shared.healing.classifier import Cause, cause_of, find_cause
 from shared.healing.contract import ReadLocks, ReadNodeRecords, ReadNodes
 from shared.healing.node_record import NodeRecord
 from shared.healing.proof import choose_helper, extension_to_install, items_on_node, may_run_sync
@@ -23,6 +23,7 @@ from shared.operations.obligations import Lock
 from shared.principals import require_role
 from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.node_health import has_fresh_heartbeat, is_provider_of_site, providers_on
 from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
@@ -139,7 +140,7 @@ def _node_view(snapshot: SiteSnapshot, node: NodeView, record: NodeRecord | None
 
 
 def _provider_view(snapshot: SiteSnapshot, node: NodeView) -> dict[str, Any] | None:
-    own_providers = [p for p in snapshot.providers if same_host(p.host, node.name) and is_in_site(p, snapshot.site)]
+    own_providers = [p for p in providers_on(node.name, snapshot.providers) if is_provider_of_site(p, snapshot.site)]
     provider = max(own_providers, key=lambda p: (has_fresh_heartbeat(p, snapshot.at), str(p.heartbeat)), default=None)
     if provider is None:
         return None

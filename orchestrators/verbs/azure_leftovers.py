@@ -147,7 +147,7 @@ def _open_leftovers_obligation(
 ) -> Steps[None]:
     yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, REMOVED_WITHIN, OBLIGATION_DETAIL)
     note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(one.id for one in left)).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "left", note)
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
 
 
 def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
@@ -156,13 +156,13 @@ def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRe
         if obligation.kind != LEFTOVERS_KIND or not is_attempt_due(obligation, now(ctx)):
             continue
         note = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "tried", note)
+        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_attempt", note)
         groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
         request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
         left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
         if left:
             note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(each.id for each in left)).model_dump(mode="json")
-            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "left", note)
+            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_leftovers", note)
         else:
             yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
     return []

@@ -37,7 +37,7 @@ def prove_clean(ctx: task.OrchestrationContext, operation: Operation, run: Run) 
         return run
     ids = tuple(leftover.id for leftover in left)
     note = LeftBehind(kind="cleanup", leftovers=ids[:SHOWN]).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "left", note)
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
     failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids[:SHOWN]] + ([trouble] if trouble else [])
     return run.model_copy(update={"failures": (*run.failures, *failures)})
 
@@ -103,7 +103,7 @@ def inventory_request(operation: Operation, run: Run, name: str = "") -> TakeInv
 
 
 def _with_drill_baseline(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "recall")) or {}
+    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
     cleanup_obligation = (
         Obligation.model_validate(obligations_by_kind["cleanup"]) if "cleanup" in obligations_by_kind else None
     )
@@ -115,7 +115,7 @@ def _with_drill_baseline(ctx: task.OrchestrationContext, operation: Operation, r
 def _find_drill_obstacles(
     ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings, inbox: DecisionInbox
 ) -> Steps[list[Obstacle]]:
-    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "recall")) or {}
+    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
     if "cleanup" in obligations_by_kind:
         return [_cleanup_owed_obstacle(Obligation.model_validate(obligations_by_kind["cleanup"]))]
     request = ReadNetwork(network=settings.network)

@@ -1,4 +1,4 @@
-"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+"""The kinds of operations, and the events by which people take part in them."""
 
 from typing import Literal, get_args
 
@@ -6,5 +6,7 @@ PlanKind = Literal["drill", "failover", "commit", "cancel", "change-point", "fai
 PLAN_KINDS: tuple[PlanKind, ...] = get_args(PlanKind)
 Kind = Literal[PlanKind, "cleanup", "repair", "preflight", "prepare", "replication", "verify", "mirror"]
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
+REQUESTED_BY_TIMER = "timer"
+"""Who asked for what the timer starts."""
 DECISION_EVENT = "decide"
 APPROVAL_EVENT = "approve"

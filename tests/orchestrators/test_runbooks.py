@@ -352,7 +352,7 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
     bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
     check(bench)
-    assert bench.driver.states["@obligations@payroll"]["reprotect"]["watched"]
+    assert bench.driver.states["@obligations@payroll"]["reprotect"]["last_checked_at"]
     bench.world.premises.source("sql").state = "Running"
     assert check(bench, again=True, vaults=(VAULT,))["running"] == ["sql: Running on n1"]
     owed = bench.driver.states["@obligations@payroll"]["source-off"]

@@ -176,7 +176,7 @@ def test_a_cluster_that_is_set_up_shows_its_broken_node_and_no_other_fault(lab: 
 def test_a_verification_lists_what_is_other_than_declared(lab: Lab) -> None:
     shown = run(lab, "verify")
     assert shown["state"] == "failed"
-    assert {"what": "nodes[hci-01-n2]", "declared": "the extension AzureSiteRecovery", "found": "Failed"} in shown[
+    assert {"part": "nodes[hci-01-n2]", "declared": "the extension AzureSiteRecovery", "found": "Failed"} in shown[
         "drift"
     ]
     table = lab.api("GET", f"operations/{shown['id']}/report", headers={"Accept": "text/plain"}).body

@@ -101,7 +101,7 @@ def test_a_site_reads_back_what_it_said() -> None:
         ({"drillNetwork": {"network": ISOLATED, "addressPrefix": "10.0.0.0/30"}}, "drillNetwork.addressPrefix", "/29"),
         ({"cacheStorage": PRODUCTION}, "cacheStorage", "must be the ARM id of a storage account"),
         ({"cacheStorage": f"{ACCOUNTS}/Not-A-Name"}, "cacheStorage", "3 to 24"),
-        ({"naming": {"azureVm": "dr"}}, "naming.azureVm", "says {vm} once"),
+        ({"naming": {"azureVm": "dr"}}, "naming.azureVm", "contains {vm} once"),
         ({"vms": ["sql-01", "SQL-01"]}, "vms", "named twice"),
         ({"capacity": {"linkMbps": 0}}, "capacity.linkMbps", "must be more than 0"),
     ],
