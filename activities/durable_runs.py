@@ -47,7 +47,7 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
 def _plan_history_of(name: str, state: dict[str, Any]) -> StoredPlanHistory:
     plan_history = PlanHistory.model_validate(state)
     drill = last_good_drill(plan_history)
-    shortened = plan_history.model_copy(update={"past": (drill,) if drill else ()})
+    shortened = plan_history.model_copy(update={"past_runs": (drill,) if drill else ()})
     return StoredPlanHistory(name=name, plan_history=shortened.model_dump(mode="json"))
 
 

@@ -47,7 +47,7 @@ from shared.sites.nodes import ExtensionView
 
 def leases(ctx: EntityContext, request: Any) -> Any:
     """The leases of one vault or cluster. Operations: claim, renew, release."""
-    table = _lease_table_of(ctx.get_state(dict, {}))
+    table: Table = {key: Lease.model_validate(lease) for key, lease in ctx.get_state(dict, {}).items()}
     match ctx.operation:
         case "claim":
             table, verdict = grant_claim(table, Claim.model_validate(request))
@@ -63,10 +63,6 @@ def leases(ctx: EntityContext, request: Any) -> Any:
     return answer
 
 
-def _lease_table_of(state: Mapping[str, Any]) -> Table:
-    return {key: Lease.model_validate(lease) for key, lease in state.items()}
-
-
 def documents(ctx: EntityContext, request: Any) -> Any:
     """One declared document, a site or a plan, with its versions. Operations: put, remove."""
     state = ctx.get_state(dict)
@@ -78,7 +74,7 @@ def documents(ctx: EntityContext, request: Any) -> Any:
         case "remove":
             document, verdict = withdraw_document(document, declaration)
         case other:
-            raise ValueError(f"the book knows no operation {other}")
+            raise ValueError(f"documents know no operation {other}")
     ctx.set_state(document.model_dump(mode="json") if document else None)
     return verdict.model_dump(mode="json")
 
@@ -122,13 +118,13 @@ def plan_history(ctx: EntityContext, request: Any) -> Any:
         case "closed":
             history = history.model_copy(update={"closed": history.closed or request == history.run})
         case "told":
-            history = history.model_copy(update={"told": request})
+            history = history.model_copy(update={"overdue_key": request})
         case "ended":
             history = with_run_ended(history, PastRun.model_validate(request))
         case "read":
             return state
         case other:
-            raise ValueError(f"a plan's track knows no operation {other}")
+            raise ValueError(f"a plan's history knows no operation {other}")
     ctx.set_state(history.model_dump(mode="json"))
     return None
 
@@ -182,7 +178,7 @@ def cluster_queue(ctx: EntityContext, request: Any) -> Any:
         case "waiting":
             answer = len(queue)
         case other:
-            raise ValueError(f"turns know no operation {other}")
+            raise ValueError(f"a cluster queue knows no operation {other}")
     ctx.set_state([turn.model_dump(mode="json") for turn in queue] or None)
     return answer
 
@@ -204,7 +200,7 @@ def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
 
 
 def request_budget(ctx: EntityContext, request: Any) -> Any:
-    """The requests that one subscription grants. Operation: take (a wish; answers from when on it may be sent)."""
+    """The requests that one subscription grants. Operation: take (a request; answers from when on it may be sent)."""
     if ctx.operation != "take":
         raise ValueError(f"a budget knows no operation {ctx.operation}")
     buckets, grant = grant_calls(Buckets.model_validate(ctx.get_state(dict, {})), CallRequest.model_validate(request))

@@ -56,7 +56,7 @@ def _handle_occasion(
     due_occasion, plan_history = occasion_and_history
     refused = (
         yield from _was_refused(ctx, name, plan_history)
-        if plan_history.key == due_occasion.key and not plan_history.closed
+        if plan_history.due_key == due_occasion.key and not plan_history.closed
         else _not_refused()
     )
     settings = plan.drill

@@ -48,11 +48,11 @@ def advise_drill(
     Args:
         refused: Whether the drill that was begun for it did nothing, because something was in its way.
     """
-    begun = plan_history.key == due_drill.key
+    begun = plan_history.due_key == due_drill.key
     if begun and not refused:
         return DrillAdvice("nothing")
     if now > due_drill.at + settings.start_deadline:
-        return DrillAdvice("nothing") if plan_history.told == due_drill.key else DrillAdvice("overdue")
+        return DrillAdvice("nothing") if plan_history.overdue_key == due_drill.key else DrillAdvice("overdue")
     if blackout := find_blackout(settings.blackouts, settings.time_zone, now):
         return DrillAdvice("wait", f"blackout {blackout.reason}".strip())
     if (
@@ -68,6 +68,6 @@ def drill_run_key(due_drill: DueDrill, plan_history: PlanHistory) -> str:
     """What makes the id of the drill for an occasion: another one for each try."""
     return (
         f"{due_drill.key}:{plan_history.tries}"
-        if plan_history.key == due_drill.key and plan_history.tries
+        if plan_history.due_key == due_drill.key and plan_history.tries
         else due_drill.key
     )

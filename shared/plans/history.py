@@ -11,7 +11,7 @@ from shared.plans.plan import PlanDocument
 from shared.sites.site import SiteDocument
 
 RUNS_KEPT, VERSIONS_WITH_GROUNDS = 60, 3
-type Grounds = dict[str, dict[str, str]]
+type DrillGrounds = dict[str, dict[str, str]]
 """By name of a site or a VM ("site hci-01", "VM sql-01"): what was so, by its own name."""
 
 
@@ -35,28 +35,28 @@ class PastRun(Message):
     digest: str = ""
     what: str = ""
     whole: bool = True
-    grounds: Grounds = Field(default_factory=dict)
+    grounds: DrillGrounds = Field(default_factory=dict)
 
 
 class PlanHistory(Message):
     """What is remembered of one plan.
 
     Attributes:
-        key: The occasion that a drill was begun for last: a moment of the schedule, or another plan's drill.
+        due_key: The occasion that a drill was begun for last: a moment of the schedule, or another plan's drill.
         run: That drill; `at`: when it was begun.
         tries: How often it was begun: one that was refused is begun again.
         closed: Whether that drill is known to have done something.
-        told: The occasion that was last told to be overdue.
+        overdue_key: The occasion that was last published as overdue.
         past_runs: Oldest first.
     """
 
-    key: str = ""
+    due_key: str = ""
     run: str = ""
     at: datetime | None = None
     tries: int = 0
     closed: bool = False
-    told: str = ""
-    past: tuple[PastRun, ...] = ()
+    overdue_key: str = ""
+    past_runs: tuple[PastRun, ...] = ()
 
 
 class DrillBegun(Message):
@@ -69,18 +69,18 @@ class DrillBegun(Message):
 
 def with_drill_begun(plan_history: PlanHistory, drill: DrillBegun) -> PlanHistory:
     """Note a drill that is begun."""
-    tries = plan_history.tries + 1 if drill.key == plan_history.key else 1
-    update = {"key": drill.key, "run": drill.run, "at": drill.at, "tries": tries, "closed": False}
+    tries = plan_history.tries + 1 if drill.key == plan_history.due_key else 1
+    update = {"due_key": drill.key, "run": drill.run, "at": drill.at, "tries": tries, "closed": False}
     return plan_history.model_copy(update=update)
 
 
-def with_run_ended(plan_history: PlanHistory, past: PastRun) -> PlanHistory:
+def with_run_ended(plan_history: PlanHistory, past_run: PastRun) -> PlanHistory:
     """Note how a run ended, once; the newest drill that succeeded is kept however many runs came after it."""
-    others = [one for one in plan_history.past if one.run != past.run]
-    updated = plan_history.model_copy(update={"past": (*others, past)})
-    drill, kept = last_good_drill(updated), updated.past[-RUNS_KEPT:]
+    others = [one for one in plan_history.past_runs if one.run != past_run.run]
+    updated = plan_history.model_copy(update={"past_runs": (*others, past_run)})
+    drill, kept = last_good_drill(updated), updated.past_runs[-RUNS_KEPT:]
     whole = kept if drill is None or drill in kept else (drill, *kept)
-    return plan_history.model_copy(update={"past": _drop_old_grounds(whole)})
+    return plan_history.model_copy(update={"past_runs": _drop_old_grounds(whole)})
 
 
 def _drop_old_grounds(past_runs: Sequence[PastRun]) -> tuple[PastRun, ...]:
@@ -100,7 +100,7 @@ def is_good_drill(past_run: PastRun) -> bool:
 
 def last_good_drill(plan_history: PlanHistory, digest: str = "") -> PastRun | None:
     """The newest drill that succeeded with all of its machines; with a digest that of this very plan."""
-    good = (one for one in reversed(plan_history.past) if is_good_drill(one))
+    good = (one for one in reversed(plan_history.past_runs) if is_good_drill(one))
     return next((one for one in good if not digest or one.digest == digest), None)
 
 
@@ -110,7 +110,7 @@ def forecast_duration(plan_history: PlanHistory, what: str) -> dict[str, float |
     Args:
         what: A kind of operation; of a failover "planned-failover" or "unplanned-failover".
     """
-    good = (one for one in plan_history.past if one.state == "succeeded" and (one.what or one.kind) == what)
+    good = (one for one in plan_history.past_runs if one.state == "succeeded" and (one.what or one.kind) == what)
     return _percentiles_of(sorted((one.ended - one.began).total_seconds() for one in good))
 
 
@@ -122,7 +122,7 @@ def forecast_recovery(
     Args:
         before: Only runs that ended before.
     """
-    good = (one for one in plan_history.past if one.kind == kind and one.took is not None)
+    good = (one for one in plan_history.past_runs if one.kind == kind and one.took is not None)
     seconds = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
     return _percentiles_of(seconds)
 
@@ -164,9 +164,9 @@ class SizedMachine(Protocol):
         """Size of its disks together."""
 
 
-def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> Grounds:
+def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> DrillGrounds:
     """What a drill would rest on now; a machine whose disks the vault does not tell is left out."""
-    told: Grounds = {}
+    told: DrillGrounds = {}
     for name in plan.site_names:
         site = sites[name]
         told[f"site {name}"] = {said: str(getattr(site, field)).lower() for field, said in GROUNDS_FIELDS.items()}
@@ -181,14 +181,14 @@ def _has_size_in_plan(machine: SizedMachine, names: set[str]) -> bool:
     return bool(machine.disk_mb) and machine.vm.lower() in names
 
 
-def describe_changed_grounds(then: Grounds, now: Grounds) -> tuple[str, ...]:
+def describe_changed_grounds(then: DrillGrounds, now: DrillGrounds) -> tuple[str, ...]:
     """What is no longer as it was, in words; what is known of one of both times only is not judged."""
     told = list(_find_changed_grounds(then, now))
     rest = len(told) - SHOWN_CHANGES
     return (*told[:SHOWN_CHANGES], f"and {rest} more") if rest > 0 else tuple(told)
 
 
-def _find_changed_grounds(then: Grounds, now: Grounds) -> Iterator[str]:
+def _find_changed_grounds(then: DrillGrounds, now: DrillGrounds) -> Iterator[str]:
     for about, facts in then.items():
         for what, value in facts.items():
             if about in now and now[about].get(what, value) != value:

@@ -18,7 +18,7 @@ from shared.messages import Document
 from shared.obstacle import Obstacle
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
 from shared.plans.history import (
-    Grounds,
+    DrillGrounds,
     PastRun,
     PlanHistory,
     describe_changed_grounds,
@@ -271,7 +271,7 @@ def describe_differences(before: Preview, after: Preview) -> tuple[str, ...]:
 
 
 def verify_last_drill(
-    plan: PlanDocument, track: PlanHistory, now: datetime, grounds: Grounds | None = None
+    plan: PlanDocument, track: PlanHistory, now: datetime, grounds: DrillGrounds | None = None
 ) -> DrillVerification:
     """Whether this very plan was rehearsed, and still counts as rehearsed.
 

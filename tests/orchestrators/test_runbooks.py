@@ -534,7 +534,7 @@ def test_a_drill_that_goes_on_without_a_machine_cleans_it_up_and_verifies_nothin
     assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
     assert bench.owed() == set()
     track = PlanHistory.model_validate(bench.driver.states["@plan_history@payroll"])
-    assert (track.past[0].state, track.past[0].whole) == ("succeeded", False)
+    assert (track.past_runs[0].state, track.past_runs[0].whole) == ("succeeded", False)
     assert last_good_drill(track) is None
 
 

@@ -25,7 +25,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 HOST = ProviderView(id="/providers/N1", host="hci-01-n1", connected=True, heartbeat=NOW)
 ONE: dict[str, Any] = {"items": [{"vm": "sql-01"}]}
 VERIFIED = PlanHistory(
-    past=(PastRun(run="drill-1", kind="drill", state="succeeded", began=NOW - DAY, ended=NOW - DAY),)
+    past_runs=(PastRun(run="drill-1", kind="drill", state="succeeded", began=NOW - DAY, ended=NOW - DAY),)
 )
 
 
@@ -44,9 +44,11 @@ def item(**changes: Any) -> ItemDetail:
 
 def told(what: str, document: PlanDocument | None = None, host: ProviderView | None = HOST, **changes: Any) -> Preview:
     document = document or plan(**ONE, targets={"rpo": "PT15M"})
-    rehearsed = VERIFIED.past[0].model_copy(update={"digest": document.digest})
+    rehearsed = VERIFIED.past_runs[0].model_copy(update={"digest": document.digest})
     hosts = {host.id.lower(): host} if host else {}
-    seen = PreviewFacts(at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, track=PlanHistory(past=(rehearsed,)))
+    seen = PreviewFacts(
+        at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, track=PlanHistory(past_runs=(rehearsed,))
+    )
     return preview_with_readiness(document, what, {"hci-01": site()}, seen, "payroll")
 
 
@@ -157,7 +159,7 @@ def test_a_plan_is_verified_by_a_good_drill_of_this_very_plan(past: list[tuple[s
     document = plan(**ONE)
     digests = {"this": document.digest}
     track = PlanHistory(
-        past=tuple(drilled(document, NOW, digests.get(digest, digest), state) for digest, state in past)
+        past_runs=tuple(drilled(document, NOW, digests.get(digest, digest), state) for digest, state in past)
     )
     assert verify_last_drill(document, track, NOW).status == status
 
@@ -165,7 +167,7 @@ def test_a_plan_is_verified_by_a_good_drill_of_this_very_plan(past: list[tuple[s
 def test_a_drill_proves_nothing_of_another_network_or_another_disk() -> None:
     document, sites = plan(**ONE), {"hci-01": site()}
     grounds = grounds_of(document, sites, [item(vm="sql-01", disk_mb=2048)])
-    track = PlanHistory(past=(drilled(document, NOW).model_copy(update={"grounds": grounds}),))
+    track = PlanHistory(past_runs=(drilled(document, NOW).model_copy(update={"grounds": grounds}),))
     assert verify_last_drill(document, track, NOW, grounds).status == "VERIFIED"
     moved = {"hci-01": site(network=ISOLATED)}
     stands = verify_last_drill(document, track, NOW, grounds_of(document, moved, [item(vm="sql-01", disk_mb=4096)]))
@@ -181,7 +183,7 @@ def test_a_drill_proves_nothing_of_another_network_or_another_disk() -> None:
 def test_what_has_changed_since_the_drill_is_told_with_it() -> None:
     document = plan(**ONE)
     then = grounds_of(document, {"hci-01": site(network=ISOLATED)}, ())
-    track = PlanHistory(past=(drilled(document, NOW).model_copy(update={"grounds": then}),))
+    track = PlanHistory(past_runs=(drilled(document, NOW).model_copy(update={"grounds": then}),))
     seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=track)
     (warning,) = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, seen).warnings
     assert warning.code == "needs-verification"
@@ -196,7 +198,9 @@ def test_where_the_plan_says_how_long_a_drill_counts_a_failover_rests_on_it(
 ) -> None:
     document = plan(**ONE, drill={"network": ISOLATED, "validFor": "P30D"})
     past = () if days is None else (drilled(document, NOW - days * DAY),)
-    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=PlanHistory(past=past))
+    seen = PreviewFacts(
+        at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=PlanHistory(past_runs=past)
+    )
     for what in ("planned-failover", "unplanned-failover"):
         assert codes(preview_with_readiness(document, what, {"hci-01": site()}, seen).concerns) == concerns
     assert preview_with_readiness(document, "drill", {"hci-01": site()}, seen).concerns == ()
@@ -207,7 +211,7 @@ def test_without_that_an_unrehearsed_plan_is_only_warned_of() -> None:
     seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, seen)
     assert (told.concerns, codes(told.warnings)) == ((), ["never-verified"])
-    changed = seen._replace(track=PlanHistory(past=(drilled(document, NOW, "other"),)))
+    changed = seen._replace(track=PlanHistory(past_runs=(drilled(document, NOW, "other"),)))
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, changed)
     assert (told.concerns, codes(told.warnings)) == ((), ["needs-verification"])
 
@@ -233,7 +237,7 @@ def test_past_runs_say_how_long_it_takes_and_before_there_are_any_recorded_media
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare)
     assert (told.expected_from, told.forecast) == ("recorded medians", None)
     others = (ran("4", 500, what="unplanned-failover"), ran("5", 500, state="failed"))
-    track = PlanHistory(past=(ran("1", 10), ran("2", 20), ran("3", 30), *others))
+    track = PlanHistory(past_runs=(ran("1", 10), ran("2", 20), ran("3", 30), *others))
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare._replace(track=track))
     assert (told.expected_from, told.expected) == ("past runs", 20 * MINUTE)
     assert told.forecast == {"p50": 1200.0, "p95": 1740.0, "runs": 3}
