@@ -11,7 +11,7 @@ from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
-from shared.recovery.contract import BeginHookWork, HookRan, HookWork, RunHook
+from shared.recovery.contract import BeginHookWork, HookAnswer, HookWork, RunHook
 from shared.redaction import redact_text
 from shared.request_ids import client_request_id
 
@@ -50,16 +50,16 @@ async def begin_hook_work(request: BeginHookWork) -> Nothing:
     return Nothing()
 
 
-async def read_hook_work(request: HookWork) -> HookRan:
+async def read_hook_work(request: HookWork) -> HookAnswer:
     """See how it stands; what is gone has not succeeded."""
     return await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
 
 
-async def _read_script_work(request: HookWork) -> HookRan:
+async def _read_script_work(request: HookWork) -> HookAnswer:
     script = await read_script(ReadScript(machine_id=request.target, name=hook_work_name(request)))
     output = redact_text("\n".join(filter(None, (script.output, script.error))))
     if not script.has_ended:
-        return HookRan(passed=False, detail=f"the script is {script.state}", may_change=True)
+        return HookAnswer(passed=False, detail=f"the script is {script.state}", may_change=True)
     code = script.exit_code
     passed = script.state == "Succeeded" and code in {0, None}
     detail = f"the script ended {script.state}" + ("" if code is None else f" with {code}")
@@ -68,12 +68,12 @@ async def _read_script_work(request: HookWork) -> HookRan:
     return _hook_result(detail, output, passed=passed, status=code or 0)
 
 
-async def _read_runbook_work(request: HookWork) -> HookRan:
+async def _read_runbook_work(request: HookWork) -> HookAnswer:
     job = RunbookJob(request.target, hook_work_name(request))
     properties = object_at(await job.find_job() or {}, "properties")
     status = text_of(properties.get("status")) or "Missing"
     if status in RUNNING_STATES:
-        return HookRan(passed=False, detail=f"the job is {status}", may_change=True)
+        return HookAnswer(passed=False, detail=f"the job is {status}", may_change=True)
     detail = " ".join(filter(None, (f"the job is {status}", _failure_reason_of(properties))))
     return _hook_result(detail, redact_text(await _read_job_output(job)), passed=status == "Completed")
 
@@ -92,10 +92,10 @@ async def _read_job_output(job: RunbookJob) -> str:
         return ""
 
 
-def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookRan:
+def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookAnswer:
     output_end = output.strip()[-MAX_OUTPUT_LENGTH:]
     shown_detail = f"{detail}: {output_end[-MAX_DETAIL_LENGTH:]}" if output_end and not passed else detail
-    return HookRan(passed=passed, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
+    return HookAnswer(passed=passed, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
 
 
 async def end_hook_work(request: HookWork) -> Nothing:
@@ -124,7 +124,7 @@ HTTP_TIMEOUT = aiohttp.ClientTimeout(total=30)
 MAX_RESPONSE_BYTES = 500
 
 
-async def run_hook(request: RunHook) -> HookRan:
+async def run_hook(request: RunHook) -> HookAnswer:
     """POST the moment to a hook: 2xx means well; no answer, 429 and 5xx may mean so later, anything else does not.
 
     The same Idempotency-Key comes with each try. Redirects are not followed.
@@ -139,8 +139,8 @@ async def run_hook(request: RunHook) -> HookRan:
         ):
             detail = redact_text((await response.content.read(MAX_RESPONSE_BYTES)).decode(errors="replace"))
             may_change = response.status == 429 or response.status >= 500
-            return HookRan(
+            return HookAnswer(
                 passed=200 <= response.status < 300, status=response.status, detail=detail, may_change=may_change
             )
     except (aiohttp.ClientError, TimeoutError) as error:
-        return HookRan(passed=False, detail=f"no answer: {type(error).__name__}", may_change=True)
+        return HookAnswer(passed=False, detail=f"no answer: {type(error).__name__}", may_change=True)

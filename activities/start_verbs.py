@@ -56,7 +56,7 @@ class _VerbBatch:
 
     async def read_items(self) -> Mapping[str, Json]:
         """The items of the batch by id in lower case, without those that the vault does not know."""
-        unread_starts = [start for start in self._request.starts if not start.seen]
+        unread_starts = [start for start in self._request.starts if not start.found_ready]
         if len(unread_starts) > MAX_SINGLE_READS:
             items_found: Iterable[Json | None] = await self._vault.list_items()
         else:
@@ -76,7 +76,7 @@ class _VerbBatch:
     async def start_one(self, start: ItemStart, items: Mapping[str, Json]) -> StartAnswer:
         """Start one, or say why not."""
         item = items.get(start.item_id.lower())
-        if item is None and not start.seen:
+        if item is None and not start.found_ready:
             detail = f"the vault has no protected item {start.item_id}"
             return StartAnswer(vm=start.vm, outcome="refused", code="item-not-found", detail=detail)
         try:

@@ -20,7 +20,7 @@ from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure as findings_results
 from shared.recovery.results import measure_achieved
-from shared.recovery.run import RunItem
+from shared.recovery.run_item import RunItem
 from shared.recovery.status import item_states
 from shared.replication.schedule import STATE_OF, ReplicationOrder, decode_minutes, vm_view
 
@@ -227,7 +227,7 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
         **_started_at(operation),
     }
     return view | (
-        {"findings": [*findings_results(operation.run.items), *operation.run.findings]} if operation.run else {}
+        {"findings": [*findings_results(operation.run.items), *operation.run.results.findings]} if operation.run else {}
     )
 
 

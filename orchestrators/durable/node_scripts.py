@@ -22,7 +22,7 @@ LOOK_EVERY, PATIENCE = timedelta(seconds=20), timedelta(minutes=20)
 def run_scripts(
     ctx: task.OrchestrationContext, requests: Sequence[RunScript], every: timedelta = LOOK_EVERY
 ) -> Steps[list[ScriptView | str]]:
-    """What each script said, in order, or why it said nothing; no run command is left behind."""
+    """What each script wrote, in order, or why it wrote nothing; no run command is left behind."""
     answers = yield from call_all(ctx, RUN_SCRIPT, requests)
     started = [request for request, answer in zip(requests, answers, strict=True) if not isinstance(answer, Exception)]
     views = yield from _wait_for_scripts(ctx, started, every)

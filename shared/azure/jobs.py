@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView
+from shared.site_recovery.contract import RENAMED_CODE, ChildJob, JobEnd, RecoveryPlanJobView
 
 TEST_IS_UP = "WaitingForStopTestFailover"
 """How a test failover ends with older api-versions: suspended until its cleanup."""
@@ -143,6 +143,7 @@ def job_end(job: Json) -> JobEnd | None:
         return None
     errors = [error for error in properties.get("errors") or () if not _is_warning(error)]
     code, detail = _code_and_message(errors[0]) if errors else ("", text_of(properties.get("stateDescription")))
+    warnings = [_code_and_message(error) for error in properties.get("errors") or () if _is_warning(error)]
     return JobEnd(
         job=job["name"],
         outcome=outcome,
@@ -152,9 +153,8 @@ def job_end(job: Json) -> JobEnd | None:
         cause=_first_advice(errors, "possibleCauses"),
         remedy=_first_advice(errors, "recommendedAction"),
         allowed_actions=tuple(properties.get("allowedActions") or ()),
-        warnings=tuple(
-            ": ".join(_code_and_message(error)) for error in properties.get("errors") or () if _is_warning(error)
-        ),
+        warnings=tuple(": ".join(warning) for warning in warnings),
+        renamed=any(code == RENAMED_CODE for code, _ in warnings),
         azure_vm=_test_vm_name(properties),
         point=_recovery_point_time(properties),
         began=parse_utc(properties.get("startTime")),

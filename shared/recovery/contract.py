@@ -190,7 +190,7 @@ class BeginHookWork(HookWork):
 BEGIN_HOOK_WORK = Activity("start_hook_work", BeginHookWork, Nothing)
 
 
-class HookRan(Message):
+class HookAnswer(Message):
     """What was answered.
 
     Attributes:
@@ -207,7 +207,7 @@ class HookRan(Message):
     output: str = ""
 
 
-READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookRan)
+READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookAnswer)
 END_HOOK_WORK = Activity("end_hook_work", HookWork, Nothing)
 
 
@@ -267,4 +267,4 @@ class RunHook(Message):
     state: str
 
 
-RUN_HOOK = Activity("run_hook", RunHook, HookRan)
+RUN_HOOK = Activity("run_hook", RunHook, HookAnswer)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.evidence.report import build_waterfall, compare_with_targets, recovery_times, render_report
 from shared.plans.plan import Probe, Targets
 from shared.recovery.results import measure_achieved
-from shared.recovery.run import ItemStep, RunItem
+from shared.recovery.run_item import ItemStep, RunItem
 
 BEGAN = datetime(2027, 3, 1, 3, tzinfo=UTC)
 
