@@ -62,14 +62,16 @@ def updated_keys(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield from ((call.lineno, key) for key in string_keys(update, dicts))
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", [*ROOMS, "tests"])
 def test_what_is_changed_in_a_copy_is_a_field_of_some_message(room: str) -> None:
     fields, keys = all_fields(), 0
     for path in (ROOT / room).rglob("*.py"):
+        if path == Path(__file__):
+            continue
         for line, key in updated_keys(ast.parse(path.read_text())):
             keys += 1
             assert key in fields, f"{path.relative_to(ROOT)}:{line}: no message has a field {key!r}"
-    assert keys or room == "triggers"
+    assert keys
 
 
 def test_a_key_that_is_misspelt_is_seen_wherever_it_is_written() -> None:
