@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab test quick check verify bench clean lint lock venv
+.PHONY: help run lab real test quick check verify bench clean lint lock venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -17,6 +17,9 @@ run: venv ## Tell the whole story on a simulated Azure: SCENARIO=default SPEED=1
 
 lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071, until Ctrl-C
 	exec $(PY) -m lab up
+
+real: venv ## Tell the stories on Microsoft's durable engine, in some 20 minutes: DURABLE_HOST=command, AZURITE=command
+	$(PY) -m lab.real $(STORIES)
 
 test: venv ## Run the tests
 	$(PY) -m pytest -n 2 --dist worksteal

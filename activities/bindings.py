@@ -95,7 +95,7 @@ CLIENT_ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[df.DurableFunctions
     (plans_contract.READ_DOCUMENTS, durable_runs.read_documents),
     (operations_contract.START_RUN, durable_runs.start_run),
 )
-"""Those that ask the durable engine itself."""
+"""Those that need the client of the durable engine."""
 
 
 def activity_blueprint() -> df.Blueprint:
@@ -124,7 +124,7 @@ def bind_client_activity[Ask: Message, Answer: Message](
     activity: Activity[Ask, Answer],
     function: Callable[[df.DurableFunctionsClient, Ask], Awaitable[Answer]],
 ) -> None:
-    """Bind a function that asks the engine itself."""
+    """Bind a function that needs the client of the durable engine."""
 
     async def handle_payload(payload: dict, client: df.DurableFunctionsClient) -> dict:  # type: ignore[type-arg]
         return await _answer_json(function(client, activity.request.model_validate(payload)))

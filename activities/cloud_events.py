@@ -1,4 +1,4 @@
-"""Telling the world of a run's turning points."""
+"""Publishing the turning points of a run as CloudEvents."""
 
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors
@@ -8,7 +8,7 @@ SOURCE = "/hci-site-recovery"
 
 
 async def publish_event(request: PublishEvent) -> EventPublished:
-    """Send one CloudEvent; without a topic there is nobody to tell.
+    """Send one CloudEvent; without a topic nothing is sent.
 
     Raises:
         Transient: the topic did not take it this time; the same id may be sent again.

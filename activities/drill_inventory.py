@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from shared.azure.arm import NETWORK_API, read_resource
+from shared.azure.api_versions import NETWORK_API
+from shared.azure.arm import read_resource
 from shared.azure.errors import NotFound
 from shared.azure.evidence_store import open_evidence_store
-from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.json_fields import object_at, text_of
 from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
@@ -46,13 +47,15 @@ async def read_virtual_network(network: str) -> VirtualNetwork:
         network_body = await read_resource(network, NETWORK_API)
     except NotFound:
         return VirtualNetwork(found=False)
-    subnets = object_at(network_body, "properties").get("subnets") or ()
-    return VirtualNetwork(
-        found=True,
-        subnets={
-            text_of(one.get("name")).lower(): _address_prefixes_of(object_at(one, "properties")) for one in subnets
-        },
-    )
+    subnets = {
+        text_of(subnet.get("name")).lower(): object_at(subnet, "properties")
+        for subnet in object_at(network_body, "properties").get("subnets") or ()
+    }
+    prefixes = {
+        name: [subnet["addressPrefix"]] if subnet.get("addressPrefix") else subnet.get("addressPrefixes") or ()
+        for name, subnet in subnets.items()
+    }
+    return VirtualNetwork(found=True, subnets={name: tuple(map(text_of, some)) for name, some in prefixes.items()})
 
 
 async def read_virtual_networks(
@@ -69,12 +72,3 @@ async def read_virtual_networks(
     answers = dict(zip(networks, await map_concurrently(networks, read_or_failure), strict=True))
     virtual_networks = {network.lower(): room for network, room in answers.items() if isinstance(room, VirtualNetwork)}
     return virtual_networks, {network: why for network, why in answers.items() if not isinstance(why, VirtualNetwork)}
-
-
-def _address_prefixes_of(properties: Json) -> tuple[str, ...]:
-    single_prefix = properties.get("addressPrefix")
-    return (
-        (text_of(single_prefix),)
-        if single_prefix
-        else tuple(text_of(prefix) for prefix in properties.get("addressPrefixes") or ())
-    )

@@ -1,4 +1,4 @@
-"""What the app asks of its own engine from inside a run: who still lives, what is declared, one more run."""
+"""What a run needs of the durable engine: which runs still live, what is declared, and to start one more."""
 
 from datetime import timedelta
 from typing import Any
@@ -40,7 +40,11 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
         plan_histories=tuple(
             [_plan_history_of(*entry) for entry in (await list_entities(client, PLAN_HISTORY)).items()]
         ),
-        obligations=tuple(_without_hidden(one) for state in obligations.values() for one in state.values()),
+        obligations=tuple(
+            {name: value for name, value in obligation.items() if name not in HIDDEN}
+            for state in obligations.values()
+            for obligation in state.values()
+        ),
     )
 
 
@@ -49,10 +53,6 @@ def _plan_history_of(name: str, state: dict[str, Any]) -> StoredPlanHistory:
     drill = last_good_drill(plan_history)
     shortened = plan_history.model_copy(update={"past_runs": (drill,) if drill else ()})
     return StoredPlanHistory(name=name, plan_history=shortened.model_dump(mode="json"))
-
-
-def _without_hidden(obligation: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in obligation.items() if name not in HIDDEN}
 
 
 def _document_of(key: str, state: dict[str, Any]) -> DeclaredDocument:

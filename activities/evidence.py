@@ -45,7 +45,7 @@ async def _write_record(store: EvidenceStore, pack: str, seq: int, previous: str
 
 
 async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
-    """Keep a job that has ended as Azure shows it, without secrets, until a record tells of it.
+    """Keep a job that has ended as Azure shows it, without secrets, until a record names it.
 
     Raises:
         Transient: the store did not answer.

@@ -2,7 +2,8 @@
 
 from shared.activity import Nothing
 from shared.azure import arm
-from shared.azure.arm import COMPUTE_API, NETWORK_API, read_resource
+from shared.azure.api_versions import COMPUTE_API, DISKS_API, NETWORK_API
+from shared.azure.arm import read_resource
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.resource_groups import list_resources
@@ -21,7 +22,7 @@ from shared.recovery.drill import mark_of
 from shared.request_ids import client_request_id
 
 NETWORK_CARD, DISK = "microsoft.network/networkinterfaces", "microsoft.compute/disks"
-_API_VERSIONS = {NETWORK_CARD: NETWORK_API, DISK: "2024-03-02"}
+_API_VERSIONS = {NETWORK_CARD: NETWORK_API, DISK: DISKS_API}
 
 
 async def read_vm_resources(request: ReadVmResources) -> VmResourcesRead:
@@ -58,7 +59,7 @@ async def _public_address_ids_of(card: str) -> list[str]:
 async def read_leftovers(request: ReadLeftovers) -> LeftoversRead:
     """See what of these things is still there, and whether it hangs on anything.
 
-    Source: the list of a group tells createdTime where it is asked to.
+    Source: the list of a group shows createdTime where it is asked for.
     """
     wanted_marks = frozenset(request.marks)
     resources = [one for group in request.groups for one in (await list_resources(group, expand="createdTime"))[0]]

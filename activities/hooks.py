@@ -1,21 +1,23 @@
 """What hooks run in Azure, each begun once: scripts of the plan's author on Arc machines, and Automation runbooks."""
 
 import hashlib
+from typing import Literal
 
 import aiohttp
 
+from activities.http_calls import post_json
 from activities.nodes import put_script, read_script, remove_script
 from shared.activity import Nothing
 from shared.azure.automation import RunbookJob
 from shared.azure.errors import NotFound
-from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.json_fields import object_at, text_of
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
 from shared.recovery.contract import BeginHookWork, HookAnswer, HookWork, RunHook
 from shared.redaction import redact_text
 from shared.request_ids import client_request_id
 
-MAX_OUTPUT_LENGTH, MAX_DETAIL_LENGTH = 4096, 300
+MAX_OUTPUT_LENGTH, MAX_DETAIL_LENGTH, MAX_RESPONSE_BYTES = 4096, 300, 500
 RUNNING_STATES = frozenset({"New", "Activating", "Queued", "Running", "Resuming", "Stopping", "Suspending", "Removing"})
 """States of a job that pass by themselves. One that is Suspended, Blocked or Disconnected needs a person."""
 
@@ -57,15 +59,14 @@ async def read_hook_work(request: HookWork) -> HookAnswer:
 
 async def _read_script_work(request: HookWork) -> HookAnswer:
     script = await read_script(ReadScript(machine_id=request.target, name=hook_work_name(request)))
-    output = redact_text("\n".join(filter(None, (script.output, script.error))))
     if not script.has_ended:
-        return HookAnswer(passed=False, detail=f"the script is {script.state}", may_change=True)
+        return HookAnswer(state="running", detail=f"the script is {script.state}")
+    output = redact_text("\n".join(filter(None, (script.output, script.error))))
     code = script.exit_code
-    passed = script.state == "Succeeded" and code in {0, None}
     detail = f"the script ended {script.state}" + ("" if code is None else f" with {code}")
     if script.state == "Missing":
         detail = "its run command is gone"
-    return _hook_result(detail, output, passed=passed, status=code or 0)
+    return _hook_result(detail, output, passed=script.state == "Succeeded" and code in {0, None}, status=code or 0)
 
 
 async def _read_runbook_work(request: HookWork) -> HookAnswer:
@@ -73,29 +74,22 @@ async def _read_runbook_work(request: HookWork) -> HookAnswer:
     properties = object_at(await job.find_job() or {}, "properties")
     status = text_of(properties.get("status")) or "Missing"
     if status in RUNNING_STATES:
-        return HookAnswer(passed=False, detail=f"the job is {status}", may_change=True)
-    detail = " ".join(filter(None, (f"the job is {status}", _failure_reason_of(properties))))
-    return _hook_result(detail, redact_text(await _read_job_output(job)), passed=status == "Completed")
-
-
-def _failure_reason_of(properties: Json) -> str:
+        return HookAnswer(state="running", detail=f"the job is {status}")
     details = text_of(properties.get("statusDetails"))
     reason = text_of(properties.get("exception")) or ("" if details == "None" else details)
-    return redact_text(f"({reason})") if reason else ""
-
-
-async def _read_job_output(job: RunbookJob) -> str:
-    """The output is good to have and decides nothing."""
     try:
-        return await job.read_output()
-    except (NotFound, Transient):
-        return ""
+        output = await job.read_output()
+    except (NotFound, Transient):  # good to have, and decides nothing
+        output = ""
+    detail = f"the job is {status}" + (redact_text(f" ({reason})") if reason else "")
+    return _hook_result(detail, redact_text(output), passed=status == "Completed")
 
 
 def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookAnswer:
     output_end = output.strip()[-MAX_OUTPUT_LENGTH:]
     shown_detail = f"{detail}: {output_end[-MAX_DETAIL_LENGTH:]}" if output_end and not passed else detail
-    return HookAnswer(passed=passed, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
+    state: Literal["passed", "failed"] = "passed" if passed else "failed"
+    return HookAnswer(state=state, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
 
 
 async def end_hook_work(request: HookWork) -> Nothing:
@@ -107,40 +101,26 @@ async def end_hook_work(request: HookWork) -> Nothing:
     job = RunbookJob(request.target, hook_work_name(request))
     status = text_of(object_at(await job.find_job() or {}, "properties").get("status"))
     if status in RUNNING_STATES - {"Stopping", "Removing"} or status == "Suspended":
-        await _stop_job(job, client_request_id(request.operation, request.target, f"{request.id} stop", 1))
+        try:
+            await job.stop_job(client_request_id(request.operation, request.target, f"{request.id} stop", 1))
+        except Refused:  # it has ended meanwhile
+            if text_of(object_at(await job.find_job() or {}, "properties").get("status")) in RUNNING_STATES:
+                raise
     return Nothing()
-
-
-async def _stop_job(job: RunbookJob, request_id: str) -> None:
-    try:
-        await job.stop_job(request_id)
-    except Refused:  # it has ended meanwhile
-        status = text_of(object_at(await job.find_job() or {}, "properties").get("status"))
-        if status in RUNNING_STATES:
-            raise
-
-
-HTTP_TIMEOUT = aiohttp.ClientTimeout(total=30)
-MAX_RESPONSE_BYTES = 500
 
 
 async def run_hook(request: RunHook) -> HookAnswer:
     """POST the moment to a hook: 2xx means well; no answer, 429 and 5xx may mean so later, anything else does not.
 
-    The same Idempotency-Key comes with each try. Redirects are not followed.
+    The same Idempotency-Key comes with each try.
     """
     body = {"operation": request.operation, "plan": request.plan, "moment": request.moment, "state": request.state}
     try:
-        async with (
-            aiohttp.ClientSession(timeout=HTTP_TIMEOUT) as session,
-            session.post(
-                request.url, json=body, headers={"Idempotency-Key": request.id}, allow_redirects=False
-            ) as response,
-        ):
+        async with post_json(request.url, body, {"Idempotency-Key": request.id}) as response:
+            status = response.status
             detail = redact_text((await response.content.read(MAX_RESPONSE_BYTES)).decode(errors="replace"))
-            may_change = response.status == 429 or response.status >= 500
-            return HookAnswer(
-                passed=200 <= response.status < 300, status=response.status, detail=detail, may_change=may_change
-            )
     except (aiohttp.ClientError, TimeoutError) as error:
-        return HookAnswer(passed=False, detail=f"no answer: {type(error).__name__}", may_change=True)
+        return HookAnswer(state="unanswered", detail=f"no answer: {type(error).__name__}")
+    if status == 429 or status >= 500:
+        return HookAnswer(state="unanswered", status=status, detail=detail)
+    return HookAnswer(state="passed" if 200 <= status < 300 else "failed", status=status, detail=detail)

@@ -2,13 +2,12 @@
 
 from shared.activity import Nothing
 from shared.azure import arm
+from shared.azure.api_versions import LOCKS_API
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.errors import Refused
 from shared.healing.contract import LocksRead, ReadLocks, RemoveLocks, RestoreLocks
 from shared.operations.obligations import Lock
 from shared.request_ids import client_request_id
-
-LOCKS_API = "2020-05-01"
 
 
 async def read_locks(request: ReadLocks) -> LocksRead:
@@ -45,18 +44,11 @@ async def restore_locks(request: RestoreLocks) -> Nothing:
     for lock in request.locks:
         found = await arm.find_resource(lock.id, LOCKS_API)
         if found is None:
-            await arm.put_resource(
-                lock.id, LOCKS_API, _lock_body(lock), client_request_id(request.operation, lock.id, "lock", 1)
-            )
+            properties: dict[str, object] = {"level": lock.level}
+            properties |= {} if lock.notes is None else {"notes": lock.notes}
+            properties |= {"owners": [{"applicationId": owner} for owner in lock.owners]} if lock.owners else {}
+            request_id = client_request_id(request.operation, lock.id, "lock", 1)
+            await arm.put_resource(lock.id, LOCKS_API, {"properties": properties}, request_id)
         elif _lock_of(found).level != lock.level:
             raise Refused("lock-changed", f"{lock.id} is {_lock_of(found).level} now and was {lock.level}")
     return Nothing()
-
-
-def _lock_body(lock: Lock) -> Json:
-    properties: dict[str, object] = {"level": lock.level}
-    if lock.notes is not None:
-        properties["notes"] = lock.notes
-    if lock.owners:
-        properties["owners"] = [{"applicationId": owner} for owner in lock.owners]
-    return {"properties": properties}

@@ -1,26 +1,24 @@
-"""Why an operation failed, as the Activity Log tells it: events carry no error text."""
+"""Why an operation failed, from the Activity Log: events carry no error text."""
 
 import json
-import re
 from datetime import UTC
 
 import azure.durable_functions as df
 
 from activities.durable_runs import read_ended_runs
 from activities.durable_state import read_entity
-from shared.arm_ids import key_of, names_by_type
+from shared.arm_ids import key_of, subscription_path_of
 from shared.azure import arm
-from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.api_versions import ACTIVITY_LOG_API
+from shared.azure.json_fields import object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
-from shared.healing.contract import CauseRead, NodeRecordsRead, ReadCause, ReadNodeRecords
+from shared.healing.contract import CORRELATION_ID, CauseRead, NodeRecordsRead, ReadCause, ReadNodeRecords
 from shared.healing.node_record import NodeRecord
 from shared.operations.contract import ReadEndedRuns
 from shared.operations.durable_names import NODES
 
-ACTIVITY_API = "2015-04-01"
 ACTIVITY_LOG_PATH = "providers/Microsoft.Insights/eventtypes/management/values"
-CORRELATION_ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 
 
 async def read_cause(request: ReadCause) -> CauseRead:
@@ -35,16 +33,13 @@ async def read_cause(request: ReadCause) -> CauseRead:
         raise Refused("not-a-correlation", "a correlation id has letters a to f, digits and -")
     since = request.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     log_filter = f"eventTimestamp ge '{since}' and correlationId eq '{request.correlation_id}'"
-    subscription = names_by_type(request.resource_id).get("subscriptions", "")
     entries = await arm.list_all(
-        f"/subscriptions/{subscription}/{ACTIVITY_LOG_PATH}", ACTIVITY_API, {"$filter": log_filter}
+        f"{subscription_path_of(request.resource_id)}/{ACTIVITY_LOG_PATH}", ACTIVITY_LOG_API, {"$filter": log_filter}
     )
-    failed = (entry for entry in entries if object_at(entry, "status").get("value") == "Failed")
-    return next((_cause_of_entry(entry) for entry in failed), CauseRead())
-
-
-def _cause_of_entry(entry: Json) -> CauseRead:
-    status_message = text_of(object_at(entry, "properties").get("statusMessage"))
+    newest = next((entry for entry in entries if object_at(entry, "status").get("value") == "Failed"), None)
+    if newest is None:
+        return CauseRead()
+    status_message = text_of(object_at(newest, "properties").get("statusMessage"))
     try:
         error = json.loads(status_message).get("error") or {}
     except (ValueError, AttributeError):
@@ -53,7 +48,7 @@ def _cause_of_entry(entry: Json) -> CauseRead:
 
 
 async def read_node_records(client: df.DurableFunctionsClient, request: ReadNodeRecords) -> NodeRecordsRead:
-    """Read each node's record, and see which of their runs ended without a word: terminated, or lost."""
+    """Read each node's record, and see which of their runs have ended without noting it there: terminated, or lost."""
     records_or_none = await map_concurrently(request.machines, lambda machine: read_node_record(client, machine))
     records = tuple(record for record in records_or_none if record)
     runs = tuple(record.run for record in records if record.run)

@@ -1,26 +1,27 @@
 """Reading a site: its cluster, nodes, vault, storage, networks, rights, locks and quota. Nothing here changes it."""
 
 from collections.abc import Awaitable
-from datetime import datetime
-from typing import Any
 
 from activities.nodes import read_nodes
 from activities.vault import read_providers
-from shared.arm_ids import names_by_type, same_id
-from shared.azure.arc_machines import list_machines
-from shared.azure.arm import (
-    CLUSTERS_API,
-    GROUPS_API,
-    NETWORKS_API,
-    ROLES_API,
+from shared.arm_ids import group_id_of, is_within, name_of, same_id, subscription_of, subscription_path_of
+from shared.azure.api_versions import (
+    AUTHORIZATION_API,
+    AZURE_STACK_HCI_API,
+    COMPUTE_API,
+    LOCKS_API,
+    NETWORK_API,
+    RECOVERY_SERVICES_API,
+    RESOURCES_API,
     STORAGE_API,
-    VAULTS_API,
-    find_resource,
-    list_all,
 )
+from shared.azure.arc_machines import list_machines
+from shared.azure.arc_views import cluster_of, is_arc_vm, node_facts
+from shared.azure.arm import find_resource, list_all
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, text_of
-from shared.azure.vault_setup import OnboardingVault
+from shared.azure.vault import Vault
+from shared.azure.vault_setup import find_policy, find_site, is_associated
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.healing.contract import ReadNodes
@@ -39,13 +40,7 @@ from shared.onboarding.preflight.facts import (
 )
 from shared.site_recovery.contract import ReadProviders
 from shared.sites.defaults import cache_storage_of, replication_policy_of
-from shared.sites.nodes import ExtensionView
 from shared.sites.site import SiteDocument
-
-LOCKS_API = "2020-05-01"
-COMPUTE_API = "2024-07-01"
-ARC_VM = "hci"
-"""Kind of an Arc machine that Azure Local manages; a node names its cluster besides (assumed)."""
 
 
 async def read_site(request: ReadSite) -> AzureFacts:
@@ -65,20 +60,23 @@ class _SiteReader:
         self._hidden: dict[str, str] = {}
 
     async def read_facts(self) -> AzureFacts:
-        site, vault = self._site, OnboardingVault(VaultRef.from_id(self._site.vault))
-        machines, at = await self._list_machines()
-        nodes = [machine for machine in machines if same_id(_cluster_of(machine), site.cluster)]
-        cluster = await self._read_if_allowed("cluster", find_resource(site.cluster, CLUSTERS_API))
-        group = await self._read_if_allowed("targetGroup", find_resource(site.target_resource_group, GROUPS_API))
-        vault_body = await self._read_if_allowed("vault", find_resource(site.vault, VAULTS_API))
+        site, vault = self._site, Vault(VaultRef.from_id(self._site.vault))
+        machines, at = await list_machines(subscription_of(site.cluster))
+        nodes = [machine for machine in machines if same_id(cluster_of(machine), site.cluster)]
+        cluster = await self._read_if_allowed("cluster", find_resource(site.cluster, AZURE_STACK_HCI_API))
+        group = await self._read_if_allowed("targetGroup", find_resource(site.target_resource_group, RESOURCES_API))
+        vault_body = await self._read_if_allowed("vault", find_resource(site.vault, RECOVERY_SERVICES_API))
         principal = text_of(object_at(cluster or {}, "identity").get("principalId"))
+        vault_group = group_id_of(site.vault)  # what our rights on a new vault come from, or its subscription
+        group_exists = await self._read_if_allowed("rights", find_resource(vault_group, RESOURCES_API))
+        nearest_scope = vault_group if group_exists else subscription_path_of(vault_group)
         return AzureFacts(
             at=at,
             cluster=_cluster_facts(cluster) if cluster else None,
             nodes=await self._read_node_facts(nodes),
-            arc_vms=tuple(text_of(m.get("name")) for m in machines if _is_arc_vm(m)),
+            arc_vms=tuple(text_of(m.get("name")) for m in machines if is_arc_vm(m)),
             locks=await self._read_lock_facts(nodes, vault_body is not None),
-            rights_vault=await self._read_rights("rights", await self._nearest_scope_of(site.vault)),
+            rights_vault=await self._read_rights("rights", nearest_scope),
             rights_cluster=await self._read_rights("rights", site.cluster),
             rights_nodes=await self._read_rights("rights", nodes[0]["id"]) if nodes else None,
             vault=await self._read_vault_facts(vault, vault_body, principal) if vault_body else None,
@@ -102,13 +100,10 @@ class _SiteReader:
             self._hidden[fact] = str(refusal)
             return None
 
-    async def _list_machines(self) -> tuple[list[Json], datetime]:
-        return await list_machines(names_by_type(self._site.cluster)["subscriptions"])
-
     async def _read_node_facts(self, machines: list[Json]) -> tuple[NodeFacts, ...]:
         node_views = (await read_nodes(ReadNodes(cluster_id=self._site.cluster))).nodes
         extensions = {node.id.lower(): node.extension for node in node_views}
-        nodes = (_node_facts(machine, extensions.get(machine["id"].lower())) for machine in machines)
+        nodes = (node_facts(machine, extensions.get(machine["id"].lower())) for machine in machines)
         return tuple(sorted(nodes, key=lambda node: node.name.lower()))
 
     async def _read_lock_facts(self, machines: list[Json], vault_exists: bool) -> tuple[LockFacts, ...]:
@@ -119,25 +114,27 @@ class _SiteReader:
             lambda scope: self._read_if_allowed("locks", list_all(_authorization_path(scope, "locks"), LOCKS_API)),
         )
         return tuple(
-            _lock_facts(scope, lock) for scope, locks in zip(scopes, listed, strict=True) for lock in locks or ()
+            LockFacts(
+                on=name_of(scope),
+                name=text_of(lock.get("name")),
+                level=text_of(object_at(lock, "properties").get("level")),
+            )
+            for scope, locks in zip(scopes, listed, strict=True)
+            for lock in locks or ()
         )
 
-    async def _nearest_scope_of(self, vault_id: str) -> str:
-        """The vault's group where that exists, else its subscription: what our rights on a new vault come from."""
-        group, _, _ = vault_id.partition("/providers/")
-        existing_group = await self._read_if_allowed("rights", find_resource(group, GROUPS_API))
-        return group if existing_group else "/".join(group.split("/")[:3])
-
     async def _read_rights(self, fact: str, scope: str) -> RightsFacts | None:
-        granted = await self._read_if_allowed(fact, list_all(_authorization_path(scope, "permissions"), ROLES_API))
+        granted = await self._read_if_allowed(
+            fact, list_all(_authorization_path(scope, "permissions"), AUTHORIZATION_API)
+        )
         if granted is None:
             return None
         pairs = (((one.get("actions") or ()), (one.get("notActions") or ())) for one in granted)
         return RightsFacts(scope=scope, granted=tuple((tuple(yes), tuple(no)) for yes, no in pairs))
 
-    async def _read_vault_facts(self, vault: OnboardingVault, vault_body: Json, principal: str) -> VaultFacts:
-        fabric = await self._read_if_allowed("vault", vault.find_site(self._site.hyper_v_site))
-        policy = await self._read_if_allowed("policy", vault.find_policy(replication_policy_of(self._site).name))
+    async def _read_vault_facts(self, vault: Vault, vault_body: Json, principal: str) -> VaultFacts:
+        fabric = await self._read_if_allowed("vault", find_site(vault, self._site.hyper_v_site))
+        policy = await self._read_if_allowed("policy", find_policy(vault, replication_policy_of(self._site).name))
         request = ReadProviders(vault=VaultRef.from_id(self._site.vault), fabric=self._site.hyper_v_site)
         providers_read = await self._read_if_allowed("providers", read_providers(request))
         return VaultFacts(
@@ -148,7 +145,7 @@ class _SiteReader:
             hosts=providers_read.providers if providers_read else (),
             policy=dict(object_at(policy, "properties", "providerSpecificDetails")) if policy else None,
             associated=bool(
-                fabric and policy and await self._read_if_allowed("policy", _is_associated(vault, fabric, policy))
+                fabric and policy and await self._read_if_allowed("policy", is_associated(vault, fabric, policy))
             ),
         )
 
@@ -158,11 +155,11 @@ class _SiteReader:
             return ()
         by_principal = {"$filter": f"principalId eq '{principal}'"}
         listed = await self._read_if_allowed(
-            "roles", list_all(_authorization_path(scope, "roleAssignments"), ROLES_API, by_principal)
+            "roles", list_all(_authorization_path(scope, "roleAssignments"), AUTHORIZATION_API, by_principal)
         )
         assignments = (object_at(one, "properties") for one in listed or ())
-        covering = (one for one in assignments if _is_scope_above(text_of(one.get("scope")), scope))
-        return tuple(text_of(one.get("roleDefinitionId")).rpartition("/")[2].lower() for one in covering)
+        covering = (one for one in assignments if is_within(scope, above=text_of(one.get("scope"))))
+        return tuple(name_of(text_of(one.get("roleDefinitionId"))).lower() for one in covering)
 
     async def _read_account_facts(self, vault_principal: str) -> AccountFacts | None:
         account_id = cache_storage_of(self._site)
@@ -170,17 +167,18 @@ class _SiteReader:
         if found is None:
             return None
         properties = object_at(found, "properties")
+        denied = object_at(properties, "networkAcls").get("defaultAction") == "Deny"
         return AccountFacts(
             location=text_of(found.get("location")),
             kind=text_of(found.get("kind")),
             sku=text_of(object_at(found, "sku").get("name")),
             access_tier=text_of(properties.get("accessTier")),
-            firewall=_is_closed(properties),
+            firewall=denied or properties.get("publicNetworkAccess") == "Disabled",
             vault_roles=await self._read_role_ids(account_id, vault_principal),
         )
 
     async def _read_network_facts(self, fact: str, arm_id: str) -> NetworkFacts | None:
-        found = await self._read_if_allowed(fact, find_resource(arm_id, NETWORKS_API)) if arm_id else None
+        found = await self._read_if_allowed(fact, find_resource(arm_id, NETWORK_API)) if arm_id else None
         if found is None:
             return None
         properties = object_at(found, "properties")
@@ -191,7 +189,7 @@ class _SiteReader:
         )
 
     async def _read_quota(self) -> QuotaFacts | None:
-        subscription = names_by_type(self._site.target_resource_group)["subscriptions"]
+        subscription = subscription_of(self._site.target_resource_group)
         path = f"/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{self._site.region}/usages"
         listed = await self._read_if_allowed("quota", list_all(path, COMPUTE_API))
         cores = next((one for one in listed or () if object_at(one, "name").get("value") == "cores"), None)
@@ -200,22 +198,6 @@ class _SiteReader:
 
 def _authorization_path(scope: str, kind: str) -> str:
     return f"{scope}/providers/Microsoft.Authorization/{kind}"
-
-
-def _is_scope_above(above: str, scope: str) -> bool:
-    return f"{scope.lower()}/".startswith(f"{above.lower().rstrip('/')}/")
-
-
-async def _is_associated(vault: OnboardingVault, fabric: Json, policy: Json) -> bool:
-    container = await vault.find_container(fabric)
-    mappings = await vault.list_associations(container) if container else []
-    return any(same_id(text_of(object_at(one, "properties").get("policyId")), policy["id"]) for one in mappings)
-
-
-def _is_closed(account: Json) -> bool:
-    """Whether a storage account turns away callers from networks that it does not name."""
-    denied = object_at(account, "networkAcls").get("defaultAction") == "Deny"
-    return denied or account.get("publicNetworkAccess") == "Disabled"
 
 
 def _cluster_facts(cluster: Json) -> ClusterFacts:
@@ -229,42 +211,4 @@ def _cluster_facts(cluster: Json) -> ClusterFacts:
         principal=text_of(identity.get("principalId")),
         tenant=text_of(identity.get("tenantId")) or text_of(properties.get("aadTenantId")),
         nodes=tuple(text_of(node.get("name")) for node in reported.get("nodes") or ()),
-    )
-
-
-def _cluster_of(machine: Json) -> str:
-    return text_of(object_at(machine, "properties").get("parentClusterResourceId"))
-
-
-def _is_arc_vm(machine: Json) -> bool:
-    return text_of(machine.get("kind")).lower() == ARC_VM and not _cluster_of(machine)
-
-
-def _node_facts(machine: Json, extension: ExtensionView | None) -> NodeFacts:
-    properties = object_at(machine, "properties")
-    agent = object_at(properties, "agentConfiguration")
-    return NodeFacts(
-        id=machine["id"],
-        name=text_of(machine.get("name")),
-        status=text_of(properties.get("status")),
-        agent_version=text_of(properties.get("agentVersion")),
-        os_version=text_of(properties.get("osVersion")),
-        extensions_enabled=text_of(agent.get("extensionsEnabled")).lower() != "false",
-        allow=_extension_names(agent.get("extensionsAllowList")),
-        block=_extension_names(agent.get("extensionsBlockList")),
-        mode=text_of(agent.get("configMode")) or "full",
-        extension=extension,
-    )
-
-
-def _extension_names(names: Any) -> tuple[str, ...]:
-    """Entries are objects with publisher and type in some versions of the API, "publisher/type" in others."""
-    return tuple(n if isinstance(n, str) else f"{n.get('publisher')}/{n.get('type')}" for n in names or ())
-
-
-def _lock_facts(scope: str, lock: Json) -> LockFacts:
-    return LockFacts(
-        on=scope.rpartition("/")[2],
-        name=text_of(lock.get("name")),
-        level=text_of(object_at(lock, "properties").get("level")),
     )

@@ -1,15 +1,33 @@
 """Preparing a site: each thing is looked for, compared when it is there, and asked for once when it is not."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from shared.arm_ids import same_id
+from shared.arm_ids import is_within, name_of, same_id, subscription_path_of
 from shared.azure import arm
-from shared.azure.jobs import job_end
+from shared.azure.api_versions import (
+    AUTHORIZATION_API,
+    AZURE_STACK_HCI_API,
+    NETWORK_API,
+    RECOVERY_SERVICES_API,
+    RESOURCES_API,
+    STORAGE_API,
+)
+from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Sent
+from shared.azure.jobs import job_end, scenario_of, start_time_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.azure.vault import CLOCKS_APART
-from shared.azure.vault_setup import JobSignature, OnboardingVault
+from shared.azure.vault import Vault
+from shared.azure.vault_setup import (
+    create_association,
+    create_policy,
+    create_site,
+    find_container,
+    find_policy,
+    find_site,
+    list_associations,
+    policy_id_of,
+)
 from shared.errors import Refused
 from shared.onboarding.contract import (
     EnsureAnswer,
@@ -23,14 +41,12 @@ from shared.onboarding.contract import (
 )
 from shared.request_ids import client_request_id
 
-type StartCreation = Callable[[str], Awaitable[str]]
-"""Asks for a thing under a request id, and has the name of the job that makes it."""
 _VERSIONS: Mapping[ResourceKind, str] = {
-    "group": arm.GROUPS_API,
-    "storage": arm.STORAGE_API,
-    "vault": arm.VAULTS_API,
-    "cluster": arm.CLUSTERS_API,
-    "network": arm.NETWORKS_API,
+    "group": RESOURCES_API,
+    "storage": STORAGE_API,
+    "vault": RECOVERY_SERVICES_API,
+    "cluster": AZURE_STACK_HCI_API,
+    "network": NETWORK_API,
 }
 _ROLE_NAMESPACE = uuid.UUID("0b6f4c1e-8f7d-5c43-9a52-6f6c1d2e7b90")
 """Fixed for ever: an assignment that was made once must be found under its name again."""
@@ -54,7 +70,12 @@ async def ensure_resource(request: EnsureResource) -> EnsureAnswer:
         await arm.put_resource(request.resource_id, version, request.body or {}, request_id)
         found = await arm.find_resource(request.resource_id, version) or {}
         return _ensure_answer("created", found, request, ())
-    differences = tuple(_find_differences(found, request.expect))
+    differences = tuple(
+        f"{path.removeprefix('properties.')} is {actual or 'not set'}, not {wanted.replace('|', ' or ')}"
+        for path, wanted in request.expect.items()
+        if _normalize_region(actual := text_of(_value_at(found, path)))
+        not in {_normalize_region(one) for one in wanted.split("|")}
+    )
     return _ensure_answer("differs" if differences else "kept", found, request, differences)
 
 
@@ -64,15 +85,8 @@ def _ensure_answer(outcome: Any, found: Json, request: EnsureResource, differenc
     return EnsureAnswer(outcome=outcome, differences=differences, facts=facts, state=state)
 
 
-def _find_differences(found: Json, expect: Mapping[str, str]) -> Iterator[str]:
-    for path, wanted in expect.items():
-        actual = text_of(_value_at(found, path))
-        if _normalize_region(actual) not in {_normalize_region(one) for one in wanted.split("|")}:
-            yield f"{path.removeprefix('properties.')} is {actual or 'not set'}, not {wanted.replace('|', ' or ')}"
-
-
 def _normalize_region(value: str) -> str:
-    """Regions are told as "westeurope" and as "West Europe"."""
+    """Regions are written as "westeurope" and as "West Europe"."""
     return value.lower().replace(" ", "")
 
 
@@ -88,17 +102,16 @@ async def ensure_role(request: EnsureRole) -> EnsureAnswer:
     else made meanwhile is Azure's 409 RoleAssignmentExists.
     """
     path = f"{request.scope}/providers/Microsoft.Authorization/roleAssignments"
-    assignments = await arm.list_all(path, arm.ROLES_API, {"$filter": f"principalId eq '{request.principal}'"})
+    assignments = await arm.list_all(path, AUTHORIZATION_API, {"$filter": f"principalId eq '{request.principal}'"})
     sufficient_roles = {role.lower() for role in (request.role, *request.sufficient)}
     if any(_grants_role(each, request, sufficient_roles) for each in assignments):
         return EnsureAnswer(outcome="kept")
     name = uuid.uuid5(_ROLE_NAMESPACE, "\n".join((request.scope, request.role, request.principal)).lower())
-    subscription = "/".join(request.scope.split("/")[:3])
-    role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{request.role}"
+    role = f"{subscription_path_of(request.scope)}/providers/Microsoft.Authorization/roleDefinitions/{request.role}"
     properties = {"roleDefinitionId": role, "principalId": request.principal, "principalType": "ServicePrincipal"}
     request_id = client_request_id(request.operation, f"{path}/{name}", "create", 1)
     try:
-        await arm.put_resource(f"{path}/{name}", arm.ROLES_API, {"properties": properties}, request_id)
+        await arm.put_resource(f"{path}/{name}", AUTHORIZATION_API, {"properties": properties}, request_id)
     except Refused as refusal:
         if refusal.code != "RoleAssignmentExists":
             raise
@@ -109,18 +122,17 @@ async def ensure_role(request: EnsureRole) -> EnsureAnswer:
 def _grants_role(assignment: Json, request: EnsureRole, sufficient_roles: set[str]) -> bool:
     """Whether it is one of the roles, for this principal, on the scope or above it."""
     properties = object_at(assignment, "properties")
-    role = text_of(properties.get("roleDefinitionId")).rpartition("/")[2].lower()
-    is_in_scope = f"{request.scope.lower()}/".startswith(f"{text_of(properties.get('scope')).lower().rstrip('/')}/")
+    role = name_of(text_of(properties.get("roleDefinitionId"))).lower()
     return (
         role in sufficient_roles
-        and is_in_scope
+        and is_within(request.scope, above=text_of(properties.get("scope")))
         and text_of(properties.get("principalId")).lower() == request.principal.lower()
     )
 
 
 async def ensure_in_vault(request: EnsureInVault) -> EnsureAnswer:
     """Look for a thing of the vault; when it is missing, adopt the job that makes it, or ask for it once."""
-    vault = OnboardingVault(request.vault)
+    vault = Vault(request.vault)
     match request.kind:
         case "site":
             return await _ensure_site(vault, request)
@@ -130,10 +142,10 @@ async def ensure_in_vault(request: EnsureInVault) -> EnsureAnswer:
             return await _ensure_association(vault, request)
 
 
-async def _ensure_site(vault: OnboardingVault, request: EnsureInVault) -> EnsureAnswer:
-    site = await vault.find_site(request.name)
+async def _ensure_site(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
+    site = await find_site(vault, request.name)
     if site is None:
-        return await _adopt_or_create(vault, request, lambda request_id: vault.create_site(request.name, request_id))
+        return await _adopt_or_create(vault, request, lambda request_id: create_site(vault, request.name, request_id))
     properties = object_at(site, "properties")
     facts = {"siteId": text_of(properties.get("internalIdentifier")), "fabric": site["name"]}
     kind = text_of(object_at(properties, "customDetails").get("instanceType"))
@@ -144,11 +156,11 @@ async def _ensure_site(vault: OnboardingVault, request: EnsureInVault) -> Ensure
     return EnsureAnswer(outcome="kept", facts=facts)
 
 
-async def _ensure_policy(vault: OnboardingVault, request: EnsureInVault) -> EnsureAnswer:
-    policy = await vault.find_policy(request.name)
+async def _ensure_policy(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
+    policy = await find_policy(vault, request.name)
     if policy is None:
         return await _adopt_or_create(
-            vault, request, lambda request_id: vault.create_policy(request.name, request.settings, request_id)
+            vault, request, lambda request_id: create_policy(vault, request.name, request.settings, request_id)
         )
     details = object_at(policy, "properties", "providerSpecificDetails")
     current_settings = {name: details.get(POLICY_FIELDS[name]) for name in request.settings} if request.compare else {}
@@ -162,15 +174,15 @@ async def _ensure_policy(vault: OnboardingVault, request: EnsureInVault) -> Ensu
     )
 
 
-async def _ensure_association(vault: OnboardingVault, request: EnsureInVault) -> EnsureAnswer:
-    site, policy = await vault.find_site(request.site), await vault.find_policy(request.policy)
-    container = await vault.find_container(site) if site else None
+async def _ensure_association(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
+    site, policy = await find_site(vault, request.site), await find_policy(vault, request.policy)
+    container = await find_container(vault, site) if site else None
     if container is None or policy is None:
         raise Refused(
             "not-there-yet", f"the site {request.site} has no container, or there is no policy {request.policy}"
         )
-    associations = await vault.list_associations(container)
-    if any(same_id(text_of(object_at(each, "properties").get("policyId")), policy["id"]) for each in associations):
+    associations = await list_associations(vault, container)
+    if any(same_id(policy_id_of(each), policy["id"]) for each in associations):
         return EnsureAnswer(outcome="kept", facts={"containerId": container["id"]})
     if associations:
         names = ", ".join(text_of(object_at(each, "properties").get("policyFriendlyName")) for each in associations)
@@ -180,42 +192,46 @@ async def _ensure_association(vault: OnboardingVault, request: EnsureInVault) ->
     return await _adopt_or_create(
         vault,
         request,
-        lambda request_id: vault.create_association(container, request.name, policy["id"], request_id),
+        lambda request_id: create_association(vault, container, request.name, policy["id"], request_id),
         policy["name"],
     )
 
 
 async def _adopt_or_create(
-    vault: OnboardingVault, request: EnsureInVault, create: StartCreation, *targets: str
+    vault: Vault, request: EnsureInVault, create: Callable[[str], Awaitable[str]], *targets: str
 ) -> EnsureAnswer:
-    """Adopt the job of an earlier run of this same call, or start it; "absent" when only a look was asked for."""
+    """Adopt the job of an earlier run of this same call, or start it; "absent" when nothing is to be made.
+
+    Args:
+        create: Asks for it under a request id; answers the name of the job that makes it.
+        targets: What its job works on besides itself.
+    """
     if not request.create:
         return EnsureAnswer(outcome="absent")
-    request_id = client_request_id(
-        request.operation, f"{request.vault.arm_id}/{request.kind}/{request.name}", "create", request.attempt
+
+    async def send(request_id: str) -> Sent:
+        return Sent(await create(request_id))
+
+    once = ExactlyOnce(vault)
+    await once.list_jobs(request.since)
+    subject = f"{request.vault.arm_id}/{request.kind}/{request.name}"
+    attempt = Attempt(
+        request_ids=(client_request_id(request.operation, subject, "create", request.attempt),),
+        signature=JobSignature((_SCENARIOS[request.kind],), (request.name, *targets), request.since),
+        decide=lambda: send,
     )
-    sign = JobSignature((_SCENARIOS[request.kind],), (request.name, *targets), request.since)
-    own_job = await vault.find_our_job(await vault.list_jobs(request.since - CLOCKS_APART), request_id, sign)
-    return EnsureAnswer(outcome="started", job=own_job or await create(request_id))
+    return EnsureAnswer(outcome="started", job=(await once.require_sent(attempt)).job)
 
 
 async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
     """Read the newest registration job of each host since then.
 
-    Source: the vendor's known issue 1: whether all nodes are registered is told by the vault's jobs.
+    Source: the vendor's known issue 1: only the vault's jobs show whether all nodes are registered.
     """
-    vault = OnboardingVault(request.vault)
-    jobs = [job for job in await vault.list_jobs(request.since - CLOCKS_APART) if _scenario_of(job) == "RegisterDra"]
-    newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=_start_time_of)}
+    vault = Vault(request.vault)
+    jobs = [job for job in await vault.list_jobs(request.since) if scenario_of(job) == "RegisterDra"]
+    newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=start_time_of)}
     return RegistrationsRead(registrations=tuple(_registration_of(job) for job in newest.values()))
-
-
-def _scenario_of(job: Json) -> str:
-    return text_of(object_at(job, "properties").get("scenarioName"))
-
-
-def _start_time_of(job: Json) -> str:
-    return text_of(object_at(job, "properties").get("startTime"))
 
 
 def _registration_of(job: Json) -> Registration:

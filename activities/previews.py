@@ -1,7 +1,6 @@
 """Looking before acting: what a verb would do to a plan's machines as Azure and the vault show them now."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping
 
 import azure.durable_functions as df
 
@@ -9,12 +8,9 @@ from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
-from activities.vault import read_providers
-from shared.azure.protected_items import is_hyper_v_to_azure, item_detail
-from shared.azure.vault import Vault
+from activities.vault import read_all_items_by_vault, read_providers
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
-from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import DOCUMENTS, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
@@ -28,8 +24,8 @@ from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
 from shared.site_recovery.contract import ReadProviders
-from shared.site_recovery.views import ItemDetail, ProviderView
-from shared.sites.site import SiteDocument
+from shared.site_recovery.views import ItemDetail
+from shared.sites.site import SiteDocument, vaults_of_sites
 
 type Sites = Mapping[str, SiteDocument]
 
@@ -62,24 +58,25 @@ async def read_preview_facts(
     client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, verbs: Collection[str]
 ) -> PreviewFacts:
     """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
-    items_by_vault, at = await _read_items_by_vault(list(sites.values()))
+    vaults = vaults_of_sites(sites.values())
+    items_by_vault, at = await read_all_items_by_vault(vaults)
     machines = match_machines(plan, sites, items_by_vault)
+    hosts_wanted = {*HOST_KINDS, *FAILOVER_KINDS} & set(verbs)
+    providers_read = await map_concurrently(
+        vaults if hosts_wanted else (), lambda vault: read_providers(ReadProviders(vault=vault))
+    )
     network_blockers, unread_networks = await _check_networks(plan, sites) if FAILOVER_KINDS & set(verbs) else ((), ())
     return PreviewFacts(
         at=at,
         items=machines.found,
         missing=machines.missing,
-        hosts=await _read_providers(sites.values()) if {*HOST_KINDS, *FAILOVER_KINDS} & set(verbs) else {},
-        track=await _read_plan_history(client, name),
+        hosts={host.id.lower(): host for one in providers_read for host in one.providers},
+        track=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
         network_blockers=network_blockers,
         unread_networks=unread_networks,
         isolation=await _check_isolation(plan, sites) if "drill" in verbs else (),
         unproven=await _read_unproven_sources(client, name) if "failback" in verbs else (),
     )
-
-
-async def _read_plan_history(client: df.DurableFunctionsClient, plan: str) -> PlanHistory:
-    return PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, plan))
 
 
 async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Obstacle, ...]:
@@ -118,27 +115,5 @@ async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Obstacle, 
 
 async def read_items_by_vm(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:
     """The plan's protected items, by VM name in lower case; one list a vault."""
-    items_by_vault, _ = await _read_items_by_vault(list(sites.values()))
+    items_by_vault, _ = await read_all_items_by_vault(vaults_of_sites(sites.values()))
     return match_machines(plan, sites, items_by_vault).found
-
-
-async def _read_items_by_vault(sites: Sequence[SiteDocument]) -> tuple[dict[str, list[ItemDetail]], datetime]:
-    """The protected items of these sites' vaults, by the vault's key, and when Azure said so."""
-    refs = vaults_of_sites(sites)
-    answers = await map_concurrently(refs, lambda vault: Vault(vault).list_items_with_time())
-    items_by_vault = {
-        vault.key: [item_detail(item) for item in items if is_hyper_v_to_azure(item)]
-        for vault, (items, _) in zip(refs, answers, strict=True)
-    }
-    return items_by_vault, max(at for _, at in answers)
-
-
-async def _read_providers(sites: Iterable[SiteDocument]) -> dict[str, ProviderView]:
-    answers = await map_concurrently(vaults_of_sites(sites), lambda vault: read_providers(ReadProviders(vault=vault)))
-    return {host.id.lower(): host for one in answers for host in one.providers}
-
-
-def vaults_of_sites(sites: Iterable[SiteDocument]) -> list[VaultRef]:
-    """The sites' vaults, each once."""
-    refs = (VaultRef.from_id(site.vault) for site in sites)
-    return list({ref.key: ref for ref in refs}.values())

@@ -13,7 +13,7 @@ from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.plans.preview import Preview
 from shared.plans.readiness import items_with_points_at_stake, with_recovery_points
-from shared.recovery.contract import CheckPoints, KeepPoints, PointCheck, PointsChecked, PointsKept
+from shared.recovery.contract import CheckPoints, KeepPoints, PointsChecked, PointsKept
 from shared.recovery.operation import Operation
 from shared.site_recovery.recovery_points import RecoveryPoint, choose_point
 from shared.site_recovery.views import ItemDetail
@@ -25,9 +25,8 @@ MAX_LISTED_VMS = 200
 async def complete_with_points(operation: Operation, preview: Preview, items: Mapping[str, ItemDetail]) -> Preview:
     """The preview with what only the recovery points tell; of verbs that have nothing to do with them as it is."""
     item_views = items_with_points_at_stake(operation.points, preview, items)
-    vaults = {
-        key: Vault(VaultRef.from_id(view.id)) for key, view in _view_by_vault(item_views[:MAX_LISTED_VMS]).items()
-    }
+    refs = {ref.key: ref for ref in (VaultRef.from_id(view.id) for view in item_views[:MAX_LISTED_VMS])}
+    vaults = {key: Vault(ref) for key, ref in refs.items()}
 
     async def list_view_points(view: ItemDetail) -> ListedPoints:
         return await list_points(vaults[VaultRef.from_id(view.id).key], view.id)
@@ -36,12 +35,8 @@ async def complete_with_points(operation: Operation, preview: Preview, items: Ma
     return with_recovery_points(operation.points, preview, list(zip(item_views, listed, strict=False)), len(item_views))
 
 
-def _view_by_vault(views: list[ItemDetail]) -> dict[str, ItemDetail]:
-    return {VaultRef.from_id(view.id).key: view for view in views}
-
-
 type ListedPoints = tuple[Sequence[RecoveryPoint], datetime]
-"""The points of an item, newest first, and when Azure said so."""
+"""The points of an item, newest first, and when Azure answered."""
 
 
 async def check_points(request: CheckPoints) -> PointsChecked:
@@ -52,20 +47,13 @@ async def check_points(request: CheckPoints) -> PointsChecked:
     """
     vault = Vault(request.vault)
     listed = await map_concurrently(request.items, lambda item: list_points(vault, item.item_id))
-    obstacles_or_none = [_point_obstacle(request, item, *one) for item, one in zip(request.items, listed, strict=True)]
-    return PointsChecked(
-        obstacles=tuple(obstacle for obstacle in obstacles_or_none if obstacle), calls=vault.calls_made
-    )
-
-
-def _point_obstacle(
-    request: CheckPoints, item: PointCheck, points: Sequence[RecoveryPoint], now: datetime
-) -> Obstacle | None:
-    try:
-        choose_point(points, item.rule, request.max_age, now)
-    except Refused as refusal:
-        return Obstacle(vm=item.vm, code=refusal.code, detail=f"{item.vm}: {refusal.detail}")
-    return None
+    obstacles = []
+    for item, (points, at) in zip(request.items, listed, strict=True):
+        try:
+            choose_point(points, item.rule, request.max_age, at)
+        except Refused as refusal:
+            obstacles.append(Obstacle(vm=item.vm, code=refusal.code, detail=f"{item.vm}: {refusal.detail}"))
+    return PointsChecked(obstacles=tuple(obstacles), calls=vault.calls_made)
 
 
 async def keep_points(request: KeepPoints) -> PointsKept:

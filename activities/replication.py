@@ -2,22 +2,34 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
+from shared.arm_ids import name_of
+from shared.azure import vault_setup
+from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Send, Sent
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.protected_items import (
     current_job,
     enable_body,
     is_hyper_v_to_azure,
     item_view,
+    machine_guid,
     protectable_item,
     replicated_item,
     update_body,
 )
-from shared.azure.vault import CLOCKS_APART
-from shared.azure.vault_setup import JobSignature, OnboardingVault
+from shared.azure.vault import Vault
+from shared.azure.vault_setup import (
+    find_container,
+    find_policy,
+    find_site,
+    list_associations,
+    list_protectable_items,
+    policy_id_of,
+)
 from shared.concurrency import map_concurrently
-from shared.errors import Refused, Transient
+from shared.errors import Refused
+from shared.obstacle import Obstacle
 from shared.replication.contract import (
     ProtectableItemsRead,
     ProtectionStart,
@@ -29,11 +41,9 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.schedule import NOTHING_TO_DO
 from shared.replication.settings import ReplicatedItem
 from shared.request_ids import client_request_id
-from shared.site_recovery.contract import StartAnswer, StartsMade
-from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.contract import ITEM_BUSY_CODE, NOTHING_TO_DO_CODE, StartsMade
 
 _SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "enable": ("EnableDr",),
@@ -50,9 +60,9 @@ async def read_protectable_items(request: ReadProtectableItems) -> ProtectableIt
     Raises:
         Refused: the vault has no such site, or not that policy.
     """
-    vault = OnboardingVault(request.vault)
-    site = await vault.find_site(request.site)
-    container = await vault.find_container(site) if site else None
+    vault = Vault(request.vault)
+    site = await find_site(vault, request.site)
+    container = await find_container(vault, site) if site else None
     if container is None:
         raise Refused(
             "no-site", f"the vault {request.vault.vault} has no Hyper-V site {request.site}: prepare the site first"
@@ -60,19 +70,18 @@ async def read_protectable_items(request: ReadProtectableItems) -> ProtectableIt
     policy = await _find_policy(vault, container, request.policy)
     details = object_at(policy, "properties", "providerSpecificDetails")
     return ProtectableItemsRead(
-        machines=tuple(protectable_item(machine) for machine in await vault.list_protectable_items(container)),
+        machines=tuple(protectable_item(machine) for machine in await list_protectable_items(vault, container)),
         container=container["id"],
         policy_id=policy["id"],
         interval=timedelta(seconds=int(details.get("replicationInterval") or 300)),
     )
 
 
-async def _find_policy(vault: OnboardingVault, container: Json, name: str) -> Json:
+async def _find_policy(vault: Vault, container: Json, name: str) -> Json:
     """The policy that the container is associated with; by its name where that is declared."""
-    ids = [text_of(object_at(one, "properties").get("policyId")) for one in await vault.list_associations(container)]
-    names = [arm_id.rpartition("/")[2] for arm_id in ids]
+    names = [name_of(policy_id_of(one)) for one in await list_associations(vault, container)]
     policy_name = next((one for one in names if name.lower() in {"", one.lower()}), None)
-    policy = await vault.find_policy(policy_name) if policy_name else None
+    policy = await find_policy(vault, policy_name) if policy_name else None
     if policy is None:
         raise Refused("not-associated", f"the Hyper-V site is not associated with the policy {name or '(any)'}")
     return policy
@@ -80,7 +89,7 @@ async def _find_policy(vault: OnboardingVault, container: Json, name: str) -> Js
 
 async def read_replicated_items(request: ReadReplicatedItems) -> ReplicatedItemsRead:
     """Read the replication of the vault's machines, all of them or those that are named."""
-    vault = OnboardingVault(request.vault)
+    vault = Vault(request.vault)
     items, at = await vault.list_items_with_time()
     newest = await _newest_jobs(vault, request, request.since) if request.newest_jobs_of and request.since else {}
     wanted = {vm.lower() for vm in request.vms}
@@ -89,9 +98,9 @@ async def read_replicated_items(request: ReadReplicatedItems) -> ReplicatedItems
     return ReplicatedItemsRead(items=selected, newest_jobs=newest, at=at)
 
 
-async def _newest_jobs(vault: OnboardingVault, request: ReadReplicatedItems, since: datetime) -> dict[str, str]:
+async def _newest_jobs(vault: Vault, request: ReadReplicatedItems, since: datetime) -> dict[str, str]:
     """The newest job of the action for each machine that is sought: a restarted job is followed by one of its own."""
-    jobs = await vault.list_jobs(since - CLOCKS_APART)
+    jobs = await vault.list_jobs(since)
     job_properties = [(object_at(job, "properties"), job["name"]) for job in jobs]
     action_jobs = [(p, name) for p, name in job_properties if p.get("scenarioName") in _SCENARIOS[request.action]]
     action_jobs.sort(key=lambda one: text_of(one[0].get("startTime")))
@@ -102,7 +111,7 @@ async def _newest_jobs(vault: OnboardingVault, request: ReadReplicatedItems, sin
 
 async def read_recovery_points(request: ReadRecoveryPoints) -> RecoveryPointsRead:
     """Read an item's recovery points; the vault lists them in no order that is promised."""
-    listed, _ = await OnboardingVault(request.vault).list_recovery_points(request.item_id)
+    listed, _ = await Vault(request.vault).list_recovery_points(request.item_id)
     point_properties = [object_at(point, "properties") for point in listed]
     timed = [
         (parse_utc(point.get("recoveryPointTime")), text_of(point.get("recoveryPointType")))
@@ -115,109 +124,72 @@ async def read_recovery_points(request: ReadRecoveryPoints) -> RecoveryPointsRea
 async def start_protection(request: StartProtection) -> StartsMade:
     """Start an action on each machine, or adopt the job that an earlier run of this same call started.
 
+    1. Read the items of the vault.
+    2. List the jobs.
+    3. For each machine: adopt our job, or see whether the action may be sent, and send it once
+       (`shared.azure.exactly_once`).
+
     Once the vault throttles, nothing more is sent. An action that would change nothing is refused as "nothing-to-do".
 
     Raises:
         Transient: the items or the jobs could not be read; nothing was sent.
     """
-    batch = _ProtectionBatch(request)
-    await batch.read_items_and_jobs()
-    answers = await map_concurrently(request.starts, batch.start_one)
-    return StartsMade(answers=tuple(answers), retry_after=batch.retry_after, calls=batch.calls)
+    vault = Vault(request.vault)
+    items = {item["id"].lower(): item for item in await vault.list_items()}
+    once = ExactlyOnce(vault)
+    await once.list_jobs(request.since)
+    answers = await map_concurrently(
+        request.starts,
+        lambda start: once.start(start.vm, _attempt_of(vault, request, start, items.get(start.item_id.lower()))),
+    )
+    return StartsMade(answers=tuple(answers), retry_after=once.retry_after, calls=vault.calls_made)
 
 
-class _ProtectionBatch:
-    """What the starts of one call share."""
+def _attempt_of(vault: Vault, request: StartProtection, start: ProtectionStart, item: Json | None) -> Attempt:
+    guid = start.machine.guid if start.machine else machine_guid(item) if item else start.vm
 
-    def __init__(self, request: StartProtection) -> None:
-        self._request = request
-        self._vault = OnboardingVault(request.vault)
-        self._items: Mapping[str, Json] = {}
-        self._jobs: list[Json] = []
-        self.retry_after = timedelta(0)
-
-    @property
-    def calls(self) -> Calls:
-        """The requests that it took so far."""
-        return self._vault.calls_made
-
-    async def read_items_and_jobs(self) -> None:
-        """Read the items, then the jobs: no job slips in between."""
-        items, _ = await self._vault.list_items_with_time()
-        self._items = {item["id"].lower(): item for item in items}
-        self._jobs = await self._vault.list_jobs(self._request.since - CLOCKS_APART)
-
-    async def start_one(self, start: ProtectionStart) -> StartAnswer:
-        """Start one, or say why not."""
-        try:
-            return await self._adopt_or_start(start)
-        except Refused as refusal:
-            return StartAnswer(vm=start.vm, outcome="refused", code=refusal.code, detail=refusal.detail)
-        except Transient as no_answer:
-            self.retry_after = max(self.retry_after, timedelta(seconds=no_answer.retry_after or 0))
-            return StartAnswer(vm=start.vm, outcome="unanswered", detail=str(no_answer))
-
-    async def _adopt_or_start(self, start: ProtectionStart) -> StartAnswer:
-        item = self._items.get(start.item_id.lower())
-        request_id = client_request_id(self._request.operation, start.item_id, self._request.action, start.attempt)
-        guid = start.machine.guid if start.machine else replicated_item(item).guid if item else start.vm
-        sign = JobSignature(_SCENARIOS[self._request.action], (start.vm, guid), self._request.since)
-        if own_job := await self._vault.find_our_job(self._jobs, request_id, sign, current_job(item) if item else ""):
-            return StartAnswer(vm=start.vm, outcome="started", job=own_job)
-        body = self._action_body(start, item)
-        if self._request.action != "restart" and item and (copied := replicated_item(item)).scenario != "None":
+    def decide() -> Obstacle | Send:
+        body = _action_body(request, start, item)
+        if request.action != "restart" and item and (copied := replicated_item(item)).scenario != "None":
             detail = f"{start.vm} is busy with {copied.scenario}"
-            return StartAnswer(vm=start.vm, outcome="busy", code="busy", detail=detail)
-        if self.retry_after:
-            detail = "not sent: the vault throttles"
-            return StartAnswer(vm=start.vm, outcome="unanswered", code="throttled", detail=detail)
-        return StartAnswer(vm=start.vm, outcome="started", job=await self._send_action(start, body, request_id))
+            return Obstacle(code=ITEM_BUSY_CODE, detail=detail, passing=True)
+        return partial(_send_action, vault, request, start, body)
 
-    def _action_body(self, start: ProtectionStart, item: Json | None) -> dict[str, Any]:
-        """What will be sent; empty where the request has no body.
+    return Attempt(
+        request_ids=(client_request_id(request.operation, start.item_id, request.action, start.attempt),),
+        signature=JobSignature(_SCENARIOS[request.action], (start.vm, guid), request.since),
+        decide=decide,
+        busy_with=current_job(item) if item else "",
+    )
 
-        Raises:
-            Refused: the machine is not one that the action can be done with, or is so already.
-        """
-        match self._request.action:
-            case "enable":
-                return self._enable_body(start, item)
-            case "restart":
-                return {}
-            case "disable" if item is None:
-                raise Refused(NOTHING_TO_DO, f"{start.vm} does not replicate")
-            case _ if item is None:
-                raise Refused("not-protected", f"{start.vm} does not replicate: enable it first")
-            case "update":
-                return _changed_body(start, item)
-        _require_allowed(self._request.action, replicated_item(item), item_view(item).allowed_operations)
-        return {}
 
-    def _enable_body(self, start: ProtectionStart, item: Json | None) -> dict[str, Any]:
-        if item is not None:
-            raise Refused(NOTHING_TO_DO, f"{start.vm} replicates already")
-        if start.machine is None:
-            raise Refused("no-machine", f"what shall be protected of {start.vm} was not said")
-        return enable_body(
-            start.machine,
-            start.settings,
-            policy_id=self._request.policy_id,
-            target_group=self._request.target_group,
-            cache_storage=self._request.cache_storage,
-        )
+def _action_body(request: StartProtection, start: ProtectionStart, item: Json | None) -> Json:
+    """What will be sent; empty where the request has no body.
 
-    async def _send_action(self, start: ProtectionStart, body: Json, request_id: str) -> str:
-        match self._request.action:
-            case "enable":
-                return await self._vault.enable_replication(start.item_id, body, request_id)
-            case "update":
-                return await self._vault.update_item(start.item_id, body, request_id)
-            case "disable":
-                return await self._vault.disable_replication(start.item_id, request_id)
-            case "resynchronise":
-                return await self._vault.resynchronise_item(start.item_id, request_id)
-            case "restart":
-                return await self._vault.restart_job(start.job, request_id)
+    Raises:
+        Refused: the machine is not one that the action can be done with, or is so already.
+    """
+    match request.action:
+        case "enable" if item is not None:
+            raise Refused(NOTHING_TO_DO_CODE, f"{start.vm} replicates already")
+        case "enable":
+            if start.machine is None:
+                raise Refused("no-machine", f"the request does not say which machine {start.vm} is")
+            target = {"target_group": request.target_group, "cache_storage": request.cache_storage}
+            return enable_body(start.machine, start.settings, policy_id=request.policy_id, **target)
+        case "restart":
+            return {}
+        case "disable" if item is None:
+            raise Refused(NOTHING_TO_DO_CODE, f"{start.vm} does not replicate")
+        case _ if item is None:
+            raise Refused("not-protected", f"{start.vm} does not replicate: enable it first")
+        case "update":
+            wanted = update_body(item, start.settings)
+            if wanted == update_body(item):
+                raise Refused(NOTHING_TO_DO_CODE, f"{start.vm} has these settings already")
+            return wanted
+    _require_allowed(request.action, replicated_item(item), item_view(item).allowed_operations)
+    return {}
 
 
 def _require_allowed(action: str, copied: ReplicatedItem, allowed: Collection[str]) -> None:
@@ -231,11 +203,21 @@ def _require_allowed(action: str, copied: ReplicatedItem, allowed: Collection[st
     if action == "disable" and "DisableProtection" not in allowed:
         raise Refused("not-allowed", f"{copied.vm} allows {', '.join(allowed) or 'nothing'}, not DisableProtection")
     if action == "resynchronise" and not copied.is_protected:
-        raise Refused("not-protected", f"{copied.vm} is {copied.state}: only a Protected one can be compared")
+        raise Refused("not-protected", f"{copied.vm} is {copied.state}: only a Protected VM can be compared")
 
 
-def _changed_body(start: ProtectionStart, item: Json) -> dict[str, Any]:
-    current, wanted = update_body(item), update_body(item, start.settings)
-    if current == wanted:
-        raise Refused(NOTHING_TO_DO, f"{start.vm} has these settings already")
-    return wanted
+async def _send_action(
+    vault: Vault, request: StartProtection, start: ProtectionStart, body: Json, request_id: str
+) -> Sent:
+    match request.action:
+        case "enable":
+            job = await vault_setup.enable_replication(vault, start.item_id, body, request_id)
+        case "update":
+            job = await vault_setup.update_item(vault, start.item_id, body, request_id)
+        case "disable":
+            job = await vault_setup.disable_replication(vault, start.item_id, request_id)
+        case "resynchronise":
+            job = await vault_setup.resynchronise_item(vault, start.item_id, request_id)
+        case "restart":
+            job = await vault_setup.restart_job(vault, start.job, request_id)
+    return Sent(job)

@@ -1,14 +1,19 @@
-"""What is read from a vault: items, jobs, hosts. Verbs are started in `starts`."""
+"""What is read from a vault: items, jobs, hosts. Verbs are started in `start_verbs`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from activities.evidence import keep_job
 from shared.arm_ids import names_by_type
 from shared.azure.errors import NotFound
 from shared.azure.jobs import is_suspended, job_end
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.azure.protected_items import is_hyper_v_to_azure, item_view, vm_name_of
-from shared.azure.vault import CLOCKS_APART, Vault
+from shared.azure.protected_items import is_hyper_v_to_azure, item_detail, item_view, vm_name_of
+from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
-from shared.errors import Refused, Transient
+from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.messages import VaultRef
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import (
     ItemsRead,
@@ -23,15 +28,15 @@ from shared.site_recovery.contract import (
     ResumeJobs,
     WatchJobs,
 )
-from shared.site_recovery.views import ProviderView
+from shared.site_recovery.views import ItemDetail, ProviderView
 
 
 async def resume_jobs(request: ResumeJobs) -> JobsResumed:
     """Resume each job that is suspended; one that is not any more was resumed before, or has ended.
 
     A second call for a job that went on does nothing. Within the moment in which the vault has taken the first and
-    still shows the job as suspended it would be sent again: nothing tells the two apart, and a job that runs cannot be
-    resumed.
+    still shows the job as suspended it would be sent again: nothing distinguishes the two, and a job that runs cannot
+    be resumed.
 
     Source: replicationJobs/{job}/resume, api-version 2025-08-01; Suspended jobs allow Cancel and Resume (specified).
     """
@@ -66,6 +71,52 @@ async def read_items(request: ReadItems) -> ItemsRead:
     )
 
 
+class VaultItems(NamedTuple):
+    """The protected items of several vaults.
+
+    Attributes:
+        by_vault: By the vault's key.
+        failures: Why others could not be read.
+        at: When Azure said so; None when no vault could be read.
+    """
+
+    by_vault: dict[str, list[ItemDetail]]
+    failures: dict[VaultRef, SiteRecoveryError]
+    at: datetime | None
+
+
+async def read_items_by_vault(vaults: Sequence[VaultRef]) -> VaultItems:
+    """Read the items of these vaults that replicate from Hyper-V to Azure, with one list a vault."""
+
+    async def read_or_failure(ref: VaultRef) -> tuple[list[Json], datetime] | SiteRecoveryError:
+        try:
+            return await Vault(ref).list_items_with_time()
+        except SiteRecoveryError as failure:
+            return failure
+
+    answers = dict(zip(vaults, await map_concurrently(vaults, read_or_failure), strict=True))
+    lists = {ref.key: answer for ref, answer in answers.items() if not isinstance(answer, SiteRecoveryError)}
+    return VaultItems(
+        {key: [item_detail(item) for item in items if is_hyper_v_to_azure(item)] for key, (items, _) in lists.items()},
+        {ref: answer for ref, answer in answers.items() if isinstance(answer, SiteRecoveryError)},
+        max((at for _, at in lists.values()), default=None),
+    )
+
+
+async def read_all_items_by_vault(vaults: Sequence[VaultRef]) -> tuple[dict[str, list[ItemDetail]], datetime]:
+    """The same, all of them, and when Azure answered.
+
+    Raises:
+        SiteRecoveryError: one of the vaults could not be read.
+    """
+    read = await read_items_by_vault(vaults)
+    for failure in read.failures.values():
+        raise failure
+    if read.at is None:
+        raise ValueError("no vault to read")
+    return read.by_vault, read.at
+
+
 async def watch_jobs(request: WatchJobs) -> JobsWatched:
     """See which jobs have ended: those that the list of running ones does not name are read one by one.
 
@@ -93,7 +144,7 @@ async def watch_jobs(request: WatchJobs) -> JobsWatched:
 
 async def _read_job_names(vault: Vault, request: WatchJobs, state: str) -> set[str]:
     """Of the jobs in this state, in lower case."""
-    return {job["name"].lower() for job in await vault.list_jobs(request.since - CLOCKS_APART, state)}
+    return {job["name"].lower() for job in await vault.list_jobs(request.since, state)}
 
 
 async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | None:
@@ -112,30 +163,20 @@ async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | 
 async def read_providers(request: ReadProviders) -> ProvidersRead:
     """Read the hosts of one Hyper-V site, or of all; the site may be given by its name or its friendly name."""
     providers, at = await Vault(request.vault).list_providers()
+    views = (_provider_view(provider) for provider in providers)
+    wanted = request.fabric.lower()
     return ProvidersRead(
-        providers=tuple(_provider_view(host) for host in providers if _is_in_site(host, request.fabric)), at=at
+        providers=tuple(view for view in views if not wanted or wanted in {name.lower() for name in view.sites}), at=at
     )
-
-
-def _is_in_site(provider: Json, fabric: str) -> bool:
-    return not fabric or fabric.lower() in {name.lower() for name in _site_names_of(provider)}
-
-
-def _site_names_of(provider: Json) -> set[str]:
-    """The names that its Hyper-V site goes by."""
-    names = (
-        names_by_type(provider["id"]).get("replicationfabrics"),
-        object_at(provider, "properties").get("fabricFriendlyName"),
-    )
-    return {text_of(name) for name in names if name}
 
 
 def _provider_view(provider: Json) -> ProviderView:
     properties = object_at(provider, "properties")
+    site_names = (names_by_type(provider["id"]).get("replicationfabrics"), properties.get("fabricFriendlyName"))
     return ProviderView(
         id=provider["id"],
         host=text_of(properties.get("friendlyName")),
         connected=text_of(properties.get("connectionStatus")).lower() == "connected",
         heartbeat=parse_utc(properties.get("lastHeartBeat")),
-        sites=tuple(sorted(_site_names_of(provider))),
+        sites=tuple(sorted({text_of(name) for name in site_names if name})),
     )

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,7 +94,10 @@ class Server:
         command: tuple[str, ...],
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`health` is the path that answers 200 once the server is up; `command` is the module and its arguments."""
+        """`health` is the path that answers 200 once the server is up.
+
+        `command` is the module and its arguments, or "--" and another program with its own.
+        """
         self.name, self.base, self.health, self.log, self.command = name, base, health, log, command
         self._settings = settings or {}
         self.killed = False
@@ -165,11 +169,28 @@ class Server:
         return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
 
 
-class Servers(NamedTuple):
-    """Both servers. Azure comes first: it makes the clock that the host reads."""
+@dataclass(frozen=True)
+class Servers:
+    """The servers of a lab. Azure comes first: it makes the clock that the host reads.
+
+    Attributes:
+        before: What has to be up before them, in this order.
+        more_hosts: Further hosts of the same task hub.
+    """
 
     azure: Server
     host: Server
+    before: tuple[Server, ...] = ()
+    more_hosts: tuple[Server, ...] = ()
+
+    def __iter__(self) -> Iterator[Server]:
+        """All of them, in the order in which they are started."""
+        return iter((*self.before, self.azure, self.host, *self.more_hosts))
+
+    @property
+    def hosts(self) -> tuple[Server, ...]:
+        """All hosts."""
+        return (self.host, *self.more_hosts)
 
     @classmethod
     def of(cls, state: Path, ports: Ports, speed: float) -> "Servers":
@@ -196,7 +217,7 @@ class Servers(NamedTuple):
         )
 
     def start(self) -> None:
-        """Start both, and wait until they answer.
+        """Start them, and wait until they answer.
 
         Raises:
             LabFailed: one of them does not come up.
@@ -206,8 +227,8 @@ class Servers(NamedTuple):
             server.await_healthy()
 
     def stop(self) -> None:
-        """Stop both, the host first: it goes on with what it is doing until then."""
-        for server in reversed(self):
+        """Stop them, the host first: it goes on with what it is doing until then."""
+        for server in reversed(tuple(self)):
             server.stop()
 
 

@@ -1,4 +1,7 @@
-"""Runs a module as a program that dies with its parent: `python -m lab.tether PARENT MODULE ARGS...`."""
+"""Runs a module as a program that dies with its parent: `python -m lab.tether PARENT MODULE ARGS...`.
+
+`python -m lab.tether PARENT -- PROGRAM ARGS...` runs another program so.
+"""
 
 import ctypes
 import os
@@ -16,12 +19,17 @@ def tie_to(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
-        threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+        watch_parent(parent)
     if os.getppid() != parent:  # it went before we were tied
         os._exit(1)
 
 
-def _watch_parent(parent: int) -> None:
+def watch_parent(parent: int) -> None:
+    """Be gone within half a second after the parent has gone; for children that a passing thread of it started."""
+    threading.Thread(target=_end_without_parent, args=(parent,), daemon=True).start()
+
+
+def _end_without_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -29,5 +37,7 @@ def _watch_parent(parent: int) -> None:
 
 if __name__ == "__main__":
     tie_to(int(sys.argv[1]))
+    if sys.argv[2] == "--":
+        os.execvp(sys.argv[3], sys.argv[3:])  # noqa: S606 - the tie holds over an exec
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

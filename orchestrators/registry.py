@@ -7,6 +7,7 @@ import azure.durable_functions as df
 
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
+from orchestrators.durable.engine_failures import with_readable_failures
 from orchestrators.durable.entities import ENTITIES
 from orchestrators.healing.repair import repair
 from orchestrators.onboarding.preflight import preflight
@@ -52,7 +53,8 @@ def build_blueprint() -> df.Blueprint:
     """A new blueprint with all orchestrators and entities, each under the name that the engine knows."""
     bp = df.Blueprint()
     for name, orchestrator in ORCHESTRATORS.items():
-        bp.orchestration_trigger(context_name="ctx", orchestration=name)(orchestrator)
+        function = bp.orchestration_trigger(context_name="ctx", orchestration=name)(orchestrator)._function
+        function._func = with_readable_failures(function.get_user_function())
     for name, entity in ENTITIES.items():
         bp.entity_trigger(context_name="ctx", entity_name=name)(entity)
     return bp

@@ -5,6 +5,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from shared.arm_ids import names_by_type
+
 
 class Message(BaseModel, frozen=True):
     """An immutable value that travels as plain JSON and is kept in history."""
@@ -30,8 +32,7 @@ class VaultRef(Message):
         Raises:
             ValueError: the id names no vault.
         """
-        parts = arm_id.strip("/").split("/")
-        named = {key.lower(): value for key, value in zip(parts[::2], parts[1::2], strict=False)}
+        named = names_by_type(arm_id)
         try:
             return cls(
                 subscription_id=named["subscriptions"], resource_group=named["resourcegroups"], vault=named["vaults"]

@@ -1,5 +1,9 @@
 """One thing that stands in the way, or is worth knowing before something is done."""
 
+from typing import Any
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from shared.messages import Document
 
 
@@ -21,3 +25,11 @@ class Obstacle(Document):
     holder: str = ""
     passing: bool = False
     by_hand: bool = False
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_so(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Nobody holds most obstacles, and most neither pass nor wait for a person."""
+        return {name: value for name, value in serialize(self).items() if name in _ALWAYS or value}
+
+
+_ALWAYS = frozenset({"vm", "code", "detail"})

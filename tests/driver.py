@@ -112,6 +112,7 @@ class Driver:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
     dies: Dies = lambda _step: None
+    entity_failures: dict[str, int] = field(default_factory=dict)
     warm: bool = False
     cold: bool = False
 
@@ -139,6 +140,13 @@ class Driver:
         ask = json.loads(text)
         self.calls.append((name, ask))
         return json.loads(json.dumps(self.activities[name](ask)))
+
+    def loses_entity_answer(self, target: str) -> bool:
+        """Whether the worker dies once more after this entity has done what it was asked."""
+        name = EntityInstanceId.parse(target).entity
+        left = self.entity_failures.get(name, 0)
+        self.entity_failures = {**self.entity_failures, name: max(0, left - 1)} if left else self.entity_failures
+        return left > 0
 
     def entity(self, target: str, operation: str, text: str) -> str:
         identity = EntityInstanceId.parse(target)
@@ -268,6 +276,10 @@ class _Drive:
         called = action.sendEntityMessage.entityOperationCalled
         history.append(pb.HistoryEvent(eventId=action.id, entityOperationCalled=called))
         output = self.driver.entity(called.targetInstanceId.value, called.operation, called.input.value)
+        if self.driver.loses_entity_answer(called.targetInstanceId.value):
+            details = helpers.new_failure_details(RuntimeError("the worker died"))
+            failed = pb.EntityOperationFailedEvent(requestId=called.requestId, failureDetails=details)
+            return [pb.HistoryEvent(eventId=-1, entityOperationFailed=failed)]
         completed = pb.EntityOperationCompletedEvent(
             requestId=called.requestId, output=helpers.get_string_value(output)
         )

@@ -1,19 +1,99 @@
 """What is written for people points at things that are there, and names no machine that it was written on."""
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+from tests.product_codes import find_codes, source_text
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+ANCHOR = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+ROW = re.compile(r"^\| (`[^|]+`) \|")
+NOT_OF_THIS_APP = {"Events received", "Site Recovery's own numbers"}
+"""Sections of the page of codes that list what is counted, or what the service says: not under the name `code`."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_heading_finds_it(page: Path) -> None:
+    links = [(page.parent / name if name else page, anchor) for name, anchor in ANCHOR.findall(page.read_text())]
+    assert [f"{target.name}#{anchor}" for target, anchor in links if anchor not in anchors_of(target)] == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page, and those that it names itself."""
+    headings = [heading.lower().replace(" ", "-") for heading in HEADING.findall(page.read_text())]
+    named = re.findall(r'<a id="([^"]+)">', page.read_text())
+    return {*named, *(re.sub(r"[^\w-]", "", heading) for heading in headings)}
+
+
+def codes_by_section() -> dict[str, list[str]]:
+    """What docs/codes.md lists in the first column of its tables."""
+    sections = (ROOT / "docs/codes.md").read_text().split("\n## ")[1:]
+    return {
+        section.partition("\n")[0]: [
+            code
+            for line in section.splitlines()
+            if (row := ROW.match(line))
+            for code in re.findall(r"`([^`]+)`", row[1])
+        ]
+        for section in sections
+    }
+
+
+def test_every_code_is_documented() -> None:
+    listed = {code for codes in codes_by_section().values() for code in codes}
+    missing = [found for found in find_codes() if not any(fnmatchcase(code, found.code) for code in listed)]
+    assert [f"{found.code} ({found.place})" for found in missing] == []
+
+
+def test_no_code_is_documented_that_nothing_gives() -> None:
+    given, text = {found.code for found in find_codes()}, source_text()
+    listed = [(section, code) for section, codes in codes_by_section().items() for code in codes]
+    unknown = [
+        code
+        for section, code in listed
+        if not (code in text if section in NOT_OF_THIS_APP else any(fnmatchcase(code, one) for one in given))
+    ]
+    assert unknown == []
+
+
+def test_no_code_is_documented_twice() -> None:
+    listed = [code for codes in codes_by_section().values() for code in codes]
+    assert sorted({code for code in listed if listed.count(code) > 1}) == []
+
+
+def test_codes_are_found_however_they_are_given() -> None:
+    """As an argument, a field, a constant, a cause, a pair, a check, or put together."""
+    found = {one.code for one in find_codes()}
+    assert {"held", "no-recovery-point", "member-not-ready", "hyper-v-missing", "node-hyper-v", "vm-moved"} <= found
+    assert {"*-not-allowed", "replication-*"} <= found
+    assert len(found) > 150
+
+
+def test_the_page_of_the_architecture_names_files_that_are_there() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    names = re.findall(r"`((?:shared|orchestrators|activities|triggers|lab|tests|tools|docs)/[\w./{},-]*)`", page)
+    paths = [path for name in names for path in spelt_out(name)]
+    assert len(paths) > 40
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def spelt_out(name: str) -> list[str]:
+    """`shared/{a,b}.py` as the files that it means."""
+    head, brace, rest = name.partition("{")
+    names, _, tail = rest.partition("}")
+    return [head + one.strip() + tail for one in names.split(",")] if brace else [name]
 
 
 def test_every_dependency_has_its_reason_in_a_decision() -> None:
@@ -24,7 +104,7 @@ def test_every_dependency_has_its_reason_in_a_decision() -> None:
 
 def test_make_help_lists_what_one_may_ask_for() -> None:
     listed = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert listed == ["help", "run", "lab", "test", "quick", "check", "verify", "bench", "clean"]
+    assert listed == ["help", "run", "lab", "real", "test", "quick", "check", "verify", "bench", "clean"]
 
 
 def test_every_event_that_is_told_is_documented() -> None:

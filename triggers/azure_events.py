@@ -12,10 +12,10 @@ from durabletask.entities import EntityInstanceId
 from activities.durable_state import is_run_living
 from activities.node_diagnosis import read_node_record
 from activities.nodes import read_nodes
-from shared.arm_ids import key_of
+from shared.arm_ids import key_of, subscription_of
 from shared.errors import Refused, Transient
 from shared.healing.classifier import is_extension_well
-from shared.healing.contract import ReadNodes
+from shared.healing.contract import CORRELATION_ID, ReadNodes
 from shared.healing.node_record import NodeRecord, SymptomNotice, next_run_id, why_not_now
 from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
@@ -34,7 +34,6 @@ _CLUSTER_SUBJECT = re.compile(
     rf"(?P<about>{_PROVIDERS_PATH}/Microsoft\.AzureStackHCI/clusters/[^/]+)/arcSettings/[^/]+/(?P<kind>extensions)/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
-_CORRELATION_ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
 
 
 class FailureEvent(NamedTuple):
@@ -55,7 +54,7 @@ class FailureEvent(NamedTuple):
     @property
     def subscription_id(self) -> str:
         """In lower case."""
-        return self.resource_id.split("/")[2].lower()
+        return subscription_of(self.resource_id).lower()
 
 
 def parse_failure_event(event_type: Any, subject: Any, at: datetime | None, data: Any) -> FailureEvent | str:
@@ -81,7 +80,7 @@ def _failure_kind_of(matched: re.Match[str]) -> Literal["extension", "run-comman
 def _correlation_id_of(data: Any) -> str:
     """It becomes part of a filter later on: anything that is not plainly an id is dropped."""
     given = str(data.get("correlationId") or "") if isinstance(data, dict) else ""
-    return given if _CORRELATION_ID.fullmatch(given) else ""
+    return given if CORRELATION_ID.fullmatch(given) else ""
 
 
 bp = df.Blueprint()

@@ -1,7 +1,7 @@
 """An operation as people read it: made of what the engine keeps and what the run says of itself. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -22,7 +22,8 @@ from shared.recovery.results import find_changes_in_azure as findings_results
 from shared.recovery.results import measure_achieved
 from shared.recovery.run_item import RunItem
 from shared.recovery.status import item_states
-from shared.replication.schedule import STATE_OF, ReplicationOrder, decode_minutes, vm_view
+from shared.replication.run import ReplicationOrder, vm_view
+from shared.replication.status import ReplicationStatus
 
 
 async def read_achieved_and_forecast(client: df.DurableFunctionsClient, state: OrchestrationState) -> dict[str, Any]:
@@ -68,15 +69,14 @@ def _replication_part(state: OrchestrationState, custom_status: Mapping[str, Any
         return {"items": facts["vms"], "progress": _replication_progress(facts["vms"]), "eta": "", **verdict_fields}
     order = ReplicationOrder.model_validate(state.get_input())
     vms = [vm_view(item) for item in order.run.items] if order.run else []
-    codes, percents, minutes = (custom_status.get(key, "") for key in ("codes", "percents", "minutes"))
-    for index, vm in enumerate(vms if len(vms) == len(codes) else []):
-        vm |= {"state": STATE_OF[codes[index]]}
-        if percents:
-            vm["percent"] = int(percents[2 * index : 2 * index + 2])
-        remaining = decode_minutes(minutes[3 * index : 3 * index + 3]) if minutes else None
-        vm |= {"minutesLeft": None if remaining is None else int(remaining.total_seconds() // 60)}
-    progress = {"done": custom_status.get("done", 0), "total": len(codes)}
-    return {"action": order.request.action, "items": vms, "progress": progress, "eta": custom_status.get("eta", "")}
+    status = ReplicationStatus.model_validate(custom_status) if "codes" in custom_status else None
+    vms_progress = status.progress_of_vms() if status else ()
+    for vm, vm_progress in zip(vms, vms_progress if len(vms) == len(vms_progress) else (), strict=False):
+        left = vm_progress.time_left
+        vm["state"], vm["minutesLeft"] = vm_progress.state, None if left is None else left // timedelta(minutes=1)
+        vm["percent"] = vm["percent"] if vm_progress.percent is None else vm_progress.percent
+    progress = {"done": status.done if status else 0, "total": len(vms_progress)}
+    return {"action": order.request.action, "items": vms, "progress": progress, "eta": status.eta if status else ""}
 
 
 def _replication_progress(vms: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -9,6 +9,7 @@ import azure.functions as func
 
 from activities.durable_state import read_entity
 from activities.recovery_plans import read_items_and_plans
+from shared.arm_ids import name_of
 from shared.messages import Document
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.plans.plan import PlanDocument
@@ -128,7 +129,7 @@ async def _read_mirror_state(client: df.DurableFunctionsClient, name: str) -> Mi
 
 
 async def _read_known_ids(client: df.DurableFunctionsClient, name: str) -> tuple[str, ...]:
-    return Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known
+    return Mirror.model_validate(await read_entity(client, RECOVERY_PLAN_MIRRORS, name)).known_ids
 
 
 def _difference_views(survey: MirrorSurvey) -> list[dict[str, Any]]:
@@ -142,7 +143,7 @@ def _recovery_plan_view(part: PlanPart, survey: MirrorSurvey) -> dict[str, Any]:
     return {
         "name": part.name,
         "vault": part.vault.vault,
-        "fabric": part.fabric_id.rpartition("/")[2],
+        "fabric": name_of(part.fabric_id),
         "there": survey.find_part(part) is not None,
         "groups": [
             {

@@ -27,7 +27,7 @@ from shared.replication.contract import (
     ReadReplicatedItems,
 )
 from shared.replication.health import list_vm_health
-from shared.replication.schedule import ReplicationOrder
+from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
 from shared.request_ids import run_id
 from shared.site_recovery.contract import ReadItems, ReadProviders

@@ -10,6 +10,7 @@ from pathlib import Path
 from lab.azure import scenario_loader
 from lab.azure.server import Server
 from lab.azure.simulator.lab import Lab
+from lab.azure.site_recovery.jobs.durations import choose_job_seconds
 from lab.clock import LabClock
 from lab.scenarios import SCENARIOS
 
@@ -22,13 +23,25 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--speed", type=float, help="simulated seconds a real second (an existing clock keeps its own)")
     parser.add_argument("--host-url", help="the product's host: events go there, and a reset declares its documents")
     parser.add_argument("--scenario", default="default", choices=sorted(SCENARIOS), help="for a folder that is empty")
+    parser.add_argument(
+        "--job-seconds", type=_parse_bounds, help="LEAST,USUAL,MOST seconds of every job, instead of recorded ones"
+    )
     parser.add_argument("--log", default="WARNING", help="DEBUG, INFO, WARNING")
     return parser.parse_args(arguments)
+
+
+def _parse_bounds(text: str) -> tuple[float, float, float]:
+    least, usual, most = (float(number) for number in text.split(","))
+    if not 0 < least <= usual <= most:
+        raise argparse.ArgumentTypeError("three numbers of seconds, the least first")
+    return least, usual, most
 
 
 async def run_server(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     options.state.mkdir(parents=True, exist_ok=True)
+    if options.job_seconds:
+        choose_job_seconds(options.job_seconds)
     clock = LabClock.open(options.state, speed=options.speed or 1.0)
     if options.speed is not None:
         clock.set_speed(options.speed)

@@ -24,7 +24,7 @@ class Product:
 
     def __init__(self, base: str, meanwhile: Callable[[], None]) -> None:
         """`meanwhile` is called before each further try."""
-        self._base, self._meanwhile = base, meanwhile
+        self._base, self._meanwhile, self._patience = base, meanwhile, PATIENCE
 
     def read_json(self, path: str, **query: str) -> Any:
         """GET under /api.
@@ -68,15 +68,22 @@ class Product:
 
     def _send_request(self, method: str, path: str, body: object) -> Reply:
         """Ask until there is an answer; the key makes a POST that is sent again the same request."""
-        end, key = time.monotonic() + PATIENCE, {"Idempotency-Key": uuid.uuid4().hex}
+        end, key = time.monotonic() + self._patience, {"Idempotency-Key": uuid.uuid4().hex}
         while True:
             try:
-                return call_server(self._base, method, path, body, headers=key)
+                return self._call_host(method, path, body, key)
             except Unreachable as failure:
                 if time.monotonic() > end:
                     raise NotProven(f"the local host is away: {failure}") from failure
                 self._meanwhile()
                 time.sleep(0.2)
+
+    def _call_host(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> Reply:
+        """Ask once; a 503 says that nothing was done and to ask again, as a lost answer does."""
+        reply = call_server(self._base, method, path, body, headers=headers)
+        if reply.status == 503:
+            raise Unreachable(f"{method} {path} answered 503: {reply.body}")
+        return reply
 
 
 class Azure:

@@ -106,14 +106,17 @@ class Story:
             return self._tell_chapters()
 
     def _tell_chapters(self) -> list[Chapter]:
-        self._plan = self._product.read_json(f"plans/{PLAN}")
-        self._site = self._product.read_json(f"sites/{self._plan['site']}")
-        self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
+        self._read_documents()
         if self._options.faults:
             self._azure.set_faults(FAULTS, self._options.seed)
         chapters = [self._heal_node(), self._run_drill(), *self._leave_and_return()]
         self._look_back()
         return chapters
+
+    def _read_documents(self) -> None:
+        self._plan = self._product.read_json(f"plans/{PLAN}")
+        self._site = self._product.read_json(f"sites/{self._plan['site']}")
+        self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
 
     def _heal_node(self) -> Chapter:
         self._killer.begin_part()

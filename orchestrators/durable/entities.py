@@ -40,7 +40,6 @@ from shared.operations.obligations import (
 from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_begun, with_run_ended
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
-from shared.recovery_plans.mirror import with_note as mirrored
 from shared.site_recovery.request_budget import Buckets, CallRequest, grant_calls
 from shared.sites.nodes import ExtensionView
 
@@ -190,11 +189,20 @@ def event_counts(ctx: EntityContext, name: Any) -> None:
 
 
 def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one plan's recovery plans. Operations: saved, removed, looked; read answers it."""
+    """What is remembered of one plan's recovery plans. Operations: saved, removed, checked; read answers it."""
     state = ctx.get_state(dict)
     if ctx.operation == "read":
         return state
-    plan_mirror = mirrored(Mirror.model_validate(state or {}), ctx.operation, request)
+    plan_mirror = Mirror.model_validate(state or {})
+    match ctx.operation:
+        case "saved":
+            plan_mirror = plan_mirror.with_saved(request)
+        case "removed":
+            plan_mirror = plan_mirror.with_removed(request)
+        case "checked":
+            plan_mirror = plan_mirror.with_check(*request)
+        case unknown:
+            raise ValueError(f"a plan's mirror has no operation {unknown}")
     ctx.set_state(plan_mirror.model_dump(mode="json") if plan_mirror != Mirror() else None)
     return None
 

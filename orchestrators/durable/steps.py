@@ -22,6 +22,8 @@ RETRIES = RetryPolicy(
     max_retry_interval=timedelta(minutes=1),
 )
 """For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
+ENTITY_PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=60))
+"""Before each further call of an entity whose worker died: a new worker is there within seconds."""
 
 
 def now(ctx: task.OrchestrationContext) -> datetime:
@@ -121,9 +123,23 @@ def _await_answer[Request: Message, Answer: Message](
 def call_entity(
     ctx: task.OrchestrationContext, entity: str, key: str, operation: str, request: Any = None
 ) -> Steps[Any]:
-    """Call an entity and have its answer, plain JSON."""
-    answer = yield ctx.call_entity(EntityInstanceId(entity, key), operation, request)
-    return answer
+    """Call an entity and have its answer, plain JSON.
+
+    A call fails when the worker dies in the middle of it, and nobody can say whether it was done: it is made again, and
+    every operation bears that.
+
+    Raises:
+        Transient: it failed each time.
+    """
+    failure = ""
+    for pause in (*ENTITY_PAUSES, None):
+        try:
+            return (yield ctx.call_entity(EntityInstanceId(entity, key), operation, request))
+        except task.TaskFailedError as error:
+            failure = error.details.message
+        if pause:
+            yield from sleep(ctx, pause)
+    raise Transient(f"{entity} did not take {operation}: {failure}")
 
 
 def sleep(ctx: task.OrchestrationContext, span: timedelta) -> Steps[None]:

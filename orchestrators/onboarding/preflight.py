@@ -7,6 +7,7 @@ from durabletask import task
 
 from orchestrators.durable.node_scripts import run_scripts
 from orchestrators.durable.steps import Steps, call_patiently, now, show_status
+from shared.arm_ids import name_of
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import RunScript, ScriptView
 from shared.onboarding.contract import READ_SITE, ReadSite
@@ -66,7 +67,7 @@ def _read_nodes(
     unread = {node.name: f"it is {node.status}" for node in azure.nodes if not _is_connected(node)}
     next_vm_by_node = {node.name: 0 for node in azure.nodes if _is_connected(node)}
     by_name = {node.name: node for node in azure.nodes}
-    account = cache_storage_of(operation.document).rpartition("/")[2] if azure.account else ""
+    account = name_of(cache_storage_of(operation.document)) if azure.account else ""
     for number in range(1, MOST_PAGES + 1):
         if not next_vm_by_node:
             break
@@ -125,6 +126,6 @@ def _parse_page(request: RunScript, view: ScriptView | str) -> NodePage | str:
     if isinstance(view, str):
         return view
     try:
-        return read_node_page(request.machine_id.rpartition("/")[2], view.result or {})
+        return read_node_page(name_of(request.machine_id), view.result or {})
     except ValueError as error:
         return str(error)

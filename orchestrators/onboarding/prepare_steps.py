@@ -7,6 +7,7 @@ from typing import Any, Literal
 from durabletask import task
 
 from orchestrators.durable.steps import Steps, call, now, sleep
+from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.onboarding import preparation
@@ -42,7 +43,7 @@ def ensure_groups(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prep
     made = []
     for group in preparation.resource_groups_of(order.document):
         ensured = yield from ensure_resource(ctx, order, group, "group", {"location": order.document.region})
-        made += [group.rsplit("/", 1)[-1]] if ensured.outcome == "created" else []
+        made += [name_of(group)] if ensured.outcome == "created" else []
     return run.with_step_ended("groups", "created" if made else "kept", ", ".join(made))
 
 
@@ -88,7 +89,7 @@ def ensure_storage(ctx: task.OrchestrationContext, order: PrepareOrder, run: Pre
     body = {"location": site.region, "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": properties}
     expect = {"location": site.region, "kind": "StorageV2|Storage"}
     ensured = yield from ensure_resource(ctx, order, account, "storage", body, expect)
-    return _with_step_ended(run, "storage", ensured, account.rsplit("/", 1)[-1])
+    return _with_step_ended(run, "storage", ensured, name_of(account))
 
 
 def ensure_vault(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
@@ -207,7 +208,7 @@ def ensure_drill_network(ctx: task.OrchestrationContext, order: PrepareOrder, ru
     ensured = yield from ensure_resource(ctx, order, network.network, "network", body, expect, (peerings,))
     if ensured.facts.get(peerings, "") not in {"", "[]"}:
         ensured = ensured.model_copy(update={"outcome": "differs", "differences": ("it has peerings: not isolated",)})
-    return _with_step_ended(run, "drill-network", ensured, network.network.rsplit("/", 1)[-1])
+    return _with_step_ended(run, "drill-network", ensured, name_of(network.network))
 
 
 def prove_registration(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:

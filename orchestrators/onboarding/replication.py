@@ -26,8 +26,18 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.schedule import ReplicationOrder, ReplicationRun, ReplicationRunItem, ReplicationTick
+from shared.replication.pacing import QUICK_POLL
+from shared.replication.run import (
+    ReplicationOrder,
+    ReplicationRun,
+    ReplicationRunItem,
+    adopt_replicated,
+    open_run,
+    vm_view,
+)
+from shared.replication.schedule import ReplicationTick
 from shared.replication.settings import ReplicationAction
+from shared.replication.status import replication_status
 from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, StartsMade, WatchJobs
 from shared.sites import defaults
 from shared.sites.nodes import fabric_name_of
@@ -59,7 +69,7 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
 
 
 def _status_of(run: ReplicationRun, ctx: task.OrchestrationContext) -> dict[str, Any]:
-    return schedule.replication_status(run, now(ctx))
+    return replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True)
 
 
 def _vault_of(order: ReplicationOrder) -> VaultRef:
@@ -99,14 +109,14 @@ def _open_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[
     site, vault = order.document, _vault_of(order)
     request = ReadProtectableItems(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
     machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
-    run = schedule.open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
+    run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
     if not run.items:
         raise NotAdmitted([Obstacle(code="no-vms", detail=f"no host of {site.hyper_v_site} has told of any VM yet")])
     fabric = fabric_name_of(machines_read.container) or site.hyper_v_site
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
     copies_read = yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))
-    return schedule.adopt_replicated(run, copies_read.items, now(ctx))
+    return adopt_replicated(run, copies_read.items, now(ctx))
 
 
 def _run_tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:
@@ -133,7 +143,7 @@ def _start_actions(
             run = schedule.with_start_answers(run, answer.answers, now(ctx), answer.retry_after)
         else:
             unanswered = [StartAnswer(vm=one.vm, outcome="unanswered", detail=str(answer)) for one in request.starts]
-            run = schedule.with_start_answers(run, unanswered, now(ctx), schedule.QUICK_POLL)
+            run = schedule.with_start_answers(run, unanswered, now(ctx), QUICK_POLL)
     return run
 
 
@@ -203,7 +213,7 @@ def _close_run(ctx: task.OrchestrationContext, order: ReplicationOrder, run: Rep
         | {"began": run.began, "ended": now(ctx)}
         | {
             "facts": {
-                "vms": [schedule.vm_view(item) for item in run.items],
+                "vms": [vm_view(item) for item in run.items],
                 "changed": changed,
                 "verdict": _describe_changes(run),
             }

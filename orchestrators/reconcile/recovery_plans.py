@@ -49,17 +49,17 @@ def _keep_mirror(
 ) -> Steps[list[str]]:
     mirror = Mirror.model_validate((yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
     at = now(ctx)
-    if mirror.looked and at - datetime.fromisoformat(mirror.looked) < LOOK_EVERY:
+    if mirror.checked_at and at - datetime.fromisoformat(mirror.checked_at) < LOOK_EVERY:
         return []
     run = run_id("mirror", entry.name, at.isoformat())
     order = MirrorOrder(
         id=run, plan=entry.name, requested_by="timer", action="repair", document=plan, sites=sites, confirm=""
     )
-    survey = yield from read_survey(ctx, order, mirror.known)
+    survey = yield from read_survey(ctx, order, mirror.known_ids)
     drift_digest = digest_of_differences(survey.differences)
-    if drift_digest and drift_digest != mirror.told:
+    if drift_digest and drift_digest != mirror.reported_digest:
         yield from _publish_drift(ctx, order, survey, drift_digest)
-    yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "looked", [drift_digest, at.isoformat()])
+    yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "checked", [drift_digest, at.isoformat()])
     if not _may_repair(order, survey, mirror):
         return []
     yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="mirror", payload=order.model_dump(mode="json")))
@@ -70,7 +70,7 @@ def _may_repair(order: MirrorOrder, survey: MirrorSurvey, mirror: Mirror) -> boo
     """Nobody else's work is lost, and no machine is on its way or in Azure: then a person has to say so."""
     wanted = order.document.recovery_plan.keep == "repair" and survey.wanted and not survey.away
     todo = writes_needed(order.plan, order.document, survey) if wanted else ()
-    return bool(todo) and not required_confirmation(order.action, order.plan, survey, mirror.known)
+    return bool(todo) and not required_confirmation(order.action, order.plan, survey, mirror.known_ids)
 
 
 def _publish_drift(

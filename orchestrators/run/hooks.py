@@ -99,7 +99,7 @@ class DueHook(NamedTuple):
 def ask_over_http(ctx: task.OrchestrationContext, request: RunHook) -> Steps[HookAnswer]:
     """Of kind http: asked again while there is no answer, by an id that is always the same."""
     answer = (yield from call_all(ctx, RUN_HOOK, [request]))[0]
-    return answer if isinstance(answer, HookAnswer) else HookAnswer(passed=False, detail=str(answer), may_change=True)
+    return answer if isinstance(answer, HookAnswer) else HookAnswer(state="unanswered", detail=str(answer))
 
 
 def begin_in_azure(ctx: task.OrchestrationContext, work: HookWork, hook: Hook) -> Steps[tuple[HookAnswer, bool]]:
@@ -116,14 +116,14 @@ def begin_in_azure(ctx: task.OrchestrationContext, work: HookWork, hook: Hook) -
     )
     answer = (yield from call_all(ctx, BEGIN_HOOK_WORK, [request]))[0]
     if isinstance(answer, SiteRecoveryError):
-        return HookAnswer(passed=False, detail=str(answer), may_change=not isinstance(answer, Refused)), False
-    return HookAnswer(passed=False, detail="it was begun", may_change=True), True
+        return HookAnswer(state="failed" if isinstance(answer, Refused) else "unanswered", detail=str(answer)), False
+    return HookAnswer(state="running", detail="it was begun"), True
 
 
 def read_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[HookAnswer]:
     """The same once it was begun: looked at until it has ended."""
     answer = (yield from call_all(ctx, READ_HOOK_WORK, [work]))[0]
-    return answer if isinstance(answer, HookAnswer) else HookAnswer(passed=False, detail=str(answer), may_change=True)
+    return answer if isinstance(answer, HookAnswer) else HookAnswer(state="unanswered", detail=str(answer))
 
 
 def clean_up_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[str]:
@@ -236,7 +236,7 @@ class Hooks:
                 return run, answer
             if left <= timedelta(0):
                 detail = f"not done within {until - began}: {answer.detail}"
-                return run, HookAnswer(passed=False, status=answer.status, detail=detail)
+                return run, HookAnswer(state="failed", status=answer.status, detail=detail)
             often = min(max(TRY_HOOK_EVERY, (now(self._ctx) - began) / 10), LONGEST_HOOK_PAUSE)
             pause = LONGEST_HOOK_PAUSE if due.hook.kind == "manual" else often  # a person speaks up by himself
             if decision := (yield from self._inbox.next_decision(min(pause, left))):
@@ -267,7 +267,7 @@ class Hooks:
             case "run-command" | "runbook" if due.work:
                 return (yield from begin_in_azure(self._ctx, due.work, due.hook))
             case _:
-                return HookAnswer(passed=False, detail="nobody said that it is done", may_change=True), begun
+                return HookAnswer(state="running", detail="nobody said that it is done"), begun
 
     def _record_result(self, run: Run, due: DueHook, result: HookResult, answer: HookAnswer | None) -> Run:
         body = {**result.model_dump(mode="json"), "target": due.hook.target}
@@ -290,7 +290,9 @@ def _deadline_of(run: Run, due: DueHook, began: datetime) -> datetime:
 def _answer_by_person(due: DueHook, decision: Decision) -> HookAnswer | None:
     """What a person's decision makes of a hook, None when it is about something else."""
     if decision.verdict == "abort":
-        return HookAnswer(passed=False, detail=f"{decision.by} aborted the run")
+        return HookAnswer(state="failed", detail=f"{decision.by} aborted the run")
     if decision.verdict == "resume" and due.hook.kind == "manual" and decision.about in {"", due.hook_key}:
-        return HookAnswer(passed=True, detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by)
+        return HookAnswer(
+            state="passed", detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by
+        )
     return None

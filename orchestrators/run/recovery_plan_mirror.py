@@ -30,12 +30,12 @@ from shared.recovery_plans.mirror import (
     busy_sentences,
     required_confirmation,
     survey_mirror,
-    vaults_of_sites,
     writes_needed,
     writes_to_remove,
 )
 from shared.site_recovery.contract import READ_ITEMS, WATCH_JOBS, ReadItems, WatchJobs
 from shared.site_recovery.views import ItemView
+from shared.sites.site import vaults_of_sites
 
 
 def mirror(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -106,7 +106,7 @@ def _plan_writes(
 def read_known_ids(ctx: task.OrchestrationContext, plan: str) -> Steps[tuple[str, ...]]:
     """ARM ids of the recovery plans that this app made for the plan."""
     state = yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, plan, "read")
-    return Mirror.model_validate(state or {}).known
+    return Mirror.model_validate(state or {}).known_ids
 
 
 def read_survey(ctx: task.OrchestrationContext, order: MirrorOrder, known_ids: Sequence[str]) -> Steps[MirrorSurvey]:

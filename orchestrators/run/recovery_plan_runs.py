@@ -56,7 +56,7 @@ def engage_recovery_plans(
     verbs_done = {verb for item in run.items for verb in item.verbs_done_before}
     if not RECOVERY_PLAN_VERBS.isdisjoint(verbs_done):
         return run, ()  # an earlier run got part of the way: the rest goes VM by VM
-    obstacles = [Obstacle(code=code, detail=detail) for code, detail in plan_obstacles(operation, survey)]
+    obstacles = list(plan_obstacles(operation, survey))
     return (run, obstacles) if obstacles else (run.with_plan_runs(_plan_runs_of(run, survey)), ())
 
 

@@ -7,6 +7,7 @@ from durabletask import task
 
 from orchestrators.durable.entity_calls import open_obligation
 from orchestrators.durable.steps import Steps, call, call_all, call_entity, now, sleep
+from shared.arm_ids import group_id_of
 from shared.errors import SiteRecoveryError
 from shared.failback.leftovers import (
     READ_LEFTOVERS,
@@ -133,7 +134,7 @@ def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRe
             continue
         note = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx)).model_dump(mode="json")
         yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "tried", note)
-        groups = tuple(dict.fromkeys(arm_id.lower().partition("/providers/")[0] for arm_id in obligation.leftovers))
+        groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
         request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
         left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
         if left:

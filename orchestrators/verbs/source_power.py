@@ -9,7 +9,7 @@ from pydantic import Field
 from orchestrators.durable.cloud_events import publish_event
 from orchestrators.durable.node_scripts import run_scripts
 from orchestrators.durable.steps import Steps, call, call_all, call_entity, now
-from shared.arm_ids import same_id
+from shared.arm_ids import name_of, same_id
 from shared.documents import CHECKED
 from shared.failback.source_vms import SourcePage, SourceVms, join_source_pages, read_source_page
 from shared.healing.contract import READ_NODES, NodesRead, ReadNodes, RunScript, ScriptView
@@ -38,7 +38,7 @@ def read_cluster_nodes(
     answers = yield from call_all(ctx, READ_NODES, [ReadNodes(cluster_id=cluster) for cluster in clusters])
     nodes = [node for answer in answers if isinstance(answer, NodesRead) for node in answer.nodes]
     unread = [
-        cluster.rpartition("/")[2]
+        name_of(cluster)
         for cluster, answer in zip(clusters, answers, strict=True)
         if not isinstance(answer, NodesRead) or not answer.nodes
     ]

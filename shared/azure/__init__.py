@@ -1,1 +1,1 @@
-"""azure."""
+"""Azure's clients: each reads or sends, and raises Transient or Refused."""

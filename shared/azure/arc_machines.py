@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def list_machines(subscription: str) -> tuple[list[Json], datetime]:
-    """Every Arc machine of a subscription, and when Azure said so."""
+    """Every Arc machine of a subscription, and when Azure answered."""
     answer_time = AnswerTime()
     client = azure().hybrid_compute_client(subscription)
     with translate_errors():
@@ -35,13 +35,13 @@ class ArcMachine:
             raise Refused("not-a-machine", f"not the ARM id of an Arc machine: {machine_id}") from missing
 
     async def read_machine(self) -> tuple[Json, datetime]:
-        """The machine, and when Azure said so."""
+        """The machine, and when Azure answered."""
         answer_time = AnswerTime()
         with translate_errors():
             return await self._client.machines.get(*self._scope, raw_response_hook=answer_time), answer_time.at
 
     async def list_extensions(self) -> list[Json]:
-        """Its extensions with what their handlers said last."""
+        """Its extensions with the last messages of their handlers."""
         with translate_errors():
             pages = self._client.machine_extensions.list(*self._scope, expand="instanceView")
             return [extension async for extension in pages]

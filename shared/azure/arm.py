@@ -1,25 +1,20 @@
 """ARM resources of any kind, as plain JSON: found, listed, and asked for once."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import names_by_type
+from shared.arm_ids import subscription_of
+from shared.azure.api_versions import COMPUTE_API, NETWORK_API
 from shared.azure.clients import azure
 from shared.azure.errors import NotFound, translate_errors
 from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.paging import read_pages
 from shared.errors import Refused
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
-GROUPS_API = "2025-04-01"
-STORAGE_API = "2025-06-01"
-VAULTS_API = "2026-11-01"
-CLUSTERS_API = "2026-10-01"
-NETWORKS_API = "2024-05-01"
-ROLES_API = "2022-04-01"
-AUTOMATION_API = "2024-10-23"
 
 
 async def find_resource(arm_id: str, api_version: str) -> Json | None:
@@ -55,70 +50,53 @@ async def read_text(path: str, api_version: str) -> str:
     return answer.text()
 
 
-async def list_all(path: str, api_version: str, params: dict[str, str] | None = None) -> list[Json]:
+async def list_all(path: str, api_version: str, query: dict[str, str] | None = None) -> list[Json]:
     """A whole list, by its path without a host."""
-    found: list[Json] = []
-    page = await _send_request("GET", path, api_version, params=params or {})
-    while True:
-        found += page.get("value") or ()
-        if not (link := page.get("nextLink")):
-            return found
-        page = await _read_json(_client_for(path), HttpRequest("GET", link))
+    found, _ = await list_all_with_time(path, api_version, query)
+    return found
+
+
+async def list_all_with_time(
+    path: str, api_version: str, query: dict[str, str] | None = None
+) -> tuple[list[Json], datetime]:
+    """The same, and when Azure gave the last page."""
+    send = _client_for(path).send_request
+    return await read_pages(send, f"/{path.strip('/')}", {"api-version": api_version, **(query or {})})
 
 
 async def _send_request(
-    method: str,
-    path: str,
-    api_version: str,
-    *,
-    params: dict[str, str] | None = None,
-    body: Json | None = None,
-    request_id: str = "",
+    method: str, path: str, api_version: str, *, body: Json | None = None, request_id: str = ""
 ) -> Json:
-    query = {"api-version": api_version, **(params or {})}
-    request = HttpRequest(method, f"/{path.strip('/')}", params=query, json=body)
-    return await _read_json(_client_for(path), request, **({"request_id": request_id} if request_id else {}))
-
-
-async def _read_json(client: "ResourceManagementClient", request: HttpRequest, **options: Any) -> Json:
+    request = HttpRequest(method, f"/{path.strip('/')}", params={"api-version": api_version}, json=body)
+    options: dict[str, Any] = {"request_id": request_id} if request_id else {}
     with translate_errors():
-        answer = await client.send_request(request, **options)
+        answer = await _client_for(path).send_request(request, **options)
         answer.raise_for_status()
-        body: Json = answer.json() if answer.content else {}
-    return body
+        shown: Json = answer.json() if answer.content else {}
+    return shown
 
 
 def _client_for(path: str) -> "ResourceManagementClient":
-    subscription = names_by_type(path).get("subscriptions")
+    subscription = subscription_of(path)
     if not subscription:
         raise Refused("not-an-id", f"not an ARM id: {path}")
     return azure().resource_client(subscription)
-
-
-COMPUTE_API = "2024-07-01"
-NETWORK_API = "2024-05-01"
 
 
 async def read_resource(arm_id: str, api_version: str) -> Json:
     """One resource as its provider shows it.
 
     Raises:
-        Missing: there is none.
+        NotFound: there is none.
     """
-    subscription = names_by_type(arm_id).get("subscriptions")
-    if not subscription:
-        raise Refused("not-an-id", f"not an ARM id: {arm_id}")
-    client: ResourceManagementClient = azure().resource_client(subscription)
-    with translate_errors():
-        found = await client.resources.get_by_id(arm_id.strip("/"), api_version=api_version)
-    return found.as_dict()
+    return await _send_request("GET", arm_id, api_version)
 
 
 async def read_private_address(group_id: str, vm: str) -> str:
     """The first private address of a machine's first network card, empty while it has none.
 
     Raises:
-        Missing: there is no such machine, or its card is gone.
+        NotFound: there is no such machine, or its card is gone.
     """
     machine = await read_resource(f"{group_id}/providers/Microsoft.Compute/virtualMachines/{vm}", COMPUTE_API)
     cards = object_at(machine, "properties", "networkProfile").get("networkInterfaces") or ()

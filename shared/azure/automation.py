@@ -4,7 +4,9 @@ Source: Microsoft.Automation 2024-10-23, automationAccounts/jobs: PUT creates an
 caller's; one that exists is a conflict ("Job with specified id already exists"), so that no job is started twice.
 """
 
-from shared.azure.arm import AUTOMATION_API, find_resource, post_action, put_resource, read_text
+from shared.arm_ids import split_at
+from shared.azure.api_versions import AUTOMATION_API
+from shared.azure.arm import find_resource, post_action, put_resource, read_text
 from shared.azure.json_fields import Json
 from shared.errors import Refused
 
@@ -13,8 +15,8 @@ class RunbookJob:
     """A job of a runbook, by a name of its own: a GUID."""
 
     def __init__(self, runbook_id: str, name: str) -> None:
-        account, found, runbook = runbook_id.rpartition("/runbooks/")
-        if not found:
+        account, runbook = split_at(runbook_id, "runbooks")
+        if not runbook:
             raise Refused("not-a-runbook", f"not the ARM id of a runbook: {runbook_id}")
         self._runbook, self._id = runbook, f"{account}/jobs/{name}"
 

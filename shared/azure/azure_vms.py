@@ -4,8 +4,9 @@ from typing import Any
 
 from azure.core.rest import HttpRequest
 
-from shared.arm_ids import names_by_type
-from shared.azure.arm import COMPUTE_API, read_resource
+from shared.arm_ids import subscription_of
+from shared.azure.api_versions import COMPUTE_API
+from shared.azure.arm import read_resource
 from shared.azure.clients import azure
 from shared.azure.errors import NotFound, translate_errors
 from shared.azure.json_fields import Json
@@ -39,7 +40,7 @@ async def delete_run_command(vm_id: str, name: str) -> None:
 
 
 async def _send_request(method: str, vm_id: str, name: str, params: dict[str, str] | None = None, **more: Any) -> Any:
-    subscription = names_by_type(vm_id).get("subscriptions")
+    subscription = subscription_of(vm_id)
     if not subscription:
         raise Refused("not-a-machine", f"not the ARM id of a machine: {vm_id}")
     query = {"api-version": COMPUTE_API, **(params or {})}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
+from shared.azure.api_versions import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
     from azure.storage.blob.aio import ContainerClient
-
-SITE_RECOVERY_API = "2025-08-01"
-HYBRID_COMPUTE_API = "2026-07-15"
-RESOURCES_API = "2025-04-01"
 
 
 class Closable(Protocol):

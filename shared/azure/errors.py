@@ -25,7 +25,7 @@ def translate_errors() -> Iterator[None]:
 
     Raises:
         Transient: 401, 408, 429, 5xx, a lost connection, a timeout, an answer that cannot be read.
-        Missing: 404.
+        NotFound: 404.
         Refused: any other answer from 400 on, under Site Recovery's own code where it gave one.
     """
     try:
@@ -46,25 +46,17 @@ def _error_from_sdk(error: AzureError) -> SiteRecoveryError:
 
 
 def _error_from_answer(answer: Any) -> SiteRecoveryError:
-    status, where = answer.status_code, _path_of(answer)
+    status, request = answer.status_code, answer.request
+    where = f"{request.method} {urlsplit(request.url).path}"  # never its query, which may be signed
     if status in ASK_AGAIN or status >= 500:
-        return Transient(f"Azure answered {status} to {where}", _retry_after(answer))
+        asked_wait, usual_wait = (
+            answer.headers.get("Retry-After") or "",
+            USUAL_WAIT_IN_SECONDS if status == 429 else None,
+        )
+        return Transient(f"Azure answered {status} to {where}", int(asked_wait) if asked_wait.isdigit() else usual_wait)
     code, detail = _code_and_message(answer)
     kind = NotFound if status == 404 else Refused
     return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
-
-
-def _path_of(response: Any) -> str:
-    """Method and path of a request; never its query, which may be signed."""
-    request = response.request
-    return f"{request.method} {urlsplit(request.url).path}"
-
-
-def _retry_after(response: Any) -> int | None:
-    value = response.headers.get("Retry-After") or ""
-    if value.isdigit():
-        return int(value)
-    return USUAL_WAIT_IN_SECONDS if response.status_code == 429 else None
 
 
 def _code_and_message(response: Any) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The Event Grid topic on which this product tells what it does."""
+"""The Event Grid topic to which this product publishes what it does."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from shared.arm_ids import name_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.errors import Refused
 from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem, VmSettings
@@ -12,6 +13,11 @@ from shared.site_recovery.views import ItemDetail, ItemView
 
 HYPER_V_TO_AZURE = "HyperVReplicaAzure"
 _PERCENT = "initialReplicationProgressPercentage"
+_UNSUPPORTED = {
+    "hasPhysicalDisk": "a physical disk",
+    "hasFibreChannelAdapter": "a Fibre Channel adapter",
+    "hasSharedVhd": "a shared virtual disk",
+}
 
 
 def is_hyper_v_to_azure(item: Json) -> bool:
@@ -61,15 +67,20 @@ def item_detail(item: Json) -> ItemDetail:
     return ItemDetail(
         **item_view(item).model_dump(),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
-        policy=text_of(properties.get("policyFriendlyName")) or text_of(properties.get("policyId")).rpartition("/")[2],
-        failover_point=text_of(properties.get("failoverRecoveryPointId")).rpartition("/")[2],
+        policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
+        failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
         network=next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), ""),
     )
 
 
 def replicated_item(item: Json) -> ReplicatedItem:
-    """Read how an item's replication stands; the vault writes per cents and seconds as text."""
+    """Read how an item's replication stands; the vault writes per cents and seconds as text.
+
+    Its health error is the first that is not about failovers: those are no trouble of the replication.
+    """
     properties, details = object_at(item, "properties"), _provider_details(item)
+    errors = (error for error in properties.get("healthErrors") or () if error.get("errorCategory") != "TestFailover")
+    error: Json = next(errors, {})
     rpo = details.get("rpoInSeconds")
     return ReplicatedItem(
         vm=text_of(properties.get("friendlyName")),
@@ -82,19 +93,12 @@ def replicated_item(item: Json) -> ReplicatedItem:
         percent=int(object_at(details, "initialReplicationDetails").get(_PERCENT) or 0),
         disks=tuple(text_of(disk.get("vhdId")) for disk in details.get("azureVmDiskDetails") or ()),
         health=text_of(properties.get("replicationHealth")) or "None",
-        health_error=_first_health_error(properties),
+        health_error=": ".join(filter(None, (text_of(error.get("errorCode")), text_of(error.get("errorMessage"))))),
         rpo=None if rpo is None else timedelta(seconds=int(rpo)),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         last_point=parse_utc(details.get("lastRecoveryPointReceived")),
         policy_id=text_of(properties.get("policyId")),
     )
-
-
-def _first_health_error(properties: Json) -> str:
-    """The first health error that is not about failovers: those are no trouble of the replication."""
-    errors = [error for error in properties.get("healthErrors") or () if error.get("errorCategory") != "TestFailover"]
-    first: Json = next(iter(errors), {})
-    return ": ".join(filter(None, (text_of(first.get("errorCode")), text_of(first.get("errorMessage")))))
 
 
 def protectable_item(machine: Json) -> ProtectableItem:
@@ -111,28 +115,20 @@ def protectable_item(machine: Json) -> ProtectableItem:
         item_id=text_of(properties.get("replicationProtectedItemId")),
         generation=text_of(details.get("generation")),
         os_type=text_of(object_at(details, "osDetails").get("osType")),
-        disks=tuple(_disk_of(disk) for disk in details.get("diskDetails") or ()),
-        obstacles=(*_readiness_errors(properties), *_unsupported_hardware(details)),
+        disks=tuple(
+            Disk(
+                name=text_of(disk.get("vhdName")),
+                id=text_of(disk.get("vhdId")),
+                mb=int(disk.get("maxSizeMB") or 0),
+                is_os=text_of(disk.get("vhdType")).lower() in {"operatingsystem", "os"},
+            )
+            for disk in details.get("diskDetails") or ()
+        ),
+        obstacles=(
+            *(text_of(error) for error in properties.get("protectionReadinessErrors") or ()),
+            *(f"it has {what}" for name, what in _UNSUPPORTED.items() if details.get(name) == "Present"),
+        ),
     )
-
-
-def _disk_of(disk: Json) -> Disk:
-    is_os = text_of(disk.get("vhdType")).lower() in {"operatingsystem", "os"}
-    size = int(disk.get("maxSizeMB") or 0)
-    return Disk(name=text_of(disk.get("vhdName")), id=text_of(disk.get("vhdId")), mb=size, is_os=is_os)
-
-
-def _readiness_errors(properties: Json) -> tuple[str, ...]:
-    return tuple(text_of(error) for error in properties.get("protectionReadinessErrors") or ())
-
-
-def _unsupported_hardware(details: Json) -> tuple[str, ...]:
-    names = {
-        "hasPhysicalDisk": "a physical disk",
-        "hasFibreChannelAdapter": "a Fibre Channel adapter",
-        "hasSharedVhd": "a shared virtual disk",
-    }
-    return tuple(f"it has {what}" for name, what in names.items() if details.get(name) == "Present")
 
 
 def machine_guid(item: Json) -> str:
@@ -142,7 +138,7 @@ def machine_guid(item: Json) -> str:
 
 def current_job(item: Json) -> str:
     """Name of the job that occupies the item, empty when it is idle."""
-    job = text_of(object_at(item, "properties", "currentScenario").get("jobId")).rpartition("/")[2]
+    job = name_of(text_of(object_at(item, "properties", "currentScenario").get("jobId")))
     return "" if job == "None" else job
 
 
@@ -220,12 +216,12 @@ def update_body(item: Json, settings: VmSettings | None = None) -> dict[str, Any
 
 
 def _new_or_current(new: str | None, current: Any) -> str | None:
-    """The wish where there is one; "" takes the value away."""
+    """What is asked for where something is; "" takes the value away."""
     return (new or None) if new is not None else (text_of(current) or None)
 
 
 def _card_body(card: Json, changes: VmSettings, *, first: bool) -> dict[str, Any]:
-    """A network card; what is wished for addresses and subnets is meant for the first one."""
+    """A network card; addresses and subnets that are asked for are meant for the first one."""
     card_changes = changes if first else VmSettings()
     configurations = [
         _ip_config_body(each, card_changes if at == 0 else VmSettings(), at)
@@ -253,7 +249,10 @@ def _ip_config_body(current: Json, changes: VmSettings, at: int) -> dict[str, An
 
 
 def point_views(listed: Iterable[Json]) -> list[RecoveryPoint]:
-    """Read recovery points; those without a time are left out."""
+    """Read recovery points; those without a time are left out.
+
+    Source: recorded as "CrashConsistent"; the others are spelt "AppConsistent" or "ApplicationConsistent".
+    """
     points = [(point, object_at(point, "properties")) for point in listed]
     timed = [(point, facts, parse_utc(facts.get("recoveryPointTime"))) for point, facts in points]
     return [
@@ -261,14 +260,9 @@ def point_views(listed: Iterable[Json]) -> list[RecoveryPoint]:
             id=text_of(point.get("id")),
             name=text_of(point.get("name")),
             at=at,
-            consistent=_is_consistent(facts),
+            consistent=text_of(facts.get("recoveryPointType")).lower().startswith("app"),
             kind=text_of(facts.get("recoveryPointType")),
         )
         for point, facts, at in timed
         if at
     ]
-
-
-def _is_consistent(facts: Json) -> bool:
-    """Source: recorded as "CrashConsistent"; the others are spelt "AppConsistent" or "ApplicationConsistent"."""
-    return text_of(facts.get("recoveryPointType")).lower().startswith("app")

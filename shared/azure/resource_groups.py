@@ -3,13 +3,11 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from azure.core.rest import HttpRequest
-
-from shared.arm_ids import names_by_type
-from shared.azure.arm import NETWORK_API, read_resource
-from shared.azure.clients import RESOURCES_API, azure
-from shared.azure.errors import NotFound, translate_errors
-from shared.azure.json_fields import Json, date_of, object_at, text_of
+from shared.arm_ids import names_by_type, split_at
+from shared.azure.api_versions import NETWORK_API, RESOURCES_API
+from shared.azure.arm import list_all_with_time, read_resource
+from shared.azure.errors import NotFound
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.recovery.drill import AzureResource, Inventory, is_made_by_failovers, mark_of
@@ -27,13 +25,13 @@ async def list_failover_resources(
     Args:
         groups: ARM ids of resource groups.
         networks: ARM ids of virtual networks; one that is not there holds nothing.
-        known_marks: Marks of what is not to be looked at more closely; None to look at nothing.
+        known_marks: Marks of what needs no closer reading; None to read nothing more closely.
 
     Returns:
         The inventory, and the ids of all that it counts.
 
     Raises:
-        Missing: there is no such group.
+        NotFound: there is no such group.
     """
     resources: dict[str, Json] = {}
     at: datetime | None = None
@@ -61,25 +59,10 @@ def _is_of_type(resource: Json, resource_type: str) -> bool:
 
 
 async def list_resources(group: str, expand: str = "") -> tuple[list[Json], datetime]:
-    """Every resource of a group, without properties, and when Azure said so; `expand` asks for more ("createdTime")."""
-    named = names_by_type(group)
-    if not named.get("subscriptions") or not named.get("resourcegroups"):
+    """Every resource of a group, without properties, and when Azure answered; `expand` adds to it ("createdTime")."""
+    if not names_by_type(group).get("resourcegroups"):
         raise Refused("not-a-group", f"not the ARM id of a resource group: {group}")
-    client = azure().resource_client(named["subscriptions"])
-    url, query = (
-        f"/{group.strip('/')}/resources",
-        {"api-version": RESOURCES_API} | ({"$expand": expand} if expand else {}),
-    )
-    found: list[Json] = []
-    while True:
-        with translate_errors():
-            answer = await client.send_request(HttpRequest("GET", url, params=query))
-            answer.raise_for_status()
-            page = answer.json()
-        found += page.get("value") or ()
-        if not page.get("nextLink"):
-            return found, date_of(answer.headers)
-        url, query = page["nextLink"], {}
+    return await list_all_with_time(f"{group}/resources", RESOURCES_API, {"$expand": expand} if expand else {})
 
 
 async def list_network_cards(network: str) -> list[str]:
@@ -97,15 +80,15 @@ async def list_network_cards(network: str) -> list[str]:
         for subnet in subnets
         for one in object_at(subnet, "properties").get("ipConfigurations") or ()
     ]
-    cards = (one.lower().find("/ipconfigurations/") for one in ids)
-    return list(dict.fromkeys(one[:end] for one, end in zip(ids, cards, strict=True) if end > 0))
+    cards = (split_at(one, "ipConfigurations") for one in ids)
+    return list(dict.fromkeys(card for card, configuration in cards if configuration))
 
 
 async def list_peered_networks(network: str) -> list[str]:
     """Ids of the networks that a virtual network is peered to, in whatever state the peering is.
 
     Raises:
-        Missing: there is no such network.
+        NotFound: there is no such network.
     """
     properties = object_at(await read_resource(network, NETWORK_API), "properties")
     peerings = properties.get("virtualNetworkPeerings") or ()
@@ -148,7 +131,7 @@ async def _machine_of_card(inside: str) -> str:
     named = names_by_type(inside)
     if "networkinterfaces" not in named:
         return ""
-    card = inside.lower().partition("/ipconfigurations/")[0]
+    card = split_at(inside.lower(), "ipConfigurations")[0]
     try:
         properties = object_at(await read_resource(card, NETWORK_API), "properties")
     except NotFound:

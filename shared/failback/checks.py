@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from shared.arm_ids import name_of
 from shared.failback.source_vms import OFF, SourceVm, SourceVms
 from shared.messages import Message
 from shared.obstacle import Obstacle
@@ -48,7 +49,7 @@ class SiteState(NamedTuple):
     @property
     def cluster_name(self) -> str:
         """The cluster's own name."""
-        return self.site.cluster.rpartition("/")[2]
+        return name_of(self.site.cluster)
 
 
 class FailbackTarget(NamedTuple):

@@ -1,5 +1,6 @@
 """The contract's part for nodes: extensions and scripts, locks, the Activity Log, and what is remembered of them."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -127,6 +128,10 @@ class RestoreLocks(Message):
 
     locks: tuple[Lock, ...]
     operation: str
+
+
+CORRELATION_ID = re.compile(r"[0-9A-Fa-f-]{8,64}")
+"""What a correlation id looks like: it becomes part of a filter, so nothing else may."""
 
 
 class ReadCause(Message):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.arm_ids import key_of
+from shared.arm_ids import key_of, name_of
 from shared.messages import Message
 from shared.request_ids import run_id
 from shared.sites.nodes import ExtensionView
@@ -106,7 +106,7 @@ class SymptomNotice(Message):
 def next_run_id(machine_id: str, record: NodeRecord | None) -> str:
     """Id of the node's next repair: all that tells of the same trouble has the same."""
     episode = record.episode if record else 0
-    return run_id("repair", key_of(machine_id).rsplit("|", 1)[-1], f"{key_of(machine_id)}#{episode}")
+    return run_id("repair", name_of(machine_id).lower(), f"{key_of(machine_id)}#{episode}")
 
 
 def begin_repair(record: NodeRecord | None, request: BeginRepair) -> tuple[NodeRecord, str]:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from shared.arm_ids import group_id_of
+from shared.arm_ids import group_id_of, names_by_type
 from shared.messages import Message
 from shared.site_recovery.views import ProviderView
 from shared.sites.defaults import cache_storage_of
@@ -153,11 +153,11 @@ def extension_settings(site: SiteDocument, facts: Mapping[str, str]) -> dict[str
 
     Source: the vendor's .NET sample.
     """
-    parts = site.vault.split("/")
+    names = names_by_type(site.vault)
     return {
-        "SubscriptionId": parts[2],
+        "SubscriptionId": names["subscriptions"],
         "Environment": "AzureCloud",
-        "ResourceGroup": parts[4],
+        "ResourceGroup": names["resourcegroups"],
         "ResourceName": site.vault_name,
         "Location": site.region,
         "SiteId": facts["siteId"],

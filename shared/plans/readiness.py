@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from shared.arm_ids import same_id
+from shared.arm_ids import name_of, same_id
 from shared.errors import Refused
 from shared.evidence.report import format_duration
 from shared.messages import Document
@@ -369,7 +369,7 @@ def _weigh_host(what: str, view: ItemDetail, hosts: Mapping[str, ProviderView]) 
     if what not in {*HOST_KINDS, *FAILOVER_KINDS}:
         return
     host = hosts.get(view.host_provider.lower())
-    named = host.host if host else view.host_provider.rpartition("/")[2]
+    named = host.host if host else name_of(view.host_provider)
     needed = what in HOST_KINDS
     detail = f"the host of {view.vm} ({named}) is not connected to the vault"
     detail += "" if needed else ": the machine cannot be shut down, and may run on"

@@ -1,7 +1,4 @@
-"""What orchestrators see of the activities, with its parts in the modules beside it: names, asks and answers.
-
-Here what is asked of vaults, and of machines in Azure.
-"""
+"""The activities of a run on a plan as orchestrators see them: probes, inventories, points, hooks, recovery plans."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -191,20 +188,30 @@ BEGIN_HOOK_WORK = Activity("start_hook_work", BeginHookWork, Nothing)
 
 
 class HookAnswer(Message):
-    """What was answered.
+    """What one try of a hook shows.
 
     Attributes:
+        state: "passed" and "failed" are final; "running": its work, or a person's, goes on; "unanswered": nobody said,
+            so that it is to be tried again.
         status: Of HTTP; for a script its exit code.
         detail: One line for people.
-        may_change: The answer may be another one later.
         output: What a script or a runbook wrote, its end, without secrets.
     """
 
-    passed: bool
+    state: Literal["passed", "failed", "running", "unanswered"]
     status: int = 0
     detail: str = ""
-    may_change: bool = False
     output: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the hook has done what it was there for."""
+        return self.state == "passed"
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the next try may show something else."""
+        return self.state in {"running", "unanswered"}
 
 
 READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookAnswer)

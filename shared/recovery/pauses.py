@@ -6,7 +6,8 @@ from datetime import datetime
 from shared.recovery.recovery_plan_runs import resume_plan_runs
 from shared.recovery.run import RecoveryPlanRun, Run
 from shared.recovery.run_item import BAD_STATES, RunItem
-from shared.site_recovery.contract import RESUME_TAKES_HOLD, JobResumed
+from shared.site_recovery.contract import JobResumed
+from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
 
 def resume_when_due(run: Run, now: datetime) -> Run:

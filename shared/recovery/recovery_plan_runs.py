@@ -4,17 +4,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
+from shared.arm_ids import name_of
 from shared.recovery.pacing import LATER
 from shared.recovery.run import RecoveryPlanRun, Run
 from shared.recovery.run_item import BAD_STATES, RunItem
 from shared.site_recovery.contract import (
     BUSY_CODE,
     NOT_READY_CODE,
-    RESUME_TAKES_HOLD,
     JobResumed,
     RecoveryPlanJobView,
     StartAnswer,
 )
+from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
 _ON_THEIR_WAY = frozenset({"waiting", "starting", "running", "paused", "resuming", "probing", "settling"})
 
@@ -154,7 +155,7 @@ def with_plan_job(run: Run, at: int, job: RecoveryPlanJobView, now: datetime) ->
     jobs = {key: child.job for child in job.children if child.job for key in (child.vm.lower(), child.machine.lower())}
     running: dict[str, RunItem] = {}
     for item in _items_of(run, plan_run):
-        own_job = jobs.get(item.vm.lower()) or jobs.get(item.id.rpartition("/")[2].lower())
+        own_job = jobs.get(item.vm.lower()) or jobs.get(name_of(item.id).lower())
         if own_job and _awaits_plan_run(item):
             running[item.vm] = item.in_state("running", now).model_copy(update={"job": own_job})
     run = run.with_items_changed(running)

@@ -1,1 +1,1 @@
-"""recovery_plans."""
+"""Recovery plans in the vault: ours mirrored there, compared, taken over, and run."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.plans.plan import PlanDocument
@@ -26,7 +27,8 @@ def adopt_recovery_plans(
         ValidationError: what would come of it is no plan.
     """
     found_parts = [_require_part(survey, part) for part in survey.wanted]
-    _require_expressible(survey)
+    if foreign := [one.detail for one in survey.differences if one.what in {"action-foreign", "plan-left-over"}]:
+        raise Refused("not-expressible", f"our plan cannot say this: {'; '.join(foreign)}")
     named_waves = [
         [[_vm_name_of(member, vaults[part.vault.key]) for member in g.members] for g in part.boot_groups]
         for part in found_parts
@@ -39,7 +41,9 @@ def adopt_recovery_plans(
         for vm in wave
     }
     kept = _adopted_document(plan, homes, _spliced_edges(plan, sites, vaults, homes))
-    if _waves_of(kept, sites, vaults) == [[set(wave) for wave in part if wave] for part in waves]:
+    kept_parts = parts_of("x", kept, sites, items_of_plan(kept, sites, vaults))
+    kept_waves = [[{member.vm for member in group.members} for group in part.boot_groups] for part in kept_parts]
+    if kept_waves == [[set(wave) for wave in part if wave] for part in waves]:
         return kept
     return _adopted_document(plan, homes, _after_the_group_before(waves))
 
@@ -49,12 +53,6 @@ def _require_part(survey: MirrorSurvey, part: PlanPart) -> PlanPart:
     if found is None:
         raise Refused("no-recovery-plan", f"the vault has no recovery plan {part.name}: there is nothing to take over")
     return found
-
-
-def _require_expressible(survey: MirrorSurvey) -> None:
-    foreign = [one.detail for one in survey.differences if one.what in {"action-foreign", "plan-left-over"}]
-    if foreign:
-        raise Refused("not-expressible", f"our plan cannot say this: {'; '.join(foreign)}")
 
 
 def _vm_name_of(member: PlanMember, views: Sequence[ItemView]) -> str:
@@ -71,7 +69,7 @@ def _site_of(vm: str, part: PlanPart, plan: PlanDocument, sites: Mapping[str, Si
     fits = [name for name in plan.site_names if VaultRef.from_id(sites[name].vault).key == part.vault.key]
     if declared in fits:
         return declared
-    fabric = part.fabric_id.rpartition("/")[2].lower()
+    fabric = name_of(part.fabric_id).lower()
     exact = [name for name in fits if sites[name].hyper_v_site.lower() == fabric]
     return (exact or fits)[0]
 
@@ -112,8 +110,3 @@ def _adopted_items(
     for vm in spelt.values():
         site = homes[vm]
         yield {"vm": vm, "after": list(after[vm])} | ({"site": site} if site != plan.site else {})
-
-
-def _waves_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> list[list[set[str]]]:
-    parts = parts_of("x", plan, sites, items_of_plan(plan, sites, vaults))
-    return [[{member.vm for member in group.members} for group in part.boot_groups] for part in parts]

@@ -1,4 +1,4 @@
-"""The contract's part for recovery plans in the vault."""
+"""The activities on recovery plans in the vault as orchestrators see them."""
 
 from datetime import datetime
 from typing import Literal

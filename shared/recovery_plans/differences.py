@@ -1,13 +1,15 @@
-"""What differs between a plan and the recovery plan that mirrors it, said so that a person can read it. Pure."""
+"""What differs between a plan and the recovery plan that mirrors it, in sentences for people. Pure."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Literal
 
+from shared.arm_ids import name_of
 from shared.messages import Message
 from shared.plans.plan import PlanDocument
-from shared.recovery_plans.parts import Items, PlanAction, PlanGroup, PlanPart, effective_edges, part_name
+from shared.recovery_plans.parts import Items, PlanAction, PlanPart, effective_edges, part_name
 from shared.site_recovery.views import ItemView
+from shared.wording import list_briefly
 
 DifferenceKind = Literal[
     "plan-missing",
@@ -72,9 +74,15 @@ def compare_parts(
     )
     if ours or not differences:
         return differences
+    found_size = f"{len(found.boot_groups)} groups with {len(found.members)} VMs"
     detail = f"the recovery plan {wanted.name} was not made by this app, and is not as our plan says"
     return (
-        Difference(what="plan-not-ours", part=wanted.name, found=_size_in_words(found), detail=detail),
+        Difference(
+            what="plan-not-ours",
+            part=wanted.name,
+            found=found_size,
+            detail=detail,
+        ),
         *differences,
     )
 
@@ -144,12 +152,14 @@ def _member_differences(wanted: PlanPart, found: PlanPart, items: Items) -> Iter
     for number, group in enumerate(wanted.boot_groups, start=1):
         for member in group.members:
             if member.id.lower() not in found_ids | moved:
-                yield _missing_member(wanted.name, number, member.vm)
+                where = f"group {number}"
+                detail = f"{member.vm} is not in the recovery plan {wanted.name}; our plan has it in {where}"
+                yield Difference(what="vm-missing", part=wanted.name, about=member.vm, declared=where, detail=detail)
 
 
 def _foreign_member(part: str, number: int, item_id: str, again: str, item: ItemView | None) -> Difference:
     """A machine in the vault's recovery plan that is none of ours, or none any more."""
-    name, where = item_id.rpartition("/")[2], f"group {number}"
+    name, where = name_of(item_id), f"group {number}"
     if item is not None:
         detail = f"{item.vm} is in {where} of the recovery plan {part}, and our plan does not have it there"
         return Difference(what="vm-foreign", part=part, about=item.vm, found=where, detail=detail)
@@ -160,19 +170,13 @@ def _foreign_member(part: str, number: int, item_id: str, again: str, item: Item
     return Difference(what="vm-gone", part=part, about=name, found=where, detail=detail)
 
 
-def _missing_member(part: str, number: int, vm: str) -> Difference:
-    where = f"group {number}"
-    detail = f"{vm} is not in the recovery plan {part}; our plan has it in {where}"
-    return Difference(what="vm-missing", part=part, about=vm, declared=where, detail=detail)
-
-
 def _location_differences(wanted: PlanPart, items: Items) -> Iterator[Difference]:
     where: dict[str, list[str]] = {}
     for member in wanted.members:
         if item := items.get(member.vm.lower()):
             where.setdefault(item.active_location, []).append(member.vm)
     if len(where) > 1:
-        sides = "; ".join(f"{_SIDES.get(side, side)}: {_join_names(vms)}" for side, vms in sorted(where.items()))
+        sides = "; ".join(f"{_SIDES.get(side, side)}: {list_briefly(vms, 5)}" for side, vms in sorted(where.items()))
         detail = f"the VMs of {wanted.name} run on both sides, so that one recovery plan cannot move them: {sides}"
         yield Difference(what="location-mixed", part=wanted.name, found=sides, detail=detail)
 
@@ -196,14 +200,10 @@ def _order_differences(wanted: PlanPart, found: PlanPart) -> Iterator[Difference
     for number, wave in enumerate(ours, start=1):
         for one in sorted(wave, key=names.__getitem__):
             if place[one] != number:
-                yield _group_changed(wanted.name, names[one], number, place[one])
-
-
-def _group_changed(part: str, vm: str, declared: int, found: int) -> Difference:
-    detail = f"{vm} is in group {found} of the recovery plan {part}, not in group {declared}"
-    return Difference(
-        what="group-changed", part=part, about=vm, declared=f"group {declared}", found=f"group {found}", detail=detail
-    )
+                declared, current = f"group {number}", f"group {place[one]}"
+                detail = f"{names[one]} is in {current} of the recovery plan {wanted.name}, not in {declared}"
+                sides = {"declared": declared, "found": current}
+                yield Difference(what="group-changed", part=wanted.name, about=names[one], detail=detail, **sides)
 
 
 def _waves_of(part: PlanPart, only: Set[str]) -> list[frozenset[str]]:
@@ -212,7 +212,7 @@ def _waves_of(part: PlanPart, only: Set[str]) -> list[frozenset[str]]:
 
 
 def _waves_in_words(waves: Sequence[frozenset[str]], names: Mapping[str, str]) -> str:
-    return " -> ".join(_join_names(sorted(names[one] for one in wave)) for wave in waves)
+    return " -> ".join(list_briefly(sorted(names[one] for one in wave), 5) for wave in waves)
 
 
 def _action_differences(wanted: PlanPart, found: PlanPart) -> Iterator[Difference]:
@@ -250,9 +250,9 @@ def _action_in_words(action: PlanAction) -> str:
 
 def _action_changes(ours: PlanAction, theirs: PlanAction) -> Iterator[str]:
     if {one.lower() for one in ours.operations} != {one.lower() for one in theirs.operations}:
-        yield f"it runs in {_join_names(theirs.operations)}, not in {_join_names(ours.operations)}"
+        yield f"it runs in {list_briefly(theirs.operations, 5)}, not in {list_briefly(ours.operations, 5)}"
     if {one.lower() for one in ours.directions} != {one.lower() for one in theirs.directions}:
-        yield f"its directions are {_join_names(theirs.directions)}, not {_join_names(ours.directions)}"
+        yield f"its directions are {list_briefly(theirs.directions, 5)}, not {list_briefly(ours.directions, 5)}"
     for key, value in ours.details.items():
         if theirs.details.get(key) != value:
             yield f"{key} is {theirs.details.get(key)!r}, not {value!r}"
@@ -273,19 +273,6 @@ def _in_order(part: PlanPart) -> Iterator[tuple[str, PlanAction]]:
     number = 0
     for group in part.groups:
         number += group.kind == "Boot"
-        label = _group_label(group, number)
+        label = {"Shutdown": "the shutdown", "Failover": "the failover"}.get(group.kind, f"group {number}")
         yield from ((f"before {label}", action) for action in group.before)
         yield from ((f"after {label}", action) for action in group.after)
-
-
-def _group_label(group: PlanGroup, number: int) -> str:
-    return {"Shutdown": "the shutdown", "Failover": "the failover"}.get(group.kind, f"group {number}")
-
-
-def _size_in_words(part: PlanPart) -> str:
-    return f"{len(part.boot_groups)} groups with {len(part.members)} VMs"
-
-
-def _join_names(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,9 +1,9 @@
-"""What Site Recovery's recovery plans cannot do, or do otherwise than this app; said before anything is done. Pure."""
+"""What recovery plans of Site Recovery cannot do, or do otherwise than this app, for people to read before. Pure."""
 
 from collections.abc import Iterator
 
+from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
-from shared.recovery_plans.differences import Difference
 from shared.recovery_plans.mirror import MirrorSurvey
 from shared.site_recovery.recovery_points import CONSISTENT, LATEST, PROCESSED
 
@@ -30,23 +30,22 @@ def unsupported_options(operation: Operation) -> tuple[str, ...]:
     if points.max_age is not None:
         limits.append("the age of the recovery points is not known before a recovery plan has started from them")
     if operation.create_vm and operation.kind == "failback":
-        limits.append("a recovery plan cannot be told on which host a VM that is gone is made again")
+        limits.append("a recovery plan does not let you choose the host on which a VM that is gone is made again")
     return tuple(f'{one}: this needs "engine": "scheduler"' for one in limits)
 
 
-def plan_obstacles(operation: Operation, survey: MirrorSurvey) -> Iterator[tuple[str, str]]:
-    """Code and sentence of all that keeps the recovery plans from being run."""
+def plan_obstacles(operation: Operation, survey: MirrorSurvey) -> Iterator[Obstacle]:
+    """All that keeps the recovery plans from being run."""
     remedy = f"POST /api/plans/{operation.plan}/recovery-plan with save or repair puts it right"
-    yield from (("engine-cannot", one) for one in unsupported_options(operation))
-    for one in _blocking_differences(survey):
-        yield "recovery-plan-drifted", f"{one.detail}; {remedy}"
+    for limit in unsupported_options(operation):
+        yield Obstacle(code="engine-cannot", detail=limit)
+    for difference in survey.differences:
+        if difference.what not in HARMLESS:
+            yield Obstacle(code="recovery-plan-drifted", detail=f"{difference.detail}; {remedy}")
     for plan in survey.found:
         if plan.busy_with and plan.busy_with != "TestFailover":  # a test that waits for its cleanup shows as suspended
-            yield "recovery-plan-busy", f"the recovery plan {plan.part.name} is being run ({plan.busy_with})"
-
-
-def _blocking_differences(survey: MirrorSurvey) -> list[Difference]:
-    return [one for one in survey.differences if one.what not in HARMLESS]
+            detail = f"the recovery plan {plan.part.name} is being run ({plan.busy_with})"
+            yield Obstacle(code="recovery-plan-busy", detail=detail)
 
 
 def behaviour_notes(operation: Operation) -> tuple[str, ...]:

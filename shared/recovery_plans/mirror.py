@@ -1,9 +1,9 @@
 """The recovery plans that should mirror a plan, those that are there, and what is to be done about it. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from shared.messages import Message, VaultRef
+from shared.messages import Message
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import (
@@ -78,12 +78,6 @@ class PartWrite(Message):
     part: PlanPart
 
 
-def vaults_of_sites(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
-    """The sites' vaults, each once."""
-    refs = (VaultRef.from_id(site.vault) for site in sites)
-    return tuple({ref.key: ref for ref in refs}.values())
-
-
 def base_name_of(name: str, plan: PlanDocument) -> str:
     """What the plan's recovery plans are called, before their numbers."""
     return plan.recovery_plan.name or name
@@ -106,15 +100,15 @@ def survey_mirror(
     base, items = base_name_of(name, plan), items_of_plan(plan, sites, vaults)
     wanted = parts_of(base, plan, sites, items, actions_of(plan))
     ours = frozenset(known)
-    told = [*unprotected_differences(plan, base, items)]
+    differences = [*unprotected_differences(plan, base, items)]
     away = tuple(vm for vm, item in items.items() if item.active_location != "Primary" or item.scenario != "None")
     found_parts = tuple(one for one in found if is_part_of(base, one.part.name))
     result = MirrorSurvey(wanted=wanted, found=found_parts, away=away)
     for part in wanted:
         vault_items = {view.id.lower(): view for view in vaults.get(part.vault.key, ())} | items
-        told += compare_parts(part, result.find_part(part), vault_items, ours=part.id.lower() in ours)
-    told += [left_over_difference(one.part.name) for one in _left_over_parts(base, wanted, result.found)]
-    return result.model_copy(update={"differences": tuple(told)})
+        differences += compare_parts(part, result.find_part(part), vault_items, ours=part.id.lower() in ours)
+    differences += [left_over_difference(one.part.name) for one in _left_over_parts(base, wanted, result.found)]
+    return result.model_copy(update={"differences": tuple(differences)})
 
 
 def items_of_plan(plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Vaults) -> dict[str, ItemView]:
@@ -173,8 +167,8 @@ def busy_sentences(survey: MirrorSurvey, wanted: Sequence[PartWrite]) -> tuple[s
 
 def required_confirmation(action: str, name: str, survey: MirrorSurvey, known: Iterable[str] = ()) -> str:
     """The sentence that has to be repeated before somebody else's work is written over; empty when none is."""
-    told = list(_lost_sentences(action, survey, frozenset(known)))
-    return f"{action.capitalize()} {name}: {'; '.join(told)}." if told else ""
+    losses = list(_lost_sentences(action, survey, frozenset(known)))
+    return f"{action.capitalize()} {name}: {'; '.join(losses)}." if losses else ""
 
 
 def _lost_sentences(action: str, survey: MirrorSurvey, known: frozenset[str]) -> Iterator[str]:
@@ -213,28 +207,23 @@ class Mirror(Message):
     """What is remembered of a plan's mirror.
 
     Attributes:
-        known: ARM ids, in lower case, of recovery plans that are ours.
-        told: Names the differences that were told last; empty while it is in step.
-        looked: When the timer looked last, as ISO 8601.
+        known_ids: ARM ids, in lower case, of recovery plans that are ours.
+        reported_digest: Names the differences that were published last; empty while it is in step.
+        checked_at: When the timer compared it last, as ISO 8601.
     """
 
-    known: tuple[str, ...] = ()
-    told: str = ""
-    looked: str = ""
+    known_ids: tuple[str, ...] = ()
+    reported_digest: str = ""
+    checked_at: str = ""
 
+    def with_saved(self, ids: Iterable[str]) -> "Mirror":
+        """After recovery plans were saved, or taken over: they are ours."""
+        return self.model_copy(update={"known_ids": tuple(sorted({*self.known_ids, *ids}))})
 
-def with_note(mirror: Mirror, what: str, values: Sequence[str]) -> Mirror:
-    """What is remembered after recovery plans were saved or removed, or after a look (differences told, when).
+    def with_removed(self, ids: Collection[str]) -> "Mirror":
+        """After recovery plans were removed."""
+        return self.model_copy(update={"known_ids": tuple(one for one in self.known_ids if one not in ids)})
 
-    Raises:
-        ValueError: it knows no such thing.
-    """
-    match what:
-        case "saved":
-            return mirror.model_copy(update={"known": tuple(sorted({*mirror.known, *values}))})
-        case "removed":
-            return mirror.model_copy(update={"known": tuple(one for one in mirror.known if one not in values)})
-        case "looked":
-            told, looked = values
-            return mirror.model_copy(update={"told": told, "looked": looked})
-    raise ValueError(f"a plan's mirror knows no operation {what}")
+    def with_check(self, reported_digest: str, checked_at: str) -> "Mirror":
+        """After it was compared with its plan."""
+        return self.model_copy(update={"reported_digest": reported_digest, "checked_at": checked_at})

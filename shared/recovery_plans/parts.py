@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from shared.arm_ids import split_at
 from shared.graph import Edges, waves_of
 from shared.messages import Message, VaultRef
 from shared.plans.plan import PlanDocument
@@ -152,16 +153,14 @@ def read_part(shown: Mapping[str, Any]) -> PlanPart:
 
 
 def _read_group(shown: Mapping[str, Any]) -> PlanGroup:
-    return PlanGroup.model_validate(
-        {
-            "kind": shown.get("groupType") or "Boot",
-            "members": [
-                PlanMember(id=str(one.get("id") or ""), machine=str(one.get("virtualMachineId") or ""))
-                for one in shown.get("replicationProtectedItems") or ()
-            ],
-            "before": [_read_action(action) for action in shown.get("startGroupActions") or ()],
-            "after": [_read_action(action) for action in shown.get("endGroupActions") or ()],
-        }
+    return PlanGroup(
+        kind=shown.get("groupType") or "Boot",
+        members=tuple(
+            PlanMember(id=str(one.get("id") or ""), machine=str(one.get("virtualMachineId") or ""))
+            for one in shown.get("replicationProtectedItems") or ()
+        ),
+        before=tuple(_read_action(action) for action in shown.get("startGroupActions") or ()),
+        after=tuple(_read_action(action) for action in shown.get("endGroupActions") or ()),
     )
 
 
@@ -208,7 +207,7 @@ def parts_of(
     """The recovery plans that do what our plan says, in the order in which they have to run.
 
     A machine's group comes after the groups of those that it comes after, in its own part or an earlier one. As few
-    parts as a look ahead of one part finds. Machines that no vault protects are left out.
+    parts as looking one part ahead finds. Machines that no vault protects are left out.
     """
     homes, order = _homes_of(plan, sites, items), effective_edges(plan, items)
     wave_groups = _split_into_parts(order, homes)
@@ -217,7 +216,11 @@ def parts_of(
     parts = []
     for number, waves in enumerate(wave_groups, start=1):
         first = waves[0][0]
-        groups = tuple(PlanGroup(members=tuple(_member_of(vm, items) for vm in wave)) for wave in waves)
+        waves_of_members = (
+            tuple(PlanMember(id=items[vm.lower()].id, machine=items[vm.lower()].machine, vm=vm) for vm in wave)
+            for wave in waves
+        )
+        groups = tuple(PlanGroup(members=members) for members in waves_of_members)
         plan_name = part_name(name, number, len(wave_groups))
         fabric = fabric_of(items[first.lower()].id)
         parts.append(
@@ -231,12 +234,8 @@ _FRONT = (PlanGroup(kind="Shutdown"), PlanGroup(kind="Failover"))
 
 def fabric_of(item_id: str) -> str:
     """ARM id of the fabric that a protected item is in."""
-    return item_id[: max(item_id.lower().find("/replicationprotectioncontainers/"), 0)]
-
-
-def _member_of(vm: str, items: Items) -> PlanMember:
-    item = items[vm.lower()]
-    return PlanMember(id=item.id, machine=item.machine, vm=vm)
+    fabric, container = split_at(item_id, "replicationProtectionContainers")
+    return fabric if container else ""
 
 
 def _homes_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Items) -> dict[str, _Home]:
@@ -266,17 +265,14 @@ def _split_into_parts(after: Edges, homes: Mapping[str, _Home]) -> list[_Waves]:
     left = dict(after)
     parts: list[_Waves] = []
     while left:
-        order = [vm for wave in waves_of(_edges_within(left)) for vm in wave]
+        edges = {vm: tuple(before for before in befores if before in left) for vm, befores in left.items()}
+        order = [vm for wave in waves_of(edges) for vm in wave]
         reached = (_reachable_waves(left, order, home, homes) for home in dict.fromkeys(homes[vm] for vm in left))
         waves = max(reached, key=lambda waves: sum(len(wave) for wave in waves))
         parts.append(waves)
         taken = {vm for wave in waves for vm in wave}
         left = {vm: befores for vm, befores in left.items() if vm not in taken}
     return parts
-
-
-def _edges_within(left: Edges) -> dict[str, tuple[str, ...]]:
-    return {vm: tuple(one for one in befores if one in left) for vm, befores in left.items()}
 
 
 def _reachable_waves(left: Edges, order: Sequence[str], home: _Home, homes: Mapping[str, _Home]) -> _Waves:
@@ -299,8 +295,12 @@ def _with_actions(parts: Sequence[PlanPart], actions: Sequence[PlacedAction]) ->
     made = list(parts)
     for placed in actions:
         if spot := _find_group(made, placed):
-            at, group = spot
-            made[at] = _with_action(made[at], group, placed)
+            at, number = spot
+            part, group = made[at], made[at].groups[number]
+            current = group.before if placed.moment == "before" else group.after
+            changed = group.model_copy(update={placed.moment: (*current, placed.action)})
+            groups = (*part.groups[:number], changed, *part.groups[number + 1 :])
+            made[at] = part.model_copy(update={"groups": groups})
     return tuple(made)
 
 
@@ -319,13 +319,6 @@ def _find_group(parts: Sequence[PlanPart], placed: PlacedAction) -> tuple[int, i
 
 
 _FAILOVER = 1
-
-
-def _with_action(part: PlanPart, at: int, placed: PlacedAction) -> PlanPart:
-    group = part.groups[at]
-    current = group.before if placed.moment == "before" else group.after
-    changed = group.model_copy(update={placed.moment: (*current, placed.action)})
-    return part.model_copy(update={"groups": (*part.groups[:at], changed, *part.groups[at + 1 :])})
 
 
 def manual_action(name: str, description: str, operations: Sequence[str] = FAILOVERS) -> PlanAction:

@@ -1,1 +1,1 @@
-"""replication."""
+"""The replication of VMs: what is asked for, how a run goes, and how well VMs replicate."""

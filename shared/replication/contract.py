@@ -1,4 +1,4 @@
-"""The contract's part for onboarding: what prepares a site, and what starts and follows the replication of its VMs."""
+"""The activities on replication as orchestrators see them: what there is to protect, how far it is, and what to do."""
 
 from datetime import datetime, timedelta
 from typing import Literal

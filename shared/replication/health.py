@@ -20,7 +20,7 @@ def replication_lag(item: ReplicatedItem | ItemDetail, now: datetime) -> timedel
 
 
 def health_level(item: ReplicatedItem, interval: timedelta, now: datetime) -> Level:
-    """Whether that is well, and the vault's own word where it is worse."""
+    """Whether that is well, and the vault's own health where that is worse."""
     lag = replication_lag(item, now)
     if not item.is_protected or lag is None:
         return "critical" if item.health == "Critical" else "unknown"

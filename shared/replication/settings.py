@@ -10,16 +10,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from shared.documents import NetworkIdOrNone, Span
 from shared.errors import Refused
 from shared.messages import Document, Message
+from shared.replication.pacing import INITIAL_COPY_PATIENCE
 from shared.sites.site import AzureName, SiteDocument
 
 ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
 
 
-def _check_address(given: str) -> str:
-    return str(IPv4Address(given)) if given else ""
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
+Address = Annotated[str, AfterValidator(lambda given: str(IPv4Address(given)) if given else "")]
 """An IPv4 address; empty for one that Azure gives."""
 
 
@@ -28,7 +25,7 @@ class VmSettings(Document):
 
     Attributes:
         os_type: Needed for Linux; Azure does not know it before the VM is protected.
-        os_disk: Name of the disk that it starts from, where that cannot be told.
+        os_disk: Name of the disk that it starts from, where that is not clear.
         disks: Names of the disks to replicate, with the OS disk; None for all.
         size: Azure VM size, such as "Standard_D2s_v5".
         network: ARM id for a failover; empty to connect it later.
@@ -69,8 +66,10 @@ class VmRequest(VmSettings):
     vm: Annotated[str, Field(min_length=1, max_length=100)]
 
 
-def _from_name(given: object) -> object:
-    return {"vm": given} if isinstance(given, str) else given
+type VmRequestOrName = Annotated[
+    VmRequest, BeforeValidator(lambda given: {"vm": given} if isinstance(given, str) else given)
+]
+"""A VM with what is special about it, or its name alone."""
 
 
 class ReplicationRequest(Document):
@@ -85,14 +84,14 @@ class ReplicationRequest(Document):
     """
 
     action: ReplicationAction = "enable"
-    vms: tuple[Annotated[VmRequest, BeforeValidator(_from_name)], ...] = Field((), max_length=5000)
+    vms: tuple[VmRequestOrName, ...] = Field((), max_length=5000)
     settings: VmSettings = VmSettings()
     initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
-    patience: Span = timedelta(days=7)
+    patience: Span = INITIAL_COPY_PATIENCE
 
 
 class Disk(Message):
-    """A virtual disk of a machine; `is_os` as far as Azure tells."""
+    """A virtual disk of a machine; `is_os` as far as Azure shows it."""
 
     name: str
     id: str
@@ -106,7 +105,7 @@ class ProtectableItem(Message):
     Attributes:
         id: ARM id of the protectable item.
         item_id: ARM id of its protected item, empty while it has none.
-        obstacles: What Azure says stands in the way of its protection.
+        obstacles: Why Azure does not let it be protected.
     """
 
     vm: str
@@ -161,14 +160,13 @@ def requested_vms(
 
 
 def settings_of_vm(vm_request: VmRequest, request: ReplicationRequest, site: SiteDocument) -> VmSettings:
-    """What holds for a VM: its own word, then the request's; for enabling the site's fills the gaps."""
+    """What holds for a VM: its own settings, then the request's; for enabling the site's fills the gaps."""
     settings = vm_request.merged_over(request.settings)
     if request.action != "enable":
         return settings
-    network = {"network": site.network, "subnet": site.subnet or None} if site.network else {}
-    return settings.merged_over(
-        VmSettings.model_validate({"azure_vm": site.naming.azure_name_of(vm_request.vm), **network})
-    )
+    subnet = site.subnet or None if site.network else None
+    azure_vm = site.naming.azure_name_of(vm_request.vm)
+    return settings.merged_over(VmSettings(azure_vm=azure_vm, network=site.network or None, subnet=subnet))
 
 
 def find_protectable_item(vm_request: VmRequest, machines: Iterable[ProtectableItem]) -> ProtectableItem:
@@ -213,7 +211,7 @@ def pick_disks(machine: ProtectableItem, settings: VmSettings) -> ProtectableIte
 def _system_disk(machine: ProtectableItem, settings: VmSettings) -> Disk:
     """The one that was named, that Azure marks, that is alone, or that is called like its VM; in this order."""
     if not machine.disks:
-        raise Refused("no-disks", f"Azure knows no disk of {machine.vm}; refresh the host's provider and try again")
+        raise Refused("no-disks", f"Azure lists no disk of {machine.vm}: refresh the host's provider and try again")
     named = (settings.os_disk or machine.vm).lower()
     called = [disk for disk in machine.disks if disk.name.lower().removesuffix(".vhdx") == named.removesuffix(".vhdx")]
     if settings.os_disk:
@@ -222,7 +220,7 @@ def _system_disk(machine: ProtectableItem, settings: VmSettings) -> Disk:
         marked = [disk for disk in machine.disks if disk.is_os]
         candidates = marked or (list(machine.disks) if len(machine.disks) == 1 else called)
     if len(candidates) != 1:
-        raise Refused("os-disk-unknown", f"say osDisk for {machine.vm}: {_disks_in_words(machine)}")
+        raise Refused("os-disk-unknown", f"name the osDisk of {machine.vm}: {_disks_in_words(machine)}")
     return candidates[0]
 
 
@@ -234,7 +232,7 @@ def require_protectable(machine: ProtectableItem, settings: VmSettings) -> None:
     """Let a machine pass that Azure can protect.
 
     Raises:
-        Refused: Azure says no, or its guest is one that Site Recovery does not take.
+        Refused: Azure declines, or its guest is one that Site Recovery does not take.
 
     Source: Linux in a generation 2 machine is not among what the vendor lists as supported.
     """

@@ -1,7 +1,4 @@
-"""What orchestrators see of the activities, with its parts in the modules beside it: names, asks and answers.
-
-Here what is asked of vaults, and of machines in Azure.
-"""
+"""The activities on a vault as orchestrators see them: items, verbs, jobs and hosts. Names, requests and answers."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -191,7 +188,7 @@ class JobResumed(Message):
     """What became of resuming a job.
 
     Attributes:
-        outcome: "resumed", or it was no longer suspended; "refused" for good; "unanswered": the next look finds out.
+        outcome: "resumed", or it was no longer suspended; "refused" for good; "unanswered": the next read shows it.
     """
 
     vm: str
@@ -236,10 +233,14 @@ BUSY_CODE = "532"
 """ASR's code for "another operation is in progress": the verb was taken and its job failed."""
 ABORTED_CODE = "aborted"
 """A verb was not sent, because its run was aborted before that."""
+ITEM_BUSY_CODE = "item-busy"
+"""A verb was not sent, because something else is being done with the item."""
+THROTTLED_CODE = "throttled"
+"""A verb was not sent, because the vault throttled one before it."""
+NOTHING_TO_DO_CODE = "nothing-to-do"
+"""Nothing was sent, because it is done already."""
 NOT_READY_CODE = "member-not-ready"
 """A recovery plan was not started, because one of its machines could not take part."""
-RESUME_TAKES_HOLD = timedelta(minutes=2)
-"""How long a job may still show as suspended after it was resumed; assumed."""
 
 
 class RecoveryPlanStarted(StartAnswer):
@@ -269,7 +270,7 @@ class RecoveryPlanJobView(Message):
     Attributes:
         state: "suspended" waits for a person; `waits_for` says for what.
         end: How it ended.
-        calls: The requests that the look took.
+        calls: The requests that it took.
     """
 
     state: Literal["running", "suspended", "ended"]
@@ -280,7 +281,7 @@ class RecoveryPlanJobView(Message):
 
 
 class ProbeAnswer(Message):
-    """What a machine's probes said this once."""
+    """What one try of a machine's probes showed."""
 
     vm: str
     passed: bool

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import Message
 from shared.site_recovery.views import Verb
@@ -40,7 +41,7 @@ class RecoveryPoint(Message):
     """A point as the vault lists it.
 
     Attributes:
-        consistent: Applications were told of it, not only the disks.
+        consistent: Applications were prepared for it, not only the disks.
         kind: recoveryPointType as the vault spells it, empty where it does not say.
     """
 
@@ -59,20 +60,17 @@ def choose_point(points: Sequence[RecoveryPoint], rule: str, max_age: timedelta 
     """
     found = max((point for point in points if _matches_rule(point, rule)), key=lambda point: point.at, default=None)
     if found is None:
-        raise Refused("no-recovery-point", f"no recovery point is {rule}; {_describe_newest(points, now)}")
+        newest = max(points, key=lambda point: point.at, default=None)
+        rest = (
+            f"the newest of its {len(points)} points is {_describe_point(newest, now)}"
+            if newest
+            else "there is none at all"
+        )
+        raise Refused("no-recovery-point", f"no recovery point is {rule}; {rest}")
     if max_age is not None and now - found.at > max_age:
         detail = f"the newest point that is {rule}, {_describe_point(found, now)}; at most {max_age} is wanted"
         raise Refused("recovery-point-too-old", detail)
     return found
-
-
-def _describe_newest(points: Sequence[RecoveryPoint], now: datetime) -> str:
-    newest = max(points, key=lambda point: point.at, default=None)
-    return (
-        f"of the {len(points)} that there are the newest is {_describe_point(newest, now)}"
-        if newest
-        else "there is none at all"
-    )
 
 
 def _describe_point(point: RecoveryPoint, now: datetime) -> str:
@@ -85,4 +83,4 @@ def _matches_rule(point: RecoveryPoint, rule: str) -> bool:
         return True
     if rule == CONSISTENT:
         return point.consistent
-    return point.name.lower() == rule.rstrip("/").rpartition("/")[2].lower()
+    return point.name.lower() == name_of(rule).lower()

@@ -1,7 +1,7 @@
 """The requests that one subscription grants this app: Azure Resource Manager's token buckets, kept by ourselves. Pure.
 
-Grants are promises in the order of the asks: a bucket may go below zero, and what is granted then holds from the moment
-on at which it would be at zero again. So nobody waits for more than those who asked before.
+Grants are promises in the order of the requests: a bucket may go below zero, and what is granted then holds from the
+moment on at which it would be at zero again. So nobody waits for more than those who asked before.
 """
 
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from shared.messages import Message
+from shared.site_recovery.pacing import PROMISE_HOLDS
 
 
 class BucketLimit(NamedTuple):
@@ -22,11 +23,9 @@ class BucketLimit(NamedTuple):
 AZURE_READS, AZURE_WRITES = BucketLimit(250, 25.0), BucketLimit(200, 10.0)
 """Source: the limits of Azure Resource Manager for a subscription and a principal, documented since 2024."""
 READS, WRITES = BucketLimit(225, 23.75), BucketLimit(180, 9.5)
-"""What runs may have of it: the rest is for what asks nobody, such as previews, repairs and the timers.
+"""What runs may have of it: the rest is for what does not draw on the budget: previews, repairs and the timers.
 
 Other principals have buckets of their own."""
-PROMISE_HOLDS = timedelta(minutes=1)
-"""How long after its moment a promise may be used: the engine's timers fire up to half a minute late."""
 
 
 class Bucket(Message):
@@ -105,7 +104,7 @@ class Grant(Message):
 
 
 def grant_calls(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Grant]:
-    """Grant a wish: what is there at once, the rest as it comes."""
+    """Grant all that a run asks for: what is there at once, the rest as it comes."""
     reads = _give_back(refill_bucket(buckets.reads, READS, request.now), READS, request.unused_reads)
     writes = _give_back(refill_bucket(buckets.writes, WRITES, request.now), WRITES, request.unused_writes)
     reads, reads_from = draw_tokens(reads, READS, request.reads)

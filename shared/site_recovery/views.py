@@ -1,4 +1,4 @@
-"""Everything that crosses a durable boundary, as plain JSON, and is kept in history."""
+"""Protected items and hosts as the vault shows them, with only what decisions need."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -61,7 +61,7 @@ class ItemView(Message):
 
     @property
     def hyper_v_sites(self) -> tuple[str, ...]:
-        """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where neither is told."""
+        """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where it has neither."""
         names = (names_by_type(self.id).get("replicationfabrics", ""), self.hyper_v_site)
         return tuple(sorted({name for name in names if name}))
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.arm_ids import name_of
 from shared.documents import (
     ClusterId,
     Fault,
@@ -28,7 +29,7 @@ from shared.documents import (
     digest_of,
     raise_faults,
 )
-from shared.messages import Document
+from shared.messages import Document, VaultRef
 
 _NAME = r"[\w(][\w.() \-]*"  # it becomes a segment of a URL
 AzureName = Annotated[str, StringConstraints(max_length=90, pattern=f"^{_NAME}$")]
@@ -197,7 +198,7 @@ class SiteDocument(Document):
     @property
     def vault_name(self) -> str:
         """The vault's own name: the registry of a node calls it ResourceName."""
-        return self.vault.rsplit("/", 1)[-1]
+        return name_of(self.vault)
 
     @property
     def policy_name(self) -> str:
@@ -215,13 +216,19 @@ class SiteDocument(Document):
         return digest_of(self)
 
 
+def vaults_of_sites(sites: Iterable[SiteDocument]) -> tuple[VaultRef, ...]:
+    """The sites' vaults, each once."""
+    refs = (VaultRef.from_id(site.vault) for site in sites)
+    return tuple({ref.key: ref for ref in refs}.values())
+
+
 def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
     """What no single field can know."""
     if site.subnet and not site.network:
         yield Fault(("subnet",), "no_network", "a subnet needs its network")
     if site.drill_network and site.drill_network.network.lower() == site.network.lower():
         yield Fault(("drillNetwork", "network"), "not_isolated", "the network of a failover is not an isolated one")
-    account = site.cache_storage.rsplit("/", 1)[-1]
+    account = name_of(site.cache_storage)
     if account and not ACCOUNT_NAME.fullmatch(account):
         yield Fault(("cacheStorage",), "account_name", "a storage account has a name of 3 to 24 of a-z and 0-9")
     policy = site.policy_settings

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from activities.locks import LOCKS_API, read_locks, remove_locks, restore_locks
+from activities.locks import read_locks, remove_locks, restore_locks
 from activities.node_diagnosis import read_cause
 from activities.nodes import remove_extension
 from shared.azure import arm
+from shared.azure.api_versions import LOCKS_API
 from shared.errors import Refused
 from shared.healing.contract import ReadCause, ReadLocks, RemoveExtension, RemoveLocks, RestoreLocks
 from shared.operations.obligations import Lock

@@ -25,7 +25,7 @@ async def test_each_machine_without_a_fit_point_is_told_with_the_newest_that_it_
     asked = await wanted(dc_01="latest", sql_01="5b2d", web_01="latestAppConsistent")
     seen = await check_points(CheckPoints(vault=VAULT, items=asked, max_age=DAY))
     assert [(one.vm, one.code) for one in seen.obstacles] == [("sql-01", "no-recovery-point")]
-    assert "the newest is" in seen.obstacles[0].detail
+    assert "the newest of" in seen.obstacles[0].detail
     assert seen.calls == Calls(reads=3)
     lab.advance(timedelta(minutes=1))
     old = await check_points(CheckPoints(vault=VAULT, items=asked[:1], max_age=timedelta(milliseconds=1)))

@@ -80,7 +80,7 @@ async def test_a_port_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPa
         await reader.read()
         writer.close()
 
-    monkeypatch.setattr(probes, "PATIENCE_IN_SECONDS", 0.05)
+    monkeypatch.setattr(probes, "PORT_TIMEOUT_SECONDS", 0.05)
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         answer = await once(Probe(kind="http", port=server.sockets[0].getsockname()[1]))
     assert not answer.passed

@@ -28,7 +28,7 @@ from orchestrators.verbs.source_power import prove_sources
 from shared.onboarding.preparation import PrepareOrder
 from shared.operations.kinds import Kind
 from shared.recovery.operation import Operation
-from shared.replication.schedule import ReplicationOrder
+from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
 from shared.sites.operation import SiteOperation
 from tests.activities.lab import running

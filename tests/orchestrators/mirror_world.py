@@ -120,5 +120,5 @@ class MirrorWorld:
 
     @property
     def known(self) -> list[str]:
-        known: list[str] = self.driver.states["@recovery_plan_mirrors@payroll"]["known"]
+        known: list[str] = self.driver.states["@recovery_plan_mirrors@payroll"]["known_ids"]
         return known

@@ -57,7 +57,7 @@ def test_a_repair_without_the_word_for_what_is_lost_writes_nothing(world: Mirror
 
 def test_a_recovery_plan_that_is_run_is_left_alone(world: MirrorWorld) -> None:
     world.plans, world.busy = {"payroll": TURNED}, "TestFailover"
-    world.driver.states["@recovery_plan_mirrors@payroll"] = {"known": [OURS.id.lower()]}
+    world.driver.states["@recovery_plan_mirrors@payroll"] = {"known_ids": [OURS.id.lower()]}
     refused = world.run("repair").output
     assert (refused["problems"][0]["code"], world.sent) == ("recovery-plan-busy", [])
 

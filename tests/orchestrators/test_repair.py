@@ -92,7 +92,7 @@ def test_what_the_text_did_not_tell_is_found_on_the_node_before_anything_is_remo
 def test_the_activity_log_is_asked_when_the_node_says_nothing(world: NodeWorld) -> None:
     world.nodes["n2"].message = ""
     world.log = CauseRead(code="VMExtensionProvisioningError", message=RACE)
-    result = world.repair(cause="b96dc54c-03d2-559f", told_at=world.clock.now)
+    result = world.repair(cause="b96dc54c-03d2-559f", reported_at=world.clock.now)
     assert result.output["facts"]["healed"], result.output
 
 

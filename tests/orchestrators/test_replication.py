@@ -9,7 +9,7 @@ import pytest
 from orchestrators.onboarding.prepare import prepare
 from orchestrators.onboarding.replication import replication
 from shared.onboarding.preparation import PrepareOrder
-from shared.replication.schedule import ReplicationOrder
+from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
 from shared.site_recovery.request_budget import WRITES
 from tests.activities.lab import Lab, running

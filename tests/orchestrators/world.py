@@ -147,7 +147,7 @@ class World:
     work_due: dict[str, datetime] = field(default_factory=dict)
     work_takes: timedelta = timedelta(minutes=2)
     work_ends: recovery_contract.HookAnswer = field(
-        default_factory=lambda: recovery_contract.HookAnswer(passed=True, detail="the job is Completed")
+        default_factory=lambda: recovery_contract.HookAnswer(state="passed", detail="the job is Completed")
     )
     ended_work: list[str] = field(default_factory=list)
     records: list[tuple[str, EvidenceEntry]] = field(default_factory=list)
@@ -381,7 +381,7 @@ class World:
 
     def run_hook(self, ask: recovery_contract.RunHook) -> recovery_contract.HookAnswer:
         self.hooked.append(ask)
-        return self.hooks.get(ask.moment, recovery_contract.HookAnswer(passed=True, status=200))
+        return self.hooks.get(ask.moment, recovery_contract.HookAnswer(state="passed", status=200))
 
     def begin_work(self, ask: h.BeginHookWork) -> activity.Nothing:
         """Begun once, however often it is asked for."""
@@ -392,7 +392,7 @@ class World:
 
     def look_at_work(self, ask: h.HookWork) -> recovery_contract.HookAnswer:
         if self.clock.now < self.work_due[ask.id]:
-            return recovery_contract.HookAnswer(passed=False, detail="the job is Running", may_change=True)
+            return recovery_contract.HookAnswer(state="running", detail="the job is Running")
         return self.work_ends
 
     def end_work(self, ask: h.HookWork) -> activity.Nothing:

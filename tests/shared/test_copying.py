@@ -5,22 +5,18 @@ from typing import Any
 
 import pytest
 
+from shared.replication.run import BATCH, ReplicationRun, ReplicationRunItem
 from shared.replication.schedule import (
-    BATCH,
     MOST_RESTARTS,
-    ReplicationRun,
-    ReplicationRunItem,
-    decode_minutes,
-    expected_end,
     mark_starting,
     plan_tick,
-    replication_status,
     time_to_next_tick,
     with_jobs_ended,
     with_replicated_items,
     with_start_answers,
 )
 from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem
+from shared.replication.status import expected_end, replication_status
 from shared.site_recovery.contract import JobEnd, StartAnswer
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -151,10 +147,19 @@ def test_the_time_left_follows_from_the_pace_so_far() -> None:
 def test_the_status_tells_each_vm_and_stays_small() -> None:
     items = [copy(f"vm-{at:04d}", state="copying", since=NOW, percent=at % 100) for at in range(1000)]
     status = replication_status(run(*items, initial_copies=500), NOW + 10 * MINUTE)
-    assert len(str(status)) * 2 < 16_000
-    assert (status["codes"][7], status["percents"][14:16]) == ("c", "07")
-    assert decode_minutes(status["minutes"][75:78]) == 30 * MINUTE
-    assert decode_minutes(status["minutes"][0:3]) is None
+    assert len(status.model_dump_json(by_alias=True)) * 2 < 16_000
+    progress = status.progress_of_vms()
+    assert progress[7][:2] == ("copying", 7)
+    assert progress[25].time_left == 30 * MINUTE
+    assert progress[0].time_left is None
+
+
+def test_a_run_of_more_vms_than_fit_leaves_the_minutes_out_and_then_the_per_cents() -> None:
+    items = [copy(f"vm-{at:04d}", state="copying", since=NOW, percent=50) for at in range(2001)]
+    many = replication_status(run(*items[:1001]), NOW + 10 * MINUTE).progress_of_vms()
+    assert (len(many), many[0]) == (1001, ("copying", 50, None))
+    most = replication_status(run(*items), NOW + 10 * MINUTE).progress_of_vms()
+    assert (len(most), most[0]) == (2001, ("copying", None, None))
 
 
 def test_waiting_is_short_while_jobs_run_and_longer_while_only_copies_do() -> None:

@@ -18,7 +18,6 @@ from shared.recovery_plans.mirror import (
     busy_sentences,
     required_confirmation,
     survey_mirror,
-    with_note,
     writes_needed,
     writes_to_remove,
 )
@@ -142,12 +141,10 @@ def test_a_recovery_plan_that_is_run_is_not_written() -> None:
 
 
 def test_what_is_remembered_of_a_mirror() -> None:
-    mirror = with_note(with_note(Mirror(), "saved", ["b", "a"]), "saved", ["a"])
-    assert mirror.known == ("a", "b")
-    mirror = with_note(with_note(mirror, "removed", ["a"]), "looked", ["digest", "2026-11-25T00:00:00Z"])
-    assert mirror == Mirror(known=("b",), told="digest", looked="2026-11-25T00:00:00Z")
-    with pytest.raises(ValueError, match="no operation"):
-        with_note(mirror, "sold", [])
+    mirror = Mirror().with_saved(["b", "a"]).with_saved(["a"])
+    assert mirror.known_ids == ("a", "b")
+    mirror = mirror.with_removed(["a"]).with_check("digest", "2026-11-25T00:00:00Z")
+    assert mirror == Mirror(known_ids=("b",), reported_digest="digest", checked_at="2026-11-25T00:00:00Z")
 
 
 # --- taking over -------------------------------------------------------------------------------------------------

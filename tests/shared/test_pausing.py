@@ -11,7 +11,8 @@ from shared.recovery.run import Limits, Run
 from shared.recovery.stage import Stage
 from shared.recovery.stages import enter_stage, leave_stage
 from shared.recovery.status import custom_status_of
-from shared.site_recovery.contract import RESUME_TAKES_HOLD, JobEnd, JobResumed, StartAnswer
+from shared.site_recovery.contract import JobEnd, JobResumed, StartAnswer
+from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 from tests.shared.test_scheduler import T0, item, run_of, started, state_of
 
 SUSPENDED = JobEnd(job="job-sql", outcome="suspended", state="Suspended", detail="WaitingForUserInputAfterDataSync")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from shared.arm_ids import name_of
 from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, CheckLine, unseen_lines
 from shared.onboarding.preflight.facts import NetworkFacts, SiteFacts
 from shared.sites.defaults import cache_storage_of, replication_policy_of
@@ -68,7 +69,7 @@ def policy_differences(wanted: ReplicationPolicy, found: dict[str, object]) -> I
 
 def _check_account(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from unseen_lines(facts, "account")
-    account, name = facts.azure.account, cache_storage_of(facts.site).rsplit("/", 1)[-1]
+    account, name = facts.azure.account, name_of(cache_storage_of(facts.site))
     if account is None:
         if "account" not in facts.azure.unseen:
             yield CheckLine("pass", "there is no cache storage account yet; prepare makes it")
@@ -94,13 +95,13 @@ def _check_networks(facts: SiteFacts) -> Iterator[CheckLine]:
     if site.drill_network and azure.drill_network:
         yield from _check_network(facts, azure.drill_network, site.drill_network.network, site.drill_network.subnet)
         if azure.drill_network.peerings:
-            yield CheckLine("fail", f"{_resource_name(site.drill_network.network)} has peerings: it is not isolated")
+            yield CheckLine("fail", f"{name_of(site.drill_network.network)} has peerings: it is not isolated")
     elif site.drill_network:
-        yield CheckLine("pass", f"there is no {_resource_name(site.drill_network.network)} yet; prepare makes it")
+        yield CheckLine("pass", f"there is no {name_of(site.drill_network.network)} yet; prepare makes it")
 
 
 def _check_network(facts: SiteFacts, found: NetworkFacts | None, arm_id: str, subnet: str) -> Iterator[CheckLine]:
-    name = _resource_name(arm_id)
+    name = name_of(arm_id)
     if found is None:
         if "network" not in facts.azure.unseen:
             yield CheckLine("fail", f"there is no network {name}")
@@ -111,10 +112,6 @@ def _check_network(facts: SiteFacts, found: NetworkFacts | None, arm_id: str, su
         yield CheckLine("fail", f"{name} has no subnet {subnet}, only {', '.join(found.subnets) or 'none at all'}")
     else:
         yield CheckLine("pass", f"{name} is there{f' with its subnet {subnet}' if subnet else ''}")
-
-
-def _resource_name(arm_id: str) -> str:
-    return arm_id.rsplit("/", 1)[-1]
 
 
 def _check_quota(facts: SiteFacts) -> Iterator[CheckLine]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
+from shared.arm_ids import name_of, subscription_of
 from shared.messages import Message
 from shared.onboarding.preflight.facts import SiteFacts
 
@@ -86,8 +87,8 @@ def _evidence_lines(lines: list[CheckLine]) -> tuple[str, ...]:
 def _remedy_names(facts: SiteFacts) -> dict[str, str]:
     site, azure = facts.site, facts.azure
     return {
-        "cluster": site.cluster.rsplit("/", 1)[-1],
-        "subscription": site.cluster.split("/")[2],
+        "cluster": name_of(site.cluster),
+        "subscription": subscription_of(site.cluster),
         "tenant": azure.cluster.tenant if azure.cluster and azure.cluster.tenant else "<tenant>",
         "node": azure.nodes[0].name if azure.nodes else "<node>",
         "vault": site.vault_name,

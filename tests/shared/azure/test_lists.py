@@ -24,7 +24,7 @@ async def test_jobs_are_asked_for_by_start_and_state(arm: FakeArm) -> None:
     arm.says("GET", "/replicationJobs", listed())
     await Vault(REF).list_jobs(SINCE, "InProgress")
     (sent,) = arm.sent("GET", "/replicationJobs")
-    assert sent.query["$filter"] == "StartTime eq '2026-11-22T10:00:00.0000000Z' and ( JobStatus eq 'InProgress' )"
+    assert sent.query["$filter"] == "StartTime eq '2026-11-22T09:55:00.0000000Z' and ( JobStatus eq 'InProgress' )"
 
 
 def capped(starts: list[datetime], now: datetime) -> Callable[[Asked], Reply]:

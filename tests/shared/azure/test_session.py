@@ -9,7 +9,8 @@ from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient
 from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-from shared.azure.clients import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API, Azure, azure, close_azure
+from shared.azure.api_versions import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API
+from shared.azure.clients import Azure, azure, close_azure
 from shared.azure.http_pipeline import is_plain_http
 from shared.errors import Refused
 from tests.shared.azure.fake import FakeArm

@@ -31,7 +31,7 @@ from lab.azure.site_recovery.items.lifecycle import (
     STATES,
 )
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
-from lab.azure.site_recovery.jobs.durations import RECORDED, draw_duration
+from lab.azure.site_recovery.jobs.durations import bounds_of, draw_duration
 from lab.azure.site_recovery.jobs.job_faults import facts_of_fault
 from lab.azure.site_recovery.jobs.jobs import (
     KIND,
@@ -120,7 +120,7 @@ def mark_protected(lab: Lab, item: Json, *, since: str) -> None:
 
 def start_replication(lab: Lab, item: Json, kind: str) -> None:
     """Copy the disks (`kind` says how long that takes), then finalize protection."""
-    lasts = draw_duration(RECORDED[kind], lab.seed, item["vmId"], kind)
+    lasts = draw_duration(bounds_of(kind), lab.seed, item["vmId"], kind)
     item["copying"] = [exact_time(lab.now()), exact_time(lab.now() + lasts)]
     enter_state(lab, item, INITIAL)
     lab.call_after(lasts, "asr.copied", {"item": item["id"]})

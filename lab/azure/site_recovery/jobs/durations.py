@@ -40,6 +40,19 @@ STARTS_AFTER = (0.6, 1.5, 9.0)
 """Seconds between the 202 and the job's start; until then it shows nothing of itself."""
 
 
+_chosen_for_all: list[tuple[float, float, float]] = []
+
+
+def choose_job_seconds(bounds: tuple[float, float, float]) -> None:
+    """Have every job of this process last between these seconds, as when nobody can wait for real ones."""
+    _chosen_for_all[:] = [bounds]
+
+
+def bounds_of(scenario: str) -> tuple[float, float, float]:
+    """Least, usual and most seconds of a scenario's jobs: as recorded, unless others are chosen."""
+    return _chosen_for_all[0] if _chosen_for_all else RECORDED.get(scenario, ADMINISTRATIVE)
+
+
 def draw_duration(bounds: tuple[float, float, float], *key: object) -> timedelta:
     """A duration between the bounds, most often near the middle one; the same for the same key."""
     least, middle, most = bounds
@@ -49,4 +62,4 @@ def draw_duration(bounds: tuple[float, float, float], *key: object) -> timedelta
 
 def draw_job_duration(seed: int, scenario: str, item: str, count: int) -> timedelta:
     """How long the `count`th job of a scenario takes for an item."""
-    return draw_duration(RECORDED.get(scenario, ADMINISTRATIVE), seed, item.lower(), scenario, count)
+    return draw_duration(bounds_of(scenario), seed, item.lower(), scenario, count)

@@ -1,0 +1,120 @@
+"""`python -m lab.real`: the stories on Microsoft's own durable engine, in real time with jobs of seconds."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+
+from lab.clock import LabClock
+from lab.real.servers import Tools, find_tools, free_real_ports, real_servers
+from lab.real.story import RealChaos, RealOnboarding, RealStory
+from lab.servers import ROOT, LabFailed
+from lab.story.screen import closing_table, screen_for
+from lab.story.tell import Options, Story
+
+STORIES: dict[str, tuple[type[Story], str, int]] = {
+    "story": (RealStory, "default", 1),
+    "bare": (RealOnboarding, "bare", 1),
+    "chaos": (RealChaos, "default", 2),
+}
+"""By name: the story, its scenario, and how many hosts share the task hub."""
+
+TAKES = "about 20 minutes; each story has a storage emulator, a simulated Azure and hosts of its own"
+
+
+def main(arguments: list[str]) -> int:
+    """Tell the chosen stories side by side; the exit status is 0 only when each reached its proofs."""
+    options = _parse_arguments(arguments)
+    tools = find_tools()
+    if isinstance(tools, str):
+        sys.stdout.write(f"make real: {tools}\n")
+        return 0
+    if len(options.stories) == 1:
+        return _tell_story(options.stories[0], options, tools)
+    began = monotonic()
+    _print_line(f"Telling {', '.join(options.stories)} on the durable host: {TAKES}")
+    children = [_start_child(name, options) for name in options.stories]
+    statuses = [_wait_for_child(child) for child in children]
+    failed = [name for name, status in zip(options.stories, statuses, strict=True) if status]
+    outcome = f"not proven: {', '.join(failed)}" if failed else "Proven on the durable host"
+    _print_line(f"{outcome} ({monotonic() - began:.0f} s)")
+    return 1 if failed else 0
+
+
+def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lab.real", description=__doc__)
+    parser.add_argument("stories", nargs="*", default=[], metavar="STORY", help=", ".join(STORIES))
+    parser.add_argument("--kills", type=int, default=12, help="how often chaos ends something")
+    parser.add_argument("--seed", type=int, default=1, help="what chaos is drawn from")
+    parser.add_argument("--app", type=Path, default=Path("function_app.py"), help="the app, wherever it was unpacked")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.stories if name not in STORIES]:
+        parser.error(f"there is no story {unknown[0]}; there are {', '.join(STORIES)}")
+    options.stories = options.stories or list(STORIES)
+    return options
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _start_child(name: str, options: argparse.Namespace) -> subprocess.Popen[str]:
+    """A story in a process of its own, its lines told under its name."""
+    command = [sys.executable, "-m", "lab.real", name, "--kills", str(options.kills), "--seed", str(options.seed)]
+    child = subprocess.Popen(  # noqa: S603 - ourselves
+        [*command, "--app", str(options.app)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    threading.Thread(target=_print_lines, args=(name, child), daemon=True).start()
+    return child
+
+
+def _print_lines(name: str, child: subprocess.Popen[str]) -> None:
+    for line in child.stdout or ():
+        _print_line(f"{name:6}| {line.rstrip()}")
+
+
+def _wait_for_child(child: subprocess.Popen[str]) -> int:
+    try:
+        return child.wait()
+    except KeyboardInterrupt:  # the terminal has told the children as well
+        return child.wait(60)
+
+
+def _tell_story(name: str, options: argparse.Namespace, tools: Tools) -> int:
+    story_class, scenario, hosts = STORIES[name]
+    console, began = Console(), monotonic()
+    screen = screen_for(console)
+    state = Path(tempfile.mkdtemp(prefix=f"hci-real-{name}-"))
+    LabClock.open(state, start=datetime.now(UTC)).close()
+    servers = real_servers(state, free_real_ports(hosts), tools, options.app.resolve())
+    story = story_class(servers, screen, Options(scenario, 1, kills=options.kills, seed=options.seed))
+    try:
+        chapters = story.tell_whole()
+    except KeyboardInterrupt:
+        screen.clear_view()
+        return 130
+    except LabFailed as failure:
+        screen.clear_view()
+        sys.stderr.write(f"not proven: {failure}\nlogs and state are in {state}\n")
+        return 1
+    shutil.rmtree(state)
+    console.print(closing_table(chapters))
+    screen.print_line(f"{story.proven} ({monotonic() - began:.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

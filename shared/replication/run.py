@@ -1,0 +1,171 @@
+"""A run on the replication of VMs: what is asked for, where each VM stands, and how the run begins. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from shared.arm_ids import split_at
+from shared.errors import Refused
+from shared.messages import Message
+from shared.replication.pacing import INITIAL_COPY_PATIENCE
+from shared.replication.settings import (
+    ProtectableItem,
+    ReplicatedItem,
+    ReplicationAction,
+    ReplicationRequest,
+    VmRequest,
+    VmSettings,
+    find_protectable_item,
+    pick_disks,
+    requested_vms,
+    require_protectable,
+    settings_of_vm,
+)
+from shared.sites.operation import SiteOperation
+
+ReplicationState = Literal["waiting", "starting", "running", "restarting", "copying", "done", "kept", "failed"]
+"""starting: asked, not yet answered; running: its job runs; restarting: its job shall be done again;
+copying: what the job has set off is not over yet."""
+BATCH = 50
+"""So many VMs are started with one call, and follow each other in an action that copies nothing."""
+
+
+class ReplicationRunItem(Message):
+    """One VM of the run.
+
+    Attributes:
+        item_id: ARM id of its protected item, or the one that it is to have.
+        actions: What is still to be done, the first is under way.
+        attempt: Counts the requests sent on purpose for the action under way.
+        restarts: How often its job was done again; `failed_job` is the last that failed.
+        since: When the state was entered.
+        percent: Of the copy, as last seen.
+        changed: Whether this run did anything to it.
+    """
+
+    vm: str
+    item_id: str = ""
+    machine: ProtectableItem | None = None
+    settings: VmSettings = VmSettings()
+    actions: tuple[ReplicationAction, ...]
+    state: ReplicationState = "waiting"
+    attempt: int = 1
+    restarts: int = 0
+    failed_job: str = ""
+    job: str = ""
+    since: datetime | None = None
+    not_before: datetime | None = None
+    percent: int = 0
+    changed: bool = False
+    code: str = ""
+    detail: str = ""
+    cause: str = ""
+    remedy: str = ""
+
+    def with_state(self, state: ReplicationState, now: datetime, **changes: Any) -> "ReplicationRunItem":
+        """The VM as it enters a state."""
+        return self.model_copy(update={"state": state, "since": now, **changes})
+
+    def with_action_done(self, now: datetime) -> "ReplicationRunItem":
+        """The VM once its action is done: on to the next, or to the end."""
+        left = self.actions[1:]
+        if left:
+            return self.with_state("waiting", now, actions=left, attempt=1, restarts=0, job="", not_before=None)
+        cleared = {"code": "", "cause": "", "remedy": "", "job": "", "not_before": None}
+        return self.with_state("done" if self.changed else "kept", now, **cleared)
+
+
+class ReplicationRun(Message):
+    """Where the whole run stands.
+
+    Attributes:
+        initial_copies: How many may be under way at once.
+        patience: How long one may be copying.
+    """
+
+    items: tuple[ReplicationRunItem, ...]
+    policy_id: str = ""
+    initial_copies: int = 10
+    patience: timedelta = INITIAL_COPY_PATIENCE
+    began: datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        return all(item.state in ENDED for item in self.items)
+
+    def with_each(self, change: Callable[[ReplicationRunItem], ReplicationRunItem]) -> "ReplicationRun":
+        """The run with every VM changed."""
+        return self.model_copy(update={"items": tuple(map(change, self.items))})
+
+
+ENDED: Collection[ReplicationState] = frozenset({"done", "kept", "failed"})
+UNDER_WAY: Collection[ReplicationState] = frozenset({"starting", "running", "restarting", "copying"})
+
+
+class ReplicationOrder(SiteOperation):
+    """Do something with the replication of VMs; `run` is None until it was admitted."""
+
+    request: ReplicationRequest
+    run: ReplicationRun | None = None
+
+
+def open_run(
+    order: ReplicationOrder, machines: Sequence[ProtectableItem], policy_id: str, now: datetime
+) -> ReplicationRun:
+    """The run over all VMs that are meant; one that is not there, or cannot be protected, is given up at once."""
+    items = (
+        _open_item(order, vm_request, machines, now)
+        for vm_request in requested_vms(order.request, order.document, machines)
+    )
+    return ReplicationRun(
+        items=tuple({item.vm.lower(): item for item in items}.values()),
+        policy_id=policy_id,
+        initial_copies=order.request.initial_copies if order.request.action == "enable" else BATCH,
+        patience=order.request.patience,
+        began=now,
+    )
+
+
+def _open_item(
+    order: ReplicationOrder, vm_request: VmRequest, machines: Sequence[ProtectableItem], now: datetime
+) -> ReplicationRunItem:
+    settings = settings_of_vm(vm_request, order.request, order.document)
+    actions: tuple[ReplicationAction, ...] = (order.request.action,)
+    if order.request.action == "enable" and settings.needs_update:
+        actions = ("enable", "update")
+    copy = ReplicationRunItem(vm=vm_request.vm, settings=settings, actions=actions)
+    try:
+        machine = find_protectable_item(vm_request, machines)
+        container, _ = split_at(machine.id, "replicationProtectableItems")
+        item_id = machine.item_id or f"{container}/replicationProtectedItems/{machine.guid}"  # as it will be named
+        copy = copy.model_copy(update={"vm": machine.vm, "item_id": item_id})
+        if order.request.action == "enable" and not machine.item_id:
+            require_protectable(machine, settings)
+            machine = pick_disks(machine, settings)
+        return copy.model_copy(update={"machine": machine})
+    except Refused as no:
+        return copy.with_state("failed", now, code=no.code, detail=no.detail)
+
+
+def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: datetime) -> ReplicationRun:
+    """Follow what replicates already: another run, or a person in the portal, may have enabled it."""
+    by_item = {copied.id.lower(): copied for copied in items}
+
+    def adopt_item(item: ReplicationRunItem) -> ReplicationRunItem:
+        copied = by_item.get(item.item_id.lower())
+        if item.state != "waiting" or item.actions[0] != "enable" or copied is None:
+            return item
+        return (
+            item.with_action_done(now)
+            if copied.is_protected
+            else item.with_state("copying", now, percent=copied.percent)
+        )
+
+    return run.with_each(adopt_item)
+
+
+def vm_view(item: ReplicationRunItem) -> dict[str, Any]:
+    """A VM as people read it."""
+    view = item.model_dump(mode="json", include={"vm", "state", "percent", "job", "code", "detail", "cause", "remedy"})
+    return {**view, "action": item.actions[0]}
