@@ -13,7 +13,7 @@ from shared.azure.errors import NotFound
 from shared.azure.json_fields import object_at, text_of
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
-from shared.recovery.contract import BeginHookWork, HookRan, HookWork, RunHook
+from shared.recovery.contract import BeginHookWork, HookAnswer, HookWork, RunHook
 from shared.redaction import redact_text
 from shared.request_ids import client_request_id
 
@@ -52,15 +52,15 @@ async def begin_hook_work(request: BeginHookWork) -> Nothing:
     return Nothing()
 
 
-async def read_hook_work(request: HookWork) -> HookRan:
+async def read_hook_work(request: HookWork) -> HookAnswer:
     """See how it stands; what is gone has not succeeded."""
     return await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
 
 
-async def _read_script_work(request: HookWork) -> HookRan:
+async def _read_script_work(request: HookWork) -> HookAnswer:
     script = await read_script(ReadScript(machine_id=request.target, name=hook_work_name(request)))
     if not script.has_ended:
-        return HookRan(state="running", detail=f"the script is {script.state}")
+        return HookAnswer(state="running", detail=f"the script is {script.state}")
     output = redact_text("\n".join(filter(None, (script.output, script.error))))
     code = script.exit_code
     detail = f"the script ended {script.state}" + ("" if code is None else f" with {code}")
@@ -69,12 +69,12 @@ async def _read_script_work(request: HookWork) -> HookRan:
     return _hook_result(detail, output, passed=script.state == "Succeeded" and code in {0, None}, status=code or 0)
 
 
-async def _read_runbook_work(request: HookWork) -> HookRan:
+async def _read_runbook_work(request: HookWork) -> HookAnswer:
     job = RunbookJob(request.target, hook_work_name(request))
     properties = object_at(await job.find_job() or {}, "properties")
     status = text_of(properties.get("status")) or "Missing"
     if status in RUNNING_STATES:
-        return HookRan(state="running", detail=f"the job is {status}")
+        return HookAnswer(state="running", detail=f"the job is {status}")
     details = text_of(properties.get("statusDetails"))
     reason = text_of(properties.get("exception")) or ("" if details == "None" else details)
     try:
@@ -85,11 +85,11 @@ async def _read_runbook_work(request: HookWork) -> HookRan:
     return _hook_result(detail, redact_text(output), passed=status == "Completed")
 
 
-def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookRan:
+def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookAnswer:
     output_end = output.strip()[-MAX_OUTPUT_LENGTH:]
     shown_detail = f"{detail}: {output_end[-MAX_DETAIL_LENGTH:]}" if output_end and not passed else detail
     state: Literal["passed", "failed"] = "passed" if passed else "failed"
-    return HookRan(state=state, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
+    return HookAnswer(state=state, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
 
 
 async def end_hook_work(request: HookWork) -> Nothing:
@@ -109,7 +109,7 @@ async def end_hook_work(request: HookWork) -> Nothing:
     return Nothing()
 
 
-async def run_hook(request: RunHook) -> HookRan:
+async def run_hook(request: RunHook) -> HookAnswer:
     """POST the moment to a hook: 2xx means well; no answer, 429 and 5xx may mean so later, anything else does not.
 
     The same Idempotency-Key comes with each try.
@@ -120,7 +120,7 @@ async def run_hook(request: RunHook) -> HookRan:
             status = response.status
             detail = redact_text((await response.content.read(MAX_RESPONSE_BYTES)).decode(errors="replace"))
     except (aiohttp.ClientError, TimeoutError) as error:
-        return HookRan(state="unanswered", detail=f"no answer: {type(error).__name__}")
+        return HookAnswer(state="unanswered", detail=f"no answer: {type(error).__name__}")
     if status == 429 or status >= 500:
-        return HookRan(state="unanswered", status=status, detail=detail)
-    return HookRan(state="passed" if 200 <= status < 300 else "failed", status=status, detail=detail)
+        return HookAnswer(state="unanswered", status=status, detail=detail)
+    return HookAnswer(state="passed" if 200 <= status < 300 else "failed", status=status, detail=detail)

@@ -111,10 +111,9 @@ async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Obstacle, 
         detail = f"whether {settings.network} is isolated could not be read: {failure}"
         return (Obstacle(code="drill-network-unread", detail=detail),)
     production = [site.network for site in sites.values()]
-    isolation_flaws = find_network_flaws(
-        settings, production, found=network.found, peered=network.peered, cards=network.cards
+    return tuple(
+        find_network_flaws(settings, production, found=network.found, peered=network.peered, cards=network.cards)
     )
-    return tuple(flaw for flaw in isolation_flaws if flaw.code != "drill-in-production")
 
 
 async def read_items_by_vm(plan: PlanDocument, sites: Sites) -> Mapping[str, ItemDetail]:

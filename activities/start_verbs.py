@@ -47,7 +47,7 @@ async def start_verbs(request: StartVerbs) -> StartsMade:
 
 async def _read_items(vault: Vault, request: StartVerbs) -> Mapping[str, Json]:
     """The items of the batch by id in lower case, without those that the vault does not know."""
-    unread_ids = [start.item_id for start in request.starts if not start.seen]
+    unread_ids = [start.item_id for start in request.starts if not start.found_ready]
     if len(unread_ids) > MAX_SINGLE_READS:
         items_found: Iterable[Json | None] = await vault.list_items()
     else:
@@ -62,7 +62,7 @@ def _attempt_of(vault: Vault, request: StartVerbs, start: ItemStart, item: Json 
     targets = {start.vm, machine_guid(item) if item else start.vm}
 
     def decide() -> Obstacle | Send:
-        if item is None and not start.seen:
+        if item is None and not start.found_ready:
             return Obstacle(code="item-not-found", detail=f"the vault has no protected item {start.item_id}")
         if item and (refusal := find_refusal(request.verb, item_view(item))):
             return refusal

@@ -25,7 +25,7 @@ from shared.plans.preview import Preview
 from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, measure_achieved
-from shared.recovery.run import RunItem
+from shared.recovery.run_item import RunItem
 from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers.site_operation_views import SITE_PARTS
 
@@ -139,7 +139,7 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
     }
     if run:
         view["startedAt"] = run.began.isoformat()
-        view["limitations"] = [*find_changes_in_azure(run.items), *run.findings]
+        view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings]
     return view
 
 

@@ -1,7 +1,6 @@
 """Turning points go out as events. A run never fails because nobody listens."""
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 from durabletask import task
@@ -11,6 +10,7 @@ from shared.errors import Refused
 from shared.operations import durable_names
 from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished, PublishEvent, StartRun
 from shared.recovery.operation import Operation
+from shared.recovery.pacing import DELIVERY_PAUSES
 from shared.recovery.pauses import paused_vms
 from shared.recovery.run import Run
 from shared.recovery.scheduler import undecided_vms
@@ -20,7 +20,6 @@ from shared.sites.operation import SiteOperation
 _LOG = logging.getLogger(__name__)
 EVENT_TYPE_PREFIX = "HciSiteRecovery.Operation"
 MOST_SHOWN = 8
-DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
 
 
 def publish_operation_event(
@@ -43,32 +42,27 @@ def publish_operation_event(
 
 
 def publish_turning_point(ctx: task.OrchestrationContext, operation: Operation, before: Run, run: Run) -> Steps[None]:
-    """Tell of what one tick turned: the first failure, a decision that only a person can take, a phase that is over."""
+    """Publish what one tick turned: the first failure, a decision that only a person can take, a phase that is over."""
+    moment = f"{run.progress.number}:{len(run.people.decisions)}"
     if run.has_failed and not before.has_failed:
-        failures = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"] or list(run.failures)
+        failed = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"]
+        failures = failed or list(run.results.failures)
         yield from publish_operation_event(ctx, operation, "failed", {"failures": failures[:MOST_SHOWN]})
     undecided_before = set(undecided_vms(before))
     if newly_undecided := [vm for vm in undecided_vms(run) if vm not in undecided_before]:
         data = {"waitsFor": "decision", "vms": newly_undecided[:MOST_SHOWN]}
-        yield from publish_operation_event(
-            ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:{newly_undecided[0]}"
-        )
+        yield from publish_operation_event(ctx, operation, "waiting", data, key=f"{moment}:{newly_undecided[0]}")
     if _waits_for_resume(run) and not _waits_for_resume(before):
-        data = {
-            "waitsFor": "resume",
-            "vms": list(paused_vms(run)[:MOST_SHOWN]),
-            "what": run.pause.what if run.pause else "",
-        }
-        yield from publish_operation_event(
-            ctx, operation, "waiting", data, key=f"{run.stage}:{len(run.decisions)}:resume"
-        )
-    if run.stage != before.stage and before.current:
+        what = run.people.pause.what if run.people.pause else ""
+        data = {"waitsFor": "resume", "vms": list(paused_vms(run)[:MOST_SHOWN]), "what": what}
+        yield from publish_operation_event(ctx, operation, "waiting", data, key=f"{moment}:resume")
+    if run.progress.number != before.progress.number and before.current:
         data = {"phase": before.current.verb, "next": run.current.verb if run.current else ""}
-        yield from publish_operation_event(ctx, operation, "phase", data, key=str(before.stage))
+        yield from publish_operation_event(ctx, operation, "phase", data, key=str(before.progress.number))
 
 
 def _waits_for_resume(run: Run) -> bool:
-    return run.pause is not None or bool(paused_vms(run))
+    return run.people.pause is not None or bool(paused_vms(run))
 
 
 def publish_site_event(
@@ -96,7 +90,7 @@ def publish_event(ctx: task.OrchestrationContext, event: PublishEvent) -> Steps[
 
 
 def delivery_run_of(event: PublishEvent) -> StartRun:
-    """The run that delivers an event, by an id that is the event's own: told twice, it is still delivered once."""
+    """The run that delivers an event, by an id that is the event's own: started twice, it still delivers once."""
     delivery_id = run_id("publish-event", event.type, event.id)
     return StartRun(id=delivery_id, orchestrator=durable_names.PUBLISH_EVENT, payload=event.model_dump(mode="json"))
 

@@ -1,4 +1,4 @@
-"""How a run on a plan waits: it hears what persons say meanwhile, and loses none of its VMs."""
+"""How a run on a plan waits: it takes in what persons decide meanwhile, and keeps the leases of its VMs."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -7,13 +7,11 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.durable.entity_calls import prolong_leases
-from orchestrators.durable.steps import RETRY_READ_EVERY, Steps, now, retry_patiently, show_status, wait_for_any_event
+from orchestrators.durable.steps import Steps, now, retry_patiently, show_status, wait_for_any_event
 from shared.messages import VaultRef
 from shared.operations.kinds import DECISION_EVENT
-from shared.recovery.run import Approval, Decision
-
-PROLONG_EVERY = timedelta(hours=6)
-"""A quarter of a lease's term: two renewals may fail to come, and the lease still stands."""
+from shared.recovery.pacing import PROLONG_EVERY, RETRY_READ_EVERY
+from shared.recovery.people import Approval, Decision
 
 
 class Aborted(Exception):
@@ -25,7 +23,7 @@ class Aborted(Exception):
 
 
 class EventQueue:
-    """Hears one word after the other; what is said while nobody listens is not lost."""
+    """Takes external events of one name, oldest first; one that comes while nobody waits is kept."""
 
     def __init__(self, ctx: task.OrchestrationContext, event_name: str) -> None:
         self._ctx, self._event_name = ctx, event_name
@@ -33,11 +31,11 @@ class EventQueue:
 
     @property
     def has_event(self) -> bool:
-        """Whether there is a word that was not taken yet."""
+        """Whether there is an event that was not taken yet."""
         return self._next.is_complete
 
     def take_oldest(self) -> Any:
-        """The oldest word that was not taken yet, None when there is none."""
+        """The data of the oldest event that was not taken yet, None when there is none."""
         if not self.has_event:
             return None
         event_data = self._next.get_result()
@@ -45,14 +43,14 @@ class EventQueue:
         return event_data
 
     def wait_any(self, span: timedelta, *other_queues: "EventQueue") -> Steps[None]:
-        """Wait for a word, to this ear or to others, but no longer than this."""
+        """Wait for an event of this queue or of others, but no longer than this."""
         next_events = [self._next, *(other._next for other in other_queues)]
         if span > timedelta(0) and not any(event.is_complete for event in next_events):
             yield from wait_for_any_event(self._ctx, next_events, span)
 
 
 class DecisionInbox:
-    """The waits of one run.
+    """The waits of one run, with what persons decide meanwhile.
 
     Attributes:
         approvals: Who has let it begin so far.
@@ -72,7 +70,7 @@ class DecisionInbox:
         self.approvals: tuple[Approval, ...] = ()
 
     def next_decision(self, span: timedelta) -> Steps[Decision | None]:
-        """Wait for a decision, but no longer than this; without a span only for what was said already."""
+        """Wait for a decision, but no longer than this; without a span only take one that is there already."""
         if self._kept_decisions:
             return self._kept_decisions.pop(0)
         return (yield from self._wait_for_decision(span))
@@ -96,7 +94,7 @@ class DecisionInbox:
         yield from self.wait_for_event(None, span)
 
     def wait_for_event(self, event_queue: EventQueue | None, span: timedelta) -> Steps[Any]:
-        """Wait for a word to another ear, before the run has begun: None when there was none in time.
+        """Wait for an event of another queue, before the run has begun: its data, None when there was none in time.
 
         Raises:
             Aborted: somebody ended it; other decisions are kept for later.
@@ -124,7 +122,7 @@ class DecisionInbox:
         yield from self.wait_unless_aborted(RETRY_READ_EVERY)
 
     def _wait_for_decision(self, span: timedelta, *other_queues: EventQueue) -> Steps[Decision | None]:
-        """The first decision within a span; None as well when there was a word to others."""
+        """The first decision within a span; None as well when there was an event of another queue."""
         until = now(self._ctx) + span
         while True:
             yield from self._decision_queue.wait_any(min(until - now(self._ctx), PROLONG_EVERY), *other_queues)

@@ -82,8 +82,14 @@ def claim_keys(ctx: task.OrchestrationContext, table: str, owner: str, keys: tup
         Transient: whether those who hold them still live could not be seen.
     """
     verdict = yield from _claim_past_dead_holders(ctx, table, owner, keys)
-    if not verdict.granted:
-        raise NotAdmitted([_obstacle_of_holder(holder, theirs) for holder, theirs in verdict.holders.items()])
+    if verdict.granted:
+        return
+    obstacles = []
+    for holder, held_keys in verdict.holders.items():
+        vms = [leased_vm_of(key) for key in held_keys]
+        detail = f"{', '.join(vms)}: held by {holder}"
+        obstacles.append(Obstacle(vm=vms[0], code="held", detail=detail, holder=holder))
+    raise NotAdmitted(obstacles)
 
 
 def _claim_past_dead_holders(
@@ -103,13 +109,8 @@ def _claim_past_dead_holders(
     return ClaimVerdict.model_validate((yield from call_entity(ctx, LEASES, table, "claim", second_request)))
 
 
-def _obstacle_of_holder(owner: str, keys: Sequence[str]) -> Obstacle:
-    names = [leased_vm_of(key) for key in keys]
-    return Obstacle(vm=names[0], code="held", detail=f"{', '.join(names)}: held by {owner}", holder=owner)
-
-
 def release_leases(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
-    """Give back what the run holds in these vaults."""
+    """Release what the run holds in these vaults."""
     for vault in vaults:
         yield from call_entity(ctx, LEASES, vault.key, "release", owner)
 

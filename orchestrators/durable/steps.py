@@ -11,6 +11,7 @@ from durabletask.entities import EntityInstanceId
 from shared.activity import Activity
 from shared.errors import Refused, Transient
 from shared.messages import Message
+from shared.recovery.pacing import READ_PATIENCE, RETRY_READ_EVERY
 from shared.recovery.status import fit_status
 
 type Steps[T] = Generator[task.Task[Any], Any, T]
@@ -21,8 +22,6 @@ RETRIES = RetryPolicy(
     max_retry_interval=timedelta(minutes=1),
 )
 """For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
-READ_PATIENCE, RETRY_READ_EVERY = timedelta(minutes=20), timedelta(seconds=30)
-"""How long a read is worth waiting for, and how often it is tried meanwhile."""
 ENTITY_PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=60))
 """Before each further call of an entity whose worker died: a new worker is there within seconds."""
 
@@ -95,7 +94,7 @@ def retry_patiently[T](
 def call_all[Request: Message, Answer: Message](
     ctx: task.OrchestrationContext, activity: Activity[Request, Answer], requests: Sequence[Request]
 ) -> Steps[list[Answer | Refused | Transient]]:
-    """Do an activity for each ask, all at once: an answer for each, in order; one that fails spoils no other."""
+    """Do an activity for each request, all at once: an answer for each, in order; one that fails spoils no other."""
     tasks = [_start_activity(ctx, activity, request) for request in requests]
     answers = []
     for started_task in tasks:
@@ -153,7 +152,7 @@ def wait_for_any_event(
 ) -> Steps[None]:
     """Wait until one of these events was raised, but no longer than this.
 
-    The ears outlive a wait that ends in silence, so that what is said between two waits is not lost.
+    The events outlive a wait that ends without one, so that what is raised between two waits is not lost.
     """
     timer = ctx.create_timer(span)
     winner = yield task.when_any([*events, timer])

@@ -1,16 +1,22 @@
-"""The gate of every run on a plan: leases, a look at the items, guards. A run that is refused here has done nothing."""
+"""The gate of every run on a plan. A run that is refused here has done nothing.
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+1. Lease every VM of the plan, or none.
+2. See what the runbook has to know before anything is read.
+3. Read the items, once per vault; lease those whose own name differs, and read them once more.
+4. See whether each may take the first verb, and make the run of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
-from typing import Any
 
 from durabletask import task
 
 from orchestrators.durable.decisions import DecisionInbox
-from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, find_unproven_sources, release_leases
+from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, release_leases
 from orchestrators.durable.steps import Steps, call, call_all, now
+from orchestrators.run.runbook import Runbook
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
@@ -20,11 +26,13 @@ from shared.plans.machines import (
     lease_keys,
     match_machines,
     missing_from_vault,
+    site_of,
 )
 from shared.plans.plan import PlanItem
-from shared.plans.preview import drill_blockers
 from shared.recovery.operation import Operation
-from shared.recovery.run import Limits, OnFailure, Run, RunItem, Stage
+from shared.recovery.run import Limits, Run
+from shared.recovery.run_item import RunItem
+from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.site_recovery.verb_rules import RULES, find_lasting_refusal, find_refusal, has_settled
@@ -35,7 +43,7 @@ PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
 
 
 def admit_run(
-    ctx: task.OrchestrationContext, operation: Operation, stages: tuple[Stage, ...], inbox: DecisionInbox
+    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, inbox: DecisionInbox
 ) -> Steps[Run]:
     """Take the leases, read the items once per vault and see whether each may take the first verb.
 
@@ -43,58 +51,35 @@ def admit_run(
         NotAdmitted: with every problem found; no lease is kept then.
         Aborted: somebody ended the run while a vault did not answer.
     """
-    vaults = vaults_of_plan(operation)
     yield from claim_leases(ctx, operation, inbox)
     try:
-        yield from _require_sources_off(ctx, operation)
-        machines = yield from _read_items(ctx, operation, vaults, inbox)
+        yield from _require_nothing_known(ctx, operation, runbook)
+        machines = yield from _read_items(ctx, operation, inbox)
         if (yield from _claim_found_items(ctx, operation, machines.found.values(), inbox)):
-            machines = yield from _read_items(
-                ctx, operation, vaults, inbox
-            )  # until then another run may have been at them
-        run = _build_run(operation, stages, vaults, machines, now(ctx))
+            machines = yield from _read_items(ctx, operation, inbox)  # until then another run may have been at them
+        run = _build_run(operation, runbook, machines, now(ctx))
     except NotAdmitted:
-        yield from release_leases(ctx, operation.id, vaults)
+        yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
         raise
-    verb = next(stage.verb for stage in stages if stage.verb not in PREPARING)
+    verb = _leading_stages(runbook)[0].verb
     busy_vms = {vm for vm, view in machines.found.items() if find_refusal(verb, view)}
-    return _mark_fresh_items(enter_stage(run, now(ctx)), busy_vms)
+    return run.with_items(
+        item.model_copy(
+            update={"found_ready": not item.after and item.state == "waiting" and item.vm.lower() not in busy_vms}
+        )
+        for item in run.items
+    )
 
 
-def _require_sources_off(ctx: task.OrchestrationContext, operation: Operation) -> Steps[None]:
-    """For a failback.
+def _require_nothing_known(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook) -> Steps[None]:
+    """See what the runbook knows to be in the way, whatever the items show.
 
     Raises:
-        NotAdmitted: an unplanned failover still owes the proof that they are off.
+        NotAdmitted: something is.
     """
-    unproven = (yield from find_unproven_sources(ctx, operation.plan)) if operation.kind == "failback" else []
-    if unproven:
-        raise NotAdmitted(unproven)
-
-
-def _mark_fresh_items(run: Run, busy_vms: Collection[str]) -> Run:
-    """What may start at once was read a moment ago; what is busy, by names in lower case, has to be read again."""
-    items = (item.model_copy(update={"seen": _is_free(item, busy_vms)}) for item in run.items)
-    return run.model_copy(update={"items": tuple(items)})
-
-
-def _is_free(item: RunItem, busy_vms: Collection[str]) -> bool:
-    return not item.after and item.state == "waiting" and item.vm.lower() not in busy_vms
-
-
-def vaults_of_plan(operation: Operation) -> tuple[VaultRef, ...]:
-    """The vaults of a plan, each once, in a fixed order: two runs never take leases in opposite orders."""
-    sites = {_site_of(operation, item) for item in operation.document.items}
-    refs = {ref.key: ref for ref in (VaultRef.from_id(operation.sites[site].vault) for site in sites)}
-    return tuple(refs[key] for key in sorted(refs))
-
-
-def _site_of(operation: Operation, item: PlanItem) -> str:
-    return item.site or operation.document.site
-
-
-def _vault_of(operation: Operation, item: PlanItem) -> VaultRef:
-    return VaultRef.from_id(operation.sites[_site_of(operation, item)].vault)
+    obstacles = (yield from runbook.before_reading(ctx, operation.plan)) if runbook.before_reading else ()
+    if obstacles:
+        raise NotAdmitted(obstacles)
 
 
 def claim_leases(
@@ -148,18 +133,30 @@ def _claim_tables(
             raise NotAdmitted([Obstacle(code="holders-unreadable", detail=detail)]) from silence
 
 
+def vaults_of_plan(operation: Operation) -> tuple[VaultRef, ...]:
+    """The vaults of a plan, each once, in a fixed order: two runs never take leases in opposite orders."""
+    refs = [VaultRef.from_id(operation.sites[name].vault) for name in operation.document.site_names]
+    refs_by_key = {ref.key: ref for ref in refs}
+    return tuple(refs_by_key[key] for key in sorted(refs_by_key))
+
+
 def _read_items(
-    ctx: task.OrchestrationContext, operation: Operation, vaults: Sequence[VaultRef], inbox: DecisionInbox
+    ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox
 ) -> Steps[PlanMachines[ItemView]]:
     """The items of the plan; a vault that does not answer is asked again for a while."""
-    requests = [ReadItems(vault=vault, vms=_vms_in_vault(operation, vault)) for vault in vaults]
+    plan, sites = operation.document, operation.sites
+    vms_by_vault: dict[str, list[str]] = {}
+    for item in plan.items:
+        vms_by_vault.setdefault(VaultRef.from_id(site_of(plan, sites, item).vault).key, []).append(item.vm)
+    requests = [ReadItems(vault=vault, vms=tuple(vms_by_vault[vault.key])) for vault in vaults_of_plan(operation)]
     items_by_vault: dict[str, Sequence[ItemView]] = {}
     for request, answer in zip(requests, (yield from call_all(ctx, READ_ITEMS, requests)), strict=True):
         result = (yield from _read_vault_patiently(ctx, request, inbox)) if isinstance(answer, Transient) else answer
         if not isinstance(result, ItemsRead):
-            raise NotAdmitted([_unreadable_vault(request.vault, result)])
+            detail = f"vault {request.vault.vault} could not be read: {result}"
+            raise NotAdmitted([Obstacle(code="vault-unreadable", detail=detail)])
         items_by_vault[request.vault.key] = result.items
-    return match_machines(operation.document, operation.sites, items_by_vault)
+    return match_machines(plan, sites, items_by_vault)
 
 
 def _read_vault_patiently(
@@ -173,49 +170,45 @@ def _read_vault_patiently(
         return failure
 
 
-def _vms_in_vault(operation: Operation, vault: VaultRef) -> tuple[str, ...]:
-    return tuple(item.vm for item in operation.document.items if _vault_of(operation, item).key == vault.key)
+def _leading_stages(runbook: Runbook) -> list[Stage]:
+    """The stages that the run is about, without those that only prepare them."""
+    return [stage for stage in runbook.stages if stage.verb not in PREPARING]
 
 
-def _unreadable_vault(vault: VaultRef, failure: Refused | Transient) -> Obstacle:
-    return Obstacle(code="vault-unreadable", detail=f"vault {vault.vault} could not be read: {failure}")
+def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[ItemView], at: datetime) -> Run:
+    """The run, as it enters its first stage.
 
-
-def _build_run(
-    operation: Operation,
-    stages: tuple[Stage, ...],
-    vaults: Sequence[VaultRef],
-    machines: PlanMachines[ItemView],
-    at: datetime,
-) -> Run:
-    leading = [stage for stage in stages if stage.verb not in PREPARING]
+    Raises:
+        NotAdmitted: with all that stands in its way.
+    """
+    plan, leading = operation.document, _leading_stages(runbook)
     items: list[RunItem] = []
-    obstacles = _drill_obstacles(operation)
-    for plan_item in operation.document.items:
+    obstacles = list(runbook.obstacles)
+    keys = [vault.key for vault in vaults_of_plan(operation)]
+    vault_numbers = {name: keys.index(VaultRef.from_id(operation.sites[name].vault).key) for name in plan.site_names}
+    for plan_item in plan.items:
         view = machines.found.get(plan_item.vm.lower())
         missing = machines.missing.get(plan_item.vm.lower()) or missing_from_vault(plan_item.vm)
-        verbs_done = _verbs_already_done(leading, view) if view else ()
-        if operation.kind == "cleanup" and view is None and missing.code != "ambiguous-vm":
+        if view is None and runbook.best_effort and missing.code != "ambiguous-vm":
             continue  # it is not protected any more: what it left is looked for in the target group
-        if view is None or (
-            operation.kind != "cleanup" and not verbs_done and find_lasting_refusal(leading[0].verb, view)
-        ):
-            obstacles.append((find_refusal(leading[0].verb, view) if view else None) or missing)
+        verbs_done = _verbs_already_done(leading, view) if view else ()
+        must_be_ready = not runbook.best_effort and not verbs_done
+        if view is None:
+            obstacles.append(missing)
+        elif must_be_ready and find_lasting_refusal(leading[0].verb, view):
+            obstacles.append(find_refusal(leading[0].verb, view) or missing)
         else:
-            skipped_verbs = verbs_done if plan_item.target_settings and not verbs_done else (*verbs_done, *PREPARING)
-            items.append(_run_item_of(operation, plan_item, view, vaults).model_copy(update={"skip": skipped_verbs}))
-    if obstacles or (operation.kind != "cleanup" and all(_is_skipped(leading, item) for item in items)):
-        raise NotAdmitted(obstacles or [_nothing_to_do_obstacle(operation)])
-    return _new_run(operation, stages, vaults, tuple(items), at)
-
-
-def _is_skipped(stages: Sequence[Stage], item: RunItem) -> bool:
-    return all(stage.verb in item.skip for stage in stages)
-
-
-def _drill_obstacles(operation: Operation) -> list[Obstacle]:
-    production = [site.network for site in operation.sites.values()]
-    return list(drill_blockers(operation.document, operation.kind, production))
+            skipped = verbs_done if plan_item.target_settings and not verbs_done else (*verbs_done, *PREPARING)
+            item = _run_item_of(operation, runbook, plan_item, view)
+            vault = vault_numbers[plan_item.site or plan.site]
+            items.append(item.model_copy(update={"vault": vault, "verbs_done_before": skipped}))
+    all_done = all(stage.verb in item.verbs_done_before for stage in leading for item in items)
+    if all_done and not obstacles and not runbook.best_effort:
+        detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
+        obstacles = [Obstacle(code="nothing-to-do", detail=detail)]
+    if obstacles:
+        raise NotAdmitted(obstacles)
+    return enter_stage(_new_run(operation, runbook, tuple(items), at), at)
 
 
 def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
@@ -224,60 +217,41 @@ def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, 
     return tuple(stage.verb for stage in stages_done)
 
 
-def _nothing_to_do_obstacle(operation: Operation) -> Obstacle:
-    detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
-    return Obstacle(code="nothing-to-do", detail=detail)
-
-
-def _run_item_of(operation: Operation, plan_item: PlanItem, view: ItemView, vaults: Sequence[VaultRef]) -> RunItem:
-    key = _vault_of(operation, plan_item).key
+def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, view: ItemView) -> RunItem:
+    site = site_of(operation.document, operation.sites, plan_item)
     return RunItem(
         vm=plan_item.vm,
         id=view.id,
-        vault=[vault.key for vault in vaults].index(key),
         after=plan_item.after,
         probes=plan_item.probes,
         azure_vm=view.azure_vm,
         location=view.active_location,
-        **_extra_item_fields(operation, view),
-        target_group=view.target_group or operation.sites[_site_of(operation, plan_item)].target_resource_group,
+        host_provider=view.host_provider if runbook.keeps_hosts else "",
+        disk_mb=view.disk_mb if runbook.keeps_hosts or runbook.keeps_disk_sizes else 0,
+        target_group=view.target_group or site.target_resource_group,
     )
 
 
-def _extra_item_fields(operation: Operation, view: ItemView) -> dict[str, Any]:
-    """What only a way home needs, or a drill's proof: a run carries it along for each of its machines."""
-    home = {"host_provider": view.host_provider} if operation.kind in {"failback", "roundtrip"} else {}
-    return home | ({"disk_mb": view.disk_mb} if home or operation.kind == "drill" else {})
-
-
-def _new_run(
-    operation: Operation,
-    stages: tuple[Stage, ...],
-    vaults: Sequence[VaultRef],
-    items: tuple[RunItem, ...],
-    at: datetime,
-) -> Run:
+def _new_run(operation: Operation, runbook: Runbook, items: tuple[RunItem, ...], at: datetime) -> Run:
     plan = operation.document
     return Run(
         operation=operation.id,
-        stages=stages,
-        vaults=tuple(vaults),
+        vaults=vaults_of_plan(operation),
         items=items,
-        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=_on_failure_of(operation)),
+        began=at,
+        progress=StageProgress(stages=runbook.stages, began=at),
+        limits=Limits(
+            patience=plan.patience,
+            max_starts=plan.max_starts,
+            on_failure="continue" if runbook.best_effort else plan.on_failure,
+        ),
         network_id=plan.drill.network if plan.drill else "",
         options=operation.options,
         settings={item.vm: item.target_settings for item in plan.items if item.target_settings},
-        began=at,
-        stage_began=at,
     )
 
 
-def _on_failure_of(operation: Operation) -> OnFailure:
-    """As the plan says; but a cleanup asks nobody: it ends, and the timer tries what is left once more."""
-    return "continue" if operation.kind == "cleanup" else operation.document.on_failure
-
-
-def unstarted_run(operation: Operation, stages: tuple[Stage, ...], at: datetime) -> Run:
+def unstarted_run(operation: Operation, runbook: Runbook, at: datetime) -> Run:
     """A run that ends before it was admitted, or before it began."""
     items = tuple(RunItem(vm=item.vm, id="", after=item.after) for item in operation.document.items)
-    return _new_run(operation, stages, vaults_of_plan(operation), items, at)
+    return _new_run(operation, runbook, items, at)

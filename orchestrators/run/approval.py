@@ -1,9 +1,5 @@
 """Waiting for a second person: bound to the plan and to the preview as they were, and not for ever."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
-
 from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_operation_event
@@ -17,7 +13,8 @@ from shared.plans.preview import Preview
 from shared.plans.readiness import describe_differences
 from shared.recovery.contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from shared.recovery.operation import Operation
-from shared.recovery.run import Approval
+from shared.recovery.people import Approval
+from shared.recovery.status import ApprovalWait
 
 PLAN_CHANGED = "the plan has changed since the run was asked for"
 
@@ -84,20 +81,25 @@ def _collect_approvals(
         ctx, operation, "waiting", {**data, "preview": requested_preview.preview_digest}, key="approval"
     )
     while len(inbox.approvals) < rule.count:
-        show_status(ctx, _approval_status(operation, rule, inbox.approvals, deadline, requested_preview))
+        awaited = ApprovalWait(
+            needed=rule.count,
+            given=tuple(approval.by for approval in inbox.approvals),
+            until=deadline,
+            digest=operation.digest,
+            preview=requested_preview.preview_digest,
+            approvers=rule.approvers,
+        )
+        waiting_for = f"approval by {rule.count - len(inbox.approvals)} more"
+        waits = awaited.model_dump(mode="json", by_alias=True)
+        show_status(ctx, {"phase": "Approval", "waitingFor": waiting_for, "waits": waits})
         event_data = yield from inbox.wait_for_event(approval_queue, deadline - now(ctx))
         if event_data is None:
             raise NotApproved(Obstacle(code="approval-expired", detail=f"not approved within {rule.expires}"))
         approval = Approval.model_validate({**event_data, "at": now(ctx)})
         _require_valid(operation, rule, requested_preview, approval)
-        inbox.approvals = _with_approval(inbox.approvals, approval)
+        by_person = {earlier.person: earlier for earlier in inbox.approvals}  # the newest answer of each person counts
+        inbox.approvals = tuple({**by_person, approval.person: approval}.values())
     show_status(ctx, {"phase": "Approval", "waitingFor": "a look whether it is still as it was approved"})
-
-
-def _with_approval(given: tuple[Approval, ...], approval: Approval) -> tuple[Approval, ...]:
-    """The newest word of each person."""
-    by_person = {earlier.person: earlier for earlier in given}
-    return tuple({**by_person, approval.person: approval}.values())
 
 
 def _require_valid(operation: Operation, rule: Approvals, requested_preview: Preview, approval: Approval) -> None:
@@ -118,16 +120,3 @@ def _require_valid(operation: Operation, rule: Approvals, requested_preview: Pre
 
 def _void_approval(detail: str) -> NotApproved:
     return NotApproved(Obstacle(code="approval-void", detail=detail))
-
-
-def _approval_status(
-    operation: Operation, rule: Approvals, given: Sequence[Approval], deadline: datetime, requested_preview: Preview
-) -> dict[str, Any]:
-    given_by = [approval.by for approval in given]
-    waiting = {"for": "approval", "needed": rule.count, "given": given_by, "until": deadline.isoformat()}
-    waiting |= {
-        "digest": operation.digest,
-        "preview": requested_preview.preview_digest,
-        "approvers": list(rule.approvers),
-    }
-    return {"phase": "Approval", "waitingFor": f"approval by {rule.count - len(given)} more", "waits": waiting}

@@ -1,4 +1,4 @@
-"""How a run on a plan ends: its outcome, kept and told."""
+"""How a run on a plan ends: its outcome, kept as evidence, remembered with its plan, and published."""
 
 from typing import Any
 
@@ -7,27 +7,30 @@ from durabletask import task
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.steps import Steps, now
 from orchestrators.run.evidence import remember_run, seal_pack
+from orchestrators.run.runbook import Runbook
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, findings_on_skipped
 from shared.recovery.run import Run
 
 
-def end_run(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[dict[str, Any]]:
+def end_run(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, run: Run) -> Steps[dict[str, Any]]:
     """Say how the run ended: in its evidence, in what is remembered of its plan, to those who listen."""
-    state = "aborted" if run.aborted else "failed" if run.has_failed else "succeeded"
-    outcome = Outcome.model_validate(
-        {"state": state, "kind": operation.kind, "plan": operation.plan, "items": run.items}
-        | {"failures": run.failures, "began": run.began, "ended": now(ctx)}
-        | {
-            "findings": (*find_changes_in_azure(run.items), *findings_on_skipped(run), *run.findings),
-            "decisions": run.decisions,
-            "approvals": run.approvals,
-        }
-        | {"hooks": run.hooks}
+    outcome = Outcome(
+        state="aborted" if run.people.aborted else "failed" if run.has_failed else "succeeded",
+        kind=operation.kind,
+        plan=operation.plan,
+        items=run.items,
+        failures=run.results.failures,
+        findings=(*find_changes_in_azure(run.items), *findings_on_skipped(run), *run.results.findings),
+        decisions=run.people.decisions,
+        approvals=run.people.approvals,
+        hooks=run.results.hooks,
+        began=run.began,
+        ended=now(ctx),
     )
-    outcome = yield from seal_pack(ctx, operation, run, outcome)
-    yield from remember_run(ctx, operation, run, outcome)
-    facts = {"vms": len(run.items), "failures": len(run.failures)}
-    yield from publish_operation_event(ctx, operation, "finished", {"state": state, **facts, **outcome.facts})
+    outcome = yield from seal_pack(ctx, operation, runbook, run, outcome)
+    yield from remember_run(ctx, operation, runbook, run, outcome)
+    facts = {"state": outcome.state, "vms": len(run.items), "failures": len(run.results.failures), **outcome.facts}
+    yield from publish_operation_event(ctx, operation, "finished", facts)
     return outcome.model_dump(mode="json")

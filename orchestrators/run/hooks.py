@@ -1,7 +1,13 @@
-"""The hooks of a run, one after the other: before its first verb, and once its machines are up."""
+"""The hooks of a run: before its first verb, once its machines are up, and after a drill's cleanup.
+
+1. See which hooks are due at this moment; without those that Site Recovery does as actions of its recovery plans.
+2. Do one after the other: show it, try it until it has ended, a person has ended it, or its time is over.
+3. Remove what it left in Azure.
+4. Keep what became of it in the run, and have it written into the evidence.
+"""
 
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Literal, NamedTuple
 
 from durabletask import task
 
@@ -18,136 +24,19 @@ from shared.recovery.contract import (
     READ_HOOK_WORK,
     RUN_HOOK,
     BeginHookWork,
-    HookRan,
+    HookAnswer,
     HookWork,
     RunHook,
 )
-from shared.recovery.drill import ABORTED, soak_machines, stop_run
+from shared.recovery.drill import RUN_ABORTED, soak_machines, stop_run
 from shared.recovery.operation import Operation
-from shared.recovery.run import Decision, Run
-from shared.recovery.status import custom_status_of
+from shared.recovery.pacing import HOOK_TIDIED_WITHIN, LONGEST_HOOK_PAUSE, TRY_HOOK_EVERY
+from shared.recovery.people import Decision
+from shared.recovery.run import Run
+from shared.recovery.status import DecisionWait, custom_status_of
 from shared.recovery_plans.hook_actions import is_left_to_plans
 from shared.redaction import redact_text
 
-TIDIED_WITHIN = timedelta(minutes=5)
-
-
-class HookAction(Protocol):
-    """A hook that is being done."""
-
-    def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
-        """Try it, begin it, or see how it stands."""
-
-    def clean_up(self, ctx: task.OrchestrationContext) -> Steps[str]:
-        """Leave nothing behind; says what could not be removed, empty when all is."""
-
-    def manual_wait(self, until: datetime) -> dict[str, Any] | None:
-        """What only a person can say, for the custom status; None when nobody is waited for."""
-
-
-class HttpHook:
-    """Of kind http: asked again while there is no answer, by an id that is always the same."""
-
-    def __init__(self, hook: Hook, name: str, operation: Operation, moment: str, state: str) -> None:
-        self._request = RunHook(
-            id=name, url=hook.url, moment=moment, operation=operation.id, plan=operation.plan, state=state
-        )
-
-    def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
-        """Ask."""
-        answer = (yield from call_all(ctx, RUN_HOOK, [self._request]))[0]
-        return answer if isinstance(answer, HookRan) else HookRan(state="unanswered", detail=str(answer))
-
-    def clean_up(self, _ctx: task.OrchestrationContext) -> Steps[str]:
-        """There is nothing to remove."""
-        yield from ()
-        return ""
-
-    def manual_wait(self, _until: datetime) -> None:
-        """Nobody is waited for."""
-
-
-class AzureHook:
-    """Of kind run-command or runbook: begun once, looked at until it has ended, and removed."""
-
-    def __init__(self, hook: Hook, name: str, operation: Operation) -> None:
-        kind = cast("Literal['run-command', 'runbook']", hook.kind)
-        self._work = HookWork(id=name, operation=operation.id, kind=kind, target=hook.target)
-        self._begin_request = BeginHookWork(
-            **self._work.model_dump(),
-            script=hook.script,
-            parameters=hook.parameters,
-            run_on=hook.run_on,
-            timeout=hook.deadline,
-        )
-        self._begun = False
-
-    def try_once(self, ctx: task.OrchestrationContext) -> Steps[HookRan]:
-        """Begin it, as often as it takes until Azure has taken it; from then on only look."""
-        request, activity = (self._work, READ_HOOK_WORK) if self._begun else (self._begin_request, BEGIN_HOOK_WORK)
-        answer: Any = (yield from call_all(ctx, cast("Any", activity), [request]))[0]
-        if isinstance(answer, SiteRecoveryError):
-            again = not isinstance(answer, Refused) or self._begun
-            return HookRan(state="unanswered" if again else "failed", detail=str(answer))
-        if self._begun:
-            return cast("HookRan", answer)
-        self._begun = True
-        return HookRan(state="running", detail="it was begun")
-
-    def clean_up(self, ctx: task.OrchestrationContext) -> Steps[str]:
-        """Remove the run command, or stop the job if it goes on."""
-        try:
-            yield from call_patiently(ctx, END_HOOK_WORK, self._work, TIDIED_WITHIN)
-        except SiteRecoveryError as failure:
-            return f"what it left on {self._work.target} could not be removed: {failure}"
-        return ""
-
-    def manual_wait(self, _until: datetime) -> None:
-        """Nobody is waited for."""
-
-
-class ManualHook:
-    """Of kind manual: done when a person says `resume`."""
-
-    def __init__(self, hook: Hook) -> None:
-        self._instructions = hook.instructions
-
-    def try_once(self, _ctx: task.OrchestrationContext) -> Steps[HookRan]:
-        """Only a person can say."""
-        yield from ()
-        return HookRan(state="running", detail="nobody said that it is done")
-
-    def clean_up(self, _ctx: task.OrchestrationContext) -> Steps[str]:
-        """There is nothing to remove."""
-        yield from ()
-        return ""
-
-    def manual_wait(self, until: datetime) -> dict[str, Any]:
-        """The instructions, and until when."""
-        about = {"for": "resume", "what": self._instructions, "vms": [], "verdicts": ["resume", "abort"]}
-        return {**about, "until": until.isoformat()}
-
-
-def action_for_hook(hook: Hook, name: str, operation: Operation, moment: str, state: str) -> HookAction:
-    """The way in which a hook is done.
-
-    Args:
-        hook: What is to be done.
-        name: Unique for the run and the hook, and the same after a crash.
-        operation: The run.
-        moment: "before", "after" or "after-cleanup".
-        state: How the run stands: "starting", "well" or "failed".
-    """
-    match hook.kind:
-        case "http":
-            return HttpHook(hook, name, operation, moment, state)
-        case "manual":
-            return ManualHook(hook)
-        case _:
-            return AzureHook(hook, name, operation)
-
-
-TRY_EVERY, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
 
 
@@ -155,11 +44,13 @@ class DueHook(NamedTuple):
     """A hook whose turn it is.
 
     Attributes:
+        operation: The run.
         occasion: What it belongs to: drill, failover or failback.
         moment: "before", "after" or "after-cleanup".
         number: Its place among those of the moment.
     """
 
+    operation: str
     occasion: str
     moment: str
     number: int
@@ -170,13 +61,78 @@ class DueHook(NamedTuple):
         """Tells it from every other hook of the run."""
         return f"hook:{self.occasion}:{self.moment}:{self.number}"
 
-    def to_hook_end(self, state: str, detail: str, **times: object) -> HookResult:
+    @property
+    def work(self) -> HookWork | None:
+        """What is run in Azure, of a script or a runbook: named for the run and the hook, the same after a crash."""
+        match self.hook.kind:
+            case "run-command" | "runbook" as kind:
+                return HookWork(id=self.request_id, operation=self.operation, kind=kind, target=self.hook.target)
+            case _:
+                return None
+
+    @property
+    def request_id(self) -> str:
+        """Unique for the run and the hook, and the same after a crash."""
+        return f"{self.operation}:{self.occasion}:{self.moment}:{self.number}"
+
+    def to_result(
+        self,
+        state: Literal["passed", "failed", "skipped"],
+        detail: str,
+        began: datetime | None = None,
+        ended: datetime | None = None,
+    ) -> HookResult:
         """What became of it."""
-        hook_fields = {"name": self.hook.name, "kind": self.hook.kind, "required": self.hook.required}
-        place_fields = {"occasion": self.occasion, "moment": self.moment}
-        return HookResult.model_validate(
-            {**hook_fields, **place_fields, "state": state, "detail": redact_text(detail)[:LONGEST_DETAIL], **times}
+        return HookResult(
+            name=self.hook.name,
+            kind=self.hook.kind,
+            required=self.hook.required,
+            occasion=self.occasion,
+            moment=self.moment,
+            state=state,
+            detail=redact_text(detail)[:LONGEST_DETAIL],
+            began=began,
+            ended=ended,
         )
+
+
+def ask_over_http(ctx: task.OrchestrationContext, request: RunHook) -> Steps[HookAnswer]:
+    """Of kind http: asked again while there is no answer, by an id that is always the same."""
+    answer = (yield from call_all(ctx, RUN_HOOK, [request]))[0]
+    return answer if isinstance(answer, HookAnswer) else HookAnswer(state="unanswered", detail=str(answer))
+
+
+def begin_in_azure(ctx: task.OrchestrationContext, work: HookWork, hook: Hook) -> Steps[tuple[HookAnswer, bool]]:
+    """Of kind run-command or runbook: begun once; and whether Azure has taken it."""
+    request = BeginHookWork(
+        id=work.id,
+        operation=work.operation,
+        kind=work.kind,
+        target=work.target,
+        script=hook.script,
+        parameters=hook.parameters,
+        run_on=hook.run_on,
+        timeout=hook.deadline,
+    )
+    answer = (yield from call_all(ctx, BEGIN_HOOK_WORK, [request]))[0]
+    if isinstance(answer, SiteRecoveryError):
+        return HookAnswer(state="failed" if isinstance(answer, Refused) else "unanswered", detail=str(answer)), False
+    return HookAnswer(state="running", detail="it was begun"), True
+
+
+def read_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[HookAnswer]:
+    """The same once it was begun: looked at until it has ended."""
+    answer = (yield from call_all(ctx, READ_HOOK_WORK, [work]))[0]
+    return answer if isinstance(answer, HookAnswer) else HookAnswer(state="unanswered", detail=str(answer))
+
+
+def clean_up_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[str]:
+    """Remove the run command, or stop the job if it goes on; says what could not be removed, empty when all is."""
+    try:
+        yield from call_patiently(ctx, END_HOOK_WORK, work, HOOK_TIDIED_WITHIN)
+    except SiteRecoveryError as failure:
+        return f"what it left on {work.target} could not be removed: {failure}"
+    return ""
 
 
 class Hooks:
@@ -190,21 +146,22 @@ class Hooks:
 
         Where that does not succeed nothing more is begun.
         """
-        occasion = next(
-            (HOOK_OCCASIONS[stage.verb] for stage in run.stages[run.stage :] if stage.verb in HOOK_OCCASIONS), ""
-        )
-        if not _may_begin(run) or self._is_done(run, occasion, "before"):
+        left = run.progress.stages[run.progress.number :]
+        occasion = next((HOOK_OCCASIONS[stage.verb] for stage in left if stage.verb in HOOK_OCCASIONS), "")
+        stage, progress = run.current, run.progress
+        if stage is None or run.people.pause or run.results.stopped_by_hook:
             return run
-        failures_before = len(run.failures)
+        if (stage.guarded and not progress.guard_passed) or (progress.number and stage.verb not in HOOK_OCCASIONS):
+            return run
+        if self._is_done(run, occasion, "before"):
+            return run
+        failures_before = len(run.results.failures)
         run = yield from self._run_hooks_at(run, occasion, "before")
-        if run.aborted:
-            return stop_run(run, ABORTED)
-        if run.failures[failures_before:]:
-            return stop_run(run, f"not begun: {run.failures[failures_before]}")
-        unread_items = tuple(
-            item.model_copy(update={"seen": False}) for item in run.items
-        )  # what was seen is old by now
-        return run.model_copy(update={"items": unread_items})
+        if run.people.aborted:
+            return stop_run(run, RUN_ABORTED)
+        if new_failures := run.results.failures[failures_before:]:
+            return stop_run(run, f"not begun: {new_failures[0]}")
+        return run.with_unread_items()
 
     def run_after(self, run: Run) -> Steps[Run]:
         """What is done once a stage is over: in a failover when all is up, in a drill after its soak time."""
@@ -214,128 +171,128 @@ class Hooks:
         return (yield from self._run_hooks_at(run, occasion, "after"))
 
     def run_after_cleanup(self, run: Run) -> Steps[Run]:
-        """What is done when a drill has been cleaned up."""
-        if self._operation.kind != "drill":
+        """What is done when a drill has been cleaned up; after a cleanup by itself there was no rehearsal to follow."""
+        if not any(HOOK_OCCASIONS.get(stage.verb) == "drill" for stage in run.progress.stages):
             return run
         return (yield from self._run_hooks_at(run, "drill", "after-cleanup"))
 
     def _is_done(self, run: Run, occasion: str, moment: str) -> bool:
-        done = any((end.occasion, end.moment) == (occasion, moment) for end in run.hooks)
+        done = any((result.occasion, result.moment) == (occasion, moment) for result in run.results.hooks)
         return done or not self._hooks_at(run, occasion, moment)
 
-    def _hooks_at(self, run: Run, occasion: str, moment: str) -> list[tuple[int, Hook]]:
-        """Each with its place, without those that Site Recovery does as actions of its recovery plans."""
-        numbered = enumerate(self._operation.document.hooks_at(occasion, moment))
-        return [(number, hook) for number, hook in numbered if not is_left_to_plans(hook, run, moment)]
+    def _hooks_at(self, run: Run, occasion: str, moment: str) -> list[DueHook]:
+        """Those that are due, without those that Site Recovery does as actions of its recovery plans."""
+        hooks = self._operation.document.hooks_at(occasion, moment)
+        due = [DueHook(self._operation.id, occasion, moment, number, hook) for number, hook in enumerate(hooks)]
+        return [one for one in due if not is_left_to_plans(one.hook, run, moment)]
 
     def _run_hooks_at(self, run: Run, occasion: str, moment: str) -> Steps[Run]:
         """One after the other; those that follow a rehearsal are done however the others went."""
         strict = moment == "before" or occasion != "drill"
-        for number, hook in self._hooks_at(run, occasion, moment):
-            due_hook = DueHook(occasion, moment, number, hook)
-            if (strict and run.has_failed) or (run.aborted and (strict or hook.kind == "manual")):
-                reason = ABORTED if run.aborted else "something before it failed"
-                run = self._record_hook_end(run, due_hook, due_hook.to_hook_end("skipped", f"not done: {reason}"), None)
+        for due in self._hooks_at(run, occasion, moment):
+            aborted = run.people.aborted
+            if (strict and run.has_failed) or (aborted and (strict or due.hook.kind == "manual")):
+                reason = RUN_ABORTED if aborted else "something before it failed"
+                run = self._record_result(run, due, due.to_result("skipped", f"not done: {reason}"), None)
             else:
-                run = yield from self._run_hook(run, due_hook)
+                run = yield from self._run_hook(run, due)
         return run
 
-    def _run_hook(self, run: Run, due_hook: DueHook) -> Steps[Run]:
+    def _run_hook(self, run: Run, due: DueHook) -> Steps[Run]:
         began = now(self._ctx)
-        name = f"{self._operation.id}:{due_hook.occasion}:{due_hook.moment}:{due_hook.number}"
-        state = "starting" if due_hook.moment == "before" else "failed" if run.has_failed else "well"
-        action = action_for_hook(due_hook.hook, name, self._operation, due_hook.moment, state)
-        yield from self._show_hook(run, due_hook, action)
-        run, result = yield from self._until_done(run, due_hook, action)
-        cleanup_failure = yield from action.clean_up(self._ctx)
+        yield from self._show_hook(run, due)
+        run, answer = yield from self._until_done(run, due)
+        cleanup_failure = (yield from clean_up_in_azure(self._ctx, due.work)) if due.work else ""
         show_status(self._ctx, custom_status_of(run, now(self._ctx)))
-        detail = "; ".join(filter(None, (result.detail, cleanup_failure)))
-        end = due_hook.to_hook_end("passed" if result.passed else "failed", detail, began=began, ended=now(self._ctx))
-        return self._record_hook_end(run, due_hook, end, result)
+        detail = "; ".join(filter(None, (answer.detail, cleanup_failure)))
+        state: Literal["passed", "failed"] = "passed" if answer.passed else "failed"
+        return self._record_result(run, due, due.to_result(state, detail, began, now(self._ctx)), answer)
 
-    def _show_hook(self, run: Run, due_hook: DueHook, action: HookAction) -> Steps[None]:
-        """Say in the custom status what is being done; of a step by hand tell those who listen."""
-        hook, at = due_hook.hook, now(self._ctx)
-        status = {**custom_status_of(run, at), "waitingFor": f"hook {hook.name} ({hook.kind}) {hook.target}".strip()}
-        manual_wait = action.manual_wait(_deadline_of(run, due_hook, at))
-        show_status(
-            self._ctx, {**status, "waits": {**manual_wait, "mark": due_hook.hook_key}} if manual_wait else status
+    def _show_hook(self, run: Run, due: DueHook) -> Steps[None]:
+        """Say in the custom status what is being done; a step by hand is published to those who listen."""
+        hook, at = due.hook, now(self._ctx)
+        waiting_for = f"hook {hook.name} ({hook.kind}) {hook.target}".strip()
+        if hook.kind != "manual":
+            show_status(self._ctx, custom_status_of(run, at, waiting_for))
+            return
+        until = _deadline_of(run, due, at)
+        awaited = DecisionWait(
+            awaits="resume", what=hook.instructions, verdicts=("resume", "abort"), until=until, mark=due.hook_key
         )
-        if manual_wait:
-            data = {"waitsFor": "resume", "what": manual_wait["what"], "until": manual_wait["until"], "vms": []}
-            yield from publish_operation_event(self._ctx, self._operation, "waiting", data, key=due_hook.hook_key)
+        show_status(self._ctx, custom_status_of(run, at, waiting_for, awaited))
+        data = {"waitsFor": "resume", "what": hook.instructions, "until": until.isoformat(), "vms": []}
+        yield from publish_operation_event(self._ctx, self._operation, "waiting", data, key=due.hook_key)
 
-    def _until_done(self, run: Run, due_hook: DueHook, action: HookAction) -> Steps[tuple[Run, HookRan]]:
+    def _until_done(self, run: Run, due: DueHook) -> Steps[tuple[Run, HookAnswer]]:
         """Until it has ended, a person has ended it, or its time is over."""
         began = now(self._ctx)
-        until = _deadline_of(run, due_hook, began)
+        until = _deadline_of(run, due, began)
+        state = "starting" if due.moment == "before" else "failed" if run.has_failed else "well"
+        begun = False
         while True:
-            result = yield from action.try_once(self._ctx)
-            time_left = until - now(self._ctx)
-            if not result.may_change:
-                return run, result
-            if time_left <= timedelta(0):
-                return run, HookRan(state="failed", status=result.status, detail=_timeout_detail(until - began, result))
-            decision = yield from self._inbox.next_decision(
-                min(_pause_between_tries(due_hook.hook, now(self._ctx) - began), time_left)
-            )
-            if decision:
-                run = _with_decision(run, decision)
-                if by_person := _result_by_person(due_hook, decision):
+            answer, begun = yield from self._try_hook(due, state, begun=begun)
+            left = until - now(self._ctx)
+            if not answer.may_change:
+                return run, answer
+            if left <= timedelta(0):
+                detail = f"not done within {until - began}: {answer.detail}"
+                return run, HookAnswer(state="failed", status=answer.status, detail=detail)
+            often = min(max(TRY_HOOK_EVERY, (now(self._ctx) - began) / 10), LONGEST_HOOK_PAUSE)
+            pause = LONGEST_HOOK_PAUSE if due.hook.kind == "manual" else often  # a person speaks up by himself
+            if decision := (yield from self._inbox.next_decision(min(pause, left))):
+                aborts = decision.verdict == "abort"
+                run = scheduler.apply_decision(run, decision) if aborts else run.with_decision(decision)
+                if by_person := _answer_by_person(due, decision):
                     return run, by_person
 
-    def _record_hook_end(self, run: Run, due_hook: DueHook, end: HookResult, result: HookRan | None) -> Run:
-        body = {**end.model_dump(mode="json"), "target": due_hook.hook.target}
-        body |= {"status": result.status, "output": result.output} if result else {}
-        run = _with_pending_entry(run, EvidenceEntry(kind="hook", at=now(self._ctx), body=body))
-        run_fails = end.required and end.state == "failed"
-        failures = (*run.failures, f"hook {end.name}: {end.detail}"[:LONGEST_FAILURE]) if run_fails else run.failures
-        return run.model_copy(update={"hooks": (*run.hooks, end), "failures": failures})
+    def _try_hook(self, due: DueHook, state: str, *, begun: bool) -> Steps[tuple[HookAnswer, bool]]:
+        """Try it, begin it, or see how it stands; and whether it was begun in Azure.
+
+        Args:
+            state: How the run stands: "starting", "well" or "failed".
+        """
+        match due.hook.kind:
+            case "http":
+                request = RunHook(
+                    id=due.request_id,
+                    url=due.hook.url,
+                    moment=due.moment,
+                    operation=due.operation,
+                    plan=self._operation.plan,
+                    state=state,
+                )
+                return (yield from ask_over_http(self._ctx, request)), begun
+            case "run-command" | "runbook" if due.work and begun:
+                return (yield from read_in_azure(self._ctx, due.work)), begun
+            case "run-command" | "runbook" if due.work:
+                return (yield from begin_in_azure(self._ctx, due.work, due.hook))
+            case _:
+                return HookAnswer(state="running", detail="nobody said that it is done"), begun
+
+    def _record_result(self, run: Run, due: DueHook, result: HookResult, answer: HookAnswer | None) -> Run:
+        body = {**result.model_dump(mode="json"), "target": due.hook.target}
+        body |= {"status": answer.status, "output": answer.output} if answer else {}
+        run = run.with_pending_entry(EvidenceEntry(kind="hook", at=now(self._ctx), body=body))
+        run = run.with_results(run.results.model_copy(update={"hooks": (*run.results.hooks, result)}))
+        if not result.required or result.state != "failed":
+            return run
+        return run.with_failures([f"hook {result.name}: {result.detail}"[:LONGEST_FAILURE]])
 
 
-def _may_begin(run: Run) -> bool:
-    """Whether the run is about to begin, or to go home, and nothing stands in the way of that."""
-    stage = run.current
-    if stage is None or run.pause or run.stopped or (stage.guarded and not run.passed):
-        return False
-    return run.stage == 0 or stage.verb in HOOK_OCCASIONS
-
-
-def _with_decision(run: Run, decision: Decision) -> Run:
-    if decision.verdict == "abort":
-        return scheduler.apply_decision(run, decision)
-    return run.model_copy(update={"decisions": (*run.decisions, decision)})
-
-
-def _with_pending_entry(run: Run, entry: EvidenceEntry) -> Run:
-    """The entry is written with the next ones."""
-    if not run.chain.kept:
-        return run
-    return run.model_copy(update={"chain": run.chain.model_copy(update={"pending": (*run.chain.pending, entry)})})
-
-
-def _pause_between_tries(hook: Hook, waited: timedelta) -> timedelta:
-    """Rarer the longer it takes, because a history holds every look; a person speaks up by himself."""
-    return LONGEST_PAUSE if hook.kind == "manual" else min(max(TRY_EVERY, waited / 10), LONGEST_PAUSE)
-
-
-def _deadline_of(run: Run, due_hook: DueHook, began: datetime) -> datetime:
+def _deadline_of(run: Run, due: DueHook, began: datetime) -> datetime:
     """How long it may take; a person who does not come keeps no machines of a drill beyond its time to live."""
-    until = began + due_hook.hook.deadline
-    ends = (
-        run.rehearsal.until if run.rehearsal and due_hook.hook.kind == "manual" and due_hook.moment == "after" else None
-    )
+    until = began + due.hook.deadline
+    is_rehearsed = run.rehearsal is not None and due.hook.kind == "manual" and due.moment == "after"
+    ends = run.rehearsal.until if run.rehearsal and is_rehearsed else None
     return max(min(until, ends), began) if ends else until
 
 
-def _timeout_detail(within: timedelta, result: HookRan) -> str:
-    return f"not done within {within}: {result.detail}"
-
-
-def _result_by_person(due_hook: DueHook, decision: Decision) -> HookRan | None:
-    """What a person's word makes of a hook, None when it is about something else."""
+def _answer_by_person(due: DueHook, decision: Decision) -> HookAnswer | None:
+    """What a person's decision makes of a hook, None when it is about something else."""
     if decision.verdict == "abort":
-        return HookRan(state="failed", detail=f"{decision.by} aborted the run")
-    if decision.verdict == "resume" and due_hook.hook.kind == "manual" and decision.about in {"", due_hook.hook_key}:
-        return HookRan(state="passed", detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by)
+        return HookAnswer(state="failed", detail=f"{decision.by} aborted the run")
+    if decision.verdict == "resume" and due.hook.kind == "manual" and decision.about in {"", due.hook_key}:
+        return HookAnswer(
+            state="passed", detail=f"{decision.by}: {decision.comment}" if decision.comment else decision.by
+        )
     return None

@@ -1,7 +1,13 @@
-"""The mirror of a plan: its recovery plans in Site Recovery are made, put right, or taken away."""
+"""The mirror of a plan: its recovery plans in Site Recovery are made, put right, or taken away.
+
+1. Read the vaults' items and the recovery plans that are there, and see what is to be written.
+2. Refuse what nobody has confirmed, and what is being run now.
+3. Write one recovery plan after the other, each to the end of its job, and remember it.
+4. Read once more, and say what is still not as it should be.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from durabletask import task
@@ -11,6 +17,7 @@ from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.recovery.outcome import Outcome
+from shared.recovery.pacing import MIRROR_WRITTEN_WITHIN, WATCH_MIRROR_EVERY
 from shared.recovery_plans.contract import READ_MIRROR, WRITE_PART, ReadMirror, WritePart
 from shared.recovery_plans.differences import difference_sentences
 from shared.recovery_plans.mirror import (
@@ -30,40 +37,44 @@ from shared.site_recovery.contract import READ_ITEMS, WATCH_JOBS, ReadItems, Wat
 from shared.site_recovery.views import ItemView
 from shared.sites.site import vaults_of_sites
 
-LOOK_EVERY, PATIENCE = timedelta(seconds=5), timedelta(minutes=30)
-
 
 def mirror(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Write the plan's recovery plans, one after the other, and prove that they are as they should be."""
     order = MirrorOrder.model_validate(payload)
-    began = now(ctx)
-    outcome: dict[str, Any] = {"kind": order.kind, "plan": order.plan, "began": began}
+    outcome = yield from _write_mirror(ctx, order, now(ctx))
+    return outcome.model_copy(update={"ended": now(ctx)}).model_dump(mode="json")
+
+
+def _write_mirror(ctx: task.OrchestrationContext, order: MirrorOrder, began: datetime) -> Steps[Outcome]:
     try:
         mirror_survey, todo = yield from _plan_writes(ctx, order)
     except Refused as refusal:
-        obstacles = (Obstacle(code=refusal.code, detail=refusal.detail),)
-        return _outcome_json({**outcome, "state": "refused", "problems": obstacles, "ended": now(ctx)})
+        obstacle = Obstacle(code=refusal.code, detail=refusal.detail)
+        return Outcome(state="refused", kind=order.kind, plan=order.plan, began=began, problems=(obstacle,))
     except SiteRecoveryError as failure:
-        return _outcome_json({**outcome, "state": "failed", "failures": (str(failure),), "ended": now(ctx)})
+        return Outcome(state="failed", kind=order.kind, plan=order.plan, began=began, failures=(str(failure),))
     done: list[str] = []
     try:
         for write in todo:
             show_status(ctx, {"phase": "Writing", "waitingFor": f"the recovery plan {write.part.name}"})
-            yield from _write_part(ctx, order, write, began)
+            written = yield from call(ctx, WRITE_PART, WritePart(operation=order.id, write=write, since=began))
+            if written.job:
+                yield from _wait_for_job(ctx, write, written.job)
+            note = "removed" if write.what == "remove" else "saved"
+            yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, order.plan, note, [write.part.id.lower()])
             done.append(f"{write.what} {write.part.name}")
         failures = yield from _find_remaining_gaps(ctx, order)
     except SiteRecoveryError as failure:
         failures = (str(failure),)
-    facts = {
-        "written": done,
-        "differences": [difference.model_dump(mode="json") for difference in mirror_survey.differences],
-    }
-    outcome |= {"state": "failed" if failures else "succeeded", "failures": failures, "facts": facts}
-    return _outcome_json({**outcome, "ended": now(ctx)})
-
-
-def _outcome_json(outcome: dict[str, Any]) -> dict[str, Any]:
-    return Outcome.model_validate(outcome).model_dump(mode="json")
+    differences = [difference.model_dump(mode="json") for difference in mirror_survey.differences]
+    return Outcome(
+        state="failed" if failures else "succeeded",
+        kind=order.kind,
+        plan=order.plan,
+        began=began,
+        failures=failures,
+        facts={"written": done, "differences": differences},
+    )
 
 
 def _plan_writes(
@@ -109,30 +120,22 @@ def read_survey(ctx: task.OrchestrationContext, order: MirrorOrder, known_ids: S
     return survey_mirror(order.plan, order.document, order.sites, vaults, found, known_ids)
 
 
-def _write_part(ctx: task.OrchestrationContext, order: MirrorOrder, write: PartWrite, since: datetime) -> Steps[None]:
-    """Write one and follow its job to the end.
+def _wait_for_job(ctx: task.OrchestrationContext, write: PartWrite, job: str) -> Steps[None]:
+    """Follow the job of a write to its end.
 
     Raises:
-        Refused: it was declined, or its job failed.
+        Refused: it failed.
         Transient: Azure did not say in time how it ended.
     """
-    written = yield from call(ctx, WRITE_PART, WritePart(operation=order.id, write=write, since=since))
-    if written.job:
-        yield from _wait_for_job(ctx, write, written.job)
-    what = "removed" if write.what == "remove" else "saved"
-    yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, order.plan, what, [write.part.id.lower()])
-
-
-def _wait_for_job(ctx: task.OrchestrationContext, write: PartWrite, job: str) -> Steps[None]:
     since = now(ctx)
-    while now(ctx) - since < PATIENCE:
+    while now(ctx) - since < MIRROR_WRITTEN_WITHIN:
         ends = (yield from call(ctx, WATCH_JOBS, WatchJobs(vault=write.part.vault, jobs=(job,), since=since))).ended
         for end in ends:
             if end.outcome != "succeeded":
                 raise Refused("recovery-plan-not-written", f"{write.part.name}: {end.code} {end.detail or end.state}")
             return
-        yield from sleep(ctx, LOOK_EVERY)
-    raise Transient(f"the job {job} for the recovery plan {write.part.name} still runs after {PATIENCE}")
+        yield from sleep(ctx, WATCH_MIRROR_EVERY)
+    raise Transient(f"the job {job} for the recovery plan {write.part.name} still runs after {MIRROR_WRITTEN_WITHIN}")
 
 
 def _find_remaining_gaps(ctx: task.OrchestrationContext, order: MirrorOrder) -> Steps[tuple[str, ...]]:

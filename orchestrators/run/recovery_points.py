@@ -1,13 +1,13 @@
 """Recovery points before a run's first verb, all of which have to be fit, and their list before its commit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from durabletask import task
 
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import wait_for_run_budget
-from orchestrators.durable.steps import READ_PATIENCE, Steps, call_all, now
+from orchestrators.durable.steps import Steps, call_all, now
 from shared.activity import Activity
 from shared.errors import Refused, Transient
 from shared.evidence.chain import EvidenceEntry
@@ -22,7 +22,10 @@ from shared.recovery.contract import (
     PointsChecked,
     PointsKept,
 )
-from shared.recovery.run import Run, RunItem
+from shared.recovery.operation import Operation
+from shared.recovery.pacing import READ_PATIENCE
+from shared.recovery.run import Run
+from shared.recovery.run_item import RunItem
 from shared.site_recovery.recovery_points import STARTS_FROM_A_POINT
 from shared.site_recovery.request_budget import Calls
 
@@ -43,16 +46,18 @@ def find_unfit_points(
     Raises:
         Aborted: somebody ended the run while a vault did not answer.
     """
-    verbs = [stage.verb for stage in run.stages if stage.verb in STARTS_FROM_A_POINT]
-    points = run.options.point_choice
-    gated = [item for item in run.items if verbs and verbs[0] not in item.skip and points.may_lack_point(item.vm)]
+    verb = next((stage.verb for stage in run.progress.stages if stage.verb in STARTS_FROM_A_POINT), None)
+    particular = [item for item in run.items if verb and verb not in item.verbs_done_before]
+    particular = [item for item in particular if run.options.point_choice.may_lack_point(item.vm)]
     obstacles: list[Obstacle] = []
-    for batches in _rounds_of(run, gated):
+    for batches in _rounds_of(run, particular):
         run, answers = yield from _check_points(ctx, run, batches, inbox)
         for (vault, _), answer in zip(batches, answers, strict=True):
-            obstacles += (
-                answer.obstacles if isinstance(answer, PointsChecked) else [_unreadable_points(run, vault, answer)]
-            )
+            if isinstance(answer, PointsChecked):
+                obstacles += answer.obstacles
+            else:
+                detail = f"recovery points in the vault {run.vaults[vault].vault} cannot be read: {answer}"
+                obstacles.append(Obstacle(code="points-unreadable", detail=detail))
     return run, obstacles
 
 
@@ -77,40 +82,48 @@ def _check_points(
     return run, answers
 
 
-def note_points(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
-    """Keep the list of what the commit that comes next deletes; a run does not fail where it cannot."""
-    items_to_commit = [item for item in run.items if item.state in {"waiting", "done"} and _is_away(item)]
+def note_points(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
+    """Keep the list of what a commit deletes, if that comes next; a run does not fail where it cannot.
+
+    Of each item that runs in Azure: by a failover of this run, or since before.
+    """
+    if run.current is None or run.current.verb != "Commit":
+        return run
+    items_to_commit = [
+        item
+        for item in run.items
+        if item.state in {"waiting", "done"}
+        and "Commit" not in item.verbs_done_before
+        and (item.location == "Recovery" or item.has_done("PlannedFailover", "UnplannedFailover"))
+    ]
     if not run.chain.kept or not items_to_commit:
         return run
+    return (yield from _keep_points(ctx, run, items_to_commit))
+
+
+def _keep_points(ctx: task.OrchestrationContext, run: Run, items_to_commit: Sequence[RunItem]) -> Steps[Run]:
     counts: dict[str, int] = {}
     unread: list[str] = []
-    names: list[str] = []
+    files: list[str] = []
     for batches in _rounds_of(run, items_to_commit):
-        new_names = [f"{ENTRY_KIND}-{len(names) + place}.json" for place in range(1, len(batches) + 1)]
-        run, answers = yield from _read_points(
-            ctx, run, KEEP_POINTS, batches, [*_keep_requests(run, batches, new_names)]
-        )
+        new_files = [f"{ENTRY_KIND}-{len(files) + place}.json" for place in range(1, len(batches) + 1)]
+        requests = [
+            KeepPoints(
+                vault=run.vaults[vault],
+                items=_points_wanted(run, items),
+                evidence_file=f"{run.operation}/attachments/{file}",
+            )
+            for (vault, items), file in zip(batches, new_files, strict=True)
+        ]
+        run, answers = yield from _read_points(ctx, run, KEEP_POINTS, batches, requests)
         for (_, items), answer in zip(batches, answers, strict=True):
             if isinstance(answer, PointsKept):
                 counts |= answer.counts
             else:
                 unread += [f"{item.vm}: {answer}" for item in items]
-        names += new_names
+        files += new_files
     body: dict[str, Any] = {"before": "commit", "counts": counts, "unread": unread}
-    entry = EvidenceEntry(kind=ENTRY_KIND, at=now(ctx), body=body, attach=tuple(names))
-    return run.model_copy(update={"chain": run.chain.model_copy(update={"pending": (*run.chain.pending, entry)})})
-
-
-def _keep_requests(run: Run, batches: Sequence[_ItemBatch], names: Sequence[str]) -> Iterator[KeepPoints]:
-    for (vault, items), name in zip(batches, names, strict=True):
-        keep = f"{run.operation}/attachments/{name}"
-        yield KeepPoints(vault=run.vaults[vault], items=_points_wanted(run, items), evidence_file=keep)
-
-
-def _is_away(item: RunItem) -> bool:
-    """Whether it runs in Azure: by a failover of this run, or since before."""
-    moved = any(step.verb.endswith("Failover") and step.outcome == "succeeded" for step in item.steps)
-    return "Commit" not in item.skip and (moved or item.location == "Recovery")
+    return run.with_pending_entry(EvidenceEntry(kind=ENTRY_KIND, at=now(ctx), body=body, attach=tuple(files)))
 
 
 def _rounds_of(run: Run, items: Sequence[RunItem]) -> list[list[_ItemBatch]]:
@@ -145,8 +158,3 @@ def _read_points[Request: CheckPoints | KeepPoints, Answer: PointsChecked | Poin
         spent = Calls(reads=len(items)) if isinstance(answer, Refused | Transient) else answer.calls
         run = budgeting.with_calls_charged(run, vault, spent)
     return run, answers
-
-
-def _unreadable_points(run: Run, vault: int, failure: Refused | Transient) -> Obstacle:
-    detail = f"recovery points in the vault {run.vaults[vault].vault} cannot be read: {failure}"
-    return Obstacle(code="points-unreadable", detail=detail)

@@ -1,7 +1,7 @@
 """After the commit of a failback: what is left in Azure of machines that came home is named, or removed."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from durabletask import task
 
@@ -26,25 +26,31 @@ from shared.operations.obligations import Attempted, LeftBehind, Obligation, Obl
 from shared.plans.contract import DocumentsRead
 from shared.recovery.drill import mark_of
 from shared.recovery.operation import Operation
-from shared.recovery.run import Run, RunItem
+from shared.recovery.pacing import LEFTOVERS_REMOVED_WITHIN, LEFTOVERS_VANISH_WITHIN, LOOK_FOR_LEFTOVERS_EVERY
+from shared.recovery.results import vms_committed_at_home
+from shared.recovery.run import ReturnedVms, Run
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 
 LEFTOVERS_KIND: ObligationKind = "leftovers"
-VANISHES_WITHIN, LOOK_EVERY = timedelta(minutes=3), timedelta(seconds=30)
-"""What a commit removes may be listed a little longer."""
-REMOVED_WITHIN = timedelta(days=14)
 BATCH, SHOWN = 50, 20
 OBLIGATION_DETAIL = (
     "cards, disks or addresses of machines that came home are still in Azure, and cost money: remove them"
 )
 
 
-def note_belongings(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+def note_belongings(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
     """Note what hangs on the machines in Azure, before a commit gives them up; a run does not fail where it cannot."""
-    items_at_home = [item for item in run.items if _is_home(item)]
+    if run.current is None:
+        return run
+    machines = [
+        FailoverVm(vm=item.vm, azure_vm=item.azure_vm or item.vm, target_group=item.target_group)
+        for item in run.items
+        if item.state in {"waiting", "done"}
+        and "Commit" not in item.verbs_done_before
+        and (item.location == "Primary" or item.has_done("Failback"))
+    ]
     requests = [
-        ReadVmResources(machines=tuple(map(_belonging_of, items_at_home[n : n + BATCH])))
-        for n in range(0, len(items_at_home), BATCH)
+        ReadVmResources(machines=tuple(machines[first : first + BATCH])) for first in range(0, len(machines), BATCH)
     ]
     answers = yield from call_all(ctx, READ_VM_RESOURCES, requests)
     marks = {
@@ -57,23 +63,8 @@ def note_belongings(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
     if not marks:
         return run
     since = yield from _first_failover_at(ctx, run, set(marks))
-    return run.model_copy(update={"belongings": marks, "belongs_since": since})
-
-
-def _is_home(item: RunItem) -> bool:
-    came = any(step.verb == "Failback" and step.outcome == "succeeded" for step in item.steps)
-    return item.state in {"waiting", "done"} and (came or item.location == "Primary") and "Commit" not in item.skip
-
-
-def _is_given_up(item: RunItem) -> bool:
-    """Whether its newest commit succeeded, and is no older than its failback."""
-    verbs = [step.verb for step in item.steps if step.outcome == "succeeded"]
-    since = verbs.index("Failback") if "Failback" in verbs else 0
-    return "Commit" in verbs[since:]
-
-
-def _belonging_of(item: RunItem) -> FailoverVm:
-    return FailoverVm(vm=item.vm, azure_vm=item.azure_vm or item.vm, target_group=item.target_group)
+    returned = ReturnedVms(azure_resource_marks=marks, azure_resources_since=since)
+    return run.model_copy(update={"returned": returned})
 
 
 def _first_failover_at(ctx: task.OrchestrationContext, run: Run, vms: set[str]) -> Steps[datetime | None]:
@@ -87,43 +78,37 @@ def _first_failover_at(ctx: task.OrchestrationContext, run: Run, vms: set[str]) 
 
 def handle_leftovers(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
     """Look what of it is left once the commit is done; remove it where the plan says so, and owe the rest."""
-    done = {item.vm for item in run.items if _is_given_up(item)}
-    marks = tuple(leftover for vm, vm_marks in run.belongings.items() if vm in done for leftover in vm_marks)
+    done = vms_committed_at_home(run)
+    marks_by_vm, since = run.returned.azure_resource_marks, run.returned.azure_resources_since
+    marks = tuple(mark for vm, vm_marks in marks_by_vm.items() if vm in done for mark in vm_marks)
     if not marks:
         return run
-    groups = _target_groups(run)
+    groups_by_key = {item.target_group.lower(): item.target_group for item in run.items if item.target_group}
+    groups = tuple(sorted(groups_by_key.values()))
     try:
-        left = yield from _read_until_gone(ctx, groups, marks, now(ctx) + VANISHES_WITHIN)
-        removed: tuple[Leftover, ...] = ()
-        if left and operation.document.failback.leftovers == "remove" and run.belongs_since:
-            before = left
-            left = yield from _remove_leftovers(ctx, operation, groups, before, run.belongs_since)
-            removed = tuple(leftover for leftover in before if leftover.id not in {each.id for each in left})
+        found = left = yield from _read_until_gone(ctx, groups, marks)
+        if left and operation.document.failback.leftovers == "remove" and since:
+            left = yield from _remove_leftovers(ctx, operation, groups, found, since)
     except SiteRecoveryError as failure:
-        finding = f"whether anything of the machines is left in Azure could not be read: {failure}"
-        return run.model_copy(update={"findings": (*run.findings, finding)})
+        return run.with_findings([f"whether anything of the machines is left in Azure could not be read: {failure}"])
+    left_ids = [leftover.id for leftover in left]
     if left:
-        yield from _open_leftovers_obligation(ctx, operation, run, left)
-    new_findings = [f"removed in Azure: {leftover.id}" for leftover in removed] + [
-        f"left in Azure: {leftover.id}" for leftover in left
-    ]
-    return run.model_copy(update={"findings": (*run.findings, *new_findings[:SHOWN])})
-
-
-def _target_groups(run: Run) -> tuple[str, ...]:
-    return tuple(
-        sorted({item.target_group.lower(): item.target_group for item in run.items if item.target_group}.values())
-    )
+        yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, LEFTOVERS_REMOVED_WITHIN, OBLIGATION_DETAIL)
+        note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(left_ids)).model_dump(mode="json")
+        yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
+    removed = [f"removed in Azure: {leftover.id}" for leftover in found if leftover.id not in left_ids]
+    return run.with_findings([*removed, *(f"left in Azure: {arm_id}" for arm_id in left_ids)][:SHOWN])
 
 
 def _read_until_gone(
-    ctx: task.OrchestrationContext, groups: tuple[str, ...], marks: tuple[str, ...], deadline: datetime
+    ctx: task.OrchestrationContext, groups: tuple[str, ...], marks: tuple[str, ...]
 ) -> Steps[tuple[Leftover, ...]]:
+    deadline = now(ctx) + LEFTOVERS_VANISH_WITHIN
     while True:
         left = (yield from call(ctx, READ_LEFTOVERS, ReadLeftovers(groups=groups, marks=marks))).leftovers
         if not left or now(ctx) >= deadline:
             return left
-        yield from sleep(ctx, LOOK_EVERY)
+        yield from sleep(ctx, LOOK_FOR_LEFTOVERS_EVERY)
 
 
 def _remove_leftovers(
@@ -138,16 +123,8 @@ def _remove_leftovers(
     if any(is_removable(leftover, since) for leftover in left):
         request = RemoveLeftovers(operation=operation.id, groups=groups, marks=marks, since=since)
         yield from call(ctx, REMOVE_LEFTOVERS, request)
-        return (yield from _read_until_gone(ctx, groups, marks, now(ctx) + VANISHES_WITHIN))
+        return (yield from _read_until_gone(ctx, groups, marks))
     return tuple(left)
-
-
-def _open_leftovers_obligation(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, left: Sequence[Leftover]
-) -> Steps[None]:
-    yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, REMOVED_WITHIN, OBLIGATION_DETAIL)
-    note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(one.id for one in left)).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
 
 
 def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:

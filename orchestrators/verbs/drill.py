@@ -1,4 +1,13 @@
-"""The drill: test failover, look, clean up. Production keeps running and replicating throughout."""
+"""The drill: a rehearsal in Azure while production keeps running and replicating.
+
+1. See that the drill's network is isolated, that no earlier drill is to be cleaned up, and what there is in Azure.
+2. Note when it ends at the latest, and that a cleanup is owed.
+3. Test failover of each VM, in the plan's order, with its probes; soak time; hooks.
+4. Clean up whatever the rehearsal touched.
+5. Prove that nothing is left: only then the cleanup is owed no longer.
+
+A cleanup by itself does the last two, for a drill whose own run cannot any more.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,132 +18,25 @@ from durabletask import task
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import settle_obligations
 from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
-from orchestrators.run.evidence import AFTER, BEFORE
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import LeftBehind, Obligation
+from shared.plans.history import grounds_of
 from shared.plans.plan import DrillSettings
+from shared.plans.preview import drill_blockers
 from shared.recovery.contract import READ_NETWORK, TAKE_INVENTORY, ReadNetwork, TakeInventory
 from shared.recovery.drill import AzureResource, find_leftovers, find_network_flaws
 from shared.recovery.operation import Operation
-from shared.recovery.run import Rehearsal, Run, Stage
-from shared.recovery.stages import is_touched
+from shared.recovery.pacing import LEFTOVERS_VANISH_WITHIN, LOOK_FOR_LEFTOVERS_EVERY
+from shared.recovery.run import Rehearsal, Run
+from shared.recovery.stage import Stage
+from shared.wording import list_briefly
 
-VANISHES_WITHIN, LOOK_EVERY = timedelta(minutes=3), timedelta(seconds=30)
-"""What a cleanup removes may be listed a little longer."""
+BEFORE, AFTER = "inventory-before.json", "inventory-after.json"
 SHOWN = 20
-
-
-def prove_clean(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """Cross the cleanup out when nothing is left; else the run has failed, and what is left is named."""
-    cleaned = all(item.state == "done" for item in run.items if is_touched(item))
-    left, trouble = yield from _read_until_clean(ctx, operation, run, patient=cleaned)
-    if cleaned and not left and not trouble:
-        yield from settle_obligations(ctx, operation, ("cleanup",))
-        return run
-    ids = tuple(leftover.id for leftover in left)
-    note = LeftBehind(kind="cleanup", leftovers=ids[:SHOWN]).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
-    failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids[:SHOWN]] + ([trouble] if trouble else [])
-    return run.model_copy(update={"failures": (*run.failures, *failures)})
-
-
-def _read_until_clean(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, *, patient: bool
-) -> Steps[tuple[Sequence[AzureResource], str]]:
-    """Look until nothing is left or time is over; the last look is kept as evidence."""
-    deadline = now(ctx) + (VANISHES_WITHIN if patient else timedelta(0))
-    while now(ctx) < deadline:
-        left, trouble = yield from _read_leftovers(ctx, operation, run, "")
-        if not left and not trouble:
-            break
-        yield from sleep(ctx, LOOK_EVERY)
-    return (yield from _read_leftovers(ctx, operation, run, AFTER))
-
-
-def _read_leftovers(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, name: str
-) -> Steps[tuple[Sequence[AzureResource], str]]:
-    machine_names = {name for item in run.items for name in (item.vm, item.azure_vm)}
-    try:
-        inventory = yield from call(ctx, TAKE_INVENTORY, inventory_request(operation, run, name))
-    except SiteRecoveryError as failure:
-        return (), f"whether anything is left cannot be read: {failure}"
-    return find_leftovers(
-        inventory.added,
-        machine_names,
-        count_unattached=run.rehearsal is not None and run.rehearsal.baseline is not None,
-    ), ""
-
-
-def prepare_drill(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, inbox: DecisionInbox
-) -> Steps[tuple[Run, Sequence[Obstacle]]]:
-    """The run with what a drill, its cleanup or a failback has to know before it begins, and what is in its way."""
-    settings = operation.document.drill
-    if settings is None:
-        return run, ()
-    obstacles = yield from _find_drill_obstacles(ctx, operation, settings, inbox)
-    if obstacles:
-        return run, obstacles
-    request = inventory_request(operation, run, BEFORE)
-    try:
-        inventory = yield from inbox.read_patiently(
-            lambda: call(ctx, TAKE_INVENTORY, request), "target groups and drill network"
-        )
-    except SiteRecoveryError as failure:
-        return run, [Obstacle(code="inventory-unreadable", detail=f"what is there already cannot be read: {failure}")]
-    return run.model_copy(update={"rehearsal": Rehearsal(baseline=inventory.marks, soak=settings.soak)}), ()
-
-
-def inventory_request(operation: Operation, run: Run, name: str = "") -> TakeInventory:
-    """Ask for what the target groups and the drill's network hold; what came since the drill began in detail."""
-    groups = {site.target_resource_group for site in operation.sites.values()} | {i.target_group for i in run.items}
-    settings = operation.document.drill
-    return TakeInventory(
-        groups=tuple(sorted({group.lower(): group for group in groups if group}.values())),
-        networks=(settings.network,) if settings else (),
-        known_marks=(run.rehearsal.baseline or ()) if run.rehearsal else None,
-        evidence_file=f"{operation.id}/attachments/{name}" if name else "",
-    )
-
-
-def _with_drill_baseline(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
-    cleanup_obligation = (
-        Obligation.model_validate(obligations_by_kind["cleanup"]) if "cleanup" in obligations_by_kind else None
-    )
-    return run.model_copy(
-        update={"rehearsal": Rehearsal(baseline=cleanup_obligation.baseline if cleanup_obligation else None)}
-    )
-
-
-def _find_drill_obstacles(
-    ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings, inbox: DecisionInbox
-) -> Steps[list[Obstacle]]:
-    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
-    if "cleanup" in obligations_by_kind:
-        return [_cleanup_owed_obstacle(Obligation.model_validate(obligations_by_kind["cleanup"]))]
-    request = ReadNetwork(network=settings.network)
-    try:
-        network = yield from inbox.read_patiently(lambda: call(ctx, READ_NETWORK, request), "the drill's network")
-    except (Refused, Transient) as failure:
-        return [Obstacle(code="network-unreadable", detail=f"the drill's network cannot be read: {failure}")]
-    production = [site.network for site in operation.sites.values()]
-    network_flaws = find_network_flaws(
-        settings, production, found=network.found, peered=network.peered, cards=network.cards
-    )
-    return [flaw for flaw in network_flaws if flaw.code != "drill-in-production"]
-
-
-def _cleanup_owed_obstacle(obligation: Obligation) -> Obstacle:
-    left = f": {', '.join(obligation.leftovers[:3])}" if obligation.leftovers else ""
-    return Obstacle(code="cleanup-owed", detail=f"what {obligation.owner} made is not cleaned up yet{left}")
-
-
 TEST_FAILOVER = Stage(verb="TestFailover", probed=True)
 CLEANUP = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="touched")
 CLEANUP_DETAIL = "test machines of this drill run in Azure until they are cleaned up"
@@ -143,49 +45,50 @@ CLEANUP_DETAIL = "test machines of this drill run in Azure until they are cleane
 def drill(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Rehearse the plan in its isolated network and leave nothing behind, whatever the rehearsal found."""
     operation = Operation.from_carried(payload)
-    return (
-        yield from run_stages(
-            ctx,
-            operation,
-            Runbook((TEST_FAILOVER, CLEANUP), _note_end_and_open_obligation, prove_clean, before_start=prepare_drill),
-        )
+    production = [site.network for site in operation.sites.values()]
+    runbook = Runbook(
+        stages=(TEST_FAILOVER, CLEANUP),
+        obstacles=drill_blockers(operation.document, "drill", production),
+        before_start=_prepare_drill,
+        before_first_verb=_note_end_and_open_obligation,
+        after_last_stage=_prove_clean,
+        keeps_disk_sizes=True,
+        first_inventory=BEFORE,
+        last_inventory=AFTER,
+        grounds=lambda operation, run: grounds_of(operation.document, operation.sites, run.items),
     )
+    return (yield from run_stages(ctx, operation, runbook))
 
 
 def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
-    """Clean up after a drill whose own run cannot do it any more."""
-    operation = Operation.from_carried(payload)
-    stages = (CLEANUP.model_copy(update={"after": "all"}),)
-    return (
-        yield from run_stages(
-            ctx, operation, Runbook(stages, after_last_stage=prove_clean, before_start=_prepare_cleanup)
-        )
+    """Clean up after a drill whose own run cannot do it any more: it asks nobody, and the timer tries what is left."""
+    runbook = Runbook(
+        stages=(CLEANUP.model_copy(update={"after": "all"}),),
+        before_start=_prepare_cleanup,
+        after_last_stage=_prove_clean,
+        best_effort=True,
+        last_inventory=AFTER,
+        remembered=False,
     )
+    return (yield from run_stages(ctx, Operation.from_carried(payload), runbook))
 
 
-def _note_end_and_open_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """Write down that there will be something to clean up."""
+def _prepare_drill(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, inbox: DecisionInbox
+) -> Steps[tuple[Run, Sequence[Obstacle]]]:
+    """The run with what there was in Azure before the drill, and what is in its way."""
     settings = _drill_settings(operation)
-    until = now(ctx) + settings.time_to_live
-    if run.rehearsal:
-        run = run.model_copy(update={"rehearsal": run.rehearsal.model_copy(update={"until": until})})
-    yield from _open_cleanup_obligation(ctx, operation, run)
-    return run
-
-
-def _open_cleanup_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    obligation = Obligation(
-        kind="cleanup",
-        plan=operation.plan,
-        owner=operation.id,
-        opened=now(ctx),
-        due=now(ctx) + _drill_settings(operation).time_to_live,
-        vms=tuple(item.vm for item in run.items),
-        detail=CLEANUP_DETAIL,
-        order=operation.model_dump(mode="json", exclude={"run"}),
-        baseline=(run.rehearsal.baseline or ()) if run.rehearsal else (),
-    )
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
+    obstacles = yield from _find_drill_obstacles(ctx, operation, settings, inbox)
+    if obstacles:
+        return run, obstacles
+    request = _inventory_request(operation, run, BEFORE)
+    try:
+        inventory = yield from inbox.read_patiently(
+            lambda: call(ctx, TAKE_INVENTORY, request), "target groups and drill network"
+        )
+    except SiteRecoveryError as failure:
+        return run, [Obstacle(code="inventory-unreadable", detail=f"what is there already cannot be read: {failure}")]
+    return run.with_rehearsal(Rehearsal(baseline=inventory.marks, soak=settings.soak)), ()
 
 
 def _drill_settings(operation: Operation) -> DrillSettings:
@@ -194,7 +97,104 @@ def _drill_settings(operation: Operation) -> DrillSettings:
     return operation.document.drill
 
 
+def _find_drill_obstacles(
+    ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings, inbox: DecisionInbox
+) -> Steps[list[Obstacle]]:
+    owed = yield from _read_cleanup_obligation(ctx, operation)
+    if owed:
+        left = f": {list_briefly(owed.leftovers, 3)}" if owed.leftovers else ""
+        detail = f"what {owed.owner} made is not cleaned up yet{left}"
+        return [Obstacle(code="cleanup-owed", detail=detail)]
+    request = ReadNetwork(network=settings.network)
+    try:
+        network = yield from inbox.read_patiently(lambda: call(ctx, READ_NETWORK, request), "the drill's network")
+    except (Refused, Transient) as failure:
+        return [Obstacle(code="network-unreadable", detail=f"the drill's network cannot be read: {failure}")]
+    production = [site.network for site in operation.sites.values()]
+    found, peered, cards = network.found, network.peered, network.cards
+    return list(find_network_flaws(settings, production, found=found, peered=peered, cards=cards))
+
+
+def _read_cleanup_obligation(ctx: task.OrchestrationContext, operation: Operation) -> Steps[Obligation | None]:
+    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
+    return Obligation.model_validate(obligations_by_kind["cleanup"]) if "cleanup" in obligations_by_kind else None
+
+
 def _prepare_cleanup(
     ctx: task.OrchestrationContext, operation: Operation, run: Run, _inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
-    return (yield from _with_drill_baseline(ctx, operation, run)), ()
+    """The run with what there was in Azure before the drill, as far as that is known."""
+    owed = yield from _read_cleanup_obligation(ctx, operation)
+    return run.with_rehearsal(Rehearsal(baseline=owed.baseline if owed else None)), ()
+
+
+def _note_end_and_open_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """Write down that there will be something to clean up."""
+    until = now(ctx) + _drill_settings(operation).time_to_live
+    if run.rehearsal:
+        run = run.with_rehearsal(run.rehearsal.model_copy(update={"until": until}))
+    obligation = Obligation(
+        kind="cleanup",
+        plan=operation.plan,
+        owner=operation.id,
+        opened=now(ctx),
+        due=until,
+        vms=tuple(item.vm for item in run.items),
+        detail=CLEANUP_DETAIL,
+        order=operation.model_dump(mode="json", exclude={"run"}),
+        baseline=(run.rehearsal.baseline or ()) if run.rehearsal else (),
+    )
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
+    return run
+
+
+def _prove_clean(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """Cross the cleanup out when nothing is left; else the run has failed, and what is left is named."""
+    cleaned = all(item.state == "done" for item in run.items if item.is_touched)
+    left, trouble = yield from _read_until_clean(ctx, operation, run, patient=cleaned)
+    if cleaned and not left and not trouble:
+        yield from settle_obligations(ctx, operation, ("cleanup",))
+        return run
+    ids = tuple(leftover.id for leftover in left)[:SHOWN]
+    note = LeftBehind(kind="cleanup", leftovers=ids).model_dump(mode="json")
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
+    failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids] + ([trouble] if trouble else [])
+    return run.with_failures(failures)
+
+
+def _read_until_clean(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, *, patient: bool
+) -> Steps[tuple[Sequence[AzureResource], str]]:
+    """Look until nothing is left or time is over; the last look is kept as evidence."""
+    deadline = now(ctx) + (LEFTOVERS_VANISH_WITHIN if patient else timedelta(0))
+    while now(ctx) < deadline:
+        left, trouble = yield from _read_leftovers(ctx, operation, run)
+        if not left and not trouble:
+            break
+        yield from sleep(ctx, LOOK_FOR_LEFTOVERS_EVERY)
+    return (yield from _read_leftovers(ctx, operation, run, AFTER))
+
+
+def _read_leftovers(
+    ctx: task.OrchestrationContext, operation: Operation, run: Run, file: str = ""
+) -> Steps[tuple[Sequence[AzureResource], str]]:
+    """What of the drill is left in Azure; and why that cannot be read."""
+    machine_names = {name for item in run.items for name in (item.vm, item.azure_vm)}
+    try:
+        inventory = yield from call(ctx, TAKE_INVENTORY, _inventory_request(operation, run, file))
+    except SiteRecoveryError as failure:
+        return (), f"whether anything is left cannot be read: {failure}"
+    was_looked_at = run.rehearsal is not None and run.rehearsal.baseline is not None
+    return find_leftovers(inventory.added, machine_names, count_unattached=was_looked_at), ""
+
+
+def _inventory_request(operation: Operation, run: Run, file: str) -> TakeInventory:
+    """Ask for what the target groups and the drill's network hold; what came since the drill began in detail."""
+    groups = {site.target_resource_group for site in operation.sites.values()} | {i.target_group for i in run.items}
+    settings = operation.document.drill
+    return TakeInventory(
+        groups=tuple(sorted({group.lower(): group for group in groups if group}.values())),
+        networks=(settings.network,) if settings else (),
+        known_marks=(run.rehearsal.baseline or ()) if run.rehearsal else None,
+        evidence_file=f"{operation.id}/attachments/{file}" if file else "",
+    )

@@ -1,48 +1,55 @@
-"""The way home for Hyper-V: failback, its commit, and only then re-protect."""
+"""The way home for Hyper-V: failback, its commit, and only then re-protect.
 
-from collections.abc import Sequence
-from datetime import timedelta
+1. See that the machines are off on premises and that their nodes have room; what a person has to do is waited for.
+2. Write down that the commit is owed.
+3. Fail each VM back, those that nothing depends on first, unless the plan says otherwise; hooks.
+4. Note what hangs on the machines in Azure, and commit, where the plan leaves that to the run.
+5. Cross out what is owed no longer; look what is left in Azure; say what has to be done by hand.
+
+Re-protect follows as a run of its own.
+"""
+
 from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.decisions import DecisionInbox
-from orchestrators.durable.entity_calls import open_obligation, settle_except_for
+from orchestrators.durable.entity_calls import find_unproven_sources, open_obligation
 from orchestrators.durable.steps import Steps
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
 from orchestrators.verbs.azure_leftovers import handle_leftovers, note_belongings
 from orchestrators.verbs.failback_checks import admit_failback, find_failback_obstacles, with_manual_steps
-from orchestrators.verbs.failover import COMMIT, COMMIT_WITHIN
-from shared.obstacle import Obstacle
+from orchestrators.verbs.failover import COMMIT, settled_by_commit
 from shared.recovery.operation import Operation
+from shared.recovery.pacing import COMMIT_WITHIN, REPROTECTED_WITHIN
 from shared.recovery.results import uncommitted_vms, unfinished_vms
-from shared.recovery.run import Run, Stage
+from shared.recovery.run import Run
+from shared.recovery.stage import Stage
 
 FAILBACK = Stage(verb="Failback", settles=True)
-REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_within=timedelta(days=3))
+REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_within=REPROTECTED_WITHIN)
 """Its job ends early: what follows is a resynchronisation over the line that there is."""
 
 
 def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.from_carried(payload)
-    failback_stage = FAILBACK.model_copy(update={"turned": operation.options.order == "reverse", "guarded": True})
-    stages = (failback_stage, COMMIT) if operation.document.commit == "automatic" else (failback_stage,)
-    return (
-        yield from run_stages(
-            ctx,
-            operation,
-            Runbook(
-                stages,
-                open_commit_obligation,
-                _settle_failback,
-                _note_belongings_before_commit,
-                find_failback_obstacles,
-                _check_failback_start,
-            ),
-        )
+    failback_stage = FAILBACK.model_copy(
+        update={"order_reversed": operation.options.order == "reverse", "guarded": True}
     )
+    runbook = Runbook(
+        stages=(failback_stage, COMMIT) if operation.document.commit == "automatic" else (failback_stage,),
+        before_reading=find_unproven_sources,
+        before_start=admit_failback,
+        before_first_verb=open_commit_obligation,
+        after_each_stage=note_belongings,
+        settles=(("commit", uncommitted_vms),),
+        after_last_stage=_name_what_is_left,
+        gate=find_failback_obstacles,
+        settles_if_done=settled_by_commit(operation),
+        keeps_hosts=True,
+    )
+    return (yield from run_stages(ctx, operation, runbook))
 
 
 def open_commit_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
@@ -52,13 +59,8 @@ def open_commit_obligation(ctx: task.OrchestrationContext, operation: Operation,
     )
 
 
-def _note_belongings_before_commit(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
-    """Between failback and commit the machines in Azure are still there to be looked at."""
-    return (yield from note_belongings(ctx, run)) if run.current else run
-
-
-def _settle_failback(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    yield from settle_except_for(ctx, operation, "commit", uncommitted_vms(run))
+def _name_what_is_left(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+    """In Azure, of machines that came home; and to do by hand, for those that did not."""
     run = yield from handle_leftovers(ctx, operation, run)
     return (yield from with_manual_steps(ctx, operation, run))
 
@@ -66,14 +68,5 @@ def _settle_failback(ctx: task.OrchestrationContext, operation: Operation, run: 
 def reprotect(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Replicate to Azure again, until each machine is Protected."""
     operation = Operation.from_carried(payload)
-    return (yield from run_stages(ctx, operation, Runbook((REPROTECT,), after_last_stage=_settle_reprotect)))
-
-
-def _settle_reprotect(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
-    yield from settle_except_for(ctx, operation, "reprotect", unfinished_vms(run))
-
-
-def _check_failback_start(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, _inbox: DecisionInbox
-) -> Steps[tuple[Run, Sequence[Obstacle]]]:
-    return (yield from admit_failback(ctx, operation, run))
+    runbook = Runbook(stages=(REPROTECT,), settles=(("reprotect", unfinished_vms),), settles_if_done=("reprotect",))
+    return (yield from run_stages(ctx, operation, runbook))

@@ -1,7 +1,6 @@
 """After an unplanned failover: proof that the machines that run in Azure are off where they came from, and stay so."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from durabletask import task
@@ -21,6 +20,7 @@ from shared.operations.obligations import Attempted, Checked, LeftBehind, Obliga
 from shared.plans.contract import DocumentsRead
 from shared.plans.machines import is_leased_under, lease_keys
 from shared.plans.plan import PlanDocument
+from shared.recovery.pacing import RECHECK_SOURCES_EVERY, SOURCES_PROVEN_WITHIN
 from shared.request_ids import run_id
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.sites.node_health import disconnected_nodes
@@ -78,8 +78,6 @@ def read_source_states(
 
 SOURCE_OFF_KIND, REPROTECT_KIND = "source-off", "reprotect"
 SHOWN = 8
-WATCH_EVERY = timedelta(hours=1)
-PROVEN_WITHIN = timedelta(days=2)
 REMEDY = (
     "Turn them off on their nodes (Stop-VM), and leave them off: the next look proves it. The app turns nothing off by "
     "itself, and begins no failback before that, for it would overwrite what they do now."
@@ -144,7 +142,7 @@ def start_source_rechecks(ctx: task.OrchestrationContext, documents: DocumentsRe
             obligation.kind != REPROTECT_KIND
             or obligation.last_checked_at is None
             or obligation.plan in open_still
-            or now(ctx) - obligation.last_checked_at < WATCH_EVERY
+            or now(ctx) - obligation.last_checked_at < RECHECK_SOURCES_EVERY
         ):
             continue
         check = _source_check_of(
@@ -202,7 +200,7 @@ def _protection_of(documents: DocumentsRead, name: str) -> dict[str, Any]:
 
 
 def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Cross the obligation out once every node has answered and none of the VMs runs on any; else say what is so."""
+    """Cross the obligation out once every node has answered and none of the VMs runs on any; else keep what it saw."""
     check = SourceCheck.model_validate(payload)
     if check.again:
         return (yield from _recheck_sources(ctx, check))
@@ -210,7 +208,7 @@ def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> St
     if not source_look.running_vms and not source_look.silent:
         yield from settle_source_proof(ctx, check.plan)
     else:
-        unknown = tuple(f"{name}: not heard of" for name in sorted(source_look.silent))
+        unknown = tuple(f"{name}: unknown, its node has not answered" for name in sorted(source_look.silent))
         note = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown)).model_dump(mode="json")
         yield from call_entity(ctx, OBLIGATIONS, check.plan, "note_leftovers", note)
         yield from _publish_source_running(ctx, check, source_look.running_vms)
@@ -247,7 +245,7 @@ def reopen_source_proof(ctx: task.OrchestrationContext, plan: str, owner: str, s
         plan=plan,
         owner=owner,
         opened=now(ctx),
-        due=now(ctx) + PROVEN_WITHIN,
+        due=now(ctx) + SOURCES_PROVEN_WITHIN,
         vms=tuple(names),
         detail=RUNNING_AGAIN,
         provable=True,
@@ -265,15 +263,15 @@ def _vms_in_azure(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[l
 
 
 def _read_sources(ctx: task.OrchestrationContext, check: SourceCheck, vms: Sequence[str]) -> Steps[SourceVms]:
+    """The machines as their nodes show them now.
+
+    Those of the plan's other clusters that are only called the same are left out; where in doubt they count.
+    """
     nodes, unread = yield from read_cluster_nodes(ctx, check.clusters)
     disconnected = disconnected_nodes(nodes)
     if unread or (disconnected and not check.again):  # it cannot be proven now: no node need be asked
         return SourceVms(silent={**disconnected, **dict.fromkeys(unread, "its nodes cannot be read")})
-    return _without_namesakes(check, nodes, (yield from read_source_states(ctx, check.id, "look", nodes, vms)))
-
-
-def _without_namesakes(check: SourceCheck, nodes: Sequence[NodeView], source_look: SourceVms) -> SourceVms:
-    """Without the machines of the plan's other clusters that are only called the same; where in doubt they count."""
+    source_look = yield from read_source_states(ctx, check.id, "look", nodes, vms)
     clusters = {node.name: node.cluster_id for node in nodes if node.cluster_id}
     homes = [(state, check.homes.get(state.vm.lower(), "")) for state in source_look.vms]
     own_states = (one for one, home in homes if not home or same_id(home, clusters.get(one.node, home)))

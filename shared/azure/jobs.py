@@ -6,7 +6,7 @@ from typing import Literal
 from shared.arm_ids import name_of
 from shared.azure.exactly_once import FAILED
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView
+from shared.site_recovery.contract import RENAMED_CODE, ChildJob, JobEnd, RecoveryPlanJobView
 
 TEST_IS_UP = "WaitingForStopTestFailover"
 """How a test failover ends with older api-versions: suspended until its cleanup."""
@@ -72,6 +72,7 @@ def job_end(job: Json) -> JobEnd | None:
         return None
     errors = [error for error in properties.get("errors") or () if not _is_warning(error)]
     code, detail = _code_and_message(errors[0]) if errors else ("", text_of(properties.get("stateDescription")))
+    warnings = [_code_and_message(error) for error in properties.get("errors") or () if _is_warning(error)]
     items = object_at(properties, "customDetails").get("protectedItemDetails") or ()  # the machine's name is only here
     points = (parse_utc(item.get("recoveryPointTime")) for item in items)
     task_ends = (parse_utc(task.get("endTime")) for task in properties.get("tasks") or ())
@@ -84,9 +85,8 @@ def job_end(job: Json) -> JobEnd | None:
         cause=_first_advice(errors, "possibleCauses"),
         remedy=_first_advice(errors, "recommendedAction"),
         allowed_actions=tuple(properties.get("allowedActions") or ()),
-        warnings=tuple(
-            ": ".join(_code_and_message(error)) for error in properties.get("errors") or () if _is_warning(error)
-        ),
+        warnings=tuple(": ".join(warning) for warning in warnings),
+        renamed=any(code == RENAMED_CODE for code, _ in warnings),
         azure_vm=next((text_of(item.get("testVmName")) for item in items if item.get("testVmName")), ""),
         point=next((point for point in points if point), None),
         began=parse_utc(properties.get("startTime")),

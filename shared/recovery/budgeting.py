@@ -3,12 +3,16 @@
 Writes are promised, and may be so for later: then the VMs wait and the run goes on watching. Reads are waited for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import ceil
 
-from shared.recovery.run import IN_HAND_STATES, Run, RunItem
+from shared.errors import Refused, Transient
+from shared.recovery.run import Run
+from shared.recovery.run_answers import with_start_answers, with_starts_unanswered
+from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import Tick
+from shared.site_recovery.contract import StartsMade
 from shared.site_recovery.request_budget import Allowance, CallRequest, Calls, Grant
 
 ITEMS_PER_PAGE = 100
@@ -25,36 +29,38 @@ def build_call_requests(run: Run, tick: Tick, now: datetime) -> dict[str, CallRe
     """What to ask of each subscription before this tick: of those that are sent something, or that throttle."""
     requests = {}
     sent_to = {run.subscription_of(vault) for vault in (*tick.starts, *tick.watch, *tick.paused, *tick.settle)}
-    throttled = {name for name, ration in run.rations.items() if ration.shut_until and ration.shut_until > now}
+    throttled = {name for name, one in run.budget.allowances.items() if one.shut_until and one.shut_until > now}
     for name in sorted(sent_to | throttled):
         vaults = _vaults_in(run, name)
-        ration = _allowance_of(run, name)
-        has_promise = ration.holds_promise(now)
+        allowance = _allowance_with_first_reads(run, name)
+        has_promise = allowance.holds_promise(now)
         writes = 0 if has_promise else sum(len(tick.starts.get(vault, ())) for vault in vaults)
         requests[name] = CallRequest(
             now=now,
             reads=sum(_count_reads(run, tick, vault) for vault in vaults),
             writes=writes,
-            unused_reads=ration.unused_reads,
-            unused_writes=ration.unused_writes + (0 if has_promise else ration.promised),
-            shut_until=ration.shut_until,
+            unused_reads=allowance.unused_reads,
+            unused_writes=allowance.unused_writes + (0 if has_promise else allowance.promised),
+            shut_until=allowance.shut_until,
         )
     return requests
 
 
 def with_grant(run: Run, name: str, request: CallRequest, grant: Grant) -> Run:
     """Take in what a subscription granted; an earlier promise that still holds stays."""
-    allowance = run.rations.get(name, Allowance())
-    promise = {"promised": allowance.promised, "promised_from": allowance.promised_from}
+    allowance = run.budget.allowance_in(name)
+    promised, promised_from = allowance.promised, allowance.promised_from
     if not allowance.holds_promise(request.now):
-        promise = {"promised": request.writes, "promised_from": grant.writes_from}
-    return _with_allowance(run, name, Allowance.model_validate({**promise, "unused_reads": request.reads}))
+        promised, promised_from = request.writes, grant.writes_from
+    return _with_allowance(
+        run, name, Allowance(promised=promised, promised_from=promised_from, unused_reads=request.reads)
+    )
 
 
 def limit_starts(run: Run, tick: Tick, now: datetime) -> tuple[Run, Tick]:
     """The tick with no more starts than may be sent now; a promise whose moment has come is used, all of it."""
     starts: dict[int, tuple[str, ...]] = {}
-    for name, allowance in run.rations.items():
+    for name, allowance in run.budget.allowances.items():
         if not allowance.promised or allowance.promised_from is None or now < allowance.promised_from:
             continue
         left = allowance.promised if allowance.holds_promise(now) else 0
@@ -67,14 +73,26 @@ def limit_starts(run: Run, tick: Tick, now: datetime) -> tuple[Run, Tick]:
 
 
 def with_calls_charged(run: Run, vault: int, calls: Calls) -> Run:
-    """Note what was sent to a vault, granted or not: the next wish settles it."""
+    """Note what was sent to a vault, granted or not: the next request settles it."""
     name = run.subscription_of(vault)
-    allowance = run.rations.get(name, Allowance())
+    allowance = run.budget.allowance_in(name)
     unused = {
         "unused_reads": allowance.unused_reads - calls.reads,
         "unused_writes": allowance.unused_writes - calls.writes,
     }
     return _with_allowance(run, name, allowance.model_copy(update=unused))
+
+
+def with_batch_answered(
+    run: Run, vault: int, vms: Sequence[str], answer: StartsMade | Refused | Transient, at: datetime
+) -> Run:
+    """Take in what became of one batch of starts; of one that got no answer everything may have been sent."""
+    most_calls = Calls(reads=1, writes=len(vms))
+    if not isinstance(answer, StartsMade):
+        return with_calls_charged(with_starts_unanswered(run, vms, str(answer), at), vault, most_calls)
+    run = with_start_answers(run, answer.answers, at, answer.retry_after)
+    run = with_calls_charged(run, vault, answer.calls or most_calls)
+    return with_throttling(run, vault, at + answer.retry_after) if answer.retry_after else run
 
 
 def with_probes_charged(run: Run, items: Iterable[RunItem]) -> Run:
@@ -88,8 +106,8 @@ def with_probes_charged(run: Run, items: Iterable[RunItem]) -> Run:
 
 def calls_for_plan_runs(run: Run, starts: Iterable[int], resumes: Iterable[int]) -> dict[str, Calls]:
     """By subscription: what a tick costs that starts, resumes and looks at recovery plans, by their indices."""
-    at_work = [part for part in run.parts if part.state in IN_HAND_STATES]
-    started, resumed = [run.parts[at] for at in starts], [run.parts[at] for at in resumes]
+    at_work = [plan_run for plan_run in run.plan_runs if plan_run.is_in_hand]
+    started, resumed = [run.plan_runs[at] for at in starts], [run.plan_runs[at] for at in resumes]
     costs = [*((part.vault, calls_to_start_plan(run, part.vault)) for part in started)]
     costs += [(part.vault, PLAN_RESUMPTION) for part in resumed]
     costs += [(part.vault, PLAN_JOB_READ) for part in {part.name: part for part in (*at_work, *started)}.values()]
@@ -108,7 +126,7 @@ def calls_to_start_plan(run: Run, vault: int) -> Calls:
 
 def call_request_for(run: Run, name: str, calls: Calls, now: datetime) -> CallRequest:
     """To ask for just these requests, with what was not used before."""
-    allowance = _allowance_of(run, name)
+    allowance = _allowance_with_first_reads(run, name)
     return CallRequest(
         now=now,
         reads=calls.reads,
@@ -122,28 +140,29 @@ def call_request_for(run: Run, name: str, calls: Calls, now: datetime) -> CallRe
 def with_calls_granted(run: Run, name: str, calls: Calls) -> Run:
     """Take in that these requests were granted, all of them, and their moment has come; promises stay as they are."""
     fresh = {"unused_reads": calls.reads, "unused_writes": calls.writes, "shut_until": None}
-    return _with_allowance(run, name, run.rations.get(name, Allowance()).model_copy(update=fresh))
+    return _with_allowance(run, name, run.budget.allowance_in(name).model_copy(update=fresh))
 
 
 def with_throttling(run: Run, vault: int, until: datetime) -> Run:
     """Note that Azure throttles verbs, for every run that asks after this one."""
     name = run.subscription_of(vault)
-    return _with_allowance(run, name, run.rations.get(name, Allowance()).model_copy(update={"shut_until": until}))
+    return _with_allowance(run, name, run.budget.allowance_in(name).model_copy(update={"shut_until": until}))
 
 
 def _vaults_in(run: Run, name: str) -> list[int]:
     return [vault for vault in range(len(run.vaults)) if run.subscription_of(vault) == name]
 
 
-def _allowance_of(run: Run, name: str) -> Allowance:
-    """A subscription's ration; before the first wish the run has read its items, without having asked for that."""
-    return run.rations.get(name) or Allowance(
+def _allowance_with_first_reads(run: Run, name: str) -> Allowance:
+    """What is left in a subscription; before its first request the run has read its items, which nobody granted."""
+    return run.budget.allowances.get(name) or Allowance(
         unused_reads=-sum(_count_pages(run, vault) for vault in _vaults_in(run, name))
     )
 
 
 def _with_allowance(run: Run, name: str, allowance: Allowance) -> Run:
-    return run.model_copy(update={"rations": {**run.rations, name: allowance}})
+    allowances = {**run.budget.allowances, name: allowance}
+    return run.with_budget(run.budget.model_copy(update={"allowances": allowances}))
 
 
 def _count_reads(run: Run, tick: Tick, vault: int) -> int:

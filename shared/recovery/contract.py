@@ -187,7 +187,7 @@ class BeginHookWork(HookWork):
 BEGIN_HOOK_WORK = Activity("start_hook_work", BeginHookWork, Nothing)
 
 
-class HookRan(Message):
+class HookAnswer(Message):
     """What one try of a hook shows.
 
     Attributes:
@@ -214,7 +214,7 @@ class HookRan(Message):
         return self.state in {"running", "unanswered"}
 
 
-READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookRan)
+READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookAnswer)
 END_HOOK_WORK = Activity("end_hook_work", HookWork, Nothing)
 
 
@@ -276,4 +276,4 @@ class RunHook(Message):
     state: str
 
 
-RUN_HOOK = Activity("run_hook", RunHook, HookRan)
+RUN_HOOK = Activity("run_hook", RunHook, HookAnswer)

@@ -8,7 +8,8 @@ from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.plans.plan import DrillSettings
 from shared.recovery.recovery_plan_runs import abort_plan_runs
-from shared.recovery.run import Run, RunItem
+from shared.recovery.run import Run
+from shared.recovery.run_item import RunItem
 from shared.site_recovery.views import Verb
 
 MADE_BY_FAILOVERS = ("microsoft.compute/", "microsoft.network/")
@@ -69,12 +70,10 @@ def find_leftovers(
     """
     test_names = tuple(f"{name.lower()}-test" for name in machines if name)
     return tuple(
-        resource for resource in added if _is_of_drill(resource, test_names, count_unattached=count_unattached)
+        resource
+        for resource in added
+        if (resource.machine.lower().startswith(test_names) if resource.machine else count_unattached)
     )
-
-
-def _is_of_drill(resource: AzureResource, test_names: tuple[str, ...], *, count_unattached: bool) -> bool:
-    return resource.machine.lower().startswith(test_names) if resource.machine else count_unattached
 
 
 def find_network_flaws(
@@ -85,7 +84,7 @@ def find_network_flaws(
     peered: Collection[str],
     cards: Collection[str],
 ) -> Iterator[Obstacle]:
-    """What speaks against rehearsing there.
+    """What speaks against rehearsing there, besides that it is a production network (`drill_blockers`).
 
     Args:
         settings: The plan's.
@@ -95,9 +94,6 @@ def find_network_flaws(
         cards: Network cards in it.
     """
     network, production_networks = settings.network, {one.lower() for one in production if one}
-    if network.lower() in production_networks:
-        detail = f"{network} is the production network: a drill there would meet the real machines"
-        yield Obstacle(code="drill-in-production", detail=detail)
     if not found:
         yield Obstacle(code="drill-network-missing", detail=f"there is no network {network}")
     for other in peered:
@@ -112,12 +108,13 @@ def find_network_flaws(
 
 SOAKING_VERBS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
 TIME_IS_OVER = "the drill's time to live is over"
-ABORTED = "the run was aborted"
+RUN_ABORTED = "the run was aborted"
 
 
-def is_rehearsing(run: Run) -> bool:
-    """Whether the run is at its test failovers."""
-    return run.rehearsal is not None and run.current is not None and run.current.verb == "TestFailover"
+def _end_of_rehearsal(run: Run) -> datetime | None:
+    """When the run has to be at its cleanup, as long as it is at its test failovers."""
+    is_rehearsing = run.current is not None and run.current.verb == "TestFailover"
+    return run.rehearsal.until if run.rehearsal and is_rehearsing else None
 
 
 def end_at_time_to_live(run: Run, now: datetime) -> Run:
@@ -126,30 +123,24 @@ def end_at_time_to_live(run: Run, now: datetime) -> Run:
     A job that runs keeps its item busy, and that of a recovery plan all of its machines: there is no cleaning up before
     its end.
     """
-    if not is_rehearsing(run) or run.rehearsal is None or run.rehearsal.until is None or now < run.rehearsal.until:
+    until = _end_of_rehearsal(run)
+    if until is None or now < until:
         return run
+    in_hand, stage, changed = run.vms_in_hand, run.progress.number, dict[str, RunItem]()
+    for item in run.items:
+        if item.state == "waiting" and item.vm not in in_hand:
+            changed[item.vm] = item.as_blocked(f"not rehearsed: {TIME_IS_OVER}")
+        elif item.state == "probing":
+            detail = f"TestFailover: {TIME_IS_OVER}, and its probes fail{item.detail and f': {item.detail}'}"
+            changed[item.vm] = item.as_failed(stage, detail)
     limits = run.limits.model_copy(update={"on_failure": "stop"})
-    items = (i if i.state == "waiting" and i.vm in run.vms_in_hand else _end_item(i) for i in run.items)
-    return abort_plan_runs(run.model_copy(update={"items": tuple(items), "limits": limits}))
-
-
-def _end_item(item: RunItem) -> RunItem:
-    if item.state == "waiting":
-        return item.model_copy(update={"state": "blocked", "detail": f"not rehearsed: {TIME_IS_OVER}"})
-    if item.state == "probing":
-        probe_detail = f": {item.detail}" if item.detail else ""
-        return item.model_copy(
-            update={"state": "failed", "detail": f"TestFailover: {TIME_IS_OVER}, and its probes fail{probe_detail}"}
-        )
-    return item
+    return abort_plan_runs(run.with_items_changed(changed).model_copy(update={"limits": limits}))
 
 
 def within_time_to_live(run: Run, pause: timedelta, now: datetime) -> timedelta:
     """A pause that does not last beyond the time to live."""
-    if not is_rehearsing(run) or run.rehearsal is None or run.rehearsal.until is None:
-        return pause
-    left = run.rehearsal.until - now
-    return min(pause, left) if left > timedelta(0) else pause
+    until = _end_of_rehearsal(run)
+    return min(pause, until - now) if until and until > now else pause
 
 
 def soak_machines(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
@@ -159,34 +150,27 @@ def soak_machines(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
 
     A rehearsal that has failed does not soak: there is nothing to see, and everything to clean up.
     """
-    rehearsal = run.rehearsal
-    if (
-        rehearsal is None
-        or not rehearsal.soak
-        or run.has_failed
-        or run.aborted
-        or run.current is None
-        or run.current.verb not in SOAKING_VERBS
-    ):
+    rehearsal, stage = run.rehearsal, run.current
+    if rehearsal is None or not rehearsal.soak or stage is None or stage.verb not in SOAKING_VERBS:
         return None
-    if rehearsal.soaking is None:
+    if run.has_failed or run.people.aborted:
+        return None
+    if rehearsal.soaks_until is None:
         ends = now + rehearsal.soak if rehearsal.until is None else min(now + rehearsal.soak, max(rehearsal.until, now))
-        return run.model_copy(update={"rehearsal": rehearsal.model_copy(update={"soaking": ends})}), ends - now
-    if now < rehearsal.soaking:
-        return run, rehearsal.soaking - now
+        return run.with_rehearsal(rehearsal.model_copy(update={"soaks_until": ends})), ends - now
+    if now < rehearsal.soaks_until:
+        return run, rehearsal.soaks_until - now
+    probed_again = {
+        item.vm: item.model_copy(update={"state": "probing", "since": now})
+        for item in run.items
+        if item.state == "done" and item.probes and item.steps
+    }
     soaked = rehearsal.model_copy(update={"soak": None})
-    items = tuple(_probe_again(item, now) for item in run.items)
-    return run.model_copy(update={"rehearsal": soaked, "items": items}), timedelta(0)
-
-
-def _probe_again(item: RunItem, now: datetime) -> RunItem:
-    if item.state != "done" or not item.probes or not item.steps:
-        return item
-    return item.model_copy(update={"state": "probing", "since": now})
+    return run.with_items_changed(probed_again).with_rehearsal(soaked), timedelta(0)
 
 
 def stop_run(run: Run, why: str) -> Run:
     """The run without anything more begun: a hook that it depends on did not succeed."""
-    blocked = {"state": "blocked", "detail": why}
-    items = tuple(item.model_copy(update=blocked) if item.state == "waiting" else item for item in run.items)
-    return run.model_copy(update={"items": items, "stopped": True})
+    blocked = {item.vm: item.as_blocked(why) for item in run.items if item.state == "waiting"}
+    stopped = run.results.model_copy(update={"stopped_by_hook": True})
+    return run.with_items_changed(blocked).with_results(stopped)

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.recovery.run import Run, RunItem, Stage
+from shared.recovery.run import Run
+from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import startable_items, typical_duration
-from shared.site_recovery.request_budget import WRITES, Allowance
+from shared.recovery.stage import Stage
+from shared.site_recovery.request_budget import WRITES
 
 UNFINISHED_STATES = frozenset({"waiting", "starting", "running"})
 """States of items that take more time than a moment."""
@@ -23,23 +25,21 @@ def forecast_queue(run: Run, now: datetime) -> dict[str, Any] | None:
         waiting[name] = waiting.get(name, 0) + 1
     if not waiting:
         return None
-    until = max(now + _time_until_sent(run, name, count, now) for name, count in waiting.items())
-    return {"vms": sum(waiting.values()), "until": until.isoformat()}
-
-
-def _time_until_sent(run: Run, name: str, count: int, now: datetime) -> timedelta:
-    """When the last of so many is sent: what is promised at its moment, the rest as the bucket fills."""
-    allowance = run.rations.get(name, Allowance())
-    return allowance.time_to_open(now) + timedelta(seconds=max(0, count - allowance.promised) / WRITES.rate)
+    longest = timedelta(0)
+    for name, count in waiting.items():  # what is promised is sent at its moment, the rest as the bucket fills
+        allowance = run.budget.allowance_in(name)
+        fills = timedelta(seconds=max(0, count - allowance.promised) / WRITES.rate)
+        longest = max(longest, allowance.time_to_open(now) + fills)
+    return {"vms": sum(waiting.values()), "until": (now + longest).isoformat()}
 
 
 def forecast_end(run: Run, now: datetime) -> datetime | None:
     """When the run will probably have ended; None while it waits for a person, and when it is over."""
     stage = run.current
-    if stage is None or run.pause:
+    if stage is None or run.people.pause:
         return None
     left = _time_left_in_stage(run, stage, now)
-    for later in run.stages[run.stage + 1 :]:
+    for later in run.progress.stages[run.progress.number + 1 :]:
         left += _time_for_stage(run, later)
     soak = run.rehearsal.soak if run.rehearsal and run.rehearsal.soak else timedelta(0)
     return now + left + soak
@@ -71,7 +71,7 @@ def _seconds_left(item: RunItem, verb_seconds: float, now: datetime) -> float:
 def _time_for_stage(run: Run, stage: Stage) -> timedelta:
     """What a stage takes that has not begun."""
     verb_seconds = typical_duration(run, stage.verb).total_seconds()
-    seconds_by_vm = {item.vm: 0.0 if stage.verb in item.skip else verb_seconds for item in run.items}
+    seconds_by_vm = {item.vm: 0.0 if stage.verb in item.verbs_done_before else verb_seconds for item in run.items}
     edges = {item.vm: item.after for item in run.items}
     longest = longest_chain(edges, seconds_by_vm) if stage.ordered else max(seconds_by_vm.values(), default=0.0)
     count = sum(map(bool, seconds_by_vm.values()))

@@ -1,7 +1,8 @@
-"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+"""How an operation ended, on a plan, a node or a site: what people read and what the next runs go by."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -9,7 +10,8 @@ from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
 from shared.plans.hooks import HookResult
-from shared.recovery.run import Approval, Decision, RunItem
+from shared.recovery.people import Approval, Decision
+from shared.recovery.run_item import RunItem
 
 
 class Outcome(Message):
@@ -37,3 +39,7 @@ class Outcome(Message):
     began: datetime | None = None
     ended: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)
+
+    def with_facts(self, facts: Mapping[str, Any]) -> Self:
+        """With more that the run has to say."""
+        return self.model_copy(update={"facts": {**self.facts, **facts}})

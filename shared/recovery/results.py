@@ -1,16 +1,24 @@
-"""What a run achieved: RTO and RPO for each machine and for the plan, and what took the time. Pure."""
+"""What a run came to, seen from its end. Pure.
 
-from collections.abc import Mapping, Sequence, Set
+- What it achieved: RTO and RPO of each machine and of the plan, and what took the time.
+- What it changed in Azure, for people to know.
+- Which of its VMs still owe a commit or a protection, or were given up in Azure.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.messages import Document
 from shared.plans.plan import Targets
-from shared.recovery.run import ItemStep, Run, RunItem
-from shared.site_recovery.contract import RENAMED_CODE
+from shared.recovery.run import Run
+from shared.recovery.run_item import MOVE_VERBS, ItemStep, RunItem
 from shared.site_recovery.views import Verb
 
 UP_VERBS: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover"})
+
+
+LEG_KINDS: tuple[Literal["wait", "job", "probe"], ...] = ("wait", "job", "probe")
 
 
 class MachineAchieved(Document):
@@ -60,32 +68,32 @@ def measure_achieved(items: Sequence[RunItem], began: datetime, targets: Targets
 
     The plan's RTO and RPO are those of its worst machine, and unknown when one did not come up.
     """
-    moves = {item.vm: step for item in items if (step := _move_step_of(item))}
+    moves = {
+        item.vm: step
+        for item in items
+        for step in reversed(item.steps)  # of several the first counts
+        if step.verb in UP_VERBS and step.outcome == "succeeded"
+    }
     if not moves:
         return None
-    machines = tuple(_machine_achieved(item, moves.get(item.vm), began) for item in items)
-    rto, rpo = _worst_of([one.rto for one in machines]), _worst_of([one.rpo for one in machines])
+    machines = []
+    for item in items:
+        step = moves.get(item.vm)
+        up = _up_at(item, step) if step else None
+        rpo = max(step.began - step.point, timedelta(0)) if step and step.began and step.point else None
+        machines.append(MachineAchieved(vm=item.vm, up=up, rto=up - began if up else None, rpo=rpo))
+    worst_rto, worst_rpo = _worst_of([one.rto for one in machines]), _worst_of([one.rpo for one in machines])
     wanted = targets or Targets()
     return Achieved(
-        machines=machines,
-        rto=rto,
+        machines=tuple(machines),
+        rto=worst_rto,
         rto_target=wanted.rto,
-        rto_met=_meets_target(rto, wanted.rto),
-        rpo=rpo,
+        rto_met=_meets_target(worst_rto, wanted.rto),
+        rpo=worst_rpo,
         rpo_target=wanted.rpo,
-        rpo_met=_meets_target(rpo, wanted.rpo),
-        critical_path=critical_path(items, moves, began),
+        rpo_met=_meets_target(worst_rpo, wanted.rpo),
+        critical_path=longest_wait(items, moves, began),
     )
-
-
-def _move_step_of(item: RunItem) -> ItemStep | None:
-    return next((step for step in item.steps if step.verb in UP_VERBS and step.outcome == "succeeded"), None)
-
-
-def _machine_achieved(item: RunItem, step: ItemStep | None, began: datetime) -> MachineAchieved:
-    up = _up_at(item, step) if step else None
-    rpo = max(step.began - step.point, timedelta(0)) if step and step.began and step.point else None
-    return MachineAchieved(vm=item.vm, up=up, rto=up - began if up else None, rpo=rpo)
 
 
 def _up_at(item: RunItem, step: ItemStep) -> datetime | None:
@@ -102,7 +110,7 @@ def _meets_target(got: timedelta | None, wanted: timedelta | None) -> bool | Non
     return None if wanted is None else got is not None and got <= wanted
 
 
-def critical_path(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began: datetime) -> tuple[Leg, ...]:
+def longest_wait(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began: datetime) -> tuple[Leg, ...]:
     """The chain of machines that decided when the last one was up, in the order of time.
 
     From the last back: of those that a machine came after, the one that was up last is what it waited for.
@@ -113,16 +121,12 @@ def critical_path(items: Sequence[RunItem], moves: Mapping[str, ItemStep], began
     vm = max(ups, key=ups.__getitem__, default=None)
     while vm is not None:
         before = max((one for one in after[vm] if one in ups), key=ups.__getitem__, default=None)
-        legs = [*_legs_of(vm, moves[vm], ups[before] if before else began), *legs]
+        since, step = ups[before] if before else began, moves[vm]
+        marks = [since, step.began or since, step.ended or since, step.probed or step.ended or since]
+        spans = zip(LEG_KINDS, marks, marks[1:], strict=False)
+        legs = [*(Leg(vm=vm, what=kind, began=a, ended=b) for kind, a, b in spans if b > a), *legs]
         vm = before
     return tuple(legs)
-
-
-def _legs_of(vm: str, step: ItemStep, since: datetime) -> list[Leg]:
-    marks = [since, step.began or since, step.ended or since, step.probed or step.ended or since]
-    leg_kinds: tuple[Literal["wait", "job", "probe"], ...] = ("wait", "job", "probe")
-    spans = zip(leg_kinds, marks, marks[1:], strict=False)
-    return [Leg(vm=vm, what=what, began=begin, ended=end) for what, begin, end in spans if end > begin]
 
 
 CAVEATS = (
@@ -137,8 +141,6 @@ _QUERY = (
     " | where Name in ({names})"
     " | project TimeGenerated, Type, Name, _ResourceId"
 )
-_TO_AZURE = frozenset({"PlannedFailover", "UnplannedFailover", "ChangePit"})
-_FROM_AZURE = frozenset({"Failback", "CancelFailover"})
 
 
 def find_changes_in_azure(items: Sequence[RunItem]) -> tuple[str, ...]:
@@ -146,38 +148,24 @@ def find_changes_in_azure(items: Sequence[RunItem]) -> tuple[str, ...]:
 
     Nothing for a run that brought none there; of those that it brought home again only where their log data is.
     """
-    moved = [item for item in items if _has_done_any(item, _TO_AZURE)]
-    away = [item for item in moved if not _has_done_any(item, _FROM_AZURE)]
-    renamed = [item for item in away if _rename_warning(item)]
-    names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {_rename_warning(item)}" for item in renamed]
+    moved = [item for item in items if item.has_done("PlannedFailover", "UnplannedFailover", "ChangePit")]
+    away = [item for item in moved if not item.has_done("Failback", "CancelFailover")]
+    warnings = [(item, next((step.note for step in item.steps if step.renamed), "")) for item in away]
+    names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {why}" for item, why in warnings if why]
     return (*names, *(CAVEATS if away else ()), *([_log_query_finding(moved)] if moved else ()))
-
-
-def _has_done_any(item: RunItem, verbs: Set[str]) -> bool:
-    return any(step.verb in verbs and step.outcome == "succeeded" for step in item.steps)
-
-
-def _rename_warning(item: RunItem) -> str:
-    return next((step.note for step in item.steps if RENAMED_CODE in step.note), "")
 
 
 def _log_query_finding(moved: Sequence[RunItem]) -> str:
     """Source: log data is associated with the Azure VM meanwhile, and with the Arc machine before and after."""
     names = dict.fromkeys(name.lower() for item in moved for name in (item.vm, item.azure_vm) if name)
-    query = _QUERY.format(names=", ".join(map(_quote_kusto, names)))
+    escaped = (name.replace("\\", "\\\\").replace("'", "\\'") for name in names)
+    query = _QUERY.format(names=", ".join(f"'{name}'" for name in escaped))
     return (
         "Log data comes in under the Azure VMs' ids while they run there. This query joins it by computer name, and "
         f"takes the VM's name for that of the computer in it; put in those that are called otherwise: {query}"
     )
 
 
-def _quote_kusto(name: str) -> str:
-    """A string of the Kusto query language."""
-    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-MOVE_VERBS: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
 NOT_DONE_STATES = frozenset({"failed", "skipped"})
 
 
@@ -188,32 +176,36 @@ def unfinished_vms(run: Run) -> tuple[str, ...]:
 
 def uncommitted_vms(run: Run) -> tuple[str, ...]:
     """Those that were moved, or may have been, and whose newest move is not final; one that was skipped among them."""
-    return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "Commit"))
+    return tuple(item.vm for item in run.items if item.was_moved and not _ended_with(item, "Commit"))
 
 
 def unprotected_vms(run: Run) -> tuple[str, ...]:
     """Those that were moved, or may have been, and do not replicate to Azure again."""
-    return tuple(item.vm for item in run.items if was_moved(item) and not _ended_with(item, "ReverseReplicate"))
-
-
-def was_moved(item: RunItem) -> bool:
-    """By this run, or by an earlier one that got so far; a verb that was asked for in vain may have moved it too."""
-    if not MOVE_VERBS.isdisjoint(item.skip) or any(step.verb in MOVE_VERBS for step in item.steps):
-        return True
-    return item.asked in MOVE_VERBS
+    return tuple(item.vm for item in run.items if item.was_moved and not _ended_with(item, "ReverseReplicate"))
 
 
 def _ended_with(item: RunItem, verb: Verb) -> bool:
     """Whether the verb came after the newest move, and nothing went wrong since."""
     if item.state in NOT_DONE_STATES:
         return False
-    verbs = (*item.skip, *(step.verb for step in item.steps if step.outcome == "succeeded"))
+    verbs = (*item.verbs_done_before, *(step.verb for step in item.steps if step.outcome == "succeeded"))
     newest = max((place for place, done in enumerate(verbs) if done in MOVE_VERBS), default=0)
     return verb in verbs[newest:]
 
 
+def vms_committed_at_home(run: Run) -> frozenset[str]:
+    """Those whose newest commit succeeded and is no older than their failback: their machines in Azure are given up."""
+    verbs_by_vm = {item.vm: [step.verb for step in item.steps if step.outcome == "succeeded"] for item in run.items}
+    return frozenset(
+        vm
+        for vm, verbs in verbs_by_vm.items()
+        if "Commit" in verbs[verbs.index("Failback") if "Failback" in verbs else 0 :]
+    )
+
+
 def findings_on_skipped(run: Run) -> tuple[str, ...]:
     """What people have to know of machines that were skipped; nothing without any."""
-    if not run.skipped:
+    if not run.people.skipped_vms:
         return ()
-    return (f"skipped: {', '.join(run.skipped)}; what is owed for them stays owed, and nothing is proven of them",)
+    vms = ", ".join(run.people.skipped_vms)
+    return (f"skipped: {vms}; what is owed for them stays owed, and nothing is proven of them",)

@@ -1,139 +1,36 @@
-"""A run of a verb on a plan: its stages, its limits and where it stands."""
+"""A run of a verb on a plan, as it goes from tick to tick and is carried over when it continues as new.
 
-from collections.abc import Mapping
+`Run` itself says who and what: the vaults, the items, how the verbs are sent. Each of its parts is one subject:
+
+- `progress`: the stages, their order, and the one under way (stage.py);
+- `people`: what persons decided, and what the run waits for them to decide (people.py);
+- `budget`: the requests that it may send; `clock`: when it last did what;
+- `plan_runs`: Site Recovery's recovery plans that its verbs go through;
+- `rehearsal`: what a drill carries along; `returned`: what failbacks leave behind in Azure;
+- `results`: what went wrong, what is to be known, and what became of the hooks; `chain`: how far its evidence is.
+
+What is as it is by default is not carried over, so each part has a default that is cheap.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
-from shared.evidence.chain import Chain
+from shared.evidence.chain import Chain, EvidenceEntry
+from shared.graph import reversed_edges
 from shared.messages import Message, VaultRef
 from shared.plans.hooks import HookResult
-from shared.plans.plan import Probe
+from shared.recovery.people import Decision, Pause, People
+from shared.recovery.run_item import BAD_STATES, RunItem
+from shared.recovery.stage import Stage, StageProgress
 from shared.replication.settings import VmSettings
 from shared.site_recovery.request_budget import Allowance
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
 
-ItemState = Literal[
-    "waiting",
-    "starting",
-    "running",
-    "paused",
-    "resuming",
-    "probing",
-    "settling",
-    "done",
-    "failed",
-    "blocked",
-    "skipped",
-]
-"""waiting for its turn; starting: asked, not yet answered; paused: its job is suspended and waits for a person;
-resuming: a person said to go on; settling: job done, the item's state not there yet; blocked: something it depends on
-failed; skipped: a person said to go on without it."""
-
-
-class RunItem(Message):
-    """One VM of a run, and where it stands in the stage that is under way.
-
-    Attributes:
-        vault: Index into the run's vaults.
-        attempt: Counts the verbs sent on purpose in this stage; a new one gets a new request id.
-        job: Name of the ASR job that is watched, empty before there is one.
-        detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
-        adopts_from: The first attempt whose job may be the one that does the work: attempts follow each other by
-            themselves only after 532, and what the item was busy with may be our own request, sent by two workers.
-        asked: The verb that was asked for last, answered or not; empty before the first.
-        asked_from: No job that this attempt started is older.
-        seen: Its state was read in this stage, since what it waits for was done, and it is ready for the verb.
-        point: Name of the recovery point that a failover was started from; empty for the latest.
-        resumed: When its job was resumed last.
-        cleared: A person said that its job may go on: "now", or "in turn", once those that it comes after are done;
-            "held": one of those did not get there.
-        skip: Verbs whose end the item showed already when the run was admitted.
-        location: Where it was active then, "Primary" or "Recovery".
-        host_provider: ARM id of the provider that had it last, for a way home; and `disk_mb` the size of its disks, for
-            that and for what a drill proves.
-        provider: ARM id of the provider that a failback makes it with, where it may be made again.
-        failed_in: What it was at when it failed, though no job of its verb failed: trying again goes on there.
-        steps: What this run did to it, oldest first.
-    """
-
-    vm: str
-    id: str
-    vault: int = 0
-    after: tuple[str, ...] = ()
-    probes: tuple[Probe, ...] = ()
-    state: ItemState = "waiting"
-    attempt: int = 1
-    adopts_from: int = 1
-    job: str = ""
-    since: datetime | None = None
-    not_before: datetime | None = None
-    azure_vm: str = ""
-    target_group: str = ""
-    address: str = ""
-    detail: str = ""
-    asked: Verb | Literal[""] = ""
-    asked_from: datetime | None = None
-    seen: bool = False
-    resumed: datetime | None = None
-    cleared: Literal["", "in turn", "now", "held"] = ""
-    point: str = ""
-    skip: tuple[Verb, ...] = ()
-    location: str = ""
-    host_provider: str = ""
-    disk_mb: int = 0
-    provider: str = ""
-    failed_in: Literal["", "starting", "running", "probing", "settling"] = ""
-    steps: tuple["ItemStep", ...] = ()
-
-
-class ItemStep(Message):
-    """One verb on one VM, as it went; `point` is the time of the recovery point, where the job names one."""
-
-    verb: Verb
-    job: str
-    outcome: Literal["succeeded", "failed"]
-    began: datetime | None = None
-    ended: datetime | None = None
-    probed: datetime | None = None
-    point: datetime | None = None
-    note: str = ""
-
-
 OnFailure = Literal["stop", "continue", "ask"]
-"""How a failback brings data home, as Site Recovery spells it."""
-
-
-class Stage(Message):
-    """One verb for all items of a run that take part in it.
-
-    Attributes:
-        ordered: An item waits until those that it depends on are done.
-        probed: The machine must pass its probes before what depends on it starts.
-        settles: The item's own state must prove the verb's end; the job's word alone is not enough.
-        settles_within: How long the item's state may take to follow its job.
-        after: Who takes part: all; those that the run's earlier stages left well; or those that an earlier stage
-            touched, however it went.
-        unless_failed: The stage is left out when anything in the run has failed.
-        pause: Why the run waits for a person before the stage begins; empty when it does not.
-        pause_until: When it goes on by itself.
-        turned: The order is that of the way back: what depends on an item comes before it.
-        guarded: The runbook looks whether anything stands in the way before the stage begins.
-    """
-
-    verb: Verb
-    ordered: bool = True
-    probed: bool = False
-    settles: bool = False
-    settles_within: timedelta = timedelta(minutes=30)
-    after: Literal["all", "well", "touched"] = "all"
-    unless_failed: bool = False
-    pause: str = ""
-    pause_until: datetime | None = None
-    turned: bool = False
-    guarded: bool = False
 
 
 class Limits(Message):
@@ -153,6 +50,36 @@ class Limits(Message):
     on_failure: OnFailure = "stop"
 
 
+class RunBudget(Message):
+    """The requests that a run may send.
+
+    Attributes:
+        allowances: What it was granted in each subscription, by id in lower case.
+        retry_until: While a vault throttles us: no verb is sent before.
+    """
+
+    allowances: dict[str, Allowance] = Field(default_factory=dict)
+    retry_until: datetime | None = None
+
+    def allowance_in(self, subscription: str) -> Allowance:
+        """What is left of what was granted in a subscription."""
+        return self.allowances.get(subscription, Allowance())
+
+
+class RunClock(Message):
+    """When a run last did what has to be done now and then.
+
+    Attributes:
+        last_ticks: When the newest ticks began, oldest first.
+        jobs_watched_at: When its jobs were looked for last.
+        leases_renewed_at: When its leases were taken or prolonged last.
+    """
+
+    last_ticks: tuple[datetime, ...] = ()
+    jobs_watched_at: datetime | None = None
+    leases_renewed_at: datetime | None = None
+
+
 class Rehearsal(Message):
     """What a drill, the cleanup after one, or a failover that waits with its commit carries along.
 
@@ -160,31 +87,41 @@ class Rehearsal(Message):
         until: When the cleanup begins at the latest.
         baseline: Marks of what the target groups and the network held before; None when nobody looked.
         soak: How long the machines stay up before they are probed once more; None when that is over, or not wanted.
-        soaking: Until when that is, once all are up.
+        soaks_until: Until when that is, once all are up.
     """
 
     until: datetime | None = None
     baseline: tuple[str, ...] | None = None
     soak: timedelta | None = None
-    soaking: datetime | None = None
+    soaks_until: datetime | None = None
 
 
-class Pause(Message):
-    """A run that waits for a person before it goes on.
+class ReturnedVms(Message):
+    """What hung on machines in Azure, before a commit on the way home gave them up.
 
     Attributes:
-        what: What is waited for, in words.
-        until: When it goes on by itself; None when only a person can say.
+        azure_resource_marks: Marks of those resources, by VM.
+        azure_resources_since: When the first of the failovers began that made those machines; None if not known of all.
     """
 
-    what: str
-    since: datetime
-    until: datetime | None = None
+    azure_resource_marks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    azure_resources_since: datetime | None = None
 
-    @property
-    def mark(self) -> str:
-        """Tells this pause from every other one of the run."""
-        return f"pause:{self.since.isoformat()}"
+
+class RunResults(Message):
+    """What has come of a run so far.
+
+    Attributes:
+        failures: What went wrong, oldest first, each with its VM and verb.
+        findings: What people have to know besides, though nothing went wrong.
+        hooks: What became of the hooks whose turn it was, oldest first.
+        stopped_by_hook: What had to be done before a verb did not succeed: nothing more is begun.
+    """
+
+    failures: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    hooks: tuple[HookResult, ...] = ()
+    stopped_by_hook: bool = False
 
 
 class RecoveryPlanRun(Message):
@@ -195,9 +132,11 @@ class RecoveryPlanRun(Message):
         vms: Its machines.
         groups: How many of its groups start machines.
         shape: Names its order and actions: it is started only as long as it is so.
-        state: waiting for its turn; starting: asked, not yet answered; paused: its job waits for a person; apart: its
-            machines are started one by one, because not all of them take part.
+        state: waiting for its turn; starting: requested, not yet answered; paused: its job waits for a person; apart:
+            its machines are started one by one, because not all of them take part.
         job: Name of its job.
+        jobs_since: No job that this attempt started is older.
+        resumed_at: When its job was resumed last.
         detail: What it waits for, or how it ended; one line for a person.
         given_up: What it was at when the run lost its patience: its job may still come to its machines.
     """
@@ -211,15 +150,26 @@ class RecoveryPlanRun(Message):
     attempt: int = 1
     job: str = ""
     since: datetime | None = None
-    asked_from: datetime | None = None
+    jobs_since: datetime | None = None
     not_before: datetime | None = None
-    resumed: datetime | None = None
+    resumed_at: datetime | None = None
     detail: str = ""
     given_up: Literal["", "starting", "running"] = ""
 
+    @property
+    def is_in_hand(self) -> bool:
+        """Whether its job may still come to any of its machines."""
+        return self.state in {"starting", "running", "paused", "resuming"}
 
-IN_HAND_STATES = frozenset({"starting", "running", "paused", "resuming"})
-"""States of a recovery plan whose job may still come to any of its machines."""
+    def may_go_on(self, now: datetime) -> bool:
+        """Whether it is not held back for a while."""
+        return self.not_before is None or now >= self.not_before
+
+    def not_begun(self) -> "RecoveryPlanRun":
+        """The recovery plan as it is before a stage."""
+        return RecoveryPlanRun(name=self.name, vault=self.vault, vms=self.vms, groups=self.groups, shape=self.shape)
+
+
 RECOVERY_PLAN_VERBS: frozenset[Verb] = frozenset(
     {
         "TestFailover",
@@ -236,95 +186,66 @@ RECOVERY_PLAN_VERBS: frozenset[Verb] = frozenset(
 
 
 class Run(Message):
-    """A run under way: all that the next tick needs, and nothing else.
+    """A run under way: all that the next tick needs, and nothing else. The module says what each part is about.
 
     Attributes:
         operation: Id of the root instance; request ids are made of it.
         began: Start of the run; no job of it is older.
-        stage_began: Start of the stage under way.
-        failures: What went wrong, oldest first, each with its VM and verb.
-        retry_until: While a vault throttles us: no verb is sent before.
-        decisions: What persons decided, oldest first.
-        approvals: Who let it begin.
-        aborted: A person ended the run: nothing new starts.
-        looks: When the newest ticks began, oldest first.
-        rehearsal: For a drill and its cleanup only.
+        network_id: ARM id of a drill's network.
         options: How its verbs are to be done.
-        belongings: By VM: marks of what hung on its machine in Azure before that was given up.
-        belongs_since: When the first of the failovers began that made those machines.
-        findings: What people have to know besides, though nothing went wrong.
         settings: What protected items have to say before a failover, by name of the VM.
-        pause: What the whole run waits for; None while it goes on.
-        turned: The items' `after` is that of the way back.
-        passed: What guards the stage under way was found to be well.
-        parts: The recovery plans that its verbs go through, in their order; none where this app starts each verb.
-        chain: How far the evidence has come.
-        hooks: What became of the hooks whose turn it was, oldest first.
-        stopped: What had to be done before a verb did not succeed: nothing more is begun.
-        rations: What it was granted in each subscription, by id in lower case.
-        watched: When its jobs were looked for last.
-        held: When its leases were taken or prolonged last.
-        skipped: VMs that a person said to go on without, at any stage.
+        plan_runs: The recovery plans that its verbs go through, in their order; none where this app starts each verb.
+        rehearsal: For a drill, its cleanup, and a failover that waits with its commit.
     """
 
     operation: str
-    stages: tuple[Stage, ...]
     vaults: tuple[VaultRef, ...]
     items: tuple[RunItem, ...]
+    began: datetime
+    progress: StageProgress
     limits: Limits = Limits()
     network_id: str = ""
-    belongings: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    belongs_since: datetime | None = None
-    findings: tuple[str, ...] = ()
-    began: datetime
-    stage: int = 0
-    stage_began: datetime
-    failures: tuple[str, ...] = ()
-    retry_until: datetime | None = None
-    decisions: tuple["Decision", ...] = ()
-    approvals: tuple["Approval", ...] = ()
-    aborted: bool = False
-    looks: tuple[datetime, ...] = ()
-    rehearsal: Rehearsal | None = None
     options: VerbOptions = VerbOptions()
     settings: dict[str, VmSettings] = Field(default_factory=dict)
-    pause: Pause | None = None
-    turned: bool = False
-    passed: bool = False
-    parts: tuple[RecoveryPlanRun, ...] = ()
+    people: People = People()
+    budget: RunBudget = RunBudget()
+    clock: RunClock = RunClock()
+    plan_runs: tuple[RecoveryPlanRun, ...] = ()
+    rehearsal: Rehearsal | None = None
+    returned: ReturnedVms = ReturnedVms()
+    results: RunResults = RunResults()
     chain: Chain = Chain()
-    hooks: tuple[HookResult, ...] = ()
-    stopped: bool = False
-    rations: dict[str, Allowance] = Field(default_factory=dict)
-    watched: datetime | None = None
-    held: datetime | None = None
-    skipped: tuple[str, ...] = ()
 
     @property
     def current(self) -> Stage | None:
         """The stage under way, None when all are over."""
-        return self.stages[self.stage] if self.stage < len(self.stages) else None
+        return self.progress.current
+
+    @property
+    def stage(self) -> Stage:
+        """The stage under way, as long as there is one."""
+        return self.progress.stages[self.progress.number]
 
     def subscription_of(self, vault: int) -> str:
-        """Under which a vault's ration is kept: its subscription in lower case."""
+        """Under which a vault's allowance is kept: its subscription in lower case."""
         return self.vaults[vault].subscription_id.lower()
 
     @property
     def uses_recovery_plans(self) -> bool:
         """Whether the stage under way goes through recovery plans."""
-        return bool(self.parts) and self.current is not None and self.current.verb in RECOVERY_PLAN_VERBS
+        return bool(self.plan_runs) and self.current is not None and self.current.verb in RECOVERY_PLAN_VERBS
 
     @property
     def vms_in_hand(self) -> frozenset[str]:
         """VMs that a recovery plan's job may still come to by itself."""
         if not self.uses_recovery_plans:
             return frozenset()
-        return frozenset(vm for part in self.parts if part.state in IN_HAND_STATES for vm in part.vms)
+        return frozenset(vm for plan_run in self.plan_runs if plan_run.is_in_hand for vm in plan_run.vms)
 
     @property
     def sends_nothing(self) -> bool:
         """Whether the run was aborted, and is in no stage that clears up after it."""
-        return self.aborted and self.current is not None and self.current.after != "touched"
+        return self.people.aborted and self.current is not None and self.current.after != "touched"
 
     @property
     def synchronises_data(self) -> bool:
@@ -341,54 +262,86 @@ class Run(Message):
     @property
     def request_scope(self) -> str:
         """What request ids are made of: a verb that the run sends a second time is another request."""
-        before = sum(1 for stage in self.stages[: self.stage] if self.current and stage.verb == self.current.verb)
+        before = self.progress.times_before if self.current else 0
         return f"{self.operation}:{before + 1}" if before else self.operation
 
     @property
     def has_failed(self) -> bool:
         """Whether anything in the run failed or could not be done."""
-        return any(item.state in {"failed", "blocked"} for item in self.items) or bool(self.failures)
+        return any(item.state in BAD_STATES for item in self.items) or bool(self.results.failures)
 
+    def with_items(self, items: Iterable[RunItem]) -> Self:
+        """With these items instead of its own."""
+        return self.model_copy(update={"items": tuple(items)})
 
-class Decision(Message):
-    """What a person decided about a run that waits.
+    def with_items_changed(self, changed: Mapping[str, RunItem]) -> Self:
+        """With some of its items as they are now, by VM."""
+        return self.with_items(changed.get(item.vm, item) for item in self.items)
 
-    Attributes:
-        vms: Whom it concerns; empty for all that wait for a decision.
-        about: Mark of what the run waited for when it was said: said twice, it is no word on what comes next.
-    """
+    def with_order_reversed(self) -> Self:
+        """With the order of its items turned round: what depends on an item comes before it."""
+        names = {item.vm for item in self.items}
+        before = reversed_edges({item.vm: [name for name in item.after if name in names] for item in self.items})
+        return self.with_items(item.model_copy(update={"after": before[item.vm]}) for item in self.items)
 
-    verdict: Literal["retry", "skip", "abort", "resume"]
-    by: str
-    at: datetime
-    vms: tuple[str, ...] = ()
-    comment: str = ""
-    about: str = ""
+    def with_unread_items(self) -> Self:
+        """With items that have to be read once more before their verb is sent: what was read is old by now."""
+        return self.with_items(item.as_unread() for item in self.items)
 
+    def with_progress(self, progress: StageProgress) -> Self:
+        """With its stages as they are now."""
+        return self.model_copy(update={"progress": progress})
 
-class Approval(Message):
-    """A person's word on a run that has not begun.
+    def with_people(self, people: People) -> Self:
+        """With what people have said by now."""
+        return self.model_copy(update={"people": people})
 
-    Attributes:
-        person: Who it was, as Entra knows them: names are not unique.
-        digest: Of the plan as that person saw it.
-        preview: Digest of the preview that they saw; empty where none is named.
-    """
+    def with_decision(self, decision: Decision) -> Self:
+        """With one decision more, which changes nothing yet."""
+        return self.with_people(self.people.with_decision(decision))
 
-    approved: bool
-    person: str
-    by: str
-    at: datetime
-    digest: str
-    preview: str = ""
-    comment: str = ""
+    def with_pause(self, pause: Pause | None) -> Self:
+        """Waiting for a person; or for nobody."""
+        return self.with_people(self.people.with_pause(pause))
 
+    def with_budget(self, budget: RunBudget) -> Self:
+        """With what it may send by now."""
+        return self.model_copy(update={"budget": budget})
 
-ALL_PERCENT = 100
-SOON, LATER = timedelta(seconds=10), timedelta(seconds=30)
-VIEW_STAYS_FRESH = timedelta(minutes=2)
-"""How long what was read of an item counts while the machine that it waits for is probed."""
+    def with_clock(self, clock: RunClock) -> Self:
+        """With when it last did what."""
+        return self.model_copy(update={"clock": clock})
 
+    def with_plan_runs(self, plan_runs: Iterable[RecoveryPlanRun]) -> Self:
+        """With these recovery plans."""
+        return self.model_copy(update={"plan_runs": tuple(plan_runs)})
 
-def _with_items_changed(run: Run, changed: Mapping[str, RunItem]) -> Run:
-    return run.model_copy(update={"items": tuple(changed.get(item.vm, item) for item in run.items)})
+    def with_plan_run(self, at: int, plan_run: RecoveryPlanRun) -> Self:
+        """With one of its recovery plans as it is now."""
+        return self.with_plan_runs((*self.plan_runs[:at], plan_run, *self.plan_runs[at + 1 :]))
+
+    def with_rehearsal(self, rehearsal: Rehearsal) -> Self:
+        """With what a drill carries along."""
+        return self.model_copy(update={"rehearsal": rehearsal})
+
+    def with_results(self, results: RunResults) -> Self:
+        """With what has come of it by now."""
+        return self.model_copy(update={"results": results})
+
+    def with_failures(self, failures: Iterable[str]) -> Self:
+        """With more that went wrong."""
+        return self.with_results(self.results.model_copy(update={"failures": (*self.results.failures, *failures)}))
+
+    def with_findings(self, findings: Iterable[str]) -> Self:
+        """With more that people have to know."""
+        return self.with_results(self.results.model_copy(update={"findings": (*self.results.findings, *findings)}))
+
+    def with_chain(self, chain: Chain) -> Self:
+        """With its evidence as far as it is by now."""
+        return self.model_copy(update={"chain": chain})
+
+    def with_pending_entry(self, entry: EvidenceEntry) -> Self:
+        """With an entry that is written with the next ones, where evidence is kept."""
+        if not self.chain.kept:
+            return self
+        return self.with_chain(self.chain.model_copy(update={"pending": (*self.chain.pending, entry)}))

@@ -1,20 +1,21 @@
 """What people see of a run: small enough for the custom status, whole enough to follow it. Pure."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasGenerator, ConfigDict, Field
+from pydantic import AliasGenerator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from shared.messages import Message
+from shared.messages import Document, Message
 from shared.recovery.forecast import forecast_end, forecast_queue
 from shared.recovery.operation import STATE_CODES
 from shared.recovery.pauses import next_resume_time, paused_plans, paused_vms
 from shared.recovery.run import Run
+from shared.recovery.run_item import BAD_STATES
 from shared.recovery.scheduler import undecided_vms
+from shared.wording import list_briefly, shortened
 
 SHOWN_PROBLEMS = 8
 """How many problems the custom status spells out: it may not exceed 16 kB of UTF-16, with 5,000 items too."""
@@ -29,86 +30,160 @@ UNCUT_KEYS = frozenset(
 )
 NAME_KEYS = frozenset({"vms", "node", "name", "moment", "state"})
 """What programs read: half of it would be worse than nothing. Of names there may be fewer, but each is whole."""
-LONGEST_NAME = 100
+LONGEST_NAME, LONGEST_PROBLEM = 100, 160
+WAITING_LABELS = {
+    "running": "job of",
+    "probing": "probes of",
+    "settling": "state of",
+    "starting": "answer for",
+    "resuming": "resumed job of",
+}
+"""What is waited for, by the states of items that take their time."""
 STATES_BY_CODE = {code: state for state, code in STATE_CODES.items()}
 
 
-def custom_status_of(run: Run, now: datetime) -> dict[str, Any]:
-    """The custom status of a run: one letter an item, and words for the little that a person has to know."""
+IsoTime = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str, when_used="json")]
+
+
+class ApprovalWait(Document):
+    """What a run waits for before it begins: other persons who agree.
+
+    Attributes:
+        needed: How many.
+        given: Who has agreed so far.
+        until: When nobody is waited for any longer.
+        digest: Of the plan, and `preview` of the preview, that they agree to.
+        approvers: Who may; empty for anybody with the role.
+    """
+
+    awaits: Literal["approval"] = Field(default="approval", alias="for")
+    needed: int
+    given: tuple[str, ...]
+    until: IsoTime
+    digest: str
+    preview: str
+    approvers: tuple[str, ...]
+
+
+class DecisionWait(Document):
+    """What only a person can say of a run that waits.
+
+    Attributes:
+        awaits: "decision" on what failed; or that the run may go on: "resume".
+        what: What is waited for, in words.
+        vms: Whom it concerns.
+        verdicts: What may be decided.
+        until: When it goes on by itself; None when only a person can say.
+        mark: Sets what is waited for apart from all else that the run waits for; empty where it is a VM or a job.
+    """
+
+    awaits: Literal["decision", "resume"] = Field(alias="for")
+    what: str
+    vms: tuple[str, ...] = ()
+    verdicts: tuple[Literal["retry", "skip", "resume", "abort"], ...]
+    until: IsoTime | None = None
+    mark: str = ""
+
+
+class HookStatus(Document):
+    """A hook whose turn it was."""
+
+    name: str
+    moment: str
+    state: str
+
+
+class RunStatus(Document):
+    """How a run stands, as its custom status: `codes` has one letter an item, in the plan's order (STATE_CODES)."""
+
+    phase: str
+    stage: int
+    stages: int
+    codes: str
+    done: int
+    total: int
+    waiting_for: str
+    waits: DecisionWait | None
+    queue: dict[str, Any] | None
+    eta: IsoTime | None
+    problems: tuple[str, ...]
+    failures: tuple[str, ...]
+    hooks: tuple[HookStatus, ...]
+    stage_began: IsoTime
+    at: IsoTime
+
+
+def custom_status_of(
+    run: Run, now: datetime, waiting_for: str = "", awaited: DecisionWait | None = None
+) -> dict[str, Any]:
+    """The custom status of a run, as plain JSON.
+
+    Args:
+        waiting_for: What it waits for now, where the run does not say so itself; and
+        awaited: what only a person can say then.
+    """
     stage = run.current
-    awaited_decision = _awaited_decision(run) if stage else None
-    ends = forecast_end(run, now) if stage and not awaited_decision else None
-    counts = Counter(item.state for item in run.items)
-    return {
-        "phase": stage.verb if stage else "Closing",
-        "stage": min(run.stage + 1, len(run.stages)),
-        "stages": len(run.stages),
-        "codes": "".join(STATE_CODES[item.state] for item in run.items),
-        "done": counts["done"],
-        "total": len(run.items),
-        "waitingFor": waiting_for(run) if stage else "",
-        "waits": awaited_decision,
-        "queue": forecast_queue(run, now) if stage else None,
-        "eta": ends.isoformat() if ends else None,
-        "problems": [f"{i.vm}: {i.detail}"[:160] for i in run.items if i.state in {"failed", "blocked"}][
-            :SHOWN_PROBLEMS
-        ],
-        "failures": [text[:160] for text in run.failures[:SHOWN_PROBLEMS]],
-        "hooks": [{"name": one.name, "moment": one.moment, "state": one.state} for one in run.hooks[-SHOWN_HOOKS:]],
-        "stageBegan": run.stage_began.isoformat(),
-        "at": now.isoformat(),
-    }
-
-
-def waiting_for(run: Run) -> str:
-    """One line: what the run is waiting for now; what a person has to say comes first."""
-    awaited_decision = _awaited_decision(run)
-    person_parts = (
-        [f"{awaited_decision['what']}: {', '.join(awaited_decision['verdicts'])}"] if awaited_decision else []
+    awaited = awaited or (_awaited_decision(run) if stage else None)
+    problems = [f"{item.vm}: {item.detail}" for item in run.items if item.state in BAD_STATES]
+    status = RunStatus(
+        phase=stage.verb if stage else "Closing",
+        stage=min(run.progress.number + 1, len(run.progress.stages)),
+        stages=len(run.progress.stages),
+        codes="".join(STATE_CODES[item.state] for item in run.items),
+        done=sum(item.state == "done" for item in run.items),
+        total=len(run.items),
+        waiting_for=waiting_for or (describe_wait(run) if stage else ""),
+        waits=awaited,
+        queue=forecast_queue(run, now) if stage else None,
+        eta=forecast_end(run, now) if stage and not awaited else None,
+        problems=tuple(text[:LONGEST_PROBLEM] for text in problems[:SHOWN_PROBLEMS]),
+        failures=tuple(text[:LONGEST_PROBLEM] for text in run.results.failures[:SHOWN_PROBLEMS]),
+        hooks=tuple(
+            HookStatus(name=one.name, moment=one.moment, state=one.state) for one in run.results.hooks[-SHOWN_HOOKS:]
+        ),
+        stage_began=run.progress.began,
+        at=now,
     )
-    labels = {"running": "job of", "probing": "probes of", "settling": "state of", "starting": "answer for"}
-    labels |= {"resuming": "resumed job of"}
-    parts = [f"{word} {_list_names([i.vm for i in run.items if i.state == state])}" for state, word in labels.items()]
-    plans = [part.name for part in run.parts if part.state in {"starting", "running", "resuming"}]
-    parts += [f"job of the recovery plan {_list_names(plans)}"] if plans else []
-    going = ", ".join(part for part in parts if not part.endswith(" "))
-    return "; ".join(filter(None, (*person_parts, going)))
+    return status.model_dump(mode="json", by_alias=True)
 
 
-def _awaited_decision(run: Run) -> dict[str, Any] | None:
+def describe_wait(run: Run) -> str:
+    """One line: what the run is waiting for now; what a person has to say comes first."""
+    awaited = _awaited_decision(run)
+    vms_by_state = {state: [item.vm for item in run.items if item.state == state] for state in WAITING_LABELS}
+    going = [f"{WAITING_LABELS[state]} {list_briefly(vms)}" for state, vms in vms_by_state.items() if vms]
+    plans = [plan_run.name for plan_run in run.plan_runs if plan_run.is_in_hand and plan_run.state != "paused"]
+    going += [f"job of the recovery plan {list_briefly(plans)}"] if plans else []
+    by_person = f"{awaited.what}: {', '.join(awaited.verdicts)}" if awaited else ""
+    return "; ".join(filter(None, (by_person, ", ".join(going))))
+
+
+def _awaited_decision(run: Run) -> DecisionWait | None:
     """What only a person can say, None while the run goes on by itself.
 
     A VM that failed, and a job that is suspended, wait for a person at once, whatever the others do.
     """
-    failed, at_jobs = undecided_vms(run), paused_vms(run)
-    held = bool(at_jobs or run.pause or paused_plans(run))
-    if not (failed or held):
+    failed, at_jobs, plans, pause = undecided_vms(run), paused_vms(run), paused_plans(run), run.people.pause
+    is_held = bool(at_jobs or pause or plans)
+    if not failed and not is_held:
         return None
-    verdicts = [*(["retry", "skip"] if failed else []), *(["resume"] if held else []), "abort"]
-    about = "decision" if failed else "resume"
-    waits: dict[str, Any] = {"for": about, "vms": [*failed, *at_jobs][:SHOWN_PROBLEMS], "verdicts": verdicts}
-    until = next_resume_time(run)
-    waits |= {"what": _describe_awaited(run, failed, at_jobs), "until": until.isoformat() if until else None}
-    return waits | ({"mark": run.pause.mark} if run.pause else {})
-
-
-def _describe_awaited(run: Run, failed: Sequence[str], at_jobs: Sequence[str]) -> str:
-    """What is waited for, in words."""
-    parts = [f"a decision on {_list_names(failed)}"] if failed else []
-    parts += [f"a word to go on with {_list_names(at_jobs)}, whose data is synchronised"] if at_jobs else []
-    parts += [f"{plan.detail} (recovery plan {plan.name})" for plan in paused_plans(run) if not at_jobs]
-    parts += [run.pause.what] if run.pause else []
-    return "; ".join(parts)
-
-
-def _list_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    sentences = [f"a decision on {list_briefly(failed)}"] if failed else []
+    sentences += [f"a decision to go on with {list_briefly(at_jobs)}, whose data is synchronised"] if at_jobs else []
+    sentences += [f"{plan.detail} (recovery plan {plan.name})" for plan in plans if not at_jobs]
+    sentences += [pause.what] if pause else []
+    return DecisionWait(
+        awaits="decision" if failed else "resume",
+        what="; ".join(sentences),
+        vms=(*failed, *at_jobs)[:SHOWN_PROBLEMS],
+        verdicts=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
+        until=next_resume_time(run),
+        mark=pause.mark if pause else "",
+    )
 
 
 def join_details(details: Sequence[str]) -> str:
     """The first few of some sentences, and how many more there are."""
-    rest = len(details) - SHOWN_PROBLEMS
-    return "; ".join([*details[:SHOWN_PROBLEMS], *([f"and {rest} more"] if rest > 0 else [])])
+    return "; ".join(shortened(details, SHOWN_PROBLEMS))
 
 
 def status_bytes(status: Mapping[str, Any]) -> int:

@@ -36,7 +36,7 @@ class ItemStart(Message):
 
     Attributes:
         adopts_from: The first attempt whose job is adopted, unless it failed; 0 for that of this attempt alone.
-        seen: The run has just read the item and found it ready: it is not read again before the verb is sent.
+        found_ready: The run has just read the item and found it ready: it is not read again before the verb is sent.
         point: The recovery point to start from: a rule, a name or an ARM id.
         provider: For a Failback that may make the VM: ARM id of the host's provider.
     """
@@ -45,7 +45,7 @@ class ItemStart(Message):
     item_id: str
     attempt: int = 1
     adopts_from: int = 0
-    seen: bool = False
+    found_ready: bool = False
     point: str = LATEST
     provider: str = ""
 
@@ -130,6 +130,7 @@ class JobEnd(Message):
         allowed_actions: What may still be done with the job, such as "Restart".
         azure_vm: The machine's real name in Azure, from the job's own details; empty when the job names none.
         point: Time of the recovery point that was used, from there too.
+        renamed: Azure warns that it gave the machine another name.
     """
 
     job: str
@@ -145,6 +146,7 @@ class JobEnd(Message):
     began: datetime | None = None
     ended: datetime | None = None
     point: datetime | None = None
+    renamed: bool = False
 
 
 class JobsWatched(Message):

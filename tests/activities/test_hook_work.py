@@ -7,7 +7,7 @@ import pytest
 
 from activities.hooks import begin_hook_work, end_hook_work, hook_work_name, read_hook_work
 from shared.errors import Refused, Transient
-from shared.recovery.contract import BeginHookWork, HookRan
+from shared.recovery.contract import BeginHookWork, HookAnswer
 from tests.activities.lab import Lab
 from tests.shared.azure.fake import FakeArm, Reply
 
@@ -29,8 +29,8 @@ def script(text: str, **more: Any) -> BeginHookWork:
     return work("run-command", script=text, **more)
 
 
-async def ends(lab: Lab, ask: BeginHookWork) -> HookRan:
-    async def look() -> HookRan | None:
+async def ends(lab: Lab, ask: BeginHookWork) -> HookAnswer:
+    async def look() -> HookAnswer | None:
         ran = await read_hook_work(ask)
         return None if ran.may_change else ran
 

@@ -111,7 +111,9 @@ async def test_a_job_of_somebody_else_is_never_adopted(idle: FakeArm) -> None:
 
 async def test_an_item_that_the_run_has_just_seen_is_not_read_again(idle: FakeArm) -> None:
     start = ask()
-    seen = start.model_copy(update={"starts": tuple(one.model_copy(update={"seen": True}) for one in start.starts)})
+    seen = start.model_copy(
+        update={"starts": tuple(one.model_copy(update={"found_ready": True}) for one in start.starts)}
+    )
     assert outcomes(await start_verbs(seen)) == [("started", "j1", "")]
     assert idle.sent("GET", "/sql-01") == []
 

@@ -123,7 +123,7 @@ def test_hooks_are_asked_before_after_and_once_all_is_clean(bench: Bench) -> Non
 
 
 def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(bench: Bench) -> None:
-    bench.world.hooks["before"] = recovery_contract.HookRan(state="failed", status=409, detail="change freeze")
+    bench.world.hooks["before"] = recovery_contract.HookAnswer(state="failed", status=409, detail="change freeze")
     result = bench.run(drill, "drill", document=drill_plan(hooks={"before": [HOOK]}))
     assert result.output["state"] == "failed"
     assert "change freeze" in result.output["failures"][0]
@@ -131,7 +131,7 @@ def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(benc
 
 
 def test_a_hook_that_does_not_answer_is_asked_until_its_deadline_and_counts_only_if_required(bench: Bench) -> None:
-    bench.world.hooks["after"] = recovery_contract.HookRan(state="unanswered", detail="no answer")
+    bench.world.hooks["after"] = recovery_contract.HookAnswer(state="unanswered", detail="no answer")
     hook = {**HOOK, "deadline": "PT5M"}
     result = bench.run(drill, "drill", "d-1", drill_plan(hooks={"after": [hook]}))
     assert [text for text in result.output["failures"] if "hook tell" in text]

@@ -236,7 +236,7 @@ def test_evidence_names_the_recovery_plan_and_its_job() -> None:
     of_sql = next(body for body in told if body.get("vm") == "sql")
     assert (of_sql["recoveryPlan"], of_sql["planJob"]) == ("payroll", own[0]["job"])
     ended = [entry.body for _, entry in bench.world.records if entry.kind == "job" and "recoveryPlan" in entry.body]
-    assert [body["said"] for body in ended] == ["Succeeded", "Succeeded"]
+    assert [body["detail"] for body in ended] == ["Succeeded", "Succeeded"]
 
 
 def test_what_other_runs_were_promised_is_waited_for_before_a_recovery_plan_is_started() -> None:

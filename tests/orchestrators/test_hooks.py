@@ -76,7 +76,7 @@ def test_what_runs_before_is_over_before_the_first_verb_and_what_runs_after_befo
 @KINDS
 def test_a_required_hook_that_fails_before_begins_nothing_and_owes_nothing(bench: Bench, hook: dict[str, Any]) -> None:
     bench.options = VerbOptions(failover_type="unplanned")
-    bench.world.work_ends = recovery_contract.HookRan(
+    bench.world.work_ends = recovery_contract.HookAnswer(
         state="failed", status=3, detail="ended Failed with 3: no such service"
     )
     result = bench.run(failover, "failover", document=hooked(before=[hook, HTTP], after=[HTTP]))
@@ -97,20 +97,20 @@ def test_what_an_earlier_run_owes_stays_owed_when_a_hook_keeps_the_next_one_from
     bench.run(failover, "failover", "failover-1")
     owed = bench.owed()
     assert owed == {"commit", "reprotect", "source-off"}
-    bench.world.hooks["before"] = recovery_contract.HookRan(state="failed", status=409, detail="change freeze")
+    bench.world.hooks["before"] = recovery_contract.HookAnswer(state="failed", status=409, detail="change freeze")
     bench.run(failover, "failover", "failover-2", hooked(before=[HTTP]))
     assert bench.owed() == owed
 
 
 def test_a_hook_that_is_not_required_stops_nothing(bench: Bench) -> None:
-    bench.world.work_ends = recovery_contract.HookRan(state="failed", detail="the job is Failed")
+    bench.world.work_ends = recovery_contract.HookAnswer(state="failed", detail="the job is Failed")
     optional = {**RUNBOOK, "required": False}
     result = bench.run(failover, "failover", document=hooked(before=[optional], after=[optional]))
     assert (result.output["state"], [state for _, _, state in told(result)]) == ("succeeded", ["failed", "failed"])
 
 
 def test_a_required_hook_that_fails_after_fails_the_run_and_there_is_no_commit(bench: Bench) -> None:
-    bench.world.work_ends = recovery_contract.HookRan(state="failed", detail="the job is Failed")
+    bench.world.work_ends = recovery_contract.HookAnswer(state="failed", detail="the job is Failed")
     document = hooked(after=[RUNBOOK, HTTP], commitAfter="PT1H")
     result = bench.run(failover, "failover", document=document)
     assert (result.output["state"], result.output["failures"]) == ("failed", ["hook switch dns: the job is Failed"])
@@ -191,7 +191,7 @@ def test_nobody_comes_for_a_step_by_hand(bench: Bench) -> None:
 @pytest.mark.parametrize("hook", [MANUAL, RUNBOOK, HTTP], ids=["manual", "runbook", "http"])
 def test_an_abort_ends_a_hook_and_nothing_is_begun(bench: Bench, hook: dict[str, Any]) -> None:
     bench.world.work_takes = timedelta(hours=9)
-    bench.world.hooks["before"] = recovery_contract.HookRan(state="unanswered", detail="no answer")
+    bench.world.hooks["before"] = recovery_contract.HookAnswer(state="unanswered", detail="no answer")
     bench.driver.say(timedelta(minutes=3), "decide", {**resumed(), "verdict": "abort"})
     result = bench.run(failover, "failover", document=hooked(before=[hook]))
     assert result.output["state"] == "aborted"
@@ -272,7 +272,9 @@ def test_a_hook_that_fails_before_the_way_home_leaves_the_machines_in_azure_comm
 
     def break_(now: datetime) -> None:
         if bench.world.machines["web"].protection == LIFE["Commit"][0]:
-            bench.world.work_ends = recovery_contract.HookRan(state="failed", detail="the script ended Failed with 1")
+            bench.world.work_ends = recovery_contract.HookAnswer(
+                state="failed", detail="the script ended Failed with 1"
+            )
 
     bench.world.clock.watchers.append(break_)
     result = round_trip(bench)

@@ -220,7 +220,7 @@ def test_words_that_come_one_after_the_other_at_the_end_of_a_generation_are_all_
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each comes while the one before it is written down; the last of them ends the run."""
-    monkeypatch.setattr(conduct, "REPLAYED", 1)
+    monkeypatch.setattr(conduct, "MOST_ITEMS_REPLAYED", 1)
     words = [None, said("resume"), said("resume"), ABORT]
     written = bench.driver.activities["write_evidence_records"]
 

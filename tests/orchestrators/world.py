@@ -141,13 +141,13 @@ class World:
     network: recovery_contract.NetworkNeighbours = field(
         default_factory=lambda: recovery_contract.NetworkNeighbours(found=True)
     )
-    hooks: dict[str, recovery_contract.HookRan] = field(default_factory=dict)
+    hooks: dict[str, recovery_contract.HookAnswer] = field(default_factory=dict)
     hooked: list[recovery_contract.RunHook] = field(default_factory=list)
     work: dict[str, h.BeginHookWork] = field(default_factory=dict)
     work_due: dict[str, datetime] = field(default_factory=dict)
     work_takes: timedelta = timedelta(minutes=2)
-    work_ends: recovery_contract.HookRan = field(
-        default_factory=lambda: recovery_contract.HookRan(state="passed", detail="the job is Completed")
+    work_ends: recovery_contract.HookAnswer = field(
+        default_factory=lambda: recovery_contract.HookAnswer(state="passed", detail="the job is Completed")
     )
     ended_work: list[str] = field(default_factory=list)
     records: list[tuple[str, EvidenceEntry]] = field(default_factory=list)
@@ -254,7 +254,7 @@ class World:
             return StartAnswer(vm=one.vm, outcome="started", job=job)
         if ask.only_adopt:
             return StartAnswer(vm=one.vm, outcome="refused", code="aborted", detail="it was not sent")
-        if machine.busy != "None" and not one.seen:  # as the activity sees it when it reads the item itself
+        if machine.busy != "None" and not one.found_ready:  # as the activity sees it when it reads the item itself
             return StartAnswer(vm=one.vm, outcome="busy", code="item-busy", detail=f"busy with {machine.busy}")
         step = "FinalizeFailback" if ask.verb == "Commit" and "FinalizeFailback" in machine.allowed else ask.verb
         if step not in machine.allowed and not (step == "CancelFailover" and "Commit" in machine.allowed):
@@ -317,7 +317,14 @@ class World:
             named = f"{machine.vm}-test"
         is_renamed = machine.renamed and job["step"] in {"PlannedFailover", "UnplannedFailover"}
         warnings = (f"28175: The VM name '{machine.vm}' was modified.",) if is_renamed else ()
-        return JobEnd(job=name, outcome="succeeded", state="Succeeded", azure_vm=named, warnings=warnings)
+        return JobEnd(
+            job=name,
+            outcome="succeeded",
+            state="Succeeded",
+            azure_vm=named,
+            warnings=warnings,
+            renamed=bool(is_renamed),
+        )
 
     def probe_vms(self, ask: recovery_contract.ProbeBatch) -> recovery_contract.ProbesTried:
         """A machine that is not silent passes, under its real name only."""
@@ -372,9 +379,9 @@ class World:
     def seal_pack(self, ask: evidence_contract.SealPack) -> evidence_contract.PackSealed:
         return evidence_contract.PackSealed(head=ask.head, records=len(self.records), manifest="m")
 
-    def run_hook(self, ask: recovery_contract.RunHook) -> recovery_contract.HookRan:
+    def run_hook(self, ask: recovery_contract.RunHook) -> recovery_contract.HookAnswer:
         self.hooked.append(ask)
-        return self.hooks.get(ask.moment, recovery_contract.HookRan(state="passed", status=200))
+        return self.hooks.get(ask.moment, recovery_contract.HookAnswer(state="passed", status=200))
 
     def begin_work(self, ask: h.BeginHookWork) -> activity.Nothing:
         """Begun once, however often it is asked for."""
@@ -383,9 +390,9 @@ class World:
             self.work_due[ask.id] = self.clock.now + self.work_takes
         return activity.Nothing()
 
-    def look_at_work(self, ask: h.HookWork) -> recovery_contract.HookRan:
+    def look_at_work(self, ask: h.HookWork) -> recovery_contract.HookAnswer:
         if self.clock.now < self.work_due[ask.id]:
-            return recovery_contract.HookRan(state="running", detail="the job is Running")
+            return recovery_contract.HookAnswer(state="running", detail="the job is Running")
         return self.work_ends
 
     def end_work(self, ask: h.HookWork) -> activity.Nothing:

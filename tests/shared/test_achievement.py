@@ -12,7 +12,7 @@ from shared.evidence.achieved import build_waterfall, compare_with_targets, reco
 from shared.evidence.report import render_report
 from shared.plans.plan import Probe, Targets
 from shared.recovery.results import measure_achieved
-from shared.recovery.run import ItemStep, RunItem
+from shared.recovery.run_item import ItemStep, RunItem
 
 BEGAN = datetime(2027, 3, 1, 3, tzinfo=UTC)
 

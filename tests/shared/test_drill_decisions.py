@@ -72,7 +72,6 @@ def test_marks_are_equal_for_equal_ids_and_only_what_failovers_make_counts() -> 
     ("changes", "seen", "codes"),
     [
         ({}, {}, []),
-        ({"network": PRODUCTION}, {}, ["drill-in-production"]),
         ({}, {"found": False}, ["drill-network-missing"]),
         ({}, {"peered": [PRODUCTION.upper()]}, ["drill-network-peered"]),
         ({}, {"peered": ["/somewhere/else"]}, []),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.messages import VaultRef
+from shared.recovery.people import Decision
 from shared.recovery.recovery_plan_runs import (
     arrange_plan_runs,
     block_plan_runs,
@@ -15,8 +16,10 @@ from shared.recovery.recovery_plan_runs import (
     with_plan_job,
     with_plan_start_answer,
 )
-from shared.recovery.run import Decision, Limits, RecoveryPlanRun, Run, RunItem, Stage
+from shared.recovery.run import Limits, RecoveryPlanRun, Run
+from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import apply_decision
+from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage
 from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView, StartAnswer
 
@@ -35,12 +38,11 @@ def run(ordered: bool = True, turned: bool = False, **changes: Any) -> Run:
     parts = (RecoveryPlanRun(name="p-1-of-2", vms=("a", "b")), RecoveryPlanRun(name="p-2-of-2", vms=("c", "d")))
     made = Run(
         operation="op",
-        stages=(Stage(verb=verb, ordered=ordered, turned=turned),),
         vaults=(VaultRef(subscription_id="s", resource_group="g", vault="v"),),
         items=items,
-        parts=parts,
+        plan_runs=parts,
         began=NOW,
-        stage_began=NOW,
+        progress=StageProgress(stages=(Stage(verb=verb, ordered=ordered, order_reversed=turned),), began=NOW),
         **changes,
     )
     return enter_stage(made, NOW)
@@ -52,9 +54,9 @@ def put(made: Run, **states: str) -> Run:
 
 
 def part(made: Run, at: int, **update: Any) -> Run:
-    parts = list(made.parts)
+    parts = list(made.plan_runs)
     parts[at] = parts[at].model_copy(update=update)
-    return made.model_copy(update={"parts": tuple(parts)})
+    return made.model_copy(update={"plan_runs": tuple(parts)})
 
 
 def test_one_begins_once_the_machines_of_the_one_before_are_up_and_proven() -> None:
@@ -88,8 +90,8 @@ def test_a_recovery_plan_starts_all_of_its_machines_or_none(policy: Any, failed:
 
 
 def test_of_which_not_all_take_part_is_left_apart_and_of_which_none_does_is_closed() -> None:
-    assert [p.state for p in arrange_plan_runs(put(run(), a="done")).parts] == ["apart", "waiting"]
-    assert [p.state for p in arrange_plan_runs(put(run(), a="done", b="skipped")).parts] == ["ended", "waiting"]
+    assert [p.state for p in arrange_plan_runs(put(run(), a="done")).plan_runs] == ["apart", "waiting"]
+    assert [p.state for p in arrange_plan_runs(put(run(), a="done", b="skipped")).plan_runs] == ["ended", "waiting"]
 
 
 def test_what_is_not_answered_is_asked_for_again_and_what_is_refused_fails_its_machines() -> None:
@@ -110,20 +112,20 @@ def test_machines_go_on_with_their_own_jobs_by_name_or_by_id() -> None:
 
 def test_a_job_that_ends_without_coming_to_a_machine_fails_it_with_what_azure_said() -> None:
     over = with_plan_job(part(run(), 0, state="running", job="j", since=NOW), 0, ENDED, NOW)
-    assert over.parts[0].state == "ended"
+    assert over.plan_runs[0].state == "ended"
     assert "ended without coming to it (499: no quota)" in over.items[0].detail
 
 
 def test_one_that_met_another_operation_is_tried_again_under_the_next_number() -> None:
     busy = ENDED.model_copy(update={"end": JobEnd(job="j", outcome="failed", state="Failed", code="532")})
-    again = with_plan_job(part(run(), 0, state="running", job="j", since=NOW), 0, busy, NOW).parts[0]
+    again = with_plan_job(part(run(), 0, state="running", job="j", since=NOW), 0, busy, NOW).plan_runs[0]
     assert (again.state, again.attempt, again.job) == ("waiting", 2, "")
 
 
 def test_one_that_outlasts_all_patience_is_given_up() -> None:
     late = part(run(), 0, state="running", job="j", since=NOW, groups=2)
     running = RecoveryPlanJobView(state="running")
-    assert with_plan_job(late, 0, running, NOW + timedelta(hours=4)).parts[0].state == "running"
+    assert with_plan_job(late, 0, running, NOW + timedelta(hours=4)).plan_runs[0].state == "running"
     over = with_plan_job(late, 0, running, NOW + timedelta(hours=4, minutes=1))
     assert {item.state for item in over.items[:2]} == {"failed"}
 
@@ -134,12 +136,9 @@ def test_a_retry_of_what_a_plan_was_given_up_for_goes_on_with_the_plan_and_not_w
 ) -> None:
     """Its job may yet come to each of its machines: another verb would be a second one for the same machine."""
     late = put(part(run(limits=Limits(on_failure="ask")), 0, state="ended", job="j", given_up=given_up), a="done")
-    failed = put(late, b="failed")
-    lost = failed.model_copy(
-        update={"items": tuple(i.model_copy(update={"detail": f"PlannedFailover: {i.detail}"}) for i in failed.items)}
-    )
+    lost = late.with_items_changed({"b": late.items[1].as_failed(late.progress.number, "no start within 2:00:00")})
     again = apply_decision(lost, Decision(verdict="retry", by="ann", at=NOW, vms=("b",)))
-    assert (again.parts[0].state, again.parts[0].since, again.parts[0].given_up) == (state, NOW, "")
+    assert (again.plan_runs[0].state, again.plan_runs[0].since, again.plan_runs[0].given_up) == (state, NOW, "")
     assert [(item.state, item.attempt) for item in again.items[:2]] == [("done", 1), ("waiting", 1)]
     assert {"a", "b"} <= vms_left_to_plans(again)
 
@@ -149,8 +148,8 @@ def test_a_plan_that_was_only_busy_is_not_gone_on_with() -> None:
     over = with_plan_start_answer(
         asking, 0, StartAnswer(vm="p", outcome="busy", detail="busy"), NOW + timedelta(hours=3)
     )
-    assert (over.parts[0].state, over.parts[0].given_up) == ("ended", "")
+    assert (over.plan_runs[0].state, over.plan_runs[0].given_up) == ("ended", "")
     silent = with_plan_start_answer(
         asking, 0, StartAnswer(vm="p", outcome="unanswered", detail="503"), NOW + timedelta(hours=3)
     )
-    assert (silent.parts[0].state, silent.parts[0].given_up) == ("ended", "starting")
+    assert (silent.plan_runs[0].state, silent.plan_runs[0].given_up) == ("ended", "starting")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.recovery.results import CAVEATS, find_changes_in_azure
-from shared.recovery.run import ItemState, ItemStep, RunItem
+from shared.recovery.run_item import ItemState, ItemStep, RunItem
 from shared.site_recovery.views import Verb
 
 NOTE = "28175: The name was taken; the machine is called otherwise."
@@ -16,7 +16,7 @@ def did(verb: Any, outcome: Any = "succeeded") -> ItemStep:
 
 
 def moved(vm: str, azure_vm: str, note: str = "") -> RunItem:
-    step = ItemStep(verb="PlannedFailover", job="j", outcome="succeeded", note=note)
+    step = ItemStep(verb="PlannedFailover", job="j", outcome="succeeded", note=note, renamed=bool(note))
     return RunItem(vm=vm, id=f"/items/{vm}", state="done", azure_vm=azure_vm, steps=(step,))
 
 

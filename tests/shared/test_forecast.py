@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from shared.graph import critical_path
 from shared.recovery import budgeting as rations
-from shared.recovery import forecast, run_answers, scheduler
-from shared.recovery import run as run_module
-from shared.recovery.run import ItemStep, Pause, Rehearsal, Run, RunItem, Stage
+from shared.recovery import forecast, pacing, run_answers, scheduler
+from shared.recovery.people import Pause
+from shared.recovery.run import Rehearsal, Run
+from shared.recovery.run_item import ItemStep, RunItem
+from shared.recovery.stage import Stage
 from shared.recovery.status import custom_status_of
 from shared.site_recovery.request_budget import WRITES, Buckets, grant_calls
 from shared.site_recovery.verb_rules import RULES
@@ -54,7 +56,7 @@ def test_later_stages_and_the_soak_come_on_top() -> None:
 
 
 def test_a_run_that_waits_for_a_person_has_no_end_in_sight() -> None:
-    run = run_of(item("sql")).model_copy(update={"pause": Pause(what="a word", since=T0)})
+    run = run_of(item("sql")).with_pause(Pause(what="a word", since=T0))
     assert forecast.forecast_end(run, T0) is None
     assert custom_status_of(run, T0)["eta"] is None
 
@@ -78,7 +80,7 @@ def test_a_promise_for_later_is_part_of_the_queue() -> None:
     run, tick = rations.limit_starts(rations.with_grant(run, name, wish, grant), tick, T0)
     assert tick.starts == {}
     assert forecast.forecast_queue(run, T0) == {"vms": 2, "until": grant.writes_from.isoformat()}
-    assert scheduler.time_to_next_tick(run, T0) == min(grant.writes_from - T0, run_module.LATER)
+    assert scheduler.time_to_next_tick(run, T0) == min(grant.writes_from - T0, pacing.LATER)
     _, later = rations.limit_starts(run, scheduler.plan_tick(run, grant.writes_from), grant.writes_from)
     assert later.starts == {0: ("sql", "dc")}
 
@@ -95,7 +97,7 @@ def test_the_custom_status_of_5000_vms_with_long_names_stays_under_16_kb() -> No
     names = [f"{'a-very-long-name-of-a-machine-' * 3}{n}" for n in range(5000)]
     items = [item(vm).model_copy(update={"state": "failed", "detail": "é" * 5000}) for vm in names[:2500]]
     run = run_of(*(item(vm) for vm in names))
-    run = run.model_copy(update={"items": (*items, *run.items[2500:]), "failures": tuple("ü" * 999 for _ in names)})
+    run = run.with_items((*items, *run.items[2500:])).with_failures("ü" * 999 for _ in names)
     told = custom_status_of(run, datetime.fromisoformat("2026-01-05T08:00:00.123456+00:00"))
     assert told["queue"]["vms"] == 2500
     assert len(json.dumps(told, ensure_ascii=False).encode("utf-16-le")) < 16_384

@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from shared.recovery import run_answers, scheduler
+from shared.recovery.pacing import WHILE_UNDECIDED
 from shared.recovery.pauses import resume_when_due, with_jobs_resumed
-from shared.recovery.run import Decision, Limits, Run, Stage
+from shared.recovery.people import Decision
+from shared.recovery.run import Limits, Run
+from shared.recovery.stage import Stage
 from shared.recovery.stages import enter_stage, leave_stage
 from shared.recovery.status import custom_status_of
 from shared.site_recovery.contract import JobEnd, JobResumed, StartAnswer
@@ -21,6 +24,10 @@ def at_rest(*names: str, **more: Any) -> Run:
     run = run_of(*(item(vm) for vm in ("sql", *names)), stages=(FAILBACK,), **more)
     run = run_answers.with_start_answers(run, [started(vm) for vm in ("sql", *names)], T0)
     return run_answers.with_jobs_ended(run, [SUSPENDED], T0)
+
+
+def at_stage(run: Run, number: int) -> Run:
+    return run.with_progress(run.progress.model_copy(update={"number": number}))
 
 
 def resume(*vms: str) -> Decision:
@@ -71,10 +78,10 @@ def test_a_stage_that_begins_with_a_pause_starts_nothing_until_somebody_says_so(
     run = run_answers.with_jobs_ended(run, [JobEnd(job="job-sql", outcome="succeeded", state="Succeeded")], T0)
     run = leave_stage(run, T0)
     tick = scheduler.plan_tick(run, T0)
-    assert (tick.starts, tick.over, scheduler.time_to_next_tick(run, T0)) == ({}, False, scheduler.WHILE_UNDECIDED)
+    assert (tick.starts, tick.over, scheduler.time_to_next_tick(run, T0)) == ({}, False, WHILE_UNDECIDED)
     assert custom_status_of(run, T0)["waitingFor"] == "a word to come home: resume, abort"
     assert scheduler.plan_tick(scheduler.apply_decision(run, resume()), T0).starts == {0: ("sql",)}
-    assert scheduler.apply_decision(run, resume("sql")).pause is not None
+    assert scheduler.apply_decision(run, resume("sql")).people.pause is not None
 
 
 def test_a_pause_with_a_time_ends_then_and_the_next_look_is_no_later() -> None:
@@ -82,33 +89,33 @@ def test_a_pause_with_a_time_ends_then_and_the_next_look_is_no_later() -> None:
     stages = (FAILBACK.model_copy(update={"pause": "the evening", "pause_until": until}),)
     run = run_of(item("sql"), stages=stages)
     assert scheduler.time_to_next_tick(run, T0) == timedelta(hours=1)
-    assert resume_when_due(run, until - timedelta(seconds=1)).pause is not None
-    assert resume_when_due(run, until).pause is None
+    assert resume_when_due(run, until - timedelta(seconds=1)).people.pause is not None
+    assert resume_when_due(run, until).people.pause is None
 
 
 def test_the_way_back_turns_the_order_round_and_the_way_out_turns_it_again() -> None:
-    stages = (Stage(verb="PlannedFailover"), FAILBACK.model_copy(update={"turned": True}), Stage(verb="Commit"))
+    stages = (Stage(verb="PlannedFailover"), FAILBACK.model_copy(update={"order_reversed": True}), Stage(verb="Commit"))
     run = run_of(item("sql"), item("app", "sql"), stages=stages)
-    back = enter_stage(run.model_copy(update={"stage": 1}), T0)
+    back = enter_stage(at_stage(run, 1), T0)
     assert {one.vm: one.after for one in back.items} == {"sql": ("app",), "app": ()}
-    again = enter_stage(back.model_copy(update={"stage": 2}), T0)
+    again = enter_stage(at_stage(back, 2), T0)
     assert {one.vm: one.after for one in again.items} == {"sql": (), "app": ("sql",)}
 
 
 def test_what_an_item_showed_at_the_beginning_says_nothing_of_a_verb_that_comes_again() -> None:
     stages = (Stage(verb="Commit"), FAILBACK, Stage(verb="Commit"))
-    one = item("sql").model_copy(update={"skip": ("Commit",)})
+    one = item("sql").model_copy(update={"verbs_done_before": ("Commit",)})
     run = run_of(one, stages=stages)
     assert state_of(run, "sql") == "done"
-    assert state_of(enter_stage(run.model_copy(update={"stage": 2}), T0), "sql") == "waiting"
+    assert state_of(enter_stage(at_stage(run, 2), T0), "sql") == "waiting"
 
 
 def test_a_word_that_was_said_twice_is_no_word_on_the_next_pause() -> None:
     stages = tuple(FAILBACK.model_copy(update={"pause": f"pause {number}"}) for number in (1, 2))
     first = run_of(item("sql"), stages=stages)
-    assert first.pause
-    word = resume().model_copy(update={"about": first.pause.mark})
-    assert scheduler.apply_decision(first, word).pause is None
-    second = enter_stage(first.model_copy(update={"stage": 1}), T0 + timedelta(hours=1))
-    assert scheduler.apply_decision(second, word).pause == second.pause
-    assert scheduler.apply_decision(second, resume()).pause is None
+    assert first.people.pause
+    word = resume().model_copy(update={"about": first.people.pause.mark})
+    assert scheduler.apply_decision(first, word).people.pause is None
+    second = enter_stage(at_stage(first, 1), T0 + timedelta(hours=1))
+    assert scheduler.apply_decision(second, word).people.pause == second.people.pause
+    assert scheduler.apply_decision(second, resume()).people.pause is None

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from shared.messages import VaultRef
 from shared.plans.plan import Probe
 from shared.recovery import budgeting as rations
-from shared.recovery import run as run_module
-from shared.recovery import run_answers, scheduler
-from shared.recovery.run import Decision, Limits, Run, RunItem, Stage
+from shared.recovery import pacing, run_answers, scheduler
+from shared.recovery.people import Decision
+from shared.recovery.run import Limits, Run
+from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import typical_duration
+from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage, leave_stage
 from shared.site_recovery.contract import JobEnd, ProbeAnswer, StartAnswer
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, WRITES, Buckets, Calls, grant_calls
@@ -29,8 +31,13 @@ COMMIT = Stage(verb="Commit", ordered=False, settles=True, after="well", unless_
 
 def run_of(*items: RunItem, stages: tuple[Stage, ...] = (MOVE,), limits: Limits | None = None) -> Run:
     limits = limits or Limits()
-    run = Run(operation="op-1", stages=stages, vaults=(VAULT,), items=items, limits=limits, began=T0, stage_began=T0)
+    progress = StageProgress(stages=stages, began=T0)
+    run = Run(operation="op-1", vaults=(VAULT,), items=items, limits=limits, began=T0, progress=progress)
     return enter_stage(run, T0)
+
+
+def watched_at(run: Run, at: datetime) -> Run:
+    return run.with_clock(run.clock.model_copy(update={"jobs_watched_at": at}))
 
 
 def item(vm: str, *after: str, probes: tuple[Probe, ...] = ()) -> RunItem:
@@ -93,7 +100,7 @@ def moved(**changes: object) -> Run:
 
 def test_the_item_names_the_machine_in_azure_before_that_is_probed() -> None:
     """Azure called it otherwise, and another machine has the old name."""
-    run = moved(warnings=("28175: renamed",))
+    run = moved(warnings=("28175: renamed",), renamed=True)
     assert (state_of(run, "sql"), scheduler.plan_tick(run, T0).probe) == ("settling", ())
     run = settled_as(run, "sql-7c1e")
     assert (state_of(run, "sql"), run.items[0].azure_vm) == ("probing", "sql-7c1e")
@@ -105,7 +112,7 @@ def test_the_item_names_the_machine_in_azure_before_that_is_probed() -> None:
 def test_a_machine_whose_name_in_azure_is_not_told_is_waited_for_and_never_probed(
     warnings: tuple[str, ...], name: str
 ) -> None:
-    run = moved(warnings=warnings)
+    run = moved(warnings=warnings, renamed=bool(warnings))
     assert state_of(settled_as(run, name), "sql") == "settling"
     late = settled_as(run, name, T0 + MOVE.settles_within + timedelta(seconds=1))
     assert state_of(late, "sql") == "failed"
@@ -123,9 +130,9 @@ def test_a_test_machine_is_probed_under_the_name_that_its_job_tells_and_no_other
 
 def test_what_was_read_of_an_item_counts_no_more_when_the_machine_before_it_takes_long_to_pass() -> None:
     run = settled_as(moved(), "sql", T0, "app")
-    silent, soon = [ProbeAnswer(vm="sql", passed=False)], T0 + run_module.VIEW_STAYS_FRESH
-    assert run_answers.with_probe_answers(run, silent, soon).items[1].seen
-    assert not run_answers.with_probe_answers(run, silent, soon + timedelta(seconds=1)).items[1].seen
+    silent, soon = [ProbeAnswer(vm="sql", passed=False)], T0 + pacing.VIEW_STAYS_FRESH
+    assert run_answers.with_probe_answers(run, silent, soon).items[1].found_ready
+    assert not run_answers.with_probe_answers(run, silent, soon + timedelta(seconds=1)).items[1].found_ready
 
 
 def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet() -> None:
@@ -153,7 +160,7 @@ def test_what_waits_only_for_settling_items_is_read_with_them_and_started_withou
     assert scheduler.items_to_read(run) == {0: ("sql", "app")}
     views = [ItemView(id=f"/items/{vm}", vm=vm, protection_state="Protected") for vm in ("sql", "app")]
     run = run_answers.with_items_read(run, views, lambda _: True, lambda view: view.vm == "app", T0)
-    assert {i.vm: i.seen for i in run.items} == {"sql": False, "app": True, "web": False}
+    assert {i.vm: i.found_ready for i in run.items} == {"sql": False, "app": True, "web": False}
     assert scheduler.plan_tick(run, T0).starts == {0: ("app",)}
 
 
@@ -168,7 +175,7 @@ def test_a_lost_answer_is_looked_for_with_the_same_attempt() -> None:
     run = run_answers.mark_requested(run_of(item("sql")), ["sql"], T0, T0)
     run = run_answers.with_starts_unanswered(run, ["sql"], "503", T0)
     assert not scheduler.plan_tick(run, T0).starts
-    later = T0 + run_module.LATER
+    later = T0 + pacing.LATER
     assert scheduler.plan_tick(run, later).starts == {0: ("sql",)}
     assert run.items[0].attempt == 1
 
@@ -230,7 +237,7 @@ def test_a_verb_that_got_no_answer_is_looked_for_under_the_request_that_may_have
     run = run_answers.mark_requested(run_of(item("sql"), limits=ASKS), ["sql"], T0, T0)
     run = run_answers.with_starts_unanswered(run, ["sql"], "503", T0 + Limits().patience + timedelta(seconds=1))
     sql = retried(run)
-    assert (sql.state, sql.attempt, sql.asked_from) == ("starting", 1, T0)
+    assert (sql.state, sql.attempt, sql.jobs_since) == ("starting", 1, T0)
 
 
 @pytest.mark.parametrize("refused", [True, False])
@@ -280,7 +287,7 @@ def test_nothing_is_committed_once_anything_failed() -> None:
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
     run = leave_stage(run_answers.with_start_answers(run, [refused], T0), T0)
     assert run.current is None
-    assert run.failures == ("sql: PlannedFailover: x: y",)
+    assert run.results.failures == ("sql: PlannedFailover: x: y",)
 
 
 def test_cleanup_takes_in_all_that_the_rehearsal_touched_and_nothing_else() -> None:
@@ -381,7 +388,7 @@ class Player:
             ended = self.vault.ended(tick.watch.get(0, ()), at)
             self.subscription.send("reads", len(ended), at)
             run = rations.with_calls_charged(run, 0, Calls(reads=bool(tick.watch) + len(ended)))
-            run = run_answers.with_jobs_ended(run, ended, at).model_copy(update={"watched": at})
+            run = watched_at(run_answers.with_jobs_ended(run, ended, at), at)
         self.run = run
         return scheduler.time_to_next_tick(run, at)
 
@@ -488,21 +495,19 @@ def test_looks_come_closer_when_a_job_that_others_wait_for_may_end() -> None:
     usual = typical_duration(run, "PlannedFailover")
     waits = [scheduler.time_to_next_tick(run, T0 + usual * share) for share in (0.01, 0.5, 0.9, 1.3, 2)]
     assert waits == [
-        run_module.SOON,
-        run_module.LATER,
-        scheduler.STEADY_PACE,
-        scheduler.STEADY_PACE,
-        run_module.LATER,
+        pacing.SOON,
+        pacing.LATER,
+        pacing.STEADY_PACE,
+        pacing.STEADY_PACE,
+        pacing.LATER,
     ]
     alone = run_answers.with_start_answers(run_of(item("sql")), [started("sql")], T0)
-    assert scheduler.time_to_next_tick(alone, T0 + usual) == run_module.LATER
+    assert scheduler.time_to_next_tick(alone, T0 + usual) == pacing.LATER
 
 
 def test_between_two_looks_at_many_items_a_tick_only_starts_some() -> None:
     run = run_of(*(item(f"vm{n}") for n in range(200)), item("app", "vm0"))
-    run = run_answers.with_start_answers(run, [started(f"vm{n}") for n in range(100)], T0).model_copy(
-        update={"watched": T0}
-    )
+    run = watched_at(run_answers.with_start_answers(run, [started(f"vm{n}") for n in range(100)], T0), T0)
     tick = scheduler.plan_tick(run, T0 + timedelta(seconds=5))
     assert (tick.observes, tick.watch, len(tick.starts[0])) == (False, {}, 50)
-    assert scheduler.plan_tick(run, T0 + run_module.LATER).observes
+    assert scheduler.plan_tick(run, T0 + pacing.LATER).observes

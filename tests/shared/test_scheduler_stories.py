@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from shared.plans.plan import Probe
 from shared.recovery import run_answers, scheduler
-from shared.recovery.run import Decision, Limits, Run, RunItem, Stage
+from shared.recovery.people import Decision
+from shared.recovery.run import Limits, Run
+from shared.recovery.run_item import RunItem
+from shared.recovery.stage import Stage
 from shared.site_recovery.contract import JobEnd, ProbeAnswer, StartAnswer
 from shared.site_recovery.views import ItemView
-from tests.shared.test_scheduler import T0, item, run_of
+from tests.shared.test_scheduler import T0, item, run_of, watched_at
 
 PROBE = Probe(port=443, deadline=timedelta(minutes=3))
 MOVE = Stage(verb="PlannedFailover", probed=True, settles=True, settles_within=timedelta(minutes=5))
@@ -133,7 +136,7 @@ class Story:
             run, views, lambda view: view.protection_state != "Protected", lambda _: True, self.at
         )
         tried = [self.cloud.probe(one, self.at) for one in run.items if one.state == "probing"]
-        self.run = run_answers.with_probe_answers(run, tried, self.at).model_copy(update={"watched": self.at})
+        self.run = watched_at(run_answers.with_probe_answers(run, tried, self.at), self.at)
 
     def _decide(self, *, surely: bool) -> None:
         chance = self.cloud.chance
@@ -177,9 +180,9 @@ def test_whatever_happens_and_whatever_a_person_says_the_order_holds_and_the_run
     states = {one.vm: one.state for one in run.items}
     assert len(set(cloud.sent)) == len(cloud.sent)
     assert {vm for vm, state in states.items() if state == "done"} <= cloud.up
-    if policy == "ask" and not run.aborted:
+    if policy == "ask" and not run.people.aborted:
         assert set(states.values()) <= {"done", "skipped"}
-        assert {vm for vm, state in states.items() if state == "skipped"} <= set(run.skipped)
+        assert {vm for vm, state in states.items() if state == "skipped"} <= set(run.people.skipped_vms)
     else:
         assert set(states.values()) <= {"done", "failed", "blocked", "skipped"}
     if policy == "continue":

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from shared.messages import VaultRef
 from shared.plans.hooks import HookResult
 from shared.recovery.operation import STATE_CODES
-from shared.recovery.run import ItemState, Pause, RecoveryPlanRun, Run, RunItem, Stage
+from shared.recovery.people import Pause, People
+from shared.recovery.run import RecoveryPlanRun, Run, RunResults
+from shared.recovery.run_item import ItemState, RunItem
+from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.status import SHOWN_PROBLEMS, custom_status_of, fit_status, join_details, status_bytes
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -39,15 +42,13 @@ def runs(draw: st.DrawFn) -> Run:
     )
     return Run(
         operation="failover-1",
-        stages=(Stage(verb="PlannedFailover"),),
         vaults=(VAULT,),
         items=items,
         began=T0,
-        stage_began=T0,
-        failures=(detail,) * draw(st.integers(0, 40)),
-        hooks=(hook,) * draw(st.integers(0, 12)),
-        parts=parts,
-        pause=draw(st.none() | st.builds(Pause, what=LONG, since=st.just(T0))),
+        progress=StageProgress(stages=(Stage(verb="PlannedFailover"),), began=T0),
+        results=RunResults(failures=(detail,) * draw(st.integers(0, 40)), hooks=(hook,) * draw(st.integers(0, 12))),
+        plan_runs=parts,
+        people=People(pause=draw(st.none() | st.builds(Pause, what=LONG, since=st.just(T0)))),
     )
 
 
@@ -59,8 +60,8 @@ def test_the_status_of_any_run_fits_and_tells_the_state_of_every_machine(run: Ru
     assert told["codes"] == "".join(STATE_CODES[item.state] for item in run.items)
     waits = told["waits"] or {}
     assert set(waits.get("vms", ())) <= {item.vm for item in run.items}
-    if run.pause:
-        assert waits["mark"] == run.pause.mark
+    if run.people.pause:
+        assert waits["mark"] == run.people.pause.mark
 
 
 @given(

@@ -7,8 +7,8 @@ import pytest
 from shared.operations.kinds import PLAN_KINDS, Kind
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.recovery.operation import options_for
+from shared.recovery.people import Approval, Decision
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven
-from shared.recovery.run import Approval, Decision
 from shared.site_recovery.verb_options import OptionOf, VerbOptions, option_names
 from shared.site_recovery.verb_rules import RULES
 from shared.site_recovery.views import Verb
