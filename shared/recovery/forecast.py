@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.recovery.run import Run
-from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import startable_items, typical_duration
 from shared.recovery.stage import Stage
 from shared.site_recovery.request_budget import WRITES
@@ -49,7 +48,10 @@ def _time_left_in_stage(run: Run, stage: Stage, now: datetime) -> timedelta:
     """What the stage under way still takes: its longest chain, or as long as all its verbs need to be sent."""
     verb_seconds = typical_duration(run, stage.verb).total_seconds()
     unfinished = [item for item in run.items if item.state in UNFINISHED_STATES]  # what is over holds nothing up
-    seconds_by_vm = {item.vm: _seconds_left(item, verb_seconds, now) for item in unfinished}
+    seconds_by_vm: dict[str, float] = {}
+    for item in unfinished:
+        ran = (now - item.since).total_seconds() if item.state == "running" and item.since else 0.0
+        seconds_by_vm[item.vm] = max(0.0, verb_seconds - ran)
     longest = (
         longest_chain({item.vm: item.after for item in unfinished}, seconds_by_vm)
         if stage.ordered
@@ -57,15 +59,6 @@ def _time_left_in_stage(run: Run, stage: Stage, now: datetime) -> timedelta:
     )
     waiting = sum(item.state == "waiting" for item in unfinished)
     return timedelta(seconds=max(longest, _seconds_to_send(waiting) + verb_seconds if waiting else 0.0))
-
-
-def _seconds_left(item: RunItem, verb_seconds: float, now: datetime) -> float:
-    """Seconds that an item still takes once it may start."""
-    if item.state in {"waiting", "starting"}:
-        return verb_seconds
-    if item.state == "running" and item.since:
-        return max(0.0, verb_seconds - (now - item.since).total_seconds())
-    return 0.0
 
 
 def _time_for_stage(run: Run, stage: Stage) -> timedelta:

@@ -73,7 +73,9 @@ def plan_tick(run: Run, now: datetime) -> Tick:
     """Say what to start, watch, probe and read now, and when to look again."""
     batches = min(MAX_BATCHES, len(run.items) // ITEMS_PER_BATCH) if run.limits.max_starts == Limits().max_starts else 1
     starts = startable_items(run, now)[: run.limits.max_starts * max(1, batches)]
-    is_due = _is_look_due(run, now)
+    busy, looked_at = [item for item in run.items if item.state in OPEN_STATES], run.clock.jobs_watched_at
+    is_few = len(busy) <= MANY_OPEN_ITEMS  # few items are looked at in each tick, many at a pace of their own
+    is_due = looked_at is None or is_few or now >= looked_at + _look_interval(run, busy, now)
     failed = undecided_vms(run)
     is_at_work = _is_at_work(run)
     is_open = is_at_work or any(item.state in {"waiting", "paused"} for item in run.items)
@@ -198,12 +200,6 @@ def time_to_next_tick(run: Run, now: datetime) -> timedelta:
 
 def _time_until(moment: datetime | None, longest: timedelta, now: datetime) -> timedelta:
     return min(longest, max(moment - now, timedelta(0))) if moment else longest
-
-
-def _is_look_due(run: Run, now: datetime) -> bool:
-    """Whether it is time for a look: few items are looked at in each tick, many at a pace of their own."""
-    busy, looked_at = [item for item in run.items if item.state in OPEN_STATES], run.clock.jobs_watched_at
-    return looked_at is None or len(busy) <= MANY_OPEN_ITEMS or now >= looked_at + _look_interval(run, busy, now)
 
 
 def _time_to_next_look(run: Run, now: datetime) -> timedelta:
