@@ -51,12 +51,12 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
 def _plan_history_of(name: str, state: dict[str, Any]) -> StoredPlanHistory:
     plan_history = PlanHistory.model_validate(state)
     drill = last_good_drill(plan_history)
-    shortened = plan_history.model_copy(update={"past_runs": (drill,) if drill else ()})
+    shortened = plan_history.with_past_runs((drill,) if drill else ())
     return StoredPlanHistory(name=name, plan_history=shortened.model_dump(mode="json"))
 
 
 def _document_of(key: str, state: dict[str, Any]) -> DeclaredDocument:
-    declared_at = state["history"][-1]["at"]
+    declared_at = state["history"][-1]["declared_at"]
     return DeclaredDocument(name=key.partition(":")[2], document=state["document"], declared=declared_at)
 
 

@@ -25,14 +25,14 @@ async def check_plan_in_azure(
     Args:
         sites: By name, at least those of its items.
     """
-    site_names = {item.site or plan.site for item in plan.items}
+    site_names = {plan.site_name_of(item) for item in plan.items}
     items = await read_items_by_vault(vaults_of_sites(sites[name] for name in sorted(site_names)))
     unchecked = [
         f"the vault {vault.vault} could not be read: whether it protects the VMs was not judged ({why})"
         for vault, why in items.failures.items()
     ]
     checked_items = tuple(
-        item for item in plan.items if VaultRef.from_id(sites[item.site or plan.site].vault).key in items.by_vault
+        item for item in plan.items if VaultRef.from_id(sites[plan.site_name_of(item)].vault).key in items.by_vault
     )
     missing = match_machines(plan.model_copy(update={"items": checked_items}), sites, items.by_vault).missing
     drill = [plan.drill.network] if plan.drill else []

@@ -30,6 +30,7 @@ from shared.onboarding.contract import ReadSite
 from shared.onboarding.preflight.facts import (
     AccountFacts,
     AzureFacts,
+    AzurePart,
     ClusterFacts,
     LockFacts,
     NetworkFacts,
@@ -57,7 +58,7 @@ class _SiteReader:
 
     def __init__(self, site: SiteDocument) -> None:
         self._site = site
-        self._hidden: dict[str, str] = {}
+        self._unread: dict[AzurePart, str] = {}
 
     async def read_facts(self) -> AzureFacts:
         site, vault = self._site, Vault(VaultRef.from_id(self._site.vault))
@@ -87,17 +88,17 @@ class _SiteReader:
             ),
             target_group=text_of(group.get("id")) if group else "",
             quota=await self._read_quota(),
-            unseen=self._hidden,
+            unread=self._unread,
         )
 
-    async def _read_if_allowed[T](self, fact: str, reading: Awaitable[T]) -> T | None:
+    async def _read_if_allowed[T](self, fact: AzurePart, reading: Awaitable[T]) -> T | None:
         """What Azure answers; None, and the reason noted, where it refuses to show it."""
         try:
             return await reading
         except NotFound:
             return None
         except Refused as refusal:
-            self._hidden[fact] = str(refusal)
+            self._unread[fact] = str(refusal)
             return None
 
     async def _read_node_facts(self, machines: list[Json]) -> tuple[NodeFacts, ...]:
@@ -123,7 +124,7 @@ class _SiteReader:
             for lock in locks or ()
         )
 
-    async def _read_rights(self, fact: str, scope: str) -> RightsFacts | None:
+    async def _read_rights(self, fact: AzurePart, scope: str) -> RightsFacts | None:
         granted = await self._read_if_allowed(
             fact, list_all(_authorization_path(scope, "permissions"), AUTHORIZATION_API)
         )
@@ -177,7 +178,7 @@ class _SiteReader:
             vault_roles=await self._read_role_ids(account_id, vault_principal),
         )
 
-    async def _read_network_facts(self, fact: str, arm_id: str) -> NetworkFacts | None:
+    async def _read_network_facts(self, fact: AzurePart, arm_id: str) -> NetworkFacts | None:
         found = await self._read_if_allowed(fact, find_resource(arm_id, NETWORK_API)) if arm_id else None
         if found is None:
             return None

@@ -19,7 +19,8 @@ from shared.plans.history import PlanHistory
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
-from shared.plans.readiness import FAILOVER_KINDS, HOST_KINDS, PreviewFacts, preview_with_readiness, with_preview_digest
+from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
+from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
@@ -39,11 +40,11 @@ async def preview_operation(client: df.DurableFunctionsClient, operation: Operat
 async def preview_without_points(
     client: df.DurableFunctionsClient, operation: Operation
 ) -> tuple[Preview, PreviewFacts]:
-    """The same without what only the recovery points tell, and what it is made of."""
-    plan, sites, what = operation.document, operation.sites, operation.preview_kind
-    facts = await read_preview_facts(client, operation.plan, plan, sites, {what})
-    preview = preview_with_readiness(plan, what, sites, facts, operation.plan, operation.verb_parameters)
-    return with_preview_digest(await with_recovery_plan_limits(operation, preview)), facts
+    """The same without what only the recovery points tell and without a digest, and what it is made of."""
+    plan, sites, kind = operation.document, operation.sites, operation.preview_kind
+    facts = await read_preview_facts(client, operation.plan, plan, sites, {kind})
+    preview = preview_with_readiness(plan, kind, sites, facts, operation.plan, operation.options)
+    return await with_recovery_plan_limits(operation, preview), facts
 
 
 async def take_preview(client: df.DurableFunctionsClient, request: TakePreview) -> PreviewTaken:
@@ -51,31 +52,33 @@ async def take_preview(client: df.DurableFunctionsClient, request: TakePreview) 
     preview, _ = await preview_without_points(client, request.operation)
     state = await read_entity(client, DOCUMENTS, f"plan:{request.operation.plan}")
     declared = PlanDocument.model_validate(state["document"]).digest if state else ""
-    return PreviewTaken(preview=preview, declared_digest=declared)
+    return PreviewTaken(preview=with_preview_digest(preview), declared_digest=declared)
 
 
 async def read_preview_facts(
-    client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, verbs: Collection[str]
+    client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, kinds: Collection[str]
 ) -> PreviewFacts:
-    """See what previews of these verbs are made of: one list of items a vault, and of the rest what they need."""
+    """See what previews of these kinds are made of: one list of items a vault, and of the rest what they need."""
     vaults = vaults_of_sites(sites.values())
     items_by_vault, at = await read_all_items_by_vault(vaults)
     machines = match_machines(plan, sites, items_by_vault)
-    hosts_wanted = {*HOST_KINDS, *FAILOVER_KINDS} & set(verbs)
+    rules = [RULES_OF_KINDS[find_preview_kind(kind)] for kind in kinds]
+    fails_over = any(rule.fails_over for rule in rules)
+    hosts_wanted = fails_over or any(rule.needs_host for rule in rules)
     providers_read = await map_concurrently(
         vaults if hosts_wanted else (), lambda vault: read_providers(ReadProviders(vault=vault))
     )
-    network_blockers, unread_networks = await _check_networks(plan, sites) if FAILOVER_KINDS & set(verbs) else ((), ())
+    network_blockers, unread_networks = await _check_networks(plan, sites) if fails_over else ((), ())
     return PreviewFacts(
         at=at,
         items=machines.found,
         missing=machines.missing,
         hosts={host.id.lower(): host for one in providers_read for host in one.providers},
-        track=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
+        plan_history=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
         network_blockers=network_blockers,
         unread_networks=unread_networks,
-        isolation=await _check_isolation(plan, sites) if "drill" in verbs else (),
-        unproven=await _read_unproven_sources(client, name) if "failback" in verbs else (),
+        isolation=await _check_isolation(plan, sites) if "drill" in kinds else (),
+        unproven=await _read_unproven_sources(client, name) if "failback" in kinds else (),
     )
 
 

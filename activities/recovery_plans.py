@@ -112,4 +112,4 @@ async def with_recovery_plan_limits(operation: Operation, preview: Preview) -> P
     items_by_vault, recovery_plans = await read_items_and_plans(operation.plan, plan, sites)
     mirror_survey = survey_mirror(operation.plan, plan, sites, items_by_vault, recovery_plans)
     blockers = (*preview.blockers, *plan_obstacles(operation, mirror_survey))
-    return preview.model_copy(update={"blockers": blockers, "otherwise": behaviour_notes(operation)})
+    return preview.model_copy(update={"blockers": blockers, "site_recovery_differences": behaviour_notes(operation)})

@@ -12,7 +12,8 @@ from shared.evidence.chain import canonical_json
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.plans.preview import Preview
-from shared.plans.readiness import items_with_points_at_stake, with_recovery_points
+from shared.plans.preview_points import items_with_points_at_stake, with_recovery_points
+from shared.plans.readiness import with_preview_digest
 from shared.recovery.contract import CheckPoints, KeepPoints, PointsChecked, PointsKept
 from shared.recovery.operation import Operation
 from shared.site_recovery.recovery_points import RecoveryPoint, choose_point
@@ -24,7 +25,8 @@ MAX_LISTED_VMS = 200
 
 async def complete_with_points(operation: Operation, preview: Preview, items: Mapping[str, ItemDetail]) -> Preview:
     """The preview with what only the recovery points tell; of verbs that have nothing to do with them as it is."""
-    item_views = items_with_points_at_stake(operation.points, preview, items)
+    choice = operation.options.point_choice
+    item_views = items_with_points_at_stake(choice, preview, items)
     refs = {ref.key: ref for ref in (VaultRef.from_id(view.id) for view in item_views[:MAX_LISTED_VMS])}
     vaults = {key: Vault(ref) for key, ref in refs.items()}
 
@@ -32,7 +34,8 @@ async def complete_with_points(operation: Operation, preview: Preview, items: Ma
         return await list_points(vaults[VaultRef.from_id(view.id).key], view.id)
 
     listed = await map_concurrently(item_views[:MAX_LISTED_VMS], list_view_points)
-    return with_recovery_points(operation.points, preview, list(zip(item_views, listed, strict=False)), len(item_views))
+    listed_points = list(zip(item_views, listed, strict=False))
+    return with_preview_digest(with_recovery_points(choice, preview, listed_points, len(item_views)))
 
 
 type ListedPoints = tuple[Sequence[RecoveryPoint], datetime]

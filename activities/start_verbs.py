@@ -91,8 +91,8 @@ async def _choose_point(vault: Vault, request: StartVerbs, start: ItemStart) -> 
         Refused: the item has no such point, or it is too old.
     """
     is_left_to_vault = start.point == LATEST and request.verb != "ChangePit"
-    if request.verb not in STARTS_FROM_A_POINT or (is_left_to_vault and request.max_age is None):
+    if request.verb not in STARTS_FROM_A_POINT or (is_left_to_vault and request.options.max_age is None):
         return None
     listed, now = await vault.list_recovery_points(start.item_id)
-    chosen_point = choose_point(point_views(listed), start.point, request.max_age, now)
+    chosen_point = choose_point(point_views(listed), start.point, request.options.max_age, now)
     return None if is_left_to_vault else chosen_point

@@ -154,7 +154,7 @@ def moved(servers: Servers) -> list[dict[str, Any]]:
     jobs = _jobs(servers, {"Authorization": f"Bearer {token(servers)}"}, end - DAY, end)
     told = [job["properties"] for job in jobs if job["properties"]["targetInstanceType"] == "ProtectionEntity"]
     return [
-        {"vm": job["targetObjectName"], "steps": [{"began": job["startTime"], "ended": job["endTime"]}]}
+        {"vm": job["targetObjectName"], "steps": [{"startedAt": job["startTime"], "endedAt": job["endTime"]}]}
         for job in told
         if job["scenarioName"] == "PlannedFailover"
     ]

@@ -259,4 +259,4 @@ def best_possible(items: Sequence[Mapping[str, Any]], after: Mapping[str, Sequen
 
 def seconds(step: Mapping[str, Any]) -> float:
     """How long a job lasted, by its own times."""
-    return (moment(step["ended"]) - moment(step["began"])).total_seconds()
+    return (moment(step["endedAt"]) - moment(step["startedAt"])).total_seconds()

@@ -40,7 +40,7 @@ def _figures(servers: Servers) -> list[Figure]:
     took = (moment(shown["endedAt"]) - moment(shown["startedAt"])).total_seconds() / 60
     return [
         Figure("the cluster is prepared", _minutes(prepared), "min", "", prepared["state"]),
-        Figure("VMs Protected", shown["progress"]["done"], "VMs", f"= {VMS}", shown["state"]),
+        Figure("VMs Protected", shown["progress"]["completed"], "VMs", f"= {VMS}", shown["state"]),
         Figure("from the request to the last of them", took, "min", "", "copies take 5 to 30 minutes in the lab"),
         Figure("VMs that were enabled twice", len(enabled) - len(set(enabled)), "VMs", "= 0"),
         Figure("ARM calls for a VM", sum(calls.values()) / VMS, "calls", "", "reads, writes, jobs and lists"),

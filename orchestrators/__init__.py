@@ -1,1 +1,1 @@
-"""One file a runbook: order, waiting, compensation. Deterministic, without I/O; the durable entities live here too."""
+"""The runbooks: order, waiting, compensation; and the durable entities. Deterministic, without I/O."""

@@ -1,4 +1,4 @@
-"""Declaring a document: through an orchestration, because only that hears what the book answered."""
+"""Declaring a document: through an orchestration, because only that gets the entity's answer."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from durabletask import task
 
 from orchestrators.durable.steps import Steps, call_entity, now
 from shared.operations.durable_names import DOCUMENTS
-from shared.plans.versions import Declaration
+from shared.plans.versions import Declaration, DocumentChange
 
 
 def declare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Put a document into the book, or remove it: {key, operation: put|remove, wish}; answers the book's verdict."""
-    declaration = Declaration.model_validate({**payload["wish"], "at": now(ctx)})
-    request = declaration.model_dump(mode="json")
-    verdict: dict[str, Any] = yield from call_entity(ctx, DOCUMENTS, payload["key"], payload["operation"], request)
-    return verdict
+    """Declare or withdraw a document; answers what became of it."""
+    change = DocumentChange.model_validate(payload)
+    declaration = Declaration(**dict(change), at=now(ctx)).model_dump(mode="json")
+    outcome: dict[str, Any] = yield from call_entity(ctx, DOCUMENTS, change.key, change.action, declaration)
+    return outcome

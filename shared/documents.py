@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from shared.problem_details import error_lines, plain_detail
+
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
 _GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
 _SHAPE = "/subscriptions/{id}/resourceGroups/{name}"
@@ -42,9 +44,8 @@ def raise_faults(title: str, faults: Iterable[Fault], given: Any) -> Never:
 
 
 def faults_of(error: ValidationError) -> list[Fault]:
-    """The same errors as faults, to be told together with others."""
-    lines = error.errors(include_url=False, include_context=False, include_input=False)
-    return [Fault(line["loc"], line["type"], line["msg"].removeprefix("Value error, ")) for line in lines]
+    """The same errors as faults, to be reported together with others."""
+    return [Fault(line["loc"], line["type"], plain_detail(line)) for line in error_lines(error)]
 
 
 class _ArmId(NamedTuple):
@@ -71,7 +72,7 @@ class _ArmId(NamedTuple):
             shape += f"/{self.child}/{{name}}"
         trimmed = given.rstrip("/")
         if not re.fullmatch(wanted, trimmed, re.IGNORECASE):
-            raise ValueError(f"not the ARM id of {self.resource_name}: expected {shape}")
+            raise ValueError(f"must be the ARM id of {self.resource_name}: {shape}")
         return trimmed
 
 
@@ -99,11 +100,11 @@ def hook_url_flaw(url: str) -> str:
     """Why an address cannot be asked over HTTP, empty when it can."""
     address = urlsplit(url)
     if address.scheme not in {"https", "http"} or not address.hostname:
-        return "not an absolute https URL"
+        return "must be an absolute https URL"
     if address.scheme == "http" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
-        return "http is for this very machine only"
+        return "must be https: http is allowed for this machine only"
     if address.query or address.fragment or address.username or address.password:
-        return "a URL without query, fragment and user: a plan holds no secrets"
+        return "must be a URL without query, fragment and user: a plan holds no secrets"
     return ""
 
 
@@ -114,7 +115,7 @@ def _check_hook_url(url: str) -> str:
 
 
 HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
-"""Whom this product asks or tells over HTTP, or empty."""
+"""A URL that this product calls, or empty."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
 Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30))]

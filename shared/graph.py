@@ -41,7 +41,8 @@ def find_cycles(after: Edges, most: int = 10) -> tuple[tuple[str, ...], ...]:
     found: list[tuple[str, ...]] = []
     while len(found) < most and (cycle := find_cycle(left)):
         found.append(cycle)
-        left = _without_names(left, frozenset(cycle))
+        rest = [name for name in left if name not in cycle]
+        left = {name: tuple(before for before in left[name] if before not in cycle) for name in rest}
     return tuple(found)
 
 
@@ -64,8 +65,12 @@ def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[tim
         finish[name] = durations[name] + (finish[last] if last is not None else timedelta(0))
     if not finish:
         return timedelta(0), ()
-    end = max(finish, key=finish.__getitem__)
-    return finish[end], _walk_back(end, waited_for)
+    end: str | None = max(finish, key=finish.__getitem__)
+    duration, path = max(finish.values()), list[str]()
+    while end is not None:
+        path.append(end)
+        end = waited_for[end]
+    return duration, tuple(reversed(path))
 
 
 def _topological_order(after: Edges) -> tuple[str, ...]:
@@ -75,22 +80,9 @@ def _topological_order(after: Edges) -> tuple[str, ...]:
         raise ValueError(f"they wait for each other: {' -> '.join(find_cycle(after) or ())}") from None
 
 
-def _walk_back(end: str, waited_for: Mapping[str, str | None]) -> tuple[str, ...]:
-    path, name = [end], waited_for[end]
-    while name is not None:
-        path.append(name)
-        name = waited_for[name]
-    return tuple(reversed(path))
-
-
 def _start_at_first_declared(cycle: Sequence[str], after: Edges) -> tuple[str, ...]:
     ring = [here for here, _ in pairwise(cycle)]
     rank = {name: place for place, name in enumerate(after)}
     start = min(range(len(ring)), key=lambda place: rank.get(ring[place], len(rank)))
     rotated = ring[start:] + ring[:start]
     return (*rotated, rotated[0])
-
-
-def _without_names(after: Edges, names: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    kept = (name for name in after if name not in names)
-    return {name: tuple(before for before in after[name] if before not in names) for name in kept}

@@ -43,7 +43,7 @@ class Principal(Message):
     """A caller.
 
     Attributes:
-        id: Object id in Entra; empty for the holder of a function key, who is nobody in particular.
+        id: Object id in Entra; empty for the holder of a function key, who could be anybody.
         roles: App roles, with those that they imply.
     """
 
@@ -65,7 +65,10 @@ def identify_caller(headers: Mapping[str, str], key_roles: Iterable[str], *, tru
     if header is None or not trusted:
         return Principal(name="function key", roles=_with_implied(key_roles))
     principal = _decode_principal(header)
-    claims = _claims_of(principal)
+    listed = principal.get("claims", [])
+    if not isinstance(listed, list) or not all(isinstance(claim, dict) for claim in listed):
+        raise MalformedPrincipal("has no list of claims, each an object with typ and val")
+    claims = [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in listed]
     return Principal(
         id=_first_claim(claims, _ID_CLAIMS),
         name=_first_claim(claims, (str(principal.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed",
@@ -84,13 +87,13 @@ def require_role(caller: Principal, role: str) -> None:
 
 
 def require_signed_in(caller: Principal) -> None:
-    """Let a requester pass who is somebody: only of such a one can be said that another person approved.
+    """Let a requester pass who is signed in: only then can another person be the approver.
 
     Raises:
         Forbidden: nobody is signed in.
     """
     if not caller.id:
-        raise Forbidden(f"others have to approve this: whoever asks for it has to sign in, and {caller.name} is nobody")
+        raise Forbidden(f"this plan needs approval: sign in with your Entra account, a {caller.name} cannot request it")
 
 
 def require_second_person(caller: Principal, requester_id: str) -> None:
@@ -101,9 +104,9 @@ def require_second_person(caller: Principal, requester_id: str) -> None:
     """
     require_role(caller, APPROVE)
     if not caller.id:
-        raise Forbidden("an approval needs a person who is signed in: a function key is nobody in particular")
+        raise Forbidden("sign in with your Entra account to approve: a function key cannot")
     if caller.id == requester_id:
-        raise Forbidden(f"{caller.name} asked for this, so somebody else has to approve it")
+        raise Forbidden(f"{caller.name} requested this: another person has to approve it")
 
 
 def _with_implied(roles: Iterable[str]) -> tuple[str, ...]:
@@ -125,13 +128,6 @@ def _decode_principal(header: str) -> Mapping[str, Any]:
     if not isinstance(principal, dict):
         raise MalformedPrincipal("does not hold an object")
     return principal
-
-
-def _claims_of(principal: Mapping[str, Any]) -> list[tuple[str, str]]:
-    claims = principal.get("claims", [])
-    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
-        raise MalformedPrincipal("has no list of claims, each an object with typ and val")
-    return [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in claims]
 
 
 def _first_claim(claims: Iterable[tuple[str, str]], names: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 REDACTED = "[redacted]"
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 _SECRET_KEYS = re.compile(
     r"pass(word|wd|phrase)|secret|token|credential|authorization|connectionstring|sas(uri|url|token)?$"
     r"|protected(settings|parameters)|(account|access|shared|function|host|master|primary|secondary|encryption|api)_?key",
@@ -20,14 +21,11 @@ _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 def redact_json(value: Any) -> Any:
     """The same JSON without what must never be kept: by the names of keys, and by what a string looks like."""
     if isinstance(value, Mapping):
-        return {key: _redact_entry(str(key), inner) for key, inner in value.items()}
+        hidden = {key for key, inner in value.items() if _SECRET_KEYS.search(str(key)) and inner not in _EMPTY}
+        return {key: REDACTED if key in hidden else redact_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [redact_json(inner) for inner in value]
     return redact_text(value) if isinstance(value, str) else value
-
-
-def _redact_entry(key: str, value: Any) -> Any:
-    return REDACTED if _SECRET_KEYS.search(key) and value not in (None, "", [], {}) else redact_json(value)
 
 
 def redact_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the app is told by its environment, checked once and named in every complaint."""
+"""The app's settings, read from its environment and checked once; an error names the setting."""
 
 from collections.abc import Mapping
 from typing import Annotated, Self

@@ -1,6 +1,7 @@
-"""How lists are told to people."""
+"""Lists and durations as people read them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 def list_briefly(entries: Sequence[str], most: int = 4, separator: str = ", ") -> str:
@@ -17,3 +18,18 @@ def shortened(entries: Sequence[str], most: int) -> tuple[str, ...]:
     """The first of them, and a last entry that says how many more there are."""
     rest = len(entries) - most
     return (*entries[:most], f"and {rest} more") if rest > 0 else tuple(entries)
+
+
+def format_duration(span: timedelta) -> str:
+    """A duration for people: "2 h 05 min", "10 min 09 s", "24 s"."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def format_roughly(span: timedelta) -> str:
+    """A duration for people that is only an estimate: "2 h 5 min", "10 min"; never less than a minute."""
+    minutes = max(1, round(span.total_seconds() / 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import shared
+from function_app import app
 from orchestrators.durable.entities import ENTITIES
 from orchestrators.registry import ORCHESTRATORS
 from shared.activity import Activity
@@ -99,6 +100,40 @@ PINNED_ACTIVITIES = {
 }
 
 
+PINNED_FUNCTIONS = {
+    "change_recovery_plan",
+    "decide_operation",
+    "delete_plan",
+    "delete_site",
+    "get_evidence",
+    "get_health",
+    "get_operation",
+    "get_plan",
+    "get_readiness",
+    "get_recovery_plan",
+    "get_replication",
+    "get_replication_of_vm",
+    "get_report",
+    "get_site",
+    "list_nodes",
+    "list_obligations",
+    "list_operations",
+    "list_plans",
+    "list_sites",
+    "on_azure_event",
+    "put_plan",
+    "put_site",
+    "reconcile_timer",
+    "repair_node",
+    "start_preflight",
+    "start_prepare",
+    "start_replication",
+    "start_verb",
+    "start_verify",
+}
+"""Functions with a trigger of their own: deployments, alerts and Event Grid subscriptions name them."""
+
+
 def activities() -> set[str]:
     package = Path(shared.__path__[0])
     modules = (".".join(path.relative_to(package.parent).with_suffix("").parts) for path in package.rglob("*.py"))
@@ -121,6 +156,21 @@ def test_entities_keep_their_names() -> None:
 
 def test_activities_keep_their_names() -> None:
     assert activities() == PINNED_ACTIVITIES
+
+
+def test_functions_keep_their_names() -> None:
+    own_triggers = {"httpTrigger", "timerTrigger", "eventGridTrigger"}
+    triggers = {one.get_function_name(): one.get_trigger() for one in app.get_functions()}
+    named = {name for name, trigger in triggers.items() if trigger and str(trigger.type) in own_triggers}
+    assert named == PINNED_FUNCTIONS
+
+
+def test_every_function_of_a_trigger_is_named_by_a_literal() -> None:
+    for path in ROOT.glob("triggers/*.py"):
+        text = path.read_text()
+        triggers = re.findall(r"@bp\.(?:route|timer_trigger|event_grid_trigger)\(", text)
+        named = re.findall(r'@bp\.function_name\("(\w+)"\)\n(?:@.*\n)+async def \1\(', text)
+        assert len(named) == len(triggers), path.name
 
 
 def test_no_durable_name_is_taken_from_a_function() -> None:

@@ -10,12 +10,12 @@ import azure.functions as func
 from activities.evidence import read_pack
 from shared.evidence.chain import FIRST_PREVIOUS, MANIFEST, sha256_of
 from shared.evidence.verify import check_pack, read_json
-from shared.problem_details import FieldError
-from triggers.http_endpoint import HttpProblem, handle_for_role, json_response, not_found
+from triggers.http_endpoint import handle_for_role, json_response, not_found, read_choice
 
 bp = df.Blueprint()
 
 
+@bp.function_name("get_evidence")
 @bp.route("operations/{id}/evidence", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
@@ -25,39 +25,24 @@ async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient)
     It outlives the run's history: what matters is what is kept.
     """
     run = req.route_params["id"]
-    wanted_format = req.params.get("format", "json")
-    if wanted_format not in {"json", "zip"}:
-        detail = f"format is json or zip, not {wanted_format!r}."
-        raise HttpProblem(400, "Invalid request", detail, [FieldError(field="format", detail=detail)])
+    wanted_format = read_choice(req, "format", ("json", "zip"))
     if not run.replace("-", "").isalnum() or not (files := await read_pack(run)):
         raise not_found("evidence", run)
-    return _zip_response(run, files) if wanted_format == "zip" else json_response(_manifest_view(run, files))
-
-
-def _manifest_view(run: str, files: dict[str, bytes]) -> dict[str, Any]:
-    if MANIFEST in files:
-        findings = check_pack(files)
-        verification = {
-            "sealed": True,
-            "intact": not findings,
-            "findings": [f"{one.file}: {one.detail}" for one in findings],
-        }
-        return {**read_json(files[MANIFEST]), **verification}
-    names = sorted(name for name in files if name.startswith("records/"))
-    records = [{"name": name, "sha256": sha256_of(files[name])} for name in names]
-    return {
-        "pack": run,
-        "sealed": False,
-        "records": records,
-        "head": records[-1]["sha256"] if records else FIRST_PREVIOUS,
-    }
-
-
-def _zip_response(run: str, files: dict[str, bytes]) -> func.HttpResponse:
-    """The pack as `shared.evidence.verify` reads it, the same bytes each time."""
-    buffer = io.BytesIO()
+    if wanted_format != "zip":
+        return json_response(_manifest_view(run, files))
+    buffer = io.BytesIO()  # as `shared.evidence.verify` reads it, the same bytes each time
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     headers = {"Content-Disposition": f'attachment; filename="{run}.zip"'}
     return func.HttpResponse(buffer.getvalue(), mimetype="application/zip", headers=headers)
+
+
+def _manifest_view(run: str, files: dict[str, bytes]) -> dict[str, Any]:
+    if MANIFEST in files:
+        errors = [f"{flaw.file}: {flaw.detail}" for flaw in check_pack(files)]
+        return {**read_json(files[MANIFEST]), "sealed": True, "intact": not errors, "integrityErrors": errors}
+    names = sorted(name for name in files if name.startswith("records/"))
+    records = [{"name": name, "sha256": sha256_of(files[name])} for name in names]
+    head = records[-1]["sha256"] if records else FIRST_PREVIOUS
+    return {"pack": run, "sealed": False, "records": records, "head": head}

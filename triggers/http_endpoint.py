@@ -1,7 +1,8 @@
-"""What all HTTP functions share: who calls, how an answer looks, and how a mistake is told."""
+"""What all HTTP functions share: who calls, what the request says, and how answers and mistakes look."""
 
 import json
 import os
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -11,15 +12,17 @@ import azure.functions as func
 from pydantic import ValidationError
 
 from shared.errors import Refused, Transient
+from shared.messages import Document
 from shared.principals import Forbidden, MalformedPrincipal, Principal, identify_caller, require_role
 from shared.problem_details import FieldError, field_errors, problem_document
+from shared.request_ids import run_id
 from shared.settings import Settings
 
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
 
 
 class HttpProblem(Exception):
-    """An answer other than success, raised from wherever it is found out."""
+    """An answer other than success, raised wherever it is found."""
 
     def __init__(self, status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any) -> None:
         super().__init__(detail)
@@ -27,7 +30,7 @@ class HttpProblem(Exception):
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
-    """JSON, never cached: it tells how things are now."""
+    """JSON, never cached: it says how things are now."""
     text = json.dumps(body)
     return func.HttpResponse(
         text, status_code=status, mimetype="application/json", headers={"Cache-Control": "no-store", **(headers or {})}
@@ -72,7 +75,7 @@ def _http_problem_of(error: Exception) -> HttpProblem | None:
         case Forbidden():
             return HttpProblem(403, "Role missing", str(error), [FieldError(field=error.field, detail=str(error))])
         case ValidationError():
-            return HttpProblem(400, "Invalid request", "The request has fields that are wrong.", field_errors(error))
+            return invalid_request(*field_errors(error))
         case Refused():
             return HttpProblem(409, "Refused", error.detail, code=error.code)
         case Transient():
@@ -91,25 +94,70 @@ def read_settings() -> Settings:
     return Settings.from_environment(os.environ)
 
 
+class EmptyRequest(Document):
+    """The body of a request that has no options."""
+
+
 def body_of(req: func.HttpRequest) -> bytes:
     """The body; an empty one reads as an empty object."""
     return req.get_body().strip() or b"{}"
 
 
+def json_object_of(body: bytes) -> Mapping[str, Any]:
+    """The body as far as it is a JSON object; empty when it is something else."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def run_id_of(req: func.HttpRequest, kind: str, name: str) -> str:
+    """The id of the run that a request asks for: equal for equal Idempotency-Keys, else a new one."""
+    return run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex)
+
+
+def invalid_request(*errors: FieldError) -> HttpProblem:
+    """400 with everything that is wrong; the detail says the first of it."""
+    more_text = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return HttpProblem(400, "Invalid request", f"{errors[0].field}: {errors[0].detail}{more_text}", errors)
+
+
 def not_found(noun: str, name: str) -> HttpProblem:
-    """There is no such thing."""
+    """404 for something that does not exist."""
     detail = f"There is no {noun} {name!r}."
     return HttpProblem(404, f"Unknown {noun}", detail, [FieldError(field=noun, detail=detail)])
 
 
-def is_true(req: func.HttpRequest, name: str) -> bool:
-    """A query parameter that is true or absent.
+def read_choice(req: func.HttpRequest, name: str, choices: Sequence[str]) -> str | None:
+    """A query parameter that is one of some words, None when it is absent.
 
     Raises:
-        Problem: it is something else.
+        HttpProblem: it is something else (400).
     """
-    value: str = req.params.get(name, "false").lower()
+    value: str | None = req.params.get(name)
+    if value is not None and value not in choices:
+        raise invalid_request(FieldError(field=name, detail=f"must be one of {', '.join(choices)}, not {value!r}"))
+    return value
+
+
+def is_preview(req: func.HttpRequest) -> bool:
+    """Whether the request only asks what would happen.
+
+    Raises:
+        HttpProblem: `preview` is neither true nor false (400).
+    """
+    value: str = req.params.get("preview", "false").lower()
     if value not in {"true", "false"}:
-        detail = f"{name} is true or false, not {value!r}."
-        raise HttpProblem(400, "Invalid request", detail, [FieldError(field=name, detail=detail)])
+        raise invalid_request(FieldError(field="preview", detail=f"must be true or false, not {value!r}"))
     return value == "true"
+
+
+def require_confirmation(given: str | None, sentence: str) -> None:
+    """See that what cannot be undone is confirmed by repeating its sentence.
+
+    Raises:
+        HttpProblem: it is not; the problem says which sentence (400).
+    """
+    if sentence and given != sentence:
+        raise invalid_request(FieldError(field="confirm", detail=f"repeat this sentence exactly: {sentence}"))

@@ -1,6 +1,5 @@
-"""Nodes as people read them: what each is like now, and what a repair of it would do. Pure."""
+"""The nodes of a site over HTTP: what each is like now, what a repair of it would do, and starting one."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,38 +12,36 @@ from activities.node_diagnosis import read_node_records
 from activities.nodes import read_nodes
 from activities.vault import read_items, read_providers
 from shared.arm_ids import key_of
-from shared.healing.classifier import Cause, cause_of, find_cause, has_fresh_heartbeat, is_in_site
+from shared.healing.classifier import Cause, cause_of, find_cause
 from shared.healing.contract import ReadLocks, ReadNodeRecords, ReadNodes
 from shared.healing.node_record import NodeRecord
 from shared.healing.proof import choose_helper, extension_to_install, items_on_node, may_run_sync
 from shared.healing.repair import Repair
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.operations.obligations import Lock
 from shared.principals import require_role
-from shared.request_ids import run_id
 from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.node_health import has_fresh_heartbeat, is_provider_of_site, providers_on
 from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
-from triggers.http_endpoint import caller_of, handle_for_role, is_true, json_response, not_found
+from triggers.http_endpoint import caller_of, handle_for_role, is_preview, json_response, not_found, run_id_of
 from triggers.starting import accepted_response, start_once
 
 bp = df.Blueprint()
 
 
+@bp.function_name("list_nodes")
 @bp.route("sites/{site}/nodes", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def list_nodes(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The nodes of a site, live from Azure: extension, provider, what ails them, their VMs and their last repair."""
-    snapshot = await _read_snapshot(client, await _read_site(req, client))
-    return json_response({"value": node_views(snapshot), "at": snapshot.at.isoformat()})
-
-
-async def _read_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> SiteDocument:
-    versioned = await declared_documents.read_document(client, "site", req.route_params["site"])
-    return SiteDocument.model_validate(versioned.document)
+    site = await declared_documents.read_site(client, req.route_params["site"])
+    snapshot = await _read_snapshot(client, site)
+    return json_response({"value": node_views(snapshot), "readAt": snapshot.at.isoformat()})
 
 
 class SiteSnapshot(NamedTuple):
@@ -76,22 +73,28 @@ async def _read_snapshot(client: df.DurableFunctionsClient, site: SiteDocument) 
     return SiteSnapshot(site, nodes_read.nodes, providers_read.providers, items_read.items, records, providers_read.at)
 
 
+@bp.function_name("repair_node")
 @bp.route("sites/{site}/nodes/{node}/repair", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Heal a node: 202 with the repair's id; with `?preview=true` say what it would do, and change nothing.
 
-    A person may ask for what the app would not do by itself: where healing is off, in a pause, out of quarantine.
+    A person may start what the app would not do by itself: where healing is off, in a pause, out of quarantine. A
+    repair of the node that runs already is followed instead.
     """
-    site = await _read_site(req, client)
+    site = await declared_documents.read_site(client, req.route_params["site"])
     snapshot = await _read_snapshot(client, site)
-    node = _find_node(req, snapshot)
-    if is_true(req, "preview"):
+    node = next((one for one in snapshot.nodes if same_host(one.name, req.route_params["node"])), None)
+    if node is None:
+        raise not_found("node", req.route_params["node"])
+    if is_preview(req):
         locks = (await read_locks(ReadLocks(machine_id=node.id))).locks
         return json_response(preview_repair(snapshot, node, locks))
     require_role(caller_of(req), "Dr.Operate")
-    repair_id = _repair_id_of(req, snapshot, node)
+    going = [one.run for one in snapshot.records if one.run and key_of(one.machine_id) == key_of(node.id)]
+    join_running = bool(going) and "Idempotency-Key" not in req.headers
+    repair_id = going[0] if join_running else run_id_of(req, "repair", node.name)
     requester = caller_of(req).name
     repair = Repair(
         id=repair_id,
@@ -104,24 +107,6 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     return accepted_response(repair_id)
 
 
-def _find_node(req: func.HttpRequest, snapshot: SiteSnapshot) -> NodeView:
-    name = req.route_params["node"]
-    found = [node for node in snapshot.nodes if same_host(node.name, name)]
-    if not found:
-        raise not_found("node", name)
-    return found[0]
-
-
-def _repair_id_of(req: func.HttpRequest, snapshot: SiteSnapshot, node: NodeView) -> str:
-    """The repair that goes on already, the one that this key asked for, or a new one."""
-    if key := req.headers.get("Idempotency-Key"):
-        return run_id("repair", node.name, key)
-    living_repairs = [
-        record.run for record in snapshot.records if record.run and key_of(record.machine_id) == key_of(node.id)
-    ]
-    return living_repairs[0] if living_repairs else run_id("repair", node.name, uuid.uuid4().hex)
-
-
 def node_views(snapshot: SiteSnapshot) -> list[dict[str, Any]]:
     """Every node of the cluster, by name."""
     records = {key_of(record.machine_id): record for record in snapshot.records}
@@ -130,33 +115,32 @@ def node_views(snapshot: SiteSnapshot) -> list[dict[str, Any]]:
 
 def _node_view(snapshot: SiteSnapshot, node: NodeView, record: NodeRecord | None) -> dict[str, Any]:
     cause = find_cause(snapshot.site, node, snapshot.providers, snapshot.at)
+    extension = node.extension
     return {
         "node": node.name,
         "machineId": node.id,
         "agent": {"status": node.status, "version": node.agent_version},
-        "extension": _extension_view(node),
+        "extension": extension
+        and {
+            "name": extension.name,
+            "state": extension.provisioning_state,
+            "version": extension.version,
+            "code": extension.code,
+            "message": extension.message,
+        },
         "provider": _provider_view(snapshot, node),
         "cause": _cause_view(cause),
         "vms": [vm.vm for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name)],
-        **_repair_history(record),
+        "currentRepair": (record and record.run) or None,
+        "lastRepair": record.last.model_dump(mode="json") if record and record.last else None,
+        "attempts": record.attempts if record else 0,
+        "quarantined": bool(record and record.quarantined),
+        "nextRepairNotBefore": record.not_before.isoformat() if record and record.not_before else None,
     }
-
-
-def _extension_view(node: NodeView) -> dict[str, Any] | None:
-    if node.extension is None:
-        return None
-    field_names = {
-        "name": "name",
-        "state": "provisioning_state",
-        "version": "version",
-        "code": "code",
-        "message": "message",
-    }
-    return {name: getattr(node.extension, field) for name, field in field_names.items()}
 
 
 def _provider_view(snapshot: SiteSnapshot, node: NodeView) -> dict[str, Any] | None:
-    own_providers = [p for p in snapshot.providers if same_host(p.host, node.name) and is_in_site(p, snapshot.site)]
+    own_providers = [p for p in providers_on(node.name, snapshot.providers) if is_provider_of_site(p, snapshot.site)]
     provider = max(own_providers, key=lambda p: (has_fresh_heartbeat(p, snapshot.at), str(p.heartbeat)), default=None)
     if provider is None:
         return None
@@ -164,8 +148,8 @@ def _provider_view(snapshot: SiteSnapshot, node: NodeView) -> dict[str, Any] | N
     return {
         "id": provider.id,
         "connected": provider.connected,
-        "heartbeat": beat,
-        "heard": has_fresh_heartbeat(provider, snapshot.at),
+        "lastHeartbeat": beat,
+        "isReporting": has_fresh_heartbeat(provider, snapshot.at),
     }
 
 
@@ -174,21 +158,9 @@ def _cause_view(cause: Cause | None) -> dict[str, Any] | None:
         return None
     return {
         "code": cause.code,
-        "curable": cause.curable,
+        "repairable": cause.curable,
         "evidence": list(cause.evidence),
         "remedy": cause.remedy,
-    }
-
-
-def _repair_history(record: NodeRecord | None) -> dict[str, Any]:
-    if record is None:
-        return {"repair": None, "lastRepair": None, "attempts": 0, "quarantined": False, "notBefore": None}
-    return {
-        "repair": record.run or None,
-        "lastRepair": record.last.model_dump(mode="json") if record.last else None,
-        "attempts": record.attempts,
-        "quarantined": record.quarantined,
-        "notBefore": record.not_before.isoformat() if record.not_before else None,
     }
 
 
@@ -196,39 +168,48 @@ def preview_repair(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock]
     """What a repair would do now, and what stands in its way; nothing is changed to find out."""
     cause = find_cause(snapshot.site, node, snapshot.providers, snapshot.at)
     blockers = list(_repair_blockers(snapshot, node, cause, locks))
+    steps = [] if blockers else _repair_steps(snapshot, node, locks)
     return {
         "node": node.name,
         "cause": _cause_view(cause),
-        "blockers": [{"code": code, "detail": detail} for code, detail in blockers],
-        "steps": [] if blockers else list(_repair_steps(snapshot, node, locks)),
+        "blockers": [blocker.model_dump(mode="json", by_alias=True) for blocker in blockers],
+        "steps": [{"code": code, "detail": detail} for code, detail in steps],
     }
 
 
 def _repair_blockers(
     snapshot: SiteSnapshot, node: NodeView, cause: Cause | None, locks: Sequence[Lock]
-) -> Iterable[tuple[str, str]]:
+) -> Iterable[Obstacle]:
     if cause is None:
-        yield "nothing-to-do", f"{node.name} is well: registered, and heard of by the vault"
+        detail = f"Nothing to do: {node.name} is registered, and the vault hears of it"
+        yield Obstacle(code="nothing-to-do", detail=detail)
     elif not cause.curable:
-        yield cause.code, cause.remedy
+        yield Obstacle(code=cause.code, detail=cause.remedy)
     if locks and not snapshot.site.healing_rules.allow_lock_removal:
-        yield "resource-lock", f"{', '.join(lock.id for lock in locks)}: {cause_of('resource-lock').remedy}"
+        detail = f"{', '.join(lock.id for lock in locks)}: {cause_of('resource-lock').remedy}"
+        yield Obstacle(code="resource-lock", detail=detail)
     for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name):
         if vm.active_location != "Primary":
-            yield "vms-in-azure", f"{vm.vm} runs in Azure: bring it home first"
+            detail = f"{vm.vm} runs in Azure: fail it back first"
+            yield Obstacle(vm=vm.vm, code="vms-in-azure", detail=detail)
         elif vm.scenario != "None":
-            yield "vms-busy", f"{vm.scenario} runs on {vm.vm}"
+            yield Obstacle(vm=vm.vm, code="vms-busy", detail=f"{vm.scenario} runs on {vm.vm}: wait for its end")
 
 
-def _repair_steps(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock]) -> Iterable[str]:
+def _repair_steps(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock]) -> Iterable[tuple[str, str]]:
+    """What a repair would do: code and sentence of each step."""
     helper = choose_helper(snapshot.nodes, node.name)
     if locks:
-        yield f"take {len(locks)} locks off, to be put back at the end: {', '.join(lock.id for lock in locks)}"
-    yield f"read registry, services, Hyper-V role and last boot of {node.name} with a read-only run command"
+        lock_ids = ", ".join(lock.id for lock in locks)
+        yield "remove-locks", f"remove {len(locks)} locks, and put them back at the end: {lock_ids}"
+    yield (
+        "examine-node",
+        f"read registry, services, Hyper-V role and last boot of {node.name} with a read-only run command",
+    )
     if node.extension:
-        yield f"save the settings of {node.extension.name} and uninstall it from {node.name}"
+        yield "uninstall-extension", f"save the settings of {node.extension.name} and uninstall it from {node.name}"
     if helper and may_run_sync(snapshot.nodes, node.name):
-        yield f"run Sync-AzureStackHci on {helper.name}"
+        yield "sync-cluster", f"run Sync-AzureStackHci on {helper.name}"
     if extension_to_install(snapshot.nodes, node.extension):
-        yield "install the extension with the saved settings if it has not come by itself"
-    yield "prove: extension, registry, service dra, provider, recovery point, cluster"
+        yield "install-extension", "install the extension with the saved settings if it has not come back by itself"
+    yield "verify-node", "check extension, registry, service dra, provider, recovery point and cluster"

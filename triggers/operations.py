@@ -12,7 +12,7 @@ from shared.operations.durable_names import EVENT_COUNTS, OBLIGATIONS
 from shared.operations.kinds import PLAN_KINDS, SITE_KINDS
 from shared.operations.obligations import HIDDEN, Obligation
 from shared.problem_details import FieldError
-from triggers.http_endpoint import HttpProblem, handle_for_role, json_response, not_found
+from triggers.http_endpoint import handle_for_role, invalid_request, json_response, not_found, read_choice
 from triggers.operation_views import brief_view, full_view, read_achieved_and_forecast, table_of
 
 bp = df.Blueprint()
@@ -23,68 +23,56 @@ FORMATS = ("html", "json", "table")
 FORMAT_OF_ACCEPT = {"application/json": "json", "text/plain": "table"}
 
 
+@bp.function_name("list_operations")
 @bp.route("operations", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 unless told, 500 at most)."""
-    kind, state = _read_choice(req, "kind", KINDS), _read_choice(req, "state", STATES)
-    plan, top = req.params.get("plan"), _read_top(req)
+    """Runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 by default, 500 at most)."""
+    kind, state = read_choice(req, "kind", KINDS), read_choice(req, "state", STATES)
+    plan, top = req.params.get("plan"), req.params.get("top", str(DEFAULT_TOP))
+    if not top.isascii() or not top.isdigit() or not 1 <= int(top) <= MAX_TOP:
+        raise invalid_request(FieldError(field="top", detail=f"must be a number from 1 to {MAX_TOP}, not {top!r}"))
     states: list[OrchestrationState] = []
     for run_kind in [kind] if kind else KINDS:
-        prefix = f"{run_kind}-{plan}-" if plan else f"{run_kind}-"
+        prefix = f"{run_kind}-{plan}-" if plan else f"{run_kind}-"  # of "a" also those of the plan "a-b": see below
         query = OrchestrationQuery(instance_id_prefix=prefix, fetch_inputs_and_outputs=True)
         states += [run for run in await client.get_all_orchestration_states(query) if run.name == run_kind]
     views = [brief_view(run) for run in sorted(states, key=lambda run: run.created_at, reverse=True)]
     matching_views = [
         run for run in views if (not state or run["state"] == state) and (not plan or run.get("plan") == plan)
     ]
-    return json_response({"value": matching_views[:top]})
+    return json_response({"value": matching_views[: int(top)]})
 
 
-def _read_choice(req: func.HttpRequest, name: str, choices: tuple[str, ...]) -> str | None:
-    value: str | None = req.params.get(name)
-    if value is not None and value not in choices:
-        detail = f"{name} is one of {', '.join(choices)}, not {value!r}."
-        raise HttpProblem(400, "Invalid request", detail, [FieldError(field=name, detail=detail)])
-    return value
-
-
-def _read_top(req: func.HttpRequest) -> int:
-    value = req.params.get("top", str(DEFAULT_TOP))
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MAX_TOP:
-        detail = f"top is a number from 1 to {MAX_TOP}, not {value!r}."
-        raise HttpProblem(400, "Invalid request", detail, [FieldError(field="top", detail=detail)])
-    return int(value)
-
-
-async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> OrchestrationState:
+async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> dict[str, Any]:
+    """A run as people read it."""
     run_id = req.route_params["id"]
     state = await client.get_orchestration_state(run_id)
     if state is None or state.name not in KINDS:
         raise not_found("operation", run_id)
-    return state
+    return full_view(state) | await read_achieved_and_forecast(client, state)
 
 
+@bp.function_name("get_operation")
 @bp.route("operations/{id}", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run: phase, progress, each VM's state, what it waits for, what its plan owes."""
-    state = await _read_run(req, client)
-    view = full_view(state) | await read_achieved_and_forecast(client, state)
+    view = await _read_run(req, client)
     obligations = await _read_obligations(client, view["plan"]) if "plan" in view else []
     return json_response({**view, "obligations": obligations})
 
 
+@bp.function_name("get_report")
 @bp.route("operations/{id}/report", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table of what was checked."""
-    state = await _read_run(req, client)
-    view = full_view(state) | await read_achieved_and_forecast(client, state)
-    report_format = _read_choice(req, "format", FORMATS) or FORMAT_OF_ACCEPT.get(req.headers.get("Accept", ""), "html")
+    view = await _read_run(req, client)
+    report_format = read_choice(req, "format", FORMATS) or FORMAT_OF_ACCEPT.get(req.headers.get("Accept", ""), "html")
     if report_format == "json":
         return json_response(view)
     if report_format == "table":
@@ -92,6 +80,7 @@ async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     return func.HttpResponse(render_report(view), mimetype="text/html", charset="utf-8")
 
 
+@bp.function_name("list_obligations")
 @bp.route("obligations", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
@@ -107,6 +96,7 @@ async def _read_obligations(client: df.DurableFunctionsClient, plan: str | None)
     return [one.model_dump(mode="json", by_alias=True, exclude=set(HIDDEN)) for one in matching]
 
 
+@bp.function_name("get_health")
 @bp.route("health", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")

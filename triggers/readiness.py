@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -12,8 +12,9 @@ from activities.recovery_plans import read_items_and_plans
 from shared.obstacle import Obstacle
 from shared.plans.history import grounds_of
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Preview, PreviewKind
-from shared.plans.readiness import PreviewFacts, preview_with_readiness, verify_last_drill
+from shared.plans.preview import views_of_plan
+from shared.plans.preview_kinds import PREVIEW_KINDS
+from shared.plans.readiness import preview_with_readiness, verify_last_drill
 from shared.recovery_plans.differences import difference_sentences
 from shared.recovery_plans.mirror import survey_mirror
 from shared.replication.health import replication_lag
@@ -23,70 +24,66 @@ from triggers import declared_documents
 from triggers.http_endpoint import handle_for_role, json_response
 
 bp = df.Blueprint()
-VERBS: tuple[PreviewKind, ...] = get_args(PreviewKind)
 
 
+@bp.function_name("get_readiness")
 @bp.route("plans/{plan}/readiness", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Per verb what stands in the way; per VM its health and how far its replica is behind; the newest good drill."""
     name = req.route_params["plan"]
-    plan = PlanDocument.model_validate((await declared_documents.read_document(client, "plan", name)).document)
+    plan = await declared_documents.read_plan(client, name)
     sites = await declared_documents.sites_of_plan(client, plan)
-    facts = await read_preview_facts(client, name, plan, sites, VERBS)
-    views = {vm.casefold(): view for vm, view in facts.items.items()}
+    facts = await read_preview_facts(client, name, plan, sites, PREVIEW_KINDS)
+    grounds = grounds_of(plan, sites, facts.items.values())
+    last_drill = verify_last_drill(plan, facts.plan_history, facts.at, grounds)
+    views = zip(plan.items, views_of_plan(plan, facts.items), strict=True)
+    previews = {kind: preview_with_readiness(plan, kind, sites, facts, name) for kind in PREVIEW_KINDS}
     return json_response(
         {
             "plan": name,
             "digest": plan.digest,
-            "at": facts.at.isoformat(),
-            "verbs": {verb: _verb_view(preview_with_readiness(plan, verb, sites, facts, name)) for verb in VERBS},
-            "items": [_item_view(item.vm, views.get(item.vm.casefold()), facts.at) for item in plan.items],
-            "rehearsal": _verification_view(plan, sites, facts),
+            "readAt": facts.at.isoformat(),
+            "verbs": {
+                kind: {
+                    "ready": not preview.blockers and not preview.concerns,  # what needs no override
+                    "blockers": _obstacle_views(preview.blockers),
+                    "concerns": _obstacle_views(preview.concerns),
+                    "warnings": _obstacle_views(preview.warnings),
+                }
+                for kind, preview in previews.items()
+            },
+            "items": [_item_view(item.vm, view, facts.at) for item, view in views],
+            "lastDrill": last_drill.model_dump(mode="json", by_alias=True),
             **await _recovery_plans_view(name, plan, sites),
         }
     )
 
 
-def _verification_view(plan: PlanDocument, sites: Mapping[str, SiteDocument], facts: PreviewFacts) -> dict[str, Any]:
-    grounds = grounds_of(plan, sites, facts.items.values())
-    return verify_last_drill(plan, facts.track, facts.at, grounds).model_dump(mode="json", by_alias=True)
-
-
 async def _recovery_plans_view(name: str, plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, Any]:
-    """How the recovery plans differ from a plan that keeps them, or runs them; nothing for others."""
-    if plan.recovery_plan.keep == "off" and plan.engine == "scheduler":
+    """How the recovery plans differ from a plan that mirrors or runs them; nothing for others."""
+    if plan.recovery_plan.mirroring == "off" and plan.engine == "scheduler":
         return {}
     items_by_vault, recovery_plans = await read_items_and_plans(name, plan, sites)
     differences = difference_sentences(survey_mirror(name, plan, sites, items_by_vault, recovery_plans).differences)
-    return {"recoveryPlans": {"inStep": not differences, "differences": list(differences)}}
+    return {"recoveryPlans": {"inSync": not differences, "differences": list(differences)}}
 
 
-def _verb_view(preview: Preview) -> dict[str, Any]:
-    """Ready is what needs no override; what is only told does not count."""
-    return {
-        "ready": not preview.blockers and not preview.concerns,
-        "blockers": _blocker_views(preview.blockers),
-        "concerns": _blocker_views(preview.concerns),
-        "warnings": _blocker_views(preview.warnings),
-    }
-
-
-def _blocker_views(blockers: tuple[Obstacle, ...]) -> list[dict[str, Any]]:
-    return [blocker.model_dump(mode="json", by_alias=True) for blocker in blockers]
+def _obstacle_views(obstacles: tuple[Obstacle, ...]) -> list[dict[str, Any]]:
+    return [obstacle.model_dump(mode="json", by_alias=True) for obstacle in obstacles]
 
 
 def _item_view(vm: str, view: ItemDetail | None, at: datetime) -> Mapping[str, Any]:
     if view is None:
-        return {"vm": vm, "state": "NotProtected"}
-    behind_by = replication_lag(view, at)
+        return {"vm": vm, "state": "Unprotected"}
+    replica_age = replication_lag(view, at)
     return {
         "vm": vm,
         "state": view.protection_state,
         "replicationHealth": view.replication_health,
-        "rpoSeconds": view.rpo.total_seconds() if view.rpo is not None else None,
-        "behindSeconds": behind_by.total_seconds() if behind_by is not None else None,
+        "lastRpoSeconds": view.rpo.total_seconds() if view.rpo is not None else None,
+        "replicaAgeSeconds": replica_age.total_seconds() if replica_age is not None else None,
         "lastRecoveryPoint": view.last_recovery_point.isoformat() if view.last_recovery_point else None,
         "lastTestFailover": view.last_test_failover.isoformat() if view.last_test_failover else None,
     }

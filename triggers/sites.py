@@ -1,7 +1,6 @@
 """Onboarding over HTTP: prepare a site, and start, follow, change or end the replication of its VMs."""
 
 import asyncio
-import uuid
 from typing import Any
 
 import azure.durable_functions as df
@@ -14,7 +13,7 @@ from shared.arm_ids import names_by_type
 from shared.azure.errors import NotFound
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import ReadNodes
-from shared.messages import Document, VaultRef
+from shared.messages import VaultRef
 from shared.onboarding.preparation import PrepareOrder
 from shared.onboarding.site_health import summarise_site
 from shared.operations.kinds import Kind
@@ -29,31 +28,37 @@ from shared.replication.contract import (
 from shared.replication.health import list_vm_health
 from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
-from shared.request_ids import run_id
 from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
-from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, json_response, not_found
-from triggers.starting import accepted_response, start_once, wait_for_admission
+from triggers.http_endpoint import (
+    EmptyRequest,
+    body_of,
+    caller_of,
+    handle_for_role,
+    invalid_request,
+    json_response,
+    not_found,
+    run_id_of,
+)
+from triggers.starting import accepted_response, admission_response, start_once
 
 bp = df.Blueprint()
 
 
-class PrepareRequest(Document):
-    """What can be said with a preparation: nothing, it is all in the site."""
-
-
+@bp.function_name("start_prepare")
 @bp.route("sites/{site}/prepare", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Admin")
 async def start_prepare(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Create or adopt what the site needs: 202 with the operation's id; 409 while another run prepares it."""
-    PrepareRequest.model_validate_json(body_of(req))
+    EmptyRequest.model_validate_json(body_of(req))
     operation = await site_operation_of(req, client, "prepare")
-    return await _start_holding_run(client, PrepareOrder.model_validate(operation.model_dump()))
+    return await _start_holding_run(client, PrepareOrder(**dict(operation)))
 
 
+@bp.function_name("start_replication")
 @bp.route("sites/{site}/replication", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Operate")
@@ -61,48 +66,36 @@ async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsCl
     """Enable, update, disable or resynchronise the replication of VMs: 202; 409 when another run holds one of them."""
     request = ReplicationRequest.model_validate_json(body_of(req))
     if request.action in {"disable", "resynchronise"} and not request.vms:
-        detail = f"To {request.action} name each VM that is meant."
-        raise HttpProblem(400, "Invalid request", detail, [FieldError(field="vms", detail=detail)])
+        raise invalid_request(FieldError(field="vms", detail=f"name each VM to {request.action}"))
     if request.action == "disable":
         require_role(caller_of(req), "Dr.Admin")
     operation = await site_operation_of(req, client, "replication")
-    return await _start_holding_run(
-        client, ReplicationOrder.model_validate(operation.model_dump() | {"request": request})
-    )
+    return await _start_holding_run(client, ReplicationOrder(**dict(operation), request=request))
 
 
 async def _start_holding_run(client: df.DurableFunctionsClient, order: SiteOperation) -> func.HttpResponse:
     await start_once(client, order.kind, order.id, order)
-    refusal = await wait_for_admission(client, order.id)
-    if refusal is None:
-        return accepted_response(order.id)
-    errors = [
-        FieldError(field="vms" if obstacle.vm else "site", detail=obstacle.detail) for obstacle in refusal.problems
-    ]
-    first_obstacle = refusal.problems[0]
-    if first_obstacle.code == "held":
-        run = first_obstacle.holder
-        raise HttpProblem(
-            409, "Site is busy", first_obstacle.detail, errors, operation=run, statusUrl=f"/api/operations/{run}"
-        )
-    detail = f"The {order.kind} was refused and nothing was done: {first_obstacle.detail}"
-    raise HttpProblem(409, "Not ready", detail, errors, operation=order.id)
+    return await admission_response(client, order.kind, order.id, "site")
 
 
+@bp.function_name("get_replication")
 @bp.route("sites/{site}/replication", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def get_replication(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The replication of each VM now: state, how far behind, and whether that is well; read from the vault."""
-    return json_response({"value": await _read_replication_health(await _read_site(req, client))})
+    return json_response(
+        {"value": await _read_replication_health(await declared_documents.read_site(client, req.route_params["site"]))}
+    )
 
 
+@bp.function_name("get_replication_of_vm")
 @bp.route("sites/{site}/replication/{vm}", methods=["GET"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def get_replication_of_vm(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The same for one VM, with its last recovery points, newest first."""
-    site, name = await _read_site(req, client), req.route_params["vm"]
+    site, name = await declared_documents.read_site(client, req.route_params["site"]), req.route_params["vm"]
     matching = [
         vm_view
         for vm_view in await _read_replication_health(site)
@@ -118,11 +111,6 @@ async def get_replication_of_vm(req: func.HttpRequest, client: df.DurableFunctio
     )
 
 
-async def _read_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> SiteDocument:
-    versioned = await declared_documents.read_document(client, "site", req.route_params["site"])
-    return SiteDocument.model_validate(versioned.document)
-
-
 async def _read_replication_health(site: SiteDocument) -> list[dict[str, Any]]:
     vault = VaultRef.from_id(site.vault)
     request = ReadProtectableItems(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
@@ -131,34 +119,30 @@ async def _read_replication_health(site: SiteDocument) -> list[dict[str, Any]]:
     return list_vm_health(protectable.machines, replicated.items, protectable.interval, replicated.at)
 
 
-class CheckRequest(Document):
-    """What can be said with a preflight or a verification: nothing."""
-
-
 async def site_operation_of(req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind) -> SiteOperation:
     """The run that a request on a site asks for: its id is that of its Idempotency-Key.
 
     Raises:
-        Problem: the site is not declared (404).
+        HttpProblem: the site is not declared (404).
     """
     name = req.route_params["site"]
-    versioned = await declared_documents.read_document(client, "site", name)
     return SiteOperation(
-        id=run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex),
+        id=run_id_of(req, kind, name),
         kind=kind,
         site=name,
         requested_by=caller_of(req).name,
-        document=SiteDocument.model_validate(versioned.document),
+        document=await declared_documents.read_site(client, name),
     )
 
 
 async def _start_check(req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind) -> func.HttpResponse:
-    CheckRequest.model_validate_json(body_of(req))
+    EmptyRequest.model_validate_json(body_of(req))
     operation = await site_operation_of(req, client, kind)
     await start_once(client, kind, operation.id, operation)
     return accepted_response(operation.id)
 
 
+@bp.function_name("start_preflight")
 @bp.route("sites/{site}/preflight", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Operate")
@@ -167,6 +151,7 @@ async def start_preflight(req: func.HttpRequest, client: df.DurableFunctionsClie
     return await _start_check(req, client, "preflight")
 
 
+@bp.function_name("start_verify")
 @bp.route("sites/{site}/verify", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")

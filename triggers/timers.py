@@ -1,4 +1,4 @@
-"""The timer that looks after what is due."""
+"""The timer that does what is due."""
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -9,6 +9,7 @@ from shared.operations.durable_names import RECONCILE
 bp = df.Blueprint()
 
 
+@bp.function_name("reconcile_timer")
 @bp.timer_trigger(schedule="%RECONCILE_SCHEDULE%", arg_name="timer", run_on_startup=False, use_monitor=True)
 @bp.durable_client_input(client_name="client")
 async def reconcile_timer(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:

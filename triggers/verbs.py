@@ -1,107 +1,81 @@
-"""The verbs on a plan, from drill to round trip; each can be previewed."""
+"""The verbs on a plan, from drill to round trip. A request with `?preview=true` only says what would happen.
 
-import uuid
-from collections.abc import Iterable
+1. Read the plan, the request and the sites: the operation as it would run.
+2. For a preview, say what it would do, and stop here.
+3. Unless the request is a repetition: see who holds the VMs, judge whether the plan is ready, have drills make way.
+4. Start the run, wait a moment for its admission, and answer.
+"""
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from activities.previews import preview_operation, preview_without_points
 from activities.recovery_points import complete_with_points
-from shared.obstacle import Obstacle
 from shared.operations.kinds import PLAN_KINDS, Kind
-from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
-from shared.plans.readiness import JUDGED_KINDS
+from shared.plans.preview_kinds import JUDGED_KINDS
 from shared.principals import Principal, require_role, require_signed_in
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation, Override
-from shared.request_ids import run_id
 from triggers import declared_documents
 from triggers.drill_preemption import find_owed_cleanups, preempt_drills
-from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, is_true, json_response, not_found
-from triggers.starting import (
-    accepted_response,
-    busy_plan_problem,
-    find_holders,
-    has_started,
-    start_once,
-    wait_for_admission,
-)
-from triggers.verb_requests import (
-    REQUEST_OF_KIND,
-    FailoverRequest,
-    VerbRequest,
-    operation_options,
+from triggers.http_endpoint import (
+    HttpProblem,
+    body_of,
+    caller_of,
+    handle_for_role,
+    is_preview,
+    json_response,
+    not_found,
     require_confirmation,
+    run_id_of,
 )
-
-
-async def assess_readiness(
-    client: df.DurableFunctionsClient, operation: Operation, request: VerbRequest, person: Principal
-) -> Operation:
-    """The operation with what has to be kept of this moment: an override, and the preview that others will approve.
-
-    Raises:
-        Problem: the plan is not ready and nobody overrides that, or its networks do not fit (409); what cannot be
-            undone is not confirmed (400).
-    """
-    approvals = operation.approvals_required
-    if operation.preview_kind not in JUDGED_KINDS and approvals is None:
-        return operation.model_copy(update={"override": _override_of(None, request, person)})
-    preview, facts = await preview_without_points(client, operation)
-    require_confirmation(request, preview.confirm)
-    if facts.network_blockers:
-        detail = f"Nothing was done: {facts.network_blockers[0].detail}."
-        raise HttpProblem(409, "Not ready", detail, field_errors_of((*facts.network_blockers, *preview.concerns)))
-    if preview.concerns and request.override is None and not await has_started(client, operation.id):
-        raise _not_ready_problem(operation, preview)
-    updates = {"override": _override_of(preview, request, person)}
-    approval_preview = await complete_with_points(operation, preview, facts.items) if approvals else None
-    return operation.model_copy(update={**updates, "preview": approval_preview})
-
-
-def _not_ready_problem(operation: Operation, preview: Preview) -> HttpProblem:
-    remedy = 'Cure it, or say why it shall begin all the same: "override": "<the reason>".'
-    concern = preview.concerns[0].detail
-    detail = f"{operation.plan} is not ready for a {operation.kind}, and nothing was done: {concern}. {remedy}"
-    return HttpProblem(409, "Not ready", detail, field_errors_of((*preview.blockers, *preview.concerns)))
-
-
-def _override_of(preview: Preview | None, request: VerbRequest, person: Principal) -> Override | None:
-    if request.override is None:
-        return None
-    concerns = preview.concerns if preview else ()
-    return Override(reason=request.override, by=person.name, person=person.id, needed=bool(concerns), concerns=concerns)
-
-
-def field_errors_of(obstacles: Iterable[Obstacle]) -> list[FieldError]:
-    """Each thing in the way, by the item or the plan that it is about."""
-    return [
-        FieldError(field=f"items[{obstacle.vm}]" if obstacle.vm else "plan", detail=obstacle.detail)
-        for obstacle in obstacles
-    ]
-
+from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
+from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
 
 bp = df.Blueprint()
 
 
+@bp.function_name("start_verb")
 @bp.route("plans/{plan}/{verb}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Start a verb on a plan: 202 with its id; with `?preview=true` say what it would do and change nothing."""
-    kind = _kind_of(req.route_params["verb"])
-    versioned = await declared_documents.read_document(client, "plan", req.route_params["plan"])
-    plan = PlanDocument.model_validate(versioned.document)
-    request = REQUEST_OF_KIND.get(kind, VerbRequest).model_validate_json(body_of(req))
-    operation = await _operation_of(req, client, kind, plan, request)
-    if is_true(req, "preview"):
+    kind: Kind | None = next((kind for kind in PLAN_KINDS if kind == req.route_params["verb"]), None)
+    if kind is None:
+        raise not_found("verb", req.route_params["verb"])
+    operation, request = await _read_operation(req, client, kind)
+    if is_preview(req):
         return json_response((await preview_operation(client, operation)).model_dump(mode="json", by_alias=True))
     require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
     if not await has_started(client, operation.id):  # a repetition is not judged anew
         await _start_operation(client, operation, request, caller_of(req))
-    return await _admission_response(client, operation)
+    return await admission_response(client, kind, operation.id, "plan")
+
+
+async def _read_operation(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind
+) -> tuple[Operation, VerbRequest]:
+    name, person = req.route_params["plan"], caller_of(req)
+    plan = await declared_documents.read_plan(client, name)
+    request = parse_verb_request(kind, body_of(req))
+    if kind == "drill" and plan.drill is None:
+        detail = "The plan has no drill settings. Declare `drill.network`, an isolated network, first."
+        raise HttpProblem(409, "No drill settings", detail, [FieldError(field="drill", detail=detail)])
+    operation = Operation(
+        id=run_id_of(req, kind, name),
+        kind=kind,
+        plan=name,
+        requested_by=person.name,
+        requester_id=person.id,
+        digest=plan.digest,
+        document=plan,
+        sites=await declared_documents.sites_of_plan(client, plan),
+        options=options_of_request(kind, request, plan),
+        confirmed=request.confirm or "",
+    )
+    return operation, request
 
 
 async def _start_operation(
@@ -110,53 +84,51 @@ async def _start_operation(
     """Start the operation when its plan is ready, or somebody says why it shall begin all the same."""
     if operation.approvals_required:
         require_signed_in(person)
-    drill_handling = request.drill if isinstance(request, FailoverRequest) else None
-    holding_runs = await find_holders(client, operation)
-    if holding_runs and drill_handling is None:  # whoever comes second hears that, and not what else is in the way
+    holding_runs = await find_holding_runs(client, operation)
+    if holding_runs and request.drill is None:  # a busy plan is refused before anything else is checked
         await preempt_drills(client, operation, holding_runs, None)
     operation = await assess_readiness(client, operation, request, person)
-    owed_cleanups = await find_owed_cleanups(client, operation) if drill_handling else []
+    owed_cleanups = await find_owed_cleanups(client, operation) if request.drill else []
     if holding_runs or owed_cleanups:
-        operation = await preempt_drills(client, operation, holding_runs, drill_handling, owed_cleanups)
+        operation = await preempt_drills(client, operation, holding_runs, request.drill, owed_cleanups)
     await start_once(client, operation.kind, operation.id, operation)
 
 
-def _kind_of(verb: str) -> Kind:
-    for kind in PLAN_KINDS:
-        if kind == verb:
-            return kind
-    raise not_found("verb", verb)
-
-
-async def _operation_of(
-    req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind, plan: PlanDocument, request: VerbRequest
+async def assess_readiness(
+    client: df.DurableFunctionsClient, operation: Operation, request: VerbRequest, person: Principal
 ) -> Operation:
-    if kind == "drill" and plan.drill is None:
-        detail = "The plan has no drill settings: it needs an isolated network."
-        raise HttpProblem(409, "No drill settings", detail, [FieldError(field="drill", detail=detail)])
-    name = req.route_params["plan"]
-    return Operation.model_validate(
-        {"id": run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex), "kind": kind, "plan": name}
-        | {
-            "requested_by": caller_of(req).name,
-            "requester_id": caller_of(req).id,
-            "digest": plan.digest,
-            "document": plan,
-        }
-        | {"sites": await declared_documents.sites_of_plan(client, plan), **operation_options(request, plan)}
-    )
-
-
-async def _admission_response(client: df.DurableFunctionsClient, operation: Operation) -> func.HttpResponse:
-    """202, or why its admission refused it.
+    """The operation with what has to be kept of this moment: an override, and the preview that others will approve.
 
     Raises:
-        Problem: what is in the way (409).
+        HttpProblem: the plan is not ready and nobody overrides that, or its networks do not fit (409); what cannot be
+            undone is not confirmed (400).
     """
-    refusal = await wait_for_admission(client, operation.id)
-    if refusal is None:
-        return accepted_response(operation.id)
-    if held_obstacles := [obstacle for obstacle in refusal.problems if obstacle.code == "held"]:
-        raise busy_plan_problem(operation.plan, held_obstacles[0].holder)
-    detail = f"The {operation.kind} was refused and nothing was done: {refusal.problems[0].detail}"
-    raise HttpProblem(409, "Not ready", detail, field_errors_of(refusal.problems), operation=operation.id)
+    approvals = operation.approvals_required
+    if operation.preview_kind not in JUDGED_KINDS and approvals is None:
+        return operation.model_copy(update={"override": _override_of(None, request, person)})
+    preview, facts = await preview_without_points(client, operation)
+    require_confirmation(request.confirm, preview.confirm)
+    if facts.network_blockers:
+        detail = f"Nothing was done: {facts.network_blockers[0].detail}."
+        raise HttpProblem(409, "Not ready", detail, field_errors_of((*facts.network_blockers, *preview.concerns)))
+    if preview.concerns and request.override is None:
+        remedy = 'Resolve it, or give the reason to start anyway: "override": "<the reason>".'
+        detail = f"{operation.plan} is not ready for a {operation.kind}, and nothing was done: "
+        detail += f"{preview.concerns[0].detail}. {remedy}"
+        raise HttpProblem(409, "Not ready", detail, field_errors_of((*preview.blockers, *preview.concerns)))
+    approval_preview = await complete_with_points(operation, preview, facts.items) if approvals else None
+    override = _override_of(preview, request, person)
+    return operation.model_copy(update={"override": override, "preview": approval_preview})
+
+
+def _override_of(preview: Preview | None, request: VerbRequest, person: Principal) -> Override | None:
+    if request.override is None:
+        return None
+    concerns = preview.concerns if preview else ()
+    return Override(
+        reason=request.override,
+        person_name=person.name,
+        person_id=person.id,
+        was_needed=bool(concerns),
+        concerns=concerns,
+    )

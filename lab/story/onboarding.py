@@ -78,7 +78,7 @@ def proof_of(view: View) -> str:
         case "prepare":
             return f"{len(view['nodes'])} nodes registered, one after the other"
         case "replication":
-            return f"{view['progress']['done']} of {view['progress']['total']} Protected with all their disks"
+            return f"{view['progress']['completed']} of {view['progress']['total']} Protected with all their disks"
     return "as declared"
 
 

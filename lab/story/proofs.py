@@ -36,7 +36,7 @@ def ended_well(view: View) -> list[str]:
         *view.get("failures", ()),
         *(
             str(problem.get("detail") if isinstance(problem, Mapping) else problem)
-            for problem in view.get("problems", ())
+            for problem in view.get("obstacles", ())
         ),
     ]
     return [f"{view['id']} ended {view['state']}: {reasons[0] if reasons else 'it does not say why'}"]
@@ -87,7 +87,7 @@ def _find_step(item: View, verb: str) -> View | None:
 def _began_before(step: View | None, first: View | None) -> bool:
     if step is None or first is None:
         return False  # reported as missing
-    began, up = step["began"], first["probed"] or first["ended"]
+    began, up = step["startedAt"], first["probedAt"] or first["endedAt"]
     return not began or not up or datetime.fromisoformat(began) < datetime.fromisoformat(up)
 
 
@@ -95,7 +95,7 @@ def prove_probed(view: View, vms: Iterable[str]) -> list[str]:
     """Each of these VMs passed its probes in Azure."""
     verb = ORDERED[view["kind"]]
     steps = {item["vm"]: _find_step(item, verb) for item in view["items"]}
-    return [f"{vm} was not probed in {view['id']}" for vm in vms if not (steps.get(vm) or {}).get("probed")]
+    return [f"{vm} was not probed in {view['id']}" for vm in vms if not (steps.get(vm) or {}).get("probedAt")]
 
 
 def reverse_dependencies(after: After) -> dict[str, list[str]]:

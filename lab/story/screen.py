@@ -49,17 +49,17 @@ class Screen(Protocol):
 def done_of(view: View) -> tuple[int, int]:
     """How far an operation is: VMs through with their stage, over all of its stages, and how many that will be."""
     progress = view.get("progress") or {}
-    total, stages = progress.get("total", 0), progress.get("stages", 1)
+    total, stages = progress.get("total", 0), progress.get("stageCount", 1)
     if view["state"] == "succeeded":
         return total * stages, total * stages
-    return (progress.get("stage", 1) - 1) * total + progress.get("done", 0), total * stages
+    return (progress.get("currentStage", 1) - 1) * total + progress.get("completed", 0), total * stages
 
 
 def operation_headline(view: View, now: datetime) -> str:
     """One line: when, what, how far, what is being waited for."""
     done, total = done_of(view)
     far = f"  {done}/{total}" if total else ""
-    awaited = f"  waiting for {view['waitingFor']}" if view.get("waitingFor") else ""
+    awaited = f"  waiting for {view['waitingForText']}" if view.get("waitingForText") else ""
     return f"{now:%H:%M}  {view['kind']}: {view.get('phase') or view['state']}{far}{awaited}"
 
 

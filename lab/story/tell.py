@@ -242,4 +242,4 @@ def _is_in_the_middle(view: View) -> bool:
     """Something is under way; where VMs go one after another, a third of them is through."""
     done, _ = done_of(view)
     one_by_one = view["kind"] in proofs.ORDERED
-    return bool(view.get("waitingFor")) and (not one_by_one or 3 * done >= len(view["items"]))
+    return bool(view.get("waitingForText")) and (not one_by_one or 3 * done >= len(view["items"]))

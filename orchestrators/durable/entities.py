@@ -9,6 +9,7 @@ from shared.healing.cluster_queue import JoinQueue, QueueTurn, join_queue, leave
 from shared.healing.node_record import (
     BeginRepair,
     EndRepair,
+    NodeAnswer,
     NodeRecord,
     SymptomNotice,
     begin_repair,
@@ -27,15 +28,17 @@ from shared.operations.durable_names import (
     RECOVERY_PLAN_MIRRORS,
     REQUEST_BUDGET,
 )
-from shared.operations.leases import Claim, Lease, Table, grant_claim, with_leases_renewed, without_leases_of
+from shared.operations.leases import Claim, Lease, grant_claim, with_leases_renewed, without_leases_of
 from shared.operations.obligations import (
     Attempted,
+    Checked,
     LeftBehind,
     Narrowed,
     Obligation,
-    Watched,
-    take_over_obligation,
-    with_attempt,
+    Obligations,
+    with_note,
+    with_obligation,
+    without_obligations,
 )
 from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_begun, with_run_ended
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
@@ -46,7 +49,7 @@ from shared.sites.nodes import ExtensionView
 
 def leases(ctx: EntityContext, request: Any) -> Any:
     """The leases of one vault or cluster. Operations: claim, renew, release."""
-    table: Table = {key: Lease.model_validate(lease) for key, lease in ctx.get_state(dict, {}).items()}
+    table = {key: Lease.model_validate(lease) for key, lease in ctx.get_state(dict, {}).items()}
     match ctx.operation:
         case "claim":
             table, verdict = grant_claim(table, Claim.model_validate(request))
@@ -57,7 +60,7 @@ def leases(ctx: EntityContext, request: Any) -> Any:
         case "release":
             table, answer = without_leases_of(table, [request]), None
         case other:
-            raise ValueError(f"leases know no operation {other}")
+            raise ValueError(f"the entity leases has no operation {other}")
     ctx.set_state({key: lease.model_dump(mode="json") for key, lease in table.items()})
     return answer
 
@@ -73,7 +76,7 @@ def documents(ctx: EntityContext, request: Any) -> Any:
         case "remove":
             document, verdict = withdraw_document(document, declaration)
         case other:
-            raise ValueError(f"documents know no operation {other}")
+            raise ValueError(f"the entity documents has no operation {other}")
     ctx.set_state(document.model_dump(mode="json") if document else None)
     return verdict.model_dump(mode="json")
 
@@ -81,91 +84,85 @@ def documents(ctx: EntityContext, request: Any) -> Any:
 def obligations(ctx: EntityContext, request: Any) -> Any:
     """What is owed for one plan or node.
 
-    Operations: open (an obligation), settle (a list of kinds), read, recall (the same without orders); and notes about
-    one of them: tried, left, watch, narrow.
+    Operations: open (an obligation), settle (a list of kinds), read, read_without_orders; and notes about one of them:
+    note_attempt, note_check, note_leftovers, narrow_to.
     """
-    owed: dict[str, Any] = ctx.get_state(dict, {})
+    state: dict[str, Any] = ctx.get_state(dict, {})
+    owed: Obligations = {one.kind: one for one in map(Obligation.model_validate, state.values())}
     match ctx.operation:
         case "open":
-            obligation = Obligation.model_validate(request)
-            earlier = owed.get(obligation.kind)
-            obligation = take_over_obligation(Obligation.model_validate(earlier) if earlier else None, obligation)
-            owed = {**owed, obligation.kind: obligation.model_dump(mode="json")}
+            owed = with_obligation(owed, Obligation.model_validate(request))
         case "settle":
-            owed = {kind: value for kind, value in owed.items() if kind not in request}
+            owed = without_obligations(owed, request)
         case "read":
-            return owed
-        case "recall":
-            return {
-                kind: {name: value for name, value in entry.items() if name != "order"} for kind, entry in owed.items()
-            }
-        case "tried" | "left" | "watch" | "narrow":
-            owed = with_note(owed, ctx.operation, request)
+            return state
+        case "read_without_orders":
+            return {kind: one.model_dump(mode="json", exclude={"order"}) for kind, one in owed.items()}
+        case "note_attempt" | "note_check" | "note_leftovers" | "narrow_to":
+            owed = with_note(owed, OBLIGATION_NOTES[ctx.operation].model_validate(request))
         case other:
-            raise ValueError(f"obligations know no operation {other}")
-    ctx.set_state(owed or None)
+            raise ValueError(f"the entity obligations has no operation {other}")
+    ctx.set_state({kind: one.model_dump(mode="json") for kind, one in owed.items()} or None)
     return sorted(owed)
 
 
+OBLIGATION_NOTES: Mapping[str, type[Attempted | Checked | LeftBehind | Narrowed]] = {
+    "note_attempt": Attempted,
+    "note_check": Checked,
+    "note_leftovers": LeftBehind,
+    "narrow_to": Narrowed,
+}
+
+
 def plan_history(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one plan's runs. Operations: begun, closed, told (of drills), ended (of any run), read."""
+    """What is remembered of one plan's runs.
+
+    Operations: record_drill, close_drill and mark_overdue for its drills, record_run for any run, read.
+    """
     state = ctx.get_state(dict)
     history = PlanHistory.model_validate(state) if state else PlanHistory()
     match ctx.operation:
-        case "begun":
+        case "record_drill":
             history = with_drill_begun(history, DrillBegun.model_validate(request))
-        case "closed":
-            history = history.model_copy(update={"closed": history.closed or request == history.run})
-        case "told":
+        case "close_drill":
+            history = history.model_copy(update={"closed": history.closed or request == history.drill_run})
+        case "mark_overdue":
             history = history.model_copy(update={"overdue_key": request})
-        case "ended":
+        case "record_run":
             history = with_run_ended(history, PastRun.model_validate(request))
         case "read":
             return state
         case other:
-            raise ValueError(f"a plan's history knows no operation {other}")
+            raise ValueError(f"a plan's track knows no operation {other}")
     ctx.set_state(history.model_dump(mode="json"))
     return None
 
 
-def with_note(owed: Mapping[str, Any], operation: str, note: Any) -> dict[str, Any]:
-    """What is owed, with a note about one of it; one that is owed no longer takes none."""
-    if note["kind"] not in owed:
-        return dict(owed)
-    obligation = Obligation.model_validate(owed[note["kind"]])
-    if operation == "tried":
-        obligation = with_attempt(obligation, Attempted.model_validate(note))
-    elif operation == "watch":
-        obligation = obligation.model_copy(update={"watched": Watched.model_validate(note).at})
-    elif operation == "narrow":
-        obligation = obligation.model_copy(update={"vms": Narrowed.model_validate(note).vms})
-    else:
-        obligation = obligation.model_copy(update={"leftovers": LeftBehind.model_validate(note).leftovers})
-    return {**owed, obligation.kind: obligation.model_dump(mode="json")}
-
-
 def nodes(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one node. Operations: begin, save, end, notice; each answers the record or a run's id."""
+    """What is remembered of one node.
+
+    Operations: begin_repair, save_extension, end_repair, note_symptom; each answers a NodeAnswer.
+    """
     state = ctx.get_state(dict)
     record = NodeRecord.model_validate(state) if state else None
-    answer: Any = None
+    busy = ""
     match ctx.operation:
-        case "begin":
-            record, answer = begin_repair(record, BeginRepair.model_validate(request))
-        case "notice":
+        case "begin_repair":
+            record, busy = begin_repair(record, BeginRepair.model_validate(request))
+        case "note_symptom":
             record = record_symptom(record, SymptomNotice.model_validate(request))
-        case "save" if record:
+        case "save_extension" if record:
             record = save_extension(record, ExtensionView.model_validate(request))
-        case "end" if record:
+        case "end_repair" if record:
             record = end_repair(record, EndRepair.model_validate(request))
         case other:
-            raise ValueError(f"a node's record knows no operation {other}, or not yet")
+            raise ValueError(f"the entity nodes has no operation {other}, or not yet")
     ctx.set_state(record.model_dump(mode="json"))
-    return {"busy": answer, "record": record.model_dump(mode="json")}
+    return NodeAnswer(record=record, busy=busy).model_dump(mode="json")
 
 
 def cluster_queue(ctx: EntityContext, request: Any) -> Any:
-    """Who may work on one cluster. Operations: join (answers the place in line), leave, waiting (answers how many)."""
+    """Who may work on one cluster. Operations: join (answers the position), leave, count (answers how many)."""
     queue = tuple(QueueTurn.model_validate(turn) for turn in ctx.get_state(list, []))
     answer: Any = None
     match ctx.operation:
@@ -174,10 +171,10 @@ def cluster_queue(ctx: EntityContext, request: Any) -> Any:
             answer = place.model_dump(mode="json")
         case "leave":
             queue = leave_queue(queue, request)
-        case "waiting":
+        case "count":
             answer = len(queue)
         case other:
-            raise ValueError(f"a cluster queue knows no operation {other}")
+            raise ValueError(f"the entity cluster_queue has no operation {other}")
     ctx.set_state([turn.model_dump(mode="json") for turn in queue] or None)
     return answer
 
@@ -208,7 +205,7 @@ def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
 
 
 def request_budget(ctx: EntityContext, request: Any) -> Any:
-    """The requests that one subscription grants. Operation: take (a request; answers from when on it may be sent)."""
+    """The requests that one subscription grants. Operation: take (a wish; answers from when on it may be sent)."""
     if ctx.operation != "take":
         raise ValueError(f"a budget knows no operation {ctx.operation}")
     buckets, grant = grant_calls(Buckets.model_validate(ctx.get_state(dict, {})), CallRequest.model_validate(request))

@@ -10,8 +10,9 @@ from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.contract import READ_ENDED_RUNS, ReadEndedRuns
 from shared.operations.durable_names import LEASES, OBLIGATIONS, REQUEST_BUDGET
-from shared.operations.leases import LEASE_TERM, Claim, ClaimVerdict, Lease
+from shared.operations.leases import Claim, ClaimVerdict, Lease
 from shared.operations.obligations import Narrowed, Obligation, ObligationKind
+from shared.operations.pacing import LEASE_TERM
 from shared.plans.machines import leased_vm_of
 from shared.recovery import budgeting
 from shared.recovery.operation import Operation
@@ -160,7 +161,7 @@ def settle_except_for(
         yield from settle_obligations(ctx, operation, (kind,))
         return
     note = Narrowed(kind=kind, vms=tuple(vms)).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "narrow", note)
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "narrow_to", note)
 
 
 def do_nothing(_ctx: task.OrchestrationContext, _operation: Operation, _run: Run) -> Steps[Run | None]:

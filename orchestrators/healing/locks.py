@@ -1,7 +1,5 @@
 """Locks that stand in the way of a cure: written down as owed before they are taken off, put back whatever happens."""
 
-from datetime import timedelta
-
 from durabletask import task
 
 from orchestrators.durable.steps import Steps, call, call_entity, now
@@ -10,12 +8,11 @@ from shared.arm_ids import key_of
 from shared.errors import SiteRecoveryError
 from shared.healing.classifier import cause_of
 from shared.healing.contract import READ_LOCKS, REMOVE_LOCKS, RESTORE_LOCKS, ReadLocks, RemoveLocks, RestoreLocks
-from shared.healing.repair import NeedsPerson, Repair
+from shared.healing.pacing import LOCKS_BACK_WITHIN
+from shared.healing.repair import NeedsPerson, Repair, RepairFacts
 from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Lock, Obligation
 from shared.sites.site import SiteDocument
-
-OWED_WITHIN = timedelta(hours=2)
 
 
 def find_locks(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument) -> Steps[tuple[Lock, ...]]:
@@ -37,10 +34,17 @@ def remove_locks(
     if not locks:
         return
     tracker.enter_phase("Unlock", f"{len(locks)} locks to be taken off")
-    yield from call_entity(
-        ctx, OBLIGATIONS, obligation_key(order), "open", _restore_obligation(ctx, order, locks).model_dump(mode="json")
+    obligation = Obligation(
+        kind="restore-lock",
+        plan=obligation_key(order),
+        owner=order.id,
+        opened=now(ctx),
+        due=now(ctx) + LOCKS_BACK_WITHIN,
+        detail="Locks were taken off for a repair and have to be put back.",
+        locks=locks,
     )
-    tracker.note_facts(locks=[lock.id for lock in locks])
+    yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "open", obligation.model_dump(mode="json"))
+    tracker.note_facts(RepairFacts(locks=tuple(lock.id for lock in locks)))
     tracker.mark_changed()
     yield from call(ctx, REMOVE_LOCKS, RemoveLocks(locks=locks, operation=order.id))
 
@@ -50,20 +54,8 @@ def obligation_key(order: Repair) -> str:
     return f"node:{key_of(order.machine_id)}"
 
 
-def _restore_obligation(ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...]) -> Obligation:
-    return Obligation(
-        kind="restore-lock",
-        plan=obligation_key(order),
-        owner=order.id,
-        opened=now(ctx),
-        due=now(ctx) + OWED_WITHIN,
-        detail="locks were taken off for a repair and have to be put back",
-        locks=locks,
-    )
-
-
 def restore_locks(ctx: task.OrchestrationContext, obligation: Obligation) -> Steps[None]:
-    """Put locks back, and cross them out only then.
+    """Put locks back, and settle the obligation only then.
 
     Raises:
         Refused: one was changed meanwhile; it stays owed.
@@ -75,7 +67,7 @@ def restore_locks(ctx: task.OrchestrationContext, obligation: Obligation) -> Ste
 
 def restore_own_locks(ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker) -> Steps[None]:
     """Put back what this repair took off; where that does not succeed now, the timer goes on trying."""
-    if "locks" not in tracker.progress.facts:
+    if not tracker.facts.locks:
         return
     obligation = (yield from call_entity(ctx, OBLIGATIONS, obligation_key(order), "read")).get("restore-lock")
     if not obligation:
@@ -83,4 +75,4 @@ def restore_own_locks(ctx: task.OrchestrationContext, order: Repair, tracker: Pr
     try:
         yield from restore_locks(ctx, Obligation.model_validate(obligation))
     except SiteRecoveryError as failure:
-        tracker.note_facts(locksOwed=str(failure))
+        tracker.note_facts(RepairFacts(locks_owed=str(failure)))

@@ -1,79 +1,88 @@
-"""Looking at a node: what ails it, how its extension is doing, what a script says. None of it changes anything."""
+"""Looking at a node: what is wrong with it, and how its extension is doing. None of it changes anything."""
 
-import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import NamedTuple
 
 from durabletask import task
 
 from orchestrators.durable.steps import Steps, call, now, sleep
+from orchestrators.healing.progress import ProgressTracker
 from shared.errors import Refused, Transient
 from shared.healing.classifier import Cause, classify_failure, find_cause
-from shared.healing.contract import (
-    READ_CAUSE,
-    READ_NODES,
-    READ_SCRIPT,
-    REMOVE_SCRIPT,
-    RUN_SCRIPT,
-    NodesRead,
-    ReadCause,
-    ReadNodes,
-    ReadScript,
-    RemoveScript,
-    RunScript,
-    ScriptName,
-    ScriptView,
-)
-from shared.healing.repair import Repair
+from shared.healing.contract import READ_CAUSE, READ_NODES, ReadCause, ReadNodes
+from shared.healing.pacing import LOG_REACHES_BACK, NODE_EVERY, SETTLED_WITHIN
+from shared.healing.repair import NeedsPerson, NothingToDo, Repair
 from shared.messages import VaultRef
 from shared.site_recovery.contract import READ_PROVIDERS, ReadProviders
 from shared.site_recovery.views import ProviderView
+from shared.sites.node_health import is_extension_moving
 from shared.sites.nodes import ExtensionView, NodeView
 from shared.sites.site import SiteDocument
 
-_LOG = logging.getLogger(__name__)
-LOOK_EVERY = timedelta(seconds=30)
-LOG_GOES_BACK = timedelta(hours=1)
-
 
 class NodeDiagnosis(NamedTuple):
-    """A node as it is now.
+    """A node that is not well.
 
     Attributes:
-        cause: What ails it, None when it is well.
-        at: By Azure's own clock.
+        providers: Those of the site's vault.
+        cause: What is wrong with it.
     """
 
     node: NodeView
     providers: tuple[ProviderView, ...]
-    cause: Cause | None
-    at: datetime
+    cause: Cause
 
 
-def diagnose_node(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, facts: dict[str, Any] | None = None
+def read_node(ctx: task.OrchestrationContext, machine_id: str) -> Steps[NodeView]:
+    """The node as Azure shows it now."""
+    return (yield from call(ctx, READ_NODES, ReadNodes(machine_id=machine_id))).nodes[0]
+
+
+def diagnose_settled_node(
+    ctx: task.OrchestrationContext,
+    order: Repair,
+    site: SiteDocument,
+    tracker: ProgressTracker,
+    node: NodeView | None = None,
 ) -> Steps[NodeDiagnosis]:
-    """Look at the node and its provider, and find out what ails it.
+    """What is wrong with the node, once its extension is neither being installed nor removed.
 
     Args:
-        facts: What read-registration found on the node, when it was run.
+        node: The node as it was read just now; None to read it here.
+
+    Raises:
+        NothingToDo: the node is well.
+        NeedsPerson: the app cannot cure it, or its extension is still on its way after all that time.
     """
-    nodes_read = yield from call(ctx, READ_NODES, ReadNodes(machine_id=order.machine_id))
+    tracker.enter_phase("Classify", f"what is wrong with {tracker.progress.node}")
+    node = node or (yield from read_node(ctx, order.machine_id))
+    if is_extension_moving(node.extension):
+        tracker.enter_phase("Classify", f"the extension of {node.name} to be installed or removed")
+        node = yield from wait_for_node(
+            ctx, order.machine_id, lambda extension: not is_extension_moving(extension), SETTLED_WITHIN
+        )
     provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
-    cause = find_cause(site, nodes_read.nodes[0], provider_views.providers, provider_views.at, facts)
-    if cause and cause.code == "unknown":
+    cause = find_cause(site, node, provider_views.providers, provider_views.at)
+    if cause is None:
+        raise NothingToDo(
+            "nothing-to-do", f"{node.name} is well: its extension succeeded, and its provider is connected"
+        )
+    if cause.code == "unknown":
         cause = yield from _refine_by_activity_log(ctx, order, cause)
-    return NodeDiagnosis(nodes_read.nodes[0], provider_views.providers, cause, provider_views.at)
+    tracker.note_cause(cause)
+    is_to_be_examined = cause.code == "unknown" and site.healing_rules.diagnose
+    if not cause.curable and not is_to_be_examined:
+        raise NeedsPerson(cause)
+    return NodeDiagnosis(node, provider_views.providers, cause)
 
 
 def _refine_by_activity_log(ctx: task.OrchestrationContext, order: Repair, cause: Cause) -> Steps[Cause]:
-    """What the Activity Log says of the event; the log comes late and may say nothing."""
+    """The cause that the Activity Log names, if any; the log comes late and may not have the failure yet."""
     if order.reported_at is None:
         return cause
-    request = ReadCause(
-        resource_id=order.machine_id, correlation_id=order.cause, since=order.reported_at - LOG_GOES_BACK
-    )
+    since = order.reported_at - LOG_REACHES_BACK
+    request = ReadCause(resource_id=order.machine_id, correlation_id=order.cause, since=since)
     try:
         log_entry = yield from call(ctx, READ_CAUSE, request)
     except (Refused, Transient):
@@ -82,71 +91,25 @@ def _refine_by_activity_log(ctx: task.OrchestrationContext, order: Repair, cause
     return logged_cause if logged_cause.code != "unknown" else cause
 
 
-def wait_for_extension(
+def wait_for_node(
     ctx: task.OrchestrationContext,
     machine_id: str,
     is_good: Callable[[ExtensionView | None], bool],
     within: timedelta,
-) -> Steps[ExtensionView | None]:
-    """Look at the node's extension until it is good, or the time is over: what it was like then.
+) -> Steps[NodeView]:
+    """Read the node until its extension is good, or the time is over: what it was like then.
 
     Raises:
         Transient: Azure did not answer once in all that time.
     """
     deadline = now(ctx) + within
-    nodes_read: NodesRead | None = None
+    node: NodeView | None = None
     while True:
-        nodes_read = (yield from _read_node_once(ctx, machine_id)) or nodes_read
-        if nodes_read and (is_good(nodes_read.nodes[0].extension) or now(ctx) >= deadline):
-            return nodes_read.nodes[0].extension
-        if now(ctx) >= deadline:
-            raise Transient(f"{machine_id} could not be read for {within}")
-        yield from sleep(ctx, LOOK_EVERY)
-
-
-def _read_node_once(ctx: task.OrchestrationContext, machine_id: str) -> Steps[NodesRead | None]:
-    """One look; none at all when Azure does not answer: the deadline of the caller bounds how often."""
-    try:
-        return (yield from call(ctx, READ_NODES, ReadNodes(machine_id=machine_id)))
-    except Transient:
-        return None
-
-
-def run_script(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    node: NodeView,
-    script: ScriptName,
-    mark: str,
-    parameters: dict[str, str] | None = None,
-) -> Steps[ScriptView]:
-    """Run a script on a node, read what it said, and leave no run command behind.
-
-    Args:
-        mark: Makes the run command's name unique within the repair.
-    """
-    name = f"{order.id}-{mark}"
-    request = RunScript(machine_id=node.id, name=name, script=script, operation=order.id, parameters=parameters or {})
-    yield from call(ctx, RUN_SCRIPT, request)
-    deadline = now(ctx) + 2 * request.timeout
-    script_view = yield from _read_script(ctx, node, name)
-    while not script_view.has_ended and now(ctx) < deadline:
-        yield from sleep(ctx, LOOK_EVERY)
-        script_view = yield from _read_script(ctx, node, name)
-    yield from _remove_script(ctx, RemoveScript(machine_id=node.id, name=name, operation=order.id))
-    return script_view
-
-
-def _remove_script(ctx: task.OrchestrationContext, request: RemoveScript) -> Steps[None]:
-    """Delete a run command; one that is left behind holds no secret and is not worth a cure."""
-    try:
-        yield from call(ctx, REMOVE_SCRIPT, request)
-    except (Refused, Transient) as failure:
-        ctx.create_replay_safe_logger(_LOG).warning("the run command %s was not deleted: %s", request.name, failure)
-
-
-def _read_script(ctx: task.OrchestrationContext, node: NodeView, name: str) -> Steps[ScriptView]:
-    try:
-        return (yield from call(ctx, READ_SCRIPT, ReadScript(machine_id=node.id, name=name)))
-    except Transient as silence:
-        return ScriptView(state="Unknown", error=str(silence))
+        try:
+            node = yield from read_node(ctx, machine_id)
+        except Transient:
+            if now(ctx) >= deadline and node is None:
+                raise
+        if node and (is_good(node.extension) or now(ctx) >= deadline):
+            return node
+        yield from sleep(ctx, NODE_EVERY)

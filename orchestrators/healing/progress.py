@@ -1,13 +1,14 @@
-"""A repair's diary: what it does now, where its time went, and what it found out."""
+"""The progress of a repair while it runs: what it does now, where its time went, and what it found out."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from durabletask import task
 
 from orchestrators.durable.steps import now, show_status
+from shared.healing.classifier import Cause
 from shared.healing.proof import Rung, highest_rung
-from shared.healing.repair import RepairPhase, RepairProgress, phase_timeline
+from shared.healing.repair import RepairFacts, RepairPhase, RepairProgress, phase_timeline
 
 
 class ProgressTracker:
@@ -17,11 +18,17 @@ class ProgressTracker:
         self._ctx = ctx
         self.progress = progress
 
+    @property
+    def facts(self) -> RepairFacts:
+        """What was found out so far."""
+        return self.progress.facts
+
     def enter_phase(self, phase: str, waiting_for: str) -> None:
-        """Say what is done now, and what is being waited for."""
+        """Show what is done now, and what is being waited for."""
         phases = self.progress.phases
         if not phases or phases[-1].name != phase:
-            self._update_progress(phases=(*phases, RepairPhase(name=phase, began=now(self._ctx))))
+            phases = (*phases, RepairPhase(name=phase, began=now(self._ctx)))
+            self.progress = self.progress.model_copy(update={"phases": phases})
         custom_status = {"phase": phase, "waitingFor": waiting_for, "at": now(self._ctx).isoformat()}
         show_status(
             self._ctx, {**custom_status, "rung": self.progress.rung, "timeline": self.timeline_until(now(self._ctx))}
@@ -31,22 +38,27 @@ class ProgressTracker:
         """Where the time went."""
         return phase_timeline(self.progress.phases, until)
 
-    def note_facts(self, **facts: Any) -> None:
-        """Keep what was found out; it becomes part of the outcome."""
-        self._update_progress(facts={**self.progress.facts, **facts})
+    def note_facts(self, facts: RepairFacts) -> None:
+        """Keep what was found out."""
+        self.progress = self.progress.model_copy(update={"facts": self.facts.with_facts(facts)})
+
+    def note_cause(self, cause: Cause) -> None:
+        """Keep why the node is not well."""
+        self.note_facts(RepairFacts(cause=cause.code, evidence=cause.evidence, remedy=cause.remedy))
 
     def mark_changed(self) -> None:
         """From here on something was changed."""
-        self._update_progress(touched=True)
+        self.progress = self.progress.model_copy(update={"touched": True})
+
+    def mark_cured(self) -> None:
+        """The old registration is gone: only what is newer proves the new one."""
+        self.progress = self.progress.model_copy(update={"cured_at": now(self._ctx), "since": now(self._ctx)})
 
     def record_rung(self, ladder: tuple[Rung, ...]) -> None:
         """Note how high the proof is."""
         if rung := highest_rung(ladder):
-            self._update_progress(rung=rung)
+            self.progress = self.progress.model_copy(update={"rung": rung})
 
-    def enter_stage(self, **stage: Any) -> None:
+    def enter_stage(self, stage: Literal["point", "cluster"]) -> None:
         """Begin the next stage."""
-        self._update_progress(since=now(self._ctx), **stage)
-
-    def _update_progress(self, **values: Any) -> None:
-        self.progress = self.progress.model_copy(update=values)
+        self.progress = self.progress.model_copy(update={"stage": stage, "since": now(self._ctx)})

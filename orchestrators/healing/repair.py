@@ -1,108 +1,155 @@
-"""Healing a node: from a failed ASR extension to the proof that node and cluster are registered again."""
+"""The repair of a node: from a failed ASR extension to the proof that node and cluster are registered again.
+
+1. Admit: find the site whose cluster the node belongs to, and enter the repair in the node's record, one at a time.
+2. Diagnose: what no turn would change (the node is well, or only a person can help) ends the repair here.
+3. Wait for the cluster's turn; where that took a while, diagnose again.
+4. Gate: lease the cluster and the node's machines; none of them may run in Azure or be on its way.
+5. Take locks off, where the site allows it; they are owed from before the first one goes.
+6. Cure: examine, uninstall, install again (`cure.py`), and prove extension, registry, service and provider.
+7. Put the locks back and give the turn away, whatever happened.
+8. Wait for a new recovery point of one of the node's machines: then the node's record says healed.
+9. Wait for the rest of the cluster: only then the repair says healed.
+"""
 
 from typing import Any
 
 from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_event
-from orchestrators.durable.steps import Steps, call, call_entity, now
-from orchestrators.healing.cure import heal_node, wait_for_cluster, wait_for_recovery_point
-from orchestrators.healing.gate import diagnose_settled_node, release_cluster_turn, take_cluster_turn
-from orchestrators.healing.locks import restore_own_locks
+from orchestrators.durable.dead_runs import ask_past_dead_runs
+from orchestrators.durable.steps import Steps, now
+from orchestrators.healing.cure import examine_node, reinstall_extension
+from orchestrators.healing.gate import claim_node, release_cluster_turn, take_cluster_turn
+from orchestrators.healing.locks import find_locks, remove_locks, restore_own_locks
+from orchestrators.healing.look import NodeDiagnosis, diagnose_settled_node, read_node
+from orchestrators.healing.node_records import ask_node_record, record_ending
 from orchestrators.healing.progress import ProgressTracker
-from shared.arm_ids import key_of
+from orchestrators.healing.prove import prove_registration, wait_for_cluster, wait_for_recovery_point
+from shared.arm_ids import same_id
 from shared.errors import SiteRecoveryError, Transient
-from shared.healing.contract import READ_NODES, ReadNodes
-from shared.healing.node_record import BeginRepair, EndRepair, LastRepair, NodeRecord, RepairEnding
+from shared.healing.node_record import BeginRepair, LastRepair, NodeRecord, RepairEnding
 from shared.healing.proof import RUNGS
-from shared.healing.repair import NeedsPerson, NothingToDo, Repair, RepairDeferred, RepairProgress
+from shared.healing.repair import NeedsPerson, NothingToDo, Repair, RepairDeferred, RepairFacts, RepairProgress
 from shared.obstacle import Obstacle
-from shared.operations.contract import READ_ENDED_RUNS, PublishEvent, ReadEndedRuns
-from shared.operations.durable_names import NODES
+from shared.operations.contract import PublishEvent
 from shared.recovery.outcome import Outcome
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
 
+class RepairNotAdmitted(Exception):
+    """The repair may not begin."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.obstacle = Obstacle(code=code, detail=detail)
+
+
 def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the ASR extension of one node back, and say "healed" only at the top of the proof."""
     order = Repair.model_validate(payload)
-    progress = order.progress
+    progress, node = order.progress, None
     if progress is None:
-        arrival = yield from _register_repair(ctx, order)
-        if isinstance(arrival, Outcome):
-            return arrival.model_dump(mode="json")
-        progress = arrival
+        try:
+            progress, node = yield from _admit(ctx, order)
+        except RepairNotAdmitted as verdict:
+            return Outcome(state="refused", kind="repair", problems=(verdict.obstacle,)).model_dump(mode="json")
     tracker = ProgressTracker(ctx, progress)
     site = order.sites[progress.site]
     try:
-        over = yield from _run_repair_stages(ctx, order, site, tracker)
+        is_over = yield from _run_stages(ctx, order, site, tracker, node)
     except SiteRecoveryError as failure:
-        return (yield from _handle_failure(ctx, order, site, tracker, failure))
-    if over:
-        return (yield from _close_repair(ctx, order, tracker, _repair_outcome(ctx, tracker, "succeeded")))
+        return (yield from _end_without_proof(ctx, order, tracker, failure))
+    if is_over:
+        return (yield from _close_repair(ctx, order, tracker))
     ctx.continue_as_new(
         order.model_copy(update={"progress": tracker.progress}).model_dump(mode="json"), save_events=True
     )
     return None
 
 
-def _register_repair(ctx: task.OrchestrationContext, order: Repair) -> Steps[RepairProgress | Outcome]:
-    """See whose node it is, and enter the repair in its record: one at a time."""
+def _admit(ctx: task.OrchestrationContext, order: Repair) -> Steps[tuple[RepairProgress, NodeView]]:
+    """Find the node's site, and enter the repair in the node's record; gives the node as it was read.
+
+    Raises:
+        RepairNotAdmitted: the node cannot be read, is no declared site's, or is being repaired by a run that lives.
+    """
     try:
-        node = (yield from call(ctx, READ_NODES, ReadNodes(machine_id=order.machine_id))).nodes[0]
+        node = yield from read_node(ctx, order.machine_id)
     except SiteRecoveryError as failure:
-        return _refused_outcome("not-read", f"{order.machine_id} could not be read: {failure}")
-    name = next((name for name, s in order.sites.items() if key_of(s.cluster) == key_of(node.cluster_id)), None)
+        raise RepairNotAdmitted("not-read", f"{order.machine_id} could not be read: {failure}") from failure
+    name = next((name for name, site in order.sites.items() if same_id(site.cluster, node.cluster_id)), None)
     if name is None:
-        return _refused_outcome("not-ours", f"{node.name} is a node of no declared site")
-    if busy := (yield from _enter_in_record(ctx, order, node)):
-        return _refused_outcome("held", f"{node.name} is being repaired by {busy}")
-    began = now(ctx)
-    facts = {"node": node.name, "site": order.sites[name].hyper_v_site}
-    return RepairProgress(site=name, node=node.name, cluster=node.cluster_id, began=began, since=began, facts=facts)
+        raise RepairNotAdmitted(
+            "not-ours", f"{node.name} is a node of no declared site. Declare the site of its cluster."
+        )
+
+    def begin(ended: tuple[str, ...]) -> Steps[str]:
+        request = BeginRepair(
+            run=order.id, node=node.name, cluster=node.cluster_id, machine_id=order.machine_id, ended=ended
+        )
+        return (yield from ask_node_record(ctx, order.machine_id, "begin_repair", request)).busy
+
+    if busy := (yield from ask_past_dead_runs(ctx, begin, lambda run: (run,) if run else ())):
+        raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.")
+    facts = RepairFacts(node=node.name, site=order.sites[name].hyper_v_site)
+    progress = RepairProgress(
+        site=name, node=node.name, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
+    )
+    return progress, node
 
 
-def _refused_outcome(code: str, detail: str) -> Outcome:
-    return Outcome(state="refused", kind="repair", problems=(Obstacle(code=code, detail=detail),))
-
-
-def _enter_in_record(ctx: task.OrchestrationContext, order: Repair, node: NodeView) -> Steps[str]:
-    """Enter the repair; gives the living run that is in the way, if any."""
-    request = BeginRepair(run=order.id, node=node.name, cluster=node.cluster_id, machine_id=order.machine_id)
-    key = key_of(order.machine_id)
-    busy: str = (yield from call_entity(ctx, NODES, key, "begin", request.model_dump(mode="json")))["busy"]
-    if busy and (yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=(busy,)))).ended:
-        second_request = request.model_copy(update={"ended": (busy,)}).model_dump(mode="json")
-        busy = (yield from call_entity(ctx, NODES, key, "begin", second_request))["busy"]
-    return busy
-
-
-def _run_repair_stages(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
+def _run_stages(
+    ctx: task.OrchestrationContext,
+    order: Repair,
+    site: SiteDocument,
+    tracker: ProgressTracker,
+    node: NodeView | None,
 ) -> Steps[bool]:
-    """Go on from where the repair stands; False when it is time to continue as new."""
+    """Go on from where the repair stands; False when it is time to continue as new.
+
+    Args:
+        node: The node as it was read on admission; None in a later generation.
+    """
     if tracker.progress.stage == "turn":
-        if not tracker.progress.phases:
-            yield from diagnose_settled_node(ctx, order, site, tracker)  # what no turn would change is told at once
-        if not (yield from take_cluster_turn(ctx, order, tracker)):
+        diagnosis: NodeDiagnosis | None = None
+        if node:
+            diagnosis = yield from diagnose_settled_node(ctx, order, site, tracker, node)
+        waited = yield from take_cluster_turn(ctx, order, tracker)
+        if waited is None:
             return False
-        yield from _heal_in_turn(ctx, order, site, tracker)
-        tracker.enter_stage(stage="point")
+        yield from _heal_in_turn(ctx, order, site, tracker, None if waited else diagnosis)
+        tracker.enter_stage("point")
     if tracker.progress.stage == "point":
         if not (yield from wait_for_recovery_point(ctx, site, tracker)):
             return False
         yield from _record_ending(ctx, order, tracker, "healed")
-        tracker.enter_stage(stage="cluster")
+        tracker.enter_stage("cluster")
     return (yield from wait_for_cluster(ctx, site, tracker))
 
 
 def _heal_in_turn(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
+    ctx: task.OrchestrationContext,
+    order: Repair,
+    site: SiteDocument,
+    tracker: ProgressTracker,
+    diagnosis: NodeDiagnosis | None,
 ) -> Steps[None]:
+    """Take the node from its failure to its registration in the vault, then give the turn away, whatever happens.
+
+    Args:
+        diagnosis: What was found just before the turn; None where it may have changed meanwhile.
+    """
     try:
-        yield from heal_node(ctx, order, site, tracker)
-    except Exception:
+        if diagnosis is None:
+            diagnosis = yield from diagnose_settled_node(ctx, order, site, tracker)
+        locks = yield from find_locks(ctx, order, site)
+        nodes = yield from claim_node(ctx, order, site, diagnosis, tracker)
+        yield from remove_locks(ctx, order, locks, tracker)
+        yield from examine_node(ctx, order, site, diagnosis, tracker)
+        yield from reinstall_extension(ctx, order, site, diagnosis.node, nodes, tracker)
+        yield from prove_registration(ctx, order, site, tracker)
+    except Exception:  # not `finally`: that also runs each time the host sets us aside
         yield from _release_node(ctx, order, site, tracker)
         raise
     yield from _release_node(ctx, order, site, tracker)
@@ -115,92 +162,79 @@ def _release_node(
     yield from release_cluster_turn(ctx, order, site, tracker)
 
 
-def _handle_failure(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    tracker: ProgressTracker,
-    failure: SiteRecoveryError,
+def _end_without_proof(
+    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, failure: SiteRecoveryError
 ) -> Steps[dict[str, Any]]:
     """End a repair that did not get to its proof; what it means for the next one depends on why."""
     match failure:
         case NothingToDo() | RepairDeferred():
             yield from _record_ending(ctx, order, tracker, "well" if isinstance(failure, NothingToDo) else "deferred")
-            return _refused_outcome(failure.code, failure.detail).model_dump(mode="json")
+            obstacle = Obstacle(code=failure.code, detail=failure.detail)
+            return Outcome(state="refused", kind="repair", problems=(obstacle,)).model_dump(mode="json")
         case NeedsPerson():
-            tracker.note_facts(finding=True, evidence=list(failure.cause.evidence))
-            tracker.note_facts(cause=failure.cause.code, remedy=failure.cause.remedy)
+            tracker.note_cause(failure.cause)
+            tracker.note_facts(RepairFacts(finding=True))
             yield from _record_ending(ctx, order, tracker, "finding")
         case Transient() if not tracker.progress.touched:
             yield from _record_ending(ctx, order, tracker, "deferred")
         case _:
-            record = yield from _record_ending(ctx, order, tracker, "failed", site)
+            record = yield from _record_ending(ctx, order, tracker, "failed")
             yield from _note_next_attempt(ctx, order, tracker, record)
-    return (yield from _close_repair(ctx, order, tracker, _repair_outcome(ctx, tracker, "failed", str(failure))))
+    return (yield from _close_repair(ctx, order, tracker, str(failure)))
 
 
 def _record_ending(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    tracker: ProgressTracker,
-    ending: RepairEnding,
-    site: SiteDocument | None = None,
+    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, ending: RepairEnding
 ) -> Steps[NodeRecord]:
-    facts = tracker.progress.facts
     last = LastRepair(
         run=order.id,
         ending=ending,
         at=now(ctx),
-        cause=facts.get("cause", ""),
-        remedy=facts.get("remedy", ""),
+        cause=tracker.facts.cause or "",
+        remedy=tracker.facts.remedy or "",
         rung=tracker.progress.rung,
     )
-    rules = (site or order.sites[tracker.progress.site]).healing_rules
-    request = EndRepair(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
-    answer = yield from call_entity(ctx, NODES, key_of(order.machine_id), "end", request)
-    return NodeRecord.model_validate(answer["record"])
+    rules = order.sites[tracker.progress.site].healing_rules
+    return (yield from record_ending(ctx, order.machine_id, last, rules))
 
 
 def _note_next_attempt(
     ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, record: NodeRecord
 ) -> Steps[None]:
-    """Say when the next attempt is, or that there is none: then it is for a person."""
-    tracker.note_facts(attempts=record.attempts, quarantined=record.quarantined)
+    """Note when the next attempt is, or that there is none: then a person has to act."""
+    tracker.note_facts(RepairFacts(attempts=record.attempts, quarantined=record.quarantined))
     if record.quarantined:
         remedy = f"{record.attempts} attempts did not help: see to the node, then ask for a repair."
-        tracker.note_facts(finding=True, remedy=f"{remedy} {tracker.progress.facts.get('remedy', '')}".strip())
+        tracker.note_facts(RepairFacts(finding=True, remedy=f"{remedy} {tracker.facts.remedy or ''}".strip()))
         yield from _publish_node_event(ctx, order, tracker, "Quarantined", {"attempts": record.attempts})
     elif record.not_before:
-        tracker.note_facts(nextAttempt=record.not_before.isoformat())
-
-
-def _repair_outcome(ctx: task.OrchestrationContext, tracker: ProgressTracker, state: str, *failures: str) -> Outcome:
-    progress, ended = tracker.progress, now(ctx)
-    proof_facts = {
-        "rung": progress.rung,
-        "healed": progress.rung == RUNGS[-1],
-        "timeline": tracker.timeline_until(ended),
-    }
-    return Outcome.model_validate(
-        {"state": state, "kind": "repair", "failures": failures, "began": progress.began, "ended": ended}
-        | {"facts": {**progress.facts, **proof_facts}}
-    )
+        tracker.note_facts(RepairFacts(next_attempt=record.not_before))
 
 
 def _close_repair(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, outcome: Outcome
+    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, *failures: str
 ) -> Steps[dict[str, Any]]:
-    event_name = "Healed" if outcome.facts["healed"] else "Finding" if outcome.facts.get("finding") else "Finished"
-    yield from _publish_node_event(
-        ctx, order, tracker, event_name, {"state": outcome.state, "failures": list(outcome.failures)}
+    """The outcome, and the event that says it; without a failure the proof stands."""
+    progress, is_healed = tracker.progress, tracker.progress.rung == RUNGS[-1]
+    proof = {"rung": progress.rung, "healed": is_healed, "timeline": tracker.timeline_until(now(ctx))}
+    outcome = Outcome(
+        state="failed" if failures else "succeeded",
+        kind="repair",
+        failures=failures,
+        began=progress.began,
+        ended=now(ctx),
+        facts={**progress.facts.to_json(), **proof},
     )
+    event_name = "Healed" if is_healed else "Finding" if progress.facts.finding else "Finished"
+    details = {"state": outcome.state, "failures": list(failures)}
+    yield from _publish_node_event(ctx, order, tracker, event_name, details)
     return outcome.model_dump(mode="json")
 
 
 def _publish_node_event(
     ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, event_name: str, details: dict[str, Any]
 ) -> Steps[None]:
-    facts = {key: tracker.progress.facts[key] for key in ("cause", "remedy") if key in tracker.progress.facts}
+    facts = {key: value for key, value in tracker.facts.to_json().items() if key in {"cause", "remedy"}}
     event = PublishEvent(
         id=f"{order.id}:{event_name}",
         type=f"HciSiteRecovery.Node.{event_name}",

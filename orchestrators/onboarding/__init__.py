@@ -1,1 +1,1 @@
-"""onboarding."""
+"""The runbooks on a site: preflight, prepare, replication, verify."""

@@ -1,21 +1,25 @@
 """The ASR extension on every node: one node after another by default, and healing for those on which it fails.
 
 Each node that registers asks for a certificate and so invalidates the one that another node is using: whoever installs
-has the cluster's turn, which the healing of nodes stands in line for as well.
+has the cluster's turn, which the healing of nodes waits for as well. In each generation of the run one of these:
+1. List the nodes.
+2. While any node is pending: have the cluster's turn, and install on the next node (or on all, with the cluster-wide
+   extension), wait for its end and judge it.
+3. Give the turn away, and have each node on which it failed healed by a repair of its own.
+4. End the step.
 """
-
-from datetime import timedelta
 
 from durabletask import task
 
-from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
+from orchestrators.durable.cluster_turns import join_cluster_queue, leave_cluster_queue
+from orchestrators.durable.steps import Steps, call, now, sleep
 from orchestrators.onboarding.prepare_steps import ensure_resource
-from shared.arm_ids import key_of
 from shared.errors import Refused
 from shared.healing.classifier import classify_node
-from shared.healing.cluster_queue import JoinQueue, QueuePosition, QueueTurn
+from shared.healing.cluster_queue import QueueTurn
 from shared.healing.contract import CREATE_EXTENSION, READ_NODES, CreateExtension, ReadNodes
 from shared.healing.repair import Repair
+from shared.onboarding.pacing import INSTALLED_WITHIN, NODE_EVERY, REPAIRED_WITHIN, TURN_WITHIN, WAIT_EVERY
 from shared.onboarding.preparation import (
     NodeState,
     NodeStep,
@@ -23,20 +27,15 @@ from shared.onboarding.preparation import (
     PrepareOrder,
     extension_settings,
     foreign_settings,
-    is_extension_settled,
     wanted_extension,
 )
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, ReadEndedRuns, StartRun
-from shared.operations.durable_names import CLUSTER_QUEUE
 from shared.request_ids import run_id
+from shared.sites.node_health import is_agent_connected, is_extension_settled, is_extension_well
 from shared.sites.nodes import NodeView
 
-LOOK_EVERY, INSTALLED_WITHIN = timedelta(seconds=20), timedelta(minutes=30)
-TURN_WITHIN, REPAIRED_WITHIN = timedelta(hours=3), timedelta(hours=3)
-WAIT_EVERY = timedelta(minutes=1)
-REPAIRS = 3
+MOST_REPAIRS = 3
 PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
-DONE = frozenset({"installed", "kept", "healed", "differs", "failed"})
 
 
 def install_on_next_node(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
@@ -44,43 +43,29 @@ def install_on_next_node(ctx: task.OrchestrationContext, order: PrepareOrder, ru
     try:
         return (yield from _advance_installation(ctx, order, run))
     except Refused:
-        yield from leave_cluster_queue(ctx, order)
+        yield from leave_cluster_queue(ctx, order.document.cluster, order.id)
         raise
 
 
 def _advance_installation(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+    site = order.document
     if not run.nodes:
-        return (yield from _list_nodes(ctx, order, run))
-    if any(node.state == "pending" for node in run.nodes):
+        nodes = (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=site.cluster))).nodes
+        if not nodes:
+            raise Refused("no-nodes", "No Arc machine names this cluster as its parent. Enable Azure Arc on its nodes.")
+        return run.with_nodes(tuple(NodeStep(node=node.name, machine_id=node.id) for node in nodes))
+    if pending := [node for node in run.nodes if node.state == "pending"]:
         yield from _take_cluster_turn(ctx, order)
-        if order.document.install == "cluster":
+        if site.install == "cluster":
             return (yield from _install_everywhere(ctx, order, run))
-        node = next(node for node in run.nodes if node.state == "pending")
-        return run.with_node((yield from _install_on(ctx, order, run, node)))
-    yield from leave_cluster_queue(ctx, order)
-    broken = next((node for node in run.nodes if node.state == "broken"), None)
-    if broken:
-        return run.with_node((yield from _repair_node(ctx, order, broken)))
-    return _with_step_ended(run)
-
-
-def _with_step_ended(run: Preparation) -> Preparation:
-    failures = [f"{node.node}: {node.detail}" for node in run.nodes if node.state in {"failed", "differs"}]
-    if failures:
+        return run.with_node((yield from _install_on(ctx, order, run, pending[0])))
+    yield from leave_cluster_queue(ctx, site.cluster, order.id)
+    if broken := [node for node in run.nodes if node.state == "broken"]:
+        return run.with_node((yield from _repair_node(ctx, order, broken[0])))
+    if failures := [f"{node.node}: {node.detail}" for node in run.nodes if node.state in {"failed", "differs"}]:
         return run.with_step_ended("extension", "failed", "; ".join(failures))
-    new = [node.node for node in run.nodes if node.state in {"installed", "healed"}]
-    return run.with_step_ended(
-        "extension", "created" if new else "kept", f"{len(run.nodes)} nodes, {len(new)} of them new"
-    )
-
-
-def _list_nodes(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
-    nodes_read = yield from call(ctx, READ_NODES, ReadNodes(cluster_id=order.document.cluster))
-    if not nodes_read.nodes:
-        raise Refused("no-nodes", "no Arc machine says that it is a node of the cluster")
-    return run.model_copy(
-        update={"nodes": tuple(NodeStep(node=node.name, machine_id=node.id) for node in nodes_read.nodes)}
-    )
+    new = sum(node.state in {"installed", "healed"} for node in run.nodes)
+    return run.with_step_ended("extension", "created" if new else "kept", f"{len(run.nodes)} nodes, {new} of them new")
 
 
 def _take_cluster_turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
@@ -90,29 +75,15 @@ def _take_cluster_turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> S
         Refused: whoever has it does not come to an end.
     """
     deadline = now(ctx) + TURN_WITHIN
-    ended: tuple[str, ...] = ()
     while True:
         turn = QueueTurn(run=order.id, node="every node", since=now(ctx))
-        request = JoinQueue(turn=turn, ended=ended).model_dump(mode="json")
-        place = QueuePosition.model_validate(
-            (yield from call_entity(ctx, CLUSTER_QUEUE, _cluster_key(order), "join", request))
-        )
+        place = yield from join_cluster_queue(ctx, order.document.cluster, turn)
         if place.ahead == 0:
             return
         if now(ctx) >= deadline:
-            raise Refused("no-turn", f"{place.first} works on {place.node} of this cluster since too long")
-        ended = (yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=(place.first,)))).ended
-        if not ended:
-            yield from sleep(ctx, WAIT_EVERY)
-
-
-def leave_cluster_queue(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
-    """Give the cluster to whoever is next; nothing happens when it is not ours."""
-    yield from call_entity(ctx, CLUSTER_QUEUE, _cluster_key(order), "leave", order.id)
-
-
-def _cluster_key(order: PrepareOrder) -> str:
-    return key_of(order.document.cluster)
+            detail = f"{place.first} has been working on {place.node} of this cluster for more than {TURN_WITHIN}."
+            raise Refused("no-turn", detail)
+        yield from sleep(ctx, WAIT_EVERY)
 
 
 def _read_node(ctx: task.OrchestrationContext, node: NodeStep) -> Steps[NodeView]:
@@ -122,26 +93,24 @@ def _read_node(ctx: task.OrchestrationContext, node: NodeStep) -> Steps[NodeView
 def _install_on(
     ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, node: NodeStep
 ) -> Steps[NodeStep]:
-    settings = extension_settings(order.document, run.facts)
     node_view = yield from _read_node(ctx, node)
-    if node_view.status.lower() != "connected":
-        return _with_state(node, "failed", f"its Arc agent is {node_view.status}")
-    was_there = is_extension_settled(node_view)
+    if not is_agent_connected(node_view):
+        return node.with_state("failed", f"its Arc agent is {node_view.status}")
+    was_there = is_extension_settled(node_view.extension)
     if node_view.extension is None:
-        saved = wanted_extension(order.document, node_view, settings)
-        yield from call(
-            ctx, CREATE_EXTENSION, CreateExtension(machine_id=node.machine_id, operation=order.id, saved=saved)
-        )
+        saved = wanted_extension(order.document, node_view, extension_settings(order.document, run.ids))
+        request = CreateExtension(machine_id=node.machine_id, operation=order.id, saved=saved)
+        yield from call(ctx, CREATE_EXTENSION, request)
     if not was_there:
-        node_view = yield from _wait_until_decided(ctx, node)
+        node_view = yield from _wait_until_settled(ctx, node)
     return _judge_node(order, run, node, node_view, was_there=was_there)
 
 
-def _wait_until_decided(ctx: task.OrchestrationContext, node: NodeStep) -> Steps[NodeView]:
+def _wait_until_settled(ctx: task.OrchestrationContext, node: NodeStep) -> Steps[NodeView]:
     deadline = now(ctx) + INSTALLED_WITHIN
     node_view = yield from _read_node(ctx, node)
-    while not is_extension_settled(node_view) and now(ctx) < deadline:
-        yield from sleep(ctx, LOOK_EVERY)
+    while not is_extension_settled(node_view.extension) and now(ctx) < deadline:
+        yield from sleep(ctx, NODE_EVERY)
         node_view = yield from _read_node(ctx, node)
     return node_view
 
@@ -149,75 +118,67 @@ def _wait_until_decided(ctx: task.OrchestrationContext, node: NodeStep) -> Steps
 def _judge_node(
     order: PrepareOrder, run: Preparation, node: NodeStep, node_view: NodeView, *, was_there: bool
 ) -> NodeStep:
-    """What is to be said of a node whose extension has come to an end, or has not in time."""
+    """The state of a node whose extension has come to an end, or has not in time."""
     extension = node_view.extension
-    if extension is None or not is_extension_settled(node_view):
-        return _with_state(node, "failed", f"the extension did not come within {INSTALLED_WITHIN}")
-    if other := foreign_settings(extension, extension_settings(order.document, run.facts)):
-        return _with_state(node, "differs", f"the extension is there for another site: {other}")
-    if extension.provisioning_state == "Succeeded":
-        return _with_state(node, "kept" if was_there else "installed", extension.version)
-    return _with_state(node, "broken", classify_node(node_view, site=order.document).code)
-
-
-def _with_state(node: NodeStep, state: NodeState, detail: str) -> NodeStep:
-    return node.model_copy(update={"state": state, "detail": detail})
+    if extension is None or not is_extension_settled(extension):
+        return node.with_state("failed", f"the extension did not come within {INSTALLED_WITHIN}")
+    if other := foreign_settings(extension, extension_settings(order.document, run.ids)):
+        return node.with_state("differs", f"the extension is there for another site: {other}")
+    if is_extension_well(extension):
+        return node.with_state("kept" if was_there else "installed", extension.version)
+    return node.with_state("broken", classify_node(node_view, site=order.document).code)
 
 
 def _install_everywhere(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The cluster-wide extension: every node installs it by itself, and nodes that are added later will."""
-    site, settings = order.document, extension_settings(order.document, run.facts)
+    site, settings = order.document, extension_settings(order.document, run.ids)
     before = {}
     for node in run.nodes:
-        before[node.node] = is_extension_settled((yield from _read_node(ctx, node)))
+        before[node.node] = is_extension_settled((yield from _read_node(ctx, node)).extension)
     arm_id = f"{site.cluster}/arcSettings/default/extensions/{site.extension}"
     parameters = {"publisher": PUBLISHER, "type": TYPE, "enableAutomaticUpgrade": True, "settings": settings}
     body = {"properties": {"extensionParameters": parameters}}
     expect = {"properties.extensionParameters.settings.SiteId": settings["SiteId"]}
     ensured = yield from ensure_resource(ctx, order, arm_id, "cluster", body, expect)
     if ensured.outcome == "differs":
-        raise Refused("other-site", f"the cluster-wide extension is there for another site: {ensured.differences[0]}")
+        detail = f"The cluster-wide extension is there for another site: {ensured.differences[0]}."
+        raise Refused("other-site", detail)
     for node in run.nodes:
-        node_view = yield from _wait_until_decided(ctx, node)
+        node_view = yield from _wait_until_settled(ctx, node)
         run = run.with_node(_judge_node(order, run, node, node_view, was_there=before[node.node]))
-    return run.model_copy(update={"changed": run.changed or ensured.outcome == "created"})
+    return run.with_change() if ensured.outcome == "created" else run
 
 
 def _repair_node(ctx: task.OrchestrationContext, order: PrepareOrder, node: NodeStep) -> Steps[NodeStep]:
-    """One healing run for a node, then see for ourselves; a node that does not heal ends with its cause."""
-    repair_number = node.repairs + 1
-    repair_id = run_id("repair", node.node, f"{order.id}:{repair_number}")
+    """One repair of a node, then a look at it; a node that does not heal ends with its cause."""
+    node = node.with_repair()
     repair_order = Repair(
-        id=repair_id,
+        id=run_id("repair", node.node, f"{order.id}:{node.repairs}"),
         machine_id=node.machine_id,
         requested_by=order.id,
         sites={order.site: order.document},
         cause=order.id,
     )
-    yield from call(
-        ctx, START_RUN, StartRun(id=repair_id, orchestrator="repair", payload=repair_order.model_dump(mode="json"))
-    )
-    deadline = now(ctx) + REPAIRED_WITHIN
-    while (
-        repair_id not in (yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=(repair_id,)))).ended
-        and now(ctx) < deadline
-    ):
+    payload = repair_order.model_dump(mode="json")
+    yield from call(ctx, START_RUN, StartRun(id=repair_order.id, orchestrator="repair", payload=payload))
+    deadline, read_ended = now(ctx) + REPAIRED_WITHIN, ReadEndedRuns(ids=(repair_order.id,))
+    while not (yield from call(ctx, READ_ENDED_RUNS, read_ended)).ended and now(ctx) < deadline:
         yield from sleep(ctx, WAIT_EVERY)
     node_view = yield from _wait_until_well(ctx, order, node)
-    if node_view.extension and node_view.extension.provisioning_state == "Succeeded":
-        return _with_state(node, "healed", f"healed by {repair_id}").model_copy(update={"repairs": repair_number})
+    if is_extension_well(node_view.extension):
+        return node.with_state("healed", f"healed by {repair_order.id}")
     cause = classify_node(node_view, site=order.document)
-    state: NodeState = "failed" if repair_number >= REPAIRS or not cause.curable else "broken"
-    return _with_state(node, state, f"{cause.code}: {cause.remedy}").model_copy(update={"repairs": repair_number})
+    state: NodeState = "failed" if node.repairs >= MOST_REPAIRS or not cause.curable else "broken"
+    return node.with_state(state, f"{cause.code}: {cause.remedy}")
 
 
 def _wait_until_well(ctx: task.OrchestrationContext, order: PrepareOrder, node: NodeStep) -> Steps[NodeView]:
-    """See how a node is; while it can be cured another run may be at it, which an event of the failure started."""
+    """See how a node is; while it can be cured another repair may be at it, which an event of the failure started."""
     deadline = now(ctx) + INSTALLED_WITHIN
     while True:
         node_view = yield from _read_node(ctx, node)
-        well = node_view.extension is not None and node_view.extension.provisioning_state == "Succeeded"
-        hopeless = is_extension_settled(node_view) and not classify_node(node_view, site=order.document).curable
-        if well or hopeless or now(ctx) >= deadline:
+        is_settled = is_extension_settled(node_view.extension)
+        is_hopeless = is_settled and not classify_node(node_view, site=order.document).curable
+        if is_extension_well(node_view.extension) or is_hopeless or now(ctx) >= deadline:
             return node_view
         yield from sleep(ctx, WAIT_EVERY)

@@ -1,15 +1,22 @@
-"""Preparing a site: from a registered cluster to one whose nodes are all registered with the vault."""
+"""Preparing a site: from a registered cluster to one whose nodes are all registered with the vault.
+
+1. Lease the site: one preparation at a time.
+2. Do the steps in their order; each looks for its thing, makes it when it is missing, and never changes it. A step that
+   fails is noted, and those that do not need it go on; where Azure does not answer, the step is done once more.
+3. The nodes are a step of their own, node after node; after each the run continues as new.
+4. Give turn and lease back, and say what was made.
+"""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_site_event
+from orchestrators.durable.cluster_turns import leave_cluster_queue
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases
 from orchestrators.durable.steps import Steps, call_entity, now, show_status, sleep
-from orchestrators.onboarding.install_extension import install_on_next_node, leave_cluster_queue
+from orchestrators.onboarding.install_extension import install_on_next_node
 from orchestrators.onboarding.prepare_steps import (
     ensure_association,
     ensure_drill_network,
@@ -22,6 +29,7 @@ from orchestrators.onboarding.prepare_steps import (
     prove_registration,
 )
 from shared.errors import SiteRecoveryError, Transient
+from shared.onboarding.pacing import MOST_SILENCES, SILENCE_PAUSE
 from shared.onboarding.preparation import (
     Preparation,
     PreparationStep,
@@ -34,6 +42,7 @@ from shared.onboarding.preparation import (
 )
 from shared.operations.durable_names import LEASES
 from shared.recovery.outcome import Outcome
+from shared.wording import list_briefly, shortened
 
 type StepAction = Callable[[task.OrchestrationContext, PrepareOrder, Preparation], Steps[Preparation]]
 STEP_ACTIONS: Mapping[StepId, StepAction] = {
@@ -48,22 +57,19 @@ STEP_ACTIONS: Mapping[StepId, StepAction] = {
     "association": ensure_association,
     "registration": prove_registration,
 }
-MOST_SILENCES, PAUSE = 15, timedelta(minutes=2)
-"""How often a step is done once more when Azure does not answer, each after such a pause."""
-NOTHING_CHANGED = "All of it was there already; nothing was changed."
+NOTHING_CHANGED = "Everything is there already. Nothing was changed."
 
 
 def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
-    """Create or adopt what the site needs, step by step; what is there and differs is told and left as it is."""
+    """Create or adopt what the site needs, step by step; what is there and differs is reported and left as it is."""
     order = PrepareOrder.model_validate(payload)
     run = order.run
     if run is None:
         try:
             yield from claim_keys(ctx, _lease_table(order), order.id, ("prepare",))
         except NotAdmitted as verdict:
-            return Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.obstacles).model_dump(
-                mode="json"
-            )
+            refusal = Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.obstacles)
+            return refusal.model_dump(mode="json")
         run = new_preparation(order.document, now(ctx))
         yield from publish_site_event(ctx, order, "started", {})
     while step := next_step(run):
@@ -83,10 +89,7 @@ def _lease_table(order: PrepareOrder) -> str:
 def _run_step(
     ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, step: PreparationStep
 ) -> Steps[Preparation]:
-    """One step; whatever it ends with is its own affair, the others go on as far as they do not need it.
-
-    Where Azure does not answer, the step is done once more, from a look at what is there: it is the same each time.
-    """
+    """One step, to its end or once more: it begins by looking at what is there, so it may be done again."""
     if reason := why_blocked(run, step.id):
         return run.with_step_ended(step.id, "skipped", reason)
     try:
@@ -94,8 +97,8 @@ def _run_step(
     except Transient as silence:
         if run.silences >= MOST_SILENCES:
             return run.with_step_ended(step.id, "failed", str(silence))
-        yield from sleep(ctx, PAUSE)
-        return run.model_copy(update={"silences": run.silences + 1})
+        yield from sleep(ctx, SILENCE_PAUSE)
+        return run.with_silence()
     except SiteRecoveryError as failure:
         return run.with_step_ended(step.id, "failed", str(failure))
 
@@ -105,46 +108,33 @@ def custom_status_of(run: Preparation, step: PreparationStep | None) -> dict[str
     busy = [f"{node.node} ({node.state})" for node in run.nodes if node.state in {"installing", "broken"}]
     return {
         "phase": step.title if step else "Closing",
-        "waitingFor": ", ".join(busy[:4]) or (step.title if step else ""),
+        "waitingFor": list_briefly(busy) or (step.title if step else ""),
         "steps": [one.model_dump(mode="json") for one in run.steps],
-        "nodes": [_node_summary(node.model_dump(mode="json")) for node in run.nodes],
-        "problems": [line[:160] for line in failure_lines(run)][:8],
+        "nodes": [node.model_dump(mode="json", exclude={"machine_id"}) for node in run.nodes],
+        "problems": shortened([line[:160] for line in failure_lines(run)], 8),
     }
 
 
-def _node_summary(node: dict[str, Any]) -> dict[str, Any]:
-    return {key: node[key] for key in ("node", "state", "repairs", "detail")}
-
-
 def _close_preparation(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
-    step_failures = failure_lines(run)
+    failures = failure_lines(run)
     custom_status = custom_status_of(run, None)
     show_status(ctx, custom_status)
-    outcome = Outcome.model_validate(
-        {
-            "state": "failed" if step_failures else "succeeded",
-            "kind": "prepare",
-            "site": order.site,
-            "failures": step_failures,
-        }
-        | {"began": run.began, "ended": now(ctx)}
-        | {
-            "facts": {
-                "steps": custom_status["steps"],
-                "nodes": custom_status["nodes"],
-                "changed": run.changed,
-                "verdict": _describe_changes(run),
-            }
-        }
+    made = [step.title for step in run.steps if step.state == "created"]
+    outcome = Outcome(
+        state="failed" if failures else "succeeded",
+        kind="prepare",
+        site=order.site,
+        failures=failures,
+        began=run.began,
+        ended=now(ctx),
+        facts={
+            "steps": custom_status["steps"],
+            "nodes": custom_status["nodes"],
+            "changed": run.changed,
+            "verdict": f"Made: {', '.join(made)}." if run.changed else NOTHING_CHANGED,
+        },
     )
-    yield from leave_cluster_queue(ctx, order)
+    yield from leave_cluster_queue(ctx, order.document.cluster, order.id)
     yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
     yield from publish_site_event(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})
     return outcome.model_dump(mode="json")
-
-
-def _describe_changes(run: Preparation) -> str:
-    if not run.changed:
-        return NOTHING_CHANGED
-    made = [step.title for step in run.steps if step.state == "created"]
-    return f"Made: {', '.join(made)}."

@@ -1,8 +1,7 @@
 """The steps of a preparation but for the nodes: each is looked for, made when missing, and never changed."""
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from durabletask import task
 
@@ -10,7 +9,6 @@ from orchestrators.durable.steps import Steps, call, now, sleep
 from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import VaultRef
-from shared.onboarding import preparation
 from shared.onboarding.contract import (
     ENSURE_IN_VAULT,
     ENSURE_RESOURCE,
@@ -23,25 +21,35 @@ from shared.onboarding.contract import (
     ReadRegistrations,
     ResourceKind,
 )
-from shared.onboarding.preparation import Preparation, PrepareOrder, StepId, StepState
-from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, JobEnd, ReadProviders, WatchJobs
+from shared.onboarding.pacing import REGISTERED_WITHIN, RESOURCE_EVERY, RESOURCE_WITHIN
+from shared.onboarding.preflight.azure_rights import (
+    BLOB_CONTRIBUTOR,
+    BLOB_OWNER,
+    CONTRIBUTOR,
+    OWNER,
+    SITE_RECOVERY_CONTRIBUTOR,
+)
+from shared.onboarding.preparation import (
+    Preparation,
+    PreparedIds,
+    PrepareOrder,
+    StepId,
+    StepState,
+    registration_gaps,
+    resource_groups_of,
+)
+from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, ReadProviders, WatchJobs
 from shared.sites import defaults
 
-OWNER, CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
-SITE_RECOVERY_CONTRIBUTOR = "6670b86e-a3f7-4917-ac9b-5d6ab1be4567"
-BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
-BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
-type Grant = tuple[str, str, str, tuple[str, ...]]
+type RoleGrant = tuple[str, str, str, tuple[str, ...]]
 """Scope, role, principal, and the other roles that do as well."""
-LOOK_EVERY, READY_WITHIN = timedelta(seconds=15), timedelta(minutes=15)
-PROVEN_WITHIN = timedelta(minutes=15)
 PRINCIPAL = "identity.principalId"
 
 
 def ensure_groups(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """Every resource group that is named; where one is does not matter."""
     made = []
-    for group in preparation.resource_groups_of(order.document):
+    for group in resource_groups_of(order.document):
         ensured = yield from ensure_resource(ctx, order, group, "group", {"location": order.document.region})
         made += [name_of(group)] if ensured.outcome == "created" else []
     return run.with_step_ended("groups", "created" if made else "kept", ", ".join(made))
@@ -56,7 +64,7 @@ def ensure_resource(
     expect: Mapping[str, str] | None = None,
     show: tuple[str, ...] = (),
 ) -> Steps[EnsureAnswer]:
-    """See to a resource and wait until it is provisioned.
+    """Ensure that a resource is there, and wait until it is provisioned.
 
     Raises:
         Refused: Azure declines it, or its provisioning fails or takes too long.
@@ -65,20 +73,18 @@ def ensure_resource(
         operation=order.id, resource_id=arm_id, kind=kind, body=body, expect=dict(expect or {}), show=show
     )
     first_answer = ensured = yield from call(ctx, ENSURE_RESOURCE, request)
-    deadline = now(ctx) + READY_WITHIN
+    deadline = now(ctx) + RESOURCE_WITHIN
     while ensured.outcome != "absent" and ensured.state not in {"", "Succeeded"}:
         if ensured.state in {"Failed", "Canceled"} or now(ctx) >= deadline:
-            raise Refused("not-provisioned", f"{arm_id.rsplit('/', 1)[-1]} is {ensured.state}")
-        yield from sleep(ctx, LOOK_EVERY)
+            raise Refused("not-provisioned", f"{name_of(arm_id)} is {ensured.state}")
+        yield from sleep(ctx, RESOURCE_EVERY)
         ensured = yield from call(ctx, ENSURE_RESOURCE, request.model_copy(update={"body": None}))
     return ensured.model_copy(update={"outcome": "created"}) if first_answer.outcome == "created" else ensured
 
 
-def _with_step_ended(
-    run: Preparation, step: StepId, ensured: EnsureAnswer, name: str, facts: Mapping[str, str] | None = None
-) -> Preparation:
+def _with_step_ended(run: Preparation, step: StepId, ensured: EnsureAnswer, name: str) -> Preparation:
     states: dict[str, StepState] = {"created": "created", "kept": "kept", "differs": "differs"}
-    return run.with_step_ended(step, states[ensured.outcome], "; ".join(ensured.differences) or name, facts)
+    return run.with_step_ended(step, states[ensured.outcome], "; ".join(ensured.differences) or name)
 
 
 def ensure_storage(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
@@ -102,71 +108,84 @@ def ensure_vault(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     ensured = yield from ensure_resource(
         ctx, order, site.vault, "vault", body, {"location": site.region}, (PRINCIPAL, private)
     )
-    facts = {"vaultPrincipal": ensured.facts.get(PRINCIPAL, ""), "privateEndpoint": ensured.facts.get(private, "")}
-    return _with_step_ended(run, "vault", ensured, site.vault_name, facts)
+    ids = PreparedIds(vault_principal=ensured.facts.get(PRINCIPAL, ""), private_endpoint=ensured.facts.get(private, ""))
+    return _with_step_ended(run.with_ids(ids), "vault", ensured, site.vault_name)
 
 
 def ensure_site(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The Hyper-V site; the service makes its container with it."""
-    ensured = yield from ensure_in_vault(ctx, order, run, "site", order.document.hyper_v_site)
-    return _with_step_ended(run, "site", ensured, order.document.hyper_v_site, ensured.facts)
+    site = order.document
+    request = EnsureInVault(
+        vault=VaultRef.from_id(site.vault), operation=order.id, kind="site", name=site.hyper_v_site, since=run.began
+    )
+    ensured = yield from ensure_in_vault(ctx, request)
+    run = run.with_ids(PreparedIds(site=ensured.facts.get("siteId", "")))
+    return _with_step_ended(run, "site", ensured, site.hyper_v_site)
 
 
 def ensure_policy(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
-    """The policy: one of that name with other settings would be the service's error 15035, so it is told and left."""
+    """The policy: one of that name with other settings is the service's error 15035, so it is reported and left."""
     site = order.document
     policy = defaults.replication_policy_of(site)
-    settings, compare = defaults.policy_input(policy), site.policy_settings is not None
-    ensured = yield from ensure_in_vault(ctx, order, run, "policy", policy.name, settings=settings, compare=compare)
+    request = EnsureInVault(
+        vault=VaultRef.from_id(site.vault),
+        operation=order.id,
+        kind="policy",
+        name=policy.name,
+        settings=defaults.policy_input(policy),
+        compare=site.policy_settings is not None,
+        since=run.began,
+    )
+    ensured = yield from ensure_in_vault(ctx, request)
     if ensured.outcome == "differs":
         difference = f"{policy.name} has other settings (15035): {'; '.join(ensured.differences)}"
         ensured = ensured.model_copy(update={"differences": (difference,)})
-    return _with_step_ended(run, "policy", ensured, policy.name, ensured.facts)
+    run = run.with_ids(PreparedIds(policy=ensured.facts.get("policyId", "")))
+    return _with_step_ended(run, "policy", ensured, policy.name)
 
 
 def ensure_association(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The association of the site's container with the policy."""
     site, policy = order.document.hyper_v_site, defaults.replication_policy_of(order.document).name
-    ensured = yield from ensure_in_vault(ctx, order, run, "association", f"{site}-{policy}", site=site, policy=policy)
+    request = EnsureInVault(
+        vault=VaultRef.from_id(order.document.vault),
+        operation=order.id,
+        kind="association",
+        name=f"{site}-{policy}",
+        site=site,
+        policy=policy,
+        since=run.began,
+    )
+    ensured = yield from ensure_in_vault(ctx, request)
     return _with_step_ended(run, "association", ensured, policy)
 
 
-def ensure_in_vault(
-    ctx: task.OrchestrationContext,
-    order: PrepareOrder,
-    run: Preparation,
-    what: Literal["site", "policy", "association"],
-    name: str,
-    **more: Any,
-) -> Steps[EnsureAnswer]:
-    """See to a thing of the vault, and wait for the job that makes it.
+def ensure_in_vault(ctx: task.OrchestrationContext, request: EnsureInVault) -> Steps[EnsureAnswer]:
+    """Ensure that the vault has something, and wait for the job that makes it.
 
     Raises:
-        Refused: the job failed.
+        Refused: the job failed, or takes too long.
     """
-    vault = VaultRef.from_id(order.document.vault)
-    request = EnsureInVault(vault=vault, operation=order.id, kind=what, name=name, since=run.began, **more)
     ensured = yield from call(ctx, ENSURE_IN_VAULT, request)
     if ensured.outcome != "started":
         return ensured
-    job_end = yield from _wait_for_job(ctx, vault, run, ensured.job)
-    if job_end.outcome != "succeeded":
-        raise Refused(job_end.code or job_end.state, job_end.detail or f"the job that makes {name} is {job_end.state}")
+    watch, deadline = (
+        WatchJobs(vault=request.vault, jobs=(ensured.job,), since=request.since),
+        now(ctx) + RESOURCE_WITHIN,
+    )
+    while not (ended := (yield from call(ctx, WATCH_JOBS, watch)).ended):
+        if now(ctx) >= deadline:
+            detail = f"The job {ensured.job}, which makes {request.name}, has not ended within {RESOURCE_WITHIN}."
+            raise Refused("too-long", detail)
+        yield from sleep(ctx, RESOURCE_EVERY)
+    job = ended[0]
+    if job.outcome != "succeeded":
+        raise Refused(job.code or job.state, job.detail or f"The job that makes {request.name} is {job.state}.")
     created = yield from call(ctx, ENSURE_IN_VAULT, request.model_copy(update={"create": False}))
     if created.outcome == "absent":
-        raise Refused("not-there", f"the job that makes {name} succeeded, and the vault does not show it")
+        detail = f"The job that makes {request.name} succeeded, and the vault does not show it."
+        raise Refused("not-there", detail)
     return created.model_copy(update={"outcome": "created"})
-
-
-def _wait_for_job(ctx: task.OrchestrationContext, vault: VaultRef, run: Preparation, job: str) -> Steps[JobEnd]:
-    deadline = now(ctx) + READY_WITHIN
-    while True:
-        jobs_seen = yield from call(ctx, WATCH_JOBS, WatchJobs(vault=vault, jobs=(job,), since=run.began))
-        if jobs_seen.ended:
-            return jobs_seen.ended[0]
-        if now(ctx) >= deadline:
-            raise Refused("too-long", f"the job {job} has not ended within {READY_WITHIN}")
-        yield from sleep(ctx, LOOK_EVERY)
 
 
 def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
@@ -177,12 +196,10 @@ def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     site = order.document
     cluster = yield from ensure_resource(ctx, order, site.cluster, "cluster", None, show=(PRINCIPAL,))
     if not (principal := cluster.facts.get(PRINCIPAL)):
-        remedy = "repair its registration: Register-AzStackHCI -RepairRegistration"
-        raise Refused("no-identity", f"the cluster has no managed identity; {remedy}")
-    role_grants: list[tuple[str, str, str, tuple[str, ...]]] = [
-        (site.vault, CONTRIBUTOR, principal, (OWNER, SITE_RECOVERY_CONTRIBUTOR))
-    ]
-    if vault := run.facts.get("vaultPrincipal"):
+        remedy = "Repair its registration on a node: Register-AzStackHCI -RepairRegistration."
+        raise Refused("no-identity", f"The cluster has no managed identity. {remedy}")
+    role_grants: list[RoleGrant] = [(site.vault, CONTRIBUTOR, principal, (OWNER, SITE_RECOVERY_CONTRIBUTOR))]
+    if vault := run.ids.vault_principal:
         account = defaults.cache_storage_of(site)
         role_grants += [(account, CONTRIBUTOR, vault, (OWNER,)), (account, BLOB_CONTRIBUTOR, vault, (BLOB_OWNER,))]
     made = 0
@@ -216,7 +233,7 @@ def prove_registration(ctx: task.OrchestrationContext, order: PrepareOrder, run:
 
     Source: the vendor's known issue 1.
     """
-    vault, deadline = VaultRef.from_id(order.document.vault), now(ctx) + PROVEN_WITHIN
+    vault, deadline = VaultRef.from_id(order.document.vault), now(ctx) + REGISTERED_WITHIN
     names = [node.node for node in run.nodes]
     while True:
         provider_views = yield from call(
@@ -224,9 +241,9 @@ def prove_registration(ctx: task.OrchestrationContext, order: PrepareOrder, run:
         )
         jobs = (yield from call(ctx, READ_REGISTRATIONS, ReadRegistrations(vault=vault, since=run.began))).registrations
         failed = {job.host: job.detail for job in jobs if job.outcome == "failed"}
-        gaps = preparation.registration_gaps(names, provider_views.providers, failed, provider_views.at)
+        gaps = list(registration_gaps(names, provider_views.providers, failed, provider_views.at))
         if not gaps:
             return run.with_step_ended("registration", "kept", f"{len(names)} nodes Connected")
         if now(ctx) >= deadline:
             return run.with_step_ended("registration", "failed", "; ".join(gaps))
-        yield from sleep(ctx, LOOK_EVERY)
+        yield from sleep(ctx, RESOURCE_EVERY)

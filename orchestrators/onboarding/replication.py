@@ -1,7 +1,12 @@
-"""Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended."""
+"""Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended.
+
+1. Admit: read the site's VMs, lease those that are meant, and see what replicates already.
+2. Each tick: start what is due as far as the subscription's budget goes, watch the jobs, read how copying goes, wait.
+3. After some ticks continue as new, with the leases prolonged.
+4. Give the leases back, and say what changed.
+"""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Literal
 
 from durabletask import task
@@ -12,6 +17,7 @@ from orchestrators.durable.steps import Steps, call, call_all, call_entity, now,
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.onboarding.pacing import MOST_READS, READ_PAUSE, TICKS_PER_GENERATION
 from shared.operations.durable_names import LEASES
 from shared.plans.machines import lease_key
 from shared.recovery.outcome import Outcome
@@ -30,7 +36,6 @@ from shared.replication.pacing import QUICK_POLL
 from shared.replication.run import (
     ReplicationOrder,
     ReplicationRun,
-    ReplicationRunItem,
     adopt_replicated,
     open_run,
     vm_view,
@@ -42,11 +47,6 @@ from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, 
 from shared.sites import defaults
 from shared.sites.nodes import fabric_name_of
 
-MOST_READS, PAUSE = 15, timedelta(minutes=1)
-"""How often a run tries to read what there is, each after such a pause."""
-GENERATION = 15
-"""Ticks before a run continues as new."""
-
 
 def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Do one action with each VM that is meant, and follow it to its end."""
@@ -56,10 +56,11 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
         try:
             run = yield from _admit_run(ctx, order)
         except NotAdmitted as verdict:
-            return _refusal_json(order, verdict.obstacles)
+            refusal = Outcome(state="refused", kind="replication", site=order.site, problems=verdict.obstacles)
+            return refusal.model_dump(mode="json")
         yield from publish_site_event(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
-    for _ in range(GENERATION):
-        show_status(ctx, _status_of(run, ctx))
+    for _ in range(TICKS_PER_GENERATION):
+        show_status(ctx, replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True))
         if run.is_over:
             return (yield from _close_run(ctx, order, run))
         run = yield from _run_tick(ctx, order, run)
@@ -68,17 +69,8 @@ def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Step
     return None
 
 
-def _status_of(run: ReplicationRun, ctx: task.OrchestrationContext) -> dict[str, Any]:
-    return replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True)
-
-
 def _vault_of(order: ReplicationOrder) -> VaultRef:
     return VaultRef.from_id(order.document.vault)
-
-
-def _refusal_json(order: ReplicationOrder, obstacles: Sequence[Obstacle]) -> dict[str, Any]:
-    outcome = Outcome(state="refused", kind="replication", site=order.site, problems=tuple(obstacles))
-    return outcome.model_dump(mode="json")
 
 
 def _admit_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[ReplicationRun]:
@@ -92,7 +84,7 @@ def _admit_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps
             return (yield from _open_run(ctx, order))
         except Transient as silence:
             obstacle = Obstacle(code="unreadable", detail=str(silence))
-            yield from sleep(ctx, PAUSE)
+            yield from sleep(ctx, READ_PAUSE)
         except Refused as refusal:
             obstacle = Obstacle(code=refusal.code, detail=refusal.detail)
             break
@@ -111,7 +103,14 @@ def _open_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[
     machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
     run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
     if not run.items:
-        raise NotAdmitted([Obstacle(code="no-vms", detail=f"no host of {site.hyper_v_site} has told of any VM yet")])
+        raise NotAdmitted(
+            [
+                Obstacle(
+                    code="no-vms",
+                    detail=f"No host of {site.hyper_v_site} has reported a VM yet. Try again in 15 minutes.",
+                )
+            ]
+        )
     fabric = fabric_name_of(machines_read.container) or site.hyper_v_site
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
@@ -124,10 +123,14 @@ def _run_tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: Repl
     tick = schedule.plan_tick(run, now(ctx))
     yield from wait_for_budget(ctx, _vault_of(order).subscription_id, schedule.tick_cost(run, tick))
     run = yield from _start_actions(ctx, order, run, tick)
-    run = yield from _watch_jobs(ctx, order, run, tick)
+    if tick.jobs:
+        watch = WatchJobs(vault=_vault_of(order), jobs=tick.jobs, since=run.began)
+        for jobs in (yield from call_all(ctx, WATCH_JOBS, [watch])):
+            if isinstance(jobs, JobsWatched):
+                run = schedule.with_jobs_ended(run, jobs.ended, now(ctx))
     run = yield from _read_copies(ctx, order, run, tick)
     if not run.is_over:
-        show_status(ctx, _status_of(run, ctx))
+        show_status(ctx, replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True))
         yield from sleep(ctx, schedule.time_to_next_tick(run, now(ctx)))
     return run
 
@@ -155,35 +158,22 @@ def _start_request(
         vault=_vault_of(order),
         operation=order.id,
         action=action,
-        starts=tuple(_protection_of(items_by_vm[vm]) for vm in names),
+        starts=tuple(
+            ProtectionStart(
+                vm=item.vm,
+                item_id=item.item_id,
+                attempt=item.attempt,
+                machine=item.machine,
+                settings=item.settings,
+                job=item.job,
+            )
+            for item in (items_by_vm[vm] for vm in names)
+        ),
         since=run.began,
         policy_id=run.policy_id,
         target_group=order.document.target_resource_group,
         cache_storage=defaults.cache_storage_of(order.document),
     )
-
-
-def _protection_of(item: ReplicationRunItem) -> ProtectionStart:
-    return ProtectionStart(
-        vm=item.vm,
-        item_id=item.item_id,
-        attempt=item.attempt,
-        machine=item.machine,
-        settings=item.settings,
-        job=item.job,
-    )
-
-
-def _watch_jobs(
-    ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
-) -> Steps[ReplicationRun]:
-    if not tick.jobs:
-        return run
-    request = WatchJobs(vault=_vault_of(order), jobs=tick.jobs, since=run.began)
-    for answer in (yield from call_all(ctx, WATCH_JOBS, [request])):
-        if isinstance(answer, JobsWatched):
-            run = schedule.with_jobs_ended(run, answer.ended, now(ctx))
-    return run
 
 
 def _read_copies(
@@ -207,27 +197,19 @@ def _read_copies(
 def _close_run(ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun) -> Steps[dict[str, Any]]:
     failed = [item for item in run.items if item.state == "failed"]
     changed = sum(item.changed for item in run.items)
-    outcome = Outcome.model_validate(
-        {"state": "failed" if failed else "succeeded", "kind": "replication", "site": order.site}
-        | {"failures": [f"{item.vm}: {item.code}: {item.detail}" for item in failed]}
-        | {"began": run.began, "ended": now(ctx)}
-        | {
-            "facts": {
-                "vms": [vm_view(item) for item in run.items],
-                "changed": changed,
-                "verdict": _describe_changes(run),
-            }
-        }
+    verdict = (
+        f"{changed} of {len(run.items)} VMs changed." if changed else "Nothing had to be done. Nothing was changed."
+    )
+    outcome = Outcome(
+        state="failed" if failed else "succeeded",
+        kind="replication",
+        site=order.site,
+        failures=tuple(f"{item.vm}: {item.code}: {item.detail}" for item in failed),
+        began=run.began,
+        ended=now(ctx),
+        facts={"vms": [vm_view(item) for item in run.items], "changed": changed, "verdict": verdict},
     )
     yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
-    yield from publish_site_event(
-        ctx, order, "finished", {"state": outcome.state, "changed": changed, "failed": len(failed)}
-    )
+    data = {"state": outcome.state, "changed": changed, "failed": len(failed)}
+    yield from publish_site_event(ctx, order, "finished", data)
     return outcome.model_dump(mode="json")
-
-
-def _describe_changes(run: ReplicationRun) -> str:
-    changed = sum(item.changed for item in run.items)
-    if not changed:
-        return "Nothing was to be done; nothing was changed."
-    return f"{changed} of {len(run.items)} VMs changed."

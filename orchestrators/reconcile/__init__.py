@@ -1,1 +1,1 @@
-"""reconcile."""
+"""What the timer sees to, duty by duty."""

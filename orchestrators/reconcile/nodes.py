@@ -1,4 +1,4 @@
-"""The timer's look at nodes: what no event told of, repairs that are due again, and locks that a dead run left off."""
+"""What the timer does for nodes: it finds what no event reported, repairs what is due again, and puts locks back."""
 
 import logging
 from datetime import timedelta
@@ -6,13 +6,14 @@ from typing import Any
 
 from durabletask import task
 
-from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.durable.cluster_turns import leave_cluster_queue
+from orchestrators.durable.steps import Steps, call, now
 from orchestrators.healing.locks import restore_locks
+from orchestrators.healing.node_records import ask_node_record, record_ending
 from shared.arm_ids import key_of
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import READ_NODE_RECORDS, READ_NODES, ReadNodeRecords, ReadNodes
 from shared.healing.node_record import (
-    EndRepair,
     LastRepair,
     NodeRecord,
     SymptomNotice,
@@ -24,8 +25,8 @@ from shared.healing.proof import symptom_of
 from shared.healing.repair import Repair
 from shared.messages import VaultRef
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, ReadEndedRuns, StartRun
-from shared.operations.durable_names import CLUSTER_QUEUE, NODES
-from shared.operations.obligations import Obligation
+from shared.operations.kinds import REQUESTED_BY_TIMER
+from shared.operations.obligations import obligations_of_kind
 from shared.plans.contract import READ_DOCUMENTS, DocumentsRead, ReadDocuments
 from shared.site_recovery.contract import READ_PROVIDERS, ReadProviders
 from shared.sites.nodes import NodeView
@@ -36,7 +37,7 @@ AT_ONCE = timedelta(0)
 
 
 def watch_nodes(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Look at one site's nodes now, because an event hinted at it, and repair what is found without further waiting."""
+    """Look at one site's nodes now, because of an event, and repair what is found without waiting any longer."""
     documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
     site_only = documents.model_copy(
         update={"sites": tuple(site for site in documents.sites if site.name == payload["site"])}
@@ -50,7 +51,7 @@ def look_after_nodes(
     """Start the repairs that are due, and put locks back for runs that cannot any more.
 
     Args:
-        notice_after: How long a node must look unwell; None for what its site says.
+        notice_after: How long a node must look unwell; None for what its site declares.
     """
     yield from _restore_owed_locks(ctx, documents)
     started: list[str] = []
@@ -63,16 +64,11 @@ def look_after_nodes(
 
 
 def _restore_owed_locks(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[None]:
-    owed = [
-        obligation
-        for obligation in map(Obligation.model_validate, documents.obligations)
-        if obligation.kind == "restore-lock"
-    ]
+    owed = obligations_of_kind(documents.obligations, "restore-lock")
     if not owed:
         return
-    ended = (
-        yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(obligation.owner for obligation in owed)))
-    ).ended
+    request = ReadEndedRuns(ids=tuple(obligation.owner for obligation in owed))
+    ended = (yield from call(ctx, READ_ENDED_RUNS, request)).ended
     for obligation in owed:
         if obligation.owner in ended:
             try:
@@ -101,40 +97,38 @@ def _look_after_site(
     for node in nodes:
         record = records.get(key_of(node.id))
         if record and record.run in records_read.ended_runs:
-            record = yield from _record_lost_repair(ctx, site, record)
+            # a run that ended without saying so counts as an attempt that failed: nobody knows how far it got
+            yield from leave_cluster_queue(ctx, record.cluster, record.run)
+            last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
+            record = yield from record_ending(ctx, record.machine_id, last, site.healing_rules)
         symptom = symptom_of(site, node, nodes, provider_views.providers, provider_views.at)
         record = yield from _record_symptom(ctx, node, symptom, record)
         if record and is_due(record, now(ctx), patience):
-            start = _repair_request(name, site, node, record)
-            yield from call(ctx, START_RUN, start)
-            started.append(start.id)
+            started.append((yield from _start_repair(ctx, name, site, node, record)))
     return started
 
 
-def _record_lost_repair(ctx: task.OrchestrationContext, site: SiteDocument, record: NodeRecord) -> Steps[NodeRecord]:
-    """A run that ended without saying so counts as an attempt that failed: nobody knows how far it got."""
-    last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
-    rules = site.healing_rules
-    request = EndRepair(last=last, max_attempts=rules.max_attempts, pause=rules.pause).model_dump(mode="json")
-    yield from call_entity(ctx, CLUSTER_QUEUE, key_of(record.cluster), "leave", record.run)
-    answer = yield from call_entity(ctx, NODES, key_of(record.machine_id), "end", request)
-    return NodeRecord.model_validate(answer["record"])
+def _start_repair(
+    ctx: task.OrchestrationContext, name: str, site: SiteDocument, node: NodeView, record: NodeRecord
+) -> Steps[str]:
+    order = Repair(
+        id=next_run_id(node.id, record),
+        machine_id=node.id,
+        requested_by=REQUESTED_BY_TIMER,
+        sites={name: site},
+        cause=record.symptom,
+    )
+    yield from call(ctx, START_RUN, StartRun(id=order.id, orchestrator="repair", payload=order.model_dump(mode="json")))
+    return order.id
 
 
 def _record_symptom(
     ctx: task.OrchestrationContext, node: NodeView, symptom: str, record: NodeRecord | None
 ) -> Steps[NodeRecord | None]:
-    """Write down what changed, and only that: a cluster that is well costs nothing here."""
+    """Write down what changed, and only that: for a cluster that is well nothing is called."""
     symptom_notice = SymptomNotice(
         machine_id=node.id, node=node.name, cluster=node.cluster_id, symptom=symptom, at=now(ctx)
     )
     if (record is None and not symptom) or (record and record_symptom(record, symptom_notice) == record):
         return record
-    answer = yield from call_entity(ctx, NODES, key_of(node.id), "notice", symptom_notice.model_dump(mode="json"))
-    return NodeRecord.model_validate(answer["record"])
-
-
-def _repair_request(name: str, site: SiteDocument, node: NodeView, record: NodeRecord) -> StartRun:
-    run = next_run_id(node.id, record)
-    order = Repair(id=run, machine_id=node.id, requested_by="timer", sites={name: site}, cause=record.symptom)
-    return StartRun(id=run, orchestrator="repair", payload=order.model_dump(mode="json"))
+    return (yield from ask_node_record(ctx, node.id, "note_symptom", symptom_notice)).record

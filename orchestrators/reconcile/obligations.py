@@ -1,6 +1,4 @@
-"""What the timer sees to for what is owed: cleanups that nobody does any more, orphans, and reminders."""
-
-from datetime import timedelta
+"""What the timer does for what is owed: cleanups whose run is dead, orphaned test failovers, and reminders."""
 
 from durabletask import task
 
@@ -19,18 +17,17 @@ from shared.operations.contract import (
     StartRun,
 )
 from shared.operations.durable_names import OBLIGATIONS
-from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due
+from shared.operations.kinds import REQUESTED_BY_TIMER
+from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due, obligations_of_kind
+from shared.operations.pacing import REMIND_EVERY
 from shared.plans.contract import DocumentsRead
 from shared.plans.machines import site_lease_keys, unambiguous_items
-from shared.plans.plan import PlanDocument
+from shared.plans.plan import PlanDocument, PlanItem
 from shared.recovery.operation import Operation
 from shared.request_ids import run_id
 from shared.site_recovery.contract import READ_ITEMS, ReadItems
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
-
-TIMER = "timer"
-REMIND_EVERY = timedelta(days=1)
 
 
 def start_owed_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
@@ -38,39 +35,28 @@ def start_owed_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead
 
     Not only once it is late: a run that is dead will not clean up by itself, so there is nothing to wait for.
     """
-    owed = [obligation for obligation in _obligations_of(documents) if obligation.kind == "cleanup"]
+    owed = obligations_of_kind(documents.obligations, "cleanup")
     if not owed:
         return []
-    request = ReadEndedRuns(
-        ids=tuple({run for obligation in owed for run in (obligation.owner, obligation.tried_by) if run})
-    )
+    runs = {one.id: {run for run in (one.owner, one.last_attempt_by) if run} for one in owed}
+    request = ReadEndedRuns(ids=tuple(sorted(set[str]().union(*runs.values()))))
     ended = set((yield from call(ctx, READ_ENDED_RUNS, request)).ended)
     started = []
     for obligation in owed:
-        if {obligation.owner, obligation.tried_by or obligation.owner} <= ended and is_attempt_due(
-            obligation, now(ctx)
-        ):
-            started.append((yield from _start_cleanup(ctx, obligation)))  # noqa: PERF401 - a comprehension cannot yield
+        if not runs[obligation.id] <= ended or not is_attempt_due(obligation, now(ctx)):
+            continue
+        run = cleanup_run_id(obligation)
+        yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
+        note = Attempted(kind="cleanup", run=run, at=now(ctx)).model_dump(mode="json")
+        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_attempt", note)
+        started.append(run)
     return started
 
 
-def _obligations_of(documents: DocumentsRead) -> list[Obligation]:
-    return [Obligation.model_validate(state) for state in documents.obligations]
-
-
-def _start_cleanup(ctx: task.OrchestrationContext, obligation: Obligation) -> Steps[str]:
-    run = cleanup_run_id(obligation)
-    note = Attempted(kind="cleanup", run=run, at=now(ctx)).model_dump(mode="json")
-    yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
-    yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "tried", note)
-    return run
-
-
 def publish_late_obligations(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
-    """Tell once a day of each obligation that is late; an event is no run that was started."""
-    for obligation in _obligations_of(documents):
-        if obligation.due > now(ctx):
-            continue
+    """Publish once a day each obligation that is late; an event is no run that was started."""
+    late = (one for one in map(Obligation.model_validate, documents.obligations) if one.due <= now(ctx))
+    for obligation in late:
         day = (now(ctx) - obligation.due) // REMIND_EVERY
         shown = obligation.model_dump(
             mode="json", by_alias=True, include={"kind", "plan", "owner", "due", "vms", "leftovers"}
@@ -87,11 +73,10 @@ def publish_late_obligations(ctx: task.OrchestrationContext, documents: Document
 
 
 def start_orphan_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
-    """Where a site says so: start the cleanup of test failovers that no run of this app knows of."""
+    """Where a site says so: start the cleanup of test failovers that no run of this app began."""
     started = []
-    vms_of_own_drills = {
-        vm.lower() for obligation in _obligations_of(documents) if obligation.kind == "cleanup" for vm in obligation.vms
-    }
+    owed = obligations_of_kind(documents.obligations, "cleanup")
+    vms_of_own_drills = {vm.lower() for obligation in owed for vm in obligation.vms}
     for entry in documents.sites:
         site = SiteDocument.model_validate(entry.document)
         if site.orphans == "clean":
@@ -122,13 +107,13 @@ def _find_orphans(
 def _start_orphan_cleanup(
     ctx: task.OrchestrationContext, name: str, site: SiteDocument, orphans: list[ItemView]
 ) -> Steps[str]:
-    plan = PlanDocument.model_validate({"site": name, "items": [{"vm": view.vm} for view in orphans]})
+    plan = PlanDocument(site=name, items=tuple(PlanItem(vm=view.vm) for view in orphans))
     slot = now(ctx).replace(minute=0, second=0, microsecond=0).isoformat()
     operation = Operation(
         id=run_id("cleanup", f"orphans-{name}", ":".join([slot, *(view.id for view in orphans)])),
         kind="cleanup",
         plan=f"orphans-{name}"[:42],
-        requested_by=TIMER,
+        requested_by=REQUESTED_BY_TIMER,
         digest=plan.digest,
         document=plan,
         sites={name: site},

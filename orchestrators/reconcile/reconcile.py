@@ -1,4 +1,4 @@
-"""What the timer looks after: drills that are due, what is owed and nobody does any more, and nodes."""
+"""The timer's runbook: read what is declared and owed, and do one duty after another, in the order of DUTIES."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,13 +28,13 @@ DUTIES: Mapping[str, Duty] = {
     "heal nodes": look_after_nodes,
     "keep recovery plans as declared": keep_mirrors,
 }
-"""In this order; each is told by its name when it fails."""
+"""By the name that people read when one fails."""
 
 
 def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """See to what is due, duty by duty; starting it again does nothing, because each occasion has an id of its own.
+    """Do what is due, duty by duty; doing it twice starts nothing twice, because each occasion has an id of its own.
 
-    A duty that cannot be done this time keeps no other from being done, and is done at the next look.
+    A duty that fails keeps no other from being done, and is done again the next time.
     """
     documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
     started: list[str] = []

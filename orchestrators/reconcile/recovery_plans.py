@@ -1,4 +1,4 @@
-"""What the timer sees to for recovery plans: drift is told once, and put right where the plan says so."""
+"""What the timer does for recovery plans: it publishes drift once, and puts it right where the plan says so."""
 
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from shared.documents import CHECKED
 from shared.errors import SiteRecoveryError, Transient
 from shared.operations.contract import START_RUN, PublishEvent, StartRun
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
+from shared.operations.kinds import REQUESTED_BY_TIMER
 from shared.plans.contract import DeclaredDocument, DocumentsRead
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import difference_sentences, digest_of_differences
@@ -33,7 +34,7 @@ def keep_mirrors(ctx: task.OrchestrationContext, documents: DocumentsRead) -> St
     failures: list[str] = []
     for entry in documents.plans:
         plan = PlanDocument.model_validate(entry.document, context=CHECKED)
-        if plan.recovery_plan.keep == "off" or not sites.keys() >= set(plan.site_names):
+        if plan.recovery_plan.mirroring == "off" or not sites.keys() >= set(plan.site_names):
             continue
         try:
             started += yield from _keep_mirror(ctx, entry, plan, {name: sites[name] for name in plan.site_names})
@@ -53,30 +54,31 @@ def _keep_mirror(
         return []
     run = run_id("mirror", entry.name, at.isoformat())
     order = MirrorOrder(
-        id=run, plan=entry.name, requested_by="timer", action="repair", document=plan, sites=sites, confirm=""
+        id=run,
+        plan=entry.name,
+        requested_by=REQUESTED_BY_TIMER,
+        action="repair",
+        document=plan,
+        sites=sites,
+        confirm="",
     )
     survey = yield from read_survey(ctx, order, mirror.known_ids)
     drift_digest = digest_of_differences(survey.differences)
     if drift_digest and drift_digest != mirror.reported_digest:
         yield from _publish_drift(ctx, order, survey, drift_digest)
     yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "checked", [drift_digest, at.isoformat()])
-    if not _may_repair(order, survey, mirror):
-        return []
+    wanted = plan.recovery_plan.mirroring == "repair" and survey.wanted and not survey.away
+    todo = writes_needed(order.plan, plan, survey) if wanted else ()
+    if not todo or required_confirmation(order.action, order.plan, survey, mirror.known_ids):
+        return []  # somebody else's work would be lost, or a machine is in Azure or on its way: a person has to ask
     yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="mirror", payload=order.model_dump(mode="json")))
     return [run]
-
-
-def _may_repair(order: MirrorOrder, survey: MirrorSurvey, mirror: Mirror) -> bool:
-    """Nobody else's work is lost, and no machine is on its way or in Azure: then a person has to say so."""
-    wanted = order.document.recovery_plan.keep == "repair" and survey.wanted and not survey.away
-    todo = writes_needed(order.plan, order.document, survey) if wanted else ()
-    return bool(todo) and not required_confirmation(order.action, order.plan, survey, mirror.known_ids)
 
 
 def _publish_drift(
     ctx: task.OrchestrationContext, order: MirrorOrder, survey: MirrorSurvey, drift_digest: str
 ) -> Steps[None]:
-    """Tell of drift, once for each sort of it; what was told before and is so again is told again."""
+    """Publish drift, once for each sort of it; what went away and is there again is published again."""
     drift_sentences = difference_sentences(survey.differences)
     event = PublishEvent(
         id=f"{order.id}:drifted:{drift_digest}",

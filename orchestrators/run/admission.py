@@ -30,13 +30,12 @@ from shared.plans.machines import (
 )
 from shared.plans.plan import PlanItem
 from shared.recovery.operation import Operation
-from shared.recovery.people import People
 from shared.recovery.run import Limits, Run
 from shared.recovery.run_item import RunItem
 from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
-from shared.site_recovery.verb_rules import ALWAYS_NEW, find_lasting_refusal, find_refusal, has_settled
+from shared.site_recovery.verb_rules import RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 
 PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
@@ -214,7 +213,7 @@ def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[It
 
 def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
     """The first verbs of the run whose end the item shows before it began: an earlier run got that far."""
-    stages_done = takewhile(lambda stage: stage.verb not in ALWAYS_NEW and has_settled(stage.verb, view), stages)
+    stages_done = takewhile(lambda stage: not RULES[stage.verb].is_always_new and has_settled(stage.verb, view), stages)
     return tuple(stage.verb for stage in stages_done)
 
 
@@ -247,9 +246,7 @@ def _new_run(operation: Operation, runbook: Runbook, items: tuple[RunItem, ...],
             on_failure="continue" if runbook.best_effort else plan.on_failure,
         ),
         network_id=plan.drill.network if plan.drill else "",
-        **operation.option_values() | {"shut_down_source": operation.shuts_down_source},
-        points=operation.points,
-        people=People(resume_at=operation.resume_at),
+        options=operation.options,
         settings={item.vm: item.target_settings for item in plan.items if item.target_settings},
     )
 

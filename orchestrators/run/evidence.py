@@ -95,8 +95,8 @@ def remember_run(
         ended=now(ctx),
         took=achievement.rto if achievement and outcome.state == "succeeded" else None,
         digest=operation.digest,
-        what=operation.preview_kind,
+        preview_kind=operation.preview_kind,
         whole=not run.people.skipped_vms,
         grounds=runbook.grounds(operation, run) if runbook.grounds else {},
     )
-    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "ended", past_run.model_dump(mode="json"))
+    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "record_run", past_run.model_dump(mode="json"))

@@ -217,7 +217,7 @@ class Hooks:
             return
         until = _deadline_of(run, due, at)
         awaited = AwaitedDecision(
-            awaits="resume", what=hook.instructions, verdicts=("resume", "abort"), until=until, mark=due.hook_key
+            kind="resume", instructions=hook.instructions, choices=("resume", "abort"), until=until, mark=due.hook_key
         )
         show_status(self._ctx, custom_status_of(run, at, waiting_for, awaited))
         data = {"waitsFor": "resume", "what": hook.instructions, "until": until.isoformat(), "vms": []}

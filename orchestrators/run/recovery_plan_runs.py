@@ -124,8 +124,8 @@ def _start_request(run: Run, plan_run: RecoveryPlanRun, scope: str) -> StartReco
         attempt=plan_run.attempt,
         since=plan_run.jobs_since or run.began,
         network_id=run.network_id,
-        **run.option_values(),
-        point_type=POINT_TYPES.get(run.points.rule, POINT_TYPES[LATEST]),
+        options=run.options.without_points_by_vm(),
+        point_type=POINT_TYPES.get(run.options.point_choice.rule, POINT_TYPES[LATEST]),
         only_adopt=run.sends_nothing,
     )
 

@@ -48,7 +48,7 @@ def find_unfit_points(
     """
     verb = next((stage.verb for stage in run.progress.stages if stage.verb in STARTS_FROM_A_POINT), None)
     particular = [item for item in run.items if verb and verb not in item.verbs_done_before]
-    particular = [item for item in particular if run.points.may_lack_point(item.vm)]
+    particular = [item for item in particular if run.options.point_choice.may_lack_point(item.vm)]
     obstacles: list[Obstacle] = []
     for batches in _rounds_of(run, particular):
         run, answers = yield from _check_points(ctx, run, batches, inbox)
@@ -70,7 +70,7 @@ def _check_points(
     while silent := [at for at, answer in enumerate(answers) if isinstance(answer, Transient)]:
         open_batches = [batches[at] for at in silent]
         requests = [
-            CheckPoints(vault=run.vaults[v], items=_points_wanted(run, i), max_age=run.points.max_age)
+            CheckPoints(vault=run.vaults[v], items=_points_wanted(run, i), max_age=run.options.max_age)
             for v, i in open_batches
         ]
         run, new_answers = yield from _read_points(ctx, run, CHECK_POINTS, open_batches, requests)
@@ -136,7 +136,8 @@ def _rounds_of(run: Run, items: Sequence[RunItem]) -> list[list[_ItemBatch]]:
 
 
 def _points_wanted(run: Run, items: Sequence[RunItem]) -> tuple[PointCheck, ...]:
-    return tuple(PointCheck(vm=item.vm, item_id=item.id, rule=run.points.rule_for(item.vm)) for item in items)
+    points = run.options.point_choice
+    return tuple(PointCheck(vm=item.vm, item_id=item.id, rule=points.rule_for(item.vm)) for item in items)
 
 
 def _read_points[Request: CheckPoints | KeepPoints, Answer: PointsChecked | PointsKept](

@@ -253,15 +253,14 @@ def _start_request(run: Run, vault: int, items: Sequence[RunItem]) -> StartVerbs
                 attempt=item.attempt,
                 adopts_from=item.adopts_from,
                 found_ready=item.found_ready,
-                point=run.points.rule_for(item.vm),
+                point=run.options.point_choice.rule_for(item.vm),
                 provider=item.provider,
             )
             for item in items
         ),
         since=sent_since(run, items),
         network_id=run.network_id,
-        **run.option_values(),
-        max_age=run.points.max_age,
+        options=run.options.without_points_by_vm(),
         only_adopt=run.sends_nothing,
     )
 

@@ -95,7 +95,7 @@ def handle_leftovers(ctx: task.OrchestrationContext, operation: Operation, run: 
     if left:
         yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, LEFTOVERS_REMOVED_WITHIN, OBLIGATION_DETAIL)
         note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(left_ids)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, operation.plan, "left", note)
+        yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
     removed = [f"removed in Azure: {leftover.id}" for leftover in found if leftover.id not in left_ids]
     return run.with_findings([*removed, *(f"left in Azure: {arm_id}" for arm_id in left_ids)][:SHOWN])
 
@@ -133,13 +133,13 @@ def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRe
         if obligation.kind != LEFTOVERS_KIND or not is_attempt_due(obligation, now(ctx)):
             continue
         note = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "tried", note)
+        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_attempt", note)
         groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
         request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
         left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
         if left:
             note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(each.id for each in left)).model_dump(mode="json")
-            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "left", note)
+            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_leftovers", note)
         else:
             yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
     return []

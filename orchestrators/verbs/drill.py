@@ -116,7 +116,7 @@ def _find_drill_obstacles(
 
 
 def _read_cleanup_obligation(ctx: task.OrchestrationContext, operation: Operation) -> Steps[Obligation | None]:
-    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "recall")) or {}
+    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
     return Obligation.model_validate(obligations_by_kind["cleanup"]) if "cleanup" in obligations_by_kind else None
 
 
@@ -157,7 +157,7 @@ def _prove_clean(ctx: task.OrchestrationContext, operation: Operation, run: Run)
         return run
     ids = tuple(leftover.id for leftover in left)[:SHOWN]
     note = LeftBehind(kind="cleanup", leftovers=ids).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "left", note)
+    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
     failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids] + ([trouble] if trouble else [])
     return run.with_failures(failures)
 

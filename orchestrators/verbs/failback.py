@@ -35,7 +35,7 @@ def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[d
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.from_carried(payload)
     failback_stage = FAILBACK.model_copy(
-        update={"order_reversed": operation.verb_parameters.order == "reverse", "guarded": True}
+        update={"order_reversed": operation.options.order == "reverse", "guarded": True}
     )
     runbook = Runbook(
         stages=(failback_stage, COMMIT) if operation.document.commit == "automatic" else (failback_stage,),

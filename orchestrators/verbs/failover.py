@@ -58,7 +58,7 @@ def settled_by_commit(operation: Operation) -> tuple[ObligationKind, ...]:
 
 def failover_stages(operation: Operation) -> tuple[Stage, ...]:
     """The stages that bring the machines to Azure, as the plan wants them there."""
-    verb = "PlannedFailover" if operation.failover_type == "planned" else "UnplannedFailover"
+    verb = "UnplannedFailover" if operation.options.is_unplanned else "PlannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
     if any(item.target_settings for item in operation.document.items):
         return CONFIGURE, move.model_copy(update={"after": "well"})
@@ -71,7 +71,7 @@ def open_failover_obligations(ctx: task.OrchestrationContext, operation: Operati
     yield from open_obligation(ctx, operation, run, "commit", COMMIT_WITHIN, detail)
     detail = "machines that run in Azure are not protected until they failed back and replicate again"
     yield from open_obligation(ctx, operation, run, "reprotect", HOME_WITHIN, detail)
-    if operation.failover_type == "unplanned":
+    if operation.options.is_unplanned:
         yield from open_obligation(ctx, operation, run, "source-off", SOURCES_PROVEN_WITHIN, SOURCE_OFF_DETAIL)
     if operation.document.commit == "automatic" and operation.document.commit_after:
         return run.with_rehearsal(Rehearsal(soak=operation.document.commit_after))
@@ -86,7 +86,7 @@ def narrow_source_obligation(
     Args:
         provable: It can be proven from now on, though the run goes on.
     """
-    if operation.failover_type != "unplanned" or run.results.stopped_by_hook:
+    if not operation.options.is_unplanned or run.results.stopped_by_hook:
         return
     moved = run.with_items(item for item in run.items if item.was_moved)
     if moved.items:

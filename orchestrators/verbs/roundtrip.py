@@ -61,8 +61,8 @@ def stages_of(operation: Operation) -> tuple[Stage, ...]:
     by_hand = plan.commit == "manual"
     failback_changes = {
         "pause": PAUSE_BEFORE_FAILBACK,
-        "pause_until": operation.return_at,
-        "order_reversed": operation.verb_parameters.order == "reverse",
+        "pause_until": operation.options.return_at,
+        "order_reversed": operation.options.order == "reverse",
     }
     failback_changes |= {"after": "well", "unless_failed": True, "guarded": True}
     return (

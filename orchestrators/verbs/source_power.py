@@ -7,28 +7,28 @@ from durabletask import task
 from pydantic import Field
 
 from orchestrators.durable.cloud_events import publish_event
-from orchestrators.durable.node_scripts import run_scripts
+from orchestrators.durable.node_scripts import PagedScript, read_pages
 from orchestrators.durable.steps import Steps, call, call_all, call_entity, now
 from shared.arm_ids import name_of, same_id
 from shared.documents import CHECKED
-from shared.failback.source_vms import SourcePage, SourceVms, join_source_pages, read_source_page
-from shared.healing.contract import READ_NODES, NodesRead, ReadNodes, RunScript, ScriptView
+from shared.failback.source_vms import SourceVms, join_source_parts, read_source_page
+from shared.healing.contract import READ_NODES, NodesRead, ReadNodes, RunScript
 from shared.messages import Message, VaultRef
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, PublishEvent, ReadEndedRuns, StartRun
 from shared.operations.durable_names import OBLIGATIONS, PROVE_SOURCES_OFF
-from shared.operations.obligations import Attempted, LeftBehind, Obligation, Watched, is_attempt_due
+from shared.operations.obligations import Attempted, Checked, LeftBehind, Obligation, is_attempt_due
 from shared.plans.contract import DocumentsRead
 from shared.plans.machines import is_leased_under, lease_keys
 from shared.plans.plan import PlanDocument
 from shared.recovery.pacing import RECHECK_SOURCES_EVERY, SOURCES_PROVEN_WITHIN
 from shared.request_ids import run_id
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
+from shared.sites.node_health import disconnected_nodes
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
 BATCH = 100
 """Names a script: a node has some of them only, and says these in pages."""
-MOST_PAGES = 20
 
 
 def read_cluster_nodes(
@@ -54,50 +54,26 @@ def read_source_states(
         operation: Whose look it is.
         mark: Tells the looks of one operation apart: a name of a run command is used once.
     """
-    silent = {node.name: f"it is {node.status}" for node in nodes if node.status.lower() != "connected"}
+    disconnected = disconnected_nodes(nodes)
     batches = [vms[first : first + BATCH] for first in range(0, len(vms), BATCH)]
-    open_pages = [(node, number, 0) for node in nodes if node.name not in silent for number in range(len(batches))]
-    pages: list[SourcePage] = []
-    for _ in range(MOST_PAGES):
-        if not open_pages:
-            break
-        requests = [
-            _script_request(operation, mark, node, number, first, batches[number]) for node, number, first in open_pages
-        ]
-        views = yield from run_scripts(ctx, requests)
-        results = [_parse_page(node.name, view) for (node, _, _), view in zip(open_pages, views, strict=True)]
-        silent |= {
-            node.name: page for (node, _, _), page in zip(open_pages, results, strict=True) if isinstance(page, str)
-        }
-        pages += [page for page in results if isinstance(page, SourcePage)]
-        open_pages = [
-            (node, number, page.next_start)
-            for (node, number, _), page in zip(open_pages, results, strict=True)
-            if isinstance(page, SourcePage) and page.next_start is not None
-        ]
-    silent |= {node.name: f"it has more than {MOST_PAGES} pages of machines" for node, _, _ in open_pages}
-    return join_source_pages(pages, silent)
-
-
-def _script_request(
-    operation: str, mark: str, node: NodeView, number: int, first: int, names: Sequence[str]
-) -> RunScript:
-    return RunScript(
-        machine_id=node.id,
-        name=f"{operation}-{mark}-{number}-{first}",
-        script="read-source",
-        operation=operation,
-        parameters={"Names": "/".join(names), "From": str(first)},
-    )
-
-
-def _parse_page(node: str, view: ScriptView | str) -> SourcePage | str:
-    if isinstance(view, str):
-        return view
-    try:
-        return read_source_page(node, view.result or {})
-    except ValueError as error:
-        return str(error)
+    scripts = [
+        PagedScript(
+            node.name,
+            RunScript(
+                machine_id=node.id,
+                name=f"{operation}-{mark}-{number}",
+                script="read-source",
+                operation=operation,
+                parameters={"Names": "/".join(batch)},
+            ),
+        )
+        for node in nodes
+        if node.name not in disconnected
+        for number, batch in enumerate(batches)
+    ]
+    answers = yield from read_pages(ctx, scripts, read_source_page)
+    parts = (part for node_parts in answers.by_node.values() for part in node_parts)
+    return join_source_parts(parts, {**disconnected, **answers.silent})
 
 
 SOURCE_OFF_KIND, REPROTECT_KIND = "source-off", "reprotect"
@@ -152,7 +128,7 @@ def start_source_proofs(ctx: task.OrchestrationContext, documents: DocumentsRead
             documents, obligation, run_id("sources", obligation.plan, f"{obligation.owner}:{obligation.attempts}")
         )
         note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx)).model_dump(mode="json")
-        started.append((yield from _start_check(ctx, check, "tried", note)))
+        started.append((yield from _start_check(ctx, check, "note_attempt", note)))
     return started
 
 
@@ -164,25 +140,25 @@ def start_source_rechecks(ctx: task.OrchestrationContext, documents: DocumentsRe
     for obligation in obligations:
         if (
             obligation.kind != REPROTECT_KIND
-            or obligation.watched is None
+            or obligation.last_checked_at is None
             or obligation.plan in open_still
-            or now(ctx) - obligation.watched < RECHECK_SOURCES_EVERY
+            or now(ctx) - obligation.last_checked_at < RECHECK_SOURCES_EVERY
         ):
             continue
         check = _source_check_of(
             documents,
             obligation,
-            run_id("sources", obligation.plan, f"{obligation.owner}:{obligation.watched.isoformat()}"),
+            run_id("sources", obligation.plan, f"{obligation.owner}:{obligation.last_checked_at.isoformat()}"),
         )
         recheck = check.model_copy(update={"again": True, **_protection_of(documents, obligation.plan)})
-        note = Watched(kind=REPROTECT_KIND, at=now(ctx)).model_dump(mode="json")
-        started.append((yield from _start_check(ctx, recheck, "watch", note)))
+        note = Checked(kind=REPROTECT_KIND, at=now(ctx)).model_dump(mode="json")
+        started.append((yield from _start_check(ctx, recheck, "note_check", note)))
     return started
 
 
 def _source_check_of(documents: DocumentsRead, obligation: Obligation, run: str) -> SourceCheck:
     sites, plan = _sites_of_plan(documents, obligation.plan), _find_plan(documents, obligation.plan)
-    named = [(item.vm.lower(), sites.get(item.site or plan.site)) for item in plan.items] if plan else []
+    named = [(item.vm.lower(), sites.get(plan.site_name_of(item))) for item in plan.items] if plan else []
     homes = {vm: site.cluster for vm, site in named if site}
     clusters = tuple(site.cluster for site in sites.values())
     return SourceCheck(
@@ -234,7 +210,7 @@ def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> St
     else:
         unknown = tuple(f"{name}: unknown, its node has not answered" for name in sorted(source_look.silent))
         note = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, check.plan, "left", note)
+        yield from call_entity(ctx, OBLIGATIONS, check.plan, "note_leftovers", note)
         yield from _publish_source_running(ctx, check, source_look.running_vms)
     return {"running": list(source_look.running_vms), "silent": sorted(source_look.silent)}
 
@@ -243,7 +219,7 @@ def settle_source_proof(ctx: task.OrchestrationContext, plan: str) -> Steps[None
     """Cross the obligation out, and have the machines watched from now on, as long as they are away."""
     yield from call_entity(ctx, OBLIGATIONS, plan, "settle", [SOURCE_OFF_KIND])
     yield from call_entity(
-        ctx, OBLIGATIONS, plan, "watch", Watched(kind=REPROTECT_KIND, at=now(ctx)).model_dump(mode="json")
+        ctx, OBLIGATIONS, plan, "note_check", Checked(kind=REPROTECT_KIND, at=now(ctx)).model_dump(mode="json")
     )
 
 
@@ -292,7 +268,7 @@ def _read_sources(ctx: task.OrchestrationContext, check: SourceCheck, vms: Seque
     Those of the plan's other clusters that are only called the same are left out; where in doubt they count.
     """
     nodes, unread = yield from read_cluster_nodes(ctx, check.clusters)
-    disconnected = {node.name: f"it is {node.status}" for node in nodes if node.status.lower() != "connected"}
+    disconnected = disconnected_nodes(nodes)
     if unread or (disconnected and not check.again):  # it cannot be proven now: no node need be asked
         return SourceVms(silent={**disconnected, **dict.fromkeys(unread, "its nodes cannot be read")})
     source_look = yield from read_source_states(ctx, check.id, "look", nodes, vms)

@@ -65,7 +65,7 @@ def item_detail(item: Json) -> ItemDetail:
     properties, details = object_at(item, "properties"), _provider_details(item)
     cards = [text_of(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
     return ItemDetail(
-        **item_view(item).model_dump(),
+        **dict(item_view(item)),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
         failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),

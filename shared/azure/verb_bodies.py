@@ -12,6 +12,7 @@ from shared.recovery.contract import StartRecoveryPlan
 from shared.recovery_plans.parts import TO_AZURE, TO_PRIMARY
 from shared.site_recovery.contract import StartVerbs
 from shared.site_recovery.recovery_points import RecoveryPoint
+from shared.site_recovery.verb_options import AZURE_DATA_SYNC
 
 AZURE_TO_HYPER_V = "HyperVReplicaAzureFailback"
 
@@ -30,8 +31,8 @@ def item_verb_body(request: StartVerbs, point: RecoveryPoint | None, provider: s
         details = {"instanceType": HYPER_V_TO_AZURE}
         return {"properties": {"recoveryPointId": point.id, "providerSpecificDetails": details}}
     if request.verb == "Failback":
-        provider_choice = {"providerIdForAlternateRecovery": provider} if request.create_vm and provider else {}
-        creation = "CreateVmIfNotFound" if request.create_vm else "NoAction"
+        provider_choice = {"providerIdForAlternateRecovery": provider} if request.options.create_vm and provider else {}
+        creation = "CreateVmIfNotFound" if request.options.create_vm else "NoAction"
         return _verb_body(request, _failback_details(request, creation) | provider_choice)
     return _verb_body(request, {"instanceType": HYPER_V_TO_AZURE} | ({"recoveryPointId": point.id} if point else {}))
 
@@ -58,7 +59,7 @@ def require_drill_network(request: StartVerbs | StartRecoveryPlan) -> None:
 def _failback_details(request: StartVerbs | StartRecoveryPlan, creation: str) -> dict[str, str]:
     return {
         "instanceType": AZURE_TO_HYPER_V,
-        "dataSyncOption": request.data_sync,
+        "dataSyncOption": AZURE_DATA_SYNC[request.options.data_sync],
         "recoveryVmCreationOption": creation,
     }
 
@@ -73,5 +74,5 @@ def _verb_body(request: StartVerbs | StartRecoveryPlan, details: Any) -> Json:
     if request.verb == "TestFailover":
         properties |= {"networkType": "VmNetworkAsInput", "networkId": request.network_id}
     if request.verb == "UnplannedFailover":
-        properties |= {"sourceSiteOperations": "Required" if request.shut_down_source else "NotRequired"}
+        properties |= {"sourceSiteOperations": "Required" if request.options.shuts_down_source else "NotRequired"}
     return {"properties": properties}

@@ -4,7 +4,7 @@ A pack is a folder named like its run:
 
     manifest.json                      made last: every file with its SHA-256, and a seal over the manifest itself
     records/000001-request.json        {seq, kind, at, previous, attachments: {name: sha256}, body}
-    attachments/job-<name>.json        what Azure said, redacted; the record that tells of it names its digest
+    attachments/job-<name>.json        what Azure answered, redacted; its record names its digest
 """
 
 import hashlib
@@ -75,7 +75,7 @@ def build_record(seq: int, previous: str, entry: EvidenceEntry, attachments: Map
     Args:
         seq: From 1.
         previous: Digest of the record before.
-        entry: What it tells.
+        entry: What it records.
         attachments: Digest of each, by name.
     """
     facts = {"seq": seq, "kind": entry.kind, "at": entry.at.isoformat(), "previous": previous}

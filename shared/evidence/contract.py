@@ -1,4 +1,4 @@
-"""What runs ask of the app itself: its engine, its book, its evidence, and who is told."""
+"""What runs ask of the evidence store: to append records to a pack, and to seal it."""
 
 from typing import Any
 

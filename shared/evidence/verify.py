@@ -25,7 +25,7 @@ def check_pack(files: Mapping[str, bytes], head: str = "") -> list[PackFlaw]:
 
     Args:
         files: Content by name within the pack.
-        head: Digest of the newest record as the operation tells it: then not even a whole pack can be exchanged.
+        head: Digest of the newest record as the operation shows it: then not even a whole pack can be exchanged.
     """
     found = list(_check_records(files))
     manifest = _parse_json(files.get(MANIFEST))
@@ -37,7 +37,10 @@ def check_pack(files: Mapping[str, bytes], head: str = "") -> list[PackFlaw]:
         found.append(PackFlaw(MANIFEST, "was altered after it was sealed"))
     if head and manifest.get("head") != head:
         found.append(PackFlaw(MANIFEST, f"ends with {manifest.get('head')}, not with {head}"))
-    return found + [PackFlaw(name, "belongs to no record") for name in _unlisted_files(files)]
+    records = [name for name in files if name.startswith("records/")]
+    attached = {f"attachments/{one}" for name in records for one in _attachments_of(files[name])}
+    unlisted = sorted(set(files) - {MANIFEST, *records} - attached)
+    return found + [PackFlaw(name, "belongs to no record") for name in unlisted]
 
 
 def _check_records(files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
@@ -56,7 +59,10 @@ def _check_records(files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
         if listed and listed.get(name) != sha256_of(content):
             yield PackFlaw(name, "was altered" if name in listed else "is not in the manifest")
         yield from _check_link(name, content, seq, previous)
-        yield from _check_attachments(name, content, files)
+        for attached, sha in _attachments_of(content).items():
+            held = files.get(f"attachments/{attached}")
+            if held is None or sha256_of(held) != sha:
+                yield PackFlaw(name, f"its attachment {attached} {'is missing' if held is None else 'was altered'}")
         previous = listed.get(name) or sha256_of(content)
 
 
@@ -68,22 +74,9 @@ def _check_link(name: str, content: bytes, seq: int, previous: str) -> Iterator[
         yield PackFlaw(name, "does not follow the record before it")
 
 
-def _check_attachments(name: str, content: bytes, files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
-    for attached, sha in _attachments_of(content).items():
-        held = files.get(f"attachments/{attached}")
-        if held is None or sha256_of(held) != sha:
-            yield PackFlaw(name, f"its attachment {attached} {'is missing' if held is None else 'was altered'}")
-
-
 def _attachments_of(content: bytes) -> dict[str, str]:
     named = (_parse_json(content) or {}).get("attachments")
     return named if isinstance(named, dict) else {}
-
-
-def _unlisted_files(files: Mapping[str, bytes]) -> list[str]:
-    records = [name for name in files if name.startswith("records/")]
-    attached = {f"attachments/{one}" for name in records for one in _attachments_of(files[name])}
-    return sorted(set(files) - {MANIFEST, *records} - attached)
 
 
 def read_json(content: bytes) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""failback."""
+"""Failback: the machines on premises, what stands in the way of their return, and what they leave in Azure."""

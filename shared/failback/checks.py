@@ -1,6 +1,6 @@
 """What has to be so before a machine comes home: off, without checkpoints, on a node that is well, with room. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from shared.arm_ids import name_of
@@ -8,6 +8,13 @@ from shared.failback.source_vms import OFF, SourceVm, SourceVms
 from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.site_recovery.views import ProviderView
+from shared.sites.node_health import (
+    extension_state,
+    is_agent_connected,
+    is_extension_well,
+    is_provider_of_site,
+    providers_on,
+)
 from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
 
@@ -16,7 +23,7 @@ SOURCE_GONE = "source-gone"
 SOURCE_GONE_DETAIL = (
     '{vm} is on no node of {cluster} any more. Either abort, and ask for the failback with "createVm": true, which '
     "makes it again; or make a highly available virtual machine of that name by hand, of the same generation and with "
-    "the same disks, and leave it off. Then say resume: the nodes are looked at once more, and the failback begins."
+    "the same disks, and leave it off. Then resume the run: the nodes are read once more, and the failback begins."
 )
 """Source: the vendor's guide: manual intervention is needed if the VM was deleted on the cluster after the failover."""
 
@@ -44,7 +51,7 @@ class SiteState(NamedTuple):
     site: SiteDocument
     nodes: Sequence[NodeView]
     providers: Sequence[ProviderView]
-    look: SourceVms
+    sources: SourceVms
 
     @property
     def cluster_name(self) -> str:
@@ -78,8 +85,8 @@ def host_obstacle(site_state: SiteState, host: str) -> Obstacle | None:
         cluster = site_state.cluster_name
         detail = f"{host} is no node of {cluster}: a failback to another cluster is not supported; it has {nodes}"
         return Obstacle(code="another-cluster", detail=detail)
-    on_host = [one for one in site_state.providers if same_host(one.host, host)]
-    if any(_is_of_site(one, site_state.site) for one in on_host):
+    on_host = providers_on(host, site_state.providers)
+    if any(is_provider_of_site(one, site_state.site) for one in on_host):
         return None
     if on_host:
         other_sites = ", ".join(on_host[0].sites)
@@ -89,49 +96,53 @@ def host_obstacle(site_state: SiteState, host: str) -> Obstacle | None:
     return Obstacle(code="provider-missing", detail=f"the vault knows no provider on {host}: repair the node first")
 
 
-def _is_of_site(provider: ProviderView, site: SiteDocument) -> bool:
-    return site.hyper_v_site.lower() in {name.lower() for name in provider.sites}
-
-
 def check_failback(
     site_state: SiteState, returning: Iterable[ReturningVm], *, create: bool, host: str = ""
 ) -> tuple[dict[str, str], list[Obstacle]]:
     """Say for each machine what stands in its way, each with its remedy.
 
     Args:
-        site_state: The site, its nodes, and what they said.
+        site_state: The site, its nodes, and the machines on them.
         returning: The machines of this site.
         create: Whether one that is gone is made again.
         host: The node that it is made on; empty for the one that had it last.
 
     Returns:
-        The provider for each machine that may come home, and the problems.
+        The provider for each machine that may come home, and the obstacles.
     """
     if obstacle := host_obstacle(site_state, host):
         return {}, [obstacle]
-    found = [_find_target(site_state, one, create=create, host=host) for one in returning]
-    targets = [one for one in found if isinstance(one, FailbackTarget)]
-    obstacles = [one for one in found if isinstance(one, Obstacle)]
-    host_obstacles = [problem for place in targets for problem in _host_obstacles(site_state, place)]
-    obstacles += [*host_obstacles, *_space_obstacles(site_state, targets)]
-    return {place.returning.vm: place.provider for place in targets}, obstacles
+    targets: list[FailbackTarget] = []
+    obstacles: list[Obstacle] = []
+    for one in returning:
+        match _find_target(site_state, one, create=create, host=host):
+            case FailbackTarget() as target:
+                targets.append(target)
+            case Obstacle() as obstacle:
+                obstacles.append(obstacle)
+    obstacles += [obstacle for target in targets for obstacle in _host_obstacles(site_state, target)]
+    obstacles += _space_obstacles(site_state, targets)
+    return {target.returning.vm: target.provider for target in targets}, obstacles
 
 
 def _find_target(
     site_state: SiteState, returning: ReturningVm, *, create: bool, host: str
 ) -> FailbackTarget | Obstacle:
-    sources = site_state.look.find_vms(returning.vm)
+    sources = site_state.sources.find_vms(returning.vm)
     if len(sources) > 1:
         nodes = " and ".join(sorted(source.node for source in sources))
         detail = f"there is a {returning.vm} on {nodes}: remove or rename the one that is not to be overwritten"
         return Obstacle(vm=returning.vm, code="source-ambiguous", detail=detail)
     if sources:
-        return _source_obstacle(returning.vm, sources[0], host) or _target_of_source(site_state, returning, sources[0])
-    if site_state.look.silent:
-        silent_nodes = "; ".join(site_state.look.silent_nodes)
-        detail = (
-            f"{returning.vm} was not found, and may be where nobody answered ({silent_nodes}): bring these nodes back"
-        )
+        source = sources[0]
+        volume = source.disks[0].volume if source.disks else ""
+        growth = sum(max(disk.size - disk.file, 0) for disk in source.disks)
+        target = FailbackTarget(returning, source.node, _provider_on(site_state, source.node), volume, growth)
+        return _source_obstacle(returning.vm, source, host) or target
+    if site_state.sources.silent:
+        silent_nodes = "; ".join(site_state.sources.silent_nodes)
+        where = f"may be on a node that did not answer ({silent_nodes})"
+        detail = f"{returning.vm} was not found, and {where}: bring these nodes back"
         return Obstacle(vm=returning.vm, code="source-unread", detail=detail)
     if not create:
         return Obstacle(
@@ -160,41 +171,37 @@ def _source_obstacle(vm: str, source: SourceVm, host: str) -> Obstacle | None:
     return None
 
 
-def _target_of_source(site_state: SiteState, returning: ReturningVm, source: SourceVm) -> FailbackTarget:
-    volume = source.disks[0].volume if source.disks else ""
-    growth = sum(max(disk.size - disk.file, 0) for disk in source.disks)
-    return FailbackTarget(returning, source.node, _provider_on(site_state, source.node), volume, growth)
-
-
 def _target_for_new_vm(site_state: SiteState, returning: ReturningVm, host: str) -> FailbackTarget | Obstacle:
     last_host = next((each.host for each in site_state.providers if each.id.lower() == returning.provider.lower()), "")
     node = next((node.name for node in site_state.nodes if same_host(node.name, host or last_host)), "")
     if not node:
-        last_known = last_host or "the vault does not say"
+        last_known = last_host or "unknown to the vault"
         detail = (
             f"{returning.vm} cannot be made where it was last ({last_known}): name a host of {site_state.cluster_name}"
         )
         return Obstacle(vm=returning.vm, code="host-needed", detail=detail)
     return FailbackTarget(
-        returning, node, _provider_on(site_state, node), site_state.look.home.get(node, ""), returning.mb / _MB_IN_GB
+        returning, node, _provider_on(site_state, node), site_state.sources.home.get(node, ""), returning.mb / _MB_IN_GB
     )
 
 
 def _provider_on(site_state: SiteState, node: str) -> str:
-    on_node = (one for one in site_state.providers if same_host(one.host, node) and _is_of_site(one, site_state.site))
-    return next((one.id for one in on_node), "")
+    on_node = providers_on(node, site_state.providers)
+    return next((one.id for one in on_node if is_provider_of_site(one, site_state.site)), "")
 
 
 def _host_obstacles(site_state: SiteState, target: FailbackTarget) -> Iterator[Obstacle]:
     """What is wrong with the node that gets the machine."""
     vm, node = target.returning.vm, next(one for one in site_state.nodes if one.name == target.node)
-    state = node.extension.provisioning_state if node.extension else "missing"
-    if node.status.lower() != "connected" or state != "Succeeded":
-        detail = f"{node.name}, which gets {vm}, is not well (agent {node.status}, extension {state}): repair it first"
+    if not is_agent_connected(node) or not is_extension_well(node.extension):
+        state = f"agent {node.status}, extension {extension_state(node.extension)}"
+        detail = f"{node.name}, which gets {vm}, is not well ({state}): repair it first"
         yield Obstacle(vm=vm, code="node-unwell", detail=detail)
     provider = next((one for one in site_state.providers if one.id == target.provider), None)
     if provider is None or not provider.connected:
-        detail = f"the vault hears of no provider on {node.name}, which gets {vm}: see that the service dra runs there"
+        detail = (
+            f"the vault has no connected provider on {node.name}, which gets {vm}: see that the service dra runs there"
+        )
         yield Obstacle(vm=vm, code="provider-not-connected", detail=detail)
 
 
@@ -204,20 +211,14 @@ def _space_obstacles(site_state: SiteState, targets: Sequence[FailbackTarget]) -
     for target in targets:
         if target.volume and target.needed_gb:
             by_volume.setdefault(target.volume, []).append(target)
-    free = _free_by_volume(site_state.look.room)
+    free: dict[str, float] = {}  # a cluster's volumes are seen by all of its nodes
+    for node_volumes in site_state.sources.room.values():
+        for volume, left in node_volumes.items():
+            free[volume] = min(left, free.get(volume, left))
     for volume, on_volume in by_volume.items():
         needed = sum(place.needed_gb for place in on_volume)
         if volume in free and free[volume] < needed:
             names = ", ".join(place.returning.vm for place in on_volume)
-            left = f"volume {volume} on {on_volume[0].node} has {free[volume]:.0f} GB left"
-            detail = f"{left}, and {names} may need {needed:.0f}: make room"
+            have = f"volume {volume} on {on_volume[0].node} has {free[volume]:.0f} GB left"
+            detail = f"{have}, and {names} may need {needed:.0f}: make room"
             yield from (Obstacle(vm=place.returning.vm, code="too-little-space", detail=detail) for place in on_volume)
-
-
-def _free_by_volume(room: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """By volume: a cluster's volumes are seen by all of its nodes."""
-    free: dict[str, float] = {}
-    for volumes in room.values():
-        for volume, left in volumes.items():
-            free[volume] = min(left, free.get(volume, left))
-    return free

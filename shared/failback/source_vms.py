@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.messages import Message
-from shared.sites.node_output import unpack_json
+from shared.sites.node_output import Page, read_page, unpack_json
 
 OFF = "Off"
 
@@ -34,30 +34,28 @@ class SourceVm(Message):
     disks: tuple[SourceDisk, ...] = ()
 
 
-class SourcePage(Message):
-    """One run of the script read-source on one node.
+class SourcePart(Message):
+    """A page of what one node says.
 
     Attributes:
         room: Free GB by volume, of those that the machines lie on.
         home: The volume that new machines come to.
-        next_start: Where the next page begins, None when this was the last.
     """
 
     node: str
     vms: tuple[SourceVm, ...] = ()
     room: dict[str, float] = Field(default_factory=dict)
     home: str = ""
-    next_start: int | None = None
 
 
 class SourceVms(Message):
-    """What all nodes of some clusters said of some machines.
+    """What the nodes of some clusters say of some machines.
 
     Attributes:
         vms: Each as often as it is somewhere; one that is not here is on no node that answered.
         room: By node and volume: free GB.
         home: By node: the volume that new machines come to.
-        silent: Nodes that did not say anything, and why.
+        silent: Nodes that did not answer, and why.
     """
 
     vms: tuple[SourceVm, ...] = ()
@@ -80,40 +78,45 @@ class SourceVms(Message):
         return tuple(f"{node}: {why}" for node, why in sorted(self.silent.items()))
 
 
-def read_source_page(node: str, answer: Mapping[str, Any]) -> SourcePage:
-    """Read what read-source said on a node.
+def read_source_page(node: str, output: Mapping[str, Any]) -> Page[SourcePart]:
+    """Read what read-source wrote on a node.
 
     Raises:
-        ValueError: it is not what the script says.
+        ValueError: it is not what the script writes.
     """
-    try:
-        found = unpack_json(answer["found"])
-        home, free = answer["home"]
-        return SourcePage(
+    return read_page("read-source", node, output, _read_part)
+
+
+def _read_part(node: str, output: Mapping[str, Any]) -> SourcePart:
+    found = unpack_json(output["found"])
+    home, free = output["home"]
+    vms = tuple(
+        SourceVm(
+            vm=fields["n"],
             node=node,
-            vms=tuple(_source_vm(node, one) for one in found["machines"]),
-            room={**found["room"], home: free},
-            home=home,
-            next_start=answer.get("next"),
+            state=fields["s"],
+            checkpoints=fields["k"],
+            disks=tuple(SourceDisk(size=size, file=file, volume=volume) for size, file, volume in fields["d"]),
         )
-    except (KeyError, TypeError, IndexError, ValueError) as wrong:
-        raise ValueError(f"read-source said something else on {node}: {wrong}") from wrong
+        for fields in found["machines"]
+    )
+    return SourcePart(node=node, vms=vms, room={**found["room"], home: free}, home=home)
 
 
-def _source_vm(node: str, fields: Mapping[str, Any]) -> SourceVm:
-    disks = tuple(SourceDisk(size=size, file=file, volume=volume) for size, file, volume in fields["d"])
-    return SourceVm(vm=fields["n"], node=node, state=fields["s"], checkpoints=fields["k"], disks=disks)
+def join_source_parts(parts: Iterable[SourcePart], silent: Mapping[str, str]) -> SourceVms:
+    """What the nodes say, as one.
 
-
-def join_source_pages(pages: Iterable[SourcePage], silent: Mapping[str, str]) -> SourceVms:
-    """All that was said, by every node that said all of it."""
-    complete = [page for page in pages if page.node not in silent]
+    Args:
+        parts: Of nodes that answered every page.
+        silent: The others, and why they did not.
+    """
+    complete = list(parts)
     room: dict[str, dict[str, float]] = {}
-    for page in complete:
-        room.setdefault(page.node, {}).update(page.room)
+    for part in complete:
+        room.setdefault(part.node, {}).update(part.room)
     return SourceVms(
-        vms=tuple(vm for page in complete for vm in page.vms),
+        vms=tuple(vm for part in complete for vm in part.vms),
         room=room,
-        home={page.node: page.home for page in complete},
+        home={part.node: part.home for part in complete},
         silent=dict(silent),
     )

@@ -1,12 +1,24 @@
-"""Why the ASR extension of a node failed, from what its handler said and what its node looks like."""
+"""Why the ASR extension of a node failed, from its handler's message and the state of its node."""
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from datetime import datetime
+from typing import Literal, NamedTuple
 
+from shared.healing.registration import NodeRegistration
 from shared.site_recovery.views import ProviderView
-from shared.sites.nodes import ExtensionView, NodeView, same_host
+from shared.sites.node_health import (
+    OLDEST_AGENT,
+    agent_version_of,
+    foreign_values,
+    has_fresh_heartbeat,
+    is_agent_connected,
+    is_extension_moving,
+    is_extension_well,
+    is_provider_of_site,
+    providers_on,
+)
+from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
 CauseCode = Literal[
@@ -33,7 +45,7 @@ class Cause(NamedTuple):
 
     Attributes:
         curable: Uninstalling and installing it again is the documented way out, and this app may take it.
-        evidence: What was seen that says so, each short enough for a line.
+        evidence: What shows it, each short enough for a line.
         remedy: What a person has to do, or what this app does.
     """
 
@@ -106,53 +118,42 @@ _REMEDIES: Mapping[CauseCode, str] = {
     "no-recovery-point": "See the replication health of the node's machines; resynchronise where the vault says so.",
     "unknown": "Read the extension's message and the node's Provider log (Microsoft-Azure Site Recovery/Provider).",
 }
-_MOVING = frozenset({"creating", "updating", "deleting"})
 _CURABLE = frozenset({"certificate-race", "extension-missing", "not-registered"})
-_OLDEST_AGENT = (1, 33)  # the first that takes run commands
-HEARTBEAT_FRESH_FOR = timedelta(minutes=30)
-"""A heartbeat older than this proves nothing any more; how often a provider sends one is assumed."""
 
 
 def classify_failure(
-    code: str, message: str, facts: Mapping[str, Any] | None = None, site: SiteDocument | None = None
+    code: str, message: str, registration: NodeRegistration | None = None, site: SiteDocument | None = None
 ) -> Cause:
     """The cause of a failed extension.
 
     Args:
         code: Of the instance view's status, "" when there is none.
-        message: What the handler said.
-        facts: What read-registration found on the node, when it was run.
-        site: Where the node belongs; only then a wrong registration is seen.
+        message: The handler's.
+        registration: What the node says of itself, where it was read.
+        site: Where the node belongs; only then a wrong registration is found.
     """
-    if facts and (cause_in_facts := _cause_in_facts(facts, site)):
-        return cause_in_facts
+    if cause_on_node := _cause_on_node(registration, site):
+        return cause_on_node
     if cause_in_text := _cause_in_text(f"{code}\n{message}"):
         return cause_in_text
-    if facts and facts.get("applicationControl") == "Enforced":
+    if registration and registration.application_control == "Enforced":
         return cause_of("application-control", "Application Control is enforced on the node")
     return cause_of("unknown", *(line for line in (code, message[:200]) if line))
 
 
-def classify_node(node: NodeView, facts: Mapping[str, Any] | None = None, site: SiteDocument | None = None) -> Cause:
-    """The same for a node as Azure shows it: what its agent stands in the way of comes first."""
+def classify_node(
+    node: NodeView, registration: NodeRegistration | None = None, site: SiteDocument | None = None
+) -> Cause:
+    """The cause of a node that is not well, as Azure shows it; an agent that takes no extension comes first."""
     extension = node.extension
-    if obstacle := _agent_cause(node):
-        return obstacle
+    if agent_cause := _agent_cause(node):
+        return agent_cause
     if extension and is_extension_moving(extension):
         return cause_of("in-transition", f"{extension.name} is {extension.provisioning_state}")
-    if extension is None and not (facts and _cause_in_facts(facts, site)):
-        return cause_of("extension-missing", f"{node.name} has no ASR extension")
-    return classify_failure(extension.code if extension else "", extension.message if extension else "", facts, site)
-
-
-def is_extension_moving(extension: ExtensionView) -> bool:
-    """Whether the extension is being installed or removed."""
-    return extension.provisioning_state.lower() in _MOVING
-
-
-def is_extension_well(extension: ExtensionView | None) -> bool:
-    """Whether the extension says of itself that it is well."""
-    return extension is not None and extension.provisioning_state.lower() == "succeeded"
+    if extension is None:
+        missing = cause_of("extension-missing", f"{node.name} has no ASR extension")
+        return _cause_on_node(registration, site) or missing
+    return classify_failure(extension.code, extension.message, registration, site)
 
 
 def find_cause(
@@ -160,7 +161,7 @@ def find_cause(
     node: NodeView,
     providers: Iterable[ProviderView],
     at: datetime,
-    facts: Mapping[str, Any] | None = None,
+    registration: NodeRegistration | None = None,
 ) -> Cause | None:
     """What is wrong with a node, None when nothing is.
 
@@ -168,47 +169,35 @@ def find_cause(
         providers: Those of the site, and of other sites of its vault.
         at: By the same clock as the heartbeats.
     """
-    on_node = [provider for provider in providers if same_host(provider.host, node.name)]
-    in_this_site = [provider for provider in on_node if is_in_site(provider, site)]
-    if not is_extension_well(node.extension) or node.status.lower() != "connected":
+    on_node = providers_on(node.name, providers)
+    in_this_site = [provider for provider in on_node if is_provider_of_site(provider, site)]
+    if not is_extension_well(node.extension) or not is_agent_connected(node):
         elsewhere = tuple(
-            f"{node.name} is registered with {'/'.join(p.sites)}" for p in on_node if not is_in_site(p, site)
+            f"{node.name} is registered with {'/'.join(p.sites)}" for p in on_node if not is_provider_of_site(p, site)
         )
-        cause = classify_node(node, facts, site)
+        cause = classify_node(node, registration, site)
         if not in_this_site and elsewhere and cause.code in {"unknown", "other-site", "certificate-race"}:
             return cause_of("other-site", *elsewhere)
         return cause
-    if facts and (cause_in_facts := _cause_in_facts(facts, site)):
-        return cause_in_facts
+    if cause_on_node := _cause_on_node(registration, site):
+        return cause_on_node
     if not in_this_site:
         return cause_of("not-registered", f"the vault has no provider of {node.name}")
     if any(has_fresh_heartbeat(provider, at) for provider in in_this_site):
         return None
-    return cause_of("provider-silent", *(_describe_silence(provider) for provider in in_this_site))
-
-
-def has_fresh_heartbeat(provider: ProviderView, at: datetime) -> bool:
-    """Whether the vault has heard of the provider lately."""
-    return provider.connected and provider.heartbeat is not None and at - provider.heartbeat <= HEARTBEAT_FRESH_FOR
-
-
-def is_in_site(provider: ProviderView, site: SiteDocument) -> bool:
-    """Whether a provider is registered with the site; one that does not say where counts as ours."""
-    return not provider.sites or site.hyper_v_site.lower() in {name.lower() for name in provider.sites}
-
-
-def _describe_silence(provider: ProviderView) -> str:
-    last_heartbeat = provider.heartbeat.isoformat() if provider.heartbeat else "never"
-    return (
-        f"{provider.host} is {'connected' if provider.connected else 'not connected'}, last heard of: {last_heartbeat}"
+    silences = (
+        f"{provider.host} is {'connected' if provider.connected else 'not connected'}, "
+        f"last heartbeat: {provider.heartbeat.isoformat() if provider.heartbeat else 'never'}"
+        for provider in in_this_site
     )
+    return cause_of("provider-silent", *silences)
 
 
 def _agent_cause(node: NodeView) -> Cause | None:
-    if node.status.lower() != "connected":
+    if not is_agent_connected(node):
         return cause_of("agent-disconnected", f"{node.name} is {node.status}")
-    version = tuple(int(number) for number in re.findall(r"\d+", node.agent_version)[:2])
-    if version and version < _OLDEST_AGENT:
+    version = agent_version_of(node.agent_version)
+    if version and version < OLDEST_AGENT:
         return cause_of("agent-outdated", f"{node.name} has agent {node.agent_version}")
     return cause_of("agent-blocked", node.blocked) if node.blocked else None
 
@@ -227,20 +216,12 @@ def _cause_in_text(text: str) -> Cause | None:
     return None
 
 
-def _cause_in_facts(facts: Mapping[str, Any], site: SiteDocument | None) -> Cause | None:
-    if facts.get("hyperV") is False:
+def _cause_on_node(registration: NodeRegistration | None, site: SiteDocument | None) -> Cause | None:
+    if registration is None:
+        return None
+    if registration.hyper_v is False:
         return cause_of("hyper-v-missing", "the Hyper-V role is not installed on the node")
-    registration = facts.get("registration")
-    if site and isinstance(registration, Mapping) and (differing := _foreign_registration(registration, site)):
+    wanted = {"ResourceName": site.vault_name, "SiteName": site.hyper_v_site} if site else {}
+    if differing := foreign_values(registration.registry, wanted):
         return cause_of("other-site", *differing)
     return None
-
-
-def _foreign_registration(registration: Mapping[str, Any], site: SiteDocument) -> tuple[str, ...]:
-    """What the node's registry names instead of the site's own vault and Hyper-V site."""
-    value_by_name = {str(name).lower(): str(value) for name, value in registration.items()}
-    wanted = {"ResourceName": site.vault_name, "SiteName": site.hyper_v_site}
-    bound = ((name, value_by_name.get(name.lower(), ""), ours) for name, ours in wanted.items())
-    return tuple(
-        f"{name} is {theirs}, not {ours}" for name, theirs, ours in bound if theirs.lower() not in {"", ours.lower()}
-    )

@@ -46,18 +46,15 @@ type Queue = tuple[QueueTurn, ...]
 
 
 def join_queue(queue: Sequence[QueueTurn], request: JoinQueue) -> tuple[Queue, QueuePosition]:
-    """Stand in line, or stay where one stands already; those that have ended are gone."""
+    """Join the queue, or keep the place there; runs that have ended are taken out."""
     ended = set(request.ended) - {request.turn.run}
     kept = tuple(turn for turn in queue if turn.run not in ended)
     if request.turn.run not in {turn.run for turn in kept}:
         kept = (*kept, request.turn)
-    return kept, _position_of(kept, request.turn.run)
-
-
-def _position_of(queue: Queue, run: str) -> QueuePosition:
-    return QueuePosition(ahead=[turn.run for turn in queue].index(run), first=queue[0].run, node=queue[0].node)
+    ahead = [turn.run for turn in kept].index(request.turn.run)
+    return kept, QueuePosition(ahead=ahead, first=kept[0].run, node=kept[0].node)
 
 
 def leave_queue(queue: Iterable[QueueTurn], run: str) -> Queue:
-    """Give the turn, or the place in line, up."""
+    """Give the turn, or the place in the queue, up."""
     return tuple(turn for turn in queue if turn.run != run)

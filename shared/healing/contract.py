@@ -138,7 +138,7 @@ class ReadCause(Message):
     """Read what the Activity Log says of a failure.
 
     Attributes:
-        correlation_id: Correlation id of the event that told of it.
+        correlation_id: Correlation id of the event that reported it.
         since: No entry is older.
     """
 

@@ -4,19 +4,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.arm_ids import key_of, name_of
+from shared.healing.pacing import DEFERRED_FOR, FINDING_STANDS, PAUSE_FACTOR
 from shared.messages import Message
 from shared.request_ids import run_id
 from shared.sites.nodes import ExtensionView
 
 RepairEnding = Literal["healed", "well", "finding", "deferred", "failed"]
 """well: nothing had to be done; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
-FINDING_STANDS = timedelta(minutes=10)
-"""A node whose trouble needs a person is not looked at again for every event of a storm."""
-DEFERRED_FOR = timedelta(minutes=30)
-PAUSE_FACTOR = 4
-"""Each pause is so many times as long as the one before."""
 ANY_SYMPTOM = "*"
-"""The symptom that a person was told of, before the timer has seen which one it is."""
+"""The symptom that was reported to a person before the timer has seen which one it is."""
 
 
 class LastRepair(Message):
@@ -44,7 +40,8 @@ class NodeRecord(Message):
         not_before: Pause before the next attempt.
         quarantined: Left alone until a person asks for a repair.
         saved: The extension before it was first uninstalled: its settings are needed if it does not come back.
-        symptom: What the timer saw last, since when, and for which one a person was asked.
+        symptom: What the timer saw last, and since when.
+        reported_symptom: The one that a person was asked to see to: the timer starts no repair for it.
     """
 
     machine_id: str
@@ -59,7 +56,7 @@ class NodeRecord(Message):
     last: LastRepair | None = None
     symptom: str = ""
     symptom_since: datetime | None = None
-    told_of: str = ""
+    reported_symptom: str = ""
 
 
 class BeginRepair(Message):
@@ -89,11 +86,23 @@ class EndRepair(Message):
     pause: timedelta = timedelta(minutes=15)
 
 
-class SymptomNotice(Message):
-    """What is seen of a node.
+class NodeAnswer(Message):
+    """What the entity of a node answers.
 
     Attributes:
-        symptom: Empty when it looks well, None when nobody looked: then only its names are noted.
+        record: The node after what was asked for.
+        busy: The repair that is in the way of one that wants to begin; empty when there is none.
+    """
+
+    record: NodeRecord
+    busy: str = ""
+
+
+class SymptomNotice(Message):
+    """The symptom of a node.
+
+    Attributes:
+        symptom: Empty when it looks well, None when it was not looked for: then only its names are noted.
     """
 
     machine_id: str
@@ -104,7 +113,7 @@ class SymptomNotice(Message):
 
 
 def next_run_id(machine_id: str, record: NodeRecord | None) -> str:
-    """Id of the node's next repair: all that tells of the same trouble has the same."""
+    """Id of the node's next repair: whatever reports the same trouble starts the same run."""
     episode = record.episode if record else 0
     return run_id("repair", name_of(machine_id).lower(), f"{key_of(machine_id)}#{episode}")
 
@@ -129,14 +138,14 @@ def end_repair(record: NodeRecord, request: EndRepair) -> NodeRecord:
     last = request.last
     if record.run != last.run:
         return record
-    ended = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": last, "told_of": ""})
+    ended = record.model_copy(update={"run": "", "episode": record.episode + 1, "last": last, "reported_symptom": ""})
     match last.ending:
         case "healed" | "well":
             fresh = {"attempts": 0, "not_before": None, "quarantined": False, "symptom": "", "symptom_since": None}
             return ended.model_copy(update=fresh)
         case "finding":
             return ended.model_copy(
-                update={"not_before": last.at + FINDING_STANDS, "told_of": record.symptom or ANY_SYMPTOM}
+                update={"not_before": last.at + FINDING_STANDS, "reported_symptom": record.symptom or ANY_SYMPTOM}
             )
         case "deferred":
             return ended.model_copy(update={"not_before": last.at + DEFERRED_FOR})
@@ -148,15 +157,15 @@ def end_repair(record: NodeRecord, request: EndRepair) -> NodeRecord:
 
 
 def record_symptom(record: NodeRecord | None, request: SymptomNotice) -> NodeRecord:
-    """Enter what the timer saw: a symptom counts from when it was first seen."""
+    """Enter what the timer found: a symptom counts from when it was found first."""
     current = record or NodeRecord(machine_id=request.machine_id)
     current = current.model_copy(update={"node": request.node, "cluster": request.cluster})
     if request.symptom in {None, current.symptom}:
         return current
-    told_of = current.told_of if current.told_of != ANY_SYMPTOM else request.symptom
-    changes = {"symptom": request.symptom, "symptom_since": request.at, "told_of": told_of}
+    reported_symptom = current.reported_symptom if current.reported_symptom != ANY_SYMPTOM else request.symptom
+    changes = {"symptom": request.symptom, "symptom_since": request.at, "reported_symptom": reported_symptom}
     return current.model_copy(
-        update=changes if request.symptom else {"symptom": "", "symptom_since": None, "told_of": ""}
+        update=changes if request.symptom else {"symptom": "", "symptom_since": None, "reported_symptom": ""}
     )
 
 
@@ -175,7 +184,7 @@ def why_not_now(record: NodeRecord | None, event_at: datetime) -> str:
 
 def is_due(record: NodeRecord, at: datetime, notice_after: timedelta) -> bool:
     """Whether the timer starts a repair of a node that it sees unwell."""
-    if not record.symptom or record.run or record.quarantined or record.told_of == record.symptom:
+    if not record.symptom or record.run or record.quarantined or record.reported_symptom == record.symptom:
         return False
     if record.not_before and at < record.not_before:
         return False

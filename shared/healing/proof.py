@@ -1,11 +1,19 @@
-"""The repair runbook's judgements: which node helps another, and what is missing before one may say "healed"."""
+"""The repair runbook's judgements: which node helps another, and what is missing before a node counts as healed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from shared.healing.classifier import HEARTBEAT_FRESH_FOR, find_cause, is_extension_well
+from shared.healing.classifier import find_cause
+from shared.healing.registration import NodeRegistration
 from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.node_health import (
+    extension_state,
+    has_fresh_heartbeat,
+    is_agent_connected,
+    is_extension_well,
+    providers_on,
+)
 from shared.sites.nodes import ExtensionView, NodeView, same_host
 from shared.sites.site import SiteDocument
 
@@ -31,6 +39,11 @@ def highest_rung(ladder: Iterable[Rung]) -> str:
     return name
 
 
+def ladder_up_to(rung: Rung) -> tuple[Rung, ...]:
+    """A rung with all those below it, which were reached before."""
+    return (*(Rung(name) for name in RUNGS[: RUNGS.index(rung.name)]), rung)
+
+
 def list_gaps(ladder: Iterable[Rung]) -> tuple[str, ...]:
     """What is missing, lowest rung first."""
     return tuple(line for rung in ladder for line in rung.gaps)
@@ -38,7 +51,7 @@ def list_gaps(ladder: Iterable[Rung]) -> tuple[str, ...]:
 
 def choose_helper(nodes: Sequence[NodeView], broken: str) -> NodeView | None:
     """The node to run Sync-AzureStackHci on: connected and well, else connected, else the broken one; first by name."""
-    connected = [node for node in nodes if node.status.lower() == "connected" and not node.blocked]
+    connected = [node for node in nodes if is_agent_connected(node) and not node.blocked]
     others = [node for node in connected if not same_host(node.name, broken)]
     for choice in ([node for node in others if is_extension_well(node.extension)], others, connected):
         if choice:
@@ -76,14 +89,14 @@ def symptom_of(
 
 def items_on_node(items: Iterable[ItemView], providers: Iterable[ProviderView], node: str) -> tuple[ItemView, ...]:
     """The protected items whose machines run on the node."""
-    ids = {provider.id.lower() for provider in providers if same_host(provider.host, node)}
+    ids = {provider.id.lower() for provider in providers_on(node, providers)}
     return tuple(item for item in items if item.host_provider.lower() in ids)
 
 
 def vault_ladder(
     site: SiteDocument,
     node: NodeView,
-    facts: Mapping[str, Any] | None,
+    registration: NodeRegistration | None,
     providers: Iterable[ProviderView],
     cured_at: datetime,
     now: datetime,
@@ -91,19 +104,22 @@ def vault_ladder(
     """The rungs up to the provider.
 
     Args:
-        facts: What read-registration found on the node.
+        registration: What the node says of itself; None where that could not be read.
         cured_at: When the cure began: an older heartbeat is that of the registration before.
         now: By the same clock as the heartbeats.
     """
-    state = node.extension.provisioning_state if node.extension else "missing"
-    first = Rung(
-        "extension", () if is_extension_well(node.extension) else (f"the ASR extension of {node.name} is {state}",)
-    )
-    last = Rung("provider", _provider_gaps(node.name, providers, cured_at, now))
-    if not facts:
+    unwell = f"the ASR extension of {node.name} is {extension_state(node.extension)}"
+    first = Rung("extension", () if is_extension_well(node.extension) else (unwell,))
+    provider_gaps = [_provider_gap(node.name, one, cured_at, now) for one in providers_on(node.name, providers)]
+    provider_gaps = provider_gaps or [f"the vault has no provider of {node.name}"]
+    # one good provider of the host is enough: a registration before may have left another behind
+    last = Rung("provider", () if "" in provider_gaps else (provider_gaps[0],))
+    if registration is None:
         unread = f"the registration of {node.name} could not be read"
         return (first, Rung("registry", (unread,)), Rung("service", (unread,)), last)
-    registry, service = tuple(_registry_gaps(site, node.name, facts)), tuple(_service_gaps(node.name, facts))
+    registry = tuple(_registry_gaps(site, node.name, registration.registry))
+    stopped = f"the service dra of {node.name} is {registration.dra or 'missing'}"
+    service = () if registration.dra == "Running" else (stopped,)
     return (first, Rung("registry", registry), Rung("service", service), last)
 
 
@@ -118,42 +134,28 @@ def point_rung(vms: Sequence[ItemView], cured_at: datetime) -> Rung:
 def cluster_rung(
     site: SiteDocument, nodes: Iterable[NodeView], providers: Sequence[ProviderView], now: datetime
 ) -> Rung:
-    """Every node of the cluster is registered and heard of."""
+    """Every node of the cluster is registered, with a fresh heartbeat."""
     causes = ((node, find_cause(site, node, providers, now)) for node in nodes)
     return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in causes if cause))
 
 
-def _registry_gaps(site: SiteDocument, node: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    registration = facts.get("registration")
-    if not isinstance(registration, Mapping) or not registration:
+def _registry_gaps(site: SiteDocument, node: str, registry: Mapping[str, str]) -> Iterator[str]:
+    if not registry:
         yield f"the registry of {node} names no registration"
         return
-    values = {str(value).lower() for value in registration.values()}
+    values = {value.lower() for value in registry.values()}
     if site.vault_name.lower() not in values:
         yield f"the registry of {node} does not name the vault {site.vault_name}"
     if site.hyper_v_site.lower() not in values:
         yield f"the registry of {node} does not name the Hyper-V site {site.hyper_v_site}"
-    if not any(_names_key_vault(name, value) for name, value in registration.items()):
+    if not any(_names_key_vault(name, value) for name, value in registry.items()):
         yield f"the registry of {node} names no key vault"
 
 
-def _service_gaps(node: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    if facts.get("dra") != "Running":
-        yield f"the service dra of {node} is {facts.get('dra') or 'not there'}"
-
-
-def _names_key_vault(name: object, value: object) -> bool:
+def _names_key_vault(name: str, value: str) -> bool:
     """The full list of values is not public: any that is called a key vault, or is the address of one, will do."""
-    called = "keyvault" in str(name).replace(" ", "").replace("_", "").lower()
-    return (called and bool(value)) or ".vault.azure." in str(value).lower()
-
-
-def _provider_gaps(node: str, providers: Iterable[ProviderView], cured_at: datetime, now: datetime) -> tuple[str, ...]:
-    """One good provider of the host is enough: a registration before may have left another behind."""
-    gaps = [_provider_gap(node, provider, cured_at, now) for provider in providers if same_host(provider.host, node)]
-    if not gaps:
-        return (f"the vault has no provider of {node}",)
-    return () if "" in gaps else (gaps[0],)
+    called = "keyvault" in name.replace(" ", "").replace("_", "").lower()
+    return (called and bool(value)) or ".vault.azure." in value.lower()
 
 
 def _provider_gap(node: str, provider: ProviderView, cured_at: datetime, now: datetime) -> str:
@@ -161,6 +163,6 @@ def _provider_gap(node: str, provider: ProviderView, cured_at: datetime, now: da
         return f"the provider of {node} is not connected"
     if provider.heartbeat is None or provider.heartbeat <= cured_at:
         return f"the provider of {node} has sent no heartbeat since the cure"
-    if now - provider.heartbeat > HEARTBEAT_FRESH_FOR:
+    if not has_fresh_heartbeat(provider, now):
         return f"the provider of {node} sent its last heartbeat at {provider.heartbeat.isoformat()}"
     return ""

@@ -1,14 +1,12 @@
-"""How far a repair is, and the ways in which it ends early."""
+"""How far a repair is, what it has found out, and the ways in which it ends early."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal, Self
 
 from shared.errors import SiteRecoveryError
-from shared.healing.classifier import Cause
-from shared.messages import Message
+from shared.healing.classifier import Cause, CauseCode
+from shared.messages import Document, Message
 from shared.sites.site import SiteDocument
 
 
@@ -17,6 +15,46 @@ class RepairPhase(Message):
 
     name: str
     began: datetime
+
+
+class RepairFacts(Document):
+    """What a repair has found out; it becomes part of its outcome. None, and left out there, is what it has not.
+
+    Attributes:
+        site: The Hyper-V site that the node belongs to.
+        finding: A person has to act.
+        locks: ARM ids of the locks that this repair took off.
+        locks_owed: Why they could not be put back; the timer goes on trying.
+        unread: Why the node's registration could not be read.
+        sync: How Sync-AzureStackHci went, and where.
+        extension: Provisioning state of the extension that came back, "missing" without one.
+        not_registered: The nodes of the cluster that are not registered, with the cause.
+        attempts: Cures in a row that did not succeed, this one included.
+    """
+
+    node: str = ""
+    site: str = ""
+    cause: CauseCode | None = None
+    evidence: tuple[str, ...] | None = None
+    remedy: str | None = None
+    finding: bool | None = None
+    locks: tuple[str, ...] | None = None
+    locks_owed: str | None = None
+    unread: str | None = None
+    sync: str | None = None
+    extension: str | None = None
+    not_registered: tuple[str, ...] | None = None
+    attempts: int | None = None
+    quarantined: bool | None = None
+    next_attempt: datetime | None = None
+
+    def with_facts(self, new: Self) -> Self:
+        """The same with those that are set in the new ones."""
+        return self.model_copy(update={name: getattr(new, name) for name in new.model_fields_set})
+
+    def to_json(self) -> dict[str, Any]:
+        """As the outcome shows them."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class RepairProgress(Message):
@@ -39,18 +77,18 @@ class RepairProgress(Message):
     touched: bool = False
     rung: str = ""
     phases: tuple[RepairPhase, ...] = ()
-    facts: dict[str, Any] = Field(default_factory=dict)
+    facts: RepairFacts = RepairFacts()
 
 
 class Repair(Message):
-    """What the healing of one node starts from.
+    """A repair of one node, as it was asked for.
 
     Attributes:
         machine_id: ARM id of the Arc machine, in the casing it came in.
-        sites: Every declared site: which one the machine belongs to is found out by its cluster.
+        sites: Every declared site; the machine belongs to the one with its cluster.
         cause: Why it was asked for: an event's correlation id, or who asked.
-        reported_at: When the event that told of it was sent.
-        progress: Where it stands; None until it was admitted.
+        reported_at: When the event that reported the failure was sent.
+        progress: How far it is; None until it was admitted.
     """
 
     id: str
@@ -75,7 +113,7 @@ class NothingToDo(RepairDeferred):
 
 
 class NeedsPerson(SiteRecoveryError):
-    """What ails the node is not for this app to cure."""
+    """The app cannot cure the node: a person has to act."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(f"{cause.code}: {cause.remedy}")

@@ -1,1 +1,1 @@
-"""onboarding."""
+"""Onboarding: preflight, preparation and verification of a site."""

@@ -21,7 +21,7 @@ class EnsureResource(Message):
         body: What to ask for when it is missing; None only to look.
         expect: What it should say, by the dotted path of the field ("properties.addressSpace"), compared as text
             without regard to case; {} to take it as it is.
-        show: What to tell of it, by the same paths.
+        show: What to answer of it, by the same paths.
     """
 
     operation: str
@@ -37,7 +37,7 @@ class EnsureAnswer(Message):
 
     Attributes:
         differences: Each as a sentence: "location is northeurope, not westeurope".
-        facts: What was asked to be told, by path; empty texts for what it does not say.
+        facts: The values of the fields that were to be shown, by path; empty where it has none.
         state: Its provisioningState, empty when it has none.
         job: The job that makes it, when "started".
     """

@@ -1,15 +1,14 @@
 """What is to be prepared for a site, how far it is, and what each thing should be like. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import Field
-
-from shared.arm_ids import group_id_of, names_by_type
-from shared.messages import Message
+from shared.arm_ids import group_id_of
+from shared.messages import Message, VaultRef
 from shared.site_recovery.views import ProviderView
 from shared.sites.defaults import cache_storage_of
+from shared.sites.node_health import HEARTBEAT_FRESH_FOR, foreign_values, has_fresh_heartbeat, providers_on
 from shared.sites.nodes import ExtensionView, NodeView, same_host
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
@@ -44,9 +43,7 @@ NEEDS: Mapping[StepId, tuple[StepId, ...]] = {
 }
 """What must not have failed before: the extension is given the ids of site and policy, and fetches the vault's key."""
 STRICT: Mapping[StepId, tuple[StepId, ...]] = {"association": ("policy",)}
-"""What must not differ either: a policy other than the declared one is nobody's wish."""
-HEARTBEAT_FRESH_FOR = timedelta(minutes=30)
-"""A heartbeat older than this proves nothing any more; how often a provider sends one is assumed."""
+"""What must not differ either: nothing is associated with a policy other than the declared one."""
 
 
 class PreparationStep(Message):
@@ -63,7 +60,11 @@ class PreparationStep(Message):
 
 
 class NodeStep(Message):
-    """One node of the cluster; `repairs` counts the healing runs that were started for it."""
+    """One node of the cluster.
+
+    Attributes:
+        repairs: How many repairs were started for it.
+    """
 
     node: str
     machine_id: str
@@ -71,12 +72,36 @@ class NodeStep(Message):
     repairs: int = 0
     detail: str = ""
 
+    def with_state(self, state: NodeState, detail: str) -> Self:
+        """The same in another state, and why."""
+        return self.model_copy(update={"state": state, "detail": detail})
+
+    def with_repair(self) -> Self:
+        """The same with one more repair."""
+        return self.model_copy(update={"repairs": self.repairs + 1})
+
+
+class PreparedIds(Message):
+    """What steps find out for later ones; empty until then.
+
+    Attributes:
+        site: The Hyper-V site's internal id, which the extension is given.
+        policy: ARM id of the replication policy.
+        vault_principal: Object id of the vault's identity; empty for a vault without one.
+        private_endpoint: The vault's state of private endpoints, as the vault says it.
+    """
+
+    site: str = ""
+    policy: str = ""
+    vault_principal: str = ""
+    private_endpoint: str = ""
+
 
 class Preparation(Message):
     """Where a preparation stands.
 
     Attributes:
-        facts: What later steps need of earlier ones: siteId, policyId, vaultPrincipal, and so on.
+        ids: What later steps need of earlier ones.
         silences: How often Azure did not answer in the step under way.
         changed: Whether anything was made, installed or healed.
     """
@@ -84,7 +109,7 @@ class Preparation(Message):
     began: datetime
     steps: tuple[PreparationStep, ...]
     nodes: tuple[NodeStep, ...] = ()
-    facts: dict[str, str] = Field(default_factory=dict)
+    ids: PreparedIds = PreparedIds()
     silences: int = 0
     changed: bool = False
 
@@ -92,16 +117,30 @@ class Preparation(Message):
         """A step by its id."""
         return next(one for one in self.steps if one.id == step)
 
-    def with_step_ended(
-        self, step: StepId, state: StepState, detail: str = "", facts: Mapping[str, str] | None = None
-    ) -> Self:
-        """The same with a step's end, and what it found out."""
+    def with_ids(self, new: PreparedIds) -> Self:
+        """The same with what a step found out."""
+        found = {name: getattr(new, name) for name in new.model_fields_set}
+        return self.model_copy(update={"ids": self.ids.model_copy(update=found)})
+
+    def with_step_ended(self, step: StepId, state: StepState, detail: str = "") -> Self:
+        """The same with a step's end."""
         steps = tuple(
             one.model_copy(update={"state": state, "detail": detail}) if one.id == step else one for one in self.steps
         )
         changed = self.changed or state == "created"
-        all_facts = {**self.facts, **(facts or {})}
-        return self.model_copy(update={"steps": steps, "facts": all_facts, "changed": changed, "silences": 0})
+        return self.model_copy(update={"steps": steps, "changed": changed, "silences": 0})
+
+    def with_silence(self) -> Self:
+        """The same with one more time that Azure did not answer."""
+        return self.model_copy(update={"silences": self.silences + 1})
+
+    def with_change(self) -> Self:
+        """The same where something was changed."""
+        return self.model_copy(update={"changed": True})
+
+    def with_nodes(self, nodes: tuple[NodeStep, ...]) -> Self:
+        """The same with the nodes of the cluster."""
+        return self.model_copy(update={"nodes": nodes})
 
     def with_node(self, node: NodeStep) -> Self:
         """The same with one node as it is now."""
@@ -148,22 +187,22 @@ def resource_groups_of(site: SiteDocument) -> tuple[str, ...]:
     return tuple({group.lower(): group for group in needed}.values())
 
 
-def extension_settings(site: SiteDocument, facts: Mapping[str, str]) -> dict[str, str]:
+def extension_settings(site: SiteDocument, ids: PreparedIds) -> dict[str, str]:
     """The settings of the ASR extension; all are texts.
 
     Source: the vendor's .NET sample.
     """
-    names = names_by_type(site.vault)
+    vault = VaultRef.from_id(site.vault)
     return {
-        "SubscriptionId": names["subscriptions"],
+        "SubscriptionId": vault.subscription_id,
         "Environment": "AzureCloud",
-        "ResourceGroup": names["resourcegroups"],
+        "ResourceGroup": vault.resource_group,
         "ResourceName": site.vault_name,
         "Location": site.region,
-        "SiteId": facts["siteId"],
+        "SiteId": ids.site,
         "SiteName": site.hyper_v_site,
-        "PolicyId": facts["policyId"],
-        "PrivateEndpointStateForSiteRecovery": facts.get("privateEndpoint") or "None",
+        "PolicyId": ids.policy,
+        "PrivateEndpointStateForSiteRecovery": ids.private_endpoint or "None",
     }
 
 
@@ -180,45 +219,27 @@ def wanted_extension(site: SiteDocument, node: NodeView, settings: Mapping[str, 
 
 def foreign_settings(extension: ExtensionView, settings: Mapping[str, str]) -> str:
     """What an extension that is there has other settings in than this site: "SiteName is x, not y"; empty if none."""
-    value_by_name = {name.lower(): str(value) for name, value in extension.settings.items()}
-    pairs = (
-        (name, value_by_name.get(name.lower(), ""), settings[name]) for name in ("ResourceName", "SiteName", "SiteId")
-    )
-    return ", ".join(f"{name} is {there}, not {ours}" for name, there, ours in pairs if _is_foreign(there, ours))
-
-
-def _is_foreign(found: str, ours: str) -> bool:
-    return found.lower() not in {"", ours.lower()}
-
-
-MOVING = frozenset({"creating", "updating", "deleting"})
-
-
-def is_extension_settled(node: NodeView) -> bool:
-    """Whether the node's extension has come to an end, good or bad."""
-    return node.extension is not None and node.extension.provisioning_state.lower() not in MOVING
+    wanted = {name: settings[name] for name in ("ResourceName", "SiteName", "SiteId")}
+    return ", ".join(foreign_values(extension.settings, wanted))
 
 
 def registration_gaps(
     nodes: Iterable[str], providers: Sequence[ProviderView], failed: Mapping[str, str], now: datetime
-) -> tuple[str, ...]:
+) -> Iterator[str]:
     """What is missing of the registration of all nodes, a line for each node that is not proven.
 
     Args:
-        failed: Hosts whose newest registration job failed, with what it said.
+        failed: Hosts whose newest registration job failed, with its error.
         now: By the same clock as the heartbeats.
     """
-    return tuple(gap for node in nodes for gap in _node_gaps(node, providers, failed, now))
-
-
-def _node_gaps(node: str, providers: Sequence[ProviderView], failed: Mapping[str, str], now: datetime) -> Iterator[str]:
-    hosts = [provider for provider in providers if same_host(provider.host, node)]
-    if not hosts:
-        yield f"the vault has no provider of {node}"
-    elif not any(host.connected for host in hosts):
-        yield f"the provider of {node} is not connected"
-    elif not any(host.heartbeat and now - host.heartbeat <= HEARTBEAT_FRESH_FOR for host in hosts):
-        yield f"the provider of {node} has sent no heartbeat for {HEARTBEAT_FRESH_FOR}"
-    for host, detail in failed.items():
-        if same_host(host, node):
-            yield f"the registration job of {node} failed: {detail}"
+    for node in nodes:
+        hosts = providers_on(node, providers)
+        if not hosts:
+            yield f"the vault has no provider of {node}"
+        elif not any(host.connected for host in hosts):
+            yield f"the provider of {node} is not connected"
+        elif not any(has_fresh_heartbeat(host, now) for host in hosts):
+            yield f"the provider of {node} has sent no heartbeat for {HEARTBEAT_FRESH_FOR}"
+        for host, detail in failed.items():
+            if same_host(host, node):
+                yield f"the registration job of {node} failed: {detail}"

@@ -1,4 +1,4 @@
-"""What runs ask of the app itself: its engine, its book, its evidence, and who is told."""
+"""What runs ask of the app itself: its engine, and the publishing of events."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from shared.messages import Message
 
 
 class PublishEvent(Message):
-    """Tell the world of a turning point, as one CloudEvent; its id makes a second sending recognisable."""
+    """Publish a turning point as one CloudEvent; its id makes a second sending recognisable."""
 
     id: str
     type: str
@@ -18,7 +18,7 @@ class PublishEvent(Message):
 
 
 class EventPublished(Message):
-    """Whether there was anyone to tell."""
+    """Whether there is a topic to publish to."""
 
     sent: bool
     detail: str = ""

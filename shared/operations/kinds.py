@@ -1,34 +1,12 @@
-"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+"""The kinds of operations, and the events by which people take part in them."""
 
-from typing import Literal
+from typing import Literal, get_args
 
-Kind = Literal[
-    "drill",
-    "failover",
-    "commit",
-    "failback",
-    "reprotect",
-    "roundtrip",
-    "cancel",
-    "change-point",
-    "cleanup",
-    "repair",
-    "preflight",
-    "prepare",
-    "replication",
-    "verify",
-    "mirror",
-]
-PLAN_KINDS: tuple[Kind, ...] = (
-    "drill",
-    "failover",
-    "commit",
-    "cancel",
-    "change-point",
-    "failback",
-    "reprotect",
-    "roundtrip",
-)
+PlanKind = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
+PLAN_KINDS: tuple[PlanKind, ...] = get_args(PlanKind)
+Kind = Literal[PlanKind, "cleanup", "repair", "preflight", "prepare", "replication", "verify", "mirror"]
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
+REQUESTED_BY_TIMER = "timer"
+"""Who asked for what the timer starts."""
 DECISION_EVENT = "decide"
 APPROVAL_EVENT = "approve"

@@ -1,14 +1,14 @@
 """Exclusive use of items and nodes: who holds what, until when. Pure; the `leases` entity keeps the table."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import Field
 
 from shared.messages import Message
 
-LEASE_TERM = timedelta(hours=24)
-"""The backstop. A run that lives prolongs its leases long before, and they are free as soon as it has ended."""
+MOST_KEYS_SHOWN = 5
+"""Of each owner in the way: the message that people read names no more."""
 
 
 class Lease(Message):
@@ -39,32 +39,30 @@ class ClaimVerdict(Message):
     holders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
-type Table = dict[str, Lease]
+type LeaseTable = dict[str, Lease]
 
 
-def grant_claim(table: Table, request: Claim) -> tuple[Table, ClaimVerdict]:
+def grant_claim(table: LeaseTable, request: Claim) -> tuple[LeaseTable, ClaimVerdict]:
     """Grant all or nothing; a claim repeated by its owner prolongs what it holds."""
     holders: dict[str, tuple[str, ...]] = {}
     for key in request.keys:
         lease = table.get(key)
-        if lease and _is_in_the_way(lease, request) and len(holders.get(lease.owner, ())) < 5:
-            holders[lease.owner] = (*holders.get(lease.owner, ()), key)
+        if lease is None or lease.owner in {request.owner, *request.ended} or lease.until <= request.now:
+            continue
+        theirs = holders.get(lease.owner, ())
+        holders[lease.owner] = (*theirs, key)[:MOST_KEYS_SHOWN]
     if holders:
         return table, ClaimVerdict(granted=False, holders=holders)
     granted = {key: Lease(owner=request.owner, until=request.until) for key in request.keys}
     return {**table, **granted}, ClaimVerdict(granted=True)
 
 
-def _is_in_the_way(lease: Lease, request: Claim) -> bool:
-    return lease.owner not in {request.owner, *request.ended} and lease.until > request.now
-
-
-def with_leases_renewed(table: Table, owner: str, until: datetime) -> Table:
+def with_leases_renewed(table: LeaseTable, owner: str, until: datetime) -> LeaseTable:
     """Prolong all that an owner holds."""
     return {k: v.model_copy(update={"until": until}) if v.owner == owner else v for k, v in table.items()}
 
 
-def without_leases_of(table: Table, owners: Iterable[str]) -> Table:
+def without_leases_of(table: LeaseTable, owners: Iterable[str]) -> LeaseTable:
     """Give back all that these owners hold."""
     released = set(owners)
     return {key: lease for key, lease in table.items() if lease.owner not in released}

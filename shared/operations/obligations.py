@@ -1,9 +1,11 @@
 """What a run still owes: kept apart from the run, so that it survives it."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from shared.messages import Document, Message
+from shared.operations.pacing import ATTEMPT_LATEST, ATTEMPT_SOONEST
 from shared.request_ids import run_id
 
 ObligationKind = Literal["cleanup", "commit", "reprotect", "source-off", "restore-lock", "leftovers"]
@@ -36,8 +38,9 @@ class Obligation(Document):
         baseline: Marks of what was there before.
         leftovers: ARM ids of what is still there.
         provable: It may be looked into although its owner still runs.
-        attempts: How often it was tried to do it, when last, and by which run.
-        watched: When the machines on premises were last looked at, once they were proven off.
+        attempts: How often it was tried to do it.
+        last_attempt_by: The run that tried it last.
+        last_checked_at: When the machines on premises were last looked at, once they were proven off.
     """
 
     kind: ObligationKind
@@ -53,22 +56,14 @@ class Obligation(Document):
     leftovers: tuple[str, ...] = ()
     provable: bool = False
     attempts: int = 0
-    tried: datetime | None = None
-    tried_by: str = ""
-    watched: datetime | None = None
+    last_attempt_at: datetime | None = None
+    last_attempt_by: str = ""
+    last_checked_at: datetime | None = None
 
     @property
     def id(self) -> str:
         """One of a kind for a plan: a later run takes over what an earlier one owed."""
         return f"{self.plan}:{self.kind}"
-
-
-def take_over_obligation(old: Obligation | None, new: Obligation) -> Obligation:
-    """A new obligation in place of an old one of its kind: locks that were to be put back are still to be put back."""
-    if old is None:
-        return new
-    locks = {lock.id.lower(): lock for lock in (*new.locks, *old.locks)}  # the older saw it before anyone touched it
-    return new.model_copy(update={"locks": tuple(locks.values())})
 
 
 class Attempted(Message):
@@ -79,7 +74,7 @@ class Attempted(Message):
     at: datetime
 
 
-class Watched(Message):
+class Checked(Message):
     """A look at machines that have to stay as they are."""
 
     kind: ObligationKind
@@ -102,17 +97,65 @@ class Narrowed(Message):
 
 HIDDEN = frozenset({"order", "baseline"})
 """What a reader does not need to see of an obligation: it is as large as its plan."""
-SOONEST, LATEST = timedelta(minutes=4), timedelta(hours=1)
 
 
-def with_attempt(owed: Obligation, attempt: Attempted) -> Obligation:
+def obligations_of_kind(states: Iterable[Mapping[str, Any]], kind: ObligationKind) -> list[Obligation]:
+    """Those of one kind, read from what the entities keep."""
+    return [one for one in map(Obligation.model_validate, states) if one.kind == kind]
+
+
+type Obligations = Mapping[ObligationKind, Obligation]
+"""What is owed for one plan or node, by kind."""
+
+
+def with_obligation(owed: Obligations, new: Obligation) -> Obligations:
+    """With a new obligation in place of an old one of its kind: locks of that one are still to be put back."""
+    if old := owed.get(new.kind):
+        locks = {
+            lock.id.lower(): lock for lock in (*new.locks, *old.locks)
+        }  # the older saw it before anyone touched it
+        new = new.model_copy(update={"locks": tuple(locks.values())})
+    return {**owed, new.kind: new}
+
+
+def without_obligations(owed: Obligations, kinds: Iterable[ObligationKind]) -> Obligations:
+    """Without what is owed no longer."""
+    settled = set(kinds)
+    return {kind: obligation for kind, obligation in owed.items() if kind not in settled}
+
+
+def with_note(owed: Obligations, note: Attempted | Checked | LeftBehind | Narrowed) -> Obligations:
+    """With a note about one of them; one that is owed no longer takes none."""
+    obligation = owed.get(note.kind)
+    if obligation is None:
+        return owed
+    match note:
+        case Attempted():
+            changed = with_attempt(obligation, note)
+        case Checked():
+            changed = obligation.model_copy(update={"last_checked_at": note.at})
+        case LeftBehind():
+            changed = obligation.model_copy(update={"leftovers": note.leftovers})
+        case Narrowed():
+            changed = obligation.model_copy(update={"vms": note.vms})
+    return {**owed, note.kind: changed}
+
+
+def with_attempt(obligation: Obligation, attempt: Attempted) -> Obligation:
     """Note an attempt."""
-    return owed.model_copy(update={"attempts": owed.attempts + 1, "tried": attempt.at, "tried_by": attempt.run})
+    return obligation.model_copy(
+        update={
+            "attempts": obligation.attempts + 1,
+            "last_attempt_at": attempt.at,
+            "last_attempt_by": attempt.run,
+        }
+    )
 
 
 def is_attempt_due(owed: Obligation, now: datetime) -> bool:
     """Whether to try again: at each look of the timer at first, then at growing distances."""
-    return owed.tried is None or now - owed.tried >= min(SOONEST * 2 ** max(owed.attempts - 3, 0), LATEST)
+    pause = min(ATTEMPT_SOONEST * 2 ** max(owed.attempts - 3, 0), ATTEMPT_LATEST)
+    return owed.last_attempt_at is None or now - owed.last_attempt_at >= pause
 
 
 def cleanup_run_id(owed: Obligation) -> str:

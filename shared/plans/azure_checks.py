@@ -33,7 +33,7 @@ def networks_of(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[
 
 
 def _network_of(plan: PlanDocument, item: PlanItem, sites: Mapping[str, SiteDocument]) -> str:
-    return item.network or sites[item.site or plan.site].network or ""
+    return item.network or sites[plan.site_name_of(item)].network or ""
 
 
 def find_network_blockers(
@@ -45,20 +45,22 @@ def find_network_blockers(
         networks: The networks by ARM id in lower case; one that could not be read is left out, and not judged.
     """
     missing = [network for network in networks_of(plan, sites) if not _look_up_network(networks, network).found]
-    found = [Obstacle(code="network-missing", detail=f"there is no virtual network {network}") for network in missing]
+    found = [
+        Obstacle(code="network-missing", detail=f"the virtual network {network} does not exist") for network in missing
+    ]
     for item in plan.items:
         virtual_network = _look_up_network(networks, _network_of(plan, item, sites))
         if virtual_network.found and virtual_network.subnets:
-            found += _item_blockers(item, item.subnet or sites[item.site or plan.site].subnet or "", virtual_network)
+            found += _item_blockers(item, item.subnet or sites[plan.site_name_of(item)].subnet or "", virtual_network)
     return tuple(found)
 
 
 def unread_network_blocker(network: str, why: Exception) -> Obstacle:
-    """What is said of a network that could not be read; the VMs that go there may all the same."""
+    """A network that could not be read; the VMs that go there may all the same."""
     detail = (
-        f"the network {network} could not be read: whether it is there, and has the subnets and addresses that are "
+        f"the network {network} could not be read ({why}): whether it exists, and has the subnets and addresses of the "
     )
-    return Obstacle(code="network-unread", detail=f"{detail}meant, was not judged ({why})")
+    return Obstacle(code="network-unread", detail=f"{detail}plan, was not checked")
 
 
 def _look_up_network(networks: Mapping[str, VirtualNetwork], network: str) -> VirtualNetwork:
@@ -73,7 +75,7 @@ def _item_blockers(item: PlanItem, subnet: str, virtual_network: VirtualNetwork)
         )
         yield Obstacle(vm=item.vm, code="subnet-missing", detail=detail)
     elif item.address and prefixes and not any(_is_free_address(item.address, prefix) for prefix in prefixes):
-        detail = f"{item.address} of {item.vm} is no free address of {subnet} ({', '.join(prefixes)})"
+        detail = f"{item.address} of {item.vm} is not a usable address of the subnet {subnet} ({', '.join(prefixes)})"
         yield Obstacle(vm=item.vm, code="address-outside", detail=detail)
 
 
@@ -86,7 +88,7 @@ def _is_free_address(address: str, prefix: str) -> bool:
 
 
 SIMILAR_NAMES, HINTS = 3, 20
-"""How many names are offered for one that is unknown, and for how many: to look for them takes its time."""
+"""How many names are suggested for one that is unknown, and for how many: finding them takes time."""
 _FIELDS = {"address-outside": "address", "subnet-missing": "subnet"}
 
 
@@ -109,14 +111,11 @@ def find_unknown_machines(
             continue
         alike: list[str] = []
         if why.code == "not-protected" and hints < HINTS:
-            alike, hints = _similar_names(item.vm, site, views[vault.key]), hints + 1
+            names = {view.vm.lower(): view.vm for view in views[vault.key] if is_item_of_site(site, view)}
+            alike = [names[name] for name in get_close_matches(item.vm.lower(), names, SIMILAR_NAMES)]
+            hints += 1
         hint = f"; {vault.vault} protects {', '.join(alike)}" if alike else ""
         yield FieldError(field=f"items[{place}].vm", detail=f"{why.detail}{hint}")
-
-
-def _similar_names(vm: str, site: SiteDocument, views: Sequence[ItemView]) -> list[str]:
-    names = {view.vm.lower(): view.vm for view in views if is_item_of_site(site, view)}
-    return [names[name] for name in get_close_matches(vm.lower(), names, SIMILAR_NAMES)]
 
 
 def find_misplaced_machines(
@@ -131,7 +130,7 @@ def find_misplaced_machines(
     named += [(f"items[{place}].network", item.network) for place, item in enumerate(plan.items) if item.network]
     for field, network in named:
         if (virtual_network := networks.get(network.lower())) and not virtual_network.found:
-            yield FieldError(field=field, detail=f"there is no virtual network {network}")
+            yield FieldError(field=field, detail=f"the virtual network {network} does not exist")
     places = {item.vm: place for place, item in enumerate(plan.items)}
     for blocker in find_network_blockers(plan, sites, networks):
         if blocker.vm:

@@ -1,4 +1,4 @@
-"""What runs ask of the app itself: its engine, its book, its evidence, and who is told."""
+"""What runs read of the app's own documents: sites, plans, obligations, and the histories of plans."""
 
 from datetime import datetime
 from typing import Any

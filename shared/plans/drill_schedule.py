@@ -1,13 +1,12 @@
 """Which drill is due now, and what to do about it. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from shared.plans.history import PlanHistory, last_good_drill
+from shared.plans.pacing import RETRY_AFTER, RETRY_AFTER_AT_MOST
 from shared.plans.plan import DrillSettings
 from shared.plans.schedules import find_blackout, find_due_moment
-
-RETRY_AFTER, RETRY_AFTER_AT_MOST = timedelta(minutes=4), timedelta(hours=2)
 
 
 class DueDrill(NamedTuple):
@@ -43,31 +42,24 @@ def find_due_drill(
 def advise_drill(
     settings: DrillSettings, due_drill: DueDrill, plan_history: PlanHistory, now: datetime, *, refused: bool
 ) -> DrillAdvice:
-    """What to do about an occasion; who holds the plan's items is looked at only when a drill may begin.
+    """What to do about an occasion; who holds the plan's items is checked only when a drill may begin.
 
     Args:
         refused: Whether the drill that was begun for it did nothing, because something was in its way.
     """
-    begun = plan_history.due_key == due_drill.key
-    if begun and not refused:
+    begun_at = plan_history.begun_at if plan_history.due_key == due_drill.key else None
+    if begun_at and not refused:
         return DrillAdvice("nothing")
     if now > due_drill.at + settings.start_deadline:
         return DrillAdvice("nothing") if plan_history.overdue_key == due_drill.key else DrillAdvice("overdue")
     if blackout := find_blackout(settings.blackouts, settings.time_zone, now):
         return DrillAdvice("wait", f"blackout {blackout.reason}".strip())
-    if (
-        begun
-        and plan_history.at
-        and now - plan_history.at < min(RETRY_AFTER * 2 ** (plan_history.tries - 1), RETRY_AFTER_AT_MOST)
-    ):
+    if begun_at and now - begun_at < min(RETRY_AFTER * 2 ** (plan_history.tries - 1), RETRY_AFTER_AT_MOST):
         return DrillAdvice("wait", "it was refused a short while ago")
     return DrillAdvice("begin")
 
 
 def drill_run_key(due_drill: DueDrill, plan_history: PlanHistory) -> str:
     """What makes the id of the drill for an occasion: another one for each try."""
-    return (
-        f"{due_drill.key}:{plan_history.tries}"
-        if plan_history.due_key == due_drill.key and plan_history.tries
-        else due_drill.key
-    )
+    tries = plan_history.tries if plan_history.due_key == due_drill.key else 0
+    return f"{due_drill.key}:{tries}" if tries else due_drill.key

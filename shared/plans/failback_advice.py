@@ -1,17 +1,20 @@
 """Which way home is the better one for a machine, with the reasons in words. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from shared.messages import Document, Message
-from shared.plans.plan import DataSyncChoice, PlanDocument
+from shared.plans.plan import PlanDocument
+from shared.site_recovery.verb_options import DataSync
 from shared.site_recovery.verb_rules import RULES
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
+from shared.wording import format_roughly
 
 CHECKED_AT_BEGIN = (
-    "Whether each VM is off at home, has no checkpoints, and has room: its node is asked when the run begins.",
-    "A VM that was deleted at home is told then.",
+    "Whether each VM is off on premises, has no checkpoints and has room: its node is asked when the run begins.",
+    "Whether a VM was deleted on premises: the run waits then, and says what to do.",
 )
 LONG_AWAY = timedelta(days=30)
 """Source: documented: a full download is recommended for a machine that ran in Azure for a month or more."""
@@ -41,16 +44,32 @@ class MachineFacts(Message):
     link: float | None = None
     sharing: int = 1
 
+    def transfer_time(self, mb: float) -> timedelta | None:
+        """How long so much data takes over the link; None where its speed is not declared."""
+        return None if self.link is None else timedelta(seconds=round(mb / (self.link / 8 / max(self.sharing, 1))))
+
+    @property
+    def unknown(self) -> Iterator[str]:
+        """What would have to be known to tell more, in words."""
+        if self.gb is None:
+            yield "the size of its disks: the vault does not say"
+        if self.away is None:
+            yield "since when it runs in Azure: the vault does not say"
+        if self.link is None:
+            yield "the speed of the link: declare capacity.linkMbps of the site"
+        if self.churn is None:
+            yield "how much it writes: declare capacity.churn or capacity.defaultChurn of the site"
+
 
 class FailbackWay(Document):
-    """One of the two ways; None for what cannot be told.
+    """One of the two ways; None for what is not known.
 
     Attributes:
-        duration: From the request to the machine running on premises, without the wait for a person's word.
+        duration: From the request to the machine running on premises, without the wait for a person.
         downtime: How long it runs nowhere.
     """
 
-    data_sync: DataSyncChoice
+    data_sync: DataSync
     duration: timedelta | None = None
     downtime: timedelta | None = None
 
@@ -59,16 +78,16 @@ class FailbackAdvice(Document):
     """What to choose for one machine.
 
     Attributes:
-        unknown: What would have to be known, or declared for the site, to tell more.
-        assumed: What the figures rest on.
+        unknown_facts: What would have to be known, or declared for the site, to tell more.
+        assumptions: What the figures rest on.
     """
 
     vm: str
-    recommended: DataSyncChoice
+    recommended: DataSync
     reasons: tuple[str, ...]
-    ways: tuple[FailbackWay, FailbackWay]
-    unknown: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
+    options: tuple[FailbackWay, FailbackWay]
+    unknown_facts: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 def advise_machines(
@@ -83,42 +102,39 @@ def advise_machines(
         at: When they were read, by Azure's clock.
     """
     views = {vm.casefold(): view for vm, view in items.items()}
-    named = [(item.site or plan.site, views.get(item.vm.casefold())) for item in plan.items]
-    away = [(site, view) for site, view in named if view and view.active_location == "Recovery"]
-    shares = [site for site, _ in away]
-    return tuple(advise_machine(_facts_of(sites[site], view, at, shares.count(site))) for site, view in away)
-
-
-def _facts_of(site: SiteDocument, view: ItemView, at: datetime, sharing: int) -> MachineFacts:
-    return MachineFacts(
-        vm=view.vm,
-        gb=view.disk_mb / _MB if view.disk_mb else None,
-        away=at - view.last_failover if view.last_failover else None,
-        churn=site.capacity.churn_of(view.vm),
-        link=site.capacity.link_mbps,
-        sharing=sharing,
+    named = [(plan.site_name_of(item), views.get(item.vm.casefold())) for item in plan.items]
+    away = [(name, view) for name, view in named if view and view.active_location == "Recovery"]
+    sharing = Counter(name for name, _ in away)
+    return tuple(
+        advise_machine(
+            MachineFacts(
+                vm=view.vm,
+                gb=view.disk_mb / _MB if view.disk_mb else None,
+                away=at - view.last_failover if view.last_failover else None,
+                churn=sites[name].capacity.churn_of(view.vm),
+                link=sites[name].capacity.link_mbps,
+                sharing=sharing[name],
+            )
+        )
+        for name, view in away
     )
 
 
 def advise_machine(facts: MachineFacts) -> FailbackAdvice:
     """Compare both ways home."""
-    full, least = _way_by_full_download(facts), _way_by_least_downtime(facts)
+    downloaded = facts.transfer_time(facts.gb * _MB) if facts.gb is not None else None
+    whole = None if downloaded is None else downloaded + OVERHEAD  # with the machine off from the beginning
+    full = FailbackWay(data_sync="full-download", duration=whole, downtime=whole)
+    least = _way_by_least_downtime(facts)
     recommended, reasons = _choose_way(facts, full, least)
     return FailbackAdvice(
         vm=facts.vm,
         recommended=recommended,
         reasons=reasons,
-        ways=(least, full),
-        unknown=tuple(_list_unknown(facts)),
-        assumed=tuple(_list_assumed(facts, full, least)),
+        options=(least, full),
+        unknown_facts=tuple(facts.unknown),
+        assumptions=tuple(_list_assumed(facts, full, least)),
     )
-
-
-def _way_by_full_download(facts: MachineFacts) -> FailbackWay:
-    """All of the disks, with the machine off from the beginning."""
-    took = _transfer_time(facts, facts.gb * _MB) if facts.gb is not None else None
-    whole = None if took is None else took + OVERHEAD
-    return FailbackWay(data_sync="full-download", duration=whole, downtime=whole)
 
 
 def _way_by_least_downtime(facts: MachineFacts) -> FailbackWay:
@@ -127,57 +143,35 @@ def _way_by_least_downtime(facts: MachineFacts) -> FailbackWay:
     if facts.gb is None or facts.away is None or facts.churn is None:
         return way
     size = facts.gb * _MB
-    brought = _transfer_time(facts, min(size, facts.churn * facts.away.total_seconds()))
+    brought = facts.transfer_time(min(size, facts.churn * facts.away.total_seconds()))
     if brought is None:
         return way
     synced = timedelta(seconds=facts.gb / CHECKSUM_GB_PER_MINUTE * _MINUTE) + brought
-    rest = _transfer_time(facts, min(size, facts.churn * synced.total_seconds())) or timedelta(0)
+    rest = facts.transfer_time(min(size, facts.churn * synced.total_seconds())) or timedelta(0)
     return way.model_copy(update={"duration": synced + rest + OVERHEAD, "downtime": rest + OVERHEAD})
 
 
-def _transfer_time(facts: MachineFacts, mb: float) -> timedelta | None:
-    if facts.link is None:
-        return None
-    return timedelta(seconds=round(mb / (facts.link / 8 / max(facts.sharing, 1))))
-
-
-def _choose_way(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> tuple[DataSyncChoice, tuple[str, ...]]:
+def _choose_way(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> tuple[DataSync, tuple[str, ...]]:
     if facts.away is not None and facts.away >= LONG_AWAY:
         days = f"it has run in Azure for {facts.away.days} days"
         return "full-download", (f"{days}: after a month or more most has changed, and checksums only cost time",)
     if full.downtime is None or least.downtime is None:
         return "minimise-downtime", ("it runs while its data is brought home; how long either way takes is not known",)
     if full.downtime <= least.downtime * _ABOUT_AS_LONG:
-        reason = f"it would be down for {_duration_text(full.downtime)} instead of {_duration_text(least.downtime)}"
+        reason = f"it would be down for {format_roughly(full.downtime)} instead of {format_roughly(least.downtime)}"
         return "full-download", (reason, "it is one job, which waits for nobody")
-    reason = f"it is down for {_duration_text(least.downtime)} instead of {_duration_text(full.downtime)}"
+    reason = f"it is down for {format_roughly(least.downtime)} instead of {format_roughly(full.downtime)}"
     if least.duration and full.duration and least.duration > full.duration:
         reason += (
-            f", though the whole takes {_duration_text(least.duration)} instead of {_duration_text(full.duration)}"
+            f", though the whole takes {format_roughly(least.duration)} instead of {format_roughly(full.duration)}"
         )
     return "minimise-downtime", (reason,)
-
-
-def _duration_text(span: timedelta) -> str:
-    minutes = max(1, round(span.total_seconds() / _MINUTE))
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
-def _list_unknown(facts: MachineFacts) -> Iterator[str]:
-    if facts.gb is None:
-        yield "the size of its disks: the vault does not say"
-    if facts.away is None:
-        yield "since when it runs in Azure: the vault does not say"
-    if facts.link is None:
-        yield "the speed of the link: declare capacity.linkMbps of the site"
-    if facts.churn is None:
-        yield "how much it writes: declare capacity.churn or capacity.defaultChurn of the site"
 
 
 def _list_assumed(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> Iterator[str]:
     if full.duration is not None:
         yield f"{facts.gb:.0f} GB over a link of {facts.link:.0f} Mbit/s that {facts.sharing} VMs share"
-        yield f"{_duration_text(OVERHEAD)} beside the data, as recorded failbacks of small machines took"
+        yield f"{format_roughly(OVERHEAD)} beside the data, as recorded failbacks of small machines took"
     if least.duration is not None:
         yield f"checksums of {CHECKSUM_GB_PER_MINUTE:.0f} GB a minute (documented: a few)"
         yield f"{facts.churn} MB a second written, each block once, since the failover"

@@ -1,17 +1,18 @@
 """What is remembered of a plan beyond the histories of its runs: its last drill, and how long runs took. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from pydantic import Field
 
-from shared.messages import Message
+from shared.messages import Document, Message
 from shared.plans.plan import PlanDocument
 from shared.sites.site import SiteDocument
+from shared.wording import shortened
 
 RUNS_KEPT, VERSIONS_WITH_GROUNDS = 60, 3
-type DrillGrounds = dict[str, dict[str, str]]
+type Grounds = dict[str, dict[str, str]]
 """By name of a site or a VM ("site hci-01", "VM sql-01"): what was so, by its own name."""
 
 
@@ -23,7 +24,7 @@ class PastRun(Message):
         digest: Of the plan that it was a run of; empty where that was not kept yet.
         whole: Whether no machine was skipped on the way.
         grounds: Of a drill: what it rests on beside its plan; kept of the newest good one of some versions of the plan.
-        what: The kind, but of a failover whether it was planned; empty where that was not kept yet.
+        preview_kind: The kind, but of a failover whether it was planned.
     """
 
     run: str
@@ -33,9 +34,9 @@ class PastRun(Message):
     ended: datetime
     took: timedelta | None = None
     digest: str = ""
-    what: str = ""
+    preview_kind: str = ""
     whole: bool = True
-    grounds: DrillGrounds = Field(default_factory=dict)
+    grounds: Grounds = Field(default_factory=dict)
 
 
 class PlanHistory(Message):
@@ -43,44 +44,60 @@ class PlanHistory(Message):
 
     Attributes:
         due_key: The occasion that a drill was begun for last: a moment of the schedule, or another plan's drill.
-        run: That drill; `at`: when it was begun.
+        drill_run: That drill; `begun_at`: when it was begun.
         tries: How often it was begun: one that was refused is begun again.
         closed: Whether that drill is known to have done something.
-        overdue_key: The occasion that was last published as overdue.
+        overdue_key: The occasion that was last reported to be overdue.
         past_runs: Oldest first.
     """
 
     due_key: str = ""
-    run: str = ""
-    at: datetime | None = None
+    drill_run: str = ""
+    begun_at: datetime | None = None
     tries: int = 0
     closed: bool = False
     overdue_key: str = ""
     past_runs: tuple[PastRun, ...] = ()
 
+    def with_past_runs(self, past_runs: tuple[PastRun, ...]) -> "PlanHistory":
+        """The same with other past runs."""
+        return self.model_copy(update={"past_runs": past_runs})
+
 
 class DrillBegun(Message):
     """A drill that is begun for an occasion."""
 
-    key: str
+    due_key: str
     run: str
     at: datetime
 
 
+class Forecast(Document):
+    """What past runs took, in seconds, and how many those were."""
+
+    median_seconds: float
+    p95_seconds: float
+    based_on_runs: int
+
+
 def with_drill_begun(plan_history: PlanHistory, drill: DrillBegun) -> PlanHistory:
     """Note a drill that is begun."""
-    tries = plan_history.tries + 1 if drill.key == plan_history.due_key else 1
-    update = {"due_key": drill.key, "run": drill.run, "at": drill.at, "tries": tries, "closed": False}
-    return plan_history.model_copy(update=update)
+    return PlanHistory(
+        due_key=drill.due_key,
+        drill_run=drill.run,
+        begun_at=drill.at,
+        tries=plan_history.tries + 1 if drill.due_key == plan_history.due_key else 1,
+        overdue_key=plan_history.overdue_key,
+        past_runs=plan_history.past_runs,
+    )
 
 
-def with_run_ended(plan_history: PlanHistory, past_run: PastRun) -> PlanHistory:
+def with_run_ended(plan_history: PlanHistory, past: PastRun) -> PlanHistory:
     """Note how a run ended, once; the newest drill that succeeded is kept however many runs came after it."""
-    others = [one for one in plan_history.past_runs if one.run != past_run.run]
-    updated = plan_history.model_copy(update={"past_runs": (*others, past_run)})
+    others = [one for one in plan_history.past_runs if one.run != past.run]
+    updated = plan_history.with_past_runs((*others, past))
     drill, kept = last_good_drill(updated), updated.past_runs[-RUNS_KEPT:]
-    whole = kept if drill is None or drill in kept else (drill, *kept)
-    return plan_history.model_copy(update={"past_runs": _drop_old_grounds(whole)})
+    return plan_history.with_past_runs(_drop_old_grounds(kept if drill is None or drill in kept else (drill, *kept)))
 
 
 def _drop_old_grounds(past_runs: Sequence[PastRun]) -> tuple[PastRun, ...]:
@@ -104,33 +121,33 @@ def last_good_drill(plan_history: PlanHistory, digest: str = "") -> PastRun | No
     return next((one for one in good if not digest or one.digest == digest), None)
 
 
-def forecast_duration(plan_history: PlanHistory, what: str) -> dict[str, float | int] | None:
-    """How long runs of a verb that succeeded lasted from begin to end, in seconds: {p50, p95, runs}; None without any.
+def forecast_duration(plan_history: PlanHistory, preview_kind: str) -> Forecast | None:
+    """How long runs of a verb that succeeded lasted from begin to end; None without any.
 
     Args:
-        what: A kind of operation; of a failover "planned-failover" or "unplanned-failover".
+        preview_kind: A kind of operation; of a failover "planned-failover" or "unplanned-failover".
     """
-    good = (one for one in plan_history.past_runs if one.state == "succeeded" and (one.what or one.kind) == what)
-    return _percentiles_of(sorted((one.ended - one.began).total_seconds() for one in good))
+    good = (one for one in plan_history.past_runs if one.state == "succeeded")
+    same = (one for one in good if (one.preview_kind or one.kind) == preview_kind)
+    return _forecast_from(sorted((one.ended - one.began).total_seconds() for one in same))
 
 
-def forecast_recovery(
-    plan_history: PlanHistory, kind: str, before: datetime | None = None
-) -> dict[str, float | int] | None:
-    """What past runs of a kind took, in seconds: {p50, p95, runs}; None without any.
+def forecast_recovery(plan_history: PlanHistory, kind: str, before: datetime | None = None) -> Forecast | None:
+    """What past runs of a kind took until all was up; None without any.
 
     Args:
         before: Only runs that ended before.
     """
     good = (one for one in plan_history.past_runs if one.kind == kind and one.took is not None)
     seconds = sorted(one.took.total_seconds() for one in good if one.took and (before is None or one.ended < before))
-    return _percentiles_of(seconds)
+    return _forecast_from(seconds)
 
 
-def _percentiles_of(seconds: list[float]) -> dict[str, float | int] | None:
+def _forecast_from(seconds: list[float]) -> Forecast | None:
     if not seconds:
         return None
-    return {"p50": quantile(seconds, 0.5), "p95": quantile(seconds, 0.95), "runs": len(seconds)}
+    median, p95 = quantile(seconds, 0.5), quantile(seconds, 0.95)
+    return Forecast(median_seconds=median, p95_seconds=p95, based_on_runs=len(seconds))
 
 
 def quantile(ordered: list[float], share: float) -> float:
@@ -164,32 +181,23 @@ class SizedMachine(Protocol):
         """Size of its disks together."""
 
 
-def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> DrillGrounds:
-    """What a drill would rest on now; a machine whose disks the vault does not tell is left out."""
-    told: DrillGrounds = {}
+def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> Grounds:
+    """What a drill would rest on now; a machine whose disks the vault does not show is left out."""
+    grounds: Grounds = {}
     for name in plan.site_names:
         site = sites[name]
-        told[f"site {name}"] = {said: str(getattr(site, field)).lower() for field, said in GROUNDS_FIELDS.items()}
+        grounds[f"site {name}"] = {label: str(getattr(site, field)).lower() for field, label in GROUNDS_FIELDS.items()}
     names = {item.vm.lower() for item in plan.items}
-    sizes = {
-        f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in machines if _has_size_in_plan(one, names)
-    }
-    return told | sizes
+    sized = (one for one in machines if one.disk_mb and one.vm.lower() in names)
+    return grounds | {f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in sized}
 
 
-def _has_size_in_plan(machine: SizedMachine, names: set[str]) -> bool:
-    return bool(machine.disk_mb) and machine.vm.lower() in names
-
-
-def describe_changed_grounds(then: DrillGrounds, now: DrillGrounds) -> tuple[str, ...]:
+def describe_changed_grounds(then: Grounds, now: Grounds) -> tuple[str, ...]:
     """What is no longer as it was, in words; what is known of one of both times only is not judged."""
-    told = list(_find_changed_grounds(then, now))
-    rest = len(told) - SHOWN_CHANGES
-    return (*told[:SHOWN_CHANGES], f"and {rest} more") if rest > 0 else tuple(told)
-
-
-def _find_changed_grounds(then: DrillGrounds, now: DrillGrounds) -> Iterator[str]:
-    for about, facts in then.items():
-        for what, value in facts.items():
-            if about in now and now[about].get(what, value) != value:
-                yield f"the {what} of {about} is {now[about][what]} and was {value}"
+    changes = [
+        f"the {label} of {subject} is {now[subject][label]} and was {value}"
+        for subject, facts in then.items()
+        for label, value in facts.items()
+        if subject in now and now[subject].get(label, value) != value
+    ]
+    return shortened(changes, SHOWN_CHANGES)

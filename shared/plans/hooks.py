@@ -106,7 +106,7 @@ _ALIASES = {"run_on": "runOn"}
 def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
     """What the kind of a hook needs and lacks, and what it has of another kind."""
     kind = given.get("kind", "http")
-    if not isinstance(kind, str) or kind not in NEEDED_FIELDS:  # told as a fault of its own
+    if not isinstance(kind, str) or kind not in NEEDED_FIELDS:  # a fault of its own
         return
     needed, allowed = NEEDED_FIELDS[kind].split(), OPTIONAL_FIELDS.get(kind, "").split()
     for name in KIND_FIELDS:
@@ -158,7 +158,7 @@ class HookResult(Message):
         occasion: What it belongs to: drill, failover or failback.
         moment: "before", "after" or "after-cleanup".
         state: "skipped": it was not its turn any more, because one before it failed or because a person ended the run.
-        detail: What was said, without secrets; of what goes wrong, why.
+        detail: What it answered, without secrets; of what went wrong, why.
     """
 
     name: str

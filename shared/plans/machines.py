@@ -32,7 +32,7 @@ class PlanMachines[View: ItemView](NamedTuple):
 def match_machines[View: ItemView](
     plan: PlanDocument, sites: Mapping[str, SiteDocument], vaults: Mapping[str, Iterable[View]]
 ) -> PlanMachines[View]:
-    """Tell the plan's machines from all that its vaults protect.
+    """Find the plan's machines among all that its vaults protect.
 
     Args:
         vaults: The protected items by key of their vault.
@@ -42,7 +42,7 @@ def match_machines[View: ItemView](
     found, missing = dict[str, View](), dict[str, Obstacle]()
     for item in plan.items:
         vm, site = item.vm.lower(), site_of(plan, sites, item)
-        same_name = named.get(keys[item.site or plan.site], {}).get(vm, [])
+        same_name = named.get(keys[plan.site_name_of(item)], {}).get(vm, [])
         ours = [view for view in same_name if is_item_of_site(site, view)]
         if len(ours) == 1:
             found[vm] = ours[0]
@@ -53,7 +53,7 @@ def match_machines[View: ItemView](
 
 def site_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], item: PlanItem) -> SiteDocument:
     """The site of a plan's machine: its own, else the plan's."""
-    return sites[item.site or plan.site]
+    return sites[plan.site_name_of(item)]
 
 
 def _by_name[View: ItemView](views: Iterable[View]) -> dict[str, list[View]]:
@@ -64,7 +64,7 @@ def _by_name[View: ItemView](views: Iterable[View]) -> dict[str, list[View]]:
 
 
 def unambiguous_items[View: ItemView](site: SiteDocument, views: Iterable[View]) -> list[View]:
-    """Those of a vault's items that belong to the site, and that their names alone tell from each other."""
+    """Those of a vault's items that belong to the site, and that have a name of their own."""
     named = _by_name(view for view in views if is_item_of_site(site, view))
     return [same[0] for same in named.values() if len(same) == 1]
 
@@ -94,7 +94,7 @@ def lease_key(fabric: str, vm: str) -> str:
 
     Args:
         fabric: Name of its fabric, as ids have it. A site may call it by its friendly name: a run that knows only
-            that leases the machine by it, and by the other one as soon as it has seen the item.
+            that leases the machine by it, and by the other one as soon as it has read the item.
     """
     return f"{LEASE_PREFIX}{fabric}|{vm}".lower()
 
@@ -105,13 +105,18 @@ def leased_vm_of(key: str) -> str:
 
 
 def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, tuple[str, ...]]:
-    """Under which the plan's machines are leased, by key of the vault, as far as its sites tell."""
+    """Under which the plan's machines are leased, by key of the vault, as far as its sites say."""
     vaults = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}
     keys: dict[str, list[str]] = {}
     for item in plan.items:
-        name = item.site or plan.site
+        name = plan.site_name_of(item)
         keys.setdefault(vaults[name], []).append(lease_key(sites[name].hyper_v_site, item.vm))
     return {vault: tuple(some) for vault, some in keys.items()}
+
+
+def leased_machines(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> set[tuple[str, str]]:
+    """What the plan's runs lease, each by its vault: two sites may share one."""
+    return {(vault, key) for vault, keys in lease_keys(plan, sites).items() for key in keys}
 
 
 def site_lease_keys(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str, ...]:
@@ -120,7 +125,7 @@ def site_lease_keys(site: SiteDocument, views: Iterable[ItemView]) -> tuple[str,
 
 
 def is_leased_under(keys: Collection[str], view: ItemView) -> bool:
-    """Whether an item is one of those that would be leased under these keys; yes where no fabric is told of it."""
+    """Whether an item is one of those that would be leased under these keys; yes where its fabric is not known."""
     names = view.hyper_v_sites
     return not names or any(lease_key(name, view.vm) in keys for name in names)
 

@@ -1,6 +1,5 @@
 """A plan: an application's virtual machines, who comes after whom, how they are rehearsed and brought over."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -8,11 +7,13 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, faults_of, hook_url_flaw, raise_faults
-from shared.graph import find_cycles
 from shared.messages import Document
+from shared.operations.kinds import PlanKind
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
+from shared.plans.plan_faults import find_plan_faults
 from shared.plans.schedules import Blackout, check_schedule, check_time_zone
 from shared.replication.settings import Address, VmSettings
+from shared.site_recovery.verb_options import DataSync
 from shared.sites.site import AzureName
 
 
@@ -35,22 +36,26 @@ class Probe(Document):
     deadline: timedelta = timedelta(minutes=10)
 
 
-DataSyncChoice = Literal["full-download", "minimise-downtime"]
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
 
-def _check_probe(probe: Probe) -> Probe:
+def check_probe(probe: Probe) -> Probe:
+    """The probe, when it has what its kind needs.
+
+    Raises:
+        ValidationError: with everything that is wrong.
+    """
     wrong = []
     if probe.kind in {"tcp", "http"} and not 1 <= probe.port <= 65535:
-        wrong.append(Fault(("port",), "port_out_of_range", "a port is a number from 1 to 65535"))
+        wrong.append(Fault(("port",), "port_out_of_range", "must be a number from 1 to 65535"))
     if not probe.path.startswith("/"):
-        wrong.append(Fault(("path",), "path_not_absolute", "a path begins with /"))
+        wrong.append(Fault(("path",), "path_not_absolute", "must begin with /"))
     if probe.kind == "run-command" and not probe.script.strip():
-        wrong.append(Fault(("script",), "script_missing", "a run command needs a script"))
+        wrong.append(Fault(("script",), "script_missing", "a probe of kind run-command needs a script"))
     if probe.kind == "callback" and (flaw := hook_url_flaw(probe.url)):
         wrong.append(Fault(("url",), "url_unfit", flaw))
     if probe.deadline <= timedelta(0):
-        wrong.append(Fault(("deadline",), "deadline_not_positive", "a deadline is longer than nothing"))
+        wrong.append(Fault(("deadline",), "deadline_not_positive", "must be longer than zero"))
     if wrong:
         raise_faults("Probe", wrong, probe)
     return probe
@@ -72,7 +77,7 @@ class PlanItem(Document):
 
     vm: VmName
     after: tuple[str, ...] = ()
-    probes: tuple[Annotated[Probe, AfterValidator(_check_probe)], ...] = ()
+    probes: tuple[Annotated[Probe, AfterValidator(check_probe)], ...] = ()
     site: Name | None = None
     network: NetworkId | None = None
     subnet: AzureName | None = None
@@ -100,7 +105,7 @@ class DrillSettings(Document):
         soak: How long the machines stay up, once they are, before they are probed once more and cleaned up.
         hooks: What is done before, after, and after the cleanup.
         valid_for: How long a drill of this very plan counts as proof that it works: without one that counts a failover
-            needs an override. None: that is only told.
+            needs an override. None: that is only a warning.
     """
 
     network: NetworkId
@@ -128,14 +133,18 @@ class Targets(Document):
     rpo: Span | None = None
 
 
-def _check_not_empty(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
+def check_not_empty(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
+    """The items, when there are any.
+
+    Raises:
+        ValueError: there are none.
+    """
     if not items:  # min_length would also complain when the only item has a fault
-        raise ValueError("a plan has at least one item")
+        raise ValueError("a plan needs at least one item")
     return items
 
 
 Approver = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-ApprovableKind = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
 _ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
 
 
@@ -152,7 +161,7 @@ class Approvals(Document):
 
     count: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
-    verbs: tuple[ApprovableKind, ...] = ("failover", "commit")
+    verbs: tuple[PlanKind, ...] = ("failover", "commit")
     approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
@@ -169,7 +178,7 @@ class Approvals(Document):
         return self
 
     def is_approver(self, person: str, name: str) -> bool:
-        """Whether this person's word counts."""
+        """Whether this person may approve."""
         approvers = {one.casefold() for one in self.approvers}
         return not approvers or bool({person.casefold(), name.casefold()} & approvers)
 
@@ -183,12 +192,12 @@ class RecoveryPlanSettings(Document):
     """The recovery plans of Site Recovery that mirror this plan, for the portal's people.
 
     Attributes:
-        keep: "off" leaves them to requests; "watch" tells when they are not as this plan says; "repair" also puts them
-            right, unless somebody else's work would be lost.
+        mirroring: "off" leaves them to requests; "report" reports when they are not as this plan says; "repair" also
+            puts them right, unless somebody else's work would be lost.
         name: How they are called, when that is not the plan's own name; several get numbers.
     """
 
-    keep: Literal["off", "watch", "repair"] = "off"
+    mirroring: Literal["off", "report", "repair"] = "off"
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,46}[A-Za-z0-9]$")] | None = None
 
 
@@ -203,7 +212,7 @@ class FailbackSettings(Document):
             those that the failover made; "list" only names them.
     """
 
-    data_sync: DataSyncChoice = "full-download"
+    data_sync: DataSync = "full-download"
     create_vm: bool = False
     leftovers: Literal["list", "remove"] = "list"
 
@@ -232,7 +241,7 @@ class PlanDocument(Document):
     """
 
     site: Name
-    items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(_check_not_empty)]
+    items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(check_not_empty)]
     drill: DrillSettings | None = None
     commit: Literal["manual", "automatic"] = "manual"
     commit_after: Span | None = None
@@ -250,7 +259,7 @@ class PlanDocument(Document):
     @model_validator(mode="wrap")
     @classmethod
     def _check_all_at_once(cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        """Look at the order even when a field is wrong: whoever corrects a plan wants to hear all of it."""
+        """Check the order even when a field is wrong: whoever corrects a plan wants to know all of it."""
         if info.context is CHECKED:
             return handler(given)
         wrong: list[Fault] = []
@@ -259,19 +268,15 @@ class PlanDocument(Document):
             plan = handler(given)
         except ValidationError as error:
             wrong = faults_of(error)
-        wrong += [*_order_faults(_named_items(given)), *_address_faults(given)]
+        wrong += find_plan_faults(given)
         if wrong or plan is None:
             raise_faults(cls.__name__, wrong, given)
-        return plan._as_declared()
-
-    def _as_declared(self) -> Self:
-        """Each name in `after` in the spelling of the item that it means."""
-        spelt = {item.vm.casefold(): item.vm for item in self.items}
-        renamed = [tuple(spelt[name.casefold()] for name in item.after) for item in self.items]
-        if renamed == [item.after for item in self.items]:
-            return self
-        items = tuple(i.model_copy(update={"after": after}) for i, after in zip(self.items, renamed, strict=True))
-        return self.model_copy(update={"items": items})
+        spelt = {item.vm.casefold(): item.vm for item in plan.items}  # each name in `after` as the item spells it
+        renamed = [tuple(spelt[name.casefold()] for name in item.after) for item in plan.items]
+        if renamed == [item.after for item in plan.items]:
+            return plan
+        items = tuple(i.model_copy(update={"after": after}) for i, after in zip(plan.items, renamed, strict=True))
+        return plan.model_copy(update={"items": items})
 
     @property
     def edges(self) -> dict[str, tuple[str, ...]]:
@@ -281,7 +286,11 @@ class PlanDocument(Document):
     @property
     def site_names(self) -> tuple[str, ...]:
         """Every site that the plan has machines at, each once."""
-        return tuple(dict.fromkeys(item.site or self.site for item in self.items))
+        return tuple(dict.fromkeys(self.site_name_of(item) for item in self.items))
+
+    def site_name_of(self, item: PlanItem) -> str:
+        """The site that a VM of the plan is protected at: its own, else the plan's."""
+        return item.site or self.site
 
     def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
         """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""
@@ -294,80 +303,3 @@ class PlanDocument(Document):
     def digest(self) -> str:
         """Names this content."""
         return digest_of(self)
-
-
-type _NamedItems = Sequence[tuple[int, str, tuple[tuple[int, str], ...]]]
-"""What can be said about the order: position, name, and what it comes after, each with its own position."""
-
-
-def _named_items(given: Any) -> _NamedItems:
-    """The names of a plan as far as they can be read; the rest is told as faults of its fields."""
-    items = _read_field(given, "items")
-    if not isinstance(items, list | tuple):
-        return ()
-    names = [(place, _read_field(item, "vm"), _read_field(item, "after")) for place, item in enumerate(items)]
-    return [(place, vm, _named_predecessors(after)) for place, vm, after in names if isinstance(vm, str)]
-
-
-def _read_field(given: Any, key: str) -> Any:
-    return given.get(key) if isinstance(given, Mapping) else getattr(given, key, None)
-
-
-def _named_predecessors(after: Any) -> tuple[tuple[int, str], ...]:
-    if not isinstance(after, list | tuple):
-        return ()
-    return tuple((place, name) for place, name in enumerate(after) if isinstance(name, str))
-
-
-def _order_faults(items: _NamedItems) -> list[Fault]:
-    return [*_duplicate_faults(items), *_predecessor_faults(items), *_circle_faults(items)]
-
-
-def _address_faults(given: Any) -> Iterator[Fault]:
-    """Two machines with one address; which networks they are in is told by their ids, or by their site."""
-    items = _read_field(given, "items")
-    first: dict[tuple[str, ...], int] = {}
-    for place, item in enumerate(items if isinstance(items, list | tuple) else ()):
-        address = _read_field(item, "address")
-        if not isinstance(address, str) or not address:
-            continue
-        scope = _read_field(item, "network") or _read_field(item, "site") or _read_field(given, "site")
-        first_place = first.setdefault((str(scope).casefold(), address), place)
-        if first_place != place:
-            detail = f"{address} is already the address of items[{first_place}]"
-            yield Fault(("items", place, "address"), "duplicate_address", detail)
-
-
-def _duplicate_faults(items: _NamedItems) -> Iterator[Fault]:
-    first: dict[str, int] = {}
-    for place, vm, _ in items:
-        first_place = first.setdefault(vm.casefold(), place)
-        if first_place != place:
-            yield Fault(("items", place, "vm"), "duplicate_vm", f"{vm} is already items[{first_place}]")
-
-
-def _predecessor_faults(items: _NamedItems) -> Iterator[Fault]:
-    names = {vm.casefold() for _, vm, _ in items}
-    for place, vm, after in items:
-        named_before: set[str] = set()
-        for at, name in after:
-            if name.casefold() == vm.casefold():
-                yield Fault(("items", place, "after", at), "after_itself", f"{vm} cannot come after itself")
-            elif name.casefold() not in names:
-                yield Fault(("items", place, "after", at), "unknown_vm", f"no item of this plan is called {name!r}")
-            elif name.casefold() in named_before:
-                yield Fault(("items", place, "after", at), "duplicate_after", f"{name} is named twice")
-            named_before.add(name.casefold())
-
-
-def _circle_faults(items: _NamedItems) -> Iterator[Fault]:
-    first = {vm.casefold(): (place, vm, after) for place, vm, after in reversed(items)}
-    edges = {
-        key: tuple(name.casefold() for _, name in after if name.casefold() in first and name.casefold() != key)
-        for key, (_, _, after) in reversed(first.items())
-    }
-    for circle in find_cycles(edges):
-        place, _, after = first[circle[0]]
-        at = next(at for at, name in after if name.casefold() == circle[1])
-        shown = " -> ".join(first[key][1] for key in circle)
-        yield Fault(("items", place, "after", at), "circle", f"each waits for the next: {shown}")

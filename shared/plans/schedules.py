@@ -114,21 +114,21 @@ class Blackout(Document):
             raise ValueError("since and until belong together")
         return self
 
+    def covers(self, wall: datetime) -> bool:
+        """Whether a moment, by the clock of the schedule's time zone, is within it."""
+        if self.begin is not None and self.end is not None:
+            return self.begin <= wall < self.end
+        today, yesterday = DAYS[wall.weekday()], DAYS[wall.weekday() - 1]
+        if self.since is None or self.until is None:
+            return today in self.days
+        at = wall.time()
+        if self.since < self.until:
+            return today in self.days and self.since <= at < self.until
+        evening = today in self.days and at >= self.since
+        return evening or (yesterday in self.days and at < self.until)
+
 
 def find_blackout(blackouts: tuple[Blackout, ...], time_zone: str, now: datetime) -> Blackout | None:
     """The blackout that covers this moment, None when there is none."""
     wall = now.astimezone(ZoneInfo(time_zone)).replace(tzinfo=None)
-    return next((one for one in blackouts if _covers_moment(one, wall)), None)
-
-
-def _covers_moment(blackout: Blackout, wall: datetime) -> bool:
-    if blackout.begin is not None and blackout.end is not None:
-        return blackout.begin <= wall < blackout.end
-    today, yesterday = DAYS[wall.weekday()], DAYS[wall.weekday() - 1]
-    if blackout.since is None or blackout.until is None:
-        return today in blackout.days
-    at = wall.time()
-    if blackout.since < blackout.until:
-        return today in blackout.days and blackout.since <= at < blackout.until
-    evening = today in blackout.days and at >= blackout.since
-    return evening or (yesterday in blackout.days and at < blackout.until)
+    return next((one for one in blackouts if one.covers(wall)), None)

@@ -1,30 +1,30 @@
-"""Declared documents with their versions: a change is accepted only by someone who saw the last one. Pure."""
+"""Declared documents with their versions: a change is accepted only from someone who knows the last one. Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.messages import Message
+from shared.messages import Document, Message
 
+type DocumentKind = Literal["site", "plan"]
 VERSIONS_KEPT = 50
 """How many former versions are remembered."""
 
 
-class Version(Message):
+class Version(Document):
     """Who declared what when.
 
     Attributes:
         digest: Names the content.
-        changed: Fields of the document that are other than in the version before; empty for the first.
+        changed_fields: Those that are other than in the version before; empty for the first.
     """
 
     version: int
     digest: str
-    at: datetime
-    by: str
-    changed: tuple[str, ...] = ()
+    declared_at: datetime
+    declared_by: str
+    changed_fields: tuple[str, ...] = ()
 
 
 class VersionedDocument(Message):
@@ -45,18 +45,33 @@ class VersionedDocument(Message):
         return f'"{self.version}-{self.digest[:12]}"'
 
 
-class Declaration(Message):
-    """Wish to declare a document, or to withdraw it.
+class DocumentChange(Message):
+    """A request to declare a document, or to withdraw it.
 
     Attributes:
-        if_match: Entity tag that the caller saw; "*" for any that exists; empty for no condition.
+        action: "put" declares it, "remove" withdraws it.
+        if_match: Entity tag that the caller read; "*" for any that exists; empty for no condition.
+        by: Who asks for it.
     """
 
+    document_kind: DocumentKind
+    name: str
+    action: Literal["put", "remove"]
     document: dict[str, Any] = Field(default_factory=dict)
     digest: str = ""
     by: str = ""
-    at: datetime
     if_match: str = ""
+
+    @property
+    def key(self) -> str:
+        """Under which the document is kept."""
+        return f"{self.document_kind}:{self.name}"
+
+
+class Declaration(DocumentChange):
+    """The change as it is made, and when."""
+
+    at: datetime
 
 
 class DeclarationOutcome(Message):
@@ -72,10 +87,6 @@ def _check_precondition(current: VersionedDocument | None, declaration: Declarat
     return None
 
 
-def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key)))
-
-
 def declare_document(
     current: VersionedDocument | None, declaration: Declaration
 ) -> tuple[VersionedDocument | None, DeclarationOutcome]:
@@ -85,9 +96,13 @@ def declare_document(
     if current and current.digest == declaration.digest:
         return current, DeclarationOutcome(outcome="unchanged", etag=current.etag)
     number = current.version + 1 if current else 1
-    changed = _changed_fields(current.document, declaration.document) if current else ()
+    before, after = current.document if current else declaration.document, declaration.document
     new_version = Version(
-        version=number, digest=declaration.digest, at=declaration.at, by=declaration.by, changed=changed
+        version=number,
+        digest=declaration.digest,
+        declared_at=declaration.at,
+        declared_by=declaration.by,
+        changed_fields=tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key))),
     )
     history = (*(current.history if current else ()), new_version)[-VERSIONS_KEPT:]
     fresh = VersionedDocument(document=declaration.document, version=number, digest=declaration.digest, history=history)

@@ -218,13 +218,14 @@ READ_HOOK_WORK = Activity("read_hook_work", HookWork, HookAnswer)
 END_HOOK_WORK = Activity("end_hook_work", HookWork, Nothing)
 
 
-class StartRecoveryPlan(VerbOptions):
+class StartRecoveryPlan(Message):
     """Start a verb on a recovery plan, or adopt the job that an earlier run of this same call started.
 
     Attributes:
         operation: What request ids are made of, unique for the run and the stage.
         shape: The recovery plan has to be as it was when the run began.
         since: When this was first asked for: no job to adopt is older.
+        options: How; of recovery points a recovery plan knows sorts only.
         point_type: For failovers: Latest, LatestProcessed or LatestApplicationConsistent.
         only_adopt: Send nothing, but find what an earlier ask has started: the run was aborted meanwhile.
     """
@@ -238,6 +239,7 @@ class StartRecoveryPlan(VerbOptions):
     attempt: int = 1
     since: datetime
     network_id: str = ""
+    options: VerbOptions = VerbOptions()
     point_type: str = "Latest"
     only_adopt: bool = False
 

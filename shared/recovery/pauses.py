@@ -12,7 +12,7 @@ from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
 def resume_when_due(run: Run, now: datetime) -> Run:
     """Let go on what had to wait until a time that has come."""
-    pause, resume_at = run.people.pause, run.people.resume_at
+    pause, resume_at = run.people.pause, run.options.resume_at
     if pause and pause.until and now >= pause.until:
         run = run.with_pause(None)
     if resume_at and now >= resume_at:
@@ -115,5 +115,5 @@ def paused_plans(run: Run) -> tuple[RecoveryPlanRun, ...]:
 def next_resume_time(run: Run) -> datetime | None:
     """When something that waits goes on by itself; None where only a person can say."""
     has_due = any(item.state == "paused" and not item.clearance for item in run.items)
-    times = [run.people.pause.until if run.people.pause else None, run.people.resume_at if has_due else None]
+    times = [run.people.pause.until if run.people.pause else None, run.options.resume_at if has_due else None]
     return min((time for time in times if time), default=None)

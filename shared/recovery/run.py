@@ -26,7 +26,6 @@ from shared.recovery.people import Decision, Pause, People
 from shared.recovery.run_item import BAD_STATES, RunItem
 from shared.recovery.stage import Stage, StageProgress
 from shared.replication.settings import VmSettings
-from shared.site_recovery.recovery_points import PointChoice
 from shared.site_recovery.request_budget import Allowance
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
@@ -186,14 +185,14 @@ RECOVERY_PLAN_VERBS: frozenset[Verb] = frozenset(
 """What a recovery plan can be asked to do; settings and recovery points are changed machine by machine."""
 
 
-class Run(VerbOptions):
+class Run(Message):
     """A run under way: all that the next tick needs, and nothing else. The module says what each part is about.
 
     Attributes:
         operation: Id of the root instance; request ids are made of it.
         began: Start of the run; no job of it is older.
         network_id: ARM id of a drill's network.
-        points: The recovery points that failovers start from.
+        options: How its verbs are to be done.
         settings: What protected items have to say before a failover, by name of the VM.
         plan_runs: The recovery plans that its verbs go through, in their order; none where this app starts each verb.
         rehearsal: For a drill, its cleanup, and a failover that waits with its commit.
@@ -206,7 +205,7 @@ class Run(VerbOptions):
     progress: StageProgress
     limits: Limits = Limits()
     network_id: str = ""
-    points: PointChoice = PointChoice()
+    options: VerbOptions = VerbOptions()
     settings: dict[str, VmSettings] = Field(default_factory=dict)
     people: People = People()
     budget: RunBudget = RunBudget()
@@ -254,7 +253,11 @@ class Run(VerbOptions):
 
         That is done for all of them at once: only what comes after it, which stops a machine, keeps the order.
         """
-        return self.current is not None and self.current.verb == "Failback" and self.data_sync == "ForDownTime"
+        return (
+            self.current is not None
+            and self.current.verb == "Failback"
+            and self.options.data_sync == "minimise-downtime"
+        )
 
     @property
     def request_scope(self) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import PlainSerializer, field_serializer
 
 from shared.messages import Document
 from shared.recovery.forecast import forecast_end, forecast_queue
 from shared.recovery.operation import STATE_CODES
 from shared.recovery.pauses import next_resume_time, paused_plans, paused_vms
+from shared.recovery.person_events import Verdict
 from shared.recovery.run import Run
 from shared.recovery.run_item import BAD_STATES
 from shared.recovery.scheduler import undecided_vms
@@ -25,7 +26,20 @@ STATUS_BYTES = 16 * 1024 - 256
 CUT_STEPS = ((400, 1000), (160, 24), (80, SHOWN_PROBLEMS), (40, SHOWN_HOOKS), (20, 2), (8, 1))
 """How long a text and a list may be, one after the other, until a status that is too long fits."""
 UNCUT_KEYS = frozenset(
-    {"codes", "percents", "minutes", "phase", "verdicts", "mark", "digest", "preview", "until", "at", "eta"}
+    {
+        "codes",
+        "percents",
+        "minutes",
+        "phase",
+        "kind",
+        "choices",
+        "mark",
+        "planDigest",
+        "previewDigest",
+        "until",
+        "at",
+        "eta",
+    }
 )
 NAME_KEYS = frozenset({"vms", "node", "name", "moment", "state"})
 """What programs read: half of it would be worse than nothing. Of names there may be fewer, but each is whole."""
@@ -44,44 +58,42 @@ STATES_BY_CODE = {code: state for state, code in STATE_CODES.items()}
 IsoTime = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str, when_used="json")]
 
 
-class AwaitedApproval(Document):
-    """What a run waits for before it begins: other persons who agree.
-
-    Attributes:
-        needed: How many.
-        given: Who has agreed so far.
-        until: When nobody is waited for any longer.
-        digest: Of the plan, and `preview` of the preview, that they agree to.
-        approvers: Who may; empty for anybody with the role.
-    """
-
-    awaits: Literal["approval"] = Field(default="approval", alias="for")
-    needed: int
-    given: tuple[str, ...]
-    until: IsoTime
-    digest: str
-    preview: str
-    approvers: tuple[str, ...]
-
-
 class AwaitedDecision(Document):
-    """What only a person can say of a run that waits.
+    """What a run waits for a person to decide, as its custom status has it under "waits".
 
     Attributes:
-        awaits: "decision" on what failed; or that the run may go on: "resume".
-        what: What is waited for, in words.
-        vms: Whom it concerns.
-        verdicts: What may be decided.
-        until: When it goes on by itself; None when only a person can say.
-        mark: Sets what is waited for apart from all else that the run waits for; empty where it is a VM or a job.
+        kind: "approval" before it begins, "decision" on VMs that failed, "resume" of what is held.
+        instructions: What is to be decided or done, in words.
+        vms: Whom it concerns, the first of them.
+        choices: What can be decided.
+        until: When it goes on by itself, or when the request for approval expires; None when only a person can say.
+        mark: Names what is waited for; empty where it is a VM or its job.
+        approvals_needed, approvals_given: Of an approval: how many, and by whom so far.
+        approvers: Who may approve; empty for everybody who has the role.
+        plan_digest, preview_digest: Of an approval: what it is bound to.
     """
 
-    awaits: Literal["decision", "resume"] = Field(alias="for")
-    what: str
+    kind: Literal["approval", "decision", "resume"]
+    instructions: str = ""
     vms: tuple[str, ...] = ()
-    verdicts: tuple[Literal["retry", "skip", "resume", "abort"], ...]
+    choices: tuple[Verdict, ...] = ()
     until: IsoTime | None = None
     mark: str = ""
+    approvals_needed: int | None = None
+    approvals_given: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    plan_digest: str = ""
+    preview_digest: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the custom status has it: only what was said."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def read_awaited_decision(custom_status: Mapping[str, Any] | None) -> AwaitedDecision | None:
+    """What a run waits for, by its custom status; None when it waits for nobody."""
+    awaited = (custom_status or {}).get("waits")
+    return AwaitedDecision.model_validate(awaited) if awaited else None
 
 
 class HookStatus(Document):
@@ -110,6 +122,10 @@ class RunStatus(Document):
     hooks: tuple[HookStatus, ...]
     stage_began: IsoTime
     at: IsoTime
+
+    @field_serializer("waits")
+    def _waits_to_json(self, waits: AwaitedDecision | None) -> dict[str, Any] | None:
+        return waits.to_json() if waits else None
 
 
 def custom_status_of(
@@ -153,7 +169,7 @@ def describe_wait(run: Run) -> str:
     going = [f"{WAITING_LABELS[state]} {list_briefly(vms)}" for state, vms in vms_by_state.items() if vms]
     plans = [plan_run.name for plan_run in run.plan_runs if plan_run.is_in_hand and plan_run.state != "paused"]
     going += [f"job of the recovery plan {list_briefly(plans)}"] if plans else []
-    by_person = f"{awaited.what}: {', '.join(awaited.verdicts)}" if awaited else ""
+    by_person = f"{awaited.instructions}: {', '.join(awaited.choices)}" if awaited else ""
     return "; ".join(filter(None, (by_person, ", ".join(going))))
 
 
@@ -171,10 +187,10 @@ def _awaited_decision(run: Run) -> AwaitedDecision | None:
     sentences += [f"{plan.detail} (recovery plan {plan.name})" for plan in plans if not at_jobs]
     sentences += [pause.what] if pause else []
     return AwaitedDecision(
-        awaits="decision" if failed else "resume",
-        what="; ".join(sentences),
+        kind="decision" if failed else "resume",
+        instructions="; ".join(sentences),
         vms=(*failed, *at_jobs)[:SHOWN_PROBLEMS],
-        verdicts=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
+        choices=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
         until=next_resume_time(run),
         mark=pause.mark if pause else "",
     )
@@ -211,6 +227,13 @@ def _cut_value(value: Any, length: int, count: int) -> Any:
     return value
 
 
-def item_states(codes: str) -> list[str]:
-    """The states behind the letters of a custom status."""
-    return [STATES_BY_CODE[code] for code in codes]
+def read_item_states(custom_status: Mapping[str, Any] | None, vms: Sequence[str]) -> dict[str, str]:
+    """The state of each VM, in the order of the plan.
+
+    All are waiting while the run says nothing of them yet. A cleanup that has just begun says nothing of VMs that are
+    not protected any more: as many are left out.
+    """
+    codes = (custom_status or {}).get("codes")
+    if codes is None or len(codes) != len(vms):
+        return dict.fromkeys(vms if codes is None else vms[: len(codes)], "waiting")
+    return {vm: STATES_BY_CODE[code] for vm, code in zip(vms, codes, strict=True)}

@@ -65,7 +65,7 @@ def _vm_name_of(member: PlanMember, views: Sequence[ItemView]) -> str:
 
 def _site_of(vm: str, part: PlanPart, plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> str:
     """The site that a machine of the recovery plan belongs to: as declared, or one of the plan's with that vault."""
-    declared = next((item.site or plan.site for item in plan.items if item.vm.lower() == vm.lower()), "")
+    declared = next((plan.site_name_of(item) for item in plan.items if item.vm.lower() == vm.lower()), "")
     fits = [name for name in plan.site_names if VaultRef.from_id(sites[name].vault).key == part.vault.key]
     if declared in fits:
         return declared

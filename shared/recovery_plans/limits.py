@@ -22,21 +22,21 @@ def goes_through_plans(operation: Operation) -> bool:
 
 def unsupported_options(operation: Operation) -> tuple[str, ...]:
     """What was asked for and cannot be had through recovery plans."""
-    points, limits = operation.points, []
+    points, limits = operation.options.point_choice, []
     if points.by_vm:
         limits.append("a recovery plan starts all of its VMs from the same sort of recovery point")
     elif points.rule not in POINT_TYPES:
         limits.append(f"a recovery plan starts from {', '.join(POINT_TYPES)}, never from a point by its name")
     if points.max_age is not None:
         limits.append("the age of the recovery points is not known before a recovery plan has started from them")
-    if operation.create_vm and operation.kind == "failback":
+    if operation.options.create_vm and operation.kind == "failback":
         limits.append("a recovery plan does not let you choose the host on which a VM that is gone is made again")
     return tuple(f'{one}: this needs "engine": "scheduler"' for one in limits)
 
 
 def plan_obstacles(operation: Operation, survey: MirrorSurvey) -> Iterator[Obstacle]:
     """All that keeps the recovery plans from being run."""
-    remedy = f"POST /api/plans/{operation.plan}/recovery-plan with save or repair puts it right"
+    remedy = f"POST /api/plans/{operation.plan}/recovery-plans with save or repair puts it right"
     for limit in unsupported_options(operation):
         yield Obstacle(code="engine-cannot", detail=limit)
     for difference in survey.differences:
@@ -58,6 +58,6 @@ def behaviour_notes(operation: Operation) -> tuple[str, ...]:
         notes.append("when a VM fails, Site Recovery goes on with the rest of its recovery plan all the same")
     if plan.on_failure == "ask":
         notes.append("retry sends a VM its own verb, outside of the recovery plan")
-    if operation.verb_parameters.order == "reverse":
+    if operation.options.order == "reverse":
         notes.append("on the way home the order within a recovery plan is Site Recovery's own")
     return tuple(notes)

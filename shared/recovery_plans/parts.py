@@ -212,7 +212,7 @@ def parts_of(
     homes, order = _homes_of(plan, sites, items), effective_edges(plan, items)
     wave_groups = _split_into_parts(order, homes)
     vaults = {key.lower(): VaultRef.from_id(site.vault) for key, site in sites.items()}
-    site_by_vm = {item.vm: (item.site or plan.site).lower() for item in plan.items}
+    site_by_vm = {item.vm: (plan.site_name_of(item)).lower() for item in plan.items}
     parts = []
     for number, waves in enumerate(wave_groups, start=1):
         first = waves[0][0]
@@ -242,7 +242,7 @@ def _homes_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Item
     homes = {}
     for plan_item in plan.items:
         if item := items.get(plan_item.vm.lower()):
-            vault = VaultRef.from_id(sites[plan_item.site or plan.site].vault)
+            vault = VaultRef.from_id(sites[plan.site_name_of(plan_item)].vault)
             homes[plan_item.vm] = _Home(vault.key, fabric_of(item.id).lower())
     return homes
 

@@ -50,14 +50,14 @@ class ItemStart(Message):
     provider: str = ""
 
 
-class StartVerbs(VerbOptions):
+class StartVerbs(Message):
     """Start one verb on up to 50 items of one vault.
 
     Attributes:
         operation: Id of the run: request ids are made of it, so it is never that of a child or of a plan.
         network_id: For TestFailover: the isolated network's ARM id.
         since: When these starts were first asked for: no job to adopt is older.
-        max_age: Of the recovery points to start from.
+        options: How; the recovery point to start from is that of each item.
         only_adopt: Send nothing, but find what an earlier ask has started: the run was aborted meanwhile.
     """
 
@@ -67,7 +67,7 @@ class StartVerbs(VerbOptions):
     starts: tuple[ItemStart, ...] = Field(max_length=50)
     since: datetime
     network_id: str = ""
-    max_age: timedelta | None = None
+    options: VerbOptions = VerbOptions()
     only_adopt: bool = False
 
 

@@ -8,10 +8,10 @@ from pydantic import Field
 from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import Message
-from shared.site_recovery.views import Verb
+from shared.site_recovery.verb_rules import RULES
 
 LATEST, PROCESSED, CONSISTENT = "latest", "latestProcessed", "latestAppConsistent"
-STARTS_FROM_A_POINT: frozenset[Verb] = frozenset({"TestFailover", "PlannedFailover", "UnplannedFailover", "ChangePit"})
+STARTS_FROM_A_POINT = frozenset(verb for verb, rule in RULES.items() if rule.starts_from_point)
 
 
 class PointChoice(Message):

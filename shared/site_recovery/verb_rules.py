@@ -20,63 +20,87 @@ class Rule(NamedTuple):
     """What Site Recovery says about a verb.
 
     Attributes:
+        label: What people call it.
         allowed: Any of these among the item's allowedOperations permits it.
         scenarios: scenarioName of the jobs that it shows up as.
         median: How long the recorded jobs took, for forecasts; small machines, so rather a lower bound.
         irreversible: What cannot be undone, for people; empty when nothing.
+        is_ordered: The order of the plan counts: a VM waits for those that it comes after.
+        starts_from_point: It starts from a recovery point.
+        is_always_new: It is done once more however often it was done.
     """
 
+    label: str
     allowed: frozenset[str]
     scenarios: frozenset[str]
     median: timedelta
     irreversible: str = ""
+    is_ordered: bool = False
+    starts_from_point: bool = False
+    is_always_new: bool = False
 
 
-def _make_rule(allowed: str, scenarios: str, seconds: int, irreversible: str = "") -> Rule:
-    return Rule(frozenset(allowed.split()), frozenset(scenarios.split()), timedelta(seconds=seconds), irreversible)
+def _make_rule(label: str, allowed: str, scenarios: str, seconds: int, irreversible: str = "") -> Rule:
+    return Rule(
+        label, frozenset(allowed.split()), frozenset(scenarios.split()), timedelta(seconds=seconds), irreversible
+    )
 
 
 RULES: Mapping[Verb, Rule] = {
-    "TestFailover": _make_rule("TestFailover", "TestFailover", 609),
-    "TestFailoverCleanup": _make_rule("TestFailoverCleanup", "TestFailoverCleanup", 170),
+    "TestFailover": _make_rule("test failover", "TestFailover", "TestFailover", 609)._replace(
+        is_ordered=True, starts_from_point=True, is_always_new=True
+    ),
+    "TestFailoverCleanup": _make_rule("cleanup", "TestFailoverCleanup", "TestFailoverCleanup", 170),
     "PlannedFailover": _make_rule(
+        "planned failover",
         "PlannedFailover",
         "PlannedFailover",
         380,
         "The machine on premises is shut down. A failover that is cancelled on its way ends the replication.",
-    ),
+    )._replace(is_ordered=True, starts_from_point=True),
     "UnplannedFailover": _make_rule(
+        "unplanned failover",
         "UnplannedFailover",
         "UnplannedFailover",
         331,
         "What was not replicated yet is lost. A failover that is cancelled on its way ends the replication.",
-    ),
+    )._replace(is_ordered=True, starts_from_point=True),
     "Commit": _make_rule(
+        "commit",
         "Commit FinalizeFailback",
         "CommitFailover FinalizeFailback",
         66,  # of a failback, the longer of the two: 24 s for a failover
         "All other recovery points are deleted: no other point can be chosen any more.",
     ),
     "Failback": _make_rule(
+        "failback",
         "Failback",
         "PlannedFailover Failback",
         524,  # two recordings: 359 and 688 s
         "The machine in Azure is shut down. Cancelled during data synchronisation, the machine on premises is corrupt.",
+    )._replace(is_ordered=True),
+    "ReverseReplicate": _make_rule(
+        "re-protect", "ReverseReplicate", "ReprotectReplicationGroup ReverseReplication", 120
     ),
-    "ReverseReplicate": _make_rule("ReverseReplicate", "ReprotectReplicationGroup ReverseReplication", 120),
     "CancelFailover": _make_rule(
+        "cancel",
         "CancelFailover Commit",  # offered by name for a failback that waits; else it is possible until the commit
         "CancelFailover",
         60,  # assumed: none is recorded
         "The replication ends. Of a failback cancelled during data synchronisation the machine on premises is corrupt.",
     ),
-    "ChangePit": _make_rule("ChangePit", "ChangePit", 331),  # assumed: as long as an unplanned failover
-    "UpdateVmProperties": _make_rule("PlannedFailover UnplannedFailover", "UpdateVmProperties VMNicUpdate", 20),
+    "ChangePit": _make_rule(
+        "change of recovery point",
+        "ChangePit",
+        "ChangePit",
+        331,  # assumed: as long as an unplanned failover
+    )._replace(is_ordered=True, starts_from_point=True, is_always_new=True),
+    "UpdateVmProperties": _make_rule(
+        "target settings", "PlannedFailover UnplannedFailover", "UpdateVmProperties VMNicUpdate", 20
+    ),
 }
 """Source: the enum of operations, states and allowedOperations of a recorded HyperVReplicaAzure item after each verb;
 durations are medians of recorded jobs. What follows a failback is not recorded: both readings of it are let pass."""
-ALWAYS_NEW: frozenset[Verb] = frozenset({"TestFailover", "ChangePit"})
-"""Verbs that are done once more however often they were done."""
 WAITING_VERBS: frozenset[Verb] = frozenset({"Failback", "ReverseReplicate"})
 """Verbs that wait for an item that is busy, instead of being refused: on the way home nothing is lost by waiting.
 

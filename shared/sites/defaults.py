@@ -1,4 +1,4 @@
-"""What is to be prepared for a site, how far it is, and what each thing should be like. Pure."""
+"""What a site has where its document does not say: its replication policy and its cache storage account. Pure."""
 
 import hashlib
 

@@ -1,10 +1,42 @@
-"""What scripts on nodes pack, so that it fits into the 4,096 bytes that Azure keeps of a run command's output. Pure."""
+"""What scripts on nodes write: JSON in pages, packed into the 4,096 bytes of output that Azure keeps. Pure."""
 
 import base64
 import binascii
 import gzip
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+
+class Page[Part](NamedTuple):
+    """What one run of a script said.
+
+    Attributes:
+        next_start: The VM that the next page begins with, None when this was the last.
+    """
+
+    part: Part
+    next_start: int | None
+
+
+def read_page[Part](
+    script: str, node: str, output: Mapping[str, Any], read_part: Callable[[str, Mapping[str, Any]], Part]
+) -> Page[Part]:
+    """Read one page.
+
+    Args:
+        script: Name of the script, for the error.
+        node: The node that it ran on.
+        output: The JSON object that it wrote.
+        read_part: Reads all of it but where the next page begins, from the node's name and the object.
+
+    Raises:
+        ValueError: it is not what the script writes.
+    """
+    try:
+        return Page(read_part(node, output), output.get("next"))
+    except (KeyError, TypeError, IndexError, ValueError) as wrong:
+        raise ValueError(f"{script} wrote something else on {node}: {wrong}") from wrong
 
 
 def unpack_json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""Everything that crosses a durable boundary, as plain JSON, and is kept in history."""
+"""A node of a cluster as Azure shows it: its Arc machine and its ASR extension."""
 
 from typing import Any
 
@@ -47,8 +47,13 @@ class NodeView(Message):
 
 
 def same_host(host: str, other_host: str) -> bool:
-    """Hosts are told by short or by full name."""
-    return host.lower().split(".")[0] == other_host.lower().split(".")[0]
+    """Whether two names are those of one host: Arc says the short name, the vault often the full one."""
+    return short_host_name(host) == short_host_name(other_host)
+
+
+def short_host_name(host: str) -> str:
+    """The name of a host without its domain, in lower case."""
+    return host.partition(".")[0].lower()
 
 
 def is_item_of_site(site: SiteDocument, view: ItemView) -> bool:

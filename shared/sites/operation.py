@@ -1,4 +1,4 @@
-"""An operation: one run of a verb on a plan or a node, from its request to its outcome."""
+"""What every runbook on a site starts from."""
 
 from shared.messages import Message
 from shared.operations.kinds import Kind
@@ -6,7 +6,7 @@ from shared.sites.site import SiteDocument
 
 
 class SiteOperation(Message):
-    """What every runbook on a site starts from; each adds what it needs.
+    """An operation on one site; each kind adds what it needs.
 
     Attributes:
         document: The site as it was when the run was asked for.

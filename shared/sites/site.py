@@ -53,7 +53,7 @@ def _check_prefix(given: str) -> str:
 
 def _check_name_pattern(given: str) -> str:
     if given.count(VM_PLACEHOLDER) != 1 or not re.fullmatch(r"[A-Za-z0-9\-]*", given.replace(VM_PLACEHOLDER, "")):
-        raise ValueError("a name of letters, digits and - that says {vm} once")
+        raise ValueError("a name of letters, digits and - that contains {vm} once")
     return given
 
 
@@ -78,7 +78,7 @@ class ReplicationPolicy(Document):
 
 
 def _read_policy(given: Any, _handler: ValidatorFunctionWrapHandler) -> str | ReplicationPolicy:
-    """A name or settings, each told its own faults: a union would tell those of both."""
+    """A name or settings, each with its own faults: a union would report those of both."""
     if isinstance(given, str):
         return _POLICY_NAME.validate_python(given)
     return ReplicationPolicy.model_validate(given)
@@ -125,7 +125,7 @@ class Capacity(Document):
     copy_within: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=7)
 
     def churn_of(self, vm: str) -> float | None:
-        """Megabytes a second that this VM writes, None when nobody said."""
+        """Megabytes a second that this VM writes, None when it is not declared."""
         named = {name.lower(): value for name, value in self.churn.items()}
         return named.get(vm.lower(), self.default_churn)
 
@@ -137,7 +137,7 @@ class HealingRules(Document):
         allow_lock_removal: Take locks off that stand in the way, and put them back afterwards.
         diagnose: Run the read-only script also on a node whose failure nothing explains.
         reboot_grace: How long after a reboot a node is left alone.
-        notice_after: How long a node must look unwell before the timer, told by no event, repairs it.
+        notice_after: How long a node must look unwell before the timer repairs it, where no event reported it.
         max_attempts: Failures in a row before the node is left alone until a person asks.
         pause: Before the second attempt; each further one waits four times as long.
     """
@@ -190,7 +190,8 @@ class SiteDocument(Document):
     orphan_after: Span = timedelta(hours=4)
 
     @model_validator(mode="after")
-    def _check_fields_together(self) -> Self:
+    def check_fields_together(self) -> Self:
+        """Faults that only several fields together have."""
         if faults := list(_cross_field_faults(self)):
             raise_faults(type(self).__name__, faults, self.hyper_v_site)
         return self

@@ -11,6 +11,7 @@ from shared.recovery.contract import ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery_plans.parts import shape_digest
 from shared.request_ids import client_request_id
 from shared.site_recovery.request_budget import Calls
+from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
 from tests.activities.test_mirroring import PART, TURNED, shown
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, accepted, item, job, listed
@@ -57,7 +58,9 @@ async def test_a_verb_is_sent_once_under_its_request_id_with_a_list_of_details(i
 async def test_a_failback_brings_its_own_sort_of_details(idle: FakeArm) -> None:
     away: dict[str, Any] = {"activeLocation": "Recovery", "allowedOperations": ["Failback"]}
     idle.says("GET", "/replicationProtectedItems", listed(item(**away), item("web-01", **away)))
-    assert (await start_recovery_plan(ask("Failback", data_sync="ForDownTime"))).outcome == "started"
+    assert (
+        await start_recovery_plan(ask("Failback", options=VerbOptions(data_sync="minimise-downtime")))
+    ).outcome == "started"
     (sent,) = posts(idle)
     assert sent.body["properties"]["failoverDirection"] == "RecoveryToPrimary"
     assert [one["dataSyncOption"] for one in sent.body["properties"]["providerSpecificDetails"]] == ["ForDownTime"]

@@ -38,7 +38,7 @@ async def test_a_site_that_is_set_up_is_read_whole(lab: Lab) -> None:
     assert facts.network.subnets == ("apps",)
     assert facts.drill_network
     assert facts.quota
-    assert (facts.unseen, facts.arc_vms, facts.locks) == ({}, (), ())
+    assert (facts.unread, facts.arc_vms, facts.locks) == ({}, (), ())
 
 
 async def test_what_is_not_there_is_absent_and_no_error(lab: Lab) -> None:
@@ -46,7 +46,7 @@ async def test_what_is_not_there_is_absent_and_no_error(lab: Lab) -> None:
     facts = await read(drillNetwork={"network": ISOLATED})
     assert facts.cluster
     assert (facts.vault, facts.account, facts.drill_network, facts.target_group) == (None, None, None, "")
-    assert facts.unseen == {}
+    assert facts.unread == {}
     assert facts.rights_vault
     assert facts.rights_vault.scope == SUBSCRIPTION
 
@@ -68,7 +68,7 @@ async def test_what_azure_refuses_to_show_is_named_and_the_rest_is_read(lab: Lab
     body = {"error": {"code": "AuthorizationFailed", "message": "no"}}
     lab.faults({"match": {"verb": verb}, "effect": {"status": 403, "body": body}})
     facts = await read()
-    assert facts.unseen == {what: "AuthorizationFailed: no"}
+    assert facts.unread == {what: "AuthorizationFailed: no"}
     assert facts.nodes
 
 

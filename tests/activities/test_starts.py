@@ -10,6 +10,7 @@ from shared.errors import Transient
 from shared.messages import VaultRef
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ItemStart, StartsMade, StartVerbs
+from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
 from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, accepted, item, job, listed
 
@@ -256,7 +257,9 @@ async def test_a_dead_site_is_not_asked_to_shut_down(arm: FakeArm) -> None:
     arm.says("GET", "/sql-01", Reply(200, item()))
     arm.says("GET", "/replicationJobs", listed())
     arm.says("POST", "/unplannedFailover", accepted("j1"))
-    await start_verbs(ask(verb="UnplannedFailover", shut_down_source=False))
+    await start_verbs(
+        ask(verb="UnplannedFailover", options=VerbOptions(failover_type="unplanned", shut_down_source=False))
+    )
     (sent,) = arm.sent("POST", "/unplannedFailover")
     assert sent.body["properties"]["sourceSiteOperations"] == "NotRequired"
 
@@ -284,10 +287,12 @@ async def test_a_verb_is_sent_with_the_point_that_is_meant(idle: FakeArm, rule: 
 
 async def test_the_latest_point_is_left_to_the_vault_unless_it_may_be_too_old(idle: FakeArm) -> None:
     points(idle)
-    assert outcomes(await start_verbs(ask(max_age=timedelta(seconds=59)))) == [
+    assert outcomes(await start_verbs(ask(options=VerbOptions(max_age=timedelta(seconds=59))))) == [
         ("refused", "", "recovery-point-too-old")
     ]
-    assert outcomes(await start_verbs(ask(max_age=timedelta(minutes=2)))) == [("started", "j1", "")]
+    assert outcomes(await start_verbs(ask(options=VerbOptions(max_age=timedelta(minutes=2))))) == [
+        ("started", "j1", "")
+    ]
     (sent,) = idle.sent("POST", "/testFailover")
     assert "recoveryPointId" not in sent.body["properties"]["providerSpecificDetails"]
 
@@ -309,7 +314,7 @@ async def test_a_machine_that_may_be_made_again_is_sent_with_the_id_of_its_hosts
     provider = f"{ITEM.partition('/replicationProtectionContainers')[0]}/replicationRecoveryServicesProviders/n1"
     arm.says("GET", "/replicationJobs", listed())
     arm.says("POST", "/plannedFailover", accepted("j1"))
-    wish = ask(verb="Failback", create_vm=True, data_sync="ForDownTime")
+    wish = ask(verb="Failback", options=VerbOptions(create_vm=True, data_sync="minimise-downtime"))
     start = wish.starts[0].model_copy(update={"provider": provider})
     await start_verbs(wish.model_copy(update={"starts": (start,)}))
     (sent,) = arm.sent("POST", "/plannedFailover")

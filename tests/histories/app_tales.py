@@ -7,7 +7,7 @@ from orchestrators.durable.cloud_events import deliver
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.operations.contract import PublishEvent
 from shared.operations.obligations import Obligation
-from shared.plans.versions import Declaration
+from shared.plans.versions import DocumentChange
 from tests.driver import Result
 from tests.orchestrators.node_world import NodeWorld
 from tests.orchestrators.test_drills import Timer
@@ -31,9 +31,11 @@ def reconciled() -> Result:
 
 def declared() -> Result:
     bench = Bench()
-    wish = Declaration(document=plan().model_dump(mode="json"), digest="d1", by="ann", at=bench.world.clock.now)
-    payload = {"key": "plan:payroll", "operation": "put", "wish": wish.model_dump(mode="json")}
-    return bench.driver.run(declare, payload, INSTANCE)
+    document = plan().model_dump(mode="json")
+    change = DocumentChange(
+        document_kind="plan", name="payroll", action="put", document=document, digest="d1", by="ann"
+    )
+    return bench.driver.run(declare, change.model_dump(mode="json"), INSTANCE)
 
 
 def nodes_watched() -> Result:

@@ -30,6 +30,7 @@ from shared.operations.kinds import Kind
 from shared.recovery.operation import Operation
 from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
+from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.operation import SiteOperation
 from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
@@ -78,7 +79,7 @@ def _failover() -> Result:
 
 def _unplanned() -> Result:
     bench = Bench()
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     return bench.run(failover, "failover", INSTANCE)
 
 

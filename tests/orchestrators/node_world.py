@@ -64,6 +64,7 @@ class NodeWorld:
     items: list[ItemView] = field(default_factory=list)
     ended_runs: set[str] = field(default_factory=set)
     changes: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     started: list[app.StartRun] = field(default_factory=list)
     crash_rate: float = 0
@@ -169,6 +170,7 @@ class NodeWorld:
                 node.beat = self.clock.now
 
     def read_nodes(self, ask: n.ReadNodes) -> n.NodesRead:
+        self.reads.append(f"{'node' if ask.machine_id else 'cluster'}, {len(self.changes)} changes")
         wanted = [node for node in self.nodes.values() if not ask.machine_id or node.id == ask.machine_id]
         return n.NodesRead(nodes=tuple(self._view(node) for node in wanted), at=self.clock.now)
 
@@ -185,6 +187,7 @@ class NodeWorld:
         return NodeView(id=node.id, name=node.name, cluster_id=CLUSTER, status="Connected", extension=extension)
 
     def read_providers(self, _ask: c.ReadProviders) -> c.ProvidersRead:
+        self.reads.append(f"providers, {len(self.changes)} changes")
         views = [
             ProviderView(id=f"/p/{node.name}", host=node.name, connected=node.registered, heartbeat=node.beat)
             for node in self.nodes.values()

@@ -112,7 +112,7 @@ class PlanWorld(World):
         assert step in machine.allowed, (vm, step, machine.allowed)
         due = self.clock.now + timedelta(minutes=LIFE[step][3])
         child = f"{name}/{vm}"
-        waits = step == "Failback" and job.ask.data_sync == "ForDownTime"
+        waits = step == "Failback" and job.ask.options.data_sync == "minimise-downtime"
         self.jobs[child] = {"vm": vm, "step": step, "due": due, "over": False, "waits": waits}
         machine.busy = step
         return child

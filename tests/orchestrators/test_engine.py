@@ -9,9 +9,11 @@ from orchestrators.verbs.drill import cleanup, drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
-from shared.recovery.operation import Operation
+from shared.operations.kinds import Kind
+from shared.recovery.operation import Operation, options_for
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.request_budget import READS, WRITES
+from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Orchestrator, Result
 from tests.orchestrators.plan_world import PlanBench
 from tests.orchestrators.test_resuming import said
@@ -20,11 +22,12 @@ from tests.orchestrators.test_runbooks import BROKEN, ISOLATED, ORDER, SITE, SUB
 BUDGET = f"@request_budget@{SUB.rpartition('/')[2]}"
 
 
-def begin(bench: PlanBench, runbook: Orchestrator, kind: str, run: str = "run-1", **more: Any) -> Result:
+def begin(bench: PlanBench, runbook: Orchestrator, kind: Kind, run: str = "run-1", **more: Any) -> Result:
     document = bench.document
+    options = options_for(kind, VerbOptions.model_validate(more), document)
     operation = Operation.model_validate(
         {"id": run, "kind": kind, "plan": "payroll", "requested_by": "ann", "digest": document.digest}
-        | {"document": document, "sites": {"hci-01": SITE}, **more}
+        | {"document": document, "sites": {"hci-01": SITE}, "options": options}
     )
     return bench.driver.run(runbook, operation.model_dump(mode="json"), run)
 
@@ -183,7 +186,7 @@ def test_a_failback_waits_after_its_data_synchronisation_and_goes_on_at_the_reco
         machine.reach("Commit")
     for hours in range(2, 10, 2):
         bench.driver.say(timedelta(hours=hours), "decide", said("resume"))
-    result = begin(bench, failback, "failback", data_sync="ForDownTime")
+    result = begin(bench, failback, "failback", data_sync="minimise-downtime")
     assert result.output["state"] == "succeeded", result.output
     assert bench.world.resumed == list(ORDER)
 
@@ -213,7 +216,7 @@ def test_a_recovery_plan_that_is_gone_when_the_drill_is_to_be_cleaned_up_leaves_
 @pytest.mark.parametrize(
     ("step", "runbook", "kind"), [("PlannedFailover", commit, "commit"), ("FinalizeFailback", reprotect, "reprotect")]
 )
-def test_each_verb_can_be_asked_for_by_itself(step: str, runbook: Orchestrator, kind: str) -> None:
+def test_each_verb_can_be_asked_for_by_itself(step: str, runbook: Orchestrator, kind: Kind) -> None:
     bench = PlanBench()
     for machine in bench.world.machines.values():
         machine.reach(step)

@@ -11,6 +11,7 @@ from orchestrators.verbs.failover import commit
 from shared.failback.leftovers import Leftover
 from shared.plans.contract import DocumentsRead
 from shared.site_recovery.contract import JobEnd
+from shared.site_recovery.verb_options import VerbOptions
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
 from tests.orchestrators.world import FAILED_OVER
 
@@ -108,17 +109,17 @@ def test_a_machine_that_is_busy_is_waited_for(away: Bench) -> None:
 
 def test_a_machine_that_may_be_made_again_is_made_by_a_provider_of_its_site(away: Bench) -> None:
     away.world.premises.gone.add("sql")
-    away.options = {"create_vm": True, "host": "n2"}
+    away.options = VerbOptions(create_vm=True, host="n2")
     for vm in ORDER:
         away.world.premises.source(vm).node = "n2"
     assert away.run(failback, "failback").output["state"] == "succeeded"
     asked = [ask for name, ask in away.driver.calls if name == "start_verbs" and ask["verb"] == "Failback"]
-    assert {ask["create_vm"] for ask in asked} == {True}
+    assert {ask["options"]["create_vm"] for ask in asked} == {True}
     assert {start["provider"] for ask in asked for start in ask["starts"]} == {"/providers/n2"}
 
 
 def test_the_request_decides_on_the_order(away: Bench) -> None:
-    away.options = {"order": "same"}
+    away.options = VerbOptions(order="same")
     assert away.run(failback, "failback").output["state"] == "succeeded"
     assert [vm for vm, verb in away.world.sent if verb == "Failback"] == list(ORDER)
 

@@ -11,6 +11,7 @@ from orchestrators.verbs.failover import failover
 from orchestrators.verbs.roundtrip import roundtrip
 from shared.recovery import contract as recovery_contract
 from shared.site_recovery.contract import JobEnd
+from shared.site_recovery.verb_options import VerbOptions
 from tests.orchestrators.test_drills import drill_plan
 from tests.orchestrators.test_roundtrip import prove
 from tests.orchestrators.test_runbooks import Bench, plan
@@ -74,7 +75,7 @@ def test_what_runs_before_is_over_before_the_first_verb_and_what_runs_after_befo
 
 @KINDS
 def test_a_required_hook_that_fails_before_begins_nothing_and_owes_nothing(bench: Bench, hook: dict[str, Any]) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     bench.world.work_ends = recovery_contract.HookAnswer(
         state="failed", status=3, detail="ended Failed with 3: no such service"
     )
@@ -91,7 +92,7 @@ def test_a_required_hook_that_fails_before_begins_nothing_and_owes_nothing(bench
 
 
 def test_what_an_earlier_run_owes_stays_owed_when_a_hook_keeps_the_next_one_from_beginning(bench: Bench) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     bench.world.fail[("app", "UnplannedFailover")] = JobEnd(job="", outcome="failed", state="Failed", code="1")
     bench.run(failover, "failover", "failover-1")
     owed = bench.owed()
@@ -284,7 +285,7 @@ def test_a_hook_that_fails_before_the_way_home_leaves_the_machines_in_azure_comm
 
 
 def test_hooks_before_the_way_home_wait_until_it_is_open(bench: Bench) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     proven = bench.world.clock.now + timedelta(hours=40)
     bench.world.clock.watchers.append(lambda now: prove(bench) if now >= proven else None)
     result = round_trip(bench)

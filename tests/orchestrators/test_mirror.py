@@ -14,7 +14,9 @@ TURNED = OURS.model_copy(update={"groups": (*OURS.groups[:2], *OURS.boot_groups[
 
 
 def kept(keep: str) -> PlanDocument:
-    return PlanDocument.model_validate({**PLAN.model_dump(mode="json", by_alias=True), "recoveryPlan": {"keep": keep}})
+    return PlanDocument.model_validate(
+        {**PLAN.model_dump(mode="json", by_alias=True), "recoveryPlan": {"mirroring": keep}}
+    )
 
 
 def with_script(part: PlanPart = OURS) -> PlanPart:
@@ -91,16 +93,16 @@ def test_the_timer_looks_every_quarter_of_an_hour_and_tells_of_drift_once(world:
     world.run()
     world.plans = {"payroll": TURNED}
     for _ in range(4):
-        assert world.keep(kept("watch")).output == []
+        assert world.keep(kept("report")).output == []
         world.driver.clock.advance_to(world.driver.clock.now + timedelta(minutes=10))
     assert len(drifted(world)) == 1
     assert [name for name, _ in world.driver.calls].count("read_recovery_plans") == 2 + 2  # twice by the save
     world.plans = {"payroll": OURS}
     world.driver.clock.advance_to(world.driver.clock.now + hours(1))
-    world.keep(kept("watch"))
+    world.keep(kept("report"))
     world.plans = {"payroll": TURNED}
     world.driver.clock.advance_to(world.driver.clock.now + hours(1))
-    world.keep(kept("watch"))
+    world.keep(kept("report"))
     assert len(drifted(world)) == 2
 
 
@@ -131,6 +133,6 @@ def test_a_plan_that_is_not_kept_costs_the_timer_nothing(world: MirrorWorld) -> 
 
 def test_a_vault_that_does_not_answer_the_timer_is_told_and_looked_at_again(world: MirrorWorld) -> None:
     world.silent = 4
-    assert "payroll: read_recovery_plans" in world.keep(kept("watch")).failure
-    assert world.keep(kept("watch")).output == []
+    assert "payroll: read_recovery_plans" in world.keep(kept("report")).failure
+    assert world.keep(kept("report")).output == []
     assert len(drifted(world)) == 1

@@ -10,7 +10,7 @@ from orchestrators.verbs.failback import failback
 from orchestrators.verbs.failover import commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
 from shared.recovery.contract import CheckPoints
-from shared.site_recovery.recovery_points import PointChoice
+from shared.site_recovery.verb_options import VerbOptions
 from tests.orchestrators.test_runbooks import ORDER, SUB, Bench, plan, word
 from tests.orchestrators.world import Machine
 
@@ -25,15 +25,15 @@ def bench() -> Bench:
 @pytest.mark.parametrize(
     "wish",
     [
-        PointChoice(max_age=HOUR),
-        PointChoice(rule="latestAppConsistent"),
-        PointChoice(by_vm={"sql": "5b2d", "app": "latest"}),
+        VerbOptions(max_age=HOUR),
+        VerbOptions(recovery_point="latestAppConsistent"),
+        VerbOptions(recovery_point={"sql": "5b2d", "app": "latest"}),
     ],
 )
-def test_one_point_that_is_not_fit_keeps_the_whole_application_where_it_is(bench: Bench, wish: PointChoice) -> None:
+def test_one_point_that_is_not_fit_keeps_the_whole_application_where_it_is(bench: Bench, wish: VerbOptions) -> None:
     """Else the domain controller would run in Azure before the database is refused."""
     bench.world.unfit = {"sql"}
-    bench.options = {"points": wish}
+    bench.options = wish
     result = bench.run(failover, "failover")
     assert result.output["state"] == "refused"
     assert [(one["vm"], one["code"]) for one in result.output["problems"]] == [("sql", "recovery-point-too-old")]
@@ -42,7 +42,7 @@ def test_one_point_that_is_not_fit_keeps_the_whole_application_where_it_is(bench
 
 def test_each_machine_without_a_fit_point_is_named_and_a_drill_is_no_exception(bench: Bench) -> None:
     bench.world.unfit = {"web", "dc"}
-    bench.options = {"points": PointChoice(max_age=HOUR)}
+    bench.options = VerbOptions(max_age=HOUR)
     result = bench.run(drill, "drill")
     assert [one["vm"] for one in result.output["problems"]] == ["dc", "web"]
     assert bench.world.sent == []
@@ -55,14 +55,14 @@ def test_nothing_is_listed_where_any_point_will_do_or_the_machine_is_there_alrea
     assert lists == []
     bench.world.machines["web"].reach("ReverseReplicate")
     bench.world.unfit = {"dc", "sql", "app"}
-    bench.options = {"points": PointChoice(max_age=HOUR)}
+    bench.options = VerbOptions(max_age=HOUR)
     assert bench.run(failover, "failover", "run-2", plan(commit="manual")).output["state"] == "succeeded"
     assert len(lists) == 1
 
 
 def test_what_grew_too_old_while_others_were_asked_to_approve_begins_nothing(bench: Bench) -> None:
     document = plan(approvals={"count": 1})
-    bench.options = {"points": PointChoice(max_age=HOUR)}
+    bench.options = VerbOptions(max_age=HOUR)
     bench.driver.say(2 * HOUR, "approve", word("bob", document))
     bench.driver.clock.watchers.append(lambda _now: bench.world.unfit.add("app"))
     result = bench.run(failover, "failover", document=document)
@@ -72,13 +72,13 @@ def test_what_grew_too_old_while_others_were_asked_to_approve_begins_nothing(ben
 
 def test_a_vault_that_does_not_tell_its_points_for_minutes_ends_nothing(bench: Bench) -> None:
     bench.world.crash["check_recovery_points"] = 10
-    bench.options = {"points": PointChoice(max_age=HOUR)}
+    bench.options = VerbOptions(max_age=HOUR)
     assert bench.run(failover, "failover").output["state"] == "succeeded"
 
 
 def test_points_that_cannot_be_read_for_twenty_minutes_begin_nothing(bench: Bench) -> None:
     bench.world.crash["check_recovery_points"] = 100
-    bench.options = {"points": PointChoice(max_age=HOUR)}
+    bench.options = VerbOptions(max_age=HOUR)
     result = bench.run(failover, "failover")
     assert result.output["problems"][0]["code"] == "points-unreadable"
     assert (bench.world.sent, bench.held()) == ([], {})
@@ -89,7 +89,7 @@ def test_many_are_asked_in_batches_within_the_budget_of_their_subscription(bench
     names = [f"vm-{number}" for number in range(300)]
     bench.world.machines = {vm: Machine(vm) for vm in names}
     bench.world.unfit = {"vm-299"}
-    bench.options = {"points": PointChoice(max_age=HOUR)}
+    bench.options = VerbOptions(max_age=HOUR)
     asked: list[int] = []
     times = bench.driver.times_of("check_recovery_points")
     check = bench.driver.activities["check_recovery_points"]

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from orchestrators.durable.node_scripts import PATIENCE
-from orchestrators.onboarding.preflight import MOST_PAGES, preflight
+from orchestrators.durable.node_scripts import MOST_PAGES
+from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.verify import verify
 from shared.healing import contract as node_contract
+from shared.healing.pacing import SCRIPT_WITHIN
 from shared.onboarding.contract import READ_SITE
 from shared.onboarding.preflight.facts import AzureFacts
 from shared.operations.kinds import Kind
@@ -130,9 +131,9 @@ def test_a_node_that_never_ends_is_given_up_and_its_run_command_removed(nodes: N
     began = nodes.driver.clock.now
     result = nodes.look()
     assert told(result, "node-hyper-v")[0] == "unknown"
-    assert f"{N2} could not be asked: read-node has not ended" in told(result, "node-hyper-v")[1][0]
+    assert f"{N2} could not be read: read-node has not ended" in told(result, "node-hyper-v")[1][0]
     assert nodes.left == set()
-    assert nodes.driver.clock.now - began <= 2 * PATIENCE + timedelta(minutes=1)
+    assert nodes.driver.clock.now - began <= 2 * SCRIPT_WITHIN + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_a_node_that_never_ends_is_given_up_and_its_run_command_removed(nodes: N
     [
         ({"state": "Failed", "exit_code": 1, "error": "Get-VM: denied"}, "ended as Failed: Get-VM: denied"),
         ({"state": "Succeeded", "exit_code": 0, "result": None}, "ended as Succeeded: no result"),
-        ({"state": "Succeeded", "exit_code": 0, "result": {"x": 1}}, "read-node said something else"),
+        ({"state": "Succeeded", "exit_code": 0, "result": {"x": 1}}, "read-node wrote something else"),
         ({"state": "TimedOut"}, "ended as TimedOut"),
     ],
 )
@@ -192,4 +193,4 @@ def test_a_verification_reads_azure_only_and_names_what_differs(nodes: Nodes) ->
 
 def test_a_site_without_a_vault_is_compared_without_reading_the_vaults_machines() -> None:
     output = Nodes({}, azure(vault=None)).look("verify").output
-    assert [one["what"] for one in output["facts"]["drift"]][:1] == ["vault"]
+    assert [one["part"] for one in output["facts"]["drift"]][:1] == ["vault"]

@@ -33,6 +33,25 @@ def test_a_node_is_healed_step_by_step_and_leaves_nothing_behind(world: NodeWorl
     assert [word for word, _ in world.published] == ["Healed"]
 
 
+def test_a_node_is_read_no_more_than_needed_before_anything_is_done_to_it(world: NodeWorld) -> None:
+    """On arrival, and with its cluster; the diagnosis before the turn still holds where nobody else had the turn."""
+    world.repair()
+    assert [read for read in world.reads if read.endswith(" 0 changes")] == [
+        "node, 0 changes",
+        "providers, 0 changes",
+        "cluster, 0 changes",
+    ]
+
+
+def test_a_node_that_waited_for_its_turn_is_diagnosed_again(world: NodeWorld) -> None:
+    turn = QueueTurn(run="repair-0", node="n1", since=world.clock.now).model_dump(mode="json")
+    world.driver.states[f"@cluster_queue@{key_of(CLUSTER)}"] = [turn]
+    world.after(20, lambda: world.ended_runs.add("repair-0"))
+    world.repair()
+    before = [read for read in world.reads if read.endswith(" 0 changes")]
+    assert before == ["node, 0 changes", "providers, 0 changes"] * 2 + ["cluster, 0 changes"]
+
+
 def test_the_operation_says_where_the_time_went(world: NodeWorld) -> None:
     facts = world.repair().output["facts"]
     assert [one["phase"] for one in facts["timeline"]] == [
@@ -168,7 +187,9 @@ def test_each_node_waits_for_its_turn_and_a_dead_one_holds_up_nobody(world: Node
 def test_a_second_repair_of_the_same_node_is_refused(world: NodeWorld) -> None:
     world.killed("repair-1", at=3)
     world.ended_runs.clear()
-    assert world.repair("repair-2").output["problems"][0]["detail"] == "n2 is being repaired by repair-1"
+    assert world.repair("repair-2").output["problems"][0]["detail"] == (
+        "n2 is being repaired by repair-1. Wait for it to end."
+    )
     world.ended_runs.add("repair-1")
     assert world.repair("repair-3").output["facts"]["healed"]
 

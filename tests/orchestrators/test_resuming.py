@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrators.verbs.failback import failback
-from shared.recovery.operation import Operation
+from shared.recovery.operation import Operation, options_for
+from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Result
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, plan
 
@@ -22,9 +23,11 @@ def away() -> Bench:
 
 def home(bench: Bench, **more: Any) -> Result:
     document = plan(failbackOrder="same", **more.pop("plan", {}))
+    requested = VerbOptions.model_validate({"data_sync": "minimise-downtime", **more})
+    options = options_for("failback", requested, document)
     operation = Operation.model_validate(
         {"id": "failback-1", "kind": "failback", "plan": "payroll", "requested_by": "ann", "digest": document.digest}
-        | {"document": document, "sites": {"hci-01": SITE}, "data_sync": "ForDownTime", **more}
+        | {"document": document, "sites": {"hci-01": SITE}, "options": options}
     )
     return bench.driver.run(failback, operation.model_dump(mode="json"), "failback-1")
 

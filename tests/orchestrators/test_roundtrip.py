@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrators.verbs.roundtrip import roundtrip
-from shared.recovery.operation import Operation
+from shared.recovery.operation import Operation, options_for
+from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Result
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, plan
 
@@ -21,9 +22,10 @@ def bench() -> Bench:
 
 def trip(bench: Bench, **more: Any) -> Result:
     document = plan(**more.pop("plan", {}))
+    options = options_for("roundtrip", VerbOptions.model_validate(more), document)
     operation = Operation.model_validate(
         {"id": "trip-1", "kind": "roundtrip", "plan": "payroll", "requested_by": "ann", "digest": document.digest}
-        | {"document": document, "sites": {"hci-01": SITE}, **more}
+        | {"document": document, "sites": {"hci-01": SITE}, "options": options}
     )
     return bench.driver.run(roundtrip, operation.model_dump(mode="json"), "trip-1")
 

@@ -1,7 +1,7 @@
 """The runbooks on a plan: order, cleanup, commits, refusals, and what happens when answers stay away."""
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -14,10 +14,11 @@ from shared.messages import VaultRef
 from shared.operations.kinds import Kind
 from shared.plans.history import PlanHistory, last_good_drill
 from shared.plans.plan import PlanDocument
-from shared.recovery.operation import Operation
+from shared.recovery.operation import Operation, options_for
 from shared.replication.settings import VmSettings
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.request_budget import WRITES, Buckets
+from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.site import SiteDocument
 from tests.driver import Clock, Driver, Orchestrator, Result
 from tests.orchestrators.world import Machine, World
@@ -47,8 +48,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.lease_wait = timedelta(0)
-        self.options: dict[str, Any] = {}
-        self.failover_type: Literal["planned", "unplanned"] = "planned"
+        self.options = VerbOptions()
         self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
         self.driver = Driver(self.world.activities(), dict(ENTITIES), self.world.clock)
 
@@ -65,8 +65,7 @@ class Bench:
             document=document,
             sites={"hci-01": SITE},
             lease_wait=self.lease_wait,
-            failover_type=self.failover_type,
-            **self.options,
+            options=options_for(kind, self.options, document),
         )
         return self.driver.run(runbook, operation.model_dump(mode="json"), run)
 
@@ -327,7 +326,7 @@ def check(bench: Bench, **changes: Any) -> dict[str, Any]:
 
 
 def test_after_an_unplanned_failover_nothing_goes_home_before_its_machines_are_proven_off(bench: Bench) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     assert bench.run(failover, "failover", "failover-1").output["state"] == "succeeded"
     assert "source-off" in bench.owed()
     onsite = bench.world.premises
@@ -350,10 +349,10 @@ VAULT = VaultRef.from_id(SITE.vault)
 
 
 def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_failback(bench: Bench) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
     check(bench)
-    assert bench.driver.states["@obligations@payroll"]["reprotect"]["watched"]
+    assert bench.driver.states["@obligations@payroll"]["reprotect"]["last_checked_at"]
     bench.world.premises.source("sql").state = "Running"
     assert check(bench, again=True, vaults=(VAULT,))["running"] == ["sql: Running on n1"]
     owed = bench.driver.states["@obligations@payroll"]["source-off"]
@@ -365,7 +364,7 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
 
 
 def test_a_machine_of_another_cluster_that_is_only_called_the_same_may_run(bench: Bench) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
     bench.world.premises.cluster = f"{SITE.cluster}-2"
     bench.world.premises.source("sql").state = "Running"
@@ -384,7 +383,7 @@ def test_a_machine_of_another_hyper_v_site_that_is_in_azure_is_not_watched(bench
 
 def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
     """Watched are only those that run in Azure, before the look and after it."""
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
     check(bench)
     bench.world.machines["sql"].reach("Failback")
@@ -396,7 +395,7 @@ def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
 
 
 def test_a_machine_that_never_left_need_not_be_off(bench: Bench) -> None:
-    bench.failover_type = "unplanned"
+    bench.options = VerbOptions(failover_type="unplanned")
     bench.world.fail[("sql", "UnplannedFailover")] = BROKEN
     bench.run(failover, "failover")
     owed = bench.driver.states["@obligations@payroll"]["source-off"]

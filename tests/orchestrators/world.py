@@ -26,7 +26,7 @@ from shared.failback.leftovers import (
 )
 from shared.obstacle import Obstacle
 from shared.operations import contract as app
-from shared.plans.readiness import PreviewFacts, preview_with_readiness
+from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery import contract as h
 from shared.recovery import contract as recovery_contract
 from shared.recovery.contract import (
@@ -214,10 +214,10 @@ class World:
     def take_preview(self, ask: TakePreview) -> PreviewTaken:
         items = {m.vm: ItemDetail(**m.view().model_dump()) for m in self.machines.values()}
         asked, seen = ask.operation, PreviewFacts(at=self.clock.now, items=items, hosts={})
-        told = preview_with_readiness(
-            asked.document, asked.preview_kind, asked.sites, seen, parameters=asked.verb_parameters
+        told = preview_with_readiness(asked.document, asked.preview_kind, asked.sites, seen, options=asked.options)
+        return PreviewTaken(
+            preview=with_preview_digest(told), declared_digest=asked.digest if self.declared is None else self.declared
         )
-        return PreviewTaken(preview=told, declared_digest=asked.digest if self.declared is None else self.declared)
 
     def check_points(self, ask: CheckPoints) -> PointsChecked:
         unfit = [one for one in ask.items if one.vm in self.unfit]
@@ -266,7 +266,7 @@ class World:
         due = self.clock.now + timedelta(minutes=minutes)
         self.jobs[job] = {"vm": one.vm, "step": step, "due": due, "over": False, "machine": machine}
         self.jobs[job]["started"] = self.clock.now
-        self.jobs[job]["waits"] = step == "Failback" and ask.data_sync == "ForDownTime"
+        self.jobs[job]["waits"] = step == "Failback" and ask.options.data_sync == "minimise-downtime"
         machine.busy = step
         if self.unanswered.get(one.vm, 0) > 0:
             self.unanswered[one.vm] -= 1

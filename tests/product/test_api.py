@@ -114,7 +114,7 @@ def test_a_verb_that_is_not_due_is_refused_with_the_reason_for_each_machine(lab:
 def test_a_second_verb_on_a_busy_plan_is_409_with_the_run_that_holds_it(lab: Lab) -> None:
     first = lab.api("POST", "plans/payroll/failover", {}).body["id"]
     second = lab.api("POST", "plans/payroll/drill", {})
-    assert (second.status, second.body["operation"]) == (409, first)
+    assert (second.status, second.body["heldBy"]) == (409, first)
     assert lab.ended(first)["state"] == "succeeded"
 
 
@@ -152,7 +152,7 @@ def test_of_many_callers_with_and_without_keys_one_gets_a_run_and_all_others_are
     taken = {reply.body["id"] for reply in replies if reply.status == 202}
     assert len(taken) == 1
     others = [reply for reply in replies if reply.status != 202]
-    assert {(reply.status, reply.body["operation"]) for reply in others} == {(409, *taken)}
+    assert {(reply.status, reply.body["heldBy"]) for reply in others} == {(409, *taken)}
     assert lab.ended(taken.pop())["state"] == "succeeded"
     assert len(lab.verbs()) == len(set(lab.verbs()))
 
@@ -183,7 +183,9 @@ def test_a_finished_run_has_a_report_for_people_and_for_programs(lab: Lab) -> No
     page = lab.api("GET", f"operations/{run}/report")
     assert page.headers["Content-Type"].startswith("text/html")
     assert all(vm in page.body for vm in VMS)
-    assert all(item["address"] and item["address"] in page.body for item in shown["items"])  # the commit leaves them
+    assert all(
+        item["privateIp"] and item["privateIp"] in page.body for item in shown["items"]
+    )  # the commit leaves them
     assert lab.api("GET", f"operations/{run}/report", headers={"Accept": "application/json"}).body["id"] == run
     assert [
         one["id"] for one in lab.api("GET", "operations?plan=payroll&kind=failover&state=succeeded").body["value"]
@@ -205,7 +207,7 @@ def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
     ann, bob = person("ann", "Dr.Operate", "Dr.Approve"), person("bob", "Dr.Approve")
     run = lab.api("POST", "plans/guarded/failover", {}, ann).body["id"]
     shown = lab.waiting(run)
-    assert (shown["waits"]["for"], shown["waits"]["needed"]) == ("approval", 1)
+    assert (shown["waitingFor"]["kind"], shown["waitingFor"]["approvalsNeeded"]) == ("approval", 1)
     assert lab.api("POST", f"operations/{run}/approve", {}, ann).status == 403
     assert lab.api("POST", f"operations/{run}/approve", {}).status == 403
     assert lab.api("POST", f"operations/{run}/retry", {}, ann).status == 409
@@ -235,7 +237,7 @@ def test_who_waits_for_an_approval_can_be_aborted_and_is_not_approved_any_more(l
     assert (lab.verbs(), lab.api("GET", "obligations?plan=guarded").body["value"]) == ([], [])
     second = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate"))
     assert second.status == 202
-    assert lab.waiting(second.body["id"])["waits"]["for"] == "approval"
+    assert lab.waiting(second.body["id"])["waitingFor"]["kind"] == "approval"
 
 
 def test_an_approval_is_of_the_preview_that_the_operation_shows_and_only_approvers_give_it(lab: Lab) -> None:
@@ -243,14 +245,14 @@ def test_an_approval_is_of_the_preview_that_the_operation_shows_and_only_approve
     seen = lab.api("POST", "plans/guarded/failover?preview=true", {}).body
     run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
     shown = lab.waiting(run)
-    assert shown["preview"]["previewDigest"] == shown["waits"]["preview"] == seen["previewDigest"]
+    assert shown["preview"]["previewDigest"] == shown["waitingFor"]["previewDigest"] == seen["previewDigest"]
     assert shown["preview"]["stages"] == ["PlannedFailover"]
     eve, bob = person("eve", "Dr.Approve"), person("bob", "Dr.Approve")
     refused = lab.api("POST", f"operations/{run}/approve", {}, eve)
     assert (refused.status, refused.body["errors"][0]["field"]) == (403, "approvals.approvers")
     other = lab.api("POST", f"operations/{run}/approve", {"preview": "another"}, bob)
     assert (other.status, other.body["errors"][0]["field"]) == (409, "preview")
-    word = {"digest": seen["digest"], "preview": seen["previewDigest"]}
+    word = {"digest": seen["planDigest"], "preview": seen["previewDigest"]}
     assert lab.api("POST", f"operations/{run}/approve", word, bob).status == 202
     ended = lab.ended(run)
     assert (ended["state"], ended["approvals"][0]["preview"]) == ("succeeded", seen["previewDigest"])
@@ -269,8 +271,8 @@ def test_what_others_have_to_approve_is_asked_for_by_somebody_who_is_signed_in(l
         "POST", "plans/guarded/failover", {"type": "unplanned", "shutDownSource": False}, person("ann", "Dr.Operate")
     )
     shown = lab.waiting(ann.body["id"])
-    assert shown["request"] == {"recoveryPoint": "latest", "shutDownSource": False}
-    assert shown["preview"]["request"] == shown["request"]
+    assert shown["options"] == {"type": "unplanned", "shutDownSource": False, "recoveryPoint": "latest"}
+    assert shown["preview"]["options"] == shown["options"]
 
 
 def test_what_changed_while_a_run_waited_voids_its_approval(lab: Lab) -> None:
@@ -283,8 +285,8 @@ def test_what_changed_while_a_run_waited_voids_its_approval(lab: Lab) -> None:
     lab.eventually(lambda: not lab.api("GET", "plans/guarded/readiness").body["verbs"]["planned-failover"]["ready"])
     assert lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve")).status == 202
     ended = lab.ended(run)
-    assert (ended["state"], ended["problems"][0]["code"]) == ("failed", "approval-void")
-    assert "replication of dc-01 is Critical" in ended["problems"][0]["detail"]
+    assert (ended["state"], ended["obstacles"][0]["code"]) == ("failed", "approval-void")
+    assert "replication of dc-01 is Critical" in ended["obstacles"][0]["detail"]
     assert lab.verbs() == []
 
 
@@ -296,7 +298,7 @@ def test_a_changed_plan_voids_the_approval(lab: Lab) -> None:
     reply = lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve"))
     assert (reply.status, reply.body["title"]) == (409, "Approval is void")
     assert lab.api("POST", f"operations/{run}/reject", {}, person("bob", "Dr.Approve")).status == 202
-    assert lab.ended(run)["problems"][0]["code"] == "rejected"
+    assert lab.ended(run)["obstacles"][0]["code"] == "rejected"
     assert lab.verbs() == []
 
 
@@ -306,7 +308,7 @@ def test_a_failed_machine_waits_for_a_person_who_says_retry(lab: Lab) -> None:
     lab.azure("PUT", "faults", [rule])
     run = lab.api("POST", "plans/asking/failover", {}).body["id"]
     shown = lab.waiting(run)
-    assert shown["waits"]["vms"] == ["dc-01"]
+    assert shown["waitingFor"]["vms"] == ["dc-01"]
     wrong = lab.api("POST", f"operations/{run}/retry", {"vms": ["sql-01"]})
     assert (wrong.status, wrong.body["errors"][0]["field"]) == (400, "vms[0]")
     assert lab.api("POST", f"operations/{run}/retry", {"vms": ["dc-01"]}).status == 202
@@ -321,7 +323,7 @@ def test_a_failed_machine_is_tried_again_while_another_chain_still_runs(lab: Lab
     lasts = {"match": {"verb": "plannedFailover", "item": "web-01"}, "effect": {"job": {"never": True}}}
     lab.azure("PUT", "faults", [fails, lasts])
     run = lab.api("POST", "plans/asking/failover", {}).body["id"]
-    assert lab.waiting(run)["waits"]["verdicts"] == ["retry", "skip", "abort"]
+    assert lab.waiting(run)["waitingFor"]["choices"] == ["retry", "skip", "abort"]
     assert lab.api("POST", f"operations/{run}/retry", {}).status == 202
 
     def states() -> list[str]:
@@ -339,9 +341,9 @@ def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was
     assert planned["ready"]
     assert [one["code"] for one in planned["warnings"]] == ["never-verified"]
     assert [blocker["vm"] for blocker in seen["verbs"]["failback"]["blockers"]] == ["dc-01", "sql-01"]
-    assert seen["rehearsal"]["status"] == "NEVER VERIFIED"
+    assert seen["lastDrill"]["status"] == "never-verified"
     run = lab.api("POST", "plans/small/drill", {}).body["id"]
     assert lab.ended(run)["state"] == "succeeded"
-    assert lab.api("GET", "plans/small/readiness").body["rehearsal"]["status"] == "VERIFIED"
+    assert lab.api("GET", "plans/small/readiness").body["lastDrill"]["status"] == "verified"
     lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}, commit="automatic"))
-    assert lab.api("GET", "plans/small/readiness").body["rehearsal"]["status"] == "NEEDS VERIFICATION"
+    assert lab.api("GET", "plans/small/readiness").body["lastDrill"]["status"] == "needs-verification"

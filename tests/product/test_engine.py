@@ -9,7 +9,7 @@ from tests.product.test_drills import NETWORKS, arm
 from tests.product.test_mirrors import SCRIPT, VAULT, groups
 
 MACHINES = ("dc-01", "sql-01", "web-01")
-MIRROR = "plans/engine/recovery-plan"
+MIRROR = "plans/engine/recovery-plans"
 RUN_VERBS = {
     "testFailover",
     "testFailoverCleanup",
@@ -63,9 +63,9 @@ def test_a_drill_runs_the_recovery_plan_and_takes_each_vm_s_state_from_its_own_j
     shown = mirrored.ended(start(mirrored, "drill"))
     assert shown["state"] == "succeeded", shown["failures"]
     assert sent(mirrored) == [("testFailover", "engine"), ("testFailoverCleanup", "engine")]
-    jobs = [[step["job"] for step in item["steps"]] for item in shown["items"]]
+    jobs = [[step["jobId"] for step in item["steps"]] for item in shown["items"]]
     assert len({job for some in jobs for job in some}) == 2 * len(MACHINES)
-    began = [item["steps"][0]["began"] for item in shown["items"]]
+    began = [item["steps"][0]["startedAt"] for item in shown["items"]]
     assert began == sorted(began)
     assert owed(mirrored) == set()
 
@@ -88,10 +88,10 @@ def test_a_recovery_plan_that_is_not_in_step_is_not_run_and_the_refusal_says_how
     refused = lab.api("POST", "plans/engine/failover", {})
     assert refused.status == 409
     assert "the vault has no recovery plan engine" in refused.body["detail"]
-    assert "POST /api/plans/engine/recovery-plan" in refused.body["detail"]
-    assert lab.api("GET", "plans/engine/readiness").body["recoveryPlans"]["inStep"] is False
+    assert "POST /api/plans/engine/recovery-plans" in refused.body["detail"]
+    assert lab.api("GET", "plans/engine/readiness").body["recoveryPlans"]["inSync"] is False
     mirror(lab)
-    assert lab.api("GET", "plans/engine/readiness").body["recoveryPlans"] == {"inStep": True, "differences": []}
+    assert lab.api("GET", "plans/engine/readiness").body["recoveryPlans"] == {"inSync": True, "differences": []}
     changed = groups(lab, "engine")
     changed[-1]["endGroupActions"] = [SCRIPT]
     arm(lab, "PATCH", f"{VAULT}/replicationRecoveryPlans/engine", {"properties": {"groups": changed}}, "2025-08-01")
@@ -113,7 +113,7 @@ def test_what_a_recovery_plan_cannot_do_is_refused_as_the_preview_says(
 ) -> None:
     seen = mirrored.api("POST", "plans/engine/failover?preview=true", body).body
     assert [said in blocker["detail"] for blocker in seen["blockers"]] == [True]
-    assert any("probes are tried, and hold no group back" in one for one in seen["otherwise"])
+    assert any("probes are tried, and hold no group back" in one for one in seen["siteRecoveryDifferences"])
     refused = mirrored.api("POST", "plans/engine/failover", body)
     assert (refused.status, said in refused.body["detail"]) == (409, True)
     assert sent(mirrored) == []
@@ -161,7 +161,7 @@ def test_one_vm_that_fails_is_tried_again_by_its_own_verb_and_then_all_are_commi
     lab.eventually(lambda: "running" in {one["state"] for one in items(lab, run)})
     lose(lab)
     waits = lab.waiting(run)
-    assert waits["waits"]["vms"] == ["web-01"]
+    assert waits["waitingFor"]["vms"] == ["web-01"]
     assert [one["state"] for one in waits["items"]] == ["done", "done", "failed"]
     lose(lab, connected=True)
     assert lab.api("POST", f"operations/{run}/retry", {"vms": ["web-01"]}).status == 202
@@ -192,8 +192,8 @@ def test_a_step_for_a_person_is_a_manual_action_that_is_answered_through_the_ope
     assert [a["actionName"] for a in groups(lab, "engine")[-1]["endGroupActions"]] == ["call the office - failover"]
     run = start(lab, "failover")
     waits = lab.waiting(run)
-    assert "dial 123" in waits["waitingFor"]
-    assert waits["waits"]["verdicts"] == ["resume", "abort"]
+    assert "dial 123" in waits["waitingForText"]
+    assert waits["waitingFor"]["choices"] == ["resume", "abort"]
     assert lab.api("POST", f"operations/{run}/resume", {"comment": "they know"}).status == 202
     shown = lab.ended(run)
     assert (shown["state"], shown["hooks"]) == ("succeeded", []), shown["failures"]
@@ -216,7 +216,7 @@ def test_a_failback_that_waits_after_its_data_synchronisation_goes_on_at_the_rec
     assert lab.ended(start(lab, "failover"))["state"] == "succeeded"
     run = start(lab, "failback", dataSync="minimise-downtime")
     waits = lab.waiting(run)
-    assert waits["waits"]["verdicts"] == ["resume", "abort"]
+    assert waits["waitingFor"]["choices"] == ["resume", "abort"]
     lab.eventually(lambda: said_to_the_end(lab, run))
     shown = lab.ended(run)
     assert shown["state"] == "succeeded", shown["failures"]

@@ -66,7 +66,7 @@ def begin(lab: Lab, verb: str, key: str, chance: random.Random) -> tuple[str, st
     begun = {(answer.body["id"], one) for answer, one in zip(answers, keys, strict=True) if answer.status == 202}
     assert len(begun) == 1, [(answer.status, answer.body) for answer in answers]
     refused = [answer.body for answer in answers if answer.status != 202]
-    assert {body["operation"] for body in refused if body["title"] == "Plan is busy"} <= {run for run, _ in begun}
+    assert {body["heldBy"] for body in refused if body["title"] == "Plan is busy"} <= {run for run, _ in begun}
     return begun.pop()
 
 

@@ -61,7 +61,7 @@ def test_a_failure_that_azure_tells_of_is_healed_to_the_top_of_the_proof(lab: La
     assert (shown["state"], shown["facts"]["rung"], shown["facts"]["healed"]) == ("succeeded", "cluster", True), shown
     assert {one["phase"] for one in shown["facts"]["timeline"]} >= {"Uninstall", "Sync", "Install", "Prove"}
     healed = node(lab, "hci-01-n2")
-    assert (healed["cause"], healed["lastRepair"]["ending"], healed["repair"]) == (None, "healed", None)
+    assert (healed["cause"], healed["lastRepair"]["ending"], healed["currentRepair"]) == (None, "healed", None)
     assert [verb for verb, _ in lab.verbs()].count("extensions/delete") == 1
 
 
@@ -69,11 +69,11 @@ def test_nodes_are_shown_as_they_are_and_a_preview_changes_nothing(lab: Lab) -> 
     shown = lab.api("GET", "sites/hci-01/nodes").body["value"]
     assert [one["node"] for one in shown] == ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
     assert shown[0]["vms"] == ["dc-01", "sql-01", "app-01"]
-    assert shown[0]["provider"]["heard"]
+    assert shown[0]["provider"]["isReporting"]
     assert shown[1]["cause"]["code"] == "certificate-race"
     preview = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair?preview=true", {}).body
     assert preview["blockers"] == []
-    assert "run Sync-AzureStackHci on hci-01-n1" in preview["steps"]
+    assert {"code": "sync-cluster", "detail": "run Sync-AzureStackHci on hci-01-n1"} in preview["steps"]
     idle = lab.api("POST", "sites/hci-01/nodes/hci-01-n1/repair?preview=true", {}).body
     assert [blocker["code"] for blocker in idle["blockers"]] == ["nothing-to-do"]
     assert lab.verbs() == []
@@ -139,10 +139,10 @@ def test_a_storm_of_events_starts_one_repair_a_node(lab: Lab) -> None:
     ("sent", "status", "word"),
     [
         (event("x" * 1_000_000), 202, "malformed"),
-        (event(f"{MACHINES}/n9/extensions/AzureSiteRecovery"), 202, "foreign-machine"),
+        (event(f"{MACHINES}/n9/extensions/AzureSiteRecovery"), 202, "other-cluster"),
         (event(f"{MACHINES}/hci-01-n2/extensions/Other"), 202, "other-extension"),
-        (event(f"{MACHINES.replace('1', '9')}/n1/extensions/AzureSiteRecovery"), 202, "foreign-subscription"),
-        (event(f"{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/v"), 202, "not-a-node"),
+        (event(f"{MACHINES.replace('1', '9')}/n1/extensions/AzureSiteRecovery"), 202, "other-subscription"),
+        (event(f"{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/v"), 202, "other-resource"),
         ({"id": "1", "data": "x" * 100_000}, 202, "malformed"),
         ({}, 202, "malformed"),
         (event(f"{MACHINES}/hci-01-n2/extensions/AzureSiteRecovery", eventTime="yesterday"), 400, None),

@@ -66,21 +66,21 @@ def test_options_that_make_no_sense_are_refused_naming_the_field(lab: Lab, body:
 def test_with_the_least_downtime_the_failback_waits_for_a_word_with_the_machines_running(lab: Lab) -> None:
     away(lab, failback={"dataSync": "minimise-downtime"})
     run = lab.api("POST", "plans/small/failback", {"order": "same"}).body["id"]
-    assert lab.waiting(run)["waits"]["for"] == "resume"
-    lab.eventually(lambda: lab.api("GET", f"operations/{run}").body["waits"]["vms"] == ["dc-01", "web-01"])
+    assert lab.waiting(run)["waitingFor"]["kind"] == "resume"
+    lab.eventually(lambda: lab.api("GET", f"operations/{run}").body["waitingFor"]["vms"] == ["dc-01", "web-01"])
     assert {vm["power"] for vm in lab.azure("GET", "state")["azureVms"]} == {"running"}
     assert lab.api("POST", f"operations/{run}/resume", {"comment": "go"}).status == 202
     ended = lab.ended(run)
     assert ended["state"] == "succeeded"
     dc, web = (next(step for step in item["steps"] if step["verb"] == "Failback") for item in ended["items"])
-    assert dc["ended"] < web["ended"]
+    assert dc["endedAt"] < web["endedAt"]
 
 
 def test_a_machine_that_was_deleted_at_home_is_made_again_where_it_is_asked_for(lab: Lab) -> None:
     away(lab)
     world(lab, sources={"web-01": {"present": False}, "dc-01": {"node": "hci-01-n3"}})
     refused = lab.api("POST", "plans/small/failback", {"createVm": True, "host": "hci-02-n1"}).body["id"]
-    problems = lab.ended(refused)["problems"]
+    problems = lab.ended(refused)["obstacles"]
     assert [problem["code"] for problem in problems] == ["another-cluster"]
     run = lab.api("POST", "plans/small/failback", {"createVm": True, "host": "hci-01-n3"}).body["id"]
     assert lab.ended(run)["state"] == "succeeded"
@@ -97,14 +97,14 @@ def test_the_preview_advises_each_machine_and_says_what_is_looked_at_later(lab: 
         ("dc-01", "minimise-downtime"),
         ("web-01", "minimise-downtime"),
     ]
-    assert any("capacity.linkMbps" in text for text in seen["advice"][0]["unknown"])
-    assert seen["later"]
+    assert any("capacity.linkMbps" in text for text in seen["advice"][0]["unknownFacts"])
+    assert seen["checkedWhenRunBegins"]
     load = {"capacity": {"linkMbps": 10000, "defaultChurn": 0.1}}
     site = common.site_document("hci-01", "vault-dr", "hci-01-site") | load
     assert lab.api("PUT", "sites/hci-01", site).status == 200
     (told, _) = lab.api("POST", "plans/small/failback?preview=true", {}).body["advice"]
-    assert [way["downtime"] is not None for way in told["ways"]] == [True, True]
-    assert told["unknown"] == []
+    assert [way["downtime"] is not None for way in told["options"]] == [True, True]
+    assert told["unknownFacts"] == []
 
 
 def failback_by_hand(lab: Lab, vm: str) -> None:
@@ -150,7 +150,7 @@ def test_what_the_commit_of_a_failback_leaves_behind_is_removed_where_the_plan_s
     shown = lab.ended(lab.api("POST", "plans/small/failback", {}).body["id"])
     assert shown["state"] == "succeeded"
     name = {"nic": "web-01-nic", "disks": "web-01-web-01"}[leave]
-    assert [text.rpartition("/")[2] for text in shown["findings"] if "removed in Azure" in text] == [name]
+    assert [text.rpartition("/")[2] for text in shown["limitations"] if "removed in Azure" in text] == [name]
     assert made(lab) == []
     assert "leftovers" not in owed_for(lab)
 

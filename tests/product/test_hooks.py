@@ -41,7 +41,7 @@ def test_hooks_of_every_kind_are_done_once_in_their_order_though_the_host_dies(l
     lab.servers.host.start()
     lab.servers.host.await_healthy()
     waits = lab.waiting(run)
-    assert (waits["waits"]["for"], waits["waits"]["what"]) == ("resume", "Call 117.")
+    assert (waits["waitingFor"]["kind"], waits["waitingFor"]["instructions"]) == ("resume", "Call 117.")
     assert [(hook["name"], hook["state"]) for hook in waits["hooks"]] == [("stop the service", "passed")]
     assert "plannedFailover" not in mutations(lab)
     assert lab.api("POST", f"operations/{run}/resume", {"comment": "called"}).status == 202

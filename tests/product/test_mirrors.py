@@ -25,7 +25,7 @@ SCRIPT = {
     "failoverDirections": ["PrimaryToRecovery"],
     "customDetails": {"instanceType": "ScriptActionDetails", "path": "dns.cmd", "fabricLocation": "Recovery"},
 }
-PATH = "plans/small/recovery-plan"
+PATH = "plans/small/recovery-plans"
 
 
 def recovery_plan(lab: Lab, name: str = "small") -> Any:
@@ -78,11 +78,11 @@ def test_a_plan_is_saved_as_a_recovery_plan_once(lab: Lab) -> None:
     lab.api("PUT", "plans/small", SMALL)
     assert differences(lab) == ["the vault has no recovery plan small, which would have 3 groups with 3 VMs"]
     seen = lab.api("POST", f"{PATH}?preview=true", {"action": "save"}).body
-    assert (seen["writes"], seen["confirm"]) == ([{"what": "save", "recoveryPlan": "small"}], "")
+    assert (seen["writes"], seen["confirm"]) == ([{"action": "save", "recoveryPlan": "small"}], "")
     shown = does(lab, "save")
     assert (shown["kind"], shown["plan"], shown["state"]) == ("mirror", "small", "succeeded"), shown
     assert names(lab) == [["dc-01"], ["sql-01"], ["app-01"]]
-    assert lab.api("GET", PATH).body["inStep"] is True
+    assert lab.api("GET", PATH).body["inSync"] is True
     assert does(lab, "save")["facts"]["written"] == []
     assert [verb for verb, _ in lab.verbs()] == ["replicationRecoveryPlans/write"]
     assert [one["id"] for one in lab.api("GET", "operations?kind=mirror&plan=small").body["value"]]
@@ -103,7 +103,7 @@ def test_drift_made_by_hand_is_shown_as_a_person_can_read_it_and_repaired(saved:
     assert sentence == "Repair small: the action 'change the dns' after group 2 of small is deleted."
     assert does(saved, "repair", confirm=sentence)["state"] == "succeeded"
     assert names(saved) == [["dc-01"], ["sql-01"], ["app-01"]]
-    assert saved.api("GET", PATH).body["inStep"] is True
+    assert saved.api("GET", PATH).body["inSync"] is True
 
 
 def test_the_vaults_order_is_taken_over_into_the_plan(saved: Lab) -> None:
@@ -120,7 +120,7 @@ def test_the_vaults_order_is_taken_over_into_the_plan(saved: Lab) -> None:
     operator = saved.api("POST", PATH, {"action": "adopt"}, signed_in("eve", "Dr.Operate"))
     taken = saved.api("POST", PATH, {"action": "adopt"}, {"If-Match": before.headers["ETag"]})
     assert (operator.status, taken.status) == (403, 200)
-    assert saved.api("GET", PATH).body["inStep"] is True
+    assert saved.api("GET", PATH).body["inSync"] is True
     by_hand(saved, [shutdown, failover, sql, dc | {"endGroupActions": [SCRIPT]}, app])
     no = saved.api("POST", PATH, {"action": "adopt"})
     assert (no.status, no.body["code"]) == (409, "not-expressible")
@@ -128,7 +128,7 @@ def test_the_vaults_order_is_taken_over_into_the_plan(saved: Lab) -> None:
 
 def test_a_recovery_plan_of_somebody_else_is_written_over_only_when_that_is_said(lab: Lab) -> None:
     lab.api("PUT", "plans/other", {**SMALL, "items": [{"vm": "web-01"}]})
-    lab.ended(lab.api("POST", "plans/other/recovery-plan", {"action": "save"}).body["id"])
+    lab.ended(lab.api("POST", "plans/other/recovery-plans", {"action": "save"}).body["id"])
     lab.api("PUT", "plans/small", {**SMALL, "recoveryPlan": {"name": "other"}})
     shown = lab.api("GET", PATH).body
     assert shown["differences"][0]["what"] == "plan-not-ours"
@@ -145,7 +145,7 @@ def test_a_mirror_is_taken_away_again(saved: Lab) -> None:
 def test_the_timer_tells_of_drift_and_repairs_it_where_the_plan_says_so(saved: Lab) -> None:
     """But never by itself what somebody else put in."""
     shutdown, failover, dc, sql, app = groups(saved)
-    saved.api("PUT", "plans/small", {**SMALL, "recoveryPlan": {"keep": "repair"}})
+    saved.api("PUT", "plans/small", {**SMALL, "recoveryPlan": {"mirroring": "repair"}})
     by_hand(saved, [shutdown, failover, app, sql, dc])
     saved.eventually(lambda: names(saved) == [["dc-01"], ["sql-01"], ["app-01"]])
     by_hand(saved, [shutdown, failover, app, sql, dc | {"endGroupActions": [SCRIPT]}])
@@ -172,6 +172,6 @@ def lab_minutes(lab: Lab, minutes: int) -> None:
     ("body", "field"), [({}, "action"), ({"action": "sell"}, "action"), ({"action": "save", "x": 1}, "x")]
 )
 def test_what_makes_no_sense_is_refused_naming_the_field(lab: Lab, body: dict[str, Any], field: str) -> None:
-    reply = lab.api("POST", "plans/payroll/recovery-plan", body)
+    reply = lab.api("POST", "plans/payroll/recovery-plans", body)
     assert (reply.status, reply.body["errors"][0]["field"]) == (400, field)
-    assert lab.api("GET", "plans/nobody/recovery-plan").status == 404
+    assert lab.api("GET", "plans/nobody/recovery-plans").status == 404

@@ -176,7 +176,7 @@ def test_a_cluster_that_is_set_up_shows_its_broken_node_and_no_other_fault(lab: 
 def test_a_verification_lists_what_is_other_than_declared(lab: Lab) -> None:
     shown = run(lab, "verify")
     assert shown["state"] == "failed"
-    assert {"what": "nodes[hci-01-n2]", "declared": "the extension AzureSiteRecovery", "found": "Failed"} in shown[
+    assert {"part": "nodes[hci-01-n2]", "declared": "the extension AzureSiteRecovery", "found": "Failed"} in shown[
         "drift"
     ]
     table = lab.api("GET", f"operations/{shown['id']}/report", headers={"Accept": "text/plain"}).body
@@ -209,7 +209,7 @@ def test_who_may_look_and_how_they_are_refused(
 def test_a_site_tells_its_history_and_its_health(lab: Lab) -> None:
     lab.api("PUT", "sites/hci-01", {**SITE, "policy": "policy-24h"})
     shown = lab.api("GET", "sites/hci-01").body
-    assert [(one["version"], one["changed"]) for one in shown["history"]] == [(2, ["capacity", "vms"]), (1, [])]
+    assert [(one["version"], one["changedFields"]) for one in shown["history"]] == [(2, ["capacity", "vms"]), (1, [])]
     health = shown["health"]
     assert (health["state"], health["detail"]) == ("impaired", "hci-01-n2 not well")
     assert (health["nodes"], health["vms"]["protected"]) == ({"total": 3, "well": 2}, 6)
@@ -241,7 +241,7 @@ def test_killed_in_the_middle_a_preflight_goes_on_and_runs_no_script_twice(lab: 
 def reached(lab: Lab, run_id: str, phase: str) -> None:
     """Wait until a run is in this phase, or past it."""
     for _ in range(400):
-        if lab.api("GET", f"operations/{run_id}").body["phase"] in {phase, "Ended"}:
+        if lab.api("GET", f"operations/{run_id}").body["phase"] in {phase, "Finished"}:
             return
         time.sleep(0.02)
     raise AssertionError(f"{run_id} never came to {phase}")

@@ -45,9 +45,10 @@ def test_an_unready_plan_is_409_until_somebody_says_why_and_their_word_is_kept(l
     assert (again.status, again.body["id"]) == (202, run)
     shown = lab.ended(run)
     concern = {"vm": "", "code": "never-verified", "detail": "no drill of this plan has succeeded yet"}
-    said = {"reason": WHY, "by": "function key", "person": "", "needed": True, "concerns": [concern]}
+    said = {"reason": WHY, "personName": "function key", "personId": "", "wasNeeded": True, "concerns": [concern]}
     assert (shown["state"], shown["override"]) == ("succeeded", said)
-    assert requested(lab, run)["override"] == said
+    kept = {"reason": WHY, "person_name": "function key", "person_id": "", "was_needed": True}
+    assert requested(lab, run)["override"].items() >= kept.items()
     page = lab.api("GET", f"operations/{run}/report").body
     assert WHY in page
     assert concern["detail"] in page
@@ -56,14 +57,14 @@ def test_an_unready_plan_is_409_until_somebody_says_why_and_their_word_is_kept(l
 def test_a_good_drill_of_the_plan_makes_it_ready_and_past_runs_say_how_long_it_takes(lab: Lab) -> None:
     lab.api("PUT", "plans/small", PROVEN)
     before = lab.api("POST", "plans/small/drill?preview=true", {}).body
-    assert (before["expectedFrom"], before["forecast"]) == ("recorded medians", None)
+    assert (before["expectedDurationSource"], before["forecast"]) == ("recorded-medians", None)
     assert lab.ended(lab.api("POST", "plans/small/drill", {}).body["id"])["state"] == "succeeded"
     after = lab.api("POST", "plans/small/drill?preview=true", {}).body
-    assert (after["expectedFrom"], after["forecast"]["runs"]) == ("past runs", 1)
+    assert (after["expectedDurationSource"], after["forecast"]["basedOnRuns"]) == ("past-runs", 1)
     assert after["previewDigest"] == before["previewDigest"]
     seen = lab.api("GET", "plans/small/readiness").body
-    assert (seen["rehearsal"]["status"], seen["verbs"]["planned-failover"]["ready"]) == ("VERIFIED", True)
-    assert seen["rehearsal"]["until"] > seen["at"]
+    assert (seen["lastDrill"]["status"], seen["verbs"]["planned-failover"]["ready"]) == ("verified", True)
+    assert seen["lastDrill"]["validUntil"] > seen["readAt"]
     assert lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])["state"] == "succeeded"
 
 
@@ -71,7 +72,7 @@ def test_an_override_that_was_not_needed_says_so(lab: Lab) -> None:
     lab.api("PUT", "plans/small", SMALL)
     run = lab.api("POST", "plans/small/failover", {"override": WHY}).body["id"]
     shown = lab.ended(run)
-    assert (shown["override"]["needed"], shown["override"]["concerns"]) == (False, [])
+    assert (shown["override"]["wasNeeded"], shown["override"]["concerns"]) == (False, [])
     assert "nothing stood in the way" in lab.api("GET", f"operations/{run}/report").body
 
 

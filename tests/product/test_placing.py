@@ -16,7 +16,7 @@ def small(**first: Any) -> dict[str, Any]:
 
 def test_a_machine_gets_the_size_that_the_plan_says_and_is_asked_for_it_once(lab: Lab) -> None:
     warned = lab.api("PUT", "plans/small", small(size="Standard_D4s_v5")).body["warnings"]
-    assert warned == ["also in the plan 'payroll': dc-01, sql-01; no two runs can have them at once"]
+    assert warned == ["also in the plan 'payroll': dc-01, sql-01; only one run at a time can have them"]
     assert lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])["state"] == "succeeded"
     verbs = [verb for verb, item in lab.verbs() if item in {"dc-01", "sql-01"}]
     assert verbs[1:] == ["plannedFailover", "plannedFailover"]
@@ -27,7 +27,7 @@ def test_plans_that_share_a_machine_are_told_of_also_where_their_sites_have_diff
     about = ("cluster", "vault", "targetResourceGroup", "hyperVSite", "region")
     lab.api("PUT", "sites/second-name", {field: known[field] for field in about})
     warned = lab.api("PUT", "plans/small", {"site": "second-name", "items": [{"vm": "dc-01"}]}).body["warnings"]
-    assert warned == ["also in the plan 'payroll': dc-01; no two runs can have them at once"]
+    assert warned == ["also in the plan 'payroll': dc-01; only one run at a time can have them"]
 
 
 def wrong_with(lab: Lab, plan: dict[str, Any]) -> dict[str, str]:
@@ -90,7 +90,7 @@ def test_a_network_that_the_app_may_not_read_is_a_warning_and_the_failover_goes_
     assert verbs["planned-failover"]["ready"]
     shown = lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
     assert shown["state"] == "succeeded"
-    assert all(item["address"] == "" for item in shown["items"])  # nothing was probed
+    assert all(item["privateIp"] == "" for item in shown["items"])  # nothing was probed
 
 
 def owed_for(lab: Lab) -> set[str]:
@@ -102,7 +102,7 @@ def test_an_unplanned_failover_owes_the_proof_that_its_source_is_off_and_the_tim
     run = lab.api("POST", "plans/small/failover", {"type": "unplanned", "shutDownSource": True}).body["id"]
     shown = lab.ended(run)
     assert {"source-off", "commit", "reprotect"} == {owed["kind"] for owed in shown["obligations"]}
-    assert any("Guest configuration" in finding for finding in shown["findings"])
+    assert any("Guest configuration" in finding for finding in shown["limitations"])
     lab.eventually(lambda: "source-off" not in owed_for(lab))
     assert owed_for(lab) == {"commit", "reprotect"}
 

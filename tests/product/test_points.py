@@ -61,8 +61,11 @@ def test_before_the_commit_the_point_is_changed_and_the_preview_says_what_a_comm
     lab.api("PUT", "plans/small", SMALL)
     lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])
     seen = lab.api("POST", "plans/small/commit?preview=true", {}).body
-    assert [(lost["vm"], lost["count"] > 0) for lost in seen["pointsLost"]] == [("dc-01", True), ("sql-01", True)]
-    first = seen["pointsLost"][0]
+    assert [(lost["vm"], lost["count"] > 0) for lost in seen["recoveryPointsDeleted"]] == [
+        ("dc-01", True),
+        ("sql-01", True),
+    ]
+    first = seen["recoveryPointsDeleted"][0]
     assert first["points"][0]["at"] == first["newest"] > first["oldest"]
     assert len(first["points"]) == min(first["count"], 10)
     assert all(point["kind"] for point in first["points"])
@@ -75,8 +78,11 @@ def test_before_the_commit_the_point_is_changed_and_the_preview_says_what_a_comm
 def test_a_failover_that_commits_by_itself_tells_what_that_deletes_and_its_evidence_has_all_of_it(lab: Lab) -> None:
     lab.api("PUT", "plans/small", {**SMALL, "commit": "automatic"})
     seen = lab.api("POST", "plans/small/failover?preview=true", {}).body
-    assert [(lost["vm"], lost["count"] > 0) for lost in seen["pointsLost"]] == [("dc-01", True), ("sql-01", True)]
-    assert lab.api("POST", "plans/small/drill?preview=true", {}).body.get("pointsLost", []) == []
+    assert [(lost["vm"], lost["count"] > 0) for lost in seen["recoveryPointsDeleted"]] == [
+        ("dc-01", True),
+        ("sql-01", True),
+    ]
+    assert lab.api("POST", "plans/small/drill?preview=true", {}).body.get("recoveryPointsDeleted", []) == []
     run = lab.api("POST", "plans/small/failover", {}).body["id"]
     assert lab.ended(run)["state"] == "succeeded"
     pack = pack_of(lab, run)

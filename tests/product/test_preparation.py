@@ -45,7 +45,7 @@ def test_four_calls_lead_from_a_bare_cluster_to_protected_vms(bare: Lab) -> None
     assert {step["state"] for step in prepared["steps"]} == {"created", "kept"}
     assert {node["state"] for node in prepared["nodes"]} == {"installed"}
     replicated = done(bare, "replication")
-    assert replicated["progress"] == {"done": 6, "total": 6}
+    assert replicated["progress"] == {"completed": 6, "total": 6}
     done(bare, "verify")
     health = bare.api("GET", "sites/hci-01/replication").body["value"]
     assert {(vm["state"], vm["level"]) for vm in health} == {("Protected", "ok")}
@@ -75,7 +75,7 @@ def ended_with_kills(lab: Lab, run: str, kills: int) -> dict[str, Any]:
         shown: dict[str, Any] = lab.api("GET", f"operations/{run}").body
         if shown["state"] not in {"pending", "running"}:
             return shown
-        stand = (shown["phase"], shown["waitingFor"], shown["progress"])
+        stand = (shown["phase"], shown["waitingForText"], shown["progress"])
         if kills and stand != last:
             last, kills = stand, kills - 1
             lab.servers.host.kill()
@@ -88,7 +88,7 @@ def ended_with_kills(lab: Lab, run: str, kills: int) -> dict[str, Any]:
 def test_a_second_preparation_is_told_which_one_is_at_it(bare: Lab) -> None:
     first = bare.api("POST", "sites/hci-01/prepare", {}).body["id"]
     second = bare.api("POST", "sites/hci-01/prepare", {})
-    assert (second.status, second.body["operation"]) == (409, first)
+    assert (second.status, second.body["heldBy"]) == (409, first)
     assert bare.ended(first)["state"] == "succeeded"
 
 

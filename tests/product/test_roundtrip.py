@@ -20,7 +20,7 @@ def test_the_whole_round_trip_is_one_operation_and_ends_protected_with_nothing_o
     lab.api("PUT", "plans/small", SMALL)
     run = lab.api("POST", "plans/small/roundtrip", {"type": kind}).body["id"]
     shown = lab.waiting(run)
-    assert (shown["waits"]["for"], shown["waits"]["verdicts"]) == ("resume", ["resume", "abort"])
+    assert (shown["waitingFor"]["kind"], shown["waitingFor"]["choices"]) == ("resume", ["resume", "abort"])
     assert {"reprotect"} <= owed(lab)
     assert lab.api("POST", f"operations/{run}/resume", {"comment": "maintenance is over"}).status == 202
     ended = lab.ended(run)

@@ -38,7 +38,7 @@ def sent(lab: Lab) -> set[tuple[str, str]]:
 def test_the_second_plan_is_refused_with_the_run_that_holds_the_vm(both: Lab, verb: str) -> None:
     run = both.api("POST", "plans/shop/failover", {}).body["id"]
     refused = both.api("POST", f"plans/erp/{verb}", {})
-    assert (refused.status, refused.body["operation"], refused.body["statusUrl"]) == (
+    assert (refused.status, refused.body["heldBy"], refused.body["statusUrl"]) == (
         409,
         run,
         f"/api/operations/{run}",
@@ -57,7 +57,7 @@ def test_of_two_requests_at_once_one_begins_and_the_other_is_told_of_it(both: La
         answers = dict(zip(("shop", "erp"), pool.map(ask, ("shop", "erp")), strict=True))
     assert sorted(answer.status for answer in answers.values()) == [202, 409]
     begun = next(answer.body["id"] for answer in answers.values() if answer.status == 202)
-    assert [answer.body["operation"] for answer in answers.values() if answer.status == 409] == [begun]
+    assert [answer.body["heldBy"] for answer in answers.values() if answer.status == 409] == [begun]
     assert both.ended(begun)["state"] == "succeeded"
     other = "app-01" if begun.startswith("failover-shop") else "web-01"
     assert {vm for _, vm in sent(both)} == {SHARED, "web-01", "app-01"} - {other}
@@ -69,7 +69,7 @@ def test_a_drill_of_one_plan_is_cleaned_up_before_the_failover_of_the_other(both
     drill = both.api("POST", "plans/shop/drill", {}).body["id"]
     both.eventually(lambda: ("testFailover", SHARED) in both.verbs())
     refused = both.api("POST", "plans/erp/failover", {})
-    assert (refused.status, refused.body["operation"]) == (409, drill)
+    assert (refused.status, refused.body["heldBy"]) == (409, drill)
     run = both.api("POST", "plans/erp/failover", {"drill": "clean-up-first"}).body["id"]
     assert both.ended(run)["state"] == "succeeded"
     assert both.ended(drill)["state"] == "aborted"

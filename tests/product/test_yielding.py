@@ -22,7 +22,7 @@ def test_a_drill_is_cleaned_up_before_the_failover_that_asks_for_it_begins(lab: 
     lab.api("PUT", "plans/small", SMALL)
     drill = lab.api("POST", "plans/small/drill", {}).body["id"]
     lab.eventually(lambda: ("testFailover", "dc-01") in lab.verbs())
-    assert lab.api("POST", "plans/small/failover", {}).body["operation"] == drill
+    assert lab.api("POST", "plans/small/failover", {}).body["heldBy"] == drill
     left = lab.api("POST", "plans/small/failover", {"drill": "leave"})
     assert (left.status, left.body["title"]) == (409, "Not ready")
     run = lab.api("POST", "plans/small/failover", {"drill": "clean-up-first"}).body["id"]
@@ -38,14 +38,14 @@ def waiting_by_hand(lab: Lab) -> str:
     by_hand = {"name": "look", "kind": "manual", "instructions": "Look at it first.", "deadline": "PT1H"}
     lab.api("PUT", "plans/small", {**SMALL, "drill": {"network": DRILL, "hooks": {"before": [by_hand]}}})
     drill: str = lab.api("POST", "plans/small/drill", {}).body["id"]
-    assert lab.waiting(drill)["waits"]
+    assert lab.waiting(drill)["waitingFor"]
     return drill
 
 
 def waiting_for_approval(lab: Lab) -> str:
     lab.api("PUT", "plans/small", {**SMALL, "approvals": {"count": 1, "verbs": ["drill"]}})
     drill: str = lab.api("POST", "plans/small/drill", {}, person("ann", "Dr.Drill")).body["id"]
-    assert lab.waiting(drill)["waits"]["for"] == "approval"
+    assert lab.waiting(drill)["waitingFor"]["kind"] == "approval"
     return drill
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.report import build_waterfall, compare_with_targets, recovery_times, render_report
+from shared.evidence.achieved import build_waterfall, compare_with_targets, recovery_times
+from shared.evidence.report import render_report
 from shared.plans.plan import Probe, Targets
 from shared.recovery.results import measure_achieved
 from shared.recovery.run_item import ItemStep, RunItem
@@ -97,12 +98,17 @@ def test_the_page_tells_promises_and_what_took_the_time() -> None:
         ("Recovery point", None),
     ]
     assert [one.vm for one in recovery_times(told)] == ["dc", "sql", "erp", "web"]
-    forecast = {"p50": 1800.0, "p95": 2400.0, "runs": 7}
+    forecast = {"medianSeconds": 1800.0, "p95Seconds": 2400.0, "basedOnRuns": 7}
     facts = {"evidence": {"complete": True, "head": "ab" * 32, "records": 31, "manifest": "cd" * 32}}
     page = render_report(
         {"id": "drill-1", "kind": "drill", "state": "succeeded", "achieved": told, "forecast": forecast, "facts": facts}
     )
-    for words in ("33 min 00 s", "missed", "30 min 00 s (p50), 40 min 00 s (p95), from 7 earlier runs", "ab" * 32):
+    for words in (
+        "33 min 00 s",
+        "missed",
+        "30 min 00 s (median), 40 min 00 s (95th percentile), from 7 earlier runs",
+        "ab" * 32,
+    ):
         assert words in page
     assert page.count('class="lane fall"') == 9
 

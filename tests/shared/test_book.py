@@ -8,7 +8,16 @@ NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def wish(digest: str = "aaaa", if_match: str = "") -> Declaration:
-    return Declaration(document={"d": digest}, digest=digest, by="ann", at=NOW, if_match=if_match)
+    return Declaration(
+        document_kind="plan",
+        name="payroll",
+        action="put",
+        document={"d": digest},
+        digest=digest,
+        by="ann",
+        at=NOW,
+        if_match=if_match,
+    )
 
 
 def declared(digest: str = "aaaa") -> VersionedDocument:
@@ -21,7 +30,7 @@ def test_a_first_declaration_creates_version_one() -> None:
     entry, verdict = declare_document(None, wish())
     assert verdict.outcome == "created"
     assert entry
-    assert (entry.version, entry.history[0].by) == (1, "ann")
+    assert (entry.version, entry.history[0].declared_by) == (1, "ann")
 
 
 def test_the_same_content_again_changes_nothing() -> None:

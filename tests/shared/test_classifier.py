@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.healing.classifier import classify_failure, classify_node, find_cause
+from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site
@@ -102,9 +103,10 @@ def test_whatever_an_extension_says_has_a_cause_and_evidence_of_bounded_length(c
     assert all(len(line) <= max(200, len(code)) for line in cause.evidence)
 
 
-def facts(**changes: Any) -> dict[str, Any]:
+def facts(**changes: Any) -> NodeRegistration | None:
     registration = {"ResourceName": "vault-dr", "SiteName": "hci-01-site", "KeyVaultName": "kv"}
-    return {"registration": registration, "dra": "Running", "hyperV": True, "applicationControl": "Off", **changes}
+    usual = {"registration": registration, "dra": "Running", "hyperV": True, "applicationControl": "Off"}
+    return read_registration_output({**usual, **changes})
 
 
 def test_a_node_without_hyper_v_is_not_cured_whatever_its_message_says() -> None:

@@ -11,6 +11,7 @@ from shared.plans.drill_schedule import DrillAdvice, DueDrill, advise_drill, dri
 from shared.plans.history import (
     RUNS_KEPT,
     DrillBegun,
+    Forecast,
     PastRun,
     PlanHistory,
     forecast_duration,
@@ -151,17 +152,17 @@ def test_a_drill_follows_the_last_good_drill_of_another_plan() -> None:
 
 
 def test_an_occasion_is_used_once_however_often_the_timer_looks() -> None:
-    track = with_drill_begun(PlanHistory(), DrillBegun(key=TODAY.key, run="drill-x-1", at=NOON))
+    track = with_drill_begun(PlanHistory(), DrillBegun(due_key=TODAY.key, run="drill-x-1", at=NOON))
     assert advise_drill(settings(**DAILY), TODAY, PlanHistory(), NOON, refused=False) == DrillAdvice("begin")
     assert advise_drill(settings(**DAILY), TODAY, track, NOON, refused=False) == DrillAdvice("nothing")
 
 
 def test_a_drill_that_was_refused_keeps_its_occasion_and_is_tried_at_growing_distances() -> None:
-    track = with_drill_begun(PlanHistory(), DrillBegun(key=TODAY.key, run="drill-x-1", at=NOON))
+    track = with_drill_begun(PlanHistory(), DrillBegun(due_key=TODAY.key, run="drill-x-1", at=NOON))
     assert drill_run_key(TODAY, track) != drill_run_key(TODAY, PlanHistory())
     assert advise_drill(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=3), refused=True).do == "wait"
     assert advise_drill(settings(**DAILY), TODAY, track, NOON + timedelta(minutes=5), refused=True).do == "begin"
-    again = with_drill_begun(track, DrillBegun(key=TODAY.key, run="drill-x-2", at=NOON + timedelta(minutes=5)))
+    again = with_drill_begun(track, DrillBegun(due_key=TODAY.key, run="drill-x-2", at=NOON + timedelta(minutes=5)))
     assert (
         again.tries,
         advise_drill(settings(**DAILY), TODAY, again, NOON + timedelta(minutes=10), refused=True).do,
@@ -186,8 +187,10 @@ def test_a_plans_track_remembers_how_long_runs_took_but_each_only_once() -> None
         track = with_run_ended(track, past(f"drill-{number}", NOON + number * HOUR, state, minutes))
     track = with_run_ended(track, track.past_runs[0])
     assert len(track.past_runs) == 5
-    assert forecast_recovery(track, "drill") == {"p50": 1500.0, "p95": 2310.0, "runs": 4}
-    assert forecast_recovery(track, "drill", before=NOON + HOUR) == {"p50": 600.0, "p95": 600.0, "runs": 1}
+    assert forecast_recovery(track, "drill") == Forecast(median_seconds=1500.0, p95_seconds=2310.0, based_on_runs=4)
+    assert forecast_recovery(track, "drill", before=NOON + HOUR) == Forecast(
+        median_seconds=600.0, p95_seconds=600.0, based_on_runs=1
+    )
     assert forecast_recovery(track, "failover") is None
 
 
@@ -221,7 +224,7 @@ def test_what_was_remembered_before_digests_were_kept_is_still_read() -> None:
     track = PlanHistory.model_validate({"past_runs": [old]})
     assert last_good_drill(track) == track.past_runs[0]
     assert last_good_drill(track, "abc") is None
-    assert forecast_duration(track, "drill") == {"p50": 3600.0, "p95": 3600.0, "runs": 1}
+    assert forecast_duration(track, "drill") == Forecast(median_seconds=3600.0, p95_seconds=3600.0, based_on_runs=1)
 
 
 def test_what_a_drill_rests_on_is_kept_of_the_newest_good_one_of_the_newest_versions_of_the_plan() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from shared.healing.classifier import HEARTBEAT_FRESH_FOR
 from shared.healing.proof import (
     RUNGS,
     Rung,
@@ -21,7 +20,9 @@ from shared.healing.proof import (
     symptom_of,
     vault_ladder,
 )
+from shared.healing.registration import read_registration_output
 from shared.site_recovery.views import ProviderView
+from shared.sites.node_health import HEARTBEAT_FRESH_FOR
 from shared.sites.nodes import ExtensionView, NodeView
 from tests.shared.samples import site, view
 
@@ -46,7 +47,7 @@ def provider(
 def gaps(
     facts: Mapping[str, Any] | None = WELL, providers: tuple[ProviderView, ...] = (provider(),), now: datetime = NOW
 ) -> tuple[str, ...]:
-    return list_gaps(vault_ladder(site(), node("hci-01-n2"), facts, providers, CURED, now))
+    return list_gaps(vault_ladder(site(), node("hci-01-n2"), read_registration_output(facts), providers, CURED, now))
 
 
 def test_the_helper_is_the_first_node_by_name_that_is_well() -> None:
@@ -100,7 +101,7 @@ def test_healed_is_a_registry_that_names_all_and_a_provider_with_a_new_heartbeat
     ("changes", "says"),
     [
         ({"dra": "Stopped"}, "the service dra of hci-01-n2 is Stopped"),
-        ({"dra": None}, "the service dra of hci-01-n2 is not there"),
+        ({"dra": None}, "the service dra of hci-01-n2 is missing"),
         ({"registration": None}, "names no registration"),
         ({"registration": {}}, "names no registration"),
         ({"registration": {**REGISTRATION, "ResourceName": "vault-old"}}, "does not name the vault vault-dr"),
@@ -154,9 +155,11 @@ def test_the_rung_reached_is_the_highest_below_which_nothing_is_missing() -> Non
     assert highest_rung(Rung(name) for name in RUNGS) == RUNGS[-1] == "cluster"
     assert highest_rung((Rung("extension"), Rung("registry", ("no",)), Rung("service"))) == "extension"
     assert highest_rung((Rung("extension", ("no",)), Rung("registry"))) == ""
-    ladder = vault_ladder(site(), node("hci-01-n2"), WELL, (), CURED, NOW)
+    ladder = vault_ladder(site(), node("hci-01-n2"), read_registration_output(WELL), (), CURED, NOW)
     assert highest_rung(ladder) == "service"
-    failed = vault_ladder(site(), node("hci-01-n2", state="Failed"), WELL, (provider(),), CURED, NOW)
+    failed = vault_ladder(
+        site(), node("hci-01-n2", state="Failed"), read_registration_output(WELL), (provider(),), CURED, NOW
+    )
     assert highest_rung(failed) == ""
 
 

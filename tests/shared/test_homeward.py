@@ -35,7 +35,7 @@ def look(*vms: SourceVm, free: float = 500, **silent: str) -> SourceVms:
 
 def ground(seen: SourceVms, **changes: Any) -> SiteState:
     usual = {"nodes": (node("n1"), node("n2")), "providers": (provider("n1"), provider("n2"))}
-    return SiteState(**{"site": SITE, "look": seen, **usual, **changes})
+    return SiteState(**{"site": SITE, "sources": seen, **usual, **changes})
 
 
 def codes(

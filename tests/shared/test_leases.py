@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.operations.leases import Claim, Table, grant_claim, with_leases_renewed, without_leases_of
+from shared.operations.leases import Claim, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -12,7 +12,7 @@ def ask(owner: str, *keys: str, ended: tuple[str, ...] = (), now: datetime = NOW
     return Claim(owner=owner, keys=keys, until=now + HOUR, now=now, ended=ended)
 
 
-def held(*keys: str, by: str = "drill-1") -> Table:
+def held(*keys: str, by: str = "drill-1") -> LeaseTable:
     return grant_claim({}, ask(by, *keys))[0]
 
 

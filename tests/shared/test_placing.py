@@ -33,5 +33,5 @@ def test_a_subnet_and_a_network_that_are_not_there_are_told() -> None:
 def test_a_network_that_cannot_be_read_is_told_and_blocks_nothing() -> None:
     told = unread_network_blocker("/networks/n1", Refused("AuthorizationFailed", "no rights"))
     assert told.code == "network-unread"
-    assert told.detail.startswith("the network /networks/n1 could not be read: whether it is there")
+    assert told.detail.startswith("the network /networks/n1 could not be read (")
     assert "no rights" in told.detail

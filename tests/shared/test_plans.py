@@ -73,7 +73,7 @@ def test_every_mistake_is_told_at_once_and_names_its_field() -> None:
         "pattience",
     }
     assert told["items[2].vm"] == "App-01 is already items[1]"
-    assert told["items[0].after[1]"] == "no item of this plan is called 'mail-01'"
+    assert told["items[0].after[1]"] == "the plan has no VM 'mail-01'"
     assert told["pattience"] == "is not known here"
     assert told["items[4].vm"] == "is required"
 

@@ -7,6 +7,7 @@ import pytest
 from shared.onboarding.preparation import (
     NEEDS,
     Preparation,
+    PreparedIds,
     StepState,
     extension_settings,
     foreign_settings,
@@ -22,7 +23,7 @@ from shared.sites.nodes import ExtensionView
 from tests.orchestrators.azure_bench import NETWORKS, SUB, site
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
-FACTS = {"siteId": "0fa1", "policyId": f"{site().vault}/replicationPolicies/policy-24h"}
+IDS = PreparedIds(site="0fa1", policy=f"{site().vault}/replicationPolicies/policy-24h")
 
 
 def host(name: str = "n1", *, connected: bool = True, minutes: int | None = 1) -> ProviderView:
@@ -91,7 +92,7 @@ def test_a_policy_that_is_only_named_is_made_with_the_usual_settings() -> None:
 
 
 def test_an_extension_for_another_site_is_not_ours() -> None:
-    settings = extension_settings(site(), FACTS)
+    settings = extension_settings(site(), IDS)
     there = ExtensionView(id="/e", name="AzureSiteRecovery", provisioning_state="Succeeded", settings=dict(settings))
     assert foreign_settings(there, settings) == ""
     other = there.model_copy(update={"settings": {**settings, "SiteName": "other-site"}})

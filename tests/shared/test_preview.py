@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.plans.preview import VerbParameters, build_preview, stage_edges
+from shared.plans.preview import build_preview, stage_edges
+from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.verb_rules import RULES
 from tests.shared.samples import ISOLATED, plan, view
 
@@ -18,18 +19,18 @@ def test_a_drill_that_may_begin_has_no_blockers_and_costs_nothing_that_cannot_be
     assert not seen.irreversible
     assert seen.stages == ("TestFailover", "TestFailoverCleanup")
     assert seen.order == (("dc-01",), ("sql-01",), ("app-01",), ("web-01",))
-    assert seen.expected == 4 * RULES["TestFailover"].median + RULES["TestFailoverCleanup"].median
-    assert seen.digest == plan().digest
+    assert seen.expected_duration == 4 * RULES["TestFailover"].median + RULES["TestFailoverCleanup"].median
+    assert seen.plan_digest == plan().digest
 
 
 def test_it_is_plain_json_with_iso_durations() -> None:
     told = build_preview(plan(), "drill", ALL_WELL).model_dump(mode="json", by_alias=True)
-    assert told["expected"].startswith("PT")
+    assert told["expectedDuration"].startswith("PT")
     assert told["items"][0] == {
         "vm": "dc-01",
         "state": "Protected",
         "allowed": True,
-        "done": False,
+        "alreadyDone": False,
         "reason": "",
         "replicationHealth": "Normal",
         "rpo": "PT4M",
@@ -62,18 +63,18 @@ def test_failback_goes_the_other_way_round_unless_the_plan_says_the_same() -> No
 
 
 def test_a_failback_is_previewed_in_the_order_that_the_request_asks_for() -> None:
-    same = build_preview(plan(), "failback", {}, parameters=VerbParameters(order="same"))
+    same = build_preview(plan(), "failback", {}, options=VerbOptions(order="same"))
     assert same.order[0] == ("dc-01",)
-    assert build_preview(plan(failbackOrder="same"), "failback", {}, parameters=VerbParameters(order="reverse")).order[
-        0
-    ] == ("web-01",)
+    assert build_preview(plan(failbackOrder="same"), "failback", {}, options=VerbOptions(order="reverse")).order[0] == (
+        "web-01",
+    )
 
 
 @pytest.mark.parametrize("what", ["commit", "reprotect"])
 def test_where_the_order_does_not_matter_all_go_at_once(what: str) -> None:
     seen = build_preview(plan(), what, {})
     assert seen.order == (NAMES,)
-    assert seen.expected == RULES[seen.stages[0]].median
+    assert seen.expected_duration == RULES[seen.stages[0]].median
     assert not any(stage_edges(plan(), seen.stages[0]).values())
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from shared.obstacle import Obstacle
-from shared.plans.history import PastRun, PlanHistory, grounds_of
+from shared.operations.kinds import Kind
+from shared.plans.history import Forecast, PastRun, PlanHistory, grounds_of
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
 from shared.plans.readiness import (
@@ -16,7 +17,8 @@ from shared.plans.readiness import (
     verify_last_drill,
     with_preview_digest,
 )
-from shared.recovery.operation import Operation
+from shared.recovery.operation import Operation, options_for
+from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import ItemDetail, ProviderView
 from tests.shared.samples import ISOLATED, PRODUCTION, SITE, plan, site, view
 
@@ -47,9 +49,9 @@ def told(what: str, document: PlanDocument | None = None, host: ProviderView | N
     rehearsed = VERIFIED.past_runs[0].model_copy(update={"digest": document.digest})
     hosts = {host.id.lower(): host} if host else {}
     seen = PreviewFacts(
-        at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, track=PlanHistory(past_runs=(rehearsed,))
+        at=NOW, items={"SQL-01": item(**changes)}, hosts=hosts, plan_history=PlanHistory(past_runs=(rehearsed,))
     )
-    return preview_with_readiness(document, what, {"hci-01": site()}, seen, "payroll")
+    return with_preview_digest(preview_with_readiness(document, what, {"hci-01": site()}, seen, "payroll"))
 
 
 def codes(found: tuple[Obstacle, ...]) -> list[str]:
@@ -135,7 +137,7 @@ def test_a_network_that_the_plan_sets_is_no_drift_and_another_policy_only_a_warn
 def test_a_machine_that_is_there_already_is_not_judged() -> None:
     over: Any = {"protection_state": "PlannedFailoverStatesBegin", "active_location": "Recovery"}
     done = told("planned-failover", **over, allowed_operations=("Failback",), replication_health="Critical", policy="x")
-    assert (done.items[0].done, done.concerns, done.warnings) == (True, (), ())
+    assert (done.items[0].already_done, done.concerns, done.warnings) == (True, (), ())
 
 
 def drilled(document: PlanDocument, ended: datetime, digest: str | None = None, state: str = "succeeded") -> PastRun:
@@ -146,13 +148,13 @@ def drilled(document: PlanDocument, ended: datetime, digest: str | None = None, 
 @pytest.mark.parametrize(
     ("past", "status"),
     [
-        ([], "NEVER VERIFIED"),
-        ([("", "failed")], "NEVER VERIFIED"),
-        ([("", "succeeded")], "NEEDS VERIFICATION"),
-        ([("other", "succeeded")], "NEEDS VERIFICATION"),
-        ([("this", "succeeded")], "VERIFIED"),
-        ([("this", "succeeded"), ("other", "succeeded")], "VERIFIED"),
-        ([("this", "succeeded"), ("this", "failed")], "VERIFIED"),
+        ([], "never-verified"),
+        ([("", "failed")], "never-verified"),
+        ([("", "succeeded")], "needs-verification"),
+        ([("other", "succeeded")], "needs-verification"),
+        ([("this", "succeeded")], "verified"),
+        ([("this", "succeeded"), ("other", "succeeded")], "verified"),
+        ([("this", "succeeded"), ("this", "failed")], "verified"),
     ],
 )
 def test_a_plan_is_verified_by_a_good_drill_of_this_very_plan(past: list[tuple[str, str]], status: str) -> None:
@@ -168,23 +170,23 @@ def test_a_drill_proves_nothing_of_another_network_or_another_disk() -> None:
     document, sites = plan(**ONE), {"hci-01": site()}
     grounds = grounds_of(document, sites, [item(vm="sql-01", disk_mb=2048)])
     track = PlanHistory(past_runs=(drilled(document, NOW).model_copy(update={"grounds": grounds}),))
-    assert verify_last_drill(document, track, NOW, grounds).status == "VERIFIED"
+    assert verify_last_drill(document, track, NOW, grounds).status == "verified"
     moved = {"hci-01": site(network=ISOLATED)}
     stands = verify_last_drill(document, track, NOW, grounds_of(document, moved, [item(vm="sql-01", disk_mb=4096)]))
-    assert stands.status == "NEEDS VERIFICATION"
-    assert stands.changed == (
+    assert stands.status == "needs-verification"
+    assert stands.changed_since == (
         f"the network of site hci-01 is {ISOLATED.lower()} and was {PRODUCTION.lower()}",
         "the size of disks of VM sql-01 is 4096 and was 2048",
     )
     unknown = grounds_of(document, sites, [item(vm="sql-01")])
-    assert verify_last_drill(document, track, NOW, unknown).status == "VERIFIED"
+    assert verify_last_drill(document, track, NOW, unknown).status == "verified"
 
 
 def test_what_has_changed_since_the_drill_is_told_with_it() -> None:
     document = plan(**ONE)
     then = grounds_of(document, {"hci-01": site(network=ISOLATED)}, ())
     track = PlanHistory(past_runs=(drilled(document, NOW).model_copy(update={"grounds": then}),))
-    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=track)
+    seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, plan_history=track)
     (warning,) = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, seen).warnings
     assert warning.code == "needs-verification"
     assert "the network of site hci-01" in warning.detail
@@ -199,7 +201,7 @@ def test_where_the_plan_says_how_long_a_drill_counts_a_failover_rests_on_it(
     document = plan(**ONE, drill={"network": ISOLATED, "validFor": "P30D"})
     past = () if days is None else (drilled(document, NOW - days * DAY),)
     seen = PreviewFacts(
-        at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, track=PlanHistory(past_runs=past)
+        at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, plan_history=PlanHistory(past_runs=past)
     )
     for what in ("planned-failover", "unplanned-failover"):
         assert codes(preview_with_readiness(document, what, {"hci-01": site()}, seen).concerns) == concerns
@@ -211,7 +213,7 @@ def test_without_that_an_unrehearsed_plan_is_only_warned_of() -> None:
     seen = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, seen)
     assert (told.concerns, codes(told.warnings)) == ((), ["never-verified"])
-    changed = seen._replace(track=PlanHistory(past_runs=(drilled(document, NOW, "other"),)))
+    changed = seen._replace(plan_history=PlanHistory(past_runs=(drilled(document, NOW, "other"),)))
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, changed)
     assert (told.concerns, codes(told.warnings)) == ((), ["needs-verification"])
 
@@ -229,18 +231,18 @@ def test_what_is_wrong_with_networks_stands_in_the_way_of_the_verb_that_goes_the
 
 def test_past_runs_say_how_long_it_takes_and_before_there_are_any_recorded_medians_do() -> None:
     def ran(run: str, minutes: int, **changes: Any) -> PastRun:
-        about = {"run": run, "kind": "failover", "what": "planned-failover", "state": "succeeded"}
+        about = {"run": run, "kind": "failover", "preview_kind": "planned-failover", "state": "succeeded"}
         return PastRun.model_validate({**about, "began": NOW - minutes * MINUTE, "ended": NOW, **changes})
 
     document = plan(**ONE)
     bare = PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare)
-    assert (told.expected_from, told.forecast) == ("recorded medians", None)
-    others = (ran("4", 500, what="unplanned-failover"), ran("5", 500, state="failed"))
+    assert (told.expected_duration_source, told.forecast) == ("recorded-medians", None)
+    others = (ran("4", 500, preview_kind="unplanned-failover"), ran("5", 500, state="failed"))
     track = PlanHistory(past_runs=(ran("1", 10), ran("2", 20), ran("3", 30), *others))
-    told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare._replace(track=track))
-    assert (told.expected_from, told.expected) == ("past runs", 20 * MINUTE)
-    assert told.forecast == {"p50": 1200.0, "p95": 1740.0, "runs": 3}
+    told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, bare._replace(plan_history=track))
+    assert (told.expected_duration_source, told.expected_duration) == ("past-runs", 20 * MINUTE)
+    assert told.forecast == Forecast(median_seconds=1200.0, p95_seconds=1740.0, based_on_runs=3)
 
 
 def test_a_preview_is_named_by_what_would_be_done_and_what_is_in_the_way_not_by_figures() -> None:
@@ -274,34 +276,36 @@ def test_what_was_approved_is_void_when_it_would_do_something_else_or_something_
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("kind", "said"),
     [
-        ("failover", {"points": {"rule": "latestProcessed"}}),
-        ("failover", {"points": {"by_vm": {"sql-01": "5b2d"}}}),
-        ("failover", {"points": {"max_age": "PT1H"}}),
+        ("failover", {"recovery_point": "latestProcessed"}),
+        ("failover", {"recovery_point": {"sql-01": "5b2d"}}),
+        ("failover", {"max_age": "PT1H"}),
         ("failover", {"failover_type": "unplanned", "shut_down_source": False}),
-        ("failback", {"data_sync": "ForDownTime"}),
-        ("failback", {"data_sync": "ForDownTime", "resume_at": NOW}),
+        ("failback", {"data_sync": "minimise-downtime"}),
+        ("failback", {"data_sync": "minimise-downtime", "resume_at": NOW}),
         ("failback", {"create_vm": True}),
         ("failback", {"create_vm": True, "host": "hci-01-n2"}),
         ("failback", {"order": "same"}),
         ("roundtrip", {"return_at": NOW}),
-        ("drill", {"points": {"rule": "latestAppConsistent"}}),
-        ("change-point", {"points": {"rule": "latestAppConsistent"}}),
+        ("drill", {"recovery_point": "latestAppConsistent"}),
+        ("change-point", {"recovery_point": "latestAppConsistent"}),
     ],
 )
-def test_what_was_asked_for_is_shown_and_approved_with_the_preview(what: str, said: dict[str, Any]) -> None:
+def test_what_was_asked_for_is_shown_and_approved_with_the_preview(kind: Kind, said: dict[str, Any]) -> None:
     document, seen = plan(), PreviewFacts(at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST})
 
-    def of(**changes: Any) -> Preview:
-        about = {"id": "run-1", "kind": what, "plan": "payroll", "requested_by": "ann", "digest": document.digest}
-        wish = Operation.model_validate({**about, "document": document, "sites": {"hci-01": site()}, **changes})
-        return preview_with_readiness(document, wish.preview_kind, wish.sites, seen, parameters=wish.verb_parameters)
+    def preview_of(requested: dict[str, Any]) -> Preview:
+        about = {"id": "run-1", "kind": kind, "plan": "payroll", "requested_by": "ann", "digest": document.digest}
+        options = options_for(kind, VerbOptions.model_validate(requested), document)
+        operation = Operation.model_validate({**about, "document": document, "sites": {}, "options": options})
+        preview = preview_with_readiness(document, operation.preview_kind, {"hci-01": site()}, seen, options=options)
+        return with_preview_digest(preview)
 
-    asked, bare = of(**said), of(**{key: value for key, value in said.items() if key == "failover_type"})
+    asked, bare = preview_of(said), preview_of({key: said[key] for key in said if key == "failover_type"})
     assert asked.preview_digest != bare.preview_digest
-    assert asked.model_dump(mode="json")["request"] != bare.model_dump(mode="json")["request"]
-    assert "the request is another" in describe_differences(bare, asked)
+    assert asked.model_dump(mode="json")["options"] != bare.model_dump(mode="json")["options"]
+    assert "the options have changed" in describe_differences(bare, asked)
 
 
 def test_a_long_list_of_changes_is_cut() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.report import format_duration, render_report
+from shared.evidence.report import render_report
+from shared.wording import format_duration
 
 BEGAN = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -21,12 +22,28 @@ def at(minutes: float) -> str:
 
 def step(verb: str = "TestFailover", began: float = 0, ended: float | None = 10, **more: Any) -> dict[str, Any]:
     over = at(ended) if ended is not None else None
-    return {"verb": verb, "outcome": "succeeded", "began": at(began), "ended": over, "probed": None, "note": "", **more}
+    return {
+        "verb": verb,
+        "outcome": "succeeded",
+        "startedAt": at(began),
+        "endedAt": over,
+        "probedAt": None,
+        "detail": "",
+        **more,
+    }
 
 
 def drill(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
     about = {"id": "drill-payroll-3f9c1a2b77d0", "kind": "drill", "plan": "payroll", "state": "succeeded"}
-    return {**about, "phase": "Ended", "began": at(0), "ended": at(40), "items": list(items), "findings": [], **more}
+    return {
+        **about,
+        "phase": "Finished",
+        "startedAt": at(0),
+        "endedAt": at(40),
+        "items": list(items),
+        "limitations": [],
+        **more,
+    }
 
 
 class Reader(HTMLParser):
@@ -60,7 +77,7 @@ class Reader(HTMLParser):
 
 
 def test_the_page_says_what_how_long_and_who() -> None:
-    sql = {"vm": "sql-01", "state": "done", "azureVm": "sql-01-test", "steps": [step(probed=at(11.5))]}
+    sql = {"vm": "sql-01", "state": "done", "azureVm": "sql-01-test", "steps": [step(probedAt=at(11.5))]}
     page = Reader(render_report(drill(sql, requestedBy="ada")))
     assert page.open == []
     for words in (
@@ -94,11 +111,11 @@ def test_a_run_under_way_shows_its_open_verb_up_to_the_last_news() -> None:
         {"vm": "a", "state": "done", "steps": [step(ended=40)]},
         {"vm": "b", "state": "running", "steps": [open_step]},
     )
-    page = Reader(render_report(drill(*items, state="running", ended=None)))
+    page = Reader(render_report(drill(*items, state="running", endedAt=None)))
     assert page.bars == [(0.0, 100.0), (50.0, 50.0)]
-    assert "So far" in page.text
+    assert "Elapsed" in page.text
     assert "Took" in page.text  # the table's own column
-    assert "Ended" in page.text  # the phase that was given
+    assert "Finished" in page.text  # the phase that was given
 
 
 def test_what_went_wrong_is_told_once_and_first() -> None:
@@ -106,9 +123,11 @@ def test_what_went_wrong_is_told_once_and_first() -> None:
         "vm": "web-01",
         "state": "failed",
         "detail": "TestFailover: 28031: quota",
-        "steps": [step(note="28031: quota")],
+        "steps": [step(detail="28031: quota")],
     }
-    page = Reader(render_report(drill(failed, state="failed", findings=["web-01: quota"], failures=["web-01: quota"])))
+    page = Reader(
+        render_report(drill(failed, state="failed", limitations=["web-01: quota"], failures=["web-01: quota"]))
+    )
     assert page.text.count("web-01: quota") == 1
     assert page.text.count("28031: quota") == 1
     assert page.text.index("web-01: quota") < page.text.index("28031: quota")
@@ -116,7 +135,7 @@ def test_what_went_wrong_is_told_once_and_first() -> None:
 
 def test_a_refusal_lists_its_problems() -> None:
     refused = drill(
-        state="failed", problems=[{"vm": "sql-01", "code": "held", "detail": "held by drill-x"}], ended=None
+        state="failed", obstacles=[{"vm": "sql-01", "code": "held", "detail": "held by drill-x"}], endedAt=None
     )
     assert "sql-01: held by drill-x" in Reader(render_report(refused)).text
 
@@ -141,7 +160,7 @@ def test_whatever_a_machine_or_a_job_says_stays_text(said: str) -> None:
         "detail": hostile,
         "steps": [step(hostile, note=hostile)],
     }
-    page = Reader(render_report(drill(item, plan=hostile, findings=[hostile], kind=hostile, state=hostile)))
+    page = Reader(render_report(drill(item, plan=hostile, limitations=[hostile], kind=hostile, state=hostile)))
     assert page.loads == []
 
 

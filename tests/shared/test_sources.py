@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.failback.source_vms import SourceDisk, join_source_pages, read_source_page
+from shared.failback.source_vms import SourceDisk, join_source_parts, read_source_page
 
 
 def said(*machines: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -22,18 +22,15 @@ def vm(name: str, state: str = "Off", checkpoints: int = 0) -> dict[str, Any]:
 
 def test_a_page_tells_state_checkpoints_disks_and_room() -> None:
     page = read_source_page("n1", said(vm("sql-01", "Saved", 2), next=40))
-    (machine,) = page.vms
+    (machine,) = page.part.vms
     assert (machine.node, machine.state, machine.checkpoints, page.next_start) == ("n1", "Saved", 2, 40)
     assert machine.disks == (SourceDisk(size=127.0, file=30.5, volume="csv-1"),)
-    assert (page.room, page.home) == ({"csv-1": 100.5, "csv-2": 7.0}, "csv-2")
+    assert (page.part.room, page.part.home) == ({"csv-1": 100.5, "csv-2": 7.0}, "csv-2")
 
 
-def test_a_node_that_did_not_say_all_of_it_has_said_nothing() -> None:
-    pages = [
-        read_source_page("n1", said(vm("a"), vm("b", "Running"))),
-        read_source_page("n2", said(vm("c", "Running"))),
-    ]
-    look = join_source_pages(pages, {"n2": "it is Disconnected"})
+def test_a_node_that_is_silent_has_said_nothing() -> None:
+    part = read_source_page("n1", said(vm("a"), vm("b", "Running"))).part
+    look = join_source_parts([part], {"n2": "it is Disconnected"})
     assert look.running_vms == ("b: Running on n1",)
     assert look.silent_nodes == ("n2: it is Disconnected",)
     assert [one.node for one in look.find_vms("A")] == ["n1"]
@@ -42,5 +39,5 @@ def test_a_node_that_did_not_say_all_of_it_has_said_nothing() -> None:
 
 @pytest.mark.parametrize("wrong", [{"found": "?"}, {"found": None}, {"home": None}, said({"n": "x"})])
 def test_what_the_script_never_says_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="read-source said something else on n1"):
+    with pytest.raises(ValueError, match="read-source wrote something else on n1"):
         read_source_page("n1", {**said(), **wrong})

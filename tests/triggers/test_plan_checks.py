@@ -1,26 +1,21 @@
 """Whoever declares a plan hears all that is wrong with it in one answer, each fault by its field."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shared.plans.versions import Version, VersionedDocument
+from shared.plans.plan import PlanDocument
+from tests.shared.samples import site
 from triggers.plan_checks import check_plan_document
 
 NETWORK = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
 FOLLOWING = {"site": "hci-01", "items": [{"vm": "x"}], "drill": {"network": NETWORK, "follows": "mine"}}
 
 
-def entry(document: dict[str, Any]) -> VersionedDocument:
-    mark = Version(version=1, digest="d", at=datetime(2026, 1, 1, tzinfo=UTC), by="ann")
-    return VersionedDocument(document=document, version=1, digest="d", history=(mark,))
-
-
 def wrong_with(document: Any) -> dict[str, str]:
     body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
-    _, wrong = check_plan_document("mine", body, {"hci-01": entry({})}, {"other": entry(FOLLOWING)})
+    _, wrong = check_plan_document("mine", body, {"hci-01": site()}, {"other": PlanDocument.model_validate(FOLLOWING)})
     return {error.field: error.detail for error in wrong}
 
 
@@ -54,7 +49,7 @@ def test_what_cannot_be_read_is_told_as_far_as_it_can(body: str) -> None:
 
 def test_a_plan_that_may_be_declared_is_given_back() -> None:
     good = {"site": "hci-01", "items": [{"vm": "a"}], "drill": {"network": NETWORK, "follows": "elsewhere"}}
-    plan, wrong = check_plan_document("mine", json.dumps(good).encode(), {"hci-01": entry({})}, {})
+    plan, wrong = check_plan_document("mine", json.dumps(good).encode(), {"hci-01": site()}, {})
     assert not wrong
     assert plan is not None
     assert plan.site_names == ("hci-01",)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.azure_events import FailureEvent, parse_failure_event
+from triggers.azure_events import FailureEvent, IgnoredEvent, parse_failure_event
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups"
@@ -17,13 +17,13 @@ FAILED = "Microsoft.Resources.ResourceWriteFailure"
 CAUSE = "b96dc54c-03d2-559f-9bcb-313643564c0e"
 
 
-def told(subject: str, event_type: str = FAILED, data: Any = None) -> FailureEvent | str:
+def parse(subject: str, event_type: str = FAILED, data: Any = None) -> FailureEvent | IgnoredEvent:
     return parse_failure_event(event_type, subject, AT, {"correlationId": CAUSE} if data is None else data)
 
 
 @pytest.mark.parametrize("deed", ["Write", "Delete", "Action"])
 def test_every_failure_of_an_extension_is_heard(deed: str) -> None:
-    seen = told(f"{MACHINE}/extensions/AzureSiteRecovery", f"Microsoft.Resources.Resource{deed}Failure")
+    seen = parse(f"{MACHINE}/extensions/AzureSiteRecovery", f"Microsoft.Resources.Resource{deed}Failure")
     assert seen == FailureEvent("extension", MACHINE, "AzureSiteRecovery", CAUSE, AT)
 
 
@@ -38,20 +38,20 @@ def test_every_failure_of_an_extension_is_heard(deed: str) -> None:
 def test_machines_run_commands_and_clusters_are_told_apart_in_any_casing(
     subject: str, kind: str, about: str, name: str
 ) -> None:
-    seen = told(subject)
+    seen = parse(subject)
     assert isinstance(seen, FailureEvent)
     assert (seen.kind, seen.resource_id, seen.name) == (kind, about, name)
     assert seen.subscription_id == "11111111-1111-1111-1111-111111111111"
 
 
 @pytest.mark.parametrize(
-    ("event_type", "subject", "at", "word"),
+    ("event_type", "subject", "at", "outcome"),
     [
         ("Microsoft.Resources.ResourceWriteSuccess", f"{MACHINE}/extensions/x", AT, "not-a-failure"),
-        (FAILED, MACHINE, AT, "not-a-node"),
-        (FAILED, f"{MACHINE}/extensions/x/y", AT, "not-a-node"),
-        (FAILED, f"{MACHINE}/extensions/", AT, "not-a-node"),
-        (FAILED, f"{SUB}/rg/providers/Microsoft.Compute/virtualMachines/vm/extensions/x", AT, "not-a-node"),
+        (FAILED, MACHINE, AT, "other-resource"),
+        (FAILED, f"{MACHINE}/extensions/x/y", AT, "other-resource"),
+        (FAILED, f"{MACHINE}/extensions/", AT, "other-resource"),
+        (FAILED, f"{SUB}/rg/providers/Microsoft.Compute/virtualMachines/vm/extensions/x", AT, "other-resource"),
         (FAILED, "x" * 1_000_000, AT, "malformed"),
         (FAILED, None, AT, "malformed"),
         (FAILED, {"deep": [1]}, AT, "malformed"),
@@ -61,17 +61,19 @@ def test_machines_run_commands_and_clusters_are_told_apart_in_any_casing(
         (FAILED, f"{MACHINE}/extensions/x", datetime(2027, 3, 1), "malformed"),  # noqa: DTZ001 - that is the point
     ],
 )
-def test_everything_else_is_let_pass_with_a_word(event_type: Any, subject: Any, at: datetime | None, word: str) -> None:
-    assert parse_failure_event(event_type, subject, at, {}) == word
+def test_everything_else_is_let_pass_with_a_word(
+    event_type: Any, subject: Any, at: datetime | None, outcome: Any
+) -> None:
+    assert parse_failure_event(event_type, subject, at, {}) == IgnoredEvent(outcome)
 
 
 @pytest.mark.parametrize("data", [{}, [], "text", {"correlationId": "x' or 1 eq 1"}, {"correlationId": "a" * 65}])
 def test_what_is_no_correlation_id_is_dropped(data: Any) -> None:
-    seen = told(f"{MACHINE}/extensions/x", data=data)
+    seen = parse(f"{MACHINE}/extensions/x", data=data)
     assert isinstance(seen, FailureEvent)
     assert seen.correlation_id == ""
 
 
 @given(st.one_of(st.none(), st.text(), st.integers()), st.one_of(st.none(), st.text(), st.lists(st.text())), st.text())
 def test_no_event_makes_it_fail(event_type: Any, subject: Any, data: Any) -> None:
-    assert isinstance(parse_failure_event(event_type, subject, AT, data), str)
+    assert isinstance(parse_failure_event(event_type, subject, AT, data), IgnoredEvent)

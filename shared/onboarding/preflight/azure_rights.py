@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unseen_lines
+from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unread_lines
 from shared.onboarding.preflight.facts import RightsFacts, SiteFacts
 
 OWNER, CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -43,9 +43,9 @@ def _matches_any(action: str, patterns: Iterable[str]) -> bool:
     return any(re.fullmatch(re.escape(p).replace(r"\*", ".*"), action, re.IGNORECASE) for p in patterns)
 
 
-def _check_actions(rights: RightsFacts | None, actions: tuple[str, ...]) -> Iterator[CheckLine]:
+def check_actions(rights: RightsFacts | None, actions: tuple[str, ...]) -> Iterator[CheckLine]:
     if rights is None:
-        yield CheckLine("unknown", "our identity's permissions were not seen")
+        yield CheckLine("unknown", "our identity's permissions could not be read")
         return
     lacking = [action for action in actions if not is_allowed(rights, action)]
     for action in lacking:
@@ -54,19 +54,19 @@ def _check_actions(rights: RightsFacts | None, actions: tuple[str, ...]) -> Iter
         yield CheckLine("pass", f"our identity may do all that is needed on {rights.scope}")
 
 
-def _check_vault_rights(facts: SiteFacts) -> Iterator[CheckLine]:
-    yield from _check_actions(facts.azure.rights_vault, ON_VAULT)
+def check_vault_rights(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from check_actions(facts.azure.rights_vault, ON_VAULT)
 
 
-def _check_cluster_rights(facts: SiteFacts) -> Iterator[CheckLine]:
-    yield from _check_actions(facts.azure.rights_cluster, ON_CLUSTER)
+def check_cluster_rights(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from check_actions(facts.azure.rights_cluster, ON_CLUSTER)
     if facts.azure.nodes:
-        yield from _check_actions(facts.azure.rights_nodes, ON_NODES)
+        yield from check_actions(facts.azure.rights_nodes, ON_NODES)
 
 
-def _check_cluster_identity(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_cluster_identity(facts: SiteFacts) -> Iterator[CheckLine]:
     azure = facts.azure
-    yield from unseen_lines(facts, "roles")
+    yield from unread_lines(facts, "roles")
     if azure.cluster is None or not azure.cluster.principal:
         yield CheckLine("fail", "the cluster has no managed identity that could have rights")
     elif azure.vault and ENOUGH & set(azure.vault.cluster_roles):
@@ -77,13 +77,13 @@ def _check_cluster_identity(facts: SiteFacts) -> Iterator[CheckLine]:
         yield CheckLine("fail", "the cluster's identity has no role on the vault, and ours may not assign one")
 
 
-def _check_locks(facts: SiteFacts) -> Iterator[CheckLine]:
-    yield from unseen_lines(facts, "locks")
+def check_locks(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unread_lines(facts, "locks")
     for lock in facts.azure.locks:
         hard = lock.level == "ReadOnly"
         effect = "nothing can be installed or changed" if hard else "nothing can be uninstalled or removed again"
         yield CheckLine("fail" if hard else "warn", f"{lock.name} ({lock.level}) holds for {lock.on}: {effect}")
-    if not facts.azure.locks and "locks" not in facts.azure.unseen:
+    if not facts.azure.locks and "locks" not in facts.azure.unread:
         yield CheckLine("pass", "no lock holds for the vault, the cluster or a node")
 
 
@@ -91,28 +91,28 @@ CHECKS = (
     Check(
         "rights-vault",
         "Our identity is an owner of the vault",
-        _check_vault_rights,
+        check_vault_rights,
         "Assign our identity Owner on the vault or its resource group (or Contributor and User Access Administrator).",
         GUIDE + "#step-1-prepare-infrastructure-on-your-target-host",
     ),
     Check(
         "rights-cluster",
         "Our identity may read and write the cluster and its nodes",
-        _check_cluster_rights,
+        check_cluster_rights,
         "Assign our identity a role with these actions on the resource groups of the cluster and of its nodes.",
         GUIDE + "#prerequisites-and-planning",
     ),
     Check(
         "rights-cluster-identity",
         "The cluster's identity has its role on the vault, or can be given it",
-        _check_cluster_identity,
+        check_cluster_identity,
         "Assign the cluster's managed identity Contributor on {vault}; prepare does so where our identity may.",
         ROLES,
     ),
     Check(
         "locks",
         "No resource lock stands in the way",
-        _check_locks,
+        check_locks,
         "Take the lock off, or narrow it to what it should protect.",
         LOCKS,
     ),

@@ -19,11 +19,6 @@ GIB = 1024**3 / 1_000_000
 """Megabytes of a gibibyte."""
 
 
-def _churn_limit(facts: SiteFacts) -> float:
-    premium = facts.azure.account is not None and facts.azure.account.sku.lower().startswith("premium")
-    return PREMIUM_CHURN if premium else STANDARD_CHURN
-
-
 def total_churn(facts: SiteFacts) -> float:
     """Megabytes a second of all VMs whose churn is declared."""
     return sum(facts.site.capacity.churn_of(machine.name) or 0 for machine in facts.machines)
@@ -38,22 +33,23 @@ def copy_time(facts: SiteFacts) -> timedelta | None:
     return timedelta(seconds=round(sum(machine.size_gb for machine in facts.machines) * GIB / left))
 
 
-def _check_churn(facts: SiteFacts) -> Iterator[CheckLine]:
-    most, declared = _churn_limit(facts), 0
+def check_churn(facts: SiteFacts) -> Iterator[CheckLine]:
+    is_premium = facts.azure.account is not None and facts.azure.account.sku.lower().startswith("premium")
+    most, declared = PREMIUM_CHURN if is_premium else STANDARD_CHURN, 0
     for machine in facts.machines:
         churn = facts.site.capacity.churn_of(machine.name)
         declared += churn is not None
         if churn is not None and churn > most:
             yield CheckLine("fail", f"{machine.name} writes {churn:g} MB/s, at most {most:g} MB/s are replicated")
     if facts.machines and not declared:
-        yield CheckLine("warn", "no churn is declared: what the VMs write cannot be judged")
+        yield CheckLine("warn", "no churn is declared: it is not known how much the VMs write")
     elif declared:
         yield CheckLine(
-            "pass", f"{declared} of {len(facts.machines)} VMs say what they write; each may write {most:g} MB/s"
+            "pass", f"{declared} of {len(facts.machines)} VMs have their churn declared; each may write {most:g} MB/s"
         )
 
 
-def _check_link(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_link(facts: SiteFacts) -> Iterator[CheckLine]:
     link, churn = facts.site.capacity.link_mbps, total_churn(facts)
     if link is None:
         yield CheckLine("warn", "the speed of the link is not declared")
@@ -63,14 +59,14 @@ def _check_link(facts: SiteFacts) -> Iterator[CheckLine]:
     yield CheckLine("fail" if used >= 1 else "warn" if used > SPARE else "pass", detail)
 
 
-def _check_cache(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_cache(facts: SiteFacts) -> Iterator[CheckLine]:
     churn, link = total_churn(facts), facts.site.capacity.link_mbps
     most = max(churn, (link or 0) / 8)
     detail = f"{most:g} MB/s at the most arrive at the cache account, which takes {ACCOUNT_INGRESS:g} MB/s"
     yield CheckLine("fail" if churn > ACCOUNT_INGRESS else "warn" if most > ACCOUNT_INGRESS else "pass", detail)
 
 
-def _check_initial_copy(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_initial_copy(facts: SiteFacts) -> Iterator[CheckLine]:
     size = sum(machine.size_gb for machine in facts.machines)
     within, takes = facts.site.capacity.copy_within, copy_time(facts)
     if facts.site.capacity.link_mbps is None:
@@ -96,28 +92,28 @@ CHECKS = (
     Check(
         "capacity-churn",
         "No VM writes more than replication carries",
-        _check_churn,
+        check_churn,
         "Declare capacity.churn; use a premium account for VMs that write more, or leave them out.",
         PLANNER + "#azure-site-recovery-limits",
     ),
     Check(
         "capacity-link",
         "The link carries what the VMs write",
-        _check_link,
+        check_link,
         "Declare capacity.linkMbps; widen the link, or protect fewer VMs.",
         PLANNER,
     ),
     Check(
         "capacity-cache",
         "The cache account takes what arrives",
-        _check_cache,
+        check_cache,
         "Spread the VMs over several sites with accounts of their own.",
         "https://learn.microsoft.com/azure/storage/common/scalability-targets-standard-account",
     ),
     Check(
         "capacity-initial-copy",
         "The initial copy ends in time",
-        _check_initial_copy,
+        check_initial_copy,
         "Widen the link, allow more time (capacity.copyWithin), or onboard fewer VMs at first.",
         PLANNER + "#initial-replication-batching",
     ),

@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from shared.arm_ids import name_of, subscription_of
 from shared.messages import Message
-from shared.onboarding.preflight.facts import SiteFacts
+from shared.onboarding.preflight.facts import AzurePart, SiteFacts
+from shared.wording import shortened
 
 CheckState = Literal["pass", "warn", "unknown", "fail"]
 STATES_BEST_FIRST: tuple[CheckState, ...] = ("pass", "warn", "unknown", "fail")
@@ -14,7 +15,7 @@ GUIDE = "https://learn.microsoft.com/azure-stack/hci/manage/azure-site-recovery"
 MATRIX = "https://learn.microsoft.com/azure/site-recovery/hyper-v-azure-support-matrix"
 PLANNER = "https://learn.microsoft.com/azure/site-recovery/hyper-v-deployment-planner-analyze-report"
 MOST_EVIDENCE_LINES = 20
-"""Lines of evidence that are told of one check; the worst ones first."""
+"""Lines of evidence that are shown of one check; the worst ones first."""
 
 
 class CheckLine(NamedTuple):
@@ -62,25 +63,14 @@ def apply_check(check: Check, facts: SiteFacts) -> CheckResult:
     """Apply a check; one without a single line of evidence has nothing that stands against it."""
     lines = list(check.rule(facts)) or [CheckLine("pass", "nothing to check")]
     worst: CheckState = max((line.state for line in lines), key=STATES_BEST_FIRST.index)
+    worst_first = sorted(lines, key=lambda line: -STATES_BEST_FIRST.index(line.state))  # stable within a state
     return CheckResult(
         id=check.id,
         title=check.title,
         state=worst,
-        evidence=_evidence_lines(lines),
+        evidence=shortened([line.text for line in worst_first], MOST_EVIDENCE_LINES),
         remedy=check.remedy.format_map(_remedy_names(facts)) if worst != "pass" else "",
         link=check.link,
-    )
-
-
-def _evidence_lines(lines: list[CheckLine]) -> tuple[str, ...]:
-    ranked = sorted(
-        lines, key=lambda line: -STATES_BEST_FIRST.index(line.state)
-    )  # stable: the rule's own order within a state
-    lines_shown = [line.text for line in ranked[:MOST_EVIDENCE_LINES]]
-    return (
-        (*lines_shown, f"and {len(ranked) - MOST_EVIDENCE_LINES} more")
-        if len(ranked) > MOST_EVIDENCE_LINES
-        else tuple(lines_shown)
     )
 
 
@@ -96,8 +86,8 @@ def _remedy_names(facts: SiteFacts) -> dict[str, str]:
     }
 
 
-def unseen_lines(facts: SiteFacts, *parts: str) -> Iterator[CheckLine]:
+def unread_lines(facts: SiteFacts, *parts: AzurePart) -> Iterator[CheckLine]:
     """A line for each of these that Azure would not show."""
     for part in parts:
-        if part in facts.azure.unseen:
-            yield CheckLine("unknown", f"{part} could not be read: {facts.azure.unseen[part]}")
+        if part in facts.azure.unread:
+            yield CheckLine("unknown", f"{part} could not be read: {facts.azure.unread[part]}")

@@ -1,15 +1,19 @@
 """Checks of the nodes: their agent, Hyper-V, what they are bound to, what may keep the extension out."""
 
-import re
 from collections.abc import Iterator
 
 from shared.healing.classifier import classify_failure
-from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unseen_lines
+from shared.healing.registration import NodeRegistration
+from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unread_lines
 from shared.onboarding.preflight.facts import NodeFacts, SiteFacts
-from shared.onboarding.preparation import HEARTBEAT_FRESH_FOR
+from shared.sites.node_health import (
+    OLDEST_AGENT,
+    agent_version_of,
+    has_fresh_heartbeat,
+    is_agent_connected,
+    providers_on,
+)
 
-OLDEST_AGENT = (1, 33)
-"""The oldest agent that takes run commands."""
 NEEDED_EXTENSIONS = {
     "microsoft.siterecovery.dra/windows": "the ASR extension",
     "microsoft.cplat.core/runcommandhandlerwindows": "",
@@ -17,38 +21,39 @@ NEEDED_EXTENSIONS = {
 ARC = "https://learn.microsoft.com/azure/azure-arc/servers/"
 
 
-def _check_connection(facts: SiteFacts) -> Iterator[CheckLine]:
-    yield from unseen_lines(facts, "nodes")
+def check_connection(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from unread_lines(facts, "nodes")
     for node in facts.azure.nodes:
-        yield CheckLine("pass" if node.status.lower() == "connected" else "fail", f"{node.name} is {node.status}")
+        yield CheckLine("pass" if is_agent_connected(node) else "fail", f"{node.name} is {node.status}")
 
 
-def _check_agent(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_agent(facts: SiteFacts) -> Iterator[CheckLine]:
     for node in facts.azure.nodes:
-        found = re.match(r"(\d+)\.(\d+)", node.agent_version)
-        if found is None:
-            yield CheckLine("unknown", f"{node.name} says no agent version")
+        version = agent_version_of(node.agent_version)
+        if version is None:
+            yield CheckLine("unknown", f"Azure shows no agent version of {node.name}")
         else:
-            recent = (int(found[1]), int(found[2])) >= OLDEST_AGENT
-            yield CheckLine("pass" if recent else "fail", f"{node.name} has agent {node.agent_version}")
+            yield CheckLine(
+                "pass" if version >= OLDEST_AGENT else "fail", f"{node.name} has agent {node.agent_version}"
+            )
 
 
-def _check_extension_lists(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_extension_lists(facts: SiteFacts) -> Iterator[CheckLine]:
     for node in facts.azure.nodes:
         held = list(_blocked_extensions(node))
-        yield from held or [CheckLine("pass", f"{node.name} takes extensions")]
+        yield from held or [CheckLine("pass", f"{node.name} accepts extensions")]
 
 
 def _blocked_extensions(node: NodeFacts) -> Iterator[CheckLine]:
     if not node.extensions_enabled or node.mode.lower() == "monitor":
-        yield CheckLine("fail", f"the agent of {node.name} takes no extensions")
+        yield CheckLine("fail", f"the agent of {node.name} accepts no extensions")
     allow, block = {name.lower() for name in node.allow}, {name.lower() for name in node.block}
     for name in NEEDED_EXTENSIONS:
         if name in block or (allow and name not in allow):
-            yield CheckLine("fail", f"the agent of {node.name} does not let {name} in")
+            yield CheckLine("fail", f"the agent of {node.name} blocks {name}")
 
 
-def _check_hyper_v(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_hyper_v(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
         yield CheckLine(
@@ -57,14 +62,15 @@ def _check_hyper_v(facts: SiteFacts) -> Iterator[CheckLine]:
 
 
 def _unread_nodes(facts: SiteFacts) -> Iterator[CheckLine]:
-    for node, why in facts.unread.items():
-        yield CheckLine("unknown", f"{node} could not be asked: {why}")
+    for node, why in facts.unread_nodes.items():
+        yield CheckLine("unknown", f"{node} could not be read: {why}")
 
 
-def _check_other_site(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_other_site(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
-        cause = classify_failure("", "", {"hyperV": True, "registration": host.registration}, facts.site)
+        bound = NodeRegistration(hyper_v=True, registry=host.registration or {})
+        cause = classify_failure("", "", bound, facts.site)
         if cause.code == "other-site":
             yield CheckLine("fail", f"{host.node}: {'; '.join(cause.evidence)}")
         else:
@@ -73,7 +79,7 @@ def _check_other_site(facts: SiteFacts) -> Iterator[CheckLine]:
             )
 
 
-def _check_application_control(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_application_control(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
         enforced = host.application_control == "Enforced"
@@ -82,7 +88,7 @@ def _check_application_control(facts: SiteFacts) -> Iterator[CheckLine]:
         )
 
 
-def _check_outbound(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_outbound(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
         for endpoint, reached in host.reached.items():
@@ -91,7 +97,7 @@ def _check_outbound(facts: SiteFacts) -> Iterator[CheckLine]:
             )
 
 
-def _check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
     """A failed extension with its cause; known issues 2 and 3 of the guide end here."""
     for node in facts.azure.nodes:
         extension = node.extension
@@ -99,27 +105,27 @@ def _check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
             yield CheckLine("pass", f"{node.name} has no ASR extension yet")
         elif extension.provisioning_state == "Failed":
             host = facts.hosts.get(node.name.lower())
-            host_facts = {"hyperV": host.hyper_v, "registration": host.registration} if host else None
-            cause = classify_failure(extension.code, extension.message, host_facts, facts.site)
+            bound = NodeRegistration(hyper_v=host.hyper_v, registry=host.registration or {}) if host else None
+            cause = classify_failure(extension.code, extension.message, bound, facts.site)
             yield CheckLine("fail", f"{node.name}: {cause.code}. {cause.remedy}")
         else:
             yield CheckLine("pass", f"the ASR extension of {node.name} is {extension.provisioning_state}")
 
 
-def _check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
     """Known issue 1: an installed node that does not reach the service is not protected, and nothing says so."""
-    yield from unseen_lines(facts, "providers")
-    hosts = {host.host.split(".")[0].lower(): host for host in (facts.azure.vault.hosts if facts.azure.vault else ())}
+    yield from unread_lines(facts, "providers")
     for node in facts.azure.nodes:
-        host = hosts.get(node.name.split(".")[0].lower())
-        if host is None:
+        providers = providers_on(node.name, facts.azure.vault.hosts if facts.azure.vault else ())
+        if not providers:
             installed = node.extension is not None
             detail = "has the extension, but is not registered" if installed else "is not registered yet"
             yield CheckLine("fail" if installed else "pass", f"{node.name} {detail}")
-        elif host.connected and host.heartbeat and facts.azure.at - host.heartbeat <= HEARTBEAT_FRESH_FOR:
+        elif any(has_fresh_heartbeat(provider, facts.azure.at) for provider in providers):
             yield CheckLine("pass", f"{node.name} is registered and connected")
         else:
-            yield CheckLine("fail", f"{node.name} is registered, but was last heard of {host.heartbeat or 'never'}")
+            last = max((provider.heartbeat for provider in providers if provider.heartbeat), default=None)
+            yield CheckLine("fail", f"{node.name} is registered, but its last heartbeat was: {last or 'never'}")
 
 
 def required_endpoints(account: str) -> tuple[str, ...]:
@@ -139,21 +145,21 @@ CHECKS = (
     Check(
         "node-connected",
         "The Arc agent of every node is connected",
-        _check_connection,
+        check_connection,
         "On the node: azcmagent show, azcmagent check; nothing can be installed before it is Connected.",
         ARC + "troubleshoot-agent-onboard",
     ),
     Check(
         "node-agent",
         "The Arc agent of every node takes run commands (1.33 or later)",
-        _check_agent,
+        check_agent,
         "Upgrade the Azure Connected Machine agent on the node.",
         ARC + "run-command",
     ),
     Check(
         "node-extensions",
-        "The Arc agent of every node lets the ASR extension and run commands in",
-        _check_extension_lists,
+        "The Arc agent of every node allows the ASR extension and run commands",
+        check_extension_lists,
         "On the node: azcmagent config set extensions.enabled true; take the names off extensions.blocklist, or put "
         "them on extensions.allowlist.",
         ARC + "security-extensions",
@@ -161,28 +167,28 @@ CHECKS = (
     Check(
         "node-hyper-v",
         "Hyper-V is set up on every node",
-        _check_hyper_v,
+        check_hyper_v,
         "Install the Hyper-V role on the node: Install-WindowsFeature -Name Hyper-V -IncludeManagementTools -Restart.",
         GUIDE + "#known-issues",
     ),
     Check(
         "node-other-site",
         "No node is bound to another Hyper-V site",
-        _check_other_site,
+        check_other_site,
         "Unregister the host from the Hyper-V site that it is bound to, or declare that site.",
         GUIDE + "#known-issues",
     ),
     Check(
         "node-application-control",
         "Application Control is not enforced on any node",
-        _check_application_control,
+        check_application_control,
         "Put Application Control into audit mode while the agent is installed.",
         "https://learn.microsoft.com/azure-stack/hci/concepts/security-windows-defender-application-control",
     ),
     Check(
         "node-outbound",
         "Every node reaches the service's endpoints",
-        _check_outbound,
+        check_outbound,
         "Open the firewall or the proxy for https to *.hypervrecoverymanager.windowsazure.com, "
         "*.backup.windowsazure.com, *.store.core.windows.net, *.blob.core.windows.net, login.microsoftonline.com and "
         "management.azure.com.",
@@ -191,14 +197,14 @@ CHECKS = (
     Check(
         "node-extension",
         "No node has an ASR extension that failed",
-        _check_extension,
+        check_extension,
         "Repair the node: POST sites/{{site}}/nodes/{{node}}/repair, or what its cause asks for.",
         GUIDE + "#known-issues",
     ),
     Check(
         "node-registered",
         "Every node with the extension is registered with the vault and connected",
-        _check_registration,
+        check_registration,
         "Look at the vault's jobs (Recovery Services vault > Jobs > Site Recovery jobs), then repair the node.",
         GUIDE + "#known-issues",
     ),

@@ -1,8 +1,8 @@
-"""What was seen of a site: in Azure, and on the nodes of its cluster. Only what a rule asks for."""
+"""What is known of a site: from Azure, and from the nodes of its cluster. Only what a rule needs."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -10,6 +10,22 @@ from shared.messages import Message
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView
 from shared.sites.site import SiteDocument
+
+AzurePart = Literal[
+    "cluster",
+    "nodes",
+    "targetGroup",
+    "vault",
+    "policy",
+    "providers",
+    "roles",
+    "rights",
+    "locks",
+    "account",
+    "network",
+    "quota",
+]
+"""What of a site is read from Azure on its own, and may be refused on its own."""
 
 
 class ClusterFacts(Message):
@@ -172,7 +188,7 @@ class AzureFacts(Message):
     Attributes:
         at: When Azure answered last, by its own clock.
         arc_vms: Names of machines that are VMs managed by Azure Arc.
-        unseen: What could not be read, and why: "rights", "locks", "quota", ...
+        unread: What Azure refused to show, and why.
     """
 
     at: datetime
@@ -189,7 +205,7 @@ class AzureFacts(Message):
     drill_network: NetworkFacts | None = None
     target_group: str = ""
     quota: QuotaFacts | None = None
-    unseen: dict[str, str] = Field(default_factory=dict)
+    unread: dict[AzurePart, str] = Field(default_factory=dict)
 
 
 class SiteFacts(NamedTuple):
@@ -197,13 +213,13 @@ class SiteFacts(NamedTuple):
 
     Attributes:
         hosts: By node name in lower case; a node that could not be read is missing.
-        unread: Why, by node name.
+        unread_nodes: Why, by node name.
     """
 
     site: SiteDocument
     azure: AzureFacts
     hosts: Mapping[str, HostFacts]
-    unread: Mapping[str, str]
+    unread_nodes: Mapping[str, str]
 
     @property
     def machines(self) -> tuple[MachineFacts, ...]:

@@ -1,58 +1,46 @@
-"""What the script read-node says: a page of VMs as packed as a run command's 4,096 bytes of output need it."""
+"""What the script read-node says of a node and of a page of its VMs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared.onboarding.preflight.facts import DiskFacts, HostFacts, MachineFacts
-from shared.sites.node_output import unpack_json
+from shared.sites.node_output import Page, read_page, unpack_json
 
 
-class NodePage(NamedTuple):
-    """One run of the script.
-
-    Attributes:
-        next_start: Where the next page of VMs begins, None when this was the last.
-    """
-
-    host: HostFacts
-    next_start: int | None
-
-
-def read_node_page(node: str, answer: Mapping[str, Any]) -> NodePage:
+def read_node_page(node: str, output: Mapping[str, Any]) -> Page[HostFacts]:
     """Read one page.
 
     Raises:
-        ValueError: it is not what the script says.
+        ValueError: it is not what the script writes.
     """
-    try:
-        packed = unpack_json(answer["machines"])
-        host = HostFacts(
+    return read_page("read-node", node, output, _read_host)
+
+
+def _read_host(node: str, output: Mapping[str, Any]) -> HostFacts:
+    """The host as its page shows it; fields of a VM have names of one letter: that halves the page."""
+    machines = tuple(
+        MachineFacts(
+            name=fields["n"],
+            id=fields.get("i", ""),
             node=node,
-            os_version=answer.get("osVersion") or "",
-            hyper_v=answer["hyperV"] is True,
-            application_control=answer.get("applicationControl") or "Off",
-            registration=answer.get("registration") or None,
-            reached=answer.get("endpoints") or {},
-            machines=tuple(_machine_facts(node, one) for one in packed),
+            generation=fields["g"],
+            guest=fields.get("o") or "",
+            highly_available=fields["h"] is True,
+            cpus=fields["c"],
+            memory_mb=fields["m"],
+            fibre_channel=fields.get("f") is True,
+            disks=tuple(DiskFacts(size_gb=size, kind=kind) for size, kind in fields["d"]),
         )
-    except (KeyError, TypeError, IndexError, ValueError) as wrong:
-        raise ValueError(f"read-node said something else on {node}: {wrong}") from wrong
-    return NodePage(host, answer.get("next"))
-
-
-def _machine_facts(node: str, fields: Mapping[str, Any]) -> MachineFacts:
-    """Names are single letters: that halves the page."""
-    return MachineFacts(
-        name=fields["n"],
-        id=fields.get("i", ""),
+        for fields in unpack_json(output["machines"])
+    )
+    return HostFacts(
         node=node,
-        generation=fields["g"],
-        guest=fields.get("o") or "",
-        highly_available=fields["h"] is True,
-        cpus=fields["c"],
-        memory_mb=fields["m"],
-        fibre_channel=fields.get("f") is True,
-        disks=tuple(DiskFacts(size_gb=size, kind=kind) for size, kind in fields["d"]),
+        os_version=output.get("osVersion") or "",
+        hyper_v=output["hyperV"] is True,
+        application_control=output.get("applicationControl") or "Off",
+        registration=output.get("registration") or None,
+        reached=output.get("endpoints") or {},
+        machines=machines,
     )
 
 

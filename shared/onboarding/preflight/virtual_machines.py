@@ -17,12 +17,12 @@ type VmRule = Callable[[SiteFacts, MachineFacts], Iterator[CheckLine]]
 
 
 def _for_each_vm(check_vm: VmRule, summary: str) -> Callable[[SiteFacts], Iterator[CheckLine]]:
-    """A rule that looks at each VM, and sums up those against which nothing stands."""
+    """A rule that checks each VM, and counts those that pass."""
 
     def check_vms(facts: SiteFacts) -> Iterator[CheckLine]:
         good = 0
-        for node, why in facts.unread.items():
-            yield CheckLine("unknown", f"the VMs of {node} were not seen: {why}")
+        for node, why in facts.unread_nodes.items():
+            yield CheckLine("unknown", f"the VMs of {node} could not be read: {why}")
         for machine in facts.machines:
             wrong = list(check_vm(facts, machine))
             good += not wrong
@@ -33,16 +33,16 @@ def _for_each_vm(check_vm: VmRule, summary: str) -> Callable[[SiteFacts], Iterat
     return check_vms
 
 
-def _check_found(facts: SiteFacts) -> Iterator[CheckLine]:
+def check_found(facts: SiteFacts) -> Iterator[CheckLine]:
     on_cluster = {machine.name.lower() for machine in facts.machines}
     for name in facts.site.vms:
         if name.lower() not in on_cluster:
-            yield CheckLine("unknown" if facts.unread else "fail", f"no node that was asked has a VM {name}")
+            yield CheckLine("unknown" if facts.unread_nodes else "fail", f"no node that could be read has a VM {name}")
     if on_cluster:
         yield CheckLine("pass", f"{len(on_cluster)} {'VM' if len(on_cluster) == 1 else 'VMs'} on the cluster")
 
 
-def _check_availability(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+def check_availability(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     if not machine.highly_available:
         yield CheckLine("fail", f"{machine.name} on {machine.node} is not highly available")
 
@@ -52,17 +52,17 @@ def is_linux(guest: str) -> bool:
     return bool(LINUX.search(guest))
 
 
-def _check_guest(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+def check_guest(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     if not machine.guest:
         if machine.generation != 1:  # generation 1 is supported whatever runs in it
-            yield CheckLine("unknown", f"{machine.name} does not tell its operating system")
+            yield CheckLine("unknown", f"{machine.name} does not report its operating system")
     elif is_linux(machine.guest) and machine.generation != 1:
         yield CheckLine("fail", f"{machine.name}: {machine.guest} on generation {machine.generation} is not supported")
     elif not is_linux(machine.guest) and "windows" not in machine.guest.lower():
         yield CheckLine("fail", f"{machine.name}: {machine.guest} is neither Windows nor a Linux that is known")
 
 
-def _check_disk_kinds(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+def check_disk_kinds(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     if machine.fibre_channel:
         yield CheckLine("fail", f"{machine.name} has a virtual Fibre Channel adapter")
     for at, disk in enumerate(machine.disks):
@@ -72,7 +72,7 @@ def _check_disk_kinds(_seen: SiteFacts, machine: MachineFacts) -> Iterator[Check
         yield CheckLine("fail", f"{machine.name} has no disk")
 
 
-def _check_disk_sizes(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+def check_disk_sizes(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     system, data = machine.disks[:1], machine.disks[1:]
     most = OS_DISK_GB.get(machine.generation, OS_DISK_GB[2])
     for disk in system:
@@ -88,14 +88,14 @@ def _check_disk_sizes(_seen: SiteFacts, machine: MachineFacts) -> Iterator[Check
         yield CheckLine("fail", f"{machine.name} has {len(data)} data disks, at most {DATA_DISKS} are possible")
 
 
-def _check_not_arc_vm(facts: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+def check_not_arc_vm(facts: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     if machine.name.lower() in {name.lower() for name in facts.azure.arc_vms}:
         yield CheckLine("fail", f"{machine.name} is an Arc VM: Site Recovery replicates none")
     elif BRIDGE.search(machine.name):
         yield CheckLine("fail" if facts.site.vms else "warn", f"{machine.name} looks like the Arc resource bridge")
 
 
-def _check_azure_name(facts: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+def check_azure_name(facts: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     name = facts.site.naming.azure_name_of(machine.name)
     if not AZURE_NAME.fullmatch(name):
         yield CheckLine("fail", f"{name!r} cannot be the name of an Azure VM")
@@ -105,49 +105,49 @@ CHECKS = (
     Check(
         "vm-found",
         "Every VM that is to be protected is on the cluster",
-        _check_found,
+        check_found,
         "Correct the site's list of VMs, or move the VM to this cluster.",
         GUIDE + "#step-2-enable-replication-of-vms",
     ),
     Check(
         "vm-highly-available",
         "The VMs are highly available",
-        _for_each_vm(_check_availability, "highly available"),
+        _for_each_vm(check_availability, "highly available"),
         "Make it a clustered role with its files on a cluster volume: Add-ClusterVirtualMachineRole -VMName <vm>.",
         GUIDE + "#prerequisites-and-planning",
     ),
     Check(
         "vm-guest",
         "The guests are supported: Windows of generation 1 and 2, Linux of generation 1",
-        _for_each_vm(_check_guest, "with a supported guest"),
-        "Leave the VM out, or build it anew on generation 1. While it runs, integration services tell what it runs.",
+        _for_each_vm(check_guest, "with a supported guest"),
+        "Leave the VM out, or build it anew on generation 1. While it runs, integration services report what it runs.",
         GUIDE + "#supported-scenarios",
     ),
     Check(
         "vm-disk-kinds",
         "The VMs have only disks that can be replicated",
-        _for_each_vm(_check_disk_kinds, "with VHD or VHDX disks only"),
+        _for_each_vm(check_disk_kinds, "with VHD or VHDX disks only"),
         "Shared, pass-through and Fibre Channel disks are not replicated: convert them, or leave the VM out.",
         MATRIX + "#azure-vm-requirements",
     ),
     Check(
         "vm-disk-sizes",
         "The disks are within the limits of size and number",
-        _for_each_vm(_check_disk_sizes, "within the limits"),
+        _for_each_vm(check_disk_sizes, "within the limits"),
         "Shrink or split the disk, or exclude it from replication.",
         MATRIX + "#azure-vm-requirements",
     ),
     Check(
         "vm-arc",
         "No VM is an Arc VM or the resource bridge",
-        _for_each_vm(_check_not_arc_vm, "neither Arc VM nor resource bridge"),
+        _for_each_vm(check_not_arc_vm, "neither Arc VM nor resource bridge"),
         "Leave it out: name the others in the site's list of VMs.",
         GUIDE + "#azure-site-recovery-with-azure-stack-hci",
     ),
     Check(
         "vm-names",
         "The VMs' names are possible in Azure",
-        _for_each_vm(_check_azure_name, "with a possible name"),
+        _for_each_vm(check_azure_name, "with a possible name"),
         "1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit: see the site's naming.",
         MATRIX + "#azure-vm-requirements",
     ),

@@ -29,7 +29,7 @@ def test_what_is_asked_for_twice_is_found_in_whatever_casing() -> None:
     [
         ({"kind": "preflight", "counts": {"pass": 34}}, "34 checks passed, none failed"),
         ({"kind": "prepare", "nodes": [{}, {}]}, "2 nodes registered, one after the other"),
-        ({"kind": "replication", "progress": {"done": 6, "total": 6}}, "6 of 6 Protected with all their disks"),
+        ({"kind": "replication", "progress": {"completed": 6, "total": 6}}, "6 of 6 Protected with all their disks"),
         ({"kind": "verify"}, "as declared"),
     ],
 )

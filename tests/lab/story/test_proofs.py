@@ -20,7 +20,7 @@ def drill_of(vms: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def step(began: int, ended: int, probed: int | None, verb: str = "TestFailover", outcome: str = "succeeded") -> Any:
-    times = {"began": began, "ended": ended, "probed": probed}
+    times = {"startedAt": began, "endedAt": ended, "probedAt": probed}
     instants = {name: None if minute is None else f"2026-01-05T08:{minute:02}:00Z" for name, minute in times.items()}
     return {"verb": verb, "outcome": outcome, **instants}
 
@@ -95,7 +95,7 @@ def test_a_vm_without_a_successful_step_is_missed() -> None:
 
 
 def test_a_step_without_times_proves_no_order() -> None:
-    timeless = drill(dc_01=step(0, 10, 11), sql_01={**step(0, 0, 0), "began": None}, web_01=step(22, 30, 31))
+    timeless = drill(dc_01=step(0, 10, 11), sql_01={**step(0, 0, 0), "startedAt": None}, web_01=step(22, 30, 31))
     assert proofs.in_order(timeless, AFTER) == ["TestFailover of sql-01 began before dc-01 was up"]
 
 
@@ -127,7 +127,7 @@ def test_a_failed_operation_is_missed_with_its_reason() -> None:
     assert proofs.ended_well({"id": "x", "state": "failed", "failures": ["sql-01: 28031"]}) == [
         "x ended failed: sql-01: 28031"
     ]
-    refused = {"id": "x", "state": "failed", "failures": [], "problems": [{"detail": "busy"}]}
+    refused = {"id": "x", "state": "failed", "failures": [], "obstacles": [{"detail": "busy"}]}
     assert proofs.ended_well(refused) == ["x ended failed: busy"]
     assert proofs.ended_well({"id": "x", "state": "aborted"}) == ["x ended aborted: it does not say why"]
 

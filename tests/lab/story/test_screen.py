@@ -26,8 +26,8 @@ def drill(done: int, stage: int = 1, state: str = "running", waiting_for: str = 
         "kind": "drill",
         "state": state,
         "phase": "TestFailover" if stage == 1 else "TestFailoverCleanup",
-        "waitingFor": waiting_for,
-        "progress": {"done": done, "total": 2, "stage": stage, "stages": 2},
+        "waitingForText": waiting_for,
+        "progress": {"completed": done, "total": 2, "currentStage": stage, "stageCount": 2},
         "items": [
             {"vm": "dc-01", "state": "done", "azureVm": "dc-01-test", "detail": ""},
             {"vm": "sql-01", "state": "running", "azureVm": "", "detail": ""},
@@ -53,7 +53,7 @@ def test_the_headline_says_when_what_how_far_and_what_is_awaited() -> None:
 
 
 def test_an_operation_on_a_node_has_no_count() -> None:
-    repair = {"id": "r", "kind": "repair", "state": "running", "phase": "Sync", "waitingFor": "", "items": []}
+    repair = {"id": "r", "kind": "repair", "state": "running", "phase": "Sync", "waitingForText": "", "items": []}
     assert operation_headline(repair, NOW) == "08:20  repair: Sync"
 
 

@@ -54,8 +54,8 @@ SPOILT: list[tuple[str, str, SiteFacts]] = [
     ("cluster-arc", "no Arc machine names this cluster", seen(azure(nodes=()))),
     ("node-connected", "n2 is Disconnected", seen(azure(nodes=(node(N1), node(N2, status="Disconnected"))))),
     ("node-agent", "agent 1.32", seen(azure(nodes=(node(N1, agent_version="1.32.02413"), node(N2))))),
-    ("node-extensions", "takes no extensions", seen(azure(nodes=(node(N1, extensions_enabled=False),)))),
-    ("node-extensions", "takes no extensions", seen(azure(nodes=(node(N1, mode="monitor"),)))),
+    ("node-extensions", "accepts no extensions", seen(azure(nodes=(node(N1, extensions_enabled=False),)))),
+    ("node-extensions", "accepts no extensions", seen(azure(nodes=(node(N1, mode="monitor"),)))),
     (
         "node-extensions",
         "runcommandhandlerwindows",
@@ -73,10 +73,14 @@ SPOILT: list[tuple[str, str, SiteFacts]] = [
     ("node-extension", "certificate-race", seen(azure(nodes=(node(N1, extension=failed(RACE)), node(N2))))),
     ("node-extension", "unknown", seen(azure(nodes=(node(N1, extension=failed("no details")), node(N2))))),
     ("node-registered", "is not registered", seen(azure(vault=vault(hosts=(provider(N1),))))),
-    ("node-registered", "last heard", seen(azure(vault=vault(hosts=(provider(N1, connected=False), provider(N2)))))),
     (
         "node-registered",
-        "last heard",
+        "last heartbeat",
+        seen(azure(vault=vault(hosts=(provider(N1, connected=False), provider(N2))))),
+    ),
+    (
+        "node-registered",
+        "last heartbeat",
         seen(azure(vault=vault(hosts=(provider(N1, heartbeat=NOW - timedelta(hours=2)), provider(N2))))),
     ),
     ("rights-vault", "roleAssignments/write", seen(azure(rights_vault=READER))),
@@ -93,7 +97,7 @@ SPOILT: list[tuple[str, str, SiteFacts]] = [
     ("vault-region", "the cluster is in eastus", seen(azure(cluster=cluster(location="eastus")))),
     (
         "policy-agrees",
-        "replicationInterval is 30, the site says 300",
+        "replicationInterval is 30, the site declares 300",
         seen(azure(vault=vault(policy={**SETTINGS, "replicationInterval": "30"}))),
     ),
     ("cache-account", "of kind BlobStorage", seen(azure(account=account(kind="BlobStorage")))),
@@ -201,7 +205,7 @@ def test_a_node_that_cannot_be_asked_leaves_questions_open_rather_than_answered(
 
 
 def test_what_azure_does_not_show_is_unknown_and_says_why() -> None:
-    facts = azure(rights_vault=None, quota=None, unseen={"quota": "AuthorizationFailed: no", "locks": "no"})
+    facts = azure(rights_vault=None, quota=None, unread={"quota": "AuthorizationFailed: no", "locks": "no"})
     found = found_in(seen(facts))
     assert {found[check].state for check in ("rights-vault", "target-quota", "locks")} == {"unknown"}
     assert "AuthorizationFailed" in found["target-quota"].evidence[0]

@@ -17,7 +17,7 @@ ITEMS = (view("sql-01", target_group=GROUP.upper()), view("WEB-01", target_group
 
 
 def told(facts: AzureFacts | None = None, items: tuple[ItemView, ...] = ITEMS) -> list[tuple[str, str]]:
-    return [(one.what, one.found) for one in find_drift(site(**USUAL), facts or azure(), items)]
+    return [(one.part, one.found) for one in find_drift(site(**USUAL), facts or azure(), items)]
 
 
 def test_a_site_that_is_as_declared_has_no_drift() -> None:
@@ -60,7 +60,7 @@ def test_a_host_that_went_silent_is_drift() -> None:
     silent = vault(hosts=(provider(N1), provider(N2, heartbeat=NOW - timedelta(hours=1))))
     [(what, found)] = told(azure(vault=silent))
     assert what == f"nodes[{N2}]"
-    assert found.startswith("last heard of 2026-03-02 05:00")
+    assert found.startswith("last heartbeat: 2026-03-02 05:00")
 
 
 def test_a_bare_cluster_lacks_all_of_it_once() -> None:

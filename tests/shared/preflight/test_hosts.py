@@ -24,8 +24,8 @@ def vm(name: str) -> dict[str, Any]:
 
 def test_a_page_tells_the_node_and_its_machines() -> None:
     page = read_node_page("n1", said([vm("sql-01")], next=60))
-    assert (page.next_start, page.host.application_control, page.host.hyper_v) == (60, "Audit", True)
-    [machine] = page.host.machines
+    assert (page.next_start, page.part.application_control, page.part.hyper_v) == (60, "Audit", True)
+    [machine] = page.part.machines
     assert (machine.name, machine.node, machine.generation, machine.guest) == ("sql-01", "n1", 1, "")
     assert (machine.highly_available, machine.fibre_channel, machine.cpus) == (False, True, 8)
     assert machine.disks == (DiskFacts(size_gb=127), DiskFacts(size_gb=4.5, kind="Shared"))
@@ -34,7 +34,7 @@ def test_a_page_tells_the_node_and_its_machines() -> None:
 
 def test_pages_are_one_node() -> None:
     pages = [
-        read_node_page("n1", said([vm(name)], endpoints=seen)).host
+        read_node_page("n1", said([vm(name)], endpoints=seen)).part
         for name, seen in (("a", {"https://x": True}), ("b", {}))
     ]
     whole = join_node_pages(pages)
@@ -46,5 +46,5 @@ def test_pages_are_one_node() -> None:
     "wrong", [{"machines": "not base64"}, {"machines": ""}, {"machines": None}, said([{"n": "x"}]), {}]
 )
 def test_what_the_script_never_says_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="read-node said something else on n1"):
+    with pytest.raises(ValueError, match="read-node wrote something else on n1"):
         read_node_page("n1", wrong if not wrong or "hyperV" in wrong else {**said([]), **wrong})

@@ -1,0 +1,14 @@
+"""How long leases last, how often the timer tries again what is owed, and how often it reminds of it."""
+
+from datetime import timedelta
+
+LEASE_TERM = timedelta(hours=24)
+"""The backstop. A run that lives prolongs its leases long before, and they are free as soon as it has ended."""
+ATTEMPT_SOONEST, ATTEMPT_LATEST = timedelta(minutes=4), timedelta(hours=1)
+"""Between two attempts: at each look of the timer at first, then twice as long each time, up to the second."""
+REMIND_EVERY = timedelta(days=1)
+"""Between two events of one obligation that is late."""
+PROLONG_EVERY = timedelta(hours=6)
+"""Leases are prolonged: a quarter of their term, so that two renewals may fail to come and the lease still stands."""
+DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
+"""Between the tries of an event that is not taken: for a day in all."""
