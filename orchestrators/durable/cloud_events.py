@@ -9,8 +9,8 @@ from orchestrators.durable.steps import Steps, call_all, now, sleep
 from shared.errors import Refused
 from shared.operations import durable_names
 from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished, PublishEvent, StartRun
+from shared.operations.pacing import DELIVERY_PAUSES
 from shared.recovery.operation import Operation
-from shared.recovery.pacing import DELIVERY_PAUSES
 from shared.recovery.pauses import paused_vms
 from shared.recovery.run import Run
 from shared.recovery.scheduler import undecided_vms

@@ -10,7 +10,8 @@ from orchestrators.durable.entity_calls import prolong_leases
 from orchestrators.durable.steps import Steps, now, retry_patiently, show_status, wait_for_any_event
 from shared.messages import VaultRef
 from shared.operations.kinds import DECISION_EVENT
-from shared.recovery.pacing import PROLONG_EVERY, RETRY_READ_EVERY
+from shared.operations.pacing import PROLONG_EVERY
+from shared.recovery.pacing import RETRY_READ_EVERY
 from shared.recovery.people import Approval, Decision
 
 

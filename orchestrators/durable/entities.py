@@ -133,7 +133,7 @@ def plan_history(ctx: EntityContext, request: Any) -> Any:
         case "read":
             return state
         case other:
-            raise ValueError(f"a plan's history knows no operation {other}")
+            raise ValueError(f"a plan's track knows no operation {other}")
     ctx.set_state(history.model_dump(mode="json"))
     return None
 
@@ -205,7 +205,7 @@ def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
 
 
 def request_budget(ctx: EntityContext, request: Any) -> Any:
-    """The requests that one subscription grants. Operation: take (a request; answers from when on it may be sent)."""
+    """The requests that one subscription grants. Operation: take (a wish; answers from when on it may be sent)."""
     if ctx.operation != "take":
         raise ValueError(f"a budget knows no operation {ctx.operation}")
     buckets, grant = grant_calls(Buckets.model_validate(ctx.get_state(dict, {})), CallRequest.model_validate(request))

@@ -14,7 +14,7 @@ from shared.plans.readiness import describe_differences
 from shared.recovery.contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from shared.recovery.operation import Operation
 from shared.recovery.people import Approval
-from shared.recovery.status import ApprovalWait
+from shared.recovery.status import AwaitedDecision
 
 PLAN_CHANGED = "the plan has changed since the run was asked for"
 
@@ -81,17 +81,17 @@ def _collect_approvals(
         ctx, operation, "waiting", {**data, "preview": requested_preview.preview_digest}, key="approval"
     )
     while len(inbox.approvals) < rule.count:
-        awaited = ApprovalWait(
-            needed=rule.count,
-            given=tuple(approval.by for approval in inbox.approvals),
+        awaited = AwaitedDecision(
+            kind="approval",
+            approvals_needed=rule.count,
+            approvals_given=tuple(approval.by for approval in inbox.approvals),
             until=deadline,
-            digest=operation.digest,
-            preview=requested_preview.preview_digest,
+            plan_digest=operation.digest,
+            preview_digest=requested_preview.preview_digest,
             approvers=rule.approvers,
         )
         waiting_for = f"approval by {rule.count - len(inbox.approvals)} more"
-        waits = awaited.model_dump(mode="json", by_alias=True)
-        show_status(ctx, {"phase": "Approval", "waitingFor": waiting_for, "waits": waits})
+        show_status(ctx, {"phase": "Approval", "waitingFor": waiting_for, "waits": awaited.to_json()})
         event_data = yield from inbox.wait_for_event(approval_queue, deadline - now(ctx))
         if event_data is None:
             raise NotApproved(Obstacle(code="approval-expired", detail=f"not approved within {rule.expires}"))

@@ -33,7 +33,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.pacing import HOOK_TIDIED_WITHIN, LONGEST_HOOK_PAUSE, TRY_HOOK_EVERY
 from shared.recovery.people import Decision
 from shared.recovery.run import Run
-from shared.recovery.status import DecisionWait, custom_status_of
+from shared.recovery.status import AwaitedDecision, custom_status_of
 from shared.recovery_plans.hook_actions import is_left_to_plans
 from shared.redaction import redact_text
 
@@ -216,8 +216,8 @@ class Hooks:
             show_status(self._ctx, custom_status_of(run, at, waiting_for))
             return
         until = _deadline_of(run, due, at)
-        awaited = DecisionWait(
-            awaits="resume", what=hook.instructions, verdicts=("resume", "abort"), until=until, mark=due.hook_key
+        awaited = AwaitedDecision(
+            kind="resume", instructions=hook.instructions, choices=("resume", "abort"), until=until, mark=due.hook_key
         )
         show_status(self._ctx, custom_status_of(run, at, waiting_for, awaited))
         data = {"waitsFor": "resume", "what": hook.instructions, "until": until.isoformat(), "vms": []}

@@ -10,7 +10,7 @@ from orchestrators.durable.entity_calls import do_nothing
 from orchestrators.durable.steps import Steps
 from shared.obstacle import Obstacle
 from shared.operations.obligations import ObligationKind
-from shared.plans.history import DrillGrounds
+from shared.plans.history import Grounds
 from shared.recovery.operation import Operation
 from shared.recovery.run import Run
 from shared.recovery.stage import Stage
@@ -32,7 +32,7 @@ type BeforeStart = Callable[
 type VmsOf = Callable[[Run], Sequence[str]]
 """Some of the run's VMs, as they are then."""
 
-type GroundsOf = Callable[[Operation, Run], DrillGrounds]
+type GroundsOf = Callable[[Operation, Run], Grounds]
 """What is remembered with the run of all that it rests on beside its plan."""
 
 

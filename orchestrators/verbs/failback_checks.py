@@ -88,9 +88,10 @@ def _check_site(
     if source_look.running_vms:
         yield from reopen_source_proof(ctx, operation.plan, operation.id, source_look)
     state = SiteState(site, nodes, provider_views.providers, source_look)
-    create = bool(operation.options.create_vm)
-    providers, obstacles = check_failback(state, returning, create=create, host=operation.options.host or "")
-    return (providers if create else {}), obstacles
+    providers, obstacles = check_failback(
+        state, returning, create=bool(operation.options.create_vm), host=operation.options.host or ""
+    )
+    return (providers if operation.options.create_vm else {}), obstacles
 
 
 def with_manual_steps(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:

@@ -8,3 +8,7 @@ ATTEMPT_SOONEST, ATTEMPT_LATEST = timedelta(minutes=4), timedelta(hours=1)
 """Between two attempts: at each look of the timer at first, then twice as long each time, up to the second."""
 REMIND_EVERY = timedelta(days=1)
 """Between two events of one obligation that is late."""
+PROLONG_EVERY = timedelta(hours=6)
+"""Leases are prolonged: a quarter of their term, so that two renewals may fail to come and the lease still stands."""
+DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
+"""Between the tries of an event that is not taken: for a day in all."""

@@ -12,7 +12,7 @@ from shared.sites.site import SiteDocument
 from shared.wording import shortened
 
 RUNS_KEPT, VERSIONS_WITH_GROUNDS = 60, 3
-type DrillGrounds = dict[str, dict[str, str]]
+type Grounds = dict[str, dict[str, str]]
 """By name of a site or a VM ("site hci-01", "VM sql-01"): what was so, by its own name."""
 
 
@@ -36,7 +36,7 @@ class PastRun(Message):
     digest: str = ""
     preview_kind: str = ""
     whole: bool = True
-    grounds: DrillGrounds = Field(default_factory=dict)
+    grounds: Grounds = Field(default_factory=dict)
 
 
 class PlanHistory(Message):
@@ -92,10 +92,10 @@ def with_drill_begun(plan_history: PlanHistory, drill: DrillBegun) -> PlanHistor
     )
 
 
-def with_run_ended(plan_history: PlanHistory, past_run: PastRun) -> PlanHistory:
+def with_run_ended(plan_history: PlanHistory, past: PastRun) -> PlanHistory:
     """Note how a run ended, once; the newest drill that succeeded is kept however many runs came after it."""
-    others = [one for one in plan_history.past_runs if one.run != past_run.run]
-    updated = plan_history.with_past_runs((*others, past_run))
+    others = [one for one in plan_history.past_runs if one.run != past.run]
+    updated = plan_history.with_past_runs((*others, past))
     drill, kept = last_good_drill(updated), updated.past_runs[-RUNS_KEPT:]
     return plan_history.with_past_runs(_drop_old_grounds(kept if drill is None or drill in kept else (drill, *kept)))
 
@@ -181,9 +181,9 @@ class SizedMachine(Protocol):
         """Size of its disks together."""
 
 
-def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> DrillGrounds:
+def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: Iterable[SizedMachine]) -> Grounds:
     """What a drill would rest on now; a machine whose disks the vault does not show is left out."""
-    grounds: DrillGrounds = {}
+    grounds: Grounds = {}
     for name in plan.site_names:
         site = sites[name]
         grounds[f"site {name}"] = {label: str(getattr(site, field)).lower() for field, label in GROUNDS_FIELDS.items()}
@@ -192,7 +192,7 @@ def grounds_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], machines: 
     return grounds | {f"VM {one.vm.lower()}": {"size of disks": str(one.disk_mb)} for one in sized}
 
 
-def describe_changed_grounds(then: DrillGrounds, now: DrillGrounds) -> tuple[str, ...]:
+def describe_changed_grounds(then: Grounds, now: Grounds) -> tuple[str, ...]:
     """What is no longer as it was, in words; what is known of one of both times only is not judged."""
     changes = [
         f"the {label} of {subject} is {now[subject][label]} and was {value}"

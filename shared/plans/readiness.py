@@ -19,7 +19,7 @@ from shared.messages import Document
 from shared.obstacle import Obstacle
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
 from shared.plans.history import (
-    DrillGrounds,
+    Grounds,
     PastRun,
     PlanHistory,
     describe_changed_grounds,
@@ -158,7 +158,7 @@ def _weigh_drills(
 
 
 def verify_last_drill(
-    plan: PlanDocument, plan_history: PlanHistory, now: datetime, grounds: DrillGrounds | None = None
+    plan: PlanDocument, plan_history: PlanHistory, now: datetime, grounds: Grounds | None = None
 ) -> DrillVerification:
     """Whether this very plan was rehearsed, and still counts as rehearsed.
 

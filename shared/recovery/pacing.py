@@ -40,7 +40,3 @@ WATCH_MIRROR_EVERY, MIRROR_WRITTEN_WITHIN = timedelta(seconds=5), timedelta(minu
 """For the job that writes a recovery plan: it takes seconds."""
 READ_PATIENCE, RETRY_READ_EVERY = timedelta(minutes=20), timedelta(seconds=30)
 """How long a read is worth waiting for, and how often it is tried meanwhile: a vault that throttles is back by then."""
-PROLONG_EVERY = timedelta(hours=6)
-"""Leases are prolonged: a quarter of their term, so that two renewals may fail to come and the lease still stands."""
-DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
-"""Between the tries of an event that is not taken: for a day in all."""

@@ -1,9 +1,10 @@
 """What people say of a run: who let it begin, what they decided, and what it waits for them to say."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from shared.messages import Message
+from shared.recovery.person_events import ApprovalGiven, DecisionGiven
 
 
 class Pause(Message):
@@ -24,38 +25,16 @@ class Pause(Message):
         return f"pause:{self.since.isoformat()}"
 
 
-class Decision(Message):
-    """What a person decided about a run that waits.
+class Decision(DecisionGiven):
+    """What a person decided about a run that waits, and when the run read it."""
 
-    Attributes:
-        vms: Whom it concerns; empty for all that wait for a decision.
-        about: Mark of what the run waited for when it was said: said twice, it decides nothing on what comes next.
-    """
-
-    verdict: Literal["retry", "skip", "abort", "resume"]
-    by: str
     at: datetime
-    vms: tuple[str, ...] = ()
-    comment: str = ""
-    about: str = ""
 
 
-class Approval(Message):
-    """A person's answer on a run that has not begun.
+class Approval(ApprovalGiven):
+    """A person's answer on a run that has not begun, and when the run read it."""
 
-    Attributes:
-        person: Who it was, as Entra knows them: names are not unique.
-        digest: Of the plan as that person saw it.
-        preview: Digest of the preview that they saw; empty where none is named.
-    """
-
-    approved: bool
-    person: str
-    by: str
     at: datetime
-    digest: str
-    preview: str = ""
-    comment: str = ""
 
 
 class People(Message):
@@ -67,7 +46,6 @@ class People(Message):
         aborted: A person ended the run: nothing new starts.
         skipped_vms: VMs that a person said to go on without, at any stage.
         pause: What the whole run waits for; None while it goes on.
-        resume_at: When jobs that are suspended go on by themselves.
     """
 
     approvals: tuple[Approval, ...] = ()
@@ -75,7 +53,6 @@ class People(Message):
     aborted: bool = False
     skipped_vms: tuple[str, ...] = ()
     pause: Pause | None = None
-    resume_at: datetime | None = None
 
     @property
     def resume_comment(self) -> str:

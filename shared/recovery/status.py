@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasGenerator, ConfigDict, Field, PlainSerializer
-from pydantic.alias_generators import to_camel
+from pydantic import PlainSerializer, field_serializer
 
-from shared.messages import Document, Message
+from shared.messages import Document
 from shared.recovery.forecast import forecast_end, forecast_queue
 from shared.recovery.operation import STATE_CODES
 from shared.recovery.pauses import next_resume_time, paused_plans, paused_vms
+from shared.recovery.person_events import Verdict
 from shared.recovery.run import Run
 from shared.recovery.run_item import BAD_STATES
 from shared.recovery.scheduler import undecided_vms
@@ -26,7 +26,20 @@ STATUS_BYTES = 16 * 1024 - 256
 CUT_STEPS = ((400, 1000), (160, 24), (80, SHOWN_PROBLEMS), (40, SHOWN_HOOKS), (20, 2), (8, 1))
 """How long a text and a list may be, one after the other, until a status that is too long fits."""
 UNCUT_KEYS = frozenset(
-    {"codes", "percents", "minutes", "phase", "verdicts", "mark", "digest", "preview", "until", "at", "eta"}
+    {
+        "codes",
+        "percents",
+        "minutes",
+        "phase",
+        "kind",
+        "choices",
+        "mark",
+        "planDigest",
+        "previewDigest",
+        "until",
+        "at",
+        "eta",
+    }
 )
 NAME_KEYS = frozenset({"vms", "node", "name", "moment", "state"})
 """What programs read: half of it would be worse than nothing. Of names there may be fewer, but each is whole."""
@@ -45,44 +58,42 @@ STATES_BY_CODE = {code: state for state, code in STATE_CODES.items()}
 IsoTime = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str, when_used="json")]
 
 
-class ApprovalWait(Document):
-    """What a run waits for before it begins: other persons who agree.
+class AwaitedDecision(Document):
+    """What a run waits for a person to decide, as its custom status has it under "waits".
 
     Attributes:
-        needed: How many.
-        given: Who has agreed so far.
-        until: When nobody is waited for any longer.
-        digest: Of the plan, and `preview` of the preview, that they agree to.
-        approvers: Who may; empty for anybody with the role.
+        kind: "approval" before it begins, "decision" on VMs that failed, "resume" of what is held.
+        instructions: What is to be decided or done, in words.
+        vms: Whom it concerns, the first of them.
+        choices: What can be decided.
+        until: When it goes on by itself, or when the request for approval expires; None when only a person can say.
+        mark: Names what is waited for; empty where it is a VM or its job.
+        approvals_needed, approvals_given: Of an approval: how many, and by whom so far.
+        approvers: Who may approve; empty for everybody who has the role.
+        plan_digest, preview_digest: Of an approval: what it is bound to.
     """
 
-    awaits: Literal["approval"] = Field(default="approval", alias="for")
-    needed: int
-    given: tuple[str, ...]
-    until: IsoTime
-    digest: str
-    preview: str
-    approvers: tuple[str, ...]
-
-
-class DecisionWait(Document):
-    """What only a person can say of a run that waits.
-
-    Attributes:
-        awaits: "decision" on what failed; or that the run may go on: "resume".
-        what: What is waited for, in words.
-        vms: Whom it concerns.
-        verdicts: What may be decided.
-        until: When it goes on by itself; None when only a person can say.
-        mark: Sets what is waited for apart from all else that the run waits for; empty where it is a VM or a job.
-    """
-
-    awaits: Literal["decision", "resume"] = Field(alias="for")
-    what: str
+    kind: Literal["approval", "decision", "resume"]
+    instructions: str = ""
     vms: tuple[str, ...] = ()
-    verdicts: tuple[Literal["retry", "skip", "resume", "abort"], ...]
+    choices: tuple[Verdict, ...] = ()
     until: IsoTime | None = None
     mark: str = ""
+    approvals_needed: int | None = None
+    approvals_given: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    plan_digest: str = ""
+    preview_digest: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the custom status has it: only what was said."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def read_awaited_decision(custom_status: Mapping[str, Any] | None) -> AwaitedDecision | None:
+    """What a run waits for, by its custom status; None when it waits for nobody."""
+    awaited = (custom_status or {}).get("waits")
+    return AwaitedDecision.model_validate(awaited) if awaited else None
 
 
 class HookStatus(Document):
@@ -103,7 +114,7 @@ class RunStatus(Document):
     done: int
     total: int
     waiting_for: str
-    waits: DecisionWait | None
+    waits: AwaitedDecision | None
     queue: dict[str, Any] | None
     eta: IsoTime | None
     problems: tuple[str, ...]
@@ -112,9 +123,13 @@ class RunStatus(Document):
     stage_began: IsoTime
     at: IsoTime
 
+    @field_serializer("waits")
+    def _waits_to_json(self, waits: AwaitedDecision | None) -> dict[str, Any] | None:
+        return waits.to_json() if waits else None
+
 
 def custom_status_of(
-    run: Run, now: datetime, waiting_for: str = "", awaited: DecisionWait | None = None
+    run: Run, now: datetime, waiting_for: str = "", awaited: AwaitedDecision | None = None
 ) -> dict[str, Any]:
     """The custom status of a run, as plain JSON.
 
@@ -154,11 +169,11 @@ def describe_wait(run: Run) -> str:
     going = [f"{WAITING_LABELS[state]} {list_briefly(vms)}" for state, vms in vms_by_state.items() if vms]
     plans = [plan_run.name for plan_run in run.plan_runs if plan_run.is_in_hand and plan_run.state != "paused"]
     going += [f"job of the recovery plan {list_briefly(plans)}"] if plans else []
-    by_person = f"{awaited.what}: {', '.join(awaited.verdicts)}" if awaited else ""
+    by_person = f"{awaited.instructions}: {', '.join(awaited.choices)}" if awaited else ""
     return "; ".join(filter(None, (by_person, ", ".join(going))))
 
 
-def _awaited_decision(run: Run) -> DecisionWait | None:
+def _awaited_decision(run: Run) -> AwaitedDecision | None:
     """What only a person can say, None while the run goes on by itself.
 
     A VM that failed, and a job that is suspended, wait for a person at once, whatever the others do.
@@ -171,11 +186,11 @@ def _awaited_decision(run: Run) -> DecisionWait | None:
     sentences += [f"a decision to go on with {list_briefly(at_jobs)}, whose data is synchronised"] if at_jobs else []
     sentences += [f"{plan.detail} (recovery plan {plan.name})" for plan in plans if not at_jobs]
     sentences += [pause.what] if pause else []
-    return DecisionWait(
-        awaits="decision" if failed else "resume",
-        what="; ".join(sentences),
+    return AwaitedDecision(
+        kind="decision" if failed else "resume",
+        instructions="; ".join(sentences),
         vms=(*failed, *at_jobs)[:SHOWN_PROBLEMS],
-        verdicts=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
+        choices=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
         until=next_resume_time(run),
         mark=pause.mark if pause else "",
     )
@@ -210,42 +225,6 @@ def _cut_value(value: Any, length: int, count: int) -> Any:
     if isinstance(value, list | tuple):
         return [_cut_value(one, length, count) for one in value[:count]]
     return value
-
-
-class AwaitedDecision(Message):
-    """What a run waits for a person to say, as its custom status has it under "waits".
-
-    Attributes:
-        kind: "approval" before it begins, "decision" on VMs that failed, "resume" of what is held.
-        instructions: What is to be decided or done, in words.
-        vms: Whom it concerns, the first of them.
-        choices: What can be decided.
-        until: When it goes on by itself, or when the request for approval expires.
-        mark: Names what is waited for.
-        approvals_needed, approvals_given: Of an approval: how many, and by whom so far.
-        approvers: Who may approve; empty for everybody who has the role.
-        plan_digest, preview_digest: Of an approval: what it is bound to.
-    """
-
-    model_config = ConfigDict(frozen=True, alias_generator=AliasGenerator(serialization_alias=to_camel))
-
-    kind: Literal["approval", "decision", "resume"] = Field(validation_alias="for")
-    instructions: str = Field("", validation_alias="what")
-    vms: tuple[str, ...] = ()
-    choices: tuple[str, ...] = Field((), validation_alias="verdicts")
-    until: datetime | None = None
-    mark: str = ""
-    approvals_needed: int | None = Field(None, validation_alias="needed")
-    approvals_given: tuple[str, ...] = Field((), validation_alias="given")
-    approvers: tuple[str, ...] = ()
-    plan_digest: str = Field("", validation_alias="digest")
-    preview_digest: str = Field("", validation_alias="preview")
-
-
-def read_awaited_decision(custom_status: Mapping[str, Any] | None) -> AwaitedDecision | None:
-    """What a run waits for, by its custom status; None when it waits for nobody."""
-    awaited = (custom_status or {}).get("waits")
-    return AwaitedDecision.model_validate(awaited) if awaited else None
 
 
 def read_item_states(custom_status: Mapping[str, Any] | None, vms: Sequence[str]) -> dict[str, str]:

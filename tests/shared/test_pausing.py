@@ -39,20 +39,20 @@ def test_a_failed_machine_waits_for_a_decision_at_once_while_others_go_on() -> N
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
     run = run_answers.with_start_answers(run, [refused, started("app")], T0)
     shown = custom_status_of(run, T0)
-    assert (shown["waits"]["vms"], shown["waits"]["verdicts"]) == (["sql"], ["retry", "skip", "abort"])
+    assert (shown["waits"]["vms"], shown["waits"]["choices"]) == (["sql"], ["retry", "skip", "abort"])
     assert shown["waitingFor"] == "a decision on sql: retry, skip, abort; job of app"
 
 
 def test_a_machine_that_waits_is_told_although_others_still_run() -> None:
     waits = custom_status_of(at_rest("app"), T0)["waits"]
-    assert (waits["for"], waits["vms"], waits["verdicts"]) == ("resume", ["sql"], ["resume", "abort"])
+    assert (waits["kind"], waits["vms"], waits["choices"]) == ("resume", ["sql"], ["resume", "abort"])
 
 
 def test_a_failed_machine_and_one_that_waits_are_told_together() -> None:
     run = at_rest("app", limits=Limits(on_failure="ask"))
     bad = JobEnd(job="job-app", outcome="failed", state="Failed", code="539", detail="no")
     waits = custom_status_of(run_answers.with_jobs_ended(run, [bad], T0), T0)["waits"]
-    assert (waits["vms"], waits["verdicts"]) == (["app", "sql"], ["retry", "skip", "resume", "abort"])
+    assert (waits["vms"], waits["choices"]) == (["app", "sql"], ["retry", "skip", "resume", "abort"])
 
 
 def test_a_job_that_was_resumed_and_still_looks_suspended_is_not_asked_about_again() -> None:
