@@ -12,7 +12,7 @@ from typing import Any
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
-from activities.durable_state import read_entity
+from activities.durable_state import is_living, read_entity
 from shared.arm_ids import key_of
 from shared.onboarding import drift
 from shared.onboarding.drift import Drift
@@ -26,7 +26,7 @@ from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, measure_achieved
 from shared.recovery.run_item import RunItem
-from shared.recovery.status import read_awaited_decision, read_item_states
+from shared.recovery.status import custom_status_of, read_awaited_decision, read_item_states
 from triggers.site_operation_views import SITE_PARTS
 
 STATE_BY_ENGINE_STATUS = {
@@ -44,6 +44,8 @@ STATUS_FIELDS = {
     "eta": "expectedEnd",
 }
 """What a living run says of itself that is shown as it is, and under which name."""
+PLAN_RUN_KINDS = frozenset({*PLAN_KINDS, "cleanup"})
+"""Runs whose input carries how they stand from one generation to the next."""
 SUBJECT_FIELDS: Mapping[str, str] = {"repair": "node"} | dict.fromkeys(SITE_KINDS, "site")
 """What a kind of run is about, where that is no plan."""
 
@@ -56,10 +58,26 @@ def brief_view(state: OrchestrationState) -> dict[str, Any]:
         "kind": state.name,
         SUBJECT_FIELDS.get(state.name, "plan"): subject_of(state),
         "state": state_of(state),
-        "createdAt": _utc_text(state.created_at),
+        "createdAt": _created_at(state),
         "updatedAt": _utc_text(state.last_updated_at),
         "links": {"self": base, "report": f"{base}/report", "evidence": f"{base}/evidence"},
     }
+
+
+def _created_at(state: OrchestrationState) -> str:
+    """When the run was created; the engine's own time is that of the generation under way."""
+    operation_input: Any = state.get_input() or {}
+    carried = operation_input.get("created_at") or (operation_input.get("run") or {}).get("began")
+    return datetime.fromisoformat(carried).isoformat() if carried else _utc_text(state.created_at)
+
+
+def custom_status_in(state: OrchestrationState) -> dict[str, Any]:
+    """The custom status of a run; as its input has it while a new generation has not said anything yet."""
+    custom_status: dict[str, Any] | None = state.get_custom_status()
+    if custom_status or state.name not in PLAN_RUN_KINDS or not is_living(state):
+        return custom_status or {}
+    run = Operation.from_carried(state.get_input()).run
+    return custom_status_of(run, state.last_updated_at.replace(tzinfo=UTC)) if run else {}
 
 
 def _utc_text(moment: datetime) -> str:
@@ -79,7 +97,7 @@ def subject_of(state: OrchestrationState) -> str:
 def state_of(state: OrchestrationState) -> str:
     """pending, running, waiting, succeeded, failed or aborted."""
     if state.runtime_status == OrchestrationStatus.RUNNING:
-        return "waiting" if read_awaited_decision(state.get_custom_status()) else "running"
+        return "waiting" if read_awaited_decision(custom_status_in(state)) else "running"
     if state.runtime_status != OrchestrationStatus.COMPLETED:
         return STATE_BY_ENGINE_STATUS[state.runtime_status]
     ended = (state.get_output() or {}).get("state")
@@ -88,7 +106,7 @@ def state_of(state: OrchestrationState) -> str:
 
 def full_view(state: OrchestrationState) -> dict[str, Any]:
     """An operation with all that is known of each of its VMs."""
-    custom_status: dict[str, Any] = state.get_custom_status() or {}
+    custom_status = custom_status_in(state)
     view = brief_view(state) | {"phase": "", "waitingForText": "", "waitingFor": None, "obstacles": [], "items": []}
     view |= {name: custom_status[key] for key, name in STATUS_FIELDS.items() if key in custom_status}
     view["failures"] = [*custom_status.get("problems", ()), *custom_status.get("failures", ())]

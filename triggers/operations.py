@@ -38,7 +38,7 @@ async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClie
         prefix = f"{run_kind}-{plan}-" if plan else f"{run_kind}-"  # of "a" also those of the plan "a-b": see below
         query = OrchestrationQuery(instance_id_prefix=prefix, fetch_inputs_and_outputs=True)
         states += [run for run in await client.get_all_orchestration_states(query) if run.name == run_kind]
-    views = [brief_view(run) for run in sorted(states, key=lambda run: run.created_at, reverse=True)]
+    views = sorted((brief_view(run) for run in states), key=lambda view: str(view["createdAt"]), reverse=True)
     matching_views = [
         run for run in views if (not state or run["state"] == state) and (not plan or run.get("plan") == plan)
     ]

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-ADMISSION_CHECKS, ADMISSION_CHECK_EVERY = 30, timedelta(milliseconds=50)
-"""A second and a half in all: admission is quick, and a caller had better be refused now than find it out later."""
+ADMISSION_PAUSES = tuple(timedelta(seconds=min(0.05 * 1.3**number, 1)) for number in range(24))
+"""Pauses between the looks at a run that was started, 15 seconds in all: a caller had better be refused now than later,
+and on a host that was idle the first step takes as long as a poll of the queues."""
 DOCUMENT_CHANGE_WITHIN = timedelta(seconds=20)
 """How long a caller waits for a document to be declared or withdrawn; it takes a fraction of one second."""
 TERMINATION_WITHIN = timedelta(minutes=5)

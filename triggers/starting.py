@@ -18,7 +18,7 @@ from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from triggers.http_endpoint import HttpProblem, json_response
-from triggers.pacing import ADMISSION_CHECK_EVERY, ADMISSION_CHECKS
+from triggers.pacing import ADMISSION_PAUSES
 
 
 async def has_started(client: df.DurableFunctionsClient, run: str) -> bool:
@@ -55,10 +55,10 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
         HttpProblem: what is in its way (409).
     """
     state = await client.get_orchestration_state(run)
-    for _ in range(ADMISSION_CHECKS):
+    for pause in ADMISSION_PAUSES:
         if state and (state.serialized_custom_status or state.runtime_status not in LIVING):
             break  # it was admitted, or has ended
-        await asyncio.sleep(ADMISSION_CHECK_EVERY.total_seconds())
+        await asyncio.sleep(pause.total_seconds())
         state = await client.get_orchestration_state(run)
     completed = state is not None and state.runtime_status == OrchestrationStatus.COMPLETED
     refusal = Outcome.model_validate(state.get_output()) if state and completed else None
