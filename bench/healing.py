@@ -13,7 +13,8 @@ from typing import Any
 from bench.figures import Figure
 from lab.http_calls import Unreachable, call_server
 from lab.servers import Servers, free_ports, stopped_at_the_end
-from tests.orchestrators.node_world import LOCK, faulted
+from tests.orchestrators.azure.nodes import LOCK
+from tests.orchestrators.benches import repair_with_faults
 
 SIZE = 16
 CLUSTERS = 10
@@ -142,8 +143,8 @@ def event_to_proof() -> float:
 
 def locks_back() -> int:
     """In how many of the faulted runs the locks are back."""
-    worlds = map(faulted, range(FAULTED))
-    return sum(1 for world in worlds if world.locks == [LOCK] and not world.state("obligations"))
+    benches = map(repair_with_faults, range(FAULTED))
+    return sum(1 for bench in benches if bench.azure.nodes.locks == [LOCK] and not bench.list_states("obligations"))
 
 
 def figures() -> list[Figure]:

@@ -70,7 +70,7 @@ def test_a_host_with_no_memory_goes_the_same_way(runbook: Orchestrator, kind: Ki
     actions = []
     for cold in (True, False):
         bench = Bench()
-        for machine in bench.world.machines.values():
+        for machine in bench.azure.items.machines.values():
             machine.reach(verb)
         bench.driver.cold = cold
         episodes = bench.run(

@@ -9,7 +9,7 @@ from shared.operations.contract import PublishEvent
 from shared.operations.obligations import Obligation
 from shared.plans.versions import DocumentChange
 from tests.driver import Result
-from tests.orchestrators.node_world import NodeWorld
+from tests.orchestrators.benches import RepairBench
 from tests.orchestrators.test_drills import Timer
 from tests.orchestrators.test_runbooks import ORDER, SITE, Bench, plan
 
@@ -20,12 +20,12 @@ OWED = ("cleanup", "reprotect", "source-off", "leftovers")
 def reconciled() -> Result:
     """A drill is due; a dead run owes a cleanup, a re-protect that is late, a proof, and leftovers to look for."""
     bench = Timer(schedule="0 0 9 * * *", startDeadline="PT2H")
-    bench.site = SITE.model_copy(update={"orphans": "clean"})
-    bench.world.ended_runs.add("failover-9")
-    now = bench.world.clock.now
+    bench.azure.documents.sites["hci-01"] = SITE.model_copy(update={"orphans": "clean"})
+    bench.azure.runs.ended.add("failover-9")
+    now = bench.azure.clock.now
     owed = [Obligation(kind=kind, plan="payroll", owner="failover-9", opened=now, due=now) for kind in OWED]
     bench.driver.states["@obligations@payroll"] = {one.kind: one.model_dump(mode="json") for one in owed}
-    bench.world.clock.advance_to(now + timedelta(minutes=61))
+    bench.azure.clock.advance_to(now + timedelta(minutes=61))
     return bench.reconciled(INSTANCE)
 
 
@@ -39,13 +39,13 @@ def declared() -> Result:
 
 
 def nodes_watched() -> Result:
-    return NodeWorld().look_after(INSTANCE)
+    return RepairBench().watch_nodes(INSTANCE)
 
 
 def sources_proven() -> Result:
     """One of the machines runs at home."""
     bench = Bench()
-    bench.world.premises.source("sql").state = "Running"
+    bench.azure.on_premises.source("sql").state = "Running"
     check = SourceCheck(id=INSTANCE, plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,), owner="failover-1")
     return bench.driver.run(prove_sources, check.model_dump(mode="json"), INSTANCE)
 
@@ -53,6 +53,6 @@ def sources_proven() -> Result:
 def delivered() -> Result:
     """Nobody listens at first."""
     bench = Bench()
-    bench.world.crash = {"publish_event": 9}
-    event = PublishEvent(id="run-9:started", type="Started", subject="plans/payroll", at=bench.world.clock.now, data={})
+    bench.azure.faults.crashes = {"publish_event": 9}
+    event = PublishEvent(id="run-9:started", type="Started", subject="plans/payroll", at=bench.azure.clock.now, data={})
     return bench.driver.run(deliver, event.model_dump(mode="json"), INSTANCE)

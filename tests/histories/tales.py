@@ -36,9 +36,7 @@ from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
 from tests.histories.app_tales import INSTANCE, declared, delivered, nodes_watched, reconciled, sources_proven
 from tests.orchestrators import azure_bench, test_preflight
-from tests.orchestrators.mirror_world import MirrorWorld
-from tests.orchestrators.node_world import NodeWorld
-from tests.orchestrators.plan_world import PlanBench
+from tests.orchestrators.benches import MirrorBench, PlanBench, RepairBench
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, placed, plan, word
 from tests.orchestrators.test_seeds import HOOKS
 from tests.shared.azure.fake import point_at
@@ -59,13 +57,13 @@ class Tale(NamedTuple):
 def _drill() -> Result:
     """One machine fails, and what came up is cleaned up."""
     bench = Bench()
-    bench.world.fail[("app", "TestFailover")] = BROKEN
+    bench.azure.jobs.failures[("app", "TestFailover")] = BROKEN
     return bench.run(drill, "drill", INSTANCE)
 
 
 def _cleanup() -> Result:
     bench = Bench()
-    for machine in bench.world.machines.values():
+    for machine in bench.azure.items.machines.values():
         machine.reach("TestFailover")
     return bench.run(cleanup, "cleanup", INSTANCE)
 
@@ -73,7 +71,7 @@ def _cleanup() -> Result:
 def _failover() -> Result:
     """With settings to set, an answer that is lost, and the commit."""
     bench = Bench()
-    bench.world.unanswered = {"sql": 1}
+    bench.azure.jobs.unanswered = {"sql": 1}
     return bench.run(failover, "failover", INSTANCE, placed())
 
 
@@ -94,9 +92,9 @@ def _approved() -> Result:
 def _asked() -> Result:
     """A machine fails, the run waits for a person, and one lets it try again."""
     bench = Bench()
-    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
     ends = bench.driver.clock.now + timedelta(hours=2)
-    bench.driver.clock.watchers.append(lambda now: bench.world.fail.clear() if now >= ends else None)
+    bench.driver.clock.watchers.append(lambda now: bench.azure.jobs.failures.clear() if now >= ends else None)
     bench.driver.say(timedelta(hours=3), "decide", {"verdict": "retry", "by": "ann", "vms": ["sql"]})
     return bench.run(failover, "failover", INSTANCE, plan(onFailure="ask"))
 
@@ -114,7 +112,7 @@ def _after(step: str, runbook: Orchestrator, kind: Kind) -> Callable[[], Result]
     def tell() -> Result:
         bench = Bench()
         for vm in ORDER:
-            bench.world.machines[vm].reach(step)
+            bench.azure.items.machines[vm].reach(step)
         return bench.run(runbook, kind, INSTANCE, plan())
 
     return tell
@@ -203,11 +201,11 @@ TALES: Mapping[str, Tale] = {
     "reprotect": Tale(reprotect, _after("FinalizeFailback", reprotect, "reprotect")),
     "roundtrip": Tale(roundtrip, _roundtrip),
     "roundtrip-by-recovery-plans": Tale(roundtrip, _by_recovery_plans),
-    "repair": Tale(repair, lambda: NodeWorld().repair(INSTANCE)),
+    "repair": Tale(repair, lambda: RepairBench().repair(INSTANCE)),
     "preflight": Tale(preflight, _preflight),
     "verify": Tale(verify, _verify),
     "prepare": Tale(prepare, _prepare),
-    "mirror": Tale(mirror, lambda: MirrorWorld().run(run=INSTANCE)),
+    "mirror": Tale(mirror, lambda: MirrorBench().mirror(run=INSTANCE)),
     "replication": Tale(replication, _replication),
     "reconcile": Tale(reconcile, reconciled),
     "declare": Tale(declare, declared),

@@ -1,5 +1,6 @@
 """Runbooks in virtual time over real activities, against the simulated Azure: its clock moves as the runbook's does.
 
+It stands apart from the fake of `azure/` on purpose: here the real activities and clients are tested too, over HTTP.
 A kill is an activity that runs once more after its answer was lost: that is all that a run ever sees of one.
 """
 

@@ -15,7 +15,7 @@ from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.request_budget import READS, WRITES
 from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Orchestrator, Result
-from tests.orchestrators.plan_world import PlanBench
+from tests.orchestrators.benches import PlanBench
 from tests.orchestrators.test_resuming import said
 from tests.orchestrators.test_runbooks import BROKEN, ISOLATED, ORDER, SITE, SUB
 
@@ -33,7 +33,7 @@ def begin(bench: PlanBench, runbook: Orchestrator, kind: Kind, run: str = "run-1
 
 
 def sent(bench: PlanBench) -> list[tuple[str, str]]:
-    return bench.world.sent
+    return bench.azure.jobs.sent
 
 
 def states(result: Result) -> dict[str, str]:
@@ -52,7 +52,7 @@ def test_a_drill_sends_one_verb_to_the_recovery_plan_and_each_machine_has_its_ow
 
 def proven(bench: PlanBench) -> None:
     """Have the timer's proof that the machines are off come by itself."""
-    bench.world.clock.watchers.append(
+    bench.azure.clock.watchers.append(
         lambda _now: (bench.driver.states.get("@obligations@payroll") or {}).pop("source-off", None)
     )
 
@@ -72,7 +72,9 @@ def test_the_round_trip_ends_protected_with_nothing_owed(kind: str) -> None:
 
 def test_a_recovery_plan_that_is_not_in_step_is_refused_with_the_differences_and_the_remedy() -> None:
     bench = PlanBench()
-    bench.world.plans["payroll"] = bench.world.plans["payroll"].model_copy(update={"groups": ()})
+    bench.azure.recovery_plans.parts["payroll"] = bench.azure.recovery_plans.parts["payroll"].model_copy(
+        update={"groups": ()}
+    )
     result = begin(bench, failover, "failover")
     problems = result.output["problems"]
     assert (result.output["state"], sent(bench), bench.held()) == ("refused", [], {})
@@ -83,34 +85,34 @@ def test_a_recovery_plan_that_is_not_in_step_is_refused_with_the_differences_and
 
 def test_recovery_plans_that_cannot_be_read_for_ten_minutes_delay_the_run() -> None:
     bench = PlanBench()
-    bench.world.crash = {"read_recovery_plans": 36}
+    bench.azure.faults.crashes = {"read_recovery_plans": 36}
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
 
 
 def test_recovery_plans_that_cannot_be_read_for_twenty_minutes_refuse_the_run() -> None:
     bench = PlanBench()
-    bench.world.crash = {"read_recovery_plans": 999}
+    bench.azure.faults.crashes = {"read_recovery_plans": 999}
     problems = begin(bench, failover, "failover").output["problems"]
     assert [problem["code"] for problem in problems] == ["recovery-plan-unreadable"]
 
 
 def test_a_lost_answer_finds_the_job_again() -> None:
     bench = PlanBench()
-    bench.world.plan_unanswered = 1
-    bench.world.lose = {"start_recovery_plan": 1}
+    bench.azure.recovery_plans.unanswered = 1
+    bench.azure.faults.lost_answers = {"start_recovery_plan": 1}
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
     assert sent(bench) == [("payroll", "PlannedFailover"), ("payroll", "Commit")]
 
 
 def test_a_recovery_plan_that_is_busy_is_asked_again() -> None:
     bench = PlanBench()
-    bench.world.plan_busy = 3
+    bench.azure.recovery_plans.busy_starts = 3
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
 
 
 def test_a_recovery_plan_that_stays_busy_fails_its_machines() -> None:
     bench = PlanBench(patience="PT10M")
-    bench.world.plan_busy = 999
+    bench.azure.recovery_plans.busy_starts = 999
     result = begin(bench, failover, "failover")
     assert set(states(result).values()) == {"failed"}
     assert "no start within 0:10:00" in result.output["failures"][0]
@@ -118,7 +120,7 @@ def test_a_recovery_plan_that_stays_busy_fails_its_machines() -> None:
 
 def test_a_machine_that_fails_fails_alone_since_site_recovery_goes_on() -> None:
     bench = PlanBench()
-    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
     result = begin(bench, failover, "failover")
     assert states(result) == {"dc": "done", "sql": "failed", "app": "done", "web": "done"}
     assert result.output["failures"] == ["sql: PlannedFailover: 539: see the provider's error"]
@@ -127,11 +129,11 @@ def test_a_machine_that_fails_fails_alone_since_site_recovery_goes_on() -> None:
 
 def test_a_machine_that_was_busy_is_asked_again_by_its_own_verb() -> None:
     bench = PlanBench()
-    bench.world.fail[("sql", "PlannedFailover")] = JobEnd(
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = JobEnd(
         job="", outcome="failed", state="Failed", code="532", detail="busy"
     )
-    bench.world.clock.watchers.append(
-        lambda _now: bench.world.fail.clear() if ("sql", "PlannedFailover") in bench.world.sent else None
+    bench.azure.clock.watchers.append(
+        lambda _now: bench.azure.jobs.failures.clear() if ("sql", "PlannedFailover") in bench.azure.jobs.sent else None
     )
     result = begin(bench, failover, "failover")
     assert result.output["state"] == "succeeded", result.output
@@ -140,7 +142,7 @@ def test_a_machine_that_was_busy_is_asked_again_by_its_own_verb() -> None:
 
 def test_a_machine_that_the_recovery_plan_passes_over_has_failed_with_the_reason() -> None:
     bench = PlanBench()
-    bench.world.passes_over = {"web"}
+    bench.azure.recovery_plans.skipped_vms = {"web"}
     result = begin(bench, failover, "failover")
     assert states(result)["web"] == "failed"
     assert "ended without coming to it" in result.output["failures"][0]
@@ -148,17 +150,17 @@ def test_a_machine_that_the_recovery_plan_passes_over_has_failed_with_the_reason
 
 def test_a_manual_action_waits_for_a_person_and_keeps_the_word() -> None:
     bench = PlanBench()
-    bench.world.manual = {"PlannedFailover": 1}
+    bench.azure.recovery_plans.manual_actions = {"PlannedFailover": 1}
     bench.driver.say(timedelta(hours=5), "decide", said("resume", comment="they know"))
     result = begin(bench, failover, "failover")
     assert result.output["state"] == "succeeded", result.output
-    job = next(job for job in bench.world.plan_jobs.values() if job.ask.verb == "PlannedFailover")
+    job = next(job for job in bench.azure.recovery_plans.plan_jobs.values() if job.ask.verb == "PlannedFailover")
     assert job.comments == "they know"
 
 
 def test_a_run_that_is_aborted_at_a_manual_action_says_what_is_still_suspended() -> None:
     bench = PlanBench()
-    bench.world.manual = {"PlannedFailover": 1}
+    bench.azure.recovery_plans.manual_actions = {"PlannedFailover": 1}
     bench.driver.say(timedelta(hours=5), "decide", said("abort"))
     result = begin(bench, failover, "failover")
     assert result.output["state"] == "aborted"
@@ -170,37 +172,37 @@ def test_a_run_that_is_aborted_at_a_manual_action_says_what_is_still_suspended()
 def test_a_drill_that_ends_at_a_manual_action_lets_it_run_out_and_cleans_up(how: str) -> None:
     """What is suspended keeps its machines busy, so that they could not be cleaned up."""
     bench = PlanBench(drill={"network": ISOLATED, "timeToLive": "PT2H"})
-    bench.world.manual = {"TestFailover": 0}
+    bench.azure.recovery_plans.manual_actions = {"TestFailover": 0}
     if how == "abort":
         bench.driver.say(timedelta(hours=1), "decide", said("abort"))
     result = begin(bench, drill, "drill")
     assert result.output["state"] == ("aborted" if how == "abort" else "succeeded"), result.output
     assert sent(bench)[-1] == ("payroll", "TestFailoverCleanup")
-    assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
+    assert all(machine.test == "MarkedForDeletion" for machine in bench.azure.items.machines.values())
     assert bench.owed() == set()
 
 
 def test_a_failback_waits_after_its_data_synchronisation_and_goes_on_at_the_recovery_plans_job() -> None:
     bench = PlanBench()
-    for machine in bench.world.machines.values():
+    for machine in bench.azure.items.machines.values():
         machine.reach("Commit")
     for hours in range(2, 10, 2):
         bench.driver.say(timedelta(hours=hours), "decide", said("resume"))
     result = begin(bench, failback, "failback", data_sync="minimise-downtime")
     assert result.output["state"] == "succeeded", result.output
-    assert bench.world.resumed == list(ORDER)
+    assert bench.azure.jobs.resumed == list(ORDER)
 
 
 def test_what_an_earlier_run_got_done_leaves_the_rest_to_go_one_by_one() -> None:
     bench = PlanBench()
-    bench.world.machines["dc"].reach("PlannedFailover")
+    bench.azure.items.machines["dc"].reach("PlannedFailover")
     assert begin(bench, failover, "failover").output["state"] == "succeeded"
     assert [name for name, verb in sent(bench) if verb == "PlannedFailover"] == ["sql", "app", "web"]
 
 
 def test_the_clean_up_of_the_timer_goes_machine_by_machine() -> None:
     bench = PlanBench()
-    for machine in bench.world.machines.values():
+    for machine in bench.azure.items.machines.values():
         machine.reach("TestFailover")
     assert begin(bench, cleanup, "cleanup").output["state"] == "succeeded"
     assert {name for name, _ in sent(bench)} == set(ORDER)
@@ -208,7 +210,9 @@ def test_the_clean_up_of_the_timer_goes_machine_by_machine() -> None:
 
 def test_a_recovery_plan_that_is_gone_when_the_drill_is_to_be_cleaned_up_leaves_nothing_behind() -> None:
     bench = PlanBench()
-    bench.world.clock.watchers.append(lambda _now: bench.world.plans.clear() if bench.world.sent else None)
+    bench.azure.clock.watchers.append(
+        lambda _now: bench.azure.recovery_plans.parts.clear() if bench.azure.jobs.sent else None
+    )
     assert begin(bench, drill, "drill").output["state"] == "succeeded"
     assert {name for name, verb in sent(bench) if verb == "TestFailoverCleanup"} == set(ORDER)
 
@@ -218,7 +222,7 @@ def test_a_recovery_plan_that_is_gone_when_the_drill_is_to_be_cleaned_up_leaves_
 )
 def test_each_verb_can_be_asked_for_by_itself(step: str, runbook: Orchestrator, kind: Kind) -> None:
     bench = PlanBench()
-    for machine in bench.world.machines.values():
+    for machine in bench.azure.items.machines.values():
         machine.reach(step)
     assert begin(bench, runbook, kind).output["state"] == "succeeded"
     assert [name for name, _ in sent(bench)] == ["payroll"]
@@ -227,7 +231,7 @@ def test_each_verb_can_be_asked_for_by_itself(step: str, runbook: Orchestrator, 
 def test_evidence_names_the_recovery_plan_and_its_job() -> None:
     bench = PlanBench()
     begin(bench, failover, "failover")
-    told = [entry.body for _, entry in bench.world.records if entry.kind == "verb"]
+    told = [entry.body for _, entry in bench.azure.evidence.records if entry.kind == "verb"]
     own = [body for body in told if "vm" not in body]
     assert [(body["recoveryPlan"], body["verb"]) for body in own] == [
         ("payroll", "PlannedFailover"),
@@ -235,13 +239,15 @@ def test_evidence_names_the_recovery_plan_and_its_job() -> None:
     ]
     of_sql = next(body for body in told if body.get("vm") == "sql")
     assert (of_sql["recoveryPlan"], of_sql["planJob"]) == ("payroll", own[0]["job"])
-    ended = [entry.body for _, entry in bench.world.records if entry.kind == "job" and "recoveryPlan" in entry.body]
+    ended = [
+        entry.body for _, entry in bench.azure.evidence.records if entry.kind == "job" and "recoveryPlan" in entry.body
+    ]
     assert [body["detail"] for body in ended] == ["Succeeded", "Succeeded"]
 
 
 def test_what_other_runs_were_promised_is_waited_for_before_a_recovery_plan_is_started() -> None:
     bench = PlanBench()
-    began = bench.world.clock.now
+    began = bench.azure.clock.now
     bench.driver.states[BUDGET] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
     times = bench.driver.times_of("start_recovery_plan")
     assert begin(bench, failover, "failover").output["state"] == "succeeded"

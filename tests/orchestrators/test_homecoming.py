@@ -12,8 +12,8 @@ from shared.failback.leftovers import Leftover
 from shared.plans.contract import DocumentsRead
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.verb_options import VerbOptions
+from tests.orchestrators.azure.protected_items import FAILED_OVER
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
-from tests.orchestrators.world import FAILED_OVER
 
 
 @pytest.fixture
@@ -21,35 +21,35 @@ def away() -> Bench:
     """All machines run in Azure, committed, and are off at home."""
     bench = Bench()
     for vm in ORDER:
-        bench.world.machines[vm].reach("Commit")
+        bench.azure.items.machines[vm].reach("Commit")
     return bench
 
 
 def refusal(bench: Bench) -> list[tuple[str, str]]:
     output = bench.run(failback, "failback").output
     assert output["state"] == "refused", output
-    assert (bench.world.sent, bench.held()) == ([], {})
+    assert (bench.azure.jobs.sent, bench.held()) == ([], {})
     return [(problem["vm"], problem["code"]) for problem in output["problems"]]
 
 
 def test_what_stands_in_the_way_on_premises_refuses_all_and_names_each(away: Bench) -> None:
-    onsite = away.world.premises
+    onsite = away.azure.on_premises
     onsite.source("sql").checkpoints = 2
     onsite.source("app").node = "n2"
-    onsite.connected.discard("n2")
+    away.azure.nodes.by_name["n2"].registered = False
     assert refusal(away) == [("sql", "source-checkpoints"), ("app", "provider-not-connected")]
-    assert onsite.scripts == {}
+    assert away.azure.nodes.scripts == {}
 
 
 def test_a_node_says_its_machines_in_as_many_pages_as_it_needs(away: Bench) -> None:
-    away.world.premises.page = 1
-    away.world.premises.source("web").checkpoints = 1
+    away.azure.on_premises.page_size = 1
+    away.azure.on_premises.source("web").checkpoints = 1
     assert refusal(away) == [("web", "source-checkpoints")]
-    assert [one.partition(":")[0] for one in away.world.premises.asked] == ["n1", "n2", "n1", "n1", "n1"]
+    assert [one.partition(":")[0] for one in away.azure.on_premises.reads] == ["n1", "n2", "n1", "n1", "n1"]
 
 
 def test_a_source_that_runs_refuses_the_failback_and_is_owed_from_then_on(away: Bench) -> None:
-    away.world.premises.source("web").state = "Running"
+    away.azure.on_premises.source("web").state = "Running"
     assert refusal(away) == [("web", "source-running")]
     owed = away.driver.states["@obligations@payroll"]["source-off"]
     assert (owed["vms"], owed["leftovers"]) == (["web"], ["web: Running on n1"])
@@ -57,24 +57,24 @@ def test_a_source_that_runs_refuses_the_failback_and_is_owed_from_then_on(away: 
 
 
 def test_a_machine_that_is_gone_is_waited_for_and_looked_at_again_on_a_persons_word(away: Bench) -> None:
-    away.world.premises.gone.add("app")
+    away.azure.on_premises.missing_vms.add("app")
     began = away.driver.clock.now
     away.driver.say(timedelta(hours=1), "decide", said("resume"))
     away.driver.clock.watchers.append(
-        lambda now: away.world.premises.gone.clear() if now - began > timedelta(hours=3) else None
+        lambda now: away.azure.on_premises.missing_vms.clear() if now - began > timedelta(hours=3) else None
     )
     away.driver.say(timedelta(hours=4), "decide", said("resume"))
     result = away.run(failback, "failback")
     assert result.output["state"] == "succeeded", result.output
-    assert min(job["due"] for job in away.world.jobs.values()) > began + timedelta(hours=4)
+    assert min(job.due for job in away.azure.jobs.by_id.values()) > began + timedelta(hours=4)
     assert [one["verdict"] for one in result.output["decisions"]] == ["resume", "resume"]
 
 
 def test_whoever_has_to_do_something_by_hand_is_told_what(away: Bench) -> None:
-    away.world.premises.gone.add("app")
+    away.azure.on_premises.missing_vms.add("app")
     away.driver.say(timedelta(hours=1), "decide", said("abort"))
     result = away.run(failback, "failback")
-    assert (result.output["state"], away.world.sent, away.owed()) == ("aborted", [], set())
+    assert (result.output["state"], away.azure.jobs.sent, away.owed()) == ("aborted", [], set())
     told = [
         ask["data"] for name, ask in away.driver.calls if name == "publish_event" and ask["type"].endswith("Waiting")
     ]
@@ -83,9 +83,9 @@ def test_whoever_has_to_do_something_by_hand_is_told_what(away: Bench) -> None:
 
 
 def test_a_failback_that_fails_for_a_machine_that_is_gone_says_what_to_do_by_hand(away: Bench) -> None:
-    away.world.fail[("web", "Failback")] = BROKEN
+    away.azure.jobs.failures[("web", "Failback")] = BROKEN
     away.driver.clock.watchers.append(
-        lambda _: away.world.premises.gone.add("web") if ("web", "Failback") in away.world.sent else None
+        lambda _: away.azure.on_premises.missing_vms.add("web") if ("web", "Failback") in away.azure.jobs.sent else None
     )
     result = away.run(failback, "failback")
     assert result.output["state"] == "failed"
@@ -94,24 +94,24 @@ def test_a_failback_that_fails_for_a_machine_that_is_gone_says_what_to_do_by_han
 
 def test_a_machine_that_is_busy_is_waited_for(away: Bench) -> None:
     began = away.driver.clock.now
-    away.world.machines["web"].busy = "UpdateVmProperties"
+    away.azure.items.machines["web"].busy = "UpdateVmProperties"
 
     def free(now: Any) -> None:
-        if now - began > timedelta(minutes=20) and away.world.machines["web"].busy == "UpdateVmProperties":
-            away.world.machines["web"].busy = "None"
+        if now - began > timedelta(minutes=20) and away.azure.items.machines["web"].busy == "UpdateVmProperties":
+            away.azure.items.machines["web"].busy = "None"
 
     away.driver.clock.watchers.append(free)
     result = away.run(failback, "failback")
     assert result.output["state"] == "succeeded", result.output
-    first = away.world.jobs["run-1/web/Failback/1"]
-    assert first["due"] > began + timedelta(minutes=20)
+    first = away.azure.jobs.by_id["run-1/web/Failback/1"]
+    assert first.due > began + timedelta(minutes=20)
 
 
 def test_a_machine_that_may_be_made_again_is_made_by_a_provider_of_its_site(away: Bench) -> None:
-    away.world.premises.gone.add("sql")
+    away.azure.on_premises.missing_vms.add("sql")
     away.options = VerbOptions(create_vm=True, host="n2")
     for vm in ORDER:
-        away.world.premises.source(vm).node = "n2"
+        away.azure.on_premises.source(vm).node = "n2"
     assert away.run(failback, "failback").output["state"] == "succeeded"
     asked = [ask for name, ask in away.driver.calls if name == "start_verbs" and ask["verb"] == "Failback"]
     assert {ask["options"]["create_vm"] for ask in asked} == {True}
@@ -121,7 +121,7 @@ def test_a_machine_that_may_be_made_again_is_made_by_a_provider_of_its_site(away
 def test_the_request_decides_on_the_order(away: Bench) -> None:
     away.options = VerbOptions(order="same")
     assert away.run(failback, "failback").output["state"] == "succeeded"
-    assert [vm for vm, verb in away.world.sent if verb == "Failback"] == list(ORDER)
+    assert [vm for vm, verb in away.azure.jobs.sent if verb == "Failback"] == list(ORDER)
 
 
 def test_an_aborted_failback_cancels_no_job_and_says_so(away: Bench) -> None:
@@ -129,9 +129,9 @@ def test_an_aborted_failback_cancels_no_job_and_says_so(away: Bench) -> None:
     away.driver.say(timedelta(minutes=3), "decide", said("abort"))
     result = away.run(failback, "failback")
     assert result.output["state"] == "aborted"
-    assert {verb for _, verb in away.world.sent} == {"Failback"}
+    assert {verb for _, verb in away.azure.jobs.sent} == {"Failback"}
     assert result.output["decisions"][0]["by"] == "ann"
-    assert away.world.machines["web"].location == "Primary"
+    assert away.azure.items.machines["web"].location == "Primary"
 
 
 def test_after_an_approval_the_machines_are_looked_at_once_more(away: Bench) -> None:
@@ -139,11 +139,13 @@ def test_after_an_approval_the_machines_are_looked_at_once_more(away: Bench) -> 
     word = {"approved": True, "person": "bob", "by": "bob", "digest": document.digest}
     away.driver.say(timedelta(hours=1), "approve", word)
     assert away.run(failback, "failback", document=document).output["state"] == "succeeded"
-    assert len(away.world.premises.asked) == 4
+    assert len(away.azure.on_premises.reads) == 4
 
 
 def test_a_job_that_fails_otherwise_is_told_as_it_is(away: Bench) -> None:
-    away.world.fail[("web", "Failback")] = JobEnd(job="", outcome="failed", state="Failed", code="559", detail="x")
+    away.azure.jobs.failures[("web", "Failback")] = JobEnd(
+        job="", outcome="failed", state="Failed", code="559", detail="x"
+    )
     result = away.run(failback, "failback")
     assert [text for text in result.output["failures"] if "web" in text and "559" in text]
     assert not [text for text in result.output["failures"] if "no node" in text]
@@ -155,7 +157,7 @@ def card(vm: str, *, loose: bool = True, created: datetime = FAILED_OVER) -> Lef
 
 
 def test_what_the_commit_leaves_in_azure_is_named_and_owed(away: Bench) -> None:
-    away.world.remains = [card("web"), card("somebody-else")]
+    away.azure.resources.leftovers = [card("web"), card("somebody-else")]
     output = away.run(failback, "failback").output
     assert output["state"] == "succeeded"
     assert output["findings"] == ["left in Azure: /azure/web-nic"]
@@ -164,28 +166,28 @@ def test_what_the_commit_leaves_in_azure_is_named_and_owed(away: Bench) -> None:
 
 def test_what_is_left_is_removed_where_the_plan_says_so_unless_it_is_in_use_or_older(away: Bench) -> None:
     older = FAILED_OVER - timedelta(days=1)
-    away.world.remains = [card("web"), card("app", loose=False), card("sql", created=older)]
+    away.azure.resources.leftovers = [card("web"), card("app", loose=False), card("sql", created=older)]
     output = away.run(failback, "failback", document=plan(failback={"leftovers": "remove"})).output
     assert output["findings"] == [
         "removed in Azure: /azure/web-nic",
         "left in Azure: /azure/app-nic",
         "left in Azure: /azure/sql-nic",
     ]
-    assert [one.id for one in away.world.remains] == ["/azure/app-nic", "/azure/sql-nic"]
+    assert [one.id for one in away.azure.resources.leftovers] == ["/azure/app-nic", "/azure/sql-nic"]
 
 
 def test_the_commit_of_a_failback_looks_for_leftovers_and_that_of_a_failover_does_not() -> None:
     for step, findings in (("Failback", ["left in Azure: /azure/web-nic"]), ("PlannedFailover", [])):
         bench = Bench()
         for vm in ORDER:
-            bench.world.machines[vm].reach(step)
-        bench.world.remains = [card("web")]
+            bench.azure.items.machines[vm].reach(step)
+        bench.azure.resources.leftovers = [card("web")]
         output = bench.run(commit, "commit").output
         assert (output["state"], output["findings"]) == ("succeeded", findings)
 
 
 def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
-    away.world.remains = [card("web")]
+    away.azure.resources.leftovers = [card("web")]
     away.run(failback, "failback")
 
     def look(ctx: Any, payload: dict[str, Any]) -> Any:
@@ -196,7 +198,7 @@ def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
 
     away.driver.run(look, book(), "look-1")
     assert "leftovers" in away.owed()
-    away.world.remains = []
+    away.azure.resources.leftovers = []
     away.driver.clock.advance_to(away.driver.clock.now + timedelta(hours=2))
     away.driver.run(look, book(), "look-2")
     assert "leftovers" not in away.owed()

@@ -17,7 +17,6 @@ from orchestrators.verbs.roundtrip import roundtrip
 from shared.operations.kinds import Kind
 from tests.driver import Orchestrator, Result, Step
 from tests.orchestrators.test_runbooks import ISOLATED, Bench, plan
-from tests.orchestrators.world import Machine
 
 VMS = ("sql-01", "web-01")
 AWAY = timedelta(minutes=2)
@@ -52,17 +51,17 @@ class Told(NamedTuple):
 def tell(runbook: Orchestrator, kind: Kind, host: Host) -> Told:
     """A run of two machines, one after the other, with a hook that begins work and ends it."""
     bench = Bench()
-    bench.world.machines = {vm: Machine(vm) for vm in VMS}
-    bench.world.pace = 0.05
+    bench.azure.items.protect(VMS)
+    bench.azure.jobs.pace = 0.05
     if kind in BEFORE:
-        for machine in bench.world.machines.values():
+        for machine in bench.azure.items.machines.values():
             machine.reach(BEFORE[kind])
     bench.driver.warm, bench.driver.dies = True, host.dies
     if kind == "roundtrip":
         bench.driver.say(timedelta(hours=1), "decide", {"verdict": "resume", "by": "ann", "vms": []})
     result = bench.run(runbook, kind, "run-1", document())
     assert not result.failure
-    return Told(bench.world.sent, _end(result), bench.owed(), bench.held(), sorted(bench.world.work))
+    return Told(bench.azure.jobs.sent, _end(result), bench.owed(), bench.held(), sorted(bench.azure.hooks.work))
 
 
 def document() -> Any:

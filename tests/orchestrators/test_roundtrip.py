@@ -31,7 +31,7 @@ def trip(bench: Bench, **more: Any) -> Result:
 
 
 def verbs(bench: Bench, vm: str) -> list[str]:
-    return [verb for name, verb in bench.world.sent if name == vm]
+    return [verb for name, verb in bench.azure.jobs.sent if name == vm]
 
 
 def test_it_comes_home_when_a_person_says_so_and_owes_nothing(bench: Bench) -> None:
@@ -39,9 +39,9 @@ def test_it_comes_home_when_a_person_says_so_and_owes_nothing(bench: Bench) -> N
     result = trip(bench)
     assert result.output["state"] == "succeeded", result.output
     assert {vm: verbs(bench, vm) for vm in ORDER} == dict.fromkeys(ORDER, WAY)
-    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == list(ORDER)
-    assert [vm for vm, verb in bench.world.sent if verb == "Failback"] == list(ORDER)[::-1]
-    assert {machine.protection for machine in bench.world.machines.values()} == {"Protected"}
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "PlannedFailover"] == list(ORDER)
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "Failback"] == list(ORDER)[::-1]
+    assert {machine.protection for machine in bench.azure.items.machines.values()} == {"Protected"}
     assert (bench.owed(), bench.held()) == (set(), {})
 
 
@@ -58,7 +58,7 @@ def test_where_commits_are_left_to_a_person_it_waits_before_each(bench: Bench) -
     seen: list[int] = []
     for hours in (2, 4, 6):
         bench.driver.say(timedelta(hours=hours), "decide", RESUME)
-    bench.driver.clock.watchers.append(lambda _now: seen.append(len(bench.world.sent)))
+    bench.driver.clock.watchers.append(lambda _now: seen.append(len(bench.azure.jobs.sent)))
     result = trip(bench, plan={"commit": "manual"})
     assert result.output["state"] == "succeeded", result.output
     assert len(result.output["decisions"]) == 3
@@ -74,10 +74,10 @@ def test_an_abort_during_the_pause_leaves_the_machines_in_azure_and_says_what_is
 
 
 def test_a_failover_that_fails_is_neither_committed_nor_brought_home(bench: Bench) -> None:
-    bench.world.fail["app", "PlannedFailover"] = BROKEN
+    bench.azure.jobs.failures["app", "PlannedFailover"] = BROKEN
     result = trip(bench)
     assert result.output["state"] == "failed"
-    assert {verb for _, verb in bench.world.sent} == {"PlannedFailover"}
+    assert {verb for _, verb in bench.azure.jobs.sent} == {"PlannedFailover"}
     assert bench.owed() == {"commit", "reprotect"}
 
 
@@ -96,14 +96,14 @@ def prove(bench: Bench) -> None:
     owed = bench.driver.states.get("@obligations@payroll") or {}
     if "source-off" in owed:
         assert owed["source-off"]["provable"]
-        assert not [verb for _, verb in bench.world.sent if verb == "Failback"]
+        assert not [verb for _, verb in bench.azure.jobs.sent if verb == "Failback"]
         owed.pop("source-off")
 
 
 def test_both_commits_are_requests_of_their_own(bench: Bench) -> None:
     bench.driver.say(timedelta(hours=3), "decide", RESUME)
     trip(bench)
-    commits = [job for job in bench.world.jobs if "/Commit/" in job]
+    commits = [job for job in bench.azure.jobs.by_id if "/Commit/" in job]
     assert len(commits) == len(set(commits)) == 2 * len(ORDER)
-    told = [entry.body["requestId"] for _, entry in bench.world.records if entry.kind == "verb"]
+    told = [entry.body["requestId"] for _, entry in bench.azure.evidence.records if entry.kind == "verb"]
     assert len(told) == len(set(told)) == 5 * len(ORDER)

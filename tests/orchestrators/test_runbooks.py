@@ -20,8 +20,9 @@ from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.request_budget import WRITES, Buckets
 from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.site import SiteDocument
-from tests.driver import Clock, Driver, Orchestrator, Result
-from tests.orchestrators.world import Machine, World
+from tests.driver import Driver, Orchestrator, Result
+from tests.orchestrators.azure.protected_items import Machine
+from tests.orchestrators.azure.world import FakeAzure
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 SITE = SiteDocument(
@@ -44,13 +45,14 @@ def plan(**changes: Any) -> PlanDocument:
 
 
 class Bench:
-    """A driver and a world on one clock."""
+    """A driver and the fake Azure on one clock."""
 
     def __init__(self) -> None:
         self.lease_wait = timedelta(0)
         self.options = VerbOptions()
-        self.world = World(Clock(), {vm: Machine(vm) for vm in ORDER})
-        self.driver = Driver(self.world.activities(), dict(ENTITIES), self.world.clock)
+        self.azure = FakeAzure(ORDER)
+        self.driver = Driver(self.azure.activities(), dict(ENTITIES), self.azure.clock)
+        self.azure.documents.entity_states = self.driver.states
 
     def run(
         self, runbook: Orchestrator, kind: Kind, run: str = "run-1", document: PlanDocument | None = None
@@ -84,37 +86,37 @@ def bench() -> Bench:
 def test_a_drill_rehearses_in_order_and_cleans_up_everything(bench: Bench) -> None:
     result = bench.run(drill, "drill")
     assert result.output["state"] == "succeeded", result.output
-    assert [vm for vm, verb in bench.world.sent if verb == "TestFailover"] == list(ORDER)
-    assert sorted(vm for vm, verb in bench.world.sent if verb == "TestFailoverCleanup") == sorted(ORDER)
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "TestFailover"] == list(ORDER)
+    assert sorted(vm for vm, verb in bench.azure.jobs.sent if verb == "TestFailoverCleanup") == sorted(ORDER)
     assert bench.owed() == set()
     assert not bench.held()
-    told = [kind.rpartition(".")[2] for kind in bench.world.published]
+    told = [kind.rpartition(".")[2] for kind in bench.azure.runs.list_event_types()]
     assert told == ["Started", "Phase", "Phase", "Finished"]
 
 
 def test_a_drill_whose_rehearsal_fails_cleans_up_all_the_same(bench: Bench) -> None:
-    bench.world.fail[("sql", "TestFailover")] = JobEnd(
+    bench.azure.jobs.failures[("sql", "TestFailover")] = JobEnd(
         job="", outcome="failed", state="Failed", code="28031", detail="the VM could not be created"
     )
     result = bench.run(drill, "drill")
     assert result.output["state"] == "failed"
     assert result.output["failures"][0] == "sql: TestFailover: 28031: the VM could not be created"
-    assert ("dc", "TestFailoverCleanup") in bench.world.sent
-    assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.world.machines.values())
-    assert ("app", "TestFailover") not in bench.world.sent
+    assert ("dc", "TestFailoverCleanup") in bench.azure.jobs.sent
+    assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.azure.items.machines.values())
+    assert ("app", "TestFailover") not in bench.azure.jobs.sent
 
 
 def test_a_machine_that_stays_silent_fails_the_drill_after_its_deadline(bench: Bench) -> None:
-    bench.world.silent.add("sql")
+    bench.azure.items.silent_vms.add("sql")
     result = bench.run(drill, "drill")
     assert "probe failed" in result.output["failures"][0]
-    assert ("app", "TestFailover") not in bench.world.sent
-    assert ("sql", "TestFailoverCleanup") in bench.world.sent
+    assert ("app", "TestFailover") not in bench.azure.jobs.sent
+    assert ("sql", "TestFailoverCleanup") in bench.azure.jobs.sent
 
 
 def test_a_machine_that_azure_renamed_is_probed_under_its_real_name(bench: Bench) -> None:
     """Of the old name there may be another machine: none passes its probes under a name that is not its own."""
-    bench.world.machines["sql"].renamed = "sql-7c1e"
+    bench.azure.items.machines["sql"].renamed = "sql-7c1e"
     result = bench.run(failover, "failover")
     assert result.output["state"] == "succeeded", result.output
     assert {item["vm"]: item["azure_vm"] for item in result.output["items"]}["sql"] == "sql-7c1e"
@@ -126,11 +128,11 @@ def test_the_whole_round_trip_ends_protected_with_nothing_owed(bench: Bench) -> 
     for runbook, kind in way:
         result = bench.run(runbook, kind, f"{kind}-1")
         assert result.output["state"] == "succeeded", result.output
-    moved = [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"]
-    home = [vm for vm, verb in bench.world.sent if verb == "Failback"]
+    moved = [vm for vm, verb in bench.azure.jobs.sent if verb == "PlannedFailover"]
+    home = [vm for vm, verb in bench.azure.jobs.sent if verb == "Failback"]
     assert (moved, home) == (list(ORDER), list(ORDER)[::-1])
-    assert len(bench.world.sent) == len(set(bench.world.sent)) == 5 * len(ORDER)
-    assert all(machine.protection == "Protected" for machine in bench.world.machines.values())
+    assert len(bench.azure.jobs.sent) == len(set(bench.azure.jobs.sent)) == 5 * len(ORDER)
+    assert all(machine.protection == "Protected" for machine in bench.azure.items.machines.values())
     assert bench.owed() == set()
     assert not bench.held()
 
@@ -147,16 +149,16 @@ def test_before_the_commit_the_point_can_be_changed_in_the_plans_order(bench: Be
     bench.run(failover, "failover", "failover-1", plan(commit="manual"))
     result = bench.run(change_point, "change-point", "change-point-1", plan(commit="manual"))
     assert result.output["state"] == "succeeded", result.output
-    assert [vm for vm, verb in bench.world.sent if verb == "ChangePit"] == list(ORDER)
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "ChangePit"] == list(ORDER)
     assert bench.owed() == {"commit", "reprotect"}
 
 
 def test_a_cancel_owes_no_commit_any_more_but_a_new_protection(bench: Bench) -> None:
     bench.run(failover, "failover", "failover-1", plan(commit="manual"))
-    bench.world.machines["web"].reach("Commit")
+    bench.azure.items.machines["web"].reach("Commit")
     result = bench.run(cancel, "cancel", "cancel-1", plan(commit="manual"))
     assert result.output["state"] == "succeeded", result.output
-    assert sorted(vm for vm, verb in bench.world.sent if verb == "CancelFailover") == ["app", "dc", "sql"]
+    assert sorted(vm for vm, verb in bench.azure.jobs.sent if verb == "CancelFailover") == ["app", "dc", "sql"]
     assert bench.owed() == {"reprotect"}
     assert bench.run(cancel, "cancel", "cancel-2").output["problems"][0]["code"] == "nothing-to-do"
 
@@ -169,24 +171,24 @@ def placed(**changes: Any) -> PlanDocument:
 
 
 def test_what_a_machine_becomes_in_azure_is_set_before_its_failover_and_only_where_it_differs(bench: Bench) -> None:
-    bench.world.settings["app"] = VmSettings(address="10.10.1.7")
+    bench.azure.items.settings["app"] = VmSettings(address="10.10.1.7")
     result = bench.run(failover, "failover", document=placed())
     assert result.output["state"] == "succeeded", result.output
-    assert bench.world.sent[0] == ("sql", "UpdateVmProperties")
-    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == list(ORDER)
+    assert bench.azure.jobs.sent[0] == ("sql", "UpdateVmProperties")
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "PlannedFailover"] == list(ORDER)
 
 
 def test_a_machine_whose_settings_cannot_be_set_is_not_failed_over(bench: Bench) -> None:
-    bench.world.fail[("app", "UpdateVmProperties")] = BROKEN
+    bench.azure.jobs.failures[("app", "UpdateVmProperties")] = BROKEN
     result = bench.run(failover, "failover", document=placed(onFailure="continue"))
     states = {item["vm"]: item["state"] for item in result.output["items"]}
     assert states == {"dc": "done", "sql": "done", "app": "failed", "web": "blocked"}
-    assert ("app", "PlannedFailover") not in bench.world.sent
+    assert ("app", "PlannedFailover") not in bench.azure.jobs.sent
 
 
 def test_a_commit_waits_until_all_has_been_up_for_a_while_and_passes_once_more(bench: Bench) -> None:
     assert bench.run(failover, "failover", document=plan(commitAfter="PT30M")).output["state"] == "succeeded"
-    ended = {(job["vm"], job["step"]): job["due"] for job in bench.world.jobs.values()}
+    ended = {(job.vm, job.step): job.due for job in bench.azure.jobs.by_id.values()}
     last = max(at for (_, step), at in ended.items() if step == "PlannedFailover")
     assert min(at for (_, step), at in ended.items() if step == "Commit") > last + timedelta(minutes=30)
 
@@ -194,47 +196,47 @@ def test_a_commit_waits_until_all_has_been_up_for_a_while_and_passes_once_more(b
 def test_what_falls_silent_before_the_commit_is_not_made_final(bench: Bench) -> None:
     started = bench.driver.clock.now
     bench.driver.clock.watchers.append(
-        lambda now: bench.world.silent.add("web") if now - started > timedelta(minutes=45) else None
+        lambda now: bench.azure.items.silent_vms.add("web") if now - started > timedelta(minutes=45) else None
     )
     result = bench.run(failover, "failover", document=plan(commitAfter="PT1H"))
     assert "web: PlannedFailover: probe failed" in result.output["failures"][0]
-    assert not [sent for sent in bench.world.sent if sent[1] == "Commit"]
+    assert not [sent for sent in bench.azure.jobs.sent if sent[1] == "Commit"]
     assert "commit" in bench.owed()
 
 
 def test_a_failure_stops_the_plan_and_nothing_is_committed(bench: Bench) -> None:
-    bench.world.fail[("app", "PlannedFailover")] = JobEnd(
+    bench.azure.jobs.failures[("app", "PlannedFailover")] = JobEnd(
         job="", outcome="failed", state="Failed", code="539", detail="x"
     )
     result = bench.run(failover, "failover")
     states = {item["vm"]: item["state"] for item in result.output["items"]}
     assert states == {"dc": "done", "sql": "done", "app": "failed", "web": "blocked"}
-    assert not [sent for sent in bench.world.sent if sent[1] == "Commit"]
+    assert not [sent for sent in bench.azure.jobs.sent if sent[1] == "Commit"]
     assert "commit" in bench.owed()
 
 
 def test_a_failover_run_again_takes_up_where_the_first_one_stopped(bench: Bench) -> None:
-    bench.world.fail[("app", "PlannedFailover")] = JobEnd(
+    bench.azure.jobs.failures[("app", "PlannedFailover")] = JobEnd(
         job="", outcome="failed", state="Failed", code="539", detail="x"
     )
     bench.run(failover, "failover", "failover-1")
-    bench.world.fail.clear()
+    bench.azure.jobs.failures.clear()
     result = bench.run(failover, "failover", "failover-2")
     assert result.output["state"] == "succeeded", result.output
-    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == ["dc", "sql", "app", "app", "web"]
-    assert sorted(vm for vm, verb in bench.world.sent if verb == "Commit") == sorted(ORDER)
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "PlannedFailover"] == ["dc", "sql", "app", "app", "web"]
+    assert sorted(vm for vm, verb in bench.azure.jobs.sent if verb == "Commit") == sorted(ORDER)
 
 
 def test_a_verb_that_nothing_needs_is_refused_and_changes_nothing(bench: Bench) -> None:
     result = bench.run(reprotect, "reprotect")
     assert result.output["state"] == "refused"
     assert result.output["problems"][0]["code"] == "nothing-to-do"
-    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+    assert (bench.azure.jobs.sent, bench.held(), bench.owed()) == ([], {}, set())
 
 
 def test_an_item_that_is_not_there_is_named_with_all_others_that_are_in_the_way(bench: Bench) -> None:
-    del bench.world.machines["app"]
-    bench.world.machines["web"].busy = "PlannedFailover"
+    del bench.azure.items.machines["app"]
+    bench.azure.items.machines["web"].busy = "PlannedFailover"
     result = bench.run(failover, "failover")
     assert [(p["vm"], p["code"]) for p in result.output["problems"]] == [("app", "not-protected"), ("web", "item-busy")]
     assert not bench.held()
@@ -245,7 +247,7 @@ def test_a_plan_held_by_a_living_run_is_refused_and_one_held_by_a_dead_run_is_ta
     bench.driver.states[table] = {"vm:hci-01-site|sql": {"owner": "drill-0", "until": "2027-01-01T00:00:00Z"}}
     refused = bench.run(failover, "failover", "failover-1")
     assert refused.output["problems"][0]["detail"] == "sql: held by drill-0"
-    bench.world.ended_runs.add("drill-0")
+    bench.azure.runs.ended.add("drill-0")
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 
@@ -258,10 +260,12 @@ def elsewhere(vm: str, fabric: str, named: str = "") -> Machine:
 def test_a_vm_of_the_same_name_in_another_hyper_v_site_is_left_alone_whichever_is_listed_last(bench: Bench) -> None:
     for fabric, other in (("hci-01-site", "hci-02-site"), ("hci-02-site", "hci-01-site")):
         bench = Bench()
-        bench.world.machines = {"one": elsewhere("dc", fabric), "two": elsewhere("dc", other)}
+        bench.azure.items.machines = {"one": elsewhere("dc", fabric), "two": elsewhere("dc", other)}
         result = bench.run(failover, "failover", document=plan(items=[{"vm": "DC"}]))
         assert [item["id"] for item in result.output["items"]] == [elsewhere("dc", "hci-01-site").id]
-        assert {machine.place.count("hci-01-site"): machine.location for machine in bench.world.machines.values()} == {
+        assert {
+            machine.place.count("hci-01-site"): machine.location for machine in bench.azure.items.machines.values()
+        } == {
             1: "Recovery",
             0: "Primary",
         }
@@ -269,26 +273,26 @@ def test_a_vm_of_the_same_name_in_another_hyper_v_site_is_left_alone_whichever_i
 
 def test_a_name_that_two_vms_of_one_hyper_v_site_have_is_refused_naming_both(bench: Bench) -> None:
     one, two = elsewhere("dc", "hci-01-site"), elsewhere("dc", "6adf", "HCI-01-site")
-    bench.world.machines = {"one": one, "two": two}
+    bench.azure.items.machines = {"one": one, "two": two}
     verbs: dict[Kind, Orchestrator] = {"failover": failover, "drill": drill, "cleanup": cleanup, "commit": commit}
     for kind, runbook in verbs.items():
         problem = bench.run(runbook, kind, f"{kind}-1", plan(items=[{"vm": "dc"}])).output["problems"][0]
         assert (problem["vm"], problem["code"]) == ("dc", "ambiguous-vm")
         assert one.id in problem["detail"]
         assert two.id in problem["detail"]
-    assert bench.world.sent == []
+    assert bench.azure.jobs.sent == []
     assert not bench.held()
 
 
 def test_a_vm_is_held_by_the_name_of_its_fabric_too_where_its_site_says_the_friendly_one(bench: Bench) -> None:
-    bench.world.machines = {"dc": elsewhere("dc", "6adf", "HCI-01-site")}
+    bench.azure.items.machines = {"dc": elsewhere("dc", "6adf", "HCI-01-site")}
     table = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
     bench.driver.states[table] = {"vm:6adf|dc": {"owner": "repair-0", "until": "2027-01-01T00:00:00Z"}}
     refused = bench.run(failover, "failover", "failover-1", plan(items=[{"vm": "dc"}]))
     assert refused.output["problems"][0]["detail"] == "dc: held by repair-0"
     assert set(bench.held()) == {table}
     assert set(bench.driver.states[table]) == {"vm:6adf|dc"}
-    bench.world.ended_runs.add("repair-0")
+    bench.azure.runs.ended.add("repair-0")
     assert bench.run(failover, "failover", "failover-2", plan(items=[{"vm": "dc"}])).output["state"] == "succeeded"
     assert not bench.held()
 
@@ -301,19 +305,21 @@ def test_a_failover_waits_for_a_drill_that_makes_way_but_not_for_ever(bench: Ben
     assert bench.run(failover, "failover", "failover-1").output["state"] == "refused"
     assert bench.driver.clock.now - began == timedelta(minutes=10)
     bench.driver.clock.watchers.append(
-        lambda now: bench.world.ended_runs.add("drill-0") if now - began > timedelta(minutes=15) else None
+        lambda now: bench.azure.runs.ended.add("drill-0") if now - began > timedelta(minutes=15) else None
     )
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 
 def test_a_failover_waits_for_a_cleanup_that_has_not_taken_the_vms_yet(bench: Bench) -> None:
     """The drill's own run is dead: nobody holds the machines, and they are in a test failover."""
-    sql, began = bench.world.machines["sql"], bench.driver.clock.now
+    sql, began = bench.azure.items.machines["sql"], bench.driver.clock.now
     sql.reach("TestFailover")
     assert bench.run(failover, "failover", "failover-1").output["problems"][0]["code"] == "test-failover-pending"
     bench.lease_wait = timedelta(minutes=30)
     over = began + timedelta(minutes=7)
-    bench.driver.clock.watchers.append(lambda now: sql.reach("TestFailoverCleanup") if now == over and sql.up else None)
+    bench.driver.clock.watchers.append(
+        lambda now: sql.reach("TestFailoverCleanup") if now == over and sql.is_tested else None
+    )
     assert bench.run(failover, "failover", "failover-2").output["state"] == "succeeded"
 
 
@@ -329,18 +335,18 @@ def test_after_an_unplanned_failover_nothing_goes_home_before_its_machines_are_p
     bench.options = VerbOptions(failover_type="unplanned")
     assert bench.run(failover, "failover", "failover-1").output["state"] == "succeeded"
     assert "source-off" in bench.owed()
-    onsite = bench.world.premises
+    onsite = bench.azure.on_premises
     onsite.source("sql").state = "Running"
     assert check(bench) == {"running": ["sql: Running on n1"], "silent": []}
     refused = bench.run(failback, "failback", "failback-1").output
     assert refused["problems"][0]["code"] == "source-not-proven-off"
     assert "sql: Running" in refused["problems"][0]["detail"]
-    onsite.status["n2"] = "Disconnected"
+    bench.azure.nodes.by_name["n2"].status = "Disconnected"
     onsite.source("sql").state = "Off"
     assert check(bench) == {"running": [], "silent": ["n2"]}
-    onsite.status["n2"] = "Connected"
+    bench.azure.nodes.by_name["n2"].status = "Connected"
     assert check(bench) == {"running": [], "silent": []}
-    assert onsite.asked == [f"{node}: dc/sql/app/web" for node in ("n1", "n2")] * 2
+    assert onsite.reads == [f"{node}: dc/sql/app/web" for node in ("n1", "n2")] * 2
     assert bench.owed() == {"reprotect"}
     assert bench.run(failback, "failback", "failback-2").output["state"] == "succeeded"
 
@@ -353,12 +359,12 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
     bench.run(failover, "failover", "failover-1")
     check(bench)
     assert bench.driver.states["@obligations@payroll"]["reprotect"]["last_checked_at"]
-    bench.world.premises.source("sql").state = "Running"
+    bench.azure.on_premises.source("sql").state = "Running"
     assert check(bench, again=True, vaults=(VAULT,))["running"] == ["sql: Running on n1"]
     owed = bench.driver.states["@obligations@payroll"]["source-off"]
     assert (owed["vms"], owed["leftovers"]) == (["sql"], ["sql: Running on n1"])
     assert "Stop-VM" in owed["detail"]
-    assert "HciSiteRecovery.Source.Running" in bench.world.published
+    assert "HciSiteRecovery.Source.Running" in bench.azure.runs.list_event_types()
     refused = bench.run(failback, "failback", "failback-1").output
     assert refused["problems"][0]["code"] == "source-not-proven-off"
 
@@ -366,17 +372,17 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
 def test_a_machine_of_another_cluster_that_is_only_called_the_same_may_run(bench: Bench) -> None:
     bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
-    bench.world.premises.cluster = f"{SITE.cluster}-2"
-    bench.world.premises.source("sql").state = "Running"
+    bench.azure.nodes.cluster = f"{SITE.cluster}-2"
+    bench.azure.on_premises.source("sql").state = "Running"
     assert check(bench, homes={"sql": f"{SITE.cluster}-2".upper()})["running"] == ["sql: Running on n1"]
     assert check(bench, homes={"sql": SITE.cluster})["running"] == []
     assert "source-off" not in bench.owed()
 
 
 def test_a_machine_of_another_hyper_v_site_that_is_in_azure_is_not_watched(bench: Bench) -> None:
-    bench.world.machines = {"dc": elsewhere("dc", "hci-02-site")}
-    bench.world.machines["dc"].reach("Commit")
-    bench.world.premises.source("dc").state = "Running"
+    bench.azure.items.machines = {"dc": elsewhere("dc", "hci-02-site")}
+    bench.azure.items.machines["dc"].reach("Commit")
+    bench.azure.on_premises.source("dc").state = "Running"
     assert check(bench, again=True, vaults=(VAULT,), keys=("vm:hci-01-site|dc",))["running"] == []
     assert check(bench, again=True, vaults=(VAULT,), keys=("vm:hci-02-site|dc",))["running"] == ["dc: Running on n1"]
 
@@ -386,37 +392,37 @@ def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
     bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
     check(bench)
-    bench.world.machines["sql"].reach("Failback")
-    bench.world.machines["app"].busy = "PlannedFailover"
+    bench.azure.items.machines["sql"].reach("Failback")
+    bench.azure.items.machines["app"].busy = "PlannedFailover"
     for vm in ("sql", "app"):
-        bench.world.premises.source(vm).state = "Running"
+        bench.azure.on_premises.source(vm).state = "Running"
     assert check(bench, again=True, vaults=(VAULT,))["running"] == []
     assert bench.owed() == {"reprotect"}
 
 
 def test_a_machine_that_never_left_need_not_be_off(bench: Bench) -> None:
     bench.options = VerbOptions(failover_type="unplanned")
-    bench.world.fail[("sql", "UnplannedFailover")] = BROKEN
+    bench.azure.jobs.failures[("sql", "UnplannedFailover")] = BROKEN
     bench.run(failover, "failover")
     owed = bench.driver.states["@obligations@payroll"]["source-off"]
     assert owed["vms"] == ["dc", "sql"]
 
 
 def test_a_lost_answer_does_not_send_the_verb_twice(bench: Bench) -> None:
-    bench.world.unanswered = {"sql": 1, "web": 1}
+    bench.azure.jobs.unanswered = {"sql": 1, "web": 1}
     assert bench.run(failover, "failover").output["state"] == "succeeded"
-    assert len(bench.world.sent) == len(set(bench.world.sent))
+    assert len(bench.azure.jobs.sent) == len(set(bench.azure.jobs.sent))
 
 
 def test_activities_that_fail_for_a_while_delay_the_run_and_end_nothing(bench: Bench) -> None:
-    bench.world.crash = {"start_verbs": 6, "watch_jobs": 9, "publish_event": 9}
+    bench.azure.faults.crashes = {"start_verbs": 6, "watch_jobs": 9, "publish_event": 9}
     result = bench.run(failover, "failover")
     assert result.output["state"] == "succeeded"
-    assert len(bench.world.sent) == len(set(bench.world.sent))
+    assert len(bench.azure.jobs.sent) == len(set(bench.azure.jobs.sent))
 
 
 def test_a_vault_that_does_not_answer_for_twenty_minutes_refuses_the_run_before_anything_is_done(bench: Bench) -> None:
-    bench.world.crash = {"read_items": 999}
+    bench.azure.faults.crashes = {"read_items": 999}
     began = bench.driver.clock.now
     result = bench.run(failover, "failover")
     assert result.output["problems"][0]["code"] == "vault-unreadable"
@@ -431,11 +437,11 @@ def test_histories_stay_bounded_however_long_a_run_takes(bench: Bench) -> None:
 
 
 def test_a_cleanup_on_its_own_removes_what_a_dead_drill_left(bench: Bench) -> None:
-    for machine in bench.world.machines.values():
+    for machine in bench.azure.items.machines.values():
         machine.reach("TestFailover")
     result = bench.run(cleanup, "cleanup")
     assert result.output["state"] == "succeeded", result.output
-    assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
+    assert all(machine.test == "MarkedForDeletion" for machine in bench.azure.items.machines.values())
 
 
 def test_the_status_shows_each_machine_in_one_letter(bench: Bench) -> None:
@@ -449,24 +455,24 @@ def said(verdict: str, *vms: str) -> dict[str, Any]:
 
 
 def test_a_run_that_asks_goes_on_with_all_else_and_retries_on_a_persons_word(bench: Bench) -> None:
-    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
-    bench.driver.clock.watchers.append(lambda now: bench.world.fail.clear() if now.hour >= 9 else None)
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
+    bench.driver.clock.watchers.append(lambda now: bench.azure.jobs.failures.clear() if now.hour >= 9 else None)
     bench.driver.say(timedelta(hours=2), "decide", said("retry", "SQL"))
     result = bench.run(failover, "failover", document=plan(onFailure="ask"))
     assert result.output["state"] == "succeeded", result.output
-    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == ["dc", "sql", "sql", "app", "web"]
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "PlannedFailover"] == ["dc", "sql", "sql", "app", "web"]
     assert result.output["decisions"][0]["verdict"] == "retry"
 
 
 def test_a_machine_that_fails_its_probes_is_probed_again_on_a_persons_word(bench: Bench) -> None:
     """Its failover is done: that verb would be refused."""
     bench.driver.warm = True
-    bench.world.silent.add("sql")
-    bench.driver.clock.watchers.append(lambda now: bench.world.silent.clear() if now.hour >= 9 else None)
+    bench.azure.items.silent_vms.add("sql")
+    bench.driver.clock.watchers.append(lambda now: bench.azure.items.silent_vms.clear() if now.hour >= 9 else None)
     bench.driver.say(timedelta(hours=2), "decide", said("retry"))
     result = bench.run(failover, "failover", document=plan(onFailure="ask"))
     assert result.output["state"] == "succeeded", result.output
-    assert [vm for vm, verb in bench.world.sent if verb == "PlannedFailover"] == list(ORDER)
+    assert [vm for vm, verb in bench.azure.jobs.sent if verb == "PlannedFailover"] == list(ORDER)
 
 
 def forked(**changes: Any) -> PlanDocument:
@@ -476,20 +482,20 @@ def forked(**changes: Any) -> PlanDocument:
 
 
 def test_each_machine_that_newly_waits_for_a_decision_is_told_once(bench: Bench) -> None:
-    bench.world.fail = {(vm, "PlannedFailover"): BROKEN for vm in ("dc", "web")}
+    bench.azure.jobs.failures = {(vm, "PlannedFailover"): BROKEN for vm in ("dc", "web")}
     bench.driver.warm = True
     bench.driver.say(timedelta(hours=2), "decide", said("abort"))
     bench.run(failover, "failover", document=forked())
-    assert [kind.rpartition(".")[2] for kind in bench.world.published].count("Waiting") == 2
+    assert [kind.rpartition(".")[2] for kind in bench.azure.runs.list_event_types()].count("Waiting") == 2
 
 
 def test_a_skipped_machine_holds_up_nobody_and_is_not_committed(bench: Bench) -> None:
-    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
     bench.driver.say(timedelta(hours=2), "decide", said("skip"))
     result = bench.run(failover, "failover", document=plan(onFailure="ask"))
     states = {item["vm"]: item["state"] for item in result.output["items"]}
     assert states == {"dc": "done", "sql": "skipped", "app": "done", "web": "done"}
-    assert sorted(vm for vm, verb in bench.world.sent if verb == "Commit") == ["app", "dc", "web"]
+    assert sorted(vm for vm, verb in bench.azure.jobs.sent if verb == "Commit") == ["app", "dc", "web"]
 
 
 def owed_by(bench: Bench) -> dict[str, list[str]]:
@@ -499,7 +505,7 @@ def owed_by(bench: Bench) -> dict[str, list[str]]:
 def skip_of_sql(bench: Bench, runbook: Orchestrator, kind: Kind, verb: str) -> dict[str, Any]:
     """The outcome of a run in which the verb fails for sql, and a person goes on without it."""
     bench.driver.warm = True
-    bench.world.fail = {("sql", verb): BROKEN}
+    bench.azure.jobs.failures = {("sql", verb): BROKEN}
     bench.driver.say(timedelta(hours=3), "decide", said("skip", "sql"))
     output: dict[str, Any] = bench.run(runbook, kind, f"{kind}-skips", plan(onFailure="ask")).output
     assert output["state"] == "succeeded", output
@@ -512,7 +518,7 @@ def test_what_is_up_in_azure_and_was_skipped_in_the_commit_still_owes_it(bench: 
     assert owed_by(bench) == {"commit": ["sql"], "reprotect": list(ORDER)}
     skip_of_sql(bench, commit, "commit", "Commit")
     assert owed_by(bench) == {"commit": ["sql"], "reprotect": list(ORDER)}
-    bench.world.fail.clear()
+    bench.azure.jobs.failures.clear()
     assert bench.run(commit, "commit", "commit-2").output["state"] == "succeeded"
     assert owed_by(bench) == {"reprotect": list(ORDER)}
 
@@ -525,12 +531,12 @@ def test_what_was_skipped_on_the_way_home_still_owes_its_protection(bench: Bench
 
 
 def test_a_drill_that_goes_on_without_a_machine_cleans_it_up_and_verifies_nothing(bench: Bench) -> None:
-    bench.world.silent.add("sql")
+    bench.azure.items.silent_vms.add("sql")
     bench.driver.warm = True
     bench.driver.say(timedelta(hours=1), "decide", said("skip"))
     result = bench.run(drill, "drill", document=plan(onFailure="ask"))
     assert result.output["state"] == "succeeded", result.output
-    assert all(machine.test == "MarkedForDeletion" for machine in bench.world.machines.values())
+    assert all(machine.test == "MarkedForDeletion" for machine in bench.azure.items.machines.values())
     assert bench.owed() == set()
     track = PlanHistory.model_validate(bench.driver.states["@plan_history@payroll"])
     assert (track.past_runs[0].state, track.past_runs[0].whole) == ("succeeded", False)
@@ -541,7 +547,7 @@ def test_an_aborted_run_starts_nothing_new_and_says_what_it_still_owes(bench: Be
     bench.driver.say(timedelta(minutes=8), "decide", said("abort"))
     result = bench.run(failover, "failover")
     assert result.output["state"] == "aborted"
-    assert [vm for vm, _ in bench.world.sent] == ["dc", "sql"]
+    assert [vm for vm, _ in bench.azure.jobs.sent] == ["dc", "sql"]
     assert bench.owed() == {"commit", "reprotect"}
     assert not bench.held()
 
@@ -550,7 +556,7 @@ def test_an_aborted_drill_is_cleaned_up(bench: Bench) -> None:
     bench.driver.say(timedelta(minutes=15), "decide", said("abort"))
     result = bench.run(drill, "drill")
     assert result.output["state"] == "aborted"
-    assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.world.machines.values())
+    assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.azure.items.machines.values())
     assert bench.owed() == set()
 
 
@@ -566,38 +572,38 @@ def test_a_run_begins_only_when_enough_other_persons_agreed(bench: Bench) -> Non
     result = bench.run(failover, "failover", document=document)
     assert result.output["state"] == "succeeded"
     assert [approval["person"] for approval in result.output["approvals"]] == ["bob", "eve"]
-    first = min(job["due"] for job in bench.world.jobs.values())
+    first = min(job.due for job in bench.azure.jobs.by_id.values())
     assert first > began + timedelta(minutes=30)
 
 
 def test_an_approved_run_looks_once_more_before_it_acts(bench: Bench) -> None:
     document = plan(approvals={"count": 1})
     bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
-    bench.driver.clock.watchers.append(lambda _now: bench.world.machines["sql"].reach("PlannedFailover"))
+    bench.driver.clock.watchers.append(lambda _now: bench.azure.items.machines["sql"].reach("PlannedFailover"))
     result = bench.run(failover, "failover", document=document)
     problem = result.output["problems"][0]
     assert (result.output["state"], problem["code"]) == ("refused", "approval-void")
     assert "sql is PlannedFailoverCommitRequired" in problem["detail"]
-    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+    assert (bench.azure.jobs.sent, bench.held(), bench.owed()) == ([], {}, set())
 
 
 @pytest.mark.parametrize("declared", ["another", ""])
 def test_a_plan_that_was_changed_or_withdrawn_voids_what_was_approved(bench: Bench, declared: str) -> None:
     document = plan(approvals={"count": 1})
-    bench.world.declared = declared
+    bench.azure.documents.plan_digest = declared
     bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
     result = bench.run(failover, "failover", document=document)
     assert result.output["problems"][0]["code"] == "approval-void"
-    assert (bench.world.sent, bench.held()) == ([], {})
+    assert (bench.azure.jobs.sent, bench.held()) == ([], {})
 
 
 def test_what_cannot_be_seen_for_twenty_minutes_is_neither_approved_nor_begun(bench: Bench) -> None:
     document = plan(approvals={"count": 1})
-    bench.world.crash["compute_preview"] = 999
+    bench.azure.faults.crashes["compute_preview"] = 999
     bench.driver.say(timedelta(minutes=10), "approve", word("bob", document))
     result = bench.run(failover, "failover", document=document)
     assert result.output["problems"][0]["code"] == "preview-unreadable"
-    assert (bench.world.sent, bench.held()) == ([], {})
+    assert (bench.azure.jobs.sent, bench.held()) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -616,17 +622,17 @@ def test_without_an_approval_nothing_is_done(bench: Bench, change: dict[str, Any
         bench.driver.say(timedelta(minutes=10), "approve", word("bob", document) | change)
     result = bench.run(failover, "failover", document=document)
     assert (result.output["state"], result.output["problems"][0]["code"]) == ("refused", code)
-    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
+    assert (bench.azure.jobs.sent, bench.held(), bench.owed()) == ([], {}, set())
 
 
 def test_a_run_waits_for_what_others_of_its_subscription_were_promised_before(bench: Bench) -> None:
-    began = bench.world.clock.now
+    began = bench.azure.clock.now
     name = f"@request_budget@{SUB.rpartition('/')[2]}"
     bench.driver.states[name] = {"writes": {"level": -60 * WRITES.rate, "at": began.isoformat()}}
     starts = bench.driver.times_of("start_verbs")
     assert bench.run(failover, "failover").output["state"] == "succeeded"
     assert starts[0] >= began + timedelta(minutes=1)
-    assert len(bench.world.sent) == len(set(bench.world.sent))
+    assert len(bench.azure.jobs.sent) == len(set(bench.azure.jobs.sent))
 
 
 def test_a_run_gives_back_what_it_did_not_send(bench: Bench) -> None:
@@ -650,7 +656,7 @@ def test_a_throttled_run_has_all_others_wait_as_long_as_azure_wants(bench: Bench
         return {"answers": answers, "retry_after": "PT90S"}
 
     bench.driver.activities = {**bench.driver.activities, "start_verbs": throttled}
-    began = bench.world.clock.now
+    began = bench.azure.clock.now
     assert bench.run(failover, "failover").output["state"] == "succeeded"
-    assert bench.world.clock.now - began > timedelta(seconds=90)
+    assert bench.azure.clock.now - began > timedelta(seconds=90)
     assert seen[1] < WRITES.size - len(ORDER)

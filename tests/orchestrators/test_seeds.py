@@ -19,15 +19,13 @@ from orchestrators.verbs.drill import cleanup, drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
-from shared.activity import Nothing
-from shared.operations.contract import StartCleanup
 from shared.operations.kinds import Kind
 from shared.plans.plan import PlanDocument
 from shared.site_recovery.contract import JobEnd
 from tests.driver import Orchestrator, Result, Step
+from tests.orchestrators.azure.faults import Terminated
 from tests.orchestrators.test_drills import Timer
 from tests.orchestrators.test_runbooks import ISOLATED, plan
-from tests.orchestrators.world import Machine
 
 SEEDS = int(os.environ.get("SEEDS", "25"))
 ENDS = {"succeeded", "failed", "refused", "aborted"}
@@ -50,10 +48,6 @@ HOOKS: tuple[dict[str, Any], ...] = (
 )
 
 
-class Terminated(BaseException):
-    """A person terminates the run, here in the middle of an activity."""
-
-
 class Story(Timer):
     """A bench on which anything may go wrong, as the seed says.
 
@@ -67,7 +61,7 @@ class Story(Timer):
         super().__init__()
         self.chance = random.Random(seed)
         self.names = [f"vm-{number}" for number in range(self.chance.randint(2, 7))]
-        self.world.machines = {vm: Machine(vm) for vm in self.names}
+        self.azure.items.protect(self.names)
         self.trouble = self.chance.choice((0.0, 0.05, 0.2))
         self.terminated_at, self.calls = 0, 0
         self.happened: Counter[str] = Counter()
@@ -94,7 +88,7 @@ class Story(Timer):
 
     def left_over(self) -> set[str]:
         """Scripts and jobs of hooks that were begun and not ended."""
-        return set(self.world.work) - set(self.world.ended_work)
+        return set(self.azure.hooks.work) - set(self.azure.hooks.ended_work)
 
     def _shaken(
         self, function: Callable[[dict[str, Any]], dict[str, Any]]
@@ -133,13 +127,13 @@ class Story(Timer):
     def _disturb(self) -> None:
         """Somebody asks for another verb while a run holds the plan: it is refused and does nothing."""
         holders = {lease["owner"] for _, lease in self.held().values()}
-        if not holders or holders & self.world.ended_runs or not self._goes_wrong("second verb", 0.03):
+        if not holders or holders & self.azure.runs.ended or not self._goes_wrong("second verb", 0.03):
             return
-        self.calm, sent, held = True, list(self.world.sent), self.held()
+        self.calm, sent, held = True, list(self.azure.jobs.sent), self.held()
         kind = self.chance.choice(list(OTHERS))
         refused = self.run(OTHERS[kind], kind, f"second-{self.calls}", self.document).output
         told = {(problem["code"], problem["detail"].rpartition(" by ")[2]) for problem in refused["problems"]}
-        if (told, self.world.sent, self.held()) != ({("held", run) for run in holders}, sent, held):
+        if (told, self.azure.jobs.sent, self.held()) != ({("held", run) for run in holders}, sent, held):
             self.let_in.append((kind, refused))
         self.calm = False
 
@@ -148,9 +142,9 @@ class Story(Timer):
         for vm in self.names:
             if self.chance.random() < self.trouble:
                 bad = JobEnd(job="", outcome="failed", state="Failed", code=self.chance.choice(TROUBLES), detail="bad")
-                self.world.fail[vm, self.chance.choice(verbs)] = bad
+                self.azure.jobs.failures[vm, self.chance.choice(verbs)] = bad
         ends = self.driver.clock.now + timedelta(hours=self.chance.randint(1, 5))
-        self.driver.clock.watchers.append(lambda now: self.world.fail.clear() if now >= ends else None)
+        self.driver.clock.watchers.append(lambda now: self.azure.jobs.failures.clear() if now >= ends else None)
 
     def decide_some(self) -> None:
         """A person says something every few hours, whether or not the run waits for it."""
@@ -184,25 +178,22 @@ class Story(Timer):
         finally:
             self.terminated_at = 0
             self.driver.events.clear()
-            self.world.ended_runs.add(run)
+            self.azure.runs.ended.add(run)
         return result
-
-    def start_cleanup(self, ask: StartCleanup) -> Nothing:
-        """As the engine does: a run that exists is not begun again."""
-        if ask.id not in self.begun:
-            self.begun.add(ask.id)
-            self.cleanups.append(ask)
-        return Nothing()
 
     def await_timer(self) -> None:
         """Let the timer look, and what it starts run, until no cleanup is owed any more."""
+        cleanups = self.azure.runs.cleanups
         for _ in range(60):
             self.look(timedelta(minutes=10))
-            while self.cleanups:
-                ask = self.cleanups.pop()
+            while cleanups:
+                ask = cleanups.pop()
+                if ask.id in self.begun:
+                    continue  # as the engine does: a run that exists is not begun again
+                self.begun.add(ask.id)
                 order = self.driver.states["@obligations@payroll"]["cleanup"]["order"]
                 self.driver.run(cleanup, {**order, "id": ask.id, "kind": "cleanup", "run": None}, ask.id)
-                self.world.ended_runs.add(ask.id)
+                self.azure.runs.ended.add(ask.id)
             if "cleanup" not in self.owed():
                 return
 
@@ -216,8 +207,8 @@ class Story(Timer):
     def sent_twice(self) -> list[tuple[str, str]]:
         """Verbs that were sent although the job of an earlier sending had not failed."""
         jobs: dict[tuple[str, str], list[bool]] = {}
-        for job in self.world.jobs.values():
-            jobs.setdefault((job["vm"], job["step"]), []).append(bool(job.get("failed")))
+        for job in self.azure.jobs.by_id.values():
+            jobs.setdefault((job.vm, job.step), []).append(bool(job.failure))
         return [what for what, failed in jobs.items() if not all(failed[:-1])]
 
 
@@ -226,8 +217,12 @@ def drilled(seed: int) -> Story:
     story = Story(seed)
     story.fail_some("TestFailover", "TestFailoverCleanup")
     story.go(drill, "drill", "drill-1", terminated=seed % 2 == 0)
-    up = [machine.vm for machine in story.world.machines.values() if machine.test not in {"None", "MarkedForDeletion"}]
-    under_way = [job for job in story.world.jobs.values() if not job["over"]]
+    up = [
+        machine.vm
+        for machine in story.azure.items.machines.values()
+        if machine.test not in {"None", "MarkedForDeletion"}
+    ]
+    under_way = [job for job in story.azure.jobs.by_id.values() if not job.is_over]
     assert not (up or under_way) or "cleanup" in story.owed()
     story.await_timer()
     return story
@@ -236,9 +231,9 @@ def drilled(seed: int) -> Story:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_drill_leaves_nothing_behind_whatever_becomes_of_it(seed: int) -> None:
     story = drilled(seed)
-    assert {machine.test for machine in story.world.machines.values()} <= {"None", "MarkedForDeletion"}
+    assert {machine.test for machine in story.azure.items.machines.values()} <= {"None", "MarkedForDeletion"}
     assert (story.owed(), story.sent_twice()) == (set(), [])
-    story.world.fail.clear()
+    story.azure.jobs.failures.clear()
     story.in_peace(drill, "drill", "succeeded")
 
 
@@ -255,9 +250,9 @@ def test_a_failover_is_taken_up_by_the_next_and_says_what_it_owes(seed: int) -> 
     for number in range(3):
         result = story.go(failover, "failover", f"failover-{number}", terminated=number == 0 and seed % 2 == 0)
         well = result and result.output["state"] in {"succeeded", "refused"}
-        assert well or not story.world.sent or {"commit", "reprotect"} <= story.owed()
+        assert well or not story.azure.jobs.sent or {"commit", "reprotect"} <= story.owed()
         story.driver.clock.advance_to(story.driver.clock.now + timedelta(hours=12))
-    assert (story.sent_twice(), story.world.fail) == ([], {})
+    assert (story.sent_twice(), story.azure.jobs.failures) == ([], {})
     story.in_peace(failover, "failover", "succeeded", "refused")
 
 
@@ -272,8 +267,8 @@ def test_the_way_home_ends_protected_whatever_is_lost_on_it(seed: int) -> None:
             story.driver.clock.advance_to(story.driver.clock.now + timedelta(hours=1))
             if result and result.output["state"] == "succeeded":
                 break
-    assert {machine.protection for machine in story.world.machines.values()} == {"Protected"}
-    assert {(vm, verb) for vm in story.names for verb in WAY} == set(story.world.sent)
+    assert {machine.protection for machine in story.azure.items.machines.values()} == {"Protected"}
+    assert {(vm, verb) for vm in story.names for verb in WAY} == set(story.azure.jobs.sent)
     assert (story.held(), story.owed(), story.sent_twice()) == ({}, set(), [])
 
 
@@ -285,11 +280,11 @@ def test_a_round_trip_goes_as_far_as_it_may_and_owes_the_rest(seed: int) -> None
     story.resume_often()
     result = story.go(roundtrip, "roundtrip", "trip-1", terminated=seed % 3 == 0)
     for vm in story.names:
-        sent = list(dict.fromkeys(verb for name, verb in story.world.sent if name == vm))
+        sent = list(dict.fromkeys(verb for name, verb in story.azure.jobs.sent if name == vm))
         assert sent == list(WAY[: len(sent)])
     if result and result.output["state"] == "succeeded":
         assert story.owed() == set()
-    elif story.world.sent:
+    elif story.azure.jobs.sent:
         assert "reprotect" in story.owed()
     assert story.sent_twice() == []
     story.in_peace(commit, "commit", "succeeded", "refused", "failed")

@@ -36,10 +36,10 @@ def nothing_done(bench: Bench, output: dict[str, Any]) -> None:
     assert [(one["verdict"], one["by"], one["comment"]) for one in output["decisions"]] == [
         ("abort", "ann", "not tonight")
     ]
-    assert (bench.world.sent, bench.held(), bench.owed()) == ([], {}, set())
-    assert bench.world.kinds().count("decision") == 1
-    assert bench.world.kinds()[-1] == "outcome"
-    assert bench.world.published[-1].endswith("Finished")
+    assert (bench.azure.jobs.sent, bench.held(), bench.owed()) == ([], {}, set())
+    assert bench.azure.evidence.list_kinds().count("decision") == 1
+    assert bench.azure.evidence.list_kinds()[-1] == "outcome"
+    assert bench.azure.runs.list_event_types()[-1].endswith("Finished")
 
 
 def leases_of(bench: Bench) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_what_was_said_before_the_first_verb_is_heard_before_it(bench: Bench, ac
 def test_an_abort_during_the_last_look_before_a_failback_is_heard_before_its_first_verb(bench: Bench) -> None:
     document = plan(approvals={"count": 1, "verbs": ["failover", "failback"]})
     for vm in ORDER:
-        bench.world.machines[vm].reach("Commit")
+        bench.azure.items.machines[vm].reach("Commit")
     bench.driver.say(10 * MINUTES, "approve", word("bob", document))
     began = bench.driver.clock.now
 
@@ -111,8 +111,8 @@ def test_an_abort_during_the_last_look_before_a_failback_is_heard_before_its_fir
 
     at(bench, "read_providers", abort, times=2)
     output = bench.run(failback, "failback", document=document).output
-    assert (output["state"], bench.world.sent, bench.held(), bench.owed()) == ("aborted", [], {}, set())
-    assert bench.world.kinds().count("decision") == 1
+    assert (output["state"], bench.azure.jobs.sent, bench.held(), bench.owed()) == ("aborted", [], {}, set())
+    assert bench.azure.evidence.list_kinds().count("decision") == 1
 
 
 def test_a_run_that_waits_for_a_drill_to_make_way_can_be_aborted(bench: Bench) -> None:
@@ -124,11 +124,11 @@ def test_a_run_that_waits_for_a_drill_to_make_way_can_be_aborted(bench: Bench) -
     assert (output["state"], output["decisions"][0]["by"]) == ("aborted", "ann")
     assert set(leases_of(bench)) == {SQL}
     assert bench.driver.clock.now - began == 3 * MINUTES
-    assert (bench.world.sent, bench.owed()) == ([], set())
+    assert (bench.azure.jobs.sent, bench.owed()) == ([], set())
 
 
 def test_a_run_whose_vault_does_not_answer_says_so_and_can_be_aborted(bench: Bench) -> None:
-    bench.world.crash = {"read_items": 9}
+    bench.azure.faults.crashes = {"read_items": 9}
     bench.driver.say(timedelta(seconds=50), "decide", ABORT)
     result = bench.run(failover, "failover")
     nothing_done(bench, result.output)
@@ -136,10 +136,10 @@ def test_a_run_whose_vault_does_not_answer_says_so_and_can_be_aborted(bench: Ben
 
 
 def test_every_decision_of_a_run_is_in_its_evidence(bench: Bench) -> None:
-    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
     bench.driver.say(timedelta(hours=2), "decide", said("skip"))
     result = bench.run(failover, "failover", document=plan(onFailure="ask"))
-    assert len(result.output["decisions"]) == bench.world.kinds().count("decision") == 1
+    assert len(result.output["decisions"]) == bench.azure.evidence.list_kinds().count("decision") == 1
 
 
 def test_no_lease_lapses_while_a_run_waits_for_weeks_for_its_approval(bench: Bench) -> None:
@@ -159,7 +159,7 @@ def test_no_lease_lapses_in_a_soak_of_days(bench: Bench) -> None:
 
 def test_no_lease_lapses_while_a_person_takes_days_to_decide(bench: Bench) -> None:
     lapsed = lasting(bench)
-    bench.world.fail[("sql", "PlannedFailover")] = BROKEN
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
     bench.driver.say(timedelta(days=9), "decide", said("skip"))
     result = bench.run(failover, "failover", document=plan(onFailure="ask"))
     assert (result.output["state"], lapsed) == ("succeeded", [])
@@ -173,7 +173,7 @@ def test_a_run_that_lost_a_machine_while_it_waited_is_refused_with_who_holds_it(
     at(bench, "compute_preview", lambda: bench.driver.states.update({TABLE: theirs}), times=2)
     output = bench.run(failover, "failover", document=document).output
     assert (output["state"], output["problems"][0]["detail"]) == ("refused", "sql: held by repair-n1-1")
-    assert (bench.world.sent, set(leases_of(bench)), bench.owed()) == ([], {SQL}, set())
+    assert (bench.azure.jobs.sent, set(leases_of(bench)), bench.owed()) == ([], {SQL}, set())
 
 
 READS_BEFORE = pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_ten_minutes_without_an_answer_delay_a_run_and_do_not_end_it(
 ) -> None:
     document = plan(approvals={"count": 1})
     bench.driver.say(timedelta(minutes=5), "approve", word("bob", document))
-    bench.world.crash = {activity: 36}
+    bench.azure.faults.crashes = {activity: 36}
     began = bench.driver.clock.now
     result = bench.run(runbook, kind, document=document)
     assert result.output["state"] == "succeeded", result.output
-    first = min(job["started"] for job in bench.world.jobs.values())
+    first = min(job.started for job in bench.azure.jobs.by_id.values())
     assert first - began > 8 * MINUTES
 
 
@@ -237,12 +237,12 @@ def test_words_that_come_one_after_the_other_at_the_end_of_a_generation_are_all_
 
 
 def test_a_cleanup_asks_nobody_but_ends_for_the_timer_to_try_again(bench: Bench) -> None:
-    bench.world.fail[("sql", "TestFailoverCleanup")] = BROKEN
+    bench.azure.jobs.failures[("sql", "TestFailoverCleanup")] = BROKEN
     assert bench.run(drill, "drill").output["state"] == "failed"
     asking = plan(on_failure="ask")
     assert bench.run(cleanup, "cleanup", "cleanup-1", document=asking).output["state"] == "failed"
     assert bench.held() == {}
-    bench.world.fail.clear()
+    bench.azure.jobs.failures.clear()
     assert bench.run(cleanup, "cleanup", "cleanup-2", document=asking).output["state"] == "succeeded"
 
 
@@ -251,9 +251,9 @@ def test_what_was_asked_for_without_an_answer_is_looked_for_after_an_abort_and_n
     bench: Bench, lost: bool
 ) -> None:
     """Four tries of the first batch go unanswered; somebody aborts before the fifth."""
-    (bench.world.lose if lost else bench.world.crash)["start_verbs"] = 4
+    (bench.azure.faults.lost_answers if lost else bench.azure.faults.crashes)["start_verbs"] = 4
     bench.driver.say(timedelta(seconds=50), "decide", ABORT)
     output = bench.run(failover, "failover").output
     assert output["state"] == "aborted"
-    assert bench.world.sent == ([("dc", "PlannedFailover")] if lost else [])
+    assert bench.azure.jobs.sent == ([("dc", "PlannedFailover")] if lost else [])
     assert {item["vm"]: item["state"] for item in output["items"]}["dc"] == ("done" if lost else "failed")

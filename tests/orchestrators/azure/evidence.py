@@ -1,0 +1,25 @@
+"""The store of evidence: records of a run in order, and the pack's seal."""
+
+from dataclasses import dataclass, field
+
+from shared.evidence.chain import EvidenceEntry
+from shared.evidence.contract import PackSealed, RecordsWritten, SealPack, WriteRecords
+
+
+@dataclass
+class EvidenceStore:
+    """Stands for the container of the evidence; `records` are those of all packs, in order, with their pack."""
+
+    records: list[tuple[str, EvidenceEntry]] = field(default_factory=list)
+
+    def write_records(self, ask: WriteRecords) -> RecordsWritten:
+        self.records += [(ask.pack, entry) for entry in ask.entries]
+        count = ask.count + len(ask.entries)
+        return RecordsWritten(count=count, head=f"{count}")
+
+    def seal_pack(self, ask: SealPack) -> PackSealed:
+        return PackSealed(head=ask.head, records=len(self.records), manifest="m")
+
+    def list_kinds(self) -> list[str]:
+        """The kinds of all records, in order."""
+        return [entry.kind for _, entry in self.records]

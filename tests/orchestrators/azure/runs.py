@@ -1,0 +1,63 @@
+"""The app's other runs, as the engine lists and starts them, and the events that it publishes."""
+
+from dataclasses import dataclass, field
+
+from shared.activity import Nothing
+from shared.operations.contract import (
+    EndedRunsRead,
+    EventPublished,
+    HoldersRead,
+    OutcomesRead,
+    PublishEvent,
+    ReadEndedRuns,
+    ReadHolders,
+    ReadOutcomes,
+    RunEnded,
+    StartCleanup,
+    StartRun,
+)
+
+
+@dataclass
+class Runs:
+    """Stands for the durable engine's list of runs and the topic of events.
+
+    Attributes:
+        ended: Ids of the runs that have ended.
+        holders: The runs that hold a plan's machines.
+        outcome: Of each run that is asked for.
+        started: Runs that were asked for, in order, as often as they were asked for.
+        cleanups: The same for cleanups.
+        published: Events that were published, in order.
+    """
+
+    ended: set[str] = field(default_factory=set)
+    holders: tuple[str, ...] = ()
+    outcome: str = "living"
+    started: list[StartRun] = field(default_factory=list)
+    cleanups: list[StartCleanup] = field(default_factory=list)
+    published: list[PublishEvent] = field(default_factory=list)
+
+    def read_ended(self, ask: ReadEndedRuns) -> EndedRunsRead:
+        return EndedRunsRead(ended=tuple(run for run in ask.ids if run in self.ended))
+
+    def read_holders(self, _ask: ReadHolders) -> HoldersRead:
+        return HoldersRead(runs=self.holders)
+
+    def read_outcomes(self, ask: ReadOutcomes) -> OutcomesRead:
+        return OutcomesRead(runs=tuple(RunEnded(id=run, state=self.outcome) for run in ask.ids))
+
+    def start_run(self, ask: StartRun) -> Nothing:
+        self.started.append(ask)
+        return Nothing()
+
+    def start_cleanup(self, ask: StartCleanup) -> Nothing:
+        self.cleanups.append(ask)
+        return Nothing()
+
+    def publish_event(self, ask: PublishEvent) -> EventPublished:
+        self.published.append(ask)
+        return EventPublished(sent=True)
+
+    def list_event_types(self) -> list[str]:
+        return [event.type for event in self.published]
