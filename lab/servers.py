@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -44,10 +45,25 @@ class Ports(NamedTuple):
         return f"http://127.0.0.1:{self.host}"
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that the system gives to whoever connects: one of these would be taken while its server is down."""
+
+
+def find_free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now, and that no connection is given by chance.
+
+    Raises:
+        LabFailed: none was found.
+    """
+    for port in random.sample(PORTS, 200):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise LabFailed("no port of 127.0.0.1 is free")
+
+
 def free_ports() -> Ports:
     """Two ports that are free now."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return Ports(one.getsockname()[1], other.getsockname()[1])
+    return Ports(find_free_port(), find_free_port())
 
 
 def require_free(ports: Ports) -> None:

@@ -6,13 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from socket import create_server
 from typing import NamedTuple
 
 from lab.http_calls import Unreachable, call_server
-from lab.servers import ROOT, Ports, Server, Servers, lab_settings
+from lab.servers import ROOT, Ports, Server, Servers, find_free_port, lab_settings
 
 AZURITE_FOLDER = Path(__file__).with_name("azurite")
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -86,10 +84,8 @@ class RealPorts(NamedTuple):
 
 def free_real_ports(hosts: int) -> RealPorts:
     """Ports that are free now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(create_server(("127.0.0.1", 0))) for _ in range(4 + hosts)]
-        ports = [each.getsockname()[1] for each in sockets]
-    return RealPorts(ports[0], tuple(ports[4:]), *ports[1:4])
+    azure, blob, queue, table, *bridges = (find_free_port() for _ in range(4 + hosts))
+    return RealPorts(azure, tuple(bridges), blob, queue, table)
 
 
 def real_servers(state: Path, ports: RealPorts, tools: Tools, app: Path = ROOT / "function_app.py") -> Servers:
