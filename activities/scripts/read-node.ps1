@@ -87,22 +87,24 @@ function Get-Reason($Failure) {
 function Read-Disk($Drive) {
     if ($null -ne $Drive.DiskNumber) {
         $size = (Get-Disk -Number $Drive.DiskNumber).Size
-        return , @([Math]::Round($size / 1gb, 1), 'Physical')
+        return [Math]::Round($size / 1gb, 1), 'Physical'
     }
     if (-not $Drive.Path) { throw 'the drive has no disk' }
     $disk = Get-VHD -Path $Drive.Path
     $kind = if ($Drive.SupportPersistentReservations) { 'Shared' } else { "$($disk.VhdFormat)" }
-    return , @([Math]::Round($disk.Size / 1gb, 1), $kind)
+    return [Math]::Round($disk.Size / 1gb, 1), $kind
 }
 
-function Read-Disks($Drives) {
+function Read-Disks($Machine, $Drives) {
     # A disk that cannot be read has its reason; only the first ones have it whole, so that each VM fits a page.
+    # An array that has come through a pipeline may be no array for ConvertTo-Json of Windows PowerShell 5.1.
     $failures = 0
     foreach ($drive in $Drives) {
-        try { , (Read-Disk $drive) }
+        try { $Machine['d'] += , @(Read-Disk $drive) }
         catch {
             $failures += 1
-            , @(0, '', $(if ($failures -le $MostReasons) { Get-Reason $_ } else { 'it could not be read either' }))
+            $reason = if ($failures -le $MostReasons) { Get-Reason $_ } else { 'it could not be read either' }
+            $Machine['d'] += , @(0, '', $reason)
         }
     }
 }
@@ -122,7 +124,7 @@ function Read-Machine($Vm, $GuestNames) {
     try {
         # The system's disk is the first one: Hyper-V lists controllers and locations in order.
         $order = 'ControllerType', 'ControllerNumber', 'ControllerLocation'
-        $machine['d'] = @(Read-Disks @(Get-VMHardDiskDrive -VM $Vm | Sort-Object -Property $order))
+        Read-Disks $machine @(Get-VMHardDiskDrive -VM $Vm | Sort-Object -Property $order)
         $machine['f'] = @(Get-VMFibreChannelHba -VM $Vm).Count -gt 0
     }
     catch { $machine['e'] = Get-Reason $_ }

@@ -26,19 +26,21 @@ function Get-Reason($Failure) {
 
 function Read-Disk($Drive, $Room) {
     # What is no file is not failed back, and needs no room.
-    if (-not $Drive.Path -or $null -ne $Drive.DiskNumber) { return , @(0, 0, '') }
+    if (-not $Drive.Path -or $null -ne $Drive.DiskNumber) { return 0, 0, '' }
     $disk = Get-VHD -Path $Drive.Path
-    return , @([Math]::Round($disk.Size / 1gb, 1), [Math]::Round($disk.FileSize / 1gb, 1), (Read-Room $Drive.Path $Room))
+    return [Math]::Round($disk.Size / 1gb, 1), [Math]::Round($disk.FileSize / 1gb, 1), (Read-Room $Drive.Path $Room)
 }
 
-function Read-Disks($Drives, $Room) {
+function Read-Disks($Machine, $Drives, $Room) {
     # A disk that cannot be read has its reason; only the first ones have it whole, so that each VM fits a page.
+    # An array that has come through a pipeline may be no array for ConvertTo-Json of Windows PowerShell 5.1.
     $failures = 0
     foreach ($drive in $Drives) {
-        try { , (Read-Disk $drive $Room) }
+        try { $Machine['d'] += , @(Read-Disk $drive $Room) }
         catch {
             $failures += 1
-            , @(0, 0, '', $(if ($failures -le $MostReasons) { Get-Reason $_ } else { 'it could not be read either' }))
+            $reason = if ($failures -le $MostReasons) { Get-Reason $_ } else { 'it could not be read either' }
+            $Machine['d'] += , @(0, 0, '', $reason)
         }
     }
 }
@@ -47,7 +49,7 @@ function Read-Machine($Vm, $Room) {
     $machine = [ordered]@{ n = $Vm.Name; s = "$($Vm.State)"; k = 0; d = @() }
     try {
         $machine['k'] = @(Get-VMSnapshot -VM $Vm).Count
-        $machine['d'] = @(Read-Disks @(Get-VMHardDiskDrive -VM $Vm) $Room)
+        Read-Disks $machine @(Get-VMHardDiskDrive -VM $Vm) $Room
     }
     catch { $machine['e'] = Get-Reason $_ }
     return $machine
@@ -94,7 +96,8 @@ function ConvertTo-Line($Facts) {
     return [regex]::Replace($json, '[^ -~]', { param($found) '\u{0:x4}' -f [int][char] $found.Value })
 }
 
-$hyperV = $null -ne (Get-Service -Name 'vmms' -ErrorAction SilentlyContinue)
+# By a pattern: one that is not there is no error, and any other error ends the script instead of hiding machines.
+$hyperV = @(Get-Service -Name 'vmm[s]').Count -gt 0
 $wanted = $Names -split '/'
 $all = @(if ($hyperV) { Get-VM | Where-Object { $wanted -contains $_.Name } | Sort-Object -Property 'Name', 'Id' })
 $first = [int] $From

@@ -173,6 +173,7 @@ def cases(refusing_url: str) -> Iterator[dict[str, Any]]:
     yield case("no home", "read-source", node(vm("sql-01"), home=r"D:\VMs"), Names="SQL-01")
     for script in ("read-node", "read-source", "read-registration"):
         yield case(f"no Hyper-V {script}", script, NO_HYPER_V)
+    yield case("no services", "read-source", node(services="Access is denied"))
     yield case("endpoints", "read-node", node(registry=VALUES), Endpoints=f"{refusing_url},http://127.0.0.1:1/")
     yield case("registration", "read-registration", node(registry=VALUES))
     yield case("rested", "sync-cluster", node(), MinimumUptime="3600")
@@ -285,6 +286,11 @@ def test_a_node_without_hyper_v_has_no_vms(answers: dict[str, Answer]) -> None:
     registration = read_registration_output(answers["no Hyper-V read-registration"].output)
     assert registration is not None
     assert (registration.hyper_v, registration.dra, registration.registry) == (False, "Stopped", {})
+
+
+def test_a_node_that_cannot_say_whether_it_has_hyper_v_says_nothing(answers: dict[str, Answer]) -> None:
+    """Else its machines would be taken for gone."""
+    assert (answers["no services"].lines, answers["no services"].error) == ([], "Access is denied")
 
 
 def test_a_volume_for_new_machines_that_cannot_be_read_hides_no_machine(answers: dict[str, Answer]) -> None:

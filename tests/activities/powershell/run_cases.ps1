@@ -8,7 +8,10 @@ $ErrorActionPreference = 'Stop'
 function Add-Call([string] $What) { $calls.Add($What) }
 function Get-Service {
     [CmdletBinding()] param([string] $Name)
-    if ($node.services.PSObject.Properties.Name -contains $Name) { return [pscustomobject]@{ Status = $node.services.$Name } }
+    if ($node.services -is [string]) { throw $node.services }
+    $there = @($node.services.PSObject.Properties | Where-Object { $_.Name -like $Name })
+    if ($there) { return [pscustomobject]@{ Status = $there[0].Value } }
+    if ([WildcardPattern]::ContainsWildcardCharacters($Name)) { return }
     Write-Error "Cannot find any service with service name '$Name'."
 }
 function Test-Path([string] $LiteralPath) { return $null -ne $node.registry }
