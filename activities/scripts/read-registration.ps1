@@ -4,19 +4,29 @@ Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 $LongestValue = 200
+$LongestRegistration = 3000
+$First = 'ResourceName', 'SiteName', 'SRSUri'
 $Secret = 'password|secret|credential|token|certificate|privatekey'
+
+function ConvertTo-Line($Facts) {
+    # ASCII only: the code page of a node's output is not known.
+    $json = ConvertTo-Json -InputObject $Facts -Compress -Depth 4
+    return [regex]::Replace($json, '[^ -~]', { param($found) '\u{0:x4}' -f [int][char] $found.Value })
+}
 
 function Read-Registration {
     $path = 'HKLM:\SOFTWARE\Microsoft\Azure Site Recovery\Registration'
     if (-not (Test-Path -LiteralPath $path)) { return $null }
     $key = Get-Item -LiteralPath $path
     $values = [ordered]@{}
-    # Its list of values is not public, so all that can be shown are shown.
-    foreach ($name in $key.GetValueNames()) {
+    # Its list of values is not public, so all that can be shown are shown, as many as there is room for.
+    $names = @($key.GetValueNames())
+    foreach ($name in @($names | Where-Object { $First -contains $_ }) + @($names | Where-Object { $First -notcontains $_ })) {
         $value = $key.GetValue($name)
         if ($name -match $Secret -or $value -is [byte[]]) { continue }
         $text = [string]::Join(' ', @($value))
         $values[$name] = $text.Substring(0, [Math]::Min($text.Length, $LongestValue))
+        if ((ConvertTo-Line $values).Length -gt $LongestRegistration) { $values.Remove($name) }
     }
     return $values
 }
@@ -38,10 +48,10 @@ function Read-LastBoot {
     return $system.LastBootUpTime.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
 }
 
-[ordered]@{
+ConvertTo-Line ([ordered]@{
     registration       = Read-Registration
     dra                = Read-ServiceState 'dra'
     hyperV             = (Read-ServiceState 'vmms') -ne 'Missing'
     applicationControl = Read-ApplicationControl
     lastBoot           = Read-LastBoot
-} | ConvertTo-Json -Compress -Depth 3
+})

@@ -17,6 +17,7 @@ from shared.sites.node_health import (
 )
 from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
+from shared.wording import list_briefly
 
 _MB_IN_GB = 1024
 SOURCE_GONE = "source-gone"
@@ -160,6 +161,12 @@ def _source_obstacle(vm: str, source: SourceVm, host: str) -> Obstacle | None:
     if source.state != OFF:
         detail = f"{where} is {source.state}, and must be off: turn it off there (Stop-VM), and leave it off"
         return Obstacle(vm=vm, code="source-running", detail=detail)
+    if parts := source.unread_parts:
+        detail = (
+            f"{where} could not be read whole ({list_briefly(parts, separator='; ')}): see that no backup or merge "
+            "uses its disks and that they are all there, then ask again"
+        )
+        return Obstacle(vm=vm, code="source-disks-unread", detail=detail)
     if source.checkpoints:
         detail = (
             f"{where} has {source.checkpoints} checkpoints: remove them (Remove-VMSnapshot), and let them be merged"
@@ -180,6 +187,12 @@ def _target_for_new_vm(site_state: SiteState, returning: ReturningVm, host: str)
             f"{returning.vm} cannot be made where it was last ({last_known}): name a host of {site_state.cluster_name}"
         )
         return Obstacle(vm=returning.vm, code="host-needed", detail=detail)
+    if reason := site_state.sources.home_unread.get(node):
+        detail = (
+            f"{returning.vm} would be made on {node}, and the volume that new machines come to there could not be read "
+            f"({reason}): correct the host's VirtualHardDiskPath (Set-VMHost)"
+        )
+        return Obstacle(vm=returning.vm, code="host-volume-unread", detail=detail)
     return FailbackTarget(
         returning, node, _provider_on(site_state, node), site_state.sources.home.get(node, ""), returning.mb / _MB_IN_GB
     )

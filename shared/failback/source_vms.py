@@ -6,17 +6,22 @@ from typing import Any
 from pydantic import Field
 
 from shared.messages import Message
-from shared.sites.node_output import Page, read_page, unpack_json
+from shared.sites.node_output import Page, read_page, unpack_json, unread_parts
 
 OFF = "Off"
 
 
 class SourceDisk(Message):
-    """A virtual disk: how large it may become, how large its file is, and the volume that it lies on; in GB."""
+    """A virtual disk: how large it may become, how large its file is, and the volume that it lies on; in GB.
+
+    Attributes:
+        unread: Why it could not be read; empty when it was. The rest is then not known.
+    """
 
     size: float
     file: float
     volume: str = ""
+    unread: str = ""
 
 
 class SourceVm(Message):
@@ -25,6 +30,7 @@ class SourceVm(Message):
     Attributes:
         state: As Hyper-V says it: "Off", "Running", "Saved", "Paused" and others.
         checkpoints: How many there are; Hyper-V calls them snapshots too.
+        unread: Why its disks or checkpoints as a whole could not be read; empty when they were.
     """
 
     vm: str
@@ -32,6 +38,12 @@ class SourceVm(Message):
     state: str
     checkpoints: int = 0
     disks: tuple[SourceDisk, ...] = ()
+    unread: str = ""
+
+    @property
+    def unread_parts(self) -> tuple[str, ...]:
+        """What could not be read, each with the reason: "disk 1: the file is in use"."""
+        return unread_parts([disk.unread for disk in self.disks], self.unread)
 
 
 class SourcePart(Message):
@@ -39,13 +51,15 @@ class SourcePart(Message):
 
     Attributes:
         room: Free GB by volume, of those that the machines lie on.
-        home: The volume that new machines come to.
+        home: The volume that new machines come to; empty when it could not be read, and
+        home_unread: why.
     """
 
     node: str
     vms: tuple[SourceVm, ...] = ()
     room: dict[str, float] = Field(default_factory=dict)
     home: str = ""
+    home_unread: str = ""
 
 
 class SourceVms(Message):
@@ -55,12 +69,14 @@ class SourceVms(Message):
         vms: Each as often as it is somewhere; one that is not here is on no node that answered.
         room: By node and volume: free GB.
         home: By node: the volume that new machines come to.
+        home_unread: By node: why that volume could not be read.
         silent: Nodes that did not answer, and why.
     """
 
     vms: tuple[SourceVm, ...] = ()
     room: dict[str, dict[str, float]] = Field(default_factory=dict)
     home: dict[str, str] = Field(default_factory=dict)
+    home_unread: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
 
     def find_vms(self, vm: str) -> tuple[SourceVm, ...]:
@@ -96,11 +112,16 @@ def _read_part(node: str, output: Mapping[str, Any]) -> SourcePart:
             node=node,
             state=fields["s"],
             checkpoints=fields["k"],
-            disks=tuple(SourceDisk(size=size, file=file, volume=volume) for size, file, volume in fields["d"]),
+            disks=tuple(
+                SourceDisk(size=size, file=file, volume=volume, unread=" ".join(unread))
+                for size, file, volume, *unread in fields["d"]
+            ),
+            unread=fields.get("e") or "",
         )
         for fields in found["machines"]
     )
-    return SourcePart(node=node, vms=vms, room={**found["room"], home: free}, home=home)
+    room = {**found["room"], home: free} if home else found["room"]
+    return SourcePart(node=node, vms=vms, room=room, home=home, home_unread=output.get("homeUnread") or "")
 
 
 def join_source_parts(parts: Iterable[SourcePart], silent: Mapping[str, str]) -> SourceVms:
@@ -118,5 +139,6 @@ def join_source_parts(parts: Iterable[SourcePart], silent: Mapping[str, str]) ->
         vms=tuple(vm for part in complete for vm in part.vms),
         room=room,
         home={part.node: part.home for part in complete},
+        home_unread={part.node: part.home_unread for part in complete if part.home_unread},
         silent=dict(silent),
     )

@@ -4,7 +4,7 @@ import base64
 import binascii
 import gzip
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -37,6 +37,17 @@ def read_page[Part](
         return Page(read_part(node, output), output.get("next"))
     except (KeyError, TypeError, IndexError, ValueError) as wrong:
         raise ValueError(f"{script} wrote something else on {node}: {wrong}") from wrong
+
+
+def unread_parts(disks: Sequence[str], rest: str) -> tuple[str, ...]:
+    """What of a VM its node could not read, each with the reason: "disk 1: the file is in use".
+
+    Args:
+        disks: Why each disk could not be read, empty for one that was.
+        rest: Why something else could not be read.
+    """
+    parts = [f"disk {at}: {reason}" for at, reason in enumerate(disks) if reason]
+    return tuple([*parts, rest] if rest else parts)
 
 
 def unpack_json(text: str) -> Any:

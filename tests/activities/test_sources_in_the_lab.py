@@ -35,6 +35,15 @@ async def test_a_node_says_what_its_own_machines_are_like(lab: Lab) -> None:
     assert (await read(lab, "hci-01-n3", ["web-01"])).part.vms[0].state == "Running"
 
 
+async def test_a_disk_that_cannot_be_read_hides_no_other_machine(lab: Lab) -> None:
+    lab.world(sources={"sql-01": {"diskError": "the file is in use"}})
+    page = await read(lab, "hci-01-n1", ["dc-01", "sql-01"])
+    assert {vm.vm: vm.unread_parts for vm in page.part.vms} == {
+        "dc-01": (),
+        "sql-01": (f"disk {len(page.part.vms[1].disks) - 1}: the file is in use",),
+    }
+
+
 async def test_a_page_begins_where_the_last_one_ended(lab: Lab) -> None:
     names = ["app-01", "dc-01", "sql-01"]
     assert [vm.vm for vm in (await read(lab, "hci-01-n1", names)).part.vms] == names

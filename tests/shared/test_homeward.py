@@ -62,6 +62,24 @@ def test_checkpoints_keep_a_machine_away() -> None:
     assert codes(look(source(checkpoints=1))) == [("sql", "source-checkpoints")]
 
 
+def test_a_machine_whose_disks_could_not_be_read_does_not_come_home_and_hides_no_other() -> None:
+    unread = SourceDisk(size=0, file=0, unread="the file is in use")
+    two = (ReturningVm(vm="sql"), ReturningVm(vm="app"))
+    providers, problems = check_failback(ground(look(source(disks=(unread,)), source("app"))), two, create=False)
+    assert providers == {"app": "/providers/n1"}
+    assert [(problem.vm, problem.code) for problem in problems] == [("sql", "source-disks-unread")]
+    assert "sql on n1 could not be read whole (disk 0: the file is in use)" in problems[0].detail
+    assert codes(look(source(unread="its checkpoints cannot be listed"))) == [("sql", "source-disks-unread")]
+    assert codes(look(source(state="Running", disks=(unread,)))) == [("sql", "source-running")]
+
+
+def test_a_machine_is_not_made_where_the_volume_for_it_is_not_known() -> None:
+    gone = ReturningVm(vm="sql", provider="/providers/n1", mb=1024)
+    unknown = look().model_copy(update={"home": {}, "home_unread": {"n1": "no volume D:"}})
+    assert codes(unknown, gone, create=True) == [("sql", "host-volume-unread")]
+    assert codes(unknown, gone, create=True, host="n2") == []
+
+
 def test_of_two_machines_of_one_name_nobody_knows_which() -> None:
     assert codes(look(source(), source(on="n2"))) == [("sql", "source-ambiguous")]
 

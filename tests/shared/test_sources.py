@@ -28,6 +28,21 @@ def test_a_page_tells_state_checkpoints_disks_and_room() -> None:
     assert (page.part.room, page.part.home) == ({"csv-1": 100.5, "csv-2": 7.0}, "csv-2")
 
 
+def test_what_could_not_be_read_of_a_machine_has_its_reason() -> None:
+    disks = [[127.0, 30.5, "csv-1"], [0, 0, "", "the file is in use"]]
+    page = read_source_page("n1", said({**vm("sql-01"), "d": disks, "e": "no checkpoints"}, vm("app-01")))
+    assert {one.vm: one.unread_parts for one in page.part.vms} == {
+        "sql-01": ("disk 1: the file is in use", "no checkpoints"),
+        "app-01": (),
+    }
+
+
+def test_a_node_whose_volume_for_new_machines_is_not_known_says_why() -> None:
+    part = read_source_page("n1", said(vm("a"), home=["", 0], homeUnread="no volume D:")).part
+    look = join_source_parts([part], {})
+    assert (part.room, look.home["n1"], look.home_unread) == ({"csv-1": 100.5}, "", {"n1": "no volume D:"})
+
+
 def test_a_node_that_is_silent_has_said_nothing() -> None:
     part = read_source_page("n1", said(vm("a"), vm("b", "Running"))).part
     look = join_source_parts([part], {"n2": "it is Disconnected"})

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from datetime import timedelta
+from typing import Any
 
 from lab.azure.arc.run_commands import Outcome, node_script
 from lab.azure.arm import resources
@@ -36,11 +37,14 @@ def read_node(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:
 
 
 def _read_page(lab: Lab, there: list[Json]) -> tuple[list[Json], str]:
-    page = [_machine_facts(lab, vm) for vm in there]
+    page: list[Json] = []
     packed = _pack_page(page)
-    while len(packed) > LONGEST_PAGE and len(page) > 1:
-        page = page[: len(page) // 2]
-        packed = _pack_page(page)
+    for vm in there:
+        longer = [*page, _machine_facts(lab, vm)]
+        longer_packed = _pack_page(longer)
+        if page and len(longer_packed) > LONGEST_PAGE:
+            break
+        page, packed = longer, longer_packed
     return page, packed
 
 
@@ -50,7 +54,10 @@ def _pack_page(page: list[Json]) -> str:
 
 def _machine_facts(lab: Lab, vm: Json) -> Json:
     """A VM as the script names its properties; what a scenario does not say is a small Windows server."""
-    disks = vm.get("diskSizesGb") or [DISK_GB] * vm.get("disks", 1)
+    sizes = vm.get("diskSizesGb") or [DISK_GB] * vm.get("disks", 1)
+    disks: list[list[Any]] = [[size, vm.get("diskKind", "VHDX")] for size in sizes]
+    if vm.get("diskError"):
+        disks[-1] = [0, "", vm["diskError"]]
     return {
         "n": vm["name"],
         "i": lab.fixed_id("hyperv", vm["cluster"], vm["name"]),
@@ -60,7 +67,7 @@ def _machine_facts(lab: Lab, vm: Json) -> Json:
         "c": vm.get("cpus", 2),
         "m": vm.get("memoryInMb", 4096),
         "f": vm.get("fibreChannel", False),
-        "d": [[size, vm.get("diskKind", "VHDX")] for size in disks],
+        "d": disks,
     }
 
 

@@ -23,18 +23,26 @@ def read_source(lab: Lab, node: Json, parameters: dict[str, str]) -> Outcome:
     there = [vm for vm in lab.store.all(MACHINES) if vm["node"] == node["name"] and vm["present"]]
     found = sorted((vm for vm in there if vm["friendlyName"].lower() in wanted), key=lambda vm: str(vm["friendlyName"]))
     room = {"Volume1": nodes.require_node(lab, node["name"])["freeGb"]}
-    page = found[first:]
-    packed = _pack_page(page, room)
-    while len(packed) > LONGEST_PAGE and len(page) > 1:
-        page = page[: len(page) // 2]
-        packed = _pack_page(page, room)
-    following = first + len(page)
+    count, packed = _fill_page(found[first:], room)
+    following = first + count
     facts = {
         "found": packed,
         "home": ["Volume1", room["Volume1"]],
+        "homeUnread": "",
         "next": following if following < len(found) else None,
     }
     return Outcome(f"Read on {node['name']}.\n{json.dumps(facts)}")
+
+
+def _fill_page(found: list[Json], room: Json) -> tuple[int, str]:
+    """How many of these fit a page, at least one of them, and the page."""
+    count, packed = 0, _pack_page([], room)
+    while count < len(found):
+        longer = _pack_page(found[: count + 1], room)
+        if count and len(longer) > LONGEST_PAGE:
+            break
+        count, packed = count + 1, longer
+    return count, packed
 
 
 def _pack_page(page: list[Json], room: Json) -> str:
@@ -44,4 +52,6 @@ def _pack_page(page: list[Json], room: Json) -> str:
 
 def _machine_facts(vm: Json) -> Json:
     disks = [[disk["mb"] / 1024, min(vm["fileGb"], disk["mb"] / 1024), "Volume1"] for disk in vm["disks"]]
+    if vm["diskError"]:
+        disks[-1] = [0, 0, "", vm["diskError"]]
     return {"n": vm["friendlyName"], "s": STATES[vm["power"]], "k": vm["snapshots"], "d": disks}

@@ -14,7 +14,7 @@ def add_machine(lab: Lab, cluster_id: str, node: str, settings: Json) -> Json:
         cluster_id: ARM id of the node's cluster.
         node: The node's name.
         settings: {name, osType?, generation?, cpus?, memoryInMb?, disks?, ports?, testAddress?, address?,
-            highlyAvailable?, guest?, diskSizesGb?, diskKind?, fibreChannel?}, as a scenario says it.
+            highlyAvailable?, guest?, diskSizesGb?, diskKind?, diskError?, fibreChannel?}, as a scenario says it.
     """
     machine = {"highlyAvailable": True} | settings | {"node": node, "cluster": cluster_id}
     return lab.store.put(KIND, f"{cluster_id}/vms/{settings['name']}", machine)

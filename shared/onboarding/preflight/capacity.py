@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from shared.onboarding.preflight.check import PLANNER, Check, CheckLine
 from shared.onboarding.preflight.facts import SiteFacts
+from shared.wording import list_briefly
 
 STANDARD_CHURN, PREMIUM_CHURN = 2.0, 20.0
 """Megabytes a second of one VM that replication carries to standard and to premium storage."""
@@ -67,6 +68,10 @@ def check_cache(facts: SiteFacts) -> Iterator[CheckLine]:
 
 
 def check_initial_copy(facts: SiteFacts) -> Iterator[CheckLine]:
+    if uncounted := [machine.name for machine in facts.machines if machine.unread_parts]:
+        yield CheckLine(
+            "unknown", f"not all disks could be read, and those are not counted, of {list_briefly(uncounted)}"
+        )
     size = sum(machine.size_gb for machine in facts.machines)
     within, takes = facts.site.capacity.copy_within, copy_time(facts)
     if facts.site.capacity.link_mbps is None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shared.messages import Message
 from shared.site_recovery.views import ProviderView
+from shared.sites.node_output import unread_parts
 from shared.sites.nodes import ExtensionView
 from shared.sites.site import SiteDocument
 
@@ -70,11 +71,14 @@ class DiskFacts(Message):
     """A disk of a VM; the first one holds the operating system.
 
     Attributes:
+        size_gb: 0 when the disk could not be read.
         kind: "VHDX", "VHD", "Physical" for a pass-through disk, "Shared" for one that several VMs use.
+        unread: Why the disk could not be read; empty when it was.
     """
 
     size_gb: float
     kind: str = "VHDX"
+    unread: str = ""
 
 
 class MachineFacts(Message):
@@ -82,6 +86,7 @@ class MachineFacts(Message):
 
     Attributes:
         guest: Operating system as the guest says it, "Windows Server 2022 Datacenter"; empty when it says nothing.
+        unread: Why its disks or adapters as a whole could not be read; empty when they were.
     """
 
     name: str
@@ -94,10 +99,16 @@ class MachineFacts(Message):
     memory_mb: int = 0
     fibre_channel: bool = False
     disks: tuple[DiskFacts, ...] = ()
+    unread: str = ""
+
+    @property
+    def unread_parts(self) -> tuple[str, ...]:
+        """What could not be read, each with the reason: "disk 1: the file is in use"."""
+        return unread_parts([disk.unread for disk in self.disks], self.unread)
 
     @property
     def size_gb(self) -> float:
-        """Of all its disks, in gibibytes."""
+        """Of all its disks that could be read, in gibibytes."""
         return sum(disk.size_gb for disk in self.disks)
 
 

@@ -29,7 +29,10 @@ def _read_host(node: str, output: Mapping[str, Any]) -> HostFacts:
             cpus=fields["c"],
             memory_mb=fields["m"],
             fibre_channel=fields.get("f") is True,
-            disks=tuple(DiskFacts(size_gb=size, kind=kind) for size, kind in fields["d"]),
+            disks=tuple(
+                DiskFacts(size_gb=size, kind=kind, unread=" ".join(unread)) for size, kind, *unread in fields["d"]
+            ),
+            unread=fields.get("e") or "",
         )
         for fields in unpack_json(output["machines"])
     )

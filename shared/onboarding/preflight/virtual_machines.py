@@ -13,6 +13,9 @@ LINUX = re.compile(r"linux|ubuntu|debian|centos|red hat|rhel|suse|oracle|rocky|a
 AZURE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 BRIDGE = re.compile(r"-control-plane-", re.IGNORECASE)
 """In the name of the Arc resource bridge's own VM (assumed)."""
+READ_AGAIN = (
+    "A disk that could not be read may be in use by a backup or a merge: run the preflight again when that is over."
+)
 type VmRule = Callable[[SiteFacts, MachineFacts], Iterator[CheckLine]]
 
 
@@ -62,17 +65,25 @@ def check_guest(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
         yield CheckLine("fail", f"{machine.name}: {machine.guest} is neither Windows nor a Linux that is known")
 
 
+def unread_lines_of(machine: MachineFacts) -> Iterator[CheckLine]:
+    """A line for each part of the VM that its node could not read."""
+    for part in machine.unread_parts:
+        yield CheckLine("unknown", f"{machine.name} on {machine.node} could not be read, {part}")
+
+
 def check_disk_kinds(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
     if machine.fibre_channel:
         yield CheckLine("fail", f"{machine.name} has a virtual Fibre Channel adapter")
+    yield from unread_lines_of(machine)
     for at, disk in enumerate(machine.disks):
-        if disk.kind.lower() not in DISK_KINDS:
+        if not disk.unread and disk.kind.lower() not in DISK_KINDS:
             yield CheckLine("fail", f"{machine.name}: disk {at} is {disk.kind}, only VHD and VHDX are replicated")
-    if not machine.disks:
+    if not machine.disks and not machine.unread:
         yield CheckLine("fail", f"{machine.name} has no disk")
 
 
 def check_disk_sizes(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+    yield from unread_lines_of(machine)
     system, data = machine.disks[:1], machine.disks[1:]
     most = OS_DISK_GB.get(machine.generation, OS_DISK_GB[2])
     for disk in system:
@@ -127,14 +138,15 @@ CHECKS = (
         "vm-disk-kinds",
         "The VMs have only disks that can be replicated",
         _for_each_vm(check_disk_kinds, "with VHD or VHDX disks only"),
-        "Shared, pass-through and Fibre Channel disks are not replicated: convert them, or leave the VM out.",
+        "Shared, pass-through and Fibre Channel disks are not replicated: convert them, or leave the VM out. "
+        + READ_AGAIN,
         MATRIX + "#azure-vm-requirements",
     ),
     Check(
         "vm-disk-sizes",
         "The disks are within the limits of size and number",
         _for_each_vm(check_disk_sizes, "within the limits"),
-        "Shrink or split the disk, or exclude it from replication.",
+        "Shrink or split the disk, or exclude it from replication. " + READ_AGAIN,
         MATRIX + "#azure-vm-requirements",
     ),
     Check(

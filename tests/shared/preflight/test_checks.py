@@ -160,6 +160,25 @@ def test_a_prerequisite_that_does_not_hold_is_told_with_its_remedy(check: str, s
     assert finding.link.startswith("https://")
 
 
+@pytest.mark.parametrize(
+    "unread",
+    [
+        {"disks": (DiskFacts(size_gb=100), DiskFacts(size_gb=0, kind="", unread="the file is in use"))},
+        {"disks": (), "unread": "the file is in use"},
+    ],
+    ids=["a disk", "all of them"],
+)
+def test_a_vm_whose_disks_could_not_be_read_is_unknown_with_the_reason(unread: dict[str, Any]) -> None:
+    found = found_in(with_machine(**unread))
+    states = {name: found[name].state for name in ("vm-disk-kinds", "vm-disk-sizes", "capacity-initial-copy")}
+    assert set(states.values()) == {"unknown"}
+    for name in ("vm-disk-kinds", "vm-disk-sizes"):
+        assert "sql-01 on hci-01-n1 could not be read" in found[name].evidence[0]
+        assert "the file is in use" in found[name].evidence[0]
+        assert "run the preflight again" in found[name].remedy
+    assert "sql-01" in found["capacity-initial-copy"].evidence[0]
+
+
 def test_every_check_is_made_to_fail_somewhere() -> None:
     assert {name for name, _, _ in SPOILT} == {check.id for check in CHECKS}
     assert len({check.id for check in CHECKS}) == len(CHECKS)

@@ -32,6 +32,13 @@ def test_a_page_tells_the_node_and_its_machines() -> None:
     assert machine.size_gb == 131.5
 
 
+def test_what_could_not_be_read_of_a_machine_has_its_reason() -> None:
+    disks = [[127.0, "VHDX"], [0, "", "the file is in use"]]
+    [machine] = read_node_page("n1", said([{**vm("sql-01"), "d": disks, "e": "no adapters"}])).part.machines
+    assert machine.unread_parts == ("disk 1: the file is in use", "no adapters")
+    assert machine.size_gb == 127
+
+
 def test_pages_are_one_node() -> None:
     pages = [
         read_node_page("n1", said([vm(name)], endpoints=seen)).part

@@ -66,6 +66,7 @@ def add_machine(lab: Lab, container: Json, name: str, provider: Json, settings: 
         "snapshots": 0,
         "present": True,
         "fileGb": _DISK_IN_MB / 1024,
+        "diskError": "",
         "item": None,
     }
     return lab.store.put(MACHINES, machine["id"], machine)
@@ -105,7 +106,7 @@ def change_machine(lab: Lab, name: str, changes: Json) -> None:
         lab: The lab.
         name: The machine's name.
         changes: {power: "On" | "Off", snapshots: how many checkpoints, present: false for one that was deleted, node,
-            fileGb: how large the file of each disk is}.
+            fileGb: how large the file of each disk is, diskError: why the last disk cannot be read, "" when it can}.
 
     Raises:
         ArmError: 400 for what cannot be changed, 404 for a machine that there is not.
@@ -127,6 +128,7 @@ _SETTABLE: dict[str, Callable[[Any], bool]] = {
     "snapshots": lambda value: isinstance(value, int) and value >= 0,
     "present": lambda value: isinstance(value, bool),
     "node": lambda value: isinstance(value, str),
+    "diskError": lambda value: isinstance(value, str),
     "fileGb": lambda value: isinstance(value, int | float) and value >= 0,
 }
 
