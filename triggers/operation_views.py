@@ -192,6 +192,7 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
     view: dict[str, Any] = {
         "phase": "Finished" if outcome.state != "refused" else "Refused",
         "waitingForText": "",
+        "waitingFor": None,
         "obstacles": [obstacle.model_dump(mode="json", by_alias=True) for obstacle in outcome.problems],
         "failures": list(outcome.failures),
         "limitations": list(outcome.findings),

@@ -90,7 +90,14 @@ def _check_precondition(current: VersionedDocument | None, declaration: Declarat
 def declare_document(
     current: VersionedDocument | None, declaration: Declaration
 ) -> tuple[VersionedDocument | None, DeclarationOutcome]:
-    """Declare: "created", "changed", "unchanged" (same content), or "conflict" (someone else was faster)."""
+    """Declare: "created", "changed", "unchanged" (same content), or "conflict" (someone else was faster).
+
+    A declaration that arrives once more, because the worker died before it could answer, is answered as before.
+    """
+    newest = current.history[-1] if current and current.history else None
+    made = (declaration.at, declaration.by, declaration.digest)
+    if current and newest and (newest.declared_at, newest.declared_by, newest.digest) == made:
+        return current, DeclarationOutcome(outcome="changed" if current.version > 1 else "created", etag=current.etag)
     if conflict := _check_precondition(current, declaration):
         return current, conflict
     if current and current.digest == declaration.digest:

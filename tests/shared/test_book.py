@@ -1,6 +1,6 @@
 """The book: a change is accepted only from someone who saw what holds now."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.plans.versions import VERSIONS_KEPT, Declaration, VersionedDocument, declare_document, withdraw_document
 
@@ -35,8 +35,18 @@ def test_a_first_declaration_creates_version_one() -> None:
 
 def test_the_same_content_again_changes_nothing() -> None:
     before = declared()
-    assert declare_document(before, wish()) == (before, declare_document(before, wish())[1])
-    assert declare_document(before, wish())[1].outcome == "unchanged"
+    entry, verdict = declare_document(before, wish().model_copy(update={"at": NOW + timedelta(hours=1)}))
+    assert (entry, verdict.outcome, verdict.etag) == (before, "unchanged", before.etag)
+
+
+def test_a_declaration_that_arrives_twice_is_answered_as_the_first_time() -> None:
+    created, first = declare_document(None, wish())
+    assert created
+    assert declare_document(created, wish()) == (created, first)
+    change = wish("bbbb", if_match=created.etag)
+    changed, second = declare_document(created, change)
+    assert second.outcome == "changed"
+    assert declare_document(changed, change) == (changed, second)  # no conflict with what it did itself
 
 
 def test_a_change_by_someone_who_saw_another_version_is_a_conflict() -> None:

@@ -1,0 +1,44 @@
+"""An operation as people read it, once it has ended."""
+
+from datetime import UTC, datetime
+
+from durabletask.client import OrchestrationState, OrchestrationStatus
+
+from shared.obstacle import Obstacle
+from shared.recovery.operation import Operation
+from shared.recovery.outcome import Outcome
+from shared.recovery.status import AwaitedDecision
+from tests.orchestrators.test_runbooks import SITE, plan
+from triggers.operation_views import full_view
+
+
+def test_a_run_that_was_refused_waits_for_nobody_any_more() -> None:
+    """The engine keeps the last custom status: that of the approval, when nobody approved in time."""
+    document = plan(approvals={"count": 1})
+    operation = Operation(
+        id="failover-1",
+        kind="failover",
+        plan="payroll",
+        requested_by="ann",
+        digest=document.digest,
+        document=document,
+        sites={"hci-01": SITE},
+    )
+    expired = Obstacle(code="approval-expired", detail="not approved in time")
+    outcome = Outcome(state="refused", kind="failover", plan="payroll", problems=(expired,))
+    awaited = AwaitedDecision(kind="approval", approvals_needed=1)
+    at = datetime(2026, 1, 5, 8, tzinfo=UTC).replace(tzinfo=None)
+    state = OrchestrationState(
+        "failover-1",
+        "failover",
+        OrchestrationStatus.COMPLETED,
+        at,
+        at,
+        operation.model_dump_json(),
+        outcome.model_dump_json(),
+        f'{{"phase": "Approval", "waits": {awaited.model_dump_json(by_alias=True, exclude_unset=True)}}}',
+        None,
+    )
+    view = full_view(state)
+    assert (view["state"], view["phase"], view["waitingFor"], view["waitingForText"]) == ("failed", "Refused", None, "")
+    assert view["obstacles"][0]["code"] == "approval-expired"
