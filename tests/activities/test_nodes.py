@@ -204,11 +204,9 @@ async def test_only_a_run_command_that_is_there_is_deleted(arm: FakeArm, found: 
 def test_a_script_says_its_name_and_answers_with_one_line_of_json(name: ScriptName) -> None:
     lines = script_text(name).splitlines()
     assert re.fullmatch(rf"# hci-site-recovery: {name} v\d+", lines[0])
-    answer = next(line for line in reversed(lines) if line and line[0] not in " })")  # the last statement
-    by_one_call = answer.startswith("ConvertTo-Line ") and "ConvertTo-Json -InputObject $Facts -Compress" in "".join(
-        lines
-    )
-    assert "ConvertTo-Json -Compress" in answer or by_one_call
+    statement = next(line for line in reversed(lines) if line and line[0] not in " })")  # the last one of the script
+    by_function = statement.startswith("ConvertTo-Line ") and "$Facts -Compress" in script_text(name)
+    assert "ConvertTo-Json -Compress" in lines[-1] or by_function
     assert "$ErrorActionPreference = 'Stop'" in lines
 
 
