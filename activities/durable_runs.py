@@ -6,7 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
-from activities.durable_state import is_living, is_run_living, list_entities, read_entity
+from activities.durable_state import is_living, is_run_living, list_entities, read_entity, read_output
 from shared.activity import Nothing
 from shared.operations.contract import (
     EndedRunsRead,
@@ -22,6 +22,7 @@ from shared.operations.contract import (
 from shared.operations.durable_names import DOCUMENTS, LEASES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.leases import Lease
 from shared.operations.obligations import HIDDEN
+from shared.operations.payloads import pack_document
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
 
@@ -63,7 +64,8 @@ def _document_of(key: str, state: dict[str, Any]) -> DeclaredDocument:
 async def start_run(client: df.DurableFunctionsClient, request: StartRun) -> Nothing:
     """Start an operation; a run that exists, ended or not, is left alone."""
     if await client.get_orchestration_state(request.id, fetch_payloads=False) is None:
-        await client.schedule_new_orchestration(request.orchestrator, input=request.payload, instance_id=request.id)
+        payload = pack_document(request.payload)
+        await client.schedule_new_orchestration(request.orchestrator, input=payload, instance_id=request.id)
     return Nothing()
 
 
@@ -96,7 +98,7 @@ def _run_end_of(run: str, state: OrchestrationState | None) -> RunEnded:
         return RunEnded(id=run, state="living")
     if state.runtime_status != OrchestrationStatus.COMPLETED:
         return RunEnded(id=run, state=STATE_OF_ENDING.get(state.runtime_status, "failed"))
-    outcome: dict[str, Any] = state.get_output() or {}
+    outcome = read_output(state)
     codes = tuple(obstacle["code"] for obstacle in outcome.get("problems", ()))
     return RunEnded(id=run, state=outcome.get("state", "failed"), codes=codes)
 

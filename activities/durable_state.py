@@ -6,12 +6,35 @@ import azure.durable_functions as df
 from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
+from shared.operations.payloads import ENDED_IN_INPUT, Carried, split_carried, unpack_document
+
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
 
 def is_living(state: OrchestrationState | None) -> bool:
     """Whether a run may still do something; one that the engine does not know cannot."""
     return state is not None and state.runtime_status in LIVING
+
+
+def read_input(state: OrchestrationState) -> dict[str, Any]:
+    """What a run was given: by who started it, or by its last generation."""
+    return split_carried(state.get_input() or {})[0]
+
+
+def carried_by(state: OrchestrationState) -> Carried:
+    """What the generation of a run was handed by the one before it."""
+    return split_carried(state.get_input() or {})[1]
+
+
+def read_custom_status(state: OrchestrationState) -> dict[str, Any]:
+    """What a run says of itself; what it said last while a new generation has not said anything yet."""
+    return state.get_custom_status() or carried_by(state).custom_status
+
+
+def read_output(state: OrchestrationState) -> dict[str, Any]:
+    """How a run ended; empty as long as it has not, and of one that failed."""
+    output: dict[str, Any] = state.get_output() or {}
+    return (carried_by(state).outcome or {}) if ENDED_IN_INPUT in output else unpack_document(output)
 
 
 async def is_run_living(client: df.DurableFunctionsClient, run: str) -> bool:

@@ -9,6 +9,7 @@ from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.durable.engine_failures import with_readable_failures
 from orchestrators.durable.entities import ENTITIES
+from orchestrators.durable.generations import with_generations
 from orchestrators.healing.repair import repair
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
@@ -53,7 +54,9 @@ def build_blueprint() -> df.Blueprint:
     """A new blueprint with all orchestrators and entities, each under the name that the engine knows."""
     bp = df.Blueprint()
     for name, orchestrator in ORCHESTRATORS.items():
-        function = bp.orchestration_trigger(context_name="ctx", orchestration=name)(orchestrator)._function
+        function = bp.orchestration_trigger(context_name="ctx", orchestration=name)(
+            with_generations(orchestrator)
+        )._function
         function._func = with_readable_failures(function.get_user_function())
     for name, entity in ENTITIES.items():
         bp.entity_trigger(context_name="ctx", entity_name=name)(entity)

@@ -30,7 +30,9 @@ from durabletask.internal import helpers
 from durabletask.internal.entity_state_shim import StateShim
 from durabletask.serialization import JsonDataConverter
 
+from orchestrators.durable.generations import with_generations
 from orchestrators.registry import ORCHESTRATORS
+from shared.operations.payloads import ENDED_IN_INPUT, split_carried, unpack_document
 
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
 type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
@@ -314,13 +316,20 @@ class _Drive:
             assert _alike(list(again.actions), episode.actions), DIFFERENT
         failed = done.orchestrationStatus == pb.ORCHESTRATION_STATUS_FAILED
         return Result(
-            output=None if failed else json.loads(done.result.value or "null"),
+            output=None if failed else self._read_output(json.loads(done.result.value or "null")),
             failure=done.failureDetails.errorMessage if failed else "",
             custom_status=self.status,
             episodes=self.episodes,
             generations=self.generations,
             longest_history=longest,
         )
+
+    def _read_output(self, output: Any) -> Any:
+        """The outcome, wherever the run has kept it."""
+        if not isinstance(output, dict) or ENDED_IN_INPUT not in output:
+            return unpack_document(output) if isinstance(output, dict) else output
+        started = [event.executionStarted for event in self.episodes[-1].new if event.HasField("executionStarted")]
+        return split_carried(json.loads(started[0].input.value))[1].outcome
 
     def _replay_in_one_go(self) -> None:
         """Go through each generation once more, and look at each episode what is asked for."""
@@ -346,7 +355,7 @@ class _Memory:
     def __init__(self, orchestrator: Orchestrator, instance: str, *, is_replaying: bool = False) -> None:
         hub = DurableFunctionsWorker()
         name = name_of(orchestrator)
-        hub.add_named_orchestrator(name, wrap_orchestrator(orchestrator))
+        hub.add_named_orchestrator(name, wrap_orchestrator(with_generations(orchestrator)))
         converter = DEFAULT_FUNCTIONS_DATA_CONVERTER
         self._executor = worker._OrchestrationExecutor(hub._registry, logging.getLogger("driver"), converter)
         self._executor._orchestration_name = name
@@ -401,7 +410,7 @@ def execute(
     request = pb.OrchestratorRequest(instanceId=instance, pastEvents=before, newEvents=new)
     body = base64.b64encode(request.SerializeToString()).decode()
     logging.getLogger("azure.durable_functions").setLevel(logging.ERROR)
-    answer = DurableFunctionsWorker().execute_orchestration_request(orchestrator, body)
+    answer = DurableFunctionsWorker().execute_orchestration_request(with_generations(orchestrator), body)
     response = pb.OrchestratorResponse()
     response.ParseFromString(base64.b64decode(answer))
     return response

@@ -7,7 +7,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
-from activities.durable_state import is_living
+from activities.durable_state import is_living, read_custom_status, read_input
 from shared.messages import Document
 from shared.operations.kinds import PLAN_KINDS
 from shared.principals import require_role, require_second_person
@@ -67,7 +67,7 @@ async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsCli
         raise not_found("operation", run)
     if not is_living(state):
         raise HttpProblem(409, "Run has ended", f"{run} has ended: nothing can be decided any more.")
-    operation, custom_status = Operation.from_carried(state.get_input()), state.get_custom_status()
+    operation, custom_status = Operation.from_carried(read_input(state)), read_custom_status(state)
     if verdict:
         await send_decision(client, run, _decision_of(req, operation, custom_status, verdict))
     else:

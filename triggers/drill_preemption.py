@@ -9,7 +9,7 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
 from activities.durable_runs import read_ended_runs, start_cleanup
-from activities.durable_state import list_entities
+from activities.durable_state import list_entities, read_input
 from activities.previews import read_items_by_vm
 from shared.operations.contract import ReadEndedRuns, StartCleanup
 from shared.operations.durable_names import OBLIGATIONS
@@ -107,7 +107,7 @@ async def _end_drill(client: df.DurableFunctionsClient, operation: Operation, dr
             person=operation.requester_id,
             by=operation.requested_by,
             comment=PREEMPTION_REASON,
-            digest=Operation.from_carried(drill.get_input() or {}).digest,
+            digest=Operation.from_carried(read_input(drill)).digest,
         )
         await send_approval(client, drill.instance_id, rejection)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
-from activities.durable_state import is_living, read_entity
+from activities.durable_state import carried_by, read_custom_status, read_entity, read_input, read_output
 from shared.arm_ids import key_of
 from shared.onboarding import drift
 from shared.onboarding.drift import Drift
@@ -26,7 +26,7 @@ from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, measure_achieved
 from shared.recovery.run_item import RunItem
-from shared.recovery.status import custom_status_of, read_awaited_decision, read_item_states
+from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers.site_operation_views import SITE_PARTS
 
 STATE_BY_ENGINE_STATUS = {
@@ -44,8 +44,6 @@ STATUS_FIELDS = {
     "eta": "expectedEnd",
 }
 """What a living run says of itself that is shown as it is, and under which name."""
-PLAN_RUN_KINDS = frozenset({*PLAN_KINDS, "cleanup"})
-"""Runs whose input carries how they stand from one generation to the next."""
 SUBJECT_FIELDS: Mapping[str, str] = {"repair": "node"} | dict.fromkeys(SITE_KINDS, "site")
 """What a kind of run is about, where that is no plan."""
 
@@ -66,18 +64,8 @@ def brief_view(state: OrchestrationState) -> dict[str, Any]:
 
 def _created_at(state: OrchestrationState) -> str:
     """When the run was created; the engine's own time is that of the generation under way."""
-    operation_input: Any = state.get_input() or {}
-    carried = operation_input.get("created_at") or (operation_input.get("run") or {}).get("began")
-    return datetime.fromisoformat(carried).isoformat() if carried else _utc_text(state.created_at)
-
-
-def custom_status_in(state: OrchestrationState) -> dict[str, Any]:
-    """The custom status of a run; as its input has it while a new generation has not said anything yet."""
-    custom_status: dict[str, Any] | None = state.get_custom_status()
-    if custom_status or state.name not in PLAN_RUN_KINDS or not is_living(state):
-        return custom_status or {}
-    run = Operation.from_carried(state.get_input()).run
-    return custom_status_of(run, state.last_updated_at.replace(tzinfo=UTC)) if run else {}
+    created_at = carried_by(state).created_at
+    return created_at.isoformat() if created_at else _utc_text(state.created_at)
 
 
 def _utc_text(moment: datetime) -> str:
@@ -87,7 +75,7 @@ def _utc_text(moment: datetime) -> str:
 
 def subject_of(state: OrchestrationState) -> str:
     """The plan, the site or the node that the run is about, by its input."""
-    operation_input: Any = state.get_input()
+    operation_input = read_input(state)
     if state.name == "repair":
         return key_of(operation_input["machine_id"]).rpartition("|")[2]
     subject: str = operation_input[SUBJECT_FIELDS.get(state.name, "plan")]
@@ -97,16 +85,16 @@ def subject_of(state: OrchestrationState) -> str:
 def state_of(state: OrchestrationState) -> str:
     """pending, running, waiting, succeeded, failed or aborted."""
     if state.runtime_status == OrchestrationStatus.RUNNING:
-        return "waiting" if read_awaited_decision(custom_status_in(state)) else "running"
+        return "waiting" if read_awaited_decision(read_custom_status(state)) else "running"
     if state.runtime_status != OrchestrationStatus.COMPLETED:
         return STATE_BY_ENGINE_STATUS[state.runtime_status]
-    ended = (state.get_output() or {}).get("state")
+    ended = (state.get_output() or {}).get("state") or read_output(state).get("state")
     return ended if ended in {"succeeded", "aborted"} else "failed"
 
 
 def full_view(state: OrchestrationState) -> dict[str, Any]:
     """An operation with all that is known of each of its VMs."""
-    custom_status = custom_status_in(state)
+    custom_status = read_custom_status(state)
     view = brief_view(state) | {"phase": "", "waitingForText": "", "waitingFor": None, "obstacles": [], "items": []}
     view |= {name: custom_status[key] for key, name in STATUS_FIELDS.items() if key in custom_status}
     view["failures"] = [*custom_status.get("problems", ()), *custom_status.get("failures", ())]
@@ -118,7 +106,7 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
     elif state.name not in {"repair", "mirror"}:
         view |= _items_part(state, custom_status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
-        view |= _outcome_view(Outcome.model_validate(state.get_output()))
+        view |= _outcome_view(Outcome.model_validate(read_output(state)))
     elif state.runtime_status == OrchestrationStatus.FAILED and state.failure_details:
         view["failures"] = [f"{state.failure_details.error_type}: {state.failure_details.message}"]
     return view
@@ -126,7 +114,7 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
 
 def _request_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
     """Who asked, why all the same, and what the run waits for; with the preview that is to be approved."""
-    operation_input: Any = state.get_input()
+    operation_input = read_input(state)
     view: dict[str, Any] = {"requestedBy": operation_input["requested_by"]}
     if operation_input.get("override"):
         override = Override.model_validate(operation_input["override"])
@@ -141,7 +129,7 @@ def _request_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -
 
 def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
     """Details are those of the last generation of the run; the states are the newest."""
-    operation = Operation.from_carried(state.get_input())
+    operation = Operation.from_carried(read_input(state))
     run = operation.run
     items_by_vm = {item.vm: item for item in run.items} if run else {}
     states = read_item_states(custom_status, operation.vm_names)
@@ -224,12 +212,12 @@ async def read_achieved_and_forecast(client: df.DurableFunctionsClient, state: O
     """
     if state.name not in PLAN_KINDS:
         return {}
-    operation = Operation.from_carried(state.get_input())
+    operation = Operation.from_carried(read_input(state))
     items, began = (operation.run.items, operation.run.began) if operation.run else ((), None)
     plan_history = PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, operation.plan))
     forecast = forecast_recovery(plan_history, operation.kind, began)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
-        outcome = Outcome.model_validate(state.get_output())
+        outcome = Outcome.model_validate(read_output(state))
         items, began = outcome.items, outcome.began
     achieved = measure_achieved(items, began, operation.document.targets) if began else None
     views = {"achieved": achieved, "forecast": forecast}

@@ -9,6 +9,7 @@ from typing import Any
 
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
+from activities.durable_state import read_input, read_output
 from shared.replication.run import ReplicationOrder, vm_view
 from shared.replication.status import ReplicationStatus
 
@@ -31,7 +32,7 @@ def replication_part(state: OrchestrationState, custom_status: Mapping[str, Any]
         progress = {"completed": completed, "total": len(facts["vms"])}
         outcome_fields = {"verdict": facts["verdict"], "changed": facts["changed"]}
         return {"items": facts["vms"], "progress": progress, "expectedEnd": "", **outcome_fields}
-    order = ReplicationOrder.model_validate(state.get_input())
+    order = ReplicationOrder.model_validate(read_input(state))
     vms = [vm_view(item) for item in order.run.items] if order.run else []
     status = ReplicationStatus.model_validate(custom_status) if "codes" in custom_status else None
     newest = status.progress_of_vms() if status else ()
@@ -48,7 +49,7 @@ def _facts_of(state: OrchestrationState) -> Mapping[str, Any]:
     """What the run ended with, empty while it runs."""
     if state.runtime_status != OrchestrationStatus.COMPLETED:
         return {}
-    facts: Mapping[str, Any] = (state.get_output() or {}).get("facts", {})
+    facts: Mapping[str, Any] = read_output(state).get("facts", {})
     return facts
 
 

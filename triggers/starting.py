@@ -8,11 +8,12 @@ import azure.functions as func
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
-from activities.durable_state import LIVING, is_living, read_entity
+from activities.durable_state import LIVING, is_living, read_entity, read_output
 from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import LEASES
 from shared.operations.leases import Lease
+from shared.operations.payloads import pack_document
 from shared.plans.machines import lease_keys
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
@@ -35,7 +36,7 @@ async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: 
         return False
     payload = request.model_dump(mode="json")
     try:
-        await client.schedule_new_orchestration(orchestrator, input=payload, instance_id=run)
+        await client.schedule_new_orchestration(orchestrator, input=pack_document(payload), instance_id=run)
     except grpc.aio.AioRpcError as error:
         if error.code() != grpc.StatusCode.ALREADY_EXISTS:
             raise
@@ -61,7 +62,7 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
         await asyncio.sleep(pause.total_seconds())
         state = await client.get_orchestration_state(run)
     completed = state is not None and state.runtime_status == OrchestrationStatus.COMPLETED
-    refusal = Outcome.model_validate(state.get_output()) if state and completed else None
+    refusal = Outcome.model_validate(read_output(state)) if state and completed else None
     if refusal is None or refusal.state != "refused":
         return accepted_response(run)
     errors = field_errors_of(refusal.problems, subject)

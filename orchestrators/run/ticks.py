@@ -83,10 +83,7 @@ def run_stages(ctx: task.OrchestrationContext, operation: Operation, runbook: Ru
     Returns:
         The outcome as plain JSON, or None when the run continues as new.
     """
-    operation = operation if operation.created_at else operation.model_copy(update={"created_at": now(ctx)})
     run = operation.run
-    if run:  # the engine forgets the custom status with each generation
-        show_status(ctx, custom_status_of(run, now(ctx)))
     vaults = run.vaults if run else vaults_of_plan(operation)
     inbox = DecisionInbox(ctx, operation.id, vaults, run.clock.leases_renewed_at if run else None)
     hooks = Hooks(ctx, operation, inbox)

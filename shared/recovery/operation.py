@@ -60,7 +60,6 @@ class Operation(Message):
         override: The reason of who asked to begin although the plan was not ready; None when nobody gave one.
         preview: The preview of when it was requested, where others have to approve it; dropped once it has begun.
         run: Where it stands; None until it was admitted.
-        created_at: When its first generation began: the engine knows only when its last one did.
     """
 
     id: str
@@ -77,7 +76,6 @@ class Operation(Message):
     override: Override | None = None
     preview: Preview | None = None
     run: Run | None = None
-    created_at: datetime | None = None
 
     @property
     def preview_kind(self) -> str:

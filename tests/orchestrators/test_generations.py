@@ -1,7 +1,7 @@
 """What people see of a run that continues as new: the engine forgets its custom status and when it was created."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,10 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from orchestrators.run import ticks
 from orchestrators.verbs.failover import failover
+from shared.operations.payloads import split_carried
 from tests.driver import Episode, execute
+from tests.histories.keeping import FOLDER, Dispatch, load
+from tests.histories.tales import TALES
 from tests.orchestrators.test_runbooks import ORDER, Bench
 from triggers.operation_views import brief_view, full_view
 
@@ -24,7 +27,7 @@ def first_episodes(monkeypatch: pytest.MonkeyPatch) -> list[Episode]:
     return [episode for episode in result.episodes if not episode.before][1:]
 
 
-def carried_in(episode: Episode) -> str:
+def carried_in(episode: Episode | Dispatch) -> str:
     inputs = [event.executionStarted.input.value for event in episode.new if event.HasField("executionStarted")]
     return str(inputs[0])
 
@@ -62,3 +65,32 @@ def test_a_run_was_created_once(first_episodes: list[Episode]) -> None:
     created = {brief_view(as_the_engine_shows_it(carried_in(one), later))["createdAt"] for one in first_episodes}
     assert len(created) == 1
     assert min(created) < later.isoformat()
+
+
+def generations_of(name: str) -> list[Dispatch]:
+    """The first dispatch of each generation of a recorded run."""
+    _, dispatches = load(FOLDER / f"{name}.jsonl")
+    return [one for one in dispatches if not one.before]
+
+
+def first_moment(dispatch: Dispatch) -> datetime:
+    moment: datetime = dispatch.new[0].timestamp.ToDatetime(UTC)
+    return moment
+
+
+CONTINUED = [name for name in TALES if len(generations_of(name)) > 1]
+
+
+def test_runs_of_every_sort_continue_as_new() -> None:
+    assert {"failover", "drill", "replication", "prepare"} <= set(CONTINUED)
+
+
+@pytest.mark.parametrize("name", CONTINUED)
+def test_a_run_of_any_kind_is_shown_as_it_stood_and_with_its_own_age(name: str) -> None:
+    first, *later = generations_of(name)
+    for dispatch in later:
+        _, carried = split_carried(json.loads(carried_in(dispatch)))
+        assert carried.created_at == first_moment(first)
+        assert carried.custom_status
+        response = execute(TALES[name].runbook, "run-1", [], dispatch.new)
+        assert json.loads(response.customStatus.value)
