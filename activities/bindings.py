@@ -22,6 +22,7 @@ from activities import (
     recovery_plans,
     recovery_points,
     replication,
+    run_retention,
     start_recovery_plans,
     start_verbs,
     vault,
@@ -94,6 +95,7 @@ CLIENT_ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[df.DurableFunctions
     (operations_contract.READ_ENDED_RUNS, durable_runs.read_ended_runs),
     (plans_contract.READ_DOCUMENTS, durable_runs.read_documents),
     (operations_contract.START_RUN, durable_runs.start_run),
+    (operations_contract.PURGE_ENDED_RUNS, run_retention.purge_ended_runs),
 )
 """Those that need the client of the durable engine."""
 

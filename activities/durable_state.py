@@ -10,6 +10,10 @@ from shared.operations.payloads import ENDED_IN_INPUT, Carried, split_carried, u
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
+ENDED = frozenset({OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED})
+LISTED_AT_ONCE = 500
+"""Runs or entities in one answer of the engine: Table storage refuses more than 1,000."""
+
 
 def is_living(state: OrchestrationState | None) -> bool:
     """Whether a run may still do something; one that the engine does not know cannot."""
@@ -50,6 +54,6 @@ async def read_entity(client: df.DurableFunctionsClient, entity: str, key: str) 
 
 async def list_entities(client: df.DurableFunctionsClient, entity: str, prefix: str = "") -> dict[str, dict[str, Any]]:
     """The states of all entities of a name, by key; those that have none are left out."""
-    query = EntityQuery(instance_id_starts_with=f"@{entity}@{prefix}", include_state=True)
+    query = EntityQuery(instance_id_starts_with=f"@{entity}@{prefix}", include_state=True, page_size=LISTED_AT_ONCE)
     found = {one.id.key: one.get_typed_state(dict) for one in await client.get_all_entities(query)}
     return {key: state for key, state in found.items() if state}

@@ -30,7 +30,13 @@ def run_id(kind: str, subject: str, key: str) -> str:
         key: The caller's Idempotency-Key, or anything that is unique for the run.
     """
     mark = hashlib.sha256("\n".join((kind, subject, key)).encode()).hexdigest()[:12]
-    return f"{_slug_of(kind)[:20]}-{_slug_of(subject)[:60].strip('-')}-{mark}"
+    return f"{run_id_prefix(kind, subject)}{mark}"
+
+
+def run_id_prefix(kind: str, subject: str = "") -> str:
+    """How the ids of all runs of a kind begin; with a subject those of its runs, and of others that read alike."""
+    kind_part = f"{_slug_of(kind)[:20]}-"
+    return f"{kind_part}{_slug_of(subject)[:60].strip('-')}-" if subject else kind_part
 
 
 def _slug_of(text: str) -> str:

@@ -56,6 +56,7 @@ class Settings(BaseModel):
         client_id: Of a user-assigned identity; None: the system-assigned one.
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
         key_roles: App roles of a caller who came with a function key and no principal.
+        run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
     """
 
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
         (), alias="KEY_ROLES"
     )
+    run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
 
     @classmethod

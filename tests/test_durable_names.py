@@ -57,6 +57,7 @@ PINNED_ACTIVITIES = {
     "list_drill_resources",
     "probe_vms",
     "publish_event",
+    "purge_ended_runs",
     "read_azure_resources_of_vms",
     "read_documents",
     "read_drill_network",

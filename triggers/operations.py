@@ -1,22 +1,22 @@
 """Operations over HTTP: runs, their reports, and what is owed."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import OrchestrationQuery, OrchestrationState
 
 from activities.durable_state import list_entities, read_entity
 from shared.evidence.report import render_report
 from shared.operations.durable_names import EVENT_COUNTS, OBLIGATIONS
-from shared.operations.kinds import PLAN_KINDS, SITE_KINDS
+from shared.operations.kinds import OPERATION_KINDS
 from shared.operations.obligations import HIDDEN, Obligation
 from shared.problem_details import FieldError
 from triggers.http_endpoint import handle_for_role, invalid_request, json_response, not_found, read_choice
-from triggers.operation_views import brief_view, full_view, read_achieved_and_forecast, table_of
+from triggers.operation_list import Place, Question, list_page
+from triggers.operation_views import full_view, read_achieved_and_forecast, table_of
 
 bp = df.Blueprint()
-KINDS = (*PLAN_KINDS, *SITE_KINDS, "cleanup", "repair", "mirror")
 STATES = ("pending", "running", "waiting", "succeeded", "failed", "aborted")
 DEFAULT_TOP, MAX_TOP = 50, 500
 FORMATS = ("html", "json", "table")
@@ -28,28 +28,38 @@ FORMAT_OF_ACCEPT = {"application/json": "json", "text/plain": "table"}
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 by default, 500 at most)."""
-    kind, state = read_choice(req, "kind", KINDS), read_choice(req, "state", STATES)
+    """A page of runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 by default, 500 at most)."""
+    kind, state = read_choice(req, "kind", OPERATION_KINDS), read_choice(req, "state", STATES)
     plan, top = req.params.get("plan"), req.params.get("top", str(DEFAULT_TOP))
     if not top.isascii() or not top.isdigit() or not 1 <= int(top) <= MAX_TOP:
         raise invalid_request(FieldError(field="top", detail=f"must be a number from 1 to {MAX_TOP}, not {top!r}"))
-    states: list[OrchestrationState] = []
-    for run_kind in [kind] if kind else KINDS:
-        prefix = f"{run_kind}-{plan}-" if plan else f"{run_kind}-"  # of "a" also those of the plan "a-b": see below
-        query = OrchestrationQuery(instance_id_prefix=prefix, fetch_inputs_and_outputs=True)
-        states += [run for run in await client.get_all_orchestration_states(query) if run.name == run_kind]
-    views = sorted((brief_view(run) for run in states), key=lambda view: str(view["createdAt"]), reverse=True)
-    matching_views = [
-        run for run in views if (not state or run["state"] == state) and (not plan or run.get("plan") == plan)
-    ]
-    return json_response({"value": matching_views[: int(top)]})
+    question = Question([kind] if kind else OPERATION_KINDS, plan, state, int(top), _read_place(req))
+    views, last = await list_page(client, question)
+    if last is None:
+        return json_response({"value": views})
+    chosen = {"plan": plan, "kind": kind, "state": state, "top": top, "after": str(last)}
+    query = urlencode({name: value for name, value in chosen.items() if value})
+    return json_response({"value": views, "nextLink": f"/api/operations?{query}"})
+
+
+def _read_place(req: func.HttpRequest) -> Place | None:
+    """Where the page begins: after which run the last one ended.
+
+    Raises:
+        HttpProblem: `after` is not what a `nextLink` said (400).
+    """
+    text = req.params.get("after")
+    try:
+        return Place.parse(text) if text else None
+    except ValueError:
+        raise invalid_request(FieldError(field="after", detail="must be that of a nextLink")) from None
 
 
 async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> dict[str, Any]:
     """A run as people read it."""
     run_id = req.route_params["id"]
     state = await client.get_orchestration_state(run_id)
-    if state is None or state.name not in KINDS:
+    if state is None or state.name not in OPERATION_KINDS:
         raise not_found("operation", run_id)
     return full_view(state) | await read_achieved_and_forecast(client, state)
 

@@ -10,6 +10,7 @@ from orchestrators.reconcile.drills import begin_due_drills
 from orchestrators.reconcile.nodes import look_after_nodes
 from orchestrators.reconcile.obligations import publish_late_obligations, start_orphan_cleanups, start_owed_cleanups
 from orchestrators.reconcile.recovery_plans import keep_mirrors
+from orchestrators.reconcile.retention import purge_ended_runs
 from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
 from orchestrators.verbs.source_power import start_source_proofs, start_source_rechecks
 from shared.errors import SiteRecoveryError
@@ -27,6 +28,7 @@ DUTIES: Mapping[str, Duty] = {
     "settle Azure leftovers that are gone": settle_gone_leftovers,
     "heal nodes": look_after_nodes,
     "keep recovery plans as declared": keep_mirrors,
+    "forget runs that ended long ago": purge_ended_runs,
 }
 """By the name that people read when one fails."""
 

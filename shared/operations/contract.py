@@ -92,9 +92,27 @@ class StartRun(Message):
     payload: dict[str, Any]
 
 
+class PurgeEndedRuns(Message):
+    """Have the engine forget runs that ended long ago.
+
+    Attributes:
+        keep: Ids of runs that are not forgotten, however old.
+    """
+
+    now: datetime
+    keep: tuple[str, ...] = ()
+
+
+class RunsPurged(Message):
+    """How many were forgotten; the rest follows the next time."""
+
+    count: int
+
+
 PUBLISH_EVENT = Activity("publish_event", PublishEvent, EventPublished)
 START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
 READ_OUTCOMES = Activity("read_run_outcomes", ReadOutcomes, OutcomesRead)
 READ_HOLDERS = Activity("read_lease_holders", ReadHolders, HoldersRead)
 READ_ENDED_RUNS = Activity("read_runs", ReadEndedRuns, EndedRunsRead)
+PURGE_ENDED_RUNS = Activity("purge_ended_runs", PurgeEndedRuns, RunsPurged)
 START_RUN = Activity("start_run", StartRun, Nothing)

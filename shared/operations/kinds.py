@@ -5,6 +5,7 @@ from typing import Literal, get_args
 PlanKind = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
 PLAN_KINDS: tuple[PlanKind, ...] = get_args(PlanKind)
 Kind = Literal[PlanKind, "cleanup", "repair", "preflight", "prepare", "replication", "verify", "mirror"]
+OPERATION_KINDS: tuple[Kind, ...] = get_args(Kind)
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
 REQUESTED_BY_TIMER = "timer"
 """Who asked for what the timer starts."""

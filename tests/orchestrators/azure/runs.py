@@ -9,10 +9,12 @@ from shared.operations.contract import (
     HoldersRead,
     OutcomesRead,
     PublishEvent,
+    PurgeEndedRuns,
     ReadEndedRuns,
     ReadHolders,
     ReadOutcomes,
     RunEnded,
+    RunsPurged,
     StartCleanup,
     StartRun,
 )
@@ -28,6 +30,7 @@ class Runs:
         outcome: Of each run that is asked for.
         started: Runs that were asked for, in order, as often as they were asked for.
         cleanups: The same for cleanups.
+        purges: What was asked for to be forgotten, in order.
         published: Events that were published, in order.
     """
 
@@ -36,6 +39,7 @@ class Runs:
     outcome: str = "living"
     started: list[StartRun] = field(default_factory=list)
     cleanups: list[StartCleanup] = field(default_factory=list)
+    purges: list[PurgeEndedRuns] = field(default_factory=list)
     published: list[PublishEvent] = field(default_factory=list)
 
     def read_ended(self, ask: ReadEndedRuns) -> EndedRunsRead:
@@ -46,6 +50,10 @@ class Runs:
 
     def read_outcomes(self, ask: ReadOutcomes) -> OutcomesRead:
         return OutcomesRead(runs=tuple(RunEnded(id=run, state=self.outcome) for run in ask.ids))
+
+    def purge_ended_runs(self, ask: PurgeEndedRuns) -> RunsPurged:
+        self.purges.append(ask)
+        return RunsPurged(count=0)
 
     def start_run(self, ask: StartRun) -> Nothing:
         self.started.append(ask)

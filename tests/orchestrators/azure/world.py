@@ -104,6 +104,7 @@ class FakeAzure:
             operations.READ_HOLDERS: self.runs.read_holders,
             operations.READ_OUTCOMES: self.runs.read_outcomes,
             operations.START_RUN: self.runs.start_run,
+            operations.PURGE_ENDED_RUNS: self.runs.purge_ended_runs,
             operations.START_CLEANUP: self.runs.start_cleanup,
             evidence.WRITE_RECORDS: self.evidence.write_records,
             evidence.SEAL_PACK: self.evidence.seal_pack,

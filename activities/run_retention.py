@@ -1,0 +1,41 @@
+"""Has the engine forget runs that ended long ago: operations after a setting's time, the app's own errands sooner."""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import azure.durable_functions as df
+from durabletask.client import OrchestrationQuery, OrchestrationState
+
+from activities.durable_state import ENDED, LISTED_AT_ONCE
+from shared.concurrency import map_concurrently
+from shared.operations.contract import PurgeEndedRuns, RunsPurged
+from shared.operations.kinds import OPERATION_KINDS
+from shared.settings import Settings
+
+ERRANDS_KEPT = timedelta(days=2)
+"""How long runs are kept that are no operations: declarations, events, looks of the timer."""
+MOST_AT_A_TIME = 200
+"""How many are forgotten in one go: an activity has ten minutes."""
+
+
+async def purge_ended_runs(client: df.DurableFunctionsClient, request: PurgeEndedRuns) -> RunsPurged:
+    """Forget the oldest of what has ended long enough ago; one that is forgotten already is no error."""
+    operations_kept = timedelta(days=Settings.from_environment(os.environ).run_retention_days)
+    query = OrchestrationQuery(
+        created_time_to=request.now - min(ERRANDS_KEPT, operations_kept),
+        runtime_status=list(ENDED),
+        max_instance_count=LISTED_AT_ONCE,
+    )
+
+    def is_due(run: OrchestrationState) -> bool:
+        kept = operations_kept if run.name in OPERATION_KINDS else ERRANDS_KEPT
+        return run.instance_id not in request.keep and _ended_at(run) < request.now - kept
+
+    due = sorted(filter(is_due, await client.get_all_orchestration_states(query)), key=_ended_at)[:MOST_AT_A_TIME]
+    purged = await map_concurrently(due, lambda run: client.purge_orchestration(run.instance_id))
+    return RunsPurged(count=sum(one.deleted_instance_count > 0 for one in purged))
+
+
+def _ended_at(run: OrchestrationState) -> datetime:
+    """The engine's own times are naive UTC."""
+    return run.last_updated_at.replace(tzinfo=UTC)

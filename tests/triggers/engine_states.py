@@ -1,0 +1,73 @@
+"""Runs as the durable client shows them, and a client that has some."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from durabletask.client import OrchestrationQuery, OrchestrationState, OrchestrationStatus, PurgeInstancesResult
+
+BEGAN = datetime(2026, 1, 5, 8, tzinfo=UTC)
+MOST_IN_A_PAGE = 1000
+"""Table storage refuses more."""
+
+
+def state_of(
+    run: str,
+    name: str,
+    status: OrchestrationStatus = OrchestrationStatus.RUNNING,
+    age: timedelta = timedelta(0),
+    given: dict[str, Any] | None = None,
+    output: dict[str, Any] | None = None,
+    custom_status: dict[str, Any] | None = None,
+) -> OrchestrationState:
+    """A run that began, and was last heard of, so long before BEGAN; the engine's times are naive."""
+    at = (BEGAN - age).replace(tzinfo=None)
+    return OrchestrationState(run, name, status, at, at, _text(given), _text(output), _text(custom_status), None)
+
+
+def _text(document: dict[str, Any] | None) -> str | None:
+    return None if document is None else json.dumps(document)
+
+
+def without_payloads(state: OrchestrationState) -> OrchestrationState:
+    """The run as a list without payloads shows it."""
+    return replace(
+        state, serialized_input=None, serialized_output=None, serialized_custom_status=None, failure_details=None
+    )
+
+
+@dataclass
+class EngineClient:
+    """Stands for the durable client.
+
+    Attributes:
+        read_whole: Ids of the runs whose payloads were read, in order.
+    """
+
+    runs: Sequence[OrchestrationState]
+    read_whole: list[str] = field(default_factory=list)
+    purged: list[str] = field(default_factory=list)
+
+    async def get_all_orchestration_states(self, query: OrchestrationQuery) -> list[OrchestrationState]:
+        assert not query.fetch_inputs_and_outputs
+        assert query.max_instance_count is not None
+        assert query.max_instance_count <= MOST_IN_A_PAGE
+        return [without_payloads(run) for run in self.runs if _is_meant(run, query)]
+
+    async def get_orchestration_state(self, run: str) -> OrchestrationState | None:
+        self.read_whole.append(run)
+        return next((state for state in self.runs if state.instance_id == run), None)
+
+    async def purge_orchestration(self, run: str) -> PurgeInstancesResult:
+        self.purged.append(run)
+        return PurgeInstancesResult(1, is_complete=None)
+
+
+def _is_meant(run: OrchestrationState, query: OrchestrationQuery) -> bool:
+    return (
+        run.instance_id.startswith(query.instance_id_prefix or "")
+        and (query.runtime_status is None or run.runtime_status in query.runtime_status)
+        and (query.created_time_to is None or run.created_at.replace(tzinfo=UTC) <= query.created_time_to)
+    )
