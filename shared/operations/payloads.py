@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import Field
@@ -48,9 +49,13 @@ def pack_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def unpack_document(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document that was packed; one that was not, as it is."""
-    if PACKED not in document:
-        return dict(document)
-    unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(document[PACKED])))
+    return dict(_unpack_text(document[PACKED]) if PACKED in document else document)
+
+
+@lru_cache(maxsize=2)
+def _unpack_text(text: str) -> Mapping[str, Any]:
+    """A view reads the same document several times; nobody changes what it holds."""
+    unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
     return unpacked
 
 
