@@ -304,14 +304,14 @@ def wait_until(true: Callable[[], bool], patience: float = PATIENCE) -> bool:
     return True
 
 
-def reset_lab(azure: Server, scenario: str) -> None:
-    """Fill the lab with a scenario, and have its documents declared to the product.
+def reset_lab(azure: Server, scenario: str, patience: float = PATIENCE, **sizes: int) -> None:
+    """Fill the lab with a scenario, of these sizes where it has any, and have its documents declared to the product.
 
     Raises:
         LabFailed: the lab refused.
     """
     try:
-        reply = call_server(azure.base, "POST", "/lab/reset", {"scenario": scenario}, timeout=PATIENCE)
+        reply = call_server(azure.base, "POST", "/lab/reset", {"scenario": scenario, **sizes}, timeout=patience)
     except Unreachable as failure:
         raise LabFailed(f"the scenario {scenario} could not be set up: {failure}") from failure
     if reply.status >= 300:

@@ -13,9 +13,11 @@ from time import monotonic
 from rich.console import Console
 
 from lab.clock import LabClock
+from lab.real.fleet import BigFleet, ManyPlans, RealFleet
 from lab.real.servers import Tools, find_tools, free_real_ports, real_servers
 from lab.real.story import RealChaos, RealOnboarding, RealStory
-from lab.servers import ROOT, LabFailed
+from lab.real.target import TargetStory, settings_text, target_servers
+from lab.servers import ROOT, LabFailed, Servers
 from lab.story.screen import closing_table, screen_for
 from lab.story.tell import Options, Story
 
@@ -23,8 +25,14 @@ STORIES: dict[str, tuple[type[Story], str, int]] = {
     "story": (RealStory, "default", 1),
     "bare": (RealOnboarding, "bare", 1),
     "chaos": (RealChaos, "default", 2),
+    "fleet": (RealFleet, "fleet", 1),
+    "big-fleet": (BigFleet, "fleet", 1),
+    "many-plans": (ManyPlans, "fleet", 1),
 }
 """By name: the story, its scenario, and how many hosts share the task hub."""
+
+USUAL = ("story", "bare", "chaos")
+"""What is told when nothing is named: the fleets take as long again."""
 
 TAKES = "about 20 minutes; each story has a storage emulator, a simulated Azure and hosts of its own"
 
@@ -32,6 +40,8 @@ TAKES = "about 20 minutes; each story has a storage emulator, a simulated Azure 
 def main(arguments: list[str]) -> int:
     """Tell the chosen stories side by side; the exit status is 0 only when each reached its proofs."""
     options = _parse_arguments(arguments)
+    if options.target:
+        return _tell_at_target(options)
     tools = find_tools()
     if isinstance(tools, str):
         sys.stdout.write(f"make real: {tools}\n")
@@ -53,11 +63,14 @@ def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("stories", nargs="*", default=[], metavar="STORY", help=", ".join(STORIES))
     parser.add_argument("--kills", type=int, default=12, help="how often chaos ends something")
     parser.add_argument("--seed", type=int, default=1, help="what chaos is drawn from")
+    parser.add_argument("--target", default="", help="URL of a host that runs already; the story is told to it")
     parser.add_argument("--app", type=Path, default=Path("function_app.py"), help="the app, wherever it was unpacked")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.stories if name not in STORIES]:
         parser.error(f"there is no story {unknown[0]}; there are {', '.join(STORIES)}")
-    options.stories = options.stories or list(STORIES)
+    options.stories = options.stories or (["story"] if options.target else list(USUAL))
+    if options.target and options.stories != ["story"]:
+        parser.error("to a host that runs already only the story is told")
     return options
 
 
@@ -93,14 +106,29 @@ def _wait_for_child(child: subprocess.Popen[str]) -> int:
         return child.wait(60)
 
 
+def _tell_at_target(options: argparse.Namespace) -> int:
+    state = _new_state("target")
+    _print_line(f"The host at {options.target} needs these settings:\n{settings_text(state)}")
+    return _tell_on(target_servers(state, options.target), state, TargetStory, Options(speed=1, seed=options.seed))
+
+
 def _tell_story(name: str, options: argparse.Namespace, tools: Tools) -> int:
     story_class, scenario, hosts = STORIES[name]
-    console, began = Console(), monotonic()
-    screen = screen_for(console)
+    state = _new_state(name)
+    servers = real_servers(state, free_real_ports(hosts), tools, options.app.resolve())
+    return _tell_on(servers, state, story_class, Options(scenario, 1, kills=options.kills, seed=options.seed))
+
+
+def _new_state(name: str) -> Path:
     state = Path(tempfile.mkdtemp(prefix=f"hci-real-{name}-"))
     LabClock.open(state, start=datetime.now(UTC)).close()
-    servers = real_servers(state, free_real_ports(hosts), tools, options.app.resolve())
-    story = story_class(servers, screen, Options(scenario, 1, kills=options.kills, seed=options.seed))
+    return state
+
+
+def _tell_on(servers: Servers, state: Path, story_class: type[Story], options: Options) -> int:
+    console, began = Console(), monotonic()
+    screen = screen_for(console)
+    story = story_class(servers, screen, options)
     try:
         chapters = story.tell_whole()
     except KeyboardInterrupt:

@@ -91,9 +91,8 @@ def free_real_ports(hosts: int) -> RealPorts:
 def real_servers(state: Path, ports: RealPorts, tools: Tools, app: Path = ROOT / "function_app.py") -> Servers:
     """All processes of a story on the real engine, with their state in a folder; nothing is started yet."""
     hosts = [_durable_host(state, ports, tools, number, app) for number in range(len(ports.bridges))]
-    return Servers(
-        _simulated_azure(state, ports), hosts[0], (_storage_emulator(state, ports, tools),), tuple(hosts[1:])
-    )
+    azure = simulated_azure(state, ports.azure, f"http://127.0.0.1:{ports.bridges[0]}")
+    return Servers(azure, hosts[0], (_storage_emulator(state, ports, tools),), tuple(hosts[1:]))
 
 
 def _storage_emulator(state: Path, ports: RealPorts, tools: Tools) -> Server:
@@ -120,10 +119,10 @@ class StorageEmulator(RealServer):
             return False
 
 
-def _simulated_azure(state: Path, ports: RealPorts) -> Server:
-    base = f"http://127.0.0.1:{ports.azure}"
-    bridge = f"http://127.0.0.1:{ports.bridges[0]}"
-    command = ("lab.azure", "--port", str(ports.azure), "--state", str(state), "--speed", "1", "--host-url", bridge)
+def simulated_azure(state: Path, port: int, host_url: str) -> Server:
+    """The simulated Azure at the pace of real time, for one host."""
+    base = f"http://127.0.0.1:{port}"
+    command = ("lab.azure", "--port", str(port), "--state", str(state), "--speed", "1", "--host-url", host_url)
     return RealServer(
         "simulated Azure", base, "/lab/clock", state / "azure.log", (*command, "--job-seconds", JOB_SECONDS)
     )

@@ -106,6 +106,10 @@ class Azure:
         counters = self._send_request("GET", "/lab/state")["counters"]
         return sum(sum(by_status.values()) for by_status in counters.values())
 
+    def count_throttled(self) -> int:
+        """How many ARM calls were refused so far for their number."""
+        return int(self._send_request("GET", "/lab/state")["throttled"])
+
     def emit_event(self, event: str, node: str) -> None:
         """Have Event Grid deliver an event."""
         self._send_request("POST", "/lab/events", {"emit": event, "node": node})

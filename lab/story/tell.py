@@ -102,8 +102,11 @@ class Story:
                 f"Starting the simulated Azure and the local host, {self._options.speed:g} times as fast"
             )
             self._servers.start()
-            reset_lab(self._servers.azure, self._options.scenario)
+            self._fill_lab()
             return self._tell_chapters()
+
+    def _fill_lab(self) -> None:
+        reset_lab(self._servers.azure, self._options.scenario)
 
     def _tell_chapters(self) -> list[Chapter]:
         self._read_documents()
