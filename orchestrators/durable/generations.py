@@ -58,8 +58,8 @@ def with_generations(orchestrator: Orchestrator) -> Orchestrator:
         if carried.outcome:
             return brief_outcome(carried.outcome)
         output = yield from orchestrator(cast("task.OrchestrationContext", generation), document)
-        if output is None:
-            return None
+        if not isinstance(output, dict):
+            return output
         packed = pack_document(output)
         if not is_kept_once(packed):
             return packed
