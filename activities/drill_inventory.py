@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.azure.api_versions import NETWORK_API
 from shared.azure.arm import read_resource
-from shared.azure.errors import NotFound
+from shared.azure.errors import unless_missing
 from shared.azure.evidence_store import open_evidence_store
 from shared.azure.json_fields import object_at, text_of
 from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
@@ -32,20 +32,17 @@ async def take_inventory(request: TakeInventory) -> Inventory:
 
 async def read_network(request: ReadNetwork) -> NetworkNeighbours:
     """Read a virtual network's peerings, and the cards in it."""
-    try:
-        peered_ids = await list_peered_networks(request.network)
-    except NotFound:
+    peered_ids = await unless_missing(list_peered_networks(request.network))
+    if peered_ids is None:
         return NetworkNeighbours(found=False)
-    return NetworkNeighbours(
-        found=True, peered=tuple(peered_ids), cards=tuple(await list_network_cards(request.network))
-    )
+    cards = await list_network_cards(request.network)
+    return NetworkNeighbours(found=True, peered=tuple(peered_ids), cards=tuple(cards))
 
 
 async def read_virtual_network(network: str) -> VirtualNetwork:
     """Read the subnets of a virtual network; a subnet has one prefix, or a list of them."""
-    try:
-        network_body = await read_resource(network, NETWORK_API)
-    except NotFound:
+    network_body = await unless_missing(read_resource(network, NETWORK_API))
+    if network_body is None:
         return VirtualNetwork(found=False)
     subnets = {
         text_of(subnet.get("name")).lower(): object_at(subnet, "properties")

@@ -4,7 +4,7 @@ from shared.activity import Nothing
 from shared.azure import arm
 from shared.azure.api_versions import COMPUTE_API, DISKS_API, NETWORK_API
 from shared.azure.arm import read_resource
-from shared.azure.errors import NotFound
+from shared.azure.errors import unless_missing
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.resource_groups import list_resources
 from shared.concurrency import map_concurrently
@@ -34,9 +34,8 @@ async def read_vm_resources(request: ReadVmResources) -> VmResourcesRead:
 
 async def _vm_resource_ids_of(machine: FailoverVm) -> list[str]:
     path = f"{machine.target_group}/providers/Microsoft.Compute/virtualMachines/{machine.azure_vm}"
-    try:
-        azure_vm = await read_resource(path, COMPUTE_API)
-    except NotFound:
+    azure_vm = await unless_missing(read_resource(path, COMPUTE_API))
+    if azure_vm is None:
         return []
     storage = object_at(azure_vm, "properties", "storageProfile")
     disks = [object_at(storage, "osDisk"), *(storage.get("dataDisks") or ())]
@@ -47,10 +46,7 @@ async def _vm_resource_ids_of(machine: FailoverVm) -> list[str]:
 
 
 async def _public_address_ids_of(card: str) -> list[str]:
-    try:
-        found = await read_resource(card, NETWORK_API)
-    except NotFound:
-        return []
+    found = await unless_missing(read_resource(card, NETWORK_API))
     ip_configurations = object_at(found, "properties").get("ipConfigurations") or ()
     ids = (text_of(object_at(one, "properties", "publicIPAddress").get("id")) for one in ip_configurations)
     return [arm_id for arm_id in ids if arm_id]
@@ -69,11 +65,8 @@ async def read_leftovers(request: ReadLeftovers) -> LeftoversRead:
 
 async def _leftover_of(resource: Json) -> Leftover | None:
     kind = text_of(resource.get("type"))
-    try:
-        loose = await _is_loose(resource, kind.lower())
-    except NotFound:
-        return None
-    return Leftover(id=resource["id"], type=kind, loose=loose, created=parse_utc(resource.get("createdTime")))
+    loose, created = await unless_missing(_is_loose(resource, kind.lower())), parse_utc(resource.get("createdTime"))
+    return None if loose is None else Leftover(id=resource["id"], type=kind, loose=loose, created=created)
 
 
 async def _is_loose(resource: Json, kind: str) -> bool:

@@ -21,10 +21,9 @@ async def read_locks(request: ReadLocks) -> LocksRead:
 
 def _lock_of(lock: Json) -> Lock:
     properties = object_at(lock, "properties")
-    owners = (text_of(owner.get("applicationId")) for owner in properties.get("owners") or ())
-    return Lock(
-        id=lock["id"], level=text_of(properties.get("level")), notes=properties.get("notes"), owners=tuple(owners)
-    )
+    owners = tuple(text_of(owner.get("applicationId")) for owner in properties.get("owners") or ())
+    level = text_of(properties.get("level"))
+    return Lock(id=lock["id"], level=level, notes=properties.get("notes"), owners=owners)
 
 
 async def remove_locks(request: RemoveLocks) -> Nothing:

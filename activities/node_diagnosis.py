@@ -39,7 +39,11 @@ async def read_cause(request: ReadCause) -> CauseRead:
     newest = next((entry for entry in entries if object_at(entry, "status").get("value") == "Failed"), None)
     if newest is None:
         return CauseRead()
-    status_message = text_of(object_at(newest, "properties").get("statusMessage"))
+    return parse_status_message(text_of(object_at(newest, "properties").get("statusMessage")))
+
+
+def parse_status_message(status_message: str) -> CauseRead:
+    """The error that a failed entry of the Activity Log tells, in whatever form."""
     try:
         error = json.loads(status_message).get("error") or {}
     except (ValueError, AttributeError):

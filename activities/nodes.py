@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from shared.activity import Nothing
 from shared.arm_ids import names_by_type, same_id, subscription_of
@@ -24,7 +25,7 @@ from shared.healing.contract import (
     ScriptView,
 )
 from shared.request_ids import client_request_id
-from shared.sites.nodes import NodeView
+from shared.sites.nodes import ExtensionView, NodeView
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -59,19 +60,22 @@ async def remove_extension(request: RemoveExtension) -> Nothing:
     return Nothing()
 
 
+def extension_body(saved: ExtensionView) -> dict[str, Any]:
+    """The ASR extension as it was saved, as the API takes it."""
+    properties = {
+        "publisher": EXTENSION_PUBLISHER,
+        "type": EXTENSION_TYPE,
+        "enableAutomaticUpgrade": saved.enable_automatic_upgrade,
+        "settings": saved.settings,
+    }
+    return {"location": saved.location, "properties": properties}
+
+
 async def create_extension(request: CreateExtension) -> Nothing:
     """Install the ASR extension with saved settings; one that is there, in whatever state, is left alone."""
     machine, saved = ArcMachine(request.machine_id), request.saved
     if await machine.find_extension(saved.name) is None:
-        body = {
-            "location": saved.location,
-            "properties": {
-                "publisher": EXTENSION_PUBLISHER,
-                "type": EXTENSION_TYPE,
-                "enableAutomaticUpgrade": saved.enable_automatic_upgrade,
-                "settings": saved.settings,
-            },
-        }
+        body = extension_body(saved)
         request_id = client_request_id(request.operation, f"{request.machine_id}/extensions/{saved.name}", "install", 1)
         await machine.create_extension(saved.name, body, request_id)
     return Nothing()
@@ -128,17 +132,22 @@ async def read_script(request: ReadScript) -> ScriptView:
         return ScriptView(state="Missing")
     view = object_at(found, "properties", "instanceView")
     state, output = view.get("executionState") or "Unknown", text_of(view.get("output"))
-    try:
-        result = json.loads((output.strip().splitlines() or ["null"])[-1])
-    except json.JSONDecodeError:
-        result = None
     return ScriptView(
         state=state,
         exit_code=view.get("exitCode"),
         output=output,
         error=text_of(view.get("error")) or ("" if state == "Succeeded" else text_of(view.get("executionMessage"))),
-        result=dict(result) if isinstance(result, Mapping) else None,
+        result=parse_last_line(output),
     )
+
+
+def parse_last_line(output: str) -> dict[str, Any] | None:
+    """The JSON object that a script wrote last; None where it is none."""
+    try:
+        result = json.loads((output.strip().splitlines() or ["null"])[-1])
+    except json.JSONDecodeError:
+        return None
+    return dict(result) if isinstance(result, Mapping) else None
 
 
 async def remove_script(request: RemoveScript) -> Nothing:

@@ -35,10 +35,16 @@ async def check_plan_in_azure(
         item for item in plan.items if VaultRef.from_id(sites[plan.site_name_of(item)].vault).key in items.by_vault
     )
     missing = match_machines(plan.model_copy(update={"items": checked_items}), sites, items.by_vault).missing
+    errors = list(find_unknown_machines(plan, sites, missing, items.by_vault))
+    misplaced, unchecked_networks = await check_networks_in_azure(plan, sites)
+    return [*errors, *misplaced], [*unchecked, *unchecked_networks]
+
+
+async def check_networks_in_azure(
+    plan: PlanDocument, sites: Mapping[str, SiteDocument]
+) -> tuple[list[FieldError], list[str]]:
+    """The same for the networks that the plan names."""
     drill = [plan.drill.network] if plan.drill else []
     virtual_networks, unread_networks = await read_virtual_networks([*networks_of(plan, sites), *drill])
-    unchecked += [unread_network_blocker(network, why).detail for network, why in unread_networks.items()]
-    return [
-        *find_unknown_machines(plan, sites, missing, items.by_vault),
-        *find_misplaced_machines(plan, sites, virtual_networks),
-    ], unchecked
+    unchecked = [unread_network_blocker(network, why).detail for network, why in unread_networks.items()]
+    return list(find_misplaced_machines(plan, sites, virtual_networks)), unchecked

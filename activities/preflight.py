@@ -115,13 +115,7 @@ class _SiteReader:
             lambda scope: self._read_if_allowed("locks", list_all(_authorization_path(scope, "locks"), LOCKS_API)),
         )
         return tuple(
-            LockFacts(
-                on=name_of(scope),
-                name=text_of(lock.get("name")),
-                level=text_of(object_at(lock, "properties").get("level")),
-            )
-            for scope, locks in zip(scopes, listed, strict=True)
-            for lock in locks or ()
+            _lock_facts_of(scope, lock) for scope, locks in zip(scopes, listed, strict=True) for lock in locks or ()
         )
 
     async def _read_rights(self, fact: AzurePart, scope: str) -> RightsFacts | None:
@@ -213,3 +207,8 @@ def _cluster_facts(cluster: Json) -> ClusterFacts:
         tenant=text_of(identity.get("tenantId")) or text_of(properties.get("aadTenantId")),
         nodes=tuple(text_of(node.get("name")) for node in reported.get("nodes") or ()),
     )
+
+
+def _lock_facts_of(scope: str, lock: Json) -> LockFacts:
+    level = text_of(object_at(lock, "properties").get("level"))
+    return LockFacts(on=name_of(scope), name=text_of(lock.get("name")), level=level)

@@ -1,7 +1,7 @@
 """Preparing a site: each thing is looked for, compared when it is there, and asked for once when it is not."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from shared.arm_ids import is_within, name_of, same_id, subscription_path_of
@@ -70,13 +70,18 @@ async def ensure_resource(request: EnsureResource) -> EnsureAnswer:
         await arm.put_resource(request.resource_id, version, request.body or {}, request_id)
         found = await arm.find_resource(request.resource_id, version) or {}
         return _ensure_answer("created", found, request, ())
-    differences = tuple(
+    differences = find_resource_differences(found, request.expect)
+    return _ensure_answer("differs" if differences else "kept", found, request, differences)
+
+
+def find_resource_differences(found: Json, expect: Mapping[str, str]) -> tuple[str, ...]:
+    """How a resource differs from what is expected at some paths; several values may be right, between bars."""
+    return tuple(
         f"{path.removeprefix('properties.')} is {actual or 'not set'}, not {wanted.replace('|', ' or ')}"
-        for path, wanted in request.expect.items()
+        for path, wanted in expect.items()
         if _normalize_region(actual := text_of(_value_at(found, path)))
         not in {_normalize_region(one) for one in wanted.split("|")}
     )
-    return _ensure_answer("differs" if differences else "kept", found, request, differences)
 
 
 def _ensure_answer(outcome: Any, found: Json, request: EnsureResource, differences: tuple[str, ...]) -> EnsureAnswer:
@@ -106,6 +111,11 @@ async def ensure_role(request: EnsureRole) -> EnsureAnswer:
     sufficient_roles = {role.lower() for role in (request.role, *request.sufficient)}
     if any(_grants_role(each, request, sufficient_roles) for each in assignments):
         return EnsureAnswer(outcome="kept")
+    return await create_role(path, request)
+
+
+async def create_role(path: str, request: EnsureRole) -> EnsureAnswer:
+    """Make a role assignment under the name that it always gets; Azure may know one that the list did not show yet."""
     name = uuid.uuid5(_ROLE_NAMESPACE, "\n".join((request.scope, request.role, request.principal)).lower())
     role = f"{subscription_path_of(request.scope)}/providers/Microsoft.Authorization/roleDefinitions/{request.role}"
     properties = {"roleDefinitionId": role, "principalId": request.principal, "principalType": "ServicePrincipal"}
@@ -162,15 +172,20 @@ async def _ensure_policy(vault: Vault, request: EnsureInVault) -> EnsureAnswer:
         return await _adopt_or_create(
             vault, request, lambda request_id: create_policy(vault, request.name, request.settings, request_id)
         )
+    differences = policy_differences(policy, request) if request.compare else ()
+    return EnsureAnswer(
+        outcome="differs" if differences else "kept", differences=differences, facts={"policyId": policy["id"]}
+    )
+
+
+def policy_differences(policy: Json, request: EnsureInVault) -> tuple[str, ...]:
+    """How a policy differs from the settings that are wanted, under their names in the answer."""
     details = object_at(policy, "properties", "providerSpecificDetails")
-    current_settings = {name: details.get(POLICY_FIELDS[name]) for name in request.settings} if request.compare else {}
-    differences = tuple(
+    current_settings = {name: details.get(POLICY_FIELDS[name]) for name in request.settings}
+    return tuple(
         f"{POLICY_FIELDS[name]} is {current}, not {request.settings[name]}"
         for name, current in current_settings.items()
         if current != request.settings[name]
-    )
-    return EnsureAnswer(
-        outcome="differs" if differences else "kept", differences=differences, facts={"policyId": policy["id"]}
     )
 
 
@@ -181,20 +196,25 @@ async def _ensure_association(vault: Vault, request: EnsureInVault) -> EnsureAns
         raise Refused(
             "not-there-yet", f"the site {request.site} has no container, or there is no policy {request.policy}"
         )
-    associations = await list_associations(vault, container)
-    if any(same_id(policy_id_of(each), policy["id"]) for each in associations):
-        return EnsureAnswer(outcome="kept", facts={"containerId": container["id"]})
-    if associations:
-        names = ", ".join(text_of(object_at(each, "properties").get("policyFriendlyName")) for each in associations)
-        return EnsureAnswer(
-            outcome="differs", differences=(f"{request.site} is associated with {names}, not {request.policy}",)
-        )
+    if associations := await list_associations(vault, container):
+        return judge_associations(associations, container, policy, request)
     return await _adopt_or_create(
         vault,
         request,
         lambda request_id: create_association(vault, container, request.name, policy["id"], request_id),
         policy["name"],
     )
+
+
+def judge_associations(
+    associations: Sequence[Json], container: Json, policy: Json, request: EnsureInVault
+) -> EnsureAnswer:
+    """Whether a container that is associated already is so with the right policy."""
+    if any(same_id(policy_id_of(each), policy["id"]) for each in associations):
+        return EnsureAnswer(outcome="kept", facts={"containerId": container["id"]})
+    names = ", ".join(text_of(object_at(each, "properties").get("policyFriendlyName")) for each in associations)
+    difference = f"{request.site} is associated with {names}, not {request.policy}"
+    return EnsureAnswer(outcome="differs", differences=(difference,))
 
 
 async def _adopt_or_create(

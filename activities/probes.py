@@ -53,6 +53,11 @@ async def _try_machine(target: ProbeTarget) -> ProbeAnswer:
         return ProbeAnswer(vm=target.vm, passed=False, detail=f"the address cannot be read: {error}")
     if not address:
         return ProbeAnswer(vm=target.vm, passed=False, detail=f"{target.azure_vm} has no private address yet")
+    return await try_probes_at(target, address)
+
+
+async def try_probes_at(target: ProbeTarget, address: str) -> ProbeAnswer:
+    """Try all probes of a machine at its address."""
     results = await asyncio.gather(*(try_probe(target, number, address) for number in range(len(target.probes))))
     return ProbeAnswer(
         vm=target.vm,
@@ -74,6 +79,14 @@ async def try_probe(target: ProbeTarget, number: int, address: str) -> ProbeResu
             return await try_port(probe, address)
 
 
+async def try_http(probe: Probe, address: str) -> ProbeResult:
+    """See whether a GET is answered with less than 400."""
+    url = f"http://{address}:{probe.port}{probe.path}"
+    async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
+        detail = f"port {probe.port} answered {response.status} to GET {probe.path}"
+        return PASSED if response.status < 400 else ProbeResult("failed", detail)
+
+
 async def try_port(probe: Probe, address: str) -> ProbeResult:
     """See whether somebody answers at a port, and over HTTP with less than 400."""
     try:
@@ -82,10 +95,7 @@ async def try_port(probe: Probe, address: str) -> ProbeResult:
                 _, writer = await asyncio.open_connection(address, probe.port)
                 writer.close()
                 return PASSED
-            url = f"http://{address}:{probe.port}{probe.path}"
-            async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
-                detail = f"port {probe.port} answered {response.status} to GET {probe.path}"
-                return PASSED if response.status < 400 else ProbeResult("failed", detail)
+            return await try_http(probe, address)
     except TimeoutError:
         return ProbeResult("failed", f"port {probe.port} said nothing for {PORT_TIMEOUT_SECONDS:.0f} s")
     except (OSError, aiohttp.ClientError) as error:

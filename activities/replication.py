@@ -54,6 +54,19 @@ _SCENARIOS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+async def require_container(vault: Vault, site_name: str) -> Json:
+    """The protection container of a Hyper-V site.
+
+    Raises:
+        Refused: the vault has no such site.
+    """
+    site = await find_site(vault, site_name)
+    if site and (container := await find_container(vault, site)):
+        return container
+    detail = f"the vault {vault.ref.vault} has no Hyper-V site {site_name}: prepare the site first"
+    raise Refused("no-site", detail)
+
+
 async def read_protectable_items(request: ReadProtectableItems) -> ProtectableItemsRead:
     """Read the machines of a site, and the policy under which they are protected.
 
@@ -61,12 +74,7 @@ async def read_protectable_items(request: ReadProtectableItems) -> ProtectableIt
         Refused: the vault has no such site, or not that policy.
     """
     vault = Vault(request.vault)
-    site = await find_site(vault, request.site)
-    container = await find_container(vault, site) if site else None
-    if container is None:
-        raise Refused(
-            "no-site", f"the vault {request.vault.vault} has no Hyper-V site {request.site}: prepare the site first"
-        )
+    container = await require_container(vault, request.site)
     policy = await _find_policy(vault, container, request.policy)
     details = object_at(policy, "properties", "providerSpecificDetails")
     return ProtectableItemsRead(

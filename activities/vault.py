@@ -127,18 +127,20 @@ async def watch_jobs(request: WatchJobs) -> JobsWatched:
     """
     vault = Vault(request.vault)
     running = await _read_job_names(vault, request, "InProgress")
-    paused_or_running = running | (await _read_job_names(vault, request, "Suspended") if request.paused else set())
     unlisted = [name for name in request.jobs if name.lower() not in running]
-    unlisted += [name for name in request.paused if name.lower() not in paused_or_running]
+    if request.paused:
+        paused_or_running = running | await _read_job_names(vault, request, "Suspended")
+        unlisted += [name for name in request.paused if name.lower() not in paused_or_running]
     jobs_to_read = unlisted[: request.max_read or None]
     answers = await map_concurrently(jobs_to_read, lambda name: _read_end(vault, name, request.pack))
     unanswered = [answer for answer in answers if isinstance(answer, Transient)]
     if unanswered and len(unanswered) == len(answers):
         raise unanswered[0]
-    ended = tuple(end for end in answers if isinstance(end, JobEnd))
-    running_again = tuple(name for name in request.paused if name.lower() in running)
     return JobsWatched(
-        ended=ended, running=running_again, unread=len(unlisted) - len(jobs_to_read), calls=vault.calls_made
+        ended=tuple(end for end in answers if isinstance(end, JobEnd)),
+        running=tuple(name for name in request.paused if name.lower() in running),
+        unread=len(unlisted) - len(jobs_to_read),
+        calls=vault.calls_made,
     )
 
 

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call_entity, now
 from shared.operations.durable_names import DOCUMENTS
 from shared.plans.versions import Declaration, DocumentChange
 
 
-def declare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def declare(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Declare or withdraw a document; answers what became of it."""
     change = DocumentChange.model_validate(payload)
     declaration = Declaration(**dict(change), at=now(ctx)).model_dump(mode="json")

@@ -3,6 +3,7 @@
 Ids are compared without regard to case: Azure spells one and the same resource in several ways.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,10 +32,12 @@ def _levels_of(arm_id: str) -> tuple[Level, ...]:
         levels.append(Level("resourceGroups", parts["resource_group"]))
     if "type" in parts:
         levels.append(Level(parts["type"], parts["name"], parts["namespace"]))
-    for number in range(1, int(parts.get("last_child_num", 0)) + 1):
-        namespace = parts.get(f"child_namespace_{number}", "")
-        levels.append(Level(parts[f"child_type_{number}"], parts[f"child_name_{number}"], namespace))
-    return tuple(levels)
+    return (*levels, *(_child_level(parts, number) for number in range(1, int(parts.get("last_child_num", 0)) + 1)))
+
+
+def _child_level(parts: Mapping[str, str], number: int) -> Level:
+    namespace = parts.get(f"child_namespace_{number}", "")
+    return Level(parts[f"child_type_{number}"], parts[f"child_name_{number}"], namespace)
 
 
 def names_by_type(arm_id: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
+from shared.grouping import group_pairs
+
 Edges = Mapping[str, Sequence[str]]
 """For each name, those that must be up before it; every name that is mentioned is a key."""
 
@@ -48,11 +50,8 @@ def find_cycles(after: Edges, most: int = 10) -> tuple[tuple[str, ...], ...]:
 
 def reversed_edges(after: Edges) -> dict[str, tuple[str, ...]]:
     """The same plan from its end: what came last comes first, as on the way back."""
-    reversed_graph: dict[str, list[str]] = {name: [] for name in after}
-    for name, befores in after.items():
-        for before in befores:
-            reversed_graph[before].append(name)
-    return {name: tuple(befores) for name, befores in reversed_graph.items()}
+    follows = group_pairs((before, name) for name, befores in after.items() for before in befores)
+    return {name: tuple(follows.get(name, ())) for name in after}
 
 
 def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[timedelta, tuple[str, ...]]:
@@ -65,12 +64,15 @@ def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[tim
         finish[name] = durations[name] + (finish[last] if last is not None else timedelta(0))
     if not finish:
         return timedelta(0), ()
-    end: str | None = max(finish, key=finish.__getitem__)
-    duration, path = max(finish.values()), list[str]()
+    return max(finish.values()), _path_to(max(finish, key=finish.__getitem__), waited_for)
+
+
+def _path_to(end: str | None, waited_for: Mapping[str, str | None]) -> tuple[str, ...]:
+    path: list[str] = []
     while end is not None:
         path.append(end)
         end = waited_for[end]
-    return duration, tuple(reversed(path))
+    return tuple(reversed(path))
 
 
 def _topological_order(after: Edges) -> tuple[str, ...]:

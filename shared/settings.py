@@ -36,11 +36,10 @@ def _split_list(value: object) -> object:
 
 
 def _check_store(place: str) -> str:
-    if place.startswith("folder:"):
-        if not place.removeprefix("folder:").startswith("/"):
-            raise ValueError(f"a folder is named by its whole path, folder:/...: {place!r}")
-        return place
-    return _check_url(place)
+    is_folder = place.startswith("folder:")
+    if is_folder and not place.startswith("folder:/"):
+        raise ValueError(f"a folder is named by its whole path, folder:/...: {place!r}")
+    return place if is_folder else _check_url(place)
 
 
 Url = Annotated[str, AfterValidator(_check_url)]

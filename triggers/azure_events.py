@@ -87,10 +87,13 @@ def parse_failure_event(event_type: Any, subject: Any, at: datetime | None, data
     kind: FailureKind = "extension" if matched["kind"].lower() == "extensions" else "run-command"
     if matched.re is _CLUSTER_SUBJECT:
         kind = "cluster-extension"
-    # the id becomes part of a filter later on: anything that is not plainly an id is dropped
+    return FailureEvent(kind, matched["resource_id"], matched["name"], parse_correlation_id(data), at)
+
+
+def parse_correlation_id(data: Any) -> str:
+    """The correlation id of an event; empty for what is not plainly one: it becomes part of a filter later on."""
     correlation_id = str(data.get("correlationId") or "") if isinstance(data, dict) else ""
-    correlation_id = correlation_id if CORRELATION_ID.fullmatch(correlation_id) else ""
-    return FailureEvent(kind, matched["resource_id"], matched["name"], correlation_id, at)
+    return correlation_id if CORRELATION_ID.fullmatch(correlation_id) else ""
 
 
 bp = df.Blueprint()
@@ -130,6 +133,13 @@ async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEve
         site.extension.lower() for site in nearby_sites.values()
     }:
         return "other-extension"
+    return await start_for_failure(client, nearby_sites, failure)
+
+
+async def start_for_failure(
+    client: df.DurableFunctionsClient, nearby_sites: dict[str, SiteDocument], failure: FailureEvent
+) -> str:
+    """Watch the cluster that the failure belongs to, or repair the node."""
     if failure.kind == "cluster-extension":
         return await _start_watch(client, nearby_sites, failure.resource_id)
     node_record = await read_node_record(client, failure.resource_id)

@@ -1,6 +1,6 @@
 """A person's decisions on a run: approve or reject before it begins, retry, skip, resume or abort while it waits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import azure.durable_functions as df
@@ -119,6 +119,18 @@ def _void_approval(field: str, detail: str) -> HttpProblem:
     return HttpProblem(409, "Approval is void", detail, [FieldError(field=field, detail=detail)])
 
 
+def require_waiting(vms: Sequence[str], waiting_vms: Sequence[str]) -> None:
+    """See that each of the named VMs is one of those that wait.
+
+    Raises:
+        HttpProblem: naming those that are not.
+    """
+    waiting = {vm.casefold() for vm in waiting_vms}
+    unfit = [(index, vm) for index, vm in enumerate(vms) if vm.casefold() not in waiting]
+    if unfit:
+        raise invalid_request(*(FieldError(f"vms[{at}]", f"{vm} does not wait for a decision") for at, vm in unfit))
+
+
 def _decision_of(
     req: func.HttpRequest, operation: Operation, custom_status: Mapping[str, Any] | None, verdict: Verdict
 ) -> DecisionGiven:
@@ -135,10 +147,8 @@ def _decision_of(
         if awaited is None or verdict not in awaited.choices:
             raise HttpProblem(409, "Not waiting", f"{operation.id} does not wait for {verdict!r}.")
         states = read_item_states(custom_status, operation.vm_names)
-        waiting = {vm.casefold(): vm for vm, state in states.items() if state == state_needed}
-        unfit = [(index, vm) for index, vm in enumerate(vms) if vm.casefold() not in waiting]
-        if unfit:
-            raise invalid_request(*(FieldError(f"vms[{at}]", f"{vm} does not wait for a decision") for at, vm in unfit))
-        vms = vms or (tuple(waiting.values()) if state_needed == "failed" else ())
+        waiting_vms = [vm for vm, state in states.items() if state == state_needed]
+        require_waiting(vms, waiting_vms)
+        vms = vms or (tuple(waiting_vms) if state_needed == "failed" else ())
     mark = awaited.mark if awaited else ""
     return DecisionGiven(verdict=verdict, by=caller_of(req).name, vms=vms, comment=request.comment, about=mark)

@@ -188,6 +188,11 @@ def _repair_blockers(
     if locks and not snapshot.site.healing_rules.allow_lock_removal:
         detail = f"{', '.join(lock.id for lock in locks)}: {cause_of('resource-lock').remedy}"
         yield Obstacle(code="resource-lock", detail=detail)
+    yield from find_moving_vms(snapshot, node)
+
+
+def find_moving_vms(snapshot: SiteSnapshot, node: NodeView) -> Iterable[Obstacle]:
+    """The machines of a node that keep it from being repaired now."""
     for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name):
         if vm.active_location != "Primary":
             detail = f"{vm.vm} runs in Azure: fail it back first"
@@ -202,10 +207,8 @@ def _repair_steps(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock])
     if locks:
         lock_ids = ", ".join(lock.id for lock in locks)
         yield "remove-locks", f"remove {len(locks)} locks, and put them back at the end: {lock_ids}"
-    yield (
-        "examine-node",
-        f"read registry, services, Hyper-V role and last boot of {node.name} with a read-only run command",
-    )
+    subject = f"registry, services, Hyper-V role and last boot of {node.name}"
+    yield "examine-node", f"read {subject} with a read-only run command"
     if node.extension:
         yield "uninstall-extension", f"save the settings of {node.extension.name} and uninstall it from {node.name}"
     if helper and may_run_sync(snapshot.nodes, node.name):

@@ -92,11 +92,8 @@ async def find_runs(client: df.DurableFunctionsClient, question: Question) -> li
     statuses = list(ENGINE_STATUSES[question.state]) if question.state else None
 
     async def list_kind(kind: str) -> list[OrchestrationState]:
-        query = OrchestrationQuery(
-            instance_id_prefix=run_id_prefix(kind, question.plan or ""),
-            runtime_status=statuses,
-            max_instance_count=LISTED_AT_ONCE,
-        )
+        prefix, most = run_id_prefix(kind, question.plan or ""), LISTED_AT_ONCE
+        query = OrchestrationQuery(instance_id_prefix=prefix, runtime_status=statuses, max_instance_count=most)
         return [run for run in await client.get_all_orchestration_states(query) if run.name == kind]
 
     found = await map_concurrently(question.kinds, list_kind)

@@ -75,10 +75,9 @@ def _utc_text(moment: datetime) -> str:
 
 def subject_of(state: OrchestrationState) -> str:
     """The plan, the site or the node that the run is about, by its input."""
-    operation_input = read_input(state)
     if state.name == "repair":
-        return key_of(operation_input["machine_id"]).rpartition("|")[2]
-    subject: str = operation_input[SUBJECT_FIELDS.get(state.name, "plan")]
+        return key_of(read_input(state)["machine_id"]).rpartition("|")[2]
+    subject: str = read_input(state)[SUBJECT_FIELDS.get(state.name, "plan")]
     return subject
 
 
@@ -92,6 +91,12 @@ def state_of(state: OrchestrationState) -> str:
     return ended if ended in {"succeeded", "aborted"} else "failed"
 
 
+def _parts_of_kind(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
+    if state.name in SITE_PARTS:
+        return SITE_PARTS[state.name](state, custom_status)
+    return {} if state.name in {"repair", "mirror"} else _items_part(state, custom_status)
+
+
 def full_view(state: OrchestrationState) -> dict[str, Any]:
     """An operation with all that is known of each of its VMs."""
     custom_status = read_custom_status(state)
@@ -101,10 +106,7 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
     if queue := custom_status.get("queue"):
         view["waitingForBudget"] = {"vmCount": queue["vms"], "until": queue["until"]}
     view |= _request_part(state, custom_status)
-    if state.name in SITE_PARTS:
-        view |= SITE_PARTS[state.name](state, custom_status)
-    elif state.name not in {"repair", "mirror"}:
-        view |= _items_part(state, custom_status)
+    view |= _parts_of_kind(state, custom_status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
         view |= _outcome_view(Outcome.model_validate(read_output(state)))
     elif state.runtime_status == OrchestrationStatus.FAILED and state.failure_details:
@@ -127,6 +129,11 @@ def _request_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -
     return view
 
 
+def _progress_of(custom_status: Mapping[str, Any], total: int) -> dict[str, Any]:
+    stages = {"currentStage": custom_status.get("stage", 1), "stageCount": custom_status.get("stages", 1)}
+    return {"completed": custom_status.get("done", 0), "total": total, **stages}
+
+
 def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
     """Details are those of the last generation of the run; the states are the newest."""
     operation = Operation.from_carried(read_input(state))
@@ -136,12 +143,7 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
     view: dict[str, Any] = {
         "options": operation.options.model_dump(mode="json", by_alias=True),
         "items": [item_view(items_by_vm.get(vm, RunItem(vm=vm, id="")), one) for vm, one in states.items()],
-        "progress": {
-            "completed": custom_status.get("done", 0),
-            "total": len(states),
-            "currentStage": custom_status.get("stage", 1),
-            "stageCount": custom_status.get("stages", 1),
-        },
+        "progress": _progress_of(custom_status, len(states)),
     }
     if run:
         view["startedAt"] = run.began.isoformat()

@@ -27,7 +27,7 @@ from shared.recovery_plans.mirror import (
     writes_needed,
     writes_to_remove,
 )
-from shared.recovery_plans.parts import PlanAction, PlanPart
+from shared.recovery_plans.parts import PlanAction, PlanGroup, PlanPart
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.http_endpoint import (
@@ -169,15 +169,13 @@ def _recovery_plan_view(part: PlanPart, survey: MirrorSurvey) -> dict[str, Any]:
         "vault": part.vault.vault,
         "fabric": name_of(part.fabric_id),
         "exists": survey.find_part(part) is not None,
-        "groups": [
-            {
-                "vms": [member.vm for member in group.members],
-                "before": _action_names(group.before),
-                "after": _action_names(group.after),
-            }
-            for group in part.boot_groups
-        ],
+        "groups": [_group_view(group) for group in part.boot_groups],
     }
+
+
+def _group_view(group: PlanGroup) -> dict[str, Any]:
+    vms = [member.vm for member in group.members]
+    return {"vms": vms, "before": _action_names(group.before), "after": _action_names(group.after)}
 
 
 def _action_names(actions: Sequence[PlanAction]) -> list[str]:

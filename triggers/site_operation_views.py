@@ -11,7 +11,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import read_input, read_output
 from shared.replication.run import ReplicationOrder, vm_view
-from shared.replication.status import ReplicationStatus
+from shared.replication.status import ReplicationStatus, VmProgress
 
 
 def preparation_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,6 +22,12 @@ def preparation_part(state: OrchestrationState, custom_status: Mapping[str, Any]
     view: dict[str, Any] = {key: fields[key] for key in ("verdict", "changed") if key in fields}
     progress = {"completed": completed, "total": len(steps)}
     return view | {"steps": steps, "nodes": fields.get("nodes", []), "progress": progress}
+
+
+def _newest_fields(one: VmProgress) -> dict[str, Any]:
+    left = one.time_left
+    fields = {"state": one.state, "minutesLeft": None if left is None else left // timedelta(minutes=1)}
+    return fields if one.percent is None else {**fields, "percent": one.percent}
 
 
 def replication_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,11 +42,8 @@ def replication_part(state: OrchestrationState, custom_status: Mapping[str, Any]
     vms = [vm_view(item) for item in order.run.items] if order.run else []
     status = ReplicationStatus.model_validate(custom_status) if "codes" in custom_status else None
     newest = status.progress_of_vms() if status else ()
-    for vm, one in zip(vms, newest, strict=True) if len(vms) == len(newest) else ():
-        left = one.time_left
-        vm.update(state=one.state, minutesLeft=None if left is None else left // timedelta(minutes=1))
-        if one.percent is not None:
-            vm["percent"] = one.percent
+    if len(vms) == len(newest):
+        vms = [vm | _newest_fields(one) for vm, one in zip(vms, newest, strict=True)]
     progress = {"completed": status.done if status else 0, "total": len(newest)}
     return {"action": order.request.action, "items": vms, "progress": progress}
 

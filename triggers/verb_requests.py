@@ -4,8 +4,8 @@
 2. `options_of_request` checks it against the plan and fills in what the plan says.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, ValidationError
 
@@ -36,20 +36,24 @@ class VerbRequest(VerbOptions, extra="forbid"):
     drill: Annotated[DrillHandling | None, OptionOf(("failover", "roundtrip"))] = None
 
 
-def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:
-    """The request of a verb.
-
-    Raises:
-        HttpProblem: with everything that is wrong with it, each by its field (400).
-    """
-    given = json_object_of(body)
-    errors = [
+def find_foreign_options(kind: Kind, given: Mapping[str, Any]) -> list[FieldError]:
+    """The options in a request that its verb does not have."""
+    return [
         FieldError(name, f"a {kind} has no such option")
         for field_name, field in VerbRequest.model_fields.items()
         for option in field.metadata
         if isinstance(option, OptionOf) and kind not in option.kinds
         for name in sorted({field_name, field.alias or field_name} & given.keys())
     ]
+
+
+def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:
+    """The request of a verb.
+
+    Raises:
+        HttpProblem: with everything that is wrong with it, each by its field (400).
+    """
+    errors = find_foreign_options(kind, json_object_of(body))
     try:
         request = VerbRequest.model_validate_json(body)
     except ValidationError as error:

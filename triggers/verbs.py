@@ -94,6 +94,13 @@ async def _start_operation(
     await start_once(client, operation.kind, operation.id, operation)
 
 
+def _unanswered_concern(operation: Operation, preview: Preview) -> HttpProblem:
+    remedy = 'Resolve it, or give the reason to start anyway: "override": "<the reason>".'
+    detail = f"{operation.plan} is not ready for a {operation.kind}, and nothing was done: "
+    detail += f"{preview.concerns[0].detail}. {remedy}"
+    return HttpProblem(409, "Not ready", detail, field_errors_of((*preview.blockers, *preview.concerns)))
+
+
 async def assess_readiness(
     client: df.DurableFunctionsClient, operation: Operation, request: VerbRequest, person: Principal
 ) -> Operation:
@@ -112,10 +119,7 @@ async def assess_readiness(
         detail = f"Nothing was done: {facts.network_blockers[0].detail}."
         raise HttpProblem(409, "Not ready", detail, field_errors_of((*facts.network_blockers, *preview.concerns)))
     if preview.concerns and request.override is None:
-        remedy = 'Resolve it, or give the reason to start anyway: "override": "<the reason>".'
-        detail = f"{operation.plan} is not ready for a {operation.kind}, and nothing was done: "
-        detail += f"{preview.concerns[0].detail}. {remedy}"
-        raise HttpProblem(409, "Not ready", detail, field_errors_of((*preview.blockers, *preview.concerns)))
+        raise _unanswered_concern(operation, preview)
     approval_preview = await complete_with_points(operation, preview, facts.items) if approvals else None
     override = _override_of(preview, request, person)
     return operation.model_copy(update={"override": override, "preview": approval_preview})

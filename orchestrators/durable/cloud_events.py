@@ -3,9 +3,7 @@
 import logging
 from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call_all, now, sleep
+from orchestrators.durable.steps import Context, Steps, call_all, now, sleep
 from shared.errors import Refused
 from shared.operations import durable_names
 from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished, PublishEvent, StartRun
@@ -23,7 +21,7 @@ MOST_SHOWN = 8
 
 
 def publish_operation_event(
-    ctx: task.OrchestrationContext, operation: Operation, event_name: str, data: dict[str, Any], key: str = ""
+    ctx: Context, operation: Operation, event_name: str, data: dict[str, Any], key: str = ""
 ) -> Steps[None]:
     """Publish `HciSiteRecovery.Operation.<What>`; the id is the run's and the turning point's, so doubles show.
 
@@ -41,13 +39,20 @@ def publish_operation_event(
     yield from publish_event(ctx, event)
 
 
-def publish_turning_point(ctx: task.OrchestrationContext, operation: Operation, before: Run, run: Run) -> Steps[None]:
+def publish_turning_point(ctx: Context, operation: Operation, before: Run, run: Run) -> Steps[None]:
     """Publish what one tick turned: the first failure, a decision that only a person can take, a phase that is over."""
-    moment = f"{run.progress.number}:{len(run.people.decisions)}"
     if run.has_failed and not before.has_failed:
         failed = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"]
         failures = failed or list(run.results.failures)
         yield from publish_operation_event(ctx, operation, "failed", {"failures": failures[:MOST_SHOWN]})
+    yield from _publish_waiting(ctx, operation, before, run)
+    if run.progress.number != before.progress.number and before.current:
+        data = {"phase": before.current.verb, "next": run.current.verb if run.current else ""}
+        yield from publish_operation_event(ctx, operation, "phase", data, key=str(before.progress.number))
+
+
+def _publish_waiting(ctx: Context, operation: Operation, before: Run, run: Run) -> Steps[None]:
+    moment = f"{run.progress.number}:{len(run.people.decisions)}"
     undecided_before = set(undecided_vms(before))
     if newly_undecided := [vm for vm in undecided_vms(run) if vm not in undecided_before]:
         data = {"waitsFor": "decision", "vms": newly_undecided[:MOST_SHOWN]}
@@ -56,18 +61,13 @@ def publish_turning_point(ctx: task.OrchestrationContext, operation: Operation, 
         what = run.people.pause.what if run.people.pause else ""
         data = {"waitsFor": "resume", "vms": list(paused_vms(run)[:MOST_SHOWN]), "what": what}
         yield from publish_operation_event(ctx, operation, "waiting", data, key=f"{moment}:resume")
-    if run.progress.number != before.progress.number and before.current:
-        data = {"phase": before.current.verb, "next": run.current.verb if run.current else ""}
-        yield from publish_operation_event(ctx, operation, "phase", data, key=str(before.progress.number))
 
 
 def _waits_for_resume(run: Run) -> bool:
     return run.people.pause is not None or bool(paused_vms(run))
 
 
-def publish_site_event(
-    ctx: task.OrchestrationContext, order: SiteOperation, event_name: str, data: dict[str, Any]
-) -> Steps[None]:
+def publish_site_event(ctx: Context, order: SiteOperation, event_name: str, data: dict[str, Any]) -> Steps[None]:
     """The same for a run on a site."""
     event = PublishEvent(
         id=f"{order.id}:{event_name}",
@@ -79,7 +79,7 @@ def publish_site_event(
     yield from publish_event(ctx, event)
 
 
-def publish_event(ctx: task.OrchestrationContext, event: PublishEvent) -> Steps[None]:
+def publish_event(ctx: Context, event: PublishEvent) -> Steps[None]:
     """Send one event; one that is not taken now is handed to a run of its own, which keeps trying."""
     answer = (yield from call_all(ctx, PUBLISH_EVENT, [event]))[0]
     if isinstance(answer, EventPublished):
@@ -95,7 +95,7 @@ def delivery_run_of(event: PublishEvent) -> StartRun:
     return StartRun(id=delivery_id, orchestrator=durable_names.PUBLISH_EVENT, payload=event.model_dump(mode="json"))
 
 
-def deliver(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def deliver(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Publish an event, again and again at growing distances, for a day."""
     event = PublishEvent.model_validate(payload)
     for pause in DELIVERY_PAUSES:

@@ -2,16 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call
+from orchestrators.durable.steps import Context, Steps, call
 from shared.operations.contract import READ_ENDED_RUNS, ReadEndedRuns
 
 
 def ask_past_dead_runs[Answer](
-    ctx: task.OrchestrationContext,
-    ask: Callable[[tuple[str, ...]], Steps[Answer]],
-    runs_in_the_way: Callable[[Answer], Sequence[str]],
+    ctx: Context, ask: Callable[[tuple[str, ...]], Steps[Answer]], runs_in_the_way: Callable[[Answer], Sequence[str]]
 ) -> Steps[Answer]:
     """Ask an entity; where runs are in the way, see which of them have ended, and ask once more without these.
 

@@ -4,10 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.entity_calls import prolong_leases
-from orchestrators.durable.steps import Steps, now, retry_patiently, show_status, wait_for_any_event
+from orchestrators.durable.steps import Context, Steps, now, retry_patiently, show_status, wait_for_any_event
 from shared.messages import VaultRef
 from shared.operations.kinds import DECISION_EVENT
 from shared.operations.pacing import PROLONG_EVERY
@@ -26,7 +24,7 @@ class Aborted(Exception):
 class EventQueue:
     """Takes external events of one name, oldest first; one that comes while nobody waits is kept."""
 
-    def __init__(self, ctx: task.OrchestrationContext, event_name: str) -> None:
+    def __init__(self, ctx: Context, event_name: str) -> None:
         self._ctx, self._event_name = ctx, event_name
         self._next = ctx.wait_for_external_event(event_name)
 
@@ -59,11 +57,7 @@ class DecisionInbox:
     """
 
     def __init__(
-        self,
-        ctx: task.OrchestrationContext,
-        owner: str,
-        vaults: Sequence[VaultRef],
-        leases_renewed_at: datetime | None = None,
+        self, ctx: Context, owner: str, vaults: Sequence[VaultRef], leases_renewed_at: datetime | None = None
     ) -> None:
         self._ctx, self._owner, self._lease_tables = ctx, owner, [vault.key for vault in vaults]
         self._decision_queue, self._kept_decisions = EventQueue(ctx, DECISION_EVENT), list[Decision]()

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
-from shared.messages import VaultRef
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now, sleep
+from shared.messages import Message, VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.contract import READ_ENDED_RUNS, ReadEndedRuns
 from shared.operations.durable_names import LEASES, OBLIGATIONS, REQUEST_BUDGET
@@ -21,7 +19,7 @@ from shared.recovery.scheduler import Tick
 from shared.site_recovery.request_budget import CallRequest, Calls, Grant
 
 
-def within_budget(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, Tick]]:
+def within_budget(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, Tick]]:
     """The tick as far as each subscription grants it: starts beyond that wait, reads are waited for here."""
     ready = now(ctx)
     for subscription, call_request in budgeting.build_call_requests(run, tick, now(ctx)).items():
@@ -34,9 +32,7 @@ def within_budget(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps
     return budgeting.limit_starts(run, tick, now(ctx))
 
 
-def wait_for_run_budget(
-    ctx: task.OrchestrationContext, run: Run, calls_by_subscription: Mapping[str, Calls]
-) -> Steps[Run]:
+def wait_for_run_budget(ctx: Context, run: Run, calls_by_subscription: Mapping[str, Calls]) -> Steps[Run]:
     """Wait until all of these may be sent, by subscription: for what a run cannot do in parts."""
     ready = now(ctx)
     for subscription, calls in sorted(calls_by_subscription.items()):
@@ -49,7 +45,7 @@ def wait_for_run_budget(
     return run
 
 
-def wait_for_budget(ctx: task.OrchestrationContext, subscription: str, calls: Calls) -> Steps[None]:
+def wait_for_budget(ctx: Context, subscription: str, calls: Calls) -> Steps[None]:
     """Wait until these requests may be sent: for runs that have nothing else to do meanwhile."""
     if not calls.reads and not calls.writes:
         return
@@ -74,7 +70,7 @@ class NotAdmitted(Exception):
         self.obstacles = tuple(obstacles)
 
 
-def claim_keys(ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]) -> Steps[None]:
+def claim_keys(ctx: Context, table: str, owner: str, keys: tuple[str, ...]) -> Steps[None]:
     """Lease these things of one table, all or none.
 
     Raises:
@@ -92,9 +88,7 @@ def claim_keys(ctx: task.OrchestrationContext, table: str, owner: str, keys: tup
     raise NotAdmitted(obstacles)
 
 
-def _claim_past_dead_holders(
-    ctx: task.OrchestrationContext, table: str, owner: str, keys: tuple[str, ...]
-) -> Steps[ClaimVerdict]:
+def _claim_past_dead_holders(ctx: Context, table: str, owner: str, keys: tuple[str, ...]) -> Steps[ClaimVerdict]:
     """Claim; where somebody is in the way, see whether they still live, and claim once more."""
     request = Claim(owner=owner, keys=keys, now=now(ctx), until=now(ctx) + LEASE_TERM)
     verdict = ClaimVerdict.model_validate(
@@ -109,13 +103,13 @@ def _claim_past_dead_holders(
     return ClaimVerdict.model_validate((yield from call_entity(ctx, LEASES, table, "claim", second_request)))
 
 
-def release_leases(ctx: task.OrchestrationContext, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
+def release_leases(ctx: Context, owner: str, vaults: Sequence[VaultRef]) -> Steps[None]:
     """Release what the run holds in these vaults."""
     for vault in vaults:
         yield from call_entity(ctx, LEASES, vault.key, "release", owner)
 
 
-def prolong_leases(ctx: task.OrchestrationContext, owner: str, tables: Sequence[str]) -> Steps[None]:
+def prolong_leases(ctx: Context, owner: str, tables: Sequence[str]) -> Steps[None]:
     """Hold for longer what the run holds in these tables."""
     lease = Lease(owner=owner, until=now(ctx) + LEASE_TERM).model_dump(mode="json")
     for table in tables:
@@ -123,7 +117,7 @@ def prolong_leases(ctx: task.OrchestrationContext, owner: str, tables: Sequence[
 
 
 def open_obligation(
-    ctx: task.OrchestrationContext,
+    ctx: Context,
     operation: Operation,
     run: Run,
     kind: ObligationKind,
@@ -146,31 +140,31 @@ def open_obligation(
     yield from call_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
 
 
-def settle_obligations(
-    ctx: task.OrchestrationContext, operation: Operation, kinds: Sequence[ObligationKind]
-) -> Steps[None]:
+def settle_obligations(ctx: Context, operation: Operation, kinds: Sequence[ObligationKind]) -> Steps[None]:
     """Cross out what is owed no longer."""
     yield from call_entity(ctx, OBLIGATIONS, operation.plan, "settle", list(kinds))
 
 
-def settle_except_for(
-    ctx: task.OrchestrationContext, operation: Operation, kind: ObligationKind, vms: Sequence[str]
-) -> Steps[None]:
+def settle_except_for(ctx: Context, operation: Operation, kind: ObligationKind, vms: Sequence[str]) -> Steps[None]:
     """Cross out what is owed no longer; as long as some machines still owe it, it stays open for just these."""
     if not vms:
         yield from settle_obligations(ctx, operation, (kind,))
         return
-    note = Narrowed(kind=kind, vms=tuple(vms)).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "narrow_to", note)
+    yield from note_on_obligation(ctx, operation.plan, "narrow_to", Narrowed(kind=kind, vms=tuple(vms)))
 
 
-def do_nothing(_ctx: task.OrchestrationContext, _operation: Operation, _run: Run) -> Steps[Run | None]:
+def note_on_obligation(ctx: Context, plan: str, what: str, note: Message) -> Steps[None]:
+    """Write something down at what is owed for a plan: `what` names the entity's operation."""
+    yield from call_entity(ctx, OBLIGATIONS, plan, what, note.model_dump(mode="json"))
+
+
+def do_nothing(_ctx: Context, _operation: Operation, _run: Run) -> Steps[Run | None]:
     """Owe nothing, settle nothing."""
     yield from ()
     return None
 
 
-def find_unproven_sources(ctx: task.OrchestrationContext, plan: str) -> Steps[list[Obstacle]]:
+def find_unproven_sources(ctx: Context, plan: str) -> Steps[list[Obstacle]]:
     """Whether an unplanned failover still owes the proof that the machines are off on premises.
 
     A failback onto a machine that runs would overwrite what it has done since.

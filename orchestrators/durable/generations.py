@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, cast
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, now
+from orchestrators.durable.steps import Context, Steps, now
 from shared.operations.payloads import (
     PARTS_OF_A_LIVING_RUN,
     Carried,
@@ -17,13 +15,13 @@ from shared.operations.payloads import (
     split_carried,
 )
 
-type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Steps[dict[str, Any] | None]]
+type Orchestrator = Callable[[Context, dict[str, Any]], Steps[dict[str, Any] | None]]
 
 
 class GenerationContext:
     """The engine's context of one generation, which hands on to the next what the engine would forget."""
 
-    def __init__(self, ctx: task.OrchestrationContext, carried: Carried) -> None:
+    def __init__(self, ctx: Context, carried: Carried) -> None:
         self._ctx = ctx
         self._carried = carried.model_copy(update={"created_at": carried.created_at or now(ctx)})
         if carried.custom_status:
@@ -52,12 +50,12 @@ def with_generations(orchestrator: Orchestrator) -> Orchestrator:
     """The orchestrator, with inputs and outputs as the engine keeps them."""
 
     @wraps(orchestrator)
-    def run_generation(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+    def run_generation(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
         document, carried = split_carried(payload)
         generation = GenerationContext(ctx, carried)
         if carried.outcome:
             return brief_outcome(carried.outcome)
-        output = yield from orchestrator(cast("task.OrchestrationContext", generation), document)
+        output = yield from orchestrator(cast("Context", generation), document)
         if not isinstance(output, dict):
             return output
         packed = pack_document(output)

@@ -10,9 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call_all, now, sleep
+from orchestrators.durable.steps import Context, Steps, call_all, now, sleep
 from shared.errors import Refused, Transient
 from shared.healing.contract import (
     READ_SCRIPT,
@@ -63,7 +61,7 @@ class NodeParts[Part](NamedTuple):
 
 
 def read_pages[Part](
-    ctx: task.OrchestrationContext,
+    ctx: Context,
     scripts: Sequence[PagedScript],
     read_page: Callable[[str, Mapping[str, Any]], Page[Part]],
     show_page: Callable[[int, int], None] = lambda _nodes, _number: None,
@@ -83,16 +81,15 @@ def read_pages[Part](
             break
         show_page(len(pending), number)
         views = yield from run_scripts(ctx, [script.page_request(first) for script, first in pending])
-        following = []
+        answered: list[tuple[PagedScript, Page[Part]]] = []
         for (script, _), view in zip(pending, views, strict=True):
             try:
-                page = read_page(script.node, _result_of(script.request, view))
+                answered.append((script, read_page(script.node, _result_of(script.request, view))))
             except ValueError as error:
                 silent[script.node] = str(error)
-                continue
+        for script, page in answered:
             by_node.setdefault(script.node, []).append(page.part)
-            following += [(script, page.next_start)] if page.next_start is not None else []
-        pending = following
+        pending = [(script, page.next_start) for script, page in answered if page.next_start is not None]
     silent |= {script.node: f"it has more than {MOST_PAGES} pages of VMs" for script, _ in pending}
     return NodeParts({node: parts for node, parts in by_node.items() if node not in silent}, silent)
 
@@ -112,7 +109,7 @@ def _result_of(request: RunScript, view: ScriptView | Refused | Transient) -> di
     return view.result
 
 
-def run_script(ctx: task.OrchestrationContext, request: RunScript) -> Steps[ScriptView]:
+def run_script(ctx: Context, request: RunScript) -> Steps[ScriptView]:
     """Run one script: how it ended, or how it stood when there was no more time.
 
     Raises:
@@ -124,9 +121,7 @@ def run_script(ctx: task.OrchestrationContext, request: RunScript) -> Steps[Scri
     return view
 
 
-def run_scripts(
-    ctx: task.OrchestrationContext, requests: Sequence[RunScript]
-) -> Steps[list[ScriptView | Refused | Transient]]:
+def run_scripts(ctx: Context, requests: Sequence[RunScript]) -> Steps[list[ScriptView | Refused | Transient]]:
     """How each script ended, in order, or how it stood when there was no more time, or why it was not started."""
     answers = yield from call_all(ctx, RUN_SCRIPT, requests)
     started = [at for at, answer in enumerate(answers) if not isinstance(answer, Exception)]
@@ -141,7 +136,7 @@ def run_scripts(
     return [answer if isinstance(answer, Exception) else views[at] for at, answer in enumerate(answers)]
 
 
-def _remove_scripts(ctx: task.OrchestrationContext, requests: Sequence[RunScript]) -> Steps[None]:
+def _remove_scripts(ctx: Context, requests: Sequence[RunScript]) -> Steps[None]:
     removals = [RemoveScript(machine_id=one.machine_id, name=one.name, operation=one.operation) for one in requests]
     for removal, answer in zip(removals, (yield from call_all(ctx, REMOVE_SCRIPT, removals)), strict=True):
         if isinstance(answer, Exception):

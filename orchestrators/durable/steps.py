@@ -14,6 +14,8 @@ from shared.messages import Message
 from shared.recovery.pacing import READ_PATIENCE, RETRY_READ_EVERY
 from shared.recovery.status import fit_status
 
+Context = task.OrchestrationContext
+"""What the engine hands to each turn of a run."""
 type Steps[T] = Generator[task.Task[Any], Any, T]
 RETRIES = RetryPolicy(
     first_retry_interval=timedelta(seconds=5),
@@ -26,18 +28,18 @@ ENTITY_PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=1
 """Before each further call of an entity whose worker died: a new worker is there within seconds."""
 
 
-def now(ctx: task.OrchestrationContext) -> datetime:
+def now(ctx: Context) -> datetime:
     """The only clock there is, aware UTC; the library's own is naive."""
     return ctx.current_utc_datetime.replace(tzinfo=UTC)
 
 
-def show_status(ctx: task.OrchestrationContext, status: Mapping[str, Any]) -> None:
+def show_status(ctx: Context, status: Mapping[str, Any]) -> None:
     """Say how the run stands; what is too long to be kept is cut."""
     ctx.set_custom_status(fit_status(status))
 
 
 def call[Request: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Request, Answer], request: Request
+    ctx: Context, activity: Activity[Request, Answer], request: Request
 ) -> Steps[Answer]:
     """Do one activity and have its answer as a message.
 
@@ -52,10 +54,7 @@ def call[Request: Message, Answer: Message](
 
 
 def call_patiently[Request: Message, Answer: Message](
-    ctx: task.OrchestrationContext,
-    activity: Activity[Request, Answer],
-    request: Request,
-    within: timedelta = READ_PATIENCE,
+    ctx: Context, activity: Activity[Request, Answer], request: Request, within: timedelta = READ_PATIENCE
 ) -> Steps[Answer]:
     """Read something large, as often as it takes: of thirty calls one goes unanswered more often than not.
 
@@ -71,10 +70,7 @@ def call_patiently[Request: Message, Answer: Message](
 
 
 def retry_patiently[T](
-    ctx: task.OrchestrationContext,
-    attempt: Callable[[], Steps[T]],
-    pause: Callable[[], Steps[None]],
-    within: timedelta = READ_PATIENCE,
+    ctx: Context, attempt: Callable[[], Steps[T]], pause: Callable[[], Steps[None]], within: timedelta = READ_PATIENCE
 ) -> Steps[T]:
     """Do something that only reads, and after a pause once more where Azure did not answer.
 
@@ -92,7 +88,7 @@ def retry_patiently[T](
 
 
 def call_all[Request: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Request, Answer], requests: Sequence[Request]
+    ctx: Context, activity: Activity[Request, Answer], requests: Sequence[Request]
 ) -> Steps[list[Answer | Refused | Transient]]:
     """Do an activity for each request, all at once: an answer for each, in order; one that fails spoils no other."""
     tasks = [_start_activity(ctx, activity, request) for request in requests]
@@ -103,7 +99,7 @@ def call_all[Request: Message, Answer: Message](
 
 
 def _start_activity[Request: Message, Answer: Message](
-    ctx: task.OrchestrationContext, activity: Activity[Request, Answer], request: Request
+    ctx: Context, activity: Activity[Request, Answer], request: Request
 ) -> task.Task[Any]:
     return ctx.call_activity(activity.name, input=request.model_dump(mode="json"), retry_policy=RETRIES)
 
@@ -120,9 +116,7 @@ def _await_answer[Request: Message, Answer: Message](
     return activity.answer.model_validate(answer)
 
 
-def call_entity(
-    ctx: task.OrchestrationContext, entity: str, key: str, operation: str, request: Any = None
-) -> Steps[Any]:
+def call_entity(ctx: Context, entity: str, key: str, operation: str, request: Any = None) -> Steps[Any]:
     """Call an entity and have its answer, plain JSON.
 
     A call fails when the worker dies in the middle of it, and nobody can say whether it was done: it is made again, and
@@ -142,14 +136,12 @@ def call_entity(
     raise Transient(f"{entity} did not take {operation}: {failure}")
 
 
-def sleep(ctx: task.OrchestrationContext, span: timedelta) -> Steps[None]:
+def sleep(ctx: Context, span: timedelta) -> Steps[None]:
     """Wait by the durable clock."""
     yield ctx.create_timer(span)
 
 
-def wait_for_any_event(
-    ctx: task.OrchestrationContext, events: Sequence[task.CancellableTask[Any]], span: timedelta
-) -> Steps[None]:
+def wait_for_any_event(ctx: Context, events: Sequence[task.CancellableTask[Any]], span: timedelta) -> Steps[None]:
     """Wait until one of these events was raised, but no longer than this.
 
     The events outlive a wait that ends without one, so that what is raised between two waits is not lost.

@@ -8,11 +8,10 @@
 """
 
 from collections.abc import Sequence
-
-from durabletask import task
+from datetime import datetime
 
 from orchestrators.durable.node_scripts import run_script
-from orchestrators.durable.steps import Steps, call, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.healing.look import NodeDiagnosis, wait_for_node
 from orchestrators.healing.node_records import ask_node_record
 from orchestrators.healing.progress import ProgressTracker
@@ -28,7 +27,7 @@ from shared.healing.contract import (
 )
 from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN
 from shared.healing.proof import choose_helper, extension_to_install, may_run_sync
-from shared.healing.registration import read_registration_output
+from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts
 from shared.sites.node_health import extension_state, is_extension_settled, is_extension_well
 from shared.sites.nodes import ExtensionView, NodeView
@@ -56,11 +55,7 @@ def repair_script(
 
 
 def examine_node(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    diagnosis: NodeDiagnosis,
-    tracker: ProgressTracker,
+    ctx: Context, order: Repair, site: SiteDocument, diagnosis: NodeDiagnosis, tracker: ProgressTracker
 ) -> Steps[None]:
     """Look inside before anything is removed: the extension's message may not say all, and a reboot may be fresh.
 
@@ -72,29 +67,35 @@ def examine_node(
     script_view = yield from run_script(ctx, repair_script(order, node, "read-registration", "examine"))
     registration = read_registration_output(script_view.result)
     if registration:
-        extension = node.extension or ExtensionView(id="", name="", provisioning_state="")
-        inner_cause = classify_failure(extension.code, extension.message, registration, site)
-        if inner_cause.code != "unknown" and not inner_cause.curable:
-            tracker.note_cause(inner_cause)
-            raise NeedsPerson(inner_cause)
+        _require_curable(node, registration, site, tracker)
     else:
         tracker.note_facts(RepairFacts(unread=f"{script_view.state} {script_view.error[-OUTPUT_KEPT:]}".strip()))
     if not cause.curable:
         raise NeedsPerson(cause)
     if registration and registration.last_boot:
         left_alone_until = registration.last_boot + site.healing_rules.reboot_grace
-        if left_alone_until > now(ctx):
-            tracker.enter_phase("Reboot grace", f"{node.name} to have been up until {left_alone_until.isoformat()}")
-            yield from sleep(ctx, left_alone_until - now(ctx))
+        yield from leave_alone_until(ctx, node, left_alone_until, tracker)
+
+
+def leave_alone_until(ctx: Context, node: NodeView, until: datetime, tracker: ProgressTracker) -> Steps[None]:
+    """Give a node that has just booted time to register by itself."""
+    if until > now(ctx):
+        tracker.enter_phase("Reboot grace", f"{node.name} to have been up until {until.isoformat()}")
+        yield from sleep(ctx, until - now(ctx))
+
+
+def _require_curable(
+    node: NodeView, registration: NodeRegistration, site: SiteDocument, tracker: ProgressTracker
+) -> None:
+    extension = node.extension or ExtensionView(id="", name="", provisioning_state="")
+    inner_cause = classify_failure(extension.code, extension.message, registration, site)
+    if inner_cause.code != "unknown" and not inner_cause.curable:
+        tracker.note_cause(inner_cause)
+        raise NeedsPerson(inner_cause)
 
 
 def reinstall_extension(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    node: NodeView,
-    nodes: Sequence[NodeView],
-    tracker: ProgressTracker,
+    ctx: Context, order: Repair, site: SiteDocument, node: NodeView, nodes: Sequence[NodeView], tracker: ProgressTracker
 ) -> Steps[None]:
     """Uninstall the extension, and have it installed again.
 
@@ -107,31 +108,42 @@ def reinstall_extension(
     """
     saved = yield from _save_extension(ctx, order, node, nodes)
     tracker.mark_changed()
-    if node.extension:
-        tracker.enter_phase("Uninstall", f"the ASR extension to leave {node.name}")
-        yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=node.extension.id, operation=order.id))
-        remaining = yield from wait_for_node(ctx, node.id, lambda found: found is None, GONE_WITHIN)
-        if remaining.extension is not None:
-            detail = f"The ASR extension is still on {node.name} {GONE_WITHIN} after it was to be uninstalled."
-            raise Refused("not-uninstalled", detail)
+    yield from _uninstall_extension(ctx, order, node, tracker)
     tracker.mark_cured()
     back = None
     if (yield from _sync_cluster(ctx, order, site, node, nodes, tracker)):
         tracker.enter_phase("Install", f"the ASR extension to come back on {node.name}")
         back = (yield from wait_for_node(ctx, node.id, is_extension_settled, BACK_WITHIN)).extension
     if back is None:  # Sync does not bring every extension back
-        if saved is None:
-            detail = f"Sync-AzureStackHci brought no extension to {node.name}, and no node has settings to copy."
-            raise Refused("no-settings", detail)
-        tracker.enter_phase("Re-create", f"the ASR extension to be installed on {node.name}")
-        yield from call(ctx, CREATE_EXTENSION, CreateExtension(machine_id=node.id, operation=order.id, saved=saved))
-        back = (yield from wait_for_node(ctx, node.id, is_extension_settled, BACK_WITHIN)).extension
+        back = yield from _install_saved(ctx, order, node, saved, tracker)
     tracker.note_facts(RepairFacts(extension=extension_state(back)))
     _require_well(node, back)
 
 
+def _uninstall_extension(ctx: Context, order: Repair, node: NodeView, tracker: ProgressTracker) -> Steps[None]:
+    if node.extension is None:
+        return
+    tracker.enter_phase("Uninstall", f"the ASR extension to leave {node.name}")
+    yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=node.extension.id, operation=order.id))
+    remaining = yield from wait_for_node(ctx, node.id, lambda found: found is None, GONE_WITHIN)
+    if remaining.extension is not None:
+        detail = f"The ASR extension is still on {node.name} {GONE_WITHIN} after it was to be uninstalled."
+        raise Refused("not-uninstalled", detail)
+
+
+def _install_saved(
+    ctx: Context, order: Repair, node: NodeView, saved: ExtensionView | None, tracker: ProgressTracker
+) -> Steps[ExtensionView | None]:
+    if saved is None:
+        detail = f"Sync-AzureStackHci brought no extension to {node.name}, and no node has settings to copy."
+        raise Refused("no-settings", detail)
+    tracker.enter_phase("Re-create", f"the ASR extension to be installed on {node.name}")
+    yield from call(ctx, CREATE_EXTENSION, CreateExtension(machine_id=node.id, operation=order.id, saved=saved))
+    return (yield from wait_for_node(ctx, node.id, is_extension_settled, BACK_WITHIN)).extension
+
+
 def _save_extension(
-    ctx: task.OrchestrationContext, order: Repair, node: NodeView, nodes: Sequence[NodeView]
+    ctx: Context, order: Repair, node: NodeView, nodes: Sequence[NodeView]
 ) -> Steps[ExtensionView | None]:
     """Keep the settings where they outlive this run; those of an earlier run that got no further are found there."""
     kept = node.extension or extension_to_install(nodes, None)
@@ -142,12 +154,7 @@ def _save_extension(
 
 
 def _sync_cluster(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    node: NodeView,
-    nodes: Sequence[NodeView],
-    tracker: ProgressTracker,
+    ctx: Context, order: Repair, site: SiteDocument, node: NodeView, nodes: Sequence[NodeView], tracker: ProgressTracker
 ) -> Steps[bool]:
     """Run Sync-AzureStackHci on a healthy node; False where it must not run, or did not succeed."""
     helper = choose_helper(nodes, node.name)

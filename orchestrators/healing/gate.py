@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from durabletask import task
-
 from orchestrators.durable.cluster_turns import join_cluster_queue, leave_cluster_queue
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys
-from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now, sleep
 from orchestrators.healing.look import NodeDiagnosis
 from orchestrators.healing.progress import ProgressTracker
 from shared.arm_ids import key_of
@@ -38,9 +36,7 @@ def cluster_table(cluster_id: str) -> str:
     return f"cluster:{key_of(cluster_id)}"
 
 
-def take_cluster_turn(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker
-) -> Steps[timedelta | None]:
+def take_cluster_turn(ctx: Context, order: Repair, tracker: ProgressTracker) -> Steps[timedelta | None]:
     """Wait until no other node of the cluster is being healed: how long that took, None when it is not over yet.
 
     A run to which None is given continues as new, and waits on.
@@ -56,9 +52,7 @@ def take_cluster_turn(
     return None
 
 
-def release_cluster_turn(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
-) -> Steps[None]:
+def release_cluster_turn(ctx: Context, order: Repair, site: SiteDocument, tracker: ProgressTracker) -> Steps[None]:
     """Give the leases back, and let the next run have its turn."""
     for table in (cluster_table(tracker.progress.cluster), VaultRef.from_id(site.vault).key):
         yield from call_entity(ctx, LEASES, table, "release", order.id)
@@ -66,11 +60,7 @@ def release_cluster_turn(
 
 
 def claim_node(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    diagnosis: NodeDiagnosis,
-    tracker: ProgressTracker,
+    ctx: Context, order: Repair, site: SiteDocument, diagnosis: NodeDiagnosis, tracker: ProgressTracker
 ) -> Steps[tuple[NodeView, ...]]:
     """Lease the cluster and the node's machines, so that no verb begins on them; gives the cluster's nodes.
 
@@ -79,16 +69,21 @@ def claim_node(
     """
     cluster = cluster_table(tracker.progress.cluster)
     yield from _claim_when_free(ctx, order, cluster, ("repair",), tracker)
+    yield from _claim_machines(ctx, order, site, diagnosis, tracker)
+    return (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=tracker.progress.cluster))).nodes
+
+
+def _claim_machines(
+    ctx: Context, order: Repair, site: SiteDocument, diagnosis: NodeDiagnosis, tracker: ProgressTracker
+) -> Steps[None]:
     vault = VaultRef.from_id(site.vault)
-    vms = items_on_node(
-        (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items, diagnosis.providers, diagnosis.node.name
-    )
+    items = (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items
+    vms = items_on_node(items, diagnosis.providers, diagnosis.node.name)
     if vms:
         yield from _claim_when_free(ctx, order, vault.key, site_lease_keys(site, vms), tracker)
         own_ids = {vm.id.lower() for vm in vms}
         items_read = yield from call(ctx, READ_ITEMS, ReadItems(vault=vault, vms=tuple(vm.vm for vm in vms)))
         require_at_rest([vm for vm in items_read.items if vm.id.lower() in own_ids], diagnosis.node.name)
-    return (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=tracker.progress.cluster))).nodes
 
 
 def require_at_rest(vms: Sequence[ItemView], node: str) -> None:
@@ -106,7 +101,7 @@ def require_at_rest(vms: Sequence[ItemView], node: str) -> None:
 
 
 def _claim_when_free(
-    ctx: task.OrchestrationContext, order: Repair, table: str, keys: tuple[str, ...], tracker: ProgressTracker
+    ctx: Context, order: Repair, table: str, keys: tuple[str, ...], tracker: ProgressTracker
 ) -> Steps[None]:
     deadline = now(ctx) + FREE_WITHIN
     while True:

@@ -1,8 +1,8 @@
 """Locks that stand in the way of a cure: written down as owed before they are taken off, put back whatever happens."""
 
-from durabletask import task
+from datetime import datetime
 
-from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.healing.progress import ProgressTracker
 from shared.arm_ids import key_of
 from shared.errors import SiteRecoveryError
@@ -15,7 +15,7 @@ from shared.operations.obligations import Lock, Obligation
 from shared.sites.site import SiteDocument
 
 
-def find_locks(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument) -> Steps[tuple[Lock, ...]]:
+def find_locks(ctx: Context, order: Repair, site: SiteDocument) -> Steps[tuple[Lock, ...]]:
     """The locks that have to be taken off first.
 
     Raises:
@@ -27,22 +27,24 @@ def find_locks(ctx: task.OrchestrationContext, order: Repair, site: SiteDocument
     return locks
 
 
-def remove_locks(
-    ctx: task.OrchestrationContext, order: Repair, locks: tuple[Lock, ...], tracker: ProgressTracker
-) -> Steps[None]:
+def _locks_owed(order: Repair, locks: tuple[Lock, ...], opened: datetime) -> Obligation:
+    return Obligation(
+        kind="restore-lock",
+        plan=obligation_key(order),
+        owner=order.id,
+        opened=opened,
+        due=opened + LOCKS_BACK_WITHIN,
+        detail="Locks were taken off for a repair and have to be put back.",
+        locks=locks,
+    )
+
+
+def remove_locks(ctx: Context, order: Repair, locks: tuple[Lock, ...], tracker: ProgressTracker) -> Steps[None]:
     """Take locks off; that they must come back is on record before the first one goes."""
     if not locks:
         return
     tracker.enter_phase("Unlock", f"{len(locks)} locks to be taken off")
-    obligation = Obligation(
-        kind="restore-lock",
-        plan=obligation_key(order),
-        owner=order.id,
-        opened=now(ctx),
-        due=now(ctx) + LOCKS_BACK_WITHIN,
-        detail="Locks were taken off for a repair and have to be put back.",
-        locks=locks,
-    )
+    obligation = _locks_owed(order, locks, now(ctx))
     yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "open", obligation.model_dump(mode="json"))
     tracker.note_facts(RepairFacts(locks=tuple(lock.id for lock in locks)))
     tracker.mark_changed()
@@ -54,7 +56,7 @@ def obligation_key(order: Repair) -> str:
     return f"node:{key_of(order.machine_id)}"
 
 
-def restore_locks(ctx: task.OrchestrationContext, obligation: Obligation) -> Steps[None]:
+def restore_locks(ctx: Context, obligation: Obligation) -> Steps[None]:
     """Put locks back, and settle the obligation only then.
 
     Raises:
@@ -65,7 +67,7 @@ def restore_locks(ctx: task.OrchestrationContext, obligation: Obligation) -> Ste
     yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [obligation.kind])
 
 
-def restore_own_locks(ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker) -> Steps[None]:
+def restore_own_locks(ctx: Context, order: Repair, tracker: ProgressTracker) -> Steps[None]:
     """Put back what this repair took off; where that does not succeed now, the timer goes on trying."""
     if not tracker.facts.locks:
         return

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.healing.progress import ProgressTracker
 from shared.errors import Refused, Transient
 from shared.healing.classifier import Cause, classify_failure, find_cause
@@ -34,17 +32,13 @@ class NodeDiagnosis(NamedTuple):
     cause: Cause
 
 
-def read_node(ctx: task.OrchestrationContext, machine_id: str) -> Steps[NodeView]:
+def read_node(ctx: Context, machine_id: str) -> Steps[NodeView]:
     """The node as Azure shows it now."""
     return (yield from call(ctx, READ_NODES, ReadNodes(machine_id=machine_id))).nodes[0]
 
 
 def diagnose_settled_node(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    tracker: ProgressTracker,
-    node: NodeView | None = None,
+    ctx: Context, order: Repair, site: SiteDocument, tracker: ProgressTracker, node: NodeView | None = None
 ) -> Steps[NodeDiagnosis]:
     """What is wrong with the node, once its extension is neither being installed nor removed.
 
@@ -56,18 +50,12 @@ def diagnose_settled_node(
         NeedsPerson: the app cannot cure it, or its extension is still on its way after all that time.
     """
     tracker.enter_phase("Classify", f"what is wrong with {tracker.progress.node}")
-    node = node or (yield from read_node(ctx, order.machine_id))
-    if is_extension_moving(node.extension):
-        tracker.enter_phase("Classify", f"the extension of {node.name} to be installed or removed")
-        node = yield from wait_for_node(
-            ctx, order.machine_id, lambda extension: not is_extension_moving(extension), SETTLED_WITHIN
-        )
+    node = yield from _wait_until_settled(ctx, order, tracker, node or (yield from read_node(ctx, order.machine_id)))
     provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
     cause = find_cause(site, node, provider_views.providers, provider_views.at)
     if cause is None:
-        raise NothingToDo(
-            "nothing-to-do", f"{node.name} is well: its extension succeeded, and its provider is connected"
-        )
+        detail = f"{node.name} is well: its extension succeeded, and its provider is connected"
+        raise NothingToDo("nothing-to-do", detail)
     if cause.code == "unknown":
         cause = yield from _refine_by_activity_log(ctx, order, cause)
     tracker.note_cause(cause)
@@ -77,7 +65,19 @@ def diagnose_settled_node(
     return NodeDiagnosis(node, provider_views.providers, cause)
 
 
-def _refine_by_activity_log(ctx: task.OrchestrationContext, order: Repair, cause: Cause) -> Steps[Cause]:
+def _wait_until_settled(ctx: Context, order: Repair, tracker: ProgressTracker, node: NodeView) -> Steps[NodeView]:
+    if not is_extension_moving(node.extension):
+        return node
+    tracker.enter_phase("Classify", f"the extension of {node.name} to be installed or removed")
+    return (yield from wait_for_node(ctx, order.machine_id, is_extension_at_rest, SETTLED_WITHIN))
+
+
+def is_extension_at_rest(extension: ExtensionView | None) -> bool:
+    """Whether it is neither being installed nor removed."""
+    return not is_extension_moving(extension)
+
+
+def _refine_by_activity_log(ctx: Context, order: Repair, cause: Cause) -> Steps[Cause]:
     """The cause that the Activity Log names, if any; the log comes late and may not have the failure yet."""
     if order.reported_at is None:
         return cause
@@ -92,10 +92,7 @@ def _refine_by_activity_log(ctx: task.OrchestrationContext, order: Repair, cause
 
 
 def wait_for_node(
-    ctx: task.OrchestrationContext,
-    machine_id: str,
-    is_good: Callable[[ExtensionView | None], bool],
-    within: timedelta,
+    ctx: Context, machine_id: str, is_good: Callable[[ExtensionView | None], bool], within: timedelta
 ) -> Steps[NodeView]:
     """Read the node until its extension is good, or the time is over: what it was like then.
 

@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call_entity
+from orchestrators.durable.steps import Context, Steps, call_entity
 from shared.arm_ids import key_of
 from shared.healing.node_record import EndRepair, LastRepair, NodeAnswer, NodeRecord
 from shared.messages import Message
@@ -13,7 +11,7 @@ from shared.sites.site import HealingRules
 
 
 def ask_node_record(
-    ctx: task.OrchestrationContext,
+    ctx: Context,
     machine_id: str,
     operation: Literal["begin_repair", "save_extension", "end_repair", "note_symptom"],
     request: Message,
@@ -23,9 +21,7 @@ def ask_node_record(
     return NodeAnswer.model_validate(answer)
 
 
-def record_ending(
-    ctx: task.OrchestrationContext, machine_id: str, last: LastRepair, rules: HealingRules
-) -> Steps[NodeRecord]:
+def record_ending(ctx: Context, machine_id: str, last: LastRepair, rules: HealingRules) -> Steps[NodeRecord]:
     """Enter how a repair ended; the record then says whether and when the next one may begin."""
     request = EndRepair(last=last, max_attempts=rules.max_attempts, pause=rules.pause)
     return (yield from ask_node_record(ctx, machine_id, "end_repair", request)).record

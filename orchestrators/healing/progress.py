@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from durabletask import task
-
-from orchestrators.durable.steps import now, show_status
+from orchestrators.durable.steps import Context, now, show_status
 from shared.healing.classifier import Cause
 from shared.healing.proof import Rung, highest_rung
 from shared.healing.repair import RepairFacts, RepairPhase, RepairProgress, phase_timeline
@@ -14,7 +12,7 @@ from shared.healing.repair import RepairFacts, RepairPhase, RepairProgress, phas
 class ProgressTracker:
     """Kept while a repair runs; shows itself in the run's custom status."""
 
-    def __init__(self, ctx: task.OrchestrationContext, progress: RepairProgress) -> None:
+    def __init__(self, ctx: Context, progress: RepairProgress) -> None:
         self._ctx = ctx
         self.progress = progress
 

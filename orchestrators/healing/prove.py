@@ -1,9 +1,7 @@
 """The proof of a cure, rung by rung: the node's registration, a new recovery point, the whole cluster."""
 
-from durabletask import task
-
 from orchestrators.durable.node_scripts import run_script
-from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now, sleep
 from orchestrators.healing.cure import repair_script
 from orchestrators.healing.look import read_node
 from orchestrators.healing.progress import ProgressTracker
@@ -39,9 +37,7 @@ from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
 
-def prove_registration(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
-) -> Steps[None]:
+def prove_registration(ctx: Context, order: Repair, site: SiteDocument, tracker: ProgressTracker) -> Steps[None]:
     """Climb from the extension to the provider.
 
     Raises:
@@ -66,11 +62,7 @@ def prove_registration(
 
 
 def _climb_to_provider(
-    ctx: task.OrchestrationContext,
-    site: SiteDocument,
-    node: NodeView,
-    registration: NodeRegistration | None,
-    tracker: ProgressTracker,
+    ctx: Context, site: SiteDocument, node: NodeView, registration: NodeRegistration | None, tracker: ProgressTracker
 ) -> Steps[tuple[Rung, ...]]:
     request = ReadProviders(vault=VaultRef.from_id(site.vault), fabric=site.hyper_v_site)
     try:
@@ -83,9 +75,7 @@ def _climb_to_provider(
     return ladder
 
 
-def wait_for_recovery_point(
-    ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker
-) -> Steps[bool]:
+def wait_for_recovery_point(ctx: Context, site: SiteDocument, tracker: ProgressTracker) -> Steps[bool]:
     """Wait until a machine of the node has a recovery point that is newer than the cure.
 
     False when it is time to continue as new.
@@ -105,7 +95,7 @@ def wait_for_recovery_point(
     return False
 
 
-def _recovery_point_rung(ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker) -> Steps[Rung]:
+def _recovery_point_rung(ctx: Context, site: SiteDocument, tracker: ProgressTracker) -> Steps[Rung]:
     vault = VaultRef.from_id(site.vault)
     try:
         provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=vault, fabric=site.hyper_v_site))
@@ -116,7 +106,16 @@ def _recovery_point_rung(ctx: task.OrchestrationContext, site: SiteDocument, tra
     return point_rung(items_on_node(items.items, provider_views.providers, tracker.progress.node), since)
 
 
-def wait_for_cluster(ctx: task.OrchestrationContext, site: SiteDocument, tracker: ProgressTracker) -> Steps[bool]:
+def _read_cluster_rung(ctx: Context, site: SiteDocument, cluster: str) -> Steps[Rung]:
+    try:
+        nodes = yield from call(ctx, READ_NODES, ReadNodes(cluster_id=cluster))
+        views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
+    except Transient as silence:
+        return Rung("cluster", (str(silence),))
+    return cluster_rung(site, nodes.nodes, views.providers, views.at)
+
+
+def wait_for_cluster(ctx: Context, site: SiteDocument, tracker: ProgressTracker) -> Steps[bool]:
     """Wait for the other nodes while any of them is being healed; what is missing then is noted, not waited for.
 
     False when it is time to continue as new.
@@ -124,12 +123,7 @@ def wait_for_cluster(ctx: task.OrchestrationContext, site: SiteDocument, tracker
     for _ in range(LOOKS_PER_GENERATION):
         waiting = yield from call_entity(ctx, CLUSTER_QUEUE, key_of(tracker.progress.cluster), "count")
         if not waiting or now(ctx) - tracker.progress.since >= CLUSTER_WITHIN:
-            try:
-                nodes = yield from call(ctx, READ_NODES, ReadNodes(cluster_id=tracker.progress.cluster))
-                views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
-                rung = cluster_rung(site, nodes.nodes, views.providers, views.at)
-            except Transient as silence:
-                rung = Rung("cluster", (str(silence),))
+            rung = yield from _read_cluster_rung(ctx, site, tracker.progress.cluster)
             tracker.record_rung(ladder_up_to(rung))
             tracker.note_facts(RepairFacts(not_registered=rung.gaps))
             return True

@@ -11,13 +11,12 @@
 9. Wait for the rest of the cluster: only then the repair says healed.
 """
 
+from datetime import datetime
 from typing import Any
-
-from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_event
 from orchestrators.durable.dead_runs import ask_past_dead_runs
-from orchestrators.durable.steps import Steps, now
+from orchestrators.durable.steps import Context, Steps, now
 from orchestrators.healing.cure import examine_node, reinstall_extension
 from orchestrators.healing.gate import claim_node, release_cluster_turn, take_cluster_turn
 from orchestrators.healing.locks import find_locks, remove_locks, restore_own_locks
@@ -45,7 +44,12 @@ class RepairNotAdmitted(Exception):
         self.obstacle = Obstacle(code=code, detail=detail)
 
 
-def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def refused_outcome(obstacle: Obstacle) -> dict[str, Any]:
+    """The outcome of a repair that was not done."""
+    return Outcome(state="refused", kind="repair", problems=(obstacle,)).model_dump(mode="json")
+
+
+def repair(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the ASR extension of one node back, and say "healed" only at the top of the proof."""
     order = Repair.model_validate(payload)
     progress, node = order.progress, None
@@ -53,7 +57,7 @@ def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
         try:
             progress, node = yield from _admit(ctx, order)
         except RepairNotAdmitted as verdict:
-            return Outcome(state="refused", kind="repair", problems=(verdict.obstacle,)).model_dump(mode="json")
+            return refused_outcome(verdict.obstacle)
     tracker = ProgressTracker(ctx, progress)
     site = order.sites[progress.site]
     try:
@@ -62,13 +66,12 @@ def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
         return (yield from _end_without_proof(ctx, order, tracker, failure))
     if is_over:
         return (yield from _close_repair(ctx, order, tracker))
-    ctx.continue_as_new(
-        order.model_copy(update={"progress": tracker.progress}).model_dump(mode="json"), save_events=True
-    )
+    continued = order.model_copy(update={"progress": tracker.progress})
+    ctx.continue_as_new(continued.model_dump(mode="json"), save_events=True)
     return None
 
 
-def _admit(ctx: task.OrchestrationContext, order: Repair) -> Steps[tuple[RepairProgress, NodeView]]:
+def _admit(ctx: Context, order: Repair) -> Steps[tuple[RepairProgress, NodeView]]:
     """Find the node's site, and enter the repair in the node's record; gives the node as it was read.
 
     Raises:
@@ -84,6 +87,21 @@ def _admit(ctx: task.OrchestrationContext, order: Repair) -> Steps[tuple[RepairP
             "not-ours", f"{node.name} is a node of no declared site. Declare the site of its cluster."
         )
 
+    yield from enter_node_record(ctx, order, node)
+    facts = RepairFacts(node=node.name, site=order.sites[name].hyper_v_site)
+    progress = RepairProgress(
+        site=name, node=node.name, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
+    )
+    return progress, node
+
+
+def enter_node_record(ctx: Context, order: Repair, node: NodeView) -> Steps[None]:
+    """Have the node to itself.
+
+    Raises:
+        RepairNotAdmitted: a run that lives is repairing it.
+    """
+
     def begin(ended: tuple[str, ...]) -> Steps[str]:
         request = BeginRepair(
             run=order.id, node=node.name, cluster=node.cluster_id, machine_id=order.machine_id, ended=ended
@@ -92,19 +110,10 @@ def _admit(ctx: task.OrchestrationContext, order: Repair) -> Steps[tuple[RepairP
 
     if busy := (yield from ask_past_dead_runs(ctx, begin, lambda run: (run,) if run else ())):
         raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.")
-    facts = RepairFacts(node=node.name, site=order.sites[name].hyper_v_site)
-    progress = RepairProgress(
-        site=name, node=node.name, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
-    )
-    return progress, node
 
 
 def _run_stages(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    tracker: ProgressTracker,
-    node: NodeView | None,
+    ctx: Context, order: Repair, site: SiteDocument, tracker: ProgressTracker, node: NodeView | None
 ) -> Steps[bool]:
     """Go on from where the repair stands; False when it is time to continue as new.
 
@@ -112,9 +121,7 @@ def _run_stages(
         node: The node as it was read on admission; None in a later generation.
     """
     if tracker.progress.stage == "turn":
-        diagnosis: NodeDiagnosis | None = None
-        if node:
-            diagnosis = yield from diagnose_settled_node(ctx, order, site, tracker, node)
+        diagnosis = (yield from diagnose_settled_node(ctx, order, site, tracker, node)) if node else None
         waited = yield from take_cluster_turn(ctx, order, tracker)
         if waited is None:
             return False
@@ -129,11 +136,7 @@ def _run_stages(
 
 
 def _heal_in_turn(
-    ctx: task.OrchestrationContext,
-    order: Repair,
-    site: SiteDocument,
-    tracker: ProgressTracker,
-    diagnosis: NodeDiagnosis | None,
+    ctx: Context, order: Repair, site: SiteDocument, tracker: ProgressTracker, diagnosis: NodeDiagnosis | None
 ) -> Steps[None]:
     """Take the node from its failure to its registration in the vault, then give the turn away, whatever happens.
 
@@ -155,22 +158,19 @@ def _heal_in_turn(
     yield from _release_node(ctx, order, site, tracker)
 
 
-def _release_node(
-    ctx: task.OrchestrationContext, order: Repair, site: SiteDocument, tracker: ProgressTracker
-) -> Steps[None]:
+def _release_node(ctx: Context, order: Repair, site: SiteDocument, tracker: ProgressTracker) -> Steps[None]:
     yield from restore_own_locks(ctx, order, tracker)
     yield from release_cluster_turn(ctx, order, site, tracker)
 
 
 def _end_without_proof(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, failure: SiteRecoveryError
+    ctx: Context, order: Repair, tracker: ProgressTracker, failure: SiteRecoveryError
 ) -> Steps[dict[str, Any]]:
     """End a repair that did not get to its proof; what it means for the next one depends on why."""
     match failure:
         case NothingToDo() | RepairDeferred():
             yield from _record_ending(ctx, order, tracker, "well" if isinstance(failure, NothingToDo) else "deferred")
-            obstacle = Obstacle(code=failure.code, detail=failure.detail)
-            return Outcome(state="refused", kind="repair", problems=(obstacle,)).model_dump(mode="json")
+            return refused_outcome(Obstacle(code=failure.code, detail=failure.detail))
         case NeedsPerson():
             tracker.note_cause(failure.cause)
             tracker.note_facts(RepairFacts(finding=True))
@@ -183,9 +183,7 @@ def _end_without_proof(
     return (yield from _close_repair(ctx, order, tracker, str(failure)))
 
 
-def _record_ending(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, ending: RepairEnding
-) -> Steps[NodeRecord]:
+def _record_ending(ctx: Context, order: Repair, tracker: ProgressTracker, ending: RepairEnding) -> Steps[NodeRecord]:
     last = LastRepair(
         run=order.id,
         ending=ending,
@@ -198,9 +196,7 @@ def _record_ending(
     return (yield from record_ending(ctx, order.machine_id, last, rules))
 
 
-def _note_next_attempt(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, record: NodeRecord
-) -> Steps[None]:
+def _note_next_attempt(ctx: Context, order: Repair, tracker: ProgressTracker, record: NodeRecord) -> Steps[None]:
     """Note when the next attempt is, or that there is none: then a person has to act."""
     tracker.note_facts(RepairFacts(attempts=record.attempts, quarantined=record.quarantined))
     if record.quarantined:
@@ -211,28 +207,31 @@ def _note_next_attempt(
         tracker.note_facts(RepairFacts(next_attempt=record.not_before))
 
 
-def _close_repair(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, *failures: str
-) -> Steps[dict[str, Any]]:
-    """The outcome, and the event that says it; without a failure the proof stands."""
+def _outcome_of(tracker: ProgressTracker, failures: tuple[str, ...], ended: datetime) -> Outcome:
     progress, is_healed = tracker.progress, tracker.progress.rung == RUNGS[-1]
-    proof = {"rung": progress.rung, "healed": is_healed, "timeline": tracker.timeline_until(now(ctx))}
-    outcome = Outcome(
+    proof = {"rung": progress.rung, "healed": is_healed, "timeline": tracker.timeline_until(ended)}
+    return Outcome(
         state="failed" if failures else "succeeded",
         kind="repair",
         failures=failures,
         began=progress.began,
-        ended=now(ctx),
+        ended=ended,
         facts={**progress.facts.to_json(), **proof},
     )
-    event_name = "Healed" if is_healed else "Finding" if progress.facts.finding else "Finished"
+
+
+def _close_repair(ctx: Context, order: Repair, tracker: ProgressTracker, *failures: str) -> Steps[dict[str, Any]]:
+    """The outcome, and the event that says it; without a failure the proof stands."""
+    is_healed = tracker.progress.rung == RUNGS[-1]
+    outcome = _outcome_of(tracker, failures, now(ctx))
+    event_name = "Healed" if is_healed else "Finding" if tracker.facts.finding else "Finished"
     details = {"state": outcome.state, "failures": list(failures)}
     yield from _publish_node_event(ctx, order, tracker, event_name, details)
     return outcome.model_dump(mode="json")
 
 
 def _publish_node_event(
-    ctx: task.OrchestrationContext, order: Repair, tracker: ProgressTracker, event_name: str, details: dict[str, Any]
+    ctx: Context, order: Repair, tracker: ProgressTracker, event_name: str, details: dict[str, Any]
 ) -> Steps[None]:
     facts = {key: value for key, value in tracker.facts.to_json().items() if key in {"cause", "remedy"}}
     event = PublishEvent(

@@ -9,16 +9,15 @@ has the cluster's turn, which the healing of nodes waits for as well. In each ge
 4. End the step.
 """
 
-from durabletask import task
-
 from orchestrators.durable.cluster_turns import join_cluster_queue, leave_cluster_queue
-from orchestrators.durable.steps import Steps, call, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.onboarding.prepare_steps import ensure_resource
 from shared.errors import Refused
 from shared.healing.classifier import classify_node
 from shared.healing.cluster_queue import QueueTurn
 from shared.healing.contract import CREATE_EXTENSION, READ_NODES, CreateExtension, ReadNodes
 from shared.healing.repair import Repair
+from shared.onboarding.contract import EnsureAnswer
 from shared.onboarding.pacing import INSTALLED_WITHIN, NODE_EVERY, REPAIRED_WITHIN, TURN_WITHIN, WAIT_EVERY
 from shared.onboarding.preparation import (
     NodeState,
@@ -33,12 +32,13 @@ from shared.operations.contract import READ_ENDED_RUNS, START_RUN, ReadEndedRuns
 from shared.request_ids import run_id
 from shared.sites.node_health import is_agent_connected, is_extension_settled, is_extension_well
 from shared.sites.nodes import NodeView
+from shared.sites.site import SiteDocument
 
 MOST_REPAIRS = 3
 PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
 
 
-def install_on_next_node(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def install_on_next_node(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """One node further: install on it, or heal it; the step ends when there is no node left."""
     try:
         return (yield from _advance_installation(ctx, order, run))
@@ -47,13 +47,10 @@ def install_on_next_node(ctx: task.OrchestrationContext, order: PrepareOrder, ru
         raise
 
 
-def _advance_installation(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def _advance_installation(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     site = order.document
     if not run.nodes:
-        nodes = (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=site.cluster))).nodes
-        if not nodes:
-            raise Refused("no-nodes", "No Arc machine names this cluster as its parent. Enable Azure Arc on its nodes.")
-        return run.with_nodes(tuple(NodeStep(node=node.name, machine_id=node.id) for node in nodes))
+        return run.with_nodes((yield from _find_nodes(ctx, site)))
     if pending := [node for node in run.nodes if node.state == "pending"]:
         yield from _take_cluster_turn(ctx, order)
         if site.install == "cluster":
@@ -62,13 +59,25 @@ def _advance_installation(ctx: task.OrchestrationContext, order: PrepareOrder, r
     yield from leave_cluster_queue(ctx, site.cluster, order.id)
     if broken := [node for node in run.nodes if node.state == "broken"]:
         return run.with_node((yield from _repair_node(ctx, order, broken[0])))
+    return end_installation(run)
+
+
+def _find_nodes(ctx: Context, site: SiteDocument) -> Steps[tuple[NodeStep, ...]]:
+    nodes = (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=site.cluster))).nodes
+    if not nodes:
+        raise Refused("no-nodes", "No Arc machine names this cluster as its parent. Enable Azure Arc on its nodes.")
+    return tuple(NodeStep(node=node.name, machine_id=node.id) for node in nodes)
+
+
+def end_installation(run: Preparation) -> Preparation:
+    """The step as it ends once every node is through."""
     if failures := [f"{node.node}: {node.detail}" for node in run.nodes if node.state in {"failed", "differs"}]:
         return run.with_step_ended("extension", "failed", "; ".join(failures))
     new = sum(node.state in {"installed", "healed"} for node in run.nodes)
     return run.with_step_ended("extension", "created" if new else "kept", f"{len(run.nodes)} nodes, {new} of them new")
 
 
-def _take_cluster_turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> Steps[None]:
+def _take_cluster_turn(ctx: Context, order: PrepareOrder) -> Steps[None]:
     """Have the cluster to ourselves; asked again in each generation, it is still ours.
 
     Raises:
@@ -86,13 +95,11 @@ def _take_cluster_turn(ctx: task.OrchestrationContext, order: PrepareOrder) -> S
         yield from sleep(ctx, WAIT_EVERY)
 
 
-def _read_node(ctx: task.OrchestrationContext, node: NodeStep) -> Steps[NodeView]:
+def _read_node(ctx: Context, node: NodeStep) -> Steps[NodeView]:
     return (yield from call(ctx, READ_NODES, ReadNodes(machine_id=node.machine_id))).nodes[0]
 
 
-def _install_on(
-    ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, node: NodeStep
-) -> Steps[NodeStep]:
+def _install_on(ctx: Context, order: PrepareOrder, run: Preparation, node: NodeStep) -> Steps[NodeStep]:
     node_view = yield from _read_node(ctx, node)
     if not is_agent_connected(node_view):
         return node.with_state("failed", f"its Arc agent is {node_view.status}")
@@ -106,7 +113,7 @@ def _install_on(
     return _judge_node(order, run, node, node_view, was_there=was_there)
 
 
-def _wait_until_settled(ctx: task.OrchestrationContext, node: NodeStep) -> Steps[NodeView]:
+def _wait_until_settled(ctx: Context, node: NodeStep) -> Steps[NodeView]:
     deadline = now(ctx) + INSTALLED_WITHIN
     node_view = yield from _read_node(ctx, node)
     while not is_extension_settled(node_view.extension) and now(ctx) < deadline:
@@ -129,12 +136,8 @@ def _judge_node(
     return node.with_state("broken", classify_node(node_view, site=order.document).code)
 
 
-def _install_everywhere(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
-    """The cluster-wide extension: every node installs it by itself, and nodes that are added later will."""
+def _ensure_cluster_extension(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[EnsureAnswer]:
     site, settings = order.document, extension_settings(order.document, run.ids)
-    before = {}
-    for node in run.nodes:
-        before[node.node] = is_extension_settled((yield from _read_node(ctx, node)).extension)
     arm_id = f"{site.cluster}/arcSettings/default/extensions/{site.extension}"
     parameters = {"publisher": PUBLISHER, "type": TYPE, "enableAutomaticUpgrade": True, "settings": settings}
     body = {"properties": {"extensionParameters": parameters}}
@@ -143,36 +146,50 @@ def _install_everywhere(ctx: task.OrchestrationContext, order: PrepareOrder, run
     if ensured.outcome == "differs":
         detail = f"The cluster-wide extension is there for another site: {ensured.differences[0]}."
         raise Refused("other-site", detail)
+    return ensured
+
+
+def _install_everywhere(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+    """The cluster-wide extension: every node installs it by itself, and nodes that are added later will."""
+    before = {}
+    for node in run.nodes:
+        before[node.node] = is_extension_settled((yield from _read_node(ctx, node)).extension)
+    ensured = yield from _ensure_cluster_extension(ctx, order, run)
     for node in run.nodes:
         node_view = yield from _wait_until_settled(ctx, node)
         run = run.with_node(_judge_node(order, run, node, node_view, was_there=before[node.node]))
     return run.with_change() if ensured.outcome == "created" else run
 
 
-def _repair_node(ctx: task.OrchestrationContext, order: PrepareOrder, node: NodeStep) -> Steps[NodeStep]:
-    """One repair of a node, then a look at it; a node that does not heal ends with its cause."""
-    node = node.with_repair()
+def _run_repair(ctx: Context, order: PrepareOrder, node: NodeStep, run: str) -> Steps[None]:
     repair_order = Repair(
-        id=run_id("repair", node.node, f"{order.id}:{node.repairs}"),
+        id=run,
         machine_id=node.machine_id,
         requested_by=order.id,
         sites={order.site: order.document},
         cause=order.id,
     )
     payload = repair_order.model_dump(mode="json")
-    yield from call(ctx, START_RUN, StartRun(id=repair_order.id, orchestrator="repair", payload=payload))
-    deadline, read_ended = now(ctx) + REPAIRED_WITHIN, ReadEndedRuns(ids=(repair_order.id,))
+    yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="repair", payload=payload))
+    deadline, read_ended = now(ctx) + REPAIRED_WITHIN, ReadEndedRuns(ids=(run,))
     while not (yield from call(ctx, READ_ENDED_RUNS, read_ended)).ended and now(ctx) < deadline:
         yield from sleep(ctx, WAIT_EVERY)
+
+
+def _repair_node(ctx: Context, order: PrepareOrder, node: NodeStep) -> Steps[NodeStep]:
+    """One repair of a node, then a look at it; a node that does not heal ends with its cause."""
+    node = node.with_repair()
+    run = run_id("repair", node.node, f"{order.id}:{node.repairs}")
+    yield from _run_repair(ctx, order, node, run)
     node_view = yield from _wait_until_well(ctx, order, node)
     if is_extension_well(node_view.extension):
-        return node.with_state("healed", f"healed by {repair_order.id}")
+        return node.with_state("healed", f"healed by {run}")
     cause = classify_node(node_view, site=order.document)
     state: NodeState = "failed" if node.repairs >= MOST_REPAIRS or not cause.curable else "broken"
     return node.with_state(state, f"{cause.code}: {cause.remedy}")
 
 
-def _wait_until_well(ctx: task.OrchestrationContext, order: PrepareOrder, node: NodeStep) -> Steps[NodeView]:
+def _wait_until_well(ctx: Context, order: PrepareOrder, node: NodeStep) -> Steps[NodeView]:
     """See how a node is; while it can be cured another repair may be at it, which an event of the failure started."""
     deadline = now(ctx) + INSTALLED_WITHIN
     while True:

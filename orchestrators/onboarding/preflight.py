@@ -5,20 +5,19 @@
 3. Apply every check; a check that fails, fails the run, so that a pipeline can stop there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.node_scripts import PagedScript, read_pages
-from orchestrators.durable.steps import Steps, call_patiently, now, show_status
+from orchestrators.durable.steps import Context, Steps, call_patiently, now, show_status
 from shared.arm_ids import name_of
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import RunScript
 from shared.onboarding.contract import READ_SITE, ReadSite
+from shared.onboarding.preflight.check import CheckResult
 from shared.onboarding.preflight.cluster_nodes import required_endpoints
-from shared.onboarding.preflight.facts import AzureFacts, HostFacts, SiteFacts
+from shared.onboarding.preflight.facts import AzureFacts, HostFacts, NodeFacts, SiteFacts
 from shared.onboarding.preflight.findings import count_by_state, overall_state, run_checks
 from shared.onboarding.preflight.node_answers import join_node_pages, read_node_page
 from shared.recovery.outcome import Outcome
@@ -27,7 +26,7 @@ from shared.sites.node_health import disconnected_nodes
 from shared.sites.operation import SiteOperation
 
 
-def preflight(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def preflight(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Judge a site; it fails when a check does."""
     operation = SiteOperation.model_validate(payload)
     began = now(ctx)
@@ -37,22 +36,25 @@ def preflight(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[
     except SiteRecoveryError as failure:
         return failed_outcome(operation, failure, began, now(ctx)).model_dump(mode="json")
     results = run_checks(SiteFacts(operation.document, azure, hosts, unread_nodes))
-    outcome = Outcome(
+    return _outcome_of_checks(operation, results, began, now(ctx)).model_dump(mode="json")
+
+
+def _outcome_of_checks(
+    operation: SiteOperation, results: Sequence[CheckResult], began: datetime, ended: datetime
+) -> Outcome:
+    checks = [result.model_dump(mode="json") for result in results]
+    return Outcome(
         state=overall_state(results),
         kind=operation.kind,
         site=operation.site,
         failures=tuple(f"{result.id}: {result.evidence[0]}" for result in results if result.state == "fail"),
-        facts={
-            "checks": [result.model_dump(mode="json") for result in results],
-            "counts": count_by_state(results),
-        },
+        facts={"checks": checks, "counts": count_by_state(results)},
         began=began,
-        ended=now(ctx),
+        ended=ended,
     )
-    return outcome.model_dump(mode="json")
 
 
-def read_azure_facts(ctx: task.OrchestrationContext, operation: SiteOperation) -> Steps[AzureFacts]:
+def read_azure_facts(ctx: Context, operation: SiteOperation) -> Steps[AzureFacts]:
     """What Azure shows of the site."""
     show_phase(ctx, "Azure", "the site's resources to be read")
     return (yield from call_patiently(ctx, READ_SITE, ReadSite(site=operation.document)))
@@ -70,37 +72,35 @@ def failed_outcome(operation: SiteOperation, failure: Exception, began: datetime
     )
 
 
-def show_phase(ctx: task.OrchestrationContext, phase: str, waiting_for: str) -> None:
+def show_phase(ctx: Context, phase: str, waiting_for: str) -> None:
     """Show where the run stands."""
     show_status(ctx, {"phase": phase, "waitingFor": waiting_for, "at": now(ctx).isoformat()})
 
 
+def _node_script(operation: str, node: NodeFacts, endpoints: str) -> PagedScript:
+    request = RunScript(
+        machine_id=node.id,
+        name=f"{operation}-read-node",
+        script="read-node",
+        operation=operation,
+        parameters={"Endpoints": endpoints},
+    )
+    return PagedScript(node.name, request, later_parameters={"Endpoints": ""})  # they are tried once
+
+
 def _read_nodes(
-    ctx: task.OrchestrationContext, operation: SiteOperation, azure: AzureFacts
+    ctx: Context, operation: SiteOperation, azure: AzureFacts
 ) -> Steps[tuple[Mapping[str, HostFacts], Mapping[str, str]]]:
     """Each node's own view, by its name in lower case; and why a node has none, by its name."""
     disconnected = disconnected_nodes(azure.nodes)
     account = name_of(cache_storage_of(operation.document)) if azure.account else ""
-    scripts = [
-        PagedScript(
-            node.name,
-            RunScript(
-                machine_id=node.id,
-                name=f"{operation.id}-read-node",
-                script="read-node",
-                operation=operation.id,
-                parameters={"Endpoints": ",".join(required_endpoints(account))},
-            ),
-            later_parameters={"Endpoints": ""},  # they are tried once
-        )
-        for node in azure.nodes
-        if node.name not in disconnected
-    ]
-    answers = yield from read_pages(
-        ctx,
-        scripts,
-        read_node_page,
-        lambda nodes, page: show_phase(ctx, "Nodes", f"{nodes} nodes to answer (page {page})"),
-    )
+    endpoints = ",".join(required_endpoints(account))
+    connected = [node for node in azure.nodes if node.name not in disconnected]
+    scripts = [_node_script(operation.id, node, endpoints) for node in connected]
+
+    def show_page(nodes: int, page: int) -> None:
+        show_phase(ctx, "Nodes", f"{nodes} nodes to answer (page {page})")
+
+    answers = yield from read_pages(ctx, scripts, read_node_page, show_page)
     hosts = {name.lower(): join_node_pages(pages) for name, pages in answers.by_node.items()}
     return hosts, {**disconnected, **answers.silent}

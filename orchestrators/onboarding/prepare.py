@@ -8,14 +8,13 @@
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
-
-from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.cluster_turns import leave_cluster_queue
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases
-from orchestrators.durable.steps import Steps, call_entity, now, show_status, sleep
+from orchestrators.durable.steps import Context, Steps, call_entity, now, show_status, sleep
 from orchestrators.onboarding.install_extension import install_on_next_node
 from orchestrators.onboarding.prepare_steps import (
     ensure_association,
@@ -44,7 +43,7 @@ from shared.operations.durable_names import LEASES
 from shared.recovery.outcome import Outcome
 from shared.wording import list_briefly, shortened
 
-type StepAction = Callable[[task.OrchestrationContext, PrepareOrder, Preparation], Steps[Preparation]]
+type StepAction = Callable[[Context, PrepareOrder, Preparation], Steps[Preparation]]
 STEP_ACTIONS: Mapping[StepId, StepAction] = {
     "groups": ensure_groups,
     "storage": ensure_storage,
@@ -60,7 +59,7 @@ STEP_ACTIONS: Mapping[StepId, StepAction] = {
 NOTHING_CHANGED = "Everything is there already. Nothing was changed."
 
 
-def prepare(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def prepare(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Create or adopt what the site needs, step by step; what is there and differs is reported and left as it is."""
     order = PrepareOrder.model_validate(payload)
     run = order.run
@@ -86,9 +85,7 @@ def _lease_table(order: PrepareOrder) -> str:
     return f"site:{order.document.cluster.lower()}"
 
 
-def _run_step(
-    ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation, step: PreparationStep
-) -> Steps[Preparation]:
+def _run_step(ctx: Context, order: PrepareOrder, run: Preparation, step: PreparationStep) -> Steps[Preparation]:
     """One step, to its end or once more: it begins by looking at what is there, so it may be done again."""
     if reason := why_blocked(run, step.id):
         return run.with_step_ended(step.id, "skipped", reason)
@@ -115,25 +112,25 @@ def custom_status_of(run: Preparation, step: PreparationStep | None) -> dict[str
     }
 
 
-def _close_preparation(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
-    failures = failure_lines(run)
-    custom_status = custom_status_of(run, None)
-    show_status(ctx, custom_status)
-    made = [step.title for step in run.steps if step.state == "created"]
-    outcome = Outcome(
+def _outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outcome:
+    failures, custom_status = failure_lines(run), custom_status_of(run, None)
+    made = ", ".join(step.title for step in run.steps if step.state == "created")
+    verdict = f"Made: {made}." if run.changed else NOTHING_CHANGED
+    parts = {"steps": custom_status["steps"], "nodes": custom_status["nodes"]}
+    return Outcome(
         state="failed" if failures else "succeeded",
         kind="prepare",
         site=order.site,
         failures=failures,
         began=run.began,
-        ended=now(ctx),
-        facts={
-            "steps": custom_status["steps"],
-            "nodes": custom_status["nodes"],
-            "changed": run.changed,
-            "verdict": f"Made: {', '.join(made)}." if run.changed else NOTHING_CHANGED,
-        },
+        ended=ended,
+        facts={**parts, "changed": run.changed, "verdict": verdict},
     )
+
+
+def _close_preparation(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
+    show_status(ctx, custom_status_of(run, None))
+    outcome = _outcome_of(order, run, now(ctx))
     yield from leave_cluster_queue(ctx, order.document.cluster, order.id)
     yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
     yield from publish_site_event(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})

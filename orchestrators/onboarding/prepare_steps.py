@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from shared.arm_ids import name_of
 from shared.errors import Refused
 from shared.messages import VaultRef
@@ -38,15 +36,16 @@ from shared.onboarding.preparation import (
     registration_gaps,
     resource_groups_of,
 )
-from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, ReadProviders, WatchJobs
+from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, JobEnd, ReadProviders, WatchJobs
 from shared.sites import defaults
+from shared.sites.site import SiteDocument
 
 type RoleGrant = tuple[str, str, str, tuple[str, ...]]
 """Scope, role, principal, and the other roles that do as well."""
 PRINCIPAL = "identity.principalId"
 
 
-def ensure_groups(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_groups(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """Every resource group that is named; where one is does not matter."""
     made = []
     for group in resource_groups_of(order.document):
@@ -56,7 +55,7 @@ def ensure_groups(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prep
 
 
 def ensure_resource(
-    ctx: task.OrchestrationContext,
+    ctx: Context,
     order: PrepareOrder,
     arm_id: str,
     kind: ResourceKind,
@@ -87,7 +86,7 @@ def _with_step_ended(run: Preparation, step: StepId, ensured: EnsureAnswer, name
     return run.with_step_ended(step, states[ensured.outcome], "; ".join(ensured.differences) or name)
 
 
-def ensure_storage(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_storage(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The account that caches replication, in the region of the vault."""
     site = order.document
     account = defaults.cache_storage_of(site)
@@ -98,7 +97,7 @@ def ensure_storage(ctx: task.OrchestrationContext, order: PrepareOrder, run: Pre
     return _with_step_ended(run, "storage", ensured, name_of(account))
 
 
-def ensure_vault(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_vault(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The vault, with an identity of its own where it is made here."""
     site = order.document
     sku = {"name": "RS0", "tier": "Standard"}
@@ -112,7 +111,7 @@ def ensure_vault(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     return _with_step_ended(run.with_ids(ids), "vault", ensured, site.vault_name)
 
 
-def ensure_site(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_site(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The Hyper-V site; the service makes its container with it."""
     site = order.document
     request = EnsureInVault(
@@ -123,7 +122,7 @@ def ensure_site(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepar
     return _with_step_ended(run, "site", ensured, site.hyper_v_site)
 
 
-def ensure_policy(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_policy(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The policy: one of that name with other settings is the service's error 15035, so it is reported and left."""
     site = order.document
     policy = defaults.replication_policy_of(site)
@@ -144,7 +143,7 @@ def ensure_policy(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prep
     return _with_step_ended(run, "policy", ensured, policy.name)
 
 
-def ensure_association(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_association(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The association of the site's container with the policy."""
     site, policy = order.document.hyper_v_site, defaults.replication_policy_of(order.document).name
     request = EnsureInVault(
@@ -160,7 +159,18 @@ def ensure_association(ctx: task.OrchestrationContext, order: PrepareOrder, run:
     return _with_step_ended(run, "association", ensured, policy)
 
 
-def ensure_in_vault(ctx: task.OrchestrationContext, request: EnsureInVault) -> Steps[EnsureAnswer]:
+def _wait_for_job(ctx: Context, request: EnsureInVault, job: str) -> Steps[JobEnd]:
+    deadline = now(ctx) + RESOURCE_WITHIN
+    watch = WatchJobs(vault=request.vault, jobs=(job,), since=request.since)
+    while not (ended := (yield from call(ctx, WATCH_JOBS, watch)).ended):
+        if now(ctx) >= deadline:
+            detail = f"The job {job}, which makes {request.name}, has not ended within {RESOURCE_WITHIN}."
+            raise Refused("too-long", detail)
+        yield from sleep(ctx, RESOURCE_EVERY)
+    return ended[0]
+
+
+def ensure_in_vault(ctx: Context, request: EnsureInVault) -> Steps[EnsureAnswer]:
     """Ensure that the vault has something, and wait for the job that makes it.
 
     Raises:
@@ -169,16 +179,7 @@ def ensure_in_vault(ctx: task.OrchestrationContext, request: EnsureInVault) -> S
     ensured = yield from call(ctx, ENSURE_IN_VAULT, request)
     if ensured.outcome != "started":
         return ensured
-    watch, deadline = (
-        WatchJobs(vault=request.vault, jobs=(ensured.job,), since=request.since),
-        now(ctx) + RESOURCE_WITHIN,
-    )
-    while not (ended := (yield from call(ctx, WATCH_JOBS, watch)).ended):
-        if now(ctx) >= deadline:
-            detail = f"The job {ensured.job}, which makes {request.name}, has not ended within {RESOURCE_WITHIN}."
-            raise Refused("too-long", detail)
-        yield from sleep(ctx, RESOURCE_EVERY)
-    job = ended[0]
+    job = yield from _wait_for_job(ctx, request, ensured.job)
     if job.outcome != "succeeded":
         raise Refused(job.code or job.state, job.detail or f"The job that makes {request.name} is {job.state}.")
     created = yield from call(ctx, ENSURE_IN_VAULT, request.model_copy(update={"create": False}))
@@ -188,7 +189,17 @@ def ensure_in_vault(ctx: task.OrchestrationContext, request: EnsureInVault) -> S
     return created.model_copy(update={"outcome": "created"})
 
 
-def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def needed_grants(site: SiteDocument, cluster_principal: str, vault_principal: str) -> list[RoleGrant]:
+    """Of the cluster's identity, and of the vault's where it has one."""
+    cluster_grant = (site.vault, CONTRIBUTOR, cluster_principal, (OWNER, SITE_RECOVERY_CONTRIBUTOR))
+    if not vault_principal:
+        return [cluster_grant]
+    account = defaults.cache_storage_of(site)
+    on_account = (account, CONTRIBUTOR, vault_principal, (OWNER,))
+    return [cluster_grant, on_account, (account, BLOB_CONTRIBUTOR, vault_principal, (BLOB_OWNER,))]
+
+
+def ensure_roles(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """The cluster's identity on the vault, to fetch its registration key; the vault's on the cache, to read it.
 
     Source: the vendor's guide, "Prepare infrastructure"; and the role assignments that its own test makes.
@@ -198,10 +209,7 @@ def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     if not (principal := cluster.facts.get(PRINCIPAL)):
         remedy = "Repair its registration on a node: Register-AzStackHCI -RepairRegistration."
         raise Refused("no-identity", f"The cluster has no managed identity. {remedy}")
-    role_grants: list[RoleGrant] = [(site.vault, CONTRIBUTOR, principal, (OWNER, SITE_RECOVERY_CONTRIBUTOR))]
-    if vault := run.ids.vault_principal:
-        account = defaults.cache_storage_of(site)
-        role_grants += [(account, CONTRIBUTOR, vault, (OWNER,)), (account, BLOB_CONTRIBUTOR, vault, (BLOB_OWNER,))]
+    role_grants = needed_grants(site, principal, run.ids.vault_principal)
     made = 0
     for scope, role, principal_id, sufficient in role_grants:
         request = EnsureRole(operation=order.id, scope=scope, role=role, principal=principal_id, sufficient=sufficient)
@@ -211,7 +219,7 @@ def ensure_roles(ctx: task.OrchestrationContext, order: PrepareOrder, run: Prepa
     )
 
 
-def ensure_drill_network(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def ensure_drill_network(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """A network without peerings; one that is there and has some is not isolated."""
     site = order.document
     network = site.drill_network
@@ -228,22 +236,25 @@ def ensure_drill_network(ctx: task.OrchestrationContext, order: PrepareOrder, ru
     return _with_step_ended(run, "drill-network", ensured, name_of(network.network))
 
 
-def prove_registration(ctx: task.OrchestrationContext, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
+def _find_registration_gaps(ctx: Context, order: PrepareOrder, run: Preparation, vault: VaultRef) -> Steps[list[str]]:
+    request = ReadProviders(vault=vault, fabric=order.document.hyper_v_site)
+    provider_views = yield from call(ctx, READ_PROVIDERS, request)
+    jobs = (yield from call(ctx, READ_REGISTRATIONS, ReadRegistrations(vault=vault, since=run.began))).registrations
+    failed = {job.host: job.detail for job in jobs if job.outcome == "failed"}
+    names = [node.node for node in run.nodes]
+    return list(registration_gaps(names, provider_views.providers, failed, provider_views.at))
+
+
+def prove_registration(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[Preparation]:
     """Every node a provider that is Connected with a fresh heartbeat, and no failed registration job among the newest.
 
     Source: the vendor's known issue 1.
     """
     vault, deadline = VaultRef.from_id(order.document.vault), now(ctx) + REGISTERED_WITHIN
-    names = [node.node for node in run.nodes]
     while True:
-        provider_views = yield from call(
-            ctx, READ_PROVIDERS, ReadProviders(vault=vault, fabric=order.document.hyper_v_site)
-        )
-        jobs = (yield from call(ctx, READ_REGISTRATIONS, ReadRegistrations(vault=vault, since=run.began))).registrations
-        failed = {job.host: job.detail for job in jobs if job.outcome == "failed"}
-        gaps = list(registration_gaps(names, provider_views.providers, failed, provider_views.at))
+        gaps = yield from _find_registration_gaps(ctx, order, run, vault)
         if not gaps:
-            return run.with_step_ended("registration", "kept", f"{len(names)} nodes Connected")
+            return run.with_step_ended("registration", "kept", f"{len(run.nodes)} nodes Connected")
         if now(ctx) >= deadline:
             return run.with_step_ended("registration", "failed", "; ".join(gaps))
         yield from sleep(ctx, RESOURCE_EVERY)

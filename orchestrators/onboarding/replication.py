@@ -7,13 +7,12 @@
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
-
-from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases, wait_for_budget
-from orchestrators.durable.steps import Steps, call, call_all, call_entity, now, show_status, sleep
+from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now, show_status, sleep
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
@@ -36,6 +35,7 @@ from shared.replication.pacing import QUICK_POLL
 from shared.replication.run import (
     ReplicationOrder,
     ReplicationRun,
+    ReplicationRunItem,
     adopt_replicated,
     open_run,
     vm_view,
@@ -47,8 +47,10 @@ from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, 
 from shared.sites import defaults
 from shared.sites.nodes import fabric_name_of
 
+NOTHING_DONE = "Nothing had to be done. Nothing was changed."
 
-def replication(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+
+def replication(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Do one action with each VM that is meant, and follow it to its end."""
     order = ReplicationOrder.model_validate(payload)
     run = order.run
@@ -73,7 +75,7 @@ def _vault_of(order: ReplicationOrder) -> VaultRef:
     return VaultRef.from_id(order.document.vault)
 
 
-def _admit_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[ReplicationRun]:
+def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     """Open the run, once Azure has answered; no lease is kept of one that is not admitted.
 
     Raises:
@@ -92,7 +94,7 @@ def _admit_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps
     raise NotAdmitted([obstacle])
 
 
-def _open_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[ReplicationRun]:
+def _open_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:
@@ -103,14 +105,8 @@ def _open_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[
     machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
     run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
     if not run.items:
-        raise NotAdmitted(
-            [
-                Obstacle(
-                    code="no-vms",
-                    detail=f"No host of {site.hyper_v_site} has reported a VM yet. Try again in 15 minutes.",
-                )
-            ]
-        )
+        detail = f"No host of {site.hyper_v_site} has reported a VM yet. Try again in 15 minutes."
+        raise NotAdmitted([Obstacle(code="no-vms", detail=detail)])
     fabric = fabric_name_of(machines_read.container) or site.hyper_v_site
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
@@ -118,7 +114,7 @@ def _open_run(ctx: task.OrchestrationContext, order: ReplicationOrder) -> Steps[
     return adopt_replicated(run, copies_read.items, now(ctx))
 
 
-def _run_tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:
+def _run_tick(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:
     """Do what there is to do once, take in the answers, and wait until the next look."""
     tick = schedule.plan_tick(run, now(ctx))
     yield from wait_for_budget(ctx, _vault_of(order).subscription_id, schedule.tick_cost(run, tick))
@@ -136,7 +132,7 @@ def _run_tick(ctx: task.OrchestrationContext, order: ReplicationOrder, run: Repl
 
 
 def _start_actions(
-    ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
+    ctx: Context, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
 ) -> Steps[ReplicationRun]:
     requests = [_start_request(order, run, action, names) for action, names in tick.starts.items()]
     requests += [_start_request(order, run, "restart", tick.restarts)] if tick.restarts else []
@@ -150,6 +146,17 @@ def _start_actions(
     return run
 
 
+def _protection_start_of(item: ReplicationRunItem) -> ProtectionStart:
+    return ProtectionStart(
+        vm=item.vm,
+        item_id=item.item_id,
+        attempt=item.attempt,
+        machine=item.machine,
+        settings=item.settings,
+        job=item.job,
+    )
+
+
 def _start_request(
     order: ReplicationOrder, run: ReplicationRun, action: ReplicationAction | Literal["restart"], names: Sequence[str]
 ) -> StartProtection:
@@ -158,17 +165,7 @@ def _start_request(
         vault=_vault_of(order),
         operation=order.id,
         action=action,
-        starts=tuple(
-            ProtectionStart(
-                vm=item.vm,
-                item_id=item.item_id,
-                attempt=item.attempt,
-                machine=item.machine,
-                settings=item.settings,
-                job=item.job,
-            )
-            for item in (items_by_vm[vm] for vm in names)
-        ),
+        starts=tuple(_protection_start_of(items_by_vm[vm]) for vm in names),
         since=run.began,
         policy_id=run.policy_id,
         target_group=order.document.target_resource_group,
@@ -177,7 +174,7 @@ def _start_request(
 
 
 def _read_copies(
-    ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
+    ctx: Context, order: ReplicationOrder, run: ReplicationRun, tick: ReplicationTick
 ) -> Steps[ReplicationRun]:
     if not tick.copying:
         return run
@@ -194,22 +191,25 @@ def _read_copies(
     return run
 
 
-def _close_run(ctx: task.OrchestrationContext, order: ReplicationOrder, run: ReplicationRun) -> Steps[dict[str, Any]]:
+def _close_run(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Steps[dict[str, Any]]:
+    outcome = _outcome_of(order, run, now(ctx))
+    yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
+    failed = sum(item.state == "failed" for item in run.items)
+    data = {"state": outcome.state, "changed": outcome.facts["changed"], "failed": failed}
+    yield from publish_site_event(ctx, order, "finished", data)
+    return outcome.model_dump(mode="json")
+
+
+def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -> Outcome:
     failed = [item for item in run.items if item.state == "failed"]
     changed = sum(item.changed for item in run.items)
-    verdict = (
-        f"{changed} of {len(run.items)} VMs changed." if changed else "Nothing had to be done. Nothing was changed."
-    )
-    outcome = Outcome(
+    verdict = f"{changed} of {len(run.items)} VMs changed." if changed else NOTHING_DONE
+    return Outcome(
         state="failed" if failed else "succeeded",
         kind="replication",
         site=order.site,
         failures=tuple(f"{item.vm}: {item.code}: {item.detail}" for item in failed),
         began=run.began,
-        ended=now(ctx),
+        ended=ended,
         facts={"vms": [vm_view(item) for item in run.items], "changed": changed, "verdict": verdict},
     )
-    yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
-    data = {"state": outcome.state, "changed": changed, "failed": len(failed)}
-    yield from publish_site_event(ctx, order, "finished", data)
-    return outcome.model_dump(mode="json")

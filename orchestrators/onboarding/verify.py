@@ -4,21 +4,21 @@
 2. List what is other than declared; anything is a failure.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call, now
+from orchestrators.durable.steps import Context, Steps, call, now
 from orchestrators.onboarding.preflight import failed_outcome, read_azure_facts
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
-from shared.onboarding.drift import find_drift
+from shared.onboarding.drift import Drift, find_drift
 from shared.recovery.outcome import Outcome
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.sites.operation import SiteOperation
 
 
-def verify(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def verify(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """List what is other than declared; it fails when anything is."""
     operation = SiteOperation.model_validate(payload)
     began, items = now(ctx), ItemsRead(items=())
@@ -29,13 +29,16 @@ def verify(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
     except SiteRecoveryError as failure:
         return failed_outcome(operation, failure, began, now(ctx)).model_dump(mode="json")
     drift = find_drift(operation.document, azure, items.items)
-    outcome = Outcome(
+    return _outcome_of_drift(operation, drift, began, now(ctx)).model_dump(mode="json")
+
+
+def _outcome_of_drift(operation: SiteOperation, drift: Sequence[Drift], began: datetime, ended: datetime) -> Outcome:
+    return Outcome(
         state="failed" if drift else "succeeded",
         kind=operation.kind,
         site=operation.site,
         failures=tuple(f"{one.part}: declared {one.declared}, found {one.found}" for one in drift),
         facts={"drift": [one.model_dump(mode="json") for one in drift]},
         began=began,
-        ended=now(ctx),
+        ended=ended,
     )
-    return outcome.model_dump(mode="json")

@@ -1,9 +1,7 @@
 """What the timer does for drills: it begins those that are due, and publishes those that are overdue."""
 
-from durabletask import task
-
 from orchestrators.durable.cloud_events import delivery_run_of
-from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from shared.operations.contract import (
     READ_HOLDERS,
     READ_OUTCOMES,
@@ -25,7 +23,7 @@ from shared.request_ids import run_id
 from shared.sites.site import SiteDocument
 
 
-def begin_due_drills(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def begin_due_drills(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Begin each drill that is due, unless its VMs are held: then it is begun later, and not lost.
 
     Of one that is overdue an event goes out, once for each occasion.
@@ -43,17 +41,16 @@ def begin_due_drills(ctx: task.OrchestrationContext, documents: DocumentsRead) -
         history = histories.get(entry.name, PlanHistory())
         is_last_begun = history.due_key == due.key and not history.closed
         refused = is_last_begun and (yield from _was_refused(ctx, entry.name, history))
-        match advise_drill(plan.drill, due, history, now(ctx), refused=refused).do:
-            case "overdue":
-                yield from _publish_overdue(ctx, entry.name, due, history)
-            case "begin":
-                run = run_id("drill", entry.name, drill_run_key(due, history))
-                operation = _drill_operation(documents, entry.name, plan, run)
-                started += yield from _begin_drill(ctx, operation, due)
+        advice = advise_drill(plan.drill, due, history, now(ctx), refused=refused).do
+        if advice == "overdue":
+            yield from _publish_overdue(ctx, entry.name, due, history)
+        elif advice == "begin":
+            run = run_id("drill", entry.name, drill_run_key(due, history))
+            started += yield from _begin_drill(ctx, _drill_operation(documents, entry.name, plan, run), due)
     return started
 
 
-def _was_refused(ctx: task.OrchestrationContext, name: str, plan_history: PlanHistory) -> Steps[bool]:
+def _was_refused(ctx: Context, name: str, plan_history: PlanHistory) -> Steps[bool]:
     """Whether the drill that was begun last did nothing; one that did something is closed, and not asked for again."""
     state = (yield from call(ctx, READ_OUTCOMES, ReadOutcomes(ids=(plan_history.drill_run,)))).runs[0].state
     if state not in {"refused", "living"}:
@@ -61,9 +58,7 @@ def _was_refused(ctx: task.OrchestrationContext, name: str, plan_history: PlanHi
     return state == "refused"
 
 
-def _publish_overdue(
-    ctx: task.OrchestrationContext, name: str, due: DueDrill, plan_history: PlanHistory
-) -> Steps[None]:
+def _publish_overdue(ctx: Context, name: str, due: DueDrill, plan_history: PlanHistory) -> Steps[None]:
     event = PublishEvent(
         id=f"{name}:{due.key}:overdue",
         type="HciSiteRecovery.Drill.Overdue",
@@ -88,7 +83,7 @@ def _drill_operation(documents: DocumentsRead, name: str, plan: PlanDocument, ru
     )
 
 
-def _begin_drill(ctx: task.OrchestrationContext, operation: Operation, due: DueDrill) -> Steps[list[str]]:
+def _begin_drill(ctx: Context, operation: Operation, due: DueDrill) -> Steps[list[str]]:
     """Start the drill and note that its occasion is taken; nothing while another run holds one of its VMs."""
     keys = lease_keys(operation.document, operation.sites)
     if (yield from call(ctx, READ_HOLDERS, ReadHolders(keys=keys))).runs:

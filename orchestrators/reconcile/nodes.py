@@ -4,10 +4,8 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.cluster_turns import leave_cluster_queue
-from orchestrators.durable.steps import Steps, call, now
+from orchestrators.durable.steps import Context, Steps, call, now
 from orchestrators.healing.locks import restore_locks
 from orchestrators.healing.node_records import ask_node_record, record_ending
 from shared.arm_ids import key_of
@@ -36,18 +34,15 @@ _LOG = logging.getLogger(__name__)
 AT_ONCE = timedelta(0)
 
 
-def watch_nodes(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def watch_nodes(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Look at one site's nodes now, because of an event, and repair what is found without waiting any longer."""
     documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
-    site_only = documents.model_copy(
-        update={"sites": tuple(site for site in documents.sites if site.name == payload["site"])}
-    )
+    sites = tuple(site for site in documents.sites if site.name == payload["site"])
+    site_only = documents.model_copy(update={"sites": sites})
     return {"started": (yield from look_after_nodes(ctx, site_only, notice_after=AT_ONCE))}
 
 
-def look_after_nodes(
-    ctx: task.OrchestrationContext, documents: DocumentsRead, notice_after: timedelta | None = None
-) -> Steps[list[str]]:
+def look_after_nodes(ctx: Context, documents: DocumentsRead, notice_after: timedelta | None = None) -> Steps[list[str]]:
     """Start the repairs that are due, and put locks back for runs that cannot any more.
 
     Args:
@@ -63,7 +58,7 @@ def look_after_nodes(
     return started
 
 
-def _restore_owed_locks(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[None]:
+def _restore_owed_locks(ctx: Context, documents: DocumentsRead) -> Steps[None]:
     owed = obligations_of_kind(documents.obligations, "restore-lock")
     if not owed:
         return
@@ -77,13 +72,18 @@ def _restore_owed_locks(ctx: task.OrchestrationContext, documents: DocumentsRead
                 _log_warning(ctx, "the locks of %s are still owed: %s", obligation.plan, failure)
 
 
-def _log_warning(ctx: task.OrchestrationContext, text: str, *about: object) -> None:
+def _log_warning(ctx: Context, text: str, *about: object) -> None:
     ctx.create_replay_safe_logger(_LOG).warning(text, *about)
 
 
-def _look_after_site(
-    ctx: task.OrchestrationContext, name: str, site: SiteDocument, patience: timedelta
-) -> Steps[list[str]]:
+def record_lost_run(ctx: Context, site: SiteDocument, record: NodeRecord) -> Steps[NodeRecord]:
+    """A run that ended without saying so counts as an attempt that failed: nobody knows how far it got."""
+    yield from leave_cluster_queue(ctx, record.cluster, record.run)
+    last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
+    return (yield from record_ending(ctx, record.machine_id, last, site.healing_rules))
+
+
+def _look_after_site(ctx: Context, name: str, site: SiteDocument, patience: timedelta) -> Steps[list[str]]:
     """One site; where Azure does not answer for it the others are looked after all the same."""
     try:
         nodes = (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=site.cluster))).nodes
@@ -97,10 +97,7 @@ def _look_after_site(
     for node in nodes:
         record = records.get(key_of(node.id))
         if record and record.run in records_read.ended_runs:
-            # a run that ended without saying so counts as an attempt that failed: nobody knows how far it got
-            yield from leave_cluster_queue(ctx, record.cluster, record.run)
-            last = LastRepair(run=record.run, ending="failed", at=now(ctx), cause="run-lost")
-            record = yield from record_ending(ctx, record.machine_id, last, site.healing_rules)
+            record = yield from record_lost_run(ctx, site, record)
         symptom = symptom_of(site, node, nodes, provider_views.providers, provider_views.at)
         record = yield from _record_symptom(ctx, node, symptom, record)
         if record and is_due(record, now(ctx), patience):
@@ -108,9 +105,7 @@ def _look_after_site(
     return started
 
 
-def _start_repair(
-    ctx: task.OrchestrationContext, name: str, site: SiteDocument, node: NodeView, record: NodeRecord
-) -> Steps[str]:
+def _start_repair(ctx: Context, name: str, site: SiteDocument, node: NodeView, record: NodeRecord) -> Steps[str]:
     order = Repair(
         id=next_run_id(node.id, record),
         machine_id=node.id,
@@ -122,13 +117,9 @@ def _start_repair(
     return order.id
 
 
-def _record_symptom(
-    ctx: task.OrchestrationContext, node: NodeView, symptom: str, record: NodeRecord | None
-) -> Steps[NodeRecord | None]:
+def _record_symptom(ctx: Context, node: NodeView, symptom: str, record: NodeRecord | None) -> Steps[NodeRecord | None]:
     """Write down what changed, and only that: for a cluster that is well nothing is called."""
-    symptom_notice = SymptomNotice(
-        machine_id=node.id, node=node.name, cluster=node.cluster_id, symptom=symptom, at=now(ctx)
-    )
-    if (record is None and not symptom) or (record and record_symptom(record, symptom_notice) == record):
+    notice = SymptomNotice(machine_id=node.id, node=node.name, cluster=node.cluster_id, symptom=symptom, at=now(ctx))
+    if (record is None and not symptom) or (record and record_symptom(record, notice) == record):
         return record
-    return (yield from ask_node_record(ctx, node.id, "note_symptom", symptom_notice)).record
+    return (yield from ask_node_record(ctx, node.id, "note_symptom", notice)).record

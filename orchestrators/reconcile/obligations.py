@@ -1,9 +1,11 @@
 """What the timer does for what is owed: cleanups whose run is dead, orphaned test failovers, and reminders."""
 
-from durabletask import task
+from collections.abc import Sequence
+from datetime import datetime
 
 from orchestrators.durable.cloud_events import delivery_run_of
-from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.durable.entity_calls import note_on_obligation
+from orchestrators.durable.steps import Context, Steps, call, now
 from shared.messages import VaultRef
 from shared.operations.contract import (
     READ_ENDED_RUNS,
@@ -16,7 +18,6 @@ from shared.operations.contract import (
     StartCleanup,
     StartRun,
 )
-from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.kinds import REQUESTED_BY_TIMER
 from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due, obligations_of_kind
 from shared.operations.pacing import REMIND_EVERY
@@ -30,7 +31,7 @@ from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
 
-def start_owed_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def start_owed_cleanups(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Start the cleanup of each drill whose own run cannot do it any more, and again while something is left.
 
     Not only once it is late: a run that is dead will not clean up by itself, so there is nothing to wait for.
@@ -43,36 +44,40 @@ def start_owed_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead
     ended = set((yield from call(ctx, READ_ENDED_RUNS, request)).ended)
     started = []
     for obligation in owed:
-        if not runs[obligation.id] <= ended or not is_attempt_due(obligation, now(ctx)):
-            continue
-        run = cleanup_run_id(obligation)
-        yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
-        note = Attempted(kind="cleanup", run=run, at=now(ctx)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_attempt", note)
-        started.append(run)
+        if runs[obligation.id] <= ended and is_attempt_due(obligation, now(ctx)):
+            started += [(yield from _start_owed_cleanup(ctx, obligation))]
     return started
 
 
-def publish_late_obligations(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def _start_owed_cleanup(ctx: Context, obligation: Obligation) -> Steps[str]:
+    run = cleanup_run_id(obligation)
+    yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
+    attempt = Attempted(kind="cleanup", run=run, at=now(ctx))
+    yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
+    return run
+
+
+def publish_late_obligations(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Publish once a day each obligation that is late; an event is no run that was started."""
     late = (one for one in map(Obligation.model_validate, documents.obligations) if one.due <= now(ctx))
     for obligation in late:
-        day = (now(ctx) - obligation.due) // REMIND_EVERY
-        shown = obligation.model_dump(
-            mode="json", by_alias=True, include={"kind", "plan", "owner", "due", "vms", "leftovers"}
-        )
-        event = PublishEvent(
-            id=f"{obligation.id}:{obligation.owner}:late:{day}",
-            type="HciSiteRecovery.Obligation.Late",
-            subject=f"plans/{obligation.plan}",
-            at=now(ctx),
-            data=shown,
-        )
-        yield from call(ctx, START_RUN, delivery_run_of(event))
+        yield from call(ctx, START_RUN, delivery_run_of(_late_event(obligation, now(ctx))))
     return []
 
 
-def start_orphan_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def _late_event(obligation: Obligation, at: datetime) -> PublishEvent:
+    day = (at - obligation.due) // REMIND_EVERY
+    shown = {"kind", "plan", "owner", "due", "vms", "leftovers"}
+    return PublishEvent(
+        id=f"{obligation.id}:{obligation.owner}:late:{day}",
+        type="HciSiteRecovery.Obligation.Late",
+        subject=f"plans/{obligation.plan}",
+        at=at,
+        data=obligation.model_dump(mode="json", by_alias=True, include=shown),
+    )
+
+
+def start_orphan_cleanups(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Where a site says so: start the cleanup of test failovers that no run of this app began."""
     started = []
     owed = obligations_of_kind(documents.obligations, "cleanup")
@@ -86,9 +91,7 @@ def start_orphan_cleanups(ctx: task.OrchestrationContext, documents: DocumentsRe
     return started
 
 
-def _find_orphans(
-    ctx: task.OrchestrationContext, site: SiteDocument, vms_of_own_drills: set[str]
-) -> Steps[list[ItemView]]:
+def _find_orphans(ctx: Context, site: SiteDocument, vms_of_own_drills: set[str]) -> Steps[list[ItemView]]:
     """The site's own; of two of one name none, because a plan could not tell them apart."""
     vault = VaultRef.from_id(site.vault)
     items = unambiguous_items(site, (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items)
@@ -104,12 +107,18 @@ def _find_orphans(
     return [] if (yield from call(ctx, READ_HOLDERS, request)).runs else old
 
 
-def _start_orphan_cleanup(
-    ctx: task.OrchestrationContext, name: str, site: SiteDocument, orphans: list[ItemView]
-) -> Steps[str]:
-    plan = PlanDocument(site=name, items=tuple(PlanItem(vm=view.vm) for view in orphans))
+def _start_orphan_cleanup(ctx: Context, name: str, site: SiteDocument, orphans: list[ItemView]) -> Steps[str]:
     slot = now(ctx).replace(minute=0, second=0, microsecond=0).isoformat()
-    operation = Operation(
+    operation = orphan_cleanup(name, site, orphans, slot)
+    request = StartRun(id=operation.id, orchestrator="cleanup", payload=operation.model_dump(mode="json"))
+    yield from call(ctx, START_RUN, request)
+    return operation.id
+
+
+def orphan_cleanup(name: str, site: SiteDocument, orphans: Sequence[ItemView], slot: str) -> Operation:
+    """The cleanup of test machines that no plan knows; one an hour for the same machines."""
+    plan = PlanDocument(site=name, items=tuple(PlanItem(vm=view.vm) for view in orphans))
+    return Operation(
         id=run_id("cleanup", f"orphans-{name}", ":".join([slot, *(view.id for view in orphans)])),
         kind="cleanup",
         plan=f"orphans-{name}"[:42],
@@ -118,6 +127,3 @@ def _start_orphan_cleanup(
         document=plan,
         sites={name: site},
     )
-    request = StartRun(id=operation.id, orchestrator="cleanup", payload=operation.model_dump(mode="json"))
-    yield from call(ctx, START_RUN, request)
-    return operation.id

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call
+from orchestrators.durable.steps import Context, Steps, call
 from orchestrators.reconcile.drills import begin_due_drills
 from orchestrators.reconcile.nodes import look_after_nodes
 from orchestrators.reconcile.obligations import publish_late_obligations, start_orphan_cleanups, start_owed_cleanups
@@ -16,7 +14,7 @@ from orchestrators.verbs.source_power import start_source_proofs, start_source_r
 from shared.errors import SiteRecoveryError
 from shared.plans.contract import READ_DOCUMENTS, DocumentsRead, ReadDocuments
 
-type Duty = Callable[[task.OrchestrationContext, DocumentsRead], Steps[list[str]]]
+type Duty = Callable[[Context, DocumentsRead], Steps[list[str]]]
 
 DUTIES: Mapping[str, Duty] = {
     "clean up drills whose time is over": start_owed_cleanups,
@@ -33,7 +31,7 @@ DUTIES: Mapping[str, Duty] = {
 """By the name that people read when one fails."""
 
 
-def reconcile(ctx: task.OrchestrationContext, _payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def reconcile(ctx: Context, _payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Do what is due, duty by duty; doing it twice starts nothing twice, because each occasion has an id of its own.
 
     A duty that fails keeps no other from being done, and is done again the next time.

@@ -2,10 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from durabletask import task
-
 from orchestrators.durable.cloud_events import delivery_run_of
-from orchestrators.durable.steps import Steps, call, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.run.recovery_plan_mirror import read_survey
 from shared.documents import CHECKED
 from shared.errors import SiteRecoveryError, Transient
@@ -23,7 +21,7 @@ LOOK_EVERY = timedelta(minutes=15)
 SHOWN = 8
 
 
-def keep_mirrors(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def keep_mirrors(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Look after the recovery plans of each plan that wants it; one that cannot be read keeps no other from it.
 
     Raises:
@@ -45,23 +43,26 @@ def keep_mirrors(ctx: task.OrchestrationContext, documents: DocumentsRead) -> St
     return started
 
 
-def _keep_mirror(
-    ctx: task.OrchestrationContext, entry: DeclaredDocument, plan: PlanDocument, sites: dict[str, SiteDocument]
-) -> Steps[list[str]]:
-    mirror = Mirror.model_validate((yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
-    at = now(ctx)
-    if mirror.checked_at and at - datetime.fromisoformat(mirror.checked_at) < LOOK_EVERY:
-        return []
-    run = run_id("mirror", entry.name, at.isoformat())
-    order = MirrorOrder(
-        id=run,
-        plan=entry.name,
+def _mirror_order(name: str, plan: PlanDocument, sites: dict[str, SiteDocument], at: datetime) -> MirrorOrder:
+    return MirrorOrder(
+        id=run_id("mirror", name, at.isoformat()),
+        plan=name,
         requested_by=REQUESTED_BY_TIMER,
         action="repair",
         document=plan,
         sites=sites,
         confirm="",
     )
+
+
+def _keep_mirror(
+    ctx: Context, entry: DeclaredDocument, plan: PlanDocument, sites: dict[str, SiteDocument]
+) -> Steps[list[str]]:
+    mirror = Mirror.model_validate((yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
+    at = now(ctx)
+    if mirror.checked_at and at - datetime.fromisoformat(mirror.checked_at) < LOOK_EVERY:
+        return []
+    order = _mirror_order(entry.name, plan, sites, at)
     survey = yield from read_survey(ctx, order, mirror.known_ids)
     drift_digest = digest_of_differences(survey.differences)
     if drift_digest and drift_digest != mirror.reported_digest:
@@ -71,13 +72,11 @@ def _keep_mirror(
     todo = writes_needed(order.plan, plan, survey) if wanted else ()
     if not todo or required_confirmation(order.action, order.plan, survey, mirror.known_ids):
         return []  # somebody else's work would be lost, or a machine is in Azure or on its way: a person has to ask
-    yield from call(ctx, START_RUN, StartRun(id=run, orchestrator="mirror", payload=order.model_dump(mode="json")))
-    return [run]
+    yield from call(ctx, START_RUN, StartRun(id=order.id, orchestrator="mirror", payload=order.model_dump(mode="json")))
+    return [order.id]
 
 
-def _publish_drift(
-    ctx: task.OrchestrationContext, order: MirrorOrder, survey: MirrorSurvey, drift_digest: str
-) -> Steps[None]:
+def _publish_drift(ctx: Context, order: MirrorOrder, survey: MirrorSurvey, drift_digest: str) -> Steps[None]:
     """Publish drift, once for each sort of it; what went away and is there again is published again."""
     drift_sentences = difference_sentences(survey.differences)
     event = PublishEvent(

@@ -6,18 +6,17 @@
 4. See whether each may take the first verb, and make the run of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
 
-from durabletask import task
-
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, release_leases
-from orchestrators.durable.steps import Steps, call, call_all, now
+from orchestrators.durable.steps import Context, Steps, call, call_all, now
 from orchestrators.run.runbook import Runbook
 from shared.errors import Refused, Transient
+from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.plans.machines import (
@@ -30,7 +29,7 @@ from shared.plans.machines import (
 )
 from shared.plans.plan import PlanItem
 from shared.recovery.operation import Operation
-from shared.recovery.run import Limits, Run
+from shared.recovery.run import Limits, OnFailure, Run
 from shared.recovery.run_item import RunItem
 from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage
@@ -42,9 +41,7 @@ PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
 """Verbs that only prepare the one that a run is about: whether it may begin is judged by that one."""
 
 
-def admit_run(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, inbox: DecisionInbox
-) -> Steps[Run]:
+def admit_run(ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox) -> Steps[Run]:
     """Take the leases, read the items once per vault and see whether each may take the first verb.
 
     Raises:
@@ -62,16 +59,22 @@ def admit_run(
         yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
         raise
     verb = _leading_stages(runbook)[0].verb
-    busy_vms = {vm for vm, view in machines.found.items() if find_refusal(verb, view)}
+    return mark_ready_items(run, {vm for vm, view in machines.found.items() if find_refusal(verb, view)})
+
+
+def mark_ready_items(run: Run, busy_vms: Collection[str]) -> Run:
+    """The run that knows which of its items were found ready: those need not be read again before the first verb.
+
+    Args:
+        busy_vms: Those that may not take it now, in lower case.
+    """
+    ready = {item.vm for item in run.items if not item.after and item.vm.lower() not in busy_vms}
     return run.with_items(
-        item.model_copy(
-            update={"found_ready": not item.after and item.state == "waiting" and item.vm.lower() not in busy_vms}
-        )
-        for item in run.items
+        item.model_copy(update={"found_ready": item.state == "waiting" and item.vm in ready}) for item in run.items
     )
 
 
-def _require_nothing_known(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook) -> Steps[None]:
+def _require_nothing_known(ctx: Context, operation: Operation, runbook: Runbook) -> Steps[None]:
     """See what the runbook knows to be in the way, whatever the items show.
 
     Raises:
@@ -82,9 +85,7 @@ def _require_nothing_known(ctx: task.OrchestrationContext, operation: Operation,
         raise NotAdmitted(obstacles)
 
 
-def claim_leases(
-    ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox, run: Run | None = None
-) -> Steps[None]:
+def claim_leases(ctx: Context, operation: Operation, inbox: DecisionInbox, run: Run | None = None) -> Steps[None]:
     """Lease every item of the plan, or none of them; what the run holds already it holds for longer.
 
     Args:
@@ -104,7 +105,7 @@ def claim_leases(
 
 
 def _claim_found_items(
-    ctx: task.OrchestrationContext, operation: Operation, found: Iterable[ItemView | RunItem], inbox: DecisionInbox
+    ctx: Context, operation: Operation, found: Iterable[ItemView | RunItem], inbox: DecisionInbox
 ) -> Steps[bool]:
     """Lease those also by the name of their fabric whose site calls it by its friendly name; whether there are any."""
     held_keys = lease_keys(operation.document, operation.sites)
@@ -118,10 +119,7 @@ def _claim_found_items(
 
 
 def _claim_tables(
-    ctx: task.OrchestrationContext,
-    operation: Operation,
-    keys_by_table: Mapping[str, tuple[str, ...]],
-    inbox: DecisionInbox,
+    ctx: Context, operation: Operation, keys_by_table: Mapping[str, tuple[str, ...]], inbox: DecisionInbox
 ) -> Steps[None]:
     for table in sorted(keys_by_table):
         claim = partial(claim_keys, ctx, table, operation.id, keys_by_table[table])
@@ -140,14 +138,10 @@ def vaults_of_plan(operation: Operation) -> tuple[VaultRef, ...]:
     return tuple(refs_by_key[key] for key in sorted(refs_by_key))
 
 
-def _read_items(
-    ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox
-) -> Steps[PlanMachines[ItemView]]:
+def _read_items(ctx: Context, operation: Operation, inbox: DecisionInbox) -> Steps[PlanMachines[ItemView]]:
     """The items of the plan; a vault that does not answer is asked again for a while."""
     plan, sites = operation.document, operation.sites
-    vms_by_vault: dict[str, list[str]] = {}
-    for item in plan.items:
-        vms_by_vault.setdefault(VaultRef.from_id(site_of(plan, sites, item).vault).key, []).append(item.vm)
+    vms_by_vault = group_pairs((VaultRef.from_id(site_of(plan, sites, it).vault).key, it.vm) for it in plan.items)
     requests = [ReadItems(vault=vault, vms=tuple(vms_by_vault[vault.key])) for vault in vaults_of_plan(operation)]
     items_by_vault: dict[str, Sequence[ItemView]] = {}
     for request, answer in zip(requests, (yield from call_all(ctx, READ_ITEMS, requests)), strict=True):
@@ -160,7 +154,7 @@ def _read_items(
 
 
 def _read_vault_patiently(
-    ctx: task.OrchestrationContext, request: ReadItems, inbox: DecisionInbox
+    ctx: Context, request: ReadItems, inbox: DecisionInbox
 ) -> Steps[ItemsRead | Refused | Transient]:
     """Read a vault that did not answer the first time."""
     yield from inbox.wait_for_answer(f"vault {request.vault.vault}")
@@ -181,34 +175,48 @@ def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[It
     Raises:
         NotAdmitted: with all that stands in its way.
     """
-    plan, leading = operation.document, _leading_stages(runbook)
-    items: list[RunItem] = []
-    obstacles = list(runbook.obstacles)
-    keys = [vault.key for vault in vaults_of_plan(operation)]
-    vault_numbers = {name: keys.index(VaultRef.from_id(operation.sites[name].vault).key) for name in plan.site_names}
-    for plan_item in plan.items:
-        view = machines.found.get(plan_item.vm.lower())
-        missing = machines.missing.get(plan_item.vm.lower()) or missing_from_vault(plan_item.vm)
-        if view is None and runbook.best_effort and missing.code != "ambiguous-vm":
-            continue  # it is not protected any more: what it left is looked for in the target group
-        verbs_done = _verbs_already_done(leading, view) if view else ()
-        must_be_ready = not runbook.best_effort and not verbs_done
-        if view is None:
-            obstacles.append(missing)
-        elif must_be_ready and find_lasting_refusal(leading[0].verb, view):
-            obstacles.append(find_refusal(leading[0].verb, view) or missing)
-        else:
-            skipped = verbs_done if plan_item.target_settings and not verbs_done else (*verbs_done, *PREPARING)
-            item = _run_item_of(operation, runbook, plan_item, view)
-            vault = vault_numbers[plan_item.site or plan.site]
-            items.append(item.model_copy(update={"vault": vault, "verbs_done_before": skipped}))
-    all_done = all(stage.verb in item.verbs_done_before for stage in leading for item in items)
-    if all_done and not obstacles and not runbook.best_effort:
+    plan, numbers = operation.document, vault_numbers(operation)
+    judged = [judge_item(operation, runbook, one, machines, numbers[plan.site_name_of(one)]) for one in plan.items]
+    items = tuple(one for one in judged if isinstance(one, RunItem))
+    obstacles = [*runbook.obstacles, *(one for one in judged if isinstance(one, Obstacle))]
+    if not obstacles and not runbook.best_effort and _are_all_done(runbook, items):
         detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
         obstacles = [Obstacle(code="nothing-to-do", detail=detail)]
     if obstacles:
         raise NotAdmitted(obstacles)
-    return enter_stage(_new_run(operation, runbook, tuple(items), at), at)
+    return enter_stage(_new_run(operation, runbook, items, at), at)
+
+
+def _are_all_done(runbook: Runbook, items: Iterable[RunItem]) -> bool:
+    return all(stage.verb in item.verbs_done_before for stage in _leading_stages(runbook) for item in items)
+
+
+def judge_item(
+    operation: Operation, runbook: Runbook, plan_item: PlanItem, machines: PlanMachines[ItemView], vault: int
+) -> RunItem | Obstacle | None:
+    """A machine of the plan as it enters the run; what is in its way; None where it is left out.
+
+    One that is not protected any more is no concern of a cleanup: what it left is looked for in the target group.
+    """
+    leading = _leading_stages(runbook)
+    view = machines.found.get(plan_item.vm.lower())
+    if view is None:
+        missing = machines.missing.get(plan_item.vm.lower()) or missing_from_vault(plan_item.vm)
+        return None if runbook.best_effort and missing.code != "ambiguous-vm" else missing
+    verbs_done = _verbs_already_done(leading, view)
+    must_be_ready = not runbook.best_effort and not verbs_done
+    if must_be_ready and (lasting := find_lasting_refusal(leading[0].verb, view)):
+        return find_refusal(leading[0].verb, view) or lasting
+    skipped = verbs_done if plan_item.target_settings and not verbs_done else (*verbs_done, *PREPARING)
+    item = _run_item_of(operation, runbook, plan_item, view)
+    return item.model_copy(update={"vault": vault, "verbs_done_before": skipped})
+
+
+def vault_numbers(operation: Operation) -> dict[str, int]:
+    """The index of each site's vault among those of the run."""
+    keys = [vault.key for vault in vaults_of_plan(operation)]
+    sites = {name: operation.sites[name] for name in operation.document.site_names}
+    return {name: keys.index(VaultRef.from_id(site.vault).key) for name, site in sites.items()}
 
 
 def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, ...]:
@@ -234,17 +242,14 @@ def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, vi
 
 def _new_run(operation: Operation, runbook: Runbook, items: tuple[RunItem, ...], at: datetime) -> Run:
     plan = operation.document
+    on_failure: OnFailure = "continue" if runbook.best_effort else plan.on_failure
     return Run(
         operation=operation.id,
         vaults=vaults_of_plan(operation),
         items=items,
         began=at,
         progress=StageProgress(stages=runbook.stages, began=at),
-        limits=Limits(
-            patience=plan.patience,
-            max_starts=plan.max_starts,
-            on_failure="continue" if runbook.best_effort else plan.on_failure,
-        ),
+        limits=Limits(patience=plan.patience, max_starts=plan.max_starts, on_failure=on_failure),
         network_id=plan.drill.network if plan.drill else "",
         options=operation.options,
         settings={item.vm: item.target_settings for item in plan.items if item.target_settings},

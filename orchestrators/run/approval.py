@@ -1,10 +1,8 @@
 """Waiting for a second person: bound to the plan and to the preview as they were, and not for ever."""
 
-from durabletask import task
-
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import DecisionInbox, EventQueue
-from orchestrators.durable.steps import Steps, call, now, show_status
+from orchestrators.durable.steps import Context, Steps, call, now, show_status
 from shared.errors import Refused, Transient
 from shared.obstacle import Obstacle
 from shared.operations.kinds import APPROVAL_EVENT
@@ -27,9 +25,7 @@ class NotApproved(Exception):
         self.obstacle = obstacle
 
 
-def wait_for_approvals(
-    ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox
-) -> Steps[tuple[Approval, ...]]:
+def wait_for_approvals(ctx: Context, operation: Operation, inbox: DecisionInbox) -> Steps[tuple[Approval, ...]]:
     """Wait until enough persons other than the requester have agreed, and see that they agreed to what is still so.
 
     Raises:
@@ -52,7 +48,7 @@ def wait_for_approvals(
     return inbox.approvals
 
 
-def _take_preview(ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox) -> Steps[PreviewTaken]:
+def _take_preview(ctx: Context, operation: Operation, inbox: DecisionInbox) -> Steps[PreviewTaken]:
     """See what it would do now.
 
     Raises:
@@ -67,11 +63,7 @@ def _take_preview(ctx: task.OrchestrationContext, operation: Operation, inbox: D
 
 
 def _collect_approvals(
-    ctx: task.OrchestrationContext,
-    operation: Operation,
-    rule: Approvals,
-    requested_preview: Preview,
-    inbox: DecisionInbox,
+    ctx: Context, operation: Operation, rule: Approvals, requested_preview: Preview, inbox: DecisionInbox
 ) -> Steps[None]:
     """Wait until enough persons have agreed."""
     deadline = now(ctx) + rule.expires

@@ -7,15 +7,13 @@
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-
-from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import Aborted, DecisionInbox
 from orchestrators.durable.entity_calls import NotAdmitted, release_leases, settle_obligations
-from orchestrators.durable.steps import Steps, now, show_status
+from orchestrators.durable.steps import Context, Steps, now, show_status
 from orchestrators.run.admission import admit_run, claim_leases, unstarted_run, vaults_of_plan
 from orchestrators.run.approval import NotApproved, wait_for_approvals
 from orchestrators.run.end import end_run
@@ -28,6 +26,7 @@ from shared.recovery import scheduler
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from shared.recovery.pacing import LOOK_FOR_DRILL_EVERY
+from shared.recovery.people import Approval
 from shared.recovery.run import Run
 from shared.recovery.status import custom_status_of
 
@@ -36,7 +35,7 @@ DRILL_CODES = frozenset({"held", "test-failover-pending", "item-busy"})
 
 
 def begin_run(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, inbox: DecisionInbox
+    ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox
 ) -> Steps[Run | dict[str, Any] | None]:
     """The run as it begins; the outcome of one that does not; None of one that looks again, as new."""
     try:
@@ -45,24 +44,33 @@ def begin_run(
         except NotAdmitted as verdict:
             if (yield from _wait_for_drill(ctx, operation, verdict, inbox)):
                 return None
-            if all(obstacle.code == "nothing-to-do" for obstacle in verdict.obstacles) and runbook.settles_if_done:
-                yield from settle_obligations(ctx, operation, runbook.settles_if_done)
-            refusal = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.obstacles)
-            return refusal.model_dump(mode="json")
+            return (yield from _refuse_run(ctx, operation, runbook, verdict))
         yield from publish_operation_event(ctx, operation, "started", {"vms": len(run.items)})
         yield from inbox.wait_unless_aborted(timedelta(0))
     except Aborted as abort:
-        yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
-        run = unstarted_run(operation, runbook, now(ctx))  # it has sent nothing and owes nothing
-        run = run.with_people(run.people.model_copy(update={"approvals": inbox.approvals}))
-        run = yield from open_pack(ctx, operation, runbook, scheduler.apply_decision(run, abort.decision))
-        return (yield from end_run(ctx, operation, runbook, run))
+        return (yield from end_unstarted(ctx, operation, runbook, inbox, abort))
     return run
 
 
-def _admit_and_approve(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, inbox: DecisionInbox
-) -> Steps[Run]:
+def _refuse_run(ctx: Context, operation: Operation, runbook: Runbook, verdict: NotAdmitted) -> Steps[dict[str, Any]]:
+    if all(obstacle.code == "nothing-to-do" for obstacle in verdict.obstacles) and runbook.settles_if_done:
+        yield from settle_obligations(ctx, operation, runbook.settles_if_done)
+    refusal = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.obstacles)
+    return refusal.model_dump(mode="json")
+
+
+def end_unstarted(
+    ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox, abort: Aborted
+) -> Steps[dict[str, Any]]:
+    """End a run that has sent nothing and owes nothing."""
+    yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
+    run = unstarted_run(operation, runbook, now(ctx))
+    run = run.with_people(run.people.model_copy(update={"approvals": inbox.approvals}))
+    run = yield from open_pack(ctx, operation, runbook, scheduler.apply_decision(run, abort.decision))
+    return (yield from end_run(ctx, operation, runbook, run))
+
+
+def _admit_and_approve(ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox) -> Steps[Run]:
     """Admission, and then the approval of other persons where the plan asks for it."""
     run = yield from admit_run(ctx, operation, runbook, inbox)
     obstacles: Sequence[Obstacle] = ()
@@ -79,14 +87,18 @@ def _admit_and_approve(
     if not approvals:
         return run
     yield from claim_leases(ctx, operation, inbox, run)
+    return (yield from _with_fit_points(ctx, operation, with_approvals(run, approvals, now(ctx)), (), inbox))
+
+
+def with_approvals(run: Run, approvals: tuple[Approval, ...], at: datetime) -> Run:
+    """The run as it begins after a wait: what was read before is old by now."""
     run = run.with_people(run.people.model_copy(update={"approvals": approvals}))
-    run = run.with_unread_items().model_copy(update={"began": now(ctx)})  # what was read before the wait is old by now
-    run = run.with_progress(run.progress.with_guard(passed=False))
-    return (yield from _with_fit_points(ctx, operation, run, (), inbox))
+    run = run.with_unread_items().model_copy(update={"began": at})
+    return run.with_progress(run.progress.with_guard(passed=False))
 
 
 def _with_fit_points(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, obstacles: Sequence[Obstacle], inbox: DecisionInbox
+    ctx: Context, operation: Operation, run: Run, obstacles: Sequence[Obstacle], inbox: DecisionInbox
 ) -> Steps[Run]:
     """The run, if nothing is in its way so far and the recovery points that it starts from are fit.
 
@@ -102,9 +114,7 @@ def _with_fit_points(
     return run
 
 
-def _wait_for_drill(
-    ctx: task.OrchestrationContext, operation: Operation, verdict: NotAdmitted, inbox: DecisionInbox
-) -> Steps[bool]:
+def _wait_for_drill(ctx: Context, operation: Operation, verdict: NotAdmitted, inbox: DecisionInbox) -> Steps[bool]:
     """Wait a little for VMs that a drill still has, and look again as new; whether there is time for it.
 
     A cleanup that was only just begun may not hold them yet: then the items themselves show the drill.

@@ -1,11 +1,10 @@
 """How a run on a plan ends: its outcome, kept as evidence, remembered with its plan, and published."""
 
+from datetime import datetime
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.cloud_events import publish_operation_event
-from orchestrators.durable.steps import Steps, now
+from orchestrators.durable.steps import Context, Steps, now
 from orchestrators.run.evidence import remember_run, seal_pack
 from orchestrators.run.runbook import Runbook
 from shared.recovery.operation import Operation
@@ -14,9 +13,9 @@ from shared.recovery.results import find_changes_in_azure, findings_on_skipped
 from shared.recovery.run import Run
 
 
-def end_run(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, run: Run) -> Steps[dict[str, Any]]:
-    """Say how the run ended: in its evidence, in what is remembered of its plan, to those who listen."""
-    outcome = Outcome(
+def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
+    """How a run went that is over."""
+    return Outcome(
         state="aborted" if run.people.aborted else "failed" if run.has_failed else "succeeded",
         kind=operation.kind,
         plan=operation.plan,
@@ -27,9 +26,13 @@ def end_run(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbo
         approvals=run.people.approvals,
         hooks=run.results.hooks,
         began=run.began,
-        ended=now(ctx),
+        ended=ended,
     )
-    outcome = yield from seal_pack(ctx, operation, runbook, run, outcome)
+
+
+def end_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run) -> Steps[dict[str, Any]]:
+    """Say how the run ended: in its evidence, in what is remembered of its plan, to those who listen."""
+    outcome = yield from seal_pack(ctx, operation, runbook, run, outcome_of(operation, run, now(ctx)))
     yield from remember_run(ctx, operation, runbook, run, outcome)
     facts = {"state": outcome.state, "vms": len(run.items), "failures": len(run.results.failures), **outcome.facts}
     yield from publish_operation_event(ctx, operation, "finished", facts)

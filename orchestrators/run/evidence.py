@@ -1,10 +1,10 @@
 """A run's evidence: opened with the request, written after each tick, sealed at the end. It never fails the run."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call_all, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now
 from orchestrators.run.runbook import Runbook
 from shared.evidence.chain import EvidenceEntry
 from shared.evidence.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
@@ -17,36 +17,36 @@ from shared.recovery.results import measure_achieved
 from shared.recovery.run import Run
 
 
-def open_pack(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, run: Run) -> Steps[Run]:
+def _request_entries(operation: Operation, at: datetime) -> list[EvidenceEntry]:
+    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
+    document = operation.document.model_dump(mode="json", by_alias=True)
+    sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
+    plan_body = {"digest": operation.digest, "document": document, "sites": sites}
+    return [EvidenceEntry.of("request", at, request_body), EvidenceEntry.of("plan", at, plan_body)]
+
+
+def open_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run) -> Steps[Run]:
     """Record what was asked for, the plan as it was, who agreed, what was decided by now, and what was there."""
     at = now(ctx)
-    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
-    plan = {"digest": operation.digest, "document": operation.document.model_dump(mode="json", by_alias=True)}
-    sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
-    entries = [
-        EvidenceEntry(kind="request", at=at, body=request_body),
-        EvidenceEntry(kind="plan", at=at, body=plan | {"sites": sites}),
-    ]
-    entries += [EvidenceEntry(kind="approval", at=at, body=one.model_dump(mode="json")) for one in run.people.approvals]
-    entries += [
-        EvidenceEntry(kind="decision", at=one.at, body=one.model_dump(mode="json")) for one in run.people.decisions
-    ]
+    entries = _request_entries(operation, at)
+    entries += [EvidenceEntry.of("approval", at, one.model_dump(mode="json")) for one in run.people.approvals]
+    entries += [EvidenceEntry.of("decision", one.at, one.model_dump(mode="json")) for one in run.people.decisions]
     if runbook.first_inventory:
         entries.append(_inventory_entry(ctx, "before", runbook.first_inventory))
     first = run.with_chain(run.chain.model_copy(update={"pending": ()}))
     return (yield from append_entries(ctx, first, (*entries, *run.chain.pending)))
 
 
-def _inventory_entry(ctx: task.OrchestrationContext, moment: str, file: str) -> EvidenceEntry:
+def _inventory_entry(ctx: Context, moment: str, file: str) -> EvidenceEntry:
     return EvidenceEntry(kind="inventory", at=now(ctx), body={"moment": moment}, attach=(file,))
 
 
-def record_tick(ctx: task.OrchestrationContext, before: Run, after: Run) -> Steps[Run]:
+def record_tick(ctx: Context, before: Run, after: Run) -> Steps[Run]:
     """Record what one tick changed."""
     return (yield from append_entries(ctx, after, entries_of_tick(before, after, now(ctx))))
 
 
-def append_entries(ctx: task.OrchestrationContext, run: Run, new_entries: Iterable[EvidenceEntry]) -> Steps[Run]:
+def append_entries(ctx: Context, run: Run, new_entries: Iterable[EvidenceEntry]) -> Steps[Run]:
     """Append to the pack; what cannot be written now is kept for the next time."""
     chain, waiting = run.chain, (*run.chain.pending, *new_entries)
     if not waiting or not chain.kept:
@@ -59,44 +59,52 @@ def append_entries(ctx: task.OrchestrationContext, run: Run, new_entries: Iterab
     return run.with_chain(chain.model_copy(update={**written, "pending": ()}))
 
 
-def seal_pack(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome
-) -> Steps[Outcome]:
+def seal_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome) -> Steps[Outcome]:
     """Record how the run ended and close the pack; the outcome then names the digests to hold it against."""
     if not run.chain.kept:
         return outcome
-    last_entries = [EvidenceEntry(kind="outcome", at=now(ctx), body=outcome.model_dump(mode="json"))]
+    last_entries = [EvidenceEntry.of("outcome", now(ctx), outcome.model_dump(mode="json"))]
     if runbook.last_inventory and run.rehearsal:  # a run that never began has not looked
         last_entries = [_inventory_entry(ctx, "after", runbook.last_inventory), *last_entries]
     run = yield from append_entries(ctx, run, last_entries)
     if run.chain.pending:
-        detail = f"{len(run.chain.pending)} records could not be written"
-        return outcome.with_facts({"evidence": {"complete": False, "detail": detail}})
+        evidence: dict[str, Any] = {
+            "complete": False,
+            "detail": f"{len(run.chain.pending)} records could not be written",
+        }
+    else:
+        evidence = yield from _write_seal(ctx, operation, run, outcome)
+    return outcome.with_facts({"evidence": evidence})
+
+
+def _write_seal(ctx: Context, operation: Operation, run: Run, outcome: Outcome) -> Steps[dict[str, Any]]:
     facts = {"at": now(ctx).isoformat(), "kind": outcome.kind, "state": outcome.state, "planDigest": operation.digest}
     request = SealPack(pack=operation.id, head=run.chain.head, facts=facts)
     answer = (yield from call_all(ctx, SEAL_PACK, [request]))[0]
     if not isinstance(answer, PackSealed):
-        return outcome.with_facts({"evidence": {"complete": False, "detail": str(answer)}})
-    return outcome.with_facts({"evidence": {"complete": True, **answer.model_dump(exclude={"kept"})}})
+        return {"complete": False, "detail": str(answer)}
+    return {"complete": True, **answer.model_dump(exclude={"kept"})}
 
 
-def remember_run(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome
-) -> Steps[None]:
+def remember_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome) -> Steps[None]:
     """Keep beyond the run's own history how it ended, of which plan, and how long it took."""
     if not runbook.remembered:
         return
+    past_run = _past_run_of(operation, runbook, run, outcome, now(ctx))
+    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "record_run", past_run.model_dump(mode="json"))
+
+
+def _past_run_of(operation: Operation, runbook: Runbook, run: Run, outcome: Outcome, ended: datetime) -> PastRun:
     achievement = measure_achieved(run.items, run.began, operation.document.targets)
-    past_run = PastRun(
+    return PastRun(
         run=operation.id,
         kind=operation.kind,
         state=outcome.state,
         began=run.began,
-        ended=now(ctx),
+        ended=ended,
         took=achievement.rto if achievement and outcome.state == "succeeded" else None,
         digest=operation.digest,
         preview_kind=operation.preview_kind,
         whole=not run.people.skipped_vms,
         grounds=runbook.grounds(operation, run) if runbook.grounds else {},
     )
-    yield from call_entity(ctx, PLAN_HISTORY, operation.plan, "record_run", past_run.model_dump(mode="json"))

@@ -9,11 +9,9 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from durabletask import task
-
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import DecisionInbox
-from orchestrators.durable.steps import Steps, call_all, call_patiently, now, show_status
+from orchestrators.durable.steps import Context, Steps, call_all, call_patiently, now, show_status
 from shared.errors import Refused, SiteRecoveryError
 from shared.evidence.chain import EvidenceEntry
 from shared.plans.hooks import HOOK_OCCASIONS, Hook, HookResult
@@ -96,13 +94,13 @@ class DueHook(NamedTuple):
         )
 
 
-def ask_over_http(ctx: task.OrchestrationContext, request: RunHook) -> Steps[HookAnswer]:
+def ask_over_http(ctx: Context, request: RunHook) -> Steps[HookAnswer]:
     """Of kind http: asked again while there is no answer, by an id that is always the same."""
     answer = (yield from call_all(ctx, RUN_HOOK, [request]))[0]
     return answer if isinstance(answer, HookAnswer) else HookAnswer(state="unanswered", detail=str(answer))
 
 
-def begin_in_azure(ctx: task.OrchestrationContext, work: HookWork, hook: Hook) -> Steps[tuple[HookAnswer, bool]]:
+def begin_in_azure(ctx: Context, work: HookWork, hook: Hook) -> Steps[tuple[HookAnswer, bool]]:
     """Of kind run-command or runbook: begun once; and whether Azure has taken it."""
     request = BeginHookWork(
         id=work.id,
@@ -120,13 +118,13 @@ def begin_in_azure(ctx: task.OrchestrationContext, work: HookWork, hook: Hook) -
     return HookAnswer(state="running", detail="it was begun"), True
 
 
-def read_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[HookAnswer]:
+def read_in_azure(ctx: Context, work: HookWork) -> Steps[HookAnswer]:
     """The same once it was begun: looked at until it has ended."""
     answer = (yield from call_all(ctx, READ_HOOK_WORK, [work]))[0]
     return answer if isinstance(answer, HookAnswer) else HookAnswer(state="unanswered", detail=str(answer))
 
 
-def clean_up_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[str]:
+def clean_up_in_azure(ctx: Context, work: HookWork) -> Steps[str]:
     """Remove the run command, or stop the job if it goes on; says what could not be removed, empty when all is."""
     try:
         yield from call_patiently(ctx, END_HOOK_WORK, work, HOOK_TIDIED_WITHIN)
@@ -138,7 +136,7 @@ def clean_up_in_azure(ctx: task.OrchestrationContext, work: HookWork) -> Steps[s
 class Hooks:
     """Does the hooks of one run; what became of each is kept in the run, and on its way into the evidence."""
 
-    def __init__(self, ctx: task.OrchestrationContext, operation: Operation, inbox: DecisionInbox) -> None:
+    def __init__(self, ctx: Context, operation: Operation, inbox: DecisionInbox) -> None:
         self._ctx, self._operation, self._inbox = ctx, operation, inbox
 
     def run_before(self, run: Run) -> Steps[Run]:
@@ -272,7 +270,7 @@ class Hooks:
     def _record_result(self, run: Run, due: DueHook, result: HookResult, answer: HookAnswer | None) -> Run:
         body = {**result.model_dump(mode="json"), "target": due.hook.target}
         body |= {"status": answer.status, "output": answer.output} if answer else {}
-        run = run.with_pending_entry(EvidenceEntry(kind="hook", at=now(self._ctx), body=body))
+        run = run.with_pending_entry(EvidenceEntry.of("hook", now(self._ctx), body))
         run = run.with_results(run.results.model_copy(update={"hooks": (*run.results.hooks, result)}))
         if not result.required or result.state != "failed":
             return run

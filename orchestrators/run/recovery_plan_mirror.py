@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from durabletask import task
-
-from orchestrators.durable.steps import Steps, call, call_entity, now, show_status, sleep
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now, show_status, sleep
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
@@ -38,14 +36,14 @@ from shared.site_recovery.views import ItemView
 from shared.sites.site import vaults_of_sites
 
 
-def mirror(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def mirror(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Write the plan's recovery plans, one after the other, and prove that they are as they should be."""
     order = MirrorOrder.model_validate(payload)
     outcome = yield from _write_mirror(ctx, order, now(ctx))
     return outcome.model_copy(update={"ended": now(ctx)}).model_dump(mode="json")
 
 
-def _write_mirror(ctx: task.OrchestrationContext, order: MirrorOrder, began: datetime) -> Steps[Outcome]:
+def _write_mirror(ctx: Context, order: MirrorOrder, began: datetime) -> Steps[Outcome]:
     try:
         mirror_survey, todo = yield from _plan_writes(ctx, order)
     except Refused as refusal:
@@ -56,12 +54,7 @@ def _write_mirror(ctx: task.OrchestrationContext, order: MirrorOrder, began: dat
     done: list[str] = []
     try:
         for write in todo:
-            show_status(ctx, {"phase": "Writing", "waitingFor": f"the recovery plan {write.part.name}"})
-            written = yield from call(ctx, WRITE_PART, WritePart(operation=order.id, write=write, since=began))
-            if written.job:
-                yield from _wait_for_job(ctx, write, written.job)
-            note = "removed" if write.what == "remove" else "saved"
-            yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, order.plan, note, [write.part.id.lower()])
+            yield from write_part(ctx, order, write, began)
             done.append(f"{write.what} {write.part.name}")
         failures = yield from _find_remaining_gaps(ctx, order)
     except SiteRecoveryError as failure:
@@ -77,9 +70,17 @@ def _write_mirror(ctx: task.OrchestrationContext, order: MirrorOrder, began: dat
     )
 
 
-def _plan_writes(
-    ctx: task.OrchestrationContext, order: MirrorOrder
-) -> Steps[tuple[MirrorSurvey, tuple[PartWrite, ...]]]:
+def write_part(ctx: Context, order: MirrorOrder, write: PartWrite, since: datetime) -> Steps[None]:
+    """Write one recovery plan to the end of its job, and remember it."""
+    show_status(ctx, {"phase": "Writing", "waitingFor": f"the recovery plan {write.part.name}"})
+    written = yield from call(ctx, WRITE_PART, WritePart(operation=order.id, write=write, since=since))
+    if written.job:
+        yield from _wait_for_job(ctx, write, written.job)
+    note = "removed" if write.what == "remove" else "saved"
+    yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, order.plan, note, [write.part.id.lower()])
+
+
+def _plan_writes(ctx: Context, order: MirrorOrder) -> Steps[tuple[MirrorSurvey, tuple[PartWrite, ...]]]:
     """What is there and what is to be written.
 
     Raises:
@@ -88,12 +89,9 @@ def _plan_writes(
     show_status(ctx, {"phase": "Reading", "waitingFor": "the vault's recovery plans"})
     known_ids = yield from read_known_ids(ctx, order.plan)
     mirror_survey = yield from read_survey(ctx, order, known_ids)
-    todo = (
-        writes_to_remove(mirror_survey)
-        if order.action == "remove"
-        else writes_needed(order.plan, order.document, mirror_survey)
-    )
-    if order.action != "remove" and not mirror_survey.wanted:
+    removes = order.action == "remove"
+    todo = writes_to_remove(mirror_survey) if removes else writes_needed(order.plan, order.document, mirror_survey)
+    if not removes and not mirror_survey.wanted:
         raise Refused("not-protected", f"no VM of {order.plan} is protected: a recovery plan needs at least one")
     if busy_plans := busy_sentences(mirror_survey, todo):
         raise Refused("recovery-plan-busy", "; ".join(busy_plans))
@@ -103,13 +101,13 @@ def _plan_writes(
     return mirror_survey, todo
 
 
-def read_known_ids(ctx: task.OrchestrationContext, plan: str) -> Steps[tuple[str, ...]]:
+def read_known_ids(ctx: Context, plan: str) -> Steps[tuple[str, ...]]:
     """ARM ids of the recovery plans that this app made for the plan."""
     state = yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, plan, "read")
     return Mirror.model_validate(state or {}).known_ids
 
 
-def read_survey(ctx: task.OrchestrationContext, order: MirrorOrder, known_ids: Sequence[str]) -> Steps[MirrorSurvey]:
+def read_survey(ctx: Context, order: MirrorOrder, known_ids: Sequence[str]) -> Steps[MirrorSurvey]:
     """The plan and its recovery plans side by side, as Azure shows them now."""
     vaults: dict[str, Sequence[ItemView]] = {}
     found: list[FoundPart] = []
@@ -120,7 +118,7 @@ def read_survey(ctx: task.OrchestrationContext, order: MirrorOrder, known_ids: S
     return survey_mirror(order.plan, order.document, order.sites, vaults, found, known_ids)
 
 
-def _wait_for_job(ctx: task.OrchestrationContext, write: PartWrite, job: str) -> Steps[None]:
+def _wait_for_job(ctx: Context, write: PartWrite, job: str) -> Steps[None]:
     """Follow the job of a write to its end.
 
     Raises:
@@ -138,7 +136,7 @@ def _wait_for_job(ctx: task.OrchestrationContext, write: PartWrite, job: str) ->
     raise Transient(f"the job {job} for the recovery plan {write.part.name} still runs after {MIRROR_WRITTEN_WITHIN}")
 
 
-def _find_remaining_gaps(ctx: task.OrchestrationContext, order: MirrorOrder) -> Steps[tuple[str, ...]]:
+def _find_remaining_gaps(ctx: Context, order: MirrorOrder) -> Steps[tuple[str, ...]]:
     """What is still not as it should be; where VMs run, and that some are not protected, is no fault of the mirror."""
     known_ids = yield from read_known_ids(ctx, order.plan)
     mirror_survey = yield from read_survey(ctx, order, known_ids)

@@ -7,11 +7,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from durabletask import task
-
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import wait_for_run_budget
-from orchestrators.durable.steps import Steps, call_all, now
+from orchestrators.durable.steps import Context, Steps, call_all, now
 from orchestrators.run.recovery_plan_mirror import read_known_ids, read_survey
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.obstacle import Obstacle
@@ -34,11 +32,23 @@ from shared.site_recovery.recovery_points import LATEST
 
 
 def engage_recovery_plans(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, inbox: DecisionInbox
+    ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with the recovery plans that it goes through, where the plan says so, and what is in its way."""
     if not goes_through_plans(operation):
         return run, ()
+    try:
+        survey = yield from _read_survey_patiently(ctx, operation, run, inbox)
+    except SiteRecoveryError as failure:
+        return run, [Obstacle(code="recovery-plan-unreadable", detail=f"the recovery plans cannot be read: {failure}")]
+    verbs_done = {verb for item in run.items for verb in item.verbs_done_before}
+    if not RECOVERY_PLAN_VERBS.isdisjoint(verbs_done):
+        return run, ()  # an earlier run got part of the way: the rest goes VM by VM
+    obstacles = list(plan_obstacles(operation, survey))
+    return (run, obstacles) if obstacles else (run.with_plan_runs(_plan_runs_of(run, survey)), ())
+
+
+def _read_survey_patiently(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[MirrorSurvey]:
     order = MirrorOrder(
         id=operation.id,
         plan=operation.plan,
@@ -47,17 +57,9 @@ def engage_recovery_plans(
         document=operation.document,
         sites=operation.sites,
     )
-    try:
-        known_ids = yield from read_known_ids(ctx, operation.plan)
-        names = ", ".join(vault.vault for vault in run.vaults)
-        survey = yield from inbox.read_patiently(lambda: read_survey(ctx, order, known_ids), f"vault {names}")
-    except SiteRecoveryError as failure:
-        return run, [Obstacle(code="recovery-plan-unreadable", detail=f"the recovery plans cannot be read: {failure}")]
-    verbs_done = {verb for item in run.items for verb in item.verbs_done_before}
-    if not RECOVERY_PLAN_VERBS.isdisjoint(verbs_done):
-        return run, ()  # an earlier run got part of the way: the rest goes VM by VM
-    obstacles = list(plan_obstacles(operation, survey))
-    return (run, obstacles) if obstacles else (run.with_plan_runs(_plan_runs_of(run, survey)), ())
+    known_ids = yield from read_known_ids(ctx, operation.plan)
+    names = ", ".join(vault.vault for vault in run.vaults)
+    return (yield from inbox.read_patiently(lambda: read_survey(ctx, order, known_ids), f"vault {names}"))
 
 
 def _plan_runs_of(run: Run, survey: MirrorSurvey) -> list[RecoveryPlanRun]:
@@ -74,7 +76,7 @@ def _plan_runs_of(run: Run, survey: MirrorSurvey) -> list[RecoveryPlanRun]:
     ]
 
 
-def drive_recovery_plans(ctx: task.OrchestrationContext, run: Run, scope: str, earliest: datetime) -> Steps[Run]:
+def drive_recovery_plans(ctx: Context, run: Run, scope: str, earliest: datetime) -> Steps[Run]:
     """Start, resume and look at the recovery plans of the stage under way, once.
 
     Args:
@@ -93,24 +95,26 @@ def drive_recovery_plans(ctx: task.OrchestrationContext, run: Run, scope: str, e
     return (yield from _read_plan_jobs(ctx, run))
 
 
-def _start_plans(
-    ctx: task.OrchestrationContext, run: Run, indexes: Sequence[int], scope: str, earliest: datetime
-) -> Steps[Run]:
+def _start_plans(ctx: Context, run: Run, indexes: Sequence[int], scope: str, earliest: datetime) -> Steps[Run]:
     for at in indexes:
         run = recovery_plan_runs.mark_plan_requested(run, at, now(ctx), earliest)
     requests = [_start_request(run, run.plan_runs[at], scope) for at in indexes]
     for at, answer in zip(indexes, (yield from call_all(ctx, START_RECOVERY_PLAN, requests)), strict=True):
         vault, name = run.plan_runs[at].vault, run.plan_runs[at].name
-        match answer:
-            case Refused():
-                plan_start = RecoveryPlanStarted(vm=name, outcome="refused", code=answer.code, detail=answer.detail)
-            case Transient():
-                plan_start = RecoveryPlanStarted(vm=name, outcome="unanswered", detail=str(answer))
-            case _:
-                plan_start = answer
+        plan_start = _plan_start_of(name, answer)
         run = recovery_plan_runs.with_plan_start_answer(run, at, plan_start, now(ctx))
         run = budgeting.with_calls_charged(run, vault, plan_start.calls or budgeting.calls_to_start_plan(run, vault))
     return run
+
+
+def _plan_start_of(name: str, answer: RecoveryPlanStarted | Refused | Transient) -> RecoveryPlanStarted:
+    match answer:
+        case Refused():
+            return RecoveryPlanStarted(vm=name, outcome="refused", code=answer.code, detail=answer.detail)
+        case Transient():
+            return RecoveryPlanStarted(vm=name, outcome="unanswered", detail=str(answer))
+        case _:
+            return answer
 
 
 def _start_request(run: Run, plan_run: RecoveryPlanRun, scope: str) -> StartRecoveryPlan:
@@ -130,16 +134,13 @@ def _start_request(run: Run, plan_run: RecoveryPlanRun, scope: str) -> StartReco
     )
 
 
-def _resume_plans(ctx: task.OrchestrationContext, run: Run, indexes: Sequence[int]) -> Steps[Run]:
-    requests = [
-        ResumeJobs(
-            vault=run.vaults[plan_run.vault],
-            operation=run.operation,
-            jobs=(JobToResume(vm=plan_run.name, job=plan_run.job),),
-            comments=run.people.resume_comment,
-        )
-        for plan_run in (run.plan_runs[at] for at in indexes)
-    ]
+def _resume_request(run: Run, plan_run: RecoveryPlanRun) -> ResumeJobs:
+    vault, jobs = run.vaults[plan_run.vault], (JobToResume(vm=plan_run.name, job=plan_run.job),)
+    return ResumeJobs(vault=vault, operation=run.operation, jobs=jobs, comments=run.people.resume_comment)
+
+
+def _resume_plans(ctx: Context, run: Run, indexes: Sequence[int]) -> Steps[Run]:
+    requests = [_resume_request(run, run.plan_runs[at]) for at in indexes]
     resumed = yield from call_all(ctx, RESUME_JOBS, requests)
     answers = {
         at: answer.answers[0] for at, answer in zip(indexes, resumed, strict=True) if isinstance(answer, JobsResumed)
@@ -149,7 +150,7 @@ def _resume_plans(ctx: task.OrchestrationContext, run: Run, indexes: Sequence[in
     return recovery_plan_runs.with_plan_runs_resumed(run, answers, now(ctx))
 
 
-def _read_plan_jobs(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+def _read_plan_jobs(ctx: Context, run: Run) -> Steps[Run]:
     at_work = [at for at, plan_run in enumerate(run.plan_runs) if plan_run.job and plan_run.is_in_hand]
     pack = run.operation if run.chain.kept else ""
     requests = [

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from durabletask import task
-
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import do_nothing
-from orchestrators.durable.steps import Steps
+from orchestrators.durable.steps import Context, Steps
 from shared.obstacle import Obstacle
 from shared.operations.obligations import ObligationKind
 from shared.plans.history import Grounds
@@ -15,18 +13,16 @@ from shared.recovery.operation import Operation
 from shared.recovery.run import Run
 from shared.recovery.stage import Stage
 
-type RunbookStep = Callable[[task.OrchestrationContext, Operation, Run], Steps[Run | None]]
+type RunbookStep = Callable[[Context, Operation, Run], Steps[Run | None]]
 """Something a runbook does at a moment of its run; the run as it is then, or None when it is as before."""
 
-type Gate = Callable[[task.OrchestrationContext, Operation, Run], Steps[tuple[Run, Sequence[Obstacle]]]]
+type Gate = Callable[[Context, Operation, Run], Steps[tuple[Run, Sequence[Obstacle]]]]
 """What stands in the way of the stage that is about to begin; and the run with what was seen."""
 
-type BeforeReading = Callable[[task.OrchestrationContext, str], Steps[Sequence[Obstacle]]]
+type BeforeReading = Callable[[Context, str], Steps[Sequence[Obstacle]]]
 """What stands in the way of a run on this plan, whatever its items show."""
 
-type BeforeStart = Callable[
-    [task.OrchestrationContext, Operation, Run, DecisionInbox], Steps[tuple[Run, Sequence[Obstacle]]]
-]
+type BeforeStart = Callable[[Context, Operation, Run, DecisionInbox], Steps[tuple[Run, Sequence[Obstacle]]]]
 """What a runbook has to know before it begins, and what is in its way."""
 
 type VmsOf = Callable[[Run], Sequence[str]]

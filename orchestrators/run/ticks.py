@@ -15,16 +15,14 @@ A run begins (begin.py), does the hooks before its first verb, and opens its evi
 After some ticks the run continues as new, because each replay goes through all ticks before it.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
-
-from durabletask import task
 
 from orchestrators.durable.cloud_events import publish_turning_point
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import release_leases, settle_except_for, within_budget
-from orchestrators.durable.steps import Steps, call_all, now, show_status
+from orchestrators.durable.steps import Context, Steps, call_all, now, show_status
 from orchestrators.run.admission import vaults_of_plan
 from orchestrators.run.begin import begin_run
 from orchestrators.run.end import end_run
@@ -32,6 +30,7 @@ from orchestrators.run.evidence import open_pack, record_tick
 from orchestrators.run.hooks import Hooks
 from orchestrators.run.recovery_plan_runs import drive_recovery_plans
 from orchestrators.run.runbook import Gate, Runbook
+from shared.errors import Refused, Transient
 from shared.recovery import budgeting, run_answers, scheduler
 from shared.recovery.budgeting import with_batch_answered
 from shared.recovery.contract import PROBE_VMS, ProbesTried
@@ -67,6 +66,7 @@ from shared.site_recovery.contract import (
     JobsWatched,
     JobToResume,
     ReadItems,
+    StartsMade,
     StartVerbs,
 )
 from shared.site_recovery.request_budget import Calls
@@ -77,7 +77,12 @@ TICKS_PER_GENERATION, MOST_ITEMS_REPLAYED = 15, 2000
 """Ticks before a run continues as new, and of how many items in all: a replay goes through all ticks before it."""
 
 
-def run_stages(ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook) -> Steps[dict[str, Any] | None]:
+def ticks_per_generation(run: Run) -> int:
+    """How many ticks a run of this size may do before it continues as new; one at the least."""
+    return max(1, min(TICKS_PER_GENERATION, MOST_ITEMS_REPLAYED // max(1, len(run.items))))
+
+
+def run_stages(ctx: Context, operation: Operation, runbook: Runbook) -> Steps[dict[str, Any] | None]:
     """Admit the run, take it through the stages of its runbook, and say how it ended.
 
     Returns:
@@ -92,7 +97,7 @@ def run_stages(ctx: task.OrchestrationContext, operation: Operation, runbook: Ru
         if not isinstance(started, Run):
             return started
         run = yield from _open_run(ctx, operation, runbook, started, hooks, inbox)
-    for _ in range(max(1, min(TICKS_PER_GENERATION, MOST_ITEMS_REPLAYED // max(1, len(run.items))))):
+    for _ in range(ticks_per_generation(run)):
         before = run
         run = yield from _check_gate(ctx, operation, resume_when_due(run, now(ctx)), runbook.gate)
         run = _with_decisions(run, (yield from _take_decisions(inbox)))
@@ -101,13 +106,17 @@ def run_stages(ctx: task.OrchestrationContext, operation: Operation, runbook: Ru
         if run.current is None:
             return (yield from _close_run(ctx, operation, runbook, run, hooks))
         run = yield from _record_decisions(ctx, run, (yield from _take_decisions(inbox, pause)))
+    yield from _continue_as_new(ctx, operation, run, inbox)
+    return None
+
+
+def _continue_as_new(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[None]:
     yield from inbox.prolong_when_due()
     while decisions := (yield from _take_decisions(inbox)):  # to record them is a wait: more may come meanwhile
         run = yield from _record_decisions(ctx, run, decisions)
     clock = run.clock.model_copy(update={"leases_renewed_at": inbox.leases_renewed_at})
     continued = operation.model_copy(update={"run": run.with_clock(clock), "preview": None})
     ctx.continue_as_new(continued.to_carry(), save_events=True)
-    return None
 
 
 def _take_decisions(inbox: DecisionInbox, span: timedelta = timedelta(0)) -> Steps[list[Decision]]:
@@ -124,12 +133,12 @@ def _with_decisions(run: Run, decisions: Sequence[Decision]) -> Run:
     return run
 
 
-def _record_decisions(ctx: task.OrchestrationContext, run: Run, decisions: Sequence[Decision]) -> Steps[Run]:
+def _record_decisions(ctx: Context, run: Run, decisions: Sequence[Decision]) -> Steps[Run]:
     """The run with what was decided, kept as evidence."""
     return (yield from record_tick(ctx, run, _with_decisions(run, decisions))) if decisions else run
 
 
-def _check_gate(ctx: task.OrchestrationContext, operation: Operation, run: Run, gate: Gate | None) -> Steps[Run]:
+def _check_gate(ctx: Context, operation: Operation, run: Run, gate: Gate | None) -> Steps[Run]:
     """Keep a guarded stage from beginning while something stands in its way: it is looked at again after a while."""
     if gate is None or run.current is None or not run.current.guarded or run.progress.guard_passed:
         return run
@@ -145,12 +154,7 @@ def _check_gate(ctx: task.OrchestrationContext, operation: Operation, run: Run, 
 
 
 def _open_run(
-    ctx: task.OrchestrationContext,
-    operation: Operation,
-    runbook: Runbook,
-    run: Run,
-    hooks: Hooks,
-    inbox: DecisionInbox,
+    ctx: Context, operation: Operation, runbook: Runbook, run: Run, hooks: Hooks, inbox: DecisionInbox
 ) -> Steps[Run]:
     """What has to be done before, and only then what is owed: a run that is stopped here owes nothing."""
     run = yield from hooks.run_before(run)
@@ -163,9 +167,7 @@ def _open_run(
     return (yield from record_tick(ctx, run, run))
 
 
-def _close_run(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, run: Run, hooks: Hooks
-) -> Steps[dict[str, Any]]:
+def _close_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run, hooks: Hooks) -> Steps[dict[str, Any]]:
     for kind, vms_of in runbook.settles:
         yield from settle_except_for(ctx, operation, kind, vms_of(run))
     run = (yield from runbook.after_last_stage(ctx, operation, run)) or run
@@ -175,9 +177,7 @@ def _close_run(
     return (yield from end_run(ctx, operation, runbook, run))
 
 
-def _finish_tick(
-    ctx: task.OrchestrationContext, operation: Operation, runbook: Runbook, before: Run, run: Run
-) -> Steps[Run]:
+def _finish_tick(ctx: Context, operation: Operation, runbook: Runbook, before: Run, run: Run) -> Steps[Run]:
     """Keep in the evidence what the tick changed, and publish a turning point."""
     run = yield from record_tick(ctx, before, run)
     yield from publish_turning_point(ctx, operation, before, run)
@@ -186,12 +186,10 @@ def _finish_tick(
     return (yield from runbook.after_each_stage(ctx, operation, run)) or run
 
 
-def _run_tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedelta]]:
+def _run_tick(ctx: Context, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedelta]]:
     """Do what the scheduler says once and take in the answers; how long to wait until the next look."""
     run = yield from hooks.run_before(run)
-    run = scheduler.block_items(end_at_time_to_live(run, now(ctx)))
-    last_ticks = (*run.clock.last_ticks, now(ctx))[-LAST_TICKS_KEPT:]
-    run = run.with_clock(run.clock.model_copy(update={"last_ticks": last_ticks}))
+    run = note_tick(scheduler.block_items(end_at_time_to_live(run, now(ctx))), now(ctx))
     run = yield from drive_recovery_plans(ctx, run, run.request_scope, earliest_send_time(run))
     tick = scheduler.plan_tick(run, now(ctx))
     if tick.over:
@@ -199,18 +197,27 @@ def _run_tick(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[t
     run, tick = yield from within_budget(ctx, run, tick)
     run = yield from _start_verbs(ctx, run, tick)
     run = yield from _resume_jobs(ctx, run, tick)
-    unread = 0
-    if tick.observes:
-        run, unread = yield from _watch_jobs(ctx, run, tick)
-        run = yield from _read_items(ctx, run, scheduler.items_to_read(run))  # it names the machines to be probed
-        run = scheduler.block_items((yield from _probe_vms(ctx, run)))
-        run = run.with_clock(run.clock.model_copy(update={"jobs_watched_at": None if unread else now(ctx)}))
+    run, unread = (yield from observe_azure(ctx, run, tick)) if tick.observes else (run, 0)
     show_status(ctx, custom_status_of(run, now(ctx)))
     pause = timedelta(0) if unread else scheduler.time_to_next_tick(run, now(ctx))
     return run, within_time_to_live(run, pause, now(ctx))
 
 
-def _end_stage(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedelta]]:
+def note_tick(run: Run, at: datetime) -> Run:
+    """The run with the time of this tick among its last ones."""
+    last_ticks = (*run.clock.last_ticks, at)[-LAST_TICKS_KEPT:]
+    return run.with_clock(run.clock.model_copy(update={"last_ticks": last_ticks}))
+
+
+def observe_azure(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
+    """Take in jobs, items and probes; and how many jobs that ended are still to be read."""
+    run, unread = yield from _watch_jobs(ctx, run, tick)
+    run = yield from _read_items(ctx, run, scheduler.items_to_read(run))  # it names the machines to be probed
+    run = scheduler.block_items((yield from _probe_vms(ctx, run)))
+    return run.with_clock(run.clock.model_copy(update={"jobs_watched_at": None if unread else now(ctx)})), unread
+
+
+def _end_stage(ctx: Context, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedelta]]:
     """What follows once nothing of the stage is open: its hooks, the soak time of its machines, the next stage."""
     run = yield from hooks.run_after(run)
     if soaking := soak_machines(run, now(ctx)):
@@ -221,7 +228,7 @@ def _end_stage(ctx: task.OrchestrationContext, run: Run, hooks: Hooks) -> Steps[
     return run, timedelta(0)
 
 
-def _start_verbs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+def _start_verbs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
     """Send the stage's verb to what may start; what is sent is made before anything is noted as requested."""
     run = yield from _read_items(ctx, run, scheduler.starts_to_read(run, tick))
     items_by_vm = {item.vm: item for item in run.items}
@@ -230,10 +237,7 @@ def _start_verbs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[
         for vault, names in tick.starts.items()
         for batch in batches_of(names)
     ]
-    if run.stage.verb == "UpdateVmProperties":
-        sending = call_all(ctx, START_PROTECTION, [update_request(run, *batch) for batch in batches])
-    else:
-        sending = call_all(ctx, START_VERBS, [_start_request(run, *batch) for batch in batches])
+    sending = send_batches(ctx, run, batches)
     vms = [item.vm for _, items in batches for item in items]
     run = run_answers.mark_requested(run, vms, now(ctx), earliest_send_time(run))
     for (vault, items), answer in zip(batches, (yield from sending), strict=True):
@@ -241,23 +245,33 @@ def _start_verbs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[
     return run
 
 
+def send_batches(
+    ctx: Context, run: Run, batches: Iterable[tuple[int, Sequence[RunItem]]]
+) -> Steps[list[StartsMade | Refused | Transient]]:
+    """What sends the stage's verb to each batch, and gives its answer; nothing is sent before it is waited for."""
+    if run.stage.verb == "UpdateVmProperties":
+        return call_all(ctx, START_PROTECTION, [update_request(run, *batch) for batch in batches])
+    return call_all(ctx, START_VERBS, [_start_request(run, *batch) for batch in batches])
+
+
+def _item_start_of(run: Run, item: RunItem) -> ItemStart:
+    return ItemStart(
+        vm=item.vm,
+        item_id=item.id,
+        attempt=item.attempt,
+        adopts_from=item.adopts_from,
+        found_ready=item.found_ready,
+        point=run.options.point_choice.rule_for(item.vm),
+        provider=item.provider,
+    )
+
+
 def _start_request(run: Run, vault: int, items: Sequence[RunItem]) -> StartVerbs:
     return StartVerbs(
         vault=run.vaults[vault],
         operation=run.request_scope,
         verb=run.stage.verb,
-        starts=tuple(
-            ItemStart(
-                vm=item.vm,
-                item_id=item.id,
-                attempt=item.attempt,
-                adopts_from=item.adopts_from,
-                found_ready=item.found_ready,
-                point=run.options.point_choice.rule_for(item.vm),
-                provider=item.provider,
-            )
-            for item in items
-        ),
+        starts=tuple(_item_start_of(run, item) for item in items),
         since=sent_since(run, items),
         network_id=run.network_id,
         options=run.options.without_points_by_vm(),
@@ -265,7 +279,7 @@ def _start_request(run: Run, vault: int, items: Sequence[RunItem]) -> StartVerbs
     )
 
 
-def _watch_jobs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
+def _watch_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
     """Take in the jobs that ended; and how many more have, that were too many to read at once."""
     vaults = sorted({*tick.watch, *tick.paused})
     requests = [watch_request(run, tick, vault) for vault in vaults]
@@ -279,7 +293,7 @@ def _watch_jobs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[t
     return run_answers.with_jobs_ended(run, ends, now(ctx)), unread
 
 
-def _resume_jobs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[Run]:
+def _resume_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
     jobs_by_vm = {item.vm: JobToResume(vm=item.vm, job=item.job) for item in run.items}
     batches = [(vault, part) for vault, names in tick.resume.items() for part in batches_of(names)]
     requests = [resume_request(run, vault, [jobs_by_vm[vm] for vm in names]) for vault, names in batches]
@@ -290,14 +304,14 @@ def _resume_jobs(ctx: task.OrchestrationContext, run: Run, tick: Tick) -> Steps[
     return with_jobs_resumed(run, resumed, now(ctx))
 
 
-def _probe_vms(ctx: task.OrchestrationContext, run: Run) -> Steps[Run]:
+def _probe_vms(ctx: Context, run: Run) -> Steps[Run]:
     unproven = [item for item in run.items if item.state == "probing"]
     answers = yield from call_all(ctx, PROBE_VMS, probe_batches(run, unproven))
     tried = [one for answer in answers if isinstance(answer, ProbesTried) for one in answer.answers]
     return run_answers.with_probe_answers(budgeting.with_probes_charged(run, unproven), tried, now(ctx))
 
 
-def _read_items(ctx: task.OrchestrationContext, run: Run, names: Mapping[int, tuple[str, ...]]) -> Steps[Run]:
+def _read_items(ctx: Context, run: Run, names: Mapping[int, tuple[str, ...]]) -> Steps[Run]:
     """Read the state of these items, one list a vault."""
     verb = run.stage.verb
     requests = [ReadItems(vault=run.vaults[vault], vms=vms) for vault, vms in names.items()]

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from durabletask import task
-
-from orchestrators.durable.entity_calls import open_obligation
-from orchestrators.durable.steps import Steps, call, call_all, call_entity, now, sleep
+from orchestrators.durable.entity_calls import note_on_obligation, open_obligation
+from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now, sleep
 from shared.arm_ids import group_id_of
 from shared.errors import SiteRecoveryError
 from shared.failback.leftovers import (
@@ -38,28 +36,24 @@ OBLIGATION_DETAIL = (
 )
 
 
-def note_belongings(ctx: task.OrchestrationContext, _operation: Operation, run: Run) -> Steps[Run]:
+def read_resource_marks(ctx: Context, machines: Sequence[FailoverVm]) -> Steps[dict[str, tuple[str, ...]]]:
+    """What hangs on each machine, as far as it could be read."""
+    batches = [tuple(machines[first : first + BATCH]) for first in range(0, len(machines), BATCH)]
+    answers = yield from call_all(ctx, READ_VM_RESOURCES, [ReadVmResources(machines=batch) for batch in batches])
+    read = (answer for answer in answers if isinstance(answer, VmResourcesRead))
+    return {vm: marks for answer in read for vm, marks in answer.marks.items() if marks}
+
+
+def note_belongings(ctx: Context, _operation: Operation, run: Run) -> Steps[Run]:
     """Note what hangs on the machines in Azure, before a commit gives them up; a run does not fail where it cannot."""
     if run.current is None:
         return run
     machines = [
         FailoverVm(vm=item.vm, azure_vm=item.azure_vm or item.vm, target_group=item.target_group)
         for item in run.items
-        if item.state in {"waiting", "done"}
-        and "Commit" not in item.verbs_done_before
-        and (item.location == "Primary" or item.has_done("Failback"))
+        if item.is_to_be_committed and (item.location == "Primary" or item.has_done("Failback"))
     ]
-    requests = [
-        ReadVmResources(machines=tuple(machines[first : first + BATCH])) for first in range(0, len(machines), BATCH)
-    ]
-    answers = yield from call_all(ctx, READ_VM_RESOURCES, requests)
-    marks = {
-        vm: vm_marks
-        for answer in answers
-        if isinstance(answer, VmResourcesRead)
-        for vm, vm_marks in answer.marks.items()
-        if vm_marks
-    }
+    marks = yield from read_resource_marks(ctx, machines)
     if not marks:
         return run
     since = yield from _first_failover_at(ctx, run, set(marks))
@@ -67,7 +61,7 @@ def note_belongings(ctx: task.OrchestrationContext, _operation: Operation, run: 
     return run.model_copy(update={"returned": returned})
 
 
-def _first_failover_at(ctx: task.OrchestrationContext, run: Run, vms: set[str]) -> Steps[datetime | None]:
+def _first_failover_at(ctx: Context, run: Run, vms: set[str]) -> Steps[datetime | None]:
     """When the first of the failovers began that made these machines; None when that is not known of each."""
     requests = [ReadItems(vault=vault, vms=tuple(sorted(vms))) for vault in run.vaults]
     reads = [answer for answer in (yield from call_all(ctx, READ_ITEMS, requests)) if isinstance(answer, ItemsRead)]
@@ -76,15 +70,25 @@ def _first_failover_at(ctx: task.OrchestrationContext, run: Run, vms: set[str]) 
     return min((time for time in times if time), default=None) if all(times) else None
 
 
-def handle_leftovers(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def target_groups_of(run: Run) -> tuple[str, ...]:
+    """ARM ids of the resource groups that its machines were failed over to."""
+    groups_by_key = {item.target_group.lower(): item.target_group for item in run.items if item.target_group}
+    return tuple(sorted(groups_by_key.values()))
+
+
+def _note_leftovers(ctx: Context, plan: str, left_ids: Sequence[str]) -> Steps[None]:
+    left = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(left_ids))
+    yield from note_on_obligation(ctx, plan, "note_leftovers", left)
+
+
+def handle_leftovers(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Look what of it is left once the commit is done; remove it where the plan says so, and owe the rest."""
     done = vms_committed_at_home(run)
     marks_by_vm, since = run.returned.azure_resource_marks, run.returned.azure_resources_since
     marks = tuple(mark for vm, vm_marks in marks_by_vm.items() if vm in done for mark in vm_marks)
     if not marks:
         return run
-    groups_by_key = {item.target_group.lower(): item.target_group for item in run.items if item.target_group}
-    groups = tuple(sorted(groups_by_key.values()))
+    groups = target_groups_of(run)
     try:
         found = left = yield from _read_until_gone(ctx, groups, marks)
         if left and operation.document.failback.leftovers == "remove" and since:
@@ -94,15 +98,12 @@ def handle_leftovers(ctx: task.OrchestrationContext, operation: Operation, run: 
     left_ids = [leftover.id for leftover in left]
     if left:
         yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, LEFTOVERS_REMOVED_WITHIN, OBLIGATION_DETAIL)
-        note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(left_ids)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
+        yield from _note_leftovers(ctx, operation.plan, left_ids)
     removed = [f"removed in Azure: {leftover.id}" for leftover in found if leftover.id not in left_ids]
     return run.with_findings([*removed, *(f"left in Azure: {arm_id}" for arm_id in left_ids)][:SHOWN])
 
 
-def _read_until_gone(
-    ctx: task.OrchestrationContext, groups: tuple[str, ...], marks: tuple[str, ...]
-) -> Steps[tuple[Leftover, ...]]:
+def _read_until_gone(ctx: Context, groups: tuple[str, ...], marks: tuple[str, ...]) -> Steps[tuple[Leftover, ...]]:
     deadline = now(ctx) + LEFTOVERS_VANISH_WITHIN
     while True:
         left = (yield from call(ctx, READ_LEFTOVERS, ReadLeftovers(groups=groups, marks=marks))).leftovers
@@ -112,11 +113,7 @@ def _read_until_gone(
 
 
 def _remove_leftovers(
-    ctx: task.OrchestrationContext,
-    operation: Operation,
-    groups: tuple[str, ...],
-    left: Sequence[Leftover],
-    since: datetime,
+    ctx: Context, operation: Operation, groups: tuple[str, ...], left: Sequence[Leftover], since: datetime
 ) -> Steps[tuple[Leftover, ...]]:
     """Remove what may go, and see what is left then."""
     marks = tuple(mark_of(leftover.id) for leftover in left)
@@ -127,19 +124,18 @@ def _remove_leftovers(
     return tuple(left)
 
 
-def settle_gone_leftovers(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def settle_gone_leftovers(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Cross out what was left once it is gone; a look of the timer, which starts no run."""
     for obligation in map(Obligation.model_validate, documents.obligations):
         if obligation.kind != LEFTOVERS_KIND or not is_attempt_due(obligation, now(ctx)):
             continue
-        note = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_attempt", note)
+        attempt = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx))
+        yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
         groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
         request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
         left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
         if left:
-            note = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(each.id for each in left)).model_dump(mode="json")
-            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "note_leftovers", note)
+            yield from _note_leftovers(ctx, obligation.plan, [each.id for each in left])
         else:
             yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
     return []

@@ -10,14 +10,12 @@ A cleanup by itself does the last two, for a drill whose own run cannot any more
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.decisions import DecisionInbox
-from orchestrators.durable.entity_calls import settle_obligations
-from orchestrators.durable.steps import Steps, call, call_entity, now, sleep
+from orchestrators.durable.entity_calls import note_on_obligation, settle_obligations
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now, sleep
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
 from shared.errors import Refused, SiteRecoveryError, Transient
@@ -42,7 +40,7 @@ CLEANUP = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="
 CLEANUP_DETAIL = "test machines of this drill run in Azure until they are cleaned up"
 
 
-def drill(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def drill(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Rehearse the plan in its isolated network and leave nothing behind, whatever the rehearsal found."""
     operation = Operation.from_carried(payload)
     production = [site.network for site in operation.sites.values()]
@@ -60,7 +58,7 @@ def drill(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict
     return (yield from run_stages(ctx, operation, runbook))
 
 
-def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def cleanup(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Clean up after a drill whose own run cannot do it any more: it asks nobody, and the timer tries what is left."""
     runbook = Runbook(
         stages=(CLEANUP.model_copy(update={"after": "all"}),),
@@ -74,7 +72,7 @@ def cleanup(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[di
 
 
 def _prepare_drill(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, inbox: DecisionInbox
+    ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what there was in Azure before the drill, and what is in its way."""
     settings = _drill_settings(operation)
@@ -97,14 +95,18 @@ def _drill_settings(operation: Operation) -> DrillSettings:
     return operation.document.drill
 
 
+def cleanup_owed(owed: Obligation) -> Obstacle:
+    """A drill waits for the cleanup of an earlier one."""
+    left = f": {list_briefly(owed.leftovers, 3)}" if owed.leftovers else ""
+    return Obstacle(code="cleanup-owed", detail=f"what {owed.owner} made is not cleaned up yet{left}")
+
+
 def _find_drill_obstacles(
-    ctx: task.OrchestrationContext, operation: Operation, settings: DrillSettings, inbox: DecisionInbox
+    ctx: Context, operation: Operation, settings: DrillSettings, inbox: DecisionInbox
 ) -> Steps[list[Obstacle]]:
     owed = yield from _read_cleanup_obligation(ctx, operation)
     if owed:
-        left = f": {list_briefly(owed.leftovers, 3)}" if owed.leftovers else ""
-        detail = f"what {owed.owner} made is not cleaned up yet{left}"
-        return [Obstacle(code="cleanup-owed", detail=detail)]
+        return [cleanup_owed(owed)]
     request = ReadNetwork(network=settings.network)
     try:
         network = yield from inbox.read_patiently(lambda: call(ctx, READ_NETWORK, request), "the drill's network")
@@ -115,40 +117,44 @@ def _find_drill_obstacles(
     return list(find_network_flaws(settings, production, found=found, peered=peered, cards=cards))
 
 
-def _read_cleanup_obligation(ctx: task.OrchestrationContext, operation: Operation) -> Steps[Obligation | None]:
+def _read_cleanup_obligation(ctx: Context, operation: Operation) -> Steps[Obligation | None]:
     obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
     return Obligation.model_validate(obligations_by_kind["cleanup"]) if "cleanup" in obligations_by_kind else None
 
 
 def _prepare_cleanup(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, _inbox: DecisionInbox
+    ctx: Context, operation: Operation, run: Run, _inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what there was in Azure before the drill, as far as that is known."""
     owed = yield from _read_cleanup_obligation(ctx, operation)
     return run.with_rehearsal(Rehearsal(baseline=owed.baseline if owed else None)), ()
 
 
-def _note_end_and_open_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
-    """Write down that there will be something to clean up."""
-    until = now(ctx) + _drill_settings(operation).time_to_live
-    if run.rehearsal:
-        run = run.with_rehearsal(run.rehearsal.model_copy(update={"until": until}))
-    obligation = Obligation(
+def _cleanup_obligation(operation: Operation, run: Run, opened: datetime, due: datetime) -> Obligation:
+    return Obligation(
         kind="cleanup",
         plan=operation.plan,
         owner=operation.id,
-        opened=now(ctx),
-        due=until,
+        opened=opened,
+        due=due,
         vms=tuple(item.vm for item in run.items),
         detail=CLEANUP_DETAIL,
         order=operation.model_dump(mode="json", exclude={"run"}),
         baseline=(run.rehearsal.baseline or ()) if run.rehearsal else (),
     )
+
+
+def _note_end_and_open_obligation(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
+    """Write down that there will be something to clean up."""
+    until = now(ctx) + _drill_settings(operation).time_to_live
+    if run.rehearsal:
+        run = run.with_rehearsal(run.rehearsal.model_copy(update={"until": until}))
+    obligation = _cleanup_obligation(operation, run, now(ctx), until)
     yield from call_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
     return run
 
 
-def _prove_clean(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def _prove_clean(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Cross the cleanup out when nothing is left; else the run has failed, and what is left is named."""
     cleaned = all(item.state == "done" for item in run.items if item.is_touched)
     left, trouble = yield from _read_until_clean(ctx, operation, run, patient=cleaned)
@@ -156,14 +162,13 @@ def _prove_clean(ctx: task.OrchestrationContext, operation: Operation, run: Run)
         yield from settle_obligations(ctx, operation, ("cleanup",))
         return run
     ids = tuple(leftover.id for leftover in left)[:SHOWN]
-    note = LeftBehind(kind="cleanup", leftovers=ids).model_dump(mode="json")
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "note_leftovers", note)
+    yield from note_on_obligation(ctx, operation.plan, "note_leftovers", LeftBehind(kind="cleanup", leftovers=ids))
     failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids] + ([trouble] if trouble else [])
     return run.with_failures(failures)
 
 
 def _read_until_clean(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, *, patient: bool
+    ctx: Context, operation: Operation, run: Run, *, patient: bool
 ) -> Steps[tuple[Sequence[AzureResource], str]]:
     """Look until nothing is left or time is over; the last look is kept as evidence."""
     deadline = now(ctx) + (LEFTOVERS_VANISH_WITHIN if patient else timedelta(0))
@@ -176,7 +181,7 @@ def _read_until_clean(
 
 
 def _read_leftovers(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, file: str = ""
+    ctx: Context, operation: Operation, run: Run, file: str = ""
 ) -> Steps[tuple[Sequence[AzureResource], str]]:
     """What of the drill is left in Azure; and why that cannot be read."""
     machine_names = {name for item in run.items for name in (item.vm, item.azure_vm)}

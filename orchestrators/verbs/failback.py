@@ -11,10 +11,8 @@ Re-protect follows as a run of its own.
 
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.entity_calls import find_unproven_sources, open_obligation
-from orchestrators.durable.steps import Steps
+from orchestrators.durable.steps import Context, Steps
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
 from orchestrators.verbs.azure_leftovers import handle_leftovers, note_belongings
@@ -31,7 +29,7 @@ REPROTECT = Stage(verb="ReverseReplicate", ordered=False, settles=True, settles_
 """Its job ends early: what follows is a resynchronisation over the line that there is."""
 
 
-def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def failback(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the machines back on premises, those that nothing depends on first unless the plan says otherwise."""
     operation = Operation.from_carried(payload)
     failback_stage = FAILBACK.model_copy(
@@ -52,20 +50,20 @@ def failback(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[d
     return (yield from run_stages(ctx, operation, runbook))
 
 
-def open_commit_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def open_commit_obligation(ctx: Context, operation: Operation, run: Run) -> Steps[None]:
     """Write down that a failback has to be committed."""
     yield from open_obligation(
         ctx, operation, run, "commit", COMMIT_WITHIN, "a failback is final only once it is committed"
     )
 
 
-def _name_what_is_left(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def _name_what_is_left(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """In Azure, of machines that came home; and to do by hand, for those that did not."""
     run = yield from handle_leftovers(ctx, operation, run)
     return (yield from with_manual_steps(ctx, operation, run))
 
 
-def reprotect(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def reprotect(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Replicate to Azure again, until each machine is Protected."""
     operation = Operation.from_carried(payload)
     runbook = Runbook(stages=(REPROTECT,), settles=(("reprotect", unfinished_vms),), settles_if_done=("reprotect",))

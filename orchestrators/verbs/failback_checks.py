@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from durabletask import task
-
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import find_unproven_sources
-from orchestrators.durable.steps import Steps, call_all, now, show_status
+from orchestrators.durable.steps import Context, Steps, call_all, now, show_status
 from orchestrators.verbs.source_power import read_cluster_nodes, read_source_states, reopen_source_proof
 from shared.failback.checks import SOURCE_GONE, ReturningVm, SiteState, check_failback
+from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
@@ -19,11 +18,11 @@ from shared.recovery.run_item import RunItem
 from shared.recovery.status import join_details
 from shared.site_recovery.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
 
-PHASE = "Premises"
+PHASE, WAITING_FOR = "Premises", "the nodes to say whether the machines are off and have room"
 
 
 def admit_failback(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, _inbox: DecisionInbox
+    ctx: Context, operation: Operation, run: Run, _inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """When a failback begins: what only a person can do by hand is waited for, all else refuses the run."""
     run, obstacles = yield from find_failback_obstacles(ctx, operation, run)
@@ -37,16 +36,12 @@ def admit_failback(
     return run.with_pause(Pause(what=manual_steps, since=now(ctx))), ()
 
 
-def find_failback_obstacles(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run
-) -> Steps[tuple[Run, Sequence[Obstacle]]]:
+def find_failback_obstacles(ctx: Context, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what it knows of the machines' hosts, and what stands in the way of their failback."""
     unproven = yield from find_unproven_sources(ctx, operation.plan)
     if unproven:
         return run, unproven
-    waiting_for = "the nodes to say whether the machines are off and have room"
-    status = {"phase": PHASE, "waitingFor": waiting_for, "total": len(run.items), "at": now(ctx).isoformat()}
-    show_status(ctx, status)
+    show_status(ctx, {"phase": PHASE, "waitingFor": WAITING_FOR, "total": len(run.items), "at": now(ctx).isoformat()})
     providers: dict[str, str] = {}
     obstacles: list[Obstacle] = []
     for number, (site_name, items) in enumerate(_returning_items_by_site(operation, run).items()):
@@ -62,15 +57,17 @@ def find_failback_obstacles(
 def _returning_items_by_site(operation: Operation, run: Run) -> dict[str, list[RunItem]]:
     plan = operation.document
     sites = {item.vm: item.site or plan.site for item in plan.items}
-    found: dict[str, list[RunItem]] = {}
-    for item in run.items:
-        if "Failback" not in item.verbs_done_before and item.state in {"waiting", "done"}:
-            found.setdefault(sites[item.vm], []).append(item)
-    return found
+    returning = (item for item in run.items if item.state in {"waiting", "done"})
+    return group_pairs((sites[item.vm], item) for item in returning if "Failback" not in item.verbs_done_before)
+
+
+def nodes_unreadable(site_name: str, why: object) -> Obstacle:
+    """Nothing is brought home to nodes that could not be looked at."""
+    return Obstacle(code="nodes-unreadable", detail=f"the nodes of {site_name} cannot be read now: {why}")
 
 
 def _check_site(
-    ctx: task.OrchestrationContext, operation: Operation, site_name: str, items: Sequence[RunItem], look: str
+    ctx: Context, operation: Operation, site_name: str, items: Sequence[RunItem], look: str
 ) -> Steps[tuple[dict[str, str], list[Obstacle]]]:
     """Look at one site, and say what stands in the way there; what runs twice is owed from then on.
 
@@ -82,8 +79,7 @@ def _check_site(
     nodes, unread = yield from read_cluster_nodes(ctx, (site.cluster,))
     provider_views = (yield from call_all(ctx, READ_PROVIDERS, [ReadProviders(vault=VaultRef.from_id(site.vault))]))[0]
     if unread or not isinstance(provider_views, ProvidersRead):
-        detail = f"the nodes of {site_name} cannot be read now: {', '.join(unread) or provider_views}"
-        return {}, [Obstacle(code="nodes-unreadable", detail=detail)]
+        return {}, [nodes_unreadable(site_name, ", ".join(unread) or provider_views)]
     source_look = yield from read_source_states(ctx, operation.id, look, nodes, [vm.vm for vm in returning])
     if source_look.running_vms:
         yield from reopen_source_proof(ctx, operation.plan, operation.id, source_look)
@@ -94,7 +90,7 @@ def _check_site(
     return (providers if operation.options.create_vm else {}), obstacles
 
 
-def with_manual_steps(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def with_manual_steps(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Where a failback failed for a machine that is gone: the run that says what to do by hand."""
     failed = [item for item in run.items if any(s.verb == "Failback" and s.outcome == "failed" for s in item.steps)]
     if not failed or run.people.aborted:

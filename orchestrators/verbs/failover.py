@@ -9,10 +9,8 @@
 
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.entity_calls import open_obligation, settle_obligations
-from orchestrators.durable.steps import Steps
+from orchestrators.durable.steps import Context, Steps
 from orchestrators.run.recovery_points import note_points
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
@@ -36,7 +34,7 @@ SOURCE_OFF_DETAIL = (
 )
 
 
-def failover(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def failover(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Bring the plan's machines up in Azure, each as soon as those it depends on are up and pass their probes."""
     operation = Operation.from_carried(payload)
     commits = operation.document.commit == "automatic"
@@ -60,12 +58,11 @@ def failover_stages(operation: Operation) -> tuple[Stage, ...]:
     """The stages that bring the machines to Azure, as the plan wants them there."""
     verb = "UnplannedFailover" if operation.options.is_unplanned else "PlannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
-    if any(item.target_settings for item in operation.document.items):
-        return CONFIGURE, move.model_copy(update={"after": "well"})
-    return (move,)
+    is_configured = any(item.target_settings for item in operation.document.items)
+    return (CONFIGURE, move.model_copy(update={"after": "well"})) if is_configured else (move,)
 
 
-def open_failover_obligations(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def open_failover_obligations(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Write down what a failover owes from its first verb on."""
     detail = "until the commit the machines in Azure keep their recovery points and are not final"
     yield from open_obligation(ctx, operation, run, "commit", COMMIT_WITHIN, detail)
@@ -78,9 +75,7 @@ def open_failover_obligations(ctx: task.OrchestrationContext, operation: Operati
     return run
 
 
-def narrow_source_obligation(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run, *, provable: bool = False
-) -> Steps[None]:
+def narrow_source_obligation(ctx: Context, operation: Operation, run: Run, *, provable: bool = False) -> Steps[None]:
     """After an unplanned failover only what runs in Azure has to be off at home: what stayed may well be running.
 
     Args:
@@ -97,7 +92,7 @@ def narrow_source_obligation(
         yield from settle_obligations(ctx, operation, ("source-off",))
 
 
-def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def commit(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Make a failover, or a failback, final. It deletes all other recovery points and cannot be undone."""
     operation = Operation.from_carried(payload)
     runbook = Runbook(
@@ -110,19 +105,19 @@ def commit(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
     return (yield from run_stages(ctx, operation, runbook))
 
 
-def _note_what_commit_deletes(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def _note_what_commit_deletes(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """The commit of a failover deletes recovery points; that of a failback gives machines in Azure up."""
     run = yield from note_points(ctx, operation, run)
     return (yield from note_belongings(ctx, operation, run))
 
 
-def change_point(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def change_point(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Make the machines in Azure again from another recovery point, as long as their failover is not committed."""
     operation = Operation.from_carried(payload)
     return (yield from run_stages(ctx, operation, Runbook(stages=(CHANGE_POINT,))))
 
 
-def cancel(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def cancel(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Give up failovers that are not committed, and failbacks that run. It ends the replication."""
     operation = Operation.from_carried(payload)
     runbook = Runbook(
@@ -134,6 +129,6 @@ def cancel(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dic
     return (yield from run_stages(ctx, operation, runbook))
 
 
-def _open_reprotect_obligation(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[None]:
+def _open_reprotect_obligation(ctx: Context, operation: Operation, run: Run) -> Steps[None]:
     detail = "what was cancelled does not replicate any more: it has to be protected anew"
     yield from open_obligation(ctx, operation, run, "reprotect", HOME_WITHIN, detail)

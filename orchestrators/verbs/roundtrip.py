@@ -9,10 +9,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from durabletask import task
-
 from orchestrators.durable.entity_calls import settle_except_for
-from orchestrators.durable.steps import Steps
+from orchestrators.durable.steps import Context, Steps
 from orchestrators.run.recovery_points import note_points
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
@@ -39,7 +37,7 @@ PAUSE_BEFORE_FAILBACK = "somebody to say that the machines may come home: resume
 PAUSE_BEFORE_FINAL_COMMIT = "somebody to check the machines on premises: resume commits the failback"
 
 
-def roundtrip(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
+def roundtrip(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
     """Failover, commit, failback, commit, re-protect; a person decides when the machines come home."""
     operation = Operation.from_carried(payload)
     runbook = Runbook(
@@ -74,7 +72,7 @@ def stages_of(operation: Operation) -> tuple[Stage, ...]:
     )
 
 
-def _settle_stage(ctx: task.OrchestrationContext, operation: Operation, run: Run) -> Steps[Run]:
+def _settle_stage(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Owe no longer what the stage that is over has done; until the way home begins the machines must be off there."""
     ended = run.progress.stages[run.progress.number - 1].verb
     failed_back = any(step.verb == "Failback" for item in run.items for step in item.steps)
@@ -89,9 +87,7 @@ def _settle_stage(ctx: task.OrchestrationContext, operation: Operation, run: Run
     return run
 
 
-def _check_failback_gate(
-    ctx: task.OrchestrationContext, operation: Operation, run: Run
-) -> Steps[tuple[Run, Sequence[Obstacle]]]:
+def _check_failback_gate(ctx: Context, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """What keeps the machines from coming home now."""
     run, obstacles = yield from find_failback_obstacles(ctx, operation, run)
     if not obstacles:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from durabletask import task
 from pydantic import Field
 
 from orchestrators.durable.cloud_events import publish_event
+from orchestrators.durable.entity_calls import note_on_obligation
 from orchestrators.durable.node_scripts import PagedScript, read_pages
-from orchestrators.durable.steps import Steps, call, call_all, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now
 from shared.arm_ids import name_of, same_id
 from shared.documents import CHECKED
 from shared.failback.source_vms import SourceVms, join_source_parts, read_source_page
@@ -16,7 +16,15 @@ from shared.healing.contract import READ_NODES, NodesRead, ReadNodes, RunScript
 from shared.messages import Message, VaultRef
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, PublishEvent, ReadEndedRuns, StartRun
 from shared.operations.durable_names import OBLIGATIONS, PROVE_SOURCES_OFF
-from shared.operations.obligations import Attempted, Checked, LeftBehind, Obligation, is_attempt_due
+from shared.operations.obligations import (
+    Attempted,
+    Checked,
+    LeftBehind,
+    Obligation,
+    ObligationKind,
+    is_attempt_due,
+    obligations_of_kind,
+)
 from shared.plans.contract import DocumentsRead
 from shared.plans.machines import is_leased_under, lease_keys
 from shared.plans.plan import PlanDocument
@@ -31,9 +39,7 @@ BATCH = 100
 """Names a script: a node has some of them only, and says these in pages."""
 
 
-def read_cluster_nodes(
-    ctx: task.OrchestrationContext, clusters: Sequence[str]
-) -> Steps[tuple[list[NodeView], list[str]]]:
+def read_cluster_nodes(ctx: Context, clusters: Sequence[str]) -> Steps[tuple[list[NodeView], list[str]]]:
     """The nodes of these clusters, and the clusters that could not be read or show none."""
     answers = yield from call_all(ctx, READ_NODES, [ReadNodes(cluster_id=cluster) for cluster in clusters])
     nodes = [node for answer in answers if isinstance(answer, NodesRead) for node in answer.nodes]
@@ -45,8 +51,19 @@ def read_cluster_nodes(
     return nodes, unread
 
 
+def _source_script(operation: str, mark: str, node: NodeView, vms: Sequence[str]) -> PagedScript:
+    request = RunScript(
+        machine_id=node.id,
+        name=f"{operation}-{mark}",
+        script="read-source",
+        operation=operation,
+        parameters={"Names": "/".join(vms)},
+    )
+    return PagedScript(node.name, request)
+
+
 def read_source_states(
-    ctx: task.OrchestrationContext, operation: str, mark: str, nodes: Sequence[NodeView], vms: Sequence[str]
+    ctx: Context, operation: str, mark: str, nodes: Sequence[NodeView], vms: Sequence[str]
 ) -> Steps[SourceVms]:
     """Ask every node of these for every machine of these.
 
@@ -56,19 +73,10 @@ def read_source_states(
     """
     disconnected = disconnected_nodes(nodes)
     batches = [vms[first : first + BATCH] for first in range(0, len(vms), BATCH)]
+    connected = [node for node in nodes if node.name not in disconnected]
     scripts = [
-        PagedScript(
-            node.name,
-            RunScript(
-                machine_id=node.id,
-                name=f"{operation}-{mark}-{number}",
-                script="read-source",
-                operation=operation,
-                parameters={"Names": "/".join(batch)},
-            ),
-        )
-        for node in nodes
-        if node.name not in disconnected
+        _source_script(operation, f"{mark}-{number}", node, batch)
+        for node in connected
         for number, batch in enumerate(batches)
     ]
     answers = yield from read_pages(ctx, scripts, read_source_page)
@@ -76,7 +84,8 @@ def read_source_states(
     return join_source_parts(parts, {**disconnected, **answers.silent})
 
 
-SOURCE_OFF_KIND, REPROTECT_KIND = "source-off", "reprotect"
+SOURCE_OFF_KIND: ObligationKind = "source-off"
+REPROTECT_KIND: ObligationKind = "reprotect"
 SHOWN = 8
 REMEDY = (
     "Turn them off on their nodes (Stop-VM), and leave them off: the next look proves it. The app turns nothing off by "
@@ -107,71 +116,62 @@ class SourceCheck(Message):
     again: bool = False
 
 
-def start_source_proofs(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def start_source_proofs(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Start the proof for each failover that owes it and is over, again and again until it is there."""
-    owed = [
-        obligation
-        for obligation in map(Obligation.model_validate, documents.obligations)
-        if obligation.kind == SOURCE_OFF_KIND
-    ]
+    owed = obligations_of_kind(documents.obligations, SOURCE_OFF_KIND)
     due = [obligation for obligation in owed if is_attempt_due(obligation, now(ctx))]
     if not due:
         return []
-    ended = (
-        yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(obligation.owner for obligation in due)))
-    ).ended
+    request = ReadEndedRuns(ids=tuple(obligation.owner for obligation in due))
+    ended = (yield from call(ctx, READ_ENDED_RUNS, request)).ended
     started = []
     for obligation in due:
         if obligation.owner not in ended and not obligation.provable:
             continue
-        check = _source_check_of(
-            documents, obligation, run_id("sources", obligation.plan, f"{obligation.owner}:{obligation.attempts}")
-        )
-        note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx)).model_dump(mode="json")
+        check = _source_check_of(documents, obligation, str(obligation.attempts))
+        note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx))
         started.append((yield from _start_check(ctx, check, "note_attempt", note)))
     return started
 
 
-def start_source_rechecks(ctx: task.OrchestrationContext, documents: DocumentsRead) -> Steps[list[str]]:
+def start_source_rechecks(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
     """Look once more, every hour, at machines that were proven off while they run in Azure."""
     obligations = [Obligation.model_validate(obligation) for obligation in documents.obligations]
     open_still = {obligation.plan for obligation in obligations if obligation.kind == SOURCE_OFF_KIND}
     started = []
     for obligation in obligations:
-        if (
-            obligation.kind != REPROTECT_KIND
-            or obligation.last_checked_at is None
-            or obligation.plan in open_still
-            or now(ctx) - obligation.last_checked_at < RECHECK_SOURCES_EVERY
-        ):
+        last = obligation.last_checked_at
+        if obligation.kind != REPROTECT_KIND or last is None or obligation.plan in open_still:
             continue
-        check = _source_check_of(
-            documents,
-            obligation,
-            run_id("sources", obligation.plan, f"{obligation.owner}:{obligation.last_checked_at.isoformat()}"),
-        )
+        if now(ctx) - last < RECHECK_SOURCES_EVERY:
+            continue
+        check = _source_check_of(documents, obligation, last.isoformat())
         recheck = check.model_copy(update={"again": True, **_protection_of(documents, obligation.plan)})
-        note = Checked(kind=REPROTECT_KIND, at=now(ctx)).model_dump(mode="json")
+        note = Checked(kind=REPROTECT_KIND, at=now(ctx))
         started.append((yield from _start_check(ctx, recheck, "note_check", note)))
     return started
 
 
-def _source_check_of(documents: DocumentsRead, obligation: Obligation, run: str) -> SourceCheck:
+def _source_check_of(documents: DocumentsRead, obligation: Obligation, mark: str) -> SourceCheck:
+    """The check that an obligation calls for; the mark tells it from the others of the same obligation."""
     sites, plan = _sites_of_plan(documents, obligation.plan), _find_plan(documents, obligation.plan)
     named = [(item.vm.lower(), sites.get(plan.site_name_of(item))) for item in plan.items] if plan else []
     homes = {vm: site.cluster for vm, site in named if site}
     clusters = tuple(site.cluster for site in sites.values())
     return SourceCheck(
-        id=run, plan=obligation.plan, vms=obligation.vms, clusters=clusters, homes=homes, owner=obligation.owner
+        id=run_id("sources", obligation.plan, f"{obligation.owner}:{mark}"),
+        plan=obligation.plan,
+        vms=obligation.vms,
+        clusters=clusters,
+        homes=homes,
+        owner=obligation.owner,
     )
 
 
-def _start_check(
-    ctx: task.OrchestrationContext, check: SourceCheck, note_kind: str, note: dict[str, Any]
-) -> Steps[str]:
+def _start_check(ctx: Context, check: SourceCheck, note_kind: str, note: Message) -> Steps[str]:
     request = StartRun(id=check.id, orchestrator=PROVE_SOURCES_OFF, payload=check.model_dump(mode="json"))
     yield from call(ctx, START_RUN, request)
-    yield from call_entity(ctx, OBLIGATIONS, check.plan, note_kind, note)
+    yield from note_on_obligation(ctx, check.plan, note_kind, note)
     return check.id
 
 
@@ -199,7 +199,7 @@ def _protection_of(documents: DocumentsRead, name: str) -> dict[str, Any]:
     }
 
 
-def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+def prove_sources(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Cross the obligation out once every node has answered and none of the VMs runs on any; else keep what it saw."""
     check = SourceCheck.model_validate(payload)
     if check.again:
@@ -209,21 +209,19 @@ def prove_sources(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> St
         yield from settle_source_proof(ctx, check.plan)
     else:
         unknown = tuple(f"{name}: unknown, its node has not answered" for name in sorted(source_look.silent))
-        note = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown)).model_dump(mode="json")
-        yield from call_entity(ctx, OBLIGATIONS, check.plan, "note_leftovers", note)
+        left = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown))
+        yield from note_on_obligation(ctx, check.plan, "note_leftovers", left)
         yield from _publish_source_running(ctx, check, source_look.running_vms)
     return {"running": list(source_look.running_vms), "silent": sorted(source_look.silent)}
 
 
-def settle_source_proof(ctx: task.OrchestrationContext, plan: str) -> Steps[None]:
+def settle_source_proof(ctx: Context, plan: str) -> Steps[None]:
     """Cross the obligation out, and have the machines watched from now on, as long as they are away."""
     yield from call_entity(ctx, OBLIGATIONS, plan, "settle", [SOURCE_OFF_KIND])
-    yield from call_entity(
-        ctx, OBLIGATIONS, plan, "note_check", Checked(kind=REPROTECT_KIND, at=now(ctx)).model_dump(mode="json")
-    )
+    yield from note_on_obligation(ctx, plan, "note_check", Checked(kind=REPROTECT_KIND, at=now(ctx)))
 
 
-def _recheck_sources(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[dict[str, Any]]:
+def _recheck_sources(ctx: Context, check: SourceCheck) -> Steps[dict[str, Any]]:
     """What runs at home although it runs in Azure; what came home meanwhile, or is on its way, runs there rightly."""
     vms_in_azure = yield from _vms_in_azure(ctx, check)
     source_look = (yield from _read_sources(ctx, check, vms_in_azure)) if vms_in_azure else SourceVms()
@@ -237,7 +235,7 @@ def _recheck_sources(ctx: task.OrchestrationContext, check: SourceCheck) -> Step
     return {"running": list(wrongly_running.running_vms), "silent": sorted(source_look.silent)}
 
 
-def reopen_source_proof(ctx: task.OrchestrationContext, plan: str, owner: str, source_look: SourceVms) -> Steps[None]:
+def reopen_source_proof(ctx: Context, plan: str, owner: str, source_look: SourceVms) -> Steps[None]:
     """Owe the proof once more, for the machines that were found to run."""
     names = dict.fromkeys(state.vm for state in source_look.vms if state.state != "Off")
     obligation = Obligation(
@@ -254,7 +252,7 @@ def reopen_source_proof(ctx: task.OrchestrationContext, plan: str, owner: str, s
     yield from call_entity(ctx, OBLIGATIONS, plan, "open", obligation.model_dump(mode="json"))
 
 
-def _vms_in_azure(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[list[str]]:
+def _vms_in_azure(ctx: Context, check: SourceCheck) -> Steps[list[str]]:
     """Those that run in Azure, with nothing under way; none of a vault that cannot be read."""
     requests = [ReadItems(vault=vault, vms=check.vms) for vault in check.vaults]
     reads = [answer for answer in (yield from call_all(ctx, READ_ITEMS, requests)) if isinstance(answer, ItemsRead)]
@@ -262,7 +260,7 @@ def _vms_in_azure(ctx: task.OrchestrationContext, check: SourceCheck) -> Steps[l
     return [view.vm for view in views if view.active_location == "Recovery" and view.scenario in {"", "None"}]
 
 
-def _read_sources(ctx: task.OrchestrationContext, check: SourceCheck, vms: Sequence[str]) -> Steps[SourceVms]:
+def _read_sources(ctx: Context, check: SourceCheck, vms: Sequence[str]) -> Steps[SourceVms]:
     """The machines as their nodes show them now.
 
     Those of the plan's other clusters that are only called the same are left out; where in doubt they count.
@@ -278,7 +276,7 @@ def _read_sources(ctx: task.OrchestrationContext, check: SourceCheck, vms: Seque
     return source_look.model_copy(update={"vms": tuple(own_states)})
 
 
-def _publish_source_running(ctx: task.OrchestrationContext, check: SourceCheck, running: Sequence[str]) -> Steps[None]:
+def _publish_source_running(ctx: Context, check: SourceCheck, running: Sequence[str]) -> Steps[None]:
     """An event of what runs twice; the same again is the same event."""
     if not running:
         return

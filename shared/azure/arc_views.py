@@ -30,13 +30,6 @@ def is_arc_vm(machine: Json) -> bool:
 def node_view(machine: Json, extensions: Iterable[Json]) -> NodeView:
     """Read a node, with its ASR extension among its extensions."""
     properties = object_at(machine, "properties")
-    site_recovery = (EXTENSION_PUBLISHER.lower(), EXTENSION_TYPE.lower())
-    views = (
-        extension_view(one)
-        for one in extensions
-        if tuple(text_of(object_at(one, "properties").get(key)).lower() for key in ("publisher", "type"))
-        == site_recovery
-    )
     return NodeView(
         id=machine["id"],
         name=text_of(machine.get("name")),
@@ -45,8 +38,15 @@ def node_view(machine: Json, extensions: Iterable[Json]) -> NodeView:
         agent_version=text_of(properties.get("agentVersion")),
         location=text_of(machine.get("location")),
         blocked=blocked_by_agent(object_at(properties, "agentConfiguration")),
-        extension=next(views, None),
+        extension=next((extension_view(one) for one in extensions if is_site_recovery(one)), None),
     )
+
+
+def is_site_recovery(extension: Json) -> bool:
+    """Whether an extension of a node is Site Recovery's, by its publisher and type, whatever its name."""
+    properties = object_at(extension, "properties")
+    publisher_and_type = (text_of(properties.get("publisher")).lower(), text_of(properties.get("type")).lower())
+    return publisher_and_type == (EXTENSION_PUBLISHER.lower(), EXTENSION_TYPE.lower())
 
 
 def extension_view(extension: Json) -> ExtensionView:

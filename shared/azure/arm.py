@@ -8,7 +8,7 @@ from azure.core.rest import HttpRequest
 from shared.arm_ids import subscription_of
 from shared.azure.api_versions import COMPUTE_API, NETWORK_API
 from shared.azure.clients import azure
-from shared.azure.errors import NotFound, translate_errors
+from shared.azure.errors import translate_errors, unless_missing
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.azure.paging import read_pages
 from shared.errors import Refused
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 async def find_resource(arm_id: str, api_version: str) -> Json | None:
     """A resource as its provider shows it, None when there is none."""
-    try:
-        found: Json = await _send_request("GET", arm_id, api_version)
-    except NotFound:
-        return None
+    found: Json | None = await unless_missing(_send_request("GET", arm_id, api_version))
     return found
 
 

@@ -8,18 +8,15 @@ from shared.arm_ids import subscription_of
 from shared.azure.api_versions import COMPUTE_API
 from shared.azure.arm import read_resource
 from shared.azure.clients import azure
-from shared.azure.errors import NotFound, translate_errors
+from shared.azure.errors import translate_errors, unless_missing
 from shared.azure.json_fields import Json
 from shared.errors import Refused
 
 
 async def find_run_command(vm_id: str, name: str) -> Json | None:
     """A run command with its instance view, None when there is none."""
-    try:
-        answer = await _send_request("GET", vm_id, name, params={"$expand": "instanceView"})
-    except NotFound:
-        return None
-    found: Json = answer.json()
+    answer = await unless_missing(_send_request("GET", vm_id, name, params={"$expand": "instanceView"}))
+    found: Json | None = answer.json() if answer else None
     return found
 
 

@@ -1,7 +1,7 @@
 """Where the SDKs' exceptions stop: each becomes a Transient or a Refused."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,14 @@ USUAL_WAIT_IN_SECONDS = 30
 
 class NotFound(Refused):
     """What was asked for does not exist, or not any more."""
+
+
+async def unless_missing[T](answer: Awaitable[T]) -> T | None:
+    """What Azure answers; None where what was asked for is not there."""
+    try:
+        return await answer
+    except NotFound:
+        return None
 
 
 @contextmanager

@@ -47,15 +47,9 @@ class EvidenceFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f".{path.name}.{os.getpid()}.{id(content)}")
             draft.write_bytes(content)
-            try:
-                os.link(draft, path)  # fails where the file is there, unlike a rename
-            except FileExistsError:
-                return path.read_bytes()
-            finally:
-                draft.unlink()
+            return content if _publish_draft(draft, path) else path.read_bytes()
         except OSError as error:
             raise Transient(f"the evidence cannot be written: {error.strerror}") from error
-        return content
 
     async def read_file(self, name: str) -> bytes | None:
         """Read a file."""
@@ -69,6 +63,17 @@ class EvidenceFolder:
     def _list_files(self, prefix: str) -> list[str]:
         found = (path for path in (self._root / prefix).rglob("*") if path.is_file() and path.name[0] != ".")
         return sorted(path.relative_to(self._root).as_posix() for path in found)
+
+
+def _publish_draft(draft: Path, path: Path) -> bool:
+    """Give a draft its name; False where that is taken already."""
+    try:
+        os.link(draft, path)  # fails where the file is there, unlike a rename
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
 
 
 class EvidenceContainer:

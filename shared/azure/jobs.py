@@ -1,6 +1,6 @@
 """What the vault says of a job: whether it has ended, and how; and how far the job of a recovery plan is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from shared.arm_ids import name_of
@@ -25,16 +25,18 @@ def plan_job_view(job: Json) -> RecoveryPlanJobView:
         return RecoveryPlanJobView(state="running", children=children)
     description = text_of(object_at(job, "properties").get("stateDescription"))
     if end.outcome == "suspended" and description != TEST_IS_UP:
-        manual_actions = (
-            ": ".join(filter(None, (text_of(details.get("name")), text_of(details.get("instructions")))))
-            for task in tasks
-            if text_of(task.get("state")) in _OPEN
-            and (details := object_at(task, "customDetails")).get("instanceType") == MANUAL
-        )
-        first_action = next((f"the manual action {action}" for action in manual_actions), "")
+        first_action = next((f"the manual action {action}" for action in list_manual_actions(tasks)), "")
         waits_for = first_action or description or "Site Recovery waits for a person"
         return RecoveryPlanJobView(state="suspended", children=children, waits_for=waits_for)
     return RecoveryPlanJobView(state="ended", children=children, end=end)
+
+
+def list_manual_actions(tasks: Iterable[Json]) -> Iterator[str]:
+    """Name and instructions of each manual action that a job waits at."""
+    for task in tasks:
+        details = object_at(task, "customDetails")
+        if text_of(task.get("state")) in _OPEN and details.get("instanceType") == MANUAL:
+            yield ": ".join(filter(None, (text_of(details.get("name")), text_of(details.get("instructions")))))
 
 
 def _walk_tasks(tasks: object) -> Iterator[Json]:
@@ -110,10 +112,8 @@ def is_suspended(job: Json) -> bool:
 
 
 def _outcome_of(state: str) -> Literal["succeeded", "failed", "suspended"] | None:
-    if state in SUCCEEDED:
-        return "succeeded"
-    if state in FAILED:
-        return "failed"
+    if state in SUCCEEDED | FAILED:
+        return "succeeded" if state in SUCCEEDED else "failed"
     return "suspended" if state == "Suspended" or state.startswith("WaitingFor") else None
 
 

@@ -15,11 +15,11 @@ def text_of(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def object_at(value: Json, *names: str) -> Json:
+def object_at(value: Json | None, *names: str) -> Json:
     """The object under a path of names, empty where Azure left it out or sent null."""
     for name in names:
-        value = value.get(name) or {}
-    return value
+        value = (value or {}).get(name)
+    return value or {}
 
 
 def parse_utc(value: Any) -> datetime | None:

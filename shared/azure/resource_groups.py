@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.arm_ids import names_by_type, split_at
 from shared.azure.api_versions import NETWORK_API, RESOURCES_API
 from shared.azure.arm import list_all_with_time, read_resource
-from shared.azure.errors import NotFound
+from shared.azure.errors import unless_missing
 from shared.azure.json_fields import Json, object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
@@ -70,10 +70,7 @@ async def list_network_cards(network: str) -> list[str]:
 
     Source: ipConfigurations of each subnet, which ARM keeps as references back.
     """
-    try:
-        found = await read_resource(network, NETWORK_API)
-    except NotFound:
-        return []
+    found = await unless_missing(read_resource(network, NETWORK_API))
     subnets = object_at(found, "properties").get("subnets") or ()
     ids = [
         text_of(one.get("id"))
@@ -97,20 +94,15 @@ async def list_peered_networks(network: str) -> list[str]:
 
 async def _list_security_rules(group: Json) -> list[Json]:
     """The rules that somebody wrote into a security group; its default rules are not among them."""
-    try:
-        found = await read_resource(group["id"], NETWORK_API)
-    except NotFound:
-        return []
+    found = await unless_missing(read_resource(group["id"], NETWORK_API))
     return [{"id": one["id"], "type": RULES} for one in object_at(found, "properties").get("securityRules") or ()]
 
 
 async def _describe_resource(resource: Json) -> AzureResource | None:
     """The resource with the machine that it hangs on; None when it has gone meanwhile."""
-    try:
-        machine = await _machine_of(resource)
-    except NotFound:
-        return None
-    return AzureResource(id=resource["id"], type=text_of(resource.get("type")), machine=machine)
+    machine = await unless_missing(_machine_of(resource))
+    found = AzureResource(id=resource["id"], type=text_of(resource.get("type")), machine=machine or "")
+    return None if machine is None else found
 
 
 async def _machine_of(resource: Json) -> str:
@@ -132,8 +124,5 @@ async def _machine_of_card(inside: str) -> str:
     if "networkinterfaces" not in named:
         return ""
     card = split_at(inside.lower(), "ipConfigurations")[0]
-    try:
-        properties = object_at(await read_resource(card, NETWORK_API), "properties")
-    except NotFound:
-        return ""
+    properties = object_at(await unless_missing(read_resource(card, NETWORK_API)), "properties")
     return names_by_type(text_of(object_at(properties, "virtualMachine").get("id"))).get("virtualmachines", "")

@@ -14,7 +14,7 @@ from azure.core.rest import HttpRequest
 from shared.arm_ids import names_by_type, split_at
 from shared.azure.api_versions import SITE_RECOVERY_API
 from shared.azure.clients import azure
-from shared.azure.errors import NotFound, translate_errors
+from shared.azure.errors import translate_errors, unless_missing
 from shared.azure.json_fields import Json
 from shared.azure.paging import read_pages
 from shared.errors import Refused, Transient
@@ -82,10 +82,7 @@ class Vault:
 
     async def find_one(self, get: Callable[..., Awaitable[Any]], *names: str) -> Json | None:
         """The same; None when there is nothing of these names."""
-        try:
-            return await self.read_one(get, *names)
-        except NotFound:
-            return None
+        return await unless_missing(self.read_one(get, *names))
 
     async def send_operation(self, operation: Callable[..., Awaitable[Any]], *arguments: Any, request_id: str) -> str:
         """Call an operation of the SDK on this vault, once and never again, and have the name of its job.

@@ -57,11 +57,8 @@ def require_drill_network(request: StartVerbs | StartRecoveryPlan) -> None:
 
 
 def _failback_details(request: StartVerbs | StartRecoveryPlan, creation: str) -> dict[str, str]:
-    return {
-        "instanceType": AZURE_TO_HYPER_V,
-        "dataSyncOption": AZURE_DATA_SYNC[request.options.data_sync],
-        "recoveryVmCreationOption": creation,
-    }
+    data_sync = AZURE_DATA_SYNC[request.options.data_sync]
+    return {"instanceType": AZURE_TO_HYPER_V, "dataSyncOption": data_sync, "recoveryVmCreationOption": creation}
 
 
 def _verb_body(request: StartVerbs | StartRecoveryPlan, details: Any) -> Json:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from shared.messages import Message
 
@@ -32,6 +32,11 @@ class EvidenceEntry(Message):
     at: datetime
     body: dict[str, Any]
     attach: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, kind: str, at: datetime, body: dict[str, Any]) -> Self:
+        """One without attachments."""
+        return cls(kind=kind, at=at, body=body)
 
 
 class Chain(Message):

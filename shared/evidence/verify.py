@@ -6,7 +6,7 @@ PACK is the folder of a pack, or a zip file of one.
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,10 +37,14 @@ def check_pack(files: Mapping[str, bytes], head: str = "") -> list[PackFlaw]:
         found.append(PackFlaw(MANIFEST, "was altered after it was sealed"))
     if head and manifest.get("head") != head:
         found.append(PackFlaw(MANIFEST, f"ends with {manifest.get('head')}, not with {head}"))
+    return found + [PackFlaw(name, "belongs to no record") for name in find_unlisted(files)]
+
+
+def find_unlisted(files: Mapping[str, bytes]) -> list[str]:
+    """Files of a pack that no record names."""
     records = [name for name in files if name.startswith("records/")]
     attached = {f"attachments/{one}" for name in records for one in _attachments_of(files[name])}
-    unlisted = sorted(set(files) - {MANIFEST, *records} - attached)
-    return found + [PackFlaw(name, "belongs to no record") for name in unlisted]
+    return sorted(set(files) - {MANIFEST, *records} - attached)
 
 
 def _check_records(files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
@@ -115,11 +119,16 @@ def main(arguments: list[str]) -> int:
         print(f"{arguments[0]}: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 2
     found = check_pack(files, *arguments[1:])
+    print_verdict(files, found)
+    return 1 if found else 0
+
+
+def print_verdict(files: Mapping[str, bytes], found: Sequence[PackFlaw]) -> None:
+    """A line for each flaw, and one for the whole pack."""
     for flaw in found:
         print(f"{flaw.file}: {flaw.detail}")  # noqa: T201 - a command
     records = sum(name.startswith("records/") for name in files)
     print(f"{records} records, {'as they were sealed' if not found else 'NOT as they were sealed'}")  # noqa: T201 - a command
-    return 1 if found else 0
 
 
 if __name__ == "__main__":

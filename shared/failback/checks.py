@@ -1,10 +1,11 @@
 """What has to be so before a machine comes home: off, without checkpoints, on a node that is well, with room. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.arm_ids import name_of
 from shared.failback.source_vms import OFF, SourceVm, SourceVms
+from shared.grouping import group_pairs
 from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.site_recovery.views import ProviderView
@@ -89,12 +90,16 @@ def host_obstacle(site_state: SiteState, host: str) -> Obstacle | None:
     on_host = providers_on(host, site_state.providers)
     if any(is_provider_of_site(one, site_state.site) for one in on_host):
         return None
-    if on_host:
-        other_sites = ", ".join(on_host[0].sites)
-        ours = site_state.site.hyper_v_site
-        detail = f"{host} is registered with another Hyper-V site ({other_sites}): choose a host of {ours}"
-        return Obstacle(code="other-hyper-v-site", detail=detail)
-    return Obstacle(code="provider-missing", detail=f"the vault knows no provider on {host}: repair the node first")
+    return unregistered_host(host, on_host, site_state.site.hyper_v_site)
+
+
+def unregistered_host(host: str, providers: Sequence[ProviderView], ours: str) -> Obstacle:
+    """What a host lacks that none of its providers belongs to the site's own Hyper-V site for."""
+    if not providers:
+        return Obstacle(code="provider-missing", detail=f"the vault knows no provider on {host}: repair the node first")
+    other_sites = ", ".join(providers[0].sites)
+    detail = f"{host} is registered with another Hyper-V site ({other_sites}): choose a host of {ours}"
+    return Obstacle(code="other-hyper-v-site", detail=detail)
 
 
 def check_failback(
@@ -113,14 +118,9 @@ def check_failback(
     """
     if obstacle := host_obstacle(site_state, host):
         return {}, [obstacle]
-    targets: list[FailbackTarget] = []
-    obstacles: list[Obstacle] = []
-    for one in returning:
-        match _find_target(site_state, one, create=create, host=host):
-            case FailbackTarget() as target:
-                targets.append(target)
-            case Obstacle() as obstacle:
-                obstacles.append(obstacle)
+    found = [_find_target(site_state, one, create=create, host=host) for one in returning]
+    targets = [one for one in found if isinstance(one, FailbackTarget)]
+    obstacles = [one for one in found if isinstance(one, Obstacle)]
     obstacles += [obstacle for target in targets for obstacle in _host_obstacles(site_state, target)]
     obstacles += _space_obstacles(site_state, targets)
     return {target.returning.vm: target.provider for target in targets}, obstacles
@@ -218,16 +218,16 @@ def _host_obstacles(site_state: SiteState, target: FailbackTarget) -> Iterator[O
         yield Obstacle(vm=vm, code="provider-not-connected", detail=detail)
 
 
+def least_free_space(rooms: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """GB left of each volume by the node that says least: a cluster's volumes are seen by all of its nodes."""
+    free = group_pairs((volume, left) for node_volumes in rooms for volume, left in node_volumes.items())
+    return {volume: min(seen) for volume, seen in free.items()}
+
+
 def _space_obstacles(site_state: SiteState, targets: Sequence[FailbackTarget]) -> Iterator[Obstacle]:
     """The machines whose volume may become full: what their files may still grow by, or all of one that is made."""
-    by_volume: dict[str, list[FailbackTarget]] = {}
-    for target in targets:
-        if target.volume and target.needed_gb:
-            by_volume.setdefault(target.volume, []).append(target)
-    free: dict[str, float] = {}  # a cluster's volumes are seen by all of its nodes
-    for node_volumes in site_state.sources.room.values():
-        for volume, left in node_volumes.items():
-            free[volume] = min(left, free.get(volume, left))
+    free = least_free_space(site_state.sources.room.values())
+    by_volume = group_pairs((target.volume, target) for target in targets if target.volume and target.needed_gb)
     for volume, on_volume in by_volume.items():
         needed = sum(place.needed_gb for place in on_volume)
         if volume in free and free[volume] < needed:

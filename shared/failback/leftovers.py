@@ -83,9 +83,5 @@ def is_removable(leftover: Leftover, since: datetime) -> bool:
         leftover: What is left.
         since: When the failover began that made the machine: what is older was there before.
     """
-    return (
-        leftover.type.lower() in REMOVABLE
-        and leftover.loose
-        and leftover.created is not None
-        and leftover.created >= since
-    )
+    is_newer = leftover.created is not None and leftover.created >= since
+    return leftover.type.lower() in REMOVABLE and leftover.loose and is_newer

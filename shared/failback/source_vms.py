@@ -103,23 +103,24 @@ def read_source_page(node: str, output: Mapping[str, Any]) -> Page[SourcePart]:
     return read_page("read-source", node, output, _read_part)
 
 
+def _source_vm_of(node: str, fields: Mapping[str, Any]) -> SourceVm:
+    return SourceVm(
+        vm=fields["n"],
+        node=node,
+        state=fields["s"],
+        checkpoints=fields["k"],
+        disks=tuple(
+            SourceDisk(size=size, file=file, volume=volume, unread=" ".join(unread))
+            for size, file, volume, *unread in fields["d"]
+        ),
+        unread=fields.get("e") or "",
+    )
+
+
 def _read_part(node: str, output: Mapping[str, Any]) -> SourcePart:
     found = unpack_json(output["found"])
     home, free = output["home"]
-    vms = tuple(
-        SourceVm(
-            vm=fields["n"],
-            node=node,
-            state=fields["s"],
-            checkpoints=fields["k"],
-            disks=tuple(
-                SourceDisk(size=size, file=file, volume=volume, unread=" ".join(unread))
-                for size, file, volume, *unread in fields["d"]
-            ),
-            unread=fields.get("e") or "",
-        )
-        for fields in found["machines"]
-    )
+    vms = tuple(_source_vm_of(node, fields) for fields in found["machines"])
     room = {**found["room"], home: free} if home else found["room"]
     return SourcePart(node=node, vms=vms, room=room, home=home, home_unread=output.get("homeUnread") or "")
 

@@ -186,6 +186,5 @@ def is_due(record: NodeRecord, at: datetime, notice_after: timedelta) -> bool:
     """Whether the timer starts a repair of a node that it sees unwell."""
     if not record.symptom or record.run or record.quarantined or record.reported_symptom == record.symptom:
         return False
-    if record.not_before and at < record.not_before:
-        return False
-    return record.symptom_since is not None and at - record.symptom_since >= notice_after
+    is_held_back = record.not_before is not None and at < record.not_before
+    return not is_held_back and record.symptom_since is not None and at - record.symptom_since >= notice_after

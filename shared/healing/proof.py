@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import NamedTuple
 
 from shared.healing.classifier import find_cause
@@ -31,12 +32,8 @@ class Rung(NamedTuple):
 
 def highest_rung(ladder: Iterable[Rung]) -> str:
     """The highest rung below which nothing is missing; empty for none."""
-    name = ""
-    for rung in ladder:
-        if rung.gaps:
-            return name
-        name = rung.name
-    return name
+    complete = [rung.name for rung in takewhile(lambda rung: not rung.gaps, ladder)]
+    return complete[-1] if complete else ""
 
 
 def ladder_up_to(rung: Rung) -> tuple[Rung, ...]:
@@ -53,10 +50,8 @@ def choose_helper(nodes: Sequence[NodeView], broken: str) -> NodeView | None:
     """The node to run Sync-AzureStackHci on: connected and well, else connected, else the broken one; first by name."""
     connected = [node for node in nodes if is_agent_connected(node) and not node.blocked]
     others = [node for node in connected if not same_host(node.name, broken)]
-    for choice in ([node for node in others if is_extension_well(node.extension)], others, connected):
-        if choice:
-            return min(choice, key=lambda node: node.name.lower())
-    return None
+    choice = [node for node in others if is_extension_well(node.extension)] or others or connected
+    return min(choice, key=lambda node: node.name.lower(), default=None)
 
 
 def may_run_sync(nodes: Iterable[NodeView], broken: str) -> bool:

@@ -124,9 +124,8 @@ class Preparation(Message):
 
     def with_step_ended(self, step: StepId, state: StepState, detail: str = "") -> Self:
         """The same with a step's end."""
-        steps = tuple(
-            one.model_copy(update={"state": state, "detail": detail}) if one.id == step else one for one in self.steps
-        )
+        ended = {"state": state, "detail": detail}
+        steps = tuple(one.model_copy(update=ended) if one.id == step else one for one in self.steps)
         changed = self.changed or state == "created"
         return self.model_copy(update={"steps": steps, "changed": changed, "silences": 0})
 

@@ -111,9 +111,7 @@ type Obligations = Mapping[ObligationKind, Obligation]
 def with_obligation(owed: Obligations, new: Obligation) -> Obligations:
     """With a new obligation in place of an old one of its kind: locks of that one are still to be put back."""
     if old := owed.get(new.kind):
-        locks = {
-            lock.id.lower(): lock for lock in (*new.locks, *old.locks)
-        }  # the older saw it before anyone touched it
+        locks = {lock.id.lower(): lock for lock in (*new.locks, *old.locks)}  # the older saw it before it was touched
         new = new.model_copy(update={"locks": tuple(locks.values())})
     return {**owed, new.kind: new}
 

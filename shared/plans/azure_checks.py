@@ -92,6 +92,12 @@ SIMILAR_NAMES, HINTS = 3, 20
 _FIELDS = {"address-outside": "address", "subnet-missing": "subnet"}
 
 
+def find_similar_names(vm: str, names: Sequence[str]) -> list[str]:
+    """Those of the names that somebody may have meant."""
+    by_key = {name.lower(): name for name in names}
+    return [by_key[key] for key in get_close_matches(vm.lower(), by_key, SIMILAR_NAMES)]
+
+
 def find_unknown_machines(
     plan: PlanDocument,
     sites: Mapping[str, SiteDocument],
@@ -111,8 +117,7 @@ def find_unknown_machines(
             continue
         alike: list[str] = []
         if why.code == "not-protected" and hints < HINTS:
-            names = {view.vm.lower(): view.vm for view in views[vault.key] if is_item_of_site(site, view)}
-            alike = [names[name] for name in get_close_matches(item.vm.lower(), names, SIMILAR_NAMES)]
+            alike = find_similar_names(item.vm, [view.vm for view in views[vault.key] if is_item_of_site(site, view)])
             hints += 1
         hint = f"; {vault.vault} protects {', '.join(alike)}" if alike else ""
         yield FieldError(field=f"items[{place}].vm", detail=f"{why.detail}{hint}")

@@ -161,11 +161,13 @@ def _choose_way(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> t
         reason = f"it would be down for {format_roughly(full.downtime)} instead of {format_roughly(least.downtime)}"
         return "full-download", (reason, "it is one job, which waits for nobody")
     reason = f"it is down for {format_roughly(least.downtime)} instead of {format_roughly(full.downtime)}"
+    return "minimise-downtime", (f"{reason}{_longer_duration(full, least)}",)
+
+
+def _longer_duration(full: FailbackWay, least: FailbackWay) -> str:
     if least.duration and full.duration and least.duration > full.duration:
-        reason += (
-            f", though the whole takes {format_roughly(least.duration)} instead of {format_roughly(full.duration)}"
-        )
-    return "minimise-downtime", (reason,)
+        return f", though the whole takes {format_roughly(least.duration)} instead of {format_roughly(full.duration)}"
+    return ""
 
 
 def _list_assumed(facts: MachineFacts, full: FailbackWay, least: FailbackWay) -> Iterator[str]:

@@ -7,6 +7,7 @@ one of that name in the vault and the Hyper-V site of its own site.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.plans.plan import PlanDocument, PlanItem
@@ -57,10 +58,7 @@ def site_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], item: PlanIte
 
 
 def _by_name[View: ItemView](views: Iterable[View]) -> dict[str, list[View]]:
-    named: dict[str, list[View]] = {}
-    for view in views:
-        named.setdefault(view.vm.lower(), []).append(view)
-    return named
+    return group_pairs((view.vm.lower(), view) for view in views)
 
 
 def unambiguous_items[View: ItemView](site: SiteDocument, views: Iterable[View]) -> list[View]:
@@ -107,10 +105,8 @@ def leased_vm_of(key: str) -> str:
 def lease_keys(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> dict[str, tuple[str, ...]]:
     """Under which the plan's machines are leased, by key of the vault, as far as its sites say."""
     vaults = {name: VaultRef.from_id(site.vault).key for name, site in sites.items()}
-    keys: dict[str, list[str]] = {}
-    for item in plan.items:
-        name = plan.site_name_of(item)
-        keys.setdefault(vaults[name], []).append(lease_key(sites[name].hyper_v_site, item.vm))
+    named = ((plan.site_name_of(item), item.vm) for item in plan.items)
+    keys = group_pairs((vaults[name], lease_key(sites[name].hyper_v_site, vm)) for name, vm in named)
     return {vault: tuple(some) for vault, some in keys.items()}
 
 
@@ -144,8 +140,6 @@ class ProtectedItem(Protocol):
 
 def item_lease_keys(views: Iterable[ProtectedItem]) -> dict[str, tuple[str, ...]]:
     """Under which protected items are leased, by key of the vault; none for what the vault has in no fabric."""
-    keys: dict[str, list[str]] = {}
-    for view in views:
-        if fabric := fabric_name_of(view.id):
-            keys.setdefault(VaultRef.from_id(view.id).key, []).append(lease_key(fabric, view.vm))
+    named = ((view, fabric_name_of(view.id)) for view in views)
+    keys = group_pairs((VaultRef.from_id(view.id).key, lease_key(fabric, view.vm)) for view, fabric in named if fabric)
     return {vault: tuple(some) for vault, some in keys.items()}

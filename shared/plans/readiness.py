@@ -220,9 +220,18 @@ def describe_differences(before: Preview, after: Preview) -> tuple[str, ...]:
     differences = [f"{name} is {new!r} and was {old!r}" for name, old, new in compared if old != new]
     differences += ["the options have changed"] if before.options != after.options else []
     differences += ["the order has changed"] if before.order != after.order else []
-    was = {item.vm: (item.allowed, item.already_done) for item in before.items}
-    differences += [f"{i.vm} is {i.state}" for i in after.items if was.get(i.vm) != (i.allowed, i.already_done)]
-    blockers_before = {(one.vm, one.code) for one in (*before.blockers, *before.concerns)}
-    more = (one for one in (*after.blockers, *after.concerns) if one.code not in CODES_OF_TIME)
-    differences += [one.detail for one in more if (one.vm, one.code) not in blockers_before]
+    differences += [*_changed_items(before, after), *_new_obstacles(before, after)]
     return shortened(differences, SHOWN_DIFFERENCES)
+
+
+def _changed_items(before: Preview, after: Preview) -> list[str]:
+    was = {item.vm: (item.allowed, item.already_done) for item in before.items}
+    return [
+        f"{item.vm} is {item.state}" for item in after.items if was.get(item.vm) != (item.allowed, item.already_done)
+    ]
+
+
+def _new_obstacles(before: Preview, after: Preview) -> list[str]:
+    known = {(one.vm, one.code) for one in (*before.blockers, *before.concerns)}
+    lasting = (one for one in (*after.blockers, *after.concerns) if one.code not in CODES_OF_TIME)
+    return [one.detail for one in lasting if (one.vm, one.code) not in known]

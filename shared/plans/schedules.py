@@ -19,8 +19,6 @@ def check_schedule(schedule: str) -> str:
     Raises:
         ValueError: it is no schedule of six fields, it never comes, or Azure would read it differently.
     """
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415  # only documents and the reconciler need it
-
     fields = schedule.split()
     if len(fields) != 6:
         raise ValueError(f"a schedule has six fields (second minute hour day month weekday), not {len(fields)}")
@@ -28,13 +26,20 @@ def check_schedule(schedule: str) -> str:
         raise ValueError("L, # and ? are not NCRONTAB")
     if not fields[3].startswith("*") and not fields[5].startswith("*"):
         raise ValueError("restrict the day of the month or the day of the week, not both: Azure and cron differ there")
+    require_some_moment(" ".join(fields))
+    return " ".join(fields)
+
+
+def require_some_moment(schedule: str) -> None:
+    """See that the schedule comes to a moment at all."""
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415  # only documents and the reconciler need it
+
     try:
-        next(iter(CronSim(" ".join(fields), datetime(2024, 1, 1))))  # noqa: DTZ001  # wall-clock time of any zone
+        next(iter(CronSim(schedule, datetime(2024, 1, 1))))  # noqa: DTZ001  # wall-clock time of any zone
     except CronSimError as error:
         raise ValueError(f"not a schedule: {str(error).lower()}") from None
     except StopIteration:
         raise ValueError("this day never comes") from None
-    return " ".join(fields)
 
 
 def check_time_zone(name: str) -> str:

@@ -23,12 +23,12 @@ def entries_of_tick(before: Run, after: Run, now: datetime) -> tuple[EvidenceEnt
         entries += _probe_entries(items_before[item.vm], item, now)
         if item.state in BAD_STATES and item.state != items_before[item.vm].state:
             body = {"vm": item.vm, "state": item.state, "detail": item.detail}
-            entries.append(EvidenceEntry(kind="finding", at=now, body=body))
+            entries.append(EvidenceEntry.of("finding", now, body))
     for decision in after.people.decisions[len(before.people.decisions) :]:
-        entries.append(EvidenceEntry(kind="decision", at=now, body=decision.model_dump(mode="json")))
+        entries.append(EvidenceEntry.of("decision", now, decision.model_dump(mode="json")))
     if after.progress.number != before.progress.number:
         failures = list(after.results.failures)
-        entries.append(EvidenceEntry(kind="phase", at=now, body={"ended": verb, "failures": failures}))
+        entries.append(EvidenceEntry.of("phase", now, {"ended": verb, "failures": failures}))
     return tuple(entries)
 
 
@@ -36,22 +36,25 @@ def _plan_run_entries(old: RecoveryPlanRun, new: RecoveryPlanRun, verb: str, now
     """A recovery plan whose job began, or ended."""
     about = {"recoveryPlan": new.name, "verb": verb, "attempt": new.attempt, "job": new.job}
     if new.job and new.job != old.job:
-        yield EvidenceEntry(kind="verb", at=now, body={**about, "status": 202})
+        yield EvidenceEntry.of("verb", now, {**about, "status": 202})
     if old.job and old.is_in_hand and not new.is_in_hand:
         body = {**about, "job": old.job, "attempt": old.attempt, "detail": new.detail}
         yield EvidenceEntry(kind="job", at=now, body=body, attach=job_attachments(old.job))
 
 
+def origin_of_job(item: RunItem, run: Run, verb: str) -> dict[str, str]:
+    """By which recovery plan's job it was begun, or by which request of ours."""
+    plan_run = next((one for one in run.plan_runs if item.vm in one.vms and one.job), None)
+    if plan_run and item.attempt == 1:
+        return {"recoveryPlan": plan_run.name, "planJob": plan_run.job}
+    return {"requestId": client_request_id(run.request_scope, item.id, verb, item.attempt)}
+
+
 def _job_entries(old: RunItem, new: RunItem, run: Run, verb: str, now: datetime) -> Iterator[EvidenceEntry]:
-    if new.job and new.job != old.job:  # by which recovery plan's job, or by which request of ours
-        plan_run = next((one for one in run.plan_runs if new.vm in one.vms and one.job), None)
-        if plan_run and new.attempt == 1:
-            origin = {"recoveryPlan": plan_run.name, "planJob": plan_run.job}
-        else:
-            origin = {"requestId": client_request_id(run.request_scope, new.id, verb, new.attempt)}
+    if new.job and new.job != old.job:
         about = {"vm": new.vm, "item": new.id, "verb": verb, "attempt": new.attempt}
-        body = {**about, "status": 202, "job": new.job, **origin}
-        yield EvidenceEntry(kind="verb", at=now, body=body)
+        body = {**about, "status": 202, "job": new.job, **origin_of_job(new, run, verb)}
+        yield EvidenceEntry.of("verb", now, body)
     for step in new.steps[len(old.steps) :]:
         body = {"vm": new.vm, **step.model_dump(mode="json")}
         yield EvidenceEntry(kind="job", at=now, body=body, attach=job_attachments(step.job))
@@ -69,4 +72,4 @@ def _probe_entries(old: RunItem, new: RunItem, now: datetime) -> Iterator[Eviden
         return
     probes = [probe.model_dump(mode="json") for probe in new.probes]
     result = {"passed": True} if passed else {"passed": False, "detail": new.detail}
-    yield EvidenceEntry(kind="probe", at=now, body={"vm": new.vm, "address": new.address, "probes": probes, **result})
+    yield EvidenceEntry.of("probe", now, {"vm": new.vm, "address": new.address, "probes": probes, **result})

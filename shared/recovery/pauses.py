@@ -78,17 +78,19 @@ def with_jobs_resumed(run: Run, answers: Iterable[JobResumed], now: datetime) ->
     resuming = {item.vm: item for item in run.items if item.state == "resuming"}
     changed: dict[str, RunItem] = {}
     for answer in answers:
-        item = resuming.get(answer.vm)
-        if item is None:
-            continue
-        match answer.outcome:
-            case "resumed":
-                changed[item.vm] = item.in_state("running", now).model_copy(update={"resumed_at": now})
-            case "refused":  # a person may try again, or resume it where it can be seen
-                changed[item.vm] = item.in_state("paused", now, answer.detail)
-            case "unanswered":
-                changed[item.vm] = item.model_copy(update={"detail": answer.detail})
+        if item := resuming.get(answer.vm):
+            changed[item.vm] = _after_resumption(item, answer, now)
     return run.with_items_changed(changed)
+
+
+def _after_resumption(item: RunItem, answer: JobResumed, now: datetime) -> RunItem:
+    match answer.outcome:
+        case "resumed":
+            return item.in_state("running", now).model_copy(update={"resumed_at": now})
+        case "refused":  # a person may try again, or resume it where it can be seen
+            return item.in_state("paused", now, answer.detail)
+        case "unanswered":
+            return item.model_copy(update={"detail": answer.detail})
 
 
 def with_jobs_running_again(run: Run, jobs: Iterable[str]) -> Run:

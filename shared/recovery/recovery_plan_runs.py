@@ -96,16 +96,19 @@ def block_plan_runs(run: Run) -> Run:
         held_up |= more
     changed: dict[str, RunItem] = {}
     for plan_run in run.plan_runs:
-        reason = f"the recovery plan {plan_run.name} is not started: "
-        if run.limits.on_failure == "stop":
-            reason += "the plan stops at a failure"
-        elif waits := sorted(held_up & set(plan_run.vms)):
-            reason += f"{waits[0]} waits for what did not come up"
-        else:
-            continue
-        if plan_run.state == "waiting":
+        why = why_not_started(run, plan_run, held_up) if plan_run.state == "waiting" else ""
+        if why:
+            reason = f"the recovery plan {plan_run.name} is not started: {why}"
             changed |= {i.vm: i.as_blocked(reason) for i in _items_of(run, plan_run) if _awaits_plan_run(i)}
     return run.with_items_changed(changed)
+
+
+def why_not_started(run: Run, plan_run: RecoveryPlanRun, held_up: set[str]) -> str:
+    """Why no machine of a recovery plan can start any more; empty while it can."""
+    if run.limits.on_failure == "stop":
+        return "the plan stops at a failure"
+    waits = sorted(held_up & set(plan_run.vms))
+    return f"{waits[0]} waits for what did not come up" if waits else ""
 
 
 def mark_plan_requested(run: Run, at: int, now: datetime, earliest: datetime) -> Run:
@@ -125,6 +128,15 @@ def mark_plan_requested(run: Run, at: int, now: datetime, earliest: datetime) ->
     )
 
 
+def after_plan_refusal(run: Run, at: int, answer: StartAnswer) -> Run:
+    """Its machines go on by themselves where they may; otherwise none of them does."""
+    detail = f"{answer.code}: {answer.detail}"
+    by_themselves = answer.code == NOT_READY_CODE and not run.stage.ordered
+    if by_themselves or run.stage.verb == "TestFailoverCleanup":
+        return run.with_plan_run(at, run.plan_runs[at].model_copy(update={"state": "apart", "detail": detail}))
+    return _close_plan_run(run, at, detail)
+
+
 def with_plan_start_answer(run: Run, at: int, answer: StartAnswer, now: datetime) -> Run:
     """Take in what became of the start of a recovery plan.
 
@@ -135,11 +147,7 @@ def with_plan_start_answer(run: Run, at: int, answer: StartAnswer, now: datetime
     if answer.outcome == "started":
         return run.with_plan_run(at, plan_run.model_copy(update={"state": "running", "job": answer.job, "since": now}))
     if answer.outcome == "refused":
-        detail = f"{answer.code}: {answer.detail}"
-        by_themselves = answer.code == NOT_READY_CODE and not run.stage.ordered
-        if by_themselves or run.stage.verb == "TestFailoverCleanup":
-            return run.with_plan_run(at, plan_run.model_copy(update={"state": "apart", "detail": detail}))
-        return _close_plan_run(run, at, detail)
+        return after_plan_refusal(run, at, answer)
     if plan_run.since and now - plan_run.since > run.limits.patience:
         late = f"no start within {run.limits.patience}: {answer.detail}"
         return _give_up_plan_run(run, at, late, "starting" if answer.outcome == "unanswered" else "")

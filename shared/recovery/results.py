@@ -195,12 +195,13 @@ def _ended_with(item: RunItem, verb: Verb) -> bool:
 
 def vms_committed_at_home(run: Run) -> frozenset[str]:
     """Those whose newest commit succeeded and is no older than their failback: their machines in Azure are given up."""
-    verbs_by_vm = {item.vm: [step.verb for step in item.steps if step.outcome == "succeeded"] for item in run.items}
-    return frozenset(
-        vm
-        for vm, verbs in verbs_by_vm.items()
-        if "Commit" in verbs[verbs.index("Failback") if "Failback" in verbs else 0 :]
-    )
+    return frozenset(item.vm for item in run.items if "Commit" in verbs_since_failback(item))
+
+
+def verbs_since_failback(item: RunItem) -> list[Verb]:
+    """What succeeded from its failback on; all that succeeded where there was none."""
+    verbs = [step.verb for step in item.steps if step.outcome == "succeeded"]
+    return verbs[verbs.index("Failback") :] if "Failback" in verbs else verbs
 
 
 def findings_on_skipped(run: Run) -> tuple[str, ...]:

@@ -253,11 +253,8 @@ class Run(Message):
 
         That is done for all of them at once: only what comes after it, which stops a machine, keeps the order.
         """
-        return (
-            self.current is not None
-            and self.current.verb == "Failback"
-            and self.options.data_sync == "minimise-downtime"
-        )
+        is_failback = self.current is not None and self.current.verb == "Failback"
+        return is_failback and self.options.data_sync == "minimise-downtime"
 
     @property
     def request_scope(self) -> str:

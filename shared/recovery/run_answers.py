@@ -54,17 +54,21 @@ def with_start_answers(
     return run.with_budget(run.budget.model_copy(update={"retry_until": now + throttled}))
 
 
+def _after_refusal(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
+    if run.stage.verb == "TestFailoverCleanup":  # perhaps there is nothing to clean up
+        return item.in_state("settling", now, answer.detail)
+    if (run.stage.verb, answer.code) == ("UpdateVmProperties", NOTHING_TO_UPDATE):
+        return item.in_state("done", now)
+    return _fail_item(run, item, f"{answer.code}: {answer.detail}")
+
+
 def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
-    verb, patience = run.stage.verb, run.limits.patience
+    patience = run.limits.patience
     if answer.outcome == "started":
         begun = {"job": answer.job, "point": answer.point or item.point}
         return item.in_state("running", now).model_copy(update=begun)
-    if answer.outcome == "refused" and verb == "TestFailoverCleanup":  # perhaps there is nothing to clean up
-        return item.in_state("settling", now, answer.detail)
-    if answer.outcome == "refused" and (verb, answer.code) == ("UpdateVmProperties", NOTHING_TO_UPDATE):
-        return item.in_state("done", now)
     if answer.outcome == "refused":
-        return _fail_item(run, item, f"{answer.code}: {answer.detail}")
+        return _after_refusal(run, item, answer, now)
     since = item.since or now
     if now - since > patience:
         return _give_up_item(run, item, f"no start within {patience}: {answer.detail or answer.outcome}")

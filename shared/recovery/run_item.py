@@ -115,6 +115,11 @@ class RunItem(Message):
         verbs = {*self.verbs_done_before, *(step.verb for step in self.steps), self.requested_verb}
         return not MOVE_VERBS.isdisjoint(verbs)
 
+    @property
+    def is_to_be_committed(self) -> bool:
+        """Whether a commit of this run is still ahead of it, if it comes to one."""
+        return self.state in {"waiting", "done"} and "Commit" not in self.verbs_done_before
+
     def has_done(self, *verbs: Verb) -> bool:
         """Whether a job of this run did any of these verbs to it."""
         return any(step.verb in verbs and step.outcome == "succeeded" for step in self.steps)

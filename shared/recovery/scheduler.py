@@ -7,6 +7,7 @@ from statistics import median
 
 from pydantic import Field
 
+from shared.grouping import group_pairs
 from shared.messages import Message
 from shared.recovery import recovery_plan_runs
 from shared.recovery.pacing import (
@@ -122,9 +123,7 @@ def _vms_not_passed(run: Run) -> set[str]:
 
 
 def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[int, tuple[str, ...]]:
-    found: dict[int, list[str]] = {}
-    for item in items:
-        found.setdefault(item.vault, []).append(name(item))
+    found = group_pairs((item.vault, name(item)) for item in items)
     return {vault: tuple(names) for vault, names in found.items()}
 
 
@@ -156,6 +155,12 @@ def undecided_vms(run: Run) -> tuple[str, ...]:
     return tuple(item.vm for item in run.items if item.state == "failed" and item.failed_in_stage == stage)
 
 
+def undecided_items(run: Run, vms: Sequence[str]) -> list[RunItem]:
+    """Those of the named items, or of all, that wait for a person's decision."""
+    wanted, undecided = {vm.casefold() for vm in vms}, set(undecided_vms(run))
+    return [item for item in run.items if item.vm in undecided and (not wanted or item.vm.casefold() in wanted)]
+
+
 def apply_decision(run: Run, decision: Decision) -> Run:
     """Take in what a person decided; what it does not concern stays as it is."""
     run = run.with_decision(decision)
@@ -163,9 +168,7 @@ def apply_decision(run: Run, decision: Decision) -> Run:
         return _abort_run(run)
     if decision.verdict == "resume":
         return with_resume_decision(run, decision.at, decision.vms, decision.about)
-    wanted = {vm.casefold() for vm in decision.vms}
-    undecided = set(undecided_vms(run))
-    failed = [item for item in run.items if item.vm in undecided and (not wanted or item.vm.casefold() in wanted)]
+    failed = undecided_items(run, decision.vms)
     vms = [item.vm for item in failed]
     if decision.verdict == "retry":
         run = run.with_items_changed({item.vm: item.for_retry(decision.at) for item in failed})
@@ -221,15 +224,19 @@ def _look_interval(run: Run, busy: Sequence[RunItem], now: datetime) -> timedelt
         return SOON
     if not run.stage.ordered:
         return LATER
+    quick = STEADY_PACE if len(run.items) < VAST_RUN else LATER
+    return quick if may_end_soon(run, busy, now) else LATER
+
+
+def may_end_soon(run: Run, busy: Sequence[RunItem], now: datetime) -> bool:
+    """Whether one of those that others wait for is about to end, by how long such a verb usually takes."""
     awaited_names = {name for item in run.items if item.state == "waiting" for name in item.after}
     awaited = [item for item in busy if item.vm in awaited_names]
     usual = typical_duration(run, run.stage.verb) if awaited else LATER
-    quick = STEADY_PACE if len(run.items) < VAST_RUN else LATER
-    may_end_soon = any(
+    return any(
         item.state != "running" or item.since is None or usual * NEARLY <= now - item.since <= usual * OVERDUE
         for item in awaited
     )
-    return quick if may_end_soon else LATER
 
 
 def typical_duration(run: Run, verb: Verb) -> timedelta:

@@ -1,10 +1,11 @@
 """What differs between a plan and the recovery plan that mirrors it, in sentences for people. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import Literal
 
 from shared.arm_ids import name_of
+from shared.grouping import group_pairs
 from shared.messages import Message
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.parts import Items, PlanAction, PlanPart, effective_edges, part_name
@@ -171,10 +172,8 @@ def _foreign_member(part: str, number: int, item_id: str, again: str, item: Item
 
 
 def _location_differences(wanted: PlanPart, items: Items) -> Iterator[Difference]:
-    where: dict[str, list[str]] = {}
-    for member in wanted.members:
-        if item := items.get(member.vm.lower()):
-            where.setdefault(item.active_location, []).append(member.vm)
+    members = [(items.get(member.vm.lower()), member.vm) for member in wanted.members]
+    where = group_pairs((item.active_location, vm) for item, vm in members if item)
     if len(where) > 1:
         sides = "; ".join(f"{_SIDES.get(side, side)}: {list_briefly(vms, 5)}" for side, vms in sorted(where.items()))
         detail = f"the VMs of {wanted.name} run on both sides, so that one recovery plan cannot move them: {sides}"
@@ -196,6 +195,13 @@ def _order_differences(wanted: PlanPart, found: PlanPart) -> Iterator[Difference
         detail = f"the groups of the recovery plan {wanted.name} are in another order: {actual}, not {declared}"
         yield Difference(what="order-changed", part=wanted.name, declared=declared, found=actual, detail=detail)
         return
+    yield from _group_differences(wanted, ours, theirs)
+
+
+def _group_differences(
+    wanted: PlanPart, ours: Sequence[Collection[str]], theirs: Sequence[Collection[str]]
+) -> Iterator[Difference]:
+    names = {member.id.lower(): member.vm for member in wanted.members}
     place = {one: number for number, wave in enumerate(theirs, start=1) for one in wave}
     for number, wave in enumerate(ours, start=1):
         for one in sorted(wave, key=names.__getitem__):

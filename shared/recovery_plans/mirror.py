@@ -129,10 +129,8 @@ def _left_over_parts(base: str, wanted: Sequence[PlanPart], found: Sequence[Foun
 
 def writes_needed(name: str, plan: PlanDocument, survey: MirrorSurvey) -> tuple[PartWrite, ...]:
     """What would bring the vaults in step; deletions first, because a machine should not be in two of ours at once."""
-    removals = [
-        PartWrite(what="remove", part=one.part)
-        for one in _left_over_parts(base_name_of(name, plan), survey.wanted, survey.found)
-    ]
+    left_over = _left_over_parts(base_name_of(name, plan), survey.wanted, survey.found)
+    removals = [PartWrite(what="remove", part=one.part) for one in left_over]
     return (*removals, *(write for part in survey.wanted for write in _writes_of(part, survey.find_part(part))))
 
 
@@ -158,17 +156,22 @@ def is_in_step(part: PlanPart, found: PlanPart | None) -> bool:
 def busy_sentences(survey: MirrorSurvey, wanted: Sequence[PartWrite]) -> tuple[str, ...]:
     """Sentences about recovery plans that cannot be written now because they are run."""
     ids = {write.part.id.lower() for write in wanted}
-    return tuple(
-        f"the recovery plan {one.part.name} is being run ({one.busy_with})"
-        for one in survey.found
-        if one.busy_with and one.part.id.lower() in ids
-    )
+    busy = [one for one in survey.found if one.busy_with and one.part.id.lower() in ids]
+    return tuple(f"the recovery plan {one.part.name} is being run ({one.busy_with})" for one in busy)
 
 
 def required_confirmation(action: str, name: str, survey: MirrorSurvey, known: Iterable[str] = ()) -> str:
     """The sentence that has to be repeated before somebody else's work is written over; empty when none is."""
     losses = list(_lost_sentences(action, survey, frozenset(known)))
     return f"{action.capitalize()} {name}: {'; '.join(losses)}." if losses else ""
+
+
+def _overwritten_sentences(differences: Iterable[Difference]) -> Iterator[str]:
+    for difference in differences:
+        if difference.what == "plan-not-ours":
+            yield f"the recovery plan {difference.part}, which this app did not make, is written over"
+        elif difference.what in NEEDS_CONFIRMATION:
+            yield f"the action {difference.about!r} {difference.found} of {difference.part} is deleted"
 
 
 def _lost_sentences(action: str, survey: MirrorSurvey, known: frozenset[str]) -> Iterator[str]:
@@ -178,11 +181,7 @@ def _lost_sentences(action: str, survey: MirrorSurvey, known: frozenset[str]) ->
                 yield f"the recovery plan {one.part.name}, which this app did not make, is deleted"
         yield from _actions_lost(survey, [one.part for one in survey.found])
         return
-    for difference in survey.differences:
-        if difference.what == "plan-not-ours":
-            yield f"the recovery plan {difference.part}, which this app did not make, is written over"
-        elif difference.what in NEEDS_CONFIRMATION:
-            yield f"the action {difference.about!r} {difference.found} of {difference.part} is deleted"
+    yield from _overwritten_sentences(survey.differences)
     left_over = [d.part for d in survey.differences if d.what == "plan-left-over"]
     for part in left_over:
         yield f"the recovery plan {part} is deleted"
@@ -192,10 +191,8 @@ def _lost_sentences(action: str, survey: MirrorSurvey, known: frozenset[str]) ->
 def _actions_lost(survey: MirrorSurvey, parts: Sequence[PlanPart]) -> Iterator[str]:
     """Actions of recovery plans that are deleted, which our plan does not know."""
     ours = {action.name.lower() for part in survey.wanted for action in actions_in(part)}
-    for part in parts:
-        for action in actions_in(part):
-            if action.name.lower() not in ours:
-                yield f"the action {action.name!r} of {part.name} goes with it"
+    actions = ((part.name, action.name) for part in parts for action in actions_in(part))
+    yield from (f"the action {name!r} of {part} goes with it" for part, name in actions if name.lower() not in ours)
 
 
 def actions_in(part: PlanPart) -> tuple[PlanAction, ...]:

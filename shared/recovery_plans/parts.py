@@ -13,6 +13,7 @@ from pydantic import Field
 
 from shared.arm_ids import split_at
 from shared.graph import Edges, waves_of
+from shared.grouping import group_pairs
 from shared.messages import Message, VaultRef
 from shared.plans.plan import PlanDocument
 from shared.site_recovery.views import ItemView
@@ -126,9 +127,8 @@ class PlanPart(Message):
 
         Source: recorded with api-version 2022-08-01; the service adds the Shutdown and the Failover group itself.
         """
-        groups = [
-            group.to_body() for group in self.groups if group != PlanGroup(kind=group.kind) or group.kind == "Boot"
-        ]
+        kept = [group for group in self.groups if group != PlanGroup(kind=group.kind) or group.kind == "Boot"]
+        groups = [group.to_body() for group in kept]
         named = {"primaryFabricId": self.fabric_id, "recoveryFabricId": AZURE}
         return {"properties": named | {"failoverDeploymentModel": "ResourceManager", "groups": groups}}
 
@@ -198,11 +198,7 @@ class _Home(NamedTuple):
 
 
 def parts_of(
-    name: str,
-    plan: PlanDocument,
-    sites: Mapping[str, SiteDocument],
-    items: Items,
-    actions: Sequence[PlacedAction] = (),
+    name: str, plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Items, actions: Sequence[PlacedAction] = ()
 ) -> tuple[PlanPart, ...]:
     """The recovery plans that do what our plan says, in the order in which they have to run.
 
@@ -239,12 +235,9 @@ def fabric_of(item_id: str) -> str:
 
 
 def _homes_of(plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Items) -> dict[str, _Home]:
-    homes = {}
-    for plan_item in plan.items:
-        if item := items.get(plan_item.vm.lower()):
-            vault = VaultRef.from_id(sites[plan.site_name_of(plan_item)].vault)
-            homes[plan_item.vm] = _Home(vault.key, fabric_of(item.id).lower())
-    return homes
+    vaults = {name: VaultRef.from_id(sites[name].vault).key for name in plan.site_names}
+    found = ((one, items.get(one.vm.lower())) for one in plan.items)
+    return {one.vm: _Home(vaults[plan.site_name_of(one)], fabric_of(i.id).lower()) for one, i in found if i}
 
 
 def effective_edges(plan: PlanDocument, items: Items) -> dict[str, tuple[str, ...]]:
@@ -284,9 +277,7 @@ def _reachable_waves(left: Edges, order: Sequence[str], home: _Home, homes: Mapp
             depth[vm] = 1 + max((depth[one] for one in waits), default=-1)
     place = {vm: at for at, vm in enumerate(left)}
     fits = sorted((vm for vm in depth if depth[vm] < MOST_GROUPS), key=lambda vm: (depth[vm], place[vm]))
-    waves: dict[int, list[str]] = {}
-    for vm in fits[:MOST_MACHINES]:
-        waves.setdefault(depth[vm], []).append(vm)
+    waves = group_pairs((depth[vm], vm) for vm in fits[:MOST_MACHINES])
     return tuple(tuple(wave) for wave in waves.values())
 
 

@@ -127,6 +127,12 @@ def open_run(
     )
 
 
+def item_id_of(machine: ProtectableItem) -> str:
+    """The id of its protected item, or the one that it will have."""
+    container, _ = split_at(machine.id, "replicationProtectableItems")
+    return machine.item_id or f"{container}/replicationProtectedItems/{machine.guid}"
+
+
 def _open_item(
     order: ReplicationOrder, vm_request: VmRequest, machines: Sequence[ProtectableItem], now: datetime
 ) -> ReplicationRunItem:
@@ -137,9 +143,7 @@ def _open_item(
     copy = ReplicationRunItem(vm=vm_request.vm, settings=settings, actions=actions)
     try:
         machine = find_protectable_item(vm_request, machines)
-        container, _ = split_at(machine.id, "replicationProtectableItems")
-        item_id = machine.item_id or f"{container}/replicationProtectedItems/{machine.guid}"  # as it will be named
-        copy = copy.model_copy(update={"vm": machine.vm, "item_id": item_id})
+        copy = copy.model_copy(update={"vm": machine.vm, "item_id": item_id_of(machine)})
         if order.request.action == "enable" and not machine.item_id:
             require_protectable(machine, settings)
             machine = pick_disks(machine, settings)

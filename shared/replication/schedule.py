@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from shared.grouping import group_pairs
 from shared.replication.pacing import ABSENT_FOR, QUICK_POLL, RETRY_PAUSE, SLOW_POLL
 from shared.replication.run import BATCH, ENDED, UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState
 from shared.replication.settings import ReplicatedItem, ReplicationAction
@@ -42,11 +43,9 @@ def plan_tick(run: ReplicationRun, now: datetime) -> ReplicationTick:
     free = max(0, run.initial_copies - under_way)
     again = [item for item in due if item.state == "starting"]
     fresh = [item for item in due if item.state == "waiting"][:free]
-    starts: dict[ReplicationAction, tuple[str, ...]] = {}
-    for item in (*again, *fresh)[:BATCH]:
-        starts[item.actions[0]] = (*starts.get(item.actions[0], ()), item.vm)
+    starts = group_pairs((item.actions[0], item.vm) for item in (*again, *fresh)[:BATCH])
     return ReplicationTick(
-        starts,
+        {action: tuple(vms) for action, vms in starts.items()},
         tuple(item.vm for item in due if item.state == "restarting")[:BATCH],
         tuple(item.job for item in run.items if item.state == "running"),
         tuple(item.vm for item in run.items if item.state == "copying"),

@@ -79,8 +79,6 @@ def _describe_point(point: RecoveryPoint, now: datetime) -> str:
 
 
 def _matches_rule(point: RecoveryPoint, rule: str) -> bool:
-    if rule in {LATEST, PROCESSED}:
-        return True
-    if rule == CONSISTENT:
-        return point.consistent
+    if rule in {LATEST, PROCESSED, CONSISTENT}:
+        return point.consistent or rule != CONSISTENT
     return point.name.lower() == name_of(rule).lower()

@@ -100,9 +100,6 @@ class VerbOptions(Message):
 
 def option_names(kind: str) -> frozenset[str]:
     """The options that operations of a kind have, by their request or by the plan."""
-    return frozenset(
-        name
-        for name, field in VerbOptions.model_fields.items()
-        for option in field.metadata
-        if isinstance(option, OptionOf) and kind in {*option.kinds, *option.from_plan}
-    )
+    fields = ((name, option) for name, field in VerbOptions.model_fields.items() for option in field.metadata)
+    options = ((name, option) for name, option in fields if isinstance(option, OptionOf))
+    return frozenset(name for name, option in options if kind in {*option.kinds, *option.from_plan})

@@ -98,6 +98,5 @@ def foreign_values(found: Mapping[str, object], wanted: Mapping[str, str]) -> tu
     """
     values = {name.lower(): str(value) for name, value in found.items()}
     pairs = ((name, values.get(name.lower(), ""), ours) for name, ours in wanted.items())
-    return tuple(
-        f"{name} is {theirs}, not {ours}" for name, theirs, ours in pairs if theirs.lower() not in {"", ours.lower()}
-    )
+    foreign = (one for one in pairs if one[1].lower() not in {"", one[2].lower()})
+    return tuple(f"{name} is {theirs}, not {ours}" for name, theirs, ours in foreign)

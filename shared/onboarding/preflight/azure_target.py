@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from shared.arm_ids import name_of
 from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, CheckLine, unread_lines
-from shared.onboarding.preflight.facts import NetworkFacts, SiteFacts
+from shared.onboarding.preflight.facts import AccountFacts, NetworkFacts, SiteFacts
 from shared.sites.defaults import cache_storage_of, replication_policy_of
 from shared.sites.site import ReplicationPolicy
 
@@ -32,6 +32,11 @@ def check_region(facts: SiteFacts) -> Iterator[CheckLine]:
         yield CheckLine("pass", f"the cluster is in {azure.cluster.location}")
     else:
         yield CheckLine("fail", f"the cluster is in {azure.cluster.location}, the site declares {declared}")
+    yield from check_vault_region(facts)
+
+
+def check_vault_region(facts: SiteFacts) -> Iterator[CheckLine]:
+    azure, declared = facts.azure, facts.site.region
     if azure.vault and not same_region(azure.vault.location, declared):
         yield CheckLine("fail", f"{facts.site.vault_name} is in {azure.vault.location}, the site declares {declared}")
     elif azure.vault:
@@ -44,20 +49,23 @@ def check_policy(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from unread_lines(facts, "policy")
     wanted = facts.site.policy_settings
     found = facts.azure.vault.policy if facts.azure.vault else None
-    if found is None:
-        if wanted:
-            yield CheckLine("pass", f"there is no policy {wanted.name} yet; prepare makes it")
-        elif "policy" not in facts.azure.unread:
-            name = replication_policy_of(facts.site).name
-            detail = f"there is no policy {name}, and the site does not declare its settings"
-            yield CheckLine(
-                "warn" if facts.azure.vault else "pass", f"{detail}; prepare makes it with the usual settings"
-            )
+    if found is None and wanted:
+        yield CheckLine("pass", f"there is no policy {wanted.name} yet; prepare makes it")
+    elif found is None:
+        yield from note_usual_policy(facts)
     elif wanted and (differing := list(policy_differences(wanted, found))):
         for field, actual, declared in differing:
             yield CheckLine("fail", f"{wanted.name}: {field} is {actual}, the site declares {declared}")
     else:
         yield CheckLine("pass", f"the policy {replication_policy_of(facts.site).name} agrees")
+
+
+def note_usual_policy(facts: SiteFacts) -> Iterator[CheckLine]:
+    if "policy" not in facts.azure.unread:
+        detail = (
+            f"there is no policy {replication_policy_of(facts.site).name}, and the site does not declare its settings"
+        )
+        yield CheckLine("warn" if facts.azure.vault else "pass", f"{detail}; prepare makes it with the usual settings")
 
 
 class PolicyDifference(NamedTuple):
@@ -83,6 +91,11 @@ def check_account(facts: SiteFacts) -> Iterator[CheckLine]:
         if "account" not in facts.azure.unread:
             yield CheckLine("pass", "there is no cache storage account yet; prepare makes it")
         return
+    yield from check_account_properties(facts, account, name)
+    yield CheckLine("pass", f"{name} is {account.kind}, {account.sku}, in {account.location}")
+
+
+def check_account_properties(facts: SiteFacts, account: AccountFacts, name: str) -> Iterator[CheckLine]:
     if account.kind.lower() not in ACCOUNT_KINDS:
         yield CheckLine("fail", f"{name} is of kind {account.kind}; replication needs a general-purpose account")
     if account.access_tier.lower() in {"cool", "cold"}:
@@ -91,7 +104,6 @@ def check_account(facts: SiteFacts) -> Iterator[CheckLine]:
         yield CheckLine("fail", f"{name} is in {account.location}, the site declares {facts.site.region}")
     if account.firewall:
         yield CheckLine("fail", f"{name} lets only chosen networks in, which is not supported for a cache account")
-    yield CheckLine("pass", f"{name} is {account.kind}, {account.sku}, in {account.location}")
 
 
 def check_networks(facts: SiteFacts) -> Iterator[CheckLine]:

@@ -27,8 +27,7 @@ def total_churn(facts: SiteFacts) -> float:
 
 def copy_time(facts: SiteFacts) -> timedelta | None:
     """How long the initial copy takes with what the link has left beside the churn; None without end, or unknown."""
-    link = facts.site.capacity.link_mbps
-    left = (link or 0) / 8 - total_churn(facts)
+    left = (facts.site.capacity.link_mbps or 0) / 8 - total_churn(facts)
     if left <= 0:
         return None
     return timedelta(seconds=round(sum(machine.size_gb for machine in facts.machines) * GIB / left))
@@ -81,7 +80,7 @@ def check_initial_copy(facts: SiteFacts) -> Iterator[CheckLine]:
     else:
         takes_in_words, within_in_words = duration_in_words(takes), duration_in_words(within)
         detail = f"the initial copy of {size:,.0f} GiB takes {takes_in_words}, and may take {within_in_words}"
-        yield CheckLine("fail" if takes > within else "pass", detail)
+        yield CheckLine.judge(takes <= within, detail)
 
 
 def duration_in_words(span: timedelta) -> str:

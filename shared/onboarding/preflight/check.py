@@ -1,7 +1,7 @@
 """How a prerequisite is written down: an id, a title, a rule over the facts, a remedy and a link."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from shared.arm_ids import name_of, subscription_of
 from shared.messages import Message
@@ -23,6 +23,11 @@ class CheckLine(NamedTuple):
 
     state: CheckState
     text: str
+
+    @classmethod
+    def judge(cls, passed: bool, text: str) -> Self:
+        """A pass, or a fail."""
+        return cls("pass" if passed else "fail", text)
 
 
 type CheckRule = Callable[[SiteFacts], Iterator[CheckLine]]

@@ -49,9 +49,9 @@ def check_version(source: str, version: str, *, whole: bool) -> Iterator[CheckLi
     if found is None:
         yield CheckLine("unknown", f"{source} shows no version that can be read: {version!r}")
     elif int(found["build"]) != OLDEST_VERSION[0]:
-        yield CheckLine("pass" if int(found["build"]) > OLDEST_VERSION[0] else "fail", f"{source} runs {version}")
+        yield CheckLine.judge(int(found["build"]) > OLDEST_VERSION[0], f"{source} runs {version}")
     elif found["revision"]:
-        yield CheckLine("pass" if int(found["revision"]) >= OLDEST_VERSION[1] else "fail", f"{source} runs {version}")
+        yield CheckLine.judge(int(found["revision"]) >= OLDEST_VERSION[1], f"{source} runs {version}")
     elif whole:
         yield CheckLine("unknown", f"{source} runs {version}; it does not show which update")
 

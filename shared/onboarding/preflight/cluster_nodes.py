@@ -24,7 +24,7 @@ ARC = "https://learn.microsoft.com/azure/azure-arc/servers/"
 def check_connection(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from unread_lines(facts, "nodes")
     for node in facts.azure.nodes:
-        yield CheckLine("pass" if is_agent_connected(node) else "fail", f"{node.name} is {node.status}")
+        yield CheckLine.judge(is_agent_connected(node), f"{node.name} is {node.status}")
 
 
 def check_agent(facts: SiteFacts) -> Iterator[CheckLine]:
@@ -33,9 +33,7 @@ def check_agent(facts: SiteFacts) -> Iterator[CheckLine]:
         if version is None:
             yield CheckLine("unknown", f"Azure shows no agent version of {node.name}")
         else:
-            yield CheckLine(
-                "pass" if version >= OLDEST_AGENT else "fail", f"{node.name} has agent {node.agent_version}"
-            )
+            yield CheckLine.judge(version >= OLDEST_AGENT, f"{node.name} has agent {node.agent_version}")
 
 
 def check_extension_lists(facts: SiteFacts) -> Iterator[CheckLine]:
@@ -56,9 +54,7 @@ def _blocked_extensions(node: NodeFacts) -> Iterator[CheckLine]:
 def check_hyper_v(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
-        yield CheckLine(
-            "pass" if host.hyper_v else "fail", f"Hyper-V is {'' if host.hyper_v else 'not '}on {host.node}"
-        )
+        yield CheckLine.judge(host.hyper_v, f"Hyper-V is {'' if host.hyper_v else 'not '}on {host.node}")
 
 
 def _unread_nodes(facts: SiteFacts) -> Iterator[CheckLine]:
@@ -82,19 +78,15 @@ def check_other_site(facts: SiteFacts) -> Iterator[CheckLine]:
 def check_application_control(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
-        enforced = host.application_control == "Enforced"
-        yield CheckLine(
-            "fail" if enforced else "pass", f"Application Control on {host.node}: {host.application_control}"
-        )
+        detail = f"Application Control on {host.node}: {host.application_control}"
+        yield CheckLine.judge(host.application_control != "Enforced", detail)
 
 
 def check_outbound(facts: SiteFacts) -> Iterator[CheckLine]:
     yield from _unread_nodes(facts)
     for host in facts.hosts.values():
         for endpoint, reached in host.reached.items():
-            yield CheckLine(
-                "pass" if reached else "fail", f"{host.node} {'reaches' if reached else 'misses'} {endpoint}"
-            )
+            yield CheckLine.judge(reached, f"{host.node} {'reaches' if reached else 'misses'} {endpoint}")
 
 
 def check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
@@ -120,7 +112,7 @@ def check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
         if not providers:
             installed = node.extension is not None
             detail = "has the extension, but is not registered" if installed else "is not registered yet"
-            yield CheckLine("fail" if installed else "pass", f"{node.name} {detail}")
+            yield CheckLine.judge(not installed, f"{node.name} {detail}")
         elif any(has_fresh_heartbeat(provider, facts.azure.at) for provider in providers):
             yield CheckLine("pass", f"{node.name} is registered and connected")
         else:

@@ -82,19 +82,22 @@ def check_disk_kinds(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckL
         yield CheckLine("fail", f"{machine.name} has no disk")
 
 
-def check_disk_sizes(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
-    yield from unread_lines_of(machine)
-    system, data = machine.disks[:1], machine.disks[1:]
+def check_os_disk(machine: MachineFacts) -> Iterator[CheckLine]:
     most = OS_DISK_GB.get(machine.generation, OS_DISK_GB[2])
-    for disk in system:
+    for disk in machine.disks[:1]:
         if disk.size_gb > most:
             detail = f"its OS disk has {disk.size_gb:,.0f} GB, generation {machine.generation} may have {most:,}"
             yield CheckLine("fail", f"{machine.name}: {detail}")
+
+
+def check_disk_sizes(_seen: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
+    yield from unread_lines_of(machine)
+    yield from check_os_disk(machine)
+    data = machine.disks[1:]
     for at, disk in enumerate(data, start=1):
         if disk.size_gb > DATA_DISK_GB:
-            yield CheckLine(
-                "fail", f"{machine.name}: disk {at} has {disk.size_gb:,.0f} GB, at most {DATA_DISK_GB:,} are possible"
-            )
+            detail = f"disk {at} has {disk.size_gb:,.0f} GB, at most {DATA_DISK_GB:,} are possible"
+            yield CheckLine("fail", f"{machine.name}: {detail}")
     if len(data) > DATA_DISKS:
         yield CheckLine("fail", f"{machine.name} has {len(data)} data disks, at most {DATA_DISKS} are possible")
 
