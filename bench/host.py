@@ -24,7 +24,7 @@ from lab.clock import LabClock
 from lab.host import sidecar
 from lab.host.app import App, index_functions
 from lab.host.durable import DurableFunctions
-from lab.host.engine.engine import Engine
+from lab.host.engine.engine import Engine, EngineSettings
 
 PATIENCE = 300
 """Seconds after which a run has hung."""
@@ -127,7 +127,12 @@ async def lab_engine() -> AsyncIterator[Client]:
     vars(module)["app"] = _function_app()
     with tempfile.TemporaryDirectory() as folder:
         app = App(index_functions(module), Path(folder))
-        engine = Engine(Path(folder) / "engine.sqlite", LabClock.open(Path(folder)), DurableFunctions(app))
+        engine = Engine(
+            Path(folder) / "engine.sqlite",
+            LabClock.open(Path(folder)),
+            DurableFunctions(app),
+            EngineSettings(entity_window=0),
+        )
         server, port = await sidecar.start_sidecar(engine)
         passing = asyncio.create_task(engine.run_for_ever())
         async with AsyncTaskHubGrpcClient(host_address=f"127.0.0.1:{port}") as client:

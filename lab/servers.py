@@ -115,7 +115,7 @@ class Server:
         `command` is the module and its arguments, or "--" and another program with its own.
         """
         self.name, self.base, self.health, self.log, self.command = name, base, health, log, command
-        self._settings = settings or {}
+        self.settings = dict(settings or {})
         self.killed = False
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -127,7 +127,7 @@ class Server:
             self._process = subprocess.Popen(  # noqa: S603 - our own modules
                 arguments,
                 cwd=ROOT,
-                env=os.environ | self._settings,
+                env=os.environ | self.settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

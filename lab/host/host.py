@@ -21,7 +21,7 @@ from lab.host.eventgrid import EventGridWebhook
 from lab.host.http_triggers import HttpTriggers, build_server
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
-from lab.host.settings import Options, evidence_of, give_app_settings, read_host_file
+from lab.host.settings import HostFile, Options, evidence_of, give_app_settings, read_host_file
 from lab.host.timers import Timers
 
 DATABASE = "host.sqlite"
@@ -58,12 +58,13 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
     """
     options = replace(options, app=options.app.resolve(), state=options.state.resolve())  # loading changes the folder
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(FolderLock(options.state).release)
+        stack.callback(FolderLock(options.state, options.worker).release)
         give_app_settings(options.app.parent, options.azure_url, options.state)
         app = load_app(options.app)
         stack.callback(app.close)
         clock = clock or LabClock.open(options.state)
-        engine = Engine(options.state / DATABASE, clock, DurableFunctions(app))
+        settings = read_host_file(options.app.parent).engine
+        engine = Engine(options.state / DATABASE, clock, DurableFunctions(app), settings)
         stack.push_async_callback(engine.close)
         timers = Timers(app, engine.store, clock)
         yield await _serve_host(options, Host(app, engine, timers, options.port), stack)
@@ -89,22 +90,22 @@ async def _serve_host(options: Options, host: Host, stack: contextlib.AsyncExitS
     site = web.TCPSite(runner, "127.0.0.1", options.port)
     await site.start()
     host.port = _port_of(runner)
-    host.app.client_config = client_config(hosted.task_hub, host.url, grpc_port, query)
+    host.app.client_config = client_config(hosted, host.url, grpc_port, query)
     host.engine.resume_waiting()
     return host
 
 
-def client_config(task_hub: str, url: str, grpc_port: int, query: str) -> str:
+def client_config(hosted: HostFile, url: str, grpc_port: int, query: str) -> str:
     """What a durable client binding is given, as the Durable Task extension gives it."""
     base = f"{url}{PATH}"
     config: dict[str, Any] = {
-        "taskHubName": task_hub,
+        "taskHubName": hosted.task_hub,
         "connectionName": "Storage",
         "baseUrl": base,
         "httpBaseUrl": base,
         "rpcBaseUrl": f"http://127.0.0.1:{grpc_port}",
         "requiredQueryStringParameters": query,
-        "maxGrpcMessageSizeInBytes": 1 << 30,
+        "maxGrpcMessageSizeInBytes": hosted.engine.max_message_bytes,
         "managementUrls": management_urls(base, "INSTANCEID", query),
     }
     return json.dumps(config)

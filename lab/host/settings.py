@@ -3,9 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from lab.host.engine.engine import EngineSettings
 
 DEFAULTS = {
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
@@ -22,10 +25,15 @@ FROM_AZURE_URL = {
 
 @dataclass(frozen=True)
 class Options:
-    """The command line. With `auth` keys are asked for; with `trust_principal` the caller's identity is believed."""
+    """The command line. With `auth` keys are asked for; with `trust_principal` the caller's identity is believed.
+
+    Attributes:
+        worker: The host's own name among those that share the state folder, and with it the task hub.
+    """
 
     app: Path
     state: Path
+    worker: str = "host"
     port: int = 7071
     azure_url: str = "http://127.0.0.1:7080"
     auth: bool = False
@@ -38,15 +46,36 @@ class HostFile:
 
     route_prefix: str = "api"
     task_hub: str = "TestHubName"
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 def read_host_file(folder: Path) -> HostFile:
     """Read host.json, or take the defaults of Functions."""
     extensions = _read_json(folder / "host.json").get("extensions", {})
+    durable_task = extensions.get("durableTask", {})
     return HostFile(
         route_prefix=extensions.get("http", {}).get("routePrefix", HostFile.route_prefix),
-        task_hub=extensions.get("durableTask", {}).get("hubName", HostFile.task_hub),
+        task_hub=durable_task.get("hubName", HostFile.task_hub),
+        engine=_read_engine_settings(durable_task),
     )
+
+
+def _read_engine_settings(durable_task: Mapping[str, Any]) -> EngineSettings:
+    usual, storage = EngineSettings(), durable_task.get("storageProvider", {})
+    return EngineSettings(
+        entity_window=durable_task.get("entityMessageReorderWindowInMinutes", usual.entity_window),
+        max_message_bytes=durable_task.get("maxGrpcMessageSizeInBytes", usual.max_message_bytes),
+        visibility_timeout=_span_of(storage.get("controlQueueVisibilityTimeout"), usual.visibility_timeout),
+        polling_interval=_span_of(storage.get("maxQueuePollingInterval"), usual.polling_interval),
+    )
+
+
+def _span_of(text: str | None, usual: timedelta) -> timedelta:
+    """A .NET TimeSpan, "hh:mm:ss"."""
+    if text is None:
+        return usual
+    hours, minutes, seconds = (float(part) for part in text.split(":"))
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
 def give_app_settings(folder: Path, azure_url: str, state: Path) -> None:

@@ -90,12 +90,13 @@ def free_real_ports(hosts: int) -> RealPorts:
 
 def real_servers(state: Path, ports: RealPorts, tools: Tools, app: Path = ROOT / "function_app.py") -> Servers:
     """All processes of a story on the real engine, with their state in a folder; nothing is started yet."""
-    hosts = [_durable_host(state, ports, tools, number, app) for number in range(len(ports.bridges))]
+    hosts = [durable_host(state, ports, tools, number, app) for number in range(len(ports.bridges))]
     azure = simulated_azure(state, ports.azure, f"http://127.0.0.1:{ports.bridges[0]}")
-    return Servers(azure, hosts[0], (_storage_emulator(state, ports, tools),), tuple(hosts[1:]))
+    return Servers(azure, hosts[0], (storage_emulator(state, ports, tools),), tuple(hosts[1:]))
 
 
-def _storage_emulator(state: Path, ports: RealPorts, tools: Tools) -> Server:
+def storage_emulator(state: Path, ports: RealPorts, tools: Tools) -> Server:
+    """What the engine keeps everything in."""
     places = (("blob", ports.blob), ("queue", ports.queue), ("table", ports.table))
     where = [text for name, port in places for text in (f"--{name}Port", str(port), f"--{name}Host", "127.0.0.1")]
     flags = ("--location", str(state / "storage"), "--skipApiVersionCheck", "--disableTelemetry", "--loose", "--silent")
@@ -128,7 +129,8 @@ def simulated_azure(state: Path, port: int, host_url: str) -> Server:
     )
 
 
-def _durable_host(state: Path, ports: RealPorts, tools: Tools, number: int, app: Path) -> RealServer:
+def durable_host(state: Path, ports: RealPorts, tools: Tools, number: int, app: Path) -> RealServer:
+    """One host of the task hub, with a Python process of its own for an app."""
     bridge, folder = ports.bridges[number], state / f"host{number + 1}"
     folder.mkdir(parents=True, exist_ok=True)
     base, functions = f"http://127.0.0.1:{bridge}", folder / "functions.json"

@@ -15,12 +15,22 @@ from lab.host.engine.tasks import Tasks
 class Actions:
     """Each action leaves its event in the history: a replay finds there that it need not be asked for again."""
 
-    def __init__(self, agenda: Agenda, instances: Instances, tasks: Tasks, entities: Entities, locks: Locks) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        instances: Instances,
+        tasks: Tasks,
+        entities: Entities,
+        locks: Locks,
+        hears_entities: bool,
+    ) -> None:
+        """`hears_entities`: whether what orchestrators send to entities arrives."""
         self._agenda = agenda
         self._instances = instances
         self._tasks = tasks
         self._entities = entities
         self._locks = locks
+        self._hears_entities = hears_entities
 
     def apply_actions(
         self, instance: Instance, actions: Iterable[pb.OrchestratorAction]
@@ -34,9 +44,14 @@ class Actions:
                 last = action
             else:
                 events.append(self._apply_action(instance, kind, action))
-        events.append(self._new_event(-1, orchestratorCompleted=pb.OrchestratorCompletedEvent()))
         self._instances.append_history(instance.id, events)
         return last
+
+    def note_end_of_turn(self, instance: Instance) -> None:
+        """The last event of every turn."""
+        self._instances.append_history(
+            instance.id, [self._new_event(-1, orchestratorCompleted=pb.OrchestratorCompletedEvent())]
+        )
 
     def _apply_action(self, instance: Instance, kind: str, action: pb.OrchestratorAction) -> pb.HistoryEvent:
         match kind:
@@ -107,10 +122,12 @@ class Actions:
     def _send_entity_message(self, instance: Instance, task: int, asked: pb.SendEntityMessageAction) -> pb.HistoryEvent:
         event = self._new_event(task)
         if asked.HasField("entityOperationSignaled"):
-            self._entities.queue_signal(asked.entityOperationSignaled, instance.id)
+            if self._hears_entities:
+                self._entities.queue_signal(asked.entityOperationSignaled, instance.id)
             event.entityOperationSignaled.CopyFrom(asked.entityOperationSignaled)
         elif asked.HasField("entityOperationCalled"):
-            self._entities.queue_call(asked.entityOperationCalled, instance.id, instance.execution)
+            if self._hears_entities:
+                self._entities.queue_call(asked.entityOperationCalled, instance.id, instance.execution)
             event.entityOperationCalled.CopyFrom(asked.entityOperationCalled)
         elif asked.HasField("entityLockRequested"):
             request = asked.entityLockRequested

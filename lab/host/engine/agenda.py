@@ -20,6 +20,7 @@ class Agenda:
         self._clock = clock
         self._wake = wake
         self._waiting: list[tuple[int, Kind, str]] = []
+        self._known: set[tuple[int, Kind, str]] = set()
         self._sooner = asyncio.Event()
 
     def now(self) -> int:
@@ -31,8 +32,10 @@ class Agenda:
         if at <= self.now():
             self._wake(kind, key)
             return
-        heapq.heappush(self._waiting, (at, kind, key))
-        self._sooner.set()
+        if (at, kind, key) not in self._known:
+            self._known.add((at, kind, key))
+            heapq.heappush(self._waiting, (at, kind, key))
+            self._sooner.set()
 
     @property
     def next_due(self) -> int | None:
@@ -46,12 +49,14 @@ class Agenda:
         """Wake every key whose instant has come."""
         now = self.now()
         while self._waiting and self._waiting[0][0] <= now:
-            _, kind, key = heapq.heappop(self._waiting)
-            self._wake(kind, key)
+            due = heapq.heappop(self._waiting)
+            self._known.discard(due)
+            self._wake(*due[1:])
 
     def clear(self) -> None:
         """Wait for nothing any more."""
         self._waiting.clear()
+        self._known.clear()
 
     async def run_for_ever(self) -> None:
         """Release what is due, for ever; a jump of the clock is noticed within 50 ms."""

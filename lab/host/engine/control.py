@@ -7,7 +7,7 @@ from dataclasses import replace
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Agenda
-from lab.host.engine.instances import FAILED, TERMINATED, End, Instance, Instances, Order, Unfit
+from lab.host.engine.instances import FAILED, SUSPENDED, TERMINATED, End, Instance, Instances, Order, Unfit
 from lab.host.engine.moments import to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
@@ -57,6 +57,16 @@ class Control:
             raise Unfit(f"instance {instance_id} is already finished")
         return found
 
+    def require_finished(self, instance_id: str) -> None:
+        """See that the instance has ended, or is not there.
+
+        Raises:
+            Unfit: it goes on.
+        """
+        found = self._instances.find(instance_id)
+        if found is not None and not found.finished:
+            raise Unfit(f"Only orchestrations in a terminal state can be purged, and {instance_id} is not in one")
+
     def raise_event(self, instance_id: str, name: str, data: str | None) -> None:
         """Send an event, its data in JSON; raises as `require_unfinished` does."""
         self._post_message(instance_id, eventRaised=pb.EventRaisedEvent(name=name, input=to_string_value(data)))
@@ -66,7 +76,9 @@ class Control:
         self._post_message(instance_id, executionSuspended=pb.ExecutionSuspendedEvent(input=to_string_value(reason)))
 
     def resume(self, instance_id: str, reason: str | None) -> None:
-        """Undo `suspend`; raises as `require_unfinished` does."""
+        """Undo `suspend`, once that has happened; raises as `require_unfinished` does, and Unfit for one that runs."""
+        if self.require_unfinished(instance_id).status != SUSPENDED:
+            raise Unfit(f"Cannot resume the orchestration instance {instance_id}: it is not suspended.")
         self._post_message(instance_id, executionResumed=pb.ExecutionResumedEvent(input=to_string_value(reason)))
 
     def terminate(self, instance_id: str, output: str | None, *, recursive: bool) -> None:

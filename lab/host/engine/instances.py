@@ -204,7 +204,8 @@ class Instances:
             instance.id, [pb.HistoryEvent(eventId=-1, timestamp=to_timestamp(now), executionCompleted=completed)]
         )
         details = None if end.failure is None else end.failure.SerializeToString()
-        self.update_columns(instance.id, status=end.status, output=end.output, failure=details, completed=now)
+        output = f"{end.failure.errorType}: {end.failure.errorMessage}" if end.failure else end.output
+        self.update_columns(instance.id, status=end.status, output=output, failure=details, completed=now)
         self._store.run("DELETE FROM inbox WHERE id = ?", instance.id)
         self.on_end(instance.id)
         if instance.parent is not None:

@@ -1,4 +1,4 @@
-"""One process a state folder."""
+"""One process a worker: hosts that share a task hub have names of their own, and a folder that they share."""
 
 import fcntl
 import os
@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 class FolderInUse(RuntimeError):
-    """Another host has this state folder."""
+    """Another host of this name has this state folder."""
 
 
 class FolderLock:
     """Held as long as the process lives: the system lets go of it however the process ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, worker: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / "host.lock").open("a+")
+        self._file = (folder / f"{worker}.lock").open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -41,7 +41,13 @@ class Renewal:
         execution, now = uuid.uuid4().hex, self._agenda.now()
         order = self._order_of(instance, text_of(asked, "result"), text_of(asked, "newVersion"))
         self._instances.update_columns(
-            instance.id, execution=execution, status=PENDING, input=order.input, version=order.version
+            instance.id,
+            execution=execution,
+            status=PENDING,
+            input=order.input,
+            version=order.version,
+            created=now,  # of a run that continues as new the engine knows the last generation alone
+            custom=None,
         )
         self._instances.post_event(instance.id, execution, started_event(order, execution, now))
         for event in asked.carryoverEvents:

@@ -4,16 +4,18 @@ import asyncio
 import logging
 import time
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.agenda import Kind
 from lab.host.engine.entities import Batch, Entities
+from lab.host.engine.holds import Holds
 from lab.host.engine.lanes import Lanes
 from lab.host.engine.moments import text_of, to_string_value
 from lab.host.engine.tasks import Tasks
-from lab.host.engine.turns import Turns
+from lab.host.engine.turns import TakenByAnother, Turns
 
 _log = logging.getLogger(__name__)
 
@@ -49,16 +51,31 @@ class Functions(Protocol):
 class Runner:
     """The engine's workers."""
 
-    def __init__(self, functions: Functions, turns: Turns, tasks: Tasks, entities: Entities) -> None:
+    def __init__(self, functions: Functions, turns: Turns, tasks: Tasks, entities: Entities, holds: Holds) -> None:
         self._functions = functions
         self._turns = turns
         self._tasks = tasks
         self._entities = entities
+        self._holds = holds
         self.lanes: dict[Kind, Lanes] = {
-            "orchestration": Lanes(TURNS_AT_ONCE, self._run_turn),
-            "entity": Lanes(BATCHES_AT_ONCE, self._run_entity),
-            "activity": Lanes(ACTIVITIES_AT_ONCE, self._run_activity),
+            "orchestration": Lanes(TURNS_AT_ONCE, self._held("orchestration", self._run_turn)),
+            "entity": Lanes(BATCHES_AT_ONCE, self._held("entity", self._run_entity)),
+            "activity": Lanes(ACTIVITIES_AT_ONCE, self._held("activity", self._run_activity)),
         }
+
+    def _held(self, kind: Kind, serve: Callable[[str], Awaitable[bool]]) -> Callable[[str], Awaitable[bool]]:
+        """Serve a key while this host has it; one that another host has is looked at again when it can be seen."""
+
+        async def serve_held(key: str) -> bool:
+            if (seen_again := self._holds.take(kind, key)) is not None:
+                self._holds.wake_at(seen_again, kind, key)
+                return False
+            try:
+                return await serve(key)
+            finally:
+                self._holds.let_go(kind, key)
+
+        return serve_held
 
     def wake(self, kind: Kind, key: str) -> None:
         """There may be something to do."""
@@ -92,7 +109,10 @@ class Runner:
             _log.exception("orchestrator %s of %s cannot be run", turn.instance.name, instance_id)
             self._turns.fail_turn(turn, failure_of(error))
         else:
-            self._turns.complete_turn(turn, response)
+            try:
+                self._turns.complete_turn(turn, response)
+            except TakenByAnother:
+                return True
             if len(turn.request.pastEvents) > LONG_HISTORY and self._tasks.count_open(instance_id) > MANY_TASKS:
                 self.lanes["orchestration"].rest_key(instance_id, min(2 * (time.perf_counter() - began), LONGEST_REST))
         return True

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Of the tables; a file of another version is refused."""
+
+WAIT_FOR_OTHERS = 30.0
+"""Real seconds for which a transaction waits for those of other processes."""
 
 SCHEMA = """
 CREATE TABLE instances (
@@ -43,17 +46,24 @@ CREATE TABLE locks (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, section TEXT NOT NULL, holder TEXT NOT NULL, execution TEXT NOT NULL,
     entities TEXT NOT NULL, behind INTEGER NOT NULL
 );
+CREATE TABLE held (
+    kind TEXT NOT NULL, key TEXT NOT NULL, owner TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
 CREATE TABLE schedules (name TEXT PRIMARY KEY, last INTEGER, next INTEGER NOT NULL, updated INTEGER NOT NULL);
 """
 
-TABLES = ("instances", "history", "inbox", "activities", "entities", "operations", "locks", "schedules")
+TABLES = ("instances", "history", "inbox", "activities", "entities", "operations", "locks", "held", "schedules")
 
 
 class Store:
-    """One connection, used by one thread; what is written in a transaction is kept whole or not at all."""
+    """One connection, used by one thread; what is written in a transaction is kept whole or not at all.
+
+    The file may be open in other processes, too: hosts of the same hub.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=WAIT_FOR_OTHERS)
+        self._seen_version = 0
         self._db.row_factory = sqlite3.Row
         self._depth = 0
         self._after: list[Callable[[], None]] = []
@@ -83,9 +93,9 @@ class Store:
         """Run an insert; answers the new row's number."""
         return self._db.execute(sql, values).lastrowid or 0
 
-    def run_many(self, sql: str, values: list[tuple[Any, ...]]) -> None:
-        """Run a statement once for each tuple."""
-        self._db.executemany(sql, values)
+    def run_many(self, sql: str, values: list[tuple[Any, ...]]) -> int:
+        """Run a statement once for each tuple; answers how many rows all of them touched."""
+        return self._db.executemany(sql, values).rowcount if values else 0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -119,14 +129,24 @@ class Store:
             for table in TABLES:
                 self.run(f"DELETE FROM {table}")  # noqa: S608 - the names are ours
 
+    def was_changed_by_others(self) -> bool:
+        """Whether another process has written since this was asked last."""
+        version = int(self.value("PRAGMA data_version"))
+        changed, self._seen_version = version != self._seen_version, version
+        return changed
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     def _prepare_file(self, path: Path) -> None:
-        version = self.value("PRAGMA user_version")
-        if version == 0:
-            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        elif version != VERSION:
+        with self.transaction():
+            version = self.value("PRAGMA user_version")
+            if version == 0:
+                for statement in filter(str.strip, SCHEMA.split(";")):
+                    self.run(statement)
+                self.run(f"PRAGMA user_version = {VERSION}")
+                version = VERSION
+        if version != VERSION:
             self.close()
             raise ValueError(f"{path} holds state of version {version}, this host reads version {VERSION}")

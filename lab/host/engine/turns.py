@@ -13,6 +13,13 @@ from lab.host.engine.moments import text_of, to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
 
+NO_STATUS = "null"
+"""Of a turn that sets no custom status, whatever the one before has set. Source: AzureTableTrackingStore."""
+
+
+class TakenByAnother(RuntimeError):
+    """Another host has done this turn meanwhile: nothing of this one is kept."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -49,16 +56,15 @@ class Turns:
             current = self._instances.find(turn.instance.id)
             if current is None or current.finished or current.execution != turn.instance.execution:
                 return
-            self._consume_messages(turn.consumed)
+            if self._consume_messages(turn.consumed) < len(turn.consumed):
+                raise TakenByAnother(current.id)
             self._instances.append_history(current.id, turn.fresh)
             status = RUNNING if current.status == PENDING else current.status
-            if response.HasField("customStatus"):
-                self._instances.update_columns(current.id, status=status, custom=text_of(response, "customStatus"))
-            else:
-                self._instances.update_columns(current.id, status=status)
+            custom = text_of(response, "customStatus") if response.HasField("customStatus") else NO_STATUS
+            self._instances.update_columns(current.id, status=status, custom=custom)
             last = self._actions.apply_actions(current, response.actions)
-            if last is not None:
-                self._end_turn(current, last)
+            if last is None or not self._end_turn(current, last):
+                self._actions.note_end_of_turn(current)
 
     def fail_turn(self, turn: Turn, failure: pb.TaskFailureDetails) -> None:
         """The orchestrator itself could not be called: the instance ends here."""
@@ -69,16 +75,18 @@ class Turns:
             self._instances.append_history(current.id, turn.fresh)
             self._instances.finish_instance(current, End(FAILED, failure=failure))
 
-    def _end_turn(self, instance: Instance, last: pb.OrchestratorAction) -> None:
+    def _end_turn(self, instance: Instance, last: pb.OrchestratorAction) -> bool:
+        """End the run, or begin it anew: whether it has another history now."""
         if last.HasField("rewindOrchestration"):
             self._renewal.take_rewound(instance, list(last.rewindOrchestration.newHistory))
-            return
+            return True
         asked = last.completeOrchestration
         if asked.orchestrationStatus == CONTINUED:
             self._renewal.continue_as_new(instance, asked)
-            return
+            return True
         failure = asked.failureDetails if asked.HasField("failureDetails") else None
         self._instances.finish_instance(instance, End(asked.orchestrationStatus, text_of(asked, "result"), failure))
+        return False
 
     def _build_turn(self, instance: Instance, rows: Sequence[Row]) -> Turn:
         opened = pb.HistoryEvent(
@@ -129,8 +137,9 @@ class Turns:
         self._instances.append_history(instance_id, [pb.HistoryEvent.FromString(row["event"])])
         self._instances.update_columns(instance_id, status=status)
 
-    def _consume_messages(self, rows: Sequence[int]) -> None:
-        self._store.run_many("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in rows])
+    def _consume_messages(self, rows: Sequence[int]) -> int:
+        """How many of them were still there."""
+        return self._store.run_many("DELETE FROM inbox WHERE seq = ?", [(seq,) for seq in rows])
 
 
 def _turn_length(kinds: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.clock import ManualClock
 from lab.host import sidecar
-from tests.lab.host.engine.backends import lab_engine
+from tests.engine.backends import lab_engine
 from tests.lab.host.engine.driver import Driver
 
 

@@ -10,8 +10,8 @@ import pytest
 from lab.clock import ManualClock
 from lab.host.engine.instances import FAILED, PENDING, RUNNING, SUSPENDED, TERMINATED, Exists, Unfit
 from lab.host.engine.moments import to_micros
-from tests.lab.host.apps import runbooks
-from tests.lab.host.engine.backends import lab_engine
+from tests.engine import runbooks
+from tests.engine.backends import lab_engine
 from tests.lab.host.engine.driver import Driver
 
 HOUR = timedelta(hours=1)
@@ -59,7 +59,7 @@ async def test_an_answer_that_comes_after_the_end_changes_nothing(drive: Driver)
     await drive.settle()
     assert drive.read(run).finished
     assert drive.kinds(run) == ended
-    assert ended[-1] == "executionCompleted"
+    assert ended[-2:] == ["executionCompleted", "orchestratorCompleted"]
 
 
 async def test_a_delayed_start_waits_for_its_instant(drive: Driver) -> None:
@@ -154,9 +154,10 @@ async def test_messages_are_taken_in_the_order_in_which_they_came(drive: Driver)
     assert drive.read(run).status == SUSPENDED
 
 
-async def test_a_resumption_of_what_is_not_suspended_does_nothing(drive: Driver) -> None:
+async def test_a_resumption_of_what_is_not_suspended_is_refused(drive: Driver) -> None:
     run = drive.start("collecting", 1)
-    drive.engine.control.resume(run, None)
+    with pytest.raises(Unfit):
+        drive.engine.control.resume(run, None)
     drive.raise_event(run, "word", "a")
     assert json.loads((await drive.end_of(run)).output or "") == ["a"]
 
@@ -218,7 +219,7 @@ async def test_the_end_of_its_holder_frees_an_entity(drive: Driver) -> None:
     await drive.settle()
     second = drive.start("holding", "orphan")
     await drive.settle()
-    assert (drive.read(first).custom, drive.read(second).custom) == ('"holding"', None)
+    assert (drive.read(first).custom, drive.read(second).custom) == ('"holding"', "null")
     drive.engine.control.terminate(first, None, recursive=True)
     await drive.settle()
     assert drive.read(second).custom == '"holding"'
@@ -231,7 +232,7 @@ async def test_locks_are_granted_in_the_order_of_their_requests(drive: Driver) -
         await drive.settle()
     for run in runs:
         await drive.settle()
-        held.append([drive.read(each).custom is not None for each in runs])
+        held.append([drive.read(each).custom == '"holding"' for each in runs])
         drive.raise_event(run, "go")
     assert held == [[True, False, False], [True, True, False], [True, True, True]]
 

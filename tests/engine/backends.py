@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -15,8 +16,11 @@ from lab.clock import Clock, LabClock
 from lab.host import sidecar
 from lab.host.app import App, index_functions
 from lab.host.durable import DurableFunctions
-from lab.host.engine.engine import Engine
-from tests.lab.host.apps import runbooks
+from lab.host.engine.engine import Engine, EngineSettings
+from tests.engine import runbooks
+
+SETTINGS = EngineSettings(entity_window=0, visibility_timeout=timedelta(minutes=1))
+"""As the product has them."""
 
 
 def runbook_app() -> App:
@@ -36,12 +40,12 @@ async def lab_engine(path: Path, clock: Clock) -> AsyncIterator[Engine]:
 
 
 @contextlib.asynccontextmanager
-async def engine_of(app: App, path: Path, clock: Clock) -> AsyncIterator[Engine]:
-    """The same for an app that outlives it; what it was doing at the end is cut off."""
-    engine = Engine(path, clock, DurableFunctions(app))
+async def engine_of(app: App, path: Path, clock: Clock, *, dies: bool = False) -> AsyncIterator[Engine]:
+    """The same for an app that outlives it; what it was doing is cut off, and hidden for a while if it dies."""
+    engine = Engine(path, clock, DurableFunctions(app), SETTINGS)
     engine.resume_waiting()
     yield engine
-    await engine.close()
+    await (engine.die() if dies else engine.close())
 
 
 @contextlib.asynccontextmanager

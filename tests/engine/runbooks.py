@@ -1,8 +1,11 @@
 """Orchestrators, activities and entities that any engine must run alike."""
 
+import os
+import time
 from collections import Counter
 from collections.abc import Generator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import azure.durable_functions as df
@@ -98,6 +101,69 @@ def carrying(ctx: Context, got: list[str]) -> Steps:
     return got
 
 
+def renewing(ctx: Context, left: int) -> Steps:
+    """Say something in the first generation, and wait in the last one without a word."""
+    if left == 2:
+        ctx.set_custom_status("first")
+        yield ctx.create_timer(timedelta(seconds=2))
+    if left:
+        ctx.continue_as_new(left - 1)
+        return None
+    yield ctx.wait_for_external_event("go")
+    ctx.set_custom_status("last")
+    return "done"
+
+
+def passing_on(ctx: Context, got: list[int]) -> Steps:
+    """A generation for each event, while more of them are on their way."""
+    got = [*got, (yield ctx.wait_for_external_event("word"))]
+    yield ctx.call_activity("double", input=len(got))
+    if len(got) < 30:
+        ctx.continue_as_new(got, save_events=True)
+        return None
+    return got
+
+
+def climbing(ctx: Context, state: dict[str, Any]) -> Steps:
+    """Steps of an activity, a timer, a child and an entity; a generation for each; each leaves a note."""
+    key, step = state["key"], state["step"]
+    yield ctx.call_activity("note", input=[key, f"begun {step}"])
+    yield ctx.create_timer(timedelta(milliseconds=200))
+    yield ctx.call_sub_orchestrator("resting", input=key)
+    total = yield ctx.call_entity(entities.EntityInstanceId("climbers", key), "reach", input=step)
+    yield ctx.call_activity("note", input=[key, f"ended {step}"])
+    if step < state["steps"]:
+        ctx.continue_as_new({**state, "step": step + 1}, save_events=True)
+        return None
+    return total
+
+
+def resting(ctx: Context, key: str) -> Steps:
+    """An activity that takes a while."""
+    return (yield ctx.call_activity("rest", input=key))
+
+
+def noting(ctx: Context, name: str) -> Steps:
+    """Leave a note."""
+    return (yield ctx.call_activity("note", input=[name, "noted"]))
+
+
+def echoing(ctx: Context, text: str) -> Steps:
+    """Through an activity and back."""
+    return (yield ctx.call_activity("echo", input=text))
+
+
+def growing(ctx: Context, length: int) -> Steps:
+    """So many characters."""
+    yield ctx.call_activity("double", input=1)
+    return "x" * length
+
+
+def bumping(ctx: Context, key: str) -> Steps:
+    """Add one to an entity."""
+    return (yield ctx.call_entity(entities.EntityInstanceId("counter", key), "add", input=1))
+
+
 def talking(ctx: Context, _nothing: None) -> Steps:
     """Say how far it is."""
     ctx.set_custom_status("half way")
@@ -127,7 +193,7 @@ def misusing(ctx: Context, key: str) -> Steps:
     yield ctx.call_entity(counter, "add", input=1)
     try:
         yield ctx.call_entity(counter, "explode")
-    except Exception as error:  # noqa: BLE001 - the backends raise different types here
+    except Exception as error:  # noqa: BLE001 - its type is the SDK's affair
         return [type(error).__name__, (yield ctx.call_entity(counter, "get"))]
     return "nothing failed"
 
@@ -178,6 +244,11 @@ def not_waiting(ctx: Context, word: str) -> Steps:
     ctx.call_activity("shout", input=word)
     yield ctx.call_activity("double", input=1)
     return "ended"
+
+
+def counting_attempts(ctx: Context, key: str) -> Steps:
+    """How often an activity was tried."""
+    return (yield ctx.call_activity("tell_attempts", input=key))
 
 
 def failing_once(ctx: Context, key: str) -> Steps:
@@ -297,6 +368,30 @@ def second_time(_ctx: task.ActivityContext, key: str) -> int:
     return attempts[key]
 
 
+def note(_ctx: task.ActivityContext, given: list[str]) -> str:
+    """Write a line into the notes of that name."""
+    name, line = given
+    with (Path(os.environ["ENGINE_NOTES"]) / name).open("a") as notes:
+        notes.write(f"{line}\n")
+    return line
+
+
+def rest(_ctx: task.ActivityContext, key: str) -> str:
+    """Half a second, so that something may die meanwhile."""
+    time.sleep(0.5)
+    return key
+
+
+def echo(_ctx: task.ActivityContext, text: str) -> str:
+    """The same."""
+    return text
+
+
+def tell_attempts(_ctx: task.ActivityContext, key: str) -> int:
+    """How often this process has tried for the key."""
+    return attempts[key]
+
+
 class Tally(entities.DurableEntity):
     """A number."""
 
@@ -335,6 +430,18 @@ class Tally(entities.DurableEntity):
         self.schedule_new_orchestration("sequence", [word], instance_id=f"by-entity-{word}")
 
 
+class Climbers(entities.DurableEntity):
+    """Steps that were reached; to reach one twice changes nothing."""
+
+    __durable_entity_name__ = "climbers"
+
+    def reach(self, step: int) -> int:
+        """Note the step, and answer how many there are."""
+        reached = sorted({*self.get_state(list, []), step})
+        self.set_state(reached)
+        return len(reached)
+
+
 ORCHESTRATORS = (
     sequence,
     fan_out,
@@ -357,6 +464,15 @@ ORCHESTRATORS = (
     slow_child,
     leaving_a_timer,
     not_waiting,
+    counting_attempts,
+    renewing,
+    passing_on,
+    climbing,
+    resting,
+    noting,
+    echoing,
+    growing,
+    bumping,
     failing_once,
     failing_beside_others,
     parent_of_failing_once,
@@ -367,7 +483,7 @@ ORCHESTRATORS = (
     asking_nobody,
     later,
 )
-ACTIVITIES = (shout, double, page, refuse, third_time, second_time)
+ACTIVITIES = (shout, double, page, refuse, third_time, second_time, tell_attempts, note, echo, rest)
 
 
 def function_app() -> df.DFApp:
@@ -378,4 +494,5 @@ def function_app() -> df.DFApp:
     for activity in ACTIVITIES:
         app.activity_trigger(input_name="given")(activity)
     app.entity_trigger(context_name="context", entity_name="counter")(Tally)
+    app.entity_trigger(context_name="context", entity_name="climbers")(Climbers)
     return app
