@@ -10,7 +10,7 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
 from activities.durable_runs import read_ended_runs, start_cleanup
-from activities.durable_state import list_entities, read_input
+from activities.durable_state import list_entities, read_custom_status, read_input
 from activities.previews import read_items_by_vm
 from shared.operations.contract import ReadEndedRuns, StartCleanup
 from shared.operations.durable_names import OBLIGATIONS
@@ -109,7 +109,7 @@ async def _terminate_drill(client: df.DurableFunctionsClient, run: str) -> None:
 
 async def _end_drill(client: df.DurableFunctionsClient, operation: Operation, drill: OrchestrationState) -> None:
     """Have a drill clean up and end; one that waits for its approval has done nothing yet, and is rejected."""
-    awaited = read_awaited_decision(drill.get_custom_status())
+    awaited = read_awaited_decision(read_custom_status(drill))
     if awaited and awaited.kind == "approval":
         rejection = ApprovalGiven(
             approved=False,

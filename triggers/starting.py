@@ -21,8 +21,10 @@ from triggers.failures import ENGINE_FAILURES, Outage, find_outage, log_outage
 from triggers.http_endpoint import HttpProblem, json_response, outage_problem
 from triggers.pacing import ADMISSION_PAUSES
 
-UNDECIDED_PHASES = frozenset({"Admission", "Queued"})
-"""Phases of a run that cannot be admitted yet: Azure does not answer, or a drill still has its VMs."""
+BRIEF_PHASES = frozenset({"Reading"})
+"""Phases before the admission is decided that are waited for: they last for one look at Azure."""
+UNDECIDED_PHASES = frozenset({*BRIEF_PHASES, "Admission", "Queued", "Premises"})
+"""All of them: Azure does not answer, a drill still has the VMs, or the nodes are being looked at."""
 UNDECIDED = (
     "The run was started. Whether it may begin is not decided yet, and until then it does nothing: see statusUrl."
 )
@@ -100,10 +102,19 @@ async def _await_admission(client: df.DurableFunctionsClient, run: str) -> Orche
                 raise
             log_outage(outage, error)
             return None
-        if pause is None or (state and (not is_living(state) or read_custom_status(state))):
+        if pause is None or (state and _is_decided(state)):
             break
         await asyncio.sleep(pause.total_seconds())
     return state
+
+
+def _is_decided(state: OrchestrationState) -> bool:
+    """Whether there is nothing more to wait for: the run was admitted, has ended, or waits itself.
+
+    An engine may write "null" as the status of a run that has said nothing yet.
+    """
+    custom_status = read_custom_status(state)
+    return not is_living(state) or (bool(custom_status) and custom_status.get("phase") not in BRIEF_PHASES)
 
 
 def _admission_view(state: OrchestrationState | None) -> dict[str, str]:

@@ -41,12 +41,14 @@ class Door(NamedTuple):
     route: str
     handler: Callable[[func.HttpRequest, Any], Any]
 
-    async def answer(self, engine: Any, body: Any = None, **parameters: str) -> "Answer":
-        """What it answers with this engine."""
+    async def answer(self, engine: Any, key: str = "", **parameters: str) -> "Answer":
+        """What it answers with this engine, to a request with this Idempotency-Key."""
         given = PARAMETERS | parameters
         params = {name: given[name] for name in re.findall(r"\{(\w+)\}", self.route)}
-        content = json.dumps(BODIES.get(self.name, {}) if body is None else body).encode()
-        request = func.HttpRequest(self.method, f"/api/{self.route}", route_params=params, body=content)
+        content = json.dumps(BODIES.get(self.name, {})).encode()
+        headers = {"Idempotency-Key": key} if key else {}
+        url = f"/api/{self.route}"
+        request = func.HttpRequest(self.method, url, headers=headers, route_params=params, body=content)
         response = await self.handler(request, engine)
         return Answer(response.status_code, dict(response.headers), response.mimetype, response.get_body().decode())
 
