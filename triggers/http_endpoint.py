@@ -96,8 +96,13 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
             return HttpProblem(503, "Azure did not answer", str(error), (), **wait)
     if outage := find_outage(error):
         log_outage(outage, error)
-        return outage_problem(outage, "" if req.method == "GET" else MAY_BE_DONE)
+        return outage_problem(outage, MAY_BE_DONE if _changes_something(req) else "")
     return _unexpected_problem(error)
+
+
+def _changes_something(req: func.HttpRequest) -> bool:
+    preview: str = req.params.get("preview", "false")
+    return req.method != "GET" and preview.lower() != "true"
 
 
 MAY_BE_DONE = (

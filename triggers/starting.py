@@ -70,7 +70,7 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
     Args:
         kind: What it is called in the answer.
         run: Its id.
-        subject: "plan" or "site": what is busy when another run holds its VMs.
+        subject: "plan", "site" or "node": what is busy when another run holds it.
 
     Raises:
         HttpProblem: what is in its way (409).
@@ -82,7 +82,7 @@ async def admission_response(client: df.DurableFunctionsClient, kind: str, run: 
         return accepted_response(run, **_admission_view(state))
     errors = field_errors_of(refusal.problems, subject)
     first = next((one for one in refusal.problems if one.code == "held"), refusal.problems[0])
-    if first.code == "held":
+    if first.code == "held" and first.holder:
         raise busy_problem(subject, first.detail, first.holder, errors)
     detail = f"The {kind} was refused and nothing was changed: {first.detail}"
     raise HttpProblem(409, "Not ready", detail, errors, operation=run)
@@ -128,7 +128,7 @@ def _admission_view(state: OrchestrationState | None) -> dict[str, str]:
 
 
 def field_errors_of(obstacles: Iterable[Obstacle], subject: str = "plan") -> list[FieldError]:
-    """Each obstacle by the field that it is about: a VM of the plan or of the request, or else the plan or the site."""
+    """Each obstacle by the field that it is about: a VM of the plan or of the request, or else the subject."""
     of_vm = "items[{vm}]" if subject == "plan" else "vms"
     return [FieldError(of_vm.format(vm=one.vm) if one.vm else subject, one.detail) for one in obstacles]
 

@@ -40,9 +40,9 @@ from shared.sites.site import SiteDocument
 class RepairNotAdmitted(Exception):
     """The repair may not begin."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, holder: str = "") -> None:
         super().__init__(detail)
-        self.obstacle = Obstacle(code=code, detail=detail)
+        self.obstacle = Obstacle(code=code, detail=detail, holder=holder)
 
 
 def repair(ctx: task.OrchestrationContext, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
@@ -91,7 +91,7 @@ def _admit(ctx: task.OrchestrationContext, order: Repair) -> Steps[tuple[RepairP
         return (yield from ask_node_record(ctx, order.machine_id, "begin_repair", request)).busy
 
     if busy := (yield from ask_past_dead_runs(ctx, begin, lambda run: (run,) if run else ())):
-        raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.")
+        raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.", busy)
     facts = RepairFacts(node=node.name, site=order.sites[name].hyper_v_site)
     progress = RepairProgress(
         site=name, node=node.name, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts

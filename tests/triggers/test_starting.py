@@ -2,8 +2,9 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+import azure.durable_functions as df
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
 from durabletask.client import OrchestrationStatus
@@ -13,7 +14,9 @@ from shared.obstacle import Obstacle
 from shared.recovery.outcome import Outcome
 from tests.triggers.doors import ALL_ROLES, call_error, door
 from tests.triggers.hub import Hub, Looks, look
+from triggers.http_endpoint import HttpProblem
 from triggers.pacing import ADMISSION_PAUSES
+from triggers.starting import admission_response
 
 START = door("start_verb")
 PENDING, COMPLETED = OrchestrationStatus.PENDING, OrchestrationStatus.COMPLETED
@@ -114,6 +117,13 @@ async def test_a_start_that_was_not_confirmed_says_where_to_look_and_may_be_sent
 async def test_a_run_on_a_site_is_refused_alike(name: str) -> None:
     hub = Hub(lambda _name, run: (*unsettled(run), look(run, COMPLETED, output=refused_by("prepare-1"))))
     assert (await door(name).answer(hub)).require_problem(409)["heldBy"] == "prepare-1"
+
+
+async def test_a_repair_of_a_node_that_is_being_repaired_is_refused() -> None:
+    hub = Hub(runs={"repair-2": [look("repair-2", COMPLETED, output=refused_by("repair-1"))]})
+    with pytest.raises(HttpProblem) as caught:
+        await admission_response(cast("df.DurableFunctionsClient", hub), "repair", "repair-2", "node")
+    assert (caught.value.status, caught.value.title) == (409, "Node is busy")
 
 
 def test_an_idle_host_has_time_to_start() -> None:
