@@ -12,9 +12,12 @@ from shared.operations.durable_names import DECLARE_DOCUMENT, DOCUMENTS
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedDocument
 from shared.sites.site import SiteDocument
-from triggers.failures import ENGINE_FAILURES, FAILING, Outage, find_outage, log_outage
+from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, json_response, not_found, outage_problem
 from triggers.pacing import DOCUMENT_CHANGE_WITHIN
+from triggers.waiting import has_ended, look_until
+
+GIVEN_UP = Outage(code="declaration-failed", detail="The durable engine gave the change up; the app's log says why.")
 
 
 async def read_document(client: df.DurableFunctionsClient, document_kind: str, name: str) -> VersionedDocument:
@@ -100,17 +103,15 @@ async def _make_change(client: df.DurableFunctionsClient, change: DocumentChange
         HttpProblem: nobody can say yet (503).
     """
     run = f"declare-{uuid.uuid4().hex}"
-    within = DOCUMENT_CHANGE_WITHIN.total_seconds()
     try:
         await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=change.model_dump(mode="json"), instance_id=run)
-        state = await client.wait_for_orchestration_completion(run, timeout=within)
+        state = await look_until(client, run, has_ended, DOCUMENT_CHANGE_WITHIN)
     except ENGINE_FAILURES as error:
-        if not (outage := find_outage(error)):
-            raise
-        log_outage(outage, error)
-        raise _unconfirmed_change(change, outage) from error
-    if state is None or state.runtime_status != OrchestrationStatus.COMPLETED:
-        raise _unconfirmed_change(change, FAILING)
+        raise _unconfirmed_change(change, require_outage(error)) from error
+    if state is None or not has_ended(state):
+        raise _unconfirmed_change(change, SLOW)
+    if state.runtime_status != OrchestrationStatus.COMPLETED:
+        raise _unconfirmed_change(change, GIVEN_UP)
     return DeclarationOutcome.model_validate(state.get_output())
 
 

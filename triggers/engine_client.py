@@ -30,8 +30,7 @@ def bound_client(client: df.DurableFunctionsClient) -> df.DurableFunctionsClient
 def _bound_call(call: Any) -> Any:
     @wraps(call)
     async def bounded_call(*args: Any, **kwargs: Any) -> Any:
-        own_timeout: float = kwargs.get("timeout", 0)
-        async with asyncio.timeout(ENGINE_ANSWER_WITHIN.total_seconds() + own_timeout):
+        async with asyncio.timeout(ENGINE_ANSWER_WITHIN.total_seconds()):
             try:
                 return await call(*args, **kwargs)
             except asyncio.CancelledError:

@@ -30,8 +30,14 @@ UNREACHABLE = Outage(
     code="engine-unreachable",
     detail="The durable engine cannot be reached: the Functions host is starting, restarting or away.",
 )
-SLOW = Outage(code="engine-slow", detail="The durable engine did not answer in time.")
-FAILING = Outage(code="engine-failing", detail="The durable engine answered with an error: it or its storage is away.")
+SLOW = Outage(
+    code="engine-slow",
+    detail="The durable engine did not answer in time; GET /api/health says which part of it is silent.",
+)
+FAILING = Outage(
+    code="engine-failing",
+    detail="The durable engine cannot do its work: most probably its storage account does not answer.",
+)
 STORAGE_AWAY = Outage(code="storage-away", detail="The storage account of the durable engine does not answer.")
 OUTAGE_BY_STATUS: Mapping[grpc.StatusCode, Outage] = {
     grpc.StatusCode.UNAVAILABLE: UNREACHABLE,
@@ -83,9 +89,12 @@ def is_too_large(error: BaseException) -> bool:
     return is_exhausted and _TOO_LARGE_WORDS.search(details_of(error)) is not None
 
 
-def log_outage(outage: Outage, error: BaseException) -> None:
-    """Keep the engine's own words in the log, without secrets."""
+def require_outage(error: Exception) -> Outage:
+    """What is away; the engine's own words go to the log, without secrets. Any other error is raised again."""
+    if not (outage := find_outage(error)):
+        raise error
     _LOG.warning("%s: %s: %s", outage.code, type(error).__name__, redact_text(details_of(error)))
+    return outage
 
 
 def log_unexpected(error: BaseException) -> str:

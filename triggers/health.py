@@ -17,9 +17,10 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import read_entity
 from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS
-from triggers.failures import ENGINE_FAILURES, SLOW, Outage, find_outage, log_outage
+from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, handle_for_role, json_response
 from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
+from triggers.waiting import has_ended, look_until
 
 bp = df.Blueprint()
 
@@ -74,11 +75,8 @@ class EngineProbe:
         try:
             state = await _follow_run(client, run, is_new=not followed)
         except ENGINE_FAILURES as error:
-            if not (outage := find_outage(error)):
-                raise
-            log_outage(outage, error)
             self._unanswered = followed
-            return outage
+            return require_outage(error)
         outage = diagnose(state)
         if outage and followed:
             with suppress(*ENGINE_FAILURES):
@@ -90,13 +88,10 @@ class EngineProbe:
 
 async def _follow_run(client: df.DurableFunctionsClient, run: str, *, is_new: bool) -> OrchestrationState | None:
     """How far the run has got once it has ended, or time is over."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(HEALTH_WITHIN.total_seconds()):
-            if is_new:
-                await client.schedule_new_orchestration(CHECK_HEALTH, input={}, instance_id=run)
-            return await client.wait_for_orchestration_completion(run, timeout=HEALTH_WITHIN.total_seconds())
-    async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
-        return await client.get_orchestration_state(run, fetch_payloads=False)
+    async with asyncio.timeout((HEALTH_WITHIN + HEALTH_READ_WITHIN).total_seconds()):
+        if is_new:
+            await client.schedule_new_orchestration(CHECK_HEALTH, input={}, instance_id=run)
+        return await look_until(client, run, has_ended, HEALTH_WITHIN)
 
 
 def diagnose(state: OrchestrationState | None) -> Outage | None:
@@ -116,9 +111,15 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 
     503 with the likely cause when the engine does not.
     """
-    if outage := await PROBE.find_trouble(client):
+    outage, counts = await PROBE.find_trouble(client), {}
+    if outage is None:
+        try:
+            async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
+                counts = await read_entity(client, EVENT_COUNTS, "events")
+        except ENGINE_FAILURES as error:
+            outage = require_outage(error)
+    if outage:
         raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
-    counts = await read_entity(client, EVENT_COUNTS, "events")
     return json_response({"status": "ok", **dict.fromkeys(CHECKS, "ok"), "events": counts})
 
 

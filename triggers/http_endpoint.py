@@ -19,7 +19,7 @@ from shared.problem_details import FieldError, field_errors, problem_document
 from shared.request_ids import run_id
 from shared.settings import Settings
 from triggers.engine_client import bound_client
-from triggers.failures import Outage, find_outage, is_too_large, log_outage, log_unexpected
+from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
 from triggers.pacing import ASK_AGAIN_AFTER
 
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
@@ -94,9 +94,8 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
         case Transient():
             wait = {"retryAfter": error.retry_after} if error.retry_after else {}
             return HttpProblem(503, "Azure did not answer", str(error), (), **wait)
-    if outage := find_outage(error):
-        log_outage(outage, error)
-        return outage_problem(outage, MAY_BE_DONE if _changes_something(req) else "")
+    if find_outage(error):
+        return outage_problem(require_outage(error), MAY_BE_DONE if _changes_something(req) else "")
     return _unexpected_problem(error)
 
 

@@ -1,6 +1,5 @@
 """Starting a run once, waiting a moment for its admission, and answering the caller."""
 
-import asyncio
 from collections.abc import Iterable
 
 import azure.durable_functions as df
@@ -17,9 +16,10 @@ from shared.plans.machines import lease_keys
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
-from triggers.failures import ENGINE_FAILURES, Outage, find_outage, log_outage
+from triggers.failures import ENGINE_FAILURES, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, json_response, outage_problem
-from triggers.pacing import ADMISSION_PAUSES
+from triggers.pacing import ADMISSION_WITHIN
+from triggers.waiting import has_ended, look_until
 
 BRIEF_PHASES = frozenset({"Reading"})
 """Phases before the admission is decided that are waited for: they last for one look at Azure."""
@@ -48,10 +48,7 @@ async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: 
     try:
         return await schedule_once(client, orchestrator, run, request.model_dump(mode="json"))
     except ENGINE_FAILURES as error:
-        if outage := find_outage(error):
-            log_outage(outage, error)
-            raise _unconfirmed_start(run, outage) from error
-        raise
+        raise _unconfirmed_start(run, require_outage(error)) from error
 
 
 def _unconfirmed_start(run: str, outage: Outage) -> HttpProblem:
@@ -93,19 +90,11 @@ async def _await_admission(client: df.DurableFunctionsClient, run: str) -> Orche
 
     None while the engine shows nothing of it: it was started all the same.
     """
-    state: OrchestrationState | None = None
-    for pause in (*ADMISSION_PAUSES, None):
-        try:
-            state = await client.get_orchestration_state(run)
-        except ENGINE_FAILURES as error:
-            if not (outage := find_outage(error)):
-                raise
-            log_outage(outage, error)
-            return None
-        if pause is None or (state and _is_decided(state)):
-            break
-        await asyncio.sleep(pause.total_seconds())
-    return state
+    try:
+        return await look_until(client, run, _is_decided, ADMISSION_WITHIN)
+    except ENGINE_FAILURES as error:
+        require_outage(error)
+        return None
 
 
 def _is_decided(state: OrchestrationState) -> bool:
@@ -114,12 +103,12 @@ def _is_decided(state: OrchestrationState) -> bool:
     An engine may write "null" as the status of a run that has said nothing yet.
     """
     custom_status = read_custom_status(state)
-    return not is_living(state) or (bool(custom_status) and custom_status.get("phase") not in BRIEF_PHASES)
+    return has_ended(state) or (bool(custom_status) and custom_status.get("phase") not in BRIEF_PHASES)
 
 
 def _admission_view(state: OrchestrationState | None) -> dict[str, str]:
     """Whether a run that was started may begin, as far as it is known."""
-    if state and not is_living(state):
+    if state and has_ended(state):
         return {"admission": "ended"}
     custom_status = read_custom_status(state) if state else {}
     if not custom_status or custom_status.get("phase") in UNDECIDED_PHASES:

@@ -134,3 +134,8 @@ class SilentEngine:
             await asyncio.Event().wait()
 
         return wait_forever
+
+
+async def spend_no_time(_seconds: float) -> None:
+    """In place of a pause: only let others go on."""
+    await asyncio.sleep(0)

@@ -88,15 +88,6 @@ class Hub:
         looks = self.runs.get(run, [])
         return looks.pop(0) if fetch_payloads and len(looks) > 1 else looks[0] if looks else None
 
-    async def wait_for_orchestration_completion(self, run: str, *, timeout: float) -> OrchestrationState | None:  # noqa: ASYNC109
-        """The last look at a run that ends."""
-        del timeout
-        await self._note("wait_for_orchestration_completion", run)
-        looks = self.runs.get(run, [])
-        if looks and looks[-1].runtime_status in {OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING}:
-            raise TimeoutError("Timed-out waiting for the orchestration to complete")
-        return looks[-1] if looks else None
-
     async def raise_orchestration_event(self, run: str, event: str, *, data: Any) -> None:
         """Send an event."""
         del event, data

@@ -11,7 +11,8 @@ import pytest
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 import triggers.health
-from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door
+import triggers.waiting
+from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
 from triggers.health import EngineProbe
@@ -37,6 +38,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
+    monkeypatch.setattr(triggers.waiting, "sleep", spend_no_time)
     clock = Clock()
     monkeypatch.setattr(triggers.health, "PROBE", EngineProbe(clock))
     return clock
@@ -90,10 +92,20 @@ async def test_storage_that_is_away_is_named(details: str, code: str) -> None:
 
 
 async def test_a_silent_engine_is_not_waited_for_longer_than_a_probe_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert HEALTH_WITHIN + HEALTH_READ_WITHIN < MOST_PATIENT_PROBE
+    assert HEALTH_WITHIN + 2 * HEALTH_READ_WITHIN < MOST_PATIENT_PROBE
     monkeypatch.setattr(triggers.health, "HEALTH_WITHIN", timedelta(0))
     monkeypatch.setattr(triggers.health, "HEALTH_READ_WITHIN", timedelta(0))
     assert (await HEALTH.answer(SilentEngine())).require_problem(503)["code"] == "engine-slow"
+
+
+async def test_an_engine_that_went_away_after_the_round_trip_is_not_healthy() -> None:
+    class GoesAway(Hub):
+        async def get_entity(self, entity: Any) -> Any:
+            del entity
+            raise call_error(grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
+
+    body = (await HEALTH.answer(GoesAway(runs_get(COMPLETED)))).require_problem(503)
+    assert (body["code"], body["engine"]) == ("engine-failing", "silent")
 
 
 async def test_an_engine_that_is_only_slow_is_healthy_when_its_answer_comes(clock: Clock) -> None:
@@ -120,7 +132,7 @@ async def test_a_run_that_is_followed_is_not_lost_while_the_engine_restarts(cloc
     hub = Hub(runs_get(RUNNING))
     await HEALTH.answer(hub)
     clock.pass_by(HEALTH_KEPT)
-    hub.errors = {"wait_for_orchestration_completion": [call_error(grpc.StatusCode.UNAVAILABLE)]}
+    hub.errors = {"get_orchestration_state": [call_error(grpc.StatusCode.UNAVAILABLE)]}
     assert (await HEALTH.answer(hub)).require_problem(503)["code"] == "engine-unreachable"
     clock.pass_by(HEALTH_KEPT)
     await HEALTH.answer(hub)

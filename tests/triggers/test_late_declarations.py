@@ -4,7 +4,8 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
 from durabletask.client import OrchestrationStatus
 
-from tests.triggers.doors import ALL_ROLES, call_error, door
+import triggers.waiting
+from tests.triggers.doors import ALL_ROLES, call_error, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
 
@@ -20,6 +21,7 @@ changes = pytest.mark.parametrize(("name", "url"), DOCUMENTS, ids=[name for name
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
+    monkeypatch.setattr(triggers.waiting, "sleep", spend_no_time)
 
 
 def hub_with(status: OrchestrationStatus, output: dict[str, str] | None = None) -> Hub:
@@ -32,8 +34,8 @@ def hub_with(status: OrchestrationStatus, output: dict[str, str] | None = None) 
     [
         (OrchestrationStatus.PENDING, "engine-slow"),
         (OrchestrationStatus.RUNNING, "engine-slow"),
-        (OrchestrationStatus.FAILED, "engine-failing"),
-        (OrchestrationStatus.TERMINATED, "engine-failing"),
+        (OrchestrationStatus.FAILED, "declaration-failed"),
+        (OrchestrationStatus.TERMINATED, "declaration-failed"),
     ],
 )
 async def test_a_change_that_is_late_may_still_be_made(
@@ -51,7 +53,7 @@ async def test_a_change_that_is_late_may_still_be_made(
 @changes
 async def test_a_change_whose_engine_goes_away_may_still_be_made(name: str, url: str) -> None:
     hub = hub_with(OrchestrationStatus.COMPLETED)
-    hub.errors = {"wait_for_orchestration_completion": [call_error(grpc.StatusCode.UNAVAILABLE)]}
+    hub.errors = {"get_orchestration_state": [call_error(grpc.StatusCode.UNAVAILABLE)]}
     body = (await door(name).answer(hub, **_parameters(name))).require_problem(503)
     assert (body["code"], body["documentUrl"]) == ("engine-unreachable", url)
 

@@ -9,14 +9,15 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
 from durabletask.client import OrchestrationStatus
 
-import triggers.starting
+import triggers.waiting
 from shared.obstacle import Obstacle
 from shared.recovery.outcome import Outcome
-from tests.triggers.doors import ALL_ROLES, call_error, door
+from tests.triggers.doors import ALL_ROLES, call_error, door, spend_no_time
 from tests.triggers.hub import Hub, Looks, look
 from triggers.http_endpoint import HttpProblem
-from triggers.pacing import ADMISSION_PAUSES
+from triggers.pacing import ADMISSION_WITHIN, LONGEST_PAUSE
 from triggers.starting import admission_response
+from triggers.waiting import pauses_within
 
 START = door("start_verb")
 PENDING, COMPLETED = OrchestrationStatus.PENDING, OrchestrationStatus.COMPLETED
@@ -25,7 +26,7 @@ PENDING, COMPLETED = OrchestrationStatus.PENDING, OrchestrationStatus.COMPLETED
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
-    monkeypatch.setattr(triggers.starting, "ADMISSION_PAUSES", (timedelta(0),) * 10)
+    monkeypatch.setattr(triggers.waiting, "sleep", spend_no_time)
 
 
 def refused_by(holder: str) -> dict[str, Any]:
@@ -126,6 +127,9 @@ async def test_a_repair_of_a_node_that_is_being_repaired_is_refused() -> None:
     assert (caught.value.status, caught.value.title) == (409, "Node is busy")
 
 
-def test_an_idle_host_has_time_to_start() -> None:
-    total = sum(ADMISSION_PAUSES, timedelta(0))
-    assert timedelta(seconds=25) < total < timedelta(seconds=35)
+@pytest.mark.parametrize("span", [timedelta(0), timedelta(seconds=0.07), ADMISSION_WITHIN])
+def test_pauses_grow_and_last_as_long_as_they_may(span: timedelta) -> None:
+    pauses = list(pauses_within(span))
+    assert sum(pauses, timedelta(0)) == span
+    assert pauses[:-1] == sorted(pauses[:-1])
+    assert max(pauses, default=LONGEST_PAUSE) <= LONGEST_PAUSE
