@@ -24,6 +24,11 @@ from triggers.waiting import has_ended, look_until
 
 bp = df.Blueprint()
 
+STORAGE_SILENT = Outage(
+    code="storage-silent",
+    detail="The engine can be reached and answers nothing: most probably its storage account does not answer, or the "
+    "app is very busy.",
+)
 ORCHESTRATORS_SILENT = Outage(
     code="orchestrators-silent",
     detail="The engine takes runs and starts none: the app's durable functions are starting, busy or not loaded, or a "
@@ -76,7 +81,7 @@ class EngineProbe:
             state = await _follow_run(client, run, is_new=not followed)
         except ENGINE_FAILURES as error:
             self._unanswered = followed
-            return require_outage(error)
+            return _likely_cause(error)
         outage = diagnose(state)
         if outage and followed:
             with suppress(*ENGINE_FAILURES):
@@ -96,7 +101,13 @@ async def _follow_run(client: df.DurableFunctionsClient, run: str, *, is_new: bo
 
 def diagnose(state: OrchestrationState | None) -> Outage | None:
     """What is silent, by how far the round trip got; None when it came back."""
-    return OUTAGE_BY_STATUS.get(state.runtime_status, ROUND_TRIP_FAILED) if state else SLOW
+    return OUTAGE_BY_STATUS.get(state.runtime_status, ROUND_TRIP_FAILED) if state else STORAGE_SILENT
+
+
+def _likely_cause(error: Exception) -> Outage:
+    """What is away; an engine that only does not answer has been reached, so that it waits for something itself."""
+    outage = require_outage(error)
+    return STORAGE_SILENT if outage is SLOW else outage
 
 
 PROBE = EngineProbe()
@@ -117,7 +128,7 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
             async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
                 counts = await read_entity(client, EVENT_COUNTS, "events")
         except ENGINE_FAILURES as error:
-            outage = require_outage(error)
+            outage = _likely_cause(error)
     if outage:
         raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
     return json_response({"status": "ok", **dict.fromkeys(CHECKS, "ok"), "events": counts})

@@ -95,7 +95,7 @@ async def test_a_silent_engine_is_not_waited_for_longer_than_a_probe_waits(monke
     assert HEALTH_WITHIN + 2 * HEALTH_READ_WITHIN < MOST_PATIENT_PROBE
     monkeypatch.setattr(triggers.health, "HEALTH_WITHIN", timedelta(0))
     monkeypatch.setattr(triggers.health, "HEALTH_READ_WITHIN", timedelta(0))
-    assert (await HEALTH.answer(SilentEngine())).require_problem(503)["code"] == "engine-slow"
+    assert (await HEALTH.answer(SilentEngine())).require_problem(503)["code"] == "storage-silent"
 
 
 async def test_an_engine_that_went_away_after_the_round_trip_is_not_healthy() -> None:
