@@ -82,13 +82,17 @@ class EngineProbe:
         except ENGINE_FAILURES as error:
             self._unanswered = followed
             return _likely_cause(error)
-        outage = diagnose(state)
-        if outage and followed:
-            with suppress(*ENGINE_FAILURES):
-                await client.terminate_orchestration(run)
-        elif outage:
+        if state and not has_ended(state):
+            await self._keep_or_give_up(client, run, is_followed=bool(followed))
+        return diagnose(state)
+
+    async def _keep_or_give_up(self, client: df.DurableFunctionsClient, run: str, *, is_followed: bool) -> None:
+        """Wait for a run once more, and then no longer; it would wait for ever if its message was dropped."""
+        if not is_followed:
             self._unanswered = run
-        return outage
+            return
+        with suppress(*ENGINE_FAILURES):
+            await client.terminate_orchestration(run)
 
 
 async def _follow_run(client: df.DurableFunctionsClient, run: str, *, is_new: bool) -> OrchestrationState | None:

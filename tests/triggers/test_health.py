@@ -128,6 +128,15 @@ async def test_a_run_that_never_comes_back_is_ended_and_another_one_is_sent(cloc
     assert second != first
 
 
+async def test_a_run_that_failed_is_not_followed(clock: Clock) -> None:
+    hub = Hub(runs_get(OrchestrationStatus.FAILED))
+    (await HEALTH.answer(hub)).require_problem(503)
+    hub.begin = runs_get(COMPLETED)
+    clock.pass_by(HEALTH_KEPT)
+    assert (await HEALTH.answer(hub)).status == 200
+    assert hub.count("terminate_orchestration") == 0
+
+
 async def test_a_run_that_is_followed_is_not_lost_while_the_engine_restarts(clock: Clock) -> None:
     hub = Hub(runs_get(RUNNING))
     await HEALTH.answer(hub)
