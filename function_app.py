@@ -10,6 +10,7 @@ from triggers import (
     decisions,
     declarations,
     evidence,
+    health,
     nodes,
     operations,
     readiness,
@@ -18,7 +19,9 @@ from triggers import (
     timers,
     verbs,
 )
+from triggers.worker_defaults import apply_worker_defaults
 
+apply_worker_defaults()
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (
     declarations.bp,
@@ -28,6 +31,7 @@ for blueprint in (
     readiness.bp,
     azure_events.bp,
     evidence.bp,
+    health.bp,
     recovery_plans.bp,
     nodes.bp,
     sites.bp,

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
+import grpc  # type: ignore[import-untyped] # grpcio ships no types
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import is_living, is_run_living, list_entities, read_entity, read_output
@@ -64,9 +65,21 @@ def _document_of(key: str, state: dict[str, Any]) -> DeclaredDocument:
 async def start_run(client: df.DurableFunctionsClient, request: StartRun) -> Nothing:
     """Start an operation; a run that exists, ended or not, is left alone."""
     if await client.get_orchestration_state(request.id, fetch_payloads=False) is None:
-        payload = pack_document(request.payload)
-        await client.schedule_new_orchestration(request.orchestrator, input=payload, instance_id=request.id)
+        await schedule_once(client, request.orchestrator, request.id, request.payload)
     return Nothing()
+
+
+async def schedule_once(
+    client: df.DurableFunctionsClient, orchestrator: str, run: str, payload: dict[str, Any]
+) -> bool:
+    """Start a run; False when somebody else has started it at the same moment."""
+    try:
+        await client.schedule_new_orchestration(orchestrator, input=pack_document(payload), instance_id=run)
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+        return False
+    return True
 
 
 CLEANUP_LEASE_WAIT = timedelta(minutes=5)

@@ -5,6 +5,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.durable.engine_failures import with_readable_failures
@@ -23,7 +24,14 @@ from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
 from orchestrators.verbs.source_power import prove_sources
-from shared.operations.durable_names import DECLARE_DOCUMENT, PROVE_SOURCES_OFF, PUBLISH_EVENT, RECONCILE, WATCH_NODES
+from shared.operations.durable_names import (
+    CHECK_HEALTH,
+    DECLARE_DOCUMENT,
+    PROVE_SOURCES_OFF,
+    PUBLISH_EVENT,
+    RECONCILE,
+    WATCH_NODES,
+)
 
 ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     "cancel": cancel,
@@ -41,6 +49,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     "reprotect": reprotect,
     "roundtrip": roundtrip,
     "verify": verify,
+    CHECK_HEALTH: check_health,
     DECLARE_DOCUMENT: declare,
     PROVE_SOURCES_OFF: prove_sources,
     PUBLISH_EVENT: deliver,

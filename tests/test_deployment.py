@@ -2,11 +2,15 @@
 
 import ast
 import json
+import os
 import re
+import runpy
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+from triggers.worker_defaults import apply_worker_defaults
 
 ROOT = Path(__file__).parents[1]
 DEPLOYED = {"function_app.py", "host.json", "requirements.txt", "triggers", "orchestrators", "activities", "shared"}
@@ -44,6 +48,19 @@ def test_the_example_of_local_settings_names_every_setting_and_no_secret() -> No
     assert read - {"WEBSITE_AUTH_ENABLED"} <= set(values)  # that one is set by the platform itself
     assert not values["EVENTGRID_TOPIC_KEY"]
     assert values["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] == "1"
+
+
+@pytest.mark.parametrize(("setting", "schedule"), [("", "0 */5 * * * *"), ("0 0 * * * *", "%RECONCILE_SCHEDULE%")])
+def test_the_timer_loads_without_a_setting(setting: str, schedule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host does not load a timer whose schedule names a setting that is not there."""
+    monkeypatch.setenv("RECONCILE_SCHEDULE", setting)
+    assert runpy.run_path(str(ROOT / "triggers/timers.py"))["SCHEDULE"] == schedule
+
+
+def test_json_is_strict_without_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_FUNCTIONS_DURABLE_STRICT_TYPING")
+    apply_worker_defaults()
+    assert os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] == "1"
 
 
 def test_the_entry_point_imports_only_the_product_and_azure() -> None:

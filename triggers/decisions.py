@@ -7,7 +7,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
-from activities.durable_state import is_living, read_custom_status, read_input
+from activities.durable_state import read_custom_status, read_input
 from shared.messages import Document
 from shared.operations.kinds import PLAN_KINDS
 from shared.principals import require_role, require_second_person
@@ -17,6 +17,7 @@ from shared.recovery.person_events import ApprovalGiven, DecisionGiven, Verdict
 from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers import declared_documents
 from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, invalid_request, not_found
+from triggers.living_runs import require_living
 from triggers.person_events import send_approval, send_decision
 from triggers.starting import accepted_response
 
@@ -65,8 +66,7 @@ async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsCli
     state = await client.get_orchestration_state(run)
     if state is None or state.name not in {*PLAN_KINDS, "cleanup"}:
         raise not_found("operation", run)
-    if not is_living(state):
-        raise HttpProblem(409, "Run has ended", f"{run} has ended: nothing can be decided any more.")
+    require_living(run, state)
     operation, custom_status = Operation.from_carried(read_input(state)), read_custom_status(state)
     if verdict:
         await send_decision(client, run, _decision_of(req, operation, custom_status, verdict))

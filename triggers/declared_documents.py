@@ -12,8 +12,12 @@ from shared.operations.durable_names import DECLARE_DOCUMENT, DOCUMENTS
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedDocument
 from shared.sites.site import SiteDocument
-from triggers.http_endpoint import HttpProblem, json_response, not_found
+from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
+from triggers.http_endpoint import HttpProblem, json_response, not_found, outage_problem
 from triggers.pacing import DOCUMENT_CHANGE_WITHIN
+from triggers.waiting import has_ended, look_until
+
+GIVEN_UP = Outage(code="declaration-failed", detail="The durable engine gave the change up; the app's log says why.")
 
 
 async def read_document(client: df.DurableFunctionsClient, document_kind: str, name: str) -> VersionedDocument:
@@ -79,16 +83,9 @@ async def change_document(client: df.DurableFunctionsClient, change: DocumentCha
     """Declare or withdraw a document, and answer with the entity tag that holds now.
 
     Raises:
-        HttpProblem: there is none to withdraw (404), somebody else changed it (412), or it took too long (503).
+        HttpProblem: there is none to withdraw (404), somebody else changed it (412), or it was not confirmed (503).
     """
-    run = await client.schedule_new_orchestration(
-        DECLARE_DOCUMENT, input=change.model_dump(mode="json"), instance_id=f"declare-{uuid.uuid4().hex}"
-    )
-    state = await client.wait_for_orchestration_completion(run, timeout=DOCUMENT_CHANGE_WITHIN.total_seconds())
-    if state is None or state.runtime_status != OrchestrationStatus.COMPLETED:
-        detail = "The change was not confirmed in time. Read the document before you send it again."
-        raise HttpProblem(503, "Not declared", detail)
-    outcome = DeclarationOutcome.model_validate(state.get_output())
+    outcome = await _make_change(client, change)
     if outcome.outcome == "conflict":
         detail = f"The {change.document_kind} {change.name!r} is not the version that If-Match names. Read it again."
         raise HttpProblem(412, "Changed meanwhile", detail)
@@ -97,3 +94,33 @@ async def change_document(client: df.DurableFunctionsClient, change: DocumentCha
     headers = {"ETag": outcome.etag} if outcome.etag else {}
     body = {"name": change.name, "outcome": outcome.outcome, "etag": outcome.etag}
     return json_response(body, 201 if outcome.outcome == "created" else 200, headers)
+
+
+async def _make_change(client: df.DurableFunctionsClient, change: DocumentChange) -> DeclarationOutcome:
+    """Have the change made, and wait for what becomes of it.
+
+    Raises:
+        HttpProblem: nobody can say yet (503).
+    """
+    run = f"declare-{uuid.uuid4().hex}"
+    try:
+        await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=change.model_dump(mode="json"), instance_id=run)
+        state = await look_until(client, run, has_ended, DOCUMENT_CHANGE_WITHIN)
+    except ENGINE_FAILURES as error:
+        raise _unconfirmed_change(change, require_outage(error)) from error
+    if state is None or not has_ended(state):
+        raise _unconfirmed_change(change, SLOW)
+    if state.runtime_status != OrchestrationStatus.COMPLETED:
+        raise _unconfirmed_change(change, GIVEN_UP)
+    return DeclarationOutcome.model_validate(state.get_output())
+
+
+def _unconfirmed_change(change: DocumentChange, outage: Outage) -> HttpProblem:
+    """503: the change may be made, or may still be."""
+    url = f"/api/{change.document_kind}s/{change.name}"
+    if change.action == "put":
+        again = "The same request is safe to send again: what is declared already stays as it is."
+    else:
+        again = "The same request is safe to send again: it answers 404 once the document is withdrawn."
+    hint = f"The change was not confirmed, and may still be made: {url} shows it then. {again}"
+    return outage_problem(outage, hint, documentUrl=url)

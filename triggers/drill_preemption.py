@@ -4,12 +4,13 @@ A drill is what holds the VMs, or a cleanup after one that is dead, or what such
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
 from activities.durable_runs import read_ended_runs, start_cleanup
-from activities.durable_state import list_entities, read_input
+from activities.durable_state import list_entities, read_custom_status, read_input
 from activities.previews import read_items_by_vm
 from shared.operations.contract import ReadEndedRuns, StartCleanup
 from shared.operations.durable_names import OBLIGATIONS
@@ -21,6 +22,7 @@ from shared.recovery.person_events import ApprovalGiven, DecisionGiven
 from shared.recovery.status import read_awaited_decision
 from shared.site_recovery.verb_rules import TEST_OVER
 from triggers.http_endpoint import HttpProblem
+from triggers.living_runs import RunIsGone, send_to_living
 from triggers.pacing import TERMINATION_WITHIN
 from triggers.person_events import send_approval, send_decision
 from triggers.starting import busy_problem
@@ -56,11 +58,12 @@ async def preempt_drills(
     if drill_handling == "leave":
         await _require_no_test_failover(operation)
         for drill in drills:
-            await client.terminate_orchestration(drill.instance_id, output=PREEMPTION_REASON)
+            await _terminate_drill(client, drill.instance_id)
         return operation.model_copy(update={"lease_wait": TERMINATION_WITHIN})
     for drill in drills:
         if drill.name == "drill":  # a cleanup ends by itself, and is waited for
-            await _end_drill(client, operation, drill)
+            with suppress(RunIsGone):  # it has just made way by itself
+                await _end_drill(client, operation, drill)
     cleanup_runs = tuple(cleanup.last_attempt_by for cleanup in owed_cleanups if cleanup.last_attempt_by)
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=cleanup_runs))).ended
     for one in owed_cleanups:  # as the timer would; one that it has begun goes on, held or not yet held
@@ -98,9 +101,15 @@ async def _require_no_test_failover(operation: Operation) -> None:
         raise HttpProblem(409, "Not ready", f'{vms_in_test[0]} is {detail}. Say "drill": "clean-up-first".', errors)
 
 
+async def _terminate_drill(client: df.DurableFunctionsClient, run: str) -> None:
+    """End a drill at once; one that has ended meanwhile has made way by itself."""
+    with suppress(RunIsGone):
+        await send_to_living(client, run, client.terminate_orchestration(run, output=PREEMPTION_REASON))
+
+
 async def _end_drill(client: df.DurableFunctionsClient, operation: Operation, drill: OrchestrationState) -> None:
     """Have a drill clean up and end; one that waits for its approval has done nothing yet, and is rejected."""
-    awaited = read_awaited_decision(drill.get_custom_status())
+    awaited = read_awaited_decision(read_custom_status(drill))
     if awaited and awaited.kind == "approval":
         rejection = ApprovalGiven(
             approved=False,

@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -17,6 +18,9 @@ from shared.principals import Forbidden, MalformedPrincipal, Principal, identify
 from shared.problem_details import FieldError, field_errors, problem_document
 from shared.request_ids import run_id
 from shared.settings import Settings
+from triggers.engine_client import bound_client
+from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
+from triggers.pacing import ASK_AGAIN_AFTER
 
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
 
@@ -27,6 +31,12 @@ class HttpProblem(Exception):
     def __init__(self, status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any) -> None:
         super().__init__(detail)
         self.status, self.title, self.detail, self.errors, self.extras = status, title, detail, errors, extras
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """With 503, when to ask again: `retryAfter`, in seconds, where it is known."""
+        wait: int = self.extras.get("retryAfter", ASK_AGAIN_AFTER // timedelta(seconds=1))
+        return {"Retry-After": str(wait)} if self.status == 503 else {}
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -42,29 +52,32 @@ def problem_response(http_problem: HttpProblem) -> func.HttpResponse:
     body = problem_document(
         http_problem.status, http_problem.title, http_problem.detail, http_problem.errors, **http_problem.extras
     )
-    return func.HttpResponse(json.dumps(body), status_code=http_problem.status, mimetype="application/problem+json")
+    return func.HttpResponse(
+        json.dumps(body),
+        status_code=http_problem.status,
+        mimetype="application/problem+json",
+        headers={"Cache-Control": "no-store", **http_problem.headers},
+    )
 
 
 def handle_for_role(role: str) -> Callable[[Handler], Handler]:
-    """Let only callers in who have the role, and turn what goes wrong into a problem document."""
+    """Let only callers in who have the role, and turn whatever goes wrong into a problem document."""
 
     def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded_handler(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
             try:
                 require_role(caller_of(req), role)
-                return await handler(req, client)
-            except Exception as error:
-                if http_problem := _http_problem_of(error):
-                    return problem_response(http_problem)
-                raise
+                return await handler(req, bound_client(client))
+            except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
+                return problem_response(_http_problem_of(error, req))
 
         return guarded_handler
 
     return guard_handler
 
 
-def _http_problem_of(error: Exception) -> HttpProblem | None:
+def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     match error:
         case HttpProblem():
             return error
@@ -79,8 +92,38 @@ def _http_problem_of(error: Exception) -> HttpProblem | None:
         case Refused():
             return HttpProblem(409, "Refused", error.detail, code=error.code)
         case Transient():
-            return HttpProblem(503, "Azure did not answer", str(error))
-    return None
+            wait = {"retryAfter": error.retry_after} if error.retry_after else {}
+            return HttpProblem(503, "Azure did not answer", str(error), (), **wait)
+    if find_outage(error):
+        return outage_problem(require_outage(error), MAY_BE_DONE if _changes_something(req) else "")
+    return _unexpected_problem(error)
+
+
+def _changes_something(req: func.HttpRequest) -> bool:
+    preview: str = req.params.get("preview", "false")
+    return req.method != "GET" and preview.lower() != "true"
+
+
+MAY_BE_DONE = (
+    "It may have happened after the request had taken effect: look before you send it again. With the same "
+    "Idempotency-Key no second run is started, and a declaration may be sent again as it is."
+)
+
+
+def outage_problem(outage: Outage, hint: str = "", **extras: Any) -> HttpProblem:
+    """503: a part of the app is away; the hint says what became of the request."""
+    detail = " ".join(filter(None, (outage.detail, hint, "Try again in a moment.")))
+    return HttpProblem(503, "App not available", detail, code=outage.code, **extras)
+
+
+def _unexpected_problem(error: Exception) -> HttpProblem:
+    """500 with a reference to the log, and nothing of what the error says."""
+    reference = log_unexpected(error)
+    if is_too_large(error):
+        detail = "An answer of the engine is larger than host.json allows: raise `maxGrpcMessageSizeInBytes` there."
+        return HttpProblem(500, "Unexpected error", detail, code="answer-too-large", reference=reference)
+    detail = f"Something went wrong inside the app. Its log has it under {reference}: see there before you try again."
+    return HttpProblem(500, "Unexpected error", detail, code="unexpected", reference=reference)
 
 
 def caller_of(req: func.HttpRequest) -> Principal:

@@ -28,7 +28,7 @@ from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.http_endpoint import caller_of, handle_for_role, is_preview, json_response, not_found, run_id_of
-from triggers.starting import accepted_response, start_once
+from triggers.starting import accepted_response, admission_response, start_once
 
 bp = df.Blueprint()
 
@@ -78,7 +78,7 @@ async def _read_snapshot(client: df.DurableFunctionsClient, site: SiteDocument) 
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Heal a node: 202 with the repair's id; with `?preview=true` say what it would do, and change nothing.
+    """Heal a node: 202 with the repair's id, or 409; with `?preview=true` say what it would do, and change nothing.
 
     A person may start what the app would not do by itself: where healing is off, in a pause, out of quarantine. A
     repair of the node that runs already is followed instead.
@@ -103,8 +103,10 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
         sites={req.route_params["site"]: site},
         cause=requester,
     )
+    if join_running:
+        return accepted_response(repair_id)
     await start_once(client, "repair", repair_id, repair)
-    return accepted_response(repair_id)
+    return await admission_response(client, "repair", repair_id, "node")
 
 
 def node_views(snapshot: SiteSnapshot) -> list[dict[str, Any]]:

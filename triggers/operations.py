@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.durable_state import list_entities, read_entity
+from activities.durable_state import list_entities
 from shared.evidence.report import render_report
-from shared.operations.durable_names import EVENT_COUNTS, OBLIGATIONS
+from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.kinds import OPERATION_KINDS
 from shared.operations.obligations import HIDDEN, Obligation
 from shared.problem_details import FieldError
@@ -104,14 +104,3 @@ async def _read_obligations(client: df.DurableFunctionsClient, plan: str | None)
     obligations = [Obligation.model_validate(one) for table in tables.values() for one in table.values()]
     matching = sorted((one for one in obligations if plan in {None, one.plan}), key=lambda one: one.due)
     return [one.model_dump(mode="json", by_alias=True, exclude=set(HIDDEN)) for one in matching]
-
-
-@bp.function_name("get_health")
-@bp.route("health", methods=["GET"])
-@bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
-async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Whether the app and its engine answer, and what became of the events that were sent to it, by count."""
-    await client.get_orchestration_state("health", fetch_payloads=False)
-    entity = await read_entity(client, EVENT_COUNTS, "events")
-    return json_response({"status": "ok", "engine": "ok", "events": entity})

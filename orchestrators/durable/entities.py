@@ -179,10 +179,14 @@ def cluster_queue(ctx: EntityContext, request: Any) -> Any:
     return answer
 
 
-def event_counts(ctx: EntityContext, name: Any) -> None:
-    """Counts by name. Operation: add (a name)."""
+def event_counts(ctx: EntityContext, name: Any) -> dict[str, int]:
+    """Counts by name. Operations: add (a name), read; each answers the counts."""
     counts: dict[str, int] = ctx.get_state(dict, {})
-    ctx.set_state({**counts, name: counts.get(name, 0) + 1})
+    if ctx.operation == "read":
+        return counts
+    counts = {**counts, name: counts.get(name, 0) + 1}
+    ctx.set_state(counts)
+    return counts
 
 
 def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:

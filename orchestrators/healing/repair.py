@@ -39,9 +39,9 @@ from shared.sites.site import SiteDocument
 class RepairNotAdmitted(Exception):
     """The repair may not begin."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, holder: str = "") -> None:
         super().__init__(detail)
-        self.obstacle = Obstacle(code=code, detail=detail)
+        self.obstacle = Obstacle(code=code, detail=detail, holder=holder)
 
 
 def refused_outcome(obstacle: Obstacle) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def enter_node_record(ctx: Context, order: Repair, node: NodeView) -> Steps[None
         return (yield from ask_node_record(ctx, order.machine_id, "begin_repair", request)).busy
 
     if busy := (yield from ask_past_dead_runs(ctx, begin, lambda run: (run,) if run else ())):
-        raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.")
+        raise RepairNotAdmitted("held", f"{node.name} is being repaired by {busy}. Wait for it to end.", busy)
 
 
 def _run_stages(

@@ -4,6 +4,7 @@ Literals, because histories, entity states and messages on their way hold them: 
 An orchestrator that runs an operation has the name of the operation's kind.
 """
 
+CHECK_HEALTH = "check_health"
 DECLARE_DOCUMENT = "declare_document"
 PROVE_SOURCES_OFF = "prove_sources_off"
 PUBLISH_EVENT = "publish_event"

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
@@ -36,6 +37,12 @@ def declared() -> Result:
         document_kind="plan", name="payroll", action="put", document=document, digest="d1", by="ann"
     )
     return bench.driver.run(declare, change.model_dump(mode="json"), INSTANCE)
+
+
+def health_checked() -> Result:
+    bench = Bench()
+    bench.driver.states["@event_counts@events"] = {"duplicate": 2}
+    return bench.driver.run(check_health, {}, INSTANCE)
 
 
 def nodes_watched() -> Result:

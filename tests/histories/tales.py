@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from lab.clock import LabClock
+from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.healing.repair import repair
@@ -34,7 +35,15 @@ from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.operation import SiteOperation
 from tests.activities.lab import running
 from tests.driver import Orchestrator, Result
-from tests.histories.app_tales import INSTANCE, declared, delivered, nodes_watched, reconciled, sources_proven
+from tests.histories.app_tales import (
+    INSTANCE,
+    declared,
+    delivered,
+    health_checked,
+    nodes_watched,
+    reconciled,
+    sources_proven,
+)
 from tests.orchestrators import azure_bench, test_preflight
 from tests.orchestrators.benches import MirrorBench, PlanBench, RepairBench
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, placed, plan, word
@@ -209,6 +218,7 @@ TALES: Mapping[str, Tale] = {
     "replication": Tale(replication, _replication),
     "reconcile": Tale(reconcile, reconciled),
     "declare": Tale(declare, declared),
+    "check-health": Tale(check_health, health_checked),
     "watch-nodes": Tale(watch_nodes, nodes_watched),
     "prove-sources": Tale(prove_sources, sources_proven),
     "deliver": Tale(deliver, delivered),

@@ -1,0 +1,145 @@
+"""Whether the app works: a round trip through an orchestrator and an entity, as every request needs one.
+
+1. `EngineProbe` sends a run on the round trip and waits a little; its answer holds for some seconds.
+2. A run that does not come back says by how far it got which part is silent.
+3. It is waited for once more by the next probe, as an engine may only be slow, and then given up.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+
+import azure.durable_functions as df
+import azure.functions as func
+from durabletask.client import OrchestrationState, OrchestrationStatus
+
+from activities.durable_state import read_entity
+from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS
+from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
+from triggers.http_endpoint import HttpProblem, handle_for_role, json_response
+from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
+from triggers.waiting import has_ended, look_until
+
+bp = df.Blueprint()
+
+STORAGE_SILENT = Outage(
+    code="storage-silent",
+    detail="The engine can be reached and answers nothing: most probably its storage account does not answer, or the "
+    "app is very busy.",
+)
+ORCHESTRATORS_SILENT = Outage(
+    code="orchestrators-silent",
+    detail="The engine takes runs and starts none: the app's durable functions are starting, busy or not loaded, or a "
+    "host that died still holds their queues, which lasts a minute.",
+)
+ENTITIES_SILENT = Outage(
+    code="entities-silent",
+    detail="Orchestrators run, and entities do not answer them. Probably the engine drops their messages: set "
+    "`entityMessageReorderWindowInMinutes` to 0 in host.json. Else the app is busy.",
+)
+ROUND_TRIP_FAILED = Outage(
+    code="round-trip-failed",
+    detail="A run that only asks an entity has failed. The app's log says why.",
+)
+OUTAGE_BY_STATUS = {
+    OrchestrationStatus.PENDING: ORCHESTRATORS_SILENT,
+    OrchestrationStatus.RUNNING: ENTITIES_SILENT,
+    OrchestrationStatus.COMPLETED: None,
+}
+CHECKS = ("engine", "orchestrators", "entities")
+LAST_CHECK_PASSED = {
+    "orchestrators-silent": "engine",
+    "entities-silent": "orchestrators",
+    "round-trip-failed": "engine",
+}
+
+
+class EngineProbe:
+    """Makes the round trip; requests that come meanwhile, or soon after, share its answer."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._outage: Outage | None = None
+        self._holds_until: float | None = None
+        self._unanswered = ""
+
+    async def find_trouble(self, client: df.DurableFunctionsClient) -> Outage | None:
+        """What does not answer, None when all of the engine does."""
+        async with self._turn:
+            if self._holds_until is None or self._clock() >= self._holds_until:
+                self._outage = await self._make_round_trip(client)
+                self._holds_until = self._clock() + HEALTH_KEPT.total_seconds()
+            return self._outage
+
+    async def _make_round_trip(self, client: df.DurableFunctionsClient) -> Outage | None:
+        followed, self._unanswered = self._unanswered, ""
+        run = followed or f"health-{uuid.uuid4().hex}"
+        try:
+            state = await _follow_run(client, run, is_new=not followed)
+        except ENGINE_FAILURES as error:
+            self._unanswered = followed
+            return _likely_cause(error)
+        if state and not has_ended(state):
+            await self._keep_or_give_up(client, run, is_followed=bool(followed))
+        return diagnose(state)
+
+    async def _keep_or_give_up(self, client: df.DurableFunctionsClient, run: str, *, is_followed: bool) -> None:
+        """Wait for a run once more, and then no longer; it would wait for ever if its message was dropped."""
+        if not is_followed:
+            self._unanswered = run
+            return
+        with suppress(*ENGINE_FAILURES):
+            await client.terminate_orchestration(run)
+
+
+async def _follow_run(client: df.DurableFunctionsClient, run: str, *, is_new: bool) -> OrchestrationState | None:
+    """How far the run has got once it has ended, or time is over."""
+    async with asyncio.timeout((HEALTH_WITHIN + HEALTH_READ_WITHIN).total_seconds()):
+        if is_new:
+            await client.schedule_new_orchestration(CHECK_HEALTH, input={}, instance_id=run)
+        return await look_until(client, run, has_ended, HEALTH_WITHIN)
+
+
+def diagnose(state: OrchestrationState | None) -> Outage | None:
+    """What is silent, by how far the round trip got; None when it came back."""
+    return OUTAGE_BY_STATUS.get(state.runtime_status, ROUND_TRIP_FAILED) if state else STORAGE_SILENT
+
+
+def _likely_cause(error: Exception) -> Outage:
+    """What is away; an engine that only does not answer has been reached, so that it waits for something itself."""
+    outage = require_outage(error)
+    return STORAGE_SILENT if outage is SLOW else outage
+
+
+PROBE = EngineProbe()
+
+
+@bp.function_name("get_health")
+@bp.route("health", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handle_for_role("Dr.Read")
+async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """Whether the app and its engine answer, and what became of the events that were sent to it, by count.
+
+    503 with the likely cause when the engine does not.
+    """
+    outage, counts = await PROBE.find_trouble(client), {}
+    if outage is None:
+        try:
+            async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
+                counts = await read_entity(client, EVENT_COUNTS, "events")
+        except ENGINE_FAILURES as error:
+            outage = _likely_cause(error)
+    if outage:
+        raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
+    return json_response({"status": "ok", **dict.fromkeys(CHECKS, "ok"), "events": counts})
+
+
+def _checks_with(outage: Outage) -> dict[str, str]:
+    """Each part with "ok", "silent" for the one that does not answer, or "unknown" beyond it."""
+    passed = CHECKS.index(LAST_CHECK_PASSED[outage.code]) + 1 if outage.code in LAST_CHECK_PASSED else 0
+    states = ["ok"] * passed + ["silent"] + ["unknown"] * len(CHECKS)
+    return dict(zip(CHECKS, states, strict=False))
