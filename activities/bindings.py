@@ -27,8 +27,8 @@ from activities import (
     start_verbs,
     vault,
 )
-from shared.activity import Activity, RefusedCode
-from shared.errors import Refused
+from shared.activity import Activity, RefusedCode, ThrottledWait
+from shared.errors import Refused, Throttled
 from shared.evidence import contract as evidence_contract
 from shared.failback import leftovers as failback_contract
 from shared.healing import contract as healing_contract
@@ -142,8 +142,14 @@ def _with_name[**P](handler: Callable[P, Coroutine[Any, Any, Any]], name: str) -
 
 
 async def _answer_json(pending_answer: Awaitable[Message]) -> dict[str, Any]:
-    """An answer as plain JSON; a refusal travels as one, because a retry policy retries whatever is raised."""
+    """An answer as plain JSON; a refusal travels as one, and how long Azure wants to be left alone.
+
+    A retry policy would retry whatever is raised, and that by its own clock.
+    """
     try:
         return (await pending_answer).model_dump(mode="json")
+    except Throttled as no_room:
+        wait = {"wait": no_room.wait, "subscription": no_room.subscription, "kind": no_room.kind}
+        return {"throttled": ThrottledWait(detail=str(no_room), **wait).model_dump(mode="json")}
     except Refused as refusal:
         return {"refused": RefusedCode(code=refusal.code, detail=refusal.detail).model_dump(mode="json")}

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from shared.errors import CallKind
 from shared.messages import Message
 
 
@@ -15,6 +16,15 @@ class Activity[Ask: Message, Answer: Message](NamedTuple):
 
 class Nothing(Message):
     """There is nothing to say."""
+
+
+class ThrottledWait(Message):
+    """Requests that were not taken in, as an answer: how many seconds to wait, in which subscription, for what kind."""
+
+    detail: str
+    wait: int
+    subscription: str
+    kind: CallKind
 
 
 class RefusedCode(Message):

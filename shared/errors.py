@@ -1,5 +1,10 @@
 """The two ways a call to Azure ends badly: it may be asked again, or asking again would change nothing."""
 
+from typing import Literal
+
+type CallKind = Literal["reads", "writes"]
+"""Which of a subscription's buckets a request draws on."""
+
 
 class SiteRecoveryError(Exception):
     """Anything that this product raises on purpose."""
@@ -15,6 +20,17 @@ class Transient(SiteRecoveryError):
     def __init__(self, detail: str, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Throttled(Transient):
+    """Azure, or the pacer before it, takes no more requests of a kind in a subscription for some seconds.
+
+    What was to be sent was not taken in: it can be sent again then.
+    """
+
+    def __init__(self, detail: str, retry_after: int, subscription: str, kind: CallKind) -> None:
+        super().__init__(detail, retry_after)
+        self.wait, self.subscription, self.kind = retry_after, subscription.lower(), kind
 
 
 class Refused(SiteRecoveryError):

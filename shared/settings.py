@@ -50,6 +50,7 @@ class Settings(BaseModel):
 
     Attributes:
         arm_url: Base URL of Azure Resource Manager, without a slash at its end.
+        arm_pace: How many times as fast as documented ARM refills its limits of requests: the clock of the lab is fast.
         topic_endpoint: Where CloudEvents are published; None: nowhere.
         topic_key: Of the topic; None: the managed identity's token.
         client_id: Of a user-assigned identity; None: the system-assigned one.
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
         (), alias="KEY_ROLES"
     )
+    arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
 

@@ -78,10 +78,11 @@ def _span_of(text: str | None, usual: timedelta) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-def give_app_settings(folder: Path, azure_url: str, state: Path) -> None:
+def give_app_settings(folder: Path, azure_url: str, state: Path, pace: float = 1) -> None:
     """Set what is not set: first by local.settings.json, then as the lab has it, evidence beside the host's state."""
     ours = (
         DEFAULTS
+        | {"ARM_PACE": str(pace)}
         | {"EVIDENCE_STORE": f"folder:{evidence_of(state)}"}
         | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
     )

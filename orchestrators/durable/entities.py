@@ -43,7 +43,7 @@ from shared.operations.obligations import (
 from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_begun, with_run_ended
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
-from shared.site_recovery.request_budget import Buckets, CallRequest, grant_calls
+from shared.site_recovery.request_budget import Buckets, CallRequest, Closure, close_calls, grant_calls
 from shared.sites.nodes import ExtensionView
 
 
@@ -209,12 +209,21 @@ def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
 
 
 def request_budget(ctx: EntityContext, request: Any) -> Any:
-    """The requests that one subscription grants. Operation: take (a wish; answers from when on it may be sent)."""
-    if ctx.operation != "take":
-        raise ValueError(f"a budget knows no operation {ctx.operation}")
-    buckets, grant = grant_calls(Buckets.model_validate(ctx.get_state(dict, {})), CallRequest.model_validate(request))
+    """The requests that one subscription grants.
+
+    Operations: take (answers from when on all that is asked for may be sent); close (until Azure wants to be asked).
+    """
+    buckets, answer = Buckets.model_validate(ctx.get_state(dict, {})), None
+    match ctx.operation:
+        case "take":
+            buckets, grant = grant_calls(buckets, CallRequest.model_validate(request))
+            answer = grant.model_dump(mode="json")
+        case "close":
+            buckets = close_calls(buckets, Closure.model_validate(request))
+        case other:
+            raise ValueError(f"a budget knows no operation {other}")
     ctx.set_state(buckets.model_dump(mode="json"))
-    return grant.model_dump(mode="json")
+    return answer
 
 
 ENTITIES: Mapping[str, Callable[[EntityContext, Any], Any]] = {

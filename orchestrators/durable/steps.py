@@ -1,6 +1,6 @@
 """The few ways in which a runbook waits: for an activity, an entity, a while."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,11 +8,14 @@ from azure.durable_functions import RetryPolicy
 from durabletask import task
 from durabletask.entities import EntityInstanceId
 
-from shared.activity import Activity
-from shared.errors import Refused, Transient
+from shared.activity import Activity, ThrottledWait
+from shared.errors import Refused, Throttled, Transient
+from shared.grouping import group_pairs
 from shared.messages import Message
+from shared.operations.durable_names import REQUEST_BUDGET
 from shared.recovery.pacing import READ_PATIENCE, RETRY_READ_EVERY
 from shared.recovery.status import fit_status
+from shared.site_recovery.request_budget import Closure
 
 Context = task.OrchestrationContext
 """What the engine hands to each turn of a run."""
@@ -24,6 +27,8 @@ RETRIES = RetryPolicy(
     max_retry_interval=timedelta(minutes=1),
 )
 """For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
+MOST_THROTTLED_ROUNDS = 30
+"""How often what Azure had no room for is done again, each time when Azure said."""
 ENTITY_PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=60))
 """Before each further call of an entity whose worker died: a new worker is there within seconds."""
 
@@ -47,7 +52,7 @@ def call[Request: Message, Answer: Message](
         Refused: it was declined, by Azure or by the activity itself.
         Transient: it did not succeed in any of its attempts.
     """
-    answer = yield from _await_answer(activity, _start_activity(ctx, activity, request))
+    answer = (yield from call_all(ctx, activity, [request]))[0]
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -90,9 +95,40 @@ def retry_patiently[T](
 def call_all[Request: Message, Answer: Message](
     ctx: Context, activity: Activity[Request, Answer], requests: Sequence[Request]
 ) -> Steps[list[Answer | Refused | Transient]]:
-    """Do an activity for each request, all at once: an answer for each, in order; one that fails spoils no other."""
+    """Do an activity for each request, all at once: an answer for each, in order; one that fails spoils no other.
+
+    What Azure had no room for is done once more when it said; until then nobody is granted anything there.
+    """
+    answers = yield from _do_all(ctx, activity, requests)
+    for _ in range(MOST_THROTTLED_ROUNDS):
+        throttled = {at: answer for at, answer in enumerate(answers) if isinstance(answer, Throttled)}
+        if not throttled:
+            break
+        yield from _wait_for_room(ctx, throttled.values())
+        again = yield from _do_all(ctx, activity, [requests[at] for at in throttled])
+        for at, answer in zip(throttled, again, strict=True):
+            answers[at] = answer
+    return answers
+
+
+def _wait_for_room(ctx: Context, throttled: Iterable[Throttled]) -> Steps[None]:
+    """Close the budgets of those subscriptions for everybody, and wait as long as Azure asked for."""
+    longest = timedelta(0)
+    for (subscription, kind), waits in group_pairs(
+        ((one.subscription, one.kind), one.wait) for one in throttled
+    ).items():
+        wait = timedelta(seconds=max(waits))
+        closure = Closure(now=now(ctx), kind=kind, until=now(ctx) + wait).model_dump(mode="json")
+        yield from call_entity(ctx, REQUEST_BUDGET, subscription, "close", closure)
+        longest = max(longest, wait)
+    yield from sleep(ctx, longest)
+
+
+def _do_all[Request: Message, Answer: Message](
+    ctx: Context, activity: Activity[Request, Answer], requests: Sequence[Request]
+) -> Steps[list[Answer | Refused | Transient]]:
     tasks = [_start_activity(ctx, activity, request) for request in requests]
-    answers = []
+    answers: list[Answer | Refused | Transient] = []
     for started_task in tasks:
         answers.append((yield from _await_answer(activity, started_task)))  # noqa: PERF401 - a comprehension cannot yield
     return answers
@@ -113,6 +149,9 @@ def _await_answer[Request: Message, Answer: Message](
         return Transient(f"{activity.name}: {failure.details.message}")
     if refused := answer.get("refused"):
         return Refused(refused["code"], refused["detail"])
+    if throttled := answer.get("throttled"):
+        wait = ThrottledWait.model_validate(throttled)
+        return Throttled(wait.detail, wait.wait, wait.subscription, wait.kind)
     return activity.answer.model_validate(answer)
 
 

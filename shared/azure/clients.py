@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
     from azure.storage.blob.aio import ContainerClient
 
+    from shared.azure.request_pacer import RequestPacer
+
 
 class Closable(Protocol):
     """What every SDK client can do last."""
@@ -31,6 +33,7 @@ class Azure:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clients: dict[tuple[str, str], Closable] = {}
+        self._pacer: RequestPacer | None = None
 
     def site_recovery_client(self, subscription: str) -> "SiteRecoveryManagementClient":
         """The client for vaults of a subscription."""
@@ -93,14 +96,16 @@ class Azure:
 
     def _arm_client_options(self, subscription: str, api_version: str) -> dict[str, Any]:
         from shared.azure.http_pipeline import arm_policies, open_transport  # noqa: PLC0415 - only when used
+        from shared.azure.request_pacer import RequestPacer  # noqa: PLC0415 - only when used
 
         base_url = self._settings.arm_url
+        self._pacer = self._pacer or RequestPacer(self._settings.arm_pace)
         return {
             "credential": self._get_credential(),
             "subscription_id": subscription,
             "base_url": base_url,
             "api_version": api_version,
-            "policies": arm_policies(self._get_credential(), base_url),
+            "policies": arm_policies(self._get_credential(), base_url, self._pacer),
             "transport": open_transport(base_url),
         }
 

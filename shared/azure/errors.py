@@ -1,18 +1,22 @@
 """Where the SDKs' exceptions stop: each becomes a Transient or a Refused."""
 
 import json
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
-from shared.azure.json_fields import Json
-from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.arm_ids import subscription_of
+from shared.azure.json_fields import Json, date_of
+from shared.errors import CallKind, Refused, SiteRecoveryError, Throttled, Transient
 
+USUAL_WAIT = 30
+"""Seconds of a 429 that does not say how long."""
 ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new token
-USUAL_WAIT_IN_SECONDS = 30
 
 
 class NotFound(Refused):
@@ -32,7 +36,8 @@ def translate_errors() -> Iterator[None]:
     """Turn whatever the SDKs raise inside into this product's two kinds of error.
 
     Raises:
-        Transient: 401, 408, 429, 5xx, a lost connection, a timeout, an answer that cannot be read.
+        Throttled: 429.
+        Transient: 401, 408, 5xx, a lost connection, a timeout, an answer that cannot be read.
         NotFound: 404.
         Refused: any other answer from 400 on, under Site Recovery's own code where it gave one.
     """
@@ -57,14 +62,30 @@ def _error_from_answer(answer: Any) -> SiteRecoveryError:
     status, request = answer.status_code, answer.request
     where = f"{request.method} {urlsplit(request.url).path}"  # never its query, which may be signed
     if status in ASK_AGAIN or status >= 500:
-        asked_wait, usual_wait = (
-            answer.headers.get("Retry-After") or "",
-            USUAL_WAIT_IN_SECONDS if status == 429 else None,
-        )
-        return Transient(f"Azure answered {status} to {where}", int(asked_wait) if asked_wait.isdigit() else usual_wait)
+        detail, wait = f"Azure answered {status} to {where}", wait_named_by(answer.headers)
+        if status != 429:
+            return Transient(detail, wait)
+        subscription = subscription_of(urlsplit(request.url).path)
+        return Throttled(detail, wait or USUAL_WAIT, subscription, kind_of_call(request.method))
     code, detail = _code_and_message(answer)
     kind = NotFound if status == 404 else Refused
     return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+
+
+def kind_of_call(method: str) -> CallKind:
+    """Which of Azure's buckets a request draws on; deletes have one that is like that of writes."""
+    return "reads" if method in {"GET", "HEAD"} else "writes"
+
+
+def wait_named_by(headers: Mapping[str, str]) -> int | None:
+    """Seconds that Azure asked us to wait, None where it did not say; a date is held against that of the answer."""
+    named = headers.get("Retry-After") or ""
+    if named.isdigit():
+        return int(named)
+    try:
+        return max(0, ceil((parsedate_to_datetime(named) - date_of(headers)).total_seconds()))
+    except (ValueError, TypeError):
+        return None
 
 
 def _code_and_message(response: Any) -> tuple[str, str]:

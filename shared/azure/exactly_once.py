@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.errors import Refused, Transient
+from shared.errors import Refused, Throttled, Transient
 from shared.obstacle import Obstacle
 from shared.site_recovery.contract import ABORTED_CODE, THROTTLED_CODE, StartAnswer
 
@@ -118,7 +118,7 @@ class ExactlyOnce:
         except Refused as refusal:
             return StartAnswer(vm=vm, outcome="refused", code=refusal.code, detail=refusal.detail)
         except Transient as no_answer:
-            code = THROTTLED_CODE if isinstance(no_answer, NotSent) else ""
+            code = THROTTLED_CODE if isinstance(no_answer, NotSent | Throttled) else ""
             return StartAnswer(vm=vm, outcome="unanswered", code=code, detail=str(no_answer))
         if isinstance(result, Obstacle):
             outcome = "busy" if result.passing else "refused"

@@ -13,6 +13,7 @@ from azure.core.pipeline import policies as core
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
+from shared.azure.request_pacer import PacedRequests, RequestPacer
 from shared.errors import Refused
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def is_plain_http(url: str) -> bool:
     raise Refused("insecure-endpoint", f"{url} is neither https nor an http address of this machine")
 
 
-def arm_policies(credential: "AsyncTokenCredential", base_url: str) -> list[Any]:
+def arm_policies(credential: "AsyncTokenCredential", base_url: str, pacer: RequestPacer) -> list[Any]:
     """The chain for ARM."""
     return [
+        PacedRequests(pacer),
         core.RequestIdPolicy(),
         core.HeadersPolicy(),
         core.UserAgentPolicy(base_user_agent="hci-site-recovery"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from shared.errors import CallKind
 from shared.messages import Message
 from shared.site_recovery.pacing import PROMISE_HOLDS
 
@@ -62,6 +63,14 @@ class CallRequest(Message):
     shut_until: datetime | None = None
 
 
+class Closure(Message):
+    """Azure refused a request for the number of all: when it wants to be asked again."""
+
+    now: datetime
+    kind: CallKind
+    until: datetime
+
+
 class Calls(Message):
     """Requests that were sent to one subscription."""
 
@@ -110,6 +119,13 @@ def grant_calls(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Grant]
     reads, reads_from = draw_tokens(reads, READS, request.reads)
     writes, writes_from = draw_tokens(_close_bucket(writes, WRITES, request.shut_until), WRITES, request.writes)
     return Buckets(reads=reads, writes=writes), Grant(reads_from=reads_from, writes_from=writes_from)
+
+
+def close_calls(buckets: Buckets, closure: Closure) -> Buckets:
+    """Grant nobody anything before Azure wants to be asked again; what was promised before that stays promised."""
+    limit = READS if closure.kind == "reads" else WRITES
+    bucket = refill_bucket(buckets.reads if closure.kind == "reads" else buckets.writes, limit, closure.now)
+    return buckets.model_copy(update={closure.kind: _close_bucket(bucket, limit, closure.until)})
 
 
 def draw_tokens(bucket: Bucket, limit: BucketLimit, count: int) -> tuple[Bucket, datetime]:

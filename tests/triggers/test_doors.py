@@ -167,4 +167,4 @@ async def test_the_port_of_the_newest_binding_counts(monkeypatch: pytest.MonkeyP
     "name", ["azure.storage.blob", "azure.core.pipeline", "azure.durable_functions", "durabletask"]
 )
 def test_the_libraries_do_not_write_every_request_down(name: str) -> None:
-    assert logging.getLogger(name).getEffectiveLevel() == logging.WARNING
+    assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING

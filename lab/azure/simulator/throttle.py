@@ -5,7 +5,7 @@ Source: the limits that ARM documents since 2024 (reads 250 + 25/s, writes and d
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from lab.azure.simulator.answers import ArmError
 from lab.azure.simulator.requests import ArmRequest
@@ -21,25 +21,21 @@ def operation_of(method: str) -> str:
 
 @dataclass
 class Bucket:
-    """Tokens left at an instant; `shut` is when a caller that was refused may come again."""
+    """Tokens left at an instant."""
 
     size: int
     rate: float
     tokens: float
     at: datetime
-    shut: datetime | None = None
 
     def take_token(self, now: datetime) -> int | None:
-        """Draw a token: None when there was one, else the seconds to stay away, more if one came too early."""
+        """Draw a token: None when there was one, else the whole seconds until there is one."""
         self.tokens = min(self.size, self.tokens + max(0.0, (now - self.at).total_seconds()) * self.rate)
         self.at = now
-        early = self.shut is not None and now < self.shut
-        if not early and self.tokens >= 1:
-            self.tokens, self.shut = self.tokens - 1, None
+        if self.tokens >= 1:
+            self.tokens -= 1
             return None
-        wait = max(1, math.ceil((1 - self.tokens) / self.rate))
-        self.shut = max(now, self.shut or now) + timedelta(seconds=wait)
-        return math.ceil((self.shut - now).total_seconds())
+        return max(1, math.ceil((1 - self.tokens) / self.rate))
 
 
 class Throttle:
