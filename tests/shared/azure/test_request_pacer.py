@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.azure.errors import wait_named_by
@@ -114,6 +114,7 @@ async def test_who_sleeps_when_a_refusal_comes_sleeps_on() -> None:
     assert time.now >= 1005
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 8)), max_size=8), st.sampled_from(["reads", "writes"]))
 def test_whatever_comes_when_a_refusal_is_held_and_the_rate_too(waves: list[tuple[int, int]], kind: CallKind) -> None:
     """Waves of requests with refusals between them: after each nobody goes before its time."""
