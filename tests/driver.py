@@ -32,6 +32,7 @@ from durabletask.serialization import JsonDataConverter
 
 from orchestrators.durable.generations import with_generations
 from orchestrators.registry import ORCHESTRATORS
+from shared.operations.entity_messages import MEMORY, TICK, VALUE
 from shared.operations.payloads import ENDED_IN_INPUT, split_carried, unpack_document
 
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
@@ -103,6 +104,7 @@ class Driver:
 
     Attributes:
         dies: Asked at each step: how long the host is away when it dies there, None when it lives on.
+        states: What each entity keeps; `memories` is what it remembers of its messages.
         warm: Replay only the last episode of each generation.
         cold: Keep nothing in memory: each dispatch, and each replay, goes through the whole history.
     """
@@ -111,6 +113,8 @@ class Driver:
     entities: Mapping[str, EntityFunction] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     states: dict[str, Any] = field(default_factory=dict)
+    memories: dict[str, Any] = field(default_factory=dict)
+    begun: dict[str, datetime] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
     dies: Dies = lambda _step: None
@@ -135,7 +139,10 @@ class Driver:
         self.events.append((self.clock.now + after, event, data))
 
     def run(self, orchestrator: Orchestrator, payload: Any, instance: str = "run-1") -> Result:
-        """Drive an orchestrator to its end."""
+        """Drive an orchestrator to its end; no run of an id begins at the same instant as the one before."""
+        if self.begun.get(instance) == self.clock.now:
+            self.clock.advance_to(self.clock.now + TICK)
+        self.begun[instance] = self.clock.now
         return _Drive(self, orchestrator, instance).to_the_end(payload)
 
     def activity(self, name: str, text: str) -> Any:
@@ -152,10 +159,11 @@ class Driver:
 
     def entity(self, target: str, operation: str, text: str) -> str:
         identity = EntityInstanceId.parse(target)
-        shim = StateShim(self.states.get(target), JSON)
+        shim = StateShim({VALUE: self.states.get(target), MEMORY: self.memories.get(target)}, JSON)
         context = EntityContext("run-1", operation, shim, identity, JSON)
         answer = self.entities[identity.entity](context, json.loads(text or "null"))
-        self.states[target] = shim.get_state()
+        state = shim.get_state()
+        self.states[target], self.memories[target] = state[VALUE], state[MEMORY]
         return json.dumps(answer)
 
 

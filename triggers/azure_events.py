@@ -25,6 +25,7 @@ from shared.healing.contract import CORRELATION_ID, ReadNodes
 from shared.healing.node_record import NodeRecord, SymptomNotice, next_run_id, why_not_now
 from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
+from shared.operations.entity_messages import EntityMessage, MessageStamp
 from shared.sites.node_health import is_extension_well
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
@@ -115,7 +116,14 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     if outcome == "not-a-failure":
         return
     _LOG.info("event %.100s: %s", event.id, outcome)
-    await client.signal_entity(COUNTS, "add", outcome)
+    message = EntityMessage(stamp=_stamp_of(event), request=outcome)
+    await client.signal_entity(COUNTS, "add", message.model_dump(mode="json"))
+
+
+def _stamp_of(event: func.EventGridEvent) -> MessageStamp:
+    """An event is counted once, however often it is sent."""
+    at = getattr(event, "event_time", None)
+    return MessageStamp(sender=f"event:{event.id}"[:200], number=1, at=at if at and at.tzinfo else None)
 
 
 async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEvent) -> str:
@@ -134,17 +142,18 @@ async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEve
         return await _start_watch(client, nearby_sites, failure.resource_id)
     node_record = await read_node_record(client, failure.resource_id)
     known_cluster = node_record.cluster if node_record else ""
-    cluster = known_cluster or await _find_cluster(client, failure.resource_id)
+    cluster = known_cluster or await _find_cluster(client, failure)
     if failure.kind == "run-command":
         return await _start_watch(client, nearby_sites, cluster)
     return await _start_repair(client, nearby_sites, cluster, failure, node_record)
 
 
-async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> str | None:
+async def _find_cluster(client: df.DurableFunctionsClient, failure: FailureEvent) -> str | None:
     """ARM id of the cluster of a machine that nothing is known of yet, kept for the next event.
 
     Empty for a machine that is in none, None while Azure does not answer.
     """
+    machine_id, at = failure.resource_id, failure.occurred_at
     try:
         node = (await read_nodes(ReadNodes(machine_id=machine_id))).nodes[0]
     except Refused:
@@ -152,9 +161,9 @@ async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> s
     except Transient:
         return None
     notice = SymptomNotice(machine_id=machine_id, node=node.name, cluster=node.cluster_id or NO_CLUSTER)
-    await client.signal_entity(
-        EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", notice.model_dump(mode="json")
-    )
+    stamp = MessageStamp(sender=f"event:{failure.name}@{at.isoformat()}", number=1, at=at)
+    message = EntityMessage(stamp=stamp, request=notice.model_dump(mode="json")).model_dump(mode="json")
+    await client.signal_entity(EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", message)
     return node.cluster_id
 
 
