@@ -66,15 +66,25 @@ def take_message(name: str, entity: Entity, ctx: EntityContext, given: Any) -> A
     if operation is None:
         raise ValueError(f"the entity {name} has no operation {ctx.operation}")
     message, state = EntityMessage.model_validate(given), ctx.get_state(dict, {})
+    if operation.reads:
+        return _run_operation(entity, operation, state, message)[1]
     memory = MessageMemory.model_validate(state.get(MEMORY) or {})
-    if not operation.reads:
-        if done := memory.find_done(message.stamp):
-            return done.answer
-        if later := memory.find_later(message.stamp, entity.order):
-            return {LATE: later.isoformat()}
+    if done := memory.find_done(ctx.operation, message.stamp):
+        return done.answer
+    if later := memory.find_later(message.stamp, entity.order):
+        return {LATE: later.isoformat()}
+    value, answer = _run_operation(entity, operation, state, message)
+    memory = memory.with_done(
+        DoneMessage(stamp=message.stamp, operation=ctx.operation, answer=answer), entity.remembers
+    )
+    ctx.set_state({VALUE: value, MEMORY: memory.model_dump(mode="json", exclude_defaults=True)})
+    return answer
+
+
+def _run_operation(
+    entity: Entity, operation: Operation, state: Mapping[str, Any], message: EntityMessage
+) -> tuple[Any, Any]:
+    """The new value and the answer, plain JSON."""
     request = TypeAdapter(operation.request).validate_python(message.request)
     value, answer = operation.run(entity.load_value(value_of(state)), request)
-    if not operation.reads:
-        memory = memory.with_done(DoneMessage(stamp=message.stamp, answer=answer), entity.remembers)
-        ctx.set_state({VALUE: entity.dump_value(value), MEMORY: memory.model_dump(mode="json", exclude_defaults=True)})
-    return answer
+    return entity.dump_value(value), answer

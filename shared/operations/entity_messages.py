@@ -39,11 +39,13 @@ class DoneMessage(Message):
     """A message that was done, and its answer."""
 
     stamp: MessageStamp
+    operation: str
     answer: Any = None
 
-    def is_repeated_by(self, stamp: MessageStamp) -> bool:
-        """Whether this stamp is that of the same message."""
-        return (self.stamp.sender, self.stamp.number) == (stamp.sender, stamp.number)
+    def is_repeated_by(self, operation: str, stamp: MessageStamp) -> bool:
+        """Whether this is the same message; a run that is done again from a later time may ask for something else."""
+        mine = (self.operation, self.stamp.sender, self.stamp.number)
+        return mine == (operation, stamp.sender, stamp.number)
 
 
 class MessageMemory(Message):
@@ -57,9 +59,9 @@ class MessageMemory(Message):
     done: tuple[DoneMessage, ...] = ()
     forgotten_until: datetime | None = None
 
-    def find_done(self, stamp: MessageStamp) -> DoneMessage | None:
+    def find_done(self, operation: str, stamp: MessageStamp) -> DoneMessage | None:
         """The same message, if it is remembered."""
-        return next((one for one in self.done if one.is_repeated_by(stamp)), None)
+        return next((one for one in self.done if one.is_repeated_by(operation, stamp)), None)
 
     def find_later(self, stamp: MessageStamp, order: Order) -> datetime | None:
         """The time of what was done and came after this message; None when it comes in time."""
