@@ -9,6 +9,7 @@
 
 import logging
 import re
+import uuid
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -116,14 +117,12 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     if outcome == "not-a-failure":
         return
     _LOG.info("event %.100s: %s", event.id, outcome)
-    message = EntityMessage(stamp=_stamp_of(event), request=outcome)
-    await client.signal_entity(COUNTS, "add", message.model_dump(mode="json"))
+    await client.signal_entity(COUNTS, "add", _message_of_its_own(outcome))
 
 
-def _stamp_of(event: func.EventGridEvent) -> MessageStamp:
-    """An event is counted once, however often it is sent."""
-    at = getattr(event, "event_time", None)
-    return MessageStamp(sender=f"event:{event.id}"[:200], number=1, at=at if at and at.tzinfo else None)
+def _message_of_its_own(request: Any) -> dict[str, Any]:
+    """A message with no time: that of an event is anybody's, and one in the future would make all others late."""
+    return EntityMessage(stamp=MessageStamp(sender=uuid.uuid4().hex, number=1), request=request).model_dump(mode="json")
 
 
 async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEvent) -> str:
@@ -142,18 +141,17 @@ async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEve
         return await _start_watch(client, nearby_sites, failure.resource_id)
     node_record = await read_node_record(client, failure.resource_id)
     known_cluster = node_record.cluster if node_record else ""
-    cluster = known_cluster or await _find_cluster(client, failure)
+    cluster = known_cluster or await _find_cluster(client, failure.resource_id)
     if failure.kind == "run-command":
         return await _start_watch(client, nearby_sites, cluster)
     return await _start_repair(client, nearby_sites, cluster, failure, node_record)
 
 
-async def _find_cluster(client: df.DurableFunctionsClient, failure: FailureEvent) -> str | None:
+async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> str | None:
     """ARM id of the cluster of a machine that nothing is known of yet, kept for the next event.
 
     Empty for a machine that is in none, None while Azure does not answer.
     """
-    machine_id, at = failure.resource_id, failure.occurred_at
     try:
         node = (await read_nodes(ReadNodes(machine_id=machine_id))).nodes[0]
     except Refused:
@@ -161,8 +159,7 @@ async def _find_cluster(client: df.DurableFunctionsClient, failure: FailureEvent
     except Transient:
         return None
     notice = SymptomNotice(machine_id=machine_id, node=node.name, cluster=node.cluster_id or NO_CLUSTER)
-    stamp = MessageStamp(sender=f"event:{failure.name}@{at.isoformat()}", number=1, at=at)
-    message = EntityMessage(stamp=stamp, request=notice.model_dump(mode="json")).model_dump(mode="json")
+    message = _message_of_its_own(notice.model_dump(mode="json"))
     await client.signal_entity(EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", message)
     return node.cluster_id
 

@@ -22,7 +22,11 @@ FROM_AZURE_URL = {
 
 @dataclass(frozen=True)
 class Options:
-    """The command line. With `auth` keys are asked for; with `trust_principal` the caller's identity is believed."""
+    """The command line. With `auth` keys are asked for; with `trust_principal` the caller's identity is believed.
+
+    Attributes:
+        disorder_entity_messages: A seed; with one each message to an entity arrives twice, and in another order.
+    """
 
     app: Path
     state: Path
@@ -30,6 +34,7 @@ class Options:
     azure_url: str = "http://127.0.0.1:7080"
     auth: bool = False
     trust_principal: bool = False
+    disorder_entity_messages: int | None = None
 
 
 @dataclass(frozen=True)

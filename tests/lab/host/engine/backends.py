@@ -15,6 +15,7 @@ from lab.clock import Clock, LabClock
 from lab.host import sidecar
 from lab.host.app import App, index_functions
 from lab.host.durable import DurableFunctions
+from lab.host.engine.disorder import MessageOrder
 from lab.host.engine.engine import Engine
 from tests.lab.host.apps import runbooks
 
@@ -27,18 +28,18 @@ def runbook_app() -> App:
 
 
 @contextlib.asynccontextmanager
-async def lab_engine(path: Path, clock: Clock) -> AsyncIterator[Engine]:
+async def lab_engine(path: Path, clock: Clock, order: MessageOrder | None = None) -> AsyncIterator[Engine]:
     """The lab's engine on a file, with nothing that lets time pass."""
     app = runbook_app()
-    async with engine_of(app, path, clock) as engine:
+    async with engine_of(app, path, clock, order) as engine:
         yield engine
     app.close()
 
 
 @contextlib.asynccontextmanager
-async def engine_of(app: App, path: Path, clock: Clock) -> AsyncIterator[Engine]:
+async def engine_of(app: App, path: Path, clock: Clock, order: MessageOrder | None = None) -> AsyncIterator[Engine]:
     """The same for an app that outlives it; what it was doing at the end is cut off."""
-    engine = Engine(path, clock, DurableFunctions(app))
+    engine = Engine(path, clock, DurableFunctions(app), order)
     engine.resume_waiting()
     yield engine
     await engine.close()
