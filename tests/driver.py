@@ -15,6 +15,7 @@ dispatch that was not written down happens again, later, although what it asked 
 import base64
 import json
 import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -104,6 +105,7 @@ class Driver:
 
     Attributes:
         dies: Asked at each step: how long the host is away when it dies there, None when it lives on.
+        repeats: Has messages to entities arrive once more, some of them long after others.
         states: What each entity keeps; `memories` is what it remembers of its messages.
         warm: Replay only the last episode of each generation.
         cold: Keep nothing in memory: each dispatch, and each replay, goes through the whole history.
@@ -114,6 +116,8 @@ class Driver:
     clock: Clock = field(default_factory=Clock)
     states: dict[str, Any] = field(default_factory=dict)
     memories: dict[str, Any] = field(default_factory=dict)
+    repeats: random.Random | None = None
+    letters: list[tuple[str, str, str]] = field(default_factory=list)
     begun: dict[str, datetime] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
@@ -158,6 +162,17 @@ class Driver:
         return left > 0
 
     def entity(self, target: str, operation: str, text: str) -> str:
+        """The answer to a message; any that came before may come once more, before it and after it."""
+        if self.repeats is None:
+            return self._deliver(target, operation, text)
+        self.letters.append((target, operation, text))
+        for letter in self.repeats.choices(self.letters, k=2):
+            self._deliver(*letter)
+        answer = self._deliver(target, operation, text)
+        self._deliver(*self.repeats.choice(self.letters))
+        return answer
+
+    def _deliver(self, target: str, operation: str, text: str) -> str:
         identity = EntityInstanceId.parse(target)
         shim = StateShim({VALUE: self.states.get(target), MEMORY: self.memories.get(target)}, JSON)
         context = EntityContext("run-1", operation, shim, identity, JSON)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from durabletask.entities import EntityContext
@@ -17,6 +18,9 @@ from shared.operations.entity_messages import (
     Order,
     value_of,
 )
+
+_adapter_of = cache(TypeAdapter)
+"""Building one takes longer than most operations."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,11 @@ class Entity:
 
     def load_value(self, plain: Any) -> Any:
         """The value from plain JSON."""
-        return self.empty if plain is None else TypeAdapter(self.value).validate_python(plain)
+        return self.empty if plain is None else _adapter_of(self.value).validate_python(plain)
 
     def dump_value(self, value: Any) -> Any:
         """The value as plain JSON; None for the empty one."""
-        return None if value == self.empty else TypeAdapter(self.value).dump_python(value, mode="json")
+        return None if value == self.empty else _adapter_of(self.value).dump_python(value, mode="json")
 
 
 def take_message(name: str, entity: Entity, ctx: EntityContext, given: Any) -> Any:
@@ -85,6 +89,6 @@ def _run_operation(
     entity: Entity, operation: Operation, state: Mapping[str, Any], message: EntityMessage
 ) -> tuple[Any, Any]:
     """The new value and the answer, plain JSON."""
-    request = TypeAdapter(operation.request).validate_python(message.request)
+    request = _adapter_of(operation.request).validate_python(message.request)
     value, answer = operation.run(entity.load_value(value_of(state)), request)
     return entity.dump_value(value), answer

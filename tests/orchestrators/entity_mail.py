@@ -20,6 +20,8 @@ START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 MOMENTS = st.integers(0, 5).map(lambda minutes: (START + timedelta(minutes=minutes)).isoformat())
 NAMES = st.sampled_from(["a", "b", "c"])
 FAILED = {"failed": True}
+MOST = 8
+"""Letters of one story; each may arrive once more."""
 PLAIN: Mapping[Any, st.SearchStrategy[Any]] = {
     str: NAMES,
     int: st.integers(0, 3),
@@ -71,9 +73,8 @@ class Letter(NamedTuple):
         return self.message.stamp
 
     @property
-    def at(self) -> datetime:
-        """When it was sent."""
-        assert self.stamp.at
+    def at(self) -> datetime | None:
+        """When it was sent; None of one that is never late."""
         return self.stamp.at
 
     @property
@@ -83,25 +84,26 @@ class Letter(NamedTuple):
 
 
 @st.composite
-def letters_to(draw: st.DrawFn, entity: Entity, most: int = 8) -> list[Letter]:
-    """Some letters to an entity in the order in which they were sent, each with its stamp."""
+def letters_to(draw: st.DrawFn, entity: Entity, *, timeless: bool) -> list[Letter]:
+    """Some letters to an entity in the order in which they were sent, each with its stamp; some have no time."""
     letters: list[Letter] = []
     at, numbers = START, dict[str, int]()
-    for _ in range(draw(st.integers(1, most))):
+    for _ in range(draw(st.integers(1, MOST))):
         at += timedelta(seconds=draw(st.integers(1, 2)))
         sender, operation = draw(NAMES), draw(st.sampled_from(sorted(entity.operations)))
         numbers[sender] = numbers.get(sender, 0) + 1
-        stamp = MessageStamp(sender=sender, number=numbers[sender], at=at)
+        has_time = not timeless or draw(st.integers(0, 9)) > 0
+        stamp = MessageStamp(sender=sender, number=numbers[sender], at=at if has_time else None)
         request = draw(requests_of(entity.operations[operation].request))
         letters.append(Letter(operation, EntityMessage(stamp=stamp, request=request)))
     return letters
 
 
 @st.composite
-def deliveries_to(draw: st.DrawFn, entity: Entity, most: int = 8) -> list[Letter]:
+def deliveries_to(draw: st.DrawFn, entity: Entity, *, timeless: bool = True) -> list[Letter]:
     """Letters in the order in which they arrive: each at least once, most of them somewhere else than they should."""
-    letters = draw(letters_to(entity, most))
-    again = draw(st.lists(st.sampled_from(letters), max_size=most))
+    letters = draw(letters_to(entity, timeless=timeless))
+    again = draw(st.lists(st.sampled_from(letters), max_size=MOST))
     return draw(st.permutations([*letters, *again]))
 
 
