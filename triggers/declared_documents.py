@@ -9,6 +9,7 @@ from durabletask.client import OrchestrationStatus
 from activities.durable_state import list_entities, read_entity
 from shared.documents import CHECKED
 from shared.operations.durable_names import DECLARE_DOCUMENT, DOCUMENTS
+from shared.operations.payloads import Carried, pack_input
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedDocument
 from shared.sites.site import SiteDocument
@@ -81,9 +82,9 @@ async def change_document(client: df.DurableFunctionsClient, change: DocumentCha
     Raises:
         HttpProblem: there is none to withdraw (404), somebody else changed it (412), or it took too long (503).
     """
-    run = await client.schedule_new_orchestration(
-        DECLARE_DOCUMENT, input=change.model_dump(mode="json"), instance_id=f"declare-{uuid.uuid4().hex}"
-    )
+    run = f"declare-{uuid.uuid4().hex}"
+    payload = pack_input(change.model_dump(mode="json"), Carried(sender=run))
+    await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=payload, instance_id=run)
     state = await client.wait_for_orchestration_completion(run, timeout=DOCUMENT_CHANGE_WITHIN.total_seconds())
     if state is None or state.runtime_status != OrchestrationStatus.COMPLETED:
         detail = "The change was not confirmed in time. Read the document before you send it again."

@@ -46,7 +46,7 @@ class GenerationContext:
     @property
     def _sender(self) -> str:
         """The run, with its begin: some ids are used again."""
-        return f"{self._ctx.instance_id}@{self._carried.created_at:%Y%m%dT%H%M%S.%f}"
+        return self._carried.sender or f"{self._ctx.instance_id}@{self._carried.created_at:%Y%m%dT%H%M%S.%f}"
 
     def set_custom_status(self, custom_status: Any) -> None:
         """Say how the run stands, in this generation and until the next one has more to say."""

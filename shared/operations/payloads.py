@@ -33,12 +33,15 @@ class Carried(Message):
         created_at: When its first generation began.
         custom_status: What it said of itself last.
         outcome: How it ended, where that is too large to be an output beside the input.
+        sender: Under which name it sends messages to entities, where its id is that of no other run; else it is made
+            of its id and its begin, which is another one when a host dies in the very first dispatch.
         last_stamp: Of its last message to an entity.
     """
 
     created_at: datetime | None = None
     custom_status: dict[str, Any] = Field(default_factory=dict)
     outcome: dict[str, Any] | None = None
+    sender: str = ""
     last_stamp: MessageStamp | None = None
 
 

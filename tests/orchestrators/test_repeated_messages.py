@@ -1,15 +1,20 @@
 """Whole runs whose messages to entities arrive again and again: they end as if each had come once."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from orchestrators.declare import declare
+from orchestrators.durable.entities import ENTITIES
 from orchestrators.verbs.drill import drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import failover
 from shared.operations.kinds import Kind
-from tests.driver import Orchestrator
+from shared.operations.payloads import Carried, pack_input
+from shared.plans.versions import DocumentChange
+from tests.driver import Driver, Orchestrator
 from tests.orchestrators.test_runbooks import Bench
 
 WAY: tuple[tuple[Orchestrator, Kind], ...] = (
@@ -27,6 +32,19 @@ def whole_way(repeats: random.Random | None) -> tuple[list[str], Any, dict[str, 
     ends = [bench.run(verb, name, f"{name}-1").output["state"] for verb, name in WAY]
     sent = [name for name, _ in bench.driver.calls]
     return ends, sent, bench.driver.states
+
+
+def test_a_change_whose_host_dies_once_it_was_sent_is_no_conflict_with_itself() -> None:
+    deaths = iter([timedelta(minutes=1)])
+    driver = Driver({}, dict(ENTITIES), dies=lambda step: next(deaths, None) if step.what == "put" else None)
+    change = DocumentChange(document_kind="plan", name="p", action="put", document={"n": 1}, digest="one")
+    first = driver.run(declare, pack_input(change.model_dump(mode="json"), Carried(sender="declare-1")), "declare-1")
+    assert first.output["outcome"] == "created"
+    deaths = iter([timedelta(minutes=1)])
+    change = change.model_copy(update={"document": {"n": 2}, "digest": "two", "if_match": first.output["etag"]})
+    again = driver.run(declare, pack_input(change.model_dump(mode="json"), Carried(sender="declare-2")), "declare-2")
+    assert again.output["outcome"] == "changed"
+    assert next(deaths, None) is None
 
 
 @pytest.mark.parametrize("seed", range(3))
