@@ -11,6 +11,7 @@ from orchestrators.durable.entities import ENTITIES
 from orchestrators.verbs.drill import drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import failover
+from shared.operations.entity_messages import DoneMessage, MessageMemory, MessageStamp
 from shared.operations.kinds import Kind
 from shared.operations.payloads import Carried, pack_input
 from shared.plans.versions import DocumentChange
@@ -45,6 +46,16 @@ def test_a_change_whose_host_dies_once_it_was_sent_is_no_conflict_with_itself() 
     again = driver.run(declare, pack_input(change.model_dump(mode="json"), Carried(sender="declare-2")), "declare-2")
     assert again.output["outcome"] == "changed"
     assert next(deaths, None) is None
+
+
+def test_a_message_that_a_later_one_overtook_is_sent_anew() -> None:
+    """Another host's clock is a day ahead: what it asked for last is later than anything that this run sends."""
+    bench = Bench()
+    overtaking = MessageStamp(sender="other", number=1, at=bench.azure.clock.now + timedelta(days=1))
+    memory = MessageMemory(done=(DoneMessage(stamp=overtaking, operation="settle"),))
+    bench.driver.memories["@obligations@payroll"] = memory.model_dump(mode="json")
+    assert bench.run(failover, "failover").output["state"] == "succeeded"
+    assert bench.owed() == {"reprotect"}
 
 
 @pytest.mark.parametrize("seed", range(3))
