@@ -6,6 +6,7 @@ import azure.durable_functions as df
 from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
+from shared.operations.entity_messages import value_of
 from shared.operations.payloads import ENDED_IN_INPUT, Carried, split_carried, unpack_document
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
@@ -47,13 +48,13 @@ async def is_run_living(client: df.DurableFunctionsClient, run: str) -> bool:
 
 
 async def read_entity(client: df.DurableFunctionsClient, entity: str, key: str) -> dict[str, Any]:
-    """The state of one entity; empty when it has none."""
+    """What one entity keeps; empty when it keeps nothing."""
     found = await client.get_entity(EntityInstanceId(entity, key))
-    return (found.get_typed_state(dict) if found else None) or {}
+    return value_of(found.get_typed_state(dict) if found else None) or {}
 
 
 async def list_entities(client: df.DurableFunctionsClient, entity: str, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """The states of all entities of a name, by key; those that have none are left out."""
+    """What all entities of a name keep, by key; those that keep nothing are left out."""
     query = EntityQuery(instance_id_starts_with=f"@{entity}@{prefix}", include_state=True, page_size=LISTED_AT_ONCE)
-    found = {one.id.key: one.get_typed_state(dict) for one in await client.get_all_entities(query)}
+    found = {one.id.key: value_of(one.get_typed_state(dict)) for one in await client.get_all_entities(query)}
     return {key: state for key, state in found.items() if state}

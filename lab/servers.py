@@ -209,8 +209,8 @@ class Servers:
         return (self.host, *self.more_hosts)
 
     @classmethod
-    def of(cls, state: Path, ports: Ports, speed: float) -> "Servers":
-        """The servers of a state folder; nothing is started yet."""
+    def of(cls, state: Path, ports: Ports, speed: float, *host_options: str) -> "Servers":
+        """The servers of a state folder; nothing is started yet. The local host takes more options."""
         folder = str(state)
         azure = ("lab.azure", "--port", str(ports.azure), "--state", folder, "--speed", str(speed))
         host = ("lab.host", "--port", str(ports.host), "--state", folder, "--azure-url", ports.azure_url)
@@ -227,7 +227,7 @@ class Servers:
                 ports.host_url,
                 "/admin/host/status",
                 state / "host.log",
-                (*host, "--trust-principal"),
+                (*host, "--trust-principal", *host_options),
                 lab_settings(state, ports),
             ),
         )

@@ -15,6 +15,7 @@ dispatch that was not written down happens again, later, although what it asked 
 import base64
 import json
 import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from durabletask.serialization import JsonDataConverter
 
 from orchestrators.durable.generations import with_generations
 from orchestrators.registry import ORCHESTRATORS
+from shared.operations.entity_messages import MEMORY, TICK, VALUE
 from shared.operations.payloads import ENDED_IN_INPUT, split_carried, unpack_document
 
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
@@ -103,6 +105,8 @@ class Driver:
 
     Attributes:
         dies: Asked at each step: how long the host is away when it dies there, None when it lives on.
+        repeats: Has messages to entities arrive once more, some of them long after others.
+        states: What each entity keeps; `memories` is what it remembers of its messages.
         warm: Replay only the last episode of each generation.
         cold: Keep nothing in memory: each dispatch, and each replay, goes through the whole history.
     """
@@ -111,6 +115,10 @@ class Driver:
     entities: Mapping[str, EntityFunction] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     states: dict[str, Any] = field(default_factory=dict)
+    memories: dict[str, Any] = field(default_factory=dict)
+    repeats: random.Random | None = None
+    letters: list[tuple[str, str, str]] = field(default_factory=list)
+    begun: dict[str, datetime] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
     dies: Dies = lambda _step: None
@@ -135,7 +143,10 @@ class Driver:
         self.events.append((self.clock.now + after, event, data))
 
     def run(self, orchestrator: Orchestrator, payload: Any, instance: str = "run-1") -> Result:
-        """Drive an orchestrator to its end."""
+        """Drive an orchestrator to its end; no run of an id begins at the same instant as the one before."""
+        if self.begun.get(instance) == self.clock.now:
+            self.clock.advance_to(self.clock.now + TICK)
+        self.begun[instance] = self.clock.now
         return _Drive(self, orchestrator, instance).to_the_end(payload)
 
     def activity(self, name: str, text: str) -> Any:
@@ -151,11 +162,23 @@ class Driver:
         return left > 0
 
     def entity(self, target: str, operation: str, text: str) -> str:
+        """The answer to a message; any that came before may come once more, before it and after it."""
+        if self.repeats is None:
+            return self._deliver(target, operation, text)
+        self.letters.append((target, operation, text))
+        for letter in self.repeats.choices(self.letters, k=2):
+            self._deliver(*letter)
+        answer = self._deliver(target, operation, text)
+        self._deliver(*self.repeats.choice(self.letters))
+        return answer
+
+    def _deliver(self, target: str, operation: str, text: str) -> str:
         identity = EntityInstanceId.parse(target)
-        shim = StateShim(self.states.get(target), JSON)
+        shim = StateShim({VALUE: self.states.get(target), MEMORY: self.memories.get(target)}, JSON)
         context = EntityContext("run-1", operation, shim, identity, JSON)
         answer = self.entities[identity.entity](context, json.loads(text or "null"))
-        self.states[target] = shim.get_state()
+        state = shim.get_state()
+        self.states[target], self.memories[target] = state[VALUE], state[MEMORY]
         return json.dumps(answer)
 
 

@@ -9,6 +9,7 @@
 
 import logging
 import re
+import uuid
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +26,7 @@ from shared.healing.contract import CORRELATION_ID, ReadNodes
 from shared.healing.node_record import NodeRecord, SymptomNotice, next_run_id, why_not_now
 from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
+from shared.operations.entity_messages import EntityMessage, MessageStamp
 from shared.sites.node_health import is_extension_well
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
@@ -118,7 +120,12 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     if outcome == "not-a-failure":
         return
     _LOG.info("event %.100s: %s", event.id, outcome)
-    await client.signal_entity(COUNTS, "add", outcome)
+    await client.signal_entity(COUNTS, "add", _message_of_its_own(outcome))
+
+
+def _message_of_its_own(request: Any) -> dict[str, Any]:
+    """A message with no time: that of an event is anybody's, and one in the future would make all others late."""
+    return EntityMessage(stamp=MessageStamp(sender=uuid.uuid4().hex, number=1), request=request).model_dump(mode="json")
 
 
 async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEvent) -> str:
@@ -162,9 +169,8 @@ async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> s
     except Transient:
         return None
     notice = SymptomNotice(machine_id=machine_id, node=node.name, cluster=node.cluster_id or NO_CLUSTER)
-    await client.signal_entity(
-        EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", notice.model_dump(mode="json")
-    )
+    message = _message_of_its_own(notice.model_dump(mode="json"))
+    await client.signal_entity(EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", message)
     return node.cluster_id
 
 

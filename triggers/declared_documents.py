@@ -9,6 +9,7 @@ from durabletask.client import OrchestrationStatus
 from activities.durable_state import list_entities, read_entity
 from shared.documents import CHECKED
 from shared.operations.durable_names import DECLARE_DOCUMENT, DOCUMENTS
+from shared.operations.payloads import Carried, pack_input
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedDocument
 from shared.sites.site import SiteDocument
@@ -104,7 +105,8 @@ async def _make_change(client: df.DurableFunctionsClient, change: DocumentChange
     """
     run = f"declare-{uuid.uuid4().hex}"
     try:
-        await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=change.model_dump(mode="json"), instance_id=run)
+        payload = pack_input(change.model_dump(mode="json"), Carried(sender=run))
+        await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=payload, instance_id=run)
         state = await look_until(client, run, has_ended, DOCUMENT_CHANGE_WITHIN)
     except ENGINE_FAILURES as error:
         raise _unconfirmed_change(change, require_outage(error)) from error

@@ -58,6 +58,12 @@ def _parse_arguments(arguments: list[str] | None) -> tuple[Options, str]:
     parser.add_argument("--auth", action="store_true", help="ask for function keys, which are in keys.json")
     parser.add_argument("--trust-principal", action="store_true", help="pass X-MS-CLIENT-PRINCIPAL headers on")
     parser.add_argument("--worker", default=Options.worker, help="its name among the hosts that share the state folder")
+    parser.add_argument(
+        "--disorder-entity-messages",
+        type=int,
+        metavar="SEED",
+        help="deliver each message to an entity twice, and in another order",
+    )
     parser.add_argument("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     given = vars(parser.parse_args(arguments))
     level = str(given.pop("log_level")).upper()

@@ -14,6 +14,7 @@ from lab.host import sidecar
 from lab.host.admin import Admin
 from lab.host.app import App, load_app
 from lab.host.durable import DurableFunctions
+from lab.host.engine.disorder import MessageDisorder, MessageOrder
 from lab.host.engine.engine import Engine
 from lab.host.engine.lock import FolderLock
 from lab.host.entity_management import EntityManagement
@@ -64,10 +65,15 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
         app = load_app(options.app)
         stack.callback(app.close)
         settings = read_host_file(options.app.parent).engine
-        engine = Engine(options.state / DATABASE, clock, DurableFunctions(app), settings)
+        engine = Engine(options.state / DATABASE, clock, DurableFunctions(app), settings, _order_of(options))
         stack.push_async_callback(engine.close)
         timers = Timers(app, engine.store, clock)
         yield await _serve_host(options, Host(app, engine, timers, options.port), stack)
+
+
+def _order_of(options: Options) -> MessageOrder:
+    seed = options.disorder_entity_messages
+    return MessageOrder() if seed is None else MessageDisorder(seed)
 
 
 async def _serve_host(options: Options, host: Host, stack: contextlib.AsyncExitStack) -> Host:

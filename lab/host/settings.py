@@ -29,6 +29,7 @@ class Options:
 
     Attributes:
         worker: The host's own name among those that share the state folder, and with it the task hub.
+        disorder_entity_messages: A seed; with one each message to an entity arrives twice, and in another order.
     """
 
     app: Path
@@ -38,6 +39,7 @@ class Options:
     azure_url: str = "http://127.0.0.1:7080"
     auth: bool = False
     trust_principal: bool = False
+    disorder_entity_messages: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Any
 
 from durabletask.entities import EntityContext
 
-from shared.healing.cluster_queue import JoinQueue, QueueTurn, join_queue, leave_queue
+from orchestrators.durable.entity_operations import Entity, Operation, take_message
+from shared.healing.cluster_queue import JoinQueue, Queue, join_queue, leave_queue
 from shared.healing.node_record import (
     BeginRepair,
     EndRepair,
@@ -28,13 +29,14 @@ from shared.operations.durable_names import (
     RECOVERY_PLAN_MIRRORS,
     REQUEST_BUDGET,
 )
-from shared.operations.leases import Claim, Lease, grant_claim, with_leases_renewed, without_leases_of
+from shared.operations.leases import Claim, Lease, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
 from shared.operations.obligations import (
     Attempted,
     Checked,
     LeftBehind,
     Narrowed,
     Obligation,
+    ObligationKind,
     Obligations,
     with_note,
     with_obligation,
@@ -47,193 +49,243 @@ from shared.site_recovery.request_budget import Buckets, CallRequest, Closure, c
 from shared.sites.nodes import ExtensionView
 
 
-def leases(ctx: EntityContext, request: Any) -> Any:
-    """The leases of one vault or cluster. Operations: claim, renew, release."""
-    table = {key: Lease.model_validate(lease) for key, lease in ctx.get_state(dict, {}).items()}
-    match ctx.operation:
-        case "claim":
-            table, verdict = grant_claim(table, Claim.model_validate(request))
-            answer: Any = verdict.model_dump(mode="json")
-        case "renew":
-            renewal = Lease.model_validate(request)
-            table, answer = with_leases_renewed(table, renewal.owner, renewal.until), None
-        case "release":
-            table, answer = without_leases_of(table, [request]), None
-        case other:
-            raise ValueError(f"the entity leases has no operation {other}")
-    ctx.set_state({key: lease.model_dump(mode="json") for key, lease in table.items()})
-    return answer
+def _claim(table: LeaseTable, request: Claim) -> tuple[LeaseTable, Any]:
+    table, verdict = grant_claim(table, request)
+    return table, verdict.model_dump(mode="json")
 
 
-def documents(ctx: EntityContext, request: Any) -> Any:
-    """One declared document, a site or a plan, with its versions. Operations: put, remove."""
-    state = ctx.get_state(dict)
-    document = VersionedDocument.model_validate(state) if state else None
-    declaration = Declaration.model_validate(request)
-    match ctx.operation:
-        case "put":
-            document, verdict = declare_document(document, declaration)
-        case "remove":
-            document, verdict = withdraw_document(document, declaration)
-        case other:
-            raise ValueError(f"the entity documents has no operation {other}")
-    ctx.set_state(document.model_dump(mode="json") if document else None)
-    return verdict.model_dump(mode="json")
+def _renew(table: LeaseTable, request: Lease) -> tuple[LeaseTable, None]:
+    return with_leases_renewed(table, request.owner, request.until), None
 
 
-def obligations(ctx: EntityContext, request: Any) -> Any:
-    """What is owed for one plan or node.
-
-    Operations: open (an obligation), settle (a list of kinds), read, read_without_orders; and notes about one of them:
-    note_attempt, note_check, note_leftovers, narrow_to.
-    """
-    state: dict[str, Any] = ctx.get_state(dict, {})
-    owed: Obligations = {one.kind: one for one in map(Obligation.model_validate, state.values())}
-    match ctx.operation:
-        case "open":
-            owed = with_obligation(owed, Obligation.model_validate(request))
-        case "settle":
-            owed = without_obligations(owed, request)
-        case "read":
-            return state
-        case "read_without_orders":
-            return {kind: one.model_dump(mode="json", exclude={"order"}) for kind, one in owed.items()}
-        case "note_attempt" | "note_check" | "note_leftovers" | "narrow_to":
-            owed = with_note(owed, OBLIGATION_NOTES[ctx.operation].model_validate(request))
-        case other:
-            raise ValueError(f"the entity obligations has no operation {other}")
-    ctx.set_state({kind: one.model_dump(mode="json") for kind, one in owed.items()} or None)
-    return sorted(owed)
+def _release(table: LeaseTable, owner: str) -> tuple[LeaseTable, None]:
+    return without_leases_of(table, [owner]), None
 
 
-OBLIGATION_NOTES: Mapping[str, type[Attempted | Checked | LeftBehind | Narrowed]] = {
-    "note_attempt": Attempted,
-    "note_check": Checked,
-    "note_leftovers": LeftBehind,
-    "narrow_to": Narrowed,
+def _put(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
+    document, outcome = declare_document(document, request)
+    return document, outcome.model_dump(mode="json")
+
+
+def _remove(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
+    document, outcome = withdraw_document(document, request)
+    return document, outcome.model_dump(mode="json")
+
+
+def _open(owed: Obligations, request: Obligation) -> tuple[Obligations, list[str]]:
+    owed = with_obligation(owed, request)
+    return owed, sorted(owed)
+
+
+def _settle(owed: Obligations, kinds: tuple[ObligationKind, ...]) -> tuple[Obligations, list[str]]:
+    owed = without_obligations(owed, kinds)
+    return owed, sorted(owed)
+
+
+def _note(owed: Obligations, request: Attempted | Checked | LeftBehind | Narrowed) -> tuple[Obligations, list[str]]:
+    owed = with_note(owed, request)
+    return owed, sorted(owed)
+
+
+def _read_obligations(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
+    return owed, {kind: one.model_dump(mode="json") for kind, one in owed.items()}
+
+
+def _read_without_orders(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
+    return owed, {kind: one.model_dump(mode="json", exclude={"order"}) for kind, one in owed.items()}
+
+
+def _record_drill(history: PlanHistory, request: DrillBegun) -> tuple[PlanHistory, None]:
+    return with_drill_begun(history, request), None
+
+
+def _close_drill(history: PlanHistory, run: str) -> tuple[PlanHistory, None]:
+    return history.model_copy(update={"closed": history.closed or run == history.drill_run}), None
+
+
+def _mark_overdue(history: PlanHistory, due_key: str) -> tuple[PlanHistory, None]:
+    return history.model_copy(update={"overdue_key": due_key}), None
+
+
+def _record_run(history: PlanHistory, request: PastRun) -> tuple[PlanHistory, None]:
+    return with_run_ended(history, request), None
+
+
+def _read_history(history: PlanHistory, _request: None) -> tuple[PlanHistory, Any]:
+    return history, history.model_dump(mode="json")
+
+
+def _begin_repair(record: NodeRecord | None, request: BeginRepair) -> tuple[NodeRecord, Any]:
+    record, busy = begin_repair(record, request)
+    return record, NodeAnswer(record=record, busy=busy).model_dump(mode="json")
+
+
+def _note_symptom(record: NodeRecord | None, request: SymptomNotice) -> tuple[NodeRecord, Any]:
+    record = record_symptom(record, request)
+    return record, NodeAnswer(record=record).model_dump(mode="json")
+
+
+def _save_extension(record: NodeRecord | None, request: ExtensionView) -> tuple[NodeRecord, Any]:
+    record = save_extension(_require_record(record), request)
+    return record, NodeAnswer(record=record).model_dump(mode="json")
+
+
+def _end_repair(record: NodeRecord | None, request: EndRepair) -> tuple[NodeRecord, Any]:
+    record = end_repair(_require_record(record), request)
+    return record, NodeAnswer(record=record).model_dump(mode="json")
+
+
+def _require_record(record: NodeRecord | None) -> NodeRecord:
+    if record is None:
+        raise ValueError("nothing is known of this node yet")
+    return record
+
+
+def _join(queue: Queue, request: JoinQueue) -> tuple[Queue, Any]:
+    queue, position = join_queue(queue, request)
+    return queue, position.model_dump(mode="json")
+
+
+def _leave(queue: Queue, run: str) -> tuple[Queue, None]:
+    return leave_queue(queue, run), None
+
+
+def _count(queue: Queue, _request: None) -> tuple[Queue, int]:
+    return queue, len(queue)
+
+
+def _add(counts: Mapping[str, int], name: str) -> tuple[Mapping[str, int], None]:
+    return {**counts, name: counts.get(name, 0) + 1}, None
+
+
+def _read_counts(counts: Mapping[str, int], _request: None) -> tuple[Mapping[str, int], Any]:
+    return counts, dict(counts)
+
+
+def _saved(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
+    return plan_mirror.with_saved(ids), None
+
+
+def _removed(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
+    return plan_mirror.with_removed(ids), None
+
+
+def _checked(plan_mirror: Mirror, check: tuple[str, str]) -> tuple[Mirror, None]:
+    return plan_mirror.with_check(*check), None
+
+
+def _read_mirror(plan_mirror: Mirror, _request: None) -> tuple[Mirror, Any]:
+    return plan_mirror, plan_mirror.model_dump(mode="json")
+
+
+def _take(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Any]:
+    buckets, grant = grant_calls(buckets, request)
+    return buckets, grant.model_dump(mode="json")
+
+
+def _close(buckets: Buckets, request: Closure) -> tuple[Buckets, None]:
+    return close_calls(buckets, request), None
+
+
+REMEMBERED_OF_MANY = 100
+"""Messages of an entity that many runs ask at once: more than are on their way at one time."""
+
+REGISTERED: Mapping[str, Entity] = {
+    CLUSTER_QUEUE: Entity(
+        Queue,
+        (),
+        {"join": Operation(_join, JoinQueue), "leave": Operation(_leave, str), "count": Operation(_count, None, True)},
+        "sender",
+        REMEMBERED_OF_MANY,
+    ),
+    DOCUMENTS: Entity(
+        VersionedDocument | None,
+        None,
+        {"put": Operation(_put, Declaration), "remove": Operation(_remove, Declaration)},
+    ),
+    EVENT_COUNTS: Entity(
+        dict[str, int],
+        {},
+        {"add": Operation(_add, str), "read": Operation(_read_counts, None, True)},
+        "sender",
+        REMEMBERED_OF_MANY,
+    ),
+    LEASES: Entity(
+        LeaseTable,
+        {},
+        {
+            "claim": Operation(_claim, Claim),
+            "renew": Operation(_renew, Lease),
+            "release": Operation(_release, str),
+        },
+        "sender",
+        REMEMBERED_OF_MANY,
+    ),
+    NODES: Entity(
+        NodeRecord | None,
+        None,
+        {
+            "begin_repair": Operation(_begin_repair, BeginRepair),
+            "note_symptom": Operation(_note_symptom, SymptomNotice),
+            "save_extension": Operation(_save_extension, ExtensionView),
+            "end_repair": Operation(_end_repair, EndRepair),
+        },
+    ),
+    OBLIGATIONS: Entity(
+        dict[ObligationKind, Obligation],
+        {},
+        {
+            "open": Operation(_open, Obligation),
+            "settle": Operation(_settle, tuple[ObligationKind, ...]),
+            "note_attempt": Operation(_note, Attempted),
+            "note_check": Operation(_note, Checked),
+            "note_leftovers": Operation(_note, LeftBehind),
+            "narrow_to": Operation(_note, Narrowed),
+            "read": Operation(_read_obligations, None, True),
+            "read_without_orders": Operation(_read_without_orders, None, True),
+        },
+    ),
+    PLAN_HISTORY: Entity(
+        PlanHistory,
+        PlanHistory(),
+        {
+            "record_drill": Operation(_record_drill, DrillBegun),
+            "close_drill": Operation(_close_drill, str),
+            "mark_overdue": Operation(_mark_overdue, str),
+            "record_run": Operation(_record_run, PastRun),
+            "read": Operation(_read_history, None, True),
+        },
+    ),
+    RECOVERY_PLAN_MIRRORS: Entity(
+        Mirror,
+        Mirror(),
+        {
+            "saved": Operation(_saved, tuple[str, ...]),
+            "removed": Operation(_removed, tuple[str, ...]),
+            "checked": Operation(_checked, tuple[str, str]),
+            "read": Operation(_read_mirror, None, True),
+        },
+    ),
+    REQUEST_BUDGET: Entity(
+        Buckets,
+        Buckets(),
+        {"take": Operation(_take, CallRequest), "close": Operation(_close, Closure)},
+        "sender",
+        REMEMBERED_OF_MANY,
+    ),
 }
+"""Each entity with all of its operations, by the name that the engine knows."""
 
 
-def plan_history(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one plan's runs.
+def _build_function(name: str) -> Callable[[EntityContext, Any], Any]:
+    """The function that the engine runs for an entity: Azure's worker wants it to have the entity's name."""
 
-    Operations: record_drill, close_drill and mark_overdue for its drills, record_run for any run, read.
-    """
-    state = ctx.get_state(dict)
-    history = PlanHistory.model_validate(state) if state else PlanHistory()
-    match ctx.operation:
-        case "record_drill":
-            history = with_drill_begun(history, DrillBegun.model_validate(request))
-        case "close_drill":
-            history = history.model_copy(update={"closed": history.closed or request == history.drill_run})
-        case "mark_overdue":
-            history = history.model_copy(update={"overdue_key": request})
-        case "record_run":
-            history = with_run_ended(history, PastRun.model_validate(request))
-        case "read":
-            return state
-        case other:
-            raise ValueError(f"a plan's track knows no operation {other}")
-    ctx.set_state(history.model_dump(mode="json"))
-    return None
+    def run_entity(ctx: EntityContext, message: Any) -> Any:
+        return take_message(name, REGISTERED[name], ctx, message)
+
+    run_entity.__name__ = name
+    return run_entity
 
 
-def nodes(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one node.
-
-    Operations: begin_repair, save_extension, end_repair, note_symptom; each answers a NodeAnswer.
-    """
-    state = ctx.get_state(dict)
-    record = NodeRecord.model_validate(state) if state else None
-    busy = ""
-    match ctx.operation:
-        case "begin_repair":
-            record, busy = begin_repair(record, BeginRepair.model_validate(request))
-        case "note_symptom":
-            record = record_symptom(record, SymptomNotice.model_validate(request))
-        case "save_extension" if record:
-            record = save_extension(record, ExtensionView.model_validate(request))
-        case "end_repair" if record:
-            record = end_repair(record, EndRepair.model_validate(request))
-        case other:
-            raise ValueError(f"the entity nodes has no operation {other}, or not yet")
-    ctx.set_state(record.model_dump(mode="json"))
-    return NodeAnswer(record=record, busy=busy).model_dump(mode="json")
-
-
-def cluster_queue(ctx: EntityContext, request: Any) -> Any:
-    """Who may work on one cluster. Operations: join (answers the position), leave, count (answers how many)."""
-    queue = tuple(QueueTurn.model_validate(turn) for turn in ctx.get_state(list, []))
-    answer: Any = None
-    match ctx.operation:
-        case "join":
-            queue, place = join_queue(queue, JoinQueue.model_validate(request))
-            answer = place.model_dump(mode="json")
-        case "leave":
-            queue = leave_queue(queue, request)
-        case "count":
-            answer = len(queue)
-        case other:
-            raise ValueError(f"the entity cluster_queue has no operation {other}")
-    ctx.set_state([turn.model_dump(mode="json") for turn in queue] or None)
-    return answer
-
-
-def event_counts(ctx: EntityContext, name: Any) -> dict[str, int]:
-    """Counts by name. Operations: add (a name), read; each answers the counts."""
-    counts: dict[str, int] = ctx.get_state(dict, {})
-    if ctx.operation == "read":
-        return counts
-    counts = {**counts, name: counts.get(name, 0) + 1}
-    ctx.set_state(counts)
-    return counts
-
-
-def recovery_plan_mirrors(ctx: EntityContext, request: Any) -> Any:
-    """What is remembered of one plan's recovery plans. Operations: saved, removed, checked; read answers it."""
-    state = ctx.get_state(dict)
-    if ctx.operation == "read":
-        return state
-    plan_mirror = Mirror.model_validate(state or {})
-    match ctx.operation:
-        case "saved":
-            plan_mirror = plan_mirror.with_saved(request)
-        case "removed":
-            plan_mirror = plan_mirror.with_removed(request)
-        case "checked":
-            plan_mirror = plan_mirror.with_check(*request)
-        case unknown:
-            raise ValueError(f"a plan's mirror has no operation {unknown}")
-    ctx.set_state(plan_mirror.model_dump(mode="json") if plan_mirror != Mirror() else None)
-    return None
-
-
-def request_budget(ctx: EntityContext, request: Any) -> Any:
-    """The requests that one subscription grants.
-
-    Operations: take (answers from when on all that is asked for may be sent); close (until Azure wants to be asked).
-    """
-    buckets, answer = Buckets.model_validate(ctx.get_state(dict, {})), None
-    match ctx.operation:
-        case "take":
-            buckets, grant = grant_calls(buckets, CallRequest.model_validate(request))
-            answer = grant.model_dump(mode="json")
-        case "close":
-            buckets = close_calls(buckets, Closure.model_validate(request))
-        case other:
-            raise ValueError(f"a budget knows no operation {other}")
-    ctx.set_state(buckets.model_dump(mode="json"))
-    return answer
-
-
-ENTITIES: Mapping[str, Callable[[EntityContext, Any], Any]] = {
-    CLUSTER_QUEUE: cluster_queue,
-    DOCUMENTS: documents,
-    EVENT_COUNTS: event_counts,
-    LEASES: leases,
-    NODES: nodes,
-    OBLIGATIONS: obligations,
-    PLAN_HISTORY: plan_history,
-    RECOVERY_PLAN_MIRRORS: recovery_plan_mirrors,
-    REQUEST_BUDGET: request_budget,
-}
+ENTITIES: Mapping[str, Callable[[EntityContext, Any], Any]] = {name: _build_function(name) for name in REGISTERED}
+"""What the engine runs."""

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any, cast
 
 from orchestrators.durable.steps import Context, Steps, now
+from shared.operations.entity_messages import MessageStamp
 from shared.operations.payloads import (
     PARTS_OF_A_LIVING_RUN,
     Carried,
@@ -30,6 +31,20 @@ class GenerationContext:
     def __getattr__(self, name: str) -> Any:
         """Everything else is the engine's."""
         return getattr(self._ctx, name)
+
+    @property
+    def last_stamp(self) -> MessageStamp:
+        """Of the last message to an entity in all generations; of none yet, number 0."""
+        return self._carried.last_stamp or MessageStamp(sender=self._sender, number=0)
+
+    @last_stamp.setter
+    def last_stamp(self, stamp: MessageStamp) -> None:
+        self._carried = self._carried.model_copy(update={"last_stamp": stamp})
+
+    @property
+    def _sender(self) -> str:
+        """The run, with its begin: some ids are used again."""
+        return self._carried.sender or f"{self._ctx.instance_id}@{self._carried.created_at:%Y%m%dT%H%M%S.%f}"
 
     def set_custom_status(self, custom_status: Any) -> None:
         """Say how the run stands, in this generation and until the next one has more to say."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from azure.durable_functions import RetryPolicy
 from durabletask import task
@@ -13,6 +14,7 @@ from shared.errors import Refused, Throttled, Transient
 from shared.grouping import group_pairs
 from shared.messages import Message
 from shared.operations.durable_names import REQUEST_BUDGET
+from shared.operations.entity_messages import LATE, TICK, EntityMessage, MessageStamp, stamp_after
 from shared.recovery.pacing import READ_PATIENCE, RETRY_READ_EVERY
 from shared.recovery.status import fit_status
 from shared.site_recovery.request_budget import Closure
@@ -31,6 +33,8 @@ MOST_THROTTLED_ROUNDS = 30
 """How often what Azure had no room for is done again, each time when Azure said."""
 ENTITY_PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=60))
 """Before each further call of an entity whose worker died: a new worker is there within seconds."""
+LATE_ATTEMPTS = 20
+"""How often a message that others overtake is sent anew: each time it asks to come after all of them."""
 
 
 def now(ctx: Context) -> datetime:
@@ -158,21 +162,45 @@ def _await_answer[Request: Message, Answer: Message](
 def call_entity(ctx: Context, entity: str, key: str, operation: str, request: Any = None) -> Steps[Any]:
     """Call an entity and have its answer, plain JSON.
 
-    A call fails when the worker dies in the middle of it, and nobody can say whether it was done: it is made again, and
-    every operation bears that.
+    A message that came too late, because a later one overtook it, was not done: it is sent anew with a newer stamp.
 
     Raises:
         Transient: it failed each time.
     """
-    failure = ""
+    send = partial(_send_message, ctx, EntityInstanceId(entity, key), operation, request)
+    stamp = _next_stamp(ctx)
+    for _attempt in range(LATE_ATTEMPTS):
+        answer = yield from send(stamp)
+        if not (isinstance(answer, dict) and LATE in answer):
+            return answer
+        stamp = _next_stamp(ctx, after=datetime.fromisoformat(answer[LATE]))
+    raise Transient(f"{entity} did not take {operation}: later messages overtook it each time")
+
+
+def _send_message(
+    ctx: task.OrchestrationContext, entity: EntityInstanceId, operation: str, request: Any, stamp: MessageStamp
+) -> Steps[Any]:
+    """Send one message and have its answer.
+
+    A call fails when the worker dies in the middle of it, and nobody can say whether it was done: the same message is
+    sent again.
+    """
+    failure, message = "", EntityMessage(stamp=stamp, request=request).model_dump(mode="json")
     for pause in (*ENTITY_PAUSES, None):
         try:
-            return (yield ctx.call_entity(EntityInstanceId(entity, key), operation, request))
+            return (yield ctx.call_entity(entity, operation, message))
         except task.TaskFailedError as error:
             failure = error.details.message
         if pause:
             yield from sleep(ctx, pause)
-    raise Transient(f"{entity} did not take {operation}: {failure}")
+    raise Transient(f"{entity.entity} did not take {operation}: {failure}")
+
+
+def _next_stamp(ctx: Any, after: datetime | None = None) -> MessageStamp:
+    """The stamp of the next message; the context keeps the last one."""
+    last = getattr(ctx, "last_stamp", None) or MessageStamp(sender=ctx.instance_id, number=0)
+    ctx.last_stamp = stamp_after(last, max(now(ctx), after + TICK) if after else now(ctx))
+    return cast("MessageStamp", ctx.last_stamp)
 
 
 def sleep(ctx: Context, span: timedelta) -> Steps[None]:

@@ -158,6 +158,8 @@ def end_repair(record: NodeRecord, request: EndRepair) -> NodeRecord:
 
 def record_symptom(record: NodeRecord | None, request: SymptomNotice) -> NodeRecord:
     """Enter what the timer found: a symptom counts from when it was found first."""
+    if record and record.cluster and request.symptom is None:
+        return record  # what is only a name may come late: a run has looked since
     current = record or NodeRecord(machine_id=request.machine_id)
     current = current.model_copy(update={"node": request.node, "cluster": request.cluster})
     if request.symptom in {None, current.symptom}:

@@ -140,7 +140,9 @@ def with_note(owed: Obligations, note: Attempted | Checked | LeftBehind | Narrow
 
 
 def with_attempt(obligation: Obligation, attempt: Attempted) -> Obligation:
-    """Note an attempt."""
+    """Note an attempt, once."""
+    if (obligation.last_attempt_by, obligation.last_attempt_at) == (attempt.run, attempt.at):
+        return obligation
     return obligation.model_copy(
         update={
             "attempts": obligation.attempts + 1,

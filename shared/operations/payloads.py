@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.messages import Message
+from shared.operations.entity_messages import MessageStamp
 
 PACKED, CARRIED, ENDED_IN_INPUT = "packed", "carried", "ended_in_input"
 """Fields that are no part of the document itself."""
@@ -32,11 +33,16 @@ class Carried(Message):
         created_at: When its first generation began.
         custom_status: What it said of itself last.
         outcome: How it ended, where that is too large to be an output beside the input.
+        sender: Under which name it sends messages to entities, where its id is that of no other run; else it is made
+            of its id and its begin, which is another one when a host dies in the very first dispatch.
+        last_stamp: Of its last message to an entity.
     """
 
     created_at: datetime | None = None
     custom_status: dict[str, Any] = Field(default_factory=dict)
     outcome: dict[str, Any] | None = None
+    sender: str = ""
+    last_stamp: MessageStamp | None = None
 
 
 def pack_document(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,7 +81,9 @@ class Forecast(Document):
 
 
 def with_drill_begun(plan_history: PlanHistory, drill: DrillBegun) -> PlanHistory:
-    """Note a drill that is begun."""
+    """Note a drill that is begun, once."""
+    if (plan_history.due_key, plan_history.drill_run) == (drill.due_key, drill.run):
+        return plan_history
     return PlanHistory(
         due_key=drill.due_key,
         drill_run=drill.run,

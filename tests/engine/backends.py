@@ -16,6 +16,7 @@ from lab.clock import Clock, LabClock
 from lab.host import sidecar
 from lab.host.app import App, index_functions
 from lab.host.durable import DurableFunctions
+from lab.host.engine.disorder import MessageOrder
 from lab.host.engine.engine import Engine, EngineSettings
 from tests.engine import runbooks
 
@@ -31,18 +32,20 @@ def runbook_app() -> App:
 
 
 @contextlib.asynccontextmanager
-async def lab_engine(path: Path, clock: Clock) -> AsyncIterator[Engine]:
+async def lab_engine(path: Path, clock: Clock, order: MessageOrder | None = None) -> AsyncIterator[Engine]:
     """The lab's engine on a file, with nothing that lets time pass."""
     app = runbook_app()
-    async with engine_of(app, path, clock) as engine:
+    async with engine_of(app, path, clock, order) as engine:
         yield engine
     app.close()
 
 
 @contextlib.asynccontextmanager
-async def engine_of(app: App, path: Path, clock: Clock, *, dies: bool = False) -> AsyncIterator[Engine]:
+async def engine_of(
+    app: App, path: Path, clock: Clock, order: MessageOrder | None = None, *, dies: bool = False
+) -> AsyncIterator[Engine]:
     """The same for an app that outlives it; what it was doing is cut off, and hidden for a while if it dies."""
-    engine = Engine(path, clock, DurableFunctions(app), SETTINGS)
+    engine = Engine(path, clock, DurableFunctions(app), SETTINGS, order)
     engine.resume_waiting()
     yield engine
     await (engine.die() if dies else engine.close())

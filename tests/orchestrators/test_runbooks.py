@@ -75,7 +75,12 @@ class Bench:
         return set(self.driver.states.get("@obligations@payroll") or {})
 
     def held(self) -> dict[str, Any]:
-        return {key: value for key, state in self.driver.states.items() if "@leases@" in key for value in state.items()}
+        return {
+            key: value
+            for key, state in self.driver.states.items()
+            if "@leases@" in key
+            for value in (state or {}).items()
+        }
 
 
 @pytest.fixture

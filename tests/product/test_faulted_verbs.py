@@ -88,7 +88,7 @@ def held(lab: Lab) -> list[str]:
     with closing(sqlite3.connect(f"file:{folder / 'host.sqlite'}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT state FROM entities WHERE id LIKE '@leases@%'").fetchall()
         assert rows
-        return [one for (state,) in rows for one in json.loads(state or "{}") if one.startswith("vm:")]
+        return [one for (state,) in rows for one in json.loads(state)["value"] or () if one.startswith("vm:")]
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

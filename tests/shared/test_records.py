@@ -142,7 +142,10 @@ def test_settings_saved_before_a_cure_that_failed_are_not_lost() -> None:
 
 
 def test_an_acquaintance_is_noted_without_a_look() -> None:
-    record = record_symptom(
-        record_symptom(None, seen("unknown")), SymptomNotice(machine_id=MACHINE, node="n1", cluster="/other")
-    )
-    assert (record.cluster, record.symptom) == ("/other", "unknown")
+    acquaintance = SymptomNotice(machine_id=MACHINE, node="n1", cluster="/other")
+    assert record_symptom(None, acquaintance).cluster == "/other"
+
+
+def test_an_acquaintance_that_comes_late_changes_nothing() -> None:
+    record = record_symptom(None, seen("unknown"))
+    assert record_symptom(record, SymptomNotice(machine_id=MACHINE, node="n1", cluster="/other")) == record

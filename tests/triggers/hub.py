@@ -101,13 +101,15 @@ class Hub:
     async def get_entity(self, entity: EntityInstanceId) -> Entity | None:
         """One entity."""
         state = self.entities.get(str(entity))
-        return Entity(entity, state) if state else None
+        return Entity(entity, {"value": state}) if state else None
 
     async def get_all_entities(self, query: EntityQuery) -> list[Entity]:
         """The entities whose ids begin so."""
         prefix = query.instance_id_starts_with or ""
         return [
-            Entity(EntityInstanceId.parse(key), state) for key, state in self.entities.items() if key.startswith(prefix)
+            Entity(EntityInstanceId.parse(key), {"value": state})
+            for key, state in self.entities.items()
+            if key.startswith(prefix)
         ]
 
 

@@ -9,6 +9,7 @@ from lab.clock import Clock, sleep_until
 from lab.host.engine.actions import Actions
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.control import Control
+from lab.host.engine.disorder import MessageOrder
 from lab.host.engine.entities import Entities
 from lab.host.engine.holds import Holds
 from lab.host.engine.instances import Instances
@@ -45,16 +46,24 @@ class EngineSettings:
 class Engine:
     """Durable orchestrations in one SQLite file; everything happens on the thread of its event loop.
 
-    Made, it holds what a former process left; `resume_waiting` takes that up and `run_for_ever` lets time pass.
+    With another `order` messages to entities arrive otherwise than once and in order. Made, it holds what a former
+    process left; `resume_waiting` takes that up and `run_for_ever` lets time pass.
     """
 
-    def __init__(self, path: Path, clock: Clock, functions: Functions, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        functions: Functions,
+        settings: EngineSettings,
+        order: MessageOrder | None = None,
+    ) -> None:
         self.store = Store(path)
         self._clock, self._settings = clock, settings
         self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key))  # noqa: PLW0108 - the runner is made later
         self.instances = Instances(self.store, self.agenda)
         self.locks = Locks(self.store, self.agenda, self.instances)
-        self.entities = Entities(self.store, self.agenda, self.instances, self.locks)
+        self.entities = Entities(self.store, self.agenda, self.instances, self.locks, order or MessageOrder())
         self.tasks = Tasks(self.store, self.agenda, self.instances)
         renewal = Renewal(self.store, self.agenda, self.instances, self.tasks)
         hears_entities = settings.entity_window == 0

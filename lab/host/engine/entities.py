@@ -2,11 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 from durabletask.internal import orchestrator_service_pb2 as pb
 from durabletask.internal.helpers import convert_to_entity_batch_request
 
 from lab.host.engine.agenda import Agenda
+from lab.host.engine.disorder import MessageOrder
 from lab.host.engine.instances import Exists, Instances, Order
 from lab.host.engine.locks import Locks
 from lab.host.engine.moments import moment_of, text_of, to_string_value, to_timestamp
@@ -27,11 +29,12 @@ class Batch:
 class Entities:
     """The rows of `entities` and `operations`."""
 
-    def __init__(self, store: Store, agenda: Agenda, instances: Instances, locks: Locks) -> None:
+    def __init__(self, store: Store, agenda: Agenda, instances: Instances, locks: Locks, order: MessageOrder) -> None:
         self._store = store
         self._agenda = agenda
         self._instances = instances
         self._locks = locks
+        self._order = order
 
     def queue_signal(self, request: pb.EntityOperationSignaledEvent, caller: str | None = None) -> None:
         """Queue an operation that nobody waits for; in time, if it is scheduled."""
@@ -48,10 +51,11 @@ class Entities:
         """The next operations of the entity: all that are due, or only its holder's while it is locked."""
         row = self._store.row("SELECT state, holder FROM entities WHERE id = ?", entity)
         holder = row["holder"] if row else None
-        waiting = self._store.rows(
+        found_rows = self._store.rows(
             "SELECT * FROM operations WHERE id = ? AND at <= ? AND (? IS NULL OR caller = ?) ORDER BY at, seq",
             *(entity, self._agenda.now(), holder, holder),
         )
+        waiting = self._order.sort_waiting(found_rows)
         if not waiting:
             return None
         events = [pb.HistoryEvent.FromString(found["event"]) for found in waiting]
@@ -91,12 +95,13 @@ class Entities:
     def _queue_operation(
         self, entity: str, at: int | None, caller: tuple[str | None, str | None], event: pb.HistoryEvent
     ) -> None:
-        due = self._agenda.now() if at is None else at
-        self._store.insert(
-            "INSERT INTO operations (id, at, caller, execution, event) VALUES (?, ?, ?, ?, ?)",
-            *(entity, due, *caller, event.SerializeToString()),
-        )
-        self._store.after_commit(lambda: self._agenda.wake_at(due, "entity", entity))
+        for delivery in self._order.plan_deliveries(self._agenda.now() if at is None else at):
+            told = caller if delivery.answered else (None, None)
+            self._store.insert(
+                "INSERT INTO operations (id, at, caller, execution, event) VALUES (?, ?, ?, ?, ?)",
+                *(entity, delivery.at, *told, event.SerializeToString()),
+            )
+            self._store.after_commit(partial(self._agenda.wake_at, delivery.at, "entity", entity))
 
     def _keep_state(self, entity: str, state: str | None) -> None:
         now = self._agenda.now()
