@@ -1,6 +1,7 @@
-"""`python -m lab.real`: the stories on Microsoft's own durable engine, in real time with jobs of seconds."""
+"""`python -m lab.real`: stories, and the tests of engines, on Microsoft's own; in real time with jobs of seconds."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,10 @@ STORIES: dict[str, tuple[type[Story], str, int]] = {
 }
 """By name: the story, its scenario, and how many hosts share the task hub."""
 
-USUAL = ("story", "bare", "chaos")
+SUITE = "engine"
+"""Beside the stories: the tests of what runs rely on, which the local host has to pass as well."""
+
+USUAL = (SUITE, "story", "bare", "chaos")
 """What is told when nothing is named: the fleets take as long again."""
 
 TAKES = "about 20 minutes; each story has a storage emulator, a simulated Azure and hosts of its own"
@@ -46,6 +50,8 @@ def main(arguments: list[str]) -> int:
     if isinstance(tools, str):
         sys.stdout.write(f"make real: {tools}\n")
         return 0
+    if options.stories == [SUITE]:
+        return _run_suite(tools)
     if len(options.stories) == 1:
         return _tell_story(options.stories[0], options, tools)
     began = monotonic()
@@ -58,16 +64,22 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
+def _run_suite(tools: Tools) -> int:
+    environment = os.environ | {"ENGINE": "real", "DURABLE_HOST": tools.durable_host, "AZURITE": tools.azurite}
+    command = [sys.executable, "-m", "pytest", "tests/engine", "-n", "0", "-v", "--no-header", "--tb=short"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own tests
+
+
 def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab.real", description=__doc__)
-    parser.add_argument("stories", nargs="*", default=[], metavar="STORY", help=", ".join(STORIES))
+    parser.add_argument("stories", nargs="*", default=[], metavar="STORY", help=", ".join((SUITE, *STORIES)))
     parser.add_argument("--kills", type=int, default=12, help="how often chaos ends something")
     parser.add_argument("--seed", type=int, default=1, help="what chaos is drawn from")
     parser.add_argument("--target", default="", help="URL of a host that runs already; the story is told to it")
     parser.add_argument("--app", type=Path, default=Path("function_app.py"), help="the app, wherever it was unpacked")
     options = parser.parse_args(arguments)
-    if unknown := [name for name in options.stories if name not in STORIES]:
-        parser.error(f"there is no story {unknown[0]}; there are {', '.join(STORIES)}")
+    if unknown := [name for name in options.stories if name not in {SUITE, *STORIES}]:
+        parser.error(f"there is no story {unknown[0]}; there are {', '.join((SUITE, *STORIES))}")
     options.stories = options.stories or (["story"] if options.target else list(USUAL))
     if options.target and options.stories != ["story"]:
         parser.error("to a host that runs already only the story is told")
