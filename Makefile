@@ -18,8 +18,8 @@ run: venv ## Tell the whole story on a simulated Azure: SCENARIO=default SPEED=1
 lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071, until Ctrl-C
 	exec $(PY) -m lab up
 
-real: venv ## Tell the stories on Microsoft's durable engine, in some 20 minutes: DURABLE_HOST=command, or TARGET=URL of a host
-	$(PY) -m lab.real $(STORIES) $(if $(TARGET),--target $(TARGET))
+real: venv ## Tell the stories on Microsoft's durable engine, in some 15 minutes: DURABLE_HOST=command, or TARGET=URL of a host
+	$(PY) -m lab.real $(STORIES) $(if $(TARGET),--target $(TARGET)) $(if $(KILLS),--kills $(KILLS))
 
 test: venv ## Run the tests
 	$(PY) -m pytest -n 2 --dist worksteal

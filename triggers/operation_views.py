@@ -27,6 +27,7 @@ from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, measure_achieved
 from shared.recovery.run_item import RunItem
 from shared.recovery.status import read_awaited_decision, read_item_states
+from shared.redaction import redact_text
 from triggers.site_operation_views import SITE_PARTS
 
 STATE_BY_ENGINE_STATUS = {
@@ -109,9 +110,16 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
     view |= _parts_of_kind(state, custom_status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
         view |= _outcome_view(Outcome.model_validate(read_output(state)))
-    elif state.runtime_status == OrchestrationStatus.FAILED and state.failure_details:
-        view["failures"] = [f"{state.failure_details.error_type}: {state.failure_details.message}"]
+    elif state.runtime_status == OrchestrationStatus.FAILED:
+        view["failures"] = [describe_engine_failure(state)]
     return view
+
+
+def describe_engine_failure(state: OrchestrationState) -> str:
+    """What a run broke off with: the engine's own details, or its output, which on Azure Storage is that in words."""
+    details = state.failure_details
+    text = f"{details.error_type}: {details.message}" if details else state.serialized_output
+    return redact_text(text or "the engine does not say why")
 
 
 def _request_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from durabletask.client import OrchestrationState, OrchestrationStatus
+from durabletask.task import FailureDetails
 
 from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
@@ -42,3 +44,35 @@ def test_a_run_that_was_refused_waits_for_nobody_any_more() -> None:
     view = full_view(state)
     assert (view["state"], view["phase"], view["waitingFor"], view["waitingForText"]) == ("failed", "Refused", None, "")
     assert view["obstacles"][0]["code"] == "approval-expired"
+
+
+@pytest.mark.parametrize("tells", ["details", "output"])
+def test_a_run_that_broke_off_says_with_what_on_either_engine(tells: str) -> None:
+    """Microsoft's engine gives no details, and an output that is no JSON."""
+    document = plan()
+    operation = Operation(
+        id="drill-1",
+        kind="drill",
+        plan="payroll",
+        requested_by="ann",
+        digest=document.digest,
+        document=document,
+        sites={"hci-01": SITE},
+    )
+    details = FailureDetails("no luck at https://x.example/hook?sig=s3cret", "builtins.ValueError", None)
+    state = OrchestrationState(
+        "drill-1",
+        "drill",
+        OrchestrationStatus.FAILED,
+        datetime(2026, 1, 5, 8, tzinfo=UTC).replace(tzinfo=None),
+        datetime(2026, 1, 5, 9, tzinfo=UTC).replace(tzinfo=None),
+        operation.model_dump_json(),
+        f"{details.error_type}: {details.message}" if tells == "output" else None,
+        "null",
+        details if tells == "details" else None,
+    )
+    view = full_view(state)
+    assert view["state"] == "failed"
+    (failure,) = view["failures"]
+    assert failure.startswith("builtins.ValueError: no luck at https://x.example/hook")
+    assert "s3cret" not in failure
