@@ -49,88 +49,109 @@ from shared.site_recovery.request_budget import Buckets, CallRequest, Closure, c
 from shared.sites.nodes import ExtensionView
 
 
-def _claim(table: LeaseTable, request: Claim) -> tuple[LeaseTable, Any]:
+def claim_leases(table: LeaseTable, request: Claim) -> tuple[LeaseTable, Any]:
+    """All that is asked for, or nothing; who holds what of it."""
     table, verdict = grant_claim(table, request)
     return table, verdict.model_dump(mode="json")
 
 
-def _renew(table: LeaseTable, request: Lease) -> tuple[LeaseTable, None]:
+def renew_leases(table: LeaseTable, request: Lease) -> tuple[LeaseTable, None]:
+    """Hold for longer what a run holds."""
     return with_leases_renewed(table, request.owner, request.until), None
 
 
-def _release(table: LeaseTable, owner: str) -> tuple[LeaseTable, None]:
+def release_leases(table: LeaseTable, owner: str) -> tuple[LeaseTable, None]:
+    """Give back all that a run holds."""
     return without_leases_of(table, [owner]), None
 
 
-def _put(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
+def put_document(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
+    """A new version, unless it is not the version that was meant."""
     document, outcome = declare_document(document, request)
     return document, outcome.model_dump(mode="json")
 
 
-def _remove(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
+def remove_document(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
+    """Withdraw it, unless it is not the version that was meant."""
     document, outcome = withdraw_document(document, request)
     return document, outcome.model_dump(mode="json")
 
 
-def _open(owed: Obligations, request: Obligation) -> tuple[Obligations, list[str]]:
+def open_obligation(owed: Obligations, request: Obligation) -> tuple[Obligations, list[str]]:
+    """Owe something; what is owed already of its kind is taken over."""
     owed = with_obligation(owed, request)
     return owed, sorted(owed)
 
 
-def _settle(owed: Obligations, kinds: tuple[ObligationKind, ...]) -> tuple[Obligations, list[str]]:
+def settle_obligations(owed: Obligations, kinds: tuple[ObligationKind, ...]) -> tuple[Obligations, list[str]]:
+    """Cross these kinds out."""
     owed = without_obligations(owed, kinds)
     return owed, sorted(owed)
 
 
-def _note(owed: Obligations, request: Attempted | Checked | LeftBehind | Narrowed) -> tuple[Obligations, list[str]]:
+def note_on_obligation(
+    owed: Obligations, request: Attempted | Checked | LeftBehind | Narrowed
+) -> tuple[Obligations, list[str]]:
+    """Write something down at what is owed."""
     owed = with_note(owed, request)
     return owed, sorted(owed)
 
 
-def _read_obligations(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
+def read_obligations(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
+    """All that is owed, by kind."""
     return owed, {kind: one.model_dump(mode="json") for kind, one in owed.items()}
 
 
-def _read_without_orders(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
+def read_without_orders(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
+    """The same without what was asked for, which is long."""
     return owed, {kind: one.model_dump(mode="json", exclude={"order"}) for kind, one in owed.items()}
 
 
-def _record_drill(history: PlanHistory, request: DrillBegun) -> tuple[PlanHistory, None]:
+def record_drill(history: PlanHistory, request: DrillBegun) -> tuple[PlanHistory, None]:
+    """A drill of the schedule has begun."""
     return with_drill_begun(history, request), None
 
 
-def _close_drill(history: PlanHistory, run: str) -> tuple[PlanHistory, None]:
+def close_drill(history: PlanHistory, run: str) -> tuple[PlanHistory, None]:
+    """Nothing more is to be done for the drill that was begun last."""
     return history.model_copy(update={"closed": history.closed or run == history.drill_run}), None
 
 
-def _mark_overdue(history: PlanHistory, due_key: str) -> tuple[PlanHistory, None]:
+def mark_overdue(history: PlanHistory, due_key: str) -> tuple[PlanHistory, None]:
+    """It was said that a drill is overdue."""
     return history.model_copy(update={"overdue_key": due_key}), None
 
 
-def _record_run(history: PlanHistory, request: PastRun) -> tuple[PlanHistory, None]:
+def record_run(history: PlanHistory, request: PastRun) -> tuple[PlanHistory, None]:
+    """A run has ended."""
     return with_run_ended(history, request), None
 
 
-def _read_history(history: PlanHistory, _request: None) -> tuple[PlanHistory, Any]:
+def read_history(history: PlanHistory, _request: None) -> tuple[PlanHistory, Any]:
+    """What is remembered of the plan."""
     return history, history.model_dump(mode="json")
 
 
-def _begin_repair(record: NodeRecord | None, request: BeginRepair) -> tuple[NodeRecord, Any]:
+def begin_node_repair(record: NodeRecord | None, request: BeginRepair) -> tuple[NodeRecord, Any]:
+    """Have the node to itself; or the run that has it."""
     record, busy = begin_repair(record, request)
     return record, NodeAnswer(record=record, busy=busy).model_dump(mode="json")
 
 
-def _note_symptom(record: NodeRecord | None, request: SymptomNotice) -> tuple[NodeRecord, Any]:
+def note_symptom(record: NodeRecord | None, request: SymptomNotice) -> tuple[NodeRecord, Any]:
+    """What the timer saw."""
     record = record_symptom(record, request)
     return record, NodeAnswer(record=record).model_dump(mode="json")
 
 
-def _save_extension(record: NodeRecord | None, request: ExtensionView) -> tuple[NodeRecord, Any]:
+def keep_extension(record: NodeRecord | None, request: ExtensionView) -> tuple[NodeRecord, Any]:
+    """Keep the settings of an extension that is about to be removed."""
     record = save_extension(_require_record(record), request)
     return record, NodeAnswer(record=record).model_dump(mode="json")
 
 
-def _end_repair(record: NodeRecord | None, request: EndRepair) -> tuple[NodeRecord, Any]:
+def end_node_repair(record: NodeRecord | None, request: EndRepair) -> tuple[NodeRecord, Any]:
+    """How a repair ended."""
     record = end_repair(_require_record(record), request)
     return record, NodeAnswer(record=record).model_dump(mode="json")
 
@@ -141,49 +162,60 @@ def _require_record(record: NodeRecord | None) -> NodeRecord:
     return record
 
 
-def _join(queue: Queue, request: JoinQueue) -> tuple[Queue, Any]:
+def join_cluster_queue(queue: Queue, request: JoinQueue) -> tuple[Queue, Any]:
+    """Join the queue of a cluster; the place in it."""
     queue, position = join_queue(queue, request)
     return queue, position.model_dump(mode="json")
 
 
-def _leave(queue: Queue, run: str) -> tuple[Queue, None]:
+def leave_cluster_queue(queue: Queue, run: str) -> tuple[Queue, None]:
+    """Leave it."""
     return leave_queue(queue, run), None
 
 
-def _count(queue: Queue, _request: None) -> tuple[Queue, int]:
+def count_queue(queue: Queue, _request: None) -> tuple[Queue, int]:
+    """How many are in it."""
     return queue, len(queue)
 
 
-def _add(counts: Mapping[str, int], name: str) -> tuple[Mapping[str, int], None]:
+def add_to_count(counts: Mapping[str, int], name: str) -> tuple[Mapping[str, int], None]:
+    """Count one more."""
     return {**counts, name: counts.get(name, 0) + 1}, None
 
 
-def _read_counts(counts: Mapping[str, int], _request: None) -> tuple[Mapping[str, int], Any]:
+def read_counts(counts: Mapping[str, int], _request: None) -> tuple[Mapping[str, int], Any]:
+    """All counts."""
     return counts, dict(counts)
 
 
-def _saved(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
+def note_saved_plans(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
+    """These recovery plans are ours."""
     return plan_mirror.with_saved(ids), None
 
 
-def _removed(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
+def note_removed_plans(plan_mirror: Mirror, ids: tuple[str, ...]) -> tuple[Mirror, None]:
+    """These are no more."""
     return plan_mirror.with_removed(ids), None
 
 
-def _checked(plan_mirror: Mirror, check: tuple[str, str]) -> tuple[Mirror, None]:
+def note_check(plan_mirror: Mirror, check: tuple[str, str]) -> tuple[Mirror, None]:
+    """What the last comparison showed, and when it was."""
     return plan_mirror.with_check(*check), None
 
 
-def _read_mirror(plan_mirror: Mirror, _request: None) -> tuple[Mirror, Any]:
+def read_mirror(plan_mirror: Mirror, _request: None) -> tuple[Mirror, Any]:
+    """What is known of the recovery plans."""
     return plan_mirror, plan_mirror.model_dump(mode="json")
 
 
-def _take(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Any]:
+def take_calls(buckets: Buckets, request: CallRequest) -> tuple[Buckets, Any]:
+    """Grant requests: from when on each kind may be sent."""
     buckets, grant = grant_calls(buckets, request)
     return buckets, grant.model_dump(mode="json")
 
 
-def _close(buckets: Buckets, request: Closure) -> tuple[Buckets, None]:
+def close_budget(buckets: Buckets, request: Closure) -> tuple[Buckets, None]:
+    """Grant nobody anything before Azure wants to be asked again."""
     return close_calls(buckets, request), None
 
 
@@ -194,19 +226,23 @@ REGISTERED: Mapping[str, Entity] = {
     CLUSTER_QUEUE: Entity(
         Queue,
         (),
-        {"join": Operation(_join, JoinQueue), "leave": Operation(_leave, str), "count": Operation(_count, None, True)},
+        {
+            "join": Operation(join_cluster_queue, JoinQueue),
+            "leave": Operation(leave_cluster_queue, str),
+            "count": Operation(count_queue, None, True),
+        },
         "sender",
         REMEMBERED_OF_MANY,
     ),
     DOCUMENTS: Entity(
         VersionedDocument | None,
         None,
-        {"put": Operation(_put, Declaration), "remove": Operation(_remove, Declaration)},
+        {"put": Operation(put_document, Declaration), "remove": Operation(remove_document, Declaration)},
     ),
     EVENT_COUNTS: Entity(
         dict[str, int],
         {},
-        {"add": Operation(_add, str), "read": Operation(_read_counts, None, True)},
+        {"add": Operation(add_to_count, str), "read": Operation(read_counts, None, True)},
         "sender",
         REMEMBERED_OF_MANY,
     ),
@@ -214,9 +250,9 @@ REGISTERED: Mapping[str, Entity] = {
         LeaseTable,
         {},
         {
-            "claim": Operation(_claim, Claim),
-            "renew": Operation(_renew, Lease),
-            "release": Operation(_release, str),
+            "claim": Operation(claim_leases, Claim),
+            "renew": Operation(renew_leases, Lease),
+            "release": Operation(release_leases, str),
         },
         "sender",
         REMEMBERED_OF_MANY,
@@ -225,51 +261,51 @@ REGISTERED: Mapping[str, Entity] = {
         NodeRecord | None,
         None,
         {
-            "begin_repair": Operation(_begin_repair, BeginRepair),
-            "note_symptom": Operation(_note_symptom, SymptomNotice),
-            "save_extension": Operation(_save_extension, ExtensionView),
-            "end_repair": Operation(_end_repair, EndRepair),
+            "begin_repair": Operation(begin_node_repair, BeginRepair),
+            "note_symptom": Operation(note_symptom, SymptomNotice),
+            "save_extension": Operation(keep_extension, ExtensionView),
+            "end_repair": Operation(end_node_repair, EndRepair),
         },
     ),
     OBLIGATIONS: Entity(
         dict[ObligationKind, Obligation],
         {},
         {
-            "open": Operation(_open, Obligation),
-            "settle": Operation(_settle, tuple[ObligationKind, ...]),
-            "note_attempt": Operation(_note, Attempted),
-            "note_check": Operation(_note, Checked),
-            "note_leftovers": Operation(_note, LeftBehind),
-            "narrow_to": Operation(_note, Narrowed),
-            "read": Operation(_read_obligations, None, True),
-            "read_without_orders": Operation(_read_without_orders, None, True),
+            "open": Operation(open_obligation, Obligation),
+            "settle": Operation(settle_obligations, tuple[ObligationKind, ...]),
+            "note_attempt": Operation(note_on_obligation, Attempted),
+            "note_check": Operation(note_on_obligation, Checked),
+            "note_leftovers": Operation(note_on_obligation, LeftBehind),
+            "narrow_to": Operation(note_on_obligation, Narrowed),
+            "read": Operation(read_obligations, None, True),
+            "read_without_orders": Operation(read_without_orders, None, True),
         },
     ),
     PLAN_HISTORY: Entity(
         PlanHistory,
         PlanHistory(),
         {
-            "record_drill": Operation(_record_drill, DrillBegun),
-            "close_drill": Operation(_close_drill, str),
-            "mark_overdue": Operation(_mark_overdue, str),
-            "record_run": Operation(_record_run, PastRun),
-            "read": Operation(_read_history, None, True),
+            "record_drill": Operation(record_drill, DrillBegun),
+            "close_drill": Operation(close_drill, str),
+            "mark_overdue": Operation(mark_overdue, str),
+            "record_run": Operation(record_run, PastRun),
+            "read": Operation(read_history, None, True),
         },
     ),
     RECOVERY_PLAN_MIRRORS: Entity(
         Mirror,
         Mirror(),
         {
-            "saved": Operation(_saved, tuple[str, ...]),
-            "removed": Operation(_removed, tuple[str, ...]),
-            "checked": Operation(_checked, tuple[str, str]),
-            "read": Operation(_read_mirror, None, True),
+            "saved": Operation(note_saved_plans, tuple[str, ...]),
+            "removed": Operation(note_removed_plans, tuple[str, ...]),
+            "checked": Operation(note_check, tuple[str, str]),
+            "read": Operation(read_mirror, None, True),
         },
     ),
     REQUEST_BUDGET: Entity(
         Buckets,
         Buckets(),
-        {"take": Operation(_take, CallRequest), "close": Operation(_close, Closure)},
+        {"take": Operation(take_calls, CallRequest), "close": Operation(close_budget, Closure)},
         "sender",
         REMEMBERED_OF_MANY,
     ),
