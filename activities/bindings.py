@@ -28,6 +28,7 @@ from activities import (
     vault,
 )
 from shared.activity import Activity, RefusedCode, ThrottledWait
+from shared.azure.errors import NOTED_REFUSALS
 from shared.errors import Refused, Throttled
 from shared.evidence import contract as evidence_contract
 from shared.failback import leftovers as failback_contract
@@ -144,12 +145,20 @@ def _with_name[**P](handler: Callable[P, Coroutine[Any, Any, Any]], name: str) -
 async def _answer_json(pending_answer: Awaitable[Message]) -> dict[str, Any]:
     """An answer as plain JSON; a refusal travels as one, and how long Azure wants to be left alone.
 
-    A retry policy would retry whatever is raised, and that by its own clock.
+    A retry policy would retry whatever is raised, and that by its own clock. What Azure refused, and the activity got
+    over, is told beside its answer.
     """
+    noted: list[Throttled] = []
+    NOTED_REFUSALS.set(noted)
     try:
-        return (await pending_answer).model_dump(mode="json")
+        answer = (await pending_answer).model_dump(mode="json")
     except Throttled as no_room:
-        wait = {"wait": no_room.wait, "subscription": no_room.subscription, "kind": no_room.kind}
-        return {"throttled": ThrottledWait(detail=str(no_room), **wait).model_dump(mode="json")}
+        return {"throttled": _wait_json(no_room)}
     except Refused as refusal:
-        return {"refused": RefusedCode(code=refusal.code, detail=refusal.detail).model_dump(mode="json")}
+        answer = {"refused": RefusedCode(code=refusal.code, detail=refusal.detail).model_dump(mode="json")}
+    return answer | {"gotOver": [_wait_json(one) for one in noted]} if noted else answer
+
+
+def _wait_json(no_room: Throttled) -> dict[str, Any]:
+    wait = ThrottledWait(detail=str(no_room), wait=no_room.wait, subscription=no_room.subscription, kind=no_room.kind)
+    return wait.model_dump(mode="json")

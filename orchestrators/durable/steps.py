@@ -29,8 +29,8 @@ RETRIES = RetryPolicy(
     max_retry_interval=timedelta(minutes=1),
 )
 """For what Azure did not answer. Never with retry_timeout: that one reads the wall clock and so breaks a replay."""
-MOST_THROTTLED_ROUNDS = 30
-"""How often what Azure had no room for is done again, each time when Azure said."""
+THROTTLED_PATIENCE = timedelta(minutes=2)
+"""How long what Azure had no room for is done again, each time when Azure said: meanwhile the run hears nobody."""
 ENTITY_PAUSES = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=60))
 """Before each further call of an entity whose worker died: a new worker is there within seconds."""
 LATE_ATTEMPTS = 20
@@ -101,12 +101,11 @@ def call_all[Request: Message, Answer: Message](
 ) -> Steps[list[Answer | Refused | Transient]]:
     """Do an activity for each request, all at once: an answer for each, in order; one that fails spoils no other.
 
-    What Azure had no room for is done once more when it said; until then nobody is granted anything there.
+    What Azure had no room for is done once more when it said, for a while; until then nobody is granted anything there.
     """
-    answers = yield from _do_all(ctx, activity, requests)
-    for _ in range(MOST_THROTTLED_ROUNDS):
-        throttled = {at: answer for at, answer in enumerate(answers) if isinstance(answer, Throttled)}
-        if not throttled:
+    answers, deadline = (yield from _do_all(ctx, activity, requests)), now(ctx) + THROTTLED_PATIENCE
+    while throttled := {at: answer for at, answer in enumerate(answers) if isinstance(answer, Throttled)}:
+        if now(ctx) >= deadline:
             break
         yield from _wait_for_room(ctx, throttled.values())
         again = yield from _do_all(ctx, activity, [requests[at] for at in throttled])
@@ -115,8 +114,18 @@ def call_all[Request: Message, Answer: Message](
     return answers
 
 
+def _throttled_of(answer: Mapping[str, Any]) -> Throttled:
+    wait = ThrottledWait.model_validate(answer)
+    return Throttled(wait.detail, wait.wait, wait.subscription, wait.kind)
+
+
 def _wait_for_room(ctx: Context, throttled: Iterable[Throttled]) -> Steps[None]:
     """Close the budgets of those subscriptions for everybody, and wait as long as Azure asked for."""
+    yield from sleep(ctx, (yield from _close_budgets(ctx, throttled)))
+
+
+def _close_budgets(ctx: Context, throttled: Iterable[Throttled]) -> Steps[timedelta]:
+    """Have nobody granted anything there before Azure wants to be asked again; how long that is at the most."""
     longest = timedelta(0)
     for (subscription, kind), waits in group_pairs(
         ((one.subscription, one.kind), one.wait) for one in throttled
@@ -125,7 +134,7 @@ def _wait_for_room(ctx: Context, throttled: Iterable[Throttled]) -> Steps[None]:
         closure = Closure(now=now(ctx), kind=kind, until=now(ctx) + wait).model_dump(mode="json")
         yield from call_entity(ctx, REQUEST_BUDGET, subscription, "close", closure)
         longest = max(longest, wait)
-    yield from sleep(ctx, longest)
+    return longest
 
 
 def _do_all[Request: Message, Answer: Message](
@@ -134,7 +143,7 @@ def _do_all[Request: Message, Answer: Message](
     tasks = [_start_activity(ctx, activity, request) for request in requests]
     answers: list[Answer | Refused | Transient] = []
     for started_task in tasks:
-        answers.append((yield from _await_answer(activity, started_task)))  # noqa: PERF401 - a comprehension cannot yield
+        answers.append((yield from _await_answer(ctx, activity, started_task)))  # noqa: PERF401 - a comprehension cannot yield
     return answers
 
 
@@ -145,17 +154,18 @@ def _start_activity[Request: Message, Answer: Message](
 
 
 def _await_answer[Request: Message, Answer: Message](
-    activity: Activity[Request, Answer], started_task: task.Task[Any]
+    ctx: Context, activity: Activity[Request, Answer], started_task: task.Task[Any]
 ) -> Steps[Answer | Refused | Transient]:
     try:
         answer = yield started_task
     except task.TaskFailedError as failure:
         return Transient(f"{activity.name}: {failure.details.message}")
+    if got_over := answer.pop("gotOver", None):
+        yield from _close_budgets(ctx, [_throttled_of(one) for one in got_over])
     if refused := answer.get("refused"):
         return Refused(refused["code"], refused["detail"])
     if throttled := answer.get("throttled"):
-        wait = ThrottledWait.model_validate(throttled)
-        return Throttled(wait.detail, wait.wait, wait.subscription, wait.kind)
+        return _throttled_of(throttled)
     return activity.answer.model_validate(answer)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from math import ceil
 from typing import Any
@@ -17,6 +18,10 @@ from shared.errors import CallKind, Refused, SiteRecoveryError, Throttled, Trans
 USUAL_WAIT = 30
 """Seconds of a 429 that does not say how long."""
 ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new token
+
+
+NOTED_REFUSALS: ContextVar[list[Throttled] | None] = ContextVar("NOTED_REFUSALS")
+"""Where an activity has its refusals noted: it may get over one by itself, and all others have to know all the same."""
 
 
 class NotFound(Refused):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from shared.arm_ids import subscription_of
-from shared.azure.errors import USUAL_WAIT, kind_of_call, wait_named_by
+from shared.azure.errors import NOTED_REFUSALS, USUAL_WAIT, kind_of_call, wait_named_by
 from shared.errors import CallKind, Throttled
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, BucketLimit
 
@@ -102,5 +102,8 @@ class PacedRequests(AsyncHTTPPolicy[Any, Any]):
         await self._pacer.wait_for_turn(*place)
         response = await self.next.send(request)
         if response.http_response.status_code == 429:
-            self._pacer.close(*place, wait_named_by(response.http_response.headers) or USUAL_WAIT)
+            wait = wait_named_by(response.http_response.headers) or USUAL_WAIT
+            self._pacer.close(*place, wait)
+            if (refusals := NOTED_REFUSALS.get(None)) is not None:
+                refusals.append(Throttled("Azure answered 429", wait, *place))
         return response

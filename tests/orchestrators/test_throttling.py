@@ -52,10 +52,18 @@ def test_of_many_at_once_only_those_without_room_are_done_again_after_one_wait()
 
 
 def test_who_is_throttled_for_ever_is_told_so_in_the_end() -> None:
-    run = ThrottledRun({"read_items": [throttled(1)] * 100})
+    """Then the run hears people again, and asks once more by its own patience."""
+    run = ThrottledRun({"read_items": [throttled(17)] * 100})
     with pytest.raises(Throttled):
         run.play(lambda ctx: call(ctx, READ_ITEMS, request()))
-    assert 10 < len(run.sleeps) < 100
+    assert timedelta(minutes=2) <= sum(run.sleeps, timedelta(0)) <= timedelta(minutes=2, seconds=17)
+
+
+def test_what_an_activity_got_over_closes_the_budget_and_costs_no_wait() -> None:
+    run = ThrottledRun({"read_items": [{**ITEMS, "gotOver": [throttled(17)["throttled"]]}]})
+    assert run.play(lambda ctx: call(ctx, READ_ITEMS, request())).items == ()
+    assert [call[2] for call in run.entity_calls] == ["close"]
+    assert run.sleeps == []
 
 
 async def test_an_activity_that_is_throttled_answers_and_does_not_raise() -> None:

@@ -26,6 +26,7 @@ class ThrottledRun:
         self.entity_calls: list[tuple[str, str, str, Any]] = []
         self.order: list[str] = []
         self.activities = 0
+        self.instance_id = "run-1"
 
     def play[T](self, steps: Callable[[Context], Steps[T]]) -> T:
         """Play the steps; what they end with."""
@@ -45,7 +46,7 @@ class ThrottledRun:
 
     def call_entity(self, entity: Any, operation: str, given: Any, **_how: Any) -> task.Task[Any]:
         """Note it."""
-        self.entity_calls.append((entity.entity, entity.key, operation, given))
+        self.entity_calls.append((entity.entity, entity.key, operation, given["request"]))
         return cast("task.Task[Any]", Waiting("entity", None))
 
     def create_timer(self, span: timedelta) -> task.Task[Any]:
