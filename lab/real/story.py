@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 
 from lab.http_calls import Reply, Unreachable, call_server
@@ -91,11 +92,20 @@ class RealStory(Story):
     def _run_drill(self) -> Chapter:
         self._screen.print_line(f"2. The plan {PLAN} is rehearsed")
         calls = self._azure.count_calls()
-        view = self._follow_operation(self._product.start_verb("drill", PLAN, {}))
+        view = self._follow_operation(self._start_drill())
         self._require_nothing_missing(proofs.prove_probed(view, self._probed_vms()))
         self._prove_operation(view, self._after)
         self._require_report(view)
         return self._print_chapter(view, calls, "in order, probed, cleaned up, reported")
+
+    def _start_drill(self) -> str:
+        """Four persons ask at once: one gets a run, and the others hear that it has the VMs."""
+        with ThreadPoolExecutor(4) as callers:
+            replies = list(callers.map(lambda _: self._product.try_verb("drill", PLAN), range(4)))
+        if sorted(reply.status for reply in replies) != [202, 409, 409, 409]:
+            raise NotProven(f"of four starts at once: {[(reply.status, reply.body) for reply in replies]}")
+        self._screen.print_line("  of four starts at once one was accepted, and three were refused")
+        return next(str(reply.body["id"]) for reply in replies if reply.status == 202)
 
     def _real_patience(self) -> float:
         return PATIENCE
@@ -205,6 +215,10 @@ class RealChaos(RealStory):
         self._look_back()
         self._screen.print_line(f"  ended: {', '.join(f'{how} {count}' for how, count in self._havoc.done.items())}")
         return chapters
+
+    def _start_drill(self) -> str:
+        """Of starts whose answer is lost nobody knows which was the first."""
+        return self._product.start_verb("drill", PLAN, {})
 
     def _look_back(self) -> None:
         owed = self._product.read_json("obligations")["value"]

@@ -45,6 +45,10 @@ class Product:
         """
         return self.begin_operation(f"plans/{plan}/{verb}", body)
 
+    def try_verb(self, verb: str, plan: str) -> Reply:
+        """Ask for a verb on a plan; whatever is answered."""
+        return self._send_request("POST", f"/api/plans/{plan}/{verb}", {})
+
     def begin_operation(self, path: str, body: Mapping[str, Any]) -> str:
         """Start an operation by a POST under /api; its id.
 
