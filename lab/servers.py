@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -263,8 +263,9 @@ class Keeper:
     """Starts a server again when it has died, as Azure's platform does, and gives up on one that keeps dying."""
 
     def __init__(self, servers: Servers, say: Callable[[str], None]) -> None:
-        """`say` gets one line for each restart."""
+        """`say` gets one line for each restart; `away` names those that are not to be started again yet."""
         self._servers, self._say = servers, say
+        self.away: Callable[[], Collection[str]] = frozenset
         self._loops = {server.name: CrashLoop() for server in servers}
 
     def check_servers(self) -> None:
@@ -274,7 +275,7 @@ class Keeper:
             LabFailed: one keeps dying; the message holds the end of its log.
         """
         for server in self._servers:
-            if (status := server.exit_status) is not None:
+            if server.name not in self.away() and (status := server.exit_status) is not None:
                 if not server.killed and self._loops[server.name].note_crash(time.monotonic()):
                     raise LabFailed(f"the {server.name} keeps ending (status {status}); its log:\n{server.read_tail()}")
                 self._say(f"the {server.name} ended with status {status}: starting it again")

@@ -151,8 +151,8 @@ class Havoc:
         """End something if it is time, and bring back what has been away long enough."""
         for server in self._servers:
             if self._back_at.get(server.name, monotonic() + 1) <= monotonic():
-                del self._back_at[server.name]
                 server.start()
+                del self._back_at[server.name]
         if not self.is_over and not self._back_at and monotonic() >= self._next:
             self._next = monotonic() + self._random.uniform(*self.GAPS)
             self._end_something()
@@ -174,16 +174,16 @@ class Havoc:
                     self._end_host(host)
             case "term":
                 host = self._random.choice(hosts)
-                host.stop()
                 self._bring_back(host.name, self._random.uniform(*self.AWAY))
+                host.stop()
             case _:
                 storage = self._servers.before[0]
-                storage.kill()
                 self._bring_back(storage.name, self.STORAGE_AWAY)
+                storage.kill()
 
     def _end_host(self, host: RealServer) -> None:
-        host.kill()
         self._bring_back(host.name, self._random.uniform(*self.AWAY))
+        host.kill()
 
     def _bring_back(self, name: str, after: float) -> None:
         self._back_at[name] = monotonic() + after
@@ -202,6 +202,7 @@ class RealChaos(RealStory):
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         super().__init__(servers, screen, options)
         self._havoc = Havoc(servers, options.kills, options.seed, screen.print_line)
+        self._keeper.away = lambda: self._havoc.away
 
     def _tell_chapters(self) -> list[Chapter]:
         chapters: list[Chapter] = []
