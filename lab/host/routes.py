@@ -85,11 +85,6 @@ class Route:
         patterns = [self._segment_pattern(number, segment) for number, segment in enumerate(segments)]
         self._pattern = re.compile("".join(patterns), re.IGNORECASE)
 
-    @property
-    def precedence(self) -> tuple[tuple[int, str], ...]:
-        """Sorts the more definite template first, segment by segment."""
-        return tuple((_rank_of(segment), segment.lower()) for segment in self.template.split("/"))
-
     def match_path(self, path: str) -> dict[str, str] | None:
         """The values of the parameters, or None if the path is not this route's."""
         found = self._pattern.fullmatch(path.strip("/"))
@@ -131,12 +126,3 @@ def _read_constraint(written: str) -> tuple[str, str]:
     if name.lower() not in CONSTRAINTS:
         raise BadRoute(f"unknown route constraint: {written}")
     return name.lower(), argument.removesuffix(")")
-
-
-def _rank_of(segment: str) -> int:
-    found = PARAMETER.fullmatch(segment)
-    if found is None:
-        return 1 if "{" in segment else 0
-    if found["all"]:
-        return 4
-    return 2 if found["constraints"] else 3

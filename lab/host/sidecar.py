@@ -12,7 +12,7 @@ from lab.host.engine.engine import Engine
 from lab.host.engine.entities import entity_id
 from lab.host.engine.instances import PENDING, Exists, Instance, Missing, Order, Unfit
 from lab.host.engine.moments import moment_of, text_of, to_string_value, to_timestamp
-from lab.host.engine.queries import PAGE, BadToken, Entity, Filter
+from lab.host.engine.queries import PAGE, BadToken, Entity, Filter, PageTooLarge
 
 CHUNK = 500
 """Events a message of a streamed history."""
@@ -22,6 +22,7 @@ CODES = {
     Missing: grpc.StatusCode.NOT_FOUND,
     Unfit: grpc.StatusCode.FAILED_PRECONDITION,
     BadToken: grpc.StatusCode.INVALID_ARGUMENT,
+    PageTooLarge: grpc.StatusCode.UNKNOWN,
     BadId: grpc.StatusCode.INVALID_ARGUMENT,
 }
 

@@ -149,13 +149,18 @@ class Havoc:
 
     def disturb_if_due(self) -> None:
         """End something if it is time, and bring back what has been away long enough."""
+        self.bring_back_due()
+        if not self.is_over and not self._back_at and monotonic() >= self._next:
+            self._next = monotonic() + self._random.uniform(*self.GAPS)
+            self._end_something()
+
+    def bring_back_due(self) -> frozenset[str]:
+        """Bring back what has been away long enough; what is still away on purpose."""
         for server in self._servers:
             if self._back_at.get(server.name, monotonic() + 1) <= monotonic():
                 server.start()
                 del self._back_at[server.name]
-        if not self.is_over and not self._back_at and monotonic() >= self._next:
-            self._next = monotonic() + self._random.uniform(*self.GAPS)
-            self._end_something()
+        return frozenset(self._back_at)
 
     def _end_something(self) -> None:
         hosts = [host for host in self._servers.hosts if isinstance(host, RealServer)]
@@ -188,11 +193,6 @@ class Havoc:
     def _bring_back(self, name: str, after: float) -> None:
         self._back_at[name] = monotonic() + after
 
-    @property
-    def away(self) -> frozenset[str]:
-        """What is away on purpose."""
-        return frozenset(self._back_at)
-
 
 class RealChaos(RealStory):
     """One round trip after another on two hosts that die, until all that was planned has happened."""
@@ -202,7 +202,7 @@ class RealChaos(RealStory):
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         super().__init__(servers, screen, options)
         self._havoc = Havoc(servers, options.kills, options.seed, screen.print_line)
-        self._keeper.away = lambda: self._havoc.away
+        self._keeper.away = self._havoc.bring_back_due
 
     def _tell_chapters(self) -> list[Chapter]:
         chapters: list[Chapter] = []

@@ -9,7 +9,7 @@ import pytest
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationQuery, OrchestrationState, OrchestrationStatus
 
 from lab.http_calls import call_server
-from tests.engine.hubs import Hub, running_hub
+from tests.engine.hubs import IS_REAL, Hub, running_hub
 
 PATIENCE = 60
 """Real seconds after which what should come has not come."""
@@ -217,3 +217,8 @@ async def test_with_a_window_for_entity_messages_no_call_arrives(tmp_path_factor
             state = await client.get_orchestration_state(run)
             assert state is not None
             assert state.runtime_status is OrchestrationStatus.RUNNING
+
+
+@pytest.mark.skipif(IS_REAL, reason="the storage emulator gives fewer rows instead of refusing")
+async def test_a_page_of_more_than_a_thousand_is_refused(client: AsyncTaskHubGrpcClient) -> None:
+    assert await code_of(client.get_all_orchestration_states(OrchestrationQuery(max_instance_count=1001))) == "UNKNOWN"

@@ -11,6 +11,14 @@ PAGE = 100
 """Rows a page where the asker does not say."""
 
 
+LARGEST_PAGE = 1000
+"""Table storage refuses a query that asks for more. Source: its documentation of query operators."""
+
+
+class PageTooLarge(ValueError):
+    """More rows a page than the storage gives."""
+
+
 class BadToken(ValueError):
     """A continuation token that was not given by us."""
 
@@ -64,7 +72,13 @@ class Queries:
         self._store = store
 
     def list_instances(self, wanted: Filter, top: int = PAGE, token: str = "") -> tuple[list[Instance], str]:
-        """A page of instances, oldest first, and the token of the next page, empty at the end."""
+        """A page of instances, oldest first, and the token of the next page, empty at the end.
+
+        Raises:
+            PageTooLarge: the page is larger than the storage gives.
+        """
+        if top > LARGEST_PAGE:
+            raise PageTooLarge(f"a page of {top}: must be less than or equal to {LARGEST_PAGE}")
         condition, values = wanted.sql_clause()
         created, last = _read_token(token)
         rows = self._store.rows(

@@ -42,12 +42,13 @@ def test_what_was_ended_is_started_once_and_not_before_its_time(seed: int, monke
     servers = cast("Any", Servers(Host("azure"), hosts[0], (storage,), (hosts[1],)))
     havoc = Havoc(servers, 30, seed, lambda _line: None)
     keeper = Keeper(servers, lambda _line: None)
-    keeper.away = lambda: havoc.away
+    keeper.away = havoc.bring_back_due
     ends = 0
-    while not havoc.is_over or havoc.away:
-        havoc.disturb_if_due()
+    while not havoc.is_over or havoc.bring_back_due():
+        if any(host.is_up for host in hosts):  # while none is the story waits for an answer, and only the keeper looks
+            havoc.disturb_if_due()
         keeper.check_servers()
-        ends += sum(not host.is_up and host.name not in havoc.away for host in (*hosts, storage))
+        ends += sum(not host.is_up and host.name not in havoc.bring_back_due() for host in (*hosts, storage))
         clock[0] += 0.5
     killed = 2 * havoc.done.get("both", 0) + sum(havoc.done.get(how, 0) for how in ("host", "term", "storage"))
     assert sum(host.starts - 1 for host in (*hosts, storage)) == killed
