@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     )
     story.add_argument("--kills", type=int, default=usual.kills, help="SIGKILL it this often, at random instants")
     story.add_argument("--seed", type=int, default=usual.seed, help="what the instants and the faults are drawn from")
+    story.add_argument("--hosts", type=int, default=usual.hosts, help="how many local hosts share the task hub")
     story.add_argument("--faults", action="store_true", help="have Azure lose answers, drop calls and double events")
     asked = vars(parser.parse_args(arguments))
     if asked.pop("command") == "up":

@@ -209,11 +209,16 @@ class Servers:
         return (self.host, *self.more_hosts)
 
     @classmethod
-    def of(cls, state: Path, ports: Ports, speed: float, *host_options: str) -> "Servers":
-        """The servers of a state folder; nothing is started yet. The local host takes more options."""
+    def of(cls, state: Path, ports: Ports, speed: float, *host_options: str, hosts: int = 1) -> "Servers":
+        """The servers of a state folder; nothing is started yet. The local hosts, which share it, take more options."""
         folder = str(state)
         azure = ("lab.azure", "--port", str(ports.azure), "--state", folder, "--speed", str(speed))
-        host = ("lab.host", "--port", str(ports.host), "--state", folder, "--azure-url", ports.azure_url)
+        first = _local_host("local host", state, ports, host_options)
+        others = (ports._replace(host=find_free_port()) for _ in range(1, hosts))
+        more = (
+            _local_host(f"local host {number}", state, other, (*host_options, "--worker", f"host{number}"))
+            for number, other in enumerate(others, 2)
+        )
         return cls(
             Server(
                 "simulated Azure",
@@ -222,14 +227,8 @@ class Servers:
                 state / "azure.log",
                 (*azure, "--host-url", ports.host_url),
             ),
-            Server(
-                "local host",
-                ports.host_url,
-                "/admin/host/status",
-                state / "host.log",
-                (*host, "--trust-principal", *host_options),
-                lab_settings(state, ports),
-            ),
+            first,
+            more_hosts=tuple(more),
         )
 
     def start(self) -> None:
@@ -246,6 +245,18 @@ class Servers:
         """Stop them, the host first: it goes on with what it is doing until then."""
         for server in reversed(tuple(self)):
             server.stop()
+
+
+def _local_host(name: str, state: Path, ports: Ports, options: tuple[str, ...]) -> Server:
+    command = ("lab.host", "--port", str(ports.host), "--state", str(state), "--azure-url", ports.azure_url)
+    return Server(
+        name,
+        ports.host_url,
+        "/admin/host/status",
+        state / f"{name.replace('local ', '').replace(' ', '')}.log",
+        (*command, "--trust-principal", *options),
+        lab_settings(state, ports),
+    )
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
         settings = read_host_file(options.app.parent).engine
         engine = Engine(options.state / DATABASE, clock, DurableFunctions(app), settings, _order_of(options))
         stack.push_async_callback(engine.close)
-        timers = Timers(app, engine.store, clock)
+        timers = Timers(app, engine.store, clock, engine.holds)
         yield await _serve_host(options, Host(app, engine, timers, options.port), stack)
 
 

@@ -1,4 +1,4 @@
-"""Timer triggers on the lab's clock: one run at a time each, what was missed caught up once."""
+"""Timer triggers on the lab's clock: one run at a time each on all hosts, what was missed caught up once."""
 
 import asyncio
 import json
@@ -7,24 +7,28 @@ from datetime import datetime
 
 from lab.clock import Clock, sleep_until
 from lab.host.app import App, Function, decode_trigger
+from lab.host.engine.holds import Holds
 from lab.host.engine.moments import from_micros, to_micros
 from lab.host.engine.store import Store
 from lab.host.ncrontab import Schedule, parse_schedule
 
 _log = logging.getLogger(__name__)
 
+LOOK_AGAIN_AFTER = 0.05
+"""Real seconds, while another host runs what is due."""
 NEVER = "0001-01-01T00:00:00+00:00"
 
 
 class Timer:
     """One timer trigger; when it is due is kept in `schedules`, so that a restart finds what it missed."""
 
-    def __init__(self, app: App, function: Function, store: Store, clock: Clock) -> None:
+    def __init__(self, app: App, function: Function, store: Store, clock: Clock, holds: Holds) -> None:
         self.function = function
         self.schedule: Schedule = parse_schedule(function.trigger["schedule"])
         self._app = app
         self._store = store
         self._clock = clock
+        self._holds = holds
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -43,15 +47,21 @@ class Timer:
             await self.fire_now(past_due=False)
         while True:
             await sleep_until(self._clock, self.due)
-            await self.run_due()
+            if not await self.run_due():
+                await asyncio.sleep(LOOK_AGAIN_AFTER)
 
     async def run_due(self) -> bool:
         """Run it once if it is due, however often it was missed; answers whether it was."""
-        due, now = self.due, self._clock.now()
-        if due > now:
+        if self.due > self._clock.now() or self._holds.take("timer", self.function.name) is not None:
             return False
-        await self.fire_now(past_due=self.schedule.find_next(due) <= now)
-        self._keep_schedule(now, self.schedule.find_next(now))
+        try:
+            due, now = self.due, self._clock.now()  # another host may have run it meanwhile
+            if due > now:
+                return False
+            await self.fire_now(past_due=self.schedule.find_next(due) <= now)
+            self._keep_schedule(now, self.schedule.find_next(now))
+        finally:
+            self._holds.let_go("timer", self.function.name)
         return True
 
     async def fire_now(self, *, past_due: bool) -> bool:
@@ -90,8 +100,9 @@ class Timer:
 class Timers:
     """Every timer of the app."""
 
-    def __init__(self, app: App, store: Store, clock: Clock) -> None:
-        self.all = {function.name: Timer(app, function, store, clock) for function in app.of_kind("timerTrigger")}
+    def __init__(self, app: App, store: Store, clock: Clock, holds: Holds) -> None:
+        timers = app.of_kind("timerTrigger")
+        self.all = {function.name: Timer(app, function, store, clock, holds) for function in timers}
 
     async def run_for_ever(self) -> None:
         """Run them when they are due, for ever."""

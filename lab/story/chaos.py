@@ -1,7 +1,7 @@
 """Trouble on purpose: the host is killed at random instants, and Azure loses answers and doubles events."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -31,10 +31,10 @@ FAULTS: list[dict[str, Any]] = [
 
 
 class Killer:
-    """Kills the host so many times in a story, at instants drawn from a seed."""
+    """Kills a host so many times in a story, at instants drawn from a seed."""
 
-    def __init__(self, host: Server, kills: int, seed: int, say: Callable[[str], None]) -> None:
-        self._host, self._kills, self._say = host, kills, say
+    def __init__(self, hosts: Sequence[Server], kills: int, seed: int, say: Callable[[str], None]) -> None:
+        self._hosts, self._kills, self._say = hosts, kills, say
         self._random = random.Random(seed)
         self._allowed = self.done = 0
         self._next = 0.0
@@ -45,13 +45,14 @@ class Killer:
         self._draw_next()
 
     def kill_if_due(self) -> None:
-        """Kill the host if it is time; whoever keeps it up starts it again."""
+        """Kill a host if it is time; whoever keeps it up starts it again."""
         if self.done >= min(self._allowed, self._kills) or monotonic() < self._next:
             return
-        if self._host.is_healthy():
+        host = self._random.choice(self._hosts)
+        if host.is_healthy():
             self.done += 1
-            self._say(f"  killing the local host: {self.done} of {self._kills}")
-            self._host.kill()
+            self._say(f"  killing the {host.name}: {self.done} of {self._kills}")
+            host.kill()
         self._draw_next()
 
     def _draw_next(self) -> None:

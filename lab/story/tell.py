@@ -41,6 +41,7 @@ class Options(NamedTuple):
         kill: Kind of operation in the middle of which the host is killed; empty for none.
         kills: How often the host is killed besides, at random instants.
         seed: What those are drawn from, and the faults as well.
+        hosts: How many local hosts share the task hub.
         faults: Whether Azure loses answers, drops calls and doubles events.
     """
 
@@ -50,6 +51,7 @@ class Options(NamedTuple):
     kills: int = 0
     seed: int = 1
     faults: bool = False
+    hosts: int = 1
 
 
 def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
@@ -61,7 +63,9 @@ def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
     LabClock.open(state, start=datetime.combine(datetime.now(UTC), DAWN)).close()
     screen = screen_for(console)
     try:
-        chapters = story(Servers.of(state, free_ports(), options.speed), screen, options).tell_whole()
+        chapters = story(
+            Servers.of(state, free_ports(), options.speed, hosts=options.hosts), screen, options
+        ).tell_whole()
     except KeyboardInterrupt:
         screen.clear_view()
         return 130
@@ -83,7 +87,7 @@ class Story:
     def __init__(self, servers: Servers, screen: Screen, options: Options) -> None:
         self._servers, self._screen, self._options = servers, screen, options
         self._keeper = Keeper(servers, screen.print_line)
-        self._killer = Killer(servers.host, options.kills, options.seed, screen.print_line)
+        self._killer = Killer(servers.hosts, options.kills, options.seed, screen.print_line)
         self._product, self._azure = Product(servers.host.base, self._keeper.check_servers), Azure(servers.azure.base)
         self._plan: Mapping[str, Any] = {}
         self._site: Mapping[str, Any] = {}

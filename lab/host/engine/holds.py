@@ -6,6 +6,7 @@ workItemQueueVisibilityTimeout of host.json), and are renewed as long as the wor
 
 import uuid
 from datetime import timedelta
+from typing import Literal
 
 from lab.host.engine.agenda import Agenda, Kind
 from lab.host.engine.store import Store
@@ -21,7 +22,7 @@ class Holds:
         self._owner = uuid.uuid4().hex
         self._is_dead = False
 
-    def take(self, kind: Kind, key: str) -> int | None:
+    def take(self, kind: Kind | Literal["timer"], key: str) -> int | None:
         """Take something in hand; else the instant in microseconds at which it can be seen again."""
         with self._store.transaction():
             now = self._agenda.now()
@@ -34,7 +35,7 @@ class Holds:
             )
         return None
 
-    def let_go(self, kind: Kind, key: str) -> None:
+    def let_go(self, kind: Kind | Literal["timer"], key: str) -> None:
         """Put it down, done or not; a dead host puts down nothing."""
         if not self._is_dead:
             self._store.run("DELETE FROM held WHERE kind = ? AND key = ? AND owner = ?", kind, key, self._owner)
