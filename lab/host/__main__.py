@@ -59,6 +59,12 @@ def _parse_arguments(arguments: list[str] | None) -> tuple[Options, str]:
     parser.add_argument("--trust-principal", action="store_true", help="pass X-MS-CLIENT-PRINCIPAL headers on")
     parser.add_argument("--worker", default=Options.worker, help="its name among the hosts that share the state folder")
     parser.add_argument(
+        "--hop-seconds",
+        type=float,
+        default=Options.hop_seconds,
+        help="how long by the lab's clock each message of the engine waits for a poll of its queue",
+    )
+    parser.add_argument(
         "--disorder-entity-messages",
         type=int,
         metavar="SEED",

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -64,7 +65,7 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
         give_app_settings(options.app.parent, options.azure_url, options.state, pace_of(clock))
         app = load_app(options.app)
         stack.callback(app.close)
-        settings = read_host_file(options.app.parent).engine
+        settings = replace(read_host_file(options.app.parent).engine, hop=timedelta(seconds=options.hop_seconds))
         engine = Engine(options.state / DATABASE, clock, DurableFunctions(app), settings, _order_of(options))
         stack.push_async_callback(engine.close)
         timers = Timers(app, engine.store, clock, engine.holds)

@@ -29,6 +29,7 @@ class Options:
 
     Attributes:
         worker: The host's own name among those that share the state folder, and with it the task hub.
+        hop_seconds: How long by the lab's clock each message of the engine waits for a poll of its queue.
         disorder_entity_messages: A seed; with one each message to an entity arrives twice, and in another order.
     """
 
@@ -40,6 +41,7 @@ class Options:
     auth: bool = False
     trust_principal: bool = False
     disorder_entity_messages: int | None = None
+    hop_seconds: float = 0
 
 
 @dataclass(frozen=True)

@@ -230,9 +230,13 @@ async def test_instances_are_found_by_prefix_and_status(client: AsyncTaskHubGrpc
     await end_of(client, await start(client, "sequence", ["a"], instance_id=f"{key}-1"))
     await start(client, "collecting", 1, instance_id=f"{key}-2")
     await start(client, "collecting", 1, instance_id=f"not-{key}")
-    found = await client.get_all_orchestration_states(OrchestrationQuery(instance_id_prefix=key))
+    found = await client.get_all_orchestration_states(
+        OrchestrationQuery(instance_id_prefix=key, max_instance_count=100)
+    )
     done = await client.get_all_orchestration_states(
-        OrchestrationQuery(instance_id_prefix=key, runtime_status=[OrchestrationStatus.COMPLETED])
+        OrchestrationQuery(
+            instance_id_prefix=key, runtime_status=[OrchestrationStatus.COMPLETED], max_instance_count=100
+        )
     )
     assert [each.instance_id for each in found] == [f"{key}-1", f"{key}-2"]
     assert [each.instance_id for each in done] == [f"{key}-1"]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import heapq
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Literal
 
 from lab.clock import LONGEST_SLEEP, Clock
@@ -16,9 +17,11 @@ type Wake = Callable[[Kind, str], None]
 class Agenda:
     """Calls `wake` for each key when its instant has come; at once if it is past."""
 
-    def __init__(self, clock: Clock, wake: Wake) -> None:
+    def __init__(self, clock: Clock, wake: Wake, hop: timedelta = timedelta(0)) -> None:
+        """`hop`: how long what is sent now is on its way through a queue."""
         self._clock = clock
         self._wake = wake
+        self._hop = hop // timedelta(microseconds=1)
         self._waiting: list[tuple[int, Kind, str]] = []
         self._known: set[tuple[int, Kind, str]] = set()
         self._sooner = asyncio.Event()
@@ -26,6 +29,10 @@ class Agenda:
     def now(self) -> int:
         """Simulated microseconds since 1970."""
         return to_micros(self._clock.now())
+
+    def arrival(self) -> int:
+        """When what is sent now arrives."""
+        return self.now() + self._hop
 
     def wake_at(self, at: int, kind: Kind, key: str) -> None:
         """Wake the key at an instant."""

@@ -34,6 +34,7 @@ class EngineSettings:
             time: with a window none arrives. Source: seen with versions 3.14.1 and 3.19.0 of the extension.
         max_message_bytes: Of an answer to a durable client.
         visibility_timeout: How long what a dead host held stays with it.
+        hop: How long each message is on its way: on Azure Storage it waits for a poll of its queue.
         polling_interval: How long something that another host has left here is not seen, at the most.
     """
 
@@ -41,6 +42,7 @@ class EngineSettings:
     max_message_bytes: int = 4194304
     visibility_timeout: timedelta = timedelta(minutes=5)
     polling_interval: timedelta = timedelta(seconds=30)
+    hop: timedelta = timedelta(0)
 
 
 class Engine:
@@ -60,7 +62,7 @@ class Engine:
     ) -> None:
         self.store = Store(path)
         self._clock, self._settings = clock, settings
-        self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key))  # noqa: PLW0108 - the runner is made later
+        self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key), settings.hop)  # noqa: PLW0108 - the runner is made later
         self.instances = Instances(self.store, self.agenda)
         self.locks = Locks(self.store, self.agenda, self.instances)
         self.entities = Entities(self.store, self.agenda, self.instances, self.locks, order or MessageOrder())

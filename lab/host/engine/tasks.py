@@ -36,7 +36,8 @@ class Tasks:
             "INSERT INTO activities (id, execution, task, name, input) VALUES (?, ?, ?, ?, ?)",
             *(instance.id, instance.execution, task, name, argument),
         )
-        self._store.after_commit(lambda: self._agenda.wake_at(0, "activity", str(seq)))
+        due = self._agenda.arrival()
+        self._store.after_commit(lambda: self._agenda.wake_at(due, "activity", str(seq)))
 
     def set_timer(self, instance: Instance, task: int, at: int) -> None:
         """Send the run a message at an instant, in microseconds."""
