@@ -69,3 +69,13 @@ def test_the_entry_point_imports_only_the_product_and_azure() -> None:
     named = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     rooms = {name.split(".")[0] for name in plain | named}
     assert rooms <= {"azure", "triggers", "orchestrators", "activities", "shared"}
+
+
+def test_the_durable_engine_is_set_as_runs_need_it() -> None:
+    """By default no entity hears a run, a dead host takes five minutes of it, and an idle one half a minute a hop."""
+    durable_task = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    assert durable_task["entityMessageReorderWindowInMinutes"] == 0
+    assert durable_task["maxGrpcMessageSizeInBytes"] >= 50_000_000
+    storage = durable_task["storageProvider"]
+    assert storage["controlQueueVisibilityTimeout"] == storage["workItemQueueVisibilityTimeout"] == "00:01:00"
+    assert storage["maxQueuePollingInterval"] == "00:00:01"
