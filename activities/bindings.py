@@ -29,7 +29,7 @@ from activities import (
 )
 from shared.activity import Activity, RefusedCode, ThrottledWait
 from shared.azure.errors import NOTED_REFUSALS
-from shared.errors import Refused, Throttled
+from shared.errors import Refused, Throttled, Transient
 from shared.evidence import contract as evidence_contract
 from shared.failback import leftovers as failback_contract
 from shared.healing import contract as healing_contract
@@ -154,6 +154,10 @@ async def _answer_json(pending_answer: Awaitable[Message]) -> dict[str, Any]:
         answer = (await pending_answer).model_dump(mode="json")
     except Throttled as no_room:
         return {"throttled": _wait_json(no_room)}
+    except Transient as silence:
+        if silence.retry_after is None:
+            raise
+        return {"throttled": _wait_json(Throttled(str(silence), silence.retry_after, "", "reads"))}
     except Refused as refusal:
         answer = {"refused": RefusedCode(code=refusal.code, detail=refusal.detail).model_dump(mode="json")}
     return answer | {"gotOver": [_wait_json(one) for one in noted]} if noted else answer

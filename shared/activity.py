@@ -19,7 +19,10 @@ class Nothing(Message):
 
 
 class ThrottledWait(Message):
-    """Requests that were not taken in, as an answer: how many seconds to wait, in which subscription, for what kind."""
+    """Requests that were not taken in, as an answer: how many seconds to wait, in which subscription, for what kind.
+
+    Without a subscription it is one service that wants to be left alone, and no budget is used up.
+    """
 
     detail: str
     wait: int

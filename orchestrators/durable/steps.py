@@ -126,15 +126,12 @@ def _wait_for_room(ctx: Context, throttled: Iterable[Throttled]) -> Steps[None]:
 
 def _close_budgets(ctx: Context, throttled: Iterable[Throttled]) -> Steps[timedelta]:
     """Have nobody granted anything there before Azure wants to be asked again; how long that is at the most."""
-    longest = timedelta(0)
-    for (subscription, kind), waits in group_pairs(
-        ((one.subscription, one.kind), one.wait) for one in throttled
-    ).items():
-        wait = timedelta(seconds=max(waits))
-        closure = Closure(now=now(ctx), kind=kind, until=now(ctx) + wait).model_dump(mode="json")
-        yield from call_entity(ctx, REQUEST_BUDGET, subscription, "close", closure)
-        longest = max(longest, wait)
-    return longest
+    waits = group_pairs(((one.subscription, one.kind), timedelta(seconds=one.wait)) for one in throttled)
+    for (subscription, kind), spans in waits.items():
+        closure = Closure(now=now(ctx), kind=kind, until=now(ctx) + max(spans)).model_dump(mode="json")
+        if subscription:
+            yield from call_entity(ctx, REQUEST_BUDGET, subscription, "close", closure)
+    return max(span for spans in waits.values() for span in spans)
 
 
 def _do_all[Request: Message, Answer: Message](
@@ -188,7 +185,7 @@ def call_entity(ctx: Context, entity: str, key: str, operation: str, request: An
 
 
 def _send_message(
-    ctx: task.OrchestrationContext, entity: EntityInstanceId, operation: str, request: Any, stamp: MessageStamp
+    ctx: Context, entity: EntityInstanceId, operation: str, request: Any, stamp: MessageStamp
 ) -> Steps[Any]:
     """Send one message and have its answer.
 

@@ -9,7 +9,7 @@ import pytest
 
 from activities.bindings import bind_activity
 from orchestrators.durable.steps import call, call_all
-from shared.errors import CallKind, Throttled
+from shared.errors import CallKind, Throttled, Transient
 from shared.site_recovery.contract import READ_ITEMS, ReadItems
 from shared.site_recovery.request_budget import READS, Buckets, CallRequest, Closure, close_calls, grant_calls
 from tests.orchestrators.throttled import ThrottledRun
@@ -66,18 +66,31 @@ def test_what_an_activity_got_over_closes_the_budget_and_costs_no_wait() -> None
     assert run.sleeps == []
 
 
-async def test_an_activity_that_is_throttled_answers_and_does_not_raise() -> None:
+def test_a_service_that_asks_for_time_gets_it_and_closes_no_budget() -> None:
+    run = ThrottledRun({"read_items": [throttled(17, subscription=""), ITEMS]})
+    assert run.play(lambda ctx: call(ctx, READ_ITEMS, request())).items == ()
+    assert (run.sleeps, run.entity_calls) == ([timedelta(seconds=17)], [])
+
+
+@pytest.mark.parametrize(
+    ("raised", "subscription"),
+    [(Throttled("no room", 17, "sub", "reads"), "sub"), (Transient("no room", 17), "")],
+    ids=["429", "503"],
+)
+async def test_an_activity_that_is_told_to_wait_answers_and_does_not_raise(
+    raised: Transient, subscription: str
+) -> None:
     """What it raises the engine would try again by its own clock, and how long Azure asked to wait would be lost."""
     import azure.durable_functions as df  # noqa: PLC0415
 
     async def read(_request: ReadItems) -> Any:
-        raise Throttled("no room", 17, "sub", "reads")
+        raise raised
 
     blueprint = df.Blueprint()
     bind_activity(blueprint, READ_ITEMS, read)
     built = blueprint._function_builders[-1]
     answer = await built._function.get_user_function()(request().model_dump(mode="json"))
-    assert answer == throttled(17)
+    assert answer == throttled(17, subscription)
 
 
 @pytest.mark.parametrize("kind", ["reads", "writes"])
