@@ -3,8 +3,8 @@
 import json
 from typing import NamedTuple
 
-import function_app
 from lab.host.routes import PARAMETER, Route
+from tests.app_functions import registered_functions
 
 
 class Endpoint(NamedTuple):
@@ -16,7 +16,7 @@ class Endpoint(NamedTuple):
 def list_endpoints() -> list[Endpoint]:
     """All HTTP functions of the app, in the order in which the Functions host tries them."""
     found = []
-    for function in function_app.app.get_functions():
+    for function in registered_functions():
         bindings = [json.loads(raw) for raw in function.get_raw_bindings()]
         trigger = next((one for one in bindings if one["type"] == "httpTrigger"), None)
         if trigger:
