@@ -45,8 +45,9 @@ class Ports(NamedTuple):
         return f"http://127.0.0.1:{self.host}"
 
 
-PORTS = range(20_000, 32_000)
-"""Below those that the system gives to whoever connects: one of these would be taken while its server is down."""
+PORTS = range(20_000, 30_000)
+"""Below those that the system, or the durable engine for itself, takes by chance: one would be gone while its server is
+down."""
 
 
 def find_free_port() -> int:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -41,6 +43,18 @@ USUAL = (SUITE, "story", "bare", "chaos")
 TAKES = "about 20 minutes; each story has a storage emulator, a simulated Azure and hosts of its own"
 
 
+LAST_LINES = 20
+
+
+class Child(NamedTuple):
+    """A story in a process of its own, and the end of what it has said."""
+
+    name: str
+    process: subprocess.Popen[str]
+    printer: threading.Thread
+    last_lines: deque[str]
+
+
 def main(arguments: list[str]) -> int:
     """Tell the chosen stories side by side; the exit status is 0 only when each reached its proofs."""
     options = _parse_arguments(arguments)
@@ -57,9 +71,10 @@ def main(arguments: list[str]) -> int:
     began = monotonic()
     _print_line(f"Telling {', '.join(options.stories)} on the durable host: {TAKES}")
     children = [_start_child(name, options) for name in options.stories]
-    statuses = [_wait_for_child(child) for child in children]
-    failed = [name for name, status in zip(options.stories, statuses, strict=True) if status]
-    outcome = f"not proven: {', '.join(failed)}" if failed else "Proven on the durable host"
+    failed = [child for child in children if _wait_for_child(child)]
+    for child in failed:
+        _print_line(f"{child.name}, once more, its last lines:\n" + "\n".join(child.last_lines))
+    outcome = f"not proven: {', '.join(child.name for child in failed)}" if failed else "Proven on the durable host"
     _print_line(f"{outcome} ({monotonic() - began:.0f} s)")
     return 1 if failed else 0
 
@@ -91,10 +106,10 @@ def _print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def _start_child(name: str, options: argparse.Namespace) -> subprocess.Popen[str]:
+def _start_child(name: str, options: argparse.Namespace) -> Child:
     """A story in a process of its own, its lines told under its name."""
     command = [sys.executable, "-m", "lab.real", name, "--kills", str(options.kills), "--seed", str(options.seed)]
-    child = subprocess.Popen(  # noqa: S603 - ourselves
+    process = subprocess.Popen(  # noqa: S603 - ourselves
         [*command, "--app", str(options.app)],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
@@ -102,20 +117,27 @@ def _start_child(name: str, options: argparse.Namespace) -> subprocess.Popen[str
         stderr=subprocess.STDOUT,
         text=True,
     )
-    threading.Thread(target=_print_lines, args=(name, child), daemon=True).start()
-    return child
+    last_lines: deque[str] = deque(maxlen=LAST_LINES)
+    printer = threading.Thread(target=_print_lines, args=(name, process, last_lines), daemon=True)
+    printer.start()
+    return Child(name, process, printer, last_lines)
 
 
-def _print_lines(name: str, child: subprocess.Popen[str]) -> None:
-    for line in child.stdout or ():
-        _print_line(f"{name:6}| {line.rstrip()}")
+def _print_lines(name: str, process: subprocess.Popen[str], last_lines: deque[str]) -> None:
+    with process:
+        for line in process.stdout or ():
+            last_lines.append(f"{name:6}| {line.rstrip()}")
+            _print_line(last_lines[-1])
 
 
-def _wait_for_child(child: subprocess.Popen[str]) -> int:
+def _wait_for_child(child: Child) -> int:
+    """Its exit status, once all that it said is told."""
     try:
-        return child.wait()
+        status = child.process.wait()
     except KeyboardInterrupt:  # the terminal has told the children as well
-        return child.wait(60)
+        status = child.process.wait(60)
+    child.printer.join(60)
+    return status
 
 
 def _tell_at_target(options: argparse.Namespace) -> int:

@@ -125,6 +125,9 @@ class RealOnboarding(Onboarding):
 class Havoc:
     """Ends hosts at random: Python alone, a host, both, and politely; and takes the storage away once.
 
+    The storage is stopped, not killed: its emulator keeps in memory for seconds what it has acknowledged, and Azure's
+    never loses that.
+
     Attributes:
         done: How often what was done.
     """
@@ -184,7 +187,7 @@ class Havoc:
             case _:
                 storage = self._servers.before[0]
                 self._bring_back(storage.name, self.STORAGE_AWAY)
-                storage.kill()
+                storage.stop()
 
     def _end_host(self, host: RealServer) -> None:
         self._bring_back(host.name, self._random.uniform(*self.AWAY))

@@ -5,7 +5,8 @@ verbs that were sent, and the end, are those of the undisturbed run.
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -46,6 +47,7 @@ class Told(NamedTuple):
     owed: set[str]
     held: dict[str, Any]
     work: list[str]
+    early: list[str]
 
 
 def tell(runbook: Orchestrator, kind: Kind, host: Host) -> Told:
@@ -61,7 +63,9 @@ def tell(runbook: Orchestrator, kind: Kind, host: Host) -> Told:
         bench.driver.say(timedelta(hours=1), "decide", {"verdict": "resume", "by": "ann", "vms": []})
     result = bench.run(runbook, kind, "run-1", document())
     assert not result.failure
-    return Told(bench.azure.jobs.sent, _end(result), bench.owed(), bench.held(), sorted(bench.azure.hooks.work))
+    return Told(
+        bench.azure.jobs.sent, _end(result), bench.owed(), bench.held(), sorted(bench.azure.hooks.work), _early(result)
+    )
 
 
 def document() -> Any:
@@ -79,6 +83,18 @@ def _end(result: Result) -> dict[str, Any]:
 
 def _steps(item: dict[str, Any]) -> list[tuple[str, str]]:
     return [(step["verb"], step["outcome"]) for step in item["steps"]]
+
+
+def _early(result: Result) -> list[str]:
+    """What began, by the record, before that on which it depends had passed its probes."""
+    moves = [step for item in result.output["items"] for step in item["steps"] if step["probed"]]
+    by_verb = {verb: [step for step in moves if step["verb"] == verb] for verb in {step["verb"] for step in moves}}
+    return [
+        f"{verb} began at {second['began']}, and what it waits for was up at {first['probed']}"
+        for verb, steps in by_verb.items()
+        for first, second in pairwise(sorted(steps, key=lambda step: datetime.fromisoformat(step["began"])))
+        if datetime.fromisoformat(second["began"]) < datetime.fromisoformat(first["probed"])
+    ]
 
 
 RUNBOOKS: dict[Kind, Orchestrator] = {
@@ -100,6 +116,7 @@ def test_a_run_ends_as_if_its_host_had_not_died_wherever_that_was(kind: Kind, pa
     living = Host()
     undisturbed = tell(RUNBOOKS[kind], kind, living)
     assert (undisturbed.end["state"], undisturbed.held) == ("succeeded", {})
+    assert not undisturbed.early
     assert len(undisturbed.sent) == len(set(undisturbed.sent)) >= len(VMS)
     assert len(living.steps) >= PARTS
     for number, step in list(enumerate(living.steps, 1))[part::PARTS]:

@@ -147,6 +147,8 @@ class Jobs:
             job=job_id,
             outcome="succeeded",
             state="Succeeded",
+            began=job.started,
+            ended=job.due,
             azure_vm=f"{job.vm}-test" if job.step == "TestFailover" else "",
             warnings=warnings,
             renamed=bool(is_renamed),
