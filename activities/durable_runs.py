@@ -1,5 +1,7 @@
 """What a run needs of the durable engine: which runs still live, what is declared, and to start one more."""
 
+import logging
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +29,8 @@ from shared.operations.payloads import pack_document
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
 
+_LOG = logging.getLogger(__name__)
+
 
 async def read_ended_runs(client: df.DurableFunctionsClient, request: ReadEndedRuns) -> EndedRunsRead:
     """See which runs have ended; one that the engine does not know (any more) holds nothing either."""
@@ -34,20 +38,35 @@ async def read_ended_runs(client: df.DurableFunctionsClient, request: ReadEndedR
 
 
 async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments) -> DocumentsRead:
-    """Read every declared site and plan, and all that is owed."""
-    obligations = await list_entities(client, OBLIGATIONS)
+    """Read every declared site and plan, and all that is owed; what cannot be read is named, and hides nothing else."""
+    unreadable: list[str] = []
+    sites = _read_each(await list_entities(client, DOCUMENTS, "site:"), _document_of, unreadable)
+    plans = _read_each(await list_entities(client, DOCUMENTS, "plan:"), _document_of, unreadable)
+    histories = _read_each(await list_entities(client, PLAN_HISTORY), _plan_history_of, unreadable)
+    owed = _read_each(await list_entities(client, OBLIGATIONS), _obligations_of, unreadable)
     return DocumentsRead(
-        sites=tuple([_document_of(*entry) for entry in (await list_entities(client, DOCUMENTS, "site:")).items()]),
-        plans=tuple([_document_of(*entry) for entry in (await list_entities(client, DOCUMENTS, "plan:")).items()]),
-        plan_histories=tuple(
-            [_plan_history_of(*entry) for entry in (await list_entities(client, PLAN_HISTORY)).items()]
-        ),
-        obligations=tuple(
-            {name: value for name, value in obligation.items() if name not in HIDDEN}
-            for state in obligations.values()
-            for obligation in state.values()
-        ),
+        sites=tuple(sites),
+        plans=tuple(plans),
+        plan_histories=tuple(histories),
+        obligations=tuple(one for owed_of_plan in owed for one in owed_of_plan),
+        unreadable=tuple(unreadable),
     )
+
+
+def _read_each[T](states: Mapping[str, Any], read: Callable[[str, Any], T], unreadable: list[str]) -> list[T]:
+    """Each of these as it is read; the keys of those that cannot be are added to `unreadable`."""
+    done: list[T] = []
+    for key, state in states.items():
+        try:
+            done.append(read(key, state))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            _LOG.warning("unreadable: %s: %s", key, type(error).__name__)
+            unreadable.append(key)
+    return done
+
+
+def _obligations_of(_plan: str, state: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name not in HIDDEN} for one in state.values()]
 
 
 def _plan_history_of(name: str, state: dict[str, Any]) -> StoredPlanHistory:

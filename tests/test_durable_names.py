@@ -45,6 +45,7 @@ PINNED_ENTITIES = {
     "plan_history",
     "recovery_plan_mirrors",
     "request_budget",
+    "timer_looks",
 }
 PINNED_ACTIVITIES = {
     "check_recovery_points",

@@ -10,6 +10,8 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -17,9 +19,11 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import read_entity
 from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS
+from shared.operations.timer_looks import TimerLooks
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, handle_for_role, json_response
 from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
+from triggers.timer_schedule import find_silent_since
 from triggers.waiting import has_ended, look_until
 
 bp = df.Blueprint()
@@ -48,11 +52,17 @@ OUTAGE_BY_STATUS = {
     OrchestrationStatus.RUNNING: ENTITIES_SILENT,
     OrchestrationStatus.COMPLETED: None,
 }
-CHECKS = ("engine", "orchestrators", "entities")
+TIMER_SILENT = Outage(
+    code="timer-silent",
+    detail="The timer has not come to the end of a look for three intervals: no drill is begun, no node healed, and no "
+    "cleanup done that is owed. See whether the function `reconcile_timer` is enabled, and what the app's log says.",
+)
+CHECKS = ("engine", "orchestrators", "entities", "timer")
 LAST_CHECK_PASSED = {
     "orchestrators-silent": "engine",
     "entities-silent": "orchestrators",
     "round-trip-failed": "engine",
+    "timer-silent": "entities",
 }
 
 
@@ -65,6 +75,7 @@ class EngineProbe:
         self._outage: Outage | None = None
         self._holds_until: float | None = None
         self._unanswered = ""
+        self.looks = TimerLooks()
 
     async def find_trouble(self, client: df.DurableFunctionsClient) -> Outage | None:
         """What does not answer, None when all of the engine does."""
@@ -84,7 +95,14 @@ class EngineProbe:
             return _likely_cause(error)
         if state and not has_ended(state):
             await self._keep_or_give_up(client, run, is_followed=bool(followed))
-        return diagnose(state)
+        return diagnose(state) or self._look_at_timer(state)
+
+    def _look_at_timer(self, state: OrchestrationState | None) -> Outage | None:
+        """Whether the timer still looks, by the clock of the engine."""
+        report: dict[str, Any] = (state.get_output() if state else None) or {}
+        self.looks = TimerLooks.model_validate(report.get("timer") or {})
+        at = report.get("at")
+        return TIMER_SILENT if at and find_silent_since(self.looks, datetime.fromisoformat(at)) else None
 
     async def _keep_or_give_up(self, client: df.DurableFunctionsClient, run: str, *, is_followed: bool) -> None:
         """Wait for a run once more, and then no longer; it would wait for ever if its message was dropped."""
@@ -135,7 +153,18 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
             outage = _likely_cause(error)
     if outage:
         raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
-    return json_response({"status": "ok", **dict.fromkeys(CHECKS, "ok"), "events": counts})
+    checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
+    return json_response({"status": checks["timer"], **checks, "events": counts, **_last_look_of(PROBE.looks)})
+
+
+def _last_look_of(looks: TimerLooks) -> dict[str, Any]:
+    """When the timer's last look ended, and what it could not do."""
+    shown = {"duty", "about", "detail", "since", "looks"}
+    return {
+        "lastLook": looks.last_ended_at.isoformat() if looks.last_ended_at else None,
+        "undone": [failure.model_dump(mode="json", include=shown) for failure in looks.failures],
+        "undoneBesides": looks.more_failures,
+    }
 
 
 def _checks_with(outage: Outage) -> dict[str, str]:

@@ -7,9 +7,9 @@ import azure.functions as func
 
 from activities.durable_state import is_run_living
 from shared.operations.durable_names import RECONCILE
+from triggers.timer_schedule import EVERY_FIVE_MINUTES, SETTING
 
 bp = df.Blueprint()
-SETTING, EVERY_FIVE_MINUTES = "RECONCILE_SCHEDULE", "0 */5 * * * *"
 SCHEDULE = f"%{SETTING}%" if os.environ.get(SETTING) else EVERY_FIVE_MINUTES
 """The host puts the setting in; a name that is not set would keep it from loading the timer."""
 

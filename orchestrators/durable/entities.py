@@ -1,6 +1,7 @@
 """The durable entities: who holds what, what was declared, what is owed. Each is a thin shell around a pure table."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from durabletask.entities import EntityContext
@@ -28,6 +29,7 @@ from shared.operations.durable_names import (
     PLAN_HISTORY,
     RECOVERY_PLAN_MIRRORS,
     REQUEST_BUDGET,
+    TIMER_LOOKS,
 )
 from shared.operations.leases import Claim, Lease, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
 from shared.operations.obligations import (
@@ -42,6 +44,7 @@ from shared.operations.obligations import (
     with_obligation,
     without_obligations,
 )
+from shared.operations.timer_looks import LookEnded, TimerLooks, end_look, expect_look
 from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_begun, with_run_ended
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
@@ -219,6 +222,22 @@ def close_budget(buckets: Buckets, request: Closure) -> tuple[Buckets, None]:
     return close_calls(buckets, request), None
 
 
+def end_timer_look(looks: TimerLooks, ended: LookEnded) -> tuple[TimerLooks, Any]:
+    """A look of the timer has ended; of which failures an event is to go out."""
+    looks, to_publish = end_look(looks, ended)
+    return looks, [failure.model_dump(mode="json") for failure in to_publish]
+
+
+def expect_first_look(looks: TimerLooks, at: datetime) -> tuple[TimerLooks, None]:
+    """Somebody waits for the first look."""
+    return expect_look(looks, at), None
+
+
+def read_timer_looks(looks: TimerLooks, _request: None) -> tuple[TimerLooks, Any]:
+    """When the last look ended, and what it left undone."""
+    return looks, looks.model_dump(mode="json")
+
+
 REMEMBERED_OF_MANY = 100
 """Messages of an entity that many runs ask at once: more than are on their way at one time."""
 
@@ -308,6 +327,15 @@ REGISTERED: Mapping[str, Entity] = {
         {"take": Operation(take_calls, CallRequest), "close": Operation(close_budget, Closure)},
         "sender",
         REMEMBERED_OF_MANY,
+    ),
+    TIMER_LOOKS: Entity(
+        TimerLooks,
+        TimerLooks(),
+        {
+            "end_look": Operation(end_timer_look, LookEnded),
+            "expect": Operation(expect_first_look, datetime),
+            "read": Operation(read_timer_looks, None, True),
+        },
     ),
 }
 """Each entity with all of its operations, by the name that the engine knows."""

@@ -2,6 +2,7 @@
 
 from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now
+from orchestrators.durable.timer_look import TimerLook, attempt_part, sites_of_plan
 from shared.operations.contract import (
     READ_HOLDERS,
     READ_OUTCOMES,
@@ -13,41 +14,49 @@ from shared.operations.contract import (
 )
 from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.kinds import REQUESTED_BY_TIMER
-from shared.plans.contract import DocumentsRead
+from shared.plans.contract import DeclaredDocument, DocumentsRead
 from shared.plans.drill_schedule import DueDrill, advise_drill, drill_run_key, find_due_drill
 from shared.plans.history import DrillBegun, PlanHistory
 from shared.plans.machines import lease_keys
 from shared.plans.plan import PlanDocument
 from shared.recovery.operation import Operation
 from shared.request_ids import run_id
-from shared.sites.site import SiteDocument
 
 
-def begin_due_drills(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def begin_due_drills(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Begin each drill that is due, unless its VMs are held: then it is begun later, and not lost.
 
     Of one that is overdue an event goes out, once for each occasion.
     """
-    histories = {one.name: PlanHistory.model_validate(one.plan_history) for one in documents.plan_histories}
     started = []
-    for entry in documents.plans:
-        plan = PlanDocument.model_validate(entry.document)
-        if plan.drill is None:
-            continue
-        followed = histories.get(plan.drill.follows) if plan.drill.follows else None
-        due = find_due_drill(plan.drill, entry.declared, now(ctx), followed)
-        if due is None:
-            continue
-        history = histories.get(entry.name, PlanHistory())
-        is_last_begun = history.due_key == due.key and not history.closed
-        refused = is_last_begun and (yield from _was_refused(ctx, entry.name, history))
-        advice = advise_drill(plan.drill, due, history, now(ctx), refused=refused).do
-        if advice == "overdue":
-            yield from _publish_overdue(ctx, entry.name, due, history)
-        elif advice == "begin":
-            run = run_id("drill", entry.name, drill_run_key(due, history))
-            started += yield from _begin_drill(ctx, _drill_operation(documents, entry.name, plan, run), due)
+    for entry in look.documents.plans:
+        started += yield from attempt_part(ctx, look, f"plan {entry.name}", _begin_if_due(ctx, look.documents, entry))
     return started
+
+
+def _begin_if_due(ctx: Context, documents: DocumentsRead, entry: DeclaredDocument) -> Steps[list[str]]:
+    plan = PlanDocument.model_validate(entry.document)
+    if plan.drill is None:
+        return []
+    followed = _find_history(documents, plan.drill.follows) if plan.drill.follows else None
+    due = find_due_drill(plan.drill, entry.declared, now(ctx), followed)
+    if due is None:
+        return []
+    history = _find_history(documents, entry.name) or PlanHistory()
+    is_last_begun = history.due_key == due.key and not history.closed
+    refused = is_last_begun and (yield from _was_refused(ctx, entry.name, history))
+    advice = advise_drill(plan.drill, due, history, now(ctx), refused=refused).do
+    if advice == "overdue":
+        yield from _publish_overdue(ctx, entry.name, due, history)
+    if advice != "begin":
+        return []
+    run = run_id("drill", entry.name, drill_run_key(due, history))
+    return (yield from _begin_drill(ctx, _drill_operation(documents, entry.name, plan, run), due))
+
+
+def _find_history(documents: DocumentsRead, name: str) -> PlanHistory | None:
+    found = (one.plan_history for one in documents.plan_histories if one.name == name)
+    return next(map(PlanHistory.model_validate, found), None)
 
 
 def _was_refused(ctx: Context, name: str, plan_history: PlanHistory) -> Steps[bool]:
@@ -71,7 +80,6 @@ def _publish_overdue(ctx: Context, name: str, due: DueDrill, plan_history: PlanH
 
 
 def _drill_operation(documents: DocumentsRead, name: str, plan: PlanDocument, run: str) -> Operation:
-    sites = {site.name: SiteDocument.model_validate(site.document) for site in documents.sites}
     return Operation(
         id=run,
         kind="drill",
@@ -79,7 +87,7 @@ def _drill_operation(documents: DocumentsRead, name: str, plan: PlanDocument, ru
         requested_by=REQUESTED_BY_TIMER,
         digest=plan.digest,
         document=plan,
-        sites={site: sites[site] for site in plan.site_names},
+        sites=sites_of_plan(documents, plan),
     )
 
 

@@ -1,16 +1,16 @@
 """What the timer does for nodes: it finds what no event reported, repairs what is due again, and puts locks back."""
 
-import logging
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrators.durable.cluster_turns import leave_cluster_queue
 from orchestrators.durable.steps import Context, Steps, call, now
+from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from orchestrators.healing.locks import restore_locks
 from orchestrators.healing.node_records import ask_node_record, record_ending
 from shared.arm_ids import key_of
-from shared.errors import SiteRecoveryError
-from shared.healing.contract import READ_NODE_RECORDS, READ_NODES, ReadNodeRecords, ReadNodes
+from shared.healing.contract import READ_NODE_RECORDS, READ_NODES, NodeRecordsRead, ReadNodeRecords, ReadNodes
 from shared.healing.node_record import (
     LastRepair,
     NodeRecord,
@@ -24,56 +24,58 @@ from shared.healing.repair import Repair
 from shared.messages import VaultRef
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, ReadEndedRuns, StartRun
 from shared.operations.kinds import REQUESTED_BY_TIMER
-from shared.operations.obligations import obligations_of_kind
-from shared.plans.contract import READ_DOCUMENTS, DocumentsRead, ReadDocuments
-from shared.site_recovery.contract import READ_PROVIDERS, ReadProviders
+from shared.operations.obligations import Obligation
+from shared.plans.contract import READ_DOCUMENTS, DeclaredDocument, ReadDocuments
+from shared.site_recovery.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
-_LOG = logging.getLogger(__name__)
 AT_ONCE = timedelta(0)
 
 
+class SiteLook(NamedTuple):
+    """What was read of a site to look after its nodes; `patience` is how long one must look unwell."""
+
+    name: str
+    site: SiteDocument
+    nodes: Sequence[NodeView]
+    provider_views: ProvidersRead
+    records_read: NodeRecordsRead
+    patience: timedelta
+
+
 def watch_nodes(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Look at one site's nodes now, because of an event, and repair what is found without waiting any longer."""
+    """Look at one site's nodes now, because of an event, and repair what is found without waiting any longer.
+
+    What could not be done is named in the output; the timer sees to it.
+    """
     documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
     sites = tuple(site for site in documents.sites if site.name == payload["site"])
-    site_only = documents.model_copy(update={"sites": sites})
-    return {"started": (yield from look_after_nodes(ctx, site_only, notice_after=AT_ONCE))}
+    look = TimerLook(documents.model_copy(update={"sites": sites}))
+    started = yield from look_after_nodes(ctx, look, notice_after=AT_ONCE)
+    return {"started": started, "failures": [f"{failure.about}: {failure.detail}" for failure in look.failures]}
 
 
-def look_after_nodes(ctx: Context, documents: DocumentsRead, notice_after: timedelta | None = None) -> Steps[list[str]]:
+def look_after_nodes(ctx: Context, look: TimerLook, notice_after: timedelta | None = None) -> Steps[list[str]]:
     """Start the repairs that are due, and put locks back for runs that cannot any more.
 
     Args:
         notice_after: How long a node must look unwell; None for what its site declares.
     """
-    yield from _restore_owed_locks(ctx, documents)
+    for owed in look.owed_of_kind("restore-lock"):
+        yield from attempt_part(ctx, look, describe_obligation(owed), _restore_if_owed(ctx, owed))
     started: list[str] = []
-    for entry in documents.sites:
-        site = SiteDocument.model_validate(entry.document)
-        if site.healing:
-            patience = site.healing_rules.notice_after if notice_after is None else notice_after
-            started += yield from _look_after_site(ctx, entry.name, site, patience)
+    for entry in look.documents.sites:
+        part = _look_after_site(ctx, look, entry, notice_after)
+        started += yield from attempt_part(ctx, look, f"site {entry.name}", part)
     return started
 
 
-def _restore_owed_locks(ctx: Context, documents: DocumentsRead) -> Steps[None]:
-    owed = obligations_of_kind(documents.obligations, "restore-lock")
-    if not owed:
-        return
-    request = ReadEndedRuns(ids=tuple(obligation.owner for obligation in owed))
-    ended = (yield from call(ctx, READ_ENDED_RUNS, request)).ended
-    for obligation in owed:
-        if obligation.owner in ended:
-            try:
-                yield from restore_locks(ctx, obligation)
-            except SiteRecoveryError as failure:
-                _log_warning(ctx, "the locks of %s are still owed: %s", obligation.plan, failure)
-
-
-def _log_warning(ctx: Context, text: str, *about: object) -> None:
-    ctx.create_replay_safe_logger(_LOG).warning(text, *about)
+def _restore_if_owed(ctx: Context, owed: Mapping[str, Any]) -> Steps[list[str]]:
+    obligation = Obligation.model_validate(owed)
+    if (yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=(obligation.owner,)))).ended:
+        yield from restore_locks(ctx, obligation)
+    return []
 
 
 def record_lost_run(ctx: Context, site: SiteDocument, record: NodeRecord) -> Steps[NodeRecord]:
@@ -83,26 +85,34 @@ def record_lost_run(ctx: Context, site: SiteDocument, record: NodeRecord) -> Ste
     return (yield from record_ending(ctx, record.machine_id, last, site.healing_rules))
 
 
-def _look_after_site(ctx: Context, name: str, site: SiteDocument, patience: timedelta) -> Steps[list[str]]:
-    """One site; where Azure does not answer for it the others are looked after all the same."""
-    try:
-        nodes = (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=site.cluster))).nodes
-        provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
-    except SiteRecoveryError as failure:
-        _log_warning(ctx, "the nodes of %s could not be looked at: %s", name, failure)
+def _look_after_site(
+    ctx: Context, look: TimerLook, entry: DeclaredDocument, notice_after: timedelta | None
+) -> Steps[list[str]]:
+    """The nodes of one site, each for itself."""
+    site = SiteDocument.model_validate(entry.document)
+    if not site.healing:
         return []
+    nodes = (yield from call(ctx, READ_NODES, ReadNodes(cluster_id=site.cluster))).nodes
+    provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
     records_read = yield from call(ctx, READ_NODE_RECORDS, ReadNodeRecords(machines=tuple(node.id for node in nodes)))
-    records = {key_of(record.machine_id): record for record in records_read.records}
+    patience = site.healing_rules.notice_after if notice_after is None else notice_after
+    site_look = SiteLook(entry.name, site, nodes, provider_views, records_read, patience)
     started = []
     for node in nodes:
-        record = records.get(key_of(node.id))
-        if record and record.run in records_read.ended_runs:
-            record = yield from record_lost_run(ctx, site, record)
-        symptom = symptom_of(site, node, nodes, provider_views.providers, provider_views.at)
-        record = yield from _record_symptom(ctx, node, symptom, record)
-        if record and is_due(record, now(ctx), patience):
-            started.append((yield from _start_repair(ctx, name, site, node, record)))
+        started += yield from attempt_part(ctx, look, f"node {node.name}", _look_after_node(ctx, site_look, node))
     return started
+
+
+def _look_after_node(ctx: Context, site_look: SiteLook, node: NodeView) -> Steps[list[str]]:
+    name, site, nodes, provider_views, records_read, patience = site_look
+    record = next((one for one in records_read.records if key_of(one.machine_id) == key_of(node.id)), None)
+    if record and record.run in records_read.ended_runs:
+        record = yield from record_lost_run(ctx, site, record)
+    symptom = symptom_of(site, node, nodes, provider_views.providers, provider_views.at)
+    record = yield from _record_symptom(ctx, node, symptom, record)
+    if record and is_due(record, now(ctx), patience):
+        return [(yield from _start_repair(ctx, name, site, node, record))]
+    return []
 
 
 def _start_repair(ctx: Context, name: str, site: SiteDocument, node: NodeView, record: NodeRecord) -> Steps[str]:

@@ -1,11 +1,13 @@
 """What the timer does for what is owed: cleanups whose run is dead, orphaned test failovers, and reminders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.entity_calls import note_on_obligation
 from orchestrators.durable.steps import Context, Steps, call, now
+from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation, require_readable
 from shared.messages import VaultRef
 from shared.operations.contract import (
     READ_ENDED_RUNS,
@@ -19,9 +21,9 @@ from shared.operations.contract import (
     StartRun,
 )
 from shared.operations.kinds import REQUESTED_BY_TIMER
-from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due, obligations_of_kind
+from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due
 from shared.operations.pacing import REMIND_EVERY
-from shared.plans.contract import DocumentsRead
+from shared.plans.contract import DeclaredDocument
 from shared.plans.machines import site_lease_keys, unambiguous_items
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.recovery.operation import Operation
@@ -31,36 +33,41 @@ from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
 
-def start_owed_cleanups(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def start_owed_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Start the cleanup of each drill whose own run cannot do it any more, and again while something is left.
 
     Not only once it is late: a run that is dead will not clean up by itself, so there is nothing to wait for.
     """
-    owed = obligations_of_kind(documents.obligations, "cleanup")
-    if not owed:
-        return []
-    runs = {one.id: {run for run in (one.owner, one.last_attempt_by) if run} for one in owed}
-    request = ReadEndedRuns(ids=tuple(sorted(set[str]().union(*runs.values()))))
-    ended = set((yield from call(ctx, READ_ENDED_RUNS, request)).ended)
     started = []
-    for obligation in owed:
-        if runs[obligation.id] <= ended and is_attempt_due(obligation, now(ctx)):
-            started += [(yield from _start_owed_cleanup(ctx, obligation))]
+    for owed in look.owed_of_kind("cleanup"):
+        started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_owed_cleanup(ctx, owed))
     return started
 
 
-def _start_owed_cleanup(ctx: Context, obligation: Obligation) -> Steps[str]:
+def _start_owed_cleanup(ctx: Context, owed: Mapping[str, Any]) -> Steps[list[str]]:
+    obligation = Obligation.model_validate(owed)
+    if not is_attempt_due(obligation, now(ctx)):
+        return []
+    runs = {run for run in (obligation.owner, obligation.last_attempt_by) if run}
+    if not runs <= set((yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(sorted(runs))))).ended):
+        return []
     run = cleanup_run_id(obligation)
     yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
     attempt = Attempted(kind="cleanup", run=run, at=now(ctx))
     yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
-    return run
+    return [run]
 
 
-def publish_late_obligations(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def publish_late_obligations(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Publish once a day each obligation that is late; an event is no run that was started."""
-    late = (one for one in map(Obligation.model_validate, documents.obligations) if one.due <= now(ctx))
-    for obligation in late:
+    for owed in look.documents.obligations:
+        yield from attempt_part(ctx, look, describe_obligation(owed), _publish_if_late(ctx, owed))
+    return []
+
+
+def _publish_if_late(ctx: Context, owed: Mapping[str, Any]) -> Steps[list[str]]:
+    obligation = Obligation.model_validate(owed)
+    if obligation.due <= now(ctx):
         yield from call(ctx, START_RUN, delivery_run_of(_late_event(obligation, now(ctx))))
     return []
 
@@ -77,18 +84,23 @@ def _late_event(obligation: Obligation, at: datetime) -> PublishEvent:
     )
 
 
-def start_orphan_cleanups(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def start_orphan_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Where a site says so: start the cleanup of test failovers that no run of this app began."""
     started = []
-    owed = obligations_of_kind(documents.obligations, "cleanup")
-    vms_of_own_drills = {vm.lower() for obligation in owed for vm in obligation.vms}
-    for entry in documents.sites:
-        site = SiteDocument.model_validate(entry.document)
-        if site.orphans == "clean":
-            orphans = yield from _find_orphans(ctx, site, vms_of_own_drills)
-            if orphans:
-                started.append((yield from _start_orphan_cleanup(ctx, entry.name, site, orphans)))
+    for entry in look.documents.sites:
+        started += yield from attempt_part(ctx, look, f"site {entry.name}", _clean_orphans_of(ctx, look, entry))
     return started
+
+
+def _clean_orphans_of(ctx: Context, look: TimerLook, entry: DeclaredDocument) -> Steps[list[str]]:
+    """One site; what cannot be read of what is owed might be a drill of our own, so that nothing is cleaned up then."""
+    site = SiteDocument.model_validate(entry.document)
+    if site.orphans != "clean":
+        return []
+    require_readable(look.documents)
+    owed = map(Obligation.model_validate, look.owed_of_kind("cleanup"))
+    orphans = yield from _find_orphans(ctx, site, {vm.lower() for obligation in owed for vm in obligation.vms})
+    return [(yield from _start_orphan_cleanup(ctx, entry.name, site, orphans))] if orphans else []
 
 
 def _find_orphans(ctx: Context, site: SiteDocument, vms_of_own_drills: set[str]) -> Steps[list[ItemView]]:

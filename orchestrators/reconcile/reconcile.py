@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrators.durable.steps import Context, Steps, call
+from orchestrators.durable.cloud_events import delivery_run_of
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now
+from orchestrators.durable.timer_look import TimerLook, attempt_part
 from orchestrators.reconcile.drills import begin_due_drills
 from orchestrators.reconcile.nodes import look_after_nodes
 from orchestrators.reconcile.obligations import publish_late_obligations, start_orphan_cleanups, start_owed_cleanups
@@ -11,10 +13,12 @@ from orchestrators.reconcile.recovery_plans import keep_mirrors
 from orchestrators.reconcile.retention import purge_ended_runs
 from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
 from orchestrators.verbs.source_power import start_source_proofs, start_source_rechecks
-from shared.errors import SiteRecoveryError
-from shared.plans.contract import READ_DOCUMENTS, DocumentsRead, ReadDocuments
+from shared.operations.contract import START_RUN, PublishEvent
+from shared.operations.durable_names import TIMER_LOOKS
+from shared.operations.timer_looks import DutyFailure, KnownFailure, LookEnded
+from shared.plans.contract import READ_DOCUMENTS, ReadDocuments
 
-type Duty = Callable[[Context, DocumentsRead], Steps[list[str]]]
+type Duty = Callable[[Context, TimerLook], Steps[list[str]]]
 
 DUTIES: Mapping[str, Duty] = {
     "clean up drills whose time is over": start_owed_cleanups,
@@ -31,17 +35,48 @@ DUTIES: Mapping[str, Duty] = {
 """By the name that people read when one fails."""
 
 
+READ_ALL = "read what is declared and owed"
+UNREADABLE = "what the app keeps of it cannot be read; nothing is done for it until it is declared anew"
+
+
 def reconcile(ctx: Context, _payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Do what is due, duty by duty; doing it twice starts nothing twice, because each occasion has an id of its own.
 
-    A duty that fails keeps no other from being done, and is done again the next time.
+    A duty that fails, in all or for one plan, site, node or obligation, keeps nothing else from being done, and is done
+    again the next time.
     """
-    documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
+    look = TimerLook(duty=READ_ALL)
+    yield from attempt_part(ctx, look, "", _read_documents(ctx, look))
     started: list[str] = []
-    failures: list[str] = []
-    for name, duty in DUTIES.items():
-        try:
-            started += yield from duty(ctx, documents)
-        except SiteRecoveryError as failure:
-            failures.append(f"{name}: {failure}")
+    for name, duty in DUTIES.items() if look.has_documents else ():
+        look.duty = name
+        started += yield from attempt_part(ctx, look, "", duty(ctx, look))
+    yield from _end_look(ctx, look)
+    failures = [": ".join(filter(None, (one.duty, one.about, one.detail))) for one in look.failures]
     return {"started": started, "failures": failures}
+
+
+def _read_documents(ctx: Context, look: TimerLook) -> Steps[list[str]]:
+    look.documents = yield from call(ctx, READ_DOCUMENTS, ReadDocuments())
+    look.has_documents = True
+    look.failures += [DutyFailure(duty=look.duty, about=name, detail=UNREADABLE) for name in look.documents.unreadable]
+    return []
+
+
+def _end_look(ctx: Context, look: TimerLook) -> Steps[None]:
+    """Keep that the look came to its end, and with what; publish what fails."""
+    ended = LookEnded(at=now(ctx), failures=tuple(look.failures)).model_dump(mode="json")
+    to_publish = yield from call_entity(ctx, TIMER_LOOKS, "timer", "end_look", ended)
+    for failure in map(KnownFailure.model_validate, to_publish):
+        yield from call(ctx, START_RUN, delivery_run_of(_failure_event(failure)))
+
+
+def _failure_event(failure: KnownFailure) -> PublishEvent:
+    at = failure.published_at or failure.since
+    return PublishEvent(
+        id=f"timer:{failure.duty}:{failure.about}:{at.isoformat()}",
+        type="HciSiteRecovery.Timer.DutyFailed",
+        subject=f"timer/{failure.about or failure.duty}",
+        at=at,
+        data=failure.model_dump(mode="json", include={"duty", "about", "detail", "since", "looks"}),
+    )

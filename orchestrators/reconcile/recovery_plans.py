@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now
+from orchestrators.durable.timer_look import TimerLook, attempt_part, sites_of_plan
 from orchestrators.run.recovery_plan_mirror import read_survey
 from shared.documents import CHECKED
-from shared.errors import SiteRecoveryError, Transient
 from shared.operations.contract import START_RUN, PublishEvent, StartRun
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.operations.kinds import REQUESTED_BY_TIMER
-from shared.plans.contract import DeclaredDocument, DocumentsRead
+from shared.plans.contract import DeclaredDocument
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import difference_sentences, digest_of_differences
 from shared.recovery_plans.mirror import Mirror, MirrorOrder, MirrorSurvey, required_confirmation, writes_needed
@@ -21,26 +21,19 @@ LOOK_EVERY = timedelta(minutes=15)
 SHOWN = 8
 
 
-def keep_mirrors(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
-    """Look after the recovery plans of each plan that wants it; one that cannot be read keeps no other from it.
-
-    Raises:
-        Transient: some could not be read.
-    """
-    sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in documents.sites}
+def keep_mirrors(ctx: Context, look: TimerLook) -> Steps[list[str]]:
+    """Look after the recovery plans of each plan that wants it."""
     started: list[str] = []
-    failures: list[str] = []
-    for entry in documents.plans:
-        plan = PlanDocument.model_validate(entry.document, context=CHECKED)
-        if plan.recovery_plan.mirroring == "off" or not sites.keys() >= set(plan.site_names):
-            continue
-        try:
-            started += yield from _keep_mirror(ctx, entry, plan, {name: sites[name] for name in plan.site_names})
-        except SiteRecoveryError as failure:
-            failures.append(f"{entry.name}: {failure}")
-    if failures:
-        raise Transient("; ".join(failures))
+    for entry in look.documents.plans:
+        started += yield from attempt_part(ctx, look, f"plan {entry.name}", _keep_if_wanted(ctx, look, entry))
     return started
+
+
+def _keep_if_wanted(ctx: Context, look: TimerLook, entry: DeclaredDocument) -> Steps[list[str]]:
+    plan = PlanDocument.model_validate(entry.document, context=CHECKED)
+    if plan.recovery_plan.mirroring == "off":
+        return []
+    return (yield from _keep_mirror(ctx, entry, plan, sites_of_plan(look.documents, plan)))
 
 
 def _mirror_order(name: str, plan: PlanDocument, sites: dict[str, SiteDocument], at: datetime) -> MirrorOrder:

@@ -1,10 +1,12 @@
 """After the commit of a failback: what is left in Azure of machines that came home is named, or removed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from orchestrators.durable.entity_calls import note_on_obligation, open_obligation
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now, sleep
+from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from shared.arm_ids import group_id_of
 from shared.errors import SiteRecoveryError
 from shared.failback.leftovers import (
@@ -21,7 +23,6 @@ from shared.failback.leftovers import (
 )
 from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Attempted, LeftBehind, Obligation, ObligationKind, is_attempt_due
-from shared.plans.contract import DocumentsRead
 from shared.recovery.drill import mark_of
 from shared.recovery.operation import Operation
 from shared.recovery.pacing import LEFTOVERS_REMOVED_WITHIN, LEFTOVERS_VANISH_WITHIN, LOOK_FOR_LEFTOVERS_EVERY
@@ -124,18 +125,24 @@ def _remove_leftovers(
     return tuple(left)
 
 
-def settle_gone_leftovers(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def settle_gone_leftovers(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Cross out what was left once it is gone; a look of the timer, which starts no run."""
-    for obligation in map(Obligation.model_validate, documents.obligations):
-        if obligation.kind != LEFTOVERS_KIND or not is_attempt_due(obligation, now(ctx)):
-            continue
-        attempt = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx))
-        yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
-        groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
-        request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
-        left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
-        if left:
-            yield from _note_leftovers(ctx, obligation.plan, [each.id for each in left])
-        else:
-            yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
+    for owed in look.owed_of_kind(LEFTOVERS_KIND):
+        yield from attempt_part(ctx, look, describe_obligation(owed), _settle_if_gone(ctx, owed))
+    return []
+
+
+def _settle_if_gone(ctx: Context, owed: Mapping[str, Any]) -> Steps[list[str]]:
+    obligation = Obligation.model_validate(owed)
+    if not is_attempt_due(obligation, now(ctx)):
+        return []
+    attempt = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx))
+    yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
+    groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
+    request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
+    left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
+    if left:
+        yield from _note_leftovers(ctx, obligation.plan, [each.id for each in left])
+    else:
+        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
     return []

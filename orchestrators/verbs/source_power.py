@@ -1,6 +1,6 @@
 """After an unplanned failover: proof that the machines that run in Azure are off where they came from, and stay so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -9,6 +9,7 @@ from orchestrators.durable.cloud_events import publish_event
 from orchestrators.durable.entity_calls import note_on_obligation
 from orchestrators.durable.node_scripts import PagedScript, read_pages
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now
+from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from shared.arm_ids import name_of, same_id
 from shared.documents import CHECKED
 from shared.failback.source_vms import SourceVms, join_source_parts, read_source_page
@@ -23,7 +24,6 @@ from shared.operations.obligations import (
     Obligation,
     ObligationKind,
     is_attempt_due,
-    obligations_of_kind,
 )
 from shared.plans.contract import DocumentsRead
 from shared.plans.machines import is_leased_under, lease_keys
@@ -116,40 +116,45 @@ class SourceCheck(Message):
     again: bool = False
 
 
-def start_source_proofs(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def start_source_proofs(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Start the proof for each failover that owes it and is over, again and again until it is there."""
-    owed = obligations_of_kind(documents.obligations, SOURCE_OFF_KIND)
-    due = [obligation for obligation in owed if is_attempt_due(obligation, now(ctx))]
-    if not due:
+    started = []
+    for owed in look.owed_of_kind(SOURCE_OFF_KIND):
+        started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_proof(ctx, look, owed))
+    return started
+
+
+def _start_proof(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
+    obligation = Obligation.model_validate(owed)
+    if not is_attempt_due(obligation, now(ctx)):
         return []
-    request = ReadEndedRuns(ids=tuple(obligation.owner for obligation in due))
-    ended = (yield from call(ctx, READ_ENDED_RUNS, request)).ended
-    started = []
-    for obligation in due:
-        if obligation.owner not in ended and not obligation.provable:
-            continue
-        check = _source_check_of(documents, obligation, str(obligation.attempts))
-        note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx))
-        started.append((yield from _start_check(ctx, check, "note_attempt", note)))
-    return started
+    request = ReadEndedRuns(ids=(obligation.owner,))
+    if not obligation.provable and not (yield from call(ctx, READ_ENDED_RUNS, request)).ended:
+        return []
+    check = _source_check_of(look.documents, obligation, str(obligation.attempts))
+    note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx))
+    return [(yield from _start_check(ctx, check, "note_attempt", note))]
 
 
-def start_source_rechecks(ctx: Context, documents: DocumentsRead) -> Steps[list[str]]:
+def start_source_rechecks(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Look once more, every hour, at machines that were proven off while they run in Azure."""
-    obligations = [Obligation.model_validate(obligation) for obligation in documents.obligations]
-    open_still = {obligation.plan for obligation in obligations if obligation.kind == SOURCE_OFF_KIND}
+    open_still = {obligation.get("plan") for obligation in look.owed_of_kind(SOURCE_OFF_KIND)}
     started = []
-    for obligation in obligations:
-        last = obligation.last_checked_at
-        if obligation.kind != REPROTECT_KIND or last is None or obligation.plan in open_still:
-            continue
-        if now(ctx) - last < RECHECK_SOURCES_EVERY:
-            continue
-        check = _source_check_of(documents, obligation, last.isoformat())
-        recheck = check.model_copy(update={"again": True, **_protection_of(documents, obligation.plan)})
-        note = Checked(kind=REPROTECT_KIND, at=now(ctx))
-        started.append((yield from _start_check(ctx, recheck, "note_check", note)))
+    for owed in look.owed_of_kind(REPROTECT_KIND):
+        if owed.get("plan") not in open_still:
+            started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_recheck(ctx, look, owed))
     return started
+
+
+def _start_recheck(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
+    obligation = Obligation.model_validate(owed)
+    last = obligation.last_checked_at
+    if last is None or now(ctx) - last < RECHECK_SOURCES_EVERY:
+        return []
+    check = _source_check_of(look.documents, obligation, last.isoformat())
+    recheck = check.model_copy(update={"again": True, **_protection_of(look.documents, obligation.plan)})
+    note = Checked(kind=REPROTECT_KIND, at=now(ctx))
+    return [(yield from _start_check(ctx, recheck, "note_check", note))]
 
 
 def _source_check_of(documents: DocumentsRead, obligation: Obligation, mark: str) -> SourceCheck:
@@ -182,10 +187,10 @@ def _find_plan(documents: DocumentsRead, name: str) -> PlanDocument | None:
 
 
 def _sites_of_plan(documents: DocumentsRead, name: str) -> dict[str, SiteDocument]:
-    """The plan's sites; all sites when the plan was withdrawn."""
-    sites = {entry.name: SiteDocument.model_validate(entry.document) for entry in documents.sites}
+    """The plan's sites, as far as they are declared; all sites when the plan was withdrawn."""
     plan = _find_plan(documents, name)
-    return {site: sites[site] for site in plan.site_names if site in sites} if plan else sites
+    entries = [entry for entry in documents.sites if plan is None or entry.name in plan.site_names]
+    return {entry.name: SiteDocument.model_validate(entry.document) for entry in entries}
 
 
 def _protection_of(documents: DocumentsRead, name: str) -> dict[str, Any]:

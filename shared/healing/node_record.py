@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.arm_ids import key_of, name_of
-from shared.healing.pacing import DEFERRED_FOR, FINDING_STANDS, PAUSE_FACTOR
+from shared.backoff import grow_pause
+from shared.healing.pacing import DEFERRED_FOR, FINDING_STANDS, PAUSE_AT_MOST, PAUSE_FACTOR
 from shared.messages import Message
 from shared.request_ids import run_id
 from shared.sites.nodes import ExtensionView
@@ -150,7 +151,7 @@ def end_repair(record: NodeRecord, request: EndRepair) -> NodeRecord:
         case "deferred":
             return ended.model_copy(update={"not_before": last.at + DEFERRED_FOR})
     attempts = record.attempts + 1
-    pause = request.pause * PAUSE_FACTOR ** (attempts - 1)
+    pause = grow_pause(request.pause, attempts - 1, max(request.pause, PAUSE_AT_MOST), PAUSE_FACTOR)
     return ended.model_copy(
         update={"attempts": attempts, "not_before": last.at + pause, "quarantined": attempts >= request.max_attempts}
     )

@@ -43,3 +43,5 @@ DEFERRED_FOR = timedelta(minutes=30)
 """Before a repair that could not begin is tried again."""
 PAUSE_FACTOR = 4
 """Each pause after a failed attempt is so many times as long as the one before; the site declares the first."""
+PAUSE_AT_MOST = timedelta(days=7)
+"""Before a repair is tried again; a site that declares a longer first pause has that one each time."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from shared.backoff import grow_pause
 from shared.messages import Document, Message
 from shared.operations.pacing import ATTEMPT_LATEST, ATTEMPT_SOONEST
 from shared.request_ids import run_id
@@ -154,7 +155,7 @@ def with_attempt(obligation: Obligation, attempt: Attempted) -> Obligation:
 
 def is_attempt_due(owed: Obligation, now: datetime) -> bool:
     """Whether to try again: at each look of the timer at first, then at growing distances."""
-    pause = min(ATTEMPT_SOONEST * 2 ** max(owed.attempts - 3, 0), ATTEMPT_LATEST)
+    pause = grow_pause(ATTEMPT_SOONEST, owed.attempts - 3, ATTEMPT_LATEST)
     return owed.last_attempt_at is None or now - owed.last_attempt_at >= pause
 
 

@@ -27,12 +27,17 @@ class StoredPlanHistory(Message):
 
 
 class DocumentsRead(Message):
-    """Sites and plans by name, what is owed, and what is remembered of the plans' drills."""
+    """Sites and plans by name, what is owed, and what is remembered of the plans' drills.
+
+    Attributes:
+        unreadable: What is kept of these cannot be read: keys of entities.
+    """
 
     sites: tuple[DeclaredDocument, ...]
     plans: tuple[DeclaredDocument, ...]
     obligations: tuple[dict[str, Any], ...]
     plan_histories: tuple[StoredPlanHistory, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 READ_DOCUMENTS = Activity("read_documents", ReadDocuments, DocumentsRead)

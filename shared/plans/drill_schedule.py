@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from shared.backoff import grow_pause
 from shared.plans.history import PlanHistory, last_good_drill
 from shared.plans.pacing import RETRY_AFTER, RETRY_AFTER_AT_MOST
 from shared.plans.plan import DrillSettings
@@ -54,7 +55,7 @@ def advise_drill(
         return DrillAdvice("nothing") if plan_history.overdue_key == due_drill.key else DrillAdvice("overdue")
     if blackout := find_blackout(settings.blackouts, settings.time_zone, now):
         return DrillAdvice("wait", f"blackout {blackout.reason}".strip())
-    if begun_at and now - begun_at < min(RETRY_AFTER * 2 ** (plan_history.tries - 1), RETRY_AFTER_AT_MOST):
+    if begun_at and now - begun_at < grow_pause(RETRY_AFTER, plan_history.tries - 1, RETRY_AFTER_AT_MOST):
         return DrillAdvice("wait", "it was refused a short while ago")
     return DrillAdvice("begin")
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from shared.backoff import grow_pause
 from shared.grouping import group_pairs
 from shared.replication.pacing import ABSENT_FOR, QUICK_POLL, RETRY_PAUSE, SLOW_POLL
 from shared.replication.run import BATCH, ENDED, UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState
@@ -95,7 +96,7 @@ def with_start_answers(
 def _retry_later(
     item: ReplicationRunItem, state: ReplicationState, now: datetime, code: str, detail: str
 ) -> ReplicationRunItem:
-    wait = RETRY_PAUSE * 2 ** min(item.attempt - 1, 4)
+    wait = grow_pause(RETRY_PAUSE, item.attempt - 1, RETRY_PAUSE * 16)
     return item.with_state(state, now, not_before=now + wait, attempt=item.attempt + 1, code=code, detail=detail)
 
 

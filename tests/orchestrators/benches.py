@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrators.durable.entities import ENTITIES
+from orchestrators.durable.timer_look import TimerLook
 from orchestrators.healing.repair import repair
 from orchestrators.reconcile.nodes import watch_nodes
 from orchestrators.reconcile.recovery_plans import keep_mirrors
@@ -65,7 +66,9 @@ class MirrorBench:
         declared = documents.read_documents(ReadDocuments())
 
         def duty(ctx: Any, _payload: Any) -> Any:
-            return (yield from keep_mirrors(ctx, declared))
+            look = TimerLook(declared)
+            started = yield from keep_mirrors(ctx, look)
+            return {"started": started, "failures": [f"{one.about}: {one.detail}" for one in look.failures]}
 
         return self.driver.run(duty, {}, "reconcile")
 

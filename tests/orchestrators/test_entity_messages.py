@@ -170,6 +170,16 @@ def _a_grant_is_taken_once(before: Any, letter: Letter, after: Any) -> None:
         assert after[kind]["level"] == most or (kind == "writes" and request["shut_until"])
 
 
+def _a_look_is_entered_once(before: Any, letter: Letter, after: Any) -> None:
+    """A look adds one to what still fails, and the last one is never an older one."""
+    counts = {(one["duty"], one["about"]): one["looks"] for one in before.get("failures", ())}
+    for one in after.get("failures", ()):
+        assert one["looks"] - counts.get((one["duty"], one["about"]), 0) in {0, 1}
+    ends = [looks.get("last_ended_at") for looks in (before, after) if looks.get("last_ended_at")]
+    assert [datetime.fromisoformat(end) for end in ends] == sorted(map(datetime.fromisoformat, ends))
+    assert letter.operation == "expect" or ends
+
+
 INVARIANTS: Mapping[str, Invariant] = {
     names.CLUSTER_QUEUE: _a_queue_keeps_its_order,
     names.DOCUMENTS: _declarations_are_versions,
@@ -180,6 +190,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     names.PLAN_HISTORY: _each_run_is_recorded_once,
     names.RECOVERY_PLAN_MIRRORS: _known_plans_are_those_saved,
     names.REQUEST_BUDGET: _a_grant_is_taken_once,
+    names.TIMER_LOOKS: _a_look_is_entered_once,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orchestrators.durable.timer_look import TimerLook
 from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
 from orchestrators.verbs.failback import failback
 from orchestrators.verbs.failover import commit
@@ -191,7 +192,7 @@ def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
     away.run(failback, "failback")
 
     def look(ctx: Any, payload: dict[str, Any]) -> Any:
-        return (yield from settle_gone_leftovers(ctx, DocumentsRead.model_validate(payload)))
+        return (yield from settle_gone_leftovers(ctx, TimerLook(DocumentsRead.model_validate(payload))))
 
     def book() -> dict[str, Any]:
         return {"sites": [], "plans": [], "obligations": list(away.driver.states["@obligations@payroll"].values())}

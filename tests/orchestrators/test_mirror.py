@@ -99,7 +99,7 @@ def test_the_timer_looks_every_quarter_of_an_hour_and_tells_of_drift_once(bench:
     bench.mirror()
     bench.azure.recovery_plans.parts = {"payroll": TURNED}
     for _ in range(4):
-        assert bench.keep_mirrors(kept("report")).output == []
+        assert bench.keep_mirrors(kept("report")).output["started"] == []
         bench.driver.clock.advance_to(bench.driver.clock.now + timedelta(minutes=10))
     assert len(drifted(bench)) == 1
     assert [name for name, _ in bench.driver.calls].count("read_recovery_plans") == 2 + 2  # twice by the save
@@ -115,12 +115,12 @@ def test_the_timer_looks_every_quarter_of_an_hour_and_tells_of_drift_once(bench:
 def test_the_timer_repairs_where_the_plan_says_so_and_nobody_elses_work_is_lost(bench: MirrorBench) -> None:
     bench.mirror()
     bench.azure.recovery_plans.parts = {"payroll": TURNED}
-    (run,) = bench.keep_mirrors(kept("repair")).output
+    (run,) = bench.keep_mirrors(kept("repair")).output["started"]
     (order,) = [one for one in bench.azure.runs.started if one.orchestrator == "mirror"]
     assert (order.id, order.payload["action"], order.payload["requested_by"]) == (run, "repair", "timer")
     bench.azure.recovery_plans.parts = {"payroll": with_script(TURNED)}
     bench.driver.clock.advance_to(bench.driver.clock.now + hours(1))
-    assert bench.keep_mirrors(kept("repair")).output == []
+    assert bench.keep_mirrors(kept("repair")).output["started"] == []
 
 
 @pytest.mark.parametrize("change", [{"active_location": "Recovery"}, {"scenario": "TestFailover"}])
@@ -128,17 +128,18 @@ def test_the_timer_repairs_nothing_while_a_machine_is_away(bench: MirrorBench, c
     bench.mirror()
     bench.azure.recovery_plans.parts = {"payroll": TURNED}
     bench.azure.items.fixed_views["dc-01"] = bench.azure.items.fixed_views["dc-01"].model_copy(update=change)
-    assert bench.keep_mirrors(kept("repair")).output == []
+    assert bench.keep_mirrors(kept("repair")).output["started"] == []
     assert len(drifted(bench)) == 1
 
 
 def test_a_plan_that_is_not_kept_costs_the_timer_nothing(bench: MirrorBench) -> None:
-    assert bench.keep_mirrors(PLAN).output == []
+    assert bench.keep_mirrors(PLAN).output["started"] == []
     assert bench.driver.calls == []
 
 
 def test_a_vault_that_does_not_answer_the_timer_is_told_and_looked_at_again(bench: MirrorBench) -> None:
     bench.azure.faults.crashes["read_recovery_plans"] = 4
-    assert "payroll: read_recovery_plans" in bench.keep_mirrors(kept("report")).failure
-    assert bench.keep_mirrors(kept("report")).output == []
+    (failure,) = bench.keep_mirrors(kept("report")).output["failures"]
+    assert failure.startswith("plan payroll: read_recovery_plans")
+    assert bench.keep_mirrors(kept("report")).output["started"] == []
     assert len(drifted(bench)) == 1

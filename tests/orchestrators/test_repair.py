@@ -211,7 +211,7 @@ def test_failures_in_a_row_end_in_quarantine_with_a_finding_and_an_event(bench: 
     assert (facts["attempts"], facts["quarantined"], facts["finding"]) == (3, True, True)
     assert "ask for a repair" in facts["remedy"]
     assert bench.list_event_names()[-2:] == ["Quarantined", "Finding"]
-    assert bench.watch_nodes().output == {"started": []}
+    assert bench.watch_nodes().output == {"started": [], "failures": []}
     assert bench.repair("by-hand").output["facts"]["healed"]
     assert not bench.read_record().quarantined
 
@@ -275,5 +275,5 @@ def test_the_timer_repairs_what_no_event_told_of_and_buries_runs_that_died(bench
 
 def test_a_site_that_turned_healing_off_is_not_looked_after(bench: RepairBench) -> None:
     bench.azure.documents.sites["hci-01"] = site(healing=False)
-    assert bench.watch_nodes().output == {"started": []}
+    assert bench.watch_nodes().output == {"started": [], "failures": []}
     assert bench.azure.runs.started == []

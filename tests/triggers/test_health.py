@@ -2,8 +2,10 @@
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
@@ -12,6 +14,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 import triggers.health
 import triggers.waiting
+from shared.operations.timer_looks import KnownFailure, TimerLooks
 from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
@@ -20,6 +23,7 @@ from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
 
 HEALTH = door("get_health")
 MOST_PATIENT_PROBE = timedelta(seconds=5)
+T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 COMPLETED, RUNNING = OrchestrationStatus.COMPLETED, OrchestrationStatus.RUNNING
 
 
@@ -51,8 +55,36 @@ def runs_get(status: OrchestrationStatus) -> Callable[[str, str], list[Orchestra
 async def test_an_engine_that_answers_is_healthy() -> None:
     hub = Hub(runs_get(COMPLETED), entities={"@event_counts@events": {"duplicate": 2}})
     answer = await HEALTH.answer(hub)
-    checks = {"engine": "ok", "orchestrators": "ok", "entities": "ok"}
-    assert (answer.status, answer.body) == (200, {"status": "ok", **checks, "events": {"duplicate": 2}})
+    checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
+    looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
+    assert (answer.status, answer.body) == (200, {**checks, "events": {"duplicate": 2}, **looks})
+
+
+def reports(looks: TimerLooks, at: datetime) -> Callable[[str, str], list[OrchestrationState]]:
+    """A round trip that comes back at that time with what is kept of the timer."""
+    output = json.dumps({"at": at.isoformat(), "timer": looks.model_dump(mode="json")})
+    return lambda name, run: [replace(state_of(run, name, COMPLETED), serialized_output=output)]
+
+
+async def test_a_timer_may_be_late() -> None:
+    looks = TimerLooks(last_ended_at=T0)
+    assert (await HEALTH.answer(Hub(reports(looks, T0 + timedelta(minutes=14))))).body["lastLook"] == T0.isoformat()
+
+
+@pytest.mark.parametrize("looks", [TimerLooks(last_ended_at=T0), TimerLooks(expected_since=T0)])
+async def test_a_timer_that_has_not_looked_for_three_intervals_is_not_healthy(looks: TimerLooks) -> None:
+    body = (await HEALTH.answer(Hub(reports(looks, T0 + timedelta(minutes=16))))).require_problem(503)
+    assert body["code"] == "timer-silent"
+    assert [body[part] for part in ("engine", "orchestrators", "entities", "timer")] == ["ok", "ok", "ok", "silent"]
+    assert "reconcile_timer" in body["detail"]
+
+
+async def test_what_the_timer_could_not_do_is_shown() -> None:
+    failure = KnownFailure(duty="heal nodes", about="site hci-01", detail="gone", since=T0, looks=3)
+    body = (await HEALTH.answer(Hub(reports(TimerLooks(last_ended_at=T0, failures=(failure,)), T0)))).body
+    assert (body["status"], body["timer"], body["engine"]) == ("degraded", "degraded", "ok")
+    (shown,) = body["undone"]
+    assert (shown["duty"], shown["about"], shown["detail"], shown["looks"]) == ("heal nodes", "site hci-01", "gone", 3)
 
 
 async def test_probing_often_costs_one_run_in_a_while(clock: Clock) -> None:
