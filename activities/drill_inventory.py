@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from shared.azure.api_versions import NETWORK_API
 from shared.azure.arm import read_resource
 from shared.azure.errors import unless_missing
-from shared.azure.evidence_store import open_evidence_store
+from shared.azure.evidence_store import keep_beside
 from shared.azure.json_fields import object_at, text_of
 from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
 from shared.concurrency import map_concurrently
@@ -20,14 +20,13 @@ async def take_inventory(request: TakeInventory) -> Inventory:
     """Take stock; one that is to be kept as evidence is written to the run's pack as well."""
     known_ids = None if request.known_marks is None else frozenset(request.known_marks)
     inventory, ids = await list_failover_resources(request.groups, request.networks, known_ids)
-    store = open_evidence_store()
-    if request.evidence_file and store:
+    unkept = ""
+    if request.evidence_file:
         fresh_resources = [resource.model_dump(mode="json") for resource in inventory.added]
         scope = {"at": inventory.at.isoformat(), "groups": request.groups, "networks": request.networks}
-        await store.put_new(
-            request.evidence_file, canonical_json({**scope, "resources": ids, "fresh": fresh_resources})
-        )
-    return inventory
+        content = canonical_json({**scope, "resources": ids, "fresh": fresh_resources})
+        unkept = await keep_beside(request.evidence_file, content)
+    return inventory.model_copy(update={"unkept": unkept})
 
 
 async def read_network(request: ReadNetwork) -> NetworkNeighbours:

@@ -1,9 +1,14 @@
 """Writing a run's evidence: records in a chain, once each, and the manifest that closes the pack."""
 
-from shared.azure.evidence_store import EvidenceStore, open_evidence_store
+import asyncio
+import logging
+
+from shared.azure.evidence_store import EvidenceStore, keep_beside, open_evidence_store
+from shared.azure.jobs import job_end
 from shared.azure.json_fields import Json
+from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
-from shared.errors import Refused
+from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.evidence.chain import (
     FIRST_PREVIOUS,
     MANIFEST,
@@ -19,6 +24,10 @@ from shared.evidence.contract import PackSealed, RecordsWritten, SealPack, Write
 from shared.redaction import redact_json
 from shared.site_recovery.contract import JobEnd
 
+_LOG = logging.getLogger(__name__)
+RECORD_WITHIN = 30.0
+"""Seconds for one record with what belongs to it."""
+
 
 async def write_records(request: WriteRecords) -> RecordsWritten:
     """Append entries to a pack; what an earlier try of this same call has written stays as it is.
@@ -31,29 +40,50 @@ async def write_records(request: WriteRecords) -> RecordsWritten:
         return RecordsWritten(count=request.count, head=request.head, kept=False)
     head, seq = request.head, request.count
     for seq, entry in enumerate(request.entries, request.count + 1):
-        head = await _write_record(store, request.pack, seq, head, entry)
+        try:
+            async with asyncio.timeout(RECORD_WITHIN):
+                head = await _write_record(store, request.pack, seq, head, entry)
+        except TimeoutError:
+            raise Transient(f"the evidence store said nothing for {RECORD_WITHIN:.0f} s") from None
     return RecordsWritten(count=seq, head=head)
 
 
 async def _write_record(store: EvidenceStore, pack: str, seq: int, previous: str, entry: EvidenceEntry) -> str:
     """Keep one record: the digest of what is kept under its number."""
-    contents = {name: await store.read_file(f"{pack}/attachments/{name}") for name in entry.attach}
+    contents = await _read_attachments(store, pack, entry)
+    if entry.vault and not any(contents.values()):
+        await _keep_job_late(pack, entry)
+        contents = await _read_attachments(store, pack, entry)
     attachments = {name: sha256_of(content) for name, content in contents.items() if content is not None}
     redacted_entry = entry.model_copy(update={"body": redact_json(entry.body)})
     content = build_record(seq, previous, redacted_entry, attachments)
     return sha256_of(await store.put_new(f"{pack}/{record_name(seq, entry.kind)}", content))
 
 
+async def _read_attachments(store: EvidenceStore, pack: str, entry: EvidenceEntry) -> dict[str, bytes | None]:
+    return {name: await store.read_file(f"{pack}/attachments/{name}") for name in entry.attach}
+
+
+async def _keep_job_late(pack: str, entry: EvidenceEntry) -> None:
+    """Read a job once more that could not be kept when it was seen to end; its record is kept with it or without."""
+    if entry.vault is None:
+        return
+    try:
+        job = await Vault(entry.vault).read_job(str(entry.body["job"]))
+    except SiteRecoveryError as failure:
+        _LOG.warning("evidence-without-its-job: %s, %s: %s", pack, entry.body["job"], failure)
+        return
+    if end := job_end(job):
+        await keep_job(pack, job, end)
+
+
 async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     """Keep a job that has ended as Azure shows it, without secrets, until a record names it.
 
-    Raises:
-        Transient: the store did not answer.
+    What it shows counts whether it can be kept or not: if it cannot, its record keeps it later.
     """
-    store = open_evidence_store()
-    if store:
-        suspended, name = end.outcome == "suspended", job["name"]
-        await store.put_new(f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job)))
+    suspended, name = end.outcome == "suspended", job["name"]
+    await keep_beside(f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job)))
 
 
 async def seal_pack(request: SealPack) -> PackSealed:

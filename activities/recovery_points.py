@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from shared.azure.evidence_store import open_evidence_store
+from shared.azure.evidence_store import keep_beside, open_evidence_store
 from shared.azure.protected_items import point_views
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
@@ -63,10 +63,9 @@ async def keep_points(request: KeepPoints) -> PointsKept:
     """List the points of each item and keep the lists; without a store nothing is read.
 
     Raises:
-        Transient: the points of one could not be read, or the store did not answer.
+        Transient: the points of one could not be read.
     """
-    store = open_evidence_store()
-    if store is None:
+    if open_evidence_store() is None:
         return PointsKept()
     vault = Vault(request.vault)
     listed = await map_concurrently(request.items, lambda item: list_points(vault, item.item_id))
@@ -74,9 +73,9 @@ async def keep_points(request: KeepPoints) -> PointsKept:
         {"vm": item.vm, "item": item.item_id, "at": at, "points": [point.model_dump(mode="json") for point in points]}
         for item, (points, at) in zip(request.items, listed, strict=True)
     ]
-    await store.put_new(request.evidence_file, canonical_json(kept_lists))
+    unkept = await keep_beside(request.evidence_file, canonical_json(kept_lists))
     counts = {item.vm: len(points) for item, (points, _) in zip(request.items, listed, strict=True)}
-    return PointsKept(counts=counts, calls=vault.calls_made)
+    return PointsKept(counts=counts, calls=vault.calls_made, unkept=unkept)
 
 
 async def list_points(vault: Vault, item_id: str) -> ListedPoints:

@@ -43,6 +43,7 @@ STATUS_FIELDS = {
     "rung": "rung",
     "timeline": "timeline",
     "eta": "expectedEnd",
+    "unwritten": "evidenceUnwritten",
 }
 """What a living run says of itself that is shown as it is, and under which name."""
 SUBJECT_FIELDS: Mapping[str, str] = {"repair": "node"} | dict.fromkeys(SITE_KINDS, "site")

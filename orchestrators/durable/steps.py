@@ -137,7 +137,7 @@ def _close_budgets(ctx: Context, throttled: Iterable[Throttled]) -> Steps[timede
 def _do_all[Request: Message, Answer: Message](
     ctx: Context, activity: Activity[Request, Answer], requests: Sequence[Request]
 ) -> Steps[list[Answer | Refused | Transient]]:
-    tasks = [_start_activity(ctx, activity, request) for request in requests]
+    tasks = [_start_activity(ctx, activity, request, RETRIES) for request in requests]
     answers: list[Answer | Refused | Transient] = []
     for started_task in tasks:
         answers.append((yield from _await_answer(ctx, activity, started_task)))  # noqa: PERF401 - a comprehension cannot yield
@@ -145,9 +145,16 @@ def _do_all[Request: Message, Answer: Message](
 
 
 def _start_activity[Request: Message, Answer: Message](
-    ctx: Context, activity: Activity[Request, Answer], request: Request
+    ctx: Context, activity: Activity[Request, Answer], request: Request, retries: RetryPolicy | None
 ) -> task.Task[Any]:
-    return ctx.call_activity(activity.name, input=request.model_dump(mode="json"), retry_policy=RETRIES)
+    return ctx.call_activity(activity.name, input=request.model_dump(mode="json"), retry_policy=retries)
+
+
+def try_once[Request: Message, Answer: Message](
+    ctx: Context, activity: Activity[Request, Answer], request: Request
+) -> Steps[Answer | Refused | Transient]:
+    """Do an activity that nothing else waits for; what fails is left to whoever asked."""
+    return (yield from _await_answer(ctx, activity, _start_activity(ctx, activity, request, None)))
 
 
 def _await_answer[Request: Message, Answer: Message](

@@ -1,20 +1,22 @@
 """A run's evidence: opened with the request, written after each tick, sealed at the end. It never fails the run."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now, show_status, sleep, try_once
 from orchestrators.run.runbook import Runbook
-from shared.evidence.chain import EvidenceEntry
+from shared.evidence.chain import Chain, EvidenceEntry
 from shared.evidence.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
 from shared.operations.durable_names import PLAN_HISTORY
 from shared.plans.history import PastRun
 from shared.recovery.evidence_entries import entries_of_tick
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
+from shared.recovery.pacing import STORE_AWAITED_FOR
 from shared.recovery.results import measure_achieved
 from shared.recovery.run import Run
+from shared.recovery.status import custom_status_of
 
 
 def _request_entries(operation: Operation, at: datetime) -> list[EvidenceEntry]:
@@ -47,16 +49,17 @@ def record_tick(ctx: Context, before: Run, after: Run) -> Steps[Run]:
 
 
 def append_entries(ctx: Context, run: Run, new_entries: Iterable[EvidenceEntry]) -> Steps[Run]:
-    """Append to the pack; what cannot be written now is kept for the next time."""
+    """Append to the pack; what cannot be written now is kept, and tried again after a pause: nothing waits for it."""
     chain, waiting = run.chain, (*run.chain.pending, *new_entries)
     if not waiting or not chain.kept:
         return run
-    request = WriteRecords(pack=run.operation, count=chain.count, head=chain.head, entries=waiting)
-    answer = (yield from call_all(ctx, WRITE_RECORDS, [request]))[0]
-    if not isinstance(answer, RecordsWritten):
+    if chain.not_before and now(ctx) < chain.not_before:
         return run.with_chain(chain.model_copy(update={"pending": waiting}))
-    written = {"count": answer.count, "head": answer.head, "kept": answer.kept}
-    return run.with_chain(chain.model_copy(update={**written, "pending": ()}))
+    request = WriteRecords(pack=run.operation, count=chain.count, head=chain.head, entries=waiting)
+    answer = yield from try_once(ctx, WRITE_RECORDS, request)
+    if isinstance(answer, RecordsWritten):
+        return run.with_chain(Chain(count=answer.count, head=answer.head, kept=answer.kept))
+    return run.with_chain(chain.fall_behind(waiting, now(ctx), str(answer)))
 
 
 def seal_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome) -> Steps[Outcome]:
@@ -66,15 +69,26 @@ def seal_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run, ou
     last_entries = [EvidenceEntry.of("outcome", now(ctx), outcome.model_dump(mode="json"))]
     if runbook.last_inventory and run.rehearsal:  # a run that never began has not looked
         last_entries = [_inventory_entry(ctx, "after", runbook.last_inventory), *last_entries]
-    run = yield from append_entries(ctx, run, last_entries)
+    run = yield from _append_patiently(ctx, run, last_entries)
     if run.chain.pending:
         evidence: dict[str, Any] = {
             "complete": False,
-            "detail": f"{len(run.chain.pending)} records could not be written",
+            "detail": f"{len(run.chain.pending)} records could not be written: {run.chain.trouble}",
         }
     else:
         evidence = yield from _write_seal(ctx, operation, run, outcome)
     return outcome.with_facts({"evidence": evidence})
+
+
+def _append_patiently(ctx: Context, run: Run, last_entries: Sequence[EvidenceEntry]) -> Steps[Run]:
+    """Append the last entries; as the run holds nothing any more, a store that is away is waited for."""
+    deadline = now(ctx) + STORE_AWAITED_FOR
+    run = yield from append_entries(ctx, run, last_entries)
+    while run.chain.pending and run.chain.not_before and now(ctx) < deadline:
+        show_status(ctx, custom_status_of(run, now(ctx)))
+        yield from sleep(ctx, max(run.chain.not_before - now(ctx), timedelta(0)))
+        run = yield from append_entries(ctx, run, ())
+    return run
 
 
 def _write_seal(ctx: Context, operation: Operation, run: Run, outcome: Outcome) -> Steps[dict[str, Any]]:

@@ -113,6 +113,7 @@ def _keep_points(ctx: Context, run: Run, items_to_commit: Sequence[RunItem]) -> 
         for (_, items), answer in zip(batches, answers, strict=True):
             if isinstance(answer, PointsKept):
                 counts |= answer.counts
+                unread += [f"lists of {len(items)} VMs are not kept: {answer.unkept}"] if answer.unkept else []
             else:
                 unread += [f"{item.vm}: {answer}" for item in items]
         files += new_files

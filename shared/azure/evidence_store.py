@@ -1,17 +1,22 @@
 """Where evidence is kept: a folder, or a container of blob storage; written once, never changed."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors
-from shared.errors import Transient
+from shared.errors import SiteRecoveryError, Transient
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
+
+_LOG = logging.getLogger(__name__)
+KEPT_BESIDE_WITHIN = 10.0
+"""Seconds for a file that nothing waits for."""
 
 
 class EvidenceStore(Protocol):
@@ -43,11 +48,14 @@ class EvidenceFolder:
 
     def _write_file(self, name: str, content: bytes) -> bytes:
         path = self._root / name
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{id(content)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name}.{os.getpid()}.{id(content)}")
-            draft.write_bytes(content)
-            return content if _publish_draft(draft, path) else path.read_bytes()
+            try:
+                draft.write_bytes(content)
+                return content if _publish_draft(draft, path) else path.read_bytes()
+            finally:
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise Transient(f"the evidence cannot be written: {error.strerror}") from error
 
@@ -71,8 +79,6 @@ def _publish_draft(draft: Path, path: Path) -> bool:
         os.link(draft, path)  # fails where the file is there, unlike a rename
     except FileExistsError:
         return False
-    finally:
-        draft.unlink()
     return True
 
 
@@ -107,6 +113,25 @@ class EvidenceContainer:
         """List blobs."""
         with translate_errors():
             return sorted([str(name) async for name in self._client.list_blob_names(name_starts_with=prefix)])
+
+
+async def keep_beside(name: str, content: bytes) -> str:
+    """Keep a file beside something that has to go on whether it can be kept or not.
+
+    Returns:
+        Why it could not be kept; empty when it is, and when there is no store.
+    """
+    store = open_evidence_store()
+    if store is None:
+        return ""
+    try:
+        async with asyncio.timeout(KEPT_BESIDE_WITHIN):
+            await store.put_new(name, content)
+    except (SiteRecoveryError, TimeoutError) as failure:
+        reason = f"{failure}" or f"the store said nothing for {KEPT_BESIDE_WITHIN:.0f} s"
+        _LOG.warning("evidence-not-kept: %s: %s", name, reason)
+        return reason
+    return ""
 
 
 def open_evidence_store() -> EvidenceStore | None:

@@ -10,14 +10,17 @@ A pack is a folder named like its run:
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from shared.messages import Message
+from shared.backoff import grow_pause
+from shared.messages import Message, VaultRef
 
 FIRST_PREVIOUS = "0" * 64
 """What the first record names as the digest of the one before."""
 MANIFEST = "manifest.json"
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=10)
+"""Between two attempts to write to a store that does not take anything."""
 
 
 class EvidenceEntry(Message):
@@ -26,12 +29,14 @@ class EvidenceEntry(Message):
     Attributes:
         kind: request, plan, inventory, recovery-points, verb, job, probe, hook, finding, phase or outcome.
         attach: Names of attachments that belong to it, below `attachments/`; one that is not there is left out.
+        vault: Where to read a job once more that is to be attached, and could not be kept when it was seen.
     """
 
     kind: str
     at: datetime
     body: dict[str, Any]
     attach: tuple[str, ...] = ()
+    vault: VaultRef | None = None
 
     @classmethod
     def of(cls, kind: str, at: datetime, body: dict[str, Any]) -> Self:
@@ -45,13 +50,33 @@ class Chain(Message):
     Attributes:
         head: Digest of its newest record.
         kept: Whether there is a store at all; without one nothing is recorded.
-        pending: What could not be written yet.
+        pending: What could not be written yet, in order.
+        behind_since: Since when there is such.
+        attempts: How often in a row it could not be written; no attempt is made before `not_before`.
+        trouble: Why not.
     """
 
     count: int = 0
     head: str = FIRST_PREVIOUS
     kept: bool = True
     pending: tuple[EvidenceEntry, ...] = ()
+    behind_since: datetime | None = None
+    attempts: int = 0
+    not_before: datetime | None = None
+    trouble: str = ""
+
+    def fall_behind(self, waiting: tuple[EvidenceEntry, ...], at: datetime, trouble: str) -> Self:
+        """With entries that could not be written now, and when to try again."""
+        pause = grow_pause(FIRST_PAUSE, self.attempts, LONGEST_PAUSE)
+        return self.model_copy(
+            update={
+                "pending": waiting,
+                "behind_since": self.behind_since or at,
+                "attempts": self.attempts + 1,
+                "not_before": at + pause,
+                "trouble": trouble,
+            }
+        )
 
 
 def canonical_json(value: Any) -> bytes:

@@ -103,7 +103,11 @@ def load_pack(place: Path) -> dict[str, bytes]:
         OSError: there is none.
     """
     if place.is_dir():
-        return {str(f.relative_to(place).as_posix()): f.read_bytes() for f in place.rglob("*") if f.is_file()}
+        return {
+            str(f.relative_to(place).as_posix()): f.read_bytes()
+            for f in place.rglob("*")
+            if f.is_file() and f.name[0] != "."
+        }
     with zipfile.ZipFile(place) as archive:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 

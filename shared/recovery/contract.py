@@ -124,10 +124,15 @@ class KeepPoints(Message):
 
 
 class PointsKept(Message):
-    """How many points each item had, by VM; empty where nothing is kept. And the requests that it took."""
+    """How many points each item had, by VM; empty where nothing is kept. And the requests that it took.
+
+    Attributes:
+        unkept: Why the lists could not be kept as evidence.
+    """
 
     counts: dict[str, int] = Field(default_factory=dict)
     calls: Calls = Calls()
+    unkept: str = ""
 
 
 CHECK_POINTS = Activity("check_recovery_points", CheckPoints, PointsChecked)

@@ -36,11 +36,13 @@ class Inventory(Message):
         at: When Azure answered, by its own clock.
         marks: One short mark for each resource that failovers may make.
         added: Those that were not known already, only when it was asked what was.
+        unkept: Why it could not be kept as evidence.
     """
 
     at: datetime
     marks: tuple[str, ...]
     added: tuple[AzureResource, ...] = ()
+    unkept: str = ""
 
 
 def mark_of(arm_id: str) -> str:

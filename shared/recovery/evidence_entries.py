@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from shared.evidence.chain import EvidenceEntry, job_attachments
+from shared.messages import VaultRef
 from shared.recovery.run import RecoveryPlanRun, Run
 from shared.recovery.run_item import RunItem
 from shared.request_ids import client_request_id
@@ -17,7 +19,7 @@ def entries_of_tick(before: Run, after: Run, now: datetime) -> tuple[EvidenceEnt
     items_before = {item.vm: item for item in before.items}
     entries: list[EvidenceEntry] = []
     for old, new in zip(before.plan_runs, after.plan_runs, strict=False):
-        entries += _plan_run_entries(old, new, verb, now)
+        entries += _plan_run_entries(old, new, after, verb, now)
     for item in after.items:
         entries += _job_entries(items_before[item.vm], item, after, verb, now)
         entries += _probe_entries(items_before[item.vm], item, now)
@@ -32,14 +34,20 @@ def entries_of_tick(before: Run, after: Run, now: datetime) -> tuple[EvidenceEnt
     return tuple(entries)
 
 
-def _plan_run_entries(old: RecoveryPlanRun, new: RecoveryPlanRun, verb: str, now: datetime) -> Iterator[EvidenceEntry]:
+def _plan_run_entries(
+    old: RecoveryPlanRun, new: RecoveryPlanRun, run: Run, verb: str, now: datetime
+) -> Iterator[EvidenceEntry]:
     """A recovery plan whose job began, or ended."""
     about = {"recoveryPlan": new.name, "verb": verb, "attempt": new.attempt, "job": new.job}
     if new.job and new.job != old.job:
         yield EvidenceEntry.of("verb", now, {**about, "status": 202})
     if old.job and old.is_in_hand and not new.is_in_hand:
         body = {**about, "job": old.job, "attempt": old.attempt, "detail": new.detail}
-        yield EvidenceEntry(kind="job", at=now, body=body, attach=job_attachments(old.job))
+        yield _job_entry(run.vaults[new.vault], now, body)
+
+
+def _job_entry(vault: VaultRef, now: datetime, body: dict[str, Any]) -> EvidenceEntry:
+    return EvidenceEntry(kind="job", at=now, body=body, attach=job_attachments(body["job"]), vault=vault)
 
 
 def origin_of_job(item: RunItem, run: Run, verb: str) -> dict[str, str]:
@@ -57,10 +65,10 @@ def _job_entries(old: RunItem, new: RunItem, run: Run, verb: str, now: datetime)
         yield EvidenceEntry.of("verb", now, body)
     for step in new.steps[len(old.steps) :]:
         body = {"vm": new.vm, **step.model_dump(mode="json")}
-        yield EvidenceEntry(kind="job", at=now, body=body, attach=job_attachments(step.job))
+        yield _job_entry(run.vaults[new.vault], now, body)
     if old.job and new.attempt > old.attempt and len(new.steps) == len(old.steps):  # 532: it will be sent again
         body = {"vm": new.vm, "verb": verb, "job": old.job, "outcome": "failed", "note": new.detail}
-        yield EvidenceEntry(kind="job", at=now, body=body, attach=job_attachments(old.job))
+        yield _job_entry(run.vaults[new.vault], now, body)
 
 
 def _probe_entries(old: RunItem, new: RunItem, now: datetime) -> Iterator[EvidenceEntry]:

@@ -39,6 +39,7 @@ UNCUT_KEYS = frozenset(
         "until",
         "at",
         "eta",
+        "since",
     }
 )
 NAME_KEYS = frozenset({"vms", "node", "name", "moment", "state"})
@@ -120,6 +121,7 @@ class RunStatus(Document):
     problems: tuple[str, ...]
     failures: tuple[str, ...]
     hooks: tuple[HookStatus, ...]
+    unwritten: dict[str, Any] | None
     stage_began: IsoTime
     at: IsoTime
 
@@ -156,10 +158,19 @@ def custom_status_of(
         hooks=tuple(
             HookStatus(name=one.name, moment=one.moment, state=one.state) for one in run.results.hooks[-SHOWN_HOOKS:]
         ),
+        unwritten=_unwritten_evidence(run),
         stage_began=run.progress.began,
         at=now,
     )
     return status.model_dump(mode="json", by_alias=True)
+
+
+def _unwritten_evidence(run: Run) -> dict[str, Any] | None:
+    """What of the evidence could not be written yet, and why."""
+    chain = run.chain
+    if not chain.behind_since:
+        return None
+    return {"records": len(chain.pending), "since": chain.behind_since.isoformat(), "detail": chain.trouble}
 
 
 def describe_wait(run: Run) -> str:

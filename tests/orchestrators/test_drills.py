@@ -155,7 +155,7 @@ def test_each_verb_job_and_finding_is_recorded_in_order(bench: Bench) -> None:
 
 
 def test_a_store_of_evidence_that_does_not_answer_delays_records_and_fails_nothing(bench: Bench) -> None:
-    bench.azure.faults.crashes = {"write_evidence_records": 30}
+    bench.azure.faults.crashes = {"write_evidence_records": 5}
     result = bench.run(drill, "drill")
     assert result.output["state"] == "succeeded"
     assert bench.azure.evidence.list_kinds()[0] == "request"
