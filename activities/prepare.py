@@ -28,6 +28,7 @@ from shared.azure.vault_setup import (
     list_associations,
     policy_id_of,
 )
+from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.onboarding.contract import (
     EnsureAnswer,
@@ -251,7 +252,14 @@ async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
     vault = Vault(request.vault)
     jobs = [job for job in await vault.list_jobs(request.since) if scenario_of(job) == "RegisterDra"]
     newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=start_time_of)}
-    return RegistrationsRead(registrations=tuple(_registration_of(job) for job in newest.values()))
+    whole_jobs = await map_concurrently(list(newest.values()), lambda job: _with_errors(vault, job))
+    return RegistrationsRead(registrations=tuple(_registration_of(job) for job in whole_jobs))
+
+
+async def _with_errors(vault: Vault, job: Json) -> Json:
+    """The job itself where it failed: a list does not say why."""
+    end = job_end(job)
+    return await vault.find_job(job["name"]) or job if end and end.outcome == "failed" else job
 
 
 def _registration_of(job: Json) -> Registration:

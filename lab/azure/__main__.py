@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.azure import scenario_loader
 from lab.azure.server import Server
 from lab.azure.simulator.lab import Lab
-from lab.azure.site_recovery.jobs.durations import choose_job_seconds
+from lab.azure.simulator.waits import choose_seconds
 from lab.clock import LabClock
 from lab.scenarios import SCENARIOS
 
@@ -41,7 +41,7 @@ async def run_server(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     options.state.mkdir(parents=True, exist_ok=True)
     if options.job_seconds:
-        choose_job_seconds(options.job_seconds)
+        choose_seconds(options.job_seconds)
     clock = LabClock.open(options.state, speed=options.speed or 1.0)
     if options.speed is not None:
         clock.set_speed(options.speed)

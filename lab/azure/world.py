@@ -1,7 +1,7 @@
 """The world outside Azure as a test wants it: clusters, nodes, their VMs, our rights and the quota, changed by hand.
 
-    PUT /lab/world {"cluster": {...}, "nodes": {name: {...}}, "vms": {name: {...}}, "rights": {...}, "quota": {...},
-                    "accounts": {name: {...}}, "networks": {name: {...}}, "sources": {name: {...}}}
+    PUT /lab/world {"cluster": {...}, "nodes": {name: {...}}, "vms": {name: {...}}, "rights": {...}, "roles": {...},
+                    "quota": {...}, "accounts": {name: {...}}, "networks": {name: {...}}, "sources": {name: {...}}}
 
 Each part says what can be changed in CHANGES; what it does not know is a 400.
 """
@@ -15,7 +15,7 @@ from lab.azure.arm import permissions, resources
 from lab.azure.compute import quota
 from lab.azure.hci import clusters
 from lab.azure.network import virtual_networks
-from lab.azure.on_premises import hyper_v_machines, nodes
+from lab.azure.on_premises import hyper_v_machines, nodes, vault_rights
 from lab.azure.simulator.answers import ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery.items import host_connection
@@ -134,11 +134,6 @@ def change_rights(lab: Lab, settings: Json) -> None:
     lab.store.put(permissions.KIND, "product", settings)
 
 
-def change_quota(lab: Lab, settings: Json) -> None:
-    """{used, limit} of the region's cores."""
-    lab.store.put(quota.KIND, "cores", settings)
-
-
 def change_accounts(lab: Lab, settings: Json) -> None:
     """By name: {kind, accessTier, firewall, location} of a storage account."""
     for name, changes in settings.items():
@@ -179,7 +174,8 @@ CHANGES: dict[str, Callable[[Lab, Json], None]] = {
     "nodes": change_nodes,
     "vms": change_vms,
     "rights": change_rights,
-    "quota": change_quota,
+    "roles": vault_rights.choose_effect_delay,
+    "quota": quota.change_quota,
     "accounts": change_accounts,
     "networks": change_networks,
     "sources": change_sources,

@@ -89,6 +89,11 @@ def all_protected(states: Mapping[str, str], vms: int) -> list[str]:
 
 
 def made_once(ledger: list[Entry]) -> list[str]:
-    """What was asked for more than once; run commands of a preflight are deleted and have names of their own."""
-    calls = Counter((entry["method"], entry["path"].lower()) for entry in ledger if entry["method"] == "PUT")
-    return [f"{path} was asked for {count} times" for (_, path), count in calls.items() if count > 1]
+    """What was asked for more than once without having been removed in between, as a repair does with an extension."""
+    there: set[str] = set()
+    twice: Counter[str] = Counter()
+    for entry in ledger:
+        path, method = entry["path"].lower(), entry["method"]
+        twice[path] += method == "PUT" and path in there
+        there = there | {path} if method == "PUT" else there - {path} if method == "DELETE" else there
+    return [f"{path} was asked for {count + 1} times" for path, count in twice.items() if count]

@@ -10,15 +10,21 @@ has the cluster's turn, which the healing of nodes waits for as well. In each ge
 """
 
 from orchestrators.durable.cluster_turns import join_cluster_queue, leave_cluster_queue
-from orchestrators.durable.steps import Context, Steps, call, now, sleep
-from orchestrators.onboarding.prepare_steps import ensure_resource
+from orchestrators.durable.steps import Context, Steps, call, now, show_status, sleep
 from shared.errors import Refused
-from shared.healing.classifier import classify_node
+from shared.healing.classifier import CauseCode, classify_node
 from shared.healing.cluster_queue import QueueTurn
 from shared.healing.contract import CREATE_EXTENSION, READ_NODES, CreateExtension, ReadNodes
 from shared.healing.repair import Repair
-from shared.onboarding.contract import EnsureAnswer
-from shared.onboarding.pacing import INSTALLED_WITHIN, NODE_EVERY, REPAIRED_WITHIN, TURN_WITHIN, WAIT_EVERY
+from shared.onboarding.contract import ENSURE_RESOURCE, EnsureAnswer, EnsureResource
+from shared.onboarding.pacing import (
+    INSTALLED_WITHIN,
+    NODE_EVERY,
+    REPAIRED_WITHIN,
+    ROLE_TAKES_EFFECT_WITHIN,
+    TURN_WITHIN,
+    WAIT_EVERY,
+)
 from shared.onboarding.preparation import (
     NodeState,
     NodeStep,
@@ -35,6 +41,7 @@ from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
 MOST_REPAIRS = 3
+VAULT_RIGHTS: CauseCode = "vault-rights"
 PUBLISHER, TYPE = "Microsoft.SiteRecovery.Dra", "Windows"
 
 
@@ -55,7 +62,10 @@ def _advance_installation(ctx: Context, order: PrepareOrder, run: Preparation) -
         yield from _take_cluster_turn(ctx, order)
         if site.install == "cluster":
             return (yield from _install_everywhere(ctx, order, run))
-        return run.with_node((yield from _install_on(ctx, order, run, pending[0])))
+        node = yield from _install_on(ctx, order, run, pending[0])
+        if node.detail == VAULT_RIGHTS:
+            yield from _wait_for_roles(ctx, run, node)
+        return run.with_node(node)
     yield from leave_cluster_queue(ctx, site.cluster, order.id)
     if broken := [node for node in run.nodes if node.state == "broken"]:
         return run.with_node((yield from _repair_node(ctx, order, broken[0])))
@@ -93,6 +103,14 @@ def _take_cluster_turn(ctx: Context, order: PrepareOrder) -> Steps[None]:
             detail = f"{place.first} has been working on {place.node} of this cluster for more than {TURN_WITHIN}."
             raise Refused("no-turn", detail)
         yield from sleep(ctx, WAIT_EVERY)
+
+
+def _wait_for_roles(ctx: Context, run: Preparation, node: NodeStep) -> Steps[None]:
+    """Have no other node refused by the vault while a role that this run has assigned may not hold yet."""
+    holds_from = run.began + ROLE_TAKES_EFFECT_WITHIN
+    while now(ctx) < holds_from:
+        show_status(ctx, {"phase": "Extension", "waitingFor": f"the new roles to hold; the vault refused {node.node}"})
+        yield from sleep(ctx, min(WAIT_EVERY, holds_from - now(ctx)))
 
 
 def _read_node(ctx: Context, node: NodeStep) -> Steps[NodeView]:
@@ -142,7 +160,8 @@ def _ensure_cluster_extension(ctx: Context, order: PrepareOrder, run: Preparatio
     parameters = {"publisher": PUBLISHER, "type": TYPE, "enableAutomaticUpgrade": True, "settings": settings}
     body = {"properties": {"extensionParameters": parameters}}
     expect = {"properties.extensionParameters.settings.SiteId": settings["SiteId"]}
-    ensured = yield from ensure_resource(ctx, order, arm_id, "cluster", body, expect)
+    request = EnsureResource(operation=order.id, resource_id=arm_id, kind="cluster", body=body, expect=expect)
+    ensured = yield from call(ctx, ENSURE_RESOURCE, request)  # how it went is judged node by node, never as a whole
     if ensured.outcome == "differs":
         detail = f"The cluster-wide extension is there for another site: {ensured.differences[0]}."
         raise Refused("other-site", detail)

@@ -170,7 +170,7 @@ class ExactlyOnce:
             read = [await self._vault.find_job(job["name"]) for job in self._jobs.find_lookalikes(attempt.signature)]
             alike = [job for job in read if job]
             own_jobs = [job for job in alike if _is_started_by_any(job, ids)]
-            own_jobs = own_jobs or [job for job in alike if not has_request_id(job)]
+            own_jobs = own_jobs or [job for job in alike if is_alike(job, attempt.signature)]
         living_jobs = [job for job in own_jobs if not has_failed(job)]
         if candidates := living_jobs or [job for job in own_jobs if is_started_by(job, ids[-1])]:
             return text_of(max(candidates, key=lambda job: _property_of(job, "startTime"))["name"])
@@ -191,6 +191,7 @@ class JobIndex:
         self._with_starter: set[str] = set()
         self._by_request: dict[str, list[Json]] = {}
         self._by_target: dict[str, list[Json]] = {}
+        self._blank: list[Json] = []
         for job in jobs:
             request_id, gap, _ = _property_of(job, "activityId").partition(" ")
             if gap:
@@ -198,6 +199,8 @@ class JobIndex:
             if has_request_id(job):
                 self._with_starter.add(job["name"])
                 continue
+            if not _property_of(job, "scenarioName"):
+                self._blank.append(job)
             for target in _targets_of(job):
                 self._by_target.setdefault(target, []).append(job)
 
@@ -210,9 +213,12 @@ class JobIndex:
         return self._by_request.get(request_id.lower(), [])
 
     def find_lookalikes(self, signature: JobSignature) -> list[Json]:
-        """What may be ours although the list does not say who started it."""
+        """What may be ours although the list does not say who started it; also what has just been queued, which shows
+        nothing of itself before it is read.
+        """
         on_target = [job for target in signature.targets for job in self._by_target.get(target.lower(), ())]
-        return list({job["name"]: job for job in on_target if is_alike(job, signature)}.values())
+        alike = [job for job in on_target if is_alike(job, signature)]
+        return list({job["name"]: job for job in (*alike, *self._blank)}.values())
 
 
 def is_started_by(job: Json, request_id: str) -> bool:

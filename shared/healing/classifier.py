@@ -25,6 +25,7 @@ CauseCode = Literal[
     "certificate-race",
     "hyper-v-missing",
     "other-site",
+    "vault-rights",
     "application-control",
     "already-registered",
     "resource-lock",
@@ -63,6 +64,10 @@ class _Rule(NamedTuple):
     needs: int = 1
 
 
+_DENIED = (
+    r"\bAuthorizationFailed\b|\bAuthorization_RequestDenied\b|\bForbidden\b|\b403\b|not\s+authori[sz]ed|"
+    r"does\s+not\s+have\s+(authorization|permission)|access\s+(is\s+)?denied"
+)
 _RULES = (
     _Rule("resource-lock", (r"\bScopeLocked\b", r"following scope\(?s?\)? are locked", r"remove the lock")),
     _Rule(
@@ -72,6 +77,14 @@ _RULES = (
             r"extensions?\s+(are|is)\s+(disabled|blocked)",
             r"extensions[.]enabled\W+false",
         ),
+    ),
+    _Rule(
+        "vault-rights",
+        (
+            _DENIED,
+            r"registration\s+key|vault\s+(credential|key|certificate)|recoveryservices|\bvaults?\b",
+        ),
+        needs=2,  # a node has many doors that may be shut
     ),
     _Rule("hyper-v-missing", (r"Hyper-V\s+is\s+not\s+installed", r"Hyper-V\s+role\s+is\s+(missing|not)")),
     _Rule(
@@ -98,12 +111,15 @@ _RULES = (
     _Rule("other-site", (r"\bEnable\b\W{0,6}1\b\W*$",)),  # exit code 1 and not a word more: known issue 2
 )
 """In order: what a new installation cannot cure comes first. Texts are those of the vendor's known issues, tolerant of
-paths, versions, broken lines and the language around them; resource-lock and agent-blocked are assumed."""
+paths, versions, broken lines and the language around them; resource-lock, agent-blocked and vault-rights are assumed:
+of the last nobody has published the words."""
 _REMEDIES: Mapping[CauseCode, str] = {
     "certificate-race": "Uninstall the extension, run Sync-AzureStackHci on a healthy node, wait for it to come back.",
     "hyper-v-missing": "Install the Hyper-V role on the node, then repair again.",
     "other-site": "Unregister the host from the Hyper-V site that it is bound to, or declare that site; see also that "
     "Hyper-V is set up on the node; then repair.",
+    "vault-rights": "The cluster's identity may not read the vault, or not yet: a new role takes up to ten minutes. "
+    "The app installs again. If that fails too, prepare the site, which assigns the role, or assign it by hand.",
     "application-control": "Put Application Control into audit mode for the installation, then repair again.",
     "already-registered": "Remove (purge) the host's provider in its vault, then repair again.",
     "resource-lock": "Take the lock off the Arc machine or its resource group, then repair again.",
@@ -118,7 +134,7 @@ _REMEDIES: Mapping[CauseCode, str] = {
     "no-recovery-point": "See the replication health of the node's machines; resynchronise where the vault says so.",
     "unknown": "Read the extension's message and the node's Provider log (Microsoft-Azure Site Recovery/Provider).",
 }
-_CURABLE = frozenset({"certificate-race", "extension-missing", "not-registered"})
+_CURABLE = frozenset({"certificate-race", "extension-missing", "not-registered", "vault-rights"})
 
 
 def classify_failure(

@@ -22,3 +22,5 @@ MOST_READS, READ_PAUSE = 15, timedelta(minutes=1)
 """How often a run on the site's VMs tries to read what there is, each after such a pause."""
 TICKS_PER_GENERATION = 15
 """Before such a run continues as new: each tick replays those before it."""
+ROLE_TAKES_EFFECT_WITHIN = timedelta(minutes=10)
+"""Of a new role assignment (documented): a node that was refused by the vault is not followed by another one before."""

@@ -41,10 +41,15 @@ async def items(*vms: str) -> list[ItemView]:
 
 
 async def begin(
-    lab: Lab, verb: Verb, views: list[ItemView], operation: str = "op-1", starts: tuple[ItemStart, ...] = ()
+    lab: Lab,
+    verb: Verb,
+    views: list[ItemView],
+    operation: str = "op-1",
+    starts: tuple[ItemStart, ...] = (),
+    since: datetime | None = None,
 ) -> StartsMade:
     starts = starts or tuple(ItemStart(vm=view.vm, item_id=view.id) for view in views)
-    since = lab.now() - timedelta(minutes=1)
+    since = since or lab.now() - timedelta(minutes=1)
     ask = StartVerbs(vault=VAULT, operation=operation, verb=verb, starts=starts, since=since, network_id=NETWORK)
     return await start_verbs(ask)
 
@@ -131,7 +136,7 @@ async def test_two_workers_that_do_one_start_at_once_have_one_effect(lab: Lab, m
         await both_looked.wait()
         return jobs
 
-    views = await items("sql-01")
+    views, since = await items("sql-01"), lab.now()
     with monkeypatch.context() as patch:
         patch.setattr(Vault, "list_jobs", together)
         made = await asyncio.gather(*(begin(lab, "PlannedFailover", views) for _ in range(2)))
@@ -140,7 +145,7 @@ async def test_two_workers_that_do_one_start_at_once_have_one_effect(lab: Lab, m
     found = [end for each in made for end in await ends(lab, each)]
     assert sorted((end.outcome, end.code) for end in found) == [("failed", "532"), ("succeeded", "")]
     again = ItemStart(vm="sql-01", item_id=views[0].id, attempt=2, adopts_from=1)
-    third = await begin(lab, "PlannedFailover", views, starts=(again,))
+    third = await begin(lab, "PlannedFailover", views, starts=(again,), since=since)
     assert [one.job for one in third.answers] == [end.job for end in found if end.outcome == "succeeded"]
     assert len(jobs) == len(lab.ledger("plannedFailover")) == 2
 

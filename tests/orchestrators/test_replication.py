@@ -30,6 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def bench(server: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureBench]:
     """The scenario `bare`, prepared."""
     server.reset("bare")
+    server.world(roles={"takeEffectAfter": 0})  # repairs, which a refused node needs, do nothing here
     point_at(server.base, "lab-identity", monkeypatch)
     bench = AzureBench(server)
     order = PrepareOrder(id="prepare-1", kind="prepare", site="hci-01", requested_by="ann", document=site())

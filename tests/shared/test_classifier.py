@@ -39,6 +39,11 @@ LOCKED = (
     "(ScopeLocked) The scope 'AzureSiteRecovery' cannot perform delete operation because following scope(s) are "
     "locked: '/subscriptions/s/resourceGroups/rg-hci-arc'. Please remove the lock and try again."
 )
+NO_KEY = (
+    "Extension returned nonzero exit code for Enable: 1. . Extension error output: "
+    f"{SCRIPTS}\\RegisterAsr.ps1 : Failed to get the vault registration key: AuthorizationFailed."
+)
+"""Assumed: nobody has published what it says."""
 NO_DETAIL = "Extension returned nonzero exit code for Enable: 1."
 """Source: known issue 2: no error details are seen."""
 BLOCKED = "The extension is on the extensions.blocklist of the agent and will not be installed."
@@ -48,6 +53,9 @@ BLOCKED = "The extension is on the extensions.blocklist of the agent and will no
     ("message", "code"),
     [
         (RACE, "certificate-race"),
+        (NO_KEY, "vault-rights"),
+        (NO_KEY.replace("AuthorizationFailed", "403 (Forbidden)"), "vault-rights"),
+        ("The client does not have authorization to perform 'Microsoft.RecoveryServices/vaults/read'.", "vault-rights"),
         (RACE.replace("\n", "\\n"), "certificate-race"),
         (RACE.replace("\n", "\r\n        "), "certificate-race"),
         (RACE.replace("1.0.0.4", "2.13.0.0").replace("C:\\Packages", "D:\\Pakete"), "certificate-race"),
@@ -73,7 +81,7 @@ BLOCKED = "The extension is on the extensions.blocklist of the agent and will no
 def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str, code: str) -> None:
     cause = classify_failure("ExtensionOperationError", message)
     assert cause.code == code
-    assert cause.curable == (code == "certificate-race")
+    assert cause.curable == (code in {"certificate-race", "vault-rights"})
     assert cause.evidence
     assert cause.remedy
 

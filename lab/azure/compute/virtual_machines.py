@@ -78,6 +78,17 @@ def create_vm(lab: Lab, group: str, name: str, make: VmSettings) -> str:
     return vm_id
 
 
+def addresses_in(lab: Lab, network_id: str) -> set[str]:
+    """The private addresses of the cards in a virtual network."""
+    cards = lab.store.all(virtual_networks.NIC.lower())
+    return {_address_of(nic) for nic in cards if _subnet_of(nic).lower().startswith(f"{network_id}/".lower())}
+
+
+def _subnet_of(nic: Json) -> str:
+    subnet: Json = nic["properties"]["ipConfigurations"][0]["properties"].get("subnet") or {}
+    return str(subnet.get("id") or "")
+
+
 def _subnet_id(lab: Lab, make: VmSettings) -> str | None:
     if not make.network_id or resources.find_resource(lab, make.network_id) is None:
         return None

@@ -8,7 +8,7 @@ from lab.azure.simulator.lab import SUBSCRIPTION, Lab
 from lab.azure.site_recovery.api.common import own_id
 from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.items import protection
-from lab.azure.site_recovery.jobs.job_routes import hide_activity_ids
+from lab.azure.site_recovery.jobs.job_routes import show_starters_in_lists
 from lab.azure.site_recovery.sites import fabrics, policies, providers, source_machines
 
 _POLICY: Json = {
@@ -29,7 +29,7 @@ def seed_vault(lab: Lab, settings: Json) -> Json:
         lab: The lab.
         settings: {group, vault, site, policy, nodes: [{name, connected?, registered?, id?}], target: {resourceGroup,
             network, subnet, storageAccount?, ...}, machines: [{name, node, protected?, ports?, ...}]}; a node that is
-            not registered has no provider. With {activityIdsInLists: false} lists of jobs do not tell who asked.
+            not registered has no provider. With {activityIdsInLists: true} lists of jobs tell who asked.
     """
     vault = own_id(resource_id(SUBSCRIPTION, settings["group"], "Microsoft.RecoveryServices/vaults", settings["vault"]))
     fabric = fabrics.add_fabric(lab, vault, settings["site"])
@@ -37,8 +37,8 @@ def seed_vault(lab: Lab, settings: Json) -> Json:
     policy = policies.add_policy(lab, vault, settings["policy"], _POLICY | settings.get("policySettings", {}))
     policies.add_mapping(lab, container, f"{settings['site']}-{settings['policy']}", policy["id"])
     owners = _add_nodes(lab, fabric, settings["nodes"])
-    if not settings.get("activityIdsInLists", True):
-        hide_activity_ids(lab)
+    if settings.get("activityIdsInLists"):
+        show_starters_in_lists(lab)
     for machine in settings["machines"]:
         _add_machine(lab, container, policy, settings["target"], owners, machine)
     return fabric

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
+from lab.azure.compute.sizes import SIZES, Size
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
@@ -27,13 +28,6 @@ from lab.azure.site_recovery.items.items import SEGMENT
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
 from lab.azure.site_recovery.jobs.jobs import Target, begin_job
 from lab.azure.site_recovery.jobs.operation_results import operation_result
-
-_SIZES = (
-    ("Standard_B2s", 2, 4.0),
-    ("Standard_D2s_v5", 2, 8.0),
-    ("Standard_D4s_v5", 4, 16.0),
-    ("Standard_E8s_v5", 8, 64.0),
-)
 
 
 def _vault_document(request: ArmRequest, kind: str, name: str, shown: Json) -> Json:
@@ -158,17 +152,18 @@ def supported_systems(_: Lab, request: ArmRequest) -> Answer:
 def target_sizes(lab: Lab, request: ArmRequest) -> Answer:
     """The sizes that a failover may choose."""
     item = require_record(lab, request, ITEMS, SEGMENT)
-    return list_answer(_size_document(item, *size) for size in _SIZES)
+    return list_answer(_size_document(item, size) for size in SIZES)
 
 
-def _size_document(item: Json, name: str, cores: int, memory: float) -> Json:
+def _size_document(item: Json, size: Size) -> Json:
+    name, cores = size.name, size.cores
     arm_id = f"{item['id']}/targetComputeSizes/{name}"
     shown = {
         "name": name,
         "friendlyName": name,
         "cpuCoresCount": cores,
         "vCPUsAvailable": cores,
-        "memoryInGB": memory,
+        "memoryInGB": size.memory_gb,
         "maxDataDiskCount": cores * 2,
         "maxNicsCount": 2,
         "errors": [],

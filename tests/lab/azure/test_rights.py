@@ -10,7 +10,9 @@ from lab.azure import scenario_loader
 from lab.azure.arc import extensions
 from lab.azure.arm.ids import resource_id
 from lab.azure.on_premises import nodes, vault_rights
-from lab.azure.simulator.lab import SUBSCRIPTION, Lab
+from lab.azure.simulator.answers import ArmError
+from lab.azure.simulator.lab import SUBSCRIPTION, Lab, to_iso
+from lab.azure.world import change_world
 from lab.clock import ManualClock
 
 CLUSTER = resource_id(SUBSCRIPTION, "rg-hci", "Microsoft.AzureStackHCI/clusters", "hci-01")
@@ -39,6 +41,23 @@ def test_without_a_role_on_the_vault_the_extension_fails(lab: Lab, granted: bool
     found = extensions.find_asr(lab, node["id"])
     assert found is not None
     assert found["properties"]["provisioningState"] == state
+
+
+def test_a_role_holds_minutes_after_it_was_assigned(lab: Lab) -> None:
+    vault_rights.grant_key_access(lab, CLUSTER, VAULT)
+    (assignment,) = lab.store.all("microsoft.authorization/roleassignments")
+    assignment["properties"]["createdOn"] = to_iso(lab.now())
+    lab.store.put("microsoft.authorization/roleassignments", assignment["id"], assignment)
+    assert not vault_rights.may_fetch_key(lab, CLUSTER, VAULT)
+    lab.clock.advance(timedelta(minutes=10))
+    assert vault_rights.may_fetch_key(lab, CLUSTER, VAULT)
+    assignment["properties"]["createdOn"] = to_iso(lab.now())
+    lab.store.put("microsoft.authorization/roleassignments", assignment["id"], assignment)
+    change_world(lab, {"roles": {"takeEffectAfter": 0}})
+    assert vault_rights.may_fetch_key(lab, CLUSTER, VAULT)
+    for wrong in ({}, {"takeEffectAfter": -1}, {"takeEffectAfter": "soon"}, {"other": 1}):
+        with pytest.raises(ArmError):
+            change_world(lab, {"roles": wrong})
 
 
 def test_a_role_above_the_vault_does_as_well_and_one_elsewhere_does_not(lab: Lab) -> None:

@@ -51,7 +51,7 @@ SERVICE_ERRORS: dict[str, ServiceError] = {
         "Request a quota increase, or choose a smaller size, and retry the operation.",
     ),
     "28061": ServiceError(
-        "The virtual machine name '{vm}' isn't available in Azure.",
+        "The virtual machine name '{vm}' is unavailable.",
         "Another virtual machine has that name.",
         "Choose another name for the virtual machine in Azure.",
     ),

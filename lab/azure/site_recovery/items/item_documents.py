@@ -18,6 +18,8 @@ from lab.azure.site_recovery.jobs.jobs import job_id
 from lab.azure.site_recovery.sites.providers import is_connected
 from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
+_PERCENT_SHOWN = 23
+"""Of all recorded items: 0, then 23, also once they are Protected."""
 _TESTED = {"None": "None", "MarkedForDeletion": "Cleaning up test environment"}
 
 
@@ -121,7 +123,7 @@ def _specific_details(lab: Lab, item: Json, state: State) -> Json:
     return {
         "instanceType": "HyperVReplicaAzure",
         **_target_details(item),
-        **_source_details(machine, item["target"]),
+        **_source_details(machine, item),
         **_replication_details(lab, item),
         "vmId": item["vmId"],
         "vmProtectionState": vm_state,
@@ -144,7 +146,7 @@ def _target_details(item: Json) -> Json:
         "recoveryAzureVMSize": target["vmSize"],
         "recoveryAzureStorageAccount": target["storageAccount"],
         "recoveryAzureLogStorageAccountId": target["logStorageAccount"],
-        "selectedRecoveryAzureNetworkId": target["network"],
+        "selectedRecoveryAzureNetworkId": target["network"] if item["nics"] else None,
         "enableRdpOnTargetOption": target["enableRdp"],
         "recoveryAzureResourceGroupId": target["resourceGroup"],
         "targetAvailabilityZone": target.get("zone"),
@@ -154,14 +156,14 @@ def _target_details(item: Json) -> Json:
     }
 
 
-def _source_details(machine: Json, target: Json) -> Json:
+def _source_details(machine: Json, item: Json) -> Json:
     """The machine on premises, with the disks that are replicated."""
-    disks = enumerate(machine["disks"])
+    target, disks = item["target"], enumerate(machine["disks"])
     return {
         "azureVmDiskDetails": [
             _disk_document(machine, index, disk) for index, disk in disks if _is_included(target, disk)
         ],
-        "selectedSourceNicId": machine["nicId"],
+        "selectedSourceNicId": machine["nicId"] if item["nics"] else None,
         "oSDetails": {
             "osType": machine["osType"],
             "productType": "UNKNOWN",
@@ -207,10 +209,10 @@ def _replication_details(lab: Lab, item: Json) -> Json:
 
 def _copy_progress(lab: Lab, item: Json) -> str:
     span = item.get("copying")
-    if item["state"] != "initial-replication" or not span:
+    if not span:
         return "100" if item["since"] else "0"
     began, ends = parse_time(span[0]), parse_time(span[1])
-    return str(min(99, int(100 * ((lab.now() - began) / (ends - began)))))
+    return str(min(_PERCENT_SHOWN, int(100 * ((lab.now() - began) / (ends - began)))))
 
 
 def _is_included(target: Json, disk: Json) -> bool:
@@ -260,7 +262,7 @@ def new_nic(machine: Json, network: str | None, subnet: str | None) -> Json:
                 "tfoLBBackendAddressPoolIds": None,
             }
         ],
-        "selectionType": "SelectedByUser",
+        "selectionType": "SelectedByDefault",
         "recoveryNetworkSecurityGroupId": None,
         "enableAcceleratedNetworkingOnRecovery": None,
         "tfoVMNetworkId": None,

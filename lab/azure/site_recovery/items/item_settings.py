@@ -11,13 +11,15 @@ from lab.azure.site_recovery.api.common import (
     require_record,
 )
 from lab.azure.site_recovery.api.request_fields import require_details, require_properties
-from lab.azure.site_recovery.items.items import SEGMENT, facts_of, item_of, target_of
+from lab.azure.site_recovery.items.item_inputs import check_update
+from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, item_of, state_of, target_of
 from lab.azure.site_recovery.items.protection import DEFAULT_TARGET
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
-from lab.azure.site_recovery.jobs.jobs import (
-    begin_job,
-    when,
-)
+from lab.azure.site_recovery.jobs.durations import BUSY_FAILS_AFTER, draw_duration
+from lab.azure.site_recovery.jobs.jobs import KIND, Failure, begin_failing_job, begin_job, when
+from lab.azure.site_recovery.jobs.kinds import KINDS
+
+KIND_OF_JOB = "UpdateVmProperties"
 
 
 @SITE_RECOVERY.route("PATCH", ITEM)
@@ -26,13 +28,24 @@ def update_item(lab: Lab, request: ArmRequest) -> Answer:
     item = require_record(lab, request, ITEMS, SEGMENT)
     body = require_properties(request)
     given = require_details(request, body) if body.get("providerSpecificDetails") is not None else {}
+    check_update(lab, request, body, given)
     facts = facts_of(lab, item) | {"input": {"body": body, "given": given}}
-    return answer_with_job(
-        lab, request, begin_job(lab, item["vault"], "UpdateVmProperties", target_of(item), caller_of(request), **facts)
-    )
+    if item["scenario"]:
+        return answer_with_job(lab, request, _begin_refused(lab, request, item, facts))
+    job = begin_job(lab, item["vault"], KIND_OF_JOB, target_of(item), caller_of(request), **facts)
+    enter_state(lab, item, state_of(item), job)
+    return answer_with_job(lab, request, job)
 
 
-@when("UpdateVmProperties", "Succeeded")
+def _begin_refused(lab: Lab, request: ArmRequest, item: Json, facts: Json) -> Json:
+    running = lab.store.get(KIND, item["scenario"]["job"])
+    title = KINDS[running["kind"]].title if running else item["scenario"]["name"]
+    after = draw_duration(BUSY_FAILS_AFTER, lab.seed, item["id"], KIND_OF_JOB, lab.now())
+    failure = Failure("532", {"running": title}, after)
+    return begin_failing_job(lab, item["vault"], KIND_OF_JOB, target_of(item), caller_of(request), failure, **facts)
+
+
+@when(KIND_OF_JOB, "Succeeded")
 def apply_update(lab: Lab, job: Json) -> None:
     """The item takes the settings that were sent."""
     item = item_of(lab, job)
@@ -51,7 +64,15 @@ def apply_update(lab: Lab, job: Json) -> None:
     }
     for wanted in body.get("vmNics") or []:
         _update_nic(item, wanted, body)
-    lab.store.put(ITEMS, item["id"], item)
+    enter_state(lab, item, state_of(item))
+
+
+@when(KIND_OF_JOB, "Failed")
+@when(KIND_OF_JOB, "Cancelled")
+def leave_as_it_is(lab: Lab, job: Json) -> None:
+    """The item is idle again, with the settings that it had."""
+    if item := item_of(lab, job):
+        enter_state(lab, item, state_of(item))
 
 
 def _update_nic(item: Json, wanted: Json, body: Json) -> None:

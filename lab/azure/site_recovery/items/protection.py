@@ -1,15 +1,19 @@
 """Enabling and ending protection: initial replication, its completion, removal and purge."""
 
+import random
 from datetime import timedelta
 
+from lab.azure.compute.virtual_machines import vm_exists
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import Lab, due
 from lab.azure.simulator.requests import ArmRequest
+from lab.azure.simulator.waits import shortened_wait
 from lab.azure.site_recovery.api.common import (
     CONTAINERS,
     ITEM,
     ITEMS,
     MACHINES,
+    MAPPINGS,
     POLICIES,
     SITE_RECOVERY,
     caller_of,
@@ -20,6 +24,7 @@ from lab.azure.site_recovery.api.errors import Caller, input_error, missing_erro
 from lab.azure.site_recovery.api.request_fields import require_details, require_properties, require_text
 from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.items.item_documents import new_nic
+from lab.azure.site_recovery.items.item_inputs import check_enabling
 from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, item_of, target_of
 from lab.azure.site_recovery.items.lifecycle import (
     DISABLING,
@@ -47,7 +52,11 @@ from lab.azure.site_recovery.jobs.kinds import KINDS
 from lab.azure.site_recovery.sites.providers import is_connected
 from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
-_FIRST_POINT_AFTER = timedelta(seconds=45)
+_NAME_CHECKED_AFTER = timedelta(seconds=31)
+_ENDS_IN_PART = 4 / 6
+"""How many of the recorded DisableDr jobs ended PartiallySucceeded."""
+_FIRST_POINT_AFTER = timedelta(minutes=6)
+"""Recorded: "Waiting for first recovery point" for five minutes at the least."""
 
 
 def add_item(
@@ -132,7 +141,7 @@ def finish_copy(lab: Lab, args: Json) -> None:
     item = lab.store.get(ITEMS, args["item"])
     if item and item["state"] == INITIAL.name:
         enter_state(lab, item, FIRST_POINT)
-        lab.call_after(_FIRST_POINT_AFTER, "asr.first-point", args)
+        lab.call_after(shortened_wait(_FIRST_POINT_AFTER), "asr.first-point", args)
 
 
 @due("asr.first-point")
@@ -174,20 +183,28 @@ def enable_item(lab: Lab, request: ArmRequest) -> Answer:
         raise missing_error(policy_id.rpartition("/")[2], caller_of(request))
     if machine["item"]:
         return answer_with_job(lab, request, _begin_already_enabled(lab, request, machine))
-    target = _target_of(request, given, machine)
+    _require_place(lab, request, container, policy)
+    check_enabling(lab, request, given, machine)
+    target = _target_of(given, machine)
     item = add_item(lab, container, machine, policy["id"], target, name=request.params["item"])
     return answer_with_job(lab, request, _begin_enabling(lab, request, item))
 
 
-def _target_of(request: ArmRequest, given: Json, machine: Json) -> Json:
-    group = given.get("targetAzureV2ResourceGroupId")
-    if not group:
-        raise input_error("'targetAzureV2ResourceGroupId' is required.", caller_of(request))
+def _require_place(lab: Lab, request: ArmRequest, container: Json, policy: Json) -> None:
+    """The policy is associated with the container, and no other machine has the name (both inferred)."""
+    mappings = lab.store.all(MAPPINGS, container["id"])
+    if policy["id"].lower() not in {mapping["policy"].lower() for mapping in mappings}:
+        raise input_error(f"The policy '{policy['name']}' is not associated with the container.", caller_of(request))
+    if lab.store.get(ITEMS, f"{container['id']}/{SEGMENT}/{request.params['item']}"):
+        raise input_error(f"'{request.params['item']}' is the name of another protected item.", caller_of(request))
+
+
+def _target_of(given: Json, machine: Json) -> Json:
     subnet = given.get("targetAzureSubnetId") or ""
     chosen = {
         "vmName": given.get("targetAzureVmName") or machine["friendlyName"],
         "vmSize": given.get("targetVmSize"),
-        "resourceGroup": group,
+        "resourceGroup": given["targetAzureV2ResourceGroupId"],
         "network": given.get("targetAzureNetworkId"),
         "subnet": subnet.rpartition("/")[2] or None,
         "storageAccount": given.get("targetStorageAccountId"),
@@ -235,7 +252,16 @@ def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
         **fault_facts,
     )
     enter_state(lab, item, ENABLING, job, "EnableProtection")
+    if vm_exists(lab, item["target"]["resourceGroup"], item["target"]["vmName"]):
+        lab.call_after(_NAME_CHECKED_AFTER, "asr.name-taken", {"job": job["id"], "name": item["target"]["vmName"]})
     return job
+
+
+@due("asr.name-taken")
+def warn_of_name(lab: Lab, args: Json) -> None:
+    """The job warns from then on that its machine will not get the name that was asked for."""
+    if (job := lab.store.get(KIND, args["job"])) and job["ended"] is None:
+        add_warning(lab, job, "28061", vm=args["name"])
 
 
 def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
@@ -306,6 +332,8 @@ def _end_protection(lab: Lab, request: ArmRequest, item: Json, kind: str) -> Jso
     facts = facts_of(lab, item) | {"from": item["state"]}
     if kind == "DisableDr" and (failure := _disable_obstacle(lab, item)):
         return begin_failing_job(lab, item["vault"], kind, target_of(item), caller_of(request), failure, **facts)
+    in_part = kind == "DisableDr" and random.Random(f"{lab.seed}/{item['vmId']}/{kind}").random() < _ENDS_IN_PART
+    facts |= {"endsAs": "PartiallySucceeded"} if in_part else {}
     job = begin_job(lab, item["vault"], kind, target_of(item), caller_of(request), **facts)
     enter_state(lab, item, DISABLING, job)
     return job

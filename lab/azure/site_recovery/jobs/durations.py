@@ -4,11 +4,13 @@ import random
 from collections.abc import Mapping
 from datetime import timedelta
 
+from lab.azure.simulator.waits import chosen_seconds
+
 RECORDED: Mapping[str, tuple[float, float, float]] = {  # seconds: least, median, most; tiny machines, 2017 and 2023
     "AddProtectionProfile": (1, 2, 7),
     "AssociateProtectionProfile": (10, 60, 300),
     "ChangePit": (200, 330, 375),  # assumed: as long as a failover
-    "CommitFailover": (2, 24, 63),
+    "CommitFailover": (2, 24, 139),
     "CreateSite": (1, 1.5, 2),
     "DisableDr": (11, 30, 60),
     "EnableDr": (39, 53, 110),
@@ -24,7 +26,9 @@ RECORDED: Mapping[str, tuple[float, float, float]] = {  # seconds: least, median
     "ReverseInitialReplication": (30, 90, 240),  # assumed: deltas only
     "TestFailover": (492, 609, 680),
     "TestFailoverCleanup": (150, 170, 190),
-    "UnplannedFailover": (326, 331, 375),
+    "UnplannedFailover": (326, 375, 805),
+    "DissociateProtectionProfile": (30, 60, 90),
+    "UnregisterDra": (7, 20, 44),
     "UpdateVmProperties": (2, 12, 39),
 }
 ADMINISTRATIVE = (1.0, 2.0, 5.0)
@@ -40,17 +44,9 @@ STARTS_AFTER = (0.6, 1.5, 9.0)
 """Seconds between the 202 and the job's start; until then it shows nothing of itself."""
 
 
-_chosen_for_all: list[tuple[float, float, float]] = []
-
-
-def choose_job_seconds(bounds: tuple[float, float, float]) -> None:
-    """Have every job of this process last between these seconds, as when nobody can wait for real ones."""
-    _chosen_for_all[:] = [bounds]
-
-
 def bounds_of(scenario: str) -> tuple[float, float, float]:
     """Least, usual and most seconds of a scenario's jobs: as recorded, unless others are chosen."""
-    return _chosen_for_all[0] if _chosen_for_all else RECORDED.get(scenario, ADMINISTRATIVE)
+    return chosen_seconds() or RECORDED.get(scenario, ADMINISTRATIVE)
 
 
 def draw_duration(bounds: tuple[float, float, float], *key: object) -> timedelta:

@@ -18,6 +18,7 @@ from lab.azure.site_recovery.jobs.kinds import KINDS
 from lab.azure.site_recovery.jobs.operation_results import operation_result, require_job
 
 OPTIONS = "asr-option"
+STARTERS_IN_LISTS = "activity-ids-in-lists"
 CAP = 200
 """A list never had more."""
 
@@ -45,19 +46,25 @@ def _parse_job_filter(lab: Lab, request: ArmRequest) -> Test:
 
 @SITE_RECOVERY.route("GET", VAULT + "/replicationJobs")
 def list_jobs(lab: Lab, request: ArmRequest) -> Answer:
-    """The newest 200 jobs that the filter lets through, newest first, without their tasks and details."""
+    """The newest 200 jobs that the filter lets through, newest first, without what only the job itself shows.
+
+    Recorded: none of 227 listed jobs, of which 12 had failed or half failed, has activityId, errors, tasks or details.
+    """
     now, test = lab.now(), _parse_job_filter(lab, request)
     found = [job for job in reversed(lab.store.all(KIND, vault_of(request))) if test(job)]
     shown = [job_document(job, now, detail=False) for job in found[:CAP]]
-    if lab.store.get(OPTIONS, "no-activity-ids-in-lists") is not None:
-        for job in shown:
-            job["properties"]["activityId"] = None
+    for job in shown:
+        job["properties"] |= {"errors": []} if _names_starters(lab) else {"errors": [], "activityId": None}
     return list_answer(shown)
 
 
-def hide_activity_ids(lab: Lab) -> None:
-    """Have lists show activityId as null, as the one list did that was recorded with api-version 2022-08-01."""
-    lab.store.put(OPTIONS, "no-activity-ids-in-lists", {})
+def _names_starters(lab: Lab) -> bool:
+    return lab.store.get(OPTIONS, STARTERS_IN_LISTS) is not None
+
+
+def show_starters_in_lists(lab: Lab) -> None:
+    """Have lists of jobs say who started each, as nobody has recorded it."""
+    lab.store.put(OPTIONS, STARTERS_IN_LISTS, {})
 
 
 @SITE_RECOVERY.route("GET", _JOB)

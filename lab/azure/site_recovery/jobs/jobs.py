@@ -235,8 +235,8 @@ def _set_ended(lab: Lab, job: Json, state: str, description: str) -> None:
 
 
 def succeed_job(lab: Lab, job: Json) -> None:
-    """End a job well; warnings in its errors stay, and a fault may have it end with less than Succeeded."""
-    state = job.get("fault", {}).get("end", "Succeeded")
+    """End a job well; warnings in its errors stay, and it may have been found to end with less than Succeeded."""
+    state = job.get("fault", {}).get("end", job.get("endsAs", "Succeeded"))
     _set_ended(lab, job, state, "Completed" if state == "Succeeded" else state)
     _reach_moment(lab, job, "Succeeded")
 
@@ -279,6 +279,7 @@ def add_warning(lab: Lab, job: Json, code: str, **names: str) -> None:
     """Add a warning; the job still succeeds."""
     values = {"vm": job["targetName"]} | names
     activity, created = job["activityId"], exact_time(lab.now())
+    values = {"renamed": f"{values['vm']}-{lab.new_id('renamed')}"} | values
     error = job_error(code, activity=activity, error_id=lab.new_id("error"), created=created, level="Warning", **values)
     job["errors"].append(error)
     lab.store.put(KIND, job["id"], job)

@@ -1,7 +1,9 @@
 """The Azure VMs that failovers make and cleanups remove: their names, networks and addresses."""
 
+from ipaddress import ip_address
+
 from lab.azure.arm import resources
-from lab.azure.compute import virtual_machines
+from lab.azure.compute import quota, virtual_machines
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import LOCATION, Lab
 from lab.azure.site_recovery.api.common import ITEMS
@@ -22,7 +24,7 @@ def create_vm(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
         os_type=machine["osType"],
         network_id=network,
         subnet=_known_subnet(lab, network, _subnet_of(item, test=test)),
-        address=_address_of(lab, item, test=test),
+        address=_free_static(lab, network, _address_of(lab, item, test=test)),
         ports=tuple(machine["ports"]),
         disks=tuple(disk["name"] for disk in machine["disks"]),
         location=target.get("location", LOCATION),
@@ -33,13 +35,13 @@ def create_vm(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
 
 
 def find_obstacle(lab: Lab, item: Json, network: str | None) -> str | None:
-    """Why Azure could not take the VM: a resource group or a network that is not there."""
+    """Why Azure could not take the VM: a resource group or a network that is not there, or too few cores."""
     group = item["target"]["resourceGroup"]
     if lab.store.get(resources.GROUP, group) is None:
         return f"Resource group '{group.rpartition('/')[2]}' could not be found."
     if network and resources.find_resource(lab, network) is None:
         return f"The virtual network '{network}' could not be found."
-    return None
+    return quota.find_shortage(lab, item["target"]["vmSize"])
 
 
 def _known_subnet(lab: Lab, network: str | None, subnet: str | None) -> str | None:
@@ -75,6 +77,15 @@ def _address_of(lab: Lab, item: Json, *, test: bool) -> str:
         return str(static)
     number = _number_of(lab, item)
     return f"{_TEST_NET if test else _RECOVERY_NET}.{number // 250}.{number % 250 + 4}"
+
+
+def _free_static(lab: Lab, network: str | None, address: str) -> str:
+    """The address, or the next one that is free where another card has it: Azure replaces it without a word."""
+    taken = virtual_machines.addresses_in(lab, network) if network else set()
+    if address not in taken or address.startswith("127."):
+        return address
+    parts = ip_address(address)
+    return next(str(parts + number) for number in range(1, 255) if str(parts + number) not in taken)
 
 
 def _number_of(lab: Lab, item: Json) -> int:

@@ -1,7 +1,18 @@
 """Enabling, changing and ending replication."""
 
 from lab.azure.site_recovery.items.host_connection import disconnect_host
-from tests.lab.azure.site_recovery.world import GROUP, SITE, TEST_GROUP, TO_AZURE, VAULT, Json, World, codes, network_id
+from tests.lab.azure.site_recovery.world import (
+    CACHE,
+    GROUP,
+    SITE,
+    TEST_GROUP,
+    TO_AZURE,
+    VAULT,
+    Json,
+    World,
+    codes,
+    network_id,
+)
 
 MACHINES: list[Json] = [
     {"name": "old-01", "node": "hci-01-n1"},
@@ -25,6 +36,7 @@ def _enable(world: World) -> Json:
                 "targetAzureV2ResourceGroupId": TEST_GROUP,
                 "targetAzureNetworkId": network_id("vnet-dr"),
                 "targetAzureSubnetId": f"{network_id('vnet-dr')}/subnets/apps",
+                "targetStorageAccountId": CACHE,
                 "useManagedDisks": "true",
             },
         }

@@ -65,7 +65,7 @@ async def test_things_are_taken_down_only_in_their_order(world: World) -> None:
     ]
     for path in (mapping, "/replicationPolicies/policy-24h", *providers, base):
         assert (await world.call("DELETE", path))[0] == 202, path
-        world.pass_time(minutes=1)
+        world.pass_time(minutes=2)
         assert (await world.call("GET", path))[0] == 404, path
 
 

@@ -11,6 +11,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.recoveryservicessiterecovery import SiteRecoveryManagementClient as SyncClient
 from azure.mgmt.recoveryservicessiterecovery.aio import SiteRecoveryManagementClient as AsyncClient
 
+from lab.azure import storage
 from lab.azure.arm import resources, tokens
 from lab.azure.network import virtual_networks
 from lab.azure.server import Server
@@ -33,6 +34,7 @@ def network_id(name: str = "vnet-drill") -> str:
 
 TEST = TO_AZURE | {"networkType": "VmNetworkAsInput", "networkId": network_id()}
 TEST_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-dr-vms"
+CACHE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-dr/providers/Microsoft.Storage/storageAccounts/stdrcache"
 
 
 def failback(sync: str = "ForSynchronization") -> Json:
@@ -104,6 +106,7 @@ class World:
         for name, prefix in (("vnet-dr", "10.20"), ("vnet-drill", "10.30")):
             virtual_networks.put_vnet(self.lab, "rg-dr-net", name, prefix, ["apps"])
         resources.put_resource(self.lab, self.vault, {})
+        storage.add_account(self.lab, GROUP, "stdrcache")
         self.fabric = seed_vault(self.lab, self._settings())
         self.sdk = self.client()
         return self
