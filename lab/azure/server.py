@@ -11,13 +11,14 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from lab.azure import lab_api, providers
-from lab.azure.arm import event_grid, tokens
+from lab.azure.arm import event_grid, permissions, resources, tokens
+from lab.azure.arm.envelope import check_envelope
 from lab.azure.arm.routing import Route, Router
 from lab.azure.compute import virtual_machines
-from lab.azure.simulator.answers import Answer, ArmError, bad_request
+from lab.azure.simulator.answers import Answer, ArmError, bad_request, not_simulated
 from lab.azure.simulator.fault_effects import Lost, after_work, before_work
 from lab.azure.simulator.lab import Lab
-from lab.azure.simulator.requests import ArmRequest
+from lab.azure.simulator.requests import ArmRequest, NotedQuery
 from lab.clock import LabClock
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,10 @@ class Server:
         request.verb = route.verb
         route.provider.require_version(request.query.get("api-version"), _type_of(route))
         headers |= self.lab.throttle.admit_request(request)
+        permissions.require_permission(self.lab, request)
+        _require_unlocked(self.lab, request)
         request.body = _parse_json(raw)
+        check_envelope(request)
         request.item = list(request.params.values())[-1] if request.params else ""
         if route.provider.describe:
             request.verb, request.item = route.provider.describe(self.lab, request)
@@ -137,6 +141,9 @@ class Server:
             return instead
         request.at = self.lab.now()
         answer = route.handler(self.lab, request)
+        if isinstance(request.query, NotedQuery) and not request.is_mutating and answer.status < 400:
+            for ignored in request.query.list_ignored():
+                raise not_simulated(f"{ignored} of {request.method} {request.path}")
         if request.is_mutating and answer.status < 400:
             self.lab.ledger.add_entry(request, answer.status)
             self.lab.store.commit()
@@ -147,7 +154,9 @@ class Server:
         return ArmRequest(
             method=http_request.method,
             path="/" + http_request.rel_url.raw_path.strip("/"),
-            query={name.lower(): value for name, value in parse_qsl(http_request.rel_url.raw_query_string, True)},
+            query=NotedQuery(
+                {name.lower(): value for name, value in parse_qsl(http_request.rel_url.raw_query_string, True)}
+            ),
             headers=headers,
             body=raw,
             base=f"http://{headers.get('host', '')}",
@@ -156,6 +165,16 @@ class Server:
             correlation_id=headers.get("x-ms-correlation-request-id")
             or self.lab.fixed_id("correlation", str(time.time_ns()), str(self.requests)),
         )
+
+
+def _require_unlocked(lab: Lab, request: ArmRequest) -> None:
+    """A lock binds every call on what is below it; only locks and roles themselves can be changed all the same.
+
+    Raises:
+        ArmError: 409 ScopeLocked.
+    """
+    if request.is_mutating and "/providers/microsoft.authorization/" not in request.path.lower():
+        resources.require_unlocked(lab, request.path, deleting=request.method == "DELETE")
 
 
 def _lower_headers(http_request: web.BaseRequest) -> dict[str, str]:

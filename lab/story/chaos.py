@@ -39,6 +39,11 @@ class Killer:
         self._allowed = self.done = 0
         self._next = 0.0
 
+    @property
+    def is_through(self) -> bool:
+        """Whether all kills were done."""
+        return self.done >= self._kills
+
     def begin_part(self) -> None:
         """Allow the kills of one more part, with those that earlier parts were too short for."""
         self._allowed += -(-self._kills // PARTS)

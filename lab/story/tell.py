@@ -117,6 +117,8 @@ class Story:
         if self._options.faults:
             self._azure.set_faults(FAULTS, self._options.seed)
         chapters = [self._heal_node(), self._run_drill(), *self._leave_and_return()]
+        while not self._killer.is_through:  # on a busy machine a host takes longer to come back
+            chapters += self._leave_and_return()
         self._look_back()
         return chapters
 

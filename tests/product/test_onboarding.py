@@ -60,7 +60,7 @@ SPOILT = [
                 "hci-01-n3": {"extensionsEnabled": "false"},
             },
             "vms": {"web-01": {"highlyAvailable": False, "guest": "Ubuntu 22.04 LTS"}},
-            "rights": {"actions": ["*/read"], "notActions": []},
+            "rights": {"actions": ["*/read", "*/runCommands/*"], "notActions": []},
             "quota": {"used": 100, "limit": 105},
         },
     ),

@@ -15,7 +15,7 @@ from lab.azure.arc.machines import MACHINES, provider
 from lab.azure.arm import activity_log, lro, resources
 from lab.azure.arm.crud import serve_child_list, serve_get
 from lab.azure.on_premises import nodes
-from lab.azure.simulator.answers import Answer, Json, bad_request, not_simulated
+from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_simulated
 from lab.azure.simulator.lab import Lab, due, parse_instant, to_iso
 from lab.azure.simulator.requests import ArmRequest, require_field
 
@@ -28,6 +28,7 @@ STARTS_AFTER = timedelta(seconds=5)
 REPORTED_AFTER = timedelta(minutes=2, seconds=10)
 REMOVAL_TAKES = timedelta(minutes=2, seconds=16)
 LONGEST_OUTPUT = 4096
+MOST_COMMANDS = 25
 LOOK_AGAIN = timedelta(seconds=30)
 
 
@@ -62,6 +63,7 @@ def put_command(lab: Lab, request: ArmRequest) -> Answer:
     body = request.require_object()
     require_field(body, "location")
     name = _declared_script(body)
+    _require_room(lab, machine, request.params["command"])
     if name and nodes.find_by_machine(lab, machine["id"]) is None:
         raise not_simulated(f"scripts on {machine['name']}, which is no cluster node")
     command = resources.put_resource(
@@ -81,6 +83,18 @@ def put_command(lab: Lab, request: ArmRequest) -> Answer:
         lab, activity_log.origin_of(request), command["id"], "Microsoft.HybridCompute/machines/runCommands/write"
     )
     return Answer(201, command, machines.operation_headers(request, operation["name"]))
+
+
+def _require_room(lab: Lab, machine: Json, name: str) -> None:
+    """A machine has 25 run commands at the most (documented of VMs, "the same restrictions").
+
+    Raises:
+        ArmError: 409.
+    """
+    others = [one for one in lab.store.all(RUN_COMMAND.lower(), machine["id"]) if one["name"].lower() != name.lower()]
+    if len(others) >= MOST_COMMANDS:
+        message = f"The machine '{machine['name']}' has {len(others)} run commands. Delete some of them."
+        raise ArmError(409, "OperationNotAllowed", message)
 
 
 def _declared_script(body: Json) -> str:

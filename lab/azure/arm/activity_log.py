@@ -5,10 +5,10 @@ done when it is answered is entered once.
 """
 
 import json
-import re
 
 from lab.azure.arm import event_grid
 from lab.azure.arm.ids import part_of
+from lab.azure.arm.odata import parse_clauses
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, Json, bad_request
@@ -78,24 +78,34 @@ def _add_entry(lab: Lab, origin: Json, resource: str, operation: str, status: st
     lab.store.put(KIND, name, entry)
 
 
+_FILTERS = {
+    "eventTimestamp ge": "since",
+    "eventTimestamp le": "until",
+    "correlationId": "correlationId",
+    "resourceId": "resourceId",
+    "resourceUri": "resourceId",
+    "resourceGroupName": "resourceGroupName",
+    "resourceProvider": "resourceProvider",
+}
+
+
 @provider.route("GET", "/subscriptions/{subscription}/providers/microsoft.insights/eventtypes/management/values")
 def list_activities(lab: Lab, request: ArmRequest) -> Answer:
     """The Activity Log, newest first; $filter must begin with a time and may name correlationId or resourceId/Uri."""
-    text = request.query.get("$filter", "")
-    since = re.search(r"eventTimestamp ge '([^']+)'", text)
-    if since is None:
+    wanted = parse_clauses(request.query.get("$filter", ""), _FILTERS)
+    since, until = wanted.pop("since", ""), wanted.pop("until", "")
+    if not since:
         raise bad_request("BadRequest", "The $filter must give a start: eventTimestamp ge '<ISO 8601>'.")
-    wanted: dict[str, str] = dict(
-        re.findall(r"(correlationId|resourceId|resourceUri|resourceGroupName) eq '([^']*)'", text)
-    )
-    start = parse_instant(since[1])
-    found = [
-        entry
-        for entry in reversed(lab.store.all(KIND))
-        if parse_instant(entry["eventTimestamp"]) >= start
-        and all(
-            entry["resourceId" if name == "resourceUri" else name].lower() == value.lower()
-            for name, value in wanted.items()
-        )
-    ]
-    return paged_answer(request, found, size=200)
+    found = [entry for entry in reversed(lab.store.all(KIND)) if _is_within(entry, since, until)]
+    return paged_answer(request, [entry for entry in found if _is_about(entry, wanted)], size=200)
+
+
+def _is_within(entry: Json, since: str, until: str) -> bool:
+    at = parse_instant(entry["eventTimestamp"])
+    return parse_instant(since) <= at and (not until or at <= parse_instant(until))
+
+
+def _is_about(entry: Json, wanted: dict[str, str]) -> bool:
+    """Whether an entry has these values; a provider is told by its own name."""
+    shown = entry | {"resourceProvider": entry["resourceProviderName"]["value"]}
+    return all(str(shown[name]).lower() == value.lower() for name, value in wanted.items())

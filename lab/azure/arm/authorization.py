@@ -1,16 +1,30 @@
 """Microsoft.Authorization: role assignments and locks, on any scope that the lab has."""
 
+import re
 from typing import Any
 
 from lab.azure.arm import activity_log, resources
 from lab.azure.arm.ids import is_same_id, name_of
+from lab.azure.arm.odata import parse_clauses
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
-from lab.azure.simulator.lab import Lab, to_iso
+from lab.azure.simulator.lab import TENANT, Lab, to_iso
 from lab.azure.simulator.requests import ArmRequest, require_field
 
 ASSIGNMENT = "microsoft.authorization/roleassignments"
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+KNOWN_ROLES = {
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor",
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7": "Reader",
+    "6670b86e-a3f7-4917-ac9b-5d6ab1be4567": "Site Recovery Contributor",
+    "494ae006-db33-4328-bf46-533a6560a3ca": "Site Recovery Operator",
+    "dbaa88c4-0c30-4179-9fb3-46319faa6149": "Site Recovery Reader",
+    "17d1049b-9a84-46fb-8f53-869881c3d3ab": "Storage Account Contributor",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+}
+"""Built-in roles that the lab knows, by id."""
 LEVELS = ("CanNotDelete", "ReadOnly")
 SCOPES = (
     "/subscriptions/{subscription}",
@@ -45,18 +59,20 @@ def require_scope(lab: Lab, scope: str) -> None:
 
 def list_assignments(lab: Lab, request: ArmRequest) -> Answer:
     """The assignments that hold on a scope: on it, above it, and unless $filter is atScope(), below it."""
-    scope = scope_of(request).lower()
-    found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, request.query.get("$filter", ""))]
+    scope, text = scope_of(request).lower(), request.query.get("$filter", "")
+    at_scope = text.replace(" ", "").lower() == "atscope()"
+    wanted = {} if at_scope else parse_clauses(text, {"principalId": "principalId"})
+    found = [each for each in lab.store.all(ASSIGNMENT) if _is_seen(each, scope, wanted, at_scope=at_scope)]
     return paged_answer(request, found)
 
 
-def _is_seen(assignment: Json, scope: str, text: str) -> bool:
+def _is_seen(assignment: Json, scope: str, wanted: dict[str, str], *, at_scope: bool) -> bool:
     properties = assignment["properties"]
     at = properties["scope"].lower()
-    if "principalId eq '" in text and properties["principalId"] not in text:
+    if any(properties[name] != value for name, value in wanted.items()):
         return False
     above = scope == at or scope.startswith(at + "/")
-    return above or ("atScope()" not in text and at.startswith(scope + "/"))
+    return above or (not at_scope and at.startswith(scope + "/"))
 
 
 def get_assignment(lab: Lab, request: ArmRequest) -> Answer:
@@ -75,6 +91,7 @@ def put_assignment(lab: Lab, request: ArmRequest) -> Answer:
         require_field(body, "properties", "roleDefinitionId"),
         require_field(body, "properties", "principalId"),
     )
+    _require_real(lab, request, role, principal)
     for each in lab.store.all(ASSIGNMENT):
         existing = each["properties"]
         if (
@@ -104,6 +121,43 @@ def put_assignment(lab: Lab, request: ArmRequest) -> Answer:
         lab, activity_log.origin_of(request), request.path, "Microsoft.Authorization/roleAssignments/write"
     )
     return Answer(201, assignment)
+
+
+def _require_real(lab: Lab, request: ArmRequest, role: str, principal: str) -> None:
+    """Refuse a name that is no GUID, one that is in use, a role and a principal that there are not.
+
+    Raises:
+        ArmError: 400 or 409, in Azure's words as far as they are documented.
+    """
+    name, definition = name_of(request.path), str(role).rpartition("/")[2]
+    if not _GUID.fullmatch(name):
+        raise bad_request(
+            "InvalidRoleAssignmentId", f"The role assignment ID '{name}' is not valid. It must be a GUID."
+        )
+    if "/roledefinitions/" not in str(role).lower() or not _GUID.fullmatch(definition):
+        raise bad_request("InvalidRoleDefinitionId", f"The role definition ID '{role}' is not valid.")
+    if definition.lower() not in KNOWN_ROLES:
+        raise bad_request(
+            "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{definition}' does not exist."
+        )
+    if principal not in _known_principals(lab):
+        raise bad_request("PrincipalNotFound", f"Principal {principal} does not exist in the directory {TENANT}.")
+    if existing := lab.store.get(ASSIGNMENT, request.path):
+        same = existing["properties"]["principalId"] == principal and existing["properties"]["roleDefinitionId"] == role
+        if not same:
+            detail = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
+            raise ArmError(409, "RoleAssignmentUpdateNotPermitted", detail)
+
+
+def _known_principals(lab: Lab) -> set[str]:
+    """The identities of resources, and those of clients that have a token."""
+    kinds = (
+        "microsoft.recoveryservices/vaults",
+        "microsoft.azurestackhci/clusters",
+        "microsoft.hybridcompute/machines",
+    )
+    found = [(each.get("identity") or {}).get("principalId") for kind in kinds for each in lab.store.all(kind)]
+    return {str(one) for one in found if one}
 
 
 def delete_assignment(lab: Lab, request: ArmRequest) -> Answer:

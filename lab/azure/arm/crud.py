@@ -5,7 +5,7 @@ from collections.abc import Callable
 from lab.azure.arm import activity_log, resources
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
-from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.answers import Answer, Json, not_simulated
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
 
@@ -41,12 +41,23 @@ def serve_subscription_list(provider: Provider, kind: str) -> None:
         return paged_answer(request, lab.store.all(kind.lower(), request.id_up_to("subscriptions")))
 
 
+def require_instance_view(request: ArmRequest) -> None:
+    """Let $expand ask for the instance view, which is there always, and for nothing else.
+
+    Raises:
+        ArmError: 501.
+    """
+    if (wanted := request.query.get("$expand", "")).lower() not in ("", "instanceview"):
+        raise not_simulated(f"$expand={wanted}")
+
+
 def serve_child_list(provider: Provider, template: str, kind: str, parent: str) -> None:
     """Register the list of a type whose resources are below another; `parent` is its segment, as "machines"."""
 
     @provider.route("GET", template)
     def list_below(lab: Lab, request: ArmRequest) -> Answer:
         above = resources.require_resource(lab, request.id_up_to(parent))
+        require_instance_view(request)
         return paged_answer(request, lab.store.all(kind.lower(), above["id"]))
 
 
@@ -57,6 +68,7 @@ def serve_get(provider: Provider, template: str, *, parent: str | None = None) -
     def get_resource(lab: Lab, request: ArmRequest) -> Answer:
         if parent:
             resources.require_resource(lab, request.id_up_to(parent))
+        require_instance_view(request)
         return Answer(200, resources.require_resource(lab, request.path))
 
 

@@ -5,13 +5,17 @@ api-version 2022-04-01: a list of roles' {actions, notActions, dataActions, notD
 a resource that is not there is a 404 is assumed.
 """
 
+from fnmatch import fnmatchcase
+
 from lab.azure.arm.authorization import SCOPES, require_scope, roles, scope_of
 from lab.azure.arm.paging import paged_answer
-from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.answers import Answer, ArmError, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
 
 KIND = "permissions"
+_ASKED_BY_ALL = "microsoft.authorization/permissions/"
+"""What one may do everybody may ask."""
 OWNER = {"actions": ["*"], "notActions": []}
 
 
@@ -20,6 +24,47 @@ def list_permissions(lab: Lab, request: ArmRequest) -> Answer:
     require_scope(lab, scope_of(request))
     granted: Json = OWNER | (lab.store.get(KIND, "product") or {})
     return paged_answer(request, [granted | {"dataActions": [], "notDataActions": []}])
+
+
+def require_permission(lab: Lab, request: ArmRequest) -> None:
+    """Refuse what nobody may do since a wish of the world has taken rights away.
+
+    Raises:
+        ArmError: 403 AuthorizationFailed.
+    """
+    granted = lab.store.get(KIND, "product")
+    action = action_of(request)
+    if granted is None or action.lower().startswith(_ASKED_BY_ALL):
+        return
+    rights: Json = OWNER | granted
+    is_allowed = _is_named(action, rights["actions"]) and not _is_named(action, rights["notActions"])
+    if not is_allowed:
+        raise ArmError(
+            403,
+            "AuthorizationFailed",
+            f"The client '{request.principal}' with object id '{request.principal}' does not have authorization to "
+            f"perform action '{action}' over scope '{request.path}' or the scope is invalid. If access was recently "
+            "granted, please refresh your credentials.",
+        )
+
+
+def _is_named(action: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+
+def action_of(request: ArmRequest) -> str:
+    """What a role has to name for a request: Microsoft.X/type/child/read, write, delete or a verb with /action."""
+    segments = request.path.strip("/").split("/")
+    lowered = [segment.lower() for segment in segments]
+    if "providers" in lowered:
+        last = len(lowered) - 1 - lowered[::-1].index("providers")
+        namespace, below = segments[last + 1], segments[last + 2 :]
+    else:
+        namespace, below = "Microsoft.Resources", segments
+    kinds = "/".join([namespace, *below[::2]])
+    if request.method == "POST" and len(below) % 2:
+        return f"{kinds}/action"
+    return f"{kinds}/{ {'GET': 'read', 'HEAD': 'read', 'DELETE': 'delete'}.get(request.method, 'write') }"
 
 
 for _at in SCOPES:

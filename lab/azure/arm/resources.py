@@ -4,14 +4,14 @@ The documents are what a GET answers. A kind of the store is the resource type i
 every resource: `find(lab, arm_id)`.
 """
 
-import re
 from typing import Any
 
 from lab.azure.arm import activity_log
 from lab.azure.arm.ids import group_id, name_of, part_of, type_of
+from lab.azure.arm.odata import parse_clauses
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
-from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
+from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found, not_simulated
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, to_iso
 from lab.azure.simulator.requests import ArmRequest
 
@@ -206,31 +206,30 @@ def list_in_group(lab: Lab, request: ArmRequest) -> Answer:
     """The resources of a group; $filter knows resourceType and name, $expand createdTime."""
     require_group(lab, request.path)
     found = _apply_filter(request, all_resources(lab, request.id_up_to("resourceGroups")))
-    if "createdtime" in request.query.get("$expand", "").lower():
-        created = {resource["id"]: lab.store.get(_CREATED, resource["id"]) for resource in found}
-        found = [each | ({"createdTime": at["at"]} if (at := created[each["id"]]) else {}) for each in found]
-    return paged_answer(request, found, size=1000)
+    return paged_answer(request, _expanded(lab, request, found), size=1000)
 
 
 @provider.route("GET", "/subscriptions/{subscription}/resources")
 def list_in_subscription(lab: Lab, request: ArmRequest) -> Answer:
-    """The resources of a subscription; $filter knows resourceType and name."""
+    """The resources of a subscription; $filter knows resourceType, name and location, $expand createdTime."""
     require_subscription(lab, request.params["subscription"])
-    return paged_answer(
-        request, _apply_filter(request, all_resources(lab, request.id_up_to("subscriptions"))), size=1000
-    )
+    found = _apply_filter(request, all_resources(lab, request.id_up_to("subscriptions")))
+    return paged_answer(request, _expanded(lab, request, found), size=1000)
+
+
+def _expanded(lab: Lab, request: ArmRequest, found: list[Json]) -> list[Json]:
+    wanted = request.query.get("$expand", "").lower()
+    if wanted not in ("", "createdtime"):
+        raise not_simulated(f"$expand={wanted}")
+    created = {resource["id"]: lab.store.get(_CREATED, resource["id"]) for resource in found if wanted}
+    return [each | ({"createdTime": at["at"]} if (at := created.get(each["id"])) else {}) for each in found]
 
 
 def _apply_filter(request: ArmRequest, resources: list[Json]) -> list[Json]:
-    text = request.query.get("$filter", "")
-    if not text:
-        return resources
-    wanted = dict(re.findall(r"(resourceType|name)\s+eq\s+'([^']*)'", text))
-    if not wanted:
-        raise bad_request("InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string.")
-    keys = {"resourceType": "type", "name": "name"}
+    keys = {"resourceType": "type", "name": "name", "location": "location"}
+    wanted = parse_clauses(request.query.get("$filter", ""), keys)
     return [
         resource
         for resource in resources
-        if all(resource[keys[name]].lower() == value.lower() for name, value in wanted.items())
+        if all(str(resource.get(name, "")).lower() == value.lower() for name, value in wanted.items())
     ]

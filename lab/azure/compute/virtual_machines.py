@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lab.azure.arm import activity_log, lro, resources
-from lab.azure.arm.crud import serve_delete, serve_get, serve_list
+from lab.azure.arm.crud import serve_get, serve_list
 from lab.azure.arm.ids import name_of, part_of, resource_id
 from lab.azure.arm.routing import Provider
 from lab.azure.network import virtual_networks
-from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.answers import Answer, ArmError, Json
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, due, to_iso
 from lab.azure.simulator.requests import ArmRequest
 
@@ -263,6 +263,10 @@ def delete_vm(lab: Lab, request: ArmRequest) -> Answer:
         if nic["properties"].get("virtualMachine", {}).get("id") == vm["id"]:
             nic["properties"].pop("virtualMachine")
             resources.save_resource(lab, nic)
+    for disk in [disk for disk in lab.store.all(DISK.lower()) if disk.get("managedBy") == vm["id"]]:
+        disk.pop("managedBy")
+        disk["properties"]["diskState"] = "Unattached"
+        resources.save_resource(lab, disk)
     _delete_vm_record(lab, vm["id"])
     operation = lro.start_operation(lab, status="InProgress")
     lro.end_operation(lab, operation["name"])
@@ -291,4 +295,18 @@ def get_operation(lab: Lab, request: ArmRequest) -> Answer:
 serve_list(provider, VMS, VM, lambda lab, vm: _vm_document(lab, vm, instance_view=False))
 serve_list(provider, DISKS, DISK)
 serve_get(provider, DISKS + "/{disk}")
-serve_delete(provider, DISKS + "/{disk}", logged_as=DISK)
+
+
+@provider.route("DELETE", DISKS + "/{disk}")
+def delete_disk(lab: Lab, request: ArmRequest) -> Answer:
+    """Remove a disk: 204 when there is none, 409 while a VM has it."""
+    disk = resources.find_resource(lab, request.path)
+    if disk is None:
+        return Answer(204)
+    if owner := disk.get("managedBy"):
+        message = f"Disk {disk['name']} is attached to VM {owner}."
+        raise ArmError(409, "OperationNotAllowed", message)
+    resources.require_unlocked(lab, request.path, deleting=True)
+    resources.delete_resource(lab, request.path)
+    activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{DISK}/delete")
+    return Answer(200)

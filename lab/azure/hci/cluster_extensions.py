@@ -8,13 +8,16 @@ from lab.azure.arm.ids import name_of
 from lab.azure.arm.paging import paged_answer
 from lab.azure.hci.clusters import SETTINGS, provider, system_data
 from lab.azure.on_premises import nodes
-from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.answers import Answer, ArmError, Json
 from lab.azure.simulator.lab import LOCATION, Lab, due, to_iso
 from lab.azure.simulator.requests import ArmRequest, require_field
 
 EXTENSION = "Microsoft.AzureStackHCI/clusters/arcSettings/extensions"
 EXTENSIONS = SETTINGS + "/{setting}/extensions"
 STATUSES = "/providers/Microsoft.AzureStackHCI/locations/{location}/operationStatuses/{operation}"
+_MOVING = frozenset({"Creating", "Updating", "Deleting"})
+LOOK_EVERY = timedelta(seconds=15)
+"""Between two looks at the nodes, until each of them is through."""
 RESTORED_AFTER = (2.0, 4.0)
 """Simulated minutes, from and to, until an extension comes back after Sync-AzureStackHci."""
 
@@ -82,6 +85,8 @@ def get_extension(lab: Lab, request: ArmRequest) -> Answer:
 def put_extension(lab: Lab, request: ArmRequest) -> Answer:
     """Install an extension on every node at once: 201, or 200 where there is no node."""
     cluster = resources.require_resource(lab, request.id_up_to("clusters"))
+    if there := lab.store.get(EXTENSION.lower(), request.path):
+        _require_at_rest(there)
     parameters = require_field(request.require_object(), "properties", "extensionParameters")
     require_field(parameters, "publisher")
     require_field(parameters, "type")
@@ -93,7 +98,7 @@ def put_extension(lab: Lab, request: ArmRequest) -> Answer:
     if not nodes.nodes_of_cluster(lab, cluster["id"]):
         return Answer(200, shown)
     operation = lro.start_operation(lab, wanted["id"], status="InProgress")
-    lab.call_after(timedelta(minutes=5), "cluster-operation-ends", {"operation": operation["name"]})
+    lab.call_after(LOOK_EVERY, "cluster-operation-ends", {"operation": operation["name"], "wanted": wanted["id"]})
     return Answer(201, shown, _operation_headers(request, operation["name"]))
 
 
@@ -104,19 +109,50 @@ def delete_extension(lab: Lab, request: ArmRequest) -> Answer:
     wanted = lab.store.get(EXTENSION.lower(), request.path)
     if wanted is None:
         return Answer(204)
+    _require_at_rest(wanted)
     for node in nodes.nodes_of_cluster(lab, request.id_up_to("clusters")):
         if extension := _on_node(lab, wanted, node):
             extensions.remove_extension(lab, extension, activity_log.origin_of(request))
-    lab.store.delete(EXTENSION.lower(), wanted["id"])
+    lab.store.put(EXTENSION.lower(), wanted["id"], wanted | {"deleting": True})
     operation = lro.start_operation(lab, status="InProgress")
-    lab.call_after(extensions.REMOVAL_TAKES, "cluster-operation-ends", {"operation": operation["name"]})
+    lab.call_after(LOOK_EVERY, "cluster-operation-ends", {"operation": operation["name"], "wanted": wanted["id"]})
     return lro.accepted_answer(_operation_headers(request, operation["name"]))
+
+
+def _require_at_rest(wanted: Json) -> None:
+    """Refuse what comes while the extension is being removed (inferred: as Arc refuses it for one machine).
+
+    Raises:
+        ArmError: 409.
+    """
+    if wanted.get("deleting"):
+        message = f"The extension '{wanted['name']}' is being deleted. Try again once that is done."
+        raise ArmError(409, "AnotherOperationInProgress", message)
 
 
 @due("cluster-operation-ends")
 def end_operation(lab: Lab, args: Json) -> None:
-    """The operation on the extensions of all nodes ends."""
-    lro.end_operation(lab, args["operation"])
+    """The operation on the extensions of all nodes ends once each node is through, and as they ended (inferred)."""
+    wanted = lab.store.get(EXTENSION.lower(), args["wanted"])
+    if wanted is None:
+        lro.end_operation(lab, args["operation"])
+        return
+    states = _states_on_nodes(lab, wanted)
+    if states & _MOVING or (wanted.get("deleting") and states - {"NotSpecified"}):
+        lab.call_after(LOOK_EVERY, "cluster-operation-ends", args)
+        return
+    if wanted.get("deleting"):
+        lab.store.delete(EXTENSION.lower(), wanted["id"])
+        lro.end_operation(lab, args["operation"])
+        return
+    failed = states == {"Failed"}
+    error = {"code": "ExtensionsFailed", "message": "The extension has failed on every node."} if failed else None
+    lro.end_operation(lab, args["operation"], "Failed" if failed else "Succeeded", error)
+
+
+def _states_on_nodes(lab: Lab, wanted: Json) -> set[str]:
+    cluster_id = wanted["id"].rpartition("/arcSettings/")[0]
+    return {_per_node(lab, wanted, node)["state"] for node in nodes.nodes_of_cluster(lab, cluster_id)}
 
 
 def _operation_headers(request: ArmRequest, operation: str) -> dict[str, str]:
@@ -147,13 +183,22 @@ def _extension_document(lab: Lab, wanted: Json) -> Json:
         "name": wanted["name"],
         "type": wanted["type"],
         "properties": {
-            "provisioningState": "Succeeded",
+            "provisioningState": _provisioning_state(wanted, {each["state"] for each in details}),
             "aggregateState": _aggregate_state([each["state"] for each in details]),
             "extensionParameters": _shown_parameters(wanted),
             "managedBy": "User",
         }
         | ({"perNodeExtensionDetails": details} if details else {}),
     }
+
+
+def _provisioning_state(wanted: Json, states: set[str]) -> str:
+    """Of the extension as a whole, by its nodes; inferred from the names of the states."""
+    if wanted.get("deleting"):
+        return "Deleting"
+    if states & _MOVING:
+        return "Creating"
+    return "Failed" if states == {"Failed"} else "Succeeded"
 
 
 def _shown_parameters(wanted: Json) -> Json:

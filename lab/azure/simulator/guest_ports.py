@@ -29,12 +29,15 @@ class Guests:
         raise OSError(f"no loopback address is free after {wanted}")
 
     def open_ports(self, address: str, ports: list[int]) -> None:
-        """Accept connections; a port answers an HTTP request with 200 and anything else by staying open."""
+        """Accept connections; a port answers an HTTP request with 200 and anything else by staying open.
+
+        One that somebody else on this machine has by now stays his: the VM runs all the same.
+        """
         self.close_ports(address)
         if not address.startswith("127."):
             return
         loop = asyncio.get_running_loop()
-        self._listeners[address] = [socket.create_server((address, port)) for port in ports]
+        self._listeners[address] = [listener for port in ports if (listener := _listen(address, port))]
         for listener in self._listeners[address]:
             listener.setblocking(False)
             loop.add_reader(listener, self._accept_connection, listener)
@@ -55,6 +58,14 @@ class Guests:
         """Refuse connections everywhere."""
         for address in list(self._listeners):
             self.close_ports(address)
+
+
+def _listen(address: str, port: int) -> socket.socket | None:
+    try:
+        return socket.create_server((address, port))
+    except OSError as taken:
+        log.warning("nothing listens at %s:%d for its VM: %s", address, port, taken)
+        return None
 
 
 def _is_free(address: str, port: int) -> bool:

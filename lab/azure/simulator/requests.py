@@ -11,6 +11,26 @@ from lab.azure.simulator.answers import Json, bad_request
 READS = frozenset({"GET", "HEAD"})
 
 
+class NotedQuery(dict[str, str]):
+    """A query that notes which of its names were looked at: what nobody looked at was not understood."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self._read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: D102 - as of any mapping
+        self._read.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        self._read.add(name)
+        return super().__getitem__(name)
+
+    def list_ignored(self) -> list[str]:
+        """OData's options that nobody looked at."""
+        return sorted(name for name in self if name.startswith("$") and name not in self._read)
+
+
 @dataclass
 class ArmRequest:
     """One request to ARM.

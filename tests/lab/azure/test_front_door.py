@@ -163,5 +163,50 @@ async def test_the_generic_list_is_filtered_by_type(cloud: Cloud) -> None:
     assert EXTENSION in [each["name"] for each in body["value"]]
     status, _, _ = await cloud.call("GET", f"{path}?$skipToken=guess", version="2025-04-01")
     assert status == 400
-    status, _, _ = await cloud.call("GET", f"{path}?$filter=colour%20eq%20'red'", version="2025-04-01")
-    assert status == 400
+
+
+UNKNOWN_QUERIES = (
+    "$filter=colour%20eq%20'red'",
+    "$filter=resourceType%20eq%20'A'%20or%20resourceType%20eq%20'B'",
+    "$filter=substringof('nothing',%20name)",
+    "$filter=resourceType%20eq%20'A'%20and%20tagName%20eq%20'b'",
+    "$top=2",
+    "$orderby=name",
+    "$expand=changedTime",
+)
+
+
+@pytest.mark.parametrize("query", UNKNOWN_QUERIES)
+@pytest.mark.parametrize("path", [f"{GROUP}/resources", f"{SUB}/resources", f"{SUB}/resourcegroups"])
+async def test_a_filter_or_an_option_that_is_not_known_is_501_and_never_ignored(
+    path: str, query: str, cloud: Cloud
+) -> None:
+    assert (await cloud.call("GET", f"{path}?{query}", version="2025-04-01"))[0] == 501
+
+
+async def test_rights_that_were_taken_away_are_missed(cloud: Cloud) -> None:
+    """403 in ARM's words, for what no role names; what may be done can be asked all the same."""
+    await cloud.control("PUT", "world", {"rights": {"actions": ["*/read"]}})
+    vault = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
+    assert (await cloud.call("GET", vault, version="2025-08-01"))[0] == 200
+    policy = {"properties": {"providerSpecificInput": {"instanceType": "HyperVReplicaAzure"}}}
+    status, body, _ = await cloud.call("PUT", f"{vault}/replicationPolicies/p", policy, version="2025-08-01")
+    assert (status, body["error"]["code"]) == (403, "AuthorizationFailed")
+    assert "Microsoft.RecoveryServices/vaults/replicationPolicies/write" in body["error"]["message"]
+    asked = f"{vault}/providers/Microsoft.Authorization/permissions"
+    _, body, _ = await cloud.call("GET", asked, version="2022-04-01")
+    assert body["value"][0]["actions"] == ["*/read"]
+    await cloud.control("PUT", "world", {"rights": {"actions": ["*"], "notActions": ["*/testFailover/action"]}})
+    assert (await cloud.call("PUT", f"{vault}/replicationPolicies/p", policy, version="2025-08-01"))[0] != 403
+
+
+async def test_a_lock_binds_every_call_below_it(cloud: Cloud) -> None:
+    vault = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
+    lock = f"{vault}/providers/Microsoft.Authorization/locks/no-change"
+    assert (await cloud.call("PUT", lock, {"properties": {"level": "ReadOnly"}}, version="2020-05-01"))[0] == 201
+    _, items, _ = await cloud.call("GET", f"{vault}/replicationProtectedItems", version="2025-08-01")
+    item = items["value"][0]["id"]
+    for method, path in (("POST", f"{item}/testFailover"), ("PATCH", item), ("DELETE", item), ("PATCH", vault)):
+        status, body, _ = await cloud.call(method, path, {"properties": {}}, version="2025-08-01")
+        assert (status, body["error"]["code"]) == (409, "ScopeLocked"), path
+    assert (await cloud.call("DELETE", lock, version="2020-05-01"))[0] == 200

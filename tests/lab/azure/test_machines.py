@@ -25,6 +25,7 @@ from tests.lab.azure.cloud import EXTENSION, N1, SUB, Cloud, script
 COMPUTE = "2025-04-01"
 NETWORK = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"
 GROUP = f"{SUB}/resourceGroups/rg-dr-vms"
+CLUSTER_PATH = f"{SUB}/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01"
 
 
 def free_port() -> int:
@@ -264,15 +265,27 @@ async def test_groups_networks_and_accounts_are_made_as_sent(cloud: Cloud) -> No
 
 
 async def test_a_role_is_assigned_once(cloud: Cloud) -> None:
-    body = {"properties": {"roleDefinitionId": f"{SUB}/providers/x/contributor", "principalId": "p"}}
+    principal = (await cloud.call("GET", CLUSTER_PATH, version="2024-04-01"))[1]["identity"]["principalId"]
+    role = f"{SUB}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
+    body = {"properties": {"roleDefinitionId": role, "principalId": principal}}
     scope = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
     path = f"{scope}/providers/Microsoft.Authorization/roleAssignments"
-    first, _, _ = await cloud.call("PUT", f"{path}/a1", body, version="2022-04-01")
-    status, again, _ = await cloud.call("PUT", f"{path}/a2", body, version="2022-04-01")
+    a1, a2 = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+    first, _, _ = await cloud.call("PUT", f"{path}/{a1}", body, version="2022-04-01")
+    status, again, _ = await cloud.call("PUT", f"{path}/{a2}", body, version="2022-04-01")
     assert (first, status, again["error"]["code"]) == (201, 409, "RoleAssignmentExists")
     _, listed, _ = await cloud.call("GET", f"{path}?$filter=atScope()", version="2022-04-01")
     names = [each["name"] for each in listed["value"]]
-    assert ("a1" in names, "a2" in names) == (True, False)
+    assert (a1 in names, a2 in names) == (True, False)
+    wrong = {
+        (a2, "roleDefinitionId"): (f"{role[:-1]}0", "RoleDefinitionDoesNotExist"),
+        (a2, "principalId"): ("00000000-0000-4000-8000-000000000009", "PrincipalNotFound"),
+        ("a2", "principalId"): (principal, "InvalidRoleAssignmentId"),
+    }
+    for (name, field), (value, code) in wrong.items():
+        refused = {"properties": {**body["properties"], field: value}}
+        status, answer, _ = await cloud.call("PUT", f"{path}/{name}", refused, version="2022-04-01")
+        assert (status, answer["error"]["code"]) == (400, code)
 
 
 def test_a_polling_link_is_long_as_azures_are() -> None:

@@ -12,6 +12,7 @@ from lab.azure.site_recovery.api.filters import Test, filter_time, parse_filter
 from lab.azure.site_recovery.api.request_fields import require_properties
 from lab.azure.site_recovery.api.times import parse_time
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.job_actions import accept_action, action_status, find_action, is_under_way
 from lab.azure.site_recovery.jobs.job_documents import allowed_actions, job_document, operation_status, state_of
 from lab.azure.site_recovery.jobs.jobs import KIND, RESUMERS, Target, begin_cancelling, begin_job, begin_job_again, when
 from lab.azure.site_recovery.jobs.kinds import KINDS
@@ -78,7 +79,7 @@ def cancel_job(lab: Lab, request: ArmRequest) -> Answer:
     """Cancel a job that runs or waits."""
     job = _require_action(lab, request, "Cancel")
     begin_cancelling(lab, job)
-    return answer_with_job(lab, request, job, job["id"])
+    return accept_action(lab, request, job, "Cancelling")
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/resume")
@@ -87,7 +88,7 @@ def resume_job(lab: Lab, request: ArmRequest) -> Answer:
     job = _require_action(lab, request, "Resume")
     job["comments"] = require_properties(request).get("comments")
     RESUMERS[job["kind"]](lab, job)
-    return answer_with_job(lab, request, job, job["id"])
+    return accept_action(lab, request, job, "")
 
 
 @SITE_RECOVERY.route("POST", _JOB + "/restart")
@@ -142,6 +143,8 @@ def finish_export(lab: Lab, job: Json) -> None:
 def get_operation_status(lab: Lab, request: ArmRequest) -> Answer:
     """The status of the operation that began a job."""
     require_signature(request)
+    if action := find_action(lab, request, request.params["job"]):
+        return Answer(200, action_status(lab, action))
     job = require_job(lab, request, request.params["job"])
     headers = {} if job["ended"] else {"Retry-After": "30"}
     return Answer(200, operation_status(job, lab.now()), headers)
@@ -151,4 +154,8 @@ def get_operation_status(lab: Lab, request: ArmRequest) -> Answer:
 def job_result(lab: Lab, request: ArmRequest) -> Answer:
     """The result of an action on a job: the job."""
     now: datetime = lab.now()
+    if action := find_action(lab, request, request.params["operation"]):
+        require_signature(request)
+        job = require_job(lab, request, action["job"])
+        return Answer(202 if is_under_way(lab, action) else 200, job_document(job, now))
     return operation_result(lab, request, lambda: job_document(require_job(lab, request, request.params["job"]), now))

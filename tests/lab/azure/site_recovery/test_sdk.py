@@ -265,11 +265,12 @@ async def test_the_sdk_resumes_cancels_and_restarts_jobs() -> None:
         jobs = sdk.replication_jobs
         await world.start("plannedFailover", failback("ForDownTime"))
         world.pass_time(hours=1)
-        await jobs.begin_cancel(*_suspended(world), polling=False)  # Cancelled ends no poller of the SDK
+        await (await jobs.begin_cancel(*_suspended(world))).result()
         world.pass_time(minutes=1)
         await world.start("plannedFailover", failback("ForDownTime"))
         world.pass_time(hours=1)
         await (await jobs.begin_resume(*_suspended(world), _wrapped({"comments": ""}))).result()
+        world.pass_time(hours=1)
         failed = await world.start("testFailoverCleanup", {"comments": ""})
         world.pass_time(hours=1)
         await (await sdk.replication_jobs.begin_restart(GROUP, VAULT, failed)).result()
@@ -292,11 +293,12 @@ async def test_the_sdk_without_asyncio_resumes_cancels_and_restarts_jobs() -> No
             await world.fail_over()
             await world.start("plannedFailover", failback("ForDownTime"))
             world.pass_time(hours=1)
-            await _in_thread(sdk.replication_jobs.begin_cancel, *_suspended(world), polling=False)
+            await _in_thread(sdk.replication_jobs.begin_cancel, *_suspended(world))
             world.pass_time(minutes=1)
             await world.start("plannedFailover", failback("ForDownTime"))
             world.pass_time(hours=1)
             await _in_thread(sdk.replication_jobs.begin_resume, *_suspended(world), _wrapped({"comments": ""}))
+            world.pass_time(hours=1)
             failed = await world.start("testFailoverCleanup", {"comments": ""})
             world.pass_time(hours=1)
             await _in_thread(sdk.replication_jobs.begin_restart, GROUP, VAULT, failed)
@@ -314,7 +316,6 @@ async def test_the_sdk_without_asyncio_resumes_cancels_and_restarts_jobs() -> No
 async def _in_thread(method: Callable[..., Any], *arguments: Any, **options: Any) -> None:
     def drive() -> None:
         answer = method(*arguments, **options)
-        if options.get("polling", True):  # Cancelled ends no poller of the SDK
-            _settled_without_asyncio(answer)
+        _settled_without_asyncio(answer)
 
     await asyncio.to_thread(drive)
