@@ -19,7 +19,7 @@ def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
         state="aborted" if run.people.aborted else "failed" if run.has_failed else "succeeded",
         kind=operation.kind,
         plan=operation.plan,
-        items=run.items,
+        items=tuple(item.as_ended() for item in run.items),
         failures=run.results.failures,
         findings=(*find_changes_in_azure(run.items), *findings_on_skipped(run), *run.results.findings),
         decisions=run.people.decisions,

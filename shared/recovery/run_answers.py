@@ -56,9 +56,11 @@ def with_start_answers(
 
 def _after_refusal(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
     if run.stage.verb == "TestFailoverCleanup":  # perhaps there is nothing to clean up
-        return item.in_state("settling", now, answer.detail)
+        return item.in_state("settling", now, f"{answer.code}: {answer.detail}")
     if (run.stage.verb, answer.code) == ("UpdateVmProperties", NOTHING_TO_UPDATE):
         return item.in_state("done", now)
+    if not item.unanswered:  # so nothing of this stage has begun, and there is nothing to clean up
+        item = item.model_copy(update={"since": None, "requested_verb": item.steps[-1].verb if item.steps else ""})
     return _fail_item(run, item, f"{answer.code}: {answer.detail}")
 
 
@@ -74,7 +76,7 @@ def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) ->
         return _give_up_item(run, item, f"no start within {patience}: {answer.detail or answer.outcome}")
     state = "starting" if answer.outcome == "unanswered" else "waiting"
     wait = {"state": state, "since": since, "not_before": now + LATER, "detail": answer.detail}
-    return item.model_copy(update=wait)
+    return item.model_copy(update={**wait, "unanswered": item.unanswered or answer.outcome == "unanswered"})
 
 
 def _fail_item(run: Run, item: RunItem, detail: str) -> RunItem:
@@ -199,10 +201,15 @@ def with_items_read(
             settled = item.in_state(_state_before_probes(item, stage), now, detail)
             changed[item.vm] = settled.model_copy(update={"azure_vm": view.azure_vm or item.azure_vm})
         elif item.since and now - item.since > stage.settles_within:
-            changed[item.vm] = _give_up_item(run, item, f"the job succeeded, but {missing}")
+            changed[item.vm] = _give_up_item(run, item, f"{_answer_got(item)}, but {missing}")
         elif view and stage.verb == "ReverseReplicate":
             changed[item.vm] = item.model_copy(update={"detail": _describe_progress(item, view, now)})
     return run.with_items_changed(changed)
+
+
+def _answer_got(item: RunItem) -> str:
+    """What its verb was answered: that its job succeeded, or why there is none."""
+    return "the job succeeded" if item.job else item.detail or "nothing was answered"
 
 
 def _not_shown_yet(item: RunItem, view: ItemView | None, stage: Stage, *, proved: bool) -> str:

@@ -1,7 +1,7 @@
 """One VM of a run: where it stands in the stage under way, and what the run has done to it."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from shared.messages import Message
 from shared.plans.plan import Probe
@@ -71,6 +71,8 @@ class RunItem(Message):
         provider: ARM id of the provider that a failback makes it with, where it may be made again.
         failed_in: What it was at when it failed, though no job of its verb failed: trying again goes on there.
         failed_in_stage: Number of the stage in which it failed, None where it did not.
+        unanswered: A request of this stage was not answered, so that it may have been done.
+        failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; empty where it did not.
         steps: What this run did to it, oldest first.
     """
 
@@ -102,11 +104,13 @@ class RunItem(Message):
     provider: str = ""
     failed_in: Literal["", "starting", "running", "probing", "settling"] = ""
     failed_in_stage: int | None = None
+    unanswered: bool = False
+    failed_earlier: str = ""
     steps: tuple[ItemStep, ...] = ()
 
     @property
     def is_touched(self) -> bool:
-        """Whether this run has sent a verb to the item, answered or not."""
+        """Whether this run has sent a verb to the item that may have begun something; what was refused has not."""
         return bool(self.steps) or self.job != "" or self.since is not None
 
     @property
@@ -151,9 +155,17 @@ class RunItem(Message):
 
     def for_new_stage(self, state: Literal["waiting", "done"]) -> Self:
         """The item at the beginning of a stage that it takes part in, or that it has done before."""
-        fresh = {"state": state, "attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None}
+        failed_earlier = self.failed_earlier or (self.detail if self.state in BAD_STATES else "")
+        fresh: dict[str, Any] = {"state": state, "failed_earlier": failed_earlier, "unanswered": False}
+        fresh |= {"attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None}
         fresh |= {"detail": "", "found_ready": False, "jobs_since": None, "resumed_at": None, "clearance": ""}
         return self.model_copy(update={**fresh, "failed_in": "", "failed_in_stage": None})
+
+    def as_ended(self) -> Self:
+        """The item at the end of its run: one that failed has failed, though it was cleaned up afterwards."""
+        if not self.failed_earlier or self.state != "done":
+            return self
+        return self.model_copy(update={"state": "failed", "detail": self.failed_earlier})
 
     def for_retry(self, now: datetime) -> Self:
         """The item that goes on where it failed, with all its time anew.

@@ -13,7 +13,7 @@ from shared.plans.plan import PlanDocument
 from shared.recovery import contract as recovery_contract
 from shared.recovery.drill import AzureResource
 from shared.recovery.operation import Operation
-from shared.site_recovery.contract import JobEnd
+from shared.site_recovery.contract import JobEnd, StartAnswer, StartsMade
 from tests.driver import Result, hours
 from tests.orchestrators.azure.world import FakeAzure
 from tests.orchestrators.test_runbooks import ISOLATED, ORDER, SITE, Bench, plan
@@ -316,3 +316,57 @@ def test_an_operation_of_a_plan_that_was_withdrawn_is_still_cleaned_up(bench: Be
     order = Operation.model_validate({**seen[0]["order"], "id": "cleanup-1", "kind": "cleanup"})
     assert [item.vm for item in order.document.items] == list(ORDER)
     assert order.sites == {"hci-01": SITE}
+
+
+def states_of(result: Result) -> dict[str, tuple[str, str]]:
+    return {item["vm"]: (item["state"], item["detail"]) for item in result.output["items"]}
+
+
+@pytest.mark.parametrize("code", ["AuthorizationFailed", "ScopeLocked", "http-409"])
+def test_a_vm_whose_verb_was_refused_has_failed_and_nobody_cleans_it_up(bench: Bench, code: str) -> None:
+    """Somebody else's test failover of it may wait for its own cleanup."""
+    start = bench.azure.jobs.start_verbs
+
+    def refuse_sql(ask: Any) -> Any:
+        answers = start(ask.model_copy(update={"starts": tuple(one for one in ask.starts if one.vm != "sql")})).answers
+        refused = [
+            StartAnswer(vm=one.vm, outcome="refused", code=code, detail="no") for one in ask.starts if one.vm == "sql"
+        ]
+        return StartsMade(answers=(*answers, *refused))
+
+    bench.azure.jobs.start_verbs = refuse_sql  # type: ignore[method-assign] # says no for one of them
+    bench.driver.activities = bench.azure.activities()
+    result = bench.run(drill, "drill")
+    assert result.output["state"] == "failed"
+    assert states_of(result)["sql"] == ("failed", f"TestFailover: {code}: no")
+    assert ("sql", "TestFailoverCleanup") not in bench.azure.jobs.sent
+    assert ("dc", "TestFailoverCleanup") in bench.azure.jobs.sent
+    assert bench.owed() == set()
+
+
+def test_a_vm_that_failed_is_cleaned_up_and_has_failed_all_the_same(bench: Bench) -> None:
+    bench.azure.jobs.failures[("sql", "TestFailover")] = JobEnd(
+        job="", outcome="failed", state="Failed", code="28031", detail="no cores"
+    )
+    result = bench.run(drill, "drill")
+    assert states_of(result)["sql"] == ("failed", "TestFailover: 28031: no cores")
+    assert states_of(result)["dc"][0] == "done"
+
+
+def test_a_cleanup_that_was_refused_says_with_what(bench: Bench) -> None:
+    start = bench.azure.jobs.start_verbs
+
+    def refuse_cleanup(ask: Any) -> Any:
+        if ask.verb != "TestFailoverCleanup":
+            return start(ask)
+        return StartsMade(
+            answers=tuple(
+                StartAnswer(vm=one.vm, outcome="refused", code="AuthorizationFailed", detail="no") for one in ask.starts
+            )
+        )
+
+    bench.azure.jobs.start_verbs = refuse_cleanup  # type: ignore[method-assign] # says no to every cleanup
+    bench.driver.activities = bench.azure.activities()
+    failures = bench.run(drill, "drill").output["failures"]
+    assert any("AuthorizationFailed: no, but the item is still" in failure for failure in failures)
+    assert not any("the job succeeded" in failure for failure in failures)
