@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from activities.drill_inventory import read_virtual_networks
+from activities.target_checks import read_target_facts
 from activities.vault import read_items_by_vault
 from shared.messages import VaultRef
 from shared.plans.azure_checks import (
@@ -13,6 +14,7 @@ from shared.plans.azure_checks import (
 )
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
+from shared.plans.target_checks import find_target_errors
 from shared.problem_details import FieldError
 from shared.sites.site import SiteDocument, vaults_of_sites
 
@@ -37,7 +39,9 @@ async def check_plan_in_azure(
     missing = match_machines(plan.model_copy(update={"items": checked_items}), sites, items.by_vault).missing
     errors = list(find_unknown_machines(plan, sites, missing, items.by_vault))
     misplaced, unchecked_networks = await check_networks_in_azure(plan, sites)
-    return [*errors, *misplaced], [*unchecked, *unchecked_networks]
+    targets = await read_target_facts(plan, sites, items.by_vault)
+    errors += find_target_errors(plan, sites, targets)
+    return [*errors, *misplaced], [*unchecked, *unchecked_networks, *targets.unread]
 
 
 async def check_networks_in_azure(

@@ -8,6 +8,7 @@ from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
+from activities.target_checks import read_target_facts
 from activities.vault import read_all_items_by_vault, read_providers
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
@@ -21,6 +22,7 @@ from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
+from shared.plans.target_checks import find_runbook_blockers, find_size_blockers, unread_target_blockers
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
@@ -69,17 +71,34 @@ async def read_preview_facts(
         vaults if hosts_wanted else (), lambda vault: read_providers(ReadProviders(vault=vault))
     )
     network_blockers, unread_networks = await _check_networks(plan, sites) if fails_over else ((), ())
+    occasions = _occasions_of(kinds, fails_over=fails_over)
+    targets = await read_target_facts(plan, sites, items_by_vault if fails_over else {}, occasions)
     return PreviewFacts(
         at=at,
         items=machines.found,
         missing=machines.missing,
         hosts={host.id.lower(): host for one in providers_read for host in one.providers},
         plan_history=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
-        network_blockers=network_blockers,
-        unread_networks=unread_networks,
-        isolation=await _check_isolation(plan, sites) if "drill" in kinds else (),
-        unproven=await _read_unproven_sources(client, name) if "failback" in kinds else (),
+        network_blockers=(
+            *network_blockers,
+            *find_size_blockers(plan, sites, targets),
+            *find_runbook_blockers(plan, "failover", targets),
+        ),
+        unread_networks=(*unread_networks, *unread_target_blockers(targets)),
+        isolation=(
+            *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
+            *find_runbook_blockers(plan, "drill", targets),
+        ),
+        unproven=(
+            *(await _read_unproven_sources(client, name) if "failback" in kinds else ()),
+            *find_runbook_blockers(plan, "failback", targets),
+        ),
     )
+
+
+def _occasions_of(kinds: Collection[str], *, fails_over: bool) -> list[str]:
+    """Whose hooks previews of these kinds would come to."""
+    return [*(["failover"] if fails_over else []), *(one for one in ("drill", "failback") if one in kinds)]
 
 
 async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Obstacle, ...]:

@@ -15,7 +15,7 @@ from shared.arm_ids import names_by_type, split_at
 from shared.azure.api_versions import SITE_RECOVERY_API
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors, unless_missing
-from shared.azure.json_fields import Json
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.azure.paging import read_pages
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
@@ -131,6 +131,12 @@ class Vault:
         """The recovery points of an item, in no order that is promised, and when Azure answered."""
         _, path = split_at(item_id, "replicationFabrics")
         return await self.list_collection(f"replicationFabrics/{path}/recoveryPoints")
+
+    async def list_target_sizes(self, item_id: str) -> tuple[str, ...]:
+        """The sizes that a failover of an item may choose."""
+        _, path = split_at(item_id, "replicationFabrics")
+        sizes, _ = await self.list_collection(f"replicationFabrics/{path}/targetComputeSizes")
+        return tuple(sorted(text_of(object_at(size, "properties").get("name")) or size["name"] for size in sizes))
 
     async def list_providers(self) -> tuple[list[Json], datetime]:
         """Every host that is registered with the vault, and when Azure answered."""
