@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
 from lab.clock import LabClock
+from lab.host.sign_in import PEOPLE, UnauthenticatedAction
 from lab.servers import (
     POLL,
     Keeper,
@@ -34,26 +35,29 @@ class LabSettings(NamedTuple):
 
     Attributes:
         speed: Simulated seconds a real second.
+        sign_in: What happens to callers of the app that bring no token.
     """
 
     ports: Ports
     state: Path
     scenario: str
     speed: float
+    sign_in: UnauthenticatedAction = UnauthenticatedAction.ALLOW
 
     @classmethod
     def read_environment(cls, environment: Mapping[str, str]) -> "LabSettings":
-        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO and LAB_SPEED.
+        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED and LAB_SIGN_IN.
 
         Raises:
-            LabFailed: a number is none.
+            LabFailed: a number is none, or a word is none of those that it may be.
         """
         ports = Ports(
             _read_number(environment, "LAB_AZURE_PORT", 7080), _read_number(environment, "LAB_HOST_PORT", 7071)
         )
         state = Path(environment.get("LAB_STATE") or ".lab/up").absolute()
         speed = float(_read_number(environment, "LAB_SPEED", 60))
-        return cls(ports, state, environment.get("LAB_SCENARIO") or "default", speed)
+        scenario = environment.get("LAB_SCENARIO") or "default"
+        return cls(ports, state, scenario, speed, _read_sign_in(environment))
 
 
 def _read_number(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -61,6 +65,13 @@ def _read_number(environment: Mapping[str, str], name: str, default: int) -> int
     if not text.isdecimal():
         raise LabFailed(f"{name} must be a whole number: {text!r}")
     return int(text)
+
+
+def _read_sign_in(environment: Mapping[str, str]) -> UnauthenticatedAction:
+    text = environment.get("LAB_SIGN_IN") or UnauthenticatedAction.ALLOW
+    if text not in tuple(UnauthenticatedAction):
+        raise LabFailed(f"LAB_SIGN_IN must be {' or '.join(UnauthenticatedAction)}: {text!r}")
+    return UnauthenticatedAction(text)
 
 
 def print_line(line: str) -> None:
@@ -122,7 +133,7 @@ def _describe_places(ports: Ports) -> str:
 
 def _serve_lab(settings: LabSettings) -> None:
     require_free(settings.ports)
-    servers = Servers.of(settings.state, settings.ports, settings.speed)
+    servers = Servers.of(settings.state, settings.ports, settings.speed, "--sign-in", settings.sign_in)
     with stopped_at_the_end(servers):
         _wind_clock(settings.state)
         servers.start()
@@ -130,8 +141,15 @@ def _serve_lab(settings: LabSettings) -> None:
         print_line(f"Azure  {settings.ports.azure_url}/lab/state")
         print_line(f"Host   {settings.ports.host_url}/api")
         print_line(f"State  {settings.state} (logs: azure.log, host.log)")
+        _print_people()
         print_line("ready")
         _watch_servers(servers)
+
+
+def _print_people() -> None:
+    """Say with which token each of the lab's persons signs in."""
+    for person in PEOPLE:
+        print_line(f"Token  {person.token}: {person.name}, {', '.join(person.roles) or 'no role'}")
 
 
 def _wind_clock(state: Path) -> None:

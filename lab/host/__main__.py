@@ -14,6 +14,7 @@ from lab.host.host import running_host
 from lab.host.ncrontab import BadSchedule
 from lab.host.routes import BadRoute
 from lab.host.settings import Options
+from lab.host.sign_in import UnauthenticatedAction
 
 COLLECT = (20_000, 50, 100)
 """When Python looks for circles of objects: some tens of times more seldom than it comes.
@@ -57,6 +58,12 @@ def _parse_arguments(arguments: list[str] | None) -> tuple[Options, str]:
     parser.add_argument("--azure-url", default=Options.azure_url, help="where the simulated Azure answers")
     parser.add_argument("--auth", action="store_true", help="ask for function keys, which are in keys.json")
     parser.add_argument("--trust-principal", action="store_true", help="pass X-MS-CLIENT-PRINCIPAL headers on")
+    parser.add_argument(
+        "--sign-in",
+        type=UnauthenticatedAction,
+        choices=tuple(UnauthenticatedAction),
+        help="read tokens of the lab's persons, and allow or refuse callers without one; no header is trusted then",
+    )
     parser.add_argument("--worker", default=Options.worker, help="its name among the hosts that share the state folder")
     parser.add_argument(
         "--hop-seconds",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from lab.host.http_triggers import HttpTriggers, build_server
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
 from lab.host.settings import HostFile, Options, evidence_of, give_app_settings, read_host_file
+from lab.host.sign_in import SignIn
 from lab.host.timers import Timers
 
 DATABASE = "host.sqlite"
@@ -63,6 +65,8 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
         stack.callback(FolderLock(options.state, options.worker).release)
         clock = clock or LabClock.open(options.state)
         give_app_settings(options.app.parent, options.azure_url, options.state, pace_of(clock))
+        if options.sign_in is not None:
+            os.environ["WEBSITE_AUTH_ENABLED"] = "True"  # as the platform says it to the app
         app = load_app(options.app)
         stack.callback(app.close)
         settings = replace(read_host_file(options.app.parent).engine, hop=timedelta(seconds=options.hop_seconds))
@@ -81,7 +85,9 @@ async def _serve_host(options: Options, host: Host, stack: contextlib.AsyncExitS
     hosted = read_host_file(options.app.parent)
     keys = Keys(options.state / "keys.json", host.app.functions)
     asked = keys if options.auth else None
-    triggers = HttpTriggers(host.app, hosted.route_prefix, keys=asked, trust_principal=options.trust_principal)
+    trusted = options.trust_principal and options.sign_in is None
+    triggers = HttpTriggers(host.app, hosted.route_prefix, keys=asked, trust_principal=trusted)
+    before = () if options.sign_in is None else (SignIn(options.sign_in).check_token,)
     grpc_server, grpc_port = await sidecar.start_sidecar(host.engine)
     stack.push_async_callback(grpc_server.stop, None)
     query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system_key(DURABLE_TASK)}"
@@ -91,7 +97,7 @@ async def _serve_host(options: Options, host: Host, stack: contextlib.AsyncExitS
         *Management(host.app, host.engine, asked, query).routes(),
         *EntityManagement(host.app, host.engine, asked).routes(),
     ]
-    runner = web.AppRunner(build_server(own, triggers.handle_request), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(build_server(own, triggers.handle_request, before), access_log=None, shutdown_timeout=1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, "127.0.0.1", options.port)

@@ -7,10 +7,12 @@ from typing import Any
 
 import azure.functions as func
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from lab.host.app import App, Function
 from lab.host.keys import Keys
 from lab.host.routes import Route
+from lab.host.sign_in import SIGNED_IN
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,8 @@ class HttpTriggers:
         for name, value in request.headers.items():
             if self._trust_principal or not name.lower().startswith(PRINCIPAL):
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return headers
+        signed_in: dict[str, str] = request.get(SIGNED_IN, {})
+        return headers | signed_in
 
 
 def key_of(request: web.Request) -> str:
@@ -97,9 +100,11 @@ def key_of(request: web.Request) -> str:
     return request.headers.get("x-functions-key") or request.query.get("code", "")
 
 
-def build_server(own: Iterable[web.RouteDef], fallback: Callable[[web.Request], Any]) -> web.Application:
-    """The server: the host's own paths, and everything else to the HTTP triggers."""
-    server = web.Application(client_max_size=LARGEST_BODY)
+def build_server(
+    own: Iterable[web.RouteDef], fallback: Callable[[web.Request], Any], middlewares: Iterable[Middleware] = ()
+) -> web.Application:
+    """The server: the host's own paths, and everything else to the HTTP triggers; the middlewares stand before all."""
+    server = web.Application(client_max_size=LARGEST_BODY, middlewares=tuple(middlewares))
     server.add_routes(own)
     server.router.add_route("*", "/{path:.*}", fallback)
     return server

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.host.engine.engine import EngineSettings
+from lab.host.sign_in import UnauthenticatedAction
 
 DEFAULTS = {
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
@@ -28,6 +29,7 @@ class Options:
     """The command line. With `auth` keys are asked for; with `trust_principal` the caller's identity is believed.
 
     Attributes:
+        sign_in: What happens to callers without a token; None where nobody signs in, as without Easy Auth.
         worker: The host's own name among those that share the state folder, and with it the task hub.
         hop_seconds: How long by the lab's clock each message of the engine waits for a poll of its queue.
         disorder_entity_messages: A seed; with one each message to an entity arrives twice, and in another order.
@@ -40,6 +42,7 @@ class Options:
     azure_url: str = "http://127.0.0.1:7080"
     auth: bool = False
     trust_principal: bool = False
+    sign_in: UnauthenticatedAction | None = None
     disorder_entity_messages: int | None = None
     hop_seconds: float = 0
 
