@@ -72,6 +72,12 @@ def _parse_arguments(arguments: list[str] | None) -> tuple[Options, str]:
         help="how long by the lab's clock each message of the engine waits for a poll of its queue",
     )
     parser.add_argument(
+        "--blob-bytes-per-second",
+        type=float,
+        default=Options.blob_bytes_per_second,
+        help="how fast by the lab's clock inputs and outputs above 45 KB go through a blob; 0 for at once",
+    )
+    parser.add_argument(
         "--disorder-entity-messages",
         type=int,
         metavar="SEED",

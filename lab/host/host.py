@@ -19,6 +19,7 @@ from lab.host.durable import DurableFunctions
 from lab.host.engine.disorder import MessageDisorder, MessageOrder
 from lab.host.engine.engine import Engine
 from lab.host.engine.lock import FolderLock
+from lab.host.engine.transit import Transit
 from lab.host.entity_management import EntityManagement
 from lab.host.eventgrid import EventGridWebhook
 from lab.host.http_triggers import HttpTriggers, build_server
@@ -69,7 +70,8 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
             os.environ["WEBSITE_AUTH_ENABLED"] = "True"  # as the platform says it to the app
         app = load_app(options.app)
         stack.callback(app.close)
-        settings = replace(read_host_file(options.app.parent).engine, hop=timedelta(seconds=options.hop_seconds))
+        transit = Transit(timedelta(seconds=options.hop_seconds), options.blob_bytes_per_second)
+        settings = replace(read_host_file(options.app.parent).engine, transit=transit)
         engine = Engine(options.state / DATABASE, clock, DurableFunctions(app), settings, _order_of(options))
         stack.push_async_callback(engine.close)
         timers = Timers(app, engine.store, clock, engine.holds)

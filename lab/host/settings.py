@@ -32,6 +32,7 @@ class Options:
         sign_in: What happens to callers without a token; None where nobody signs in, as without Easy Auth.
         worker: The host's own name among those that share the state folder, and with it the task hub.
         hop_seconds: How long by the lab's clock each message of the engine waits for a poll of its queue.
+        blob_bytes_per_second: How fast what is larger than a queue message gets there; 0 for at once.
         disorder_entity_messages: A seed; with one each message to an entity arrives twice, and in another order.
     """
 
@@ -45,6 +46,7 @@ class Options:
     sign_in: UnauthenticatedAction | None = None
     disorder_entity_messages: int | None = None
     hop_seconds: float = 0
+    blob_bytes_per_second: float = 5e6
 
 
 @dataclass(frozen=True)

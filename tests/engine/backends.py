@@ -32,20 +32,28 @@ def runbook_app() -> App:
 
 
 @contextlib.asynccontextmanager
-async def lab_engine(path: Path, clock: Clock, order: MessageOrder | None = None) -> AsyncIterator[Engine]:
+async def lab_engine(
+    path: Path, clock: Clock, order: MessageOrder | None = None, *, settings: EngineSettings = SETTINGS
+) -> AsyncIterator[Engine]:
     """The lab's engine on a file, with nothing that lets time pass."""
     app = runbook_app()
-    async with engine_of(app, path, clock, order) as engine:
+    async with engine_of(app, path, clock, order, settings=settings) as engine:
         yield engine
     app.close()
 
 
 @contextlib.asynccontextmanager
 async def engine_of(
-    app: App, path: Path, clock: Clock, order: MessageOrder | None = None, *, dies: bool = False
+    app: App,
+    path: Path,
+    clock: Clock,
+    order: MessageOrder | None = None,
+    *,
+    dies: bool = False,
+    settings: EngineSettings = SETTINGS,
 ) -> AsyncIterator[Engine]:
     """The same for an app that outlives it; what it was doing is cut off, and hidden for a while if it dies."""
-    engine = Engine(path, clock, DurableFunctions(app), SETTINGS, order)
+    engine = Engine(path, clock, DurableFunctions(app), settings, order)
     engine.resume_waiting()
     yield engine
     await (engine.die() if dies else engine.close())

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import heapq
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Literal
 
 from lab.clock import LONGEST_SLEEP, Clock
 from lab.host.engine.moments import from_micros, to_micros
+from lab.host.engine.transit import Transit
 
 type Kind = Literal["orchestration", "entity", "activity"]
 type Wake = Callable[[Kind, str], None]
@@ -17,11 +17,11 @@ type Wake = Callable[[Kind, str], None]
 class Agenda:
     """Calls `wake` for each key when its instant has come; at once if it is past."""
 
-    def __init__(self, clock: Clock, wake: Wake, hop: timedelta = timedelta(0)) -> None:
-        """`hop`: how long what is sent now is on its way through a queue."""
+    def __init__(self, clock: Clock, wake: Wake, transit: Transit | None = None) -> None:
+        """`transit`: how long what is sent now is on its way."""
         self._clock = clock
         self._wake = wake
-        self._hop = hop // timedelta(microseconds=1)
+        self._transit = transit or Transit()
         self._waiting: list[tuple[int, Kind, str]] = []
         self._known: set[tuple[int, Kind, str]] = set()
         self._sooner = asyncio.Event()
@@ -30,9 +30,9 @@ class Agenda:
         """Simulated microseconds since 1970."""
         return to_micros(self._clock.now())
 
-    def arrival(self) -> int:
-        """When what is sent now arrives."""
-        return self.now() + self._hop
+    def arrival(self, size: int) -> int:
+        """When a message of so many bytes arrives that is sent now."""
+        return to_micros(self._clock.now() + self._transit.time_of(size))
 
     def wake_at(self, at: int, kind: Kind, key: str) -> None:
         """Wake the key at an instant."""

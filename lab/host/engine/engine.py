@@ -1,7 +1,7 @@
 """The engine as a whole: its parts put together, started, driven and emptied."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lab.host.engine.renewal import Renewal
 from lab.host.engine.runner import Functions, Runner
 from lab.host.engine.store import Store
 from lab.host.engine.tasks import Tasks
+from lab.host.engine.transit import Transit
 from lab.host.engine.turns import Turns
 
 LEAST_PAUSE = 0.02
@@ -34,7 +35,7 @@ class EngineSettings:
             time: with a window none arrives. Source: seen with versions 3.14.1 and 3.19.0 of the extension.
         max_message_bytes: Of an answer to a durable client.
         visibility_timeout: How long what a dead host held stays with it.
-        hop: How long each message is on its way: on Azure Storage it waits for a poll of its queue.
+        transit: How long each message is on its way.
         polling_interval: How long something that another host has left here is not seen, at the most.
     """
 
@@ -42,7 +43,7 @@ class EngineSettings:
     max_message_bytes: int = 4194304
     visibility_timeout: timedelta = timedelta(minutes=5)
     polling_interval: timedelta = timedelta(seconds=30)
-    hop: timedelta = timedelta(0)
+    transit: Transit = field(default_factory=Transit)
 
 
 class Engine:
@@ -62,7 +63,7 @@ class Engine:
     ) -> None:
         self.store = Store(path)
         self._clock, self._settings = clock, settings
-        self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key), settings.hop)  # noqa: PLW0108 - the runner is made later
+        self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key), settings.transit)  # noqa: PLW0108 - the runner is made later
         self.instances = Instances(self.store, self.agenda)
         self.locks = Locks(self.store, self.agenda, self.instances)
         self.entities = Entities(self.store, self.agenda, self.instances, self.locks, order or MessageOrder())

@@ -95,7 +95,8 @@ class Entities:
     def _queue_operation(
         self, entity: str, at: int | None, caller: tuple[str | None, str | None], event: pb.HistoryEvent
     ) -> None:
-        for delivery in self._order.plan_deliveries(self._agenda.arrival() if at is None else at):
+        due = self._agenda.arrival(event.ByteSize()) if at is None else at
+        for delivery in self._order.plan_deliveries(due):
             told = caller if delivery.answered else (None, None)
             self._store.insert(
                 "INSERT INTO operations (id, at, caller, execution, event) VALUES (?, ?, ?, ?, ?)",

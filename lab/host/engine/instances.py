@@ -150,15 +150,16 @@ class Instances:
             self.forget_instance(order.id)
             execution, now = uuid.uuid4().hex, self._agenda.now()
             self._insert_instance(order, execution, now)
-            begins = max(order.at or now, self._agenda.arrival())
-            self.post_event(order.id, execution, started_event(order, execution, now), at=begins)
+            started = started_event(order, execution, now)
+            begins = max(order.at or now, self._agenda.arrival(started.ByteSize()))
+            self.post_event(order.id, execution, started, at=begins)
         return execution
 
     def post_event(
         self, instance_id: str, execution: str | None, event: pb.HistoryEvent, *, at: int | None = None
     ) -> None:
         """Leave a message for an instance; `execution` None is for whichever run there is, else for that one alone."""
-        due = self._agenda.arrival() if at is None else at
+        due = self._agenda.arrival(event.ByteSize()) if at is None else at
         kind = event.WhichOneof("eventType")
         self._store.insert(
             "INSERT INTO inbox (id, execution, at, kind, event) VALUES (?, ?, ?, ?, ?)",

@@ -36,7 +36,7 @@ class Tasks:
             "INSERT INTO activities (id, execution, task, name, input) VALUES (?, ?, ?, ?, ?)",
             *(instance.id, instance.execution, task, name, argument),
         )
-        due = self._agenda.arrival()
+        due = self._agenda.arrival(len((argument or "").encode()))
         self._store.after_commit(lambda: self._agenda.wake_at(due, "activity", str(seq)))
 
     def set_timer(self, instance: Instance, task: int, at: int) -> None:
