@@ -171,6 +171,28 @@ async def test_what_stands_in_the_way_is_told_only_after_a_look_for_our_own_job(
     assert vault.sent == []
 
 
+@pytest.mark.parametrize(
+    ("shown", "minutes_before", "found"),
+    [
+        ("with its id", 4, "j0"),
+        ("without its id", 4, "j0"),  # only the job itself says that it is ours
+        ("without its id", 0, "j0"),
+        ("never with an id", 4, ""),  # somebody else's, for all that we know
+        ("never with an id", 0, "j0"),
+    ],
+)
+async def test_a_job_that_began_before_our_clock_says_it_was_asked_for_is_found(
+    shown: Shown, minutes_before: int, found: str
+) -> None:
+    """Our clock is ahead of Azure's."""
+    vault = Vault()
+    vault.add(request_id(1), shown).began -= timedelta(minutes=minutes_before)
+    once = ExactlyOnce(vault, only_adopt=True)
+    await once.list_jobs(SINCE)
+    answer = await once.start("sql-01", Attempt([request_id(1)], SIGNATURE, lambda: vault.send))
+    assert answer.job == found
+
+
 async def test_what_is_not_about_to_pass_is_refused() -> None:
     once = ExactlyOnce(Vault())
     attempt = Attempt([request_id(1)], SIGNATURE, lambda: Obstacle(code="gone", detail="it is gone"))
