@@ -113,7 +113,7 @@ def put_job(lab: Lab, request: ArmRequest) -> Answer:
         message = f"Job with specified id already exists. Job id: {request.params['job']}"
         return _own_error(409, "Conflict", message)
     properties = _new_job_properties(lab, request, name, parameters, workers)
-    properties["fault"] = lab.faults.job_effect(request.verb, name, request.path) or {}
+    properties["fault"] = lab.faults.job_effect(request.verb, name, request.path, request.method) or {}
     job = resources.put_resource(lab, request.path, properties, location=None)
     lab.call_after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
     activity_log.log_ended(lab, activity_log.origin_of(request), job["id"], f"{JOB}/write")

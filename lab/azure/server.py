@@ -115,6 +115,11 @@ class Server:
             answer = await self._admit_request(request, raw, common)
         except ArmError as refusal:
             answer = refusal.to_answer()
+        except Lost:
+            raise
+        except Exception as failure:
+            log.exception("%s %s failed", request.method, request.path)
+            answer = self._answer_broken(request, failure)
         self.lab.ledger.count_answer(request.verb or request.method, answer.status)
         return Answer(answer.status, answer.body, common | answer.headers)
 
@@ -134,6 +139,12 @@ class Server:
         if route.provider.describe:
             request.verb, request.item = route.provider.describe(self.lab, request)
         return await self._do_work(request, route)
+
+    def _answer_broken(self, request: ArmRequest, failure: Exception) -> Answer:
+        """500 for a call in which the lab itself broke: what it had done by then stays, so the ledger has the call."""
+        if request.is_mutating:
+            self.lab.ledger.add_entry(request, 500)
+        return ArmError(500, "InternalServerError", f"The lab itself failed: {failure!r}").to_answer()
 
     async def _do_work(self, request: ArmRequest, route: Route) -> Answer:
         effects = self.lab.faults.call_effects(request)

@@ -86,12 +86,12 @@ class Faults:
             CALLS, {"method": request.method, "path": request.path, "verb": request.verb, "item": request.item}
         )
 
-    def job_effect(self, verb: str, item: str, path: str = "") -> Json | None:
+    def job_effect(self, verb: str, item: str, path: str = "", method: str = "POST") -> Json | None:
         """What the job of this verb shall do: {"fail": code, "message"?}, {"never": true}, {"suspend": true} or None.
 
         For a provider to ask once a job, when it starts it.
         """
-        effects = self._fire_rules(frozenset({"job"}), {"method": "POST", "path": path, "verb": verb, "item": item})
+        effects = self._fire_rules(frozenset({"job"}), {"method": method, "path": path, "verb": verb, "item": item})
         return effects[0]["job"] if effects else None
 
     def event_effect(self, operation: str, subject: str) -> str | None:

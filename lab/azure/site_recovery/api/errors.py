@@ -89,7 +89,8 @@ _DEFAULT = ServiceError("The operation failed with code {code}.", _LOOK, _RETRY)
 def job_error(code: str, *, activity: str, error_id: str, created: str, level: str = "Error", **names: str) -> Json:
     """An item of a job's errors; `names` fill what the wording leaves open. taskId is for the job to say."""
     service_error = SERVICE_ERRORS.get(code, _DEFAULT)
-    values = {"code": code, "vm": "", "running": "", "provider": "HyperVReplicaAzure", "host": "", "group": ""} | names
+    values = {"code": code, "vm": "", "running": "", "provider": "HyperVReplicaAzure", "host": "", "group": ""}
+    values |= {"renamed": f"{names.get('vm', '')}-{error_id}"} | names
     number, text = service_error.provider
     return {
         "serviceErrorDetails": {

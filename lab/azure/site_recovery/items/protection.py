@@ -236,10 +236,7 @@ def _begin_already_enabled(lab: Lab, request: ArmRequest, machine: Json) -> Json
 
 
 def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
-    effect = lab.faults.job_effect(request.verb, item["friendlyName"], request.path)
-    if not is_connected(lab, item["provider"]):
-        effect = {"fail": "70094", "task": "EnableProtectionTask"}
-    fault_facts = facts_of_fault(effect, "EnableDr") | {"asked": True}
+    effect = lab.faults.job_effect(request.verb, item["friendlyName"], request.path, request.method)
     again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
     job = begin_job(
         lab,
@@ -249,7 +246,7 @@ def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
         caller_of(request),
         again=again,
         **facts_of(lab, item),
-        **fault_facts,
+        **_facts_of_enabling(lab, item, effect),
     )
     enter_state(lab, item, ENABLING, job, "EnableProtection")
     if vm_exists(lab, item["target"]["resourceGroup"], item["target"]["vmName"]):
@@ -264,11 +261,11 @@ def warn_of_name(lab: Lab, args: Json) -> None:
         add_warning(lab, job, "28061", vm=args["name"])
 
 
-def _failure_of(lab: Lab, item: Json, verb: str, path: str = "") -> Json:
-    """How enabling will fail: as a fault wants it, or because the host is not connected; empty when it will not."""
-    effect = lab.faults.job_effect(verb, item["friendlyName"], path) or {}
-    code = effect.get("fail") or (None if is_connected(lab, item["provider"]) else "70094")
-    return {"fail": {"code": str(code), "task": "EnableProtectionTask"}} if code else {}
+def _facts_of_enabling(lab: Lab, item: Json, effect: Json | None) -> Json:
+    """How enabling will go: as a fault wants it, unless the host is not connected."""
+    if not is_connected(lab, item["provider"]):
+        effect = {"fail": "70094", "task": "EnableProtectionTask"}
+    return facts_of_fault(effect, "EnableDr") | {"asked": True}
 
 
 def enable_again(lab: Lab, job: Json, caller: Caller) -> Json:
@@ -279,7 +276,7 @@ def enable_again(lab: Lab, job: Json, caller: Caller) -> Json:
         target = Target(job["target"], job["targetName"], job["resource"])
         return begin_failing_job(lab, job["vault"], "EnableDr", target, caller, Failure("499"), already=True)
     item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
-    fault_facts = _failure_of(lab, item, "restart")
+    fault_facts = _facts_of_enabling(lab, item, lab.faults.job_effect("restart", item["friendlyName"]))
     started = begin_job(
         lab, item["vault"], "EnableDr", target_of(item), caller, again=again, **facts_of(lab, item), **fault_facts
     )

@@ -7,6 +7,7 @@ from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import type_of, vault_of
 from lab.azure.site_recovery.jobs.job_faults import facts_of_fault
+from lab.azure.site_recovery.jobs.jobs import warn_as_faulted
 
 
 def answer_with_job(lab: Lab, request: ArmRequest, job: Json, resource: str | None = None) -> Answer:
@@ -30,6 +31,8 @@ def _apply_faults(lab: Lab, request: ArmRequest, job: Json) -> None:
     """Have a new job go as a fault rule says; the verbs of items and plans have asked for that before they began it."""
     if job.get("asked"):
         return
-    job |= facts_of_fault(lab.faults.job_effect(request.verb, request.item, request.path), job["kind"])
+    effect = lab.faults.job_effect(request.verb, request.item, request.path, request.method)
+    job |= facts_of_fault(effect, job["kind"])
+    warn_as_faulted(lab, job)
     if job.get("never"):
         job["ends"] = [None] * len(job["ends"])

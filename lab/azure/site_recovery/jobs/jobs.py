@@ -127,6 +127,7 @@ def begin_job(
     }
     if job.get("never") or job.get("driven"):
         job["ends"] = [None] * len(job["ends"])
+    warn_as_faulted(lab, job)
     _schedule_task(lab, job, 0)
     return lab.store.put(KIND, job["id"], job)
 
@@ -267,12 +268,20 @@ def fail_job(lab: Lab, job: Json, task: int | None) -> None:
         **names,
     )
     if failure.get("message"):
-        error["serviceErrorDetails"]["message"] = failure["message"]
+        _set_message(error, failure["message"])
     error["taskId"] = None if task is None else KINDS[job["kind"]].tasks[task].id
     job["errors"].append(error)
     job["failedTask"] = -1 if task is None else task
     _set_ended(lab, job, "Failed", "Failed")
     _reach_moment(lab, job, "Failed")
+
+
+def _set_message(error: Json, message: str) -> None:
+    """Word an error: where the provider refused, what it said is the provider's, as in recorded errors with 539."""
+    if error["providerErrorDetails"]["errorCode"]:
+        error["providerErrorDetails"]["errorMessage"] = message
+    else:
+        error["serviceErrorDetails"]["message"] = message
 
 
 def add_warning(lab: Lab, job: Json, code: str, **names: str) -> None:
@@ -283,6 +292,12 @@ def add_warning(lab: Lab, job: Json, code: str, **names: str) -> None:
     error = job_error(code, activity=activity, error_id=lab.new_id("error"), created=created, level="Warning", **values)
     job["errors"].append(error)
     lab.store.put(KIND, job["id"], job)
+
+
+def warn_as_faulted(lab: Lab, job: Json) -> None:
+    """Add the warning that a fault rule wants of the job, of whatever kind that is."""
+    if "warn" in job.get("fault", {}):
+        add_warning(lab, job, str(job["fault"]["warn"]))
 
 
 def suspend_job(lab: Lab, job: Json, task: int) -> None:

@@ -36,7 +36,8 @@ def _list_of_details(request: ArmRequest, body: Json, *types: str) -> Json:
 def _begin_verb(lab: Lab, request: ArmRequest, verb: Verb) -> Answer:
     """Begin a plan's job."""
     plan = require_record(lab, request, PLANS, SEGMENT)
-    fault_facts = facts_of_fault(lab.faults.job_effect(request.verb, request.item, request.path), verb.kind)
+    effect = lab.faults.job_effect(request.verb, request.item, request.path, request.method)
+    fault_facts = facts_of_fault(effect, verb.kind)
     return answer_with_job(lab, request, begin_run(lab, plan, verb, caller_of(request), fault_facts))
 
 

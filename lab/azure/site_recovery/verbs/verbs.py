@@ -29,7 +29,6 @@ from lab.azure.site_recovery.jobs.jobs import (
     RESTARTERS,
     Failure,
     Target,
-    add_warning,
     begin_cancelling,
     begin_failing_job,
     begin_job,
@@ -75,8 +74,6 @@ def start_verb(
     facts |= {"from": taken_step.start.name, "to": taken_step.end.name} | facts_of_fault(effect, kind)
     facts |= _missing_in_azure(lab, item, kind, given) | _missing_on_premises(lab, item, kind, given)
     job = begin_job(lab, item["vault"], kind, target_of(item), caller, **facts)
-    if "warn" in job.get("fault", {}):
-        add_warning(lab, job, str(job["fault"]["warn"]))
     enter_state(lab, item, taken_step.meanwhile, job, taken_step.scenario)
     return job
 
@@ -135,7 +132,7 @@ def is_busy(item: Json, operation: str) -> bool:
 
 def _item_and_fault(lab: Lab, request: ArmRequest) -> tuple[Json, Json | None]:
     item = require_record(lab, request, ITEMS, SEGMENT)
-    return item, lab.faults.job_effect(request.verb, request.item, request.path)
+    return item, lab.faults.job_effect(request.verb, request.item, request.path, request.method)
 
 
 def _require_direction(request: ArmRequest, item: Json, wanted: str) -> None:

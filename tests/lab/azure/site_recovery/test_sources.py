@@ -22,7 +22,8 @@ def onto(provider: Any, create: str = "CreateVmIfNotFound") -> Json:
 
 
 def message(job: Json) -> str:
-    return str(job["errors"][0]["serviceErrorDetails"]["message"])
+    """What the provider of the host said: the service only points to it."""
+    return str(job["errors"][0]["providerErrorDetails"]["errorMessage"])
 
 
 @pytest.mark.parametrize(
