@@ -103,6 +103,18 @@ def read_failback_options(request: ArmRequest, found: Json) -> Json:
     return {"sync": "ForDownTime" if sync == "ForDownTime" else "ForSynchronization", "create": create}
 
 
+def read_comments(request: ArmRequest) -> str:
+    """The comments of a cleanup: its input has nothing else; they may be empty (specified), but not missing (inferred).
+
+    Raises:
+        ArmError: 400 when they are missing, or no text.
+    """
+    comments = require_properties(request).get("comments")
+    if not isinstance(comments, str):
+        raise input_error("'comments' is required.", caller_of(request))
+    return comments
+
+
 def read_source_operations(request: ArmRequest, body: Json) -> str:
     """sourceSiteOperations of an unplanned failover."""
     return require_choice(request, body, "sourceSiteOperations", ("Required", "NotRequired"))

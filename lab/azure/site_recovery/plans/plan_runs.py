@@ -15,7 +15,7 @@ from lab.azure.site_recovery.api.errors import Caller
 from lab.azure.site_recovery.api.request_fields import TO_AZURE
 from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.items.items import enter_state, state_of
-from lab.azure.site_recovery.items.lifecycle import PROTECTED, find_step
+from lab.azure.site_recovery.items.lifecycle import find_step
 from lab.azure.site_recovery.jobs.durations import draw_duration
 from lab.azure.site_recovery.jobs.group_tasks import MANUAL
 from lab.azure.site_recovery.jobs.jobs import (
@@ -122,13 +122,10 @@ def _is_held(item: Json, job: Json) -> bool:
 
 
 def _release_machines(lab: Lab, job: Json) -> None:
-    """Free the machines that the run never came to; those that did not move start again if their host is there."""
+    """Free the machines that the run never came to; those that it has shut down stay off (inferred)."""
     for item in _items_of(lab, job):
         if _is_held(item, job):
             enter_state(lab, item, state_of(item))
-        is_down = item["id"] in job["off"] and state_of(item) == PROTECTED
-        if is_down and is_connected(lab, item["provider"]):
-            set_power(lab, item, "On")
 
 
 def _continue_after(lab: Lab, job: Json, after: timedelta = _BETWEEN) -> None:

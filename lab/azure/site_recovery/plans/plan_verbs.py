@@ -8,6 +8,7 @@ from lab.azure.site_recovery.api.errors import direction_error, input_error
 from lab.azure.site_recovery.api.request_fields import (
     TO_AZURE,
     TO_PRIMARY,
+    read_comments,
     read_failback_options,
     read_network,
     read_source_operations,
@@ -54,7 +55,7 @@ def start_test_failover(lab: Lab, request: ArmRequest) -> Answer:
 @SITE_RECOVERY.route("POST", PLAN + "/testFailoverCleanup")
 def clean_up_test_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Clean up after all machines' tests."""
-    given = {"comments": require_properties(request).get("comments")}
+    given = {"comments": read_comments(request)}
     return _begin_verb(lab, request, Verb("PlanTestFailoverCleanup", "TestFailoverCleanup", given))
 
 

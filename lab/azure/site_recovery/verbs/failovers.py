@@ -103,10 +103,9 @@ def complete_commit(lab: Lab, job: Json) -> None:
 @when(_PLANNED, "Failed")
 @when(_UNPLANNED, "Failed")
 def undo_failover(lab: Lab, job: Json) -> None:
-    """The machine runs on premises as before, and replicates."""
+    """The machine replicates as before. One that was shut down stays off (inferred): nobody starts it but its owner."""
     if item := item_of(lab, job):
         recovery_vms.remove_vm(lab, item, test=False)
-        set_power(lab, item, "On")
         item["until"] = None
         enter_state(lab, item, STATES[job["from"]])
 
@@ -127,9 +126,8 @@ def restore_state(lab: Lab, job: Json) -> None:
 @when(_UNPLANNED, "Cancelled")
 @when(_CANCEL, "Succeeded")
 def end_replication(lab: Lab, job: Json) -> None:
-    """A failover that is given up ends the replication of the machine, which runs on premises again."""
+    """A failover that is given up ends the replication of the machine. One that was shut down stays off (inferred)."""
     if job.get("item") and (item := item_of(lab, job)):
         recovery_vms.remove_vm(lab, item, test=False)
-        set_power(lab, item, "On")
         item |= {"since": None, "until": None}
         enter_state(lab, item, REPLICATION_ENDED)

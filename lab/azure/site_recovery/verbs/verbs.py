@@ -10,6 +10,7 @@ from lab.azure.site_recovery.api.errors import Caller, direction_error, input_er
 from lab.azure.site_recovery.api.request_fields import (
     TO_AZURE,
     TO_PRIMARY,
+    read_comments,
     read_failback,
     read_network,
     read_source_operations,
@@ -190,7 +191,7 @@ def test_details(chosen: Json) -> Json:
 def clean_up_test_failover(lab: Lab, request: ArmRequest) -> Answer:
     """Remove what a test failover made."""
     item, effect = _item_and_fault(lab, request)
-    shown = cleanup_details(require_properties(request).get("comments"))
+    shown = cleanup_details(read_comments(request))
     return answer_with_job(
         lab, request, start_verb(lab, item, "TestFailoverCleanup", caller_of(request), {}, effect=effect, **shown)
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.azure.site_recovery.items.host_connection import disconnect_host
-from tests.lab.azure.site_recovery.world import TEST, TO_AZURE, UNPLANNED, Json, World, codes, failback
+from tests.lab.azure.site_recovery.world import TEST, TO_AZURE, UNPLANNED, Json, World, codes, failback, job_of
 
 WRONG_WAY = TO_AZURE | {"failoverDirection": "RecoveryToPrimary"}
 
@@ -29,6 +29,32 @@ async def test_a_conflict_leaves_the_running_operation_alone(world: World) -> No
     first = await world.start("testFailover", TEST)
     await world.done("testFailover", TEST)
     assert (await world.job(first))["state"] == "Succeeded"
+    assert (await world.item())["testFailoverState"] == "WaitingForCompletion"
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/remove"), ("DELETE", "")])
+@pytest.mark.parametrize(("verb", "properties"), [("plannedFailover", TO_AZURE), ("testFailover", TEST)])
+async def test_an_item_that_is_busy_is_neither_removed_nor_purged(
+    world: World, verb: str, properties: Json, method: str, path: str
+) -> None:
+    """532 as with any second operation (inferred for a purge); the first one ends as if nothing had been asked."""
+    first = await world.start(verb, properties)
+    world.pass_time(minutes=1)
+    item = world.record()["id"].partition("/vaults/vault-dr")[2]
+    _, _, headers = await world.call(method, f"{item}{path}", {"properties": {}} if path else None)
+    world.pass_time(minutes=30)
+    assert codes(await world.job(job_of(headers))) == ["532"]
+    assert (await world.job(first))["state"] == "Succeeded"
+    assert world.record()["friendlyName"] == "sql-01"
+
+
+@pytest.mark.parametrize("properties", [{}, {"comments": None}, {"comments": 7}])
+async def test_a_cleanup_needs_comments(world: World, properties: Json) -> None:
+    """They may be empty; the test goes on waiting."""
+    await world.done("testFailover", TEST)
+    item = world.record()["id"].partition("/vaults/vault-dr")[2]
+    status, body, _ = await world.call("POST", f"{item}/testFailoverCleanup", {"properties": properties})
+    assert (status, body["error"]["details"][0]["code"]) == (400, "InvalidParameter")
     assert (await world.item())["testFailoverState"] == "WaitingForCompletion"
 
 

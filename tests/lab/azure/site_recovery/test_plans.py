@@ -213,7 +213,7 @@ async def test_a_plan_that_fails_back_for_down_time_waits_for_a_person(world: Wo
 
 
 async def test_a_cancelled_plan_cancels_its_machines(world: World) -> None:
-    """The replication of those that were moving ends, as with one machine; the others run and are free again."""
+    """The replication of those that were moving ends, as with one machine; the others are free. All were shut down."""
     await _saved(world)
     _, _, headers = await world.call("POST", f"{PATH}/plannedFailover", {"properties": LISTED})
     world.pass_time(minutes=2)
@@ -222,7 +222,7 @@ async def test_a_cancelled_plan_cancels_its_machines(world: World) -> None:
     assert (await world.job(job_of(headers)))["state"] == "Cancelled"
     assert (await world.item("dc-01"))["allowedOperations"] == ["DisableProtection"]
     assert "PlannedFailover" in (await world.item())["allowedOperations"]
-    assert [world.source(name)["power"] for name in ("dc-01", "sql-01")] == ["On", "On"]
+    assert [world.source(name)["power"] for name in ("dc-01", "sql-01")] == ["Off", "Off"]
     assert [task["state"] for task in (await world.job(job_of(headers)))["tasks"]][1:5] == [
         "Succeeded",
         "Succeeded",
