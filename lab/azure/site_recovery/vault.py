@@ -37,7 +37,7 @@ def _vault_document(request: ArmRequest, kind: str, name: str, shown: Json) -> J
 
 def _health_properties(lab: Lab, request: ArmRequest) -> Json:
     items = [item_document(lab, item)["properties"] for item in lab.store.all(ITEMS, vault_of(request))]
-    lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(request)) if provider["lost"]]
+    lost = [provider for provider in lab.store.all(PROVIDERS, vault_of(request)) if provider["noticed"]]
     found = {
         (error["errorCode"], error["errorCategory"], error["errorLevel"])
         for shown in items

@@ -15,7 +15,7 @@ from lab.azure.site_recovery.items.items import RECOVERY_CONTAINER, RECOVERY_FAB
 from lab.azure.site_recovery.items.lifecycle import RESTING, State, allowed_operations
 from lab.azure.site_recovery.items.recovery_points import last_cycle_end
 from lab.azure.site_recovery.jobs.jobs import job_id
-from lab.azure.site_recovery.sites.providers import is_connected
+from lab.azure.site_recovery.sites.providers import is_known_lost
 from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
 _PERCENT_SHOWN = 23
@@ -87,7 +87,7 @@ def _health_level(errors: list[Json], category: str) -> str:
 
 def _health_errors(lab: Lab, item: Json) -> list[Json]:
     errors = []
-    if not is_connected(lab, item["provider"]):
+    if is_known_lost(lab, item["provider"]):
         errors.append(
             _health_error(item, "Replication", "Error", "583", "The host of the virtual machine isn't connected.")
         )

@@ -49,7 +49,7 @@ from lab.azure.site_recovery.jobs.jobs import (
     when,
 )
 from lab.azure.site_recovery.jobs.kinds import KINDS
-from lab.azure.site_recovery.sites.providers import is_connected
+from lab.azure.site_recovery.sites.providers import is_connected, unreachable_host
 from lab.azure.site_recovery.sites.source_machines import machine_of_item
 
 _NAME_CHECKED_AFTER = timedelta(seconds=31)
@@ -343,7 +343,7 @@ def _removal_obstacle(lab: Lab, item: Json, kind: str) -> Failure | None:
         return Failure("532", {"running": KINDS[running["kind"]].title})
     if kind == "PurgeVm" or is_connected(lab, item["provider"]):
         return None
-    return Failure("583", {"host": item["provider"].rpartition("/")[2]})
+    return unreachable_host(lab, item["provider"], kind)
 
 
 @when("DisableDr", "Succeeded")

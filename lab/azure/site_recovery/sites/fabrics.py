@@ -48,7 +48,7 @@ def fabric_document(lab: Lab, fabric: Json) -> Json:
     """A site as GET shows it; its health is the worst of its providers."""
     providers = lab.store.all(PROVIDERS, fabric["id"])
     hosts = [{"id": each["node"], "name": each["node"], "marsAgentVersion": "2.0.9938.0"} for each in providers]
-    is_lost = any(each["lost"] for each in providers)
+    is_lost = any(each["noticed"] for each in providers)
     return {
         "id": fabric["id"],
         "name": fabric["name"],

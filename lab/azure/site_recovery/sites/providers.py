@@ -21,6 +21,7 @@ from lab.azure.site_recovery.api.crud import serve_child_list, serve_get, serve_
 from lab.azure.site_recovery.api.errors import conflict_error
 from lab.azure.site_recovery.api.times import exact_time
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
+from lab.azure.site_recovery.jobs.durations import HOST_SILENT, REFUSED_FAILS_AFTER, bounds_of, draw_duration
 from lab.azure.site_recovery.jobs.jobs import Failure, Target, begin_failing_job, begin_job, when
 from lab.azure.site_recovery.jobs.operation_results import serve_results
 
@@ -43,6 +44,7 @@ def add_provider(lab: Lab, fabric: Json, node: str, *, machine_id: str | None = 
         "machineId": machine_id,
         "registered": now,
         "lost": None if connected else now,
+        "noticed": None if connected else now,
     }
     return lab.store.put(PROVIDERS, arm_id, record)
 
@@ -55,9 +57,23 @@ def items_of(lab: Lab, provider: Json) -> list[Json]:
 
 
 def is_connected(lab: Lab, provider_id: str) -> bool:
-    """Whether the provider is connected with its vault."""
+    """Whether the provider is connected with its vault, whatever the vault knows of it."""
     provider = lab.store.get(PROVIDERS, provider_id)
     return provider is not None and provider["lost"] is None
+
+
+def is_known_lost(lab: Lab, provider_id: str) -> bool:
+    """Whether the vault has noticed that the provider is not connected: minutes after it was lost."""
+    provider = lab.store.get(PROVIDERS, provider_id)
+    return provider is None or provider["noticed"] is not None
+
+
+def unreachable_host(lab: Lab, provider_id: str, *key: object) -> Failure:
+    """How a job fails whose host is not connected: at once if the vault knows, else when the host has not answered."""
+    bounds = REFUSED_FAILS_AFTER if is_known_lost(lab, provider_id) else bounds_of(HOST_SILENT)
+    after = draw_duration(bounds, lab.seed, provider_id, *key, lab.now())
+    provider = lab.store.get(PROVIDERS, provider_id)
+    return Failure("583", {"host": provider["node"] if provider else provider_id.rpartition("/")[2]}, after)
 
 
 def provider_document(lab: Lab, provider: Json) -> Json:
@@ -85,9 +101,9 @@ def provider_document(lab: Lab, provider: Json) -> Json:
             "providerVersionExpiryDate": None,
             "fabricFriendlyName": fabric["friendlyName"] if fabric else None,
             "lastHeartBeat": provider["lost"] or max(beat, provider["registered"]),
-            "connectionStatus": "NotConnected" if provider["lost"] else "Connected",
+            "connectionStatus": "NotConnected" if provider["noticed"] else "Connected",
             "protectedItemCount": len(items_of(lab, provider)),
-            "allowedScenarios": ["Purge"] if provider["lost"] else ["Refresh", "Purge"],
+            "allowedScenarios": ["Purge"] if provider["noticed"] else ["Refresh", "Purge"],
             "healthErrorDetails": [],
             "draIdentifier": provider["name"],
             "machineId": lab.fixed_id("machine", provider["node"]),
@@ -133,9 +149,8 @@ def _require_unused(lab: Lab, request: ArmRequest) -> Json:
 def _begin_provider_job(lab: Lab, request: ArmRequest, provider: Json, kind: str) -> Json:
     target = Target(provider["name"], provider["node"], provider["id"])
     if provider["lost"]:
-        return begin_failing_job(
-            lab, vault_of(request), kind, target, caller_of(request), Failure("583", {"host": provider["node"]})
-        )
+        failure = unreachable_host(lab, provider["id"], kind)
+        return begin_failing_job(lab, vault_of(request), kind, target, caller_of(request), failure)
     return begin_job(lab, vault_of(request), kind, target, caller_of(request))
 
 

@@ -35,7 +35,7 @@ from lab.azure.site_recovery.jobs.jobs import (
     begin_job,
 )
 from lab.azure.site_recovery.jobs.kinds import KINDS
-from lab.azure.site_recovery.sites.providers import is_connected
+from lab.azure.site_recovery.sites.providers import is_connected, unreachable_host
 from lab.azure.site_recovery.verbs import recovery_vms, source_checks
 
 NEEDS_HOST = frozenset({"PlannedFailover", "Failback", "FinalizeFailback", "ReprotectReplicationGroup"})
@@ -120,7 +120,7 @@ def _find_obstacle(lab: Lab, item: Json, operation: str, given: Json) -> Failure
         )
     host = given.get("provider") or item["provider"]
     if find_step(operation, state_of(item)) and kind in NEEDS_HOST and not is_connected(lab, host):
-        return Failure("583", {"host": host.rpartition("/")[2]})
+        return unreachable_host(lab, host, kind)
     return None
 
 

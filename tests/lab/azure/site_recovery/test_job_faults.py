@@ -56,9 +56,10 @@ async def _make_plan(world: World) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_warning_reaches_the_job_of_every_call(world: World, call: str) -> None:
-    """The job succeeds all the same."""
+    """The job ends well all the same; a removal may do so in part."""
     job = await job_under(world, call, {"warn": "28175"})
-    assert (job["state"], codes(job), job["errors"][0]["errorLevel"]) == ("Succeeded", ["28175"], "Warning")
+    assert (codes(job), job["errors"][0]["errorLevel"]) == (["28175"], "Warning")
+    assert job["state"] in ({"Succeeded", "PartiallySucceeded"} if call == "remove" else {"Succeeded"})
 
 
 @pytest.mark.parametrize("call", CALLS)

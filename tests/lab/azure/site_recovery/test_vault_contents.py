@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from lab.azure.site_recovery import events
 from lab.azure.site_recovery.api.common import PROVIDERS
-from lab.azure.site_recovery.api.times import parse_time
+from lab.azure.site_recovery.api.times import exact_time, parse_time
 from lab.azure.site_recovery.items.host_connection import disconnect_host, register_host
-from tests.lab.azure.site_recovery.world import GROUP, SITE, TEST, VAULT, Json, World, job_of
+from tests.lab.azure.site_recovery.world import GROUP, SITE, TEST, TO_AZURE, VAULT, Json, World, codes, job_of
 
 POLICY: Json = {
     "instanceType": "HyperVReplicaAzure",
@@ -109,6 +110,60 @@ async def test_heartbeats_follow_the_clock_while_a_node_is_connected(world: Worl
     assert lost["allowedScenarios"] == ["Purge"]
 
 
+async def test_a_lost_node_is_noticed_only_minutes_later(world: World) -> None:
+    """Until then the vault, the provider and the items look well; only the heartbeat grows old."""
+    disconnect_host(world.lab, "hci-01-n1")
+    lost_at = world.clock.now()
+    world.pass_time(minutes=14)
+    provider, item = (await _providers(world))["hci-01-n1"], await world.item()
+    assert (provider["connectionStatus"], provider["lastHeartBeat"]) == ("Connected", exact_time(lost_at))
+    assert (item["replicationHealth"], await _vault_issues(world), _critical_events(world)) == ("Normal", [], [])
+    world.pass_time(minutes=7)
+    provider, item = (await _providers(world))["hci-01-n1"], await world.item()
+    assert (provider["connectionStatus"], item["replicationHealth"]) == ("NotConnected", "Critical")
+    assert (await _vault_issues(world), _critical_events(world)) == (["583"], ["SRSDRAHeartbeatMissing"])
+
+
+async def _vault_issues(world: World) -> list[str]:
+    _, body, _ = await world.call("GET", "/replicationVaultHealth")
+    return [issue["summaryCode"] for issue in body["properties"]["fabricsHealth"]["issues"]]
+
+
+def _critical_events(world: World) -> list[str]:
+    shown = [event["properties"] for event in world.lab.store.all(events.KIND)]
+    return [event["eventCode"] for event in shown if event["severity"] == "Critical"]
+
+
+async def test_a_node_that_is_back_before_it_was_missed_was_never_lost(world: World) -> None:
+    disconnect_host(world.lab, "hci-01-n1", minutes=10)
+    world.pass_time(minutes=40)
+    assert (await _providers(world))["hci-01-n1"]["connectionStatus"] == "Connected"
+    assert _critical_events(world) == []
+
+
+async def test_a_node_that_is_lost_again_is_noticed_from_then(world: World) -> None:
+    """What was to be noticed of the first loss is not taken for the second."""
+    disconnect_host(world.lab, "hci-01-n1", minutes=1)
+    world.pass_time(minutes=10)
+    disconnect_host(world.lab, "hci-01-n1")
+    world.pass_time(minutes=14)
+    assert (await _providers(world))["hci-01-n1"]["connectionStatus"] == "Connected"
+    world.pass_time(minutes=7)
+    assert (await _providers(world))["hci-01-n1"]["connectionStatus"] == "NotConnected"
+
+
+@pytest.mark.parametrize("minutes", [1, 30])
+async def test_what_needs_a_lost_host_fails_when_that_has_not_answered(world: World, minutes: int) -> None:
+    """583 after minutes while the loss is not known, and after seconds once it is."""
+    disconnect_host(world.lab, "hci-01-n1")
+    world.pass_time(minutes=minutes)
+    name = await world.start("plannedFailover", TO_AZURE)
+    world.pass_time(seconds=40)
+    assert (await world.job(name))["state"] == ("InProgress" if minutes == 1 else "Failed")
+    world.pass_time(minutes=6)
+    assert codes(await world.job(name)) == ["583"]
+
+
 async def test_a_node_that_registers_is_connected_with_a_fresh_heartbeat(world: World) -> None:
     """One provider a node: the node without one gets it, and a site that no vault has changes nothing."""
     assert set(await _providers(world)) == {"hci-01-n1", "hci-01-n3"}
@@ -145,7 +200,7 @@ async def test_a_provider_that_is_lost_cannot_be_refreshed(world: World) -> None
     for provider in world.lab.store.all(PROVIDERS):
         path = f"/replicationFabrics/{SITE}/replicationRecoveryServicesProviders/{provider['name']}/refreshProvider"
         _, _, headers = await world.call("POST", path)
-        world.pass_time(minutes=1)
+        world.pass_time(minutes=6)
         outcomes.append((await world.job(job_of(headers)))["state"])
     assert outcomes == ["Succeeded", "Failed"]
 
@@ -176,11 +231,11 @@ async def test_what_goes_wrong_is_an_event(world: World) -> None:
     listed = world.sdk.replication_events.list(GROUP, VAULT, filter="Severity eq 'Critical'")
     shown = [event.as_dict() async for event in listed]
     assert [event["properties"]["description"] for event in shown] == [
+        "Azure Site Recovery Provider is not connected",  # noticed later than the job failed
         "TestFailover - Failed",
-        "Azure Site Recovery Provider is not connected",
     ]
-    assert shown[1]["properties"]["healthErrors"][0]["errorCode"] == "583"
-    one = await world.sdk.replication_events.get(GROUP, VAULT, shown[0]["name"])
+    assert shown[0]["properties"]["healthErrors"][0]["errorCode"] == "583"
+    one = await world.sdk.replication_events.get(GROUP, VAULT, shown[1]["name"])
     assert one.as_dict()["properties"]["affectedObjectFriendlyName"] == "sql-01"
     none = world.sdk.replication_events.list(GROUP, VAULT, filter="EventType eq 'VmHealth'")
     assert [event async for event in none] == []
