@@ -1,7 +1,6 @@
 """Builds the app and registers its blueprints; decides nothing."""
 
 import azure.durable_functions as df
-import azure.functions as func
 
 from activities.bindings import activity_blueprint as activities
 from orchestrators.registry import build_blueprint as runbooks
@@ -19,10 +18,11 @@ from triggers import (
     timers,
     verbs,
 )
+from triggers.http_endpoint import authorization_level
 from triggers.worker_defaults import apply_worker_defaults
 
 apply_worker_defaults()
-app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = df.DFApp(http_auth_level=authorization_level())
 for blueprint in (
     declarations.bp,
     decisions.bp,

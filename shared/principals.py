@@ -39,6 +39,15 @@ class Forbidden(Refused):
         super().__init__("forbidden", detail)
 
 
+class NotSignedIn(Refused):
+    """Nobody is signed in where that is asked for; `field` names the header of those who are."""
+
+    field = PRINCIPAL_HEADER
+
+    def __init__(self) -> None:
+        super().__init__("not-signed-in", "sign in with your Entra account: this app takes no function keys")
+
+
 class Principal(Message):
     """A caller.
 
@@ -84,6 +93,16 @@ def require_role(caller: Principal, role: str) -> None:
     """
     if role not in caller.roles:
         raise Forbidden(f"this needs the role {role}; {caller.name} has {', '.join(caller.roles) or 'none'}")
+
+
+def require_principal(caller: Principal) -> None:
+    """Let the caller pass who is a person or an app of the directory, and not merely the holder of a key.
+
+    Raises:
+        NotSignedIn: they are not.
+    """
+    if not caller.id:
+        raise NotSignedIn
 
 
 def require_signed_in(caller: Principal) -> None:

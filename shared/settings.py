@@ -57,6 +57,7 @@ class Settings(BaseModel):
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
         key_roles: App roles of a caller who came with a function key and no principal.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
+        sign_in_only: Whether callers have to be signed in, and function keys open nothing.
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
     """
 
@@ -72,6 +73,7 @@ class Settings(BaseModel):
     )
     arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
+    sign_in_only: bool = Field(default=False, alias="SIGN_IN_ONLY")
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
 
     @classmethod

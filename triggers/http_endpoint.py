@@ -14,10 +14,18 @@ from pydantic import ValidationError
 
 from shared.errors import Refused, Transient
 from shared.messages import Document
-from shared.principals import Forbidden, MalformedPrincipal, Principal, identify_caller, require_role
+from shared.principals import (
+    Forbidden,
+    MalformedPrincipal,
+    NotSignedIn,
+    Principal,
+    identify_caller,
+    require_principal,
+    require_role,
+)
 from shared.problem_details import FieldError, field_errors, problem_document
 from shared.request_ids import run_id
-from shared.settings import Settings
+from shared.settings import Settings, WrongSettings
 from triggers.engine_client import bound_client
 from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
 from triggers.pacing import ASK_AGAIN_AFTER
@@ -81,12 +89,8 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     match error:
         case HttpProblem():
             return error
-        case MalformedPrincipal():
-            return HttpProblem(
-                400, "Malformed principal", str(error), [FieldError(field=error.field, detail=str(error))]
-            )
-        case Forbidden():
-            return HttpProblem(403, "Role missing", str(error), [FieldError(field=error.field, detail=str(error))])
+        case MalformedPrincipal() | NotSignedIn() | Forbidden():
+            return _caller_problem(error)
         case ValidationError():
             return invalid_request(*field_errors(error))
         case Refused():
@@ -97,6 +101,17 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     if find_outage(error):
         return outage_problem(require_outage(error), MAY_BE_DONE if _changes_something(req) else "")
     return _unexpected_problem(error)
+
+
+def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden) -> HttpProblem:
+    match error:
+        case MalformedPrincipal():
+            status, title = 400, "Malformed principal"
+        case NotSignedIn():
+            status, title = 401, "Not signed in"
+        case Forbidden():
+            status, title = 403, "Role missing"
+    return HttpProblem(status, title, str(error), [FieldError(field=error.field, detail=str(error))])
 
 
 def _changes_something(req: func.HttpRequest) -> bool:
@@ -127,9 +142,24 @@ def _unexpected_problem(error: Exception) -> HttpProblem:
 
 
 def caller_of(req: func.HttpRequest) -> Principal:
-    """Who calls: from the platform's principal header, or the holder of a function key."""
+    """Who calls: from the platform's principal header, or the holder of a function key where keys are taken."""
     app_settings = read_settings()
-    return identify_caller(req.headers, app_settings.key_roles, trusted=app_settings.authenticated)
+    caller = identify_caller(req.headers, app_settings.key_roles, trusted=app_settings.authenticated)
+    if app_settings.sign_in_only:
+        require_principal(caller)
+    return caller
+
+
+def authorization_level() -> func.AuthLevel:
+    """What the host asks of callers: a function key, or nothing where the app lets in only who is signed in.
+
+    Easy Auth does not satisfy the level `function`: a signed-in person would need the key that all others have, too.
+    With settings that cannot be read the host goes on asking.
+    """
+    try:
+        return func.AuthLevel.ANONYMOUS if read_settings().sign_in_only else func.AuthLevel.FUNCTION
+    except WrongSettings:
+        return func.AuthLevel.FUNCTION
 
 
 def read_settings() -> Settings:
