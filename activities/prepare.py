@@ -240,6 +240,7 @@ async def _adopt_or_create(
         request_ids=(client_request_id(request.operation, subject, "create", request.attempt),),
         signature=JobSignature((_SCENARIOS[request.kind],), (request.name, *targets), request.since),
         decide=lambda: send,
+        reads_queued=True,
     )
     return EnsureAnswer(outcome="started", job=(await once.require_sent(attempt)).job)
 

@@ -63,6 +63,7 @@ async def write_part(request: WritePart) -> PartWritten:
         request_ids=(client_request_id(request.operation, write.part.id, scenario, 1),),
         signature=JobSignature((scenario,), (write.part.name,), request.since),
         decide=lambda: _decide(vault, write, existing),
+        reads_queued=True,
     )
     result = await once.adopt_or_send(attempt)
     if isinstance(result, Sent):

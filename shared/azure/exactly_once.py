@@ -68,12 +68,15 @@ class Attempt(NamedTuple):
         signature: How a job of ours is recognised that is listed without its id.
         decide: What stands in the way by what was read, or else how it is sent. May raise Refused.
         busy_with: The job that what it is about names as its current one, empty without one.
+        reads_queued: Nothing names its job, so that jobs that have just been queued, and show nothing of themselves in
+            a list, are read as well. A protected item names its own from the first moment.
     """
 
     request_ids: Sequence[str]
     signature: JobSignature
     decide: Callable[[], Obstacle | Send]
     busy_with: str = ""
+    reads_queued: bool = False
 
 
 class VaultJobs(Protocol):
@@ -168,13 +171,15 @@ class ExactlyOnce:
         ids = attempt.request_ids
         own_jobs = [job for one in ids for job in self._jobs.find_by_request(one)]
         if not own_jobs:
-            read = [await self._vault.find_job(job["name"]) for job in self._jobs.find_lookalikes(attempt.signature)]
+            candidates = self._jobs.find_lookalikes(attempt.signature)
+            candidates += self._jobs.queued_jobs if attempt.reads_queued else []
+            read = [await self._vault.find_job(job["name"]) for job in candidates]
             alike = [job for job in read if job]
             own_jobs = [job for job in alike if _is_started_by_any(job, ids)]
             own_jobs = own_jobs or [job for job in alike if is_alike(job, attempt.signature)]
         living_jobs = [job for job in own_jobs if not has_failed(job)]
-        if candidates := living_jobs or [job for job in own_jobs if is_started_by(job, ids[-1])]:
-            return text_of(max(candidates, key=lambda job: _property_of(job, "startTime"))["name"])
+        if chosen := living_jobs or [job for job in own_jobs if is_started_by(job, ids[-1])]:
+            return text_of(max(chosen, key=lambda job: _property_of(job, "startTime"))["name"])
         if not attempt.busy_with or self._jobs.names_starter_of(attempt.busy_with):
             return ""
         current_job = await self._vault.find_job(attempt.busy_with)
@@ -186,13 +191,17 @@ class NotSent(Transient):
 
 
 class JobIndex:
-    """Jobs as they were listed: found by their request or, of those that do not name it, by what they work on."""
+    """Jobs as they were listed: found by their request or, of those that do not name it, by what they work on.
+
+    Attributes:
+        queued_jobs: Those that have just been queued, and show nothing of themselves.
+    """
 
     def __init__(self, jobs: Iterable[Json] = ()) -> None:
         self._with_starter: set[str] = set()
         self._by_request: dict[str, list[Json]] = {}
         self._by_target: dict[str, list[Json]] = {}
-        self._blank: list[Json] = []
+        self.queued_jobs: list[Json] = []
         for job in jobs:
             request_id, gap, _ = _property_of(job, "activityId").partition(" ")
             if gap:
@@ -201,7 +210,7 @@ class JobIndex:
                 self._with_starter.add(job["name"])
                 continue
             if not _property_of(job, "scenarioName"):
-                self._blank.append(job)
+                self.queued_jobs.append(job)
             for target in _targets_of(job):
                 self._by_target.setdefault(target, []).append(job)
 
@@ -216,13 +225,11 @@ class JobIndex:
     def find_lookalikes(self, signature: JobSignature) -> list[Json]:
         """What may be ours although the list does not say who started it, which no recorded list does.
 
-        Our clock may be ahead of Azure's, so jobs that began a little earlier are among them; and what has just been
-        queued, which shows nothing of itself before it is read.
+        Our clock may be ahead of Azure's, so jobs that began a little earlier are among them.
         """
         signature = signature._replace(since=signature.since - CLOCKS_APART)
         on_target = [job for target in signature.targets for job in self._by_target.get(target.lower(), ())]
-        alike = [job for job in on_target if is_alike(job, signature)]
-        return list({job["name"]: job for job in (*alike, *self._blank)}.values())
+        return list({job["name"]: job for job in on_target if is_alike(job, signature)}.values())
 
 
 def is_started_by(job: Json, request_id: str) -> bool:

@@ -222,3 +222,35 @@ async def test_a_job_of_a_machine_below_the_job_of_its_recovery_plan_is_not_take
     await once.list_jobs(SINCE, target="payroll")
     attempt = Attempt([request_id(1)], SIGNATURE._replace(targets={"payroll"}), lambda: vault.send)
     assert (await once.start("payroll", attempt)).code == "aborted"
+
+
+class QueuedVault:
+    """Jobs that have just been queued: a list shows nothing of them, and each says who started it once it is read."""
+
+    def __init__(self, *request_ids: str) -> None:
+        self.request_ids, self.read = request_ids, list[str]()
+
+    async def list_jobs(self, _since: datetime) -> list[Json]:
+        blank = {"activityId": None, "scenarioName": None, "targetObjectName": None, "state": "NotStarted"}
+        return [{"name": f"job-{number}", "properties": blank} for number in range(len(self.request_ids))]
+
+    async def find_job(self, name: str) -> Json | None:
+        self.read.append(name)
+        request_id = self.request_ids[int(name.removeprefix("job-"))]
+        return {"name": name, "properties": {"activityId": f"{request_id} ActivityId: 1", "state": "NotStarted"}}
+
+
+@pytest.mark.parametrize("reads_queued", [True, False])
+async def test_a_job_that_was_just_queued_is_found_where_nothing_else_names_it(*, reads_queued: bool) -> None:
+    """And where something does, not one of the many that others have queued is read."""
+    vault, sent = QueuedVault("other-1", "ours", "other-2"), list[str]()
+
+    async def send(request_id: str) -> Sent:
+        sent.append(request_id)
+        return Sent("new")
+
+    once = ExactlyOnce(vault)
+    await once.list_jobs(SINCE)
+    job = (await once.require_sent(Attempt(["ours"], SIGNATURE, lambda: send, reads_queued=reads_queued))).job
+    assert (job, sent) == (("job-1", []) if reads_queued else ("new", ["ours"]))
+    assert len(vault.read) == (3 if reads_queued else 0)
