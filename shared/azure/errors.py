@@ -17,6 +17,8 @@ from shared.errors import CallKind, Refused, SiteRecoveryError, Throttled, Trans
 
 USUAL_WAIT = 30
 """Seconds of a 429 that does not say how long."""
+LONGEST_WAIT = 15 * 60
+"""Seconds that a Retry-After is obeyed: a proxy or a service that is confused may name days."""
 ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new token
 
 
@@ -83,14 +85,20 @@ def kind_of_call(method: str) -> CallKind:
 
 
 def wait_named_by(headers: Mapping[str, str]) -> int | None:
-    """Seconds that Azure asked us to wait, None where it did not say; a date is held against that of the answer."""
+    """Seconds that Azure asked us to wait, None where it did not say; a date is held against that of the answer.
+
+    Never longer than LONGEST_WAIT: then it is asked again, as long as whoever waits has patience.
+    """
     named = headers.get("Retry-After") or ""
-    if named.isdigit():
-        return int(named)
     try:
-        return max(0, ceil((parsedate_to_datetime(named) - date_of(headers)).total_seconds()))
-    except (ValueError, TypeError):
+        wait = int(named) if named.isdigit() else ceil(_seconds_until(named, headers))
+    except (ValueError, TypeError, OverflowError):
         return None
+    return min(max(0, wait), LONGEST_WAIT)
+
+
+def _seconds_until(named: str, headers: Mapping[str, str]) -> float:
+    return (parsedate_to_datetime(named) - date_of(headers)).total_seconds()
 
 
 def _code_and_message(response: Any) -> tuple[str, str]:

@@ -140,3 +140,12 @@ def test_the_wait_that_azure_names_is_read_in_each_of_its_forms() -> None:
     assert [wait_named_by({}), wait_named_by({"Retry-After": "soon"}), wait_named_by({"Retry-After": "-3"})] == [
         None
     ] * 3
+
+
+@pytest.mark.parametrize(
+    "named", ["100000", "9" * 14, "9" * 5000, "²", "Fri, 31 Dec 9999 23:59:59 GMT", "99999999999999999999.5", ""]
+)
+def test_a_wait_of_days_or_of_nonsense_is_not_obeyed(named: str) -> None:
+    """A run has to hear who aborts it, and has patience for hours at the most."""
+    wait = wait_named_by({"Date": "Thu, 26 Nov 2026 10:00:00 GMT", "Retry-After": named})
+    assert wait is None or 0 <= wait <= 900
