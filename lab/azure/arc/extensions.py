@@ -10,7 +10,7 @@ from lab.azure.arc import machines
 from lab.azure.arc.machines import EXTENSION, MACHINES, provider
 from lab.azure.arm import activity_log, lro, resources
 from lab.azure.arm.crud import serve_child_list, serve_get
-from lab.azure.arm.ids import name_of
+from lab.azure.arm.ids import is_same_id, name_of
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab, due
@@ -195,6 +195,7 @@ def put_extension(lab: Lab, request: ArmRequest) -> Answer:
     _require_settings(body["properties"].get("settings"))
     extension_id = f"{machine['id']}/extensions/{request.params['extension']}"
     _require_free(lab, extension_id, deleting=False)
+    _require_only_one(lab, machine, extension_id, body["properties"])
     operation = lro.start_operation(lab, extension_id)
     install_extension(lab, extension_id, body, activity_log.origin_of(request), operation["name"])
     return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
@@ -202,14 +203,19 @@ def put_extension(lab: Lab, request: ArmRequest) -> Answer:
 
 @provider.route("PATCH", ONE)
 def patch_extension(lab: Lab, request: ArmRequest) -> Answer:
-    """Change an extension's settings or version, which installs it again: 202."""
+    """Change an extension's tags; or its settings or version as well, which installs it again: 202."""
     resources.require_resource(lab, request.id_up_to("machines"))
     extension = resources.require_resource(lab, request.path)
-    changes = request.require_object().get("properties", {})
+    changes, tags = request.require_object().get("properties") or {}, request.require_object().get("tags")
     _require_settings(changes.get("settings"))
     _require_free(lab, extension["id"], deleting=False)
     operation = lro.start_operation(lab, extension["id"])
-    body = {"location": extension["location"], "properties": extension["properties"] | changes}
+    if not changes:
+        resources.save_resource(lab, extension | ({"tags": tags} if tags is not None else {}))
+        lro.end_operation(lab, operation["name"])
+        return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
+    kept = extension.get("tags") if tags is None else tags
+    body = {"location": extension["location"], "properties": extension["properties"] | changes, "tags": kept}
     install_extension(lab, extension["id"], body, activity_log.origin_of(request), operation["name"])
     return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
 
@@ -225,6 +231,21 @@ def delete_extension(lab: Lab, request: ArmRequest) -> Answer:
     operation = lro.start_operation(lab)
     remove_extension(lab, extension, activity_log.origin_of(request), operation["name"])
     return lro.accepted_answer(machines.operation_headers(request, operation["name"]))
+
+
+def _require_only_one(lab: Lab, machine: Json, extension_id: str, given: Json) -> None:
+    """A machine has one extension of a publisher and type (inferred of the words).
+
+    Raises:
+        ArmError: 409.
+    """
+    for other in lab.store.all(EXTENSION.lower(), machine["id"]):
+        same = all(other["properties"][key].lower() == str(given[key]).lower() for key in ("publisher", "type"))
+        if same and not is_same_id(other["id"], extension_id):
+            message = (
+                f"Multiple extensions of the same type are not supported: '{other['name']}' is of this type already."
+            )
+            raise ArmError(409, "HCRP409", message)
 
 
 def _require_settings(settings: Any) -> None:

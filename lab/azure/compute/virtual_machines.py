@@ -70,7 +70,13 @@ def create_vm(lab: Lab, group: str, name: str, make: VmSettings) -> str:
     )
     disk_ids = [resource_id(subscription, group, DISK, f"{name}-{disk}") for disk in make.disks]
     for disk_id in disk_ids:
-        disk = {"provisioningState": "Succeeded", "diskSizeGB": 127, "diskState": "Attached", "osType": make.os_type}
+        disk = {
+            "provisioningState": "Succeeded",
+            "creationData": {"createOption": "Restore"},
+            "diskSizeGB": 127,
+            "diskState": "Attached",
+            "osType": make.os_type,
+        }
         resources.put_resource(lab, disk_id, disk, location=make.location, managedBy=vm_id, sku={"name": "Premium_LRS"})
     resources.put_resource(lab, vm_id, _vm_properties(lab, make, nic_id, disk_ids), location=make.location)
     lab.store.put(POWER_KIND, vm_id, {"id": vm_id, "state": "deallocated", "ports": list(make.ports)})

@@ -72,6 +72,9 @@ def put_cluster(lab: Lab, request: ArmRequest) -> Answer:
         )
     if "tags" in body:
         cluster["tags"] = body["tags"]
+    if "systemassigned" in str((body.get("identity") or {}).get("type", "")).lower() and not cluster.get("identity"):
+        principal = lab.fixed_id("principal", cluster["id"])
+        cluster["identity"] = {"type": "SystemAssigned", "principalId": principal, "tenantId": TENANT}
     activity_log.log_ended(lab, activity_log.origin_of(request), cluster["id"], f"{CLUSTER}/write")
     return Answer(200, resources.save_resource(lab, cluster))
 
@@ -117,6 +120,10 @@ def put_setting(lab: Lab, request: ArmRequest) -> Answer:
         }
         lab.store.put(f"{CLUSTER}/arcSettings".lower(), request.path, settings)
         activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{CLUSTER}/arcSettings/write")
+    given = ((request.body or {}).get("properties") or {}).get("connectivityProperties")
+    if isinstance(given, dict) and (kept := lab.store.get(f"{CLUSTER}/arcSettings".lower(), request.path)):
+        kept["connectivityProperties"] |= given
+        lab.store.put(f"{CLUSTER}/arcSettings".lower(), request.path, kept)
     return Answer(200, _settings_document(lab, request.path) | {"systemData": system_data(lab, request)})
 
 

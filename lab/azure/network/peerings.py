@@ -15,6 +15,12 @@ from lab.azure.simulator.requests import ArmRequest, require_field
 
 PEERING = f"{virtual_networks.VNET}/virtualNetworkPeerings"
 ADDRESS = "Microsoft.Network/publicIPAddresses"
+_FLAGS = {
+    "allowVirtualNetworkAccess": True,
+    "allowForwardedTraffic": False,
+    "allowGatewayTransit": False,
+    "useRemoteGateways": False,
+}
 PEERINGS = virtual_networks.VNETS + "/{network}/virtualNetworkPeerings"
 ADDRESSES = virtual_networks.BASE + "/publicIPAddresses"
 
@@ -49,7 +55,9 @@ def put_peering(lab: Lab, request: ArmRequest) -> Answer:
     """Peer a network to another one: 201."""
     resources.require_resource(lab, request.id_up_to("virtualNetworks"))
     remote = require_field(request.require_object(), "properties", "remoteVirtualNetwork", "id")
+    given = request.require_object()["properties"]
     properties = {"provisioningState": "Succeeded", "peeringState": "Initiated", "remoteVirtualNetwork": {"id": remote}}
+    properties |= {name: given.get(name, usual) for name, usual in _FLAGS.items()}
     peering = resources.put_resource(lab, request.path, properties, location=None)
     activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{PEERING}/write")
     return Answer(201, peering)

@@ -72,6 +72,7 @@ def put_network(lab: Lab, request: ArmRequest) -> Answer:
         {"provisioningState": "Succeeded", "addressSpace": {"addressPrefixes": prefixes}, "subnets": subnets},
         location=request.require_object().get("location"),
         etag='W/"lab"',
+        **({"tags": tags} if (tags := request.require_object().get("tags")) else {}),
     )
     activity_log.log_ended(lab, activity_log.origin_of(request), request.path, f"{VNET}/write")
     return Answer(200 if exists else 201, vnet)

@@ -93,6 +93,38 @@ async def test_the_extension_of_a_cluster_is_as_its_nodes_are() -> None:
         assert ended["status"] == "Failed"
 
 
+async def test_a_machine_has_one_extension_of_a_type(cloud: Cloud) -> None:
+    body = {"location": "westeurope", "properties": {"publisher": "microsoft.siterecovery.dra", "type": "windows"}}
+    status, answer, _ = await cloud.call("PUT", f"{N1}/extensions/Other", body)
+    assert (status, answer["error"]["code"]) == (409, "HCRP409")
+    body["properties"] = {"publisher": "Microsoft.Azure.Monitor", "type": "AzureMonitorWindowsAgent"}
+    assert (await cloud.call("PUT", f"{N1}/extensions/Other", body))[0] < 300
+
+
+async def test_a_change_keeps_what_it_does_not_name(cloud: Cloud) -> None:
+    """Tags of an extension, of a network; the flags of a peering; the identity and the connectivity of a cluster."""
+    path = f"{N1}/extensions/{EXTENSION}"
+    before = (await cloud.call("GET", path))[1]["properties"]["provisioningState"]
+    assert (await cloud.call("PATCH", path, {"tags": {"owner": "me"}}))[0] == 202
+    _, shown, _ = await cloud.call("GET", path)
+    assert (shown["tags"], shown["properties"]["provisioningState"]) == ({"owner": "me"}, before)
+    assert (await cloud.call("PATCH", path, {"properties": {"enableAutomaticUpgrade": False}}))[0] == 202
+    assert (await cloud.call("GET", path))[1]["tags"] == {"owner": "me"}
+    network = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/new"
+    body = {
+        "location": "westeurope",
+        "tags": {"a": "b"},
+        "properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}},
+    }
+    assert (await cloud.call("PUT", network, body, version="2025-05-01"))[1]["tags"] == {"a": "b"}
+    peering = {"properties": {"remoteVirtualNetwork": {"id": network}, "allowForwardedTraffic": True}}
+    made = (await cloud.call("PUT", f"{network}/virtualNetworkPeerings/p", peering, version="2025-05-01"))[1]
+    assert (made["properties"]["allowForwardedTraffic"], made["properties"]["allowVirtualNetworkAccess"]) == (
+        True,
+        True,
+    )
+
+
 async def test_a_vm_runs_although_somebody_else_has_its_port(cloud: Cloud) -> None:
     """The lab starts again, and a VM starts, whatever else uses a loopback address."""
     del cloud
