@@ -138,8 +138,11 @@ def climbing(ctx: Context, state: dict[str, Any]) -> Steps:
     return total
 
 
-AGAIN = task.RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=10)
-"""What a worker was doing when it died has failed, on Microsoft's engine: it is tried again by whoever asked for it."""
+AGAIN = task.RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=300)
+"""What a worker was doing when it died has failed, on Microsoft's engine: it is tried again by whoever asked for it.
+
+On a busy machine the next worker is there after a minute, and what is asked of it until then fails at once.
+"""
 
 
 def reach_patiently(ctx: Context, key: str, step: int) -> Steps:

@@ -16,6 +16,7 @@ from lab.servers import LabFailed
 from tests.engine.hubs import Hub, running_hub
 
 STEPS = 6
+UNDER_WAY = (OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.CONTINUED_AS_NEW)
 PATIENCE = 400
 """Real seconds: what a dead host held is hidden for a minute, once for each death at the worst."""
 
@@ -47,8 +48,9 @@ async def end_of(hub: Hub, run: str, between: Callable[[], None] = lambda: None)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         state = await read_run(hub, run)
-        if state is not None and state.runtime_status is not OrchestrationStatus.RUNNING and state.get_output():
+        if state is not None and state.runtime_status is OrchestrationStatus.COMPLETED:
             return state
+        assert state is None or state.runtime_status in UNDER_WAY, (state.serialized_output, state.failure_details)
         between()
         await asyncio.sleep(0.2)
     raise AssertionError(f"{run} did not end")

@@ -15,7 +15,7 @@ app = runbooks.function_app()
 def wait_for_a_run(req: func.HttpRequest, client: df.SyncDurableFunctionsClient) -> func.HttpResponse:
     """No coroutine, and it waits: on the engine's own loop the run would never get its turn."""
     run = client.schedule_new_orchestration("sequence", input=["blocking"])
-    state = client.wait_for_orchestration_completion(run, timeout=30)
+    state = client.wait_for_orchestration_completion(run, timeout=240)
     return func.HttpResponse(json.dumps(state.get_output()[0] if state else None), mimetype="application/json")
 
 
