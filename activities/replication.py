@@ -41,7 +41,7 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.settings import ReplicatedItem
+from shared.replication.settings import ENABLING_FAILED_CODE, ReplicatedItem
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ITEM_BUSY_CODE, NOTHING_TO_DO_CODE, StartsMade
 
@@ -52,6 +52,7 @@ _SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "resynchronise": ("RepairVMReplication",),
     "restart": ("RestartJob",),
 }
+_REGISTRATION = "RegisterDra"
 
 
 async def require_container(vault: Vault, site_name: str) -> Json:
@@ -82,7 +83,15 @@ async def read_protectable_items(request: ReadProtectableItems) -> ProtectableIt
         container=container["id"],
         policy_id=policy["id"],
         interval=timedelta(seconds=int(details.get("replicationInterval") or 300)),
+        registered=await _newest_registration(vault, request.registered_since) if request.registered_since else None,
     )
+
+
+async def _newest_registration(vault: Vault, since: datetime) -> datetime | None:
+    """When the newest job began by which a host registered."""
+    jobs = [object_at(job, "properties") for job in await vault.list_jobs(since)]
+    began = (parse_utc(job.get("startTime")) for job in jobs if job.get("scenarioName") == _REGISTRATION)
+    return max((one for one in began if one), default=None)
 
 
 async def _find_policy(vault: Vault, container: Json, name: str) -> Json:
@@ -178,6 +187,8 @@ def _action_body(request: StartProtection, start: ProtectionStart, item: Json | 
         Refused: the machine is not one that the action can be done with, or is so already.
     """
     match request.action:
+        case "enable" if item is not None and replicated_item(item).has_failed_enabling:
+            raise Refused(ENABLING_FAILED_CODE, f"{start.vm} has an item whose enabling failed: disable it first")
         case "enable" if item is not None:
             raise Refused(NOTHING_TO_DO_CODE, f"{start.vm} replicates already")
         case "enable":

@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from orchestrators.durable.cloud_events import publish_site_event
@@ -31,18 +31,19 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.pacing import QUICK_POLL
+from shared.replication.pacing import DISCOVERY_TAKES, QUICK_POLL
 from shared.replication.run import (
     ReplicationOrder,
     ReplicationRun,
     ReplicationRunItem,
     adopt_replicated,
+    missing_vms,
     open_run,
     vm_view,
 )
 from shared.replication.schedule import ReplicationTick
 from shared.replication.settings import ReplicationAction
-from shared.replication.status import replication_status
+from shared.replication.status import replication_status, waiting_status
 from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, StartsMade, WatchJobs
 from shared.sites import defaults
 from shared.sites.nodes import fabric_name_of
@@ -81,11 +82,13 @@ def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     Raises:
         NotAdmitted: with what stands in the way.
     """
-    for _ in range(MOST_READS):
+    began = now(ctx)
+    for _ in range(2 * MOST_READS):
         try:
-            return (yield from _open_run(ctx, order))
-        except Transient as silence:
+            return (yield from _open_run(ctx, order, is_patient=_may_wait(order, now(ctx) - began)))
+        except (Transient, NotReported) as silence:
             obstacle = Obstacle(code="unreadable", detail=str(silence))
+            show_status(ctx, waiting_status(str(silence), now(ctx)).model_dump(mode="json", by_alias=True))
             yield from sleep(ctx, READ_PAUSE)
         except Refused as refusal:
             obstacle = Obstacle(code=refusal.code, detail=refusal.detail)
@@ -94,16 +97,33 @@ def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     raise NotAdmitted([obstacle])
 
 
-def _open_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
+def _may_wait(order: ReplicationOrder, waited: timedelta) -> bool:
+    return order.request.action == "enable" and waited < DISCOVERY_TAKES
+
+
+class NotReported(Exception):
+    """A host has registered a short while ago, and a VM that is meant is not listed yet."""
+
+
+def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Steps[ReplicationRun]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:
+        NotReported: one of them may be listed a little later.
         NotAdmitted: another run holds one of them, or there is none at all.
     """
     site, vault = order.document, _vault_of(order)
-    request = ReadProtectableItems(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
+    request = ReadProtectableItems(
+        vault=vault,
+        site=site.hyper_v_site,
+        policy=site.policy_name,
+        registered_since=now(ctx) - DISCOVERY_TAKES if is_patient else None,
+    )
     machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
     run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
+    if machines_read.registered and (missing := missing_vms(order, run)):
+        waits_until = machines_read.registered + DISCOVERY_TAKES
+        raise NotReported(f"{missing}, which a host that has just registered may report until {waits_until:%H:%M} UTC")
     if not run.items:
         detail = f"No host of {site.hyper_v_site} has reported a VM yet. Try again in 15 minutes."
         raise NotAdmitted([Obstacle(code="no-vms", detail=detail)])

@@ -12,11 +12,16 @@ from shared.site_recovery.contract import StartsMade
 
 
 class ReadProtectableItems(Message):
-    """Read the machines of a Hyper-V site that can be protected, or are."""
+    """Read the machines of a Hyper-V site that can be protected, or are.
+
+    Attributes:
+        registered_since: Tell of the newest registration of a host since then; None does not ask.
+    """
 
     vault: VaultRef
     site: str
     policy: str = ""
+    registered_since: datetime | None = None
 
 
 class ProtectableItemsRead(Message):
@@ -26,12 +31,14 @@ class ProtectableItemsRead(Message):
         container: ARM id of the site's container.
         policy_id: ARM id of the policy that was named, or of the one that is associated; empty without one.
         interval: How often that policy sends changes.
+        registered: When the newest registration of a host began that was asked for; None where there is none.
     """
 
     machines: tuple[ProtectableItem, ...]
     container: str = ""
     policy_id: str = ""
     interval: timedelta = timedelta(minutes=5)
+    registered: datetime | None = None
 
 
 class ReadReplicatedItems(Message):

@@ -23,7 +23,7 @@ def health_level(item: ReplicatedItem, interval: timedelta, now: datetime) -> Le
     """Whether that is well, and the vault's own health where that is worse."""
     lag = replication_lag(item, now)
     if not item.is_protected or lag is None:
-        return "critical" if item.health == "Critical" else "unknown"
+        return "critical" if item.health == "Critical" or item.has_failed_enabling else "unknown"
     if lag > CRITICAL * interval or item.health == "Critical":
         return "critical"
     return "warning" if lag > WARNING * interval or item.health == "Warning" else "ok"

@@ -9,6 +9,7 @@ from shared.errors import Refused
 from shared.messages import Message
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
 from shared.replication.settings import (
+    VM_MISSING_CODE,
     ProtectableItem,
     ReplicatedItem,
     ReplicationAction,
@@ -22,6 +23,7 @@ from shared.replication.settings import (
     settings_of_vm,
 )
 from shared.sites.operation import SiteOperation
+from shared.wording import list_briefly
 
 ReplicationState = Literal["waiting", "starting", "running", "restarting", "copying", "done", "kept", "failed"]
 """starting: asked, not yet answered; running: its job runs; restarting: its job shall be done again;
@@ -127,6 +129,13 @@ def open_run(
     )
 
 
+def missing_vms(order: ReplicationOrder, run: ReplicationRun) -> str:
+    """The VMs that a host may still have to report, in words: all of them where nobody names any; else empty."""
+    if not order.request.vms and not order.document.vms:
+        return "all VMs"
+    return list_briefly([item.vm for item in run.items if item.code == VM_MISSING_CODE])
+
+
 def item_id_of(machine: ProtectableItem) -> str:
     """The id of its protected item, or the one that it will have."""
     container, _ = split_at(machine.id, "replicationProtectableItems")
@@ -145,11 +154,20 @@ def _open_item(
         machine = find_protectable_item(vm_request, machines)
         copy = copy.model_copy(update={"vm": machine.vm, "item_id": item_id_of(machine)})
         if order.request.action == "enable" and not machine.item_id:
-            require_protectable(machine, settings)
-            machine = pick_disks(machine, settings)
+            machine = _with_disks_picked(machine, settings)
         return copy.model_copy(update={"machine": machine})
     except Refused as no:
         return copy.with_state("failed", now, code=no.code, detail=no.detail)
+
+
+def _with_disks_picked(machine: ProtectableItem, settings: VmSettings) -> ProtectableItem:
+    """The machine as it is enabled.
+
+    Raises:
+        Refused: it cannot be protected, or nobody can tell its disks apart.
+    """
+    require_protectable(machine, settings)
+    return pick_disks(machine, settings)
 
 
 def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: datetime) -> ReplicationRun:
@@ -160,6 +178,8 @@ def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: 
         copied = by_item.get(item.item_id.lower())
         if item.state != "waiting" or item.actions[0] != "enable" or copied is None:
             return item
+        if copied.has_failed_enabling:
+            return _enable_anew(item, now)
         return (
             item.with_action_done(now)
             if copied.is_protected
@@ -167,6 +187,15 @@ def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: 
         )
 
     return run.with_each(adopt_item)
+
+
+def _enable_anew(item: ReplicationRunItem, now: datetime) -> ReplicationRunItem:
+    """What an enabling that failed has left is removed first: nothing was ever copied for it."""
+    try:
+        machine = item.machine and _with_disks_picked(item.machine, item.settings)
+    except Refused as no:
+        return item.with_state("failed", now, code=no.code, detail=no.detail)
+    return item.model_copy(update={"machine": machine, "actions": ("disable", *item.actions)})
 
 
 def vm_view(item: ReplicationRunItem) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from shared.backoff import grow_pause
 from shared.grouping import group_pairs
 from shared.replication.pacing import ABSENT_FOR, QUICK_POLL, RETRY_PAUSE, SLOW_POLL
 from shared.replication.run import BATCH, ENDED, UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState
-from shared.replication.settings import ReplicatedItem, ReplicationAction
+from shared.replication.settings import ENABLING_FAILED_CODE, ReplicatedItem, ReplicationAction
 from shared.site_recovery.contract import BUSY_CODE, NOTHING_TO_DO_CODE, JobEnd, StartAnswer
 from shared.site_recovery.request_budget import Calls
 
@@ -152,6 +152,9 @@ def _with_replicated_item(
         return _fail_if_late(item, now, since + patience, "the vault still has a protected item of it")
     if replicated is None:
         return _fail_if_late(item, now, since + ABSENT_FOR, "the vault has no protected item of it any more")
+    if replicated.has_failed_enabling:
+        detail = f"{item.vm}: enabling has failed and left an item: enable it again, and the item is removed first"
+        return _mark_failed(item, now, ENABLING_FAILED_CODE, detail)
     if replicated.is_protected:
         wanted = item.machine.disks if item.machine and item.actions[0] == "enable" else ()
         replicated_ids = {disk.lower() for disk in replicated.disks}

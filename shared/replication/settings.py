@@ -99,6 +99,12 @@ class Disk(Message):
     is_os: bool = False
 
 
+VM_MISSING_CODE = "vm-not-found"
+"""Of a VM that no registered host has reported."""
+ENABLING_FAILED_CODE = "enabling-failed"
+"""Of a VM whose item was left behind by an enabling that failed."""
+
+
 class ProtectableItem(Message):
     """A machine on a host that can be protected, or is.
 
@@ -150,6 +156,11 @@ class ReplicatedItem(Message):
         """Whether all of it is done: a VM is called Protected already while its replica is being configured."""
         return self.state == "Protected" and self.vm_state in {"", "Protected"} and self.scenario == "None"
 
+    @property
+    def has_failed_enabling(self) -> bool:
+        """Whether enabling has left an item of which nothing was ever copied (inferred: some failures leave none)."""
+        return self.state == "EnablingFailed" and self.scenario == "None"
+
 
 def requested_vms(
     request: ReplicationRequest, site: SiteDocument, machines: Sequence[ProtectableItem]
@@ -181,7 +192,7 @@ def find_protectable_item(vm_request: VmRequest, machines: Iterable[ProtectableI
         detail = (
             f"no registered host of the site has a VM {vm_request.vm}: is it on a cluster node, and highly available?"
         )
-        raise Refused("vm-not-found", detail)
+        raise Refused(VM_MISSING_CODE, detail)
     if len(found) > 1:
         ids = ", ".join(machine.guid for machine in found)
         raise Refused("name-not-unique", f"{len(found)} VMs are called {vm_request.vm}: ask by id, one of {ids}")

@@ -88,6 +88,21 @@ class ReplicationStatus(Document):
         )
 
 
+def waiting_status(waiting_for: str, now: datetime) -> ReplicationStatus:
+    """The custom status of a run that has not begun: it waits for what it needs to know."""
+    return ReplicationStatus(
+        phase="Waiting",
+        codes="",
+        percents="",
+        minutes="",
+        done=0,
+        eta="",
+        waiting_for=waiting_for,
+        problems=(),
+        at=now,
+    )
+
+
 def replication_status(run: ReplicationRun, now: datetime) -> ReplicationStatus:
     """The custom status of a run as it stands now."""
     counts = Counter(item.state for item in run.items)

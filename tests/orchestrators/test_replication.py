@@ -129,6 +129,36 @@ def test_a_vm_whose_job_fails_for_good_is_told_with_code_cause_and_remedy(bench:
     assert result.output["state"] == "failed"
 
 
+@pytest.mark.parametrize("named", [VMS, []], ids=["by name", "all of them"])
+def test_vms_that_a_new_host_has_not_reported_yet_are_waited_for(bench: AzureBench, named: list[str]) -> None:
+    result = replicated(bench, vms=named)
+    assert states(result) == dict.fromkeys(VMS, "done")
+    assert [name for name, _ in bench.driver.calls].count("read_protectable_items") > 1
+
+
+def test_hosts_that_registered_long_ago_are_not_waited_for(bench: AzureBench) -> None:
+    bench.lab.advance(timedelta(minutes=30))
+    bench.clock.advance_to(bench.lab.now())
+    assert states(replicated(bench, vms=["nobody"])) == {"nobody": "failed"}
+    assert [name for name, _ in bench.driver.calls].count("read_protectable_items") == 1
+
+
+def test_what_a_failed_enabling_left_is_removed_before_the_vm_is_enabled_again(bench: AzureBench) -> None:
+    failing = [
+        {"match": {"verb": verb, "item": "sql-01"}, "effect": {"job": {"fail": "70094"}}}
+        for verb in ("replicationProtectedItems/write", "restart")
+    ]
+    bench.lab.faults(*failing)
+    assert states(replicated(bench, vms=["sql-01"])) == {"sql-01": "failed"}
+    assert bench.item("sql-01")["properties"]["protectionState"] == "EnablingFailed"
+    bench.lab.faults()
+    assert states(replicated(bench, "replication-2", vms=["sql-01"])) == {"sql-01": "done"}
+    assert bench.lab.ledger("remove") == ["sql-01"]
+    assert bench.item("sql-01")["properties"]["protectionState"] == "Protected"
+    disks = bench.item("sql-01")["properties"]["providerSpecificDetails"]["azureVmDiskDetails"]
+    assert len(disks) == 3
+
+
 def test_a_vm_that_is_not_there_does_not_keep_the_others_waiting(bench: AzureBench) -> None:
     result = replicated(bench, vms=["nobody", "WEB-01"])
     assert states(result) == {"nobody": "failed", "web-01": "done"}

@@ -152,6 +152,7 @@ def test_what_does_not_hold_fails_the_preflight(lab: Lab, case: Spoilt) -> None:
         lab.reset("bare")
     lab.api("PUT", "sites/hci-01", {**SITE, **case.site})
     lab.azure("PUT", "world", case.world)
+    lab.azure("POST", "clock", {"advance": "PT20M"})
     for path, body in case.arm.items():
         arm(lab, path, body)
     shown = run(lab, "preflight")

@@ -109,6 +109,8 @@ def test_a_job_that_met_another_one_is_asked_for_again_later() -> None:
         ({"vm_state": "Protected"}, "done"),
         ({"vm_state": "Protected", "disks": ()}, "failed"),
         ({"state": "InitialReplicationInProgress", "percent": 40}, "copying"),
+        ({"state": "EnablingFailed", "scenario": "EnableProtection"}, "copying"),
+        ({"state": "EnablingFailed", "vm_state": ""}, "failed"),
     ],
 )
 def test_a_vm_is_done_when_it_is_protected_and_idle_with_all_its_disks(more: Any, state: str) -> None:

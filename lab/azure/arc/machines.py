@@ -11,12 +11,15 @@ from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, Json
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, TENANT, Lab, due, parse_instant, to_iso
 from lab.azure.simulator.requests import ArmRequest
+from lab.azure.simulator.waits import shortened_wait
 
 MACHINE = "Microsoft.HybridCompute/machines"
 EXTENSION = "Microsoft.HybridCompute/machines/extensions"
 MACHINES = resources.GROUP_PATH + "/providers/Microsoft.HybridCompute/machines"
 LOCATIONS = "/subscriptions/{subscription}/providers/Microsoft.HybridCompute/locations/{location}"
 QUEUED_FOR = timedelta(seconds=10)
+SILENCE_NOTICED_AFTER = timedelta(minutes=15)
+"""Documented: a machine of which nothing is heard for 15 minutes may be shown as Disconnected."""
 
 provider = Provider(
     "Microsoft.HybridCompute",
@@ -77,13 +80,27 @@ def disconnect_machine(lab: Lab, name: str, minutes: float | None) -> None:
 
 
 def set_connected(lab: Lab, node: Json, *, connected: bool) -> None:
-    """Let the Arc machine of a node be Connected or Disconnected."""
-    nodes.save_node(lab, node | {"connected": connected})
-    if machine := resources.find_resource(lab, node["id"]):
-        machine["properties"] |= {
-            "status": "Connected" if connected else "Disconnected",
-            "lastStatusChange": to_iso(lab.now()),
-        }
+    """Let a node's agent be there or not: Azure shows its return at once, and its loss after a silence."""
+    lost = None if connected else node.get("lost") or to_iso(lab.now())
+    nodes.save_node(lab, node | {"connected": connected, "lost": lost})
+    if connected:
+        _show_status(lab, node["id"], "Connected")
+    elif not node.get("lost"):
+        lab.call_after(shortened_wait(SILENCE_NOTICED_AFTER), "machine-missed", {"machine": node["id"], "lost": lost})
+
+
+@due("machine-missed")
+def notice_silence(lab: Lab, args: Json) -> None:
+    """Azure shows a machine as Disconnected, unless it was back since."""
+    node = nodes.find_by_machine(lab, args["machine"])
+    if node and node.get("lost") == args["lost"]:
+        _show_status(lab, args["machine"], "Disconnected")
+
+
+def _show_status(lab: Lab, machine_id: str, status: str) -> None:
+    machine = resources.find_resource(lab, machine_id)
+    if machine and machine["properties"]["status"] != status:
+        machine["properties"] |= {"status": status, "lastStatusChange": to_iso(lab.now())}
         resources.save_resource(lab, machine)
 
 
@@ -94,8 +111,16 @@ def reconnect_machine(lab: Lab, args: Json) -> None:
         set_connected(lab, node, connected=True)
 
 
+def shown_status(lab: Lab, machine_id: str) -> str:
+    """What Azure shows of a machine's agent."""
+    machine = resources.find_resource(lab, machine_id)
+    return str(machine["properties"]["status"]) if machine else "Disconnected"
+
+
 def is_connected(lab: Lab, machine_id: str) -> bool:
-    """Whether the Arc agent of a machine is there."""
+    """Whether the Arc agent of a machine is there, whatever Azure shows of it."""
+    if node := nodes.find_by_machine(lab, machine_id):
+        return bool(node["connected"])
     machine = resources.find_resource(lab, machine_id)
     return machine is not None and machine["properties"]["status"] == "Connected"
 

@@ -146,7 +146,7 @@ def _settings_document(lab: Lab, arm_id: str) -> Json:
     kept = resources.require_resource(lab, arm_id)
     cluster_id = arm_id.rpartition("/arcSettings/")[0] or arm_id.lower().rpartition("/arcsettings/")[0]
     details = [
-        {"name": node["name"], "arcInstance": node["id"], "state": "Connected" if node["connected"] else "Disconnected"}
+        {"name": node["name"], "arcInstance": node["id"], "state": machines.shown_status(lab, node["id"])}
         for node in nodes.nodes_of_cluster(lab, cluster_id)
     ]
     states = {each["state"] for each in details} or {"NotSpecified"}

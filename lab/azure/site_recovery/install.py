@@ -35,6 +35,6 @@ REGISTERED_BY_IMPORT = (
 
 def install_hooks(lab: Lab) -> None:
     """Hook Site Recovery onto a lab: nodes that register, go away or lose their agent."""
-    lab.on_registered += [host_connection.register_host, discovery.enter_machines]
+    lab.on_registered += [host_connection.register_host, discovery.discover_machines]
     lab.on_disconnect.append(host_connection.disconnect_host)
     lab.on_uninstalled.append(host_connection.remove_host)

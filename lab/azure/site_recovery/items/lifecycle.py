@@ -41,6 +41,7 @@ class Step(NamedTuple):
 
 
 ENABLING = State("enabling", "UnprotectedStatesBegin", "Enabling protection", source="inferred")
+ENABLING_FAILED = State("enabling-failed", "EnablingFailed", "Enabling protection failed", source="inferred")
 INITIAL = State(
     "initial-replication",
     "InitialReplicationInProgress",
@@ -138,7 +139,7 @@ LIFE: tuple[Step, ...] = (
     Step("CancelFailover", UNPLANNED_DONE, UNPLANNED_RUNNING, REPLICATION_ENDED, "CancelFailover", offered=False),
 )
 
-_BETWEEN = (ENABLING, FIRST_POINT, FINALIZING, FAILBACK_SYNCED, DISABLING)
+_BETWEEN = (ENABLING, ENABLING_FAILED, FIRST_POINT, FINALIZING, FAILBACK_SYNCED, DISABLING)
 """States that a machine passes through without an operation of the table."""
 
 STATES: Mapping[str, State] = {
@@ -146,7 +147,9 @@ STATES: Mapping[str, State] = {
     for state in (*_BETWEEN, *(state for each in LIFE for state in (each.start, each.meanwhile, each.end)))
 }
 
-RESTING = frozenset({step.start for step in LIFE} | {step.end for step in LIFE} | {REPLICATION_ENDED, FIRST_POINT})
+RESTING = frozenset(
+    {step.start for step in LIFE} | {step.end for step in LIFE} | {REPLICATION_ENDED, FIRST_POINT, ENABLING_FAILED}
+)
 
 _BESIDE = {  # operations that lead out of the table: to no protection at all
     "CompleteMigration": {PLANNED_DONE, UNPLANNED_DONE, PLANNED_COMMITTED, UNPLANNED_COMMITTED},

@@ -29,6 +29,7 @@ from lab.azure.site_recovery.items.items import SEGMENT, enter_state, facts_of, 
 from lab.azure.site_recovery.items.lifecycle import (
     DISABLING,
     ENABLING,
+    ENABLING_FAILED,
     FINALIZING,
     FIRST_POINT,
     INITIAL,
@@ -237,14 +238,12 @@ def _begin_already_enabled(lab: Lab, request: ArmRequest, machine: Json) -> Json
 
 def _begin_enabling(lab: Lab, request: ArmRequest, item: Json) -> Json:
     effect = lab.faults.job_effect(request.verb, item["friendlyName"], request.path, request.method)
-    again = {key: item[key] for key in ("container", "machine", "policy", "target", "name")}
     job = begin_job(
         lab,
         item["vault"],
         "EnableDr",
         target_of(item),
         caller_of(request),
-        again=again,
         **facts_of(lab, item),
         **_facts_of_enabling(lab, item, effect),
     )
@@ -269,17 +268,14 @@ def _facts_of_enabling(lab: Lab, item: Json, effect: Json | None) -> Json:
 
 
 def enable_again(lab: Lab, job: Json, caller: Caller) -> Json:
-    """Restart an enabling that failed: the item is made once more."""
-    again = job["again"]
-    container, machine = lab.store.get(CONTAINERS, again["container"]), lab.store.get(MACHINES, again["machine"])
-    if container is None or machine is None or machine["item"]:
+    """Restart an enabling that failed, unless its item was removed since or replicates by now."""
+    item = item_of(lab, job)
+    if item is None or item["state"] != ENABLING_FAILED.name:
         target = Target(job["target"], job["targetName"], job["resource"])
         return begin_failing_job(lab, job["vault"], "EnableDr", target, caller, Failure("499"), already=True)
-    item = add_item(lab, container, machine, again["policy"], again["target"], name=again["name"])
     fault_facts = _facts_of_enabling(lab, item, lab.faults.job_effect("restart", item["friendlyName"]))
-    started = begin_job(
-        lab, item["vault"], "EnableDr", target_of(item), caller, again=again, **facts_of(lab, item), **fault_facts
-    )
+    facts = facts_of(lab, item) | fault_facts
+    started = begin_job(lab, item["vault"], "EnableDr", target_of(item), caller, **facts)
     enter_state(lab, item, ENABLING, started, "EnableProtection")
     return started
 
@@ -296,10 +292,10 @@ def copy_disks(lab: Lab, job: Json) -> None:
 
 @when("EnableDr", "Failed")
 @when("EnableDr", "Cancelled")
-def undo_enabling(lab: Lab, job: Json) -> None:
-    """Enabling failed or was cancelled: there is no item."""
+def leave_item(lab: Lab, job: Json) -> None:
+    """Enabling failed or was cancelled: the item stays, until it is disabled or the job is restarted (inferred)."""
     if not job.get("already") and (item := item_of(lab, job)):
-        _forget_item(lab, item)
+        enter_state(lab, item, ENABLING_FAILED)
 
 
 def _forget_item(lab: Lab, item: Json) -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from lab.azure.simulator.waits import chosen_seconds
 
-HOST_SILENT, LOSS_NOTICED = "HostSilent", "LossNoticed"
-"""No jobs: how long it takes until a lost host is noticed, by a job that needs it and by the vault."""
+HOST_SILENT, LOSS_NOTICED, DISCOVERY = "HostSilent", "LossNoticed", "Discovery"
+"""No jobs: how long it takes until a lost host is noticed, by a job that needs it and by the vault, and until the
+machines of a host that has registered are listed."""
 
 RECORDED: Mapping[str, tuple[float, float, float]] = {  # seconds: least, median, most; tiny machines, 2017 and 2023
     "AddProtectionProfile": (1, 2, 7),
@@ -29,6 +30,7 @@ RECORDED: Mapping[str, tuple[float, float, float]] = {  # seconds: least, median
     "ReverseInitialReplication": (30, 90, 240),  # assumed: deltas only
     HOST_SILENT: (60, 180, 300),  # assumed: how long a job waits for a host of whose loss the vault does not know
     LOSS_NOTICED: (900, 960, 1200),  # assumed: for the Arc agent 15 minutes and more are documented
+    DISCOVERY: (60, 240, 900),  # assumed: "up to 15 minutes" is what people say
     "TestFailover": (492, 609, 680),
     "TestFailoverCleanup": (150, 170, 190),
     "UnplannedFailover": (326, 375, 805),

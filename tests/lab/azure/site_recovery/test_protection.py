@@ -85,7 +85,7 @@ async def test_enabling_again_is_a_warning() -> None:
         assert (await world.item("old-01"))["protectionState"] == "Protected"
 
 
-async def test_enabling_on_a_lost_host_fails_and_leaves_no_item() -> None:
+async def test_enabling_on_a_lost_host_fails_and_leaves_an_item_that_can_only_be_disabled() -> None:
     """70094 with Hyper-V's own error; restarted once the host is back, it goes through."""
     async with World(MACHINES) as world:
         disconnect_host(world.lab, "hci-01-n3", minutes=60)
@@ -97,9 +97,34 @@ async def test_enabling_on_a_lost_host_fails_and_leaves_no_item() -> None:
         job = await world.job(name)
         assert codes(job) == ["70094"]
         assert job["errors"][0]["providerErrorDetails"]["errorCode"] == 31389
-        assert (await world.call("GET", path))[0] == 404
+        left = await world.item("new-01")
+        assert (left["protectionState"], left["allowedOperations"]) == ("EnablingFailed", ["DisableProtection"])
         world.pass_time(hours=1)
         await world.call("POST", f"/replicationJobs/{name}/restart")
+        world.pass_time(hours=2)
+        assert (await world.item("new-01"))["protectionState"] == "Protected"
+
+
+async def test_an_item_whose_enabling_failed_is_disabled_before_it_is_enabled_anew() -> None:
+    """A second enabling only says that there is an item; a restart of the old job finds none once it is gone."""
+    async with World(MACHINES) as world:
+        fail = {"match": {"method": "PUT", "item": "new-01", "times": 1}, "effect": {"job": {"fail": "70094"}}}
+        world.lab.faults.replace_rules([fail])
+        path = world.source("new-01")["id"].partition("/vaults/vault-dr")[2]
+        path = path.replace("replicationProtectableItems", "replicationProtectedItems")
+        _, _, headers = await world.call("PUT", path, _enable(world))
+        name = headers["Azure-AsyncOperation"].partition("?")[0].rpartition("/")[2]
+        world.pass_time(minutes=5)
+        await world.call("PUT", path, _enable(world))
+        world.pass_time(minutes=5)
+        assert (await world.item("new-01"))["protectionState"] == "EnablingFailed"
+        await world.call("POST", f"{path}/remove", {"properties": {"disableProtectionReason": "NotSpecified"}})
+        world.pass_time(minutes=5)
+        assert (await world.call("GET", path))[0] == 404
+        await world.call("POST", f"/replicationJobs/{name}/restart")
+        world.pass_time(minutes=5)
+        assert (await world.call("GET", path))[0] == 404
+        await world.call("PUT", path, _enable(world))
         world.pass_time(hours=2)
         assert (await world.item("new-01"))["protectionState"] == "Protected"
 
