@@ -22,7 +22,7 @@ from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
-from shared.plans.target_checks import find_runbook_blockers, find_size_blockers, unread_target_blockers
+from shared.plans.target_checks import find_hook_blockers, find_size_blockers, unread_target_blockers
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
@@ -82,16 +82,16 @@ async def read_preview_facts(
         network_blockers=(
             *network_blockers,
             *find_size_blockers(plan, sites, targets),
-            *find_runbook_blockers(plan, "failover", targets),
+            *find_hook_blockers(plan, "failover", targets),
         ),
         unread_networks=(*unread_networks, *unread_target_blockers(targets)),
         isolation=(
             *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
-            *find_runbook_blockers(plan, "drill", targets),
+            *find_hook_blockers(plan, "drill", targets),
         ),
         unproven=(
             *(await _read_unproven_sources(client, name) if "failback" in kinds else ()),
-            *find_runbook_blockers(plan, "failback", targets),
+            *find_hook_blockers(plan, "failback", targets),
         ),
     )
 

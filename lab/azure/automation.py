@@ -9,7 +9,7 @@ mandatory parameter or is given one that its runbook has not. Durations are draw
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.azure.arm import activity_log, resources
 from lab.azure.arm.crud import serve_get, serve_list
@@ -27,6 +27,19 @@ ONE = ACCOUNTS + "/{account}"
 RUNBOOKS, JOBS = ONE + "/runbooks", ONE + "/jobs"
 ACTIVATES_AFTER, RUNS_AFTER, STOPS_AFTER = (timedelta(seconds=seconds) for seconds in (5, 20, 10))
 ENDED = frozenset({"Completed", "Failed", "Stopped", "Suspended"})
+_LISTED = (
+    "jobId",
+    "runbook",
+    "status",
+    "creationTime",
+    "startTime",
+    "endTime",
+    "lastModifiedTime",
+    "provisioningState",
+    "runOn",
+)
+"""What the contract's JobCollectionItemProperties have: a list says neither who started a job nor why it failed."""
+_CONTEXT = "recoveryplancontext"
 PLAY, WORKERS = "automation-play", "automation-workers"
 
 
@@ -78,9 +91,16 @@ def _own_error(status: int, code: str, message: str) -> Answer:
 @provider.route("GET", RUNBOOKS)
 @provider.route("GET", JOBS)
 def list_below(lab: Lab, request: ArmRequest) -> Answer:
-    """The runbooks or the jobs of an account."""
+    """The runbooks or the jobs of an account; a list of jobs says less than each job."""
     account = resources.require_resource(lab, request.id_up_to("automationAccounts"))
-    return paged_answer(request, lab.store.all(f"{ACCOUNT}/{name_of(request.path)}".lower(), account["id"]))
+    found = lab.store.all(f"{ACCOUNT}/{name_of(request.path)}".lower(), account["id"])
+    return paged_answer(request, [_listed_document(document) for document in found])
+
+
+def _listed_document(document: Json) -> Json:
+    if document["type"].lower() != JOB.lower():
+        return document
+    return document | {"properties": {key: document["properties"][key] for key in _LISTED}}
 
 
 @provider.route("GET", RUNBOOKS + "/{runbook}")
@@ -112,13 +132,60 @@ def put_job(lab: Lab, request: ArmRequest) -> Answer:
     if resources.find_resource(lab, request.path) is not None:
         message = f"Job with specified id already exists. Job id: {request.params['job']}"
         return _own_error(409, "Conflict", message)
-    properties = _new_job_properties(lab, request, name, parameters, workers)
-    properties["fault"] = lab.faults.job_effect(request.verb, name, request.path, request.method) or {}
-    job = resources.put_resource(lab, request.path, properties, location=None)
-    lab.call_after(ACTIVATES_AFTER, "automation-job-steps", {"job": job["id"], "to": "Activating"})
+    play = Play(name, parameters, workers, request.principal)
+    job = _enter_job(lab, request.path, play, lab.faults.job_effect(request.verb, name, request.path, request.method))
     activity_log.log_ended(lab, activity_log.origin_of(request), job["id"], f"{JOB}/write")
     request.job = request.params["job"]
     return Answer(201, _job_document(job))
+
+
+class Play(NamedTuple):
+    """What a job runs, for whom."""
+
+    runbook: str
+    parameters: dict[str, str]
+    workers: Any
+    starter: str
+
+
+def _enter_job(lab: Lab, arm_id: str, play: Play, fault: Json | None) -> Json:
+    properties = _new_job_properties(lab, arm_id, play) | {"fault": fault or {}}
+    lab.call_after(ACTIVATES_AFTER, "automation-job-steps", {"job": arm_id, "to": "Activating"})
+    return resources.put_resource(lab, arm_id, properties, location=None)
+
+
+def start_for_plan(lab: Lab, runbook_id: str, job: str, context: str) -> str:
+    """Start a runbook for a recovery plan, with the plan's context where it takes that; gives the job's ARM id.
+
+    Args:
+        lab: The lab.
+        runbook_id: ARM id of the runbook.
+        job: What the job is called.
+        context: RecoveryPlanContext, as JSON.
+
+    Raises:
+        ValueError: why it cannot be started.
+    """
+    account, _, name = runbook_id.partition("/runbooks/")
+    runbook = resources.find_resource(lab, runbook_id) if name else None
+    if runbook is None:
+        raise ValueError(f"Runbook {name or runbook_id} not found.")
+    if runbook["properties"]["state"] != "Published":
+        raise ValueError(f"Runbook {name} is not published.")
+    takes = {each.lower(): each for each in runbook["properties"]["parameters"]}
+    parameters = {takes[_CONTEXT]: context} if _CONTEXT in takes else {}
+    arm_id = f"{account}/jobs/{job}"
+    fault = lab.faults.job_effect("jobs/write", name, arm_id, "PUT")
+    return str(_enter_job(lab, arm_id, Play(name, parameters, "", "Azure Site Recovery"), fault)["id"])
+
+
+def end_of_job(lab: Lab, arm_id: str) -> tuple[str, str] | None:
+    """How a job has ended, Completed or not, and why; None while it goes on."""
+    job = resources.find_resource(lab, arm_id)
+    if job is None:
+        return "Failed", "The job is gone."
+    properties = job["properties"]
+    return (properties["status"], properties["exception"] or "") if properties["status"] in ENDED else None
 
 
 def _require_parameters(properties: Json) -> dict[str, str]:
@@ -139,11 +206,11 @@ def _find_refusal(lab: Lab, account: Json, name: str, runbook: Json | None, work
     return None
 
 
-def _new_job_properties(lab: Lab, request: ArmRequest, runbook: str, parameters: dict[str, str], workers: Any) -> Json:
+def _new_job_properties(lab: Lab, arm_id: str, play: Play) -> Json:
     now = to_iso(lab.now())
     return {
-        "jobId": lab.fixed_id("automation job", request.path),
-        "runbook": {"name": runbook},
+        "jobId": lab.fixed_id("automation job", arm_id),
+        "runbook": {"name": play.runbook},
         "provisioningState": "Processing",
         "creationTime": now,
         "startTime": None,
@@ -151,11 +218,11 @@ def _new_job_properties(lab: Lab, request: ArmRequest, runbook: str, parameters:
         "exception": None,
         "lastModifiedTime": now,
         "lastStatusModifiedTime": now,
-        "startedBy": request.principal,
+        "startedBy": play.starter,
         "status": "New",
         "statusDetails": "None",
-        "parameters": parameters,
-        "runOn": workers or None,
+        "parameters": play.parameters,
+        "runOn": play.workers or None,
     }
 
 

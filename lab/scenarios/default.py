@@ -45,7 +45,8 @@ def _automation_account() -> dict[str, Any]:
     switch = {"name": "Switch-Dns", "minutes": 2, "parameters": {"Zone": True, "Target": False}}
     switch["output"] = "Zone {Zone} now answers with the addresses in Azure."
     draft = {"name": "Draft-Only", "minutes": 1, "state": "New"}
-    return {"group": "rg-dr", "name": "aa-dr", "runbooks": [switch, draft], "workers": ["workers-hci-01"]}
+    open_page = {"name": "Open-Maintenance", "minutes": 1}
+    return {"group": "rg-dr", "name": "aa-dr", "runbooks": [switch, open_page, draft], "workers": ["workers-hci-01"]}
 
 
 def _cluster_settings() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from shared.recovery import budgeting, recovery_plan_runs
 from shared.recovery.contract import READ_RECOVERY_PLAN_JOB, START_RECOVERY_PLAN, ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery.operation import Operation
 from shared.recovery.run import RECOVERY_PLAN_VERBS, RecoveryPlanRun, Run
+from shared.recovery_plans.hook_actions import optional_actions_of
 from shared.recovery_plans.limits import POINT_TYPES, goes_through_plans, plan_obstacles
 from shared.recovery_plans.mirror import MirrorOrder, MirrorSurvey
 from shared.recovery_plans.parts import shape_digest
@@ -45,7 +46,7 @@ def engage_recovery_plans(
     if not RECOVERY_PLAN_VERBS.isdisjoint(verbs_done):
         return run, ()  # an earlier run got part of the way: the rest goes VM by VM
     obstacles = list(plan_obstacles(operation, survey))
-    return (run, obstacles) if obstacles else (run.with_plan_runs(_plan_runs_of(run, survey)), ())
+    return (run, obstacles) if obstacles else (run.with_plan_runs(_plan_runs_of(operation, run, survey)), ())
 
 
 def _read_survey_patiently(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[MirrorSurvey]:
@@ -62,8 +63,9 @@ def _read_survey_patiently(ctx: Context, operation: Operation, run: Run, inbox: 
     return (yield from inbox.read_patiently(lambda: read_survey(ctx, order, known_ids), f"vault {names}"))
 
 
-def _plan_runs_of(run: Run, survey: MirrorSurvey) -> list[RecoveryPlanRun]:
+def _plan_runs_of(operation: Operation, run: Run, survey: MirrorSurvey) -> list[RecoveryPlanRun]:
     keys = [vault.key for vault in run.vaults]
+    optional = optional_actions_of(operation.document)
     return [
         RecoveryPlanRun(
             name=part.name,
@@ -71,6 +73,7 @@ def _plan_runs_of(run: Run, survey: MirrorSurvey) -> list[RecoveryPlanRun]:
             vms=tuple(member.vm for member in part.members),
             groups=len(part.boot_groups),
             shape=shape_digest(survey.find_part(part) or part),
+            optional_actions=optional,
         )
         for part in survey.wanted
     ]

@@ -1,12 +1,12 @@
 """What the vault says of a job: whether it has ended, and how; and how far the job of a recovery plan is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from shared.arm_ids import name_of
 from shared.azure.exactly_once import FAILED
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
-from shared.site_recovery.contract import RENAMED_CODE, ChildJob, JobEnd, RecoveryPlanJobView
+from shared.site_recovery.contract import RENAMED_CODE, ChildJob, JobEnd, PlanActionEnd, RecoveryPlanJobView
 
 TEST_IS_UP = "WaitingForStopTestFailover"
 """How a test failover ends with older api-versions: suspended until its cleanup."""
@@ -28,7 +28,32 @@ def plan_job_view(job: Json) -> RecoveryPlanJobView:
         first_action = next((f"the manual action {action}" for action in list_manual_actions(tasks)), "")
         waits_for = first_action or description or "Site Recovery waits for a person"
         return RecoveryPlanJobView(state="suspended", children=children, waits_for=waits_for)
-    return RecoveryPlanJobView(state="ended", children=children, end=end)
+    actions = tuple(action for task in tasks if (action := _action_end(task)))
+    return RecoveryPlanJobView(state="ended", children=children, actions=actions, end=end)
+
+
+_ACTIONS: Mapping[str, Literal["manual", "runbook", "script"]] = {
+    MANUAL: "manual",
+    "AutomationRunbookTaskDetails": "runbook",
+    "ScriptActionTaskDetails": "script",
+}
+
+
+def _action_end(task: Json) -> PlanActionEnd | None:
+    """The action that a task is about, None for a machine or a group; one that never began was skipped."""
+    details, state = object_at(task, "customDetails"), text_of(task.get("state"))
+    kind = _ACTIONS.get(text_of(details.get("instanceType")))
+    if kind is None:
+        return None
+    errors = [_code_and_message(error)[1] for error in task.get("errors") or ()]
+    return PlanActionEnd(
+        name=text_of(details.get("name")) or text_of(task.get("friendlyName")),
+        kind=kind,
+        state="passed" if state in SUCCEEDED else "failed" if state in FAILED else "skipped",
+        detail=errors[0] if errors else "" if state in SUCCEEDED else state,
+        began=parse_utc(task.get("startTime")),
+        ended=parse_utc(task.get("endTime")),
+    )
 
 
 def list_manual_actions(tasks: Iterable[Json]) -> Iterator[str]:

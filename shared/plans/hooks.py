@@ -156,7 +156,7 @@ class HookResult(Message):
 
     Attributes:
         occasion: What it belongs to: drill, failover or failback.
-        moment: "before", "after" or "after-cleanup".
+        moment: "before", "after" or "after-cleanup"; "recovery-plan" where Site Recovery did it.
         state: "skipped": it was not its turn any more, because one before it failed or because a person ended the run.
         detail: What it answered, without secrets; of what went wrong, why.
     """

@@ -1,6 +1,7 @@
-"""What only a failover or a hook of a plan would use: sizes of VMs, and runbooks; whether Azure has them. Pure."""
+"""What only a failover or a hook would use: sizes of VMs, runbooks, machines; whether Azure has them. Pure."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -16,27 +17,84 @@ OCCASIONS = ("drill", "failover", "failback")
 MOMENTS = ("before", "after", "after-cleanup")
 
 
+class RunbookFacts(Message):
+    """A runbook that is there.
+
+    Attributes:
+        published: Whether there is a version of it that can be run.
+        parameters: For each by its name, whether a job has to be given it.
+    """
+
+    published: bool = True
+    parameters: dict[str, bool] = Field(default_factory=dict)
+
+
 class TargetFacts(Message):
     """What was found of what a plan names.
 
     Attributes:
         sizes: By key of the vault, the sizes that a failover may choose; a vault that was not asked is left out.
-        missing_runbooks: ARM ids in lower case of those that are not there.
+        runbooks: By ARM id in lower case; None for one that is not there.
+        missing_machines: ARM ids in lower case of the machines of scripts that are not there.
         unread: What could not be looked at, one sentence each.
     """
 
     sizes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    missing_runbooks: tuple[str, ...] = ()
+    runbooks: dict[str, RunbookFacts | None] = Field(default_factory=dict)
+    missing_machines: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
 
-def runbook_hooks(plan: PlanDocument, occasion: str) -> Iterator[tuple[str, Hook]]:
-    """The hooks of an occasion that run a runbook, each with its field in the plan."""
+class HookFault(NamedTuple):
+    """Why a hook of a plan could not do what it is there for; `field` is the part of the plan that is wrong."""
+
+    field: str
+    hook: Hook
+    obstacle: Obstacle
+
+
+def hooks_with_fields(plan: PlanDocument, occasion: str) -> Iterator[tuple[str, Hook]]:
+    """The hooks of an occasion, each with its place in the plan."""
     prefix = "drill.hooks" if occasion == "drill" else f"hooks.{occasion}"
     for moment in MOMENTS:
         for place, hook in enumerate(plan.hooks_at(occasion, moment)):
-            if hook.runbook:
-                yield f"{prefix}.{'afterCleanup' if moment == 'after-cleanup' else moment}[{place}].runbook", hook
+            yield f"{prefix}.{'afterCleanup' if moment == 'after-cleanup' else moment}[{place}]", hook
+
+
+def _hook_faults(plan: PlanDocument, occasion: str, facts: TargetFacts) -> Iterator[HookFault]:
+    given_by_plan = _CONTEXT if plan.engine == "site-recovery" else frozenset[str]()
+    for place, hook in hooks_with_fields(plan, occasion):
+        if hook.runbook.lower() in facts.runbooks:
+            runbook = facts.runbooks[hook.runbook.lower()]
+            for part, obstacle in _runbook_obstacles(hook, runbook, given_by_plan):
+                yield HookFault(f"{place}.{part}", hook, obstacle)
+        if hook.machine and hook.machine.lower() in facts.missing_machines:
+            missing = Obstacle(code="hook-machine-missing", detail=f"the machine {hook.machine} does not exist")
+            yield HookFault(f"{place}.machine", hook, missing)
+
+
+_CONTEXT = frozenset({"recoveryplancontext"})
+"""Documented: what a recovery plan gives to each runbook that it starts."""
+
+
+def _runbook_obstacles(
+    hook: Hook, runbook: RunbookFacts | None, given_by_plan: frozenset[str]
+) -> Iterator[tuple[str, Obstacle]]:
+    """Each with the part of the hook that is wrong."""
+    if runbook is None:
+        yield "runbook", Obstacle(code="runbook-missing", detail=f"the runbook {hook.runbook} does not exist")
+        return
+    if not runbook.published:
+        detail = f"the runbook {hook.runbook} is not published"
+        yield "runbook", Obstacle(code="runbook-not-published", detail=detail)
+    given = {name.lower() for name in hook.parameters} | given_by_plan
+    known = {name.lower() for name in runbook.parameters}
+    missing = [name for name, mandatory in runbook.parameters.items() if mandatory and name.lower() not in given]
+    strange = [name for name in hook.parameters if name.lower() not in known]
+    for verb, names in (("needs", missing), ("has no", strange)):
+        if names:
+            detail = f"the runbook {hook.runbook} {verb} {', '.join(names)}"
+            yield "parameters", Obstacle(code="runbook-parameters", detail=detail)
 
 
 def sized_items(plan: PlanDocument) -> list[tuple[int, PlanItem, str]]:
@@ -70,12 +128,12 @@ def unread_target_blockers(facts: TargetFacts) -> tuple[Obstacle, ...]:
     return tuple(Obstacle(code="target-unread", detail=detail) for detail in facts.unread)
 
 
-def find_runbook_blockers(plan: PlanDocument, occasion: str, facts: TargetFacts) -> tuple[Obstacle, ...]:
-    """Hooks of an occasion whose runbook is not there."""
+def find_hook_blockers(plan: PlanDocument, occasion: str, facts: TargetFacts) -> tuple[Obstacle, ...]:
+    """Hooks of an occasion that could not do what they are there for."""
+    faults = _hook_faults(plan, occasion, facts)
     return tuple(
-        Obstacle(code="runbook-missing", detail=f"the hook {hook.name} runs {hook.runbook}, which does not exist")
-        for _, hook in runbook_hooks(plan, occasion)
-        if hook.runbook.lower() in facts.missing_runbooks
+        fault.obstacle.model_copy(update={"detail": f"the hook {fault.hook.name}: {fault.obstacle.detail}"})
+        for fault in faults
     )
 
 
@@ -86,6 +144,5 @@ def find_target_errors(
     for place, _, detail in _unknown_sizes(plan, sites, facts):
         yield FieldError(field=f"items[{place}].size", detail=detail)
     for occasion in OCCASIONS:
-        for field, hook in runbook_hooks(plan, occasion):
-            if hook.runbook.lower() in facts.missing_runbooks:
-                yield FieldError(field=field, detail=f"the runbook {hook.runbook} does not exist")
+        for fault in _hook_faults(plan, occasion, facts):
+            yield FieldError(field=fault.field, detail=fault.obstacle.detail)

@@ -5,18 +5,22 @@ from datetime import datetime
 from typing import Literal
 
 from shared.arm_ids import name_of
+from shared.plans.hooks import HOOK_OCCASIONS, HookResult
 from shared.recovery.pacing import LATER
 from shared.recovery.run import RecoveryPlanRun, Run
 from shared.recovery.run_item import BAD_STATES, RunItem
+from shared.redaction import redact_text
 from shared.site_recovery.contract import (
     BUSY_CODE,
     NOT_READY_CODE,
     JobResumed,
+    PlanActionEnd,
     RecoveryPlanJobView,
     StartAnswer,
 )
 from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
+LONGEST_ACTION_DETAIL = 600
 _ON_THEIR_WAY = frozenset({"waiting", "starting", "running", "paused", "resuming", "probing", "settling"})
 
 
@@ -204,7 +208,30 @@ def _with_plan_job_ended(run: Run, at: int, job: RecoveryPlanJobView, now: datet
         if child.note
         for key in (child.vm.lower(), child.machine.lower())
     }
+    run = _with_action_ends(run, plan_run, job.actions)
     return _close_plan_run(run, at, reason, passed_over, end.state if end else "")
+
+
+def _with_action_ends(run: Run, plan_run: RecoveryPlanRun, actions: Iterable[PlanActionEnd]) -> Run:
+    """Keep what became of the actions that the recovery plan did; one that failed is a failure of the run."""
+    hooks = [_hook_result(run, plan_run, action) for action in actions]
+    run = run.with_results(run.results.model_copy(update={"hooks": (*run.results.hooks, *hooks)}))
+    failed = [hook for hook in hooks if hook.state == "failed" and hook.required]
+    return run.with_failures(f"{plan_run.name}: the action {hook.name} failed: {hook.detail}" for hook in failed)
+
+
+def _hook_result(run: Run, plan_run: RecoveryPlanRun, action: PlanActionEnd) -> HookResult:
+    return HookResult(
+        name=action.name,
+        kind="run-command" if action.kind == "script" else action.kind,
+        occasion=HOOK_OCCASIONS.get(run.stage.verb, ""),
+        moment="recovery-plan",
+        required=action.name not in plan_run.optional_actions,
+        state=action.state,
+        detail=redact_text(action.detail)[:LONGEST_ACTION_DETAIL],
+        began=action.began,
+        ended=action.ended,
+    )
 
 
 def _close_plan_run(

@@ -139,6 +139,7 @@ class RecoveryPlanRun(Message):
         resumed_at: When its job was resumed last.
         detail: What it waits for, or how it ended; one line for a person.
         given_up: What it was at when the run lost its patience: its job may still come to its machines.
+        optional_actions: Names of its actions that the run does not depend on.
     """
 
     name: str
@@ -155,6 +156,7 @@ class RecoveryPlanRun(Message):
     resumed_at: datetime | None = None
     detail: str = ""
     given_up: Literal["", "starting", "running"] = ""
+    optional_actions: tuple[str, ...] = ()
 
     @property
     def is_in_hand(self) -> bool:
@@ -167,7 +169,8 @@ class RecoveryPlanRun(Message):
 
     def not_begun(self) -> "RecoveryPlanRun":
         """The recovery plan as it is before a stage."""
-        return RecoveryPlanRun(name=self.name, vault=self.vault, vms=self.vms, groups=self.groups, shape=self.shape)
+        kept = {"name", "vault", "vms", "groups", "shape", "optional_actions"}
+        return RecoveryPlanRun.model_validate(self.model_dump(include=kept))
 
 
 RECOVERY_PLAN_VERBS: frozenset[Verb] = frozenset(

@@ -40,9 +40,25 @@ def _placed_actions(plan: PlanDocument) -> Iterator[PlacedAction]:
                     yield PlacedAction(action=_action_of(occasion, hook), moment=moment)
 
 
+def optional_actions_of(plan: PlanDocument) -> tuple[str, ...]:
+    """Names of the actions of hooks that a run does not depend on."""
+    drill = plan.drill.hooks if plan.drill else VerbHooks()
+    by_occasion = {"drill": drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}
+    return tuple(
+        _action_name(occasion, hook)
+        for occasion, hooks in by_occasion.items()
+        for hook in (*hooks.before, *hooks.after)
+        if not hook.required
+    )
+
+
+def _action_name(occasion: str, hook: Hook) -> str:
+    return f"{hook.name} - {occasion}"
+
+
 def _action_of(occasion: str, hook: Hook) -> PlanAction:
     operations, direction = _OPERATIONS[occasion]
-    name = f"{hook.name} - {occasion}"
+    name = _action_name(occasion, hook)
     made = manual_action(name, hook.instructions) if hook.kind == "manual" else runbook_action(name, hook.runbook)
     return made.model_copy(update={"operations": operations, "directions": (direction,)})
 

@@ -264,10 +264,22 @@ class ChildJob(Message):
     note: str = ""
 
 
+class PlanActionEnd(Message):
+    """What became of an action that a recovery plan did itself; `detail` says why it failed."""
+
+    name: str
+    kind: Literal["manual", "runbook", "script"]
+    state: Literal["passed", "failed", "skipped"]
+    detail: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+
+
 class RecoveryPlanJobView(Message):
     """How the job of a recovery plan stands.
 
     Attributes:
+        actions: What became of the plan's actions, once it has ended.
         state: "suspended" waits for a person; `waits_for` says for what.
         end: How it ended.
         calls: The requests that it took.
@@ -276,6 +288,7 @@ class RecoveryPlanJobView(Message):
     state: Literal["running", "suspended", "ended"]
     waits_for: str = ""
     children: tuple[ChildJob, ...] = ()
+    actions: tuple[PlanActionEnd, ...] = ()
     end: JobEnd | None = None
     calls: Calls | None = None
 

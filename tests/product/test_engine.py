@@ -6,9 +6,10 @@ import pytest
 
 from tests.product.conftest import Lab
 from tests.product.test_drills import NETWORKS, arm
-from tests.product.test_mirrors import SCRIPT, VAULT, groups
+from tests.product.test_mirrors import SCRIPT, SUB, VAULT, groups
 
 MACHINES = ("dc-01", "sql-01", "web-01")
+ACCOUNT = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.Automation/automationAccounts/aa-dr"
 MIRROR = "plans/engine/recovery-plans"
 RUN_VERBS = {
     "testFailover",
@@ -196,13 +197,14 @@ def test_a_step_for_a_person_is_a_manual_action_that_is_answered_through_the_ope
     assert waits["waitingFor"]["choices"] == ["resume", "abort"]
     assert lab.api("POST", f"operations/{run}/resume", {"comment": "they know"}).status == 202
     shown = lab.ended(run)
-    assert (shown["state"], shown["hooks"]) == ("succeeded", []), shown["failures"]
+    told = [(one["name"], one["moment"], one["state"]) for one in shown["hooks"]]
+    assert (shown["state"], told) == ("succeeded", [("call the office - failover", "recovery-plan", "passed")])
     jobs = arm(lab, "GET", f"{VAULT}/replicationJobs", version="2025-08-01").body["value"]
     plans = [one for one in jobs if one["properties"]["scenarioName"] == "PlannedFailover"]
     (own,) = [one["name"] for one in plans if one["properties"]["targetInstanceType"] == "RecoveryPlan"]
     job = arm(lab, "GET", f"{VAULT}/replicationJobs/{own}", version="2025-08-01").body["properties"]
-    told = [child["customDetails"] for task in job["tasks"] for child in children(task)]
-    assert [one["observation"] for one in told if one["instanceType"] == "ManualActionTaskDetails"] == ["they know"]
+    details = [child["customDetails"] for task in job["tasks"] for child in children(task)]
+    assert [one["observation"] for one in details if one["instanceType"] == "ManualActionTaskDetails"] == ["they know"]
 
 
 def children(task: dict[str, Any]) -> list[dict[str, Any]]:
@@ -229,3 +231,18 @@ def said_to_the_end(lab: Lab, run: str) -> bool:
     if state == "waiting":
         lab.api("POST", f"operations/{run}/resume", {})
     return state in {"succeeded", "failed"}
+
+
+def test_a_runbook_that_fails_in_a_recovery_plan_fails_the_run_and_is_told(lab: Lab) -> None:
+    """The drill goes on, as Site Recovery does, and is cleaned up."""
+    hook = {"name": "dns", "kind": "runbook", "runbook": f"{ACCOUNT}/runbooks/Open-Maintenance"}
+    declare(lab, drill={"network": f"{NETWORKS}/vnet-drill", "timeToLive": "PT3H", "hooks": {"after": [hook]}})
+    mirror(lab)
+    fails = {"match": {"verb": "jobs/write"}, "effect": {"job": {"fail": "The zone is locked."}}}
+    lab.azure("PUT", "faults", [fails])
+    shown = lab.ended(start(lab, "drill"))
+    assert shown["state"] == "failed"
+    assert any("The zone is locked." in failure for failure in shown["failures"])
+    told = [(one["name"], one["kind"], one["moment"], one["state"]) for one in shown["hooks"]]
+    assert told == [("dns - drill", "runbook", "recovery-plan", "failed")]
+    assert owed(lab) == set()

@@ -60,10 +60,12 @@ def test_hooks_of_every_kind_are_done_once_in_their_order_though_the_host_dies(l
 
 
 def test_a_hook_that_fails_before_leaves_the_plan_as_it_was(lab: Lab) -> None:
-    run = failover(lab, before=[DNS])
+    fails = {"match": {"verb": "jobs/write"}, "effect": {"job": {"fail": "The zone is locked."}}}
+    lab.azure("PUT", "faults", [fails])
+    run = failover(lab, before=[DNS | {"parameters": {"Zone": "contoso.com"}}])
     ended = lab.ended(run)
     assert ended["state"] == "failed"
-    assert "missing mandatory parameters: Zone" in ended["failures"][0]
+    assert "The zone is locked." in ended["failures"][0]
     assert "plannedFailover" not in mutations(lab)
     assert lab.api("GET", "obligations?plan=small").body["value"] == []
     assert lab.api("POST", "plans/small/failover?preview=true", {"type": "planned"}).body["blockers"] == []

@@ -12,7 +12,9 @@ ACCOUNT = (
     "/automationAccounts/aa-dr/runbooks"
 )
 MISSING = {"name": "dns", "kind": "runbook", "runbook": f"{ACCOUNT}/No-Such"}
-THERE = {**MISSING, "runbook": f"{ACCOUNT}/Switch-Dns"}
+THERE = {**MISSING, "runbook": f"{ACCOUNT}/Switch-Dns", "parameters": {"zone": "contoso.com"}}
+MACHINES = ACCOUNT.partition("/rg-dr/")[0] + "/rg-hci-arc/providers/Microsoft.HybridCompute/machines"
+SCRIPT = {"name": "stop", "kind": "run-command", "script": "exit 0"}
 
 
 @pytest.fixture
@@ -51,6 +53,23 @@ def test_a_plan_with_a_runbook_that_does_not_exist_is_not_declared(lab: Lab, fie
     answer = lab.api("PUT", "plans/rb", plan(lab, **hooks))
     assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (400, [field])
     assert lab.api("PUT", "plans/rb", plan(lab, hooks={"failover": {"after": [THERE]}})).status == 201
+
+
+@pytest.mark.parametrize(
+    ("field", "hook"),
+    [
+        ("runbook", {**MISSING, "runbook": f"{ACCOUNT}/Draft-Only"}),
+        ("parameters", {**THERE, "parameters": {}}),
+        ("parameters", {**THERE, "parameters": {"Zone": "contoso.com", "Colour": "blue"}}),
+        ("machine", {**SCRIPT, "machine": f"{MACHINES}/nobody"}),
+    ],
+)
+def test_a_hook_that_cannot_do_what_it_is_there_for_is_not_declared(lab: Lab, field: str, hook: Any) -> None:
+    answer = lab.api("PUT", "plans/rb", plan(lab, hooks={"failback": {"after": [hook]}}))
+    fields = [error["field"] for error in answer.body["errors"]]
+    assert (answer.status, fields) == (400, [f"hooks.failback.after[0].{field}"])
+    there = {**SCRIPT, "machine": f"{MACHINES}/hci-01-n1"}
+    assert lab.api("PUT", "plans/rb", plan(lab, hooks={"failback": {"after": [there]}})).status == 201
 
 
 def test_a_drill_s_runbook_that_does_not_exist_is_found_as_well(lab: Lab) -> None:

@@ -21,7 +21,7 @@ from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import apply_decision
 from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage
-from shared.site_recovery.contract import ChildJob, JobEnd, RecoveryPlanJobView, StartAnswer
+from shared.site_recovery.contract import ChildJob, JobEnd, PlanActionEnd, RecoveryPlanJobView, StartAnswer
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 ENDED = RecoveryPlanJobView(
@@ -114,6 +114,25 @@ def test_a_job_that_ends_without_coming_to_a_machine_fails_it_with_what_azure_sa
     over = with_plan_job(part(run(), 0, state="running", job="j", since=NOW), 0, ENDED, NOW)
     assert over.plan_runs[0].state == "ended"
     assert "ended without coming to it (499: no quota)" in over.items[0].detail
+
+
+@pytest.mark.parametrize(("optional", "failures"), [((), 1), (("dns - failover",), 0)])
+def test_what_became_of_a_plan_s_actions_is_kept_and_what_failed_is_a_failure(optional: Any, failures: int) -> None:
+    actions = (
+        PlanActionEnd(name="dns - failover", kind="runbook", state="failed", detail="The zone is locked."),
+        PlanActionEnd(name="call - failover", kind="manual", state="passed"),
+        PlanActionEnd(name="old", kind="script", state="skipped"),
+    )
+    begun = part(run(), 0, state="running", job="j", since=NOW, optional_actions=optional)
+    over = with_plan_job(begun, 0, ENDED.model_copy(update={"actions": actions}), NOW)
+    told = [(hook.name, hook.kind, hook.moment, hook.state, hook.required) for hook in over.results.hooks]
+    assert told == [
+        ("dns - failover", "runbook", "recovery-plan", "failed", not optional),
+        ("call - failover", "manual", "recovery-plan", "passed", True),
+        ("old", "run-command", "recovery-plan", "skipped", True),
+    ]
+    assert len(over.results.failures) == failures
+    assert all("The zone is locked." in failure for failure in over.results.failures)
 
 
 def test_one_that_met_another_operation_is_tried_again_under_the_next_number() -> None:

@@ -38,6 +38,14 @@ async def test_a_job_goes_through_its_states_and_tells_its_output(cloud: Cloud) 
     assert headers["Content-Type"].startswith("text/plain")
 
 
+async def test_a_list_of_jobs_says_less_than_a_job(cloud: Cloud) -> None:
+    await put(cloud, of())
+    _, listed, _ = await cloud.call("GET", f"{ACCOUNT}/jobs", version=API)
+    (one,) = listed["value"]
+    assert not set(one["properties"]) & {"fault", "parameters", "startedBy", "exception", "output"}
+    assert set(one["properties"]) < set(await job_of(cloud))
+
+
 async def test_a_job_that_is_there_is_not_started_again(cloud: Cloud) -> None:
     await put(cloud, of())
     cloud.pass_time(minutes=5)

@@ -33,9 +33,11 @@ from lab.azure.site_recovery.jobs.jobs import (
     whenever,
 )
 from lab.azure.site_recovery.jobs.kinds import KINDS, PLAN_KINDS
+from lab.azure.site_recovery.plans.plan_actions import RUNBOOK, go_on, start_runbook
 from lab.azure.site_recovery.plans.plans import members_of, target_of
 from lab.azure.site_recovery.plans.run_steps import (
     BOOTING,
+    actions_of,
     begin_step,
     children_of,
     end_step,
@@ -50,12 +52,12 @@ from lab.azure.site_recovery.sites.source_machines import set_power
 from lab.azure.site_recovery.verbs.verbs import cleanup_details, commit_of, start_failback, start_verb, test_details
 
 ACTION = (20.0, 60.0, 300.0)
-"""Seconds of a script or a runbook; assumed."""
+"""Seconds of a script; assumed."""
 
 SHUTDOWN = (10.0, 20.0, 60.0)
 """Seconds until all machines are off; assumed, near the share of a recorded failover."""
 
-_PREFLIGHT, _BETWEEN = timedelta(seconds=2), timedelta(seconds=1)
+_PREFLIGHT = timedelta(seconds=2)
 _MANUAL = "WaitingForManualAction"
 _TIMES = {
     "PlannedFailover": "lastPlannedFailoverTime",
@@ -85,7 +87,7 @@ def begin_run(lab: Lab, plan: Json, verb: Verb, caller: Caller, fault_facts: Jso
     note_scenario(lab, job, plan)
     if not job.get("never"):
         _hold_machines(lab, job)
-        _continue_after(lab, job, _PREFLIGHT)
+        go_on(lab, job, _PREFLIGHT)
     return job
 
 
@@ -128,10 +130,6 @@ def _release_machines(lab: Lab, job: Json) -> None:
             enter_state(lab, item, state_of(item))
 
 
-def _continue_after(lab: Lab, job: Json, after: timedelta = _BETWEEN) -> None:
-    lab.call_after(after, "asr.plan-goes-on", {"job": job["id"], "turn": job["turn"]})
-
-
 @due("asr.plan-goes-on")
 def continue_run(lab: Lab, args: Json) -> None:
     """Take the next step of a run, or finish it."""
@@ -170,12 +168,15 @@ def finish_shutdown(lab: Lab, args: Json) -> None:
 def run_action(lab: Lab, job: Json) -> None:
     """Run a script or a runbook, or wait for the person who does a manual action."""
     (child,) = children_of(job, job["doing"])
-    if child["action"]["customDetails"]["instanceType"] == MANUAL:
-        job["suspend"] = {"description": _MANUAL}
-        suspend_job(lab, job, 1)
-        _note_again(lab, job)
-    else:
-        _continue_after(lab, job, _draw_duration(lab, job, ACTION))
+    match child["action"]["customDetails"]["instanceType"]:
+        case kind if kind == MANUAL:
+            job["suspend"] = {"description": _MANUAL}
+            suspend_job(lab, job, 1)
+            _note_again(lab, job)
+        case kind if kind == RUNBOOK:
+            start_runbook(lab, job, child)
+        case _:
+            go_on(lab, job, _draw_duration(lab, job, ACTION))
 
 
 def _draw_duration(lab: Lab, job: Json, bounds: tuple[float, float, float]) -> timedelta:
@@ -199,7 +200,7 @@ def start_machines(lab: Lab, job: Json) -> None:
         lab.store.put(KIND, inner["id"], inner)
     lab.store.put(KIND, job["id"], job)
     if not job["waiting"]:
-        _continue_after(lab, job)
+        go_on(lab, job)
 
 
 def _job_entity(inner: Json) -> Json:
@@ -240,7 +241,7 @@ def end_machine(lab: Lab, inner: Json) -> None:
     if job["waiting"]:
         _wait_with_machines(lab, job)
     else:
-        _continue_after(lab, job)
+        go_on(lab, job)
 
 
 @whenever("Suspended")
@@ -283,6 +284,10 @@ def _finish_run(lab: Lab, job: Json) -> None:
     """End the plan's job as its machines ended."""
     _release_machines(lab, job)
     state = worst_of(child["state"] for child in machines_of(job))
+    failed = [child for child in actions_of(job) if child["state"] == "Failed"]
+    job["errors"] += [error for child in failed for error in child["errors"]]
+    if failed and state == "Succeeded":
+        state = "PartiallySucceeded"
     if "fail" in job:
         fail_job(lab, job, len(job["ends"]) - 1)
     else:
@@ -304,7 +309,7 @@ def resume_run(lab: Lab, job: Json) -> None:
     for inner in _waited_for(lab, job):
         if inner["state"] == "Suspended":
             RESUMERS[inner["kind"]](lab, inner)
-    _continue_after(lab, job)
+    go_on(lab, job)
 
 
 @when("PlanTestFailoverCleanup", "Succeeded")

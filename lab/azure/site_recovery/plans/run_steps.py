@@ -62,12 +62,12 @@ def _actions_for(actions: Iterable[Json], operation: str, way: str) -> Iterable[
 
 
 def _machine_child(item: Json) -> Json:
-    facts = {"item": item["id"], "id": item["vmId"], "title": item["friendlyName"], "job": None, "errors": []}
+    facts = {"item": item["id"], "id": item["vmId"], "title": item["friendlyName"], "job": None}
     return facts | _not_begun()
 
 
 def _not_begun() -> Json:
-    return {"state": None, "began": None, "ended": None}
+    return {"state": None, "began": None, "ended": None, "errors": []}
 
 
 def begin_step(job: Json, now: str) -> Json:
@@ -93,6 +93,14 @@ def end_step(job: Json, now: str) -> None:
         group |= {"state": worst_of(child["state"] for child in group["children"]), "ended": now}
 
 
+def skip_rest(job: Json) -> None:
+    """Begin nothing more of a run: what is left to do is skipped."""
+    for step in job["todo"]:
+        for child in children_of(job, step):
+            child["state"] = "Other"
+    job["todo"] = []
+
+
 def children_of(job: Json, step: Json) -> list[Json]:
     """The machines or the action that a step is about."""
     children = job["groups"][step["group"]]["children"]
@@ -102,6 +110,11 @@ def children_of(job: Json, step: Json) -> list[Json]:
 def machines_of(job: Json) -> list[Json]:
     """All machines of a run, in the order of their groups."""
     return [child for group in job["groups"] for child in group["children"] if "item" in child]
+
+
+def actions_of(job: Json) -> list[Json]:
+    """All actions of a run, in the order of their groups."""
+    return [child for group in job["groups"] for child in group["children"] if "action" in child]
 
 
 def worst_of(states: Iterable[str]) -> str:

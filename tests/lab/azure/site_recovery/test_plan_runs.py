@@ -5,6 +5,9 @@ from itertools import pairwise
 
 import pytest
 
+from lab.azure import automation
+from lab.azure.arm.ids import resource_id
+from lab.azure.simulator.lab import SUBSCRIPTION
 from lab.azure.site_recovery.items import host_connection
 from lab.azure.site_recovery.jobs.durations import RECORDED
 from tests.lab.azure.site_recovery.test_plans import LISTED, LISTED_TEST, _begun, _group, _run, _saved
@@ -12,12 +15,17 @@ from tests.lab.azure.site_recovery.world import TO_AZURE, Json, World, codes
 
 MANUAL = {
     "actionName": "call the office",
-    "failoverTypes": ["PlannedFailover"],
+    "failoverTypes": ["PlannedFailover", "UnplannedFailover", "TestFailover"],
     "failoverDirections": ["PrimaryToRecovery"],
     "customDetails": {"instanceType": "ManualActionDetails", "description": "call 123"},
 }
 SCRIPT = {"instanceType": "ScriptActionDetails", "path": "x.ps1", "timeout": "00:10:00", "fabricLocation": "Primary"}
-RUNBOOK = {"instanceType": "AutomationRunbookActionDetails", "runbookId": "/books/dns", "fabricLocation": "Recovery"}
+ACCOUNT = resource_id(SUBSCRIPTION, "rg-dr", "Microsoft.Automation/automationAccounts", "aa-dr")
+RUNBOOK = {
+    "instanceType": "AutomationRunbookActionDetails",
+    "runbookId": f"{ACCOUNT}/runbooks/dns",
+    "fabricLocation": "Recovery",
+}
 
 
 def _groups(job: Json) -> list[Json]:
@@ -149,11 +157,60 @@ async def test_a_manual_action_shows_what_the_person_said(world: World) -> None:
 @pytest.mark.parametrize("details", [SCRIPT, RUNBOOK])
 async def test_a_script_and_a_runbook_take_their_time(world: World, details: Json) -> None:
     """Before the machines of their group begin."""
+    _add_runbooks(world)
     await _saved(world, _group(world, "dc-01", startGroupActions=[MANUAL | {"customDetails": details}]))
     job = await _run(world, "plannedFailover", LISTED)
     action, machine = _children(_groups(job)[2])
     assert timedelta(seconds=20) <= _time(action["endTime"]) - _time(action["startTime"]) <= timedelta(seconds=300)
     assert machine["startTime"] >= action["endTime"]
+
+
+@pytest.mark.parametrize("name", ["No-Such", "Draft"])
+@pytest.mark.parametrize(("verb", "body", "moved"), [("plannedFailover", 0, False), ("testFailover", 1, True)])
+async def test_a_runbook_that_cannot_run_fails_its_action(
+    world: World, name: str, verb: str, body: int, *, moved: bool
+) -> None:
+    """A planned failover stops there, as documented of scripts; the others go on."""
+    _add_runbooks(world)
+    details = RUNBOOK | {"runbookId": f"{ACCOUNT}/runbooks/{name}"}
+    await _saved(world, _group(world, "dc-01", startGroupActions=[MANUAL | {"customDetails": details}]))
+    job = await _run(world, verb, (LISTED, LISTED_TEST)[body])
+    action, machine = _children(_groups(job)[2])
+    assert (action["state"], machine["state"]) == ("Failed", "Succeeded" if moved else "Other")
+    assert job["state"] == ("PartiallySucceeded" if moved else "Failed")
+    assert name in job["errors"][0]["serviceErrorDetails"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("effect", "why"), [({"fail": "The zone is locked."}, "zone is locked"), ({"never": True}, "timed out")]
+)
+async def test_a_runbook_that_fails_or_never_ends_fails_its_action(world: World, effect: Json, why: str) -> None:
+    _add_runbooks(world)
+    world.lab.faults.replace_rules([{"match": {"verb": "jobs/write", "item": "dns"}, "effect": {"job": effect}}])
+    given = MANUAL | {"customDetails": RUNBOOK | {"timeout": "00:10:00"}}
+    await _saved(world, _group(world, "dc-01", endGroupActions=[given]))
+    job = await _run(world, "unplannedFailover", LISTED | {"sourceSiteOperations": "NotRequired"})
+    machine, action = _children(_groups(job)[2])
+    assert (machine["state"], action["state"], job["state"]) == ("Succeeded", "Failed", "PartiallySucceeded")
+    assert why in job["errors"][-1]["serviceErrorDetails"]["message"]
+
+
+async def test_a_runbook_of_a_plan_is_a_job_of_its_account(world: World) -> None:
+    """Told of the plan where it takes that."""
+    _add_runbooks(world)
+    await _saved(world, _group(world, "dc-01", startGroupActions=[MANUAL | {"customDetails": RUNBOOK}]))
+    await _run(world, "testFailover", LISTED_TEST)
+    (job,) = world.lab.store.all("microsoft.automation/automationaccounts/jobs")
+    assert (job["properties"]["runbook"]["name"], job["properties"]["status"]) == ("dns", "Completed")
+    assert '"RecoveryPlanName"' in job["properties"]["parameters"]["RecoveryPlanContext"]
+
+
+def _add_runbooks(world: World) -> None:
+    runbooks = [
+        {"name": "dns", "minutes": 2, "parameters": {"RecoveryPlanContext": True}},
+        {"name": "Draft", "minutes": 2, "state": "New"},
+    ]
+    automation.add_account(world.lab, {"group": "rg-dr", "name": "aa-dr", "runbooks": runbooks})
 
 
 async def test_a_cleaned_up_plan_says_that_its_test_is_over(world: World) -> None:
