@@ -1,6 +1,6 @@
 """Looking before acting: what a verb would do to a plan's machines as Azure and the vault show them now."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import azure.durable_functions as df
 
@@ -8,10 +8,12 @@ from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
+from activities.replication import list_unreplicated_disks
 from activities.target_checks import read_target_facts
 from activities.vault import read_all_items_by_vault, read_providers
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
+from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import DOCUMENTS, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
@@ -73,6 +75,7 @@ async def read_preview_facts(
     network_blockers, unread_networks = await _check_networks(plan, sites) if fails_over else ((), ())
     occasions = _occasions_of(kinds, fails_over=fails_over)
     targets = await read_target_facts(plan, sites, items_by_vault if fails_over else {}, occasions)
+    unreplicated, unread_disks = await _read_disks(sites, items_by_vault) if fails_over else ({}, ())
     return PreviewFacts(
         at=at,
         items=machines.found,
@@ -84,7 +87,8 @@ async def read_preview_facts(
             *find_size_blockers(plan, sites, targets),
             *find_hook_blockers(plan, "failover", targets),
         ),
-        unread_networks=(*unread_networks, *unread_target_blockers(targets)),
+        unread_networks=(*unread_networks, *unread_target_blockers(targets), *unread_disks),
+        unreplicated=unreplicated,
         isolation=(
             *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
             *find_hook_blockers(plan, "drill", targets),
@@ -94,6 +98,23 @@ async def read_preview_facts(
             *find_hook_blockers(plan, "failback", targets),
         ),
     )
+
+
+async def _read_disks(
+    sites: Sites, items_by_vault: Mapping[str, Sequence[ItemDetail]]
+) -> tuple[dict[str, tuple[str, ...]], tuple[Obstacle, ...]]:
+    """The disks at home that are not replicated, by item; and of which sites they could not be read."""
+
+    async def read(name: str) -> dict[str, tuple[str, ...]] | Obstacle:
+        site = sites[name]
+        try:
+            return await list_unreplicated_disks(site, items_by_vault[VaultRef.from_id(site.vault).key])
+        except SiteRecoveryError as failure:
+            return Obstacle(code="target-unread", detail=f"the disks of the VMs of {name} could not be read: {failure}")
+
+    found = await map_concurrently(sorted(sites), read)
+    disks = {item: names for one in found if isinstance(one, dict) for item, names in one.items()}
+    return disks, tuple(one for one in found if isinstance(one, Obstacle))
 
 
 def _occasions_of(kinds: Collection[str], *, fails_over: bool) -> list[str]:

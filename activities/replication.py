@@ -1,6 +1,6 @@
 """Replication of VMs: what there is, how far it is, and the four things that can be done; each is sent once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -29,6 +29,7 @@ from shared.azure.vault_setup import (
 )
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
+from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.replication.contract import (
     ProtectableItemsRead,
@@ -41,9 +42,12 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
+from shared.replication.disks import find_unreplicated_disks
 from shared.replication.settings import ENABLING_FAILED_CODE, ReplicatedItem
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ITEM_BUSY_CODE, NOTHING_TO_DO_CODE, StartsMade
+from shared.site_recovery.views import ItemDetail
+from shared.sites.site import SiteDocument
 
 _SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "enable": ("EnableDr",),
@@ -92,6 +96,27 @@ async def _newest_registration(vault: Vault, since: datetime) -> datetime | None
     jobs = [object_at(job, "properties") for job in await vault.list_jobs(since)]
     began = (parse_utc(job.get("startTime")) for job in jobs if job.get("scenarioName") == _REGISTRATION)
     return max((one for one in began if one), default=None)
+
+
+async def list_unreplicated_disks(site: SiteDocument, items: Iterable[ItemDetail]) -> dict[str, tuple[str, ...]]:
+    """Names of the disks that a site's protected VMs have at home and that are not replicated, by ARM id in lower case.
+
+    Args:
+        items: The protected items of its vault.
+
+    Raises:
+        SiteRecoveryError: what the hosts have could not be read.
+    """
+    vault = Vault(VaultRef.from_id(site.vault))
+    container = await require_container(vault, site.hyper_v_site)
+    listed = await list_protectable_items(vault, container)
+    machines = {machine["name"].lower(): protectable_item(machine) for machine in listed}
+    missing = {
+        item.id.lower(): find_unreplicated_disks(machines[item.machine.lower()], item.disk_sizes, site)
+        for item in items
+        if item.protection_state == "Protected" and item.machine.lower() in machines
+    }
+    return {item_id: disks for item_id, disks in missing.items() if disks}
 
 
 async def _find_policy(vault: Vault, container: Json, name: str) -> Json:

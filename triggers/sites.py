@@ -116,7 +116,7 @@ async def _read_replication_health(site: SiteDocument) -> list[dict[str, Any]]:
     request = ReadProtectableItems(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
     protectable: ProtectableItemsRead = await read_protectable_items(request)
     replicated = await read_replicated_items(ReadReplicatedItems(vault=vault))
-    return list_vm_health(protectable.machines, replicated.items, protectable.interval, replicated.at)
+    return list_vm_health(protectable.machines, replicated.items, protectable.interval, replicated.at, site)
 
 
 async def site_operation_of(req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind) -> SiteOperation:

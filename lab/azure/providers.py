@@ -1,11 +1,11 @@
 """Which providers the lab simulates, and what they hook onto it."""
 
 from lab.azure import automation, storage, vaults
-from lab.azure.arc import extensions, machines, run_commands
+from lab.azure.arc import extensions, machine_removal, machines, run_commands
 from lab.azure.arm import activity_log, authorization, permissions, resources
 from lab.azure.arm.routing import Provider
 from lab.azure.compute import quota, virtual_machines, vm_run_commands
-from lab.azure.hci import cluster_extensions, clusters
+from lab.azure.hci import cluster_extensions, cluster_removal, clusters
 from lab.azure.network import peerings, virtual_networks
 from lab.azure.node_scripts import read_node, read_registration, read_source, sync_cluster
 from lab.azure.simulator.lab import Lab
@@ -27,7 +27,9 @@ PROVIDERS: list[Provider] = [
 ]
 REGISTERED_BY_IMPORT = (
     cluster_extensions,
+    cluster_removal,
     extensions,
+    machine_removal,
     run_commands,
     sync_cluster,
     read_node,

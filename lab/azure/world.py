@@ -120,6 +120,8 @@ def change_vms(lab: Lab, settings: Json) -> None:
         there = existing.get(name.lower(), {"name": name})
         cluster = nodes.require_node(lab, node)["cluster"]
         hyper_v_machines.add_machine(lab, cluster, node, there | changes)
+        if {"disks", "diskSizesGb"} & set(changes):
+            source_vms.resize_machine(lab, name, changes.get("disks"), changes.get("diskSizesGb"))
         if changes.get("arc"):
             machines.add_machine(
                 lab,

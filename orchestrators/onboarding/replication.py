@@ -131,7 +131,7 @@ def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Ste
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
     copies_read = yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))
-    return adopt_replicated(run, copies_read.items, now(ctx))
+    return adopt_replicated(run, copies_read.items, site, now(ctx))
 
 
 def _run_tick(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:

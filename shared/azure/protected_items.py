@@ -70,6 +70,7 @@ def item_detail(item: Json) -> ItemDetail:
         policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
         failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
         network=next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), ""),
+        disk_sizes=_disk_sizes(details),
     )
 
 
@@ -91,7 +92,8 @@ def replicated_item(item: Json) -> ReplicatedItem:
         scenario=object_at(properties, "currentScenario").get("scenarioName") or "None",
         job=current_job(item),
         percent=int(object_at(details, "initialReplicationDetails").get(_PERCENT) or 0),
-        disks=tuple(text_of(disk.get("vhdId")) for disk in details.get("azureVmDiskDetails") or ()),
+        disks=tuple(_disk_sizes(details)),
+        disk_sizes=_disk_sizes(details),
         health=text_of(properties.get("replicationHealth")) or "None",
         health_error=": ".join(filter(None, (text_of(error.get("errorCode")), text_of(error.get("errorMessage"))))),
         rpo=None if rpo is None else timedelta(seconds=int(rpo)),
@@ -99,6 +101,11 @@ def replicated_item(item: Json) -> ReplicatedItem:
         last_point=parse_utc(details.get("lastRecoveryPointReceived")),
         policy_id=text_of(properties.get("policyId")),
     )
+
+
+def _disk_sizes(details: Json) -> dict[str, int]:
+    disks = details.get("azureVmDiskDetails") or ()
+    return {text_of(disk.get("vhdId")): int(disk.get("maxSizeMB") or 0) for disk in disks}
 
 
 def protectable_item(machine: Json) -> ProtectableItem:

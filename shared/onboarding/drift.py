@@ -1,6 +1,7 @@
 """What is other than declared: the site's document against what is there. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from shared.messages import Message
 from shared.onboarding.preflight.azure_rights import ENOUGH, ON_ACCOUNT
@@ -135,6 +136,23 @@ def vm_drift(site: SiteDocument, items: Sequence[ItemView]) -> Iterator[Drift]:
 AZURE_PARTS = (cluster_drift, vault_drift, policy_drift, storage_drift, network_drift, node_drift)
 
 
-def find_drift(site: SiteDocument, azure: AzureFacts, items: Sequence[ItemView]) -> tuple[Drift, ...]:
-    """Every difference, from the cluster to the VMs; nothing when all is as declared."""
-    return (*(one for find in AZURE_PARTS for one in find(site, azure)), *vm_drift(site, items))
+def disk_drift(unreplicated: Mapping[str, Sequence[str]]) -> Iterator[Drift]:
+    """The disks that VMs have at home and that are not replicated."""
+    for vm, disks in sorted(unreplicated.items()):
+        declared = "each disk replicated, or named in withoutDisks"
+        yield Drift(part=f"vms[{vm}]", declared=declared, found=f"not replicated: {', '.join(disks)}")
+
+
+def find_drift(
+    site: SiteDocument,
+    azure: AzureFacts,
+    items: Sequence[ItemView],
+    unreplicated: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[Drift, ...]:
+    """Every difference, from the cluster to the VMs; nothing when all is as declared.
+
+    Args:
+        unreplicated: Names of disks at home that are not replicated, by VM.
+    """
+    of_azure = (one for find in AZURE_PARTS for one in find(site, azure))
+    return (*of_azure, *vm_drift(site, items), *disk_drift(unreplicated))

@@ -31,6 +31,7 @@ from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview, build_preview, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
+from shared.replication.disks import unreplicated_obstacles
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import ItemDetail, ProviderView
 from shared.sites.site import SiteDocument
@@ -54,6 +55,7 @@ class PreviewFacts(NamedTuple):
         unread_networks: Those networks that could not be read, and so were not judged.
         isolation: What speaks against the network of a drill.
         unproven: The proof of sources that a failback waits for.
+        unreplicated: Names of disks at home that are not replicated, by ARM id of the protected item in lower case.
     """
 
     at: datetime
@@ -65,6 +67,7 @@ class PreviewFacts(NamedTuple):
     unproven: tuple[Obstacle, ...] = ()
     unread_networks: tuple[Obstacle, ...] = ()
     missing: Mapping[str, Obstacle] = MappingProxyType({})
+    unreplicated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class DrillVerification(Document):
@@ -138,6 +141,9 @@ def _weigh_all(
             vm = CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at)
             for check in CHECKS:
                 yield from check(vm)
+            if rule.fails_over:
+                disks = facts.unreplicated.get(view.id.lower(), ())
+                yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(item.vm, disks))
 
 
 def _weigh_drills(

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from shared.replication.disks import find_unreplicated_disks
 from shared.replication.settings import ProtectableItem, ReplicatedItem
 from shared.site_recovery.views import ItemDetail
+from shared.sites.site import SiteDocument
 
 Level = Literal["ok", "warning", "critical", "unknown"]
 WARNING, CRITICAL = 2, 3
@@ -30,11 +32,22 @@ def health_level(item: ReplicatedItem, interval: timedelta, now: datetime) -> Le
 
 
 def list_vm_health(
-    machines: Sequence[ProtectableItem], items: Iterable[ReplicatedItem], interval: timedelta, now: datetime
+    machines: Sequence[ProtectableItem],
+    items: Iterable[ReplicatedItem],
+    interval: timedelta,
+    now: datetime,
+    site: SiteDocument | None = None,
 ) -> list[dict[str, Any]]:
     """Each VM of a site as people read it; one without replication has no more than its name and id."""
     by_item = {copied.id.lower(): copied for copied in items}
-    return [_vm_health(machine, by_item.get(machine.item_id.lower()), interval, now) for machine in machines]
+    views = []
+    for machine in machines:
+        item = by_item.get(machine.item_id.lower())
+        view = _vm_health(machine, item, interval, now)
+        missing = find_unreplicated_disks(machine, item.disk_sizes, site) if item and item.is_protected else ()
+        level = "warning" if missing and view["level"] == "ok" else view["level"]
+        views.append({**view, "level": level, "disksNotReplicated": list(missing)} if item else view)
+    return views
 
 
 def _vm_health(

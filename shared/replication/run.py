@@ -7,6 +7,7 @@ from typing import Any, Literal
 from shared.arm_ids import split_at
 from shared.errors import Refused
 from shared.messages import Message
+from shared.replication.disks import names_left_out
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
 from shared.replication.settings import (
     VM_MISSING_CODE,
@@ -23,6 +24,7 @@ from shared.replication.settings import (
     settings_of_vm,
 )
 from shared.sites.operation import SiteOperation
+from shared.sites.site import SiteDocument
 from shared.wording import list_briefly
 
 ReplicationState = Literal["waiting", "starting", "running", "restarting", "copying", "done", "kept", "failed"]
@@ -154,10 +156,19 @@ def _open_item(
         machine = find_protectable_item(vm_request, machines)
         copy = copy.model_copy(update={"vm": machine.vm, "item_id": item_id_of(machine)})
         if order.request.action == "enable" and not machine.item_id:
-            machine = _with_disks_picked(machine, settings)
+            machine = _with_disks_picked(machine, _without_left_out(machine, settings, order.document))
         return copy.model_copy(update={"machine": machine})
     except Refused as no:
         return copy.with_state("failed", now, code=no.code, detail=no.detail)
+
+
+def _without_left_out(machine: ProtectableItem, settings: VmSettings, site: SiteDocument) -> VmSettings:
+    """The settings with the disks that the site replicates, where the request names none."""
+    left_out = names_left_out(machine.vm, site)
+    if settings.disks is not None or not left_out:
+        return settings
+    kept = tuple(disk.name for disk in machine.disks if disk.name.lower() not in left_out)
+    return settings.model_copy(update={"disks": kept})
 
 
 def _with_disks_picked(machine: ProtectableItem, settings: VmSettings) -> ProtectableItem:
@@ -170,7 +181,9 @@ def _with_disks_picked(machine: ProtectableItem, settings: VmSettings) -> Protec
     return pick_disks(machine, settings)
 
 
-def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: datetime) -> ReplicationRun:
+def adopt_replicated(
+    run: ReplicationRun, items: Iterable[ReplicatedItem], site: SiteDocument, now: datetime
+) -> ReplicationRun:
     """Follow what replicates already: another run, or a person in the portal, may have enabled it."""
     by_item = {copied.id.lower(): copied for copied in items}
 
@@ -179,7 +192,7 @@ def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: 
         if item.state != "waiting" or item.actions[0] != "enable" or copied is None:
             return item
         if copied.has_failed_enabling:
-            return _enable_anew(item, now)
+            return _enable_anew(item, site, now)
         return (
             item.with_action_done(now)
             if copied.is_protected
@@ -189,10 +202,12 @@ def adopt_replicated(run: ReplicationRun, items: Iterable[ReplicatedItem], now: 
     return run.with_each(adopt_item)
 
 
-def _enable_anew(item: ReplicationRunItem, now: datetime) -> ReplicationRunItem:
+def _enable_anew(item: ReplicationRunItem, site: SiteDocument, now: datetime) -> ReplicationRunItem:
     """What an enabling that failed has left is removed first: nothing was ever copied for it."""
     try:
-        machine = item.machine and _with_disks_picked(item.machine, item.settings)
+        machine = item.machine and _with_disks_picked(
+            item.machine, _without_left_out(item.machine, item.settings, site)
+        )
     except Refused as no:
         return item.with_state("failed", now, code=no.code, detail=no.detail)
     return item.model_copy(update={"machine": machine, "actions": ("disable", *item.actions)})

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+from pydantic import Field
+
 from shared.arm_ids import names_by_type
 from shared.messages import Message
 
@@ -74,12 +76,14 @@ class ItemDetail(ItemView):
         policy: Name of its replication policy.
         network: ARM id of the network that a failover connects it to, empty without one.
         failover_point: Name of the recovery point that the last failover, tests too, started from.
+        disk_sizes: MB of each disk that is replicated, by its id.
     """
 
     rpo_at: datetime | None = None
     policy: str = ""
     network: str = ""
     failover_point: str = ""
+    disk_sizes: dict[str, int] = Field(default_factory=dict)
 
 
 class ProviderView(Message):

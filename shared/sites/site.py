@@ -33,6 +33,7 @@ from shared.messages import Document, VaultRef
 
 _NAME = r"[\w(][\w.() \-]*"  # it becomes a segment of a URL
 AzureName = Annotated[str, StringConstraints(max_length=90, pattern=f"^{_NAME}$")]
+DiskName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^/\\<>|*?]+$")]
 AzureNameOrNone = Annotated[str, StringConstraints(max_length=90, pattern=f"^({_NAME})?$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
 ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
@@ -163,6 +164,7 @@ class SiteDocument(Document):
         extension: Name of the ASR extension on the cluster's Arc machines.
         install: Node after node, or with the cluster-wide extension, whose nodes race for their certificates.
         vms: The VMs that are meant to be protected: preflight and verify look at these; empty for those that are found.
+        without_disks: For some VMs the names of disks that are left out of replication on purpose.
         healing: Whether a failed extension is repaired without being asked.
         healing_rules: How far a repair may go.
         orphans: What becomes of a test failover that no run of this app knows of: "clean" cleans it up.
@@ -184,6 +186,7 @@ class SiteDocument(Document):
     install: Literal["nodes", "cluster"] = "nodes"
     capacity: Capacity = Capacity()
     vms: tuple[AzureName, ...] = ()
+    without_disks: dict[AzureName, Annotated[tuple[DiskName, ...], Field(max_length=64)]] = Field(default_factory=dict)
     healing: bool = True
     healing_rules: HealingRules = HealingRules()
     orphans: Literal["leave", "clean"] = "leave"

@@ -99,7 +99,7 @@ def put_extension(lab: Lab, request: ArmRequest) -> Answer:
         return Answer(200, shown)
     operation = lro.start_operation(lab, wanted["id"], status="InProgress")
     lab.call_after(LOOK_EVERY, "cluster-operation-ends", {"operation": operation["name"], "wanted": wanted["id"]})
-    return Answer(201, shown, _operation_headers(request, operation["name"]))
+    return Answer(201, shown, operation_headers(request, operation["name"]))
 
 
 @provider.route("DELETE", EXTENSIONS + "/{extension}")
@@ -116,7 +116,7 @@ def delete_extension(lab: Lab, request: ArmRequest) -> Answer:
     lab.store.put(EXTENSION.lower(), wanted["id"], wanted | {"deleting": True})
     operation = lro.start_operation(lab, status="InProgress")
     lab.call_after(LOOK_EVERY, "cluster-operation-ends", {"operation": operation["name"], "wanted": wanted["id"]})
-    return lro.accepted_answer(_operation_headers(request, operation["name"]))
+    return lro.accepted_answer(operation_headers(request, operation["name"]))
 
 
 def _require_at_rest(wanted: Json) -> None:
@@ -155,7 +155,8 @@ def _states_on_nodes(lab: Lab, wanted: Json) -> set[str]:
     return {_per_node(lab, wanted, node)["state"] for node in nodes.nodes_of_cluster(lab, cluster_id)}
 
 
-def _operation_headers(request: ArmRequest, operation: str) -> dict[str, str]:
+def operation_headers(request: ArmRequest, operation: str) -> dict[str, str]:
+    """The headers of a 201 or 202 of this provider."""
     path = f"/providers/Microsoft.AzureStackHCI/locations/{LOCATION.upper()}/operationStatuses/{operation}*LAB"
     return lro.polling_headers(request, path, path, 15)
 
@@ -171,7 +172,7 @@ def get_operation(lab: Lab, request: ArmRequest) -> Answer:
         "status": "Accepted",
     }
     if operation["status"] == "InProgress":
-        return Answer(202, body, _operation_headers(request, operation["name"]))
+        return Answer(202, body, operation_headers(request, operation["name"]))
     return Answer(200, body | {"status": operation["status"], "properties": None, "endTime": operation["endTime"]})
 
 

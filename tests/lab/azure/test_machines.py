@@ -20,7 +20,7 @@ from lab.azure.arm import lro, resources
 from lab.azure.compute import virtual_machines
 from lab.azure.network import virtual_networks
 from lab.azure.simulator.requests import ArmRequest
-from tests.lab.azure.cloud import EXTENSION, N1, SUB, Cloud, script
+from tests.lab.azure.cloud import EXTENSION, MACHINES, N1, N2, SUB, Cloud, script
 
 COMPUTE = "2025-04-01"
 NETWORK = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"
@@ -291,3 +291,30 @@ async def test_a_role_is_assigned_once(cloud: Cloud) -> None:
 def test_a_polling_link_is_long_as_azures_are() -> None:
     request = ArmRequest("GET", "/x", {"api-version": "1"}, {}, None, "http://lab", datetime(2026, 1, 1, tzinfo=UTC))
     assert 1000 < len(lro.polling_link(request, "/operations/1")) < 4096
+
+
+async def test_a_machine_that_is_removed_goes_with_all_that_is_below_it(cloud: Cloud) -> None:
+    """And can be removed again; a lock keeps it."""
+    lock = f"{N2}/providers/Microsoft.Authorization/locks/keep"
+    await cloud.call("PUT", lock, {"properties": {"level": "CanNotDelete"}}, version="2020-05-01")
+    assert (await cloud.call("DELETE", N2))[0] == 409
+    await cloud.call("DELETE", lock, version="2020-05-01")
+    status, _, headers = await cloud.call("DELETE", N2)
+    assert (status, "Azure-AsyncOperation" in headers) == (202, True)
+    assert (await cloud.call("GET", N2))[0] == 200
+    cloud.pass_time(minutes=2)
+    assert [(await cloud.call("GET", path))[0] for path in (N2, f"{N2}/extensions", f"{N2}/runCommands")] == [404] * 3
+    assert (await cloud.call("DELETE", N2))[0] == 204
+    _, listed, _ = await cloud.call("GET", MACHINES)
+    assert [one["name"] for one in listed["value"]] == ["hci-01-n1", "hci-01-n3"]
+
+
+async def test_a_cluster_that_is_removed_goes_with_its_settings_and_its_nodes_stay(cloud: Cloud) -> None:
+    cluster = f"{SUB}/resourceGroups/rg-hci/providers/Microsoft.AzureStackHCI/clusters/hci-01"
+    status, _, headers = await cloud.call("DELETE", cluster, version="2026-10-01")
+    assert (status, "Azure-AsyncOperation" in headers) == (202, True)
+    cloud.pass_time(minutes=2)
+    assert (await cloud.call("GET", cluster, version="2026-10-01"))[0] == 404
+    assert (await cloud.call("GET", f"{cluster}/arcSettings/default", version="2026-10-01"))[0] == 404
+    assert (await cloud.call("GET", N1))[0] == 200
+    assert (await cloud.call("DELETE", cluster, version="2026-10-01"))[0] == 204

@@ -161,7 +161,7 @@ def _source_details(machine: Json, item: Json) -> Json:
     target, disks = item["target"], enumerate(machine["disks"])
     return {
         "azureVmDiskDetails": [
-            _disk_document(machine, index, disk) for index, disk in disks if _is_included(target, disk)
+            _disk_document(machine, index, disk, item) for index, disk in disks if _is_included(target, disk)
         ],
         "selectedSourceNicId": machine["nicId"] if item["nics"] else None,
         "oSDetails": {
@@ -216,17 +216,17 @@ def _copy_progress(lab: Lab, item: Json) -> str:
 
 
 def _is_included(target: Json, disk: Json) -> bool:
-    """Whether replication was enabled for the disk: for all of them where disksToInclude was not sent."""
-    return target["disks"] is None or disk["vhdId"] in target["disks"]
+    """Whether replication was enabled for the disk: one that is added later is not taken in."""
+    return disk["vhdId"] in target["disks"]
 
 
-def _disk_document(machine: Json, index: int, disk: Json) -> Json:
+def _disk_document(machine: Json, index: int, disk: Json, item: Json) -> Json:
     return {
         "vhdType": "Data" if index else "OperatingSystem",
         "vhdId": disk["vhdId"],
         "diskId": f"{machine['name']}_{disk['vhdId']}_{index}_0".upper(),
         "vhdName": disk["name"],
-        "maxSizeMB": str(disk["mb"]),
+        "maxSizeMB": str(item["diskSizes"].get(disk["vhdId"], disk["mb"])),
         "targetDiskLocation": None,
         "targetDiskName": None,
         "lunId": str(index),

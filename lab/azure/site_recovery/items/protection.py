@@ -92,8 +92,9 @@ def add_item(
         "point": None,
         "enabled": exact_time(lab.now()),
         "correlation": lab.fixed_id("item", container["id"], machine["name"]),
-        "target": DEFAULT_TARGET | target,
+        "target": DEFAULT_TARGET | {"disks": [disk["vhdId"] for disk in machine["disks"]]} | target,
         "nics": [],
+        "diskSizes": {disk["vhdId"]: disk["mb"] for disk in machine["disks"]},
         "testVm": None,
         "azureVm": None,
     }

@@ -16,7 +16,7 @@ def discover_machines(lab: Lab, node: Json, site_id: str) -> None:
         node: The node's document.
         site_id: internalIdentifier of the Hyper-V site.
     """
-    takes = draw_duration(bounds_of(DISCOVERY), lab.seed, node["name"], lab.now())
+    takes = draw_duration(bounds_of(DISCOVERY), lab.seed, DISCOVERY, node["name"])
     lab.call_after(takes, "asr.discovered", {"node": node["name"], "site": site_id})
 
 

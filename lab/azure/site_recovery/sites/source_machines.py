@@ -37,14 +37,7 @@ def add_machine(lab: Lab, container: Json, name: str, provider: Json, settings: 
             says of it; `ports` are those that it listens on when it runs in Azure.
     """
     guid = lab.fixed_id("vm", container["id"], name)
-    disks = [
-        {
-            "name": f"{name}-{index}" if index else name,
-            "vhdId": lab.fixed_id("vhd", guid, str(index)),
-            "mb": _DISK_IN_MB,
-        }
-        for index in range(settings.get("disks", 1))
-    ]
+    disks = [_new_disk(lab, guid, name, index) for index in range(settings.get("disks", 1))]
     machine = {
         "id": f"{container['id']}/{_SEGMENT}/{guid}",
         "name": guid,
@@ -70,6 +63,22 @@ def add_machine(lab: Lab, container: Json, name: str, provider: Json, settings: 
         "item": None,
     }
     return lab.store.put(MACHINES, machine["id"], machine)
+
+
+def _new_disk(lab: Lab, guid: str, name: str, index: int) -> Json:
+    vhd_id = lab.fixed_id("vhd", guid, str(index))
+    return {"name": f"{name}-{index}" if index else name, "vhdId": vhd_id, "mb": _DISK_IN_MB}
+
+
+def resize_machine(lab: Lab, name: str, disks: int | None, sizes_in_gb: list[float] | None) -> None:
+    """Give the machines of a name so many disks, of these sizes; their replicas stay as they are."""
+    for machine in [each for each in lab.store.all(MACHINES) if each["friendlyName"].lower() == name.lower()]:
+        wanted = disks or (len(sizes_in_gb) if sizes_in_gb else len(machine["disks"]))
+        kept = machine["disks"][:wanted]
+        added = [_new_disk(lab, machine["name"], machine["friendlyName"], at) for at in range(len(kept), wanted)]
+        for disk, size in zip([*kept, *added], sizes_in_gb or (), strict=False):
+            disk["mb"] = int(size * 1024)
+        lab.store.put(MACHINES, machine["id"], machine | {"disks": [*kept, *added]})
 
 
 def _nic_id(guid: str) -> str:

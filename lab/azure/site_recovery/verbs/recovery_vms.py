@@ -26,7 +26,7 @@ def create_vm(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
         subnet=_known_subnet(lab, network, _subnet_of(item, test=test)),
         address=_free_static(lab, network, _address_of(lab, item, test=test)),
         ports=tuple(machine["ports"]),
-        disks=tuple(disk["name"] for disk in machine["disks"]),
+        disks=tuple(disk["name"] for disk in machine["disks"] if disk["vhdId"] in target["disks"]),
         location=target.get("location", LOCATION),
     )
     arm_id = virtual_machines.create_vm(lab, target["resourceGroup"], name, make)
