@@ -15,6 +15,13 @@ def _parse_speed(text: str) -> float:
     return speed
 
 
+def _parse_hop(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 30:
+        raise argparse.ArgumentTypeError("between 0 and 30")
+    return seconds
+
+
 def main(arguments: list[str]) -> int:
     """Run one of the lab's commands; its exit status."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
@@ -32,6 +39,7 @@ def main(arguments: list[str]) -> int:
     story.add_argument("--seed", type=int, default=usual.seed, help="what the instants and the faults are drawn from")
     story.add_argument("--hosts", type=int, default=usual.hosts, help="how many local hosts share the task hub")
     story.add_argument("--faults", action="store_true", help="have Azure lose answers, drop calls and double events")
+    story.add_argument("--hop-seconds", type=_parse_hop, default=usual.hop_seconds, help="simulated, of each message")
     asked = vars(parser.parse_args(arguments))
     if asked.pop("command") == "up":
         return keep_lab_up()

@@ -43,6 +43,7 @@ class Options(NamedTuple):
         seed: What those are drawn from, and the faults as well.
         hosts: How many local hosts share the task hub.
         faults: Whether Azure loses answers, drops calls and doubles events.
+        hop_seconds: How long, simulated, each message of the durable engine waits for a poll of its queue.
     """
 
     scenario: str = "default"
@@ -52,6 +53,7 @@ class Options(NamedTuple):
     seed: int = 1
     faults: bool = False
     hosts: int = 1
+    hop_seconds: float = 0
 
 
 def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
@@ -63,9 +65,9 @@ def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
     LabClock.open(state, start=datetime.combine(datetime.now(UTC), DAWN)).close()
     screen = screen_for(console)
     try:
-        chapters = story(
-            Servers.of(state, free_ports(), options.speed, hosts=options.hosts), screen, options
-        ).tell_whole()
+        queues = ("--hop-seconds", str(options.hop_seconds))
+        servers = Servers.of(state, free_ports(), options.speed, *queues, hosts=options.hosts)
+        chapters = story(servers, screen, options).tell_whole()
     except KeyboardInterrupt:
         screen.clear_view()
         return 130
