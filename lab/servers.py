@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.host.keys import MASTER, read_key
 from lab.http_calls import Unreachable, call_server
 
 ROOT = Path(__file__).parents[1]
@@ -212,8 +213,9 @@ class Servers:
     @classmethod
     def of(cls, state: Path, ports: Ports, speed: float, *host_options: str, hosts: int = 1) -> "Servers":
         """The servers of a state folder; nothing is started yet. The local hosts, which share it, take more options."""
-        folder = str(state)
-        azure = ("lab.azure", "--port", str(ports.azure), "--state", folder, "--speed", str(speed))
+        folder, asks = str(state), "--auth" in host_options
+        azure: tuple[str, ...] = ("lab.azure", "--port", str(ports.azure), "--state", folder, "--speed", str(speed))
+        azure = (*azure, "--host-keys", str(state / "keys.json")) if asks else azure
         first = _local_host("local host", state, ports, host_options)
         others = (ports._replace(host=find_free_port()) for _ in range(1, hosts))
         more = (
@@ -250,10 +252,11 @@ class Servers:
 
 def _local_host(name: str, state: Path, ports: Ports, options: tuple[str, ...]) -> Server:
     command = ("lab.host", "--port", str(ports.host), "--state", str(state), "--azure-url", ports.azure_url)
+    query = f"?code={read_key(state / 'keys.json', 'host', MASTER)}" if "--auth" in options else ""
     return Server(
         name,
         ports.host_url,
-        "/admin/host/status",
+        f"/admin/host/status{query}",
         state / f"{name.replace('local ', '').replace(' ', '')}.log",
         (*command, "--trust-principal", *options),
         lab_settings(state, ports),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
 from lab.clock import LabClock
+from lab.host.keys import HOST, read_key, write_lab_keys
 from lab.host.sign_in import PEOPLE, UnauthenticatedAction
 from lab.servers import (
     POLL,
@@ -36,6 +37,7 @@ class LabSettings(NamedTuple):
     Attributes:
         speed: Simulated seconds a real second.
         sign_in: What happens to callers of the app that bring no token.
+        asks_keys: Whether callers need a key, as in Azure, besides.
     """
 
     ports: Ports
@@ -43,10 +45,16 @@ class LabSettings(NamedTuple):
     scenario: str
     speed: float
     sign_in: UnauthenticatedAction = UnauthenticatedAction.ALLOW
+    asks_keys: bool = True
+
+    @property
+    def host_options(self) -> tuple[str, ...]:
+        """How the local host is started."""
+        return ("--sign-in", self.sign_in, *(("--auth",) if self.asks_keys else ()))
 
     @classmethod
     def read_environment(cls, environment: Mapping[str, str]) -> "LabSettings":
-        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED and LAB_SIGN_IN.
+        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED, LAB_SIGN_IN and LAB_KEYS.
 
         Raises:
             LabFailed: a number is none, or a word is none of those that it may be.
@@ -57,7 +65,7 @@ class LabSettings(NamedTuple):
         state = Path(environment.get("LAB_STATE") or ".lab/up").absolute()
         speed = float(_read_number(environment, "LAB_SPEED", 60))
         scenario = environment.get("LAB_SCENARIO") or "default"
-        return cls(ports, state, scenario, speed, _read_sign_in(environment))
+        return cls(ports, state, scenario, speed, _read_sign_in(environment), _read_keys(environment))
 
 
 def _read_number(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -72,6 +80,13 @@ def _read_sign_in(environment: Mapping[str, str]) -> UnauthenticatedAction:
     if text not in tuple(UnauthenticatedAction):
         raise LabFailed(f"LAB_SIGN_IN must be {' or '.join(UnauthenticatedAction)}: {text!r}")
     return UnauthenticatedAction(text)
+
+
+def _read_keys(environment: Mapping[str, str]) -> bool:
+    text = environment.get("LAB_KEYS") or "ask"
+    if text not in ("ask", "none"):
+        raise LabFailed(f"LAB_KEYS must be ask or none: {text!r}")
+    return text == "ask"
 
 
 def print_line(line: str) -> None:
@@ -113,7 +128,7 @@ def _wait_beside(settings: LabSettings, lock: IO[str]) -> int:
     Raises:
         LabFailed: it is on other ports, or does not answer.
     """
-    servers = Servers.of(settings.state, settings.ports, settings.speed)
+    servers = Servers.of(settings.state, settings.ports, settings.speed, *settings.host_options)
     if not wait_until(
         lambda: all(server.is_healthy() for server in servers) and _find_scenario(settings.state) is not None
     ):
@@ -133,7 +148,9 @@ def _describe_places(ports: Ports) -> str:
 
 def _serve_lab(settings: LabSettings) -> None:
     require_free(settings.ports)
-    servers = Servers.of(settings.state, settings.ports, settings.speed, "--sign-in", settings.sign_in)
+    if settings.asks_keys:
+        write_lab_keys(settings.state / "keys.json")
+    servers = Servers.of(settings.state, settings.ports, settings.speed, *settings.host_options)
     with stopped_at_the_end(servers):
         _wind_clock(settings.state)
         servers.start()
@@ -141,6 +158,9 @@ def _serve_lab(settings: LabSettings) -> None:
         print_line(f"Azure  {settings.ports.azure_url}/lab/state")
         print_line(f"Host   {settings.ports.host_url}/api")
         print_line(f"State  {settings.state} (logs: azure.log, host.log)")
+        if settings.asks_keys:
+            key = read_key(settings.state / "keys.json", "host", HOST)
+            print_line(f"Key    {key}, in the header x-functions-key or as ?code=")
         _print_people()
         print_line("ready")
         _watch_servers(servers)

@@ -22,6 +22,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="a folder; what it holds is gone on with")
     parser.add_argument("--speed", type=float, help="simulated seconds a real second (an existing clock keeps its own)")
     parser.add_argument("--host-url", help="the product's host: events go there, and a reset declares its documents")
+    parser.add_argument("--host-keys", type=Path, help="the keys of that host, where it asks for them")
     parser.add_argument("--scenario", default="default", choices=sorted(SCENARIOS), help="for a folder that is empty")
     parser.add_argument(
         "--job-seconds", type=_parse_bounds, help="LEAST,USUAL,MOST seconds of every job, instead of recorded ones"
@@ -46,6 +47,7 @@ async def run_server(options: argparse.Namespace) -> None:
     if options.speed is not None:
         clock.set_speed(options.speed)
     lab = Lab(clock, options.state, options.host_url)
+    lab.place.host_keys = options.host_keys
     if lab.store.get("lab", "scenario") is None:
         scenario_loader.load_scenario(lab, options.scenario)
     server = Server(lab, options.port)

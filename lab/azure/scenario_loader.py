@@ -128,7 +128,8 @@ async def declare_documents(lab: Lab, documents: Json) -> None:
     """
     if lab.place.host is None:
         return
-    async with aiohttp.ClientSession(lab.place.host, timeout=aiohttp.ClientTimeout(total=30)) as host:
+    key, timeout = {"x-functions-key": lab.place.host_key("host", "_master")}, aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(lab.place.host, timeout=timeout, headers=key) as host:
         await _send_until_accepted(host, "POST", "/admin/lab/reset", None)
         for kind in ("sites", "plans"):
             for name, document in documents[kind].items():

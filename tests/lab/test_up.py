@@ -13,6 +13,7 @@ from pathlib import Path
 from lab.http_calls import Unreachable, call_server
 from lab.servers import ROOT, Ports, free_ports, wait_until
 
+KEY = {"x-functions-key": "lab-key"}
 COMMAND = [sys.executable, "-m", "lab", "up"]
 
 
@@ -47,13 +48,38 @@ def answers(url: str) -> bool:
 def test_a_lab_goes_on_from_its_state_and_leaves_no_server_behind(tmp_path: Path) -> None:
     ports = free_ports()
     with lab(tmp_path, ports):
-        call_server(ports.host_url, "DELETE", "/api/plans/payroll")
+        call_server(ports.host_url, "DELETE", "/api/plans/payroll", headers=KEY)
     assert not answers(ports.azure_url)
     assert not answers(ports.host_url)
     with lab(tmp_path, ports) as said:
         assert any("going on with the scenario default" in line for line in said)
-        assert call_server(ports.host_url, "GET", "/api/plans/payroll").status == 404
-        assert call_server(ports.host_url, "GET", "/api/sites/hci-01").status == 200
+        assert call_server(ports.host_url, "GET", "/api/plans/payroll", headers=KEY).status == 404
+        assert call_server(ports.host_url, "GET", "/api/sites/hci-01", headers=KEY).status == 200
+
+
+def test_nobody_gets_in_without_a_key_and_what_keys_open_is_told(tmp_path: Path) -> None:
+    """A token is no key; Event Grid and the lab itself have keys of their own, so that a reset works."""
+    ports = free_ports()
+    with lab(tmp_path, ports) as said:
+        assert [line for line in said if line.startswith("Key ")] == [
+            "Key    lab-key, in the header x-functions-key or as ?code="
+        ]
+        for headers in ({}, {"Authorization": "Bearer lab-ann"}, {"x-functions-key": "guessed"}):
+            assert call_server(ports.host_url, "GET", "/api/plans", headers=headers).status == 401
+        for path in ("/admin/host/status", "/runtime/webhooks/durabletask/instances/x"):
+            assert call_server(ports.host_url, "GET", path, headers=KEY).status == 401
+        signed = KEY | {"Authorization": "Bearer lab-cai"}
+        assert call_server(ports.host_url, "GET", "/api/plans", headers=signed).status == 200
+        assert call_server(ports.host_url, "POST", "/api/plans/payroll/drill", {}, headers=signed).status == 403
+        event = {"emit": "extension-failure", "node": "hci-01-n2"}
+        call_server(ports.azure_url, "POST", "/lab/events", event)
+        assert wait_until(lambda: bool(statuses_of_deliveries(ports)))
+        assert statuses_of_deliveries(ports) == {202}
+
+
+def statuses_of_deliveries(ports: Ports) -> set[int]:
+    """What the product's webhook answered to Event Grid."""
+    return {one["status"] for one in call_server(ports.azure_url, "GET", "/lab/events").body["deliveries"]}
 
 
 def test_a_second_lab_on_the_same_state_waits_beside_the_first(tmp_path: Path) -> None:
@@ -85,7 +111,8 @@ def test_the_readmes_examples_work_as_they_are_written(tmp_path: Path) -> None:
         script = f"set -eu\n{examples().replace('7071', str(ports.host))}"
         shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert shell.returncode == 0, shell.stderr
-        (drill,) = call_server(ports.host_url, "GET", "/api/operations?kind=drill&plan=payroll").body["value"]
+        listed = call_server(ports.host_url, "GET", "/api/operations?kind=drill&plan=payroll", headers=KEY)
+        (drill,) = listed.body["value"]
         assert drill["state"] == "succeeded"
     assert '"items"' in shell.stdout  # what the preview showed
     assert "web-02" in (tmp_path / "report.html").read_text()

@@ -17,6 +17,7 @@ from shared.healing.pacing import SCRIPT_WITHIN
 from shared.onboarding.contract import READ_SITE
 from shared.onboarding.preflight.facts import AzureFacts
 from shared.operations.kinds import Kind
+from shared.replication.contract import READ_PROTECTABLE_ITEMS, READ_REPLICATED_ITEMS, ProtectableItemsRead
 from shared.site_recovery import contract as c
 from shared.sites.operation import SiteOperation
 from tests.driver import Driver, Result
@@ -45,6 +46,8 @@ class Nodes:
     def _served(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         return {
             READ_SITE.name: lambda _: self.facts.model_dump(mode="json"),
+            READ_PROTECTABLE_ITEMS.name: lambda _: ProtectableItemsRead(machines=()).model_dump(mode="json"),
+            READ_REPLICATED_ITEMS.name: lambda _: {"items": [], "at": "2026-01-05T08:00:00Z"},
             c.READ_ITEMS.name: lambda _: {"items": [view(name).model_dump(mode="json") for name in USUAL["vms"]]},
             node_contract.RUN_SCRIPT.name: self._run,
             node_contract.READ_SCRIPT.name: self._read,

@@ -153,12 +153,16 @@ class Courier:
             if not self._greeted:
                 return 0
             headers = {"aeg-event-type": "Notification", "aeg-delivery-count": "0", "aeg-data-version": "2"}
-            async with session.post(host + WEBHOOK, json=[event], headers=headers) as answer:
+            async with session.post(self._webhook(host), json=[event], headers=headers) as answer:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError) as failure:
             log.info("the webhook did not answer: %r", failure)
             self._greeted = False
             return 0
+
+    def _webhook(self, host: str) -> str:
+        key = self._lab.place.host_key("system", "eventgrid_extension")
+        return f"{host}{WEBHOOK}{f'&code={key}' if key else ''}"
 
     async def _shake_hands(self, session: aiohttp.ClientSession, host: str) -> bool:
         code = self._lab.fixed_id("validation", host)
@@ -173,7 +177,7 @@ class Courier:
             "dataVersion": "2",
         }
         headers = {"aeg-event-type": "SubscriptionValidation"}
-        async with session.post(host + WEBHOOK, json=[event], headers=headers) as answer:
+        async with session.post(self._webhook(host), json=[event], headers=headers) as answer:
             body = await answer.json(content_type=None) if answer.status == 200 else {}
         return bool(body.get("validationResponse") == code)
 

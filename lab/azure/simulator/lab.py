@@ -1,5 +1,6 @@
 """The simulated Azure as one object: its state, clock, agenda, faults and ledger, and what is hooked onto them."""
 
+import json
 import logging
 import random
 import uuid
@@ -58,10 +59,23 @@ type Disconnected = Callable[["Lab", str, float | None], None]
 
 @dataclass
 class Place:
-    """Where the lab's servers are: its own base URL (known once it listens), and the product's host, if any."""
+    """Where the lab's servers are.
+
+    Attributes:
+        base: Its own base URL, known once it listens.
+        host: The product's host, if any.
+        host_keys: The keys of that host, where it asks for them.
+    """
 
     base: str = ""
     host: str | None = None
+    host_keys: Path | None = None
+
+    def host_key(self, group: str, name: str) -> str:
+        """A key of the product's host, by its place in the file; empty where it asks for none."""
+        if self.host_keys is None or not self.host_keys.exists():
+            return ""
+        return str(json.loads(self.host_keys.read_text())[group][name])
 
 
 class Lab:

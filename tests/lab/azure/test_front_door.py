@@ -71,7 +71,7 @@ async def test_an_api_version_is_required_and_must_be_known(cloud: Cloud) -> Non
 async def test_what_is_not_simulated_is_a_loud_501(cloud: Cloud) -> None:
     for method, path in (
         ("GET", f"{SUB}/providers/Microsoft.Nothing/things"),
-        ("DELETE", N1),
+        ("POST", f"{N1}/assessPatches"),
         ("POST", "/lab/nothing"),
     ):
         status, body, _ = await cloud.call(method, path)
