@@ -9,10 +9,11 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError, HttpResponseError
 
 from shared.arm_ids import subscription_of
-from shared.azure.json_fields import Json, date_of
+from shared.azure.answer_shapes import UnusableAnswer
+from shared.azure.json_fields import date_of, object_at, text_of
 from shared.errors import CallKind, Refused, SiteRecoveryError, Throttled, Transient
 
 USUAL_WAIT = 30
@@ -60,6 +61,10 @@ def _error_from_sdk(error: AzureError) -> SiteRecoveryError:
     answer: Any = error.response if isinstance(error, HttpResponseError) else None
     if answer is not None and answer.status_code >= 400:
         return _error_from_answer(answer)
+    if isinstance(error, UnusableAnswer):
+        return Transient(str(error))
+    if answer is not None and not isinstance(error, DecodeError):
+        return Transient(f"Azure answered {answer.status_code} to {_place_of(answer.request)}")
     if isinstance(error, ClientAuthenticationError):
         return Transient("no token could be had from the managed identity")
     return Transient(f"Azure did not answer: {type(error).__name__}")
@@ -67,7 +72,7 @@ def _error_from_sdk(error: AzureError) -> SiteRecoveryError:
 
 def _error_from_answer(answer: Any) -> SiteRecoveryError:
     status, request = answer.status_code, answer.request
-    where = f"{request.method} {urlsplit(request.url).path}"  # never its query, which may be signed
+    where = _place_of(request)
     if status in ASK_AGAIN or status >= 500:
         detail, wait = f"Azure answered {status} to {where}", wait_named_by(answer.headers)
         if status != 429:
@@ -77,6 +82,11 @@ def _error_from_answer(answer: Any) -> SiteRecoveryError:
     code, detail = _code_and_message(answer)
     kind = NotFound if status == 404 else Refused
     return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+
+
+def _place_of(request: Any) -> str:
+    """What was asked for; never its query, which may be signed."""
+    return f"{request.method} {urlsplit(request.url).path}"
 
 
 def kind_of_call(method: str) -> CallKind:
@@ -108,10 +118,13 @@ def _code_and_message(response: Any) -> tuple[str, str]:
     """
     try:
         body = json.loads(response.text())
-        error = body.get("error") or (body if "code" in body else {})
-    except (ValueError, AttributeError):
+    except (ValueError, LookupError):
         return "", ""
-    first: Json = next(iter(error.get("details") or ()), {})
+    if not isinstance(body, dict):
+        return "", ""
+    error = object_at(body, "error") or (body if "code" in body else {})
+    details = error.get("details")
+    first = object_at({"first": details[0]}, "first") if isinstance(details, list) and details else {}
     source = first if first.get("code") else error
-    advice = source.get("recommendedAction")
-    return str(source.get("code") or ""), " ".join(filter(None, (source.get("message"), advice)))
+    sentences = (source.get("message"), source.get("recommendedAction"))
+    return text_of(source.get("code")), " ".join(text_of(sentence) for sentence in sentences if sentence)
