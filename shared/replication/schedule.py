@@ -10,6 +10,7 @@ from shared.replication.pacing import ABSENT_FOR, QUICK_POLL, RETRY_PAUSE, SLOW_
 from shared.replication.run import BATCH, ENDED, UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState
 from shared.replication.settings import ReplicatedItem, ReplicationAction
 from shared.site_recovery.contract import BUSY_CODE, NOTHING_TO_DO_CODE, JobEnd, StartAnswer
+from shared.site_recovery.pacing import ANSWER_AWAITED_FOR
 from shared.site_recovery.request_budget import Calls
 
 MOST_RESTARTS = 3
@@ -120,6 +121,30 @@ def with_jobs_ended(run: ReplicationRun, ends: Iterable[JobEnd], now: datetime) 
             return again.model_copy(update={"restarts": item.restarts + 1, "failed_job": item.job, **advice})
         failed = _mark_failed(item, now, end.code or end.state, end.detail or end.state)
         return failed.model_copy(update=advice)
+
+    return run.with_each(take_in)
+
+
+def with_jobs_unread(run: ReplicationRun, unread: Mapping[str, str] | str, now: datetime) -> ReplicationRun:
+    """Take in which jobs could not be read, and why: by job, or all of them for one reason.
+
+    After a while the item itself says how far it is; an update is compared with it and, if need be, sent anew.
+    """
+
+    def take_in(item: ReplicationRunItem) -> ReplicationRunItem:
+        if item.state != "running":
+            return item
+        detail = unread if isinstance(unread, str) else unread.get(item.job, "")
+        if not detail:
+            return item.model_copy(update={"unread_since": None}) if item.unread_since else item
+        since = item.unread_since or now
+        if now - since < ANSWER_AWAITED_FOR:
+            return item.model_copy(update={"unread_since": since, "detail": f"job {item.job}: {detail}"})
+        if item.actions[0] != "update":
+            return item.with_state("copying", now)
+        if item.attempt < MOST_ATTEMPTS:
+            return _retry_later(item, "waiting", now, "", detail)
+        return _mark_failed(item, now, "job-not-readable", f"job {item.job}: {detail}")
 
     return run.with_each(take_in)
 

@@ -149,10 +149,22 @@ class JobEnd(Message):
     renamed: bool = False
 
 
+class UnreadJob(Message):
+    """A job that is not listed as running and could not be read: whether it has ended is not known.
+
+    Attributes:
+        detail: What was answered.
+    """
+
+    job: str
+    detail: str
+
+
 class JobsWatched(Message):
     """The jobs that have ended since; the others still run, but for those that are yet to be read.
 
     Attributes:
+        unreadable: Those that were to be read and could not be, gone or not.
         running: Those of the paused ones that run again.
         unread: How many have ended, and were too many to read at once.
         calls: The requests that it took.
@@ -162,6 +174,7 @@ class JobsWatched(Message):
     running: tuple[str, ...] = ()
     unread: int = 0
     calls: Calls | None = None
+    unreadable: tuple[UnreadJob, ...] = ()
 
 
 class JobToResume(Message):
