@@ -20,6 +20,29 @@ USUAL_WAIT = 30
 """Seconds of a 429 that does not say how long."""
 LONGEST_WAIT = 15 * 60
 """Seconds that a Retry-After is obeyed: a proxy or a service that is confused may name days."""
+PUT_OFF = frozenset({409, 412, 423, 425})
+"""Statuses of a request that collides with something, which passes."""
+LASTING_CONFLICTS = frozenset(
+    {
+        "ScopeLocked",
+        "OperationNotAllowed",
+        "RequestDisallowedByPolicy",
+        "RequestDisallowedByAzure",
+        "ReadOnlyDisabledSubscription",
+        "DisallowedOperation",
+        "MissingSubscriptionRegistration",
+        "SubscriptionNotRegistered",
+        "SkuNotAvailable",
+        "LocationNotAvailableForResourceType",
+        "InvalidResourceLocation",
+        "QuotaExceeded",
+        "ResourceQuotaExceeded",
+        "RoleAssignmentExists",
+        "RoleAssignmentUpdateNotPermitted",
+        "InvalidFailoverDirection",
+    }
+)
+"""Codes under which Azure says 409 and means no: a lock, a policy, a quota, a state that no wait changes."""
 ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new token
 
 
@@ -29,6 +52,10 @@ NOTED_REFUSALS: ContextVar[list[Throttled] | None] = ContextVar("NOTED_REFUSALS"
 
 class NotFound(Refused):
     """What was asked for does not exist, or not any more."""
+
+
+class NotNow(Refused):
+    """What was asked for collides with something else that is under way: asked again later it may be taken."""
 
 
 async def unless_missing[T](answer: Awaitable[T]) -> T | None:
@@ -47,6 +74,7 @@ def translate_errors() -> Iterator[None]:
         Throttled: 429.
         Transient: 401, 408, 5xx, a lost connection, a timeout, an answer that cannot be read.
         NotFound: 404.
+        NotNow: 409, 412, 423 or 425, but for the codes that say no for good.
         Refused: any other answer from 400 on, under Site Recovery's own code where it gave one.
     """
     try:
@@ -80,8 +108,13 @@ def _error_from_answer(answer: Any) -> SiteRecoveryError:
         subscription = subscription_of(urlsplit(request.url).path)
         return Throttled(detail, wait or USUAL_WAIT, subscription, kind_of_call(request.method))
     code, detail = _code_and_message(answer)
-    kind = NotFound if status == 404 else Refused
-    return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+    return _kind_of_refusal(status, code)(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+
+
+def _kind_of_refusal(status: int, code: str) -> type[Refused]:
+    if status == 404:
+        return NotFound
+    return NotNow if status in PUT_OFF and code not in LASTING_CONFLICTS else Refused
 
 
 def _place_of(request: Any) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from shared.errors import Refused
 from shared.recovery.pacing import LATER, VIEW_STAYS_FRESH
 from shared.recovery.pauses import pause_item
 from shared.recovery.run import Run
-from shared.recovery.run_item import ItemStep, RunItem
+from shared.recovery.run_item import NO_ANSWERS, ItemStep, RunItem
 from shared.recovery.stage import Stage
 from shared.site_recovery.contract import BUSY_CODE, JobEnd, ProbeAnswer, StartAnswer
+from shared.site_recovery.open_answer import answered_again
 from shared.site_recovery.pacing import ITEM_FOLLOWS_WITHIN
 from shared.site_recovery.views import ItemView
 
@@ -42,6 +44,25 @@ def with_starts_unanswered(run: Run, vms: Iterable[str], detail: str, now: datet
     return with_start_answers(run, [StartAnswer(vm=vm, outcome="unanswered", detail=detail) for vm in vms], now)
 
 
+def with_starts_unsent(run: Run, vms: Iterable[str], refusal: Refused, now: datetime) -> Run:
+    """Take in that nothing of a batch was sent, because what has to be read first was declined.
+
+    Where an earlier request is unanswered that still says nothing of it.
+    """
+    names = set(vms)
+    answers = [
+        StartAnswer(
+            vm=item.vm,
+            outcome="unanswered" if item.unanswered else "put-off",
+            code=refusal.code,
+            detail=refusal.detail,
+        )
+        for item in run.items
+        if item.vm in names
+    ]
+    return with_start_answers(run, answers, now)
+
+
 def with_start_answers(
     run: Run, answers: Iterable[StartAnswer], now: datetime, throttled: timedelta = timedelta(0)
 ) -> Run:
@@ -60,9 +81,26 @@ def _after_refusal(run: Run, item: RunItem, answer: StartAnswer, now: datetime) 
         return item.in_state("settling", now, f"{answer.code}: {answer.detail}")
     if (run.stage.verb, answer.code) == ("UpdateVmProperties", NOTHING_TO_UPDATE):
         return item.in_state("done", now)
-    if not item.unanswered:  # so nothing of this stage has begun, and there is nothing to clean up
-        item = item.model_copy(update={"since": None, "requested_verb": item.steps[-1].verb if item.steps else ""})
-    return _fail_item(run, item, f"{answer.code}: {answer.detail}")
+    return _fail_item(run, _without_refused_verb(item), f"{answer.code}: {answer.detail}")
+
+
+def _without_refused_verb(item: RunItem) -> RunItem:
+    """The item whose verb was not taken: nothing of this stage has begun, unless an earlier answer is still open."""
+    if item.unanswered:
+        return item
+    return item.model_copy(update={"since": None, "requested_verb": item.steps[-1].verb if item.steps else ""})
+
+
+def _after_put_off(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
+    """The item whose verb may be taken in a while; what Azure does not take for long it has refused."""
+    verb_answer = answered_again(item.verb_answer, f"{answer.code}: {answer.detail}", now)
+    if verb_answer.is_overdue:
+        return _after_refusal(
+            run, item, answer.model_copy(update={"detail": f"{answer.detail} ({verb_answer.span})"}), now
+        )
+    state = "starting" if item.unanswered else "waiting"
+    wait = {"state": state, "not_before": now + LATER, "verb_answer": verb_answer, "detail": verb_answer.detail}
+    return _without_refused_verb(item).model_copy(update=wait)
 
 
 def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
@@ -72,6 +110,8 @@ def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) ->
         return item.in_state("running", now).model_copy(update=begun)
     if answer.outcome == "refused":
         return _after_refusal(run, item, answer, now)
+    if answer.outcome == "put-off":
+        return _after_put_off(run, item, answer, now)
     since = item.since or now
     if now - since > patience:
         return _give_up_item(run, item, f"no start within {patience}: {answer.detail or answer.outcome}")
@@ -147,7 +187,7 @@ def _after_failure(run: Run, item: RunItem, end: JobEnd, now: datetime) -> RunIt
 def _try_anew(item: RunItem, now: datetime, detail: str) -> RunItem:
     """The item whose verb is sent once more in a while, as another request."""
     again = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "not_before": now + LATER}
-    return item.model_copy(update={**again, "detail": detail, "job_answer": None})
+    return item.model_copy(update={**again, "detail": detail, **NO_ANSWERS})
 
 
 def _step_of(stage: Stage, end: JobEnd, note: str) -> ItemStep:

@@ -24,6 +24,7 @@ ItemState = Literal[
 """waiting for its turn; starting: requested, not yet answered; paused: its job is suspended and waits for a person;
 resuming: a person said to go on; settling: job done, the item's state not there yet; blocked: something it depends on
 failed; skipped: a person said to go on without it."""
+NO_ANSWERS: dict[str, None] = {"job_answer": None, "verb_answer": None}
 BAD_STATES = frozenset({"failed", "blocked"})
 MOVE_VERBS: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
 """Verbs that move a machine for good, until the next of them."""
@@ -74,6 +75,7 @@ class RunItem(Message):
         failed_in_stage: Number of the stage in which it failed, None where it did not.
         unanswered: A request of this stage was not answered, so that it may have been done.
         job_answer: Its job could not be read, and so it is not known whether it has ended.
+        verb_answer: Its verb was not taken, for a reason that may pass: it is sent again in a while.
         failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; empty where it did not.
         steps: What this run did to it, oldest first.
     """
@@ -108,6 +110,7 @@ class RunItem(Message):
     failed_in_stage: int | None = None
     unanswered: bool = False
     job_answer: OpenAnswer | None = None
+    verb_answer: OpenAnswer | None = None
     failed_earlier: str = ""
     steps: tuple[ItemStep, ...] = ()
 
@@ -147,7 +150,7 @@ class RunItem(Message):
 
     def in_state(self, state: ItemState, since: datetime, detail: str = "") -> Self:
         """The item from now on in another state."""
-        return self.model_copy(update={"state": state, "since": since, "detail": detail, "job_answer": None})
+        return self.model_copy(update={"state": state, "since": since, "detail": detail, **NO_ANSWERS})
 
     def as_blocked(self, detail: str) -> Self:
         """The item that is not started any more."""
@@ -172,7 +175,7 @@ class RunItem(Message):
         fresh: dict[str, Any] = {"state": state, "failed_earlier": failed_earlier, "unanswered": False}
         fresh |= {"attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None}
         fresh |= {
-            "job_answer": None,
+            **NO_ANSWERS,
             "detail": "",
             "found_ready": False,
             "jobs_since": None,
@@ -193,7 +196,7 @@ class RunItem(Message):
         Only after a job that failed, or a refusal, its verb is sent again. That is a new attempt on purpose: with the
         next number, so that it is a request of its own.
         """
-        going = {"not_before": None, "detail": "", "failed_in_stage": None, "job_answer": None}
+        going = {"not_before": None, "detail": "", "failed_in_stage": None, **NO_ANSWERS}
         if self.failed_in:
             return self.model_copy(update={**going, "state": self.failed_in, "since": now, "address": ""})
         fresh = {"state": "waiting", "attempt": self.attempt + 1, "adopts_from": self.attempt + 1, "job": ""}

@@ -187,8 +187,11 @@ def _abort_run(run: Run) -> Run:
         for item in run.items
         if item.state in reasons and not (item.state == "waiting" and item.vm in run.vms_in_hand)
     }
+    run = run.with_items_changed(stopped)
+    run = run.with_items(item.model_copy(update={"not_before": None}) for item in run.items)
+    run = run.with_budget(run.budget.model_copy(update={"retry_until": None}))  # what was sent is only looked for
     people = run.people.model_copy(update={"aborted": True, "pause": None})
-    return recovery_plan_runs.abort_plan_runs(run.with_items_changed(stopped).with_people(people))
+    return recovery_plan_runs.abort_plan_runs(run.with_people(people))
 
 
 def time_to_next_tick(run: Run, now: datetime) -> timedelta:

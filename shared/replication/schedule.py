@@ -65,7 +65,9 @@ def tick_cost(run: ReplicationRun, tick: ReplicationTick) -> Calls:
 
 def mark_starting(run: ReplicationRun, vms: Collection[str], now: datetime) -> ReplicationRun:
     """Note that these are being started: an answer that is lost leaves them "starting"."""
-    return run.with_each(lambda item: item.with_state("starting", now) if item.vm in vms else item)
+    return run.with_each(
+        lambda item: item.with_state("starting", now, open_since=item.open_since) if item.vm in vms else item
+    )
 
 
 def with_start_answers(
@@ -84,9 +86,12 @@ def with_start_answers(
             case "unanswered":
                 not_before = now + max(retry_after, QUICK_POLL)
                 return item.model_copy(update={"not_before": not_before, "detail": answer.detail})
+            case "put-off" if now - (item.open_since or now) < ANSWER_AWAITED_FOR:
+                wait = {"open_since": item.open_since or now, "not_before": now + QUICK_POLL}
+                return item.model_copy(update={**wait, "code": answer.code, "detail": answer.detail})
             case "busy" if item.attempt < MOST_ATTEMPTS:
                 return _retry_later(item, "waiting", now, answer.code, answer.detail)
-            case "busy" | "refused":
+            case "busy" | "refused" | "put-off":
                 if answer.code == NOTHING_TO_DO_CODE:
                     return item.with_action_done(now)
                 return _mark_failed(item, now, answer.code, answer.detail)
@@ -136,10 +141,10 @@ def with_jobs_unread(run: ReplicationRun, unread: Mapping[str, str] | str, now: 
             return item
         detail = unread if isinstance(unread, str) else unread.get(item.job, "")
         if not detail:
-            return item.model_copy(update={"unread_since": None}) if item.unread_since else item
-        since = item.unread_since or now
+            return item.model_copy(update={"open_since": None}) if item.open_since else item
+        since = item.open_since or now
         if now - since < ANSWER_AWAITED_FOR:
-            return item.model_copy(update={"unread_since": since, "detail": f"job {item.job}: {detail}"})
+            return item.model_copy(update={"open_since": since, "detail": f"job {item.job}: {detail}"})
         if item.actions[0] != "update":
             return item.with_state("copying", now)
         if item.attempt < MOST_ATTEMPTS:

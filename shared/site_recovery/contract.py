@@ -75,13 +75,14 @@ class StartAnswer(Message):
     """What became of one start.
 
     Attributes:
-        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
-            occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
+        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "put-off": Azure did
+            not take it, and may in a while; "busy": the item is occupied, ask again later; "unanswered": Azure did not
+            say, the next call with the same attempt finds out.
         point: Name of the recovery point that it was sent with; empty for the latest, and for an adopted job.
     """
 
     vm: str
-    outcome: Literal["started", "refused", "busy", "unanswered"]
+    outcome: Literal["started", "refused", "put-off", "busy", "unanswered"]
     job: str = ""
     code: str = ""
     detail: str = ""

@@ -26,10 +26,15 @@ class OpenAnswer(Message):
         """Whether it has been the same for so long that something else has to decide."""
         return self.last - self.since >= ANSWER_AWAITED_FOR
 
-    def __str__(self) -> str:
-        """For people: since when, how often, and what."""
+    @property
+    def span(self) -> str:
+        """For people: since when, and how often."""
         times = "once" if self.times == 1 else f"{self.times} times"
-        return f"since {self.since:%H:%M} UTC, {times}: {self.detail}"
+        return f"since {self.since:%H:%M} UTC, {times}"
+
+    def __str__(self) -> str:
+        """The same, and what was answered."""
+        return f"{self.span}: {self.detail}"
 
 
 def answered_again(before: OpenAnswer | None, detail: str, now: datetime) -> OpenAnswer:

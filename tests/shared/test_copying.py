@@ -174,9 +174,9 @@ def test_a_job_that_cannot_be_read_leaves_it_to_the_item_how_far_it_is() -> None
     begun = run(copy(state="running", job="j"))
     once = with_jobs_unread(begun, {"j": "NotFound: no such job"}, NOW)
     assert (once.items[0].state, once.items[0].detail) == ("running", "job j: NotFound: no such job")
-    assert with_jobs_unread(once, {}, NOW).items[0].unread_since is None
+    assert with_jobs_unread(once, {}, NOW).items[0].open_since is None
     late = with_jobs_unread(once, "Azure answered 503", NOW + ANSWER_AWAITED_FOR)
-    assert (late.items[0].state, late.items[0].unread_since) == ("copying", None)
+    assert (late.items[0].state, late.items[0].open_since) == ("copying", None)
 
 
 def test_settings_whose_job_cannot_be_read_are_compared_and_sent_anew() -> None:
