@@ -156,7 +156,7 @@ class ExactlyOnce:
             Transient: an answer was lost; it may have been sent all the same.
         """
         try:
-            if job := await self._find_own_job(attempt):
+            if job := await self._look_for_own_job(attempt):
                 return Sent(job)
             if self._only_adopt:
                 raise Refused(ABORTED_CODE, "not sent: the run was aborted before")
@@ -169,6 +169,17 @@ class ExactlyOnce:
         except Transient as no_answer:
             self.retry_after = max(self.retry_after, timedelta(seconds=no_answer.retry_after or 0))
             raise
+
+    async def _look_for_own_job(self, attempt: Attempt) -> str:
+        """The same as `_find_own_job`; a read that Azure declines does not say that there is none.
+
+        Raises:
+            NotNow: it is not known whether a job is ours.
+        """
+        try:
+            return await self._find_own_job(attempt)
+        except Refused as answer:
+            raise NotNow(answer.code, answer.detail) from answer
 
     async def _find_own_job(self, attempt: Attempt) -> str:
         """Name of the newest job of ours, empty without one.
