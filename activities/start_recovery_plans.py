@@ -13,7 +13,7 @@ from shared.obstacle import Obstacle
 from shared.recovery.contract import ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery_plans.parts import read_part, shape_digest
 from shared.request_ids import client_request_id
-from shared.site_recovery.contract import NOT_READY_CODE, JobEnd, RecoveryPlanJobView, RecoveryPlanStarted
+from shared.site_recovery.contract import NOT_READY_CODE, RecoveryPlanJobView, RecoveryPlanStarted
 from shared.site_recovery.verb_rules import RULES, find_refusal
 
 
@@ -46,9 +46,13 @@ async def start_recovery_plan(request: StartRecoveryPlan) -> RecoveryPlanStarted
 
 
 def _decide(vault: Vault, request: StartRecoveryPlan, plan: Json | None, items: list[Json]) -> Obstacle | Send:
-    """What keeps the recovery plan, or one of its machines, from being started; or else how it is."""
+    """What keeps the recovery plan, or one of its machines, from being started; or else how it is.
+
+    Raises:
+        NotFound: the vault has no such recovery plan, or does not show it.
+    """
     if plan is None:
-        return Obstacle(code="no-recovery-plan", detail=f"the vault has no recovery plan {request.name}")
+        raise NotFound("no-recovery-plan", f"the vault has no recovery plan {request.name}")
     if shape_digest(read_part(plan)) != request.shape:
         detail = f"the recovery plan {request.name} is not as it was when the run began: repair it, and ask for a retry"
         return Obstacle(code="recovery-plan-drifted", detail=detail)
@@ -73,13 +77,13 @@ def _decide(vault: Vault, request: StartRecoveryPlan, plan: Json | None, items: 
 
 
 async def read_recovery_plan_job(request: ReadRecoveryPlanJob) -> RecoveryPlanJobView:
-    """Read the job of a recovery plan with its machines' own jobs; one that is gone has failed."""
+    """Read the job of a recovery plan with its machines' own jobs.
+
+    Raises:
+        SiteRecoveryError: it could not be read, gone or not: that says nothing of how it ended.
+    """
     vault = Vault(request.vault)
-    try:
-        job = await vault.read_job(request.job)
-    except NotFound as absent:
-        gone = JobEnd(job=request.job, outcome="failed", state="Missing", code="job-not-found", detail=absent.detail)
-        return RecoveryPlanJobView(state="ended", end=gone, calls=vault.calls_made)
+    job = await vault.read_job(request.job)
     plan_job = plan_job_view(job).model_copy(update={"calls": vault.calls_made})
     if plan_job.end and request.pack:
         await keep_job(request.pack, job, plan_job.end)

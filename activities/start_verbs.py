@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from shared.azure.errors import NotFound
 from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Send, Sent
 from shared.azure.json_fields import Json
 from shared.azure.protected_items import current_job, item_view, machine_guid, point_views
@@ -63,7 +64,7 @@ def _attempt_of(vault: Vault, request: StartVerbs, start: ItemStart, item: Json 
 
     def decide() -> Obstacle | Send:
         if item is None and not start.found_ready:
-            return Obstacle(code="item-not-found", detail=f"the vault has no protected item {start.item_id}")
+            raise NotFound("item-not-found", f"the vault has no protected item {start.item_id}")
         if item and (refusal := find_refusal(request.verb, item_view(item))):
             return refusal
         require_drill_network(request)

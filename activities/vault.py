@@ -12,7 +12,7 @@ from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.protected_items import is_hyper_v_to_azure, item_detail, item_view, vm_name_of
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
-from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.errors import Refused, SiteRecoveryError, Throttled, Transient
 from shared.messages import VaultRef
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import (
@@ -26,6 +26,7 @@ from shared.site_recovery.contract import (
     ReadItems,
     ReadProviders,
     ResumeJobs,
+    UnreadJob,
     WatchJobs,
 )
 from shared.site_recovery.views import ItemDetail, ProviderView
@@ -120,10 +121,10 @@ async def read_all_items_by_vault(vaults: Sequence[VaultRef]) -> tuple[dict[str,
 async def watch_jobs(request: WatchJobs) -> JobsWatched:
     """See which jobs have ended: those that the list of running ones does not name are read one by one.
 
-    A job that cannot be read this time counts as running: the next tick reads it again.
+    Whatever else a read is answered, that there is no such job too, says nothing of how the job ended.
 
     Raises:
-        Transient: the list, or every single read, went unanswered.
+        Transient: the list went unanswered, or Azure throttles reads.
     """
     vault = Vault(request.vault)
     running = await _read_job_names(vault, request, "InProgress")
@@ -133,14 +134,12 @@ async def watch_jobs(request: WatchJobs) -> JobsWatched:
         unlisted += [name for name in request.paused if name.lower() not in paused_or_running]
     jobs_to_read = unlisted[: request.max_read or None]
     answers = await map_concurrently(jobs_to_read, lambda name: _read_end(vault, name, request.pack))
-    unanswered = [answer for answer in answers if isinstance(answer, Transient)]
-    if unanswered and len(unanswered) == len(answers):
-        raise unanswered[0]
     return JobsWatched(
         ended=tuple(end for end in answers if isinstance(end, JobEnd)),
         running=tuple(name for name in request.paused if name.lower() in running),
         unread=len(unlisted) - len(jobs_to_read),
         calls=vault.calls_made,
+        unreadable=tuple(answer for answer in answers if isinstance(answer, UnreadJob)),
     )
 
 
@@ -149,13 +148,13 @@ async def _read_job_names(vault: Vault, request: WatchJobs, state: str) -> set[s
     return {job["name"].lower() for job in await vault.list_jobs(request.since, state)}
 
 
-async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | Transient | None:
+async def _read_end(vault: Vault, name: str, pack: str) -> JobEnd | UnreadJob | None:
     try:
         job = await vault.read_job(name)
-    except NotFound as absent:
-        return JobEnd(job=name, outcome="failed", state="Missing", code="job-not-found", detail=absent.detail)
-    except Transient as no_answer:
-        return no_answer
+    except Throttled:
+        raise
+    except SiteRecoveryError as answer:
+        return UnreadJob(job=name, detail=str(answer))
     end = job_end(job)
     if end and pack:
         await keep_job(pack, job, end)

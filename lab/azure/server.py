@@ -210,6 +210,8 @@ def _type_of(route: Route) -> str:
 def _to_response(answer: Answer) -> web.Response:
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
+    if isinstance(answer.body, bytes):
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
     if isinstance(answer.body, str):
         return web.Response(status=answer.status, headers=answer.headers, text=answer.body)
     body = json.dumps(answer.body, separators=(",", ":")).encode()

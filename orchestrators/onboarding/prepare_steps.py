@@ -37,6 +37,7 @@ from shared.onboarding.preparation import (
     resource_groups_of,
 )
 from shared.site_recovery.contract import READ_PROVIDERS, WATCH_JOBS, JobEnd, ReadProviders, WatchJobs
+from shared.site_recovery.open_answer import answered_again
 from shared.sites import defaults
 from shared.sites.site import SiteDocument
 
@@ -159,15 +160,23 @@ def ensure_association(ctx: Context, order: PrepareOrder, run: Preparation) -> S
     return _with_step_ended(run, "association", ensured, policy)
 
 
-def _wait_for_job(ctx: Context, request: EnsureInVault, job: str) -> Steps[JobEnd]:
-    deadline = now(ctx) + RESOURCE_WITHIN
+def _wait_for_job(ctx: Context, request: EnsureInVault, job: str) -> Steps[JobEnd | None]:
+    """How a job ended; None where it cannot be read: what it makes says then whether it did.
+
+    Raises:
+        Refused: it takes too long.
+    """
+    deadline, answer = now(ctx) + RESOURCE_WITHIN, None
     watch = WatchJobs(vault=request.vault, jobs=(job,), since=request.since)
-    while not (ended := (yield from call(ctx, WATCH_JOBS, watch)).ended):
-        if now(ctx) >= deadline:
-            detail = f"The job {job}, which makes {request.name}, has not ended within {RESOURCE_WITHIN}."
-            raise Refused("too-long", detail)
+    while now(ctx) < deadline:
+        watched = yield from call(ctx, WATCH_JOBS, watch)
+        if watched.ended:
+            return watched.ended[0]
+        answer = answered_again(answer, watched.unreadable[0].detail, now(ctx)) if watched.unreadable else None
+        if answer and answer.is_overdue:
+            return None
         yield from sleep(ctx, RESOURCE_EVERY)
-    return ended[0]
+    raise Refused("too-long", f"The job {job}, which makes {request.name}, has not ended within {RESOURCE_WITHIN}.")
 
 
 def ensure_in_vault(ctx: Context, request: EnsureInVault) -> Steps[EnsureAnswer]:
@@ -180,11 +189,12 @@ def ensure_in_vault(ctx: Context, request: EnsureInVault) -> Steps[EnsureAnswer]
     if ensured.outcome != "started":
         return ensured
     job = yield from _wait_for_job(ctx, request, ensured.job)
-    if job.outcome != "succeeded":
+    if job and job.outcome != "succeeded":
         raise Refused(job.code or job.state, job.detail or f"The job that makes {request.name} is {job.state}.")
     created = yield from call(ctx, ENSURE_IN_VAULT, request.model_copy(update={"create": False}))
     if created.outcome == "absent":
-        detail = f"The job that makes {request.name} succeeded, and the vault does not show it."
+        how = "succeeded" if job else "cannot be read"
+        detail = f"The job that makes {request.name} {how}, and the vault does not show it."
         raise Refused("not-there", detail)
     return created.model_copy(update={"outcome": "created"})
 

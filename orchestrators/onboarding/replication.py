@@ -144,6 +144,8 @@ def _run_tick(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Ste
         for jobs in (yield from call_all(ctx, WATCH_JOBS, [watch])):
             if isinstance(jobs, JobsWatched):
                 run = schedule.with_jobs_ended(run, jobs.ended, now(ctx))
+            unread = {one.job: one.detail for one in jobs.unreadable} if isinstance(jobs, JobsWatched) else str(jobs)
+            run = schedule.with_jobs_unread(run, unread, now(ctx))
     run = yield from _read_copies(ctx, order, run, tick)
     if not run.is_over:
         show_status(ctx, replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True))

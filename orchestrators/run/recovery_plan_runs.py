@@ -112,9 +112,7 @@ def _start_plans(ctx: Context, run: Run, indexes: Sequence[int], scope: str, ear
 
 def _plan_start_of(name: str, answer: RecoveryPlanStarted | Refused | Transient) -> RecoveryPlanStarted:
     match answer:
-        case Refused():
-            return RecoveryPlanStarted(vm=name, outcome="refused", code=answer.code, detail=answer.detail)
-        case Transient():
+        case Refused() | Transient():  # what has to be read before anything is sent could not be
             return RecoveryPlanStarted(vm=name, outcome="unanswered", detail=str(answer))
         case _:
             return answer
@@ -163,6 +161,8 @@ def _read_plan_jobs(ctx: Context, run: Run) -> Steps[Run]:
     for at, job in zip(at_work, (yield from call_all(ctx, READ_RECOVERY_PLAN_JOB, requests)), strict=True):
         spent = job.calls if isinstance(job, RecoveryPlanJobView) else None
         run = budgeting.with_calls_charged(run, run.plan_runs[at].vault, spent or budgeting.PLAN_JOB_READ)
-        if isinstance(job, RecoveryPlanJobView):  # one that cannot be read this time is read at the next look
+        if isinstance(job, RecoveryPlanJobView):
             run = recovery_plan_runs.with_plan_job(run, at, job, now(ctx))
+        else:
+            run = recovery_plan_runs.with_plan_job_unread(run, at, str(job), now(ctx))
     return run

@@ -283,8 +283,11 @@ def _watch_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
     """Take in the jobs that ended; and how many more have, that were too many to read at once."""
     vaults = sorted({*tick.watch, *tick.paused})
     requests = [watch_request(run, tick, vault) for vault in vaults]
-    answers = zip(vaults, (yield from call_all(ctx, WATCH_JOBS, requests)), strict=True)
+    answers = list(zip(vaults, (yield from call_all(ctx, WATCH_JOBS, requests)), strict=True))
     jobs_by_vault = [(vault, jobs) for vault, jobs in answers if isinstance(jobs, JobsWatched)]
+    for vault, jobs in answers:
+        unread_jobs = {one.job: one.detail for one in jobs.unreadable} if isinstance(jobs, JobsWatched) else str(jobs)
+        run = run_answers.with_jobs_unread(run, vault, unread_jobs, now(ctx))
     for vault, jobs in jobs_by_vault:
         run = budgeting.with_calls_charged(run, vault, jobs.calls or Calls(reads=1))
     run = with_jobs_running_again(run, [job for _, jobs in jobs_by_vault for job in jobs.running])
@@ -316,10 +319,18 @@ def _read_items(ctx: Context, run: Run, names: Mapping[int, tuple[str, ...]]) ->
     verb = run.stage.verb
     requests = [ReadItems(vault=run.vaults[vault], vms=vms) for vault, vms in names.items()]
     views: list[ItemView] = []
+    unread: dict[int, str] = {}
     for vault, answer in zip(names, (yield from call_all(ctx, READ_ITEMS, requests)), strict=True):
         if isinstance(answer, ItemsRead):
             views += answer.items
             run = budgeting.with_calls_charged(run, vault, answer.calls or Calls(reads=1))
+        else:
+            unread[vault] = str(answer)
     return run_answers.with_items_read(
-        run, views, lambda view: has_settled(verb, view), lambda view: find_refusal(verb, view) is None, now(ctx)
+        run,
+        views,
+        lambda view: has_settled(verb, view),
+        lambda view: find_refusal(verb, view) is None,
+        now(ctx),
+        unread,
     )

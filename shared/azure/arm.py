@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.rest import HttpRequest
 
 from shared.arm_ids import subscription_of
+from shared.azure.answer_shapes import PLAIN_TEXT
 from shared.azure.api_versions import COMPUTE_API, NETWORK_API
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors, unless_missing
@@ -42,7 +43,7 @@ async def read_text(path: str, api_version: str) -> str:
     """What is no JSON, as a text."""
     request = HttpRequest("GET", f"/{path.strip('/')}", params={"api-version": api_version})
     with translate_errors():
-        answer = await _client_for(path).send_request(request)
+        answer = await _client_for(path).send_request(request, **{PLAIN_TEXT: True})
         answer.raise_for_status()
     return answer.text()
 

@@ -9,16 +9,40 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError, HttpResponseError
 
 from shared.arm_ids import subscription_of
-from shared.azure.json_fields import Json, date_of
+from shared.azure.answer_shapes import UnusableAnswer
+from shared.azure.json_fields import date_of, object_at, text_of
 from shared.errors import CallKind, Refused, SiteRecoveryError, Throttled, Transient
 
 USUAL_WAIT = 30
 """Seconds of a 429 that does not say how long."""
 LONGEST_WAIT = 15 * 60
 """Seconds that a Retry-After is obeyed: a proxy or a service that is confused may name days."""
+PUT_OFF = frozenset({409, 412, 423, 425})
+"""Statuses of a request that collides with something, which passes."""
+LASTING_CONFLICTS = frozenset(
+    {
+        "ScopeLocked",
+        "OperationNotAllowed",
+        "RequestDisallowedByPolicy",
+        "RequestDisallowedByAzure",
+        "ReadOnlyDisabledSubscription",
+        "DisallowedOperation",
+        "MissingSubscriptionRegistration",
+        "SubscriptionNotRegistered",
+        "SkuNotAvailable",
+        "LocationNotAvailableForResourceType",
+        "InvalidResourceLocation",
+        "QuotaExceeded",
+        "ResourceQuotaExceeded",
+        "RoleAssignmentExists",
+        "RoleAssignmentUpdateNotPermitted",
+        "InvalidFailoverDirection",
+    }
+)
+"""Codes under which Azure says 409 and means no: a lock, a policy, a quota, a state that no wait changes."""
 ASK_AGAIN = frozenset({401, 408, 429})  # 401: the next attempt comes with a new token
 
 
@@ -28,6 +52,10 @@ NOTED_REFUSALS: ContextVar[list[Throttled] | None] = ContextVar("NOTED_REFUSALS"
 
 class NotFound(Refused):
     """What was asked for does not exist, or not any more."""
+
+
+class NotNow(Refused):
+    """What was asked for collides with something else that is under way: asked again later it may be taken."""
 
 
 async def unless_missing[T](answer: Awaitable[T]) -> T | None:
@@ -46,6 +74,7 @@ def translate_errors() -> Iterator[None]:
         Throttled: 429.
         Transient: 401, 408, 5xx, a lost connection, a timeout, an answer that cannot be read.
         NotFound: 404.
+        NotNow: 409, 412, 423 or 425, but for the codes that say no for good.
         Refused: any other answer from 400 on, under Site Recovery's own code where it gave one.
     """
     try:
@@ -60,6 +89,10 @@ def _error_from_sdk(error: AzureError) -> SiteRecoveryError:
     answer: Any = error.response if isinstance(error, HttpResponseError) else None
     if answer is not None and answer.status_code >= 400:
         return _error_from_answer(answer)
+    if isinstance(error, UnusableAnswer):
+        return Transient(str(error))
+    if answer is not None and not isinstance(error, DecodeError):
+        return Transient(f"Azure answered {answer.status_code} to {_place_of(answer.request)}")
     if isinstance(error, ClientAuthenticationError):
         return Transient("no token could be had from the managed identity")
     return Transient(f"Azure did not answer: {type(error).__name__}")
@@ -67,7 +100,7 @@ def _error_from_sdk(error: AzureError) -> SiteRecoveryError:
 
 def _error_from_answer(answer: Any) -> SiteRecoveryError:
     status, request = answer.status_code, answer.request
-    where = f"{request.method} {urlsplit(request.url).path}"  # never its query, which may be signed
+    where = _place_of(request)
     if status in ASK_AGAIN or status >= 500:
         detail, wait = f"Azure answered {status} to {where}", wait_named_by(answer.headers)
         if status != 429:
@@ -75,8 +108,18 @@ def _error_from_answer(answer: Any) -> SiteRecoveryError:
         subscription = subscription_of(urlsplit(request.url).path)
         return Throttled(detail, wait or USUAL_WAIT, subscription, kind_of_call(request.method))
     code, detail = _code_and_message(answer)
-    kind = NotFound if status == 404 else Refused
-    return kind(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+    return _kind_of_refusal(status, code)(code or f"http-{status}", detail or f"Azure answered {status} to {where}")
+
+
+def _kind_of_refusal(status: int, code: str) -> type[Refused]:
+    if status == 404:
+        return NotFound
+    return NotNow if status in PUT_OFF and code not in LASTING_CONFLICTS else Refused
+
+
+def _place_of(request: Any) -> str:
+    """What was asked for; never its query, which may be signed."""
+    return f"{request.method} {urlsplit(request.url).path}"
 
 
 def kind_of_call(method: str) -> CallKind:
@@ -108,10 +151,13 @@ def _code_and_message(response: Any) -> tuple[str, str]:
     """
     try:
         body = json.loads(response.text())
-        error = body.get("error") or (body if "code" in body else {})
-    except (ValueError, AttributeError):
+    except (ValueError, LookupError):
         return "", ""
-    first: Json = next(iter(error.get("details") or ()), {})
+    if not isinstance(body, dict):
+        return "", ""
+    error = object_at(body, "error") or (body if "code" in body else {})
+    details = error.get("details")
+    first = object_at({"first": details[0]}, "first") if isinstance(details, list) and details else {}
     source = first if first.get("code") else error
-    advice = source.get("recommendedAction")
-    return str(source.get("code") or ""), " ".join(filter(None, (source.get("message"), advice)))
+    sentences = (source.get("message"), source.get("recommendedAction"))
+    return text_of(source.get("code")), " ".join(text_of(sentence) for sentence in sentences if sentence)

@@ -14,6 +14,7 @@ it is made (`shared.request_ids`). So whoever wants to send looks first whether 
 6. While the vault throttles, send nothing more.
 7. Send it, once, under the id of this attempt. Nothing below repeats a request: see `http_pipeline`.
 8. Say what became of it. "unanswered" means that nobody knows: the next call with the same attempt finds out in 3.
+   "put-off" means that it was not taken, for a reason that may pass: the next call looks, and sends, once more.
 
 Two workers that do all of this at the same moment may both send: docs/decisions/0015-two-workers-one-verb.md says what
 comes of it, and why of several jobs of ours the one that has not failed is adopted.
@@ -24,6 +25,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from shared.azure.errors import NotFound, NotNow
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.vault import CLOCKS_APART
 from shared.errors import Refused, Throttled, Transient
@@ -119,6 +121,8 @@ class ExactlyOnce:
         """Adopt or send, and say what became of it, whatever that is."""
         try:
             result = await self.adopt_or_send(attempt)
+        except (NotNow, NotFound) as answer:
+            return StartAnswer(vm=vm, outcome="put-off", code=answer.code, detail=answer.detail)
         except Refused as refusal:
             return StartAnswer(vm=vm, outcome="refused", code=refusal.code, detail=refusal.detail)
         except Transient as no_answer:
@@ -134,9 +138,12 @@ class ExactlyOnce:
 
         Raises:
             Refused: something stands in the way, or Azure declined.
-            Transient: an answer was lost; it may have been sent all the same.
+            Transient: an answer was lost, so that it may have been sent all the same; or Azure does not take it now.
         """
-        result = await self.adopt_or_send(attempt)
+        try:
+            result = await self.adopt_or_send(attempt)
+        except NotNow as answer:
+            raise Transient(str(answer)) from answer
         if isinstance(result, Obstacle):
             raise Refused(result.code, result.detail)
         return result
@@ -149,7 +156,7 @@ class ExactlyOnce:
             Transient: an answer was lost; it may have been sent all the same.
         """
         try:
-            if job := await self._find_own_job(attempt):
+            if job := await self._look_for_own_job(attempt):
                 return Sent(job)
             if self._only_adopt:
                 raise Refused(ABORTED_CODE, "not sent: the run was aborted before")
@@ -162,6 +169,17 @@ class ExactlyOnce:
         except Transient as no_answer:
             self.retry_after = max(self.retry_after, timedelta(seconds=no_answer.retry_after or 0))
             raise
+
+    async def _look_for_own_job(self, attempt: Attempt) -> str:
+        """The same as `_find_own_job`; a read that Azure declines does not say that there is none.
+
+        Raises:
+            NotNow: it is not known whether a job is ours.
+        """
+        try:
+            return await self._find_own_job(attempt)
+        except Refused as answer:
+            raise NotNow(answer.code, answer.detail) from answer
 
     async def _find_own_job(self, attempt: Attempt) -> str:
         """Name of the newest job of ours, empty without one.

@@ -13,6 +13,7 @@ from azure.core.pipeline import policies as core
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
+from shared.azure.answer_shapes import JsonObjectsOnly
 from shared.azure.request_pacer import PacedRequests, RequestPacer
 from shared.errors import Refused
 
@@ -56,6 +57,7 @@ def arm_policies(credential: "AsyncTokenCredential", base_url: str, pacer: Reque
         *([PlainHttp()] if is_plain_http(base_url) else []),
         AsyncARMChallengeAuthenticationPolicy(credential, SCOPE),
         core.CustomHookPolicy(),
+        JsonObjectsOnly(),
     ]
 
 

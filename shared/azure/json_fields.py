@@ -16,10 +16,10 @@ def text_of(value: Any) -> str:
 
 
 def object_at(value: Json | None, *names: str) -> Json:
-    """The object under a path of names, empty where Azure left it out or sent null."""
+    """The object under a path of names, empty where Azure left it out, or sent null or something else."""
     for name in names:
-        value = (value or {}).get(name)
-    return value or {}
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def parse_utc(value: Any) -> datetime | None:

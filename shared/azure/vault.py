@@ -74,10 +74,13 @@ class Vault:
 
         Raises:
             NotFound: there is nothing of these names.
+            Transient: the answer is none, or is about something else.
         """
         self._reads += 1
         with translate_errors():
             found: Json = await get(self.ref.resource_group, self.ref.vault, *names)
+        if not found.get("name"):
+            raise Transient(f"Azure's answer for {names[-1]} cannot be read: it names nothing")
         return found
 
     async def find_one(self, get: Callable[..., Awaitable[Any]], *names: str) -> Json | None:

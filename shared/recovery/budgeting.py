@@ -9,7 +9,7 @@ from math import ceil
 
 from shared.errors import Refused, Transient
 from shared.recovery.run import Run
-from shared.recovery.run_answers import with_start_answers, with_starts_unanswered
+from shared.recovery.run_answers import with_start_answers, with_starts_unanswered, with_starts_unsent
 from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import Tick
 from shared.site_recovery.contract import StartsMade
@@ -88,6 +88,8 @@ def with_batch_answered(
 ) -> Run:
     """Take in what became of one batch of starts; of one that got no answer everything may have been sent."""
     most_calls = Calls(reads=1, writes=len(vms))
+    if isinstance(answer, Refused):
+        return with_calls_charged(with_starts_unsent(run, vms, answer, at), vault, most_calls)
     if not isinstance(answer, StartsMade):
         return with_calls_charged(with_starts_unanswered(run, vms, str(answer), at), vault, most_calls)
     run = with_start_answers(run, answer.answers, at, answer.retry_after)

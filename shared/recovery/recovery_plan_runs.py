@@ -18,6 +18,7 @@ from shared.site_recovery.contract import (
     RecoveryPlanJobView,
     StartAnswer,
 )
+from shared.site_recovery.open_answer import answered_again
 from shared.site_recovery.pacing import RESUME_TAKES_HOLD
 
 LONGEST_ACTION_DETAIL = 600
@@ -149,9 +150,12 @@ def with_plan_start_answer(run: Run, at: int, answer: StartAnswer, now: datetime
     """
     plan_run = run.plan_runs[at]
     if answer.outcome == "started":
-        return run.with_plan_run(at, plan_run.model_copy(update={"state": "running", "job": answer.job, "since": now}))
+        going = {"state": "running", "job": answer.job, "since": now, "answer": None}
+        return run.with_plan_run(at, plan_run.model_copy(update=going))
     if answer.outcome == "refused":
         return after_plan_refusal(run, at, answer)
+    if answer.outcome == "put-off":
+        return _put_off_plan_run(run, at, answer, now)
     if plan_run.since and now - plan_run.since > run.limits.patience:
         late = f"no start within {run.limits.patience}: {answer.detail}"
         return _give_up_plan_run(run, at, late, "starting" if answer.outcome == "unanswered" else "")
@@ -161,9 +165,36 @@ def with_plan_start_answer(run: Run, at: int, answer: StartAnswer, now: datetime
     )
 
 
+def _put_off_plan_run(run: Run, at: int, answer: StartAnswer, now: datetime) -> Run:
+    """The recovery plan that may be started in a while; what Azure does not take for long it has refused."""
+    plan_run = run.plan_runs[at]
+    put_off = answered_again(plan_run.answer, f"{answer.code}: {answer.detail}", now)
+    if put_off.is_overdue:
+        return after_plan_refusal(run, at, answer.model_copy(update={"detail": f"{answer.detail} ({put_off.span})"}))
+    wait = {"state": "waiting", "not_before": now + LATER, "answer": put_off, "detail": put_off.detail}
+    return run.with_plan_run(at, plan_run.model_copy(update=wait))
+
+
+def with_plan_job_unread(run: Run, at: int, detail: str, now: datetime) -> Run:
+    """Take in that a recovery plan's job could not be read: its machines' own jobs may be known, and go on."""
+    plan_run = run.plan_runs[at]
+    answer = answered_again(plan_run.answer, detail, now)
+    run = run.with_plan_run(at, plan_run.model_copy(update={"answer": answer}))
+    return _give_up_if_late(run, at, f"cannot be read, {answer},", now)
+
+
+def _give_up_if_late(run: Run, at: int, stands: str, now: datetime) -> Run:
+    plan_run = run.plan_runs[at]
+    longest = run.limits.patience * max(plan_run.groups, 1)
+    if plan_run.state != "running" or not plan_run.since or now - plan_run.since <= longest:
+        return run
+    return _give_up_plan_run(run, at, f"job {plan_run.job} of {plan_run.name} {stands} after {longest}", "running")
+
+
 def with_plan_job(run: Run, at: int, job: RecoveryPlanJobView, now: datetime) -> Run:
     """Take in how a recovery plan's job stands: its machines go on with their own jobs."""
-    plan_run = run.plan_runs[at]
+    plan_run = run.plan_runs[at].model_copy(update={"answer": None})
+    run = run.with_plan_run(at, plan_run)
     jobs = {key: child.job for child in job.children if child.job for key in (child.vm.lower(), child.machine.lower())}
     running: dict[str, RunItem] = {}
     for item in _items_of(run, plan_run):
@@ -179,12 +210,7 @@ def with_plan_job(run: Run, at: int, job: RecoveryPlanJobView, now: datetime) ->
         return run if plan_run.state == "resuming" else run.with_plan_run(at, plan_run.model_copy(update=paused))
     if job.state == "running" and plan_run.state == "paused":  # somebody resumed it elsewhere
         return run.with_plan_run(at, plan_run.model_copy(update={"state": "running", "since": now, "detail": ""}))
-    longest = run.limits.patience * max(plan_run.groups, 1)
-    if plan_run.state == "running" and plan_run.since and now - plan_run.since > longest:
-        return _give_up_plan_run(
-            run, at, f"job {plan_run.job} of {plan_run.name} still runs after {longest}", "running"
-        )
-    return run
+    return _give_up_if_late(run, at, "still runs", now)
 
 
 def _with_plan_job_ended(run: Run, at: int, job: RecoveryPlanJobView, now: datetime) -> Run:

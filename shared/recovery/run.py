@@ -26,6 +26,7 @@ from shared.recovery.people import Decision, Pause, People
 from shared.recovery.run_item import BAD_STATES, RunItem
 from shared.recovery.stage import Stage, StageProgress
 from shared.replication.settings import VmSettings
+from shared.site_recovery.open_answer import OpenAnswer
 from shared.site_recovery.request_budget import Allowance
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import Verb
@@ -140,6 +141,7 @@ class RecoveryPlanRun(Message):
         detail: What it waits for, or how it ended; one line for a person.
         given_up: What it was at when the run lost its patience: its job may still come to its machines.
         optional_actions: Names of its actions that the run does not depend on.
+        answer: Its verb was not taken, or its job cannot be read: it is asked for again.
     """
 
     name: str
@@ -157,6 +159,7 @@ class RecoveryPlanRun(Message):
     detail: str = ""
     given_up: Literal["", "starting", "running"] = ""
     optional_actions: tuple[str, ...] = ()
+    answer: OpenAnswer | None = None
 
     @property
     def is_in_hand(self) -> bool:

@@ -1,15 +1,18 @@
 """What came back of what a run requested: the starts, the jobs, the probes and the items' own states. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from shared.errors import Refused
 from shared.recovery.pacing import LATER, VIEW_STAYS_FRESH
 from shared.recovery.pauses import pause_item
 from shared.recovery.run import Run
-from shared.recovery.run_item import ItemStep, RunItem
+from shared.recovery.run_item import NO_ANSWERS, ItemStep, RunItem
 from shared.recovery.stage import Stage
 from shared.site_recovery.contract import BUSY_CODE, JobEnd, ProbeAnswer, StartAnswer
+from shared.site_recovery.open_answer import answered_again
+from shared.site_recovery.pacing import ITEM_FOLLOWS_WITHIN
 from shared.site_recovery.views import ItemView
 
 NOTHING_TO_UPDATE = "nothing-to-do"
@@ -41,6 +44,25 @@ def with_starts_unanswered(run: Run, vms: Iterable[str], detail: str, now: datet
     return with_start_answers(run, [StartAnswer(vm=vm, outcome="unanswered", detail=detail) for vm in vms], now)
 
 
+def with_starts_unsent(run: Run, vms: Iterable[str], refusal: Refused, now: datetime) -> Run:
+    """Take in that nothing of a batch was sent, because what has to be read first was declined.
+
+    Where an earlier request is unanswered that still says nothing of it.
+    """
+    names = set(vms)
+    answers = [
+        StartAnswer(
+            vm=item.vm,
+            outcome="unanswered" if item.unanswered else "put-off",
+            code=refusal.code,
+            detail=refusal.detail,
+        )
+        for item in run.items
+        if item.vm in names
+    ]
+    return with_start_answers(run, answers, now)
+
+
 def with_start_answers(
     run: Run, answers: Iterable[StartAnswer], now: datetime, throttled: timedelta = timedelta(0)
 ) -> Run:
@@ -59,9 +81,26 @@ def _after_refusal(run: Run, item: RunItem, answer: StartAnswer, now: datetime) 
         return item.in_state("settling", now, f"{answer.code}: {answer.detail}")
     if (run.stage.verb, answer.code) == ("UpdateVmProperties", NOTHING_TO_UPDATE):
         return item.in_state("done", now)
-    if not item.unanswered:  # so nothing of this stage has begun, and there is nothing to clean up
-        item = item.model_copy(update={"since": None, "requested_verb": item.steps[-1].verb if item.steps else ""})
-    return _fail_item(run, item, f"{answer.code}: {answer.detail}")
+    return _fail_item(run, _without_refused_verb(item), f"{answer.code}: {answer.detail}")
+
+
+def _without_refused_verb(item: RunItem) -> RunItem:
+    """The item whose verb was not taken: nothing of this stage has begun, unless an earlier answer is still open."""
+    if item.unanswered:
+        return item
+    return item.model_copy(update={"since": None, "requested_verb": item.steps[-1].verb if item.steps else ""})
+
+
+def _after_put_off(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
+    """The item whose verb may be taken in a while; what Azure does not take for long it has refused."""
+    verb_answer = answered_again(item.verb_answer, f"{answer.code}: {answer.detail}", now)
+    if verb_answer.is_overdue:
+        return _after_refusal(
+            run, item, answer.model_copy(update={"detail": f"{answer.detail} ({verb_answer.span})"}), now
+        )
+    state = "starting" if item.unanswered else "waiting"
+    wait = {"state": state, "not_before": now + LATER, "verb_answer": verb_answer, "detail": verb_answer.detail}
+    return _without_refused_verb(item).model_copy(update=wait)
 
 
 def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) -> RunItem:
@@ -71,6 +110,8 @@ def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) ->
         return item.in_state("running", now).model_copy(update=begun)
     if answer.outcome == "refused":
         return _after_refusal(run, item, answer, now)
+    if answer.outcome == "put-off":
+        return _after_put_off(run, item, answer, now)
     since = item.since or now
     if now - since > patience:
         return _give_up_item(run, item, f"no start within {patience}: {answer.detail or answer.outcome}")
@@ -88,6 +129,19 @@ def _give_up_item(run: Run, item: RunItem, detail: str) -> RunItem:
     return item.as_failed(run.progress.number, f"{run.stage.verb}: {detail}", given_up=True)
 
 
+def with_jobs_unread(run: Run, vault: int, details: Mapping[str, str] | str, now: datetime) -> Run:
+    """Take in which jobs of a vault could not be read: by job, or all of them for one reason; the others could be."""
+    changed = {}
+    for item in run.items:
+        if item.vault != vault or item.state not in {"running", "paused"}:
+            continue
+        if detail := details if isinstance(details, str) else details.get(item.job, ""):
+            changed[item.vm] = item.with_job_unread(detail, now)
+        elif item.job_answer:
+            changed[item.vm] = item.model_copy(update={"job_answer": None})
+    return run.with_items_changed(changed) if changed else run
+
+
 def with_jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
     """Take in the jobs that ended, and give up on those that outlast all patience."""
     by_job, patience = {end.job: end for end in ends}, run.limits.patience
@@ -98,7 +152,8 @@ def with_jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
         if end := by_job.get(item.job):
             changed[item.vm] = _after_job(run, item, end, now)
         elif item.state == "running" and item.since and now - item.since > patience:
-            changed[item.vm] = _give_up_item(run, item, f"job {item.job} still runs after {patience}")
+            stands = f"cannot be read, {item.job_answer}" if item.job_answer else "still runs"
+            changed[item.vm] = _give_up_item(run, item, f"job {item.job} {stands}, after {patience}")
     return run.with_items_changed(changed)
 
 
@@ -124,10 +179,15 @@ def _after_job(run: Run, item: RunItem, end: JobEnd, now: datetime) -> RunItem:
 def _after_failure(run: Run, item: RunItem, end: JobEnd, now: datetime) -> RunItem:
     reason = f"{end.code}: {end.detail}" if end.code else end.detail or end.state
     if end.code == BUSY_CODE and item.attempt < run.limits.max_attempts:
-        again = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "not_before": now + LATER}
-        return item.model_copy(update={**again, "detail": reason})
+        return _try_anew(item, now, reason)
     steps = (*item.steps, _step_of(run.stage, end, reason))
     return _fail_item(run, item, reason).model_copy(update={"steps": steps})
+
+
+def _try_anew(item: RunItem, now: datetime, detail: str) -> RunItem:
+    """The item whose verb is sent once more in a while, as another request."""
+    again = {"state": "waiting", "attempt": item.attempt + 1, "job": "", "not_before": now + LATER}
+    return item.model_copy(update={**again, "detail": detail, **NO_ANSWERS})
 
 
 def _step_of(stage: Stage, end: JobEnd, note: str) -> ItemStep:
@@ -179,48 +239,115 @@ def with_items_read(
     proves: Callable[[ItemView], bool],
     is_ready: Callable[[ItemView], bool],
     now: datetime,
+    unread: Mapping[int, str] | None = None,
 ) -> Run:
     """Take in the items' own states; one that never shows what its job promised has failed.
 
     Args:
         proves: Whether a state shows the end of the stage's verb.
         is_ready: Whether it lets the verb be sent.
+        unread: By vault: why its items could not be read.
     """
-    stage, by_id = run.stage, {view.id.lower(): view for view in views}
+    by_id = {view.id.lower(): view for view in views}
     changed = {}
     for item in run.items:
         view = by_id.get(item.id.lower())
         if item.state == "waiting" and view:
             changed[item.vm] = item.model_copy(update={"found_ready": is_ready(view)})
-        if item.state != "settling":
+        if not item.asks_item:
             continue
-        missing = _not_shown_yet(item, view, stage, proved=view is not None and proves(view))
-        if view and not missing:
-            of_reprotect = stage.verb == "ReverseReplicate" and item.steps  # how far it was is of no interest any more
-            detail = item.steps[-1].note if of_reprotect else item.detail
-            settled = item.in_state(_state_before_probes(item, stage), now, detail)
-            changed[item.vm] = settled.model_copy(update={"azure_vm": view.azure_vm or item.azure_vm})
-        elif item.since and now - item.since > stage.settles_within:
-            changed[item.vm] = _give_up_item(run, item, f"{_answer_got(item)}, but {missing}")
-        elif view and stage.verb == "ReverseReplicate":
-            changed[item.vm] = item.model_copy(update={"detail": _describe_progress(item, view, now)})
+        sight = ItemSight(
+            view,
+            (unread or {}).get(item.vault, ""),
+            proved=view is not None and proves(view),
+            may_be_sent=view is not None and is_ready(view),
+        )
+        changed[item.vm] = _after_look(run, item, sight, now)
     return run.with_items_changed(changed)
 
 
+class ItemSight(NamedTuple):
+    """What was seen of an item.
+
+    Attributes:
+        view: None where the vault does not list it, or could not be read.
+        unread: Why it could not be read.
+        proved: It shows the end of the stage's verb.
+        may_be_sent: It lets the verb be sent, so that nothing has come of it.
+    """
+
+    view: ItemView | None
+    unread: str
+    proved: bool
+    may_be_sent: bool
+
+
+def _after_look(run: Run, item: RunItem, sight: ItemSight, now: datetime) -> RunItem:
+    """The item by what it shows; while it is busy a job that cannot be read may still run."""
+    if item.job_answer and sight.proved:
+        item = _with_unread_job_over(run, item, "succeeded", now)
+    if item.state == "settling":
+        return _settle_item(run, item, sight, now)
+    if sight.unread or (sight.view and sight.view.is_busy):
+        return item
+    return item.in_state("settling", now).model_copy(update={"job_answer": item.job_answer})
+
+
+def _with_unread_job_over(run: Run, item: RunItem, outcome: Literal["succeeded", "failed"], now: datetime) -> RunItem:
+    """The item with the step of a job that could not be read, whose outcome it shows itself.
+
+    Source: recorded: Azure names the machine of a test failover after the other one, with "-test" behind it; else only
+    the job names it.
+    """
+    note = f"{_answer_got(item)}; the item itself shows that it {outcome}"
+    step = ItemStep(verb=run.stage.verb, job=item.job, outcome=outcome, began=item.since, note=note)
+    name = f"{item.azure_vm or item.vm}-test" if run.stage.verb == "TestFailover" else item.azure_vm
+    over = item.in_state("settling", now, note).model_copy(update={"azure_vm": name})
+    return over.model_copy(update={"steps": (*item.steps, step)})
+
+
+def _settle_item(run: Run, item: RunItem, sight: ItemSight, now: datetime) -> RunItem:
+    """The item by what it shows itself, once its job has ended or cannot be read."""
+    stage, view = run.stage, sight.view
+    missing = _not_shown_yet(item, sight, stage)
+    if view and not missing:
+        of_reprotect = stage.verb == "ReverseReplicate" and item.steps  # how far it was is of no interest any more
+        detail = item.steps[-1].note if of_reprotect else item.detail
+        settled = item.in_state(_state_before_probes(item, stage), now, detail)
+        is_test = stage.verb == "TestFailover"  # the item names another machine
+        return settled if is_test else settled.model_copy(update={"azure_vm": view.azure_vm or item.azure_vm})
+    waited = now - item.since if item.since else timedelta(0)
+    if item.job_answer and sight.may_be_sent and waited > ITEM_FOLLOWS_WITHIN:
+        if stage.verb == "UpdateVmProperties" and item.attempt < run.limits.max_attempts:  # it compares before it sends
+            return _try_anew(item, now, _answer_got(item))
+        failed = _with_unread_job_over(run, item, "failed", now)
+        return _fail_item(run, failed, f"{_answer_got(item)}; {missing}")
+    if waited > stage.settles_within:
+        return _give_up_item(run, item, f"{_answer_got(item)}, but {missing}")
+    if view and stage.verb == "ReverseReplicate":
+        return item.model_copy(update={"detail": _describe_progress(item, view, now)})
+    return item
+
+
 def _answer_got(item: RunItem) -> str:
-    """What its verb was answered: that its job succeeded, or why there is none."""
+    """What its verb was answered: that its job succeeded or cannot be read, or why there is none."""
+    if item.job_answer:
+        return f"job {item.job} could not be read, {item.job_answer}"
     return "the job succeeded" if item.job else item.detail or "nothing was answered"
 
 
-def _not_shown_yet(item: RunItem, view: ItemView | None, stage: Stage, *, proved: bool) -> str:
+def _not_shown_yet(item: RunItem, sight: ItemSight, stage: Stage) -> str:
     """What the item does not show yet, empty when it shows all.
 
     A machine that is to be probed has to be named: under the name that it was to have there may be another one.
     Source: 28175 says that Azure gave it another name, and the item has that name then.
     """
+    view = sight.view
     if view is None:
-        return "the item is still missing from the vault"
-    if not proved:
+        return (
+            f"the item cannot be read: {sight.unread}" if sight.unread else "the item is still missing from the vault"
+        )
+    if not sight.proved:
         return f"the item is still {view.protection_state}, test failover {view.test_failover_state}"
     if _state_before_probes(item, stage) == "done":
         return ""

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from shared.messages import Message
 from shared.plans.plan import Probe
+from shared.site_recovery.open_answer import OpenAnswer, answered_again
 from shared.site_recovery.views import Verb
 
 ItemState = Literal[
@@ -23,6 +24,7 @@ ItemState = Literal[
 """waiting for its turn; starting: requested, not yet answered; paused: its job is suspended and waits for a person;
 resuming: a person said to go on; settling: job done, the item's state not there yet; blocked: something it depends on
 failed; skipped: a person said to go on without it."""
+NO_ANSWERS: dict[str, None] = {"job_answer": None, "verb_answer": None}
 BAD_STATES = frozenset({"failed", "blocked"})
 MOVE_VERBS: frozenset[Verb] = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
 """Verbs that move a machine for good, until the next of them."""
@@ -72,6 +74,8 @@ class RunItem(Message):
         failed_in: What it was at when it failed, though no job of its verb failed: trying again goes on there.
         failed_in_stage: Number of the stage in which it failed, None where it did not.
         unanswered: A request of this stage was not answered, so that it may have been done.
+        job_answer: Its job could not be read, and so it is not known whether it has ended.
+        verb_answer: Its verb was not taken, for a reason that may pass: it is sent again in a while.
         failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; empty where it did not.
         steps: What this run did to it, oldest first.
     """
@@ -105,6 +109,8 @@ class RunItem(Message):
     failed_in: Literal["", "starting", "running", "probing", "settling"] = ""
     failed_in_stage: int | None = None
     unanswered: bool = False
+    job_answer: OpenAnswer | None = None
+    verb_answer: OpenAnswer | None = None
     failed_earlier: str = ""
     steps: tuple[ItemStep, ...] = ()
 
@@ -128,13 +134,23 @@ class RunItem(Message):
         """Whether a job of this run did any of these verbs to it."""
         return any(step.verb in verbs and step.outcome == "succeeded" for step in self.steps)
 
+    @property
+    def asks_item(self) -> bool:
+        """Whether its state in the vault decides how it goes on: its job has ended, or cannot be read for long."""
+        is_lost = self.state in {"running", "paused"} and self.job_answer is not None and self.job_answer.is_overdue
+        return self.state == "settling" or is_lost
+
+    def with_job_unread(self, detail: str, now: datetime) -> Self:
+        """The item whose job could not be read, once more."""
+        return self.model_copy(update={"job_answer": answered_again(self.job_answer, detail, now)})
+
     def may_go_on(self, now: datetime) -> bool:
         """Whether it is not held back for a while."""
         return self.not_before is None or now >= self.not_before
 
     def in_state(self, state: ItemState, since: datetime, detail: str = "") -> Self:
         """The item from now on in another state."""
-        return self.model_copy(update={"state": state, "since": since, "detail": detail})
+        return self.model_copy(update={"state": state, "since": since, "detail": detail, **NO_ANSWERS})
 
     def as_blocked(self, detail: str) -> Self:
         """The item that is not started any more."""
@@ -158,7 +174,14 @@ class RunItem(Message):
         failed_earlier = self.failed_earlier or (self.detail if self.state in BAD_STATES else "")
         fresh: dict[str, Any] = {"state": state, "failed_earlier": failed_earlier, "unanswered": False}
         fresh |= {"attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None}
-        fresh |= {"detail": "", "found_ready": False, "jobs_since": None, "resumed_at": None, "clearance": ""}
+        fresh |= {
+            **NO_ANSWERS,
+            "detail": "",
+            "found_ready": False,
+            "jobs_since": None,
+            "resumed_at": None,
+            "clearance": "",
+        }
         return self.model_copy(update={**fresh, "failed_in": "", "failed_in_stage": None})
 
     def as_ended(self) -> Self:
@@ -173,7 +196,7 @@ class RunItem(Message):
         Only after a job that failed, or a refusal, its verb is sent again. That is a new attempt on purpose: with the
         next number, so that it is a request of its own.
         """
-        going = {"not_before": None, "detail": "", "failed_in_stage": None}
+        going = {"not_before": None, "detail": "", "failed_in_stage": None, **NO_ANSWERS}
         if self.failed_in:
             return self.model_copy(update={**going, "state": self.failed_in, "since": now, "address": ""})
         fresh = {"state": "waiting", "attempt": self.attempt + 1, "adopts_from": self.attempt + 1, "job": ""}

@@ -84,7 +84,7 @@ def plan_tick(run: Run, now: datetime) -> Tick:
         starts=_by_vault(starts, lambda item: item.vm),
         watch=_by_vault((i for i in run.items if is_due and i.state == "running"), lambda item: item.job),
         probe=tuple(item.vm for item in run.items if is_due and item.state == "probing"),
-        settle=_by_vault((i for i in run.items if is_due and i.state == "settling"), lambda item: item.vm),
+        settle=_by_vault((i for i in run.items if is_due and i.asks_item), lambda item: item.vm),
         resume=_by_vault((i for i in run.items if i.state == "resuming" and i.may_go_on(now)), lambda item: item.vm),
         paused=_by_vault((i for i in run.items if is_due and i.state == "paused"), lambda item: item.job),
         observes=is_due,
@@ -130,9 +130,10 @@ def _by_vault(items: Iterable[RunItem], name: Callable[[RunItem], str]) -> dict[
 def items_to_read(run: Run) -> dict[int, tuple[str, ...]]:
     """By index of the vault: items whose state decides what is next, to be read together.
 
-    Those that settle, and those that wait only for them: what is read once is not read again before the verb is sent.
+    Those that settle or whose job cannot be read, and those that wait only for them: what is read once is not read
+    again before the verb is sent.
     """
-    settling = {item.vm for item in run.items if item.state == "settling"}
+    settling = {item.vm for item in run.items if item.asks_item}
     if not settling:
         return {}
     others = _vms_not_passed(run) - settling
@@ -186,8 +187,11 @@ def _abort_run(run: Run) -> Run:
         for item in run.items
         if item.state in reasons and not (item.state == "waiting" and item.vm in run.vms_in_hand)
     }
+    run = run.with_items_changed(stopped)
+    run = run.with_items(item.model_copy(update={"not_before": None}) for item in run.items)
+    run = run.with_budget(run.budget.model_copy(update={"retry_until": None}))  # what was sent is only looked for
     people = run.people.model_copy(update={"aborted": True, "pause": None})
-    return recovery_plan_runs.abort_plan_runs(run.with_items_changed(stopped).with_people(people))
+    return recovery_plan_runs.abort_plan_runs(run.with_people(people))
 
 
 def time_to_next_tick(run: Run, now: datetime) -> timedelta:

@@ -180,6 +180,11 @@ def describe_wait(run: Run) -> str:
     going = [f"{WAITING_LABELS[state]} {list_briefly(vms)}" for state, vms in vms_by_state.items() if vms]
     plans = [plan_run.name for plan_run in run.plan_runs if plan_run.is_in_hand and plan_run.state != "paused"]
     going += [f"job of the recovery plan {list_briefly(plans)}"] if plans else []
+    going += shortened([f"recovery plan {one.name}, {one.answer}" for one in run.plan_runs if one.answer], 2)
+    going += shortened(
+        [f"job of {item.vm} cannot be read, {item.job_answer}" for item in run.items if item.job_answer], 2
+    )
+    going += shortened([f"{item.vm} to be taken, {item.verb_answer}" for item in run.items if item.verb_answer], 2)
     by_person = f"{awaited.instructions}: {', '.join(awaited.choices)}" if awaited else ""
     return "; ".join(filter(None, (by_person, ", ".join(going))))
 

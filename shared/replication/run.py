@@ -43,6 +43,7 @@ class ReplicationRunItem(Message):
         attempt: Counts the requests sent on purpose for the action under way.
         restarts: How often its job was done again; `failed_job` is the last that failed.
         since: When the state was entered.
+        open_since: From when on it has no final answer: its action is not taken, or its job cannot be read.
         percent: Of the copy, as last seen.
         changed: Whether this run did anything to it.
     """
@@ -58,6 +59,7 @@ class ReplicationRunItem(Message):
     failed_job: str = ""
     job: str = ""
     since: datetime | None = None
+    open_since: datetime | None = None
     not_before: datetime | None = None
     percent: int = 0
     changed: bool = False
@@ -68,7 +70,7 @@ class ReplicationRunItem(Message):
 
     def with_state(self, state: ReplicationState, now: datetime, **changes: Any) -> "ReplicationRunItem":
         """The VM as it enters a state."""
-        return self.model_copy(update={"state": state, "since": now, **changes})
+        return self.model_copy(update={"state": state, "since": now, "open_since": None, **changes})
 
     def with_action_done(self, now: datetime) -> "ReplicationRunItem":
         """The VM once its action is done: on to the next, or to the end."""

@@ -10,6 +10,7 @@ from shared.replication.pacing import ABSENT_FOR, QUICK_POLL, RETRY_PAUSE, SLOW_
 from shared.replication.run import BATCH, ENDED, UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState
 from shared.replication.settings import ENABLING_FAILED_CODE, ReplicatedItem, ReplicationAction
 from shared.site_recovery.contract import BUSY_CODE, NOTHING_TO_DO_CODE, JobEnd, StartAnswer
+from shared.site_recovery.pacing import ANSWER_AWAITED_FOR
 from shared.site_recovery.request_budget import Calls
 
 MOST_RESTARTS = 3
@@ -64,7 +65,9 @@ def tick_cost(run: ReplicationRun, tick: ReplicationTick) -> Calls:
 
 def mark_starting(run: ReplicationRun, vms: Collection[str], now: datetime) -> ReplicationRun:
     """Note that these are being started: an answer that is lost leaves them "starting"."""
-    return run.with_each(lambda item: item.with_state("starting", now) if item.vm in vms else item)
+    return run.with_each(
+        lambda item: item.with_state("starting", now, open_since=item.open_since) if item.vm in vms else item
+    )
 
 
 def with_start_answers(
@@ -83,9 +86,12 @@ def with_start_answers(
             case "unanswered":
                 not_before = now + max(retry_after, QUICK_POLL)
                 return item.model_copy(update={"not_before": not_before, "detail": answer.detail})
+            case "put-off" if now - (item.open_since or now) < ANSWER_AWAITED_FOR:
+                wait = {"open_since": item.open_since or now, "not_before": now + QUICK_POLL}
+                return item.model_copy(update={**wait, "code": answer.code, "detail": answer.detail})
             case "busy" if item.attempt < MOST_ATTEMPTS:
                 return _retry_later(item, "waiting", now, answer.code, answer.detail)
-            case "busy" | "refused":
+            case "busy" | "refused" | "put-off":
                 if answer.code == NOTHING_TO_DO_CODE:
                     return item.with_action_done(now)
                 return _mark_failed(item, now, answer.code, answer.detail)
@@ -120,6 +126,30 @@ def with_jobs_ended(run: ReplicationRun, ends: Iterable[JobEnd], now: datetime) 
             return again.model_copy(update={"restarts": item.restarts + 1, "failed_job": item.job, **advice})
         failed = _mark_failed(item, now, end.code or end.state, end.detail or end.state)
         return failed.model_copy(update=advice)
+
+    return run.with_each(take_in)
+
+
+def with_jobs_unread(run: ReplicationRun, unread: Mapping[str, str] | str, now: datetime) -> ReplicationRun:
+    """Take in which jobs could not be read, and why: by job, or all of them for one reason.
+
+    After a while the item itself says how far it is; an update is compared with it and, if need be, sent anew.
+    """
+
+    def take_in(item: ReplicationRunItem) -> ReplicationRunItem:
+        if item.state != "running":
+            return item
+        detail = unread if isinstance(unread, str) else unread.get(item.job, "")
+        if not detail:
+            return item.model_copy(update={"open_since": None}) if item.open_since else item
+        since = item.open_since or now
+        if now - since < ANSWER_AWAITED_FOR:
+            return item.model_copy(update={"open_since": since, "detail": f"job {item.job}: {detail}"})
+        if item.actions[0] != "update":
+            return item.with_state("copying", now)
+        if item.attempt < MOST_ATTEMPTS:
+            return _retry_later(item, "waiting", now, "", detail)
+        return _mark_failed(item, now, "job-not-readable", f"job {item.job}: {detail}")
 
     return run.with_each(take_in)
 

@@ -75,13 +75,14 @@ class StartAnswer(Message):
     """What became of one start.
 
     Attributes:
-        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "busy": the item is
-            occupied, ask again later; "unanswered": Azure did not say, the next call with the same attempt finds out.
+        outcome: "started" (or adopted: then `job` is an earlier one of ours); "refused" for good; "put-off": Azure did
+            not take it, and may in a while; "busy": the item is occupied, ask again later; "unanswered": Azure did not
+            say, the next call with the same attempt finds out.
         point: Name of the recovery point that it was sent with; empty for the latest, and for an adopted job.
     """
 
     vm: str
-    outcome: Literal["started", "refused", "busy", "unanswered"]
+    outcome: Literal["started", "refused", "put-off", "busy", "unanswered"]
     job: str = ""
     code: str = ""
     detail: str = ""
@@ -149,10 +150,22 @@ class JobEnd(Message):
     renamed: bool = False
 
 
+class UnreadJob(Message):
+    """A job that is not listed as running and could not be read: whether it has ended is not known.
+
+    Attributes:
+        detail: What was answered.
+    """
+
+    job: str
+    detail: str
+
+
 class JobsWatched(Message):
     """The jobs that have ended since; the others still run, but for those that are yet to be read.
 
     Attributes:
+        unreadable: Those that were to be read and could not be, gone or not.
         running: Those of the paused ones that run again.
         unread: How many have ended, and were too many to read at once.
         calls: The requests that it took.
@@ -162,6 +175,7 @@ class JobsWatched(Message):
     running: tuple[str, ...] = ()
     unread: int = 0
     calls: Calls | None = None
+    unreadable: tuple[UnreadJob, ...] = ()
 
 
 class JobToResume(Message):

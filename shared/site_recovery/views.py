@@ -62,6 +62,11 @@ class ItemView(Message):
     hyper_v_site: str = ""
 
     @property
+    def is_busy(self) -> bool:
+        """Whether something is under way with it."""
+        return self.scenario not in {"", "None"}
+
+    @property
     def hyper_v_sites(self) -> tuple[str, ...]:
         """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where it has neither."""
         names = (names_by_type(self.id).get("replicationfabrics", ""), self.hyper_v_site)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from activities.start_recovery_plans import read_recovery_plan_job, start_recovery_plan
+from shared.errors import Refused
 from shared.messages import VaultRef
 from shared.recovery.contract import ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery_plans.parts import shape_digest
@@ -88,7 +89,7 @@ async def test_a_lost_answer_is_told_as_such(idle: FakeArm) -> None:
 @pytest.mark.parametrize(
     ("plan", "items", "outcome", "code"),
     [
-        (None, {}, "refused", "no-recovery-plan"),
+        (None, {}, "put-off", "no-recovery-plan"),
         (shown(TURNED), {}, "refused", "recovery-plan-drifted"),
         (shown(currentScenarioStatus="InProgress"), {}, "busy", "recovery-plan-busy"),
         (shown(), {"allowedOperations": COMMIT}, "refused", "member-not-ready"),
@@ -168,8 +169,7 @@ async def test_a_test_failover_that_waits_for_its_cleanup_has_ended(arm: FakeArm
     assert seen.state == "ended"
 
 
-async def test_a_job_that_is_gone_has_failed(arm: FakeArm) -> None:
+async def test_that_there_is_no_such_job_does_not_say_how_it_ended(arm: FakeArm) -> None:
     arm.says("GET", "/replicationJobs/j1", Reply(404, {"error": {"code": "NotFound", "message": "gone"}}))
-    seen = await read_recovery_plan_job(ReadRecoveryPlanJob(vault=VaultRef.from_id(VAULT), job="j1"))
-    assert seen.end is not None
-    assert (seen.state, seen.end.outcome, seen.end.code) == ("ended", "failed", "job-not-found")
+    with pytest.raises(Refused, match="NotFound: gone"):
+        await read_recovery_plan_job(ReadRecoveryPlanJob(vault=VaultRef.from_id(VAULT), job="j1"))

@@ -130,9 +130,43 @@ async def test_a_verb_that_the_item_does_not_allow_is_refused(idle: FakeArm) -> 
     assert [one for one in idle.asked if one.method == "POST"] == []
 
 
-async def test_an_item_that_the_vault_does_not_know_is_refused(idle: FakeArm) -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "outcome"),
+    [
+        (409, "Conflict", "put-off"),
+        (409, "AnotherOperationInProgress", "put-off"),
+        (409, "", "put-off"),
+        (409, "ScopeLocked", "refused"),
+        (409, "MissingSubscriptionRegistration", "refused"),
+        (412, "PreconditionFailed", "put-off"),
+        (423, "Locked", "put-off"),
+        (404, "ResourceNotFound", "put-off"),
+        (403, "AuthorizationFailed", "refused"),
+        (400, "BadRequest", "refused"),
+    ],
+)
+async def test_what_collides_may_be_taken_later_and_what_says_no_is_final(
+    idle: FakeArm, status: int, code: str, outcome: str
+) -> None:
+    idle.says("POST", "/testFailover", Reply(status, {"error": {"code": code, "message": "in Azure's words"}}))
+    (answer,) = (await start_verbs(ask())).answers
+    assert (answer.outcome, answer.code) == (outcome, code or "http-409")
+    assert answer.detail == "in Azure's words"
+    assert len(idle.sent("POST", "/testFailover")) == 1
+
+
+async def test_a_job_of_ours_is_adopted_although_its_verb_was_answered_409(idle: FakeArm) -> None:
+    idle.says("POST", "/testFailover", Reply(409))
+    assert [answer.outcome for answer in (await start_verbs(ask())).answers] == ["put-off"]
+    idle.says("GET", "/replicationJobs", listed(job("j7", activityId=ours())))
+    assert outcomes(await start_verbs(ask())) == [("started", "j7", "")]
+    assert len(idle.sent("POST", "/testFailover")) == 1
+
+
+async def test_an_item_that_the_vault_does_not_show_may_be_there_again(idle: FakeArm) -> None:
     idle.says("GET", "/sql-01", Reply(404, {"error": {"code": "NotFound", "message": "no such item"}}))
-    assert outcomes(await start_verbs(ask())) == [("refused", "", "item-not-found")]
+    assert outcomes(await start_verbs(ask())) == [("put-off", "", "item-not-found")]
+    assert idle.sent("POST", "/testFailover") == []
 
 
 async def test_a_drill_without_a_network_is_refused(idle: FakeArm) -> None:

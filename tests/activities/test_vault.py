@@ -1,11 +1,12 @@
 """What is read of a vault, and when a job is told to have ended."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from activities.vault import read_items, read_providers, watch_jobs
-from shared.errors import Transient
+from shared.errors import Throttled
 from shared.messages import VaultRef
 from shared.site_recovery.contract import ReadItems, ReadProviders, WatchJobs
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, item, job, listed
@@ -67,18 +68,34 @@ async def test_a_job_that_cannot_be_read_this_time_still_runs(arm: FakeArm) -> N
     assert [end.job for end in (await watch_jobs(watch("j1", "j2"))).ended] == ["j2"]
 
 
-async def test_when_no_job_can_be_read_the_caller_is_told(arm: FakeArm) -> None:
+async def test_a_vault_that_throttles_reads_is_told(arm: FakeArm) -> None:
     arm.says("GET", "/replicationJobs", listed())
-    arm.says("GET", "/replicationJobs/j1", Reply(503))
-    with pytest.raises(Transient):
+    arm.says("GET", "/replicationJobs/j1", Reply(429))
+    with pytest.raises(Throttled):
         await watch_jobs(watch("j1"))
 
 
-async def test_a_job_that_is_gone_has_failed(arm: FakeArm) -> None:
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Reply(404, {"error": {"code": "NotFound", "message": "no such job"}}), "NotFound: no such job"),
+        (Reply(403, {"error": {"code": "AuthorizationFailed", "message": "no"}}), "AuthorizationFailed: no"),
+        (Reply(412), "http-412: Azure answered 412 to GET"),
+        (Reply(503), "Azure answered 503 to GET"),
+        (Reply(200, raw=b"null"), "cannot be read: it is no object but null"),
+        (Reply(200, []), r"cannot be read: it is no object but \[\]"),
+        (Reply(200, {"value": [None]}), "its list does not hold objects"),
+        (Reply(200, raw=b"<html>"), "it is no JSON but b'<html>'"),
+    ],
+    ids=["404", "403", "412", "503", "null", "list", "list of null", "html"],
+)
+async def test_no_answer_about_a_job_says_how_it_ended(arm: FakeArm, answer: Reply, words: str) -> None:
     arm.says("GET", "/replicationJobs", listed())
-    arm.says("GET", "/replicationJobs/j1", Reply(404, {"error": {"code": "NotFound", "message": "no such job"}}))
-    (end,) = (await watch_jobs(watch("j1"))).ended
-    assert (end.outcome, end.code) == ("failed", "job-not-found")
+    arm.says("GET", "/replicationJobs/j1", answer)
+    watched = await watch_jobs(watch("j1"))
+    (unread,) = watched.unreadable
+    assert (watched.ended, unread.job) == ((), "j1")
+    assert re.search(words, unread.detail)
 
 
 def host(name: str, fabric: str, friendly: str = "", **properties: object) -> dict[str, object]:

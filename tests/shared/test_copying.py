@@ -12,12 +12,14 @@ from shared.replication.schedule import (
     plan_tick,
     time_to_next_tick,
     with_jobs_ended,
+    with_jobs_unread,
     with_replicated_items,
     with_start_answers,
 )
 from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem
 from shared.replication.status import expected_end, replication_status
 from shared.site_recovery.contract import JobEnd, StartAnswer
+from shared.site_recovery.pacing import ANSWER_AWAITED_FOR
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 DISK = Disk(name="c", id="vhd-c")
@@ -168,3 +170,18 @@ def test_waiting_is_short_while_jobs_run_and_longer_while_only_copies_do() -> No
     assert time_to_next_tick(run(copy(state="running")), NOW) == timedelta(seconds=30)
     assert time_to_next_tick(run(copy(state="copying")), NOW) == timedelta(minutes=2)
     assert time_to_next_tick(run(copy(not_before=NOW + 5 * MINUTE)), NOW) == 5 * MINUTE
+
+
+def test_a_job_that_cannot_be_read_leaves_it_to_the_item_how_far_it_is() -> None:
+    begun = run(copy(state="running", job="j"))
+    once = with_jobs_unread(begun, {"j": "NotFound: no such job"}, NOW)
+    assert (once.items[0].state, once.items[0].detail) == ("running", "job j: NotFound: no such job")
+    assert with_jobs_unread(once, {}, NOW).items[0].open_since is None
+    late = with_jobs_unread(once, "Azure answered 503", NOW + ANSWER_AWAITED_FOR)
+    assert (late.items[0].state, late.items[0].open_since) == ("copying", None)
+
+
+def test_settings_whose_job_cannot_be_read_are_compared_and_sent_anew() -> None:
+    begun = run(copy(state="running", job="j", actions=("update",)))
+    late = with_jobs_unread(with_jobs_unread(begun, {"j": "gone"}, NOW), {"j": "gone"}, NOW + ANSWER_AWAITED_FOR)
+    assert (late.items[0].state, late.items[0].attempt) == ("waiting", 2)

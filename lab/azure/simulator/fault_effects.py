@@ -30,7 +30,17 @@ async def before_work(lab: Lab, effects: list[Json]) -> Answer | None:
             raise Lost
         elif "status" in effect:
             return _injected_answer(effect)
+        elif "raw" in effect and not effect["raw"].get("worked"):
+            return _raw_answer(effect["raw"])
     return None
+
+
+def _raw_answer(raw: Json) -> Answer:
+    """Bytes as they are, under a content type that need not fit them."""
+    headers = {name: str(value) for name, value in raw.get("headers", {}).items()}
+    headers["Content-Type"] = raw.get("type", "application/json; charset=utf-8")
+    body = raw.get("text", "").encode(raw.get("encoding", "utf-8"))
+    return Answer(raw.get("status", 200), body, headers)
 
 
 def _injected_answer(effect: Json) -> Answer:
@@ -55,6 +65,8 @@ def after_work(answer: Answer, effects: list[Json]) -> Answer:
             return ArmError(
                 effect["lose"], "ServiceUnavailable", "The answer was lost after the work was done."
             ).to_answer()
+        if "raw" in effect:
+            return _raw_answer(effect["raw"])
     return answer
 
 

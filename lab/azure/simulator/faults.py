@@ -5,6 +5,8 @@ match: method, path, verb and item (globs, without regard to casing), nth (only 
 most so often), probability (with the seed of PUT /lab/faults).
 effect, exactly one of:
   {"status": 503, "headers": {}, "body": {}}     answered instead of the work
+  {"raw": {"text", "type", "encoding", "status", "headers", "worked"}}   these bytes are answered: instead of the work,
+                                                 or with "worked" after it
   {"reset": "before" | "after"}                  the connection is dropped before or after the work
   {"lose": 503 | "connection"}                   the work is done, then 503 is answered or the connection is dropped
   {"slow": seconds}                              simulated seconds before the work
@@ -16,6 +18,7 @@ effect, exactly one of:
   {"clock": seconds}                             the clock jumps
 """
 
+import codecs
 import random
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -26,13 +29,27 @@ from lab.azure.simulator.requests import ArmRequest
 from lab.azure.simulator.store import Store
 
 KIND = "fault"
-CALLS = frozenset({"status", "reset", "lose", "slow", "disconnect", "clock"})
+CALLS = frozenset({"status", "raw", "reset", "lose", "slow", "disconnect", "clock"})
 EFFECTS = CALLS | {"job", "event"}
 JOB_EFFECTS = frozenset({"fail", "never", "suspend", "end", "warn", "leave"})
 GLOBS = ("method", "path", "verb", "item")
 MATCHES = {*GLOBS, "nth", "times", "probability"}
+
+
+def _is_raw(value: object) -> bool:
+    """Whether this can be the answer of a rule: text in an encoding that Python knows."""
+    if not isinstance(value, dict) or set(value) - {"text", "encoding", "type", "status", "headers", "worked"}:
+        return False
+    try:
+        codecs.lookup(value.get("encoding", "utf-8"))
+    except (LookupError, TypeError):
+        return False
+    return isinstance(value.get("text", ""), str)
+
+
 FITS: Mapping[str, Callable[[Any], bool]] = {
     "status": lambda value: isinstance(value, int) and 100 <= value <= 599,
+    "raw": _is_raw,
     "reset": lambda value: value in ("before", "after"),
     "lose": lambda value: value == "connection" or isinstance(value, int),
     "slow": lambda value: isinstance(value, int | float) and value >= 0,

@@ -48,6 +48,15 @@ async def test_a_lost_answer_is_a_503_after_the_work_was_done(cloud: Cloud) -> N
     assert entry["status"] == 202
 
 
+@pytest.mark.parametrize(("worked", "done"), [(False, 0), (True, 1)])
+async def test_raw_bytes_are_answered_instead_of_the_work_or_after_it(cloud: Cloud, worked: bool, done: int) -> None:
+    raw = {"text": "<html>é", "encoding": "latin-1", "type": "text/html; charset=latin-1", "worked": worked}
+    await cloud.control("PUT", "faults", [{"match": {"verb": "extensions/*"}, "effect": {"raw": raw}}])
+    status, body, headers = await cloud.call(*DELETE)
+    assert (status, body, headers["Content-Type"]) == (200, "<html>é", "text/html; charset=latin-1")
+    assert len(await cloud.control("GET", "ledger")) == done
+
+
 async def test_a_slow_call_waits_on_the_simulated_clock(cloud: Cloud) -> None:
     await cloud.control("PUT", "faults", [{"match": {"method": "GET"}, "effect": {"slow": 300}}])
     call = asyncio.ensure_future(cloud.call("GET", N1))
@@ -87,6 +96,9 @@ async def test_a_chance_with_a_seed_falls_the_same_each_time(cloud: Cloud) -> No
         {"effect": {"status": 503, "slow": 1}},
         {"effect": {"status": "many"}},
         {"effect": {"reset": "maybe"}},
+        {"effect": {"raw": "<html>"}},
+        {"effect": {"raw": {"encoding": "klingon"}}},
+        {"effect": {"raw": {"json": {}}}},
         {"effect": {"job": {}}},
         {"effect": {"slow": -1}},
         {"effect": {"status": 500}, "match": {"colour": "red"}},

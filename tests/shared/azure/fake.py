@@ -28,12 +28,13 @@ class Asked(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What to answer; `lost` breaks the connection instead, after the request was read."""
+    """What to answer; `lost` breaks the connection instead, after the request was read; `raw` is answered as it is."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] | None = None
     lost: bool = False
+    raw: bytes | None = None
 
 
 class FakeArm:
@@ -69,7 +70,8 @@ class FakeArm:
             request.transport.abort()
         text = "" if reply.body is None else json.dumps(reply.body)
         headers = {"Content-Type": "application/json", **(reply.headers or {})}
-        return web.Response(status=reply.status, text=text, headers=headers)
+        body = text.encode() if reply.raw is None else reply.raw
+        return web.Response(status=reply.status, body=body, headers=headers)
 
     def _reply(self, ask: Asked) -> Reply:
         for (method, ending), work in self._works.items():

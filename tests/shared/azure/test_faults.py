@@ -1,12 +1,14 @@
 """What the SDKs raise becomes a Transient or a Refused, and tells no secret."""
 
+import json
+
 import pytest
 
 from shared.azure.errors import NotFound
 from shared.azure.vault import Vault
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
-from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply
+from tests.shared.azure.fake import ITEM, VAULT, FakeArm, Reply, item
 
 REF = VaultRef.from_id(VAULT)
 WRONG_DIRECTION = {  # shape as recorded for a re-protect in the wrong direction
@@ -75,7 +77,62 @@ async def test_what_is_not_there_is_missing(arm: FakeArm) -> None:
         await read(arm, Reply(404, {"error": {"code": "ResourceNotFound", "message": "gone"}}))
 
 
-@pytest.mark.parametrize("body", [None, [], {"error": None}, {"error": {"code": None, "details": None}}])
+UNREADABLE: dict[str, Reply] = {
+    "nothing": Reply(200),
+    "204": Reply(204),
+    "302": Reply(302, headers={"Location": "https://login.example.org/"}),
+    "null": Reply(200, raw=b"null"),
+    "a list": Reply(200, []),
+    "an empty text": Reply(200, ""),
+    "a text": Reply(200, "x"),
+    "an empty object": Reply(200, {}),
+    "a list that is null": Reply(200, {"value": None}),
+    "a list of null": Reply(200, {"value": [None]}),
+    "a list of nothing": Reply(200, {"value": [{}]}),
+    "cut": Reply(200, raw=b'{"id": "/subscriptions/s1", "na'),
+    "html": Reply(200, raw=b"<html>Sign in</html>", headers={"Content-Type": "text/html"}),
+    "another charset": Reply(
+        200, raw='{"name": "x"}'.encode("utf-16"), headers={"Content-Type": "application/json; charset=ascii"}
+    ),
+}
+
+
+@pytest.mark.parametrize("reply", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_answer_that_says_nothing_of_an_item_is_transient_and_named(arm: FakeArm, reply: Reply) -> None:
+    with pytest.raises(Transient, match=r"Azure('s answer|answered| answered)"):
+        await read(arm, reply)
+
+
+@pytest.mark.parametrize("reply", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_an_answer_that_is_no_list_is_transient_and_never_an_empty_list(arm: FakeArm, reply: Reply) -> None:
+    arm.says("GET", "/replicationProtectedItems", reply)
+    with pytest.raises(Transient, match=r"Azure('s answer|answered| answered)"):
+        await Vault(REF).list_items()
+
+
+async def test_an_answer_about_something_else_is_transient(arm: FakeArm) -> None:
+    with pytest.raises(Transient, match="names nothing"):
+        await read(arm, Reply(200, {"value": []}))
+
+
+async def test_a_byte_order_mark_changes_nothing(arm: FakeArm) -> None:
+    arm.says("GET", "/sql-01", Reply(200, raw=json.dumps(item()).encode("utf-8-sig")))
+    assert (await Vault(REF).read_item(ITEM))["name"] == "sql-01"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        "x",
+        {"error": None},
+        {"error": "x"},
+        {"error": {"code": None, "details": None}},
+        {"error": {"details": [None]}},
+        {"error": {"details": "x"}},
+    ],
+)
 async def test_a_refusal_without_words_is_named_by_its_status(arm: FakeArm, body: object) -> None:
     with pytest.raises(Refused, match="http-400: Azure answered 400 to GET"):
         await read(arm, Reply(400, body))
