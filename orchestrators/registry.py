@@ -5,6 +5,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from orchestrators.change_hold import change_hold
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
@@ -25,6 +26,7 @@ from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
 from orchestrators.verbs.source_power import prove_sources
 from shared.operations.durable_names import (
+    CHANGE_HOLD,
     CHECK_HEALTH,
     DECLARE_DOCUMENT,
     PROVE_SOURCES_OFF,
@@ -49,6 +51,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     "reprotect": reprotect,
     "roundtrip": roundtrip,
     "verify": verify,
+    CHANGE_HOLD: change_hold,
     CHECK_HEALTH: check_health,
     DECLARE_DOCUMENT: declare,
     PROVE_SOURCES_OFF: prove_sources,

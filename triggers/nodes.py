@@ -27,8 +27,9 @@ from shared.sites.node_health import has_fresh_heartbeat, is_provider_of_site, p
 from shared.sites.nodes import NodeView, same_host
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import caller_of, handle_for_role, is_preview, json_response, not_found, run_id_of
-from triggers.starting import accepted_response, admission_response, start_once
+from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
 
@@ -105,6 +106,8 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     )
     if join_running:
         return accepted_response(repair_id)
+    if not await has_started(client, repair_id):
+        await require_no_hold(client, repair.sites)
     await start_once(client, "repair", repair_id, repair)
     return await admission_response(client, "repair", repair_id, "node")
 

@@ -23,6 +23,7 @@ from shared.operations.durable_names import (
     CLUSTER_QUEUE,
     DOCUMENTS,
     EVENT_COUNTS,
+    HOLDS,
     LEASES,
     NODES,
     OBLIGATIONS,
@@ -31,6 +32,7 @@ from shared.operations.durable_names import (
     REQUEST_BUDGET,
     TIMER_LOOKS,
 )
+from shared.operations.holds import Hold, HoldLift, Holds, with_hold, without_hold, without_past_holds
 from shared.operations.leases import Claim, Lease, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
 from shared.operations.obligations import (
     Attempted,
@@ -66,6 +68,24 @@ def renew_leases(table: LeaseTable, request: Lease) -> tuple[LeaseTable, None]:
 def release_leases(table: LeaseTable, owner: str) -> tuple[LeaseTable, None]:
     """Give back all that a run holds."""
     return without_leases_of(table, [owner]), None
+
+
+def set_hold(holds: Holds, request: Hold) -> tuple[Holds, Any]:
+    """Hold a site, or everything."""
+    holds, outcome = with_hold(holds, request)
+    return holds, outcome.model_dump(mode="json")
+
+
+def lift_hold(holds: Holds, request: HoldLift) -> tuple[Holds, Any]:
+    """Lift a hold."""
+    holds, outcome = without_hold(holds, request)
+    return holds, outcome.model_dump(mode="json")
+
+
+def end_past_holds(holds: Holds, at: datetime) -> tuple[Holds, Any]:
+    """End those whose time has come."""
+    holds, ended = without_past_holds(holds, at)
+    return holds, ended.model_dump(mode="json")
 
 
 def put_document(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
@@ -264,6 +284,15 @@ REGISTERED: Mapping[str, Entity] = {
         {"add": Operation(add_to_count, str), "read": Operation(read_counts, None, True)},
         "sender",
         REMEMBERED_OF_MANY,
+    ),
+    HOLDS: Entity(
+        dict[str, Hold],
+        {},
+        {
+            "set": Operation(set_hold, Hold),
+            "lift": Operation(lift_hold, HoldLift),
+            "end_past": Operation(end_past_holds, datetime),
+        },
     ),
     LEASES: Entity(
         LeaseTable,

@@ -4,6 +4,7 @@ Literals, because histories, entity states and messages on their way hold them: 
 An orchestrator that runs an operation has the name of the operation's kind.
 """
 
+CHANGE_HOLD = "change_hold"
 CHECK_HEALTH = "check_health"
 DECLARE_DOCUMENT = "declare_document"
 PROVE_SOURCES_OFF = "prove_sources_off"
@@ -14,6 +15,7 @@ WATCH_NODES = "watch_nodes"
 CLUSTER_QUEUE = "cluster_queue"
 DOCUMENTS = "documents"
 EVENT_COUNTS = "event_counts"
+HOLDS = "holds"
 LEASES = "leases"
 NODES = "nodes"
 OBLIGATIONS = "obligations"

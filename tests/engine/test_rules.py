@@ -184,7 +184,9 @@ async def test_an_entity_keeps_what_is_called_at_once(client: AsyncTaskHubGrpcCl
 
 
 async def test_functions_that_are_no_coroutines_run_beside_the_engine(hub: Hub) -> None:
-    reply = await asyncio.to_thread(call_server, hub.hosts[0].base, "POST", "/api/waits-for-a-run", {}, timeout=PATIENCE)
+    reply = await asyncio.to_thread(
+        call_server, hub.hosts[0].base, "POST", "/api/waits-for-a-run", {}, timeout=PATIENCE
+    )
     assert (reply.status, reply.body) == (200, "BLOCKING")
 
 

@@ -27,6 +27,8 @@ BODIES: Mapping[str, Any] = {
     "put_site": SITE,
     "put_plan": PAYROLL,
     "change_recovery_plan": {"action": "save"},
+    "hold_everything": {"reason": "change freeze"},
+    "hold_site": {"reason": "change freeze"},
 }
 """Bodies of functions that do nothing without: what they are asked must reach the engine."""
 WITHOUT_ENGINE = frozenset({"get_evidence"})
