@@ -16,6 +16,7 @@ PINNED_ORCHESTRATORS = {
     "cancel",
     "change-point",
     "change_hold",
+    "change_lost_node",
     "check_health",
     "cleanup",
     "commit",
@@ -42,6 +43,7 @@ PINNED_ENTITIES = {
     "event_counts",
     "holds",
     "leases",
+    "lost_nodes",
     "nodes",
     "obligations",
     "plan_history",
@@ -108,6 +110,7 @@ PINNED_ACTIVITIES = {
 PINNED_FUNCTIONS = {
     "change_recovery_plan",
     "decide_operation",
+    "declare_lost_node",
     "delete_plan",
     "delete_site",
     "get_evidence",
@@ -141,6 +144,7 @@ PINNED_FUNCTIONS = {
     "start_replication",
     "start_verb",
     "start_verify",
+    "withdraw_lost_node",
 }
 """Functions with a trigger of their own: deployments, alerts and Event Grid subscriptions name them."""
 

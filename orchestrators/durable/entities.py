@@ -25,6 +25,7 @@ from shared.operations.durable_names import (
     EVENT_COUNTS,
     HOLDS,
     LEASES,
+    LOST_NODES,
     NODES,
     OBLIGATIONS,
     PLAN_HISTORY,
@@ -51,6 +52,7 @@ from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_be
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
 from shared.site_recovery.request_budget import Buckets, CallRequest, Closure, close_calls, grant_calls
+from shared.sites.lost_nodes import LostNode, LostNodes, NodeWithdrawal, with_lost_node, without_lost_node
 from shared.sites.nodes import ExtensionView
 
 
@@ -86,6 +88,23 @@ def end_past_holds(holds: Holds, at: datetime) -> tuple[Holds, Any]:
     """End those whose time has come."""
     holds, ended = without_past_holds(holds, at)
     return holds, ended.model_dump(mode="json")
+
+
+def declare_lost_node(lost_nodes: LostNodes, request: LostNode) -> tuple[LostNodes, Any]:
+    """A node never comes back."""
+    lost_nodes, outcome = with_lost_node(lost_nodes, request)
+    return lost_nodes, outcome.model_dump(mode="json")
+
+
+def withdraw_lost_node(lost_nodes: LostNodes, request: NodeWithdrawal) -> tuple[LostNodes, Any]:
+    """It does."""
+    lost_nodes, outcome = without_lost_node(lost_nodes, request.node)
+    return lost_nodes, outcome.model_dump(mode="json")
+
+
+def list_lost_nodes(lost_nodes: LostNodes, _request: None) -> tuple[LostNodes, Any]:
+    """All that are lost at a site."""
+    return lost_nodes, {key: lost.model_dump(mode="json") for key, lost in lost_nodes.items()}
 
 
 def put_document(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
@@ -304,6 +323,15 @@ REGISTERED: Mapping[str, Entity] = {
         },
         "sender",
         REMEMBERED_OF_MANY,
+    ),
+    LOST_NODES: Entity(
+        dict[str, LostNode],
+        {},
+        {
+            "declare": Operation(declare_lost_node, LostNode),
+            "withdraw": Operation(withdraw_lost_node, NodeWithdrawal),
+            "read": Operation(list_lost_nodes, None, True),
+        },
     ),
     NODES: Entity(
         NodeRecord | None,

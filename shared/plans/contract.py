@@ -6,6 +6,7 @@ from typing import Any
 from shared.activity import Activity
 from shared.messages import Message
 from shared.operations.holds import Hold
+from shared.sites.lost_nodes import LostNode
 
 
 class ReadDocuments(Message):
@@ -41,6 +42,7 @@ class DocumentsRead(Message):
     plan_histories: tuple[StoredPlanHistory, ...] = ()
     unreadable: tuple[str, ...] = ()
     holds: tuple[Hold, ...] = ()
+    lost_nodes: tuple[LostNode, ...] = ()
 
 
 READ_DOCUMENTS = Activity("read_documents", ReadDocuments, DocumentsRead)

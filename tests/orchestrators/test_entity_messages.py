@@ -195,6 +195,15 @@ def _a_hold_stays_until_it_is_lifted_or_over(before: Any, letter: Letter, after:
         assert key not in before or after[key]["since"] == before[key]["since"]
 
 
+def _a_lost_node_stays_lost_by_the_first_word(before: Any, letter: Letter, after: Any) -> None:
+    node = letter.message.request["node"]
+    if letter.operation == "declare":
+        assert {**after, node: None} == {**before, node: None}
+        assert after[node] == before.get(node, after[node])
+    else:
+        assert after == {name: lost for name, lost in before.items() if name != node}
+
+
 def is_past(until: str, at: str) -> bool:
     return datetime.fromisoformat(until) <= datetime.fromisoformat(at)
 
@@ -205,6 +214,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     names.EVENT_COUNTS: _a_count_goes_up_by_one,
     names.HOLDS: _a_hold_stays_until_it_is_lifted_or_over,
     names.LEASES: _leases_have_one_holder,
+    names.LOST_NODES: _a_lost_node_stays_lost_by_the_first_word,
     names.NODES: _a_node_has_one_repair,
     names.OBLIGATIONS: _what_is_owed_stays_until_settled,
     names.PLAN_HISTORY: _each_run_is_recorded_once,

@@ -13,6 +13,7 @@ from shared.plans.plan import PlanDocument
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery.contract import PreviewTaken, TakePreview
 from shared.site_recovery.views import ItemDetail
+from shared.sites.lost_nodes import read_lost_nodes
 from shared.sites.site import SiteDocument
 from tests.driver import Clock
 from tests.orchestrators.azure.protected_items import ProtectedItems
@@ -57,6 +58,7 @@ class Documents:
             obligations=tuple(obligations),
             plan_histories=tuple(StoredPlanHistory(name=name, plan_history=one) for name, one in histories.items()),
             holds=tuple(holds),
+            lost_nodes=tuple(one for kept in self.list_states("lost_nodes").values() for one in read_lost_nodes(kept)),
         )
 
     def _declare(self, name: str, document: SiteDocument | PlanDocument) -> DeclaredDocument:
