@@ -22,12 +22,14 @@ from shared.operations.contract import (
     StartCleanup,
     StartRun,
 )
-from shared.operations.durable_names import DOCUMENTS, LEASES, OBLIGATIONS, PLAN_HISTORY
+from shared.operations.durable_names import DOCUMENTS, HOLDS, LEASES, LOST_NODES, OBLIGATIONS, PLAN_HISTORY
+from shared.operations.holds import Hold, read_kept_holds
 from shared.operations.leases import Lease
 from shared.operations.obligations import HIDDEN
 from shared.operations.payloads import pack_document
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
+from shared.sites.lost_nodes import LostNode, read_lost_nodes
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,12 +46,16 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
     plans = _read_each(await list_entities(client, DOCUMENTS, "plan:"), _document_of, unreadable)
     histories = _read_each(await list_entities(client, PLAN_HISTORY), _plan_history_of, unreadable)
     owed = _read_each(await list_entities(client, OBLIGATIONS), _obligations_of, unreadable)
+    holds = _read_each(await list_entities(client, HOLDS), _holds_of, unreadable)
+    lost = _read_each(await list_entities(client, LOST_NODES), _lost_nodes_of, unreadable)
     return DocumentsRead(
         sites=tuple(sites),
         plans=tuple(plans),
         plan_histories=tuple(histories),
         obligations=tuple(one for owed_of_plan in owed for one in owed_of_plan),
         unreadable=tuple(unreadable),
+        holds=tuple(hold for kept in holds for hold in kept),
+        lost_nodes=tuple(node for kept in lost for node in kept),
     )
 
 
@@ -67,6 +73,14 @@ def _read_each[T](states: Mapping[str, Any], read: Callable[[str, Any], T], unre
 
 def _obligations_of(_plan: str, state: dict[str, Any]) -> list[dict[str, Any]]:
     return [{name: value for name, value in one.items() if name not in HIDDEN} for one in state.values()]
+
+
+def _holds_of(_key: str, state: dict[str, Any]) -> tuple[Hold, ...]:
+    return read_kept_holds(state)
+
+
+def _lost_nodes_of(_site: str, state: dict[str, Any]) -> tuple[LostNode, ...]:
+    return read_lost_nodes(state)
 
 
 def _plan_history_of(name: str, state: dict[str, Any]) -> StoredPlanHistory:

@@ -30,6 +30,7 @@ from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
 from shared.site_recovery.contract import ReadProviders
 from shared.site_recovery.views import ItemDetail
+from shared.sites.lost_nodes import LOST_REMEDY
 from shared.sites.site import SiteDocument, vaults_of_sites
 
 type Sites = Mapping[str, SiteDocument]
@@ -129,7 +130,7 @@ async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -
         return ()
     obligation = Obligation.model_validate(obligations["source-off"])
     leftovers_text = f"{', '.join(obligation.leftovers)}: " if obligation.leftovers else ""
-    return (Obstacle(code="source-not-proven-off", detail=f"{leftovers_text}{obligation.detail}"),)
+    return (Obstacle(code="source-not-proven-off", detail=f"{leftovers_text}{obligation.detail} {LOST_REMEDY}"),)
 
 
 async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Obstacle, ...], tuple[Obstacle, ...]]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from orchestrators.change_hold import change_hold
+from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
@@ -25,6 +27,8 @@ from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.roundtrip import roundtrip
 from orchestrators.verbs.source_power import prove_sources
 from shared.operations.durable_names import (
+    CHANGE_HOLD,
+    CHANGE_LOST_NODE,
     CHECK_HEALTH,
     DECLARE_DOCUMENT,
     PROVE_SOURCES_OFF,
@@ -49,6 +53,8 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     "reprotect": reprotect,
     "roundtrip": roundtrip,
     "verify": verify,
+    CHANGE_HOLD: change_hold,
+    CHANGE_LOST_NODE: change_lost_node,
     CHECK_HEALTH: check_health,
     DECLARE_DOCUMENT: declare,
     PROVE_SOURCES_OFF: prove_sources,

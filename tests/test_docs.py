@@ -109,7 +109,7 @@ def test_make_help_lists_what_one_may_ask_for() -> None:
 
 def test_every_event_that_is_told_is_documented() -> None:
     code = "".join(path.read_text() for path in (ROOT / "orchestrators").rglob("*.py"))
-    told = set(re.findall(r"HciSiteRecovery\.(?:Drill|Obligation|Node|RecoveryPlan)\.\w+", code))
+    told = set(re.findall(r"HciSiteRecovery\.(?:Drill|Obligation|Node|RecoveryPlan|Hold)\.\w+", code))
     told |= {
         f"HciSiteRecovery.Operation.{what.capitalize()}"
         for what in re.findall(r'publish_operation_event\(ctx, \w+, "(\w+)"', code)

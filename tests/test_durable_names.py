@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 PINNED_ORCHESTRATORS = {
     "cancel",
     "change-point",
+    "change_hold",
+    "change_lost_node",
     "check_health",
     "cleanup",
     "commit",
@@ -39,7 +41,9 @@ PINNED_ENTITIES = {
     "cluster_queue",
     "documents",
     "event_counts",
+    "holds",
     "leases",
+    "lost_nodes",
     "nodes",
     "obligations",
     "plan_history",
@@ -106,10 +110,13 @@ PINNED_ACTIVITIES = {
 PINNED_FUNCTIONS = {
     "change_recovery_plan",
     "decide_operation",
+    "declare_lost_node",
     "delete_plan",
     "delete_site",
     "get_evidence",
     "get_health",
+    "get_hold",
+    "get_hold_of_site",
     "get_operation",
     "get_plan",
     "get_readiness",
@@ -118,6 +125,10 @@ PINNED_FUNCTIONS = {
     "get_replication_of_vm",
     "get_report",
     "get_site",
+    "hold_everything",
+    "hold_site",
+    "lift_hold",
+    "lift_hold_of_site",
     "list_nodes",
     "list_obligations",
     "list_operations",
@@ -133,6 +144,7 @@ PINNED_FUNCTIONS = {
     "start_replication",
     "start_verb",
     "start_verify",
+    "withdraw_lost_node",
 }
 """Functions with a trigger of their own: deployments, alerts and Event Grid subscriptions name them."""
 

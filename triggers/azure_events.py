@@ -4,6 +4,7 @@
 2. `_handle_failure`: is that the cluster of a declared site, and its Site Recovery extension?
 3. An event of a cluster, or of a run command, names no node: all nodes of the site are checked, once at a time.
 4. An event of a node's extension starts its repair, unless the node's record or the extension itself says otherwise.
+   At a site on hold nothing is started.
 5. What became of the event is counted; `GET /api/health` shows the counts.
 """
 
@@ -27,9 +28,11 @@ from shared.healing.node_record import NodeRecord, SymptomNotice, next_run_id, w
 from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
 from shared.operations.entity_messages import EntityMessage, MessageStamp
+from shared.operations.holds import find_holds
 from shared.sites.node_health import is_extension_well
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.holds_in_effect import read_holds, read_holds_of
 from triggers.starting import start_once
 
 FAILURE_EVENT_TYPES = frozenset(f"microsoft.resources.resource{deed}failure" for deed in ("write", "delete", "action"))
@@ -179,10 +182,18 @@ async def _start_watch(client: df.DurableFunctionsClient, sites: dict[str, SiteD
     name = next((name for name, site in sites.items() if key_of(site.cluster) == key_of(cluster or "")), None)
     if name is None:
         return "other-cluster"
+    if await read_holds_of(client, [name]):
+        return "site-on-hold"
     run = f"watch-nodes-{name}"
     if not await is_run_living(client, run):
         await client.schedule_new_orchestration(WATCH_NODES, input={"site": name}, instance_id=run)
     return "watch-started"
+
+
+async def _without_held(client: df.DurableFunctionsClient, sites: dict[str, SiteDocument]) -> dict[str, SiteDocument]:
+    """The sites at which something may begin: the timer finds what fails at others, once they are held no longer."""
+    holds = await read_holds(client)
+    return {name: site for name, site in sites.items() if not find_holds(holds, [name])}
 
 
 async def _start_repair(
@@ -199,6 +210,8 @@ async def _start_repair(
         return "other-cluster"
     if not any(site.healing for site in candidate_sites.values()):
         return "healing-disabled"
+    if not (candidate_sites := await _without_held(client, candidate_sites)):
+        return "site-on-hold"
     if reason := why_not_now(node_record, failure.occurred_at):
         return reason
     if not (node_record and node_record.run):

@@ -16,6 +16,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven, Verdict
 from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers import declared_documents
+from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, invalid_request, not_found
 from triggers.living_runs import require_living
 from triggers.person_events import send_approval, send_decision
@@ -24,6 +25,8 @@ from triggers.starting import accepted_response
 bp = df.Blueprint()
 APPROVALS = ("approve", "reject")
 VERDICTS: tuple[Verdict, ...] = ("abort", "retry", "skip", "resume")
+BEGINNING = frozenset({"approve", "retry"})
+"""Decisions that have a verb begin, and wait for the end of a hold; all others let a run go on, or end."""
 STATE_NEEDED: Mapping[Verdict, str] = {"retry": "failed", "skip": "failed", "resume": "paused"}
 """In which state a VM is that can be decided on so."""
 
@@ -68,6 +71,8 @@ async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsCli
         raise not_found("operation", run)
     require_living(run, state)
     operation, custom_status = Operation.from_carried(read_input(state)), read_custom_status(state)
+    if decision in BEGINNING:
+        await require_no_hold(client, operation.sites)
     if verdict:
         await send_decision(client, run, _decision_of(req, operation, custom_status, verdict))
     else:

@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.operations.holds import find_holds
 from shared.plans.machines import leased_machines, leased_vm_of
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DocumentChange, DocumentKind, VersionedDocument
@@ -15,6 +16,7 @@ from shared.problem_details import FieldError
 from shared.sites.site import SiteDocument
 from shared.wording import list_briefly
 from triggers import declared_documents
+from triggers.holds_in_effect import hold_views, read_holds, read_holds_of
 from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, json_response
 from triggers.plan_checks import check_plan
 from triggers.sites import read_site_health
@@ -94,7 +96,8 @@ async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     versioned = await declared_documents.read_document(client, "site", name)
     site = SiteDocument.model_validate(versioned.document)
     history = [version.model_dump(mode="json", by_alias=True) for version in reversed(versioned.history)]
-    view = _document_view(name, versioned) | {"history": history, "health": await read_site_health(site)}
+    facts = {"health": await read_site_health(site), "holds": hold_views(await read_holds_of(client, [name]))}
+    view = _document_view(name, versioned) | {"history": history, **facts}
     return json_response(view, headers={"ETag": versioned.etag})
 
 
@@ -117,8 +120,13 @@ async def delete_site(req: func.HttpRequest, client: df.DurableFunctionsClient) 
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """All declared sites."""
-    return await _list_documents(client, "site")
+    """All declared sites, each with what holds it."""
+    documents, holds = await declared_documents.read_documents(client, "site"), await read_holds(client)
+    views = [
+        _document_view(name, entry) | {"holds": hold_views(find_holds(holds, [name]))}
+        for name, entry in documents.items()
+    ]
+    return json_response({"value": views})
 
 
 @bp.function_name("put_plan")

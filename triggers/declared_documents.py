@@ -1,22 +1,18 @@
 """Reading and changing the declared sites and plans: the triggers' side of the documents entity."""
 
-import uuid
-
 import azure.durable_functions as df
 import azure.functions as func
-from durabletask.client import OrchestrationStatus
 
 from activities.durable_state import list_entities, read_entity
 from shared.documents import CHECKED
 from shared.operations.durable_names import DECLARE_DOCUMENT, DOCUMENTS
-from shared.operations.payloads import Carried, pack_input
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedDocument
 from shared.sites.site import SiteDocument
-from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
+from triggers.failures import Outage
 from triggers.http_endpoint import HttpProblem, json_response, not_found, outage_problem
 from triggers.pacing import DOCUMENT_CHANGE_WITHIN
-from triggers.waiting import has_ended, look_until
+from triggers.short_runs import UnconfirmedRun, await_short_run
 
 GIVEN_UP = Outage(code="declaration-failed", detail="The durable engine gave the change up; the app's log says why.")
 
@@ -103,18 +99,11 @@ async def _make_change(client: df.DurableFunctionsClient, change: DocumentChange
     Raises:
         HttpProblem: nobody can say yet (503).
     """
-    run = f"declare-{uuid.uuid4().hex}"
     try:
-        payload = pack_input(change.model_dump(mode="json"), Carried(sender=run))
-        await client.schedule_new_orchestration(DECLARE_DOCUMENT, input=payload, instance_id=run)
-        state = await look_until(client, run, has_ended, DOCUMENT_CHANGE_WITHIN)
-    except ENGINE_FAILURES as error:
-        raise _unconfirmed_change(change, require_outage(error)) from error
-    if state is None or not has_ended(state):
-        raise _unconfirmed_change(change, SLOW)
-    if state.runtime_status != OrchestrationStatus.COMPLETED:
-        raise _unconfirmed_change(change, GIVEN_UP)
-    return DeclarationOutcome.model_validate(state.get_output())
+        output = await await_short_run(client, DECLARE_DOCUMENT, change, DOCUMENT_CHANGE_WITHIN, GIVEN_UP)
+    except UnconfirmedRun as unconfirmed:
+        raise _unconfirmed_change(change, unconfirmed.outage) from unconfirmed
+    return DeclarationOutcome.model_validate(output)
 
 
 def _unconfirmed_change(change: DocumentChange, outage: Outage) -> HttpProblem:

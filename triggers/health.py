@@ -18,7 +18,8 @@ import azure.functions as func
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import read_entity
-from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS
+from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS
+from shared.operations.holds import HOLDS_KEY, read_kept_holds
 from shared.operations.timer_looks import TimerLooks
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, handle_for_role, json_response
@@ -76,6 +77,7 @@ class EngineProbe:
         self._holds_until: float | None = None
         self._unanswered = ""
         self.looks = TimerLooks()
+        self.at: datetime | None = None
 
     async def find_trouble(self, client: df.DurableFunctionsClient) -> Outage | None:
         """What does not answer, None when all of the engine does."""
@@ -101,8 +103,8 @@ class EngineProbe:
         """Whether the timer still looks, by the clock of the engine."""
         report: dict[str, Any] = (state.get_output() if state else None) or {}
         self.looks = TimerLooks.model_validate(report.get("timer") or {})
-        at = report.get("at")
-        return TIMER_SILENT if at and find_silent_since(self.looks, datetime.fromisoformat(at)) else None
+        self.at = datetime.fromisoformat(report["at"]) if "at" in report else None
+        return TIMER_SILENT if self.at and find_silent_since(self.looks, self.at) else None
 
     async def _keep_or_give_up(self, client: df.DurableFunctionsClient, run: str, *, is_followed: bool) -> None:
         """Wait for a run once more, and then no longer; it would wait for ever if its message was dropped."""
@@ -144,17 +146,25 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 
     503 with the likely cause when the engine does not.
     """
-    outage, counts = await PROBE.find_trouble(client), {}
+    outage, counts, holds = await PROBE.find_trouble(client), {}, list[dict[str, Any]]()
     if outage is None:
         try:
             async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
                 counts = await read_entity(client, EVENT_COUNTS, "events")
+                holds = await _read_holds(client, PROBE.at)
         except ENGINE_FAILURES as error:
             outage = _likely_cause(error)
     if outage:
         raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
     checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
-    return json_response({"status": checks["timer"], **checks, "events": counts, **_last_look_of(PROBE.looks)})
+    seen = {"events": counts, "holds": holds, **_last_look_of(PROBE.looks)}
+    return json_response({"status": checks["timer"], **checks, **seen})
+
+
+async def _read_holds(client: df.DurableFunctionsClient, at: datetime | None) -> list[dict[str, Any]]:
+    """What is on hold, without what was over when the engine answered last: a probe must not change anything."""
+    kept_holds = read_kept_holds(await read_entity(client, HOLDS, HOLDS_KEY))
+    return [hold.to_view() for hold in kept_holds if at is None or not hold.is_over(at)]
 
 
 def _last_look_of(looks: TimerLooks) -> dict[str, Any]:

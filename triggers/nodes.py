@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.durable_state import read_entity
 from activities.locks import read_locks
 from activities.node_diagnosis import read_node_records
 from activities.nodes import read_nodes
@@ -19,16 +20,20 @@ from shared.healing.proof import choose_helper, extension_to_install, items_on_n
 from shared.healing.repair import Repair
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.operations.durable_names import LOST_NODES
 from shared.operations.obligations import Lock
 from shared.principals import require_role
 from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.site_recovery.views import ItemView, ProviderView
+from shared.sites.lost_nodes import read_lost_nodes
 from shared.sites.node_health import has_fresh_heartbeat, is_provider_of_site, providers_on
-from shared.sites.nodes import NodeView, same_host
+from shared.sites.nodes import NodeView, same_host, short_host_name
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import caller_of, handle_for_role, is_preview, json_response, not_found, run_id_of
-from triggers.starting import accepted_response, admission_response, start_once
+from triggers.lost_nodes import lost_node_view
+from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
 
@@ -41,7 +46,10 @@ async def list_nodes(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     """The nodes of a site, live from Azure: extension, provider, what ails them, their VMs and their last repair."""
     site = await declared_documents.read_site(client, req.route_params["site"])
     snapshot = await _read_snapshot(client, site)
-    return json_response({"value": node_views(snapshot), "readAt": snapshot.at.isoformat()})
+    lost_nodes = read_lost_nodes(await read_entity(client, LOST_NODES, req.route_params["site"]))
+    words = {lost.key: lost_node_view(lost) for lost in lost_nodes}
+    views = [view | {"lost": words.get(short_host_name(view["node"]))} for view in node_views(snapshot)]
+    return json_response({"value": views, "readAt": snapshot.at.isoformat()})
 
 
 class SiteSnapshot(NamedTuple):
@@ -105,6 +113,8 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     )
     if join_running:
         return accepted_response(repair_id)
+    if not await has_started(client, repair_id):
+        await require_no_hold(client, repair.sites)
     await start_once(client, "repair", repair_id, repair)
     return await admission_response(client, "repair", repair_id, "node")
 

@@ -21,6 +21,7 @@ from shared.replication.health import replication_lag
 from shared.site_recovery.views import ItemDetail
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.holds_in_effect import hold_views, read_holds_of
 from triggers.http_endpoint import handle_for_role, json_response
 
 bp = df.Blueprint()
@@ -45,6 +46,7 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
             "plan": name,
             "digest": plan.digest,
             "readAt": facts.at.isoformat(),
+            "holds": hold_views(await read_holds_of(client, sites)),
             "verbs": {
                 kind: {
                     "ready": not preview.blockers and not preview.concerns,  # what needs no override

@@ -30,6 +30,7 @@ from shared.recovery_plans.mirror import (
 from shared.recovery_plans.parts import PlanAction, PlanGroup, PlanPart
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import (
     body_of,
     caller_of,
@@ -125,6 +126,7 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
     mirror_state = await _read_mirror_state(client, name)
     if is_preview(req):
         return json_response(mirror_state.preview_of(request.action))
+    await require_no_hold(client, mirror_state.sites)
     require_confirmation(request.confirm, mirror_state.confirmation_for(request.action))
     order = MirrorOrder(
         id=run,

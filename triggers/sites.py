@@ -32,6 +32,7 @@ from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import (
     EmptyRequest,
     body_of,
@@ -42,7 +43,7 @@ from triggers.http_endpoint import (
     not_found,
     run_id_of,
 )
-from triggers.starting import accepted_response, admission_response, start_once
+from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
 
@@ -74,6 +75,8 @@ async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsCl
 
 
 async def _start_holding_run(client: df.DurableFunctionsClient, order: SiteOperation) -> func.HttpResponse:
+    if not await has_started(client, order.id):
+        await require_no_hold(client, (order.site,))
     await start_once(client, order.kind, order.id, order)
     return await admission_response(client, order.kind, order.id, "site")
 

@@ -2,9 +2,12 @@
 
 1. Read the plan, the request and the sites: the operation as it would run.
 2. For a preview, say what it would do, and stop here.
-3. Unless the request is a repetition: see who holds the VMs, judge whether the plan is ready, have drills make way.
+3. Unless the request is a repetition: see that nothing is on hold, and who holds the VMs, judge whether the plan is
+   ready, have drills make way.
 4. Start the run, wait a moment for its admission, and answer.
 """
+
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -19,6 +22,7 @@ from shared.problem_details import FieldError
 from shared.recovery.operation import Operation, Override
 from triggers import declared_documents
 from triggers.drill_preemption import find_owed_cleanups, preempt_drills
+from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
     HttpProblem,
     body_of,
@@ -47,11 +51,18 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
         raise not_found("verb", req.route_params["verb"])
     operation, request = await _read_operation(req, client, kind)
     if is_preview(req):
-        return json_response((await preview_operation(client, operation)).model_dump(mode="json", by_alias=True))
+        return json_response(await _preview_view(client, operation))
     require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
     if not await has_started(client, operation.id):  # a repetition is not judged anew
         await _start_operation(client, operation, request, caller_of(req))
     return await admission_response(client, kind, operation.id, "plan")
+
+
+async def _preview_view(client: df.DurableFunctionsClient, operation: Operation) -> dict[str, Any]:
+    """What it would do, and what is on hold meanwhile."""
+    preview = await preview_operation(client, operation)
+    holds = await read_holds_of(client, operation.sites)
+    return preview.model_dump(mode="json", by_alias=True) | {"holds": hold_views(holds)}
 
 
 async def _read_operation(
@@ -82,6 +93,7 @@ async def _start_operation(
     client: df.DurableFunctionsClient, operation: Operation, request: VerbRequest, person: Principal
 ) -> None:
     """Start the operation when its plan is ready, or somebody says why it shall begin all the same."""
+    await require_no_hold(client, operation.sites)
     if operation.approvals_required:
         require_signed_in(person)
     holding_runs = await find_holding_runs(client, operation)

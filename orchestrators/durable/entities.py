@@ -23,7 +23,9 @@ from shared.operations.durable_names import (
     CLUSTER_QUEUE,
     DOCUMENTS,
     EVENT_COUNTS,
+    HOLDS,
     LEASES,
+    LOST_NODES,
     NODES,
     OBLIGATIONS,
     PLAN_HISTORY,
@@ -31,6 +33,7 @@ from shared.operations.durable_names import (
     REQUEST_BUDGET,
     TIMER_LOOKS,
 )
+from shared.operations.holds import Hold, HoldLift, Holds, with_hold, without_hold, without_past_holds
 from shared.operations.leases import Claim, Lease, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
 from shared.operations.obligations import (
     Attempted,
@@ -49,6 +52,7 @@ from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_be
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
 from shared.site_recovery.request_budget import Buckets, CallRequest, Closure, close_calls, grant_calls
+from shared.sites.lost_nodes import LostNode, LostNodes, NodeWithdrawal, with_lost_node, without_lost_node
 from shared.sites.nodes import ExtensionView
 
 
@@ -66,6 +70,41 @@ def renew_leases(table: LeaseTable, request: Lease) -> tuple[LeaseTable, None]:
 def release_leases(table: LeaseTable, owner: str) -> tuple[LeaseTable, None]:
     """Give back all that a run holds."""
     return without_leases_of(table, [owner]), None
+
+
+def set_hold(holds: Holds, request: Hold) -> tuple[Holds, Any]:
+    """Hold a site, or everything."""
+    holds, outcome = with_hold(holds, request)
+    return holds, outcome.model_dump(mode="json")
+
+
+def lift_hold(holds: Holds, request: HoldLift) -> tuple[Holds, Any]:
+    """Lift a hold."""
+    holds, outcome = without_hold(holds, request)
+    return holds, outcome.model_dump(mode="json")
+
+
+def end_past_holds(holds: Holds, at: datetime) -> tuple[Holds, Any]:
+    """End those whose time has come."""
+    holds, ended = without_past_holds(holds, at)
+    return holds, ended.model_dump(mode="json")
+
+
+def declare_lost_node(lost_nodes: LostNodes, request: LostNode) -> tuple[LostNodes, Any]:
+    """A node never comes back."""
+    lost_nodes, outcome = with_lost_node(lost_nodes, request)
+    return lost_nodes, outcome.model_dump(mode="json")
+
+
+def withdraw_lost_node(lost_nodes: LostNodes, request: NodeWithdrawal) -> tuple[LostNodes, Any]:
+    """It does."""
+    lost_nodes, outcome = without_lost_node(lost_nodes, request.node)
+    return lost_nodes, outcome.model_dump(mode="json")
+
+
+def list_lost_nodes(lost_nodes: LostNodes, _request: None) -> tuple[LostNodes, Any]:
+    """All that are lost at a site."""
+    return lost_nodes, {key: lost.model_dump(mode="json") for key, lost in lost_nodes.items()}
 
 
 def put_document(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
@@ -265,6 +304,15 @@ REGISTERED: Mapping[str, Entity] = {
         "sender",
         REMEMBERED_OF_MANY,
     ),
+    HOLDS: Entity(
+        dict[str, Hold],
+        {},
+        {
+            "set": Operation(set_hold, Hold),
+            "lift": Operation(lift_hold, HoldLift),
+            "end_past": Operation(end_past_holds, datetime),
+        },
+    ),
     LEASES: Entity(
         LeaseTable,
         {},
@@ -275,6 +323,15 @@ REGISTERED: Mapping[str, Entity] = {
         },
         "sender",
         REMEMBERED_OF_MANY,
+    ),
+    LOST_NODES: Entity(
+        dict[str, LostNode],
+        {},
+        {
+            "declare": Operation(declare_lost_node, LostNode),
+            "withdraw": Operation(withdraw_lost_node, NodeWithdrawal),
+            "read": Operation(list_lost_nodes, None, True),
+        },
     ),
     NODES: Entity(
         NodeRecord | None,

@@ -17,6 +17,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.run import Run
 from shared.recovery.scheduler import Tick
 from shared.site_recovery.request_budget import CallRequest, Calls, Grant
+from shared.sites.lost_nodes import LOST_REMEDY
 
 
 def within_budget(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, Tick]]:
@@ -176,5 +177,5 @@ def find_unproven_sources(ctx: Context, plan: str) -> Steps[list[Obstacle]]:
     leftovers_text = (
         f": {', '.join(obligation.leftovers)}" if obligation.leftovers else "; the timer looks for it by itself"
     )
-    detail = f"it is not proven that the machines are off on premises{leftovers_text}"
+    detail = f"it is not proven that the machines are off on premises{leftovers_text}. {LOST_REMEDY}"
     return [Obstacle(code="source-not-proven-off", detail=detail)]

@@ -1,14 +1,16 @@
 """One look of the timer: what it has read, and what it could not do; no part of it keeps another from being done."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from orchestrators.durable.steps import Context, Steps
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.operations.holds import HOLDS_KEY, find_holds
 from shared.operations.timer_looks import MAX_DETAIL_LENGTH, DutyFailure
 from shared.plans.contract import DocumentsRead
 from shared.plans.plan import PlanDocument
@@ -34,6 +36,17 @@ class TimerLook:
     def owed_of_kind(self, kind: str) -> list[Mapping[str, Any]]:
         """The obligations of one kind as they are kept: one that cannot be read must not hide the others."""
         return [obligation for obligation in self.documents.obligations if obligation.get("kind") == kind]
+
+    def is_held(self, sites: Iterable[str], at: datetime) -> bool:
+        """Whether nothing may begin at one of these sites; while holds cannot be read, at no site."""
+        in_effect = [hold for hold in self.documents.holds if not hold.is_over(at)]
+        return HOLDS_KEY in self.documents.unreadable or bool(find_holds(in_effect, sites))
+
+    def is_plan_held(self, name: str, at: datetime) -> bool:
+        """Whether nothing may begin for a plan; one that is not declared may have been of any site."""
+        plans = [PlanDocument.model_validate(one.document) for one in self.documents.plans if one.name == name]
+        sites = plans[0].site_names if plans else [hold.site for hold in self.documents.holds]
+        return self.is_held(sites, at)
 
 
 def attempt_part(ctx: Context, look: TimerLook, about: str, part: Steps[list[str]]) -> Steps[list[str]]:

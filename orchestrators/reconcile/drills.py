@@ -24,18 +24,18 @@ from shared.request_ids import run_id
 
 
 def begin_due_drills(ctx: Context, look: TimerLook) -> Steps[list[str]]:
-    """Begin each drill that is due, unless its VMs are held: then it is begun later, and not lost.
+    """Begin each drill that is due, unless its VMs or its site are held: then it is begun later, and not lost.
 
     Of one that is overdue an event goes out, once for each occasion.
     """
     started = []
     for entry in look.documents.plans:
-        started += yield from attempt_part(ctx, look, f"plan {entry.name}", _begin_if_due(ctx, look.documents, entry))
+        started += yield from attempt_part(ctx, look, f"plan {entry.name}", _begin_if_due(ctx, look, entry))
     return started
 
 
-def _begin_if_due(ctx: Context, documents: DocumentsRead, entry: DeclaredDocument) -> Steps[list[str]]:
-    plan = PlanDocument.model_validate(entry.document)
+def _begin_if_due(ctx: Context, look: TimerLook, entry: DeclaredDocument) -> Steps[list[str]]:
+    documents, plan = look.documents, PlanDocument.model_validate(entry.document)
     if plan.drill is None:
         return []
     followed = _find_history(documents, plan.drill.follows) if plan.drill.follows else None
@@ -48,7 +48,7 @@ def _begin_if_due(ctx: Context, documents: DocumentsRead, entry: DeclaredDocumen
     advice = advise_drill(plan.drill, due, history, now(ctx), refused=refused).do
     if advice == "overdue":
         yield from _publish_overdue(ctx, entry.name, due, history)
-    if advice != "begin":
+    if advice != "begin" or look.is_held(plan.site_names, now(ctx)):
         return []
     run = run_id("drill", entry.name, drill_run_key(due, history))
     return (yield from _begin_drill(ctx, _drill_operation(documents, entry.name, plan, run), due))

@@ -34,7 +34,12 @@ AT_ONCE = timedelta(0)
 
 
 class SiteLook(NamedTuple):
-    """What was read of a site to look after its nodes; `patience` is how long one must look unwell."""
+    """What was read of a site to look after its nodes.
+
+    Attributes:
+        patience: How long one must look unwell.
+        held: No repair may begin: what is seen is only written down.
+    """
 
     name: str
     site: SiteDocument
@@ -42,6 +47,7 @@ class SiteLook(NamedTuple):
     provider_views: ProvidersRead
     records_read: NodeRecordsRead
     patience: timedelta
+    held: bool
 
 
 def watch_nodes(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -96,7 +102,8 @@ def _look_after_site(
     provider_views = yield from call(ctx, READ_PROVIDERS, ReadProviders(vault=VaultRef.from_id(site.vault)))
     records_read = yield from call(ctx, READ_NODE_RECORDS, ReadNodeRecords(machines=tuple(node.id for node in nodes)))
     patience = site.healing_rules.notice_after if notice_after is None else notice_after
-    site_look = SiteLook(entry.name, site, nodes, provider_views, records_read, patience)
+    held = look.is_held((entry.name,), now(ctx))
+    site_look = SiteLook(entry.name, site, nodes, provider_views, records_read, patience, held)
     started = []
     for node in nodes:
         started += yield from attempt_part(ctx, look, f"node {node.name}", _look_after_node(ctx, site_look, node))
@@ -104,13 +111,13 @@ def _look_after_site(
 
 
 def _look_after_node(ctx: Context, site_look: SiteLook, node: NodeView) -> Steps[list[str]]:
-    name, site, nodes, provider_views, records_read, patience = site_look
+    name, site, nodes, provider_views, records_read, patience, held = site_look
     record = next((one for one in records_read.records if key_of(one.machine_id) == key_of(node.id)), None)
     if record and record.run in records_read.ended_runs:
         record = yield from record_lost_run(ctx, site, record)
     symptom = symptom_of(site, node, nodes, provider_views.providers, provider_views.at)
     record = yield from _record_symptom(ctx, node, symptom, record)
-    if record and is_due(record, now(ctx), patience):
+    if record and not held and is_due(record, now(ctx), patience):
         return [(yield from _start_repair(ctx, name, site, node, record))]
     return []
 

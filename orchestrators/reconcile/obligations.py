@@ -40,13 +40,13 @@ def start_owed_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """
     started = []
     for owed in look.owed_of_kind("cleanup"):
-        started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_owed_cleanup(ctx, owed))
+        started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_owed_cleanup(ctx, look, owed))
     return started
 
 
-def _start_owed_cleanup(ctx: Context, owed: Mapping[str, Any]) -> Steps[list[str]]:
+def _start_owed_cleanup(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
     obligation = Obligation.model_validate(owed)
-    if not is_attempt_due(obligation, now(ctx)):
+    if not is_attempt_due(obligation, now(ctx)) or look.is_plan_held(obligation.plan, now(ctx)):
         return []
     runs = {run for run in (obligation.owner, obligation.last_attempt_by) if run}
     if not runs <= set((yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(sorted(runs))))).ended):
@@ -95,7 +95,7 @@ def start_orphan_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 def _clean_orphans_of(ctx: Context, look: TimerLook, entry: DeclaredDocument) -> Steps[list[str]]:
     """One site; what cannot be read of what is owed might be a drill of our own, so that nothing is cleaned up then."""
     site = SiteDocument.model_validate(entry.document)
-    if site.orphans != "clean":
+    if site.orphans != "clean" or look.is_held((entry.name,), now(ctx)):
         return []
     require_readable(look.documents)
     owed = map(Obligation.model_validate, look.owed_of_kind("cleanup"))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrators.durable.cloud_events import delivery_run_of
+from orchestrators.durable.holds import end_past_holds
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part
 from orchestrators.reconcile.drills import begin_due_drills
@@ -20,7 +21,16 @@ from shared.plans.contract import READ_DOCUMENTS, ReadDocuments
 
 type Duty = Callable[[Context, TimerLook], Steps[list[str]]]
 
+
+def end_holds_that_are_over(ctx: Context, look: TimerLook) -> Steps[list[str]]:
+    """End holds whose time has come; the duties after this one are then done again."""
+    if any(hold.is_over(now(ctx)) for hold in look.documents.holds):
+        yield from end_past_holds(ctx)
+    return []
+
+
 DUTIES: Mapping[str, Duty] = {
+    "end holds that are over": end_holds_that_are_over,
     "clean up drills whose time is over": start_owed_cleanups,
     "begin drills that are due": begin_due_drills,
     "clean up drills whose runs are dead": start_orphan_cleanups,

@@ -33,7 +33,8 @@ def _keep_if_wanted(ctx: Context, look: TimerLook, entry: DeclaredDocument) -> S
     plan = PlanDocument.model_validate(entry.document, context=CHECKED)
     if plan.recovery_plan.mirroring == "off":
         return []
-    return (yield from _keep_mirror(ctx, entry, plan, sites_of_plan(look.documents, plan)))
+    held = look.is_held(plan.site_names, now(ctx))
+    return (yield from _keep_mirror(ctx, entry, plan, sites_of_plan(look.documents, plan), held=held))
 
 
 def _mirror_order(name: str, plan: PlanDocument, sites: dict[str, SiteDocument], at: datetime) -> MirrorOrder:
@@ -49,7 +50,7 @@ def _mirror_order(name: str, plan: PlanDocument, sites: dict[str, SiteDocument],
 
 
 def _keep_mirror(
-    ctx: Context, entry: DeclaredDocument, plan: PlanDocument, sites: dict[str, SiteDocument]
+    ctx: Context, entry: DeclaredDocument, plan: PlanDocument, sites: dict[str, SiteDocument], *, held: bool
 ) -> Steps[list[str]]:
     mirror = Mirror.model_validate((yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "read")) or {})
     at = now(ctx)
@@ -61,7 +62,7 @@ def _keep_mirror(
     if drift_digest and drift_digest != mirror.reported_digest:
         yield from _publish_drift(ctx, order, survey, drift_digest)
     yield from call_entity(ctx, RECOVERY_PLAN_MIRRORS, entry.name, "checked", [drift_digest, at.isoformat()])
-    wanted = plan.recovery_plan.mirroring == "repair" and survey.wanted and not survey.away
+    wanted = plan.recovery_plan.mirroring == "repair" and survey.wanted and not survey.away and not held
     todo = writes_needed(order.plan, plan, survey) if wanted else ()
     if not todo or required_confirmation(order.action, order.plan, survey, mirror.known_ids):
         return []  # somebody else's work would be lost, or a machine is in Azure or on its way: a person has to ask

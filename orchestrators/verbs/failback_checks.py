@@ -1,22 +1,43 @@
 """Before a failback: what stands in the way of each machine, as the nodes and the vault show it. It changes nothing."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.entity_calls import find_unproven_sources
-from orchestrators.durable.steps import Context, Steps, call_all, now, show_status
+from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now, show_status
 from orchestrators.verbs.source_power import read_cluster_nodes, read_source_states, reopen_source_proof
+from shared.evidence.chain import EvidenceEntry
 from shared.failback.checks import SOURCE_GONE, ReturningVm, SiteState, check_failback
 from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.operations.durable_names import LOST_NODES
 from shared.recovery.operation import Operation
 from shared.recovery.people import Pause
 from shared.recovery.run import Run
 from shared.recovery.run_item import RunItem
 from shared.recovery.status import join_details
 from shared.site_recovery.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
+from shared.sites.lost_nodes import LostNode, read_lost_nodes, split_lost_nodes
+from shared.sites.node_health import disconnected_nodes
+from shared.sites.nodes import NodeView
+
+
+class SiteCheck(NamedTuple):
+    """What a look at one site has shown.
+
+    Attributes:
+        providers: For each machine that is made again, the one that makes it.
+        lost_nodes: The words of persons that stood for nodes that do not answer.
+    """
+
+    providers: dict[str, str]
+    obstacles: list[Obstacle]
+    lost_nodes: tuple[LostNode, ...] = ()
+
 
 PHASE, WAITING_FOR = "Premises", "the nodes to say whether the machines are off and have room"
 
@@ -46,12 +67,22 @@ def find_failback_obstacles(ctx: Context, operation: Operation, run: Run) -> Ste
     obstacles: list[Obstacle] = []
     for number, (site_name, items) in enumerate(_returning_items_by_site(operation, run).items()):
         look = f"home-{len(run.people.decisions)}-{number}-{now(ctx):%m%d%H%M%S}"
-        site_providers, site_obstacles = yield from _check_site(ctx, operation, site_name, items, look)
-        providers |= site_providers
-        obstacles += site_obstacles
+        site_check = yield from _check_site(ctx, operation, site_name, items, look)
+        providers |= site_check.providers
+        obstacles += site_check.obstacles
+        run = _with_lost_nodes(run, site_check.lost_nodes, now(ctx))
     return run.with_items(
         item.model_copy(update={"provider": providers.get(item.vm, "")}) for item in run.items
     ), obstacles
+
+
+def _with_lost_nodes(run: Run, lost_nodes: Sequence[LostNode], at: datetime) -> Run:
+    """With the words of the persons that stood for nodes that do not answer, in the run's findings and its evidence."""
+    for lost in lost_nodes:
+        if (finding := lost.describe()) not in run.results.findings:
+            entry = EvidenceEntry.of("finding", at, {"lostNode": lost.model_dump(mode="json", by_alias=True)})
+            run = run.with_findings([finding]).with_pending_entry(entry)
+    return run
 
 
 def _returning_items_by_site(operation: Operation, run: Run) -> dict[str, list[RunItem]]:
@@ -68,7 +99,7 @@ def nodes_unreadable(site_name: str, why: object) -> Obstacle:
 
 def _check_site(
     ctx: Context, operation: Operation, site_name: str, items: Sequence[RunItem], look: str
-) -> Steps[tuple[dict[str, str], list[Obstacle]]]:
+) -> Steps[SiteCheck]:
     """Look at one site, and say what stands in the way there; what runs twice is owed from then on.
 
     Args:
@@ -76,10 +107,11 @@ def _check_site(
     """
     site = operation.sites[site_name]
     returning = [ReturningVm(vm=item.vm, provider=item.host_provider, mb=item.disk_mb) for item in items]
-    nodes, unread = yield from read_cluster_nodes(ctx, (site.cluster,))
+    cluster_nodes, unread = yield from read_cluster_nodes(ctx, (site.cluster,))
+    nodes, lost_nodes = yield from _split_nodes(ctx, site_name, cluster_nodes)
     provider_views = (yield from call_all(ctx, READ_PROVIDERS, [ReadProviders(vault=VaultRef.from_id(site.vault))]))[0]
     if unread or not isinstance(provider_views, ProvidersRead):
-        return {}, [nodes_unreadable(site_name, ", ".join(unread) or provider_views)]
+        return SiteCheck({}, [nodes_unreadable(site_name, ", ".join(unread) or provider_views)])
     source_look = yield from read_source_states(ctx, operation.id, look, nodes, [vm.vm for vm in returning])
     if source_look.running_vms:
         yield from reopen_source_proof(ctx, operation.plan, operation.id, source_look)
@@ -87,7 +119,17 @@ def _check_site(
     providers, obstacles = check_failback(
         state, returning, create=bool(operation.options.create_vm), host=operation.options.host or ""
     )
-    return (providers if operation.options.create_vm else {}), obstacles
+    return SiteCheck(providers if operation.options.create_vm else {}, obstacles, lost_nodes)
+
+
+def _split_nodes(
+    ctx: Context, site_name: str, nodes: Sequence[NodeView]
+) -> Steps[tuple[list[NodeView], tuple[LostNode, ...]]]:
+    """The nodes that have to answer, and the words that stand for others; nobody is asked while all are connected."""
+    if not disconnected_nodes(nodes):
+        return list(nodes), ()
+    kept_words = yield from call_entity(ctx, LOST_NODES, site_name, "read")
+    return split_lost_nodes(nodes, read_lost_nodes(kept_words))
 
 
 def with_manual_steps(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:

@@ -31,6 +31,7 @@ from shared.plans.plan import PlanDocument
 from shared.recovery.pacing import RECHECK_SOURCES_EVERY, SOURCES_PROVEN_WITHIN
 from shared.request_ids import run_id
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
+from shared.sites.lost_nodes import LostNode, split_lost_nodes
 from shared.sites.node_health import disconnected_nodes
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
@@ -102,7 +103,8 @@ class SourceCheck(Message):
         vaults: Those that protect them, and
         keys: under which they are leased there; only for a look that is taken again.
         homes: By VM name in lower case: the cluster that is its own, where another one may have a VM of that name.
-        recheck: They were proven off before: only what is found to run is of interest now.
+        again: They were proven off before: only what is found to run is of interest now.
+        lost_nodes: Of the plan's sites: for those that do not answer a person has answered.
     """
 
     id: str
@@ -114,6 +116,7 @@ class SourceCheck(Message):
     keys: tuple[str, ...] = ()
     homes: dict[str, str] = Field(default_factory=dict)
     again: bool = False
+    lost_nodes: tuple[LostNode, ...] = ()
 
 
 def start_source_proofs(ctx: Context, look: TimerLook) -> Steps[list[str]]:
@@ -126,7 +129,7 @@ def start_source_proofs(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 
 def _start_proof(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
     obligation = Obligation.model_validate(owed)
-    if not is_attempt_due(obligation, now(ctx)):
+    if not is_attempt_due(obligation, now(ctx)) and not _is_node_lost_since(look.documents, obligation):
         return []
     request = ReadEndedRuns(ids=(obligation.owner,))
     if not obligation.provable and not (yield from call(ctx, READ_ENDED_RUNS, request)).ended:
@@ -134,6 +137,17 @@ def _start_proof(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Step
     check = _source_check_of(look.documents, obligation, str(obligation.attempts))
     note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx))
     return [(yield from _start_check(ctx, check, "note_attempt", note))]
+
+
+def _is_node_lost_since(documents: DocumentsRead, obligation: Obligation) -> bool:
+    """Whether a node was declared lost after the last attempt, which may have waited for it."""
+    last = obligation.last_attempt_at
+    return last is not None and any(lost.at > last for lost in _lost_nodes_of(documents, obligation.plan))
+
+
+def _lost_nodes_of(documents: DocumentsRead, plan: str) -> tuple[LostNode, ...]:
+    sites = _sites_of_plan(documents, plan)
+    return tuple(lost for lost in documents.lost_nodes if lost.site in sites)
 
 
 def start_source_rechecks(ctx: Context, look: TimerLook) -> Steps[list[str]]:
@@ -170,6 +184,7 @@ def _source_check_of(documents: DocumentsRead, obligation: Obligation, mark: str
         clusters=clusters,
         homes=homes,
         owner=obligation.owner,
+        lost_nodes=_lost_nodes_of(documents, obligation.plan),
     )
 
 
@@ -205,16 +220,22 @@ def _protection_of(documents: DocumentsRead, name: str) -> dict[str, Any]:
 
 
 def prove_sources(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Cross the obligation out once every node has answered and none of the VMs runs on any; else keep what it saw."""
+    """Cross the obligation out once each VM was seen off, or is on no node at all; else keep what it saw.
+
+    A VM that is off on a node that answers is on no other node of its cluster. Of one that is seen nowhere only the
+    nodes that do not answer could say more.
+    """
     check = SourceCheck.model_validate(payload)
     if check.again:
         return (yield from _recheck_sources(ctx, check))
     source_look = yield from _read_sources(ctx, check, check.vms)
-    if not source_look.running_vms and not source_look.silent:
+    unknown_vms = [vm for vm in check.vms if not source_look.find_vms(vm)] if source_look.silent else []
+    if not source_look.running_vms and not unknown_vms:
         yield from settle_source_proof(ctx, check.plan)
     else:
-        unknown = tuple(f"{name}: unknown, its node has not answered" for name in sorted(source_look.silent))
-        left = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown))
+        unknown = [f"{vm}: seen on no node that has answered" for vm in unknown_vms]
+        silent = source_look.silent_nodes if unknown_vms else ()
+        left = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown, *silent))
         yield from note_on_obligation(ctx, check.plan, "note_leftovers", left)
         yield from _publish_source_running(ctx, check, source_look.running_vms)
     return {"running": list(source_look.running_vms), "silent": sorted(source_look.silent)}
@@ -270,10 +291,10 @@ def _read_sources(ctx: Context, check: SourceCheck, vms: Sequence[str]) -> Steps
 
     Those of the plan's other clusters that are only called the same are left out; where in doubt they count.
     """
-    nodes, unread = yield from read_cluster_nodes(ctx, check.clusters)
-    disconnected = disconnected_nodes(nodes)
-    if unread or (disconnected and not check.again):  # it cannot be proven now: no node need be asked
-        return SourceVms(silent={**disconnected, **dict.fromkeys(unread, "its nodes cannot be read")})
+    cluster_nodes, unread = yield from read_cluster_nodes(ctx, check.clusters)
+    nodes, _ = split_lost_nodes(cluster_nodes, check.lost_nodes)
+    if unread:  # it cannot be proven now: no node need be asked
+        return SourceVms(silent={**disconnected_nodes(nodes), **dict.fromkeys(unread, "its nodes cannot be read")})
     source_look = yield from read_source_states(ctx, check.id, "look", nodes, vms)
     clusters = {node.name: node.cluster_id for node in nodes if node.cluster_id}
     homes = [(state, check.homes.get(state.vm.lower(), "")) for state in source_look.vms]

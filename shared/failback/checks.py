@@ -9,6 +9,7 @@ from shared.grouping import group_pairs
 from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.site_recovery.views import ProviderView
+from shared.sites.lost_nodes import LOST_REMEDY
 from shared.sites.node_health import (
     extension_state,
     is_agent_connected,
@@ -143,7 +144,7 @@ def _find_target(
     if site_state.sources.silent:
         silent_nodes = "; ".join(site_state.sources.silent_nodes)
         where = f"may be on a node that did not answer ({silent_nodes})"
-        detail = f"{returning.vm} was not found, and {where}: bring these nodes back"
+        detail = f"{returning.vm} was not found, and {where}: bring these nodes back. {LOST_REMEDY}"
         return Obstacle(vm=returning.vm, code="source-unread", detail=detail)
     if not create:
         return Obstacle(

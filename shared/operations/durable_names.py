@@ -4,6 +4,8 @@ Literals, because histories, entity states and messages on their way hold them: 
 An orchestrator that runs an operation has the name of the operation's kind.
 """
 
+CHANGE_HOLD = "change_hold"
+CHANGE_LOST_NODE = "change_lost_node"
 CHECK_HEALTH = "check_health"
 DECLARE_DOCUMENT = "declare_document"
 PROVE_SOURCES_OFF = "prove_sources_off"
@@ -14,7 +16,9 @@ WATCH_NODES = "watch_nodes"
 CLUSTER_QUEUE = "cluster_queue"
 DOCUMENTS = "documents"
 EVENT_COUNTS = "event_counts"
+HOLDS = "holds"
 LEASES = "leases"
+LOST_NODES = "lost_nodes"
 NODES = "nodes"
 OBLIGATIONS = "obligations"
 PLAN_HISTORY = "plan_history"

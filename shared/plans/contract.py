@@ -5,6 +5,8 @@ from typing import Any
 
 from shared.activity import Activity
 from shared.messages import Message
+from shared.operations.holds import Hold
+from shared.sites.lost_nodes import LostNode
 
 
 class ReadDocuments(Message):
@@ -31,6 +33,7 @@ class DocumentsRead(Message):
 
     Attributes:
         unreadable: What is kept of these cannot be read: keys of entities.
+        holds: What is kept of holds; a look takes those that are in effect then.
     """
 
     sites: tuple[DeclaredDocument, ...]
@@ -38,6 +41,8 @@ class DocumentsRead(Message):
     obligations: tuple[dict[str, Any], ...]
     plan_histories: tuple[StoredPlanHistory, ...] = ()
     unreadable: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    lost_nodes: tuple[LostNode, ...] = ()
 
 
 READ_DOCUMENTS = Activity("read_documents", ReadDocuments, DocumentsRead)

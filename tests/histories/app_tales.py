@@ -2,13 +2,17 @@
 
 from datetime import timedelta
 
+from orchestrators.change_hold import change_hold
+from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.operations.contract import PublishEvent
+from shared.operations.holds import HOLDS_KEY, Hold, HoldChange
 from shared.operations.obligations import Obligation
 from shared.plans.versions import DocumentChange
+from shared.sites.lost_nodes import LostNodeChange, lost_node_sentence
 from tests.driver import Result
 from tests.orchestrators.benches import RepairBench
 from tests.orchestrators.test_drills import Timer
@@ -37,6 +41,23 @@ def declared() -> Result:
         document_kind="plan", name="payroll", action="put", document=document, digest="d1", by="ann"
     )
     return bench.driver.run(declare, change.model_dump(mode="json"), INSTANCE)
+
+
+def hold_set() -> Result:
+    """A hold of a site, while another one is over."""
+    bench = Bench()
+    at = bench.azure.clock.now
+    past = Hold(id="hold-1", reason="change freeze", by="bob", since=at - timedelta(hours=2), until=at)
+    bench.driver.states[f"@holds@{HOLDS_KEY}"] = {past.key: past.model_dump(mode="json")}
+    until = at + timedelta(hours=1)
+    change = HoldChange(id="hold-2", action="set", site="hci-01", reason="incident 7", by="ann", until=until)
+    return bench.driver.run(change_hold, change.model_dump(mode="json"), INSTANCE)
+
+
+def node_lost() -> Result:
+    facts = {"site": "hci-01", "node": "n2", "reason": "scrap", "confirmed": lost_node_sentence("n2"), "by": "ann"}
+    change = LostNodeChange.model_validate({"id": "lost-1", "action": "declare", **facts})
+    return Bench().driver.run(change_lost_node, change.model_dump(mode="json"), INSTANCE)
 
 
 def health_checked() -> Result:

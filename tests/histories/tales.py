@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from lab.clock import LabClock
+from orchestrators.change_hold import change_hold
+from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
@@ -40,6 +42,8 @@ from tests.histories.app_tales import (
     declared,
     delivered,
     health_checked,
+    hold_set,
+    node_lost,
     nodes_watched,
     reconciled,
     sources_proven,
@@ -217,6 +221,8 @@ TALES: Mapping[str, Tale] = {
     "mirror": Tale(mirror, lambda: MirrorBench().mirror(run=INSTANCE)),
     "replication": Tale(replication, _replication),
     "reconcile": Tale(reconcile, reconciled),
+    "change-hold": Tale(change_hold, hold_set),
+    "change-lost-node": Tale(change_lost_node, node_lost),
     "declare": Tale(declare, declared),
     "check-health": Tale(check_health, health_checked),
     "watch-nodes": Tale(watch_nodes, nodes_watched),

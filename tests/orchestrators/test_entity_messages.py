@@ -180,11 +180,41 @@ def _a_look_is_entered_once(before: Any, letter: Letter, after: Any) -> None:
     assert letter.operation == "expect" or ends
 
 
+def _a_hold_stays_until_it_is_lifted_or_over(before: Any, letter: Letter, after: Any) -> None:
+    """One of a site; what another change is not about stays, and a changed one began when the first did."""
+    request = letter.message.request
+    gone = {key for key in before if key not in after}
+    if letter.operation == "end_past":
+        assert gone == {key for key, one in before.items() if one["until"] and is_past(one["until"], request)}
+        return
+    key = request["site"] or "*"
+    assert gone <= ({key} if letter.operation == "lift" else set())
+    assert {k: one for k, one in after.items() if k != key} == {k: one for k, one in before.items() if k != key}
+    if letter.operation == "set":
+        assert after[key]["reason"] == request["reason"]
+        assert key not in before or after[key]["since"] == before[key]["since"]
+
+
+def _a_lost_node_stays_lost_by_the_first_word(before: Any, letter: Letter, after: Any) -> None:
+    node = letter.message.request["node"]
+    if letter.operation == "declare":
+        assert {**after, node: None} == {**before, node: None}
+        assert after[node] == before.get(node, after[node])
+    else:
+        assert after == {name: lost for name, lost in before.items() if name != node}
+
+
+def is_past(until: str, at: str) -> bool:
+    return datetime.fromisoformat(until) <= datetime.fromisoformat(at)
+
+
 INVARIANTS: Mapping[str, Invariant] = {
     names.CLUSTER_QUEUE: _a_queue_keeps_its_order,
     names.DOCUMENTS: _declarations_are_versions,
     names.EVENT_COUNTS: _a_count_goes_up_by_one,
+    names.HOLDS: _a_hold_stays_until_it_is_lifted_or_over,
     names.LEASES: _leases_have_one_holder,
+    names.LOST_NODES: _a_lost_node_stays_lost_by_the_first_word,
     names.NODES: _a_node_has_one_repair,
     names.OBLIGATIONS: _what_is_owed_stays_until_settled,
     names.PLAN_HISTORY: _each_run_is_recorded_once,

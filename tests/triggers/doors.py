@@ -27,6 +27,9 @@ BODIES: Mapping[str, Any] = {
     "put_site": SITE,
     "put_plan": PAYROLL,
     "change_recovery_plan": {"action": "save"},
+    "declare_lost_node": {"reason": "scrap", "confirm": "yes"},
+    "hold_everything": {"reason": "change freeze"},
+    "hold_site": {"reason": "change freeze"},
 }
 """Bodies of functions that do nothing without: what they are asked must reach the engine."""
 WITHOUT_ENGINE = frozenset({"get_evidence"})

@@ -7,11 +7,13 @@ from typing import Any
 from shared.arm_ids import key_of
 from shared.healing.contract import NodeRecordsRead, ReadNodeRecords
 from shared.healing.node_record import NodeRecord
+from shared.operations.holds import read_kept_holds
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.plan import PlanDocument
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.recovery.contract import PreviewTaken, TakePreview
 from shared.site_recovery.views import ItemDetail
+from shared.sites.lost_nodes import read_lost_nodes
 from shared.sites.site import SiteDocument
 from tests.driver import Clock
 from tests.orchestrators.azure.protected_items import ProtectedItems
@@ -49,11 +51,14 @@ class Documents:
     def read_documents(self, _ask: ReadDocuments) -> DocumentsRead:
         obligations = [one for table in self.list_states("obligations").values() for one in table.values()]
         histories = self.list_states("plan_history")
+        holds = [hold for kept in self.list_states("holds").values() for hold in read_kept_holds(kept)]
         return DocumentsRead(
             sites=tuple(self._declare(name, document) for name, document in self.sites.items()),
             plans=tuple(self._declare(name, document) for name, document in self.plans.items()),
             obligations=tuple(obligations),
             plan_histories=tuple(StoredPlanHistory(name=name, plan_history=one) for name, one in histories.items()),
+            holds=tuple(holds),
+            lost_nodes=tuple(one for kept in self.list_states("lost_nodes").values() for one in read_lost_nodes(kept)),
         )
 
     def _declare(self, name: str, document: SiteDocument | PlanDocument) -> DeclaredDocument:

@@ -14,6 +14,7 @@ from lab.azure.site_recovery.api.common import (
     CONTAINERS,
     ITEMS,
     MACHINES,
+    PROVIDERS,
     SITE_RECOVERY,
     require_record,
     type_of,
@@ -22,6 +23,7 @@ from lab.azure.site_recovery.api.crud import serve_get
 from lab.azure.site_recovery.api.filters import parse_filter
 
 _SEGMENT = "replicationProtectableItems"
+_PROVIDERS_SEGMENT = "replicationRecoveryServicesProviders"
 _DISK_IN_MB = 40960
 
 
@@ -129,7 +131,25 @@ def change_machine(lab: Lab, name: str, changes: Json) -> None:
                 "InvalidWorld", f"{key} of a source cannot be {value!r}; what can: {', '.join(_SETTABLE)}"
             )
     for machine in found:
-        lab.store.put(MACHINES, machine["id"], machine | changes)
+        moved = machine | changes
+        if "node" in changes:
+            moved |= _follow_owner(lab, machine, changes["node"])
+        lab.store.put(MACHINES, machine["id"], moved)
+
+
+def _follow_owner(lab: Lab, machine: Json, node: str) -> Json:
+    """Let a machine that moved to another node be replicated from there, if that one is registered in the same site.
+
+    Source: documented: a live migration within the cluster keeps replication; the provider is that of the host that
+    owns the machine.
+    """
+    site = machine["provider"].partition(f"/{_PROVIDERS_SEGMENT}/")[0]
+    owner = next((one for one in lab.store.all(PROVIDERS, site) if one["node"].lower() == node.lower()), None)
+    if owner is None:
+        return {}
+    if item := lab.store.get(ITEMS, machine["item"]) if machine["item"] else None:
+        lab.store.put(ITEMS, item["id"], item | {"provider": owner["id"]})
+    return {"provider": owner["id"]}
 
 
 _SETTABLE: dict[str, Callable[[Any], bool]] = {

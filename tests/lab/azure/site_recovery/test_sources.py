@@ -115,3 +115,12 @@ async def test_the_commit_of_a_failback_may_leave_something_behind(world: World,
 def _kept(world: World, kind: str) -> list[Json]:
     kinds = {"disks": "microsoft.compute/disks", "nic": "microsoft.network/networkinterfaces"}
     return list(world.lab.store.all(kinds[kind], TEST_GROUP))
+
+
+async def test_a_machine_that_moved_to_another_node_is_replicated_from_there(world: World) -> None:
+    own = world.source()["provider"]
+    other = next(each for each in world.lab.store.all("asr-provider") if each["id"] != own)
+    source_machines.change_machine(world.lab, "sql-01", {"node": other["node"].upper()})
+    assert (await world.item())["recoveryServicesProviderId"] == world.source()["provider"] == other["id"]
+    source_machines.change_machine(world.lab, "sql-01", {"node": "a-node-that-is-not-registered"})
+    assert (await world.item())["recoveryServicesProviderId"] == other["id"]
