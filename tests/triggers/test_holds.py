@@ -182,7 +182,9 @@ async def test_a_site_that_is_not_declared_cannot_be_held(name: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["Dr.Read", "Dr.Drill", "Dr.Approve"])
-@pytest.mark.parametrize("one", [one for one in DOORS if "hold" in one.name and one.method != "GET"], ids=str)
+@pytest.mark.parametrize(
+    "one", [one for one in DOORS if "hold" in one.name and one.method != "GET"], ids=lambda one: one.name
+)
 async def test_who_may_not_operate_may_not_hold(one: Door, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_ROLES", role)
     (await one.answer(Hub())).require_problem(403)
