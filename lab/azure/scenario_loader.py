@@ -7,7 +7,7 @@ import aiohttp
 
 from lab.azure import automation, storage, vaults
 from lab.azure.arc import extensions, machines
-from lab.azure.arm import resources
+from lab.azure.arm import resources, role_rights
 from lab.azure.arm.ids import resource_id
 from lab.azure.hci import cluster_extensions, clusters
 from lab.azure.network import virtual_networks
@@ -38,6 +38,7 @@ def load_scenario(
     lab.clear_state(seed_of_it)
     for group in scenario["groups"]:
         resources.put_group(lab, group)
+    role_rights.grant_product(lab, scenario["groups"])
     for each in scenario["networks"]:
         virtual_networks.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
     for account in scenario["storage"]:

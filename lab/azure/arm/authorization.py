@@ -8,6 +8,7 @@ from lab.azure.arm.ids import is_same_id, name_of
 from lab.azure.arm.odata import parse_clauses
 from lab.azure.arm.paging import paged_answer
 from lab.azure.arm.routing import Provider
+from lab.azure.arm.tokens import PRODUCT
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found
 from lab.azure.simulator.lab import TENANT, Lab, to_iso
 from lab.azure.simulator.requests import ArmRequest, require_field
@@ -157,7 +158,7 @@ def _known_principals(lab: Lab) -> set[str]:
         "microsoft.hybridcompute/machines",
     )
     found = [(each.get("identity") or {}).get("principalId") for kind in kinds for each in lab.store.all(kind)]
-    return {str(one) for one in found if one}
+    return {str(one) for one in found if one} | {PRODUCT}
 
 
 def delete_assignment(lab: Lab, request: ArmRequest) -> Answer:

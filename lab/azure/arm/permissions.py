@@ -1,6 +1,6 @@
-"""Microsoft.Authorization/permissions: what the caller may do on a scope.
+"""Microsoft.Authorization/permissions: what the caller may do on a scope, by its roles and a wish of the world.
 
-The product's identity is Owner of all there is unless a test says otherwise. Source: permissions/listForResource,
+Source: permissions/listForResource,
 api-version 2022-04-01: a list of roles' {actions, notActions, dataActions, notDataActions}. That the list of a group or
 a resource that is not there is a 404 is assumed.
 """
@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from lab.azure.arm.authorization import SCOPES, require_scope, roles, scope_of
 from lab.azure.arm.paging import paged_answer
+from lab.azure.arm.role_rights import EVERYTHING, rights_on
 from lab.azure.simulator.answers import Answer, ArmError, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
@@ -16,29 +17,30 @@ from lab.azure.simulator.requests import ArmRequest
 KIND = "permissions"
 _ASKED_BY_ALL = "microsoft.authorization/permissions/"
 """What one may do everybody may ask."""
-OWNER = {"actions": ["*"], "notActions": []}
 
 
 def list_permissions(lab: Lab, request: ArmRequest) -> Answer:
     """The permissions of the caller."""
-    require_scope(lab, scope_of(request))
-    granted: Json = OWNER | (lab.store.get(KIND, "product") or {})
-    return paged_answer(request, [granted | {"dataActions": [], "notDataActions": []}])
+    scope = scope_of(request)
+    require_scope(lab, scope)
+    limits = lab.store.get(KIND, "product")
+    granted = [EVERYTHING | limits] if limits else rights_on(lab, request.principal, scope)
+    return paged_answer(request, [each | {"dataActions": [], "notDataActions": []} for each in granted])
 
 
 def require_permission(lab: Lab, request: ArmRequest) -> None:
-    """Refuse what nobody may do since a wish of the world has taken rights away.
+    """Refuse what no role of the caller lets it do here, and what nobody may do since a wish of the world.
 
     Raises:
         ArmError: 403 AuthorizationFailed.
     """
-    granted = lab.store.get(KIND, "product")
     action = action_of(request)
-    if granted is None or action.lower().startswith(_ASKED_BY_ALL):
+    if action.lower().startswith(_ASKED_BY_ALL) or not request.path.lower().startswith("/subscriptions/"):
         return
-    rights: Json = OWNER | granted
-    is_allowed = _is_named(action, rights["actions"]) and not _is_named(action, rights["notActions"])
-    if not is_allowed:
+    limits = lab.store.get(KIND, "product")
+    of_roles = rights_on(lab, request.principal, request.path)
+    is_allowed = any(allows_action(rights, action) for rights in of_roles)
+    if not is_allowed or (limits and not allows_action(EVERYTHING | limits, action)):
         raise ArmError(
             403,
             "AuthorizationFailed",
@@ -46,6 +48,11 @@ def require_permission(lab: Lab, request: ArmRequest) -> None:
             f"perform action '{action}' over scope '{request.path}' or the scope is invalid. If access was recently "
             "granted, please refresh your credentials.",
         )
+
+
+def allows_action(rights: Json, action: str) -> bool:
+    """Whether a role's {actions, notActions} let one do it."""
+    return _is_named(action, rights["actions"]) and not _is_named(action, rights["notActions"])
 
 
 def _is_named(action: str, patterns: list[str]) -> bool:
