@@ -38,7 +38,7 @@ def load_scenario(
     lab.clear_state(seed_of_it)
     for group in scenario["groups"]:
         resources.put_group(lab, group)
-    role_rights.grant_product(lab, scenario["groups"])
+    role_rights.grant_product(lab, scenario["groups"], makes_groups=scenario.get("productMakesGroups", False))
     for each in scenario["networks"]:
         virtual_networks.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
     for account in scenario["storage"]:

@@ -23,6 +23,7 @@ def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  #
     numbered = [{"name": f"vm-{at + 1:04d}", "node": NODES[at % len(NODES)], "ports": []} for at in range(vms)]
     return {
         "name": "bare",
+        "productMakesGroups": True,
         "groups": ["rg-hci", "rg-hci-arc", common.NETWORK_GROUP],
         "networks": common.NETWORKS[:1],
         "storage": [],

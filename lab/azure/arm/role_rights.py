@@ -108,9 +108,12 @@ def grant_role(lab: Lab, principal: str, role: str, scope: str) -> Json:
     return lab.store.put(ASSIGNMENT, arm_id, document)
 
 
-def grant_product(lab: Lab, groups: list[str]) -> None:
-    """What a deployment gives the product's identity: Owner of each resource group, and Reader of the subscription."""
+def grant_product(lab: Lab, groups: list[str], *, makes_groups: bool) -> None:
+    """What a deployment gives the product's identity: Owner of each resource group, and Reader of the subscription.
+
+    Where it is to make resource groups itself it is Owner of the subscription.
+    """
     subscription = f"/subscriptions/{SUBSCRIPTION}"
-    grant_role(lab, PRODUCT, READER, subscription)
+    grant_role(lab, PRODUCT, OWNER if makes_groups else READER, subscription)
     for group in groups:
         grant_role(lab, PRODUCT, OWNER, f"{subscription}/resourceGroups/{group}")
