@@ -23,6 +23,7 @@ SITE: Mapping[str, Any] = {
     "subnet": "apps",
     "drillNetwork": {"network": f"{NETWORKS}/vnet-drill"},
     "region": "westeurope",
+    "vms": ["dc-01", "sql-01", "app-01", "app-02", "web-01", "web-02"],
     "capacity": {"linkMbps": 500, "defaultChurn": 0.3},
 }
 TITLES = {
