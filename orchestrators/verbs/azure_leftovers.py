@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrators.durable.entity_calls import note_on_obligation, open_obligation
-from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now, sleep
+from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, call_patiently, now, sleep
 from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from shared.arm_ids import group_id_of
 from shared.errors import SiteRecoveryError
@@ -25,10 +25,16 @@ from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Attempted, LeftBehind, Obligation, ObligationKind, is_attempt_due
 from shared.recovery.drill import mark_of
 from shared.recovery.operation import Operation
-from shared.recovery.pacing import LEFTOVERS_REMOVED_WITHIN, LEFTOVERS_VANISH_WITHIN, LOOK_FOR_LEFTOVERS_EVERY
+from shared.recovery.pacing import (
+    LEFTOVERS_REMOVED_WITHIN,
+    LEFTOVERS_VANISH_WITHIN,
+    LOOK_FOR_LEFTOVERS_EVERY,
+    RESOURCES_READ_WITHIN,
+)
 from shared.recovery.results import vms_committed_at_home
 from shared.recovery.run import ReturnedVms, Run
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
+from shared.wording import list_briefly
 
 LEFTOVERS_KIND: ObligationKind = "leftovers"
 BATCH, SHOWN = 50, 20
@@ -37,16 +43,30 @@ OBLIGATION_DETAIL = (
 )
 
 
-def read_resource_marks(ctx: Context, machines: Sequence[FailoverVm]) -> Steps[dict[str, tuple[str, ...]]]:
-    """What hangs on each machine, as far as it could be read."""
+def read_resource_marks(
+    ctx: Context, machines: Sequence[FailoverVm]
+) -> Steps[tuple[dict[str, tuple[str, ...]], tuple[str, ...]]]:
+    """What hangs on each machine; and the machines of which that could not be read."""
     batches = [tuple(machines[first : first + BATCH]) for first in range(0, len(machines), BATCH)]
-    answers = yield from call_all(ctx, READ_VM_RESOURCES, [ReadVmResources(machines=batch) for batch in batches])
-    read = (answer for answer in answers if isinstance(answer, VmResourcesRead))
-    return {vm: marks for answer in read for vm, marks in answer.marks.items() if marks}
+    requests = [ReadVmResources(machines=batch) for batch in batches]
+    marks: dict[str, tuple[str, ...]] = {}
+    unread: list[str] = []
+    for request, answer in zip(requests, (yield from call_all(ctx, READ_VM_RESOURCES, requests)), strict=True):
+        try:
+            read = answer if isinstance(answer, VmResourcesRead) else (yield from _read_resources_again(ctx, request))
+            marks |= {vm: vm_marks for vm, vm_marks in read.marks.items() if vm_marks}
+        except SiteRecoveryError:
+            unread += [machine.vm for machine in request.machines]
+    return marks, tuple(unread)
+
+
+def _read_resources_again(ctx: Context, request: ReadVmResources) -> Steps[VmResourcesRead]:
+    yield from sleep(ctx, LOOK_FOR_LEFTOVERS_EVERY)
+    return (yield from call_patiently(ctx, READ_VM_RESOURCES, request, RESOURCES_READ_WITHIN))
 
 
 def note_belongings(ctx: Context, _operation: Operation, run: Run) -> Steps[Run]:
-    """Note what hangs on the machines in Azure, before a commit gives them up; a run does not fail where it cannot."""
+    """Note what hangs on the machines in Azure, before a commit gives them up; where it cannot the run says so."""
     if run.current is None:
         return run
     machines = [
@@ -54,7 +74,10 @@ def note_belongings(ctx: Context, _operation: Operation, run: Run) -> Steps[Run]
         for item in run.items
         if item.is_to_be_committed and (item.location == "Primary" or item.has_done("Failback"))
     ]
-    marks = yield from read_resource_marks(ctx, machines)
+    marks, unread = yield from read_resource_marks(ctx, machines)
+    if unread:
+        finding = "what belongs to {} in Azure could not be read before the commit: look yourself what is left of it"
+        run = run.with_findings([finding.format(list_briefly(unread))])
     if not marks:
         return run
     since = yield from _first_failover_at(ctx, run, set(marks))

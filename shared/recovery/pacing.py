@@ -22,6 +22,8 @@ TRY_HOOK_EVERY, LONGEST_HOOK_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 """Between two tries of a hook: rarer the longer it takes, because a history holds every one of them."""
 HOOK_TIDIED_WITHIN = timedelta(minutes=5)
 """For removing what a hook leaves in Azure: the run waits for it and does not need it."""
+RESOURCES_READ_WITHIN = timedelta(minutes=2)
+"""For what belongs to machines in Azure, before a commit gives them up: longer nobody should wait for a commit."""
 LOOK_FOR_LEFTOVERS_EVERY, LEFTOVERS_VANISH_WITHIN = timedelta(seconds=30), timedelta(minutes=3)
 """What a cleanup or a commit removes may be listed a little longer."""
 COMMIT_WITHIN = timedelta(days=1)

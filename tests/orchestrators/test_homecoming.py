@@ -187,6 +187,19 @@ def test_the_commit_of_a_failback_looks_for_leftovers_and_that_of_a_failover_doe
         assert (output["state"], output["findings"]) == ("succeeded", findings)
 
 
+@pytest.mark.parametrize(("silent", "found"), [(4, True), (500, False)])
+def test_what_cannot_be_read_before_the_commit_is_read_again_and_else_told(
+    away: Bench, silent: int, *, found: bool
+) -> None:
+    """Four tries of the activity are over within a minute; a commit that gives up machines unseen says so."""
+    away.azure.resources.leftovers = [card("web")]
+    away.azure.resources.silent_reads = silent
+    output = away.run(failback, "failback").output
+    assert output["state"] == "succeeded"
+    assert ("left in Azure: /azure/web-nic" in output["findings"]) is found
+    assert any("could not be read before the commit" in finding for finding in output["findings"]) is not found
+
+
 def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
     away.azure.resources.leftovers = [card("web")]
     away.run(failback, "failback")

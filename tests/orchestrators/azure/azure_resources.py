@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from shared.activity import Nothing
+from shared.errors import Transient
 from shared.failback.leftovers import (
     Leftover,
     LeftoversRead,
@@ -31,6 +32,7 @@ class AzureResources:
     items: ProtectedItems
     drill_resources: list[AzureResource] = field(default_factory=list)
     leftovers: list[Leftover] = field(default_factory=list)
+    silent_reads: int = 0
     network: NetworkNeighbours = field(default_factory=lambda: NetworkNeighbours(found=True))
 
     def take_inventory(self, ask: TakeInventory) -> Inventory:
@@ -47,6 +49,10 @@ class AzureResources:
         return Inventory(at=self.clock.now, marks=marks, added=added)
 
     def read_vm_resources(self, ask: ReadVmResources) -> VmResourcesRead:
+        """What hangs on each machine; unanswered as often as a test says."""
+        if self.silent_reads:
+            self.silent_reads -= 1
+            raise Transient("no answer")
         return VmResourcesRead(marks={one.vm: (mark_of(f"/azure/{one.azure_vm}-nic"),) for one in ask.machines})
 
     def read_leftovers(self, ask: ReadLeftovers) -> LeftoversRead:
