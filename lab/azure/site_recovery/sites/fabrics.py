@@ -1,6 +1,6 @@
 """Hyper-V sites (fabrics) and their containers."""
 
-from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.answers import Answer, Json, not_simulated
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
 from lab.azure.site_recovery.api.common import (
@@ -20,7 +20,7 @@ from lab.azure.site_recovery.api.common import (
     vault_of,
 )
 from lab.azure.site_recovery.api.crud import serve_child_list, serve_get, serve_vault_list
-from lab.azure.site_recovery.api.errors import conflict_error
+from lab.azure.site_recovery.api.errors import conflict_error, input_error
 from lab.azure.site_recovery.jobs.accepted import answer_with_job
 from lab.azure.site_recovery.jobs.jobs import Target, begin_job, when
 from lab.azure.site_recovery.jobs.operation_results import serve_results
@@ -87,11 +87,30 @@ def container_document(lab: Lab, container: Json) -> Json:
 
 @SITE_RECOVERY.route("PUT", FABRIC)
 def create_fabric(lab: Lab, request: ArmRequest) -> Answer:
-    """Make a site; the same again changes nothing."""
-    request.require_object()
+    """Make a Hyper-V site; the same again changes nothing."""
+    _require_hyper_v(request)
     arm_id = own_id(request.path)
     target = Target(lab.fixed_id("site", arm_id), request.params["fabric"], arm_id)
     return answer_with_job(lab, request, begin_job(lab, vault_of(request), "CreateSite", target, caller_of(request)))
+
+
+OTHER_KINDS = ("Azure", "VMwareV2", "InMageRcm")
+"""What FabricSpecificCreationInput knows besides (specified)."""
+
+
+def _require_hyper_v(request: ArmRequest) -> None:
+    """Let nothing be taken for a Hyper-V site that is another kind of fabric: a Hyper-V site has no details.
+
+    Raises:
+        ArmError: 501 for the kinds that the contract knows besides, 400 for any other.
+    """
+    properties = request.require_object().get("properties")
+    details = properties.get("customDetails") if isinstance(properties, dict) else None
+    kind = details.get("instanceType") if isinstance(details, dict) else None
+    if kind in OTHER_KINDS:
+        raise not_simulated(f"a fabric of the kind {kind}")
+    if kind not in (None, "HyperVSite"):
+        raise input_error(f"'{kind}' is no kind of fabric.", caller_of(request))
 
 
 @when("CreateSite", "Succeeded")

@@ -1,6 +1,7 @@
 """Sites, providers, policies, mappings, machines, events, health and settings of a vault."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,14 @@ async def test_a_site_is_made_ready_from_nothing(world: World) -> None:
     assert (await poller.result()).as_dict()["properties"]["state"] == "Paired"
     again = await world.sdk.replication_protection_containers.get(GROUP, VAULT, "hci-02-site", container["name"])
     assert again.as_dict()["properties"]["pairingStatus"] == "Paired"
+
+
+@pytest.mark.parametrize(("kind", "status"), [("VMwareV2", 501), ("InMageRcm", 501), ("Nonsense", 400), (7, 400)])
+async def test_another_kind_of_fabric_is_not_made_a_hyper_v_site(world: World, kind: Any, status: int) -> None:
+    body = {"properties": {"customDetails": {"instanceType": kind}}}
+    assert (await world.call("PUT", "/replicationFabrics/other", body))[0] == status
+    world.pass_time(minutes=1)
+    assert (await world.call("GET", "/replicationFabrics/other"))[0] == 404
 
 
 async def test_things_are_taken_down_only_in_their_order(world: World) -> None:
