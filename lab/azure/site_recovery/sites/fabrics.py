@@ -94,6 +94,8 @@ def create_fabric(lab: Lab, request: ArmRequest) -> Answer:
     return answer_with_job(lab, request, begin_job(lab, vault_of(request), "CreateSite", target, caller_of(request)))
 
 
+HYPER_V_KINDS = ("HyperVSite", "FabricSpecificCreationInput")
+"""The second is what clients send that have no details to say (recorded)."""
 OTHER_KINDS = ("Azure", "VMwareV2", "InMageRcm")
 """What FabricSpecificCreationInput knows besides (specified)."""
 
@@ -109,7 +111,7 @@ def _require_hyper_v(request: ArmRequest) -> None:
     kind = details.get("instanceType") if isinstance(details, dict) else None
     if kind in OTHER_KINDS:
         raise not_simulated(f"a fabric of the kind {kind}")
-    if kind not in (None, "HyperVSite"):
+    if kind not in (None, *HYPER_V_KINDS):
         raise input_error(f"'{kind}' is no kind of fabric.", caller_of(request))
 
 
