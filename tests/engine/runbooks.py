@@ -11,6 +11,8 @@ from typing import Any
 import azure.durable_functions as df
 from durabletask import entities, task
 
+from orchestrators.durable.engine_failures import with_readable_failures
+
 type Steps = Generator[task.Task[Any], Any, Any]
 type Context = task.OrchestrationContext
 
@@ -503,10 +505,11 @@ ACTIVITIES = (shout, double, page, refuse, third_time, second_time, tell_attempt
 
 
 def function_app() -> df.DFApp:
-    """All of it as a function app."""
+    """All of it as a function app; as in the product the SDK reads what the engine says of a worker that died."""
     app = df.DFApp()
     for orchestrator in ORCHESTRATORS:
-        app.orchestration_trigger(context_name="context")(orchestrator)
+        function = app.orchestration_trigger(context_name="context")(orchestrator)._function
+        function._func = with_readable_failures(function.get_user_function())
     for activity in ACTIVITIES:
         app.activity_trigger(input_name="given")(activity)
     app.entity_trigger(context_name="context", entity_name="counter")(Tally)

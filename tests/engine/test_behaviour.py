@@ -160,10 +160,24 @@ async def test_a_failed_operation_leaves_the_state_as_it_was(client: AsyncTaskHu
 async def test_a_client_signals_and_reads_an_entity(client: AsyncTaskHubGrpcClient, key: str) -> None:
     counter = EntityInstanceId("counter", key)
     await client.signal_entity(counter, "add", input=7)
-    assert await output_of(client, "adding", key) == 12
-    entity = await client.get_entity(counter)
-    assert entity is not None
-    assert entity.get_state(int) == 12
+    assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {12})
+    assert await sum_of(client, counter) == 12
+
+
+PARTIAL_SUMS = {0, 2, 3, 5, 7, 9, 10, 12}
+"""Without a window for entity messages Microsoft's engine does not keep their order: seen once, on a busy machine."""
+
+
+async def sum_of(client: AsyncTaskHubGrpcClient, counter: EntityInstanceId) -> int | None:
+    """What the entity has counted, once that is all or does not become more."""
+    found = None
+    for _ in range(300 if IS_REAL else 1):
+        entity = await client.get_entity(counter)
+        found = entity.get_state(int) if entity else None
+        if found == 12:
+            break
+        await asyncio.sleep(0.1 if IS_REAL else 0)
+    return found
 
 
 async def test_locked_entities_change_together(client: AsyncTaskHubGrpcClient, key: str) -> None:
