@@ -82,11 +82,12 @@ def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     Raises:
         NotAdmitted: with what stands in the way.
     """
-    began = now(ctx)
-    for _ in range(2 * MOST_READS):
+    began, unread = now(ctx), 0
+    while unread < MOST_READS:
         try:
             return (yield from _open_run(ctx, order, is_patient=_may_wait(order, now(ctx) - began)))
         except (Transient, NotReported) as silence:
+            unread += isinstance(silence, Transient)
             obstacle = Obstacle(code="unreadable", detail=str(silence))
             show_status(ctx, waiting_status(str(silence), now(ctx)).model_dump(mode="json", by_alias=True))
             yield from sleep(ctx, READ_PAUSE)

@@ -241,3 +241,10 @@ def test_what_other_runs_were_promised_is_waited_for_before_vms_are_enabled(benc
     times = bench.driver.times_of("change_replication")
     assert replicated(bench).output["state"] == "succeeded"
     assert times[0] >= began + timedelta(minutes=1)
+
+
+def test_a_vault_that_cannot_be_read_for_a_quarter_of_an_hour_ends_the_run(bench: AzureBench) -> None:
+    bench.lab.faults({"match": {"verb": "replicationProtectableItems/read"}, "effect": {"status": 503}})
+    began = bench.clock.now
+    assert [one["code"] for one in replicated(bench, vms=["sql-01"]).output["problems"]] == ["unreadable"]
+    assert timedelta(minutes=15) <= bench.clock.now - began < timedelta(minutes=30)
