@@ -1,5 +1,7 @@
 """Reading and changing the declared sites and plans: the triggers' side of the documents entity."""
 
+from functools import partial
+
 import azure.durable_functions as df
 import azure.functions as func
 
@@ -11,10 +13,10 @@ from shared.plans.versions import DeclarationOutcome, DocumentChange, VersionedD
 from shared.sites.site import SiteDocument
 from triggers.failures import Outage
 from triggers.http_endpoint import HttpProblem, json_response, not_found, outage_problem
-from triggers.pacing import DOCUMENT_CHANGE_WITHIN
-from triggers.short_runs import UnconfirmedRun, await_short_run
+from triggers.short_runs import ShortRun, await_short_run
 
 GIVEN_UP = Outage(code="declaration-failed", detail="The durable engine gave the change up; the app's log says why.")
+CHANGE = ShortRun(DECLARE_DOCUMENT, DeclarationOutcome, GIVEN_UP)
 
 
 async def read_document(client: df.DurableFunctionsClient, document_kind: str, name: str) -> VersionedDocument:
@@ -99,11 +101,7 @@ async def _make_change(client: df.DurableFunctionsClient, change: DocumentChange
     Raises:
         HttpProblem: nobody can say yet (503).
     """
-    try:
-        output = await await_short_run(client, DECLARE_DOCUMENT, change, DOCUMENT_CHANGE_WITHIN, GIVEN_UP)
-    except UnconfirmedRun as unconfirmed:
-        raise _unconfirmed_change(change, unconfirmed.outage) from unconfirmed
-    return DeclarationOutcome.model_validate(output)
+    return await await_short_run(client, CHANGE, change, partial(_unconfirmed_change, change))
 
 
 def _unconfirmed_change(change: DocumentChange, outage: Outage) -> HttpProblem:

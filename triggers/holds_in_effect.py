@@ -12,10 +12,11 @@ from shared.operations.holds import HOLDS_KEY, Hold, HoldChange, HoldOutcome, fi
 from shared.problem_details import FieldError
 from triggers.failures import Outage
 from triggers.http_endpoint import HttpProblem, outage_problem
-from triggers.pacing import DOCUMENT_CHANGE_WITHIN
-from triggers.short_runs import UnconfirmedRun, await_short_run
+from triggers.short_runs import ShortRun, await_short_run
 
 GIVEN_UP = Outage(code="hold-failed", detail="The durable engine gave the change of the hold up; the log says why.")
+CHANGE = ShortRun(CHANGE_HOLD, HoldOutcome, GIVEN_UP)
+UNCONFIRMED = "A change of the hold may be made all the same: GET /api/hold shows it then. It is safe to send it again."
 
 
 async def read_holds(client: df.DurableFunctionsClient) -> tuple[Hold, ...]:
@@ -41,14 +42,7 @@ async def make_change(client: df.DurableFunctionsClient, change: HoldChange) -> 
     Raises:
         HttpProblem: nobody can say yet (503).
     """
-    try:
-        output = await await_short_run(client, CHANGE_HOLD, change, DOCUMENT_CHANGE_WITHIN, GIVEN_UP)
-    except UnconfirmedRun as unconfirmed:
-        hint = (
-            "A change of the hold may be made all the same: GET /api/hold shows it then. It is safe to send it again."
-        )
-        raise outage_problem(unconfirmed.outage, hint) from unconfirmed
-    return HoldOutcome.model_validate(output)
+    return await await_short_run(client, CHANGE, change, lambda outage: outage_problem(outage, UNCONFIRMED))
 
 
 def hold_views(holds: Iterable[Hold]) -> list[dict[str, Any]]:

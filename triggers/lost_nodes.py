@@ -29,12 +29,12 @@ from triggers.http_endpoint import (
     outage_problem,
     require_confirmation,
 )
-from triggers.pacing import DOCUMENT_CHANGE_WITHIN
-from triggers.short_runs import UnconfirmedRun, await_short_run
+from triggers.short_runs import ShortRun, await_short_run
 
 bp = df.Blueprint()
 ROUTE = "sites/{site}/nodes/{node}/lost"
 GIVEN_UP = Outage(code="lost-node-failed", detail="The durable engine gave the change up; the app's log says why.")
+CHANGE = ShortRun(CHANGE_LOST_NODE, LostNodeOutcome, GIVEN_UP)
 
 
 class LostNodeRequest(Document):
@@ -114,14 +114,8 @@ async def _make_change(client: df.DurableFunctionsClient, change: LostNodeChange
     Raises:
         HttpProblem: nobody can say yet (503).
     """
-    try:
-        output = await await_short_run(client, CHANGE_LOST_NODE, change, DOCUMENT_CHANGE_WITHIN, GIVEN_UP)
-    except UnconfirmedRun as unconfirmed:
-        hint = (
-            f"It may be done all the same: /api/sites/{change.site}/nodes shows it then. It is safe to send it again."
-        )
-        raise outage_problem(unconfirmed.outage, hint) from unconfirmed
-    return LostNodeOutcome.model_validate(output)
+    hint = f"It may be done all the same: /api/sites/{change.site}/nodes shows it then. It is safe to send it again."
+    return await await_short_run(client, CHANGE, change, lambda outage: outage_problem(outage, hint))
 
 
 def _outcome_view(outcome: LostNodeOutcome) -> dict[str, object]:

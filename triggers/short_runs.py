@@ -1,8 +1,8 @@
 """Having a short run do something with an entity, because only a run gets an entity's answer, and waiting for it."""
 
 import uuid
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationStatus
@@ -10,45 +10,52 @@ from durabletask.client import OrchestrationStatus
 from shared.messages import Message
 from shared.operations.payloads import Carried, pack_input
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
+from triggers.http_endpoint import HttpProblem
+from triggers.pacing import DOCUMENT_CHANGE_WITHIN
 from triggers.waiting import has_ended, look_until
 
 
-class UnconfirmedRun(Exception):
-    """Nobody can say yet what became of it: it may be done, or may still be.
+@dataclass(frozen=True)
+class ShortRun[Answer: Message]:
+    """A run that one request has done, and waits for.
 
     Attributes:
-        outage: What is away.
+        orchestrator: Its name.
+        answer: What its output is.
+        given_up: What is said when it failed.
     """
 
-    def __init__(self, outage: Outage) -> None:
-        super().__init__(outage.detail)
-        self.outage = outage
+    orchestrator: str
+    answer: type[Answer]
+    given_up: Outage
 
 
-async def await_short_run(
-    client: df.DurableFunctionsClient, orchestrator: str, request: Message, within: timedelta, given_up: Outage
-) -> Any:
+async def await_short_run[Answer: Message](
+    client: df.DurableFunctionsClient,
+    short_run: ShortRun[Answer],
+    request: Message,
+    unconfirmed: Callable[[Outage], HttpProblem],
+) -> Answer:
     """Start a run with an id of its own, and give its output.
 
     Args:
         client: The durable client.
-        orchestrator: Its name.
+        short_run: Which run.
         request: Its input.
-        within: How long its end is waited for.
-        given_up: What is said when it failed.
+        unconfirmed: What is answered while nobody can say what became of it, by what is away.
 
     Raises:
-        UnconfirmedRun: it has not ended well in this time.
+        HttpProblem: it has not ended well in time: it may be done, or may still be.
     """
-    run = f"{orchestrator.partition('_')[0]}-{uuid.uuid4().hex}"
+    run = f"{short_run.orchestrator.partition('_')[0]}-{uuid.uuid4().hex}"
     try:
         payload = pack_input(request.model_dump(mode="json"), Carried(sender=run))
-        await client.schedule_new_orchestration(orchestrator, input=payload, instance_id=run)
-        state = await look_until(client, run, has_ended, within)
+        await client.schedule_new_orchestration(short_run.orchestrator, input=payload, instance_id=run)
+        state = await look_until(client, run, has_ended, DOCUMENT_CHANGE_WITHIN)
     except ENGINE_FAILURES as error:
-        raise UnconfirmedRun(require_outage(error)) from error
+        raise unconfirmed(require_outage(error)) from error
     if state is None or not has_ended(state):
-        raise UnconfirmedRun(SLOW)
+        raise unconfirmed(SLOW)
     if state.runtime_status != OrchestrationStatus.COMPLETED:
-        raise UnconfirmedRun(given_up)
-    return state.get_output()
+        raise unconfirmed(short_run.given_up)
+    return short_run.answer.model_validate(state.get_output())

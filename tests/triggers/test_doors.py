@@ -12,10 +12,10 @@ import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-import triggers.declared_documents
 import triggers.engine_client
 import triggers.evidence
 import triggers.health
+import triggers.short_runs
 from shared.errors import Transient
 from tests.app_functions import registered_functions
 from tests.triggers.doors import ALL_ROLES, DOORS, WITHOUT_ENGINE, BrokenEngine, Door, SilentEngine, call_error, door
@@ -74,7 +74,7 @@ async def test_an_engine_that_is_silent_is_not_waited_for_without_end(
     if one.name in WITHOUT_ENGINE:
         return
     monkeypatch.setattr(triggers.engine_client, "ENGINE_ANSWER_WITHIN", timedelta(0))
-    monkeypatch.setattr(triggers.declared_documents, "DOCUMENT_CHANGE_WITHIN", timedelta(0))
+    monkeypatch.setattr(triggers.short_runs, "DOCUMENT_CHANGE_WITHIN", timedelta(0))
     answer = await one.answer(SilentEngine())
     assert answer.require_problem(503)["code"] in {"engine-slow", "storage-silent"}
     assert "Retry-After" in answer.headers
