@@ -15,7 +15,7 @@ from shared.azure.api_versions import (
     STORAGE_API,
 )
 from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Sent
-from shared.azure.jobs import job_end, scenario_of, start_time_of
+from shared.azure.jobs import HOST_REGISTRATION, job_end, scenario_of, start_time_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.vault import Vault
 from shared.azure.vault_setup import (
@@ -251,7 +251,7 @@ async def read_registrations(request: ReadRegistrations) -> RegistrationsRead:
     Source: the vendor's known issue 1: only the vault's jobs show whether all nodes are registered.
     """
     vault = Vault(request.vault)
-    jobs = [job for job in await vault.list_jobs(request.since) if scenario_of(job) == "RegisterDra"]
+    jobs = [job for job in await vault.list_jobs(request.since) if scenario_of(job) == HOST_REGISTRATION]
     newest = {object_at(job, "properties").get("targetObjectName"): job for job in sorted(jobs, key=start_time_of)}
     whole_jobs = await map_concurrently(list(newest.values()), lambda job: _with_errors(vault, job))
     return RegistrationsRead(registrations=tuple(_registration_of(job) for job in whole_jobs))

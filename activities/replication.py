@@ -7,6 +7,7 @@ from functools import partial
 from shared.arm_ids import name_of
 from shared.azure import vault_setup
 from shared.azure.exactly_once import Attempt, ExactlyOnce, JobSignature, Send, Sent
+from shared.azure.jobs import HOST_REGISTRATION, scenario_of, start_time_of
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.azure.protected_items import (
     current_job,
@@ -42,7 +43,7 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.disks import find_unreplicated_disks
+from shared.replication.disks import list_unreplicated
 from shared.replication.settings import ENABLING_FAILED_CODE, ReplicatedItem
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ITEM_BUSY_CODE, NOTHING_TO_DO_CODE, StartsMade
@@ -56,7 +57,6 @@ _SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "resynchronise": ("RepairVMReplication",),
     "restart": ("RestartJob",),
 }
-_REGISTRATION = "RegisterDra"
 
 
 async def require_container(vault: Vault, site_name: str) -> Json:
@@ -93,8 +93,8 @@ async def read_protectable_items(request: ReadProtectableItems) -> ProtectableIt
 
 async def _newest_registration(vault: Vault, since: datetime) -> datetime | None:
     """When the newest job began by which a host registered."""
-    jobs = [object_at(job, "properties") for job in await vault.list_jobs(since)]
-    began = (parse_utc(job.get("startTime")) for job in jobs if job.get("scenarioName") == _REGISTRATION)
+    jobs = await vault.list_jobs(since)
+    began = (parse_utc(start_time_of(job)) for job in jobs if scenario_of(job) == HOST_REGISTRATION)
     return max((one for one in began if one), default=None)
 
 
@@ -109,14 +109,9 @@ async def list_unreplicated_disks(site: SiteDocument, items: Iterable[ItemDetail
     """
     vault = Vault(VaultRef.from_id(site.vault))
     container = await require_container(vault, site.hyper_v_site)
-    listed = await list_protectable_items(vault, container)
-    machines = {machine["name"].lower(): protectable_item(machine) for machine in listed}
-    missing = {
-        item.id.lower(): find_unreplicated_disks(machines[item.machine.lower()], item.disk_sizes, site)
-        for item in items
-        if item.protection_state == "Protected" and item.machine.lower() in machines
-    }
-    return {item_id: disks for item_id, disks in missing.items() if disks}
+    machines = map(protectable_item, await list_protectable_items(vault, container))
+    copied_disks = {item.id.lower(): item.disk_sizes for item in items if item.protection_state == "Protected"}
+    return {machine.item_id.lower(): disks for machine, disks in list_unreplicated(machines, copied_disks, site)}
 
 
 async def _find_policy(vault: Vault, container: Json, name: str) -> Json:

@@ -11,19 +11,20 @@ HOST = "default"
 EVENT_GRID = "eventgrid_extension"
 DURABLE_TASK = "durabletask_extension"
 
-LAB_KEYS = {HOST: "lab-key", MASTER: "lab-master-key", EVENT_GRID: "lab-event-key", DURABLE_TASK: "lab-durable-key"}
-"""What `make lab` lets in: the same each time, so that its pages can name them."""
-
 type KeyFile = dict[str, dict[str, str]]
+
+LAB_KEYS: KeyFile = {
+    "host": {HOST: "lab-key", MASTER: "lab-master-key"},
+    "system": {EVENT_GRID: "lab-event-key", DURABLE_TASK: "lab-durable-key"},
+}
+"""What `make lab` lets in: the same each time, so that its pages can name them."""
 
 
 def write_lab_keys(path: Path) -> None:
     """Give a host the lab's keys before its first start; keys that it has are left alone."""
     if not path.exists():
         path.touch(mode=0o600)
-        host, system = (HOST, MASTER), (EVENT_GRID, DURABLE_TASK)
-        named = {"host": {name: LAB_KEYS[name] for name in host}, "system": {name: LAB_KEYS[name] for name in system}}
-        path.write_text(json.dumps(named))
+        path.write_text(json.dumps(LAB_KEYS))
 
 
 def read_key(path: Path, group: str, name: str) -> str:

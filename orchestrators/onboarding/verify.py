@@ -20,7 +20,7 @@ from shared.replication.contract import (
     ReadProtectableItems,
     ReadReplicatedItems,
 )
-from shared.replication.disks import find_unreplicated_disks
+from shared.replication.disks import list_unreplicated
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
@@ -49,12 +49,7 @@ def _read_unreplicated_disks(ctx: Context, site: SiteDocument) -> Steps[dict[str
     machines = (yield from call(ctx, READ_PROTECTABLE_ITEMS, request)).machines
     copies = (yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))).items
     copied_disks = {one.id.lower(): one.disk_sizes for one in copies if one.is_protected}
-    missing = {
-        machine.vm: find_unreplicated_disks(machine, copied_disks[machine.item_id.lower()], site)
-        for machine in machines
-        if machine.item_id.lower() in copied_disks
-    }
-    return {vm: disks for vm, disks in missing.items() if disks}
+    return {machine.vm: disks for machine, disks in list_unreplicated(machines, copied_disks, site)}
 
 
 def _outcome_of_drift(operation: SiteOperation, drift: Sequence[Drift], began: datetime, ended: datetime) -> Outcome:

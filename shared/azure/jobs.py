@@ -8,6 +8,8 @@ from shared.azure.exactly_once import FAILED
 from shared.azure.json_fields import Json, object_at, parse_utc, text_of
 from shared.site_recovery.contract import RENAMED_CODE, ChildJob, JobEnd, PlanActionEnd, RecoveryPlanJobView
 
+HOST_REGISTRATION = "RegisterDra"
+"""scenarioName of the job by which a host registers with the vault."""
 TEST_IS_UP = "WaitingForStopTestFailover"
 """How a test failover ends with older api-versions: suspended until its cleanup."""
 MANUAL = "ManualActionTaskDetails"

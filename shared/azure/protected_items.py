@@ -92,7 +92,6 @@ def replicated_item(item: Json) -> ReplicatedItem:
         scenario=object_at(properties, "currentScenario").get("scenarioName") or "None",
         job=current_job(item),
         percent=int(object_at(details, "initialReplicationDetails").get(_PERCENT) or 0),
-        disks=tuple(_disk_sizes(details)),
         disk_sizes=_disk_sizes(details),
         health=text_of(properties.get("replicationHealth")) or "None",
         health_error=": ".join(filter(None, (text_of(error.get("errorCode")), text_of(error.get("errorMessage"))))),

@@ -66,7 +66,7 @@ class Hold(Document):
 
 
 class HoldLift(Message):
-    """Lift the hold of a site, or of the whole app; `by` says who."""
+    """Lift the hold of a site, or of the whole app where none is named."""
 
     site: str = ""
 

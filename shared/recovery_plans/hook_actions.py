@@ -1,9 +1,9 @@
 """Hooks that a recovery plan can do as its own actions: steps for a person, and runbooks without parameters. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
-from shared.plans.hooks import Hook, VerbHooks
+from shared.plans.hooks import Hook
 from shared.plans.plan import PlanDocument
 from shared.recovery.recovery_plan_runs import runs_plan_actions
 from shared.recovery.run import Run
@@ -29,25 +29,20 @@ def actions_of(plan: PlanDocument) -> tuple[PlacedAction, ...]:
 
 
 def _placed_actions(plan: PlanDocument) -> Iterator[PlacedAction]:
-    drill = plan.drill.hooks if plan.drill else None
-    of_drill = VerbHooks(before=drill.before, after=drill.after) if drill else VerbHooks()
-    by_occasion = {"drill": of_drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}
-    for occasion, hooks in by_occasion.items():
+    for occasion in _OPERATIONS:
         for moment in _MOMENTS:
-            moment_hooks: Sequence[Hook] = getattr(hooks, moment)
-            for hook in moment_hooks:
+            for hook in plan.hooks_at(occasion, moment):
                 if is_mirrored(hook):
                     yield PlacedAction(action=_action_of(occasion, hook), moment=moment)
 
 
 def optional_actions_of(plan: PlanDocument) -> tuple[str, ...]:
     """Names of the actions of hooks that a run does not depend on."""
-    drill = plan.drill.hooks if plan.drill else VerbHooks()
-    by_occasion = {"drill": drill, "failover": plan.hooks.failover, "failback": plan.hooks.failback}
     return tuple(
         _action_name(occasion, hook)
-        for occasion, hooks in by_occasion.items()
-        for hook in (*hooks.before, *hooks.after)
+        for occasion in _OPERATIONS
+        for moment in _MOMENTS
+        for hook in plan.hooks_at(occasion, moment)
         if not hook.required
     )
 

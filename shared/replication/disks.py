@@ -1,6 +1,6 @@
 """Disks that a VM has at home and that are not replicated: Site Recovery takes in none that is added later. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.obstacle import Obstacle
 from shared.replication.settings import Disk, ProtectableItem
@@ -20,6 +20,20 @@ def find_unreplicated_disks(
     left_out = names_left_out(machine.vm, site)
     meant = [disk for disk in machine.disks if disk.name.lower() not in left_out]
     return tuple(words for disk in meant if (words := _difference(disk, sizes.get(disk.id.lower()))))
+
+
+def list_unreplicated(
+    machines: Iterable[ProtectableItem], replicated: Mapping[str, Mapping[str, int]], site: SiteDocument
+) -> Iterator[tuple[ProtectableItem, tuple[str, ...]]]:
+    """The machines of a site of whose disks not all is replicated, each with these disks.
+
+    Args:
+        replicated: MB of each disk, of the protected items that are of interest, by their ARM id in lower case.
+    """
+    for machine in machines:
+        sizes = replicated.get(machine.item_id.lower())
+        if sizes is not None and (disks := find_unreplicated_disks(machine, sizes, site)):
+            yield machine, disks
 
 
 def _difference(disk: Disk, replicated_mb: int | None) -> str:

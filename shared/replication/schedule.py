@@ -187,7 +187,7 @@ def _with_replicated_item(
         return _mark_failed(item, now, ENABLING_FAILED_CODE, detail)
     if replicated.is_protected:
         wanted = item.machine.disks if item.machine and item.actions[0] == "enable" else ()
-        replicated_ids = {disk.lower() for disk in replicated.disks}
+        replicated_ids = {disk.lower() for disk in replicated.disk_sizes}
         missing = [disk.name for disk in wanted if disk.id.lower() not in replicated_ids]
         item = _with_progress(item, replicated)
         if missing:  # it is Protected as well when one of its disks was left out

@@ -130,7 +130,7 @@ class ReplicatedItem(Message):
     Attributes:
         scenario: What it is busy with, "None" when idle; `job`: the name of that job.
         percent: Of the initial copy.
-        disks: Ids of the disks that are replicated; `disk_sizes`: MB of each by its id, 0 where that is not said.
+        disk_sizes: MB of each disk that is replicated, by its id; 0 where that is not said.
         health: Normal, Warning, Critical; `health_error`: its first health error.
         rpo: How far the replica was behind when that was last measured, and `rpo_at` when that was.
     """
@@ -143,7 +143,6 @@ class ReplicatedItem(Message):
     scenario: str = "None"
     job: str = ""
     percent: int = 0
-    disks: tuple[str, ...] = ()
     disk_sizes: dict[str, int] = Field(default_factory=dict)
     health: str = "None"
     health_error: str = ""

@@ -9,7 +9,6 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,8 +26,6 @@ from tests.orchestrators.azure_bench import NETWORKS, AzureBench, site
 from tests.shared.azure.fake import point_at
 
 VMS = ("dc-01", "sql-01")
-BETWEEN = timedelta(minutes=10)
-"""Between two operations: what an older job of the same verb is, nobody could tell where no job can be read."""
 ALL_KINDS = os.environ.get("KINDS") == "all"
 DRAWS = 6 if ALL_KINDS else 1
 PLAN = PlanDocument.model_validate(
@@ -171,7 +168,6 @@ def went(bench: AzureBench, legs: tuple[Leg, ...]) -> None:
     """The way up to a leg, without any trouble."""
     for leg in legs:
         assert done(bench, leg).output["state"] == "succeeded"
-        bench.clock.advance_to(bench.clock.now + BETWEEN)
 
 
 def sent(bench: AzureBench) -> Counter[tuple[str, str]]:

@@ -38,7 +38,7 @@ def run(*items: ReplicationRunItem, **more: Any) -> ReplicationRun:
 
 
 def copied(vm: str = "a", **more: Any) -> ReplicatedItem:
-    facts = {"vm": vm, "guid": f"guid-{vm}", "id": f"/ITEMS/{vm}", "state": "Protected", "disks": ("VHD-C",)}
+    facts = {"vm": vm, "guid": f"guid-{vm}", "id": f"/ITEMS/{vm}", "state": "Protected", "disk_sizes": {"VHD-C": 0}}
     return ReplicatedItem.model_validate({**facts, **more})
 
 
@@ -109,7 +109,7 @@ def test_a_job_that_met_another_one_is_asked_for_again_later() -> None:
         ({"vm_state": "ReplicaConfigurationInProgress"}, "copying"),
         ({"scenario": "EnableProtection"}, "copying"),
         ({"vm_state": "Protected"}, "done"),
-        ({"vm_state": "Protected", "disks": ()}, "failed"),
+        ({"vm_state": "Protected", "disk_sizes": {}}, "failed"),
         ({"state": "InitialReplicationInProgress", "percent": 40}, "copying"),
         ({"state": "EnablingFailed", "scenario": "EnableProtection"}, "copying"),
         ({"state": "EnablingFailed", "vm_state": ""}, "failed"),

@@ -1,8 +1,7 @@
 """Microsoft.Authorization/permissions: what the caller may do on a scope, by its roles and a wish of the world.
 
-Source: permissions/listForResource,
-api-version 2022-04-01: a list of roles' {actions, notActions, dataActions, notDataActions}. That the list of a group or
-a resource that is not there is a 404 is assumed.
+Source: permissions/listForResource, api-version 2022-04-01: a list of roles' {actions, notActions, dataActions,
+notDataActions}. That the list of a group or a resource that is not there is a 404 is assumed.
 """
 
 from fnmatch import fnmatchcase
