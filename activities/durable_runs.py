@@ -25,7 +25,6 @@ from shared.operations.contract import (
 from shared.operations.durable_names import DOCUMENTS, HOLDS, LEASES, LOST_NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.holds import Hold, read_kept_holds
 from shared.operations.leases import Lease
-from shared.operations.obligations import HIDDEN
 from shared.operations.payloads import pack_document
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
@@ -45,14 +44,17 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
     sites = _read_each(await list_entities(client, DOCUMENTS, "site:"), _document_of, unreadable)
     plans = _read_each(await list_entities(client, DOCUMENTS, "plan:"), _document_of, unreadable)
     histories = _read_each(await list_entities(client, PLAN_HISTORY), _plan_history_of, unreadable)
-    owed = _read_each(await list_entities(client, OBLIGATIONS), _obligations_of, unreadable)
+    tables = await list_entities(client, OBLIGATIONS)
+    by_id = {f"{table} {key}": one for table, owed in tables.items() for key, one in owed.items()}
+    owed = _read_each(by_id, _obligation_of, unreadable)
     holds = _read_each(await list_entities(client, HOLDS), _holds_of, unreadable)
     lost = _read_each(await list_entities(client, LOST_NODES), _lost_nodes_of, unreadable)
     return DocumentsRead(
         sites=tuple(sites),
         plans=tuple(plans),
         plan_histories=tuple(histories),
-        obligations=tuple(one for owed_of_plan in owed for one in owed_of_plan),
+        obligations=tuple(one for one in owed if not one.get("settled")),
+        settled_obligations=tuple(one for one in owed if one.get("settled")),
         unreadable=tuple(unreadable),
         holds=tuple(hold for kept in holds for hold in kept),
         lost_nodes=tuple(node for kept in lost for node in kept),
@@ -71,8 +73,8 @@ def _read_each[T](states: Mapping[str, Any], read: Callable[[str, Any], T], unre
     return done
 
 
-def _obligations_of(_plan: str, state: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in one.items() if name not in HIDDEN} for one in state.values()]
+def _obligation_of(_key: str, state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name not in UNREAD}
 
 
 def _holds_of(_key: str, state: dict[str, Any]) -> tuple[Hold, ...]:
@@ -115,15 +117,17 @@ async def schedule_once(
     return True
 
 
+UNREAD = frozenset({"order", "baseline"})
+"""What a look of the timer does not need to read of an obligation: it is as large as its plan."""
 CLEANUP_LEASE_WAIT = timedelta(minutes=5)
 """A failover that waits for the cleanup holds the VMs for moments, while it looks whether it may begin."""
 STATE_OF_ENDING = {OrchestrationStatus.FAILED: "failed", OrchestrationStatus.TERMINATED: "aborted"}
 
 
 async def start_cleanup(client: df.DurableFunctionsClient, request: StartCleanup) -> Nothing:
-    """Start the cleanup that a plan's obligation describes; one that is owed no longer is not started."""
-    state = await read_entity(client, OBLIGATIONS, request.plan)
-    order = (state.get("cleanup") or {}).get("order")
+    """Start the cleanup that an obligation describes; one that is owed no longer is not started."""
+    state = (await read_entity(client, OBLIGATIONS, request.table)).get(request.obligation) or {}
+    order = state.get("order")
     if order is None:
         return Nothing()
     payload = {**order, "id": request.id, "kind": "cleanup", "requested_by": "timer", "run": None}
@@ -151,8 +155,10 @@ def _run_end_of(run: str, state: OrchestrationState | None) -> RunEnded:
 
 async def read_holders(client: df.DurableFunctionsClient, request: ReadHolders) -> HoldersRead:
     """See which living runs hold any of the VMs; a lease of a run that has ended holds nothing."""
-    owners: set[str] = set()
+    owners: dict[str, list[str]] = {}
     for vault, keys in request.keys.items():
         table = await read_entity(client, LEASES, vault)
-        owners |= {Lease.model_validate(table[key]).owner for key in set(keys) & set(table)}
-    return HoldersRead(runs=tuple([run for run in sorted(owners) if await is_run_living(client, run)]))
+        for key in sorted(set(keys) & set(table)):
+            owners.setdefault(Lease.model_validate(table[key]).owner, []).append(key)
+    living = [run for run in sorted(owners) if await is_run_living(client, run)]
+    return HoldersRead(runs=tuple(living), keys=tuple(key for run in living for key in owners[run]))

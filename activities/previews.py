@@ -1,11 +1,12 @@
 """Looking before acting: what a verb would do to a plan's machines as Azure and the vault show them now."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import azure.durable_functions as df
 
 from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
+from activities.owed import read_owed_by
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
 from activities.replication import list_unreplicated_disks
@@ -15,11 +16,11 @@ from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
-from shared.operations.durable_names import DOCUMENTS, OBLIGATIONS, PLAN_HISTORY
+from shared.operations.durable_names import DOCUMENTS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
 from shared.plans.azure_checks import find_network_blockers, networks_of, unread_network_blocker
 from shared.plans.history import PlanHistory
-from shared.plans.machines import match_machines
+from shared.plans.machines import homes_of, match_machines
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
@@ -95,7 +96,11 @@ async def read_preview_facts(
             *find_hook_blockers(plan, "drill", targets),
         ),
         unproven=(
-            *(await _read_unproven_sources(client, name) if "failback" in kinds else ()),
+            *(
+                await _read_unproven_sources(client, plan, sites, machines.found.values())
+                if "failback" in kinds
+                else ()
+            ),
             *find_hook_blockers(plan, "failback", targets),
         ),
     )
@@ -123,14 +128,17 @@ def _occasions_of(kinds: Collection[str], *, fails_over: bool) -> list[str]:
     return [*(["failover"] if fails_over else []), *(one for one in ("drill", "failback") if one in kinds)]
 
 
-async def _read_unproven_sources(client: df.DurableFunctionsClient, plan: str) -> tuple[Obstacle, ...]:
-    """The proof that an unplanned failover still owes: before it is there no failback of the plan begins."""
-    obligations = await read_entity(client, OBLIGATIONS, plan)
-    if "source-off" not in obligations:
-        return ()
-    obligation = Obligation.model_validate(obligations["source-off"])
-    leftovers_text = f"{', '.join(obligation.leftovers)}: " if obligation.leftovers else ""
-    return (Obstacle(code="source-not-proven-off", detail=f"{leftovers_text}{obligation.detail} {LOST_REMEDY}"),)
+async def _read_unproven_sources(
+    client: df.DurableFunctionsClient, plan: PlanDocument, sites: Sites, items: Iterable[ItemDetail]
+) -> tuple[Obstacle, ...]:
+    """The proof that an unplanned failover still owes: before it is there no failback of the machines begins."""
+    owed = await read_owed_by(client, homes_of(plan, sites, items), "source-off")
+    return tuple(map(_unproven_source, owed))
+
+
+def _unproven_source(owed: Obligation) -> Obstacle:
+    leftovers_text = f"{', '.join(owed.leftovers)}: " if owed.leftovers else ""
+    return Obstacle(code="source-not-proven-off", detail=f"{leftovers_text}{owed.detail} {LOST_REMEDY}")
 
 
 async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Obstacle, ...], tuple[Obstacle, ...]]:

@@ -21,6 +21,7 @@ from orchestrators.onboarding.verify import verify
 from orchestrators.reconcile.nodes import watch_nodes
 from orchestrators.reconcile.reconcile import reconcile
 from orchestrators.run.recovery_plan_mirror import mirror
+from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.drill import cleanup, drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
@@ -34,6 +35,7 @@ from shared.operations.durable_names import (
     PROVE_SOURCES_OFF,
     PUBLISH_EVENT,
     RECONCILE,
+    SETTLE_OBLIGATION,
     WATCH_NODES,
 )
 
@@ -60,6 +62,7 @@ ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     PROVE_SOURCES_OFF: prove_sources,
     PUBLISH_EVENT: deliver,
     RECONCILE: reconcile,
+    SETTLE_OBLIGATION: settle_obligation,
     WATCH_NODES: watch_nodes,
 }
 """By the name that the engine knows: that of its kind of operation, where it has one."""

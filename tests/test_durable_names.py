@@ -34,6 +34,7 @@ PINNED_ORCHESTRATORS = {
     "replication",
     "reprotect",
     "roundtrip",
+    "settle_obligation",
     "verify",
     "watch_nodes",
 }
@@ -139,6 +140,7 @@ PINNED_FUNCTIONS = {
     "put_site",
     "reconcile_timer",
     "repair_node",
+    "settle_obligation_by_hand",
     "start_preflight",
     "start_prepare",
     "start_replication",

@@ -10,10 +10,10 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
 from activities.durable_runs import read_ended_runs, start_cleanup
-from activities.durable_state import list_entities, read_custom_status, read_input
+from activities.durable_state import read_custom_status, read_input
+from activities.owed import read_all_owed
 from activities.previews import read_items_by_vm
 from shared.operations.contract import ReadEndedRuns, StartCleanup
-from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligations import Obligation, cleanup_run_id
 from shared.plans.machines import leased_machines
 from shared.problem_details import FieldError
@@ -68,14 +68,13 @@ async def preempt_drills(
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=cleanup_runs))).ended
     for one in owed_cleanups:  # as the timer would; one that it has begun goes on, held or not yet held
         if one.last_attempt_by in {"", *ended}:
-            await start_cleanup(client, StartCleanup(id=cleanup_run_id(one), plan=one.plan))
+            await start_cleanup(client, StartCleanup(id=cleanup_run_id(one), table=one.table, obligation=one.id))
     return operation.model_copy(update={"lease_wait": operation.document.patience})
 
 
 async def find_owed_cleanups(client: df.DurableFunctionsClient, operation: Operation) -> list[Obligation]:
     """The cleanups of the operation's VMs that drills of any plan owe and cannot do: their own runs are dead."""
-    states = await list_entities(client, OBLIGATIONS)
-    cleanups = [Obligation.model_validate(state["cleanup"]) for state in states.values() if "cleanup" in state]
+    cleanups = await read_all_owed(client, "cleanup")
     own_machines = leased_machines(operation.document, operation.sites)
     orders = [(one, Operation.from_carried(one.order)) for one in cleanups if one.order]
     overlapping = [one for one, order in orders if leased_machines(order.document, order.sites) & own_machines]

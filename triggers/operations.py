@@ -1,4 +1,4 @@
-"""Operations over HTTP: runs, their reports, and what is owed."""
+"""Operations over HTTP: runs and their reports."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -6,13 +6,11 @@ from urllib.parse import urlencode
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.durable_state import list_entities
 from shared.evidence.report import render_report
-from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.kinds import OPERATION_KINDS
-from shared.operations.obligations import HIDDEN, Obligation
 from shared.problem_details import FieldError
 from triggers.http_endpoint import handle_for_role, invalid_request, json_response, not_found, read_choice
+from triggers.obligations import list_owed
 from triggers.operation_list import Place, Question, list_page
 from triggers.operation_views import full_view, read_achieved_and_forecast, table_of
 
@@ -71,7 +69,7 @@ async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) ->
 async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run: phase, progress, each VM's state, what it waits for, what its plan owes."""
     view = await _read_run(req, client)
-    obligations = await _read_obligations(client, view["plan"]) if "plan" in view else []
+    obligations = await list_owed(client, view["plan"]) if "plan" in view else []
     return json_response({**view, "obligations": obligations})
 
 
@@ -88,19 +86,3 @@ async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     if report_format == "table":
         return func.HttpResponse(table_of(view), mimetype="text/plain", charset="utf-8")
     return func.HttpResponse(render_report(view), mimetype="text/html", charset="utf-8")
-
-
-@bp.function_name("list_obligations")
-@bp.route("obligations", methods=["GET"])
-@bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
-async def list_obligations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """What is owed, by whom, until when; soonest first; `plan` narrows it."""
-    return json_response({"value": await _read_obligations(client, req.params.get("plan"))})
-
-
-async def _read_obligations(client: df.DurableFunctionsClient, plan: str | None) -> list[dict[str, Any]]:
-    tables = await list_entities(client, OBLIGATIONS)
-    obligations = [Obligation.model_validate(one) for table in tables.values() for one in table.values()]
-    matching = sorted((one for one in obligations if plan in {None, one.plan}), key=lambda one: one.due)
-    return [one.model_dump(mode="json", by_alias=True, exclude=set(HIDDEN)) for one in matching]

@@ -35,18 +35,24 @@ from shared.operations.durable_names import (
 )
 from shared.operations.holds import Hold, HoldLift, Holds, with_hold, without_hold, without_past_holds
 from shared.operations.leases import Claim, Lease, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
-from shared.operations.obligations import (
+from shared.operations.obligation_table import (
     Attempted,
     Checked,
     LeftBehind,
-    Narrowed,
-    Obligation,
-    ObligationKind,
     Obligations,
+    OwedQuery,
+    PersonSettlement,
+    SeenDone,
+    Settlement,
+    owed_by,
+    settle_by_person,
+    with_check,
+    with_found,
     with_note,
     with_obligation,
-    without_obligations,
+    without_settled,
 )
+from shared.operations.obligations import Obligation
 from shared.operations.timer_looks import LookEnded, TimerLooks, end_look, expect_look
 from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_begun, with_run_ended
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
@@ -119,34 +125,41 @@ def remove_document(document: VersionedDocument | None, request: Declaration) ->
     return document, outcome.model_dump(mode="json")
 
 
-def open_obligation(owed: Obligations, request: Obligation) -> tuple[Obligations, list[str]]:
-    """Owe something; what is owed already of its kind is taken over."""
-    owed = with_obligation(owed, request)
-    return owed, sorted(owed)
+def open_obligation(owed: Obligations, request: Obligation) -> tuple[Obligations, None]:
+    """Owe something; what is owed already of its kind by its machines is taken over."""
+    return with_obligation(owed, request), None
 
 
-def settle_obligations(owed: Obligations, kinds: tuple[ObligationKind, ...]) -> tuple[Obligations, list[str]]:
-    """Cross these kinds out."""
-    owed = without_obligations(owed, kinds)
-    return owed, sorted(owed)
+def open_found_obligations(owed: Obligations, request: tuple[Obligation, ...]) -> tuple[Obligations, list[str]]:
+    """Owe what a look at Azure found, as far as nobody owes it yet; the ids of what is new."""
+    owed, added = with_found(owed, request)
+    return owed, list(added)
 
 
-def note_on_obligation(
-    owed: Obligations, request: Attempted | Checked | LeftBehind | Narrowed
-) -> tuple[Obligations, list[str]]:
+def settle_obligations(owed: Obligations, request: Settlement) -> tuple[Obligations, None]:
+    """Cross out what is owed no longer."""
+    return without_settled(owed, request), None
+
+
+def settle_obligation_by_person(owed: Obligations, request: PersonSettlement) -> tuple[Obligations, Any]:
+    """Cross out what a person says is owed no longer; what that was."""
+    owed, settled = settle_by_person(owed, request)
+    return owed, settled.model_dump(mode="json") if settled else None
+
+
+def note_on_obligation(owed: Obligations, request: Attempted | LeftBehind | SeenDone) -> tuple[Obligations, None]:
     """Write something down at what is owed."""
-    owed = with_note(owed, request)
-    return owed, sorted(owed)
+    return with_note(owed, request), None
 
 
-def read_obligations(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
-    """All that is owed, by kind."""
-    return owed, {kind: one.model_dump(mode="json") for kind, one in owed.items()}
+def note_source_check(owed: Obligations, request: Checked) -> tuple[Obligations, None]:
+    """Write down when machines were seen to be off at home."""
+    return with_check(owed, request), None
 
 
-def read_without_orders(owed: Obligations, _request: None) -> tuple[Obligations, Any]:
-    """The same without what was asked for, which is long."""
-    return owed, {kind: one.model_dump(mode="json", exclude={"order"}) for kind, one in owed.items()}
+def read_obligations(owed: Obligations, request: OwedQuery) -> tuple[Obligations, Any]:
+    """What these machines owe, without what was asked for, which is long."""
+    return owed, [one.model_dump(mode="json", exclude={"order"}) for one in owed_by(owed, request)]
 
 
 def record_drill(history: PlanHistory, request: DrillBegun) -> tuple[PlanHistory, None]:
@@ -344,18 +357,21 @@ REGISTERED: Mapping[str, Entity] = {
         },
     ),
     OBLIGATIONS: Entity(
-        dict[ObligationKind, Obligation],
+        Obligations,
         {},
         {
             "open": Operation(open_obligation, Obligation),
-            "settle": Operation(settle_obligations, tuple[ObligationKind, ...]),
+            "open_found": Operation(open_found_obligations, tuple[Obligation, ...]),
+            "settle": Operation(settle_obligations, Settlement),
+            "settle_by_person": Operation(settle_obligation_by_person, PersonSettlement),
             "note_attempt": Operation(note_on_obligation, Attempted),
-            "note_check": Operation(note_on_obligation, Checked),
+            "note_check": Operation(note_source_check, Checked),
             "note_leftovers": Operation(note_on_obligation, LeftBehind),
-            "narrow_to": Operation(note_on_obligation, Narrowed),
-            "read": Operation(read_obligations, None, True),
-            "read_without_orders": Operation(read_without_orders, None, True),
+            "note_seen_done": Operation(note_on_obligation, SeenDone),
+            "read": Operation(read_obligations, OwedQuery, True),
         },
+        "sender",
+        REMEMBERED_OF_MANY,
     ),
     PLAN_HISTORY: Entity(
         PlanHistory,

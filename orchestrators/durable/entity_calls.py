@@ -1,6 +1,6 @@
 """What a run holds: taken all or none, prolonged while it goes on, and given back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now, sleep
@@ -9,15 +9,17 @@ from shared.obstacle import Obstacle
 from shared.operations.contract import READ_ENDED_RUNS, ReadEndedRuns
 from shared.operations.durable_names import LEASES, OBLIGATIONS, REQUEST_BUDGET
 from shared.operations.leases import Claim, ClaimVerdict, Lease
-from shared.operations.obligations import Narrowed, Obligation, ObligationKind
+from shared.operations.obligation_table import OwedQuery, Settlement
+from shared.operations.obligations import Machines, Obligation, ObligationKind
 from shared.operations.pacing import LEASE_TERM
-from shared.plans.machines import leased_vm_of
+from shared.plans.machines import homes_of, leased_vm_of
 from shared.recovery import budgeting
 from shared.recovery.operation import Operation
 from shared.recovery.run import Run
 from shared.recovery.scheduler import Tick
 from shared.site_recovery.request_budget import CallRequest, Calls, Grant
 from shared.sites.lost_nodes import LOST_REMEDY
+from shared.wording import list_briefly
 
 
 def within_budget(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, Tick]]:
@@ -127,36 +129,73 @@ def open_obligation(
     *,
     provable: bool = False,
 ) -> Steps[None]:
-    """Write an obligation down; a later run of the plan takes over what an earlier one owed."""
+    """Write down what the run's machines owe from now on; it takes over what they owed of that kind before."""
     obligation = Obligation(
         kind=kind,
         plan=operation.plan,
         owner=operation.id,
         opened=now(ctx),
         due=now(ctx) + within,
-        vms=tuple(item.vm for item in run.items),
         detail=detail,
         provable=provable,
     )
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
+    yield from open_for_run(ctx, operation, run, obligation)
 
 
-def settle_obligations(ctx: Context, operation: Operation, kinds: Sequence[ObligationKind]) -> Steps[None]:
-    """Cross out what is owed no longer."""
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "settle", list(kinds))
+def open_for_run(ctx: Context, operation: Operation, run: Run, obligation: Obligation) -> Steps[None]:
+    """Write an obligation down for the run's machines, for each home of theirs apart."""
+    for machines in machines_of_run(operation, run):
+        part = obligation.model_copy(update={"home": machines.home, "vms": machines.vms})
+        yield from call_entity(ctx, OBLIGATIONS, part.table, "open", part.model_dump(mode="json"))
 
 
-def settle_except_for(ctx: Context, operation: Operation, kind: ObligationKind, vms: Sequence[str]) -> Steps[None]:
-    """Cross out what is owed no longer; as long as some machines still owe it, it stays open for just these."""
-    if not vms:
-        yield from settle_obligations(ctx, operation, (kind,))
-        return
-    yield from note_on_obligation(ctx, operation.plan, "narrow_to", Narrowed(kind=kind, vms=tuple(vms)))
+def machines_of_run(operation: Operation, run: Run) -> list[Machines]:
+    """The run's machines by where they are at home."""
+    return machines_among(operation, run, [item.vm for item in run.items])
 
 
-def note_on_obligation(ctx: Context, plan: str, what: str, note: Message) -> Steps[None]:
-    """Write something down at what is owed for a plan: `what` names the entity's operation."""
-    yield from call_entity(ctx, OBLIGATIONS, plan, what, note.model_dump(mode="json"))
+def machines_among(operation: Operation, run: Run, vms: Iterable[str]) -> list[Machines]:
+    """Those of the plan's machines that are among these, by where they are at home."""
+    chosen, found = set(vms), [item for item in run.items if item.id]
+    homes = homes_of(operation.document, operation.sites, found)
+    some = (machines.with_vms(vm for vm in machines.vms if vm in chosen) for machines in homes)
+    return [machines for machines in some if machines.vms]
+
+
+def settle_obligations(
+    ctx: Context, all_machines: Iterable[Machines], kinds: Sequence[ObligationKind], ids: Sequence[str] = ()
+) -> Steps[None]:
+    """Cross out what these machines owe no longer, whatever plan incurred it.
+
+    Args:
+        ids: Of these obligations alone; empty for all of the kinds.
+    """
+    for machines in all_machines:
+        settlement = Settlement(kinds=tuple(kinds), machines=machines, ids=tuple(ids)).model_dump(mode="json")
+        yield from call_entity(ctx, OBLIGATIONS, machines.home.vault_key, "settle", settlement)
+
+
+def settle_except_for(
+    ctx: Context, operation: Operation, run: Run, kind: ObligationKind, vms: Sequence[str]
+) -> Steps[None]:
+    """Cross out what the run's machines owe no longer, but for those that owe it still."""
+    settled = {item.vm for item in run.items} - set(vms)
+    yield from settle_obligations(ctx, machines_among(operation, run, settled), (kind,))
+
+
+def note_on_obligation(ctx: Context, table: str, what: str, note: Message) -> Steps[None]:
+    """Write something down at what is owed: `what` names the entity's operation."""
+    yield from call_entity(ctx, OBLIGATIONS, table, what, note.model_dump(mode="json"))
+
+
+def read_obligations(ctx: Context, all_machines: Iterable[Machines], kind: ObligationKind) -> Steps[list[Obligation]]:
+    """What these machines owe of a kind, without the orders."""
+    owed: list[Obligation] = []
+    for machines in all_machines:
+        query = OwedQuery(machines=machines).model_dump(mode="json")
+        answer = yield from call_entity(ctx, OBLIGATIONS, machines.home.vault_key, "read", query)
+        owed += [one for one in map(Obligation.model_validate, answer or ()) if one.kind == kind]
+    return owed
 
 
 def do_nothing(_ctx: Context, _operation: Operation, _run: Run) -> Steps[Run | None]:
@@ -165,17 +204,17 @@ def do_nothing(_ctx: Context, _operation: Operation, _run: Run) -> Steps[Run | N
     return None
 
 
-def find_unproven_sources(ctx: Context, plan: str) -> Steps[list[Obstacle]]:
+def find_unproven_sources(ctx: Context, operation: Operation, run: Run) -> Steps[list[Obstacle]]:
     """Whether an unplanned failover still owes the proof that the machines are off on premises.
 
     A failback onto a machine that runs would overwrite what it has done since.
     """
-    owed = (yield from call_entity(ctx, OBLIGATIONS, plan, "read")) or {}
-    if "source-off" not in owed:
-        return []
-    obligation = Obligation.model_validate(owed["source-off"])
-    leftovers_text = (
-        f": {', '.join(obligation.leftovers)}" if obligation.leftovers else "; the timer looks for it by itself"
-    )
-    detail = f"it is not proven that the machines are off on premises{leftovers_text}. {LOST_REMEDY}"
-    return [Obstacle(code="source-not-proven-off", detail=detail)]
+    owed = yield from read_obligations(ctx, machines_of_run(operation, run), "source-off")
+    return [unproven_source(obligation) for obligation in owed]
+
+
+def unproven_source(owed: Obligation) -> Obstacle:
+    """What a failback waits for."""
+    leftovers_text = f": {', '.join(owed.leftovers)}" if owed.leftovers else "; the timer looks for it by itself"
+    detail = f"it is not proven that {list_briefly(owed.vms)} are off on premises{leftovers_text}. {LOST_REMEDY}"
+    return Obstacle(code="source-not-proven-off", detail=detail)

@@ -8,13 +8,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrators.durable.steps import Context, Steps
+from orchestrators.durable.steps import Context, Steps, call
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.messages import VaultRef
 from shared.operations.holds import HOLDS_KEY, find_holds
+from shared.operations.obligations import Obligation
 from shared.operations.timer_looks import MAX_DETAIL_LENGTH, DutyFailure
 from shared.plans.contract import DocumentsRead
 from shared.plans.plan import PlanDocument
 from shared.redaction import redact_text
+from shared.site_recovery.contract import READ_ITEMS, ReadItems
+from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
 _LOG = logging.getLogger(__name__)
@@ -26,11 +30,13 @@ class TimerLook:
 
     Attributes:
         duty: The one that is being done.
+        items_by_vault: What was read of each vault, by its key: one list serves all duties of a look.
     """
 
     documents: DocumentsRead = field(default_factory=lambda: DocumentsRead(sites=(), plans=(), obligations=()))
     duty: str = ""
     has_documents: bool = False
+    items_by_vault: dict[str, tuple[ItemView, ...]] = field(default_factory=dict)
     failures: list[DutyFailure] = field(default_factory=list)
 
     def owed_of_kind(self, kind: str) -> list[Mapping[str, Any]]:
@@ -42,11 +48,18 @@ class TimerLook:
         in_effect = [hold for hold in self.documents.holds if not hold.is_over(at)]
         return HOLDS_KEY in self.documents.unreadable or bool(find_holds(in_effect, sites))
 
-    def is_plan_held(self, name: str, at: datetime) -> bool:
-        """Whether nothing may begin for a plan; one that is not declared may have been of any site."""
-        plans = [PlanDocument.model_validate(one.document) for one in self.documents.plans if one.name == name]
-        sites = plans[0].site_names if plans else [hold.site for hold in self.documents.holds]
-        return self.is_held(sites, at)
+    def is_owed_work_held(self, owed: Obligation, at: datetime) -> bool:
+        """Whether nothing may begin for what is owed: at the site of its machines, or another one of its plan."""
+        plans = [PlanDocument.model_validate(one.document) for one in self.documents.plans if one.name == owed.plan]
+        sites = {name for plan in plans for name in plan.site_names}
+        return self.is_held(sites | ({owed.home.site} if owed.home else set()), at)
+
+
+def read_vault_items(ctx: Context, look: TimerLook, vault: VaultRef) -> Steps[tuple[ItemView, ...]]:
+    """All that a vault protects, read once a look."""
+    if vault.key not in look.items_by_vault:
+        look.items_by_vault[vault.key] = (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items
+    return look.items_by_vault[vault.key]
 
 
 def attempt_part(ctx: Context, look: TimerLook, about: str, part: Steps[list[str]]) -> Steps[list[str]]:
@@ -91,6 +104,17 @@ def require_readable(documents: DocumentsRead) -> None:
     """
     if documents.unreadable:
         raise Refused("state-unreadable", f"not done while this cannot be read: {', '.join(documents.unreadable)}")
+
+
+def readable_obligations(states: Iterable[Mapping[str, Any]]) -> list[Obligation]:
+    """What is kept, but for what cannot be read: that is named by the duty that would do it."""
+    readable = []
+    for state in states:
+        try:
+            readable.append(Obligation.model_validate(state))
+        except ValidationError:
+            continue
+    return readable
 
 
 def describe_obligation(obligation: Mapping[str, Any]) -> str:

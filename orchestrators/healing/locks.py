@@ -11,6 +11,7 @@ from shared.healing.contract import READ_LOCKS, REMOVE_LOCKS, RESTORE_LOCKS, Rea
 from shared.healing.pacing import LOCKS_BACK_WITHIN
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts
 from shared.operations.durable_names import OBLIGATIONS
+from shared.operations.obligation_table import OwedQuery, Settlement
 from shared.operations.obligations import Lock, Obligation
 from shared.sites.site import SiteDocument
 
@@ -45,7 +46,7 @@ def remove_locks(ctx: Context, order: Repair, locks: tuple[Lock, ...], tracker: 
         return
     tracker.enter_phase("Unlock", f"{len(locks)} locks to be taken off")
     obligation = _locks_owed(order, locks, now(ctx))
-    yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "open", obligation.model_dump(mode="json"))
+    yield from call_entity(ctx, OBLIGATIONS, obligation.table, "open", obligation.model_dump(mode="json"))
     tracker.note_facts(RepairFacts(locks=tuple(lock.id for lock in locks)))
     tracker.mark_changed()
     yield from call(ctx, REMOVE_LOCKS, RemoveLocks(locks=locks, operation=order.id))
@@ -64,17 +65,17 @@ def restore_locks(ctx: Context, obligation: Obligation) -> Steps[None]:
         Transient: Azure did not answer; it stays owed.
     """
     yield from call(ctx, RESTORE_LOCKS, RestoreLocks(locks=obligation.locks, operation=obligation.owner))
-    yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [obligation.kind])
+    settlement = Settlement(kinds=(obligation.kind,)).model_dump(mode="json")
+    yield from call_entity(ctx, OBLIGATIONS, obligation.table, "settle", settlement)
 
 
 def restore_own_locks(ctx: Context, order: Repair, tracker: ProgressTracker) -> Steps[None]:
     """Put back what this repair took off; where that does not succeed now, the timer goes on trying."""
     if not tracker.facts.locks:
         return
-    obligation = (yield from call_entity(ctx, OBLIGATIONS, obligation_key(order), "read")).get("restore-lock")
-    if not obligation:
-        return
+    owed = yield from call_entity(ctx, OBLIGATIONS, obligation_key(order), "read", OwedQuery().model_dump(mode="json"))
     try:
-        yield from restore_locks(ctx, Obligation.model_validate(obligation))
+        for obligation in map(Obligation.model_validate, owed):
+            yield from restore_locks(ctx, obligation)
     except SiteRecoveryError as failure:
         tracker.note_facts(RepairFacts(locks_owed=str(failure)))

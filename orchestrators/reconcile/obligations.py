@@ -7,7 +7,13 @@ from typing import Any
 from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.entity_calls import note_on_obligation
 from orchestrators.durable.steps import Context, Steps, call, now
-from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation, require_readable
+from orchestrators.durable.timer_look import (
+    TimerLook,
+    attempt_part,
+    describe_obligation,
+    read_vault_items,
+    require_readable,
+)
 from shared.messages import VaultRef
 from shared.operations.contract import (
     READ_ENDED_RUNS,
@@ -21,14 +27,14 @@ from shared.operations.contract import (
     StartRun,
 )
 from shared.operations.kinds import REQUESTED_BY_TIMER
-from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due
+from shared.operations.obligation_table import Attempted
+from shared.operations.obligations import Obligation, cleanup_run_id, is_attempt_due
 from shared.operations.pacing import REMIND_EVERY
 from shared.plans.contract import DeclaredDocument
 from shared.plans.machines import site_lease_keys, unambiguous_items
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.recovery.operation import Operation
 from shared.request_ids import run_id
-from shared.site_recovery.contract import READ_ITEMS, ReadItems
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
@@ -46,15 +52,15 @@ def start_owed_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 
 def _start_owed_cleanup(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
     obligation = Obligation.model_validate(owed)
-    if not is_attempt_due(obligation, now(ctx)) or look.is_plan_held(obligation.plan, now(ctx)):
+    if obligation.is_found or not is_attempt_due(obligation, now(ctx)) or look.is_owed_work_held(obligation, now(ctx)):
         return []
     runs = {run for run in (obligation.owner, obligation.last_attempt_by) if run}
     if not runs <= set((yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(sorted(runs))))).ended):
         return []
     run = cleanup_run_id(obligation)
-    yield from call(ctx, START_CLEANUP, StartCleanup(id=run, plan=obligation.plan))
-    attempt = Attempted(kind="cleanup", run=run, at=now(ctx))
-    yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
+    yield from call(ctx, START_CLEANUP, StartCleanup(id=run, table=obligation.table, obligation=obligation.id))
+    attempt = Attempted(id=obligation.id, run=run, at=now(ctx))
+    yield from note_on_obligation(ctx, obligation.table, "note_attempt", attempt)
     return [run]
 
 
@@ -76,11 +82,11 @@ def _late_event(obligation: Obligation, at: datetime) -> PublishEvent:
     day = (at - obligation.due) // REMIND_EVERY
     shown = {"kind", "plan", "owner", "due", "vms", "leftovers"}
     return PublishEvent(
-        id=f"{obligation.id}:{obligation.owner}:late:{day}",
+        id=f"{obligation.id}:{obligation.opened.isoformat()}:late:{day}",
         type="HciSiteRecovery.Obligation.Late",
         subject=f"plans/{obligation.plan}",
         at=at,
-        data=obligation.model_dump(mode="json", by_alias=True, include=shown),
+        data={"id": obligation.id, **obligation.model_dump(mode="json", by_alias=True, include=shown)},
     )
 
 
@@ -99,14 +105,17 @@ def _clean_orphans_of(ctx: Context, look: TimerLook, entry: DeclaredDocument) ->
         return []
     require_readable(look.documents)
     owed = map(Obligation.model_validate, look.owed_of_kind("cleanup"))
-    orphans = yield from _find_orphans(ctx, site, {vm.lower() for obligation in owed for vm in obligation.vms})
+    own_drills = {vm.lower() for obligation in owed if not obligation.is_found for vm in obligation.vms}
+    orphans = yield from _find_orphans(ctx, look, site, own_drills)
     return [(yield from _start_orphan_cleanup(ctx, entry.name, site, orphans))] if orphans else []
 
 
-def _find_orphans(ctx: Context, site: SiteDocument, vms_of_own_drills: set[str]) -> Steps[list[ItemView]]:
+def _find_orphans(
+    ctx: Context, look: TimerLook, site: SiteDocument, vms_of_own_drills: set[str]
+) -> Steps[list[ItemView]]:
     """The site's own; of two of one name none, because a plan could not tell them apart."""
     vault = VaultRef.from_id(site.vault)
-    items = unambiguous_items(site, (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items)
+    items = unambiguous_items(site, (yield from read_vault_items(ctx, look, vault)))
     pending = [
         item
         for item in items

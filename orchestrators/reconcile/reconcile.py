@@ -10,6 +10,7 @@ from orchestrators.durable.timer_look import TimerLook, attempt_part
 from orchestrators.reconcile.drills import begin_due_drills
 from orchestrators.reconcile.nodes import look_after_nodes
 from orchestrators.reconcile.obligations import publish_late_obligations, start_orphan_cleanups, start_owed_cleanups
+from orchestrators.reconcile.owed_in_azure import compare_with_vaults
 from orchestrators.reconcile.recovery_plans import keep_mirrors
 from orchestrators.reconcile.retention import purge_ended_runs
 from orchestrators.verbs.azure_leftovers import settle_gone_leftovers
@@ -31,6 +32,7 @@ def end_holds_that_are_over(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 
 DUTIES: Mapping[str, Duty] = {
     "end holds that are over": end_holds_that_are_over,
+    "compare what is owed with the vaults": compare_with_vaults,
     "clean up drills whose time is over": start_owed_cleanups,
     "begin drills that are due": begin_due_drills,
     "clean up drills whose runs are dead": start_orphan_cleanups,

@@ -1,9 +1,8 @@
 """The gate of every run on a plan. A run that is refused here has done nothing.
 
 1. Lease every VM of the plan, or none.
-2. See what the runbook has to know before anything is read.
-3. Read the items, once per vault; lease those whose own name differs, and read them once more.
-4. See whether each may take the first verb, and make the run of them.
+2. Read the items, once per vault; lease those whose own name differs, and read them once more.
+3. See whether each may take the first verb, and make the run of them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,6 +36,20 @@ from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.site_recovery.verb_rules import RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
 
+
+class NothingToDo(NotAdmitted):
+    """Every VM is already where the run would bring it.
+
+    Attributes:
+        items: The VMs, with their protected items.
+    """
+
+    def __init__(self, operation: Operation, items: tuple[RunItem, ...]) -> None:
+        detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
+        super().__init__([Obstacle(code="nothing-to-do", detail=detail)])
+        self.items = items
+
+
 PREPARING: tuple[Verb, ...] = ("UpdateVmProperties",)
 """Verbs that only prepare the one that a run is about: whether it may begin is judged by that one."""
 
@@ -50,7 +63,6 @@ def admit_run(ctx: Context, operation: Operation, runbook: Runbook, inbox: Decis
     """
     yield from claim_leases(ctx, operation, inbox)
     try:
-        yield from _require_nothing_known(ctx, operation, runbook)
         machines = yield from _read_items(ctx, operation, inbox)
         if (yield from _claim_found_items(ctx, operation, machines.found.values(), inbox)):
             machines = yield from _read_items(ctx, operation, inbox)  # until then another run may have been at them
@@ -72,17 +84,6 @@ def mark_ready_items(run: Run, busy_vms: Collection[str]) -> Run:
     return run.with_items(
         item.model_copy(update={"found_ready": item.state == "waiting" and item.vm in ready}) for item in run.items
     )
-
-
-def _require_nothing_known(ctx: Context, operation: Operation, runbook: Runbook) -> Steps[None]:
-    """See what the runbook knows to be in the way, whatever the items show.
-
-    Raises:
-        NotAdmitted: something is.
-    """
-    obstacles = (yield from runbook.before_reading(ctx, operation.plan)) if runbook.before_reading else ()
-    if obstacles:
-        raise NotAdmitted(obstacles)
 
 
 def claim_leases(ctx: Context, operation: Operation, inbox: DecisionInbox, run: Run | None = None) -> Steps[None]:
@@ -180,8 +181,7 @@ def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[It
     items = tuple(one for one in judged if isinstance(one, RunItem))
     obstacles = [*runbook.obstacles, *(one for one in judged if isinstance(one, Obstacle))]
     if not obstacles and not runbook.best_effort and _are_all_done(runbook, items):
-        detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
-        obstacles = [Obstacle(code="nothing-to-do", detail=detail)]
+        raise NothingToDo(operation, items)
     if obstacles:
         raise NotAdmitted(obstacles)
     return enter_stage(_new_run(operation, runbook, items, at), at)

@@ -14,7 +14,7 @@ from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import Aborted, DecisionInbox
 from orchestrators.durable.entity_calls import NotAdmitted, release_leases, settle_obligations
 from orchestrators.durable.steps import Context, Steps, now, show_status
-from orchestrators.run.admission import admit_run, claim_leases, unstarted_run, vaults_of_plan
+from orchestrators.run.admission import NothingToDo, admit_run, claim_leases, unstarted_run, vaults_of_plan
 from orchestrators.run.approval import NotApproved, wait_for_approvals
 from orchestrators.run.end import end_run
 from orchestrators.run.evidence import open_pack
@@ -22,6 +22,7 @@ from orchestrators.run.recovery_plan_runs import engage_recovery_plans
 from orchestrators.run.recovery_points import find_unfit_points
 from orchestrators.run.runbook import Runbook
 from shared.obstacle import Obstacle
+from shared.plans.machines import homes_of
 from shared.recovery import scheduler
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
@@ -53,8 +54,9 @@ def begin_run(
 
 
 def _refuse_run(ctx: Context, operation: Operation, runbook: Runbook, verdict: NotAdmitted) -> Steps[dict[str, Any]]:
-    if all(obstacle.code == "nothing-to-do" for obstacle in verdict.obstacles) and runbook.settles_if_done:
-        yield from settle_obligations(ctx, operation, runbook.settles_if_done)
+    if isinstance(verdict, NothingToDo) and runbook.settles_if_done:
+        machines = homes_of(operation.document, operation.sites, verdict.items)
+        yield from settle_obligations(ctx, machines, runbook.settles_if_done)
     refusal = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.obstacles)
     return refusal.model_dump(mode="json")
 

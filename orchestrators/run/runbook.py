@@ -19,9 +19,6 @@ type RunbookStep = Callable[[Context, Operation, Run], Steps[Run | None]]
 type Gate = Callable[[Context, Operation, Run], Steps[tuple[Run, Sequence[Obstacle]]]]
 """What stands in the way of the stage that is about to begin; and the run with what was seen."""
 
-type BeforeReading = Callable[[Context, str], Steps[Sequence[Obstacle]]]
-"""What stands in the way of a run on this plan, whatever its items show."""
-
 type BeforeStart = Callable[[Context, Operation, Run, DecisionInbox], Steps[tuple[Run, Sequence[Obstacle]]]]
 """What a runbook has to know before it begins, and what is in its way."""
 
@@ -42,7 +39,6 @@ class Runbook(NamedTuple):
         settles: What is owed no longer after the last stage, but for those VMs that did not get so far.
         after_last_stage: Done after that.
         gate: Done before a guarded stage begins, until nothing stands in its way.
-        before_reading: Done once the leases are held, before the items are read.
         before_start: Done once the run is admitted, before anything is written down.
         obstacles: What stands in the way by the plan alone.
         settles_if_done: What an earlier run that was killed may have left owed, where all is already as it should be.
@@ -61,7 +57,6 @@ class Runbook(NamedTuple):
     settles: tuple[tuple[ObligationKind, VmsOf], ...] = ()
     after_last_stage: RunbookStep = do_nothing
     gate: Gate | None = None
-    before_reading: BeforeReading | None = None
     before_start: BeforeStart | None = None
     obstacles: tuple[Obstacle, ...] = ()
     settles_if_done: tuple[ObligationKind, ...] = ()

@@ -169,7 +169,7 @@ def _open_run(
 
 def _close_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run, hooks: Hooks) -> Steps[dict[str, Any]]:
     for kind, vms_of in runbook.settles:
-        yield from settle_except_for(ctx, operation, kind, vms_of(run))
+        yield from settle_except_for(ctx, operation, run, kind, vms_of(run))
     run = (yield from runbook.after_last_stage(ctx, operation, run)) or run
     closed = yield from hooks.run_after_cleanup(run)
     run = yield from record_tick(ctx, run, closed)

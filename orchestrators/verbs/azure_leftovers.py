@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrators.durable.entity_calls import note_on_obligation, open_obligation
+from orchestrators.durable.entity_calls import machines_among, note_on_obligation
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, call_patiently, now, sleep
 from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from shared.arm_ids import group_id_of
@@ -22,7 +22,8 @@ from shared.failback.leftovers import (
     is_removable,
 )
 from shared.operations.durable_names import OBLIGATIONS
-from shared.operations.obligations import Attempted, LeftBehind, Obligation, ObligationKind, is_attempt_due
+from shared.operations.obligation_table import Attempted, LeftBehind, Settlement
+from shared.operations.obligations import Obligation, ObligationKind, is_attempt_due
 from shared.recovery.drill import mark_of
 from shared.recovery.operation import Operation
 from shared.recovery.pacing import (
@@ -100,11 +101,6 @@ def target_groups_of(run: Run) -> tuple[str, ...]:
     return tuple(sorted(groups_by_key.values()))
 
 
-def _note_leftovers(ctx: Context, plan: str, left_ids: Sequence[str]) -> Steps[None]:
-    left = LeftBehind(kind=LEFTOVERS_KIND, leftovers=tuple(left_ids))
-    yield from note_on_obligation(ctx, plan, "note_leftovers", left)
-
-
 def handle_leftovers(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Look what of it is left once the commit is done; remove it where the plan says so, and owe the rest."""
     done = vms_committed_at_home(run)
@@ -121,10 +117,30 @@ def handle_leftovers(ctx: Context, operation: Operation, run: Run) -> Steps[Run]
         return run.with_findings([f"whether anything of the machines is left in Azure could not be read: {failure}"])
     left_ids = [leftover.id for leftover in left]
     if left:
-        yield from open_obligation(ctx, operation, run, LEFTOVERS_KIND, LEFTOVERS_REMOVED_WITHIN, OBLIGATION_DETAIL)
-        yield from _note_leftovers(ctx, operation.plan, left_ids)
+        yield from _owe_leftovers(ctx, operation, run, left_ids)
     removed = [f"removed in Azure: {leftover.id}" for leftover in found if leftover.id not in left_ids]
     return run.with_findings([*removed, *(f"left in Azure: {arm_id}" for arm_id in left_ids)][:SHOWN])
+
+
+def _owe_leftovers(ctx: Context, operation: Operation, run: Run, left_ids: Sequence[str]) -> Steps[None]:
+    """Write down what is left, for each home of the machines apart."""
+    left_by_mark, marks_by_vm = {mark_of(arm_id): arm_id for arm_id in left_ids}, run.returned.azure_resource_marks
+    left_by_vm = {
+        vm: [left_by_mark[mark] for mark in marks if mark in left_by_mark] for vm, marks in marks_by_vm.items()
+    }
+    for machines in machines_among(operation, run, [vm for vm, left in left_by_vm.items() if left]):
+        owed = Obligation(
+            kind=LEFTOVERS_KIND,
+            plan=operation.plan,
+            owner=operation.id,
+            opened=now(ctx),
+            due=now(ctx) + LEFTOVERS_REMOVED_WITHIN,
+            vms=machines.vms,
+            home=machines.home,
+            detail=OBLIGATION_DETAIL,
+            leftovers=tuple(dict.fromkeys(arm_id for vm in machines.vms for arm_id in left_by_vm[vm])),
+        )
+        yield from call_entity(ctx, OBLIGATIONS, owed.table, "open", owed.model_dump(mode="json"))
 
 
 def _read_until_gone(ctx: Context, groups: tuple[str, ...], marks: tuple[str, ...]) -> Steps[tuple[Leftover, ...]]:
@@ -159,13 +175,15 @@ def _settle_if_gone(ctx: Context, owed: Mapping[str, Any]) -> Steps[list[str]]:
     obligation = Obligation.model_validate(owed)
     if not is_attempt_due(obligation, now(ctx)):
         return []
-    attempt = Attempted(kind=LEFTOVERS_KIND, run="", at=now(ctx))
-    yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
+    attempt = Attempted(id=obligation.id, run="", at=now(ctx))
+    yield from note_on_obligation(ctx, obligation.table, "note_attempt", attempt)
     groups = tuple(dict.fromkeys(group_id_of(arm_id.lower()) for arm_id in obligation.leftovers))
     request = ReadLeftovers(groups=groups, marks=tuple(map(mark_of, obligation.leftovers)))
     left = (yield from call(ctx, READ_LEFTOVERS, request)).leftovers
     if left:
-        yield from _note_leftovers(ctx, obligation.plan, [each.id for each in left])
+        noted = LeftBehind(id=obligation.id, leftovers=tuple(each.id for each in left))
+        yield from note_on_obligation(ctx, obligation.table, "note_leftovers", noted)
     else:
-        yield from call_entity(ctx, OBLIGATIONS, obligation.plan, "settle", [LEFTOVERS_KIND])
+        settlement = Settlement(kinds=(LEFTOVERS_KIND,), ids=(obligation.id,)).model_dump(mode="json")
+        yield from call_entity(ctx, OBLIGATIONS, obligation.table, "settle", settlement)
     return []

@@ -14,15 +14,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrators.durable.decisions import DecisionInbox
-from orchestrators.durable.entity_calls import note_on_obligation, settle_obligations
-from orchestrators.durable.steps import Context, Steps, call, call_entity, now, sleep
+from orchestrators.durable.entity_calls import (
+    note_on_obligation,
+    open_for_run,
+    read_obligations,
+    settle_obligations,
+)
+from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.obstacle import Obstacle
-from shared.operations.durable_names import OBLIGATIONS
-from shared.operations.obligations import LeftBehind, Obligation
+from shared.operations.obligation_table import LeftBehind
+from shared.operations.obligations import Obligation
 from shared.plans.history import grounds_of
+from shared.plans.machines import homes_of
 from shared.plans.plan import DrillSettings
 from shared.plans.preview import drill_blockers
 from shared.recovery.contract import READ_NETWORK, TAKE_INVENTORY, ReadNetwork, TakeInventory
@@ -76,7 +82,7 @@ def _prepare_drill(
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what there was in Azure before the drill, and what is in its way."""
     settings = _drill_settings(operation)
-    obstacles = yield from _find_drill_obstacles(ctx, operation, settings, inbox)
+    obstacles = yield from _find_drill_obstacles(ctx, operation, run, settings, inbox)
     if obstacles:
         return run, obstacles
     request = _inventory_request(operation, run, BEFORE)
@@ -102,11 +108,11 @@ def cleanup_owed(owed: Obligation) -> Obstacle:
 
 
 def _find_drill_obstacles(
-    ctx: Context, operation: Operation, settings: DrillSettings, inbox: DecisionInbox
+    ctx: Context, operation: Operation, run: Run, settings: DrillSettings, inbox: DecisionInbox
 ) -> Steps[list[Obstacle]]:
-    owed = yield from _read_cleanup_obligation(ctx, operation)
-    if owed:
-        return [cleanup_owed(owed)]
+    owed = yield from read_obligations(ctx, homes_of(operation.document, operation.sites, run.items), "cleanup")
+    if incurred := [one for one in owed if not one.is_found]:
+        return [cleanup_owed(one) for one in incurred]
     request = ReadNetwork(network=settings.network)
     try:
         network = yield from inbox.read_patiently(lambda: call(ctx, READ_NETWORK, request), "the drill's network")
@@ -117,17 +123,13 @@ def _find_drill_obstacles(
     return list(find_network_flaws(settings, production, found=found, peered=peered, cards=cards))
 
 
-def _read_cleanup_obligation(ctx: Context, operation: Operation) -> Steps[Obligation | None]:
-    obligations_by_kind = (yield from call_entity(ctx, OBLIGATIONS, operation.plan, "read_without_orders")) or {}
-    return Obligation.model_validate(obligations_by_kind["cleanup"]) if "cleanup" in obligations_by_kind else None
-
-
 def _prepare_cleanup(
     ctx: Context, operation: Operation, run: Run, _inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what there was in Azure before the drill, as far as that is known."""
-    owed = yield from _read_cleanup_obligation(ctx, operation)
-    return run.with_rehearsal(Rehearsal(baseline=owed.baseline if owed else None)), ()
+    owed = yield from read_obligations(ctx, homes_of(operation.document, operation.sites, run.items), "cleanup")
+    baselines = [one.baseline for one in owed if not one.is_found]
+    return run.with_rehearsal(Rehearsal(baseline=baselines[0] if baselines else None)), ()
 
 
 def _cleanup_obligation(operation: Operation, run: Run, opened: datetime, due: datetime) -> Obligation:
@@ -137,7 +139,6 @@ def _cleanup_obligation(operation: Operation, run: Run, opened: datetime, due: d
         owner=operation.id,
         opened=opened,
         due=due,
-        vms=tuple(item.vm for item in run.items),
         detail=CLEANUP_DETAIL,
         order=operation.model_dump(mode="json", exclude={"run"}),
         baseline=(run.rehearsal.baseline or ()) if run.rehearsal else (),
@@ -149,8 +150,7 @@ def _note_end_and_open_obligation(ctx: Context, operation: Operation, run: Run) 
     until = now(ctx) + _drill_settings(operation).time_to_live
     if run.rehearsal:
         run = run.with_rehearsal(run.rehearsal.model_copy(update={"until": until}))
-    obligation = _cleanup_obligation(operation, run, now(ctx), until)
-    yield from call_entity(ctx, OBLIGATIONS, operation.plan, "open", obligation.model_dump(mode="json"))
+    yield from open_for_run(ctx, operation, run, _cleanup_obligation(operation, run, now(ctx), until))
     return run
 
 
@@ -158,11 +158,13 @@ def _prove_clean(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Cross the cleanup out when nothing is left; else the run has failed, and what is left is named."""
     cleaned = all(item.state == "done" for item in run.items if item.is_touched)
     left, trouble = yield from _read_until_clean(ctx, operation, run, patient=cleaned)
+    homes = homes_of(operation.document, operation.sites, run.items)
     if cleaned and not left and not trouble:
-        yield from settle_obligations(ctx, operation, ("cleanup",))
+        yield from settle_obligations(ctx, homes, ("cleanup",))
         return run
     ids = tuple(leftover.id for leftover in left)[:SHOWN]
-    yield from note_on_obligation(ctx, operation.plan, "note_leftovers", LeftBehind(kind="cleanup", leftovers=ids))
+    for owed in (yield from read_obligations(ctx, homes, "cleanup")):
+        yield from note_on_obligation(ctx, owed.table, "note_leftovers", LeftBehind(id=owed.id, leftovers=ids))
     failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids] + ([trouble] if trouble else [])
     return run.with_failures(failures)
 

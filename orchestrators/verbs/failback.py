@@ -11,7 +11,7 @@ Re-protect follows as a run of its own.
 
 from typing import Any
 
-from orchestrators.durable.entity_calls import find_unproven_sources, open_obligation
+from orchestrators.durable.entity_calls import open_obligation
 from orchestrators.durable.steps import Context, Steps
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
@@ -37,7 +37,6 @@ def failback(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | No
     )
     runbook = Runbook(
         stages=(failback_stage, COMMIT) if operation.document.commit == "automatic" else (failback_stage,),
-        before_reading=find_unproven_sources,
         before_start=admit_failback,
         before_first_verb=open_commit_obligation,
         after_each_stage=note_belongings,

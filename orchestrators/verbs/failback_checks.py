@@ -15,6 +15,7 @@ from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import LOST_NODES
+from shared.plans.machines import home_of
 from shared.recovery.operation import Operation
 from shared.recovery.people import Pause
 from shared.recovery.run import Run
@@ -23,7 +24,7 @@ from shared.recovery.status import join_details
 from shared.site_recovery.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
 from shared.sites.lost_nodes import LostNode, read_lost_nodes, split_lost_nodes
 from shared.sites.node_health import disconnected_nodes
-from shared.sites.nodes import NodeView
+from shared.sites.nodes import NodeView, fabric_name_of
 
 
 class SiteCheck(NamedTuple):
@@ -59,7 +60,7 @@ def admit_failback(
 
 def find_failback_obstacles(ctx: Context, operation: Operation, run: Run) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what it knows of the machines' hosts, and what stands in the way of their failback."""
-    unproven = yield from find_unproven_sources(ctx, operation.plan)
+    unproven = yield from find_unproven_sources(ctx, operation, run)
     if unproven:
         return run, unproven
     show_status(ctx, {"phase": PHASE, "waitingFor": WAITING_FOR, "total": len(run.items), "at": now(ctx).isoformat()})
@@ -114,7 +115,8 @@ def _check_site(
         return SiteCheck({}, [nodes_unreadable(site_name, ", ".join(unread) or provider_views)])
     source_look = yield from read_source_states(ctx, operation.id, look, nodes, [vm.vm for vm in returning])
     if source_look.running_vms:
-        yield from reopen_source_proof(ctx, operation.plan, operation.id, source_look)
+        home = home_of(site_name, site, (fabric_name_of(item.id) for item in items if item.id))
+        yield from reopen_source_proof(ctx, operation.plan, operation.id, home, source_look)
     state = SiteState(site, nodes, provider_views.providers, source_look)
     providers, obstacles = check_failback(
         state, returning, create=bool(operation.options.create_vm), host=operation.options.host or ""

@@ -9,7 +9,7 @@
 
 from typing import Any
 
-from orchestrators.durable.entity_calls import open_obligation, settle_obligations
+from orchestrators.durable.entity_calls import open_obligation, settle_except_for
 from orchestrators.durable.steps import Context, Steps
 from orchestrators.run.recovery_points import note_points
 from orchestrators.run.runbook import Runbook
@@ -84,12 +84,11 @@ def narrow_source_obligation(ctx: Context, operation: Operation, run: Run, *, pr
     if not operation.options.is_unplanned or run.results.stopped_by_hook:
         return
     moved = run.with_items(item for item in run.items if item.was_moved)
+    yield from settle_except_for(ctx, operation, run, "source-off", [item.vm for item in moved.items])
     if moved.items:
         yield from open_obligation(
             ctx, operation, moved, "source-off", SOURCES_PROVEN_WITHIN, SOURCE_OFF_DETAIL, provable=provable
         )
-    else:
-        yield from settle_obligations(ctx, operation, ("source-off",))
 
 
 def commit(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:

@@ -77,7 +77,7 @@ def _settle_stage(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     ended = run.progress.stages[run.progress.number - 1].verb
     failed_back = any(step.verb == "Failback" for item in run.items for step in item.steps)
     if ended == "Commit":
-        yield from settle_except_for(ctx, operation, "commit", uncommitted_vms(run))
+        yield from settle_except_for(ctx, operation, run, "commit", uncommitted_vms(run))
     if not failed_back:
         yield from narrow_source_obligation(ctx, operation, run, provable=True)
     if run.current and run.current.verb == "Commit" and not failed_back:

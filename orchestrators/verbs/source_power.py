@@ -3,38 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field
-
 from orchestrators.durable.cloud_events import publish_event
-from orchestrators.durable.entity_calls import note_on_obligation
+from orchestrators.durable.entity_calls import note_on_obligation, settle_obligations
 from orchestrators.durable.node_scripts import PagedScript, read_pages
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now
-from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
-from shared.arm_ids import name_of, same_id
-from shared.documents import CHECKED
+from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation, readable_obligations
+from shared.arm_ids import name_of
 from shared.failback.source_vms import SourceVms, join_source_parts, read_source_page
 from shared.healing.contract import READ_NODES, NodesRead, ReadNodes, RunScript
 from shared.messages import Message, VaultRef
 from shared.operations.contract import READ_ENDED_RUNS, START_RUN, PublishEvent, ReadEndedRuns, StartRun
 from shared.operations.durable_names import OBLIGATIONS, PROVE_SOURCES_OFF
-from shared.operations.obligations import (
-    Attempted,
-    Checked,
-    LeftBehind,
-    Obligation,
-    ObligationKind,
-    is_attempt_due,
-)
+from shared.operations.obligation_table import Attempted, Checked, LeftBehind
+from shared.operations.obligations import Home, Machines, Obligation, ObligationKind, is_attempt_due
 from shared.plans.contract import DocumentsRead
-from shared.plans.machines import is_leased_under, lease_keys
-from shared.plans.plan import PlanDocument
+from shared.plans.machines import is_at_home_in
 from shared.recovery.pacing import RECHECK_SOURCES_EVERY, SOURCES_PROVEN_WITHIN
 from shared.request_ids import run_id
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.sites.lost_nodes import LostNode, split_lost_nodes
 from shared.sites.node_health import disconnected_nodes
 from shared.sites.nodes import NodeView
-from shared.sites.site import SiteDocument
 
 BATCH = 100
 """Names a script: a node has some of them only, and says these in pages."""
@@ -96,27 +85,28 @@ RUNNING_AGAIN = f"machines that run in Azure were seen on at home after they had
 
 
 class SourceCheck(Message):
-    """Look at the power of these VMs on every node of these clusters.
+    """Look at the power of these VMs on every node of their cluster.
 
     Attributes:
-        owner: The run that brought them to Azure.
-        vaults: Those that protect them, and
-        keys: under which they are leased there; only for a look that is taken again.
-        homes: By VM name in lower case: the cluster that is its own, where another one may have a VM of that name.
+        owner: The run that brought them to Azure; empty where none is known.
+        obligation: Id of the one that asks for it.
         again: They were proven off before: only what is found to run is of interest now.
-        lost_nodes: Of the plan's sites: for those that do not answer a person has answered.
+        lost_nodes: Of their site: for those that do not answer a person has answered.
     """
 
     id: str
     plan: str
     vms: tuple[str, ...]
-    clusters: tuple[str, ...]
+    home: Home
     owner: str = ""
-    vaults: tuple[VaultRef, ...] = ()
-    keys: tuple[str, ...] = ()
-    homes: dict[str, str] = Field(default_factory=dict)
+    obligation: str = ""
     again: bool = False
     lost_nodes: tuple[LostNode, ...] = ()
+
+    @property
+    def machines(self) -> Machines:
+        """Whose power it is about."""
+        return Machines(home=self.home, vms=self.vms)
 
 
 def start_source_proofs(ctx: Context, look: TimerLook) -> Steps[list[str]]:
@@ -132,31 +122,32 @@ def _start_proof(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Step
     if not is_attempt_due(obligation, now(ctx)) and not _is_node_lost_since(look.documents, obligation):
         return []
     request = ReadEndedRuns(ids=(obligation.owner,))
-    if not obligation.provable and not (yield from call(ctx, READ_ENDED_RUNS, request)).ended:
+    if (
+        not obligation.provable
+        and not obligation.is_found
+        and not (yield from call(ctx, READ_ENDED_RUNS, request)).ended
+    ):
         return []
     check = _source_check_of(look.documents, obligation, str(obligation.attempts))
-    note = Attempted(kind=SOURCE_OFF_KIND, run=check.id, at=now(ctx))
+    note = Attempted(id=obligation.id, run=check.id, at=now(ctx))
     return [(yield from _start_check(ctx, check, "note_attempt", note))]
 
 
 def _is_node_lost_since(documents: DocumentsRead, obligation: Obligation) -> bool:
     """Whether a node was declared lost after the last attempt, which may have waited for it."""
     last = obligation.last_attempt_at
-    return last is not None and any(lost.at > last for lost in _lost_nodes_of(documents, obligation.plan))
+    return last is not None and any(lost.at > last for lost in _lost_nodes_of(documents, obligation))
 
 
-def _lost_nodes_of(documents: DocumentsRead, plan: str) -> tuple[LostNode, ...]:
-    sites = _sites_of_plan(documents, plan)
-    return tuple(lost for lost in documents.lost_nodes if lost.site in sites)
+def _lost_nodes_of(documents: DocumentsRead, obligation: Obligation) -> tuple[LostNode, ...]:
+    return tuple(lost for lost in documents.lost_nodes if obligation.home and lost.site == obligation.home.site)
 
 
 def start_source_rechecks(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Look once more, every hour, at machines that were proven off while they run in Azure."""
-    open_still = {obligation.get("plan") for obligation in look.owed_of_kind(SOURCE_OFF_KIND)}
     started = []
     for owed in look.owed_of_kind(REPROTECT_KIND):
-        if owed.get("plan") not in open_still:
-            started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_recheck(ctx, look, owed))
+        started += yield from attempt_part(ctx, look, describe_obligation(owed), _start_recheck(ctx, look, owed))
     return started
 
 
@@ -165,58 +156,35 @@ def _start_recheck(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> St
     last = obligation.last_checked_at
     if last is None or now(ctx) - last < RECHECK_SOURCES_EVERY:
         return []
-    check = _source_check_of(look.documents, obligation, last.isoformat())
-    recheck = check.model_copy(update={"again": True, **_protection_of(look.documents, obligation.plan)})
-    note = Checked(kind=REPROTECT_KIND, at=now(ctx))
-    return [(yield from _start_check(ctx, recheck, "note_check", note))]
+    for unproven in readable_obligations(look.owed_of_kind(SOURCE_OFF_KIND)):
+        if unproven.home:
+            obligation = obligation.without_vms(Machines(home=unproven.home, vms=unproven.vms))
+    if not obligation.vms:
+        return []
+    recheck = _source_check_of(look.documents, obligation, last.isoformat()).model_copy(update={"again": True})
+    return [(yield from _start_check(ctx, recheck, "note_check", Checked(machines=recheck.machines, at=now(ctx))))]
 
 
 def _source_check_of(documents: DocumentsRead, obligation: Obligation, mark: str) -> SourceCheck:
     """The check that an obligation calls for; the mark tells it from the others of the same obligation."""
-    sites, plan = _sites_of_plan(documents, obligation.plan), _find_plan(documents, obligation.plan)
-    named = [(item.vm.lower(), sites.get(plan.site_name_of(item))) for item in plan.items] if plan else []
-    homes = {vm: site.cluster for vm, site in named if site}
-    clusters = tuple(site.cluster for site in sites.values())
+    if obligation.home is None:
+        raise ValueError(f"it is not known where the machines of {obligation.id} are at home")
     return SourceCheck(
-        id=run_id("sources", obligation.plan, f"{obligation.owner}:{mark}"),
+        id=run_id("sources", obligation.plan, f"{obligation.id}:{mark}"),
         plan=obligation.plan,
         vms=obligation.vms,
-        clusters=clusters,
-        homes=homes,
+        home=obligation.home,
         owner=obligation.owner,
-        lost_nodes=_lost_nodes_of(documents, obligation.plan),
+        obligation=obligation.id,
+        lost_nodes=_lost_nodes_of(documents, obligation),
     )
 
 
 def _start_check(ctx: Context, check: SourceCheck, note_kind: str, note: Message) -> Steps[str]:
     request = StartRun(id=check.id, orchestrator=PROVE_SOURCES_OFF, payload=check.model_dump(mode="json"))
     yield from call(ctx, START_RUN, request)
-    yield from note_on_obligation(ctx, check.plan, note_kind, note)
+    yield from note_on_obligation(ctx, check.home.vault_key, note_kind, note)
     return check.id
-
-
-def _find_plan(documents: DocumentsRead, name: str) -> PlanDocument | None:
-    """The plan as it is declared, None when it was withdrawn."""
-    plan_documents = [entry.document for entry in documents.plans if entry.name == name]
-    return PlanDocument.model_validate(plan_documents[0], context=CHECKED) if plan_documents else None
-
-
-def _sites_of_plan(documents: DocumentsRead, name: str) -> dict[str, SiteDocument]:
-    """The plan's sites, as far as they are declared; all sites when the plan was withdrawn."""
-    plan = _find_plan(documents, name)
-    entries = [entry for entry in documents.sites if plan is None or entry.name in plan.site_names]
-    return {entry.name: SiteDocument.model_validate(entry.document) for entry in entries}
-
-
-def _protection_of(documents: DocumentsRead, name: str) -> dict[str, Any]:
-    """Where the plan's machines are protected."""
-    sites, plan = _sites_of_plan(documents, name), _find_plan(documents, name)
-    refs = (VaultRef.from_id(site.vault) for site in sites.values())
-    keys = lease_keys(plan, sites).values() if plan and all(site in sites for site in plan.site_names) else ()
-    return {
-        "vaults": tuple({ref.key: ref for ref in refs}.values()),
-        "keys": tuple(key for vault_keys in keys for key in vault_keys),
-    }
 
 
 def prove_sources(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -231,20 +199,21 @@ def prove_sources(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]
     source_look = yield from _read_sources(ctx, check, check.vms)
     unknown_vms = [vm for vm in check.vms if not source_look.find_vms(vm)] if source_look.silent else []
     if not source_look.running_vms and not unknown_vms:
-        yield from settle_source_proof(ctx, check.plan)
+        yield from settle_source_proof(ctx, check.machines)
     else:
         unknown = [f"{vm}: seen on no node that has answered" for vm in unknown_vms]
         silent = source_look.silent_nodes if unknown_vms else ()
-        left = LeftBehind(kind=SOURCE_OFF_KIND, leftovers=(*source_look.running_vms, *unknown, *silent))
-        yield from note_on_obligation(ctx, check.plan, "note_leftovers", left)
+        left = LeftBehind(id=check.obligation, leftovers=(*source_look.running_vms, *unknown, *silent))
+        yield from note_on_obligation(ctx, check.home.vault_key, "note_leftovers", left)
         yield from _publish_source_running(ctx, check, source_look.running_vms)
     return {"running": list(source_look.running_vms), "silent": sorted(source_look.silent)}
 
 
-def settle_source_proof(ctx: Context, plan: str) -> Steps[None]:
+def settle_source_proof(ctx: Context, machines: Machines) -> Steps[None]:
     """Cross the obligation out, and have the machines watched from now on, as long as they are away."""
-    yield from call_entity(ctx, OBLIGATIONS, plan, "settle", [SOURCE_OFF_KIND])
-    yield from note_on_obligation(ctx, plan, "note_check", Checked(kind=REPROTECT_KIND, at=now(ctx)))
+    yield from settle_obligations(ctx, [machines], (SOURCE_OFF_KIND,))
+    check = Checked(machines=machines, at=now(ctx))
+    yield from note_on_obligation(ctx, machines.home.vault_key, "note_check", check)
 
 
 def _recheck_sources(ctx: Context, check: SourceCheck) -> Steps[dict[str, Any]]:
@@ -256,12 +225,12 @@ def _recheck_sources(ctx: Context, check: SourceCheck) -> Steps[dict[str, Any]]:
         update={"vms": tuple(state for state in source_look.vms if state.vm in still_in_azure)}
     )
     if wrongly_running.running_vms:
-        yield from reopen_source_proof(ctx, check.plan, check.owner, wrongly_running)
+        yield from reopen_source_proof(ctx, check.plan, check.owner, check.home, wrongly_running)
         yield from _publish_source_running(ctx, check, wrongly_running.running_vms)
     return {"running": list(wrongly_running.running_vms), "silent": sorted(source_look.silent)}
 
 
-def reopen_source_proof(ctx: Context, plan: str, owner: str, source_look: SourceVms) -> Steps[None]:
+def reopen_source_proof(ctx: Context, plan: str, owner: str, home: Home, source_look: SourceVms) -> Steps[None]:
     """Owe the proof once more, for the machines that were found to run."""
     names = dict.fromkeys(state.vm for state in source_look.vms if state.state != "Off")
     obligation = Obligation(
@@ -271,35 +240,29 @@ def reopen_source_proof(ctx: Context, plan: str, owner: str, source_look: Source
         opened=now(ctx),
         due=now(ctx) + SOURCES_PROVEN_WITHIN,
         vms=tuple(names),
+        home=home,
         detail=RUNNING_AGAIN,
         provable=True,
         leftovers=source_look.running_vms,
     )
-    yield from call_entity(ctx, OBLIGATIONS, plan, "open", obligation.model_dump(mode="json"))
+    yield from call_entity(ctx, OBLIGATIONS, obligation.table, "open", obligation.model_dump(mode="json"))
 
 
 def _vms_in_azure(ctx: Context, check: SourceCheck) -> Steps[list[str]]:
     """Those that run in Azure, with nothing under way; none of a vault that cannot be read."""
-    requests = [ReadItems(vault=vault, vms=check.vms) for vault in check.vaults]
+    requests = [ReadItems(vault=VaultRef.from_id(check.home.vault), vms=check.vms)]
     reads = [answer for answer in (yield from call_all(ctx, READ_ITEMS, requests)) if isinstance(answer, ItemsRead)]
-    views = [view for answer in reads for view in answer.items if not check.keys or is_leased_under(check.keys, view)]
+    views = [view for answer in reads for view in answer.items if is_at_home_in(check.home, view)]
     return [view.vm for view in views if view.active_location == "Recovery" and view.scenario in {"", "None"}]
 
 
 def _read_sources(ctx: Context, check: SourceCheck, vms: Sequence[str]) -> Steps[SourceVms]:
-    """The machines as their nodes show them now.
-
-    Those of the plan's other clusters that are only called the same are left out; where in doubt they count.
-    """
-    cluster_nodes, unread = yield from read_cluster_nodes(ctx, check.clusters)
+    """The machines as the nodes of their own cluster show them now."""
+    cluster_nodes, unread = yield from read_cluster_nodes(ctx, [check.home.cluster])
     nodes, _ = split_lost_nodes(cluster_nodes, check.lost_nodes)
     if unread:  # it cannot be proven now: no node need be asked
         return SourceVms(silent={**disconnected_nodes(nodes), **dict.fromkeys(unread, "its nodes cannot be read")})
-    source_look = yield from read_source_states(ctx, check.id, "look", nodes, vms)
-    clusters = {node.name: node.cluster_id for node in nodes if node.cluster_id}
-    homes = [(state, check.homes.get(state.vm.lower(), "")) for state in source_look.vms]
-    own_states = (one for one, home in homes if not home or same_id(home, clusters.get(one.node, home)))
-    return source_look.model_copy(update={"vms": tuple(own_states)})
+    return (yield from read_source_states(ctx, check.id, "look", nodes, vms))
 
 
 def _publish_source_running(ctx: Context, check: SourceCheck, running: Sequence[str]) -> Steps[None]:

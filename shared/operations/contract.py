@@ -37,10 +37,15 @@ class EndedRunsRead(Message):
 
 
 class StartCleanup(Message):
-    """Start the cleanup that is owed for a plan, as its obligation says, unless a run of this id exists."""
+    """Start the cleanup that is owed, as its obligation says, unless a run of this id exists.
+
+    Attributes:
+        table: Key of the table that keeps the obligation.
+    """
 
     id: str
-    plan: str
+    table: str
+    obligation: str
 
 
 class ReadOutcomes(Message):
@@ -79,9 +84,10 @@ class ReadHolders(Message):
 
 
 class HoldersRead(Message):
-    """Ids of the runs that do."""
+    """Ids of the runs that do, and the keys of what they hold of it."""
 
     runs: tuple[str, ...]
+    keys: tuple[str, ...] = ()
 
 
 class StartRun(Message):

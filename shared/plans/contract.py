@@ -32,6 +32,7 @@ class DocumentsRead(Message):
     """Sites and plans by name, what is owed, and what is remembered of the plans' drills.
 
     Attributes:
+        settled_obligations: What persons have settled, and is kept for the record.
         unreadable: What is kept of these cannot be read: keys of entities.
         holds: What is kept of holds; a look takes those that are in effect then.
     """
@@ -39,6 +40,7 @@ class DocumentsRead(Message):
     sites: tuple[DeclaredDocument, ...]
     plans: tuple[DeclaredDocument, ...]
     obligations: tuple[dict[str, Any], ...]
+    settled_obligations: tuple[dict[str, Any], ...] = ()
     plan_histories: tuple[StoredPlanHistory, ...] = ()
     unreadable: tuple[str, ...] = ()
     holds: tuple[Hold, ...] = ()

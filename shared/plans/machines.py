@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.operations.obligations import Home, Machines
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.site_recovery.views import ItemView
 from shared.sites.nodes import fabric_name_of, is_item_of_site
@@ -124,6 +125,39 @@ def is_leased_under(keys: Collection[str], view: ItemView) -> bool:
     """Whether an item is one of those that would be leased under these keys; yes where its fabric is not known."""
     names = view.hyper_v_sites
     return not names or any(lease_key(name, view.vm) in keys for name in names)
+
+
+def homes_of(
+    plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Iterable["ProtectedItem"] = ()
+) -> list[Machines]:
+    """The plan's machines by where they are at home.
+
+    Args:
+        items: Those of them whose protected items are known: their ids have the fabric's own name.
+    """
+    fabrics = {item.vm.lower(): fabric_name_of(item.id).lower() for item in items}
+    vms_by_site = group_pairs((plan.site_name_of(item), item.vm) for item in plan.items)
+    homes = []
+    for name, vms in vms_by_site.items():
+        known = {fabrics[vm.lower()] for vm in vms if fabrics.get(vm.lower())}
+        homes.append(Machines(home=home_of(name, sites[name], known), vms=tuple(vms)))
+    return homes
+
+
+def home_of(name: str, site: SiteDocument, fabrics: Iterable[str] = ()) -> Home:
+    """Where a site's machines are at home.
+
+    Args:
+        fabrics: Names of its Hyper-V site beside the one that the site has for it.
+    """
+    names = {site.hyper_v_site.lower(), *(fabric.lower() for fabric in fabrics)}
+    return Home(site=name, vault=site.vault, fabrics=tuple(sorted(names)), cluster=site.cluster)
+
+
+def is_at_home_in(home: Home, view: ItemView) -> bool:
+    """Whether an item of the vault replicates from there; yes where the vault does not say from where."""
+    names = {name.lower() for name in view.hyper_v_sites}
+    return not names or bool(names & set(home.fabrics))
 
 
 class ProtectedItem(Protocol):

@@ -15,8 +15,9 @@ from shared.plans.versions import DocumentChange
 from shared.sites.lost_nodes import LostNodeChange, lost_node_sentence
 from tests.driver import Result
 from tests.orchestrators.benches import RepairBench
+from tests.orchestrators.owed import owe
 from tests.orchestrators.test_drills import Timer
-from tests.orchestrators.test_runbooks import ORDER, SITE, Bench, plan
+from tests.orchestrators.test_runbooks import HOME, ORDER, SITE, Bench, plan
 
 INSTANCE = "run-1"
 OWED = ("cleanup", "reprotect", "source-off", "leftovers")
@@ -28,8 +29,9 @@ def reconciled() -> Result:
     bench.azure.documents.sites["hci-01"] = SITE.model_copy(update={"orphans": "clean"})
     bench.azure.runs.ended.add("failover-9")
     now = bench.azure.clock.now
-    owed = [Obligation(kind=kind, plan="payroll", owner="failover-9", opened=now, due=now) for kind in OWED]
-    bench.driver.states["@obligations@payroll"] = {one.kind: one.model_dump(mode="json") for one in owed}
+    for kind in OWED:
+        owed = Obligation(kind=kind, plan="payroll", owner="failover-9", opened=now, due=now, vms=("sql",), home=HOME)
+        owe(bench.driver.states, owed)
     bench.azure.clock.advance_to(now + timedelta(minutes=61))
     return bench.reconciled(INSTANCE)
 
@@ -74,7 +76,7 @@ def sources_proven() -> Result:
     """One of the machines runs at home."""
     bench = Bench()
     bench.azure.on_premises.source("sql").state = "Running"
-    check = SourceCheck(id=INSTANCE, plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,), owner="failover-1")
+    check = SourceCheck(id=INSTANCE, plan="payroll", vms=tuple(ORDER), home=HOME, owner="failover-1")
     return bench.driver.run(prove_sources, check.model_dump(mode="json"), INSTANCE)
 
 

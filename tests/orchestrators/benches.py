@@ -24,6 +24,7 @@ from tests.driver import Driver, Result
 from tests.orchestrators.azure.faults import Terminated
 from tests.orchestrators.azure.nodes import LOCK, Node
 from tests.orchestrators.azure.world import FakeAzure
+from tests.orchestrators.owed import list_owed
 from tests.orchestrators.test_runbooks import SITE, Bench, plan
 from tests.shared.samples import site
 from tests.shared.test_classifier import RACE
@@ -138,6 +139,6 @@ def repair_with_faults(seed: int) -> RepairBench:
     bench.azure.runs.ended.add("repair-1")
     faults.terminate_at = 0
     for number in range(12):
-        if bench.list_states("obligations"):
+        if list_owed(bench.driver.states):
             bench.watch_nodes(f"watch-{number}")
     return bench

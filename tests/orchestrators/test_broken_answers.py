@@ -23,6 +23,7 @@ from shared.site_recovery.verb_options import VerbOptions
 from tests.activities.lab import Lab, running
 from tests.driver import Orchestrator, Result
 from tests.orchestrators.azure_bench import NETWORKS, AzureBench, site
+from tests.orchestrators.owed import owed_by_kind
 from tests.shared.azure.fake import point_at
 
 VMS = ("dc-01", "sql-01")
@@ -176,9 +177,7 @@ def sent(bench: AzureBench) -> Counter[tuple[str, str]]:
 
 def owed(bench: AzureBench) -> dict[str, list[str]]:
     """The VMs that owe something, by what they owe."""
-    return {
-        kind: entry.get("vms") or [] for kind, entry in (bench.driver.states.get("@obligations@small") or {}).items()
-    }
+    return {kind: entry["vms"] for kind, entry in owed_by_kind(bench.driver.states).items()}
 
 
 def require_nothing_forgotten(bench: AzureBench) -> None:

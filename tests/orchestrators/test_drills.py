@@ -16,7 +16,8 @@ from shared.recovery.operation import Operation
 from shared.site_recovery.contract import JobEnd, StartAnswer, StartsMade
 from tests.driver import Result, hours
 from tests.orchestrators.azure.world import FakeAzure
-from tests.orchestrators.test_runbooks import ISOLATED, ORDER, SITE, Bench, plan
+from tests.orchestrators.owed import list_owed, owe, owed_by_kind
+from tests.orchestrators.test_runbooks import HOME, ISOLATED, ORDER, SITE, Bench, plan
 
 CARD = AzureResource(id="/nics/sql-test-nic", type="Microsoft.Network/networkInterfaces")
 HOOK = {"name": "tell", "url": "https://example.org/hook"}
@@ -42,7 +43,7 @@ def leave_a_card(azure: FakeAzure, after: str = "TestFailoverCleanup") -> None:
 
 
 def owed(bench: Bench) -> Obligation:
-    return Obligation.model_validate(bench.driver.states["@obligations@payroll"]["cleanup"])
+    return Obligation.model_validate(owed_by_kind(bench.driver.states)["cleanup"])
 
 
 def test_a_card_that_is_left_fails_the_drill_and_keeps_the_obligation_open(bench: Bench) -> None:
@@ -250,13 +251,13 @@ def test_a_drill_that_could_not_begin_is_told_to_be_overdue_once() -> None:
 def test_the_cleanup_of_a_dead_run_begins_at_the_next_look_and_again_while_it_is_owed() -> None:
     bench = timer()
     due = bench.azure.clock.now + hours(4)
-    debt = Obligation(kind="cleanup", plan="payroll", owner="drill-9", opened=bench.azure.clock.now, due=due)
-    bench.driver.states["@obligations@payroll"] = {"cleanup": debt.model_dump(mode="json")}
+    debt = Obligation(kind="cleanup", plan="payroll", owner="drill-9", opened=bench.azure.clock.now, due=due, home=HOME)
+    owe(bench.driver.states, debt)
     bench.look()
     assert bench.azure.runs.cleanups == []
     bench.azure.runs.ended.add("drill-9")
     bench.look()
-    assert [ask.plan for ask in bench.azure.runs.cleanups] == ["payroll"]
+    assert [ask.obligation for ask in bench.azure.runs.cleanups] == [debt.id]
     bench.look()
     assert len(bench.azure.runs.cleanups) == 1, "the first one still runs"
     bench.azure.runs.ended.add(bench.azure.runs.cleanups[0].id)
@@ -267,8 +268,11 @@ def test_the_cleanup_of_a_dead_run_begins_at_the_next_look_and_again_while_it_is
 def test_what_is_owed_too_long_is_told_once_a_day() -> None:
     bench = Timer()
     now = bench.azure.clock.now
-    debt = Obligation(kind="reprotect", plan="payroll", owner="failover-9", opened=now, due=now + hours(1))
-    bench.driver.states["@obligations@payroll"] = {"reprotect": debt.model_dump(mode="json")}
+    debt = Obligation(
+        kind="reprotect", plan="payroll", owner="failover-9", opened=now, due=now + hours(1), vms=("sql",)
+    )
+    debt = debt.model_copy(update={"home": HOME.model_copy(update={"fabrics": ("another-site",)})})
+    owe(bench.driver.states, debt)
     bench.look()
     assert bench.events() == []
     for _ in range(3):
@@ -297,7 +301,7 @@ def test_a_test_failover_that_nobody_here_knows_of_is_cleaned_up_if_the_site_say
     started = bench.look()
     assert [run.startswith("cleanup-orphans-hci-01-") for run in started] == ([True] if cleaned else [])
     if cleaned:
-        order = bench.azure.runs.started[0].payload
+        (order,) = [start.payload for start in bench.azure.runs.started if start.orchestrator == "cleanup"]
         assert [item["vm"] for item in order["document"]["items"]] == ["sql"]
         result = bench.driver.run(cleanup, order, order["id"])
         assert (result.output["state"], machine.test) == ("succeeded", "MarkedForDeletion")
@@ -309,7 +313,7 @@ def test_an_operation_of_a_plan_that_was_withdrawn_is_still_cleaned_up(bench: Be
     seen: list[Any] = []
 
     def look(_now: Any) -> None:
-        seen.extend((bench.driver.states.get("@obligations@payroll") or {}).values())
+        seen.extend(list_owed(bench.driver.states))
 
     bench.azure.clock.watchers.append(look)
     bench.run(drill, "drill")

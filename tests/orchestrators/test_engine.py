@@ -16,6 +16,7 @@ from shared.site_recovery.request_budget import READS, WRITES
 from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Orchestrator, Result
 from tests.orchestrators.benches import PlanBench
+from tests.orchestrators.owed import settle
 from tests.orchestrators.test_resuming import said
 from tests.orchestrators.test_runbooks import BROKEN, ISOLATED, ORDER, SITE, SUB
 
@@ -52,9 +53,7 @@ def test_a_drill_sends_one_verb_to_the_recovery_plan_and_each_machine_has_its_ow
 
 def proven(bench: PlanBench) -> None:
     """Have the timer's proof that the machines are off come by itself."""
-    bench.azure.clock.watchers.append(
-        lambda _now: (bench.driver.states.get("@obligations@payroll") or {}).pop("source-off", None)
-    )
+    bench.azure.clock.watchers.append(lambda _now: settle(bench.driver.states, "source-off"))
 
 
 @pytest.mark.parametrize("kind", ["planned", "unplanned"])

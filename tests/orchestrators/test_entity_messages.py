@@ -108,13 +108,27 @@ def _declarations_are_versions(before: Any, letter: Letter, after: Any) -> None:
 
 
 def _what_is_owed_stays_until_settled(before: Any, letter: Letter, after: Any) -> None:
-    settled = set(letter.message.request) if letter.operation == "settle" else set()
-    opened = {letter.message.request["kind"]} if letter.operation == "open" else set()
-    assert set(after) == (set(before) - settled) | opened
-    for kind, obligation in after.items():
-        locks = {lock["id"] for lock in before.get(kind, {}).get("locks", ())}
-        assert locks <= {lock["id"] for lock in obligation["locks"]}
-        assert obligation["attempts"] - before.get(kind, {}).get("attempts", 0) <= 1 or kind in opened
+    """Of each machine each kind, and each lock: gone only by a message that settles it."""
+    request, may_go = letter.message.request, set[tuple[str, str]]()
+    if letter.operation == "settle":
+        vms = None if request["machines"] is None else {vm.casefold() for vm in request["machines"]["vms"]}
+        may_go = {(kind, vm) for kind, vm in debts(before) if kind in request["kinds"] and (vms is None or vm in vms)}
+    elif letter.operation == "settle_by_person" and request["id"] in before:
+        may_go = debts({"": before[request["id"]]})
+    assert debts(before) - may_go <= debts(after)
+    opened = {"open": [request], "open_found": request}.get(letter.operation, [])
+    assert debts(after) - debts(before) <= debts(
+        {number: {**one, "settled": None} for number, one in enumerate(opened)}
+    )
+
+
+def debts(owed: Any) -> set[tuple[str, str]]:
+    """Each kind with each machine, and with each lock, that owes it."""
+    kept = [one for one in owed.values() if not one.get("settled")]
+    machines = {(one["kind"], vm.casefold()) for one in kept for vm in one.get("vms", ())}
+    return machines | {
+        (one["kind"], lock["id"].lower()) for one in kept if not one.get("home") for lock in one["locks"]
+    }
 
 
 def _each_run_is_recorded_once(_before: Any, letter: Letter, after: Any) -> None:
@@ -230,9 +244,12 @@ def test_every_entity_is_registered_with_its_operations_and_has_an_invariant() -
 
 
 def test_only_where_senders_do_not_overwrite_each_other_their_order_is_free() -> None:
-    """Who comes first is served first there, and each changes only what is its own; all others have one order."""
+    """Who comes first is served first there, and each changes only what is its own, or what it has leased.
+
+    All others have one order.
+    """
     free = {name for name, entity in REGISTERED.items() if entity.order == "sender"}
-    assert free == {names.CLUSTER_QUEUE, names.EVENT_COUNTS, names.LEASES, names.REQUEST_BUDGET}
+    assert free == {names.CLUSTER_QUEUE, names.EVENT_COUNTS, names.LEASES, names.OBLIGATIONS, names.REQUEST_BUDGET}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -287,8 +304,15 @@ def letter(operation: str, request: Any, sender: str, number: int, after: int) -
 UNTIL, NOW = (START + timedelta(days=1)).isoformat(), START.isoformat()
 CLAIM = letter("claim", {"owner": "a", "keys": ["vm"], "until": UNTIL, "now": NOW}, "a", 1, 1)
 RELEASE = letter("release", "a", "a", 2, 2)
-OPEN = letter("open", {"kind": "commit", "plan": "p", "owner": "a", "opened": NOW, "due": UNTIL}, "a", 1, 1)
-SETTLE = letter("settle", ["commit"], "b", 1, 2)
+HOME = {
+    "site": "s",
+    "vault": "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v",
+    "fabrics": ["f"],
+    "cluster": "c",
+}
+OWED = {"kind": "commit", "plan": "p", "owner": "a", "opened": NOW, "due": UNTIL, "vms": ["vm"], "home": HOME}
+OPEN = letter("open", OWED, "a", 1, 1)
+SETTLE = letter("settle", {"kinds": ["commit"], "machines": {"home": HOME, "vms": ["VM"]}}, "b", 1, 2)
 OLD_PUT, NEW_PUT = (
     letter(
         "put",

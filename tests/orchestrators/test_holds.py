@@ -10,9 +10,10 @@ from shared.operations.holds import HoldOutcome
 from shared.operations.obligations import Obligation
 from tests.driver import hours
 from tests.orchestrators.benches import MirrorBench, RepairBench
+from tests.orchestrators.owed import owe
 from tests.orchestrators.test_drills import Timer, timer
 from tests.orchestrators.test_mirror import kept
-from tests.orchestrators.test_runbooks import SITE
+from tests.orchestrators.test_runbooks import HOME, SITE
 
 REASON = "change freeze"
 SCOPES = ["", "hci-01"]
@@ -41,8 +42,8 @@ def orphan(bench: Timer) -> None:
 
 def owe_cleanup(bench: Timer, plan: str = "payroll") -> None:
     now = bench.azure.clock.now
-    owed = Obligation(kind="cleanup", plan=plan, owner="drill-9", opened=now, due=now + hours(1))
-    bench.driver.states[f"@obligations@{plan}"] = {"cleanup": owed.model_dump(mode="json")}
+    owed = Obligation(kind="cleanup", plan=plan, owner="drill-9", opened=now, due=now + hours(1), home=HOME)
+    owe(bench.driver.states, owed)
     bench.azure.runs.ended.add("drill-9")
 
 
@@ -112,7 +113,7 @@ def test_an_owed_cleanup_waits_and_is_told(site: str, plan: str) -> None:
     change(bench, "lift", "change-2", site=site)
     bench.look()
     bench.look()
-    assert [ask.plan for ask in bench.azure.runs.cleanups] == [plan]
+    assert [ask.obligation for ask in bench.azure.runs.cleanups] == ["cleanup:drill-9:hci-01"]
 
 
 @each_scope

@@ -14,6 +14,7 @@ from shared.plans.contract import DocumentsRead
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.verb_options import VerbOptions
 from tests.orchestrators.azure.protected_items import FAILED_OVER
+from tests.orchestrators.owed import list_owed, owed_by_kind
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
 
 
@@ -52,7 +53,7 @@ def test_a_node_says_its_machines_in_as_many_pages_as_it_needs(away: Bench) -> N
 def test_a_source_that_runs_refuses_the_failback_and_is_owed_from_then_on(away: Bench) -> None:
     away.azure.on_premises.source("web").state = "Running"
     assert refusal(away) == [("web", "source-running")]
-    owed = away.driver.states["@obligations@payroll"]["source-off"]
+    owed = owed_by_kind(away.driver.states)["source-off"]
     assert (owed["vms"], owed["leftovers"]) == (["web"], ["web: Running on n1"])
     assert refusal(away) == [("", "source-not-proven-off")]
 
@@ -162,7 +163,7 @@ def test_what_the_commit_leaves_in_azure_is_named_and_owed(away: Bench) -> None:
     output = away.run(failback, "failback").output
     assert output["state"] == "succeeded"
     assert output["findings"] == ["left in Azure: /azure/web-nic"]
-    assert away.driver.states["@obligations@payroll"]["leftovers"]["leftovers"] == ["/azure/web-nic"]
+    assert owed_by_kind(away.driver.states)["leftovers"]["leftovers"] == ["/azure/web-nic"]
 
 
 def test_what_is_left_is_removed_where_the_plan_says_so_unless_it_is_in_use_or_older(away: Bench) -> None:
@@ -208,7 +209,7 @@ def test_what_was_left_is_crossed_out_once_it_is_gone(away: Bench) -> None:
         return (yield from settle_gone_leftovers(ctx, TimerLook(DocumentsRead.model_validate(payload))))
 
     def book() -> dict[str, Any]:
-        return {"sites": [], "plans": [], "obligations": list(away.driver.states["@obligations@payroll"].values())}
+        return {"sites": [], "plans": [], "obligations": list_owed(away.driver.states)}
 
     away.driver.run(look, book(), "look-1")
     assert "leftovers" in away.owed()

@@ -13,6 +13,7 @@ from orchestrators.verbs.source_power import prove_sources
 from shared.operations.obligations import Obligation
 from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.lost_nodes import LostNodeOutcome, lost_node_sentence
+from tests.orchestrators.owed import owed_by_kind
 from tests.orchestrators.test_runbooks import SITE, Bench, check, plan
 
 
@@ -38,7 +39,7 @@ def change(bench: Bench, action: str = "declare", run: str = "lost-1", **changes
 
 
 def proof(bench: Bench) -> Obligation | None:
-    owed = (bench.driver.states.get("@obligations@payroll") or {}).get("source-off")
+    owed = owed_by_kind(bench.driver.states).get("source-off")
     return Obligation.model_validate(owed) if owed else None
 
 

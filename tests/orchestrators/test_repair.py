@@ -11,6 +11,7 @@ from shared.healing.contract import CauseRead
 from shared.site_recovery.views import ItemView
 from tests.orchestrators.azure.nodes import CLUSTER, LOCK
 from tests.orchestrators.benches import RepairBench, repair_with_faults
+from tests.orchestrators.owed import list_owed
 from tests.shared.samples import site
 from tests.shared.test_classifier import APPLICATION_CONTROL, NO_DETAIL, NO_HYPER_V, RACE
 
@@ -235,7 +236,7 @@ def test_locks_are_put_back_exactly_once_the_node_is_healed(bench: RepairBench) 
     bench.azure.nodes.locks = [LOCK]
     assert bench.repair().output["facts"]["healed"]
     assert bench.azure.nodes.locks == [LOCK]
-    assert bench.list_states("obligations") == []
+    assert list_owed(bench.driver.states) == []
 
 
 @pytest.mark.parametrize("seed", range(8))  # bench/healing.py does fifty
@@ -243,7 +244,7 @@ def test_locks_are_back_whatever_happens_to_the_run(seed: int) -> None:
     """Answers are lost all the time, and every second run is terminated at a random moment."""
     bench = repair_with_faults(seed)
     assert bench.azure.nodes.locks == [LOCK]
-    assert bench.list_states("obligations") == []
+    assert list_owed(bench.driver.states) == []
     assert bench.azure.nodes.changes.count("uninstall n2") <= 1
 
 

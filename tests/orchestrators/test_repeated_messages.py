@@ -16,7 +16,7 @@ from shared.operations.kinds import Kind
 from shared.operations.payloads import Carried, pack_input
 from shared.plans.versions import DocumentChange
 from tests.driver import Driver, Orchestrator
-from tests.orchestrators.test_runbooks import Bench
+from tests.orchestrators.test_runbooks import HOME, Bench
 
 WAY: tuple[tuple[Orchestrator, Kind], ...] = (
     (drill, "drill"),
@@ -53,7 +53,7 @@ def test_a_message_that_a_later_one_overtook_is_sent_anew() -> None:
     bench = Bench()
     overtaking = MessageStamp(sender="other", number=1, at=bench.azure.clock.now + timedelta(days=1))
     memory = MessageMemory(done=(DoneMessage(stamp=overtaking, operation="settle"),))
-    bench.driver.memories["@obligations@payroll"] = memory.model_dump(mode="json")
+    bench.driver.memories[f"@obligations@{HOME.vault_key}"] = memory.model_dump(mode="json")
     assert bench.run(failover, "failover").output["state"] == "succeeded"
     assert bench.owed() == {"reprotect"}
 

@@ -9,6 +9,7 @@ from orchestrators.verbs.roundtrip import roundtrip
 from shared.recovery.operation import Operation, options_for
 from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Result
+from tests.orchestrators.owed import owed_by_kind, settle
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, plan
 
 RESUME = {"verdict": "resume", "by": "ann", "vms": []}
@@ -93,11 +94,11 @@ def test_the_way_home_stays_closed_until_the_machines_are_proven_off(bench: Benc
 
 def prove(bench: Bench) -> None:
     """What the timer's proof does in the end."""
-    owed = bench.driver.states.get("@obligations@payroll") or {}
+    owed = owed_by_kind(bench.driver.states)
     if "source-off" in owed:
         assert owed["source-off"]["provable"]
         assert not [verb for _, verb in bench.azure.jobs.sent if verb == "Failback"]
-        owed.pop("source-off")
+        settle(bench.driver.states, "source-off")
 
 
 def test_both_commits_are_requests_of_their_own(bench: Bench) -> None:

@@ -10,9 +10,9 @@ from orchestrators.verbs.drill import cleanup, drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
-from shared.messages import VaultRef
 from shared.operations.kinds import Kind
 from shared.plans.history import PlanHistory, last_good_drill
+from shared.plans.machines import home_of
 from shared.plans.plan import PlanDocument
 from shared.recovery.operation import Operation, options_for
 from shared.replication.settings import VmSettings
@@ -23,6 +23,7 @@ from shared.sites.site import SiteDocument
 from tests.driver import Driver, Orchestrator, Result
 from tests.orchestrators.azure.protected_items import Machine
 from tests.orchestrators.azure.world import FakeAzure
+from tests.orchestrators.owed import list_owed, owed_by_kind
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 SITE = SiteDocument(
@@ -32,6 +33,7 @@ SITE = SiteDocument(
     target_resource_group=f"{SUB}/resourceGroups/rg-dr-vms",
     region="westeurope",
 )
+HOME = home_of("hci-01", SITE)
 ISOLATED = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks/vnet-drill"
 ORDER: dict[str, list[str]] = {"dc": [], "sql": ["dc"], "app": ["sql"], "web": ["app"]}
 BROKEN = JobEnd(job="", outcome="failed", state="Failed", code="539", detail="see the provider's error")
@@ -72,7 +74,7 @@ class Bench:
         return self.driver.run(runbook, operation.model_dump(mode="json"), run)
 
     def owed(self) -> set[str]:
-        return set(self.driver.states.get("@obligations@payroll") or {})
+        return {one["kind"] for one in list_owed(self.driver.states)}
 
     def held(self) -> dict[str, Any]:
         return {
@@ -330,7 +332,8 @@ def test_a_failover_waits_for_a_cleanup_that_has_not_taken_the_vms_yet(bench: Be
 
 def check(bench: Bench, **changes: Any) -> dict[str, Any]:
     """A look at the machines on premises, to its end."""
-    wish = SourceCheck(id="sources-1", plan="payroll", vms=tuple(ORDER), clusters=(SITE.cluster,), owner="failover-1")
+    wish = SourceCheck(id="sources-1", plan="payroll", vms=tuple(ORDER), home=HOME, owner="failover-1")
+    wish = wish.model_copy(update={"obligation": "source-off:failover-1:hci-01"})
     asked = wish.model_copy(update=changes).model_dump(mode="json")
     output: dict[str, Any] = bench.driver.run(prove_sources, asked, "sources-1").output
     return output
@@ -353,17 +356,14 @@ def test_after_an_unplanned_failover_nothing_goes_home_before_its_machines_are_p
     assert bench.run(failback, "failback", "failback-2").output["state"] == "succeeded"
 
 
-VAULT = VaultRef.from_id(SITE.vault)
-
-
 def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_failback(bench: Bench) -> None:
     bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
     check(bench)
-    assert bench.driver.states["@obligations@payroll"]["reprotect"]["last_checked_at"]
+    assert owed_by_kind(bench.driver.states)["reprotect"]["last_checked_at"]
     bench.azure.on_premises.source("sql").state = "Running"
-    assert check(bench, again=True, vaults=(VAULT,))["running"] == ["sql: Running on n1"]
-    owed = bench.driver.states["@obligations@payroll"]["source-off"]
+    assert check(bench, again=True)["running"] == ["sql: Running on n1"]
+    owed = owed_by_kind(bench.driver.states)["source-off"]
     assert (owed["vms"], owed["leftovers"]) == (["sql"], ["sql: Running on n1"])
     assert "Stop-VM" in owed["detail"]
     assert "HciSiteRecovery.Source.Running" in bench.azure.runs.list_event_types()
@@ -372,12 +372,11 @@ def test_a_source_that_is_turned_on_after_its_proof_is_noticed_and_closes_the_fa
 
 
 def test_a_machine_of_another_cluster_that_is_only_called_the_same_may_run(bench: Bench) -> None:
+    """Only the nodes of its own cluster are asked."""
     bench.options = VerbOptions(failover_type="unplanned")
     bench.run(failover, "failover", "failover-1")
-    bench.azure.nodes.cluster = f"{SITE.cluster}-2"
-    bench.azure.on_premises.source("sql").state = "Running"
-    assert check(bench, homes={"sql": f"{SITE.cluster}-2".upper()})["running"] == ["sql: Running on n1"]
-    assert check(bench, homes={"sql": SITE.cluster})["running"] == []
+    check(bench)
+    assert {ask["cluster_id"] for name, ask in bench.driver.calls if name == "read_nodes"} == {SITE.cluster}
     assert "source-off" not in bench.owed()
 
 
@@ -385,8 +384,10 @@ def test_a_machine_of_another_hyper_v_site_that_is_in_azure_is_not_watched(bench
     bench.azure.items.machines = {"dc": elsewhere("dc", "hci-02-site")}
     bench.azure.items.machines["dc"].reach("Commit")
     bench.azure.on_premises.source("dc").state = "Running"
-    assert check(bench, again=True, vaults=(VAULT,), keys=("vm:hci-01-site|dc",))["running"] == []
-    assert check(bench, again=True, vaults=(VAULT,), keys=("vm:hci-02-site|dc",))["running"] == ["dc: Running on n1"]
+    assert check(bench, again=True)["running"] == []
+    assert check(bench, again=True, home=HOME.model_copy(update={"fabrics": ("hci-02-site",)}))["running"] == [
+        "dc: Running on n1"
+    ]
 
 
 def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
@@ -398,7 +399,7 @@ def test_a_machine_that_came_home_may_run_there(bench: Bench) -> None:
     bench.azure.items.machines["app"].busy = "PlannedFailover"
     for vm in ("sql", "app"):
         bench.azure.on_premises.source(vm).state = "Running"
-    assert check(bench, again=True, vaults=(VAULT,))["running"] == []
+    assert check(bench, again=True)["running"] == []
     assert bench.owed() == {"reprotect"}
 
 
@@ -406,7 +407,7 @@ def test_a_machine_that_never_left_need_not_be_off(bench: Bench) -> None:
     bench.options = VerbOptions(failover_type="unplanned")
     bench.azure.jobs.failures[("sql", "UnplannedFailover")] = BROKEN
     bench.run(failover, "failover")
-    owed = bench.driver.states["@obligations@payroll"]["source-off"]
+    owed = owed_by_kind(bench.driver.states)["source-off"]
     assert owed["vms"] == ["dc", "sql"]
 
 
@@ -501,7 +502,7 @@ def test_a_skipped_machine_holds_up_nobody_and_is_not_committed(bench: Bench) ->
 
 
 def owed_by(bench: Bench) -> dict[str, list[str]]:
-    return {kind: owed["vms"] for kind, owed in (bench.driver.states.get("@obligations@payroll") or {}).items()}
+    return {kind: owed["vms"] for kind, owed in owed_by_kind(bench.driver.states).items()}
 
 
 def skip_of_sql(bench: Bench, runbook: Orchestrator, kind: Kind, verb: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from shared.plans.plan import PlanDocument
 from shared.site_recovery.contract import JobEnd
 from tests.driver import Orchestrator, Result, Step
 from tests.orchestrators.azure.faults import Terminated
+from tests.orchestrators.owed import owed_by_kind
 from tests.orchestrators.test_drills import Timer
 from tests.orchestrators.test_runbooks import ISOLATED, plan
 
@@ -191,7 +192,7 @@ class Story(Timer):
                 if ask.id in self.begun:
                     continue  # as the engine does: a run that exists is not begun again
                 self.begun.add(ask.id)
-                order = self.driver.states["@obligations@payroll"]["cleanup"]["order"]
+                order = owed_by_kind(self.driver.states)["cleanup"]["order"]
                 self.driver.run(cleanup, {**order, "id": ask.id, "kind": "cleanup", "run": None}, ask.id)
                 self.azure.runs.ended.add(ask.id)
             if "cleanup" not in self.owed():

@@ -14,7 +14,9 @@ from shared.operations.timer_looks import TimerLooks
 from shared.plans.contract import DeclaredDocument, DocumentsRead
 from tests.driver import hours
 from tests.orchestrators.benches import RepairBench
+from tests.orchestrators.owed import owe as keep_owed
 from tests.orchestrators.test_drills import Timer, drill_plan, timer
+from tests.orchestrators.test_runbooks import HOME
 
 RAISED = (OverflowError("days=1527099483"), KeyError("second"), ValueError("bad"), RecursionError(), Transient("503"))
 RAISED_REFUSED = Refused("not-found", "it is gone")
@@ -33,9 +35,9 @@ POISON: tuple[dict[str, Any], ...] = (
 def owe(bench: Timer, plan: str, kind: str, run: str, **changes: Any) -> None:
     now = bench.azure.clock.now
     debt = Obligation.model_validate(
-        {"kind": kind, "plan": plan, "owner": run, "opened": now, "due": now + hours(4), "vms": ("sql",)}
+        {"kind": kind, "plan": plan, "owner": run, "opened": now, "due": now + hours(4), "vms": ("sql",), "home": HOME}
     )
-    bench.driver.states[f"@obligations@{plan}"] = {kind: {**debt.model_dump(mode="json"), **changes}}
+    keep_owed(bench.driver.states, debt, **changes)
 
 
 def looks(bench: Timer) -> TimerLooks:
@@ -79,10 +81,10 @@ def test_whatever_an_obligation_holds_the_others_are_seen_to(kind: str, poison: 
     owe(bench, "payroll", "cleanup", "drill-9")
     owe(bench, "bad", kind, "run-1", **poison)
     if not poison:
-        bench.driver.states["@obligations@bad"] = {kind: {"kind": kind}}
+        bench.driver.states["@obligations@bad"] = {f"{kind}:bad": {"kind": kind}}
     bench.azure.runs.ended |= {"drill-9", "run-1"}
     started = bench.look(hours(1))
-    assert [ask.plan for ask in bench.azure.runs.cleanups].count("payroll") == 1
+    assert [ask.obligation for ask in bench.azure.runs.cleanups].count("cleanup:drill-9:hci-01") == 1
     assert any(run.startswith("drill-payroll-") for run in started)
     assert looks(bench).last_ended_at == bench.azure.clock.now
     assert all("payroll" not in failure.about for failure in looks(bench).failures)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.operations.obligations import Attempted, Obligation, is_attempt_due, with_attempt
+from shared.operations.obligation_table import Attempted, with_attempt
+from shared.operations.obligations import Obligation, is_attempt_due
 from shared.plans.drill_schedule import DrillAdvice, DueDrill, advise_drill, drill_run_key, find_due_drill
 from shared.plans.history import (
     RUNS_KEPT,
@@ -202,7 +203,7 @@ def test_a_cleanup_is_tried_at_each_look_of_the_timer_first_and_then_less_and_le
     assert is_attempt_due(owed, NOON)
     at, distances = NOON, []
     for number in range(9):
-        owed = with_attempt(owed, Attempted(kind="cleanup", run=f"c-{number}", at=at))
+        owed = with_attempt(owed, Attempted(id=owed.id, run=f"c-{number}", at=at))
         nxt = at
         while not is_attempt_due(owed, nxt):
             nxt += timedelta(minutes=1)

@@ -49,13 +49,14 @@ class Documents:
         }
 
     def read_documents(self, _ask: ReadDocuments) -> DocumentsRead:
-        obligations = [one for table in self.list_states("obligations").values() for one in table.values()]
+        owed = [one for table in self.list_states("obligations").values() for one in table.values()]
         histories = self.list_states("plan_history")
         holds = [hold for kept in self.list_states("holds").values() for hold in read_kept_holds(kept)]
         return DocumentsRead(
             sites=tuple(self._declare(name, document) for name, document in self.sites.items()),
             plans=tuple(self._declare(name, document) for name, document in self.plans.items()),
-            obligations=tuple(obligations),
+            obligations=tuple(one for one in owed if not one.get("settled")),
+            settled_obligations=tuple(one for one in owed if one.get("settled")),
             plan_histories=tuple(StoredPlanHistory(name=name, plan_history=one) for name, one in histories.items()),
             holds=tuple(holds),
             lost_nodes=tuple(one for kept in self.list_states("lost_nodes").values() for one in read_lost_nodes(kept)),

@@ -45,8 +45,9 @@ class Runs:
     def read_ended(self, ask: ReadEndedRuns) -> EndedRunsRead:
         return EndedRunsRead(ended=tuple(run for run in ask.ids if run in self.ended))
 
-    def read_holders(self, _ask: ReadHolders) -> HoldersRead:
-        return HoldersRead(runs=self.holders)
+    def read_holders(self, ask: ReadHolders) -> HoldersRead:
+        keys = [key for some in ask.keys.values() for key in some] if self.holders else []
+        return HoldersRead(runs=self.holders, keys=tuple(keys))
 
     def read_outcomes(self, ask: ReadOutcomes) -> OutcomesRead:
         return OutcomesRead(runs=tuple(RunEnded(id=run, state=self.outcome) for run in ask.ids))
