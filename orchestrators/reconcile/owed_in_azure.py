@@ -47,7 +47,7 @@ def _compare_site(ctx: Context, look: TimerLook, entry: DeclaredDocument, compar
     owed = _readable_at(home, look.documents.obligations)
     found = _find_unknown(look.documents, home, views, owed, now(ctx))
     done = {one.id: _done_vms(one, home, views) for one in owed}
-    if found or any(done.values()):
+    if found or any(done.values()) or any(one.seen_done for one in owed):
         keys = {vault.key: site_lease_keys(site, views)}
         held = (yield from call(ctx, READ_HOLDERS, ReadHolders(keys=keys))).keys
         held_vms = {leased_vm_of(key) for key in held}
@@ -126,5 +126,5 @@ def _settle_done(
         if settled := tuple(vm for vm in seen if vm in one.seen_done):
             yield from settle_obligations(ctx, [Machines(home=home, vms=settled)], (one.kind,), [one.id])
         first_seen = tuple(vm for vm in seen if vm not in settled)
-        if first_seen != one.seen_done and first_seen:
+        if first_seen != one.seen_done:
             yield from note_on_obligation(ctx, one.table, "note_seen_done", SeenDone(id=one.id, vms=first_seen))
