@@ -5,19 +5,21 @@ A drill is what holds the VMs, or a cleanup after one that is dead, or what such
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState
 
-from activities.durable_runs import read_ended_runs, start_cleanup
+from activities.durable_runs import CLEANUP_LEASE_WAIT, read_ended_runs, start_cleanup, start_run
 from activities.durable_state import read_custom_status, read_input
 from activities.owed import read_all_owed
 from activities.previews import read_items_by_vm
-from shared.operations.contract import ReadEndedRuns, StartCleanup
-from shared.operations.obligations import Obligation, cleanup_run_id
-from shared.plans.machines import leased_machines
+from shared.operations.contract import ReadEndedRuns, StartCleanup, StartRun
+from shared.operations.obligations import Machines, Obligation, cleanup_run_id
+from shared.plans.machines import homes_of, leased_machines
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
+from shared.recovery.orphans import orphan_cleanup
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven
 from shared.recovery.status import read_awaited_decision
 from shared.site_recovery.verb_rules import TEST_OVER
@@ -44,7 +46,7 @@ async def preempt_drills(
     Args:
         holders: The living runs that hold any of the plan's VMs.
         drill_handling: What the caller wants to become of a drill.
-        owed_cleanups: Cleanups after drills whose own runs are dead.
+        owed_cleanups: Cleanups after drills whose own runs are dead, or are not known.
 
     Raises:
         HttpProblem: another run holds them, or the request does not say what becomes of the drill (409).
@@ -67,19 +69,37 @@ async def preempt_drills(
     cleanup_runs = tuple(cleanup.last_attempt_by for cleanup in owed_cleanups if cleanup.last_attempt_by)
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=cleanup_runs))).ended
     for one in owed_cleanups:  # as the timer would; one that it has begun goes on, held or not yet held
-        if one.last_attempt_by in {"", *ended}:
+        if one.is_found:
+            await _start_orphan_cleanup(client, operation, one)
+        elif one.last_attempt_by in {"", *ended}:
             await start_cleanup(client, StartCleanup(id=cleanup_run_id(one), table=one.table, obligation=one.id))
     return operation.model_copy(update={"lease_wait": operation.document.patience})
 
 
 async def find_owed_cleanups(client: df.DurableFunctionsClient, operation: Operation) -> list[Obligation]:
-    """The cleanups of the operation's VMs that drills of any plan owe and cannot do: their own runs are dead."""
+    """The cleanups of the operation's VMs that drills of any plan owe, whose own runs are dead, or unknown."""
     cleanups = await read_all_owed(client, "cleanup")
-    own_machines = leased_machines(operation.document, operation.sites)
+    own_machines, homes = leased_machines(operation.document, operation.sites), _homes(operation)
+    found = [one for one in cleanups if one.is_found and any(one.concerned_of(machines) for machines in homes)]
     orders = [(one, Operation.from_carried(one.order)) for one in cleanups if one.order]
     overlapping = [one for one, order in orders if leased_machines(order.document, order.sites) & own_machines]
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=tuple(one.owner for one in overlapping)))).ended
-    return [one for one in overlapping if one.owner in ended]
+    return [*(one for one in overlapping if one.owner in ended), *found]
+
+
+def _homes(operation: Operation) -> list[Machines]:
+    return homes_of(operation.document, operation.sites)
+
+
+async def _start_orphan_cleanup(client: df.DurableFunctionsClient, operation: Operation, found: Obligation) -> None:
+    """Clean up a test failover of the plan's machines that nobody is known to have begun: the caller asks for it."""
+    hour = f"{datetime.now(UTC):%Y%m%dT%H}"
+    for machines in _homes(operation):
+        if vms := found.concerned_of(machines):
+            name = machines.home.site
+            order = orphan_cleanup(name, operation.sites[name], vms, hour, operation.requested_by)
+            payload = order.model_dump(mode="json") | {"lease_wait": CLEANUP_LEASE_WAIT.total_seconds()}
+            await start_run(client, StartRun(id=order.id, orchestrator="cleanup", payload=payload))
 
 
 async def _require_no_test_failover(operation: Operation) -> None:

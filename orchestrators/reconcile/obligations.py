@@ -1,6 +1,6 @@
 """What the timer does for what is owed: cleanups whose run is dead, orphaned test failovers, and reminders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +26,12 @@ from shared.operations.contract import (
     StartCleanup,
     StartRun,
 )
-from shared.operations.kinds import REQUESTED_BY_TIMER
 from shared.operations.obligation_table import Attempted
 from shared.operations.obligations import Obligation, cleanup_run_id, is_attempt_due
 from shared.operations.pacing import REMIND_EVERY
 from shared.plans.contract import DeclaredDocument
 from shared.plans.machines import site_lease_keys, unambiguous_items
-from shared.plans.plan import PlanDocument, PlanItem
-from shared.recovery.operation import Operation
-from shared.request_ids import run_id
+from shared.recovery.orphans import orphan_cleanup
 from shared.site_recovery.views import ItemView
 from shared.sites.site import SiteDocument
 
@@ -130,21 +127,7 @@ def _find_orphans(
 
 def _start_orphan_cleanup(ctx: Context, name: str, site: SiteDocument, orphans: list[ItemView]) -> Steps[str]:
     slot = now(ctx).replace(minute=0, second=0, microsecond=0).isoformat()
-    operation = orphan_cleanup(name, site, orphans, slot)
+    operation = orphan_cleanup(name, site, [view.vm for view in orphans], slot)
     request = StartRun(id=operation.id, orchestrator="cleanup", payload=operation.model_dump(mode="json"))
     yield from call(ctx, START_RUN, request)
     return operation.id
-
-
-def orphan_cleanup(name: str, site: SiteDocument, orphans: Sequence[ItemView], slot: str) -> Operation:
-    """The cleanup of test machines that no plan knows; one an hour for the same machines."""
-    plan = PlanDocument(site=name, items=tuple(PlanItem(vm=view.vm) for view in orphans))
-    return Operation(
-        id=run_id("cleanup", f"orphans-{name}", ":".join([slot, *(view.id for view in orphans)])),
-        kind="cleanup",
-        plan=f"orphans-{name}"[:42],
-        requested_by=REQUESTED_BY_TIMER,
-        digest=plan.digest,
-        document=plan,
-        sites={name: site},
-    )

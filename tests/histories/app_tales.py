@@ -7,10 +7,11 @@ from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
 from orchestrators.declare import declare
 from orchestrators.durable.cloud_events import deliver
+from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.operations.contract import PublishEvent
 from shared.operations.holds import HOLDS_KEY, Hold, HoldChange
-from shared.operations.obligations import Obligation
+from shared.operations.obligations import Obligation, SettledByPerson, SettlementOrder
 from shared.plans.versions import DocumentChange
 from shared.sites.lost_nodes import LostNodeChange, lost_node_sentence
 from tests.driver import Result
@@ -60,6 +61,16 @@ def node_lost() -> Result:
     facts = {"site": "hci-01", "node": "n2", "reason": "scrap", "confirmed": lost_node_sentence("n2"), "by": "ann"}
     change = LostNodeChange.model_validate({"id": "lost-1", "action": "declare", **facts})
     return Bench().driver.run(change_lost_node, change.model_dump(mode="json"), INSTANCE)
+
+
+def obligation_settled() -> Result:
+    bench = Bench()
+    at = bench.azure.clock.now
+    owed = Obligation(kind="reprotect", plan="payroll", owner="failover-9", opened=at, due=at, vms=("sql",), home=HOME)
+    owe(bench.driver.states, owed)
+    word = SettledByPerson(at=at, by="ann", reason="it is retired")
+    order = SettlementOrder(table=owed.table, id=owed.id, word=word)
+    return bench.driver.run(settle_obligation, order.model_dump(mode="json"), INSTANCE)
 
 
 def health_checked() -> Result:

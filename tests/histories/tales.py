@@ -23,6 +23,7 @@ from orchestrators.onboarding.verify import verify
 from orchestrators.reconcile.nodes import watch_nodes
 from orchestrators.reconcile.reconcile import reconcile
 from orchestrators.run.recovery_plan_mirror import mirror
+from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.drill import cleanup, drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
@@ -45,6 +46,7 @@ from tests.histories.app_tales import (
     hold_set,
     node_lost,
     nodes_watched,
+    obligation_settled,
     reconciled,
     sources_proven,
 )
@@ -223,6 +225,7 @@ TALES: Mapping[str, Tale] = {
     "reconcile": Tale(reconcile, reconciled),
     "change-hold": Tale(change_hold, hold_set),
     "change-lost-node": Tale(change_lost_node, node_lost),
+    "settle-obligation": Tale(settle_obligation, obligation_settled),
     "declare": Tale(declare, declared),
     "check-health": Tale(check_health, health_checked),
     "watch-nodes": Tale(watch_nodes, nodes_watched),

@@ -120,6 +120,17 @@ def test_after_the_loss_the_plan_is_brought_home_and_nothing_stays_owed(lab: Lab
     assert owed(lab) == {}
 
 
+def test_after_the_loss_in_a_drill_a_failover_has_it_cleaned_up_first(lab: Lab) -> None:
+    lab.api("DELETE", "plans/payroll")
+    assert lab.api("PUT", "plans/small", PLAN).status == 201
+    in_a_drill(lab)
+    lose_state(lab)
+    lab.eventually(lambda: owed(lab) == {"cleanup": BOTH})
+    assert lab.api("POST", "plans/small/failover", {}).status == 409
+    do(lab, "failover", drill="clean-up-first")
+    assert owed(lab) == {"commit": BOTH, "reprotect": BOTH}
+
+
 def test_a_person_settles_what_only_they_can_know(lab: Lab) -> None:
     lab.api("DELETE", "plans/payroll")
     assert lab.api("PUT", "plans/small", PLAN).status == 201
