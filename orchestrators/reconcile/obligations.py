@@ -8,6 +8,7 @@ from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.entity_calls import note_on_obligation
 from orchestrators.durable.steps import Context, Steps, call, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation, require_readable
+from shared.backoff import grow_pause
 from shared.messages import VaultRef
 from shared.operations.contract import (
     READ_ENDED_RUNS,
@@ -21,8 +22,8 @@ from shared.operations.contract import (
     StartRun,
 )
 from shared.operations.kinds import REQUESTED_BY_TIMER
-from shared.operations.obligations import Attempted, Obligation, cleanup_run_id, is_attempt_due
-from shared.operations.pacing import REMIND_EVERY
+from shared.operations.obligations import Attempted, Obligation, cleanup_run_id
+from shared.operations.pacing import ATTEMPT_SOONEST, CLEANUP_LATEST, REMIND_EVERY
 from shared.plans.contract import DeclaredDocument
 from shared.plans.machines import site_lease_keys, unambiguous_items
 from shared.plans.plan import PlanDocument, PlanItem
@@ -46,7 +47,7 @@ def start_owed_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 
 def _start_owed_cleanup(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
     obligation = Obligation.model_validate(owed)
-    if not is_attempt_due(obligation, now(ctx)) or look.is_plan_held(obligation.plan, now(ctx)):
+    if not _is_cleanup_due(obligation, now(ctx)) or look.is_plan_held(obligation.plan, now(ctx)):
         return []
     runs = {run for run in (obligation.owner, obligation.last_attempt_by) if run}
     if not runs <= set((yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(sorted(runs))))).ended):
@@ -56,6 +57,12 @@ def _start_owed_cleanup(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) 
     attempt = Attempted(kind="cleanup", run=run, at=now(ctx))
     yield from note_on_obligation(ctx, obligation.plan, "note_attempt", attempt)
     return [run]
+
+
+def _is_cleanup_due(owed: Obligation, at: datetime) -> bool:
+    """Whether to clean up again: at each look of the timer at first, then less and less, in the end once a day."""
+    pause = grow_pause(ATTEMPT_SOONEST, owed.attempts - 3, CLEANUP_LATEST)
+    return owed.last_attempt_at is None or at - owed.last_attempt_at >= pause
 
 
 def publish_late_obligations(ctx: Context, look: TimerLook) -> Steps[list[str]]:
