@@ -1,4 +1,4 @@
-"""Has the engine forget runs that ended long ago: operations after a setting's time, the app's own errands sooner."""
+"""Has the engine forget what is over: operations after a setting's time, the app's own errands and entities sooner."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,7 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationQuery, OrchestrationState
 
 from activities.durable_state import ENDED, LISTED_AT_ONCE
+from activities.entity_retention import forget_entities
 from shared.concurrency import map_concurrently
 from shared.operations.contract import PurgeEndedRuns, RunsPurged
 from shared.operations.kinds import OPERATION_KINDS
@@ -19,7 +20,10 @@ MOST_AT_A_TIME = 200
 
 
 async def purge_ended_runs(client: df.DurableFunctionsClient, request: PurgeEndedRuns) -> RunsPurged:
-    """Forget the oldest of what has ended long enough ago; one that is forgotten already is no error."""
+    """Forget the oldest of what has ended long enough ago; one that is forgotten already is no error.
+
+    Entities come after the runs: what they remember must not be gone before the runs that it is of.
+    """
     operations_kept = timedelta(days=Settings.from_environment(os.environ).run_retention_days)
     query = OrchestrationQuery(
         created_time_to=request.now - min(ERRANDS_KEPT, operations_kept),
@@ -33,7 +37,8 @@ async def purge_ended_runs(client: df.DurableFunctionsClient, request: PurgeEnde
 
     due = sorted(filter(is_due, await client.get_all_orchestration_states(query)), key=_ended_at)[:MOST_AT_A_TIME]
     purged = await map_concurrently(due, lambda run: client.purge_orchestration(run.instance_id))
-    return RunsPurged(count=sum(one.deleted_instance_count > 0 for one in purged))
+    entities = await forget_entities(client, request.now, operations_kept, request.keep)
+    return RunsPurged(count=sum(one.deleted_instance_count > 0 for one in purged), entities=entities)
 
 
 def _ended_at(run: OrchestrationState) -> datetime:

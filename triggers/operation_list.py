@@ -1,11 +1,12 @@
 """The list of operations in pages: the engine's list holds no inputs and outputs, and only shown runs are read whole.
 
-1. `find_runs`: the runs that the question may mean, by what the engine lists of each.
-2. `list_page`: those after the last page, read in blocks until the page is full.
+1. `_find_windows`: since when runs are looked for: some days, then some weeks, then all. A first page needs the newest.
+2. `find_runs`: the runs of a window that the question may mean, by what the engine lists of each.
+3. `list_page`: those after the last page, read in blocks until the page is full.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 import azure.durable_functions as df
@@ -13,6 +14,7 @@ from durabletask.client import OrchestrationQuery, OrchestrationState, Orchestra
 
 from activities.durable_state import ENDED, LISTED_AT_ONCE, LIVING
 from shared.concurrency import AT_ONCE, map_concurrently
+from shared.operations.durable_names import RECONCILE
 from shared.request_ids import run_id_prefix
 from triggers.operation_views import brief_view
 
@@ -67,33 +69,71 @@ class Question(NamedTuple):
         return self.state in {None, view["state"]} and self.plan in {None, view.get("plan")}
 
 
+WINDOWS = (timedelta(days=2), timedelta(days=14))
+"""Before the last page, or the last look of the timer for the first one. What was found in vain is listed again."""
+
+ROUNDING = timedelta(seconds=1)
+"""The storage keeps no microseconds: the run that a page begins after may count as later than it says."""
+
+
 async def list_page(client: df.DurableFunctionsClient, question: Question) -> tuple[list[dict[str, Any]], Place | None]:
     """One page, newest first, and after which place the next one begins; None after the last page."""
-    runs = [run for run in await find_runs(client, question) if not question.after or Place.of(run) < question.after]
-    views: list[dict[str, Any]] = []
+    views, last = list[dict[str, Any]](), question.after
+    for since in await _find_windows(client, question):
+        runs = [run for run in await find_runs(client, question, since) if last is None or Place.of(run) < last]
+        async for run, view in _read_views(client, question, runs):
+            views.append(view)
+            if len(views) == question.top:
+                is_end = since is None and run is runs[-1]
+                return _newest_first(views), None if is_end else Place.of(run)
+        last = Place.of(runs[-1]) if runs else last
+    return _newest_first(views), None
+
+
+async def _find_windows(client: df.DurableFunctionsClient, question: Question) -> list[datetime | None]:
+    """Since when runs are looked for, one after the other; None for ever."""
+    if question.after:
+        return [*(question.after.began - window for window in WINDOWS), None]
+    look = await client.get_orchestration_state(RECONCILE, fetch_payloads=False)
+    return [*(look.created_at - window for window in WINDOWS), None] if look else [None]
+
+
+async def _read_views(
+    client: df.DurableFunctionsClient, question: Question, runs: Sequence[OrchestrationState]
+) -> AsyncIterator[tuple[OrchestrationState, dict[str, Any]]]:
+    """Each of these runs that is meant, with its view; they are read in blocks."""
     for block in range(0, len(runs), AT_ONCE):
         states = await map_concurrently(
             runs[block : block + AT_ONCE], lambda run: client.get_orchestration_state(run.instance_id)
         )
         for run, state in zip(runs[block:], states, strict=False):
             if state and question.is_met_by(view := brief_view(state)):
-                views.append(view)
-            if len(views) == question.top:
-                return _newest_first(views), Place.of(run) if run is not runs[-1] else None
-    return _newest_first(views), None
+                yield run, view
 
 
 def _newest_first(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(views, key=lambda view: str(view["createdAt"]), reverse=True)
 
 
-async def find_runs(client: df.DurableFunctionsClient, question: Question) -> list[OrchestrationState]:
-    """What the engine lists of the runs that may be meant, newest first."""
+async def find_runs(
+    client: df.DurableFunctionsClient, question: Question, since: datetime | None
+) -> list[OrchestrationState]:
+    """What the engine lists of the runs that may be meant, newest first.
+
+    Args:
+        since: Only those that began later; None for all.
+    """
     statuses = list(ENGINE_STATUSES[question.state]) if question.state else None
+    until = question.after.began.replace(tzinfo=UTC) + ROUNDING if question.after else None
 
     async def list_kind(kind: str) -> list[OrchestrationState]:
-        prefix, most = run_id_prefix(kind, question.plan or ""), LISTED_AT_ONCE
-        query = OrchestrationQuery(instance_id_prefix=prefix, runtime_status=statuses, max_instance_count=most)
+        query = OrchestrationQuery(
+            created_time_from=since.replace(tzinfo=UTC) if since else None,
+            created_time_to=until,
+            instance_id_prefix=run_id_prefix(kind, question.plan or ""),
+            runtime_status=statuses,
+            max_instance_count=LISTED_AT_ONCE,
+        )
         return [run for run in await client.get_all_orchestration_states(query) if run.name == kind]
 
     found = await map_concurrently(question.kinds, list_kind)

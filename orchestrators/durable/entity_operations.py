@@ -9,11 +9,13 @@ from durabletask.entities import EntityContext
 from pydantic import TypeAdapter
 
 from shared.operations.entity_messages import (
+    FORGET,
     LATE,
     MEMORY,
     VALUE,
     DoneMessage,
     EntityMessage,
+    ForgetRequest,
     MessageMemory,
     Order,
     value_of,
@@ -66,6 +68,8 @@ class Entity:
 
 def take_message(name: str, entity: Entity, ctx: EntityContext, given: Any) -> Any:
     """Do what a message asks for, unless it was done, or comes too late."""
+    if ctx.operation == FORGET:
+        return _forget_entity(ctx, ForgetRequest.model_validate(EntityMessage.model_validate(given).request))
     operation = entity.operations.get(ctx.operation)
     if operation is None:
         raise ValueError(f"the entity {name} has no operation {ctx.operation}")
@@ -83,6 +87,18 @@ def take_message(name: str, entity: Entity, ctx: EntityContext, given: Any) -> A
     )
     ctx.set_state({VALUE: value, MEMORY: memory.model_dump(mode="json", exclude_defaults=True)})
     return answer
+
+
+def _forget_entity(ctx: EntityContext, request: ForgetRequest) -> bool:
+    """Remove the state, unless it has been asked for since; an entity without a state does not exist."""
+    state = ctx.get_state(dict, {})
+    last_at = MessageMemory.model_validate(state.get(MEMORY) or {}).last_at
+    if last_at is not None and last_at >= request.unchanged_since:
+        return False
+    if value_of(state) is not None and not request.whatever_it_keeps:
+        return False
+    ctx.set_state(None)
+    return True
 
 
 def _run_operation(

@@ -14,6 +14,7 @@ from orchestrators.durable.timer_look import (
     read_vault_items,
     require_readable,
 )
+from shared.backoff import grow_pause
 from shared.messages import VaultRef
 from shared.operations.contract import (
     READ_ENDED_RUNS,
@@ -27,8 +28,8 @@ from shared.operations.contract import (
     StartRun,
 )
 from shared.operations.obligation_table import Attempted
-from shared.operations.obligations import Obligation, cleanup_run_id, is_attempt_due
-from shared.operations.pacing import REMIND_EVERY
+from shared.operations.obligations import Obligation, cleanup_run_id
+from shared.operations.pacing import ATTEMPT_SOONEST, CLEANUP_LATEST, REMIND_EVERY
 from shared.plans.contract import DeclaredDocument
 from shared.plans.machines import site_lease_keys, unambiguous_items
 from shared.recovery.orphans import orphan_cleanup
@@ -49,7 +50,7 @@ def start_owed_cleanups(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 
 def _start_owed_cleanup(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) -> Steps[list[str]]:
     obligation = Obligation.model_validate(owed)
-    if obligation.is_found or not is_attempt_due(obligation, now(ctx)) or look.is_owed_work_held(obligation, now(ctx)):
+    if obligation.is_found or not _is_cleanup_due(obligation, now(ctx)) or look.is_owed_work_held(obligation, now(ctx)):
         return []
     runs = {run for run in (obligation.owner, obligation.last_attempt_by) if run}
     if not runs <= set((yield from call(ctx, READ_ENDED_RUNS, ReadEndedRuns(ids=tuple(sorted(runs))))).ended):
@@ -59,6 +60,12 @@ def _start_owed_cleanup(ctx: Context, look: TimerLook, owed: Mapping[str, Any]) 
     attempt = Attempted(id=obligation.id, run=run, at=now(ctx))
     yield from note_on_obligation(ctx, obligation.table, "note_attempt", attempt)
     return [run]
+
+
+def _is_cleanup_due(owed: Obligation, at: datetime) -> bool:
+    """Whether to clean up again: at each look of the timer at first, then less and less, in the end once a day."""
+    pause = grow_pause(ATTEMPT_SOONEST, owed.attempts - 3, CLEANUP_LATEST)
+    return owed.last_attempt_at is None or at - owed.last_attempt_at >= pause
 
 
 def publish_late_obligations(ctx: Context, look: TimerLook) -> Steps[list[str]]:

@@ -172,6 +172,11 @@ def record_symptom(record: NodeRecord | None, request: SymptomNotice) -> NodeRec
     )
 
 
+def is_at_rest(record: NodeRecord) -> bool:
+    """Whether nothing stands of a node that its next repair would have to know."""
+    return not (record.run or record.quarantined or record.symptom or record.reported_symptom)
+
+
 def why_not_now(record: NodeRecord | None, event_at: datetime) -> str:
     """Why an event of that time starts no repair: "quarantined", "stale", "paused"; empty when it may."""
     if record is None:

@@ -99,7 +99,7 @@ class StartRun(Message):
 
 
 class PurgeEndedRuns(Message):
-    """Have the engine forget runs that ended long ago.
+    """Have the engine forget runs that ended long ago, and entities that nobody needs any more.
 
     Attributes:
         keep: Ids of runs that are not forgotten, however old.
@@ -110,9 +110,10 @@ class PurgeEndedRuns(Message):
 
 
 class RunsPurged(Message):
-    """How many were forgotten; the rest follows the next time."""
+    """How many runs were forgotten, and how many entities were asked to; the rest follows the next time."""
 
     count: int
+    entities: int = 0
 
 
 PUBLISH_EVENT = Activity("publish_event", PublishEvent, EventPublished)

@@ -12,6 +12,8 @@ LATE = "late"
 VALUE, MEMORY = "value", "memory"
 """The fields of the state of an entity: what it is about, and what it remembers of its messages."""
 TICK = timedelta(microseconds=1)
+FORGET = "forget"
+"""The operation that every entity has: it removes what is kept, also what is remembered of messages."""
 
 
 class MessageStamp(Message):
@@ -33,6 +35,18 @@ class EntityMessage(Message):
 
     stamp: MessageStamp
     request: Any = None
+
+
+class ForgetRequest(Message):
+    """Forget an entity, unless it was asked for something since.
+
+    Attributes:
+        unchanged_since: Long enough ago that no message of before can still arrive.
+        whatever_it_keeps: Also when its value is not empty: what it is about is gone.
+    """
+
+    unchanged_since: datetime
+    whatever_it_keeps: bool = False
 
 
 class DoneMessage(Message):
@@ -58,6 +72,12 @@ class MessageMemory(Message):
 
     done: tuple[DoneMessage, ...] = ()
     forgotten_until: datetime | None = None
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When the last message was sent; None when no time is known of any."""
+        times = [self.forgotten_until, *(one.stamp.at for one in self.done)]
+        return max((at for at in times if at is not None), default=None)
 
     def find_done(self, operation: str, stamp: MessageStamp) -> DoneMessage | None:
         """The same message, if it is remembered."""

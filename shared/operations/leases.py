@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import Field
 
 from shared.messages import Message
+from shared.operations.pacing import LEASE_FORGOTTEN_AFTER
 
 MOST_KEYS_SHOWN = 5
 """Of each owner in the way: the message that people read names no more."""
@@ -54,7 +55,13 @@ def grant_claim(table: LeaseTable, request: Claim) -> tuple[LeaseTable, ClaimVer
     if holders:
         return table, ClaimVerdict(granted=False, holders=holders)
     granted = {key: Lease(owner=request.owner, until=request.until) for key in request.keys}
-    return {**table, **granted}, ClaimVerdict(granted=True)
+    return {**_without_forgotten(table, request), **granted}, ClaimVerdict(granted=True)
+
+
+def _without_forgotten(table: LeaseTable, request: Claim) -> LeaseTable:
+    """Without what dead runs left: VMs that are gone are never claimed again, and so never taken over."""
+    forgotten_until = request.now - LEASE_FORGOTTEN_AFTER
+    return {key: lease for key, lease in table.items() if lease.until > forgotten_until or key in request.keys}
 
 
 def with_leases_renewed(table: LeaseTable, owner: str, until: datetime) -> LeaseTable:

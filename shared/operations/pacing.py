@@ -6,6 +6,10 @@ LEASE_TERM = timedelta(hours=24)
 """The backstop. A run that lives prolongs its leases long before, and they are free as soon as it has ended."""
 ATTEMPT_SOONEST, ATTEMPT_LATEST = timedelta(minutes=4), timedelta(hours=1)
 """Between two attempts: at each look of the timer at first, then twice as long each time, up to the second."""
+CLEANUP_LATEST = timedelta(days=1)
+"""Between two cleanups at the most: each is a run with evidence of its own, and some leftovers stay for long."""
+LEASE_FORGOTTEN_AFTER = timedelta(days=30)
+"""Of a lease that ran out: a run that lives again after its storage was away for days still finds what it holds."""
 REMIND_EVERY = timedelta(days=1)
 """Between two events of one obligation that is late."""
 PROLONG_EVERY = timedelta(hours=6)

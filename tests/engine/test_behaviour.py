@@ -14,7 +14,13 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
-from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationQuery, OrchestrationState, OrchestrationStatus
+from durabletask.client import (
+    AsyncTaskHubGrpcClient,
+    EntityQuery,
+    OrchestrationQuery,
+    OrchestrationState,
+    OrchestrationStatus,
+)
 from durabletask.entities import EntityInstanceId
 
 from tests.engine.backends import lab_client, memory_backend
@@ -162,6 +168,23 @@ async def test_a_client_signals_and_reads_an_entity(client: AsyncTaskHubGrpcClie
     await client.signal_entity(counter, "add", input=7)
     assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {12})
     assert await sum_of(client, counter) == 12
+
+
+async def test_an_entity_without_a_state_is_no_more_and_can_be_cleaned_up(
+    client: AsyncTaskHubGrpcClient, key: str
+) -> None:
+    counter = EntityInstanceId("counter", key)
+    assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {5})
+    await client.signal_entity(counter, "vanish")
+    for _ in range(300):
+        if await client.get_entity(counter) is None:
+            break
+        await asyncio.sleep(0.1)
+    query = EntityQuery(instance_id_starts_with=f"@counter@{key}")
+    assert not any(one.get_state() for one in await client.get_all_entities(query))
+    await client.clean_entity_storage(release_orphaned_locks=False)
+    await client.signal_entity(counter, "add", input=7)
+    assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {12})
 
 
 PARTIAL_SUMS = {0, 2, 3, 5, 7, 9, 10, 12}

@@ -184,3 +184,18 @@ def test_what_is_wrong_with_one_node_keeps_no_other_from_being_healed(monkeypatc
     assert first in output["failures"][0]
     assert len(output["started"]) == 2
     assert all(Repair.model_validate(start.payload) for start in bench.azure.runs.started)
+
+
+def test_a_leftover_that_nobody_removes_is_cleaned_up_once_a_day_in_the_end() -> None:
+    bench = timer()
+    owe(bench, "payroll", "cleanup", "drill-9")
+    bench.azure.runs.ended = {"drill-9"}
+    started: list[int] = []
+    for _ in range(20):
+        before = len(bench.azure.runs.ended)
+        for _ in range(24):
+            bench.azure.runs.ended |= {run for run in bench.look(hours(1)) if run.startswith("cleanup-")}
+        started.append(len(bench.azure.runs.ended) - before)
+    assert 5 <= started[0] <= 12
+    assert max(started[3:]) == 1
+    assert sum(started[10:]) >= 9

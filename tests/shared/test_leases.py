@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from shared.operations.leases import Claim, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
+from shared.operations.pacing import LEASE_FORGOTTEN_AFTER
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -53,3 +54,9 @@ def test_a_refusal_names_five_keys_for_each_owner_at_the_most() -> None:
     keys = [f"vm{n}" for n in range(9)]
     verdict = grant_claim(held(*keys), ask("failover-1", *keys))[1]
     assert len(verdict.holders["drill-1"]) == 5
+
+
+def test_a_lease_that_ran_out_long_ago_is_forgotten_with_its_vm() -> None:
+    table, later = held("gone"), NOW + HOUR + LEASE_FORGOTTEN_AFTER
+    assert "gone" in grant_claim(table, ask("drill-2", "app", now=later - HOUR))[0]
+    assert set(grant_claim(table, ask("drill-2", "app", now=later))[0]) == {"app"}

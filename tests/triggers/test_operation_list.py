@@ -79,8 +79,39 @@ async def test_a_plan_s_list_has_none_of_a_plan_that_begins_alike() -> None:
 
 async def test_a_run_that_is_gone_before_it_is_read_is_left_out() -> None:
     class Forgetful(EngineClient):
-        async def get_orchestration_state(self, run: str) -> OrchestrationState | None:
-            return None if run.endswith("1") else await super().get_orchestration_state(run)
+        async def get_orchestration_state(self, run: str, *, fetch_payloads: bool = True) -> OrchestrationState | None:
+            return (
+                None if run.endswith("1") else await super().get_orchestration_state(run, fetch_payloads=fetch_payloads)
+            )
 
     views, last = await page_of(Forgetful([drill(1), drill(2)]), question())
     assert ([view["id"] for view in views], last) == ([drill(2).instance_id], None)
+
+
+def look_of_the_timer() -> OrchestrationState:
+    return state_of("reconcile", "reconcile", OrchestrationStatus.COMPLETED)
+
+
+@given(ages=st.lists(st.integers(0, 40 * 24), max_size=40), top=st.integers(1, 15), has_look=st.booleans())
+async def test_runs_of_many_weeks_are_in_the_pages_once_newest_first(ages: list[int], top: int, has_look: bool) -> None:
+    runs = [drill(60 * age) for age in sorted(set(ages))]
+    client = EngineClient([*([look_of_the_timer()] if has_look else []), *runs[::-1]])
+    pages = await all_pages(client, top)
+    assert [run for page in pages for run in page] == [run.instance_id for run in runs]
+    assert all(len(page) == top for page in pages[:-1])
+
+
+async def test_a_page_lists_the_runs_of_its_time_and_not_those_of_months() -> None:
+    runs = [drill(60 * hour) for hour in range(24 * 90)]
+    client = EngineClient([look_of_the_timer(), *runs])
+    _, last = await page_of(client, question(top=30))
+    assert len(client.listed) <= 24 * 3
+    client.listed.clear()
+    await page_of(client, question(top=30, after=last))
+    assert len(client.listed) <= 24 * 3
+
+
+async def test_what_is_rare_is_found_however_old_it_is() -> None:
+    runs = [drill(60 * hour, state="failed" if hour == 24 * 80 else "succeeded") for hour in range(24 * 90)]
+    views, last = await page_of(EngineClient([look_of_the_timer(), *runs]), question(state="failed"))
+    assert ([view["state"] for view in views], last) == (["failed"], None)
