@@ -12,8 +12,9 @@ LIST = "RELEASED"
 
 
 def releases_in(records: Path = RECORDS) -> list[str]:
-    """The releases that are out."""
-    return sorted({name.partition("/")[0] for name in _listed_digests(records)})
+    """The releases that are out, the last one at the end."""
+    releases = {name.partition("/")[0] for name in _listed_digests(records)}
+    return sorted(releases, key=lambda release: [int(number) for number in release.split(".")])
 
 
 def mark_as_released(release: str, records: Path = RECORDS) -> int:

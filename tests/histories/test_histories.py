@@ -69,5 +69,10 @@ def test_a_record_of_a_release_that_is_changed_removed_or_added_is_noticed(tmp_p
     (tmp_path / "1.0.0/added.jsonl").write_text("")
     found = ["1.0.0/changed.jsonl was changed", "1.0.0/removed.jsonl is gone", "1.0.0/added.jsonl was added"]
     assert list(changes_since_release(tmp_path)) == found
+    for release in ("0.9.0", "0.10.0"):
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "a.jsonl").write_text("")
+        assert mark_as_released(release, tmp_path) == 1
+    assert releases_in(tmp_path) == ["0.9.0", "0.10.0", "1.0.0"]
     with pytest.raises(ValueError, match="is out already"):
         mark_as_released("1.0.0", tmp_path)
