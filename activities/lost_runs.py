@@ -1,6 +1,6 @@
 """Finds runs that did not come to their own end: the engine ended them, or does not know them any more.
 
-1. Whom to look at: runs that the engine lists as failed or terminated; owners of leases and of what is owed.
+1. Whom to look at: runs that the engine lists as failed or terminated; owners of leases, of what is owed, of nodes.
 2. Of those the engine says which live, or have ended by themselves.
 3. Of one that the engine does not know, its evidence and what is remembered of its plan say the same.
 """
@@ -29,7 +29,7 @@ from shared.azure.evidence_store import open_evidence_store
 from shared.concurrency import map_concurrently
 from shared.evidence.chain import MANIFEST
 from shared.operations.contract import LostRunsRead, ReadLostRuns
-from shared.operations.durable_names import LEASES, LOST_RUNS, OBLIGATIONS, PLAN_HISTORY
+from shared.operations.durable_names import LEASES, LOST_RUNS, NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.kinds import OPERATION_KINDS, PLAN_KINDS, Kind
 from shared.operations.lost_runs import Ending, LostRun, LostRunNote
 from shared.recovery.operation import Operation
@@ -47,12 +47,19 @@ class Traces(NamedTuple):
     Attributes:
         tables_by_owner: Of each run that holds leases, in which tables.
         plans_by_owner: Of each run that owes something, for which plan.
+        nodes_by_repair: Of each repair that a node's record has as under way, the node.
         remembered: Runs whose ending is remembered with their plan.
     """
 
     tables_by_owner: Mapping[str, tuple[str, ...]]
     plans_by_owner: Mapping[str, str]
+    nodes_by_repair: Mapping[str, str]
     remembered: frozenset[str]
+
+    @property
+    def owners(self) -> set[str]:
+        """All runs that have or owe something."""
+        return {*self.tables_by_owner, *self.plans_by_owner, *self.nodes_by_repair}
 
 
 async def read_lost_runs(client: df.DurableFunctionsClient, _request: ReadLostRuns) -> LostRunsRead:
@@ -60,7 +67,7 @@ async def read_lost_runs(client: df.DurableFunctionsClient, _request: ReadLostRu
     kept = await read_entity(client, LOST_RUNS, "timer")
     notes = {run: LostRunNote.model_validate(note) for run, note in kept.items()}
     traces = await _read_traces(client)
-    shown = {*(await _list_lost_ids(client)), *traces.tables_by_owner, *traces.plans_by_owner}
+    shown = {*(await _list_lost_ids(client)), *traces.owners}
     open_ids = sorted(
         run for run in shown if run not in notes or not notes[run].sealed or run in traces.tables_by_owner
     )
@@ -85,7 +92,9 @@ async def _read_traces(client: df.DurableFunctionsClient) -> Traces:
     plans = {owner: plan for plan, owed_of_plan in owed for owner in _texts_of(owed_of_plan.values(), "owner")}
     histories = (await list_entities(client, PLAN_HISTORY)).values()
     remembered = frozenset(run for history in histories for run in _texts_of(history.get("past_runs"), "run"))
-    return Traces(tables, plans, remembered)
+    records = (await list_entities(client, NODES)).values()
+    nodes = {run: str(record.get("node", "")) for record in records for run in _texts_of([record], "run")}
+    return Traces(tables, plans, nodes, remembered)
 
 
 def _texts_of(things: Any, name: str) -> list[str]:
@@ -144,10 +153,13 @@ async def _describe_gone_run(run: str, traces: Traces, *, is_noted: bool) -> Los
     is_past = run in traces.remembered and not is_noted
     if kind is None or is_past or (not is_noted and await _is_sealed(run)):
         return None
+    gone = LostRun(id=run, kind=kind, ending="gone", subject=f"operations/{run}")
+    if kind == "repair":
+        node = traces.nodes_by_repair.get(run)
+        return gone.model_copy(update={"subject": f"nodes/{node}"}) if node else gone
     plan = traces.plans_by_owner.get(run) or await _plan_in_evidence(run)
-    field = subject_field_of(kind)
-    subject = f"{field}s/{plan or run}" if field == "plan" else f"operations/{run}"
-    return LostRun(id=run, kind=kind, ending="gone", subject=subject, plan=plan if field == "plan" else "")
+    is_of_plan = plan and subject_field_of(kind) == "plan"
+    return gone.model_copy(update={"subject": f"plans/{plan}", "plan": plan}) if is_of_plan else gone
 
 
 def _kind_in(run: str) -> Kind | None:

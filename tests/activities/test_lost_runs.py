@@ -74,10 +74,16 @@ async def test_a_run_that_the_engine_does_not_know_is_lost_where_something_shows
 
 async def test_nothing_is_known_of_a_gone_run_without_evidence_but_its_id() -> None:
     (lost,) = (await read(leases=leased(GONE))).runs
-    assert (lost.kind, lost.subject, lost.plan) == ("failover", f"plans/{GONE}", "")
+    assert (lost.kind, lost.subject, lost.plan) == ("failover", f"operations/{GONE}", "")
     (lost,) = (await read(leases=leased("change-point-payroll-1"))).runs
     assert lost.kind == "change-point"
     assert (await read(leases=leased("somebody"))).runs == ()
+
+
+async def test_a_repair_that_is_gone_is_lost_as_long_as_its_node_takes_it_for_alive() -> None:
+    (lost,) = (await read(nodes={"node": "n1", "run": "repair-n1-1"})).runs
+    assert (lost.kind, lost.ending, lost.subject) == ("repair", "gone", "nodes/n1")
+    assert await read(nodes={"node": "n1", "run": ""}) == LostRunsRead(runs=())
 
 
 async def test_a_run_that_was_purged_after_its_own_end_is_not_lost() -> None:
