@@ -171,3 +171,4 @@ def test_a_run_at_any_wait_goes_on_when_the_app_is_deployed_anew(deployment: Dep
     later = lab.api("POST", "sites/hci-01/preflight", {})
     assert later.status == 202, later.body
     assert deployment.version_of(lab.ended(later.body["id"])["id"]) == newer
+    assert lab.api("GET", "health").body["release"] == newer
