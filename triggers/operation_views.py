@@ -11,6 +11,7 @@ from typing import Any
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
+from pydantic import ValidationError
 
 from activities.durable_state import (
     carried_by,
@@ -44,6 +45,7 @@ STATE_BY_ENGINE_STATUS = {
     OrchestrationStatus.PENDING: "pending",
     OrchestrationStatus.SUSPENDED: "waiting",
 }
+UNREADABLE_INPUT = "This release of the app cannot read what the run was given: most probably a newer one began it."
 STATUS_FIELDS = {
     "phase": "phase",
     "waitingFor": "waitingForText",
@@ -107,8 +109,7 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
     view["failures"] = [*custom_status.get("problems", ()), *custom_status.get("failures", ())]
     if queue := custom_status.get("queue"):
         view["waitingForBudget"] = {"vmCount": queue["vms"], "until": queue["until"]}
-    view |= _request_part(state, custom_status)
-    view |= _parts_of_kind(state, custom_status)
+    view |= _readable_parts(state, custom_status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
         view |= _outcome_view(Outcome.model_validate(read_output(state)))
     elif ending := ending_of(state):
@@ -116,6 +117,14 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
         if not was_ended_by_app(state):
             view["failures"] = list(describe_lost_run(state.name, ending, describe_ending(state)))
     return view
+
+
+def _readable_parts(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
+    """The request, and what its kind of run has; of a run of a newer release this one may not know every field."""
+    try:
+        return _request_part(state, custom_status) | _parts_of_kind(state, custom_status)
+    except ValidationError:
+        return {"limitations": [UNREADABLE_INPUT]}
 
 
 def _request_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +227,10 @@ async def read_achieved_and_forecast(client: df.DurableFunctionsClient, state: O
     """
     if state.name not in PLAN_KINDS:
         return {}
-    operation = Operation.from_carried(read_input(state))
+    try:
+        operation = Operation.from_carried(read_input(state))
+    except ValidationError:  # `full_view` says so
+        return {}
     items, began = (operation.run.items, operation.run.began) if operation.run else ((), None)
     plan_history = PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, operation.plan))
     forecast = forecast_recovery(plan_history, operation.kind, began)
