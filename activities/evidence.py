@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from shared.azure.evidence_store import EvidenceStore, keep_beside, open_evidence_store
 from shared.azure.jobs import job_end
@@ -16,11 +17,14 @@ from shared.evidence.chain import (
     build_manifest,
     build_record,
     canonical_json,
+    is_last_record,
     job_attachments,
+    number_of_record,
     record_name,
     sha256_of,
 )
-from shared.evidence.contract import PackSealed, RecordsWritten, SealPack, WriteRecords
+from shared.evidence.contract import PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
+from shared.evidence.verify import find_unlisted_attachments
 from shared.redaction import redact_json
 from shared.site_recovery.contract import JobEnd
 
@@ -96,15 +100,44 @@ async def seal_pack(request: SealPack) -> PackSealed:
     store = open_evidence_store()
     if store is None:
         return PackSealed(kept=False)
-    names = [name for name in await store.list_names(f"{request.pack}/records/") if name.endswith(".json")]
-    records = [(name.removeprefix(f"{request.pack}/"), sha256_of(await store.read_file(name) or b"")) for name in names]
+    records = await _read_records(store, request.pack)
     head = records[-1][1] if records else FIRST_PREVIOUS
     if head != request.head:
         raise Refused("evidence-broken", f"the records of {request.pack} end with {head}, not with {request.head}")
-    content = await store.put_new(
-        f"{request.pack}/{MANIFEST}", build_manifest(request.pack, records, redact_json(request.facts))
+    return await _write_manifest(store, request.pack, records, request.facts)
+
+
+async def seal_lost_pack(request: SealLostPack) -> PackSealed:
+    """Close the pack of a run that the engine ended; one that is sealed, or that was never begun, stays as it is.
+
+    Raises:
+        Transient: the store did not answer.
+    """
+    store, files = open_evidence_store(), await read_pack(request.pack)
+    names = sorted(name for name in files or {} if name.startswith("records/"))
+    if store is None or files is None or not names:
+        return PackSealed(kept=False)
+    if MANIFEST not in files and not is_last_record(names[-1]):
+        last_entry = request.last_entry.model_copy(update={"attach": find_unlisted_attachments(files)})
+        await _write_record(
+            store, request.pack, number_of_record(names[-1]) + 1, sha256_of(files[names[-1]]), last_entry
+        )
+    return await _write_manifest(store, request.pack, await _read_records(store, request.pack), request.facts)
+
+
+async def _read_records(store: EvidenceStore, pack: str) -> list[tuple[str, str]]:
+    """Name within the pack and digest of each record, in order."""
+    names = [name for name in await store.list_names(f"{pack}/records/") if name.endswith(".json")]
+    return [(name.removeprefix(f"{pack}/"), sha256_of(await store.read_file(name) or b"")) for name in names]
+
+
+async def _write_manifest(
+    store: EvidenceStore, pack: str, records: Sequence[tuple[str, str]], facts: Json
+) -> PackSealed:
+    content = await store.put_new(f"{pack}/{MANIFEST}", build_manifest(pack, records, redact_json(facts)))
+    return PackSealed(
+        head=records[-1][1] if records else FIRST_PREVIOUS, records=len(records), manifest=sha256_of(content)
     )
-    return PackSealed(head=head, records=len(records), manifest=sha256_of(content))
 
 
 async def read_pack(pack: str) -> dict[str, bytes] | None:

@@ -77,6 +77,7 @@ class EngineProbe:
         self._holds_until: float | None = None
         self._unanswered = ""
         self.looks = TimerLooks()
+        self.release = ""
         self.at: datetime | None = None
 
     async def find_trouble(self, client: df.DurableFunctionsClient) -> Outage | None:
@@ -100,9 +101,10 @@ class EngineProbe:
         return diagnose(state) or self._look_at_timer(state)
 
     def _look_at_timer(self, state: OrchestrationState | None) -> Outage | None:
-        """Whether the timer still looks, by the clock of the engine."""
+        """Whether the timer still looks, by the clock of the engine; kept with the release that is at work."""
         report: dict[str, Any] = (state.get_output() if state else None) or {}
         self.looks = TimerLooks.model_validate(report.get("timer") or {})
+        self.release = str(report.get("release", ""))
         self.at = datetime.fromisoformat(report["at"]) if "at" in report else None
         return TIMER_SILENT if self.at and find_silent_since(self.looks, self.at) else None
 
@@ -158,7 +160,7 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
         raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
     checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
     seen = {"events": counts, "holds": holds, **_last_look_of(PROBE.looks)}
-    return json_response({"status": checks["timer"], **checks, **seen})
+    return json_response({"status": checks["timer"], "release": PROBE.release, **checks, **seen})
 
 
 async def _read_holds(client: df.DurableFunctionsClient, at: datetime | None) -> list[dict[str, Any]]:

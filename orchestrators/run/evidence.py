@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now, show_status, sleep, try_once
+from orchestrators.durable.versions import release_of
 from orchestrators.run.runbook import Runbook
 from shared.evidence.chain import Chain, EvidenceEntry
 from shared.evidence.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
@@ -19,8 +20,8 @@ from shared.recovery.run import Run
 from shared.recovery.status import custom_status_of
 
 
-def _request_entries(operation: Operation, at: datetime) -> list[EvidenceEntry]:
-    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
+def _request_entries(operation: Operation, release: str, at: datetime) -> list[EvidenceEntry]:
+    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"}) | {"release": release}
     document = operation.document.model_dump(mode="json", by_alias=True)
     sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
     plan_body = {"digest": operation.digest, "document": document, "sites": sites}
@@ -30,7 +31,7 @@ def _request_entries(operation: Operation, at: datetime) -> list[EvidenceEntry]:
 def open_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run) -> Steps[Run]:
     """Record what was asked for, the plan as it was, who agreed, what was decided by now, and what was there."""
     at = now(ctx)
-    entries = _request_entries(operation, at)
+    entries = _request_entries(operation, release_of(ctx), at)
     entries += [EvidenceEntry.of("approval", at, one.model_dump(mode="json")) for one in run.people.approvals]
     entries += [EvidenceEntry.of("decision", one.at, one.model_dump(mode="json")) for one in run.people.decisions]
     if runbook.first_inventory:

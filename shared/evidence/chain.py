@@ -99,6 +99,16 @@ def record_name(seq: int, kind: str) -> str:
     return f"records/{seq:06}-{kind}.json"
 
 
+def number_of_record(name: str) -> int:
+    """The number of a record, from 1, by its name within the pack."""
+    return int(name.removeprefix("records/").partition("-")[0])
+
+
+def is_last_record(name: str) -> bool:
+    """Whether it says how the run ended: after it comes none."""
+    return name.endswith("-outcome.json")
+
+
 def build_record(seq: int, previous: str, entry: EvidenceEntry, attachments: Mapping[str, str]) -> bytes:
     """A record as it is kept.
 

@@ -51,5 +51,19 @@ class PackSealed(Message):
     kept: bool = True
 
 
+class SealLostPack(Message):
+    """Close the evidence of a run that could not do so itself.
+
+    Attributes:
+        last_entry: How it ended: the last record, unless the run has written such a one itself.
+        facts: What the manifest says besides.
+    """
+
+    pack: str
+    last_entry: EvidenceEntry
+    facts: dict[str, Any]
+
+
 WRITE_RECORDS = Activity("write_evidence_records", WriteRecords, RecordsWritten)
 SEAL_PACK = Activity("seal_evidence_pack", SealPack, PackSealed)
+SEAL_LOST_PACK = Activity("seal_lost_evidence_pack", SealLostPack, PackSealed)

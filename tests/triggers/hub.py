@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
-from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
+from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
 from shared.plans.plan import PlanDocument
 from shared.recovery.operation import Operation
 from tests.shared.samples import PAYROLL, SITE, plan, site
 from tests.triggers.doors import call_error
-from tests.triggers.engine_states import state_of
+from tests.triggers.engine_states import state_of, without_payloads
 
 type Looks = Sequence[OrchestrationState]
 
@@ -87,6 +87,11 @@ class Hub:
         await self._note("get_orchestration_state", run)
         looks = self.runs.get(run, [])
         return looks.pop(0) if fetch_payloads and len(looks) > 1 else looks[0] if looks else None
+
+    async def get_all_orchestration_states(self, query: OrchestrationQuery) -> list[OrchestrationState]:
+        """The runs in these statuses, as a list without payloads shows them."""
+        found = [looks[0] for looks in self.runs.values() if looks]
+        return [without_payloads(run) for run in found if run.runtime_status in (query.runtime_status or ())]
 
     async def raise_orchestration_event(self, run: str, event: str, *, data: Any) -> None:
         """Send an event."""

@@ -57,18 +57,20 @@ async def test_an_engine_that_answers_is_healthy() -> None:
     answer = await HEALTH.answer(hub)
     checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
     looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
-    assert (answer.status, answer.body) == (200, {**checks, "events": {"duplicate": 2}, "holds": [], **looks})
+    counts = {"events": {"duplicate": 2}, "holds": [], "release": ""}
+    assert (answer.status, answer.body) == (200, {**checks, **counts, **looks})
 
 
 def reports(looks: TimerLooks, at: datetime) -> Callable[[str, str], list[OrchestrationState]]:
     """A round trip that comes back at that time with what is kept of the timer."""
-    output = json.dumps({"at": at.isoformat(), "timer": looks.model_dump(mode="json")})
+    output = json.dumps({"at": at.isoformat(), "timer": looks.model_dump(mode="json"), "release": "1.2.3"})
     return lambda name, run: [replace(state_of(run, name, COMPLETED), serialized_output=output)]
 
 
 async def test_a_timer_may_be_late() -> None:
     looks = TimerLooks(last_ended_at=T0)
-    assert (await HEALTH.answer(Hub(reports(looks, T0 + timedelta(minutes=14))))).body["lastLook"] == T0.isoformat()
+    body = (await HEALTH.answer(Hub(reports(looks, T0 + timedelta(minutes=14))))).body
+    assert (body["lastLook"], body["release"]) == (T0.isoformat(), "1.2.3")
 
 
 @pytest.mark.parametrize("looks", [TimerLooks(last_ended_at=T0), TimerLooks(expected_since=T0)])
