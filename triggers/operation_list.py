@@ -4,7 +4,7 @@
 2. `list_page`: those after the last page, read in blocks until the page is full.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
@@ -69,7 +69,9 @@ class Question(NamedTuple):
 
 async def list_page(client: df.DurableFunctionsClient, question: Question) -> tuple[list[dict[str, Any]], Place | None]:
     """One page, newest first, and after which place the next one begins; None after the last page."""
-    runs = [run for run in await find_runs(client, question) if not question.after or Place.of(run) < question.after]
+    statuses = ENGINE_STATUSES[question.state] if question.state else None
+    found = await find_runs(client, question.kinds, question.plan, statuses)
+    runs = [run for run in found if not question.after or Place.of(run) < question.after]
     views: list[dict[str, Any]] = []
     for block in range(0, len(runs), AT_ONCE):
         states = await map_concurrently(
@@ -87,14 +89,21 @@ def _newest_first(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(views, key=lambda view: str(view["createdAt"]), reverse=True)
 
 
-async def find_runs(client: df.DurableFunctionsClient, question: Question) -> list[OrchestrationState]:
-    """What the engine lists of the runs that may be meant, newest first."""
-    statuses = list(ENGINE_STATUSES[question.state]) if question.state else None
+async def find_runs(
+    client: df.DurableFunctionsClient,
+    kinds: Sequence[str],
+    plan: str | None = None,
+    statuses: Collection[OrchestrationStatus] | None = None,
+) -> list[OrchestrationState]:
+    """What the engine lists of the runs that may be meant, newest first; some of them may be of another plan."""
 
     async def list_kind(kind: str) -> list[OrchestrationState]:
-        prefix, most = run_id_prefix(kind, question.plan or ""), LISTED_AT_ONCE
-        query = OrchestrationQuery(instance_id_prefix=prefix, runtime_status=statuses, max_instance_count=most)
+        query = OrchestrationQuery(
+            instance_id_prefix=run_id_prefix(kind, plan or ""),
+            runtime_status=list(statuses) if statuses else None,
+            max_instance_count=LISTED_AT_ONCE,
+        )
         return [run for run in await client.get_all_orchestration_states(query) if run.name == kind]
 
-    found = await map_concurrently(question.kinds, list_kind)
+    found = await map_concurrently(kinds, list_kind)
     return sorted((run for runs in found for run in runs), key=Place.of, reverse=True)

@@ -54,7 +54,7 @@ class EngineClient:
         assert not query.fetch_inputs_and_outputs
         assert query.max_instance_count is not None
         assert query.max_instance_count <= MOST_IN_A_PAGE
-        return [without_payloads(run) for run in self.runs if _is_meant(run, query)]
+        return [without_payloads(run) for run in self.runs if is_meant(run, query)]
 
     async def get_orchestration_state(self, run: str) -> OrchestrationState | None:
         self.read_whole.append(run)
@@ -65,7 +65,8 @@ class EngineClient:
         return PurgeInstancesResult(1, is_complete=None)
 
 
-def _is_meant(run: OrchestrationState, query: OrchestrationQuery) -> bool:
+def is_meant(run: OrchestrationState, query: OrchestrationQuery) -> bool:
+    """Whether the engine lists a run for this question."""
     return (
         run.instance_id.startswith(query.instance_id_prefix or "")
         and (query.runtime_status is None or run.runtime_status in query.runtime_status)

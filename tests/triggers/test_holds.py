@@ -25,7 +25,14 @@ from triggers.nodes import SiteSnapshot
 
 BEGINS = {"start_verb", "repair_node", "start_prepare", "start_replication", "change_recovery_plan"}
 """Posts that begin something in Azure."""
-GOES_ON = {"start_preflight", "start_verify", "hold_everything", "hold_site", "declare_lost_node", "decide_operation"}
+GOES_ON = {
+    "start_preflight",
+    "start_verify",
+    "hold_everything",
+    "hold_site",
+    "declare_lost_node",
+    "decide_operation",
+} | {"abort_all_operations"}
 """Posts that only read, that make the hold, or that are tried one by one below."""
 RUN = "drill-payroll-1"
 SINCE = datetime(2026, 1, 5, 8, tzinfo=UTC)
