@@ -23,14 +23,19 @@ from shared.evidence.chain import (
     record_name,
     sha256_of,
 )
-from shared.evidence.contract import PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
+from shared.evidence.contract import NO_STORE, PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
 from shared.evidence.verify import find_unlisted_attachments
+from shared.obstacle import Obstacle
 from shared.redaction import redact_json
 from shared.site_recovery.contract import JobEnd
 
 _LOG = logging.getLogger(__name__)
 RECORD_WITHIN = 30.0
 """Seconds for one record with what belongs to it."""
+LOOKED_AT_WITHIN = 5.0
+"""Seconds for a look whether the store takes anything, for which somebody waits."""
+STORE_TRIAL_FILE = "store-trial.json"
+"""What such a look writes, beside the packs: no run can have this id."""
 
 
 async def write_records(request: WriteRecords) -> RecordsWritten:
@@ -90,6 +95,20 @@ async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     await keep_beside(f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job)))
 
 
+async def find_store_obstacle(within: float = LOOKED_AT_WITHIN) -> Obstacle | None:
+    """Why evidence could not be kept now; None when the store takes a file within so many seconds.
+
+    The file is always the same: a store that may only be added to answers that it is there, but not before it has seen
+    that the app may write.
+    """
+    if open_evidence_store() is None:
+        return Obstacle(code="evidence-store-missing", detail=NO_STORE)
+    if reason := await keep_beside(STORE_TRIAL_FILE, canonical_json({}), within):
+        detail = f"the evidence store takes nothing now: {reason}"
+        return Obstacle(code="evidence-store-unavailable", detail=detail, passing=True)
+    return None
+
+
 async def seal_pack(request: SealPack) -> PackSealed:
     """Write the manifest of a pack that is complete; one that is sealed stays as it is.
 
@@ -104,6 +123,9 @@ async def seal_pack(request: SealPack) -> PackSealed:
     head = records[-1][1] if records else FIRST_PREVIOUS
     if head != request.head:
         raise Refused("evidence-broken", f"the records of {request.pack} end with {head}, not with {request.head}")
+    if request.records not in {None, len(records)}:
+        detail = f"{request.pack} has {len(records)} records, and the run has written {request.records}"
+        raise Refused("evidence-broken", detail)
     return await _write_manifest(store, request.pack, records, request.facts)
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any, NamedTuple, Never
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.problem_details import error_lines, plain_detail
@@ -18,6 +18,20 @@ _GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
 _SHAPE = "/subscriptions/{id}/resourceGroups/{name}"
 type FieldPath = tuple[str | int, ...]
 """Where in a document, as pydantic writes it: ("items", 2, "after", 0)."""
+
+
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+def _require_text_of_time(value: object) -> object:
+    """A number would be read as seconds since 1970, which nobody means."""
+    if not isinstance(value, str) or not _ISO_TIME.match(value):
+        raise ValueError("must be a time with its zone, as 2026-01-31T18:00:00Z")
+    return value
+
+
+type TimeWithZone = Annotated[AwareDatetime, BeforeValidator(_require_text_of_time)]
+"""A moment as people send it."""
 
 
 class Fault(NamedTuple):

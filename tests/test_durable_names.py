@@ -112,6 +112,7 @@ PINNED_ACTIVITIES = {
 
 
 PINNED_FUNCTIONS = {
+    "abort_all_operations",
     "change_recovery_plan",
     "decide_operation",
     "declare_lost_node",

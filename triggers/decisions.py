@@ -9,7 +9,7 @@ from pydantic import Field
 
 from activities.durable_state import read_custom_status, read_input
 from shared.messages import Document
-from shared.operations.kinds import PLAN_KINDS
+from shared.operations.kinds import DECIDABLE_KINDS
 from shared.principals import require_role, require_second_person
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
@@ -67,14 +67,16 @@ async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsCli
         raise not_found("decision", decision)
     require_role(caller_of(req), "Dr.Operate" if verdict else "Dr.Approve")
     state = await client.get_orchestration_state(run)
-    if state is None or state.name not in {*PLAN_KINDS, "cleanup"}:
+    if state is None or state.name not in DECIDABLE_KINDS:
         raise not_found("operation", run)
     require_living(run, state)
     operation, custom_status = Operation.from_carried(read_input(state)), read_custom_status(state)
     if decision in BEGINNING:
         await require_no_hold(client, operation.sites)
     if verdict:
-        await send_decision(client, run, _decision_of(req, operation, custom_status, verdict))
+        request = DecisionRequest.model_validate_json(body_of(req))
+        decision_given = _decision_of(request, caller_of(req).name, operation, custom_status, verdict)
+        await send_decision(client, run, decision_given)
     else:
         approval = await _approval_of(req, client, operation, custom_status, approved=decision == "approve")
         await send_approval(client, run, approval)
@@ -137,7 +139,11 @@ def require_waiting(vms: Sequence[str], waiting_vms: Sequence[str]) -> None:
 
 
 def _decision_of(
-    req: func.HttpRequest, operation: Operation, custom_status: Mapping[str, Any] | None, verdict: Verdict
+    request: DecisionRequest,
+    person: str,
+    operation: Operation,
+    custom_status: Mapping[str, Any] | None,
+    verdict: Verdict,
 ) -> DecisionGiven:
     """The decision on the run, or on some of its VMs.
 
@@ -146,7 +152,6 @@ def _decision_of(
     Raises:
         HttpProblem: the run does not wait for it (409), or a VM that is named does not (400).
     """
-    request = DecisionRequest.model_validate_json(body_of(req))
     awaited, vms = read_awaited_decision(custom_status), request.vms
     if state_needed := STATE_NEEDED.get(verdict):
         if awaited is None or verdict not in awaited.choices:
@@ -156,4 +161,4 @@ def _decision_of(
         require_waiting(vms, waiting_vms)
         vms = vms or (tuple(waiting_vms) if state_needed == "failed" else ())
     mark = awaited.mark if awaited else ""
-    return DecisionGiven(verdict=verdict, by=caller_of(req).name, vms=vms, comment=request.comment, about=mark)
+    return DecisionGiven(verdict=verdict, by=person, vms=vms, comment=request.comment, about=mark)

@@ -1,13 +1,13 @@
 """Holds over HTTP: stop everything that has not begun, at one site or everywhere, and let it go on."""
 
-import re
 import uuid
 from typing import Annotated, Literal
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import StringConstraints
 
+from shared.documents import TimeWithZone
 from shared.messages import Document
 from shared.operations.holds import HoldChange, HoldOutcome
 from shared.problem_details import FieldError
@@ -23,14 +23,6 @@ from triggers.http_endpoint import (
 )
 
 bp = df.Blueprint()
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
-
-
-def _require_text_of_time(value: object) -> object:
-    """A number would be read as seconds since 1970, which nobody means."""
-    if not isinstance(value, str) or not ISO_TIME.match(value):
-        raise ValueError("must be a time with its zone, as 2026-01-31T18:00:00Z")
-    return value
 
 
 class HoldRequest(Document):
@@ -41,7 +33,7 @@ class HoldRequest(Document):
     """
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    until: Annotated[AwareDatetime, BeforeValidator(_require_text_of_time)] | None = None
+    until: TimeWithZone | None = None
 
 
 @bp.function_name("hold_everything")

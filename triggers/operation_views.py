@@ -160,7 +160,7 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
     }
     if run:
         view["startedAt"] = run.began.isoformat()
-        view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings]
+        view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings, *run.chain.findings]
     return view
 
 

@@ -21,7 +21,12 @@ def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
         plan=operation.plan,
         items=tuple(item.as_ended() for item in run.items),
         failures=run.results.failures,
-        findings=(*find_changes_in_azure(run.items), *findings_on_skipped(run), *run.results.findings),
+        findings=(
+            *find_changes_in_azure(run.items),
+            *findings_on_skipped(run),
+            *run.results.findings,
+            *run.chain.findings,
+        ),
         decisions=run.people.decisions,
         approvals=run.people.approvals,
         hooks=run.results.hooks,

@@ -233,6 +233,7 @@ class PlanDocument(Document):
         max_starts: Verbs sent at the same time.
         recovery_plan: How it is mirrored in Site Recovery.
         hooks: What is done before and after a failover and a failback; a drill has its own.
+        evidence: "required": no verb begins while the evidence store takes nothing; "wanted": it begins all the same.
         engine: "scheduler" sends each VM its verb as soon as it may start; "site-recovery" runs the recovery plans that
             mirror this plan, which have to be in step.
 
@@ -254,6 +255,7 @@ class PlanDocument(Document):
     max_starts: Annotated[int, Field(ge=1, le=50)] = 50
     recovery_plan: RecoveryPlanSettings = RecoveryPlanSettings()
     hooks: PlanHooks = PlanHooks()
+    evidence: Literal["required", "wanted"] = "wanted"
     engine: Literal["scheduler", "site-recovery"] = "scheduler"
 
     @model_validator(mode="wrap")

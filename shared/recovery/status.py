@@ -185,6 +185,7 @@ def describe_wait(run: Run) -> str:
         [f"job of {item.vm} cannot be read, {item.job_answer}" for item in run.items if item.job_answer], 2
     )
     going += shortened([f"{item.vm} to be taken, {item.verb_answer}" for item in run.items if item.verb_answer], 2)
+    going += [run.chain.wait] if run.chain.wait else []
     by_person = f"{awaited.instructions}: {', '.join(awaited.choices)}" if awaited else ""
     return "; ".join(filter(None, (by_person, ", ".join(going))))
 
