@@ -110,6 +110,20 @@ async def test_a_newer_run_waits_while_an_older_app_is_there(deployed: Hub, key:
     assert (await end_of(deployed, key)).get_output() == [NEWER, None, NEWER, None]
 
 
+async def test_a_newer_run_is_terminated_once_its_app_is_back(deployed: Hub, key: str) -> None:
+    deployed.deploy(defaultVersion=NEWER)
+    await start_waiting_run(deployed, key)
+    deployed.deploy(defaultVersion=OLDER)
+    async with deployed.client() as client:
+        await client.terminate_orchestration(key, output="enough")
+    await start_run(deployed, "sequence", f"{key}-older", ["a"])
+    assert (await end_of(deployed, f"{key}-older")).get_output() == ["A"]
+    assert (await state_of(deployed, key)).runtime_status is OrchestrationStatus.RUNNING
+    deployed.deploy(defaultVersion=NEWER)
+    state = await end_of(deployed, key)
+    assert (state.runtime_status, state.get_output()) == (OrchestrationStatus.TERMINATED, "enough")
+
+
 async def test_a_run_that_an_entity_starts_has_the_version_of_the_app(deployed: Hub, key: str) -> None:
     deployed.deploy(defaultVersion=NEWER)
     async with deployed.client() as client:

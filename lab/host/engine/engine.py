@@ -75,7 +75,7 @@ class Engine:
         hears_entities = settings.entity_window == 0
         actions = Actions(self.agenda, self.instances, self.tasks, self.entities, self.locks, hears_entities)
         turns = Turns(self.store, self.agenda, self.instances, actions, renewal, settings.versions)
-        self.control = Control(self.store, self.agenda, self.instances, renewal)
+        self.control = Control(self.store, self.agenda, self.instances, renewal, settings.versions)
         self.queries = Queries(self.store)
         self.holds = Holds(self.store, self.agenda, settings.visibility_timeout)
         self.runner = Runner(functions, turns, self.tasks, self.entities, self.holds)

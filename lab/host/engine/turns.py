@@ -8,7 +8,17 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.actions import Actions
 from lab.host.engine.agenda import Agenda
-from lab.host.engine.instances import CONTINUED, FAILED, PENDING, RUNNING, SUSPENDED, End, Instance, Instances
+from lab.host.engine.instances import (
+    CONTINUED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SUSPENDED,
+    TERMINATED,
+    End,
+    Instance,
+    Instances,
+)
 from lab.host.engine.moments import text_of, to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
@@ -64,6 +74,8 @@ class Turns:
             return None
         with self._store.transaction():
             rows = self._ready_messages(instance)
+            if self._was_terminated(instance, rows):
+                return None
         return self._build_turn(instance, rows) if rows else None
 
     def complete_turn(self, turn: Turn, response: pb.OrchestratorResponse) -> None:
@@ -90,6 +102,16 @@ class Turns:
                 return
             self._instances.append_history(current.id, turn.fresh)
             self._instances.finish_instance(current, End(FAILED, failure=failure))
+
+    def _was_terminated(self, instance: Instance, rows: Sequence[Row]) -> bool:
+        """Whether somebody has terminated the run while another app was there that left it alone: it ends here."""
+        row = next((row for row in rows if row["kind"] == "executionTerminated"), None)
+        if row is not None:
+            event = pb.HistoryEvent.FromString(row["event"])
+            self._instances.append_history(instance.id, [event])
+            output = text_of(event.executionTerminated, "input")
+            self._instances.finish_instance(instance, End(TERMINATED, output))
+        return row is not None
 
     def _refuse_version(self, instance: Instance) -> None:
         """Leave the run and its messages to an app that goes on with it, or have it fail."""
