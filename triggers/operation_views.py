@@ -54,6 +54,7 @@ STATUS_FIELDS = {
     "timeline": "timeline",
     "eta": "expectedEnd",
     "unwritten": "evidenceUnwritten",
+    "failedObservations": "failedObservations",
 }
 """What a living run says of itself that is shown as it is, and under which name."""
 
@@ -201,6 +202,7 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
         "limitations": list(outcome.findings),
         "facts": outcome.facts,
         "hooks": [hook.model_dump(mode="json", by_alias=True) for hook in outcome.hooks],
+        "failedObservations": outcome.failed_observations,
         "decisions": [decision.model_dump(mode="json") for decision in outcome.decisions],
         "approvals": [approval.model_dump(mode="json") for approval in outcome.approvals],
     }

@@ -15,6 +15,7 @@ from shared.recovery.run import Run
 
 def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
     """How a run went that is over."""
+    looks = run.observations.summary
     return Outcome(
         state="aborted" if run.people.aborted else "failed" if run.has_failed else "succeeded",
         kind=operation.kind,
@@ -30,6 +31,7 @@ def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
         decisions=run.people.decisions,
         approvals=run.people.approvals,
         hooks=run.results.hooks,
+        failed_observations=looks.model_dump(mode="json", by_alias=True) if looks else None,
         began=run.began,
         ended=ended,
     )

@@ -291,6 +291,8 @@ def _watch_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
     for vault, jobs in answers:
         unread_jobs = {one.job: one.detail for one in jobs.unreadable} if isinstance(jobs, JobsWatched) else str(jobs)
         run = run_answers.with_jobs_unread(run, vault, unread_jobs, now(ctx))
+        failures = [unread_jobs] if isinstance(unread_jobs, str) else unread_jobs.values()
+        run = run.with_look(f"jobs of {run.vaults[vault].vault}", failures, now(ctx))
     for vault, jobs in jobs_by_vault:
         run = budgeting.with_calls_charged(run, vault, jobs.calls or Calls(reads=1))
     run = with_jobs_running_again(run, [job for _, jobs in jobs_by_vault for job in jobs.running])
@@ -306,6 +308,9 @@ def _resume_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
     answers = yield from call_all(ctx, RESUME_JOBS, requests)
     for vault, names in batches:
         run = budgeting.with_calls_charged(run, vault, Calls(reads=1, writes=len(names)))
+    for (vault, _), answer in zip(batches, answers, strict=True):
+        failures = [] if isinstance(answer, JobsResumed) else [str(answer)]
+        run = run.with_look(f"resumptions in {run.vaults[vault].vault}", failures, now(ctx))
     resumed = [one for answer in answers if isinstance(answer, JobsResumed) for one in answer.answers]
     return with_jobs_resumed(run, resumed, now(ctx))
 
@@ -313,6 +318,8 @@ def _resume_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
 def _probe_vms(ctx: Context, run: Run) -> Steps[Run]:
     unproven = [item for item in run.items if item.state == "probing"]
     answers = yield from call_all(ctx, PROBE_VMS, probe_batches(run, unproven))
+    if answers:
+        run = run.with_look("probes", [str(one) for one in answers if not isinstance(one, ProbesTried)], now(ctx))
     tried = [one for answer in answers if isinstance(answer, ProbesTried) for one in answer.answers]
     return run_answers.with_probe_answers(budgeting.with_probes_charged(run, unproven), tried, now(ctx))
 
@@ -324,6 +331,8 @@ def _read_items(ctx: Context, run: Run, names: Mapping[int, tuple[str, ...]]) ->
     views: list[ItemView] = []
     unread: dict[int, str] = {}
     for vault, answer in zip(names, (yield from call_all(ctx, READ_ITEMS, requests)), strict=True):
+        failures = [] if isinstance(answer, ItemsRead) else [str(answer)]
+        run = run.with_look(f"items of {run.vaults[vault].vault}", failures, now(ctx))
         if isinstance(answer, ItemsRead):
             views += answer.items
             run = budgeting.with_calls_charged(run, vault, answer.calls or Calls(reads=1))

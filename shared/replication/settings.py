@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from shared.documents import NetworkIdOrNone, Span
+from shared.documents import Fault, NetworkIdOrNone, Span, Whole, raise_faults, repeated_names
 from shared.errors import Refused
 from shared.messages import Document, Message
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
@@ -86,8 +86,19 @@ class ReplicationRequest(Document):
     action: ReplicationAction = "enable"
     vms: tuple[VmRequestOrName, ...] = Field((), max_length=5000)
     settings: VmSettings = VmSettings()
-    initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
+    initial_copies: Annotated[Whole, Field(ge=1, le=500)] = 10
     patience: Span = INITIAL_COPY_PATIENCE
+
+    @model_validator(mode="after")
+    def check_names(self) -> Self:
+        """Each VM is named once."""
+        twice = [
+            Fault(("vms", index), "twice", f"{vm} is already vms[{first}]")
+            for index, vm, first in repeated_names([one.vm for one in self.vms])
+        ]
+        if twice:
+            raise_faults(type(self).__name__, twice, self.action)
+        return self
 
 
 class Disk(Message):
