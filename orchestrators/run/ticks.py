@@ -274,7 +274,7 @@ def _start_request(run: Run, vault: int, items: Sequence[RunItem]) -> StartVerbs
         starts=tuple(_item_start_of(run, item) for item in items),
         since=sent_since(run, items),
         network_id=run.network_id,
-        options=run.options.without_points_by_vm(),
+        options=run.options.without_vms(),
         only_adopt=run.sends_nothing,
     )
 

@@ -27,8 +27,9 @@ from shared.plans.history import (
     grounds_of,
     last_good_drill,
 )
+from shared.plans.left_out import vm_left_out
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Preview, build_preview, views_of_plan
+from shared.plans.preview import Preview, build_preview, plan_without, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
 from shared.replication.disks import unreplicated_obstacles
@@ -112,11 +113,12 @@ def preview_with_readiness(
     more = {"drill": facts.isolation, "failback": facts.unproven}.get(kind, ())
     more = facts.network_blockers if rule.fails_over else more
     weighted = list(_weigh_all(plan, preview, sites, facts))
+    plan = plan_without(plan, options, preview.left_out)
     warnings = [note for weight, note in weighted if weight == "warning"]
     changes: dict[str, Any] = {
         "blockers": (*preview.blockers, *more),
         "concerns": tuple(note for weight, note in weighted if weight == "concern"),
-        "warnings": (*warnings, *(facts.unread_networks if rule.fails_over else ())),
+        "warnings": (*preview.warnings, *warnings, *(facts.unread_networks if rule.fails_over else ())),
     }
     if kind == "failback":
         advice = advise_machines(plan, sites, facts.items, facts.at)
@@ -135,6 +137,8 @@ def _weigh_all(
     rule = RULES_OF_KINDS[preview.kind]
     if rule.fails_over:
         yield from _weigh_drills(plan, sites, facts)
+        yield from (("concern", vm_left_out(exclusion)) for exclusion in preview.left_out)
+    plan = plan_without(plan, preview.options, preview.left_out)
     for item, shown, view in zip(plan.items, preview.items, views_of_plan(plan, facts.items), strict=True):
         if view is not None and not shown.already_done:
             host, site = facts.hosts.get(view.host_provider.lower()), sites[plan.site_name_of(item)]
@@ -226,6 +230,8 @@ def describe_differences(before: Preview, after: Preview) -> tuple[str, ...]:
     differences = [f"{name} is {new!r} and was {old!r}" for name, old, new in compared if old != new]
     differences += ["the options have changed"] if before.options != after.options else []
     differences += ["the order has changed"] if before.order != after.order else []
+    was_left_out = {one.vm for one in before.left_out}
+    differences += [f"{one.vm} is left out" for one in after.left_out if one.vm not in was_left_out]
     differences += [*_changed_items(before, after), *_new_obstacles(before, after)]
     return shortened(differences, SHOWN_DIFFERENCES)
 
