@@ -13,6 +13,7 @@ from shared.plans.history import Forecast
 from shared.plans.hooks import HOOK_OCCASIONS, HookKind
 from shared.plans.left_out import find_exclusion, find_order_gaps, nothing_to_do
 from shared.plans.machines import missing_from_vault
+from shared.plans.next_steps import NextStep, find_next_steps
 from shared.plans.plan import PlanDocument
 from shared.plans.preview_kinds import RULES_OF_KINDS, PreviewKind, find_preview_kind, stage_verbs
 from shared.site_recovery.verb_options import VerbOptions
@@ -79,6 +80,7 @@ class Preview(Document):
     Attributes:
         options: How it would be done, by the request or else by the plan.
         settings_to_change: VMs whose target settings are set first, where their protected items say otherwise.
+        next_steps: What brings all of the plan's VMs, as they stand now, to be Protected again, whatever is previewed.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         recovery_points_deleted: What a commit, of its own or of a failover, would delete as the points are now.
         advice: For a failback: both ways home of each VM, and which is the better one.
@@ -113,6 +115,7 @@ class Preview(Document):
     warnings: tuple[Obstacle, ...] = ()
     hooks: tuple[PreviewHook, ...] = ()
     irreversible: tuple[str, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
     settings_to_change: tuple[str, ...] = ()
     confirm: str = ""
     recovery_points_deleted: tuple[LostPoints, ...] = ()
@@ -176,6 +179,7 @@ def build_preview(
         settings_to_change=tuple(item.vm for item in plan.items if item.target_settings)
         if RULES_OF_KINDS[preview_kind].fails_over
         else (),
+        next_steps=find_next_steps(view_by_vm(whole_plan, items)),
         confirm=confirmation_sentence(plan, items) if kind == "cancel" else "",
         hooks=tuple(_preview_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
@@ -191,6 +195,11 @@ def views_of_plan[View: ItemView](plan: PlanDocument, items: Mapping[str, View])
     """
     views = {vm.casefold(): view for vm, view in items.items()}
     return [views.get(item.vm.casefold()) for item in plan.items]
+
+
+def view_by_vm[View: ItemView](plan: PlanDocument, items: Mapping[str, View]) -> dict[str, View | None]:
+    """The same by the names of the plan."""
+    return dict(zip((item.vm for item in plan.items), views_of_plan(plan, items), strict=True))
 
 
 def _preview_hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
@@ -225,9 +234,8 @@ def plan_without(plan: PlanDocument, options: VerbOptions, left_out: Sequence[Ob
 def _order_gaps(
     whole_plan: PlanDocument, part: PlanDocument, verb: Verb, options: VerbOptions, items: Mapping[str, ItemView]
 ) -> tuple[Obstacle, ...]:
-    views = views_of_plan(whole_plan, items)
-    by_vm = {item.vm: view for item, view in zip(whole_plan.items, views, strict=True)}
-    return tuple(find_order_gaps(verb, stage_edges(whole_plan, verb, options.order), part.edges, by_vm))
+    edges = stage_edges(whole_plan, verb, options.order)
+    return tuple(find_order_gaps(verb, edges, part.edges, view_by_vm(whole_plan, items)))
 
 
 def _nothing_to_do(

@@ -6,7 +6,10 @@ import pytest
 
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
+from shared.operations.kinds import Kind
+from shared.plans.next_steps import find_next_steps
 from shared.site_recovery.verb_options import VerbOptions
+from tests.driver import Orchestrator
 from tests.orchestrators.owed import list_owed
 from tests.orchestrators.test_runbooks import ORDER, Bench, plan
 
@@ -84,6 +87,34 @@ def test_a_half_moved_plan_may_take_another_point_and_is_then_committed(bench: B
     assert committed.output["state"] == "succeeded", committed.output
     assert set(sent(bench, "Commit")) == set(MOVED)
     assert bench.owed() == {"reprotect"}
+
+
+RUNBOOKS: dict[str, tuple[Orchestrator, Kind]] = {
+    "commit": (commit, "commit"),
+    "failback": (failback, "failback"),
+    "reprotect": (reprotect, "reprotect"),
+}
+STATES = ("ReverseReplicate", "PlannedFailover", "UnplannedFailover", "Commit", "Failback", "FinalizeFailback")
+
+
+@pytest.mark.parametrize("last", STATES)
+@pytest.mark.parametrize("first", STATES)
+def test_the_first_of_the_next_steps_again_and_again_ends_protected_and_owes_nothing(
+    bench: Bench, first: str, last: str
+) -> None:
+    machines = bench.azure.items.machines
+    machines["dc"].reach(first)
+    machines["web"].reach(last)
+    for number in range(10):
+        steps = find_next_steps({vm: machine.view() for vm, machine in machines.items()})
+        if not steps:
+            break
+        runbook, kind = RUNBOOKS[steps[0].verb]
+        bench.options = VerbOptions(vms=steps[0].vms)
+        result = bench.run(runbook, kind, f"{kind}-{number}", plan(commit="manual"))
+        assert result.output["state"] == "succeeded", result.output
+    assert {machine.protection for machine in machines.values()} == {"Protected"}
+    assert bench.owed() == set()
 
 
 def test_where_nobody_is_left_there_is_nothing_to_do(bench: Bench) -> None:
