@@ -263,6 +263,7 @@ def _item_start_of(run: Run, item: RunItem) -> ItemStart:
         found_ready=item.found_ready,
         point=run.options.point_choice.rule_for(item.vm),
         provider=item.provider,
+        cleans_up_first=run.stage.verb == "TestFailover" and any(step.verb == "TestFailover" for step in item.steps),
     )
 
 
