@@ -6,6 +6,7 @@ import azure.durable_functions as df
 
 from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
+from activities.failed_over_vms import read_failed_over_vms
 from activities.owed import read_owed_by
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
@@ -19,6 +20,7 @@ from shared.obstacle import Obstacle
 from shared.operations.durable_names import DOCUMENTS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
 from shared.plans.azure_checks import find_network_blockers, networks_of, unread_network_blocker
+from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM
 from shared.plans.history import PlanHistory
 from shared.plans.machines import homes_of, match_machines
 from shared.plans.plan import PlanDocument
@@ -101,6 +103,9 @@ async def read_preview_facts(
         ),
         unread_networks=(*unread_networks, *unread_target_blockers(targets), *unread_disks),
         unreplicated=unreplicated,
+        failed_over_vms=await read_failed_over_vms(part, sites, machines.found)
+        if JUDGED_BY_AZURE_VM & set(kinds)
+        else {},
         isolation=(
             *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
             *find_hook_blockers(plan, "drill", targets),

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from shared.messages import Document
 from shared.obstacle import Obstacle
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
+from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM, FailedOverVm, weigh_failed_over_vm
 from shared.plans.history import (
     Grounds,
     PastRun,
@@ -69,6 +70,7 @@ class PreviewFacts(NamedTuple):
     unread_networks: tuple[Obstacle, ...] = ()
     missing: Mapping[str, Obstacle] = MappingProxyType({})
     unreplicated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    failed_over_vms: Mapping[str, FailedOverVm] = MappingProxyType({})
 
 
 class DrillVerification(Document):
@@ -145,6 +147,8 @@ def _weigh_all(
             vm = CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at)
             for check in CHECKS:
                 yield from check(vm)
+            if (azure_vm := facts.failed_over_vms.get(item.vm.lower())) and preview.kind in JUDGED_BY_AZURE_VM:
+                yield from weigh_failed_over_vm(preview.kind, item.vm, azure_vm)
             if rule.fails_over:
                 disks = facts.unreplicated.get(view.id.lower(), ())
                 yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(item.vm, disks))
