@@ -72,7 +72,9 @@ def admit_run(ctx: Context, operation: Operation, runbook: Runbook, inbox: Decis
         yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
         raise
     run = mark_ready_items(run, {vm for vm, view in machines.found.items() if find_refusal(verb, view)})
-    return (yield from _give_back_left_out(ctx, operation, run, inbox)) if run.left_out else run
+    if not run.left_out or runbook.best_effort:  # a cleanup also looks for what VMs have left that are gone
+        return run
+    return (yield from _give_back_left_out(ctx, operation, run, inbox))
 
 
 def _give_back_left_out(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[Run]:
