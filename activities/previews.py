@@ -7,6 +7,7 @@ import azure.durable_functions as df
 from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
 from activities.evidence import find_store_obstacle
+from activities.failed_over_vms import read_failed_over_vms
 from activities.owed import read_owed_by
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
@@ -20,6 +21,7 @@ from shared.obstacle import Obstacle
 from shared.operations.durable_names import DOCUMENTS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
 from shared.plans.azure_checks import find_network_blockers, networks_of, unread_network_blocker
+from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM
 from shared.plans.history import PlanHistory
 from shared.plans.machines import homes_of, match_machines
 from shared.plans.plan import PlanDocument
@@ -49,7 +51,7 @@ async def preview_without_points(
 ) -> tuple[Preview, PreviewFacts]:
     """The same without what only the recovery points tell and without a digest, and what it is made of."""
     plan, sites, kind = operation.document, operation.sites, operation.preview_kind
-    facts = await read_preview_facts(client, operation.plan, plan, sites, {kind})
+    facts = await read_preview_facts(client, operation.plan, plan, sites, {kind}, operation.requested_part)
     preview = preview_with_readiness(plan, kind, sites, facts, operation.plan, operation.options)
     return await with_recovery_plan_limits(operation, preview), facts
 
@@ -63,9 +65,19 @@ async def take_preview(client: df.DurableFunctionsClient, request: TakePreview) 
 
 
 async def read_preview_facts(
-    client: df.DurableFunctionsClient, name: str, plan: PlanDocument, sites: Sites, kinds: Collection[str]
+    client: df.DurableFunctionsClient,
+    name: str,
+    plan: PlanDocument,
+    sites: Sites,
+    kinds: Collection[str],
+    requested_part: PlanDocument | None = None,
 ) -> PreviewFacts:
-    """See what previews of these kinds are made of: one list of items a vault, and of the rest what they need."""
+    """See what previews of these kinds are made of: one list of items a vault, and of the rest what they need.
+
+    Args:
+        requested_part: The plan with the VMs alone that were asked for; None for all.
+    """
+    part = requested_part or plan
     vaults = vaults_of_sites(sites.values())
     items_by_vault, at = await read_all_items_by_vault(vaults)
     machines = match_machines(plan, sites, items_by_vault)
@@ -75,9 +87,9 @@ async def read_preview_facts(
     providers_read = await map_concurrently(
         vaults if hosts_wanted else (), lambda vault: read_providers(ReadProviders(vault=vault))
     )
-    network_blockers, unread_networks = await _check_networks(plan, sites) if fails_over else ((), ())
+    network_blockers, unread_networks = await _check_networks(part, sites) if fails_over else ((), ())
     occasions = _occasions_of(kinds, fails_over=fails_over)
-    targets = await read_target_facts(plan, sites, items_by_vault if fails_over else {}, occasions)
+    targets = await read_target_facts(part, sites, items_by_vault if fails_over else {}, occasions)
     unreplicated, unread_disks = await _read_disks(sites, items_by_vault) if fails_over else ({}, ())
     return PreviewFacts(
         at=at,
@@ -87,19 +99,22 @@ async def read_preview_facts(
         plan_history=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
         network_blockers=(
             *network_blockers,
-            *find_size_blockers(plan, sites, targets),
+            *find_size_blockers(part, sites, targets),
             *find_hook_blockers(plan, "failover", targets),
         ),
         unread_networks=(*unread_networks, *unread_target_blockers(targets), *unread_disks),
         unreplicated=unreplicated,
         evidence=await find_store_obstacle(),
+        failed_over_vms=await read_failed_over_vms(part, sites, machines.found)
+        if JUDGED_BY_AZURE_VM & set(kinds)
+        else {},
         isolation=(
             *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
             *find_hook_blockers(plan, "drill", targets),
         ),
         unproven=(
             *(
-                await _read_unproven_sources(client, plan, sites, machines.found.values())
+                await _read_unproven_sources(client, part, sites, machines.found.values())
                 if "failback" in kinds
                 else ()
             ),

@@ -107,7 +107,7 @@ async def read_items_and_plans(
 
 async def with_recovery_plan_limits(operation: Operation, preview: Preview) -> Preview:
     """The preview with what is in the way of recovery plans and what they do otherwise, where the plan runs them."""
-    if not goes_through_plans(operation):
+    if not goes_through_plans(operation, len(preview.items)):
         return preview
     plan, sites = operation.document, operation.sites
     items_by_vault, recovery_plans = await read_items_and_plans(operation.plan, plan, sites)

@@ -12,7 +12,7 @@ from shared.azure.verb_bodies import item_verb_body, require_drill_network
 from shared.concurrency import map_concurrently
 from shared.obstacle import Obstacle
 from shared.request_ids import client_request_id
-from shared.site_recovery.contract import ItemStart, StartsMade, StartVerbs
+from shared.site_recovery.contract import ItemStart, StartAnswer, StartsMade, StartVerbs
 from shared.site_recovery.recovery_points import LATEST, STARTS_FROM_A_POINT, RecoveryPoint, choose_point
 from shared.site_recovery.verb_rules import RULES, find_refusal
 
@@ -41,9 +41,25 @@ async def start_verbs(request: StartVerbs) -> StartsMade:
     await once.list_jobs(request.since)
     answers = await map_concurrently(
         request.starts,
-        lambda start: once.start(start.vm, _attempt_of(vault, request, start, items.get(start.item_id.lower()))),
+        lambda start: _start_one(vault, once, request, start, items.get(start.item_id.lower())),
     )
     return StartsMade(answers=tuple(answers), retry_after=once.retry_after, calls=vault.calls_made)
+
+
+async def _start_one(
+    vault: Vault, once: ExactlyOnce, request: StartVerbs, start: ItemStart, item: Json | None
+) -> StartAnswer:
+    """Start the verb; of a test failover that is tried again first the cleanup of what the one before has left."""
+    refusal = find_refusal(request.verb, item_view(item)) if item and start.cleans_up_first else None
+    if refusal is None or refusal.code != "test-failover-pending":
+        return await once.start(start.vm, _attempt_of(vault, request, start, item))
+    scope = f"{request.operation}:again"  # the cleanup at the end of the drill is another request
+    cleanup = request.model_copy(update={"verb": "TestFailoverCleanup", "operation": scope})
+    answer = await once.start(start.vm, _attempt_of(vault, cleanup, start, item))
+    if answer.outcome != "started":
+        return answer
+    detail = f"{start.vm} is cleaned up before it is tested again"
+    return StartAnswer(vm=start.vm, outcome="busy", code="item-busy", detail=detail)
 
 
 async def _read_items(vault: Vault, request: StartVerbs) -> Mapping[str, Json]:

@@ -1,9 +1,9 @@
 """The order of a plan: who waits for whom, as plain edges from a name to the names it comes after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from shared.grouping import group_pairs
 
@@ -52,6 +52,15 @@ def reversed_edges(after: Edges) -> dict[str, tuple[str, ...]]:
     """The same plan from its end: what came last comes first, as on the way back."""
     follows = group_pairs((before, name) for name, befores in after.items() for before in befores)
     return {name: tuple(follows.get(name, ())) for name in after}
+
+
+def bridged_edges(after: Edges, kept: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The order among the names that are kept: what is left out between two of them still keeps them in order."""
+    before_by_name: dict[str, tuple[str, ...]] = {}
+    for name in _topological_order(after):
+        befores = ((one,) if one in kept else before_by_name[one] for one in after[name])
+        before_by_name[name] = tuple(dict.fromkeys(chain.from_iterable(befores)))
+    return {name: before_by_name[name] for name in after if name in kept}
 
 
 def critical_path(after: Edges, durations: Mapping[str, timedelta]) -> tuple[timedelta, tuple[str, ...]]:

@@ -81,16 +81,16 @@ async def preempt_drills(
 async def find_owed_cleanups(client: df.DurableFunctionsClient, operation: Operation) -> list[Obligation]:
     """The cleanups of the operation's VMs that drills of any plan owe, whose own runs are dead, or unknown."""
     cleanups = await read_all_owed(client, "cleanup")
-    own_machines, homes = leased_machines(operation.document, operation.sites), _homes(operation)
+    own_machines, homes = leased_machines(operation.requested_part, operation.sites), _homes(operation)
     found = [one for one in cleanups if one.is_found and any(one.concerned_of(machines) for machines in homes)]
     orders = [(one, Operation.from_carried(one.order)) for one in cleanups if one.order]
-    overlapping = [one for one, order in orders if leased_machines(order.document, order.sites) & own_machines]
+    overlapping = [one for one, order in orders if leased_machines(order.requested_part, order.sites) & own_machines]
     ended = (await read_ended_runs(client, ReadEndedRuns(ids=tuple(one.owner for one in overlapping)))).ended
     return [*(one for one in overlapping if one.owner in ended), *found]
 
 
 def _homes(operation: Operation) -> list[Machines]:
-    return homes_of(operation.document, operation.sites)
+    return homes_of(operation.requested_part, operation.sites)
 
 
 async def _start_orphan_cleanup(client: df.DurableFunctionsClient, operation: Operation, found: Obligation) -> None:
@@ -110,7 +110,7 @@ async def _require_no_test_failover(operation: Operation) -> None:
     Raises:
         HttpProblem: each VM that is in one (409).
     """
-    item_views = await read_items_by_vm(operation.document, operation.sites)
+    item_views = await read_items_by_vm(operation.requested_part, operation.sites)
     vms_in_test = [
         view.vm
         for view in item_views.values()

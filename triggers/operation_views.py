@@ -157,10 +157,12 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
     view: dict[str, Any] = {
         "options": operation.options.model_dump(mode="json", by_alias=True),
         "items": [item_view(items_by_vm.get(vm, RunItem(vm=vm, id="")), one) for vm, one in states.items()],
+        "leftOut": custom_status.get("leftOut", []),
         "progress": _progress_of(custom_status, len(states)),
     }
     if run:
         view["startedAt"] = run.began.isoformat()
+        view["leftOut"] = [one.why.model_dump(mode="json", by_alias=True) for one in run.left_out]
         view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings, *run.chain.findings]
     return view
 
@@ -206,6 +208,8 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
         "decisions": [decision.model_dump(mode="json") for decision in outcome.decisions],
         "approvals": [approval.model_dump(mode="json") for approval in outcome.approvals],
     }
+    if outcome.left_out:
+        view["leftOut"] = [obstacle.model_dump(mode="json", by_alias=True) for obstacle in outcome.left_out]
     if outcome.items:
         view["items"] = [item_view(item, item.state) for item in outcome.items]
     if outcome.began and outcome.ended:

@@ -11,8 +11,9 @@ from activities.previews import read_preview_facts
 from activities.recovery_plans import read_items_and_plans
 from shared.obstacle import Obstacle
 from shared.plans.history import grounds_of
+from shared.plans.next_steps import find_next_steps
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import views_of_plan
+from shared.plans.preview import view_by_vm
 from shared.plans.preview_kinds import PREVIEW_KINDS
 from shared.plans.readiness import preview_with_readiness, verify_last_drill
 from shared.recovery_plans.differences import difference_sentences
@@ -39,7 +40,8 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
     facts = await read_preview_facts(client, name, plan, sites, PREVIEW_KINDS)
     grounds = grounds_of(plan, sites, facts.items.values())
     last_drill = verify_last_drill(plan, facts.plan_history, facts.at, grounds)
-    views = zip(plan.items, views_of_plan(plan, facts.items), strict=True)
+    views = view_by_vm(plan, facts.items)
+    next_steps = find_next_steps(views)
     previews = {kind: preview_with_readiness(plan, kind, sites, facts, name) for kind in PREVIEW_KINDS}
     return json_response(
         {
@@ -56,7 +58,8 @@ async def get_readiness(req: func.HttpRequest, client: df.DurableFunctionsClient
                 }
                 for kind, preview in previews.items()
             },
-            "items": [_item_view(item.vm, view, facts.at) for item, view in views],
+            "nextSteps": [step.model_dump(mode="json", by_alias=True) for step in next_steps],
+            "items": [_item_view(vm, view, facts.at) for vm, view in views.items()],
             "lastDrill": last_drill.model_dump(mode="json", by_alias=True),
             **await _recovery_plans_view(name, plan, sites),
         }

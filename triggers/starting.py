@@ -142,7 +142,7 @@ def accepted_response(run: str, **extras: str) -> func.HttpResponse:
 async def find_holding_runs(client: df.DurableFunctionsClient, operation: Operation) -> list[OrchestrationState]:
     """The living runs that hold any of the plan's VMs."""
     owners: list[str] = []
-    for vault, wanted in lease_keys(operation.document, operation.sites).items():
+    for vault, wanted in lease_keys(operation.requested_part, operation.sites).items():
         table = await read_entity(client, LEASES, vault)
         owners += [Lease.model_validate(table[key]).owner for key in wanted if key in table]
     states = [await client.get_orchestration_state(owner) for owner in dict.fromkeys(owners) if owner != operation.id]

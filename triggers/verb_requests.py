@@ -4,7 +4,7 @@
 2. `options_of_request` checks it against the plan and fills in what the plan says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, ValidationError
@@ -69,7 +69,10 @@ def options_of_request(kind: Kind, request: VerbRequest, plan: PlanDocument) -> 
     Raises:
         HttpProblem: some do not fit the plan, or each other (400).
     """
+    plan = plan.with_vms(_chosen_vms(request, plan))
     options = options_for(kind, request, plan)
+    if options.vms is not None:
+        options = options.model_copy(update={"vms": tuple(item.vm for item in plan.items)})
     if errors := [*_failback_errors(options, plan), *_point_errors(options, plan)]:
         raise invalid_request(*errors)
     if isinstance(options.recovery_point, dict):
@@ -77,6 +80,27 @@ def options_of_request(kind: Kind, request: VerbRequest, plan: PlanDocument) -> 
         by_vm = {item.vm: own_point[item.vm.lower()] for item in plan.items if item.vm.lower() in own_point}
         return options.model_copy(update={"recovery_point": by_vm or LATEST})
     return options
+
+
+def _chosen_vms(request: VerbRequest, plan: PlanDocument) -> Sequence[str]:
+    """The VMs that the request names, or all.
+
+    Raises:
+        HttpProblem: one is not in the plan, or is named twice (400).
+    """
+    plan_vms = {item.vm.casefold() for item in plan.items}
+    if request.vms is None:
+        return tuple(plan_vms)
+    names = [vm.casefold() for vm in request.vms]
+    first_place = {name: place for place, name in reversed([*enumerate(names)])}
+    errors = [
+        FieldError(f"vms[{place}]", f"the plan has no VM {vm!r}" if name not in plan_vms else f"{vm} is named twice")
+        for place, (vm, name) in enumerate(zip(request.vms, names, strict=True))
+        if name not in plan_vms or place > first_place[name]
+    ]
+    if errors:
+        raise invalid_request(*errors)
+    return names
 
 
 def _failback_errors(options: VerbOptions, plan: PlanDocument) -> Iterator[FieldError]:

@@ -1,8 +1,8 @@
 """The gate of every run on a plan. A run that is refused here has done nothing.
 
-1. Lease every VM of the plan, or none.
+1. Lease every VM that was asked for, or none.
 2. Read the items, once per vault; lease those whose own name differs, and read them once more.
-3. See whether each may take the first verb, and make the run of them.
+3. See whether each may take the first verb, and make the run of them; give back those for which it makes no sense.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ from shared.errors import Refused, Transient
 from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.plans.left_out import find_exclusion, nothing_to_do
 from shared.plans.machines import (
     PlanMachines,
     item_lease_keys,
@@ -28,7 +29,7 @@ from shared.plans.machines import (
 )
 from shared.plans.plan import PlanItem
 from shared.recovery.operation import Operation
-from shared.recovery.run import Limits, OnFailure, Run
+from shared.recovery.run import LeftOut, Limits, OnFailure, Run
 from shared.recovery.run_item import RunItem
 from shared.recovery.stage import Stage, StageProgress
 from shared.recovery.stages import enter_stage
@@ -41,12 +42,11 @@ class NothingToDo(NotAdmitted):
     """Every VM is already where the run would bring it.
 
     Attributes:
-        items: The VMs, with their protected items.
+        items: Those VMs, with their protected items.
     """
 
-    def __init__(self, operation: Operation, items: tuple[RunItem, ...]) -> None:
-        detail = f"nothing to do: every VM of {operation.plan} is already where a {operation.kind} would bring it"
-        super().__init__([Obstacle(code="nothing-to-do", detail=detail)])
+    def __init__(self, operation: Operation, items: tuple[RunItem, ...], left_out: Sequence[Obstacle] = ()) -> None:
+        super().__init__([nothing_to_do(operation.plan, operation.kind, left_out), *left_out])
         self.items = items
 
 
@@ -62,6 +62,7 @@ def admit_run(ctx: Context, operation: Operation, runbook: Runbook, inbox: Decis
         Aborted: somebody ended the run while a vault did not answer.
     """
     yield from claim_leases(ctx, operation, inbox)
+    verb = _leading_stages(runbook)[0].verb
     try:
         machines = yield from _read_items(ctx, operation, inbox)
         if (yield from _claim_found_items(ctx, operation, machines.found.values(), inbox)):
@@ -70,8 +71,17 @@ def admit_run(ctx: Context, operation: Operation, runbook: Runbook, inbox: Decis
     except NotAdmitted:
         yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
         raise
-    verb = _leading_stages(runbook)[0].verb
-    return mark_ready_items(run, {vm for vm, view in machines.found.items() if find_refusal(verb, view)})
+    run = mark_ready_items(run, {vm for vm, view in machines.found.items() if find_refusal(verb, view)})
+    if not run.left_out or runbook.best_effort:  # a cleanup also looks for what VMs have left that are gone
+        return run
+    return (yield from _give_back_left_out(ctx, operation, run, inbox))
+
+
+def _give_back_left_out(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[Run]:
+    """Hold the VMs alone that take part; what was read of them may have changed while nobody held them."""
+    yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
+    yield from claim_leases(ctx, operation, inbox, run)
+    return run.with_unread_items()
 
 
 def mark_ready_items(run: Run, busy_vms: Collection[str]) -> Run:
@@ -87,17 +97,18 @@ def mark_ready_items(run: Run, busy_vms: Collection[str]) -> Run:
 
 
 def claim_leases(ctx: Context, operation: Operation, inbox: DecisionInbox, run: Run | None = None) -> Steps[None]:
-    """Lease every item of the plan, or none of them; what the run holds already it holds for longer.
+    """Lease every VM that was asked for, or none of them; what the run holds already it holds for longer.
 
     Args:
-        run: As it was admitted, where it was: then all that it held is held once more.
+        run: As it was admitted, where it was: then the VMs that take part in it.
 
     Raises:
         NotAdmitted: who holds what of them.
         Aborted: somebody ended the run meanwhile.
     """
+    part = operation.document.with_vms([item.vm for item in run.items]) if run else operation.requested_part
     try:
-        yield from _claim_tables(ctx, operation, lease_keys(operation.document, operation.sites), inbox)
+        yield from _claim_tables(ctx, operation, lease_keys(part, operation.sites), inbox)
         if run:
             yield from _claim_found_items(ctx, operation, run.items, inbox)
     except NotAdmitted:
@@ -109,7 +120,7 @@ def _claim_found_items(
     ctx: Context, operation: Operation, found: Iterable[ItemView | RunItem], inbox: DecisionInbox
 ) -> Steps[bool]:
     """Lease those also by the name of their fabric whose site calls it by its friendly name; whether there are any."""
-    held_keys = lease_keys(operation.document, operation.sites)
+    held_keys = lease_keys(operation.requested_part, operation.sites)
     known_keys = {vault: set(keys) for vault, keys in held_keys.items()}
     missing_keys = {
         vault: tuple(key for key in keys if key not in known_keys.get(vault, ()))
@@ -133,15 +144,18 @@ def _claim_tables(
 
 
 def vaults_of_plan(operation: Operation) -> tuple[VaultRef, ...]:
-    """The vaults of a plan, each once, in a fixed order: two runs never take leases in opposite orders."""
-    refs = [VaultRef.from_id(operation.sites[name].vault) for name in operation.document.site_names]
+    """The vaults of the VMs that were asked for, each once.
+
+    In a fixed order: two runs never take leases in opposite orders.
+    """
+    refs = [VaultRef.from_id(operation.sites[name].vault) for name in operation.requested_part.site_names]
     refs_by_key = {ref.key: ref for ref in refs}
     return tuple(refs_by_key[key] for key in sorted(refs_by_key))
 
 
 def _read_items(ctx: Context, operation: Operation, inbox: DecisionInbox) -> Steps[PlanMachines[ItemView]]:
     """The items of the plan; a vault that does not answer is asked again for a while."""
-    plan, sites = operation.document, operation.sites
+    plan, sites = operation.requested_part, operation.sites
     vms_by_vault = group_pairs((VaultRef.from_id(site_of(plan, sites, it).vault).key, it.vm) for it in plan.items)
     requests = [ReadItems(vault=vault, vms=tuple(vms_by_vault[vault.key])) for vault in vaults_of_plan(operation)]
     items_by_vault: dict[str, Sequence[ItemView]] = {}
@@ -176,33 +190,50 @@ def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[It
     Raises:
         NotAdmitted: with all that stands in its way.
     """
-    plan, numbers = operation.document, vault_numbers(operation)
-    judged = [judge_item(operation, runbook, one, machines, numbers[plan.site_name_of(one)]) for one in plan.items]
+    plan, numbers = operation.requested_part, vault_numbers(operation)
+    judged = [
+        judge_item(operation, runbook, one, place, machines, numbers[plan.site_name_of(one)])
+        for place, one in enumerate(plan.items)
+    ]
     items = tuple(one for one in judged if isinstance(one, RunItem))
+    left_out = tuple(one for one in judged if isinstance(one, LeftOut))
     obstacles = [*runbook.obstacles, *(one for one in judged if isinstance(one, Obstacle))]
-    if not obstacles and not runbook.best_effort and _are_all_done(runbook, items):
-        raise NothingToDo(operation, items)
+    done_vms = [item.vm for item in items if _is_done(runbook, item)] if not runbook.best_effort else []
+    if not obstacles and not runbook.best_effort and len(done_vms) == len(items):
+        raise NothingToDo(operation, items, [one.why for one in left_out])
+    if operation.options.vms is not None:
+        obstacles += [nothing_to_do(vm, operation.kind).model_copy(update={"vm": vm}) for vm in done_vms]
     if obstacles:
         raise NotAdmitted(obstacles)
-    return enter_stage(_new_run(operation, runbook, items, at), at)
+    after = plan.with_vms([item.vm for item in items]).edges
+    items = tuple(item.model_copy(update={"after": after[item.vm]}) for item in items)
+    return enter_stage(_new_run(operation, runbook, items, at).model_copy(update={"left_out": left_out}), at)
 
 
-def _are_all_done(runbook: Runbook, items: Iterable[RunItem]) -> bool:
-    return all(stage.verb in item.verbs_done_before for stage in _leading_stages(runbook) for item in items)
+def _is_done(runbook: Runbook, item: RunItem) -> bool:
+    return all(stage.verb in item.verbs_done_before for stage in _leading_stages(runbook))
 
 
 def judge_item(
-    operation: Operation, runbook: Runbook, plan_item: PlanItem, machines: PlanMachines[ItemView], vault: int
-) -> RunItem | Obstacle | None:
-    """A machine of the plan as it enters the run; what is in its way; None where it is left out.
+    operation: Operation,
+    runbook: Runbook,
+    plan_item: PlanItem,
+    place: int,
+    machines: PlanMachines[ItemView],
+    vault: int,
+) -> RunItem | Obstacle | LeftOut:
+    """A machine of the plan as it enters the run; or what is in its way; or why it is left out.
 
     One that is not protected any more is no concern of a cleanup: what it left is looked for in the target group.
     """
     leading = _leading_stages(runbook)
     view = machines.found.get(plan_item.vm.lower())
+    missing = machines.missing.get(plan_item.vm.lower()) or missing_from_vault(plan_item.vm)
+    if exclusion := find_exclusion(leading[0].verb, view, missing, operation.options):
+        return LeftOut(place=place, why=exclusion)
     if view is None:
-        missing = machines.missing.get(plan_item.vm.lower()) or missing_from_vault(plan_item.vm)
-        return None if runbook.best_effort and missing.code != "ambiguous-vm" else missing
+        is_skipped = runbook.best_effort and missing.code != "ambiguous-vm"
+        return LeftOut(place=place, why=missing) if is_skipped else missing
     verbs_done = _verbs_already_done(leading, view)
     must_be_ready = not runbook.best_effort and not verbs_done
     if must_be_ready and (lasting := find_lasting_refusal(leading[0].verb, view)):
@@ -215,7 +246,7 @@ def judge_item(
 def vault_numbers(operation: Operation) -> dict[str, int]:
     """The index of each site's vault among those of the run."""
     keys = [vault.key for vault in vaults_of_plan(operation)]
-    sites = {name: operation.sites[name] for name in operation.document.site_names}
+    sites = {name: operation.sites[name] for name in operation.requested_part.site_names}
     return {name: keys.index(VaultRef.from_id(site.vault).key) for name, site in sites.items()}
 
 
@@ -258,5 +289,5 @@ def _new_run(operation: Operation, runbook: Runbook, items: tuple[RunItem, ...],
 
 def unstarted_run(operation: Operation, runbook: Runbook, at: datetime) -> Run:
     """A run that ends before it was admitted, or before it began."""
-    items = tuple(RunItem(vm=item.vm, id="", after=item.after) for item in operation.document.items)
+    items = tuple(RunItem(vm=item.vm, id="", after=item.after) for item in operation.requested_part.items)
     return _new_run(operation, runbook, items, at)

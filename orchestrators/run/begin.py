@@ -67,8 +67,9 @@ def _require_pack(ctx: Context, operation: Operation, run: Run, inbox: DecisionI
 
 
 def _refuse_run(ctx: Context, operation: Operation, runbook: Runbook, verdict: NotAdmitted) -> Steps[dict[str, Any]]:
-    if isinstance(verdict, NothingToDo) and runbook.settles_if_done:
-        machines = homes_of(operation.document, operation.sites, verdict.items)
+    if isinstance(verdict, NothingToDo) and verdict.items and runbook.settles_if_done:
+        done_part = operation.document.with_vms({item.vm for item in verdict.items})
+        machines = homes_of(done_part, operation.sites, verdict.items)
         yield from settle_obligations(ctx, machines, runbook.settles_if_done)
     refusal = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.obstacles)
     return refusal.model_dump(mode="json")

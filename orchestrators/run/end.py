@@ -21,6 +21,7 @@ def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
         kind=operation.kind,
         plan=operation.plan,
         items=tuple(item.as_ended() for item in run.items),
+        left_out=tuple(one.why for one in run.left_out),
         failures=run.results.failures,
         findings=(
             *find_changes_in_azure(run.items),

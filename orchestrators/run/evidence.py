@@ -168,15 +168,16 @@ def remember_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run,
 
 def _past_run_of(operation: Operation, runbook: Runbook, run: Run, outcome: Outcome, ended: datetime) -> PastRun:
     achievement = measure_achieved(run.items, run.began, operation.document.targets)
+    is_whole = len(run.items) == len(operation.document.items)
     return PastRun(
         run=operation.id,
         kind=operation.kind,
         state=outcome.state,
         began=run.began,
         ended=ended,
-        took=achievement.rto if achievement and outcome.state == "succeeded" else None,
+        took=achievement.rto if achievement and is_whole and outcome.state == "succeeded" else None,
         digest=operation.digest,
         preview_kind=operation.preview_kind,
-        whole=not run.people.skipped_vms,
+        whole=is_whole and not run.people.skipped_vms,
         grounds=runbook.grounds(operation, run) if runbook.grounds else {},
     )

@@ -36,7 +36,7 @@ def engage_recovery_plans(
     ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with the recovery plans that it goes through, where the plan says so, and what is in its way."""
-    if not goes_through_plans(operation):
+    if not goes_through_plans(operation, len(run.items)):
         return run, ()
     try:
         survey = yield from _read_survey_patiently(ctx, operation, run, inbox)
@@ -129,7 +129,7 @@ def _start_request(run: Run, plan_run: RecoveryPlanRun, scope: str) -> StartReco
         attempt=plan_run.attempt,
         since=plan_run.jobs_since or run.began,
         network_id=run.network_id,
-        options=run.options.without_points_by_vm(),
+        options=run.options.without_vms(),
         point_type=POINT_TYPES.get(run.options.point_choice.rule, POINT_TYPES[LATEST]),
         only_adopt=run.sends_nothing,
     )

@@ -266,6 +266,7 @@ def _item_start_of(run: Run, item: RunItem) -> ItemStart:
         found_ready=item.found_ready,
         point=run.options.point_choice.rule_for(item.vm),
         provider=item.provider,
+        cleans_up_first=run.stage.verb == "TestFailover" and any(step.verb == "TestFailover" for step in item.steps),
     )
 
 
@@ -277,7 +278,7 @@ def _start_request(run: Run, vault: int, items: Sequence[RunItem]) -> StartVerbs
         starts=tuple(_item_start_of(run, item) for item in items),
         since=sent_since(run, items),
         network_id=run.network_id,
-        options=run.options.without_points_by_vm(),
+        options=run.options.without_vms(),
         only_adopt=run.sends_nothing,
     )
 

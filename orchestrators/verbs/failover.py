@@ -58,7 +58,7 @@ def failover_stages(operation: Operation) -> tuple[Stage, ...]:
     """The stages that bring the machines to Azure, as the plan wants them there."""
     verb = "UnplannedFailover" if operation.options.is_unplanned else "PlannedFailover"
     move = Stage(verb=verb, probed=True, settles=True)
-    is_configured = any(item.target_settings for item in operation.document.items)
+    is_configured = any(item.target_settings for item in operation.requested_part.items)
     return (CONFIGURE, move.model_copy(update={"after": "well"})) if is_configured else (move,)
 
 

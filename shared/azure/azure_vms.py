@@ -1,4 +1,4 @@
-"""Managed run commands of Azure VMs: scripts inside the machines that failovers make."""
+"""Azure VMs that failovers make: whether they run, and the managed run commands, scripts inside of them."""
 
 from typing import Any
 
@@ -9,8 +9,21 @@ from shared.azure.api_versions import COMPUTE_API
 from shared.azure.arm import read_resource
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors, unless_missing
-from shared.azure.json_fields import Json
+from shared.azure.json_fields import Json, text_of
 from shared.errors import Refused
+
+
+async def read_power_state(vm_id: str) -> str:
+    """Its power state, such as "running" or "deallocated"; empty where Azure shows none.
+
+    Raises:
+        NotFound: there is no such machine.
+
+    Source: Microsoft.Compute 2024-07-01, virtualMachines/instanceView: of the statuses the one of code PowerState/….
+    """
+    view = await read_resource(f"{vm_id}/instanceView", COMPUTE_API)
+    codes = [text_of(status.get("code")) for status in view.get("statuses") or ()]
+    return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
 
 
 async def find_run_command(vm_id: str, name: str) -> Json | None:

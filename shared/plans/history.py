@@ -22,7 +22,7 @@ class PastRun(Message):
     Attributes:
         took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
         digest: Of the plan that it was a run of; empty where that was not kept yet.
-        whole: Whether no machine was skipped on the way.
+        whole: Whether all of the plan took part, and no machine was skipped on the way.
         grounds: Of a drill: what it rests on beside its plan; kept of the newest good one of some versions of the plan.
         preview_kind: The kind, but of a failover whether it was planned.
     """

@@ -1,5 +1,6 @@
 """A plan: an application's virtual machines, who comes after whom, how they are rehearsed and brought over."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +20,7 @@ from shared.documents import (
     hook_url_flaw,
     raise_faults,
 )
+from shared.graph import bridged_edges
 from shared.messages import Document
 from shared.operations.kinds import PlanKind
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
@@ -307,6 +309,19 @@ class PlanDocument(Document):
     def site_name_of(self, item: PlanItem) -> str:
         """The site that a VM of the plan is protected at: its own, else the plan's."""
         return item.site or self.site
+
+    def with_vms(self, vms: Collection[str]) -> Self:
+        """The part of the plan that has these VMs, in any casing; it goes VM by VM, as recovery plans have all of them.
+
+        What is left out between two of them still keeps them in order.
+        """
+        chosen = {vm.casefold() for vm in vms}
+        items = [item for item in self.items if item.vm.casefold() in chosen]
+        if len(items) == len(self.items):
+            return self
+        after = bridged_edges(self.edges, {item.vm for item in items})
+        kept = tuple(item.model_copy(update={"after": after[item.vm]}) for item in items)
+        return self.model_copy(update={"items": kept, "engine": "scheduler"})
 
     def hooks_at(self, occasion: str, moment: str) -> tuple[Hook, ...]:
         """Hooks in their order: of a drill, failover or failback, and "before", "after" or "after-cleanup"."""

@@ -11,7 +11,9 @@ from shared.obstacle import Obstacle
 from shared.plans.failback_advice import FailbackAdvice
 from shared.plans.history import Forecast
 from shared.plans.hooks import HOOK_OCCASIONS, HookKind
+from shared.plans.left_out import find_exclusion, find_order_gaps, nothing_to_do
 from shared.plans.machines import missing_from_vault
+from shared.plans.next_steps import NextStep, find_next_steps
 from shared.plans.plan import PlanDocument
 from shared.plans.preview_kinds import RULES_OF_KINDS, PreviewKind, find_preview_kind, stage_verbs
 from shared.site_recovery.verb_options import VerbOptions
@@ -78,12 +80,14 @@ class Preview(Document):
     Attributes:
         options: How it would be done, by the request or else by the plan.
         settings_to_change: VMs whose target settings are set first, where their protected items say otherwise.
+        next_steps: What brings all of the plan's VMs, as they stand now, to be Protected again, whatever is previewed.
         confirm: What the request must repeat, word for word; empty when nothing has to be confirmed.
         recovery_points_deleted: What a commit, of its own or of a failover, would delete as the points are now.
         advice: For a failback: both ways home of each VM, and which is the better one.
         checked_when_run_begins: What is checked only when the run begins.
         site_recovery_differences: What is different because the plan says `"engine": "site-recovery"`.
         plan_digest: Of the plan that was previewed.
+        left_out: VMs for which the verb makes no sense as they stand, and why: they take no part.
         stages: Verbs, one after the other.
         preview_digest: Names what would be done and what is in the way; empty as long as not all is known.
         order: VMs in waves for the first verb: each waits only for machines in earlier ones.
@@ -105,11 +109,13 @@ class Preview(Document):
     stages: tuple[Verb, ...]
     order: tuple[tuple[str, ...], ...]
     items: tuple[PreviewItem, ...]
+    left_out: tuple[Obstacle, ...] = ()
     blockers: tuple[Obstacle, ...] = ()
     concerns: tuple[Obstacle, ...] = ()
     warnings: tuple[Obstacle, ...] = ()
     hooks: tuple[PreviewHook, ...] = ()
     irreversible: tuple[str, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
     settings_to_change: tuple[str, ...] = ()
     confirm: str = ""
     recovery_points_deleted: tuple[LostPoints, ...] = ()
@@ -145,6 +151,9 @@ def build_preview(
     """
     preview_kind = find_preview_kind(kind)
     verbs = stage_verbs(plan, preview_kind)
+    exclusions = _find_exclusions(plan, verbs[0], options, items, missing)
+    left_out = exclusions if len(exclusions) < len(plan.items) else ()  # where nobody is left all are shown
+    whole_plan, plan = plan, plan_without(plan, options, left_out)
     views = views_of_plan(plan, items)
     shown = [
         _preview_item(item.vm, verbs[0], view, missing.get(item.vm.lower()) or missing_from_vault(item.vm))
@@ -155,19 +164,22 @@ def build_preview(
     return Preview(
         kind=preview_kind,
         plan=name,
-        plan_digest=plan.digest,
+        plan_digest=whole_plan.digest,
         options=options,
         stages=verbs,
         order=waves_of(edges[verbs[0]]),
         items=tuple(item for item, _ in shown),
+        left_out=left_out,
         blockers=(
-            *_nothing_to_do(preview_kind, verbs, views),
+            *_nothing_to_do(plan, preview_kind, verbs, views, options, exclusions, name),
             *drill_blockers(plan, preview_kind, production),
             *(blocker for _, blocker in shown if blocker),
         ),
+        warnings=_order_gaps(whole_plan, plan, verbs[0], options, items),
         settings_to_change=tuple(item.vm for item in plan.items if item.target_settings)
         if RULES_OF_KINDS[preview_kind].fails_over
         else (),
+        next_steps=find_next_steps(view_by_vm(whole_plan, items)),
         confirm=confirmation_sentence(plan, items) if kind == "cancel" else "",
         hooks=tuple(_preview_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
@@ -185,6 +197,11 @@ def views_of_plan[View: ItemView](plan: PlanDocument, items: Mapping[str, View])
     return [views.get(item.vm.casefold()) for item in plan.items]
 
 
+def view_by_vm[View: ItemView](plan: PlanDocument, items: Mapping[str, View]) -> dict[str, View | None]:
+    """The same by the names of the plan."""
+    return dict(zip((item.vm for item in plan.items), views_of_plan(plan, items), strict=True))
+
+
 def _preview_hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[PreviewHook]:
     for occasion in dict.fromkeys(HOOK_OCCASIONS[verb] for verb in verbs if verb in HOOK_OCCASIONS):
         for moment in ("before", "after", "after-cleanup"):
@@ -193,11 +210,55 @@ def _preview_hooks(plan: PlanDocument, verbs: Sequence[Verb]) -> Iterator[Previe
                 yield PreviewHook(occasion=occasion, moment=moment, target=hook.target, **about)
 
 
-def _nothing_to_do(kind: PreviewKind, verbs: Sequence[Verb], views: Sequence[ItemView | None]) -> tuple[Obstacle, ...]:
-    """A verb that would do nothing is refused: whoever asks for it takes the plan for where it is not."""
-    if not all(view and _is_done_already(verb, view) for view in views for verb in verbs):
-        return ()
-    return (Obstacle(code="nothing-to-do", detail=f"Nothing to do: every VM is already where a {kind} would bring it"),)
+def _find_exclusions(
+    plan: PlanDocument,
+    verb: Verb,
+    options: VerbOptions,
+    items: Mapping[str, ItemView],
+    missing: Mapping[str, Obstacle],
+) -> tuple[Obstacle, ...]:
+    exclusions = (
+        find_exclusion(verb, view, missing.get(item.vm.lower()) or missing_from_vault(item.vm), options)
+        for item, view in zip(plan.items, views_of_plan(plan, items), strict=True)
+    )
+    return tuple(one for one in exclusions if one)
+
+
+def plan_without(plan: PlanDocument, options: VerbOptions, left_out: Sequence[Obstacle]) -> PlanDocument:
+    """The part of the plan that a verb acts on."""
+    left_out_vms = {one.vm.casefold() for one in left_out}
+    named_vms = [item.vm for item in plan.items] if options.vms is None else options.vms
+    return plan.with_vms([vm for vm in named_vms if vm.casefold() not in left_out_vms])
+
+
+def _order_gaps(
+    whole_plan: PlanDocument, part: PlanDocument, verb: Verb, options: VerbOptions, items: Mapping[str, ItemView]
+) -> tuple[Obstacle, ...]:
+    edges = stage_edges(whole_plan, verb, options.order)
+    return tuple(find_order_gaps(verb, edges, part.edges, view_by_vm(whole_plan, items)))
+
+
+def _nothing_to_do(
+    plan: PlanDocument,
+    kind: PreviewKind,
+    verbs: Sequence[Verb],
+    views: Sequence[ItemView | None],
+    options: VerbOptions,
+    exclusions: Sequence[Obstacle],
+    name: str,
+) -> list[Obstacle]:
+    """Where nothing would be done at all; and each VM that was named although nothing would be done with it."""
+    done_vms = [
+        item.vm
+        for item, view in zip(plan.items, views, strict=True)
+        if view and all(_is_done_already(verb, view) for verb in verbs)
+    ]
+    excluded_vms = {one.vm.casefold() for one in exclusions}
+    if len(done_vms) == len(plan.items) or all(item.vm.casefold() in excluded_vms for item in plan.items):
+        return [nothing_to_do(name or "the plan", kind, exclusions)]
+    if options.vms is None:
+        return []
+    return [nothing_to_do(vm, kind).model_copy(update={"vm": vm}) for vm in done_vms]
 
 
 def _is_done_already(verb: Verb, view: ItemView) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from shared.messages import Document
 from shared.obstacle import Obstacle
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
+from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM, FailedOverVm, weigh_failed_over_vm
 from shared.plans.history import (
     Grounds,
     PastRun,
@@ -27,8 +28,9 @@ from shared.plans.history import (
     grounds_of,
     last_good_drill,
 )
+from shared.plans.left_out import vm_left_out
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Preview, build_preview, views_of_plan
+from shared.plans.preview import Preview, build_preview, plan_without, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
 from shared.replication.disks import unreplicated_obstacles
@@ -70,6 +72,7 @@ class PreviewFacts(NamedTuple):
     missing: Mapping[str, Obstacle] = MappingProxyType({})
     evidence: Obstacle | None = None
     unreplicated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    failed_over_vms: Mapping[str, FailedOverVm] = MappingProxyType({})
 
 
 class DrillVerification(Document):
@@ -114,12 +117,18 @@ def preview_with_readiness(
     more = {"drill": facts.isolation, "failback": facts.unproven}.get(kind, ())
     more = facts.network_blockers if rule.fails_over else more
     weighted = list(_weigh_all(plan, preview, sites, facts))
+    plan = plan_without(plan, options, preview.left_out)
     warnings = [note for weight, note in weighted if weight == "warning"]
     unkept, is_required = (facts.evidence,) if facts.evidence else (), plan.evidence == "required"
     changes: dict[str, Any] = {
         "blockers": (*preview.blockers, *more, *(unkept if is_required else ())),
         "concerns": tuple(note for weight, note in weighted if weight == "concern"),
-        "warnings": (*warnings, *(facts.unread_networks if rule.fails_over else ()), *(() if is_required else unkept)),
+        "warnings": (
+            *preview.warnings,
+            *warnings,
+            *(facts.unread_networks if rule.fails_over else ()),
+            *(() if is_required else unkept),
+        ),
     }
     if kind == "failback":
         advice = advise_machines(plan, sites, facts.items, facts.at)
@@ -138,12 +147,16 @@ def _weigh_all(
     rule = RULES_OF_KINDS[preview.kind]
     if rule.fails_over:
         yield from _weigh_drills(plan, sites, facts)
+        yield from (("concern", vm_left_out(exclusion)) for exclusion in preview.left_out)
+    plan = plan_without(plan, preview.options, preview.left_out)
     for item, shown, view in zip(plan.items, preview.items, views_of_plan(plan, facts.items), strict=True):
         if view is not None and not shown.already_done:
             host, site = facts.hosts.get(view.host_provider.lower()), sites[plan.site_name_of(item)]
             vm = CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at)
             for check in CHECKS:
                 yield from check(vm)
+            if (azure_vm := facts.failed_over_vms.get(item.vm.lower())) and preview.kind in JUDGED_BY_AZURE_VM:
+                yield from weigh_failed_over_vm(preview.kind, item.vm, azure_vm)
             if rule.fails_over:
                 disks = facts.unreplicated.get(view.id.lower(), ())
                 yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(item.vm, disks))
@@ -229,6 +242,8 @@ def describe_differences(before: Preview, after: Preview) -> tuple[str, ...]:
     differences = [f"{name} is {new!r} and was {old!r}" for name, old, new in compared if old != new]
     differences += ["the options have changed"] if before.options != after.options else []
     differences += ["the order has changed"] if before.order != after.order else []
+    was_left_out = {one.vm for one in before.left_out}
+    differences += [f"{one.vm} is left out" for one in after.left_out if one.vm not in was_left_out]
     differences += [*_changed_items(before, after), *_new_obstacles(before, after)]
     return shortened(differences, SHOWN_DIFFERENCES)
 

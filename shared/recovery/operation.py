@@ -26,6 +26,7 @@ STATE_CODES = {
     "failed": "f",
     "blocked": "b",
     "skipped": "k",
+    "left-out": "o",
 }
 """One letter an item in the custom status, in the plan's order: 5,000 items fit into 16 kB."""
 
@@ -85,9 +86,14 @@ class Operation(Message):
         return f"{'unplanned' if self.options.is_unplanned else 'planned'}-{self.kind}"
 
     @property
+    def requested_part(self) -> PlanDocument:
+        """The plan with the VMs alone that were asked for; which of them the run leaves out its admission says."""
+        return self.document if self.options.vms is None else self.document.with_vms(self.options.vms)
+
+    @property
     def vm_names(self) -> tuple[str, ...]:
-        """The VMs of the run, in the order of their states; of the plan as long as it was not admitted."""
-        return tuple(item.vm for item in (self.run or self.document).items)
+        """The VMs that were asked for, in the order of their states."""
+        return tuple(item.vm for item in self.requested_part.items)
 
     @property
     def approvals_required(self) -> Approvals | None:

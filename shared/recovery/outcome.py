@@ -20,6 +20,7 @@ class Outcome(Message):
     Attributes:
         state: "refused" is a failure before anything was done; "aborted": a person ended the run.
         problems: Why it was refused.
+        left_out: VMs that took no part, and why the verb made no sense for them.
         failures: What went wrong on the way.
         findings: What people have to know, though nothing went wrong.
         failed_observations: Looks at Azure that failed, as `FailedObservations` has them; None without any.
@@ -32,6 +33,7 @@ class Outcome(Message):
     site: str = ""
     items: tuple[RunItem, ...] = ()
     problems: tuple[Obstacle, ...] = ()
+    left_out: tuple[Obstacle, ...] = ()
     failures: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()

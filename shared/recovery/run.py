@@ -21,6 +21,7 @@ from pydantic import Field
 from shared.evidence.chain import Chain, EvidenceEntry
 from shared.graph import reversed_edges
 from shared.messages import Message, VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.hooks import HookResult
 from shared.recovery.observations import Observations
 from shared.recovery.people import Decision, Pause, People
@@ -50,6 +51,17 @@ class Limits(Message):
     max_starts: int = 50
     max_attempts: int = 5
     on_failure: OnFailure = "stop"
+
+
+class LeftOut(Message):
+    """A VM that takes no part in a run.
+
+    Attributes:
+        place: Its index among the VMs that were asked for.
+    """
+
+    place: int
+    why: Obstacle
 
 
 class RunBudget(Message):
@@ -198,6 +210,7 @@ class Run(Message):
     Attributes:
         operation: Id of the root instance; request ids are made of it.
         began: Start of the run; no job of it is older.
+        left_out: The VMs that were asked for, or all of the plan, that take no part, and why.
         network_id: ARM id of a drill's network.
         options: How its verbs are to be done.
         settings: What protected items have to say before a failover, by name of the VM.
@@ -211,6 +224,7 @@ class Run(Message):
     began: datetime
     progress: StageProgress
     limits: Limits = Limits()
+    left_out: tuple[LeftOut, ...] = ()
     network_id: str = ""
     options: VerbOptions = VerbOptions()
     settings: dict[str, VmSettings] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import PlainSerializer, field_serializer
 
 from shared.messages import Document
+from shared.obstacle import Obstacle
 from shared.recovery.forecast import forecast_end, forecast_queue
 from shared.recovery.observations import FailedObservations
 from shared.recovery.operation import STATE_CODES
@@ -119,6 +120,7 @@ class RunStatus(Document):
     waits: AwaitedDecision | None
     queue: dict[str, Any] | None
     eta: IsoTime | None
+    left_out: tuple[Obstacle, ...]
     problems: tuple[str, ...]
     failures: tuple[str, ...]
     hooks: tuple[HookStatus, ...]
@@ -148,13 +150,14 @@ def custom_status_of(
         phase=stage.verb if stage else "Closing",
         stage=min(run.progress.number + 1, len(run.progress.stages)),
         stages=len(run.progress.stages),
-        codes="".join(STATE_CODES[item.state] for item in run.items),
+        codes=_state_codes(run),
         done=sum(item.state == "done" for item in run.items),
         total=len(run.items),
         waiting_for=waiting_for or (describe_wait(run) if stage else ""),
         waits=awaited,
         queue=forecast_queue(run, now) if stage else None,
         eta=forecast_end(run, now) if stage and not awaited else None,
+        left_out=tuple(one.why for one in run.left_out[:SHOWN_PROBLEMS]),
         problems=tuple(text[:LONGEST_PROBLEM] for text in problems[:SHOWN_PROBLEMS]),
         failures=tuple(text[:LONGEST_PROBLEM] for text in run.results.failures[:SHOWN_PROBLEMS]),
         hooks=tuple(
@@ -166,6 +169,14 @@ def custom_status_of(
         at=now,
     )
     return status.model_dump(mode="json", by_alias=True)
+
+
+def _state_codes(run: Run) -> str:
+    """One letter for each VM that was asked for."""
+    codes = [STATE_CODES[item.state] for item in run.items]
+    for left_out in run.left_out:  # in the order of their places
+        codes.insert(left_out.place, STATE_CODES["left-out"])
+    return "".join(codes)
 
 
 def _unwritten_evidence(run: Run) -> dict[str, Any] | None:
@@ -251,10 +262,9 @@ def _cut_value(value: Any, length: int, count: int) -> Any:
 def read_item_states(custom_status: Mapping[str, Any] | None, vms: Sequence[str]) -> dict[str, str]:
     """The state of each VM, in the order of the plan.
 
-    All are waiting while the run says nothing of them yet. A cleanup that has just begun says nothing of VMs that are
-    not protected any more: as many are left out.
+    All are waiting while the run says nothing of them yet; those that it has left out are not among them.
     """
     codes = (custom_status or {}).get("codes")
-    if codes is None or len(codes) != len(vms):
-        return dict.fromkeys(vms if codes is None else vms[: len(codes)], "waiting")
-    return {vm: STATES_BY_CODE[code] for vm, code in zip(vms, codes, strict=True)}
+    if codes is None:
+        return dict.fromkeys(vms, "waiting")
+    return {vm: STATES_BY_CODE[code] for vm, code in zip(vms, codes, strict=True) if code != STATE_CODES["left-out"]}

@@ -15,8 +15,14 @@ NEVER_THROUGH_PLANS = frozenset({"cleanup", "change-point"})
 """Kinds of run that go VM by VM with either engine: no recovery plan does them, or none may be there any more."""
 
 
-def goes_through_plans(operation: Operation) -> bool:
-    """Whether the operation is to go through recovery plans."""
+def goes_through_plans(operation: Operation, vm_count: int | None = None) -> bool:
+    """Whether the operation is to go through recovery plans.
+
+    Args:
+        vm_count: How many VMs take part, None for all: a part of the plan goes VM by VM.
+    """
+    if vm_count not in {None, len(operation.document.items)}:
+        return False
     return operation.document.engine == "site-recovery" and operation.kind not in NEVER_THROUGH_PLANS
 
 

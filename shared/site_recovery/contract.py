@@ -39,6 +39,7 @@ class ItemStart(Message):
         found_ready: The run has just read the item and found it ready: it is not read again before the verb is sent.
         point: The recovery point to start from: a rule, a name or an ARM id.
         provider: For a Failback that may make the VM: ARM id of the host's provider.
+        cleans_up_first: For a TestFailover: what an earlier one of this run has left is cleaned up before.
     """
 
     vm: str
@@ -48,6 +49,7 @@ class ItemStart(Message):
     found_ready: bool = False
     point: str = LATEST
     provider: str = ""
+    cleans_up_first: bool = False
 
 
 class StartVerbs(Message):

@@ -24,6 +24,9 @@ AZURE_DATA_SYNC: Mapping[DataSync | None, str] = {
 type PointRule = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
+type NamedVm = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
 class OptionOf(NamedTuple):
     """Which operations have an option.
 
@@ -36,6 +39,7 @@ class OptionOf(NamedTuple):
     from_plan: tuple[str, ...] = ()
 
 
+_ANY_VERB = OptionOf(("drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"))
 _FROM_A_POINT = OptionOf(("drill", "failover", "roundtrip", "change-point"))
 _FAILOVER = OptionOf(("failover", "roundtrip"))
 _FAILBACK = OptionOf(("failback",), from_plan=("roundtrip",))
@@ -45,6 +49,7 @@ class VerbOptions(Message):
     """How a verb is to be done; None for what its operation does not have, or where nobody chose.
 
     Attributes:
+        vms: The VMs of the plan that it is about; None for all for which the verb makes sense.
         failover_type: "planned" shuts the source down first and loses nothing; "unplanned" is for a site that is lost.
         shut_down_source: For "unplanned": try to shut the source VMs down first; goes on when that fails.
         recovery_point: "latest", "latestProcessed", "latestAppConsistent", or for a plan of one VM the name or ARM id
@@ -60,6 +65,7 @@ class VerbOptions(Message):
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
+    vms: Annotated[Annotated[tuple[NamedVm, ...], Field(min_length=1, max_length=5000)] | None, _ANY_VERB] = None
     failover_type: Annotated[Literal["planned", "unplanned"] | None, _FAILOVER, Field(alias="type")] = None
     shut_down_source: Annotated[bool | None, _FAILOVER] = None
     recovery_point: Annotated[PointRule | dict[str, PointRule] | None, _FROM_A_POINT] = None
@@ -93,9 +99,10 @@ class VerbOptions(Message):
             return PointChoice(by_vm=by_vm, max_age=self.max_age)
         return PointChoice(rule=self.recovery_point or LATEST, max_age=self.max_age)
 
-    def without_points_by_vm(self) -> "VerbOptions":
-        """The options for a call that names each VM's recovery point itself: a plan may have thousands of VMs."""
-        return self.model_copy(update={"recovery_point": None}) if isinstance(self.recovery_point, dict) else self
+    def without_vms(self) -> "VerbOptions":
+        """The options for a call that names each VM and its recovery point itself: a plan may have thousands of VMs."""
+        by_vm = isinstance(self.recovery_point, dict)
+        return self.model_copy(update={"vms": None} | ({"recovery_point": None} if by_vm else {}))
 
 
 def option_names(kind: str) -> frozenset[str]:

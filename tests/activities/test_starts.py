@@ -55,6 +55,34 @@ async def test_an_idle_item_is_started_once_under_its_request_id(idle: FakeArm) 
     assert sent.headers["x-ms-client-request-id"] == client_request_id("op-1", ITEM, "TestFailover", 1)
 
 
+def again(attempt: int = 2) -> StartVerbs:
+    request = ask(attempt=attempt)
+    return request.model_copy(
+        update={"starts": tuple(start.model_copy(update={"cleans_up_first": True}) for start in request.starts)}
+    )
+
+
+async def test_a_test_failover_that_is_tried_again_is_cleaned_up_first_once_and_under_an_id_of_its_own(
+    idle: FakeArm,
+) -> None:
+    left: Any = {"testFailoverState": "WaitingForCompletion", "allowedOperations": ["TestFailoverCleanup"]}
+    idle.says("GET", "/sql-01", Reply(200, item(**left)))
+    idle.says("POST", "/testFailoverCleanup", accepted("j2"))
+    assert outcomes(await start_verbs(ask(attempt=2))) == [("refused", "", "test-failover-pending")]
+    assert outcomes(await start_verbs(again())) == [("busy", "", "item-busy")]
+    (sent,) = idle.sent("POST", "/testFailoverCleanup")
+    request_id = client_request_id("op-1:again", ITEM, "TestFailoverCleanup", 2)
+    assert sent.headers["x-ms-client-request-id"] == request_id
+    idle.says("GET", "/replicationJobs", listed(job("j2", activityId=f"{request_id} ActivityId: 1")))
+    assert outcomes(await start_verbs(again())) == [("busy", "", "item-busy")]
+    assert len(idle.sent("POST", "/testFailoverCleanup")) == 1
+    assert idle.sent("POST", "/testFailover") == []
+
+
+async def test_a_test_failover_that_is_tried_again_once_it_is_clean_is_started(idle: FakeArm) -> None:
+    assert outcomes(await start_verbs(again())) == [("started", "j1", "")]
+
+
 async def test_after_an_abort_nothing_is_sent_and_what_was_sent_is_found(idle: FakeArm) -> None:
     assert outcomes(await start_verbs(ask(only_adopt=True))) == [("refused", "", "aborted")]
     assert idle.sent("POST", "/testFailover") == []

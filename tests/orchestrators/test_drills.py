@@ -17,7 +17,7 @@ from shared.site_recovery.contract import JobEnd, StartAnswer, StartsMade
 from tests.driver import Result, hours
 from tests.orchestrators.azure.world import FakeAzure
 from tests.orchestrators.owed import list_owed, owe, owed_by_kind
-from tests.orchestrators.test_runbooks import HOME, ISOLATED, ORDER, SITE, Bench, plan
+from tests.orchestrators.test_runbooks import BROKEN, HOME, ISOLATED, ORDER, SITE, Bench, plan
 from tests.release import RELEASE
 
 CARD = AzureResource(id="/nics/sql-test-nic", type="Microsoft.Network/networkInterfaces")
@@ -45,6 +45,21 @@ def leave_a_card(azure: FakeAzure, after: str = "TestFailoverCleanup") -> None:
 
 def owed(bench: Bench) -> Obligation:
     return Obligation.model_validate(owed_by_kind(bench.driver.states)["cleanup"])
+
+
+def test_a_retry_cleans_up_the_test_machine_that_a_failed_test_failover_has_left(bench: Bench) -> None:
+    jobs = bench.azure.jobs
+    jobs.failures[("sql", "TestFailover")] = BROKEN
+    jobs.left_by_failure = {"TestFailover"}
+    bench.azure.clock.watchers.append(
+        lambda _now: jobs.failures.clear() if ("sql", "TestFailoverCleanup") in jobs.sent else None
+    )
+    bench.driver.say(hours(1), "decide", {"verdict": "retry", "by": "ann", "vms": ["sql"]})
+    result = bench.run(drill, "drill", document=plan(onFailure="ask"))
+    assert result.output["state"] == "succeeded", result.output
+    of_sql = [verb for vm, verb in jobs.sent if vm == "sql"]
+    assert of_sql == ["TestFailover", "TestFailoverCleanup", "TestFailover", "TestFailoverCleanup"]
+    assert not bench.owed()
 
 
 def test_a_card_that_is_left_fails_the_drill_and_keeps_the_obligation_open(bench: Bench) -> None:

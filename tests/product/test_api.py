@@ -107,7 +107,8 @@ def test_a_preview_says_what_would_happen_and_changes_nothing(lab: Lab) -> None:
 def test_a_verb_that_is_not_due_is_refused_with_the_reason_for_each_machine(lab: Lab) -> None:
     reply = lab.api("POST", "plans/payroll/failback", {})
     assert (reply.status, reply.body["title"]) == (409, "Not ready")
-    assert [error["field"] for error in reply.body["errors"]] == [f"items[{vm}]" for vm in VMS]
+    assert [error["field"] for error in reply.body["errors"]] == ["plan", *(f"items[{vm}]" for vm in VMS)]
+    assert "nothing to do" in reply.body["detail"]
     assert lab.verbs() == []
 
 
@@ -340,7 +341,12 @@ def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was
     planned = seen["verbs"]["planned-failover"]
     assert planned["ready"]
     assert [one["code"] for one in planned["warnings"]] == ["never-verified"]
-    assert [blocker["vm"] for blocker in seen["verbs"]["failback"]["blockers"]] == ["dc-01", "sql-01"]
+    blockers = seen["verbs"]["failback"]["blockers"]
+    assert [(one["vm"], one["code"] == "nothing-to-do") for one in blockers] == [
+        ("", True),
+        ("dc-01", False),
+        ("sql-01", False),
+    ]
     assert seen["lastDrill"]["status"] == "never-verified"
     run = lab.api("POST", "plans/small/drill", {}).body["id"]
     assert lab.ended(run)["state"] == "succeeded"

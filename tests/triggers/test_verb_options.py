@@ -69,7 +69,27 @@ def test_points_are_named_by_the_plans_own_spelling_of_its_vms() -> None:
     options = options_of_request("failover", request, plan())
     assert options.recovery_point == {"sql-01": "5b2d"}
     assert (options.point_choice.rule_for("Sql-01"), options.point_choice.rule_for("dc-01")) == ("5b2d", "latest")
-    assert options.without_points_by_vm().recovery_point is None
+    assert options.without_vms().recovery_point is None
+
+
+def test_vms_are_named_in_any_casing_and_kept_as_the_plan_has_them() -> None:
+    options = options_of_request("commit", parse_verb_request("commit", b'{"vms": ["SQL-01", "dc-01"]}'), plan())
+    assert options.vms == ("dc-01", "sql-01")
+    assert options.without_vms().vms is None
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ('{"vms": ["dc-01", "nobody", "DC-01"]}', {"vms[1]", "vms[2]"}),
+        ('{"vms": []}', {"vms"}),
+        ('{"vms": ["dc-01"], "recoveryPoint": {"sql-01": "latest"}}', {"recoveryPoint.sql-01"}),
+    ],
+)
+def test_vms_that_are_unknown_or_named_twice_are_refused(body: str, fields: set[str]) -> None:
+    with pytest.raises(HttpProblem) as caught:
+        options_of_request("failover", parse_verb_request("failover", body.encode()), plan())
+    assert {error.field for error in caught.value.errors} == fields
 
 
 def test_what_persons_say_is_what_the_run_keeps_and_when_it_read_it() -> None:
