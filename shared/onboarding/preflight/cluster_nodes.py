@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from shared.healing.classifier import classify_failure
+from shared.healing.classifier import Cause, classify_failure, find_cured_cause
 from shared.healing.registration import NodeRegistration
 from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unread_lines
-from shared.onboarding.preflight.facts import NodeFacts, SiteFacts
+from shared.onboarding.preflight.facts import HostFacts, NodeFacts, SiteFacts
 from shared.sites.node_health import (
     OLDEST_AGENT,
     agent_version_of,
@@ -13,6 +13,8 @@ from shared.sites.node_health import (
     is_agent_connected,
     providers_on,
 )
+from shared.sites.nodes import ExtensionView
+from shared.sites.site import SiteDocument
 
 NEEDED_EXTENSIONS = {
     "microsoft.siterecovery.dra/windows": "the ASR extension",
@@ -97,11 +99,20 @@ def check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
             yield CheckLine("pass", f"{node.name} has no ASR extension yet")
         elif extension.provisioning_state == "Failed":
             host = facts.hosts.get(node.name.lower())
-            bound = NodeRegistration(hyper_v=host.hyper_v, registry=host.registration or {}) if host else None
-            cause = classify_failure(extension.code, extension.message, bound, facts.site)
+            cause = _failed_extension_cause(extension, host, facts.site)
             yield CheckLine("fail", f"{node.name}: {cause.code}. {cause.remedy}")
         else:
             yield CheckLine("pass", f"the ASR extension of {node.name} is {extension.provisioning_state}")
+
+
+def _failed_extension_cause(extension: ExtensionView, host: HostFacts | None, site: SiteDocument) -> Cause:
+    if host is None:
+        return classify_failure(extension.code, extension.message, None, site)
+    shown = NodeRegistration(
+        hyper_v=host.hyper_v, registry=host.registration or {}, application_control=host.application_control
+    )
+    cured = find_cured_cause(extension, shown, site)
+    return cured or classify_failure(extension.code, extension.message, shown, site)
 
 
 def check_registration(facts: SiteFacts) -> Iterator[CheckLine]:

@@ -28,7 +28,10 @@ from tests.shared.preflight.samples import (
 )
 
 OLD = "10.0.20349.1668"
-RACE = "Extension returned nonzero exit code for Enable: 13. RegisterAsr.ps1 : Failed to register for ASR"
+RACE = (
+    "Extension returned nonzero exit code for Enable: 13. RegisterAsr.ps1 : Failed to register for ASR. "
+    "The ASR can't be registered due to an internal error."
+)
 NOTHING = RightsFacts(scope="/s", granted=((("*/read",), ()),))
 READER = RightsFacts(scope="/s", granted=((("*",), ("Microsoft.Authorization/*/write",)),))
 
