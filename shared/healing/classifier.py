@@ -18,7 +18,7 @@ from shared.sites.node_health import (
     is_provider_of_site,
     providers_on,
 )
-from shared.sites.nodes import ExtensionView, NodeView
+from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
 CauseCode = Literal[
@@ -223,12 +223,13 @@ def is_disproved(stated: Cause, registration: NodeRegistration) -> bool:
     return False
 
 
-def find_cured_cause(extension: ExtensionView, registration: NodeRegistration, site: SiteDocument) -> Cause | None:
-    """The cause that the extension still reports and that is gone from the node, None where there is none such."""
-    if _cause_on_node(registration, site):
-        return None
-    stated = _cause_in_text(f"{extension.code}\n{extension.message}")
-    if stated is None or not is_disproved(stated, registration):
+def find_cured_cause(stated: Cause, registration: NodeRegistration, site: SiteDocument) -> Cause | None:
+    """That a cause is gone from the node; None where it is not, or where the node does not show it.
+
+    Args:
+        stated: What the extension's message, or the Activity Log, still says.
+    """
+    if _cause_on_node(registration, site) or not is_disproved(stated, registration):
         return None
     return cause_of("cause-gone", f"{stated.code} is reported, and is not so on the node", *stated.evidence)
 

@@ -134,6 +134,12 @@ def cluster_rung(
     return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in causes if cause))
 
 
+def is_registered_here(site: SiteDocument, node: NodeView, registration: NodeRegistration) -> bool:
+    """Whether the node itself says that all is well: whatever the vault calls it, a new installation cures nothing."""
+    is_running = is_extension_well(node.extension) and registration.dra == "Running"
+    return is_running and not list(_registry_gaps(site, node.name, registration.registry))
+
+
 def _registry_gaps(site: SiteDocument, node: str, registry: Mapping[str, str]) -> Iterator[str]:
     if not registry:
         yield f"the registry of {node} names no registration"

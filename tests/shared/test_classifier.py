@@ -177,10 +177,9 @@ def test_what_the_node_shows_outweighs_what_the_message_says() -> None:
 
 @pytest.mark.parametrize("message", [APPLICATION_CONTROL, NO_HYPER_V, NO_PRODUCT, NO_DETAIL])
 def test_a_cause_that_was_cured_outside_is_gone_whatever_the_message_still_says(message: str) -> None:
-    registered_nowhere, extension = facts(registration=None), node(message=message).extension
+    registered_nowhere = facts(registration=None)
     assert registered_nowhere
-    assert extension
-    cause = find_cured_cause(extension, registered_nowhere, site())
+    cause = find_cured_cause(classify_failure("", message), registered_nowhere, site())
     assert cause
     assert (cause.code, cause.curable) == ("cause-gone", True)
 
@@ -198,10 +197,9 @@ def test_a_cause_that_was_cured_outside_is_gone_whatever_the_message_still_says(
     ],
 )
 def test_a_cause_that_the_node_still_shows_or_says_nothing_of_is_not_gone(message: str, shown: dict[str, Any]) -> None:
-    registration, extension = facts(**shown), node(message=message).extension
+    registration = facts(**shown)
     assert registration
-    assert extension
-    assert find_cured_cause(extension, registration, site()) is None
+    assert find_cured_cause(classify_failure("", message), registration, site()) is None
 
 
 def test_enforced_application_control_explains_only_what_nothing_else_does() -> None:

@@ -106,12 +106,13 @@ def check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
 
 
 def _failed_extension_cause(extension: ExtensionView, host: HostFacts | None, site: SiteDocument) -> Cause:
+    stated = classify_failure(extension.code, extension.message)
     if host is None:
-        return classify_failure(extension.code, extension.message, None, site)
+        return stated
     shown = NodeRegistration(
         hyper_v=host.hyper_v, registry=host.registration or {}, application_control=host.application_control
     )
-    cured = find_cured_cause(extension, shown, site)
+    cured = find_cured_cause(stated, shown, site)
     return cured or classify_failure(extension.code, extension.message, shown, site)
 
 
