@@ -92,7 +92,7 @@ def _admit(ctx: Context, order: Repair) -> Steps[tuple[RepairProgress, NodeView]
     yield from enter_node_record(ctx, order, node)
     facts = RepairFacts(node=node.name, site=order.sites[name].hyper_v_site)
     progress = RepairProgress(
-        site=name, node=node.name, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
+        site=name, node=node.name, host=node.host, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
     )
     return progress, node
 

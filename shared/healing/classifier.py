@@ -262,7 +262,7 @@ def find_cause(
         providers: Those of the site, and of other sites of its vault.
         at: By the same clock as the heartbeats.
     """
-    on_node = providers_on(node.name, providers)
+    on_node = providers_on(node.host, providers)
     in_this_site = [provider for provider in on_node if is_provider_of_site(provider, site)]
     if not is_extension_well(node.extension) or not is_agent_connected(node):
         elsewhere = registrations_elsewhere(site, node, on_node)
@@ -286,7 +286,7 @@ def find_cause(
 
 def registrations_elsewhere(site: SiteDocument, node: NodeView, providers: Iterable[ProviderView]) -> tuple[str, ...]:
     """Where else the vault has the node, a line each; nothing where the node's site has it as well."""
-    on_node = providers_on(node.name, providers)
+    on_node = providers_on(node.host, providers)
     if any(is_provider_of_site(provider, site) for provider in on_node):
         return ()
     return tuple(f"{node.name} is registered with {'/'.join(provider.sites)}" for provider in on_node)

@@ -105,7 +105,7 @@ def vault_ladder(
     """
     unwell = f"the ASR extension of {node.name} is {extension_state(node.extension)}"
     first = Rung("extension", () if is_extension_well(node.extension) else (unwell,))
-    provider_gaps = [_provider_gap(node.name, one, cured_at, now) for one in providers_on(node.name, providers)]
+    provider_gaps = [_provider_gap(node.name, one, cured_at, now) for one in providers_on(node.host, providers)]
     provider_gaps = provider_gaps or [f"the vault has no provider of {node.name}"]
     # one good provider of the host is enough: a registration before may have left another behind
     last = Rung("provider", () if "" in provider_gaps else (provider_gaps[0],))

@@ -251,6 +251,14 @@ def test_healthy_nodes_that_the_vault_calls_otherwise_are_left_as_they_are(bench
     assert bench.read_record().attempts == 0
 
 
+def test_a_node_is_known_by_the_name_of_its_host_whatever_its_arc_machine_is_called(bench: RepairBench) -> None:
+    for node in bench.azure.nodes.by_name.values():
+        node.host = node.host_name = f"host-{node.name}"
+    assert bench.repair(node="n1").output["problems"][0]["code"] == "nothing-to-do"
+    assert bench.repair("repair-2").output["facts"]["healed"]
+    assert bench.watch_nodes().output == {"started": [], "failures": []}
+
+
 def test_what_the_text_did_not_tell_is_found_on_the_node_before_anything_is_removed(bench: RepairBench) -> None:
     bench.azure.nodes.by_name["n2"].facts = {"hyperV": False}
     result = bench.repair()

@@ -120,7 +120,7 @@ def check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
     """Known issue 1: an installed node that does not reach the service is not protected, and nothing says so."""
     yield from unread_lines(facts, "providers")
     for node in facts.azure.nodes:
-        providers = providers_on(node.name, facts.azure.vault.hosts if facts.azure.vault else ())
+        providers = providers_on(node.host, facts.azure.vault.hosts if facts.azure.vault else ())
         if not providers:
             installed = node.extension is not None
             detail = "has the extension, but is not registered" if installed else "is not registered yet"
@@ -142,7 +142,12 @@ def required_endpoints(account: str) -> tuple[str, ...]:
     *.backup.windowsazure.com, *.store.core.windows.net, *.blob.core.windows.net, login.microsoftonline.com.
     """
     cache = (f"https://{account}.blob.core.windows.net",) if account else ()
-    return ("https://login.microsoftonline.com", "https://management.azure.com", *cache)
+    return (
+        "https://login.microsoftonline.com",
+        "https://management.azure.com",
+        "https://backup.windowsazure.com",  # registration needs it, and a firewall that lets the others through may not
+        *cache,
+    )
 
 
 CHECKS = (

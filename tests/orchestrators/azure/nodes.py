@@ -66,6 +66,7 @@ class Node:
             cluster_id=cluster,
             status=self.status,
             agent_version=self.agent_version,
+            host_name=self.host_name,
             extension=extension if self.state else None,
         )
 
