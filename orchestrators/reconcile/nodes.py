@@ -11,9 +11,18 @@ from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_o
 from orchestrators.healing.locks import restore_locks
 from orchestrators.healing.node_records import ask_node_record, record_ending
 from shared.arm_ids import key_of
-from shared.healing.contract import READ_NODE_RECORDS, READ_NODES, NodeRecordsRead, ReadNodeRecords, ReadNodes
+from shared.healing.contract import (
+    READ_NODE_RECORDS,
+    READ_NODES,
+    REMOVE_SCRIPT,
+    NodeRecordsRead,
+    ReadNodeRecords,
+    ReadNodes,
+    RemoveScript,
+)
 from shared.healing.node_record import (
     LastRepair,
+    LeftScripts,
     NodeRecord,
     SymptomNotice,
     is_due,
@@ -107,9 +116,21 @@ def _look_after_site(
     held = look.is_held((entry.name,), now(ctx))
     site_look = SiteLook(entry.name, site, nodes, provider_views, records_read, patience, held)
     started = []
+    for record in (one for one in records_read.records if one.left_scripts):
+        yield from attempt_part(ctx, look, f"run commands of {record.node}", _remove_left_scripts(ctx, record))
     for node in nodes:
         started += yield from attempt_part(ctx, look, f"node {node.name}", _look_after_node(ctx, site_look, node))
     return started
+
+
+def _remove_left_scripts(ctx: Context, record: NodeRecord) -> Steps[list[str]]:
+    """Remove the run commands that runs could not; what cannot be removed is reported, and tried at the next look."""
+    for name in record.left_scripts:
+        removal = RemoveScript(machine_id=record.machine_id, name=name, operation=f"left:{name}")
+        yield from call(ctx, REMOVE_SCRIPT, removal)
+        removed = LeftScripts(machine_id=record.machine_id, removed=(name,))
+        yield from ask_node_record(ctx, record.machine_id, "note_left_scripts", removed)
+    return []
 
 
 def _look_after_node(ctx: Context, site_look: SiteLook, node: NodeView) -> Steps[list[str]]:

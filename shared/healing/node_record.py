@@ -21,6 +21,8 @@ from shared.sites.nodes import ExtensionView
 
 RepairEnding = Literal["healed", "well", "finding", "deferred", "failed"]
 """well: nothing had to be done; finding: a person has to act; deferred: not now; failed: an attempt did not succeed."""
+MOST_LEFT_SCRIPTS = 50
+"""More names than a machine takes run commands (25)."""
 ANY_SYMPTOM = "*"
 """The symptom that was reported to a person before the timer has seen which one it is."""
 
@@ -57,6 +59,7 @@ class NodeRecord(Message):
         symptom: What the timer saw last, and since when.
         reported_symptom: The one that a person was asked to see to: the timer starts no repair for it.
         reported_cause: The last cause that a person was asked to see to, `findings` times in a row.
+        left_scripts: Names of run commands that could not be removed: the timer tries again.
         look_again: When the timer looks whether that was done; None where the node's symptom shows it.
     """
 
@@ -78,6 +81,7 @@ class NodeRecord(Message):
     reported_cause: str = ""
     findings: int = 0
     look_again: datetime | None = None
+    left_scripts: tuple[str, ...] = ()
 
 
 class BeginRepair(Message):
@@ -133,6 +137,14 @@ class SymptomNotice(Message):
     symptom: str | None = None
     condition: str = ""
     at: datetime | None = None
+
+
+class LeftScripts(Message):
+    """Run commands that were left on a node, and those of them that are gone by now."""
+
+    machine_id: str
+    left: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def next_run_id(machine_id: str, record: NodeRecord | None) -> str:
@@ -228,9 +240,17 @@ def _with_condition(record: NodeRecord, request: SymptomNotice) -> NodeRecord:
     return record.model_copy(update={"quarantined": False, "condition": "", "attempts": 0, "not_before": None})
 
 
+def record_left_scripts(record: NodeRecord | None, request: LeftScripts) -> NodeRecord:
+    """Keep the names of run commands that have to be removed, and forget those that were; at most the newest 50."""
+    current = record or NodeRecord(machine_id=request.machine_id)
+    names = dict.fromkeys((*current.left_scripts, *request.left))
+    remaining = tuple(name for name in names if name not in request.removed)
+    return current.model_copy(update={"left_scripts": remaining[-MOST_LEFT_SCRIPTS:]})
+
+
 def is_at_rest(record: NodeRecord) -> bool:
     """Whether nothing stands of a node that its next repair would have to know."""
-    return not (record.run or record.quarantined or record.symptom or record.reported_symptom)
+    return not (record.run or record.quarantined or record.symptom or record.reported_symptom or record.left_scripts)
 
 
 def why_not_now(record: NodeRecord | None, event_at: datetime) -> str:

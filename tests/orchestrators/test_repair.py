@@ -259,6 +259,20 @@ def test_a_node_is_known_by_the_name_of_its_host_whatever_its_arc_machine_is_cal
     assert bench.watch_nodes().output == {"started": [], "failures": []}
 
 
+def test_run_commands_that_could_not_be_removed_are_reported_and_removed_later(bench: RepairBench) -> None:
+    bench.azure.nodes.removal_refusal = Refused("HCRP409", "The run command is still processing.")
+    assert bench.repair().output["facts"]["healed"]
+    left = {name for record in (bench.read_record(), bench.read_record("n1")) for name in record.left_scripts}
+    assert left == {key.rpartition(":")[2] for key in bench.azure.nodes.scripts}
+    assert len(left) == 3
+    failures = bench.watch_nodes("watch-1").output["failures"]
+    assert [failure for failure in failures if "HCRP409" in failure]
+    bench.azure.nodes.removal_refusal = None
+    assert bench.watch_nodes("watch-2").output["failures"] == []
+    assert bench.azure.nodes.scripts == {}
+    assert bench.read_record().left_scripts == ()
+
+
 def test_what_the_text_did_not_tell_is_found_on_the_node_before_anything_is_removed(bench: RepairBench) -> None:
     bench.azure.nodes.by_name["n2"].facts = {"hyperV": False}
     result = bench.repair()
