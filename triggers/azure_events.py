@@ -1,7 +1,8 @@
 """Event Grid: what failed on a node of a declared site starts one repair, however often the event is sent.
 
 1. `parse_failure_event`: is it a failure of an extension or a run command, on a machine or a cluster?
-2. `_handle_failure`: is that the cluster of a declared site, and its Site Recovery extension?
+2. `_handle_failure`: is that the cluster of a declared site, and its Site Recovery extension? On the node publisher and
+   type say so; a name that a site declares needs no look.
 3. An event of a cluster, or of a run command, names no node: all nodes of the site are checked, once at a time.
 4. An event of a node's extension starts its repair, unless the node's record or the extension itself says otherwise.
    At a site on hold nothing is started.
@@ -101,6 +102,15 @@ def parse_correlation_id(data: Any) -> str:
     return correlation_id if CORRELATION_ID.fullmatch(correlation_id) else ""
 
 
+def parse_either_schema(event: func.EventGridEvent | func.CloudEvent | object) -> FailureEvent | IgnoredEvent:
+    """What an event of Event Grid's own schema, or of CloudEvents 1.0, says failed. What is given may be anything."""
+    if isinstance(event, func.EventGridEvent):
+        return parse_failure_event(event.event_type, event.subject, event.event_time, event.get_json())
+    if isinstance(event, func.CloudEvent):
+        return parse_failure_event(event.type, event.subject, event.time, event.get_json())
+    return IgnoredEvent("malformed")
+
+
 bp = df.Blueprint()
 _LOG = logging.getLogger(__name__)
 COUNTS = EntityInstanceId(EVENT_COUNTS, "events")
@@ -113,12 +123,10 @@ NO_CLUSTER = "none"
 async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
     """Start a repair for a failure on a node of a declared site; every other event is counted and let pass.
 
-    Events come at least once and in any order: those of the same trouble start a run with the same id. What is sent
-    may be a CloudEvent, or nothing of the kind.
+    Events come at least once and in any order: those of the same trouble start a run with the same id. A subscription
+    may have either schema of Event Grid, whose events come as one type or the other.
     """
-    failure: FailureEvent | IgnoredEvent = IgnoredEvent("malformed")
-    if isinstance(event, func.EventGridEvent):
-        failure = parse_failure_event(event.event_type, event.subject, event.event_time, event.get_json())
+    failure = parse_either_schema(event)
     outcome = failure.outcome if isinstance(failure, IgnoredEvent) else await _handle_failure(client, failure)
     if outcome == "not-a-failure":
         return
@@ -139,10 +147,6 @@ async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEve
     }
     if not nearby_sites:
         return "other-subscription"
-    if failure.kind != "run-command" and failure.name.lower() not in {
-        site.extension.lower() for site in nearby_sites.values()
-    }:
-        return "other-extension"
     return await start_for_failure(client, nearby_sites, failure)
 
 
@@ -196,6 +200,19 @@ async def _without_held(client: df.DurableFunctionsClient, sites: dict[str, Site
     return {name: site for name, site in sites.items() if not find_holds(holds, [name])}
 
 
+def _is_declared_name(name: str, sites: dict[str, SiteDocument]) -> bool:
+    return name.lower() in {site.extension.lower() for site in sites.values()}
+
+
+async def _is_site_recovery(failure: FailureEvent) -> bool:
+    """Whether the node's Site Recovery extension has this name; where Azure is silent, the timer sees to the node."""
+    try:
+        extension = (await read_nodes(ReadNodes(machine_id=failure.resource_id))).nodes[0].extension
+    except (Refused, Transient):
+        return False
+    return extension is not None and extension.name.lower() == failure.name.lower()
+
+
 async def _start_repair(
     client: df.DurableFunctionsClient,
     sites: dict[str, SiteDocument],
@@ -212,6 +229,8 @@ async def _start_repair(
         return "healing-disabled"
     if not (candidate_sites := await _without_held(client, candidate_sites)):
         return "site-on-hold"
+    if not (_is_declared_name(failure.name, candidate_sites) or await _is_site_recovery(failure)):
+        return "other-extension"
     if reason := why_not_now(node_record, failure.occurred_at):
         return reason
     if not (node_record and node_record.run):

@@ -142,7 +142,7 @@ def _node_view(snapshot: SiteSnapshot, node: NodeView, record: NodeRecord | None
         },
         "provider": _provider_view(snapshot, node),
         "cause": _cause_view(cause),
-        "vms": [vm.vm for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name)],
+        "vms": [vm.vm for vm in items_on_node(snapshot.item_views, snapshot.providers, node.host)],
         "currentRepair": (record and record.run) or None,
         "lastRepair": record.last.model_dump(mode="json") if record and record.last else None,
         "attempts": record.attempts if record else 0,
@@ -152,7 +152,7 @@ def _node_view(snapshot: SiteSnapshot, node: NodeView, record: NodeRecord | None
 
 
 def _provider_view(snapshot: SiteSnapshot, node: NodeView) -> dict[str, Any] | None:
-    own_providers = [p for p in providers_on(node.name, snapshot.providers) if is_provider_of_site(p, snapshot.site)]
+    own_providers = [p for p in providers_on(node.host, snapshot.providers) if is_provider_of_site(p, snapshot.site)]
     provider = max(own_providers, key=lambda p: (has_fresh_heartbeat(p, snapshot.at), str(p.heartbeat)), default=None)
     if provider is None:
         return None
@@ -205,7 +205,7 @@ def _repair_blockers(
 
 def find_moving_vms(snapshot: SiteSnapshot, node: NodeView) -> Iterable[Obstacle]:
     """The machines of a node that keep it from being repaired now."""
-    for vm in items_on_node(snapshot.item_views, snapshot.providers, node.name):
+    for vm in items_on_node(snapshot.item_views, snapshot.providers, node.host):
         if vm.active_location != "Primary":
             detail = f"{vm.vm} runs in Azure: fail it back first"
             yield Obstacle(vm=vm.vm, code="vms-in-azure", detail=detail)

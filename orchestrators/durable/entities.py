@@ -11,11 +11,13 @@ from shared.healing.cluster_queue import JoinQueue, Queue, join_queue, leave_que
 from shared.healing.node_record import (
     BeginRepair,
     EndRepair,
+    LeftScripts,
     NodeAnswer,
     NodeRecord,
     SymptomNotice,
     begin_repair,
     end_repair,
+    record_left_scripts,
     record_symptom,
     save_extension,
 )
@@ -205,6 +207,12 @@ def begin_node_repair(record: NodeRecord | None, request: BeginRepair) -> tuple[
     return record, NodeAnswer(record=record, busy=busy).model_dump(mode="json")
 
 
+def note_left_scripts(record: NodeRecord | None, request: LeftScripts) -> tuple[NodeRecord, Any]:
+    """Keep which run commands have to be removed from a node."""
+    record = record_left_scripts(record, request)
+    return record, NodeAnswer(record=record).model_dump(mode="json")
+
+
 def note_symptom(record: NodeRecord | None, request: SymptomNotice) -> tuple[NodeRecord, Any]:
     """What the timer saw."""
     record = record_symptom(record, request)
@@ -369,6 +377,7 @@ REGISTERED: Mapping[str, Entity] = {
         {
             "begin_repair": Operation(begin_node_repair, BeginRepair),
             "note_symptom": Operation(note_symptom, SymptomNotice),
+            "note_left_scripts": Operation(note_left_scripts, LeftScripts),
             "save_extension": Operation(keep_extension, ExtensionView),
             "end_repair": Operation(end_node_repair, EndRepair),
         },

@@ -2,7 +2,8 @@
 
 1. Start each script (`follow_scripts`).
 2. Read every `SCRIPT_EVERY` those that have not ended yet, for `SCRIPT_WITHIN` at the most.
-3. Delete the run commands; one that is left behind holds no secret, so a failure to delete it is only logged.
+3. Delete the run commands. One that cannot be deleted now is noted in its node's record: the timer deletes it later,
+   as a machine takes 25 of them and no more.
 4. Where a script answers in pages, do the same for the next page of each node that has one (`read_pages`).
 """
 
@@ -10,7 +11,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from orchestrators.durable.steps import Context, Steps, call_all, now, sleep
+from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now, sleep
+from shared.arm_ids import key_of
 from shared.errors import Refused, Transient
 from shared.healing.contract import (
     READ_SCRIPT,
@@ -21,7 +23,9 @@ from shared.healing.contract import (
     RunScript,
     ScriptView,
 )
+from shared.healing.node_record import LeftScripts
 from shared.healing.pacing import SCRIPT_EVERY, SCRIPT_WITHIN
+from shared.operations.durable_names import NODES
 from shared.sites.node_output import Page
 
 _LOG = logging.getLogger(__name__)
@@ -141,3 +145,12 @@ def _remove_scripts(ctx: Context, requests: Sequence[RunScript]) -> Steps[None]:
     for removal, answer in zip(removals, (yield from call_all(ctx, REMOVE_SCRIPT, removals)), strict=True):
         if isinstance(answer, Exception):
             ctx.create_replay_safe_logger(_LOG).warning("the run command %s was not deleted: %s", removal.name, answer)
+            yield from _note_left_script(ctx, removal)
+
+
+def _note_left_script(ctx: Context, removal: RemoveScript) -> Steps[None]:
+    request = LeftScripts(machine_id=removal.machine_id, left=(removal.name,)).model_dump(mode="json")
+    try:
+        yield from call_entity(ctx, NODES, key_of(removal.machine_id), "note_left_scripts", request)
+    except Transient as silence:  # what the script found is worth more than its tidiness
+        ctx.create_replay_safe_logger(_LOG).warning("the run command %s is not noted: %s", removal.name, silence)

@@ -1,6 +1,7 @@
 """The cure of a node: examine it, save and uninstall its extension, and have it installed again.
 
-1. Examine: read the node's registration; a cause that only shows there stops the cure before anything is removed.
+1. Examine: read the node's registration; a cause that only shows there stops the cure before anything is removed,
+   and so does a node that could not be read. A cause that the extension reports and the node no longer has is gone.
 2. Save the extension's settings where they outlive this run, and uninstall it.
 3. Run Sync-AzureStackHci on a healthy node, which brings the extension back; not where it would install on two nodes.
 4. Where it did not come back, install it from what was saved.
@@ -9,14 +10,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from orchestrators.durable.node_scripts import run_script
 from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.healing.look import NodeDiagnosis, wait_for_node
 from orchestrators.healing.node_records import ask_node_record
 from orchestrators.healing.progress import ProgressTracker
-from shared.errors import Refused
-from shared.healing.classifier import classify_failure
+from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.healing.classifier import cause_of, classify_failure, find_cured_cause
 from shared.healing.contract import (
     CREATE_EXTENSION,
     REMOVE_EXTENSION,
@@ -26,7 +28,7 @@ from shared.healing.contract import (
     ScriptName,
 )
 from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN
-from shared.healing.proof import choose_helper, extension_to_install, may_run_sync
+from shared.healing.proof import choose_helper, extension_to_install, is_registered_here, may_run_sync
 from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts
 from shared.sites.node_health import extension_state, is_extension_settled, is_extension_well
@@ -35,6 +37,19 @@ from shared.sites.site import SiteDocument
 
 OUTPUT_KEPT = 500
 """How much of a script's output is kept with the run, in characters, counted from its end."""
+
+
+class CuredNode(NamedTuple):
+    """A node that may be cured.
+
+    Attributes:
+        nodes: All nodes of its cluster.
+        registration: What it said of itself before.
+    """
+
+    node: NodeView
+    nodes: Sequence[NodeView]
+    registration: NodeRegistration
 
 
 def repair_script(
@@ -56,25 +71,27 @@ def repair_script(
 
 def examine_node(
     ctx: Context, order: Repair, site: SiteDocument, diagnosis: NodeDiagnosis, tracker: ProgressTracker
-) -> Steps[None]:
+) -> Steps[NodeRegistration]:
     """Look inside before anything is removed: the extension's message may not say all, and a reboot may be fresh.
 
     Raises:
         NeedsPerson: the app cannot cure what was found, or what was known before.
+        Refused: the node could not be read.
     """
-    node, cause = diagnosis.node, diagnosis.cause
+    node = diagnosis.node
     tracker.enter_phase("Examine", f"the registry and services of {node.name}")
     script_view = yield from run_script(ctx, repair_script(order, node, "read-registration", "examine"))
     registration = read_registration_output(script_view.result)
-    if registration:
-        _require_curable(node, registration, site, tracker)
-    else:
-        tracker.note_facts(RepairFacts(unread=f"{script_view.state} {script_view.error[-OUTPUT_KEPT:]}".strip()))
-    if not cause.curable:
-        raise NeedsPerson(cause)
-    if registration and registration.last_boot:
+    if registration is None:
+        unread = f"{script_view.state} {script_view.error[-OUTPUT_KEPT:]}".strip()
+        tracker.note_facts(RepairFacts(unread=unread))
+        detail = f"The registration of {node.name} could not be read, so nothing was removed: {unread}."
+        raise Refused("node-not-read", f"{detail} See the run commands of its Arc machine.")
+    _require_curable(diagnosis, registration, site, tracker)
+    if registration.last_boot:
         left_alone_until = registration.last_boot + site.healing_rules.reboot_grace
         yield from leave_alone_until(ctx, node, left_alone_until, tracker)
+    return registration
 
 
 def leave_alone_until(ctx: Context, node: NodeView, until: datetime, tracker: ProgressTracker) -> Steps[None]:
@@ -85,30 +102,40 @@ def leave_alone_until(ctx: Context, node: NodeView, until: datetime, tracker: Pr
 
 
 def _require_curable(
-    node: NodeView, registration: NodeRegistration, site: SiteDocument, tracker: ProgressTracker
+    diagnosis: NodeDiagnosis, registration: NodeRegistration, site: SiteDocument, tracker: ProgressTracker
 ) -> None:
+    node, cause = diagnosis.node, diagnosis.cause
+    if cause_gone := find_cured_cause(cause, registration, site):
+        tracker.note_cause(cause_gone)
+        return
+    if cause.code == "not-registered" and is_registered_here(site, node, registration):
+        raise NeedsPerson(cause_of("provider-named-otherwise", *cause.evidence))
     extension = node.extension or ExtensionView(id="", name="", provisioning_state="")
     inner_cause = classify_failure(extension.code, extension.message, registration, site)
     if inner_cause.code != "unknown" and not inner_cause.curable:
         tracker.note_cause(inner_cause)
         raise NeedsPerson(inner_cause)
+    if not cause.curable:
+        raise NeedsPerson(cause)
 
 
 def reinstall_extension(
-    ctx: Context, order: Repair, site: SiteDocument, node: NodeView, nodes: Sequence[NodeView], tracker: ProgressTracker
+    ctx: Context,
+    order: Repair,
+    site: SiteDocument,
+    cluster: CuredNode,
+    tracker: ProgressTracker,
 ) -> Steps[None]:
     """Uninstall the extension, and have it installed again.
-
-    Args:
-        nodes: All nodes of the cluster.
 
     Raises:
         NeedsPerson, Refused: it did not go, did not come back, or failed again.
         Transient: Azure did not answer for too long.
     """
+    node, nodes, registration = cluster
     saved = yield from _save_extension(ctx, order, node, nodes)
-    tracker.mark_changed()
     yield from _uninstall_extension(ctx, order, node, tracker)
+    tracker.mark_changed()
     tracker.mark_cured()
     back = None
     if (yield from _sync_cluster(ctx, order, site, node, nodes, tracker)):
@@ -117,14 +144,19 @@ def reinstall_extension(
     if back is None:  # Sync does not bring every extension back
         back = yield from _install_saved(ctx, order, node, saved, tracker)
     tracker.note_facts(RepairFacts(extension=extension_state(back)))
-    _require_well(node, back)
+    _require_well(site, node, back, registration)
 
 
 def _uninstall_extension(ctx: Context, order: Repair, node: NodeView, tracker: ProgressTracker) -> Steps[None]:
     if node.extension is None:
         return
     tracker.enter_phase("Uninstall", f"the ASR extension to leave {node.name}")
-    yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=node.extension.id, operation=order.id))
+    try:
+        yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=node.extension.id, operation=order.id))
+    except Transient:
+        tracker.mark_changed()  # only the answer may be lost
+        raise
+    tracker.mark_changed()
     remaining = yield from wait_for_node(ctx, node.id, lambda found: found is None, GONE_WITHIN)
     if remaining.extension is not None:
         detail = f"The ASR extension is still on {node.name} {GONE_WITHIN} after it was to be uninstalled."
@@ -164,20 +196,27 @@ def _sync_cluster(
         return False
     tracker.enter_phase("Sync", f"Sync-AzureStackHci on {helper.name}")
     grace = str(int(site.healing_rules.reboot_grace.total_seconds()))
-    view = yield from run_script(ctx, repair_script(order, helper, "sync-cluster", "sync", {"MinimumUptime": grace}))
+    script = repair_script(order, helper, "sync-cluster", "sync", {"MinimumUptime": grace})
+    try:
+        view = yield from run_script(ctx, script)
+    except SiteRecoveryError as failure:  # the node is without its extension: it is installed from what was saved
+        tracker.note_facts(RepairFacts(sync=f"{helper.name}: not run: {failure}"))
+        return False
     output = (view.error or view.output)[-OUTPUT_KEPT:].strip()
     tracker.note_facts(RepairFacts(sync=f"{helper.name}: {view.state} {output}"))
     synchronised = (view.result or {}).get("synchronised") is True
     return view.state == "Succeeded" and view.exit_code in {0, None} and synchronised
 
 
-def _require_well(node: NodeView, extension: ExtensionView | None) -> None:
+def _require_well(
+    site: SiteDocument, node: NodeView, extension: ExtensionView | None, registration: NodeRegistration
+) -> None:
     """Nothing but Succeeded is enough: PartiallySucceeded is not."""
     if extension is None:
         raise Refused("not-back", f"The ASR extension did not come back on {node.name}.")
     if is_extension_well(extension):
         return
-    new_cause = classify_failure(extension.code, extension.message)
+    new_cause = classify_failure(extension.code, extension.message, registration, site)
     if new_cause.code != "unknown" and not new_cause.curable:
         raise NeedsPerson(new_cause)
     state = extension.provisioning_state

@@ -78,7 +78,7 @@ def _claim_machines(
 ) -> Steps[None]:
     vault = VaultRef.from_id(site.vault)
     items = (yield from call(ctx, READ_ITEMS, ReadItems(vault=vault))).items
-    vms = items_on_node(items, diagnosis.providers, diagnosis.node.name)
+    vms = items_on_node(items, diagnosis.providers, diagnosis.node.host)
     if vms:
         yield from _claim_when_free(ctx, order, vault.key, site_lease_keys(site, vms), tracker)
         own_ids = {vm.id.lower() for vm in vms}

@@ -48,7 +48,6 @@ def remove_locks(ctx: Context, order: Repair, locks: tuple[Lock, ...], tracker: 
     obligation = _locks_owed(order, locks, now(ctx))
     yield from call_entity(ctx, OBLIGATIONS, obligation.table, "open", obligation.model_dump(mode="json"))
     tracker.note_facts(RepairFacts(locks=tuple(lock.id for lock in locks)))
-    tracker.mark_changed()
     yield from call(ctx, REMOVE_LOCKS, RemoveLocks(locks=locks, operation=order.id))
 
 

@@ -13,7 +13,7 @@ from shared.sites.site import HealingRules
 def ask_node_record(
     ctx: Context,
     machine_id: str,
-    operation: Literal["begin_repair", "save_extension", "end_repair", "note_symptom"],
+    operation: Literal["begin_repair", "save_extension", "end_repair", "note_symptom", "note_left_scripts"],
     request: Message,
 ) -> Steps[NodeAnswer]:
     """Do one operation on the record of a node."""

@@ -45,7 +45,7 @@ class ProgressTracker:
         self.note_facts(RepairFacts(cause=cause.code, evidence=cause.evidence, remedy=cause.remedy))
 
     def mark_changed(self) -> None:
-        """From here on something was changed."""
+        """From here on the cure has changed something: whatever comes of it counts as an attempt."""
         self.progress = self.progress.model_copy(update={"touched": True})
 
     def mark_cured(self) -> None:

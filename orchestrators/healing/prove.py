@@ -103,7 +103,9 @@ def _recovery_point_rung(ctx: Context, site: SiteDocument, tracker: ProgressTrac
     except Transient as silence:
         return Rung("recovery-point", (str(silence),))
     since = tracker.progress.cured_at or tracker.progress.began
-    return point_rung(items_on_node(items.items, provider_views.providers, tracker.progress.node), since)
+    return point_rung(
+        items_on_node(items.items, provider_views.providers, tracker.progress.host or tracker.progress.node), since
+    )
 
 
 def _read_cluster_rung(ctx: Context, site: SiteDocument, cluster: str) -> Steps[Rung]:

@@ -17,7 +17,7 @@ from typing import Any
 from orchestrators.durable.cloud_events import publish_event
 from orchestrators.durable.dead_runs import ask_past_dead_runs
 from orchestrators.durable.steps import Context, Steps, now
-from orchestrators.healing.cure import examine_node, reinstall_extension
+from orchestrators.healing.cure import CuredNode, examine_node, reinstall_extension
 from orchestrators.healing.gate import claim_node, release_cluster_turn, take_cluster_turn
 from orchestrators.healing.locks import find_locks, remove_locks, restore_own_locks
 from orchestrators.healing.look import NodeDiagnosis, diagnose_settled_node, read_node
@@ -25,12 +25,14 @@ from orchestrators.healing.node_records import ask_node_record, record_ending
 from orchestrators.healing.progress import ProgressTracker
 from orchestrators.healing.prove import prove_registration, wait_for_cluster, wait_for_recovery_point
 from shared.arm_ids import same_id
-from shared.errors import SiteRecoveryError, Transient
+from shared.errors import SiteRecoveryError
 from shared.healing.node_record import BeginRepair, LastRepair, NodeRecord, RepairEnding
+from shared.healing.pacing import DEFERRALS_UNTOLD
 from shared.healing.proof import RUNGS
 from shared.healing.repair import NeedsPerson, NothingToDo, Repair, RepairDeferred, RepairFacts, RepairProgress
 from shared.obstacle import Obstacle
 from shared.operations.contract import PublishEvent
+from shared.operations.kinds import REQUESTED_BY_TIMER
 from shared.recovery.outcome import Outcome
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
@@ -90,7 +92,7 @@ def _admit(ctx: Context, order: Repair) -> Steps[tuple[RepairProgress, NodeView]
     yield from enter_node_record(ctx, order, node)
     facts = RepairFacts(node=node.name, site=order.sites[name].hyper_v_site)
     progress = RepairProgress(
-        site=name, node=node.name, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
+        site=name, node=node.name, host=node.host, cluster=node.cluster_id, began=now(ctx), since=now(ctx), facts=facts
     )
     return progress, node
 
@@ -149,8 +151,9 @@ def _heal_in_turn(
         locks = yield from find_locks(ctx, order, site)
         nodes = yield from claim_node(ctx, order, site, diagnosis, tracker)
         yield from remove_locks(ctx, order, locks, tracker)
-        yield from examine_node(ctx, order, site, diagnosis, tracker)
-        yield from reinstall_extension(ctx, order, site, diagnosis.node, nodes, tracker)
+        registration = yield from examine_node(ctx, order, site, diagnosis, tracker)
+        cured_node = CuredNode(diagnosis.node, nodes, registration)
+        yield from reinstall_extension(ctx, order, site, cured_node, tracker)
         yield from prove_registration(ctx, order, site, tracker)
     except Exception:  # not `finally`: that also runs each time the host sets us aside
         yield from _release_node(ctx, order, site, tracker)
@@ -174,9 +177,13 @@ def _end_without_proof(
         case NeedsPerson():
             tracker.note_cause(failure.cause)
             tracker.note_facts(RepairFacts(finding=True))
-            yield from _record_ending(ctx, order, tracker, "finding")
-        case Transient() if not tracker.progress.touched:
-            yield from _record_ending(ctx, order, tracker, "deferred")
+            record = yield from _record_ending(ctx, order, tracker, "finding")
+            if record.findings > 1 and order.requested_by == REQUESTED_BY_TIMER:
+                return _outcome_of(tracker, (str(failure),), now(ctx)).model_dump(mode="json")  # reported before
+        case _ if not tracker.progress.touched:
+            record = yield from _record_ending(ctx, order, tracker, "deferred")
+            is_to_be_told = record.deferrals == DEFERRALS_UNTOLD + 1
+            tracker.note_facts(RepairFacts(next_attempt=record.not_before, finding=is_to_be_told or None))
         case _:
             record = yield from _record_ending(ctx, order, tracker, "failed")
             yield from _note_next_attempt(ctx, order, tracker, record)
@@ -191,6 +198,7 @@ def _record_ending(ctx: Context, order: Repair, tracker: ProgressTracker, ending
         cause=tracker.facts.cause or "",
         remedy=tracker.facts.remedy or "",
         rung=tracker.progress.rung,
+        changed=tracker.progress.touched,
     )
     rules = order.sites[tracker.progress.site].healing_rules
     return (yield from record_ending(ctx, order.machine_id, last, rules))

@@ -4,15 +4,25 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from orchestrators.durable.cloud_events import publish_event
 from orchestrators.durable.cluster_turns import leave_cluster_queue
 from orchestrators.durable.steps import Context, Steps, call, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from orchestrators.healing.locks import restore_locks
 from orchestrators.healing.node_records import ask_node_record, record_ending
 from shared.arm_ids import key_of
-from shared.healing.contract import READ_NODE_RECORDS, READ_NODES, NodeRecordsRead, ReadNodeRecords, ReadNodes
+from shared.healing.contract import (
+    READ_NODE_RECORDS,
+    READ_NODES,
+    REMOVE_SCRIPT,
+    NodeRecordsRead,
+    ReadNodeRecords,
+    ReadNodes,
+    RemoveScript,
+)
 from shared.healing.node_record import (
     LastRepair,
+    LeftScripts,
     NodeRecord,
     SymptomNotice,
     is_due,
@@ -22,11 +32,12 @@ from shared.healing.node_record import (
 from shared.healing.proof import symptom_of
 from shared.healing.repair import Repair
 from shared.messages import VaultRef
-from shared.operations.contract import READ_ENDED_RUNS, START_RUN, ReadEndedRuns, StartRun
+from shared.operations.contract import READ_ENDED_RUNS, START_RUN, PublishEvent, ReadEndedRuns, StartRun
 from shared.operations.kinds import REQUESTED_BY_TIMER
 from shared.operations.obligations import Obligation
 from shared.plans.contract import READ_DOCUMENTS, DeclaredDocument, ReadDocuments
 from shared.site_recovery.contract import READ_PROVIDERS, ProvidersRead, ReadProviders
+from shared.sites.node_health import extension_state
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
 
@@ -105,9 +116,21 @@ def _look_after_site(
     held = look.is_held((entry.name,), now(ctx))
     site_look = SiteLook(entry.name, site, nodes, provider_views, records_read, patience, held)
     started = []
+    for record in (one for one in records_read.records if one.left_scripts):
+        yield from attempt_part(ctx, look, f"run commands of {record.node}", _remove_left_scripts(ctx, record))
     for node in nodes:
         started += yield from attempt_part(ctx, look, f"node {node.name}", _look_after_node(ctx, site_look, node))
     return started
+
+
+def _remove_left_scripts(ctx: Context, record: NodeRecord) -> Steps[list[str]]:
+    """Remove the run commands that runs could not; what cannot be removed is reported, and tried at the next look."""
+    for name in record.left_scripts:
+        removal = RemoveScript(machine_id=record.machine_id, name=name, operation=f"left:{name}")
+        yield from call(ctx, REMOVE_SCRIPT, removal)
+        removed = LeftScripts(machine_id=record.machine_id, removed=(name,))
+        yield from ask_node_record(ctx, record.machine_id, "note_left_scripts", removed)
+    return []
 
 
 def _look_after_node(ctx: Context, site_look: SiteLook, node: NodeView) -> Steps[list[str]]:
@@ -136,7 +159,29 @@ def _start_repair(ctx: Context, name: str, site: SiteDocument, node: NodeView, r
 
 def _record_symptom(ctx: Context, node: NodeView, symptom: str, record: NodeRecord | None) -> Steps[NodeRecord | None]:
     """Write down what changed, and only that: for a cluster that is well nothing is called."""
-    notice = SymptomNotice(machine_id=node.id, node=node.name, cluster=node.cluster_id, symptom=symptom, at=now(ctx))
+    notice = SymptomNotice(
+        machine_id=node.id,
+        node=node.name,
+        cluster=node.cluster_id,
+        symptom=symptom,
+        condition=f"extension {extension_state(node.extension)}, agent {node.agent_version}",
+        at=now(ctx),
+    )
     if (record is None and not symptom) or (record and record_symptom(record, notice) == record):
         return record
-    return (yield from ask_node_record(ctx, node.id, "note_symptom", notice)).record
+    noted = (yield from ask_node_record(ctx, node.id, "note_symptom", notice)).record
+    if record and record.quarantined and not noted.quarantined:
+        yield from _publish_quarantine_ended(ctx, node, record, symptom)
+    return noted
+
+
+def _publish_quarantine_ended(ctx: Context, node: NodeView, record: NodeRecord, symptom: str) -> Steps[None]:
+    """Say why a node that was left alone is looked after again."""
+    event = PublishEvent(
+        id=f"quarantine:{key_of(node.id)}:{record.episode}",
+        type="HciSiteRecovery.Node.QuarantineEnded",
+        subject=f"nodes/{node.name}",
+        at=now(ctx),
+        data={"was": record.condition, "cause": symptom, "extension": extension_state(node.extension)},
+    )
+    yield from publish_event(ctx, event)

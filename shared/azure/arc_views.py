@@ -33,6 +33,7 @@ def node_view(machine: Json, extensions: Iterable[Json]) -> NodeView:
     return NodeView(
         id=machine["id"],
         name=text_of(machine.get("name")),
+        host_name=text_of(object_at(properties, "osProfile").get("computerName")),
         cluster_id=cluster_of(machine),
         status=text_of(properties.get("status")),
         agent_version=text_of(properties.get("agentVersion")),
@@ -87,6 +88,7 @@ def node_facts(machine: Json, extension: ExtensionView | None) -> NodeFacts:
     return NodeFacts(
         id=machine["id"],
         name=text_of(machine.get("name")),
+        host_name=text_of(object_at(properties, "osProfile").get("computerName")),
         status=text_of(properties.get("status")),
         agent_version=text_of(properties.get("agentVersion")),
         os_version=text_of(properties.get("osVersion")),

@@ -28,6 +28,10 @@ CauseCode = Literal[
     "vault-rights",
     "application-control",
     "already-registered",
+    "service-unreachable",
+    "clock-wrong",
+    "cause-gone",
+    "provider-named-otherwise",
     "resource-lock",
     "agent-blocked",
     "agent-disconnected",
@@ -57,16 +61,34 @@ class Cause(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """Signs of a cause in the text; `needs` of them must be there."""
+    """What shows a cause in the text.
+
+    Attributes:
+        signs: `needs` of them must be there; each stands for a fact of its own, however often the text repeats it.
+        against: What shows another reason, so that this one is not it.
+    """
 
     code: CauseCode
     signs: tuple[str, ...]
     needs: int = 1
+    against: str = ""
 
 
 _DENIED = (
     r"\bAuthorizationFailed\b|\bAuthorization_RequestDenied\b|\bForbidden\b|\b403\b|not\s+authori[sz]ed|"
     r"does\s+not\s+have\s+(authorization|permission)|access\s+(is\s+)?denied"
+)
+_UNREACHABLE = (
+    r"\bproxy\s+authentication\b|\(407\)|\b407\b\W{0,3}proxy|proxy[^.]{0,60}?(could\s+not|cannot|can't|fail|refus|denied|error|unreach)|"
+    r"(unable|failed|could\s+not|cannot)\s+(to\s+)?(be\s+)?(connect|reach|resolve)|remote\s+name\s+could\s+not\s+be\s+resolved|"
+    r"name\s+resolution|no\s+such\s+host|actively\s+refused|connection[^.]{0,60}?(was\s+closed|reset|refused|timed\s+out|aborted)|"
+    r"(operation|request|connection)\s+(has\s+)?timed\s+out|\b(SSL|TLS)\b[^.]{0,60}?(secure\s+channel|handshake|fail|error|could\s+not|protocol)|"
+    r"(secure\s+channel|handshake)[^.]{0,40}?\b(SSL|TLS)\b|trust\s+relationship\s+for\s+the|untrusted\s+root|"
+    r"0x80072EE[27]|0x80072EFD|0x800B0109"
+)
+_CLOCK = (
+    r"clock\s*skew|\bclock\b|(system|local)\s+time\b|time\s+(difference|skew)|not\s+(yet|within\s+its)\s+(valid|validity)|"
+    r"0x80072F8F|AADSTS700024|AADSTS500133"
 )
 _RULES = (
     _Rule("resource-lock", (r"\bScopeLocked\b", r"following scope\(?s?\)? are locked", r"remove the lock")),
@@ -78,6 +100,8 @@ _RULES = (
             r"extensions[.]enabled\W+false",
         ),
     ),
+    _Rule("clock-wrong", (_CLOCK,)),
+    _Rule("service-unreachable", (_UNREACHABLE,)),
     _Rule(
         "vault-rights",
         (
@@ -86,7 +110,14 @@ _RULES = (
         ),
         needs=2,  # a node has many doors that may be shut
     ),
-    _Rule("hyper-v-missing", (r"Hyper-V\s+is\s+not\s+installed", r"Hyper-V\s+role\s+is\s+(missing|not)")),
+    _Rule(
+        "hyper-v-missing",
+        (
+            r"Hyper-V\s+is\s+not\s+installed",
+            r"Hyper-V\s+role\s+is\s+(missing|not)",
+            r"no\s+compatible\s+product\s+was\s+found.{0,200}",  # says as well: or the server is a domain controller
+        ),
+    ),
     _Rule(
         "application-control",
         (
@@ -102,25 +133,32 @@ _RULES = (
     _Rule(
         "certificate-race",
         (
-            r"\bEnable\b\W{0,6}13\b",  # the handler's exit code; the words around it come in the node's language
-            r"RegisterAsr\s*\.\s*ps1|DRConfigurator",
+            # The handler's exit code, in whatever language, and the script that ended with it: one fact, not two.
+            r"\bEnable\b\W{0,6}13\b|RegisterAsr\s*\.\s*ps1|DRConfigurator",
             r"can\W?t\s+be\s+registered\s+due\s+to\s+an\s+internal\s+error",
         ),
-        needs=2,  # one alone says only that a registration failed, not that it was this one
+        needs=2,  # the first alone says only that a registration failed
+        against=_DENIED,
     ),
     _Rule("other-site", (r"\bEnable\b\W{0,6}1\b\W*$",)),  # exit code 1 and not a word more: known issue 2
 )
 """In order: what a new installation cannot cure comes first. Texts are those of the vendor's known issues, tolerant of
-paths, versions, broken lines and the language around them; resource-lock, agent-blocked and vault-rights are assumed:
-of the last nobody has published the words."""
+paths, versions, broken lines and the language around them; resource-lock, agent-blocked, vault-rights,
+service-unreachable and clock-wrong are assumed: nobody has published their words."""
 _REMEDIES: Mapping[CauseCode, str] = {
     "certificate-race": "Uninstall the extension, run Sync-AzureStackHci on a healthy node, wait for it to come back.",
-    "hyper-v-missing": "Install the Hyper-V role on the node, then repair again.",
+    "hyper-v-missing": "Install the Hyper-V role on the node; it must not be a domain controller. Then repair again.",
     "other-site": "Unregister the host from the Hyper-V site that it is bound to, or declare that site; see also that "
     "Hyper-V is set up on the node; then repair.",
     "vault-rights": "The cluster's identity may not read the vault, or not yet: a new role takes up to ten minutes. "
     "The app installs again. If that fails too, prepare the site, which assigns the role, or assign it by hand.",
     "application-control": "Put Application Control into audit mode for the installation, then repair again.",
+    "service-unreachable": "Let the node reach the service: preflight's node-outbound has the names; see also the "
+    "provider's proxy settings. Then repair again.",
+    "clock-wrong": "Correct the node's clock (w32tm /resync), then repair again.",
+    "cause-gone": "What the extension reported is no longer so: the app uninstalls it and has it installed again.",
+    "provider-named-otherwise": "The node is registered with this vault and site, where no provider has its name. "
+    "Compare the names of the Arc machine and of the host in the vault; the app removes nothing.",
     "already-registered": "Remove (purge) the host's provider in its vault, then repair again.",
     "resource-lock": "Take the lock off the Arc machine or its resource group, then repair again.",
     "agent-blocked": "Allow the ASR extension in the agent's configuration (azcmagent config), then repair again.",
@@ -134,7 +172,11 @@ _REMEDIES: Mapping[CauseCode, str] = {
     "no-recovery-point": "See the replication health of the node's machines; resynchronise where the vault says so.",
     "unknown": "Read the extension's message and the node's Provider log (Microsoft-Azure Site Recovery/Provider).",
 }
-_CURABLE = frozenset({"certificate-race", "extension-missing", "not-registered", "vault-rights"})
+_CURABLE = frozenset({"cause-gone", "certificate-race", "extension-missing", "not-registered", "vault-rights"})
+SHOWN_ON_NODE: frozenset[str] = frozenset({"hyper-v-missing", "other-site", "application-control"})
+"""What the node itself shows: an extension's message may be older than the cure of it, so the node is asked."""
+CURED_OUTSIDE = SHOWN_ON_NODE | {"resource-lock"}
+"""What a person cures without a sign of it in the extension's state: the timer looks again, at growing pauses."""
 
 
 def classify_failure(
@@ -150,11 +192,46 @@ def classify_failure(
     """
     if cause_on_node := _cause_on_node(registration, site):
         return cause_on_node
-    if cause_in_text := _cause_in_text(f"{code}\n{message}"):
-        return cause_in_text
-    if registration and registration.application_control == "Enforced":
+    stated = _cause_in_text(f"{code}\n{message}")
+    if registration is None:
+        return stated or _unknown_cause(code, message)
+    if stated and not is_disproved(stated, registration):
+        return stated
+    if registration.application_control == "Enforced":
         return cause_of("application-control", "Application Control is enforced on the node")
+    if stated:  # the message says it, and the node shows otherwise
+        return cause_of("unknown", *stated.evidence)
+    return _unknown_cause(code, message)
+
+
+def _unknown_cause(code: str, message: str) -> Cause:
     return cause_of("unknown", *(line for line in (code, message[:200]) if line))
+
+
+def is_disproved(stated: Cause, registration: NodeRegistration) -> bool:
+    """Whether the node shows that what the extension's message says is not so, or no longer so.
+
+    Another site is found by what the node's registry says; here it is known to say nothing of one.
+    """
+    match stated.code:
+        case "hyper-v-missing":
+            return registration.hyper_v is True
+        case "application-control":
+            return registration.application_control in {"Off", "Audit"}
+        case "other-site":
+            return registration.hyper_v is True
+    return False
+
+
+def find_cured_cause(stated: Cause, registration: NodeRegistration, site: SiteDocument) -> Cause | None:
+    """That a cause is gone from the node; None where it is not, or where the node does not show it.
+
+    Args:
+        stated: What the extension's message, or the Activity Log, still says.
+    """
+    if _cause_on_node(registration, site) or not is_disproved(stated, registration):
+        return None
+    return cause_of("cause-gone", f"{stated.code} is reported, and is not so on the node", *stated.evidence)
 
 
 def classify_node(
@@ -185,14 +262,12 @@ def find_cause(
         providers: Those of the site, and of other sites of its vault.
         at: By the same clock as the heartbeats.
     """
-    on_node = providers_on(node.name, providers)
+    on_node = providers_on(node.host, providers)
     in_this_site = [provider for provider in on_node if is_provider_of_site(provider, site)]
     if not is_extension_well(node.extension) or not is_agent_connected(node):
-        elsewhere = tuple(
-            f"{node.name} is registered with {'/'.join(p.sites)}" for p in on_node if not is_provider_of_site(p, site)
-        )
+        elsewhere = registrations_elsewhere(site, node, on_node)
         cause = classify_node(node, registration, site)
-        if not in_this_site and elsewhere and cause.code in {"unknown", "other-site", "certificate-race"}:
+        if elsewhere and cause.code in {"unknown", "other-site", "certificate-race"}:
             return cause_of("other-site", *elsewhere)
         return cause
     if cause_on_node := _cause_on_node(registration, site):
@@ -207,6 +282,14 @@ def find_cause(
         for provider in in_this_site
     )
     return cause_of("provider-silent", *silences)
+
+
+def registrations_elsewhere(site: SiteDocument, node: NodeView, providers: Iterable[ProviderView]) -> tuple[str, ...]:
+    """Where else the vault has the node, a line each; nothing where the node's site has it as well."""
+    on_node = providers_on(node.host, providers)
+    if any(is_provider_of_site(provider, site) for provider in on_node):
+        return ()
+    return tuple(f"{node.name} is registered with {'/'.join(provider.sites)}" for provider in on_node)
 
 
 def _agent_cause(node: NodeView) -> Cause | None:
@@ -227,7 +310,7 @@ def _cause_in_text(text: str) -> Cause | None:
     flat = re.sub(r"\s+", " ", text.replace("\\n", " ").replace("\u2019", "'"))
     for rule in _RULES:
         found = [match.group(0) for sign in rule.signs if (match := re.search(sign, flat, re.IGNORECASE))]
-        if len(found) >= rule.needs:
+        if len(found) >= rule.needs and not (rule.against and re.search(rule.against, flat, re.IGNORECASE)):
             return cause_of(rule.code, *found)
     return None
 

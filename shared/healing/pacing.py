@@ -39,8 +39,12 @@ LOOKS_PER_GENERATION = 15
 
 FINDING_STANDS = timedelta(minutes=10)
 """A node that needs a person is not repaired again for every event of a storm."""
-DEFERRED_FOR = timedelta(minutes=30)
-"""Before a repair that could not begin is tried again."""
+DEFERRED_FOR, DEFERRED_AT_MOST = timedelta(minutes=30), timedelta(days=1)
+"""Before a repair that could not begin is tried again; twice as long each time, up to the longest."""
+DEFERRALS_UNTOLD = 2
+"""In a row, before a person is asked to see to what keeps the repairs of a node from beginning."""
+LOOK_AGAIN_AFTER, LOOK_AGAIN_AT_MOST = timedelta(hours=1), timedelta(days=1)
+"""Before a node is looked at again whose cause a person cures outside; twice as long each time, up to the longest."""
 PAUSE_FACTOR = 4
 """Each pause after a failed attempt is so many times as long as the one before; the site declares the first."""
 PAUSE_AT_MOST = timedelta(days=7)

@@ -105,7 +105,7 @@ def vault_ladder(
     """
     unwell = f"the ASR extension of {node.name} is {extension_state(node.extension)}"
     first = Rung("extension", () if is_extension_well(node.extension) else (unwell,))
-    provider_gaps = [_provider_gap(node.name, one, cured_at, now) for one in providers_on(node.name, providers)]
+    provider_gaps = [_provider_gap(node.name, one, cured_at, now) for one in providers_on(node.host, providers)]
     provider_gaps = provider_gaps or [f"the vault has no provider of {node.name}"]
     # one good provider of the host is enough: a registration before may have left another behind
     last = Rung("provider", () if "" in provider_gaps else (provider_gaps[0],))
@@ -132,6 +132,12 @@ def cluster_rung(
     """Every node of the cluster is registered, with a fresh heartbeat."""
     causes = ((node, find_cause(site, node, providers, now)) for node in nodes)
     return Rung("cluster", tuple(f"{node.name}: {cause.code}" for node, cause in causes if cause))
+
+
+def is_registered_here(site: SiteDocument, node: NodeView, registration: NodeRegistration) -> bool:
+    """Whether the node itself says that all is well: whatever the vault calls it, a new installation cures nothing."""
+    is_running = is_extension_well(node.extension) and registration.dra == "Running"
+    return is_running and not list(_registry_gaps(site, node.name, registration.registry))
 
 
 def _registry_gaps(site: SiteDocument, node: str, registry: Mapping[str, str]) -> Iterator[str]:

@@ -64,12 +64,14 @@ class RepairProgress(Message):
         stage: What it does next: wait for its turn (and heal), wait for a recovery point, wait for the whole cluster.
         since: When the stage began.
         cured_at: When the old registration was gone: only what is newer proves the new one.
-        touched: Whether anything was changed yet.
+        host: What the vault calls the node.
+        touched: Whether the cure has changed anything yet; locks that are put back do not count.
     """
 
     stage: Literal["turn", "point", "cluster"] = "turn"
     site: str
     node: str
+    host: str = ""
     cluster: str
     began: datetime
     since: datetime

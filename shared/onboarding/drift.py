@@ -109,7 +109,9 @@ def node_drift(site: SiteDocument, azure: AzureFacts) -> Iterator[Drift]:
         if not is_extension_well(node.extension):
             found = node.extension.provisioning_state if node.extension else "nothing"
             yield Drift(part=part, declared=f"the extension {site.extension}", found=found)
-        providers = providers_on(node.name, azure.vault.hosts if azure.vault else ())
+        elif node.extension and node.extension.name.lower() != site.extension.lower():
+            yield Drift(part=part, declared=f"the extension {site.extension}", found=f"called {node.extension.name}")
+        providers = providers_on(node.host, azure.vault.hosts if azure.vault else ())
         if not providers:
             yield Drift(part=part, declared=f"registered with {site.hyper_v_site}", found="not registered")
         elif not any(has_fresh_heartbeat(provider, azure.at) for provider in providers):

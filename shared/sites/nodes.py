@@ -33,6 +33,8 @@ class NodeView(Message):
     """An Arc machine that is a node of a cluster.
 
     Attributes:
+        host_name: What its agent says that the host is called, empty where it does not say; the Arc machine may have
+            another name.
         blocked: Why its agent will not take the ASR extension or run commands, empty when it will.
     """
 
@@ -42,8 +44,14 @@ class NodeView(Message):
     status: str
     agent_version: str = ""
     location: str = ""
+    host_name: str = ""
     blocked: str = ""
     extension: ExtensionView | None = None
+
+    @property
+    def host(self) -> str:
+        """What the vault calls it: the host's own name, and that of the Arc machine only where that is not known."""
+        return self.host_name or self.name
 
 
 def same_host(host: str, other_host: str) -> bool:

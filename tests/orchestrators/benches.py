@@ -98,7 +98,7 @@ class RepairBench:
     def repair(self, run: str = "repair-1", node: str = "n2", **changes: Any) -> Result:
         machine = self.azure.nodes.by_name[node].id
         sites = self.azure.documents.sites
-        order = Repair(id=run, machine_id=machine, requested_by="ann", sites=sites, **changes)
+        order = Repair(id=run, machine_id=machine, **{"requested_by": "ann", "sites": sites, **changes})
         return self.driver.run(repair, order.model_dump(mode="json"), run)
 
     def terminate_repair(self, run: str = "repair-1", *, at: int = 0, after: str = "") -> None:

@@ -2,18 +2,21 @@
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from shared.arm_ids import key_of
+from shared.errors import Refused
 from shared.healing.cluster_queue import QueueTurn
 from shared.healing.contract import CauseRead
+from shared.healing.pacing import LOOK_AGAIN_AFTER
 from shared.site_recovery.views import ItemView
 from tests.orchestrators.azure.nodes import CLUSTER, LOCK
 from tests.orchestrators.benches import RepairBench, repair_with_faults
 from tests.orchestrators.owed import list_owed
 from tests.shared.samples import site
-from tests.shared.test_classifier import APPLICATION_CONTROL, NO_DETAIL, NO_HYPER_V, RACE
+from tests.shared.test_classifier import APPLICATION_CONTROL, NO_DETAIL, NO_HYPER_V, NO_PRODUCT, NO_ROUTE, RACE
 
 CURE = ["run read-registration on n2", "uninstall n2", "run sync-cluster on n1", "run read-registration on n2"]
 
@@ -83,24 +86,191 @@ def test_sync_is_not_run_where_it_would_make_two_nodes_race(bench: RepairBench) 
     assert result.output["facts"]["notRegistered"] == ["n3: extension-missing"]
 
 
+EXAMINED = ["run read-registration on n2"]
+
+
 @pytest.mark.parametrize(
-    ("message", "code"),
+    ("message", "shown", "code", "changes"),
     [
-        (NO_HYPER_V, "hyper-v-missing"),
-        (NO_DETAIL, "other-site"),
-        (APPLICATION_CONTROL, "application-control"),
-        ("nobody knows this", "unknown"),
+        (NO_HYPER_V, {"hyperV": False}, "hyper-v-missing", EXAMINED),
+        (NO_DETAIL, {"registration": {"SiteName": "old"}}, "other-site", EXAMINED),
+        (APPLICATION_CONTROL, {"applicationControl": "Enforced"}, "application-control", EXAMINED),
+        (APPLICATION_CONTROL, {}, "application-control", EXAMINED),
+        (NO_ROUTE, {}, "service-unreachable", []),
+        ("nobody knows this", {}, "unknown", []),
     ],
+    ids=["hyper-v", "other-site", "enforced", "not-shown", "no-route", "unknown"],
 )
-def test_what_is_not_curable_ends_as_a_finding_and_changes_nothing(bench: RepairBench, message: str, code: str) -> None:
-    bench.azure.nodes.by_name["n2"].message = message
+def test_what_is_not_curable_ends_as_a_finding_and_removes_nothing(
+    bench: RepairBench, message: str, shown: dict[str, Any], code: str, changes: list[str]
+) -> None:
+    bench.azure.nodes.by_name["n2"].message, bench.azure.nodes.by_name["n2"].facts = message, shown
     result = bench.repair()
     facts = result.output["facts"]
     assert (result.output["state"], facts["cause"], facts["finding"]) == ("failed", code, True)
     assert facts["remedy"] in result.output["failures"][0]
-    assert bench.azure.nodes.changes == []
+    assert bench.azure.nodes.changes == changes
     assert bench.list_event_names() == ["Finding"]
-    assert bench.read_record().last is not None
+    assert bench.read_record().attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (NO_HYPER_V, {"hyperV": False}),
+        (NO_DETAIL, {"registration": {"SiteName": "old"}}),
+        (APPLICATION_CONTROL, {"applicationControl": "Enforced"}),
+        (NO_PRODUCT, {"hyperV": False}),
+    ],
+    ids=["hyper-v", "other-site", "application-control", "no-product"],
+)
+def test_a_node_that_a_person_cured_is_healed_by_the_timer(
+    bench: RepairBench, message: str, shown: dict[str, Any]
+) -> None:
+    """The extension still reports the old cause: only the node shows that it is gone."""
+    node = bench.azure.nodes.by_name["n2"]
+    node.message, node.facts = message, shown
+    bench.repair()
+    assert bench.watch_nodes("watch-1").output["started"] == []
+    node.facts = {"applicationControl": "Off"}
+    bench.azure.clock.advance_to(bench.azure.clock.now + LOOK_AGAIN_AFTER)
+    (run,) = bench.watch_nodes("watch-2").output["started"]
+    result = bench.repair(run, requested_by="timer")
+    assert result.output["facts"]["healed"], result.output
+    assert "uninstall n2" in bench.azure.nodes.changes
+    assert bench.read_record().reported_cause == ""
+
+
+def test_a_cause_that_stays_is_looked_for_ever_less_often_and_reported_once(bench: RepairBench) -> None:
+    bench.azure.nodes.by_name["n2"].message, bench.azure.nodes.by_name["n2"].facts = NO_HYPER_V, {"hyperV": False}
+    pauses = []
+    for number in range(7):
+        bench.repair(f"repair-{number}", requested_by="timer")
+        look_again = bench.read_record().look_again
+        assert look_again
+        pauses.append(look_again - bench.azure.clock.now)
+        bench.azure.clock.advance_to(look_again)
+    assert pauses == [timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24)]
+    assert bench.list_event_names() == ["Finding"]
+    assert set(bench.azure.nodes.changes) == set(EXAMINED)
+
+
+def test_a_message_that_the_node_contradicts_is_tried_as_often_as_any_other_and_then_left(bench: RepairBench) -> None:
+    """As on a domain controller: Hyper-V is there, and the setup goes on saying that it finds no product."""
+    bench.azure.nodes.by_name["n2"].message = NO_PRODUCT
+    for number in range(3):
+        bench.azure.nodes.install_errors = [NO_PRODUCT]
+        facts = bench.repair(f"repair-{number}").output["facts"]
+    assert (facts["attempts"], facts["quarantined"]) == (3, True)
+
+
+FULL = Refused(
+    "OperationNotAllowed", "The maximum number of managed Run commands (max=25, current=25) has been exceeded."
+)
+
+
+def test_a_repair_that_could_not_look_is_no_attempt_and_is_put_off_ever_longer(bench: RepairBench) -> None:
+    bench.azure.nodes.script_refusals["read-registration"] = FULL
+    for number in range(4):
+        result = bench.repair(f"repair-{number}", requested_by="timer")
+        assert result.output["state"] == "failed"
+        record = bench.read_record()
+        assert (record.attempts, record.quarantined) == (0, False)
+        assert record.not_before == bench.azure.clock.now + timedelta(minutes=30 * 2**number)
+        bench.azure.clock.advance_to(record.not_before)
+    assert "Run commands" in result.output["failures"][0]
+    assert bench.azure.nodes.changes == []
+    assert bench.list_event_names() == ["Finished", "Finished", "Finding", "Finished"]
+    bench.azure.nodes.script_refusals.clear()
+    assert bench.repair("repair-9", requested_by="timer").output["facts"]["healed"]
+
+
+def test_a_node_whose_run_commands_hang_keeps_its_extension(bench: RepairBench) -> None:
+    bench.azure.nodes.are_scripts_stuck = True
+    result = bench.repair()
+    assert result.output["failures"][0].startswith("node-not-read")
+    assert bench.azure.nodes.changes == EXAMINED
+    assert bench.read_record().attempts == 0
+    assert bench.azure.nodes.by_name["n2"].state == "Failed"
+
+
+def test_locks_that_were_taken_off_for_a_repair_that_could_not_look_are_back_and_count_for_nothing(
+    bench: RepairBench,
+) -> None:
+    bench.allow(allowLockRemoval=True)
+    bench.azure.nodes.locks, bench.azure.nodes.script_refusals = [LOCK], {"read-registration": FULL}
+    bench.repair()
+    assert (bench.azure.nodes.locks, bench.read_record().attempts) == ([LOCK], 0)
+
+
+def test_an_extension_that_azure_will_not_remove_is_no_attempt(bench: RepairBench) -> None:
+    bench.azure.nodes.removal_of_extension_refusal = Refused("RequestDisallowedByPolicy", "a policy forbids it")
+    bench.repair()
+    assert bench.read_record().attempts == 0
+
+
+def test_a_node_is_installed_from_what_was_saved_where_sync_cannot_be_run(bench: RepairBench) -> None:
+    bench.azure.nodes.script_refusals["sync-cluster"] = FULL
+    facts = bench.repair().output["facts"]
+    assert "install n2" in bench.azure.nodes.changes, facts
+    assert facts["healed"], facts
+
+
+def test_a_quarantine_ends_when_something_about_the_node_has_changed_and_says_so(bench: RepairBench) -> None:
+    for number in range(3):
+        bench.azure.nodes.install_errors = [RACE]
+        bench.repair(f"repair-{number}")
+    bench.watch_nodes("watch-1")
+    bench.azure.clock.advance_to(bench.azure.clock.now + timedelta(days=9))
+    assert bench.watch_nodes("watch-2").output["started"] == []
+    assert bench.read_record().quarantined
+    bench.azure.nodes.by_name["n2"].agent_version = "1.60"
+    assert len(bench.watch_nodes("watch-3").output["started"]) == 1
+    assert bench.list_event_names()[-1] == "QuarantineEnded"
+    assert (bench.read_record().quarantined, bench.read_record().attempts) == (False, 0)
+
+
+def test_a_quarantine_ends_when_the_node_is_well(bench: RepairBench) -> None:
+    for number in range(3):
+        bench.azure.nodes.install_errors = [RACE]
+        bench.repair(f"repair-{number}")
+    node = bench.azure.nodes.by_name["n2"]
+    node.state, node.message, node.registered, node.heartbeat = "Succeeded", "", True, bench.azure.clock.now
+    assert bench.watch_nodes("watch-1").output["started"] == []
+    assert not bench.read_record().quarantined
+    assert bench.list_event_names()[-1] == "QuarantineEnded"
+
+
+def test_healthy_nodes_that_the_vault_calls_otherwise_are_left_as_they_are(bench: RepairBench) -> None:
+    for node in bench.azure.nodes.by_name.values():
+        node.state, node.message, node.registered, node.host = "Succeeded", "", True, f"host-{node.name}"
+        node.heartbeat = bench.azure.clock.now
+    result = bench.repair()
+    assert (result.output["state"], result.output["facts"]["cause"]) == ("failed", "provider-named-otherwise")
+    assert bench.azure.nodes.changes == EXAMINED
+    assert bench.read_record().attempts == 0
+
+
+def test_a_node_is_known_by_the_name_of_its_host_whatever_its_arc_machine_is_called(bench: RepairBench) -> None:
+    for node in bench.azure.nodes.by_name.values():
+        node.host = node.host_name = f"host-{node.name}"
+    assert bench.repair(node="n1").output["problems"][0]["code"] == "nothing-to-do"
+    assert bench.repair("repair-2").output["facts"]["healed"]
+    assert bench.watch_nodes().output == {"started": [], "failures": []}
+
+
+def test_run_commands_that_could_not_be_removed_are_reported_and_removed_later(bench: RepairBench) -> None:
+    bench.azure.nodes.removal_refusal = Refused("HCRP409", "The run command is still processing.")
+    assert bench.repair().output["facts"]["healed"]
+    left = {name for record in (bench.read_record(), bench.read_record("n1")) for name in record.left_scripts}
+    assert left == {key.rpartition(":")[2] for key in bench.azure.nodes.scripts}
+    assert len(left) == 3
+    failures = bench.watch_nodes("watch-1").output["failures"]
+    assert [failure for failure in failures if "HCRP409" in failure]
+    bench.azure.nodes.removal_refusal = None
+    assert bench.watch_nodes("watch-2").output["failures"] == []
+    assert bench.azure.nodes.scripts == {}
+    assert bench.read_record().left_scripts == ()
 
 
 def test_what_the_text_did_not_tell_is_found_on_the_node_before_anything_is_removed(bench: RepairBench) -> None:

@@ -101,7 +101,7 @@ def test_only_nodes_that_there_are_can_be_repaired(lab: Lab, path: str, status: 
         ({"boundSite": "another-site"}, "other-site"),
     ],
 )
-def test_what_no_new_installation_cures_ends_as_a_finding_without_one_change(
+def test_what_no_new_installation_cures_ends_as_a_finding_after_no_more_than_a_look_at_the_node(
     lab: Lab, wrong: dict[str, Any], code: str
 ) -> None:
     lab.azure("PUT", "nodes/hci-01-n2", wrong)
@@ -109,7 +109,8 @@ def test_what_no_new_installation_cures_ends_as_a_finding_without_one_change(
     shown = lab.ended(begun(lab)[0])
     assert (shown["state"], shown["facts"]["cause"], shown["facts"]["finding"]) == ("failed", code, True), shown
     assert shown["facts"]["remedy"] in shown["failures"][0]
-    assert lab.verbs() == []
+    assert {verb for verb, _ in lab.verbs()} <= {"runCommands/write", "runCommands/delete"}
+    assert all(item.endswith("-examine") for _, item in lab.verbs())
     assert node(lab, "hci-01-n2")["lastRepair"]["remedy"] == shown["facts"]["remedy"]
 
 
@@ -194,3 +195,33 @@ def test_a_site_whose_healing_is_off_is_left_alone_but_for_a_person(lab: Lab) ->
     assert repairs(lab) == []
     asked = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {}).body["id"]
     assert lab.ended(asked)["facts"]["healed"]
+
+
+def test_a_failure_in_the_cloudevents_schema_starts_the_same_repair(lab: Lab) -> None:
+    lab.azure("POST", "events", {"emit": "extension-upgrade", "node": "hci-01-n2"})
+    ended = lab.ended(begun(lab)[0])
+    assert ended["facts"]["healed"], ended
+    sent = {
+        "specversion": "1.0",
+        "type": FAILED,
+        "source": SUB,
+        "id": "e-2",
+        "time": "2026-01-01T00:00:00Z",
+        "subject": f"{MACHINES}/hci-01-n2/extensions/AzureSiteRecovery",
+        "data": {"correlationId": "b96dc54c-03d2-559f-9bcb-313643564c0e"},
+    }
+    headers = {"aeg-event-type": "Notification", "Content-Type": "application/cloudevents+json"}
+    assert send(lab.servers.host.base, "POST", WEBHOOK, sent, headers).status == 202
+    deadline = time.monotonic() + 10
+    while "stale" not in counts(lab):
+        assert time.monotonic() < deadline, counts(lab)
+        time.sleep(0.05)
+
+
+def test_a_node_that_a_person_cured_is_healed_when_asked(lab: Lab) -> None:
+    lab.azure("PUT", "nodes/hci-01-n2", {"hyperV": False})
+    lab.azure("POST", "events", {"emit": "extension-upgrade", "node": "hci-01-n2"})
+    assert lab.ended(begun(lab)[0])["facts"]["cause"] == "hyper-v-missing"
+    lab.azure("PUT", "nodes/hci-01-n2", {"hyperV": True})
+    repair = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {})
+    assert lab.ended(repair.body["id"])["facts"]["healed"]

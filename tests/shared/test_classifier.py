@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.healing.classifier import classify_failure, classify_node, find_cause
+from shared.healing.classifier import classify_failure, classify_node, find_cause, find_cured_cause
 from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
@@ -46,6 +46,16 @@ NO_KEY = (
 """Assumed: nobody has published what it says."""
 NO_DETAIL = "Extension returned nonzero exit code for Enable: 1."
 """Source: known issue 2: no error details are seen."""
+NO_PRODUCT = (
+    "Microsoft Azure Site Recovery Provider installation has failed with exit code - 1. Setup cannot proceed as no "
+    "compatible product was found. To install on HyperV server, ensure that Hyper-V role is enabled and server is not "
+    "acting as Domain Controller"
+)
+"""Source: azure-docs issue 42969."""
+NO_ROUTE = (
+    RACE[: RACE.index("Installing management cert")]
+    + "Initializing registration process.\nUnable to connect to Azure Site Recovery Services using the given settings."
+)
 BLOCKED = "The extension is on the extensions.blocklist of the agent and will not be installed."
 
 
@@ -62,7 +72,6 @@ BLOCKED = "The extension is on the extensions.blocklist of the agent and will no
         (RACE.replace("Extension returned nonzero exit code for", "Exitcode ungleich null bei"), "certificate-race"),
         (RACE.replace("can't", "can\u2019t"), "certificate-race"),
         (RACE.upper(), "certificate-race"),
-        (RACE[:180], "certificate-race"),
         (RACE[RACE.index("Getting") - 200 :], "certificate-race"),
         (NO_HYPER_V, "hyper-v-missing"),
         (NO_HYPER_V.replace("Hyper-V is", "Hyper-V \nis"), "hyper-v-missing"),
@@ -76,6 +85,7 @@ BLOCKED = "The extension is on the extensions.blocklist of the agent and will no
         (ALREADY, "already-registered"),
         (LOCKED, "resource-lock"),
         (BLOCKED, "agent-blocked"),
+        (NO_PRODUCT, "hyper-v-missing"),
     ],
 )
 def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str, code: str) -> None:
@@ -92,7 +102,10 @@ def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str,
         "",
         "Extension returned nonzero exit code for Enable: 13.",
         "Extension returned nonzero exit code for Enable: 130. DRConfigurator",
-        "RegisterAsr.ps1 : The proxy could not be reached.",
+        RACE[:180],  # the exit code and the script that ended with it are one fact: why it did is cut off
+        RACE.replace("due to an internal error", "(AuthorizationFailed)"),
+        f"{RACE}\nThe remote server returned an error: (403) Forbidden.",
+        RACE.replace("due to an internal error", "because of a full disk"),
         "The ASR can't be registered due to an internal error.",
         "Microsoft Azure Site Recovery Provider installation has failed with exit code - 1603.",
         "Something else went wrong.",
@@ -101,6 +114,25 @@ def test_a_documented_message_has_its_cause_however_it_was_mangled(message: str,
 def test_a_failure_that_is_not_plainly_a_known_one_is_left_to_a_person(message: str) -> None:
     cause = classify_failure("", message)
     assert (cause.code, cause.curable) == ("unknown", False)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (NO_ROUTE, "service-unreachable"),
+        ("RegisterAsr.ps1 : The proxy could not be reached.", "service-unreachable"),
+        (f"{RACE} The remote server returned an error: (407) Proxy Authentication Required.", "service-unreachable"),
+        (f"{RACE} The request was aborted: Could not create SSL/TLS secure channel.", "service-unreachable"),
+        (f"{RACE} The remote name could not be resolved: 'x.example'", "service-unreachable"),
+        (f"{RACE} The operation has timed out.", "service-unreachable"),
+        (f"{RACE} The token is not yet valid: check the local time.", "clock-wrong"),
+        (f"{RACE} AADSTS700024: Client assertion is not within its valid time range.", "clock-wrong"),
+    ],
+)
+def test_a_registration_that_failed_for_another_reason_is_no_certificate_race(message: str, code: str) -> None:
+    cause = classify_failure("", message)
+    assert (cause.code, cause.curable) == (code, False)
+    assert cause.evidence
 
 
 @given(st.text(), st.text())
@@ -131,6 +163,43 @@ def test_a_host_of_another_site_is_not_cured_and_says_what_it_is_bound_to() -> N
 def test_a_node_that_looks_well_lets_the_message_speak() -> None:
     assert classify_failure("", RACE, facts(), site()).code == "certificate-race"
     assert classify_failure("", RACE, facts(registration=None), site()).code == "certificate-race"
+
+
+def test_what_the_node_shows_outweighs_what_the_message_says() -> None:
+    for message in (APPLICATION_CONTROL, NO_PRODUCT, NO_HYPER_V, NO_DETAIL):
+        cause = classify_failure("", message, facts(), site())
+        assert (cause.code, cause.curable) == ("unknown", False)
+        assert cause.evidence
+        assert "Application Control" not in cause.remedy
+    assert classify_failure("", APPLICATION_CONTROL, facts(applicationControl="Audit")).code == "unknown"
+    assert classify_failure("", APPLICATION_CONTROL, facts(applicationControl=None)).code == "application-control"
+
+
+@pytest.mark.parametrize("message", [APPLICATION_CONTROL, NO_HYPER_V, NO_PRODUCT, NO_DETAIL])
+def test_a_cause_that_was_cured_outside_is_gone_whatever_the_message_still_says(message: str) -> None:
+    registered_nowhere = facts(registration=None)
+    assert registered_nowhere
+    cause = find_cured_cause(classify_failure("", message), registered_nowhere, site())
+    assert cause
+    assert (cause.code, cause.curable) == ("cause-gone", True)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (NO_HYPER_V, {"hyperV": False}),
+        (NO_HYPER_V, {"hyperV": None}),
+        (APPLICATION_CONTROL, {"applicationControl": "Enforced"}),
+        (APPLICATION_CONTROL, {"applicationControl": None}),
+        (NO_DETAIL, {"registration": {"SiteName": "old-site"}}),
+        (RACE, {}),
+        ("nobody knows this", {}),
+    ],
+)
+def test_a_cause_that_the_node_still_shows_or_says_nothing_of_is_not_gone(message: str, shown: dict[str, Any]) -> None:
+    registration = facts(**shown)
+    assert registration
+    assert find_cured_cause(classify_failure("", message), registration, site()) is None
 
 
 def test_enforced_application_control_explains_only_what_nothing_else_does() -> None:

@@ -133,6 +133,42 @@ def test_what_an_event_told_a_person_the_timer_does_not_tell_again() -> None:
     assert is_due(record_symptom(record, seen("not-registered", AT)), AT + timedelta(hours=9), HALF)
 
 
+def test_the_timer_looks_again_for_what_is_cured_outside_and_only_for_that() -> None:
+    record = began("r1", record_symptom(None, seen("hyper-v-missing")))[0]
+    for cause, is_again in (("hyper-v-missing", True), ("resource-lock", True), ("agent-outdated", False)):
+        last = LastRepair(run="r1", ending="finding", at=AT, cause=cause)
+        found = end_repair(record, EndRepair(last=last))
+        assert not is_due(found, AT + timedelta(minutes=59), HALF)
+        assert is_due(found, AT + timedelta(hours=1), HALF) == is_again
+
+
+def test_a_repair_that_could_not_begin_waits_longer_each_time_and_is_no_attempt() -> None:
+    record, pauses = NodeRecord(machine_id=MACHINE), []
+    for number in range(8):
+        record = ended(began(f"r{number}", record)[0], "deferred", run=f"r{number}")
+        assert record.not_before
+        pauses.append(record.not_before - AT)
+    assert pauses == [HALF * factor for factor in (1, 2, 4, 8, 16, 32, 48, 48)]
+    assert (record.attempts, record.quarantined) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("symptom", "condition", "ends"),
+    [
+        ("unknown", "extension Failed", False),
+        ("not-registered", "extension Failed", True),
+        ("unknown", "extension Succeeded", True),
+        ("", "extension Succeeded", True),
+    ],
+)
+def test_a_quarantine_ends_with_the_condition_that_it_began_in(symptom: str, condition: str, ends: bool) -> None:
+    before = seen("unknown").model_copy(update={"condition": "extension Failed"})
+    record = record_symptom(NodeRecord(machine_id=MACHINE, quarantined=True, attempts=3), before)
+    assert record.quarantined
+    after = record_symptom(record, seen(symptom).model_copy(update={"condition": condition}))
+    assert (after.quarantined, after.attempts) == (not ends, 0 if ends else 3)
+
+
 def test_settings_saved_before_a_cure_that_failed_are_not_lost() -> None:
     full = ExtensionView(id="/e", name="a", provisioning_state="Failed", settings={"SiteId": "1"})
     empty = full.model_copy(update={"settings": {}})

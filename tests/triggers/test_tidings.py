@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import azure.functions as func
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.azure_events import FailureEvent, IgnoredEvent, parse_failure_event
+from triggers.azure_events import FailureEvent, IgnoredEvent, parse_either_schema, parse_failure_event
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups"
@@ -65,6 +66,20 @@ def test_everything_else_is_let_pass_with_a_word(
     event_type: Any, subject: Any, at: datetime | None, outcome: Any
 ) -> None:
     assert parse_failure_event(event_type, subject, at, {}) == IgnoredEvent(outcome)
+
+
+def test_both_schemas_of_event_grid_say_the_same() -> None:
+    subject = f"{MACHINE}/extensions/AzureSiteRecovery"
+    data: dict[str, object] = {"correlationId": CAUSE}
+    own = func.EventGridEvent(
+        id="e", topic="t", subject=subject, event_type=FAILED, event_time=AT, data=data, data_version="2"
+    )
+    cloud = func.CloudEvent(
+        id="e", source="t", type=FAILED, specversion="1.0", data=data, time=AT, subject=subject, dataschema="#"
+    )
+    failure = FailureEvent("extension", MACHINE, "AzureSiteRecovery", CAUSE, AT)
+    assert parse_either_schema(own) == parse_either_schema(cloud) == failure
+    assert parse_either_schema("neither") == IgnoredEvent("malformed")
 
 
 @pytest.mark.parametrize("data", [{}, [], "text", {"correlationId": "x' or 1 eq 1"}, {"correlationId": "a" * 65}])

@@ -14,4 +14,6 @@ def read_registration(lab: Lab, node: Json, parameters: dict[str, str]) -> Outco
     """What the registry, the services and Windows say; the last line is one JSON object."""
     state = nodes.require_node(lab, node["name"])
     facts = {key: state[key] for key in ("registration", "dra", "hyperV", "applicationControl", "lastBoot")}
+    if state["registration"] is None and state["boundSite"]:
+        facts["registration"] = {"SiteName": state["boundSite"]}  # where a host keeps what it is bound to (assumed)
     return Outcome(f"Read on {node['name']}.\n{json.dumps(facts)}")

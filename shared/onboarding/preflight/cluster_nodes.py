@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from shared.healing.classifier import classify_failure
+from shared.healing.classifier import Cause, classify_failure, find_cured_cause
 from shared.healing.registration import NodeRegistration
 from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unread_lines
-from shared.onboarding.preflight.facts import NodeFacts, SiteFacts
+from shared.onboarding.preflight.facts import HostFacts, NodeFacts, SiteFacts
 from shared.sites.node_health import (
     OLDEST_AGENT,
     agent_version_of,
@@ -13,6 +13,8 @@ from shared.sites.node_health import (
     is_agent_connected,
     providers_on,
 )
+from shared.sites.nodes import ExtensionView
+from shared.sites.site import SiteDocument
 
 NEEDED_EXTENSIONS = {
     "microsoft.siterecovery.dra/windows": "the ASR extension",
@@ -97,18 +99,28 @@ def check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
             yield CheckLine("pass", f"{node.name} has no ASR extension yet")
         elif extension.provisioning_state == "Failed":
             host = facts.hosts.get(node.name.lower())
-            bound = NodeRegistration(hyper_v=host.hyper_v, registry=host.registration or {}) if host else None
-            cause = classify_failure(extension.code, extension.message, bound, facts.site)
+            cause = _failed_extension_cause(extension, host, facts.site)
             yield CheckLine("fail", f"{node.name}: {cause.code}. {cause.remedy}")
         else:
             yield CheckLine("pass", f"the ASR extension of {node.name} is {extension.provisioning_state}")
+
+
+def _failed_extension_cause(extension: ExtensionView, host: HostFacts | None, site: SiteDocument) -> Cause:
+    stated = classify_failure(extension.code, extension.message)
+    if host is None:
+        return stated
+    shown = NodeRegistration(
+        hyper_v=host.hyper_v, registry=host.registration or {}, application_control=host.application_control
+    )
+    cured = find_cured_cause(stated, shown, site)
+    return cured or classify_failure(extension.code, extension.message, shown, site)
 
 
 def check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
     """Known issue 1: an installed node that does not reach the service is not protected, and nothing says so."""
     yield from unread_lines(facts, "providers")
     for node in facts.azure.nodes:
-        providers = providers_on(node.name, facts.azure.vault.hosts if facts.azure.vault else ())
+        providers = providers_on(node.host, facts.azure.vault.hosts if facts.azure.vault else ())
         if not providers:
             installed = node.extension is not None
             detail = "has the extension, but is not registered" if installed else "is not registered yet"
@@ -130,7 +142,12 @@ def required_endpoints(account: str) -> tuple[str, ...]:
     *.backup.windowsazure.com, *.store.core.windows.net, *.blob.core.windows.net, login.microsoftonline.com.
     """
     cache = (f"https://{account}.blob.core.windows.net",) if account else ()
-    return ("https://login.microsoftonline.com", "https://management.azure.com", *cache)
+    return (
+        "https://login.microsoftonline.com",
+        "https://management.azure.com",
+        "https://backup.windowsazure.com",  # registration needs it, and a firewall that lets the others through may not
+        *cache,
+    )
 
 
 CHECKS = (

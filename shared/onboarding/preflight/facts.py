@@ -53,10 +53,12 @@ class NodeFacts(Message):
     Attributes:
         allow: Extensions that the agent allows, "publisher/type"; empty for all.
         mode: "monitor" for an agent that takes no extensions.
+        host_name: What its agent says that the host is called, empty where it does not say.
     """
 
     id: str
     name: str
+    host_name: str = ""
     status: str
     agent_version: str = ""
     os_version: str = ""
@@ -65,6 +67,11 @@ class NodeFacts(Message):
     block: tuple[str, ...] = ()
     mode: str = "full"
     extension: ExtensionView | None = None
+
+    @property
+    def host(self) -> str:
+        """What the vault calls it."""
+        return self.host_name or self.name
 
 
 class DiskFacts(Message):

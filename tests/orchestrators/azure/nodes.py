@@ -32,6 +32,8 @@ class Node:
         state: Of the extension; None is no extension.
         registered: Whether its provider is connected to the vault.
         heartbeat: Of its provider; None where it was never registered.
+        host: What its provider calls it; empty where that is its name.
+        host_name: What its Arc agent says that the host is called; empty where it does not say.
         facts: What its scripts find, beside the usual.
     """
 
@@ -41,6 +43,9 @@ class Node:
     registered: bool = True
     heartbeat: datetime | None = None
     status: str = "Connected"
+    agent_version: str = ""
+    host: str = ""
+    host_name: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -60,13 +65,15 @@ class Node:
             name=self.name,
             cluster_id=cluster,
             status=self.status,
+            agent_version=self.agent_version,
+            host_name=self.host_name,
             extension=extension if self.state else None,
         )
 
     def view_provider(self) -> ProviderView:
         return ProviderView(
             id=f"/providers/{self.name}",
-            host=self.name,
+            host=self.host or self.name,
             connected=self.registered,
             heartbeat=self.heartbeat,
             sites=(HYPER_V_SITE,),
@@ -92,6 +99,10 @@ class Nodes:
         changes: What was done to nodes, in order.
         reads: What was read, and after how many changes.
         scripts: The run commands that are there.
+        script_refusals: What each new run command of a script is refused with.
+        are_scripts_stuck: Whether run commands stay in Creating.
+        removal_of_extension_refusal: What the removal of each extension is refused with; None removes it.
+        removal_refusal: What the removal of each run command is refused with; None removes it.
     """
 
     clock: Clock
@@ -105,6 +116,10 @@ class Nodes:
     changes: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     scripts: dict[str, ScriptRun] = field(default_factory=dict)
+    script_refusals: dict[str, Refused] = field(default_factory=dict)
+    are_scripts_stuck: bool = False
+    removal_refusal: Refused | None = None
+    removal_of_extension_refusal: Refused | None = None
     due: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
 
     def add_nodes(self, names: Iterable[str]) -> None:
@@ -146,6 +161,8 @@ class Nodes:
         node = self.find_node(ask.extension_id)
         if self.locks:
             raise Refused("ScopeLocked", "locked")
+        if self.removal_of_extension_refusal:
+            raise self.removal_of_extension_refusal
         if node.state not in {None, "Deleting"}:
             self.changes.append(f"uninstall {node.name}")
             node.state, node.registered = "Deleting", False
@@ -177,6 +194,8 @@ class Nodes:
 
     def run_script(self, ask: healing.RunScript) -> Nothing:
         """Sources are listed at once and as they are when the list is read; other scripts take half a minute."""
+        if refusal := self.script_refusals.get(ask.script):
+            raise refusal
         key, node = f"{ask.machine_id}:{ask.name}", self.find_node(ask.machine_id)
         if ask.script == "read-source":
             self.on_premises.reads.append(f"{node.name}: {ask.parameters['Names']}")
@@ -184,7 +203,8 @@ class Nodes:
         elif key not in self.scripts:
             script = self.scripts[key] = ScriptRun(ask)
             self.changes.append(f"run {ask.script} on {node.name}")
-            self.schedule(0.5, lambda: self._end_script(script))
+            if not self.are_scripts_stuck:
+                self.schedule(0.5, lambda: self._end_script(script))
         return Nothing()
 
     def _end_script(self, script: ScriptRun) -> None:
@@ -210,6 +230,8 @@ class Nodes:
         return healing.ScriptView(state="Succeeded", exit_code=0, result=result)
 
     def remove_script(self, ask: healing.RemoveScript) -> Nothing:
+        if self.removal_refusal:
+            raise self.removal_refusal
         self.scripts.pop(f"{ask.machine_id}:{ask.name}", None)
         return Nothing()
 
