@@ -24,16 +24,17 @@ from triggers import declared_documents
 from triggers.drill_preemption import find_owed_cleanups, preempt_drills
 from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
+    PREVIEW,
     HttpProblem,
     body_of,
     caller_of,
     handle_for_role,
-    is_preview,
     json_response,
     not_found,
     require_confirmation,
     run_id_of,
 )
+from triggers.request_checks import wants_preview
 from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
 from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
 
@@ -43,14 +44,14 @@ bp = df.Blueprint()
 @bp.function_name("start_verb")
 @bp.route("plans/{plan}/{verb}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Start a verb on a plan: 202 with its id; with `?preview=true` say what it would do and change nothing."""
     kind: Kind | None = next((kind for kind in PLAN_KINDS if kind == req.route_params["verb"]), None)
     if kind is None:
         raise not_found("verb", req.route_params["verb"])
     operation, request = await _read_operation(req, client, kind)
-    if is_preview(req):
+    if wants_preview(req):
         return json_response(await _preview_view(client, operation))
     require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
     if not await has_started(client, operation.id):  # a repetition is not judged anew

@@ -18,6 +18,10 @@ ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
 
 Address = Annotated[str, AfterValidator(lambda given: str(IPv4Address(given)) if given else "")]
 """An IPv4 address; empty for one that Azure gives."""
+DiskNames = Annotated[
+    tuple[str, ...], BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given)
+]
+"""Behind a validator of the whole VM a JSON list is one of Python, which is no tuple where types are strict."""
 
 
 class VmSettings(Document):
@@ -35,7 +39,7 @@ class VmSettings(Document):
 
     os_type: Literal["Windows", "Linux"] | None = None
     os_disk: str | None = None
-    disks: tuple[str, ...] | None = None
+    disks: DiskNames | None = None
     azure_vm: AzureName | None = None
     size: Annotated[str, Field(pattern=r"^\w+$")] | None = None
     network: NetworkIdOrNone | None = None
@@ -81,6 +85,7 @@ class ReplicationRequest(Document):
         settings: For all of them.
         initial_copies: How many VMs may be copied for the first time at once.
         patience: How long the first copy of a VM may take.
+        confirm: To disable: the sentence of the preview.
     """
 
     action: ReplicationAction = "enable"
@@ -88,6 +93,7 @@ class ReplicationRequest(Document):
     settings: VmSettings = VmSettings()
     initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
     patience: Span = INITIAL_COPY_PATIENCE
+    confirm: str = Field("", max_length=1000)
 
 
 class Disk(Message):
