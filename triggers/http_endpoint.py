@@ -24,7 +24,7 @@ from shared.principals import (
     require_role,
 )
 from shared.problem_details import FieldError, field_errors, problem_document
-from shared.request_ids import run_id
+from shared.request_ids import request_digest, run_id
 from shared.settings import Settings, WrongSettings
 from triggers.engine_client import bound_client
 from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
@@ -214,6 +214,14 @@ def json_object_of(body: bytes) -> Mapping[str, Any]:
 def run_id_of(req: func.HttpRequest, kind: str, name: str) -> str:
     """The id of the run that a request asks for: equal for equal Idempotency-Keys, else a new one."""
     return run_id(kind, name, req.headers.get(IDEMPOTENCY_KEY) or uuid.uuid4().hex)
+
+
+def request_digest_of(req: func.HttpRequest, kind: str, name: str) -> str:
+    """What another request with its Idempotency-Key has to be equal to; empty without a key."""
+    if IDEMPOTENCY_KEY not in req.headers:
+        return ""
+    person = caller_of(req)
+    return request_digest(kind, name, (person.id, person.name), json.loads(body_of(req)))
 
 
 def invalid_request(*errors: FieldError) -> HttpProblem:

@@ -39,10 +39,11 @@ from triggers.http_endpoint import (
     json_response,
     not_found,
     read_body,
+    request_digest_of,
     run_id_of,
 )
 from triggers.lost_nodes import lost_node_view
-from triggers.request_checks import wants_preview
+from triggers.request_checks import IDEMPOTENCY_KEY, wants_preview
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
@@ -112,7 +113,7 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
         return json_response(preview_repair(snapshot, node, locks))
     require_role(caller_of(req), "Dr.Operate")
     going = [one.run for one in snapshot.records if one.run and key_of(one.machine_id) == key_of(node.id)]
-    join_running = bool(going) and "Idempotency-Key" not in req.headers
+    join_running = bool(going) and IDEMPOTENCY_KEY not in req.headers
     repair_id = going[0] if join_running else run_id_of(req, "repair", node.name)
     requester = caller_of(req).name
     repair = Repair(
@@ -124,9 +125,10 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     )
     if join_running:
         return accepted_response(repair_id)
-    if not await has_started(client, repair_id):
+    digest = request_digest_of(req, "repair", node.name)
+    if not await has_started(client, repair_id, digest):
         await require_no_hold(client, repair.sites)
-    await start_once(client, "repair", repair_id, repair)
+    await start_once(client, "repair", repair_id, repair, digest)
     return await admission_response(client, "repair", repair_id, "node")
 
 

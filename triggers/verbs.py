@@ -31,6 +31,7 @@ from triggers.http_endpoint import (
     handle_for_role,
     json_response,
     not_found,
+    request_digest_of,
     require_confirmation,
     run_id_of,
 )
@@ -54,8 +55,10 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     if wants_preview(req):
         return json_response(await _preview_view(client, operation))
     require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
-    if not await has_started(client, operation.id):  # a repetition is not judged anew
-        await _start_operation(client, operation, request, caller_of(req))
+    digest = request_digest_of(req, kind, operation.plan)
+    if not await has_started(client, operation.id, digest):  # a repetition is not judged anew
+        operation = await _admit_request(client, operation, request, caller_of(req))
+        await start_once(client, kind, operation.id, operation, digest)
     return await admission_response(client, kind, operation.id, "plan")
 
 
@@ -90,10 +93,10 @@ async def _read_operation(
     return operation, request
 
 
-async def _start_operation(
+async def _admit_request(
     client: df.DurableFunctionsClient, operation: Operation, request: VerbRequest, person: Principal
-) -> None:
-    """Start the operation when its plan is ready, or somebody says why it shall begin all the same."""
+) -> Operation:
+    """The operation as it may start: its plan is ready, or somebody says why it shall begin all the same."""
     await require_no_hold(client, operation.sites)
     if operation.approvals_required:
         require_signed_in(person)
@@ -104,7 +107,7 @@ async def _start_operation(
     owed_cleanups = await find_owed_cleanups(client, operation) if request.drill else []
     if holding_runs or owed_cleanups:
         operation = await preempt_drills(client, operation, holding_runs, request.drill, owed_cleanups)
-    await start_once(client, operation.kind, operation.id, operation)
+    return operation
 
 
 def _unanswered_concern(operation: Operation, preview: Preview) -> HttpProblem:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.product.conftest import Lab
+from tests.product.test_api import signed_in
 
 SITE = "sites/hci-01"
 VM = "web-02"
@@ -79,3 +80,23 @@ def test_a_preparation_does_what_its_preview_has_said(lab: Lab) -> None:
     }
     again = lab.api("POST", f"{SITE}/prepare?preview=true", {}).body["steps"]
     assert {one["outcome"] for one in again if one["id"] != "drill-network"} == {"keep"}
+
+
+def test_a_key_that_was_used_starts_nothing_else_also_when_its_run_has_ended(lab: Lab) -> None:
+    """A preparation goes through several generations, and a replication of all VMs through more than one tick."""
+    key = {"Idempotency-Key": "monday"}
+    ended = {
+        lab.api("POST", path, body, key).body["id"]: (path, body)
+        for path, body in ((f"{SITE}/prepare", {}), (f"{SITE}/replication", {"vms": [VM]}))
+    }
+    for run in ended:
+        assert lab.ended(run)["state"] == "succeeded"
+    before = everything(lab)
+    for run, (path, body) in ended.items():
+        again = lab.api("POST", path, body, key)
+        assert (again.status, again.body["id"], again.body["admission"]) == (202, run, "ended")
+        other = lab.api("POST", path, body, key | signed_in("bob", "Dr.Read", "Dr.Admin"))
+        assert (other.status, other.body["code"], other.body["operation"]) == (422, "idempotency-key-reused", run)
+    other = lab.api("POST", f"{SITE}/replication", {"action": "resynchronise", "vms": [VM]}, key)
+    assert (other.status, other.body["code"]) == (422, "idempotency-key-reused")
+    assert everything(lab) == before
