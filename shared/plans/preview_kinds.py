@@ -45,7 +45,7 @@ RULES_OF_KINDS: Mapping[PreviewKind, KindRule] = {
     "drill": KindRule(("TestFailover", "TestFailoverCleanup")),
     "planned-failover": KindRule(("PlannedFailover", "Commit"), fails_over=True, needs_host=True, is_judged=True),
     "unplanned-failover": KindRule(("UnplannedFailover", "Commit"), fails_over=True, loses_data=True, is_judged=True),
-    "commit": KindRule(("Commit",)),
+    "commit": KindRule(("Commit",), is_judged=True),
     "cancel": KindRule(("CancelFailover",), is_judged=True),
     "change-point": KindRule(("ChangePit",)),
     "failback": KindRule(("Failback", "Commit"), needs_host=True, is_judged=True),

@@ -100,3 +100,17 @@ def test_a_key_that_was_used_starts_nothing_else_also_when_its_run_has_ended(lab
     other = lab.api("POST", f"{SITE}/replication", {"action": "resynchronise", "vms": [VM]}, key)
     assert (other.status, other.body["code"]) == (422, "idempotency-key-reused")
     assert everything(lab) == before
+
+
+def test_a_commit_that_deletes_recovery_points_repeats_what_it_deletes(lab: Lab) -> None:
+    lab.api("DELETE", "plans/payroll")
+    lab.api("PUT", "plans/small", {"site": "hci-01", "items": [{"vm": VM}], "commit": "manual"})
+    assert lab.ended(lab.api("POST", "plans/small/failover", {}).body["id"])["state"] == "succeeded"
+    before = everything(lab)
+    for body in ({}, {"confirm": "Commit"}):
+        refused = lab.api("POST", "plans/small/commit", body)
+        assert (refused.status, refused.body["errors"][0]["field"]) == (400, "confirm"), refused.body
+    sentence = lab.api("POST", "plans/small/commit?preview=true", {}).body["confirm"]
+    assert (VM in sentence, everything(lab)) == (True, before)
+    run = lab.api("POST", "plans/small/commit", {"confirm": sentence}).body["id"]
+    assert lab.ended(run)["state"] == "succeeded"
