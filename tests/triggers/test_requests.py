@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import azure.functions as func
+import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
 from pydantic import BaseModel
 
 from shared.replication.settings import ReplicationRequest
-from tests.triggers.doors import ALL_ROLES, BODIES, DOORS, PARAMETERS, Answer, Door, door
-from tests.triggers.hub import Hub
+from tests.triggers.doors import ALL_ROLES, BODIES, DOORS, PARAMETERS, Answer, BrokenEngine, Door, call_error, door
+from tests.triggers.hub import Hub, look, operation
 from triggers.holds import HoldRequest
 from triggers.request_checks import LARGEST_BODY, LONGEST_KEY
 from triggers.verb_requests import VerbRequest
@@ -33,7 +34,12 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def ask(
-    one: Door, engine: Any, query: str = "", body: bytes | None = None, headers: dict[str, str] | None = None
+    one: Door,
+    engine: Any,
+    query: str = "",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    **parameters: str,
 ) -> Answer:
     """A request as the host hands it on: no parameter without a value, and one of each name."""
     pairs = [part.partition("=") for part in query.split("&") if part]
@@ -42,7 +48,7 @@ async def ask(
         f"https://app.example/api/{one.route}" + (f"?{query}" if query else ""),
         headers=headers or {},
         params={name: value for name, _, value in pairs if value},
-        route_params=PARAMETERS,
+        route_params=PARAMETERS | parameters,
         body=json.dumps(BODIES.get(one.name, {})).encode() if body is None else body,
     )
     response = await one.handler(request, engine)
@@ -191,3 +197,45 @@ async def test_a_value_of_another_type_is_refused(name: str, body: dict[str, Any
 )
 def test_strict_types_refuse_nothing_that_is_right(model: type[BaseModel], text: str) -> None:
     assert model.model_validate_json(text, strict=True) == model.model_validate_json(text)
+
+
+ROLE_LATER = {"start_verb", "repair_node", "declare_lost_node", "settle_obligation_by_hand"}
+"""Their role is asked for once it is known what they are about."""
+RUN = PARAMETERS["id"]
+WAITING = {"kind": "decision", "instructions": "look", "vms": ["sql-01"], "choices": ["retry", "skip", "abort"]}
+
+
+def waiting_run(vms: tuple[str, ...]) -> Hub:
+    """A run whose VM sql-01 failed, and that waits for a person."""
+    codes = "".join("f" if vm == "sql-01" else "w" for vm in vms)
+    return Hub(runs={RUN: [look(RUN, custom_status={"phase": "TestFailover", "waits": WAITING, "codes": codes})]})
+
+
+@pytest.mark.parametrize("decision", ["retry", "skip", "abort"])
+async def test_a_preview_of_a_decision_says_which_vms_it_reaches(decision: str) -> None:
+    vms = operation().vm_names
+    hub = waiting_run(vms)
+    answer = await ask(door("decide_operation"), hub, "preview=true", b"{}", decision=decision)
+    assert (answer.status, answer.body["operation"], answer.body["decision"]) == (200, RUN, decision)
+    assert answer.body["vms"] == (list(vms) if decision == "abort" else ["sql-01"])
+    assert hub.count("raise_orchestration_event") == 0
+    assert (await ask(door("decide_operation"), hub, "", b"{}", decision=decision)).status == 202
+    assert hub.count("raise_orchestration_event") == 1
+
+
+async def test_a_preview_of_a_decision_is_refused_as_the_decision_would_be() -> None:
+    hub = waiting_run(operation().vm_names)
+    for query in ("", "preview=true"):
+        body = (await ask(door("decide_operation"), hub, query, b"{}", decision="resume")).require_problem(409)
+        assert body["title"] == "Not waiting"
+        wrong = await ask(door("decide_operation"), hub, query, b'{"vms": ["dc-01"]}', decision="retry")
+        assert list(fields_of(wrong)) == ["vms[0]"]
+
+
+@each_post
+async def test_who_may_read_may_look_and_not_act(one: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_ROLES", "Dr.Read")
+    looking = await ask(one, BrokenEngine(call_error(grpc.StatusCode.UNAVAILABLE)), "preview=true")
+    assert looking.status == 503, "it gets as far as the engine"
+    if one.name not in {"start_verify", *ROLE_LATER}:
+        assert (await ask(one, NoEngine())).status == 403
