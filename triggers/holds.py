@@ -27,13 +27,17 @@ from triggers.request_checks import wants_preview
 
 bp = df.Blueprint()
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+NO_TIME = "must be a time with its zone, as 2026-01-31T18:00:00Z"
 
 
-def _require_text_of_time(value: object) -> object:
+def _parse_time(value: object) -> object:
     """A number would be read as seconds since 1970, which nobody means."""
-    if not isinstance(value, str) or not ISO_TIME.match(value):
-        raise ValueError("must be a time with its zone, as 2026-01-31T18:00:00Z")
-    return value
+    try:
+        if isinstance(value, str) and ISO_TIME.match(value):
+            return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(NO_TIME) from error
+    raise ValueError(NO_TIME)
 
 
 class HoldRequest(Document):
@@ -44,7 +48,7 @@ class HoldRequest(Document):
     """
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    until: Annotated[AwareDatetime, BeforeValidator(_require_text_of_time)] | None = None
+    until: Annotated[AwareDatetime, BeforeValidator(_parse_time)] | None = None
 
 
 @bp.function_name("hold_everything")
