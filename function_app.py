@@ -5,6 +5,7 @@ import azure.durable_functions as df
 from activities.bindings import activity_blueprint as activities
 from orchestrators.registry import build_blueprint as runbooks
 from triggers import (
+    abort_all,
     azure_events,
     decisions,
     declarations,
@@ -27,6 +28,7 @@ from triggers.worker_defaults import apply_worker_defaults
 apply_worker_defaults()
 app = df.DFApp(http_auth_level=authorization_level())
 for blueprint in (
+    abort_all.bp,
     declarations.bp,
     decisions.bp,
     verbs.bp,

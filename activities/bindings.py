@@ -13,6 +13,7 @@ from activities import (
     failback_leftovers,
     hooks,
     locks,
+    lost_runs,
     node_diagnosis,
     nodes,
     preflight,
@@ -72,6 +73,7 @@ ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ..
     (failback_contract.REMOVE_LEFTOVERS, failback_leftovers.remove_leftovers),
     (evidence_contract.WRITE_RECORDS, evidence.write_records),
     (evidence_contract.SEAL_PACK, evidence.seal_pack),
+    (evidence_contract.SEAL_LOST_PACK, evidence.seal_lost_pack),
     (recovery_contract.RUN_HOOK, hooks.run_hook),
     (recovery_contract.BEGIN_HOOK_WORK, hooks.begin_hook_work),
     (recovery_contract.READ_HOOK_WORK, hooks.read_hook_work),
@@ -97,6 +99,7 @@ CLIENT_ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[df.DurableFunctions
     (plans_contract.READ_DOCUMENTS, durable_runs.read_documents),
     (operations_contract.START_RUN, durable_runs.start_run),
     (operations_contract.PURGE_ENDED_RUNS, run_retention.purge_ended_runs),
+    (operations_contract.READ_LOST_RUNS, lost_runs.read_lost_runs),
 )
 """Those that need the client of the durable engine."""
 

@@ -1,13 +1,18 @@
 """Reading the engine's own state through its client: entities, and whether a run still lives."""
 
+import json
 from typing import Any
 
 import azure.durable_functions as df
 from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
+from shared.arm_ids import key_of
 from shared.operations.entity_messages import value_of
+from shared.operations.kinds import SITE_KINDS
+from shared.operations.lost_runs import STATE_OF_RUN_ENDED_BY_APP, Ending
 from shared.operations.payloads import ENDED_IN_INPUT, Carried, split_carried, unpack_document
+from shared.redaction import redact_text
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
@@ -40,6 +45,46 @@ def read_output(state: OrchestrationState) -> dict[str, Any]:
     """How a run ended; empty as long as it has not, and of one that failed."""
     output: dict[str, Any] = state.get_output() or {}
     return (carried_by(state).outcome or {}) if ENDED_IN_INPUT in output else unpack_document(output)
+
+
+def subject_field_of(kind: str) -> str:
+    """What a kind of run is about: "plan", "site" or "node"."""
+    return "node" if kind == "repair" else "site" if kind in SITE_KINDS else "plan"
+
+
+def subject_of(state: OrchestrationState) -> str:
+    """The plan, the site or the node that the run is about, by its input."""
+    if state.name == "repair":
+        return key_of(read_input(state)["machine_id"]).rpartition("|")[2]
+    subject: str = read_input(state)[subject_field_of(state.name)]
+    return subject
+
+
+def ending_of(state: OrchestrationState | None) -> Ending | None:
+    """How the engine ended a run that did not come to its own end; None of one that lives, or did."""
+    if state is None:
+        return "gone"
+    if state.runtime_status == OrchestrationStatus.FAILED:
+        return "failed"
+    return "terminated" if state.runtime_status == OrchestrationStatus.TERMINATED else None
+
+
+def was_ended_by_app(state: OrchestrationState) -> bool:
+    """Whether a run was terminated by the app itself, to make way: that counts as aborted."""
+    if state.runtime_status != OrchestrationStatus.TERMINATED:
+        return False
+    try:
+        output = json.loads(state.serialized_output or "null")
+    except ValueError:  # whoever terminates a run may give any reason
+        return False
+    return isinstance(output, dict) and output.get("state") == STATE_OF_RUN_ENDED_BY_APP
+
+
+def describe_ending(state: OrchestrationState) -> str:
+    """What the engine says of a run that it ended: its own details, or the output, which on Azure Storage is words."""
+    details = state.failure_details
+    text = f"{details.error_type}: {details.message}" if details else state.serialized_output
+    return redact_text(text or "the engine does not say why")
 
 
 async def is_run_living(client: df.DurableFunctionsClient, run: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from shared.azure.evidence_store import EvidenceStore, keep_beside, open_evidence_store
 from shared.azure.jobs import job_end
@@ -16,17 +17,25 @@ from shared.evidence.chain import (
     build_manifest,
     build_record,
     canonical_json,
+    is_last_record,
     job_attachments,
+    number_of_record,
     record_name,
     sha256_of,
 )
-from shared.evidence.contract import PackSealed, RecordsWritten, SealPack, WriteRecords
+from shared.evidence.contract import NO_STORE, PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
+from shared.evidence.verify import find_unlisted_attachments
+from shared.obstacle import Obstacle
 from shared.redaction import redact_json
 from shared.site_recovery.contract import JobEnd
 
 _LOG = logging.getLogger(__name__)
 RECORD_WITHIN = 30.0
 """Seconds for one record with what belongs to it."""
+LOOKED_AT_WITHIN = 5.0
+"""Seconds for a look whether the store takes anything, for which somebody waits."""
+STORE_TRIAL_FILE = "store-trial.json"
+"""What such a look writes, beside the packs: no run can have this id."""
 
 
 async def write_records(request: WriteRecords) -> RecordsWritten:
@@ -86,6 +95,20 @@ async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     await keep_beside(f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job)))
 
 
+async def find_store_obstacle(within: float = LOOKED_AT_WITHIN) -> Obstacle | None:
+    """Why evidence could not be kept now; None when the store takes a file within so many seconds.
+
+    The file is always the same: a store that may only be added to answers that it is there, but not before it has seen
+    that the app may write.
+    """
+    if open_evidence_store() is None:
+        return Obstacle(code="evidence-store-missing", detail=NO_STORE)
+    if reason := await keep_beside(STORE_TRIAL_FILE, canonical_json({}), within):
+        detail = f"the evidence store takes nothing now: {reason}"
+        return Obstacle(code="evidence-store-unavailable", detail=detail, passing=True)
+    return None
+
+
 async def seal_pack(request: SealPack) -> PackSealed:
     """Write the manifest of a pack that is complete; one that is sealed stays as it is.
 
@@ -96,15 +119,47 @@ async def seal_pack(request: SealPack) -> PackSealed:
     store = open_evidence_store()
     if store is None:
         return PackSealed(kept=False)
-    names = [name for name in await store.list_names(f"{request.pack}/records/") if name.endswith(".json")]
-    records = [(name.removeprefix(f"{request.pack}/"), sha256_of(await store.read_file(name) or b"")) for name in names]
+    records = await _read_records(store, request.pack)
     head = records[-1][1] if records else FIRST_PREVIOUS
     if head != request.head:
         raise Refused("evidence-broken", f"the records of {request.pack} end with {head}, not with {request.head}")
-    content = await store.put_new(
-        f"{request.pack}/{MANIFEST}", build_manifest(request.pack, records, redact_json(request.facts))
+    if request.records not in {None, len(records)}:
+        detail = f"{request.pack} has {len(records)} records, and the run has written {request.records}"
+        raise Refused("evidence-broken", detail)
+    return await _write_manifest(store, request.pack, records, request.facts)
+
+
+async def seal_lost_pack(request: SealLostPack) -> PackSealed:
+    """Close the pack of a run that the engine ended; one that is sealed, or that was never begun, stays as it is.
+
+    Raises:
+        Transient: the store did not answer.
+    """
+    store, files = open_evidence_store(), await read_pack(request.pack)
+    names = sorted(name for name in files or {} if name.startswith("records/"))
+    if store is None or files is None or not names:
+        return PackSealed(kept=False)
+    if MANIFEST not in files and not is_last_record(names[-1]):
+        last_entry = request.last_entry.model_copy(update={"attach": find_unlisted_attachments(files)})
+        await _write_record(
+            store, request.pack, number_of_record(names[-1]) + 1, sha256_of(files[names[-1]]), last_entry
+        )
+    return await _write_manifest(store, request.pack, await _read_records(store, request.pack), request.facts)
+
+
+async def _read_records(store: EvidenceStore, pack: str) -> list[tuple[str, str]]:
+    """Name within the pack and digest of each record, in order."""
+    names = [name for name in await store.list_names(f"{pack}/records/") if name.endswith(".json")]
+    return [(name.removeprefix(f"{pack}/"), sha256_of(await store.read_file(name) or b"")) for name in names]
+
+
+async def _write_manifest(
+    store: EvidenceStore, pack: str, records: Sequence[tuple[str, str]], facts: Json
+) -> PackSealed:
+    content = await store.put_new(f"{pack}/{MANIFEST}", build_manifest(pack, records, redact_json(facts)))
+    return PackSealed(
+        head=records[-1][1] if records else FIRST_PREVIOUS, records=len(records), manifest=sha256_of(content)
     )
-    return PackSealed(head=head, records=len(records), manifest=sha256_of(content))
 
 
 async def read_pack(pack: str) -> dict[str, bytes] | None:

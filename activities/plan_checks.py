@@ -1,8 +1,9 @@
-"""Looking at Azure before a plan is declared: its machines, and the networks that it names."""
+"""Looking at Azure before a plan is declared: its machines, the networks that it names, and where evidence is kept."""
 
 from collections.abc import Mapping
 
 from activities.drill_inventory import read_virtual_networks
+from activities.evidence import find_store_obstacle
 from activities.target_checks import read_target_facts
 from activities.vault import read_items_by_vault
 from shared.messages import VaultRef
@@ -41,7 +42,17 @@ async def check_plan_in_azure(
     misplaced, unchecked_networks = await check_networks_in_azure(plan, sites)
     targets = await read_target_facts(plan, sites, items.by_vault)
     errors += find_target_errors(plan, sites, targets)
-    return [*errors, *misplaced], [*unchecked, *unchecked_networks, *targets.unread]
+    store_errors, store_warnings = await _check_evidence_store(plan)
+    return [*errors, *misplaced, *store_errors], [*unchecked, *unchecked_networks, *targets.unread, *store_warnings]
+
+
+async def _check_evidence_store(plan: PlanDocument) -> tuple[list[FieldError], list[str]]:
+    """A plan that requires evidence is worth nothing without a store; a store that is only away may be back soon."""
+    if not (obstacle := await find_store_obstacle()):
+        return [], []
+    if plan.evidence == "required" and not obstacle.passing:
+        return [FieldError(field="evidence", detail=f"{obstacle.detail}: no verb of the plan would begin")], []
+    return [], [obstacle.detail]
 
 
 async def check_networks_in_azure(

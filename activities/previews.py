@@ -6,6 +6,7 @@ import azure.durable_functions as df
 
 from activities.drill_inventory import read_network, read_virtual_networks
 from activities.durable_state import read_entity
+from activities.evidence import find_store_obstacle
 from activities.owed import read_owed_by
 from activities.recovery_plans import with_recovery_plan_limits
 from activities.recovery_points import complete_with_points
@@ -91,6 +92,7 @@ async def read_preview_facts(
         ),
         unread_networks=(*unread_networks, *unread_target_blockers(targets), *unread_disks),
         unreplicated=unreplicated,
+        evidence=await find_store_obstacle(),
         isolation=(
             *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
             *find_hook_blockers(plan, "drill", targets),

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple, Never
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.problem_details import error_lines, plain_detail
@@ -18,6 +18,33 @@ _GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
 _SHAPE = "/subscriptions/{id}/resourceGroups/{name}"
 type FieldPath = tuple[str | int, ...]
 """Where in a document, as pydantic writes it: ("items", 2, "after", 0)."""
+
+
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+def _require_text_of_time(value: object) -> object:
+    """A number would be read as seconds since 1970, which nobody means."""
+    if not isinstance(value, str) or not _ISO_TIME.match(value):
+        raise ValueError("must be a time with its zone, as 2026-01-31T18:00:00Z")
+    return value
+
+
+def _require_text_of_duration(value: object) -> object:
+    """A number would be read as seconds, and `true` as one of them, which nobody means."""
+    if not isinstance(value, str | timedelta):
+        raise ValueError("must be an ISO 8601 duration such as PT2H")  # noqa: TRY004 - pydantic takes no TypeError
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_require_text_of_duration)]
+"""How long something takes. In JSON: ISO 8601, "PT2H"."""
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number; neither a text nor true or false."""
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A number that JSON has."""
+type TimeWithZone = Annotated[AwareDatetime, BeforeValidator(_require_text_of_time)]
+"""A moment as people send it."""
 
 
 class Fault(NamedTuple):
@@ -118,8 +145,16 @@ HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
 """A URL that this product calls, or empty."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
-Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30))]
+Span = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=30))]
 """How long something may take. In JSON: ISO 8601, "PT2H"."""
+
+
+def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str, int]]:
+    """Of each name that was there before, in any casing: its index, itself, and the index of the first."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if first.setdefault(name.casefold(), index) != index:
+            yield index, name, first[name.casefold()]
 
 
 def digest_of(document: BaseModel) -> str:

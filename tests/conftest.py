@@ -4,7 +4,10 @@ import os
 from itertools import groupby
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.load_profile("untimed")
 os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
 
 WAITING = ("tests/lab/story/", "tests/product/test_faulted_", "tests/product/", "tests/lab/host/test_process.py")

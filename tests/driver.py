@@ -35,6 +35,7 @@ from orchestrators.durable.generations import with_generations
 from orchestrators.registry import ORCHESTRATORS
 from shared.operations.entity_messages import MEMORY, TICK, VALUE
 from shared.operations.payloads import ENDED_IN_INPUT, split_carried, unpack_document
+from tests.release import RELEASE
 
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
 type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
@@ -241,7 +242,8 @@ class _Drive:
 
     def _begin(self, text: str) -> list[pb.HistoryEvent]:
         name = name_of(self.orchestrator)
-        return [self._clock_event(), helpers.new_execution_started_event(name, self.instance, text)]
+        started = helpers.new_execution_started_event(name, self.instance, text, version=RELEASE)
+        return [self._clock_event(), started]
 
     def _clock_event(self) -> pb.HistoryEvent:
         return helpers.new_orchestrator_started_event(self.driver.clock.now)

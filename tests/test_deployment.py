@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.release import RELEASE
 from triggers.worker_defaults import apply_worker_defaults
 
 ROOT = Path(__file__).parents[1]
@@ -79,3 +80,11 @@ def test_the_durable_engine_is_set_as_runs_need_it() -> None:
     storage = durable_task["storageProvider"]
     assert storage["controlQueueVisibilityTimeout"] == storage["workItemQueueVisibilityTimeout"] == "00:01:00"
     assert storage["maxQueuePollingInterval"] == "00:00:01"
+
+
+def test_the_engine_begins_runs_with_the_version_of_the_release() -> None:
+    durable_task = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", RELEASE)
+    assert durable_task["defaultVersion"] == RELEASE
+    assert durable_task["versionMatchStrategy"] == "CurrentOrOlder"
+    assert durable_task["versionFailureStrategy"] == "Reject"

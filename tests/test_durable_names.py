@@ -45,6 +45,7 @@ PINNED_ENTITIES = {
     "holds",
     "leases",
     "lost_nodes",
+    "lost_runs",
     "nodes",
     "obligations",
     "plan_history",
@@ -74,6 +75,7 @@ PINNED_ACTIVITIES = {
     "read_items",
     "read_lease_holders",
     "read_locks",
+    "read_lost_runs",
     "read_node_records",
     "read_node_script",
     "read_nodes",
@@ -95,6 +97,7 @@ PINNED_ACTIVITIES = {
     "resume_jobs",
     "run_hook",
     "seal_evidence_pack",
+    "seal_lost_evidence_pack",
     "start_cleanup",
     "start_hook_work",
     "start_node_script",
@@ -109,6 +112,7 @@ PINNED_ACTIVITIES = {
 
 
 PINNED_FUNCTIONS = {
+    "abort_all_operations",
     "change_recovery_plan",
     "decide_operation",
     "declare_lost_node",

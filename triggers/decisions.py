@@ -9,7 +9,7 @@ from pydantic import Field
 
 from activities.durable_state import read_custom_status, read_input
 from shared.messages import Document
-from shared.operations.kinds import PLAN_KINDS
+from shared.operations.kinds import DECIDABLE_KINDS
 from shared.principals import require_role, require_second_person
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
@@ -115,7 +115,7 @@ async def _read_deciding_run(
     """
     run = req.route_params["id"]
     state = await client.get_orchestration_state(run)
-    if state is None or state.name not in {*PLAN_KINDS, "cleanup"}:
+    if state is None or state.name not in DECIDABLE_KINDS:
         raise not_found("operation", run)
     require_living(run, state)
     operation = Operation.from_carried(read_input(state))

@@ -15,6 +15,7 @@ from activities.durable_state import read_custom_status, read_input
 from activities.owed import read_all_owed
 from activities.previews import read_items_by_vm
 from shared.operations.contract import ReadEndedRuns, StartCleanup, StartRun
+from shared.operations.lost_runs import STATE_OF_RUN_ENDED_BY_APP
 from shared.operations.obligations import Machines, Obligation, cleanup_run_id
 from shared.plans.machines import homes_of, leased_machines
 from shared.problem_details import FieldError
@@ -31,6 +32,7 @@ from triggers.starting import busy_problem
 from triggers.verb_requests import DrillHandling
 
 PREEMPTION_REASON = "it makes way for a failover"
+PREEMPTION_OUTPUT = {"state": STATE_OF_RUN_ENDED_BY_APP, "detail": PREEMPTION_REASON}
 PREEMPTIBLE_KINDS = frozenset({"drill", "cleanup"})
 
 
@@ -123,7 +125,7 @@ async def _require_no_test_failover(operation: Operation) -> None:
 async def _terminate_drill(client: df.DurableFunctionsClient, run: str) -> None:
     """End a drill at once; one that has ended meanwhile has made way by itself."""
     with suppress(RunIsGone):
-        await send_to_living(client, run, client.terminate_orchestration(run, output=PREEMPTION_REASON))
+        await send_to_living(client, run, client.terminate_orchestration(run, output=PREEMPTION_OUTPUT))
 
 
 async def _end_drill(client: df.DurableFunctionsClient, operation: Operation, drill: OrchestrationState) -> None:

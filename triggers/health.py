@@ -18,6 +18,8 @@ import azure.functions as func
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import read_entity
+from activities.evidence import find_store_obstacle
+from shared.obstacle import Obstacle
 from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS
 from shared.operations.holds import HOLDS_KEY, read_kept_holds
 from shared.operations.timer_looks import TimerLooks
@@ -77,6 +79,7 @@ class EngineProbe:
         self._holds_until: float | None = None
         self._unanswered = ""
         self.looks = TimerLooks()
+        self.release = ""
         self.at: datetime | None = None
 
     async def find_trouble(self, client: df.DurableFunctionsClient) -> Outage | None:
@@ -100,9 +103,10 @@ class EngineProbe:
         return diagnose(state) or self._look_at_timer(state)
 
     def _look_at_timer(self, state: OrchestrationState | None) -> Outage | None:
-        """Whether the timer still looks, by the clock of the engine."""
+        """Whether the timer still looks, by the clock of the engine; kept with the release that is at work."""
         report: dict[str, Any] = (state.get_output() if state else None) or {}
         self.looks = TimerLooks.model_validate(report.get("timer") or {})
+        self.release = str(report.get("release", ""))
         self.at = datetime.fromisoformat(report["at"]) if "at" in report else None
         return TIMER_SILENT if self.at and find_silent_since(self.looks, self.at) else None
 
@@ -134,7 +138,25 @@ def _likely_cause(error: Exception) -> Outage:
     return STORAGE_SILENT if outage is SLOW else outage
 
 
-PROBE = EngineProbe()
+class StoreProbe:
+    """Looks whether the evidence store takes anything; its answer holds as long as that of the engine."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._obstacle: Obstacle | None = None
+        self._holds_until: float | None = None
+
+    async def find_obstacle(self) -> Obstacle | None:
+        """Why evidence could not be kept now, None when it could."""
+        async with self._turn:
+            if self._holds_until is None or self._clock() >= self._holds_until:
+                self._obstacle = await find_store_obstacle(HEALTH_WITHIN.total_seconds())
+                self._holds_until = self._clock() + HEALTH_KEPT.total_seconds()
+            return self._obstacle
+
+
+PROBE, STORE_PROBE = EngineProbe(), StoreProbe()
 
 
 @bp.function_name("get_health")
@@ -146,7 +168,8 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 
     503 with the likely cause when the engine does not.
     """
-    outage, counts, holds = await PROBE.find_trouble(client), {}, list[dict[str, Any]]()
+    outage, obstacle = await asyncio.gather(PROBE.find_trouble(client), STORE_PROBE.find_obstacle())
+    counts, holds = {}, list[dict[str, Any]]()
     if outage is None:
         try:
             async with asyncio.timeout(HEALTH_READ_WITHIN.total_seconds()):
@@ -157,8 +180,11 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     if outage:
         raise HttpProblem(503, "Not healthy", outage.detail, (), code=outage.code, **_checks_with(outage))
     checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
-    seen = {"events": counts, "holds": holds, **_last_look_of(PROBE.looks)}
-    return json_response({"status": checks["timer"], **checks, **seen})
+    store = obstacle.model_dump(mode="json", include={"code", "detail"}) if obstacle else None
+    is_degraded = checks["timer"] == "degraded" or (obstacle is not None and obstacle.passing)
+    seen = {"events": counts, "holds": holds, "evidenceStore": store, **_last_look_of(PROBE.looks)}
+    status = "degraded" if is_degraded else "ok"
+    return json_response({"status": status, "release": PROBE.release, **checks, **seen})
 
 
 async def _read_holds(client: df.DurableFunctionsClient, at: datetime | None) -> list[dict[str, Any]]:

@@ -1,14 +1,14 @@
 """Holds over HTTP: stop everything that has not begun, at one site or everywhere, and let it go on."""
 
-import re
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import StringConstraints
 
+from shared.documents import TimeWithZone
 from shared.messages import Document
 from shared.operations.holds import Hold, HoldChange, HoldOutcome, check_until, with_hold
 from shared.problem_details import FieldError
@@ -26,18 +26,6 @@ from triggers.http_endpoint import (
 from triggers.request_checks import wants_preview
 
 bp = df.Blueprint()
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
-NO_TIME = "must be a time with its zone, as 2026-01-31T18:00:00Z"
-
-
-def _parse_time(value: object) -> object:
-    """A number would be read as seconds since 1970, which nobody means."""
-    try:
-        if isinstance(value, str) and ISO_TIME.match(value):
-            return datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(NO_TIME) from error
-    raise ValueError(NO_TIME)
 
 
 class HoldRequest(Document):
@@ -48,7 +36,7 @@ class HoldRequest(Document):
     """
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    until: Annotated[AwareDatetime, BeforeValidator(_parse_time)] | None = None
+    until: TimeWithZone | None = None
 
 
 @bp.function_name("hold_everything")

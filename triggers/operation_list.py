@@ -5,7 +5,7 @@
 3. `list_page`: those after the last page, read in blocks until the page is full.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
@@ -79,8 +79,11 @@ ROUNDING = timedelta(seconds=1)
 async def list_page(client: df.DurableFunctionsClient, question: Question) -> tuple[list[dict[str, Any]], Place | None]:
     """One page, newest first, and after which place the next one begins; None after the last page."""
     views, last = list[dict[str, Any]](), question.after
+    statuses = ENGINE_STATUSES[question.state] if question.state else None
+    until = question.after.began.replace(tzinfo=UTC) + ROUNDING if question.after else None
     for since in await _find_windows(client, question):
-        runs = [run for run in await find_runs(client, question, since) if last is None or Place.of(run) < last]
+        found = await find_runs(client, question.kinds, question.plan, statuses, (since, until))
+        runs = [run for run in found if last is None or Place.of(run) < last]
         async for run, view in _read_views(client, question, runs):
             views.append(view)
             if len(views) == question.top:
@@ -116,25 +119,32 @@ def _newest_first(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def find_runs(
-    client: df.DurableFunctionsClient, question: Question, since: datetime | None
+    client: df.DurableFunctionsClient,
+    kinds: Sequence[str],
+    plan: str | None = None,
+    statuses: Collection[OrchestrationStatus] | None = None,
+    window: tuple[datetime | None, datetime | None] = (None, None),
 ) -> list[OrchestrationState]:
-    """What the engine lists of the runs that may be meant, newest first.
+    """What the engine lists of the runs that may be meant, newest first; some of them may be of another plan.
 
     Args:
-        since: Only those that began later; None for all.
+        client: The durable client.
+        kinds: Of these kinds.
+        plan: Of this plan; None for all.
+        statuses: In these statuses; None for any.
+        window: Since when and until when they began; None for ever.
     """
-    statuses = list(ENGINE_STATUSES[question.state]) if question.state else None
-    until = question.after.began.replace(tzinfo=UTC) + ROUNDING if question.after else None
+    since, until = window
 
     async def list_kind(kind: str) -> list[OrchestrationState]:
         query = OrchestrationQuery(
             created_time_from=since.replace(tzinfo=UTC) if since else None,
             created_time_to=until,
-            instance_id_prefix=run_id_prefix(kind, question.plan or ""),
-            runtime_status=statuses,
+            instance_id_prefix=run_id_prefix(kind, plan or ""),
+            runtime_status=list(statuses) if statuses else None,
             max_instance_count=LISTED_AT_ONCE,
         )
         return [run for run in await client.get_all_orchestration_states(query) if run.name == kind]
 
-    found = await map_concurrently(question.kinds, list_kind)
+    found = await map_concurrently(kinds, list_kind)
     return sorted((run for runs in found for run in runs), key=Place.of, reverse=True)

@@ -11,15 +11,27 @@ from typing import Any
 
 import azure.durable_functions as df
 from durabletask.client import OrchestrationState, OrchestrationStatus
+from pydantic import ValidationError
 
-from activities.durable_state import carried_by, read_custom_status, read_entity, read_input, read_output
-from shared.arm_ids import key_of
+from activities.durable_state import (
+    carried_by,
+    describe_ending,
+    ending_of,
+    read_custom_status,
+    read_entity,
+    read_input,
+    read_output,
+    subject_field_of,
+    subject_of,
+    was_ended_by_app,
+)
 from shared.onboarding import drift
 from shared.onboarding.drift import Drift
 from shared.onboarding.preflight import findings
 from shared.onboarding.preflight.check import CheckResult
 from shared.operations.durable_names import PLAN_HISTORY
-from shared.operations.kinds import PLAN_KINDS, SITE_KINDS
+from shared.operations.kinds import PLAN_KINDS
+from shared.operations.lost_runs import describe_lost_run
 from shared.plans.history import PlanHistory, forecast_recovery
 from shared.plans.preview import Preview
 from shared.recovery.operation import Operation, Override
@@ -27,15 +39,13 @@ from shared.recovery.outcome import Outcome
 from shared.recovery.results import find_changes_in_azure, measure_achieved
 from shared.recovery.run_item import RunItem
 from shared.recovery.status import read_awaited_decision, read_item_states
-from shared.redaction import redact_text
 from triggers.site_operation_views import SITE_PARTS
 
 STATE_BY_ENGINE_STATUS = {
     OrchestrationStatus.PENDING: "pending",
     OrchestrationStatus.SUSPENDED: "waiting",
-    OrchestrationStatus.TERMINATED: "aborted",
-    OrchestrationStatus.FAILED: "failed",
 }
+UNREADABLE_INPUT = "This release of the app cannot read what the run was given: most probably a newer one began it."
 STATUS_FIELDS = {
     "phase": "phase",
     "waitingFor": "waitingForText",
@@ -44,10 +54,9 @@ STATUS_FIELDS = {
     "timeline": "timeline",
     "eta": "expectedEnd",
     "unwritten": "evidenceUnwritten",
+    "failedObservations": "failedObservations",
 }
 """What a living run says of itself that is shown as it is, and under which name."""
-SUBJECT_FIELDS: Mapping[str, str] = {"repair": "node"} | dict.fromkeys(SITE_KINDS, "site")
-"""What a kind of run is about, where that is no plan."""
 
 
 def brief_view(state: OrchestrationState) -> dict[str, Any]:
@@ -56,7 +65,7 @@ def brief_view(state: OrchestrationState) -> dict[str, Any]:
     return {
         "id": state.instance_id,
         "kind": state.name,
-        SUBJECT_FIELDS.get(state.name, "plan"): subject_of(state),
+        subject_field_of(state.name): subject_of(state),
         "state": state_of(state),
         "createdAt": _created_at(state),
         "updatedAt": _utc_text(state.last_updated_at),
@@ -75,18 +84,12 @@ def _utc_text(moment: datetime) -> str:
     return moment.replace(tzinfo=UTC).isoformat()
 
 
-def subject_of(state: OrchestrationState) -> str:
-    """The plan, the site or the node that the run is about, by its input."""
-    if state.name == "repair":
-        return key_of(read_input(state)["machine_id"]).rpartition("|")[2]
-    subject: str = read_input(state)[SUBJECT_FIELDS.get(state.name, "plan")]
-    return subject
-
-
 def state_of(state: OrchestrationState) -> str:
     """pending, running, waiting, succeeded, failed or aborted."""
     if state.runtime_status == OrchestrationStatus.RUNNING:
         return "waiting" if read_awaited_decision(read_custom_status(state)) else "running"
+    if ending_of(state):
+        return "aborted" if was_ended_by_app(state) else "failed"
     if state.runtime_status != OrchestrationStatus.COMPLETED:
         return STATE_BY_ENGINE_STATUS[state.runtime_status]
     ended = (state.get_output() or {}).get("state") or read_output(state).get("state")
@@ -107,20 +110,22 @@ def full_view(state: OrchestrationState) -> dict[str, Any]:
     view["failures"] = [*custom_status.get("problems", ()), *custom_status.get("failures", ())]
     if queue := custom_status.get("queue"):
         view["waitingForBudget"] = {"vmCount": queue["vms"], "until": queue["until"]}
-    view |= _request_part(state, custom_status)
-    view |= _parts_of_kind(state, custom_status)
+    view |= _readable_parts(state, custom_status)
     if state.runtime_status == OrchestrationStatus.COMPLETED:
         view |= _outcome_view(Outcome.model_validate(read_output(state)))
-    elif state.runtime_status == OrchestrationStatus.FAILED:
-        view["failures"] = [describe_engine_failure(state)]
+    elif ending := ending_of(state):
+        view |= {"phase": "Finished", "waitingForText": "", "waitingFor": None}
+        if not was_ended_by_app(state):
+            view["failures"] = list(describe_lost_run(state.name, ending, describe_ending(state)))
     return view
 
 
-def describe_engine_failure(state: OrchestrationState) -> str:
-    """What a run broke off with: the engine's own details, or its output, which on Azure Storage is that in words."""
-    details = state.failure_details
-    text = f"{details.error_type}: {details.message}" if details else state.serialized_output
-    return redact_text(text or "the engine does not say why")
+def _readable_parts(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
+    """The request, and what its kind of run has; of a run of a newer release this one may not know every field."""
+    try:
+        return _request_part(state, custom_status) | _parts_of_kind(state, custom_status)
+    except ValidationError:
+        return {"limitations": [UNREADABLE_INPUT]}
 
 
 def _request_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +161,7 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
     }
     if run:
         view["startedAt"] = run.began.isoformat()
-        view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings]
+        view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings, *run.chain.findings]
     return view
 
 
@@ -197,6 +202,7 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
         "limitations": list(outcome.findings),
         "facts": outcome.facts,
         "hooks": [hook.model_dump(mode="json", by_alias=True) for hook in outcome.hooks],
+        "failedObservations": outcome.failed_observations,
         "decisions": [decision.model_dump(mode="json") for decision in outcome.decisions],
         "approvals": [approval.model_dump(mode="json") for approval in outcome.approvals],
     }
@@ -223,7 +229,10 @@ async def read_achieved_and_forecast(client: df.DurableFunctionsClient, state: O
     """
     if state.name not in PLAN_KINDS:
         return {}
-    operation = Operation.from_carried(read_input(state))
+    try:
+        operation = Operation.from_carried(read_input(state))
+    except ValidationError:  # `full_view` says so
+        return {}
     items, began = (operation.run.items, operation.run.began) if operation.run else ((), None)
     plan_history = PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, operation.plan))
     forecast = forecast_recovery(plan_history, operation.kind, began)

@@ -62,7 +62,8 @@ def check_plan_document(
     except ValidationError as error:
         errors = field_errors(error)
     document = json_object_of(body)
-    return plan, [*errors, *_unknown_site_errors(document, sites), *_drill_cycle_errors(name, document, plans)]
+    errors += [*_unknown_site_errors(document, sites), *_drill_cycle_errors(name, document, plans)]
+    return plan, [*errors, *_drill_network_errors(document, sites)]
 
 
 async def _check_in_azure(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[list[FieldError], list[str]]:
@@ -92,7 +93,7 @@ def _unknown_site_errors(document: Mapping[str, Any], sites: Mapping[str, SiteDo
 def _drill_cycle_errors(
     name: str, document: Mapping[str, Any], plans: Mapping[str, PlanDocument]
 ) -> Iterator[FieldError]:
-    """Drills that follow each other in a circle would never end."""
+    """Drills that follow each other in a circle would never end, and one that follows nothing never begins."""
     drill = document.get("drill")
     chain, followed_plan = [name], drill.get("follows") if isinstance(drill, dict) else None
     while isinstance(followed_plan, str) and followed_plan not in chain and followed_plan in plans:
@@ -102,3 +103,15 @@ def _drill_cycle_errors(
     if isinstance(followed_plan, str) and followed_plan in chain:
         detail = f"drills follow each other in a circle: {' -> '.join([*chain, followed_plan])}"
         yield FieldError(field="drill.follows", detail=detail)
+    elif isinstance(followed_plan, str):
+        detail = f"the plan {followed_plan!r} is not declared: declare it first"
+        yield FieldError(field="drill.follows", detail=detail)
+
+
+def _drill_network_errors(document: Mapping[str, Any], sites: Mapping[str, SiteDocument]) -> Iterator[FieldError]:
+    """A drill in the network of a failover would meet what runs there."""
+    drill = document.get("drill")
+    network = drill.get("network") if isinstance(drill, dict) else None
+    production = {site.network.rstrip("/").lower(): name for name, site in sites.items() if site.network}
+    if isinstance(network, str) and (site := production.get(network.rstrip("/").lower())):
+        yield FieldError("drill.network", f"is the network of a failover at {site}: a drill needs one that is isolated")

@@ -55,7 +55,7 @@ def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:
     """
     errors = find_foreign_options(kind, json_object_of(body))
     try:
-        request = VerbRequest.model_validate_json(body, strict=True)
+        request = VerbRequest.model_validate_json(body)
     except ValidationError as error:
         raise invalid_request(*field_errors(error), *errors) from None
     if errors:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.host.engine.engine import EngineSettings
+from lab.host.engine.versions import Versions
 from lab.host.sign_in import UnauthenticatedAction
 
 DEFAULTS = {
@@ -76,6 +77,11 @@ def _read_engine_settings(durable_task: Mapping[str, Any]) -> EngineSettings:
         max_message_bytes=durable_task.get("maxGrpcMessageSizeInBytes", usual.max_message_bytes),
         visibility_timeout=_span_of(storage.get("controlQueueVisibilityTimeout"), usual.visibility_timeout),
         polling_interval=_span_of(storage.get("maxQueuePollingInterval"), usual.polling_interval),
+        versions=Versions(
+            default=durable_task.get("defaultVersion", usual.versions.default),
+            match=durable_task.get("versionMatchStrategy", usual.versions.match),
+            failure=durable_task.get("versionFailureStrategy", usual.versions.failure),
+        ),
     )
 
 

@@ -26,6 +26,7 @@ from shared.operations.durable_names import (
     HOLDS,
     LEASES,
     LOST_NODES,
+    LOST_RUNS,
     NODES,
     OBLIGATIONS,
     PLAN_HISTORY,
@@ -35,6 +36,7 @@ from shared.operations.durable_names import (
 )
 from shared.operations.holds import Hold, HoldLift, Holds, with_hold, without_hold, without_past_holds
 from shared.operations.leases import Claim, Lease, LeaseTable, grant_claim, with_leases_renewed, without_leases_of
+from shared.operations.lost_runs import LostRunNote, LostRuns, with_run_note, without_run_notes
 from shared.operations.obligation_table import (
     Attempted,
     Checked,
@@ -111,6 +113,16 @@ def withdraw_lost_node(lost_nodes: LostNodes, request: NodeWithdrawal) -> tuple[
 def list_lost_nodes(lost_nodes: LostNodes, _request: None) -> tuple[LostNodes, Any]:
     """All that are lost at a site."""
     return lost_nodes, {key: lost.model_dump(mode="json") for key, lost in lost_nodes.items()}
+
+
+def note_lost_run(lost_runs: LostRuns, note: LostRunNote) -> tuple[LostRuns, None]:
+    """What was done for a run that did not come to its own end."""
+    return with_run_note(lost_runs, note), None
+
+
+def forget_lost_runs(lost_runs: LostRuns, runs: tuple[str, ...]) -> tuple[LostRuns, None]:
+    """Nothing shows these runs any more."""
+    return without_run_notes(lost_runs, runs), None
 
 
 def put_document(document: VersionedDocument | None, request: Declaration) -> tuple[VersionedDocument | None, Any]:
@@ -345,6 +357,11 @@ REGISTERED: Mapping[str, Entity] = {
             "withdraw": Operation(withdraw_lost_node, NodeWithdrawal),
             "read": Operation(list_lost_nodes, None, True),
         },
+    ),
+    LOST_RUNS: Entity(
+        dict[str, LostRunNote],
+        {},
+        {"note": Operation(note_lost_run, LostRunNote), "drop": Operation(forget_lost_runs, tuple[str, ...])},
     ),
     NODES: Entity(
         NodeRecord | None,

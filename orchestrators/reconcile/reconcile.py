@@ -8,6 +8,7 @@ from orchestrators.durable.holds import end_past_holds
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part
 from orchestrators.reconcile.drills import begin_due_drills
+from orchestrators.reconcile.lost_runs import close_lost_runs
 from orchestrators.reconcile.nodes import look_after_nodes
 from orchestrators.reconcile.obligations import publish_late_obligations, start_orphan_cleanups, start_owed_cleanups
 from orchestrators.reconcile.owed_in_azure import compare_with_vaults
@@ -32,6 +33,7 @@ def end_holds_that_are_over(ctx: Context, look: TimerLook) -> Steps[list[str]]:
 
 DUTIES: Mapping[str, Duty] = {
     "end holds that are over": end_holds_that_are_over,
+    "close runs that the engine ended": close_lost_runs,
     "compare what is owed with the vaults": compare_with_vaults,
     "clean up drills whose time is over": start_owed_cleanups,
     "begin drills that are due": begin_due_drills,

@@ -3,7 +3,8 @@
 1. Admission: leases, a look at the items, what the runbook has to know.
 2. The recovery plans that it goes through, and the recovery points that it starts from.
 3. Other persons agree, where the plan asks for it; after that wait what was read is read again.
-4. It is published that the run has started, unless somebody has aborted it meanwhile.
+4. Its evidence is opened; where the plan requires evidence, it has to be written before the run begins.
+5. It is published that the run has started, unless somebody has aborted it meanwhile.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from orchestrators.durable.steps import Context, Steps, now, show_status
 from orchestrators.run.admission import NothingToDo, admit_run, claim_leases, unstarted_run, vaults_of_plan
 from orchestrators.run.approval import NotApproved, wait_for_approvals
 from orchestrators.run.end import end_run
-from orchestrators.run.evidence import open_pack
+from orchestrators.run.evidence import open_pack, record_tick, require_pack
 from orchestrators.run.recovery_plan_runs import engage_recovery_plans
 from orchestrators.run.recovery_points import find_unfit_points
 from orchestrators.run.runbook import Runbook
@@ -39,9 +40,12 @@ def begin_run(
     ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox
 ) -> Steps[Run | dict[str, Any] | None]:
     """The run as it begins; the outcome of one that does not; None of one that looks again, as new."""
+    run: Run | None = None
     try:
         try:
-            run = yield from _admit_and_approve(ctx, operation, runbook, inbox)
+            admitted = yield from _admit_and_approve(ctx, operation, runbook, inbox)
+            run = yield from open_pack(ctx, operation, runbook, admitted)
+            run = yield from _require_pack(ctx, operation, run, inbox)
         except NotAdmitted as verdict:
             if (yield from _wait_for_drill(ctx, operation, verdict, inbox)):
                 return None
@@ -49,8 +53,17 @@ def begin_run(
         yield from publish_operation_event(ctx, operation, "started", {"vms": len(run.items)})
         yield from inbox.wait_unless_aborted(timedelta(0))
     except Aborted as abort:
-        return (yield from end_unstarted(ctx, operation, runbook, inbox, abort))
+        return (yield from end_unstarted(ctx, operation, runbook, inbox, abort, run))
     return run
+
+
+def _require_pack(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[Run]:
+    """The run, once its evidence is written where its plan requires that; no lease is kept where it is not."""
+    try:
+        return (yield from require_pack(ctx, operation, run, inbox))
+    except NotAdmitted:
+        yield from release_leases(ctx, operation.id, run.vaults)
+        raise
 
 
 def _refuse_run(ctx: Context, operation: Operation, runbook: Runbook, verdict: NotAdmitted) -> Steps[dict[str, Any]]:
@@ -62,14 +75,24 @@ def _refuse_run(ctx: Context, operation: Operation, runbook: Runbook, verdict: N
 
 
 def end_unstarted(
-    ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox, abort: Aborted
+    ctx: Context,
+    operation: Operation,
+    runbook: Runbook,
+    inbox: DecisionInbox,
+    abort: Aborted,
+    opened: Run | None = None,
 ) -> Steps[dict[str, Any]]:
-    """End a run that has sent nothing and owes nothing."""
+    """End a run that has sent nothing and owes nothing.
+
+    Args:
+        opened: The run, where its evidence is open already.
+    """
     yield from release_leases(ctx, operation.id, vaults_of_plan(operation))
     run = unstarted_run(operation, runbook, now(ctx))
     run = run.with_people(run.people.model_copy(update={"approvals": inbox.approvals}))
-    run = yield from open_pack(ctx, operation, runbook, scheduler.apply_decision(run, abort.decision))
-    return (yield from end_run(ctx, operation, runbook, run))
+    run = run.with_chain(opened.chain) if opened else (yield from open_pack(ctx, operation, runbook, run))
+    aborted = scheduler.apply_decision(run, abort.decision)
+    return (yield from end_run(ctx, operation, runbook, (yield from record_tick(ctx, run, aborted))))
 
 
 def _admit_and_approve(ctx: Context, operation: Operation, runbook: Runbook, inbox: DecisionInbox) -> Steps[Run]:

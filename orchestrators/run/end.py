@@ -15,16 +15,23 @@ from shared.recovery.run import Run
 
 def outcome_of(operation: Operation, run: Run, ended: datetime) -> Outcome:
     """How a run went that is over."""
+    looks = run.observations.summary
     return Outcome(
         state="aborted" if run.people.aborted else "failed" if run.has_failed else "succeeded",
         kind=operation.kind,
         plan=operation.plan,
         items=tuple(item.as_ended() for item in run.items),
         failures=run.results.failures,
-        findings=(*find_changes_in_azure(run.items), *findings_on_skipped(run), *run.results.findings),
+        findings=(
+            *find_changes_in_azure(run.items),
+            *findings_on_skipped(run),
+            *run.results.findings,
+            *run.chain.findings,
+        ),
         decisions=run.people.decisions,
         approvals=run.people.approvals,
         hooks=run.results.hooks,
+        failed_observations=looks.model_dump(mode="json", by_alias=True) if looks else None,
         began=run.began,
         ended=ended,
     )

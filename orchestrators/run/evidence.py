@@ -4,23 +4,40 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrators.durable.cloud_events import publish_operation_event
+from orchestrators.durable.decisions import DecisionInbox
+from orchestrators.durable.entity_calls import NotAdmitted
 from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now, show_status, sleep, try_once
+from orchestrators.durable.versions import release_of
 from orchestrators.run.runbook import Runbook
 from shared.evidence.chain import Chain, EvidenceEntry
-from shared.evidence.contract import SEAL_PACK, WRITE_RECORDS, PackSealed, RecordsWritten, SealPack, WriteRecords
+from shared.evidence.contract import (
+    NO_STORE,
+    SEAL_PACK,
+    WRITE_RECORDS,
+    PackSealed,
+    RecordsWritten,
+    SealPack,
+    WriteRecords,
+)
+from shared.obstacle import Obstacle
 from shared.operations.durable_names import PLAN_HISTORY
+from shared.operations.kinds import PLAN_KINDS
 from shared.plans.history import PastRun
 from shared.recovery.evidence_entries import entries_of_tick
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
-from shared.recovery.pacing import STORE_AWAITED_FOR
+from shared.recovery.pacing import STORE_AWAITED_AT_BEGIN, STORE_AWAITED_FOR
 from shared.recovery.results import measure_achieved
 from shared.recovery.run import Run
 from shared.recovery.status import custom_status_of
 
+EVIDENCE_REQUIRED = "the plan requires evidence"
+STORE_REMOVED = "the app has no evidence store any more (EVIDENCE_STORE)"
 
-def _request_entries(operation: Operation, at: datetime) -> list[EvidenceEntry]:
-    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"})
+
+def _request_entries(operation: Operation, release: str, at: datetime) -> list[EvidenceEntry]:
+    request_body = operation.model_dump(mode="json", exclude={"document", "sites", "run"}) | {"release": release}
     document = operation.document.model_dump(mode="json", by_alias=True)
     sites = {name: site.model_dump(mode="json", by_alias=True) for name, site in operation.sites.items()}
     plan_body = {"digest": operation.digest, "document": document, "sites": sites}
@@ -30,13 +47,50 @@ def _request_entries(operation: Operation, at: datetime) -> list[EvidenceEntry]:
 def open_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run) -> Steps[Run]:
     """Record what was asked for, the plan as it was, who agreed, what was decided by now, and what was there."""
     at = now(ctx)
-    entries = _request_entries(operation, at)
+    entries = _request_entries(operation, release_of(ctx), at)
     entries += [EvidenceEntry.of("approval", at, one.model_dump(mode="json")) for one in run.people.approvals]
     entries += [EvidenceEntry.of("decision", one.at, one.model_dump(mode="json")) for one in run.people.decisions]
     if runbook.first_inventory:
         entries.append(_inventory_entry(ctx, "before", runbook.first_inventory))
     first = run.with_chain(run.chain.model_copy(update={"pending": ()}))
     return (yield from append_entries(ctx, first, (*entries, *run.chain.pending)))
+
+
+def require_pack(ctx: Context, operation: Operation, run: Run, inbox: DecisionInbox) -> Steps[Run]:
+    """The run with its pack open, where its plan requires evidence; a store that does not answer is waited for.
+
+    A cleanup is owed, with evidence or without.
+
+    Raises:
+        NotAdmitted: nothing can be written; the leases are kept.
+        Aborted: somebody ended the run meanwhile.
+    """
+    if operation.document.evidence == "wanted" or operation.kind not in PLAN_KINDS:
+        return run
+    deadline = now(ctx) + STORE_AWAITED_AT_BEGIN
+    while run.chain.pending and run.chain.not_before and now(ctx) < deadline:
+        show_status(ctx, custom_status_of(run, now(ctx), run.chain.wait))
+        yield from inbox.wait_unless_aborted(run.chain.not_before - now(ctx))
+        run = yield from append_entries(ctx, run, ())
+    if not run.chain.kept:
+        raise NotAdmitted([Obstacle(code="evidence-store-missing", detail=f"{EVIDENCE_REQUIRED}, and {NO_STORE}")])
+    if run.chain.pending:
+        detail = f"{EVIDENCE_REQUIRED}, and the evidence store takes nothing: {run.chain.trouble}"
+        raise NotAdmitted([Obstacle(code="evidence-store-unavailable", detail=detail, passing=True)])
+    return run
+
+
+def publish_store_state(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
+    """Publish once that the store takes nothing of the run any more, and once that all is written again."""
+    chain = run.chain
+    if chain.published_since == chain.behind_since:
+        return run
+    since = chain.behind_since or chain.published_since
+    data: dict[str, Any] = {"complete": chain.behind_since is None, "records": chain.count + len(chain.pending)}
+    data |= {"unwritten": len(chain.pending), "detail": chain.trouble, "since": since.isoformat() if since else None}
+    key = f"{'written' if chain.behind_since is None else 'behind'}:{data['since']}"
+    yield from publish_operation_event(ctx, operation, "evidence", data, key=key)
+    return run.with_chain(chain.model_copy(update={"published_since": chain.behind_since}))
 
 
 def _inventory_entry(ctx: Context, moment: str, file: str) -> EvidenceEntry:
@@ -57,9 +111,13 @@ def append_entries(ctx: Context, run: Run, new_entries: Iterable[EvidenceEntry])
         return run.with_chain(chain.model_copy(update={"pending": waiting}))
     request = WriteRecords(pack=run.operation, count=chain.count, head=chain.head, entries=waiting)
     answer = yield from try_once(ctx, WRITE_RECORDS, request)
-    if isinstance(answer, RecordsWritten):
-        return run.with_chain(Chain(count=answer.count, head=answer.head, kept=answer.kept))
-    return run.with_chain(chain.fall_behind(waiting, now(ctx), str(answer)))
+    if not isinstance(answer, RecordsWritten):
+        return run.with_chain(chain.fall_behind(waiting, now(ctx), str(answer)))
+    if answer.kept:
+        return run.with_chain(chain.catch_up(answer.count, answer.head, now(ctx)))
+    if chain.count:
+        return run.with_chain(chain.fall_behind(waiting, now(ctx), STORE_REMOVED))
+    return run.with_chain(Chain(kept=False))
 
 
 def seal_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome) -> Steps[Outcome]:
@@ -93,10 +151,10 @@ def _append_patiently(ctx: Context, run: Run, last_entries: Sequence[EvidenceEnt
 
 def _write_seal(ctx: Context, operation: Operation, run: Run, outcome: Outcome) -> Steps[dict[str, Any]]:
     facts = {"at": now(ctx).isoformat(), "kind": outcome.kind, "state": outcome.state, "planDigest": operation.digest}
-    request = SealPack(pack=operation.id, head=run.chain.head, facts=facts)
+    request = SealPack(pack=operation.id, head=run.chain.head, records=run.chain.count, facts=facts)
     answer = (yield from call_all(ctx, SEAL_PACK, [request]))[0]
-    if not isinstance(answer, PackSealed):
-        return {"complete": False, "detail": str(answer)}
+    if not isinstance(answer, PackSealed) or not answer.kept:
+        return {"complete": False, "detail": str(answer) if not isinstance(answer, PackSealed) else STORE_REMOVED}
     return {"complete": True, **answer.model_dump(exclude={"kept"})}
 
 

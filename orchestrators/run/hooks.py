@@ -238,9 +238,8 @@ class Hooks:
             often = min(max(TRY_HOOK_EVERY, (now(self._ctx) - began) / 10), LONGEST_HOOK_PAUSE)
             pause = LONGEST_HOOK_PAUSE if due.hook.kind == "manual" else often  # a person speaks up by himself
             if decision := (yield from self._inbox.next_decision(min(pause, left))):
-                aborts = decision.verdict == "abort"
-                run = scheduler.apply_decision(run, decision) if aborts else run.with_decision(decision)
-                if by_person := _answer_by_person(due, decision):
+                run, by_person = _take_decision(run, due, decision)
+                if by_person:
                     return run, by_person
 
     def _try_hook(self, due: DueHook, state: str, *, begun: bool) -> Steps[tuple[HookAnswer, bool]]:
@@ -283,6 +282,19 @@ def _deadline_of(run: Run, due: DueHook, began: datetime) -> datetime:
     is_rehearsed = run.rehearsal is not None and due.hook.kind == "manual" and due.moment == "after"
     ends = run.rehearsal.until if run.rehearsal and is_rehearsed else None
     return max(min(until, ends), began) if ends else until
+
+
+def _take_decision(run: Run, due: DueHook, decision: Decision) -> tuple[Run, HookAnswer | None]:
+    """The run with a decision that was taken while the hook was done, and what that makes of the hook.
+
+    An abort that was sent again ends no hook that follows the first one.
+    """
+    if decision.verdict == "abort":
+        answer = None if run.people.aborted else _answer_by_person(due, decision)
+        return scheduler.apply_decision(run, decision), answer
+    answer = _answer_by_person(due, decision)
+    is_repetition = answer is None and run.people.repeats_earlier(decision)
+    return (run if is_repetition else run.with_decision(decision)), answer
 
 
 def _answer_by_person(due: DueHook, decision: Decision) -> HookAnswer | None:

@@ -146,7 +146,9 @@ def _resume_plans(ctx: Context, run: Run, indexes: Sequence[int]) -> Steps[Run]:
     answers = {
         at: answer.answers[0] for at, answer in zip(indexes, resumed, strict=True) if isinstance(answer, JobsResumed)
     }
-    for at in indexes:
+    for at, answer in zip(indexes, resumed, strict=True):
+        failures = [] if isinstance(answer, JobsResumed) else [str(answer)]
+        run = run.with_look(f"resumption of the recovery plan {run.plan_runs[at].name}", failures, now(ctx))
         run = budgeting.with_calls_charged(run, run.plan_runs[at].vault, budgeting.PLAN_RESUMPTION)
     return recovery_plan_runs.with_plan_runs_resumed(run, answers, now(ctx))
 
@@ -160,6 +162,8 @@ def _read_plan_jobs(ctx: Context, run: Run) -> Steps[Run]:
     ]
     for at, job in zip(at_work, (yield from call_all(ctx, READ_RECOVERY_PLAN_JOB, requests)), strict=True):
         spent = job.calls if isinstance(job, RecoveryPlanJobView) else None
+        failures = [] if isinstance(job, RecoveryPlanJobView) else [str(job)]
+        run = run.with_look(f"job of the recovery plan {run.plan_runs[at].name}", failures, now(ctx))
         run = budgeting.with_calls_charged(run, run.plan_runs[at].vault, spent or budgeting.PLAN_JOB_READ)
         if isinstance(job, RecoveryPlanJobView):
             run = recovery_plan_runs.with_plan_job(run, at, job, now(ctx))

@@ -1,6 +1,6 @@
 """How every run on a plan goes on from admission to its end: ticks that execute what the scheduler says.
 
-A run begins (begin.py), does the hooks before its first verb, and opens its evidence. Then, tick by tick:
+A run begins (begin.py), which opens its evidence, and does the hooks before its first verb. Then, tick by tick:
 
 1. Let go on what had to wait until now, and look at the gate of a stage that is guarded.
 2. Take in what persons have decided.
@@ -26,7 +26,7 @@ from orchestrators.durable.steps import Context, Steps, call_all, now, show_stat
 from orchestrators.run.admission import vaults_of_plan
 from orchestrators.run.begin import begin_run
 from orchestrators.run.end import end_run
-from orchestrators.run.evidence import open_pack, record_tick
+from orchestrators.run.evidence import publish_store_state, record_tick
 from orchestrators.run.hooks import Hooks
 from orchestrators.run.recovery_plan_runs import drive_recovery_plans
 from orchestrators.run.runbook import Gate, Runbook
@@ -96,7 +96,7 @@ def run_stages(ctx: Context, operation: Operation, runbook: Runbook) -> Steps[di
         started = yield from begin_run(ctx, operation, runbook, inbox)
         if not isinstance(started, Run):
             return started
-        run = yield from _open_run(ctx, operation, runbook, started, hooks, inbox)
+        run = yield from _prepare_run(ctx, operation, runbook, started, hooks, inbox)
     for _ in range(ticks_per_generation(run)):
         before = run
         run = yield from _check_gate(ctx, operation, resume_when_due(run, now(ctx)), runbook.gate)
@@ -153,12 +153,14 @@ def _check_gate(ctx: Context, operation: Operation, run: Run, gate: Gate | None)
     return run.with_pause(Pause(what=what, since=now(ctx), until=until))
 
 
-def _open_run(
-    ctx: Context, operation: Operation, runbook: Runbook, run: Run, hooks: Hooks, inbox: DecisionInbox
+def _prepare_run(
+    ctx: Context, operation: Operation, runbook: Runbook, opened: Run, hooks: Hooks, inbox: DecisionInbox
 ) -> Steps[Run]:
     """What has to be done before, and only then what is owed: a run that is stopped here owes nothing."""
-    run = yield from hooks.run_before(run)
-    run = yield from open_pack(ctx, operation, runbook, run)
+    run = yield from hooks.run_before(opened)
+    yield from inbox.prolong_leases()  # with its answer comes what was decided until now
+    run = _with_decisions(run, (yield from _take_decisions(inbox)))
+    run = yield from record_tick(ctx, opened, run)
     run = yield from _record_decisions(ctx, run, (yield from _take_decisions(inbox)))
     if run.people.aborted and not run.results.stopped_by_hook:
         run = stop_run(run, RUN_ABORTED)
@@ -180,6 +182,7 @@ def _close_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run, h
 def _finish_tick(ctx: Context, operation: Operation, runbook: Runbook, before: Run, run: Run) -> Steps[Run]:
     """Keep in the evidence what the tick changed, and publish a turning point."""
     run = yield from record_tick(ctx, before, run)
+    run = yield from publish_store_state(ctx, operation, run)
     yield from publish_turning_point(ctx, operation, before, run)
     if run.progress.number == before.progress.number:
         return run
@@ -288,6 +291,8 @@ def _watch_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[tuple[Run, int]]:
     for vault, jobs in answers:
         unread_jobs = {one.job: one.detail for one in jobs.unreadable} if isinstance(jobs, JobsWatched) else str(jobs)
         run = run_answers.with_jobs_unread(run, vault, unread_jobs, now(ctx))
+        failures = [unread_jobs] if isinstance(unread_jobs, str) else unread_jobs.values()
+        run = run.with_look(f"jobs of {run.vaults[vault].vault}", failures, now(ctx))
     for vault, jobs in jobs_by_vault:
         run = budgeting.with_calls_charged(run, vault, jobs.calls or Calls(reads=1))
     run = with_jobs_running_again(run, [job for _, jobs in jobs_by_vault for job in jobs.running])
@@ -303,6 +308,9 @@ def _resume_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
     answers = yield from call_all(ctx, RESUME_JOBS, requests)
     for vault, names in batches:
         run = budgeting.with_calls_charged(run, vault, Calls(reads=1, writes=len(names)))
+    for (vault, _), answer in zip(batches, answers, strict=True):
+        failures = [] if isinstance(answer, JobsResumed) else [str(answer)]
+        run = run.with_look(f"resumptions in {run.vaults[vault].vault}", failures, now(ctx))
     resumed = [one for answer in answers if isinstance(answer, JobsResumed) for one in answer.answers]
     return with_jobs_resumed(run, resumed, now(ctx))
 
@@ -310,6 +318,8 @@ def _resume_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
 def _probe_vms(ctx: Context, run: Run) -> Steps[Run]:
     unproven = [item for item in run.items if item.state == "probing"]
     answers = yield from call_all(ctx, PROBE_VMS, probe_batches(run, unproven))
+    if answers:
+        run = run.with_look("probes", [str(one) for one in answers if not isinstance(one, ProbesTried)], now(ctx))
     tried = [one for answer in answers if isinstance(answer, ProbesTried) for one in answer.answers]
     return run_answers.with_probe_answers(budgeting.with_probes_charged(run, unproven), tried, now(ctx))
 
@@ -321,6 +331,8 @@ def _read_items(ctx: Context, run: Run, names: Mapping[int, tuple[str, ...]]) ->
     views: list[ItemView] = []
     unread: dict[int, str] = {}
     for vault, answer in zip(names, (yield from call_all(ctx, READ_ITEMS, requests)), strict=True):
+        failures = [] if isinstance(answer, ItemsRead) else [str(answer)]
+        run = run.with_look(f"items of {run.vaults[vault].vault}", failures, now(ctx))
         if isinstance(answer, ItemsRead):
             views += answer.items
             run = budgeting.with_calls_charged(run, vault, answer.calls or Calls(reads=1))

@@ -115,20 +115,23 @@ class EvidenceContainer:
             return sorted([str(name) async for name in self._client.list_blob_names(name_starts_with=prefix)])
 
 
-async def keep_beside(name: str, content: bytes) -> str:
+async def keep_beside(name: str, content: bytes, within: float | None = None) -> str:
     """Keep a file beside something that has to go on whether it can be kept or not.
+
+    Args:
+        within: How many seconds it may take; by default what nothing waits for.
 
     Returns:
         Why it could not be kept; empty when it is, and when there is no store.
     """
-    store = open_evidence_store()
+    store, seconds = open_evidence_store(), KEPT_BESIDE_WITHIN if within is None else within
     if store is None:
         return ""
     try:
-        async with asyncio.timeout(KEPT_BESIDE_WITHIN):
+        async with asyncio.timeout(seconds):
             await store.put_new(name, content)
     except (SiteRecoveryError, TimeoutError) as failure:
-        reason = f"{failure}" or f"the store said nothing for {KEPT_BESIDE_WITHIN:.0f} s"
+        reason = f"{failure}" or f"the store said nothing for {seconds:.0f} s"
         _LOG.warning("evidence-not-kept: %s: %s", name, reason)
         return reason
     return ""

@@ -21,6 +21,8 @@ FIRST_PREVIOUS = "0" * 64
 MANIFEST = "manifest.json"
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=10)
 """Between two attempts to write to a store that does not take anything."""
+OUTAGES_KEPT = 5
+"""Of how many outages of the store a run still knows: each generation carries them."""
 
 
 class EvidenceEntry(Message):
@@ -44,6 +46,19 @@ class EvidenceEntry(Message):
         return cls(kind=kind, at=at, body=body)
 
 
+class StoreOutage(Message):
+    """A time in which the store took nothing of a run; what was to be written then was written at its end."""
+
+    since: datetime
+    until: datetime
+    detail: str
+
+    def __str__(self) -> str:
+        """For people."""
+        span = f"from {self.since:%H:%M} to {self.until:%H:%M} UTC"
+        return f"the evidence store took nothing {span}, and everything was written afterwards: {self.detail}"
+
+
 class Chain(Message):
     """How far a pack has come.
 
@@ -54,6 +69,8 @@ class Chain(Message):
         behind_since: Since when there is such.
         attempts: How often in a row it could not be written; no attempt is made before `not_before`.
         trouble: Why not.
+        outages: When it could not be written and then could, the last of them.
+        published_since: The `behind_since` that was published.
     """
 
     count: int = 0
@@ -64,6 +81,32 @@ class Chain(Message):
     attempts: int = 0
     not_before: datetime | None = None
     trouble: str = ""
+    outages: tuple[StoreOutage, ...] = ()
+    published_since: datetime | None = None
+
+    @property
+    def wait(self) -> str:
+        """What is waited for, for people; empty while all is written."""
+        if self.behind_since is None:
+            return ""
+        records = f"{len(self.pending)} records" if len(self.pending) != 1 else "1 record"
+        return f"the evidence store to take {records}, since {self.behind_since:%H:%M} UTC: {self.trouble}"
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What people have to know of it."""
+        outages = tuple(str(outage) for outage in self.outages)
+        if self.behind_since is None:
+            return outages
+        return (*outages, f"the evidence store takes nothing since {self.behind_since:%H:%M} UTC: {self.trouble}")
+
+    def catch_up(self, count: int, head: str, at: datetime) -> Self:
+        """With all that there was to write."""
+        outages = self.outages
+        if self.behind_since:
+            outages = (*outages, StoreOutage(since=self.behind_since, until=at, detail=self.trouble))[-OUTAGES_KEPT:]
+        published = self.published_since
+        return type(self)(count=count, head=head, outages=outages, published_since=published)
 
     def fall_behind(self, waiting: tuple[EvidenceEntry, ...], at: datetime, trouble: str) -> Self:
         """With entries that could not be written now, and when to try again."""
@@ -97,6 +140,16 @@ def job_attachments(job: str) -> tuple[str, str]:
 def record_name(seq: int, kind: str) -> str:
     """Where a record is kept within its pack."""
     return f"records/{seq:06}-{kind}.json"
+
+
+def number_of_record(name: str) -> int:
+    """The number of a record, from 1, by its name within the pack."""
+    return int(name.removeprefix("records/").partition("-")[0])
+
+
+def is_last_record(name: str) -> bool:
+    """Whether it says how the run ended: after it comes none."""
+    return name.endswith("-outcome.json")
 
 
 def build_record(seq: int, previous: str, entry: EvidenceEntry, attachments: Mapping[str, str]) -> bytes:

@@ -6,6 +6,8 @@ from shared.activity import Activity
 from shared.evidence.chain import EvidenceEntry
 from shared.messages import Message
 
+NO_STORE = "the app has no evidence store (EVIDENCE_STORE), so that nothing of what a run does is kept"
+
 
 class WriteRecords(Message):
     """Append entries to a run's evidence.
@@ -34,11 +36,13 @@ class SealPack(Message):
     """Close a run's evidence with a manifest.
 
     Attributes:
+        records: How many the run has written; None where it does not say.
         facts: What the manifest says besides: when and how the run ended, the plan's digest.
     """
 
     pack: str
     head: str
+    records: int | None = None
     facts: dict[str, Any]
 
 
@@ -51,5 +55,19 @@ class PackSealed(Message):
     kept: bool = True
 
 
+class SealLostPack(Message):
+    """Close the evidence of a run that could not do so itself.
+
+    Attributes:
+        last_entry: How it ended: the last record, unless the run has written such a one itself.
+        facts: What the manifest says besides.
+    """
+
+    pack: str
+    last_entry: EvidenceEntry
+    facts: dict[str, Any]
+
+
 WRITE_RECORDS = Activity("write_evidence_records", WriteRecords, RecordsWritten)
 SEAL_PACK = Activity("seal_evidence_pack", SealPack, PackSealed)
+SEAL_LOST_PACK = Activity("seal_lost_evidence_pack", SealLostPack, PackSealed)

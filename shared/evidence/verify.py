@@ -47,6 +47,12 @@ def find_unlisted(files: Mapping[str, bytes]) -> list[str]:
     return sorted(set(files) - {MANIFEST, *records} - attached)
 
 
+def find_unlisted_attachments(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Names of attachments that no record names, as an entry names them: what was seen, and not recorded any more."""
+    begin = "attachments/"
+    return tuple(name.removeprefix(begin) for name in find_unlisted(files) if name.startswith(begin))
+
+
 def _check_records(files: Mapping[str, bytes]) -> Iterator[PackFlaw]:
     """Follow the chain; what the manifest lists must be there, and be what it was."""
     manifest = _parse_json(files.get(MANIFEST)) or {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.activity import Activity, Nothing
 from shared.messages import Message
+from shared.operations.lost_runs import LostRun
 
 
 class PublishEvent(Message):
@@ -116,6 +117,17 @@ class RunsPurged(Message):
     entities: int = 0
 
 
+class ReadLostRuns(Message):
+    """Ask which runs did not come to their own end, and are not closed yet."""
+
+
+class LostRunsRead(Message):
+    """Some of the lost runs, and those that were noted as such and that nothing shows any more."""
+
+    runs: tuple[LostRun, ...]
+    forgotten: tuple[str, ...] = ()
+
+
 PUBLISH_EVENT = Activity("publish_event", PublishEvent, EventPublished)
 START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
 READ_OUTCOMES = Activity("read_run_outcomes", ReadOutcomes, OutcomesRead)
@@ -123,3 +135,4 @@ READ_HOLDERS = Activity("read_lease_holders", ReadHolders, HoldersRead)
 READ_ENDED_RUNS = Activity("read_runs", ReadEndedRuns, EndedRunsRead)
 PURGE_ENDED_RUNS = Activity("purge_ended_runs", PurgeEndedRuns, RunsPurged)
 START_RUN = Activity("start_run", StartRun, Nothing)
+READ_LOST_RUNS = Activity("read_lost_runs", ReadLostRuns, LostRunsRead)

@@ -7,6 +7,8 @@ PLAN_KINDS: tuple[PlanKind, ...] = get_args(PlanKind)
 Kind = Literal[PlanKind, "cleanup", "repair", "preflight", "prepare", "replication", "verify", "mirror"]
 OPERATION_KINDS: tuple[Kind, ...] = get_args(Kind)
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
+DECIDABLE_KINDS: tuple[Kind, ...] = (*PLAN_KINDS, "cleanup")
+"""Those whose runs take decisions of persons: they can be aborted."""
 REQUESTED_BY_TIMER = "timer"
 """Who asked for what the timer starts."""
 DECISION_EVENT = "decide"

@@ -6,7 +6,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
-from shared.documents import CHECKED, Fault, Name, NetworkId, Span, digest_of, faults_of, hook_url_flaw, raise_faults
+from shared.documents import (
+    CHECKED,
+    Duration,
+    Fault,
+    Name,
+    NetworkId,
+    Span,
+    Whole,
+    digest_of,
+    faults_of,
+    hook_url_flaw,
+    raise_faults,
+)
 from shared.messages import Document
 from shared.operations.kinds import PlanKind
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
@@ -29,11 +41,11 @@ class Probe(Document):
     """
 
     kind: Literal["tcp", "http", "run-command", "callback"] = "tcp"
-    port: int = 0
-    script: str = ""
+    port: Whole = 0
+    script: Annotated[str, StringConstraints(max_length=32_000)] = ""
     url: str = ""
     path: str = "/"
-    deadline: timedelta = timedelta(minutes=10)
+    deadline: Duration = timedelta(minutes=10)
 
 
 VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
@@ -61,6 +73,8 @@ def check_probe(probe: Probe) -> Probe:
     return probe
 
 
+MOST_PROBES = 20
+"""Of one VM."""
 TARGET_FIELDS = ("network", "subnet", "address", "size")
 
 
@@ -77,7 +91,7 @@ class PlanItem(Document):
 
     vm: VmName
     after: tuple[str, ...] = ()
-    probes: tuple[Annotated[Probe, AfterValidator(check_probe)], ...] = ()
+    probes: Annotated[tuple[Annotated[Probe, AfterValidator(check_probe)], ...], Field(max_length=MOST_PROBES)] = ()
     site: Name | None = None
     network: NetworkId | None = None
     subnet: AzureName | None = None
@@ -159,7 +173,7 @@ class Approvals(Document):
             safer: names are not unique.
     """
 
-    count: Annotated[int, Field(ge=1, le=10)] = 1
+    count: Annotated[Whole, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
     verbs: tuple[PlanKind, ...] = ("failover", "commit")
     approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
@@ -233,6 +247,7 @@ class PlanDocument(Document):
         max_starts: Verbs sent at the same time.
         recovery_plan: How it is mirrored in Site Recovery.
         hooks: What is done before and after a failover and a failback; a drill has its own.
+        evidence: "required": no verb begins while the evidence store takes nothing; "wanted": it begins all the same.
         engine: "scheduler" sends each VM its verb as soon as it may start; "site-recovery" runs the recovery plans that
             mirror this plan, which have to be in step.
 
@@ -251,9 +266,10 @@ class PlanDocument(Document):
     targets: Targets | None = None
     approvals: Approvals | None = None
     patience: Span = timedelta(hours=2)
-    max_starts: Annotated[int, Field(ge=1, le=50)] = 50
+    max_starts: Annotated[Whole, Field(ge=1, le=50)] = 50
     recovery_plan: RecoveryPlanSettings = RecoveryPlanSettings()
     hooks: PlanHooks = PlanHooks()
+    evidence: Literal["required", "wanted"] = "wanted"
     engine: Literal["scheduler", "site-recovery"] = "scheduler"
 
     @model_validator(mode="wrap")

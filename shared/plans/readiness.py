@@ -37,8 +37,8 @@ from shared.site_recovery.views import ItemDetail, ProviderView
 from shared.sites.site import SiteDocument
 from shared.wording import shortened
 
-CODES_OF_TIME = frozenset({"behind-target", "drill-expired"})
-"""Codes of what comes of waiting alone: they do not make another preview of one that was approved."""
+CODES_OF_TIME = frozenset({"behind-target", "drill-expired", "evidence-store-unavailable"})
+"""Codes of what comes, or goes, by waiting alone: they do not make another preview of one that was approved."""
 SHOWN_DIFFERENCES = 5
 type VerificationStatus = Literal["verified", "needs-verification", "never-verified"]
 
@@ -55,6 +55,7 @@ class PreviewFacts(NamedTuple):
         unread_networks: Those networks that could not be read, and so were not judged.
         isolation: What speaks against the network of a drill.
         unproven: The proof of sources that a failback waits for.
+        evidence: Why evidence could not be kept; None where it could.
         unreplicated: Names of disks at home that are not replicated, by ARM id of the protected item in lower case.
     """
 
@@ -67,6 +68,7 @@ class PreviewFacts(NamedTuple):
     unproven: tuple[Obstacle, ...] = ()
     unread_networks: tuple[Obstacle, ...] = ()
     missing: Mapping[str, Obstacle] = MappingProxyType({})
+    evidence: Obstacle | None = None
     unreplicated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
@@ -113,10 +115,11 @@ def preview_with_readiness(
     more = facts.network_blockers if rule.fails_over else more
     weighted = list(_weigh_all(plan, preview, sites, facts))
     warnings = [note for weight, note in weighted if weight == "warning"]
+    unkept, is_required = (facts.evidence,) if facts.evidence else (), plan.evidence == "required"
     changes: dict[str, Any] = {
-        "blockers": (*preview.blockers, *more),
+        "blockers": (*preview.blockers, *more, *(unkept if is_required else ())),
         "concerns": tuple(note for weight, note in weighted if weight == "concern"),
-        "warnings": (*warnings, *(facts.unread_networks if rule.fails_over else ())),
+        "warnings": (*warnings, *(facts.unread_networks if rule.fails_over else ()), *(() if is_required else unkept)),
     }
     if kind == "failback":
         advice = advise_machines(plan, sites, facts.items, facts.at)

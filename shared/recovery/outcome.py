@@ -22,6 +22,7 @@ class Outcome(Message):
         problems: Why it was refused.
         failures: What went wrong on the way.
         findings: What people have to know, though nothing went wrong.
+        failed_observations: Looks at Azure that failed, as `FailedObservations` has them; None without any.
         hooks: What became of each hook, in the order of their turns.
     """
 
@@ -36,6 +37,7 @@ class Outcome(Message):
     decisions: tuple[Decision, ...] = ()
     approvals: tuple[Approval, ...] = ()
     hooks: tuple[HookResult, ...] = ()
+    failed_observations: dict[str, Any] | None = None
     began: datetime | None = None
     ended: datetime | None = None
     facts: dict[str, Any] = Field(default_factory=dict)

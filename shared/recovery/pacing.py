@@ -42,5 +42,7 @@ WATCH_MIRROR_EVERY, MIRROR_WRITTEN_WITHIN = timedelta(seconds=5), timedelta(minu
 """For the job that writes a recovery plan: it takes seconds."""
 READ_PATIENCE, RETRY_READ_EVERY = timedelta(minutes=20), timedelta(seconds=30)
 """How long a read is worth waiting for, and how often it is tried meanwhile: a vault that throttles is back by then."""
+STORE_AWAITED_AT_BEGIN = timedelta(minutes=3)
+"""Before a run that requires evidence is refused: a store that restarts is back by then, and nothing has begun."""
 STORE_AWAITED_FOR = timedelta(minutes=10)
 """How long a run that is over, and holds nothing any more, waits for the evidence store before it ends without it."""

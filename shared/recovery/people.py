@@ -30,6 +30,10 @@ class Decision(DecisionGiven):
 
     at: datetime
 
+    def decides_like(self, earlier: "Decision") -> bool:
+        """Whether it says the same about the same."""
+        return (self.verdict, self.vms, self.about) == (earlier.verdict, earlier.vms, earlier.about)
+
 
 class Approval(ApprovalGiven):
     """A person's answer on a run that has not begun, and when the run read it."""
@@ -58,6 +62,12 @@ class People(Message):
     def resume_comment(self) -> str:
         """The comment of whoever last let suspended jobs go on."""
         return next((decision.comment for decision in reversed(self.decisions) if decision.verdict == "resume"), "")
+
+    def repeats_earlier(self, decision: Decision) -> bool:
+        """Whether the same was decided before: by whoever, with whatever comment; a run is aborted only once."""
+        if decision.verdict == "abort":
+            return self.aborted
+        return any(decision.decides_like(earlier) for earlier in self.decisions)
 
     def with_decision(self, decision: Decision) -> Self:
         """With one decision more."""

@@ -22,6 +22,7 @@ from shared.evidence.chain import Chain, EvidenceEntry
 from shared.graph import reversed_edges
 from shared.messages import Message, VaultRef
 from shared.plans.hooks import HookResult
+from shared.recovery.observations import Observations
 from shared.recovery.people import Decision, Pause, People
 from shared.recovery.run_item import BAD_STATES, RunItem
 from shared.recovery.stage import Stage, StageProgress
@@ -221,6 +222,7 @@ class Run(Message):
     returned: ReturnedVms = ReturnedVms()
     results: RunResults = RunResults()
     chain: Chain = Chain()
+    observations: Observations = Observations()
 
     @property
     def current(self) -> Stage | None:
@@ -338,6 +340,11 @@ class Run(Message):
     def with_findings(self, findings: Iterable[str]) -> Self:
         """With more that people have to know."""
         return self.with_results(self.results.model_copy(update={"findings": (*self.results.findings, *findings)}))
+
+    def with_look(self, subject: str, failures: Iterable[str], at: datetime) -> Self:
+        """With one more look at something, and what failed of it."""
+        observations = self.observations.after_look(subject, failures, at)
+        return self if observations is self.observations else self.model_copy(update={"observations": observations})
 
     def with_chain(self, chain: Chain) -> Self:
         """With its evidence as far as it is by now."""

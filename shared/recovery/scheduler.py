@@ -163,8 +163,15 @@ def undecided_items(run: Run, vms: Sequence[str]) -> list[RunItem]:
 
 
 def apply_decision(run: Run, decision: Decision) -> Run:
-    """Take in what a person decided; what it does not concern stays as it is."""
-    run = run.with_decision(decision)
+    """Take in what a person decided; what it does not concern stays as it is.
+
+    One that repeats an earlier one and changes nothing is no further decision: people and networks send it again.
+    """
+    changed = _carry_out(run, decision)
+    return run if changed == run and run.people.repeats_earlier(decision) else changed.with_decision(decision)
+
+
+def _carry_out(run: Run, decision: Decision) -> Run:
     if decision.verdict == "abort":
         return _abort_run(run)
     if decision.verdict == "resume":
@@ -181,17 +188,29 @@ def apply_decision(run: Run, decision: Decision) -> Run:
 
 def _abort_run(run: Run) -> Run:
     """Nothing new starts; what runs in Azure is watched to its end. A job that is suspended would wait for ever."""
-    reasons = {"waiting": "the run was aborted", "paused": "the run was aborted; job {job} is still suspended"}
-    stopped = {
-        item.vm: item.as_blocked(reasons[item.state].format(job=item.job))
+    if run.people.aborted:
+        return run
+    run = run.with_people(run.people.model_copy(update={"aborted": True, "pause": None}))
+    if run.sends_nothing:
+        run = _without_waiting_items(run)
+    suspended = {
+        item.vm: item.as_blocked(f"the run was aborted; job {item.job} is still suspended")
         for item in run.items
-        if item.state in reasons and not (item.state == "waiting" and item.vm in run.vms_in_hand)
+        if item.state == "paused"
+    }
+    return recovery_plan_runs.abort_plan_runs(run.with_items_changed(suspended))
+
+
+def _without_waiting_items(run: Run) -> Run:
+    """Those that wait for their turn have none any more; what was sent is looked for at once, and no more than that."""
+    stopped = {
+        item.vm: item.as_blocked("the run was aborted")
+        for item in run.items
+        if item.state == "waiting" and item.vm not in run.vms_in_hand
     }
     run = run.with_items_changed(stopped)
     run = run.with_items(item.model_copy(update={"not_before": None}) for item in run.items)
-    run = run.with_budget(run.budget.model_copy(update={"retry_until": None}))  # what was sent is only looked for
-    people = run.people.model_copy(update={"aborted": True, "pause": None})
-    return recovery_plan_runs.abort_plan_runs(run.with_people(people))
+    return run.with_budget(run.budget.model_copy(update={"retry_until": None}))
 
 
 def time_to_next_tick(run: Run, now: datetime) -> timedelta:

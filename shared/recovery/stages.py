@@ -44,6 +44,7 @@ def leave_stage(run: Run, now: datetime) -> Run:
     failures = tuple(dict.fromkeys((*run.results.failures, *wrong)))
     run = run.with_results(run.results.model_copy(update={"failures": failures}))
     run = run.with_progress(run.progress.with_next_stage())
+    run = run.model_copy(update={"observations": run.observations.after_stage()})
     ends_early = run.people.aborted or run.results.stopped_by_hook
     while (stage := run.current) and (
         (stage.unless_failed and run.has_failed) or (ends_early and stage.after != "touched")

@@ -9,6 +9,7 @@ from pydantic import PlainSerializer, field_serializer
 
 from shared.messages import Document
 from shared.recovery.forecast import forecast_end, forecast_queue
+from shared.recovery.observations import FailedObservations
 from shared.recovery.operation import STATE_CODES
 from shared.recovery.pauses import next_resume_time, paused_plans, paused_vms
 from shared.recovery.person_events import Verdict
@@ -122,6 +123,7 @@ class RunStatus(Document):
     failures: tuple[str, ...]
     hooks: tuple[HookStatus, ...]
     unwritten: dict[str, Any] | None
+    failed_observations: FailedObservations | None
     stage_began: IsoTime
     at: IsoTime
 
@@ -159,6 +161,7 @@ def custom_status_of(
             HookStatus(name=one.name, moment=one.moment, state=one.state) for one in run.results.hooks[-SHOWN_HOOKS:]
         ),
         unwritten=_unwritten_evidence(run),
+        failed_observations=run.observations.summary,
         stage_began=run.progress.began,
         at=now,
     )
@@ -185,6 +188,8 @@ def describe_wait(run: Run) -> str:
         [f"job of {item.vm} cannot be read, {item.job_answer}" for item in run.items if item.job_answer], 2
     )
     going += shortened([f"{item.vm} to be taken, {item.verb_answer}" for item in run.items if item.verb_answer], 2)
+    going += shortened(run.observations.waits, 2) if going else []
+    going += [run.chain.wait] if run.chain.wait else []
     by_person = f"{awaited.instructions}: {', '.join(awaited.choices)}" if awaited else ""
     return "; ".join(filter(None, (by_person, ", ".join(going))))
 

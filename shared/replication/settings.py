@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from shared.documents import NetworkIdOrNone, Span
+from shared.documents import Fault, NetworkIdOrNone, Span, Whole, raise_faults, repeated_names
 from shared.errors import Refused
 from shared.messages import Document, Message
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
@@ -18,10 +18,6 @@ ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
 
 Address = Annotated[str, AfterValidator(lambda given: str(IPv4Address(given)) if given else "")]
 """An IPv4 address; empty for one that Azure gives."""
-DiskNames = Annotated[
-    tuple[str, ...], BeforeValidator(lambda given: tuple(given) if isinstance(given, list) else given)
-]
-"""Behind a validator of the whole VM a JSON list is one of Python, which is no tuple where types are strict."""
 
 
 class VmSettings(Document):
@@ -39,7 +35,7 @@ class VmSettings(Document):
 
     os_type: Literal["Windows", "Linux"] | None = None
     os_disk: str | None = None
-    disks: DiskNames | None = None
+    disks: tuple[str, ...] | None = None
     azure_vm: AzureName | None = None
     size: Annotated[str, Field(pattern=r"^\w+$")] | None = None
     network: NetworkIdOrNone | None = None
@@ -91,9 +87,20 @@ class ReplicationRequest(Document):
     action: ReplicationAction = "enable"
     vms: tuple[VmRequestOrName, ...] = Field((), max_length=5000)
     settings: VmSettings = VmSettings()
-    initial_copies: Annotated[int, Field(ge=1, le=500)] = 10
+    initial_copies: Annotated[Whole, Field(ge=1, le=500)] = 10
     patience: Span = INITIAL_COPY_PATIENCE
     confirm: str = Field("", max_length=1000)
+
+    @model_validator(mode="after")
+    def check_names(self) -> Self:
+        """Each VM is named once."""
+        twice = [
+            Fault(("vms", index), "twice", f"{vm} is already vms[{first}]")
+            for index, vm, first in repeated_names([one.vm for one in self.vms])
+        ]
+        if twice:
+            raise_faults(type(self).__name__, twice, self.action)
+        return self
 
 
 class Disk(Message):

@@ -19,15 +19,19 @@ from pydantic import (
 from shared.arm_ids import name_of
 from shared.documents import (
     ClusterId,
+    Duration,
     Fault,
     GroupId,
     NetworkId,
     NetworkIdOrNone,
+    Number,
     Span,
     StorageIdOrNone,
     VaultId,
+    Whole,
     digest_of,
     raise_faults,
+    repeated_names,
 )
 from shared.messages import Document, VaultRef
 
@@ -68,8 +72,8 @@ class ReplicationPolicy(Document):
     """
 
     name: AzureName
-    recovery_point_hours: Annotated[int, Field(ge=0, le=24)] = 24
-    app_consistent_hours: Annotated[int, Field(ge=0, le=12)] = 4
+    recovery_point_hours: Annotated[Whole, Field(ge=0, le=24)] = 24
+    app_consistent_hours: Annotated[Whole, Field(ge=0, le=12)] = 4
     interval_seconds: Literal[30, 300] = 300
 
     @property
@@ -120,10 +124,10 @@ class Capacity(Document):
         copy_within: The initial copy should be done in this time.
     """
 
-    link_mbps: Annotated[float, Field(gt=0)] | None = None
-    default_churn: Annotated[float, Field(ge=0)] | None = None
-    churn: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    copy_within: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(days=7)
+    link_mbps: Annotated[Number, Field(gt=0)] | None = None
+    default_churn: Annotated[Number, Field(ge=0)] | None = None
+    churn: dict[str, Annotated[Number, Field(ge=0)]] = Field(default_factory=dict)
+    copy_within: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
 
     def churn_of(self, vm: str) -> float | None:
         """Megabytes a second that this VM writes, None when it is not declared."""
@@ -145,10 +149,10 @@ class HealingRules(Document):
 
     allow_lock_removal: bool = False
     diagnose: bool = False
-    reboot_grace: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
-    notice_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(hours=1)
-    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    pause: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
+    reboot_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
+    notice_after: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(hours=1)
+    max_attempts: Annotated[Whole, Field(ge=1, le=10)] = 3
+    pause: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
 
 
 class SiteDocument(Document):
@@ -239,5 +243,5 @@ def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
     if policy and policy.app_consistent_hours > policy.recovery_point_hours:
         detail = "snapshots further apart than points are kept would never be there"
         yield Fault(("policy", "appConsistentHours"), "too_rare", detail)
-    for vm in sorted({vm for vm in site.vms if [other.lower() for other in site.vms].count(vm.lower()) > 1}):
-        yield Fault(("vms",), "twice", f"{vm} is named twice")
+    for index, vm, first in repeated_names(site.vms):
+        yield Fault(("vms", index), "twice", f"{vm} is already vms[{first}]")

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 import activities.evidence
 import shared.azure.evidence_store
-from activities.evidence import keep_job, read_pack, seal_pack, write_records
+from activities.evidence import find_store_obstacle, keep_job, read_pack, seal_pack, write_records
+from activities.plan_checks import _check_evidence_store
 from activities.vault import _read_end
 from shared.azure.evidence_store import EvidenceFolder, open_evidence_store
 from shared.errors import Refused, SiteRecoveryError, Transient
@@ -20,6 +22,7 @@ from shared.evidence.contract import SealPack, WriteRecords
 from shared.evidence.verify import check_pack, load_pack
 from shared.messages import VaultRef
 from shared.site_recovery.contract import JobEnd
+from tests.shared.samples import plan
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 VAULT = VaultRef.from_id("/subscriptions/s/resourceGroups/rg/providers/Microsoft.RecoveryServices/vaults/v")
@@ -110,6 +113,61 @@ async def test_a_record_that_cannot_be_written_is_an_error_of_its_own(
     with pytest.raises(SiteRecoveryError):
         await write_records(WriteRecords(pack="drill-1", count=0, head=FIRST_PREVIOUS, entries=(TOLD,)))
     assert files_in(folder) == []
+
+
+@pytest.mark.parametrize("how", AWAY)
+async def test_a_look_at_the_store_says_whether_it_takes_anything_now(
+    how: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        assert await find_store_obstacle() is None
+    with monkeypatch.context() as away:
+        take_away(how, away)
+        obstacle = await find_store_obstacle(0.05)
+        assert obstacle
+        assert (obstacle.code, obstacle.passing) == ("evidence-store-unavailable", True)
+        assert obstacle.detail.removeprefix("the evidence store takes nothing now: ") not in {"", obstacle.detail}
+    assert await find_store_obstacle() is None
+    assert [path.name for path in files_in(folder)] == ["store-trial.json"]
+
+
+async def test_an_app_without_a_store_is_told_from_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVIDENCE_STORE", raising=False)
+    obstacle = await find_store_obstacle()
+    assert obstacle
+    assert (obstacle.code, obstacle.passing) == ("evidence-store-missing", False)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "store", "errors", "warnings"),
+    [
+        ("required", "missing", ["evidence"], 0),
+        ("required", "silent", [], 1),
+        ("required", "well", [], 0),
+        ("wanted", "missing", [], 1),
+        ("wanted", "silent", [], 1),
+        ("wanted", "well", [], 0),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+async def test_who_declares_a_plan_hears_of_the_store(
+    evidence: str, store: str, errors: list[str], warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store == "missing":
+        monkeypatch.delenv("EVIDENCE_STORE")
+    elif store == "silent":
+        take_away(store, monkeypatch)
+    found, unchecked = await _check_evidence_store(plan(evidence=evidence))
+    assert ([one.field for one in found], len(unchecked)) == (errors, warnings)
+
+
+async def test_a_pack_that_lost_its_first_records_is_not_sealed_as_complete(folder: Path) -> None:
+    """A share that was mounted anew, and empty, takes what follows: only what the run has written tells."""
+    first = await write_records(WriteRecords(pack="drill-1", count=0, head=FIRST_PREVIOUS, entries=(TOLD,)))
+    shutil.rmtree(folder / "drill-1")
+    last = await write_records(WriteRecords(pack="drill-1", count=first.count, head=first.head, entries=(TOLD,)))
+    with pytest.raises(Refused, match="has 1 records, and the run has written 2"):
+        await seal_pack(SealPack(pack="drill-1", head=last.head, records=last.count, facts={}))
 
 
 @pytest.mark.usefixtures("folder")

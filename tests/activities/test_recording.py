@@ -10,12 +10,12 @@ from xml.sax.saxutils import escape
 import pytest
 from aiohttp import web
 
-from activities.evidence import keep_job, read_pack, seal_pack, write_records
+from activities.evidence import keep_job, read_pack, seal_lost_pack, seal_pack, write_records
 from shared.azure.clients import close_azure
 from shared.azure.evidence_store import open_evidence_store
 from shared.errors import Refused, Transient
 from shared.evidence.chain import FIRST_PREVIOUS, EvidenceEntry, job_attachments
-from shared.evidence.contract import SealPack, WriteRecords
+from shared.evidence.contract import SealLostPack, SealPack, WriteRecords
 from shared.evidence.verify import check_pack
 from shared.site_recovery.contract import JobEnd
 
@@ -149,3 +149,53 @@ async def test_without_a_store_nothing_is_kept_and_nothing_fails(monkeypatch: py
     assert open_evidence_store() is None
     assert (await write_records(ask(entry(vm="sql-01")))).kept is False
     assert (await seal_pack(SealPack(pack="drill-1", head=FIRST_PREVIOUS, facts={}))).kept is False
+
+
+def lost_pack(**body: Any) -> SealLostPack:
+    last = entry("outcome", state="failed", **body)
+    return SealLostPack(pack="drill-1", last_entry=last, facts={"state": "failed", "code": "run-lost"})
+
+
+@pytest.mark.usefixtures("store")
+async def test_the_pack_of_a_lost_run_ends_with_how_it_ended_and_is_whole() -> None:
+    """With a job that it had kept, and not recorded any more."""
+    await keep_job("drill-1", {"name": "j1"}, JobEnd(job="j1", outcome="succeeded", state="Succeeded"))
+    written = await write_records(ask(entry("request"), entry("verb", password=SECRET)))
+    sealed = await seal_lost_pack(lost_pack(token=SECRET))
+    files = await read_pack("drill-1") or {}
+    last = json.loads(files["records/000003-outcome.json"])
+    assert (last["previous"], last["body"]["state"], list(last["attachments"])) == (
+        written.head,
+        "failed",
+        ["job-j1.json"],
+    )
+    assert (sealed.records, check_pack(files, sealed.head)) == (3, [])
+    assert json.loads(files["manifest.json"])["code"] == "run-lost"
+    assert SECRET.encode() not in b"".join(files.values())
+
+
+@pytest.mark.usefixtures("store")
+async def test_the_pack_of_a_lost_run_is_sealed_once() -> None:
+    """Also where its sealing was cut off after the record."""
+    await write_records(ask(entry("request")))
+    first = await seal_lost_pack(lost_pack())
+    assert await seal_lost_pack(lost_pack(detail="said otherwise")) == first
+    other = WriteRecords(pack="drill-2", count=0, head=FIRST_PREVIOUS, entries=(entry("request"), entry("outcome")))
+    written = await write_records(other)
+    sealed = await seal_lost_pack(lost_pack().model_copy(update={"pack": "drill-2"}))
+    assert (sealed.head, sealed.records) == (written.head, 2)
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_pack_that_its_own_run_has_sealed_stays_as_it_is() -> None:
+    written = await write_records(ask(entry("request"), entry("finding")))
+    sealed = await seal_pack(SealPack(pack="drill-1", head=written.head, facts={"state": "succeeded"}))
+    before = await read_pack("drill-1")
+    assert await seal_lost_pack(lost_pack()) == sealed
+    assert await read_pack("drill-1") == before
+
+
+@pytest.mark.usefixtures("store")
+async def test_a_lost_run_that_has_recorded_nothing_has_no_pack() -> None:
+    assert not (await seal_lost_pack(lost_pack())).kept
+    assert await read_pack("drill-1") is None

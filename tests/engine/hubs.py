@@ -21,9 +21,9 @@ IS_REAL = os.environ.get("ENGINE") == "real"
 class Hub:
     """Hosts that share a task hub, and the folder that its activities leave their notes in."""
 
-    def __init__(self, servers: list[Server], hosts: list[Server], notes: Path) -> None:
+    def __init__(self, servers: list[Server], hosts: list[Server], app: Path, notes: Path) -> None:
         """`servers` are all processes, in the order in which they are started."""
-        self._servers, self.hosts, self.notes = servers, hosts, notes
+        self._servers, self.hosts, self._app, self.notes = servers, hosts, app, notes
 
     def start(self) -> None:
         """Start all, and wait until they answer."""
@@ -35,6 +35,15 @@ class Hub:
         """Stop all, the hosts first."""
         for server in reversed(self._servers):
             server.stop()
+
+    def deploy(self, **durable_task: object) -> None:
+        """Stop the hosts, and start them under other settings of host.json."""
+        for host in self.hosts:
+            host.stop()
+        _write_settings(self._app.parent, durable_task)
+        for host in self.hosts:
+            host.start()
+            host.await_healthy()
 
     def client(self, host: int = 0) -> df.DurableFunctionsClient:
         """A durable client of one of the hosts, as its binding gives it; to be made on the loop that uses it."""
@@ -77,11 +86,15 @@ def running_hub(folder: Path, hosts: int = 1, speed: float = 1, **durable_task: 
 def _write_app(folder: Path, durable_task: dict[str, object]) -> Path:
     """The app of the suite in a folder of its own, under the product's host.json."""
     folder.mkdir()
+    _write_settings(folder, durable_task)
+    (folder / "function_app.py").write_text((APP / "function_app.py").read_text())
+    return folder / "function_app.py"
+
+
+def _write_settings(folder: Path, durable_task: dict[str, object]) -> None:
     settings = json.loads((ROOT / "host.json").read_text())
     settings["extensions"]["durableTask"] |= durable_task
     (folder / "host.json").write_text(json.dumps(settings))
-    (folder / "function_app.py").write_text((APP / "function_app.py").read_text())
-    return folder / "function_app.py"
 
 
 def _build_real_hub(folder: Path, app: Path, hosts: int, notes: Path) -> Hub:
@@ -91,13 +104,13 @@ def _build_real_hub(folder: Path, app: Path, hosts: int, notes: Path) -> Hub:
     servers: list[Server] = [durable_host(folder, ports, tools, number, app) for number in range(hosts)]
     for server in servers:
         server.settings |= {"ENGINE_NOTES": str(notes)}
-    return Hub([storage_emulator(folder, ports, tools), *servers], servers, notes)
+    return Hub([storage_emulator(folder, ports, tools), *servers], servers, app, notes)
 
 
 def _build_local_hub(folder: Path, app: Path, hosts: int, notes: Path, speed: float) -> Hub:
     LabClock.open(folder, speed=speed).close()
     servers = [_local_host(folder, app, number, notes) for number in range(hosts)]
-    return Hub(servers, servers, notes)
+    return Hub(servers, servers, app, notes)
 
 
 def _local_host(folder: Path, app: Path, number: int, notes: Path) -> Server:

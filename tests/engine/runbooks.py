@@ -298,6 +298,16 @@ def versioned(ctx: Context, _nothing: None) -> Steps:
     return ctx.version
 
 
+def keeping_its_version(ctx: Context, found: list[str | None]) -> Steps:
+    """Two generations, each with its version and that of a child; each ends with an event."""
+    found = [*found, ctx.version, (yield ctx.call_sub_orchestrator("versioned"))]
+    yield ctx.wait_for_external_event("go")
+    if len(found) < 4:
+        ctx.continue_as_new(found)
+        return None
+    return found
+
+
 def big(ctx: Context, count: int) -> Steps:
     """Make a history of 2.5 kB a step."""
     pages = yield task.when_all([ctx.call_activity("page", input=number) for number in range(count)])
@@ -447,6 +457,10 @@ class Tally(entities.DurableEntity):
         """Start an orchestration."""
         self.schedule_new_orchestration("sequence", [word], instance_id=f"by-entity-{word}")
 
+    def start_versioned(self, run: str) -> None:
+        """Start one that answers its version."""
+        self.schedule_new_orchestration("versioned", None, instance_id=run)
+
 
 class Climbers(entities.DurableEntity):
     """Steps that were reached; to reach one twice changes nothing."""
@@ -495,6 +509,7 @@ ORCHESTRATORS = (
     failing_beside_others,
     parent_of_failing_once,
     versioned,
+    keeping_its_version,
     big,
     everything,
     parent_of_taken,

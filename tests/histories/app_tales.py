@@ -11,6 +11,7 @@ from orchestrators.settle_obligation import settle_obligation
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.operations.contract import PublishEvent
 from shared.operations.holds import HOLDS_KEY, Hold, HoldChange
+from shared.operations.lost_runs import LostRun
 from shared.operations.obligations import Obligation, SettledByPerson, SettlementOrder
 from shared.plans.versions import DocumentChange
 from shared.sites.lost_nodes import LostNodeChange, lost_node_sentence
@@ -25,7 +26,10 @@ OWED = ("cleanup", "reprotect", "source-off", "leftovers")
 
 
 def reconciled() -> Result:
-    """A drill is due; a dead run owes a cleanup, a re-protect that is late, a proof, and leftovers to look for."""
+    """A drill is due; a dead run owes a cleanup, a re-protect that is late, a proof, and leftovers to look for.
+
+    The engine ended it; the evidence of another such run is to be sealed, and a third one is forgotten.
+    """
     bench = Timer(schedule="0 0 9 * * *", startDeadline="PT2H")
     bench.azure.documents.sites["hci-01"] = SITE.model_copy(update={"orphans": "clean"})
     bench.azure.runs.ended.add("failover-9")
@@ -34,6 +38,10 @@ def reconciled() -> Result:
         owed = Obligation(kind=kind, plan="payroll", owner="failover-9", opened=now, due=now, vms=("sql",), home=HOME)
         owe(bench.driver.states, owed)
     bench.azure.clock.advance_to(now + timedelta(minutes=61))
+    facts = {"kind": "failover", "ending": "terminated", "subject": "plans/payroll", "plan": "payroll"}
+    lost = LostRun.model_validate({**facts, "id": "failover-9", "lease_tables": ("s|rg|v",)})
+    known = lost.model_copy(update={"id": "failover-8", "published_at": now, "lease_tables": ()})
+    bench.azure.runs.lost, bench.azure.runs.forgotten = [lost, known], ("failover-7",)
     return bench.reconciled(INSTANCE)
 
 

@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 import durabletask.internal.orchestrator_service_pb2 as pb
 
 from tests.driver import Episode, Orchestrator, execute
+from tests.histories.released import RECORDS
+from tests.release import RELEASE
 
-FOLDER = Path(__file__).parent
+PREPARED = RECORDS / RELEASE
+"""Where runs of the release that is being prepared are recorded."""
 
 
 class Dispatch(NamedTuple):
@@ -61,6 +64,11 @@ def load(path: Path) -> tuple[str, list[Dispatch]]:
     """A recorded run: the id of the instance, and its dispatches in order."""
     first, *lines = path.read_text().splitlines()
     return str(json.loads(first)["instance"]), [one for line in lines for one in _dispatches(json.loads(line))]
+
+
+def runbook_of(run: Sequence[Dispatch]) -> str:
+    """The name under which the engine began it."""
+    return next(str(event.executionStarted.name) for event in run[0].new if event.HasField("executionStarted"))
 
 
 def _dispatches(generation: dict[str, Any]) -> Iterator[Dispatch]:

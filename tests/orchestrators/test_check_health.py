@@ -7,6 +7,7 @@ from orchestrators.durable.entities import ENTITIES
 from shared.operations.durable_names import TIMER_LOOKS
 from shared.operations.timer_looks import TimerLooks
 from tests.driver import Driver
+from tests.release import RELEASE
 
 KEY = "@timer_looks@timer"
 
@@ -17,7 +18,7 @@ def test_it_reads_when_the_timer_looked_and_changes_nothing(failures: int) -> No
     looks = TimerLooks(last_ended_at=driver.clock.now).model_dump(mode="json")
     driver.states[KEY] = dict(looks)
     output = driver.run(check_health, {}).output
-    assert (output["timer"], output["at"]) == (looks, driver.clock.now.isoformat())
+    assert (output["timer"], output["at"], output["release"]) == (looks, driver.clock.now.isoformat(), RELEASE)
     assert driver.states == {KEY: looks}
 
 

@@ -18,6 +18,7 @@ from tests.driver import Result, hours
 from tests.orchestrators.azure.world import FakeAzure
 from tests.orchestrators.owed import list_owed, owe, owed_by_kind
 from tests.orchestrators.test_runbooks import HOME, ISOLATED, ORDER, SITE, Bench, plan
+from tests.release import RELEASE
 
 CARD = AzureResource(id="/nics/sql-test-nic", type="Microsoft.Network/networkInterfaces")
 HOOK = {"name": "tell", "url": "https://example.org/hook"}
@@ -159,7 +160,8 @@ def test_a_store_of_evidence_that_does_not_answer_delays_records_and_fails_nothi
     bench.azure.faults.crashes = {"write_evidence_records": 5}
     result = bench.run(drill, "drill")
     assert result.output["state"] == "succeeded"
-    assert bench.azure.evidence.list_kinds()[0] == "request"
+    first = bench.azure.evidence.records[0][1]
+    assert (first.kind, first.body["release"]) == ("request", RELEASE)
     assert len([kind for kind in bench.azure.evidence.list_kinds() if kind == "verb"]) == 2 * len(ORDER)
 
 

@@ -218,6 +218,18 @@ def _a_lost_node_stays_lost_by_the_first_word(before: Any, letter: Letter, after
         assert after == {name: lost for name, lost in before.items() if name != node}
 
 
+def _what_was_done_for_a_lost_run_stays_done(before: Any, letter: Letter, after: Any) -> None:
+    request = letter.message.request
+    if letter.operation == "drop":
+        assert after == {run: note for run, note in before.items() if run not in request}
+        return
+    run = request["run"]
+    assert {**after, run: None} == {**before, run: None}
+    old = before.get(run, request)
+    assert datetime.fromisoformat(after[run]["published_at"]) == datetime.fromisoformat(old["published_at"])
+    assert after[run]["sealed"] == (old["sealed"] or request["sealed"])
+
+
 def is_past(until: str, at: str) -> bool:
     return datetime.fromisoformat(until) <= datetime.fromisoformat(at)
 
@@ -229,6 +241,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     names.HOLDS: _a_hold_stays_until_it_is_lifted_or_over,
     names.LEASES: _leases_have_one_holder,
     names.LOST_NODES: _a_lost_node_stays_lost_by_the_first_word,
+    names.LOST_RUNS: _what_was_done_for_a_lost_run_stays_done,
     names.NODES: _a_node_has_one_repair,
     names.OBLIGATIONS: _what_is_owed_stays_until_settled,
     names.PLAN_HISTORY: _each_run_is_recorded_once,

@@ -11,7 +11,7 @@ from orchestrators.run import ticks
 from orchestrators.verbs.failover import failover
 from shared.operations.payloads import split_carried
 from tests.driver import Episode, execute
-from tests.histories.keeping import FOLDER, Dispatch, load
+from tests.histories.keeping import PREPARED, Dispatch, load
 from tests.histories.tales import TALES
 from tests.orchestrators.test_runbooks import ORDER, Bench
 from triggers.operation_views import brief_view, full_view
@@ -69,7 +69,7 @@ def test_a_run_was_created_once(first_episodes: list[Episode]) -> None:
 
 def generations_of(name: str) -> list[Dispatch]:
     """The first dispatch of each generation of a recorded run."""
-    _, dispatches = load(FOLDER / f"{name}.jsonl")
+    _, dispatches = load(PREPARED / f"{name}.jsonl")
     return [one for one in dispatches if not one.before]
 
 

@@ -211,6 +211,15 @@ def test_an_abort_while_a_hook_runs_after_leaves_the_failover_uncommitted(bench:
     assert bench.owed() == {"commit", "reprotect"}
 
 
+def test_an_abort_that_is_sent_again_does_not_end_what_follows_the_cleanup(bench: Bench) -> None:
+    bench.azure.hooks.work_takes = timedelta(minutes=8)
+    for minutes in range(12, 40, 3):
+        bench.driver.say(timedelta(minutes=minutes), "decide", {**resumed(), "verdict": "abort"})
+    result = bench.run(drill, "drill", document=drill_plan(hooks={"afterCleanup": [RUNBOOK]}))
+    assert [(end["moment"], end["state"]) for end in result.output["hooks"]] == [("after-cleanup", "passed")]
+    assert (result.output["state"], len(result.output["decisions"])) == ("aborted", 1)
+
+
 def test_leases_outlast_a_person_who_takes_two_days(bench: Bench) -> None:
     bench.driver.say(timedelta(hours=47), "decide", resumed())
     left: list[timedelta] = []

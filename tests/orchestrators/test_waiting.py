@@ -142,6 +142,28 @@ def test_every_decision_of_a_run_is_in_its_evidence(bench: Bench) -> None:
     assert len(result.output["decisions"]) == bench.azure.evidence.list_kinds().count("decision") == 1
 
 
+@pytest.mark.parametrize("verdict", ["abort", "skip", "retry"])
+def test_a_decision_that_is_sent_again_is_one_decision(bench: Bench, verdict: str) -> None:
+    bench.driver.warm = True
+    bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
+    for minutes in (0, 0, 1, 9):
+        bench.driver.say(timedelta(hours=2, minutes=minutes), "decide", said(verdict))
+    bench.driver.say(timedelta(hours=5), "decide", said("abort"))
+    result = bench.run(failover, "failover", document=plan(onFailure="ask"))
+    verdicts = [one["verdict"] for one in result.output["decisions"]]
+    assert verdicts.count(verdict) == (2 if verdict == "retry" else 1)  # the second one found sql failed once more
+    assert len(verdicts) == bench.azure.evidence.list_kinds().count("decision")
+
+
+@pytest.mark.parametrize("minutes", range(10, 40, 3))
+def test_an_abort_that_is_sent_again_keeps_nothing_of_a_drill_from_being_cleaned_up(bench: Bench, minutes: int) -> None:
+    bench.azure.jobs.conflicts = {("dc", "TestFailoverCleanup"): 3}
+    for after in (10, minutes, minutes + 1):
+        bench.driver.say(timedelta(minutes=after), "decide", ABORT)
+    output = bench.run(drill, "drill").output
+    assert (output["state"], len(output["decisions"]), bench.owed()) == ("aborted", 1, set()), output["failures"]
+
+
 def test_no_lease_lapses_while_a_run_waits_for_weeks_for_its_approval(bench: Bench) -> None:
     document, lapsed = guarded(), lasting(bench)
     for days, person in ((5, "bob"), (20, "eve")):
@@ -221,7 +243,7 @@ def test_words_that_come_one_after_the_other_at_the_end_of_a_generation_are_all_
 ) -> None:
     """Each comes while the one before it is written down; the last of them ends the run."""
     monkeypatch.setattr(conduct, "MOST_ITEMS_REPLAYED", 1)
-    words = [None, said("resume"), said("resume"), ABORT]
+    words = [None, said("resume"), said("resume", "sql"), ABORT]
     written = bench.driver.activities["write_evidence_records"]
 
     def noted(payload: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,16 @@ def test_an_abort_ends_the_wait_at_once() -> None:
     assert (run.items[0].state, scheduler.plan_tick(run, T0).over) == ("blocked", True)
 
 
+def test_an_abort_leaves_a_cleanup_that_has_to_wait_as_it_is() -> None:
+    stage = Stage(verb="TestFailoverCleanup", ordered=False, settles=True, after="touched")
+    run = answered(run_of(item("sql"), stages=(stage,)), CONFLICT)
+    aborted = scheduler.apply_decision(run, Decision(verdict="abort", by="ann", at=T0))
+    assert (aborted.people.aborted, aborted.items) == (True, run.items)
+    assert scheduler.plan_tick(aborted, T0 + LATER).starts == {0: ("sql",)}
+    again = Decision(verdict="abort", by="bob", at=T0 + LATER, comment="once more")
+    assert scheduler.apply_decision(aborted, again) == aborted
+
+
 def test_an_abort_does_not_wait_until_a_vault_that_throttles_may_be_asked() -> None:
     run = answered(run_of(item("sql")), LOST)
     run = run.with_budget(run.budget.model_copy(update={"retry_until": T0 + timedelta(minutes=15)}))

@@ -10,6 +10,7 @@ from shared.operations.kinds import Kind
 from shared.plans.history import Forecast, PastRun, PlanHistory, grounds_of
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
+from shared.plans.preview_kinds import PREVIEW_KINDS
 from shared.plans.readiness import (
     PreviewFacts,
     describe_differences,
@@ -216,6 +217,20 @@ def test_without_that_an_unrehearsed_plan_is_only_warned_of() -> None:
     changed = seen._replace(plan_history=PlanHistory(past_runs=(drilled(document, NOW, "other"),)))
     told = preview_with_readiness(document, "planned-failover", {"hci-01": site()}, changed)
     assert (told.concerns, codes(told.warnings)) == ((), ["needs-verification"])
+
+
+@pytest.mark.parametrize("code", ["evidence-store-missing", "evidence-store-unavailable"])
+@pytest.mark.parametrize("kind", PREVIEW_KINDS)
+def test_where_no_evidence_can_be_kept_each_verb_says_so_and_the_plan_says_what_it_means(kind: str, code: str) -> None:
+    seen = PreviewFacts(
+        at=NOW, items={"sql-01": item()}, hosts={HOST.id.lower(): HOST}, evidence=Obstacle(code=code, detail="full")
+    )
+    drill = {"network": ISOLATED}
+    required = preview_with_readiness(plan(**ONE, drill=drill, evidence="required"), kind, {"hci-01": site()}, seen)
+    wanted = preview_with_readiness(plan(**ONE, drill=drill), kind, {"hci-01": site()}, seen)
+    assert (code in codes(required.blockers), code in codes(required.warnings)) == (True, False)
+    assert (code in codes(wanted.blockers), code in codes(wanted.warnings)) == (False, True)
+    assert code not in codes(required.concerns) + codes(wanted.concerns)
 
 
 def test_what_is_wrong_with_networks_stands_in_the_way_of_the_verb_that_goes_there() -> None:

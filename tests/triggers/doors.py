@@ -29,6 +29,7 @@ BODIES: Mapping[str, Any] = {
     "change_recovery_plan": {"action": "save"},
     "declare_lost_node": {"reason": "scrap", "confirm": "yes"},
     "settle_obligation_by_hand": {"reason": "seen"},
+    "abort_all_operations": {"all": True, "reason": "fire in Amsterdam"},
     "hold_everything": {"reason": "change freeze"},
     "hold_site": {"reason": "change freeze"},
 }
@@ -47,12 +48,20 @@ class Door(NamedTuple):
 
     async def answer(self, engine: Any, key: str = "", **parameters: str) -> "Answer":
         """What it answers with this engine, to a request with this Idempotency-Key."""
-        given = PARAMETERS | parameters
+        return await self._answer(engine, {"Idempotency-Key": key} if key else {}, {}, parameters)
+
+    async def answer_preview(self, engine: Any, **parameters: str) -> "Answer":
+        """What it answers to a request with `?preview=true`."""
+        return await self._answer(engine, {}, {"preview": "true"}, parameters)
+
+    async def _answer(
+        self, engine: Any, headers: Mapping[str, str], query: Mapping[str, str], parameters: Mapping[str, str]
+    ) -> "Answer":
+        given = {**PARAMETERS, **parameters}
         params = {name: given[name] for name in re.findall(r"\{(\w+)\}", self.route)}
         content = json.dumps(BODIES.get(self.name, {})).encode()
-        headers = {"Idempotency-Key": key} if key else {}
         url = f"/api/{self.route}"
-        request = func.HttpRequest(self.method, url, headers=headers, route_params=params, body=content)
+        request = func.HttpRequest(self.method, url, headers=headers, params=query, route_params=params, body=content)
         response = await self.handler(request, engine)
         return Answer(response.status_code, dict(response.headers), response.mimetype, response.get_body().decode())
 

@@ -75,7 +75,7 @@ class EngineClient:
         assert not query.fetch_inputs_and_outputs
         assert query.max_instance_count is not None
         assert query.max_instance_count <= MOST_IN_A_PAGE
-        listed = [without_payloads(run) for run in self.runs if _is_meant(run, query)]
+        listed = [without_payloads(run) for run in self.runs if is_meant(run, query)]
         self.listed += [run.instance_id for run in listed]
         return listed
 
@@ -108,7 +108,8 @@ class EngineClient:
         self.cleaned += 1
 
 
-def _is_meant(run: OrchestrationState, query: OrchestrationQuery) -> bool:
+def is_meant(run: OrchestrationState, query: OrchestrationQuery) -> bool:
+    """Whether the engine lists a run for this question."""
     return (
         run.instance_id.startswith(query.instance_id_prefix or "")
         and (query.runtime_status is None or run.runtime_status in query.runtime_status)

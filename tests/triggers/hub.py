@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
-from durabletask.client import EntityQuery, OrchestrationState, OrchestrationStatus
+from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 
 from shared.plans.plan import PlanDocument
 from shared.recovery.operation import Operation
 from tests.shared.samples import PAYROLL, SITE, plan, site
 from tests.triggers.doors import call_error
-from tests.triggers.engine_states import state_of
+from tests.triggers.engine_states import is_meant, state_of, without_payloads
 
 type Looks = Sequence[OrchestrationState]
 
@@ -51,6 +51,7 @@ class Hub:
         runs: What is left of each run's looks.
         errors: What the next calls of a method end in, after they were done where `done` names the method.
         calls: Every call with the id of the run that it was about.
+        events: What was sent to runs, also where it ended in an error: run, event, data.
     """
 
     begin: Callable[[str, str], Looks] = lambda _name, _run: ()
@@ -59,6 +60,7 @@ class Hub:
     errors: dict[str, list[BaseException]] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     calls: list[tuple[str, str]] = field(default_factory=list)
+    events: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def count(self, method: str) -> int:
         """How often it was called."""
@@ -88,9 +90,14 @@ class Hub:
         looks = self.runs.get(run, [])
         return looks.pop(0) if fetch_payloads and len(looks) > 1 else looks[0] if looks else None
 
+    async def get_all_orchestration_states(self, query: OrchestrationQuery) -> list[OrchestrationState]:
+        """The runs that the question means, without payloads; a run that is listed was not looked at."""
+        await self._note("get_all_orchestration_states", query.instance_id_prefix or "")
+        return [without_payloads(looks[0]) for looks in self.runs.values() if looks and is_meant(looks[0], query)]
+
     async def raise_orchestration_event(self, run: str, event: str, *, data: Any) -> None:
         """Send an event."""
-        del event, data
+        self.events.append((run, event, data))
         await self._note("raise_orchestration_event", run)
 
     async def terminate_orchestration(self, run: str, *, output: Any = None) -> None:

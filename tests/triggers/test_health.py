@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
@@ -14,11 +15,12 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 import triggers.health
 import triggers.waiting
+from shared.obstacle import Obstacle
 from shared.operations.timer_looks import KnownFailure, TimerLooks
 from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
-from triggers.health import EngineProbe
+from triggers.health import EngineProbe, StoreProbe
 from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
 
 HEALTH = door("get_health")
@@ -40,11 +42,13 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Clock:
     monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
     monkeypatch.setattr(triggers.waiting, "sleep", spend_no_time)
     clock = Clock()
+    monkeypatch.setenv("EVIDENCE_STORE", f"folder:{tmp_path}")
     monkeypatch.setattr(triggers.health, "PROBE", EngineProbe(clock))
+    monkeypatch.setattr(triggers.health, "STORE_PROBE", StoreProbe(clock))
     return clock
 
 
@@ -52,23 +56,52 @@ def runs_get(status: OrchestrationStatus) -> Callable[[str, str], list[Orchestra
     return lambda name, run: [state_of(run, name, status)]
 
 
+async def test_a_store_that_takes_nothing_is_shown_and_looked_at_once_in_a_while(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    async def take_nothing(within: float) -> Obstacle:
+        looks.append(within)
+        return Obstacle(code="evidence-store-unavailable", detail="No space left on device", passing=True)
+
+    monkeypatch.setattr(triggers.health, "find_store_obstacle", take_nothing)
+    for _ in range(3):
+        answer = await HEALTH.answer(Hub(runs_get(COMPLETED)))
+        assert (answer.status, answer.body["status"], answer.body["engine"]) == (200, "degraded", "ok")
+        shown = {"code": "evidence-store-unavailable", "detail": "No space left on device"}
+        assert answer.body["evidenceStore"] == shown
+    clock.pass_by(HEALTH_KEPT)
+    await HEALTH.answer(Hub(runs_get(COMPLETED)))
+    assert len(looks) == 2
+    assert max(looks) <= HEALTH_WITHIN.total_seconds()
+
+
+async def test_an_app_without_a_store_is_well_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVIDENCE_STORE")
+    body = (await HEALTH.answer(Hub(runs_get(COMPLETED)))).body
+    assert (body["status"], body["evidenceStore"]["code"]) == ("ok", "evidence-store-missing")
+
+
 async def test_an_engine_that_answers_is_healthy() -> None:
     hub = Hub(runs_get(COMPLETED), entities={"@event_counts@events": {"duplicate": 2}})
     answer = await HEALTH.answer(hub)
     checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
     looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
-    assert (answer.status, answer.body) == (200, {**checks, "events": {"duplicate": 2}, "holds": [], **looks})
+    counts: dict[str, Any] = {"events": {"duplicate": 2}, "holds": [], "evidenceStore": None, "release": ""}
+    assert (answer.status, answer.body) == (200, {**checks, **counts, **looks})
 
 
 def reports(looks: TimerLooks, at: datetime) -> Callable[[str, str], list[OrchestrationState]]:
     """A round trip that comes back at that time with what is kept of the timer."""
-    output = json.dumps({"at": at.isoformat(), "timer": looks.model_dump(mode="json")})
+    output = json.dumps({"at": at.isoformat(), "timer": looks.model_dump(mode="json"), "release": "1.2.3"})
     return lambda name, run: [replace(state_of(run, name, COMPLETED), serialized_output=output)]
 
 
 async def test_a_timer_may_be_late() -> None:
     looks = TimerLooks(last_ended_at=T0)
-    assert (await HEALTH.answer(Hub(reports(looks, T0 + timedelta(minutes=14))))).body["lastLook"] == T0.isoformat()
+    body = (await HEALTH.answer(Hub(reports(looks, T0 + timedelta(minutes=14))))).body
+    assert (body["lastLook"], body["release"]) == (T0.isoformat(), "1.2.3")
 
 
 @pytest.mark.parametrize("looks", [TimerLooks(last_ended_at=T0), TimerLooks(expected_since=T0)])

@@ -33,6 +33,7 @@ GOES_ON = {
     "declare_lost_node",
     "decide_operation",
     "settle_obligation_by_hand",
+    "abort_all_operations",
 }
 """Posts that only read, that make the hold, or that are tried one by one below."""
 RUN = "drill-payroll-1"

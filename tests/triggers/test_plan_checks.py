@@ -48,8 +48,17 @@ def test_what_cannot_be_read_is_told_as_far_as_it_can(body: str) -> None:
 
 
 def test_a_plan_that_may_be_declared_is_given_back() -> None:
-    good = {"site": "hci-01", "items": [{"vm": "a"}], "drill": {"network": NETWORK, "follows": "elsewhere"}}
-    plan, wrong = check_plan_document("mine", json.dumps(good).encode(), {"hci-01": site()}, {})
+    good = {"site": "hci-01", "items": [{"vm": "a"}], "drill": {"network": NETWORK, "follows": "other"}}
+    followed = PlanDocument.model_validate({**good, "drill": {"network": NETWORK}})
+    plan, wrong = check_plan_document("mine", json.dumps(good).encode(), {"hci-01": site()}, {"other": followed})
     assert not wrong
     assert plan is not None
     assert plan.site_names == ("hci-01",)
+
+
+def test_a_drill_follows_a_plan_that_is_declared_and_is_in_no_network_of_a_failover() -> None:
+    production = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/vnet-prod"
+    drill = {"network": production.replace("vnet", "VNET"), "follows": "nobody"}
+    body = json.dumps({"site": "hci-01", "items": [{"vm": "a"}], "drill": drill}).encode()
+    _, errors = check_plan_document("mine", body, {"hci-01": site(network=production)}, {})
+    assert [error.field for error in errors] == ["drill.follows", "drill.network"]

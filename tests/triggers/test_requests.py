@@ -6,14 +6,10 @@ from typing import Any
 import azure.functions as func
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
 import pytest
-from pydantic import BaseModel
 
-from shared.replication.settings import ReplicationRequest
 from tests.triggers.doors import ALL_ROLES, BODIES, DOORS, PARAMETERS, Answer, BrokenEngine, Door, call_error, door
 from tests.triggers.hub import Hub, look, operation
-from triggers.holds import HoldRequest
 from triggers.request_checks import LARGEST_BODY, LONGEST_KEY
-from triggers.verb_requests import VerbRequest
 
 each_door = pytest.mark.parametrize("one", DOORS, ids=lambda one: one.name)
 POSTS = [one for one in DOORS if one.method == "POST"]
@@ -178,25 +174,6 @@ async def test_a_body_beyond_a_megabyte_is_refused_unread(one: Door) -> None:
 @pytest.mark.parametrize("query", ["", "preview=true"])
 async def test_a_value_of_another_type_is_refused(name: str, body: dict[str, Any], field: str, query: str) -> None:
     assert list(fields_of(await ask(door(name), Hub(), query, json.dumps(body).encode()))) == [field]
-
-
-@pytest.mark.parametrize(
-    ("model", "text"),
-    [
-        (
-            ReplicationRequest,
-            '{"vms": ["a", {"vm": "b", "address": "10.0.0.4", "disks": ["os"], "network": ""}], "patience": "P2D"}',
-        ),
-        (HoldRequest, '{"reason": "x", "until": "2999-01-01T00:00:00Z"}'),
-        (
-            VerbRequest,
-            '{"resumeAt": "2999-01-01T00:00:00Z", "maxAge": "P1D", "recoveryPoint": {"a": "x"}, "createVm": false}',
-        ),
-    ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else "",
-)
-def test_strict_types_refuse_nothing_that_is_right(model: type[BaseModel], text: str) -> None:
-    assert model.model_validate_json(text, strict=True) == model.model_validate_json(text)
 
 
 ROLE_LATER = {"start_verb", "repair_node", "declare_lost_node", "settle_obligation_by_hand"}

@@ -11,6 +11,7 @@ from lab.host.engine.instances import FAILED, SUSPENDED, TERMINATED, End, Instan
 from lab.host.engine.moments import to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
+from lab.host.engine.versions import Versions
 
 LONGEST_ID = 100
 """Characters; Azure's limit, as the characters below are."""
@@ -23,11 +24,14 @@ class BadId(ValueError):
 class Control:
     """Each call is one transaction."""
 
-    def __init__(self, store: Store, agenda: Agenda, instances: Instances, renewal: Renewal) -> None:
+    def __init__(
+        self, store: Store, agenda: Agenda, instances: Instances, renewal: Renewal, versions: Versions
+    ) -> None:
         self._store = store
         self._agenda = agenda
         self._instances = instances
         self._renewal = renewal
+        self._versions = versions
 
     def start(self, order: Order, replaceable: Sequence[int] = ()) -> str:
         """Start an orchestration and answer its id.
@@ -82,9 +86,17 @@ class Control:
         self._post_message(instance_id, executionResumed=pb.ExecutionResumedEvent(input=to_string_value(reason)))
 
     def terminate(self, instance_id: str, output: str | None, *, recursive: bool) -> None:
-        """End the instance now, its sub-orchestrations first if asked; raises as `require_unfinished` does."""
+        """End the instance now, its sub-orchestrations first if asked; raises as `require_unfinished` does.
+
+        One that is left to another app waits for that also with its end.
+        """
         with self._store.transaction():
-            self._terminate_instance(self.require_unfinished(instance_id), output, recursive=recursive)
+            instance = self.require_unfinished(instance_id)
+            if self._versions.is_ours(instance.version):
+                self._terminate_instance(instance, output, recursive=recursive)
+            else:
+                ended = pb.ExecutionTerminatedEvent(input=to_string_value(output), recurse=recursive)
+                self._instances.post_event(instance_id, None, self._new_event(executionTerminated=ended))
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:
         """Start what the instance was started with once more, and answer the id.

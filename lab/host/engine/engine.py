@@ -21,6 +21,7 @@ from lab.host.engine.store import Store
 from lab.host.engine.tasks import Tasks
 from lab.host.engine.transit import Transit
 from lab.host.engine.turns import Turns
+from lab.host.engine.versions import Versions
 
 LEAST_PAUSE = 0.02
 """Real seconds between two looks at what other hosts have left, however fast the clock goes."""
@@ -35,6 +36,7 @@ class EngineSettings:
             time: with a window none arrives. Source: seen with versions 3.14.1 and 3.19.0 of the extension.
         max_message_bytes: Of an answer to a durable client.
         visibility_timeout: How long what a dead host held stays with it.
+        versions: Which version a new run gets, and which runs are gone on with.
         transit: How long each message is on its way.
         polling_interval: How long something that another host has left here is not seen, at the most.
     """
@@ -43,6 +45,7 @@ class EngineSettings:
     max_message_bytes: int = 4194304
     visibility_timeout: timedelta = timedelta(minutes=5)
     polling_interval: timedelta = timedelta(seconds=30)
+    versions: Versions = field(default_factory=Versions)
     transit: Transit = field(default_factory=Transit)
 
 
@@ -64,15 +67,15 @@ class Engine:
         self.store = Store(path)
         self._clock, self._settings = clock, settings
         self.agenda = Agenda(clock, lambda kind, key: self.runner.wake(kind, key), settings.transit)  # noqa: PLW0108 - the runner is made later
-        self.instances = Instances(self.store, self.agenda)
+        self.instances = Instances(self.store, self.agenda, settings.versions)
         self.locks = Locks(self.store, self.agenda, self.instances)
         self.entities = Entities(self.store, self.agenda, self.instances, self.locks, order or MessageOrder())
         self.tasks = Tasks(self.store, self.agenda, self.instances)
         renewal = Renewal(self.store, self.agenda, self.instances, self.tasks)
         hears_entities = settings.entity_window == 0
         actions = Actions(self.agenda, self.instances, self.tasks, self.entities, self.locks, hears_entities)
-        turns = Turns(self.store, self.agenda, self.instances, actions, renewal)
-        self.control = Control(self.store, self.agenda, self.instances, renewal)
+        turns = Turns(self.store, self.agenda, self.instances, actions, renewal, settings.versions)
+        self.control = Control(self.store, self.agenda, self.instances, renewal, settings.versions)
         self.queries = Queries(self.store)
         self.holds = Holds(self.store, self.agenda, settings.visibility_timeout)
         self.runner = Runner(functions, turns, self.tasks, self.entities, self.holds)

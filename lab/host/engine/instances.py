@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from durabletask.internal import orchestrator_service_pb2 as pb
@@ -12,6 +12,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from lab.host.engine.agenda import Agenda
 from lab.host.engine.moments import to_string_value, to_timestamp
 from lab.host.engine.store import Store
+from lab.host.engine.versions import Versions
 
 PENDING = pb.ORCHESTRATION_STATUS_PENDING
 RUNNING = pb.ORCHESTRATION_STATUS_RUNNING
@@ -111,9 +112,10 @@ class End:
 class Instances:
     """The rows of `instances`, `history` and `inbox`, and those who wait for an instance to change."""
 
-    def __init__(self, store: Store, agenda: Agenda) -> None:
+    def __init__(self, store: Store, agenda: Agenda, versions: Versions) -> None:
         self._store = store
         self._agenda = agenda
+        self._versions = versions
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self.on_end: Callable[[str], None] = lambda _id: None
 
@@ -143,6 +145,8 @@ class Instances:
         Raises:
             Exists: an instance of this id is in another status.
         """
+        if order.parent is None:
+            order = replace(order, version=order.version or self._versions.default)
         with self._store.transaction():
             former = self.find(order.id)
             if former is not None and former.status not in (replaceable or FINISHED):

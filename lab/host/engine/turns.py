@@ -8,13 +8,27 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from lab.host.engine.actions import Actions
 from lab.host.engine.agenda import Agenda
-from lab.host.engine.instances import CONTINUED, FAILED, PENDING, RUNNING, SUSPENDED, End, Instance, Instances
+from lab.host.engine.instances import (
+    CONTINUED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SUSPENDED,
+    TERMINATED,
+    End,
+    Instance,
+    Instances,
+)
 from lab.host.engine.moments import text_of, to_string_value, to_timestamp
 from lab.host.engine.renewal import Renewal
 from lab.host.engine.store import Store
+from lab.host.engine.versions import Versions
 
 NO_STATUS = "null"
 """Of a turn that sets no custom status, whatever the one before has set. Source: AzureTableTrackingStore."""
+
+MISMATCH = "Orchestration version did not comply with Worker Versioning"
+"""Why a run fails whose version is not the app's. Source: TaskOrchestrationDispatcher."""
 
 
 class TakenByAnother(RuntimeError):
@@ -34,20 +48,34 @@ class Turn:
 class Turns:
     """Takes the next turn of an instance, and keeps its outcome in one transaction."""
 
-    def __init__(self, store: Store, agenda: Agenda, instances: Instances, actions: Actions, renewal: Renewal) -> None:
+    def __init__(
+        self,
+        store: Store,
+        agenda: Agenda,
+        instances: Instances,
+        actions: Actions,
+        renewal: Renewal,
+        versions: Versions,
+    ) -> None:
         self._store = store
         self._agenda = agenda
         self._instances = instances
         self._actions = actions
         self._renewal = renewal
+        self._versions = versions
 
     def take_turn(self, instance_id: str) -> Turn | None:
         """The next turn, or None when the instance has nothing to do now."""
         instance = self._instances.find(instance_id)
         if instance is None or instance.finished or instance.starts > self._agenda.now():
             return None
+        if not self._versions.is_ours(instance.version):
+            self._refuse_version(instance)
+            return None
         with self._store.transaction():
             rows = self._ready_messages(instance)
+            if self._was_terminated(instance, rows):
+                return None
         return self._build_turn(instance, rows) if rows else None
 
     def complete_turn(self, turn: Turn, response: pb.OrchestratorResponse) -> None:
@@ -74,6 +102,23 @@ class Turns:
                 return
             self._instances.append_history(current.id, turn.fresh)
             self._instances.finish_instance(current, End(FAILED, failure=failure))
+
+    def _was_terminated(self, instance: Instance, rows: Sequence[Row]) -> bool:
+        """Whether somebody has terminated the run while another app was there that left it alone: it ends here."""
+        row = next((row for row in rows if row["kind"] == "executionTerminated"), None)
+        if row is not None:
+            event = pb.HistoryEvent.FromString(row["event"])
+            self._instances.append_history(instance.id, [event])
+            output = text_of(event.executionTerminated, "input")
+            self._instances.finish_instance(instance, End(TERMINATED, output))
+        return row is not None
+
+    def _refuse_version(self, instance: Instance) -> None:
+        """Leave the run and its messages to an app that goes on with it, or have it fail."""
+        if self._versions.failure == "Fail":
+            failure = pb.TaskFailureDetails(errorType="VersionMismatch", errorMessage=MISMATCH, isNonRetriable=True)
+            with self._store.transaction():
+                self._instances.finish_instance(instance, End(FAILED, failure=failure))
 
     def _end_turn(self, instance: Instance, last: pb.OrchestratorAction) -> bool:
         """End the run, or begin it anew: whether it has another history now."""

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from lab.host.engine.versions import Versions
 from lab.host.settings import HostFile, give_app_settings, read_host_file
 
 
@@ -43,3 +44,9 @@ def test_the_host_file_says_prefix_and_task_hub(tmp_path: Path) -> None:
 
 def test_without_a_host_file_functions_defaults_hold(tmp_path: Path) -> None:
     assert read_host_file(tmp_path) == HostFile("api", "TestHubName")
+
+
+def test_the_host_file_says_which_versions_are_gone_on_with(tmp_path: Path) -> None:
+    said = {"defaultVersion": "1.2", "versionMatchStrategy": "Strict", "versionFailureStrategy": "Fail"}
+    (tmp_path / "host.json").write_text(json.dumps({"extensions": {"durableTask": said}}))
+    assert read_host_file(tmp_path).engine.versions == Versions("1.2", "Strict", "Fail")

@@ -3,14 +3,19 @@
 from dataclasses import dataclass, field
 
 from shared.evidence.chain import EvidenceEntry
-from shared.evidence.contract import PackSealed, RecordsWritten, SealPack, WriteRecords
+from shared.evidence.contract import PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
 
 
 @dataclass
 class EvidenceStore:
-    """Stands for the container of the evidence; `records` are those of all packs, in order, with their pack."""
+    """Stands for the container of the evidence; `records` are those of all packs, in order, with their pack.
+
+    Attributes:
+        sealed: What was asked for in place of runs that could not seal their own evidence.
+    """
 
     records: list[tuple[str, EvidenceEntry]] = field(default_factory=list)
+    sealed: list[SealLostPack] = field(default_factory=list)
 
     def write_records(self, ask: WriteRecords) -> RecordsWritten:
         self.records += [(ask.pack, entry) for entry in ask.entries]
@@ -19,6 +24,10 @@ class EvidenceStore:
 
     def seal_pack(self, ask: SealPack) -> PackSealed:
         return PackSealed(head=ask.head, records=len(self.records), manifest="m")
+
+    def seal_lost_pack(self, ask: SealLostPack) -> PackSealed:
+        self.sealed.append(ask)
+        return PackSealed(head="h", records=1, manifest="m")
 
     def list_kinds(self) -> list[str]:
         """The kinds of all records, in order."""

@@ -51,6 +51,7 @@ class Jobs:
         resumed: VMs whose jobs were resumed.
         failures: By VM and verb, how its job ends.
         unanswered: By VM, how many of its next verbs are taken and not answered.
+        conflicts: By VM and verb, how many of its next attempts collide with something.
         pace: How long jobs take, by their usual time.
     """
 
@@ -61,6 +62,7 @@ class Jobs:
     resumed: list[str] = field(default_factory=list)
     failures: dict[tuple[str, str], JobEnd] = field(default_factory=dict)
     unanswered: dict[str, int] = field(default_factory=dict)
+    conflicts: dict[tuple[str, str], int] = field(default_factory=dict)
     pace: float = 1
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -93,6 +95,9 @@ class Jobs:
     def _start_verb(self, ask: StartVerbs, one: ItemStart) -> StartAnswer:
         job_id = f"{ask.operation}/{one.vm}/{ask.verb}/{one.attempt}"
         machine = self.items.find_machine(one.item_id)
+        if self.conflicts.get((one.vm, ask.verb), 0) > 0:
+            self.conflicts[one.vm, ask.verb] -= 1
+            return StartAnswer(vm=one.vm, outcome="put-off", code="Conflict", detail="still processing")
         if job_id in self.by_id:
             return StartAnswer(vm=one.vm, outcome="started", job=job_id)
         if ask.only_adopt:

@@ -7,17 +7,20 @@ from shared.operations.contract import (
     EndedRunsRead,
     EventPublished,
     HoldersRead,
+    LostRunsRead,
     OutcomesRead,
     PublishEvent,
     PurgeEndedRuns,
     ReadEndedRuns,
     ReadHolders,
+    ReadLostRuns,
     ReadOutcomes,
     RunEnded,
     RunsPurged,
     StartCleanup,
     StartRun,
 )
+from shared.operations.lost_runs import LostRun
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Runs:
         cleanups: The same for cleanups.
         purges: What was asked for to be forgotten, in order.
         published: Events that were published, in order.
+        lost: Runs that the engine has ended; `forgotten`: those that nothing shows any more.
     """
 
     ended: set[str] = field(default_factory=set)
@@ -41,6 +45,8 @@ class Runs:
     cleanups: list[StartCleanup] = field(default_factory=list)
     purges: list[PurgeEndedRuns] = field(default_factory=list)
     published: list[PublishEvent] = field(default_factory=list)
+    lost: list[LostRun] = field(default_factory=list)
+    forgotten: tuple[str, ...] = ()
 
     def read_ended(self, ask: ReadEndedRuns) -> EndedRunsRead:
         return EndedRunsRead(ended=tuple(run for run in ask.ids if run in self.ended))
@@ -55,6 +61,9 @@ class Runs:
     def purge_ended_runs(self, ask: PurgeEndedRuns) -> RunsPurged:
         self.purges.append(ask)
         return RunsPurged(count=0)
+
+    def read_lost_runs(self, _ask: ReadLostRuns) -> LostRunsRead:
+        return LostRunsRead(runs=tuple(self.lost), forgotten=self.forgotten)
 
     def start_run(self, ask: StartRun) -> Nothing:
         self.started.append(ask)

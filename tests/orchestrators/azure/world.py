@@ -108,4 +108,6 @@ class FakeAzure:
             operations.START_CLEANUP: self.runs.start_cleanup,
             evidence.WRITE_RECORDS: self.evidence.write_records,
             evidence.SEAL_PACK: self.evidence.seal_pack,
+            evidence.SEAL_LOST_PACK: self.evidence.seal_lost_pack,
+            operations.READ_LOST_RUNS: self.runs.read_lost_runs,
         }
