@@ -1,8 +1,10 @@
 """Ids that are the same each time they are made: of a run, and of each verb that it sends."""
 
 import hashlib
+import json
 import re
 import uuid
+from typing import Any
 
 _NAMESPACE = uuid.UUID("7f0b6c5e-2f0e-5a57-9a6d-3c1d0f2b8e44")
 """Fixed for ever: a verb that was sent before an upgrade must be found again after it."""
@@ -31,6 +33,19 @@ def run_id(kind: str, subject: str, key: str) -> str:
     """
     mark = hashlib.sha256("\n".join((kind, subject, key)).encode()).hexdigest()[:12]
     return f"{run_id_prefix(kind, subject)}{mark}"
+
+
+def request_digest(kind: str, subject: str, person: tuple[str, str], body: Any) -> str:
+    """What a request for a run is, in hex: equal only for the same person who asks for the same.
+
+    Args:
+        kind: Of the run.
+        subject: What it is about.
+        person: Id and name of who asks.
+        body: The parsed body.
+    """
+    content = json.dumps([kind, subject, *person, body], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def run_id_prefix(kind: str, subject: str = "") -> str:

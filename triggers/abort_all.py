@@ -24,11 +24,11 @@ from shared.problem_details import FieldError
 from shared.recovery.person_events import DecisionGiven
 from triggers.failures import ENGINE_FAILURES, Outage, require_outage
 from triggers.http_endpoint import (
+    PREVIEW,
     body_of,
     caller_of,
     handle_for_role,
     invalid_request,
-    is_preview,
     json_response,
     outage_problem,
 )
@@ -36,6 +36,7 @@ from triggers.living_runs import RunIsGone
 from triggers.operation_list import find_runs
 from triggers.operation_views import brief_view
 from triggers.person_events import send_decision
+from triggers.request_checks import wants_preview
 
 bp = df.Blueprint()
 NOT_ALL_SENT = (
@@ -93,10 +94,10 @@ class AbortAnswer(NamedTuple):
 @bp.function_name("abort_all_operations")
 @bp.route("operations/abort-all", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def abort_all_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Abort every living run that fits: 200 with what became of each; 503 when some may not have taken it."""
-    request, preview = _parse_abort_request(body_of(req)), is_preview(req)
+    request, preview = _parse_abort_request(body_of(req)), wants_preview(req)
     if not preview:
         require_role(caller_of(req), "Dr.Operate")
     decision = DecisionGiven(verdict="abort", by=caller_of(req).name, comment=request.reason)

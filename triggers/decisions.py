@@ -16,10 +16,20 @@ from shared.recovery.operation import Operation
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven, Verdict
 from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers import declared_documents
-from triggers.holds_in_effect import require_no_hold
-from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, invalid_request, not_found
+from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
+from triggers.http_endpoint import (
+    PREVIEW,
+    HttpProblem,
+    caller_of,
+    handle_for_role,
+    invalid_request,
+    json_response,
+    not_found,
+    read_body,
+)
 from triggers.living_runs import require_living
 from triggers.person_events import send_approval, send_decision
+from triggers.request_checks import wants_preview
 from triggers.starting import accepted_response
 
 bp = df.Blueprint()
@@ -29,6 +39,15 @@ BEGINNING = frozenset({"approve", "retry"})
 """Decisions that have a verb begin, and wait for the end of a hold; all others let a run go on, or end."""
 STATE_NEEDED: Mapping[Verdict, str] = {"retry": "failed", "skip": "failed", "resume": "paused"}
 """In which state a VM is that can be decided on so."""
+EFFECTS = {
+    "approve": "The run begins once enough persons have approved it.",
+    "reject": "The run ends, and nothing is done.",
+    "abort": "Nothing new is started. Running jobs are followed to their end, and a drill is cleaned up.",
+    "retry": "The verb that failed is sent to these VMs once more.",
+    "skip": "The run goes on without these VMs.",
+    "resume": "The run goes on.",
+}
+"""What each decision does."""
 
 
 class ApprovalRequest(Document):
@@ -58,29 +77,66 @@ class DecisionRequest(Document):
 @bp.function_name("decide_operation")
 @bp.route("operations/{id}/{decision}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Take a person's decision to a run: 202; 409 when the run does not wait for it."""
     decision, run = req.route_params["decision"], req.route_params["id"]
     verdict: Verdict | None = next((one for one in VERDICTS if one == decision), None)
     if verdict is None and decision not in APPROVALS:
         raise not_found("decision", decision)
-    require_role(caller_of(req), "Dr.Operate" if verdict else "Dr.Approve")
+    if not wants_preview(req):
+        require_role(caller_of(req), "Dr.Operate" if verdict else "Dr.Approve")
+    given: DecisionGiven | ApprovalGiven
+    if verdict:
+        decision_request = read_body(req, DecisionRequest)
+        operation, custom_status = await _read_deciding_run(req, client)
+        given = _decision_of(caller_of(req).name, operation, custom_status, decision_request, verdict)
+    else:
+        approval_request = read_body(req, ApprovalRequest)
+        operation, custom_status = await _read_deciding_run(req, client)
+        is_approved = decision == "approve"
+        given = await _approval_of(req, client, operation, custom_status, approval_request, approved=is_approved)
+    if wants_preview(req):
+        return json_response(await _preview_decision(client, operation, decision, given))
+    if isinstance(given, DecisionGiven):
+        await send_decision(client, run, given)
+    else:
+        await send_approval(client, run, given)
+    return accepted_response(run)
+
+
+async def _read_deciding_run(
+    req: func.HttpRequest, client: df.DurableFunctionsClient
+) -> tuple[Operation, Mapping[str, Any] | None]:
+    """The run on a plan that is decided on, and what it says of itself.
+
+    Raises:
+        HttpProblem: there is none (404); it has ended, or the decision would have a verb begin that is on hold (409).
+    """
+    run = req.route_params["id"]
     state = await client.get_orchestration_state(run)
     if state is None or state.name not in DECIDABLE_KINDS:
         raise not_found("operation", run)
     require_living(run, state)
-    operation, custom_status = Operation.from_carried(read_input(state)), read_custom_status(state)
-    if decision in BEGINNING:
+    operation = Operation.from_carried(read_input(state))
+    if req.route_params["decision"] in BEGINNING and not wants_preview(req):
         await require_no_hold(client, operation.sites)
-    if verdict:
-        request = DecisionRequest.model_validate_json(body_of(req))
-        decision_given = _decision_of(request, caller_of(req).name, operation, custom_status, verdict)
-        await send_decision(client, run, decision_given)
-    else:
-        approval = await _approval_of(req, client, operation, custom_status, approved=decision == "approve")
-        await send_approval(client, run, approval)
-    return accepted_response(run)
+    return operation, read_custom_status(state)
+
+
+async def _preview_decision(
+    client: df.DurableFunctionsClient, operation: Operation, decision: str, given: DecisionGiven | ApprovalGiven
+) -> dict[str, Any]:
+    """Which run and which of its VMs a decision would reach, and what it would do."""
+    named = given.vms if isinstance(given, DecisionGiven) else ()
+    holds = await read_holds_of(client, operation.sites) if decision in BEGINNING else ()
+    return {
+        "operation": operation.id,
+        "decision": decision,
+        "vms": list(named or operation.vm_names),
+        "detail": EFFECTS[decision],
+        "holds": hold_views(holds),
+    }
 
 
 async def _approval_of(
@@ -88,6 +144,7 @@ async def _approval_of(
     client: df.DurableFunctionsClient,
     operation: Operation,
     custom_status: Mapping[str, Any] | None,
+    request: ApprovalRequest,
     *,
     approved: bool,
 ) -> ApprovalGiven:
@@ -97,7 +154,6 @@ async def _approval_of(
         HttpProblem: the run waits for no approval, or what was reviewed is another plan or preview (409); the person
             is not one of the plan's approvers (403).
     """
-    request = ApprovalRequest.model_validate_json(body_of(req))
     awaited = read_awaited_decision(custom_status)
     if awaited is None or awaited.kind != "approval":
         raise HttpProblem(409, "Not waiting", f"{operation.id} does not wait to be approved.")
@@ -139,10 +195,10 @@ def require_waiting(vms: Sequence[str], waiting_vms: Sequence[str]) -> None:
 
 
 def _decision_of(
-    request: DecisionRequest,
-    person: str,
+    by: str,
     operation: Operation,
     custom_status: Mapping[str, Any] | None,
+    request: DecisionRequest,
     verdict: Verdict,
 ) -> DecisionGiven:
     """The decision on the run, or on some of its VMs.
@@ -161,4 +217,4 @@ def _decision_of(
         require_waiting(vms, waiting_vms)
         vms = vms or (tuple(waiting_vms) if state_needed == "failed" else ())
     mark = awaited.mark if awaited else ""
-    return DecisionGiven(verdict=verdict, by=person, vms=vms, comment=request.comment, about=mark)
+    return DecisionGiven(verdict=verdict, by=by, vms=vms, comment=request.comment, about=mark)

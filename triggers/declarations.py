@@ -80,7 +80,7 @@ async def _withdraw_document(
 @bp.function_name("put_site")
 @bp.route("sites/{site}", methods=["PUT"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin")
+@handle_for_role("Dr.Admin", is_conditional=True)
 async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a site: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     return await _put_document(req, client, "site", SiteDocument.model_validate_json(body_of(req)))
@@ -104,7 +104,7 @@ async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 @bp.function_name("delete_site")
 @bp.route("sites/{site}", methods=["DELETE"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin")
+@handle_for_role("Dr.Admin", is_conditional=True)
 async def delete_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Withdraw a site, unless a plan needs it (409). Azure is left as it is."""
     name = _read_document_name(req, "site")
@@ -132,7 +132,7 @@ async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 @bp.function_name("put_plan")
 @bp.route("plans/{plan}", methods=["PUT"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin")
+@handle_for_role("Dr.Admin", is_conditional=True)
 async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     name = _read_document_name(req, "plan")
@@ -178,7 +178,7 @@ async def get_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 @bp.function_name("delete_plan")
 @bp.route("plans/{plan}", methods=["DELETE"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin")
+@handle_for_role("Dr.Admin", is_conditional=True)
 async def delete_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Withdraw a plan. What is owed for it stays owed."""
     return await _withdraw_document(req, client, "plan")

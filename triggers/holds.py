@@ -1,6 +1,7 @@
 """Holds over HTTP: stop everything that has not begun, at one site or everywhere, and let it go on."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import azure.durable_functions as df
@@ -9,18 +10,20 @@ from pydantic import StringConstraints
 
 from shared.documents import TimeWithZone
 from shared.messages import Document
-from shared.operations.holds import HoldChange, HoldOutcome
+from shared.operations.holds import Hold, HoldChange, HoldOutcome, check_until, with_hold
 from shared.problem_details import FieldError
 from triggers import declared_documents
 from triggers.holds_in_effect import hold_views, make_change, read_holds, read_holds_of
 from triggers.http_endpoint import (
-    body_of,
+    PREVIEW,
     caller_of,
     handle_for_role,
     invalid_request,
     json_response,
     not_found,
+    read_body,
 )
+from triggers.request_checks import wants_preview
 
 bp = df.Blueprint()
 
@@ -39,7 +42,7 @@ class HoldRequest(Document):
 @bp.function_name("hold_everything")
 @bp.route("hold", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate")
+@handle_for_role("Dr.Operate", PREVIEW)
 async def hold_everything(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Keep everything from beginning, everywhere: 201, or 200 when it was held already."""
     return await _set_hold(req, client, "")
@@ -48,7 +51,7 @@ async def hold_everything(req: func.HttpRequest, client: df.DurableFunctionsClie
 @bp.function_name("hold_site")
 @bp.route("sites/{site}/hold", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate")
+@handle_for_role("Dr.Operate", PREVIEW)
 async def hold_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The same for all that touches one site."""
     await declared_documents.read_document(client, "site", req.route_params["site"])
@@ -95,12 +98,30 @@ async def get_hold_of_site(req: func.HttpRequest, client: df.DurableFunctionsCli
 
 
 async def _set_hold(req: func.HttpRequest, client: df.DurableFunctionsClient, site: str) -> func.HttpResponse:
-    request = HoldRequest.model_validate_json(body_of(req))
+    request = read_body(req, HoldRequest)
+    if wants_preview(req):
+        return json_response(await _preview_hold(req, client, site, request))
     change = _change_of(req, "set", site).model_copy(update={"reason": request.reason, "until": request.until})
     outcome = await make_change(client, change)
     if outcome.outcome == "invalid":
         raise invalid_request(FieldError("until", outcome.detail))
     return json_response(_outcome_view(outcome), 201 if outcome.outcome == "begun" else 200)
+
+
+async def _preview_hold(
+    req: func.HttpRequest, client: df.DurableFunctionsClient, site: str, request: HoldRequest
+) -> dict[str, object]:
+    """What would become of the request.
+
+    Raises:
+        HttpProblem: `until` cannot be (400).
+    """
+    at = datetime.now(UTC)
+    if flaw := check_until(request.until, at):
+        raise invalid_request(FieldError("until", flaw))
+    new = Hold(id="", site=site, reason=request.reason, by=caller_of(req).name, since=at, until=request.until)
+    _, outcome = with_hold({hold.key: hold for hold in await read_holds(client)}, new)
+    return _outcome_view(outcome)
 
 
 async def _end_hold(req: func.HttpRequest, client: df.DurableFunctionsClient, site: str) -> func.HttpResponse:

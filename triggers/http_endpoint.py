@@ -24,12 +24,15 @@ from shared.principals import (
     require_role,
 )
 from shared.problem_details import FieldError, field_errors, problem_document
-from shared.request_ids import run_id
+from shared.request_ids import request_digest, run_id
 from shared.settings import Settings, WrongSettings
 from triggers.engine_client import bound_client
 from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
 from triggers.pacing import ASK_AGAIN_AFTER
+from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_preview
 
+PREVIEW = "preview"
+"""The parameter of a request that only asks what would happen."""
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
 
 
@@ -68,14 +71,24 @@ def problem_response(http_problem: HttpProblem) -> func.HttpResponse:
     )
 
 
-def handle_for_role(role: str) -> Callable[[Handler], Handler]:
-    """Let only callers in who have the role, and turn whatever goes wrong into a problem document."""
+def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -> Callable[[Handler], Handler]:
+    """Let only callers in who have the role, and turn whatever goes wrong into a problem document.
+
+    A request that carries anything which the route does not know is refused before the handler sees it.
+
+    Args:
+        role: The role; a preview needs no more than "Dr.Read".
+        parameters: The query parameters that the route knows.
+        is_conditional: Whether it looks at If-Match.
+    """
 
     def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded_handler(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
             try:
-                require_role(caller_of(req), role)
+                is_looking = PREVIEW in parameters and wants_preview(req)
+                require_role(caller_of(req), "Dr.Read" if is_looking else role)
+                _require_known_request(req, parameters, is_conditional=is_conditional)
                 return await handler(req, bound_client(client))
             except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
                 return problem_response(_http_problem_of(error, req))
@@ -83,6 +96,11 @@ def handle_for_role(role: str) -> Callable[[Handler], Handler]:
         return guarded_handler
 
     return guard_handler
+
+
+def _require_known_request(req: func.HttpRequest, parameters: Sequence[str], *, is_conditional: bool) -> None:
+    if errors := find_request_errors(req, parameters, is_conditional=is_conditional):
+        raise invalid_request(*errors)
 
 
 def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
@@ -115,8 +133,7 @@ def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden) -> Http
 
 
 def _changes_something(req: func.HttpRequest) -> bool:
-    preview: str = req.params.get("preview", "false")
-    return req.method != "GET" and preview.lower() != "true"
+    return req.method != "GET" and not wants_preview(req)
 
 
 MAY_BE_DONE = (
@@ -176,6 +193,15 @@ def body_of(req: func.HttpRequest) -> bytes:
     return req.get_body().strip() or b"{}"
 
 
+def read_body[Body: Document](req: func.HttpRequest, model: type[Body]) -> Body:
+    """The body as what it has to be.
+
+    Raises:
+        ValidationError: it is something else.
+    """
+    return model.model_validate_json(body_of(req))
+
+
 def json_object_of(body: bytes) -> Mapping[str, Any]:
     """The body as far as it is a JSON object; empty when it is something else."""
     try:
@@ -187,7 +213,15 @@ def json_object_of(body: bytes) -> Mapping[str, Any]:
 
 def run_id_of(req: func.HttpRequest, kind: str, name: str) -> str:
     """The id of the run that a request asks for: equal for equal Idempotency-Keys, else a new one."""
-    return run_id(kind, name, req.headers.get("Idempotency-Key") or uuid.uuid4().hex)
+    return run_id(kind, name, req.headers.get(IDEMPOTENCY_KEY) or uuid.uuid4().hex)
+
+
+def request_digest_of(req: func.HttpRequest, kind: str, name: str) -> str:
+    """What another request with its Idempotency-Key has to be equal to; empty without a key."""
+    if IDEMPOTENCY_KEY not in req.headers:
+        return ""
+    person = caller_of(req)
+    return request_digest(kind, name, (person.id, person.name), json.loads(body_of(req)))
 
 
 def invalid_request(*errors: FieldError) -> HttpProblem:
@@ -212,18 +246,6 @@ def read_choice(req: func.HttpRequest, name: str, choices: Sequence[str]) -> str
     if value is not None and value not in choices:
         raise invalid_request(FieldError(field=name, detail=f"must be one of {', '.join(choices)}, not {value!r}"))
     return value
-
-
-def is_preview(req: func.HttpRequest) -> bool:
-    """Whether the request only asks what would happen.
-
-    Raises:
-        HttpProblem: `preview` is neither true nor false (400).
-    """
-    value: str = req.params.get("preview", "false").lower()
-    if value not in {"true", "false"}:
-        raise invalid_request(FieldError(field="preview", detail=f"must be true or false, not {value!r}"))
-    return value == "true"
 
 
 def require_confirmation(given: str | None, sentence: str) -> None:

@@ -20,15 +20,17 @@ from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.failures import Outage
 from triggers.http_endpoint import (
+    PREVIEW,
     body_of,
     caller_of,
     handle_for_role,
-    is_preview,
     json_response,
     not_found,
     outage_problem,
+    read_body,
     require_confirmation,
 )
+from triggers.request_checks import wants_preview
 from triggers.short_runs import ShortRun, await_short_run
 
 bp = df.Blueprint()
@@ -51,19 +53,20 @@ class LostNodeRequest(Document):
 @bp.function_name("declare_lost_node")
 @bp.route(ROUTE, methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def declare_lost_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a node lost that does not answer: 201, or 200 when it is; 409 for one that is connected.
 
     It takes the sentence that `?preview=true` shows, word for word, and a reason.
     """
+    is_looking = wants_preview(req) and body_of(req) == b"{}"  # a preview needs no reason
+    request = None if is_looking else read_body(req, LostNodeRequest)
     site = await declared_documents.read_site(client, req.route_params["site"])
     node = await _read_node(site, req.route_params["node"])
     sentence = lost_node_sentence(node.name)
-    if is_preview(req):
+    if wants_preview(req) or request is None:
         return json_response({"node": node.name, "status": node.status, "confirm": sentence})
     require_role(caller_of(req), "Dr.Operate")
-    request = LostNodeRequest.model_validate_json(body_of(req))
     if is_agent_connected(node):
         detail = f"{node.name} is {node.status}: only a node that does not answer can be declared lost"
         raise Refused("node-answers", detail)

@@ -31,8 +31,19 @@ from shared.sites.nodes import NodeView, same_host, short_host_name
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.holds_in_effect import require_no_hold
-from triggers.http_endpoint import caller_of, handle_for_role, is_preview, json_response, not_found, run_id_of
+from triggers.http_endpoint import (
+    PREVIEW,
+    EmptyRequest,
+    caller_of,
+    handle_for_role,
+    json_response,
+    not_found,
+    read_body,
+    request_digest_of,
+    run_id_of,
+)
 from triggers.lost_nodes import lost_node_view
+from triggers.request_checks import IDEMPOTENCY_KEY, wants_preview
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
@@ -84,24 +95,25 @@ async def _read_snapshot(client: df.DurableFunctionsClient, site: SiteDocument) 
 @bp.function_name("repair_node")
 @bp.route("sites/{site}/nodes/{node}/repair", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Heal a node: 202 with the repair's id, or 409; with `?preview=true` say what it would do, and change nothing.
 
     A person may start what the app would not do by itself: where healing is off, in a pause, out of quarantine. A
     repair of the node that runs already is followed instead.
     """
+    read_body(req, EmptyRequest)
     site = await declared_documents.read_site(client, req.route_params["site"])
     snapshot = await _read_snapshot(client, site)
     node = next((one for one in snapshot.nodes if same_host(one.name, req.route_params["node"])), None)
     if node is None:
         raise not_found("node", req.route_params["node"])
-    if is_preview(req):
+    if wants_preview(req):
         locks = (await read_locks(ReadLocks(machine_id=node.id))).locks
         return json_response(preview_repair(snapshot, node, locks))
     require_role(caller_of(req), "Dr.Operate")
     going = [one.run for one in snapshot.records if one.run and key_of(one.machine_id) == key_of(node.id)]
-    join_running = bool(going) and "Idempotency-Key" not in req.headers
+    join_running = bool(going) and IDEMPOTENCY_KEY not in req.headers
     repair_id = going[0] if join_running else run_id_of(req, "repair", node.name)
     requester = caller_of(req).name
     repair = Repair(
@@ -113,9 +125,10 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     )
     if join_running:
         return accepted_response(repair_id)
-    if not await has_started(client, repair_id):
+    digest = request_digest_of(req, "repair", node.name)
+    if not await has_started(client, repair_id, digest):
         await require_no_hold(client, repair.sites)
-    await start_once(client, "repair", repair_id, repair)
+    await start_once(client, "repair", repair_id, repair, digest)
     return await admission_response(client, "repair", repair_id, "node")
 
 

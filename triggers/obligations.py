@@ -29,17 +29,19 @@ from shared.problem_details import FieldError
 from shared.sites.site import SiteDocument
 from triggers.failures import Outage
 from triggers.http_endpoint import (
+    PREVIEW,
     body_of,
     caller_of,
     handle_for_role,
     invalid_request,
-    is_preview,
     json_response,
     not_found,
     outage_problem,
+    read_body,
     read_choice,
     require_confirmation,
 )
+from triggers.request_checks import wants_preview
 from triggers.short_runs import ShortRun, await_short_run
 
 bp = df.Blueprint()
@@ -63,7 +65,7 @@ class SettlementRequest(Document):
 @bp.function_name("list_obligations")
 @bp.route("obligations", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", "plan", "settled")
 async def list_obligations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """What is owed, by whom, until when; soonest first; `plan` narrows it. `settled=true`: what persons settled."""
     if read_choice(req, "settled", ("true", "false")) == "true":
@@ -107,22 +109,20 @@ def obligation_view(owed: Obligation) -> dict[str, Any]:
 @bp.function_name("settle_obligation_by_hand")
 @bp.route("obligations/{id}/settle", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def settle_obligation_by_hand(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Settle what only a person can know to be done, with a reason: 200; 404 for what is not owed.
 
     It takes the sentence that `?preview=true` shows, word for word.
     """
+    is_bare_preview = wants_preview(req) and body_of(req) == b"{}"  # it needs no reason
+    request = None if is_bare_preview else read_body(req, SettlementRequest)
     owed = await _read_owed(client, req.route_params["id"])
-    preview = is_preview(req)
-    request = None if preview and not req.get_body().strip() else SettlementRequest.model_validate_json(body_of(req))
     vms = _vms_of(request, owed)
     sentence = settlement_sentence(owed, vms)
-    if preview:
+    if wants_preview(req) or request is None:
         return json_response({"obligation": obligation_view(owed), "vms": list(vms), "confirm": sentence})
     require_role(caller_of(req), "Dr.Operate")
-    if request is None:
-        raise ValueError("a request that is no preview has been read")
     require_confirmation(request.confirm, sentence)
     person = caller_of(req)
     word = SettledByPerson(at=datetime.now(UTC), by=person.name, person_id=person.id, reason=request.reason)

@@ -24,7 +24,7 @@ FORMAT_OF_ACCEPT = {"application/json": "json", "text/plain": "table"}
 @bp.function_name("list_operations")
 @bp.route("operations", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", "plan", "kind", "state", "top", "after")
 async def list_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A page of runs, newest first, by `plan`, `kind` and `state`; `top` of them (50 by default, 500 at most)."""
     kind, state = read_choice(req, "kind", OPERATION_KINDS), read_choice(req, "state", STATES)
@@ -76,11 +76,12 @@ async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient
 @bp.function_name("get_report")
 @bp.route("operations/{id}/report", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", "format")
 async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table of what was checked."""
+    wanted_format = read_choice(req, "format", FORMATS)
     view = await _read_run(req, client)
-    report_format = read_choice(req, "format", FORMATS) or FORMAT_OF_ACCEPT.get(req.headers.get("Accept", ""), "html")
+    report_format = wanted_format or FORMAT_OF_ACCEPT.get(req.headers.get("Accept", ""), "html")
     if report_format == "json":
         return json_response(view)
     if report_format == "table":

@@ -32,14 +32,16 @@ from shared.sites.site import SiteDocument
 from triggers import declared_documents
 from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import (
-    body_of,
+    PREVIEW,
     caller_of,
     handle_for_role,
-    is_preview,
     json_response,
+    read_body,
+    request_digest_of,
     require_confirmation,
     run_id_of,
 )
+from triggers.request_checks import wants_preview
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
@@ -111,20 +113,20 @@ async def get_recovery_plan(req: func.HttpRequest, client: df.DurableFunctionsCl
 @bp.function_name("change_recovery_plan")
 @bp.route(ROUTE, methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW, is_conditional=True)
 async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Save, repair or remove: 202 with the run; adopt: 200 with the plan's new tag. `?preview=true` changes nothing."""
-    request = MirrorRequest.model_validate_json(body_of(req))
-    if not is_preview(req):
+    request = read_body(req, MirrorRequest)
+    if not wants_preview(req):
         require_role(caller_of(req), "Dr.Admin" if request.action == "adopt" else "Dr.Operate")
     name = req.route_params["plan"]
     if request.action == "adopt":
         return await _adopt_recovery_plans(req, client, await _read_mirror_state(client, name))
-    run = run_id_of(req, "mirror", name)
-    if not is_preview(req) and await has_started(client, run):
+    run, digest = run_id_of(req, "mirror", name), request_digest_of(req, "mirror", name)
+    if not wants_preview(req) and await has_started(client, run, digest):
         return accepted_response(run)
     mirror_state = await _read_mirror_state(client, name)
-    if is_preview(req):
+    if wants_preview(req):
         return json_response(mirror_state.preview_of(request.action))
     await require_no_hold(client, mirror_state.sites)
     require_confirmation(request.confirm, mirror_state.confirmation_for(request.action))
@@ -137,7 +139,7 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         sites=dict(mirror_state.sites),
         confirm=request.confirm,
     )
-    await start_once(client, "mirror", run, order)
+    await start_once(client, "mirror", run, order, digest)
     return await admission_response(client, f"change of the recovery plans ({request.action})", run, "plan")
 
 
@@ -192,7 +194,7 @@ async def _adopt_recovery_plans(
         mirror_state.plan, mirror_state.sites, mirror_state.items_by_vault, mirror_state.survey
     )
     document_view = document.model_dump(mode="json", by_alias=True)
-    if is_preview(req):
+    if wants_preview(req):
         preview = {"action": "adopt", "differences": _difference_views(mirror_state.survey), "document": document_view}
         return json_response({**preview, "changed": document.digest != mirror_state.plan.digest})
     change = DocumentChange(

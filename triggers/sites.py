@@ -32,17 +32,22 @@ from shared.site_recovery.contract import ReadItems, ReadProviders
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
-from triggers.holds_in_effect import require_no_hold
+from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
+    PREVIEW,
     EmptyRequest,
-    body_of,
     caller_of,
     handle_for_role,
     invalid_request,
     json_response,
     not_found,
+    read_body,
+    request_digest_of,
+    require_confirmation,
     run_id_of,
 )
+from triggers.request_checks import wants_preview
+from triggers.site_previews import READS, preview_prepare, preview_replication_order
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
@@ -51,33 +56,50 @@ bp = df.Blueprint()
 @bp.function_name("start_prepare")
 @bp.route("sites/{site}/prepare", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin")
+@handle_for_role("Dr.Admin", PREVIEW)
 async def start_prepare(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Create or adopt what the site needs: 202 with the operation's id; 409 while another run prepares it."""
-    EmptyRequest.model_validate_json(body_of(req))
-    operation = await site_operation_of(req, client, "prepare")
-    return await _start_holding_run(client, PrepareOrder(**dict(operation)))
+    read_body(req, EmptyRequest)
+    order = PrepareOrder(**dict(await site_operation_of(req, client, "prepare")))
+    if wants_preview(req):
+        return json_response(await preview_prepare(order) | await _holds_view(client, order))
+    return await _start_holding_run(client, order, request_digest_of(req, order.kind, order.site))
 
 
 @bp.function_name("start_replication")
 @bp.route("sites/{site}/replication", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate")
+@handle_for_role("Dr.Operate", PREVIEW)
 async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Enable, update, disable or resynchronise the replication of VMs: 202; 409 when another run holds one of them."""
-    request = ReplicationRequest.model_validate_json(body_of(req))
+    """Enable, update, disable or resynchronise the replication of VMs: 202; 409 when another run holds one of them.
+
+    To disable takes the sentence that `?preview=true` shows, word for word.
+    """
+    request = read_body(req, ReplicationRequest)
     if request.action in {"disable", "resynchronise"} and not request.vms:
         raise invalid_request(FieldError(field="vms", detail=f"name each VM to {request.action}"))
-    if request.action == "disable":
+    if request.action == "disable" and not wants_preview(req):
         require_role(caller_of(req), "Dr.Admin")
     operation = await site_operation_of(req, client, "replication")
-    return await _start_holding_run(client, ReplicationOrder(**dict(operation), request=request))
+    order = ReplicationOrder(**dict(operation), request=request)
+    if wants_preview(req):
+        preview = (await preview_replication_order(order)).model_dump(mode="json", by_alias=True)
+        return json_response({"kind": order.kind, "site": order.site, **preview, **await _holds_view(client, order)})
+    digest = request_digest_of(req, order.kind, order.site)
+    if request.action == "disable" and not await has_started(client, order.id, digest):
+        require_confirmation(request.confirm, (await preview_replication_order(order)).confirm)
+    return await _start_holding_run(client, order, digest)
 
 
-async def _start_holding_run(client: df.DurableFunctionsClient, order: SiteOperation) -> func.HttpResponse:
-    if not await has_started(client, order.id):
+async def _holds_view(client: df.DurableFunctionsClient, order: SiteOperation) -> dict[str, Any]:
+    """What keeps it from beginning."""
+    return {"holds": hold_views(await read_holds_of(client, [order.site]))}
+
+
+async def _start_holding_run(client: df.DurableFunctionsClient, order: SiteOperation, digest: str) -> func.HttpResponse:
+    if not await has_started(client, order.id, digest):
         await require_no_hold(client, (order.site,))
-    await start_once(client, order.kind, order.id, order)
+    await start_once(client, order.kind, order.id, order, digest)
     return await admission_response(client, order.kind, order.id, "site")
 
 
@@ -139,16 +161,18 @@ async def site_operation_of(req: func.HttpRequest, client: df.DurableFunctionsCl
 
 
 async def _start_check(req: func.HttpRequest, client: df.DurableFunctionsClient, kind: Kind) -> func.HttpResponse:
-    EmptyRequest.model_validate_json(body_of(req))
+    read_body(req, EmptyRequest)
     operation = await site_operation_of(req, client, kind)
-    await start_once(client, kind, operation.id, operation)
+    if wants_preview(req):
+        return json_response({"kind": kind, "site": operation.site, "detail": READS[kind]})
+    await start_once(client, kind, operation.id, operation, request_digest_of(req, kind, operation.site))
     return accepted_response(operation.id)
 
 
 @bp.function_name("start_preflight")
 @bp.route("sites/{site}/preflight", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate")
+@handle_for_role("Dr.Operate", PREVIEW)
 async def start_preflight(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Check every prerequisite: 202; the operation fails when a check does. It runs a read-only script on each node."""
     return await _start_check(req, client, "preflight")
@@ -157,7 +181,7 @@ async def start_preflight(req: func.HttpRequest, client: df.DurableFunctionsClie
 @bp.function_name("start_verify")
 @bp.route("sites/{site}/verify", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def start_verify(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Compare the declared site with what is there: 202; the operation fails when something is other than declared."""
     return await _start_check(req, client, "verify")

@@ -7,11 +7,12 @@ import azure.functions as func
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_runs import schedule_once
-from activities.durable_state import is_living, read_custom_status, read_entity, read_output
+from activities.durable_state import carried_by, is_living, read_custom_status, read_entity, read_output
 from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import LEASES
 from shared.operations.leases import Lease
+from shared.operations.payloads import with_request_digest
 from shared.plans.machines import lease_keys
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
@@ -19,6 +20,7 @@ from shared.recovery.outcome import Outcome
 from triggers.failures import ENGINE_FAILURES, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, json_response, outage_problem
 from triggers.pacing import ADMISSION_WITHIN
+from triggers.request_checks import IDEMPOTENCY_KEY
 from triggers.waiting import has_ended, look_until
 
 BRIEF_PHASES = frozenset({"Reading"})
@@ -30,25 +32,58 @@ UNDECIDED = (
 )
 
 
-async def has_started(client: df.DurableFunctionsClient, run: str) -> bool:
-    """Whether there is a run with this id: the request is a repetition."""
-    return await client.get_orchestration_state(run, fetch_payloads=False) is not None
+async def has_started(client: df.DurableFunctionsClient, run: str, digest: str) -> bool:
+    """Whether there is a run with this id: the request is a repetition.
+
+    Args:
+        client: The durable client.
+        run: The id.
+        digest: Of the request; empty when its id is that of no other request.
+
+    Raises:
+        HttpProblem: the run was started by another request with the same Idempotency-Key (422).
+    """
+    state = await client.get_orchestration_state(run, fetch_payloads=bool(digest))
+    if state is None:
+        return False
+    if digest and carried_by(state).request_digest not in {"", digest}:
+        detail = (
+            f"This key was sent with another request, which started {run}: by another person, or with another body. "
+            "Nothing was done. Send a new key for a new run."
+        )
+        errors, url = [FieldError(IDEMPOTENCY_KEY, detail)], operation_url(run)
+        code = "idempotency-key-reused"
+        raise HttpProblem(422, "Key was used before", detail, errors, code=code, operation=run, statusUrl=url)
+    return True
 
 
-async def start_once(client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message) -> bool:
+async def start_once(
+    client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message, digest: str = ""
+) -> bool:
     """Start a run unless there is one with this id; whether it was started now.
 
     A run that ended counts as well: starting over its id would wipe out its history.
 
+    Args:
+        client: The durable client.
+        orchestrator: Its name.
+        run: Its id.
+        request: Its input.
+        digest: Of the request, which the run remembers.
+
     Raises:
-        HttpProblem: the engine did not confirm it (503).
+        HttpProblem: the engine did not confirm it (503), or another request with the same key has started it (422).
     """
-    if await has_started(client, run):
+    if await has_started(client, run, digest):
         return False
+    payload = with_request_digest(request.model_dump(mode="json"), digest)
     try:
-        return await schedule_once(client, orchestrator, run, request.model_dump(mode="json"))
+        is_new = await schedule_once(client, orchestrator, run, payload)
     except ENGINE_FAILURES as error:
         raise _unconfirmed_start(run, require_outage(error)) from error
+    if not is_new and digest:  # somebody else was quicker, with this request or another one
+        await has_started(client, run, digest)
+    return is_new
 
 
 def _unconfirmed_start(run: str, outage: Outage) -> HttpProblem:

@@ -32,7 +32,7 @@ class VerbRequest(VerbOptions, extra="forbid"):
     """
 
     override: Reason | None = None
-    confirm: Annotated[str | None, OptionOf(("cancel",))] = None
+    confirm: Annotated[str | None, OptionOf(("cancel", "commit"))] = None
     drill: Annotated[DrillHandling | None, OptionOf(("failover", "roundtrip"))] = None
 
 

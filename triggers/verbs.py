@@ -24,16 +24,18 @@ from triggers import declared_documents
 from triggers.drill_preemption import find_owed_cleanups, preempt_drills
 from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
+    PREVIEW,
     HttpProblem,
     body_of,
     caller_of,
     handle_for_role,
-    is_preview,
     json_response,
     not_found,
+    request_digest_of,
     require_confirmation,
     run_id_of,
 )
+from triggers.request_checks import wants_preview
 from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
 from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
 
@@ -43,18 +45,20 @@ bp = df.Blueprint()
 @bp.function_name("start_verb")
 @bp.route("plans/{plan}/{verb}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read")
+@handle_for_role("Dr.Read", PREVIEW)
 async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Start a verb on a plan: 202 with its id; with `?preview=true` say what it would do and change nothing."""
     kind: Kind | None = next((kind for kind in PLAN_KINDS if kind == req.route_params["verb"]), None)
     if kind is None:
         raise not_found("verb", req.route_params["verb"])
     operation, request = await _read_operation(req, client, kind)
-    if is_preview(req):
+    if wants_preview(req):
         return json_response(await _preview_view(client, operation))
     require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
-    if not await has_started(client, operation.id):  # a repetition is not judged anew
-        await _start_operation(client, operation, request, caller_of(req))
+    digest = request_digest_of(req, kind, operation.plan)
+    if not await has_started(client, operation.id, digest):  # a repetition is not judged anew
+        operation = await _admit_request(client, operation, request, caller_of(req))
+        await start_once(client, kind, operation.id, operation, digest)
     return await admission_response(client, kind, operation.id, "plan")
 
 
@@ -89,10 +93,10 @@ async def _read_operation(
     return operation, request
 
 
-async def _start_operation(
+async def _admit_request(
     client: df.DurableFunctionsClient, operation: Operation, request: VerbRequest, person: Principal
-) -> None:
-    """Start the operation when its plan is ready, or somebody says why it shall begin all the same."""
+) -> Operation:
+    """The operation as it may start: its plan is ready, or somebody says why it shall begin all the same."""
     await require_no_hold(client, operation.sites)
     if operation.approvals_required:
         require_signed_in(person)
@@ -103,7 +107,7 @@ async def _start_operation(
     owed_cleanups = await find_owed_cleanups(client, operation) if request.drill else []
     if holding_runs or owed_cleanups:
         operation = await preempt_drills(client, operation, holding_runs, request.drill, owed_cleanups)
-    await start_once(client, operation.kind, operation.id, operation)
+    return operation
 
 
 def _unanswered_concern(operation: Operation, preview: Preview) -> HttpProblem:

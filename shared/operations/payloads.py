@@ -36,6 +36,7 @@ class Carried(Message):
         sender: Under which name it sends messages to entities, where its id is that of no other run; else it is made
             of its id and its begin, which is another one when a host dies in the very first dispatch.
         last_stamp: Of its last message to an entity.
+        request_digest: Of the request that it was started by, where that had an Idempotency-Key.
     """
 
     created_at: datetime | None = None
@@ -43,6 +44,7 @@ class Carried(Message):
     outcome: dict[str, Any] | None = None
     sender: str = ""
     last_stamp: MessageStamp | None = None
+    request_digest: str = ""
 
 
 def pack_document(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,6 +76,12 @@ def split_carried(document: Mapping[str, Any]) -> tuple[dict[str, Any], Carried]
 def pack_input(document: Mapping[str, Any], carried: Carried) -> dict[str, Any]:
     """The input of a further generation."""
     return pack_document({**document, CARRIED: carried.model_dump(mode="json", exclude_defaults=True)})
+
+
+def with_request_digest(document: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """The input of a first generation that remembers by which request it was started; all others keep it too."""
+    carried = Carried(request_digest=digest).model_dump(mode="json", exclude_defaults=True)
+    return {**document, CARRIED: carried} if carried else dict(document)
 
 
 def is_kept_once(packed_outcome: Mapping[str, Any]) -> bool:

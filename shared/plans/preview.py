@@ -1,6 +1,6 @@
 """What a verb on a plan would do, and what Site Recovery would refuse: said before anything is done."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
@@ -180,7 +180,7 @@ def build_preview(
         if RULES_OF_KINDS[preview_kind].fails_over
         else (),
         next_steps=find_next_steps(view_by_vm(whole_plan, items)),
-        confirm=confirmation_sentence(plan, items) if kind == "cancel" else "",
+        confirm=confirmation_sentence(plan, preview_kind, items),
         hooks=tuple(_preview_hooks(plan, verbs)),
         irreversible=tuple(f"{verb}: {text}" for verb in verbs if (text := RULES[verb].irreversible)),
         expected_duration=sum(longest, timedelta(0)),
@@ -315,16 +315,36 @@ def drill_blockers(plan: PlanDocument, kind: str, production: Collection[str]) -
 SHOWN_NAMES = 10
 
 
-def confirmation_sentence(plan: PlanDocument, items: Mapping[str, ItemView]) -> str:
-    """The sentence for this plan as its machines are now; empty when there is nothing to cancel.
+def confirmation_sentence(plan: PlanDocument, kind: PreviewKind, items: Mapping[str, ItemView]) -> str:
+    """The sentence that a verb has to repeat as the plan's machines are now; empty when it deletes nothing.
+
+    A plan that commits by itself has decided on its commits already.
 
     Args:
+        plan: The plan.
+        kind: Of the operation.
         items: The protected items by VM name, in any casing.
+    """
+    views = [view for view in views_of_plan(plan, items) if view]
+    if kind == "cancel":
+        return cancel_sentence(views)
+    return commit_sentence(views) if kind == "commit" and plan.commit == "manual" else ""
+
+
+def commit_sentence(views: Iterable[ItemView]) -> str:
+    """What a commit deletes: of a failover, not of a failback, which leaves nothing to choose from anyway."""
+    committed = [v.vm for v in views if v.active_location == "Recovery" and find_refusal("Commit", v) is None]
+    if not committed:
+        return ""
+    return f"Commit: all other recovery points of {list_briefly(committed, SHOWN_NAMES)} are deleted."
+
+
+def cancel_sentence(views: Iterable[ItemView]) -> str:
+    """What a cancel ends; empty when there is nothing to cancel.
 
     Source: the vendor's documentation: a failover that is cancelled ends the replication; a failback that is
     cancelled during its data synchronisation leaves the machine on premises corrupt.
     """
-    views = [view for view in views_of_plan(plan, items) if view]
     cancellable = [view for view in views if find_refusal("CancelFailover", view) is None]
     back = [view.vm for view in cancellable if _fails_back(view)]
     over = [view.vm for view in cancellable if not _fails_back(view)]

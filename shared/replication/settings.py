@@ -81,6 +81,7 @@ class ReplicationRequest(Document):
         settings: For all of them.
         initial_copies: How many VMs may be copied for the first time at once.
         patience: How long the first copy of a VM may take.
+        confirm: To disable: the sentence of the preview.
     """
 
     action: ReplicationAction = "enable"
@@ -88,6 +89,7 @@ class ReplicationRequest(Document):
     settings: VmSettings = VmSettings()
     initial_copies: Annotated[Whole, Field(ge=1, le=500)] = 10
     patience: Span = INITIAL_COPY_PATIENCE
+    confirm: str = Field("", max_length=1000)
 
     @model_validator(mode="after")
     def check_names(self) -> Self:

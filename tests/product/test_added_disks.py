@@ -75,7 +75,9 @@ def test_enabling_anew_takes_the_new_disks_in_unless_they_are_left_out(lab: Lab,
     give_disks(lab, **MORE)
     declare(lab, cacheStorage=CACHE, withoutDisks=without)
     for action in ("disable", "enable"):
-        run = lab.api("POST", "sites/hci-01/replication", {"action": action, "vms": ["sql-01"]})
+        ask = {"action": action, "vms": ["sql-01"]}
+        sentence = lab.api("POST", "sites/hci-01/replication?preview=true", ask).body["confirm"]
+        run = lab.api("POST", "sites/hci-01/replication", ask | {"confirm": sentence})
         ended = lab.ended(run.body["id"])
         assert ended["state"] == "succeeded", ended["items"]
     assert concerns(lab) == []

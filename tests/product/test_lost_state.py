@@ -19,6 +19,8 @@ FACTS = {"name", "version", "digest", "etag", "declaredAt", "declaredBy", "histo
 
 
 def begin(lab: Lab, verb: str, **body: Any) -> str:
+    if verb == "commit":
+        body["confirm"] = lab.api("POST", "plans/small/commit?preview=true", {}).body["confirm"]
     reply = lab.api("POST", f"plans/small/{verb}", body)
     assert reply.status == 202, reply.body
     run: str = reply.body["id"]

@@ -28,6 +28,7 @@ BODIES: Mapping[str, Any] = {
     "put_plan": PAYROLL,
     "change_recovery_plan": {"action": "save"},
     "declare_lost_node": {"reason": "scrap", "confirm": "yes"},
+    "settle_obligation_by_hand": {"reason": "seen"},
     "abort_all_operations": {"all": True, "reason": "fire in Amsterdam"},
     "hold_everything": {"reason": "change freeze"},
     "hold_site": {"reason": "change freeze"},
