@@ -3,7 +3,7 @@
 from typing import Any
 
 from orchestrators.durable.cloud_events import delivery_run_of
-from orchestrators.durable.steps import Context, Steps, call, call_entity
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from shared.operations.contract import START_RUN, PublishEvent
 from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligation_table import PersonSettlement
@@ -13,21 +13,24 @@ from shared.operations.obligations import Obligation, SettlementOrder, Settlemen
 def settle_obligation(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """Settle it and publish that; answers what was settled, nothing when it is not owed (any more)."""
     order = SettlementOrder.model_validate(payload)
-    request = PersonSettlement(id=order.id, word=order.word, vms=order.vms)
+    request = PersonSettlement(id=order.id, word=order.word_at(now(ctx)), vms=order.vms)
     answer = yield from call_entity(ctx, OBLIGATIONS, order.table, "settle_by_person", request.model_dump(mode="json"))
     settled = Obligation.model_validate(answer) if answer else None
     if settled:
-        yield from call(ctx, START_RUN, delivery_run_of(_event_of(ctx.instance_id, settled, order)))
+        yield from call(ctx, START_RUN, delivery_run_of(_event_of(ctx.instance_id, settled, order.id)))
     return SettlementOutcome(settled=settled).model_dump(mode="json")
 
 
-def _event_of(run: str, settled: Obligation, order: SettlementOrder) -> PublishEvent:
+def _event_of(run: str, settled: Obligation, obligation: str) -> PublishEvent:
+    word = settled.settled
+    if word is None:
+        raise ValueError(f"{obligation} was not settled by a person")
     shown = {"kind", "plan", "owner", "opened", "due", "vms", "leftovers"}
     data = settled.model_dump(mode="json", by_alias=True, include=shown)
     return PublishEvent(
         id=f"{run}:settled",
         type="HciSiteRecovery.Obligation.SettledByPerson",
         subject=f"plans/{settled.plan}",
-        at=order.word.at,
-        data={"id": order.id, **data, **order.word.model_dump(mode="json", by_alias=True)},
+        at=word.at,
+        data={"id": obligation, **data, **word.model_dump(mode="json", by_alias=True)},
     )

@@ -1,6 +1,5 @@
 """What is owed, over HTTP: listed and explained, and settled by a person where only a person can know."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import azure.durable_functions as df
@@ -17,7 +16,6 @@ from shared.operations.obligations import (
     REMEDIES,
     Machines,
     Obligation,
-    SettledByPerson,
     SettlementOrder,
     SettlementOutcome,
     settlement_sentence,
@@ -125,8 +123,14 @@ async def settle_obligation_by_hand(req: func.HttpRequest, client: df.DurableFun
     require_role(caller_of(req), "Dr.Operate")
     require_confirmation(request.confirm, sentence)
     person = caller_of(req)
-    word = SettledByPerson(at=datetime.now(UTC), by=person.name, person_id=person.id, reason=request.reason)
-    order = SettlementOrder(table=owed.table, id=owed.id, word=word, vms=vms if owed.vms else ())
+    order = SettlementOrder(
+        table=owed.table,
+        id=owed.id,
+        by=person.name,
+        person_id=person.id,
+        reason=request.reason,
+        vms=vms if owed.vms else (),
+    )
     hint = "It may be done all the same: /api/obligations shows it then. It is safe to send it again."
     outcome = await await_short_run(client, CHANGE, order, lambda outage: outage_problem(outage, hint))
     if outcome.settled is None:

@@ -167,13 +167,20 @@ class SettlementOrder(Message):
 
     Attributes:
         table: Key of the table that keeps it.
+        person_id: As Entra knows them; empty for a key.
         vms: For these alone; empty for all that owe it.
     """
 
     table: str
     id: str
-    word: SettledByPerson
+    by: str
+    person_id: str = ""
+    reason: str
     vms: tuple[str, ...] = ()
+
+    def word_at(self, at: datetime) -> SettledByPerson:
+        """What is kept of it."""
+        return SettledByPerson(at=at, by=self.by, person_id=self.person_id, reason=self.reason)
 
 
 class SettlementOutcome(Message):

@@ -12,7 +12,7 @@ from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.operations.contract import PublishEvent
 from shared.operations.holds import HOLDS_KEY, Hold, HoldChange
 from shared.operations.lost_runs import LostRun
-from shared.operations.obligations import Obligation, SettledByPerson, SettlementOrder
+from shared.operations.obligations import Obligation, SettlementOrder
 from shared.plans.versions import DocumentChange
 from shared.sites.lost_nodes import LostNodeChange, lost_node_sentence
 from tests.driver import Result
@@ -76,8 +76,7 @@ def obligation_settled() -> Result:
     at = bench.azure.clock.now
     owed = Obligation(kind="reprotect", plan="payroll", owner="failover-9", opened=at, due=at, vms=("sql",), home=HOME)
     owe(bench.driver.states, owed)
-    word = SettledByPerson(at=at, by="ann", reason="it is retired")
-    order = SettlementOrder(table=owed.table, id=owed.id, word=word)
+    order = SettlementOrder(table=owed.table, id=owed.id, by="ann", reason="it is retired")
     return bench.driver.run(settle_obligation, order.model_dump(mode="json"), INSTANCE)
 
 

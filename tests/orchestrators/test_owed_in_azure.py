@@ -10,7 +10,7 @@ from orchestrators.verbs.drill import drill
 from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import commit, failover
 from shared.operations.kinds import Kind
-from shared.operations.obligations import Obligation, SettledByPerson, SettlementOrder
+from shared.operations.obligations import Obligation, SettlementOrder
 from shared.plans.plan import PlanDocument
 from tests.driver import hours
 from tests.orchestrators.owed import list_owed, owe, owed_by_kind
@@ -176,12 +176,7 @@ def test_another_plan_that_does_what_is_owed_settles_it(bench: Bench) -> None:
 def word(bench: Timer, obligation: str, *vms: str) -> Any:
     """A person settles it, as the HTTP function has it done."""
     at = bench.azure.clock.now
-    order = SettlementOrder(
-        table=HOME.vault_key,
-        id=obligation,
-        vms=vms,
-        word=SettledByPerson(at=at, by="ann", person_id="p-1", reason="retired"),
-    )
+    order = SettlementOrder(table=HOME.vault_key, id=obligation, vms=vms, by="ann", person_id="p-1", reason="retired")
     return bench.driver.run(settle_obligation, order.model_dump(mode="json"), f"settle-{at:%H%M%S}").output["settled"]
 
 
