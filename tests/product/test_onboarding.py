@@ -67,7 +67,7 @@ SPOILT = [
     Spoilt(
         "machines and load",
         {
-            *("vm-disk-kinds", "vm-disk-sizes", "vm-arc", "vm-names", "vault-region", "target-network"),
+            *("vm-disk-kinds", "vm-arc", "vm-names", "vault-region", "target-network"),
             *("capacity-churn", "capacity-link", "capacity-cache", "capacity-initial-copy"),
         },
         world={

@@ -41,8 +41,10 @@ def test_an_unready_plan_is_409_until_somebody_says_why_and_their_word_is_kept(l
     assert (lab.verbs(), lab.api("GET", "operations").body) == ([], {"value": []})
     key = {"Idempotency-Key": "fire"}
     run = lab.api("POST", "plans/small/failover", {"type": "unplanned", "override": WHY}, key).body["id"]
-    again = lab.api("POST", "plans/small/failover", {"type": "unplanned"}, key)
+    again = lab.api("POST", "plans/small/failover", {"type": "unplanned", "override": WHY}, key)
     assert (again.status, again.body["id"]) == (202, run)
+    other = lab.api("POST", "plans/small/failover", {"type": "unplanned"}, key)
+    assert (other.status, other.body["code"]) == (422, "idempotency-key-reused")
     shown = lab.ended(run)
     concern = {"vm": "", "code": "never-verified", "detail": "no drill of this plan has succeeded yet"}
     said = {"reason": WHY, "personName": "function key", "personId": "", "wasNeeded": True, "concerns": [concern]}

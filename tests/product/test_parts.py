@@ -46,7 +46,8 @@ def test_a_machine_that_does_not_pass_its_probes_is_committed_only_with_a_reason
     assert ended(lab, "failover", {}, "shop")["state"] == "failed"
     seen = lab.api("POST", "plans/shop/commit?preview=true", {}).body
     assert [(one["vm"], one["code"]) for one in seen["concerns"]] == [("app-02", "probes-failed")]
-    refused = lab.api("POST", "plans/shop/commit", {})
+    confirm = {"confirm": seen["confirm"]}
+    refused = lab.api("POST", "plans/shop/commit", confirm)
     assert (refused.status, [error["field"] for error in refused.body["errors"]]) == (409, ["items[app-02]"])
     assert [verb for verb, _ in lab.verbs()] == ["plannedFailover"]
-    assert ended(lab, "commit", {"override": "the port is new"}, "shop")["state"] == "succeeded"
+    assert ended(lab, "commit", {"override": "the port is new", **confirm}, "shop")["state"] == "succeeded"

@@ -102,7 +102,7 @@ def test_a_site_reads_back_what_it_said() -> None:
         ({"cacheStorage": PRODUCTION}, "cacheStorage", "must be the ARM id of a storage account"),
         ({"cacheStorage": f"{ACCOUNTS}/Not-A-Name"}, "cacheStorage", "3 to 24"),
         ({"naming": {"azureVm": "dr"}}, "naming.azureVm", "contains {vm} once"),
-        ({"vms": ["sql-01", "SQL-01"]}, "vms", "named twice"),
+        ({"vms": ["sql-01", "SQL-01"]}, "vms[1]", "SQL-01 is already vms[0]"),
         ({"capacity": {"linkMbps": 0}}, "capacity.linkMbps", "must be more than 0"),
     ],
 )
