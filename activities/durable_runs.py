@@ -11,6 +11,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import is_living, is_run_living, list_entities, read_entity, read_output
 from shared.activity import Nothing
+from shared.grouping import group_pairs
 from shared.operations.contract import (
     EndedRunsRead,
     HoldersRead,
@@ -25,6 +26,7 @@ from shared.operations.contract import (
 from shared.operations.durable_names import DOCUMENTS, HOLDS, LEASES, LOST_NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.holds import Hold, read_kept_holds
 from shared.operations.leases import Lease
+from shared.operations.obligations import LARGE
 from shared.operations.payloads import pack_document
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
@@ -74,7 +76,7 @@ def _read_each[T](states: Mapping[str, Any], read: Callable[[str, Any], T], unre
 
 
 def _obligation_of(_key: str, state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if name not in UNREAD}
+    return {name: value for name, value in state.items() if name not in LARGE}
 
 
 def _holds_of(_key: str, state: dict[str, Any]) -> tuple[Hold, ...]:
@@ -117,8 +119,6 @@ async def schedule_once(
     return True
 
 
-UNREAD = frozenset({"order", "baseline"})
-"""What a look of the timer does not need to read of an obligation: it is as large as its plan."""
 CLEANUP_LEASE_WAIT = timedelta(minutes=5)
 """A failover that waits for the cleanup holds the VMs for moments, while it looks whether it may begin."""
 STATE_OF_ENDING = {OrchestrationStatus.FAILED: "failed", OrchestrationStatus.TERMINATED: "aborted"}
@@ -155,10 +155,10 @@ def _run_end_of(run: str, state: OrchestrationState | None) -> RunEnded:
 
 async def read_holders(client: df.DurableFunctionsClient, request: ReadHolders) -> HoldersRead:
     """See which living runs hold any of the VMs; a lease of a run that has ended holds nothing."""
-    owners: dict[str, list[str]] = {}
+    held: list[tuple[str, str]] = []
     for vault, keys in request.keys.items():
         table = await read_entity(client, LEASES, vault)
-        for key in sorted(set(keys) & set(table)):
-            owners.setdefault(Lease.model_validate(table[key]).owner, []).append(key)
+        held += [(Lease.model_validate(table[key]).owner, key) for key in sorted(set(keys) & set(table))]
+    owners = group_pairs(held)
     living = [run for run in sorted(owners) if await is_run_living(client, run)]
     return HoldersRead(runs=tuple(living), keys=tuple(key for run in living for key in owners[run]))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from shared.grouping import find_repetitions
 from shared.problem_details import error_lines, plain_detail
 
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
@@ -151,10 +152,8 @@ Span = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=30))]
 
 def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str, int]]:
     """Of each name that was there before, in any casing: its index, itself, and the index of the first."""
-    first: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if first.setdefault(name.casefold(), index) != index:
-            yield index, name, first[name.casefold()]
+    for index, _, first in find_repetitions(enumerate(map(str.casefold, names))):
+        yield index, names[index], first
 
 
 def digest_of(document: BaseModel) -> str:

@@ -16,8 +16,8 @@ from activities.owed import read_all_owed
 from activities.previews import read_items_by_vm
 from shared.operations.contract import ReadEndedRuns, StartCleanup, StartRun
 from shared.operations.lost_runs import STATE_OF_RUN_ENDED_BY_APP
-from shared.operations.obligations import Machines, Obligation, cleanup_run_id
-from shared.plans.machines import homes_of, leased_machines
+from shared.operations.obligations import Obligation, cleanup_run_id
+from shared.plans.machines import leased_machines
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.orphans import orphan_cleanup
@@ -81,7 +81,7 @@ async def preempt_drills(
 async def find_owed_cleanups(client: df.DurableFunctionsClient, operation: Operation) -> list[Obligation]:
     """The cleanups of the operation's VMs that drills of any plan owe, whose own runs are dead, or unknown."""
     cleanups = await read_all_owed(client, "cleanup")
-    own_machines, homes = leased_machines(operation.requested_part, operation.sites), _homes(operation)
+    own_machines, homes = leased_machines(operation.requested_part, operation.sites), operation.homes()
     found = [one for one in cleanups if one.is_found and any(one.concerned_of(machines) for machines in homes)]
     orders = [(one, Operation.from_carried(one.order)) for one in cleanups if one.order]
     overlapping = [one for one, order in orders if leased_machines(order.requested_part, order.sites) & own_machines]
@@ -89,14 +89,10 @@ async def find_owed_cleanups(client: df.DurableFunctionsClient, operation: Opera
     return [*(one for one in overlapping if one.owner in ended), *found]
 
 
-def _homes(operation: Operation) -> list[Machines]:
-    return homes_of(operation.requested_part, operation.sites)
-
-
 async def _start_orphan_cleanup(client: df.DurableFunctionsClient, operation: Operation, found: Obligation) -> None:
     """Clean up a test failover of the plan's machines that nobody is known to have begun: the caller asks for it."""
     hour = f"{datetime.now(UTC):%Y%m%dT%H}"
-    for machines in _homes(operation):
+    for machines in operation.homes():
         if vms := found.concerned_of(machines):
             name = machines.home.site
             order = orphan_cleanup(name, operation.sites[name], vms, hour, operation.requested_by)

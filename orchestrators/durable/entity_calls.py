@@ -130,16 +130,16 @@ def open_obligation(
     provable: bool = False,
 ) -> Steps[None]:
     """Write down what the run's machines owe from now on; it takes over what they owed of that kind before."""
-    obligation = Obligation(
-        kind=kind,
-        plan=operation.plan,
-        owner=operation.id,
-        opened=now(ctx),
-        due=now(ctx) + within,
-        detail=detail,
-        provable=provable,
-    )
+    obligation = obligation_of(ctx, operation, kind, within, detail).model_copy(update={"provable": provable})
     yield from open_for_run(ctx, operation, run, obligation)
+
+
+def obligation_of(
+    ctx: Context, operation: Operation, kind: ObligationKind, within: timedelta, detail: str
+) -> Obligation:
+    """What an operation owes from now on; nobody yet for whom."""
+    at, owner = now(ctx), operation.id
+    return Obligation(kind=kind, plan=operation.plan, owner=owner, opened=at, due=at + within, detail=detail)
 
 
 def open_for_run(ctx: Context, operation: Operation, run: Run, obligation: Obligation) -> Steps[None]:

@@ -5,48 +5,65 @@ middle of anything. Machines that a run of this app holds are left to that run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.entity_calls import note_on_obligation, settle_obligations
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part, read_vault_items, readable_obligations
 from shared.errors import Refused
+from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.operations.contract import READ_HOLDERS, START_RUN, PublishEvent, ReadHolders
 from shared.operations.durable_names import OBLIGATIONS
 from shared.operations.obligation_table import SeenDone
 from shared.operations.obligations import Home, Machines, Obligation
 from shared.plans.contract import DeclaredDocument, DocumentsRead
-from shared.plans.machines import home_of, is_at_home_in, leased_vm_of, site_lease_keys
+from shared.plans.machines import home_of, leased_vm_of, site_lease_keys
 from shared.recovery.owed_in_azure import find_owed, is_done, is_settled_since
 from shared.site_recovery.views import ItemView
 from shared.sites.nodes import fabric_name_of, is_item_of_site
 from shared.sites.site import SiteDocument
 
 
+class Known(NamedTuple):
+    """What is kept of what is owed, read once for all sites.
+
+    Attributes:
+        settled: What persons have settled.
+        compared: Ids of the items that were compared so far, in lower case.
+    """
+
+    owed: Sequence[Obligation]
+    settled: Sequence[Obligation]
+    compared: set[str]
+
+
 def compare_with_vaults(ctx: Context, look: TimerLook) -> Steps[list[str]]:
     """Open what the vaults show to be owed and nobody owes yet; settle what they show to be done. It starts no run."""
-    compared: set[str] = set()
-    for entry in look.documents.sites:
-        yield from attempt_part(ctx, look, f"site {entry.name}", _compare_site(ctx, look, entry, compared))
+    documents = look.documents
+    owed, settled = map(readable_obligations, (documents.obligations, documents.settled_obligations))
+    known = Known(owed, settled, set())
+    for entry in documents.sites:
+        yield from attempt_part(ctx, look, f"site {entry.name}", _compare_site(ctx, look, entry, known))
     return []
 
 
-def _compare_site(ctx: Context, look: TimerLook, entry: DeclaredDocument, compared: set[str]) -> Steps[list[str]]:
+def _compare_site(ctx: Context, look: TimerLook, entry: DeclaredDocument, known: Known) -> Steps[list[str]]:
     """One site; of two that share a Hyper-V site each machine is compared once."""
     site = SiteDocument.model_validate(entry.document)
     vault = VaultRef.from_id(site.vault)
     items = yield from read_vault_items(ctx, look, vault)
-    views = [view for view in items if is_item_of_site(site, view) and view.id.lower() not in compared]
-    compared |= {view.id.lower() for view in views}
+    views = [view for view in items if is_item_of_site(site, view) and view.id.lower() not in known.compared]
+    known.compared.update(view.id.lower() for view in views)
     home = home_of(entry.name, site, {fabric_name_of(view.id) for view in views} - {""})
     if unread := [key for key in look.documents.unreadable if key.partition(" ")[0] == home.vault_key]:
         raise Refused("state-unreadable", f"not compared while this cannot be read: {', '.join(unread)}")
-    owed = _readable_at(home, look.documents.obligations)
-    found = _find_unknown(look.documents, home, views, owed, now(ctx))
-    done = {one.id: _done_vms(one, home, views) for one in owed}
+    views_by_name = group_pairs((view.vm.casefold(), view) for view in views)
+    owed = _at_home(home, known.owed)
+    settled = _still_settled(_at_home(home, known.settled), views_by_name)
+    found = find_owed(home, views, [*owed, *settled], _plans_at(home, look.documents), now(ctx))
+    done = {one.id: _done_vms(one, views_by_name) for one in owed}
     if found or any(done.values()) or any(one.seen_done for one in owed):
         keys = {vault.key: site_lease_keys(site, views)}
         held = (yield from call(ctx, READ_HOLDERS, ReadHolders(keys=keys))).keys
@@ -56,38 +73,32 @@ def _compare_site(ctx: Context, look: TimerLook, entry: DeclaredDocument, compar
     return []
 
 
-def _readable_at(home: Home, states: Iterable[Mapping[str, Any]]) -> list[Obligation]:
-    return [one for one in readable_obligations(states) if one.home and one.home.is_same_as(home)]
+def _at_home(home: Home, obligations: Iterable[Obligation]) -> list[Obligation]:
+    return [one for one in obligations if one.home and one.home.is_same_as(home)]
 
 
-def _find_unknown(
-    documents: DocumentsRead, home: Home, views: Sequence[ItemView], owed: Sequence[Obligation], at: datetime
-) -> list[Obligation]:
-    by_name = {view.vm.casefold(): view for view in views}
-    settled = [
-        one.model_copy(update={"vms": tuple(vm for vm in one.vms if _stays_settled(one, by_name.get(vm.casefold())))})
-        for one in _readable_at(home, documents.settled_obligations)
-    ]
-    plans = {
+def _still_settled(settled: Iterable[Obligation], views_by_name: Mapping[str, Sequence[ItemView]]) -> list[Obligation]:
+    """What persons settled, for those of its machines that were not moved or tested since."""
+
+    def is_still(one: Obligation, vm: str) -> bool:
+        return all(is_settled_since(one, view) for view in views_by_name.get(vm.casefold(), ())[-1:])
+
+    return [one.model_copy(update={"vms": tuple(vm for vm in one.vms if is_still(one, vm))}) for one in settled]
+
+
+def _plans_at(home: Home, documents: DocumentsRead) -> dict[str, str]:
+    """By VM name in lower case the first plan that has it."""
+    return {
         str(item.get("vm")).lower(): entry.name
         for entry in reversed(documents.plans)
         for item in entry.document.get("items", ())
         if (item.get("site") or entry.document.get("site")) == home.site
     }
-    return find_owed(home, views, [*owed, *settled], plans, at)
 
 
-def _stays_settled(settled: Obligation, view: ItemView | None) -> bool:
-    return view is None or is_settled_since(settled, view)
-
-
-def _done_vms(owed: Obligation, home: Home, views: Sequence[ItemView]) -> tuple[str, ...]:
+def _done_vms(owed: Obligation, views_by_name: Mapping[str, Sequence[ItemView]]) -> tuple[str, ...]:
     """Those of its machines that the vault shows as owing it no longer; of two of one name neither."""
-    by_name: dict[str, list[ItemView]] = {}
-    for view in views:
-        if is_at_home_in(home, view):
-            by_name.setdefault(view.vm.casefold(), []).append(view)
-    same_name = [(vm, by_name.get(vm.casefold(), [])) for vm in owed.vms]
+    same_name = [(vm, views_by_name.get(vm.casefold(), ())) for vm in owed.vms]
     return tuple(vm for vm, some in same_name if len(some) < 2 and is_done(owed, some[0] if some else None))
 
 

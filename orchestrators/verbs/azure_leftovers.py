@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrators.durable.entity_calls import machines_among, note_on_obligation
+from orchestrators.durable.entity_calls import machines_among, note_on_obligation, obligation_of
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, call_patiently, now, sleep
 from orchestrators.durable.timer_look import TimerLook, attempt_part, describe_obligation
 from shared.arm_ids import group_id_of
@@ -128,18 +128,10 @@ def _owe_leftovers(ctx: Context, operation: Operation, run: Run, left_ids: Seque
     left_by_vm = {
         vm: [left_by_mark[mark] for mark in marks if mark in left_by_mark] for vm, marks in marks_by_vm.items()
     }
+    new = obligation_of(ctx, operation, LEFTOVERS_KIND, LEFTOVERS_REMOVED_WITHIN, OBLIGATION_DETAIL)
     for machines in machines_among(operation, run, [vm for vm, left in left_by_vm.items() if left]):
-        owed = Obligation(
-            kind=LEFTOVERS_KIND,
-            plan=operation.plan,
-            owner=operation.id,
-            opened=now(ctx),
-            due=now(ctx) + LEFTOVERS_REMOVED_WITHIN,
-            vms=machines.vms,
-            home=machines.home,
-            detail=OBLIGATION_DETAIL,
-            leftovers=tuple(dict.fromkeys(arm_id for vm in machines.vms for arm_id in left_by_vm[vm])),
-        )
+        left = tuple(dict.fromkeys(arm_id for vm in machines.vms for arm_id in left_by_vm[vm]))
+        owed = new.model_copy(update={"vms": machines.vms, "home": machines.home, "leftovers": left})
         yield from call_entity(ctx, OBLIGATIONS, owed.table, "open", owed.model_dump(mode="json"))
 
 

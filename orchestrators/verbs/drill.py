@@ -28,7 +28,6 @@ from shared.obstacle import Obstacle
 from shared.operations.obligation_table import LeftBehind
 from shared.operations.obligations import Obligation
 from shared.plans.history import grounds_of
-from shared.plans.machines import homes_of
 from shared.plans.plan import DrillSettings
 from shared.plans.preview import drill_blockers
 from shared.recovery.contract import READ_NETWORK, TAKE_INVENTORY, ReadNetwork, TakeInventory
@@ -110,7 +109,7 @@ def cleanup_owed(owed: Obligation) -> Obstacle:
 def _find_drill_obstacles(
     ctx: Context, operation: Operation, run: Run, settings: DrillSettings, inbox: DecisionInbox
 ) -> Steps[list[Obstacle]]:
-    owed = yield from read_obligations(ctx, homes_of(operation.requested_part, operation.sites, run.items), "cleanup")
+    owed = yield from read_obligations(ctx, operation.homes(run.items), "cleanup")
     if incurred := [one for one in owed if not one.is_found]:
         return [cleanup_owed(one) for one in incurred]
     request = ReadNetwork(network=settings.network)
@@ -127,7 +126,7 @@ def _prepare_cleanup(
     ctx: Context, operation: Operation, run: Run, _inbox: DecisionInbox
 ) -> Steps[tuple[Run, Sequence[Obstacle]]]:
     """The run with what there was in Azure before the drill, as far as that is known."""
-    owed = yield from read_obligations(ctx, homes_of(operation.requested_part, operation.sites, run.items), "cleanup")
+    owed = yield from read_obligations(ctx, operation.homes(run.items), "cleanup")
     baselines = [one.baseline for one in owed if not one.is_found]
     return run.with_rehearsal(Rehearsal(baseline=baselines[0] if baselines else None)), ()
 
@@ -158,7 +157,7 @@ def _prove_clean(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     """Cross the cleanup out when nothing is left; else the run has failed, and what is left is named."""
     cleaned = all(item.state == "done" for item in run.items if item.is_touched)
     left, trouble = yield from _read_until_clean(ctx, operation, run, patient=cleaned)
-    homes = homes_of(operation.requested_part, operation.sites, run.items)
+    homes = operation.homes(run.items)
     if cleaned and not left and not trouble:
         yield from settle_obligations(ctx, homes, ("cleanup",))
         return run

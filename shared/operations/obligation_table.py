@@ -94,12 +94,14 @@ def with_obligation(owed: Obligations, new: Obligation) -> Obligations:
     Opened once more by its own run it keeps those that it had. One obligation of a node holds all of its locks.
     """
     same_kind = {key: one for key, one in open_entries(owed).items() if one.kind == new.kind}
-    merged = [one for key, one in same_kind.items() if key == new.id or (new.home is None and one.home is None)]
-    vms = dict.fromkeys(vm for one in (new, *merged) for vm in one.vms)
-    locks = {lock.id.lower(): lock for one in (new, *merged) for lock in one.locks}  # the older saw it untouched
-    changed: dict[str, Entry] = {key: one for key, one in owed.items() if one not in merged}
+    merged = {key: one for key, one in same_kind.items() if key == new.id or (new.home is None and one.home is None)}
+    vms = dict.fromkeys(vm for one in (new, *merged.values()) for vm in one.vms)
+    locks = {
+        lock.id.lower(): lock for one in (new, *merged.values()) for lock in one.locks
+    }  # the older saw it untouched
+    changed: dict[str, Entry] = {key: one for key, one in owed.items() if key not in merged}
     for key, one in same_kind.items():
-        if one not in merged and new.home and (new.kind in TAKEN_OVER or one.is_found):
+        if key not in merged and new.home and (new.kind in TAKEN_OVER or one.is_found):
             _replace(changed, key, one.without_vms(Machines(home=new.home, vms=new.vms)))
     update = {"vms": tuple(vms), "locks": tuple(locks.values()), "settled": None}
     return {**changed, new.id: new.model_copy(update=update)}

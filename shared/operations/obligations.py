@@ -195,8 +195,10 @@ def settlement_sentence(owed: Obligation, vms: tuple[str, ...]) -> str:
     return f"Whatever {owed.kind} stands for is done, or needs not be done, for {whom}."
 
 
-HIDDEN = frozenset({"order", "baseline", "seen_done"})
-"""What a reader does not need to see of an obligation: it is as large as its plan."""
+LARGE = frozenset({"order", "baseline"})
+"""What is as large as its plan; only who does what is owed needs it."""
+HIDDEN = LARGE | {"seen_done"}
+"""What a reader does not need to see of an obligation."""
 
 
 def obligations_in(tables: Iterable[Mapping[str, Any]], kind: ObligationKind | None = None) -> list[Obligation]:

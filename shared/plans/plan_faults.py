@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from shared.documents import Fault
 from shared.graph import find_cycles
+from shared.grouping import find_repetitions
 
 
 class NamedItem(NamedTuple):
@@ -31,21 +32,13 @@ def find_plan_faults(given: Any) -> list[Fault]:
             named.append(NamedItem(place, vm, tuple((at, name) for at, name in befores if isinstance(name, str))))
     twice = [
         Fault(("items", place, "vm"), "duplicate_vm", f"{named[at].vm} is already items[{first}]")
-        for at, place, first in _repetitions([(one.place, one.vm.casefold()) for one in named])
+        for at, place, first in find_repetitions([(one.place, one.vm.casefold()) for one in named])
     ]
     return [*twice, *_predecessor_faults(named), *_circle_faults(named), *_address_faults(given, items)]
 
 
 def _read_field(given: Any, key: str) -> Any:
     return given.get(key) if isinstance(given, Mapping) else getattr(given, key, None)
-
-
-def _repetitions(keys: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, int, int]]:
-    """Of each key that was there before: its index, its position in the plan, and that of the first."""
-    first: dict[Any, int] = {}
-    for index, (place, key) in enumerate(keys):
-        if first.setdefault(key, place) != place:
-            yield index, place, first[key]
 
 
 def _predecessor_faults(items: Sequence[NamedItem]) -> Iterator[Fault]:
@@ -83,6 +76,6 @@ def _address_faults(given: Any, items: Sequence[Any]) -> Iterator[Fault]:
         if isinstance(address, str) and address:
             scope = _read_field(item, "network") or _read_field(item, "site") or _read_field(given, "site")
             keys.append((place, (str(scope).casefold(), address)))
-    for index, place, first in _repetitions(keys):
+    for index, place, first in find_repetitions(keys):
         detail = f"{keys[index][1][1]} is already the address of items[{first}]"
         yield Fault(("items", place, "address"), "duplicate_address", detail)

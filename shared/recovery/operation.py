@@ -1,5 +1,6 @@
 """An operation: one run of a verb on a plan or a node, from its request to its outcome."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -7,6 +8,8 @@ from shared.documents import CHECKED
 from shared.messages import Document, Message
 from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
+from shared.operations.obligations import Machines
+from shared.plans.machines import ProtectedItem, homes_of
 from shared.plans.plan import Approvals, PlanDocument
 from shared.plans.preview import Preview
 from shared.recovery.run import Run
@@ -89,6 +92,14 @@ class Operation(Message):
     def requested_part(self) -> PlanDocument:
         """The plan with the VMs alone that were asked for; which of them the run leaves out its admission says."""
         return self.document if self.options.vms is None else self.document.with_vms(self.options.vms)
+
+    def homes(self, items: Iterable[ProtectedItem] = ()) -> list[Machines]:
+        """The VMs that were asked for, by where they are at home.
+
+        Args:
+            items: Those of them whose protected items are known.
+        """
+        return homes_of(self.requested_part, self.sites, items)
 
     @property
     def vm_names(self) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ Only of an item that is idle anything is known. A look opens what nobody owes ye
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from shared.grouping import group_pairs
 from shared.operations.obligations import Home, Machines, Obligation, ObligationKind
 from shared.recovery.pacing import COMMIT_WITHIN, HOME_WITHIN, SOURCES_PROVEN_WITHIN
-from shared.site_recovery.verb_rules import TEST_OVER, has_settled
+from shared.site_recovery.verb_rules import COMMITS, TEST_OVER, has_settled
 from shared.site_recovery.views import ItemView, Verb
 
 DETAILS: Mapping[ObligationKind, str] = {
@@ -25,7 +26,6 @@ PROVEN_BY: Mapping[ObligationKind, Verb] = {
     "source-off": "ReverseReplicate",
 }
 """The verb whose end the item shows once it owes the thing no longer."""
-_COMMITS = frozenset({"Commit", "FinalizeFailback"})
 
 
 def kinds_owed(view: ItemView) -> frozenset[ObligationKind]:
@@ -36,7 +36,7 @@ def kinds_owed(view: ItemView) -> frozenset[ObligationKind]:
     if view.is_busy or not allowed:
         return frozenset()
     is_away, owed = view.active_location == "Recovery" and "FinalizeFailback" not in allowed, set[ObligationKind]()
-    if allowed & _COMMITS:
+    if allowed & COMMITS:
         owed |= {"commit", "reprotect"}
     if is_away or "ReverseReplicate" in allowed:
         owed.add("reprotect")
@@ -67,13 +67,13 @@ def find_owed(
         plans: By VM name in lower case the plan that has it.
     """
     owing = {(one.kind, vm.casefold()) for one in known for vm in one.vms if one.home and one.home.is_same_as(home)}
-    vms: dict[tuple[ObligationKind, str], list[str]] = {}
+    owed: list[tuple[tuple[ObligationKind, str], str]] = []
     for view in views:
         kinds = {kind for kind in kinds_owed(view) if (kind, view.vm.casefold()) not in owing}
         if "reprotect" not in kinds:
             kinds.discard("source-off")
-        for kind in sorted(kinds):
-            vms.setdefault((kind, plans.get(view.vm.lower(), "")), []).append(view.vm)
+        owed += [((kind, plans.get(view.vm.lower(), "")), view.vm) for kind in sorted(kinds)]
+    vms = group_pairs(owed)
     return [_found(kind, plan, Machines(home=home, vms=tuple(names)), at) for (kind, plan), names in vms.items()]
 
 

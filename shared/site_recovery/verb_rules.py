@@ -11,7 +11,7 @@ from shared.site_recovery.views import ItemView, Verb
 TEST_OVER = frozenset({"", "None", "MarkedForDeletion"})
 """testFailoverState without a test failover: after a cleanup it stays MarkedForDeletion for ever."""
 _IDLE = frozenset({"", "None"})
-_COMMITS = frozenset({"Commit", "FinalizeFailback"})
+COMMITS = frozenset({"Commit", "FinalizeFailback"})
 _CANCELLABLE = frozenset({"PlannedFailover", "UnplannedFailover", "Failback"})
 """Scenarios that can be given up while they run."""
 
@@ -190,7 +190,7 @@ def _shows_end_of(verb: Verb, view: ItemView) -> bool:
         case "ChangePit":
             return not home and "Commit" in allowed
         case "Commit":  # a machine that has nothing to commit shows it as well
-            return bool(allowed) and not allowed & _COMMITS
+            return bool(allowed) and not allowed & COMMITS
         case _:
             failover = {"PlannedFailover", "UnplannedFailover"}
             return home and view.protection_state == "Protected" and bool(allowed & failover)
