@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab real test quick check verify bench clean lint lock venv
+.PHONY: help run lab real test deep quick check verify bench clean lint lock venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -21,11 +21,14 @@ lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071,
 real: venv ## Tell the stories on Microsoft's durable engine, in some 15 minutes: DURABLE_HOST=command, or TARGET=URL of a host
 	$(PY) -m lab.real $(STORIES) $(if $(TARGET),--target $(TARGET)) $(if $(KILLS),--kills $(KILLS))
 
-test: venv ## Run the tests
-	$(PY) -m pytest -n 2 --dist worksteal
+test: venv ## Run the tests, each kind of case at least once
+	$(PY) -m pytest -n 2 --dist worksteal -m "not deep"
+
+deep: venv ## Run the tests that `make test` leaves out: more seeds, and more cases of the same kinds, in some 15 minutes
+	$(PY) -m pytest -n 2 --dist worksteal -m deep
 
 quick: venv ## Run the tests that need no server, in under a minute: shared, triggers, tools, some of the runbooks
-	$(PY) -m pytest -n 2 --dist worksteal $(QUICK)
+	$(PY) -m pytest -n 2 --dist worksteal -m "not deep" $(QUICK)
 
 check: lint test ## Everything that must hold before a commit: format, lint, types, imports, locks, tests
 

@@ -177,7 +177,7 @@ async def test_an_entity_without_a_state_is_no_more_and_can_be_cleaned_up(
     assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {5})
     await client.signal_entity(counter, "vanish")
     for _ in range(300):
-        if await client.get_entity(counter) is None:
+        if not (left := await client.get_entity(counter)) or not left.get_state():
             break
         await asyncio.sleep(0.1)
     query = EntityQuery(instance_id_starts_with=f"@counter@{key}")

@@ -22,6 +22,7 @@ from orchestrators.verbs.roundtrip import roundtrip
 from shared.operations.kinds import Kind
 from shared.plans.plan import PlanDocument
 from shared.site_recovery.contract import JobEnd
+from tests.deep import cases
 from tests.driver import Orchestrator, Result, Step
 from tests.orchestrators.azure.faults import Terminated
 from tests.orchestrators.owed import owed_by_kind
@@ -29,6 +30,7 @@ from tests.orchestrators.test_drills import Timer
 from tests.orchestrators.test_runbooks import ISOLATED, plan
 
 SEEDS = int(os.environ.get("SEEDS", "25"))
+each_seed = pytest.mark.parametrize("seed", cases(range(SEEDS), range(10)))
 ENDS = {"succeeded", "failed", "refused", "aborted"}
 GROUP = "/subscriptions/s/resourceGroups/rg/providers"
 WAY = ("PlannedFailover", "Commit", "Failback", "FinalizeFailback", "ReverseReplicate")
@@ -230,7 +232,7 @@ def drilled(seed: int) -> Story:
     return story
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@each_seed
 def test_a_drill_leaves_nothing_behind_whatever_becomes_of_it(seed: int) -> None:
     story = drilled(seed)
     assert {machine.test for machine in story.azure.items.machines.values()} <= {"None", "MarkedForDeletion"}
@@ -245,7 +247,7 @@ def test_the_stories_have_all_in_them_that_may_go_wrong() -> None:
     assert {how for how, count in happened.items() if count >= 2} == wrong
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@each_seed
 def test_a_failover_is_taken_up_by_the_next_and_says_what_it_owes(seed: int) -> None:
     story = Story(1000 + seed)
     story.fail_some("PlannedFailover", "Commit")
@@ -258,7 +260,7 @@ def test_a_failover_is_taken_up_by_the_next_and_says_what_it_owes(seed: int) -> 
     story.in_peace(failover, "failover", "succeeded", "refused")
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@each_seed
 def test_the_way_home_ends_protected_whatever_is_lost_on_it(seed: int) -> None:
     story = Story(2000 + seed)
     story.document = plan(items=[item.model_dump(mode="json", by_alias=True) for item in story.document.items])
@@ -274,7 +276,7 @@ def test_the_way_home_ends_protected_whatever_is_lost_on_it(seed: int) -> None:
     assert (story.held(), story.owed(), story.sent_twice()) == ({}, set(), [])
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@each_seed
 def test_a_round_trip_goes_as_far_as_it_may_and_owes_the_rest(seed: int) -> None:
     """It is Protected with nothing owed, or says what is; each machine went its way, and no verb of it twice."""
     story = Story(3000 + seed)

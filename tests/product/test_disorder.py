@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.servers import Servers, free_ports
+from tests.deep import run_deep
 from tests.product.conftest import SPEED
 from tests.product.test_api import (  # noqa: F401 - they are run here too
     test_documents_are_changed_only_by_those_who_saw_them,
@@ -17,6 +18,8 @@ from tests.product.test_drills import (  # noqa: F401 - they are run here too
 from tests.product.test_healing import (  # noqa: F401 - they are run here too
     test_a_storm_of_events_starts_one_repair_a_node,
 )
+
+pytestmark = run_deep
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from tests.deep import run_deep
 from tests.product.conftest import Lab, send
 from tests.product.test_drills import GROUP, NETWORKS, arm, drill, made, owed, plan
 from tests.product.test_healing import FAILED, MACHINES, counts, deliver, event, repairs
 
 SITE = "sites/hci-01/hold"
 VAULT = f"{GROUP.replace('rg-dr-vms', 'rg-dr')}/providers/Microsoft.RecoveryServices/vaults/vault-dr"
-each_scope = pytest.mark.parametrize("scope", ["hold", SITE], ids=["everywhere", "site"])
+each_scope = pytest.mark.parametrize(
+    "scope", [pytest.param("hold", id="everywhere", marks=run_deep), pytest.param(SITE, id="site")]
+)
 
 
 def lab_time(lab: Lab) -> datetime:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab.scenarios import common
+from tests.deep import cases
 from tests.product.conftest import Lab
 from tests.product.test_drills import arm, made
 
@@ -142,7 +143,7 @@ def test_a_cancel_during_data_synchronisation_needs_its_consequence_said_and_kee
     assert request["body"]["requested_by"]
 
 
-@pytest.mark.parametrize("leave", ["nic", "disks"])
+@pytest.mark.parametrize("leave", cases(["nic", "disks"], {"nic"}))
 def test_what_the_commit_of_a_failback_leaves_behind_is_removed_where_the_plan_says_so(lab: Lab, leave: str) -> None:
     away(lab, failback={"leftovers": "remove"})
     effect = {"job": {"leave": leave}}

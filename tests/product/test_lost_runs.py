@@ -12,6 +12,7 @@ import pytest
 from lab.servers import Servers, free_ports
 from shared.evidence.chain import MANIFEST
 from shared.evidence.verify import check_pack, load_pack
+from tests.deep import cases
 from tests.product.conftest import SPEED, Lab, send
 from tests.product.test_upgrades import copy_product, declare, shown, start
 
@@ -120,7 +121,7 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("how", ENDINGS)
+@pytest.mark.parametrize("how", cases(ENDINGS, {"terminated", "nondeterminism"}))
 def test_a_run_that_the_engine_ended_is_closed_by_the_timer(site: Site, how: str) -> None:
     lab, (end, sentence, words) = site.lab, ENDINGS[how]
     run = start(lab, "small", "failover")

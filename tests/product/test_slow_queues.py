@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.servers import Servers, free_ports
+from tests.deep import run_deep
 from tests.product.conftest import SPEED
 from tests.product.test_api import (  # noqa: F401 - they are run here too
     test_of_many_callers_with_and_without_keys_one_gets_a_run_and_all_others_are_told_which,
@@ -16,6 +17,8 @@ from tests.product.test_drills import (  # noqa: F401 - they are run here too
 from tests.product.test_healing import (  # noqa: F401 - they are run here too
     test_a_storm_of_events_starts_one_repair_a_node,
 )
+
+pytestmark = run_deep
 
 
 @pytest.fixture(scope="module")

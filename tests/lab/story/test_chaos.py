@@ -6,10 +6,12 @@ import sys
 import pytest
 
 from lab.servers import ROOT
+from tests.deep import run_deep
 
 KILLS = 25
 
 
+@run_deep
 @pytest.mark.parametrize(("seed", "hosts"), [(6, 1), (7, 2)])
 def test_a_story_full_of_crashes_and_lost_answers_reaches_every_proof(seed: int, hosts: int) -> None:
     """Nothing is sent twice, nothing is left behind, no result of an activity is lost: the story itself checks it."""
