@@ -1,7 +1,6 @@
 """Sites and plans over HTTP: declare, read, withdraw."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,12 +16,11 @@ from shared.sites.site import SiteDocument
 from shared.wording import list_briefly
 from triggers import declared_documents
 from triggers.holds_in_effect import hold_views, read_holds, read_holds_of
-from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, json_response
+from triggers.http_endpoint import NAME_PATTERN, HttpProblem, body_of, caller_of, handle_for_role, json_response
 from triggers.plan_checks import check_plan
 from triggers.sites import read_site_health
 
 bp = df.Blueprint()
-NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 SHOWN_SHARED_VMS = 10
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -33,6 +34,9 @@ from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_
 
 PREVIEW = "preview"
 """The parameter of a request that only asks what would happen."""
+DECLARED = frozenset({"site", "plan"})
+NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+"""Of what people declare."""
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
 
 
@@ -89,6 +93,7 @@ def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -
                 is_looking = PREVIEW in parameters and wants_preview(req)
                 require_role(caller_of(req), "Dr.Read" if is_looking else role)
                 _require_known_request(req, parameters, is_conditional=is_conditional)
+                _require_possible_names(req)
                 return await handler(req, bound_client(client))
             except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
                 return problem_response(_http_problem_of(error, req))
@@ -101,6 +106,13 @@ def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -
 def _require_known_request(req: func.HttpRequest, parameters: Sequence[str], *, is_conditional: bool) -> None:
     if errors := find_request_errors(req, parameters, is_conditional=is_conditional):
         raise invalid_request(*errors)
+
+
+def _require_possible_names(req: func.HttpRequest) -> None:
+    """See that the path names no document that nobody could have declared: the engine takes such a key for an error."""
+    for noun in DECLARED & req.route_params.keys() if req.method != "PUT" else ():
+        if not NAME_PATTERN.fullmatch(req.route_params[noun]):
+            raise not_found(noun, req.route_params[noun])
 
 
 def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
