@@ -13,7 +13,8 @@ from shared.azure.errors import NotFound
 from shared.azure.json_fields import object_at, text_of
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
-from shared.recovery.contract import BeginHookWork, HookAnswer, HookWork, RunHook
+from shared.operations.hook_work import HookWork
+from shared.recovery.contract import BeginHookWork, HookAnswer, RunHook
 from shared.redaction import redact_text
 from shared.request_ids import client_request_id
 

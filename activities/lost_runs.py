@@ -32,6 +32,7 @@ from shared.operations.contract import LostRunsRead, ReadLostRuns
 from shared.operations.durable_names import LEASES, LOST_RUNS, NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.kinds import OPERATION_KINDS, PLAN_KINDS, Kind
 from shared.operations.lost_runs import Ending, LostRun, LostRunNote
+from shared.recovery.hook_work import list_hook_work
 from shared.recovery.operation import Operation
 from shared.request_ids import run_id_prefix
 
@@ -145,7 +146,13 @@ def _facts_in_input(state: OrchestrationState) -> dict[str, Any]:
         return facts
     operation = Operation.from_carried(read_input(state))
     began = operation.run.began if operation.run else carried_by(state).created_at
-    return {**facts, "digest": operation.digest, "preview_kind": operation.preview_kind, "began": began}
+    hook_work = list_hook_work(operation.id, operation.document)
+    return facts | {
+        "digest": operation.digest,
+        "preview_kind": operation.preview_kind,
+        "began": began,
+        "hook_work": hook_work,
+    }
 
 
 async def _describe_gone_run(run: str, traces: Traces, *, is_noted: bool) -> LostRun | None:

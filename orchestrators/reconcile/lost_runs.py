@@ -1,24 +1,28 @@
 """What the timer does in place of runs that did not come to their own end.
 
 1. Their end is published, remembered with their plan, and their leases are given back; what they owe stays owed.
-2. Once no activity of theirs can be at work any more, their evidence is sealed, with how they ended as its last record.
+2. Once no activity of theirs can be at work any more, what their hooks may have left in Azure is removed.
+3. Their evidence is sealed, with how they ended as its last record.
 
 Each step may be done twice: an event goes out once by its id, an ending is remembered once, a pack is sealed once.
 """
 
+from datetime import datetime
 from typing import Any
 
 from orchestrators.durable.cloud_events import EVENT_TYPE_PREFIX, delivery_run_of
-from orchestrators.durable.steps import Context, Steps, call, call_entity, now
+from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part
+from shared.errors import SiteRecoveryError
 from shared.evidence.chain import EvidenceEntry
 from shared.evidence.contract import SEAL_LOST_PACK, SealLostPack
 from shared.operations.contract import READ_LOST_RUNS, START_RUN, PublishEvent, ReadLostRuns
 from shared.operations.durable_names import LEASES, LOST_RUNS, PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
 from shared.operations.lost_runs import RUN_LOST, LostRun, LostRunNote
-from shared.operations.pacing import STILL_WRITES_FOR
+from shared.operations.pacing import LOST_HOOKS_TIDIED_WITHIN, STILL_WRITES_FOR
 from shared.plans.history import PastRun, PlanHistory
+from shared.recovery.contract import END_HOOK_WORK
 from shared.recovery.outcome import Outcome
 
 KEY = "timer"
@@ -46,10 +50,28 @@ def _close_run(ctx: Context, look: TimerLook, lost: LostRun) -> Steps[list[str]]
     published_at = lost.published_at or now(ctx)
     is_still = now(ctx) - published_at >= STILL_WRITES_FOR
     if is_still:
-        yield from call(ctx, SEAL_LOST_PACK, _seal_request(ctx, lost, failures))
+        left = yield from _clean_up_hooks(ctx, lost, published_at)
+        yield from call(ctx, SEAL_LOST_PACK, _seal_request(ctx, lost, (*failures, *left)))
     note = LostRunNote(run=lost.id, published_at=published_at, sealed=is_still).model_dump(mode="json")
     yield from call_entity(ctx, LOST_RUNS, KEY, "note", note)
     return []
+
+
+def _clean_up_hooks(ctx: Context, lost: LostRun, published_at: datetime) -> Steps[list[str]]:
+    """Remove what its hooks may have left; says what could not be removed.
+
+    Raises:
+        SiteRecoveryError: something is still there, and it is tried again at the next look.
+    """
+    answers = yield from call_all(ctx, END_HOOK_WORK, lost.hook_work)
+    failed = [
+        (work, answer)
+        for work, answer in zip(lost.hook_work, answers, strict=True)
+        if isinstance(answer, SiteRecoveryError)
+    ]
+    if failed and now(ctx) - published_at < LOST_HOOKS_TIDIED_WITHIN:
+        raise failed[0][1]
+    return [f"what a hook left on {work.target} could not be removed: {answer}" for work, answer in failed]
 
 
 def _finished_event(ctx: Context, lost: LostRun, failures: tuple[str, ...]) -> PublishEvent:

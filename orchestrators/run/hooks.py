@@ -14,6 +14,7 @@ from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.steps import Context, Steps, call_all, call_patiently, now, show_status
 from shared.errors import Refused, SiteRecoveryError
 from shared.evidence.chain import EvidenceEntry
+from shared.operations.hook_work import HookWork
 from shared.plans.hooks import HOOK_OCCASIONS, Hook, HookResult
 from shared.recovery import scheduler
 from shared.recovery.contract import (
@@ -23,10 +24,10 @@ from shared.recovery.contract import (
     RUN_HOOK,
     BeginHookWork,
     HookAnswer,
-    HookWork,
     RunHook,
 )
 from shared.recovery.drill import RUN_ABORTED, soak_machines, stop_run
+from shared.recovery.hook_work import hook_request_id, hook_work_of
 from shared.recovery.operation import Operation
 from shared.recovery.pacing import HOOK_TIDIED_WITHIN, LONGEST_HOOK_PAUSE, TRY_HOOK_EVERY
 from shared.recovery.people import Decision
@@ -61,17 +62,13 @@ class DueHook(NamedTuple):
 
     @property
     def work(self) -> HookWork | None:
-        """What is run in Azure, of a script or a runbook: named for the run and the hook, the same after a crash."""
-        match self.hook.kind:
-            case "run-command" | "runbook" as kind:
-                return HookWork(id=self.request_id, operation=self.operation, kind=kind, target=self.hook.target)
-            case _:
-                return None
+        """What is run in Azure, of a script or a runbook."""
+        return hook_work_of(self.operation, self.request_id, self.hook)
 
     @property
     def request_id(self) -> str:
         """Unique for the run and the hook, and the same after a crash."""
-        return f"{self.operation}:{self.occasion}:{self.moment}:{self.number}"
+        return hook_request_id(self.operation, self.occasion, self.moment, self.number)
 
     def to_result(
         self,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.messages import Message
+from shared.operations.hook_work import HookWork
 from shared.operations.kinds import PLAN_KINDS, Kind
 
 RUN_LOST = "run-lost"
@@ -41,6 +42,7 @@ class LostRun(Message):
         lease_tables: Where it still holds leases.
         began: When it began; None for one that had not, or of which nothing is known any more.
         digest: Of its plan, and `preview_kind` of its request, where these are known.
+        hook_work: Scripts and runbook jobs that its hooks may have left in Azure.
         published_at: When its end was published; None as long as it was not.
     """
 
@@ -55,6 +57,7 @@ class LostRun(Message):
     began: datetime | None = None
     digest: str = ""
     preview_kind: str = ""
+    hook_work: tuple[HookWork, ...] = ()
     published_at: datetime | None = None
 
     @property

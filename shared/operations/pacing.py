@@ -14,6 +14,8 @@ REMIND_EVERY = timedelta(days=1)
 """Between two events of one obligation that is late."""
 STILL_WRITES_FOR = timedelta(minutes=10)
 """After a run was seen to be lost: an activity may be at work for as long as `functionTimeout` in host.json says."""
+LOST_HOOKS_TIDIED_WITHIN = timedelta(days=1)
+"""Of a lost run: so long it is tried to remove what its hooks left in Azure before its evidence is sealed."""
 PROLONG_EVERY = timedelta(hours=6)
 """Leases are prolonged: a quarter of their term, so that two renewals may fail to come and the lease still stands."""
 DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)

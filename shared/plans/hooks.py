@@ -29,6 +29,7 @@ HOOK_OCCASIONS: Mapping[Verb, str] = {
     "Failback": "failback",
 }
 """Verbs that have hooks, and what these belong to."""
+HOOK_MOMENTS = ("before", "after", "after-cleanup")
 LONGEST_RUN_COMMAND = timedelta(minutes=90)
 """Source: the restrictions of VM Run Command, which hold for Arc as well."""
 NEEDED_FIELDS: Mapping[str, str] = {

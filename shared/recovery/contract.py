@@ -8,6 +8,7 @@ from pydantic import Field
 from shared.activity import Activity, Nothing
 from shared.messages import Message, VaultRef
 from shared.obstacle import Obstacle
+from shared.operations.hook_work import HookWork
 from shared.plans.plan import Probe
 from shared.plans.preview import Preview
 from shared.recovery.drill import Inventory
@@ -157,20 +158,6 @@ class PreviewTaken(Message):
 
 
 TAKE_PREVIEW = Activity("compute_preview", TakePreview, PreviewTaken)
-
-
-class HookWork(Message):
-    """A script or a runbook job that a hook has run.
-
-    Attributes:
-        id: Unique for the run, the moment and the hook: names in Azure are made of it.
-        target: ARM id of the Arc machine, or of the runbook.
-    """
-
-    id: str
-    operation: str
-    kind: Literal["run-command", "runbook"]
-    target: str
 
 
 class BeginHookWork(HookWork):

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from orchestrators.reconcile.reconcile import reconcile
+from shared.operations.hook_work import HookWork
 from shared.operations.lost_runs import Ending, LostRun
-from shared.operations.pacing import STILL_WRITES_FOR
+from shared.operations.pacing import LOST_HOOKS_TIDIED_WITHIN, STILL_WRITES_FOR
 from shared.plans.history import PastRun, PlanHistory, with_run_ended
 from tests.orchestrators.owed import list_owed
 from tests.orchestrators.test_drills import Timer
@@ -126,6 +127,33 @@ def test_one_look_that_is_done_twice_doubles_nothing() -> None:
     bench.driver.run(reconcile, {}, "reconcile-2")
     look(bench, STILL_WRITES_FOR)
     require_closed(bench)
+
+
+WORK = [HookWork(id=f"{RUN}:failover:after:{at}", operation=RUN, kind="run-command", target="n1") for at in (0, 1)]
+
+
+def test_what_its_hooks_may_have_left_in_azure_is_removed_before_its_pack_is_sealed() -> None:
+    bench = bench_with(hook_work=WORK)
+    look(bench)
+    assert bench.azure.hooks.ended_work == []
+    look(bench, STILL_WRITES_FOR)
+    assert bench.azure.hooks.ended_work == [work.id for work in WORK]
+    require_closed(bench)
+
+
+def test_what_cannot_be_removed_is_tried_for_a_day_and_then_named_in_the_evidence() -> None:
+    bench = bench_with(hook_work=WORK)
+    bench.azure.faults.crashes = {"end_hook_work": 1000}
+    look(bench)
+    look(bench, STILL_WRITES_FOR)
+    assert bench.azure.evidence.sealed == []
+    assert any("run failover-payroll-9" in str(failure) for failure in looks(bench).failures)
+    look(bench, LOST_HOOKS_TIDIED_WITHIN)
+    require_closed(bench)
+    (sealed,) = bench.azure.evidence.sealed
+    assert [text.partition(" could not")[0] for text in sealed.last_entry.body["failures"][2:]] == [
+        "what a hook left on n1"
+    ] * 2
 
 
 def test_how_a_run_ended_by_its_own_word_is_not_overwritten() -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.activity import Nothing
-from shared.recovery.contract import BeginHookWork, HookAnswer, HookWork, RunHook
+from shared.operations.hook_work import HookWork
+from shared.recovery.contract import BeginHookWork, HookAnswer, RunHook
 from tests.driver import Clock
 
 
