@@ -33,7 +33,7 @@ quick: venv ## Run the tests that need no server, in under a minute: shared, tri
 check: lint test ## Everything that must hold before a commit: format, lint, types, imports, locks, tests
 
 verify: venv ## Check a pack of evidence, without any Azure: PACK=folder or zip, HEAD=digest of its last record
-	@$(PY) -m shared.evidence.verify $(PACK) $(HEAD)
+	@$(PY) shared/evidence/verify.py $(PACK) $(HEAD)
 
 bench: venv ## Print the table of figures and write bench/results.json
 	$(PY) -m bench

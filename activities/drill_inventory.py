@@ -10,7 +10,7 @@ from shared.azure.json_fields import object_at, text_of
 from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
-from shared.evidence.chain import canonical_json
+from shared.evidence.verify import canonical_json
 from shared.plans.azure_checks import VirtualNetwork
 from shared.recovery.contract import NetworkNeighbours, ReadNetwork, TakeInventory
 from shared.recovery.drill import Inventory

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from shared.azure.evidence_store import EvidenceStore, keep_beside, open_evidence_store
 from shared.azure.jobs import job_end
@@ -12,19 +12,24 @@ from shared.concurrency import map_concurrently
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.evidence.chain import (
     FIRST_PREVIOUS,
-    MANIFEST,
     EvidenceEntry,
     build_manifest,
     build_record,
-    canonical_json,
     is_last_record,
     job_attachments,
     number_of_record,
     record_name,
-    sha256_of,
 )
 from shared.evidence.contract import NO_STORE, PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
-from shared.evidence.verify import find_unlisted_attachments
+from shared.evidence.verify import (
+    MANIFEST,
+    canonical_json,
+    check_pack,
+    find_unlisted_attachments,
+    first_previous,
+    read_json,
+    sha256_of,
+)
 from shared.obstacle import Obstacle
 from shared.redaction import redact_json
 from shared.site_recovery.contract import JobEnd
@@ -34,6 +39,7 @@ RECORD_WITHIN = 30.0
 """Seconds for one record with what belongs to it."""
 LOOKED_AT_WITHIN = 5.0
 """Seconds for a look whether the store takes anything, for which somebody waits."""
+LASTING_FACTS = ("scenarioName", "state", "startTime", "endTime", "targetObjectId", "errors")
 STORE_TRIAL_FILE = "store-trial.json"
 """What such a look writes, beside the packs: no run can have this id."""
 
@@ -42,23 +48,24 @@ async def write_records(request: WriteRecords) -> RecordsWritten:
     """Append entries to a pack; what an earlier try of this same call has written stays as it is.
 
     Raises:
+        Refused: something else stands where a record belongs: somebody has written into the pack (`evidence-broken`).
         Transient: the store did not answer.
     """
     store = open_evidence_store()
     if store is None:
         return RecordsWritten(count=request.count, head=request.head, kept=False)
-    head, seq = request.head, request.count
+    head, seq = request.head if request.count else first_previous(request.pack), request.count
     for seq, entry in enumerate(request.entries, request.count + 1):
         try:
             async with asyncio.timeout(RECORD_WITHIN):
                 head = await _write_record(store, request.pack, seq, head, entry)
         except TimeoutError:
             raise Transient(f"the evidence store said nothing for {RECORD_WITHIN:.0f} s") from None
-    return RecordsWritten(count=seq, head=head)
+    return RecordsWritten(count=seq, head=head if seq else request.head)
 
 
 async def _write_record(store: EvidenceStore, pack: str, seq: int, previous: str, entry: EvidenceEntry) -> str:
-    """Keep one record: the digest of what is kept under its number."""
+    """Keep one record: its digest."""
     contents = await _read_attachments(store, pack, entry)
     if entry.vault and not any(contents.values()):
         await _keep_job_late(pack, entry)
@@ -66,7 +73,21 @@ async def _write_record(store: EvidenceStore, pack: str, seq: int, previous: str
     attachments = {name: sha256_of(content) for name, content in contents.items() if content is not None}
     redacted_entry = entry.model_copy(update={"body": redact_json(entry.body)})
     content = build_record(seq, previous, redacted_entry, attachments)
-    return sha256_of(await store.put_new(f"{pack}/{record_name(seq, entry.kind)}", content))
+    kept = await store.put_new(f"{pack}/{record_name(seq, entry.kind)}", content)
+    if kept != content and kept != build_record(seq, previous, redacted_entry, _attached_before(kept, attachments)):
+        raise _broken(f"{pack}: this run has not written what stands as {record_name(seq, entry.kind)}")
+    return sha256_of(kept)
+
+
+def _attached_before(kept: bytes, attachments: Mapping[str, str]) -> dict[str, str]:
+    """What an earlier try of the same record found to attach: some of what there is now."""
+    named = read_json(kept).get("attachments")
+    return {name: digest for name, digest in attachments.items() if isinstance(named, dict) and name in named}
+
+
+def _broken(detail: str) -> Refused:
+    _LOG.error("evidence-broken: %s", detail)
+    return Refused("evidence-broken", detail)
 
 
 async def _read_attachments(store: EvidenceStore, pack: str, entry: EvidenceEntry) -> dict[str, bytes | None]:
@@ -92,7 +113,35 @@ async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     What it shows counts whether it can be kept or not: if it cannot, its record keeps it later.
     """
     suspended, name = end.outcome == "suspended", job["name"]
-    await keep_beside(f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job)))
+    place, content = f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job))
+    await keep_beside(place, content)
+    await _keep_apart_if_foreign(place, content)
+
+
+async def _keep_apart_if_foreign(place: str, content: bytes) -> None:
+    """Where another job is kept in the place of this one, keep this one as well: no record names it, which shows."""
+    store = open_evidence_store()
+    kept = await _try_to_read(store, place) if store else None
+    if kept is not None and _facts_of_job(kept) != _facts_of_job(content):
+        _LOG.error("evidence-broken: %s is not what Azure showed", place)
+        await keep_beside(f"{place.removesuffix('.json')}.{sha256_of(content)[:12]}.json", content)
+
+
+async def _try_to_read(store: EvidenceStore, name: str) -> bytes | None:
+    """A file that nothing waits for."""
+    try:
+        async with asyncio.timeout(LOOKED_AT_WITHIN):
+            return await store.read_file(name)
+    except (SiteRecoveryError, TimeoutError):
+        return None
+
+
+def _facts_of_job(content: bytes) -> list[object]:
+    """What does not change any more of a job that has ended, however often it is read."""
+    job = read_json(content)
+    properties = job.get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    return [job.get("name"), *(known.get(name) for name in LASTING_FACTS)]
 
 
 async def find_store_obstacle(within: float = LOOKED_AT_WITHIN) -> Obstacle | None:
@@ -119,14 +168,19 @@ async def seal_pack(request: SealPack) -> PackSealed:
     store = open_evidence_store()
     if store is None:
         return PackSealed(kept=False)
-    records = await _read_records(store, request.pack)
+    files = await read_pack(request.pack) or {}
+    records = _records_in(files)
     head = records[-1][1] if records else FIRST_PREVIOUS
     if head != request.head:
-        raise Refused("evidence-broken", f"the records of {request.pack} end with {head}, not with {request.head}")
+        raise _broken(f"the records of {request.pack} end with {head}, not with {request.head}")
     if request.records not in {None, len(records)}:
-        detail = f"{request.pack} has {len(records)} records, and the run has written {request.records}"
-        raise Refused("evidence-broken", detail)
-    return await _write_manifest(store, request.pack, records, request.facts)
+        raise _broken(f"{request.pack} has {len(records)} records, and the run has written {request.records}")
+    manifest = build_manifest(request.pack, records, redact_json(request.facts))
+    if flaws := check_pack(files | {MANIFEST: manifest}):
+        raise _broken(f"{request.pack}: {flaws[0].file} {flaws[0].detail}")
+    if await store.put_new(f"{request.pack}/{MANIFEST}", manifest) != manifest:
+        raise _broken(f"{request.pack}: another manifest stands there, which this run has not written")
+    return PackSealed(head=head, records=len(records), manifest=sha256_of(manifest))
 
 
 async def seal_lost_pack(request: SealLostPack) -> PackSealed:
@@ -144,22 +198,19 @@ async def seal_lost_pack(request: SealLostPack) -> PackSealed:
         await _write_record(
             store, request.pack, number_of_record(names[-1]) + 1, sha256_of(files[names[-1]]), last_entry
         )
-    return await _write_manifest(store, request.pack, await _read_records(store, request.pack), request.facts)
-
-
-async def _read_records(store: EvidenceStore, pack: str) -> list[tuple[str, str]]:
-    """Name within the pack and digest of each record, in order."""
-    names = [name for name in await store.list_names(f"{pack}/records/") if name.endswith(".json")]
-    return [(name.removeprefix(f"{pack}/"), sha256_of(await store.read_file(name) or b"")) for name in names]
-
-
-async def _write_manifest(
-    store: EvidenceStore, pack: str, records: Sequence[tuple[str, str]], facts: Json
-) -> PackSealed:
-    content = await store.put_new(f"{pack}/{MANIFEST}", build_manifest(pack, records, redact_json(facts)))
-    return PackSealed(
-        head=records[-1][1] if records else FIRST_PREVIOUS, records=len(records), manifest=sha256_of(content)
+        files = await read_pack(request.pack) or {}
+    records = _records_in(files)
+    manifest = await store.put_new(
+        f"{request.pack}/{MANIFEST}", build_manifest(request.pack, records, redact_json(request.facts))
     )
+    if flaws := check_pack(files | {MANIFEST: manifest}):
+        _broken(f"{request.pack}: {flaws[0].file} {flaws[0].detail}")  # nobody waits for an answer: verifying shows it
+    return PackSealed(head=records[-1][1], records=len(records), manifest=sha256_of(manifest))
+
+
+def _records_in(files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+    """Name within the pack and digest of each record, in order."""
+    return [(name, sha256_of(files[name])) for name in sorted(files) if name.startswith("records/")]
 
 
 async def read_pack(pack: str) -> dict[str, bytes] | None:

@@ -27,7 +27,7 @@ from activities.durable_state import (
 )
 from shared.azure.evidence_store import open_evidence_store
 from shared.concurrency import map_concurrently
-from shared.evidence.chain import MANIFEST
+from shared.evidence.verify import MANIFEST
 from shared.operations.contract import LostRunsRead, ReadLostRuns
 from shared.operations.durable_names import LEASES, LOST_RUNS, NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.kinds import OPERATION_KINDS, PLAN_KINDS, Kind

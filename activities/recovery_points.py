@@ -8,7 +8,7 @@ from shared.azure.protected_items import point_views
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
-from shared.evidence.chain import canonical_json
+from shared.evidence.verify import canonical_json
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.plans.preview import Preview

@@ -2,17 +2,22 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.durable_state import read_output
 from activities.evidence import read_pack
-from shared.evidence.chain import FIRST_PREVIOUS, MANIFEST, sha256_of
-from shared.evidence.verify import check_pack, read_json
+from shared.evidence import verify
+from shared.evidence.chain import FIRST_PREVIOUS
+from shared.evidence.verify import MANIFEST, VERIFIER, check_pack, read_json, sha256_of
 from triggers.http_endpoint import handle_for_role, json_response, not_found, read_choice
 
 bp = df.Blueprint()
+VERIFIER_CONTENT = Path(verify.__file__).read_bytes()
 
 
 @bp.function_name("get_evidence")
@@ -29,18 +34,31 @@ async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient)
     if not run.replace("-", "").isalnum() or not (files := await read_pack(run)):
         raise not_found("evidence", run)
     if wanted_format != "zip":
-        return json_response(_manifest_view(run, files))
-    buffer = io.BytesIO()  # as `shared.evidence.verify` reads it, the same bytes each time
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        return json_response(_manifest_view(run, files, await _read_head(client, run)))
     headers = {"Content-Disposition": f'attachment; filename="{run}.zip"'}
-    return func.HttpResponse(buffer.getvalue(), mimetype="application/zip", headers=headers)
+    return func.HttpResponse(_zip_of(files), mimetype="application/zip", headers=headers)
 
 
-def _manifest_view(run: str, files: dict[str, bytes]) -> dict[str, Any]:
+def _zip_of(files: Mapping[str, bytes]) -> bytes:
+    """The pack with what checks it, the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted({VERIFIER: VERIFIER_CONTENT, **files}.items()):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+async def _read_head(client: df.DurableFunctionsClient, run: str) -> str:
+    """The digest of its last record as the run says it; empty where the engine does not know the run any more."""
+    state = await client.get_orchestration_state(run)
+    facts = read_output(state).get("facts") if state else None
+    evidence = facts.get("evidence") if isinstance(facts, dict) else None
+    return str(evidence.get("head", "")) if isinstance(evidence, dict) else ""
+
+
+def _manifest_view(run: str, files: dict[str, bytes], head: str) -> dict[str, Any]:
     if MANIFEST in files:
-        errors = [f"{flaw.file}: {flaw.detail}" for flaw in check_pack(files)]
+        errors = [f"{flaw.file}: {flaw.detail}" for flaw in check_pack(files, head, run)]
         return {**read_json(files[MANIFEST]), "sealed": True, "intact": not errors, "integrityErrors": errors}
     names = sorted(name for name in files if name.startswith("records/"))
     records = [{"name": name, "sha256": sha256_of(files[name])} for name in names]

@@ -7,18 +7,16 @@ A pack is a folder named like its run:
     attachments/job-<name>.json        what Azure answered, redacted; its record names its digest
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.backoff import grow_pause
+from shared.evidence.verify import LAST_KIND, canonical_json, seal_of
 from shared.messages import Message, VaultRef
 
 FIRST_PREVIOUS = "0" * 64
-"""What the first record names as the digest of the one before."""
-MANIFEST = "manifest.json"
+"""The head of a pack that has no record yet; its first record names `first_previous` of the run."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=10)
 """Between two attempts to write to a store that does not take anything."""
 OUTAGES_KEPT = 5
@@ -122,16 +120,6 @@ class Chain(Message):
         )
 
 
-def canonical_json(value: Any) -> bytes:
-    """JSON that is the same bytes each time: keys sorted, two spaces, a newline at its end."""
-    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, default=str) + "\n").encode()
-
-
-def sha256_of(content: bytes) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def job_attachments(job: str) -> tuple[str, str]:
     """Where a job is kept: once it has ended, and while it was suspended."""
     return f"job-{job}.json", f"job-{job}-suspended.json"
@@ -149,7 +137,7 @@ def number_of_record(name: str) -> int:
 
 def is_last_record(name: str) -> bool:
     """Whether it says how the run ended: after it comes none."""
-    return name.endswith("-outcome.json")
+    return name.endswith(f"-{LAST_KIND}.json")
 
 
 def build_record(seq: int, previous: str, entry: EvidenceEntry, attachments: Mapping[str, str]) -> bytes:
@@ -176,8 +164,3 @@ def build_manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping
     named = [{"name": name, "sha256": sha} for name, sha in records]
     content = {"pack": pack, "records": named, "head": records[-1][1] if records else FIRST_PREVIOUS, **facts}
     return canonical_json({**content, "seal": seal_of(content)})
-
-
-def seal_of(content: Mapping[str, Any]) -> str:
-    """Digest of a manifest without its seal."""
-    return sha256_of(canonical_json({key: value for key, value in content.items() if key != "seal"}))

@@ -27,6 +27,7 @@ from tests.shared.samples import plan
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 VAULT = VaultRef.from_id("/subscriptions/s/resourceGroups/rg/providers/Microsoft.RecoveryServices/vaults/v")
 JOB = {"name": "j1", "properties": {"state": "Succeeded", "startTime": "2027-03-01T02:00:00Z"}}
+OUTCOME = EvidenceEntry.of("outcome", AT, {})
 TOLD = EvidenceEntry(kind="job", at=AT, body={"job": "j1"}, attach=job_attachments("j1"), vault=VAULT)
 
 
@@ -172,7 +173,7 @@ async def test_a_pack_that_lost_its_first_records_is_not_sealed_as_complete(fold
 
 @pytest.mark.usefixtures("folder")
 async def test_a_job_that_could_not_be_kept_is_read_once_more_for_its_record() -> None:
-    written = await write_records(WriteRecords(pack="drill-1", count=0, head=FIRST_PREVIOUS, entries=(TOLD,)))
+    written = await write_records(WriteRecords(pack="drill-1", count=0, head=FIRST_PREVIOUS, entries=(TOLD, OUTCOME)))
     sealed = await seal_pack(SealPack(pack="drill-1", head=written.head, facts={}))
     files = await read_pack("drill-1") or {}
     assert "attachments/job-j1.json" in files
@@ -198,7 +199,7 @@ async def test_a_record_is_written_without_a_job_that_is_not_there_any_more(
 
 
 async def test_a_draft_of_a_process_that_was_killed_is_no_part_of_a_pack(folder: Path) -> None:
-    written = await write_records(WriteRecords(pack="drill-1", count=0, head=FIRST_PREVIOUS, entries=(TOLD,)))
+    written = await write_records(WriteRecords(pack="drill-1", count=0, head=FIRST_PREVIOUS, entries=(TOLD, OUTCOME)))
     sealed = await seal_pack(SealPack(pack="drill-1", head=written.head, facts={}))
     (folder / "drill-1/attachments/.job-j2.json.77.1").write_bytes(b"")
     assert check_pack(load_pack(folder / "drill-1"), sealed.head) == []

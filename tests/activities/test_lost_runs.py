@@ -90,7 +90,9 @@ async def test_a_run_that_was_purged_after_its_own_end_is_not_lost() -> None:
     """As its plan remembers it, or as its evidence is sealed."""
     past = {"run": GONE, "kind": "failover", "state": "succeeded", "began": AT.isoformat(), "ended": AT.isoformat()}
     assert (await read(obligations=owed(GONE), plan_history={"past_runs": [past]})).runs == ()
-    await seal_pack(SealPack(pack=GONE, head=await record(GONE), facts={}))
+    outcome = EvidenceEntry.of("outcome", AT, {})
+    written = await write_records(WriteRecords(pack=GONE, count=1, head=await record(GONE), entries=(outcome,)))
+    await seal_pack(SealPack(pack=GONE, head=written.head, facts={}))
     assert (await read(obligations=owed(GONE))).runs == ()
 
 

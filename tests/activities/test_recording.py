@@ -101,7 +101,7 @@ async def test_a_pack_is_written_sealed_and_found_intact() -> None:
     job = {"name": "j1", "properties": {"state": "Succeeded", "sasUrl": f"https://h.example/x?sig={SECRET}"}}
     await keep_job("drill-1", job, JobEnd(job="j1", outcome="succeeded", state="Succeeded"))
     told = EvidenceEntry(kind="job", at=AT, body={"vm": "sql-01"}, attach=job_attachments("j1"))
-    first = await write_records(ask(entry("request", password=SECRET), told))
+    first = await write_records(ask(entry("request", password=SECRET), told, entry("outcome")))
     sealed = await seal_pack(SealPack(pack="drill-1", head=first.head, facts={"state": "succeeded"}))
     files = await read_pack("drill-1") or {}
     assert sorted(files) == [
@@ -109,19 +109,18 @@ async def test_a_pack_is_written_sealed_and_found_intact() -> None:
         "manifest.json",
         "records/000001-request.json",
         "records/000002-job.json",
+        "records/000003-outcome.json",
     ]
-    assert (first.count, sealed.records, check_pack(files, sealed.head)) == (2, 2, [])
+    assert (first.count, sealed.records, check_pack(files, sealed.head)) == (3, 3, [])
     assert SECRET.encode() not in b"".join(files.values())
 
 
 @pytest.mark.usefixtures("store")
 async def test_an_activity_that_runs_twice_changes_nothing() -> None:
-    first = await write_records(ask(entry(vm="sql-01"), entry(vm="web-01")))
-    assert await write_records(ask(entry(vm="sql-01"), entry(vm="web-01"))) == first
-    later = await write_records(ask(entry(vm="another")))
-    files = await read_pack("drill-1") or {}
-    assert json.loads(files["records/000001-verb.json"])["body"] == {"vm": "sql-01"}
-    assert later.head != first.head, "and says what is really kept"
+    first = await write_records(ask(entry(vm="sql-01"), entry("outcome")))
+    assert await write_records(ask(entry(vm="sql-01"), entry("outcome"))) == first
+    with pytest.raises(Refused, match="evidence-broken"):
+        await write_records(ask(entry(vm="another")))
     sealed = SealPack(pack="drill-1", head=first.head, facts={})
     assert await seal_pack(sealed) == await seal_pack(sealed)
 
@@ -188,7 +187,7 @@ async def test_the_pack_of_a_lost_run_is_sealed_once() -> None:
 
 @pytest.mark.usefixtures("store")
 async def test_a_pack_that_its_own_run_has_sealed_stays_as_it_is() -> None:
-    written = await write_records(ask(entry("request"), entry("finding")))
+    written = await write_records(ask(entry("request"), entry("outcome")))
     sealed = await seal_pack(SealPack(pack="drill-1", head=written.head, facts={"state": "succeeded"}))
     before = await read_pack("drill-1")
     assert await seal_lost_pack(lost_pack()) == sealed

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from lab.servers import Servers
-from shared.evidence.chain import MANIFEST
-from shared.evidence.verify import check_pack, load_pack
+from shared.evidence.verify import MANIFEST, check_pack, load_pack
 from tests.product.conftest import Lab, send
 
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-vms"

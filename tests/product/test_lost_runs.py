@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from lab.servers import Servers, free_ports
-from shared.evidence.chain import MANIFEST
-from shared.evidence.verify import check_pack, load_pack
+from shared.evidence.verify import MANIFEST, check_pack, load_pack
 from tests.deep import cases
 from tests.product.conftest import SPEED, Lab, send
 from tests.product.test_upgrades import copy_product, declare, shown, start

@@ -9,33 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.evidence.chain import (
-    FIRST_PREVIOUS,
-    MANIFEST,
-    EvidenceEntry,
-    build_manifest,
-    build_record,
-    record_name,
-    seal_of,
-    sha256_of,
-)
-from shared.evidence.verify import check_pack, load_pack, main
+from shared.evidence.chain import EvidenceEntry, build_manifest, build_record, record_name
+from shared.evidence.verify import MANIFEST, check_pack, first_previous, load_pack, main, seal_of, sha256_of
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 
 
-def pack(records: int = 4) -> dict[str, bytes]:
+RUN = "drill-1"
+LAST = record_name(5, "outcome")
+
+
+def pack(records: int = 4, run: str = RUN) -> dict[str, bytes]:
+    """So many records of jobs, and the outcome."""
     files: dict[str, bytes] = {}
-    listed, head = [], FIRST_PREVIOUS
-    for seq in range(1, records + 1):
+    listed, head = [], first_previous(run)
+    for seq in range(1, records + 2):
+        kind = "job" if seq <= records else "outcome"
         attached = f"job-{seq}.json"
         files[f"attachments/{attached}"] = f'{{"job": {seq}}}\n'.encode()
-        entry = EvidenceEntry(kind="job", at=AT, body={"vm": f"vm-{seq}"}, attach=(attached,))
+        entry = EvidenceEntry(kind=kind, at=AT, body={"vm": f"vm-{seq}"}, attach=(attached,))
         content = build_record(seq, head, entry, {attached: sha256_of(files[f"attachments/{attached}"])})
-        name, head = record_name(seq, "job"), sha256_of(content)
+        name, head = record_name(seq, kind), sha256_of(content)
         files[name] = content
         listed.append((name, head))
-    return files | {MANIFEST: build_manifest("drill-1", listed, {"state": "succeeded"})}
+    return files | {MANIFEST: build_manifest(run, listed, {"state": "succeeded"})}
 
 
 def head_of(files: dict[str, bytes]) -> str:
@@ -61,7 +58,7 @@ def test_one_altered_byte_anywhere_is_found_and_named(data: st.DataObject) -> No
         assert found[0].file == name
     if name.startswith("attachments/"):
         number = int(name.removeprefix("attachments/job-").removesuffix(".json"))
-        assert found[0].file == record_name(number, "job")
+        assert found[0].file == record_name(number, "job" if number < 5 else "outcome")
 
 
 @pytest.mark.parametrize("key", [b'"name"', b'"sha256"'])
@@ -90,14 +87,14 @@ def test_a_record_that_is_gone_or_was_put_in_is_found() -> None:
     files = pack()
     without = {name: content for name, content in files.items() if name != record_name(3, "job")}
     assert check_pack(without)[0] == (record_name(3, "job"), "is missing")
-    assert check_pack({**files, record_name(5, "job"): b"{}"})[0].file == record_name(5, "job")
+    assert check_pack({**files, record_name(6, "job"): b"{}"})[0].file == record_name(6, "job")
     assert [one.file for one in check_pack({**files, "attachments/more.json": b"{}"})] == ["attachments/more.json"]
 
 
 def test_records_and_manifest_rewritten_together_do_not_end_with_the_head_that_was_told() -> None:
     files, forged = pack(), pack(3)
     assert check_pack(forged) == []
-    assert check_pack(forged, head_of(files))[0].file == MANIFEST
+    assert [one.detail.split(" with ")[0] for one in check_pack(forged, head_of(files))] == ["ends"]
 
 
 def test_a_manifest_whose_seal_was_made_again_for_an_altered_record_still_breaks_the_chain() -> None:

@@ -1,0 +1,1 @@
+"""People who wish the product ill, and what they have tried."""
