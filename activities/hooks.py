@@ -117,11 +117,10 @@ async def run_hook(request: RunHook) -> HookAnswer:
     """
     body = {"operation": request.operation, "plan": request.plan, "moment": request.moment, "state": request.state}
     try:
-        async with post_json(request.url, body, {"Idempotency-Key": request.id}) as response:
-            status = response.status
-            detail = redact_text((await response.content.read(MAX_RESPONSE_BYTES)).decode(errors="replace"))
+        status, content = await post_json(request.url, body, {"Idempotency-Key": request.id})
     except (aiohttp.ClientError, TimeoutError) as error:
         return HookAnswer(state="unanswered", detail=f"no answer: {type(error).__name__}")
+    detail = redact_text(content[:MAX_RESPONSE_BYTES].decode(errors="replace"))
     if status == 429 or status >= 500:
         return HookAnswer(state="unanswered", status=status, detail=detail)
     return HookAnswer(state="passed" if 200 <= status < 300 else "failed", status=status, detail=detail)

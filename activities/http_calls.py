@@ -1,22 +1,67 @@
-"""Calls to what a plan's author runs himself: hooks and probes by HTTP."""
+"""Calls to what a plan's author runs himself, hooks and probes: bounded, and never to what only the app may ask.
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+Where a name leads is decided when the connection is made: a name that was harmless when the plan was declared may lead
+elsewhere today.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import aiohttp
 
+from shared.network_addresses import find_address_flaw
+from shared.settings import Settings
+
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 """Hooks and probes are tried again: an answer that takes longer comes to nobody."""
+LONGEST_BODY = 65_536
+"""Bytes of an answer that are read."""
+AS_IT_IS = {"Accept-Encoding": "identity"}
+"""A few packed kilobytes may be gigabytes."""
 
 
-@asynccontextmanager
-async def post_json(
-    url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """POST once, and have the answer; redirects are not followed."""
+class HttpAnswer(NamedTuple):
+    """An answer; of its body no more than LONGEST_BODY, and nothing of one that is packed."""
+
+    status: int
+    body: bytes
+
+
+async def post_json(url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HttpAnswer:
+    """POST once, and have the answer; redirects are not followed.
+
+    Raises:
+        aiohttp.ClientError: there is no answer, or the address is one that is not asked.
+        TimeoutError: there is none in time.
+    """
+    connector = aiohttp.TCPConnector(socket_factory=_open_socket, force_close=True)
     async with (
-        aiohttp.ClientSession(timeout=TIMEOUT) as session,
-        session.post(url, json=body, headers=headers, allow_redirects=False) as response,
+        aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, auto_decompress=False) as session,
+        session.post(url, json=body, headers={**AS_IT_IS, **(headers or {})}, allow_redirects=False) as response,
     ):
-        yield response
+        is_packed = response.headers.get("Content-Encoding", "identity") != "identity"
+        return HttpAnswer(response.status, b"" if is_packed else await _read_beginning(response))
+
+
+async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
+    found = bytearray()
+    async for chunk in response.content.iter_any():
+        found += chunk
+        if len(found) >= LONGEST_BODY:
+            break
+    return bytes(found[:LONGEST_BODY])
+
+
+def _open_socket(place: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+    """A socket for an address that a name has led to."""
+    family, kind, protocol, _, address = place
+    if flaw := find_address_flaw(str(address[0]), is_own_allowed=is_in_lab()):
+        raise OSError(f"{address[0]} {flaw}")
+    return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def is_in_lab() -> bool:
+    """Whether Azure itself is simulated on this machine: then so are the hooks."""
+    return Settings.from_environment(os.environ).arm_url.startswith("http:")

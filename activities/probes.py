@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from typing import Literal, NamedTuple
 
 import aiohttp
@@ -106,11 +107,11 @@ async def try_callback(target: ProbeTarget, probe: Probe, address: str) -> Probe
     """Ask somebody whether the machine works: 2xx, and not {"passed": false}."""
     body = {"operation": target.operation, "vm": target.vm, "azureVm": target.azure_vm, "address": address}
     try:
-        async with post_json(probe.url, body) as response:
-            if response.status >= 300:
-                return ProbeResult("failed", f"the callback answered {response.status}")
-            reply = await response.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        answer = await post_json(probe.url, body)
+        if answer.status >= 300:
+            return ProbeResult("failed", f"the callback answered {answer.status}")
+        reply = json.loads(answer.body or b"null")
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
         return ProbeResult("failed", f"the callback gave no answer: {type(error).__name__}")
     if isinstance(reply, dict) and reply.get("passed") is False:
         return ProbeResult("failed", f"the callback says no: {text_of(reply.get('detail'))[:MAX_DETAIL_LENGTH]}")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.grouping import find_repetitions
+from shared.network_addresses import find_host_flaw
 from shared.problem_details import error_lines, plain_detail
 
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
@@ -133,7 +134,8 @@ def hook_url_flaw(url: str) -> str:
         return "must be https: http is allowed for this machine only"
     if address.query or address.fragment or address.username or address.password:
         return "must be a URL without query, fragment and user: a plan holds no secrets"
-    return ""
+    flaw = find_host_flaw(url, is_own_allowed=True)  # the app's own machine is judged where it is known whose it is
+    return f"must lead to a service of yours: {flaw}" if flaw else ""
 
 
 def _check_hook_url(url: str) -> str:

@@ -33,6 +33,30 @@ class PlainHttp(core.SansIOHTTPPolicy[Any, Any]):
         request.context.options["enforce_https"] = False
 
 
+class OnlyHere(core.SansIOHTTPPolicy[Any, Any]):
+    """Sends nothing elsewhere: an answer says where the next page of a list is, and our token would go with it."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__()
+        self._place = _place_of(base_url)
+
+    def on_request(self, request: "PipelineRequest[Any]") -> None:
+        """Look where it goes.
+
+        Raises:
+            Refused: elsewhere than to Azure Resource Manager.
+        """
+        if _place_of(request.http_request.url) != self._place:
+            host = urlsplit(request.http_request.url).hostname
+            raise Refused("foreign-link", f"an answer of Azure links to {host!r}, which is not Azure Resource Manager")
+
+
+def _place_of(url: str) -> tuple[str, str, int | None]:
+    address = urlsplit(url)
+    usual_port = {"https": 443, "http": 80}.get(address.scheme)
+    return address.scheme, (address.hostname or "").lower(), address.port or usual_port
+
+
 def is_plain_http(url: str) -> bool:
     """Whether this address is asked over plain http.
 
@@ -50,6 +74,7 @@ def is_plain_http(url: str) -> bool:
 def arm_policies(credential: "AsyncTokenCredential", base_url: str, pacer: RequestPacer) -> list[Any]:
     """The chain for ARM."""
     return [
+        OnlyHere(base_url),
         PacedRequests(pacer),
         core.RequestIdPolicy(),
         core.HeadersPolicy(),

@@ -31,7 +31,8 @@ class Listener:
 
 
 @pytest.fixture
-async def listener() -> AsyncIterator[Listener]:
+async def listener(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listener]:
+    monkeypatch.setenv("AZURE_RESOURCE_MANAGER_URL", "http://127.0.0.1:1")  # all is on this machine
     someone = Listener()
     runner = web.ServerRunner(web.Server(someone.answer, access_log=None))
     await runner.setup()
