@@ -34,6 +34,11 @@ from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_
 
 PREVIEW = "preview"
 """The parameter of a request that only asks what would happen."""
+SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 DECLARED = frozenset({"site", "plan"})
 NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 """Of what people declare."""
@@ -94,13 +99,23 @@ def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -
                 require_role(caller_of(req), "Dr.Read" if is_looking else role)
                 _require_known_request(req, parameters, is_conditional=is_conditional)
                 _require_possible_names(req)
-                return await handler(req, bound_client(client))
+                response = await handler(req, bound_client(client))
             except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
-                return problem_response(_http_problem_of(error, req))
+                response = problem_response(_http_problem_of(error, req))
+            return _with_safe_headers(response)
 
         return guarded_handler
 
     return guard_handler
+
+
+def _with_safe_headers(response: func.HttpResponse) -> func.HttpResponse:
+    """As a browser should take it: as what it is, for nobody else, and with nothing in it that runs."""
+    for name, value in SAFE_HEADERS.items():
+        response.headers[name] = value
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
 
 
 def _require_known_request(req: func.HttpRequest, parameters: Sequence[str], *, is_conditional: bool) -> None:
