@@ -238,3 +238,17 @@ def test_a_node_that_a_person_cured_is_healed_when_asked(
     lab.azure("PUT", "world", {"nodes": {"hci-01-n2": cured}})
     repair = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {})
     assert lab.ended(repair.body["id"])["facts"]["healed"]
+
+
+def test_an_extension_that_azure_still_works_on_is_asked_for_again_in_the_same_repair(lab: Lab) -> None:
+    """409 is not a no: the removal and the installation are sent again, and no attempt is counted."""
+    busy = {"status": 409, "body": {"error": {"code": "HCRP409", "message": "An extension is still processing."}}}
+    verbs = ("extensions/delete", "extensions/write")
+    lab.azure("PUT", "nodes/hci-01-n2", {"syncRestores": False})
+    lab.azure("PUT", "faults", [{"match": {"verb": verb, "times": 1}, "effect": busy} for verb in verbs])
+    repair = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {})
+    shown = lab.ended(repair.body["id"])
+    assert shown["facts"]["healed"], (shown["failures"], shown["facts"], lab.verbs())
+    assert [verb for verb, _ in lab.verbs() if verb in verbs] == list(verbs)
+    assert node(lab, "hci-01-n2").get("attempts", 0) == 0
+    assert len(repairs(lab)) == 1
