@@ -117,3 +117,15 @@ def test_every_event_that_is_told_is_documented() -> None:
     page = (ROOT / "docs/events.md").read_text()
     assert len(told) >= 6
     assert [name for name in sorted(told) if name not in page] == []
+
+
+def test_the_tests_that_the_page_of_the_guide_names_are_there() -> None:
+    page = (ROOT / "docs" / "guide-coverage.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 20
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if not (ROOT / path).exists() or (test and f"def {test}(" not in (ROOT / path).read_text())
+    ]
+    assert missing == []

@@ -30,6 +30,7 @@ from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
 from shared.operations.entity_messages import EntityMessage, MessageStamp
 from shared.operations.holds import find_holds
+from shared.operations.kinds import REQUESTED_BY_EVENT_GRID
 from shared.sites.node_health import is_extension_well
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
@@ -243,7 +244,7 @@ async def _start_repair(
     repair = Repair(
         id=run,
         machine_id=failure.resource_id,
-        requested_by="event-grid",
+        requested_by=REQUESTED_BY_EVENT_GRID,
         sites=candidate_sites,
         cause=failure.correlation_id,
         reported_at=failure.occurred_at,

@@ -1,11 +1,14 @@
 # hci-site-recovery: read-registration v1
 # Looks and changes nothing. The last line of the output is one JSON object: Azure keeps the last 4,096 bytes.
+# Endpoints: URLs, separated by commas, that the node tries to reach; their answers also tell what time it is.
+param([string] $Endpoints = '')
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 $LongestValue = 200
 $LongestRegistration = 3000
 $First = 'ResourceName', 'SiteName', 'SRSUri'
+$PatienceInMilliseconds = 10000
 $Secret = 'password|secret|credential|token|certificate|privatekey'
 
 function ConvertTo-Line($Facts) {
@@ -43,15 +46,56 @@ function Read-ApplicationControl {
     return @('Off', 'Audit', 'Enforced')[[int] $guard.CodeIntegrityPolicyEnforcementStatus]
 }
 
+function Get-Answer([string] $Url) {
+    # Any answer will do, also a refusal: it came through the firewall and the proxy that Windows uses.
+    try {
+        $request = [System.Net.WebRequest]::CreateHttp($Url)
+        $request.Method = 'HEAD'
+        $request.Timeout = $PatienceInMilliseconds
+        return $request.GetResponse()
+    }
+    catch [System.Net.WebException] {
+        return $_.Exception.Response
+    }
+    catch {
+        return $null # no URL: the registry may say anything
+    }
+}
+
+function Get-ClockOffset($Answer) {
+    # Seconds by which this node is ahead of whoever answered; whole seconds are all that the header has.
+    $date = [System.DateTimeOffset]::MinValue
+    $invariant = [System.Globalization.CultureInfo]::InvariantCulture
+    $style = [System.Globalization.DateTimeStyles]::AssumeUniversal
+    if (-not [System.DateTimeOffset]::TryParse([string] $Answer.Headers['Date'], $invariant, $style, [ref] $date)) { return $null }
+    return [int64] [Math]::Round(([System.DateTimeOffset]::UtcNow - $date).TotalSeconds)
+}
+
+function Read-Endpoints {
+    $reached = [ordered]@{}
+    $offset = $null
+    foreach ($url in @($Endpoints.Split(',') | Where-Object { $_ })) {
+        $answer = Get-Answer $url
+        $reached[$url] = $null -ne $answer
+        if ($null -eq $answer) { continue }
+        if ($null -eq $offset) { $offset = Get-ClockOffset $answer }
+        $answer.Close()
+    }
+    return @{ Reached = $reached; Offset = $offset }
+}
+
 function Read-LastBoot {
     $system = Get-CimInstance -ClassName 'Win32_OperatingSystem'
     return $system.LastBootUpTime.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
 }
 
+$tried = Read-Endpoints
 ConvertTo-Line ([ordered]@{
     registration       = Read-Registration
     dra                = Read-ServiceState 'dra'
     hyperV             = (Read-ServiceState 'vmms') -ne 'Missing'
     applicationControl = Read-ApplicationControl
     lastBoot           = Read-LastBoot
+    endpoints          = $tried.Reached
+    clockOffset        = $tried.Offset
 })

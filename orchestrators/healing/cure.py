@@ -2,6 +2,7 @@
 
 1. Examine: read the node's registration; a cause that only shows there stops the cure before anything is removed,
    and so does a node that could not be read. A cause that the extension reports and the node no longer has is gone.
+   For a service that was not reached, or a wrong clock, the node tries what a registered neighbour reaches.
 2. Save the extension's settings where they outlive this run, and uninstall it.
 3. Run Sync-AzureStackHci on a healthy node, which brings the extension back; not where it would install on two nodes.
 4. Where it did not come back, install it from what was saved.
@@ -17,8 +18,9 @@ from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.healing.look import NodeDiagnosis, wait_for_node
 from orchestrators.healing.node_records import ask_node_record
 from orchestrators.healing.progress import ProgressTracker
+from shared.activity import Activity, Nothing
 from shared.errors import Refused, SiteRecoveryError, Transient
-from shared.healing.classifier import cause_of, classify_failure, find_cured_cause
+from shared.healing.classifier import NEEDS_ENDPOINTS, cause_of, classify_failure, find_cured_cause
 from shared.healing.contract import (
     CREATE_EXTENSION,
     REMOVE_EXTENSION,
@@ -27,14 +29,18 @@ from shared.healing.contract import (
     RunScript,
     ScriptName,
 )
-from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN
+from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN, NODE_EVERY, TAKEN_WITHIN
 from shared.healing.proof import choose_helper, extension_to_install, is_registered_here, may_run_sync
 from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts
-from shared.sites.node_health import extension_state, is_extension_settled, is_extension_well
+from shared.messages import Message
+from shared.sites.node_health import extension_state, is_extension_settled, is_extension_well, providers_on
 from shared.sites.nodes import ExtensionView, NodeView
+from shared.sites.outbound import REGISTRATION_ENDPOINTS, is_service_url
 from shared.sites.site import SiteDocument
 
+PASSING_CONFLICTS = frozenset({"HCRP409", "Conflict", "AnotherOperationInProgress", "OperationPreempted"})
+"""Codes of a 409 on an extension that pass. Source: HCRP409 of Arc says to try again later; the others are of ARM."""
 OUTPUT_KEPT = 500
 """How much of a script's output is kept with the run, in characters, counted from its end."""
 
@@ -70,7 +76,12 @@ def repair_script(
 
 
 def examine_node(
-    ctx: Context, order: Repair, site: SiteDocument, diagnosis: NodeDiagnosis, tracker: ProgressTracker
+    ctx: Context,
+    order: Repair,
+    site: SiteDocument,
+    diagnosis: NodeDiagnosis,
+    nodes: Sequence[NodeView],
+    tracker: ProgressTracker,
 ) -> Steps[NodeRegistration]:
     """Look inside before anything is removed: the extension's message may not say all, and a reboot may be fresh.
 
@@ -80,18 +91,42 @@ def examine_node(
     """
     node = diagnosis.node
     tracker.enter_phase("Examine", f"the registry and services of {node.name}")
-    script_view = yield from run_script(ctx, repair_script(order, node, "read-registration", "examine"))
+    parameters = {}
+    if diagnosis.cause.code in NEEDS_ENDPOINTS:
+        parameters["Endpoints"] = ",".join((yield from _find_needed_endpoints(ctx, order, node, nodes)))
+    script_view = yield from run_script(ctx, repair_script(order, node, "read-registration", "examine", parameters))
     registration = read_registration_output(script_view.result)
     if registration is None:
         unread = f"{script_view.state} {script_view.error[-OUTPUT_KEPT:]}".strip()
         tracker.note_facts(RepairFacts(unread=unread))
         detail = f"The registration of {node.name} could not be read, so nothing was removed: {unread}."
         raise Refused("node-not-read", f"{detail} See the run commands of its Arc machine.")
-    _require_curable(diagnosis, registration, site, tracker)
+    _require_curable(order, diagnosis, registration, site, tracker)
     if registration.last_boot:
         left_alone_until = registration.last_boot + site.healing_rules.reboot_grace
         yield from leave_alone_until(ctx, node, left_alone_until, tracker)
     return registration
+
+
+def _find_needed_endpoints(
+    ctx: Context, order: Repair, node: NodeView, nodes: Sequence[NodeView]
+) -> Steps[tuple[str, ...]]:
+    """What a registration needs: Site Recovery's own URL as a registered neighbour knows it, and of the fixed names
+    those that the neighbour does not miss, for it is registered without them.
+    """
+    neighbour = choose_helper(nodes, node.name)
+    if neighbour is None or neighbour.id == node.id or not is_extension_well(neighbour.extension):
+        return REGISTRATION_ENDPOINTS
+    parameters = {"Endpoints": ",".join(REGISTRATION_ENDPOINTS)}
+    try:
+        script = repair_script(order, neighbour, "read-registration", "neighbour", parameters)
+        answer = read_registration_output((yield from run_script(ctx, script)).result)
+    except SiteRecoveryError:
+        answer = None  # what is not known of the service keeps its cause from being called gone
+    if answer is None or not is_service_url(answer.registry.get("SRSUri", "")):
+        return REGISTRATION_ENDPOINTS
+    needed = [url for url in REGISTRATION_ENDPOINTS if url not in answer.missed]
+    return (*needed, answer.registry["SRSUri"])
 
 
 def leave_alone_until(ctx: Context, node: NodeView, until: datetime, tracker: ProgressTracker) -> Steps[None]:
@@ -102,10 +137,15 @@ def leave_alone_until(ctx: Context, node: NodeView, until: datetime, tracker: Pr
 
 
 def _require_curable(
-    diagnosis: NodeDiagnosis, registration: NodeRegistration, site: SiteDocument, tracker: ProgressTracker
+    order: Repair,
+    diagnosis: NodeDiagnosis,
+    registration: NodeRegistration,
+    site: SiteDocument,
+    tracker: ProgressTracker,
 ) -> None:
     node, cause = diagnosis.node, diagnosis.cause
-    if cause_gone := find_cured_cause(cause, registration, site):
+    in_vault = providers_on(node.host, diagnosis.providers)
+    if cause_gone := find_cured_cause(cause, registration, site, in_vault, order.is_asked_by_person):
         tracker.note_cause(cause_gone)
         return
     if cause.code == "not-registered" and is_registered_here(site, node, registration):
@@ -147,12 +187,33 @@ def reinstall_extension(
     _require_well(site, node, back, registration)
 
 
+def _call_until_taken[Request: Message](
+    ctx: Context, activity: Activity[Request, Nothing], request: Request
+) -> Steps[None]:
+    """Ask again, for a while, what Azure does not take because it still works on the node's extensions.
+
+    Raises:
+        Refused: it said no, or it was busy all that time.
+    """
+    deadline = now(ctx) + TAKEN_WITHIN
+    while True:
+        try:
+            yield from call(ctx, activity, request)
+        except Refused as refusal:
+            if refusal.code not in PASSING_CONFLICTS or now(ctx) >= deadline:
+                raise
+        else:
+            return
+        yield from sleep(ctx, NODE_EVERY)
+
+
 def _uninstall_extension(ctx: Context, order: Repair, node: NodeView, tracker: ProgressTracker) -> Steps[None]:
     if node.extension is None:
         return
     tracker.enter_phase("Uninstall", f"the ASR extension to leave {node.name}")
     try:
-        yield from call(ctx, REMOVE_EXTENSION, RemoveExtension(extension_id=node.extension.id, operation=order.id))
+        removal = RemoveExtension(extension_id=node.extension.id, operation=order.id)
+        yield from _call_until_taken(ctx, REMOVE_EXTENSION, removal)
     except Transient:
         tracker.mark_changed()  # only the answer may be lost
         raise
@@ -170,7 +231,8 @@ def _install_saved(
         detail = f"Sync-AzureStackHci brought no extension to {node.name}, and no node has settings to copy."
         raise Refused("no-settings", detail)
     tracker.enter_phase("Re-create", f"the ASR extension to be installed on {node.name}")
-    yield from call(ctx, CREATE_EXTENSION, CreateExtension(machine_id=node.id, operation=order.id, saved=saved))
+    installation = CreateExtension(machine_id=node.id, operation=order.id, saved=saved)
+    yield from _call_until_taken(ctx, CREATE_EXTENSION, installation)
     return (yield from wait_for_node(ctx, node.id, is_extension_settled, BACK_WITHIN)).extension
 
 

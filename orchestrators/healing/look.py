@@ -7,13 +7,7 @@ from typing import NamedTuple
 from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.healing.progress import ProgressTracker
 from shared.errors import Refused, Transient
-from shared.healing.classifier import (
-    SHOWN_ON_NODE,
-    Cause,
-    classify_failure,
-    find_cause,
-    registrations_elsewhere,
-)
+from shared.healing.classifier import Cause, classify_failure, find_cause, may_be_cured
 from shared.healing.contract import READ_CAUSE, READ_NODES, ReadCause, ReadNodes
 from shared.healing.pacing import LOG_REACHES_BACK, NODE_EVERY, SETTLED_WITHIN
 from shared.healing.repair import NeedsPerson, NothingToDo, Repair
@@ -65,8 +59,8 @@ def diagnose_settled_node(
     if cause.code == "unknown":
         cause = yield from _refine_by_activity_log(ctx, order, cause)
     tracker.note_cause(cause)
-    is_shown_on_node = cause.code in SHOWN_ON_NODE and not registrations_elsewhere(site, node, provider_views.providers)
-    is_to_be_examined = is_shown_on_node or (cause.code == "unknown" and site.healing_rules.diagnose)
+    is_unexplained = cause.code == "unknown" and site.healing_rules.diagnose
+    is_to_be_examined = is_unexplained or may_be_cured(site, node, cause, provider_views.providers)
     if not cause.curable and not is_to_be_examined:
         raise NeedsPerson(cause)
     return NodeDiagnosis(node, provider_views.providers, cause)

@@ -151,7 +151,7 @@ def _heal_in_turn(
         locks = yield from find_locks(ctx, order, site)
         nodes = yield from claim_node(ctx, order, site, diagnosis, tracker)
         yield from remove_locks(ctx, order, locks, tracker)
-        registration = yield from examine_node(ctx, order, site, diagnosis, tracker)
+        registration = yield from examine_node(ctx, order, site, diagnosis, nodes, tracker)
         cured_node = CuredNode(diagnosis.node, nodes, registration)
         yield from reinstall_extension(ctx, order, site, cured_node, tracker)
         yield from prove_registration(ctx, order, site, tracker)

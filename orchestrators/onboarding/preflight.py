@@ -16,7 +16,6 @@ from shared.errors import SiteRecoveryError
 from shared.healing.contract import RunScript
 from shared.onboarding.contract import READ_SITE, ReadSite
 from shared.onboarding.preflight.check import CheckResult
-from shared.onboarding.preflight.cluster_nodes import required_endpoints
 from shared.onboarding.preflight.facts import AzureFacts, HostFacts, NodeFacts, SiteFacts
 from shared.onboarding.preflight.findings import count_by_state, overall_state, run_checks
 from shared.onboarding.preflight.node_answers import join_node_pages, read_node_page
@@ -24,6 +23,7 @@ from shared.recovery.outcome import Outcome
 from shared.sites.defaults import cache_storage_of
 from shared.sites.node_health import disconnected_nodes
 from shared.sites.operation import SiteOperation
+from shared.sites.outbound import required_endpoints
 
 
 def preflight(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:

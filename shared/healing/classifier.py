@@ -1,8 +1,8 @@
 """Why the ASR extension of a node failed, from its handler's message and the state of its node."""
 
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shared.healing.registration import NodeRegistration
@@ -19,6 +19,7 @@ from shared.sites.node_health import (
     providers_on,
 )
 from shared.sites.nodes import NodeView
+from shared.sites.outbound import is_service_url
 from shared.sites.site import SiteDocument
 
 CauseCode = Literal[
@@ -154,7 +155,7 @@ _REMEDIES: Mapping[CauseCode, str] = {
     "The app installs again. If that fails too, prepare the site, which assigns the role, or assign it by hand.",
     "application-control": "Put Application Control into audit mode for the installation, then repair again.",
     "service-unreachable": "Let the node reach the service: preflight's node-outbound has the names; see also the "
-    "provider's proxy settings. Then repair again.",
+    "provider's proxy settings. The app looks again by itself, or repair the node.",
     "clock-wrong": "Correct the node's clock (w32tm /resync), then repair again.",
     "cause-gone": "What the extension reported is no longer so: the app uninstalls it and has it installed again.",
     "provider-named-otherwise": "The node is registered with this vault and site, where no provider has its name. "
@@ -173,10 +174,19 @@ _REMEDIES: Mapping[CauseCode, str] = {
     "unknown": "Read the extension's message and the node's Provider log (Microsoft-Azure Site Recovery/Provider).",
 }
 _CURABLE = frozenset({"cause-gone", "certificate-race", "extension-missing", "not-registered", "vault-rights"})
-SHOWN_ON_NODE: frozenset[str] = frozenset({"hyper-v-missing", "other-site", "application-control"})
-"""What the node itself shows: an extension's message may be older than the cure of it, so the node is asked."""
+NEEDS_ENDPOINTS: frozenset[str] = frozenset({"service-unreachable", "clock-wrong"})
+"""What a node shows when it is made to reach for the service; the answers tell the time as well."""
+SHOWN_ON_NODE: frozenset[str] = NEEDS_ENDPOINTS | {
+    "hyper-v-missing",
+    "other-site",
+    "application-control",
+    "already-registered",
+}
+"""What the node itself shows, or its vault: an extension's message may be older than the cure, so they are asked."""
 CURED_OUTSIDE = SHOWN_ON_NODE | {"resource-lock"}
 """What a person cures without a sign of it in the extension's state: the timer looks again, at growing pauses."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""As far as a clock may be out before tokens and certificates do not count (assumed: what Kerberos and Entra allow)."""
 
 
 def classify_failure(
@@ -196,9 +206,9 @@ def classify_failure(
     if registration is None:
         return stated or _unknown_cause(code, message)
     if stated and not is_disproved(stated, registration):
-        return stated
-    if registration.application_control == "Enforced":
-        return cause_of("application-control", "Application Control is enforced on the node")
+        return stated._replace(evidence=(*stated.evidence, *_evidence_on_node(stated.code, registration)))
+    if obstacle := _obstacle_on_node(registration):
+        return obstacle
     if stated:  # the message says it, and the node shows otherwise
         return cause_of("unknown", *stated.evidence)
     return _unknown_cause(code, message)
@@ -211,7 +221,8 @@ def _unknown_cause(code: str, message: str) -> Cause:
 def is_disproved(stated: Cause, registration: NodeRegistration) -> bool:
     """Whether the node shows that what the extension's message says is not so, or no longer so.
 
-    Another site is found by what the node's registry says; here it is known to say nothing of one.
+    Another site is found by what the node's registry says; here it is known to say nothing of one. That the service can
+    be reached is known only where its own URL was tried, and nothing that was tried is missed.
     """
     match stated.code:
         case "hyper-v-missing":
@@ -220,18 +231,74 @@ def is_disproved(stated: Cause, registration: NodeRegistration) -> bool:
             return registration.application_control in {"Off", "Audit"}
         case "other-site":
             return registration.hyper_v is True
+        case "service-unreachable":
+            return not registration.missed and any(map(is_service_url, registration.reached))
+        case "clock-wrong":
+            return registration.clock_offset is not None and not _is_clock_out(registration)
     return False
 
 
-def find_cured_cause(stated: Cause, registration: NodeRegistration, site: SiteDocument) -> Cause | None:
-    """That a cause is gone from the node; None where it is not, or where the node does not show it.
+def find_cured_cause(
+    stated: Cause,
+    registration: NodeRegistration,
+    site: SiteDocument,
+    in_vault: Sequence[ProviderView] | None = None,
+    is_asked_by_person: bool = False,
+) -> Cause | None:
+    """That a cause is gone; None where it is not, where nothing shows that, or where the node shows another one.
 
     Args:
         stated: What the extension's message, or the Activity Log, still says.
+        in_vault: The providers of the host in the site's vault; None where they were not read.
+        is_asked_by_person: Somebody says that it is cured: enough where Site Recovery's own URL is known to no node.
     """
-    if _cause_on_node(registration, site) or not is_disproved(stated, registration):
+    if _cause_on_node(registration, site) or _obstacle_on_node(registration):
         return None
-    return cause_of("cause-gone", f"{stated.code} is reported, and is not so on the node", *stated.evidence)
+    if stated.code == "already-registered":
+        is_gone, where = in_vault is not None and not in_vault, "in the vault"
+    else:
+        is_trusted = is_asked_by_person and stated.code == "service-unreachable" and bool(registration.reached)
+        is_gone, where = is_trusted or is_disproved(stated, registration), "on the node"
+    reported = f"{stated.code} is reported, and is not so {where}"
+    return cause_of("cause-gone", reported, *stated.evidence) if is_gone else None
+
+
+def may_be_cured(site: SiteDocument, node: NodeView, cause: Cause, providers: Iterable[ProviderView]) -> bool:
+    """Whether a look at the node may show that a cause is gone; not where its vault shows that it is still there."""
+    on_node = providers_on(node.host, providers)
+    if cause.code == "already-registered" and on_node:
+        return False
+    return cause.code in SHOWN_ON_NODE and not registrations_elsewhere(site, node, on_node)
+
+
+def _evidence_on_node(code: CauseCode, registration: NodeRegistration) -> tuple[str, ...]:
+    """What the node shows of one of these causes, a line each."""
+    if code == "service-unreachable":
+        return tuple(f"the node does not reach {url}" for url in registration.missed)
+    if code == "clock-wrong" and _is_clock_out(registration):
+        return (f"the node's clock is {describe_offset(registration.clock_offset)}",)
+    return ()
+
+
+def describe_offset(offset: timedelta | None) -> str:
+    """How far a clock is out, in words."""
+    seconds = round((offset or timedelta()).total_seconds())
+    return f"{timedelta(seconds=abs(seconds))} {'ahead' if seconds > 0 else 'behind'}"
+
+
+def _is_clock_out(registration: NodeRegistration) -> bool:
+    return registration.clock_offset is not None and abs(registration.clock_offset) > CLOCK_TOLERANCE
+
+
+def _obstacle_on_node(registration: NodeRegistration) -> Cause | None:
+    """What the node shows that keeps an installation from succeeding; it explains only what no message does."""
+    if registration.application_control == "Enforced":
+        return cause_of("application-control", "Application Control is enforced on the node")
+    shown: tuple[CauseCode, ...] = ("service-unreachable", "clock-wrong")
+    for code in shown:
+        if evidence := _evidence_on_node(code, registration):
+            return cause_of(code, *evidence)
+    return None
 
 
 def classify_node(

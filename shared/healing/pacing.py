@@ -11,6 +11,8 @@ NODE_EVERY = timedelta(seconds=30)
 """Between two reads of a node whose extension is on its way, or whose registration is to be proven."""
 SETTLED_WITHIN = timedelta(minutes=20)
 """For an extension that somebody else installs or removes; one that takes longer is stuck."""
+TAKEN_WITHIN = timedelta(minutes=10)
+"""How long a removal or an installation is asked for again that Azure does not take now."""
 GONE_WITHIN = timedelta(minutes=20)
 """For the extension to be uninstalled."""
 BACK_WITHIN = timedelta(minutes=12)

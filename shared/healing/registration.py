@@ -1,7 +1,7 @@
 """What the script read-registration says of a node: what its registry names, and how its services are."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
@@ -22,6 +22,8 @@ class NodeRegistration(Message):
         dra: State of the service dra: "Running", "Stopped", "Missing"; None where it is not known.
         hyper_v: Whether the Hyper-V role is installed; None where it is not known.
         application_control: "Off", "Audit", "Enforced"; None where it is not known.
+        reached: Whether it reaches each URL that was tried.
+        clock_offset: How far its clock is ahead of the one that dated an answer; None where nothing answered.
     """
 
     model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True)
@@ -30,9 +32,18 @@ class NodeRegistration(Message):
     dra: str | None = None
     hyper_v: bool | None = Field(default=None, alias="hyperV")
     application_control: str | None = Field(default=None, alias="applicationControl")
+    reached: Annotated[dict[str, bool], BeforeValidator(lambda urls: urls or {})] = Field(
+        default_factory=dict, alias="endpoints"
+    )
+    clock_offset: timedelta | None = Field(default=None, alias="clockOffset")
     last_boot: Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC))] | None = Field(
         default=None, alias="lastBoot"
     )
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """The URLs that it does not reach."""
+        return tuple(url for url, is_reached in self.reached.items() if not is_reached)
 
 
 def read_registration_output(output: Mapping[str, Any] | None) -> NodeRegistration | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from shared.errors import SiteRecoveryError
 from shared.healing.classifier import Cause, CauseCode
 from shared.messages import Document, Message
+from shared.operations.kinds import REQUESTED_BY_EVENT_GRID, REQUESTED_BY_TIMER
 from shared.sites.site import SiteDocument
 
 
@@ -100,6 +101,11 @@ class Repair(Message):
     cause: str = ""
     reported_at: datetime | None = None
     progress: RepairProgress | None = None
+
+    @property
+    def is_asked_by_person(self) -> bool:
+        """Whether neither the timer nor an event asks for it."""
+        return self.requested_by not in {REQUESTED_BY_TIMER, REQUESTED_BY_EVENT_GRID}
 
 
 class RepairDeferred(SiteRecoveryError):

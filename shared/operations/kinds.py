@@ -10,6 +10,7 @@ SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
 DECIDABLE_KINDS: tuple[Kind, ...] = (*PLAN_KINDS, "cleanup")
 """Those whose runs take decisions of persons: they can be aborted."""
 REQUESTED_BY_TIMER = "timer"
+REQUESTED_BY_EVENT_GRID = "event-grid"
 """Who asked for what the timer starts."""
 DECISION_EVENT = "decide"
 APPROVAL_EVENT = "approve"

@@ -19,7 +19,7 @@ def find_unreplicated_disks(
     sizes = {disk_id.lower(): mb for disk_id, mb in replicated.items()}
     left_out = names_left_out(machine.vm, site)
     meant = [disk for disk in machine.disks if disk.name.lower() not in left_out]
-    return tuple(words for disk in meant if (words := _difference(disk, sizes.get(disk.id.lower()))))
+    return tuple(words for disk in meant if (words := describe_difference(disk, sizes.get(disk.id.lower()))))
 
 
 def list_unreplicated(
@@ -36,7 +36,8 @@ def list_unreplicated(
             yield machine, disks
 
 
-def _difference(disk: Disk, replicated_mb: int | None) -> str:
+def describe_difference(disk: Disk, replicated_mb: int | None) -> str:
+    """Why not all of a disk is replicated; empty where it is."""
     if replicated_mb is None:
         return disk.name
     if disk.mb and replicated_mb and disk.mb != replicated_mb:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from shared.replication.disks import find_unreplicated_disks
-from shared.replication.settings import ProtectableItem, ReplicatedItem
+from shared.replication.disks import describe_difference, find_unreplicated_disks, names_left_out
+from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem
 from shared.site_recovery.views import ItemDetail
 from shared.sites.site import SiteDocument
 
@@ -46,8 +46,31 @@ def list_vm_health(
         view = _vm_health(machine, item, interval, now)
         missing = find_unreplicated_disks(machine, item.disk_sizes, site) if item and item.is_protected else ()
         level = "warning" if missing and view["level"] == "ok" else view["level"]
-        views.append({**view, "level": level, "disksNotReplicated": list(missing)} if item else view)
+        disks = list_disk_states(machine, item, site)
+        views.append({**view, "level": level, "disks": disks, "disksNotReplicated": list(missing)} if item else view)
     return views
+
+
+def list_disk_states(
+    machine: ProtectableItem, item: ReplicatedItem | None, site: SiteDocument | None = None
+) -> list[dict[str, Any]]:
+    """Each disk that a VM has at home, with its state: the VM's where the disk replicates, and else why it does not.
+
+    Whether a disk is the system's is None where the vault marks none of them.
+    """
+    sizes = {disk_id.lower(): mb for disk_id, mb in item.disk_sizes.items()} if item else {}
+    left_out = names_left_out(machine.vm, site)
+    is_marked = any(disk.is_os for disk in machine.disks)
+
+    def state_of(disk: Disk) -> str:
+        if item and disk.id.lower() in sizes:
+            return "NotAllReplicated" if describe_difference(disk, sizes[disk.id.lower()]) else item.state
+        return "LeftOut" if disk.name.lower() in left_out else "NotReplicated"
+
+    return [
+        {"name": disk.name, "isOsDisk": disk.is_os if is_marked else None, "state": state_of(disk)}
+        for disk in machine.disks
+    ]
 
 
 def _vm_health(

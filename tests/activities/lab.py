@@ -47,6 +47,10 @@ class Lab:
         """Verb and item of each mutating call that was accepted, in order."""
         return [(one["verb"], one["item"]) for one in self._call("GET", "/lab/ledger") if one["status"] < 300]
 
+    def entries(self) -> Any:
+        """The ledger as it is: every mutating call that was accepted."""
+        return self._call("GET", "/lab/ledger")
+
     def calls(self) -> list[str]:
         """Method and path of each mutating call that was accepted, in order."""
         ledger = self._call("GET", "/lab/ledger")

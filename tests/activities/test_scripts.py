@@ -17,6 +17,7 @@ CHANGES = {"sync-cluster": {"Sync-AzureStackHCI"}}
 SENT = {
     "sync-cluster": {"MinimumUptime"},
     "read-node": {"Endpoints", "From"},
+    "read-registration": {"Endpoints"},
     "read-source": {"Names", "From"},
 }
 """The parameters that are sent: by a repair, by a preflight, by a look at the machines of a failback."""

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -20,15 +21,17 @@ import pytest
 from activities.nodes import SCRIPTS
 from shared.failback.source_vms import SourcePart, read_source_page
 from shared.healing.registration import read_registration_output
-from shared.onboarding.preflight.cluster_nodes import required_endpoints
 from shared.onboarding.preflight.facts import HostFacts, MachineFacts
 from shared.onboarding.preflight.node_answers import read_node_page
 from shared.sites.node_output import Page
+from shared.sites.outbound import required_endpoints
 
 PWSH = os.environ.get("PWSH", "")
 pytestmark = pytest.mark.skipif(not PWSH, reason="left out: PWSH names no PowerShell")
 
 RUN_CASES = Path(__file__).parent / "powershell" / "run_cases.ps1"
+CLOCK_AHEAD = 3600
+"""Seconds by which nodes are ahead of the server that refuses."""
 KEPT = 4096
 """Bytes of a script's output that Azure keeps."""
 GB = 1024**3
@@ -135,6 +138,9 @@ def refusing_url() -> Iterator[str]:
     """Of a server that forbids everything: it is reached."""
 
     class Forbid(http.server.BaseHTTPRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((time.time() if timestamp is None else timestamp) - CLOCK_AHEAD)
+
         def do_HEAD(self) -> None:
             self.send_response(HTTPStatus.FORBIDDEN)
             self.end_headers()
@@ -176,6 +182,11 @@ def cases(refusing_url: str) -> Iterator[dict[str, Any]]:
     yield case("no services", "read-source", node(services="Access is denied"))
     yield case("endpoints", "read-node", node(registry=VALUES), Endpoints=f"{refusing_url},http://127.0.0.1:1/")
     yield case("registration", "read-registration", node(registry=VALUES))
+    yield case(
+        "tried", "read-registration", node(registry=VALUES), Endpoints=f"http://127.0.0.1:1/,no url,{refusing_url}"
+    )
+    yield case("clock", "read-registration", node(), Endpoints=refusing_url)
+    yield case("nothing reached", "read-registration", node(), Endpoints="http://127.0.0.1:1/")
     yield case("rested", "sync-cluster", node(), MinimumUptime="3600")
     yield case("just started", "sync-cluster", node(upSeconds=60), MinimumUptime="3600")
     yield case("not registered", "sync-cluster", node(registered="NotYet"))
@@ -316,6 +327,22 @@ def test_a_registration_with_many_values_shows_what_there_is_room_for(answers: d
     assert registration.registry["Numbers"] == "1 2"
     assert "Password" not in registration.registry
     assert 10 < len(registration.registry) < len(VALUES)
+
+
+def test_a_node_says_what_it_reaches_and_how_far_its_clock_is_from_whoever_answered(
+    answers: dict[str, Answer], refusing_url: str
+) -> None:
+    tried, clock, nothing = (
+        read_registration_output(answers[name].output) for name in ("tried", "clock", "nothing reached")
+    )
+    assert tried
+    assert clock
+    assert nothing
+    assert tried.reached == {"http://127.0.0.1:1/": False, "no url": False, refusing_url: True}
+    for one in (tried, clock):
+        assert one.clock_offset
+        assert CLOCK_AHEAD - 60 < one.clock_offset.total_seconds() < CLOCK_AHEAD + 60
+    assert (nothing.missed, nothing.clock_offset) == (("http://127.0.0.1:1/",), None)
 
 
 def test_a_cluster_is_synchronised_unless_the_node_has_just_started(answers: dict[str, Answer]) -> None:

@@ -16,7 +16,16 @@ from tests.orchestrators.azure.nodes import CLUSTER, LOCK
 from tests.orchestrators.benches import RepairBench, repair_with_faults
 from tests.orchestrators.owed import list_owed
 from tests.shared.samples import site
-from tests.shared.test_classifier import APPLICATION_CONTROL, NO_DETAIL, NO_HYPER_V, NO_PRODUCT, NO_ROUTE, RACE
+from tests.shared.test_classifier import (
+    ALREADY,
+    APPLICATION_CONTROL,
+    NO_DETAIL,
+    NO_HYPER_V,
+    NO_PRODUCT,
+    NO_ROUTE,
+    RACE,
+    SKEWED,
+)
 
 CURE = ["run read-registration on n2", "uninstall n2", "run sync-cluster on n1", "run read-registration on n2"]
 
@@ -87,6 +96,8 @@ def test_sync_is_not_run_where_it_would_make_two_nodes_race(bench: RepairBench) 
 
 
 EXAMINED = ["run read-registration on n2"]
+NEIGHBOUR_EXAMINED = ["run read-registration on n1", *EXAMINED]
+SERVICE = "https://pod.weu.hypervrecoverymanager.windowsazure.com/"
 
 
 @pytest.mark.parametrize(
@@ -96,10 +107,11 @@ EXAMINED = ["run read-registration on n2"]
         (NO_DETAIL, {"registration": {"SiteName": "old"}}, "other-site", EXAMINED),
         (APPLICATION_CONTROL, {"applicationControl": "Enforced"}, "application-control", EXAMINED),
         (APPLICATION_CONTROL, {}, "application-control", EXAMINED),
-        (NO_ROUTE, {}, "service-unreachable", []),
+        (NO_ROUTE, {"endpoints": {SERVICE: False}}, "service-unreachable", NEIGHBOUR_EXAMINED),
+        (SKEWED, {"clockOffset": 7200}, "clock-wrong", NEIGHBOUR_EXAMINED),
         ("nobody knows this", {}, "unknown", []),
     ],
-    ids=["hyper-v", "other-site", "enforced", "not-shown", "no-route", "unknown"],
+    ids=["hyper-v", "other-site", "enforced", "not-shown", "no-route", "clock", "unknown"],
 )
 def test_what_is_not_curable_ends_as_a_finding_and_removes_nothing(
     bench: RepairBench, message: str, shown: dict[str, Any], code: str, changes: list[str]
@@ -121,8 +133,10 @@ def test_what_is_not_curable_ends_as_a_finding_and_removes_nothing(
         (NO_DETAIL, {"registration": {"SiteName": "old"}}),
         (APPLICATION_CONTROL, {"applicationControl": "Enforced"}),
         (NO_PRODUCT, {"hyperV": False}),
+        (NO_ROUTE, {"endpoints": {SERVICE: False}}),
+        (SKEWED, {"clockOffset": -7200}),
     ],
-    ids=["hyper-v", "other-site", "application-control", "no-product"],
+    ids=["hyper-v", "other-site", "application-control", "no-product", "no-route", "clock"],
 )
 def test_a_node_that_a_person_cured_is_healed_by_the_timer(
     bench: RepairBench, message: str, shown: dict[str, Any]
@@ -139,6 +153,38 @@ def test_a_node_that_a_person_cured_is_healed_by_the_timer(
     assert result.output["facts"]["healed"], result.output
     assert "uninstall n2" in bench.azure.nodes.changes
     assert bench.read_record().reported_cause == ""
+
+
+def test_a_provider_that_was_purged_lets_its_host_register_anew(bench: RepairBench) -> None:
+    """As long as the vault has it, nothing is run on the node, whoever asks."""
+    node = bench.azure.nodes.by_name["n2"]
+    node.message, node.heartbeat = ALREADY, bench.azure.clock.now
+    for number, requester in enumerate(("timer", "anna")):
+        outcome = bench.repair(f"repair-{number}", requested_by=requester).output
+        assert (outcome["state"], outcome["facts"]["cause"]) == ("failed", "already-registered")
+    assert bench.azure.nodes.changes == []
+    node.heartbeat = None
+    bench.azure.clock.advance_to(bench.read_record().look_again or bench.azure.clock.now)
+    (run,) = bench.watch_nodes("watch-1").output["started"]
+    assert bench.repair(run, requested_by="timer").output["facts"]["healed"]
+
+
+def test_what_a_registered_neighbour_misses_too_is_not_what_keeps_a_node_from_registering(bench: RepairBench) -> None:
+    bench.azure.nodes.by_name["n2"].message = NO_ROUTE
+    bench.azure.nodes.by_name["n1"].facts = {"endpoints": {"https://backup.windowsazure.com": False}}
+    assert bench.repair().output["facts"]["healed"]
+    examined = bench.azure.nodes.endpoints["n2"]
+    assert "https://backup.windowsazure.com" not in examined
+    assert "https://login.microsoftonline.com" in examined
+    assert SERVICE in examined
+
+
+def test_where_no_node_knows_the_url_of_the_service_a_person_decides_that_it_is_reached(bench: RepairBench) -> None:
+    bench.azure.nodes.by_name["n2"].message = NO_ROUTE
+    bench.azure.nodes.service_url = ""
+    assert bench.repair("repair-1", requested_by="timer").output["facts"]["cause"] == "service-unreachable"
+    assert "uninstall n2" not in bench.azure.nodes.changes
+    assert bench.repair("repair-2", requested_by="anna").output["facts"]["healed"]
 
 
 def test_a_cause_that_stays_is_looked_for_ever_less_often_and_reported_once(bench: RepairBench) -> None:

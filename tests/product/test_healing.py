@@ -218,10 +218,37 @@ def test_a_failure_in_the_cloudevents_schema_starts_the_same_repair(lab: Lab) ->
         time.sleep(0.05)
 
 
-def test_a_node_that_a_person_cured_is_healed_when_asked(lab: Lab) -> None:
-    lab.azure("PUT", "nodes/hci-01-n2", {"hyperV": False})
+@pytest.mark.parametrize(
+    ("broken", "cured", "code"),
+    [
+        ({"hyperV": False}, {"hyperV": True}, "hyper-v-missing"),
+        ({"unreachable": ["hypervrecoverymanager"]}, {"unreachable": []}, "service-unreachable"),
+    ],
+)
+def test_a_node_that_a_person_cured_is_healed_when_asked(
+    lab: Lab, broken: dict[str, Any], cured: dict[str, Any], code: str
+) -> None:
+    """What the extension reports stays as it was until it is installed again; until then each look finds the same."""
+    lab.azure("PUT", "world", {"nodes": {"hci-01-n2": broken}})
     lab.azure("POST", "events", {"emit": "extension-upgrade", "node": "hci-01-n2"})
-    assert lab.ended(begun(lab)[0])["facts"]["cause"] == "hyper-v-missing"
-    lab.azure("PUT", "nodes/hci-01-n2", {"hyperV": True})
+    assert lab.ended(begun(lab)[0])["facts"]["cause"] == code
+    uncured = lab.ended(lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {}).body["id"])
+    assert (uncured["facts"]["cause"], uncured["facts"]["finding"]) == (code, True)
+    assert "extensions/delete" not in {verb for verb, _ in lab.verbs()}
+    lab.azure("PUT", "world", {"nodes": {"hci-01-n2": cured}})
     repair = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {})
     assert lab.ended(repair.body["id"])["facts"]["healed"]
+
+
+def test_an_extension_that_azure_still_works_on_is_asked_for_again_in_the_same_repair(lab: Lab) -> None:
+    """409 is not a no: the removal and the installation are sent again, and no attempt is counted."""
+    busy = {"status": 409, "body": {"error": {"code": "HCRP409", "message": "An extension is still processing."}}}
+    verbs = ("extensions/delete", "extensions/write")
+    lab.azure("PUT", "nodes/hci-01-n2", {"syncRestores": False})
+    lab.azure("PUT", "faults", [{"match": {"verb": verb, "times": 1}, "effect": busy} for verb in verbs])
+    repair = lab.api("POST", "sites/hci-01/nodes/hci-01-n2/repair", {})
+    shown = lab.ended(repair.body["id"])
+    assert shown["facts"]["healed"], (shown["failures"], shown["facts"], lab.verbs())
+    assert [verb for verb, _ in lab.verbs() if verb in verbs] == list(verbs)
+    assert node(lab, "hci-01-n2").get("attempts", 0) == 0
+    assert len(repairs(lab)) == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.healing.classifier import classify_failure, classify_node, find_cause, find_cured_cause
+from shared.healing.classifier import classify_failure, classify_node, find_cause, find_cured_cause, may_be_cured
 from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.site_recovery.views import ProviderView
 from shared.sites.nodes import ExtensionView, NodeView
@@ -200,6 +200,80 @@ def test_a_cause_that_the_node_still_shows_or_says_nothing_of_is_not_gone(messag
     registration = facts(**shown)
     assert registration
     assert find_cured_cause(classify_failure("", message), registration, site()) is None
+
+
+REACHED = {"https://login.microsoftonline.com": True, "https://pod.weu.hypervrecoverymanager.windowsazure.com/": True}
+SKEWED = f"{RACE} AADSTS700024: Client assertion is not within its valid time range."
+
+
+@pytest.mark.parametrize(
+    ("message", "shown", "is_gone"),
+    [
+        (NO_ROUTE, {"endpoints": REACHED}, True),
+        (NO_ROUTE, {"endpoints": {**REACHED, "https://backup.windowsazure.com": False}}, False),
+        (NO_ROUTE, {"endpoints": {"https://login.microsoftonline.com": True}}, False),
+        (NO_ROUTE, {"endpoints": {"https://hypervrecoverymanager.example": True, "https://[": True}}, False),
+        (NO_ROUTE, {"endpoints": {}}, False),
+        (NO_ROUTE, {"endpoints": None}, False),
+        (NO_ROUTE, {"endpoints": REACHED, "clockOffset": 86400}, False),
+        (NO_ROUTE, {"endpoints": REACHED, "applicationControl": "Enforced"}, False),
+        (SKEWED, {"clockOffset": 0}, True),
+        (SKEWED, {"clockOffset": -300}, True),
+        (SKEWED, {"clockOffset": 301}, False),
+        (SKEWED, {"clockOffset": -301}, False),
+        (SKEWED, {"clockOffset": None}, False),
+        (SKEWED, {}, False),
+        (SKEWED, {"clockOffset": 1, "endpoints": {"https://backup.windowsazure.com": False}}, False),
+        (NO_HYPER_V, {"clockOffset": 86400}, False),
+    ],
+)
+def test_a_service_or_a_clock_is_well_again_only_where_the_node_shows_it(
+    message: str, shown: dict[str, Any], is_gone: bool
+) -> None:
+    registration = facts(registration=None, **shown)
+    assert registration
+    stated = classify_failure("", message)
+    cured = find_cured_cause(stated, registration, site())
+    assert (cured.code if cured else "") == ("cause-gone" if is_gone else "")
+    inner = classify_failure("", message, registration, site())
+    assert not inner.curable
+    assert (inner.code == "unknown") == is_gone
+
+
+def test_a_person_s_word_is_enough_where_nobody_knows_the_url_of_the_service_but_not_against_what_is_missed() -> None:
+    stated = classify_failure("", NO_ROUTE)
+    tried, missed, untried = (
+        facts(registration=None, endpoints=urls)
+        for urls in ({"https://backup.windowsazure.com": True}, {"https://backup.windowsazure.com": False}, {})
+    )
+    assert tried
+    assert missed
+    assert untried
+    asked = [find_cured_cause(stated, one, site(), is_asked_by_person=True) for one in (tried, missed, untried)]
+    assert [bool(cause) for cause in asked] == [True, False, False]
+    skewed = classify_failure("", SKEWED)
+    assert find_cured_cause(skewed, tried, site(), is_asked_by_person=True) is None
+
+
+def test_a_host_can_be_registered_anew_when_its_vault_has_no_provider_of_it_any_more() -> None:
+    stated, shown = classify_failure("", ALREADY), facts(registration=None)
+    assert shown
+    cured = find_cured_cause(stated, shown, site(), in_vault=())
+    assert cured
+    assert (cured.code, cured.curable) == ("cause-gone", True)
+    assert find_cured_cause(stated, shown, site(), in_vault=(provider(),)) is None
+    assert find_cured_cause(stated, shown, site(), in_vault=None) is None
+    assert may_be_cured(site(), node(message=ALREADY), stated, ())
+    assert not may_be_cured(site(), node(message=ALREADY), stated, (provider(),))
+
+
+def test_what_the_node_does_not_reach_and_how_far_its_clock_is_out_are_evidence() -> None:
+    shown = facts(endpoints={"https://backup.windowsazure.com": False}, clockOffset=-3661)
+    assert "the node does not reach https://backup.windowsazure.com" in classify_failure("", NO_ROUTE, shown).evidence
+    assert "the node's clock is 1:01:01 behind" in classify_failure("", SKEWED, shown).evidence
+    assert classify_failure("", "Something else went wrong.", shown).code == "service-unreachable"
+    assert classify_failure("", "Something else went wrong.", facts(clockOffset=3600)).code == "clock-wrong"
+    assert classify_failure("", RACE, shown).code == "certificate-race"
 
 
 def test_enforced_application_control_explains_only_what_nothing_else_does() -> None:

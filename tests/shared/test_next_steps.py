@@ -1,18 +1,25 @@
 """From each state of a plan the first of its next steps, taken again and again, ends with all VMs Protected."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.azure.site_recovery.items import lifecycle
 from lab.azure.site_recovery.items.lifecycle import RESTING, STATES, State, allowed_operations, find_step
+from shared.operations.obligations import Home, Obligation
 from shared.plans.next_steps import NextStep, find_next_steps
 from shared.plans.preview import build_preview
+from shared.recovery.owed_in_azure import find_owed, is_done
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import ItemView
-from tests.shared.samples import plan
+from tests.shared.samples import SITE, plan
 
 MOST_STEPS = 40
+AT = datetime(2027, 3, 1, tzinfo=UTC)
+HOME = Home(site="hci-01", vault=SITE["vault"], fabrics=("hci-01-site",), cluster=SITE["cluster"])
 OPERATIONS = {
     "commit": ("Commit", "FinalizeFailback"),
     "failback": ("Failback",),
@@ -70,10 +77,25 @@ def require_accepted(step: NextStep, states: dict[str, State | None]) -> None:
         assert not seen.blockers, (step, seen.blockers)
 
 
+def owed_after(owed: list[Obligation], views: Mapping[str, ItemView | None]) -> list[Obligation]:
+    """What a look at the vault opens, and leaves open of what was owed before, as the timer's does."""
+    found = find_owed(HOME, [view for view in views.values() if view], owed, {}, AT)
+    left = [
+        one.model_copy(update={"vms": tuple(vm for vm in one.vms if not is_done(one, views[vm]))})
+        for one in (*owed, *found)
+    ]
+    return [one for one in left if one.vms]
+
+
 def follow(states: dict[str, State | None]) -> dict[str, State | None]:
+    """Where the first step, taken again and again, ends; whatever was owed on the way is not owed at the end."""
+    owed: list[Obligation] = []
     for _ in range(MOST_STEPS):
-        steps = find_next_steps({vm: view_of(vm, state) for vm, state in states.items()})
+        views = {vm: view_of(vm, state) for vm, state in states.items()}
+        owed = owed_after(owed, views)
+        steps = find_next_steps(views)
         if not steps:
+            assert owed == []
             return states
         require_accepted(steps[0], states)
         states = states_after(steps[0], states)
@@ -98,6 +120,14 @@ def test_vms_that_need_the_same_step_take_it_together_in_the_plans_order() -> No
     steps = find_next_steps({vm: view_of(vm, state) for vm, state in zip("dcba", states, strict=True)})
     assert [(step.verb, step.vms) for step in steps] == [("commit", ("d", "b")), ("failback", ("c",))]
     assert all(step.why for step in steps)
+
+
+def test_what_is_owed_on_the_way_is_seen() -> None:
+    """The walks above would miss an obligation that stays."""
+    away = {"a": view_of("a", lifecycle.PLANNED_COMMITTED), "b": view_of("b", lifecycle.TEST_PENDING)}
+    owed = owed_after([], away)
+    assert {(one.kind, one.vms) for one in owed} == {("cleanup", ("b",)), ("reprotect", ("a",)), ("source-off", ("a",))}
+    assert owed_after(owed, away) == owed
 
 
 def test_a_plan_that_is_well_has_nothing_to_do_next() -> None:

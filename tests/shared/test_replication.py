@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import Refused
-from shared.replication.health import health_level, list_vm_health
+from shared.replication.health import health_level, list_disk_states, list_vm_health
 from shared.replication.settings import (
     Disk,
     ProtectableItem,
@@ -169,3 +169,20 @@ def test_a_vm_without_replication_is_told_with_what_stands_in_its_way() -> None:
     sql, dc = list_vm_health(there, [copied()], INTERVAL, NOW + timedelta(seconds=30))
     assert (sql["state"], sql["behindSeconds"], sql["percent"]) == ("Protected", 90, 100)
     assert (dc["state"], dc["level"], dc["obstacles"]) == ("Unprotected", "unknown", ["it has a shared virtual disk"])
+
+
+def test_each_disk_is_shown_with_its_state() -> None:
+    one = machine(disks=("os", "data", "Swap"))
+    marked = one.model_copy(update={"disks": (one.disks[0].model_copy(update={"is_os": True}), *one.disks[1:])})
+    item = copied(disk_sizes={"VHD-os": 1024, "vhd-data": 1024})
+    shown = list_disk_states(marked, item, site(withoutDisks={"SQL-01": ["swap"]}))
+    assert [(disk["name"], disk["isOsDisk"], disk["state"]) for disk in shown] == [
+        ("os", True, "Protected"),
+        ("data", False, "Protected"),
+        ("Swap", False, "LeftOut"),
+    ]
+    assert list_disk_states(one, item)[2] == {"name": "Swap", "isOsDisk": None, "state": "NotReplicated"}
+    copying = item.model_copy(update={"state": "InitialReplicationInProgress"})
+    assert list_disk_states(one, copying)[0]["state"] == "InitialReplicationInProgress"
+    grown = one.model_copy(update={"disks": (one.disks[0].model_copy(update={"mb": 2048}),)})
+    assert list_disk_states(grown, item)[0]["state"] == "NotAllReplicated"

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.azure.arc.run_commands import Outcome, node_script
 from lab.azure.arm import resources
-from lab.azure.on_premises import hyper_v_machines, nodes
+from lab.azure.on_premises import hyper_v_machines, nodes, outbound
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import Lab
 
@@ -72,6 +72,4 @@ def _machine_facts(lab: Lab, vm: Json) -> Json:
 
 
 def _reach_endpoints(node: Json, wanted: str) -> Json:
-    urls = [url for url in wanted.split(",") if url]
-    urls += [node["registration"]["SRSUri"]] if node["registration"] and node["registration"].get("SRSUri") else []
-    return {url: not any(part in url for part in node.get("unreachable", ())) for url in urls}
+    return outbound.reach(node, [*wanted.split(","), (node["registration"] or {}).get("SRSUri", "")])

@@ -9,12 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from lab.azure.arm.ids import is_same_id, resource_id
-from lab.azure.on_premises import vault_rights
+from lab.azure.on_premises import outbound, vault_rights
 from lab.azure.simulator.answers import ArmError, Json
 from lab.azure.simulator.lab import SUBSCRIPTION, Lab, parse_instant, to_iso
 
 KIND = "node"
 CERTIFICATE = "certificate"
+PROVIDER = "asr-provider"  # the kind of the vault's providers, which is no part of this floor
 CERTIFICATE_LIFE = timedelta(days=2)
 ASR = ("microsoft.siterecovery.dra", "windows")
 VERSION = "1.0.0.6"
@@ -28,9 +29,14 @@ SETTABLE: dict[str, type | tuple[type, ...]] = {
     "syncRestores": bool,
     "dra": str,
     "freeGb": (int, float),
+    "clockOffset": int,
+    "newIdentity": bool,
 }
 """What `change_node` may set: syncRestores says whether Sync-AzureStackHci brings the node's extension back, freeGb how
-much room is left on the volume of its VMs."""
+much room is left on the volume of its VMs, clockOffset how many seconds its clock is ahead, newIdentity whether the
+host was set up anew, so that the vault takes it for another one than the provider of its name."""
+CLOCK_TOLERANCE = 300
+"""Seconds that a clock may be out (assumed: what Entra allows)."""
 
 RACE = (
     "Extension returned nonzero exit code for Enable: 13. . Extension error output: "
@@ -52,6 +58,20 @@ NO_KEY = (  # assumed: what it says when the cluster's identity may not read the
     "Extension returned nonzero exit code for Enable: 1. . Extension error output: "
     rf"{PLUGIN}\RegisterAsr.ps1 : Failed to get the vault registration key: AuthorizationFailed."
 )
+NO_ROUTE = (
+    "Extension returned nonzero exit code for Enable: 13. . Extension error output: "
+    rf"{PLUGIN}\RegisterAsr.ps1 : Failed to register for ASR "
+    "\nwith DRConfigurator.exe.\nInitializing registration process.\n"
+    "Unable to connect to Azure Site Recovery Services using the given settings."
+)
+CLOCK = (  # assumed, but for the number that Entra gives
+    "Extension returned nonzero exit code for Enable: 13. . Extension error output: "
+    rf"{PLUGIN}\RegisterAsr.ps1 : AADSTS700024: Client assertion is not within its valid time range."
+)
+ALREADY_REGISTERED = (
+    "Provider is already registered with the following identity: {host}. Please purge the provider from the vault and "
+    "attempt registration again."
+)
 ALREADY_BOUND = "Extension returned nonzero exit code for Enable: 1."  # documented: no error detail is surfaced
 
 
@@ -71,6 +91,8 @@ def add_node(lab: Lab, name: str, machine_id: str, cluster_id: str) -> Json:
         "connected": True,
         "syncRestores": True,
         "freeGb": 4096,
+        "clockOffset": 0,
+        "newIdentity": False,
     }
     return lab.store.put(KIND, machine_id, node)
 
@@ -162,10 +184,20 @@ def _registration_obstacle(lab: Lab, node: Json, settings: Json) -> str | None:
         return ALREADY_BOUND
     if not vault_rights.may_fetch_key(lab, node["cluster"], vault_key(settings)):
         return NO_KEY
+    if failure := _connection_obstacle(node):
+        return failure
+    if node["newIdentity"] and any(each["node"] == node["name"] for each in lab.store.all(PROVIDER)):
+        return ALREADY_REGISTERED.format(host=node["name"])
     certificate = node["certificate"]
     if certificate is None or certificate["number"] != _last_certificate(lab, settings):
         return RACE
     return None
+
+
+def _connection_obstacle(node: Json) -> str | None:
+    if not all(outbound.reach(node, outbound.REGISTRATION_NEEDS).values()):
+        return NO_ROUTE
+    return CLOCK if abs(node["clockOffset"]) > CLOCK_TOLERANCE else None
 
 
 def uninstall_agent(lab: Lab, node: Json, settings: Json) -> None:
@@ -187,7 +219,7 @@ def _registry_values(lab: Lab, node: Json, settings: Json) -> Json:
         "ResourceGroupName": settings.get("ResourceGroup"),
         "KeyVaultName": f"asr-kv-{lab.fixed_id('key-vault', vault_key(settings))[:8]}",
         "DraID": lab.fixed_id("dra", node["name"]),
-        "SRSUri": "https://pod01-rcm1.weu.hypervrecoverymanager.windowsazure.com/",
+        "SRSUri": outbound.SERVICE_URL,
     }
 
 

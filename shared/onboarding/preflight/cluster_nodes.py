@@ -1,11 +1,12 @@
 """Checks of the nodes: their agent, Hyper-V, what they are bound to, what may keep the extension out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shared.healing.classifier import Cause, classify_failure, find_cured_cause
 from shared.healing.registration import NodeRegistration
 from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unread_lines
 from shared.onboarding.preflight.facts import HostFacts, NodeFacts, SiteFacts
+from shared.site_recovery.views import ProviderView
 from shared.sites.node_health import (
     OLDEST_AGENT,
     agent_version_of,
@@ -99,20 +100,26 @@ def check_extension(facts: SiteFacts) -> Iterator[CheckLine]:
             yield CheckLine("pass", f"{node.name} has no ASR extension yet")
         elif extension.provisioning_state == "Failed":
             host = facts.hosts.get(node.name.lower())
-            cause = _failed_extension_cause(extension, host, facts.site)
+            in_vault = providers_on(node.host, facts.azure.vault.hosts) if facts.azure.vault else None
+            cause = _failed_extension_cause(extension, host, facts.site, in_vault)
             yield CheckLine("fail", f"{node.name}: {cause.code}. {cause.remedy}")
         else:
             yield CheckLine("pass", f"the ASR extension of {node.name} is {extension.provisioning_state}")
 
 
-def _failed_extension_cause(extension: ExtensionView, host: HostFacts | None, site: SiteDocument) -> Cause:
+def _failed_extension_cause(
+    extension: ExtensionView, host: HostFacts | None, site: SiteDocument, in_vault: Sequence[ProviderView] | None
+) -> Cause:
     stated = classify_failure(extension.code, extension.message)
     if host is None:
         return stated
     shown = NodeRegistration(
-        hyper_v=host.hyper_v, registry=host.registration or {}, application_control=host.application_control
+        hyper_v=host.hyper_v,
+        registry=host.registration or {},
+        application_control=host.application_control,
+        reached=host.reached,
     )
-    cured = find_cured_cause(stated, shown, site)
+    cured = find_cured_cause(stated, shown, site, in_vault)
     return cured or classify_failure(extension.code, extension.message, shown, site)
 
 
@@ -130,24 +137,6 @@ def check_registration(facts: SiteFacts) -> Iterator[CheckLine]:
         else:
             last = max((provider.heartbeat for provider in providers if provider.heartbeat), default=None)
             yield CheckLine("fail", f"{node.name} is registered, but its last heartbeat was: {last or 'never'}")
-
-
-def required_endpoints(account: str) -> tuple[str, ...]:
-    """URLs that each node must reach, as far as they have fixed names; Site Recovery's own is in a node's registry.
-
-    Args:
-        account: Name of the cache storage account, empty when there is none yet.
-
-    Source: hyper-v-azure-architecture, outbound connectivity: *.hypervrecoverymanager.windowsazure.com,
-    *.backup.windowsazure.com, *.store.core.windows.net, *.blob.core.windows.net, login.microsoftonline.com.
-    """
-    cache = (f"https://{account}.blob.core.windows.net",) if account else ()
-    return (
-        "https://login.microsoftonline.com",
-        "https://management.azure.com",
-        "https://backup.windowsazure.com",  # registration needs it, and a firewall that lets the others through may not
-        *cache,
-    )
 
 
 CHECKS = (

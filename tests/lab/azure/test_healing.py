@@ -107,6 +107,30 @@ async def test_what_no_retry_cures_fails_with_the_documented_message(
     assert extension["instanceView"]["status"]["code"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "message"),
+    [
+        ({"unreachable": ["backup"]}, {"unreachable": []}, "Unable to connect to Azure Site Recovery Services"),
+        ({"clockOffset": -301}, {"clockOffset": -300}, "AADSTS700024"),
+        ({"newIdentity": True}, {"newIdentity": False}, "already registered with the following identity: hci-01-n2"),
+    ],
+)
+async def test_a_node_registers_once_what_kept_it_from_that_is_gone(
+    cloud: Cloud, wrong: dict[str, object], right: dict[str, object], message: str
+) -> None:
+    await remove(cloud)
+    assert await install(cloud) == "Succeeded"
+    await remove(cloud)
+    await cloud.control("PUT", "world", {"nodes": {"hci-01-n2": wrong}})
+    assert await install(cloud) == "Failed"
+    extension = await cloud.extension()
+    assert extension is not None
+    assert message in extension["instanceView"]["status"]["message"]
+    await remove(cloud)
+    await cloud.control("PUT", "world", {"nodes": {"hci-01-n2": right}})
+    assert await install(cloud) == "Succeeded"
+
+
 async def test_removing_the_extension_takes_the_node_out_of_the_vault(cloud: Cloud) -> None:
     await remove(cloud, N3)
     assert await connected(cloud) == {"hci-01-n1"}

@@ -103,6 +103,8 @@ class Nodes:
         are_scripts_stuck: Whether run commands stay in Creating.
         removal_of_extension_refusal: What the removal of each extension is refused with; None removes it.
         removal_refusal: What the removal of each run command is refused with; None removes it.
+        service_url: Site Recovery's own, in the registry of each node that is registered.
+        endpoints: The URLs that each node was last made to reach for.
     """
 
     clock: Clock
@@ -120,6 +122,8 @@ class Nodes:
     are_scripts_stuck: bool = False
     removal_refusal: Refused | None = None
     removal_of_extension_refusal: Refused | None = None
+    service_url: str = "https://pod.weu.hypervrecoverymanager.windowsazure.com/"
+    endpoints: dict[str, list[str]] = field(default_factory=dict)
     due: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
 
     def add_nodes(self, names: Iterable[str]) -> None:
@@ -210,15 +214,21 @@ class Nodes:
     def _end_script(self, script: ScriptRun) -> None:
         result: dict[str, Any] = {"synchronised": True}
         if script.ask.script != "sync-cluster":
-            result = self._read_registration(self.find_node(script.ask.machine_id))
+            result = self._read_registration(self.find_node(script.ask.machine_id), script.ask.parameters)
         elif self.sync_restores:
             for node in (node for node in self.by_name.values() if node.state is None):
                 self.schedule(3, lambda node=node: self._restore_extension(node))  # type: ignore[misc]
         script.view = healing.ScriptView(state="Succeeded", exit_code=0, result=result)
 
-    def _read_registration(self, node: Node) -> dict[str, Any]:
+    def _read_registration(self, node: Node, parameters: dict[str, str]) -> dict[str, Any]:
         registration = {"ResourceName": "vault-dr", "SiteName": HYPER_V_SITE, "KeyVaultName": "kv"}
-        plain = {"registration": registration if node.registered else None, "hyperV": True}
+        if self.service_url:
+            registration["SRSUri"] = self.service_url
+        reached = dict.fromkeys((url for url in parameters.get("Endpoints", "").split(",") if url), True)
+        if reached:
+            self.endpoints[node.name] = list(reached)
+        plain: dict[str, Any] = {"endpoints": reached, "clockOffset": 0 if reached else None}
+        plain |= {"registration": registration if node.registered else None, "hyperV": True}
         boot = (self.clock.now - timedelta(days=9)).isoformat()
         return {**plain, "dra": "Running" if node.registered else "Stopped", "lastBoot": boot, **node.facts}
 
