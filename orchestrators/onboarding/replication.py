@@ -1,9 +1,10 @@
 """Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended.
 
-1. Admit: read the site's VMs, lease those that are meant, and see what replicates already.
-2. Each tick: start what is due as far as the subscription's budget goes, watch the jobs, read how copying goes, wait.
-3. After some ticks continue as new, with the leases prolonged.
-4. Give the leases back, and say what changed.
+1. To enable VMs, ask the nodes first what a preflight would fail them for.
+2. Admit: read the site's VMs, lease those that are meant, and see what replicates already.
+3. Each tick: start what is due as far as the subscription's budget goes, watch the jobs, read how copying goes, wait.
+4. After some ticks continue as new, with the leases prolonged.
+5. Give the leases back, and say what changed.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases, wait_for_budget
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now, show_status, sleep
+from orchestrators.onboarding.cluster_reading import read_cluster_vms
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
@@ -31,21 +33,26 @@ from shared.replication.contract import (
     ReplicatedItemsRead,
     StartProtection,
 )
+from shared.replication.coverage import items_within
 from shared.replication.pacing import DISCOVERY_TAKES, QUICK_POLL
 from shared.replication.run import (
     ReplicationOrder,
     ReplicationRun,
     ReplicationRunItem,
     adopt_replicated,
+    coverage_findings,
     missing_vms,
     open_run,
+    still_unprotected,
     vm_view,
+    with_unprotected,
 )
 from shared.replication.schedule import ReplicationTick
 from shared.replication.settings import ReplicationAction
 from shared.replication.status import replication_status, waiting_status
 from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, StartsMade, WatchJobs
 from shared.sites import defaults
+from shared.sites.cluster_vms import ClusterVms
 from shared.sites.nodes import fabric_name_of
 
 NOTHING_DONE = "Nothing had to be done. Nothing was changed."
@@ -57,7 +64,10 @@ def replication(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] |
     run = order.run
     if run is None:
         try:
-            run = yield from _admit_run(ctx, order)
+            cluster_vms = ClusterVms()
+            if order.request.action == "enable":
+                cluster_vms = yield from read_cluster_vms(ctx, order)
+            run = yield from _admit_run(ctx, order, cluster_vms)
         except NotAdmitted as verdict:
             refusal = Outcome(state="refused", kind="replication", site=order.site, problems=verdict.obstacles)
             return refusal.model_dump(mode="json")
@@ -76,7 +86,7 @@ def _vault_of(order: ReplicationOrder) -> VaultRef:
     return VaultRef.from_id(order.document.vault)
 
 
-def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
+def _admit_run(ctx: Context, order: ReplicationOrder, cluster_vms: ClusterVms) -> Steps[ReplicationRun]:
     """Open the run, once Azure has answered; no lease is kept of one that is not admitted.
 
     Raises:
@@ -85,7 +95,8 @@ def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     began, unread = now(ctx), 0
     while unread < MOST_READS:
         try:
-            return (yield from _open_run(ctx, order, is_patient=_may_wait(order, now(ctx) - began)))
+            is_patient = _may_wait(order, now(ctx) - began)
+            return (yield from _open_run(ctx, order, cluster_vms, is_patient=is_patient))
         except (Transient, NotReported) as silence:
             unread += isinstance(silence, Transient)
             obstacle = Obstacle(code="unreadable", detail=str(silence))
@@ -106,7 +117,9 @@ class NotReported(Exception):
     """A host has registered a short while ago, and a VM that is meant is not listed yet."""
 
 
-def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Steps[ReplicationRun]:
+def _open_run(
+    ctx: Context, order: ReplicationOrder, cluster_vms: ClusterVms, *, is_patient: bool
+) -> Steps[ReplicationRun]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:
@@ -121,7 +134,7 @@ def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Ste
         registered_since=now(ctx) - DISCOVERY_TAKES if is_patient else None,
     )
     machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
-    run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
+    run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx), cluster_vms)
     if machines_read.registered and (missing := missing_vms(order, run)):
         waits_until = machines_read.registered + DISCOVERY_TAKES
         raise NotReported(f"{missing}, which a host that has just registered may report until {waits_until:%H:%M} UTC")
@@ -132,6 +145,8 @@ def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Ste
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
     copies_read = yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))
+    own_items = items_within(copies_read.items, machines_read.container)
+    run = with_unprotected(run, site, machines_read.machines, own_items, cluster_vms)
     return adopt_replicated(run, copies_read.items, site, now(ctx))
 
 
@@ -227,6 +242,7 @@ def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -
     failed = [item for item in run.items if item.state == "failed"]
     changed = sum(item.changed for item in run.items)
     verdict = f"{changed} of {len(run.items)} VMs changed." if changed else NOTHING_DONE
+    unprotected = still_unprotected(run)
     return Outcome(
         state="failed" if failed else "succeeded",
         kind="replication",
@@ -234,5 +250,11 @@ def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -
         failures=tuple(f"{item.vm}: {item.code}: {item.detail}" for item in failed),
         began=run.began,
         ended=ended,
-        facts={"vms": [vm_view(item) for item in run.items], "changed": changed, "verdict": verdict},
+        findings=coverage_findings(unprotected, run.unread_nodes),
+        facts={
+            "vms": [vm_view(item) for item in run.items],
+            "changed": changed,
+            "verdict": verdict,
+            "unprotected": [one.model_dump(mode="json") for one in unprotected],
+        },
     )

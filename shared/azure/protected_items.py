@@ -58,20 +58,25 @@ def item_view(item: Json) -> ItemView:
 
 
 def item_detail(item: Json) -> ItemDetail:
-    """Read an item for a preview.
-
-    Source: recorded: the network is that of the item, or of its first network card.
-    """
+    """Read an item for a preview."""
     properties, details = object_at(item, "properties"), _provider_details(item)
-    cards = [text_of(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
     return ItemDetail(
         **dict(item_view(item)),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
         failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
-        network=next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), ""),
+        network=_network_of(details),
         disk_sizes=_disk_sizes(details),
     )
+
+
+def _network_of(details: Json) -> str:
+    """The network that a failover connects the machine to.
+
+    Source: recorded: it is that of the item, or of its first network card.
+    """
+    cards = [text_of(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
+    return next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), "")
 
 
 def replicated_item(item: Json) -> ReplicatedItem:
@@ -99,6 +104,7 @@ def replicated_item(item: Json) -> ReplicatedItem:
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         last_point=parse_utc(details.get("lastRecoveryPointReceived")),
         policy_id=text_of(properties.get("policyId")),
+        network=_network_of(details),
     )
 
 

@@ -67,6 +67,11 @@ class ItemView(Message):
         return self.scenario not in {"", "None"}
 
     @property
+    def has_failed_enabling(self) -> bool:
+        """Whether enabling has left it behind, and nothing of it was ever copied."""
+        return self.protection_state == "EnablingFailed" and not self.is_busy
+
+    @property
     def hyper_v_sites(self) -> tuple[str, ...]:
         """The names of its Hyper-V site: of the fabric in its id, and the friendly one; none where it has neither."""
         names = (names_by_type(self.id).get("replicationfabrics", ""), self.hyper_v_site)
