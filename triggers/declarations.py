@@ -10,6 +10,7 @@ import azure.functions as func
 
 from shared.concurrency import map_concurrently
 from shared.operations.holds import find_holds
+from shared.plans.addresses import AddressFacts, claims_of_plan, find_rival_claims
 from shared.plans.machines import leased_machines, leased_vm_of
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DocumentChange, DocumentKind, VersionedDocument
@@ -153,7 +154,8 @@ async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     plans = await _read_plans(client)
     plan, unchecked = await check_plan(name, body_of(req), sites, plans)
     response = await _put_document(req, client, "plan", plan)
-    warnings = [*unchecked, *_overlap_warnings(name, plan, plans, sites)]  # allowed, and may still be a mistake
+    overlaps = [*_overlap_warnings(name, plan, plans, sites), *_address_warnings(name, plan, plans, sites)]
+    warnings = [*unchecked, *overlaps]  # allowed, and may still be a mistake
     if not warnings:
         return response
     body = {**json.loads(response.get_body()), "warnings": warnings}
@@ -172,6 +174,15 @@ def _overlap_warnings(
             vms = [leased_vm_of(key) for _, key in shared_machines]
             names = list_briefly(vms, SHOWN_SHARED_VMS)
             yield f"also in the plan {other!r}: {names}; only one run at a time can have them"
+
+
+def _address_warnings(
+    name: str, plan: PlanDocument, plans: Mapping[str, PlanDocument], sites: Mapping[str, SiteDocument]
+) -> Iterable[str]:
+    """Each address that another plan gives to another VM of the same network."""
+    others = ((other, document) for other, document in plans.items() if other != name)
+    claims = (claim for other, document in others for claim in claims_of_plan(other, document, sites))
+    return [rival.detail for rival in find_rival_claims(name, plan, sites, AddressFacts({}, tuple(claims)))]
 
 
 @bp.function_name("get_plan")

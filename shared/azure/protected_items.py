@@ -54,7 +54,16 @@ def item_view(item: Json) -> ItemView:
         percent=int(percent) if (percent := object_at(details, "initialReplicationDetails").get(_PERCENT)) else None,
         machine=text_of(details.get("vmId")),
         hyper_v_site=text_of(properties.get("primaryFabricFriendlyName")),
+        address=_static_address(details, "recoveryStaticIPAddress"),
+        test_address=_static_address(details, "tfoStaticIPAddress"),
     )
+
+
+def _static_address(details: Json, field: str) -> str:
+    """What the first configuration of the first network card asks for: the one that is probed, too."""
+    cards: list[Json] = list(details.get("vmNics") or ())
+    configurations: list[Json] = list(cards[0].get("ipConfigs") or ()) if cards else []
+    return text_of(configurations[0].get(field)) if configurations else ""
 
 
 def item_detail(item: Json) -> ItemDetail:
@@ -67,6 +76,7 @@ def item_detail(item: Json) -> ItemDetail:
         failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
         network=_network_of(details),
         disk_sizes=_disk_sizes(details),
+        size=text_of(details.get("recoveryAzureVMSize")),
     )
 
 

@@ -15,7 +15,7 @@ from tests.shared.samples import view
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-NOTHING_MISSING = {"unprotected": [], "withoutPlan": [], "nodesNotRead": [], "nodesReadAt": None}
+NOTHING_MISSING: dict[str, Any] = {"unprotected": [], "withoutPlan": [], "nodesNotRead": [], "nodesReadAt": None}
 
 
 def node(**changes: Any) -> NodeView:

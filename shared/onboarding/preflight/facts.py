@@ -12,6 +12,7 @@ from shared.site_recovery.views import ProviderView
 from shared.sites.cluster_vms import ClusterVm
 from shared.sites.node_output import unread_parts
 from shared.sites.nodes import ExtensionView
+from shared.sites.quota import RegionQuota
 from shared.sites.site import SiteDocument
 
 AzurePart = Literal[
@@ -197,10 +198,17 @@ class NetworkFacts(Message):
 
 
 class QuotaFacts(Message):
-    """Cores of the target region."""
+    """Cores of the target region.
+
+    Attributes:
+        families: The quotas of all families of sizes, and the sizes of the VMs that are protected.
+        vm_sizes: The size of each protected VM.
+    """
 
     used: int
     limit: int
+    families: RegionQuota | None = None
+    vm_sizes: dict[str, str] = Field(default_factory=dict)
 
 
 class AzureFacts(Message):

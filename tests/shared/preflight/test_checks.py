@@ -13,6 +13,7 @@ from shared.replication.coverage import VaultVms
 from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem
 from shared.sites.cluster_vms import ClusterVm
 from shared.sites.nodes import ExtensionView
+from shared.sites.quota import RegionQuota, Usage, VmSize
 from tests.shared.preflight.samples import (
     N1,
     N2,
@@ -200,6 +201,34 @@ def test_a_vm_whose_disks_could_not_be_read_is_unknown_with_the_reason(unread: d
         assert "the file is in use" in found[name].evidence[0]
         assert "run the preflight again" in found[name].remedy
     assert "sql-01" in found["capacity-initial-copy"].evidence[0]
+
+
+def in_families(bs: int, dsv5: int, **sizes: str) -> SiteFacts:
+    """The usual site, of whose VMs these have sizes, in a region with so many cores left of two families."""
+    limits = {"standardBSFamily": 10 + bs, "standardDSv5Family": 10 + dsv5}
+    usages = {name: Usage(used=10, limit=limit, shown=f"the {name}") for name, limit in limits.items()}
+    known = {name: VmSize(cores=2, family=family) for name, family in zip(("b", "d"), limits, strict=True)}
+    families = RegionQuota(region="westeurope", usages=usages, sizes=known)
+    vm_sizes = {vm.replace("_", "-"): size for vm, size in sizes.items()}
+    return seen(azure(quota=QuotaFacts(used=0, limit=100, families=families, vm_sizes=vm_sizes)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "says"),
+    [
+        (in_families(30, 30, sql_01="b", WEB_01="d"), "pass", "8 cores"),
+        (in_families(30, 1, sql_01="b", web_01="d"), "fail", "2 cores of the family the standardDSv5Family"),
+        (in_families(3, 30, sql_01="b", web_01="b"), "fail", "4 cores of the family the standardBSFamily"),
+        (in_families(3, 30, sql_01="b", web_01="d"), "warn", "3 of 13 are free"),
+        (in_families(30, 0, sql_01="b"), "unknown", "no core is left of the standardDSv5Family"),
+        (in_families(30, 0, sql_01="b", web_01="b", other="d"), "pass", "8 cores"),
+    ],
+)
+def test_the_quota_of_each_family_is_held_against_the_sizes_that_are_known(
+    facts: SiteFacts, state: str, says: str
+) -> None:
+    finding = found_in(facts)["target-quota"]
+    assert (finding.state, any(says in line for line in finding.evidence)) == (state, True), finding.evidence
 
 
 def protecting(*vms: str, disks: int = 1) -> SiteFacts:
