@@ -22,7 +22,8 @@ Address = Annotated[str, AfterValidator(lambda given: str(IPv4Address(given)) if
 
 
 AzureVmName = Annotated[str, Field(pattern=f"^{AZURE_VM_NAME.pattern}$")]
-GUEST_CODE, NAME_CODE = "vm-guest", "vm-names"
+GUEST_CODE = "vm-guest"
+NAME_CODE = "vm-names"
 """The checks of a preflight of which the vault's list and the request alone show that a VM does not pass them."""
 GUEST_REMEDY = (
     "Leave the VM out, or build it anew on generation 1. While it runs, integration services report what it runs."
