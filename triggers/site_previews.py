@@ -16,9 +16,8 @@ from shared.onboarding.prepare_preview import preview_preparation
 from shared.operations.durable_names import CLUSTER_VMS
 from shared.operations.kinds import Kind
 from shared.replication.contract import ReadProtectableItems, ReadReplicatedItems
-from shared.replication.coverage import items_within
 from shared.replication.preview import ReplicationPreview, preview_replication
-from shared.replication.run import ReplicationOrder, adopt_replicated, open_run, with_unprotected
+from shared.replication.run import ReplicationOrder, begin_run
 from shared.sites.cluster_vms import read_cluster_vms
 
 READS: dict[Kind, str] = {
@@ -51,9 +50,6 @@ async def preview_replication_order(client: df.DurableFunctionsClient, order: Re
     protectable = await read_protectable_items(request)
     replicated = await read_replicated_items(ReadReplicatedItems(vault=vault))
     cluster_vms = read_cluster_vms(await read_entity(client, CLUSTER_VMS, order.site))
-    run = open_run(order, protectable.machines, protectable.policy_id, replicated.at, cluster_vms)
-    own_items = items_within(replicated.items, protectable.container)
-    run = with_unprotected(run, site, protectable.machines, own_items, cluster_vms)
-    adopted = adopt_replicated(run, replicated.items, site, replicated.at)
-    preview = preview_replication(order.request.action, adopted, replicated.items)
+    run = begin_run(order, protectable, replicated.items, replicated.at, cluster_vms)
+    preview = preview_replication(order.request.action, run, replicated.items)
     return preview.model_copy(update={"nodes_read_at": cluster_vms.at})

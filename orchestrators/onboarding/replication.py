@@ -1,7 +1,7 @@
 """Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended.
 
-1. To enable VMs, ask the nodes first what a preflight would fail them for.
-2. Admit: read the site's VMs, lease those that are meant, and see what replicates already.
+1. Admit: read the site's VMs, lease those that are meant, and see what replicates already.
+2. Before VMs are enabled ask the nodes what a preflight would fail them for.
 3. Each tick: start what is due as far as the subscription's budget goes, watch the jobs, read how copying goes, wait.
 4. After some ticks continue as new, with the leases prolonged.
 5. Give the leases back, and say what changed.
@@ -9,7 +9,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases, wait_for_budget
@@ -27,32 +27,30 @@ from shared.replication.contract import (
     READ_PROTECTABLE_ITEMS,
     READ_REPLICATED_ITEMS,
     START_PROTECTION,
+    ProtectableItemsRead,
     ProtectionStart,
     ReadProtectableItems,
     ReadReplicatedItems,
     ReplicatedItemsRead,
     StartProtection,
 )
-from shared.replication.coverage import items_within
 from shared.replication.pacing import DISCOVERY_TAKES, QUICK_POLL
 from shared.replication.run import (
     ReplicationOrder,
     ReplicationRun,
     ReplicationRunItem,
-    adopt_replicated,
+    begin_run,
     coverage_findings,
     missing_vms,
     open_run,
     still_unprotected,
     vm_view,
-    with_unprotected,
 )
 from shared.replication.schedule import ReplicationTick
-from shared.replication.settings import ReplicationAction
+from shared.replication.settings import ReplicatedItem, ReplicationAction
 from shared.replication.status import replication_status, waiting_status
 from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, StartsMade, WatchJobs
 from shared.sites import defaults
-from shared.sites.cluster_vms import ClusterVms
 from shared.sites.nodes import fabric_name_of
 
 NOTHING_DONE = "Nothing had to be done. Nothing was changed."
@@ -64,13 +62,11 @@ def replication(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] |
     run = order.run
     if run is None:
         try:
-            cluster_vms = ClusterVms()
-            if order.request.action == "enable":
-                cluster_vms = yield from read_cluster_vms(ctx, order)
-            run = yield from _admit_run(ctx, order, cluster_vms)
+            admitted = yield from _admit_run(ctx, order)
         except NotAdmitted as verdict:
             refusal = Outcome(state="refused", kind="replication", site=order.site, problems=verdict.obstacles)
             return refusal.model_dump(mode="json")
+        run = yield from _begin_run(ctx, order, admitted)
         yield from publish_site_event(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
     for _ in range(TICKS_PER_GENERATION):
         show_status(ctx, replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True))
@@ -86,8 +82,30 @@ def _vault_of(order: ReplicationOrder) -> VaultRef:
     return VaultRef.from_id(order.document.vault)
 
 
-def _admit_run(ctx: Context, order: ReplicationOrder, cluster_vms: ClusterVms) -> Steps[ReplicationRun]:
-    """Open the run, once Azure has answered; no lease is kept of one that is not admitted.
+class Admitted(NamedTuple):
+    """What the vault showed when the run was admitted.
+
+    Attributes:
+        listed: The machines of the site.
+        copies: All that replicates.
+    """
+
+    listed: ProtectableItemsRead
+    copies: tuple[ReplicatedItem, ...]
+
+
+def _begin_run(ctx: Context, order: ReplicationOrder, admitted: Admitted) -> Steps[ReplicationRun]:
+    """The run as it begins; before VMs are enabled the nodes are asked what a preflight would fail them for."""
+    run = begin_run(order, *admitted, now(ctx))
+    is_enabling = any(item.state == "waiting" and "enable" in item.actions for item in run.items)
+    if order.request.action != "enable" or (order.request.vms and not is_enabling):
+        return run
+    cluster_vms = yield from read_cluster_vms(ctx, order)
+    return begin_run(order, *admitted, now(ctx), cluster_vms)
+
+
+def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[Admitted]:
+    """Read the vault and lease the VMs, once Azure has answered; no lease is kept of a run that is not admitted.
 
     Raises:
         NotAdmitted: with what stands in the way.
@@ -95,8 +113,7 @@ def _admit_run(ctx: Context, order: ReplicationOrder, cluster_vms: ClusterVms) -
     began, unread = now(ctx), 0
     while unread < MOST_READS:
         try:
-            is_patient = _may_wait(order, now(ctx) - began)
-            return (yield from _open_run(ctx, order, cluster_vms, is_patient=is_patient))
+            return (yield from _lease_vms(ctx, order, is_patient=_may_wait(order, now(ctx) - began)))
         except (Transient, NotReported) as silence:
             unread += isinstance(silence, Transient)
             obstacle = Obstacle(code="unreadable", detail=str(silence))
@@ -117,9 +134,7 @@ class NotReported(Exception):
     """A host has registered a short while ago, and a VM that is meant is not listed yet."""
 
 
-def _open_run(
-    ctx: Context, order: ReplicationOrder, cluster_vms: ClusterVms, *, is_patient: bool
-) -> Steps[ReplicationRun]:
+def _lease_vms(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Steps[Admitted]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:
@@ -134,7 +149,7 @@ def _open_run(
         registered_since=now(ctx) - DISCOVERY_TAKES if is_patient else None,
     )
     machines_read = yield from call(ctx, READ_PROTECTABLE_ITEMS, request)
-    run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx), cluster_vms)
+    run = open_run(order, machines_read.machines, machines_read.policy_id, now(ctx))
     if machines_read.registered and (missing := missing_vms(order, run)):
         waits_until = machines_read.registered + DISCOVERY_TAKES
         raise NotReported(f"{missing}, which a host that has just registered may report until {waits_until:%H:%M} UTC")
@@ -145,9 +160,7 @@ def _open_run(
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
     copies_read = yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))
-    own_items = items_within(copies_read.items, machines_read.container)
-    run = with_unprotected(run, site, machines_read.machines, own_items, cluster_vms)
-    return adopt_replicated(run, copies_read.items, site, now(ctx))
+    return Admitted(machines_read, copies_read.items)
 
 
 def _run_tick(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:

@@ -9,7 +9,8 @@ from pydantic import Field
 from shared.arm_ids import split_at
 from shared.errors import Refused
 from shared.messages import Message
-from shared.replication.coverage import UnprotectedVm, find_unprotected
+from shared.replication.contract import ProtectableItemsRead
+from shared.replication.coverage import UnprotectedVm, find_unprotected, items_within
 from shared.replication.disks import names_left_out
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
 from shared.replication.settings import (
@@ -269,19 +270,25 @@ def adopt_replicated(
     return run.with_each(adopt_item)
 
 
-def with_unprotected(
-    run: ReplicationRun,
-    site: SiteDocument,
-    machines: Iterable[ProtectableItem],
-    items: Iterable[ReplicatedItem],
-    cluster_vms: ClusterVms,
+def begin_run(
+    order: ReplicationOrder,
+    listed: ProtectableItemsRead,
+    copies: Sequence[ReplicatedItem],
+    now: datetime,
+    cluster_vms: ClusterVms = ClusterVms(),  # noqa: B008 - it is immutable
 ) -> ReplicationRun:
-    """The run with the VMs of the cluster that nothing protects as it begins.
+    """The run as it begins: each VM that is meant, with what replicates already, and what nothing protects.
 
     Args:
-        items: The protected items of the site.
+        listed: What the vault lists of the site.
+        copies: The protected items of the vault.
+        cluster_vms: What the nodes named, each VM with what a preflight fails it for.
     """
-    return run.model_copy(update={"unprotected": find_unprotected(site, machines, items, cluster_vms.vms)})
+    site = order.document
+    run = open_run(order, listed.machines, listed.policy_id, now, cluster_vms)
+    own_items = items_within(copies, listed.container)
+    unprotected = find_unprotected(site, listed.machines, own_items, cluster_vms.vms)
+    return adopt_replicated(run.model_copy(update={"unprotected": unprotected}), copies, site, now)
 
 
 def still_unprotected(run: ReplicationRun) -> tuple[UnprotectedVm, ...]:
