@@ -1,12 +1,13 @@
 """What is really there: the resource groups that drills work in, and the networks that they must stay in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from shared.arm_ids import name_of, split_at
 from shared.azure.api_versions import NETWORK_API
 from shared.azure.arm import read_resource
 from shared.azure.errors import unless_missing
 from shared.azure.evidence_store import keep_beside
-from shared.azure.json_fields import object_at, text_of
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
@@ -38,9 +39,14 @@ async def read_network(request: ReadNetwork) -> NetworkNeighbours:
     return NetworkNeighbours(found=True, peered=tuple(peered_ids), cards=tuple(cards))
 
 
-async def read_virtual_network(network: str) -> VirtualNetwork:
-    """Read the subnets of a virtual network; a subnet has one prefix, or a list of them."""
-    network_body = await unless_missing(read_resource(network, NETWORK_API))
+async def read_virtual_network(network: str, *, with_cards: bool = False) -> VirtualNetwork:
+    """Read the subnets of a virtual network; a subnet has one prefix, or a list of them.
+
+    Args:
+        with_cards: Read who has which address in it as well, which may be a long answer.
+    """
+    expand = "subnets/ipConfigurations" if with_cards else ""
+    network_body = await unless_missing(read_resource(network, NETWORK_API, expand))
     if network_body is None:
         return VirtualNetwork(found=False)
     subnets = {
@@ -51,17 +57,35 @@ async def read_virtual_network(network: str) -> VirtualNetwork:
         name: [subnet["addressPrefix"]] if subnet.get("addressPrefix") else subnet.get("addressPrefixes") or ()
         for name, subnet in subnets.items()
     }
-    return VirtualNetwork(found=True, subnets={name: tuple(map(text_of, some)) for name, some in prefixes.items()})
+    configurations = [one for subnet in subnets.values() for one in subnet.get("ipConfigurations") or ()]
+    return VirtualNetwork(
+        found=True,
+        subnets={name: tuple(map(text_of, some)) for name, some in prefixes.items()},
+        cards={address: _card_of(one) for one in configurations if (address := _address_of(one))},
+    )
+
+
+def _address_of(configuration: Json) -> str:
+    return text_of(object_at(configuration, "properties").get("privateIPAddress"))
+
+
+def _card_of(configuration: Json) -> str:
+    """Name of the resource that the configuration is a part of."""
+    return name_of(split_at(text_of(configuration.get("id")), "ipConfigurations")[0])
 
 
 async def read_virtual_networks(
-    networks: Sequence[str],
+    networks: Sequence[str], with_cards: Collection[str] = ()
 ) -> tuple[dict[str, VirtualNetwork], dict[str, SiteRecoveryError]]:
-    """Networks by their ids in lower case; and why others cannot be read, often because the app has no rights there."""
+    """Networks by their ids in lower case; and why others cannot be read, often because the app has no rights there.
+
+    Args:
+        with_cards: Ids, in lower case, of those in which it matters who has which address.
+    """
 
     async def read_or_failure(network: str) -> VirtualNetwork | SiteRecoveryError:
         try:
-            return await read_virtual_network(network)
+            return await read_virtual_network(network, with_cards=network.lower() in with_cards)
         except SiteRecoveryError as failure:
             return failure
 

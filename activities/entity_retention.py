@@ -13,6 +13,7 @@ from shared.arm_ids import key_of
 from shared.concurrency import map_concurrently
 from shared.healing.node_record import NodeRecord, is_at_rest
 from shared.operations.durable_names import (
+    CLUSTER_VMS,
     DOCUMENTS,
     LOST_NODES,
     NODES,
@@ -82,7 +83,7 @@ def is_over(entity: EntityInstanceId, value: Mapping[str, Any], declared: Declar
     """Whether what an entity keeps is of no use any more, once it has not changed for very long."""
     if entity.entity in {PLAN_HISTORY, RECOVERY_PLAN_MIRRORS}:
         return entity.key not in declared.plans
-    if entity.entity == LOST_NODES:
+    if entity.entity in {CLUSTER_VMS, LOST_NODES}:
         return entity.key not in declared.sites
     if entity.entity == NODES:
         return _is_node_over(value, declared, owners)

@@ -7,6 +7,7 @@ from activities.evidence import find_store_obstacle
 from activities.target_checks import read_target_facts
 from activities.vault import read_items_by_vault
 from shared.messages import VaultRef
+from shared.plans.addresses import AddressFacts, claims_of_items, claims_of_plan, find_rival_claims
 from shared.plans.azure_checks import (
     find_misplaced_machines,
     find_unknown_machines,
@@ -23,7 +24,7 @@ from shared.sites.site import SiteDocument, vaults_of_sites
 async def check_plan_in_azure(
     plan: PlanDocument, sites: Mapping[str, SiteDocument]
 ) -> tuple[list[FieldError], list[str]]:
-    """What Azure shows to be wrong with a plan, and what could not be looked at.
+    """What Azure shows to be wrong with a plan; and what could not be looked at, or may become wrong.
 
     Args:
         sites: By name, at least those of its items.
@@ -39,11 +40,16 @@ async def check_plan_in_azure(
     )
     missing = match_machines(plan.model_copy(update={"items": checked_items}), sites, items.by_vault).missing
     errors = list(find_unknown_machines(plan, sites, missing, items.by_vault))
-    misplaced, unchecked_networks = await check_networks_in_azure(plan, sites)
+    misplaced, unchecked_networks, cards = await check_networks_in_azure(plan, sites)
+    listed = [view for views in items.by_vault.values() for view in views]
+    in_azure = {view.vm.lower() for view in listed if view.active_location != "Primary"}
+    rivals = find_rival_claims("", plan, sites, AddressFacts(cards, tuple(claims_of_items(listed))))
+    taken = [one.detail for one in rivals if one.vm.lower() not in in_azure]  # of those the card is their own
     targets = await read_target_facts(plan, sites, items.by_vault)
     errors += find_target_errors(plan, sites, targets)
     store_errors, store_warnings = await _check_evidence_store(plan)
-    return [*errors, *misplaced, *store_errors], [*unchecked, *unchecked_networks, *targets.unread, *store_warnings]
+    warnings = [*unchecked, *unchecked_networks, *targets.unread, *taken, *store_warnings]
+    return [*errors, *misplaced, *store_errors], warnings
 
 
 async def _check_evidence_store(plan: PlanDocument) -> tuple[list[FieldError], list[str]]:
@@ -57,9 +63,11 @@ async def _check_evidence_store(plan: PlanDocument) -> tuple[list[FieldError], l
 
 async def check_networks_in_azure(
     plan: PlanDocument, sites: Mapping[str, SiteDocument]
-) -> tuple[list[FieldError], list[str]]:
-    """The same for the networks that the plan names."""
+) -> tuple[list[FieldError], list[str], dict[str, dict[str, str]]]:
+    """The same for the networks that the plan names, and who has which address in those where it asks for one."""
     drill = [plan.drill.network] if plan.drill else []
-    virtual_networks, unread_networks = await read_virtual_networks([*networks_of(plan, sites), *drill])
+    asking = {claim.network for claim in claims_of_plan("", plan, sites)}
+    virtual_networks, unread_networks = await read_virtual_networks([*networks_of(plan, sites), *drill], asking)
     unchecked = [unread_network_blocker(network, why).detail for network, why in unread_networks.items()]
-    return list(find_misplaced_machines(plan, sites, virtual_networks)), unchecked
+    cards = {network: one.cards for network, one in virtual_networks.items()}
+    return list(find_misplaced_machines(plan, sites, virtual_networks)), unchecked, cards

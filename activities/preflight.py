@@ -8,7 +8,6 @@ from shared.arm_ids import group_id_of, is_within, name_of, same_id, subscriptio
 from shared.azure.api_versions import (
     AUTHORIZATION_API,
     AZURE_STACK_HCI_API,
-    COMPUTE_API,
     LOCKS_API,
     NETWORK_API,
     RECOVERY_SERVICES_API,
@@ -18,8 +17,10 @@ from shared.azure.api_versions import (
 from shared.azure.arc_machines import list_machines
 from shared.azure.arc_views import cluster_of, is_arc_vm, node_facts
 from shared.azure.arm import find_resource, list_all
+from shared.azure.compute_quota import read_region_quota
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.protected_items import is_hyper_v_to_azure, item_detail
 from shared.azure.vault import Vault
 from shared.azure.vault_setup import find_policy, find_site, is_associated
 from shared.concurrency import map_concurrently
@@ -41,6 +42,8 @@ from shared.onboarding.preflight.facts import (
 )
 from shared.site_recovery.contract import ReadProviders
 from shared.sites.defaults import cache_storage_of, replication_policy_of
+from shared.sites.nodes import is_item_of_site
+from shared.sites.quota import TOTAL
 from shared.sites.site import SiteDocument
 
 
@@ -87,7 +90,7 @@ class _SiteReader:
                 "network", site.drill_network.network if site.drill_network else ""
             ),
             target_group=text_of(group.get("id")) if group else "",
-            quota=await self._read_quota(),
+            quota=await self._read_quota(vault if vault_body else None),
             unread=self._unread,
         )
 
@@ -183,12 +186,19 @@ class _SiteReader:
             peerings=len(properties.get("virtualNetworkPeerings") or ()),
         )
 
-    async def _read_quota(self) -> QuotaFacts | None:
+    async def _read_quota(self, vault: Vault | None) -> QuotaFacts | None:
+        sizes = await self._read_sizes(vault) if vault else {}
         subscription = subscription_of(self._site.target_resource_group)
-        path = f"/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{self._site.region}/usages"
-        listed = await self._read_if_allowed("quota", list_all(path, COMPUTE_API))
-        cores = next((one for one in listed or () if object_at(one, "name").get("value") == "cores"), None)
-        return QuotaFacts(used=int(cores["currentValue"]), limit=int(cores["limit"])) if cores else None
+        reading = read_region_quota(subscription, self._site.region, set(sizes.values()))
+        quota = await self._read_if_allowed("quota", reading)
+        cores = quota.usages.get(TOTAL) if quota else None
+        return QuotaFacts(used=cores.used, limit=cores.limit, families=quota, vm_sizes=sizes) if cores else None
+
+    async def _read_sizes(self, vault: Vault) -> dict[str, str]:
+        """The size of the Azure VM of each protected VM of the site."""
+        listed = await self._read_if_allowed("quota", vault.list_items())
+        details = (item_detail(item) for item in listed or () if is_hyper_v_to_azure(item))
+        return {view.vm: view.size for view in details if view.size and is_item_of_site(self._site, view)}
 
 
 def _authorization_path(scope: str, kind: str) -> str:

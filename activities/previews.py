@@ -1,11 +1,12 @@
 """Looking before acting: what a verb would do to a plan's machines as Azure and the vault show them now."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import azure.durable_functions as df
 
 from activities.drill_inventory import read_network, read_virtual_networks
-from activities.durable_state import read_entity
+from activities.durable_state import list_entities, read_entity
 from activities.evidence import find_store_obstacle
 from activities.failed_over_vms import read_failed_over_vms
 from activities.owed import read_owed_by
@@ -14,12 +15,22 @@ from activities.recovery_points import complete_with_points
 from activities.replication import list_unreplicated_disks
 from activities.target_checks import read_target_facts
 from activities.vault import read_all_items_by_vault, read_providers
+from shared.azure.compute_quota import read_region_quota
 from shared.concurrency import map_concurrently
+from shared.documents import CHECKED
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import DOCUMENTS, PLAN_HISTORY
 from shared.operations.obligations import Obligation
+from shared.plans.addresses import (
+    NO_ADDRESSES,
+    AddressClaim,
+    AddressFacts,
+    claims_of_items,
+    claims_of_plan,
+    networks_with_addresses,
+)
 from shared.plans.azure_checks import find_network_blockers, networks_of, unread_network_blocker
 from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM
 from shared.plans.history import PlanHistory
@@ -27,6 +38,7 @@ from shared.plans.machines import homes_of, match_machines
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
+from shared.plans.quota_checks import PlacedQuota, places_of, sizes_in_place
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.plans.target_checks import find_hook_blockers, find_size_blockers, unread_target_blockers
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
@@ -87,7 +99,10 @@ async def read_preview_facts(
     providers_read = await map_concurrently(
         vaults if hosts_wanted else (), lambda vault: read_providers(ReadProviders(vault=vault))
     )
-    network_blockers, unread_networks = await _check_networks(part, sites) if fails_over else ((), ())
+    places = TargetPlaces()
+    if fails_over or "drill" in kinds:
+        claims = await _read_claims(client, name, sites, items_by_vault)
+        places = await _read_places(part, sites, machines.found, claims)
     occasions = _occasions_of(kinds, fails_over=fails_over)
     targets = await read_target_facts(part, sites, items_by_vault if fails_over else {}, occasions)
     unreplicated, unread_disks = await _read_disks(sites, items_by_vault) if fails_over else ({}, ())
@@ -98,11 +113,13 @@ async def read_preview_facts(
         hosts={host.id.lower(): host for one in providers_read for host in one.providers},
         plan_history=PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, name)),
         network_blockers=(
-            *network_blockers,
+            *places.blockers,
             *find_size_blockers(part, sites, targets),
             *find_hook_blockers(plan, "failover", targets),
         ),
-        unread_networks=(*unread_networks, *unread_target_blockers(targets), *unread_disks),
+        unread_networks=(*places.unread, *unread_target_blockers(targets), *unread_disks),
+        addresses=places.addresses,
+        quotas=places.quotas,
         unreplicated=unreplicated,
         evidence=await find_store_obstacle(),
         failed_over_vms=await read_failed_over_vms(part, sites, machines.found)
@@ -158,12 +175,72 @@ def _unproven_source(owed: Obligation) -> Obstacle:
     return Obstacle(code="source-not-proven-off", detail=f"{leftovers_text}{owed.detail} {LOST_REMEDY}")
 
 
-async def _check_networks(plan: PlanDocument, sites: Sites) -> tuple[tuple[Obstacle, ...], tuple[Obstacle, ...]]:
-    """What is wrong with the networks that a failover would bring the machines to, and which could not be read."""
-    virtual_networks, unread_networks = await read_virtual_networks(networks_of(plan, sites))
-    return find_network_blockers(plan, sites, virtual_networks), tuple(
-        unread_network_blocker(network, why) for network, why in unread_networks.items()
+class TargetPlaces(NamedTuple):
+    """Where machines go in Azure.
+
+    Attributes:
+        blockers: What is wrong with the networks.
+        unread: What could not be read.
+        addresses: Who has the addresses in the networks where machines ask for one.
+    """
+
+    blockers: tuple[Obstacle, ...] = ()
+    unread: tuple[Obstacle, ...] = ()
+    addresses: AddressFacts = NO_ADDRESSES
+    quotas: tuple[PlacedQuota, ...] = ()
+
+
+async def _read_places(
+    plan: PlanDocument, sites: Sites, items: Mapping[str, ItemDetail], claims: Sequence[AddressClaim]
+) -> TargetPlaces:
+    asking = networks_with_addresses(plan, sites, items)
+    named = {network.lower(): network for network in (*networks_of(plan, sites), *asking)}
+    virtual_networks, unread_networks = await read_virtual_networks(list(named.values()), asking)
+    quotas, unread_quotas = await _read_quotas(plan, sites, items)
+    unread = (unread_network_blocker(network, why) for network, why in unread_networks.items())
+    return TargetPlaces(
+        blockers=find_network_blockers(plan, sites, virtual_networks),
+        unread=(*unread, *unread_quotas),
+        addresses=AddressFacts({network: one.cards for network, one in virtual_networks.items()}, claims),
+        quotas=quotas,
     )
+
+
+async def _read_claims(
+    client: df.DurableFunctionsClient, name: str, sites: Sites, items_by_vault: Mapping[str, Sequence[ItemDetail]]
+) -> tuple[AddressClaim, ...]:
+    """The addresses that other plans declare, and that protected items ask for by themselves."""
+    declared = await list_entities(client, DOCUMENTS, "plan:")
+    others = {key.partition(":")[2]: state for key, state in declared.items() if key != f"plan:{name}"}
+    plans = {other: PlanDocument.model_validate(state["document"], context=CHECKED) for other, state in others.items()}
+    known_sites = {**await _read_sites_of(client, plans.values()), **sites}
+    of_plans = (claim for other, plan in plans.items() for claim in claims_of_plan(other, plan, known_sites))
+    return (*of_plans, *claims_of_items(view for views in items_by_vault.values() for view in views))
+
+
+async def _read_sites_of(client: df.DurableFunctionsClient, plans: Iterable[PlanDocument]) -> dict[str, SiteDocument]:
+    """The sites that these plans name."""
+    wanted = sorted({site for plan in plans for site in plan.site_names})
+    states = await map_concurrently(wanted, lambda site: read_entity(client, DOCUMENTS, f"site:{site}"))
+    found = zip(wanted, states, strict=True)
+    return {site: SiteDocument.model_validate(state["document"]) for site, state in found if state}
+
+
+async def _read_quotas(
+    plan: PlanDocument, sites: Sites, items: Mapping[str, ItemDetail]
+) -> tuple[tuple[PlacedQuota, ...], tuple[Obstacle, ...]]:
+    """The quota of each region that the machines go to, with their sizes; and which could not be read."""
+
+    async def read(place: tuple[str, str]) -> PlacedQuota | Obstacle:
+        sizes = sizes_in_place(place, plan, sites, items)
+        try:
+            return PlacedQuota(place, await read_region_quota(*place, set(sizes.values())), sizes)
+        except SiteRecoveryError as failure:
+            return Obstacle(code="target-unread", detail=f"the quota of {place[1]} could not be read: {failure}")
+
+    found = await map_concurrently(places_of(plan, sites), read)
+    quotas = tuple(one for one in found if isinstance(one, PlacedQuota))
+    return quotas, tuple(one for one in found if isinstance(one, Obstacle))
 
 
 async def _check_isolation(plan: PlanDocument, sites: Sites) -> tuple[Obstacle, ...]:

@@ -44,7 +44,7 @@ from shared.replication.contract import (
     StartProtection,
 )
 from shared.replication.disks import list_unreplicated
-from shared.replication.settings import ENABLING_FAILED_CODE, ReplicatedItem
+from shared.replication.settings import ENABLING_FAILED_CODE, ProtectableItem, ReplicatedItem
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ITEM_BUSY_CODE, NOTHING_TO_DO_CODE, StartsMade
 from shared.site_recovery.views import ItemDetail
@@ -98,6 +98,18 @@ async def _newest_registration(vault: Vault, since: datetime) -> datetime | None
     return max((one for one in began if one), default=None)
 
 
+async def list_site_machines(site: SiteDocument) -> tuple[ProtectableItem, ...]:
+    """The machines that the hosts of a site have reported to its vault, protected or not; none before it is prepared.
+
+    Raises:
+        SiteRecoveryError: they could not be read.
+    """
+    vault = Vault(VaultRef.from_id(site.vault))
+    fabric = await find_site(vault, site.hyper_v_site)
+    container = await find_container(vault, fabric) if fabric else None
+    return tuple(map(protectable_item, await list_protectable_items(vault, container))) if container else ()
+
+
 async def list_unreplicated_disks(site: SiteDocument, items: Iterable[ItemDetail]) -> dict[str, tuple[str, ...]]:
     """Names of the disks that a site's protected VMs have at home and that are not replicated, by ARM id in lower case.
 
@@ -107,9 +119,7 @@ async def list_unreplicated_disks(site: SiteDocument, items: Iterable[ItemDetail
     Raises:
         SiteRecoveryError: what the hosts have could not be read.
     """
-    vault = Vault(VaultRef.from_id(site.vault))
-    container = await require_container(vault, site.hyper_v_site)
-    machines = map(protectable_item, await list_protectable_items(vault, container))
+    machines = await list_site_machines(site)
     copied_disks = {item.id.lower(): item.disk_sizes for item in items if item.protection_state == "Protected"}
     return {machine.item_id.lower(): disks for machine, disks in list_unreplicated(machines, copied_disks, site)}
 

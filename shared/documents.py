@@ -147,6 +147,8 @@ def _check_hook_url(url: str) -> str:
 HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
 """A URL that this product calls, or empty."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
+VmName = Annotated[str, Field(max_length=100, pattern=r"^[^\s/\\\x00-\x1f]([^/\\\x00-\x1f]*[^\s/\\\x00-\x1f])?$")]
+"""A VM on premises: Hyper-V and the vault take nearly every name that may be part of a path; Azure gets its own."""
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
 Span = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=30))]
 """How long something may take. In JSON: ISO 8601, "PT2H"."""

@@ -111,7 +111,7 @@ def _code_values(node: ast.AST, positions: Mapping[str, int], scope: ast.AST) ->
         yield from (value for key, value in zip(keys, node.values, strict=True) if key == "code")
     if not isinstance(node, ast.Call) or (name := _called_name(node, scope)) in NOT_SHOWN:
         return
-    if name == "Check" and node.args:
+    if name in {"Check", "VmCheck"} and node.args:
         yield node.args[0]
     yield from (keyword.value for keyword in node.keywords if keyword.arg == "code")
     if name in positions and len(node.args) > positions[name]:

@@ -40,6 +40,7 @@ PINNED_ORCHESTRATORS = {
 }
 PINNED_ENTITIES = {
     "cluster_queue",
+    "cluster_vms",
     "documents",
     "event_counts",
     "holds",

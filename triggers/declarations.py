@@ -7,7 +7,9 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.concurrency import map_concurrently
 from shared.operations.holds import find_holds
+from shared.plans.addresses import AddressFacts, claims_of_plan, find_rival_claims
 from shared.plans.machines import leased_machines, leased_vm_of
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DocumentChange, DocumentKind, VersionedDocument
@@ -94,7 +96,8 @@ async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     versioned = await declared_documents.read_document(client, "site", name)
     site = SiteDocument.model_validate(versioned.document)
     history = [version.model_dump(mode="json", by_alias=True) for version in reversed(versioned.history)]
-    facts = {"health": await read_site_health(site), "holds": hold_views(await read_holds_of(client, [name]))}
+    health = await read_site_health(client, name, site, await _read_plans(client))
+    facts = {"health": health, "holds": hold_views(await read_holds_of(client, [name]))}
     view = _document_view(name, versioned) | {"history": history, **facts}
     return json_response(view, headers={"ETag": versioned.etag})
 
@@ -118,13 +121,24 @@ async def delete_site(req: func.HttpRequest, client: df.DurableFunctionsClient) 
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """All declared sites, each with what holds it."""
+    """All declared sites, each with its health now and what holds it."""
     documents, holds = await declared_documents.read_documents(client, "site"), await read_holds(client)
+    plans = await _read_plans(client)
+
+    async def read_health(name: str) -> dict[str, Any]:
+        return await read_site_health(client, name, SiteDocument.model_validate(documents[name].document), plans)
+
+    healths = dict(zip(documents, await map_concurrently(list(documents), read_health), strict=True))
     views = [
-        _document_view(name, entry) | {"holds": hold_views(find_holds(holds, [name]))}
+        _document_view(name, entry) | {"health": healths[name], "holds": hold_views(find_holds(holds, [name]))}
         for name, entry in documents.items()
     ]
     return json_response({"value": views})
+
+
+async def _read_plans(client: df.DurableFunctionsClient) -> dict[str, PlanDocument]:
+    documents = await declared_documents.read_documents(client, "plan")
+    return {name: declared_documents.plan_of(entry) for name, entry in documents.items()}
 
 
 @bp.function_name("put_plan")
@@ -135,13 +149,11 @@ async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     name = _read_document_name(req, "plan")
     sites = await declared_documents.read_sites(client)
-    plans = {
-        other: declared_documents.plan_of(entry)
-        for other, entry in (await declared_documents.read_documents(client, "plan")).items()
-    }
+    plans = await _read_plans(client)
     plan, unchecked = await check_plan(name, body_of(req), sites, plans)
     response = await _put_document(req, client, "plan", plan)
-    warnings = [*unchecked, *_overlap_warnings(name, plan, plans, sites)]  # allowed, and may still be a mistake
+    overlaps = [*_overlap_warnings(name, plan, plans, sites), *_address_warnings(name, plan, plans, sites)]
+    warnings = [*unchecked, *overlaps]  # allowed, and may still be a mistake
     if not warnings:
         return response
     body = {**json.loads(response.get_body()), "warnings": warnings}
@@ -160,6 +172,15 @@ def _overlap_warnings(
             vms = [leased_vm_of(key) for _, key in shared_machines]
             names = list_briefly(vms, SHOWN_SHARED_VMS)
             yield f"also in the plan {other!r}: {names}; only one run at a time can have them"
+
+
+def _address_warnings(
+    name: str, plan: PlanDocument, plans: Mapping[str, PlanDocument], sites: Mapping[str, SiteDocument]
+) -> Iterable[str]:
+    """Each address that another plan gives to another VM of the same network."""
+    others = ((other, document) for other, document in plans.items() if other != name)
+    claims = (claim for other, document in others for claim in claims_of_plan(other, document, sites))
+    return [rival.detail for rival in find_rival_claims(name, plan, sites, AddressFacts({}, tuple(claims)))]
 
 
 @bp.function_name("get_plan")

@@ -36,7 +36,7 @@ def replication_part(state: OrchestrationState, custom_status: Mapping[str, Any]
     if "vms" in facts:
         completed = sum(vm["state"] in {"done", "kept"} for vm in facts["vms"])
         progress = {"completed": completed, "total": len(facts["vms"])}
-        outcome_fields = {"verdict": facts["verdict"], "changed": facts["changed"]}
+        outcome_fields = {name: facts[name] for name in ("verdict", "changed", "unprotected") if name in facts}
         return {"items": facts["vms"], "progress": progress, "expectedEnd": "", **outcome_fields}
     order = ReplicationOrder.model_validate(read_input(state))
     vms = [vm_view(item) for item in order.run.items] if order.run else []

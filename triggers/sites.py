@@ -1,13 +1,20 @@
 """Onboarding over HTTP: prepare a site, and start, follow, change or end the replication of its VMs."""
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.durable_state import read_entity
 from activities.nodes import read_nodes
-from activities.replication import read_protectable_items, read_recovery_points, read_replicated_items
+from activities.replication import (
+    list_site_machines,
+    read_protectable_items,
+    read_recovery_points,
+    read_replicated_items,
+)
 from activities.vault import read_items, read_providers
 from shared.arm_ids import names_by_type
 from shared.azure.errors import NotFound
@@ -15,8 +22,10 @@ from shared.errors import SiteRecoveryError
 from shared.healing.contract import ReadNodes
 from shared.messages import VaultRef
 from shared.onboarding.preparation import PrepareOrder
-from shared.onboarding.site_health import summarise_site
+from shared.onboarding.site_health import Coverage, find_unread_nodes, is_newer_than_lists, summarise_site
+from shared.operations.durable_names import CLUSTER_VMS
 from shared.operations.kinds import Kind
+from shared.plans.plan import PlanDocument
 from shared.principals import require_role
 from shared.problem_details import FieldError
 from shared.replication.contract import (
@@ -25,10 +34,13 @@ from shared.replication.contract import (
     ReadRecoveryPoints,
     ReadReplicatedItems,
 )
+from shared.replication.coverage import find_unplanned, find_unprotected
 from shared.replication.health import list_vm_health
 from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
 from shared.site_recovery.contract import ReadItems, ReadProviders
+from shared.sites.cluster_vms import read_cluster_vms
+from shared.sites.node_health import providers_on
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
@@ -83,11 +95,11 @@ async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsCl
     operation = await site_operation_of(req, client, "replication")
     order = ReplicationOrder(**dict(operation), request=request)
     if wants_preview(req):
-        preview = (await preview_replication_order(order)).model_dump(mode="json", by_alias=True)
+        preview = (await preview_replication_order(client, order)).model_dump(mode="json", by_alias=True)
         return json_response({"kind": order.kind, "site": order.site, **preview, **await _holds_view(client, order)})
     digest = request_digest_of(req, order.kind, order.site)
     if request.action == "disable" and not await has_started(client, order.id, digest):
-        require_confirmation(request.confirm, (await preview_replication_order(order)).confirm)
+        require_confirmation(request.confirm, (await preview_replication_order(client, order)).confirm)
     return await _start_holding_run(client, order, digest)
 
 
@@ -187,14 +199,21 @@ async def start_verify(req: func.HttpRequest, client: df.DurableFunctionsClient)
     return await _start_check(req, client, "verify")
 
 
-async def read_site_health(site: SiteDocument) -> dict[str, Any]:
-    """The site's health; {state: "unprepared" or "unknown", detail} without a vault, or when Azure does not say."""
+async def read_site_health(
+    client: df.DurableFunctionsClient, name: str, site: SiteDocument, plans: Mapping[str, PlanDocument]
+) -> dict[str, Any]:
+    """The site's health; {state: "unprepared" or "unknown", detail} without a vault, or when Azure does not say.
+
+    Args:
+        plans: All that are declared: what they have of the site's VMs.
+    """
     vault = VaultRef.from_id(site.vault)
     try:
-        nodes_read, providers_read, items_read = await asyncio.gather(
+        nodes_read, providers_read, items_read, machines = await asyncio.gather(
             read_nodes(ReadNodes(cluster_id=site.cluster)),
             read_providers(ReadProviders(vault=vault, fabric=site.hyper_v_site)),
             read_items(ReadItems(vault=vault)),
+            list_site_machines(site),
         )
     except NotFound as absent:
         return {"state": "unprepared", "detail": absent.detail}
@@ -202,7 +221,22 @@ async def read_site_health(site: SiteDocument) -> dict[str, Any]:
         return {"state": "unknown", "detail": str(failure)}
     fabrics = {site.hyper_v_site.lower(), *(_fabric_of(host.id) for host in providers_read.providers)}
     own_items = [item for item in items_read.items if _fabric_of(item.id) in fabrics]  # a vault may have several sites
-    return summarise_site(nodes_read.nodes, providers_read.providers, own_items, providers_read.at)
+    kept = read_cluster_vms(await read_entity(client, CLUSTER_VMS, name))
+    unregistered = [node.name for node in nodes_read.nodes if not providers_on(node.host, providers_read.providers)]
+    named = kept.vms if is_newer_than_lists(kept.at, providers_read.at) else kept.vms_of_nodes(unregistered)
+    coverage = Coverage(
+        unprotected=find_unprotected(site, machines, own_items, named),
+        unplanned=find_unplanned(site, own_items, _planned_vms(name, plans)),
+        unread_nodes=find_unread_nodes(unregistered, kept),
+        nodes_read_at=kept.at,
+    )
+    return summarise_site(nodes_read.nodes, providers_read.providers, own_items, providers_read.at, coverage)
+
+
+def _planned_vms(site: str, plans: Mapping[str, PlanDocument]) -> Iterator[str]:
+    """The VMs that plans have at a site."""
+    for plan in plans.values():
+        yield from (item.vm for item in plan.items if plan.site_name_of(item) == site)
 
 
 def _fabric_of(arm_id: str) -> str:

@@ -4,7 +4,7 @@ from lab.azure import automation, storage, vaults
 from lab.azure.arc import extensions, machine_removal, machines, run_commands
 from lab.azure.arm import activity_log, authorization, permissions, resources
 from lab.azure.arm.routing import Provider
-from lab.azure.compute import quota, virtual_machines, vm_run_commands
+from lab.azure.compute import quota, skus, virtual_machines, vm_run_commands
 from lab.azure.hci import cluster_extensions, cluster_removal, clusters
 from lab.azure.network import peerings, virtual_networks
 from lab.azure.node_scripts import read_node, read_registration, read_source, sync_cluster
@@ -15,6 +15,7 @@ PROVIDERS: list[Provider] = [
     resources.provider,
     activity_log.provider,
     virtual_machines.provider,
+    skus.provider,
     virtual_networks.provider,
     storage.provider,
     automation.provider,

@@ -19,6 +19,7 @@ from lab.azure.on_premises import hyper_v_machines, nodes, vault_rights
 from lab.azure.simulator.answers import ArmError, Json, bad_request
 from lab.azure.simulator.lab import Lab
 from lab.azure.site_recovery.items import host_connection
+from lab.azure.site_recovery.sites import discovery
 from lab.azure.site_recovery.sites import source_machines as source_vms
 
 IN_CLUSTER = {
@@ -120,6 +121,8 @@ def change_vms(lab: Lab, settings: Json) -> None:
         there = existing.get(name.lower(), {"name": name})
         cluster = nodes.require_node(lab, node)["cluster"]
         hyper_v_machines.add_machine(lab, cluster, node, there | changes)
+        if name.lower() not in existing:
+            discovery.report_machines(lab, node)
         if {"disks", "diskSizesGb"} & set(changes):
             source_vms.resize_machine(lab, name, changes.get("disks"), changes.get("diskSizesGb"))
         if changes.get("arc"):

@@ -23,6 +23,7 @@ from shared.healing.node_record import (
 )
 from shared.operations.durable_names import (
     CLUSTER_QUEUE,
+    CLUSTER_VMS,
     DOCUMENTS,
     EVENT_COUNTS,
     HOLDS,
@@ -62,6 +63,7 @@ from shared.plans.history import DrillBegun, PastRun, PlanHistory, with_drill_be
 from shared.plans.versions import Declaration, VersionedDocument, declare_document, withdraw_document
 from shared.recovery_plans.mirror import Mirror
 from shared.site_recovery.request_budget import Buckets, CallRequest, Closure, close_calls, grant_calls
+from shared.sites.cluster_vms import ClusterVms, with_new_reading
 from shared.sites.lost_nodes import LostNode, LostNodes, NodeWithdrawal, with_lost_node, without_lost_node
 from shared.sites.nodes import ExtensionView
 
@@ -115,6 +117,12 @@ def withdraw_lost_node(lost_nodes: LostNodes, request: NodeWithdrawal) -> tuple[
 def list_lost_nodes(lost_nodes: LostNodes, _request: None) -> tuple[LostNodes, Any]:
     """All that are lost at a site."""
     return lost_nodes, {key: lost.model_dump(mode="json") for key, lost in lost_nodes.items()}
+
+
+def keep_cluster_vms(kept: ClusterVms, reading: ClusterVms) -> tuple[ClusterVms, Any]:
+    """What the nodes of a site's cluster named now, and before where they say nothing."""
+    kept = with_new_reading(kept, reading)
+    return kept, kept.model_dump(mode="json")
 
 
 def note_lost_run(lost_runs: LostRuns, note: LostRunNote) -> tuple[LostRuns, None]:
@@ -325,6 +333,7 @@ REGISTERED: Mapping[str, Entity] = {
         "sender",
         REMEMBERED_OF_MANY,
     ),
+    CLUSTER_VMS: Entity(ClusterVms, ClusterVms(), {"keep": Operation(keep_cluster_vms, ClusterVms)}),
     DOCUMENTS: Entity(
         VersionedDocument | None,
         None,

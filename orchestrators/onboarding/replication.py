@@ -1,18 +1,20 @@
 """Replication of a site's VMs: enabled in batches and followed until Protected; changed, compared, or ended.
 
 1. Admit: read the site's VMs, lease those that are meant, and see what replicates already.
-2. Each tick: start what is due as far as the subscription's budget goes, watch the jobs, read how copying goes, wait.
-3. After some ticks continue as new, with the leases prolonged.
-4. Give the leases back, and say what changed.
+2. Before VMs are enabled ask the nodes what a preflight would fail them for.
+3. Each tick: start what is due as far as the subscription's budget goes, watch the jobs, read how copying goes, wait.
+4. After some ticks continue as new, with the leases prolonged.
+5. Give the leases back, and say what changed.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases, wait_for_budget
 from orchestrators.durable.steps import Context, Steps, call, call_all, call_entity, now, show_status, sleep
+from orchestrators.onboarding.cluster_reading import read_cluster_vms
 from shared.errors import Refused, Transient
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
@@ -25,6 +27,7 @@ from shared.replication.contract import (
     READ_PROTECTABLE_ITEMS,
     READ_REPLICATED_ITEMS,
     START_PROTECTION,
+    ProtectableItemsRead,
     ProtectionStart,
     ReadProtectableItems,
     ReadReplicatedItems,
@@ -36,13 +39,15 @@ from shared.replication.run import (
     ReplicationOrder,
     ReplicationRun,
     ReplicationRunItem,
-    adopt_replicated,
+    begin_run,
+    coverage_findings,
     missing_vms,
     open_run,
+    still_unprotected,
     vm_view,
 )
 from shared.replication.schedule import ReplicationTick
-from shared.replication.settings import ReplicationAction
+from shared.replication.settings import ReplicatedItem, ReplicationAction
 from shared.replication.status import replication_status, waiting_status
 from shared.site_recovery.contract import WATCH_JOBS, JobsWatched, StartAnswer, StartsMade, WatchJobs
 from shared.sites import defaults
@@ -57,10 +62,11 @@ def replication(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] |
     run = order.run
     if run is None:
         try:
-            run = yield from _admit_run(ctx, order)
+            admitted = yield from _admit_run(ctx, order)
         except NotAdmitted as verdict:
             refusal = Outcome(state="refused", kind="replication", site=order.site, problems=verdict.obstacles)
             return refusal.model_dump(mode="json")
+        run = yield from _begin_run(ctx, order, admitted)
         yield from publish_site_event(ctx, order, "started", {"vms": len(run.items), "action": order.request.action})
     for _ in range(TICKS_PER_GENERATION):
         show_status(ctx, replication_status(run, now(ctx)).model_dump(mode="json", by_alias=True))
@@ -76,8 +82,30 @@ def _vault_of(order: ReplicationOrder) -> VaultRef:
     return VaultRef.from_id(order.document.vault)
 
 
-def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
-    """Open the run, once Azure has answered; no lease is kept of one that is not admitted.
+class Admitted(NamedTuple):
+    """What the vault showed when the run was admitted.
+
+    Attributes:
+        listed: The machines of the site.
+        copies: All that replicates.
+    """
+
+    listed: ProtectableItemsRead
+    copies: tuple[ReplicatedItem, ...]
+
+
+def _begin_run(ctx: Context, order: ReplicationOrder, admitted: Admitted) -> Steps[ReplicationRun]:
+    """The run as it begins; before VMs are enabled the nodes are asked what a preflight would fail them for."""
+    run = begin_run(order, *admitted, now(ctx))
+    is_enabling = any(item.state == "waiting" and "enable" in item.actions for item in run.items)
+    if order.request.action != "enable" or (order.request.vms and not is_enabling):
+        return run
+    cluster_vms = yield from read_cluster_vms(ctx, order)
+    return begin_run(order, *admitted, now(ctx), cluster_vms)
+
+
+def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[Admitted]:
+    """Read the vault and lease the VMs, once Azure has answered; no lease is kept of a run that is not admitted.
 
     Raises:
         NotAdmitted: with what stands in the way.
@@ -85,7 +113,7 @@ def _admit_run(ctx: Context, order: ReplicationOrder) -> Steps[ReplicationRun]:
     began, unread = now(ctx), 0
     while unread < MOST_READS:
         try:
-            return (yield from _open_run(ctx, order, is_patient=_may_wait(order, now(ctx) - began)))
+            return (yield from _lease_vms(ctx, order, is_patient=_may_wait(order, now(ctx) - began)))
         except (Transient, NotReported) as silence:
             unread += isinstance(silence, Transient)
             obstacle = Obstacle(code="unreadable", detail=str(silence))
@@ -106,7 +134,7 @@ class NotReported(Exception):
     """A host has registered a short while ago, and a VM that is meant is not listed yet."""
 
 
-def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Steps[ReplicationRun]:
+def _lease_vms(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Steps[Admitted]:
     """Read what there is, lease the VMs that are meant, and see what replicates already.
 
     Raises:
@@ -132,7 +160,7 @@ def _open_run(ctx: Context, order: ReplicationOrder, *, is_patient: bool) -> Ste
     keys = tuple(lease_key(fabric, item.vm) for item in run.items)
     yield from claim_keys(ctx, vault.key, order.id, keys)
     copies_read = yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))
-    return adopt_replicated(run, copies_read.items, site, now(ctx))
+    return Admitted(machines_read, copies_read.items)
 
 
 def _run_tick(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Steps[ReplicationRun]:
@@ -227,6 +255,7 @@ def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -
     failed = [item for item in run.items if item.state == "failed"]
     changed = sum(item.changed for item in run.items)
     verdict = f"{changed} of {len(run.items)} VMs changed." if changed else NOTHING_DONE
+    unprotected = still_unprotected(run)
     return Outcome(
         state="failed" if failed else "succeeded",
         kind="replication",
@@ -234,5 +263,11 @@ def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -
         failures=tuple(f"{item.vm}: {item.code}: {item.detail}" for item in failed),
         began=run.began,
         ended=ended,
-        facts={"vms": [vm_view(item) for item in run.items], "changed": changed, "verdict": verdict},
+        findings=coverage_findings(unprotected, run.unread_nodes),
+        facts={
+            "vms": [vm_view(item) for item in run.items],
+            "changed": changed,
+            "verdict": verdict,
+            "unprotected": [one.model_dump(mode="json") for one in unprotected],
+        },
     )

@@ -1,7 +1,9 @@
-"""Verify: compare a declared site with what is there. It reads Azure only, and changes nothing.
+"""Verify: compare a declared site with what is there. It changes nothing.
 
-1. Read the site's resources in Azure, and the vault's protected items.
-2. List what is other than declared; anything is a failure.
+1. Read the site's resources in Azure.
+2. Run a read-only script on each connected node: what runs there is not all known to a vault.
+3. Read what the vault protects.
+4. List what is other than declared; anything is a failure.
 """
 
 from collections.abc import Sequence
@@ -9,47 +11,40 @@ from datetime import datetime
 from typing import Any
 
 from orchestrators.durable.steps import Context, Steps, call, now
-from orchestrators.onboarding.preflight import failed_outcome, read_azure_facts
+from orchestrators.onboarding.cluster_reading import keep_cluster_vms, read_azure_facts, read_hosts, read_vault_vms
+from orchestrators.onboarding.preflight import failed_outcome
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
-from shared.onboarding.drift import Drift, find_drift
+from shared.onboarding.drift import Drift, SiteVms, find_drift
+from shared.onboarding.preflight.facts import AzureFacts, SiteFacts
 from shared.recovery.outcome import Outcome
-from shared.replication.contract import (
-    READ_PROTECTABLE_ITEMS,
-    READ_REPLICATED_ITEMS,
-    ReadProtectableItems,
-    ReadReplicatedItems,
-)
-from shared.replication.disks import list_unreplicated
 from shared.site_recovery.contract import READ_ITEMS, ItemsRead, ReadItems
 from shared.sites.operation import SiteOperation
-from shared.sites.site import SiteDocument
 
 
 def verify(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
     """List what is other than declared; it fails when anything is."""
     operation = SiteOperation.model_validate(payload)
-    began, items, unreplicated = now(ctx), ItemsRead(items=()), dict[str, tuple[str, ...]]()
+    began = now(ctx)
     try:
         azure = yield from read_azure_facts(ctx, operation)
-        if azure.vault:
-            items = yield from call(ctx, READ_ITEMS, ReadItems(vault=VaultRef.from_id(operation.document.vault)))
-        if azure.vault and azure.vault.site_exists and azure.vault.associated:
-            unreplicated = yield from _read_unreplicated_disks(ctx, operation.document)
+        vms = yield from _read_vms(ctx, operation, azure)
     except SiteRecoveryError as failure:
         return failed_outcome(operation, failure, began, now(ctx)).model_dump(mode="json")
-    drift = find_drift(operation.document, azure, items.items, unreplicated)
-    return _outcome_of_drift(operation, drift, began, now(ctx)).model_dump(mode="json")
+    return _outcome_of_drift(operation, find_drift(operation.document, azure, vms), began, now(ctx)).model_dump(
+        mode="json"
+    )
 
 
-def _read_unreplicated_disks(ctx: Context, site: SiteDocument) -> Steps[dict[str, tuple[str, ...]]]:
-    """Names of disks that protected VMs have at home and that are not replicated, by VM."""
-    vault = VaultRef.from_id(site.vault)
-    request = ReadProtectableItems(vault=vault, site=site.hyper_v_site, policy=site.policy_name)
-    machines = (yield from call(ctx, READ_PROTECTABLE_ITEMS, request)).machines
-    copies = (yield from call(ctx, READ_REPLICATED_ITEMS, ReadReplicatedItems(vault=vault))).items
-    copied_disks = {one.id.lower(): one.disk_sizes for one in copies if one.is_protected}
-    return {machine.vm: disks for machine, disks in list_unreplicated(machines, copied_disks, site)}
+def _read_vms(ctx: Context, operation: SiteOperation, azure: AzureFacts) -> Steps[SiteVms]:
+    """The VMs as the nodes and the vault have them."""
+    read = yield from read_hosts(ctx, operation, azure)
+    cluster_vms = yield from keep_cluster_vms(ctx, operation, SiteFacts(operation.document, azure, *read))
+    items = ItemsRead(items=())
+    if azure.vault:
+        items = yield from call(ctx, READ_ITEMS, ReadItems(vault=VaultRef.from_id(operation.document.vault)))
+    vault_vms = yield from read_vault_vms(ctx, operation, azure)
+    return SiteVms(items.items, vault_vms, cluster_vms)
 
 
 def _outcome_of_drift(operation: SiteOperation, drift: Sequence[Drift], began: datetime, ended: datetime) -> Outcome:

@@ -268,7 +268,13 @@ def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, vi
         host_provider=view.host_provider if runbook.keeps_hosts else "",
         disk_mb=view.disk_mb if runbook.keeps_hosts or runbook.keeps_disk_sizes else 0,
         target_group=view.target_group or site.target_resource_group,
+        asked_address=view.test_address if operation.kind == "drill" else _address_in_azure(plan_item, view),
     )
+
+
+def _address_in_azure(plan_item: PlanItem, view: ItemView) -> str:
+    """What the plan asks for, or else the protected item by itself; "" of the plan leaves it to Azure."""
+    return view.address if plan_item.address is None else plan_item.address
 
 
 def _new_run(operation: Operation, runbook: Runbook, items: tuple[RunItem, ...], at: datetime) -> Run:

@@ -63,9 +63,10 @@ async def list_all_with_time(
 
 
 async def _send_request(
-    method: str, path: str, api_version: str, *, body: Json | None = None, request_id: str = ""
+    method: str, path: str, api_version: str, *, body: Json | None = None, request_id: str = "", expand: str = ""
 ) -> Json:
-    request = HttpRequest(method, f"/{path.strip('/')}", params={"api-version": api_version}, json=body)
+    query = {"api-version": api_version, **({"$expand": expand} if expand else {})}
+    request = HttpRequest(method, f"/{path.strip('/')}", params=query, json=body)
     options: dict[str, Any] = {"request_id": request_id} if request_id else {}
     with translate_errors():
         answer = await _client_for(path).send_request(request, **options)
@@ -81,13 +82,13 @@ def _client_for(path: str) -> "ResourceManagementClient":
     return azure().resource_client(subscription)
 
 
-async def read_resource(arm_id: str, api_version: str) -> Json:
-    """One resource as its provider shows it.
+async def read_resource(arm_id: str, api_version: str, expand: str = "") -> Json:
+    """One resource as its provider shows it; `expand` names the references that are to be shown with what they name.
 
     Raises:
         NotFound: there is none.
     """
-    return await _send_request("GET", arm_id, api_version)
+    return await _send_request("GET", arm_id, api_version, expand=expand)
 
 
 async def read_private_address(group_id: str, vm: str) -> str:

@@ -54,24 +54,39 @@ def item_view(item: Json) -> ItemView:
         percent=int(percent) if (percent := object_at(details, "initialReplicationDetails").get(_PERCENT)) else None,
         machine=text_of(details.get("vmId")),
         hyper_v_site=text_of(properties.get("primaryFabricFriendlyName")),
+        address=_static_address(details, "recoveryStaticIPAddress"),
+        test_address=_static_address(details, "tfoStaticIPAddress"),
     )
 
 
-def item_detail(item: Json) -> ItemDetail:
-    """Read an item for a preview.
+def _static_address(details: Json, field: str) -> str:
+    """What the first configuration of the first network card asks for: the one that is probed, too."""
+    cards: list[Json] = list(details.get("vmNics") or ())
+    configurations: list[Json] = list(cards[0].get("ipConfigs") or ()) if cards else []
+    return text_of(configurations[0].get(field)) if configurations else ""
 
-    Source: recorded: the network is that of the item, or of its first network card.
-    """
+
+def item_detail(item: Json) -> ItemDetail:
+    """Read an item for a preview."""
     properties, details = object_at(item, "properties"), _provider_details(item)
-    cards = [text_of(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
     return ItemDetail(
         **dict(item_view(item)),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
         failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
-        network=next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), ""),
+        network=_network_of(details),
         disk_sizes=_disk_sizes(details),
+        size=text_of(details.get("recoveryAzureVMSize")),
     )
+
+
+def _network_of(details: Json) -> str:
+    """The network that a failover connects the machine to.
+
+    Source: recorded: it is that of the item, or of its first network card.
+    """
+    cards = [text_of(card.get("recoveryVMNetworkId")) for card in details.get("vmNics") or ()]
+    return next(filter(None, [*cards, text_of(details.get("selectedRecoveryAzureNetworkId"))]), "")
 
 
 def replicated_item(item: Json) -> ReplicatedItem:
@@ -99,6 +114,7 @@ def replicated_item(item: Json) -> ReplicatedItem:
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         last_point=parse_utc(details.get("lastRecoveryPointReceived")),
         policy_id=text_of(properties.get("policyId")),
+        network=_network_of(details),
     )
 
 

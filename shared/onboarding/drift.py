@@ -1,13 +1,16 @@
 """What is other than declared: the site's document against what is there. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from shared.messages import Message
 from shared.onboarding.preflight.azure_rights import ENOUGH, ON_ACCOUNT
 from shared.onboarding.preflight.azure_target import ACCOUNT_KINDS, policy_differences, same_region
 from shared.onboarding.preflight.facts import AzureFacts
+from shared.replication.coverage import VaultVms, find_unprotected
+from shared.replication.disks import unreplicated_disks
 from shared.site_recovery.views import ItemView
+from shared.sites.cluster_vms import ClusterVms
 from shared.sites.defaults import cache_storage_of, replication_policy_of
 from shared.sites.node_health import has_fresh_heartbeat, is_extension_well, providers_on
 from shared.sites.nodes import is_item_of_site
@@ -26,6 +29,20 @@ class Drift(Message):
     part: str
     declared: str
     found: str
+
+
+class SiteVms(NamedTuple):
+    """The VMs of a site.
+
+    Attributes:
+        items: The protected items of its vault.
+        vault_vms: What the vault lists of its Hyper-V site; None while it has no such site.
+        cluster_vms: What the nodes named.
+    """
+
+    items: Sequence[ItemView]
+    vault_vms: VaultVms | None = None
+    cluster_vms: ClusterVms = ClusterVms()
 
 
 def drift_table(found: Sequence[Drift]) -> str:
@@ -138,23 +155,25 @@ def vm_drift(site: SiteDocument, items: Sequence[ItemView]) -> Iterator[Drift]:
 AZURE_PARTS = (cluster_drift, vault_drift, policy_drift, storage_drift, network_drift, node_drift)
 
 
-def disk_drift(unreplicated: Mapping[str, Sequence[str]]) -> Iterator[Drift]:
+def unprotected_drift(site: SiteDocument, vms: SiteVms) -> Iterator[Drift]:
+    """The VMs that nothing protects, where the site does not say itself which are meant: see `vm_drift` for those."""
+    if site.vms:
+        return
+    listed = vms.vault_vms or VaultVms((), ())
+    for one in find_unprotected(site, listed.machines, listed.items, vms.cluster_vms.vms):
+        found = f"not protected, on {one.node}" if one.node else "not protected"
+        yield Drift(part=f"vms[{one.vm}]", declared="protected, or named in withoutVms", found=found)
+
+
+def disk_drift(site: SiteDocument, vms: SiteVms) -> Iterator[Drift]:
     """The disks that VMs have at home and that are not replicated."""
-    for vm, disks in sorted(unreplicated.items()):
+    for vm, disks in unreplicated_disks(site, vms.vault_vms):
         declared = "each disk replicated, or named in withoutDisks"
         yield Drift(part=f"vms[{vm}]", declared=declared, found=f"not replicated: {', '.join(disks)}")
 
 
-def find_drift(
-    site: SiteDocument,
-    azure: AzureFacts,
-    items: Sequence[ItemView],
-    unreplicated: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> tuple[Drift, ...]:
-    """Every difference, from the cluster to the VMs; nothing when all is as declared.
-
-    Args:
-        unreplicated: Names of disks at home that are not replicated, by VM.
-    """
+def find_drift(site: SiteDocument, azure: AzureFacts, vms: SiteVms) -> tuple[Drift, ...]:
+    """Every difference, from the cluster to the VMs; nothing when all is as declared."""
     of_azure = (one for find in AZURE_PARTS for one in find(site, azure))
-    return (*of_azure, *vm_drift(site, items), *disk_drift(unreplicated))
+    of_vms = (*vm_drift(site, vms.items), *unprotected_drift(site, vms), *disk_drift(site, vms))
+    return (*of_azure, *of_vms)

@@ -15,6 +15,7 @@ SETTLE_OBLIGATION = "settle_obligation"
 WATCH_NODES = "watch_nodes"
 
 CLUSTER_QUEUE = "cluster_queue"
+CLUSTER_VMS = "cluster_vms"
 DOCUMENTS = "documents"
 EVENT_COUNTS = "event_counts"
 HOLDS = "holds"

@@ -20,10 +20,16 @@ RESERVED_BEFORE, RESERVED_AFTER = 4, 1
 
 
 class VirtualNetwork(Message):
-    """A virtual network as it is; `subnets` has the prefixes of each by its name in lower case."""
+    """A virtual network as it is.
+
+    Attributes:
+        subnets: The prefixes of each by its name in lower case.
+        cards: The network card, or whatever else, that has an address, by address; only where that was asked for.
+    """
 
     found: bool
     subnets: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    cards: dict[str, str] = Field(default_factory=dict)
 
 
 def networks_of(plan: PlanDocument, sites: Mapping[str, SiteDocument]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from shared.documents import (
     Name,
     NetworkId,
     Span,
+    VmName,
     Whole,
     digest_of,
     faults_of,
@@ -48,9 +49,6 @@ class Probe(Document):
     url: str = ""
     path: str = "/"
     deadline: Duration = timedelta(minutes=10)
-
-
-VmName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\s/\\?#%][^/\\?#%\x00-\x1f]*$")]
 
 
 def check_probe(probe: Probe) -> Probe:

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from shared.messages import Document
 from shared.obstacle import Obstacle
+from shared.plans.addresses import NO_ADDRESSES, AddressFacts, weigh_address, weigh_test_address
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
 from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM, FailedOverVm, weigh_failed_over_vm
 from shared.plans.history import (
@@ -32,6 +33,7 @@ from shared.plans.left_out import vm_left_out
 from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview, build_preview, plan_without, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
+from shared.plans.quota_checks import PlacedQuota, weigh_quotas
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
 from shared.replication.disks import unreplicated_obstacles
 from shared.site_recovery.verb_options import VerbOptions
@@ -59,6 +61,8 @@ class PreviewFacts(NamedTuple):
         unproven: The proof of sources that a failback waits for.
         evidence: Why evidence could not be kept; None where it could.
         unreplicated: Names of disks at home that are not replicated, by ARM id of the protected item in lower case.
+        addresses: Who has, and who asks for, the addresses that the machines ask for.
+        quotas: What the regions that the machines go to give.
     """
 
     at: datetime
@@ -73,6 +77,8 @@ class PreviewFacts(NamedTuple):
     evidence: Obstacle | None = None
     unreplicated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     failed_over_vms: Mapping[str, FailedOverVm] = MappingProxyType({})
+    addresses: AddressFacts = NO_ADDRESSES
+    quotas: tuple[PlacedQuota, ...] = ()
 
 
 class DrillVerification(Document):
@@ -160,6 +166,12 @@ def _weigh_all(
             if rule.fails_over:
                 disks = facts.unreplicated.get(view.id.lower(), ())
                 yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(item.vm, disks))
+                yield from weigh_address(item, view, site, facts.addresses)
+            elif preview.kind == "drill" and plan.drill:
+                yield from weigh_test_address(item, view, plan.drill.network, facts.addresses)
+    if rule.fails_over or preview.kind == "drill":
+        vms = [shown.vm for shown in preview.items if not shown.already_done]
+        yield from weigh_quotas(facts.quotas, vms, fails_over=rule.fails_over)
 
 
 def _weigh_drills(

@@ -95,10 +95,23 @@ def check_drift(vm: CheckedVm) -> Iterator[WeightedObstacle]:
     weight: Weight = "concern" if fails_over else "warning"
     if view.target_group and not same_id(view.target_group, site.target_resource_group):
         yield _drift_note(vm, weight, "other-target-group", view.target_group, site.target_resource_group)
-    if fails_over and not vm.item.network and site.network and not same_id(view.network, site.network):
-        yield _drift_note(vm, weight, "other-network", view.network or "no network", site.network)
+    own_network = vm.item.network or not view.network
+    if fails_over and not own_network and site.network and not same_id(view.network, site.network):
+        yield _drift_note(vm, weight, "other-network", view.network, site.network)
     if view.policy and site.policy_name and not same_id(view.policy, site.policy_name):
         yield _drift_note(vm, "warning", "other-policy", view.policy, site.policy_name)
+
+
+def check_network(vm: CheckedVm) -> Iterator[WeightedObstacle]:
+    """Whether a failover connects it to any network: a VM without one runs in Azure and is reached by nobody."""
+    if not (vm.rule.fails_over or vm.is_drill) or vm.item.network or vm.view.network:
+        return
+    weight: Weight = "concern" if vm.rule.fails_over else "warning"
+    would = (
+        "a failover connects" if vm.rule.fails_over else "this drill has its own network, and a failover would connect"
+    )
+    remedy = f"update its replication with {vm.site.network or 'a network'}, or name one in the plan"
+    yield _note(vm, weight, "no-network", f"{would} {vm.view.vm} to no network: {remedy}")
 
 
 def _drift_note(vm: CheckedVm, weight: Weight, code: str, found: str, declared: str) -> WeightedObstacle:
@@ -110,4 +123,5 @@ CHECKS: tuple[Callable[[CheckedVm], Iterator[WeightedObstacle]], ...] = (
     check_data_at_risk,
     check_host,
     check_drift,
+    check_network,
 )

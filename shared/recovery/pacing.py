@@ -10,6 +10,8 @@ WHILE_UNDECIDED = timedelta(hours=6)
 """While only a person can say how to go on; the decision itself wakes the run."""
 WHILE_PAUSED = timedelta(minutes=5)
 """While all that is open are jobs that wait for a person, who may also resume them elsewhere."""
+ADDRESS_READ_WITHIN = timedelta(minutes=10)
+"""How long the address of a machine that asked for one, and has no probes, is waited for."""
 STEADY_PACE = timedelta(seconds=15)
 """Between two looks at many open items: of so many something ends all the time, and this costs each item little."""
 NEARLY, OVERDUE = 0.8, 1.4

@@ -5,7 +5,7 @@
 - Which of its VMs still owe a commit or a protection, or were given up in Azure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -152,7 +152,17 @@ def find_changes_in_azure(items: Sequence[RunItem]) -> tuple[str, ...]:
     away = [item for item in moved if not item.has_done("Failback", "CancelFailover")]
     warnings = [(item, next((step.note for step in item.steps if step.renamed), "")) for item in away]
     names = [f"{item.vm} is called {item.azure_vm or '?'} in Azure: {why}" for item, why in warnings if why]
-    return (*names, *(CAVEATS if away else ()), *([_log_query_finding(moved)] if moved else ()))
+    there = (*names, *_other_addresses(items), *(CAVEATS if away else ()))
+    return (*there, *([_log_query_finding(moved)] if moved else ()))
+
+
+def _other_addresses(items: Sequence[RunItem]) -> Iterator[str]:
+    """The addresses that Azure gave to machines which asked for another one, in a drill too."""
+    for item in items:
+        if item.has_done("Failback", "CancelFailover"):
+            continue
+        for address in dict.fromkeys(step.other_address for step in item.steps if step.other_address):
+            yield f"{item.vm} has the address {address} in Azure, and asked for {item.asked_address}"
 
 
 def _log_query_finding(moved: Sequence[RunItem]) -> str:

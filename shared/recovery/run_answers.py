@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shared.errors import Refused
-from shared.recovery.pacing import LATER, VIEW_STAYS_FRESH
+from shared.recovery.pacing import ADDRESS_READ_WITHIN, LATER, VIEW_STAYS_FRESH
 from shared.recovery.pauses import pause_item
 from shared.recovery.run import Run
 from shared.recovery.run_item import NO_ANSWERS, ItemStep, RunItem
@@ -205,7 +205,7 @@ def _step_of(stage: Stage, end: JobEnd, note: str) -> ItemStep:
 
 def _state_before_probes(item: RunItem, stage: Stage) -> Literal["probing", "done"]:
     """What comes once the item's own state, which also names the machine in Azure, shows what its job promised."""
-    return "probing" if stage.probed and item.probes else "done"
+    return "probing" if stage.probed and (item.probes or item.asked_address) else "done"
 
 
 def with_probe_answers(run: Run, answers: Iterable[ProbeAnswer], now: datetime) -> Run:
@@ -224,13 +224,25 @@ def with_probe_answers(run: Run, answers: Iterable[ProbeAnswer], now: datetime) 
 
 def _after_probe(run: Run, item: RunItem, answer: ProbeAnswer, now: datetime) -> RunItem:
     if answer.passed:
-        steps = (*item.steps[:-1], item.steps[-1].model_copy(update={"probed": item.steps[-1].probed or now}))
-        done = item.in_state("done", now, steps[-1].note)
-        return done.model_copy(update={"address": answer.address, "steps": steps})
-    deadline = max(probe.deadline for probe in item.probes)
+        step = _seen_to_work(item, answer.address, now)
+        done = item.in_state("done", now, step.note)
+        return done.model_copy(update={"address": answer.address, "steps": (*item.steps[:-1], step)})
+    deadline = max((probe.deadline for probe in item.probes), default=ADDRESS_READ_WITHIN)
     if item.since and now - item.since > deadline:
+        if not item.probes:  # it is up as far as anybody knows
+            return item.in_state("done", now, "; ".join(filter(None, (item.steps[-1].note, answer.detail))))
         return _give_up_item(run, item, f"probe failed for {deadline}: {answer.detail}")
     return item.model_copy(update={"address": answer.address, "detail": answer.detail})
+
+
+def _seen_to_work(item: RunItem, address: str, now: datetime) -> ItemStep:
+    """The last step of a machine that passed its probes, with what Azure made of the address that it asked for."""
+    step = item.steps[-1]
+    changes: dict[str, Any] = {"probed": step.probed or now} if item.probes else {}
+    if item.asked_address not in {"", address} and not step.other_address:
+        note = f"its address is {address}: {item.asked_address}, which it asks for, was taken or is not in its subnet"
+        changes |= {"other_address": address, "note": "; ".join(filter(None, (step.note, note)))}
+    return step.model_copy(update=changes)
 
 
 def with_items_read(

@@ -36,6 +36,7 @@ class ItemStep(Message):
     Attributes:
         point: Time of the recovery point, where the job names one.
         renamed: Azure gave the machine another name than it was to have.
+        other_address: The address that Azure gave it, where that is not the one that was asked for.
     """
 
     verb: Verb
@@ -47,6 +48,7 @@ class ItemStep(Message):
     point: datetime | None = None
     note: str = ""
     renamed: bool = False
+    other_address: str = ""
 
 
 class RunItem(Message):
@@ -66,6 +68,7 @@ class RunItem(Message):
         resumed_at: When its job was resumed last.
         clearance: A person said that its job may go on: "now", or "in-turn", once those that it comes after are done;
             "held": one of those did not get there.
+        asked_address: The private address that it asks for in Azure; empty where Azure gives one.
         verbs_done_before: Verbs whose end the item showed already when the run was admitted.
         location: Where it was active then, "Primary" or "Recovery".
         host_provider: ARM id of the provider that had it last, for a way home; and `disk_mb` the size of its disks, for
@@ -94,6 +97,7 @@ class RunItem(Message):
     azure_vm: str = ""
     target_group: str = ""
     address: str = ""
+    asked_address: str = ""
     detail: str = ""
     requested_verb: Verb | Literal[""] = ""
     jobs_since: datetime | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.obstacle import Obstacle
+from shared.replication.coverage import VaultVms
 from shared.replication.settings import Disk, ProtectableItem
 from shared.sites.site import SiteDocument
 
@@ -34,6 +35,14 @@ def list_unreplicated(
         sizes = replicated.get(machine.item_id.lower())
         if sizes is not None and (disks := find_unreplicated_disks(machine, sizes, site)):
             yield machine, disks
+
+
+def unreplicated_disks(site: SiteDocument, vault_vms: VaultVms | None) -> list[tuple[str, tuple[str, ...]]]:
+    """The protected VMs of a site of whose disks not all is replicated, by name, each with these disks."""
+    if vault_vms is None:
+        return []
+    sizes = {item.id.lower(): item.disk_sizes for item in vault_vms.items if item.is_protected}
+    return sorted((machine.vm, disks) for machine, disks in list_unreplicated(vault_vms.machines, sizes, site))
 
 
 def describe_difference(disk: Disk, replicated_mb: int | None) -> str:

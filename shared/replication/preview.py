@@ -1,10 +1,12 @@
 """What a request on the replication of VMs would do to each of them, and what of it has to be confirmed. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from shared.messages import Document
-from shared.replication.run import ReplicationRun, ReplicationRunItem
+from shared.replication.coverage import UnprotectedVm
+from shared.replication.run import ReplicationRun, ReplicationRunItem, coverage_findings, vm_view
 from shared.replication.settings import ReplicatedItem, ReplicationAction, VmSettings
 from shared.wording import list_briefly
 
@@ -32,14 +34,26 @@ class ReplicationPreviewItem(Document):
     outcome: PreviewOutcome
     code: str = ""
     detail: str
+    remedy: str = ""
+    notes: tuple[dict[str, str], ...] = ()
 
 
 class ReplicationPreview(Document):
-    """What would become of the VMs, and the sentence that a request for it has to repeat; empty where none has to."""
+    """What would become of the VMs, and the sentence that a request for it has to repeat; empty where none has to.
+
+    Attributes:
+        unprotected: The VMs of the cluster that have no protected item now.
+        findings: What people have to know beside that.
+        nodes_read_at: When the nodes last said which VMs they have, and what speaks against enabling these; a run asks
+            them anew. None when they never did.
+    """
 
     action: ReplicationAction
     items: tuple[ReplicationPreviewItem, ...]
     confirm: str = ""
+    unprotected: tuple[UnprotectedVm, ...] = ()
+    findings: tuple[str, ...] = ()
+    nodes_read_at: datetime | None = None
 
 
 def preview_replication(
@@ -56,7 +70,11 @@ def preview_replication(
     items = tuple(_preview_item(item, item_ids) for item in run.items)
     ending = [item.vm for item in items if item.action == "disable" and item.outcome == "changed"]
     return ReplicationPreview(
-        action=action, items=items, confirm=_disable_sentence(ending) if action == "disable" else ""
+        action=action,
+        items=items,
+        confirm=_disable_sentence(ending) if action == "disable" else "",
+        unprotected=run.unprotected,
+        findings=coverage_findings((), run.unread_nodes),
     )
 
 
@@ -72,7 +90,15 @@ def _preview_item(item: ReplicationRunItem, item_ids: Collection[str]) -> Replic
     action = others[0] if others else "disable"  # what failed is removed, then enabled
     outcome, detail = _expected_outcome(item, action, replicates=item.item_id.lower() in item_ids)
     code = item.code or (NOT_PROTECTED_CODE if outcome == "refused" else "")
-    return ReplicationPreviewItem(vm=item.vm, action=action, outcome=outcome, code=code, detail=detail)
+    return ReplicationPreviewItem(
+        vm=item.vm,
+        action=action,
+        outcome=outcome,
+        code=code,
+        detail=detail,
+        remedy=item.remedy,
+        notes=tuple(vm_view(item)["notes"]),
+    )
 
 
 def _expected_outcome(

@@ -11,13 +11,27 @@ from shared.documents import Fault, NetworkIdOrNone, Span, Whole, raise_faults, 
 from shared.errors import Refused
 from shared.messages import Document, Message
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
-from shared.sites.site import AzureName, SiteDocument
+from shared.sites.cluster_vms import ClusterVm, VmRefusal
+from shared.sites.site import AZURE_VM_NAME, AzureName, SiteDocument
 
 ReplicationAction = Literal["enable", "update", "disable", "resynchronise"]
 
 
 Address = Annotated[str, AfterValidator(lambda given: str(IPv4Address(given)) if given else "")]
 """An IPv4 address; empty for one that Azure gives."""
+
+
+AzureVmName = Annotated[str, Field(pattern=f"^{AZURE_VM_NAME.pattern}$")]
+GUEST_CODE = "vm-guest"
+NAME_CODE = "vm-names"
+"""The checks of a preflight of which the vault's list and the request alone show that a VM does not pass them."""
+GUEST_REMEDY = (
+    "Leave the VM out, or build it anew on generation 1. While it runs, integration services report what it runs."
+)
+NAME_REMEDY = (
+    "1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit: give the VM such an azureVm, or "
+    "the site a naming."
+)
 
 
 class VmSettings(Document):
@@ -36,7 +50,7 @@ class VmSettings(Document):
     os_type: Literal["Windows", "Linux"] | None = None
     os_disk: str | None = None
     disks: tuple[str, ...] | None = None
-    azure_vm: AzureName | None = None
+    azure_vm: AzureVmName | None = None
     size: Annotated[str, Field(pattern=r"^\w+$")] | None = None
     network: NetworkIdOrNone | None = None
     subnet: AzureName | None = None
@@ -146,6 +160,7 @@ class ReplicatedItem(Message):
         disk_sizes: MB of each disk that is replicated, by its id; 0 where that is not said.
         health: Normal, Warning, Critical; `health_error`: its first health error.
         rpo: How far the replica was behind when that was last measured, and `rpo_at` when that was.
+        network: ARM id of the network that a failover connects it to, empty without one.
     """
 
     vm: str
@@ -163,6 +178,7 @@ class ReplicatedItem(Message):
     rpo_at: datetime | None = None
     last_point: datetime | None = None
     policy_id: str = ""
+    network: str = ""
 
     @property
     def is_protected(self) -> bool:
@@ -176,21 +192,50 @@ class ReplicatedItem(Message):
 
 
 def requested_vms(
-    request: ReplicationRequest, site: SiteDocument, machines: Sequence[ProtectableItem]
+    request: ReplicationRequest,
+    site: SiteDocument,
+    machines: Sequence[ProtectableItem],
+    cluster_vms: Sequence[ClusterVm] = (),
 ) -> tuple[VmRequest, ...]:
-    """Which VMs are meant, each once: those of the request, else those of the site, else all that are found."""
-    requested = request.vms or tuple(VmRequest(vm=vm) for vm in site.vms) or tuple(VmRequest(vm=m.vm) for m in machines)
+    """Which VMs are meant, each once: those of the request, else those of the site, else all that are found.
+
+    Args:
+        cluster_vms: What the nodes named: also what no host has reported to the vault.
+    """
+    requested = request.vms or tuple(VmRequest(vm=vm) for vm in site.vms or _all_vms(site, machines, cluster_vms))
     return tuple({vm_request.vm.lower(): vm_request for vm_request in requested}.values())
 
 
+def _all_vms(
+    site: SiteDocument, machines: Sequence[ProtectableItem], cluster_vms: Sequence[ClusterVm]
+) -> tuple[str, ...]:
+    """Every VM that is found, without those that are left out on purpose."""
+    left_out = {name.lower() for name in site.without_vms}
+    found = (*(machine.vm for machine in machines), *(vm.name for vm in cluster_vms))
+    return tuple(vm for vm in found if vm.lower() not in left_out)
+
+
 def settings_of_vm(vm_request: VmRequest, request: ReplicationRequest, site: SiteDocument) -> VmSettings:
-    """What holds for a VM: its own settings, then the request's; for enabling the site's fills the gaps."""
+    """What holds for a VM: its own settings, then the request's; for enabling the site's fills the gaps.
+
+    A name that no Azure VM can have is no setting: see `find_name_refusal`.
+    """
     settings = vm_request.merged_over(request.settings)
     if request.action != "enable":
         return settings
     subnet = site.subnet or None if site.network else None
     azure_vm = site.naming.azure_name_of(vm_request.vm)
-    return settings.merged_over(VmSettings(azure_vm=azure_vm, network=site.network or None, subnet=subnet))
+    subnet = subnet if settings.network in {None, site.network} else None
+    possible = azure_vm if AZURE_VM_NAME.fullmatch(azure_vm) else None
+    return settings.merged_over(VmSettings(azure_vm=possible, network=site.network or None, subnet=subnet))
+
+
+def find_name_refusal(vm: str, site: SiteDocument) -> VmRefusal | None:
+    """Why the VM cannot be enabled under the name that the site gives it; None where it can."""
+    name = site.naming.azure_name_of(vm)
+    if AZURE_VM_NAME.fullmatch(name):
+        return None
+    return VmRefusal(code=NAME_CODE, detail=f"{name!r} cannot be the name of an Azure VM", remedy=NAME_REMEDY)
 
 
 def find_protectable_item(vm_request: VmRequest, machines: Iterable[ProtectableItem]) -> ProtectableItem:
@@ -263,4 +308,4 @@ def require_protectable(machine: ProtectableItem, settings: VmSettings) -> None:
     if machine.obstacles:
         raise Refused("not-ready", f"{machine.vm} cannot be protected: {'; '.join(machine.obstacles)}")
     if (settings.os_type or machine.os_type) == "Linux" and machine.generation == "2":
-        raise Refused("linux-generation-2", f"{machine.vm} runs Linux as a generation 2 VM, which is not supported")
+        raise Refused(GUEST_CODE, f"{machine.vm} runs Linux as a generation 2 VM, which is not supported")

@@ -36,6 +36,8 @@ class ItemView(Message):
         host_provider: ARM id of the provider (host) that owns the VM now.
         machine: GUID of the virtual machine on its host.
         hyper_v_site: Friendly name of the Hyper-V site that it replicates from, empty where the vault does not say.
+        address: The private address that a failover asks for, empty for one that Azure gives; `test_address` is that of
+            a test failover.
         last_failover: When the newest failover that succeeded began.
         disk_mb: Size of its disks together; 0 when the vault does not say.
         percent: Of an initial replication or a resynchronisation; None when the vault does not say.
@@ -60,11 +62,18 @@ class ItemView(Message):
     percent: int | None = None
     machine: str = ""
     hyper_v_site: str = ""
+    address: str = ""
+    test_address: str = ""
 
     @property
     def is_busy(self) -> bool:
         """Whether something is under way with it."""
         return self.scenario not in {"", "None"}
+
+    @property
+    def has_failed_enabling(self) -> bool:
+        """Whether enabling has left it behind, and nothing of it was ever copied."""
+        return self.protection_state == "EnablingFailed" and not self.is_busy
 
     @property
     def hyper_v_sites(self) -> tuple[str, ...]:
@@ -82,6 +91,7 @@ class ItemDetail(ItemView):
         network: ARM id of the network that a failover connects it to, empty without one.
         failover_point: Name of the recovery point that the last failover, tests too, started from.
         disk_sizes: MB of each disk that is replicated, by its id.
+        size: Of the Azure VM that a failover makes.
     """
 
     rpo_at: datetime | None = None
@@ -89,6 +99,7 @@ class ItemDetail(ItemView):
     network: str = ""
     failover_point: str = ""
     disk_sizes: dict[str, int] = Field(default_factory=dict)
+    size: str = ""
 
 
 class ProviderView(Message):

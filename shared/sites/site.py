@@ -28,6 +28,7 @@ from shared.documents import (
     Span,
     StorageIdOrNone,
     VaultId,
+    VmName,
     Whole,
     digest_of,
     raise_faults,
@@ -38,6 +39,8 @@ from shared.messages import Document, VaultRef
 _NAME = r"[\w(][\w.() \-]*"  # it becomes a segment of a URL
 AzureName = Annotated[str, StringConstraints(max_length=90, pattern=f"^{_NAME}$")]
 DiskName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^/\\<>|*?]+$")]
+AZURE_VM_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+"""Names of Azure VMs: 1 to 63 letters, digits and hyphens, a letter or digit first and last (documented)."""
 AzureNameOrNone = Annotated[str, StringConstraints(max_length=90, pattern=f"^({_NAME})?$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
 ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
@@ -168,6 +171,7 @@ class SiteDocument(Document):
         extension: Name of the ASR extension on the cluster's Arc machines.
         install: Node after node, or with the cluster-wide extension, whose nodes race for their certificates.
         vms: The VMs that are meant to be protected: preflight and verify look at these; empty for those that are found.
+        without_vms: VMs of the cluster that are not protected on purpose: nobody enables them, or misses them.
         without_disks: For some VMs the names of disks that are left out of replication on purpose.
         healing: Whether a failed extension is repaired without being asked.
         healing_rules: How far a repair may go.
@@ -189,8 +193,9 @@ class SiteDocument(Document):
     extension: AzureName = "AzureSiteRecovery"
     install: Literal["nodes", "cluster"] = "nodes"
     capacity: Capacity = Capacity()
-    vms: tuple[AzureName, ...] = ()
-    without_disks: dict[AzureName, Annotated[tuple[DiskName, ...], Field(max_length=64)]] = Field(default_factory=dict)
+    vms: tuple[VmName, ...] = ()
+    without_vms: tuple[VmName, ...] = ()
+    without_disks: dict[VmName, Annotated[tuple[DiskName, ...], Field(max_length=64)]] = Field(default_factory=dict)
     healing: bool = True
     healing_rules: HealingRules = HealingRules()
     orphans: Literal["leave", "clean"] = "leave"
@@ -245,3 +250,7 @@ def _cross_field_faults(site: SiteDocument) -> Iterator[Fault]:
         yield Fault(("policy", "appConsistentHours"), "too_rare", detail)
     for index, vm, first in repeated_names(site.vms):
         yield Fault(("vms", index), "twice", f"{vm} is already vms[{first}]")
+    left_out = {name.lower() for name in site.without_vms}
+    for index, vm in enumerate(site.vms):
+        if vm.lower() in left_out:
+            yield Fault(("vms", index), "left_out", f"{vm} is in withoutVms as well")

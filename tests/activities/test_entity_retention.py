@@ -51,10 +51,10 @@ async def test_what_is_remembered_of_a_withdrawn_plan_is_forgotten_a_week_after_
     assert await asked(entity_of(name, "payroll", {"a": 1}, LONG_AGO * 9)) == []
 
 
-async def test_lost_nodes_are_forgotten_with_their_site() -> None:
-    lost = {"n1": {"reason": "scrap"}}
-    assert await asked(entity_of(names.LOST_NODES, "gone", lost, LONG_AGO)) == ["@lost_nodes@gone"]
-    assert await asked(entity_of(names.LOST_NODES, "hci-01", lost, LONG_AGO)) == []
+@pytest.mark.parametrize("name", [names.LOST_NODES, names.CLUSTER_VMS])
+async def test_what_is_known_of_a_cluster_is_forgotten_with_its_site(name: str) -> None:
+    assert await asked(entity_of(name, "gone", {"n1": {"reason": "scrap"}}, LONG_AGO)) == [f"@{name}@gone"]
+    assert await asked(entity_of(name, "hci-01", {"n1": {"reason": "scrap"}}, LONG_AGO)) == []
 
 
 @pytest.mark.parametrize("record", [{}, {"episode": 3, "last": LAST}, {"cluster": OTHER, "quarantined": True}], ids=str)

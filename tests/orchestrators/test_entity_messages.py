@@ -234,8 +234,19 @@ def is_past(until: str, at: str) -> bool:
     return datetime.fromisoformat(until) <= datetime.fromisoformat(at)
 
 
+def _the_last_reading_of_a_cluster_is_kept(before: Any, letter: Letter, after: Any) -> None:
+    """Of what was named before only that stays which runs on a node that says nothing now."""
+    request = letter.message.request
+    assert after.get("unread", {}) == request["unread"]
+    new, kept = len(request["vms"]), after.get("vms", [])
+    older = kept[new:]
+    assert [vm["name"] for vm in kept[:new]] == [vm["name"] for vm in request["vms"]]
+    assert all(vm in before.get("vms", ()) and vm["node"] in request["unread"] for vm in older)
+
+
 INVARIANTS: Mapping[str, Invariant] = {
     names.CLUSTER_QUEUE: _a_queue_keeps_its_order,
+    names.CLUSTER_VMS: _the_last_reading_of_a_cluster_is_kept,
     names.DOCUMENTS: _declarations_are_versions,
     names.EVENT_COUNTS: _a_count_goes_up_by_one,
     names.HOLDS: _a_hold_stays_until_it_is_lifted_or_over,

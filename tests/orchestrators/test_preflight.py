@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrators.durable.entities import ENTITIES
 from orchestrators.durable.node_scripts import MOST_PAGES
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.verify import verify
@@ -41,7 +42,8 @@ class Nodes:
         self.silent: set[str] = set()
         self.broken: dict[str, dict[str, Any]] = {}
         self.refused: set[str] = set()
-        self.driver = Driver({activity: self._serve(function) for activity, function in self._served().items()})
+        served = {activity: self._serve(function) for activity, function in self._served().items()}
+        self.driver = Driver(served, ENTITIES)
 
     def _served(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         return {
@@ -76,7 +78,7 @@ class Nodes:
         if machine in self.broken:
             return self.broken[machine]
         first = int(self.commands[key]["From"])
-        names = self.machines[machine]
+        names = self.machines.get(machine, [])
         packed = gzip.compress(json.dumps([vm(name) for name in names[first : first + PAGE]]).encode(), mtime=0)
         said = {
             "hyperV": True,
@@ -185,10 +187,11 @@ def test_a_site_that_cannot_be_read_fails_the_run_without_a_verdict(nodes: Nodes
         assert output["facts"] == {}
 
 
-def test_a_verification_reads_azure_only_and_names_what_differs(nodes: Nodes) -> None:
+def test_a_verification_names_what_differs_and_leaves_nothing_on_the_nodes(nodes: Nodes) -> None:
     output = nodes.look("verify").output
     assert (output["state"], output["facts"]) == ("succeeded", {"drift": []})
-    assert nodes.commands == {}
+    assert {asked["Endpoints"] for asked in nodes.commands.values()} == {""}
+    assert nodes.left == set()
     gone = Nodes({}, azure(network=None)).look("verify").output
     assert gone["state"] == "failed"
     assert gone["failures"] == [f"network: declared {site().network}, found nothing"]
@@ -197,3 +200,21 @@ def test_a_verification_reads_azure_only_and_names_what_differs(nodes: Nodes) ->
 def test_a_site_without_a_vault_is_compared_without_reading_the_vaults_machines() -> None:
     output = Nodes({}, azure(vault=None)).look("verify").output
     assert [one["part"] for one in output["facts"]["drift"]][:1] == ["vault"]
+
+
+@pytest.mark.parametrize("kind", ["preflight", "verify"])
+def test_what_nodes_name_is_kept_and_what_nothing_protects_is_told(nodes: Nodes, kind: Kind) -> None:
+    """A node that says nothing the next time keeps what it named; nobody has said which VMs are meant."""
+    nodes.look(kind, vms=[])
+    nodes.driver.clock.advance_to(nodes.driver.clock.now + timedelta(hours=1))
+    nodes.commands, nodes.refused = {}, {f"/machines/{N2}"}
+    output = nodes.look(kind, vms=[]).output
+    [kept] = nodes.driver.states.values()
+    assert {vm["name"]: vm["node"] for vm in kept["vms"]} == {**dict.fromkeys(("a", "b", "sql-01"), N1), "web-01": N2}
+    assert list(kept["unread"]) == [N2]
+    if kind == "verify":
+        drift = {one["part"]: one["found"] for one in output["facts"]["drift"]}
+        assert drift["vms[web-01]"] == f"not protected, on {N2}"
+    else:
+        [check] = [one for one in output["facts"]["checks"] if one["id"] == "vm-protected"]
+        assert (check["state"], f"web-01 on {N2} is not protected" in check["evidence"]) == ("warn", True)

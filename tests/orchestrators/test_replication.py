@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
 from orchestrators.onboarding.replication import replication
 from shared.onboarding.preparation import PrepareOrder
 from shared.replication.run import ReplicationOrder
 from shared.replication.settings import ReplicationRequest
 from shared.site_recovery.request_budget import WRITES
+from shared.sites.operation import SiteOperation
 from tests.activities.lab import Lab, running
 from tests.driver import Result
 from tests.orchestrators.azure_bench import NETWORKS, SUB, AzureBench, site
@@ -73,11 +75,16 @@ def test_all_vms_of_a_site_become_protected_with_all_their_disks(bench: AzureBen
 
 def test_a_second_run_changes_nothing_and_says_so(bench: AzureBench) -> None:
     replicated(bench)
-    before = bench.lab.calls()
+    before = of_vault(bench)
     again = replicated(bench, "replication-2")
     assert states(again) == dict.fromkeys(VMS, "kept")
     assert (again.output["state"], again.output["facts"]["changed"]) == ("succeeded", 0)
-    assert bench.lab.calls() == before
+    assert of_vault(bench) == before
+
+
+def of_vault(bench: AzureBench) -> list[str]:
+    """What was asked of Azure, without the scripts that only read nodes."""
+    return [call for call in bench.lab.calls() if "/runCommands/" not in call]
 
 
 def test_every_answer_may_be_lost_and_no_vm_is_enabled_twice(bench: AzureBench) -> None:
@@ -248,3 +255,46 @@ def test_a_vault_that_cannot_be_read_for_a_quarter_of_an_hour_ends_the_run(bench
     began = bench.clock.now
     assert [one["code"] for one in replicated(bench, vms=["sql-01"]).output["problems"]] == ["unreadable"]
     assert timedelta(minutes=15) <= bench.clock.now - began < timedelta(minutes=30)
+
+
+ODD = {
+    "dc-01": ({"highlyAvailable": False}, "vm-highly-available"),
+    "sql-01": ({"guest": "Ubuntu 22.04 LTS"}, "vm-guest"),
+    "app-01": ({"diskKind": "Shared"}, "vm-disk-kinds"),
+    "web-01": ({"arc": True}, "vm-arc"),
+}
+
+
+def test_what_a_preflight_fails_a_vm_for_it_is_not_enabled_for_and_the_others_are(bench: AzureBench) -> None:
+    bench.lab.world(vms={name: changes for name, (changes, _) in ODD.items()} | {"R&D-01": {"node": "hci-01-n1"}})
+    operation = SiteOperation(id="preflight-1", kind="preflight", site="hci-01", requested_by="ann", document=site())
+    checks = {one["id"]: one for one in bench.run(preflight, operation, "preflight-1").output["facts"]["checks"]}
+    bench.clock.advance_to(bench.clock.now + timedelta(minutes=16))  # by then the host has reported the new VM
+    result = replicated(bench)
+    told = {name: (vm["code"], vm["remedy"]) for name, vm in vms(result).items() if vm["state"] == "failed"}
+    expected = {name: code for name, (_, code) in ODD.items()} | {"R&D-01": "vm-names"}
+    assert told == {name: (code, checks[code]["remedy"]) for name, code in expected.items()}
+    assert {checks[code]["state"] for code in expected.values()} == {"fail"}
+    assert {name for name, state in states(result).items() if state == "done"} == {"app-02", "web-02"}
+    assert {one["vm"] for one in result.output["facts"]["unprotected"]} == set(told)
+    named = replicated(bench, "replication-2", vms=[{"vm": "R&D-01", "azureVm": "rd-01"}])
+    assert states(named) == {"R&D-01": "done"}
+
+
+def test_vms_of_a_node_that_is_not_registered_are_named_and_no_success_is_told(bench: AzureBench) -> None:
+    bench.clock.advance_to(bench.clock.now + timedelta(minutes=30))  # what registered long ago is not waited for
+    bench.lab.world(vms={"new-01": {"node": "hci-01-n3"}})  # no host has reported it yet
+    result = replicated(bench)
+    assert states(result) == {**dict.fromkeys(VMS, "done"), "new-01": "failed"}
+    assert (vms(result)["new-01"]["code"], result.output["state"]) == ("vm-not-found", "failed")
+    assert "hci-01-n3" in vms(result)["new-01"]["detail"]
+    assert result.output["findings"] == ["Not protected: new-01 on hci-01-n3."]
+
+
+def test_a_vm_whose_network_comes_later_is_told_so(bench: AzureBench) -> None:
+    for run in ("replication-1", "replication-2"):
+        result = replicated(bench, run, vms=[{"vm": "web-01", "network": ""}, "web-02"])
+        assert {name: [one["code"] for one in vm["notes"]] for name, vm in vms(result).items()} == {
+            "web-01": ["no-network"],
+            "web-02": [],
+        }

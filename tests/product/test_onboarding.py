@@ -106,9 +106,13 @@ SPOILT = [
     Spoilt(
         "what is there is other than declared",
         {"policy-agrees", "cache-account", "node-extension", "node-registered"},
-        world={"accounts": {"stdrcache": {"accessTier": "Cool"}}},
+        world={
+            "accounts": {"stdrcache": {"accessTier": "Cool"}},
+            "vms": {"sql-01": {"disks": 2}, "new-01": {"node": "hci-01-n1"}},
+        },
         site={"policy": {"name": "policy-24h", "intervalSeconds": 30}, "cacheStorage": ACCOUNT},
         scenario="default",
+        warns={"vm-protected", "vm-disks-replicated"},
     ),
 ]
 
@@ -215,7 +219,10 @@ def test_a_site_tells_its_history_and_its_health(lab: Lab) -> None:
     shown = lab.api("GET", "sites/hci-01").body
     assert [(one["version"], one["changedFields"]) for one in shown["history"]] == [(2, ["capacity", "vms"]), (1, [])]
     health = shown["health"]
-    assert (health["state"], health["detail"]) == ("impaired", "hci-01-n2 not well")
+    assert (health["state"], health["detail"]) == (
+        "impaired",
+        "hci-01-n2 not well; the VMs of hci-01-n2 may not be protected: run a preflight",
+    )
     assert (health["nodes"], health["vms"]["protected"]) == ({"total": 3, "well": 2}, 6)
 
 

@@ -118,3 +118,47 @@ def test_a_machine_whose_name_is_taken_in_azure_is_probed_under_the_name_that_it
     assert shown["state"] == "succeeded", shown
     assert shown["items"][1]["azureVm"].startswith("dc-01-")
     assert "28175" in shown["items"][1]["detail"]
+
+
+def one_vm(vm: str, **fields: Any) -> dict[str, Any]:
+    return {"site": "hci-01", "items": [{"vm": vm, "address": "10.10.1.20", **fields}]}
+
+
+def test_an_address_that_another_machine_has_is_told_before_and_the_one_that_it_got_after(lab: Lab) -> None:
+    lab.reset()
+    assert lab.api("PUT", "plans/pa", one_vm("app-02")).status == 201
+    warned = [one for one in lab.api("PUT", "plans/pb", one_vm("web-02")).body["warnings"] if "10.10.1.20" in one]
+    assert len(warned) == 1
+    assert "app-02 of the plan 'pa' asks for it as well" in warned[0]
+    assert lab.ended(lab.api("POST", "plans/pa/failover", {}).body["id"])["state"] == "succeeded"
+    preview = lab.api("POST", "plans/pb/failover?preview=true", {}).body
+    (taken,) = [one for one in preview["concerns"] if one["code"] == "address-taken"]
+    assert (taken["vm"], "app-02-nic" in taken["detail"]) == ("web-02", True)
+    assert not lab.api("GET", "plans/pb/readiness").body["verbs"]["planned-failover"]["ready"]
+    assert lab.api("POST", "plans/pb/failover", {}).status == 409
+    run = lab.ended(lab.api("POST", "plans/pb/failover", {"override": "any address will do"}).body["id"])
+    assert (run["state"], run["items"][0]["privateIp"]) == ("succeeded", "10.10.1.21")
+    assert "web-02 has the address 10.10.1.21 in Azure, and asked for 10.10.1.20" in run["limitations"]
+
+
+def test_a_family_of_sizes_without_cores_is_told_by_preflight_preview_and_readiness(lab: Lab) -> None:
+    lab.reset()
+    lab.azure("PUT", "world", {"quota": {"standardDSv5Family": {"used": 0, "limit": 0}}})
+    for verb, weight in (("failover", "concerns"), ("drill", "warnings")):
+        preview = lab.api("POST", f"plans/payroll/{verb}?preview=true", {}).body
+        (short,) = [one for one in preview[weight] if one["code"] == "quota-exceeded"]
+        assert "12 cores of the family Standard DSv5 Family vCPUs are needed" in short["detail"]
+    assert not lab.api("GET", "plans/payroll/readiness").body["verbs"]["unplanned-failover"]["ready"]
+    run = lab.ended(lab.api("POST", "sites/hci-01/preflight", {}).body["id"])
+    (check,) = [one for one in run["checks"] if one["id"] == "target-quota"]
+    assert (check["state"], "Standard DSv5 Family" in check["evidence"][0]) == ("fail", True)
+
+
+def test_a_failover_without_a_network_waits_for_a_reason(lab: Lab) -> None:
+    lab.reset()
+    wish = {"action": "update", "vms": [{"vm": "web-02", "network": ""}]}
+    assert lab.ended(lab.api("POST", "sites/hci-01/replication", wish).body["id"])["state"] == "succeeded"
+    lab.api("PUT", "plans/pb", {"site": "hci-01", "items": [{"vm": "web-02"}]})
+    codes = {one["code"] for one in lab.api("POST", "plans/pb/failover?preview=true", {}).body["concerns"]}
+    assert "no-network" in codes
+    assert lab.api("POST", "plans/pb/failover", {}).status == 409

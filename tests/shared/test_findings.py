@@ -51,3 +51,12 @@ def test_names_are_quoted_in_the_query_and_what_it_assumes_is_said() -> None:
     told = find_changes_in_azure([moved("o'hara\\1", "")])[-1]
     assert r"where Name in ('o\'hara\\1')" in told
     assert "takes the VM's name for that of the computer in it" in told
+
+
+@pytest.mark.parametrize("verb", ["PlannedFailover", "TestFailover"])
+def test_an_address_that_is_not_the_one_asked_for_is_told_until_the_machine_is_home(verb: Verb) -> None:
+    step = did(verb).model_copy(update={"other_address": "10.10.1.21"})
+    item = RunItem(vm="sql-01", id="/i", state="done", asked_address="10.10.1.20", steps=(step,))
+    assert find_changes_in_azure([item])[0] == "sql-01 has the address 10.10.1.21 in Azure, and asked for 10.10.1.20"
+    home = item.model_copy(update={"steps": (step, did("Failback"))})
+    assert not any("10.10.1.21" in told for told in find_changes_in_azure([home]))

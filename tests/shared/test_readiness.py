@@ -108,7 +108,7 @@ def test_a_host_that_is_not_connected_is_a_concern_of_verbs_that_need_it(host: P
     ("drifted", "code"),
     [
         ({"target_group": "/subscriptions/1/resourceGroups/other"}, "other-target-group"),
-        ({"network": ""}, "other-network"),
+        ({"network": ""}, "no-network"),
         ({"network": ISOLATED}, "other-network"),
     ],
 )
@@ -133,6 +133,14 @@ def test_a_network_that_the_plan_sets_is_no_drift_and_another_policy_only_a_warn
     assert told("planned-failover", own, network=PRODUCTION).concerns == ()
     other = told("planned-failover", policy="policy-72h")
     assert (other.concerns, codes(other.warnings)) == ((), ["other-policy"])
+
+
+def test_a_machine_without_any_network_is_a_concern_of_a_failover_and_a_warning_of_a_drill() -> None:
+    assert codes(told("unplanned-failover", network="").concerns) == ["no-network"]
+    assert codes(told("drill", network="").warnings) == ["no-network"]
+    assert codes(told("failback", network="", active_location="Recovery").concerns) == []
+    named = plan(items=[{"vm": "sql-01", "network": PRODUCTION}], targets={"rpo": "PT15M"})
+    assert codes(told("planned-failover", named, network="").concerns) == []
 
 
 def test_a_machine_that_is_there_already_is_not_judged() -> None:

@@ -119,8 +119,8 @@ def test_an_update_says_only_what_was_said() -> None:
     ("more", "settings", "code"),
     [
         ({"obstacles": ("it has a physical disk",)}, {}, "not-ready"),
-        ({"generation": "2"}, {"osType": "Linux"}, "linux-generation-2"),
-        ({"generation": "2", "os_type": "Linux"}, {}, "linux-generation-2"),
+        ({"generation": "2"}, {"osType": "Linux"}, "vm-guest"),
+        ({"generation": "2", "os_type": "Linux"}, {}, "vm-guest"),
     ],
 )
 def test_what_site_recovery_does_not_take_is_refused_before_it_is_asked(more: Any, settings: Any, code: str) -> None:

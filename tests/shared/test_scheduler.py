@@ -98,6 +98,36 @@ def moved(**changes: object) -> Run:
     return run_answers.with_jobs_ended(run, [succeeded("sql").model_copy(update=changes)], T0)
 
 
+def looked_at(sql: RunItem) -> Run:
+    """A run whose failover of sql has ended, and needs no more than that."""
+    run = run_of(sql, stages=(Stage(verb="PlannedFailover", probed=True),))
+    run = run_answers.with_start_answers(run, [started("sql")], T0)
+    return run_answers.with_jobs_ended(run, [succeeded("sql")], T0)
+
+
+@pytest.mark.parametrize("probes", [(), (Probe(port=1433),)], ids=["no probes", "probed"])
+@pytest.mark.parametrize(("got", "other"), [("10.0.0.4", ""), ("10.0.0.5", "10.0.0.5")])
+def test_a_machine_that_asks_for_an_address_is_looked_at_for_the_one_it_got(
+    probes: tuple[Probe, ...], got: str, other: str
+) -> None:
+    sql = item("sql", probes=probes).model_copy(update={"asked_address": "10.0.0.4", "azure_vm": "sql"})
+    run = looked_at(sql)
+    assert (state_of(run, "sql"), scheduler.plan_tick(run, T0).probe) == ("probing", ("sql",))
+    run = run_answers.with_probe_answers(run, [ProbeAnswer(vm="sql", passed=True, address=got)], T0)
+    step = run.items[0].steps[-1]
+    assert (state_of(run, "sql"), step.other_address, got in run.items[0].detail) == ("done", other, bool(other))
+    assert (step.probed is not None) == bool(probes)
+
+
+def test_an_address_that_cannot_be_read_fails_no_machine_that_has_no_probes() -> None:
+    sql = item("sql").model_copy(update={"asked_address": "10.0.0.4", "azure_vm": "sql"})
+    run = looked_at(sql)
+    away = [ProbeAnswer(vm="sql", passed=False, detail="the address cannot be read: 403")]
+    assert state_of(run_answers.with_probe_answers(run, away, T0), "sql") == "probing"
+    late = run_answers.with_probe_answers(run, away, T0 + timedelta(hours=1))
+    assert (state_of(late, "sql"), "403" in late.items[0].detail) == ("done", True)
+
+
 def test_the_item_names_the_machine_in_azure_before_that_is_probed() -> None:
     """Azure called it otherwise, and another machine has the old name."""
     run = moved(warnings=("28175: renamed",), renamed=True)

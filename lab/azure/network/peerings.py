@@ -9,7 +9,7 @@ from lab.azure.arm.crud import serve_child_list, serve_delete, serve_get
 from lab.azure.arm.ids import is_same_id
 from lab.azure.network import virtual_networks
 from lab.azure.network.virtual_networks import provider
-from lab.azure.simulator.answers import Answer, Json
+from lab.azure.simulator.answers import Answer, Json, not_simulated
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest, require_field
 
@@ -25,19 +25,22 @@ PEERINGS = virtual_networks.VNETS + "/{network}/virtualNetworkPeerings"
 ADDRESSES = virtual_networks.BASE + "/publicIPAddresses"
 
 
-def network_document(lab: Lab, vnet: Json) -> Json:
-    """A network as ARM answers it: with its peerings, and in each subnet the ids of the configurations in it."""
-    subnets = [_with_references(lab, subnet) for subnet in vnet["properties"]["subnets"]]
+EXPANSION = "subnets/ipconfigurations"
+
+
+def network_document(lab: Lab, vnet: Json, *, expanded: bool = False) -> Json:
+    """A network as ARM answers it: with its peerings, and in each subnet the configurations in it, or their ids."""
+    subnets = [_with_references(lab, subnet, expanded=expanded) for subnet in vnet["properties"]["subnets"]]
     peered = lab.store.all(PEERING.lower(), vnet["id"])
     return vnet | {"properties": vnet["properties"] | {"subnets": subnets, "virtualNetworkPeerings": peered}}
 
 
-def _with_references(lab: Lab, subnet: Json) -> Json:
+def _with_references(lab: Lab, subnet: Json, *, expanded: bool) -> Json:
     configurations = [
         one for nic in lab.store.all(virtual_networks.NIC.lower()) for one in nic["properties"]["ipConfigurations"]
     ]
     inside = [
-        {"id": one["id"]}
+        one if expanded else {"id": one["id"]}
         for one in configurations
         if is_same_id(one["properties"].get("subnet", {}).get("id", ""), subnet["id"])
     ]
@@ -46,8 +49,16 @@ def _with_references(lab: Lab, subnet: Json) -> Json:
 
 @provider.route("GET", virtual_networks.VNETS + "/{network}")
 def get_network(lab: Lab, request: ArmRequest) -> Answer:
-    """One network."""
-    return Answer(200, network_document(lab, resources.require_resource(lab, request.path)))
+    """One network; with $expand=subnets/ipConfigurations the configurations in it have their addresses.
+
+    Raises:
+        ArmError: 501 for another expansion.
+    """
+    asked = request.query.get("$expand", "").lower()
+    if asked not in {"", EXPANSION}:
+        raise not_simulated(f"$expand={asked}")
+    vnet = resources.require_resource(lab, request.path)
+    return Answer(200, network_document(lab, vnet, expanded=asked == EXPANSION))
 
 
 @provider.route("PUT", PEERINGS + "/{peering}")

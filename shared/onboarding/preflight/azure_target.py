@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.arm_ids import name_of
-from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, CheckLine, unread_lines
-from shared.onboarding.preflight.facts import AccountFacts, NetworkFacts, SiteFacts
+from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, CheckLine, CheckState, unread_lines
+from shared.onboarding.preflight.facts import AccountFacts, NetworkFacts, QuotaFacts, SiteFacts
 from shared.sites.defaults import cache_storage_of, replication_policy_of
+from shared.sites.quota import TOTAL, Usage, find_demands
 from shared.sites.site import ReplicationPolicy
+from shared.wording import list_briefly
 
 ACCOUNT_KINDS = frozenset({"storage", "storagev2"})
 POLICY_FIELDS = {
@@ -145,6 +147,29 @@ def check_quota(facts: SiteFacts) -> Iterator[CheckLine]:
     free = quota.limit - quota.used
     detail = f"a failover of all VMs needs {needed} cores; {free} of {quota.limit} are free in {facts.site.region}"
     yield CheckLine("fail" if needed > free else "warn" if needed > free // 2 else "pass", detail)
+    yield from check_families(facts, quota)
+
+
+def check_families(facts: SiteFacts, quota: QuotaFacts) -> Iterator[CheckLine]:
+    """The quotas of the families that the VMs' sizes belong to; those of others are known once they are protected."""
+    if quota.families is None:
+        return
+    meant = {machine.name.lower() for machine in facts.machines}
+    sizes = {vm: size for vm, size in quota.vm_sizes.items() if vm.lower() in meant}
+    for demand in find_demands(quota.families, sizes):
+        if demand.name != TOTAL:
+            half = demand.cores > demand.usage.free // 2
+            state: CheckState = "fail" if demand.is_too_much else "warn" if half else "pass"
+            yield CheckLine(state, demand.describe(facts.site.region))
+    full = [one.shown or name for name, one in quota.families.usages.items() if is_family_full(name, one)]
+    if full and len(sizes) < len(meant):
+        unsized = f"the sizes of {len(meant) - len(sizes)} VMs are not known before they are protected"
+        yield CheckLine("unknown", f"{unsized}; no core is left of {list_briefly(full)}")
+
+
+def is_family_full(name: str, usage: Usage) -> bool:
+    """Whether a family that the subscription uses has no core left."""
+    return name.lower().endswith("family") and 0 < usage.limit <= usage.used
 
 
 CHECKS = (

@@ -7,9 +7,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from shared.messages import Message
+from shared.replication.coverage import VaultVms
 from shared.site_recovery.views import ProviderView
+from shared.sites.cluster_vms import ClusterVm
 from shared.sites.node_output import unread_parts
 from shared.sites.nodes import ExtensionView
+from shared.sites.quota import RegionQuota
 from shared.sites.site import SiteDocument
 
 AzurePart = Literal[
@@ -25,6 +28,7 @@ AzurePart = Literal[
     "account",
     "network",
     "quota",
+    "coverage",
 ]
 """What of a site is read from Azure on its own, and may be refused on its own."""
 
@@ -194,10 +198,17 @@ class NetworkFacts(Message):
 
 
 class QuotaFacts(Message):
-    """Cores of the target region."""
+    """Cores of the target region.
+
+    Attributes:
+        families: The quotas of all families of sizes, and the sizes of the VMs that are protected.
+        vm_sizes: The size of each protected VM.
+    """
 
     used: int
     limit: int
+    families: RegionQuota | None = None
+    vm_sizes: dict[str, str] = Field(default_factory=dict)
 
 
 class AzureFacts(Message):
@@ -232,16 +243,25 @@ class SiteFacts(NamedTuple):
     Attributes:
         hosts: By node name in lower case; a node that could not be read is missing.
         unread_nodes: Why, by node name.
+        vault_vms: What the vault lists of the VMs; None while it has no such site.
+        cluster_vms: All VMs that the nodes named, those of silent nodes when they were last read.
     """
 
     site: SiteDocument
     azure: AzureFacts
     hosts: Mapping[str, HostFacts]
     unread_nodes: Mapping[str, str]
+    vault_vms: VaultVms | None = None
+    cluster_vms: tuple[ClusterVm, ...] = ()
 
     @property
     def machines(self) -> tuple[MachineFacts, ...]:
-        """The VMs that are meant to be protected: those declared, else all that the nodes have; by name."""
+        """The VMs that are meant to be protected: those declared, else all that the nodes have; by name.
+
+        Those that are left out on purpose are not among them.
+        """
         found = sorted((m for host in self.hosts.values() for m in host.machines), key=lambda m: m.name.lower())
         wanted = {name.lower() for name in self.site.vms}
-        return tuple(machine for machine in found if not wanted or machine.name.lower() in wanted)
+        left_out = {name.lower() for name in self.site.without_vms}
+        meant = (one for one in found if one.name.lower() not in left_out)
+        return tuple(machine for machine in meant if not wanted or machine.name.lower() in wanted)

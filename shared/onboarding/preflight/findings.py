@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Literal
 
-from shared.onboarding.preflight import azure_rights, azure_target, capacity, cluster, cluster_nodes, virtual_machines
+from shared.onboarding.preflight import (
+    azure_rights,
+    azure_target,
+    capacity,
+    cluster,
+    cluster_nodes,
+    protection,
+    virtual_machines,
+)
 from shared.onboarding.preflight.check import STATES_BEST_FIRST, Check, CheckResult, apply_check
 from shared.onboarding.preflight.facts import SiteFacts
 
@@ -15,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     *azure_rights.CHECKS,
     *azure_target.CHECKS,
     *virtual_machines.CHECKS,
+    *protection.CHECKS,
     *capacity.CHECKS,
 )
 WIDTH = 120

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from shared.onboarding.preflight.check import GUIDE, MATRIX, Check, CheckLine
 from shared.onboarding.preflight.facts import MachineFacts, SiteFacts
+from shared.replication.settings import GUEST_CODE, GUEST_REMEDY, NAME_CODE, NAME_REMEDY, find_name_refusal
+from shared.sites.cluster_vms import ClusterVm, ClusterVms, VmRefusal
 
 OS_DISK_GB = {1: 2048, 2: 300}
 DATA_DISKS, DATA_DISK_GB = 16, 4095
@@ -12,7 +15,6 @@ MAY_BE_OUTDATED = "by the support matrix as it was in 2018; managed disks take m
 """Of a limit that a VM exceeds: Azure has raised such limits, so it is a warning, and Azure decides."""
 DISK_KINDS = frozenset({"vhd", "vhdx"})
 LINUX = re.compile(r"linux|ubuntu|debian|centos|red hat|rhel|suse|oracle|rocky|alma|fedora|mariner", re.IGNORECASE)
-AZURE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 BRIDGE = re.compile(r"-control-plane-", re.IGNORECASE)
 """In the name of the Arc resource bridge's own VM (assumed)."""
 READ_AGAIN = (
@@ -117,9 +119,97 @@ def check_not_arc_vm(facts: SiteFacts, machine: MachineFacts) -> Iterator[CheckL
 
 
 def check_azure_name(facts: SiteFacts, machine: MachineFacts) -> Iterator[CheckLine]:
-    name = facts.site.naming.azure_name_of(machine.name)
-    if not AZURE_NAME.fullmatch(name):
-        yield CheckLine("fail", f"{name!r} cannot be the name of an Azure VM")
+    if refusal := find_name_refusal(machine.name, facts.site):
+        yield CheckLine("fail", refusal.detail)
+
+
+class VmCheck(NamedTuple):
+    """A check that looks at each VM by itself.
+
+    Attributes:
+        summary: What is said of those that pass.
+        refuses: Whether a VM that fails it is not enabled either.
+    """
+
+    id: str
+    title: str
+    rule: VmRule
+    summary: str
+    remedy: str
+    link: str
+    refuses: bool = True
+
+
+VM_CHECKS = (
+    VmCheck(
+        "vm-highly-available",
+        "The VMs are highly available",
+        check_availability,
+        "highly available",
+        "Make it a clustered role with its files on a cluster volume: Add-ClusterVirtualMachineRole -VMName <vm>.",
+        GUIDE + "#prerequisites-and-planning",
+    ),
+    VmCheck(
+        GUEST_CODE,
+        "The guests are supported: Windows of generation 1 and 2, Linux of generation 1",
+        check_guest,
+        "with a supported guest",
+        GUEST_REMEDY,
+        GUIDE + "#supported-scenarios",
+    ),
+    VmCheck(
+        "vm-disk-kinds",
+        "The VMs have only disks that can be replicated",
+        check_disk_kinds,
+        "with VHD or VHDX disks only",
+        "Shared, pass-through and Fibre Channel disks are not replicated: convert them, or leave the VM out. "
+        + READ_AGAIN,
+        MATRIX + "#azure-vm-requirements",
+    ),
+    VmCheck(
+        "vm-disk-sizes",
+        "The disks are within the limits of size and number",
+        check_disk_sizes,
+        "within the limits",
+        "Shrink or split the disk, or exclude it from replication. " + READ_AGAIN,
+        MATRIX + "#azure-vm-requirements",
+    ),
+    VmCheck(
+        "vm-arc",
+        "No VM is an Arc VM or the resource bridge",
+        check_not_arc_vm,
+        "neither Arc VM nor resource bridge",
+        "Leave it out: name it in the site's withoutVms, or the others in its vms.",
+        GUIDE + "#azure-site-recovery-with-azure-stack-hci",
+    ),
+    VmCheck(
+        NAME_CODE,
+        "The VMs' names are possible in Azure",
+        check_azure_name,
+        "with a possible name",
+        NAME_REMEDY,
+        MATRIX + "#azure-vm-requirements",
+        refuses=False,  # another name may be asked for
+    ),
+)
+
+
+def find_refusals(facts: SiteFacts, machine: MachineFacts) -> tuple[VmRefusal, ...]:
+    """Why a VM is not enabled: for each check that a preflight fails it for, unless the request can mend that."""
+    return tuple(
+        VmRefusal(code=check.id, detail=line.text, remedy=check.remedy)
+        for check in VM_CHECKS
+        if check.refuses
+        for line in check.rule(facts, machine)
+        if line.state == "fail"
+    )
+
+
+def cluster_vms_of(facts: SiteFacts) -> ClusterVms:
+    """All VMs that the nodes named, each with what it would not be enabled for."""
+    machines = (machine for host in facts.hosts.values() for machine in host.machines)
+    vms = (ClusterVm(name=one.name, node=one.node, refusals=find_refusals(facts, one)) for one in machines)
+    return ClusterVms(at=facts.azure.at, vms=tuple(vms), unread=dict(facts.unread_nodes))
 
 
 CHECKS = (
@@ -130,47 +220,5 @@ CHECKS = (
         "Correct the site's list of VMs, or move the VM to this cluster.",
         GUIDE + "#step-2-enable-replication-of-vms",
     ),
-    Check(
-        "vm-highly-available",
-        "The VMs are highly available",
-        _for_each_vm(check_availability, "highly available"),
-        "Make it a clustered role with its files on a cluster volume: Add-ClusterVirtualMachineRole -VMName <vm>.",
-        GUIDE + "#prerequisites-and-planning",
-    ),
-    Check(
-        "vm-guest",
-        "The guests are supported: Windows of generation 1 and 2, Linux of generation 1",
-        _for_each_vm(check_guest, "with a supported guest"),
-        "Leave the VM out, or build it anew on generation 1. While it runs, integration services report what it runs.",
-        GUIDE + "#supported-scenarios",
-    ),
-    Check(
-        "vm-disk-kinds",
-        "The VMs have only disks that can be replicated",
-        _for_each_vm(check_disk_kinds, "with VHD or VHDX disks only"),
-        "Shared, pass-through and Fibre Channel disks are not replicated: convert them, or leave the VM out. "
-        + READ_AGAIN,
-        MATRIX + "#azure-vm-requirements",
-    ),
-    Check(
-        "vm-disk-sizes",
-        "The disks are within the limits of size and number",
-        _for_each_vm(check_disk_sizes, "within the limits"),
-        "Shrink or split the disk, or exclude it from replication. " + READ_AGAIN,
-        MATRIX + "#azure-vm-requirements",
-    ),
-    Check(
-        "vm-arc",
-        "No VM is an Arc VM or the resource bridge",
-        _for_each_vm(check_not_arc_vm, "neither Arc VM nor resource bridge"),
-        "Leave it out: name the others in the site's list of VMs.",
-        GUIDE + "#azure-site-recovery-with-azure-stack-hci",
-    ),
-    Check(
-        "vm-names",
-        "The VMs' names are possible in Azure",
-        _for_each_vm(check_azure_name, "with a possible name"),
-        "1 to 63 letters, digits and hyphens, beginning and ending with a letter or digit: see the site's naming.",
-        MATRIX + "#azure-vm-requirements",
-    ),
+    *(Check(one.id, one.title, _for_each_vm(one.rule, one.summary), one.remedy, one.link) for one in VM_CHECKS),
 )

@@ -8,7 +8,12 @@ import pytest
 from shared.onboarding.preflight.check import CheckResult
 from shared.onboarding.preflight.facts import DiskFacts, LockFacts, NetworkFacts, QuotaFacts, RightsFacts, SiteFacts
 from shared.onboarding.preflight.findings import CHECKS, run_checks
+from shared.onboarding.preflight.virtual_machines import VM_CHECKS, cluster_vms_of
+from shared.replication.coverage import VaultVms
+from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem
+from shared.sites.cluster_vms import ClusterVm
 from shared.sites.nodes import ExtensionView
+from shared.sites.quota import RegionQuota, Usage, VmSize
 from tests.shared.preflight.samples import (
     N1,
     N2,
@@ -198,8 +203,88 @@ def test_a_vm_whose_disks_could_not_be_read_is_unknown_with_the_reason(unread: d
     assert "sql-01" in found["capacity-initial-copy"].evidence[0]
 
 
+def in_families(bs: int, dsv5: int, **sizes: str) -> SiteFacts:
+    """The usual site, of whose VMs these have sizes, in a region with so many cores left of two families."""
+    limits = {"standardBSFamily": 10 + bs, "standardDSv5Family": 10 + dsv5}
+    usages = {name: Usage(used=10, limit=limit, shown=f"the {name}") for name, limit in limits.items()}
+    known = {name: VmSize(cores=2, family=family) for name, family in zip(("b", "d"), limits, strict=True)}
+    families = RegionQuota(region="westeurope", usages=usages, sizes=known)
+    vm_sizes = {vm.replace("_", "-"): size for vm, size in sizes.items()}
+    return seen(azure(quota=QuotaFacts(used=0, limit=100, families=families, vm_sizes=vm_sizes)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "says"),
+    [
+        (in_families(30, 30, sql_01="b", WEB_01="d"), "pass", "8 cores"),
+        (in_families(30, 1, sql_01="b", web_01="d"), "fail", "2 cores of the family the standardDSv5Family"),
+        (in_families(3, 30, sql_01="b", web_01="b"), "fail", "4 cores of the family the standardBSFamily"),
+        (in_families(3, 30, sql_01="b", web_01="d"), "warn", "3 of 13 are free"),
+        (in_families(30, 0, sql_01="b"), "unknown", "no core is left of the standardDSv5Family"),
+        (in_families(30, 0, sql_01="b", web_01="b", other="d"), "pass", "8 cores"),
+    ],
+)
+def test_the_quota_of_each_family_is_held_against_the_sizes_that_are_known(
+    facts: SiteFacts, state: str, says: str
+) -> None:
+    finding = found_in(facts)["target-quota"]
+    assert (finding.state, any(says in line for line in finding.evidence)) == (state, True), finding.evidence
+
+
+def protecting(*vms: str, disks: int = 1) -> SiteFacts:
+    """The usual site, of whose VMs these are protected, each with one of its disks."""
+    at_home = tuple(Disk(name=f"disk-{at}", id=f"d{at}", mb=1024) for at in range(disks))
+    machines = [
+        ProtectableItem(vm=vm, guid=vm, id=f"/m/{vm}", item_id=f"/items/{vm}" if vm in vms else "", disks=at_home)
+        for vm in ("sql-01", "web-01")
+    ]
+    items = [
+        ReplicatedItem(vm=vm, guid=vm, id=f"/items/{vm}", state="Protected", disk_sizes={"D0": 1024}) for vm in vms
+    ]
+    return seen()._replace(vault_vms=VaultVms(machines, items), cluster_vms=(ClusterVm(name="new-01", node="n3"),))
+
+
+UNCOVERED: list[tuple[str, str, SiteFacts]] = [
+    ("vm-protected", "web-01 is not protected", protecting("sql-01")),
+    ("vm-protected", "new-01 on n3 is not protected", protecting("sql-01", "web-01")),
+    ("vm-disks-replicated", "sql-01 has disks that are not replicated: disk-1", protecting("sql-01", disks=2)),
+]
+
+
+@pytest.mark.parametrize(("check", "says", "view"), UNCOVERED, ids=[says for _, says, _ in UNCOVERED])
+def test_what_no_replica_has_is_a_warning_with_its_remedy(check: str, says: str, view: SiteFacts) -> None:
+    finding = found_in(view)[check]
+    assert finding.state == "warn"
+    assert says in finding.evidence
+    assert finding.remedy
+
+
+def test_what_the_vault_does_not_show_of_its_vms_is_unknown() -> None:
+    found = found_in(seen(azure(unread={"coverage": "AuthorizationFailed: no"})))
+    assert {found[check].state for check in ("vm-protected", "vm-disks-replicated")} == {"unknown"}
+
+
+def test_a_vm_that_is_left_out_on_purpose_is_neither_judged_nor_missed() -> None:
+    left_out = protecting("sql-01", "web-01")
+    site = left_out.site.model_copy(update={"without_vms": ("NEW-01",)})
+    assert found_in(left_out._replace(site=site))["vm-protected"].state == "pass"
+    alone = seen(hosts={N1: host(N1, machine("odd", highly_available=False))}, vms=[], withoutVms=["ODD"])
+    assert found_in(alone)["vm-highly-available"].state == "pass"
+
+
+def test_a_vm_is_not_enabled_for_what_a_preflight_fails_it_for() -> None:
+    """The same checks say both: each that fails a VM here, and the request cannot mend, is among its refusals."""
+    for check, _, view in SPOILT:
+        failing = {vm.name for vm in cluster_vms_of(view).vms if check in {one.code for one in vm.refusals}}
+        if check in {one.id for one in VM_CHECKS if one.refuses}:
+            assert failing, check
+            assert all(one.remedy for vm in cluster_vms_of(view).vms for one in vm.refusals)
+        else:
+            assert not failing, check
+
+
 def test_every_check_is_made_to_fail_somewhere() -> None:
-    assert {name for name, _, _ in [*SPOILT, *OUTDATED]} == {check.id for check in CHECKS}
+    assert {name for name, _, _ in [*SPOILT, *OUTDATED, *UNCOVERED]} == {check.id for check in CHECKS}
     assert len({check.id for check in CHECKS}) == len(CHECKS)
 
 

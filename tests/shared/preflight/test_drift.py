@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from shared.onboarding.drift import find_drift
+from shared.onboarding.drift import SiteVms, find_drift
 from shared.onboarding.preflight.azure_rights import CONTRIBUTOR
 from shared.onboarding.preflight.facts import AzureFacts, NetworkFacts
+from shared.replication.coverage import VaultVms
+from shared.replication.settings import ReplicatedItem
 from shared.site_recovery.views import ItemView
+from shared.sites.cluster_vms import ClusterVm, ClusterVms
 from tests.shared.preflight.samples import N1, N2, NOW, SETTINGS, USUAL, account, azure, cluster, node, provider, vault
 from tests.shared.samples import SUBSCRIPTION, site, view
 
@@ -17,7 +20,7 @@ ITEMS = (view("sql-01", target_group=GROUP.upper()), view("WEB-01", target_group
 
 
 def told(facts: AzureFacts | None = None, items: tuple[ItemView, ...] = ITEMS) -> list[tuple[str, str]]:
-    return [(one.part, one.found) for one in find_drift(site(**USUAL), facts or azure(), items)]
+    return [(one.part, one.found) for one in find_drift(site(**USUAL), facts or azure(), SiteVms(items))]
 
 
 def test_a_site_that_is_as_declared_has_no_drift() -> None:
@@ -84,3 +87,14 @@ def test_a_bare_cluster_lacks_all_of_it_once() -> None:
 )
 def test_a_vm_that_is_not_as_declared_is_named(changes: dict[str, Any], found: str) -> None:
     assert told(items=(view("sql-01", **changes), ITEMS[1])) == [("vms[sql-01]", found)]
+
+
+def test_a_vm_that_nothing_protects_is_drift_where_the_site_does_not_say_which_are_meant() -> None:
+    named = ClusterVms(vms=(ClusterVm(name="new-01", node="n3"), ClusterVm(name="sql-01", node="n1")))
+    copies = [ReplicatedItem(vm="sql-01", guid="g", id="/items/sql-01", state="Protected")]
+    vms = SiteVms(ITEMS, VaultVms((), copies), named)
+    assert [(one.part, one.found) for one in find_drift(site(**{**USUAL, "vms": []}), azure(), vms)] == [
+        ("vms[new-01]", "not protected, on n3")
+    ]
+    for declared in ({}, {"vms": [], "withoutVms": ["NEW-01"]}):
+        assert find_drift(site(**{**USUAL, **declared}), azure(), vms) == ()

@@ -20,6 +20,15 @@ def discover_machines(lab: Lab, node: Json, site_id: str) -> None:
     lab.call_after(takes, "asr.discovered", {"node": node["name"], "site": site_id})
 
 
+def report_machines(lab: Lab, node: str) -> None:
+    """Have the machines that a registered host got since listed: it reports them as it did when it registered."""
+    fabrics_by_id = {fabric["id"]: fabric for fabric in lab.store.all(FABRICS)}
+    for provider in [each for each in lab.store.all(PROVIDERS) if each["node"].lower() == node.lower()]:
+        fabric = next((each for arm_id, each in fabrics_by_id.items() if provider["id"].startswith(f"{arm_id}/")), None)
+        if fabric:
+            discover_machines(lab, {"name": provider["node"]}, fabric["siteId"])
+
+
 @due("asr.discovered")
 def enter_machines(lab: Lab, args: Json) -> None:
     """Enter the machines of a node; those that the site knows already stay as they are."""
