@@ -7,6 +7,7 @@
 4. Start the run, wait a moment for its admission, and answer.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -17,6 +18,7 @@ from activities.recovery_points import complete_with_points
 from shared.operations.kinds import PLAN_KINDS, Kind
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import JUDGED_KINDS
+from shared.plans.readiness import find_sources_last_seen
 from shared.principals import Principal, require_role, require_signed_in
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation, Override
@@ -87,7 +89,7 @@ async def _read_operation(
         digest=plan.digest,
         document=plan,
         sites=await declared_documents.sites_of_plan(client, plan),
-        options=options_of_request(kind, request, plan),
+        options=options_of_request(kind, request, plan, datetime.now(UTC)),
         confirmed=request.confirm or "",
     )
     return operation, request
@@ -137,8 +139,8 @@ async def assess_readiness(
     if preview.concerns and request.override is None:
         raise _unanswered_concern(operation, preview)
     approval_preview = await complete_with_points(operation, preview, facts.items) if approvals else None
-    override = _override_of(preview, request, person)
-    return operation.model_copy(update={"override": override, "preview": approval_preview})
+    changes = {"override": _override_of(preview, request, person), "preview": approval_preview}
+    return operation.model_copy(update=changes | {"sources_last_seen": find_sources_last_seen(preview)})
 
 
 def _override_of(preview: Preview | None, request: VerbRequest, person: Principal) -> Override | None:

@@ -28,6 +28,7 @@ from shared.plans.machines import (
     site_of,
 )
 from shared.plans.plan import PlanItem
+from shared.recovery.achieved import UP_VERBS
 from shared.recovery.operation import Operation
 from shared.recovery.run import LeftOut, Limits, OnFailure, Run
 from shared.recovery.run_item import RunItem
@@ -258,6 +259,7 @@ def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, 
 
 def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, view: ItemView) -> RunItem:
     site = site_of(operation.document, operation.sites, plan_item)
+    brings_up = any(stage.verb in UP_VERBS for stage in runbook.stages)
     return RunItem(
         vm=plan_item.vm,
         id=view.id,
@@ -268,6 +270,8 @@ def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, vi
         host_provider=view.host_provider if runbook.keeps_hosts else "",
         disk_mb=view.disk_mb if runbook.keeps_hosts or runbook.keeps_disk_sizes else 0,
         target_group=view.target_group or site.target_resource_group,
+        rpo=view.rpo if brings_up else None,
+        rpo_at=view.rpo_at if brings_up else None,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from shared.messages import Document
 from shared.obstacle import Obstacle
+from shared.plans.data_loss import LossMoment, SourceLastSeen, group_loss_moments
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
 from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM, FailedOverVm, weigh_failed_over_vm
 from shared.plans.history import (
@@ -30,7 +31,7 @@ from shared.plans.history import (
 )
 from shared.plans.left_out import vm_left_out
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Preview, build_preview, plan_without, views_of_plan
+from shared.plans.preview import Preview, PreviewItem, build_preview, plan_without, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
 from shared.replication.disks import unreplicated_obstacles
@@ -118,6 +119,8 @@ def preview_with_readiness(
     more = facts.network_blockers if rule.fails_over else more
     weighted = list(_weigh_all(plan, preview, sites, facts))
     plan = plan_without(plan, options, preview.left_out)
+    if rule.loses_data:
+        preview = preview.model_copy(update={"items": _with_data_loss(plan, preview, sites, facts)})
     warnings = [note for weight, note in weighted if weight == "warning"]
     unkept, is_required = (facts.evidence,) if facts.evidence else (), plan.evidence == "required"
     changes: dict[str, Any] = {
@@ -149,17 +152,48 @@ def _weigh_all(
         yield from _weigh_drills(plan, sites, facts)
         yield from (("concern", vm_left_out(exclusion)) for exclusion in preview.left_out)
     plan = plan_without(plan, preview.options, preview.left_out)
+    for vm in _checked_vms(plan, preview, sites, facts):
+        for check in CHECKS:
+            yield from check(vm)
+        if (azure_vm := facts.failed_over_vms.get(vm.item.vm.lower())) and preview.kind in JUDGED_BY_AZURE_VM:
+            yield from weigh_failed_over_vm(preview.kind, vm.item.vm, azure_vm)
+        if rule.fails_over:
+            disks = facts.unreplicated.get(vm.view.id.lower(), ())
+            yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(vm.item.vm, disks))
+
+
+def _checked_vms(
+    plan: PlanDocument, preview: Preview, sites: Mapping[str, SiteDocument], facts: PreviewFacts
+) -> Iterator[CheckedVm]:
+    """The VMs that the verb would do something with."""
+    rule, outage_at = RULES_OF_KINDS[preview.kind], preview.options.outage_at
     for item, shown, view in zip(plan.items, preview.items, views_of_plan(plan, facts.items), strict=True):
         if view is not None and not shown.already_done:
             host, site = facts.hosts.get(view.host_provider.lower()), sites[plan.site_name_of(item)]
-            vm = CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at)
-            for check in CHECKS:
-                yield from check(vm)
-            if (azure_vm := facts.failed_over_vms.get(item.vm.lower())) and preview.kind in JUDGED_BY_AZURE_VM:
-                yield from weigh_failed_over_vm(preview.kind, item.vm, azure_vm)
-            if rule.fails_over:
-                disks = facts.unreplicated.get(view.id.lower(), ())
-                yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(item.vm, disks))
+            yield CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at, outage_at)
+
+
+def _with_data_loss(
+    plan: PlanDocument, preview: Preview, sites: Mapping[str, SiteDocument], facts: PreviewFacts
+) -> tuple[PreviewItem, ...]:
+    """The items of a preview with what would be lost of each."""
+    checked = {vm.item.vm: vm for vm in _checked_vms(plan, preview, sites, facts)}
+    return tuple(_item_with_loss(one, checked[one.vm]) if one.vm in checked else one for one in preview.items)
+
+
+def _item_with_loss(item: PreviewItem, vm: CheckedVm) -> PreviewItem:
+    moment = vm.loss_moment
+    counted_to = moment.at or vm.at
+    loss = {"loss_counted_from": moment.counted_from, "loss_counted_to": counted_to, "data_loss": vm.data_loss}
+    return item.model_copy(update=loss)
+
+
+def find_sources_last_seen(operation_preview: Preview) -> tuple[SourceLastSeen, ...]:
+    """Until when the sources of an unplanned failover are known to have written, as its preview has it."""
+    counted = ((one.vm, one.loss_counted_from, one.loss_counted_to) for one in operation_preview.items)
+    return group_loss_moments(
+        (vm, LossMoment(name, None if name == "decision" else to)) for vm, name, to in counted if name
+    )
 
 
 def _weigh_drills(
