@@ -148,6 +148,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
 Span = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=30))]
 """How long something may take. In JSON: ISO 8601, "PT2H"."""
+LongSpan = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=366))]
+"""How long something counts: a year at most."""
 
 
 def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str, int]]:

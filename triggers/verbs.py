@@ -37,6 +37,7 @@ from triggers.http_endpoint import (
     require_confirmation,
     run_id_of,
 )
+from triggers.next_drills import read_next_drill
 from triggers.request_checks import wants_preview
 from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
 from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
@@ -67,8 +68,12 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 async def _preview_view(client: df.DurableFunctionsClient, operation: Operation) -> dict[str, Any]:
     """What it would do, and what is on hold meanwhile."""
     preview = await preview_operation(client, operation)
-    holds = await read_holds_of(client, operation.sites)
-    return preview.model_dump(mode="json", by_alias=True) | {"holds": hold_views(holds)}
+    view = preview.model_dump(mode="json", by_alias=True)
+    view |= {"holds": hold_views(await read_holds_of(client, operation.sites))}
+    if operation.kind == "drill":
+        versioned = await declared_documents.read_document(client, "plan", operation.plan)
+        view |= await read_next_drill(client, operation.plan, versioned)
+    return view
 
 
 async def _read_operation(
