@@ -1,4 +1,4 @@
-"""When the next drill of a plan begins by itself, as answers show it: judged as the timer judges it."""
+"""When the next drill of a plan begins by itself, judged as the timer does, and what the last good one is worth."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.holds import Hold, find_holds
 from shared.plans.drill_schedule import find_next_drill
 from shared.plans.history import PlanHistory
+from shared.plans.readiness import verify_last_drill
 from shared.plans.versions import VersionedDocument
 from triggers.declared_documents import plan_of
 from triggers.holds_in_effect import read_holds
@@ -24,12 +25,21 @@ async def read_next_drill(client: df.DurableFunctionsClient, name: str, versione
     return _next_drill_view(name, versioned, histories, await read_holds(client))
 
 
-async def read_next_drills(
+async def read_drills(
     client: df.DurableFunctionsClient, plans: Mapping[str, VersionedDocument]
 ) -> dict[str, dict[str, Any]]:
-    """{nextDrill} of each plan, by name."""
+    """{nextDrill, lastDrill} of each plan, by name; what drills rest on in Azure is not read for that."""
     histories, holds = await list_entities(client, PLAN_HISTORY), await read_holds(client)
-    return {name: _next_drill_view(name, versioned, histories, holds) for name, versioned in plans.items()}
+    return {
+        name: _next_drill_view(name, versioned, histories, holds) | _last_drill_view(versioned, histories.get(name))
+        for name, versioned in plans.items()
+    }
+
+
+def _last_drill_view(versioned: VersionedDocument, history: Mapping[str, Any] | None) -> dict[str, Any]:
+    plan_history = PlanHistory.model_validate(history or {})
+    last_drill = verify_last_drill(plan_of(versioned), plan_history, datetime.now(UTC), versions=versioned.history)
+    return {"lastDrill": last_drill.model_dump(mode="json", by_alias=True)}
 
 
 def _next_drill_view(

@@ -100,6 +100,7 @@ def find_next_drill(
         return NextDrill(reason="the plan has no drill settings")
     due = find_due_drill(settings, declared, now, followed)
     advice = advise_drill(settings, due, plan_history, now, refused=False) if due else DrillAdvice("nothing")
+    at: datetime | None
     if due and advice.do in {"begin", "wait"}:
         at, reason = due.at, f"it is due, and waits: {advice.why}" if advice.why else "it is due, and begins shortly"
     else:

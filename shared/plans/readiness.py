@@ -10,7 +10,7 @@ override it with a reason; a warning is only shown.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -34,6 +34,7 @@ from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview, PreviewItem, build_preview, plan_without, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
+from shared.plans.versions import Version, describe_changes_since
 from shared.replication.disks import unreplicated_obstacles
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import ItemDetail, ProviderView
@@ -59,6 +60,7 @@ class PreviewFacts(NamedTuple):
         isolation: What speaks against the network of a drill.
         unproven: The proof of sources that a failback waits for.
         evidence: Why evidence could not be kept; None where it could.
+        versions: Of the plan, oldest first.
         unreplicated: Names of disks at home that are not replicated, by ARM id of the protected item in lower case.
     """
 
@@ -74,6 +76,7 @@ class PreviewFacts(NamedTuple):
     evidence: Obstacle | None = None
     unreplicated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     failed_over_vms: Mapping[str, FailedOverVm] = MappingProxyType({})
+    versions: tuple[Version, ...] = ()
 
 
 class DrillVerification(Document):
@@ -84,7 +87,7 @@ class DrillVerification(Document):
         operation: The drill that this rests on; of a plan that has changed since, the newest good one.
         ended_at: When that drill ended.
         valid_until: How long it counts; None where the plan does not say.
-        changed_since: What that drill rested on beside the plan and is no longer so.
+        changed_since: What is no longer as it was then: of the plan, or of what that drill rested on beside it.
     """
 
     status: VerificationStatus
@@ -199,7 +202,8 @@ def find_sources_last_seen(operation_preview: Preview) -> tuple[SourceLastSeen, 
 def _weigh_drills(
     plan: PlanDocument, sites: Mapping[str, SiteDocument], facts: PreviewFacts
 ) -> Iterator[WeightedObstacle]:
-    verification = verify_last_drill(plan, facts.plan_history, facts.at, grounds_of(plan, sites, facts.items.values()))
+    grounds = grounds_of(plan, sites, facts.items.values())
+    verification = verify_last_drill(plan, facts.plan_history, facts.at, grounds, facts.versions)
     weight: Weight = "concern" if plan.drill and plan.drill.valid_for else "warning"
     if verification.status == "never-verified":
         yield weight, Obstacle(code="never-verified", detail="no drill of this plan has succeeded yet")
@@ -208,23 +212,31 @@ def _weigh_drills(
         detail = f"the last good drill of this plan, {verification.operation}, was valid until {until}"
         yield weight, Obstacle(code="drill-expired", detail=detail)
     elif verification.status == "needs-verification":
-        changes = "; ".join(verification.changed_since) or "the plan has changed"
+        changes = "; ".join(verification.changed_since)
         detail = f"since the last good drill, {verification.operation}: {changes}"
         yield weight, Obstacle(code="needs-verification", detail=detail)
 
 
 def verify_last_drill(
-    plan: PlanDocument, plan_history: PlanHistory, now: datetime, grounds: Grounds | None = None
+    plan: PlanDocument,
+    plan_history: PlanHistory,
+    now: datetime,
+    grounds: Grounds | None = None,
+    versions: Sequence[Version] = (),
 ) -> DrillVerification:
     """Whether this very plan was rehearsed, and still counts as rehearsed.
 
     Args:
         grounds: What a drill would rest on now; without it nothing is held against what the last one rested on.
+        versions: Of the plan, oldest first: what has changed since a drill of an earlier one.
     """
     drill = last_good_drill(plan_history, plan.digest)
     if drill is None:
         newest = last_good_drill(plan_history)
-        return _verification_by("needs-verification", newest) if newest else DrillVerification(status="never-verified")
+        if newest is None:
+            return DrillVerification(status="never-verified")
+        changed = describe_changes_since(versions, newest.digest)
+        return _verification_by("needs-verification", newest).model_copy(update={"changed_since": changed})
     if changed := describe_changed_grounds(drill.grounds, grounds or {}):
         return _verification_by("needs-verification", drill).model_copy(update={"changed_since": changed})
     valid_for = plan.drill.valid_for if plan.drill else None

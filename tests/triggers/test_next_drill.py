@@ -16,7 +16,7 @@ from tests.shared.test_drill_decisions import NOON, settings
 from tests.triggers.doors import ALL_ROLES, door
 from tests.triggers.hub import Hub
 
-NIGHTLY = {"schedule": "0 0 2 * * *", "timeZone": "Europe/Berlin"}
+NIGHTLY: dict[str, Any] = {"schedule": "0 0 2 * * *", "timeZone": "Europe/Berlin"}
 NOTHING = PlanHistory()
 HOUR = timedelta(hours=1)
 HOLD = {"id": "1", "site": "hci-01", "reason": "change freeze", "by": "ann", "since": NOON}
@@ -48,13 +48,13 @@ def test_the_next_drill_is_shown_in_utc_and_by_the_plans_own_clock() -> None:
 def test_a_drill_that_is_due_and_has_not_begun_comes_first_and_one_that_is_too_late_does_not() -> None:
     waiting = next_drill(**NIGHTLY)
     assert (waiting.at, waiting.reason) == (datetime(2027, 3, 3, 1, tzinfo=UTC), "it is due, and begins shortly")
-    blackout = {"blackouts": [{"days": ["WED"], "reason": "backup"}]}
+    blackout: dict[str, Any] = {"blackouts": [{"days": ["WED"], "reason": "backup"}]}
     assert next_drill(**NIGHTLY, **blackout).reason == "it is due, and waits: blackout backup"
     assert next_drill(NOON + 2 * HOUR, **NIGHTLY).at == datetime(2027, 3, 4, 1, tzinfo=UTC)
 
 
 def test_a_blackout_at_the_moment_is_named_with_the_latest_begin() -> None:
-    blackout = {"blackouts": [{"days": ["THU"], "reason": "backup"}]}
+    blackout: dict[str, Any] = {"blackouts": [{"days": ["THU"], "reason": "backup"}]}
     found = next_drill(NOON + 2 * HOUR, **NIGHTLY, **blackout)
     assert found.reason.startswith("a blackout (backup) covers this moment")
     assert "2027-03-04 13:00 UTC" in found.reason
@@ -91,7 +91,8 @@ async def test_a_plan_shows_its_versions_newest_first_and_each_plan_of_the_list_
     hub = Hub()
     versioned = history_of(PAYROLL, {**PAYROLL, "onFailure": "ask", "targets": {"rto": "PT1H"}})
     hub.entities["@documents@plan:payroll"] = versioned.model_dump(mode="json")
-    begun = PastRun(run="drill-1", kind="drill", state="succeeded", began=NOON, ended=NOON)
+    digest = versioned.history[0].digest
+    begun = PastRun(run="drill-1", kind="drill", state="succeeded", began=NOON, ended=NOON, digest=digest)
     hub.entities["@plan_history@payroll"] = PlanHistory(past_runs=(begun,)).model_dump(mode="json")
     shown = (await door("get_plan").answer(hub)).body
     assert [(one["version"], one["declaredBy"], one["changedFields"]) for one in shown["history"]] == [
@@ -102,6 +103,10 @@ async def test_a_plan_shows_its_versions_newest_first_and_each_plan_of_the_list_
     assert shown["nextDrill"]["localTime"].endswith(("+01:00", "+02:00"))
     [listed] = (await door("list_plans").answer(hub)).body["value"]
     assert listed["nextDrill"] == shown["nextDrill"]
+    assert (listed["lastDrill"]["status"], listed["lastDrill"]["changedSince"]) == (
+        "needs-verification",
+        ["onFailure, targets of the plan changed in version 2 (ann, 2027-03-04 12:00 UTC)"],
+    )
 
 
 @pytest.mark.parametrize("days", [35, 92, 366])
@@ -109,8 +114,15 @@ def test_a_good_drill_may_count_for_a_year(days: int) -> None:
     assert settings(validFor=f"P{days}D").valid_for == timedelta(days=days)
 
 
-def test_a_drill_that_counts_for_longer_than_a_year_is_refused_with_the_limit() -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "detail"),
+    [
+        ("validFor", "P367D", "must be at most 366 days"),
+        ("timeToLive", "P31D", "must be at most 30 days"),
+        ("soak", "PT0S", "must be more than 0 seconds"),
+    ],
+)
+def test_a_duration_beyond_its_limit_is_refused_with_the_limit(field: str, value: str, detail: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        settings(validFor="P367D")
-    [error] = field_errors(caught.value)
-    assert (error.field, "366 days" in error.detail) == ("validFor", True)
+        settings(**{field: value})
+    assert field_errors(caught.value) == [(field, detail)]
