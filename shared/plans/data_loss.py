@@ -28,11 +28,12 @@ class SourceLastSeen(Message):
 
     Attributes:
         at: None for "decision", which is when the run began.
+        vms: Empty for all of the run.
     """
 
     counted_from: Literal["outageAt", "lastHeartbeat", "decision"]
     at: datetime | None = None
-    vms: tuple[str, ...]
+    vms: tuple[str, ...] = ()
 
 
 class LossMoment(NamedTuple):
@@ -67,11 +68,14 @@ def find_loss_moment(view: ItemView, host: ProviderView | None, outage_at: datet
 
 
 def group_loss_moments(moments: Iterable[tuple[str, LossMoment]]) -> tuple[SourceLastSeen, ...]:
-    """The moments by VM, as an operation keeps them: each once, with its VMs."""
-    kept = ((moment, vm) for vm, moment in moments if moment.counted_from != STILL_CONNECTED.counted_from)
-    vms_by_moment = group_pairs(kept)
+    """The moments by VM, as an operation keeps them: each once, with its VMs where these are not all."""
+    vms_by_moment = group_pairs((moment, vm) for vm, moment in moments)
+    if len(vms_by_moment) == 1:
+        vms_by_moment = {moment: [] for moment in vms_by_moment}
     return tuple(
-        SourceLastSeen.model_validate({**moment._asdict(), "vms": tuple(vms)}) for moment, vms in vms_by_moment.items()
+        SourceLastSeen.model_validate({**moment._asdict(), "vms": tuple(vms)})
+        for moment, vms in vms_by_moment.items()
+        if moment.counted_from != STILL_CONNECTED.counted_from
     )
 
 

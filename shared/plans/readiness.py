@@ -191,11 +191,13 @@ def _item_with_loss(item: PreviewItem, vm: CheckedVm) -> PreviewItem:
     return item.model_copy(update=loss)
 
 
-def find_sources_last_seen(operation_preview: Preview) -> tuple[SourceLastSeen, ...]:
+def find_sources_last_seen(preview: Preview) -> tuple[SourceLastSeen, ...]:
     """Until when the sources of an unplanned failover are known to have written, as its preview has it."""
-    counted = ((one.vm, one.loss_counted_from, one.loss_counted_to) for one in operation_preview.items)
+    counted = ((one.vm, one.loss_counted_from, one.loss_counted_to) for one in preview.items)
     return group_loss_moments(
-        (vm, LossMoment(name, None if name == "decision" else to)) for vm, name, to in counted if name
+        (vm, LossMoment(name, to if name in {"outageAt", "lastHeartbeat"} else None))
+        for vm, name, to in counted
+        if name
     )
 
 

@@ -107,7 +107,9 @@ def measure_achieved(
     }
     if not moves:
         return None
-    moments = {vm: (one.counted_from, one.at or began) for one in last_seen for vm in one.vms}
+    moments: dict[str, LossMoment] = {
+        vm: (one.counted_from, one.at or began) for one in last_seen for vm in one.vms or [item.vm for item in items]
+    }
     machines = tuple(
         _machine_achieved(item, moves.get(item.vm), began, options, moments.get(item.vm), is_over=is_over)
         for item in items

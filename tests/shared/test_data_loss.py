@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.evidence.report import render_report
-from shared.plans.data_loss import SourceLastSeen, find_loss_moment
+from shared.plans.data_loss import STILL_CONNECTED, LossMoment, SourceLastSeen, find_loss_moment, group_loss_moments
 from shared.plans.plan import Targets
 from shared.plans.preview import Preview
 from shared.plans.readiness import PreviewFacts, find_sources_last_seen, preview_with_readiness
@@ -94,7 +94,7 @@ def test_of_an_outage_that_nobody_knows_of_all_until_now_counts(
 
 def test_the_report_has_the_figure_of_the_preview_and_it_does_not_grow_with_each_vms_own_start() -> None:
     last_seen = find_sources_last_seen(preview())
-    assert last_seen == (SourceLastSeen(counted_from="lastHeartbeat", at=OUTAGE, vms=("sql-01",)),)
+    assert last_seen == (SourceLastSeen(counted_from="lastHeartbeat", at=OUTAGE),)
     for wait in (0, 30, 90):
         got = achieved(
             [run_item("UnplannedFailover", DECIDED + wait * MINUTE, OUTAGE - 3 * MINUTE)],
@@ -138,6 +138,14 @@ def test_a_drill_shows_the_age_of_its_point_and_a_planned_failover_loses_nothing
     assert (planned.rpo, planned.loss_counted_from, planned.rpo_met) == (timedelta(0), "synchronised", True)
     older = achieved(moved, options=LATEST.model_copy(update={"recovery_point": "latestAppConsistent"}))
     assert (older.rpo, older.loss_counted_from) == (4 * MINUTE, "failoverStart")
+
+
+def test_hosts_that_are_lost_one_after_the_other_have_each_their_own_moment() -> None:
+    later = LossMoment("lastHeartbeat", OUTAGE + 10 * MINUTE)
+    moments = {"a": LossMoment("lastHeartbeat", OUTAGE), "b": later, "c": STILL_CONNECTED, "d": later}
+    kept = group_loss_moments(moments.items())
+    assert [(one.at, one.vms) for one in kept] == [(OUTAGE, ("a",)), (OUTAGE + 10 * MINUTE, ("b", "d"))]
+    assert group_loss_moments([("a", STILL_CONNECTED)]) == ()
 
 
 @given(
