@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import takewhile
 
@@ -18,6 +18,7 @@ from shared.errors import Refused, Transient
 from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.plans.data_loss import replicated_until
 from shared.plans.left_out import find_exclusion, nothing_to_do
 from shared.plans.machines import (
     PlanMachines,
@@ -208,7 +209,17 @@ def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[It
         raise NotAdmitted(obstacles)
     after = plan.with_vms([item.vm for item in items]).edges
     items = tuple(item.model_copy(update={"after": after[item.vm]}) for item in items)
+    if any(stage.verb in UP_VERBS for stage in runbook.stages):
+        items = tuple(_with_replica_age(item, machines.found.get(item.vm.lower()), at) for item in items)
     return enter_stage(_new_run(operation, runbook, items, at).model_copy(update={"left_out": left_out}), at)
+
+
+def _with_replica_age(item: RunItem, view: ItemView | None, at: datetime) -> RunItem:
+    """The item with how old its data in Azure is, as far as the vault knows."""
+    until = replicated_until(view.rpo, view.rpo_at) if view else None
+    if until is None:
+        return item
+    return item.model_copy(update={"replicated_until": until, "replica_age": max(at - until, timedelta(0))})
 
 
 def _is_done(runbook: Runbook, item: RunItem) -> bool:
@@ -259,7 +270,6 @@ def _verbs_already_done(stages: Sequence[Stage], view: ItemView) -> tuple[Verb, 
 
 def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, view: ItemView) -> RunItem:
     site = site_of(operation.document, operation.sites, plan_item)
-    brings_up = any(stage.verb in UP_VERBS for stage in runbook.stages)
     return RunItem(
         vm=plan_item.vm,
         id=view.id,
@@ -270,8 +280,6 @@ def _run_item_of(operation: Operation, runbook: Runbook, plan_item: PlanItem, vi
         host_provider=view.host_provider if runbook.keeps_hosts else "",
         disk_mb=view.disk_mb if runbook.keeps_hosts or runbook.keeps_disk_sizes else 0,
         target_group=view.target_group or site.target_resource_group,
-        rpo=view.rpo if brings_up else None,
-        rpo_at=view.rpo_at if brings_up else None,
     )
 
 

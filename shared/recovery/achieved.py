@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.messages import Document
-from shared.plans.data_loss import SourceLastSeen, lost_data, replicated_until
+from shared.plans.data_loss import SourceLastSeen, lost_data
 from shared.plans.plan import Targets
 from shared.recovery.operation import Operation
 from shared.recovery.run_item import ItemStep, RunItem
@@ -165,7 +165,7 @@ def _loss_until(
     """What is newer than the data that was used.
 
     Of a point that the verb itself had made the time does not say how old its data is: then the vault's last measure
-    counts, of a source that is lost by when it was taken.
+    counts: of a source that is lost to which moment it replicated, else how old the data was at the run's admission.
 
     Source: recorded: the point of a test failover is some seconds younger than its job.
     """
@@ -174,8 +174,8 @@ def _loss_until(
     if step.point and step.point < counted_to:
         return counted_to - step.point
     if counted_from in {"testFailoverStart", "failoverStart"}:
-        return item.rpo
-    return lost_data(counted_to, replicated_until(item.rpo, item.rpo_at))
+        return item.replica_age
+    return lost_data(counted_to, item.replicated_until)
 
 
 def _rpo_of(machine: MachineAchieved) -> timedelta:

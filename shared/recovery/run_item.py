@@ -76,8 +76,8 @@ class RunItem(Message):
         unanswered: A request of this stage was not answered, so that it may have been done.
         job_answer: Its job could not be read, and so it is not known whether it has ended.
         verb_answer: Its verb was not taken, for a reason that may pass: it is sent again in a while.
-        rpo, rpo_at: Of a machine that the run brings up: how far its replica was behind at its admission, and when that
-            was measured.
+        replicated_until: Of a machine that the run brings up: the age of the newest data in Azure at its admission, as
+            the vault measured it last; `replica_age` is how old that data was then.
         failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; empty where it did not.
         steps: What this run did to it, oldest first.
     """
@@ -107,8 +107,8 @@ class RunItem(Message):
     location: str = ""
     host_provider: str = ""
     disk_mb: int = 0
-    rpo: timedelta | None = None
-    rpo_at: datetime | None = None
+    replicated_until: datetime | None = None
+    replica_age: timedelta | None = None
     provider: str = ""
     failed_in: Literal["", "starting", "running", "probing", "settling"] = ""
     failed_in_stage: int | None = None

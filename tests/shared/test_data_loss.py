@@ -121,13 +121,13 @@ def test_of_an_unknown_outage_the_runs_begin_counts_and_of_a_living_source_each_
 def test_of_a_point_that_the_failover_itself_had_made_the_vaults_own_measure_counts() -> None:
     """The time of such a point is later than the outage, and its data is not."""
     last_seen = find_sources_last_seen(preview())
-    measured = {"rpo": 2 * MINUTE, "rpo_at": OUTAGE - MINUTE}
+    measured = {"replicated_until": OUTAGE - 3 * MINUTE, "replica_age": 2 * MINUTE}
     made_then = [run_item("UnplannedFailover", DECIDED, DECIDED + MINUTE, **measured)]
     assert achieved(made_then, options=UNPLANNED, last_seen=last_seen).rpo == 3 * MINUTE
     assert achieved([run_item("UnplannedFailover", DECIDED, None)], options=UNPLANNED, last_seen=last_seen).rpo is None
     drilled = run_item("TestFailover", DECIDED, DECIDED + timedelta(seconds=3), **measured)
     assert achieved([drilled]).rpo == 2 * MINUTE
-    assert achieved([drilled.model_copy(update={"rpo": None})]).rpo is None
+    assert achieved([drilled.model_copy(update={"replica_age": None})]).rpo is None
 
 
 def test_a_drill_shows_the_age_of_its_point_and_a_planned_failover_loses_nothing() -> None:
