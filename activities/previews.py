@@ -41,6 +41,7 @@ from shared.plans.preview_kinds import RULES_OF_KINDS, find_preview_kind
 from shared.plans.quota_checks import PlacedQuota, places_of, sizes_in_place
 from shared.plans.readiness import PreviewFacts, preview_with_readiness, with_preview_digest
 from shared.plans.target_checks import find_hook_blockers, find_size_blockers, unread_target_blockers
+from shared.plans.versions import Version, VersionedDocument
 from shared.recovery.contract import PreviewTaken, ReadNetwork, TakePreview
 from shared.recovery.drill import find_network_flaws
 from shared.recovery.operation import Operation
@@ -121,6 +122,7 @@ async def read_preview_facts(
         addresses=places.addresses,
         quotas=places.quotas,
         unreplicated=unreplicated,
+        versions=await _read_versions(client, name),
         evidence=await find_store_obstacle(),
         failed_over_vms=await read_failed_over_vms(part, sites, machines.found)
         if JUDGED_BY_AZURE_VM & set(kinds)
@@ -138,6 +140,12 @@ async def read_preview_facts(
             *find_hook_blockers(plan, "failback", targets),
         ),
     )
+
+
+async def _read_versions(client: df.DurableFunctionsClient, name: str) -> tuple[Version, ...]:
+    """The versions of a plan; none of one that was withdrawn meanwhile."""
+    state = await read_entity(client, DOCUMENTS, f"plan:{name}")
+    return VersionedDocument.model_validate(state).history if state else ()
 
 
 async def _read_disks(

@@ -39,7 +39,9 @@ def _require_text_of_duration(value: object) -> object:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_require_text_of_duration)]
+TEXT_OF_DURATION = BeforeValidator(_require_text_of_duration)
+"""Comes after the limits of a duration, so that an error names them as people write them."""
+Duration = Annotated[timedelta, TEXT_OF_DURATION]
 """How long something takes. In JSON: ISO 8601, "PT2H"."""
 Whole = Annotated[int, Field(strict=True)]
 """A whole number; neither a text nor true or false."""
@@ -150,8 +152,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
 VmName = Annotated[str, Field(max_length=100, pattern=r"^[^\s/\\\x00-\x1f]([^/\\\x00-\x1f]*[^\s/\\\x00-\x1f])?$")]
 """A VM on premises: Hyper-V and the vault take nearly every name that may be part of a path; Azure gets its own."""
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
-Span = Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=30))]
+Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30)), TEXT_OF_DURATION]
 """How long something may take. In JSON: ISO 8601, "PT2H"."""
+LongSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=366)), TEXT_OF_DURATION]
+"""How long something counts: a year at most."""
 
 
 def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str, int]]:

@@ -19,6 +19,7 @@ from shared.wording import list_briefly
 from triggers import declared_documents
 from triggers.holds_in_effect import hold_views, read_holds, read_holds_of
 from triggers.http_endpoint import NAME_PATTERN, HttpProblem, body_of, caller_of, handle_for_role, json_response
+from triggers.next_drills import read_drills, read_next_drill
 from triggers.plan_checks import check_plan
 from triggers.sites import read_site_health
 
@@ -59,9 +60,10 @@ def _document_view(name: str, versioned: VersionedDocument) -> dict[str, Any]:
     return {**facts, **declared, **versioned.document}
 
 
-async def _list_documents(client: df.DurableFunctionsClient, document_kind: DocumentKind) -> func.HttpResponse:
-    documents = await declared_documents.read_documents(client, document_kind)
-    return json_response({"value": [_document_view(name, entry) for name, entry in documents.items()]})
+def _history_view(versioned: VersionedDocument) -> dict[str, Any]:
+    """How a document came to be as it is, newest first."""
+    versions = reversed(versioned.history)
+    return {"history": [version.model_dump(mode="json", by_alias=True) for version in versions]}
 
 
 async def _withdraw_document(
@@ -95,10 +97,9 @@ async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     name = _read_document_name(req, "site")
     versioned = await declared_documents.read_document(client, "site", name)
     site = SiteDocument.model_validate(versioned.document)
-    history = [version.model_dump(mode="json", by_alias=True) for version in reversed(versioned.history)]
     health = await read_site_health(client, name, site, await _read_plans(client))
     facts = {"health": health, "holds": hold_views(await read_holds_of(client, [name]))}
-    view = _document_view(name, versioned) | {"history": history, **facts}
+    view = _document_view(name, versioned) | _history_view(versioned) | facts
     return json_response(view, headers={"ETag": versioned.etag})
 
 
@@ -154,9 +155,9 @@ async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
     response = await _put_document(req, client, "plan", plan)
     overlaps = [*_overlap_warnings(name, plan, plans, sites), *_address_warnings(name, plan, plans, sites)]
     warnings = [*unchecked, *overlaps]  # allowed, and may still be a mistake
-    if not warnings:
-        return response
-    body = {**json.loads(response.get_body()), "warnings": warnings}
+    body = {**json.loads(response.get_body()), **({"warnings": warnings} if warnings else {})}
+    if versioned := (await declared_documents.read_documents(client, "plan")).get(name):
+        body |= await read_next_drill(client, name, versioned)
     return json_response(body, response.status_code, {"ETag": response.headers["ETag"]})
 
 
@@ -188,10 +189,11 @@ def _address_warnings(
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def get_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """A declared plan."""
+    """A declared plan: what it is, how it came to be so, and when it is rehearsed next."""
     name = _read_document_name(req, "plan")
     versioned = await declared_documents.read_document(client, "plan", name)
-    return json_response(_document_view(name, versioned), headers={"ETag": versioned.etag})
+    facts = _history_view(versioned) | await read_next_drill(client, name, versioned)
+    return json_response(_document_view(name, versioned) | facts, headers={"ETag": versioned.etag})
 
 
 @bp.function_name("delete_plan")
@@ -208,5 +210,7 @@ async def delete_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) 
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read")
 async def list_plans(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """All declared plans."""
-    return await _list_documents(client, "plan")
+    """All declared plans, each with its next drill and its last good one; their readiness would take reads of Azure."""
+    plans = await declared_documents.read_documents(client, "plan")
+    drills = await read_drills(client, plans)
+    return json_response({"value": [_document_view(name, one) | drills[name] for name, one in plans.items()]})

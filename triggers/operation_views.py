@@ -34,9 +34,10 @@ from shared.operations.kinds import PLAN_KINDS
 from shared.operations.lost_runs import describe_lost_run
 from shared.plans.history import PlanHistory, forecast_recovery
 from shared.plans.preview import Preview
+from shared.recovery.achieved import achieved_by
 from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
-from shared.recovery.results import find_changes_in_azure, measure_achieved
+from shared.recovery.results import find_changes_in_azure
 from shared.recovery.run_item import RunItem
 from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers.site_operation_views import SITE_PARTS
@@ -156,7 +157,7 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
     states = read_item_states(custom_status, operation.vm_names)
     view: dict[str, Any] = {
         "options": operation.options.model_dump(mode="json", by_alias=True),
-        "items": [item_view(items_by_vm.get(vm, RunItem(vm=vm, id="")), one) for vm, one in states.items()],
+        "items": [_living_item_view(items_by_vm.get(vm, RunItem(vm=vm, id="")), one) for vm, one in states.items()],
         "leftOut": custom_status.get("leftOut", []),
         "progress": _progress_of(custom_status, len(states)),
     }
@@ -165,6 +166,13 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
         view["leftOut"] = [one.why.model_dump(mode="json", by_alias=True) for one in run.left_out]
         view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings, *run.chain.findings]
     return view
+
+
+def _living_item_view(item: RunItem, state: str) -> dict[str, Any]:
+    """One VM of a run that goes on; of one that failed before its cleanup why, as it is at the end."""
+    if state != "failed-before":
+        return item_view(item, state)
+    return item_view(item.model_copy(update={"detail": item.failed_earlier or item.detail}), "failed")
 
 
 def item_view(item: RunItem, state: str) -> dict[str, Any]:
@@ -240,9 +248,10 @@ async def read_achieved_and_forecast(client: df.DurableFunctionsClient, state: O
     items, began = (operation.run.items, operation.run.began) if operation.run else ((), None)
     plan_history = PlanHistory.model_validate(await read_entity(client, PLAN_HISTORY, operation.plan))
     forecast = forecast_recovery(plan_history, operation.kind, began)
-    if state.runtime_status == OrchestrationStatus.COMPLETED:
+    if is_over := state.runtime_status == OrchestrationStatus.COMPLETED:
         outcome = Outcome.model_validate(read_output(state))
         items, began = outcome.items, outcome.began
-    achieved = measure_achieved(items, began, operation.document.targets) if began else None
+    is_over = is_over or ending_of(state) is not None
+    achieved = achieved_by(operation, items, began, is_over=is_over) if began else None
     views = {"achieved": achieved, "forecast": forecast}
     return {name: view.model_dump(mode="json", by_alias=True) for name, view in views.items() if view is not None}

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, ValidationError
@@ -63,8 +64,11 @@ def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:
     return request
 
 
-def options_of_request(kind: Kind, request: VerbRequest, plan: PlanDocument) -> VerbOptions:
+def options_of_request(kind: Kind, request: VerbRequest, plan: PlanDocument, now: datetime) -> VerbOptions:
     """The options that the operation will have: by the request, or else by the plan.
+
+    Args:
+        now: When it was requested.
 
     Raises:
         HttpProblem: some do not fit the plan, or each other (400).
@@ -73,7 +77,11 @@ def options_of_request(kind: Kind, request: VerbRequest, plan: PlanDocument) -> 
     options = options_for(kind, request, plan)
     if options.vms is not None:
         options = options.model_copy(update={"vms": tuple(item.vm for item in plan.items)})
-    if errors := [*_failback_errors(options, plan), *_point_errors(options, plan)]:
+    if errors := [
+        *_outage_errors(options, now),
+        *_failback_errors(options, plan),
+        *_point_errors(options, plan),
+    ]:
         raise invalid_request(*errors)
     if isinstance(options.recovery_point, dict):
         own_point = {vm.lower(): rule for vm, rule in options.recovery_point.items()}
@@ -101,6 +109,13 @@ def _chosen_vms(request: VerbRequest, plan: PlanDocument) -> Sequence[str]:
     if errors:
         raise invalid_request(*errors)
     return names
+
+
+def _outage_errors(options: VerbOptions, now: datetime) -> Iterator[FieldError]:
+    if options.outage_at and not options.is_unplanned:
+        yield FieldError("outageAt", 'says when a site was lost: it needs "type": "unplanned"')
+    elif options.outage_at and options.outage_at > now:
+        yield FieldError("outageAt", f"is in the future: it is {now:%Y-%m-%d %H:%M} UTC now")
 
 
 def _failback_errors(options: VerbOptions, plan: PlanDocument) -> Iterator[FieldError]:

@@ -7,6 +7,7 @@
 4. Start the run, wait a moment for its admission, and answer.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -17,6 +18,7 @@ from activities.recovery_points import complete_with_points
 from shared.operations.kinds import PLAN_KINDS, Kind
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import JUDGED_KINDS
+from shared.plans.readiness import find_sources_last_seen
 from shared.principals import Principal, require_role, require_signed_in
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation, Override
@@ -35,6 +37,7 @@ from triggers.http_endpoint import (
     require_confirmation,
     run_id_of,
 )
+from triggers.next_drills import read_next_drill
 from triggers.request_checks import wants_preview
 from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
 from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
@@ -65,8 +68,12 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 async def _preview_view(client: df.DurableFunctionsClient, operation: Operation) -> dict[str, Any]:
     """What it would do, and what is on hold meanwhile."""
     preview = await preview_operation(client, operation)
-    holds = await read_holds_of(client, operation.sites)
-    return preview.model_dump(mode="json", by_alias=True) | {"holds": hold_views(holds)}
+    view = preview.model_dump(mode="json", by_alias=True)
+    view |= {"holds": hold_views(await read_holds_of(client, operation.sites))}
+    if operation.kind == "drill":
+        versioned = await declared_documents.read_document(client, "plan", operation.plan)
+        view |= await read_next_drill(client, operation.plan, versioned)
+    return view
 
 
 async def _read_operation(
@@ -87,7 +94,7 @@ async def _read_operation(
         digest=plan.digest,
         document=plan,
         sites=await declared_documents.sites_of_plan(client, plan),
-        options=options_of_request(kind, request, plan),
+        options=options_of_request(kind, request, plan, datetime.now(UTC)),
         confirmed=request.confirm or "",
     )
     return operation, request
@@ -137,8 +144,8 @@ async def assess_readiness(
     if preview.concerns and request.override is None:
         raise _unanswered_concern(operation, preview)
     approval_preview = await complete_with_points(operation, preview, facts.items) if approvals else None
-    override = _override_of(preview, request, person)
-    return operation.model_copy(update={"override": override, "preview": approval_preview})
+    changes = {"override": _override_of(preview, request, person), "preview": approval_preview}
+    return operation.model_copy(update=changes | {"sources_last_seen": find_sources_last_seen(preview)})
 
 
 def _override_of(preview: Preview | None, request: VerbRequest, person: Principal) -> Override | None:

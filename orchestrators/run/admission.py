@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import takewhile
 
@@ -18,6 +18,7 @@ from shared.errors import Refused, Transient
 from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
+from shared.plans.data_loss import replicated_until
 from shared.plans.left_out import find_exclusion, nothing_to_do
 from shared.plans.machines import (
     PlanMachines,
@@ -28,6 +29,7 @@ from shared.plans.machines import (
     site_of,
 )
 from shared.plans.plan import PlanItem
+from shared.recovery.achieved import UP_VERBS
 from shared.recovery.operation import Operation
 from shared.recovery.run import LeftOut, Limits, OnFailure, Run
 from shared.recovery.run_item import RunItem
@@ -207,7 +209,17 @@ def _build_run(operation: Operation, runbook: Runbook, machines: PlanMachines[It
         raise NotAdmitted(obstacles)
     after = plan.with_vms([item.vm for item in items]).edges
     items = tuple(item.model_copy(update={"after": after[item.vm]}) for item in items)
+    if any(stage.verb in UP_VERBS for stage in runbook.stages):
+        items = tuple(_with_replica_age(item, machines.found.get(item.vm.lower()), at) for item in items)
     return enter_stage(_new_run(operation, runbook, items, at).model_copy(update={"left_out": left_out}), at)
+
+
+def _with_replica_age(item: RunItem, view: ItemView | None, at: datetime) -> RunItem:
+    """The item with how old its data in Azure is, as far as the vault knows."""
+    until = replicated_until(view.rpo, view.rpo_at) if view else None
+    if until is None:
+        return item
+    return item.model_copy(update={"replicated_until": until, "replica_age": max(at - until, timedelta(0))})
 
 
 def _is_done(runbook: Runbook, item: RunItem) -> bool:

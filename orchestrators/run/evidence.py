@@ -24,11 +24,11 @@ from shared.obstacle import Obstacle
 from shared.operations.durable_names import PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
 from shared.plans.history import PastRun
+from shared.recovery.achieved import achieved_by
 from shared.recovery.evidence_entries import entries_of_tick
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from shared.recovery.pacing import STORE_AWAITED_AT_BEGIN, STORE_AWAITED_FOR
-from shared.recovery.results import measure_achieved
 from shared.recovery.run import Run
 from shared.recovery.status import custom_status_of
 
@@ -124,7 +124,7 @@ def seal_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run, ou
     """Record how the run ended and close the pack; the outcome then names the digests to hold it against."""
     if not run.chain.kept:
         return outcome
-    last_entries = [EvidenceEntry.of("outcome", now(ctx), outcome.model_dump(mode="json"))]
+    last_entries = [EvidenceEntry.of("outcome", now(ctx), _outcome_body(operation, outcome))]
     if runbook.last_inventory and run.rehearsal:  # a run that never began has not looked
         last_entries = [_inventory_entry(ctx, "after", runbook.last_inventory), *last_entries]
     run = yield from _append_patiently(ctx, run, last_entries)
@@ -136,6 +136,13 @@ def seal_pack(ctx: Context, operation: Operation, runbook: Runbook, run: Run, ou
     else:
         evidence = yield from _write_seal(ctx, operation, run, outcome)
     return outcome.with_facts({"evidence": evidence})
+
+
+def _outcome_body(operation: Operation, outcome: Outcome) -> dict[str, Any]:
+    """How the run ended, with what it achieved as its report shows it."""
+    achieved = achieved_by(operation, outcome.items, outcome.began) if outcome.began else None
+    body = outcome.model_dump(mode="json")
+    return body | {"achieved": achieved.model_dump(mode="json", by_alias=True)} if achieved else body
 
 
 def _append_patiently(ctx: Context, run: Run, last_entries: Sequence[EvidenceEntry]) -> Steps[Run]:
@@ -167,7 +174,7 @@ def remember_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run,
 
 
 def _past_run_of(operation: Operation, runbook: Runbook, run: Run, outcome: Outcome, ended: datetime) -> PastRun:
-    achievement = measure_achieved(run.items, run.began, operation.document.targets)
+    achievement = achieved_by(operation, run.items, run.began)
     is_whole = len(run.items) == len(operation.document.items)
     return PastRun(
         run=operation.id,

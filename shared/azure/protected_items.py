@@ -44,6 +44,7 @@ def item_view(item: Json) -> ItemView:
         scenario=object_at(properties, "currentScenario").get("scenarioName") or "None",
         replication_health=properties.get("replicationHealth") or "None",
         rpo=None if rpo is None else timedelta(seconds=int(rpo)),
+        rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         last_recovery_point=parse_utc(details.get("lastRecoveryPointReceived")),
         azure_vm=text_of(details.get("recoveryAzureVmName")),
         target_group=text_of(details.get("recoveryAzureResourceGroupId")),
@@ -71,7 +72,6 @@ def item_detail(item: Json) -> ItemDetail:
     properties, details = object_at(item, "properties"), _provider_details(item)
     return ItemDetail(
         **dict(item_view(item)),
-        rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         policy=text_of(properties.get("policyFriendlyName")) or name_of(text_of(properties.get("policyId"))),
         failover_point=name_of(text_of(properties.get("failoverRecoveryPointId"))),
         network=_network_of(details),

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from shared.evidence.time_line import NARROWEST
+from shared.evidence.time_line import NARROWEST, parse_time
+from shared.site_recovery.loss_moments import COUNTED_FROM_TEXTS
 
 _SPAN = TypeAdapter(timedelta | None)
 _LEG_LABELS = {"wait": "waited to begin", "job": "failover job", "probe": "until its probes passed"}
 
 
 class Promise(NamedTuple):
-    """One target: what was achieved, what was promised, whether it was kept (None: nothing was promised)."""
+    """One target: what was achieved, what was promised, whether it was kept; None: no target, or still open."""
 
     name: str
     achieved: timedelta | None
@@ -33,11 +34,13 @@ class WaterfallStep(NamedTuple):
 
 
 class MachineRecovery(NamedTuple):
-    """One VM: how long until it was up, and how old its data was."""
+    """One VM: how long until it was up, or whether it may still come up; and what was lost, counted to which moment."""
 
     vm: str
+    state: str
     rto: timedelta | None
     rpo: timedelta | None
+    counted_to: str
 
 
 def compare_with_targets(achieved: Mapping[str, Any]) -> list[Promise]:
@@ -57,9 +60,23 @@ def compare_with_targets(achieved: Mapping[str, Any]) -> list[Promise]:
 def recovery_times(achieved: Mapping[str, Any]) -> list[MachineRecovery]:
     """Each VM, in the plan's order."""
     return [
-        MachineRecovery(one["vm"], _SPAN.validate_python(one["rto"]), _SPAN.validate_python(one["rpo"]))
+        MachineRecovery(
+            one["vm"],
+            one["state"],
+            _SPAN.validate_python(one["rto"]),
+            _SPAN.validate_python(one["rpo"]),
+            describe_counted_to(one),
+        )
         for one in achieved["machines"]
     ]
+
+
+def describe_counted_to(figures: Mapping[str, Any]) -> str:
+    """To which moment the loss of data of a VM or of the plan counts; empty where nothing is known of it."""
+    counted_from, counted_to = figures.get("lossCountedFrom"), parse_time(figures.get("lossCountedTo"))
+    if not counted_from:
+        return ""
+    return COUNTED_FROM_TEXTS[counted_from] + (f", {counted_to:%Y-%m-%d %H:%M} UTC" if counted_to else "")
 
 
 def build_waterfall(achieved: Mapping[str, Any]) -> list[WaterfallStep]:

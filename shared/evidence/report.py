@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.evidence.achieved import build_waterfall, compare_with_targets, recovery_times
+from shared.evidence.achieved import build_waterfall, compare_with_targets, describe_counted_to, recovery_times
 from shared.evidence.time_line import VERB_LABELS, TimeLine, read_step, time_line_of
 from shared.wording import format_duration
 
@@ -55,6 +55,7 @@ def render_report(operation: Mapping[str, Any]) -> str:
         verbs=list(dict.fromkeys(bar.verb for item in shown for bar in item["bars"])),
         verb_labels=VERB_LABELS,
         promises=compare_with_targets(achieved) if achieved else [],
+        loss_counted_to=describe_counted_to(achieved) if achieved else "",
         recoveries=recovery_times(achieved) if achieved else [],
         waterfall=build_waterfall(achieved) if achieved else [],
         expected=_expected_text(operation.get("forecast")),

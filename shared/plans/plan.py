@@ -11,6 +11,7 @@ from shared.documents import (
     CHECKED,
     Duration,
     Fault,
+    LongSpan,
     Name,
     NetworkId,
     Span,
@@ -132,7 +133,7 @@ class DrillSettings(Document):
     shared_network: bool = False
     soak: Span | None = None
     hooks: DrillHooks = DrillHooks()
-    valid_for: Span | None = None
+    valid_for: LongSpan | None = None
 
 
 class Targets(Document):

@@ -16,6 +16,7 @@ from shared.plans.machines import missing_from_vault
 from shared.plans.next_steps import NextStep, find_next_steps
 from shared.plans.plan import PlanDocument
 from shared.plans.preview_kinds import RULES_OF_KINDS, PreviewKind, find_preview_kind, stage_verbs
+from shared.site_recovery.loss_moments import LossCountedFrom
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.verb_rules import RULES, find_lasting_refusal, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
@@ -29,6 +30,8 @@ class PreviewItem(Document):
         state: protectionState, "missing" when the vault has no such item.
         reason: Why its first verb is not allowed, or what it waits for; empty when it is.
         rpo: How far its replica was behind when that was last measured.
+        data_loss: For an unplanned failover: how much of its newest data would be lost, from its latest recovery point
+            on; None when that is not known. With `loss_counted_from` and `loss_counted_to`, to which moment.
         already_done: It is already where the verb would bring it, and will be left alone.
     """
 
@@ -39,6 +42,9 @@ class PreviewItem(Document):
     reason: str = ""
     replication_health: str = ""
     rpo: timedelta | None = None
+    data_loss: timedelta | None = None
+    loss_counted_from: LossCountedFrom | None = None
+    loss_counted_to: datetime | None = None
 
 
 class LostPoint(Document):

@@ -10,7 +10,7 @@ override it with a reason; a warning is only shown.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from shared.messages import Document
 from shared.obstacle import Obstacle
 from shared.plans.addresses import NO_ADDRESSES, AddressFacts, weigh_address, weigh_test_address
+from shared.plans.data_loss import LossMoment, SourceLastSeen, group_loss_moments
 from shared.plans.failback_advice import CHECKED_AT_BEGIN, advise_machines
 from shared.plans.failed_over_vms import JUDGED_BY_AZURE_VM, FailedOverVm, weigh_failed_over_vm
 from shared.plans.history import (
@@ -31,10 +32,11 @@ from shared.plans.history import (
 )
 from shared.plans.left_out import vm_left_out
 from shared.plans.plan import PlanDocument
-from shared.plans.preview import Preview, build_preview, plan_without, views_of_plan
+from shared.plans.preview import Preview, PreviewItem, build_preview, plan_without, views_of_plan
 from shared.plans.preview_kinds import RULES_OF_KINDS
 from shared.plans.quota_checks import PlacedQuota, weigh_quotas
 from shared.plans.readiness_checks import CHECKS, CheckedVm, Weight, WeightedObstacle
+from shared.plans.versions import Version, describe_changes_since
 from shared.replication.disks import unreplicated_obstacles
 from shared.site_recovery.verb_options import VerbOptions
 from shared.site_recovery.views import ItemDetail, ProviderView
@@ -60,6 +62,7 @@ class PreviewFacts(NamedTuple):
         isolation: What speaks against the network of a drill.
         unproven: The proof of sources that a failback waits for.
         evidence: Why evidence could not be kept; None where it could.
+        versions: Of the plan, oldest first.
         unreplicated: Names of disks at home that are not replicated, by ARM id of the protected item in lower case.
         addresses: Who has, and who asks for, the addresses that the machines ask for.
         quotas: What the regions that the machines go to give.
@@ -79,6 +82,7 @@ class PreviewFacts(NamedTuple):
     failed_over_vms: Mapping[str, FailedOverVm] = MappingProxyType({})
     addresses: AddressFacts = NO_ADDRESSES
     quotas: tuple[PlacedQuota, ...] = ()
+    versions: tuple[Version, ...] = ()
 
 
 class DrillVerification(Document):
@@ -89,7 +93,7 @@ class DrillVerification(Document):
         operation: The drill that this rests on; of a plan that has changed since, the newest good one.
         ended_at: When that drill ended.
         valid_until: How long it counts; None where the plan does not say.
-        changed_since: What that drill rested on beside the plan and is no longer so.
+        changed_since: What is no longer as it was then: of the plan, or of what that drill rested on beside it.
     """
 
     status: VerificationStatus
@@ -124,6 +128,8 @@ def preview_with_readiness(
     more = facts.network_blockers if rule.fails_over else more
     weighted = list(_weigh_all(plan, preview, sites, facts))
     plan = plan_without(plan, options, preview.left_out)
+    if rule.loses_data:
+        preview = preview.model_copy(update={"items": _with_data_loss(plan, preview, sites, facts)})
     warnings = [note for weight, note in weighted if weight == "warning"]
     unkept, is_required = (facts.evidence,) if facts.evidence else (), plan.evidence == "required"
     changes: dict[str, Any] = {
@@ -155,29 +161,63 @@ def _weigh_all(
         yield from _weigh_drills(plan, sites, facts)
         yield from (("concern", vm_left_out(exclusion)) for exclusion in preview.left_out)
     plan = plan_without(plan, preview.options, preview.left_out)
-    for item, shown, view in zip(plan.items, preview.items, views_of_plan(plan, facts.items), strict=True):
-        if view is not None and not shown.already_done:
-            host, site = facts.hosts.get(view.host_provider.lower()), sites[plan.site_name_of(item)]
-            vm = CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at)
-            for check in CHECKS:
-                yield from check(vm)
-            if (azure_vm := facts.failed_over_vms.get(item.vm.lower())) and preview.kind in JUDGED_BY_AZURE_VM:
-                yield from weigh_failed_over_vm(preview.kind, item.vm, azure_vm)
-            if rule.fails_over:
-                disks = facts.unreplicated.get(view.id.lower(), ())
-                yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(item.vm, disks))
-                yield from weigh_address(item, view, site, facts.addresses)
-            elif preview.kind == "drill" and plan.drill:
-                yield from weigh_test_address(item, view, plan.drill.network, facts.addresses)
+    for vm in _checked_vms(plan, preview, sites, facts):
+        for check in CHECKS:
+            yield from check(vm)
+        if (azure_vm := facts.failed_over_vms.get(vm.item.vm.lower())) and preview.kind in JUDGED_BY_AZURE_VM:
+            yield from weigh_failed_over_vm(preview.kind, vm.item.vm, azure_vm)
+        if rule.fails_over:
+            disks = facts.unreplicated.get(vm.view.id.lower(), ())
+            yield from (("concern", obstacle) for obstacle in unreplicated_obstacles(vm.item.vm, disks))
+            yield from weigh_address(vm.item, vm.view, vm.site, facts.addresses)
+        elif preview.kind == "drill" and plan.drill:
+            yield from weigh_test_address(vm.item, vm.view, plan.drill.network, facts.addresses)
     if rule.fails_over or preview.kind == "drill":
         vms = [shown.vm for shown in preview.items if not shown.already_done]
         yield from weigh_quotas(facts.quotas, vms, fails_over=rule.fails_over)
 
 
+def _checked_vms(
+    plan: PlanDocument, preview: Preview, sites: Mapping[str, SiteDocument], facts: PreviewFacts
+) -> Iterator[CheckedVm]:
+    """The VMs that the verb would do something with."""
+    rule, outage_at = RULES_OF_KINDS[preview.kind], preview.options.outage_at
+    for item, shown, view in zip(plan.items, preview.items, views_of_plan(plan, facts.items), strict=True):
+        if view is not None and not shown.already_done:
+            host, site = facts.hosts.get(view.host_provider.lower()), sites[plan.site_name_of(item)]
+            yield CheckedVm(plan, rule, preview.kind == "drill", item, view, site, host, facts.at, outage_at)
+
+
+def _with_data_loss(
+    plan: PlanDocument, preview: Preview, sites: Mapping[str, SiteDocument], facts: PreviewFacts
+) -> tuple[PreviewItem, ...]:
+    """The items of a preview with what would be lost of each."""
+    checked = {vm.item.vm: vm for vm in _checked_vms(plan, preview, sites, facts)}
+    return tuple(_item_with_loss(one, checked[one.vm]) if one.vm in checked else one for one in preview.items)
+
+
+def _item_with_loss(item: PreviewItem, vm: CheckedVm) -> PreviewItem:
+    moment = vm.loss_moment
+    counted_to = moment.at or vm.at
+    loss = {"loss_counted_from": moment.counted_from, "loss_counted_to": counted_to, "data_loss": vm.data_loss}
+    return item.model_copy(update=loss)
+
+
+def find_sources_last_seen(preview: Preview) -> tuple[SourceLastSeen, ...]:
+    """Until when the sources of an unplanned failover are known to have written, as its preview has it."""
+    counted = ((one.vm, one.loss_counted_from, one.loss_counted_to) for one in preview.items)
+    return group_loss_moments(
+        (vm, LossMoment(name, to if name in {"outageAt", "lastHeartbeat"} else None))
+        for vm, name, to in counted
+        if name
+    )
+
+
 def _weigh_drills(
     plan: PlanDocument, sites: Mapping[str, SiteDocument], facts: PreviewFacts
 ) -> Iterator[WeightedObstacle]:
-    verification = verify_last_drill(plan, facts.plan_history, facts.at, grounds_of(plan, sites, facts.items.values()))
+    grounds = grounds_of(plan, sites, facts.items.values())
+    verification = verify_last_drill(plan, facts.plan_history, facts.at, grounds, facts.versions)
     weight: Weight = "concern" if plan.drill and plan.drill.valid_for else "warning"
     if verification.status == "never-verified":
         yield weight, Obstacle(code="never-verified", detail="no drill of this plan has succeeded yet")
@@ -186,23 +226,31 @@ def _weigh_drills(
         detail = f"the last good drill of this plan, {verification.operation}, was valid until {until}"
         yield weight, Obstacle(code="drill-expired", detail=detail)
     elif verification.status == "needs-verification":
-        changes = "; ".join(verification.changed_since) or "the plan has changed"
+        changes = "; ".join(verification.changed_since)
         detail = f"since the last good drill, {verification.operation}: {changes}"
         yield weight, Obstacle(code="needs-verification", detail=detail)
 
 
 def verify_last_drill(
-    plan: PlanDocument, plan_history: PlanHistory, now: datetime, grounds: Grounds | None = None
+    plan: PlanDocument,
+    plan_history: PlanHistory,
+    now: datetime,
+    grounds: Grounds | None = None,
+    versions: Sequence[Version] = (),
 ) -> DrillVerification:
     """Whether this very plan was rehearsed, and still counts as rehearsed.
 
     Args:
         grounds: What a drill would rest on now; without it nothing is held against what the last one rested on.
+        versions: Of the plan, oldest first: what has changed since a drill of an earlier one.
     """
     drill = last_good_drill(plan_history, plan.digest)
     if drill is None:
         newest = last_good_drill(plan_history)
-        return _verification_by("needs-verification", newest) if newest else DrillVerification(status="never-verified")
+        if newest is None:
+            return DrillVerification(status="never-verified")
+        changed = describe_changes_since(versions, newest.digest)
+        return _verification_by("needs-verification", newest).model_copy(update={"changed_since": changed})
     if changed := describe_changed_grounds(drill.grounds, grounds or {}):
         return _verification_by("needs-verification", drill).model_copy(update={"changed_since": changed})
     valid_for = plan.drill.valid_for if plan.drill else None

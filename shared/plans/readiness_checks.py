@@ -4,11 +4,12 @@ A concern makes the plan unready, and a person may override it with a reason; a 
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from shared.arm_ids import name_of, same_id
 from shared.obstacle import Obstacle
+from shared.plans.data_loss import LossMoment, describe_loss, find_loss_moment, lost_data, replicated_until
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.plans.preview_kinds import KindRule
 from shared.replication.health import replication_lag
@@ -28,6 +29,7 @@ class CheckedVm(NamedTuple):
         is_drill: Whether that is a drill.
         host: The host that has the VM, as the vault knows it.
         at: When Azure answered.
+        outage_at: When the source was lost, where the request says so.
     """
 
     plan: PlanDocument
@@ -38,11 +40,27 @@ class CheckedVm(NamedTuple):
     site: SiteDocument
     host: ProviderView | None
     at: datetime
+    outage_at: datetime | None = None
 
     @property
     def is_host_lost(self) -> bool:
         """Whether the host that has the VM does not answer the vault."""
         return self.view.host_provider != "" and not (self.host and self.host.connected)
+
+    @property
+    def loss_moment(self) -> LossMoment:
+        """To which moment an unplanned failover would count its loss."""
+        return find_loss_moment(self.view, self.host, self.outage_at)
+
+    @property
+    def data_until(self) -> datetime | None:
+        """How far its data is in Azure."""
+        return replicated_until(self.view.rpo, self.view.rpo_at) or self.view.last_recovery_point
+
+    @property
+    def data_loss(self) -> timedelta | None:
+        """What an unplanned failover would lose now."""
+        return lost_data(self.loss_moment.at or self.at, self.data_until)
 
 
 def _note(vm: CheckedVm, weight: Weight, code: str, detail: str) -> WeightedObstacle:
@@ -60,15 +78,18 @@ def check_health(vm: CheckedVm) -> Iterator[WeightedObstacle]:
 
 def check_data_at_risk(vm: CheckedVm) -> Iterator[WeightedObstacle]:
     """How far it is behind; an unplanned failover loses what is not replicated, a planned one loses nothing."""
+    if vm.rule.loses_data and vm.outage_at and vm.data_until and vm.data_until > vm.outage_at:
+        detail = f"the data of {vm.view.vm} in Azure is from {vm.data_until:%Y-%m-%d %H:%M} UTC, after outageAt"
+        yield _note(vm, "warning", "outage-before-data", detail)
     target = vm.plan.targets.rpo if vm.plan.targets else None
     if target is None or not (vm.rule.fails_over or vm.is_drill):
         return
-    lag = replication_lag(vm.view, vm.at)
+    lag = vm.data_loss if vm.rule.loses_data else replication_lag(vm.view, vm.at)
     if lag is None:
         yield _note(vm, "warning", "rpo-unknown", f"how far {vm.view.vm} is behind is not known")
     elif lag > target:
-        loss = "would be lost" if vm.rule.loses_data else "is not in Azure yet"
-        risk = f"{format_duration(lag)} of {vm.view.vm}'s newest data {loss}"
+        risk = f"{format_duration(lag)} of {vm.view.vm}'s newest data is not in Azure yet"
+        risk = describe_loss(vm.view.vm, lag, vm.loss_moment) if vm.rule.loses_data else risk
         weight: Weight = "concern" if vm.rule.loses_data else "warning"
         yield _note(vm, weight, "behind-target", f"{risk}; the plan's target is {format_duration(target)}")
 

@@ -80,6 +80,32 @@ def find_due_moment(
     return None
 
 
+def find_next_moment(schedule: str, time_zone: str, now: datetime) -> datetime | None:
+    """The first moment after now at which `find_due_moment` finds the schedule due; None when there is none.
+
+    Clocks that go forward turn the order of moments round: one that the day skips comes after some of the hour that
+    follows it. So those up to the clock of the first that is found are looked at, too.
+    """
+    zone = ZoneInfo(time_zone)
+    first: datetime | None = None
+    for wall in _walls_after(schedule, zone, now):
+        if first and wall > first.astimezone(zone).replace(tzinfo=None):
+            break
+        moment = wall.replace(tzinfo=zone).astimezone(UTC)
+        is_first = moment > now and (first is None or moment < first)
+        if is_first and find_due_moment(schedule, time_zone, None, now, moment) == moment:
+            first = moment
+    return first
+
+
+def _walls_after(schedule: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
+    """The schedule by the clock, from the earliest on that may stand for a moment after now."""
+    from cronsim import CronSim  # noqa: PLC0415
+
+    walls = ((now - timedelta(hours=hours)).astimezone(zone).utcoffset() or timedelta(0) for hours in (0, 25))
+    yield from CronSim(schedule, now.replace(tzinfo=None, microsecond=0) + min(walls))
+
+
 def _moments_before(schedule: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
     from cronsim import CronSim  # noqa: PLC0415
 

@@ -1,15 +1,17 @@
 """Declared documents with their versions: a change is accepted only from someone who knows the last one. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
 from shared.messages import Document, Message
+from shared.wording import shortened
 
 type DocumentKind = Literal["site", "plan"]
-VERSIONS_KEPT = 50
-"""How many former versions are remembered."""
+VERSIONS_KEPT, SHOWN_CHANGES = 50, 5
+"""How many former versions are remembered, and how many changes a sentence names."""
 
 
 class Version(Document):
@@ -25,6 +27,22 @@ class Version(Document):
     declared_at: datetime
     declared_by: str
     changed_fields: tuple[str, ...] = ()
+
+
+def describe_changes_since(versions: Sequence[Version], digest: str) -> tuple[str, ...]:
+    """What has changed in a plan since the version with this digest, in words, the newest change last.
+
+    Args:
+        versions: Those that are kept, oldest first.
+    """
+    places = [place for place, one in enumerate(versions) if one.digest == digest]
+    later = versions[places[-1] + 1 :] if places else ()
+    changes = [
+        f"{', '.join(one.changed_fields)} of the plan changed in version {one.version}"
+        f" ({one.declared_by}, {one.declared_at:%Y-%m-%d %H:%M} UTC)"
+        for one in later
+    ]
+    return shortened(changes, SHOWN_CHANGES) or ("the plan has changed",)
 
 
 class VersionedDocument(Message):

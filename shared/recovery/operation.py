@@ -9,6 +9,7 @@ from shared.messages import Document, Message
 from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
 from shared.operations.obligations import Machines
+from shared.plans.data_loss import SourceLastSeen
 from shared.plans.machines import ProtectedItem, homes_of
 from shared.plans.plan import Approvals, PlanDocument
 from shared.plans.preview import Preview
@@ -30,8 +31,12 @@ STATE_CODES = {
     "blocked": "b",
     "skipped": "k",
     "left-out": "o",
+    "failed-before": "e",
 }
-"""One letter an item in the custom status, in the plan's order: 5,000 items fit into 16 kB."""
+"""One letter an item in the custom status, in the plan's order: 5,000 items fit into 16 kB.
+
+left-out: it takes no part; failed-before: it failed in an earlier stage, and what came after that is done.
+"""
 
 
 class Override(Document):
@@ -62,6 +67,8 @@ class Operation(Message):
         confirmed: The sentence that was repeated where something cannot be undone; its evidence keeps it.
         lease_wait: How long it waits for VMs that another run still holds.
         override: The reason of who asked to begin although the plan was not ready; None when nobody gave one.
+        sources_last_seen: Of an unplanned failover: until when its sources are known to have written; a VM that is in
+            none of these was still connected when it was requested.
         preview: The preview of when it was requested, where others have to approve it; dropped once it has begun.
         run: Where it stands; None until it was admitted.
     """
@@ -78,6 +85,7 @@ class Operation(Message):
     confirmed: str = ""
     lease_wait: timedelta = timedelta(0)
     override: Override | None = None
+    sources_last_seen: tuple[SourceLastSeen, ...] = ()
     preview: Preview | None = None
     run: Run | None = None
 

@@ -1,6 +1,6 @@
 """One VM of a run: where it stands in the stage under way, and what the run has done to it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
 from shared.messages import Message
@@ -79,6 +79,8 @@ class RunItem(Message):
         unanswered: A request of this stage was not answered, so that it may have been done.
         job_answer: Its job could not be read, and so it is not known whether it has ended.
         verb_answer: Its verb was not taken, for a reason that may pass: it is sent again in a while.
+        replicated_until: Of a machine that the run brings up: the age of the newest data in Azure at its admission, as
+            the vault measured it last; `replica_age` is how old that data was then.
         failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; empty where it did not.
         steps: What this run did to it, oldest first.
     """
@@ -109,6 +111,8 @@ class RunItem(Message):
     location: str = ""
     host_provider: str = ""
     disk_mb: int = 0
+    replicated_until: datetime | None = None
+    replica_age: timedelta | None = None
     provider: str = ""
     failed_in: Literal["", "starting", "running", "probing", "settling"] = ""
     failed_in_stage: int | None = None
@@ -188,9 +192,14 @@ class RunItem(Message):
         }
         return self.model_copy(update={**fresh, "failed_in": "", "failed_in_stage": None})
 
+    @property
+    def has_failed_before(self) -> bool:
+        """Whether it failed in an earlier stage, though it is done with what came after, such as its cleanup."""
+        return self.state == "done" and self.failed_earlier != ""
+
     def as_ended(self) -> Self:
         """The item at the end of its run: one that failed has failed, though it was cleaned up afterwards."""
-        if not self.failed_earlier or self.state != "done":
+        if not self.has_failed_before:
             return self
         return self.model_copy(update={"state": "failed", "detail": self.failed_earlier})
 

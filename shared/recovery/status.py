@@ -151,7 +151,7 @@ def custom_status_of(
         stage=min(run.progress.number + 1, len(run.progress.stages)),
         stages=len(run.progress.stages),
         codes=_state_codes(run),
-        done=sum(item.state == "done" for item in run.items),
+        done=sum(item.state == "done" and not item.has_failed_before for item in run.items),
         total=len(run.items),
         waiting_for=waiting_for or (describe_wait(run) if stage else ""),
         waits=awaited,
@@ -173,7 +173,7 @@ def custom_status_of(
 
 def _state_codes(run: Run) -> str:
     """One letter for each VM that was asked for."""
-    codes = [STATE_CODES[item.state] for item in run.items]
+    codes = [STATE_CODES["failed-before" if item.has_failed_before else item.state] for item in run.items]
     for left_out in run.left_out:  # in the order of their places
         codes.insert(left_out.place, STATE_CODES["left-out"])
     return "".join(codes)
@@ -260,7 +260,7 @@ def _cut_value(value: Any, length: int, count: int) -> Any:
 
 
 def read_item_states(custom_status: Mapping[str, Any] | None, vms: Sequence[str]) -> dict[str, str]:
-    """The state of each VM, in the order of the plan.
+    """The state of each VM, in the order of the plan; "failed-before" is shown as failed, and waits for nobody.
 
     All are waiting while the run says nothing of them yet; those that it has left out are not among them.
     """

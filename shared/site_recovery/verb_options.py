@@ -51,6 +51,7 @@ class VerbOptions(Message):
     Attributes:
         vms: The VMs of the plan that it is about; None for all for which the verb makes sense.
         failover_type: "planned" shuts the source down first and loses nothing; "unplanned" is for a site that is lost.
+        outage_at: For "unplanned": when the source was lost, to which the loss of data counts; None where nobody said.
         shut_down_source: For "unplanned": try to shut the source VMs down first; goes on when that fails.
         recovery_point: "latest", "latestProcessed", "latestAppConsistent", or for a plan of one VM the name or ARM id
             of a point; or each VM's own, the others taking the latest.
@@ -68,6 +69,7 @@ class VerbOptions(Message):
     vms: Annotated[Annotated[tuple[NamedVm, ...], Field(min_length=1, max_length=5000)] | None, _ANY_VERB] = None
     failover_type: Annotated[Literal["planned", "unplanned"] | None, _FAILOVER, Field(alias="type")] = None
     shut_down_source: Annotated[bool | None, _FAILOVER] = None
+    outage_at: Annotated[AwareDatetime | None, _FAILOVER] = None
     recovery_point: Annotated[PointRule | dict[str, PointRule] | None, _FROM_A_POINT] = None
     max_age: Annotated[Span | None, _FROM_A_POINT] = None
     data_sync: Annotated[DataSync | None, _FAILBACK] = None

@@ -31,6 +31,7 @@ class ItemView(Message):
         vm: The virtual machine's name (friendlyName).
         scenario: What the item is busy with, "None" when idle.
         rpo: How far the replica was behind when that was last measured; None when the vault does not say.
+        rpo_at: When that figure was measured.
         azure_vm: Name that a failover gives, or gave, to the Azure VM.
         target_group: ARM id of the resource group that a failover creates the VM in.
         host_provider: ARM id of the provider (host) that owns the VM now.
@@ -52,6 +53,7 @@ class ItemView(Message):
     scenario: str = "None"
     replication_health: str = "None"
     rpo: timedelta | None = None
+    rpo_at: datetime | None = None
     last_recovery_point: datetime | None = None
     azure_vm: str = ""
     target_group: str = ""
@@ -86,7 +88,6 @@ class ItemDetail(ItemView):
     """The same with what a preview is judged by besides.
 
     Attributes:
-        rpo_at: When that figure was measured.
         policy: Name of its replication policy.
         network: ARM id of the network that a failover connects it to, empty without one.
         failover_point: Name of the recovery point that the last failover, tests too, started from.
@@ -94,7 +95,6 @@ class ItemDetail(ItemView):
         size: Of the Azure VM that a failover makes.
     """
 
-    rpo_at: datetime | None = None
     policy: str = ""
     network: str = ""
     failover_point: str = ""

@@ -18,8 +18,8 @@ from pydantic import (
 
 from shared.arm_ids import name_of
 from shared.documents import (
+    TEXT_OF_DURATION,
     ClusterId,
-    Duration,
     Fault,
     GroupId,
     NetworkId,
@@ -130,12 +130,16 @@ class Capacity(Document):
     link_mbps: Annotated[Number, Field(gt=0)] | None = None
     default_churn: Annotated[Number, Field(ge=0)] | None = None
     churn: dict[str, Annotated[Number, Field(ge=0)]] = Field(default_factory=dict)
-    copy_within: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=7)
+    copy_within: Annotated[timedelta, Field(gt=timedelta(0)), TEXT_OF_DURATION] = timedelta(days=7)
 
     def churn_of(self, vm: str) -> float | None:
         """Megabytes a second that this VM writes, None when it is not declared."""
         named = {name.lower(): value for name, value in self.churn.items()}
         return named.get(vm.lower(), self.default_churn)
+
+
+Grace = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1)), TEXT_OF_DURATION]
+Notice = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7)), TEXT_OF_DURATION]
 
 
 class HealingRules(Document):
@@ -152,10 +156,14 @@ class HealingRules(Document):
 
     allow_lock_removal: bool = False
     diagnose: bool = False
-    reboot_grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
-    notice_after: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(hours=1)
+    reboot_grace: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1)), TEXT_OF_DURATION] = timedelta(
+        minutes=15
+    )
+    notice_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7)), TEXT_OF_DURATION] = timedelta(
+        hours=1
+    )
     max_attempts: Annotated[Whole, Field(ge=1, le=10)] = 3
-    pause: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=15)
+    pause: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=1)), TEXT_OF_DURATION] = timedelta(minutes=15)
 
 
 class SiteDocument(Document):

@@ -13,6 +13,7 @@ from shared.plans.plan import PlanDocument
 from shared.recovery import contract as recovery_contract
 from shared.recovery.drill import AzureResource
 from shared.recovery.operation import Operation
+from shared.recovery.run_item import RunItem
 from shared.site_recovery.contract import JobEnd, StartAnswer, StartsMade
 from tests.driver import Result, hours
 from tests.orchestrators.azure.world import FakeAzure
@@ -391,3 +392,16 @@ def test_a_cleanup_that_was_refused_says_with_what(bench: Bench) -> None:
     failures = bench.run(drill, "drill").output["failures"]
     assert any("AuthorizationFailed: no, but the item is still" in failure for failure in failures)
     assert not any("the job succeeded" in failure for failure in failures)
+
+
+def test_a_drill_shows_how_old_its_data_was_also_in_its_evidence(bench: Bench) -> None:
+    """Of a point that the test failover itself has made the vault's last measure counts, with its own age."""
+    began = bench.azure.clock.now
+    for machine in bench.azure.items.machines.values():
+        machine.rpo, machine.rpo_at = timedelta(minutes=2), began - timedelta(minutes=1)
+    result = bench.run(drill, "drill")
+    ages = [RunItem.model_validate(one).replica_age for one in result.output["items"]]
+    assert all(age and timedelta(minutes=3) <= age <= timedelta(minutes=4) for age in ages)
+    [body] = [entry.body for _, entry in bench.azure.evidence.records if entry.kind == "outcome"]
+    assert [one["lossCountedFrom"] for one in body["achieved"]["machines"]] == ["testFailoverStart"] * len(ages)
+    assert not [one["rpo"] for one in body["achieved"]["machines"] if one["rpo"] in {None, "PT0S"}]

@@ -337,7 +337,10 @@ def test_a_failed_machine_is_tried_again_while_another_chain_still_runs(lab: Lab
 def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was_rehearsed(lab: Lab) -> None:
     lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}))
     seen = lab.api("GET", "plans/small/readiness").body
-    assert seen["verbs"]["drill"] == {"ready": True, "blockers": [], "concerns": [], "warnings": []}
+    assert (seen["state"], seen["reason"]) == ("needs-verification", "no drill of this plan has succeeded yet")
+    assert (seen["nextDrill"]["at"], seen["nextDrill"]["reason"]) == (None, "the plan has no schedule")
+    assert seen["verbs"]["drill"] == {"applies": True, "ready": True, "blockers": [], "concerns": [], "warnings": []}
+    assert (seen["verbs"]["failback"]["applies"], seen["verbs"]["failback"]["ready"]) == (False, None)
     planned = seen["verbs"]["planned-failover"]
     assert planned["ready"]
     assert [one["code"] for one in planned["warnings"]] == ["never-verified"]
@@ -350,6 +353,15 @@ def test_readiness_says_per_verb_what_stands_in_the_way_and_whether_the_plan_was
     assert seen["lastDrill"]["status"] == "never-verified"
     run = lab.api("POST", "plans/small/drill", {}).body["id"]
     assert lab.ended(run)["state"] == "succeeded"
-    assert lab.api("GET", "plans/small/readiness").body["lastDrill"]["status"] == "verified"
-    lab.api("PUT", "plans/small", plan_of(drill={"network": DRILL}, commit="automatic"))
-    assert lab.api("GET", "plans/small/readiness").body["lastDrill"]["status"] == "needs-verification"
+    seen = lab.api("GET", "plans/small/readiness").body
+    assert (seen["lastDrill"]["status"], seen["state"], run in seen["reason"]) == ("verified", "ready", True)
+    nightly = {"network": DRILL, "schedule": "0 0 2 * * *", "timeZone": "Europe/Berlin"}
+    declared = lab.api("PUT", "plans/small", plan_of(drill=nightly, commit="automatic")).body
+    seen = lab.api("GET", "plans/small/readiness").body
+    [changed] = seen["lastDrill"]["changedSince"]
+    assert (seen["state"], changed.partition(" of the plan")[0]) == ("needs-verification", "commit, drill")
+    told = [declared, seen, lab.api("POST", "plans/small/drill?preview=true", {}).body]
+    assert all(
+        one["nextDrill"]["timeZone"] == "Europe/Berlin" and "T02:00:00+" in one["nextDrill"]["localTime"]
+        for one in told
+    )

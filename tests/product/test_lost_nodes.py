@@ -1,9 +1,14 @@
 """A node that never comes back does not keep a failback closed for ever: over HTTP, on the simulated Azure."""
 
+import json
+from datetime import timedelta
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from tests.product.conftest import Lab, Reply
 from tests.product.test_homecoming import NODES, owed_for, world
+from tests.product.test_override import pack_of
 
 PLAN = {"site": "hci-01", "items": [{"vm": "dc-01"}, {"vm": "web-01", "after": ["dc-01"]}], "commit": "automatic"}
 WHY = "the host that had them last is lost"
@@ -16,10 +21,25 @@ def lose_site(lab: Lab, *left: str) -> None:
     world(lab, nodes={node: {"connected": False} for node in NODES})
     lab.azure("POST", "clock", {"advance": "PT40M"})
     body = {"type": "unplanned", "shutDownSource": False, "override": "the site is lost"}
+    expected = lab.api("POST", "plans/small/failover?preview=true", body).body["items"]
     over = lab.api("POST", "plans/small/failover", body).body["id"]
-    assert lab.ended(over)["state"] == "succeeded"
+    shown = lab.ended(over)
+    assert shown["state"] == "succeeded"
+    compare_losses(lab, expected, shown)
     sources = {vm: {"power": "Off", "node": "hci-01-n3"} for vm in ("dc-01", "web-01")}
     world(lab, sources=sources, nodes={node: {"connected": True} for node in NODES if node not in left})
+
+
+def compare_losses(lab: Lab, expected: list[dict[str, Any]], shown: dict[str, Any]) -> None:
+    """Preview, run and evidence count to the same moment, and the forty minutes until the failover are not lost."""
+    for before, after in zip(expected, shown["achieved"]["machines"], strict=True):
+        assert before["lossCountedFrom"] == after["lossCountedFrom"] == "lastHeartbeat"
+        assert before["lossCountedTo"] == after["lossCountedTo"]
+        losses = [TypeAdapter(timedelta).validate_python(one) for one in (before["dataLoss"], after["rpo"])]
+        assert abs(losses[0] - losses[1]) <= timedelta(seconds=1)  # the vault measures in whole seconds
+        assert max(losses) <= timedelta(minutes=5)
+    [name] = [name for name in pack_of(lab, shown["id"]).namelist() if name.endswith("-outcome.json")]
+    assert json.loads(pack_of(lab, shown["id"]).read(name))["body"]["achieved"] == shown["achieved"]
 
 
 def declare(lab: Lab) -> Reply:

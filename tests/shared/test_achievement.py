@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.evidence.achieved import build_waterfall, compare_with_targets, recovery_times
 from shared.evidence.report import render_report
 from shared.plans.plan import Probe, Targets
-from shared.recovery.results import measure_achieved
+from shared.recovery.achieved import measure_achieved
 from shared.recovery.run_item import ItemStep, RunItem
 
 BEGAN = datetime(2027, 3, 1, 3, tzinfo=UTC)
@@ -43,6 +43,7 @@ def test_a_plan_is_up_with_its_last_machine_and_as_old_as_its_oldest_data() -> N
     assert seen is not None
     assert (seen.rto, seen.rto_met) == (timedelta(minutes=33), False)
     assert (seen.rpo, seen.rpo_met) == (timedelta(minutes=15), True)
+    assert (seen.loss_counted_from, seen.loss_counted_to) == ("testFailoverStart", at(12))
     assert [one.rto for one in seen.machines] == [timedelta(minutes=m) for m in (11, 22, 26, 33)]
 
 
@@ -120,3 +121,23 @@ def test_a_page_without_whole_evidence_does_not_claim_any(evidence: Any) -> None
     page = render_report({"id": "x", "kind": "drill", "state": "failed", "facts": {"evidence": evidence}})
     assert "SHA-256" not in page
     assert ("3 records could not be written" in page) == isinstance(evidence, dict)
+
+
+def test_a_run_under_way_has_missed_nothing_that_it_may_still_reach() -> None:
+    waiting, failed = RunItem(vm="app", id="app"), RunItem(vm="sick", id="sick", state="failed")
+    targets = Targets(rto=timedelta(hours=1), rpo=timedelta(minutes=15))
+    living = measure_achieved((*ITEMS, waiting, failed), BEGAN, targets, is_over=False)
+    assert living is not None
+    assert (living.rto_met, living.rpo_met) == (None, None)
+    assert [one.state for one in living.machines[-2:]] == ["pending", "down"]
+    late = measure_achieved((*ITEMS, waiting), BEGAN, Targets(rto=timedelta(minutes=20)), is_over=False)
+    assert late is not None
+    assert late.rto_met is False
+    running = {"id": "drill-1", "kind": "drill", "state": "running"}
+    page = render_report({**running, "achieved": living.model_dump(mode="json", by_alias=True)})
+    assert ("missed" in page, "not up yet" in page, page.count("did not come up")) == (False, True, 1)
+    over = measure_achieved((*ITEMS, waiting), BEGAN, targets)
+    assert over is not None
+    ended = {"id": "drill-1", "kind": "drill", "state": "failed", "endedAt": at(90).isoformat()}
+    page = render_report({**ended, "achieved": over.model_dump(mode="json", by_alias=True)})
+    assert ("missed" in page, "not up yet" in page, "did not come up" in page) == (True, False, True)

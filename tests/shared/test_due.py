@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.plans.schedules import check_schedule, check_time_zone, find_due_moment
+from shared.plans.schedules import check_schedule, check_time_zone, find_due_moment, find_next_moment
 
 NIGHTLY = "0 30 2 * * *"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -128,3 +128,43 @@ def test_a_time_zone_is_one_of_iana(name: str) -> None:
 
 def test_a_known_time_zone_passes() -> None:
     assert check_time_zone("Europe/Berlin") == "Europe/Berlin"
+
+
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Pacific/Apia"]
+CLOCK_CHANGES = [
+    at("2027-03-28T01:00:00Z"),
+    at("2027-10-31T01:00:00Z"),
+    at("2027-03-14T07:00:00Z"),
+    at("2027-11-07T06:00:00Z"),
+    at("2027-10-02T15:30:00Z"),
+    at("2027-04-03T15:00:00Z"),
+    at("2011-12-30T10:00:00Z"),  # Apia skips a whole day
+]
+
+
+@given(
+    st.sampled_from(
+        ["0 30 2 * * *", "0 */30 * * * *", "0 45,0 2,3 * * *", "0 0 4 * * SUN", "0 15 0 * * *", "0 7 */5 * * *"]
+    ),
+    st.sampled_from(ZONES),
+    st.sampled_from(CLOCK_CHANGES),
+    st.integers(-30 * 60, 8 * 60),
+)
+def test_the_next_moment_is_the_first_at_which_the_timer_finds_one_due(
+    schedule: str, zone: str, change: datetime, minutes: int
+) -> None:
+    """Looking each five minutes: nothing is due before, and that moment is due when it comes, whatever clocks do."""
+    now = change + timedelta(minutes=minutes)
+    following = find_next_moment(schedule, zone, now)
+    assert following is not None
+    assert find_due_moment(schedule, zone, None, now, following) == following
+    looks = [now + timedelta(minutes=5 * number) for number in range(1, 24 * 12)]
+    for look in (*(one for one in looks if one < following), following - timedelta(seconds=1)):
+        assert find_due_moment(schedule, zone, None, now, look) is None or look < now
+
+
+def test_saturday_night_in_berlin_is_saturday_night_in_berlin() -> None:
+    friday = at("2027-03-26T12:00:00Z")
+    assert find_next_moment("0 0 2 * * SAT", "Europe/Berlin", friday) == at("2027-03-27T01:00:00Z")
+    assert find_next_moment("0 0 2 * * SUN", "Europe/Berlin", friday) == at("2027-03-28T01:00:00Z")  # 03:00: no 02:00
+    assert find_next_moment("0 0 2 29 2 *", "Europe/Berlin", friday) == at("2028-02-29T01:00:00Z")

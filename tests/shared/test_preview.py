@@ -34,6 +34,7 @@ def test_it_is_plain_json_with_iso_durations() -> None:
         "reason": "",
         "replicationHealth": "Normal",
         "rpo": "PT4M",
+        **dict.fromkeys(("dataLoss", "lossCountedFrom", "lossCountedTo")),
     }
 
 

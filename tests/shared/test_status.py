@@ -14,7 +14,14 @@ from shared.recovery.people import Pause, People
 from shared.recovery.run import RecoveryPlanRun, Run, RunResults
 from shared.recovery.run_item import ItemState, RunItem
 from shared.recovery.stage import Stage, StageProgress
-from shared.recovery.status import SHOWN_PROBLEMS, custom_status_of, fit_status, join_details, status_bytes
+from shared.recovery.status import (
+    SHOWN_PROBLEMS,
+    custom_status_of,
+    fit_status,
+    join_details,
+    read_item_states,
+    status_bytes,
+)
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 LIMIT = 16 * 1024
@@ -82,3 +89,15 @@ def test_what_fits_is_told_as_it_is_and_what_does_not_is_cut_with_a_mark() -> No
 def test_of_many_sentences_the_first_are_told_and_the_others_counted() -> None:
     assert join_details(["a", "b"]) == "a; b"
     assert join_details([str(n) for n in range(SHOWN_PROBLEMS + 5)]).endswith("; 7; and 5 more")
+
+
+def test_a_vm_whose_test_failover_failed_is_not_done_once_it_is_cleaned_up() -> None:
+    """Nor does it wait for a decision: what could be retried would be its cleanup."""
+    sick = RunItem(vm="sick", id="/i/0", state="failed", detail="28031").for_new_stage("waiting")
+    items = (sick, RunItem(vm="well", id="/i/1", state="done"))
+    stages = (Stage(verb="TestFailover"), Stage(verb="TestFailoverCleanup", after="touched"))
+    progress = StageProgress(stages=stages, number=1, began=T0)
+    run = Run(operation="drill-1", vaults=(VAULT,), items=items, began=T0, progress=progress)
+    for state, shown, done in (("running", "running", 1), ("done", "failed-before", 1), ("failed", "failed", 1)):
+        told = custom_status_of(run.with_items((sick.in_state(state, T0), items[1])), T0)  # type: ignore[arg-type]
+        assert (read_item_states(told, ["sick", "well"]), told["done"]) == ({"sick": shown, "well": "done"}, done)

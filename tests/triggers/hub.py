@@ -31,7 +31,8 @@ class Entity(NamedTuple):
 
 def declared(document: dict[str, Any], digest: str) -> dict[str, Any]:
     """A declared document as its entity keeps it."""
-    return {"document": document, "version": 1, "digest": digest}
+    first = {"version": 1, "digest": digest, "declaredAt": "2027-03-01T08:00:00Z", "declaredBy": "ann"}
+    return {"document": document, "version": 1, "digest": digest, "history": [first]}
 
 
 def usual_documents() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The options of a verb: one message from the request to the call, and each kind of operation has its own of them."""
 
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -15,6 +16,8 @@ from shared.site_recovery.views import Verb
 from tests.shared.samples import plan
 from triggers.http_endpoint import HttpProblem
 from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
 def test_every_option_belongs_to_some_kind_of_operation_on_a_plan() -> None:
@@ -66,14 +69,14 @@ def test_options_of_other_kinds_are_refused_with_everything_else_that_is_wrong(
 
 def test_points_are_named_by_the_plans_own_spelling_of_its_vms() -> None:
     request = parse_verb_request("failover", b'{"recoveryPoint": {"SQL-01": "5b2d"}}')
-    options = options_of_request("failover", request, plan())
+    options = options_of_request("failover", request, plan(), NOW)
     assert options.recovery_point == {"sql-01": "5b2d"}
     assert (options.point_choice.rule_for("Sql-01"), options.point_choice.rule_for("dc-01")) == ("5b2d", "latest")
     assert options.without_vms().recovery_point is None
 
 
 def test_vms_are_named_in_any_casing_and_kept_as_the_plan_has_them() -> None:
-    options = options_of_request("commit", parse_verb_request("commit", b'{"vms": ["SQL-01", "dc-01"]}'), plan())
+    options = options_of_request("commit", parse_verb_request("commit", b'{"vms": ["SQL-01", "dc-01"]}'), plan(), NOW)
     assert options.vms == ("dc-01", "sql-01")
     assert options.without_vms().vms is None
 
@@ -88,7 +91,7 @@ def test_vms_are_named_in_any_casing_and_kept_as_the_plan_has_them() -> None:
 )
 def test_vms_that_are_unknown_or_named_twice_are_refused(body: str, fields: set[str]) -> None:
     with pytest.raises(HttpProblem) as caught:
-        options_of_request("failover", parse_verb_request("failover", body.encode()), plan())
+        options_of_request("failover", parse_verb_request("failover", body.encode()), plan(), NOW)
     assert {error.field for error in caught.value.errors} == fields
 
 
@@ -102,3 +105,31 @@ def test_every_verb_has_a_rule_and_every_verb_of_a_kind_is_one() -> None:
     verbs: tuple[Verb, ...] = get_args(Verb)
     assert set(RULES) == set(verbs)
     assert {verb for rule in RULES_OF_KINDS.values() for verb in rule.verbs} <= set(verbs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("failover", '{"type": "unplanned", "outageAt": "2027-03-01T11:59:00Z"}'),
+        ("roundtrip", '{"type": "unplanned", "outageAt": "2027-03-01T12:59:00+01:00"}'),
+    ],
+)
+def test_an_outage_is_stated_for_an_unplanned_failover(kind: Kind, body: str) -> None:
+    options = options_of_request(kind, parse_verb_request(kind, body.encode()), plan(), NOW)
+    assert options.outage_at == datetime(2027, 3, 1, 11, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("failover", '{"type": "unplanned", "outageAt": "2027-03-01T12:01:00Z"}'),
+        ("failover", '{"outageAt": "2027-03-01T11:59:00Z"}'),
+        ("failover", '{"type": "unplanned", "outageAt": "2027-03-01T11:59:00"}'),
+        ("failback", '{"outageAt": "2027-03-01T11:59:00Z"}'),
+    ],
+    ids=["future", "planned", "no-zone", "failback"],
+)
+def test_an_outage_to_come_or_of_a_site_that_is_not_lost_is_refused(kind: Kind, body: str) -> None:
+    with pytest.raises(HttpProblem) as caught:
+        options_of_request(kind, parse_verb_request(kind, body.encode()), plan(), NOW)
+    assert (caught.value.status, [error.field for error in caught.value.errors]) == (400, ["outageAt"])

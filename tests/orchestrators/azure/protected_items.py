@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.recovery.contract import ProbeBatch, ProbesTried
 from shared.replication.settings import VmSettings
@@ -44,6 +44,8 @@ class Machine:
     hyper_v_site: str = ""
     renamed: str = ""
     last_test_failover: datetime | None = None
+    rpo: timedelta | None = None
+    rpo_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -78,6 +80,8 @@ class Machine:
             last_failover=FAILED_OVER,
             last_test_failover=self.last_test_failover,
             hyper_v_site=self.hyper_v_site,
+            rpo=self.rpo,
+            rpo_at=self.rpo_at,
         )
 
     def reach(self, step: str) -> None:
