@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.durable_state import is_living
+from activities.owed import read_all_owed
 from shared.evidence.report import render_report
 from shared.operations.kinds import OPERATION_KINDS
 from shared.problem_details import FieldError
@@ -59,7 +61,8 @@ async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) ->
     state = await client.get_orchestration_state(run_id)
     if state is None or state.name not in OPERATION_KINDS:
         raise not_found("operation", run_id)
-    return full_view(state) | await read_achieved_and_forecast(client, state)
+    owed = [] if is_living(state) else await read_all_owed(client)
+    return full_view(state, owed) | await read_achieved_and_forecast(client, state)
 
 
 @bp.function_name("get_operation")

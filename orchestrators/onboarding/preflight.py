@@ -14,6 +14,7 @@ from orchestrators.durable.steps import Context, Steps, call_patiently, now, sho
 from shared.arm_ids import name_of
 from shared.errors import SiteRecoveryError
 from shared.healing.contract import RunScript
+from shared.obstacle import Obstacle
 from shared.onboarding.contract import READ_SITE, ReadSite
 from shared.onboarding.preflight.check import CheckResult
 from shared.onboarding.preflight.cluster_nodes import required_endpoints
@@ -47,7 +48,11 @@ def _outcome_of_checks(
         state=overall_state(results),
         kind=operation.kind,
         site=operation.site,
-        failures=tuple(f"{result.id}: {result.evidence[0]}" for result in results if result.state == "fail"),
+        failures=tuple(
+            Obstacle(subject=result.title, code=result.id, detail=result.evidence[0], remedy=result.remedy)
+            for result in results
+            if result.state == "fail"
+        ),
         facts={"checks": checks, "counts": count_by_state(results)},
         began=began,
         ended=ended,
@@ -66,7 +71,7 @@ def failed_outcome(operation: SiteOperation, failure: Exception, began: datetime
         state="failed",
         kind=operation.kind,
         site=operation.site,
-        failures=(str(failure),),
+        failures=(Obstacle.of_error(failure),),
         began=began,
         ended=ended,
     )

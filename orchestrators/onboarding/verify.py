@@ -12,6 +12,7 @@ from orchestrators.durable.steps import Context, Steps, call, now
 from orchestrators.onboarding.preflight import failed_outcome, read_azure_facts
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.onboarding.drift import Drift, find_drift
 from shared.recovery.outcome import Outcome
 from shared.replication.contract import (
@@ -57,8 +58,13 @@ def _outcome_of_drift(operation: SiteOperation, drift: Sequence[Drift], began: d
         state="failed" if drift else "succeeded",
         kind=operation.kind,
         site=operation.site,
-        failures=tuple(f"{one.part}: declared {one.declared}, found {one.found}" for one in drift),
+        failures=tuple(_failure_of(one) for one in drift),
         facts={"drift": [one.model_dump(mode="json") for one in drift]},
         began=began,
         ended=ended,
     )
+
+
+def _failure_of(drift: Drift) -> Obstacle:
+    detail = f"declared {drift.declared}, found {drift.found}"
+    return Obstacle(subject=drift.part, code="differs-from-declared", detail=detail)

@@ -13,6 +13,7 @@ from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part
 from shared.evidence.chain import EvidenceEntry
 from shared.evidence.contract import SEAL_LOST_PACK, SealLostPack
+from shared.obstacle import Obstacle
 from shared.operations.contract import READ_LOST_RUNS, START_RUN, PublishEvent, ReadLostRuns
 from shared.operations.durable_names import LEASES, LOST_RUNS, PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
@@ -52,13 +53,13 @@ def _close_run(ctx: Context, look: TimerLook, lost: LostRun) -> Steps[list[str]]
     return []
 
 
-def _finished_event(ctx: Context, lost: LostRun, failures: tuple[str, ...]) -> PublishEvent:
+def _finished_event(ctx: Context, lost: LostRun, failures: tuple[Obstacle, ...]) -> PublishEvent:
     """As the run itself would have published it."""
     field, _, subject = lost.subject.partition("/")
     data: dict[str, Any] = {"operation": lost.id, "kind": lost.kind, field.removesuffix("s"): subject}
     data |= {"state": lost.state, "failures": len(failures)}
     if failures:
-        data |= {"code": RUN_LOST, "ending": lost.ending, "detail": failures[0]}
+        data |= {"code": RUN_LOST, "ending": lost.ending, "detail": failures[0].detail}
     return PublishEvent(
         id=f"{lost.id}:finished",
         type=f"{EVENT_TYPE_PREFIX}.Finished",
@@ -87,7 +88,7 @@ def _remember_run(ctx: Context, lost: LostRun) -> Steps[None]:
     yield from call_entity(ctx, PLAN_HISTORY, lost.plan, "record_run", past_run.model_dump(mode="json"))
 
 
-def _seal_request(ctx: Context, lost: LostRun, failures: tuple[str, ...]) -> SealLostPack:
+def _seal_request(ctx: Context, lost: LostRun, failures: tuple[Obstacle, ...]) -> SealLostPack:
     outcome = Outcome(
         state=lost.state,
         kind=lost.kind,

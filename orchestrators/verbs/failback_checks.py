@@ -141,4 +141,4 @@ def with_manual_steps(ctx: Context, operation: Operation, run: Run) -> Steps[Run
         return run
     returning = run.with_items(item.model_copy(update={"state": "waiting", "verbs_done_before": ()}) for item in failed)
     _, obstacles = yield from find_failback_obstacles(ctx, operation, returning)
-    return run.with_failures(f"{each.vm}: {each.detail}" for each in obstacles if each.code == SOURCE_GONE)
+    return run.with_failures(each for each in obstacles if each.code == SOURCE_GONE)

@@ -37,8 +37,8 @@ def render_report(operation: Mapping[str, Any]) -> str:
     items = operation.get("items", ())
     line = time_line_of(operation, [step for item in items for step in item.get("steps", ())])
     shown = [_item_view(item, line) for item in items]
-    findings = [*operation.get("limitations", ()), *operation.get("failures", ())]
-    findings += [_plain_text(obstacle) for obstacle in operation.get("obstacles", ())]
+    findings = list(operation.get("limitations", ()))
+    findings += [_plain_text(one) for name in ("failures", "obstacles") for one in operation.get(name, ())]
     concerns = (operation.get("override") or {}).get("concerns") or ()
     overridden = [{key: one[key] for key in ("vm", "code", "detail")} for one in concerns]
     facts, achieved = operation.get("facts", {}), operation.get("achieved")
@@ -120,12 +120,13 @@ def _fact_tables(facts: Mapping[str, Any]) -> Iterable[FactTable]:
 def _item_view(item: Mapping[str, Any], line: TimeLine) -> dict[str, Any]:
     steps = [read_step(step) for step in item.get("steps", ())]
     texts = {key: str(item.get(key) or "") for key in TEXT_FIELDS}
-    if any(step.note and step.note in texts["detail"] for step in steps):  # the step shows it already
+    if steps and steps[-1].outcome == "failed" and steps[-1].note:  # the step shows it already
         texts["detail"] = ""
     return {**texts, "steps": steps, "bars": [bar for step in steps if (bar := line.bar_of(step))]}
 
 
 def _plain_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ": ".join(str(value[key]) for key in ("vm", "detail") if value.get(key))
+        text = ": ".join(filter(None, (value.get("vm") or value.get("subject"), value.get("detail"))))
+        return " ".join(filter(None, (text, f"({value['code']})" if value.get("code") else "", value.get("remedy"))))
     return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from shared.arm_ids import split_at
 from shared.errors import Refused
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.replication.disks import names_left_out
 from shared.replication.pacing import INITIAL_COPY_PATIENCE
 from shared.replication.settings import (
@@ -213,6 +214,12 @@ def _enable_anew(item: ReplicationRunItem, site: SiteDocument, now: datetime) ->
     except Refused as no:
         return item.with_state("failed", now, code=no.code, detail=no.detail)
     return item.model_copy(update={"machine": machine, "actions": ("disable", *item.actions)})
+
+
+def failure_of(item: ReplicationRunItem) -> Obstacle:
+    """Why a VM is not as it was asked for."""
+    detail = f"{item.detail} {item.cause}".strip()
+    return Obstacle(vm=item.vm, code=item.code or "failed", detail=detail, remedy=item.remedy)
 
 
 def vm_view(item: ReplicationRunItem) -> dict[str, Any]:

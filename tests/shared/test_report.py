@@ -122,15 +122,20 @@ def test_what_went_wrong_is_told_once_and_first() -> None:
     failed = {
         "vm": "web-01",
         "state": "failed",
-        "detail": "TestFailover: 28031: quota",
-        "steps": [step(detail="28031: quota")],
+        "code": "28031",
+        "detail": "test failover: quota",
+        "steps": [step(outcome="failed", detail="28031: quota")],
     }
     page = Reader(
-        render_report(drill(failed, state="failed", limitations=["web-01: quota"], failures=["web-01: quota"]))
+        render_report(
+            drill(
+                failed, state="failed", failures=[{"vm": "web-01", "code": "28031", "detail": "test failover: quota"}]
+            )
+        )
     )
-    assert page.text.count("web-01: quota") == 1
-    assert page.text.count("28031: quota") == 1
-    assert page.text.index("web-01: quota") < page.text.index("28031: quota")
+    assert page.text.count("web-01: test failover: quota (28031)") == 1
+    assert page.text.count(" 28031: quota") == 1
+    assert page.text.index("test failover: quota") < page.text.index(" 28031: quota")
 
 
 def test_a_refusal_lists_its_problems() -> None:

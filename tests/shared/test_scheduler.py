@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.plan import Probe
 from shared.recovery import budgeting as rations
 from shared.recovery import pacing, run_answers, scheduler
@@ -193,7 +194,7 @@ def test_a_busy_item_gets_a_new_attempt_only_after_its_job_failed_with_532() -> 
 def test_a_refused_verb_fails_with_azures_own_words() -> None:
     refused = StartAnswer(vm="sql", outcome="refused", code="not-allowed", detail="sql is not Protected")
     run = run_answers.with_start_answers(run_of(item("sql")), [refused], T0)
-    assert run.items[0].detail == "PlannedFailover: not-allowed: sql is not Protected"
+    assert run.items[0].detail == "planned failover: sql is not Protected"
 
 
 def test_a_job_that_outlasts_all_patience_fails_its_item() -> None:
@@ -287,7 +288,7 @@ def test_nothing_is_committed_once_anything_failed() -> None:
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
     run = leave_stage(run_answers.with_start_answers(run, [refused], T0), T0)
     assert run.current is None
-    assert run.results.failures == ("sql: PlannedFailover: x: y",)
+    assert run.results.failures == (Obstacle(vm="sql", code="x", detail="planned failover: y"),)
 
 
 def test_cleanup_takes_in_all_that_the_rehearsal_touched_and_nothing_else() -> None:
