@@ -27,17 +27,20 @@ from activities.durable_state import (
     subject_of,
     was_ended_by_app,
 )
+from shared.evidence.report_table import render_table
 from shared.obstacle import Obstacle
 from shared.onboarding import drift
 from shared.onboarding.drift import Drift
 from shared.onboarding.preflight import findings
 from shared.onboarding.preflight.check import CheckResult
-from shared.operations.durable_names import PLAN_HISTORY
+from shared.operations.durable_names import DOCUMENTS, PLAN_HISTORY
 from shared.operations.kinds import DECIDABLE_KINDS, PLAN_KINDS
 from shared.operations.lost_runs import describe_lost_run
 from shared.operations.obligations import Obligation
+from shared.plans.azure_checks import networks_of
 from shared.plans.history import PlanHistory, forecast_recovery
 from shared.plans.preview import Preview
+from shared.plans.versions import VersionedDocument
 from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
 from shared.recovery.people import Approval, Decision
@@ -51,6 +54,7 @@ STATE_BY_ENGINE_STATUS = {
     OrchestrationStatus.PENDING: "pending",
     OrchestrationStatus.SUSPENDED: "waiting",
 }
+MOVES_TO_AZURE = frozenset({"failover", "roundtrip", "change-point"})
 UNREADABLE_INPUT = "This release of the app cannot read what the run was given: most probably a newer one began it."
 STATUS_FIELDS = {
     "hooks": "hooks",
@@ -238,6 +242,8 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
             for vm, one in states.items()
         ],
         "leftOut": custom_status.get("leftOut", []),
+        "planDigest": operation.digest,
+        "networks": _networks_of(operation),
         "progress": _progress_of(custom_status, len(states)),
     }
     if run:
@@ -247,6 +253,13 @@ def _items_part(state: OrchestrationState, custom_status: Mapping[str, Any]) -> 
         view["leftOut"] = [one.why.to_json() for one in run.left_out]
         view["limitations"] = [*find_changes_in_azure(run.items), *run.results.findings, *run.chain.findings]
     return view
+
+
+def _networks_of(operation: Operation) -> list[str]:
+    """ARM ids of the networks that its VMs come into in Azure."""
+    if operation.kind == "drill":
+        return [operation.document.drill.network] if operation.document.drill else []
+    return list(networks_of(operation.requested_part, operation.sites)) if operation.kind in MOVES_TO_AZURE else []
 
 
 def _with_newest_failure(item: RunItem, state: str, failure: Mapping[str, Any] | None) -> RunItem:
@@ -309,15 +322,24 @@ def _outcome_view(outcome: Outcome) -> dict[str, Any]:
     return view
 
 
-def table_of(run: Mapping[str, Any]) -> str:
-    """The checks, or the differences, of a run that has them; of any other run its state and what went wrong."""
-    if "checks" in run:
-        return findings.results_table([CheckResult.model_validate(one) for one in run["checks"]])
-    if "drift" in run:
-        return drift.drift_table([Drift.model_validate(one) for one in run["drift"]])
-    return "\n".join(
-        [*(Obstacle.model_validate(one).text for one in run["failures"]), f"{run['state'].upper()}: {run['id']}", ""]
-    )
+def table_of(view: Mapping[str, Any]) -> str:
+    """The report as text; checks and differences read as they do in a pipeline."""
+    texts = {}
+    if view.get("checks"):
+        texts["Checks"] = findings.results_table([CheckResult.model_validate(one) for one in view["checks"]])
+    if view.get("drift"):
+        texts["Drift"] = drift.drift_table([Drift.model_validate(one) for one in view["drift"]])
+    return render_table(view, texts)
+
+
+async def read_plan_version(client: df.DurableFunctionsClient, view: Mapping[str, Any]) -> dict[str, Any]:
+    """{planVersion}: which version of its plan the run went by; None of one that is not remembered any more."""
+    if not view.get("planDigest"):
+        return {}
+    state = await read_entity(client, DOCUMENTS, f"plan:{view['plan']}")
+    history = VersionedDocument.model_validate(state).history if state else ()
+    fitting = [one.version for one in history if one.digest == view["planDigest"]]
+    return {"planVersion": fitting[-1] if fitting else None}
 
 
 async def read_achieved_and_forecast(client: df.DurableFunctionsClient, state: OrchestrationState) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def _admission_view(state: OrchestrationState | None) -> dict[str, str]:
 def field_errors_of(obstacles: Iterable[Obstacle], subject: str = "plan") -> list[FieldError]:
     """Each obstacle by the field that it is about: a VM of the plan or of the request, or else the subject."""
     of_vm = "items[{vm}]" if subject == "plan" else "vms"
-    return [FieldError(of_vm.format(vm=one.vm) if one.vm else subject, one.detail) for one in obstacles]
+    return [FieldError(of_vm.format(vm=one.vm) if one.vm else subject, one.detail, one) for one in obstacles]
 
 
 def busy_problem(subject: str, detail: str, holder: str, errors: Iterable[FieldError] = ()) -> HttpProblem:

@@ -114,7 +114,8 @@ def custom_status_of(run: Preparation, step: PreparationStep | None) -> dict[str
     }
 
 
-def _outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outcome:
+def outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outcome:
+    """How it ended."""
     failures, custom_status = find_failures(run), custom_status_of(run, None)
     verdict = describe_result(run)
     parts = {"steps": custom_status["steps"], "nodes": custom_status["nodes"]}
@@ -131,7 +132,7 @@ def _outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outco
 
 def _close_preparation(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
     show_status(ctx, custom_status_of(run, None))
-    outcome = _outcome_of(order, run, now(ctx))
+    outcome = outcome_of(order, run, now(ctx))
     yield from leave_cluster_queue(ctx, order.document.cluster, order.id)
     yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
     yield from publish_site_event(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})

@@ -230,7 +230,7 @@ def _end_stage(ctx: Context, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedel
     if soaking := soak_machines(run, now(ctx)):
         show_status(ctx, custom_status_of(soaking[0], now(ctx), "the end of the soak time"))
         return soaking
-    run = leave_stage(run, now(ctx))
+    run = note_wait(leave_stage(run, now(ctx)), now(ctx))
     show_status(ctx, custom_status_of(run, now(ctx)))
     return run, timedelta(0)
 

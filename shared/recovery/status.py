@@ -226,7 +226,7 @@ def _awaited_decision(run: Run) -> AwaitedDecision | None:
         instructions="; ".join(sentences),
         vms=(*failed, *at_jobs)[:SHOWN_PROBLEMS],
         choices=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
-        since=run.people.awaited_since,
+        since=run.people.awaited_since or (pause.since if pause else None),
         until=next_resume_time(run),
         mark=pause.mark if pause else "",
     )

@@ -18,7 +18,7 @@ def faults(**changes: Any) -> dict[str, str]:
     """What is wrong, by field."""
     with pytest.raises(ValidationError) as caught:
         PlanDocument.model_validate_json(json.dumps({**PAYROLL, **changes}))
-    return dict(field_errors(caught.value))
+    return {error.field: error.detail for error in field_errors(caught.value)}
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:
