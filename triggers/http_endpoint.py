@@ -128,7 +128,7 @@ def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden) -> Http
         case NotSignedIn():
             status, title = 401, "Not signed in"
         case Forbidden():
-            status, title = 403, "Role missing"
+            status, title = 403, error.title
     return HttpProblem(status, title, str(error), [FieldError(field=error.field, detail=str(error))])
 
 

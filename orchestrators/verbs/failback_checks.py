@@ -88,7 +88,7 @@ def _with_lost_nodes(run: Run, lost_nodes: Sequence[LostNode], at: datetime) -> 
 
 def _returning_items_by_site(operation: Operation, run: Run) -> dict[str, list[RunItem]]:
     plan = operation.document
-    sites = {item.vm: item.site or plan.site for item in plan.items}
+    sites = {item.vm: plan.site_name_of(item) for item in plan.items}
     returning = (item for item in run.items if item.state in {"waiting", "done"})
     return group_pairs((sites[item.vm], item) for item in returning if "Failback" not in item.verbs_done_before)
 

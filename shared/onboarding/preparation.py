@@ -173,7 +173,10 @@ def why_blocked(run: Preparation, step: StepId) -> str:
     unmet = {one.id: one for one in run.steps if one.state in {"failed", "skipped"}}
     unmet |= {one.id: one for one in run.steps if one.state == "differs" and one.id in STRICT.get(step, ())}
     blocker = next((unmet[need] for need in NEEDS.get(step, ()) if need in unmet), None)
-    return f"{blocker.title} {'differs' if blocker.state == 'differs' else 'is not there'}" if blocker else ""
+    if blocker is None:
+        return ""
+    state = {"differs": "is not as declared", "failed": "failed", "skipped": "was not done"}[blocker.state]
+    return f"not done, because the step {blocker.title!r} {state}" + (f": {blocker.detail}" if blocker.detail else "")
 
 
 NOT_AS_DECLARED: frozenset[StepState] = frozenset({"failed", "differs", "skipped"})

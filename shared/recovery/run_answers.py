@@ -11,6 +11,7 @@ from shared.recovery.run import Run
 from shared.recovery.run_item import NO_ANSWERS, ItemStep, RunItem
 from shared.recovery.stage import Stage
 from shared.site_recovery.contract import BUSY_CODE, JobEnd, ProbeAnswer, StartAnswer
+from shared.site_recovery.item_words import describe_stand, state_words
 from shared.site_recovery.open_answer import answered_again
 from shared.site_recovery.pacing import ITEM_FOLLOWS_WITHIN
 from shared.site_recovery.verb_rules import RULES
@@ -349,7 +350,7 @@ def _not_shown_yet(item: RunItem, sight: ItemSight, stage: Stage) -> str:
             f"the item cannot be read: {sight.unread}" if sight.unread else "the item is still missing from the vault"
         )
     if not sight.proved:
-        return f"the item is still {view.protection_state}, test failover {view.test_failover_state}"
+        return f"the item does not show it: {describe_stand(view)}"
     if _state_before_probes(item, stage) == "done":
         return ""
     renamed = bool(item.steps) and item.steps[-1].renamed
@@ -360,8 +361,8 @@ def _not_shown_yet(item: RunItem, sight: ItemSight, stage: Stage) -> str:
 def _describe_progress(item: RunItem, view: ItemView, now: datetime) -> str:
     """How far the replication is that follows a re-protect, and how long it takes yet at this pace."""
     if view.protection_state == "Protected" or view.percent is None:
-        return view.protection_state
-    progress = f"{view.protection_state}: {view.percent} %"
+        return state_words(view.protection_state)
+    progress = f"{state_words(view.protection_state)}: {view.percent} %"
     if item.since is None or not 0 < view.percent < ALL_PERCENT:
         return progress
     left = (now - item.since) * ((ALL_PERCENT - view.percent) / view.percent)

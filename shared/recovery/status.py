@@ -218,7 +218,9 @@ def _awaited_decision(run: Run) -> AwaitedDecision | None:
     if not failed and not is_held:
         return None
     sentences = [f"a decision on {list_briefly(failed)}"] if failed else []
-    sentences += [f"a decision to go on with {list_briefly(at_jobs)}, whose data is synchronised"] if at_jobs else []
+    sentences += (
+        [f"{list_briefly(at_jobs)} synchronised: resume to switch over, which begins the downtime"] if at_jobs else []
+    )
     sentences += [f"{plan.detail} (recovery plan {plan.name})" for plan in plans if not at_jobs]
     sentences += [pause.what] if pause else []
     return AwaitedDecision(

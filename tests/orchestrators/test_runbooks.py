@@ -664,3 +664,9 @@ def test_a_throttled_run_has_all_others_wait_as_long_as_azure_wants(bench: Bench
     assert bench.run(failover, "failover").output["state"] == "succeeded"
     assert bench.azure.clock.now - began > timedelta(seconds=90)
     assert seen[1] < WRITES.size - len(ORDER)
+
+
+def test_a_plan_whose_vms_name_their_own_site_needs_none_itself(bench: Bench) -> None:
+    items = [{"vm": vm, "after": after, "site": "hci-01"} for vm, after in ORDER.items()]
+    output = bench.run(failover, "failover", document=plan(site=None, items=items)).output
+    assert (output["state"], {item["state"] for item in output["items"]}) == ("succeeded", {"done"})

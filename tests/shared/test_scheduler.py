@@ -148,9 +148,9 @@ def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet
             run, [view], lambda one: one.protection_state == "Protected", lambda _: True, at
         )
 
-    assert seen(run, 30, "InitialReplicationInProgress", None).items[0].detail == "InitialReplicationInProgress"
+    assert seen(run, 30, "InitialReplicationInProgress", None).items[0].detail == "first copy under way"
     half = seen(run, 30, "InitialReplicationInProgress", 25)
-    assert half.items[0].detail == "InitialReplicationInProgress: 25 %, about 90 min left"
+    assert half.items[0].detail == "first copy under way: 25 %, about 90 min left"
     over = seen(half, 120, "Protected", 100).items[0]
     assert (over.state, over.detail) == ("done", "161011: no test failover")
 
