@@ -40,7 +40,7 @@ from triggers.http_endpoint import (
     json_response,
     not_found,
     read_body,
-    request_digest_of,
+    request_key_of,
     run_id_of,
 )
 from triggers.lost_nodes import lost_node_view
@@ -126,10 +126,10 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     )
     if join_running:
         return accepted_response(repair_id)
-    digest = request_digest_of(req, "repair", node.name)
-    if not await has_started(client, repair_id, digest):
+    key = request_key_of(req, "repair", node.name)
+    if not await has_started(client, repair_id, key):
         await require_no_hold(client, repair.sites)
-    await start_once(client, "repair", repair_id, repair, digest)
+    await start_once(client, "repair", repair_id, repair, key)
     return await admission_response(client, "repair", repair_id, "node")
 
 
