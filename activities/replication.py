@@ -1,6 +1,6 @@
 """Replication of VMs: what there is, how far it is, and the four things that can be done; each is sent once."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -47,7 +47,8 @@ from shared.replication.disks import list_unreplicated
 from shared.replication.settings import ENABLING_FAILED_CODE, ProtectableItem, ReplicatedItem
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ITEM_BUSY_CODE, NOTHING_TO_DO_CODE, StartsMade
-from shared.site_recovery.views import ItemDetail
+from shared.site_recovery.item_words import describe_busy, describe_stand
+from shared.site_recovery.views import ItemDetail, ItemView
 from shared.sites.site import SiteDocument
 
 _SCENARIOS: Mapping[str, tuple[str, ...]] = {
@@ -198,7 +199,7 @@ def _attempt_of(vault: Vault, request: StartProtection, start: ProtectionStart, 
     def decide() -> Obstacle | Send:
         body = _action_body(request, start, item)
         if request.action != "restart" and item and (copied := replicated_item(item)).scenario != "None":
-            detail = f"{start.vm} is busy with {copied.scenario}"
+            detail = describe_busy(start.vm, copied.scenario)
             return Obstacle(code=ITEM_BUSY_CODE, detail=detail, passing=True)
         return partial(_send_action, vault, request, start, body)
 
@@ -237,11 +238,11 @@ def _action_body(request: StartProtection, start: ProtectionStart, item: Json | 
             if wanted == update_body(item):
                 raise Refused(NOTHING_TO_DO_CODE, f"{start.vm} has these settings already")
             return wanted
-    _require_allowed(request.action, replicated_item(item), item_view(item).allowed_operations)
+    _require_allowed(request.action, replicated_item(item), item_view(item))
     return {}
 
 
-def _require_allowed(action: str, copied: ReplicatedItem, allowed: Collection[str]) -> None:
+def _require_allowed(action: str, copied: ReplicatedItem, view: ItemView) -> None:
     """Let pass what is busy, which is asked again later, and what takes the action.
 
     Raises:
@@ -249,10 +250,14 @@ def _require_allowed(action: str, copied: ReplicatedItem, allowed: Collection[st
     """
     if copied.scenario != "None":
         return
-    if action == "disable" and "DisableProtection" not in allowed:
-        raise Refused("not-allowed", f"{copied.vm} allows {', '.join(allowed) or 'nothing'}, not DisableProtection")
+    if action == "disable" and "DisableProtection" not in view.allowed_operations:
+        later = "its replication can be disabled at home, or in Azure once it is committed"
+        raise Refused("not-allowed", f"{describe_stand(view)}: {later}. Commit, or fail back, first")
     if action == "resynchronise" and not copied.is_protected:
-        raise Refused("not-protected", f"{copied.vm} is {copied.state}: only a Protected VM can be compared")
+        raise Refused(
+            "not-protected",
+            f"{describe_stand(view)}: only a protected VM can be compared. Wait, or enable its replication",
+        )
 
 
 async def _send_action(

@@ -14,6 +14,7 @@ from shared.recovery.contract import ReadRecoveryPlanJob, StartRecoveryPlan
 from shared.recovery_plans.parts import read_part, shape_digest
 from shared.request_ids import client_request_id
 from shared.site_recovery.contract import NOT_READY_CODE, RecoveryPlanJobView, RecoveryPlanStarted
+from shared.site_recovery.item_words import scenario_words
 from shared.site_recovery.verb_rules import RULES, find_refusal
 
 
@@ -59,7 +60,7 @@ def _decide(vault: Vault, request: StartRecoveryPlan, plan: Json | None, items: 
     allowed = object_at(plan, "properties").get("allowedOperations") or ()
     is_ready_for_cleanup = request.verb == "TestFailoverCleanup" and request.verb in allowed
     if (scenario := running_scenario_of(plan)) and not is_ready_for_cleanup:
-        detail = f"the recovery plan {request.name} is busy with {scenario}"
+        detail = f"{scenario_words(scenario)} runs on the recovery plan {request.name}: wait until it has ended"
         return Obstacle(code="recovery-plan-busy", detail=detail, passing=True)
     members = {member.id.lower() for member in read_part(plan).members}
     views = (item_view(item) for item in items if item["id"].lower() in members)

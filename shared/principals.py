@@ -31,12 +31,13 @@ class MalformedPrincipal(Refused):
 
 
 class Forbidden(Refused):
-    """The caller lacks a role; `field` names where roles come from."""
+    """The caller may not do this; `field` names where roles come from, `title` what is needed instead."""
 
     field = PRINCIPAL_HEADER
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, title: str = "Role missing") -> None:
         super().__init__("forbidden", detail)
+        self.title = title
 
 
 class NotSignedIn(Refused):
@@ -112,7 +113,8 @@ def require_signed_in(caller: Principal) -> None:
         Forbidden: nobody is signed in.
     """
     if not caller.id:
-        raise Forbidden(f"this plan needs approval: sign in with your Entra account, a {caller.name} cannot request it")
+        detail = f"this plan needs approval: sign in with your Entra account, a {caller.name} cannot request it"
+        raise Forbidden(detail, "Sign in to ask for this")
 
 
 def require_second_person(caller: Principal, requester_id: str) -> None:
@@ -123,9 +125,9 @@ def require_second_person(caller: Principal, requester_id: str) -> None:
     """
     require_role(caller, APPROVE)
     if not caller.id:
-        raise Forbidden("sign in with your Entra account to approve: a function key cannot")
+        raise Forbidden("sign in with your Entra account to approve: a function key cannot", "Sign in to approve")
     if caller.id == requester_id:
-        raise Forbidden(f"{caller.name} requested this: another person has to approve it")
+        raise Forbidden(f"{caller.name} requested this: another person has to approve it", "Another person is needed")
 
 
 def _with_implied(roles: Iterable[str]) -> tuple[str, ...]:

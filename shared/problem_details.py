@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from shared.errors import Refused
+from shared.obstacle import Obstacle
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -51,17 +52,24 @@ class FieldError(NamedTuple):
 
     Attributes:
         field: Where it stands in what was sent, "items[2].after[0]"; "body" for all of it.
+        obstacle: What is in the way, where the field itself is as it has to be.
     """
 
     field: str
     detail: str
+    obstacle: Obstacle | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The field and what is wrong; with all that is known of an obstacle."""
+        about = self.obstacle.to_json() if self.obstacle else {}
+        return {"field": self.field, "detail": self.detail, **about}
 
 
 def problem_document(
     status: int, title: str, detail: str, errors: Sequence[FieldError] = (), **extras: Any
 ) -> dict[str, Any]:
     """A problem document; `errors` lists the fields, and extras stand beside the standard members."""
-    members = {"errors": [error._asdict() for error in errors]} if errors else {}
+    members = {"errors": [error.to_json() for error in errors]} if errors else {}
     standard = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     return standard | {name: value for name, value in extras.items() if name not in standard}
 

@@ -109,6 +109,8 @@ class Driver:
         repeats: Has messages to entities arrive once more, some of them long after others.
         states: What each entity keeps; `memories` is what it remembers of its messages.
         warm: Replay only the last episode of each generation.
+        on_dispatch: Called after each dispatch with the orchestrator's name, the run, the input of its generation, and
+            its custom status.
         cold: Keep nothing in memory: each dispatch, and each replay, goes through the whole history.
     """
 
@@ -123,6 +125,7 @@ class Driver:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: list[tuple[datetime, str, Any]] = field(default_factory=list)
     dies: Dies = lambda _step: None
+    on_dispatch: Callable[[str, str, Any, Any], None] = lambda _name, _run, _given, _status: None
     entity_failures: dict[str, int] = field(default_factory=dict)
     warm: bool = False
     cold: bool = False
@@ -188,6 +191,7 @@ class _Drive:
         self.driver, self.orchestrator, self.instance = driver, orchestrator, instance
         self.episodes: list[Episode] = []
         self.status: Any = None
+        self.given: Any = None
         self.generations = 1
         self.memory: _Memory | None = None
         self.forgetting = False
@@ -199,6 +203,7 @@ class _Drive:
         longest = 0
         while True:
             new, actions = self._dispatch(history, new)
+            self.driver.on_dispatch(name_of(self.orchestrator), self.instance, self.given, self.status)
             history = [*history, *new]
             longest = max(longest, len(history))
             done = [a.completeOrchestration for a in actions if a.HasField("completeOrchestration")]
@@ -241,7 +246,7 @@ class _Drive:
         self.driver.clock.advance_to(self.driver.clock.now + away)
 
     def _begin(self, text: str) -> list[pb.HistoryEvent]:
-        name = name_of(self.orchestrator)
+        name, self.given = name_of(self.orchestrator), json.loads(text)
         started = helpers.new_execution_started_event(name, self.instance, text, version=RELEASE)
         return [self._clock_event(), started]
 

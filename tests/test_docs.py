@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.operations.kinds import PLAN_KINDS
 from tests.product_codes import find_codes, source_text
+from triggers.decisions import APPROVALS, VERDICTS
 
+ALL_DECISIONS = (*APPROVALS, *VERDICTS)
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -71,6 +74,44 @@ def test_no_code_is_documented_that_nothing_gives() -> None:
 def test_no_code_is_documented_twice() -> None:
     listed = [code for codes in codes_by_section().values() for code in codes]
     assert sorted({code for code in listed if listed.count(code) > 1}) == []
+
+
+REQUEST = re.compile(r"`(GET|PUT|POST|DELETE) /([\w/{}-]+)`")
+ROUTE = re.compile(r'@bp\.route\((?:"([^"]+)"|ROUTE), methods=\["(\w+)"\]\)')
+
+
+def routes_of_app() -> set[tuple[str, str]]:
+    """Method and path of each route; a verb and a decision stand for themselves."""
+    routes = set()
+    for path in (ROOT / "triggers").glob("*.py"):
+        text = path.read_text()
+        named = re.search(r'^ROUTE = "([^"]+)"', text, re.MULTILINE)
+        routes |= {(found[2], found[1] or (named[1] if named else "")) for found in ROUTE.finditer(text)}
+    spelt = [("plans/{plan}/{verb}", "verb", PLAN_KINDS), ("operations/{id}/{decision}", "decision", ALL_DECISIONS)]
+    for route, name, words in spelt:
+        assert ("POST", route) in routes
+        routes |= {("POST", route.replace(f"{{{name}}}", word)) for word in words}
+    return routes
+
+
+@pytest.mark.parametrize("page", ["capabilities.md", "api.md"])
+def test_every_request_that_is_named_has_its_route(page: str) -> None:
+    named = REQUEST.findall((ROOT / "docs" / page).read_text())
+    assert len(named) > 20
+    assert (
+        sorted({f"{method} /{path}" for method, path in named} - {f"{one} /{path}" for one, path in routes_of_app()})
+        == []
+    )
+
+
+def test_every_task_has_its_request_and_every_route_its_task() -> None:
+    text = (ROOT / "docs/capabilities.md").read_text()
+    named = set(REQUEST.findall(text))
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    bare = [task.strip() for task, request, _ in rows if not request.strip()]
+    assert bare == ["Be told", "Rehearse all of this without Azure"]
+    posts = {route for route in routes_of_app() if route[0] == "POST" and "{verb}" not in route[1]}
+    assert sorted(posts - named - {("POST", "operations/{id}/{decision}")}) == []
 
 
 def test_codes_are_found_however_they_are_given() -> None:

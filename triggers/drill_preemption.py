@@ -34,6 +34,9 @@ from triggers.verb_requests import DrillHandling
 PREEMPTION_REASON = "it makes way for a failover"
 PREEMPTION_OUTPUT = {"state": STATE_OF_RUN_ENDED_BY_APP, "detail": PREEMPTION_REASON}
 PREEMPTIBLE_KINDS = frozenset({"drill", "cleanup"})
+DRILL_KINDS = frozenset({"failover", "roundtrip"})
+"""Verbs whose request says what becomes of a drill."""
+DRILL_HINT = 'Say what becomes of the drill: "drill": "clean-up-first", or "leave" if no VM is in its test failover.'
 
 
 async def preempt_drills(
@@ -57,8 +60,8 @@ async def preempt_drills(
     others = [state for state in holders if state.name not in PREEMPTIBLE_KINDS]
     if others or drill_handling is None:
         holder = (others or holders)[0].instance_id
-        hint = "" if others else ' If it is a drill, say what becomes of it: "drill": "clean-up-first" or "leave".'
-        raise busy_problem("plan", f"The plan {operation.plan!r} is busy: {holder} holds its VMs.{hint}", holder)
+        hint = "Wait until it has ended, or abort it." if others or operation.kind not in DRILL_KINDS else DRILL_HINT
+        raise busy_problem("plan", f"The plan {operation.plan!r} is busy: {holder} holds its VMs. {hint}", holder)
     if drill_handling == "leave":
         await _require_no_test_failover(operation)
         for drill in drills:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from shared.errors import Refused, Transient
 from shared.messages import Document
+from shared.operations.kinds import kinds_on_subject_of
 from shared.principals import (
     Forbidden,
     MalformedPrincipal,
@@ -155,7 +156,7 @@ def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden) -> Http
         case NotSignedIn():
             status, title = 401, "Not signed in"
         case Forbidden():
-            status, title = 403, "Role missing"
+            status, title = 403, error.title
     return HttpProblem(status, title, str(error), [FieldError(field=error.field, detail=str(error))])
 
 
@@ -243,12 +244,27 @@ def run_id_of(req: func.HttpRequest, kind: str, name: str) -> str:
     return run_id(kind, name, req.headers.get(IDEMPOTENCY_KEY) or uuid.uuid4().hex)
 
 
-def request_digest_of(req: func.HttpRequest, kind: str, name: str) -> str:
-    """What another request with its Idempotency-Key has to be equal to; empty without a key."""
-    if IDEMPOTENCY_KEY not in req.headers:
-        return ""
+class RequestKey(NamedTuple):
+    """What an Idempotency-Key stands for; empty without one.
+
+    Attributes:
+        digest: What another request with the key has to be equal to.
+        other_runs: The runs of other kinds that the key would have started on the same subject.
+    """
+
+    digest: str = ""
+    other_runs: tuple[str, ...] = ()
+
+
+def request_key_of(req: func.HttpRequest, kind: str, name: str) -> RequestKey:
+    """What the request's Idempotency-Key stands for: this request on this plan, site or node."""
+    key = req.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return RequestKey()
     person = caller_of(req)
-    return request_digest(kind, name, (person.id, person.name), json.loads(body_of(req)))
+    digest = request_digest(kind, name, (person.id, person.name), json.loads(body_of(req)))
+    others = (other for other in kinds_on_subject_of(kind) if other != kind)
+    return RequestKey(digest, tuple(run_id(other, name, key) for other in others))
 
 
 def invalid_request(*errors: FieldError) -> HttpProblem:

@@ -24,6 +24,7 @@ from shared.operations.durable_names import LOST_NODES
 from shared.operations.obligations import Lock
 from shared.principals import require_role
 from shared.site_recovery.contract import ReadItems, ReadProviders
+from shared.site_recovery.item_words import describe_busy
 from shared.site_recovery.views import ItemView, ProviderView
 from shared.sites.lost_nodes import read_lost_nodes
 from shared.sites.node_health import has_fresh_heartbeat, is_provider_of_site, providers_on
@@ -39,7 +40,7 @@ from triggers.http_endpoint import (
     json_response,
     not_found,
     read_body,
-    request_digest_of,
+    request_key_of,
     run_id_of,
 )
 from triggers.lost_nodes import lost_node_view
@@ -125,10 +126,10 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     )
     if join_running:
         return accepted_response(repair_id)
-    digest = request_digest_of(req, "repair", node.name)
-    if not await has_started(client, repair_id, digest):
+    key = request_key_of(req, "repair", node.name)
+    if not await has_started(client, repair_id, key):
         await require_no_hold(client, repair.sites)
-    await start_once(client, "repair", repair_id, repair, digest)
+    await start_once(client, "repair", repair_id, repair, key)
     return await admission_response(client, "repair", repair_id, "node")
 
 
@@ -223,7 +224,7 @@ def find_moving_vms(snapshot: SiteSnapshot, node: NodeView) -> Iterable[Obstacle
             detail = f"{vm.vm} runs in Azure: fail it back first"
             yield Obstacle(vm=vm.vm, code="vms-in-azure", detail=detail)
         elif vm.scenario != "None":
-            yield Obstacle(vm=vm.vm, code="vms-busy", detail=f"{vm.scenario} runs on {vm.vm}: wait for its end")
+            yield Obstacle(vm=vm.vm, code="vms-busy", detail=describe_busy(vm.vm, vm.scenario))
 
 
 def _repair_steps(snapshot: SiteSnapshot, node: NodeView, locks: Sequence[Lock]) -> Iterable[tuple[str, str]]:

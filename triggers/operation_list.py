@@ -13,8 +13,10 @@ import azure.durable_functions as df
 from durabletask.client import OrchestrationQuery, OrchestrationState, OrchestrationStatus
 
 from activities.durable_state import ENDED, LISTED_AT_ONCE, LIVING
+from activities.owed import read_all_owed
 from shared.concurrency import AT_ONCE, map_concurrently
 from shared.operations.durable_names import RECONCILE
+from shared.operations.obligations import Obligation
 from shared.request_ids import run_id_prefix
 from triggers.operation_views import brief_view
 
@@ -79,12 +81,13 @@ ROUNDING = timedelta(seconds=1)
 async def list_page(client: df.DurableFunctionsClient, question: Question) -> tuple[list[dict[str, Any]], Place | None]:
     """One page, newest first, and after which place the next one begins; None after the last page."""
     views, last = list[dict[str, Any]](), question.after
+    owed = await read_all_owed(client)
     statuses = ENGINE_STATUSES[question.state] if question.state else None
     until = question.after.began.replace(tzinfo=UTC) + ROUNDING if question.after else None
     for since in await _find_windows(client, question):
         found = await find_runs(client, question.kinds, question.plan, statuses, (since, until))
         runs = [run for run in found if last is None or Place.of(run) < last]
-        async for run, view in _read_views(client, question, runs):
+        async for run, view in _read_views(client, question, runs, owed):
             views.append(view)
             if len(views) == question.top:
                 is_end = since is None and run is runs[-1]
@@ -102,7 +105,10 @@ async def _find_windows(client: df.DurableFunctionsClient, question: Question) -
 
 
 async def _read_views(
-    client: df.DurableFunctionsClient, question: Question, runs: Sequence[OrchestrationState]
+    client: df.DurableFunctionsClient,
+    question: Question,
+    runs: Sequence[OrchestrationState],
+    owed: Sequence[Obligation],
 ) -> AsyncIterator[tuple[OrchestrationState, dict[str, Any]]]:
     """Each of these runs that is meant, with its view; they are read in blocks."""
     for block in range(0, len(runs), AT_ONCE):
@@ -110,7 +116,7 @@ async def _read_views(
             runs[block : block + AT_ONCE], lambda run: client.get_orchestration_state(run.instance_id)
         )
         for run, state in zip(runs[block:], states, strict=False):
-            if state and question.is_met_by(view := brief_view(state)):
+            if state and question.is_met_by(view := brief_view(state, owed)):
                 yield run, view
 
 

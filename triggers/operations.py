@@ -6,13 +6,16 @@ from urllib.parse import urlencode
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.durable_state import is_living
+from activities.owed import read_all_owed
 from shared.evidence.report import render_report
+from shared.evidence.result_sentence import describe_result
 from shared.operations.kinds import OPERATION_KINDS
 from shared.problem_details import FieldError
 from triggers.http_endpoint import handle_for_role, invalid_request, json_response, not_found, read_choice
 from triggers.obligations import list_owed
 from triggers.operation_list import Place, Question, list_page
-from triggers.operation_views import full_view, read_achieved_and_forecast, table_of
+from triggers.operation_views import full_view, read_achieved_and_forecast, read_plan_version, table_of
 
 bp = df.Blueprint()
 STATES = ("pending", "running", "waiting", "succeeded", "failed", "aborted")
@@ -59,7 +62,11 @@ async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) ->
     state = await client.get_orchestration_state(run_id)
     if state is None or state.name not in OPERATION_KINDS:
         raise not_found("operation", run_id)
-    return full_view(state) | await read_achieved_and_forecast(client, state)
+    owed = [] if is_living(state) else await read_all_owed(client)
+    view = full_view(state, owed) | await read_achieved_and_forecast(client, state)
+    view |= await read_plan_version(client, view)
+    view["obligations"] = await list_owed(client, view["plan"]) if "plan" in view else []
+    return view | {"summary": describe_result(view)}
 
 
 @bp.function_name("get_operation")
@@ -68,9 +75,7 @@ async def _read_run(req: func.HttpRequest, client: df.DurableFunctionsClient) ->
 @handle_for_role("Dr.Read")
 async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A run: phase, progress, each VM's state, what it waits for, what its plan owes."""
-    view = await _read_run(req, client)
-    obligations = await list_owed(client, view["plan"]) if "plan" in view else []
-    return json_response({**view, "obligations": obligations})
+    return json_response(await _read_run(req, client))
 
 
 @bp.function_name("get_report")
@@ -78,7 +83,7 @@ async def get_operation(req: func.HttpRequest, client: df.DurableFunctionsClient
 @bp.durable_client_input(client_name="client")
 @handle_for_role("Dr.Read", "format")
 async def get_report(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table of what was checked."""
+    """A run on one page: HTML, or by `format` or what the caller accepts JSON, or a table."""
     wanted_format = read_choice(req, "format", FORMATS)
     view = await _read_run(req, client)
     report_format = wanted_format or FORMAT_OF_ACCEPT.get(req.headers.get("Accept", ""), "html")

@@ -37,7 +37,7 @@ from triggers.http_endpoint import (
     handle_for_role,
     json_response,
     read_body,
-    request_digest_of,
+    request_key_of,
     require_confirmation,
     run_id_of,
 )
@@ -122,8 +122,8 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
     name = req.route_params["plan"]
     if request.action == "adopt":
         return await _adopt_recovery_plans(req, client, await _read_mirror_state(client, name))
-    run, digest = run_id_of(req, "mirror", name), request_digest_of(req, "mirror", name)
-    if not wants_preview(req) and await has_started(client, run, digest):
+    run, key = run_id_of(req, "mirror", name), request_key_of(req, "mirror", name)
+    if not wants_preview(req) and await has_started(client, run, key):
         return accepted_response(run)
     mirror_state = await _read_mirror_state(client, name)
     if wants_preview(req):
@@ -139,7 +139,7 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         sites=dict(mirror_state.sites),
         confirm=request.confirm,
     )
-    await start_once(client, "mirror", run, order, digest)
+    await start_once(client, "mirror", run, order, key)
     return await admission_response(client, f"change of the recovery plans ({request.action})", run, "plan")
 
 

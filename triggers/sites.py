@@ -48,13 +48,14 @@ from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
     PREVIEW,
     EmptyRequest,
+    RequestKey,
     caller_of,
     handle_for_role,
     invalid_request,
     json_response,
     not_found,
     read_body,
-    request_digest_of,
+    request_key_of,
     require_confirmation,
     run_id_of,
 )
@@ -75,7 +76,7 @@ async def start_prepare(req: func.HttpRequest, client: df.DurableFunctionsClient
     order = PrepareOrder(**dict(await site_operation_of(req, client, "prepare")))
     if wants_preview(req):
         return json_response(await preview_prepare(order) | await _holds_view(client, order))
-    return await _start_holding_run(client, order, request_digest_of(req, order.kind, order.site))
+    return await _start_holding_run(client, order, request_key_of(req, order.kind, order.site))
 
 
 @bp.function_name("start_replication")
@@ -97,10 +98,10 @@ async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsCl
     if wants_preview(req):
         preview = (await preview_replication_order(client, order)).model_dump(mode="json", by_alias=True)
         return json_response({"kind": order.kind, "site": order.site, **preview, **await _holds_view(client, order)})
-    digest = request_digest_of(req, order.kind, order.site)
-    if request.action == "disable" and not await has_started(client, order.id, digest):
+    key = request_key_of(req, order.kind, order.site)
+    if request.action == "disable" and not await has_started(client, order.id, key):
         require_confirmation(request.confirm, (await preview_replication_order(client, order)).confirm)
-    return await _start_holding_run(client, order, digest)
+    return await _start_holding_run(client, order, key)
 
 
 async def _holds_view(client: df.DurableFunctionsClient, order: SiteOperation) -> dict[str, Any]:
@@ -108,10 +109,12 @@ async def _holds_view(client: df.DurableFunctionsClient, order: SiteOperation) -
     return {"holds": hold_views(await read_holds_of(client, [order.site]))}
 
 
-async def _start_holding_run(client: df.DurableFunctionsClient, order: SiteOperation, digest: str) -> func.HttpResponse:
-    if not await has_started(client, order.id, digest):
+async def _start_holding_run(
+    client: df.DurableFunctionsClient, order: SiteOperation, key: RequestKey
+) -> func.HttpResponse:
+    if not await has_started(client, order.id, key):
         await require_no_hold(client, (order.site,))
-    await start_once(client, order.kind, order.id, order, digest)
+    await start_once(client, order.kind, order.id, order, key)
     return await admission_response(client, order.kind, order.id, "site")
 
 
@@ -177,7 +180,7 @@ async def _start_check(req: func.HttpRequest, client: df.DurableFunctionsClient,
     operation = await site_operation_of(req, client, kind)
     if wants_preview(req):
         return json_response({"kind": kind, "site": operation.site, "detail": READS[kind]})
-    await start_once(client, kind, operation.id, operation, request_digest_of(req, kind, operation.site))
+    await start_once(client, kind, operation.id, operation, request_key_of(req, kind, operation.site))
     return accepted_response(operation.id)
 
 

@@ -8,6 +8,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 from activities.durable_runs import schedule_once
 from activities.durable_state import carried_by, is_living, read_custom_status, read_entity, read_output
+from shared.concurrency import map_concurrently
 from shared.messages import Message
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import LEASES
@@ -18,7 +19,7 @@ from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from triggers.failures import ENGINE_FAILURES, Outage, require_outage
-from triggers.http_endpoint import HttpProblem, json_response, outage_problem
+from triggers.http_endpoint import HttpProblem, RequestKey, json_response, outage_problem
 from triggers.pacing import ADMISSION_WITHIN
 from triggers.request_checks import IDEMPOTENCY_KEY
 from triggers.waiting import has_ended, look_until
@@ -32,33 +33,51 @@ UNDECIDED = (
 )
 
 
-async def has_started(client: df.DurableFunctionsClient, run: str, digest: str) -> bool:
+NO_KEY = RequestKey()
+
+
+async def has_started(client: df.DurableFunctionsClient, run: str, key: RequestKey) -> bool:
     """Whether there is a run with this id: the request is a repetition.
 
     Args:
         client: The durable client.
         run: The id.
-        digest: Of the request; empty when its id is that of no other request.
+        key: What the request's Idempotency-Key stands for.
 
     Raises:
-        HttpProblem: the run was started by another request with the same Idempotency-Key (422).
+        HttpProblem: another request with the same Idempotency-Key has started it, or another verb on the same plan,
+            site or node (422).
     """
-    state = await client.get_orchestration_state(run, fetch_payloads=bool(digest))
+    state = await client.get_orchestration_state(run, fetch_payloads=bool(key.digest))
     if state is None:
+        await _require_unused(client, key)
         return False
-    if digest and carried_by(state).request_digest not in {"", digest}:
-        detail = (
-            f"This key was sent with another request, which started {run}: by another person, or with another body. "
-            "Nothing was done. Send a new key for a new run."
-        )
-        errors, url = [FieldError(IDEMPOTENCY_KEY, detail)], operation_url(run)
-        code = "idempotency-key-reused"
-        raise HttpProblem(422, "Key was used before", detail, errors, code=code, operation=run, statusUrl=url)
+    if key.digest and carried_by(state).request_digest not in {"", key.digest}:
+        raise _reused_key(run, "by another person, or with another body")
     return True
 
 
+async def _require_unused(client: df.DurableFunctionsClient, key: RequestKey) -> None:
+    """See that the key has started nothing else on the same plan, site or node."""
+    states = await map_concurrently(
+        key.other_runs, lambda run: client.get_orchestration_state(run, fetch_payloads=False)
+    )
+    if used := next((run for run, state in zip(key.other_runs, states, strict=True) if state), ""):
+        raise _reused_key(used, "on another route")
+
+
+def _reused_key(run: str, how: str) -> HttpProblem:
+    detail = (
+        f"This key was sent with another request, which started {run}: {how}. "
+        "Nothing was done. Send a new key for a new run."
+    )
+    errors, url = [FieldError(IDEMPOTENCY_KEY, detail)], operation_url(run)
+    code = "idempotency-key-reused"
+    return HttpProblem(422, "Key was used before", detail, errors, code=code, operation=run, statusUrl=url)
+
+
 async def start_once(
-    client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message, digest: str = ""
+    client: df.DurableFunctionsClient, orchestrator: str, run: str, request: Message, key: RequestKey = NO_KEY
 ) -> bool:
     """Start a run unless there is one with this id; whether it was started now.
 
@@ -69,20 +88,20 @@ async def start_once(
         orchestrator: Its name.
         run: Its id.
         request: Its input.
-        digest: Of the request, which the run remembers.
+        key: What the request's Idempotency-Key stands for, which the run remembers.
 
     Raises:
         HttpProblem: the engine did not confirm it (503), or another request with the same key has started it (422).
     """
-    if await has_started(client, run, digest):
+    if await has_started(client, run, key):
         return False
-    payload = with_request_digest(request.model_dump(mode="json"), digest)
+    payload = with_request_digest(request.model_dump(mode="json"), key.digest)
     try:
         is_new = await schedule_once(client, orchestrator, run, payload)
     except ENGINE_FAILURES as error:
         raise _unconfirmed_start(run, require_outage(error)) from error
-    if not is_new and digest:  # somebody else was quicker, with this request or another one
-        await has_started(client, run, digest)
+    if not is_new and key.digest:  # somebody else was quicker, with this request or another one
+        await has_started(client, run, key)
     return is_new
 
 
@@ -154,7 +173,7 @@ def _admission_view(state: OrchestrationState | None) -> dict[str, str]:
 def field_errors_of(obstacles: Iterable[Obstacle], subject: str = "plan") -> list[FieldError]:
     """Each obstacle by the field that it is about: a VM of the plan or of the request, or else the subject."""
     of_vm = "items[{vm}]" if subject == "plan" else "vms"
-    return [FieldError(of_vm.format(vm=one.vm) if one.vm else subject, one.detail) for one in obstacles]
+    return [FieldError(of_vm.format(vm=one.vm) if one.vm else subject, one.detail, one) for one in obstacles]
 
 
 def busy_problem(subject: str, detail: str, holder: str, errors: Iterable[FieldError] = ()) -> HttpProblem:

@@ -33,7 +33,7 @@ from triggers.http_endpoint import (
     handle_for_role,
     json_response,
     not_found,
-    request_digest_of,
+    request_key_of,
     require_confirmation,
     run_id_of,
 )
@@ -58,10 +58,10 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     if wants_preview(req):
         return json_response(await _preview_view(client, operation))
     require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
-    digest = request_digest_of(req, kind, operation.plan)
-    if not await has_started(client, operation.id, digest):  # a repetition is not judged anew
+    key = request_key_of(req, kind, operation.plan)
+    if not await has_started(client, operation.id, key):  # a repetition is not judged anew
         operation = await _admit_request(client, operation, request, caller_of(req))
-        await start_once(client, kind, operation.id, operation, digest)
+        await start_once(client, kind, operation.id, operation, key)
     return await admission_response(client, kind, operation.id, "plan")
 
 

@@ -59,7 +59,9 @@ class RealFleet(RealStory):
     def _prove_readable(self, views: Sequence[View]) -> None:
         for view in views:
             if view["state"] != "succeeded":
-                raise NotProven(f"{view['id']} ended {view['state']}: {'; '.join(view['failures'][:3])}")
+                raise NotProven(
+                    f"{view['id']} ended {view['state']}: {'; '.join(one['detail'] for one in view['failures'][:3])}"
+                )
             self._product.read_json(f"operations/{view['id']}/report")
         listed = {run["id"] for run in self._product.read_json("operations", kind="drill")["value"]}
         if missing := {view["id"] for view in views} - listed:

@@ -33,11 +33,9 @@ def ended_well(view: View) -> list[str]:
     if view["state"] == "succeeded":
         return []
     reasons = [
-        *view.get("failures", ()),
-        *(
-            str(problem.get("detail") if isinstance(problem, Mapping) else problem)
-            for problem in view.get("obstacles", ())
-        ),
+        f"{one['vm'] or one.get('subject', '')}: {one['code']}: {one['detail']}".removeprefix(": ")
+        for name in ("failures", "obstacles")
+        for one in view.get(name, ())
     ]
     return [f"{view['id']} ended {view['state']}: {reasons[0] if reasons else 'it does not say why'}"]
 

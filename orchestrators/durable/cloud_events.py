@@ -42,9 +42,10 @@ def publish_operation_event(
 def publish_turning_point(ctx: Context, operation: Operation, before: Run, run: Run) -> Steps[None]:
     """Publish what one tick turned: the first failure, a decision that only a person can take, a phase that is over."""
     if run.has_failed and not before.has_failed:
-        failed = [f"{item.vm}: {item.detail}" for item in run.items if item.state == "failed"]
-        failures = failed or list(run.results.failures)
-        yield from publish_operation_event(ctx, operation, "failed", {"failures": failures[:MOST_SHOWN]})
+        failed = [item.failure for item in run.items if item.state == "failed"]
+        failures = (failed or list(run.results.failures))[:MOST_SHOWN]
+        shown = [failure.to_json() for failure in failures]
+        yield from publish_operation_event(ctx, operation, "failed", {"failures": shown})
     yield from _publish_waiting(ctx, operation, before, run)
     if run.progress.number != before.progress.number and before.current:
         data = {"phase": before.current.verb, "next": run.current.verb if run.current else ""}

@@ -25,6 +25,7 @@ from shared.messages import VaultRef
 from shared.operations.durable_names import LEASES
 from shared.plans.machines import site_lease_keys
 from shared.site_recovery.contract import READ_ITEMS, ReadItems
+from shared.site_recovery.item_words import scenario_words
 from shared.site_recovery.views import ItemView
 from shared.sites.nodes import NodeView
 from shared.sites.site import SiteDocument
@@ -95,7 +96,7 @@ def require_at_rest(vms: Sequence[ItemView], node: str) -> None:
     if away := [vm.vm for vm in vms if vm.active_location != "Primary"]:
         detail = f"These VMs of {node} run in Azure: {list_briefly(away)}. Fail them back first."
         raise RepairDeferred("vms-in-azure", detail)
-    if busy := [f"{vm.vm} ({vm.scenario})" for vm in vms if vm.scenario != "None"]:
+    if busy := [f"{vm.vm} ({scenario_words(vm.scenario)})" for vm in vms if vm.scenario != "None"]:
         detail = f"An operation of Site Recovery runs on these VMs of {node}: {list_briefly(busy)}. Try again after it."
         raise RepairDeferred("vms-busy", detail)
 

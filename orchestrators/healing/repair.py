@@ -29,7 +29,15 @@ from shared.errors import SiteRecoveryError
 from shared.healing.node_record import BeginRepair, LastRepair, NodeRecord, RepairEnding
 from shared.healing.pacing import DEFERRALS_UNTOLD
 from shared.healing.proof import RUNGS
-from shared.healing.repair import NeedsPerson, NothingToDo, Repair, RepairDeferred, RepairFacts, RepairProgress
+from shared.healing.repair import (
+    NeedsPerson,
+    NothingToDo,
+    Repair,
+    RepairDeferred,
+    RepairFacts,
+    RepairProgress,
+    failure_of,
+)
 from shared.obstacle import Obstacle
 from shared.operations.contract import PublishEvent
 from shared.operations.kinds import REQUESTED_BY_TIMER
@@ -179,7 +187,8 @@ def _end_without_proof(
             tracker.note_facts(RepairFacts(finding=True))
             record = yield from _record_ending(ctx, order, tracker, "finding")
             if record.findings > 1 and order.requested_by == REQUESTED_BY_TIMER:
-                return _outcome_of(tracker, (str(failure),), now(ctx)).model_dump(mode="json")  # reported before
+                reported_before = _outcome_of(tracker, (failure_of(failure, tracker.progress.node),), now(ctx))
+                return reported_before.model_dump(mode="json")
         case _ if not tracker.progress.touched:
             record = yield from _record_ending(ctx, order, tracker, "deferred")
             is_to_be_told = record.deferrals == DEFERRALS_UNTOLD + 1
@@ -187,7 +196,7 @@ def _end_without_proof(
         case _:
             record = yield from _record_ending(ctx, order, tracker, "failed")
             yield from _note_next_attempt(ctx, order, tracker, record)
-    return (yield from _close_repair(ctx, order, tracker, str(failure)))
+    return (yield from _close_repair(ctx, order, tracker, failure_of(failure, tracker.progress.node)))
 
 
 def _record_ending(ctx: Context, order: Repair, tracker: ProgressTracker, ending: RepairEnding) -> Steps[NodeRecord]:
@@ -215,7 +224,7 @@ def _note_next_attempt(ctx: Context, order: Repair, tracker: ProgressTracker, re
         tracker.note_facts(RepairFacts(next_attempt=record.not_before))
 
 
-def _outcome_of(tracker: ProgressTracker, failures: tuple[str, ...], ended: datetime) -> Outcome:
+def _outcome_of(tracker: ProgressTracker, failures: tuple[Obstacle, ...], ended: datetime) -> Outcome:
     progress, is_healed = tracker.progress, tracker.progress.rung == RUNGS[-1]
     proof = {"rung": progress.rung, "healed": is_healed, "timeline": tracker.timeline_until(ended)}
     return Outcome(
@@ -228,12 +237,12 @@ def _outcome_of(tracker: ProgressTracker, failures: tuple[str, ...], ended: date
     )
 
 
-def _close_repair(ctx: Context, order: Repair, tracker: ProgressTracker, *failures: str) -> Steps[dict[str, Any]]:
+def _close_repair(ctx: Context, order: Repair, tracker: ProgressTracker, *failures: Obstacle) -> Steps[dict[str, Any]]:
     """The outcome, and the event that says it; without a failure the proof stands."""
     is_healed = tracker.progress.rung == RUNGS[-1]
     outcome = _outcome_of(tracker, failures, now(ctx))
     event_name = "Healed" if is_healed else "Finding" if tracker.facts.finding else "Finished"
-    details = {"state": outcome.state, "failures": list(failures)}
+    details = {"state": outcome.state, "failures": [failure.to_json() for failure in failures]}
     yield from _publish_node_event(ctx, order, tracker, event_name, details)
     return outcome.model_dump(mode="json")
 

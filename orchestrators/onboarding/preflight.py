@@ -19,6 +19,7 @@ from orchestrators.onboarding.cluster_reading import (
     read_vault_vms,
 )
 from shared.errors import SiteRecoveryError
+from shared.obstacle import Obstacle
 from shared.onboarding.preflight.check import CheckResult
 from shared.onboarding.preflight.facts import AzurePart, SiteFacts
 from shared.onboarding.preflight.findings import count_by_state, overall_state, run_checks
@@ -60,7 +61,11 @@ def _outcome_of_checks(
         state=overall_state(results),
         kind=operation.kind,
         site=operation.site,
-        failures=tuple(f"{result.id}: {result.evidence[0]}" for result in results if result.state == "fail"),
+        failures=tuple(
+            Obstacle(subject=result.title, code=result.id, detail=result.evidence[0], remedy=result.remedy)
+            for result in results
+            if result.state == "fail"
+        ),
         facts={"checks": checks, "counts": count_by_state(results)},
         began=began,
         ended=ended,
@@ -73,7 +78,7 @@ def failed_outcome(operation: SiteOperation, failure: Exception, began: datetime
         state="failed",
         kind=operation.kind,
         site=operation.site,
-        failures=(str(failure),),
+        failures=(Obstacle.of_error(failure),),
         began=began,
         ended=ended,
     )

@@ -34,14 +34,15 @@ from shared.onboarding.preparation import (
     PreparationStep,
     PrepareOrder,
     StepId,
-    failure_lines,
+    describe_result,
+    find_failures,
     new_preparation,
     next_step,
     why_blocked,
 )
 from shared.operations.durable_names import LEASES
 from shared.recovery.outcome import Outcome
-from shared.wording import list_briefly, shortened
+from shared.wording import list_briefly
 
 type StepAction = Callable[[Context, PrepareOrder, Preparation], Steps[Preparation]]
 STEP_ACTIONS: Mapping[StepId, StepAction] = {
@@ -56,7 +57,8 @@ STEP_ACTIONS: Mapping[StepId, StepAction] = {
     "association": ensure_association,
     "registration": prove_registration,
 }
-NOTHING_CHANGED = "Everything is there already. Nothing was changed."
+SHOWN_FAILURES = 8
+"""How many of them the custom status spells out."""
 
 
 def prepare(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | None]:
@@ -108,14 +110,14 @@ def custom_status_of(run: Preparation, step: PreparationStep | None) -> dict[str
         "waitingFor": list_briefly(busy) or (step.title if step else ""),
         "steps": [one.model_dump(mode="json") for one in run.steps],
         "nodes": [node.model_dump(mode="json", exclude={"machine_id"}) for node in run.nodes],
-        "problems": shortened([line[:160] for line in failure_lines(run)], 8),
+        "problems": [failure.to_json() for failure in find_failures(run)[:SHOWN_FAILURES]],
     }
 
 
-def _outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outcome:
-    failures, custom_status = failure_lines(run), custom_status_of(run, None)
-    made = ", ".join(step.title for step in run.steps if step.state == "created")
-    verdict = f"Made: {made}." if run.changed else NOTHING_CHANGED
+def outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outcome:
+    """How it ended."""
+    failures, custom_status = find_failures(run), custom_status_of(run, None)
+    verdict = describe_result(run)
     parts = {"steps": custom_status["steps"], "nodes": custom_status["nodes"]}
     return Outcome(
         state="failed" if failures else "succeeded",
@@ -130,7 +132,7 @@ def _outcome_of(order: PrepareOrder, run: Preparation, ended: datetime) -> Outco
 
 def _close_preparation(ctx: Context, order: PrepareOrder, run: Preparation) -> Steps[dict[str, Any]]:
     show_status(ctx, custom_status_of(run, None))
-    outcome = _outcome_of(order, run, now(ctx))
+    outcome = outcome_of(order, run, now(ctx))
     yield from leave_cluster_queue(ctx, order.document.cluster, order.id)
     yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
     yield from publish_site_event(ctx, order, "finished", {"state": outcome.state, "changed": run.changed})

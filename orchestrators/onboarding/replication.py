@@ -41,6 +41,7 @@ from shared.replication.run import (
     ReplicationRunItem,
     begin_run,
     coverage_findings,
+    failure_of,
     missing_vms,
     open_run,
     still_unprotected,
@@ -243,7 +244,7 @@ def _read_copies(
 
 
 def _close_run(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> Steps[dict[str, Any]]:
-    outcome = _outcome_of(order, run, now(ctx))
+    outcome = outcome_of(order, run, now(ctx))
     yield from call_entity(ctx, LEASES, _vault_of(order).key, "release", order.id)
     failed = sum(item.state == "failed" for item in run.items)
     data = {"state": outcome.state, "changed": outcome.facts["changed"], "failed": failed}
@@ -251,7 +252,8 @@ def _close_run(ctx: Context, order: ReplicationOrder, run: ReplicationRun) -> St
     return outcome.model_dump(mode="json")
 
 
-def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -> Outcome:
+def outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -> Outcome:
+    """How it ended."""
     failed = [item for item in run.items if item.state == "failed"]
     changed = sum(item.changed for item in run.items)
     verdict = f"{changed} of {len(run.items)} VMs changed." if changed else NOTHING_DONE
@@ -260,7 +262,7 @@ def _outcome_of(order: ReplicationOrder, run: ReplicationRun, ended: datetime) -
         state="failed" if failed else "succeeded",
         kind="replication",
         site=order.site,
-        failures=tuple(f"{item.vm}: {item.code}: {item.detail}" for item in failed),
+        failures=tuple(failure_of(item) for item in failed),
         began=run.began,
         ended=ended,
         findings=coverage_findings(unprotected, run.unread_nodes),

@@ -15,6 +15,7 @@ from orchestrators.onboarding.cluster_reading import keep_cluster_vms, read_azur
 from orchestrators.onboarding.preflight import failed_outcome
 from shared.errors import SiteRecoveryError
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.onboarding.drift import Drift, SiteVms, find_drift
 from shared.onboarding.preflight.facts import AzureFacts, SiteFacts
 from shared.recovery.outcome import Outcome
@@ -52,8 +53,13 @@ def _outcome_of_drift(operation: SiteOperation, drift: Sequence[Drift], began: d
         state="failed" if drift else "succeeded",
         kind=operation.kind,
         site=operation.site,
-        failures=tuple(f"{one.part}: declared {one.declared}, found {one.found}" for one in drift),
+        failures=tuple(_failure_of(one) for one in drift),
         facts={"drift": [one.model_dump(mode="json") for one in drift]},
         began=began,
         ended=ended,
     )
+
+
+def _failure_of(drift: Drift) -> Obstacle:
+    detail = f"declared {drift.declared}, found {drift.found}"
+    return Obstacle(subject=drift.part, code="differs-from-declared", detail=detail)

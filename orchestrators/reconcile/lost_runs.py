@@ -16,6 +16,7 @@ from orchestrators.durable.timer_look import TimerLook, attempt_part
 from shared.errors import SiteRecoveryError
 from shared.evidence.chain import EvidenceEntry
 from shared.evidence.contract import SEAL_LOST_PACK, SealLostPack
+from shared.obstacle import Obstacle
 from shared.operations.contract import READ_LOST_RUNS, START_RUN, PublishEvent, ReadLostRuns
 from shared.operations.durable_names import LEASES, LOST_RUNS, PLAN_HISTORY
 from shared.operations.kinds import PLAN_KINDS
@@ -57,7 +58,7 @@ def _close_run(ctx: Context, look: TimerLook, lost: LostRun) -> Steps[list[str]]
     return []
 
 
-def _clean_up_hooks(ctx: Context, lost: LostRun, published_at: datetime) -> Steps[list[str]]:
+def _clean_up_hooks(ctx: Context, lost: LostRun, published_at: datetime) -> Steps[list[Obstacle]]:
     """Remove what its hooks may have left; says what could not be removed.
 
     Raises:
@@ -71,16 +72,19 @@ def _clean_up_hooks(ctx: Context, lost: LostRun, published_at: datetime) -> Step
     ]
     if failed and now(ctx) - published_at < LOST_HOOKS_TIDIED_WITHIN:
         raise failed[0][1]
-    return [f"what a hook left on {work.target} could not be removed: {answer}" for work, answer in failed]
+    return [
+        Obstacle(code="hook-left-behind", detail=f"what a hook left on {work.target} could not be removed: {answer}")
+        for work, answer in failed
+    ]
 
 
-def _finished_event(ctx: Context, lost: LostRun, failures: tuple[str, ...]) -> PublishEvent:
+def _finished_event(ctx: Context, lost: LostRun, failures: tuple[Obstacle, ...]) -> PublishEvent:
     """As the run itself would have published it."""
     field, _, subject = lost.subject.partition("/")
     data: dict[str, Any] = {"operation": lost.id, "kind": lost.kind, field.removesuffix("s"): subject}
     data |= {"state": lost.state, "failures": len(failures)}
     if failures:
-        data |= {"code": RUN_LOST, "ending": lost.ending, "detail": failures[0]}
+        data |= {"code": RUN_LOST, "ending": lost.ending, "detail": failures[0].detail}
     return PublishEvent(
         id=f"{lost.id}:finished",
         type=f"{EVENT_TYPE_PREFIX}.Finished",
@@ -109,7 +113,7 @@ def _remember_run(ctx: Context, lost: LostRun) -> Steps[None]:
     yield from call_entity(ctx, PLAN_HISTORY, lost.plan, "record_run", past_run.model_dump(mode="json"))
 
 
-def _seal_request(ctx: Context, lost: LostRun, failures: tuple[str, ...]) -> SealLostPack:
+def _seal_request(ctx: Context, lost: LostRun, failures: tuple[Obstacle, ...]) -> SealLostPack:
     outcome = Outcome(
         state=lost.state,
         kind=lost.kind,

@@ -48,7 +48,7 @@ class NothingToDo(NotAdmitted):
     """
 
     def __init__(self, operation: Operation, items: tuple[RunItem, ...], left_out: Sequence[Obstacle] = ()) -> None:
-        super().__init__([nothing_to_do(operation.plan, operation.kind, left_out), *left_out])
+        super().__init__([nothing_to_do(operation.plan, operation.kind, left_out, is_plan=True), *left_out])
         self.items = items
 
 

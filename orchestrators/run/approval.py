@@ -12,6 +12,7 @@ from shared.plans.readiness import describe_differences
 from shared.recovery.contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from shared.recovery.operation import Operation
 from shared.recovery.people import Approval
+from shared.recovery.run_steps import describe_approval
 from shared.recovery.status import AwaitedDecision
 
 PLAN_CHANGED = "the plan has changed since the run was asked for"
@@ -66,7 +67,8 @@ def _collect_approvals(
     ctx: Context, operation: Operation, rule: Approvals, requested_preview: Preview, inbox: DecisionInbox
 ) -> Steps[None]:
     """Wait until enough persons have agreed."""
-    deadline = now(ctx) + rule.expires
+    began = now(ctx)
+    deadline = began + rule.expires
     approval_queue = EventQueue(ctx, APPROVAL_EVENT)
     data = {"waitsFor": "approval", "needed": rule.count, "until": deadline.isoformat()}
     yield from publish_operation_event(
@@ -77,13 +79,13 @@ def _collect_approvals(
             kind="approval",
             approvals_needed=rule.count,
             approvals_given=tuple(approval.by for approval in inbox.approvals),
+            since=began,
             until=deadline,
             plan_digest=operation.digest,
             preview_digest=requested_preview.preview_digest,
             approvers=rule.approvers,
         )
-        waiting_for = f"approval by {rule.count - len(inbox.approvals)} more"
-        show_status(ctx, {"phase": "Approval", "waitingFor": waiting_for, "waits": awaited.to_json()})
+        show_status(ctx, {"phase": "Approval", "waitingFor": describe_approval(awaited), "waits": awaited.to_json()})
         event_data = yield from inbox.wait_for_event(approval_queue, deadline - now(ctx))
         if event_data is None:
             raise NotApproved(Obstacle(code="approval-expired", detail=f"not approved within {rule.expires}"))

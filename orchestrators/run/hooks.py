@@ -14,6 +14,7 @@ from orchestrators.durable.decisions import DecisionInbox
 from orchestrators.durable.steps import Context, Steps, call_all, call_patiently, now, show_status
 from shared.errors import Refused, SiteRecoveryError
 from shared.evidence.chain import EvidenceEntry
+from shared.obstacle import Obstacle
 from shared.operations.hook_work import HookWork
 from shared.plans.hooks import HOOK_OCCASIONS, Hook, HookResult
 from shared.recovery import scheduler
@@ -36,7 +37,7 @@ from shared.recovery.status import AwaitedDecision, custom_status_of
 from shared.recovery_plans.hook_actions import is_left_to_plans
 from shared.redaction import redact_text
 
-LONGEST_DETAIL, LONGEST_FAILURE = 600, 300
+LONGEST_DETAIL = 600
 
 
 class DueHook(NamedTuple):
@@ -153,9 +154,9 @@ class Hooks:
         failures_before = len(run.results.failures)
         run = yield from self._run_hooks_at(run, occasion, "before")
         if run.people.aborted:
-            return stop_run(run, RUN_ABORTED)
+            return stop_run(run, "run-aborted", RUN_ABORTED)
         if new_failures := run.results.failures[failures_before:]:
-            return stop_run(run, f"not begun: {new_failures[0]}")
+            return stop_run(run, "hook-failed", f"not begun: {new_failures[0].subject}: {new_failures[0].detail}")
         return run.with_unread_items()
 
     def run_after(self, run: Run) -> Steps[Run]:
@@ -212,7 +213,12 @@ class Hooks:
             return
         until = _deadline_of(run, due, at)
         awaited = AwaitedDecision(
-            kind="resume", instructions=hook.instructions, choices=("resume", "abort"), until=until, mark=due.hook_key
+            kind="resume",
+            instructions=hook.instructions,
+            choices=("resume", "abort"),
+            since=at,
+            until=until,
+            mark=due.hook_key,
         )
         show_status(self._ctx, custom_status_of(run, at, waiting_for, awaited))
         data = {"waitsFor": "resume", "what": hook.instructions, "until": until.isoformat(), "vms": []}
@@ -270,7 +276,7 @@ class Hooks:
         run = run.with_results(run.results.model_copy(update={"hooks": (*run.results.hooks, result)}))
         if not result.required or result.state != "failed":
             return run
-        return run.with_failures([f"hook {result.name}: {result.detail}"[:LONGEST_FAILURE]])
+        return run.with_failures([Obstacle(subject=f"hook {result.name}", code="hook-failed", detail=result.detail)])
 
 
 def _deadline_of(run: Run, due: DueHook, began: datetime) -> datetime:

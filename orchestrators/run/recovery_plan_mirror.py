@@ -17,7 +17,6 @@ from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
 from shared.recovery.outcome import Outcome
 from shared.recovery.pacing import MIRROR_WRITTEN_WITHIN, WATCH_MIRROR_EVERY
 from shared.recovery_plans.contract import READ_MIRROR, WRITE_PART, ReadMirror, WritePart
-from shared.recovery_plans.differences import difference_sentences
 from shared.recovery_plans.mirror import (
     FoundPart,
     Mirror,
@@ -51,7 +50,8 @@ def _write_mirror(ctx: Context, order: MirrorOrder, began: datetime) -> Steps[Ou
         obstacle = Obstacle(code=refusal.code, detail=refusal.detail)
         return Outcome(state="refused", kind=order.kind, plan=order.plan, began=began, problems=(obstacle,))
     except SiteRecoveryError as failure:
-        return Outcome(state="failed", kind=order.kind, plan=order.plan, began=began, failures=(str(failure),))
+        unread = Obstacle.of_error(failure)
+        return Outcome(state="failed", kind=order.kind, plan=order.plan, began=began, failures=(unread,))
     done: list[str] = []
     try:
         for write in todo:
@@ -59,7 +59,7 @@ def _write_mirror(ctx: Context, order: MirrorOrder, began: datetime) -> Steps[Ou
             done.append(f"{write.what} {write.part.name}")
         failures = yield from _find_remaining_gaps(ctx, order)
     except SiteRecoveryError as failure:
-        failures = (str(failure),)
+        failures = (Obstacle.of_error(failure),)
     differences = [difference.model_dump(mode="json") for difference in mirror_survey.differences]
     return Outcome(
         state="failed" if failures else "succeeded",
@@ -141,12 +141,12 @@ def _wait_for_job(ctx: Context, write: PartWrite, job: str) -> Steps[None]:
     raise Transient(f"the job {job} for the recovery plan {write.part.name} still runs after {MIRROR_WRITTEN_WITHIN}")
 
 
-def _find_remaining_gaps(ctx: Context, order: MirrorOrder) -> Steps[tuple[str, ...]]:
+def _find_remaining_gaps(ctx: Context, order: MirrorOrder) -> Steps[tuple[Obstacle, ...]]:
     """What is still not as it should be; where VMs run, and that some are not protected, is no fault of the mirror."""
     known_ids = yield from read_known_ids(ctx, order.plan)
     mirror_survey = yield from read_survey(ctx, order, known_ids)
     if order.action == "remove":
-        return tuple(f"the recovery plan {difference.part.name} is still there" for difference in mirror_survey.found)
+        return tuple(_still_there(found.part.name) for found in mirror_survey.found)
     yield from call_entity(
         ctx, RECOVERY_PLAN_MIRRORS, order.plan, "saved", [part.id.lower() for part in mirror_survey.wanted]
     )
@@ -155,4 +155,8 @@ def _find_remaining_gaps(ctx: Context, order: MirrorOrder) -> Steps[tuple[str, .
         for difference in mirror_survey.differences
         if difference.what not in {"location-mixed", "vm-not-protected"}
     ]
-    return difference_sentences(left)
+    return tuple(Obstacle(subject=one.part, code=one.what, detail=one.detail) for one in left)
+
+
+def _still_there(name: str) -> Obstacle:
+    return Obstacle(subject=name, code="recovery-plan-still-there", detail=f"the recovery plan {name} is still there")

@@ -12,7 +12,8 @@ A run begins (begin.py), which opens its evidence, and does the hooks before its
 8. Record and publish what the tick changed; after the last stage end the run.
 9. Wait, and take in what persons decide meanwhile.
 
-After some ticks the run continues as new, because each replay goes through all ticks before it.
+After some ticks the run continues as new, because each replay goes through all ticks before it; at once where a person
+has something to decide or has decided, because people are shown what was carried over.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ from shared.recovery.run import Run
 from shared.recovery.run_item import RunItem
 from shared.recovery.scheduler import Tick
 from shared.recovery.stages import leave_stage
-from shared.recovery.status import custom_status_of, join_details
+from shared.recovery.status import custom_status_of, has_news_for_people, join_details, note_wait
 from shared.replication.contract import START_PROTECTION
 from shared.site_recovery.contract import (
     READ_ITEMS,
@@ -105,6 +106,8 @@ def run_stages(ctx: Context, operation: Operation, runbook: Runbook) -> Steps[di
         run = yield from _finish_tick(ctx, operation, runbook, before, run)
         if run.current is None:
             return (yield from _close_run(ctx, operation, runbook, run, hooks))
+        if has_news_for_people(operation.run, run):  # what is carried over is what people see
+            break
         run = yield from _record_decisions(ctx, run, (yield from _take_decisions(inbox, pause)))
     yield from _continue_as_new(ctx, operation, run, inbox)
     return None
@@ -163,7 +166,7 @@ def _prepare_run(
     run = yield from record_tick(ctx, opened, run)
     run = yield from _record_decisions(ctx, run, (yield from _take_decisions(inbox)))
     if run.people.aborted and not run.results.stopped_by_hook:
-        run = stop_run(run, RUN_ABORTED)
+        run = stop_run(run, "run-aborted", RUN_ABORTED)
     if not run.results.stopped_by_hook:
         run = (yield from runbook.before_first_verb(ctx, operation, run)) or run
     return (yield from record_tick(ctx, run, run))
@@ -201,6 +204,7 @@ def _run_tick(ctx: Context, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedelt
     run = yield from _start_verbs(ctx, run, tick)
     run = yield from _resume_jobs(ctx, run, tick)
     run, unread = (yield from observe_azure(ctx, run, tick)) if tick.observes else (run, 0)
+    run = note_wait(run, now(ctx))
     show_status(ctx, custom_status_of(run, now(ctx)))
     pause = timedelta(0) if unread else scheduler.time_to_next_tick(run, now(ctx))
     return run, within_time_to_live(run, pause, now(ctx))
@@ -226,7 +230,7 @@ def _end_stage(ctx: Context, run: Run, hooks: Hooks) -> Steps[tuple[Run, timedel
     if soaking := soak_machines(run, now(ctx)):
         show_status(ctx, custom_status_of(soaking[0], now(ctx), "the end of the soak time"))
         return soaking
-    run = leave_stage(run, now(ctx))
+    run = note_wait(leave_stage(run, now(ctx)), now(ctx))
     show_status(ctx, custom_status_of(run, now(ctx)))
     return run, timedelta(0)
 

@@ -23,6 +23,7 @@ from orchestrators.durable.entity_calls import (
 from orchestrators.durable.steps import Context, Steps, call, now, sleep
 from orchestrators.run.runbook import Runbook
 from orchestrators.run.ticks import run_stages
+from shared.arm_ids import name_of
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.obstacle import Obstacle
 from shared.operations.obligation_table import LeftBehind
@@ -164,13 +165,16 @@ def _prove_clean(ctx: Context, operation: Operation, run: Run) -> Steps[Run]:
     ids = tuple(leftover.id for leftover in left)[:SHOWN]
     for owed in (yield from read_obligations(ctx, homes, "cleanup")):
         yield from note_on_obligation(ctx, owed.table, "note_leftovers", LeftBehind(id=owed.id, leftovers=ids))
-    failures = [f"left behind after the cleanup: {arm_id}" for arm_id in ids] + ([trouble] if trouble else [])
-    return run.with_failures(failures)
+    failures = [
+        Obstacle(subject=name_of(arm_id), code="left-behind", detail=f"left behind after the cleanup: {arm_id}")
+        for arm_id in ids
+    ]
+    return run.with_failures([*failures, *([trouble] if trouble else [])])
 
 
 def _read_until_clean(
     ctx: Context, operation: Operation, run: Run, *, patient: bool
-) -> Steps[tuple[Sequence[AzureResource], str]]:
+) -> Steps[tuple[Sequence[AzureResource], Obstacle | None]]:
     """Look until nothing is left or time is over; the last look is kept as evidence."""
     deadline = now(ctx) + (LEFTOVERS_VANISH_WITHIN if patient else timedelta(0))
     while now(ctx) < deadline:
@@ -183,15 +187,16 @@ def _read_until_clean(
 
 def _read_leftovers(
     ctx: Context, operation: Operation, run: Run, file: str = ""
-) -> Steps[tuple[Sequence[AzureResource], str]]:
+) -> Steps[tuple[Sequence[AzureResource], Obstacle | None]]:
     """What of the drill is left in Azure; and why that cannot be read."""
     machine_names = {name for item in run.items for name in (item.vm, item.azure_vm)}
     try:
         inventory = yield from call(ctx, TAKE_INVENTORY, _inventory_request(operation, run, file))
     except SiteRecoveryError as failure:
-        return (), f"whether anything is left cannot be read: {failure}"
+        detail = f"whether anything is left in Azure cannot be read: {failure}"
+        return (), Obstacle(code="leftovers-unread", detail=detail)
     was_looked_at = run.rehearsal is not None and run.rehearsal.baseline is not None
-    return find_leftovers(inventory.added, machine_names, count_unattached=was_looked_at), ""
+    return find_leftovers(inventory.added, machine_names, count_unattached=was_looked_at), None
 
 
 def _inventory_request(operation: Operation, run: Run, file: str) -> TakeInventory:

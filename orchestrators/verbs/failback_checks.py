@@ -88,7 +88,7 @@ def _with_lost_nodes(run: Run, lost_nodes: Sequence[LostNode], at: datetime) -> 
 
 def _returning_items_by_site(operation: Operation, run: Run) -> dict[str, list[RunItem]]:
     plan = operation.document
-    sites = {item.vm: item.site or plan.site for item in plan.items}
+    sites = {item.vm: plan.site_name_of(item) for item in plan.items}
     returning = (item for item in run.items if item.state in {"waiting", "done"})
     return group_pairs((sites[item.vm], item) for item in returning if "Failback" not in item.verbs_done_before)
 
@@ -141,4 +141,4 @@ def with_manual_steps(ctx: Context, operation: Operation, run: Run) -> Steps[Run
         return run
     returning = run.with_items(item.model_copy(update={"state": "waiting", "verbs_done_before": ()}) for item in failed)
     _, obstacles = yield from find_failback_obstacles(ctx, operation, returning)
-    return run.with_failures(f"{each.vm}: {each.detail}" for each in obstacles if each.code == SOURCE_GONE)
+    return run.with_failures(each for each in obstacles if each.code == SOURCE_GONE)

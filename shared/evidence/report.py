@@ -1,12 +1,14 @@
 """One self-contained HTML page for an operation: how it ended, what each VM did and when."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from shared.evidence import report_sections
 from shared.evidence.achieved import build_waterfall, compare_with_targets, describe_counted_to, recovery_times
+from shared.evidence.report_sections import cell_text, is_table, item_note, sections_of, time_text
 from shared.evidence.time_line import VERB_LABELS, TimeLine, read_step, time_line_of
 from shared.wording import format_duration
 
@@ -14,43 +16,37 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 _TEMPLATES = Path(__file__).parent / "templates"
-LABELLED_FIELDS = (("Phase", "phase"), ("Requested by", "requestedBy"), ("Waiting for", "waitingForText"))
-TEXT_FIELDS = ("vm", "state", "azureVm", "privateIp", "detail")
-
-
-class FactTable(NamedTuple):
-    """What a run found out about many alike things; cells in the order of the columns."""
-
-    name: str
-    columns: list[str]
-    rows: list[list[str]]
+LABELLED_FIELDS = (
+    ("Phase", "phase"),
+    ("Requested by", "requestedBy"),
+    ("Waiting for", "waitingForText"),
+    ("Expected end", "expectedEnd"),
+    ("Action", "action"),
+    ("Networks", "networks"),
+)
+TEXT_FIELDS = ("vm", "state", "azureVm", "privateIp", "recoveryPoint")
+SHOWN_DIGEST = 12
+"""Hex digits of a digest that people compare."""
 
 
 def render_report(operation: Mapping[str, Any]) -> str:
     """The page as HTML.
 
     Args:
-        operation: As `GET /api/operations/{id}` shows it: {id, kind, plan or node or site, state, phase, startedAt,
-            endedAt, items, limitations, failures, obstacles, hooks, facts, achieved, forecast, override}. Hooks, and a
-            list of objects among the facts, become tables. What is missing is left out.
+        operation: As `GET /api/operations/{id}` shows it; what is missing is left out.
     """
     items = operation.get("items", ())
-    line = time_line_of(operation, [step for item in items for step in item.get("steps", ())])
+    line = _line_of(operation)
     shown = [_item_view(item, line) for item in items]
-    findings = [*operation.get("limitations", ()), *operation.get("failures", ())]
-    findings += [_plain_text(obstacle) for obstacle in operation.get("obstacles", ())]
-    concerns = (operation.get("override") or {}).get("concerns") or ()
-    overridden = [{key: one[key] for key in ("vm", "code", "detail")} for one in concerns]
-    facts, achieved = operation.get("facts", {}), operation.get("achieved")
-    evidence = facts.get("evidence")
-    tables = {"hooks": operation.get("hooks", ()), **facts, "overridden concerns": overridden}
+    achieved = operation.get("achieved")
+    evidence = operation.get("facts", {}).get("evidence")
     return _load_template().render(
         operation=operation,
         subject=operation.get("plan") or operation.get("node") or operation.get("site") or "",
-        facts=_fact_rows(operation, line),
+        facts=fact_rows_of(operation),
+        sections=sections_of(operation),
+        names=report_sections,
         items=shown,
-        findings=list(dict.fromkeys(findings)),
-        tables=list(_fact_tables(tables)),
         ticks=line.marks,
         verbs=list(dict.fromkeys(bar.verb for item in shown for bar in item["bars"])),
         verb_labels=VERB_LABELS,
@@ -58,9 +54,12 @@ def render_report(operation: Mapping[str, Any]) -> str:
         loss_counted_to=describe_counted_to(achieved) if achieved else "",
         recoveries=recovery_times(achieved) if achieved else [],
         waterfall=build_waterfall(achieved) if achieved else [],
-        expected=_expected_text(operation.get("forecast")),
         evidence=evidence if isinstance(evidence, Mapping) else {},
     )
+
+
+def _line_of(operation: Mapping[str, Any]) -> TimeLine:
+    return time_line_of(operation, [step for item in operation.get("items", ()) for step in item.get("steps", ())])
 
 
 def _expected_text(forecast: Mapping[str, Any] | None) -> str:
@@ -84,49 +83,62 @@ def _load_template() -> "Template":
         lstrip_blocks=True,
     )
     environment.filters["span"] = format_duration
+    environment.filters["moment"] = time_text
     return environment.get_template("report.html")
 
 
-def _fact_rows(operation: Mapping[str, Any], line: TimeLine) -> list[tuple[str, str]]:
-    running = not operation.get("endedAt")
-    facts = [("Started", _time_text(line.began)), ("Updated" if running else "Ended", _time_text(line.ended))]
+def fact_rows_of(operation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What stands above the sections: when, who, of which plan, and the run's own facts."""
+    line, running = _line_of(operation), not operation.get("endedAt")
+    facts = [("Started", time_text(line.began)), ("Updated" if running else "Ended", time_text(line.ended))]
     if line.began and line.ended:
         facts.append(("Elapsed" if running else "Took", format_duration(line.ended - line.began)))
-    facts += [(label, str(operation[key])) for label, key in LABELLED_FIELDS if operation.get(key)]
-    if override := operation.get("override"):
-        needed = "" if override["wasNeeded"] else " (nothing stood in the way)"
-        facts.append(("Override", f"{override['reason']}, by {override['personName']}{needed}"))
-    own_facts = operation.get("facts", {}).items()
-    facts += [(str(name).capitalize(), _plain_text(value)) for name, value in own_facts if not _is_table(value)]
+    facts.append(("Recovery time expected", _expected_text(operation.get("forecast"))))
+    facts += [(label, cell_text(operation[key])) for label, key in LABELLED_FIELDS if operation.get(key)]
+    facts += [("Plan", _plan_text(operation)), ("Progress", _progress_text(operation)), *_request_rows(operation)]
+    own_facts = {name: operation[name] for name in ("verdict", "changed", "counts", "rung") if name in operation}
+    own_facts |= operation.get("facts", {})
+    facts += [
+        (str(name).capitalize(), _fact_text(value))
+        for name, value in own_facts.items()
+        if not is_table(value) and not (name == "evidence" and isinstance(value, Mapping))
+    ]
     return [(label, value) for label, value in facts if value]
 
 
-def _time_text(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname() or ''}".rstrip() if moment else ""
+def _request_rows(operation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How it was asked for, and why although something stood in the way."""
+    rows = [("Asked for with", _fact_text(operation.get("options") or {}))]
+    if override := operation.get("override"):
+        needed = "" if override["wasNeeded"] else " (nothing stood in the way)"
+        rows.append(("Override", f"{override['reason']}, by {override['personName']}{needed}"))
+    if budget := operation.get("waitingForBudget"):
+        rows.append(("Waiting for the request budget", f"{budget['vmCount']} VMs, until {time_text(budget['until'])}"))
+    for label, key in (("Evidence not written", "evidenceUnwritten"), ("Failed looks", "failedObservations")):
+        if operation.get(key):
+            rows.append((label, _fact_text(operation[key])))
+    return rows
 
 
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(row, Mapping) for row in value)
+def _fact_text(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return cell_text(value)
+    return ", ".join(f"{name} {cell_text(one)}" for name, one in value.items() if one is not None)
 
 
-def _fact_tables(facts: Mapping[str, Any]) -> Iterable[FactTable]:
-    """Lists of alike things among the facts, such as a preflight's checks: a row each, columns that say anything."""
-    for name, rows in facts.items():
-        if _is_table(rows):
-            columns = [key for key in rows[0] if any(row.get(key) for row in rows)]
-            cells = [[_plain_text(row.get(key) or "") for key in columns] for row in rows]
-            yield FactTable(str(name).capitalize(), [column.capitalize() for column in columns], cells)
+def _plan_text(operation: Mapping[str, Any]) -> str:
+    """Which version of the plan the run went by, and how its digest begins."""
+    digest, version = operation.get("planDigest"), operation.get("planVersion")
+    return f"{f'version {version}, ' if version else ''}digest {digest[:SHOWN_DIGEST]}" if digest else ""
+
+
+def _progress_text(operation: Mapping[str, Any]) -> str:
+    progress = operation.get("progress")
+    return f"{progress['completed']} of {progress['total']}" if progress else ""
 
 
 def _item_view(item: Mapping[str, Any], line: TimeLine) -> dict[str, Any]:
-    steps = [read_step(step) for step in item.get("steps", ())]
+    steps = [(read_step(step), time_text(step.get("recoveryPointTime"))) for step in item.get("steps", ())]
     texts = {key: str(item.get(key) or "") for key in TEXT_FIELDS}
-    if any(step.note and step.note in texts["detail"] for step in steps):  # the step shows it already
-        texts["detail"] = ""
-    return {**texts, "steps": steps, "bars": [bar for step in steps if (bar := line.bar_of(step))]}
-
-
-def _plain_text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ": ".join(str(value[key]) for key in ("vm", "detail") if value.get(key))
-    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    bars = [bar for step, _ in steps if (bar := line.bar_of(step))]
+    return {**texts, "detail": item_note(item), "steps": steps, "bars": bars}

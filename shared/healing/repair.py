@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from shared.errors import SiteRecoveryError
 from shared.healing.classifier import Cause, CauseCode
 from shared.messages import Document, Message
+from shared.obstacle import Obstacle
 from shared.operations.kinds import REQUESTED_BY_EVENT_GRID, REQUESTED_BY_TIMER
 from shared.sites.site import SiteDocument
 
@@ -126,6 +127,13 @@ class NeedsPerson(SiteRecoveryError):
     def __init__(self, cause: Cause) -> None:
         super().__init__(f"{cause.code}: {cause.remedy}")
         self.cause = cause
+
+
+def failure_of(failure: SiteRecoveryError, node: str) -> Obstacle:
+    """Why a repair did not get to its proof."""
+    if isinstance(failure, NeedsPerson):
+        return Obstacle(subject=node, code=failure.cause.code, detail=failure.cause.remedy)
+    return Obstacle.of_error(failure, node)
 
 
 def phase_timeline(phases: Sequence[RepairPhase], until: datetime) -> list[dict[str, Any]]:

@@ -6,12 +6,14 @@ from typing import Literal, Self
 
 from shared.arm_ids import group_id_of
 from shared.messages import Message, VaultRef
+from shared.obstacle import Obstacle
 from shared.site_recovery.views import ProviderView
 from shared.sites.defaults import cache_storage_of
 from shared.sites.node_health import HEARTBEAT_FRESH_FOR, foreign_values, has_fresh_heartbeat, providers_on
 from shared.sites.nodes import ExtensionView, NodeView, same_host
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
+from shared.wording import list_briefly
 
 StepId = Literal[
     "groups", "storage", "vault", "site", "policy", "roles", "drill-network", "extension", "association", "registration"
@@ -171,12 +173,35 @@ def why_blocked(run: Preparation, step: StepId) -> str:
     unmet = {one.id: one for one in run.steps if one.state in {"failed", "skipped"}}
     unmet |= {one.id: one for one in run.steps if one.state == "differs" and one.id in STRICT.get(step, ())}
     blocker = next((unmet[need] for need in NEEDS.get(step, ()) if need in unmet), None)
-    return f"{blocker.title} {'differs' if blocker.state == 'differs' else 'is not there'}" if blocker else ""
+    if blocker is None:
+        return ""
+    state = {"differs": "is not as declared", "failed": "failed", "skipped": "was not done"}[blocker.state]
+    return f"not done, because the step {blocker.title!r} {state}" + (f": {blocker.detail}" if blocker.detail else "")
 
 
-def failure_lines(run: Preparation) -> tuple[str, ...]:
-    """What did not end as it was declared, one line each."""
-    return tuple(f"{one.title}: {one.detail}" for one in run.steps if one.state in {"failed", "differs", "skipped"})
+NOT_AS_DECLARED: frozenset[StepState] = frozenset({"failed", "differs", "skipped"})
+NOTHING_CHANGED = "Everything is there already. Nothing was changed."
+
+
+def find_failures(run: Preparation) -> tuple[Obstacle, ...]:
+    """The steps that did not end as it was declared."""
+    return tuple(
+        Obstacle(subject=one.id, code=f"step-{one.state}", detail=f"{one.title}: {one.detail}")
+        for one in run.steps
+        if one.state in NOT_AS_DECLARED
+    )
+
+
+def describe_result(run: Preparation) -> str:
+    """What came of it, in a sentence or two."""
+    made = list_briefly([step.title for step in run.steps if step.state == "created"], len(run.steps))
+    nodes = list_briefly([one.node for one in run.nodes if one.state in {"installed", "healed"}])
+    parts = (made and f"Made: {made}.", nodes and f"Installed or healed: {nodes}.")
+    changed = " ".join(part for part in parts if part)
+    if failures := find_failures(run):
+        titles = list_briefly([step.title for step in run.steps if step.state in NOT_AS_DECLARED], len(run.steps))
+        return f"{len(failures)} of {len(run.steps)} steps did not end as declared: {titles}. {changed}".strip()
+    return changed or NOTHING_CHANGED
 
 
 def resource_groups_of(site: SiteDocument) -> tuple[str, ...]:

@@ -14,3 +14,10 @@ REQUESTED_BY_EVENT_GRID = "event-grid"
 """Who asked for what the timer starts."""
 DECISION_EVENT = "decide"
 APPROVAL_EVENT = "approve"
+KINDS_BY_SUBJECT: tuple[tuple[Kind, ...], ...] = ((*PLAN_KINDS, "mirror"), SITE_KINDS, ("repair",))
+"""What a person can ask for on a plan, on a site, and on a node."""
+
+
+def kinds_on_subject_of(kind: str) -> tuple[Kind, ...]:
+    """Whatever can be asked for on what a run of this kind is about; empty for one that nobody asks for."""
+    return next((kinds for kinds in KINDS_BY_SUBJECT if kind in kinds), ())

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.operations.hook_work import HookWork
 from shared.operations.kinds import PLAN_KINDS, Kind
 
@@ -65,19 +66,20 @@ class LostRun(Message):
         """How it counts as ended."""
         return "aborted" if self.ended_by_app else "failed"
 
-    def describe_failures(self, owed_kinds: Iterable[str]) -> tuple[str, ...]:
+    def describe_failures(self, owed_kinds: Iterable[str]) -> tuple[Obstacle, ...]:
         """What people are told of it."""
         if self.ended_by_app:
             return ()
         return describe_lost_run(self.kind, self.ending, self.words, owed_kinds)
 
 
-def describe_lost_run(kind: str, ending: Ending, words: str, owed_kinds: Iterable[str] = ()) -> tuple[str, ...]:
+def describe_lost_run(kind: str, ending: Ending, words: str, owed_kinds: Iterable[str] = ()) -> tuple[Obstacle, ...]:
     """What is so and what to do next; then what the engine says of it."""
     owed = ", ".join(sorted(owed_kinds))
     owed_text = f" Still owed: {owed}; the timer keeps it in mind." if owed else ""
     detail = f"The run did not come to its own end: {ENDING_SENTENCES[ending]}. {_next_step_of(kind)}{owed_text}"
-    return (f"{RUN_LOST}: {detail}", *([words] if words else []))
+    said = Obstacle(subject="the engine", code="engine-said", detail=words)
+    return (Obstacle(code=RUN_LOST, detail=detail), *([said] if words else []))
 
 
 def _next_step_of(kind: str) -> str:

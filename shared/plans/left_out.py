@@ -59,14 +59,29 @@ def _is_concerned(verb: Verb, view: ItemView) -> bool:
             return False
 
 
-def nothing_to_do(subject: str, kind: str, left_out: Sequence[Obstacle] = ()) -> Obstacle:
+DONE_WORDS: Mapping[str, str] = {
+    "failover": "in Azure",
+    "roundtrip": "in Azure",
+    "commit": "committed",
+    "cancel": "on premises, with no failover to cancel",
+    "failback": "on premises",
+    "reprotect": "protected",
+    "cleanup": "cleaned up",
+    "point": "in Azure, committed",
+}
+"""Where a kind of run leads."""
+
+
+def nothing_to_do(subject: str, kind: str, left_out: Sequence[Obstacle] = (), *, is_plan: bool = False) -> Obstacle:
     """A verb that would do nothing is refused: whoever asks for it takes the plan for where it is not.
 
     Args:
         subject: The plan or the VM.
         left_out: Why the verb makes no sense for others.
+        is_plan: The subject is a plan.
     """
-    detail = f"nothing to do: {subject} is already where a {kind} would bring it"
+    whole = f"every VM of {subject}" if is_plan else subject
+    detail = f"nothing to do: {whole} is already {DONE_WORDS.get(kind.rpartition('-')[2], 'there')}"
     if left_out:
         detail = f"nothing to do: a {kind} makes sense for no VM of {subject}: {left_out[0].detail}"
     return Obstacle(code="nothing-to-do", detail=detail)

@@ -236,7 +236,7 @@ class PlanDocument(Document):
     """An application and its order; a graph, not waves: a machine starts when those it comes after are up.
 
     Attributes:
-        site: Site of the items that name none.
+        site: Site of the items that name none; it may be left out where each names its own.
         commit: "automatic" makes a failover final as soon as all of it went well.
         commit_after: For an automatic commit of a failover: how long all is up before it is probed once more, and
             made final if it passes.
@@ -256,7 +256,7 @@ class PlanDocument(Document):
         ValidationError: with everything that is wrong at once, circles shown as "sql-01 -> app-01 -> sql-01".
     """
 
-    site: Name
+    site: Name | None = None
     items: Annotated[tuple[PlanItem, ...], Field(max_length=5000), AfterValidator(check_not_empty)]
     drill: DrillSettings | None = None
     commit: Literal["manual", "automatic"] = "manual"
@@ -306,8 +306,8 @@ class PlanDocument(Document):
         return tuple(dict.fromkeys(self.site_name_of(item) for item in self.items))
 
     def site_name_of(self, item: PlanItem) -> str:
-        """The site that a VM of the plan is protected at: its own, else the plan's."""
-        return item.site or self.site
+        """The site that a VM of the plan is protected at: its own, else the plan's; one of them is there."""
+        return item.site or self.site or ""
 
     def with_vms(self, vms: Collection[str]) -> Self:
         """The part of the plan that has these VMs, in any casing; it goes VM by VM, as recovery plans have all of them.

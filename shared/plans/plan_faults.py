@@ -21,7 +21,7 @@ class NamedItem(NamedTuple):
 
 
 def find_plan_faults(given: Any) -> list[Fault]:
-    """All of them, in the order of: names, what each VM comes after, circles, addresses."""
+    """All of them, in the order of: names, what each VM comes after, circles, addresses, sites."""
     listed = _read_field(given, "items")
     items = listed if isinstance(listed, list | tuple) else ()
     named = []
@@ -34,7 +34,8 @@ def find_plan_faults(given: Any) -> list[Fault]:
         Fault(("items", place, "vm"), "duplicate_vm", f"{named[at].vm} is already items[{first}]")
         for at, place, first in find_repetitions([(one.place, one.vm.casefold()) for one in named])
     ]
-    return [*twice, *_predecessor_faults(named), *_circle_faults(named), *_address_faults(given, items)]
+    orders = (*_predecessor_faults(named), *_circle_faults(named))
+    return [*twice, *orders, *_address_faults(given, items), *_site_faults(given, items)]
 
 
 def _read_field(given: Any, key: str) -> Any:
@@ -79,3 +80,15 @@ def _address_faults(given: Any, items: Sequence[Any]) -> Iterator[Fault]:
     for index, place, first in find_repetitions(keys):
         detail = f"{keys[index][1][1]} is already the address of items[{first}]"
         yield Fault(("items", place, "address"), "duplicate_address", detail)
+
+
+def _site_faults(given: Any, items: Sequence[Any]) -> Iterator[Fault]:
+    """VMs without a site: neither they nor the plan name one."""
+    if _read_field(given, "site") is not None:
+        return
+    without = [place for place, item in enumerate(items) if _read_field(item, "site") is None]
+    if without and len(without) == len(items):
+        yield Fault(("site",), "site_missing", "is required, unless each item names its own")
+    else:
+        for place in without:
+            yield Fault(("items", place, "site"), "site_missing", "is required here, or as the plan's own site")

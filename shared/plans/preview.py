@@ -261,7 +261,7 @@ def _nothing_to_do(
     ]
     excluded_vms = {one.vm.casefold() for one in exclusions}
     if len(done_vms) == len(plan.items) or all(item.vm.casefold() in excluded_vms for item in plan.items):
-        return [nothing_to_do(name or "the plan", kind, exclusions)]
+        return [nothing_to_do(name or "the plan", kind, exclusions, is_plan=True)]
     if options.vms is None:
         return []
     return [nothing_to_do(vm, kind).model_copy(update={"vm": vm}) for vm in done_vms]

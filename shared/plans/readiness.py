@@ -311,7 +311,9 @@ def describe_differences(before: Preview, after: Preview) -> tuple[str, ...]:
 def _changed_items(before: Preview, after: Preview) -> list[str]:
     was = {item.vm: (item.allowed, item.already_done) for item in before.items}
     return [
-        f"{item.vm} is {item.state}" for item in after.items if was.get(item.vm) != (item.allowed, item.already_done)
+        f"{item.vm} is not as it was then"
+        for item in after.items
+        if was.get(item.vm) != (item.allowed, item.already_done)
     ]
 
 

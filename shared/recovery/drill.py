@@ -131,10 +131,10 @@ def end_at_time_to_live(run: Run, now: datetime) -> Run:
     in_hand, stage, changed = run.vms_in_hand, run.progress.number, dict[str, RunItem]()
     for item in run.items:
         if item.state == "waiting" and item.vm not in in_hand:
-            changed[item.vm] = item.as_blocked(f"not rehearsed: {TIME_IS_OVER}")
+            changed[item.vm] = item.as_blocked(code="time-to-live-over", detail=f"not rehearsed: {TIME_IS_OVER}")
         elif item.state == "probing":
-            detail = f"TestFailover: {TIME_IS_OVER}, and its probes fail{item.detail and f': {item.detail}'}"
-            changed[item.vm] = item.as_failed(stage, detail)
+            detail = f"test failover: {TIME_IS_OVER}, and its probes fail{item.detail and f': {item.detail}'}"
+            changed[item.vm] = item.as_failed(stage, code="time-to-live-over", detail=detail)
     limits = run.limits.model_copy(update={"on_failure": "stop"})
     return abort_plan_runs(run.with_items_changed(changed).model_copy(update={"limits": limits}))
 
@@ -171,8 +171,8 @@ def soak_machines(run: Run, now: datetime) -> tuple[Run, timedelta] | None:
     return run.with_items_changed(probed_again).with_rehearsal(soaked), timedelta(0)
 
 
-def stop_run(run: Run, why: str) -> Run:
+def stop_run(run: Run, code: str, why: str) -> Run:
     """The run without anything more begun: a hook that it depends on did not succeed."""
-    blocked = {item.vm: item.as_blocked(why) for item in run.items if item.state == "waiting"}
+    blocked = {item.vm: item.as_blocked(code, why) for item in run.items if item.state == "waiting"}
     stopped = run.results.model_copy(update={"stopped_by_hook": True})
     return run.with_items_changed(blocked).with_results(stopped)

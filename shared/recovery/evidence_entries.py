@@ -24,12 +24,12 @@ def entries_of_tick(before: Run, after: Run, now: datetime) -> tuple[EvidenceEnt
         entries += _job_entries(items_before[item.vm], item, after, verb, now)
         entries += _probe_entries(items_before[item.vm], item, now)
         if item.state in BAD_STATES and item.state != items_before[item.vm].state:
-            body = {"vm": item.vm, "state": item.state, "detail": item.detail}
+            body = {"vm": item.vm, "state": item.state, "code": item.code, "detail": item.detail}
             entries.append(EvidenceEntry.of("finding", now, body))
     for decision in after.people.decisions[len(before.people.decisions) :]:
         entries.append(EvidenceEntry.of("decision", now, decision.model_dump(mode="json")))
     if after.progress.number != before.progress.number:
-        failures = list(after.results.failures)
+        failures = [failure.to_json() for failure in after.results.failures]
         entries.append(EvidenceEntry.of("phase", now, {"ended": verb, "failures": failures}))
     return tuple(entries)
 

@@ -34,7 +34,7 @@ class Outcome(Message):
     items: tuple[RunItem, ...] = ()
     problems: tuple[Obstacle, ...] = ()
     left_out: tuple[Obstacle, ...] = ()
-    failures: tuple[str, ...] = ()
+    failures: tuple[Obstacle, ...] = ()
     findings: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     approvals: tuple[Approval, ...] = ()

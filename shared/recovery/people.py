@@ -50,6 +50,7 @@ class People(Message):
         aborted: A person ended the run: nothing new starts.
         skipped_vms: VMs that a person said to go on without, at any stage.
         pause: What the whole run waits for; None while it goes on.
+        awaited_since: Since when anything waits for a person; None while nothing does.
     """
 
     approvals: tuple[Approval, ...] = ()
@@ -57,6 +58,7 @@ class People(Message):
     aborted: bool = False
     skipped_vms: tuple[str, ...] = ()
     pause: Pause | None = None
+    awaited_since: datetime | None = None
 
     @property
     def resume_comment(self) -> str:

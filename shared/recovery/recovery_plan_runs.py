@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.arm_ids import name_of
+from shared.obstacle import Obstacle
 from shared.plans.hooks import HOOK_OCCASIONS, HookResult
 from shared.recovery.pacing import LATER
 from shared.recovery.run import RecoveryPlanRun, Run
@@ -20,6 +21,7 @@ from shared.site_recovery.contract import (
 )
 from shared.site_recovery.open_answer import answered_again
 from shared.site_recovery.pacing import RESUME_TAKES_HOLD
+from shared.site_recovery.verb_rules import RULES
 
 LONGEST_ACTION_DETAIL = 600
 _ON_THEIR_WAY = frozenset({"waiting", "starting", "running", "paused", "resuming", "probing", "settling"})
@@ -103,8 +105,11 @@ def block_plan_runs(run: Run) -> Run:
     for plan_run in run.plan_runs:
         why = why_not_started(run, plan_run, held_up) if plan_run.state == "waiting" else ""
         if why:
+            code = "recovery-plan-not-started"
             reason = f"the recovery plan {plan_run.name} is not started: {why}"
-            changed |= {i.vm: i.as_blocked(reason) for i in _items_of(run, plan_run) if _awaits_plan_run(i)}
+            changed |= {
+                i.vm: i.as_blocked(code=code, detail=reason) for i in _items_of(run, plan_run) if _awaits_plan_run(i)
+            }
     return run.with_items_changed(changed)
 
 
@@ -135,11 +140,11 @@ def mark_plan_requested(run: Run, at: int, now: datetime, earliest: datetime) ->
 
 def after_plan_refusal(run: Run, at: int, answer: StartAnswer) -> Run:
     """Its machines go on by themselves where they may; otherwise none of them does."""
-    detail = f"{answer.code}: {answer.detail}"
     by_themselves = answer.code == NOT_READY_CODE and not run.stage.ordered
     if by_themselves or run.stage.verb == "TestFailoverCleanup":
-        return run.with_plan_run(at, run.plan_runs[at].model_copy(update={"state": "apart", "detail": detail}))
-    return _close_plan_run(run, at, detail)
+        apart = {"state": "apart", "detail": f"{answer.code}: {answer.detail}"}
+        return run.with_plan_run(at, run.plan_runs[at].model_copy(update=apart))
+    return _close_plan_run(run, at, answer.code, answer.detail)
 
 
 def with_plan_start_answer(run: Run, at: int, answer: StartAnswer, now: datetime) -> Run:
@@ -158,7 +163,7 @@ def with_plan_start_answer(run: Run, at: int, answer: StartAnswer, now: datetime
         return _put_off_plan_run(run, at, answer, now)
     if plan_run.since and now - plan_run.since > run.limits.patience:
         late = f"no start within {run.limits.patience}: {answer.detail}"
-        return _give_up_plan_run(run, at, late, "starting" if answer.outcome == "unanswered" else "")
+        return _give_up_plan_run(run, at, "not-started", late, "starting" if answer.outcome == "unanswered" else "")
     state = "starting" if answer.outcome == "unanswered" else "waiting"
     return run.with_plan_run(
         at, plan_run.model_copy(update={"state": state, "not_before": now + LATER, "detail": answer.detail})
@@ -188,7 +193,8 @@ def _give_up_if_late(run: Run, at: int, stands: str, now: datetime) -> Run:
     longest = run.limits.patience * max(plan_run.groups, 1)
     if plan_run.state != "running" or not plan_run.since or now - plan_run.since <= longest:
         return run
-    return _give_up_plan_run(run, at, f"job {plan_run.job} of {plan_run.name} {stands} after {longest}", "running")
+    why = f"job {plan_run.job} of {plan_run.name} {stands} after {longest}"
+    return _give_up_plan_run(run, at, "job-overdue", why, "running")
 
 
 def with_plan_job(run: Run, at: int, job: RecoveryPlanJobView, now: datetime) -> Run:
@@ -226,8 +232,7 @@ def _with_plan_job_ended(run: Run, at: int, job: RecoveryPlanJobView, now: datet
             "detail": end_detail,
         }
         return run.with_plan_run(at, plan_run.model_copy(update={**again, "not_before": now + LATER}))
-    why = ": ".join(filter(None, (code, end_detail)))
-    reason = f"the job of the recovery plan {plan_run.name} ended without coming to it ({why})"
+    reason = f"the job of the recovery plan {plan_run.name} ended without coming to it ({end_detail})"
     passed_over = {
         key: f"the recovery plan {plan_run.name} passed over it: {child.note}"
         for child in job.children
@@ -235,7 +240,7 @@ def _with_plan_job_ended(run: Run, at: int, job: RecoveryPlanJobView, now: datet
         for key in (child.vm.lower(), child.machine.lower())
     }
     run = _with_action_ends(run, plan_run, job.actions)
-    return _close_plan_run(run, at, reason, passed_over, end.state if end else "")
+    return _close_plan_run(run, at, code or "recovery-plan-ended", reason, passed_over, end.state if end else "")
 
 
 def _with_action_ends(run: Run, plan_run: RecoveryPlanRun, actions: Iterable[PlanActionEnd]) -> Run:
@@ -243,7 +248,12 @@ def _with_action_ends(run: Run, plan_run: RecoveryPlanRun, actions: Iterable[Pla
     hooks = [_hook_result(run, plan_run, action) for action in actions]
     run = run.with_results(run.results.model_copy(update={"hooks": (*run.results.hooks, *hooks)}))
     failed = [hook for hook in hooks if hook.state == "failed" and hook.required]
-    return run.with_failures(f"{plan_run.name}: the action {hook.name} failed: {hook.detail}" for hook in failed)
+    return run.with_failures(
+        Obstacle(
+            subject=plan_run.name, code="recovery-plan-action", detail=f"the action {hook.name} failed: {hook.detail}"
+        )
+        for hook in failed
+    )
 
 
 def _hook_result(run: Run, plan_run: RecoveryPlanRun, action: PlanActionEnd) -> HookResult:
@@ -261,16 +271,19 @@ def _hook_result(run: Run, plan_run: RecoveryPlanRun, action: PlanActionEnd) -> 
 
 
 def _close_plan_run(
-    run: Run, at: int, reason: str, own_reasons: Mapping[str, str] | None = None, detail: str = ""
+    run: Run, at: int, code: str, reason: str, own_reasons: Mapping[str, str] | None = None, detail: str = ""
 ) -> Run:
     """Close a recovery plan: the machines that it did not come to have failed.
 
     Args:
         own_reasons: Of some of them, by VM in lower case.
     """
-    plan_run, verb, reasons = run.plan_runs[at], run.stage.verb, own_reasons or {}
+    plan_run, number, reasons = run.plan_runs[at], run.progress.number, own_reasons or {}
+    label = RULES[run.stage.verb].label
     lost = {
-        item.vm: item.as_failed(run.progress.number, f"{verb}: {reasons.get(item.vm.lower(), reason)}")
+        item.vm: item.as_failed(number, code="recovery-plan-passed-over", detail=f"{label}: {own_reason}")
+        if (own_reason := reasons.get(item.vm.lower()))
+        else item.as_failed(number, code, f"{label}: {reason}")
         for item in _items_of(run, plan_run)
         if _awaits_plan_run(item)
     }
@@ -279,9 +292,9 @@ def _close_plan_run(
     )
 
 
-def _give_up_plan_run(run: Run, at: int, why: str, given_up: Literal["", "starting", "running"]) -> Run:
+def _give_up_plan_run(run: Run, at: int, code: str, why: str, given_up: Literal["", "starting", "running"]) -> Run:
     """Lose patience with a recovery plan; what it is at is kept, for whoever asks for a retry."""
-    run = _close_plan_run(run, at, why)
+    run = _close_plan_run(run, at, code, why)
     return run.with_plan_run(at, run.plan_runs[at].model_copy(update={"given_up": given_up}))
 
 
@@ -350,5 +363,7 @@ def abort_plan_runs(run: Run) -> Run:
         if run.stage.verb == "TestFailover":
             run = run.with_plan_run(at, plan_run.model_copy(update={"state": "resuming", "not_before": None}))
         else:
-            run = _close_plan_run(run, at, f"the run was aborted; job {plan_run.job} is still suspended")
+            run = _close_plan_run(
+                run, at, "job-suspended", f"the run was aborted; job {plan_run.job} is still suspended"
+            )
     return run

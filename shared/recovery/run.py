@@ -132,7 +132,7 @@ class RunResults(Message):
         stopped_by_hook: What had to be done before a verb did not succeed: nothing more is begun.
     """
 
-    failures: tuple[str, ...] = ()
+    failures: tuple[Obstacle, ...] = ()
     findings: tuple[str, ...] = ()
     hooks: tuple[HookResult, ...] = ()
     stopped_by_hook: bool = False
@@ -347,7 +347,7 @@ class Run(Message):
         """With what has come of it by now."""
         return self.model_copy(update={"results": results})
 
-    def with_failures(self, failures: Iterable[str]) -> Self:
+    def with_failures(self, failures: Iterable[Obstacle]) -> Self:
         """With more that went wrong."""
         return self.with_results(self.results.model_copy(update={"failures": (*self.results.failures, *failures)}))
 

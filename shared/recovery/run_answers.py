@@ -11,8 +11,10 @@ from shared.recovery.run import Run
 from shared.recovery.run_item import NO_ANSWERS, ItemStep, RunItem
 from shared.recovery.stage import Stage
 from shared.site_recovery.contract import BUSY_CODE, JobEnd, ProbeAnswer, StartAnswer
+from shared.site_recovery.item_words import describe_stand, state_words
 from shared.site_recovery.open_answer import answered_again
 from shared.site_recovery.pacing import ITEM_FOLLOWS_WITHIN
+from shared.site_recovery.verb_rules import RULES
 from shared.site_recovery.views import ItemView
 
 NOTHING_TO_UPDATE = "nothing-to-do"
@@ -81,7 +83,7 @@ def _after_refusal(run: Run, item: RunItem, answer: StartAnswer, now: datetime) 
         return item.in_state("settling", now, f"{answer.code}: {answer.detail}")
     if (run.stage.verb, answer.code) == ("UpdateVmProperties", NOTHING_TO_UPDATE):
         return item.in_state("done", now)
-    return _fail_item(run, _without_refused_verb(item), f"{answer.code}: {answer.detail}")
+    return _fail_item(run, _without_refused_verb(item), answer.code, answer.detail)
 
 
 def _without_refused_verb(item: RunItem) -> RunItem:
@@ -114,19 +116,19 @@ def _after_start(run: Run, item: RunItem, answer: StartAnswer, now: datetime) ->
         return _after_put_off(run, item, answer, now)
     since = item.since or now
     if now - since > patience:
-        return _give_up_item(run, item, f"no start within {patience}: {answer.detail or answer.outcome}")
+        return _give_up_item(run, item, "not-started", f"no start within {patience}: {answer.detail or answer.outcome}")
     state = "starting" if answer.outcome == "unanswered" else "waiting"
     wait = {"state": state, "since": since, "not_before": now + LATER, "detail": answer.detail}
     return item.model_copy(update={**wait, "unanswered": item.unanswered or answer.outcome == "unanswered"})
 
 
-def _fail_item(run: Run, item: RunItem, detail: str) -> RunItem:
-    return item.as_failed(run.progress.number, f"{run.stage.verb}: {detail}")
+def _fail_item(run: Run, item: RunItem, code: str, detail: str) -> RunItem:
+    return item.as_failed(run.progress.number, code, f"{RULES[run.stage.verb].label}: {detail}")
 
 
-def _give_up_item(run: Run, item: RunItem, detail: str) -> RunItem:
+def _give_up_item(run: Run, item: RunItem, code: str, detail: str) -> RunItem:
     """Wait no longer for what it is at, which a person may still want to wait for."""
-    return item.as_failed(run.progress.number, f"{run.stage.verb}: {detail}", given_up=True)
+    return item.as_failed(run.progress.number, code, f"{RULES[run.stage.verb].label}: {detail}", given_up=True)
 
 
 def with_jobs_unread(run: Run, vault: int, details: Mapping[str, str] | str, now: datetime) -> Run:
@@ -153,7 +155,7 @@ def with_jobs_ended(run: Run, ends: Iterable[JobEnd], now: datetime) -> Run:
             changed[item.vm] = _after_job(run, item, end, now)
         elif item.state == "running" and item.since and now - item.since > patience:
             stands = f"cannot be read, {item.job_answer}" if item.job_answer else "still runs"
-            changed[item.vm] = _give_up_item(run, item, f"job {item.job} {stands}, after {patience}")
+            changed[item.vm] = _give_up_item(run, item, "job-overdue", f"job {item.job} {stands}, after {patience}")
     return run.with_items_changed(changed)
 
 
@@ -181,7 +183,7 @@ def _after_failure(run: Run, item: RunItem, end: JobEnd, now: datetime) -> RunIt
     if end.code == BUSY_CODE and item.attempt < run.limits.max_attempts:
         return _try_anew(item, now, reason)
     steps = (*item.steps, _step_of(run.stage, end, reason))
-    return _fail_item(run, item, reason).model_copy(update={"steps": steps})
+    return _fail_item(run, item, end.code or "job-failed", end.detail or end.state).model_copy(update={"steps": steps})
 
 
 def _try_anew(item: RunItem, now: datetime, detail: str) -> RunItem:
@@ -231,7 +233,7 @@ def _after_probe(run: Run, item: RunItem, answer: ProbeAnswer, now: datetime) ->
     if item.since and now - item.since > deadline:
         if not item.probes:  # it is up as far as anybody knows
             return item.in_state("done", now, "; ".join(filter(None, (item.steps[-1].note, answer.detail))))
-        return _give_up_item(run, item, f"probe failed for {deadline}: {answer.detail}")
+        return _give_up_item(run, item, "probes-failed", f"probe failed for {deadline}: {answer.detail}")
     return item.model_copy(update={"address": answer.address, "detail": answer.detail})
 
 
@@ -333,9 +335,9 @@ def _settle_item(run: Run, item: RunItem, sight: ItemSight, now: datetime) -> Ru
         if stage.verb == "UpdateVmProperties" and item.attempt < run.limits.max_attempts:  # it compares before it sends
             return _try_anew(item, now, _answer_got(item))
         failed = _with_unread_job_over(run, item, "failed", now)
-        return _fail_item(run, failed, f"{_answer_got(item)}; {missing}")
+        return _fail_item(run, failed, "job-not-read", f"{_answer_got(item)}; {missing}")
     if waited > stage.settles_within:
-        return _give_up_item(run, item, f"{_answer_got(item)}, but {missing}")
+        return _give_up_item(run, item, "end-not-shown", f"{_answer_got(item)}, but {missing}")
     if view and stage.verb == "ReverseReplicate":
         return item.model_copy(update={"detail": _describe_progress(item, view, now)})
     return item
@@ -360,7 +362,7 @@ def _not_shown_yet(item: RunItem, sight: ItemSight, stage: Stage) -> str:
             f"the item cannot be read: {sight.unread}" if sight.unread else "the item is still missing from the vault"
         )
     if not sight.proved:
-        return f"the item is still {view.protection_state}, test failover {view.test_failover_state}"
+        return f"the item does not show it: {describe_stand(view)}"
     if _state_before_probes(item, stage) == "done":
         return ""
     renamed = bool(item.steps) and item.steps[-1].renamed
@@ -371,8 +373,8 @@ def _not_shown_yet(item: RunItem, sight: ItemSight, stage: Stage) -> str:
 def _describe_progress(item: RunItem, view: ItemView, now: datetime) -> str:
     """How far the replication is that follows a re-protect, and how long it takes yet at this pace."""
     if view.protection_state == "Protected" or view.percent is None:
-        return view.protection_state
-    progress = f"{view.protection_state}: {view.percent} %"
+        return state_words(view.protection_state)
+    progress = f"{state_words(view.protection_state)}: {view.percent} %"
     if item.since is None or not 0 < view.percent < ALL_PERCENT:
         return progress
     left = (now - item.since) * ((ALL_PERCENT - view.percent) / view.percent)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Self
 
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.plans.plan import Probe
 from shared.site_recovery.open_answer import OpenAnswer, answered_again
 from shared.site_recovery.views import Verb
@@ -58,7 +59,8 @@ class RunItem(Message):
         vault: Index into the run's vaults.
         attempt: Counts the verbs sent on purpose in this stage; a new one gets a new request id.
         job: Name of the ASR job that is watched, empty before there is one.
-        detail: Why it failed or is blocked, or what Azure warned of; one line for a person.
+        code: Why it failed or is blocked, for programs; empty while it is neither.
+        detail: The same for a person, or what Azure warned of; one line.
         adopts_from: The first attempt whose job may be the one that does the work: attempts follow each other by
             themselves only after 532, and what the item was busy with may be our own request, sent by two workers.
         requested_verb: The verb that was requested last, answered or not; empty before the first.
@@ -81,7 +83,7 @@ class RunItem(Message):
         verb_answer: Its verb was not taken, for a reason that may pass: it is sent again in a while.
         replicated_until: Of a machine that the run brings up: the age of the newest data in Azure at its admission, as
             the vault measured it last; `replica_age` is how old that data was then.
-        failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; empty where it did not.
+        failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; None where it did not.
         steps: What this run did to it, oldest first.
     """
 
@@ -100,6 +102,7 @@ class RunItem(Message):
     target_group: str = ""
     address: str = ""
     asked_address: str = ""
+    code: str = ""
     detail: str = ""
     requested_verb: Verb | Literal[""] = ""
     jobs_since: datetime | None = None
@@ -119,7 +122,7 @@ class RunItem(Message):
     unanswered: bool = False
     job_answer: OpenAnswer | None = None
     verb_answer: OpenAnswer | None = None
-    failed_earlier: str = ""
+    failed_earlier: Obstacle | None = None
     steps: tuple[ItemStep, ...] = ()
 
     @property
@@ -158,19 +161,24 @@ class RunItem(Message):
 
     def in_state(self, state: ItemState, since: datetime, detail: str = "") -> Self:
         """The item from now on in another state."""
-        return self.model_copy(update={"state": state, "since": since, "detail": detail, **NO_ANSWERS})
+        return self.model_copy(update={"state": state, "since": since, "code": "", "detail": detail, **NO_ANSWERS})
 
-    def as_blocked(self, detail: str) -> Self:
+    @property
+    def failure(self) -> Obstacle:
+        """Why it failed or is blocked."""
+        return Obstacle(vm=self.vm, code=self.code, detail=self.detail)
+
+    def as_blocked(self, code: str, detail: str) -> Self:
         """The item that is not started any more."""
-        return self.model_copy(update={"state": "blocked", "detail": detail})
+        return self.model_copy(update={"state": "blocked", "code": code, "detail": detail})
 
-    def as_failed(self, stage: int, detail: str, *, given_up: bool = False) -> Self:
+    def as_failed(self, stage: int, code: str, detail: str, *, given_up: bool = False) -> Self:
         """The item that failed in the stage of this number.
 
         Args:
             given_up: What it is at may still end well: only nobody waits for it any more.
         """
-        change = {"state": "failed", "detail": detail, "failed_in": self.state if given_up else ""}
+        change = {"state": "failed", "code": code, "detail": detail, "failed_in": self.state if given_up else ""}
         return self.model_copy(update={**change, "failed_in_stage": stage})
 
     def as_unread(self) -> Self:
@@ -179,11 +187,12 @@ class RunItem(Message):
 
     def for_new_stage(self, state: Literal["waiting", "done"]) -> Self:
         """The item at the beginning of a stage that it takes part in, or that it has done before."""
-        failed_earlier = self.failed_earlier or (self.detail if self.state in BAD_STATES else "")
+        failed_earlier = self.failed_earlier or (self.failure if self.state in BAD_STATES else None)
         fresh: dict[str, Any] = {"state": state, "failed_earlier": failed_earlier, "unanswered": False}
         fresh |= {"attempt": 1, "adopts_from": 1, "job": "", "since": None, "not_before": None}
         fresh |= {
             **NO_ANSWERS,
+            "code": "",
             "detail": "",
             "found_ready": False,
             "jobs_since": None,
@@ -195,13 +204,14 @@ class RunItem(Message):
     @property
     def has_failed_before(self) -> bool:
         """Whether it failed in an earlier stage, though it is done with what came after, such as its cleanup."""
-        return self.state == "done" and self.failed_earlier != ""
+        return self.state == "done" and self.failed_earlier is not None
 
     def as_ended(self) -> Self:
         """The item at the end of its run: one that failed has failed, though it was cleaned up afterwards."""
-        if not self.has_failed_before:
+        failure = self.failed_earlier
+        if not self.has_failed_before or failure is None:
             return self
-        return self.model_copy(update={"state": "failed", "detail": self.failed_earlier})
+        return self.model_copy(update={"state": "failed", "code": failure.code, "detail": failure.detail})
 
     def for_retry(self, now: datetime) -> Self:
         """The item that goes on where it failed, with all its time anew.
@@ -209,7 +219,7 @@ class RunItem(Message):
         Only after a job that failed, or a refusal, its verb is sent again. That is a new attempt on purpose: with the
         next number, so that it is a request of its own.
         """
-        going = {"not_before": None, "detail": "", "failed_in_stage": None, **NO_ANSWERS}
+        going = {"not_before": None, "code": "", "detail": "", "failed_in_stage": None, **NO_ANSWERS}
         if self.failed_in:
             return self.model_copy(update={**going, "state": self.failed_in, "since": now, "address": ""})
         fresh = {"state": "waiting", "attempt": self.attempt + 1, "adopts_from": self.attempt + 1, "job": ""}

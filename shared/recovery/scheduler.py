@@ -194,7 +194,7 @@ def _abort_run(run: Run) -> Run:
     if run.sends_nothing:
         run = _without_waiting_items(run)
     suspended = {
-        item.vm: item.as_blocked(f"the run was aborted; job {item.job} is still suspended")
+        item.vm: item.as_blocked(code="job-suspended", detail=f"the run was aborted; job {item.job} is still suspended")
         for item in run.items
         if item.state == "paused"
     }
@@ -204,7 +204,7 @@ def _abort_run(run: Run) -> Run:
 def _without_waiting_items(run: Run) -> Run:
     """Those that wait for their turn have none any more; what was sent is looked for at once, and no more than that."""
     stopped = {
-        item.vm: item.as_blocked("the run was aborted")
+        item.vm: item.as_blocked(code="run-aborted", detail="the run was aborted")
         for item in run.items
         if item.state == "waiting" and item.vm not in run.vms_in_hand
     }
@@ -290,13 +290,15 @@ def block_items(run: Run) -> Run:
         for item in run.items:
             if item.vm in left_to_plans or item.vm in changed or item.state != "waiting":
                 continue
-            reason = ""
+            code, reason = "", ""
             if missing := next((name for name in item.after if name in culprits), ""):
+                code = "dependency-failed"
                 reason = f"waits for {missing}, which did not come up"
             elif on_failure == "stop":
                 reason = f"not started: {next(iter(culprits))} failed and the plan stops at a failure"
+                code = "stopped-at-failure"
             if reason:
-                changed[item.vm] = item.as_blocked(reason)
+                changed[item.vm] = item.as_blocked(code=code, detail=reason)
                 culprits[item.vm] = True
                 grew = True
     return run.with_items_changed(changed)

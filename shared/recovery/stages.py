@@ -40,7 +40,7 @@ def enter_stage(run: Run, now: datetime) -> Run:
 
 def leave_stage(run: Run, now: datetime) -> Run:
     """Go on to the next stage that has to run, keeping what went wrong in this one."""
-    wrong = (f"{item.vm}: {item.detail}" for item in run.items if item.state in BAD_STATES)
+    wrong = (item.failure for item in run.items if item.state in BAD_STATES)
     failures = tuple(dict.fromkeys((*run.results.failures, *wrong)))
     run = run.with_results(run.results.model_copy(update={"failures": failures}))
     run = run.with_progress(run.progress.with_next_stage())

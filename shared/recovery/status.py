@@ -29,6 +29,7 @@ CUT_STEPS = ((400, 1000), (160, 24), (80, SHOWN_PROBLEMS), (40, SHOWN_HOOKS), (2
 """How long a text and a list may be, one after the other, until a status that is too long fits."""
 UNCUT_KEYS = frozenset(
     {
+        "code",
         "codes",
         "percents",
         "minutes",
@@ -44,9 +45,9 @@ UNCUT_KEYS = frozenset(
         "since",
     }
 )
-NAME_KEYS = frozenset({"vms", "node", "name", "moment", "state"})
+NAME_KEYS = frozenset({"vm", "vms", "node", "name", "moment", "state", "subject"})
 """What programs read: half of it would be worse than nothing. Of names there may be fewer, but each is whole."""
-LONGEST_NAME, LONGEST_PROBLEM = 100, 160
+LONGEST_NAME = 100
 WAITING_LABELS = {
     "running": "job of",
     "probing": "probes of",
@@ -69,6 +70,7 @@ class AwaitedDecision(Document):
         instructions: What is to be decided or done, in words.
         vms: Whom it concerns, the first of them.
         choices: What can be decided.
+        since: Since when it waits.
         until: When it goes on by itself, or when the request for approval expires; None when only a person can say.
         mark: Names what is waited for; empty where it is a VM or its job.
         approvals_needed, approvals_given: Of an approval: how many, and by whom so far.
@@ -80,6 +82,7 @@ class AwaitedDecision(Document):
     instructions: str = ""
     vms: tuple[str, ...] = ()
     choices: tuple[Verdict, ...] = ()
+    since: IsoTime | None = None
     until: IsoTime | None = None
     mark: str = ""
     approvals_needed: int | None = None
@@ -121,8 +124,8 @@ class RunStatus(Document):
     queue: dict[str, Any] | None
     eta: IsoTime | None
     left_out: tuple[Obstacle, ...]
-    problems: tuple[str, ...]
-    failures: tuple[str, ...]
+    problems: tuple[Obstacle, ...]
+    failures: tuple[Obstacle, ...]
     hooks: tuple[HookStatus, ...]
     unwritten: dict[str, Any] | None
     failed_observations: FailedObservations | None
@@ -145,7 +148,7 @@ def custom_status_of(
     """
     stage = run.current
     awaited = awaited or (_awaited_decision(run) if stage else None)
-    problems = [f"{item.vm}: {item.detail}" for item in run.items if item.state in BAD_STATES]
+    problems = [item.failure for item in run.items if item.state in BAD_STATES]
     status = RunStatus(
         phase=stage.verb if stage else "Closing",
         stage=min(run.progress.number + 1, len(run.progress.stages)),
@@ -158,8 +161,8 @@ def custom_status_of(
         queue=forecast_queue(run, now) if stage else None,
         eta=forecast_end(run, now) if stage and not awaited else None,
         left_out=tuple(one.why for one in run.left_out[:SHOWN_PROBLEMS]),
-        problems=tuple(text[:LONGEST_PROBLEM] for text in problems[:SHOWN_PROBLEMS]),
-        failures=tuple(text[:LONGEST_PROBLEM] for text in run.results.failures[:SHOWN_PROBLEMS]),
+        problems=tuple(problems[:SHOWN_PROBLEMS]),
+        failures=run.results.failures[:SHOWN_PROBLEMS],
         hooks=tuple(
             HookStatus(name=one.name, moment=one.moment, state=one.state) for one in run.results.hooks[-SHOWN_HOOKS:]
         ),
@@ -215,7 +218,9 @@ def _awaited_decision(run: Run) -> AwaitedDecision | None:
     if not failed and not is_held:
         return None
     sentences = [f"a decision on {list_briefly(failed)}"] if failed else []
-    sentences += [f"a decision to go on with {list_briefly(at_jobs)}, whose data is synchronised"] if at_jobs else []
+    sentences += (
+        [f"{list_briefly(at_jobs)} synchronised: resume to switch over, which begins the downtime"] if at_jobs else []
+    )
     sentences += [f"{plan.detail} (recovery plan {plan.name})" for plan in plans if not at_jobs]
     sentences += [pause.what] if pause else []
     return AwaitedDecision(
@@ -223,9 +228,31 @@ def _awaited_decision(run: Run) -> AwaitedDecision | None:
         instructions="; ".join(sentences),
         vms=(*failed, *at_jobs)[:SHOWN_PROBLEMS],
         choices=(*(("retry", "skip") if failed else ()), *(("resume",) if is_held else ()), "abort"),
+        since=run.people.awaited_since or (pause.since if pause else None),
         until=next_resume_time(run),
         mark=pause.mark if pause else "",
     )
+
+
+def note_wait(run: Run, now: datetime) -> Run:
+    """The run that knows since when it waits for a person, if it does."""
+    people = run.people
+    since = (people.awaited_since or now) if run.current and _awaited_decision(run) else None
+    return run if since == people.awaited_since else run.with_people(people.model_copy(update={"awaited_since": since}))
+
+
+def has_news_for_people(shown: Run | None, run: Run) -> bool:
+    """Whether somebody has decided, or has something to decide, that a run as it was carried over does not show yet."""
+    if shown is None:
+        return bool(run.people.decisions or undecided_vms(run))
+    if shown.people.decisions != run.people.decisions:
+        return True
+    return _details_to_decide_on(shown) != _details_to_decide_on(run)
+
+
+def _details_to_decide_on(run: Run) -> list[Obstacle]:
+    undecided = set(undecided_vms(run)) if run.current else set[str]()
+    return [item.failure for item in run.items if item.vm in undecided]
 
 
 def join_details(details: Sequence[str]) -> str:

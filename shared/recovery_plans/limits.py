@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
 from shared.recovery_plans.mirror import MirrorSurvey
+from shared.site_recovery.item_words import scenario_words
 from shared.site_recovery.recovery_points import CONSISTENT, LATEST, PROCESSED
 
 POINT_TYPES = {LATEST: "Latest", PROCESSED: "LatestProcessed", CONSISTENT: "LatestApplicationConsistent"}
@@ -50,7 +51,9 @@ def plan_obstacles(operation: Operation, survey: MirrorSurvey) -> Iterator[Obsta
             yield Obstacle(code="recovery-plan-drifted", detail=f"{difference.detail}; {remedy}")
     for plan in survey.found:
         if plan.busy_with and plan.busy_with != "TestFailover":  # a test that waits for its cleanup shows as suspended
-            detail = f"the recovery plan {plan.part.name} is being run ({plan.busy_with})"
+            detail = (
+                f"{scenario_words(plan.busy_with)} runs on the recovery plan {plan.part.name}: wait until it has ended"
+            )
             yield Obstacle(code="recovery-plan-busy", detail=detail)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.arm_ids import split_at
 from shared.errors import Refused
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.replication.contract import ProtectableItemsRead
 from shared.replication.coverage import UnprotectedVm, find_unprotected, items_within
 from shared.replication.disks import names_left_out
@@ -328,6 +329,12 @@ NO_NETWORK = {
     "detail": "A failover would connect it to no network: update it with a network, or name one in its plan.",
 }
 """Of a VM whose network is to be configured later."""
+
+
+def failure_of(item: ReplicationRunItem) -> Obstacle:
+    """Why a VM is not as it was asked for."""
+    detail = f"{item.detail} {item.cause}".strip()
+    return Obstacle(vm=item.vm, code=item.code or "failed", detail=detail, remedy=item.remedy)
 
 
 def vm_view(item: ReplicationRunItem) -> dict[str, Any]:

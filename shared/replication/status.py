@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.messages import Document
-from shared.replication.run import UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState
+from shared.obstacle import Obstacle
+from shared.replication.run import UNDER_WAY, ReplicationRun, ReplicationRunItem, ReplicationState, failure_of
 from shared.wording import list_briefly
 
 
@@ -75,7 +76,7 @@ class ReplicationStatus(Document):
     done: int
     eta: str
     waiting_for: str
-    problems: tuple[str, ...]
+    problems: tuple[Obstacle, ...]
     at: datetime
 
     def progress_of_vms(self) -> tuple[VmProgress, ...]:
@@ -115,7 +116,7 @@ def replication_status(run: ReplicationRun, now: datetime) -> ReplicationStatus:
     )
     end, spans = expected_end(run, now), (time_left(item, now) for item in run.items)
     minutes = ("" if span is None else str(span // timedelta(minutes=1)) for span in spans)
-    failed = [f"{item.vm}: {item.detail}"[:160] for item in run.items if item.state == "failed"]
+    failed = [failure_of(item) for item in run.items if item.state == "failed"]
     return ReplicationStatus(
         phase="Copying" if counts["copying"] else "Working" if is_working else "Waiting",
         codes="".join(STATE_LETTERS[item.state] for item in run.items),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from shared.obstacle import Obstacle
+from shared.site_recovery.item_words import describe_busy, describe_refusal
 from shared.site_recovery.views import ItemView, Verb
 
 TEST_OVER = frozenset({"", "None", "MarkedForDeletion"})
@@ -124,7 +125,7 @@ def find_refusal(verb: Verb, view: ItemView) -> Obstacle | None:
         return Obstacle(
             vm=view.vm,
             code="nothing-to-cancel",
-            detail=f"{view.vm} runs on premises, and no failover of it is under way",
+            detail=f"nothing to cancel: {view.vm} runs on premises, and no failover of it is under way",
         )
     return _busy_refusal(view) if view.scenario not in _IDLE else _disallowed_refusal(verb, view)
 
@@ -138,32 +139,34 @@ def find_lasting_refusal(verb: Verb, view: ItemView) -> Obstacle | None:
 def _test_refusal(view: ItemView) -> Obstacle:
     if "TestFailoverCleanup" in view.allowed_operations:
         return Obstacle(
-            vm=view.vm, code="test-failover-pending", detail=f"a test failover of {view.vm} waits for its cleanup"
+            vm=view.vm,
+            code="test-failover-pending",
+            detail=f"a test failover of {view.vm} is not cleaned up: have it cleaned up first",
         )
     return Obstacle(
         vm=view.vm,
         code="item-busy",
-        detail=f"{view.vm} is in a test failover ({view.test_failover_state})",
+        detail=f"{view.vm} is in a test failover: wait until it has ended",
         passing=True,
     )
 
 
 def _busy_refusal(view: ItemView) -> Obstacle:
-    return Obstacle(vm=view.vm, code="item-busy", detail=f"{view.vm} is busy with {view.scenario}", passing=True)
+    return Obstacle(vm=view.vm, code="item-busy", detail=describe_busy(view.vm, view.scenario), passing=True)
 
 
 def _disallowed_refusal(verb: Verb, view: ItemView) -> Obstacle | None:
     if RULES[verb].allowed & set(view.allowed_operations):
         return None
-    where = f"{view.vm} is {view.protection_state}, active in {view.active_location}"
     if not view.allowed_operations:  # as while Site Recovery is still at work behind an idle face
         return Obstacle(
-            vm=view.vm, code="nothing-allowed", detail=f"{where}; the vault allows nothing at the moment", passing=True
+            vm=view.vm,
+            code="nothing-allowed",
+            detail=f"Site Recovery is still at work on {view.vm} and allows nothing: wait some minutes",
+            passing=True,
         )
     code = re.sub(r"(?<=.)(?=[A-Z])", "-", verb).lower()
-    return Obstacle(
-        vm=view.vm, code=f"{code}-not-allowed", detail=f"{where}; the vault allows {', '.join(view.allowed_operations)}"
-    )
+    return Obstacle(vm=view.vm, code=f"{code}-not-allowed", detail=describe_refusal(verb, view))
 
 
 def has_settled(verb: Verb, view: ItemView) -> bool:

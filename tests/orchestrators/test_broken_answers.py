@@ -23,6 +23,7 @@ from shared.site_recovery.verb_options import VerbOptions
 from tests.activities.lab import Lab, running
 from tests.deep import cases
 from tests.driver import Orchestrator, Result
+from tests.failures import failure_texts
 from tests.orchestrators.azure_bench import NETWORKS, AzureBench, site
 from tests.orchestrators.owed import owed_by_kind
 from tests.shared.azure.fake import point_at
@@ -217,7 +218,7 @@ def test_an_answer_that_passes_changes_nothing_on_the_way_out_and_home(bench: Az
         place = chance.choice(PLACES)
         bench.lab.faults(rule(place, leg, PASSING[kind]))
         result = done(bench, leg)
-        assert result.output["state"] == "succeeded", (leg.name, place, result.output["failures"])
+        assert result.output["state"] == "succeeded", (leg.name, place, failure_texts(result.output))
         require_nothing_forgotten(bench)
     assert sent(bench) == Counter({(verb, vm): times for verb, times in SENT for vm in VMS})
     assert owed(bench) == {}
@@ -235,7 +236,7 @@ def test_an_answer_that_says_no_is_final_and_named(bench: AzureBench, kind: str,
     result = done(bench, leg)
     code = FINAL[kind]["raw"]["text"].split('"')[5]
     assert result.output["state"] == "failed"
-    assert any(code in failure for failure in result.output["failures"]), result.output["failures"]
+    assert any(code in failure for failure in failure_texts(result.output)), failure_texts(result.output)
     assert sent(bench)[leg.verb, VMS[0]] == before[leg.verb, VMS[0]]
     require_nothing_forgotten(bench)
 
@@ -259,7 +260,7 @@ def test_a_verb_that_is_never_taken_ends_its_run_with_the_answer_that_was_got(be
         "409 Conflict": "Conflict",
     }
     named = words.get(kind, {"412": "PreconditionFailed", "404": "ResourceNotFound"}.get(kind, kind.split()[0]))
-    assert any(named in failure for failure in result.output["failures"]), result.output["failures"]
+    assert any(named in failure for failure in failure_texts(result.output)), failure_texts(result.output)
     assert sent(bench)[leg.verb, VMS[0]] == before[leg.verb, VMS[0]]
     require_nothing_forgotten(bench)
 
@@ -272,7 +273,7 @@ def test_where_no_job_can_be_read_any_more_the_items_say_that_all_went_well(benc
     )
     bench.lab.faults(unreadable_jobs(kind))
     result = done(bench, leg)
-    assert result.output["state"] == "succeeded", (kind, result.output["failures"])
+    assert result.output["state"] == "succeeded", (kind, failure_texts(result.output))
     assert {count for (verb, _), count in sent(bench).items() if verb == leg.verb} <= {1, 2}
     require_nothing_forgotten(bench)
 
@@ -288,7 +289,7 @@ def test_a_cleanup_is_not_sent_while_nobody_can_tell_whether_it_was(bench: Azure
     result = done(bench, WAY[0])
     assert result.output["state"] == "failed"
     words = {"403": "AuthorizationFailed", "null": "cannot be read"}[kind]
-    assert any(words in failure for failure in result.output["failures"]), result.output["failures"]
+    assert any(words in failure for failure in failure_texts(result.output)), failure_texts(result.output)
     assert sent(bench) == Counter({("testFailover", vm): 1 for vm in VMS})
     require_nothing_forgotten(bench)
     bench.lab.faults()

@@ -16,6 +16,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.run_item import RunItem
 from shared.site_recovery.contract import JobEnd, StartAnswer, StartsMade
 from tests.driver import Result, hours
+from tests.failures import failure_texts
 from tests.orchestrators.azure.world import FakeAzure
 from tests.orchestrators.owed import list_owed, owe, owed_by_kind
 from tests.orchestrators.test_runbooks import BROKEN, HOME, ISOLATED, ORDER, SITE, Bench, plan
@@ -67,7 +68,7 @@ def test_a_card_that_is_left_fails_the_drill_and_keeps_the_obligation_open(bench
     leave_a_card(bench.azure)
     result = bench.run(drill, "drill")
     assert result.output["state"] == "failed"
-    assert f"left behind after the cleanup: {CARD.id}" in result.output["failures"]
+    assert f"left behind after the cleanup: {CARD.id}" in [one["detail"] for one in result.output["failures"]]
     assert owed(bench).leftovers == (CARD.id,)
     refused = bench.run(drill, "drill", "drill-2")
     assert [(p["code"], CARD.id in p["detail"]) for p in refused.output["problems"]] == [("cleanup-owed", True)]
@@ -99,7 +100,7 @@ def test_at_its_time_to_live_a_drill_begins_nothing_more_and_cleans_up(bench: Be
     result = bench.run(drill, "drill", document=document)
     states = {item["vm"]: item["state"] for item in result.output["items"]}
     assert (states["app"], states["web"]) == ("blocked", "blocked")
-    assert "time to live" in next(text for text in result.output["failures"] if text.startswith("web"))
+    assert "time to live" in next(text for text in failure_texts(result.output) if text.startswith("web"))
     cleaned = [vm for vm, verb in bench.azure.jobs.sent if verb == "TestFailoverCleanup"]
     assert sorted(cleaned) == ["dc", "sql"]
     assert bench.owed() == set()
@@ -124,7 +125,7 @@ def test_a_machine_that_does_not_survive_the_soak_fails_the_drill(bench: Bench) 
     bench.azure.clock.watchers.append(silence)
     result = bench.run(drill, "drill", document=drill_plan(soak="PT1H"))
     assert result.output["state"] == "failed"
-    assert result.output["failures"][0].startswith("web: TestFailover: probe failed")
+    assert failure_texts(result.output)[0].startswith("web: probes-failed: test failover: probe failed")
     assert bench.owed() == set()
 
 
@@ -141,7 +142,7 @@ def test_a_required_hook_that_says_no_before_keeps_the_drill_from_beginning(benc
     )
     result = bench.run(drill, "drill", document=drill_plan(hooks={"before": [HOOK]}))
     assert result.output["state"] == "failed"
-    assert "change freeze" in result.output["failures"][0]
+    assert "change freeze" in failure_texts(result.output)[0]
     assert (bench.azure.jobs.sent, bench.owed()) == ([], set())
 
 
@@ -149,7 +150,7 @@ def test_a_hook_that_does_not_answer_is_asked_until_its_deadline_and_counts_only
     bench.azure.hooks.answers["after"] = recovery_contract.HookAnswer(state="unanswered", detail="no answer")
     hook = {**HOOK, "deadline": "PT5M"}
     result = bench.run(drill, "drill", "d-1", drill_plan(hooks={"after": [hook]}))
-    assert [text for text in result.output["failures"] if "hook tell" in text]
+    assert [text for text in failure_texts(result.output) if "hook tell" in text]
     assert len(bench.azure.hooks.calls) == 11
     assert len({ask.id for ask in bench.azure.hooks.calls}) == 1
     assert bench.owed() == set()
@@ -360,7 +361,7 @@ def test_a_vm_whose_verb_was_refused_has_failed_and_nobody_cleans_it_up(bench: B
     bench.driver.activities = bench.azure.activities()
     result = bench.run(drill, "drill")
     assert result.output["state"] == "failed"
-    assert states_of(result)["sql"] == ("failed", f"TestFailover: {code}: no")
+    assert states_of(result)["sql"] == ("failed", "test failover: no")
     assert ("sql", "TestFailoverCleanup") not in bench.azure.jobs.sent
     assert ("dc", "TestFailoverCleanup") in bench.azure.jobs.sent
     assert bench.owed() == set()
@@ -371,7 +372,7 @@ def test_a_vm_that_failed_is_cleaned_up_and_has_failed_all_the_same(bench: Bench
         job="", outcome="failed", state="Failed", code="28031", detail="no cores"
     )
     result = bench.run(drill, "drill")
-    assert states_of(result)["sql"] == ("failed", "TestFailover: 28031: no cores")
+    assert states_of(result)["sql"] == ("failed", "test failover: no cores")
     assert states_of(result)["dc"][0] == "done"
 
 
@@ -389,8 +390,8 @@ def test_a_cleanup_that_was_refused_says_with_what(bench: Bench) -> None:
 
     bench.azure.jobs.start_verbs = refuse_cleanup  # type: ignore[method-assign] # says no to every cleanup
     bench.driver.activities = bench.azure.activities()
-    failures = bench.run(drill, "drill").output["failures"]
-    assert any("AuthorizationFailed: no, but the item is still" in failure for failure in failures)
+    failures = failure_texts(bench.run(drill, "drill").output)
+    assert any("AuthorizationFailed: no, but the item does not show it" in failure for failure in failures)
     assert not any("the job succeeded" in failure for failure in failures)
 
 

@@ -15,6 +15,7 @@ from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.request_budget import READS, WRITES
 from shared.site_recovery.verb_options import VerbOptions
 from tests.driver import Orchestrator, Result
+from tests.failures import failure_texts
 from tests.orchestrators.benches import PlanBench
 from tests.orchestrators.owed import settle
 from tests.orchestrators.test_resuming import said
@@ -114,7 +115,7 @@ def test_a_recovery_plan_that_stays_busy_fails_its_machines() -> None:
     bench.azure.recovery_plans.busy_starts = 999
     result = begin(bench, failover, "failover")
     assert set(states(result).values()) == {"failed"}
-    assert "no start within 0:10:00" in result.output["failures"][0]
+    assert "no start within 0:10:00" in failure_texts(result.output)[0]
 
 
 def test_a_machine_that_fails_fails_alone_since_site_recovery_goes_on() -> None:
@@ -122,7 +123,7 @@ def test_a_machine_that_fails_fails_alone_since_site_recovery_goes_on() -> None:
     bench.azure.jobs.failures[("sql", "PlannedFailover")] = BROKEN
     result = begin(bench, failover, "failover")
     assert states(result) == {"dc": "done", "sql": "failed", "app": "done", "web": "done"}
-    assert result.output["failures"] == ["sql: PlannedFailover: 539: see the provider's error"]
+    assert failure_texts(result.output) == ["sql: 539: planned failover: see the provider's error"]
     assert sent(bench) == [("payroll", "PlannedFailover")]
 
 
@@ -144,7 +145,7 @@ def test_a_machine_that_the_recovery_plan_passes_over_has_failed_with_the_reason
     bench.azure.recovery_plans.skipped_vms = {"web"}
     result = begin(bench, failover, "failover")
     assert states(result)["web"] == "failed"
-    assert "ended without coming to it" in result.output["failures"][0]
+    assert "ended without coming to it" in failure_texts(result.output)[0]
 
 
 def test_a_manual_action_waits_for_a_person_and_keeps_the_word() -> None:
@@ -164,7 +165,7 @@ def test_a_run_that_is_aborted_at_a_manual_action_says_what_is_still_suspended()
     result = begin(bench, failover, "failover")
     assert result.output["state"] == "aborted"
     assert states(result) == {"dc": "done", "sql": "done", "app": "failed", "web": "failed"}
-    assert "is still suspended" in result.output["failures"][0]
+    assert "is still suspended" in failure_texts(result.output)[0]
 
 
 @pytest.mark.parametrize("how", ["abort", "ttl"])

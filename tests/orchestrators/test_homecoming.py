@@ -13,6 +13,7 @@ from shared.failback.leftovers import Leftover
 from shared.plans.contract import DocumentsRead
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.verb_options import VerbOptions
+from tests.failures import failure_texts
 from tests.orchestrators.azure.protected_items import FAILED_OVER
 from tests.orchestrators.owed import list_owed, owed_by_kind
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, Bench, plan, said
@@ -91,7 +92,9 @@ def test_a_failback_that_fails_for_a_machine_that_is_gone_says_what_to_do_by_han
     )
     result = away.run(failback, "failback")
     assert result.output["state"] == "failed"
-    assert any(text.startswith("web: web is on no node of hci-01") for text in result.output["failures"])
+    assert any(
+        text.startswith("web: source-gone: web is on no node of hci-01") for text in failure_texts(result.output)
+    )
 
 
 def test_a_machine_that_is_busy_is_waited_for(away: Bench) -> None:
@@ -149,8 +152,8 @@ def test_a_job_that_fails_otherwise_is_told_as_it_is(away: Bench) -> None:
         job="", outcome="failed", state="Failed", code="559", detail="x"
     )
     result = away.run(failback, "failback")
-    assert [text for text in result.output["failures"] if "web" in text and "559" in text]
-    assert not [text for text in result.output["failures"] if "no node" in text]
+    assert [text for text in failure_texts(result.output) if "web" in text and "559" in text]
+    assert not [text for text in failure_texts(result.output) if "no node" in text]
 
 
 def card(vm: str, *, loose: bool = True, created: datetime = FAILED_OVER) -> Leftover:

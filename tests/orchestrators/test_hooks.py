@@ -12,6 +12,7 @@ from orchestrators.verbs.roundtrip import roundtrip
 from shared.recovery import contract as recovery_contract
 from shared.site_recovery.contract import JobEnd
 from shared.site_recovery.verb_options import VerbOptions
+from tests.failures import failure_texts
 from tests.orchestrators.azure.protected_items import LIFE
 from tests.orchestrators.test_drills import drill_plan
 from tests.orchestrators.test_roundtrip import prove
@@ -83,7 +84,7 @@ def test_a_required_hook_that_fails_before_begins_nothing_and_owes_nothing(bench
     )
     result = bench.run(failover, "failover", document=hooked(before=[hook, HTTP], after=[HTTP]))
     assert result.output["state"] == "failed"
-    assert result.output["failures"][0] == f"hook {hook['name']}: ended Failed with 3: no such service"
+    assert failure_texts(result.output)[0] == f"hook {hook['name']}: hook-failed: ended Failed with 3: no such service"
     assert told(result) == [
         (hook["name"], "before", "failed"),
         ("ask", "before", "skipped"),
@@ -117,7 +118,10 @@ def test_a_required_hook_that_fails_after_fails_the_run_and_there_is_no_commit(b
     bench.azure.hooks.work_ends = recovery_contract.HookAnswer(state="failed", detail="the job is Failed")
     document = hooked(after=[RUNBOOK, HTTP], commitAfter="PT1H")
     result = bench.run(failover, "failover", document=document)
-    assert (result.output["state"], result.output["failures"]) == ("failed", ["hook switch dns: the job is Failed"])
+    assert (result.output["state"], failure_texts(result.output)) == (
+        "failed",
+        ["hook switch dns: hook-failed: the job is Failed"],
+    )
     assert told(result) == [("switch dns", "after", "failed"), ("ask", "after", "skipped")]
     assert not [verb for _, verb in bench.azure.jobs.sent if verb == "Commit"]
     assert bench.owed() == {"commit", "reprotect"}
@@ -134,7 +138,7 @@ def test_what_takes_too_long_is_ended_and_has_failed(bench: Bench, hook: dict[st
     bench.azure.hooks.work_takes = timedelta(hours=9)
     began = bench.azure.clock.now
     result = bench.run(failover, "failover", document=hooked(before=[{**hook, "deadline": "PT20M"}]))
-    assert "not done within 0:20:00: the job is Running" in result.output["failures"][0]
+    assert "not done within 0:20:00: the job is Running" in failure_texts(result.output)[0]
     assert bench.azure.clock.now - began == timedelta(minutes=20)
     assert bench.azure.hooks.ended_work == ["run-1:failover:before:0"]
 
@@ -188,7 +192,7 @@ def test_a_word_that_was_said_twice_is_no_word_on_the_next_step_by_hand(bench: B
 
 def test_nobody_comes_for_a_step_by_hand(bench: Bench) -> None:
     result = bench.run(failover, "failover", document=hooked(after=[MANUAL]))
-    assert "not done within 2 days, 0:00:00: nobody said that it is done" in result.output["failures"][0]
+    assert "not done within 2 days, 0:00:00: nobody said that it is done" in failure_texts(result.output)[0]
     assert bench.owed() == {"commit", "reprotect"}
 
 
@@ -262,7 +266,7 @@ def test_a_person_who_does_not_come_keeps_no_drill_beyond_its_time_to_live(bench
     document = drill_plan(timeToLive="PT2H", hooks={"after": [MANUAL]})
     began = bench.azure.clock.now
     result = bench.run(drill, "drill", document=document)
-    assert "nobody said that it is done" in result.output["failures"][0]
+    assert "nobody said that it is done" in failure_texts(result.output)[0]
     assert bench.azure.clock.now - began < timedelta(hours=3)
     assert bench.owed() == set()
 
@@ -295,7 +299,7 @@ def test_a_hook_that_fails_before_the_way_home_leaves_the_machines_in_azure_comm
     bench.azure.clock.watchers.append(break_)
     result = round_trip(bench)
     assert result.output["state"] == "failed"
-    assert "switch off: the script ended Failed with 1" in result.output["failures"][0]
+    assert "switch off: hook-failed: the script ended Failed with 1" in failure_texts(result.output)[0]
     assert not [verb for _, verb in bench.azure.jobs.sent if verb == "Failback"]
     assert bench.owed() == {"reprotect"}
 

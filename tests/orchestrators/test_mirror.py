@@ -7,6 +7,7 @@ import pytest
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.parts import PlanPart
 from tests.driver import hours
+from tests.failures import failure_texts
 from tests.orchestrators.benches import OURS, PLAN, MirrorBench
 from tests.shared.test_mirroring import SCRIPT
 
@@ -41,7 +42,7 @@ def test_a_save_writes_what_is_missing_follows_its_job_and_proves_it(bench: Mirr
 def test_a_job_that_fails_fails_the_run_with_its_reason(bench: MirrorBench) -> None:
     bench.azure.recovery_plans.write_error = "499"
     shown = bench.mirror().output
-    assert (shown["state"], shown["failures"]) == (
+    assert (shown["state"], failure_texts(shown)) == (
         "failed",
         ["recovery-plan-not-written: payroll: 499 it did not work"],
     )
@@ -77,7 +78,7 @@ def test_a_vault_that_does_not_answer_fails_the_run_before_anything_is_written(b
     bench.azure.faults.crashes["read_recovery_plans"] = 99
     shown = bench.mirror().output
     assert (shown["state"], bench.azure.recovery_plans.written) == ("failed", [])
-    assert "read_recovery_plans" in shown["failures"][0]
+    assert "read_recovery_plans" in failure_texts(shown)[0]
 
 
 def test_a_removal_takes_ours_away_and_forgets_it(bench: MirrorBench) -> None:

@@ -22,6 +22,7 @@ from shared.replication.contract import READ_PROTECTABLE_ITEMS, READ_REPLICATED_
 from shared.site_recovery import contract as c
 from shared.sites.operation import SiteOperation
 from tests.driver import Driver, Result
+from tests.failures import failure_texts
 from tests.shared.preflight.samples import N1, N2, REGISTRATION, USUAL, azure, node
 from tests.shared.samples import site, view
 
@@ -114,7 +115,7 @@ def nodes() -> Nodes:
 
 def test_each_node_is_asked_until_all_its_machines_were_told(nodes: Nodes) -> None:
     result = nodes.look()
-    assert result.output["state"] == "succeeded", result.output["failures"]
+    assert result.output["state"] == "succeeded", failure_texts(result.output)
     assert [(key[0], asked["From"]) for key, asked in nodes.commands.items()] == [
         (f"/machines/{N1}", "0"),
         (f"/machines/{N2}", "0"),
@@ -180,7 +181,7 @@ def test_a_site_that_cannot_be_read_fails_the_run_without_a_verdict(nodes: Nodes
     nodes.driver.activities = {**nodes.driver.activities, READ_SITE.name: refuse}
     for kind in ("preflight", "verify"):
         output = nodes.look(kind).output
-        assert (output["state"], output["failures"]) == (
+        assert (output["state"], failure_texts(output)) == (
             "failed",
             ["AuthorizationFailed: no read on the subscription"],
         )
@@ -194,7 +195,7 @@ def test_a_verification_names_what_differs_and_leaves_nothing_on_the_nodes(nodes
     assert nodes.left == set()
     gone = Nodes({}, azure(network=None)).look("verify").output
     assert gone["state"] == "failed"
-    assert gone["failures"] == [f"network: declared {site().network}, found nothing"]
+    assert failure_texts(gone) == [f"network: differs-from-declared: declared {site().network}, found nothing"]
 
 
 def test_a_site_without_a_vault_is_compared_without_reading_the_vaults_machines() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from orchestrators.onboarding.prepare import NOTHING_CHANGED, prepare
-from shared.onboarding.preparation import PrepareOrder
+from orchestrators.onboarding.prepare import prepare
+from shared.onboarding.preparation import NOTHING_CHANGED, PrepareOrder
 from tests.activities.lab import Lab, running
 from tests.driver import Result
+from tests.failures import failure_texts
 from tests.orchestrators.azure_bench import AzureBench, site
 from tests.shared.azure.fake import point_at
 
@@ -40,7 +41,7 @@ def states(result: Result, what: str = "steps") -> dict[str, str]:
 
 def test_a_bare_cluster_becomes_a_site_whose_nodes_are_all_registered(bench: AzureBench) -> None:
     result = prepared(bench)
-    assert result.output["state"] == "succeeded", result.output["failures"]
+    assert result.output["state"] == "succeeded", failure_texts(result.output)
     assert {state for step, state in states(result).items() if step != "registration"} == {"created"}
     assert set(states(result, "nodes").values()) == {"installed"}
     assert result.output["facts"]["changed"] is True
@@ -67,7 +68,7 @@ def test_every_answer_may_be_lost_and_nothing_is_made_twice(bench: AzureBench) -
 
     bench.kill = lost_once
     result = prepared(bench)
-    assert result.output["state"] == "succeeded", result.output["failures"]
+    assert result.output["state"] == "succeeded", failure_texts(result.output)
     made = bench.lab.calls()
     assert len(made) == len(set(made)) == 14
 
@@ -87,8 +88,8 @@ def test_what_is_there_and_differs_is_told_and_left(bench: AzureBench) -> None:
     policy = {"name": "policy-24h", "appConsistentHours": 1, "recoveryPointHours": 12}
     result = prepared(bench, "prepare-hci-01-2", policy=policy)
     assert result.output["state"] == "failed"
-    assert "recoveryPointHistoryDurationInHours is 24, not 12" in result.output["failures"][0]
-    assert "15035" in result.output["failures"][0]
+    assert "recoveryPointHistoryDurationInHours is 24, not 12" in failure_texts(result.output)[0]
+    assert "15035" in failure_texts(result.output)[0]
     assert states(result) | {"policy": "differs", "association": "skipped"} == states(result)
     assert bench.lab.mutations() == before
 

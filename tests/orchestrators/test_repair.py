@@ -12,6 +12,7 @@ from shared.healing.cluster_queue import QueueTurn
 from shared.healing.contract import CauseRead
 from shared.healing.pacing import LOOK_AGAIN_AFTER
 from shared.site_recovery.views import ItemView
+from tests.failures import failure_texts
 from tests.orchestrators.azure.nodes import CLUSTER, LOCK
 from tests.orchestrators.benches import RepairBench, repair_with_faults
 from tests.orchestrators.owed import list_owed
@@ -120,7 +121,7 @@ def test_what_is_not_curable_ends_as_a_finding_and_removes_nothing(
     result = bench.repair()
     facts = result.output["facts"]
     assert (result.output["state"], facts["cause"], facts["finding"]) == ("failed", code, True)
-    assert facts["remedy"] in result.output["failures"][0]
+    assert facts["remedy"] in failure_texts(result.output)[0]
     assert bench.azure.nodes.changes == changes
     assert bench.list_event_names() == ["Finding"]
     assert bench.read_record().attempts == 0
@@ -224,7 +225,7 @@ def test_a_repair_that_could_not_look_is_no_attempt_and_is_put_off_ever_longer(b
         assert (record.attempts, record.quarantined) == (0, False)
         assert record.not_before == bench.azure.clock.now + timedelta(minutes=30 * 2**number)
         bench.azure.clock.advance_to(record.not_before)
-    assert "Run commands" in result.output["failures"][0]
+    assert "Run commands" in failure_texts(result.output)[0]
     assert bench.azure.nodes.changes == []
     assert bench.list_event_names() == ["Finished", "Finished", "Finding", "Finished"]
     bench.azure.nodes.script_refusals.clear()
@@ -234,7 +235,7 @@ def test_a_repair_that_could_not_look_is_no_attempt_and_is_put_off_ever_longer(b
 def test_a_node_whose_run_commands_hang_keeps_its_extension(bench: RepairBench) -> None:
     bench.azure.nodes.are_scripts_stuck = True
     result = bench.repair()
-    assert result.output["failures"][0].startswith("node-not-read")
+    assert failure_texts(result.output)[0].startswith("node-not-read")
     assert bench.azure.nodes.changes == EXAMINED
     assert bench.read_record().attempts == 0
     assert bench.azure.nodes.by_name["n2"].state == "Failed"

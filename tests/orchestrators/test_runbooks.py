@@ -21,6 +21,7 @@ from shared.site_recovery.request_budget import WRITES, Buckets
 from shared.site_recovery.verb_options import VerbOptions
 from shared.sites.site import SiteDocument
 from tests.driver import Driver, Orchestrator, Result
+from tests.failures import failure_texts
 from tests.orchestrators.azure.protected_items import Machine
 from tests.orchestrators.azure.world import FakeAzure
 from tests.orchestrators.owed import list_owed, owed_by_kind
@@ -107,7 +108,7 @@ def test_a_drill_whose_rehearsal_fails_cleans_up_all_the_same(bench: Bench) -> N
     )
     result = bench.run(drill, "drill")
     assert result.output["state"] == "failed"
-    assert result.output["failures"][0] == "sql: TestFailover: 28031: the VM could not be created"
+    assert failure_texts(result.output)[0] == "sql: 28031: test failover: the VM could not be created"
     assert ("dc", "TestFailoverCleanup") in bench.azure.jobs.sent
     assert all(machine.test in {"None", "MarkedForDeletion"} for machine in bench.azure.items.machines.values())
     assert ("app", "TestFailover") not in bench.azure.jobs.sent
@@ -116,7 +117,7 @@ def test_a_drill_whose_rehearsal_fails_cleans_up_all_the_same(bench: Bench) -> N
 def test_a_machine_that_stays_silent_fails_the_drill_after_its_deadline(bench: Bench) -> None:
     bench.azure.items.silent_vms.add("sql")
     result = bench.run(drill, "drill")
-    assert "probe failed" in result.output["failures"][0]
+    assert "probe failed" in failure_texts(result.output)[0]
     assert ("app", "TestFailover") not in bench.azure.jobs.sent
     assert ("sql", "TestFailoverCleanup") in bench.azure.jobs.sent
 
@@ -206,7 +207,7 @@ def test_what_falls_silent_before_the_commit_is_not_made_final(bench: Bench) -> 
         lambda now: bench.azure.items.silent_vms.add("web") if now - started > timedelta(minutes=45) else None
     )
     result = bench.run(failover, "failover", document=plan(commitAfter="PT1H"))
-    assert "web: PlannedFailover: probe failed" in result.output["failures"][0]
+    assert "web: probes-failed: planned failover: probe failed" in failure_texts(result.output)[0]
     assert not [sent for sent in bench.azure.jobs.sent if sent[1] == "Commit"]
     assert "commit" in bench.owed()
 
@@ -663,3 +664,9 @@ def test_a_throttled_run_has_all_others_wait_as_long_as_azure_wants(bench: Bench
     assert bench.run(failover, "failover").output["state"] == "succeeded"
     assert bench.azure.clock.now - began > timedelta(seconds=90)
     assert seen[1] < WRITES.size - len(ORDER)
+
+
+def test_a_plan_whose_vms_name_their_own_site_needs_none_itself(bench: Bench) -> None:
+    items = [{"vm": vm, "after": after, "site": "hci-01"} for vm, after in ORDER.items()]
+    output = bench.run(failover, "failover", document=plan(site=None, items=items)).output
+    assert (output["state"], {item["state"] for item in output["items"]}) == ("succeeded", {"done"})

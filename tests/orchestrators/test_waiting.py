@@ -14,6 +14,7 @@ from shared.operations.kinds import Kind
 from shared.plans.machines import lease_key
 from shared.plans.plan import PlanDocument
 from tests.driver import Orchestrator
+from tests.failures import failure_texts
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, plan, said, word
 
 TABLE = "@leases@11111111-1111-1111-1111-111111111111|rg-dr|vault-dr"
@@ -161,7 +162,7 @@ def test_an_abort_that_is_sent_again_keeps_nothing_of_a_drill_from_being_cleaned
     for after in (10, minutes, minutes + 1):
         bench.driver.say(timedelta(minutes=after), "decide", ABORT)
     output = bench.run(drill, "drill").output
-    assert (output["state"], len(output["decisions"]), bench.owed()) == ("aborted", 1, set()), output["failures"]
+    assert (output["state"], len(output["decisions"]), bench.owed()) == ("aborted", 1, set()), failure_texts(output)
 
 
 def test_no_lease_lapses_while_a_run_waits_for_weeks_for_its_approval(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lab.servers import Servers
 from shared.evidence.verify import MANIFEST, check_pack, load_pack
+from tests.failures import failure_texts
 from tests.product.conftest import Lab, send
 
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-vms"
@@ -77,7 +78,7 @@ def test_a_cleanup_that_leaves_a_card_behind_is_a_failure_until_the_card_is_gone
     shown = lab.ended(drill(lab))
     card = f"{GROUP}/providers/Microsoft.Network/networkInterfaces/sql-01-test-nic"
     assert shown["state"] == "failed"
-    assert [text for text in shown["failures"] if card in text]
+    assert [text for text in failure_texts(shown) if card in text]
     assert made(lab) == ["sql-01-test-nic"]
     assert [one["kind"] for one in owed(lab)] == ["cleanup"]
     assert until(lambda: owed(lab)[0]["leftovers"] or None) == [card]
@@ -101,7 +102,7 @@ def test_a_drill_whose_run_was_terminated_is_cleaned_up_by_the_timer(lab: Lab) -
     cleanups = lab.api("GET", "operations?plan=small&kind=cleanup").body["value"]
     assert "succeeded" in {lab.ended(one["id"])["state"] for one in cleanups}
     view = lab.api("GET", f"operations/{run}").body
-    assert (view["state"], "run-lost" in view["failures"][0]) == ("failed", True)
+    assert (view["state"], "run-lost" in failure_texts(view)[0]) == ("failed", True)
 
 
 def test_a_drill_that_outlives_its_host_is_cleaned_up_when_the_host_is_back(lab: Lab) -> None:
@@ -177,7 +178,7 @@ def test_a_script_inside_the_machine_decides_with_its_exit_code(lab: Lab) -> Non
         lab.api("PUT", f"plans/{name}", {**FAST, "items": items, "drill": settings})
         run = drill(lab, name)
         shown = lab.ended(run)
-        assert shown["state"] == ("succeeded" if name == "good" else "failed"), shown["failures"]
+        assert shown["state"] == ("succeeded" if name == "good" else "failed"), failure_texts(shown)
         assert made(lab) == []
     probed = [text for name, text in load_pack(pack_of(lab.servers, run)).items() if name.endswith("-probe.json")]
     assert any(b"the script ended with 3" in text for text in probed)
@@ -199,7 +200,7 @@ def test_no_secret_that_azure_says_enters_a_pack(lab: Lab) -> None:
     plan(lab, "dc-01")
     run = drill(lab)
     shown = lab.ended(run)
-    assert "logs.example" in shown["failures"][0]
+    assert "logs.example" in failure_texts(shown)[0]
     everything = b"".join(load_pack(pack_of(lab.servers, run)).values())
     assert b"logs.example" in everything
     assert [word for word in (secret, "sig=", "Bearer c", "eyJ") if word.encode() in everything] == []

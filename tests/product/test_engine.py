@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.deep import cases
+from tests.failures import failure_texts
 from tests.product.conftest import Lab
 from tests.product.test_drills import NETWORKS, arm
 from tests.product.test_mirrors import SCRIPT, SUB, VAULT, groups
@@ -63,7 +64,7 @@ def owed(lab: Lab) -> set[str]:
 
 def test_a_drill_runs_the_recovery_plan_and_takes_each_vm_s_state_from_its_own_job(mirrored: Lab) -> None:
     shown = mirrored.ended(start(mirrored, "drill"))
-    assert shown["state"] == "succeeded", shown["failures"]
+    assert shown["state"] == "succeeded", failure_texts(shown)
     assert sent(mirrored) == [("testFailover", "engine"), ("testFailoverCleanup", "engine")]
     jobs = [[step["jobId"] for step in item["steps"]] for item in shown["items"]]
     assert len({job for some in jobs for job in some}) == 2 * len(MACHINES)
@@ -78,7 +79,7 @@ def test_the_whole_round_trip_goes_through_the_recovery_plan_and_ends_protected(
     mirrored.waiting(run)
     assert mirrored.api("POST", f"operations/{run}/resume", {}).status == 202
     shown = mirrored.ended(run)
-    assert shown["state"] == "succeeded", shown["failures"]
+    assert shown["state"] == "succeeded", failure_texts(shown)
     way = [f"{kind}Failover", "failoverCommit", "plannedFailover", "failoverCommit", "reProtect"]
     assert sent(mirrored) == [(verb, "engine") for verb in way]
     assert owed(mirrored) == set()
@@ -134,7 +135,7 @@ def test_a_host_that_is_killed_in_the_middle_sends_nothing_twice(mirrored: Lab) 
     mirrored.servers.host.start()
     mirrored.servers.host.await_healthy()
     shown = mirrored.ended(run)
-    assert shown["state"] == "succeeded", shown["failures"]
+    assert shown["state"] == "succeeded", failure_texts(shown)
     assert sent(mirrored) == [("plannedFailover", "engine"), ("failoverCommit", "engine")]
 
 
@@ -168,7 +169,7 @@ def test_one_vm_that_fails_is_tried_again_by_its_own_verb_and_then_all_are_commi
     lose(lab, connected=True)
     assert lab.api("POST", f"operations/{run}/retry", {"vms": ["web-01"]}).status == 202
     shown = lab.ended(run)
-    assert shown["state"] == "succeeded", shown["failures"]
+    assert shown["state"] == "succeeded", failure_texts(shown)
     verbs = [("plannedFailover", "engine"), ("plannedFailover", "web-01"), ("failoverCommit", "engine")]
     assert sent(lab) == verbs
 
@@ -222,7 +223,7 @@ def test_a_failback_that_waits_after_its_data_synchronisation_goes_on_at_the_rec
     assert waits["waitingFor"]["choices"] == ["resume", "abort"]
     lab.eventually(lambda: said_to_the_end(lab, run))
     shown = lab.ended(run)
-    assert shown["state"] == "succeeded", shown["failures"]
+    assert shown["state"] == "succeeded", failure_texts(shown)
     assert len(shown["decisions"]) >= len(MACHINES)
 
 
@@ -243,7 +244,7 @@ def test_a_runbook_that_fails_in_a_recovery_plan_fails_the_run_and_is_told(lab: 
     lab.azure("PUT", "faults", [fails])
     shown = lab.ended(start(lab, "drill"))
     assert shown["state"] == "failed"
-    assert any("The zone is locked." in failure for failure in shown["failures"])
+    assert any("The zone is locked." in failure for failure in failure_texts(shown))
     told = [(one["name"], one["kind"], one["moment"], one["state"]) for one in shown["hooks"]]
     assert told == [("dns - drill", "runbook", "recovery-plan", "failed")]
     assert owed(lab) == set()

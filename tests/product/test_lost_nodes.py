@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from tests.failures import failure_texts
 from tests.product.conftest import Lab, Reply
 from tests.product.test_homecoming import NODES, owed_for, world
 from tests.product.test_override import pack_of
@@ -60,7 +61,7 @@ def test_vms_that_are_off_on_nodes_that_answer_come_home_although_a_node_never_a
     lose_site(lab, "hci-01-n1")
     lab.eventually(lambda: "source-off" not in owed_for(lab))
     back = failback(lab)
-    assert back["state"] == "succeeded", back["failures"]
+    assert back["state"] == "succeeded", failure_texts(back)
 
 
 def test_what_only_a_lost_node_could_say_a_person_says_and_the_run_keeps_it(lab: Lab) -> None:
@@ -80,7 +81,7 @@ def test_what_only_a_lost_node_could_say_a_person_says_and_the_run_keeps_it(lab:
     assert shown["hci-01-n1"]["reason"] == "its board is scrap"
     lab.eventually(lambda: "source-off" not in owed_for(lab))
     back = failback(lab, createVm=True, host="hci-01-n3")
-    assert back["state"] == "succeeded", back["failures"]
+    assert back["state"] == "succeeded", failure_texts(back)
     assert [text for text in back["limitations"] if "declared lost" in text and "its board is scrap" in text]
 
 

@@ -12,6 +12,7 @@ import pytest
 from lab.servers import Servers, free_ports
 from shared.evidence.verify import MANIFEST, check_pack, load_pack
 from tests.deep import cases
+from tests.failures import failure_texts
 from tests.product.conftest import SPEED, Lab, send
 from tests.product.test_upgrades import copy_product, declare, shown, start
 
@@ -140,13 +141,13 @@ def test_a_run_that_the_engine_ended_is_closed_by_the_timer(site: Site, how: str
     files = load_pack(pack)
     assert check_pack(files) == []
     (outcome,) = [json.loads(content)["body"] for name, content in files.items() if name.endswith("-outcome.json")]
-    assert (outcome["state"], sentence in outcome["failures"][0]) == ("failed", True)
+    assert (outcome["state"], sentence in failure_texts(outcome)[0]) == ("failed", True)
 
     if how == "gone":
         assert lab.api("GET", f"operations/{run}").status == 404
     else:
         view = shown(lab, run)
         assert (view["state"], view["phase"], view["waitingFor"]) == ("failed", "Finished", None)
-        assert (sentence in view["failures"][0], words in view["failures"][1]) == (True, True)
+        assert (sentence in failure_texts(view)[0], words in failure_texts(view)[1]) == (True, True)
     lab.azure("POST", "clock", {"advance": "PT1H"})
     assert len(site.events_of(run)) == 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab.host.host import DATABASE
+from tests.failures import failure_texts
 from tests.product.conftest import Lab
 from tests.product.test_homecoming import world
 from tests.product.test_yielding import DRILL
@@ -29,7 +30,7 @@ def begin(lab: Lab, verb: str, **body: Any) -> str:
 
 def do(lab: Lab, verb: str, **body: Any) -> None:
     ended = lab.ended(begin(lab, verb, **body))
-    assert ended["state"] == "succeeded", ended["failures"]
+    assert ended["state"] == "succeeded", failure_texts(ended)
 
 
 def in_a_drill(lab: Lab) -> dict[str, set[str]]:

@@ -36,7 +36,8 @@ def test_an_unready_plan_is_409_until_somebody_says_why_and_their_word_is_kept(l
     lab.api("PUT", "plans/small", PROVEN)
     refused = lab.api("POST", "plans/small/failover", {"type": "unplanned"})
     assert (refused.status, refused.body["title"]) == (409, "Not ready")
-    assert refused.body["errors"] == [{"field": "plan", "detail": "no drill of this plan has succeeded yet"}]
+    unproven = {"vm": "", "code": "never-verified", "detail": "no drill of this plan has succeeded yet"}
+    assert refused.body["errors"] == [{"field": "plan", **unproven}]
     assert '"override"' in refused.body["detail"]
     assert (lab.verbs(), lab.api("GET", "operations").body) == ([], {"value": []})
     key = {"Idempotency-Key": "fire"}
@@ -46,14 +47,13 @@ def test_an_unready_plan_is_409_until_somebody_says_why_and_their_word_is_kept(l
     other = lab.api("POST", "plans/small/failover", {"type": "unplanned"}, key)
     assert (other.status, other.body["code"]) == (422, "idempotency-key-reused")
     shown = lab.ended(run)
-    concern = {"vm": "", "code": "never-verified", "detail": "no drill of this plan has succeeded yet"}
-    said = {"reason": WHY, "personName": "function key", "personId": "", "wasNeeded": True, "concerns": [concern]}
+    said = {"reason": WHY, "personName": "function key", "personId": "", "wasNeeded": True, "concerns": [unproven]}
     assert (shown["state"], shown["override"]) == ("succeeded", said)
     kept = {"reason": WHY, "person_name": "function key", "person_id": "", "was_needed": True}
     assert requested(lab, run)["override"].items() >= kept.items()
     page = lab.api("GET", f"operations/{run}/report").body
     assert WHY in page
-    assert concern["detail"] in page
+    assert unproven["detail"] in page
 
 
 def test_a_good_drill_of_the_plan_makes_it_ready_and_past_runs_say_how_long_it_takes(lab: Lab) -> None:

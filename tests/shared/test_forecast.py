@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.graph import critical_path
+from shared.obstacle import Obstacle
 from shared.recovery import budgeting as rations
 from shared.recovery import forecast, pacing, run_answers, scheduler
 from shared.recovery.people import Pause
 from shared.recovery.run import Rehearsal, Run
 from shared.recovery.run_item import ItemStep, RunItem
 from shared.recovery.stage import Stage
-from shared.recovery.status import custom_status_of
+from shared.recovery.status import custom_status_of, fit_status
 from shared.site_recovery.request_budget import WRITES, Buckets, grant_calls
 from shared.site_recovery.verb_rules import RULES
 from tests.shared.test_scheduler import T0, graphs, item, run_of, started
@@ -97,8 +98,10 @@ def test_the_custom_status_of_5000_vms_with_long_names_stays_under_16_kb() -> No
     names = [f"{'a-very-long-name-of-a-machine-' * 3}{n}" for n in range(5000)]
     items = [item(vm).model_copy(update={"state": "failed", "detail": "é" * 5000}) for vm in names[:2500]]
     run = run_of(*(item(vm) for vm in names))
-    run = run.with_items((*items, *run.items[2500:])).with_failures("ü" * 999 for _ in names)
-    told = custom_status_of(run, datetime.fromisoformat("2026-01-05T08:00:00.123456+00:00"))
+    run = run.with_items((*items, *run.items[2500:])).with_failures(
+        Obstacle(vm=name, code="x", detail="ü" * 999) for name in names
+    )
+    told = fit_status(custom_status_of(run, datetime.fromisoformat("2026-01-05T08:00:00.123456+00:00")))
     assert told["queue"]["vms"] == 2500
     assert len(json.dumps(told, ensure_ascii=False).encode("utf-16-le")) < 16_384
 

@@ -36,7 +36,7 @@ def faults(**hook: Any) -> dict[str, str]:
     """What is wrong, by field of the plan."""
     with pytest.raises(ValidationError) as caught:
         PlanDocument.model_validate({**PAYROLL, "hooks": {"failover": {"before": [hook]}}})
-    return {field.removeprefix("hooks.failover.before[0]."): detail for field, detail in field_errors(caught.value)}
+    return {one.field.removeprefix("hooks.failover.before[0]."): one.detail for one in field_errors(caught.value)}
 
 
 @pytest.mark.parametrize("kind", GOOD)

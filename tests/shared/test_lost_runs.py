@@ -17,16 +17,16 @@ HOST_FILE = Path(__file__).parents[2] / "host.json"
 def test_it_says_what_is_so_and_what_to_do_next(kind: Kind) -> None:
     for ending, sentence in ENDING_SENTENCES.items():
         first, *words = describe_lost_run(kind, ending, "KeyError: 'x'", ("reprotect", "commit"))
-        assert first.startswith("run-lost: ")
-        assert sentence in first
-        assert f" {kind} " in first or "timer" in first
-        assert "commit, reprotect" in first
-        assert words == ["KeyError: 'x'"]
+        assert first.code == "run-lost"
+        assert sentence in first.detail
+        assert f" {kind} " in first.detail or "timer" in first.detail
+        assert "commit, reprotect" in first.detail
+        assert [one.detail for one in words] == ["KeyError: 'x'"]
 
 
 def test_without_words_of_the_engine_and_without_debts_there_is_one_sentence_less() -> None:
     (only,) = describe_lost_run("failover", "gone", "")
-    assert "Still owed" not in only
+    assert "Still owed" not in only.detail
 
 
 def test_no_activity_is_at_work_any_more_when_the_evidence_is_sealed() -> None:

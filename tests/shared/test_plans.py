@@ -18,7 +18,7 @@ def faults(**changes: Any) -> dict[str, str]:
     """What is wrong, by field."""
     with pytest.raises(ValidationError) as caught:
         PlanDocument.model_validate_json(json.dumps({**PAYROLL, **changes}))
-    return dict(field_errors(caught.value))
+    return {error.field: error.detail for error in field_errors(caught.value)}
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:
@@ -180,3 +180,23 @@ def test_an_approver_is_known_by_id_or_by_name_in_any_casing() -> None:
     assert wish.is_approver("ID-of-bob", "Bob")
     assert not wish.is_approver("id-of-eve", "eve")
     assert plan(approvals={}).approvals == type(wish)()
+
+
+ITEMS = plan().model_dump(mode="json", by_alias=True, exclude={"items": {"__all__": {"site"}}})["items"]
+
+
+def test_a_plan_needs_no_site_of_its_own_where_each_item_names_one() -> None:
+    named = [{**item, "site": "hci-02" if item["vm"] == "dc-01" else "hci-01"} for item in ITEMS]
+    whole = PlanDocument.model_validate({**PAYROLL, "site": None, "items": named})
+    assert whole.site_names == ("hci-02", "hci-01")
+    assert PlanDocument.model_validate(whole.model_dump(mode="json", by_alias=True)) == whole
+    left_out = PlanDocument.model_validate(
+        {key: value for key, value in PAYROLL.items() if key != "site"} | {"items": named}
+    )
+    assert (left_out, left_out.digest) == (whole, whole.digest)
+
+
+def test_a_vm_without_a_site_is_named() -> None:
+    named = [{**item, "site": "hci-01"} if item["vm"] != "sql-01" else item for item in ITEMS]
+    assert faults(site=None, items=named) == {"items[1].site": "is required here, or as the plan's own site"}
+    assert faults(site=None) == {"site": "is required, unless each item names its own"}

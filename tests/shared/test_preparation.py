@@ -43,7 +43,11 @@ def test_steps_come_after_what_they_need() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "says"),
-    [("failed", "Replication policy is not there"), ("differs", "Replication policy differs"), ("kept", "")],
+    [
+        ("failed", "not done, because the step 'Replication policy' failed"),
+        ("differs", "not done, because the step 'Replication policy' is not as declared"),
+        ("kept", ""),
+    ],
 )
 def test_a_policy_that_is_not_the_declared_one_is_not_associated(policy: StepState, says: str) -> None:
     run: Preparation = new_preparation(site(), NOW).with_step_ended("site", "kept").with_step_ended("policy", policy)

@@ -85,10 +85,11 @@ def test_a_missing_role_is_refused_with_what_was_needed_and_what_there_is() -> N
 def test_an_approver_is_somebody_else_than_the_requester() -> None:
     ada = Principal(id="o-1", name="Ada", roles=("Dr.Read", "Dr.Approve"))
     require_second_person(ada, "o-2")
-    with pytest.raises(Forbidden, match="another person"):
+    with pytest.raises(Forbidden, match="another person") as same:
         require_second_person(ada, "o-1")
-    with pytest.raises(Forbidden, match="sign in"):
+    with pytest.raises(Forbidden, match="sign in") as key:
         require_second_person(Principal(name="function key", roles=ROLES), "o-2")
+    assert (same.value.title, key.value.title) == ("Another person is needed", "Sign in to approve")
     with pytest.raises(Forbidden, match=r"needs the role Dr\.Approve"):
         require_second_person(Principal(id="o-3", name="Eve", roles=("Dr.Admin",)), "o-2")
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.errors import Refused
+from shared.obstacle import Obstacle
 from shared.problem_details import FieldError, field_errors, field_path, from_refused, problem_document
 
 
@@ -30,6 +31,12 @@ def test_a_problem_has_the_members_of_its_standard_and_the_fields() -> None:
         "errors": [{"field": "items[0].vm", "detail": "is required"}],
         "operation": "op-1",
     }
+
+
+def test_an_error_about_something_in_the_way_has_the_shape_of_an_obstacle() -> None:
+    busy = Obstacle(vm="sql-01", code="held", detail="held by drill-x", holder="drill-x")
+    shown = problem_document(409, "Not ready", "no", [FieldError("items[sql-01]", busy.detail, busy)])["errors"]
+    assert shown == [{"field": "items[sql-01]", **busy.to_json()}]
 
 
 def test_an_extra_never_hides_the_status() -> None:

@@ -49,7 +49,7 @@ def test_a_conflict_that_lasts_ten_minutes_is_a_refusal_in_azures_words() -> Non
     run = answered(answered(run_of(item("sql")), CONFLICT), CONFLICT, ANSWER_AWAITED_FOR)
     sql = run.items[0]
     assert (sql.state, sql.is_touched) == ("failed", False)
-    assert sql.detail == "PlannedFailover: Conflict: still processing (since 08:00 UTC, 2 times)"
+    assert sql.detail == "planned failover: still processing (since 08:00 UTC, 2 times)"
 
 
 def test_a_cleanup_that_is_not_taken_for_long_is_left_to_the_item() -> None:

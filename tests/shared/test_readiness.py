@@ -293,7 +293,7 @@ def test_what_was_approved_is_void_when_it_would_do_something_else_or_something_
     assert describe_differences(first, ill) == ("the replication of sql-01 is Critical",)
     assert describe_differences(ill, first) == ()
     busy = describe_differences(first, told("unplanned-failover", allowed_operations=(), protection_state="Busy"))
-    assert busy[0] == "sql-01 is Busy"
+    assert busy[0] == "sql-01 is not as it was then"
     stages = describe_differences(first, told("unplanned-failover", plan(**ONE, commit="manual")))
     assert stages == ("stages is ('UnplannedFailover',) and was ('UnplannedFailover', 'Commit')",)
 

@@ -36,7 +36,7 @@ FABRICS = {"hci-01": "hci-01-site", "hci-02": "hci-02-site", "hci-03": "west"}
 def protected(document: PlanDocument, sites: dict[str, SiteDocument] = SITES) -> dict[str, ItemView]:
     found = {}
     for item in document.items:
-        at = item.site or document.site
+        at = document.site_name_of(item)
         fabric = f"{sites[at].vault}/replicationFabrics/{FABRICS[at]}"
         item_id = f"{fabric}/replicationProtectionContainers/c/replicationProtectedItems/{item.vm}"
         found[item.vm.lower()] = view(item.vm, id=item_id, machine=f"guid-{item.vm}")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.evidence.report import render_report
+from shared.evidence.result_sentence import describe_result
 from shared.wording import format_duration
 
 BEGAN = datetime(2027, 3, 1, 3, 0, tzinfo=UTC)
@@ -122,15 +123,20 @@ def test_what_went_wrong_is_told_once_and_first() -> None:
     failed = {
         "vm": "web-01",
         "state": "failed",
-        "detail": "TestFailover: 28031: quota",
-        "steps": [step(detail="28031: quota")],
+        "code": "28031",
+        "detail": "test failover: quota",
+        "steps": [step(outcome="failed", detail="28031: quota")],
     }
     page = Reader(
-        render_report(drill(failed, state="failed", limitations=["web-01: quota"], failures=["web-01: quota"]))
+        render_report(
+            drill(
+                failed, state="failed", failures=[{"vm": "web-01", "code": "28031", "detail": "test failover: quota"}]
+            )
+        )
     )
-    assert page.text.count("web-01: quota") == 1
-    assert page.text.count("28031: quota") == 1
-    assert page.text.index("web-01: quota") < page.text.index("28031: quota")
+    assert page.text.count("web-01: test failover: quota (28031)") == 1
+    assert page.text.count(" 28031: quota") == 1
+    assert page.text.index("test failover: quota") < page.text.index(" 28031: quota")
 
 
 def test_a_refusal_lists_its_problems() -> None:
@@ -211,3 +217,58 @@ def test_what_became_of_each_hook_is_told() -> None:
     }
     read = Reader(render_report(drill(hooks=[ended])))
     assert [word for word in ("switch dns", "runbook", "after", "job <b>Failed</b>") if word not in read.text] == []
+
+
+def test_the_page_says_the_result_first_and_who_decided_what_is_owed_and_of_which_plan() -> None:
+    item = {"vm": "sql-01", "state": "done", "steps": [step(recoveryPointTime=at(-3))]}
+    run = drill(
+        item,
+        {"vm": "web-01", "state": "failed", "code": "28031", "detail": "no cores", "steps": []},
+        state="failed",
+        planDigest="0123456789abcdef",
+        planVersion=7,
+        networks=["/networks/vnet-dr"],
+        leftOut=[{"vm": "old-01", "code": "not-protected", "detail": "old-01 has no replica"}],
+        decisions=[{"verdict": "skip", "by": "ben", "vms": ["web-01"], "comment": "ticket 4711", "at": at(9)}],
+        approvals=[{"by": "eve", "approved": True, "comment": "ok, seen", "at": at(1)}],
+        obligations=[
+            {"owner": "drill-payroll-3f9c1a2b77d0", "kind": "source-off", "vms": ["sql-01"], "remedy": "Turn it off."},
+            {"owner": "failover-1", "kind": "commit", "vms": ["x-99"]},
+        ],
+        failures=[{"vm": "web-01", "code": "28031", "detail": "no cores", "remedy": "Raise the quota."}],
+    )
+    run["summary"] = describe_result(run)
+    assert run["summary"] == (
+        "Failed: 1 of 2 VMs done, not web-01 in 40 min 00 s; web-01: no cores (28031) Raise the quota. "
+        "Still owed: source-off."
+    )
+    page = Reader(render_report(run))
+    wanted = ("old-01 has no replica", "ticket 4711", "ok, seen", "ben", "eve", "Turn it off.", "/networks/vnet-dr")
+    for words in (*wanted, "version 7, digest 0123456789ab", "2027-03-01 02:57:00", "Raise the quota."):
+        assert words in page.text
+    assert "x-99" not in page.text
+    assert page.text.index(run["summary"]) < page.text.index("Started")
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        ({"state": "succeeded", "items": [{"vm": "a", "state": "done"}]}, "Succeeded: 1 of 1 VMs done."),
+        (
+            {"state": "waiting", "waitingForText": "a decision on a."},
+            "Waiting for a person (under way): a decision on a.",
+        ),
+        (
+            {"state": "running", "progress": {"completed": 2, "total": 5}, "waitingForText": "job of a"},
+            "Not ended: 2 of 5 VMs done, waiting for job of a.",
+        ),
+        (
+            {"state": "failed", "obstacles": [{"vm": "", "code": "held", "detail": "n1 is being repaired."}]},
+            "Refused, and nothing was changed: n1 is being repaired. (held).",
+        ),
+        ({"state": "failed", "verdict": "1 of 9 steps did not end as declared: policy."}, None),
+    ],
+)
+def test_the_result_is_one_sentence(run: dict[str, Any], sentence: str | None) -> None:
+    about = {"id": "x-1", "kind": "failover", **run}
+    assert describe_result(about) == (sentence or f"Failed. {run['verdict']}")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.obstacle import Obstacle
 from shared.plans.plan import Probe
 from shared.recovery import run_answers, scheduler
 from shared.recovery.pauses import paused_vms
@@ -21,6 +22,7 @@ from shared.site_recovery.views import ItemView
 from tests.shared.test_scheduler import COMMIT, MOVE, T0, item, run_of, started, succeeded
 
 ASKS = Limits(on_failure="ask")
+FAILURE = Obstacle(vm="dc", code="x", detail="it failed")
 
 
 def test_a_run_carries_over_only_what_is_not_as_it_is_by_default() -> None:
@@ -33,11 +35,11 @@ def test_a_run_carries_over_only_what_is_not_as_it_is_by_default() -> None:
 
 def test_of_each_of_its_parts_it_carries_over_only_what_is_not_as_it_is_by_default() -> None:
     run = run_of(item("sql")).with_people(People(skipped_vms=("dc",)))
-    run = run.with_budget(RunBudget(allowances={"s": Allowance(unused_reads=2)})).with_failures(["dc: it failed"])
+    run = run.with_budget(RunBudget(allowances={"s": Allowance(unused_reads=2)})).with_failures([FAILURE])
     carried = run.model_dump(mode="json", exclude_defaults=True)
     assert carried["people"] == {"skipped_vms": ["dc"]}
     assert carried["budget"] == {"allowances": {"s": {"unused_reads": 2}}}
-    assert carried["results"] == {"failures": ["dc: it failed"]}
+    assert carried["results"] == {"failures": [{"vm": "dc", "code": "x", "detail": "it failed"}]}
     assert not {"clock", "returned", "chain"} & set(carried)
     assert Run.model_validate(carried) == run
 

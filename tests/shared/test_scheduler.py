@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.plan import Probe
 from shared.recovery import budgeting as rations
 from shared.recovery import pacing, run_answers, scheduler
@@ -177,9 +178,9 @@ def test_a_re_protect_tells_how_far_its_replication_is_and_how_long_it_takes_yet
             run, [view], lambda one: one.protection_state == "Protected", lambda _: True, at
         )
 
-    assert seen(run, 30, "InitialReplicationInProgress", None).items[0].detail == "InitialReplicationInProgress"
+    assert seen(run, 30, "InitialReplicationInProgress", None).items[0].detail == "first copy under way"
     half = seen(run, 30, "InitialReplicationInProgress", 25)
-    assert half.items[0].detail == "InitialReplicationInProgress: 25 %, about 90 min left"
+    assert half.items[0].detail == "first copy under way: 25 %, about 90 min left"
     over = seen(half, 120, "Protected", 100).items[0]
     assert (over.state, over.detail) == ("done", "161011: no test failover")
 
@@ -223,7 +224,7 @@ def test_a_busy_item_gets_a_new_attempt_only_after_its_job_failed_with_532() -> 
 def test_a_refused_verb_fails_with_azures_own_words() -> None:
     refused = StartAnswer(vm="sql", outcome="refused", code="not-allowed", detail="sql is not Protected")
     run = run_answers.with_start_answers(run_of(item("sql")), [refused], T0)
-    assert run.items[0].detail == "PlannedFailover: not-allowed: sql is not Protected"
+    assert run.items[0].detail == "planned failover: sql is not Protected"
 
 
 def test_a_job_that_outlasts_all_patience_fails_its_item() -> None:
@@ -317,7 +318,7 @@ def test_nothing_is_committed_once_anything_failed() -> None:
     refused = StartAnswer(vm="sql", outcome="refused", code="x", detail="y")
     run = leave_stage(run_answers.with_start_answers(run, [refused], T0), T0)
     assert run.current is None
-    assert run.results.failures == ("sql: PlannedFailover: x: y",)
+    assert run.results.failures == (Obstacle(vm="sql", code="x", detail="planned failover: y"),)
 
 
 def test_cleanup_takes_in_all_that_the_rehearsal_touched_and_nothing_else() -> None:

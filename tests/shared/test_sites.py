@@ -48,9 +48,9 @@ def test_what_may_be_left_out_may_be_empty() -> None:
 def test_a_wrong_field_is_named_and_says_what_was_expected(field: str, value: str, says: str) -> None:
     with pytest.raises(ValidationError) as caught:
         site(**{field: value})
-    [(named, detail)] = field_errors(caught.value)
-    assert named == field
-    assert says in detail
+    [error] = field_errors(caught.value)
+    assert error.field == field
+    assert says in error.detail
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

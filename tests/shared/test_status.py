@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.messages import VaultRef
+from shared.obstacle import Obstacle
 from shared.plans.hooks import HookResult
 from shared.recovery.operation import STATE_CODES
 from shared.recovery.people import Pause, People
@@ -44,6 +45,7 @@ def runs(draw: st.DrawFn) -> Run:
     hook = HookResult(
         name=named[:60], kind="http", occasion="failover", moment="before", required=True, state="failed", detail=detail
     )
+    failure = Obstacle(vm="x" * 90, subject=named[:60], code="28031", detail=detail, remedy=detail)
     parts = tuple(
         RecoveryPlanRun(name=named[:80], state="paused", detail=detail) for _ in range(draw(st.integers(0, 20)))
     )
@@ -53,7 +55,7 @@ def runs(draw: st.DrawFn) -> Run:
         items=items,
         began=T0,
         progress=StageProgress(stages=(Stage(verb="PlannedFailover"),), began=T0),
-        results=RunResults(failures=(detail,) * draw(st.integers(0, 40)), hooks=(hook,) * draw(st.integers(0, 12))),
+        results=RunResults(failures=(failure,) * draw(st.integers(0, 40)), hooks=(hook,) * draw(st.integers(0, 12))),
         plan_runs=parts,
         people=People(pause=draw(st.none() | st.builds(Pause, what=LONG, since=st.just(T0)))),
     )

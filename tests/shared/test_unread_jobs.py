@@ -85,7 +85,9 @@ def test_an_item_that_could_take_the_verb_again_has_failed_but_not_at_once() -> 
     late = ANSWER_AWAITED_FOR + ITEM_FOLLOWS_WITHIN + timedelta(seconds=1)
     sql = looked(run, VIEW, late, ready=True).items[0]
     assert (sql.state, sql.steps[-1].outcome) == ("failed", "failed")
-    assert f"job job-sql could not be read, since 08:00 UTC, 2 times: {GONE}; the item is still Protected" in sql.detail
+    assert (
+        f"job job-sql could not be read, since 08:00 UTC, 2 times: {GONE}; the item does not show it: sql" in sql.detail
+    )
     assert looked(run, VIEW, late, proved=True).items[0].state == "done"
 
 

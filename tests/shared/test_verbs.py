@@ -7,7 +7,7 @@ import pytest
 from shared.obstacle import Obstacle
 from shared.site_recovery.verb_rules import RULES, find_refusal, has_settled
 from shared.site_recovery.views import ItemView, Verb
-from tests.shared.samples import REPLICATING, view
+from tests.shared.samples import view
 
 AFTER_FAILOVER = ("CompleteMigration", "Commit", "DisableProtection", "ChangePit")
 AFTER_COMMIT = ("CompleteMigration", "DisableProtection", "Failback")
@@ -135,21 +135,26 @@ def test_a_refusal_says_what_stands_in_the_way_in_words() -> None:
     refusal = find_refusal("Commit", view())
     assert refusal is not None
     assert refusal.code == "commit-not-allowed"
-    assert refusal.detail == f"sql-01 is Protected, active in Primary; the vault allows {', '.join(REPLICATING)}"
+    assert refusal.detail == "sql-01 runs on premises and is protected: fail it over first"
     assert not refusal.passing
 
 
 def test_a_pending_test_failover_has_to_be_cleaned_up_first() -> None:
     refusal = find_refusal("PlannedFailover", STATES["test failover waits for its cleanup"].item)
     assert refusal == Obstacle(
-        vm="sql-01", code="test-failover-pending", detail="a test failover of sql-01 waits for its cleanup"
+        vm="sql-01",
+        code="test-failover-pending",
+        detail="a test failover of sql-01 is not cleaned up: have it cleaned up first",
     )
 
 
 def test_a_protected_item_that_is_busy_is_not_ready_although_it_lists_the_verb() -> None:
     refusal = find_refusal("TestFailover", view(scenario="PlannedFailover"))
     assert refusal == Obstacle(
-        vm="sql-01", code="item-busy", detail="sql-01 is busy with PlannedFailover", passing=True
+        vm="sql-01",
+        code="item-busy",
+        detail="a failover or failback runs on sql-01: wait until it has ended",
+        passing=True,
     )
 
 

@@ -125,4 +125,4 @@ def test_a_good_drill_may_count_for_a_year(days: int) -> None:
 def test_a_duration_beyond_its_limit_is_refused_with_the_limit(field: str, value: str, detail: str) -> None:
     with pytest.raises(ValidationError) as caught:
         settings(**{field: value})
-    assert field_errors(caught.value) == [(field, detail)]
+    assert [(one.field, one.detail) for one in field_errors(caught.value)] == [(field, detail)]

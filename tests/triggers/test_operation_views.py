@@ -14,6 +14,7 @@ from shared.obstacle import Obstacle
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from shared.recovery.status import AwaitedDecision
+from tests.failures import failure_texts
 from tests.orchestrators.test_runbooks import SITE, plan
 from tests.triggers.hub import Hub, look
 from triggers.operation_views import UNREADABLE_INPUT, full_view, read_achieved_and_forecast
@@ -78,8 +79,8 @@ def test_a_run_that_broke_off_says_with_what_on_either_engine(tells: str) -> Non
     )
     view = full_view(state)
     assert view["state"] == "failed"
-    said, failure = view["failures"]
-    assert said.startswith("run-lost: The run did not come to its own end: the engine could not go on with it.")
+    said, failure = (one["detail"] for one in view["failures"])
+    assert said.startswith("The run did not come to its own end: the engine could not go on with it.")
     assert failure.startswith("builtins.ValueError: no luck at https://x.example/hook")
     assert "s3cret" not in failure
 
@@ -97,14 +98,14 @@ def test_only_a_run_that_the_app_itself_terminated_was_aborted(
 ) -> None:
     ended = look("drill-1", OrchestrationStatus.TERMINATED, output=output)
     view = full_view(ended)
-    assert (view["state"], view["phase"], len(view["failures"])) == (state, "Finished", failures)
+    assert (view["state"], view["phase"], len(failure_texts(view))) == (state, "Finished", failures)
 
 
 @pytest.mark.parametrize("text", ["enough", "{", "[1]", '"aborted"', ""])
 def test_whatever_reason_a_run_was_terminated_for_it_is_shown(text: str) -> None:
     ended = replace(look("drill-1", OrchestrationStatus.TERMINATED), serialized_output=text)
     view = full_view(ended)
-    assert (view["state"], view["failures"][1]) == ("failed", text or "the engine does not say why")
+    assert (view["state"], view["failures"][1]["detail"]) == ("failed", text or "the engine does not say why")
 
 
 @pytest.mark.parametrize("status", [OrchestrationStatus.RUNNING, OrchestrationStatus.TERMINATED])

@@ -94,9 +94,20 @@ async def test_the_same_key_of_another_person_starts_nothing(name: str) -> None:
     assert len(hub.runs) == 1
 
 
-async def test_a_key_names_a_run_of_one_kind_on_one_subject() -> None:
+async def test_a_key_starts_one_run_on_a_subject_whatever_the_verb() -> None:
     hub = RememberingHub()
-    runs = [(await post(name, hub, {})).body["id"] for name in ("start_prepare", "start_verify")]
+    run = (await post("start_prepare", hub, {})).body["id"]
+    for name in ("start_verify", "start_preflight"):
+        require_reused(await post(name, hub, {}), run)
+    require_reused(await post("start_replication", hub, {"vms": ["sql-01"]}), run)
+    assert (await post("start_prepare", hub, {})).body["id"] == run
+    assert len(hub.runs) == 1
+
+
+async def test_of_another_subject_a_key_names_another_run() -> None:
+    hub = RememberingHub()
+    hub.entities["@documents@site:hci-02"] = hub.entities["@documents@site:hci-01"]
+    runs = [(await post("start_verify", hub, {}, site=site)).body["id"] for site in ("hci-01", "hci-02")]
     assert len(set(runs)) == len(hub.runs) == 2
 
 

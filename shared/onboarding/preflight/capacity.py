@@ -25,6 +25,12 @@ def total_churn(facts: SiteFacts) -> float:
     return sum(facts.site.capacity.churn_of(machine.name) or 0 for machine in facts.machines)
 
 
+def is_churn_declared(facts: SiteFacts) -> bool:
+    """Whether it is known of any VM how much it writes; of a site without VMs nothing has to be known."""
+    churns = [facts.site.capacity.churn_of(machine.name) for machine in facts.machines]
+    return not churns or any(churn is not None for churn in churns)
+
+
 def copy_time(facts: SiteFacts) -> timedelta | None:
     """How long the initial copy takes with what the link has left beside the churn; None without end, or unknown."""
     left = (facts.site.capacity.link_mbps or 0) / 8 - total_churn(facts)
@@ -54,6 +60,11 @@ def check_link(facts: SiteFacts) -> Iterator[CheckLine]:
     if link is None:
         yield CheckLine("warn", "the speed of the link is not declared")
         return
+    if not is_churn_declared(facts):
+        yield CheckLine(
+            "warn", f"no churn is declared: how much of a link of {link:g} Mbit/s the VMs need is not known"
+        )
+        return
     used = churn * 8 / link
     detail = f"the VMs write {churn:g} MB/s, which is {used:.0%} of a link of {link:g} Mbit/s"
     yield CheckLine("fail" if used >= 1 else "warn" if used > SPARE else "pass", detail)
@@ -61,6 +72,11 @@ def check_link(facts: SiteFacts) -> Iterator[CheckLine]:
 
 def check_cache(facts: SiteFacts) -> Iterator[CheckLine]:
     churn, link = total_churn(facts), facts.site.capacity.link_mbps
+    if link is None and not is_churn_declared(facts):
+        yield CheckLine(
+            "warn", "neither churn nor link is declared: how much arrives at the cache account is not known"
+        )
+        return
     most = max(churn, (link or 0) / 8)
     detail = f"{most:g} MB/s at the most arrive at the cache account, which takes {ACCOUNT_INGRESS:g} MB/s"
     yield CheckLine("fail" if churn > ACCOUNT_INGRESS else "warn" if most > ACCOUNT_INGRESS else "pass", detail)

@@ -124,11 +124,17 @@ def test_a_vm_that_does_not_replicate_is_missed() -> None:
 
 
 def test_a_failed_operation_is_missed_with_its_reason() -> None:
-    assert proofs.ended_well({"id": "x", "state": "failed", "failures": ["sql-01: 28031"]}) == [
-        "x ended failed: sql-01: 28031"
+    quota = {"vm": "sql-01", "code": "28031", "detail": "no cores"}
+    assert proofs.ended_well({"id": "x", "state": "failed", "failures": [quota]}) == [
+        "x ended failed: sql-01: 28031: no cores"
     ]
-    refused = {"id": "x", "state": "failed", "failures": [], "obstacles": [{"detail": "busy"}]}
-    assert proofs.ended_well(refused) == ["x ended failed: busy"]
+    refused = {
+        "id": "x",
+        "state": "failed",
+        "failures": [],
+        "obstacles": [{"vm": "", "code": "held", "detail": "busy"}],
+    }
+    assert proofs.ended_well(refused) == ["x ended failed: held: busy"]
     assert proofs.ended_well({"id": "x", "state": "aborted"}) == ["x ended aborted: it does not say why"]
 
 

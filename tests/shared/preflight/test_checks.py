@@ -344,6 +344,8 @@ def test_what_azure_does_not_show_is_unknown_and_says_why() -> None:
         ("target-quota", seen(azure(quota=QuotaFacts(used=90, limit=100)))),
         ("capacity-link", load(linkMbps=9)),
         ("capacity-churn", seen(capacity={"linkMbps": 1000})),
+        ("capacity-link", seen(capacity={"linkMbps": 1000})),
+        ("capacity-cache", seen(capacity={})),
         ("capacity-initial-copy", seen(capacity={})),
     ],
 )
