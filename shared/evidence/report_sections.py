@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "overridden concerns": {"vm": "VM", "code": "Code", "detail": "What"},
 }
 TABLES = ("approvals", "decisions", "overridden concerns", "leftOut", "obligations", "hooks")
-SITE_TABLES = ("checks", "drift", "steps", "nodes", "timeline")
+SITE_TABLES = ("checks", "drift", "steps", "nodes", "unprotected", "timeline")
 IN_SECTIONS: Mapping[str, str] = {
     "limitations": FINDINGS,
     "failures": FINDINGS,

@@ -391,7 +391,7 @@ def test_a_cleanup_that_was_refused_says_with_what(bench: Bench) -> None:
     bench.azure.jobs.start_verbs = refuse_cleanup  # type: ignore[method-assign] # says no to every cleanup
     bench.driver.activities = bench.azure.activities()
     failures = failure_texts(bench.run(drill, "drill").output)
-    assert any("AuthorizationFailed: no, but the item does not show it" in failure for failure in failures)
+    assert any("AuthorizationFailed: no, but the item is still missing" in failure for failure in failures)
     assert not any("the job succeeded" in failure for failure in failures)
 
 

@@ -235,7 +235,7 @@ def test_a_repair_that_could_not_look_is_no_attempt_and_is_put_off_ever_longer(b
 def test_a_node_whose_run_commands_hang_keeps_its_extension(bench: RepairBench) -> None:
     bench.azure.nodes.are_scripts_stuck = True
     result = bench.repair()
-    assert failure_texts(result.output)[0].startswith("node-not-read")
+    assert result.output["failures"][0]["code"] == "node-not-read"
     assert bench.azure.nodes.changes == EXAMINED
     assert bench.read_record().attempts == 0
     assert bench.azure.nodes.by_name["n2"].state == "Failed"

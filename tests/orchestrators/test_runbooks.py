@@ -587,7 +587,7 @@ def test_an_approved_run_looks_once_more_before_it_acts(bench: Bench) -> None:
     result = bench.run(failover, "failover", document=document)
     problem = result.output["problems"][0]
     assert (result.output["state"], problem["code"]) == ("refused", "approval-void")
-    assert "sql is PlannedFailoverCommitRequired" in problem["detail"]
+    assert "sql is not as it was then" in problem["detail"]
     assert (bench.azure.jobs.sent, bench.held(), bench.owed()) == ([], {}, set())
 
 

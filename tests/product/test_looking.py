@@ -84,20 +84,18 @@ def test_a_preparation_does_what_its_preview_has_said(lab: Lab) -> None:
 
 def test_a_key_that_was_used_starts_nothing_else_also_when_its_run_has_ended(lab: Lab) -> None:
     """A preparation goes through several generations, and a replication of all VMs through more than one tick."""
-    key = {"Idempotency-Key": "monday"}
-    ended = {
-        lab.api("POST", path, body, key).body["id"]: (path, body)
-        for path, body in ((f"{SITE}/prepare", {}), (f"{SITE}/replication", {"vms": [VM]}))
-    }
+    paths = (f"{SITE}/prepare", {}), (f"{SITE}/replication", {"vms": [VM]})
+    keys = {path: {"Idempotency-Key": f"monday {path}"} for path, _ in paths}
+    ended = {lab.api("POST", path, body, keys[path]).body["id"]: (path, body) for path, body in paths}
     for run in ended:
         assert lab.ended(run)["state"] == "succeeded"
     before = everything(lab)
     for run, (path, body) in ended.items():
-        again = lab.api("POST", path, body, key)
+        again = lab.api("POST", path, body, keys[path])
         assert (again.status, again.body["id"], again.body["admission"]) == (202, run, "ended")
-        other = lab.api("POST", path, body, key | signed_in("bob", "Dr.Read", "Dr.Admin"))
+        other = lab.api("POST", path, body, keys[path] | signed_in("bob", "Dr.Read", "Dr.Admin"))
         assert (other.status, other.body["code"], other.body["operation"]) == (422, "idempotency-key-reused", run)
-    other = lab.api("POST", f"{SITE}/replication", {"action": "resynchronise", "vms": [VM]}, key)
+    other = lab.api("POST", f"{SITE}/replication", {"action": "resynchronise", "vms": [VM]}, keys[path])
     assert (other.status, other.body["code"]) == (422, "idempotency-key-reused")
     assert everything(lab) == before
 
