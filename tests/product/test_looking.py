@@ -84,7 +84,7 @@ def test_a_preparation_does_what_its_preview_has_said(lab: Lab) -> None:
 
 def test_a_key_that_was_used_starts_nothing_else_also_when_its_run_has_ended(lab: Lab) -> None:
     """A preparation goes through several generations, and a replication of all VMs through more than one tick."""
-    paths = (f"{SITE}/prepare", {}), (f"{SITE}/replication", {"vms": [VM]})
+    paths: tuple[tuple[str, dict[str, Any]], ...] = ((f"{SITE}/prepare", {}), (f"{SITE}/replication", {"vms": [VM]}))
     keys = {path: {"Idempotency-Key": f"monday {path}"} for path, _ in paths}
     ended = {lab.api("POST", path, body, keys[path]).body["id"]: (path, body) for path, body in paths}
     for run in ended:
