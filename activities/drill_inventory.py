@@ -26,7 +26,7 @@ async def take_inventory(request: TakeInventory) -> Inventory:
         fresh_resources = [resource.model_dump(mode="json") for resource in inventory.added]
         scope = {"at": inventory.at.isoformat(), "groups": request.groups, "networks": request.networks}
         content = canonical_json({**scope, "resources": ids, "fresh": fresh_resources})
-        unkept = await keep_beside(request.evidence_file, content)
+        unkept = (await keep_beside(request.evidence_file, content)).unkept
     return inventory.model_copy(update={"unkept": unkept})
 
 

@@ -114,26 +114,10 @@ async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     """
     suspended, name = end.outcome == "suspended", job["name"]
     place, content = f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job))
-    await keep_beside(place, content)
-    await _keep_apart_if_foreign(place, content)
-
-
-async def _keep_apart_if_foreign(place: str, content: bytes) -> None:
-    """Where another job is kept in the place of this one, keep this one as well: no record names it, which shows."""
-    store = open_evidence_store()
-    kept = await _try_to_read(store, place) if store else None
+    kept = (await keep_beside(place, content)).content
     if kept is not None and _facts_of_job(kept) != _facts_of_job(content):
-        _LOG.error("evidence-broken: %s is not what Azure showed", place)
+        _LOG.error("evidence-broken: %s is not what Azure showed", place)  # no record names the other, which shows
         await keep_beside(f"{place.removesuffix('.json')}.{sha256_of(content)[:12]}.json", content)
-
-
-async def _try_to_read(store: EvidenceStore, name: str) -> bytes | None:
-    """A file that nothing waits for."""
-    try:
-        async with asyncio.timeout(LOOKED_AT_WITHIN):
-            return await store.read_file(name)
-    except (SiteRecoveryError, TimeoutError):
-        return None
 
 
 def _facts_of_job(content: bytes) -> list[object]:
@@ -152,7 +136,7 @@ async def find_store_obstacle(within: float = LOOKED_AT_WITHIN) -> Obstacle | No
     """
     if open_evidence_store() is None:
         return Obstacle(code="evidence-store-missing", detail=NO_STORE)
-    if reason := await keep_beside(STORE_TRIAL_FILE, canonical_json({}), within):
+    if reason := (await keep_beside(STORE_TRIAL_FILE, canonical_json({}), within)).unkept:
         detail = f"the evidence store takes nothing now: {reason}"
         return Obstacle(code="evidence-store-unavailable", detail=detail, passing=True)
     return None

@@ -73,7 +73,7 @@ async def keep_points(request: KeepPoints) -> PointsKept:
         {"vm": item.vm, "item": item.item_id, "at": at, "points": [point.model_dump(mode="json") for point in points]}
         for item, (points, at) in zip(request.items, listed, strict=True)
     ]
-    unkept = await keep_beside(request.evidence_file, canonical_json(kept_lists))
+    unkept = (await keep_beside(request.evidence_file, canonical_json(kept_lists))).unkept
     counts = {item.vm: len(points) for item, (points, _) in zip(request.items, listed, strict=True)}
     return PointsKept(counts=counts, calls=vault.calls_made, unkept=unkept)
 

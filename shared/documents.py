@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.grouping import find_repetitions
-from shared.network_addresses import find_host_flaw
+from shared.network_addresses import LOOPBACK, find_host_flaw
 from shared.problem_details import error_lines, plain_detail
 
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
@@ -132,7 +132,7 @@ def hook_url_flaw(url: str) -> str:
     address = urlsplit(url)
     if address.scheme not in {"https", "http"} or not address.hostname:
         return "must be an absolute https URL"
-    if address.scheme == "http" and address.hostname not in {"127.0.0.1", "::1", "localhost"}:
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
         return "must be https: http is allowed for this machine only"
     if address.query or address.fragment or address.username or address.password:
         return "must be a URL without query, fragment and user: a plan holds no secrets"
@@ -148,10 +148,18 @@ def _check_hook_url(url: str) -> str:
 
 HookUrlOrNone = Annotated[str, AfterValidator(_check_hook_url)]
 """A URL that this product calls, or empty."""
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")]
+NAME_PATTERN = r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?"
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 VmName = Annotated[str, Field(max_length=100, pattern=r"^[^\s/\\\x00-\x1f]([^/\\\x00-\x1f]*[^\s/\\\x00-\x1f])?$")]
 """A VM on premises: Hyper-V and the vault take nearly every name that may be part of a path; Azure gets its own."""
 """Of a site or a plan, as it stands in a URL and in the ids of runs."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a site or a plan can be called so."""
+    return re.fullmatch(NAME_PATTERN, text) is not None
+
+
 Span = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30)), TEXT_OF_DURATION]
 """How long something may take. In JSON: ISO 8601, "PT2H"."""
 LongSpan = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=366)), TEXT_OF_DURATION]

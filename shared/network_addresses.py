@@ -7,6 +7,8 @@ WIRE_SERVER = ipaddress.ip_address("168.63.129.16")
 """Azure's own services for a machine. Source: documented for virtual networks."""
 TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses behind a translator (RFC 6052)."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts to which http may be spoken: nothing leaves this machine."""
 OWN_NAMES = ("localhost", "ip6-localhost", "ip6-loopback")
 
 

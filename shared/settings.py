@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from shared.errors import SiteRecoveryError
+from shared.network_addresses import LOOPBACK
 from shared.principals import ROLES
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class WrongSettings(SiteRecoveryError):
@@ -20,7 +19,7 @@ def _check_url(url: str) -> str:
     address = urlsplit(url)
     if not address.hostname or address.scheme not in {"https", "http"}:
         raise ValueError(f"not an absolute https URL: {url!r}")
-    if address.scheme == "http" and address.hostname not in _LOOPBACK:
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
         raise ValueError(f"http is for this very machine only, a token must not travel in clear: {url!r}")
     return url.rstrip("/")
 

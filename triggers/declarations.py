@@ -8,6 +8,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.concurrency import map_concurrently
+from shared.documents import is_name
 from shared.operations.holds import find_holds
 from shared.plans.addresses import AddressFacts, claims_of_plan, find_rival_claims
 from shared.plans.machines import leased_machines, leased_vm_of
@@ -18,7 +19,7 @@ from shared.sites.site import SiteDocument
 from shared.wording import list_briefly
 from triggers import declared_documents
 from triggers.holds_in_effect import hold_views, read_holds, read_holds_of
-from triggers.http_endpoint import NAME_PATTERN, HttpProblem, body_of, caller_of, handle_for_role, json_response
+from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, json_response
 from triggers.next_drills import read_drills, read_next_drill
 from triggers.plan_checks import check_plan
 from triggers.sites import read_site_health
@@ -29,7 +30,7 @@ SHOWN_SHARED_VMS = 10
 
 def _read_document_name(req: func.HttpRequest, document_kind: DocumentKind) -> str:
     name: str = req.route_params[document_kind]
-    if not NAME_PATTERN.fullmatch(name):
+    if not is_name(name):
         detail = f"{name!r} is no valid name. Use up to 42 of a-z, 0-9 and -, with a letter or digit at both ends."
         raise HttpProblem(400, "Invalid name", detail, [FieldError(field=document_kind, detail=detail)])
     return name

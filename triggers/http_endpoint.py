@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -13,6 +12,7 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import ValidationError
 
+from shared.documents import is_name
 from shared.errors import Refused, Transient
 from shared.messages import Document
 from shared.operations.kinds import kinds_on_subject_of
@@ -41,8 +41,6 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 DECLARED = frozenset({"site", "plan"})
-NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
-"""Of what people declare."""
 type Handler = Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]
 
 
@@ -127,7 +125,7 @@ def _require_known_request(req: func.HttpRequest, parameters: Sequence[str], *, 
 def _require_possible_names(req: func.HttpRequest) -> None:
     """See that the path names no document that nobody could have declared: the engine takes such a key for an error."""
     for noun in DECLARED & req.route_params.keys() if req.method != "PUT" else ():
-        if not NAME_PATTERN.fullmatch(req.route_params[noun]):
+        if not is_name(req.route_params[noun]):
             raise not_found(noun, req.route_params[noun])
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors
@@ -115,26 +115,34 @@ class EvidenceContainer:
             return sorted([str(name) async for name in self._client.list_blob_names(name_starts_with=prefix)])
 
 
-async def keep_beside(name: str, content: bytes, within: float | None = None) -> str:
+class KeptBeside(NamedTuple):
+    """What stands under a name that something was to be kept under.
+
+    Attributes:
+        content: What is kept there now; None where that is not known, and where there is no store.
+        unkept: Why it could not be kept; empty when it is, and when there is no store.
+    """
+
+    content: bytes | None = None
+    unkept: str = ""
+
+
+async def keep_beside(name: str, content: bytes, within: float | None = None) -> KeptBeside:
     """Keep a file beside something that has to go on whether it can be kept or not.
 
     Args:
         within: How many seconds it may take; by default what nothing waits for.
-
-    Returns:
-        Why it could not be kept; empty when it is, and when there is no store.
     """
     store, seconds = open_evidence_store(), KEPT_BESIDE_WITHIN if within is None else within
     if store is None:
-        return ""
+        return KeptBeside()
     try:
         async with asyncio.timeout(seconds):
-            await store.put_new(name, content)
+            return KeptBeside(await store.put_new(name, content))
     except (SiteRecoveryError, TimeoutError) as failure:
         reason = f"{failure}" or f"the store said nothing for {seconds:.0f} s"
         _LOG.warning("evidence-not-kept: %s: %s", name, reason)
-        return reason
-    return ""
+        return KeptBeside(unkept=reason)
 
 
 def open_evidence_store() -> EvidenceStore | None:

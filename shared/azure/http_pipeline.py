@@ -16,13 +16,13 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from shared.azure.answer_shapes import JsonObjectsOnly
 from shared.azure.request_pacer import PacedRequests, RequestPacer
 from shared.errors import Refused
+from shared.network_addresses import LOOPBACK
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline import PipelineRequest
 
 SCOPE = "https://management.azure.com/.default"
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class PlainHttp(core.SansIOHTTPPolicy[Any, Any]):
