@@ -65,7 +65,7 @@ def call[Request: Message, Answer: Message](
 def call_patiently[Request: Message, Answer: Message](
     ctx: Context, activity: Activity[Request, Answer], request: Request, within: timedelta = READ_PATIENCE
 ) -> Steps[Answer]:
-    """Read something large, as often as it takes: of thirty calls one goes unanswered more often than not.
+    """Ask for something that looks before it acts, as often as it takes: of thirty calls one goes unanswered often.
 
     Raises:
         Refused: it was declined.
@@ -81,7 +81,7 @@ def call_patiently[Request: Message, Answer: Message](
 def retry_patiently[T](
     ctx: Context, attempt: Callable[[], Steps[T]], pause: Callable[[], Steps[None]], within: timedelta = READ_PATIENCE
 ) -> Steps[T]:
-    """Do something that only reads, and after a pause once more where Azure did not answer.
+    """Do something that looks before it acts, and after a pause once more where Azure did not answer.
 
     Raises:
         Transient: it went unanswered all this time.

@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from orchestrators.durable.node_scripts import run_script
-from orchestrators.durable.steps import Context, Steps, call, now, sleep
+from orchestrators.durable.steps import Context, Steps, call_patiently, now, sleep
 from orchestrators.healing.look import NodeDiagnosis, wait_for_node
 from orchestrators.healing.node_records import ask_node_record
 from orchestrators.healing.progress import ProgressTracker
-from shared.activity import Activity, Nothing
 from shared.errors import Refused, SiteRecoveryError, Transient
 from shared.healing.classifier import NEEDS_ENDPOINTS, cause_of, classify_failure, find_cured_cause
 from shared.healing.contract import (
@@ -33,14 +32,11 @@ from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN, NODE_EVERY, TAKEN_WI
 from shared.healing.proof import choose_helper, extension_to_install, is_registered_here, may_run_sync
 from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts
-from shared.messages import Message
 from shared.sites.node_health import extension_state, is_extension_settled, is_extension_well, providers_on
 from shared.sites.nodes import ExtensionView, NodeView
 from shared.sites.outbound import REGISTRATION_ENDPOINTS, is_service_url
 from shared.sites.site import SiteDocument
 
-PASSING_CONFLICTS = frozenset({"HCRP409", "Conflict", "AnotherOperationInProgress", "OperationPreempted"})
-"""Codes of a 409 on an extension that pass. Source: HCRP409 of Arc says to try again later; the others are of ARM."""
 OUTPUT_KEPT = 500
 """How much of a script's output is kept with the run, in characters, counted from its end."""
 
@@ -187,33 +183,13 @@ def reinstall_extension(
     _require_well(site, node, back, registration)
 
 
-def _call_until_taken[Request: Message](
-    ctx: Context, activity: Activity[Request, Nothing], request: Request
-) -> Steps[None]:
-    """Ask again, for a while, what Azure does not take because it still works on the node's extensions.
-
-    Raises:
-        Refused: it said no, or it was busy all that time.
-    """
-    deadline = now(ctx) + TAKEN_WITHIN
-    while True:
-        try:
-            yield from call(ctx, activity, request)
-        except Refused as refusal:
-            if refusal.code not in PASSING_CONFLICTS or now(ctx) >= deadline:
-                raise
-        else:
-            return
-        yield from sleep(ctx, NODE_EVERY)
-
-
 def _uninstall_extension(ctx: Context, order: Repair, node: NodeView, tracker: ProgressTracker) -> Steps[None]:
     if node.extension is None:
         return
     tracker.enter_phase("Uninstall", f"the ASR extension to leave {node.name}")
     try:
         removal = RemoveExtension(extension_id=node.extension.id, operation=order.id)
-        yield from _call_until_taken(ctx, REMOVE_EXTENSION, removal)
+        yield from call_patiently(ctx, REMOVE_EXTENSION, removal, TAKEN_WITHIN)
     except Transient:
         tracker.mark_changed()  # only the answer may be lost
         raise
@@ -232,7 +208,7 @@ def _install_saved(
         raise Refused("no-settings", detail)
     tracker.enter_phase("Re-create", f"the ASR extension to be installed on {node.name}")
     installation = CreateExtension(machine_id=node.id, operation=order.id, saved=saved)
-    yield from _call_until_taken(ctx, CREATE_EXTENSION, installation)
+    yield from call_patiently(ctx, CREATE_EXTENSION, installation, TAKEN_WITHIN)
     return (yield from wait_for_node(ctx, node.id, is_extension_settled, BACK_WITHIN)).extension
 
 

@@ -1,17 +1,21 @@
 """Arc machines with their extensions and run commands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.arm_ids import names_by_type
 from shared.azure.clients import azure
-from shared.azure.errors import NotFound, translate_errors
+from shared.azure.errors import NotFound, NotNow, translate_errors
 from shared.azure.json_fields import Json, date_of
-from shared.errors import Refused
+from shared.errors import Refused, Transient
 
 if TYPE_CHECKING:
     from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient
+
+BUSY_WAIT = 30
+"""Seconds until a change of a machine is asked for again while Azure still works on another."""
 
 
 async def list_machines(subscription: str) -> tuple[list[Json], datetime]:
@@ -51,17 +55,25 @@ class ArcMachine:
         return await _find_or_none(self._client.machine_extensions.get, *self._scope, name)
 
     async def create_extension(self, name: str, body: dict[str, Any], request_id: str) -> None:
-        """Ask for an extension; it is not there yet when this returns."""
+        """Ask for an extension; it is not there yet when this returns.
+
+        Raises:
+            Transient: also while Azure still works on the machine's extensions, which passes.
+        """
         from azure.mgmt.hybridcompute.models import MachineExtension  # noqa: PLC0415 - only when used
 
-        with translate_errors():
+        with _pass_conflicts():
             await self._client.machine_extensions.begin_create_or_update(
                 *self._scope, name, MachineExtension(body), polling=False, request_id=request_id
             )
 
     async def delete_extension(self, name: str, request_id: str) -> None:
-        """Ask for an extension to be uninstalled; it is still there when this returns."""
-        with translate_errors():
+        """Ask for an extension to be uninstalled; it is still there when this returns.
+
+        Raises:
+            Transient: also while Azure still works on the machine's extensions, which passes.
+        """
+        with _pass_conflicts():
             await self._client.machine_extensions.begin_delete(*self._scope, name, polling=False, request_id=request_id)
 
     async def find_run_command(self, name: str) -> Json | None:
@@ -69,20 +81,38 @@ class ArcMachine:
         return await _find_or_none(self._client.machine_run_commands.get, *self._scope, name)
 
     async def put_run_command(self, name: str, body: dict[str, Any], request_id: str) -> None:
-        """Run a script; each PUT of a name that exists would run it again (recorded)."""
+        """Run a script; each PUT of a name that exists would run it again (recorded).
+
+        Raises:
+            Transient: also while Azure still works on the machine, which passes.
+        """
         from azure.mgmt.hybridcompute.models import MachineRunCommand  # noqa: PLC0415 - only when used
 
-        with translate_errors():
+        with _pass_conflicts():
             await self._client.machine_run_commands.begin_create_or_update(
                 *self._scope, name, MachineRunCommand(body), polling=False, request_id=request_id
             )
 
     async def delete_run_command(self, name: str, request_id: str) -> None:
-        """Remove a run command with its output; one that still runs is stopped."""
-        with translate_errors():
+        """Remove a run command with its output; one that still runs is stopped.
+
+        Raises:
+            Transient: also while Azure still works on the machine, which passes.
+        """
+        with _pass_conflicts():
             await self._client.machine_run_commands.begin_delete(
                 *self._scope, name, polling=False, request_id=request_id
             )
+
+
+@contextmanager
+def _pass_conflicts() -> Iterator[None]:
+    """What collides with other work on a machine was not taken, and is to be asked for again."""
+    try:
+        with translate_errors():
+            yield
+    except NotNow as busy:
+        raise Transient(str(busy), BUSY_WAIT) from busy
 
 
 async def _find_or_none(get: Callable[..., Any], *names: str) -> Json | None:

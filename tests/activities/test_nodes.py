@@ -1,6 +1,7 @@
 """Nodes are looked at before anything is done to them, and nothing is done twice."""
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -145,6 +146,47 @@ async def test_a_run_command_that_exists_is_not_put_again(arm: FakeArm) -> None:
     assert arm.sent("PUT", "/op-1-sync") == []
 
 
+def view(**instance: Any) -> Reply:
+    return Reply(200, {"name": "x", "properties": {"provisioningState": "Succeeded", "instanceView": instance}})
+
+
+BUSY = Reply(409, {"error": {"code": "HCRP409", "message": "The machine is still processing."}})
+LOCKED = Reply(409, {"error": {"code": "ScopeLocked", "message": "The scope is locked."}})
+CHANGES: dict[str, tuple[str, Reply, Callable[[], Awaitable[Any]]]] = {
+    "uninstall": (
+        "DELETE",
+        Reply(200, extension()),
+        lambda: remove_extension(RemoveExtension(extension_id=EXTENSION, operation="op-1")),
+    ),
+    "install": (
+        "PUT",
+        GONE,
+        lambda: create_extension(CreateExtension(machine_id=MACHINE, operation="op-1", saved=SAVED)),
+    ),
+    "run": ("PUT", GONE, lambda: run_script(running())),
+    "tidy": (
+        "DELETE",
+        view(),
+        lambda: remove_script(RemoveScript(machine_id=MACHINE, name="op-1-sync", operation="op-1")),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("answer", "error"), [(BUSY, Transient), (LOCKED, Refused)], ids=["busy", "locked"])
+async def test_what_passes_is_asked_again_and_what_says_no_is_final(
+    arm: FakeArm, change: str, answer: Reply, error: type[Exception]
+) -> None:
+    method, found, do_change = CHANGES[change]
+    name = EXTENSION if change in {"uninstall", "install"} else "/op-1-sync"
+    arm.says("GET", name, found)
+    arm.says("GET", "/machines/n1", Reply(200, machine()))
+    arm.says(method, name, answer)
+    with pytest.raises(error, match=r"HCRP409|ScopeLocked"):
+        await do_change()
+    assert len(arm.sent(method, name)) == 1
+
+
 async def test_a_put_whose_answer_is_lost_is_not_sent_again_by_itself(arm: FakeArm) -> None:
     arm.says("GET", "/op-1-sync", GONE)
     arm.says("GET", "/machines/n1", Reply(200, machine()))
@@ -152,10 +194,6 @@ async def test_a_put_whose_answer_is_lost_is_not_sent_again_by_itself(arm: FakeA
     with pytest.raises(Transient, match="did not answer"):
         await run_script(running())
     assert len(arm.sent("PUT", "/op-1-sync")) == 1
-
-
-def view(**instance: Any) -> Reply:
-    return Reply(200, {"name": "x", "properties": {"provisioningState": "Succeeded", "instanceView": instance}})
 
 
 @pytest.mark.parametrize(
