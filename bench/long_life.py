@@ -45,7 +45,7 @@ NETWORK = (
     "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
     "/providers/Microsoft.Network/virtualNetworks/vnet-drill"
 )
-PATIENCE = 300.0
+PATIENCE = 300.0 + 60.0 * PLANS
 """Real seconds for the drills of a week."""
 POLL = 0.2
 LOOK_POLL = 0.01

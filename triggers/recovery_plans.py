@@ -21,7 +21,7 @@ from shared.recovery_plans.mirror import (
     MirrorSurvey,
     PartWrite,
     Vaults,
-    busy_sentences,
+    find_busy_plans,
     required_confirmation,
     survey_mirror,
     writes_needed,
@@ -87,7 +87,7 @@ class MirrorState(NamedTuple):
             "action": action,
             "writes": [{"action": write.what, "recoveryPlan": write.part.name} for write in writes],
             "differences": _difference_views(self.survey),
-            "blockers": list(busy_sentences(self.survey, writes)),
+            "blockers": [busy.to_json() for busy in find_busy_plans(self.survey, writes)],
             "confirm": self.confirmation_for(action),
         }
 

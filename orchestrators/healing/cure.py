@@ -28,7 +28,7 @@ from shared.healing.contract import (
     RunScript,
     ScriptName,
 )
-from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN, NODE_EVERY, TAKEN_WITHIN
+from shared.healing.pacing import BACK_WITHIN, GONE_WITHIN, TAKEN_WITHIN
 from shared.healing.proof import choose_helper, extension_to_install, is_registered_here, may_run_sync
 from shared.healing.registration import NodeRegistration, read_registration_output
 from shared.healing.repair import NeedsPerson, Repair, RepairFacts

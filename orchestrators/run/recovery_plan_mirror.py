@@ -24,7 +24,7 @@ from shared.recovery_plans.mirror import (
     MirrorSurvey,
     PartWrite,
     base_name_of,
-    busy_sentences,
+    find_busy_plans,
     required_confirmation,
     survey_mirror,
     writes_needed,
@@ -94,8 +94,8 @@ def _plan_writes(ctx: Context, order: MirrorOrder) -> Steps[tuple[MirrorSurvey, 
     todo = writes_to_remove(mirror_survey) if removes else writes_needed(order.plan, order.document, mirror_survey)
     if not removes and not mirror_survey.wanted:
         raise Refused("not-protected", f"no VM of {order.plan} is protected: a recovery plan needs at least one")
-    if busy_plans := busy_sentences(mirror_survey, todo):
-        raise Refused("recovery-plan-busy", "; ".join(busy_plans))
+    if busy_plans := find_busy_plans(mirror_survey, todo):
+        raise Refused(busy_plans[0].code, " ".join(busy.detail for busy in busy_plans))
     needed_confirmation = required_confirmation(order.action, order.plan, mirror_survey, known_ids)
     if needed_confirmation != order.confirm and needed_confirmation:
         raise Refused("not-confirmed", f"this has to be confirmed first: {needed_confirmation}")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from shared.messages import Message
+from shared.obstacle import Obstacle
 from shared.plans.machines import match_machines
 from shared.plans.plan import PlanDocument
 from shared.recovery_plans.differences import (
@@ -153,11 +154,19 @@ def is_in_step(part: PlanPart, found: PlanPart | None) -> bool:
     return compare_parts(part, found, {}) == ()
 
 
-def busy_sentences(survey: MirrorSurvey, wanted: Sequence[PartWrite]) -> tuple[str, ...]:
-    """Sentences about recovery plans that cannot be written now because they are run."""
+def find_busy_plans(survey: MirrorSurvey, wanted: Sequence[PartWrite]) -> tuple[Obstacle, ...]:
+    """The recovery plans that cannot be written now because they are run."""
     ids = {write.part.id.lower() for write in wanted}
     busy = [one for one in survey.found if one.busy_with and one.part.id.lower() in ids]
-    return tuple(f"the recovery plan {one.part.name} is being run ({one.busy_with})" for one in busy)
+    return tuple(
+        Obstacle(
+            subject=one.part.name,
+            code="recovery-plan-busy",
+            detail=f"The recovery plan {one.part.name} is being run ({one.busy_with}). Ask again once that has ended.",
+            passing=True,
+        )
+        for one in busy
+    )
 
 
 def required_confirmation(action: str, name: str, survey: MirrorSurvey, known: Iterable[str] = ()) -> str:

@@ -15,7 +15,7 @@ from shared.recovery_plans.mirror import (
     FoundPart,
     Mirror,
     MirrorSurvey,
-    busy_sentences,
+    find_busy_plans,
     required_confirmation,
     survey_mirror,
     writes_needed,
@@ -134,10 +134,10 @@ def test_recovery_plans_that_only_begin_alike_are_left_alone() -> None:
 
 def test_a_recovery_plan_that_is_run_is_not_written() -> None:
     shown = seen(having(["sql-01"]), busy="TestFailover")
-    assert busy_sentences(shown, writes_needed("payroll", WISH, shown)) == (
-        "the recovery plan payroll is being run (TestFailover)",
-    )
-    assert busy_sentences(seen(OURS, busy="TestFailover"), ()) == ()
+    (busy,) = find_busy_plans(shown, writes_needed("payroll", WISH, shown))
+    assert (busy.subject, busy.code, busy.passing) == ("payroll", "recovery-plan-busy", True)
+    assert busy.detail == "The recovery plan payroll is being run (TestFailover). Ask again once that has ended."
+    assert find_busy_plans(seen(OURS, busy="TestFailover"), ()) == ()
 
 
 def test_what_is_remembered_of_a_mirror() -> None:
