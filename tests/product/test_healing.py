@@ -8,9 +8,11 @@ import pytest
 
 from tests.failures import failure_texts
 from tests.product.conftest import Lab, Reply, send
+from tests.product.test_drills import arm
 
 WEBHOOK = "/runtime/webhooks/eventgrid?functionName=on_azure_event"
 FAILED = "Microsoft.Resources.ResourceWriteFailure"
+HYBRID = "2026-07-15"
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 MACHINES = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines"
 CLUSTER = f"{SUB}/resourceGroups/RG-HCI/providers/Microsoft.AzureStackHCI/clusters/HCI-01"
@@ -171,6 +173,27 @@ def test_the_timer_heals_what_no_event_told_of(lab: Lab) -> None:
     assert changed.status == 200, changed.body
     shown = lab.ended(begun(lab)[0])
     assert (shown["requestedBy"], shown["facts"]["healed"]) == ("timer", True), shown
+
+
+def test_a_node_is_healed_whatever_its_extension_is_called(lab: Lab) -> None:
+    """Scripts that people use to install it call it ASRExtension; publisher and type say what it is."""
+    extensions = f"{MACHINES}/hci-01-n2/extensions"
+    declared = arm(lab, "GET", f"{extensions}/AzureSiteRecovery", version=HYBRID).body
+    arm(lab, "DELETE", f"{extensions}/AzureSiteRecovery", version=HYBRID)
+    lab.eventually(lambda: node(lab, "hci-01-n2")["extension"] is None)
+    lab.azure("PUT", "nodes/hci-01-n2", {"hyperV": False, "syncRestores": False})
+    kept = {key: declared["properties"][key] for key in ("publisher", "type", "settings")}
+    body = {"location": declared["location"], "properties": kept}
+    assert arm(lab, "PUT", f"{extensions}/ASRExtension", body, HYBRID).status in {201, 202}
+    lab.eventually(lambda: "Failed" in str(node(lab, "hci-01-n2")["extension"]))
+    lab.azure("PUT", "nodes/hci-01-n2", {"hyperV": True})
+    now = lab.azure("GET", "clock")["now"]
+    assert deliver(lab, event(f"{extensions}/ASRExtension", eventTime=now)).status == 202
+    ended = lab.ended(begun(lab)[0])
+    assert ended["facts"]["healed"], ended
+    assert "other-extension" not in counts(lab)
+    named = arm(lab, "GET", extensions, version=HYBRID).body["value"]
+    assert [(one["name"], one["properties"]["provisioningState"]) for one in named] == [("ASRExtension", "Succeeded")]
 
 
 @pytest.mark.parametrize(
