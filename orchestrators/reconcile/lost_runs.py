@@ -123,6 +123,7 @@ def _seal_request(ctx: Context, lost: LostRun, failures: tuple[Obstacle, ...]) -
         ended=lost.published_at,
         facts={"ending": lost.ending},
     )
+    known = {"planDigest": lost.digest} if lost.digest else {}  # of a run that is gone only its records say it
     return SealLostPack(
         pack=lost.id,
         last_entry=EvidenceEntry.of("outcome", now(ctx), outcome.model_dump(mode="json")),
@@ -130,7 +131,7 @@ def _seal_request(ctx: Context, lost: LostRun, failures: tuple[Obstacle, ...]) -
             "at": now(ctx).isoformat(),
             "kind": lost.kind,
             "state": lost.state,
-            "planDigest": lost.digest,
             "code": "" if lost.ended_by_app else RUN_LOST,
-        },
+        }
+        | known,
     )
