@@ -121,7 +121,7 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("how", cases(ENDINGS, {"terminated", "nondeterminism"}))
+@pytest.mark.parametrize("how", cases(ENDINGS, {"terminated", "nondeterminism", "gone"}))
 def test_a_run_that_the_engine_ended_is_closed_by_the_timer(site: Site, how: str) -> None:
     lab, (end, sentence, words) = site.lab, ENDINGS[how]
     run = start(lab, "small", "failover")
