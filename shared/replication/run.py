@@ -50,6 +50,7 @@ class ReplicationRunItem(Message):
         item_id: ARM id of its protected item, or the one that it is to have.
         actions: What is still to be done, the first is under way.
         attempt: Counts the requests sent on purpose for the action under way.
+        job: Of the action under way; at the end, of the last one.
         restarts: How often its job was done again; `failed_job` is the last that failed.
         since: When the state was entered.
         open_since: From when on it has no final answer: its action is not taken, or its job cannot be read.
@@ -90,7 +91,7 @@ class ReplicationRunItem(Message):
         left = self.actions[1:]
         if left:
             return self.with_state("waiting", now, actions=left, attempt=1, restarts=0, job="", not_before=None)
-        cleared = {"code": "", "cause": "", "remedy": "", "job": "", "not_before": None}
+        cleared = {"code": "", "cause": "", "remedy": "", "not_before": None}
         return self.with_state("done" if self.changed else "kept", now, **cleared)
 
 
@@ -339,6 +340,6 @@ def failure_of(item: ReplicationRunItem) -> Obstacle:
 
 def vm_view(item: ReplicationRunItem) -> dict[str, Any]:
     """A VM as people read it."""
-    view = item.model_dump(mode="json", include={"vm", "state", "percent", "job", "code", "detail", "cause", "remedy"})
+    view = item.model_dump(mode="json", include={"vm", "state", "percent", "code", "detail", "cause", "remedy"})
     notes = [NO_NETWORK] if item.lacks_network and item.state != "failed" else []
-    return {**view, "action": item.actions[0], "notes": notes}
+    return {**view, "action": item.actions[0], "jobId": item.job, "notes": notes}

@@ -51,6 +51,8 @@ def test_four_calls_lead_from_a_bare_cluster_to_protected_vms(bare: Lab) -> None
     ]  # the role was new
     replicated = done(bare, "replication")
     assert replicated["progress"] == {"completed": 6, "total": 6}
+    enabled = [call for call in bare.azure("GET", "ledger") if call["verb"] == "replicationProtectedItems/write"]
+    assert {vm["jobId"] for vm in replicated["items"]} == {call["job"] for call in enabled}
     done(bare, "verify")
     health = bare.api("GET", "sites/hci-01/replication").body["value"]
     assert {(vm["state"], vm["level"]) for vm in health} == {("Protected", "ok")}
