@@ -1,6 +1,6 @@
 """Azure VMs that failovers make: whether they run, and the managed run commands, scripts inside of them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from azure.core.rest import HttpRequest
 
@@ -9,21 +9,37 @@ from shared.azure.api_versions import COMPUTE_API
 from shared.azure.arm import read_resource
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors, unless_missing
-from shared.azure.json_fields import Json, text_of
+from shared.azure.json_fields import Json, object_at, text_of
 from shared.errors import Refused
 
 
-async def read_power_state(vm_id: str) -> str:
-    """Its power state, such as "running" or "deallocated"; empty where Azure shows none.
+class InstanceView(NamedTuple):
+    """How a machine does.
+
+    Attributes:
+        power: Its power state, such as "running" or "deallocated"; empty where Azure shows none.
+        guest_agent: The version of the VM agent that reports from inside of it; empty where none does.
+    """
+
+    power: str
+    guest_agent: str
+
+
+async def read_instance_view(vm_id: str) -> InstanceView:
+    """How a machine does now.
 
     Raises:
         NotFound: there is no such machine.
 
-    Source: Microsoft.Compute 2024-07-01, virtualMachines/instanceView: of the statuses the one of code PowerState/….
+    Source: Microsoft.Compute 2024-07-01, virtualMachines/instanceView: of the statuses the one of code PowerState/…,
+    and of the VM agent whether it is Ready: one that is not installed is shown as "Not Ready" (assumed).
     """
     view = await read_resource(f"{vm_id}/instanceView", COMPUTE_API)
     codes = [text_of(status.get("code")) for status in view.get("statuses") or ()]
-    return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
+    power = next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
+    agent = object_at(view, "vmAgent")
+    is_ready = any(text_of(status.get("displayStatus")) == "Ready" for status in agent.get("statuses") or ())
+    return InstanceView(power, text_of(agent.get("vmAgentVersion")) or "unknown" if is_ready else "")
 
 
 async def find_run_command(vm_id: str, name: str) -> Json | None:

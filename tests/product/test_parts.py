@@ -51,3 +51,17 @@ def test_a_machine_that_does_not_pass_its_probes_is_committed_only_with_a_reason
     assert (refused.status, [error["field"] for error in refused.body["errors"]]) == (409, ["items[app-02]"])
     assert [verb for verb, _ in lab.verbs()] == ["plannedFailover"]
     assert ended(lab, "commit", {"override": "the port is new", **confirm}, "shop")["state"] == "succeeded"
+
+
+def test_an_azure_vm_agent_is_told_before_the_vm_goes_home(lab: Lab) -> None:
+    """It gets in the way of extensions that Arc has installed; on a VM without one nothing is said."""
+    lab.azure("PUT", "world", {"vms": {"app-02": {"guestAgent": "2.7.41491.1131"}}})
+    lab.api("PUT", "plans/pair", {"site": "hci-01", "items": [{"vm": "app-02"}, {"vm": "web-02"}], "commit": "manual"})
+    assert ended(lab, "failover", {}, "pair")["state"] == "succeeded"
+    for verb in ("commit", "failback"):
+        seen = lab.api("POST", f"plans/pair/{verb}?preview=true", {}).body
+        assert [(one["vm"], one["code"]) for one in seen["warnings"] if one["code"] == "guest-agent"] == [
+            ("app-02", "guest-agent")
+        ]
+        confirm = {"confirm": seen["confirm"]} if seen["confirm"] else {}
+        assert ended(lab, verb, confirm, "pair")["state"] == "succeeded"

@@ -19,6 +19,15 @@ BROKEN = FailedOverVm(power="running", failed_probes="port 7999: refused")
         ("commit", FailedOverVm(power="deallocated"), [("concern", "azure-vm-stopped")]),
         ("commit", FailedOverVm(), [("concern", "azure-vm-stopped")]),
         ("commit", FailedOverVm(unread="403"), [("warning", "azure-vm-unread")]),
+        ("failback", FailedOverVm(unread="403"), [("warning", "azure-vm-unread")]),
+        ("failback", FailedOverVm(power="deallocated"), []),
+        ("failback", FailedOverVm(power="running", guest_agent="2.7"), [("warning", "guest-agent")]),
+        (
+            "commit",
+            BROKEN.model_copy(update={"guest_agent": "2.7"}),
+            [("warning", "guest-agent"), ("concern", "probes-failed")],
+        ),
+        ("cancel", FailedOverVm(power="running", guest_agent="2.7"), []),
     ],
 )
 def test_how_the_machine_in_azure_does_weighs(

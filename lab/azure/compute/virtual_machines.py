@@ -35,6 +35,7 @@ class VmSettings:
         subnet: name of the subnet; None is the first one of the network.
         address: honoured where this machine can listen on it or it is no loopback address; else the next free one.
         ports: what answers in the VM while it runs.
+        agent: version of the Azure VM agent in it; empty where none is installed.
     """
 
     size: str = "Standard_D2s_v5"
@@ -43,6 +44,7 @@ class VmSettings:
     subnet: str | None = None
     address: str | None = None
     ports: tuple[int, ...] = ()
+    agent: str = ""
     disks: tuple[str, ...] = ("osdisk",)
     location: str = LOCATION
 
@@ -79,7 +81,9 @@ def create_vm(lab: Lab, group: str, name: str, make: VmSettings) -> str:
         }
         resources.put_resource(lab, disk_id, disk, location=make.location, managedBy=vm_id, sku={"name": "Premium_LRS"})
     resources.put_resource(lab, vm_id, _vm_properties(lab, make, nic_id, disk_ids), location=make.location)
-    lab.store.put(POWER_KIND, vm_id, {"id": vm_id, "state": "deallocated", "ports": list(make.ports)})
+    lab.store.put(
+        POWER_KIND, vm_id, {"id": vm_id, "state": "deallocated", "ports": list(make.ports), "agent": make.agent}
+    )
     set_power(lab, vm_id, "running")
     return vm_id
 
@@ -212,12 +216,23 @@ def _vm_document(lab: Lab, vm: Json, *, instance_view: bool) -> Json:
 
 def _instance_view(lab: Lab, vm: Json) -> Json:
     state = power_of(lab, vm["id"])
-    return {
-        "statuses": [
-            {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"},
-            {"code": f"PowerState/{state}", "level": "Info", "displayStatus": f"VM {state}"},
-        ]
-    }
+    statuses = [
+        {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"},
+        {"code": f"PowerState/{state}", "level": "Info", "displayStatus": f"VM {state}"},
+    ]
+    agent = {"vmAgent": _agent_view((lab.store.get(POWER_KIND, vm["id"]) or {}).get("agent", ""))}
+    return {"statuses": statuses, **(agent if state == "running" else {})}
+
+
+def _agent_view(version: str) -> Json:
+    """The VM agent as Compute shows it, with the words of one that never reported where none is installed."""
+    code, level, shown, message = (
+        ("succeeded", "Info", "Ready", "GuestAgent is running and processing the extensions.")
+        if version
+        else ("Unavailable", "Warning", "Not Ready", "VM status blob is found but not yet populated.")
+    )
+    status = {"code": f"ProvisioningState/{code}", "level": level, "displayStatus": shown, "message": message}
+    return {"vmAgentVersion": version or "Unknown", "statuses": [status]}
 
 
 @provider.route("GET", VMS + "/{vm}")

@@ -14,10 +14,17 @@ def add_machine(lab: Lab, cluster_id: str, node: str, settings: Json) -> Json:
         cluster_id: ARM id of the node's cluster.
         node: The node's name.
         settings: {name, osType?, generation?, cpus?, memoryInMb?, disks?, ports?, testAddress?, address?,
-            highlyAvailable?, guest?, diskSizesGb?, diskKind?, diskError?, fibreChannel?}, as a scenario says it.
+            highlyAvailable?, guest?, diskSizesGb?, diskKind?, diskError?, fibreChannel?, guestAgent?}, as a
+            scenario says it; `guestAgent` is the version of the Azure VM agent in it, none by default.
     """
     machine = {"highlyAvailable": True} | settings | {"node": node, "cluster": cluster_id}
     return lab.store.put(KIND, f"{cluster_id}/vms/{settings['name']}", machine)
+
+
+def agent_version_of(lab: Lab, name: str) -> str:
+    """The version of the Azure VM agent in a machine; empty where none is installed."""
+    named = (machine for machine in lab.store.all(KIND) if machine["name"].lower() == name.lower())
+    return next((str(machine.get("guestAgent", "")) for machine in named), "")
 
 
 def machines_of_node(lab: Lab, node: str) -> list[Json]:

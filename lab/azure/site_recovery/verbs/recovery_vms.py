@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 from lab.azure.arm import resources
 from lab.azure.compute import quota, virtual_machines
+from lab.azure.on_premises import hyper_v_machines
 from lab.azure.simulator.answers import Json
 from lab.azure.simulator.lab import LOCATION, Lab
 from lab.azure.site_recovery.api.common import ITEMS
@@ -26,6 +27,7 @@ def create_vm(lab: Lab, job: Json, item: Json, *, test: bool) -> None:
         subnet=_known_subnet(lab, network, _subnet_of(item, test=test)),
         address=_free_static(lab, network, _address_of(lab, item, test=test)),
         ports=tuple(machine["ports"]),
+        agent=hyper_v_machines.agent_version_of(lab, machine["friendlyName"]),
         disks=tuple(disk["name"] for disk in machine["disks"] if disk["vhdId"] in target["disks"]),
         location=target.get("location", LOCATION),
     )
