@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lab.host.keys import MASTER, read_key
+from lab.host.sign_in import TENANT
 from lab.http_calls import Unreachable, call_server
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,7 @@ def lab_settings(state: Path, ports: Ports) -> dict[str, str]:
         "EVIDENCE_STORE": f"folder:{state / 'evidence'}",
         "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
         "WEBSITE_AUTH_ENABLED": "True",
+        "TENANT_ID": TENANT,
         "RECONCILE_SCHEDULE": "0 */5 * * * *",
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
     }

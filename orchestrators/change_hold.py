@@ -44,6 +44,7 @@ def _change_entity(ctx: Context, change: HoldChange) -> Steps[HoldOutcome]:
             site=change.site,
             reason=change.reason,
             by=change.by,
+            by_id=change.by_id,
             since=now(ctx),
             until=change.until,
         )

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.errors import Refused
@@ -17,7 +18,14 @@ IMPLIED: Mapping[str, tuple[str, ...]] = {
     ADMIN: (OPERATE, DRILL, READ),  # not approve: who runs everything does not also wave it through
 }
 _ROLE_CLAIMS = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
-_ID_CLAIMS = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid", "sub")
+_ID_CLAIMS = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid")
+_TENANT_CLAIMS = frozenset({"http://schemas.microsoft.com/identity/claims/tenantid", "tid"})
+_SUBJECT_CLAIMS = ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier", "sub")
+OBJECT_ID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+"""Of a person, an app or a tenant in Entra."""
+PROVIDER = "aad"
+"""What App Service calls Entra: other providers can be set up beside it, and anybody can have an account there."""
+LONGEST_NAME = 200
 _NAME_CLAIMS = ("preferred_username", "upn", "name", "appid", "azp")
 
 
@@ -40,6 +48,13 @@ class Forbidden(Refused):
         self.title = title
 
 
+class Foreign(Forbidden):
+    """The caller is signed in, but not with Entra, or not in the tenant of this app."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, "Not of this tenant")
+
+
 class NotSignedIn(Refused):
     """Nobody is signed in where that is asked for; `field` names the header of those who are."""
 
@@ -53,23 +68,29 @@ class Principal(Message):
     """A caller.
 
     Attributes:
-        id: Object id in Entra; empty for the holder of a function key, who could be anybody.
+        id: Object id in Entra, in lower case; empty for the holder of a function key, who could be anybody.
+        is_app: Whether it is an app that signed in as itself: whoever owns it speaks for it.
         roles: App roles, with those that they imply.
     """
 
     id: str = ""
     name: str
+    is_app: bool = False
     roles: tuple[str, ...] = ()
 
 
-def identify_caller(headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool = True) -> Principal:
+def identify_caller(
+    headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool = True, tenant: str = ""
+) -> Principal:
     """The caller: the platform's principal, or else the holder of a function key with the roles of keys.
 
     Args:
         trusted: Whether the platform's authentication is on. Without it anyone could write the header: it counts not.
+        tenant: Id of the tenant whose persons and apps are let in.
 
     Raises:
         MalformedPrincipal: the header is there and cannot be read.
+        Foreign: another provider or tenant vouches for the caller.
     """
     header = next((value for name, value in headers.items() if name.upper() == PRINCIPAL_HEADER), None)
     if header is None or not trusted:
@@ -79,11 +100,35 @@ def identify_caller(headers: Mapping[str, str], key_roles: Iterable[str], *, tru
     if not isinstance(listed, list) or not all(isinstance(claim, dict) for claim in listed):
         raise MalformedPrincipal("has no list of claims, each an object with typ and val")
     claims = [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in listed]
+    _require_own(principal.get("auth_typ"), claims, tenant)
+    name = _first_claim(claims, (str(principal.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed"
     return Principal(
-        id=_first_claim(claims, _ID_CLAIMS),
-        name=_first_claim(claims, (str(principal.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed",
-        roles=_with_implied(value for name, value in claims if name in (*_ROLE_CLAIMS, principal.get("role_typ"))),
+        id=_first_claim(claims, _ID_CLAIMS).lower(),
+        name=_printable(name),
+        is_app=_is_app(claims),
+        roles=_with_implied(value for name, value in claims if name in _ROLE_CLAIMS),
     )
+
+
+def _require_own(provider: Any, claims: Iterable[tuple[str, str]], tenant: str) -> None:
+    """See that Entra vouches for the caller, in this tenant and in no other."""
+    if provider != PROVIDER:
+        raise Foreign(f"{_printable(str(provider))} vouches for this caller: this app lets in who Entra has signed in")
+    tenants = {value.lower() for name, value in claims if name in _TENANT_CLAIMS}
+    if not tenant or tenants != {tenant.lower()}:
+        raise Foreign("this app lets in persons and apps of its own tenant alone, which TENANT_ID names")
+
+
+def _is_app(claims: Sequence[tuple[str, str]]) -> bool:
+    """Source: Entra's access tokens: `idtyp` is "app" in a token of an app alone, whose `sub` is its object id."""
+    object_id = _first_claim(claims, _ID_CLAIMS).lower()
+    is_own_subject = bool(object_id) and _first_claim(claims, _SUBJECT_CLAIMS).lower() == object_id
+    return _first_claim(claims, ("idtyp",)).lower() == "app" or is_own_subject
+
+
+def _printable(text: str) -> str:
+    """As it can stand in a line of a log or a page."""
+    return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_NAME]
 
 
 def require_role(caller: Principal, role: str) -> None:
@@ -106,19 +151,26 @@ def require_principal(caller: Principal) -> None:
         raise NotSignedIn
 
 
-def require_signed_in(caller: Principal) -> None:
+def require_signed_in(caller: Principal, named_ids: Collection[str] = ()) -> None:
     """Let a requester pass who is signed in: only then can another person be the approver.
 
+    Args:
+        named_ids: Object ids that the approvals name: an app counts as somebody only there.
+
     Raises:
-        Forbidden: nobody is signed in.
+        Forbidden: nobody is signed in, or an app is, whose owner could approve what they have it ask for.
     """
     if not caller.id:
         detail = f"this plan needs approval: sign in with your Entra account, a {caller.name} cannot request it"
         raise Forbidden(detail, "Sign in to ask for this")
+    _require_person(caller, named_ids)
 
 
-def require_second_person(caller: Principal, requester_id: str) -> None:
+def require_second_person(caller: Principal, requester_id: str, named_ids: Collection[str] = ()) -> None:
     """Let an approver pass who is somebody, and somebody else than the requester.
+
+    Args:
+        named_ids: Object ids that the approvals name: an app counts as somebody only there.
 
     Raises:
         Forbidden: they may not approve at all, or not this.
@@ -126,8 +178,15 @@ def require_second_person(caller: Principal, requester_id: str) -> None:
     require_role(caller, APPROVE)
     if not caller.id:
         raise Forbidden("sign in with your Entra account to approve: a function key cannot", "Sign in to approve")
-    if caller.id == requester_id:
+    _require_person(caller, named_ids)
+    if caller.id == requester_id.lower():
         raise Forbidden(f"{caller.name} requested this: another person has to approve it", "Another person is needed")
+
+
+def _require_person(caller: Principal, named_ids: Collection[str]) -> None:
+    if caller.is_app and caller.id not in {one.lower() for one in named_ids}:
+        detail = f"{caller.name} is an app: whoever owns it could ask and approve. Name its object id in the approvals"
+        raise Forbidden(detail, "A person is needed")
 
 
 def _with_implied(roles: Iterable[str]) -> tuple[str, ...]:

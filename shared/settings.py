@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
-from shared.principals import ROLES
+from shared.principals import OBJECT_ID, ROLES
 
 
 class WrongSettings(SiteRecoveryError):
@@ -58,6 +68,7 @@ class Settings(BaseModel):
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
         sign_in_only: Whether callers have to be signed in, and function keys open nothing.
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
+        tenant: Id of the tenant whose persons and apps are let in.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -74,6 +85,14 @@ class Settings(BaseModel):
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
     sign_in_only: bool = Field(default=False, alias="SIGN_IN_ONLY")
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
+    tenant: Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)] = Field("", alias="TENANT_ID")
+
+    @model_validator(mode="after")
+    def _check_door(self) -> Self:
+        """Who is signed in is somebody of one tenant, and where all have to be signed in something signs them in."""
+        if self.authenticated and not self.tenant:
+            raise ValueError("TENANT_ID: needed where WEBSITE_AUTH_ENABLED is on, else persons of any tenant come in")
+        return self
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -86,5 +105,9 @@ class Settings(BaseModel):
         try:
             return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
         except ValidationError as error:
-            lines = (f"{line['loc'][0]}: {line['msg'].removeprefix('Value error, ')}" for line in error.errors())
+            lines = (": ".join((*map(str, line["loc"][:1]), _sentence_of(line["msg"]))) for line in error.errors())
             raise WrongSettings("; ".join(lines)) from None
+
+
+def _sentence_of(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -100,7 +100,8 @@ async def abort_all_operations(req: func.HttpRequest, client: df.DurableFunction
     request, preview = _parse_abort_request(body_of(req)), wants_preview(req)
     if not preview:
         require_role(caller_of(req), "Dr.Operate")
-    decision = DecisionGiven(verdict="abort", by=caller_of(req).name, comment=request.reason)
+    person = caller_of(req)
+    decision = DecisionGiven(verdict="abort", by=person.name, person=person.id, comment=request.reason)
 
     async def answer_run(state: OrchestrationState) -> AbortAnswer:
         if state.name not in DECIDABLE_KINDS:

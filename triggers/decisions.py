@@ -10,7 +10,7 @@ from pydantic import Field
 from activities.durable_state import read_custom_status, read_input
 from shared.messages import Document
 from shared.operations.kinds import DECIDABLE_KINDS
-from shared.principals import require_role, require_second_person
+from shared.principals import Principal, require_role, require_second_person
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven, Verdict
@@ -90,7 +90,7 @@ async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsCli
     if verdict:
         decision_request = read_body(req, DecisionRequest)
         operation, custom_status = await _read_deciding_run(req, client)
-        given = _decision_of(caller_of(req).name, operation, custom_status, decision_request, verdict)
+        given = _decision_of(caller_of(req), operation, custom_status, decision_request, verdict)
     else:
         approval_request = read_body(req, ApprovalRequest)
         operation, custom_status = await _read_deciding_run(req, client)
@@ -158,9 +158,9 @@ async def _approval_of(
     if awaited is None or awaited.kind != "approval":
         raise HttpProblem(409, "Not waiting", f"{operation.id} does not wait to be approved.")
     person, rules = caller_of(req), operation.document.approvals
-    require_second_person(person, operation.requester_id)
+    require_second_person(person, operation.requester_id, rules.approvers if rules else ())
     if approved:
-        if rules and not rules.is_approver(person.id, person.name):
+        if rules and not rules.is_approver(person.id):
             detail = f"{person.name} is not one of the plan's approvers: {', '.join(rules.approvers)}."
             raise HttpProblem(403, "Not an approver", detail, [FieldError("approvals.approvers", detail)])
         declared = await declared_documents.read_plan(client, operation.plan)
@@ -195,7 +195,7 @@ def require_waiting(vms: Sequence[str], waiting_vms: Sequence[str]) -> None:
 
 
 def _decision_of(
-    by: str,
+    person: Principal,
     operation: Operation,
     custom_status: Mapping[str, Any] | None,
     request: DecisionRequest,
@@ -217,4 +217,5 @@ def _decision_of(
         require_waiting(vms, waiting_vms)
         vms = vms or (tuple(waiting_vms) if state_needed == "failed" else ())
     mark = awaited.mark if awaited else ""
-    return DecisionGiven(verdict=verdict, by=by, vms=vms, comment=request.comment, about=mark)
+    said = {"comment": request.comment, "about": mark}
+    return DecisionGiven(verdict=verdict, by=person.name, person=person.id, vms=vms, **said)

@@ -42,13 +42,15 @@ async def _put_document(
     document_kind: DocumentKind,
     document: SiteDocument | PlanDocument,
 ) -> func.HttpResponse:
+    person = caller_of(req)
     change = DocumentChange(
         document_kind=document_kind,
         name=_read_document_name(req, document_kind),
         action="put",
         document=document.model_dump(mode="json", by_alias=True),
         digest=document.digest,
-        by=caller_of(req).name,
+        by=person.name,
+        by_id=person.id,
         if_match=req.headers.get("If-Match", ""),
     )
     return await declared_documents.change_document(client, change)
@@ -58,6 +60,7 @@ def _document_view(name: str, versioned: VersionedDocument) -> dict[str, Any]:
     newest = versioned.history[-1]
     facts = {"name": name, "version": versioned.version, "digest": versioned.digest, "etag": versioned.etag}
     declared = {"declaredAt": newest.declared_at.isoformat(), "declaredBy": newest.declared_by}
+    declared |= {"declaredById": newest.declared_by_id}
     return {**facts, **declared, **versioned.document}
 
 
@@ -70,11 +73,13 @@ def _history_view(versioned: VersionedDocument) -> dict[str, Any]:
 async def _withdraw_document(
     req: func.HttpRequest, client: df.DurableFunctionsClient, document_kind: DocumentKind
 ) -> func.HttpResponse:
+    person = caller_of(req)
     change = DocumentChange(
         document_kind=document_kind,
         name=_read_document_name(req, document_kind),
         action="remove",
-        by=caller_of(req).name,
+        by=person.name,
+        by_id=person.id,
         if_match=req.headers.get("If-Match", ""),
     )
     return await declared_documents.change_document(client, change)

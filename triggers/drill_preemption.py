@@ -140,5 +140,7 @@ async def _end_drill(client: df.DurableFunctionsClient, operation: Operation, dr
         )
         await send_approval(client, drill.instance_id, rejection)
     else:
-        abort = DecisionGiven(verdict="abort", by=operation.requested_by, comment=PREEMPTION_REASON)
+        abort = DecisionGiven(
+            verdict="abort", by=operation.requested_by, person=operation.requester_id, comment=PREEMPTION_REASON
+        )
         await send_decision(client, drill.instance_id, abort)

@@ -119,7 +119,8 @@ async def _preview_hold(
     at = datetime.now(UTC)
     if flaw := check_until(request.until, at):
         raise invalid_request(FieldError("until", flaw))
-    new = Hold(id="", site=site, reason=request.reason, by=caller_of(req).name, since=at, until=request.until)
+    change = _change_of(req, "set", site)
+    new = Hold(id="", site=site, reason=request.reason, by=change.by, by_id=change.by_id, since=at, until=request.until)
     _, outcome = with_hold({hold.key: hold for hold in await read_holds(client)}, new)
     return _outcome_view(outcome)
 
@@ -132,7 +133,8 @@ async def _end_hold(req: func.HttpRequest, client: df.DurableFunctionsClient, si
 
 
 def _change_of(req: func.HttpRequest, action: Literal["set", "lift"], site: str) -> HoldChange:
-    return HoldChange(id=uuid.uuid4().hex, action=action, site=site, by=caller_of(req).name)
+    person = caller_of(req)
+    return HoldChange(id=uuid.uuid4().hex, action=action, site=site, by=person.name, by_id=person.id)
 
 
 def _outcome_view(outcome: HoldOutcome) -> dict[str, object]:

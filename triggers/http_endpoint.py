@@ -139,6 +139,8 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
             return invalid_request(*field_errors(error))
         case Refused():
             return HttpProblem(409, "Refused", error.detail, code=error.code)
+        case WrongSettings():
+            return HttpProblem(500, "Wrong settings", f"This app lets nobody in: {error}.", code="wrong-settings")
         case Transient():
             wait = {"retryAfter": error.retry_after} if error.retry_after else {}
             return HttpProblem(503, "Azure did not answer", str(error), (), **wait)
@@ -187,7 +189,9 @@ def _unexpected_problem(error: Exception) -> HttpProblem:
 def caller_of(req: func.HttpRequest) -> Principal:
     """Who calls: from the platform's principal header, or the holder of a function key where keys are taken."""
     app_settings = read_settings()
-    caller = identify_caller(req.headers, app_settings.key_roles, trusted=app_settings.authenticated)
+    caller = identify_caller(
+        req.headers, app_settings.key_roles, trusted=app_settings.authenticated, tenant=app_settings.tenant
+    )
     if app_settings.sign_in_only:
         require_principal(caller)
     return caller

@@ -71,6 +71,7 @@ async def declare_lost_node(req: func.HttpRequest, client: df.DurableFunctionsCl
         detail = f"{node.name} is {node.status}: only a node that does not answer can be declared lost"
         raise Refused("node-answers", detail)
     require_confirmation(request.confirm, sentence)
+    person = caller_of(req)
     change = LostNodeChange(
         id=uuid.uuid4().hex,
         action="declare",
@@ -78,7 +79,8 @@ async def declare_lost_node(req: func.HttpRequest, client: df.DurableFunctionsCl
         node=node.name,
         reason=request.reason,
         confirmed=request.confirm,
-        by=caller_of(req).name,
+        by=person.name,
+        by_id=person.id,
     )
     outcome = await _make_change(client, change)
     return json_response(_outcome_view(outcome), 201 if outcome.outcome == "declared" else 200)
@@ -91,7 +93,10 @@ async def declare_lost_node(req: func.HttpRequest, client: df.DurableFunctionsCl
 async def withdraw_lost_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Withdraw it: what only the node can say is waited for once more. 404 for one that is not declared lost."""
     site, node = req.route_params["site"], req.route_params["node"]
-    change = LostNodeChange(id=uuid.uuid4().hex, action="withdraw", site=site, node=node, by=caller_of(req).name)
+    person = caller_of(req)
+    change = LostNodeChange(
+        id=uuid.uuid4().hex, action="withdraw", site=site, node=node, by=person.name, by_id=person.id
+    )
     outcome = await _make_change(client, change)
     if outcome.outcome == "missing":
         raise not_found("lost node", node)

@@ -116,13 +116,14 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     going = [one.run for one in snapshot.records if one.run and key_of(one.machine_id) == key_of(node.id)]
     join_running = bool(going) and IDEMPOTENCY_KEY not in req.headers
     repair_id = going[0] if join_running else run_id_of(req, "repair", node.name)
-    requester = caller_of(req).name
+    requester = caller_of(req)
     repair = Repair(
         id=repair_id,
         machine_id=node.id,
-        requested_by=requester,
+        requested_by=requester.name,
+        requester_id=requester.id,
         sites={req.route_params["site"]: site},
-        cause=requester,
+        cause=requester.name,
     )
     if join_running:
         return accepted_response(repair_id)

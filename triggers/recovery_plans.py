@@ -130,10 +130,12 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         return json_response(mirror_state.preview_of(request.action))
     await require_no_hold(client, mirror_state.sites)
     require_confirmation(request.confirm, mirror_state.confirmation_for(request.action))
+    requester = caller_of(req)
     order = MirrorOrder(
         id=run,
         plan=name,
-        requested_by=caller_of(req).name,
+        requested_by=requester.name,
+        requester_id=requester.id,
         action=request.action,
         document=mirror_state.plan,
         sites=dict(mirror_state.sites),
@@ -197,13 +199,15 @@ async def _adopt_recovery_plans(
     if wants_preview(req):
         preview = {"action": "adopt", "differences": _difference_views(mirror_state.survey), "document": document_view}
         return json_response({**preview, "changed": document.digest != mirror_state.plan.digest})
+    person = caller_of(req)
     change = DocumentChange(
         document_kind="plan",
         name=mirror_state.name,
         action="put",
         document=document_view,
         digest=document.digest,
-        by=caller_of(req).name,
+        by=person.name,
+        by_id=person.id,
         if_match=req.headers.get("If-Match") or mirror_state.versioned.etag,
     )
     return await declared_documents.change_document(client, change)

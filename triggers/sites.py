@@ -165,12 +165,13 @@ async def site_operation_of(req: func.HttpRequest, client: df.DurableFunctionsCl
     Raises:
         HttpProblem: the site is not declared (404).
     """
-    name = req.route_params["site"]
+    name, requester = req.route_params["site"], caller_of(req)
     return SiteOperation(
         id=run_id_of(req, kind, name),
         kind=kind,
         site=name,
-        requested_by=caller_of(req).name,
+        requested_by=requester.name,
+        requester_id=requester.id,
         document=await declared_documents.read_site(client, name),
     )
 

@@ -105,8 +105,8 @@ async def _admit_request(
 ) -> Operation:
     """The operation as it may start: its plan is ready, or somebody says why it shall begin all the same."""
     await require_no_hold(client, operation.sites)
-    if operation.approvals_required:
-        require_signed_in(person)
+    if approvals := operation.approvals_required:
+        require_signed_in(person, approvals.approvers)
     holding_runs = await find_holding_runs(client, operation)
     if holding_runs and request.drill is None:  # a busy plan is refused before anything else is checked
         await preempt_drills(client, operation, holding_runs, None)

@@ -10,13 +10,14 @@ from typing import Any
 
 from lab.host.engine.engine import EngineSettings
 from lab.host.engine.versions import Versions
-from lab.host.sign_in import UnauthenticatedAction
+from lab.host.sign_in import TENANT, UnauthenticatedAction
 
 DEFAULTS = {
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
     "IDENTITY_HEADER": "lab-identity",
     "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
     "RECONCILE_SCHEDULE": "0 */5 * * * *",
+    "TENANT_ID": TENANT,
 }
 FROM_AZURE_URL = {
     "AZURE_RESOURCE_MANAGER_URL": "",

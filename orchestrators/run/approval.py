@@ -91,8 +91,8 @@ def _collect_approvals(
             raise NotApproved(Obstacle(code="approval-expired", detail=f"not approved within {rule.expires}"))
         approval = Approval.model_validate({**event_data, "at": now(ctx)})
         _require_valid(operation, rule, requested_preview, approval)
-        by_person = {earlier.person: earlier for earlier in inbox.approvals}  # the newest answer of each person counts
-        inbox.approvals = tuple({**by_person, approval.person: approval}.values())
+        newest = {given.person.lower(): given for given in (*inbox.approvals, approval)}  # of each person
+        inbox.approvals = tuple(newest.values())
     show_status(ctx, {"phase": "Approval", "waitingFor": "a look whether it is still as it was approved"})
 
 
@@ -104,11 +104,11 @@ def _require_valid(operation: Operation, rule: Approvals, requested_preview: Pre
         raise _void_approval(PLAN_CHANGED)
     if approval.preview not in {"", requested_preview.preview_digest}:
         raise _void_approval(f"{approval.by} has seen another preview")
-    if approval.person == operation.requester_id:
+    if approval.person.lower() == operation.requester_id.lower():
         raise NotApproved(
             Obstacle(code="same-person", detail=f"{approval.by} cannot approve what {approval.by} asked for")
         )
-    if not rule.is_approver(approval.person, approval.by):
+    if not rule.is_approver(approval.person):
         raise NotApproved(Obstacle(code="not-an-approver", detail=f"{approval.by} is none of the plan's approvers"))
 
 

@@ -89,6 +89,7 @@ class Repair(Message):
 
     Attributes:
         machine_id: ARM id of the Arc machine, in the casing it came in.
+        requester_id: Who asked, as Entra knows them; empty for a key, the timer or an event.
         sites: Every declared site; the machine belongs to the one with its cluster.
         cause: Why it was asked for: an event's correlation id, or who asked.
         reported_at: When the event that reported the failure was sent.
@@ -98,6 +99,7 @@ class Repair(Message):
     id: str
     machine_id: str
     requested_by: str
+    requester_id: str = ""
     sites: dict[str, SiteDocument]
     cause: str = ""
     reported_at: datetime | None = None

@@ -20,7 +20,7 @@ class Hold(Document):
     Attributes:
         id: Of the change that set it.
         site: Whose; empty for all sites.
-        by: Who set it, or changed it last.
+        by: The name of who set it, or changed it last; `by_id`: who that is, as Entra knows them.
         since: When it began, also if it was changed later.
         until: When it ends by itself; None for when somebody lifts it.
     """
@@ -29,6 +29,7 @@ class Hold(Document):
     site: str = ""
     reason: str
     by: str
+    by_id: str = ""
     since: datetime
     until: datetime | None = None
 
@@ -87,6 +88,7 @@ class HoldChange(Message):
     site: str = ""
     reason: str = ""
     by: str = ""
+    by_id: str = ""
     until: datetime | None = None
 
 

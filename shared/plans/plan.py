@@ -28,6 +28,7 @@ from shared.operations.kinds import PlanKind
 from shared.plans.hooks import DrillHooks, Hook, PlanHooks
 from shared.plans.plan_faults import find_plan_faults
 from shared.plans.schedules import Blackout, check_schedule, check_time_zone
+from shared.principals import OBJECT_ID
 from shared.replication.settings import Address, VmSettings
 from shared.site_recovery.verb_options import DataSync
 from shared.sites.site import AzureName
@@ -159,7 +160,15 @@ def check_not_empty(items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
     return items
 
 
-Approver = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+def _check_object_id(text: str) -> str:
+    if not OBJECT_ID.fullmatch(text):
+        raise ValueError(
+            "must be an object id in Entra, such as 00000000-0000-0000-0000-000000000000: names are not unique"
+        )
+    return text.lower()
+
+
+Approver = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_check_object_id)]
 _ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
 
 
@@ -170,8 +179,8 @@ class Approvals(Document):
         count: Different persons, none of them the one who asked.
         expires: How long the request waits for them.
         verbs: Kinds of operation that need it.
-        approvers: Who may agree, by object id in Entra or by name; empty for everybody who has the role. Ids are
-            safer: names are not unique.
+        approvers: Object ids in Entra of those who may agree; empty for every person who has the role. Apps, which
+            somebody owns, may only agree, or ask, where they are named here.
     """
 
     count: Annotated[Whole, Field(ge=1, le=10)] = 1
@@ -181,7 +190,7 @@ class Approvals(Document):
 
     @model_validator(mode="after")
     def _check_approvers(self) -> Self:
-        approvers = {one.casefold() for one in self.approvers}
+        approvers = set(self.approvers)
         wrong = []
         if len(approvers) < len(self.approvers):
             wrong.append(Fault(("approvers",), "twice", "an approver is named twice"))
@@ -192,10 +201,9 @@ class Approvals(Document):
             raise_faults(type(self).__name__, wrong, self.count)
         return self
 
-    def is_approver(self, person: str, name: str) -> bool:
-        """Whether this person may approve."""
-        approvers = {one.casefold() for one in self.approvers}
-        return not approvers or bool({person.casefold(), name.casefold()} & approvers)
+    def is_approver(self, person: str) -> bool:
+        """Whether whoever has this object id may approve."""
+        return not self.approvers or person.lower() in self.approvers
 
     def needs_approval(self, kind: str) -> bool:
         """Whether an operation of this kind needs it: a round trip does where any of its parts would."""

@@ -19,6 +19,7 @@ class Version(Document):
 
     Attributes:
         digest: Names the content.
+        declared_by_id: Who it was, as Entra knows them: names are not unique. Empty for a function key.
         changed_fields: Those that are other than in the version before; empty for the first.
     """
 
@@ -26,6 +27,7 @@ class Version(Document):
     digest: str
     declared_at: datetime
     declared_by: str
+    declared_by_id: str = ""
     changed_fields: tuple[str, ...] = ()
 
 
@@ -69,7 +71,7 @@ class DocumentChange(Message):
     Attributes:
         action: "put" declares it, "remove" withdraws it.
         if_match: Entity tag that the caller read; "*" for any that exists; empty for no condition.
-        by: Who asks for it.
+        by: The name of who asks for it; `by_id`: who that is, as Entra knows them.
     """
 
     document_kind: DocumentKind
@@ -78,6 +80,7 @@ class DocumentChange(Message):
     document: dict[str, Any] = Field(default_factory=dict)
     digest: str = ""
     by: str = ""
+    by_id: str = ""
     if_match: str = ""
 
     @property
@@ -113,8 +116,9 @@ def declare_document(
     A declaration that arrives once more, because the worker died before it could answer, is answered as before.
     """
     newest = current.history[-1] if current and current.history else None
-    made = (declaration.at, declaration.by, declaration.digest)
-    if current and newest and (newest.declared_at, newest.declared_by, newest.digest) == made:
+    made = (declaration.at, declaration.by, declaration.by_id, declaration.digest)
+    was_made = newest and (newest.declared_at, newest.declared_by, newest.declared_by_id, newest.digest) == made
+    if current and was_made:
         return current, DeclarationOutcome(outcome="changed" if current.version > 1 else "created", etag=current.etag)
     if conflict := _check_precondition(current, declaration):
         return current, conflict
@@ -127,6 +131,7 @@ def declare_document(
         digest=declaration.digest,
         declared_at=declaration.at,
         declared_by=declaration.by,
+        declared_by_id=declaration.by_id,
         changed_fields=tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key))),
     )
     history = (*(current.history if current else ()), new_version)[-VERSIONS_KEPT:]

@@ -32,12 +32,14 @@ class DecisionGiven(Message):
     """What becomes of a run that waits.
 
     Attributes:
+        by: Their name; `person` is who it was, as Entra knows them, empty for a function key.
         vms: Whom it concerns; empty for all that wait for a decision.
         about: Mark of what the run waited for when it was decided: sent twice, it decides nothing that comes next.
     """
 
     verdict: Verdict
     by: str
+    person: str = ""
     vms: tuple[str, ...] = ()
     comment: str = ""
     about: str = ""

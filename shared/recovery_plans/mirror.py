@@ -38,6 +38,7 @@ class MirrorOrder(Message):
     """What the mirroring of a plan starts from.
 
     Attributes:
+        requester_id: Who asked, as Entra knows them; empty for a key or the timer.
         action: "save" and "repair" write ours over what is there; "remove" takes it away.
         confirm: The sentence that names what is lost, as whoever asked for it has repeated it.
     """
@@ -46,6 +47,7 @@ class MirrorOrder(Message):
     kind: Literal["mirror"] = "mirror"
     plan: str
     requested_by: str
+    requester_id: str = ""
     action: Literal["save", "repair", "remove"]
     document: PlanDocument
     sites: dict[str, SiteDocument]

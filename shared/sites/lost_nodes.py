@@ -21,6 +21,7 @@ class LostNode(Document):
     Attributes:
         id: Of the change that declared it.
         confirmed: The sentence that was repeated.
+        by: The name of who said so; `by_id`: who that is, as Entra knows them.
     """
 
     id: str
@@ -29,6 +30,7 @@ class LostNode(Document):
     reason: str
     confirmed: str
     by: str
+    by_id: str = ""
     at: datetime
 
     @property
@@ -51,6 +53,7 @@ class LostNodeChange(Message):
     reason: str = ""
     confirmed: str = ""
     by: str = ""
+    by_id: str = ""
 
 
 class NodeWithdrawal(Message):

@@ -25,6 +25,7 @@ from tests.failures import failure_texts
 from tests.orchestrators.azure.protected_items import Machine
 from tests.orchestrators.azure.world import FakeAzure
 from tests.orchestrators.owed import list_owed, owed_by_kind
+from tests.people import object_id_of
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 SITE = SiteDocument(
@@ -621,9 +622,11 @@ def test_what_cannot_be_seen_for_twenty_minutes_is_neither_approved_nor_begun(be
     ],
 )
 def test_without_an_approval_nothing_is_done(bench: Bench, change: dict[str, Any] | None, code: str) -> None:
-    document = plan(approvals={"count": 1, "expires": "PT1H", "approvers": ["BOB", "id-of-ann"]})
+    document = plan(
+        approvals={"count": 1, "expires": "PT1H", "approvers": [object_id_of("bob").upper(), object_id_of("ann")]}
+    )
     if change is not None:
-        bench.driver.say(timedelta(minutes=10), "approve", word("bob", document) | change)
+        bench.driver.say(timedelta(minutes=10), "approve", word(object_id_of("bob"), document) | change)
     result = bench.run(failover, "failover", document=document)
     assert (result.output["state"], result.output["problems"][0]["code"]) == ("refused", code)
     assert (bench.azure.jobs.sent, bench.held(), bench.owed()) == ([], {}, set())

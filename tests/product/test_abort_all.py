@@ -1,7 +1,7 @@
 """One request aborts many runs: a drill is cleaned up, a run that waits has done nothing, repeats are harmless."""
 
+from tests.people import signed_in
 from tests.product.conftest import Lab
-from tests.product.test_api import person
 from tests.product.test_yielding import SMALL
 
 OTHERS = {"site": "hci-01", "items": [{"vm": "app-01"}], "approvals": {"count": 1}}
@@ -12,7 +12,7 @@ def test_a_drill_at_work_and_a_run_that_waits_end_at_once_and_owe_nothing(lab: L
     lab.api("PUT", "plans/small", SMALL)
     lab.api("PUT", "plans/others", OTHERS)
     drill = lab.api("POST", "plans/small/drill", {}).body["id"]
-    failover = lab.api("POST", "plans/others/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    failover = lab.api("POST", "plans/others/failover", {}, signed_in("ann", "Dr.Operate")).body["id"]
     lab.eventually(lambda: ("testFailover", "dc-01") in lab.verbs())
     lab.waiting(failover)
     shown = lab.api("POST", "operations/abort-all?preview=true", ALL).body["operations"]

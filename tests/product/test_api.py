@@ -1,12 +1,11 @@
 """The HTTP API: what it accepts, what it refuses and how, and that a refusal starts nothing."""
 
-import base64
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from tests.people import object_id_of, signed_in
 from tests.product.conftest import Lab, Reply
 
 DRILL = (
@@ -14,12 +13,6 @@ DRILL = (
     "/providers/Microsoft.Network/virtualNetworks/vnet-drill"
 )
 VMS = ["dc-01", "sql-01", "app-01", "app-02", "web-01", "web-02"]
-
-
-def signed_in(name: str, *roles: str) -> dict[str, str]:
-    claims = [{"typ": "name", "val": name}, *({"typ": "roles", "val": role} for role in roles)]
-    principal = {"auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims}
-    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode()}
 
 
 def plan_of(**changes: Any) -> dict[str, Any]:
@@ -193,19 +186,9 @@ def test_a_finished_run_has_a_report_for_people_and_for_programs(lab: Lab) -> No
     ] == [run]
 
 
-def person(name: str, *roles: str) -> dict[str, str]:
-    claims = [
-        {"typ": "name", "val": name},
-        {"typ": "http://schemas.microsoft.com/identity/claims/objectidentifier", "val": f"id-{name}"},
-        *({"typ": "roles", "val": role} for role in roles),
-    ]
-    principal = {"auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims}
-    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode()}
-
-
 def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
-    ann, bob = person("ann", "Dr.Operate", "Dr.Approve"), person("bob", "Dr.Approve")
+    ann, bob = signed_in("ann", "Dr.Operate", "Dr.Approve"), signed_in("bob", "Dr.Approve")
     run = lab.api("POST", "plans/guarded/failover", {}, ann).body["id"]
     shown = lab.waiting(run)
     assert (shown["waitingFor"]["kind"], shown["waitingFor"]["approvalsNeeded"]) == ("approval", 1)
@@ -222,33 +205,33 @@ def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
 
 def test_who_waits_for_an_approval_can_be_aborted_and_is_not_approved_any_more(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
-    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    run = lab.api("POST", "plans/guarded/failover", {}, signed_in("ann", "Dr.Operate")).body["id"]
     lab.waiting(run)
     assert (
-        lab.api("POST", f"operations/{run}/abort", {"comment": "not tonight"}, person("ann", "Dr.Operate")).status
+        lab.api("POST", f"operations/{run}/abort", {"comment": "not tonight"}, signed_in("ann", "Dr.Operate")).status
         == 202
     )
     ended = lab.ended(run)
     told = [(one["verdict"], one["by"], one["comment"]) for one in ended["decisions"]]
     assert (ended["state"], told) == ("aborted", [("abort", "ann", "not tonight")])
-    assert lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve")).status == 409
+    assert lab.api("POST", f"operations/{run}/approve", {}, signed_in("bob", "Dr.Approve")).status == 409
     evidence = lab.api("GET", f"operations/{run}/evidence").body
     assert evidence["intact"]
     assert [one["name"] for one in evidence["records"] if "decision" in one["name"]]
     assert (lab.verbs(), lab.api("GET", "obligations?plan=guarded").body["value"]) == ([], [])
-    second = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate"))
+    second = lab.api("POST", "plans/guarded/failover", {}, signed_in("ann", "Dr.Operate"))
     assert second.status == 202
     assert lab.waiting(second.body["id"])["waitingFor"]["kind"] == "approval"
 
 
 def test_an_approval_is_of_the_preview_that_the_operation_shows_and_only_approvers_give_it(lab: Lab) -> None:
-    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1, "approvers": ["bob"]}))
+    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1, "approvers": [object_id_of("bob").upper()]}))
     seen = lab.api("POST", "plans/guarded/failover?preview=true", {}).body
-    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    run = lab.api("POST", "plans/guarded/failover", {}, signed_in("ann", "Dr.Operate")).body["id"]
     shown = lab.waiting(run)
     assert shown["preview"]["previewDigest"] == shown["waitingFor"]["previewDigest"] == seen["previewDigest"]
     assert shown["preview"]["stages"] == ["PlannedFailover"]
-    eve, bob = person("eve", "Dr.Approve"), person("bob", "Dr.Approve")
+    eve, bob = signed_in("eve", "Dr.Approve"), signed_in("bob", "Dr.Approve")
     refused = lab.api("POST", f"operations/{run}/approve", {}, eve)
     assert (refused.status, refused.body["errors"][0]["field"]) == (403, "approvals.approvers")
     other = lab.api("POST", f"operations/{run}/approve", {"preview": "another"}, bob)
@@ -269,7 +252,7 @@ def test_what_others_have_to_approve_is_asked_for_by_somebody_who_is_signed_in(l
     assert (lab.verbs(), lab.api("GET", "operations").body) == ([], {"value": []})
     assert lab.api("POST", "plans/guarded/failover?preview=true", {}).status == 200
     ann = lab.api(
-        "POST", "plans/guarded/failover", {"type": "unplanned", "shutDownSource": False}, person("ann", "Dr.Operate")
+        "POST", "plans/guarded/failover", {"type": "unplanned", "shutDownSource": False}, signed_in("ann", "Dr.Operate")
     )
     shown = lab.waiting(ann.body["id"])
     assert shown["options"] == {"type": "unplanned", "shutDownSource": False, "recoveryPoint": "latest"}
@@ -279,12 +262,12 @@ def test_what_others_have_to_approve_is_asked_for_by_somebody_who_is_signed_in(l
 def test_what_changed_while_a_run_waited_voids_its_approval(lab: Lab) -> None:
     """A host is lost meanwhile: who approved has not seen that."""
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
-    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    run = lab.api("POST", "plans/guarded/failover", {}, signed_in("ann", "Dr.Operate")).body["id"]
     lab.waiting(run)
     rule = {"match": {"path": "*replicationProtectedItems"}, "effect": {"disconnect": "hci-01-n1"}}
     lab.azure("PUT", "faults", [rule])
     lab.eventually(lambda: not lab.api("GET", "plans/guarded/readiness").body["verbs"]["planned-failover"]["ready"])
-    assert lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve")).status == 202
+    assert lab.api("POST", f"operations/{run}/approve", {}, signed_in("bob", "Dr.Approve")).status == 202
     ended = lab.ended(run)
     assert (ended["state"], ended["obstacles"][0]["code"]) == ("failed", "approval-void")
     assert "replication of dc-01 is Critical" in ended["obstacles"][0]["detail"]
@@ -293,12 +276,12 @@ def test_what_changed_while_a_run_waited_voids_its_approval(lab: Lab) -> None:
 
 def test_a_changed_plan_voids_the_approval(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
-    run = lab.api("POST", "plans/guarded/failover", {}, person("ann", "Dr.Operate")).body["id"]
+    run = lab.api("POST", "plans/guarded/failover", {}, signed_in("ann", "Dr.Operate")).body["id"]
     lab.waiting(run)
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}, commit="automatic"))
-    reply = lab.api("POST", f"operations/{run}/approve", {}, person("bob", "Dr.Approve"))
+    reply = lab.api("POST", f"operations/{run}/approve", {}, signed_in("bob", "Dr.Approve"))
     assert (reply.status, reply.body["title"]) == (409, "Approval is void")
-    assert lab.api("POST", f"operations/{run}/reject", {}, person("bob", "Dr.Approve")).status == 202
+    assert lab.api("POST", f"operations/{run}/reject", {}, signed_in("bob", "Dr.Approve")).status == 202
     assert lab.ended(run)["obstacles"][0]["code"] == "rejected"
     assert lab.verbs() == []
 

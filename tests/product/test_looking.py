@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.people import signed_in
 from tests.product.conftest import Lab
-from tests.product.test_api import signed_in
 
 SITE = "sites/hci-01"
 VM = "web-02"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.failures import failure_texts
+from tests.people import signed_in
 from tests.product.conftest import Lab
-from tests.product.test_api import signed_in
 from tests.product.test_drills import arm
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"

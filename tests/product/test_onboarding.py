@@ -8,8 +8,8 @@ import pytest
 
 from shared.onboarding.preflight.findings import CHECKS
 from tests.failures import failure_texts
+from tests.people import signed_in
 from tests.product.conftest import Lab, send
-from tests.product.test_api import signed_in
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 NETWORKS = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks"

@@ -6,8 +6,9 @@ import pytest
 
 from lab.host.sign_in import PEOPLE
 from lab.servers import Servers, free_ports
+from tests.people import signed_in
 from tests.product.conftest import SPEED, Lab
-from tests.product.test_api import person, plan_of
+from tests.product.test_api import plan_of
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +27,13 @@ def token_of(name: str) -> dict[str, str]:
 
 def test_what_ann_requests_bob_approves_and_nobody_by_a_header(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}), token_of("eve"))
-    forged = person("ann", "Dr.Operate")
+    forged = signed_in("ann", "Dr.Operate")
     assert lab.api("POST", "plans/guarded/failover", {}, forged).status == 403  # nobody is signed in
     run = lab.api("POST", "plans/guarded/failover", {}, token_of("ann")).body["id"]
     lab.waiting(run)
     approve = f"operations/{run}/approve"
-    assert lab.api("POST", approve, {}, person("zoe", "Dr.Approve")).status == 403
-    assert lab.api("POST", approve, {}, token_of("ann") | person("zoe", "Dr.Approve")).status == 403
+    assert lab.api("POST", approve, {}, signed_in("zoe", "Dr.Approve")).status == 403
+    assert lab.api("POST", approve, {}, token_of("ann") | signed_in("zoe", "Dr.Approve")).status == 403
     assert lab.api("POST", approve, {}, token_of("eve")).status == 403
     assert lab.verbs() == []
     assert lab.api("POST", approve, {}, token_of("bob")).status == 202

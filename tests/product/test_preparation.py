@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from lab.story.onboarding import made_once
+from tests.people import signed_in
 from tests.product.conftest import Lab
-from tests.product.test_api import signed_in
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 NETWORKS = f"{SUB}/resourceGroups/rg-dr-net/providers/Microsoft.Network/virtualNetworks"

@@ -16,15 +16,15 @@ import pytest
 
 from lab.servers import Servers, free_ports
 from tests.histories.released import releases_in
+from tests.people import signed_in
 from tests.product.conftest import SPEED, Lab
-from tests.product.test_api import person
 from tests.product.test_drills import NETWORKS
 from tests.release import RELEASE, ROOT, version_in_host_file
 
 PRODUCT = ("function_app.py", "host.json", "activities", "orchestrators", "shared", "triggers")
 SLOWER = 5
 """Simulated seconds a real one while something is under way that takes minutes: then the clock is stopped in time."""
-ANN, BOB = person("ann", "Dr.Operate"), person("bob", "Dr.Approve")
+ANN, BOB = signed_in("ann", "Dr.Operate"), signed_in("bob", "Dr.Approve")
 
 
 class Deployment(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.people import signed_in
 from tests.product.conftest import Lab, send
-from tests.product.test_api import person
 
 DRILL = (
     "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-dr-net"
@@ -44,7 +44,7 @@ def waiting_by_hand(lab: Lab) -> str:
 
 def waiting_for_approval(lab: Lab) -> str:
     lab.api("PUT", "plans/small", {**SMALL, "approvals": {"count": 1, "verbs": ["drill"]}})
-    drill: str = lab.api("POST", "plans/small/drill", {}, person("ann", "Dr.Drill")).body["id"]
+    drill: str = lab.api("POST", "plans/small/drill", {}, signed_in("ann", "Dr.Drill")).body["id"]
     assert lab.waiting(drill)["waitingFor"]["kind"] == "approval"
     return drill
 

@@ -21,6 +21,7 @@ def test_what_is_set_is_read() -> None:
             "AZURE_CLIENT_ID": "id-1",
             "KEY_ROLES": "Dr.Read, Dr.Drill,",
             "WEBSITE_AUTH_ENABLED": "True",
+            "TENANT_ID": "99999999-9999-9999-9999-999999999999",
         }
     )
     assert read.arm_url == "http://127.0.0.1:7080"
@@ -52,3 +53,9 @@ def test_every_wrong_setting_is_named() -> None:
     assert "AZURE_RESOURCE_MANAGER_URL: not an absolute https URL" in str(caught.value)
     assert "EVENTGRID_TOPIC_ENDPOINT: http is for this very machine only" in str(caught.value)
     assert "KEY_ROLES: no such role: Dr.Everything" in str(caught.value)
+
+
+@pytest.mark.parametrize("tenant", ["", "contoso.com", "common", "99999999-9999-9999-9999-99999999999"])
+def test_where_people_sign_in_the_tenant_is_named_by_its_id(tenant: str) -> None:
+    with pytest.raises(WrongSettings, match="TENANT_ID"):
+        Settings.from_environment({"WEBSITE_AUTH_ENABLED": "True", "TENANT_ID": tenant})

@@ -50,6 +50,10 @@ class Door(NamedTuple):
         """What it answers with this engine, to a request with this Idempotency-Key."""
         return await self._answer(engine, {"Idempotency-Key": key} if key else {}, {}, parameters)
 
+    async def answer_to(self, engine: Any, headers: Mapping[str, str]) -> "Answer":
+        """What it answers to a request with these headers."""
+        return await self._answer(engine, headers, {}, {})
+
     async def answer_preview(self, engine: Any, **parameters: str) -> "Answer":
         """What it answers to a request with `?preview=true`."""
         return await self._answer(engine, {}, {"preview": "true"}, parameters)

@@ -11,6 +11,7 @@ from shared.site_recovery.contract import JobEnd
 from tests.orchestrators.album import Album
 from tests.orchestrators.owed import list_owed
 from tests.orchestrators.test_runbooks import Bench, plan
+from tests.people import object_id_of
 from triggers.operation_views import brief_view, full_view
 
 LONG = "the quota of the region is used up; " * 20
@@ -64,12 +65,18 @@ def test_the_reason_is_shown_for_hours_and_not_only_once_a_generation_is_over(be
 
 def test_a_list_shows_who_asked_and_what_the_run_waits_for(bench: Bench) -> None:
     album = Album(bench.driver)
-    bench.run(failover, "failover", document=plan(approvals={"count": 2, "approvers": ["bob", "eve"]}))
+    bench.run(
+        failover,
+        "failover",
+        document=plan(approvals={"count": 2, "approvers": [object_id_of("bob"), object_id_of("eve")]}),
+    )
     waiting = next(look for look in album.looks if brief_view(look)["state"] == "waiting")
     row = brief_view(waiting)
     assert (row["requestedBy"], row["phase"], row["plan"]) == ("ann", "Approval", "payroll")
     assert (row["waitingFor"]["kind"], row["waitingFor"]["approvalsNeeded"]) == ("approval", 2)
-    assert row["waitingForText"].startswith("Waiting for 2 approvals (bob, eve, until 2026-01-0")
+    assert row["waitingForText"].startswith(
+        f"Waiting for 2 approvals ({object_id_of('bob')}, {object_id_of('eve')}, until 2026-01-0"
+    )
     assert row["waitingFor"]["since"] < row["waitingFor"]["until"]
     assert [(one["verb"], one["route"].rpartition("/")[2]) for one in row["nextSteps"]] == [
         ("approve", "approve"),

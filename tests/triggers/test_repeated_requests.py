@@ -1,6 +1,5 @@
 """An Idempotency-Key stands for one request: with another one it starts nothing, and says so."""
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ import pytest
 from durabletask.client import OrchestrationStatus
 
 import triggers.waiting
+from lab.host.sign_in import TENANT
+from tests.people import signed_in
 from tests.triggers.doors import ALL_ROLES, PARAMETERS, Answer, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
@@ -31,13 +32,13 @@ class RememberingHub(Hub):
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
     monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
+    monkeypatch.setenv("TENANT_ID", TENANT)
     monkeypatch.setattr(triggers.waiting, "sleep", spend_no_time)
 
 
 def principal(name: str) -> dict[str, str]:
     """The header by which the platform says who is signed in."""
-    claims = [{"typ": "roles", "val": "Dr.Admin"}, {"typ": "oid", "val": name}, {"typ": "name", "val": name}]
-    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps({"claims": claims}).encode()).decode()}
+    return signed_in(name, "Dr.Admin")
 
 
 async def post(name: str, hub: Hub, body: Any, key: str = "k", person: str = "", **parameters: str) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from lab.host.sign_in import PEOPLE
+from lab.host.sign_in import PEOPLE, TENANT
 from tests.triggers.doors import ALL_ROLES, DOORS, Door, SilentEngine
 from triggers.http_endpoint import authorization_level, caller_of, handle_for_role
 
@@ -30,6 +30,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
     monkeypatch.setenv("SIGN_IN_ONLY", "true")
     monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
+    monkeypatch.setenv("TENANT_ID", TENANT)
 
 
 @each_door
