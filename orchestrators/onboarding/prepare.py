@@ -1,6 +1,6 @@
 """Preparing a site: from a registered cluster to one whose nodes are all registered with the vault.
 
-1. Lease the site: one preparation at a time.
+1. See that the cluster belongs to no other vault, and lease the site: one preparation at a time.
 2. Do the steps in their order; each looks for its thing, makes it when it is missing, and never changes it. A step that
    fails is noted, and those that do not need it go on; where Azure does not answer, the step is done once more.
 3. The nodes are a step of their own, node after node; after each the run continues as new.
@@ -14,7 +14,7 @@ from typing import Any
 from orchestrators.durable.cloud_events import publish_site_event
 from orchestrators.durable.cluster_turns import leave_cluster_queue
 from orchestrators.durable.entity_calls import NotAdmitted, claim_keys, prolong_leases
-from orchestrators.durable.steps import Context, Steps, call_entity, now, show_status, sleep
+from orchestrators.durable.steps import Context, Steps, call_entity, call_patiently, now, show_status, sleep
 from orchestrators.onboarding.install_extension import install_on_next_node
 from orchestrators.onboarding.prepare_steps import (
     ensure_association,
@@ -28,6 +28,8 @@ from orchestrators.onboarding.prepare_steps import (
     prove_registration,
 )
 from shared.errors import SiteRecoveryError, Transient
+from shared.healing.contract import READ_NODES, ReadNodes
+from shared.obstacle import Obstacle
 from shared.onboarding.pacing import MOST_SILENCES, SILENCE_PAUSE
 from shared.onboarding.preparation import (
     Preparation,
@@ -36,6 +38,7 @@ from shared.onboarding.preparation import (
     StepId,
     describe_result,
     find_failures,
+    find_foreign_nodes,
     new_preparation,
     next_step,
     why_blocked,
@@ -67,6 +70,7 @@ def prepare(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | Non
     run = order.run
     if run is None:
         try:
+            yield from _require_own_cluster(ctx, order)
             yield from claim_keys(ctx, _lease_table(order), order.id, ("prepare",))
         except NotAdmitted as verdict:
             refusal = Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.obstacles)
@@ -81,6 +85,21 @@ def prepare(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | Non
             ctx.continue_as_new(order.model_copy(update={"run": run}).model_dump(mode="json"), save_events=True)
             return None
     return (yield from _close_preparation(ctx, order, run))
+
+
+def _require_own_cluster(ctx: Context, order: PrepareOrder) -> Steps[None]:
+    """See that no node belongs to another vault: the cluster would be given rights on a vault that is not its own.
+
+    Raises:
+        NotAdmitted: one does, or that could not be read.
+    """
+    show_status(ctx, {"phase": "Admission", "waitingFor": "the nodes of the cluster"})
+    try:
+        nodes = (yield from call_patiently(ctx, READ_NODES, ReadNodes(cluster_id=order.document.cluster))).nodes
+    except SiteRecoveryError as failure:
+        raise NotAdmitted((Obstacle.of_error(failure, "nodes"),)) from failure
+    if obstacles := tuple(find_foreign_nodes(order.document, nodes)):
+        raise NotAdmitted(obstacles)
 
 
 def _lease_table(order: PrepareOrder) -> str:

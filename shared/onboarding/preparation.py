@@ -247,6 +247,18 @@ def foreign_settings(extension: ExtensionView, settings: Mapping[str, str]) -> s
     return ", ".join(foreign_values(extension.settings, wanted))
 
 
+def find_foreign_nodes(site: SiteDocument, nodes: Iterable[NodeView]) -> Iterator[Obstacle]:
+    """The nodes whose extension registers them with another vault than the site's."""
+    vault = VaultRef.from_id(site.vault)
+    wanted = {"SubscriptionId": vault.subscription_id, "ResourceGroup": vault.resource_group}
+    wanted |= {"ResourceName": site.vault_name}
+    for node in nodes:
+        given = node.extension.settings if node.extension else {}
+        if other := ", ".join(foreign_values(given, wanted)):
+            detail = f"{node.name} belongs to another vault than this site: {other}. Nothing was made or granted."
+            yield Obstacle(subject=node.name, code="other-site", detail=detail)
+
+
 def registration_gaps(
     nodes: Iterable[str], providers: Sequence[ProviderView], failed: Mapping[str, str], now: datetime
 ) -> Iterator[str]:

@@ -120,6 +120,19 @@ def test_an_azure_that_is_silent_for_minutes_ends_nothing(bench: AzureBench) -> 
     assert len(made) == len(set(made)) == 14
 
 
+@pytest.mark.parametrize(("own", "other"), [("rg-dr/", "rg-other/"), ("vault-dr", "vault-other")])
+def test_a_cluster_of_another_vault_is_given_no_right_on_this_one(bench: AzureBench, own: str, other: str) -> None:
+    """Who may declare sites would else turn that into a role in Azure, by a slip or on purpose."""
+    prepared(bench)
+    before = bench.lab.mutations()
+    result = prepared(bench, "prepare-hci-01-2", vault=site().vault.replace(own, other))
+    assert result.output["state"] == "refused"
+    assert [(one["code"], one["subject"]) for one in result.output["problems"]] == [
+        ("other-site", f"hci-01-n{number}") for number in (1, 2, 3)
+    ]
+    assert bench.lab.mutations() == before
+
+
 def test_only_one_run_prepares_a_cluster(bench: AzureBench) -> None:
     bench.driver.states["@leases@site:" + site().cluster.lower()] = {
         "prepare": {"owner": "prepare-hci-01-0", "until": "2099-01-01T00:00:00Z"}
