@@ -1,13 +1,14 @@
 """What hooks run in Azure, each begun once: scripts of the plan's author on Arc machines, and Automation runbooks."""
 
 import hashlib
-from typing import Literal
 
 import aiohttp
 
 from activities.http_calls import post_json
-from activities.nodes import put_script, read_script, remove_script
+from activities.kept_answers import kept_output, public_message
+from activities.nodes import put_script, read_run_command, remove_script
 from shared.activity import Nothing
+from shared.arm_ids import name_of, split_at
 from shared.azure.automation import RunbookJob
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import object_at, text_of
@@ -15,10 +16,8 @@ from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
 from shared.operations.hook_work import HookWork
 from shared.recovery.contract import BeginHookWork, HookAnswer, RunHook
-from shared.redaction import redact_text
 from shared.request_ids import client_request_id
 
-MAX_OUTPUT_LENGTH, MAX_DETAIL_LENGTH, MAX_RESPONSE_BYTES = 4096, 300, 500
 RUNNING_STATES = frozenset({"New", "Activating", "Queued", "Running", "Resuming", "Stopping", "Suspending", "Removing"})
 """States of a job that pass by themselves. One that is Suspended, Blocked or Disconnected needs a person."""
 
@@ -59,15 +58,19 @@ async def read_hook_work(request: HookWork) -> HookAnswer:
 
 
 async def _read_script_work(request: HookWork) -> HookAnswer:
-    script = await read_script(ReadScript(machine_id=request.target, name=hook_work_name(request)))
+    script = await read_run_command(ReadScript(machine_id=request.target, name=hook_work_name(request)))
     if not script.has_ended:
         return HookAnswer(state="running", detail=f"the script is {script.state}")
-    output = redact_text("\n".join(filter(None, (script.output, script.error))))
+    output = "\n".join(filter(None, (script.output, script.error)))
     code = script.exit_code
     detail = f"the script ended {script.state}" + ("" if code is None else f" with {code}")
     if script.state == "Missing":
         detail = "its run command is gone"
-    return _hook_result(detail, output, passed=script.state == "Succeeded" and code in {0, None}, status=code or 0)
+    passed = script.state == "Succeeded" and code in {0, None}
+    if not passed and script.state != "Missing":
+        kept = "its output is in the evidence" if request.keep_output else "its output is not kept without keepOutput"
+        detail = f"{detail}; {kept}"
+    return _hook_result(request, detail, output, passed=passed, status=code or 0, message_source=script.output)
 
 
 async def _read_runbook_work(request: HookWork) -> HookAnswer:
@@ -82,15 +85,23 @@ async def _read_runbook_work(request: HookWork) -> HookAnswer:
         output = await job.read_output()
     except (NotFound, Transient):  # good to have, and decides nothing
         output = ""
-    detail = f"the job is {status}" + (redact_text(f" ({reason})") if reason else "")
-    return _hook_result(detail, redact_text(output), passed=status == "Completed")
+    passed, account = status == "Completed", name_of(split_at(request.target, "runbooks")[0])
+    detail = f"the job is {status}" + ("" if passed else f"; see job {hook_work_name(request)} of {account}")
+    all_output = "\n".join(filter(None, (output, reason)))
+    return _hook_result(request, detail, all_output, passed=passed, message_source=output)
 
 
-def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookAnswer:
-    output_end = output.strip()[-MAX_OUTPUT_LENGTH:]
-    shown_detail = f"{detail}: {output_end[-MAX_DETAIL_LENGTH:]}" if output_end and not passed else detail
-    state: Literal["passed", "failed"] = "passed" if passed else "failed"
-    return HookAnswer(state=state, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
+def _hook_result(
+    request: HookWork | RunHook, detail: str, output: str, *, passed: bool, status: int = 0, message_source: str = ""
+) -> HookAnswer:
+    """What is kept of how it ended; of what it wrote no more than its author wants."""
+    message = public_message(message_source or output, request.message_member)
+    return HookAnswer(
+        state="passed" if passed else "failed",
+        status=status,
+        detail=": ".join(filter(None, (detail, message))),
+        output=kept_output(output, is_wanted=request.keep_output),
+    )
 
 
 async def end_hook_work(request: HookWork) -> Nothing:
@@ -120,7 +131,7 @@ async def run_hook(request: RunHook) -> HookAnswer:
         status, content = await post_json(request.url, body, {"Idempotency-Key": request.id})
     except (aiohttp.ClientError, TimeoutError) as error:
         return HookAnswer(state="unanswered", detail=f"no answer: {type(error).__name__}")
-    detail = redact_text(content[:MAX_RESPONSE_BYTES].decode(errors="replace"))
-    if status == 429 or status >= 500:
-        return HookAnswer(state="unanswered", status=status, detail=detail)
-    return HookAnswer(state="passed" if 200 <= status < 300 else "failed", status=status, detail=detail)
+    passed, text = 200 <= status < 300, content.decode(errors="replace")
+    detail = f"it answered {status}" + ("" if passed else f"; its log has the call by Idempotency-Key {request.id}")
+    answer = _hook_result(request, detail, text, passed=passed, status=status)
+    return answer.model_copy(update={"state": "unanswered"}) if status == 429 or status >= 500 else answer

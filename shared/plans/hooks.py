@@ -38,12 +38,30 @@ NEEDED_FIELDS: Mapping[str, str] = {
     "runbook": "runbook",
     "manual": "instructions",
 }
-OPTIONAL_FIELDS: Mapping[str, str] = {"run-command": "parameters", "runbook": "parameters runOn"}
-KIND_FIELDS = ("url", "machine", "script", "parameters", "runbook", "runOn", "instructions")
+OPTIONAL_FIELDS: Mapping[str, str] = {
+    "http": "messageMember keepOutput",
+    "run-command": "parameters messageMember keepOutput",
+    "runbook": "parameters runOn messageMember keepOutput",
+}
+KIND_FIELDS = (
+    "url",
+    "machine",
+    "script",
+    "parameters",
+    "runbook",
+    "runOn",
+    "instructions",
+    "messageMember",
+    "keepOutput",
+)
 """Fields that belong to some kinds of hook only, as they stand in JSON."""
 ScriptParameters = dict[
     Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$")], Annotated[str, Field(max_length=2000)]
 ]
+
+
+MemberName = Annotated[str, StringConstraints(pattern=r"^[\w.-]{0,64}$")]
+"""Name of a member of a JSON object, or empty."""
 
 
 class Hook(Document):
@@ -57,6 +75,9 @@ class Hook(Document):
         runbook: Of kind runbook: ARM id of a published runbook; a job that is Completed means well.
         run_on: Group of hybrid workers that runs it; empty for Azure itself.
         instructions: Of kind manual: what a person is to do, who then says `resume`.
+        message_member: Name of the member of its answer in JSON, or of the JSON on the last line of its output, that
+            everybody may read; nothing else of it is shown.
+        keep_output: Whether the end of its output is kept in the evidence, without what looks like a secret.
         deadline: How long it may take until it succeeds.
         required: Whether the run fails when the hook does; before its first verb, whether it begins at all.
 
@@ -73,6 +94,8 @@ class Hook(Document):
     runbook: RunbookIdOrNone = ""
     run_on: Annotated[str, StringConstraints(max_length=128)] = ""
     instructions: Annotated[str, StringConstraints(max_length=2000)] = ""
+    message_member: MemberName = ""
+    keep_output: bool = False
     deadline: Span = timedelta(minutes=10)
     required: bool = True
 
@@ -101,7 +124,7 @@ class Hook(Document):
         return self.url or self.machine or self.runbook
 
 
-_ALIASES = {"run_on": "runOn"}
+_ALIASES = {"run_on": "runOn", "message_member": "messageMember", "keep_output": "keepOutput"}
 
 
 def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
@@ -111,7 +134,7 @@ def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
         return
     needed, allowed = NEEDED_FIELDS[kind].split(), OPTIONAL_FIELDS.get(kind, "").split()
     for name in KIND_FIELDS:
-        has = given.get(name) not in (None, "", {}) and str(given[name]).strip()
+        has = given.get(name) not in (None, "", {}, False) and str(given[name]).strip()
         if name in needed and not has:
             yield Fault((name,), f"{name}_missing", f"a hook of kind {kind} needs {name}")
         elif has and name not in (*needed, *allowed):

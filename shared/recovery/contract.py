@@ -186,8 +186,8 @@ class HookAnswer(Message):
         state: "passed" and "failed" are final; "running": its work, or a person's, goes on; "unanswered": nobody said,
             so that it is to be tried again.
         status: Of HTTP; for a script its exit code.
-        detail: One line for people.
-        output: What a script or a runbook wrote, its end, without secrets.
+        detail: One line for people: how it ended, where to look, and what its author declared to be public.
+        output: The end of what it answered, without secrets; empty unless the plan wants it kept.
     """
 
     state: Literal["passed", "failed", "running", "unanswered"]
@@ -258,6 +258,8 @@ class RunHook(Message):
     Attributes:
         moment: "before", "after" or "after-cleanup".
         id: The same for each try: whoever is asked can tell a second time by it.
+        message_member: Which member of its answer everybody may read; empty for none.
+        keep_output: Whether its answer is kept.
     """
 
     id: str
@@ -266,6 +268,8 @@ class RunHook(Message):
     operation: str
     plan: str
     state: str
+    message_member: str = ""
+    keep_output: bool = False
 
 
 RUN_HOOK = Activity("run_hook", RunHook, HookAnswer)

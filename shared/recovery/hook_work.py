@@ -14,7 +14,14 @@ def hook_work_of(operation: str, request_id: str, hook: Hook) -> HookWork | None
     """What the hook has run in Azure; None for one of another kind."""
     match hook.kind:
         case "run-command" | "runbook" as kind:
-            return HookWork(id=request_id, operation=operation, kind=kind, target=hook.target)
+            return HookWork(
+                id=request_id,
+                operation=operation,
+                kind=kind,
+                target=hook.target,
+                message_member=hook.message_member,
+                keep_output=hook.keep_output,
+            )
         case _:
             return None
 
