@@ -5,18 +5,20 @@ import hashlib
 import aiohttp
 
 from activities.http_calls import post_json
-from activities.kept_answers import kept_output, public_message
+from activities.kept_answers import kept_output, public_message, without_values
 from activities.nodes import put_script, read_run_command, remove_script
 from shared.activity import Nothing
 from shared.arm_ids import name_of, split_at
 from shared.azure.automation import RunbookJob
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import object_at, text_of
+from shared.azure.key_vault import read_secret
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
 from shared.operations.hook_work import HookWork
 from shared.recovery.contract import BeginHookWork, HookAnswer, RunHook
 from shared.request_ids import client_request_id
+from shared.secret_references import is_reference
 
 RUNNING_STATES = frozenset({"New", "Activating", "Queued", "Running", "Resuming", "Stopping", "Suspending", "Removing"})
 """States of a job that pass by themselves. One that is Suspended, Blocked or Disconnected needs a person."""
@@ -39,22 +41,47 @@ async def begin_hook_work(request: BeginHookWork) -> Nothing:
     if request.kind == "runbook":
         job = RunbookJob(request.target, hook_work_name(request))
         if await job.find_job() is None:
-            await job.start_job(request.parameters, request.run_on, hook_work_name(request))
+            await job.start_job(await _resolve_parameters(request), request.run_on, hook_work_name(request))
     else:
         await put_script(
             request.target,
             hook_work_name(request),
             script=request.script,
-            parameters=request.parameters,
+            parameters=await _resolve_parameters(request),
+            secrets={name for name, value in request.parameters.items() if is_reference(value)},
             time_limit=request.timeout,
             operation=request.operation,
         )
     return Nothing()
 
 
+async def _resolve_parameters(request: BeginHookWork) -> dict[str, str]:
+    """The parameters with the values of secrets in place of the references to them."""
+    return {
+        name: await read_secret(value) if is_reference(value) else value for name, value in request.parameters.items()
+    }
+
+
 async def read_hook_work(request: HookWork) -> HookAnswer:
     """See how it stands; what is gone has not succeeded."""
-    return await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
+    answer = await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
+    return await _without_given_secrets(request, answer)
+
+
+async def _without_given_secrets(request: HookWork, answer: HookAnswer) -> HookAnswer:
+    """What is kept, without the secrets that the work was given: it may have written them.
+
+    Nothing of it is kept where those cannot be read any more.
+    """
+    if answer.may_change or not request.secrets or not (request.keep_output or request.message_member):
+        return answer
+    try:
+        values = [await read_secret(reference) for reference in request.secrets]
+    except Refused as refusal:
+        return answer.model_copy(update={"detail": f"nothing of its output is kept: {refusal.detail}", "output": ""})
+    return answer.model_copy(
+        update={"detail": without_values(answer.detail, values), "output": without_values(answer.output, values)}
+    )
 
 
 async def _read_script_work(request: HookWork) -> HookAnswer:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -69,6 +69,13 @@ def kept_output(output: str, *, is_wanted: bool) -> str:
         return ""
     clean = "\n".join(map(_without_detected, redact_text(output).splitlines()))
     return clean.strip()[-LONGEST_OUTPUT:]
+
+
+def without_values(text: str, values: Iterable[str]) -> str:
+    """A text without these secrets."""
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, REDACTED)
+    return text
 
 
 def _without_detected(line: str) -> str:

@@ -1,7 +1,7 @@
 """Cluster nodes as Arc machines: what is read of them, their ASR extension, and the scripts that run on them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -105,19 +105,32 @@ async def run_script(request: RunScript) -> Nothing:
 
 
 async def put_script(
-    machine_id: str, name: str, *, script: str, parameters: Mapping[str, str], time_limit: timedelta, operation: str
+    machine_id: str,
+    name: str,
+    *,
+    script: str,
+    parameters: Mapping[str, str],
+    time_limit: timedelta,
+    operation: str,
+    secrets: Collection[str] = (),
 ) -> None:
-    """Run a text on a machine under a name used once: each PUT of a name runs its script again."""
+    """Run a text on a machine under a name used once: each PUT of a name runs its script again.
+
+    Args:
+        secrets: Names of the parameters that Azure is to show to nobody.
+    """
     machine = ArcMachine(machine_id)
     if await machine.find_run_command(name) is not None:
         return
     machine_body, _ = await machine.read_machine()
-    parameter_list = [{"name": name, "value": value} for name, value in sorted(parameters.items())]
+    shown = [{"name": name, "value": value} for name, value in sorted(parameters.items()) if name not in secrets]
+    protected = [{"name": name, "value": value} for name, value in sorted(parameters.items()) if name in secrets]
     body = {
         "location": machine_body.get("location"),
         "properties": {
             "source": {"script": script},
-            **({"parameters": parameter_list} if parameter_list else {}),
+            **({"parameters": shown} if shown else {}),
+            **({"protectedParameters": protected} if protected else {}),
             "asyncExecution": False,
             "timeoutInSeconds": int(time_limit.total_seconds()),
         },

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.secret_formats import FORMATS, REDACTED, without_formats, without_url_secrets
+from shared.secret_formats import REDACTED, has_secret_format, without_formats, without_url_secrets
 from shared.secret_names import is_error_code, is_secret_name
 
-__all__ = ["REDACTED", "find_named_values", "has_secret_format", "redact_json", "redact_text"]
+__all__ = ["REDACTED", "find_named_values", "has_clear_secret", "redact_json", "redact_text"]
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, True, False)
 _NAMING = ("name", "key", "id", "parameter", "variable", "setting", "field", "option", "header")
@@ -165,9 +165,25 @@ def _redact_prose(text: str) -> str:
     return without_formats(text)
 
 
-def has_secret_format(text: str) -> bool:
-    """Whether something in it looks like a secret by itself, such as a token or a private key."""
-    return without_url_secrets(text) != text or any(one.search(text) for one in FORMATS)
+def has_clear_secret(text: str, *, is_script: bool = False) -> bool:
+    """Whether somebody wrote a secret into it: a token, a private key, or a value with the name of a secret.
+
+    Args:
+        is_script: Whether it is code: there what is called so may be a variable, or a command that fetches it.
+    """
+    if has_secret_format(text) or any(shape.sub(_redact_if_named, text) != text for shape in (_PAIR_BACK, _ELEMENT)):
+        return True
+    return any(not is_script or _is_literal(value, text) for value in find_named_values(text))
+
+
+def _is_literal(value: NamedValue, text: str) -> bool:
+    quote = value.raw[:1]
+    if quote in {'"', "'"} or value.raw[:2] in {'@"', "@'"}:
+        return not re.search(r"[$`<{]|@kv:|%\w+%", value.raw)
+    if value.name.startswith("$") or not re.match(r"\w", value.raw) or re.search(r"[$(`]", value.raw):
+        return False
+    is_cmdlet = re.match(r"[A-Z]\w+-[A-Z]\w+", value.raw) is not None
+    return not is_cmdlet and ("-" in value.name or text[value.start - 1] == "=")
 
 
 def _redact_if_named(found: re.Match[str]) -> str:

@@ -65,6 +65,12 @@ def _plain_place(place: str) -> str:
     return bare if bare == place else f"{bare}?{REDACTED}"
 
 
+def has_secret_format(text: str) -> bool:
+    """Whether something in it is a secret by its look, such as a token, a private key or a signed URL."""
+    is_signed = any(_USER.match(found[2]) or _SECRET_PATHS.search(found[2]) for found in _URL.finditer(text))
+    return is_signed or any(shape.search(text) for shape in (*FORMATS, _KEY_ENDS, _IN_TEXT))
+
+
 def without_formats(text: str) -> str:
     """A text without what looks like a token, a key or a signature."""
     for shape in FORMATS:

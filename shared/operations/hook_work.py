@@ -13,6 +13,7 @@ class HookWork(Message):
         target: ARM id of the Arc machine, or of the runbook.
         message_member: Which member of what it writes everybody may read; empty for none.
         keep_output: Whether the end of its output is kept.
+        secrets: References to the secrets that it was given: their values are taken out of what is kept.
     """
 
     id: str
@@ -21,3 +22,4 @@ class HookWork(Message):
     target: str
     message_member: str = ""
     keep_output: bool = False
+    secrets: tuple[str, ...] = ()

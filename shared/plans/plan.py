@@ -25,7 +25,7 @@ from shared.documents import (
 from shared.graph import bridged_edges
 from shared.messages import Document
 from shared.operations.kinds import PlanKind
-from shared.plans.hooks import DrillHooks, Hook, MemberName, PlanHooks
+from shared.plans.hooks import DrillHooks, Hook, MemberName, PlanHooks, secret_text_faults
 from shared.plans.plan_faults import find_plan_faults
 from shared.plans.schedules import Blackout, check_schedule, check_time_zone
 from shared.replication.settings import Address, VmSettings
@@ -75,6 +75,7 @@ def check_probe(probe: Probe) -> Probe:
     if probe.kind in {"tcp", "http"} and (probe.message_member or probe.keep_output):
         field = "messageMember" if probe.message_member else "keepOutput"
         wrong.append(Fault((field,), "answer_unread", f"of a probe of kind {probe.kind} no answer is read"))
+    wrong += secret_text_faults("script", probe.script)
     if probe.deadline <= timedelta(0):
         wrong.append(Fault(("deadline",), "deadline_not_positive", "must be longer than zero"))
     if wrong:

@@ -165,7 +165,7 @@ class BeginHookWork(HookWork):
 
     Attributes:
         script: As the plan has it.
-        parameters: Kept in Azure in clear.
+        parameters: Texts, and references to secrets: those are read where the work is begun.
         run_on: Group of hybrid workers; empty for Azure itself.
         timeout: How long the script may run.
     """

@@ -3,6 +3,7 @@
 from shared.operations.hook_work import HookWork
 from shared.plans.hooks import HOOK_MOMENTS, HOOK_OCCASIONS, Hook
 from shared.plans.plan import PlanDocument
+from shared.secret_references import references_in
 
 
 def hook_request_id(operation: str, occasion: str, moment: str, number: int) -> str:
@@ -21,6 +22,7 @@ def hook_work_of(operation: str, request_id: str, hook: Hook) -> HookWork | None
                 target=hook.target,
                 message_member=hook.message_member,
                 keep_output=hook.keep_output,
+                secrets=references_in(iter(hook.parameters.values())),
             )
         case _:
             return None
