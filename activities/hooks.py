@@ -4,7 +4,8 @@ import hashlib
 
 import aiohttp
 
-from activities.http_calls import post_json
+from activities.call_authentication import authentication_headers
+from activities.http_calls import encode_json, post_content
 from activities.kept_answers import kept_output, public_message, without_values
 from activities.nodes import put_script, read_run_command, remove_script
 from shared.activity import Nothing
@@ -154,11 +155,16 @@ async def run_hook(request: RunHook) -> HookAnswer:
     The same Idempotency-Key comes with each try.
     """
     body = {"operation": request.operation, "plan": request.plan, "moment": request.moment, "state": request.state}
+    content = encode_json(body)
     try:
-        status, content = await post_json(request.url, body, {"Idempotency-Key": request.id})
+        authentication = await authentication_headers(request.authentication, request.id, request.at, content)
+        headers = {"Idempotency-Key": request.id, **authentication}
+        status, response_body = await post_content(request.url, content, headers)
+    except Refused as refusal:
+        return HookAnswer(state="failed", detail=f"not asked: {refusal}")
     except (aiohttp.ClientError, TimeoutError) as error:
         return HookAnswer(state="unanswered", detail=f"no answer: {type(error).__name__}")
-    passed, text = 200 <= status < 300, content.decode(errors="replace")
+    passed, text = 200 <= status < 300, response_body.decode(errors="replace")
     detail = f"it answered {status}" + ("" if passed else f"; its log has the call by Idempotency-Key {request.id}")
     answer = _hook_result(request, detail, text, passed=passed, status=status)
     return answer.model_copy(update={"state": "unanswered"}) if status == 429 or status >= 500 else answer

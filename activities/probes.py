@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import aiohttp
 
-from activities.http_calls import post_json
+from activities.call_authentication import authentication_headers
+from activities.http_calls import encode_json, post_content
 from activities.kept_answers import LONGEST_OUTPUT, kept_output, public_message
 from shared.azure.arm import read_private_address
 from shared.azure.azure_vms import delete_run_command, find_run_command, put_run_command
@@ -118,15 +119,24 @@ async def try_callback(target: ProbeTarget, probe: Probe, address: str) -> Probe
     """Ask somebody whether the machine works: 2xx, and not {"passed": false}."""
     body = {"operation": target.operation, "vm": target.vm, "azureVm": target.azure_vm, "address": address}
     try:
-        answer = await post_json(probe.url, body)
+        content, call_id = encode_json(body), call_id_of(target, probe)
+        headers = await authentication_headers(probe.authentication, call_id, target.at, content)
+        answer = await post_content(probe.url, content, headers)
         if answer.status >= 300:
             return ProbeResult("failed", f"the callback answered {answer.status}")
         reply = json.loads(answer.body or b"null")
+    except SiteRecoveryError as error:
+        return ProbeResult("failed", f"the callback was not asked: {error}")
     except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
         return ProbeResult("failed", f"the callback gave no answer: {type(error).__name__}")
     if isinstance(reply, dict) and reply.get("passed") is False:
         return _failed_with(probe, "the callback says no", answer.body.decode(errors="replace"))
     return PASSED
+
+
+def call_id_of(target: ProbeTarget, probe: Probe) -> str:
+    """Tells this VM's callback from others of the run; the same in each try."""
+    return client_request_id(target.operation, target.vm.lower(), probe.url, 1)
 
 
 def _failed_with(probe: Probe, detail: str, answer: str) -> ProbeResult:

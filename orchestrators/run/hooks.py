@@ -259,6 +259,8 @@ class Hooks:
                     state=state,
                     message_member=due.hook.message_member,
                     keep_output=due.hook.keep_output,
+                    authentication=due.hook.authentication,
+                    at=now(self._ctx) if due.hook.authentication else None,
                 )
                 return (yield from ask_over_http(self._ctx, request)), begun
             case "run-command" | "runbook" if due.work and begun:

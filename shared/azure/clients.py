@@ -90,6 +90,14 @@ class Azure:
 
         return cast("ContainerClient", self._get_or_make("blobs", url, make_container))
 
+    async def token_for(self, audience: str) -> str:
+        """A token of the app's identity for an app registration; nothing of Azure takes it.
+
+        Raises:
+            ClientAuthenticationError: the identity gives none: there is no such audience in its tenant.
+        """
+        return (await self._get_credential().get_token(f"{audience}/.default")).token
+
     def key_vault_client(self, named: "SecretReference") -> "tuple[str, AsyncPipelineClient[Any, Any]]":
         """The base URL of a key vault, and the client for it; in the lab it is where Azure is."""
         in_lab = self._settings.arm_url.startswith("http:")

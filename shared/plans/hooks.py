@@ -19,6 +19,7 @@ from shared.documents import (
     raise_faults,
 )
 from shared.messages import Document, Message
+from shared.plans.hook_authentication import HookAuthentication
 from shared.redaction import has_clear_secret
 from shared.secret_names import is_secret_name
 from shared.secret_references import HOW, is_reference, parse_reference
@@ -42,7 +43,7 @@ NEEDED_FIELDS: Mapping[str, str] = {
     "manual": "instructions",
 }
 OPTIONAL_FIELDS: Mapping[str, str] = {
-    "http": "messageMember keepOutput",
+    "http": "authentication messageMember keepOutput",
     "run-command": "parameters messageMember keepOutput",
     "runbook": "parameters runOn messageMember keepOutput",
 }
@@ -54,6 +55,7 @@ KIND_FIELDS = (
     "runbook",
     "runOn",
     "instructions",
+    "authentication",
     "messageMember",
     "keepOutput",
 )
@@ -78,6 +80,7 @@ class Hook(Document):
         runbook: Of kind runbook: ARM id of a published runbook; a job that is Completed means well.
         run_on: Group of hybrid workers that runs it; empty for Azure itself.
         instructions: Of kind manual: what a person is to do, who then says `resume`.
+        authentication: Of kind http: how the call shows that it comes from this app; None for not at all.
         message_member: Name of the member of its answer in JSON, or of the JSON on the last line of its output, that
             everybody may read; nothing else of it is shown.
         keep_output: Whether the end of its output is kept in the evidence, without what looks like a secret.
@@ -97,6 +100,7 @@ class Hook(Document):
     runbook: RunbookIdOrNone = ""
     run_on: Annotated[str, StringConstraints(max_length=128)] = ""
     instructions: Annotated[str, StringConstraints(max_length=2000)] = ""
+    authentication: HookAuthentication | None = None
     message_member: MemberName = ""
     keep_output: bool = False
     deadline: Span = timedelta(minutes=10)

@@ -9,6 +9,7 @@ from shared.activity import Activity, Nothing
 from shared.messages import Message, VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.hook_work import HookWork
+from shared.plans.hook_authentication import HookAuthentication
 from shared.plans.plan import Probe
 from shared.plans.preview import Preview
 from shared.recovery.drill import Inventory
@@ -26,6 +27,7 @@ class ProbeTarget(Message):
     Attributes:
         address: Its private address when it is known already: saves two reads.
         operation: The run, for probes that leave something behind or tell somebody.
+        at: When they are tried; signed calls say so.
     """
 
     vm: str
@@ -34,6 +36,7 @@ class ProbeTarget(Message):
     probes: tuple[Probe, ...]
     address: str = ""
     operation: str = ""
+    at: datetime | None = None
 
 
 class ProbeBatch(Message):
@@ -260,6 +263,8 @@ class RunHook(Message):
         id: The same for each try: whoever is asked can tell a second time by it.
         message_member: Which member of its answer everybody may read; empty for none.
         keep_output: Whether its answer is kept.
+        authentication: How the call shows whose it is; None for not at all.
+        at: When it is asked; a signed call says so.
     """
 
     id: str
@@ -270,6 +275,8 @@ class RunHook(Message):
     state: str
     message_member: str = ""
     keep_output: bool = False
+    authentication: HookAuthentication | None = None
+    at: datetime | None = None
 
 
 RUN_HOOK = Activity("run_hook", RunHook, HookAnswer)
