@@ -157,6 +157,13 @@ async def by_activity_log(world: World, answer: str, mode: dict[str, Any]) -> An
     return parse_status_message(json.dumps({"error": {"code": "1", "message": answer}}))
 
 
+async def by_an_answer_that_is_no_json(world: World, answer: str, mode: dict[str, Any]) -> Any:
+    world.arm.says("GET", "/replicationProtectedItems", Reply(200, raw=answer.encode()))
+    with pytest.raises(SiteRecoveryError) as refused:
+        await Vault(VaultRef.from_id(VAULT)).list_items()
+    return refused.value
+
+
 type Way = Callable[[World, str, dict[str, Any]], Awaitable[Any]]
 WAYS: tuple[Way, ...] = (
     by_http,
@@ -169,6 +176,7 @@ WAYS: tuple[Way, ...] = (
     by_azures_job,
     by_extension,
     by_activity_log,
+    by_an_answer_that_is_no_json,
 )
 TOLD_BY_AUTHORS = (by_http, by_script, by_runbook, by_callback, by_probe_script)
 
