@@ -1,5 +1,7 @@
 """Gives the activities their bindings: the only place where they meet the Functions host."""
 
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -30,7 +32,7 @@ from activities import (
 )
 from shared.activity import Activity, RefusedCode, ThrottledWait
 from shared.azure.errors import NOTED_REFUSALS
-from shared.errors import Refused, Throttled, Transient
+from shared.errors import Refused, SiteRecoveryError, Throttled, Transient, UnexpectedFailure
 from shared.evidence import contract as evidence_contract
 from shared.failback import leftovers as failback_contract
 from shared.healing import contract as healing_contract
@@ -40,9 +42,12 @@ from shared.operations import contract as operations_contract
 from shared.plans import contract as plans_contract
 from shared.recovery import contract as recovery_contract
 from shared.recovery_plans import contract as recovery_plans_contract
+from shared.redaction import redact_text
 from shared.replication import contract as replication_contract
 from shared.site_recovery import contract as site_recovery_contract
 
+_LOG = logging.getLogger(__name__)
+LONGEST_FAILURE = 1000
 ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ...] = (
     (site_recovery_contract.READ_ITEMS, vault.read_items),
     (site_recovery_contract.START_VERBS, start_verbs.start_verbs),
@@ -163,7 +168,17 @@ async def _answer_json(pending_answer: Awaitable[Message]) -> dict[str, Any]:
         return {"throttled": _wait_json(Throttled(str(silence), silence.retry_after, "", "reads"))}
     except Refused as refusal:
         answer = {"refused": RefusedCode(code=refusal.code, detail=refusal.detail).model_dump(mode="json")}
+    except SiteRecoveryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again, in words without secrets
+        raise _unexpected_failure(error) from None
     return answer | {"gotOver": [_wait_json(one) for one in noted]} if noted else answer
+
+
+def _unexpected_failure(error: Exception) -> UnexpectedFailure:
+    """The failure as the history keeps it: its words may name what was read, so secrets are taken out of them."""
+    _LOG.error("unexpected error: %s", redact_text("".join(traceback.format_exception(error))))
+    return UnexpectedFailure(f"{type(error).__name__}: {redact_text(str(error))}"[:LONGEST_FAILURE])
 
 
 def _wait_json(no_room: Throttled) -> dict[str, Any]:

@@ -1,24 +1,26 @@
 """What hooks run in Azure, each begun once: scripts of the plan's author on Arc machines, and Automation runbooks."""
 
 import hashlib
-from typing import Literal
 
 import aiohttp
 
-from activities.http_calls import post_json
-from activities.nodes import put_script, read_script, remove_script
+from activities.call_authentication import authentication_headers
+from activities.http_calls import encode_json, post_content
+from activities.kept_answers import kept_output, public_message, without_values
+from activities.nodes import put_script, read_run_command, remove_script
 from shared.activity import Nothing
+from shared.arm_ids import name_of, split_at
 from shared.azure.automation import RunbookJob
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import object_at, text_of
+from shared.azure.key_vault import read_secret
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
 from shared.operations.hook_work import HookWork
 from shared.recovery.contract import BeginHookWork, HookAnswer, RunHook
-from shared.redaction import redact_text
 from shared.request_ids import client_request_id
+from shared.secret_references import is_reference
 
-MAX_OUTPUT_LENGTH, MAX_DETAIL_LENGTH, MAX_RESPONSE_BYTES = 4096, 300, 500
 RUNNING_STATES = frozenset({"New", "Activating", "Queued", "Running", "Resuming", "Stopping", "Suspending", "Removing"})
 """States of a job that pass by themselves. One that is Suspended, Blocked or Disconnected needs a person."""
 
@@ -40,34 +42,63 @@ async def begin_hook_work(request: BeginHookWork) -> Nothing:
     if request.kind == "runbook":
         job = RunbookJob(request.target, hook_work_name(request))
         if await job.find_job() is None:
-            await job.start_job(request.parameters, request.run_on, hook_work_name(request))
+            await job.start_job(await _resolve_parameters(request), request.run_on, hook_work_name(request))
     else:
         await put_script(
             request.target,
             hook_work_name(request),
             script=request.script,
-            parameters=request.parameters,
+            parameters=await _resolve_parameters(request),
+            secrets={name for name, value in request.parameters.items() if is_reference(value)},
             time_limit=request.timeout,
             operation=request.operation,
         )
     return Nothing()
 
 
+async def _resolve_parameters(request: BeginHookWork) -> dict[str, str]:
+    """The parameters with the values of secrets in place of the references to them."""
+    return {
+        name: await read_secret(value) if is_reference(value) else value for name, value in request.parameters.items()
+    }
+
+
 async def read_hook_work(request: HookWork) -> HookAnswer:
     """See how it stands; what is gone has not succeeded."""
-    return await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
+    answer = await (_read_runbook_work(request) if request.kind == "runbook" else _read_script_work(request))
+    return await _without_given_secrets(request, answer)
+
+
+async def _without_given_secrets(request: HookWork, answer: HookAnswer) -> HookAnswer:
+    """What is kept, without the secrets that the work was given: it may have written them.
+
+    Nothing of it is kept where those cannot be read any more.
+    """
+    if answer.may_change or not request.secrets or not (request.keep_output or request.message_member):
+        return answer
+    try:
+        values = [await read_secret(reference) for reference in request.secrets]
+    except Refused as refusal:
+        return answer.model_copy(update={"detail": f"nothing of its output is kept: {refusal.detail}", "output": ""})
+    return answer.model_copy(
+        update={"detail": without_values(answer.detail, values), "output": without_values(answer.output, values)}
+    )
 
 
 async def _read_script_work(request: HookWork) -> HookAnswer:
-    script = await read_script(ReadScript(machine_id=request.target, name=hook_work_name(request)))
+    script = await read_run_command(ReadScript(machine_id=request.target, name=hook_work_name(request)))
     if not script.has_ended:
         return HookAnswer(state="running", detail=f"the script is {script.state}")
-    output = redact_text("\n".join(filter(None, (script.output, script.error))))
+    output = "\n".join(filter(None, (script.output, script.error)))
     code = script.exit_code
     detail = f"the script ended {script.state}" + ("" if code is None else f" with {code}")
     if script.state == "Missing":
         detail = "its run command is gone"
-    return _hook_result(detail, output, passed=script.state == "Succeeded" and code in {0, None}, status=code or 0)
+    passed = script.state == "Succeeded" and code in {0, None}
+    if not passed and script.state != "Missing":
+        kept = "its output is in the evidence" if request.keep_output else "its output is not kept without keepOutput"
+        detail = f"{detail}; {kept}"
+    return _hook_result(request, detail, output, passed=passed, status=code or 0, message_source=script.output)
 
 
 async def _read_runbook_work(request: HookWork) -> HookAnswer:
@@ -82,15 +113,23 @@ async def _read_runbook_work(request: HookWork) -> HookAnswer:
         output = await job.read_output()
     except (NotFound, Transient):  # good to have, and decides nothing
         output = ""
-    detail = f"the job is {status}" + (redact_text(f" ({reason})") if reason else "")
-    return _hook_result(detail, redact_text(output), passed=status == "Completed")
+    passed, account = status == "Completed", name_of(split_at(request.target, "runbooks")[0])
+    detail = f"the job is {status}" + ("" if passed else f"; see job {hook_work_name(request)} of {account}")
+    all_output = "\n".join(filter(None, (output, reason)))
+    return _hook_result(request, detail, all_output, passed=passed, message_source=output)
 
 
-def _hook_result(detail: str, output: str, *, passed: bool, status: int = 0) -> HookAnswer:
-    output_end = output.strip()[-MAX_OUTPUT_LENGTH:]
-    shown_detail = f"{detail}: {output_end[-MAX_DETAIL_LENGTH:]}" if output_end and not passed else detail
-    state: Literal["passed", "failed"] = "passed" if passed else "failed"
-    return HookAnswer(state=state, status=status, detail=shown_detail[: 2 * MAX_DETAIL_LENGTH], output=output_end)
+def _hook_result(
+    request: HookWork | RunHook, detail: str, output: str, *, passed: bool, status: int = 0, message_source: str = ""
+) -> HookAnswer:
+    """What is kept of how it ended; of what it wrote no more than its author wants."""
+    message = public_message(message_source or output, request.message_member)
+    return HookAnswer(
+        state="passed" if passed else "failed",
+        status=status,
+        detail=": ".join(filter(None, (detail, message))),
+        output=kept_output(output, is_wanted=request.keep_output),
+    )
 
 
 async def end_hook_work(request: HookWork) -> Nothing:
@@ -116,11 +155,16 @@ async def run_hook(request: RunHook) -> HookAnswer:
     The same Idempotency-Key comes with each try.
     """
     body = {"operation": request.operation, "plan": request.plan, "moment": request.moment, "state": request.state}
+    content = encode_json(body)
     try:
-        status, content = await post_json(request.url, body, {"Idempotency-Key": request.id})
+        authentication = await authentication_headers(request.authentication, request.id, request.at, content)
+        headers = {"Idempotency-Key": request.id, **authentication}
+        status, response_body = await post_content(request.url, content, headers)
+    except Refused as refusal:
+        return HookAnswer(state="failed", detail=f"not asked: {refusal}")
     except (aiohttp.ClientError, TimeoutError) as error:
         return HookAnswer(state="unanswered", detail=f"no answer: {type(error).__name__}")
-    detail = redact_text(content[:MAX_RESPONSE_BYTES].decode(errors="replace"))
-    if status == 429 or status >= 500:
-        return HookAnswer(state="unanswered", status=status, detail=detail)
-    return HookAnswer(state="passed" if 200 <= status < 300 else "failed", status=status, detail=detail)
+    passed, text = 200 <= status < 300, response_body.decode(errors="replace")
+    detail = f"it answered {status}" + ("" if passed else f"; its log has the call by Idempotency-Key {request.id}")
+    answer = _hook_result(request, detail, text, passed=passed, status=status)
+    return answer.model_copy(update={"state": "unanswered"}) if status == 429 or status >= 500 else answer

@@ -4,6 +4,7 @@ Where a name leads is decided when the connection is made: a name that was harml
 elsewhere today.
 """
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)
 """Hooks and probes are tried again: an answer that takes longer comes to nobody."""
 LONGEST_BODY = 65_536
 """Bytes of an answer that are read."""
-AS_IT_IS = {"Accept-Encoding": "identity"}
+JSON_AS_IT_IS = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 """A few packed kilobytes may be gigabytes."""
 
 
@@ -29,8 +30,18 @@ class HttpAnswer(NamedTuple):
     body: bytes
 
 
+def encode_json(body: Mapping[str, Any]) -> bytes:
+    """A body as it is sent and signed."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 async def post_json(url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HttpAnswer:
-    """POST once, and have the answer; redirects are not followed.
+    """POST a body once, as `post_content` does."""
+    return await post_content(url, encode_json(body), headers)
+
+
+async def post_content(url: str, content: bytes, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+    """POST JSON once, and have the answer; redirects are not followed.
 
     Raises:
         aiohttp.ClientError: there is no answer, or the address is one that is not asked.
@@ -39,7 +50,9 @@ async def post_json(url: str, body: Mapping[str, Any], headers: Mapping[str, str
     connector = aiohttp.TCPConnector(socket_factory=_open_socket, force_close=True)
     async with (
         aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, auto_decompress=False) as session,
-        session.post(url, json=body, headers={**AS_IT_IS, **(headers or {})}, allow_redirects=False) as response,
+        session.post(
+            url, data=content, headers={**JSON_AS_IT_IS, **(headers or {})}, allow_redirects=False
+        ) as response,
     ):
         is_packed = response.headers.get("Content-Encoding", "identity") != "identity"
         return HttpAnswer(response.status, b"" if is_packed else await _read_beginning(response))

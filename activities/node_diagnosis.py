@@ -10,7 +10,7 @@ from activities.durable_state import read_entity
 from shared.arm_ids import key_of, subscription_path_of
 from shared.azure import arm
 from shared.azure.api_versions import ACTIVITY_LOG_API
-from shared.azure.json_fields import object_at, text_of
+from shared.azure.json_fields import message_of, object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.healing.contract import CORRELATION_ID, CauseRead, NodeRecordsRead, ReadCause, ReadNodeRecords
@@ -47,8 +47,8 @@ def parse_status_message(status_message: str) -> CauseRead:
     try:
         error = json.loads(status_message).get("error") or {}
     except (ValueError, AttributeError):
-        return CauseRead(message=status_message)
-    return CauseRead(code=text_of(error.get("code")), message=text_of(error.get("message")))
+        return CauseRead(message=message_of(status_message))
+    return CauseRead(code=text_of(error.get("code")), message=message_of(error.get("message")))
 
 
 async def read_node_records(client: df.DurableFunctionsClient, request: ReadNodeRecords) -> NodeRecordsRead:

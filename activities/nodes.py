@@ -1,7 +1,7 @@
 """Cluster nodes as Arc machines: what is read of them, their ASR extension, and the scripts that run on them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from shared.activity import Nothing
 from shared.arm_ids import names_by_type, same_id, subscription_of
 from shared.azure.arc_machines import ArcMachine, list_machines
 from shared.azure.arc_views import EXTENSION_PUBLISHER, EXTENSION_TYPE, cluster_of, node_view
-from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.json_fields import Json, message_of, object_at, text_of
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
 from shared.healing.contract import (
@@ -24,10 +24,20 @@ from shared.healing.contract import (
     ScriptName,
     ScriptView,
 )
+from shared.healing.registration import is_shown_value
 from shared.request_ids import client_request_id
 from shared.sites.nodes import ExtensionView, NodeView
 
 SCRIPTS = Path(__file__).parent / "scripts"
+LONGEST_ERROR = 1000
+SCRIPT_MEMBERS = frozenset(
+    {
+        *("registration", "dra", "hyperV", "applicationControl", "lastBoot", "endpoints", "clockOffset"),
+        *("osVersion", "machines", "next", "found", "home", "homeUnread"),
+        *("synchronised", "registrationStatus", "connectionStatus"),
+    }
+)
+"""What the scripts of this repository write: the only members of their JSON that are kept."""
 
 
 async def read_nodes(request: ReadNodes) -> NodesRead:
@@ -95,19 +105,32 @@ async def run_script(request: RunScript) -> Nothing:
 
 
 async def put_script(
-    machine_id: str, name: str, *, script: str, parameters: Mapping[str, str], time_limit: timedelta, operation: str
+    machine_id: str,
+    name: str,
+    *,
+    script: str,
+    parameters: Mapping[str, str],
+    time_limit: timedelta,
+    operation: str,
+    secrets: Collection[str] = (),
 ) -> None:
-    """Run a text on a machine under a name used once: each PUT of a name runs its script again."""
+    """Run a text on a machine under a name used once: each PUT of a name runs its script again.
+
+    Args:
+        secrets: Names of the parameters that Azure is to show to nobody.
+    """
     machine = ArcMachine(machine_id)
     if await machine.find_run_command(name) is not None:
         return
     machine_body, _ = await machine.read_machine()
-    parameter_list = [{"name": name, "value": value} for name, value in sorted(parameters.items())]
+    shown = [{"name": name, "value": value} for name, value in sorted(parameters.items()) if name not in secrets]
+    protected = [{"name": name, "value": value} for name, value in sorted(parameters.items()) if name in secrets]
     body = {
         "location": machine_body.get("location"),
         "properties": {
             "source": {"script": script},
-            **({"parameters": parameter_list} if parameter_list else {}),
+            **({"parameters": shown} if shown else {}),
+            **({"protectedParameters": protected} if protected else {}),
             "asyncExecution": False,
             "timeoutInSeconds": int(time_limit.total_seconds()),
         },
@@ -121,6 +144,24 @@ def script_text(name: ScriptName) -> str:
 
 
 async def read_script(request: ReadScript) -> ScriptView:
+    """Read how one of the repository's scripts stands; of what it wrote only what these scripts are known to write.
+
+    Its error is a sentence, without secrets, and cut.
+    """
+    view = await read_run_command(request)
+    result = None if view.result is None else kept_result(view.result)
+    return view.model_copy(update={"output": "", "error": message_of(view.error)[-LONGEST_ERROR:], "result": result})
+
+
+def kept_result(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of the JSON that a script wrote; of a registration the values by which its place is known."""
+    kept = {name: value for name, value in result.items() if name in SCRIPT_MEMBERS}
+    if isinstance(values := kept.get("registration"), Mapping):
+        kept["registration"] = {name: value for name, value in values.items() if is_shown_value(str(name))}
+    return kept
+
+
+async def read_run_command(request: ReadScript) -> ScriptView:
     """Read how a run command stands; it ran well only if its executionState and its exit code both say so.
 
     Its result is the JSON object on the last line that says anything, None when that is none.

@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 
 import aiohttp
 
-from activities.http_calls import post_json
+from activities.call_authentication import authentication_headers
+from activities.http_calls import encode_json, post_content
+from activities.kept_answers import LONGEST_OUTPUT, kept_output, public_message
 from shared.azure.arm import read_private_address
 from shared.azure.azure_vms import delete_run_command, find_run_command, put_run_command
 from shared.azure.errors import NotFound
@@ -20,16 +22,20 @@ from shared.request_ids import client_request_id
 from shared.site_recovery.contract import ProbeAnswer
 
 ENDED_STATES = frozenset({"Succeeded", "Failed", "TimedOut", "Canceled"})
-MAX_DETAIL_LENGTH = 200
 PORT_TIMEOUT_SECONDS = 5.0
 MAX_CONCURRENT_MACHINES = 50
 
 
 class ProbeResult(NamedTuple):
-    """What one try of a probe shows; "pending": a script runs, and the next try finds out."""
+    """What one try of a probe shows; "pending": a script runs, and the next try finds out.
+
+    Attributes:
+        output: What it answered, as far as the plan wants it kept.
+    """
 
     state: Literal["passed", "failed", "pending"]
     detail: str = ""
+    output: str = ""
 
 
 PASSED = ProbeResult("passed")
@@ -65,6 +71,7 @@ async def try_probes_at(target: ProbeTarget, address: str) -> ProbeAnswer:
         passed=all(result.state == "passed" for result in results),
         address=address,
         detail="; ".join(result.detail for result in results if result.state != "passed"),
+        output="\n".join(result.output for result in results if result.output)[-LONGEST_OUTPUT:],
     )
 
 
@@ -100,22 +107,42 @@ async def try_port(probe: Probe, address: str) -> ProbeResult:
     except TimeoutError:
         return ProbeResult("failed", f"port {probe.port} said nothing for {PORT_TIMEOUT_SECONDS:.0f} s")
     except (OSError, aiohttp.ClientError) as error:
-        return ProbeResult("failed", f"port {probe.port}: {error or type(error).__name__}")
+        return ProbeResult("failed", f"port {probe.port}: {_name_of(error)}")
+
+
+def _name_of(error: Exception) -> str:
+    """What the system says of a connection; of what a server wrote nothing."""
+    return (str(error) if isinstance(error, OSError) else "") or type(error).__name__
 
 
 async def try_callback(target: ProbeTarget, probe: Probe, address: str) -> ProbeResult:
     """Ask somebody whether the machine works: 2xx, and not {"passed": false}."""
     body = {"operation": target.operation, "vm": target.vm, "azureVm": target.azure_vm, "address": address}
     try:
-        answer = await post_json(probe.url, body)
+        content, call_id = encode_json(body), call_id_of(target, probe)
+        headers = await authentication_headers(probe.authentication, call_id, target.at, content)
+        answer = await post_content(probe.url, content, headers)
         if answer.status >= 300:
             return ProbeResult("failed", f"the callback answered {answer.status}")
         reply = json.loads(answer.body or b"null")
+    except SiteRecoveryError as error:
+        return ProbeResult("failed", f"the callback was not asked: {error}")
     except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
         return ProbeResult("failed", f"the callback gave no answer: {type(error).__name__}")
     if isinstance(reply, dict) and reply.get("passed") is False:
-        return ProbeResult("failed", f"the callback says no: {text_of(reply.get('detail'))[:MAX_DETAIL_LENGTH]}")
+        return _failed_with(probe, "the callback says no", answer.body.decode(errors="replace"))
     return PASSED
+
+
+def call_id_of(target: ProbeTarget, probe: Probe) -> str:
+    """Tells this VM's callback from others of the run; the same in each try."""
+    return client_request_id(target.operation, target.vm.lower(), probe.url, 1)
+
+
+def _failed_with(probe: Probe, detail: str, answer: str) -> ProbeResult:
+    """That it has not passed, with no more of its answer than the plan's author wants."""
+    shown_detail = ": ".join(filter(None, (detail, public_message(answer, probe.message_member))))
+    return ProbeResult("failed", shown_detail, kept_output(answer, is_wanted=probe.keep_output))
 
 
 async def try_run_command(target: ProbeTarget, number: int) -> ProbeResult:
@@ -140,8 +167,8 @@ async def try_run_command(target: ProbeTarget, number: int) -> ProbeResult:
         return ProbeResult("failed", f"the script cannot be run: {error}")
     if command is None:
         return ProbeResult("pending", "the script was started")
-    output = text_of(view.get("error")) or text_of(view.get("output"))
-    return ProbeResult("failed", f"the script ended with {view.get('exitCode')}: {output[-MAX_DETAIL_LENGTH:]}")
+    output = "\n".join(filter(None, (text_of(view.get("error")), text_of(view.get("output")))))
+    return _failed_with(probe, f"the script ended with {view.get('exitCode')}", output)
 
 
 def command_name(target: ProbeTarget, number: int) -> str:

@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from shared.grouping import find_repetitions
 from shared.network_addresses import LOOPBACK, find_host_flaw
 from shared.problem_details import error_lines, plain_detail
+from shared.secret_formats import has_secret_format
 
 _SEGMENT = r"[\w(][\w.()\-]*"  # never empty, never "..", nothing that means something in a URL
 _GROUP = rf"/subscriptions/{_SEGMENT}/resourceGroups/{_SEGMENT}"
@@ -136,6 +137,8 @@ def hook_url_flaw(url: str) -> str:
         return "must be https: http is allowed for this machine only"
     if address.query or address.fragment or address.username or address.password:
         return "must be a URL without query, fragment and user: a plan holds no secrets"
+    if has_secret_format(url):
+        return "must be a URL without a key in its path: a plan holds no secrets"
     flaw = find_host_flaw(url, is_own_allowed=True)  # the app's own machine is judged where it is known whose it is
     return f"must lead to a service of yours: {flaw}" if flaw else ""
 

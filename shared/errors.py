@@ -39,3 +39,7 @@ class Refused(SiteRecoveryError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code, self.detail = code, detail
+
+
+class UnexpectedFailure(Exception):
+    """An error of the app itself, in words without secrets: the engine keeps them."""

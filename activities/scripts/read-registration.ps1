@@ -7,9 +7,9 @@ $ErrorActionPreference = 'Stop'
 
 $LongestValue = 200
 $LongestRegistration = 3000
-$First = 'ResourceName', 'SiteName', 'SRSUri'
+# Of the registration's values these are read, and no others: any of them may be a secret.
+$Shown = 'ResourceName', 'SiteName', 'SiteId', 'SRSUri', 'KeyVault', 'KeyVaultName', 'KeyVaultUrl', 'KeyVaultUri'
 $PatienceInMilliseconds = 10000
-$Secret = 'password|secret|credential|token|certificate|privatekey'
 
 function ConvertTo-Line($Facts) {
     # ASCII only: the code page of a node's output is not known.
@@ -22,14 +22,18 @@ function Read-Registration {
     if (-not (Test-Path -LiteralPath $path)) { return $null }
     $key = Get-Item -LiteralPath $path
     $values = [ordered]@{}
-    # Its list of values is not public, so all that can be shown are shown, as many as there is room for.
     $names = @($key.GetValueNames())
-    foreach ($name in @($names | Where-Object { $First -contains $_ }) + @($names | Where-Object { $First -notcontains $_ })) {
+    foreach ($name in @($Shown | Where-Object { $names -contains $_ })) {
         $value = $key.GetValue($name)
-        if ($name -match $Secret -or $value -is [byte[]]) { continue }
+        if ($value -is [byte[]]) { continue }
         $text = [string]::Join(' ', @($value))
         $values[$name] = $text.Substring(0, [Math]::Min($text.Length, $LongestValue))
         if ((ConvertTo-Line $values).Length -gt $LongestRegistration) { $values.Remove($name) }
+    }
+    # Its list of values is not public: of all others only the host of a key vault is read, whatever it is called.
+    foreach ($name in @($names | Where-Object { $Shown -notcontains $_ })) {
+        $found = [regex]::Match([string] $key.GetValue($name), '[A-Za-z0-9-]{3,24}\.vault\.azure\.[a-z]{2,3}')
+        if ($found.Success) { $values['KeyVault'] = $found.Value }
     }
     return $values
 }

@@ -5,7 +5,7 @@ import logging
 
 import aiohttp
 
-from lab.azure import automation, storage, vaults
+from lab.azure import automation, key_vault, storage, vaults
 from lab.azure.arc import extensions, machines
 from lab.azure.arm import resources, role_rights
 from lab.azure.arm.ids import resource_id
@@ -43,6 +43,8 @@ def load_scenario(
         virtual_networks.put_vnet(lab, each["group"], each["name"], each["prefix"], each["subnets"])
     for account in scenario["storage"]:
         storage.add_account(lab, account["group"], account["name"])
+    for key_vault_name, secrets in scenario.get("keyVaults", {}).items():
+        key_vault.add_vault(lab, key_vault_name, secrets)
     for account in scenario.get("automation", ()):
         automation.add_account(lab, account)
     sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}

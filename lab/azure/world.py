@@ -1,7 +1,8 @@
 """The world outside Azure as a test wants it: clusters, nodes, their VMs, our rights and the quota, changed by hand.
 
     PUT /lab/world {"cluster": {...}, "nodes": {name: {...}}, "vms": {name: {...}}, "rights": {...}, "roles": {...},
-                    "quota": {...}, "accounts": {name: {...}}, "networks": {name: {...}}, "sources": {name: {...}}}
+                    "quota": {...}, "accounts": {name: {...}}, "networks": {name: {...}}, "sources": {name: {...}},
+                    "keyVaults": {name: {...}}}
 
 Each part says what can be changed in CHANGES; what it does not know is a 400.
 """
@@ -9,7 +10,7 @@ Each part says what can be changed in CHANGES; what it does not know is a 400.
 from collections.abc import Callable
 from typing import Any
 
-from lab.azure import storage
+from lab.azure import key_vault, storage
 from lab.azure.arc import machines
 from lab.azure.arm import permissions, resources
 from lab.azure.compute import quota
@@ -184,4 +185,5 @@ CHANGES: dict[str, Callable[[Lab, Json], None]] = {
     "accounts": change_accounts,
     "networks": change_networks,
     "sources": change_sources,
+    "keyVaults": key_vault.change_vaults,
 }

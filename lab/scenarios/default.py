@@ -32,6 +32,7 @@ def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  #
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],
         "automation": [_automation_account()],
+        "keyVaults": {"kv-dr": {"orders-password": "Sesame-4711", "hook-key": "a-key-that-two-sides-know"}},
         "clusters": [_cluster_settings()],
         "vaults": [_vault_settings()],
         "documents": {

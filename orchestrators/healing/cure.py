@@ -9,6 +9,7 @@
 5. Anything but Succeeded is a failure.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -240,7 +241,7 @@ def _sync_cluster(
     except SiteRecoveryError as failure:  # the node is without its extension: it is installed from what was saved
         tracker.note_facts(RepairFacts(sync=f"{helper.name}: not run: {failure}"))
         return False
-    output = (view.error or view.output)[-OUTPUT_KEPT:].strip()
+    output = (view.error or json.dumps(view.result or {}))[-OUTPUT_KEPT:].strip()
     tracker.note_facts(RepairFacts(sync=f"{helper.name}: {view.state} {output}"))
     synchronised = (view.result or {}).get("synchronised") is True
     return view.state == "Succeeded" and view.exit_code in {0, None} and synchronised

@@ -101,10 +101,7 @@ def ask_over_http(ctx: Context, request: RunHook) -> Steps[HookAnswer]:
 def begin_in_azure(ctx: Context, work: HookWork, hook: Hook) -> Steps[tuple[HookAnswer, bool]]:
     """Of kind run-command or runbook: begun once; and whether Azure has taken it."""
     request = BeginHookWork(
-        id=work.id,
-        operation=work.operation,
-        kind=work.kind,
-        target=work.target,
+        **work.model_dump(),
         script=hook.script,
         parameters=hook.parameters,
         run_on=hook.run_on,
@@ -260,6 +257,10 @@ class Hooks:
                     operation=due.operation,
                     plan=self._operation.plan,
                     state=state,
+                    message_member=due.hook.message_member,
+                    keep_output=due.hook.keep_output,
+                    authentication=due.hook.authentication,
+                    at=now(self._ctx) if due.hook.authentication else None,
                 )
                 return (yield from ask_over_http(self._ctx, request)), begun
             case "run-command" | "runbook" if due.work and begun:

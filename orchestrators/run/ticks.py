@@ -322,7 +322,7 @@ def _resume_jobs(ctx: Context, run: Run, tick: Tick) -> Steps[Run]:
 
 def _probe_vms(ctx: Context, run: Run) -> Steps[Run]:
     unproven = [item for item in run.items if item.state == "probing"]
-    answers = yield from call_all(ctx, PROBE_VMS, probe_batches(run, unproven))
+    answers = yield from call_all(ctx, PROBE_VMS, probe_batches(run, unproven, now(ctx)))
     if answers:
         run = run.with_look("probes", [str(one) for one in answers if not isinstance(one, ProbesTried)], now(ctx))
     tried = [one for answer in answers if isinstance(answer, ProbesTried) for one in answer.answers]

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError
 from azure.core.pipeline import policies as core
 
+from shared.redaction import redact_text
+
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
@@ -52,10 +54,14 @@ def find_fault(answer: Any) -> str:
     try:
         body = answer.json()
     except (ValueError, LookupError, AzureError):
-        return f"it is no JSON but {answer.content[:LONGEST_EXCERPT]!r}"
+        return f"it is no JSON but {_excerpt(answer.content)!r}"
     if not isinstance(body, dict) or not body:
-        return f"it is no object but {str(body)[:LONGEST_EXCERPT] if body is not None else 'null'}"
+        return f"it is no object but {redact_text(str(body))[:LONGEST_EXCERPT] if body is not None else 'null'}"
     entries = body.get("value", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry for entry in entries):
         return "its list does not hold objects"
     return ""
+
+
+def _excerpt(content: bytes) -> bytes:
+    return redact_text(content[:1000].decode(errors="replace")).encode()[:LONGEST_EXCERPT]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shared.azure.json_fields import Json, object_at, text_of
+from shared.azure.json_fields import Json, message_of, object_at, text_of
 from shared.onboarding.preflight.facts import NodeFacts
 from shared.sites.nodes import ExtensionView, NodeView
 
@@ -59,7 +59,7 @@ def extension_view(extension: Json) -> ExtensionView:
         name=text_of(extension.get("name")),
         provisioning_state=text_of(properties.get("provisioningState")),
         code=text_of(status.get("code")),
-        message=text_of(status.get("message")),
+        message=message_of(status.get("message")),
         version=text_of(properties.get("typeHandlerVersion")),
         location=text_of(extension.get("location")),
         enable_automatic_upgrade=properties.get("enableAutomaticUpgrade") is not False,

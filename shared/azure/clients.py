@@ -10,6 +10,7 @@ from shared.azure.api_versions import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RE
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.eventgrid.aio import EventGridPublisherClient
     from azure.mgmt.hybridcompute.aio import HybridComputeManagementClient
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
     from shared.azure.request_pacer import RequestPacer
+    from shared.secret_references import SecretReference
 
 
 class Closable(Protocol):
@@ -87,6 +89,27 @@ class Azure:
             return open_container(url, self._get_credential)
 
         return cast("ContainerClient", self._get_or_make("blobs", url, make_container))
+
+    async def token_for(self, audience: str) -> str:
+        """A token of the app's identity for an app registration; nothing of Azure takes it.
+
+        Raises:
+            ClientAuthenticationError: the identity gives none: there is no such audience in its tenant.
+        """
+        return (await self._get_credential().get_token(f"{audience}/.default")).token
+
+    def key_vault_client(self, named: "SecretReference") -> "tuple[str, AsyncPipelineClient[Any, Any]]":
+        """The base URL of a key vault, and the client for it; in the lab it is where Azure is."""
+        in_lab = self._settings.arm_url.startswith("http:")
+        host = f"https://{named.vault}.{named.domain}"
+        base = f"{self._settings.arm_url}/keyvault/{named.vault}" if in_lab else host
+
+        def make_client() -> Closable:
+            from shared.azure.key_vault_client import open_vault  # noqa: PLC0415 - only when used
+
+            return open_vault(base, self._get_credential(), f"https://{named.domain}/.default")
+
+        return base, cast("AsyncPipelineClient[Any, Any]", self._get_or_make("key vault", base, make_client))
 
     async def close(self) -> None:
         """Give all connections back."""

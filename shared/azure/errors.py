@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeE
 
 from shared.arm_ids import subscription_of
 from shared.azure.answer_shapes import UnusableAnswer
-from shared.azure.json_fields import date_of, object_at, text_of
+from shared.azure.json_fields import date_of, message_of, object_at, text_of
 from shared.errors import CallKind, Refused, SiteRecoveryError, Throttled, Transient
 
 USUAL_WAIT = 30
@@ -160,4 +160,4 @@ def _code_and_message(response: Any) -> tuple[str, str]:
     first = object_at({"first": details[0]}, "first") if isinstance(details, list) and details else {}
     source = first if first.get("code") else error
     sentences = (source.get("message"), source.get("recommendedAction"))
-    return text_of(source.get("code")), " ".join(text_of(sentence) for sentence in sentences if sentence)
+    return text_of(source.get("code")), " ".join(message_of(sentence) for sentence in sentences if sentence)

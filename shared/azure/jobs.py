@@ -5,7 +5,7 @@ from typing import Literal
 
 from shared.arm_ids import name_of
 from shared.azure.exactly_once import FAILED
-from shared.azure.json_fields import Json, object_at, parse_utc, text_of
+from shared.azure.json_fields import Json, message_of, object_at, parse_utc, text_of
 from shared.site_recovery.contract import RENAMED_CODE, ChildJob, JobEnd, PlanActionEnd, RecoveryPlanJobView
 
 HOST_REGISTRATION = "RegisterDra"
@@ -63,7 +63,7 @@ def list_manual_actions(tasks: Iterable[Json]) -> Iterator[str]:
     for task in tasks:
         details = object_at(task, "customDetails")
         if text_of(task.get("state")) in _OPEN and details.get("instanceType") == MANUAL:
-            yield ": ".join(filter(None, (text_of(details.get("name")), text_of(details.get("instructions")))))
+            yield ": ".join(filter(None, (text_of(details.get("name")), message_of(details.get("instructions")))))
 
 
 def _walk_tasks(tasks: object) -> Iterator[Json]:
@@ -78,7 +78,7 @@ def _child_job(task: Json) -> ChildJob | None:
     details = object_at(task, "customDetails")
     own, skipped = (
         object_at(details, "jobTask"),
-        text_of(details.get("skippedReasonString") or details.get("skippedReason")),
+        message_of(details.get("skippedReasonString") or details.get("skippedReason")),
     )
     if not own and not skipped:
         return None
@@ -100,7 +100,7 @@ def job_end(job: Json) -> JobEnd | None:
     if outcome is None:
         return None
     errors = [error for error in properties.get("errors") or () if not _is_warning(error)]
-    code, detail = _code_and_message(errors[0]) if errors else ("", text_of(properties.get("stateDescription")))
+    code, detail = _code_and_message(errors[0]) if errors else ("", message_of(properties.get("stateDescription")))
     warnings = [_code_and_message(error) for error in properties.get("errors") or () if _is_warning(error)]
     items = object_at(properties, "customDetails").get("protectedItemDetails") or ()  # the machine's name is only here
     points = (parse_utc(item.get("recoveryPointTime")) for item in items)
@@ -148,7 +148,7 @@ def _first_advice(errors: Sequence[Json], key: str) -> str:
     """The first error's advice under this key; the provider on the host knows more than the service."""
     first: Json = next(iter(errors), {})
     texts = (object_at(first, "providerErrorDetails").get(key), object_at(first, "serviceErrorDetails").get(key))
-    return next((text_of(one).strip() for one in texts if one), "")
+    return next((message_of(one) for one in texts if one), "")
 
 
 def _is_warning(error: Json) -> bool:
@@ -160,4 +160,4 @@ def _code_and_message(error: Json) -> tuple[str, str]:
     service, provider = object_at(error, "serviceErrorDetails"), object_at(error, "providerErrorDetails")
     code = text_of(service.get("code")) or text_of(provider.get("errorCode"))
     sentences = (service.get("message"), provider.get("errorMessage"), service.get("recommendedAction"))
-    return code, " ".join(text_of(sentence).strip() for sentence in sentences if sentence)
+    return code, " ".join(message_of(sentence) for sentence in sentences if sentence)

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from shared.redaction import redact_text
+
 type Json = Mapping[str, Any]
 """A JSON object as it came, under its wire names."""
 FIRST_REAL_YEAR = 1900  # Site Recovery writes 1753 and 0001 for "never"
@@ -13,6 +15,11 @@ FIRST_REAL_YEAR = 1900  # Site Recovery writes 1753 and 0001 for "never"
 def text_of(value: Any) -> str:
     """A string, empty for null."""
     return "" if value is None else str(value)
+
+
+def message_of(value: Any) -> str:
+    """A sentence that Azure, or somebody behind it, wrote for people, without secrets; empty for null."""
+    return redact_text(text_of(value)).strip()
 
 
 def object_at(value: Json | None, *names: str) -> Json:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.arm_ids import name_of
-from shared.azure.json_fields import Json, object_at, parse_utc, text_of
+from shared.azure.json_fields import Json, message_of, object_at, parse_utc, text_of
 from shared.errors import Refused
 from shared.replication.settings import Disk, ProtectableItem, ReplicatedItem, VmSettings
 from shared.site_recovery.recovery_points import RecoveryPoint
@@ -109,7 +109,7 @@ def replicated_item(item: Json) -> ReplicatedItem:
         percent=int(object_at(details, "initialReplicationDetails").get(_PERCENT) or 0),
         disk_sizes=_disk_sizes(details),
         health=text_of(properties.get("replicationHealth")) or "None",
-        health_error=": ".join(filter(None, (text_of(error.get("errorCode")), text_of(error.get("errorMessage"))))),
+        health_error=": ".join(filter(None, (text_of(error.get("errorCode")), message_of(error.get("errorMessage"))))),
         rpo=None if rpo is None else timedelta(seconds=int(rpo)),
         rpo_at=parse_utc(details.get("lastRpoCalculatedTime")),
         last_point=parse_utc(details.get("lastRecoveryPointReceived")),
@@ -147,7 +147,7 @@ def protectable_item(machine: Json) -> ProtectableItem:
             for disk in details.get("diskDetails") or ()
         ),
         obstacles=(
-            *(text_of(error) for error in properties.get("protectionReadinessErrors") or ()),
+            *(message_of(error) for error in properties.get("protectionReadinessErrors") or ()),
             *(f"it has {what}" for name, what in _UNSUPPORTED.items() if details.get(name) == "Present"),
         ),
     )

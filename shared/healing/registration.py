@@ -8,6 +8,15 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 
 from shared.messages import Message
 
+SHOWN_VALUES = frozenset({"resourcename", "sitename", "siteid", "srsuri"})
+"""Values of a registration by which a node's vault, site and service are known, in lower case."""
+
+
+def is_shown_value(name: str) -> bool:
+    """Whether a value of a registration is read: those of SHOWN_VALUES, and any that is called a key vault."""
+    plain = name.replace(" ", "").replace("_", "").lower()
+    return plain in SHOWN_VALUES or plain in {"keyvault", "keyvaultname", "keyvaulturl", "keyvaulturi"}
+
 
 def _texts_of(values: object) -> dict[str, str]:
     """The registry's values as texts; none where there is no such key."""

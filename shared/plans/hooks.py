@@ -10,6 +10,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from shared.documents import (
     CHECKED,
     Fault,
+    FieldPath,
     HookUrlOrNone,
     MachineIdOrNone,
     RunbookIdOrNone,
@@ -18,7 +19,10 @@ from shared.documents import (
     raise_faults,
 )
 from shared.messages import Document, Message
-from shared.redaction import redact_json
+from shared.plans.hook_authentication import HookAuthentication
+from shared.redaction import has_clear_secret
+from shared.secret_names import is_secret_name
+from shared.secret_references import HOW, is_reference, parse_reference
 from shared.site_recovery.views import Verb
 
 HookKind = Literal["http", "run-command", "runbook", "manual"]
@@ -38,12 +42,31 @@ NEEDED_FIELDS: Mapping[str, str] = {
     "runbook": "runbook",
     "manual": "instructions",
 }
-OPTIONAL_FIELDS: Mapping[str, str] = {"run-command": "parameters", "runbook": "parameters runOn"}
-KIND_FIELDS = ("url", "machine", "script", "parameters", "runbook", "runOn", "instructions")
+OPTIONAL_FIELDS: Mapping[str, str] = {
+    "http": "authentication messageMember keepOutput",
+    "run-command": "parameters messageMember keepOutput",
+    "runbook": "parameters runOn messageMember keepOutput",
+}
+KIND_FIELDS = (
+    "url",
+    "machine",
+    "script",
+    "parameters",
+    "runbook",
+    "runOn",
+    "instructions",
+    "authentication",
+    "messageMember",
+    "keepOutput",
+)
 """Fields that belong to some kinds of hook only, as they stand in JSON."""
 ScriptParameters = dict[
     Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,63}$")], Annotated[str, Field(max_length=2000)]
 ]
+
+
+MemberName = Annotated[str, StringConstraints(pattern=r"^[\w.-]{0,64}$")]
+"""Name of a member of a JSON object, or empty."""
 
 
 class Hook(Document):
@@ -53,10 +76,14 @@ class Hook(Document):
         url: Of kind http: asked by POST; 2xx means well. Without a query: nothing signed or secret belongs into a plan.
         machine: Of kind run-command: ARM id of the Arc machine that the script runs on, as its system account.
         script: PowerShell, or a shell script where the machine runs Linux, sent as it is; exit code 0 means well.
-        parameters: Of the script or the runbook, by name. They are kept in clear: never a secret.
+        parameters: Of the script or the runbook, by name. They are kept in clear: of a secret its reference.
         runbook: Of kind runbook: ARM id of a published runbook; a job that is Completed means well.
         run_on: Group of hybrid workers that runs it; empty for Azure itself.
         instructions: Of kind manual: what a person is to do, who then says `resume`.
+        authentication: Of kind http: how the call shows that it comes from this app; None for not at all.
+        message_member: Name of the member of its answer in JSON, or of the JSON on the last line of its output, that
+            everybody may read; nothing else of it is shown.
+        keep_output: Whether the end of its output is kept in the evidence, without what looks like a secret.
         deadline: How long it may take until it succeeds.
         required: Whether the run fails when the hook does; before its first verb, whether it begins at all.
 
@@ -73,6 +100,9 @@ class Hook(Document):
     runbook: RunbookIdOrNone = ""
     run_on: Annotated[str, StringConstraints(max_length=128)] = ""
     instructions: Annotated[str, StringConstraints(max_length=2000)] = ""
+    authentication: HookAuthentication | None = None
+    message_member: MemberName = ""
+    keep_output: bool = False
     deadline: Span = timedelta(minutes=10)
     required: bool = True
 
@@ -101,7 +131,7 @@ class Hook(Document):
         return self.url or self.machine or self.runbook
 
 
-_ALIASES = {"run_on": "runOn"}
+_ALIASES = {"run_on": "runOn", "message_member": "messageMember", "keep_output": "keepOutput"}
 
 
 def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
@@ -111,19 +141,39 @@ def _kind_faults(given: Mapping[str, Any]) -> Iterator[Fault]:
         return
     needed, allowed = NEEDED_FIELDS[kind].split(), OPTIONAL_FIELDS.get(kind, "").split()
     for name in KIND_FIELDS:
-        has = given.get(name) not in (None, "", {}) and str(given[name]).strip()
+        has = given.get(name) not in (None, "", {}, False) and str(given[name]).strip()
         if name in needed and not has:
             yield Fault((name,), f"{name}_missing", f"a hook of kind {kind} needs {name}")
         elif has and name not in (*needed, *allowed):
             yield Fault((name,), f"{name}_unfit", f"a hook of kind {kind} has no {name}")
     yield from _secret_faults(given.get("parameters"))
+    for field in ("script", "instructions"):
+        yield from secret_text_faults(field, given.get(field))
 
 
 def _secret_faults(parameters: Any) -> Iterator[Fault]:
-    for name in parameters if isinstance(parameters, Mapping) else ():
-        if redact_json({name: "x"}) != {name: "x"}:
-            detail = "by its name a secret, and a plan is kept in clear: have the script fetch it from a key vault"
+    for name, value in parameters.items() if isinstance(parameters, Mapping) else ():
+        if not isinstance(value, str):  # a fault of its own
+            continue
+        if is_reference(value):
+            yield from _reference_faults(("parameters", str(name)), value)
+        elif is_secret_name(str(name)) or has_clear_secret(value):
+            detail = f"by its name or its value a secret, and a plan is kept in clear: {HOW}"
             yield Fault(("parameters", str(name)), "parameter_secret", detail)
+
+
+def _reference_faults(path: FieldPath, value: str) -> Iterator[Fault]:
+    try:
+        parse_reference(value)
+    except ValueError as wrong:
+        yield Fault(path, "secret_reference_unfit", str(wrong))
+
+
+def secret_text_faults(field: str, text: Any) -> Iterator[Fault]:
+    """Where a script has a secret in it."""
+    if isinstance(text, str) and has_clear_secret(text, is_script=True):
+        detail = f"has a secret in it, and a plan is kept in clear: give it to a hook's script as a parameter, {HOW}"
+        yield Fault((field,), f"{field}_secret", detail)
 
 
 HookSequence = Annotated[tuple[Hook, ...], Field(max_length=20)]

@@ -25,7 +25,8 @@ from shared.documents import (
 from shared.graph import bridged_edges
 from shared.messages import Document
 from shared.operations.kinds import PlanKind
-from shared.plans.hooks import DrillHooks, Hook, PlanHooks
+from shared.plans.hook_authentication import HookAuthentication
+from shared.plans.hooks import DrillHooks, Hook, MemberName, PlanHooks, secret_text_faults
 from shared.plans.plan_faults import find_plan_faults
 from shared.plans.schedules import Blackout, check_schedule, check_time_zone
 from shared.principals import OBJECT_ID
@@ -42,6 +43,10 @@ class Probe(Document):
         path: For "http": the path that must answer with a status below 400.
         script: For "run-command": what is run inside the Azure VM, as its system account; it passes with exit code 0.
         url: For "callback": who is asked with {operation, vm, azureVm, address}, and answers {passed, detail}.
+        authentication: For "callback": how the call shows that it comes from this app; None for not at all.
+        message_member: Name of the member of its JSON (of a callback's answer, of the last line of a script's output)
+            that everybody may read when it does not pass; nothing else of it is shown.
+        keep_output: Whether the end of what it answers when it does not pass is kept in the evidence.
         deadline: How long after its start the machine may take to pass.
     """
 
@@ -50,6 +55,9 @@ class Probe(Document):
     script: Annotated[str, StringConstraints(max_length=32_000)] = ""
     url: str = ""
     path: str = "/"
+    authentication: HookAuthentication | None = None
+    message_member: MemberName = ""
+    keep_output: bool = False
     deadline: Duration = timedelta(minutes=10)
 
 
@@ -68,6 +76,12 @@ def check_probe(probe: Probe) -> Probe:
         wrong.append(Fault(("script",), "script_missing", "a probe of kind run-command needs a script"))
     if probe.kind == "callback" and (flaw := hook_url_flaw(probe.url)):
         wrong.append(Fault(("url",), "url_unfit", flaw))
+    if probe.kind in {"tcp", "http"} and (probe.message_member or probe.keep_output):
+        field = "messageMember" if probe.message_member else "keepOutput"
+        wrong.append(Fault((field,), "answer_unread", f"of a probe of kind {probe.kind} no answer is read"))
+    if probe.kind != "callback" and probe.authentication:
+        wrong.append(Fault(("authentication",), "authentication_unfit", f"a probe of kind {probe.kind} calls nobody"))
+    wrong += secret_text_faults("script", probe.script)
     if probe.deadline <= timedelta(0):
         wrong.append(Fault(("deadline",), "deadline_not_positive", "must be longer than zero"))
     if wrong:

@@ -9,6 +9,7 @@ from shared.activity import Activity, Nothing
 from shared.messages import Message, VaultRef
 from shared.obstacle import Obstacle
 from shared.operations.hook_work import HookWork
+from shared.plans.hook_authentication import HookAuthentication
 from shared.plans.plan import Probe
 from shared.plans.preview import Preview
 from shared.recovery.drill import Inventory
@@ -26,6 +27,7 @@ class ProbeTarget(Message):
     Attributes:
         address: Its private address when it is known already: saves two reads.
         operation: The run, for probes that leave something behind or tell somebody.
+        at: When they are tried; signed calls say so.
     """
 
     vm: str
@@ -34,6 +36,7 @@ class ProbeTarget(Message):
     probes: tuple[Probe, ...]
     address: str = ""
     operation: str = ""
+    at: datetime | None = None
 
 
 class ProbeBatch(Message):
@@ -165,7 +168,7 @@ class BeginHookWork(HookWork):
 
     Attributes:
         script: As the plan has it.
-        parameters: Kept in Azure in clear.
+        parameters: Texts, and references to secrets: those are read where the work is begun.
         run_on: Group of hybrid workers; empty for Azure itself.
         timeout: How long the script may run.
     """
@@ -186,8 +189,8 @@ class HookAnswer(Message):
         state: "passed" and "failed" are final; "running": its work, or a person's, goes on; "unanswered": nobody said,
             so that it is to be tried again.
         status: Of HTTP; for a script its exit code.
-        detail: One line for people.
-        output: What a script or a runbook wrote, its end, without secrets.
+        detail: One line for people: how it ended, where to look, and what its author declared to be public.
+        output: The end of what it answered, without secrets; empty unless the plan wants it kept.
     """
 
     state: Literal["passed", "failed", "running", "unanswered"]
@@ -258,6 +261,10 @@ class RunHook(Message):
     Attributes:
         moment: "before", "after" or "after-cleanup".
         id: The same for each try: whoever is asked can tell a second time by it.
+        message_member: Which member of its answer everybody may read; empty for none.
+        keep_output: Whether its answer is kept.
+        authentication: How the call shows whose it is; None for not at all.
+        at: When it is asked; a signed call says so.
     """
 
     id: str
@@ -266,6 +273,10 @@ class RunHook(Message):
     operation: str
     plan: str
     state: str
+    message_member: str = ""
+    keep_output: bool = False
+    authentication: HookAuthentication | None = None
+    at: datetime | None = None
 
 
 RUN_HOOK = Activity("run_hook", RunHook, HookAnswer)

@@ -79,5 +79,6 @@ def _probe_entries(old: RunItem, new: RunItem, now: datetime) -> Iterator[Eviden
     if not passed and not says_more:
         return
     probes = [probe.model_dump(mode="json") for probe in new.probes]
-    result = {"passed": True} if passed else {"passed": False, "detail": new.detail}
+    result: dict[str, object] = {"passed": True} if passed else {"passed": False, "detail": new.detail}
+    result |= {"output": new.probe_output} if new.probe_output and not passed else {}
     yield EvidenceEntry.of("probe", now, {"vm": new.vm, "address": new.address, "probes": probes, **result})

@@ -3,6 +3,7 @@
 from shared.operations.hook_work import HookWork
 from shared.plans.hooks import HOOK_MOMENTS, HOOK_OCCASIONS, Hook
 from shared.plans.plan import PlanDocument
+from shared.secret_references import references_in
 
 
 def hook_request_id(operation: str, occasion: str, moment: str, number: int) -> str:
@@ -14,7 +15,15 @@ def hook_work_of(operation: str, request_id: str, hook: Hook) -> HookWork | None
     """What the hook has run in Azure; None for one of another kind."""
     match hook.kind:
         case "run-command" | "runbook" as kind:
-            return HookWork(id=request_id, operation=operation, kind=kind, target=hook.target)
+            return HookWork(
+                id=request_id,
+                operation=operation,
+                kind=kind,
+                target=hook.target,
+                message_member=hook.message_member,
+                keep_output=hook.keep_output,
+                secrets=references_in(iter(hook.parameters.values())),
+            )
         case _:
             return None
 

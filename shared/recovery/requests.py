@@ -72,7 +72,7 @@ def resume_request(run: Run, vault: int, jobs: Sequence[JobToResume]) -> ResumeJ
     )
 
 
-def probe_batches(run: Run, items: Sequence[RunItem]) -> list[ProbeBatch]:
+def probe_batches(run: Run, items: Sequence[RunItem], now: datetime) -> list[ProbeBatch]:
     """These machines, to be probed once."""
     targets = [
         ProbeTarget(
@@ -82,6 +82,7 @@ def probe_batches(run: Run, items: Sequence[RunItem]) -> list[ProbeBatch]:
             probes=item.probes,
             address=item.address,
             operation=run.operation,
+            at=now if any(probe.authentication for probe in item.probes) else None,
         )
         for item in items
     ]

@@ -229,6 +229,7 @@ def _after_probe(run: Run, item: RunItem, answer: ProbeAnswer, now: datetime) ->
         step = _seen_to_work(item, answer.address, now)
         done = item.in_state("done", now, step.note)
         return done.model_copy(update={"address": answer.address, "steps": (*item.steps[:-1], step)})
+    item = item.model_copy(update={"probe_output": answer.output})
     deadline = max((probe.deadline for probe in item.probes), default=ADDRESS_READ_WITHIN)
     if item.since and now - item.since > deadline:
         if not item.probes:  # it is up as far as anybody knows

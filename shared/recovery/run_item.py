@@ -83,6 +83,7 @@ class RunItem(Message):
         verb_answer: Its verb was not taken, for a reason that may pass: it is sent again in a while.
         replicated_until: Of a machine that the run brings up: the age of the newest data in Azure at its admission, as
             the vault measured it last; `replica_age` is how old that data was then.
+        probe_output: What its probes answered last when they did not pass, where the plan wants that kept.
         failed_earlier: How it failed in an earlier stage, which a cleanup does not undo; None where it did not.
         steps: What this run did to it, oldest first.
     """
@@ -123,6 +124,7 @@ class RunItem(Message):
     job_answer: OpenAnswer | None = None
     verb_answer: OpenAnswer | None = None
     failed_earlier: Obstacle | None = None
+    probe_output: str = ""
     steps: tuple[ItemStep, ...] = ()
 
     @property

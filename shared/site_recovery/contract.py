@@ -310,12 +310,18 @@ class RecoveryPlanJobView(Message):
 
 
 class ProbeAnswer(Message):
-    """What one try of a machine's probes showed."""
+    """What one try of a machine's probes showed.
+
+    Attributes:
+        detail: Why it has not passed, for everybody to read.
+        output: What the probes answered then, of those whose output the plan wants kept; without secrets.
+    """
 
     vm: str
     passed: bool
     address: str = ""
     detail: str = ""
+    output: str = ""
 
 
 RENAMED_CODE = "28175"

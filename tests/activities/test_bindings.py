@@ -1,6 +1,7 @@
 """Each activity of the contract has its binding, and refusals travel as answers."""
 
 import json
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import shared
 from activities.bindings import activity_blueprint, bind_activity
 from shared.activity import Activity, Nothing
-from shared.errors import Refused, Transient
+from shared.errors import Refused, Transient, UnexpectedFailure
 from shared.healing.contract import ReadScript, ScriptView
 
 CONTRACTS = [*Path(shared.__path__[0]).rglob("contract.py"), Path(shared.__path__[0]) / "failback/leftovers.py"]
@@ -75,3 +76,12 @@ async def test_what_a_retry_can_cure_is_raised() -> None:
 
 def test_a_message_without_fields_is_an_answer_too() -> None:
     assert Nothing().model_dump(mode="json") == {}
+
+
+async def test_an_error_of_the_app_itself_is_kept_and_logged_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    secret = "-".join(("sesame", "4711"))  # a traceback shows this line too
+    with pytest.raises(UnexpectedFailure, match="KeyError: 'sql-01") as raised:
+        await call(KeyError(f"sql-01: password={secret}"))
+    kept = "".join(traceback.format_exception(raised.value)) + caplog.text
+    assert "test_bindings.py" in caplog.text
+    assert secret not in kept

@@ -42,7 +42,9 @@ async def test_a_runbook_is_run_once_however_often_it_is_begun(lab: Lab) -> None
         await begin_hook_work(job(run_on="workers-hci-01"))
     ran = await ends(lab, job())
     assert (ran.passed, ran.detail) == (True, "the job is Completed")
-    assert ran.output == "Zone contoso.com now answers with the addresses in Azure."
+    assert ran.output == ""
+    kept = await read_hook_work(job(keep_output=True))
+    assert kept.output == "Zone contoso.com now answers with the addresses in Azure."
     await begin_hook_work(job())
     await end_hook_work(job())
     assert lab.ledger("jobs/write") == ["Switch-Dns"]
@@ -71,7 +73,7 @@ async def test_two_hooks_of_one_run_have_jobs_of_their_own(lab: Lab) -> None:
     [
         (
             {"fail": "Server=x;AccountKey=abc123 is locked."},
-            "the job is Failed (Server=x;AccountKey=[redacted] is locked",
+            f"the job is Failed; see job {hook_work_name(job())} of aa-dr",
         ),
         ({"suspend": True}, "the job is Suspended"),
         ({"end": "Blocked"}, "the job is Blocked"),
@@ -92,7 +94,7 @@ async def test_a_job_that_goes_on_is_stopped_in_the_end(lab: Lab) -> None:
     assert (await read_hook_work(job())).may_change
     await end_hook_work(job())
     await end_hook_work(job())
-    assert (await ends(lab, job())).detail == "the job is Stopped"
+    assert (await ends(lab, job())).detail.startswith("the job is Stopped; see job ")
 
 
 @pytest.mark.parametrize("runbook", ["Nobody", "Draft-Only"])
@@ -107,7 +109,8 @@ async def test_a_script_is_run_once_with_its_parameters_and_removed(lab: Lab) ->
     for _ in range(3):
         await begin_hook_work(ask)
     ran = await ends(lab, ask)
-    assert (ran.passed, ran.status, ran.output) == (True, 0, "stopped app'; exit 9")
+    assert (ran.passed, ran.status, ran.detail) == (True, 0, "the script ended Succeeded with 0")
+    assert (await read_hook_work(ask.model_copy(update={"keep_output": True}))).output == "stopped app'; exit 9"
     await end_hook_work(ask)
     await end_hook_work(ask)
     lab.advance(timedelta(minutes=5))
@@ -120,8 +123,21 @@ async def test_what_a_script_says_is_kept_without_secrets_and_its_exit_code_deci
     await begin_hook_work(ask)
     ran = await ends(lab, ask)
     assert (ran.passed, ran.status) == (False, 3)
-    assert ran.output == "https://x.example/a?[redacted]\n\nBearer [redacted]"
-    assert ran.detail.startswith("the script ended Failed with 3: https://x.example/a?[redacted]")
+    assert (ran.detail, ran.output) == (
+        "the script ended Failed with 3; its output is not kept without keepOutput",
+        "",
+    )
+    kept = await read_hook_work(ask.model_copy(update={"keep_output": True}))
+    assert kept.output == "https://x.example/a?[redacted]\n\nBearer [redacted]"
+    assert kept.detail == "the script ended Failed with 3; its output is in the evidence"
+
+
+async def test_the_member_that_is_public_stands_on_the_last_line_of_a_script(lab: Lab) -> None:
+    ask = script("Write-Output 'sesame'\nWrite-Output '{\"why\": \"the service hangs\"}'\nexit 3", message_member="why")
+    await begin_hook_work(ask)
+    ran = await ends(lab, ask)
+    assert ran.detail.endswith("keepOutput: the service hangs")
+    assert "sesame" not in ran.model_dump_json()
 
 
 async def test_a_script_that_takes_too_long_is_ended_by_azure(lab: Lab) -> None:

@@ -67,9 +67,20 @@ async def test_a_hook_passes_with_2xx_and_is_asked_again_where_that_may_help(
     assert listener.heard == [("d-1:before:0", body)]
 
 
-async def test_what_a_hook_says_is_kept_without_secrets() -> None:
+async def test_a_hook_that_does_not_answer_is_asked_again() -> None:
     ran = await run_hook(hook("http://127.0.0.1:1/hook"))
     assert (ran.passed, ran.may_change) == (False, True)
+
+
+async def test_of_an_answer_only_what_was_declared_public_is_shown(listener: Listener) -> None:
+    listener.status, listener.body = 409, '{"message": "change freeze\\nuntil Monday", "note": "sesame"}'
+    ran = await run_hook(hook(listener.url))
+    assert ran.detail == "it answered 409; its log has the call by Idempotency-Key d-1:before:0"
+    shown = await run_hook(hook(listener.url).model_copy(update={"message_member": "message"}))
+    assert shown.detail == f"{ran.detail}: change freeze until Monday"
+    assert (ran.output, shown.output) == ("", "")
+    kept = await run_hook(hook(listener.url).model_copy(update={"keep_output": True}))
+    assert (kept.detail, "sesame" in kept.output) == (ran.detail, True)
 
 
 def target(probe: Probe) -> ProbeTarget:
@@ -93,7 +104,9 @@ async def test_a_callback_decides_by_what_it_says(listener: Listener) -> None:
         "address": "127.0.0.1",
     }
     listener.body = '{"passed": false, "detail": "no rows"}'
-    assert await tried(probe) == (False, "the callback says no: no rows")
+    assert await tried(probe) == (False, "the callback says no")
+    told = Probe(kind="callback", url=listener.url, message_member="detail")
+    assert await tried(told) == (False, "the callback says no: no rows")
     listener.status = 500
     assert await tried(probe) == (False, "the callback answered 500")
 
@@ -121,7 +134,7 @@ async def test_a_script_is_started_watched_and_run_again_until_it_ends_well(arm:
     assert said == [
         (False, "the script was started"),
         (False, "the script still runs"),
-        (False, "the script ended with 3: no service"),
+        (False, "the script ended with 3"),
         (True, ""),
     ]
     assert [one.body["properties"]["source"] for one in arm.sent("PUT", command)] == [{"script": "exit 0"}] * 2

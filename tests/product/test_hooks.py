@@ -66,7 +66,8 @@ def test_a_hook_that_fails_before_leaves_the_plan_as_it_was(lab: Lab) -> None:
     run = failover(lab, before=[DNS | {"parameters": {"Zone": "contoso.com"}}])
     ended = lab.ended(run)
     assert ended["state"] == "failed"
-    assert "The zone is locked." in failure_texts(ended)[0]
+    assert "the job is Failed; see job " in failure_texts(ended)[0]
+    assert "The zone is locked." not in str(ended)
     assert "plannedFailover" not in mutations(lab)
     assert lab.api("GET", "obligations?plan=small").body["value"] == []
     assert lab.api("POST", "plans/small/failover?preview=true", {"type": "planned"}).body["blockers"] == []
@@ -79,3 +80,38 @@ def test_a_plan_with_hooks_that_cannot_be_is_refused_with_every_field(lab: Lab) 
     assert reply.status == 400
     fields = {error["field"].removeprefix("hooks.failback.") for error in reply.body["errors"]}
     assert fields == {"after[0].runbook", "after[0].url", "after[1].instructions"}
+
+
+def test_a_secret_of_a_hook_is_in_nothing_that_the_run_leaves(lab: Lab) -> None:
+    """Though its script writes it, fails, and has its output kept."""
+    secret = {
+        **SCRIPT,
+        "script": 'Write-Output "{ `"why`": `"no $Word`" }"\nWrite-Error "password: $Word"\nexit 3',
+        "parameters": {"Word": "@kv:kv-dr/orders-password"},
+        "keepOutput": True,
+        "messageMember": "why",
+    }
+    run = failover(lab, before=[secret])
+    ended = lab.ended(run)
+    assert ended["state"] == "failed"
+    assert "the script ended Failed with 3; its output is in the evidence" in failure_texts(ended)[0]
+    shown = [lab.api("GET", f"operations/{run}{more}").body for more in ("", "/report", "/report?format=table")]
+    shown += [lab.api("GET", "operations").body, lab.api("GET", "plans/small").body, lab.azure("GET", "events")]
+    assert "@kv:kv-dr/orders-password" in str(shown)
+    assert "Sesame-4711" not in str(shown)
+    state = lab.servers.host.log.parent
+    kept = [path for path in state.rglob("*") if path.is_file() and not path.name.startswith("azure.sqlite")]
+    assert {"host.sqlite", "host.log", "azure.log"} <= {path.name for path in kept}
+    assert any(run in path.name or run in str(path.parent) for path in kept)
+    assert [path.name for path in kept if b"Sesame-4711" in path.read_bytes()] == []
+
+
+def test_secrets_in_clear_are_refused_with_their_fields(lab: Lab) -> None:
+    hook = {**SCRIPT, "script": "$Password = 'hunter2'", "parameters": {"AdminKey": "hunter2", "Zone": "@kv:nowhere"}}
+    body = {"site": "hci-01", "items": [{"vm": "dc-01"}], "hooks": {"failover": {"before": [hook]}}}
+    reply = lab.api("PUT", "plans/small", body)
+    assert reply.status == 400
+    fields = {error["field"].rpartition("[0].")[2] for error in reply.body["errors"]}
+    assert fields == {"script", "parameters.AdminKey", "parameters.Zone"}
+    assert "@kv:<vault>/<secret>" in str(reply.body)
+    assert "hunter2" not in str(reply.body)

@@ -76,7 +76,7 @@ def put_command(lab: Lab, request: ArmRequest) -> Answer:
     operation = lro.start_operation(lab, command["id"])
     run = lab.new_id("run")
     args = {"command": command["id"], "run": run, "script": name, "operation": operation["name"]}
-    lab.store.put("run", command["id"], {"run": run})
+    lab.store.put("run", command["id"], {"run": run, "protected": body["properties"].get("protectedParameters") or []})
     start = _free_from(lab, machine["id"], _duration_of(name, command), run)
     lab.call_at(start, "run-command-starts", args | {"origin": activity_log.origin_of(request)})
     activity_log.log_accepted(
@@ -130,14 +130,17 @@ def _script_of(command: Json) -> str:
     return str(command["properties"]["source"]["script"])
 
 
-def _parameters_of(command: Json) -> dict[str, str]:
-    return {each["name"]: each.get("value", "") for each in command["properties"].get("parameters", [])}
+def _parameters_of(lab: Lab, command: Json) -> dict[str, str]:
+    """Also those that are protected: no GET shows them."""
+    protected = (lab.store.get("run", command["id"]) or {}).get("protected", [])
+    shown = command["properties"].get("parameters", [])
+    return {each["name"]: each.get("value", "") for each in [*shown, *protected]}
 
 
 def _run_script(lab: Lab, name: str, node: Json | None, command: Json) -> Outcome:
     if name:
-        return SCRIPTS[name][0](lab, node or {}, _parameters_of(command))
-    result = author_scripts.play_script(_script_of(command), _parameters_of(command))
+        return SCRIPTS[name][0](lab, node or {}, _parameters_of(lab, command))
+    result = author_scripts.play_script(_script_of(command), _parameters_of(lab, command))
     return Outcome(result.output, result.exit_code, result.error)
 
 
