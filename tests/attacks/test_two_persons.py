@@ -27,7 +27,7 @@ def as_told(change: Mapping[str, Any], *claims: tuple[str, str]) -> dict[str, st
     told = json.loads(base64.b64decode(EVE.principal_headers["X-MS-CLIENT-PRINCIPAL"]))
     renamed = {name for name, _ in claims}
     kept = [claim for claim in told["claims"] if claim["typ"] not in renamed]
-    told |= {"claims": [*kept, *({"typ": name, "val": value} for name, value in claims)]} | change
+    told |= {"claims": [*kept, *({"typ": name, "val": value} for name, value in claims)], **change}
     return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(told).encode()).decode()}
 
 
