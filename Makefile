@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab real test deep quick check verify bench clean lint lock venv
+.PHONY: help run lab real test deep quick check verify bench clean infra lint lock venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -38,6 +38,9 @@ verify: venv ## Check a pack of evidence, without any Azure: PACK=folder or zip,
 bench: venv ## Print the table of figures and write bench/results.json
 	$(PY) -m bench
 
+infra: venv ## Compile and lint infra/, and check that infra/main.json is what it makes: BICEP=compiler
+	@$(PY) -m tools.infra
+
 clean: ## Remove what the other targets left, but not .venv
 	rm -rf .lab .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist bench/results.json
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
@@ -48,6 +51,7 @@ lint: venv
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(if $(BICEP),$(PY) -m tools.infra)
 
 lock: venv
 	$(PY) tools/lock.py
