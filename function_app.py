@@ -6,6 +6,7 @@ from activities.bindings import activity_blueprint as activities
 from orchestrators.registry import build_blueprint as runbooks
 from triggers import (
     abort_all,
+    api_description,
     azure_events,
     decisions,
     declarations,
@@ -29,6 +30,7 @@ apply_worker_defaults()
 app = df.DFApp(http_auth_level=authorization_level())
 for blueprint in (
     abort_all.bp,
+    api_description.bp,
     declarations.bp,
     decisions.bp,
     verbs.bp,
@@ -48,3 +50,4 @@ for blueprint in (
     activities(),
 ):
     app.register_functions(blueprint)
+api_description.DESCRIPTION.app = app

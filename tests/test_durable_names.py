@@ -123,6 +123,7 @@ PINNED_FUNCTIONS = {
     "get_health",
     "get_hold",
     "get_hold_of_site",
+    "get_openapi",
     "get_operation",
     "get_plan",
     "get_readiness",

@@ -7,6 +7,10 @@ installed=.venv/$lock # a copy, written last: what was installed to its end
 
 cmp -s "$lock" "$installed" && exit 0
 
+if [ -L .venv ]; then
+    echo ".venv is a link to an environment that does not hold what $lock says: it belongs to others and is left as it is" >&2
+    exit 1
+fi
 python=$(sh tools/find-python.sh)
 if [ -e "$installed" ]; then
     echo "$lock has changed: making .venv again" >&2

@@ -94,7 +94,7 @@ class AbortAnswer(NamedTuple):
 @bp.function_name("abort_all_operations")
 @bp.route("operations/abort-all", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, body=AbortRequest, action_roles=("Dr.Operate",))
 async def abort_all_operations(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Abort every living run that fits: 200 with what became of each; 503 when some may not have taken it."""
     request, preview = _parse_abort_request(body_of(req)), wants_preview(req)

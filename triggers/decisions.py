@@ -16,6 +16,7 @@ from shared.recovery.operation import Operation
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven, Verdict
 from shared.recovery.status import read_awaited_decision, read_item_states
 from triggers import declared_documents
+from triggers.endpoint_rules import Variant
 from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
     PREVIEW,
@@ -74,10 +75,16 @@ class DecisionRequest(Document):
     comment: str = Field("", max_length=500)
 
 
+VARIANTS: Mapping[str, Variant] = {
+    **{verdict: Variant("Dr.Operate", DecisionRequest) for verdict in VERDICTS},
+    **{approval: Variant("Dr.Approve", ApprovalRequest) for approval in APPROVALS},
+}
+
+
 @bp.function_name("decide_operation")
 @bp.route("operations/{id}/{decision}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, variants=VARIANTS, statuses=(202,))
 async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Take a person's decision to a run: 202; 409 when the run does not wait for it."""
     decision, run = req.route_params["decision"], req.route_params["id"]
@@ -85,7 +92,7 @@ async def decide_operation(req: func.HttpRequest, client: df.DurableFunctionsCli
     if verdict is None and decision not in APPROVALS:
         raise not_found("decision", decision)
     if not wants_preview(req):
-        require_role(caller_of(req), "Dr.Operate" if verdict else "Dr.Approve")
+        require_role(caller_of(req), VARIANTS[decision].role)
     given: DecisionGiven | ApprovalGiven
     if verdict:
         decision_request = read_body(req, DecisionRequest)

@@ -88,7 +88,7 @@ async def _withdraw_document(
 @bp.function_name("put_site")
 @bp.route("sites/{site}", methods=["PUT"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", is_conditional=True)
+@handle_for_role("Dr.Admin", is_conditional=True, body=SiteDocument, statuses=(201, 200))
 async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a site: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     return await _put_document(req, client, "site", SiteDocument.model_validate_json(body_of(req)))
@@ -151,7 +151,7 @@ async def _read_plans(client: df.DurableFunctionsClient) -> dict[str, PlanDocume
 @bp.function_name("put_plan")
 @bp.route("plans/{plan}", methods=["PUT"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", is_conditional=True)
+@handle_for_role("Dr.Admin", is_conditional=True, body=PlanDocument, statuses=(201, 200))
 async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
     name = _read_document_name(req, "plan")

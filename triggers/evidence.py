@@ -23,7 +23,7 @@ VERIFIER_CONTENT = Path(verify.__file__).read_bytes()
 @bp.function_name("get_evidence")
 @bp.route("operations/{id}/evidence", methods=["GET"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", "format")
+@handle_for_role("Dr.Read", "format", media_types=("application/json", "application/zip"))
 async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The manifest of a run's evidence, and whether it holds; with `?format=zip` the pack itself.
 

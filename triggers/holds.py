@@ -42,7 +42,7 @@ class HoldRequest(Document):
 @bp.function_name("hold_everything")
 @bp.route("hold", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate", PREVIEW)
+@handle_for_role("Dr.Operate", PREVIEW, body=HoldRequest, statuses=(201, 200))
 async def hold_everything(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Keep everything from beginning, everywhere: 201, or 200 when it was held already."""
     return await _set_hold(req, client, "")
@@ -51,7 +51,7 @@ async def hold_everything(req: func.HttpRequest, client: df.DurableFunctionsClie
 @bp.function_name("hold_site")
 @bp.route("sites/{site}/hold", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate", PREVIEW)
+@handle_for_role("Dr.Operate", PREVIEW, body=HoldRequest, statuses=(201, 200))
 async def hold_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """The same for all that touches one site."""
     await declared_documents.read_document(client, "site", req.route_params["site"])

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -28,6 +28,7 @@ from shared.principals import (
 from shared.problem_details import FieldError, field_errors, problem_document
 from shared.request_ids import request_digest, run_id
 from shared.settings import Settings, WrongSettings
+from triggers.endpoint_rules import EndpointRules, MoreRules
 from triggers.engine_client import bound_client
 from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
 from triggers.pacing import ASK_AGAIN_AFTER
@@ -79,7 +80,7 @@ def problem_response(http_problem: HttpProblem) -> func.HttpResponse:
     )
 
 
-def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -> Callable[[Handler], Handler]:
+def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> Callable[[Handler], Handler]:
     """Let only callers in who have the role, and turn whatever goes wrong into a problem document.
 
     A request that carries anything which the route does not know is refused before the handler sees it.
@@ -87,8 +88,9 @@ def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -
     Args:
         role: The role; a preview needs no more than "Dr.Read".
         parameters: The query parameters that the route knows.
-        is_conditional: Whether it looks at If-Match.
+        more: The other rules of the route, as in `EndpointRules`.
     """
+    rules = EndpointRules(role, parameters, **more)
 
     def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
@@ -96,13 +98,14 @@ def handle_for_role(role: str, *parameters: str, is_conditional: bool = False) -
             try:
                 is_looking = PREVIEW in parameters and wants_preview(req)
                 require_role(caller_of(req), "Dr.Read" if is_looking else role)
-                _require_known_request(req, parameters, is_conditional=is_conditional)
+                _require_known_request(req, parameters, is_conditional=rules.is_conditional)
                 _require_possible_names(req)
                 response = await handler(req, bound_client(client))
             except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
                 response = problem_response(_http_problem_of(error, req))
             return _with_safe_headers(response)
 
+        guarded_handler.__dict__["rules"] = rules  # wrappers take it over, as functools.wraps does
         return guarded_handler
 
     return guard_handler

@@ -53,7 +53,7 @@ class LostNodeRequest(Document):
 @bp.function_name("declare_lost_node")
 @bp.route(ROUTE, methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, body=LostNodeRequest, action_roles=("Dr.Operate",), statuses=(201, 200))
 async def declare_lost_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Declare a node lost that does not answer: 201, or 200 when it is; 409 for one that is connected.
 

@@ -96,7 +96,7 @@ async def _read_snapshot(client: df.DurableFunctionsClient, site: SiteDocument) 
 @bp.function_name("repair_node")
 @bp.route("sites/{site}/nodes/{node}/repair", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, body=EmptyRequest, action_roles=("Dr.Operate",), statuses=(202,))
 async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Heal a node: 202 with the repair's id, or 409; with `?preview=true` say what it would do, and change nothing.
 

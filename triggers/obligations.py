@@ -107,7 +107,7 @@ def obligation_view(owed: Obligation) -> dict[str, Any]:
 @bp.function_name("settle_obligation_by_hand")
 @bp.route("obligations/{id}/settle", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, body=SettlementRequest, action_roles=("Dr.Operate",))
 async def settle_obligation_by_hand(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Settle what only a person can know to be done, with a reason: 200; 404 for what is not owed.
 

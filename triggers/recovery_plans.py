@@ -30,6 +30,7 @@ from shared.recovery_plans.mirror import (
 from shared.recovery_plans.parts import PlanAction, PlanGroup, PlanPart
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.endpoint_rules import MoreRules
 from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import (
     PREVIEW,
@@ -110,10 +111,18 @@ async def get_recovery_plan(req: func.HttpRequest, client: df.DurableFunctionsCl
     return json_response(view)
 
 
+CHANGE_RULES: MoreRules = {
+    "is_conditional": True,
+    "body": MirrorRequest,
+    "action_roles": ("Dr.Operate", "Dr.Admin"),
+    "statuses": (202, 200),
+}
+
+
 @bp.function_name("change_recovery_plan")
 @bp.route(ROUTE, methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW, is_conditional=True)
+@handle_for_role("Dr.Read", PREVIEW, **CHANGE_RULES)
 async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Save, repair or remove: 202 with the run; adopt: 200 with the plan's new tag. `?preview=true` changes nothing."""
     request = read_body(req, MirrorRequest)

@@ -69,7 +69,7 @@ bp = df.Blueprint()
 @bp.function_name("start_prepare")
 @bp.route("sites/{site}/prepare", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", PREVIEW)
+@handle_for_role("Dr.Admin", PREVIEW, body=EmptyRequest, statuses=(202,))
 async def start_prepare(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Create or adopt what the site needs: 202 with the operation's id; 409 while another run prepares it."""
     read_body(req, EmptyRequest)
@@ -82,7 +82,7 @@ async def start_prepare(req: func.HttpRequest, client: df.DurableFunctionsClient
 @bp.function_name("start_replication")
 @bp.route("sites/{site}/replication", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate", PREVIEW)
+@handle_for_role("Dr.Operate", PREVIEW, body=ReplicationRequest, action_roles=("Dr.Admin",), statuses=(202,))
 async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Enable, update, disable or resynchronise the replication of VMs: 202; 409 when another run holds one of them.
 
@@ -188,7 +188,7 @@ async def _start_check(req: func.HttpRequest, client: df.DurableFunctionsClient,
 @bp.function_name("start_preflight")
 @bp.route("sites/{site}/preflight", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Operate", PREVIEW)
+@handle_for_role("Dr.Operate", PREVIEW, body=EmptyRequest, statuses=(202,))
 async def start_preflight(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Check every prerequisite: 202; the operation fails when a check does. It runs a read-only script on each node."""
     return await _start_check(req, client, "preflight")
@@ -197,7 +197,7 @@ async def start_preflight(req: func.HttpRequest, client: df.DurableFunctionsClie
 @bp.function_name("start_verify")
 @bp.route("sites/{site}/verify", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, body=EmptyRequest, statuses=(202,))
 async def start_verify(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Compare the declared site with what is there: 202; the operation fails when something is other than declared."""
     return await _start_check(req, client, "verify")

@@ -37,15 +37,21 @@ class VerbRequest(VerbOptions, extra="forbid"):
     drill: Annotated[DrillHandling | None, OptionOf(("failover", "roundtrip"))] = None
 
 
-def find_foreign_options(kind: Kind, given: Mapping[str, Any]) -> list[FieldError]:
-    """The options in a request that its verb does not have."""
-    return [
-        FieldError(name, f"a {kind} has no such option")
+def foreign_options_of(kind: Kind) -> frozenset[str]:
+    """The options that a verb does not have, by each name under which a request could give them."""
+    return frozenset(
+        name
         for field_name, field in VerbRequest.model_fields.items()
         for option in field.metadata
         if isinstance(option, OptionOf) and kind not in option.kinds
-        for name in sorted({field_name, field.alias or field_name} & given.keys())
-    ]
+        for name in (field_name, field.alias or field_name)
+    )
+
+
+def find_foreign_options(kind: Kind, given: Mapping[str, Any]) -> list[FieldError]:
+    """The options in a request that its verb does not have."""
+    foreign = foreign_options_of(kind)
+    return [FieldError(name, f"a {kind} has no such option") for name in given if name in foreign]
 
 
 def parse_verb_request(kind: Kind, body: bytes) -> VerbRequest:

@@ -7,6 +7,7 @@
 4. Start the run, wait a moment for its admission, and answer.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from shared.problem_details import FieldError
 from shared.recovery.operation import Operation, Override
 from triggers import declared_documents
 from triggers.drill_preemption import find_owed_cleanups, preempt_drills
+from triggers.endpoint_rules import Variant
 from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
     PREVIEW,
@@ -40,15 +42,19 @@ from triggers.http_endpoint import (
 from triggers.next_drills import read_next_drill
 from triggers.request_checks import wants_preview
 from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
-from triggers.verb_requests import VerbRequest, options_of_request, parse_verb_request
+from triggers.verb_requests import VerbRequest, foreign_options_of, options_of_request, parse_verb_request
 
 bp = df.Blueprint()
+VARIANTS: Mapping[str, Variant] = {
+    kind: Variant("Dr.Drill" if kind == "drill" else "Dr.Operate", VerbRequest, foreign_options_of(kind))
+    for kind in PLAN_KINDS
+}
 
 
 @bp.function_name("start_verb")
 @bp.route("plans/{plan}/{verb}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW)
+@handle_for_role("Dr.Read", PREVIEW, variants=VARIANTS, statuses=(202,))
 async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Start a verb on a plan: 202 with its id; with `?preview=true` say what it would do and change nothing."""
     kind: Kind | None = next((kind for kind in PLAN_KINDS if kind == req.route_params["verb"]), None)
@@ -57,7 +63,7 @@ async def start_verb(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     operation, request = await _read_operation(req, client, kind)
     if wants_preview(req):
         return json_response(await _preview_view(client, operation))
-    require_role(caller_of(req), "Dr.Drill" if kind == "drill" else "Dr.Operate")
+    require_role(caller_of(req), VARIANTS[kind].role)
     key = request_key_of(req, kind, operation.plan)
     if not await has_started(client, operation.id, key):  # a repetition is not judged anew
         operation = await _admit_request(client, operation, request, caller_of(req))

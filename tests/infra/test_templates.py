@@ -20,8 +20,6 @@ NOT_SET = {
     "EVENTGRID_TOPIC_KEY": "the identity publishes, the topic takes no key",
     "WEBSITE_AUTH_ENABLED": "the platform sets it",
 }
-ALSO_GIVEN = {"TENANT_ID"}
-"""Whose persons are let in: given in any case, as soon as the app asks for it."""
 OF_THE_HOST = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
@@ -63,7 +61,7 @@ def settings_of_the_app() -> dict[str, Any]:
 def test_every_setting_that_the_app_reads_is_set_and_no_other() -> None:
     read = {field.alias for field in Settings.model_fields.values()} | {SETTING}
     assert set(NOT_SET) <= read
-    assert set(settings_of_the_app()) == (read - set(NOT_SET)) | ALSO_GIVEN | OF_THE_HOST
+    assert set(settings_of_the_app()) == (read - set(NOT_SET)) | OF_THE_HOST
 
 
 def test_the_app_reads_the_settings_as_they_are_written() -> None:
