@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from shared.azure.api_versions import AUTOMATION_API, HYBRID_COMPUTE_API
+from shared.azure.arc_views import cluster_of
 from shared.azure.arm import read_resource
 from shared.azure.errors import unless_missing
 from shared.azure.json_fields import Json, object_at, text_of
@@ -48,6 +49,11 @@ async def read_target_facts(
             if not isinstance(found, SiteRecoveryError)
         },
         missing_machines=tuple(key for key, found in found_machines.items() if found is None),
+        cluster_nodes=tuple(
+            key
+            for key, found in found_machines.items()
+            if found and not isinstance(found, SiteRecoveryError) and cluster_of(found)
+        ),
         unread=(*failed_sizes, *failed),
     )
 

@@ -47,6 +47,8 @@ def load_scenario(
         key_vault.add_vault(lab, key_vault_name, secrets)
     for account in scenario.get("automation", ()):
         automation.add_account(lab, account)
+    for server in scenario.get("servers", ()):
+        machines.add_server(lab, server["group"], server["name"])
     sites = {vault["vault"]: _fill_vault(lab, vault) for vault in scenario["vaults"]}
     for cluster in scenario["clusters"]:
         _fill_cluster(lab, cluster, sites.get(cluster["vault"]))

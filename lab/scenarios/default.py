@@ -28,6 +28,7 @@ def build_scenario(vms: int, clusters: int, of_nodes: int) -> dict[str, Any]:  #
     """The scenario."""
     return {
         "name": "default",
+        "servers": [{"group": "rg-hci-arc", "name": "jump-01"}],
         "groups": ["rg-hci", "rg-hci-arc", "rg-dr", common.TARGET_GROUP, common.NETWORK_GROUP],
         "networks": common.NETWORKS,
         "storage": [{"group": "rg-dr", "name": "stdrcache"}],

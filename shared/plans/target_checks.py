@@ -36,12 +36,14 @@ class TargetFacts(Message):
         sizes: By key of the vault, the sizes that a failover may choose; a vault that was not asked is left out.
         runbooks: By ARM id in lower case; None for one that is not there.
         missing_machines: ARM ids in lower case of the machines of scripts that are not there.
+        cluster_nodes: ARM ids in lower case of machines of scripts that are nodes of a cluster.
         unread: What could not be looked at, one sentence each.
     """
 
     sizes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     runbooks: dict[str, RunbookFacts | None] = Field(default_factory=dict)
     missing_machines: tuple[str, ...] = ()
+    cluster_nodes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
 
 
@@ -71,6 +73,14 @@ def _hook_faults(plan: PlanDocument, occasion: str, facts: TargetFacts) -> Itera
         if hook.machine and hook.machine.lower() in facts.missing_machines:
             missing = Obstacle(code="hook-machine-missing", detail=f"the machine {hook.machine} does not exist")
             yield HookFault(f"{place}.machine", hook, missing)
+        if hook.machine.lower() in facts.cluster_nodes:
+            yield HookFault(f"{place}.machine", hook, cluster_node_obstacle(hook.machine))
+
+
+def cluster_node_obstacle(machine: str) -> Obstacle:
+    """Why no script of a plan runs there: it would be the system account under all VMs of the cluster."""
+    detail = f"{machine} is a node of a cluster: have the script run on another Arc machine"
+    return Obstacle(code="hook-machine-is-node", detail=detail)
 
 
 _CONTEXT = frozenset({"recoveryplancontext"})

@@ -13,11 +13,11 @@ from tests.shared.azure.fake import FakeArm, Reply
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
 ACCOUNT = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.Automation/automationAccounts/aa-dr"
-NODE = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/hci-01-n1"
+JUMP = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/jump-01"
 
 
 def work(kind: Literal["run-command", "runbook"], hook: str = "op-1:failover:before:0", **more: Any) -> BeginHookWork:
-    target = NODE if kind == "run-command" else f"{ACCOUNT}/runbooks/{more.pop('runbook', 'Switch-Dns')}"
+    target = JUMP if kind == "run-command" else f"{ACCOUNT}/runbooks/{more.pop('runbook', 'Switch-Dns')}"
     return BeginHookWork(id=hook, operation="op-1", kind=kind, target=target, **more)
 
 
@@ -148,8 +148,8 @@ async def test_a_script_that_takes_too_long_is_ended_by_azure(lab: Lab) -> None:
 
 
 async def test_a_machine_that_is_not_there_is_refused(lab: Lab) -> None:
-    ask = script("exit 0").model_copy(update={"target": NODE.replace("n1", "n9")})
-    with pytest.raises(Refused, match="n9"):
+    ask = script("exit 0").model_copy(update={"target": JUMP.replace("jump-01", "jump-09")})
+    with pytest.raises(Refused, match="jump-09"):
         await begin_hook_work(ask)
     await end_hook_work(ask)
 
@@ -174,3 +174,11 @@ async def test_a_job_that_another_call_has_created_meanwhile_is_taken_for_ours(a
     (sent,) = arm.sent("PUT", path)
     assert sent.body == {"properties": {"runbook": {"name": "Switch-Dns"}, "parameters": {"Zone": "contoso.com"}}}
     assert sent.query["api-version"] == "2024-10-23"
+
+
+async def test_no_script_of_a_plan_runs_on_a_node_of_a_cluster(lab: Lab) -> None:
+    """Whoever writes plans would else be the system account under all VMs."""
+    on_node = script("Get-Date").model_copy(update={"target": JUMP.replace("jump-01", "hci-01-n1")})
+    with pytest.raises(Refused, match="hook-machine-is-node"):
+        await begin_hook_work(on_node)
+    assert lab.ledger("runCommands/write") == []

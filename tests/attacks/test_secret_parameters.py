@@ -22,9 +22,9 @@ from tests.shared.azure.fake import FakeArm, Reply, standing
 
 __all__ = ["lab", "server"]
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
-NODE = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/hci-01-n1"
+JUMP = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/jump-01"
 RUNBOOK = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.Automation/automationAccounts/aa-dr/runbooks/Switch-Dns"
-SCRIPT = {"name": "s", "kind": "run-command", "machine": NODE}
+SCRIPT = {"name": "s", "kind": "run-command", "machine": JUMP}
 PASSWORD = "Sesame-4711"
 
 
@@ -55,7 +55,7 @@ def test_a_value_that_looks_like_a_secret_is_refused(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["orders", "https://x.example/a?y=1", "1433", "SiteName=a", NODE, '{"zone": "contoso"}']
+    "value", ["orders", "https://x.example/a?y=1", "1433", "SiteName=a", JUMP, '{"zone": "contoso"}']
 )
 def test_other_values_are_taken(value: str) -> None:
     assert faults_of_hook(parameters={"Name": value, "KeyVaultName": "kv-dr", "SecretName": value}) == []
@@ -142,8 +142,8 @@ def test_nothing_else_is_a_reference(place: str) -> None:
 
 
 def begin_work(kind: Literal["run-command", "runbook"], **fields: Any) -> BeginHookWork:
-    target = NODE if kind == "run-command" else RUNBOOK
-    named = {"machine": NODE, "script": fields.pop("script", "")} if kind == "run-command" else {"runbook": RUNBOOK}
+    target = JUMP if kind == "run-command" else RUNBOOK
+    named = {"machine": JUMP, "script": fields.pop("script", "")} if kind == "run-command" else {"runbook": RUNBOOK}
     hook = Hook.model_validate({"name": "h", "kind": kind, **named, **fields})
     work = hook_work_of("op-1", "op-1:failover:before:0", hook)
     assert work is not None

@@ -6,12 +6,12 @@ from tests.failures import failure_texts
 from tests.product.conftest import Lab
 
 SUB = "/subscriptions/11111111-1111-1111-1111-111111111111"
-NODE = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/hci-01-n1"
+JUMP = f"{SUB}/resourceGroups/rg-hci-arc/providers/Microsoft.HybridCompute/machines/jump-01"
 RUNBOOK = f"{SUB}/resourceGroups/rg-dr/providers/Microsoft.Automation/automationAccounts/aa-dr/runbooks/Switch-Dns"
 SCRIPT: dict[str, Any] = {
     "name": "stop the service",
     "kind": "run-command",
-    "machine": NODE,
+    "machine": JUMP,
     "script": 'Start-Sleep -Seconds 300\nWrite-Output "stopped $Service"',
     "parameters": {"Service": "orders"},
     "deadline": "PT30M",

@@ -62,13 +62,14 @@ def test_a_plan_with_a_runbook_that_does_not_exist_is_not_declared(lab: Lab, fie
         ("parameters", {**THERE, "parameters": {}}),
         ("parameters", {**THERE, "parameters": {"Zone": "contoso.com", "Colour": "blue"}}),
         ("machine", {**SCRIPT, "machine": f"{MACHINES}/nobody"}),
+        ("machine", {**SCRIPT, "machine": f"{MACHINES}/hci-01-n1"}),
     ],
 )
 def test_a_hook_that_cannot_do_what_it_is_there_for_is_not_declared(lab: Lab, field: str, hook: Any) -> None:
     answer = lab.api("PUT", "plans/rb", plan(lab, hooks={"failback": {"after": [hook]}}))
     fields = [error["field"] for error in answer.body["errors"]]
     assert (answer.status, fields) == (400, [f"hooks.failback.after[0].{field}"])
-    there = {**SCRIPT, "machine": f"{MACHINES}/hci-01-n1"}
+    there = {**SCRIPT, "machine": f"{MACHINES}/jump-01"}
     assert lab.api("PUT", "plans/rb", plan(lab, hooks={"failback": {"after": [there]}})).status == 201
 
 
