@@ -161,8 +161,9 @@ def test_every_event_that_is_told_is_documented() -> None:
     assert [name for name in sorted(told) if name not in page] == []
 
 
-def test_the_tests_that_the_page_of_the_guide_names_are_there() -> None:
-    page = (ROOT / "docs" / "guide-coverage.md").read_text()
+@pytest.mark.parametrize("name", ["guide-coverage.md", "security.md"])
+def test_the_tests_that_a_page_names_are_there(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text()
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
     assert len(named) > 20
     missing = [
