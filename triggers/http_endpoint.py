@@ -13,7 +13,7 @@ import azure.functions as func
 from pydantic import ValidationError
 
 from shared.documents import is_name
-from shared.errors import Refused, Transient
+from shared.errors import ONLY_LOOKS, Refused, Transient
 from shared.messages import Document
 from shared.operations.kinds import kinds_on_subject_of
 from shared.principals import (
@@ -95,14 +95,18 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
     def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded_handler(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+            looks = ONLY_LOOKS.set(req.method == "GET")
             try:
                 is_looking = PREVIEW in parameters and wants_preview(req)
+                ONLY_LOOKS.set(is_looking or req.method == "GET")
                 require_role(caller_of(req), "Dr.Read" if is_looking else role)
                 _require_known_request(req, parameters, is_conditional=rules.is_conditional)
                 _require_possible_names(req)
                 response = await handler(req, bound_client(client))
             except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
                 response = problem_response(_http_problem_of(error, req))
+            finally:
+                ONLY_LOOKS.reset(looks)
             return _with_safe_headers(response)
 
         guarded_handler.__dict__["rules"] = rules  # wrappers take it over, as functools.wraps does

@@ -197,7 +197,7 @@ async def start_preflight(req: func.HttpRequest, client: df.DurableFunctionsClie
 @bp.function_name("start_verify")
 @bp.route("sites/{site}/verify", methods=["POST"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Read", PREVIEW, body=EmptyRequest, statuses=(202,))
+@handle_for_role("Dr.Operate", PREVIEW, body=EmptyRequest, statuses=(202,))
 async def start_verify(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Compare the declared site with what is there: 202; the operation fails when something is other than declared."""
     return await _start_check(req, client, "verify")

@@ -13,11 +13,14 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from shared.arm_ids import subscription_of
 from shared.azure.errors import NOTED_REFUSALS, USUAL_WAIT, kind_of_call, wait_named_by
-from shared.errors import CallKind, Throttled
+from shared.errors import ONLY_LOOKS, CallKind, Throttled
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, BucketLimit
 
 SPARED = 0.95
 """The part of Azure's limits that is used: clocks differ, and requests overtake each other on their way."""
+LEFT_BY_READERS = 0.5
+"""The part of a full bucket that those who only look leave alone: so many requests can a failover send at once,
+however many readers there are, and each token that comes meanwhile is first of all its own."""
 SHORTEST_WAIT = 0.001
 """Seconds that are no wait: a clock may not show them."""
 LONGEST_WAIT = 20.0
@@ -32,10 +35,11 @@ class PacedBucket:
         self._level, self._at = self._size, at
         self.closed_until = 0.0
 
-    def time_to_token(self, now: float) -> float:
-        """Seconds until the next token is there."""
+    def time_to_token(self, now: float, *, only_looks: bool = False) -> float:
+        """Seconds until the next token is there; who only looks leaves a part of them to others."""
         level = min(self._size, self._level + max(0.0, now - self._at) * self._rate)
-        return max(0.0, (1 - level) / self._rate, self.closed_until - now)
+        left_alone = self._size * LEFT_BY_READERS if only_looks else 0.0
+        return max(0.0, (1 + left_alone - level) / self._rate, self.closed_until - now)
 
     def take_token(self, now: float) -> None:
         """Take it, there or not."""
@@ -66,8 +70,8 @@ class RequestPacer:
         Raises:
             Throttled: that would take too long. Nothing was sent.
         """
-        bucket, wait = self._bucket(subscription, kind), 0.0
-        while (left := bucket.time_to_token(self._now())) > SHORTEST_WAIT:
+        bucket, wait, only_looks = self._bucket(subscription, kind), 0.0, ONLY_LOOKS.get()
+        while (left := bucket.time_to_token(self._now(), only_looks=only_looks)) > SHORTEST_WAIT:
             if (wait := wait + left) > LONGEST_WAIT:
                 raise Throttled(
                     "not sent: requests to this subscription are throttled", round(left) + 1, subscription, kind

@@ -207,7 +207,7 @@ def test_a_preflight_is_a_run_among_the_others_and_one_key_starts_one(lab: Lab) 
         ("sites/nope/preflight", {}, 404, {}),
         ("sites/hci-01/preflight", {"typo": 1}, 400, {}),
         ("sites/hci-01/preflight", {}, 403, signed_in("ann", "Dr.Read")),
-        ("sites/hci-01/verify", {}, 202, signed_in("ann", "Dr.Read")),
+        ("sites/hci-01/verify", {}, 403, signed_in("ann", "Dr.Read")),
     ],
 )
 def test_who_may_look_and_how_they_are_refused(

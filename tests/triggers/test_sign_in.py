@@ -11,6 +11,7 @@ import azure.functions as func
 import pytest
 
 from lab.host.sign_in import PEOPLE, TENANT
+from shared.errors import ONLY_LOOKS
 from tests.triggers.doors import ALL_ROLES, DOORS, Door, SilentEngine
 from triggers.http_endpoint import authorization_level, caller_of, handle_for_role
 
@@ -87,3 +88,20 @@ def test_all_functions_of_the_app_have_that_level(sign_in_only: str, level: str)
     levels = json.loads(told.stdout)
     assert len(levels) == len(DOORS)
     assert {each.lower() for each in levels} == {level}
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "looks"),
+    [("GET", {}, True), ("POST", {"preview": "true"}, True), ("POST", {}, False), ("PUT", {}, False)],
+)
+async def test_who_only_looks_is_known_to_and_only_then(method: str, query: dict[str, str], *, looks: bool) -> None:
+    """What it asks of Azure leaves room for the runs."""
+
+    @handle_for_role("Dr.Read", "preview")
+    async def tell(req: func.HttpRequest, _client: Any) -> func.HttpResponse:
+        return func.HttpResponse(str(ONLY_LOOKS.get()))
+
+    request = func.HttpRequest(method, "/api/x", headers=EVE.principal_headers, params=query, body=b"")
+    client: Any = SilentEngine()
+    assert (await tell(request, client)).get_body() == str(looks).encode()
+    assert ONLY_LOOKS.get() is False

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.azure.errors import wait_named_by
-from shared.azure.request_pacer import LONGEST_WAIT, SHORTEST_WAIT, RequestPacer
-from shared.errors import CallKind, Throttled
+from shared.azure.request_pacer import LEFT_BY_READERS, LONGEST_WAIT, SHORTEST_WAIT, SPARED, RequestPacer
+from shared.errors import ONLY_LOOKS, CallKind, Throttled
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES
 
 SUBSCRIPTION = "0b1f6471-1bf0-4dda-aec3-111122223333"
@@ -112,6 +112,35 @@ async def test_who_sleeps_when_a_refusal_comes_sleeps_on() -> None:
     pacer.close(SUBSCRIPTION, "reads", 5)
     await time.pass_all(waiting)
     assert time.now >= 1005
+
+
+@pytest.mark.parametrize("readers", [1, 90, 125, 1000])
+async def test_however_many_only_look_there_is_room_for_what_runs_need(readers: int) -> None:
+    """Ninety reads of a page at once had Azure throttle the failover that somebody asked for right after."""
+    time = Time()
+    pacer = RequestPacer(1, time.read, time.sleep)
+    looks = ONLY_LOOKS.set(True)
+    crowd = asyncio.gather(
+        *(pacer.wait_for_turn(SUBSCRIPTION, "reads") for _ in range(readers)), return_exceptions=True
+    )
+    await asyncio.sleep(0)
+    ONLY_LOOKS.reset(looks)
+    for _ in range(int(AZURE_READS.size * SPARED * LEFT_BY_READERS) - 1):
+        await pacer.wait_for_turn(SUBSCRIPTION, "reads")
+    assert time.now == 1000
+    await time.pass_all(crowd)
+
+
+async def test_readers_get_what_is_left_once_runs_need_less() -> None:
+    time = Time()
+    pacer = RequestPacer(1, time.read, time.sleep)
+    await send_all(pacer, time, 300)
+    looks = ONLY_LOOKS.set(True)
+    began, sent = time.now, await send_all(pacer, time, 40)
+    ONLY_LOOKS.reset(looks)
+    wait = AZURE_READS.size * LEFT_BY_READERS / AZURE_READS.rate
+    assert min(sent) >= began + wait - 1
+    assert len(sent) == 40
 
 
 @settings(max_examples=25, deadline=None)
