@@ -94,7 +94,7 @@ def test_all_functions_of_the_app_have_that_level(sign_in_only: str, level: str)
     ("method", "query", "looks"),
     [("GET", {}, True), ("POST", {"preview": "true"}, True), ("POST", {}, False), ("PUT", {}, False)],
 )
-async def test_who_only_looks_is_known_to_and_only_then(method: str, query: dict[str, str], *, looks: bool) -> None:
+async def test_who_only_looks_is_known_as_such(method: str, query: dict[str, str], *, looks: bool) -> None:
     """What it asks of Azure leaves room for the runs."""
 
     @handle_for_role("Dr.Read", "preview")
