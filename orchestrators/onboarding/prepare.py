@@ -1,6 +1,6 @@
 """Preparing a site: from a registered cluster to one whose nodes are all registered with the vault.
 
-1. See that the cluster belongs to no other vault, and lease the site: one preparation at a time.
+1. Lease the site: one preparation at a time. See that its cluster belongs to no other vault.
 2. Do the steps in their order; each looks for its thing, makes it when it is missing, and never changes it. A step that
    fails is noted, and those that do not need it go on; where Azure does not answer, the step is done once more.
 3. The nodes are a step of their own, node after node; after each the run continues as new.
@@ -70,9 +70,10 @@ def prepare(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any] | Non
     run = order.run
     if run is None:
         try:
-            yield from _require_own_cluster(ctx, order)
             yield from claim_keys(ctx, _lease_table(order), order.id, ("prepare",))
+            yield from _require_own_cluster(ctx, order)
         except NotAdmitted as verdict:
+            yield from call_entity(ctx, LEASES, _lease_table(order), "release", order.id)
             refusal = Outcome(state="refused", kind="prepare", site=order.site, problems=verdict.obstacles)
             return refusal.model_dump(mode="json")
         run = new_preparation(order.document, now(ctx))
@@ -93,7 +94,6 @@ def _require_own_cluster(ctx: Context, order: PrepareOrder) -> Steps[None]:
     Raises:
         NotAdmitted: one does, or that could not be read.
     """
-    show_status(ctx, {"phase": "Admission", "waitingFor": "the nodes of the cluster"})
     try:
         nodes = (yield from call_patiently(ctx, READ_NODES, ReadNodes(cluster_id=order.document.cluster))).nodes
     except SiteRecoveryError as failure:

@@ -15,7 +15,7 @@ from tests.product.test_yielding import DRILL
 ITEMS = [{"vm": "dc-01"}, {"vm": "web-01", "after": ["dc-01"]}]
 PLAN: dict[str, Any] = {"site": "hci-01", "items": ITEMS, "drill": {"network": DRILL, "soak": "PT2H"}}
 BOTH = {"dc-01", "web-01"}
-FACTS = {"name", "version", "digest", "etag", "declaredAt", "declaredBy", "history", "health", "holds"}
+FACTS = {"name", "version", "digest", "etag", "declaredAt", "declaredBy", "declaredById", "history", "health", "holds"}
 """What an answer says of a document, beside the document."""
 
 

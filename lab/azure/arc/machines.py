@@ -39,7 +39,7 @@ def add_machine(lab: Lab, group: str, name: str, cluster_id: str | None) -> Json
 def add_server(lab: Lab, group: str, name: str) -> Json:
     """Make the Arc machine of a server that belongs to no cluster, connected."""
     server = add_machine(lab, group, name, None)
-    server["kind"] = ""
+    del server["kind"]
     server["properties"] |= {"osSku": "Windows Server 2022 Datacenter", "cloudMetadata": {"provider": "N/A"}}
     return resources.save_resource(lab, server)
 

@@ -158,7 +158,7 @@ async def test_the_generic_list_is_filtered_by_type(cloud: Cloud) -> None:
     path = f"{GROUP}/resources"
     wanted = "resourceType%20eq%20'Microsoft.HybridCompute/machines'"
     _, body, _ = await cloud.call("GET", f"{path}?$filter={wanted}", version="2025-04-01")
-    assert [each["name"] for each in body["value"]] == ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
+    assert [each["name"] for each in body["value"]] == ["jump-01", "hci-01-n1", "hci-01-n2", "hci-01-n3"]
     _, body, _ = await cloud.call("GET", path, version="2025-04-01")
     assert EXTENSION in [each["name"] for each in body["value"]]
     status, _, _ = await cloud.call("GET", f"{path}?$skipToken=guess", version="2025-04-01")

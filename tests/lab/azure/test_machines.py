@@ -208,7 +208,7 @@ async def test_the_clients_without_asyncio_read_the_same(cloud: Cloud) -> None:
             )
 
     machines, connectivity, identity, groups = await asyncio.to_thread(read)
-    assert machines == ["hci-01-n1", "hci-01-n2", "hci-01-n3"]
+    assert machines == ["jump-01", "hci-01-n1", "hci-01-n2", "hci-01-n3"]
     assert (connectivity, identity) == ("Connected", "SystemAssigned")
     assert "rg-dr" in groups
 
@@ -306,7 +306,7 @@ async def test_a_machine_that_is_removed_goes_with_all_that_is_below_it(cloud: C
     assert [(await cloud.call("GET", path))[0] for path in (N2, f"{N2}/extensions", f"{N2}/runCommands")] == [404] * 3
     assert (await cloud.call("DELETE", N2))[0] == 204
     _, listed, _ = await cloud.call("GET", MACHINES)
-    assert [one["name"] for one in listed["value"]] == ["hci-01-n1", "hci-01-n3"]
+    assert [one["name"] for one in listed["value"]] == ["jump-01", "hci-01-n1", "hci-01-n3"]
 
 
 async def test_a_cluster_that_is_removed_goes_with_its_settings_and_its_nodes_stay(cloud: Cloud) -> None:
