@@ -24,7 +24,7 @@ from lab.http_calls import call_server
 from lab.servers import Servers, free_ports, stopped_at_the_end
 
 PLANS, WEEKS = map(int, (os.environ.get("LONG_LIFE") or "12x26").split("x"))
-"""12 plans for 26 weeks take some eight minutes on two cores, 40x26 half an hour: a drill takes a second of a core."""
+"""12 plans for 26 weeks take some eight minutes on two cores, 40x26 some 40: a drill takes a second of a core."""
 VMS_OF_A_PLAN = 2
 WEEKS_OF_A_MONTH = 4
 RETENTION_DAYS = 30
