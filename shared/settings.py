@@ -18,7 +18,8 @@ from pydantic import (
 
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
-from shared.principals import OBJECT_ID, ROLES
+from shared.obstacle import Obstacle
+from shared.principals import OBJECT_ID, READ, ROLES
 
 
 class WrongSettings(SiteRecoveryError):
@@ -93,6 +94,17 @@ class Settings(BaseModel):
         if self.authenticated and not self.tenant:
             raise ValueError("TENANT_ID: needed where WEBSITE_AUTH_ENABLED is on, else persons of any tenant come in")
         return self
+
+    def find_open_doors(self) -> tuple[Obstacle, ...]:
+        """What these settings let callers do that the roles of persons do not say."""
+        more = [role for role in self.key_roles if role != READ]
+        if self.sign_in_only or not more:
+            return ()
+        detail = (
+            f"whoever has a function key, and leaves the token out, has {', '.join(more)} without a role of their own, "
+            f"and nobody knows who it was: set SIGN_IN_ONLY, or leave {READ} alone in KEY_ROLES"
+        )
+        return (Obstacle(code="keys-above-persons", detail=detail),)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

@@ -24,7 +24,7 @@ from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS
 from shared.operations.holds import HOLDS_KEY, read_kept_holds
 from shared.operations.timer_looks import TimerLooks
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
-from triggers.http_endpoint import HttpProblem, handle_for_role, json_response
+from triggers.http_endpoint import HttpProblem, handle_for_role, json_response, read_settings
 from triggers.pacing import HEALTH_KEPT, HEALTH_READ_WITHIN, HEALTH_WITHIN
 from triggers.timer_schedule import find_silent_since
 from triggers.waiting import has_ended, look_until
@@ -182,7 +182,9 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
     store = obstacle.model_dump(mode="json", include={"code", "detail"}) if obstacle else None
     is_degraded = checks["timer"] == "degraded" or (obstacle is not None and obstacle.passing)
-    seen = {"events": counts, "holds": holds, "evidenceStore": store, **_last_look_of(PROBE.looks)}
+    open_doors = [door.to_json() for door in read_settings().find_open_doors()]
+    seen = {"events": counts, "holds": holds, "evidenceStore": store, "openDoors": open_doors}
+    seen |= _last_look_of(PROBE.looks)
     status = "degraded" if is_degraded else "ok"
     return json_response({"status": status, "release": PROBE.release, **checks, **seen})
 

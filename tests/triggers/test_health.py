@@ -15,6 +15,7 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 import triggers.health
 import triggers.waiting
+from lab.host.sign_in import TENANT
 from shared.obstacle import Obstacle
 from shared.operations.timer_looks import KnownFailure, TimerLooks
 from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door, spend_no_time
@@ -83,12 +84,14 @@ async def test_an_app_without_a_store_is_well_and_says_so(monkeypatch: pytest.Mo
     assert (body["status"], body["evidenceStore"]["code"]) == ("ok", "evidence-store-missing")
 
 
-async def test_an_engine_that_answers_is_healthy() -> None:
+async def test_an_engine_that_answers_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_ROLES", "Dr.Read")
     hub = Hub(runs_get(COMPLETED), entities={"@event_counts@events": {"duplicate": 2}})
     answer = await HEALTH.answer(hub)
     checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
     looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
     counts: dict[str, Any] = {"events": {"duplicate": 2}, "holds": [], "evidenceStore": None, "release": ""}
+    counts["openDoors"] = []
     assert (answer.status, answer.body) == (200, {**checks, **counts, **looks})
 
 
@@ -217,3 +220,23 @@ def test_the_clock_of_the_probe_only_measures() -> None:
     """It is no wall clock: a correction of the machine's time changes nothing."""
     default: Any = inspect.signature(EngineProbe).parameters["clock"].default
     assert default.__name__ == "monotonic"
+
+
+@pytest.mark.parametrize(
+    ("settings", "codes"),
+    [
+        ({"KEY_ROLES": ALL_ROLES}, ["keys-above-persons"]),
+        (
+            {"KEY_ROLES": "Dr.Read,Dr.Drill", "WEBSITE_AUTH_ENABLED": "True", "TENANT_ID": TENANT},
+            ["keys-above-persons"],
+        ),
+        ({"KEY_ROLES": "Dr.Read"}, []),
+    ],
+)
+async def test_what_a_key_alone_may_do_is_said(
+    settings: dict[str, str], codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    answer = await HEALTH.answer(Hub(runs_get(COMPLETED)))
+    assert [one["code"] for one in answer.body["openDoors"]] == codes
