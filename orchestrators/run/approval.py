@@ -6,7 +6,7 @@ from orchestrators.durable.steps import Context, Steps, call, now, show_status
 from shared.errors import Refused, Transient
 from shared.obstacle import Obstacle
 from shared.operations.kinds import APPROVAL_EVENT
-from shared.plans.plan import Approvals
+from shared.plans.approvals import Approvals
 from shared.plans.preview import Preview
 from shared.plans.readiness import describe_differences
 from shared.recovery.contract import TAKE_PREVIEW, PreviewTaken, TakePreview

@@ -9,9 +9,10 @@ from shared.messages import Document, Message
 from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
 from shared.operations.obligations import Machines
+from shared.plans.approvals import Approvals
 from shared.plans.data_loss import SourceLastSeen
 from shared.plans.machines import ProtectedItem, homes_of
-from shared.plans.plan import Approvals, PlanDocument
+from shared.plans.plan import PlanDocument
 from shared.plans.preview import Preview
 from shared.recovery.run import Run
 from shared.site_recovery.recovery_points import LATEST
