@@ -155,7 +155,8 @@ async def test_an_orchestration_sends_another_an_event(client: AsyncTaskHubGrpcC
 
 
 async def test_an_entity_takes_signals_in_order_before_the_call(client: AsyncTaskHubGrpcClient, key: str) -> None:
-    assert await output_of(client, "adding", key) == 5
+    assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {5})
+    assert await sum_of(client, EntityInstanceId("counter", key), 5) == 5
 
 
 async def test_a_failed_operation_leaves_the_state_as_it_was(client: AsyncTaskHubGrpcClient, key: str) -> None:
@@ -167,7 +168,7 @@ async def test_a_client_signals_and_reads_an_entity(client: AsyncTaskHubGrpcClie
     counter = EntityInstanceId("counter", key)
     await client.signal_entity(counter, "add", input=7)
     assert await output_of(client, "adding", key) in (PARTIAL_SUMS if IS_REAL else {12})
-    assert await sum_of(client, counter) == 12
+    assert await sum_of(client, counter, 12) == 12
 
 
 async def test_an_entity_without_a_state_is_no_more_and_can_be_cleaned_up(
@@ -188,16 +189,16 @@ async def test_an_entity_without_a_state_is_no_more_and_can_be_cleaned_up(
 
 
 PARTIAL_SUMS = {0, 2, 3, 5, 7, 9, 10, 12}
-"""Without a window for entity messages Microsoft's engine does not keep their order: seen once, on a busy machine."""
+"""Without a window for entity messages Microsoft's engine does not keep their order: seen twice, on a busy machine."""
 
 
-async def sum_of(client: AsyncTaskHubGrpcClient, counter: EntityInstanceId) -> int | None:
+async def sum_of(client: AsyncTaskHubGrpcClient, counter: EntityInstanceId, wanted: int) -> int | None:
     """What the entity has counted, once that is all or does not become more."""
     found = None
     for _ in range(300 if IS_REAL else 1):
         entity = await client.get_entity(counter)
         found = entity.get_state(int) if entity else None
-        if found == 12:
+        if found == wanted:
             break
         await asyncio.sleep(0.1 if IS_REAL else 0)
     return found
