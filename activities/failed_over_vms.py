@@ -7,7 +7,7 @@ from shared.azure.azure_vms import read_instance_view
 from shared.azure.errors import NotFound
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
-from shared.plans.failed_over_vms import GONE, RUNNING, FailedOverVm, is_in_azure, is_uncommitted_failover
+from shared.plans.failed_over_vms import GONE, RUNNING, FailedOverVm, is_uncommitted_failover
 from shared.plans.machines import site_of
 from shared.plans.plan import PlanDocument, PlanItem
 from shared.recovery.contract import ProbeBatch, ProbeTarget
@@ -30,7 +30,7 @@ async def read_failed_over_vms(
     targets = [
         _probe_target(item, view, view.target_group or site_of(plan, sites, item).target_resource_group)
         for item, view in found
-        if is_in_azure(view)
+        if view.is_in_azure
     ]
     vms = await map_concurrently(targets, _read_one)
     return {target.vm.lower(): vm for target, vm in zip(targets, vms, strict=True)}

@@ -7,11 +7,9 @@ import aiohttp
 from activities.call_authentication import authentication_headers
 from activities.http_calls import encode_json, post_content
 from activities.kept_answers import kept_output, public_message, without_values
-from activities.nodes import put_script, read_run_command, remove_script
+from activities.nodes import Script, put_script, read_run_command, remove_script
 from shared.activity import Nothing
 from shared.arm_ids import name_of, split_at
-from shared.azure.arc_machines import ArcMachine
-from shared.azure.arc_views import cluster_of
 from shared.azure.automation import RunbookJob
 from shared.azure.errors import NotFound
 from shared.azure.json_fields import object_at, text_of
@@ -19,7 +17,6 @@ from shared.azure.key_vault import read_secret
 from shared.errors import Refused, Transient
 from shared.healing.contract import ReadScript, RemoveScript
 from shared.operations.hook_work import HookWork
-from shared.plans.target_checks import cluster_node_obstacle
 from shared.recovery.contract import BeginHookWork, HookAnswer, RunHook
 from shared.request_ids import client_request_id
 from shared.secret_references import is_reference
@@ -47,25 +44,11 @@ async def begin_hook_work(request: BeginHookWork) -> Nothing:
         if await job.find_job() is None:
             await job.start_job(await _resolve_parameters(request), request.run_on, hook_work_name(request))
     else:
-        await _require_no_cluster_node(request.target)
-        await put_script(
-            request.target,
-            hook_work_name(request),
-            script=request.script,
-            parameters=await _resolve_parameters(request),
-            secrets={name for name, value in request.parameters.items() if is_reference(value)},
-            time_limit=request.timeout,
-            operation=request.operation,
-        )
+        secrets = {name for name, value in request.parameters.items() if is_reference(value)}
+        script = Script(request.script, await _resolve_parameters(request), request.timeout, secrets)
+        # Looked at again: the machine may have become a node since the plan was declared.
+        await put_script(request.target, hook_work_name(request), script, request.operation, may_be_node=False)
     return Nothing()
-
-
-async def _require_no_cluster_node(machine_id: str) -> None:
-    """Looked at again when it runs: a machine may have become a node since the plan was declared."""
-    machine, _ = await ArcMachine(machine_id).read_machine()
-    if cluster_of(machine):
-        obstacle = cluster_node_obstacle(machine_id)
-        raise Refused(obstacle.code, obstacle.detail)
 
 
 async def _resolve_parameters(request: BeginHookWork) -> dict[str, str]:

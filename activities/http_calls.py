@@ -35,11 +35,6 @@ def encode_json(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def post_json(url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> HttpAnswer:
-    """POST a body once, as `post_content` does."""
-    return await post_content(url, encode_json(body), headers)
-
-
 async def post_content(url: str, content: bytes, headers: Mapping[str, str] | None = None) -> HttpAnswer:
     """POST JSON once, and have the answer; redirects are not followed.
 
@@ -77,4 +72,4 @@ def _open_socket(place: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.so
 
 def is_in_lab() -> bool:
     """Whether Azure itself is simulated on this machine: then so are the hooks."""
-    return Settings.from_environment(os.environ).arm_url.startswith("http:")
+    return Settings.from_environment(os.environ).is_in_lab

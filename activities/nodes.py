@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.activity import Nothing
 from shared.arm_ids import names_by_type, same_id, subscription_of
@@ -25,6 +25,7 @@ from shared.healing.contract import (
     ScriptView,
 )
 from shared.healing.registration import is_shown_value
+from shared.plans.target_checks import cluster_node_obstacle
 from shared.request_ids import client_request_id
 from shared.sites.nodes import ExtensionView, NodeView
 
@@ -93,48 +94,51 @@ async def create_extension(request: CreateExtension) -> Nothing:
 
 async def run_script(request: RunScript) -> Nothing:
     """Run a script on a node; a run command of this name that exists has run or runs, and is left alone."""
-    await put_script(
-        request.machine_id,
-        request.name,
-        script=script_text(request.script),
-        parameters=request.parameters,
-        time_limit=request.timeout,
-        operation=request.operation,
-    )
+    script = Script(script_text(request.script), request.parameters, request.timeout)
+    await put_script(request.machine_id, request.name, script, request.operation)
     return Nothing()
 
 
-async def put_script(
-    machine_id: str,
-    name: str,
-    *,
-    script: str,
-    parameters: Mapping[str, str],
-    time_limit: timedelta,
-    operation: str,
-    secrets: Collection[str] = (),
-) -> None:
-    """Run a text on a machine under a name used once: each PUT of a name runs its script again.
+class Script(NamedTuple):
+    """A text as it is given to a machine, with its parameters.
 
-    Args:
-        secrets: Names of the parameters that Azure is to show to nobody.
+    secrets: names of the parameters that Azure is to show to nobody.
+    """
+
+    text: str
+    parameters: Mapping[str, str]
+    time_limit: timedelta
+    secrets: Collection[str] = ()
+
+    def body(self, location: Any) -> dict[str, Any]:
+        """The run command, as the API takes it."""
+        named = [{"name": name, "value": value} for name, value in sorted(self.parameters.items())]
+        shown = [parameter for parameter in named if parameter["name"] not in self.secrets]
+        protected = [parameter for parameter in named if parameter["name"] in self.secrets]
+        properties = {
+            "source": {"script": self.text},
+            **({"parameters": shown} if shown else {}),
+            **({"protectedParameters": protected} if protected else {}),
+            "asyncExecution": False,
+            "timeoutInSeconds": int(self.time_limit.total_seconds()),
+        }
+        return {"location": location, "properties": properties}
+
+
+async def put_script(machine_id: str, name: str, script: Script, operation: str, *, may_be_node: bool = True) -> None:
+    """Run a script on a machine under a name used once: each PUT of a name runs its script again.
+
+    Raises:
+        Refused: hook-machine-is-node, where it may not be a node of a cluster, and what Azure refuses.
     """
     machine = ArcMachine(machine_id)
     if await machine.find_run_command(name) is not None:
         return
-    machine_body, _ = await machine.read_machine()
-    shown = [{"name": name, "value": value} for name, value in sorted(parameters.items()) if name not in secrets]
-    protected = [{"name": name, "value": value} for name, value in sorted(parameters.items()) if name in secrets]
-    body = {
-        "location": machine_body.get("location"),
-        "properties": {
-            "source": {"script": script},
-            **({"parameters": shown} if shown else {}),
-            **({"protectedParameters": protected} if protected else {}),
-            "asyncExecution": False,
-            "timeoutInSeconds": int(time_limit.total_seconds()),
-        },
-    }
+    found, _ = await machine.read_machine()
+    if not may_be_node and cluster_of(found):
+        obstacle = cluster_node_obstacle(machine_id)
+        raise Refused(obstacle.code, obstacle.detail)
+    body = script.body(found.get("location"))
     await machine.put_run_command(name, body, client_request_id(operation, machine_id, name, 1))
 
 

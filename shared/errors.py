@@ -1,14 +1,9 @@
 """The two ways a call to Azure ends badly: it may be asked again, or asking again would change nothing."""
 
-from contextvars import ContextVar
 from typing import Literal
 
 type CallKind = Literal["reads", "writes"]
 """Which of a subscription's buckets a request draws on."""
-
-
-ONLY_LOOKS: ContextVar[bool] = ContextVar("ONLY_LOOKS", default=False)
-"""Whether what is asked of Azure now is for somebody who only looks: it leaves room for what runs need."""
 
 
 class SiteRecoveryError(Exception):

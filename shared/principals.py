@@ -102,10 +102,11 @@ def identify_caller(
     claims = [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in listed]
     _require_own(principal.get("auth_typ"), claims, tenant)
     name = _first_claim(claims, (str(principal.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed"
+    object_id = _first_claim(claims, _ID_CLAIMS).lower()
     return Principal(
-        id=_first_claim(claims, _ID_CLAIMS).lower(),
+        id=object_id,
         name=_printable(name),
-        is_app=_is_app(claims),
+        is_app=_is_app(claims, object_id),
         roles=_with_implied(value for name, value in claims if name in _ROLE_CLAIMS),
     )
 
@@ -119,9 +120,8 @@ def _require_own(provider: Any, claims: Iterable[tuple[str, str]], tenant: str) 
         raise Foreign("this app lets in persons and apps of its own tenant alone, which TENANT_ID names")
 
 
-def _is_app(claims: Sequence[tuple[str, str]]) -> bool:
+def _is_app(claims: Sequence[tuple[str, str]], object_id: str) -> bool:
     """Source: Entra's access tokens: `idtyp` is "app" in a token of an app alone, whose `sub` is its object id."""
-    object_id = _first_claim(claims, _ID_CLAIMS).lower()
     is_own_subject = bool(object_id) and _first_claim(claims, _SUBJECT_CLAIMS).lower() == object_id
     return _first_claim(claims, ("idtyp",)).lower() == "app" or is_own_subject
 

@@ -1,7 +1,7 @@
 """Secrets that a plan names and does not hold: references to secrets of a key vault. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 PREFIX = "@kv:"
@@ -46,6 +46,6 @@ def parse_reference(text: str) -> SecretReference:
     return SecretReference(found["vault"].lower(), found["secret"], found["version"] or "", domain)
 
 
-def references_in(values: Iterator[str]) -> tuple[str, ...]:
+def references_in(values: Iterable[str]) -> tuple[str, ...]:
     """Those of these values that are references."""
     return tuple(dict.fromkeys(value for value in values if is_reference(value)))

@@ -95,6 +95,11 @@ class Settings(BaseModel):
             raise ValueError("TENANT_ID: needed where WEBSITE_AUTH_ENABLED is on, else persons of any tenant come in")
         return self
 
+    @property
+    def is_in_lab(self) -> bool:
+        """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
+        return self.arm_url.startswith("http:")
+
     def find_open_doors(self) -> tuple[Obstacle, ...]:
         """What these settings let callers do that the roles of persons do not say."""
         more = [role for role in self.key_roles if role != READ]
@@ -117,9 +122,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
         except ValidationError as error:
-            lines = (": ".join((*map(str, line["loc"][:1]), _sentence_of(line["msg"]))) for line in error.errors())
+            lines = (
+                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
+                for line in error.errors()
+            )
             raise WrongSettings("; ".join(lines)) from None
-
-
-def _sentence_of(message: str) -> str:
-    return message.removeprefix("Value error, ")

@@ -12,8 +12,9 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import ValidationError
 
+from shared.azure.looking import ONLY_LOOKS
 from shared.documents import is_name
-from shared.errors import ONLY_LOOKS, Refused, Transient
+from shared.errors import Refused, Transient
 from shared.messages import Document
 from shared.operations.kinds import kinds_on_subject_of
 from shared.principals import (
@@ -95,10 +96,9 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
     def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded_handler(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-            looks = ONLY_LOOKS.set(req.method == "GET")
+            is_looking = PREVIEW in parameters and wants_preview(req)
+            looks = ONLY_LOOKS.set(is_looking or req.method == "GET")
             try:
-                is_looking = PREVIEW in parameters and wants_preview(req)
-                ONLY_LOOKS.set(is_looking or req.method == "GET")
                 require_role(caller_of(req), "Dr.Read" if is_looking else role)
                 _require_known_request(req, parameters, is_conditional=rules.is_conditional)
                 _require_possible_names(req)

@@ -253,7 +253,7 @@ def _vms_in_azure(ctx: Context, check: SourceCheck) -> Steps[list[str]]:
     requests = [ReadItems(vault=VaultRef.from_id(check.home.vault), vms=check.vms)]
     reads = [answer for answer in (yield from call_all(ctx, READ_ITEMS, requests)) if isinstance(answer, ItemsRead)]
     views = [view for answer in reads for view in answer.items if is_at_home_in(check.home, view)]
-    return [view.vm for view in views if view.active_location == "Recovery" and view.scenario in {"", "None"}]
+    return [view.vm for view in views if view.is_in_azure and not view.is_busy]
 
 
 def _read_sources(ctx: Context, check: SourceCheck, vms: Sequence[str]) -> Steps[SourceVms]:

@@ -100,9 +100,8 @@ class Azure:
 
     def key_vault_client(self, named: "SecretReference") -> "tuple[str, AsyncPipelineClient[Any, Any]]":
         """The base URL of a key vault, and the client for it; in the lab it is where Azure is."""
-        in_lab = self._settings.arm_url.startswith("http:")
         host = f"https://{named.vault}.{named.domain}"
-        base = f"{self._settings.arm_url}/keyvault/{named.vault}" if in_lab else host
+        base = f"{self._settings.arm_url}/keyvault/{named.vault}" if self._settings.is_in_lab else host
 
         def make_client() -> Closable:
             from shared.azure.key_vault_client import open_vault  # noqa: PLC0415 - only when used

@@ -13,7 +13,8 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from shared.arm_ids import subscription_of
 from shared.azure.errors import NOTED_REFUSALS, USUAL_WAIT, kind_of_call, wait_named_by
-from shared.errors import ONLY_LOOKS, CallKind, Throttled
+from shared.azure.looking import ONLY_LOOKS
+from shared.errors import CallKind, Throttled
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES, BucketLimit
 
 SPARED = 0.95

@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from shared.healing.classifier import find_cause
-from shared.healing.registration import NodeRegistration
+from shared.healing.registration import NodeRegistration, plain_name
 from shared.site_recovery.views import ItemView, ProviderView
 from shared.sites.node_health import (
     extension_state,
@@ -155,7 +155,7 @@ def _registry_gaps(site: SiteDocument, node: str, registry: Mapping[str, str]) -
 
 def _names_key_vault(name: str, value: str) -> bool:
     """The full list of values is not public: any that is called a key vault, or is the address of one, will do."""
-    called = "keyvault" in name.replace(" ", "").replace("_", "").lower()
+    called = "keyvault" in plain_name(name)
     return (called and bool(value)) or ".vault.azure." in value.lower()
 
 

@@ -8,14 +8,20 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 
 from shared.messages import Message
 
-SHOWN_VALUES = frozenset({"resourcename", "sitename", "siteid", "srsuri"})
-"""Values of a registration by which a node's vault, site and service are known, in lower case."""
+SHOWN_VALUES = frozenset(
+    {"resourcename", "sitename", "siteid", "srsuri", "keyvault", "keyvaultname", "keyvaulturl", "keyvaulturi"}
+)
+"""Values of a registration by which a node's vault, site, service and key vault are known, as `plain_name` has them."""
+
+
+def plain_name(name: str) -> str:
+    """What a value of the registry is called, however it is written: "Key Vault_Name" is "keyvaultname"."""
+    return name.replace(" ", "").replace("_", "").lower()
 
 
 def is_shown_value(name: str) -> bool:
-    """Whether a value of a registration is read: those of SHOWN_VALUES, and any that is called a key vault."""
-    plain = name.replace(" ", "").replace("_", "").lower()
-    return plain in SHOWN_VALUES or plain in {"keyvault", "keyvaultname", "keyvaulturl", "keyvaulturi"}
+    """Whether a value of a registration is kept."""
+    return plain_name(name) in SHOWN_VALUES
 
 
 def _texts_of(values: object) -> dict[str, str]:

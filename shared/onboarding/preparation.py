@@ -249,9 +249,8 @@ def foreign_settings(extension: ExtensionView, settings: Mapping[str, str]) -> s
 
 def find_foreign_nodes(site: SiteDocument, nodes: Iterable[NodeView]) -> Iterator[Obstacle]:
     """The nodes whose extension registers them with another vault than the site's."""
-    vault = VaultRef.from_id(site.vault)
-    wanted = {"SubscriptionId": vault.subscription_id, "ResourceGroup": vault.resource_group}
-    wanted |= {"ResourceName": site.vault_name}
+    settings = extension_settings(site, PreparedIds())
+    wanted = {name: settings[name] for name in ("SubscriptionId", "ResourceGroup", "ResourceName")}
     for node in nodes:
         given = node.extension.settings if node.extension else {}
         if other := ", ".join(foreign_values(given, wanted)):

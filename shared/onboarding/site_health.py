@@ -61,7 +61,7 @@ def summarise_site(
     vms = {
         "total": len(items),
         "protected": sum(item.protection_state == "Protected" for item in items),
-        "inAzure": sum(item.active_location == "Recovery" for item in items),
+        "inAzure": sum(item.is_in_azure for item in items),
         "critical": len(critical),
         "unprotected": len(coverage.unprotected),
         "withoutPlan": len(coverage.unplanned),

@@ -103,7 +103,7 @@ def advise_machines(
     """
     views = {vm.casefold(): view for vm, view in items.items()}
     named = [(plan.site_name_of(item), views.get(item.vm.casefold())) for item in plan.items]
-    away = [(name, view) for name, view in named if view and view.active_location == "Recovery"]
+    away = [(name, view) for name, view in named if view and view.is_in_azure]
     sharing = Counter(name for name, _ in away)
     return tuple(
         advise_machine(

@@ -28,14 +28,9 @@ class FailedOverVm(Message):
     failed_probes: str = ""
 
 
-def is_in_azure(view: ItemView) -> bool:
-    """Whether a failover has brought it there."""
-    return view.active_location == "Recovery"
-
-
 def is_uncommitted_failover(view: ItemView) -> bool:
     """Whether it runs in Azure, and may still be committed, cancelled or started from another point."""
-    return is_in_azure(view) and "Commit" in view.allowed_operations
+    return view.is_in_azure and "Commit" in view.allowed_operations
 
 
 def weigh_failed_over_vm(kind: PreviewKind, vm: str, azure_vm: FailedOverVm) -> Iterator[WeightedObstacle]:

@@ -43,16 +43,16 @@ def find_exclusion(
 
 def _is_concerned(verb: Verb, view: ItemView) -> bool:
     """Whether the verb is about items such as this one, though it may not be sent now."""
-    allowed, is_in_azure = set(view.allowed_operations), view.active_location == "Recovery"
+    allowed = set(view.allowed_operations)
     match verb:
         case "Failback":  # one that is failed over and not committed has to be committed first
-            return is_in_azure or bool(allowed & _COMMITS)
+            return view.is_in_azure or bool(allowed & _COMMITS)
         case "ReverseReplicate":  # likewise after a failback
-            return not is_in_azure and bool(allowed & _COMMITS)
+            return not view.is_in_azure and bool(allowed & _COMMITS)
         case "PlannedFailover" | "UnplannedFailover":
-            return is_in_azure
+            return view.is_in_azure
         case "CancelFailover":  # at home and without protection is where a cancel leads
-            return is_in_azure or not allowed - {"DisableProtection"}
+            return view.is_in_azure or not allowed - {"DisableProtection"}
         case "Commit":
             return True
         case _:

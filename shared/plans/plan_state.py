@@ -41,7 +41,7 @@ def verb_applies(preview: Preview, views: Mapping[str, ItemView | None]) -> bool
     Args:
         views: The plan's protected items by VM; None for one that has none.
     """
-    may_be_home = any(view is None or view.active_location != "Recovery" for view in views.values())
+    may_be_home = any(view is None or not view.is_in_azure for view in views.values())
     if not may_be_home and (preview.kind == "drill" or RULES_OF_KINDS[preview.kind].fails_over):
         return False
     return all(one.vm or one.code not in {"nothing-to-do", "no-drill-settings"} for one in preview.blockers)

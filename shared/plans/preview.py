@@ -339,7 +339,7 @@ def confirmation_sentence(plan: PlanDocument, kind: PreviewKind, items: Mapping[
 
 def commit_sentence(views: Iterable[ItemView]) -> str:
     """What a commit deletes: of a failover, not of a failback, which leaves nothing to choose from anyway."""
-    committed = [v.vm for v in views if v.active_location == "Recovery" and find_refusal("Commit", v) is None]
+    committed = [v.vm for v in views if v.is_in_azure and find_refusal("Commit", v) is None]
     if not committed:
         return ""
     return f"Commit: all other recovery points of {list_briefly(committed, SHOWN_NAMES)} are deleted."
@@ -365,4 +365,4 @@ def cancel_sentence(views: Iterable[ItemView]) -> str:
 
 def _fails_back(view: ItemView) -> bool:
     """Whether a failback runs: Site Recovery calls its scenario PlannedFailover too."""
-    return view.active_location == "Recovery" and "Commit" not in view.allowed_operations
+    return view.is_in_azure and "Commit" not in view.allowed_operations

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.errors import Refused
 from shared.obstacle import Obstacle
+from shared.plans.failed_over_vms import is_uncommitted_failover
 from shared.plans.preview import LostPoint, LostPoints, Preview
 from shared.site_recovery.recovery_points import LATEST, STARTS_FROM_A_POINT, PointChoice, RecoveryPoint, choose_point
 from shared.site_recovery.views import ItemDetail
@@ -65,8 +66,7 @@ def _loses_points(preview: Preview, view: ItemDetail) -> bool:
     """Whether a commit deletes points; that of a failback deletes none, for its machine has run on premises since."""
     if "Commit" not in preview.stages or preview.stages[0] == "Failback":
         return False
-    waits = view.active_location == "Recovery" and "Commit" in view.allowed_operations
-    return waits or (preview.kind != "commit" and view.active_location == "Primary")
+    return is_uncommitted_failover(view) or (preview.kind != "commit" and view.active_location == "Primary")
 
 
 def _lost_points(

@@ -22,7 +22,7 @@ def hook_work_of(operation: str, request_id: str, hook: Hook) -> HookWork | None
                 target=hook.target,
                 message_member=hook.message_member,
                 keep_output=hook.keep_output,
-                secrets=references_in(iter(hook.parameters.values())),
+                secrets=references_in(hook.parameters.values()),
             )
         case _:
             return None

@@ -35,7 +35,7 @@ def kinds_owed(view: ItemView) -> frozenset[ObligationKind]:
         return frozenset({"cleanup"})
     if view.is_busy or not allowed:
         return frozenset()
-    is_away, owed = view.active_location == "Recovery" and "FinalizeFailback" not in allowed, set[ObligationKind]()
+    is_away, owed = view.is_in_azure and "FinalizeFailback" not in allowed, set[ObligationKind]()
     if allowed & COMMITS:
         owed |= {"commit", "reprotect"}
     if is_away or "ReverseReplicate" in allowed:

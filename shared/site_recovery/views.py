@@ -73,6 +73,11 @@ class ItemView(Message):
         return self.scenario not in {"", "None"}
 
     @property
+    def is_in_azure(self) -> bool:
+        """Whether a failover has brought its machine there."""
+        return self.active_location == "Recovery"
+
+    @property
     def has_failed_enabling(self) -> bool:
         """Whether enabling has left it behind, and nothing of it was ever copied."""
         return self.protection_state == "EnablingFailed" and not self.is_busy

@@ -10,6 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from activities.hooks import read_hook_work
+from shared.operations.hook_work import HookWork
+from shared.recovery.contract import HookAnswer
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -75,6 +79,15 @@ class Lab:
                 return seen
             self.advance(step)
         raise AssertionError("nothing to see after 120 steps")
+
+    async def work_ended(self, work: HookWork) -> HookAnswer:
+        """What the work of a hook comes to."""
+
+        async def look() -> HookAnswer | None:
+            answer = await read_hook_work(work)
+            return None if answer.may_change else answer
+
+        return await self.until(look)
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -7,7 +7,7 @@ import pytest
 
 from activities.hooks import begin_hook_work, end_hook_work, hook_work_name, read_hook_work
 from shared.errors import Refused, Transient
-from shared.recovery.contract import BeginHookWork, HookAnswer
+from shared.recovery.contract import BeginHookWork
 from tests.activities.lab import Lab
 from tests.shared.azure.fake import FakeArm, Reply
 
@@ -29,18 +29,10 @@ def script(text: str, **more: Any) -> BeginHookWork:
     return work("run-command", script=text, **more)
 
 
-async def ends(lab: Lab, ask: BeginHookWork) -> HookAnswer:
-    async def look() -> HookAnswer | None:
-        ran = await read_hook_work(ask)
-        return None if ran.may_change else ran
-
-    return await lab.until(look)
-
-
 async def test_a_runbook_is_run_once_however_often_it_is_begun(lab: Lab) -> None:
     for _ in range(3):
         await begin_hook_work(job(run_on="workers-hci-01"))
-    ran = await ends(lab, job())
+    ran = await lab.work_ended(job())
     assert (ran.passed, ran.detail) == (True, "the job is Completed")
     assert ran.output == ""
     kept = await read_hook_work(job(keep_output=True))
@@ -56,7 +48,7 @@ async def test_a_job_whose_start_went_unanswered_is_found_again(lab: Lab) -> Non
     with pytest.raises(Transient):
         await begin_hook_work(job())
     await begin_hook_work(job())
-    assert (await ends(lab, job())).passed
+    assert (await lab.work_ended(job())).passed
     assert lab.ledger("jobs/write") == ["Switch-Dns"]
 
 
@@ -82,7 +74,7 @@ async def test_two_hooks_of_one_run_have_jobs_of_their_own(lab: Lab) -> None:
 async def test_a_job_that_needs_somebody_has_not_succeeded(lab: Lab, wish: dict[str, Any], said: str) -> None:
     lab.faults({"match": {"verb": "jobs/write"}, "effect": {"job": wish}})
     await begin_hook_work(job())
-    ran = await ends(lab, job())
+    ran = await lab.work_ended(job())
     assert not ran.passed
     assert ran.detail.startswith(said)
 
@@ -94,7 +86,7 @@ async def test_a_job_that_goes_on_is_stopped_in_the_end(lab: Lab) -> None:
     assert (await read_hook_work(job())).may_change
     await end_hook_work(job())
     await end_hook_work(job())
-    assert (await ends(lab, job())).detail.startswith("the job is Stopped; see job ")
+    assert (await lab.work_ended(job())).detail.startswith("the job is Stopped; see job ")
 
 
 @pytest.mark.parametrize("runbook", ["Nobody", "Draft-Only"])
@@ -108,7 +100,7 @@ async def test_a_script_is_run_once_with_its_parameters_and_removed(lab: Lab) ->
     ask = script('Write-Output "stopped $Name"', parameters={"Name": "app'; exit 9"})
     for _ in range(3):
         await begin_hook_work(ask)
-    ran = await ends(lab, ask)
+    ran = await lab.work_ended(ask)
     assert (ran.passed, ran.status, ran.detail) == (True, 0, "the script ended Succeeded with 0")
     assert (await read_hook_work(ask.model_copy(update={"keep_output": True}))).output == "stopped app'; exit 9"
     await end_hook_work(ask)
@@ -121,7 +113,7 @@ async def test_a_script_is_run_once_with_its_parameters_and_removed(lab: Lab) ->
 async def test_what_a_script_says_is_kept_without_secrets_and_its_exit_code_decides(lab: Lab) -> None:
     ask = script('Write-Output "https://x.example/a?sig=abc"\nWrite-Error "Bearer abcdef"\nexit 3')
     await begin_hook_work(ask)
-    ran = await ends(lab, ask)
+    ran = await lab.work_ended(ask)
     assert (ran.passed, ran.status) == (False, 3)
     assert (ran.detail, ran.output) == (
         "the script ended Failed with 3; its output is not kept without keepOutput",
@@ -135,7 +127,7 @@ async def test_what_a_script_says_is_kept_without_secrets_and_its_exit_code_deci
 async def test_the_member_that_is_public_stands_on_the_last_line_of_a_script(lab: Lab) -> None:
     ask = script("Write-Output 'sesame'\nWrite-Output '{\"why\": \"the service hangs\"}'\nexit 3", message_member="why")
     await begin_hook_work(ask)
-    ran = await ends(lab, ask)
+    ran = await lab.work_ended(ask)
     assert ran.detail.endswith("keepOutput: the service hangs")
     assert "sesame" not in ran.model_dump_json()
 
@@ -143,7 +135,7 @@ async def test_the_member_that_is_public_stands_on_the_last_line_of_a_script(lab
 async def test_a_script_that_takes_too_long_is_ended_by_azure(lab: Lab) -> None:
     ask = script("Start-Sleep -Seconds 900", timeout=timedelta(minutes=5))
     await begin_hook_work(ask)
-    ran = await ends(lab, ask)
+    ran = await lab.work_ended(ask)
     assert (ran.passed, ran.detail[:33]) == (False, "the script ended TimedOut with -1")
 
 
@@ -159,7 +151,7 @@ async def test_a_script_whose_start_went_unanswered_is_not_run_again(lab: Lab) -
     with pytest.raises(Transient):
         await begin_hook_work(script("exit 0"))
     await begin_hook_work(script("exit 0"))
-    assert (await ends(lab, script("exit 0"))).passed
+    assert (await lab.work_ended(script("exit 0"))).passed
     assert [verb for verb, _ in lab.mutations()] == ["runCommands/write"]
 
 

@@ -11,6 +11,7 @@ from activities.hooks import run_hook
 from activities.probes import command_name, probe_vms
 from shared.plans.plan import Probe
 from shared.recovery.contract import ProbeBatch, ProbeTarget, RunHook
+from tests.listening import listening
 from tests.shared.azure.fake import FakeArm, Reply
 
 GROUP = "/subscriptions/s1/resourceGroups/rg-vms"
@@ -34,12 +35,9 @@ class Listener:
 async def listener(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listener]:
     monkeypatch.setenv("AZURE_RESOURCE_MANAGER_URL", "http://127.0.0.1:1")  # all is on this machine
     someone = Listener()
-    runner = web.ServerRunner(web.Server(someone.answer, access_log=None))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    someone.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield someone
-    await runner.cleanup()
+    async with listening(someone.answer) as url:
+        someone.url = f"{url}/hook"
+        yield someone
 
 
 def hook(url: str) -> RunHook:

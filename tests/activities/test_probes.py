@@ -12,6 +12,7 @@ from activities.probes import probe_vms
 from shared.plans.plan import Probe
 from shared.recovery.contract import ProbeBatch, ProbeTarget
 from shared.site_recovery.contract import ProbeAnswer
+from tests.listening import listening
 from tests.shared.azure.fake import FakeArm, Reply
 
 GROUP = "/subscriptions/s1/resourceGroups/rg-dr-vms"
@@ -26,11 +27,8 @@ async def site() -> AsyncIterator[int]:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status={"/health": 200, "/moved": 302}.get(request.path, 500))
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner.addresses[0][1]
-    await runner.cleanup()
+    async with listening(answer) as url:
+        yield int(url.rpartition(":")[2])
 
 
 async def closed_port() -> int:

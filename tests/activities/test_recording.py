@@ -18,6 +18,7 @@ from shared.evidence.chain import FIRST_PREVIOUS, EvidenceEntry, job_attachments
 from shared.evidence.contract import SealLostPack, SealPack, WriteRecords
 from shared.evidence.verify import check_pack
 from shared.site_recovery.contract import JobEnd
+from tests.listening import listening
 
 AT = datetime(2027, 3, 1, 3, tzinfo=UTC)
 SECRET = "c2VjcmV0LXZhbHVl"
@@ -71,14 +72,10 @@ def _problem(status: int, code: str) -> web.Response:
 @pytest.fixture
 async def blobs(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Blobs]:
     fake = Blobs()
-    runner = web.ServerRunner(web.Server(fake.answer, access_log=None))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    monkeypatch.setenv("EVIDENCE_STORE", f"http://127.0.0.1:{runner.addresses[0][1]}/evidence")
-    yield fake
-    await close_azure()
-    await runner.cleanup()
+    async with listening(fake.answer) as url:
+        monkeypatch.setenv("EVIDENCE_STORE", f"{url}/evidence")
+        yield fake
+        await close_azure()
 
 
 @pytest.fixture(params=["folder", "container"])

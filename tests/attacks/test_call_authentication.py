@@ -20,6 +20,7 @@ from shared.plans.hook_authentication import HookAuthentication, signature_heade
 from shared.plans.hooks import Hook
 from shared.plans.plan import PlanDocument, Probe
 from shared.recovery.contract import ProbeBatch, ProbeTarget, RunHook
+from tests.listening import listening
 from tests.shared.azure.fake import FakeArm, Reply, standing
 
 AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -43,12 +44,9 @@ async def listener(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listener]:
     async with standing(monkeypatch) as arm:
         arm.says("GET", "/keyvault/kv-dr/secrets/hook-key", Reply(200, {"value": "a-key"}))
         found = Listener(arm)
-        runner = web.ServerRunner(web.Server(found.answer, access_log=None))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/x"
-        yield found
-        await runner.cleanup()
+        async with listening(found.answer) as url:
+            found.url = f"{url}/x"
+            yield found
 
 
 def call(listener: Listener, authentication: HookAuthentication | None) -> RunHook:

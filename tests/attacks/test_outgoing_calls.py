@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.hooks import run_hook
-from activities.http_calls import LONGEST_BODY, post_json
+from activities.http_calls import LONGEST_BODY, encode_json, post_content
 from activities.probes import probe_vms
 from shared.azure.vault import Vault
 from shared.documents import hook_url_flaw
@@ -21,6 +21,7 @@ from shared.messages import VaultRef
 from shared.network_addresses import WIRE_SERVER, find_address_flaw
 from shared.plans.plan import Probe
 from shared.recovery.contract import ProbeBatch, ProbeTarget, RunHook
+from tests.listening import listening
 from tests.shared.azure.fake import VAULT, FakeArm, item, listed, standing
 
 OWN = ["127.0.0.1", "127.8.9.10", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "2002:7f00:1::"]
@@ -55,12 +56,9 @@ class Listener:
 @pytest.fixture
 async def listener() -> AsyncIterator[Listener]:
     found = Listener()
-    runner = web.ServerRunner(web.Server(found.answer, access_log=None))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.port = runner.addresses[0][1]
-    yield found
-    await runner.cleanup()
+    async with listening(found.answer) as url:
+        found.port = int(url.rpartition(":")[2])
+        yield found
 
 
 @pytest.mark.parametrize("address", [*OWN, *AZURE_OF_THE_MACHINE, *NOBODY])
@@ -130,7 +128,7 @@ async def test_an_answer_of_gigabytes_takes_no_memory(listener: Listener, encodi
     packed = gzip.compress(b'{"passed": true' + b" " * 2**24 + b"}")
     listener.body = packed if encoding else b'{"passed": true' + b" " * 2**22 + b"}"
     listener.headers = {"Content-Encoding": encoding} if encoding else {}
-    answer = await post_json(f"http://127.0.0.1:{listener.port}/x", {})
+    answer = await post_content(f"http://127.0.0.1:{listener.port}/x", encode_json({}))
     assert len(answer.body) <= LONGEST_BODY
     assert listener.asked[0].headers["Accept-Encoding"] == "identity"
     assert answer.body == (b"" if encoding else listener.body[:LONGEST_BODY])

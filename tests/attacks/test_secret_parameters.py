@@ -6,13 +6,13 @@ from typing import Any, Literal
 import pytest
 from pydantic import ValidationError
 
-from activities.hooks import begin_hook_work, end_hook_work, read_hook_work
+from activities.hooks import begin_hook_work, end_hook_work
 from shared.azure.clients import close_azure
 from shared.azure.key_vault import read_secret
 from shared.errors import Refused, Transient
 from shared.plans.hooks import Hook
 from shared.plans.plan import PlanDocument
-from shared.recovery.contract import BeginHookWork, HookAnswer
+from shared.recovery.contract import BeginHookWork
 from shared.recovery.hook_work import hook_work_of
 from shared.secret_references import parse_reference
 from tests.activities.conftest import lab, server
@@ -151,14 +151,6 @@ def begin_work(kind: Literal["run-command", "runbook"], **fields: Any) -> BeginH
     return BeginHookWork(**work.model_dump(), script=hook.script, parameters=hook.parameters)
 
 
-async def ended(lab: Lab, work: BeginHookWork) -> HookAnswer:
-    async def look() -> HookAnswer | None:
-        answer = await read_hook_work(work)
-        return None if answer.may_change else answer
-
-    return await lab.until(look)
-
-
 async def test_a_script_gets_the_secret_and_nothing_shows_it(lab: Lab) -> None:
     """Though the script writes it, and the plan wants the output kept."""
     work = begin_work(
@@ -170,7 +162,7 @@ async def test_a_script_gets_the_secret_and_nothing_shows_it(lab: Lab) -> None:
     )
     assert PASSWORD not in work.model_dump_json()
     await begin_hook_work(work)
-    answer = await ended(lab, work)
+    answer = await lab.work_ended(work)
     assert "[redacted] for orders" in answer.output
     assert PASSWORD not in answer.model_dump_json()
     assert PASSWORD not in json.dumps([lab.entries(), lab.state()])
@@ -182,7 +174,7 @@ async def test_a_runbook_gets_the_secret(lab: Lab) -> None:
         "runbook", parameters={"Zone": "@kv:https://kv-dr.vault.azure.net/secrets/orders-password"}, keepOutput=True
     )
     await begin_hook_work(work)
-    answer = await ended(lab, work)
+    answer = await lab.work_ended(work)
     assert answer.output == "Zone [redacted] now answers with the addresses in Azure."
 
 

@@ -25,6 +25,7 @@ from shared.operations.hook_work import HookWork
 from shared.plans.plan import Probe
 from shared.recovery.contract import HookAnswer, ProbeBatch, ProbeTarget, RunHook
 from tests.attacks.secret_shapes import JSONS, TEXTS, Shape
+from tests.listening import listening
 from tests.orchestrators.album import Album
 from tests.orchestrators.test_runbooks import Bench, plan
 from tests.shared.azure.fake import VAULT, FakeArm, Reply, standing
@@ -69,12 +70,9 @@ class World:
 async def world(monkeypatch: pytest.MonkeyPatch) -> Any:
     async with standing(monkeypatch) as arm:
         found = World(arm, "")
-        runner = web.ServerRunner(web.Server(found.answer, access_log=None))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/x"
-        yield found
-        await runner.cleanup()
+        async with listening(found.answer) as url:
+            found.url = f"{url}/x"
+            yield found
 
 
 async def by_http(world: World, answer: str, mode: dict[str, Any]) -> HookAnswer:

@@ -168,8 +168,7 @@ def test_events_that_are_not_ours_or_none_at_all_start_nothing_and_break_nothing
 
 
 def test_the_timer_heals_what_no_event_told_of(lab: Lab) -> None:
-    site = lab.api("GET", "sites/hci-01").body
-    document = {key: site[key] for key in ("cluster", "vault", "hyperVSite", "targetResourceGroup", "region")}
+    document = lab.document("sites/hci-01")
     changed = lab.api("PUT", "sites/hci-01", {**document, "healingRules": {"noticeAfter": "PT0S"}})
     assert changed.status == 200, changed.body
     shown = lab.ended(begun(lab)[0])
@@ -213,8 +212,7 @@ def test_a_failure_that_names_no_node_has_all_nodes_looked_at(lab: Lab, subject:
 
 
 def test_a_site_whose_healing_is_off_is_left_alone_but_for_a_person(lab: Lab) -> None:
-    site = lab.api("GET", "sites/hci-01").body
-    document = {key: site[key] for key in ("cluster", "vault", "hyperVSite", "targetResourceGroup", "region")}
+    document = lab.document("sites/hci-01")
     assert lab.api("PUT", "sites/hci-01", {**document, "healing": False}).status == 200
     now = lab.azure("GET", "clock")["now"]
     deliver(lab, event(f"{MACHINES}/hci-01-n2/extensions/AzureSiteRecovery", eventTime=now))

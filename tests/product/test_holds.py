@@ -50,10 +50,7 @@ def pass_time(lab: Lab, span: timedelta) -> None:
 
 
 def declare_site(lab: Lab, **changes: Any) -> None:
-    site = lab.api("GET", "sites/hci-01").body
-    document = {
-        key: site[key] for key in ("cluster", "vault", "hyperVSite", "targetResourceGroup", "region", "network")
-    }
+    document = lab.document("sites/hci-01")
     assert lab.api("PUT", "sites/hci-01", {**document, **changes}).status == 200
 
 

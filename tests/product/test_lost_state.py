@@ -15,8 +15,6 @@ from tests.product.test_yielding import DRILL
 ITEMS = [{"vm": "dc-01"}, {"vm": "web-01", "after": ["dc-01"]}]
 PLAN: dict[str, Any] = {"site": "hci-01", "items": ITEMS, "drill": {"network": DRILL, "soak": "PT2H"}}
 BOTH = {"dc-01", "web-01"}
-FACTS = {"name", "version", "digest", "etag", "declaredAt", "declaredBy", "declaredById", "history", "health", "holds"}
-"""What an answer says of a document, beside the document."""
 
 
 def begin(lab: Lab, verb: str, **body: Any) -> str:
@@ -68,8 +66,7 @@ def in_a_failover(lab: Lab) -> dict[str, set[str]]:
 
 def lose_state(lab: Lab) -> None:
     """The storage of the engine is empty, and the documents are declared anew, as out of a repository."""
-    shown = lab.api("GET", "sites/hci-01").body
-    site = {name: value for name, value in shown.items() if name not in FACTS}
+    site = lab.document("sites/hci-01")
     host = lab.servers.host
     host.kill()
     for file in Path(host.log).parent.glob(f"{DATABASE}*"):

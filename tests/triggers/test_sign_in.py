@@ -11,7 +11,7 @@ import azure.functions as func
 import pytest
 
 from lab.host.sign_in import PEOPLE, TENANT
-from shared.errors import ONLY_LOOKS
+from shared.azure.looking import ONLY_LOOKS
 from tests.triggers.doors import ALL_ROLES, DOORS, Door, SilentEngine
 from triggers.http_endpoint import authorization_level, caller_of, handle_for_role
 

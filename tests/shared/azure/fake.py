@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from shared.azure.clients import close_azure
+from tests.listening import listening
 
 VAULT = "/subscriptions/s1/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
 ITEM = f"{VAULT}/replicationFabrics/f1/replicationProtectionContainers/c1/replicationProtectedItems/sql-01"
@@ -92,14 +93,10 @@ class FakeArm:
 async def standing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeArm]:
     """A fake that the product's settings point to."""
     arm = FakeArm()
-    runner = web.ServerRunner(web.Server(arm.answer, access_log=None))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    arm.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    point_at(arm.base, "any", monkeypatch)
-    yield arm
-    await close_azure()
-    await runner.cleanup()
+    async with listening(arm.answer) as arm.base:
+        point_at(arm.base, "any", monkeypatch)
+        yield arm
+        await close_azure()
 
 
 def point_at(base: str, identity_header: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.azure.errors import wait_named_by
+from shared.azure.looking import ONLY_LOOKS
 from shared.azure.request_pacer import LEFT_BY_READERS, LONGEST_WAIT, SHORTEST_WAIT, SPARED, RequestPacer
-from shared.errors import ONLY_LOOKS, CallKind, Throttled
+from shared.errors import CallKind, Throttled
 from shared.site_recovery.request_budget import AZURE_READS, AZURE_WRITES
 
 SUBSCRIPTION = "0b1f6471-1bf0-4dda-aec3-111122223333"
