@@ -7,6 +7,7 @@ from orchestrators.registry import build_blueprint as runbooks
 from triggers import (
     abort_all,
     api_description,
+    approval_policies,
     azure_events,
     decisions,
     declarations,
@@ -31,6 +32,7 @@ app = df.DFApp(http_auth_level=authorization_level())
 for blueprint in (
     abort_all.bp,
     api_description.bp,
+    approval_policies.bp,
     declarations.bp,
     decisions.bp,
     verbs.bp,

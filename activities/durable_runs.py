@@ -45,6 +45,7 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
     unreadable: list[str] = []
     sites = _read_each(await list_entities(client, DOCUMENTS, "site:"), _document_of, unreadable)
     plans = _read_each(await list_entities(client, DOCUMENTS, "plan:"), _document_of, unreadable)
+    policies = _read_each(await list_entities(client, DOCUMENTS, "approval-policy:"), _document_of, unreadable)
     histories = _read_each(await list_entities(client, PLAN_HISTORY), _plan_history_of, unreadable)
     tables = await list_entities(client, OBLIGATIONS)
     by_id = {f"{table} {key}": one for table, owed in tables.items() for key, one in owed.items()}
@@ -54,6 +55,7 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
     return DocumentsRead(
         sites=tuple(sites),
         plans=tuple(plans),
+        approval_policies=tuple(policies),
         plan_histories=tuple(histories),
         obligations=tuple(one for one in owed if not one.get("settled")),
         settled_obligations=tuple(one for one in owed if one.get("settled")),

@@ -48,12 +48,14 @@ def read_output(state: OrchestrationState) -> dict[str, Any]:
 
 
 def subject_field_of(kind: str) -> str:
-    """What a kind of run is about: "plan", "site" or "node"."""
+    """What a kind of run is about: "plan", "site", "node", or of a change any document as "subject"."""
+    if kind == "change":
+        return "subject"
     return "node" if kind == "repair" else "site" if kind in SITE_KINDS else "plan"
 
 
 def subject_of(state: OrchestrationState) -> str:
-    """The plan, the site or the node that the run is about, by its input."""
+    """The plan, the site, the node or the document that the run is about, by its input."""
     if state.name == "repair":
         return key_of(read_input(state)["machine_id"]).rpartition("|")[2]
     subject: str = read_input(state)[subject_field_of(state.name)]

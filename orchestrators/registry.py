@@ -5,6 +5,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
+from orchestrators.change import change
 from orchestrators.change_hold import change_hold
 from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
@@ -41,6 +42,7 @@ from shared.operations.durable_names import (
 
 ORCHESTRATORS: Mapping[str, Callable[..., Any]] = {
     "cancel": cancel,
+    "change": change,
     "change-point": change_point,
     "cleanup": cleanup,
     "commit": commit,

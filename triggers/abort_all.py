@@ -143,6 +143,8 @@ def sites_of(state: OrchestrationState) -> Collection[str]:
     if state.name in SITE_KINDS:
         return (subject_of(state),)
     operation_input = read_input(state)
+    if state.name == "change":
+        return tuple(operation_input["sites"])
     progress = operation_input.get("progress")
     return (progress["site"],) if progress else operation_input["sites"].keys()
 

@@ -11,6 +11,7 @@ from shared.concurrency import map_concurrently
 from shared.documents import is_name
 from shared.operations.holds import find_holds
 from shared.plans.addresses import AddressFacts, claims_of_plan, find_rival_claims
+from shared.plans.approval_policy import ApprovalPolicy
 from shared.plans.machines import leased_machines, leased_vm_of
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DocumentChange, DocumentKind, VersionedDocument
@@ -18,6 +19,7 @@ from shared.problem_details import FieldError
 from shared.sites.site import SiteDocument
 from shared.wording import list_briefly
 from triggers import declared_documents
+from triggers.approvals import change_document
 from triggers.holds_in_effect import hold_views, read_holds, read_holds_of
 from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, json_response
 from triggers.next_drills import read_drills, read_next_drill
@@ -26,26 +28,34 @@ from triggers.sites import read_site_health
 
 bp = df.Blueprint()
 SHOWN_SHARED_VMS = 10
+PARAMETERS: Mapping[DocumentKind, str] = {"site": "site", "plan": "plan", "approval-policy": "policy"}
+"""What a document's name is called in routes."""
 
 
-def _read_document_name(req: func.HttpRequest, document_kind: DocumentKind) -> str:
-    name: str = req.route_params[document_kind]
+def read_document_name(req: func.HttpRequest, document_kind: DocumentKind) -> str:
+    """The name in the request's path.
+
+    Raises:
+        HttpProblem: it is no valid name (400).
+    """
+    name: str = req.route_params[PARAMETERS[document_kind]]
     if not is_name(name):
         detail = f"{name!r} is no valid name. Use up to 42 of a-z, 0-9 and -, with a letter or digit at both ends."
         raise HttpProblem(400, "Invalid name", detail, [FieldError(field=document_kind, detail=detail)])
     return name
 
 
-async def _put_document(
+async def put_document(
     req: func.HttpRequest,
     client: df.DurableFunctionsClient,
     document_kind: DocumentKind,
-    document: SiteDocument | PlanDocument,
+    document: SiteDocument | PlanDocument | ApprovalPolicy,
 ) -> func.HttpResponse:
+    """Declare a document that was checked; others may have to approve that first."""
     person = caller_of(req)
     change = DocumentChange(
         document_kind=document_kind,
-        name=_read_document_name(req, document_kind),
+        name=read_document_name(req, document_kind),
         action="put",
         document=document.model_dump(mode="json", by_alias=True),
         digest=document.digest,
@@ -53,10 +63,11 @@ async def _put_document(
         by_id=person.id,
         if_match=req.headers.get("If-Match", ""),
     )
-    return await declared_documents.change_document(client, change)
+    return await change_document(client, change, person)
 
 
-def _document_view(name: str, versioned: VersionedDocument) -> dict[str, Any]:
+def document_view(name: str, versioned: VersionedDocument) -> dict[str, Any]:
+    """A document, and who declared it when."""
     newest = versioned.history[-1]
     facts = {"name": name, "version": versioned.version, "digest": versioned.digest, "etag": versioned.etag}
     declared = {"declaredAt": newest.declared_at.isoformat(), "declaredBy": newest.declared_by}
@@ -64,34 +75,38 @@ def _document_view(name: str, versioned: VersionedDocument) -> dict[str, Any]:
     return {**facts, **declared, **versioned.document}
 
 
-def _history_view(versioned: VersionedDocument) -> dict[str, Any]:
+def history_view(versioned: VersionedDocument) -> dict[str, Any]:
     """How a document came to be as it is, newest first."""
     versions = reversed(versioned.history)
     return {"history": [version.model_dump(mode="json", by_alias=True) for version in versions]}
 
 
-async def _withdraw_document(
+async def withdraw_document(
     req: func.HttpRequest, client: df.DurableFunctionsClient, document_kind: DocumentKind
 ) -> func.HttpResponse:
+    """Withdraw a document; others may have to approve that first."""
     person = caller_of(req)
     change = DocumentChange(
         document_kind=document_kind,
-        name=_read_document_name(req, document_kind),
+        name=read_document_name(req, document_kind),
         action="remove",
         by=person.name,
         by_id=person.id,
         if_match=req.headers.get("If-Match", ""),
     )
-    return await declared_documents.change_document(client, change)
+    return await change_document(client, change, person)
 
 
 @bp.function_name("put_site")
 @bp.route("sites/{site}", methods=["PUT"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", is_conditional=True, body=SiteDocument, statuses=(201, 200))
+@handle_for_role("Dr.Admin", is_conditional=True, body=SiteDocument, statuses=(201, 200, 202))
 async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Declare a site: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
-    return await _put_document(req, client, "site", SiteDocument.model_validate_json(body_of(req)))
+    """Declare a site: 201 or 200 with its ETag, 202 where others have to approve the change.
+
+    400 with each field that is wrong, 412 when If-Match does not hold.
+    """
+    return await put_document(req, client, "site", SiteDocument.model_validate_json(body_of(req)))
 
 
 @bp.function_name("get_site")
@@ -100,27 +115,27 @@ async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 @handle_for_role("Dr.Read")
 async def get_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A declared site: what it is, how it came to be so, and how healthy it is now."""
-    name = _read_document_name(req, "site")
+    name = read_document_name(req, "site")
     versioned = await declared_documents.read_document(client, "site", name)
     site = SiteDocument.model_validate(versioned.document)
     health = await read_site_health(client, name, site, await _read_plans(client))
     facts = {"health": health, "holds": hold_views(await read_holds_of(client, [name]))}
-    view = _document_view(name, versioned) | _history_view(versioned) | facts
+    view = document_view(name, versioned) | history_view(versioned) | facts
     return json_response(view, headers={"ETag": versioned.etag})
 
 
 @bp.function_name("delete_site")
 @bp.route("sites/{site}", methods=["DELETE"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", is_conditional=True)
+@handle_for_role("Dr.Admin", is_conditional=True, statuses=(200, 202))
 async def delete_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Withdraw a site, unless a plan needs it (409). Azure is left as it is."""
-    name = _read_document_name(req, "site")
+    name = read_document_name(req, "site")
     plans = await declared_documents.read_documents(client, "plan")
     for plan, versioned in plans.items():
         if name in declared_documents.plan_of(versioned).site_names:
             raise HttpProblem(409, "Site in use", f"The plan {plan!r} has VMs at the site {name!r}: withdraw it first.")
-    return await _withdraw_document(req, client, "site")
+    return await withdraw_document(req, client, "site")
 
 
 @bp.function_name("list_sites")
@@ -137,7 +152,7 @@ async def list_sites(req: func.HttpRequest, client: df.DurableFunctionsClient) -
 
     healths = dict(zip(documents, await map_concurrently(list(documents), read_health), strict=True))
     views = [
-        _document_view(name, entry) | {"health": healths[name], "holds": hold_views(find_holds(holds, [name]))}
+        document_view(name, entry) | {"health": healths[name], "holds": hold_views(find_holds(holds, [name]))}
         for name, entry in documents.items()
     ]
     return json_response({"value": views})
@@ -151,14 +166,19 @@ async def _read_plans(client: df.DurableFunctionsClient) -> dict[str, PlanDocume
 @bp.function_name("put_plan")
 @bp.route("plans/{plan}", methods=["PUT"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", is_conditional=True, body=PlanDocument, statuses=(201, 200))
+@handle_for_role("Dr.Admin", is_conditional=True, body=PlanDocument, statuses=(201, 200, 202))
 async def put_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-    """Declare a plan: 201 or 200 with its ETag, 400 with each field that is wrong, 412 when If-Match does not hold."""
-    name = _read_document_name(req, "plan")
+    """Declare a plan: 201 or 200 with its ETag, 202 where others have to approve the change.
+
+    400 with each field that is wrong, 412 when If-Match does not hold.
+    """
+    name = read_document_name(req, "plan")
     sites = await declared_documents.read_sites(client)
     plans = await _read_plans(client)
     plan, unchecked = await check_plan(name, body_of(req), sites, plans)
-    response = await _put_document(req, client, "plan", plan)
+    response = await put_document(req, client, "plan", plan)
+    if response.status_code == 202:
+        return response
     overlaps = [*_overlap_warnings(name, plan, plans, sites), *_address_warnings(name, plan, plans, sites)]
     warnings = [*unchecked, *overlaps]  # allowed, and may still be a mistake
     body = {**json.loads(response.get_body()), **({"warnings": warnings} if warnings else {})}
@@ -196,19 +216,19 @@ def _address_warnings(
 @handle_for_role("Dr.Read")
 async def get_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """A declared plan: what it is, how it came to be so, and when it is rehearsed next."""
-    name = _read_document_name(req, "plan")
+    name = read_document_name(req, "plan")
     versioned = await declared_documents.read_document(client, "plan", name)
-    facts = _history_view(versioned) | await read_next_drill(client, name, versioned)
-    return json_response(_document_view(name, versioned) | facts, headers={"ETag": versioned.etag})
+    facts = history_view(versioned) | await read_next_drill(client, name, versioned)
+    return json_response(document_view(name, versioned) | facts, headers={"ETag": versioned.etag})
 
 
 @bp.function_name("delete_plan")
 @bp.route("plans/{plan}", methods=["DELETE"])
 @bp.durable_client_input(client_name="client")
-@handle_for_role("Dr.Admin", is_conditional=True)
+@handle_for_role("Dr.Admin", is_conditional=True, statuses=(200, 202))
 async def delete_plan(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
     """Withdraw a plan. What is owed for it stays owed."""
-    return await _withdraw_document(req, client, "plan")
+    return await withdraw_document(req, client, "plan")
 
 
 @bp.function_name("list_plans")
@@ -219,4 +239,4 @@ async def list_plans(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     """All declared plans, each with its next drill and its last good one; their readiness would take reads of Azure."""
     plans = await declared_documents.read_documents(client, "plan")
     drills = await read_drills(client, plans)
-    return json_response({"value": [_document_view(name, one) | drills[name] for name, one in plans.items()]})
+    return json_response({"value": [document_view(name, one) | drills[name] for name, one in plans.items()]})

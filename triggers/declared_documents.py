@@ -106,7 +106,7 @@ async def _make_change(client: df.DurableFunctionsClient, change: DocumentChange
 
 def _unconfirmed_change(change: DocumentChange, outage: Outage) -> HttpProblem:
     """503: the change may be made, or may still be."""
-    url = f"/api/{change.document_kind}s/{change.name}"
+    url = f"/api/{change.path}"
     if change.action == "put":
         again = "The same request is safe to send again: what is declared already stays as it is."
     else:

@@ -34,7 +34,7 @@ from shared.onboarding.drift import Drift
 from shared.onboarding.preflight import findings
 from shared.onboarding.preflight.check import CheckResult
 from shared.operations.durable_names import DOCUMENTS, PLAN_HISTORY
-from shared.operations.kinds import DECIDABLE_KINDS, PLAN_KINDS
+from shared.operations.kinds import PLAN_KINDS, RUNBOOK_KINDS
 from shared.operations.lost_runs import describe_lost_run
 from shared.operations.obligations import Obligation
 from shared.plans.azure_checks import networks_of
@@ -42,6 +42,7 @@ from shared.plans.history import PlanHistory, forecast_recovery
 from shared.plans.preview import Preview
 from shared.plans.versions import VersionedDocument
 from shared.recovery.achieved import achieved_by
+from shared.recovery.guarded_change import GuardedChange
 from shared.recovery.operation import Operation, Override
 from shared.recovery.outcome import Outcome
 from shared.recovery.people import Approval, Decision
@@ -145,7 +146,7 @@ def _failures_to_decide_on(state: OrchestrationState, custom_status: Mapping[str
     """Why VMs failed on which the run waits for a decision: all of them, as they were carried over."""
     named = [Obstacle.model_validate(one) for one in custom_status.get("problems", ())]
     try:
-        run = Operation.from_carried(read_input(state)).run if state.name in DECIDABLE_KINDS else None
+        run = Operation.from_carried(read_input(state)).run if state.name in RUNBOOK_KINDS else None
     except ValidationError:  # `full_view` says so
         run = None
     carried = [item.failure for item in run.items if item.state == "failed"] if run else []
@@ -176,9 +177,21 @@ def state_of(state: OrchestrationState) -> str:
 
 
 def _parts_of_kind(state: OrchestrationState, custom_status: Mapping[str, Any]) -> dict[str, Any]:
+    if state.name == "change":
+        return _change_part(state)
     if state.name in SITE_PARTS:
         return SITE_PARTS[state.name](state, custom_status)
     return {} if state.name in {"repair", "mirror"} else _items_part(state, custom_status)
+
+
+def _change_part(state: OrchestrationState) -> dict[str, Any]:
+    """What it does once it is approved, and the digest that an approval may name."""
+    change = GuardedChange.model_validate(read_input(state))
+    view: dict[str, Any] = {"detail": change.detail, "changedFields": list(change.changed_fields)}
+    view |= {"digest": change.digest}
+    if change.document and change.document.action == "put":
+        view["document"] = change.document.document
+    return view
 
 
 def full_view(state: OrchestrationState, owed: Sequence[Obligation] = ()) -> dict[str, Any]:

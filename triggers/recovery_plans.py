@@ -10,7 +10,9 @@ from activities.durable_state import read_entity
 from activities.recovery_plans import read_items_and_plans
 from shared.arm_ids import name_of
 from shared.messages import Document
+from shared.operations.contract import StartRun
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
+from shared.plans.approvals import RequiredApprovals
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DocumentChange, VersionedDocument
 from shared.principals import require_role
@@ -30,6 +32,7 @@ from shared.recovery_plans.mirror import (
 from shared.recovery_plans.parts import PlanAction, PlanGroup, PlanPart
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.approvals import change_document, find_required_for_vms, guarded_start, start_change
 from triggers.endpoint_rules import MoreRules
 from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import (
@@ -150,8 +153,30 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         sites=dict(mirror_state.sites),
         confirm=request.confirm,
     )
+    if request.action == "remove":
+        required = await _required_for_removal(client, mirror_state)
+        if required:
+            start = StartRun(id=run, orchestrator=order.kind, payload=order.model_dump(mode="json"))
+            detail = request.confirm or f"the recovery plans of {name} are deleted"
+            sites = tuple(mirror_state.sites)
+            asked = guarded_start(start, requester, f"plans/{name}", detail, required, sites)
+            return await start_change(client, asked, requester)
     await start_once(client, "mirror", run, order, key)
     return await admission_response(client, f"change of the recovery plans ({request.action})", run, "plan")
+
+
+async def _required_for_removal(
+    client: df.DurableFunctionsClient, mirror_state: MirrorState
+) -> tuple[RequiredApprovals, ...]:
+    """Whose approvals the deletion of the recovery plans needs, each once."""
+    vms_by_site: dict[str, list[str]] = {}
+    for item in mirror_state.plan.items:
+        vms_by_site.setdefault(mirror_state.plan.site_name_of(item), []).append(item.vm)
+    found = [
+        await find_required_for_vms(client, "remove", mirror_state.sites[site], vms)
+        for site, vms in vms_by_site.items()
+    ]
+    return tuple(dict.fromkeys(rule for rules in found for rule in rules))
 
 
 async def _read_mirror_state(client: df.DurableFunctionsClient, name: str) -> MirrorState:
@@ -219,4 +244,4 @@ async def _adopt_recovery_plans(
         by_id=person.id,
         if_match=req.headers.get("If-Match") or mirror_state.versioned.etag,
     )
-    return await declared_documents.change_document(client, change)
+    return await change_document(client, change, person)

@@ -23,8 +23,10 @@ from shared.healing.contract import ReadNodes
 from shared.messages import VaultRef
 from shared.onboarding.preparation import PrepareOrder
 from shared.onboarding.site_health import Coverage, find_unread_nodes, is_newer_than_lists, summarise_site
+from shared.operations.contract import StartRun
 from shared.operations.durable_names import CLUSTER_VMS
 from shared.operations.kinds import Kind
+from shared.plans.approvals import RequiredApprovals
 from shared.plans.plan import PlanDocument
 from shared.principals import require_role
 from shared.problem_details import FieldError
@@ -44,6 +46,7 @@ from shared.sites.node_health import providers_on
 from shared.sites.operation import SiteOperation
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
+from triggers.approvals import find_required_for_vms, guarded_start, start_change
 from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
 from triggers.http_endpoint import (
     PREVIEW,
@@ -101,7 +104,23 @@ async def start_replication(req: func.HttpRequest, client: df.DurableFunctionsCl
     key = request_key_of(req, order.kind, order.site)
     if request.action == "disable" and not await has_started(client, order.id, key):
         require_confirmation(request.confirm, (await preview_replication_order(client, order)).confirm)
+        if required := await find_required_for_vms(client, "disable", order.document, [one.vm for one in request.vms]):
+            return await _ask_to_disable(req, client, order, required)
     return await _start_holding_run(client, order, key)
+
+
+async def _ask_to_disable(
+    req: func.HttpRequest,
+    client: df.DurableFunctionsClient,
+    order: ReplicationOrder,
+    required: tuple[RequiredApprovals, ...],
+) -> func.HttpResponse:
+    """202 with the run that waits for approvals, and then starts the order."""
+    await require_no_hold(client, (order.site,))
+    start = StartRun(id=order.id, orchestrator=order.kind, payload=order.model_dump(mode="json"))
+    person, subject = caller_of(req), f"sites/{order.site}"
+    asked = guarded_start(start, person, subject, order.request.confirm, required, (order.site,))
+    return await start_change(client, asked, person)
 
 
 async def _holds_view(client: df.DurableFunctionsClient, order: SiteOperation) -> dict[str, Any]:

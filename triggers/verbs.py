@@ -20,10 +20,11 @@ from shared.operations.kinds import PLAN_KINDS, Kind
 from shared.plans.preview import Preview
 from shared.plans.preview_kinds import JUDGED_KINDS
 from shared.plans.readiness import find_sources_last_seen
-from shared.principals import Principal, require_role, require_signed_in
+from shared.principals import Principal, require_role
 from shared.problem_details import FieldError
 from shared.recovery.operation import Operation, Override
 from triggers import declared_documents
+from triggers.approvals import find_required_for_run, require_requester, required_views
 from triggers.drill_preemption import find_owed_cleanups, preempt_drills
 from triggers.endpoint_rules import Variant
 from triggers.holds_in_effect import hold_views, read_holds_of, require_no_hold
@@ -76,6 +77,7 @@ async def _preview_view(client: df.DurableFunctionsClient, operation: Operation)
     preview = await preview_operation(client, operation)
     view = preview.model_dump(mode="json", by_alias=True)
     view |= {"holds": hold_views(await read_holds_of(client, operation.sites))}
+    view |= {"requiredApprovals": required_views(await find_required_for_run(client, operation))}
     if operation.kind == "drill":
         versioned = await declared_documents.read_document(client, "plan", operation.plan)
         view |= await read_next_drill(client, operation.plan, versioned)
@@ -111,8 +113,9 @@ async def _admit_request(
 ) -> Operation:
     """The operation as it may start: its plan is ready, or somebody says why it shall begin all the same."""
     await require_no_hold(client, operation.sites)
-    if approvals := operation.approvals_required:
-        require_signed_in(person, approvals.approvers)
+    required = await find_required_for_run(client, operation)
+    require_requester(person, required)
+    operation = operation.model_copy(update={"required_approvals": required})
     holding_runs = await find_holding_runs(client, operation)
     if holding_runs and request.drill is None:  # a busy plan is refused before anything else is checked
         await preempt_drills(client, operation, holding_runs, None)
@@ -139,8 +142,8 @@ async def assess_readiness(
         HttpProblem: the plan is not ready and nobody overrides that, or its networks do not fit (409); what cannot be
             undone is not confirmed (400).
     """
-    approvals = operation.approvals_required
-    if operation.preview_kind not in JUDGED_KINDS and approvals is None:
+    approvals = operation.required_approvals
+    if operation.preview_kind not in JUDGED_KINDS and not approvals:
         return operation.model_copy(update={"override": _override_of(None, request, person)})
     preview, facts = await preview_without_points(client, operation)
     require_confirmation(request.confirm, preview.confirm)

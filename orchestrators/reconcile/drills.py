@@ -3,6 +3,7 @@
 from orchestrators.durable.cloud_events import delivery_run_of
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now
 from orchestrators.durable.timer_look import TimerLook, attempt_part, sites_of_plan
+from orchestrators.reconcile.drill_approvals import approvals_for_drill
 from shared.operations.contract import (
     READ_HOLDERS,
     READ_OUTCOMES,
@@ -88,6 +89,7 @@ def _drill_operation(documents: DocumentsRead, name: str, plan: PlanDocument, ru
         digest=plan.digest,
         document=plan,
         sites=sites_of_plan(documents, plan),
+        required_approvals=approvals_for_drill(documents, plan),
     )
 
 

@@ -1,4 +1,7 @@
-"""Waiting for a second person: bound to the plan and to the preview as they were, and not for ever."""
+"""Waiting for a second person: bound to what was asked for as it was, and not for ever."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from orchestrators.durable.cloud_events import publish_operation_event
 from orchestrators.durable.decisions import DecisionInbox, EventQueue
@@ -6,8 +9,7 @@ from orchestrators.durable.steps import Context, Steps, call, now, show_status
 from shared.errors import Refused, Transient
 from shared.obstacle import Obstacle
 from shared.operations.kinds import APPROVAL_EVENT
-from shared.plans.approvals import Approvals
-from shared.plans.preview import Preview
+from shared.plans.approvals import RequiredApprovals
 from shared.plans.readiness import describe_differences
 from shared.recovery.contract import TAKE_PREVIEW, PreviewTaken, TakePreview
 from shared.recovery.operation import Operation
@@ -26,6 +28,22 @@ class NotApproved(Exception):
         self.obstacle = obstacle
 
 
+class ApprovalRequest(NamedTuple):
+    """What persons are asked to approve.
+
+    Attributes:
+        required: Who asks for approvals, how many, and from whom; there is at least one.
+        requester_id: Who asked, as Entra knows them: their own word does not count.
+        digest: Of the plan, or of the change.
+        preview_digest: Of what they are shown that it does; empty where the digest says it all.
+    """
+
+    required: Sequence[RequiredApprovals]
+    requester_id: str
+    digest: str
+    preview_digest: str = ""
+
+
 def wait_for_approvals(ctx: Context, operation: Operation, inbox: DecisionInbox) -> Steps[tuple[Approval, ...]]:
     """Wait until enough persons other than the requester have agreed, and see that they agreed to what is still so.
 
@@ -34,13 +52,17 @@ def wait_for_approvals(ctx: Context, operation: Operation, inbox: DecisionInbox)
             asked for.
         Aborted: somebody ended the run meanwhile.
     """
-    rule = operation.approvals_required
-    if rule is None:
+    if not operation.required_approvals:
         return ()
     requested_preview = (
         operation.preview or (yield from _take_preview(ctx, operation, inbox)).preview
     )  # a drill of the timer's brings none
-    yield from _collect_approvals(ctx, operation, rule, requested_preview, inbox)
+    request = ApprovalRequest(
+        operation.required_approvals, operation.requester_id, operation.digest, requested_preview.preview_digest
+    )
+    data = {**event_data_of(ctx, request), "preview": requested_preview.preview_digest}
+    yield from publish_operation_event(ctx, operation, "waiting", data, key="approval")
+    yield from collect_approvals(ctx, request, inbox)
     current = yield from _take_preview(ctx, operation, inbox)
     if current.declared_digest != operation.digest:
         raise _void_approval(PLAN_CHANGED)
@@ -63,53 +85,62 @@ def _take_preview(ctx: Context, operation: Operation, inbox: DecisionInbox) -> S
         raise NotApproved(Obstacle(code="preview-unreadable", detail=detail)) from failure
 
 
-def _collect_approvals(
-    ctx: Context, operation: Operation, rule: Approvals, requested_preview: Preview, inbox: DecisionInbox
-) -> Steps[None]:
-    """Wait until enough persons have agreed."""
+def event_data_of(ctx: Context, request: ApprovalRequest) -> dict[str, Any]:
+    """What an event says of the wait that begins now."""
+    until = now(ctx) + min(rule.expires for rule in request.required)
+    needed = max(rule.count for rule in request.required)
+    return {"waitsFor": "approval", "needed": needed, "until": until.isoformat()}
+
+
+def collect_approvals(ctx: Context, request: ApprovalRequest, inbox: DecisionInbox) -> Steps[None]:
+    """Wait until enough persons have agreed for each of those who ask for it; whoever asks for the least time rules.
+
+    Raises:
+        NotApproved: somebody rejected it, or nobody came in time.
+        Aborted: somebody ended the run meanwhile.
+    """
     began = now(ctx)
-    deadline = began + rule.expires
+    deadline = began + min(rule.expires for rule in request.required)
     approval_queue = EventQueue(ctx, APPROVAL_EVENT)
-    data = {"waitsFor": "approval", "needed": rule.count, "until": deadline.isoformat()}
-    yield from publish_operation_event(
-        ctx, operation, "waiting", {**data, "preview": requested_preview.preview_digest}, key="approval"
-    )
-    while len(inbox.approvals) < rule.count:
+    while missing := [rule for rule in request.required if rule.missing(inbox.approvals)]:
         awaited = AwaitedDecision(
             kind="approval",
-            approvals_needed=rule.count,
+            instructions=", and ".join(rule.describe_missing(inbox.approvals) for rule in missing),
+            approvals_needed=len(inbox.approvals) + max(rule.missing(inbox.approvals) for rule in missing),
             approvals_given=tuple(approval.by for approval in inbox.approvals),
+            required=tuple(request.required),
             since=began,
             until=deadline,
-            plan_digest=operation.digest,
-            preview_digest=requested_preview.preview_digest,
-            approvers=rule.approvers,
+            plan_digest=request.digest,
+            preview_digest=request.preview_digest,
+            requester_id=request.requester_id,
         )
         show_status(ctx, {"phase": "Approval", "waitingFor": describe_approval(awaited), "waits": awaited.to_json()})
         event_data = yield from inbox.wait_for_event(approval_queue, deadline - now(ctx))
         if event_data is None:
-            raise NotApproved(Obstacle(code="approval-expired", detail=f"not approved within {rule.expires}"))
+            detail = f"not approved within {deadline - began}"
+            raise NotApproved(Obstacle(code="approval-expired", detail=detail))
         approval = Approval.model_validate({**event_data, "at": now(ctx)})
-        _require_valid(operation, rule, requested_preview, approval)
+        _require_valid(request, approval)
         newest = {given.person.lower(): given for given in (*inbox.approvals, approval)}  # of each person
         inbox.approvals = tuple(newest.values())
     show_status(ctx, {"phase": "Approval", "waitingFor": "a look whether it is still as it was approved"})
 
 
-def _require_valid(operation: Operation, rule: Approvals, requested_preview: Preview, approval: Approval) -> None:
+def _require_valid(request: ApprovalRequest, approval: Approval) -> None:
     if not approval.approved:
         detail = f"rejected by {approval.by}" + (f": {approval.comment}" if approval.comment else "")
         raise NotApproved(Obstacle(code="rejected", detail=detail))
-    if approval.digest != operation.digest:
+    if approval.digest != request.digest:
         raise _void_approval(PLAN_CHANGED)
-    if approval.preview not in {"", requested_preview.preview_digest}:
+    if approval.preview not in {"", request.preview_digest}:
         raise _void_approval(f"{approval.by} has seen another preview")
-    if approval.person.lower() == operation.requester_id.lower():
+    if approval.person.lower() == request.requester_id.lower():
         raise NotApproved(
             Obstacle(code="same-person", detail=f"{approval.by} cannot approve what {approval.by} asked for")
         )
-    if not rule.is_approver(approval.person):
-        raise NotApproved(Obstacle(code="not-an-approver", detail=f"{approval.by} is none of the plan's approvers"))
+    if not any(rule.counts(approval) for rule in request.required):
+        raise NotApproved(Obstacle(code="not-an-approver", detail=f"{approval.by} is none of the approvers"))
 
 
 def _void_approval(detail: str) -> NotApproved:

@@ -54,6 +54,7 @@ ABOVE_SECTIONS = frozenset(
         "plan",
         "site",
         "node",
+        "subject",
         "state",
         "phase",
         "requestedBy",
@@ -78,14 +79,17 @@ ABOVE_SECTIONS = frozenset(
         "changed",
         "counts",
         "action",
+        "detail",
+        "changedFields",
+        "digest",
         "rung",
         "waitingForBudget",
         "evidenceUnwritten",
         "failedObservations",
     }
 )
-NOT_IN_REPORTS = frozenset({"links", "preview"})
-"""Links are for programs; a preview is read where it is approved."""
+NOT_IN_REPORTS = frozenset({"links", "preview", "document"})
+"""Links are for programs; a preview and a document are read where they are approved."""
 
 
 class Section(NamedTuple):

@@ -9,7 +9,7 @@ from shared.evidence.time_line import parse_time
 from shared.wording import and_more, format_duration, list_briefly
 
 SHOWN_VMS = 3
-NO_COUNT = frozenset({"preflight", "verify", "prepare", "repair", "mirror"})
+NO_COUNT = frozenset({"preflight", "verify", "prepare", "repair", "mirror", "change"})
 """Runs that are not about VMs."""
 
 

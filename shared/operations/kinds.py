@@ -4,10 +4,12 @@ from typing import Literal, get_args
 
 PlanKind = Literal["drill", "failover", "commit", "cancel", "change-point", "failback", "reprotect", "roundtrip"]
 PLAN_KINDS: tuple[PlanKind, ...] = get_args(PlanKind)
-Kind = Literal[PlanKind, "cleanup", "repair", "preflight", "prepare", "replication", "verify", "mirror"]
+Kind = Literal[PlanKind, "cleanup", "repair", "preflight", "prepare", "replication", "verify", "mirror", "change"]
 OPERATION_KINDS: tuple[Kind, ...] = get_args(Kind)
 SITE_KINDS: tuple[Kind, ...] = ("preflight", "prepare", "replication", "verify")
-DECIDABLE_KINDS: tuple[Kind, ...] = (*PLAN_KINDS, "cleanup")
+RUNBOOK_KINDS: tuple[Kind, ...] = (*PLAN_KINDS, "cleanup")
+"""Those whose runs bring the VMs of a plan from state to state."""
+DECIDABLE_KINDS: tuple[Kind, ...] = (*RUNBOOK_KINDS, "change")
 """Those whose runs take decisions of persons: they can be aborted."""
 REQUESTED_BY_TIMER = "timer"
 REQUESTED_BY_EVENT_GRID = "event-grid"

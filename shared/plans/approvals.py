@@ -1,7 +1,8 @@
-"""Who else has to agree before a verb of a plan begins. Pure."""
+"""Who else has to agree before something begins. Pure."""
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -9,6 +10,7 @@ from shared.documents import Fault, Span, Whole, raise_faults
 from shared.messages import Document
 from shared.operations.kinds import PlanKind
 from shared.principals import OBJECT_ID
+from shared.wording import list_briefly
 
 
 def _check_object_id(text: str) -> str:
@@ -20,23 +22,21 @@ def _check_object_id(text: str) -> str:
 
 
 Approver = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_check_object_id)]
-_ROUND_TRIP = frozenset({"failover", "commit", "failback", "reprotect"})
+ANYONE = "anyone who may approve, other than who asked"
 
 
-class Approvals(Document):
-    """Who else has to agree before a verb begins.
+class ApprovalRule(Document):
+    """How many others have to agree, and who they are.
 
     Attributes:
         count: Different persons, none of them the one who asked.
         expires: How long the request waits for them.
-        verbs: Kinds of operation that need it; by default all that bring machines elsewhere, or cannot be undone.
         approvers: Object ids in Entra of those who may agree; empty for every person who has the role. Apps, which
             somebody owns, may only agree, or ask, where they are named here.
     """
 
     count: Annotated[Whole, Field(ge=1, le=10)] = 1
     expires: Span = timedelta(hours=4)
-    verbs: tuple[PlanKind, ...] = ("failover", "commit", "cancel", "change-point", "failback", "reprotect")
     approvers: Annotated[tuple[Approver, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
@@ -52,11 +52,56 @@ class Approvals(Document):
             raise_faults(type(self).__name__, wrong, self.count)
         return self
 
-    def is_approver(self, person: str) -> bool:
-        """Whether whoever has this object id may approve."""
-        return not self.approvers or person.lower() in self.approvers
 
-    def needs_approval(self, kind: str) -> bool:
-        """Whether an operation of this kind needs it: a round trip does where any of its parts would."""
-        parts = _ROUND_TRIP if kind == "roundtrip" else frozenset[str]()
-        return bool({kind, *parts} & set(self.verbs))
+class Approvals(ApprovalRule):
+    """Who else has to agree before a verb begins that touches a VM of this plan, in whatever plan it is run.
+
+    Attributes:
+        verbs: Kinds of operation that need it; by default all that bring machines elsewhere, or cannot be undone.
+    """
+
+    verbs: tuple[PlanKind, ...] = ("failover", "commit", "cancel", "change-point", "failback", "reprotect")
+
+
+class ApprovalLike(Protocol):
+    """A person's word on something, as far as it is counted."""
+
+    @property
+    def person(self) -> str:
+        """Object id in Entra."""
+
+    @property
+    def is_app(self) -> bool:
+        """Whether it was an app."""
+
+
+class RequiredApprovals(Document):
+    """What one policy or plan asks for before something begins; a run that several ask for waits for all of them.
+
+    Attributes:
+        source: Who asks: "approval policy production" or "plan payroll".
+    """
+
+    source: str
+    count: int = 1
+    expires: timedelta = timedelta(hours=4)
+    approvers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: str, rule: ApprovalRule) -> Self:
+        """As a policy or a plan has it."""
+        return cls(source=source, count=rule.count, expires=rule.expires, approvers=rule.approvers)
+
+    def counts(self, approval: ApprovalLike) -> bool:
+        """Whether this person's word is one of those that are asked for."""
+        return approval.person.lower() in self.approvers if self.approvers else not approval.is_app
+
+    def missing(self, given: Iterable[ApprovalLike]) -> int:
+        """How many persons have still to agree, of those who have so far."""
+        return max(0, self.count - len({one.person.lower() for one in given if self.counts(one)}))
+
+    def describe_missing(self, given: Iterable[ApprovalLike]) -> str:
+        """How many, for whom and from whom."""
+        left = self.missing(given)
+        noun = "approval" if left == 1 else "approvals"
+        return f"{left} {noun} for the {self.source} ({list_briefly(self.approvers) or ANYONE})"

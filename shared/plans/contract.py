@@ -29,7 +29,7 @@ class StoredPlanHistory(Message):
 
 
 class DocumentsRead(Message):
-    """Sites and plans by name, what is owed, and what is remembered of the plans' drills.
+    """Sites, plans and approval policies by name, what is owed, and what is remembered of the plans' drills.
 
     Attributes:
         settled_obligations: What persons have settled, and is kept for the record.
@@ -39,6 +39,7 @@ class DocumentsRead(Message):
 
     sites: tuple[DeclaredDocument, ...]
     plans: tuple[DeclaredDocument, ...]
+    approval_policies: tuple[DeclaredDocument, ...] = ()
     obligations: tuple[dict[str, Any], ...]
     settled_obligations: tuple[dict[str, Any], ...] = ()
     plan_histories: tuple[StoredPlanHistory, ...] = ()

@@ -1,6 +1,6 @@
 """Declared documents with their versions: a change is accepted only from someone who knows the last one. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,7 +9,9 @@ from pydantic import Field
 from shared.messages import Document, Message
 from shared.wording import shortened
 
-type DocumentKind = Literal["site", "plan"]
+type DocumentKind = Literal["site", "plan", "approval-policy"]
+COLLECTIONS: Mapping[DocumentKind, str] = {"site": "sites", "plan": "plans", "approval-policy": "approval-policies"}
+"""Under which path documents of a kind stand."""
 VERSIONS_KEPT, SHOWN_CHANGES = 50, 5
 """How many former versions are remembered, and how many changes a sentence names."""
 
@@ -87,6 +89,11 @@ class DocumentChange(Message):
     def key(self) -> str:
         """Under which the document is kept."""
         return f"{self.document_kind}:{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Where the document stands below /api: "plans/payroll"."""
+        return f"{COLLECTIONS[self.document_kind]}/{self.name}"
 
 
 class Declaration(DocumentChange):

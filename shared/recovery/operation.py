@@ -9,7 +9,7 @@ from shared.messages import Document, Message
 from shared.obstacle import Obstacle
 from shared.operations.kinds import Kind
 from shared.operations.obligations import Machines
-from shared.plans.approvals import Approvals
+from shared.plans.approvals import RequiredApprovals
 from shared.plans.data_loss import SourceLastSeen
 from shared.plans.machines import ProtectedItem, homes_of
 from shared.plans.plan import PlanDocument
@@ -70,6 +70,7 @@ class Operation(Message):
         override: The reason of who asked to begin although the plan was not ready; None when nobody gave one.
         sources_last_seen: Of an unplanned failover: until when its sources are known to have written; a VM that is in
             none of these was still connected when it was requested.
+        required_approvals: What policies and plans ask for before it begins.
         preview: The preview of when it was requested, where others have to approve it; dropped once it has begun.
         run: Where it stands; None until it was admitted.
     """
@@ -87,6 +88,7 @@ class Operation(Message):
     lease_wait: timedelta = timedelta(0)
     override: Override | None = None
     sources_last_seen: tuple[SourceLastSeen, ...] = ()
+    required_approvals: tuple[RequiredApprovals, ...] = ()
     preview: Preview | None = None
     run: Run | None = None
 
@@ -114,12 +116,6 @@ class Operation(Message):
     def vm_names(self) -> tuple[str, ...]:
         """The VMs that were asked for, in the order of their states."""
         return tuple(item.vm for item in self.requested_part.items)
-
-    @property
-    def approvals_required(self) -> Approvals | None:
-        """What the plan asks for before this kind of operation begins; None where nobody has to approve it."""
-        approvals = self.document.approvals
-        return approvals if approvals and approvals.needs_approval(self.kind) else None
 
     def to_carry(self) -> dict[str, Any]:
         """The operation for its own next generation: what is as it is by default stays out.

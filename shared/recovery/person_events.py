@@ -16,6 +16,7 @@ class ApprovalGiven(Message):
     Attributes:
         person: Who it was, as Entra knows them: names are not unique.
         by: Their name.
+        is_app: Whether it was an app: whoever owns it speaks for it.
         digest: Of the plan that was reviewed.
         preview: Digest of the preview that was reviewed; empty where none is named.
     """
@@ -23,6 +24,7 @@ class ApprovalGiven(Message):
     approved: bool
     person: str
     by: str
+    is_app: bool = False
     digest: str
     preview: str = ""
     comment: str = ""

@@ -69,12 +69,8 @@ def steps_while_waiting(run: str, awaited: AwaitedDecision, failures: Sequence[O
 
 def describe_approval(awaited: AwaitedDecision) -> str:
     """How many approvals are missing, by whom and until when."""
-    given, needed = len(awaited.approvals_given), awaited.approvals_needed or 1
-    left = needed - given
-    noun = "approval" if left == 1 else "approvals"
-    who = list_briefly(awaited.approvers) or "anyone who may approve, other than who asked"
     until = f", until {awaited.until:%Y-%m-%d %H:%M} UTC" if awaited.until else ""
-    return f"Waiting for {left} {noun} ({who}{until})"
+    return f"Waiting for {awaited.instructions}{until}"
 
 
 def steps_that_are_owed(kind: str, plan: str, owed: Sequence[Obligation]) -> Iterator[RunStep]:

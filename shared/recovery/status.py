@@ -9,6 +9,7 @@ from pydantic import PlainSerializer, field_serializer
 
 from shared.messages import Document
 from shared.obstacle import Obstacle
+from shared.plans.approvals import RequiredApprovals
 from shared.recovery.forecast import forecast_end, forecast_queue
 from shared.recovery.observations import FailedObservations
 from shared.recovery.operation import STATE_CODES
@@ -73,9 +74,10 @@ class AwaitedDecision(Document):
         since: Since when it waits.
         until: When it goes on by itself, or when the request for approval expires; None when only a person can say.
         mark: Names what is waited for; empty where it is a VM or its job.
-        approvals_needed, approvals_given: Of an approval: how many, and by whom so far.
-        approvers: Who may approve; empty for everybody who has the role.
+        approvals_needed, approvals_given: Of an approval: how many at the least, and by whom so far.
+        required: Who asks for approvals, how many, and from whom.
         plan_digest, preview_digest: Of an approval: what it is bound to.
+        requester_id: Who asked for what is to be approved.
     """
 
     kind: Literal["approval", "decision", "resume"]
@@ -87,9 +89,10 @@ class AwaitedDecision(Document):
     mark: str = ""
     approvals_needed: int | None = None
     approvals_given: tuple[str, ...] = ()
-    approvers: tuple[str, ...] = ()
+    required: tuple[RequiredApprovals, ...] = ()
     plan_digest: str = ""
     preview_digest: str = ""
+    requester_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the custom status has it: only what was said."""

@@ -26,6 +26,7 @@ from shared.operations.holds import HoldChange
 from shared.operations.obligations import SettlementOrder
 from shared.operations.payloads import Carried
 from shared.plans.versions import DocumentChange
+from shared.recovery.guarded_change import GuardedChange
 from shared.recovery.operation import Operation
 from shared.recovery.outcome import Outcome
 from shared.recovery_plans.mirror import MirrorOrder
@@ -39,6 +40,7 @@ TIGHTER_ABOVE = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 TIGHTER_BELOW = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 
 INPUTS: Mapping[str, Any] = dict.fromkeys(ORCHESTRATORS, Operation) | {
+    "change": GuardedChange,
     "change_hold": HoldChange,
     "change_lost_node": LostNodeChange,
     "settle_obligation": SettlementOrder,

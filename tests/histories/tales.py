@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from lab.clock import LabClock
+from orchestrators.change import change
 from orchestrators.change_hold import change_hold
 from orchestrators.change_lost_node import change_lost_node
 from orchestrators.check_health import check_health
@@ -50,7 +51,7 @@ from tests.histories.app_tales import (
     reconciled,
     sources_proven,
 )
-from tests.orchestrators import azure_bench, test_preflight
+from tests.orchestrators import azure_bench, test_change, test_preflight
 from tests.orchestrators.benches import MirrorBench, PlanBench, RepairBench
 from tests.orchestrators.test_runbooks import BROKEN, ORDER, SITE, Bench, placed, plan, word
 from tests.orchestrators.test_seeds import HOOKS
@@ -102,6 +103,14 @@ def _approved() -> Result:
     for minutes, person in ((10, "bob"), (20, "bob"), (30, "eve")):
         bench.driver.say(timedelta(minutes=minutes), "approve", word(person, document))
     return bench.run(failover, "failover", INSTANCE, document)
+
+
+def _changed() -> Result:
+    """A plan is declared anew, once another person has approved it."""
+    bench = Bench()
+    one = test_change.asked(test_change.declared(bench), id=INSTANCE)
+    test_change.agree(bench, one, 10, test_change.BOB)
+    return test_change.run(bench, one)
 
 
 def _asked() -> Result:
@@ -220,6 +229,7 @@ TALES: Mapping[str, Tale] = {
     "preflight": Tale(preflight, _preflight),
     "verify": Tale(verify, _verify),
     "prepare": Tale(prepare, _prepare),
+    "change": Tale(change, _changed),
     "mirror": Tale(mirror, lambda: MirrorBench().mirror(run=INSTANCE)),
     "replication": Tale(replication, _replication),
     "reconcile": Tale(reconcile, reconciled),

@@ -11,6 +11,8 @@ from orchestrators.verbs.failback import failback, reprotect
 from orchestrators.verbs.failover import cancel, change_point, commit, failover
 from orchestrators.verbs.source_power import SourceCheck, prove_sources
 from shared.operations.kinds import Kind
+from shared.plans.approval_guards import Declared, actions_of_run, find_required, guards_of, machines_in
+from shared.plans.approvals import RequiredApprovals
 from shared.plans.history import PlanHistory, last_good_drill
 from shared.plans.machines import home_of
 from shared.plans.plan import PlanDocument
@@ -48,6 +50,13 @@ def plan(**changes: Any) -> PlanDocument:
     )
 
 
+def approvals_of(kind: Kind, document: PlanDocument) -> tuple[RequiredApprovals, ...]:
+    """Whose approvals a run needs when this is the only plan that there is."""
+    sites = {"hci-01": SITE}
+    guards = guards_of(Declared(sites, {"payroll": document}, {}))
+    return find_required(guards, actions_of_run(kind, document), machines_in(document, sites))
+
+
 class Bench:
     """A driver and the fake Azure on one clock."""
 
@@ -72,6 +81,7 @@ class Bench:
             sites={"hci-01": SITE},
             lease_wait=self.lease_wait,
             options=options_for(kind, self.options, document),
+            required_approvals=approvals_of(kind, document),
         )
         return self.driver.run(runbook, operation.model_dump(mode="json"), run)
 

@@ -16,6 +16,7 @@ from tests.shared.samples import PAYROLL, SITE
 PARAMETERS = {
     "site": "hci-01",
     "plan": "payroll",
+    "policy": "production",
     "verb": "drill",
     "id": "drill-payroll-1",
     "decision": "retry",
@@ -26,6 +27,7 @@ PARAMETERS = {
 BODIES: Mapping[str, Any] = {
     "put_site": SITE,
     "put_plan": PAYROLL,
+    "put_approval_policy": {"covers": {"vms": ["sql-01"]}},
     "change_recovery_plan": {"action": "save"},
     "declare_lost_node": {"reason": "scrap", "confirm": "yes"},
     "settle_obligation_by_hand": {"reason": "seen"},

@@ -75,7 +75,7 @@ def test_a_list_shows_who_asked_and_what_the_run_waits_for(bench: Bench) -> None
     assert (row["requestedBy"], row["phase"], row["plan"]) == ("ann", "Approval", "payroll")
     assert (row["waitingFor"]["kind"], row["waitingFor"]["approvalsNeeded"]) == ("approval", 2)
     assert row["waitingForText"].startswith(
-        f"Waiting for 2 approvals ({object_id_of('bob')}, {object_id_of('eve')}, until 2026-01-0"
+        f"Waiting for 2 approvals for the plan payroll ({object_id_of('bob')}, {object_id_of('eve')}), until 2026-01-0"
     )
     assert row["waitingFor"]["since"] < row["waitingFor"]["until"]
     assert [(one["verb"], one["route"].rpartition("/")[2]) for one in row["nextSteps"]] == [

@@ -24,6 +24,7 @@ from shared.operations.obligations import Obligation
 from shared.replication.run import ReplicationOrder, ReplicationRun, ReplicationRunItem
 from shared.replication.settings import ReplicationRequest, VmRequest
 from shared.replication.status import replication_status
+from tests.orchestrators import test_change
 from tests.orchestrators.album import Album
 from tests.orchestrators.benches import MirrorBench, RepairBench
 from tests.orchestrators.owed import list_owed
@@ -103,6 +104,12 @@ def other_views() -> Iterator[dict[str, Any]]:
         album = Album(repairs.driver)
         album.close(repairs.repair(node=node))
         yield from album.views()
+    bench = Bench()
+    one = test_change.asked(test_change.declared(bench))
+    test_change.agree(bench, one, 10, test_change.BOB)
+    album = Album(bench.driver)
+    album.close(test_change.run(bench, one))
+    yield from album.views()
     yield from (full_view(state) for state in (*preparations(), *replications()))
 
 

@@ -1,0 +1,73 @@
+"""A guarded change: it waits until others have approved it, and is made then, exactly as it was asked for.
+
+1. Publish that persons are waited for, and wait: for approvals, a rejection, an abort, or the end of the time.
+2. Declare or withdraw the document, unless it has changed since; or start the run that was asked for.
+3. Publish how it ended.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from orchestrators.durable.cloud_events import EVENT_TYPE_PREFIX, publish_event
+from orchestrators.durable.decisions import Aborted, DecisionInbox
+from orchestrators.durable.steps import Context, Steps, call, call_entity, now, show_status
+from orchestrators.run.approval import ApprovalRequest, NotApproved, collect_approvals, event_data_of
+from shared.errors import SiteRecoveryError
+from shared.obstacle import Obstacle
+from shared.operations.contract import START_RUN, PublishEvent
+from shared.operations.durable_names import DOCUMENTS
+from shared.plans.versions import Declaration, DeclarationOutcome, DocumentChange
+from shared.recovery.guarded_change import GuardedChange
+from shared.recovery.outcome import Outcome
+
+CHANGED_MEANWHILE = "it has changed since this was asked for, and this would undo that: read it again, and ask again"
+
+
+def change(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Wait for approvals, then make the change; nothing is done without them."""
+    asked, began = GuardedChange.model_validate(payload), now(ctx)
+    request = ApprovalRequest(asked.required, asked.requester_id, asked.digest)
+    yield from _publish(ctx, asked, "waiting", event_data_of(ctx, request))
+    inbox = DecisionInbox(ctx, asked.id, ())
+    try:
+        yield from collect_approvals(ctx, request, inbox)
+    except NotApproved as verdict:
+        outcome = Outcome(state="refused", kind=asked.kind, problems=(verdict.obstacle,))
+    except Aborted as abort:
+        outcome = Outcome(state="aborted", kind=asked.kind, decisions=(abort.decision,))
+    else:
+        show_status(ctx, {"phase": "Change", "waitingFor": "the change to be made"})
+        outcome = yield from _make(ctx, asked)
+    times: dict[str, datetime] = {"began": began, "ended": now(ctx)}
+    outcome = outcome.model_copy(update={"approvals": inbox.approvals, **times})
+    yield from _publish(ctx, asked, "finished", {"state": outcome.state, **outcome.facts})
+    return outcome.model_dump(mode="json")
+
+
+def _make(ctx: Context, asked: GuardedChange) -> Steps[Outcome]:
+    """Do what was approved: the document's entity and the start of a run each take a repetition as what it is."""
+    if asked.start is not None:
+        try:
+            yield from call(ctx, START_RUN, asked.start)
+        except SiteRecoveryError as failure:
+            return Outcome(state="failed", kind=asked.kind, failures=(Obstacle.of_error(failure),))
+        return Outcome(state="succeeded", kind=asked.kind, facts={"operation": asked.start.id})
+    declared = DocumentChange.model_validate(asked.document)
+    declaration = Declaration(**dict(declared), at=now(ctx)).model_dump(mode="json")
+    answer = yield from call_entity(ctx, DOCUMENTS, declared.key, declared.action, declaration)
+    result = DeclarationOutcome.model_validate(answer)
+    if result.outcome in {"conflict", "missing"}:
+        conflict = Obstacle(code="changed-meanwhile", subject=asked.subject, detail=CHANGED_MEANWHILE)
+        return Outcome(state="failed", kind=asked.kind, failures=(conflict,))
+    return Outcome(state="succeeded", kind=asked.kind, facts={"outcome": result.outcome, "etag": result.etag})
+
+
+def _publish(ctx: Context, asked: GuardedChange, event_name: str, data: dict[str, Any]) -> Steps[None]:
+    event = PublishEvent(
+        id=f"{asked.id}:{event_name}",
+        type=f"{EVENT_TYPE_PREFIX}.{event_name.capitalize()}",
+        subject=asked.subject,
+        at=now(ctx),
+        data={"operation": asked.id, "kind": asked.kind, "detail": asked.detail, **data},
+    )
+    yield from publish_event(ctx, event)
