@@ -27,17 +27,23 @@ def _levels_of(arm_id: str) -> tuple[Level, ...]:
     parts = {key: str(value) for key, value in parse_resource_id(f"/{arm_id.strip('/')}").items()}
     if "subscription" not in parts:
         return ()
-    levels = [Level("subscriptions", parts["subscription"])]
+    levels = [_level("subscriptions", parts["subscription"])]
     if "resource_group" in parts:
-        levels.append(Level("resourceGroups", parts["resource_group"]))
+        levels.append(_level("resourceGroups", parts["resource_group"]))
     if "type" in parts:
-        levels.append(Level(parts["type"], parts["name"], parts["namespace"]))
+        levels.append(_level(parts["type"], parts["name"], parts["namespace"]))
     return (*levels, *(_child_level(parts, number) for number in range(1, int(parts.get("last_child_num", 0)) + 1)))
+
+
+@lru_cache(maxsize=1024)
+def _level(resource_type: str, name: str, namespace: str = "") -> Level:
+    """One for all ids that have it: the ids of a vault differ in their last level alone."""
+    return Level(resource_type, name, namespace)
 
 
 def _child_level(parts: Mapping[str, str], number: int) -> Level:
     namespace = parts.get(f"child_namespace_{number}", "")
-    return Level(parts[f"child_type_{number}"], parts[f"child_name_{number}"], namespace)
+    return _level(parts[f"child_type_{number}"], parts[f"child_name_{number}"], namespace)
 
 
 def names_by_type(arm_id: str) -> dict[str, str]:

@@ -278,7 +278,11 @@ def test_a_changed_plan_voids_the_approval(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
     run = lab.api("POST", "plans/guarded/failover", {}, signed_in("ann", "Dr.Operate")).body["id"]
     lab.waiting(run)
-    lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}, commit="automatic"))
+    other = plan_of(approvals={"count": 1}, commit="automatic")
+    change = lab.api("PUT", "plans/guarded", other, signed_in("ann", "Dr.Admin")).body["id"]
+    lab.waiting(change)
+    assert lab.api("POST", f"operations/{change}/approve", {}, signed_in("bob", "Dr.Approve")).status == 202
+    assert lab.ended(change)["state"] == "succeeded"
     reply = lab.api("POST", f"operations/{run}/approve", {}, signed_in("bob", "Dr.Approve"))
     assert (reply.status, reply.body["title"]) == (409, "Approval is void")
     assert lab.api("POST", f"operations/{run}/reject", {}, signed_in("bob", "Dr.Approve")).status == 202
