@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import wraps
 from typing import Any, NamedTuple, Unpack
@@ -32,6 +33,7 @@ from shared.settings import Settings, WrongSettings
 from triggers.endpoint_rules import EndpointRules, MoreRules
 from triggers.engine_client import bound_client
 from triggers.failures import Outage, find_outage, is_too_large, log_unexpected, require_outage
+from triggers.fair_looks import TooManyRequests, turn_of
 from triggers.pacing import ASK_AGAIN_AFTER
 from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_preview
 
@@ -55,9 +57,9 @@ class HttpProblem(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """With 503, when to ask again: `retryAfter`, in seconds, where it is known."""
+        """With 429 and 503, when to ask again: `retryAfter`, in seconds, where it is known."""
         wait: int = self.extras.get("retryAfter", ASK_AGAIN_AFTER // timedelta(seconds=1))
-        return {"Retry-After": str(wait)} if self.status == 503 else {}
+        return {"Retry-After": str(wait)} if self.status in {429, 503} else {}
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
@@ -96,13 +98,16 @@ def handle_for_role(role: str, *parameters: str, **more: Unpack[MoreRules]) -> C
     def guard_handler(handler: Handler) -> Handler:
         @wraps(handler)
         async def guarded_handler(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
-            is_looking = PREVIEW in parameters and wants_preview(req)
-            looks = ONLY_LOOKS.set(is_looking or req.method == "GET")
+            is_preview = PREVIEW in parameters and wants_preview(req)
+            only_looks = is_preview or req.method == "GET"
+            looks = ONLY_LOOKS.set(only_looks)
             try:
-                require_role(caller_of(req), "Dr.Read" if is_looking else role)
+                caller = caller_of(req)
+                require_role(caller, "Dr.Read" if is_preview else role)
                 _require_known_request(req, parameters, is_conditional=rules.is_conditional)
                 _require_possible_names(req)
-                response = await handler(req, bound_client(client))
+                async with turn_of(caller) if only_looks else nullcontext():
+                    response = await handler(req, bound_client(client))
             except Exception as error:  # noqa: BLE001 - an empty 500 tells nobody anything
                 response = problem_response(_http_problem_of(error, req))
             finally:
@@ -140,7 +145,7 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     match error:
         case HttpProblem():
             return error
-        case MalformedPrincipal() | NotSignedIn() | Forbidden():
+        case MalformedPrincipal() | NotSignedIn() | Forbidden() | TooManyRequests():
             return _caller_problem(error)
         case ValidationError():
             return invalid_request(*field_errors(error))
@@ -156,8 +161,11 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     return _unexpected_problem(error)
 
 
-def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden) -> HttpProblem:
+def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden | TooManyRequests) -> HttpProblem:
     match error:
+        case TooManyRequests():
+            detail = "Others of your requests are waiting to be served. Ask less often, or fewer at once."
+            return HttpProblem(429, "Too many requests", detail, code="too-many-requests")
         case MalformedPrincipal():
             status, title = 400, "Malformed principal"
         case NotSignedIn():

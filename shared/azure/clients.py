@@ -119,6 +119,7 @@ class Azure:
     def _arm_client_options(self, subscription: str, api_version: str) -> dict[str, Any]:
         from shared.azure.http_pipeline import arm_policies, open_transport  # noqa: PLC0415 - only when used
         from shared.azure.request_pacer import RequestPacer  # noqa: PLC0415 - only when used
+        from shared.azure.shared_looks import SharedLooks  # noqa: PLC0415 - only when used
 
         base_url = self._settings.arm_url
         self._pacer = self._pacer or RequestPacer(self._settings.arm_pace)
@@ -127,7 +128,9 @@ class Azure:
             "subscription_id": subscription,
             "base_url": base_url,
             "api_version": api_version,
-            "policies": arm_policies(self._get_credential(), base_url, self._pacer),
+            "policies": arm_policies(
+                self._get_credential(), base_url, self._pacer, SharedLooks(self._settings.arm_pace)
+            ),
             "transport": open_transport(base_url),
         }
 

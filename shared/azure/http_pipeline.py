@@ -15,6 +15,7 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from shared.azure.answer_shapes import JsonObjectsOnly
 from shared.azure.request_pacer import PacedRequests, RequestPacer
+from shared.azure.shared_looks import SharedLooks
 from shared.errors import Refused
 from shared.network_addresses import LOOPBACK
 
@@ -71,10 +72,13 @@ def is_plain_http(url: str) -> bool:
     raise Refused("insecure-endpoint", f"{url} is neither https nor an http address of this machine")
 
 
-def arm_policies(credential: "AsyncTokenCredential", base_url: str, pacer: RequestPacer) -> list[Any]:
+def arm_policies(
+    credential: "AsyncTokenCredential", base_url: str, pacer: RequestPacer, looks: SharedLooks
+) -> list[Any]:
     """The chain for ARM."""
     return [
         OnlyHere(base_url),
+        looks,
         PacedRequests(pacer),
         core.RequestIdPolicy(),
         core.HeadersPolicy(),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.people import object_id_of, signed_in
 from tests.product.conftest import Lab, Reply
-from tests.product.test_lost_state import DRILL
+from tests.product.test_yielding import DRILL
 
 ADMIN, OTHER = signed_in("ann", "Dr.Admin"), signed_in("otto", "Dr.Admin")
 BOB, EVE = signed_in("bob", "Dr.Approve"), signed_in("eve", "Dr.Approve")
