@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab real test deep quick check verify bench clean infra lint lock venv
+.PHONY: help run lab real test deep quick check verify bench clean dist infra lint lock smoke venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -40,6 +40,12 @@ bench: venv ## Print the table of figures and write bench/results.json
 
 infra: venv ## Compile and lint infra/, and check that infra/main.json is what it makes: BICEP=compiler
 	@$(PY) -m tools.infra
+
+dist: venv ## Make the package that is deployed, in dist/: equal to the byte each time
+	@$(PY) -m tools.dist
+
+smoke: venv ## Ask a deployed app whether it works: URL=https://..., TOKEN=access token or KEY=function key
+	@$(PY) -m tools.smoke $(URL)
 
 clean: ## Remove what the other targets left, but not .venv
 	rm -rf .lab .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist bench/results.json

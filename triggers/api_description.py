@@ -5,11 +5,13 @@
 3. It is made when it is first asked for, since a start of the app has to be quick.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from http import HTTPStatus
 from inspect import getdoc
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import azure.durable_functions as df
@@ -51,6 +53,12 @@ PROBLEM: Mapping[str, Any] = {
         },
     },
 }
+
+
+def read_release() -> str:
+    """The release: the version with which the engine begins runs, which is deployed in host.json."""
+    host = json.loads((Path(__file__).parents[1] / "host.json").read_text(encoding="utf-8"))
+    return str(host["extensions"]["durableTask"]["defaultVersion"])
 
 
 class Endpoint(NamedTuple):
@@ -132,7 +140,7 @@ def describe_api(endpoints: list[Endpoint]) -> dict[str, Any]:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "HCI Site Recovery", "version": "0.1.0"},
+        "info": {"title": "HCI Site Recovery", "version": read_release()},
         "servers": [{"url": "/api"}],
         "security": [{"key": []}, {"entra": []}],
         "paths": paths,
