@@ -1,0 +1,5 @@
+"""`python -m cli` is `hcidr`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,115 @@
+"""Looking: at the whole, at lists, at reports and evidence."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import views
+from cli.api import Api
+from cli.profiles import Profile, SignIn, check_url, headers_of, save_profile
+from cli.session import SESSION, Json, app, say, segment, show
+
+
+@app.command()
+def login(
+    url: Annotated[str, typer.Argument(help="Of the app, such as https://func-x.azurewebsites.net.")],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "default",
+    sign_in: Annotated[str, typer.Option(help="entra, key (from HCIDR_KEY) or token (from HCIDR_TOKEN).")] = "entra",
+    audience: Annotated[str, typer.Option(help="For entra: the app registration, api://CLIENT-ID.")] = "",
+) -> None:
+    """Remember an app, once it lets you in. No secret is kept."""
+    found: SignIn | None = next((one for one in ("entra", "key", "token") if one == sign_in), None)
+    if found is None:
+        raise typer.BadParameter("is one of entra, key, token", param_hint="--sign-in")
+    profile = Profile(check_url(url), found, audience)
+    health = Api(profile.url, headers_of(profile)).get("health")
+    file = save_profile(name, profile, os.environ)
+    say(f"{profile.url} answers, release {health.get('release') or 'not known'}. Kept as {name} in {file}")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Sites, plans, living runs and what is owed."""
+    api = SESSION.connect()
+    sites, plans = api.get("sites")["value"], api.get("plans")["value"]
+    runs = [*api.list_all("operations", state="waiting"), *api.list_all("operations", state="running")]
+    owed = api.get("obligations")["value"]
+    if as_json:
+        show({"sites": sites, "plans": plans, "operations": runs, "obligations": owed}, None, as_json=True)
+        return
+    for made in (
+        views.sites_table(sites),
+        views.plans_table(plans),
+        views.runs_table("Runs", runs),
+        views.owed_table(owed),
+    ):
+        SESSION.console.print(made)
+        SESSION.console.print()
+
+
+@app.command()
+def sites(as_json: Json = False) -> None:
+    """All sites with their health."""
+    answer = SESSION.connect().get("sites")
+    show(answer, views.sites_table(answer["value"]), as_json=as_json)
+
+
+@app.command()
+def plans(as_json: Json = False) -> None:
+    """All plans with their next drills."""
+    answer = SESSION.connect().get("plans")
+    show(answer, views.plans_table(answer["value"]), as_json=as_json)
+
+
+@app.command()
+def runs(
+    plan: Annotated[str, typer.Option(help="Only of this plan.")] = "",
+    state: Annotated[str, typer.Option(help="pending, running, waiting, succeeded, failed or aborted.")] = "",
+    top: Annotated[int, typer.Option(help="How many.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """The newest runs."""
+    query = {name: value for name, value in {"plan": plan, "state": state, "top": str(top)}.items() if value}
+    answer = SESSION.connect().get("operations", **query)
+    show(answer, views.runs_table("Runs", answer["value"]), as_json=as_json)
+
+
+@app.command()
+def waiting(as_json: Json = False) -> None:
+    """Whatever waits for a person."""
+    found = SESSION.connect().list_all("operations", state="waiting")
+    show(found, views.runs_table("Waiting", found), as_json=as_json)
+
+
+@app.command()
+def owed(as_json: Json = False) -> None:
+    """What is owed, until when, and what settles it."""
+    answer = SESSION.connect().get("obligations")
+    show(answer, views.owed_table(answer["value"]), as_json=as_json)
+
+
+@app.command()
+def report(
+    run: str,
+    form: Annotated[str, typer.Option("--format", help="table, html or json.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Into this file.")] = None,
+) -> None:
+    """The report of a run."""
+    text = SESSION.connect().read_text(f"operations/{segment(run)}/report", format=form)
+    if output is None:
+        say(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        say(f"Written to {output}")
+
+
+@app.command()
+def evidence(
+    run: str, output: Annotated[Path | None, typer.Option("--output", "-o", help="Into this file.")] = None
+) -> None:
+    """Fetch the evidence of a run as a zip."""
+    target = output or Path(f"{run}.zip")
+    target.write_bytes(SESSION.connect().download(f"operations/{segment(run)}/evidence", format="zip"))
+    say(f"Written to {target}. Check it: python verify.py {target}")

@@ -1,0 +1,34 @@
+"""hcidr: each command asks the API, shows the answer, and ends with a status that a pipeline can read.
+
+0: it went well; 1: it failed or was refused; 2: the command itself is wrong; 3: it waits for a person.
+"""
+
+import sys
+
+from rich.console import Console
+
+from cli import look_commands, plan_commands, run_commands, site_commands, verb_commands, views
+from cli.api import ApiProblem
+from cli.plan_files import WrongFile
+from cli.profiles import WrongProfile
+from cli.session import USAGE, app
+from cli.watching import FAILED
+
+COMMANDS = (look_commands, verb_commands, run_commands, site_commands, plan_commands)
+"""Each adds its own when it is imported."""
+
+
+def main() -> None:
+    """Run a command: what is refused is told in words, and has an exit status."""
+    try:
+        app()
+    except ApiProblem as problem:
+        Console(stderr=True).print(views.plain(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(FAILED)
+    except (WrongProfile, WrongFile) as wrong:
+        Console(stderr=True).print(views.plain(wrong), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(USAGE)
+
+
+if __name__ == "__main__":
+    main()
