@@ -101,7 +101,7 @@ async def standing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeArm]:
 
 def point_at(base: str, identity_header: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what the product reads from its environment."""
-    for name in ("AZURE_CLIENT_ID", "EVENTGRID_TOPIC_ENDPOINT", "EVENTGRID_TOPIC_KEY", "KEY_ROLES"):
+    for name in ("AZURE_CLIENT_ID", "EVENTGRID_TOPIC_ENDPOINT", "EVENTGRID_TOPIC_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AZURE_RESOURCE_MANAGER_URL", base)
     monkeypatch.setenv("ARM_PACE", "1000000")  # durable time jumps: what Azure asks to wait for is over at once
