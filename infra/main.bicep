@@ -81,6 +81,11 @@ module topic 'modules/topic.bicep' = if (empty(existingTopicEndpoint)) {
   params: { name: 'evgt-${token}', location: location, principalId: identity.properties.principalId }
 }
 
+module secrets 'modules/secrets.bicep' = {
+  name: 'secrets'
+  params: { name: 'kv${token}', location: location, tags: tags, principalId: identity.properties.principalId }
+}
+
 module app 'modules/app.bicep' = {
   name: 'app'
   params: {
@@ -107,6 +112,7 @@ module app 'modules/app.bicep' = {
       EVIDENCE_STORE: '${evidenceStorage.outputs.blobEndpoint}${evidence}'
       DOOR: empty(authClientId) ? 'keys' : 'entra'
       KEY_ROLES: empty(authClientId) ? keyRoles : ''
+      MAC_KEY: secrets.outputs.macKeyReference
       PYTHON_THREADPOOL_THREAD_COUNT: '16'
       RECONCILE_SCHEDULE: reconcileSchedule
       RUN_RETENTION_DAYS: string(runRetentionDays)

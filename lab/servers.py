@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.host.keys import MASTER, read_key
+from lab.host.keys import MASTER, keep_mac_key, read_key
 from lab.host.sign_in import ENTRA, KEYS
 from lab.http_calls import Unreachable, call_server
 
@@ -95,6 +95,7 @@ def lab_settings(state: Path, ports: Ports, door: Mapping[str, str] = ENTRA) -> 
         "EVENTGRID_TOPIC_KEY": "",
         "EVIDENCE_STORE": f"folder:{state / 'evidence'}",
         **door,
+        "MAC_KEY": keep_mac_key(state),
         "RECONCILE_SCHEDULE": "0 */5 * * * *",
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
     }

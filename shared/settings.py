@@ -1,5 +1,6 @@
 """The app's settings, read from its environment and checked once; an error names the setting."""
 
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from pydantic import (
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
 from shared.principals import OBJECT_ID, ROLES
+
+SHORTEST_MAC_KEY = 32
+"""Bytes: as many as the hash has."""
 
 
 class WrongSettings(SiteRecoveryError):
@@ -51,6 +55,16 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+def _check_mac_key(key: SecretStr) -> SecretStr:
+    try:
+        length = len(base64.b64decode(key.get_secret_value(), validate=True))
+    except ValueError:  # such as a Key Vault reference that could not be followed: it stands there as it is
+        raise ValueError("not base64: is it a Key Vault reference that could not be read?") from None
+    if length < SHORTEST_MAC_KEY:
+        raise ValueError(f"{length} bytes are too few: {SHORTEST_MAC_KEY} random ones, in base64")
+    return key
+
+
 Url = Annotated[str, AfterValidator(_check_url)]
 EntraId = Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)]
 type Door = Literal["entra", "keys"]
@@ -72,6 +86,7 @@ class Settings(BaseModel):
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
         tenant: Id of the tenant whose persons and apps are let in.
         audience: Client id of the app registration that callers sign in to.
+        mac_key: By which the app knows what it has sent itself: 32 bytes or more in base64.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -90,6 +105,7 @@ class Settings(BaseModel):
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
     tenant: EntraId = Field("", alias="TENANT_ID")
     audience: EntraId = Field("", alias="AUDIENCE")
+    mac_key: Annotated[SecretStr, AfterValidator(_check_mac_key)] = Field(alias="MAC_KEY")
 
     @model_validator(mode="after")
     def _check_door(self) -> Self:
@@ -110,6 +126,11 @@ class Settings(BaseModel):
             (self.authenticated, "WEBSITE_AUTH_ENABLED: App Service authentication has to be off"),
             (not self.key_roles, "KEY_ROLES: needed, else nobody may do anything"),
         )
+
+    @property
+    def seal_key(self) -> bytes:
+        """The key of seals."""
+        return base64.b64decode(self.mac_key.get_secret_value())
 
     @property
     def is_in_lab(self) -> bool:

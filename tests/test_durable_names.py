@@ -55,6 +55,7 @@ PINNED_ENTITIES = {
     "timer_looks",
 }
 PINNED_ACTIVITIES = {
+    "check_seal",
     "check_recovery_points",
     "compute_preview",
     "create_extension",

@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.host.engine.engine import EngineSettings
 from lab.host.engine.versions import Versions
+from lab.host.keys import keep_mac_key
 from lab.host.sign_in import ENTRA, KEYS, UnauthenticatedAction
 
 DEFAULTS = {
@@ -105,6 +106,7 @@ def give_app_settings(
         DEFAULTS
         | {"ARM_PACE": str(pace)}
         | dict(door)
+        | {"MAC_KEY": keep_mac_key(state)}
         | {"EVIDENCE_STORE": f"folder:{evidence_of(state)}"}
         | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
     )

@@ -5,10 +5,11 @@ import itertools
 import pytest
 
 from shared.settings import Settings, WrongSettings
+from tests.seals import APP_SETTINGS, MAC_KEY
 
-KEYS = {"DOOR": "keys", "KEY_ROLES": "Dr.Read"}
+KEYS = APP_SETTINGS
 ID = "99999999-9999-9999-9999-999999999999"
-ENTRA = {"DOOR": "entra", "WEBSITE_AUTH_ENABLED": "True", "TENANT_ID": ID, "AUDIENCE": ID}
+ENTRA = {"MAC_KEY": MAC_KEY, "DOOR": "entra", "WEBSITE_AUTH_ENABLED": "True", "TENANT_ID": ID, "AUDIENCE": ID}
 
 
 def test_with_nothing_else_set_it_is_azure() -> None:
@@ -27,6 +28,7 @@ def test_what_is_set_is_read() -> None:
             "AZURE_CLIENT_ID": "id-1",
             "KEY_ROLES": "Dr.Read, Dr.Drill,",
             "DOOR": "keys",
+            "MAC_KEY": MAC_KEY,
         }
     )
     assert read.arm_url == "http://127.0.0.1:7080"
@@ -91,10 +93,21 @@ def wrong_names(door: str, authenticated: str, tenant: str, audience: str, key_r
 
 @pytest.mark.parametrize("values", DOORS, ids="-".join)
 def test_half_a_door_is_none_and_each_setting_in_the_way_is_named(values: tuple[str, str, str, str, str]) -> None:
-    wrong, settings = wrong_names(*values), dict(zip(NAMES, values, strict=True))
+    wrong, settings = wrong_names(*values), dict(zip(NAMES, values, strict=True)) | {"MAC_KEY": MAC_KEY}
     if not wrong:
         assert Settings.from_environment(settings).door == values[0]
         return
     with pytest.raises(WrongSettings) as caught:
         Settings.from_environment(settings)
     assert wrong == {name for name in NAMES if f"{name}:" in str(caught.value)}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "short", "c2hvcnQ=", MAC_KEY[:-4], "@Microsoft.KeyVault(SecretUri=https://kv/secrets/mac-key)", "ä" * 44],
+)
+def test_without_a_key_of_32_bytes_for_its_seals_the_app_lets_nobody_in(key: str) -> None:
+    """A reference to Key Vault that the platform cannot follow is handed to the app as it is."""
+    with pytest.raises(WrongSettings, match="MAC_KEY") as caught:
+        Settings.from_environment(KEYS | {"MAC_KEY": key})
+    assert not key or key not in str(caught.value)
