@@ -70,8 +70,8 @@ EntraId = Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)]
 type Door = Literal["entra", "keys"]
 
 
-class Settings(BaseModel):
-    """The app's settings.
+class AzureSettings(BaseModel):
+    """What the app needs to reach Azure: runs go on with these, whatever is wrong with its door.
 
     Attributes:
         arm_url: Base URL of Azure Resource Manager, without a slash at its end.
@@ -80,13 +80,7 @@ class Settings(BaseModel):
         topic_key: Of the topic; None: the managed identity's token.
         client_id: Of a user-assigned identity; None: the system-assigned one.
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
-        door: Who lets callers in: "entra", App Service authentication, or "keys", the function keys of the host.
-        key_roles: App roles of whoever has a function key, where keys are the door.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
-        authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
-        tenant: Id of the tenant whose persons and apps are let in.
-        audience: Client id of the app registration that callers sign in to.
-        mac_key: By which the app knows what it has sent itself: 32 bytes or more in base64.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -96,12 +90,48 @@ class Settings(BaseModel):
     topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
+    arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
+    run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
+
+    @property
+    def is_in_lab(self) -> bool:
+        """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
+        return self.arm_url.startswith("http:")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; one that is empty counts as not set.
+
+        Raises:
+            WrongSettings: with each setting that is wrong.
+        """
+        named = {field.alias for field in cls.model_fields.values()}
+        try:
+            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
+        except ValidationError as error:
+            lines = (
+                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
+                for line in error.errors()
+            )
+            raise WrongSettings("; ".join(lines)) from None
+
+
+class Settings(AzureSettings):
+    """All of the app's settings.
+
+    Attributes:
+        door: Who lets callers in: "entra", App Service authentication, or "keys", the function keys of the host.
+        key_roles: App roles of whoever has a function key, where keys are the door.
+        authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
+        tenant: Id of the tenant whose persons and apps are let in.
+        audience: Client id of the app registration that callers sign in to.
+        mac_key: By which the app knows what it has sent itself: 32 bytes or more in base64.
+    """
+
+    door: Door = Field(alias="DOOR")
     key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
         (), alias="KEY_ROLES"
     )
-    arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
-    run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
-    door: Door = Field(alias="DOOR")
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
     tenant: EntraId = Field("", alias="TENANT_ID")
     audience: EntraId = Field("", alias="AUDIENCE")
@@ -131,25 +161,3 @@ class Settings(BaseModel):
     def seal_key(self) -> bytes:
         """The key of seals."""
         return base64.b64decode(self.mac_key.get_secret_value())
-
-    @property
-    def is_in_lab(self) -> bool:
-        """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
-        return self.arm_url.startswith("http:")
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; one that is empty counts as not set.
-
-        Raises:
-            WrongSettings: with each setting that is wrong.
-        """
-        named = {field.alias for field in cls.model_fields.values()}
-        try:
-            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
-        except ValidationError as error:
-            lines = (
-                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
-                for line in error.errors()
-            )
-            raise WrongSettings("; ".join(lines)) from None

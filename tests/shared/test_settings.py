@@ -1,12 +1,15 @@
 """Settings are read once, with a complaint that names each that is wrong."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
-from shared.settings import Settings, WrongSettings
+from shared.settings import AzureSettings, Settings, WrongSettings
 from tests.seals import APP_SETTINGS, MAC_KEY
 
+ROOT = Path(__file__).parents[2]
 KEYS = APP_SETTINGS
 ID = "99999999-9999-9999-9999-999999999999"
 ENTRA = {"MAC_KEY": MAC_KEY, "DOOR": "entra", "WEBSITE_AUTH_ENABLED": "True", "TENANT_ID": ID, "AUDIENCE": ID}
@@ -111,3 +114,21 @@ def test_without_a_key_of_32_bytes_for_its_seals_the_app_lets_nobody_in(key: str
     with pytest.raises(WrongSettings, match="MAC_KEY") as caught:
         Settings.from_environment(KEYS | {"MAC_KEY": key})
     assert not key or key not in str(caught.value)
+
+
+def test_what_runs_need_is_read_whatever_is_wrong_with_the_door() -> None:
+    """A person who turns authentication off, or a key vault that is away, ends no failover."""
+    wrong = {"DOOR": "none", "WEBSITE_AUTH_ENABLED": "True", "MAC_KEY": "@Microsoft.KeyVault(SecretUri=https://kv/s)"}
+    with pytest.raises(WrongSettings):
+        Settings.from_environment(wrong)
+    assert AzureSettings.from_environment(wrong) == AzureSettings.from_environment({})
+
+
+def test_nothing_that_a_run_does_reads_the_settings_of_the_door_but_the_look_at_a_seal() -> None:
+    readers = {
+        path.relative_to(ROOT).as_posix()
+        for room in ("activities", "orchestrators", "shared")
+        for path in (ROOT / room).rglob("*.py")
+        if re.search(r"\bSettings\.from_environment", path.read_text())
+    }
+    assert readers == {"activities/seals.py"}
