@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from shared.network_addresses import find_address_flaw
-from shared.settings import Settings
+from shared.settings import AzureSettings
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 """Hooks and probes are tried again: an answer that takes longer comes to nobody."""
@@ -72,4 +72,4 @@ def _open_socket(place: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.so
 
 def is_in_lab() -> bool:
     """Whether Azure itself is simulated on this machine: then so are the hooks."""
-    return Settings.from_environment(os.environ).is_in_lab
+    return AzureSettings.from_environment(os.environ).is_in_lab

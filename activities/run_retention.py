@@ -11,7 +11,7 @@ from activities.entity_retention import forget_entities
 from shared.concurrency import map_concurrently
 from shared.operations.contract import PurgeEndedRuns, RunsPurged
 from shared.operations.kinds import OPERATION_KINDS
-from shared.settings import Settings
+from shared.settings import AzureSettings
 
 ERRANDS_KEPT = timedelta(days=2)
 """How long runs are kept that are no operations: declarations, events, looks of the timer."""
@@ -24,7 +24,7 @@ async def purge_ended_runs(client: df.DurableFunctionsClient, request: PurgeEnde
 
     Entities come after the runs: what they remember must not be gone before the runs that it is of.
     """
-    operations_kept = timedelta(days=Settings.from_environment(os.environ).run_retention_days)
+    operations_kept = timedelta(days=AzureSettings.from_environment(os.environ).run_retention_days)
     query = OrchestrationQuery(
         created_time_to=request.now - min(ERRANDS_KEPT, operations_kept),
         runtime_status=list(ENDED),

@@ -16,8 +16,8 @@ param evidenceDays int = 2555
 @minValue(1)
 @maxValue(3650)
 param runRetentionDays int = 90
-@description('App roles of callers who come with a function key, separated by commas; empty: none.')
-param keyRoles string = ''
+@description('App roles of callers who come with a function key, separated by commas; of no effect with authClientId.')
+param keyRoles string = 'Dr.Read'
 @description('NCRONTAB expression of the timer, in UTC.')
 param reconcileSchedule string = '0 */5 * * * *'
 @description('Endpoint of an Event Grid topic for CloudEvents that is there already; empty: one is made. The app needs EventGrid Data Sender on it.')
@@ -81,6 +81,11 @@ module topic 'modules/topic.bicep' = if (empty(existingTopicEndpoint)) {
   params: { name: 'evgt-${token}', location: location, principalId: identity.properties.principalId }
 }
 
+module secrets 'modules/secrets.bicep' = {
+  name: 'secrets'
+  params: { name: 'kv${token}', location: location, tags: tags, principalId: identity.properties.principalId }
+}
+
 module app 'modules/app.bicep' = {
   name: 'app'
   params: {
@@ -94,6 +99,7 @@ module app 'modules/app.bicep' = {
     settings: {
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
       APPLICATIONINSIGHTS_CONNECTION_STRING: monitor.outputs.connectionString
+      AUDIENCE: authClientId
       AZURE_CLIENT_ID: identity.properties.clientId
       AZURE_FUNCTIONS_DURABLE_STRICT_TYPING: '1'
       AZURE_RESOURCE_MANAGER_URL: environment().resourceManager
@@ -104,11 +110,12 @@ module app 'modules/app.bicep' = {
       AzureWebJobsStorage__tableServiceUri: hostStorage.outputs.tableEndpoint
       EVENTGRID_TOPIC_ENDPOINT: empty(existingTopicEndpoint) ? topic!.outputs.endpoint : existingTopicEndpoint
       EVIDENCE_STORE: '${evidenceStorage.outputs.blobEndpoint}${evidence}'
-      KEY_ROLES: keyRoles
+      DOOR: empty(authClientId) ? 'keys' : 'entra'
+      KEY_ROLES: empty(authClientId) ? keyRoles : ''
+      MAC_KEY: secrets.outputs.macKeyReference
       PYTHON_THREADPOOL_THREAD_COUNT: '16'
       RECONCILE_SCHEDULE: reconcileSchedule
       RUN_RETENTION_DAYS: string(runRetentionDays)
-      SIGN_IN_ONLY: empty(authClientId) ? 'false' : 'true'
       TENANT_ID: tenant().tenantId
     }
   }

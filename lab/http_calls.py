@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+OPERATOR = {"Authorization": "Bearer lab-eve"}
+"""Who calls the product where nobody else is named: its administrator, who may do all but approve."""
+NAMES_CALLER = frozenset({"authorization", "x-ms-client-principal"})
+
 
 class Unreachable(Exception):
     """No answer: the server is not running, or stopped in the middle."""
@@ -34,7 +38,7 @@ def call_server(
     """
     place = urlsplit(base)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
-    sent = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
+    sent = {**as_somebody(headers or {}, path)} | ({"Content-Type": "application/json"} if body is not None else {})
     try:
         connection.request(method, path, None if body is None else json.dumps(body), sent)
         response = connection.getresponse()
@@ -43,6 +47,12 @@ def call_server(
         raise Unreachable(f"{method} {base}{path}: {failure!r}") from failure
     finally:
         connection.close()
+
+
+def as_somebody(headers: Mapping[str, str], path: str) -> Mapping[str, str]:
+    """The headers, with a token of the administrator where it asks who calls and nobody is named."""
+    is_named = any(name.lower() in NAMES_CALLER for name in headers)
+    return headers if is_named or not path.startswith("/api/") else {**OPERATOR, **headers}
 
 
 def _parse_answer(raw: bytes) -> Any:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lab.host.keys import MASTER, read_key
-from lab.host.sign_in import TENANT
+from lab.host.keys import MASTER, keep_mac_key, read_key
+from lab.host.sign_in import ENTRA, KEYS
 from lab.http_calls import Unreachable, call_server
 
 ROOT = Path(__file__).parents[1]
@@ -84,7 +84,7 @@ def require_free(ports: Ports) -> None:
             raise LabFailed(message) from taken
 
 
-def lab_settings(state: Path, ports: Ports) -> dict[str, str]:
+def lab_settings(state: Path, ports: Ports, door: Mapping[str, str] = ENTRA) -> dict[str, str]:
     """The app's settings in the lab. They are given, not left to the surroundings: those may be of a real Azure."""
     return {
         "AZURE_RESOURCE_MANAGER_URL": ports.azure_url,
@@ -94,9 +94,8 @@ def lab_settings(state: Path, ports: Ports) -> dict[str, str]:
         "EVENTGRID_TOPIC_ENDPOINT": f"{ports.azure_url}/eventgrid/topics/hci-site-recovery/api/events",
         "EVENTGRID_TOPIC_KEY": "",
         "EVIDENCE_STORE": f"folder:{state / 'evidence'}",
-        "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
-        "WEBSITE_AUTH_ENABLED": "True",
-        "TENANT_ID": TENANT,
+        **door,
+        "MAC_KEY": keep_mac_key(state),
         "RECONCILE_SCHEDULE": "0 */5 * * * *",
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
     }
@@ -254,14 +253,15 @@ class Servers:
 
 def _local_host(name: str, state: Path, ports: Ports, options: tuple[str, ...]) -> Server:
     command = ("lab.host", "--port", str(ports.host), "--state", str(state), "--azure-url", ports.azure_url)
+    options = options if {"--auth", "--sign-in"} & set(options) else ("--trust-principal", *options)
     query = f"?code={read_key(state / 'keys.json', 'host', MASTER)}" if "--auth" in options else ""
     return Server(
         name,
         ports.host_url,
         f"/admin/host/status{query}",
         state / f"{name.replace('local ', '').replace(' ', '')}.log",
-        (*command, "--trust-principal", *options),
-        lab_settings(state, ports),
+        (*command, *options),
+        lab_settings(state, ports, KEYS if "--auth" in options and "--sign-in" not in options else ENTRA),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from datetime import time as time_of_day
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import IO, Literal, NamedTuple, NoReturn
 
 from lab.clock import LabClock
 from lab.host.keys import HOST, read_key, write_lab_keys
@@ -28,6 +28,7 @@ from lab.servers import (
     wait_until,
 )
 
+type Door = Literal["entra", "keys"]
 MORNING = time_of_day(8, tzinfo=UTC)
 
 
@@ -36,25 +37,23 @@ class LabSettings(NamedTuple):
 
     Attributes:
         speed: Simulated seconds a real second.
-        sign_in: What happens to callers of the app that bring no token.
-        asks_keys: Whether callers need a key, as in Azure, besides.
+        door: Who lets callers in: "entra", the lab's sign-in, or "keys".
     """
 
     ports: Ports
     state: Path
     scenario: str
     speed: float
-    sign_in: UnauthenticatedAction = UnauthenticatedAction.ALLOW
-    asks_keys: bool = True
+    door: Door = "entra"
 
     @property
     def host_options(self) -> tuple[str, ...]:
-        """How the local host is started."""
-        return ("--sign-in", self.sign_in, *(("--auth",) if self.asks_keys else ()))
+        """How the local host is started: keys are asked for where Azure asks for them whoever is signed in."""
+        return ("--auth",) if self.door == "keys" else ("--auth", "--sign-in", UnauthenticatedAction.REQUIRE)
 
     @classmethod
     def read_environment(cls, environment: Mapping[str, str]) -> "LabSettings":
-        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED, LAB_SIGN_IN and LAB_KEYS.
+        """Read LAB_AZURE_PORT, LAB_HOST_PORT, LAB_STATE, LAB_SCENARIO, LAB_SPEED and LAB_DOOR.
 
         Raises:
             LabFailed: a number is none, or a word is none of those that it may be.
@@ -65,7 +64,7 @@ class LabSettings(NamedTuple):
         state = Path(environment.get("LAB_STATE") or ".lab/up").absolute()
         speed = float(_read_number(environment, "LAB_SPEED", 60))
         scenario = environment.get("LAB_SCENARIO") or "default"
-        return cls(ports, state, scenario, speed, _read_sign_in(environment), _read_keys(environment))
+        return cls(ports, state, scenario, speed, _read_door(environment))
 
 
 def _read_number(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -75,18 +74,12 @@ def _read_number(environment: Mapping[str, str], name: str, default: int) -> int
     return int(text)
 
 
-def _read_sign_in(environment: Mapping[str, str]) -> UnauthenticatedAction:
-    text = environment.get("LAB_SIGN_IN") or UnauthenticatedAction.ALLOW
-    if text not in tuple(UnauthenticatedAction):
-        raise LabFailed(f"LAB_SIGN_IN must be {' or '.join(UnauthenticatedAction)}: {text!r}")
-    return UnauthenticatedAction(text)
-
-
-def _read_keys(environment: Mapping[str, str]) -> bool:
-    text = environment.get("LAB_KEYS") or "ask"
-    if text not in ("ask", "none"):
-        raise LabFailed(f"LAB_KEYS must be ask or none: {text!r}")
-    return text == "ask"
+def _read_door(environment: Mapping[str, str]) -> Door:
+    match environment.get("LAB_DOOR") or "entra":
+        case "entra" | "keys" as door:
+            return door
+        case other:
+            raise LabFailed(f"LAB_DOOR must be entra or keys: {other!r}")
 
 
 def print_line(line: str) -> None:
@@ -148,8 +141,7 @@ def _describe_places(ports: Ports) -> str:
 
 def _serve_lab(settings: LabSettings) -> None:
     require_free(settings.ports)
-    if settings.asks_keys:
-        write_lab_keys(settings.state / "keys.json")
+    write_lab_keys(settings.state / "keys.json")
     servers = Servers.of(settings.state, settings.ports, settings.speed, *settings.host_options)
     with stopped_at_the_end(servers):
         _wind_clock(settings.state)
@@ -158,16 +150,17 @@ def _serve_lab(settings: LabSettings) -> None:
         print_line(f"Azure  {settings.ports.azure_url}/lab/state")
         print_line(f"Host   {settings.ports.host_url}/api")
         print_line(f"State  {settings.state} (logs: azure.log, host.log)")
-        if settings.asks_keys:
-            key = read_key(settings.state / "keys.json", "host", HOST)
-            print_line(f"Key    {key}, in the header x-functions-key or as ?code=")
-        _print_people()
+        _print_door(settings)
         print_line("ready")
         _watch_servers(servers)
 
 
-def _print_people() -> None:
-    """Say with which token each of the lab's persons signs in."""
+def _print_door(settings: LabSettings) -> None:
+    """Say what opens the app: which key, or with which token each of the lab's persons signs in."""
+    if settings.door == "keys":
+        key = read_key(settings.state / "keys.json", "host", HOST)
+        print_line(f"Key    {key}, in the header x-functions-key or as ?code=")
+        return
     for person in PEOPLE:
         print_line(f"Token  {person.token}: {person.name}, {', '.join(person.roles) or 'no role'}")
 

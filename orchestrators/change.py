@@ -39,7 +39,7 @@ def change(ctx: Context, payload: dict[str, Any]) -> Steps[dict[str, Any]]:
         show_status(ctx, {"phase": "Change", "waitingFor": "the change to be made"})
         outcome = yield from _make(ctx, asked)
     times: dict[str, datetime] = {"began": began, "ended": now(ctx)}
-    outcome = outcome.model_copy(update={"approvals": inbox.approvals, **times})
+    outcome = outcome.model_copy(update={"approvals": inbox.approvals, "findings": inbox.take_findings(), **times})
     yield from _publish(ctx, asked, "finished", {"state": outcome.state, **outcome.facts})
     return outcome.model_dump(mode="json")
 

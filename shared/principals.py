@@ -55,13 +55,23 @@ class Foreign(Forbidden):
         super().__init__(detail, "Not of this tenant")
 
 
+class NobodyKnown(Refused):
+    """Another person has to agree, and function keys are the door: nobody knows who uses one."""
+
+    field = PRINCIPAL_HEADER
+
+    def __init__(self, detail: str, title: str) -> None:
+        super().__init__("keys-are-nobody", f"{detail}: whoever uses a function key could be anybody")
+        self.title = title
+
+
 class NotSignedIn(Refused):
     """Nobody is signed in where that is asked for; `field` names the header of those who are."""
 
     field = PRINCIPAL_HEADER
 
     def __init__(self) -> None:
-        super().__init__("not-signed-in", "sign in with your Entra account: this app takes no function keys")
+        super().__init__("not-signed-in", "sign in with your Entra account: nothing else opens this app")
 
 
 class Principal(Message):
@@ -79,30 +89,36 @@ class Principal(Message):
     roles: tuple[str, ...] = ()
 
 
-def identify_caller(
-    headers: Mapping[str, str], key_roles: Iterable[str], *, trusted: bool = True, tenant: str = ""
-) -> Principal:
-    """The caller: the platform's principal, or else the holder of a function key with the roles of keys.
+def key_holder(key_roles: Iterable[str]) -> Principal:
+    """Whoever has a function key: the host has seen to that, and nobody knows who it is."""
+    return Principal(name="function key", roles=_with_implied(key_roles))
+
+
+def identify_caller(headers: Mapping[str, str], tenant: str, audience: str) -> Principal:
+    """The caller whom the platform's authentication names. To be asked only where that stands before the app.
 
     Args:
-        trusted: Whether the platform's authentication is on. Without it anyone could write the header: it counts not.
         tenant: Id of the tenant whose persons and apps are let in.
+        audience: Client id of the app registration that tokens have to be for.
 
     Raises:
+        NotSignedIn: nobody is named.
         MalformedPrincipal: the header is there and cannot be read.
-        Foreign: another provider or tenant vouches for the caller.
+        Foreign: another provider or tenant vouches for the caller, or their token is for another app.
     """
     header = next((value for name, value in headers.items() if name.upper() == PRINCIPAL_HEADER), None)
-    if header is None or not trusted:
-        return Principal(name="function key", roles=_with_implied(key_roles))
+    if header is None:
+        raise NotSignedIn
     principal = _decode_principal(header)
     listed = principal.get("claims", [])
     if not isinstance(listed, list) or not all(isinstance(claim, dict) for claim in listed):
         raise MalformedPrincipal("has no list of claims, each an object with typ and val")
     claims = [(str(claim.get("typ", "")), str(claim.get("val", ""))) for claim in listed]
-    _require_own(principal.get("auth_typ"), claims, tenant)
+    _require_own(principal.get("auth_typ"), claims, tenant, audience)
     name = _first_claim(claims, (str(principal.get("name_typ", "")), *_NAME_CLAIMS)) or "unnamed"
     object_id = _first_claim(claims, _ID_CLAIMS).lower()
+    if not object_id:
+        raise NotSignedIn
     return Principal(
         id=object_id,
         name=_printable(name),
@@ -111,13 +127,16 @@ def identify_caller(
     )
 
 
-def _require_own(provider: Any, claims: Iterable[tuple[str, str]], tenant: str) -> None:
-    """See that Entra vouches for the caller, in this tenant and in no other."""
+def _require_own(provider: Any, claims: Iterable[tuple[str, str]], tenant: str, audience: str) -> None:
+    """See that Entra vouches for the caller, in this tenant and to this app."""
     if provider != PROVIDER:
         raise Foreign(f"{_printable(str(provider))} vouches for this caller: this app lets in who Entra has signed in")
     tenants = {value.lower() for name, value in claims if name in _TENANT_CLAIMS}
     if not tenant or tenants != {tenant.lower()}:
         raise Foreign("this app lets in persons and apps of its own tenant alone, which TENANT_ID names")
+    audiences = {value.lower().removeprefix("api://") for name, value in claims if name == "aud"}
+    if not audience or audiences - {audience.lower()}:
+        raise Foreign("this caller's token is for another app: AUDIENCE names the one that it has to be for")
 
 
 def _is_app(claims: Sequence[tuple[str, str]], object_id: str) -> bool:
@@ -141,16 +160,6 @@ def require_role(caller: Principal, role: str) -> None:
         raise Forbidden(f"this needs the role {role}; {caller.name} has {', '.join(caller.roles) or 'none'}")
 
 
-def require_principal(caller: Principal) -> None:
-    """Let the caller pass who is a person or an app of the directory, and not merely the holder of a key.
-
-    Raises:
-        NotSignedIn: they are not.
-    """
-    if not caller.id:
-        raise NotSignedIn
-
-
 def require_signed_in(caller: Principal, named_ids: Collection[str] = ()) -> None:
     """Let a requester pass who is signed in: only then can another person be the approver.
 
@@ -158,11 +167,11 @@ def require_signed_in(caller: Principal, named_ids: Collection[str] = ()) -> Non
         named_ids: Object ids that the approvals name: an app counts as somebody only there.
 
     Raises:
-        Forbidden: nobody is signed in, or an app is, whose owner could approve what they have it ask for.
+        NobodyKnown: keys are the door.
+        Forbidden: an app is signed in, whose owner could approve what they have it ask for.
     """
     if not caller.id:
-        detail = f"this plan needs approval: sign in with your Entra account, a {caller.name} cannot request it"
-        raise Forbidden(detail, "Sign in to ask for this")
+        raise NobodyKnown("this plan needs approval, so it cannot be run where DOOR is keys", "Sign in to ask for this")
     _require_person(caller, named_ids)
 
 
@@ -173,11 +182,12 @@ def require_second_person(caller: Principal, requester_id: str, named_ids: Colle
         named_ids: Object ids that the approvals name: an app counts as somebody only there.
 
     Raises:
+        NobodyKnown: keys are the door.
         Forbidden: they may not approve at all, or not this.
     """
     require_role(caller, APPROVE)
     if not caller.id:
-        raise Forbidden("sign in with your Entra account to approve: a function key cannot", "Sign in to approve")
+        raise NobodyKnown("nobody can approve or reject where DOOR is keys", "Sign in to approve")
     _require_person(caller, named_ids)
     if caller.id == requester_id.lower():
         raise Forbidden(f"{caller.name} requested this: another person has to approve it", "Another person is needed")

@@ -1,7 +1,8 @@
 """The app's settings, read from its environment and checked once; an error names the setting."""
 
+import base64
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,8 +19,10 @@ from pydantic import (
 
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
-from shared.obstacle import Obstacle
-from shared.principals import OBJECT_ID, READ, ROLES
+from shared.principals import OBJECT_ID, ROLES
+
+SHORTEST_MAC_KEY = 32
+"""Bytes: as many as the hash has."""
 
 
 class WrongSettings(SiteRecoveryError):
@@ -52,11 +55,23 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+def _check_mac_key(key: SecretStr) -> SecretStr:
+    try:
+        length = len(base64.b64decode(key.get_secret_value(), validate=True))
+    except ValueError:  # such as a Key Vault reference that could not be followed: it stands there as it is
+        raise ValueError("not base64: is it a Key Vault reference that could not be read?") from None
+    if length < SHORTEST_MAC_KEY:
+        raise ValueError(f"{length} bytes are too few: {SHORTEST_MAC_KEY} random ones, in base64")
+    return key
+
+
 Url = Annotated[str, AfterValidator(_check_url)]
+EntraId = Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)]
+type Door = Literal["entra", "keys"]
 
 
-class Settings(BaseModel):
-    """The app's settings.
+class AzureSettings(BaseModel):
+    """What the app needs to reach Azure: runs go on with these, whatever is wrong with its door.
 
     Attributes:
         arm_url: Base URL of Azure Resource Manager, without a slash at its end.
@@ -65,11 +80,7 @@ class Settings(BaseModel):
         topic_key: Of the topic; None: the managed identity's token.
         client_id: Of a user-assigned identity; None: the system-assigned one.
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
-        key_roles: App roles of a caller who came with a function key and no principal.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
-        sign_in_only: Whether callers have to be signed in, and function keys open nothing.
-        authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
-        tenant: Id of the tenant whose persons and apps are let in.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -79,37 +90,13 @@ class Settings(BaseModel):
     topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
-    key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
-        (), alias="KEY_ROLES"
-    )
     arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
-    sign_in_only: bool = Field(default=False, alias="SIGN_IN_ONLY")
-    authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
-    tenant: Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)] = Field("", alias="TENANT_ID")
-
-    @model_validator(mode="after")
-    def _check_door(self) -> Self:
-        """Who is signed in is somebody of one tenant, and where all have to be signed in something signs them in."""
-        if self.authenticated and not self.tenant:
-            raise ValueError("TENANT_ID: needed where WEBSITE_AUTH_ENABLED is on, else persons of any tenant come in")
-        return self
 
     @property
     def is_in_lab(self) -> bool:
         """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
         return self.arm_url.startswith("http:")
-
-    def find_open_doors(self) -> tuple[Obstacle, ...]:
-        """What these settings let callers do that the roles of persons do not say."""
-        more = [role for role in self.key_roles if role != READ]
-        if self.sign_in_only or not more:
-            return ()
-        detail = (
-            f"whoever has a function key, and leaves the token out, has {', '.join(more)} without a role of their own, "
-            f"and nobody knows who it was: set SIGN_IN_ONLY, or leave {READ} alone in KEY_ROLES"
-        )
-        return (Obstacle(code="keys-above-persons", detail=detail),)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -127,3 +114,50 @@ class Settings(BaseModel):
                 for line in error.errors()
             )
             raise WrongSettings("; ".join(lines)) from None
+
+
+class Settings(AzureSettings):
+    """All of the app's settings.
+
+    Attributes:
+        door: Who lets callers in: "entra", App Service authentication, or "keys", the function keys of the host.
+        key_roles: App roles of whoever has a function key, where keys are the door.
+        authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
+        tenant: Id of the tenant whose persons and apps are let in.
+        audience: Client id of the app registration that callers sign in to.
+        mac_key: By which the app knows what it has sent itself: 32 bytes or more in base64.
+    """
+
+    door: Door = Field(alias="DOOR")
+    key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
+        (), alias="KEY_ROLES"
+    )
+    authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
+    tenant: EntraId = Field("", alias="TENANT_ID")
+    audience: EntraId = Field("", alias="AUDIENCE")
+    mac_key: Annotated[SecretStr, AfterValidator(_check_mac_key)] = Field(alias="MAC_KEY")
+
+    @model_validator(mode="after")
+    def _check_door(self) -> Self:
+        """A door is wholly the one or wholly the other: half of each would let in who neither of them does."""
+        if wrong := [detail for is_wrong, detail in self._door_rules() if is_wrong]:
+            raise ValueError("; ".join(f"{detail} where DOOR is {self.door}" for detail in wrong))
+        return self
+
+    def _door_rules(self) -> tuple[tuple[bool, str], ...]:
+        if self.door == "entra":
+            return (
+                (not self.authenticated, "WEBSITE_AUTH_ENABLED: App Service authentication has to be on"),
+                (not self.tenant, "TENANT_ID: needed"),
+                (not self.audience, "AUDIENCE: needed"),
+                (bool(self.key_roles), "KEY_ROLES: must not be set, no key opens anything"),
+            )
+        return (
+            (self.authenticated, "WEBSITE_AUTH_ENABLED: App Service authentication has to be off"),
+            (not self.key_roles, "KEY_ROLES: needed, else nobody may do anything"),
+        )
+
+    @property
+    def seal_key(self) -> bytes:
+        """The key of seals."""
+        return base64.b64decode(self.mac_key.get_secret_value())

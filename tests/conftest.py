@@ -6,9 +6,12 @@ from itertools import groupby
 import pytest
 from hypothesis import settings
 
+from tests.seals import APP_SETTINGS
+
 settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("untimed")
 os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
+os.environ |= APP_SETTINGS
 
 WAITING = ("tests/lab/story/", "tests/product/test_faulted_", "tests/product/", "tests/lab/host/test_process.py")
 """Tests that mostly wait for servers, the longest first; `tests/product` together, as it has servers of its own."""

@@ -35,7 +35,9 @@ from orchestrators.durable.generations import with_generations
 from orchestrators.registry import ORCHESTRATORS
 from shared.operations.entity_messages import MEMORY, TICK, VALUE
 from shared.operations.payloads import ENDED_IN_INPUT, split_carried, unpack_document
+from shared.operations.seals import with_seal
 from tests.release import RELEASE
+from tests.seals import SEAL_KEY, Forged
 
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
 type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
@@ -143,7 +145,10 @@ class Driver:
         return times
 
     def say(self, after: timedelta, event: str, data: Any) -> None:
-        """Raise an external event when virtual time has come that far; an activity may do so while it is at work."""
+        """Raise an external event when virtual time has come that far; an activity may do so while it is at work.
+
+        What is an object comes as the app sends it, sealed for the run that it comes to; `Forged` comes as it is.
+        """
         self.events.append((self.clock.now + after, event, data))
 
     def run(self, orchestrator: Orchestrator, payload: Any, instance: str = "run-1") -> Result:
@@ -336,7 +341,9 @@ class _Drive:
     def _told(self, told: tuple[datetime, str, Any]) -> list[pb.HistoryEvent]:
         self.driver.events.remove(told)
         self.driver.clock.advance_to(told[0])
-        return [self._clock_event(), helpers.new_event_raised_event(told[1], json.dumps(told[2]))]
+        is_own = isinstance(told[2], dict) and not isinstance(told[2], Forged)
+        data = with_seal(SEAL_KEY, self.instance, told[1], told[2]) if is_own else told[2]
+        return [self._clock_event(), helpers.new_event_raised_event(told[1], json.dumps(data))]
 
     def _result(self, done: pb.CompleteOrchestrationAction, longest: int) -> Result:
         if not (self.driver.warm or self.driver.cold):

@@ -2,7 +2,15 @@
 
 from uuid import NAMESPACE_URL, uuid5
 
-from lab.host.sign_in import Person
+import pytest
+
+from lab.host.sign_in import ENTRA, Person
+
+
+def let_people_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have App Service authentication as the door of the app."""
+    for name, value in ENTRA.items():
+        monkeypatch.setenv(name, value)
 
 
 def object_id_of(name: str) -> str:

@@ -56,6 +56,7 @@ PINNED_ENTITIES = {
     "timer_looks",
 }
 PINNED_ACTIVITIES = {
+    "check_seal",
     "check_recovery_points",
     "compute_preview",
     "create_extension",

@@ -1,6 +1,7 @@
 """What all HTTP functions share: who calls, what the request says, and how answers and mistakes look."""
 
 import json
+import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,10 +22,11 @@ from shared.operations.kinds import kinds_on_subject_of
 from shared.principals import (
     Forbidden,
     MalformedPrincipal,
+    NobodyKnown,
     NotSignedIn,
     Principal,
     identify_caller,
-    require_principal,
+    key_holder,
     require_role,
 )
 from shared.problem_details import FieldError, field_errors, problem_document
@@ -37,6 +39,7 @@ from triggers.fair_looks import TooManyRequests, turn_of
 from triggers.pacing import ASK_AGAIN_AFTER
 from triggers.request_checks import IDEMPOTENCY_KEY, find_request_errors, wants_preview
 
+_log = logging.getLogger(__name__)
 PREVIEW = "preview"
 """The parameter of a request that only asks what would happen."""
 SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -145,7 +148,7 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     match error:
         case HttpProblem():
             return error
-        case MalformedPrincipal() | NotSignedIn() | Forbidden() | TooManyRequests():
+        case MalformedPrincipal() | NotSignedIn() | Forbidden() | NobodyKnown() | TooManyRequests():
             return _caller_problem(error)
         case ValidationError():
             return invalid_request(*field_errors(error))
@@ -161,7 +164,7 @@ def _http_problem_of(error: Exception, req: func.HttpRequest) -> HttpProblem:
     return _unexpected_problem(error)
 
 
-def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden | TooManyRequests) -> HttpProblem:
+def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden | NobodyKnown | TooManyRequests) -> HttpProblem:
     match error:
         case TooManyRequests():
             detail = "Others of your requests are waiting to be served. Ask less often, or fewer at once."
@@ -170,9 +173,9 @@ def _caller_problem(error: MalformedPrincipal | NotSignedIn | Forbidden | TooMan
             status, title = 400, "Malformed principal"
         case NotSignedIn():
             status, title = 401, "Not signed in"
-        case Forbidden():
+        case Forbidden() | NobodyKnown():
             status, title = 403, error.title
-    return HttpProblem(status, title, str(error), [FieldError(field=error.field, detail=str(error))])
+    return HttpProblem(status, title, str(error), [FieldError(field=error.field, detail=str(error))], code=error.code)
 
 
 def _changes_something(req: func.HttpRequest) -> bool:
@@ -202,25 +205,23 @@ def _unexpected_problem(error: Exception) -> HttpProblem:
 
 
 def caller_of(req: func.HttpRequest) -> Principal:
-    """Who calls: from the platform's principal header, or the holder of a function key where keys are taken."""
+    """Who calls: whom App Service authentication names, or the holder of a function key; DOOR says which of the two."""
     app_settings = read_settings()
-    caller = identify_caller(
-        req.headers, app_settings.key_roles, trusted=app_settings.authenticated, tenant=app_settings.tenant
-    )
-    if app_settings.sign_in_only:
-        require_principal(caller)
-    return caller
+    if app_settings.door == "keys":
+        return key_holder(app_settings.key_roles)  # anybody could have written the header here
+    return identify_caller(req.headers, app_settings.tenant, app_settings.audience)
 
 
 def authorization_level() -> func.AuthLevel:
-    """What the host asks of callers: a function key, or nothing where the app lets in only who is signed in.
+    """What the host asks of callers: a function key, or nothing where App Service authentication stands before it.
 
-    Easy Auth does not satisfy the level `function`: a signed-in person would need the key that all others have, too.
-    With settings that cannot be read the host goes on asking.
+    It does not satisfy the level `function`: a signed-in person would need the key that all others have, too.
+    With settings that cannot be used the host goes on asking, and the app lets nobody in.
     """
     try:
-        return func.AuthLevel.ANONYMOUS if read_settings().sign_in_only else func.AuthLevel.FUNCTION
-    except WrongSettings:
+        return func.AuthLevel.ANONYMOUS if read_settings().door == "entra" else func.AuthLevel.FUNCTION
+    except WrongSettings as wrong:
+        _log.critical("wrong settings, this app lets nobody in: %s", wrong)
         return func.AuthLevel.FUNCTION
 
 

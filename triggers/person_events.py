@@ -3,7 +3,9 @@
 import azure.durable_functions as df
 
 from shared.operations.kinds import APPROVAL_EVENT, DECISION_EVENT
+from shared.operations.seals import with_seal
 from shared.recovery.person_events import ApprovalGiven, DecisionGiven
+from triggers.http_endpoint import read_settings
 from triggers.living_runs import send_to_living
 
 
@@ -20,10 +22,10 @@ async def send_decision(client: df.DurableFunctionsClient, run: str, decision: D
 async def _send_event(
     client: df.DurableFunctionsClient, run: str, event: str, said: ApprovalGiven | DecisionGiven
 ) -> None:
-    """Send it as an event.
+    """Send it as an event, sealed: the run believes nothing that comes otherwise.
 
     Raises:
         RunIsGone: the run has ended.
     """
-    data = said.model_dump(mode="json")
+    data = with_seal(read_settings().seal_key, run, event, said.model_dump(mode="json"))
     await send_to_living(client, run, client.raise_orchestration_event(run, event, data=data))

@@ -28,6 +28,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
   properties: {
     serverFarmId: plan.id
+    keyVaultReferenceIdentity: identityId
     httpsOnly: true
     siteConfig: { minTlsVersion: '1.3', ftpsState: 'Disabled' }
     functionAppConfig: {

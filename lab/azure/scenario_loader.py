@@ -15,6 +15,7 @@ from lab.azure.on_premises import hyper_v_machines, nodes, vault_rights
 from lab.azure.simulator.answers import ArmError, Json
 from lab.azure.simulator.lab import LOCATION, SUBSCRIPTION, Lab, to_iso
 from lab.azure.site_recovery import seed
+from lab.http_calls import OPERATOR
 from lab.scenarios import SCENARIOS
 
 log = logging.getLogger(__name__)
@@ -133,8 +134,9 @@ async def declare_documents(lab: Lab, documents: Json) -> None:
     """
     if lab.place.host is None:
         return
-    key, timeout = {"x-functions-key": lab.place.host_key("host", "_master")}, aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(lab.place.host, timeout=timeout, headers=key) as host:
+    headers = {"x-functions-key": lab.place.host_key("host", "_master")} | OPERATOR
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(lab.place.host, timeout=timeout, headers=headers) as host:
         await _send_until_accepted(host, "POST", "/admin/lab/reset", None)
         for kind in ("sites", "plans"):
             for name, document in documents[kind].items():

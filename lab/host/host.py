@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +25,7 @@ from lab.host.http_triggers import HttpTriggers, build_server
 from lab.host.keys import DURABLE_TASK, Keys
 from lab.host.management import PATH, Management, management_urls
 from lab.host.settings import HostFile, Options, evidence_of, give_app_settings, read_host_file
-from lab.host.sign_in import SignIn
+from lab.host.sign_in import SignIn, UnauthenticatedAction
 from lab.host.timers import Timers
 
 DATABASE = "host.sqlite"
@@ -65,9 +64,7 @@ async def running_host(options: Options, clock: Clock | None = None) -> AsyncIte
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(FolderLock(options.state, options.worker).release)
         clock = clock or LabClock.open(options.state)
-        give_app_settings(options.app.parent, options.azure_url, options.state, pace_of(clock))
-        if options.sign_in is not None:
-            os.environ["WEBSITE_AUTH_ENABLED"] = "True"  # as the platform says it to the app
+        give_app_settings(options.app.parent, options.azure_url, options.state, pace_of(clock), options.door)
         app = load_app(options.app)
         stack.callback(app.close)
         transit = Transit(timedelta(seconds=options.hop_seconds), options.blob_bytes_per_second)
@@ -89,7 +86,7 @@ async def _serve_host(options: Options, host: Host, stack: contextlib.AsyncExitS
     asked = keys if options.auth else None
     trusted = options.trust_principal and options.sign_in is None
     triggers = HttpTriggers(host.app, hosted.route_prefix, keys=asked, trust_principal=trusted)
-    before = () if options.sign_in is None else (SignIn(options.sign_in).check_token,)
+    before = (SignIn(options.sign_in or UnauthenticatedAction.ALLOW).check_token,) if options.sign_in or trusted else ()
     grpc_server, grpc_port = await sidecar.start_sidecar(host.engine)
     stack.push_async_callback(grpc_server.stop, None)
     query = f"taskHub={hosted.task_hub}&connection=Storage&code={keys.system_key(DURABLE_TASK)}"

@@ -1,5 +1,6 @@
 """Function, host, master and system keys, made at the first start and kept."""
 
+import base64
 import hmac
 import json
 import secrets
@@ -25,6 +26,16 @@ def write_lab_keys(path: Path) -> None:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(json.dumps(LAB_KEYS))
+
+
+def keep_mac_key(state: Path) -> str:
+    """The key by which the app of this state knows what it has sent itself, in base64; made at first use."""
+    path = state / "mac.key"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+    return path.read_text()
 
 
 def read_key(path: Path, group: str, name: str) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 
 from lab.host.engine.engine import EngineSettings
 from lab.host.engine.versions import Versions
-from lab.host.sign_in import TENANT, UnauthenticatedAction
+from lab.host.keys import keep_mac_key
+from lab.host.sign_in import ENTRA, KEYS, UnauthenticatedAction
 
 DEFAULTS = {
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
     "IDENTITY_HEADER": "lab-identity",
-    "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
     "RECONCILE_SCHEDULE": "0 */5 * * * *",
-    "TENANT_ID": TENANT,
 }
 FROM_AZURE_URL = {
     "AZURE_RESOURCE_MANAGER_URL": "",
@@ -49,6 +48,11 @@ class Options:
     disorder_entity_messages: int | None = None
     hop_seconds: float = 0
     blob_bytes_per_second: float = 5e6
+
+    @property
+    def door(self) -> Mapping[str, str]:
+        """The app's settings for who lets callers in: keys where they are asked for and nobody signs in."""
+        return KEYS if self.auth and self.sign_in is None and not self.trust_principal else ENTRA
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,15 @@ def _span_of(text: str | None, usual: timedelta) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-def give_app_settings(folder: Path, azure_url: str, state: Path, pace: float = 1) -> None:
+def give_app_settings(
+    folder: Path, azure_url: str, state: Path, pace: float = 1, door: Mapping[str, str] = ENTRA
+) -> None:
     """Set what is not set: first by local.settings.json, then as the lab has it, evidence beside the host's state."""
     ours = (
         DEFAULTS
         | {"ARM_PACE": str(pace)}
+        | dict(door)
+        | {"MAC_KEY": keep_mac_key(state)}
         | {"EVIDENCE_STORE": f"folder:{evidence_of(state)}"}
         | {name: azure_url.rstrip("/") + path for name, path in FROM_AZURE_URL.items()}
     )

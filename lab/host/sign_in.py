@@ -15,7 +15,18 @@ SIGNED_IN = web.RequestKey("signed_in", dict[str, str])
 """The principal headers of a request whose token was accepted."""
 
 TENANT = "99999999-9999-9999-9999-999999999999"
+AUDIENCE = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
 PROVIDER = "aad"
+ENTRA = {"DOOR": "entra", "TENANT_ID": TENANT, "AUDIENCE": AUDIENCE, "KEY_ROLES": "", "WEBSITE_AUTH_ENABLED": "True"}
+"""The app's settings where people sign in; the last is what the platform says by itself."""
+KEYS = {
+    "DOOR": "keys",
+    "TENANT_ID": TENANT,
+    "AUDIENCE": "",
+    "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
+    "WEBSITE_AUTH_ENABLED": "",
+}
+"""The app's settings where function keys are all that callers have."""
 EXCLUDED = ("/admin/*", "/runtime/webhooks/*")
 """Paths that have keys of their own: Event Grid and the durable webhooks carry no token of a person."""
 
@@ -43,7 +54,8 @@ class Person:
     @property
     def principal_headers(self) -> dict[str, str]:
         """What the platform tells the app about them."""
-        claims = [("oid", self.object_id), ("tid", TENANT), ("name", self.name), *(("roles", r) for r in self.roles)]
+        claims = [("aud", AUDIENCE), ("oid", self.object_id), ("tid", TENANT), ("name", self.name)]
+        claims += [("roles", role) for role in self.roles]
         principal = {
             "auth_typ": PROVIDER,
             "name_typ": "name",

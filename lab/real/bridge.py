@@ -22,6 +22,7 @@ from lab.host.app import App, Function, decode_trigger, encode_answer, load_app
 from lab.host.eventgrid import EventGridWebhook
 from lab.host.http_triggers import HttpTriggers, build_server
 from lab.host.settings import give_app_settings, read_host_file
+from lab.host.sign_in import SignIn, UnauthenticatedAction
 from lab.tether import watch_parent
 
 DURABLE_KINDS = ("orchestrationTrigger", "entityTrigger", "activityTrigger")
@@ -106,7 +107,10 @@ async def run_bridge(options: argparse.Namespace) -> None:
     app = load_app(options.app)
     prefix = read_host_file(Path.cwd()).route_prefix
     http = HttpTriggers(app, prefix, keys=None, trust_principal=True)
-    server = build_server([*Bridge(app).routes(), *EventGridWebhook(app, None).routes()], http.handle_request)
+    sign_in = SignIn(UnauthenticatedAction.ALLOW).check_token
+    server = build_server(
+        [*Bridge(app).routes(), *EventGridWebhook(app, None).routes()], http.handle_request, (sign_in,)
+    )
     functions.write_text(json.dumps(durable_functions(app)))
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=1)
     await runner.setup()

@@ -49,7 +49,7 @@ def begin_run(
         except NotAdmitted as verdict:
             if (yield from _wait_for_drill(ctx, operation, verdict, inbox)):
                 return None
-            return (yield from _refuse_run(ctx, operation, runbook, verdict))
+            return (yield from _refuse_run(ctx, operation, runbook, verdict, inbox.take_findings()))
         yield from publish_operation_event(ctx, operation, "started", {"vms": len(run.items)})
         yield from inbox.wait_unless_aborted(timedelta(0))
     except Aborted as abort:
@@ -66,12 +66,15 @@ def _require_pack(ctx: Context, operation: Operation, run: Run, inbox: DecisionI
         raise
 
 
-def _refuse_run(ctx: Context, operation: Operation, runbook: Runbook, verdict: NotAdmitted) -> Steps[dict[str, Any]]:
+def _refuse_run(
+    ctx: Context, operation: Operation, runbook: Runbook, verdict: NotAdmitted, findings: tuple[str, ...]
+) -> Steps[dict[str, Any]]:
     if isinstance(verdict, NothingToDo) and verdict.items and runbook.settles_if_done:
         done_part = operation.document.with_vms({item.vm for item in verdict.items})
         machines = homes_of(done_part, operation.sites, verdict.items)
         yield from settle_obligations(ctx, machines, runbook.settles_if_done)
-    refusal = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=verdict.obstacles)
+    problems = verdict.obstacles
+    refusal = Outcome(state="refused", kind=operation.kind, plan=operation.plan, problems=problems, findings=findings)
     return refusal.model_dump(mode="json")
 
 
@@ -92,7 +95,7 @@ def end_unstarted(
     run = unstarted_run(operation, runbook, now(ctx))
     run = run.with_people(run.people.model_copy(update={"approvals": inbox.approvals}))
     run = run.with_chain(opened.chain) if opened else (yield from open_pack(ctx, operation, runbook, run))
-    aborted = scheduler.apply_decision(run, abort.decision)
+    aborted = scheduler.apply_decision(run.with_findings(inbox.take_findings()), abort.decision)
     return (yield from end_run(ctx, operation, runbook, (yield from record_tick(ctx, run, aborted))))
 
 

@@ -105,6 +105,7 @@ def run_stages(ctx: Context, operation: Operation, runbook: Runbook) -> Steps[di
         run, pause = yield from _run_tick(ctx, run, hooks)
         run = yield from _finish_tick(ctx, operation, runbook, before, run)
         if run.current is None:
+            run = run.with_findings(inbox.take_findings())
             return (yield from _close_run(ctx, operation, runbook, run, hooks))
         if has_news_for_people(operation.run, run):  # what is carried over is what people see
             break
@@ -117,6 +118,7 @@ def _continue_as_new(ctx: Context, operation: Operation, run: Run, inbox: Decisi
     yield from inbox.prolong_when_due()
     while decisions := (yield from _take_decisions(inbox)):  # to record them is a wait: more may come meanwhile
         run = yield from _record_decisions(ctx, run, decisions)
+    run = run.with_findings(inbox.take_findings())
     clock = run.clock.model_copy(update={"leases_renewed_at": inbox.leases_renewed_at})
     continued = operation.model_copy(update={"run": run.with_clock(clock), "preview": None})
     ctx.continue_as_new(continued.to_carry(), save_events=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from shared.azure.api_versions import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API
-from shared.settings import Settings
+from shared.settings import AzureSettings
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient
@@ -32,7 +32,7 @@ class Closable(Protocol):
 class Azure:
     """Azure as these settings reach it. Its SDKs are imported when first used: that halves a cold start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AzureSettings) -> None:
         self._settings = settings
         self._clients: dict[tuple[str, str], Closable] = {}
         self._pacer: RequestPacer | None = None
@@ -155,7 +155,7 @@ def azure() -> Azure:
     """Azure for the running event loop, as the environment says: connections belong to the loop that opened them."""
     loop = asyncio.get_running_loop()
     if loop not in _open:
-        _open[loop] = Azure(Settings.from_environment(os.environ))
+        _open[loop] = Azure(AzureSettings.from_environment(os.environ))
     return _open[loop]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from shared.azure.clients import azure
 from shared.azure.errors import translate_errors
 from shared.errors import SiteRecoveryError, Transient
-from shared.settings import Settings
+from shared.settings import AzureSettings
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
@@ -147,7 +147,7 @@ async def keep_beside(name: str, content: bytes, within: float | None = None) ->
 
 def open_evidence_store() -> EvidenceStore | None:
     """The store of evidence that the settings name, None when they name none."""
-    place = Settings.from_environment(os.environ).evidence_store
+    place = AzureSettings.from_environment(os.environ).evidence_store
     if place is None:
         return None
     return (

@@ -128,6 +128,26 @@ class LostRunsRead(Message):
     forgotten: tuple[str, ...] = ()
 
 
+class CheckSeal(Message):
+    """Ask whether the app has sent something to a run.
+
+    Attributes:
+        run: To which run it came.
+        name: Of the event.
+        payload: With its seal.
+    """
+
+    run: str
+    name: str
+    payload: dict[str, Any]
+
+
+class SealChecked(Message):
+    """Whether it is the app's own."""
+
+    is_own: bool
+
+
 PUBLISH_EVENT = Activity("publish_event", PublishEvent, EventPublished)
 START_CLEANUP = Activity("start_cleanup", StartCleanup, Nothing)
 READ_OUTCOMES = Activity("read_run_outcomes", ReadOutcomes, OutcomesRead)
@@ -135,4 +155,5 @@ READ_HOLDERS = Activity("read_lease_holders", ReadHolders, HoldersRead)
 READ_ENDED_RUNS = Activity("read_runs", ReadEndedRuns, EndedRunsRead)
 PURGE_ENDED_RUNS = Activity("purge_ended_runs", PurgeEndedRuns, RunsPurged)
 START_RUN = Activity("start_run", StartRun, Nothing)
+CHECK_SEAL = Activity("check_seal", CheckSeal, SealChecked)
 READ_LOST_RUNS = Activity("read_lost_runs", ReadLostRuns, LostRunsRead)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lab.host.sign_in import PEOPLE, TENANT
-from tests.triggers.doors import ALL_ROLES, DOORS, Door, SilentEngine
+from tests.people import let_people_sign_in
+from tests.triggers.doors import DOORS, Door, SilentEngine
 
 EVE = next(person for person in PEOPLE if person.name == "eve")
 ELSEWHERE = "88888888-8888-8888-8888-888888888888"
@@ -17,9 +18,7 @@ each_door = pytest.mark.parametrize("one", DOORS, ids=lambda one: one.name)
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
-    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
-    monkeypatch.setenv("TENANT_ID", TENANT)
+    let_people_sign_in(monkeypatch)
 
 
 def as_told(change: Mapping[str, Any], *claims: tuple[str, str]) -> dict[str, str]:
@@ -35,6 +34,7 @@ STRANGERS = {
     "another tenant": as_told({}, ("tid", ELSEWHERE)),
     "no tenant": as_told({}, ("tid", "")),
     "two tenants": as_told({}, ("tid", TENANT), ("tid", ELSEWHERE)),
+    "another app": as_told({}, ("aud", ELSEWHERE)),
     "another provider": as_told({"auth_typ": "google"}),
     "no provider": as_told({"auth_typ": ""}),
     "groups for roles": as_told({"role_typ": "groups"}, ("roles", ""), ("groups", "Dr.Admin")),

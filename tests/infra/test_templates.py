@@ -10,6 +10,7 @@ import pytest
 
 from shared.principals import ROLES
 from shared.settings import Settings
+from tests.seals import MAC_KEY
 from tools.infra import main
 from triggers.timer_schedule import SETTING
 
@@ -70,9 +71,29 @@ def test_the_app_reads_the_settings_as_they_are_written() -> None:
         name: value if not str(value).startswith("[") else "https://example.blob.core.windows.net/evidence"
         for name, value in settings_of_the_app().items()
     }
-    values |= {"KEY_ROLES": "", "RUN_RETENTION_DAYS": "90", "SIGN_IN_ONLY": "true"}
-    values |= {"TENANT_ID": "11111111-2222-3333-4444-555555555555", "WEBSITE_AUTH_ENABLED": "True"}
-    assert Settings.from_environment(values).sign_in_only
+    an_id = "11111111-2222-3333-4444-555555555555"
+    values |= {"RUN_RETENTION_DAYS": "90", "TENANT_ID": an_id, "MAC_KEY": MAC_KEY}
+    entra = {"DOOR": "entra", "KEY_ROLES": "", "AUDIENCE": an_id, "WEBSITE_AUTH_ENABLED": "True"}
+    keys = {"DOOR": "keys", "KEY_ROLES": template()["parameters"]["keyRoles"]["defaultValue"], "AUDIENCE": ""}
+    assert Settings.from_environment(values | entra).door == "entra"
+    assert Settings.from_environment(values | keys).door == "keys"
+
+
+def test_the_key_of_seals_is_made_once_and_only_read_from_the_vault() -> None:
+    (secret,) = of_type("Microsoft.KeyVault/vaults/secrets")
+    assert secret["@options"] == {"onlyIfNotExists": []}
+    (vault,) = of_type("Microsoft.KeyVault/vaults")
+    assert vault["properties"]["enableRbacAuthorization"] is True
+    assert vault["properties"]["enablePurgeProtection"] is True
+    (site,) = of_type("Microsoft.Web/sites")
+    assert site["properties"]["keyVaultReferenceIdentity"] == "[parameters('identityId')]"
+
+
+def test_an_app_registration_makes_entra_the_door_and_none_makes_keys_the_door() -> None:
+    settings = settings_of_the_app()
+    assert settings["DOOR"] == "[if(empty(parameters('authClientId')), 'keys', 'entra')]"
+    assert settings["KEY_ROLES"] == "[if(empty(parameters('authClientId')), parameters('keyRoles'), '')]"
+    assert settings["AUDIENCE"] == "[parameters('authClientId')]"
 
 
 def test_each_value_of_the_parameter_file_is_a_parameter_and_each_needed_one_has_a_value() -> None:

@@ -18,10 +18,10 @@ COMMAND = [sys.executable, "-m", "lab", "up"]
 
 
 @contextmanager
-def lab(state: Path, ports: Ports) -> Iterator[list[str]]:
+def lab(state: Path, ports: Ports, **more: str) -> Iterator[list[str]]:
     """A lab that is up; gives the lines it said until it was ready."""
     chosen = {"LAB_AZURE_PORT": str(ports.azure), "LAB_HOST_PORT": str(ports.host), "LAB_STATE": str(state)}
-    environment = os.environ | chosen | {"LAB_SPEED": "400"}
+    environment = os.environ | chosen | {"LAB_SPEED": "400"} | more
     process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     with process, process.stdout as output:
@@ -48,33 +48,47 @@ def answers(url: str) -> bool:
 def test_a_lab_goes_on_from_its_state_and_leaves_no_server_behind(tmp_path: Path) -> None:
     ports = free_ports()
     with lab(tmp_path, ports):
-        call_server(ports.host_url, "DELETE", "/api/plans/payroll", headers=KEY)
+        call_server(ports.host_url, "DELETE", "/api/plans/payroll")
     assert not answers(ports.azure_url)
     assert not answers(ports.host_url)
     with lab(tmp_path, ports) as said:
         assert any("going on with the scenario default" in line for line in said)
-        assert call_server(ports.host_url, "GET", "/api/plans/payroll", headers=KEY).status == 404
-        assert call_server(ports.host_url, "GET", "/api/sites/hci-01", headers=KEY).status == 200
+        assert call_server(ports.host_url, "GET", "/api/plans/payroll").status == 404
+        assert call_server(ports.host_url, "GET", "/api/sites/hci-01").status == 200
 
 
-def test_nobody_gets_in_without_a_key_and_what_keys_open_is_told(tmp_path: Path) -> None:
-    """A token is no key; Event Grid and the lab itself have keys of their own, so that a reset works."""
+def test_nobody_gets_in_without_a_token_and_which_there_are_is_told(tmp_path: Path) -> None:
+    """A key is no token; Event Grid and the lab itself have keys of their own, so that a reset works."""
     ports = free_ports()
     with lab(tmp_path, ports) as said:
-        assert [line for line in said if line.startswith("Key ")] == [
-            "Key    lab-key, in the header x-functions-key or as ?code="
-        ]
-        for headers in ({}, {"Authorization": "Bearer lab-ann"}, {"x-functions-key": "guessed"}):
+        assert "Token  lab-cai: cai, Dr.Read" in said
+        for headers in ({"Authorization": ""}, {"Authorization": "Bearer guessed"}, KEY | {"Authorization": ""}):
             assert call_server(ports.host_url, "GET", "/api/plans", headers=headers).status == 401
         for path in ("/admin/host/status", "/runtime/webhooks/durabletask/instances/x"):
             assert call_server(ports.host_url, "GET", path, headers=KEY).status == 401
-        signed = KEY | {"Authorization": "Bearer lab-cai"}
+        signed = {"Authorization": "Bearer lab-cai"}
         assert call_server(ports.host_url, "GET", "/api/plans", headers=signed).status == 200
         assert call_server(ports.host_url, "POST", "/api/plans/payroll/drill", {}, headers=signed).status == 403
         event = {"emit": "extension-failure", "node": "hci-01-n2"}
         call_server(ports.azure_url, "POST", "/lab/events", event)
         assert wait_until(lambda: bool(statuses_of_deliveries(ports)))
         assert statuses_of_deliveries(ports) == {202}
+
+
+def test_where_keys_are_the_door_a_token_opens_nothing_and_nobody_approves(tmp_path: Path) -> None:
+    ports = free_ports()
+    with lab(tmp_path, ports, LAB_DOOR="keys") as said:
+        assert [line for line in said if line.startswith(("Key ", "Token "))] == [
+            "Key    lab-key, in the header x-functions-key or as ?code="
+        ]
+        for headers in ({"Authorization": "Bearer lab-eve"}, {"x-functions-key": "guessed"}):
+            assert call_server(ports.host_url, "GET", "/api/plans", headers=headers).status == 401
+        assert call_server(ports.host_url, "GET", "/api/plans", headers=KEY).status == 200
+        plan = call_server(ports.host_url, "GET", "/api/plans/payroll", headers=KEY).body
+        guarded = {"site": plan["site"], "items": plan["items"], "approvals": {"count": 1}}
+        assert call_server(ports.host_url, "PUT", "/api/plans/guarded", guarded, headers=KEY).status == 201
+        refused = call_server(ports.host_url, "POST", "/api/plans/guarded/failover", {}, headers=KEY)
+        assert (refused.status, refused.body["code"]) == (403, "keys-are-nobody")
 
 
 def statuses_of_deliveries(ports: Ports) -> set[int]:
@@ -111,7 +125,7 @@ def test_the_readmes_examples_work_as_they_are_written(tmp_path: Path) -> None:
         script = f"set -eu\n{examples().replace('7071', str(ports.host))}"
         shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert shell.returncode == 0, shell.stderr
-        listed = call_server(ports.host_url, "GET", "/api/operations?kind=drill&plan=payroll", headers=KEY)
+        listed = call_server(ports.host_url, "GET", "/api/operations?kind=drill&plan=payroll")
         (drill,) = listed.body["value"]
         assert drill["state"] == "succeeded"
     assert '"items"' in shell.stdout  # what the preview showed

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lab.http_calls import as_somebody
 from lab.servers import Servers, free_ports, reset_lab
 
 SPEED = 400
@@ -41,9 +42,10 @@ def send(base: str, method: str, path: str, body: Any = None, headers: Mapping[s
     """One request; a str body is sent as it is, anything else as JSON."""
     place = urlsplit(base)
     connection = HTTPConnection(place.hostname or "", place.port, timeout=30)
+    named = as_somebody(headers or {}, path)
     raw = body if isinstance(body, str) or body is None else json.dumps(body)
     try:
-        connection.request(method, path, raw, {"Content-Type": "application/json", **(headers or {})})
+        connection.request(method, path, raw, {"Content-Type": "application/json", **named})
         answer = connection.getresponse()
         text = answer.read().decode()
         is_json = "json" in (answer.headers.get_content_type() or "")

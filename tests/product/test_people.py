@@ -28,11 +28,11 @@ def token_of(name: str) -> dict[str, str]:
 def test_what_ann_requests_bob_approves_and_nobody_by_a_header(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}), token_of("eve"))
     forged = signed_in("ann", "Dr.Operate")
-    assert lab.api("POST", "plans/guarded/failover", {}, forged).status == 403  # nobody is signed in
+    assert lab.api("POST", "plans/guarded/failover", {}, forged).status == 401  # nobody is signed in
     run = lab.api("POST", "plans/guarded/failover", {}, token_of("ann")).body["id"]
     lab.waiting(run)
     approve = f"operations/{run}/approve"
-    assert lab.api("POST", approve, {}, signed_in("zoe", "Dr.Approve")).status == 403
+    assert lab.api("POST", approve, {}, signed_in("zoe", "Dr.Approve")).status == 401
     assert lab.api("POST", approve, {}, token_of("ann") | signed_in("zoe", "Dr.Approve")).status == 403
     assert lab.api("POST", approve, {}, token_of("eve")).status == 403
     assert lab.verbs() == []

@@ -18,6 +18,7 @@ import triggers.health
 import triggers.short_runs
 from shared.errors import Transient
 from tests.app_functions import registered_functions
+from tests.people import let_people_sign_in, signed_in
 from tests.triggers.doors import ALL_ROLES, DOORS, WITHOUT_ENGINE, BrokenEngine, Door, SilentEngine, call_error, door
 from triggers.health import EngineProbe
 
@@ -97,9 +98,9 @@ async def test_what_nobody_expected_is_a_500_with_a_reference_and_no_secret(
 async def test_a_caller_without_a_role_is_refused_before_anything_is_asked(
     one: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KEY_ROLES", "")
+    let_people_sign_in(monkeypatch)
     engine = SilentEngine()
-    (await one.answer(engine)).require_problem(403)
+    (await one.answer_to(engine, signed_in("fay"))).require_problem(403)
     assert not engine.calls
 
 

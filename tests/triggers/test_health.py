@@ -15,9 +15,9 @@ from durabletask.client import OrchestrationState, OrchestrationStatus
 
 import triggers.health
 import triggers.waiting
-from lab.host.sign_in import TENANT
 from shared.obstacle import Obstacle
 from shared.operations.timer_looks import KnownFailure, TimerLooks
+from tests.people import let_people_sign_in, signed_in
 from tests.triggers.doors import ALL_ROLES, BrokenEngine, SilentEngine, call_error, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
@@ -91,7 +91,7 @@ async def test_an_engine_that_answers_is_healthy(monkeypatch: pytest.MonkeyPatch
     checks = dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok")
     looks: dict[str, Any] = {"lastLook": None, "undone": [], "undoneBesides": 0}
     counts: dict[str, Any] = {"events": {"duplicate": 2}, "holds": [], "evidenceStore": None, "release": ""}
-    counts["openDoors"] = []
+    counts["door"] = "keys"
     assert (answer.status, answer.body) == (200, {**checks, **counts, **looks})
 
 
@@ -222,21 +222,16 @@ def test_the_clock_of_the_probe_only_measures() -> None:
     assert default.__name__ == "monotonic"
 
 
-@pytest.mark.parametrize(
-    ("settings", "codes"),
-    [
-        ({"KEY_ROLES": ALL_ROLES}, ["keys-above-persons"]),
-        (
-            {"KEY_ROLES": "Dr.Read,Dr.Drill", "WEBSITE_AUTH_ENABLED": "True", "TENANT_ID": TENANT},
-            ["keys-above-persons"],
-        ),
-        ({"KEY_ROLES": "Dr.Read"}, []),
-    ],
-)
-async def test_what_a_key_alone_may_do_is_said(
-    settings: dict[str, str], codes: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    answer = await HEALTH.answer(Hub(runs_get(COMPLETED)))
-    assert [one["code"] for one in answer.body["openDoors"]] == codes
+async def test_which_door_the_app_has_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_people_sign_in(monkeypatch)
+    answer = await HEALTH.answer_to(Hub(runs_get(COMPLETED)), signed_in("cai", "Dr.Read"))
+    assert answer.body["door"] == "entra"
+
+
+async def test_with_half_a_door_the_app_says_why_it_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_people_sign_in(monkeypatch)
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "False")
+    answer = await HEALTH.answer_to(Hub(runs_get(COMPLETED)), signed_in("cai", "Dr.Read"))
+    problem = answer.require_problem(500)
+    assert problem["code"] == "wrong-settings"
+    assert "WEBSITE_AUTH_ENABLED" in problem["detail"]

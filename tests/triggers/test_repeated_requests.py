@@ -9,9 +9,8 @@ import pytest
 from durabletask.client import OrchestrationStatus
 
 import triggers.waiting
-from lab.host.sign_in import TENANT
-from tests.people import signed_in
-from tests.triggers.doors import ALL_ROLES, PARAMETERS, Answer, door, spend_no_time
+from tests.people import let_people_sign_in, signed_in
+from tests.triggers.doors import PARAMETERS, Answer, door, spend_no_time
 from tests.triggers.engine_states import state_of
 from tests.triggers.hub import Hub
 
@@ -30,9 +29,7 @@ class RememberingHub(Hub):
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
-    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
-    monkeypatch.setenv("TENANT_ID", TENANT)
+    let_people_sign_in(monkeypatch)
     monkeypatch.setattr(triggers.waiting, "sleep", spend_no_time)
 
 
@@ -41,9 +38,9 @@ def principal(name: str) -> dict[str, str]:
     return signed_in(name, "Dr.Admin")
 
 
-async def post(name: str, hub: Hub, body: Any, key: str = "k", person: str = "", **parameters: str) -> Answer:
+async def post(name: str, hub: Hub, body: Any, key: str = "k", person: str = "eve", **parameters: str) -> Answer:
     one = door(name)
-    headers = {"Idempotency-Key": key} | (principal(person) if person else {})
+    headers = {"Idempotency-Key": key} | principal(person)
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     route = PARAMETERS | parameters
     request = func.HttpRequest("POST", f"/api/{one.route}", headers=headers, route_params=route, body=content)
@@ -114,7 +111,7 @@ async def test_of_another_subject_a_key_names_another_run() -> None:
 
 async def test_without_a_key_each_request_is_a_run_of_its_own() -> None:
     hub = RememberingHub()
-    answers = [await door("start_verify").answer(hub) for _ in range(2)]
+    answers = [await door("start_verify").answer_to(hub, principal("eve")) for _ in range(2)]
     assert [answer.status for answer in answers] == [202, 202]
     assert len(hub.runs) == 2
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.host.sign_in import PEOPLE, TENANT, Person, UnauthenticatedAction
-from shared.principals import ADMIN, APPROVE, DRILL, OPERATE, READ, ROLES, identify_caller
+from lab.host.sign_in import AUDIENCE, PEOPLE, TENANT, Person, UnauthenticatedAction
+from shared.principals import ADMIN, APPROVE, DRILL, OPERATE, READ, identify_caller
 from tests.lab.host.conftest import Serve
 from tests.lab.host.test_http_triggers import keys_in
 
@@ -76,7 +76,7 @@ async def test_a_key_alone_is_no_sign_in_where_that_is_required(serve: Serve, tm
 
 
 def test_the_product_reads_each_person_as_somebody_else() -> None:
-    callers = [identify_caller(person.principal_headers, ROLES, tenant=TENANT) for person in PEOPLE]
+    callers = [identify_caller(person.principal_headers, TENANT, AUDIENCE) for person in PEOPLE]
     assert len({caller.id for caller in callers}) == len(PEOPLE)
     assert {caller.name: caller.roles for caller in callers} == {
         "ann": (READ, DRILL, OPERATE),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from shared.activity import Nothing
 from shared.operations.contract import (
+    CheckSeal,
     EndedRunsRead,
     EventPublished,
     HoldersRead,
@@ -17,10 +18,13 @@ from shared.operations.contract import (
     ReadOutcomes,
     RunEnded,
     RunsPurged,
+    SealChecked,
     StartCleanup,
     StartRun,
 )
 from shared.operations.lost_runs import LostRun
+from shared.operations.seals import has_seal
+from tests.seals import SEAL_KEY
 
 
 @dataclass
@@ -47,6 +51,9 @@ class Runs:
     published: list[PublishEvent] = field(default_factory=list)
     lost: list[LostRun] = field(default_factory=list)
     forgotten: tuple[str, ...] = ()
+
+    def check_seal(self, ask: CheckSeal) -> SealChecked:
+        return SealChecked(is_own=has_seal(SEAL_KEY, ask.run, ask.name, ask.payload))
 
     def read_ended(self, ask: ReadEndedRuns) -> EndedRunsRead:
         return EndedRunsRead(ended=tuple(run for run in ask.ids if run in self.ended))

@@ -100,6 +100,7 @@ class FakeAzure:
             healing.READ_NODE_RECORDS: self.documents.read_node_records,
             plans.READ_DOCUMENTS: self.documents.read_documents,
             operations.PUBLISH_EVENT: self.runs.publish_event,
+            operations.CHECK_SEAL: self.runs.check_seal,
             operations.READ_ENDED_RUNS: self.runs.read_ended,
             operations.READ_HOLDERS: self.runs.read_holders,
             operations.READ_OUTCOMES: self.runs.read_outcomes,

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from shared.azure.clients import close_azure
 from tests.listening import listening
+from tests.seals import APP_SETTINGS
 
 VAULT = "/subscriptions/s1/resourceGroups/rg-dr/providers/Microsoft.RecoveryServices/vaults/vault-dr"
 ITEM = f"{VAULT}/replicationFabrics/f1/replicationProtectionContainers/c1/replicationProtectedItems/sql-01"
@@ -101,8 +102,10 @@ async def standing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeArm]:
 
 def point_at(base: str, identity_header: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what the product reads from its environment."""
-    for name in ("AZURE_CLIENT_ID", "EVENTGRID_TOPIC_ENDPOINT", "EVENTGRID_TOPIC_KEY", "KEY_ROLES"):
+    for name in ("AZURE_CLIENT_ID", "EVENTGRID_TOPIC_ENDPOINT", "EVENTGRID_TOPIC_KEY"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in APP_SETTINGS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AZURE_RESOURCE_MANAGER_URL", base)
     monkeypatch.setenv("ARM_PACE", "1000000")  # durable time jumps: what Azure asks to wait for is over at once
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{base}/msi/token")
