@@ -217,7 +217,7 @@ def _send_verbs(*verbs: Any) -> Calls:
         for verb in verbs:
             await vault.start_verb(verb, ITEM, None if verb in {"Commit", "CancelFailover"} else {}, REQUEST_ID)
             if verb != "ChangePit":
-                body = None if verb in {"Commit", "CancelFailover", "ReverseReplicate"} else {}
+                body: dict[str, Any] | None = None if verb in {"Commit", "CancelFailover", "ReverseReplicate"} else {}
                 await vault_recovery_plans.start_plan_verb(vault, verb, "rp-1", body, REQUEST_ID)
         await vault.resume_job("job-1", "go on", REQUEST_ID)
 

@@ -24,7 +24,7 @@ def list_permissions(lab: Lab, request: ArmRequest) -> Answer:
     require_scope(lab, scope)
     limits = lab.store.get(KIND, "product")
     granted = [EVERYTHING | limits] if limits else rights_on(lab, request.principal, scope)
-    return paged_answer(request, [each | {"dataActions": [], "notDataActions": []} for each in granted])
+    return paged_answer(request, [{"dataActions": [], "notDataActions": []} | each for each in granted])
 
 
 def require_permission(lab: Lab, request: ArmRequest) -> None:
