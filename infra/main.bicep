@@ -18,6 +18,8 @@ param evidenceDays int = 2555
 param runRetentionDays int = 90
 @description('App roles of callers who come with a function key, separated by commas; empty: none.')
 param keyRoles string = ''
+@description('ARM ids, separated by commas, of all that the app may work in; empty: wherever its identity may.')
+param allowedScopes string = ''
 @description('NCRONTAB expression of the timer, in UTC.')
 param reconcileSchedule string = '0 */5 * * * *'
 @description('Endpoint of an Event Grid topic for CloudEvents that is there already; empty: one is made. The app needs EventGrid Data Sender on it.')
@@ -104,6 +106,7 @@ module app 'modules/app.bicep' = {
       AzureWebJobsStorage__tableServiceUri: hostStorage.outputs.tableEndpoint
       EVENTGRID_TOPIC_ENDPOINT: empty(existingTopicEndpoint) ? topic!.outputs.endpoint : existingTopicEndpoint
       EVIDENCE_STORE: '${evidenceStorage.outputs.blobEndpoint}${evidence}'
+      ALLOWED_SCOPES: allowedScopes
       KEY_ROLES: keyRoles
       PYTHON_THREADPOOL_THREAD_COUNT: '16'
       RECONCILE_SCHEDULE: reconcileSchedule

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.allowed_scopes import check_scopes
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
 from shared.obstacle import Obstacle
@@ -52,6 +53,11 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+KEY_VAULT_DOMAINS = {
+    "management.chinacloudapi.cn": "vault.azure.cn",
+    "management.usgovcloudapi.net": "vault.usgovcloudapi.net",
+}
+"""Of the clouds other than Azure itself, by the host of their Resource Manager."""
 Url = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -70,6 +76,7 @@ class Settings(BaseModel):
         sign_in_only: Whether callers have to be signed in, and function keys open nothing.
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
         tenant: Id of the tenant whose persons and apps are let in.
+        allowed_scopes: ARM ids of all that the app may work in; empty: everything that its identity may.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -88,6 +95,10 @@ class Settings(BaseModel):
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
     tenant: Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)] = Field("", alias="TENANT_ID")
 
+    allowed_scopes: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(check_scopes)] = Field(
+        (), alias="ALLOWED_SCOPES"
+    )
+
     @model_validator(mode="after")
     def _check_door(self) -> Self:
         """Who is signed in is somebody of one tenant, and where all have to be signed in something signs them in."""
@@ -99,6 +110,11 @@ class Settings(BaseModel):
     def is_in_lab(self) -> bool:
         """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
         return self.arm_url.startswith("http:")
+
+    @property
+    def key_vault_domain(self) -> str:
+        """Where the key vaults of the app's cloud are."""
+        return KEY_VAULT_DOMAINS.get(urlsplit(self.arm_url).hostname or "", "vault.azure.net")
 
     def find_open_doors(self) -> tuple[Obstacle, ...]:
         """What these settings let callers do that the roles of persons do not say."""

@@ -183,7 +183,8 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     store = obstacle.model_dump(mode="json", include={"code", "detail"}) if obstacle else None
     is_degraded = checks["timer"] == "degraded" or (obstacle is not None and obstacle.passing)
     open_doors = [door.to_json() for door in read_settings().find_open_doors()]
-    seen = {"events": counts, "holds": holds, "evidenceStore": store, "openDoors": open_doors}
+    seen: dict[str, Any] = {"events": counts, "holds": holds, "evidenceStore": store, "openDoors": open_doors}
+    seen["allowedScopes"] = read_settings().allowed_scopes or None
     seen |= _last_look_of(PROBE.looks)
     status = "degraded" if is_degraded else "ok"
     return json_response({"status": status, "release": PROBE.release, **checks, **seen})

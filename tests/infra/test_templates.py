@@ -73,7 +73,12 @@ def test_the_app_reads_the_settings_as_they_are_written() -> None:
         name: value if not str(value).startswith("[") else "https://example.blob.core.windows.net/evidence"
         for name, value in settings_of_the_app().items()
     }
-    values |= {"KEY_ROLES": "", "RUN_RETENTION_DAYS": "90", "SIGN_IN_ONLY": "true"}
+    values |= {
+        "ALLOWED_SCOPES": "/subscriptions/s1",
+        "KEY_ROLES": "",
+        "RUN_RETENTION_DAYS": "90",
+        "SIGN_IN_ONLY": "true",
+    }
     values |= {"TENANT_ID": "11111111-2222-3333-4444-555555555555", "WEBSITE_AUTH_ENABLED": "True"}
     assert Settings.from_environment(values).sign_in_only
 
