@@ -15,6 +15,8 @@ from shared.errors import Refused
 from shared.settings import Settings, WrongSettings
 from tests.shared.azure.fake import Reply, listed, standing
 from tests.shared.samples import ISOLATED, PAYROLL, SITE, SUBSCRIPTION, plan, site
+from tests.triggers.doors import ALL_ROLES, door
+from tests.triggers.hub import Hub
 from triggers.http_endpoint import HttpProblem
 from triggers.plan_checks import check_plan_document
 from triggers.scope_checks import find_plan_scope_errors, find_site_scope_errors, require_allowed
@@ -236,3 +238,27 @@ async def test_no_secret_is_read_from_a_key_vault_that_is_not_named(monkeypatch:
         with pytest.raises(Refused, match=SCOPE_CODE):
             await read_secret("@kv:kv-other/admin")
         assert len(fake.sent("GET", "/secrets/admin")) == 1
+
+
+BEGINNING = (
+    *("start_verb", "start_preflight", "start_verify", "start_prepare", "start_replication"),
+    *("repair_node", "change_recovery_plan"),
+)
+"""What begins something with a site or a plan."""
+
+
+@pytest.mark.parametrize(
+    ("name", "preview"),
+    [("put_site", False), *((name, preview) for name in BEGINNING for preview in (False, True))],
+)
+async def test_what_is_no_longer_allowed_is_neither_declared_nor_previewed_nor_begun(
+    name: str, preview: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_ROLES", ALL_ROLES)
+    monkeypatch.setenv("ALLOWED_SCOPES", GROUP.replace("rg-dr", "rg-elsewhere"))
+    hub = Hub()
+    answer = await (door(name).answer_preview(hub) if preview else door(name).answer(hub, key="one"))
+    body = answer.require_problem(400)
+    assert SCOPE_CODE in {error.get("code") for error in body["errors"]}
+    assert all(error["field"] for error in body["errors"])
+    assert hub.count("schedule_new_orchestration") == 0
