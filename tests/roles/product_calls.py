@@ -15,6 +15,7 @@ from shared.failback.leftovers import FailoverVm, ReadLeftovers, ReadVmResources
 from shared.healing.contract import ReadCause, ReadLocks, RemoveLocks, RestoreLocks
 from shared.messages import VaultRef
 from shared.onboarding.contract import EnsureResource, EnsureRole, ReadSite
+from shared.onboarding.preflight.azure_rights import SITE_RECOVERY_CONTRIBUTOR
 from shared.operations.obligations import Lock
 from shared.recovery.contract import ReadNetwork
 from shared.recovery.drill import mark_of
@@ -246,7 +247,7 @@ async def _prepare() -> None:
     await _ensure(f"{VAULT}-new", "vault")
     await _ensure(f"{NETWORK}-new", "network")
     await _ensure(f"{CLUSTER}/arcSettings/default/extensions/asr-new", "cluster")
-    grant = EnsureRole(operation=OPERATION, scope=VAULT, role=REQUEST_ID, principal=REQUEST_ID)
+    grant = EnsureRole(operation=OPERATION, scope=VAULT, role=SITE_RECOVERY_CONTRIBUTOR, principal=REQUEST_ID)
     await prepare.ensure_role(grant)
     await vault_setup.create_site(vault, "f1", REQUEST_ID)
     await vault_setup.create_policy(vault, "p1", {}, REQUEST_ID)

@@ -108,3 +108,28 @@ async def test_what_the_identity_may_do_is_answered_from_the_same_set(cloud: Clo
     actions = {action for one in body["value"] for action in one["actions"]}
     expected = {*read_role("reader")["actions"], *read_role("heal")["actions"]} - {"Microsoft.Compute/skus/read"}
     assert actions == expected
+
+
+ASSIGNED = "6f1f3f5e-2a10-5f6e-9f53-0d3f2c3f9a01"
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "allowed"),
+    [
+        (role_rights.SITE_RECOVERY_CONTRIBUTOR, "ServicePrincipal", True),
+        (role_rights.SITE_RECOVERY_CONTRIBUTOR, "User", False),
+        (role_rights.SITE_RECOVERY_CONTRIBUTOR, None, False),
+        (role_rights.OWNER, "ServicePrincipal", False),
+        (role_rights.READER, "ServicePrincipal", False),
+    ],
+)
+async def test_prepare_assigns_no_role_but_those_of_its_condition(
+    cloud: Cloud, role: str, kind: str | None, allowed: bool
+) -> None:
+    _be_the_product(cloud)
+    group = f"{SUBSCRIPTIONS[1]}/resourceGroups/rg-dr"
+    path = f"{group}/providers/Microsoft.Authorization/roleAssignments/{ASSIGNED}"
+    definition = f"{SUBSCRIPTIONS[1]}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    properties = {"roleDefinitionId": definition, "principalId": PRODUCT} | ({"principalType": kind} if kind else {})
+    status, body, _ = await cloud.call("PUT", path, {"properties": properties}, version="2022-04-01")
+    assert status == (201 if allowed else 403), body

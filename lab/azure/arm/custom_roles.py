@@ -22,6 +22,8 @@ CUSTOM: dict[str, Json] = {
 }
 """The roles by name."""
 IDS = {name: str(uuid.uuid5(uuid.NAMESPACE_URL, f"roles/{name}")) for name in CUSTOM}
+GRANTABLE = frozenset(json.loads((FILES.parent / "roles.json").read_text(encoding="utf-8"))["variables"]["grantable"])
+"""Built-in roles that prepare may assign, by the condition of its own assignment."""
 NAMES = {role: name for name, role in IDS.items()}
 
 
