@@ -1,6 +1,6 @@
 # Each target makes what it needs: .venv comes from the lock file, once.
 .DEFAULT_GOAL := help
-.PHONY: help run lab real test deep quick check verify bench clean dist infra lint lock smoke venv
+.PHONY: help run lab real test deep quick check verify bench clean dist infra sbom audit lint lock smoke venv
 
 SCENARIO ?= default
 PY := .venv/bin/python
@@ -40,6 +40,12 @@ bench: venv ## Print the table of figures and write bench/results.json
 
 infra: venv ## Compile and lint infra/, and check that infra/main.json is what it makes: BICEP=compiler
 	@$(PY) -m tools.infra
+
+sbom: venv ## List what is deployed in dist/sbom.cdx.json, as CycloneDX
+	@$(PY) -m tools.sbom
+
+audit: venv ## Look for known vulnerabilities of what is deployed: 1 with those, 3 where they cannot be looked up
+	@$(PY) -m tools.audit
 
 dist: venv ## Make the package that is deployed, in dist/: equal to the byte each time
 	@$(PY) -m tools.dist

@@ -74,6 +74,7 @@ class _SiteReader:
         vault_group = group_id_of(site.vault)  # what our rights on a new vault come from, or its subscription
         group_exists = await self._read_if_allowed("rights", find_resource(vault_group, RESOURCES_API))
         nearest_scope = vault_group if group_exists else subscription_path_of(vault_group)
+        target_scope = site.target_resource_group if group else subscription_path_of(site.target_resource_group)
         return AzureFacts(
             at=at,
             cluster=_cluster_facts(cluster) if cluster else None,
@@ -83,6 +84,7 @@ class _SiteReader:
             rights_vault=await self._read_rights("rights", nearest_scope),
             rights_cluster=await self._read_rights("rights", site.cluster),
             rights_nodes=await self._read_rights("rights", nodes[0]["id"]) if nodes else None,
+            rights_target=await self._read_rights("rights", target_scope),
             vault=await self._read_vault_facts(vault, vault_body, principal) if vault_body else None,
             account=await self._read_account_facts(text_of(object_at(vault_body or {}, "identity").get("principalId"))),
             network=await self._read_network_facts("network", site.network),

@@ -18,6 +18,8 @@ param evidenceDays int = 2555
 param runRetentionDays int = 90
 @description('App roles of callers who come with a function key, separated by commas; of no effect with authClientId.')
 param keyRoles string = 'Dr.Read'
+@description('ARM ids, separated by commas, of all that the app may work in; empty: wherever its identity may.')
+param allowedScopes string = ''
 @description('NCRONTAB expression of the timer, in UTC.')
 param reconcileSchedule string = '0 */5 * * * *'
 @description('Endpoint of an Event Grid topic for CloudEvents that is there already; empty: one is made. The app needs EventGrid Data Sender on it.')
@@ -110,6 +112,7 @@ module app 'modules/app.bicep' = {
       AzureWebJobsStorage__tableServiceUri: hostStorage.outputs.tableEndpoint
       EVENTGRID_TOPIC_ENDPOINT: empty(existingTopicEndpoint) ? topic!.outputs.endpoint : existingTopicEndpoint
       EVIDENCE_STORE: '${evidenceStorage.outputs.blobEndpoint}${evidence}'
+      ALLOWED_SCOPES: allowedScopes
       DOOR: empty(authClientId) ? 'keys' : 'entra'
       KEY_ROLES: empty(authClientId) ? keyRoles : ''
       MAC_KEY: secrets.outputs.macKeyReference

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.allowed_scopes import check_scopes
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
 from shared.principals import OBJECT_ID, ROLES
@@ -65,6 +66,11 @@ def _check_mac_key(key: SecretStr) -> SecretStr:
     return key
 
 
+KEY_VAULT_DOMAINS = {
+    "management.chinacloudapi.cn": "vault.azure.cn",
+    "management.usgovcloudapi.net": "vault.usgovcloudapi.net",
+}
+"""Of the clouds other than Azure itself, by the host of their Resource Manager."""
 Url = Annotated[str, AfterValidator(_check_url)]
 EntraId = Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)]
 type Door = Literal["entra", "keys"]
@@ -81,6 +87,7 @@ class AzureSettings(BaseModel):
         client_id: Of a user-assigned identity; None: the system-assigned one.
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
+        allowed_scopes: ARM ids of all that the app may work in; empty: everything that its identity may.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -92,11 +99,19 @@ class AzureSettings(BaseModel):
     evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
     arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
+    allowed_scopes: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(check_scopes)] = Field(
+        (), alias="ALLOWED_SCOPES"
+    )
 
     @property
     def is_in_lab(self) -> bool:
         """Whether Azure itself is simulated on this machine: then so is all that the app calls."""
         return self.arm_url.startswith("http:")
+
+    @property
+    def key_vault_domain(self) -> str:
+        """Where the key vaults of the app's cloud are."""
+        return KEY_VAULT_DOMAINS.get(urlsplit(self.arm_url).hostname or "", "vault.azure.net")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

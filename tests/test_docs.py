@@ -146,7 +146,7 @@ def test_every_dependency_has_its_reason_in_a_decision() -> None:
 def test_make_help_lists_what_one_may_ask_for() -> None:
     listed = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     run = ["help", "run", "lab", "real", "test", "deep", "quick", "check"]
-    assert listed == [*run, "verify", "bench", "infra", "dist", "smoke", "clean"]
+    assert listed == [*run, "verify", "bench", "infra", "sbom", "audit", "dist", "smoke", "clean"]
 
 
 def test_every_event_that_is_told_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""Compiles the templates of infra/, and checks that infra/main.json is what they make: BICEP names the compiler."""
+"""Compiles the templates of infra/, and checks that the JSON beside each is what it makes: BICEP names the compiler."""
 
 import argparse
 import os
@@ -14,14 +14,14 @@ class WrongTemplates(Exception):
     """The compiler refused the templates, or warned of them; the message is what it said."""
 
 
-def compile_templates(bicep: str, main: Path) -> str:
+def compile_templates(bicep: str, template: Path) -> str:
     """The template that Azure takes.
 
     Raises:
         WrongTemplates: also for a warning.
     """
-    built = _ask(bicep, "build", str(main), "--stdout")
-    _ask(bicep, "lint", str(main))
+    built = _ask(bicep, "build", str(template), "--stdout")
+    _ask(bicep, "lint", str(template))
     return built
 
 
@@ -35,20 +35,26 @@ def _ask(*command: str) -> str:
 def main(arguments: Sequence[str], bicep: str, infra: Path = INFRA) -> int:
     """Check the templates, or write with --write what they make: the exit status, and a line for what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tools.infra", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write infra/main.json")
+    parser.add_argument("--write", action="store_true", help="write the JSON beside each template")
     asked = parser.parse_args(arguments)
     if not bicep:
         sys.stdout.write("infra: not compiled and not linted, BICEP does not name a Bicep compiler\n")
         return 1 if asked.write else 0
+    templates = sorted(infra.glob("*.bicep"))
+    return max((_check_template(bicep, template, write=asked.write) for template in templates), default=1)
+
+
+def _check_template(bicep: str, template: Path, *, write: bool) -> int:
+    compiled = template.with_suffix(".json")
     try:
-        built = compile_templates(bicep, infra / "main.bicep")
+        built = compile_templates(bicep, template)
     except (WrongTemplates, OSError) as wrong:
         sys.stderr.write(f"infra: {wrong}\n")
         return 1
-    if asked.write:
-        (infra / "main.json").write_text(built)
-    elif (infra / "main.json").read_text() != built:
-        sys.stderr.write("infra: main.json is not what main.bicep makes: python -m tools.infra --write\n")
+    if write:
+        compiled.write_text(built)
+    elif not compiled.exists() or compiled.read_text() != built:
+        sys.stderr.write(f"infra: {compiled.name} is not what {template.name} makes: python -m tools.infra --write\n")
         return 1
     return 0
 

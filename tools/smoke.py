@@ -82,8 +82,7 @@ def check_health(app: App) -> str:
     parts = ("engine", "orchestrators", "entities", "timer")
     if unwell := [f"{part} is {health.get(part)!r}" for part in parts if health.get(part) != "ok"]:
         raise Failed(f"the app answers, and {', '.join(unwell)}")
-    doors = [door["detail"] for door in health.get("openDoors", ())]
-    return f"release {health.get('release') or 'not known'}; " + ("; ".join(doors) or "no open doors")
+    return f"release {health.get('release') or 'not known'}, callers come in by {health.get('door') or 'an unknown door'}"
 
 
 def check_description(app: App) -> str:

@@ -21,9 +21,10 @@ from shared.wording import list_briefly
 from triggers import declared_documents
 from triggers.approvals import change_document
 from triggers.holds_in_effect import hold_views, read_holds, read_holds_of
-from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, json_response
+from triggers.http_endpoint import HttpProblem, body_of, caller_of, handle_for_role, invalid_request, json_response
 from triggers.next_drills import read_drills, read_next_drill
 from triggers.plan_checks import check_plan
+from triggers.scope_checks import find_site_scope_errors
 from triggers.sites import read_site_health
 
 bp = df.Blueprint()
@@ -106,7 +107,10 @@ async def put_site(req: func.HttpRequest, client: df.DurableFunctionsClient) -> 
 
     400 with each field that is wrong, 412 when If-Match does not hold.
     """
-    return await put_document(req, client, "site", SiteDocument.model_validate_json(body_of(req)))
+    site = SiteDocument.model_validate_json(body_of(req))
+    if errors := find_site_scope_errors(site):
+        raise invalid_request(*errors)
+    return await put_document(req, client, "site", site)
 
 
 @bp.function_name("get_site")

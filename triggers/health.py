@@ -182,7 +182,8 @@ async def get_health(req: func.HttpRequest, client: df.DurableFunctionsClient) -
     checks = {**dict.fromkeys(CHECKS, "ok"), "timer": "degraded" if PROBE.looks.failures else "ok"}
     store = obstacle.model_dump(mode="json", include={"code", "detail"}) if obstacle else None
     is_degraded = checks["timer"] == "degraded" or (obstacle is not None and obstacle.passing)
-    seen = {"events": counts, "holds": holds, "evidenceStore": store, "door": read_settings().door}
+    seen: dict[str, Any] = {"events": counts, "holds": holds, "evidenceStore": store, "door": read_settings().door}
+    seen["allowedScopes"] = read_settings().allowed_scopes or None
     seen |= _last_look_of(PROBE.looks)
     status = "degraded" if is_degraded else "ok"
     return json_response({"status": status, "release": PROBE.release, **checks, **seen})

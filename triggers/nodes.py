@@ -45,6 +45,7 @@ from triggers.http_endpoint import (
 )
 from triggers.lost_nodes import lost_node_view
 from triggers.request_checks import IDEMPOTENCY_KEY, wants_preview
+from triggers.scope_checks import require_allowed
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
@@ -105,6 +106,7 @@ async def repair_node(req: func.HttpRequest, client: df.DurableFunctionsClient) 
     """
     read_body(req, EmptyRequest)
     site = await declared_documents.read_site(client, req.route_params["site"])
+    require_allowed({req.route_params["site"]: site})
     snapshot = await _read_snapshot(client, site)
     node = next((one for one in snapshot.nodes if same_host(one.name, req.route_params["node"])), None)
     if node is None:

@@ -19,6 +19,7 @@ from shared.plans.plan import PlanDocument
 from shared.problem_details import FieldError, field_errors
 from shared.sites.site import SiteDocument
 from triggers.http_endpoint import invalid_request, json_object_of
+from triggers.scope_checks import find_plan_scope_errors
 
 _ITEM_INDEX = re.compile(r"^items\[(\d+)\]")
 
@@ -62,6 +63,7 @@ def check_plan_document(
     except ValidationError as error:
         errors = field_errors(error)
     document = json_object_of(body)
+    errors += find_plan_scope_errors(plan) if plan else []
     errors += [*_unknown_site_errors(document, sites), *_drill_cycle_errors(name, document, plans)]
     return plan, [*errors, *_drill_network_errors(document, sites)]
 

@@ -46,6 +46,7 @@ from triggers.http_endpoint import (
     run_id_of,
 )
 from triggers.request_checks import wants_preview
+from triggers.scope_checks import require_allowed
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
 bp = df.Blueprint()
@@ -133,11 +134,11 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         require_role(caller_of(req), "Dr.Admin" if request.action == "adopt" else "Dr.Operate")
     name = req.route_params["plan"]
     if request.action == "adopt":
-        return await _adopt_recovery_plans(req, client, await _read_mirror_state(client, name))
+        return await _adopt_recovery_plans(req, client, await _read_mirror_to_change(client, name))
     run, key = run_id_of(req, "mirror", name), request_key_of(req, "mirror", name)
     if not wants_preview(req) and await has_started(client, run, key):
         return accepted_response(run)
-    mirror_state = await _read_mirror_state(client, name)
+    mirror_state = await _read_mirror_to_change(client, name)
     if wants_preview(req):
         return json_response(mirror_state.preview_of(request.action))
     await require_no_hold(client, mirror_state.sites)
@@ -177,6 +178,17 @@ async def _required_for_removal(
         for site, vms in vms_by_site.items()
     ]
     return tuple(dict.fromkeys(rule for rules in found for rule in rules))
+
+
+async def _read_mirror_to_change(client: df.DurableFunctionsClient, name: str) -> MirrorState:
+    """How a plan is mirrored that lies within the allowed scopes.
+
+    Raises:
+        HttpProblem: it does not (400).
+    """
+    plan = await declared_documents.read_plan(client, name)
+    require_allowed(await declared_documents.sites_of_plan(client, plan), plan)
+    return await _read_mirror_state(client, name)
 
 
 async def _read_mirror_state(client: df.DurableFunctionsClient, name: str) -> MirrorState:

@@ -63,6 +63,7 @@ from triggers.http_endpoint import (
     run_id_of,
 )
 from triggers.request_checks import wants_preview
+from triggers.scope_checks import require_allowed
 from triggers.site_previews import READS, preview_prepare, preview_replication_order
 from triggers.starting import accepted_response, admission_response, has_started, start_once
 
@@ -182,16 +183,18 @@ async def site_operation_of(req: func.HttpRequest, client: df.DurableFunctionsCl
     """The run that a request on a site asks for: its id is that of its Idempotency-Key.
 
     Raises:
-        HttpProblem: the site is not declared (404).
+        HttpProblem: the site is not declared (404), or lies outside of the allowed scopes (400).
     """
     name, requester = req.route_params["site"], caller_of(req)
+    site = await declared_documents.read_site(client, name)
+    require_allowed({name: site})
     return SiteOperation(
         id=run_id_of(req, kind, name),
         kind=kind,
         site=name,
         requested_by=requester.name,
         requester_id=requester.id,
-        document=await declared_documents.read_site(client, name),
+        document=site,
     )
 
 

@@ -42,6 +42,7 @@ from triggers.http_endpoint import (
 )
 from triggers.next_drills import read_next_drill
 from triggers.request_checks import wants_preview
+from triggers.scope_checks import require_allowed
 from triggers.starting import admission_response, field_errors_of, find_holding_runs, has_started, start_once
 from triggers.verb_requests import VerbRequest, foreign_options_of, options_of_request, parse_verb_request
 
@@ -93,6 +94,8 @@ async def _read_operation(
     if kind == "drill" and plan.drill is None:
         detail = "The plan has no drill settings. Declare `drill.network`, an isolated network, first."
         raise HttpProblem(409, "No drill settings", detail, [FieldError(field="drill", detail=detail)])
+    sites = await declared_documents.sites_of_plan(client, plan)
+    require_allowed(sites, plan)
     operation = Operation(
         id=run_id_of(req, kind, name),
         kind=kind,
@@ -101,7 +104,7 @@ async def _read_operation(
         requester_id=person.id,
         digest=plan.digest,
         document=plan,
-        sites=await declared_documents.sites_of_plan(client, plan),
+        sites=sites,
         options=options_of_request(kind, request, plan, datetime.now(UTC)),
         confirmed=request.confirm or "",
     )

@@ -6,7 +6,7 @@ that names the resource, 403 Forbidden, 404 SecretNotFound. Inferred: their exac
 
 import re
 
-from lab.azure.arm import tokens
+from lab.azure.arm import role_rights, tokens
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_found, not_simulated
 from lab.azure.simulator.lab import TENANT, Lab
 
@@ -43,7 +43,7 @@ def answer_call(lab: Lab, method: str, path: str, query: dict[str, str], headers
     Raises:
         ArmError: in Key Vault's words; 501 for what is not simulated.
     """
-    _require_token(headers.get("authorization", ""))
+    principal = _principal_of(headers.get("authorization", ""))
     found = _PATH.fullmatch(path)
     if found is None or method != "GET":
         raise not_simulated(f"{method} {path}")
@@ -52,8 +52,8 @@ def answer_call(lab: Lab, method: str, path: str, query: dict[str, str], headers
     vault = lab.store.get(KIND, found["vault"].lower())
     if vault is None:
         raise not_simulated(f"the key vault {found['vault']}, whose host there is not")
-    if not vault["access"]:
-        action = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    action = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    if not vault["access"] or not role_rights.has_data_action(lab, principal, action):
         raise ArmError(403, "Forbidden", f"Caller is not authorized to perform action on resource. Action: '{action}'")
     return _secret_answer(lab, vault, found["vault"], found["secret"], found["version"])
 
@@ -71,9 +71,9 @@ def _secret_answer(lab: Lab, vault: Json, vault_name: str, name: str, version: s
     return Answer(200, {"value": value, "id": place, "attributes": {"enabled": True, "recoveryLevel": "Recoverable"}})
 
 
-def _require_token(authorization: str) -> None:
+def _principal_of(authorization: str) -> str:
     try:
-        tokens.principal_of(authorization, (AUDIENCE,))
+        return tokens.principal_of(authorization, (AUDIENCE,))
     except ArmError as refusal:
         challenge = f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", resource="{AUDIENCE}"'
         message = f"AKV10000: {refusal.message}"

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lab.azure import scenario_loader, world
 from lab.azure.arc import extensions
-from lab.azure.arm import activity_log, event_grid, tokens
+from lab.azure.arm import activity_log, custom_roles, event_grid, tokens
 from lab.azure.compute import virtual_machines
 from lab.azure.on_premises import nodes
 from lab.azure.simulator.answers import Answer, ArmError, Json, bad_request, not_simulated
@@ -152,6 +152,16 @@ def put_world(lab: Lab, body: Any) -> Answer:
     return Answer(200, world.change_world(lab, body))
 
 
+def put_identity(lab: Lab, body: Any) -> Answer:
+    """Choose which of its roles the product's identity holds, and which actions it lacks."""
+    return Answer(200, custom_roles.choose_rights(lab, body))
+
+
+def get_identity(lab: Lab, body: Any) -> Answer:  # noqa: ARG001 - a GET has none
+    """The roles that the product's identity holds, and the actions that it lacks."""
+    return Answer(200, custom_roles.held_rights(lab))
+
+
 def clock_of(lab: Lab) -> Json:
     """{now, speed}: the simulated instant, and simulated seconds a real one (0 for a clock that is driven by hand)."""
     clock = lab.clock
@@ -215,6 +225,8 @@ CALLS: dict[str, Callable[[Lab, Any], Answer]] = {
     "GET /lab/faults": get_faults,
     "PUT /lab/faults": put_faults,
     "PUT /lab/world": put_world,
+    "GET /lab/identity": get_identity,
+    "PUT /lab/identity": put_identity,
     "GET /lab/clock": get_clock,
     "POST /lab/clock": post_clock,
     "GET /lab/events": get_events,

@@ -138,6 +138,7 @@ class Server:
         _require_unlocked(self.lab, request)
         request.body = _parse_json(raw)
         check_envelope(request)
+        permissions.require_condition(self.lab, request)
         request.item = list(request.params.values())[-1] if request.params else ""
         if route.provider.describe:
             request.verb, request.item = route.provider.describe(self.lab, request)

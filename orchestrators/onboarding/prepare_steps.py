@@ -201,7 +201,7 @@ def ensure_in_vault(ctx: Context, request: EnsureInVault) -> Steps[EnsureAnswer]
 
 def needed_grants(site: SiteDocument, cluster_principal: str, vault_principal: str) -> list[RoleGrant]:
     """Of the cluster's identity, and of the vault's where it has one."""
-    cluster_grant = (site.vault, CONTRIBUTOR, cluster_principal, (OWNER, SITE_RECOVERY_CONTRIBUTOR))
+    cluster_grant = (site.vault, SITE_RECOVERY_CONTRIBUTOR, cluster_principal, (OWNER, CONTRIBUTOR))
     if not vault_principal:
         return [cluster_grant]
     account = defaults.cache_storage_of(site)

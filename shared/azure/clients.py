@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
+from shared.allowed_scopes import SCOPE_CODE, is_allowed_secret
 from shared.azure.api_versions import HYBRID_COMPUTE_API, RESOURCES_API, SITE_RECOVERY_API
+from shared.errors import Refused
 from shared.settings import AzureSettings
 
 if TYPE_CHECKING:
@@ -110,6 +112,16 @@ class Azure:
 
         return base, cast("AsyncPipelineClient[Any, Any]", self._get_or_make("key vault", base, make_client))
 
+    def require_allowed_secret(self, reference: str) -> None:
+        """Refuse a secret of a key vault that is none of the scopes that the app may work in.
+
+        Raises:
+            Refused: so it is.
+        """
+        settings = self._settings
+        if not is_allowed_secret(settings.allowed_scopes, reference, settings.key_vault_domain):
+            raise Refused(SCOPE_CODE, f"the key vault of {reference} is not among ALLOWED_SCOPES")
+
     async def close(self) -> None:
         """Give all connections back."""
         clients, self._clients = self._clients, {}
@@ -129,7 +141,11 @@ class Azure:
             "base_url": base_url,
             "api_version": api_version,
             "policies": arm_policies(
-                self._get_credential(), base_url, self._pacer, SharedLooks(self._settings.arm_pace)
+                self._get_credential(),
+                base_url,
+                self._pacer,
+                SharedLooks(self._settings.arm_pace),
+                self._settings.allowed_scopes,
             ),
             "transport": open_transport(base_url),
         }

@@ -13,6 +13,7 @@ from azure.core.pipeline import policies as core
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
+from shared.allowed_scopes import SCOPE_CODE, Scopes, is_allowed
 from shared.azure.answer_shapes import JsonObjectsOnly
 from shared.azure.request_pacer import PacedRequests, RequestPacer
 from shared.azure.shared_looks import SharedLooks
@@ -52,6 +53,25 @@ class OnlyHere(core.SansIOHTTPPolicy[Any, Any]):
             raise Refused("foreign-link", f"an answer of Azure links to {host!r}, which is not Azure Resource Manager")
 
 
+class OnlyAllowed(core.SansIOHTTPPolicy[Any, Any]):
+    """Changes nothing outside of the scopes that the app may work in, whoever asks; without scopes, nothing is held."""
+
+    def __init__(self, scopes: Scopes) -> None:
+        super().__init__()
+        self._scopes = scopes
+
+    def on_request(self, request: "PipelineRequest[Any]") -> None:
+        """Look what it changes.
+
+        Raises:
+            Refused: something outside of the scopes.
+        """
+        path = urlsplit(request.http_request.url).path
+        if request.http_request.method not in {"GET", "HEAD"} and not is_allowed(self._scopes, path):
+            detail = f"{path} lies within none of the scopes that this app may work in: see ALLOWED_SCOPES"
+            raise Refused(SCOPE_CODE, detail)
+
+
 def _place_of(url: str) -> tuple[str, str, int | None]:
     address = urlsplit(url)
     usual_port = {"https": 443, "http": 80}.get(address.scheme)
@@ -73,11 +93,16 @@ def is_plain_http(url: str) -> bool:
 
 
 def arm_policies(
-    credential: "AsyncTokenCredential", base_url: str, pacer: RequestPacer, looks: SharedLooks
+    credential: "AsyncTokenCredential",
+    base_url: str,
+    pacer: RequestPacer,
+    looks: SharedLooks,
+    scopes: Scopes = (),
 ) -> list[Any]:
     """The chain for ARM."""
     return [
         OnlyHere(base_url),
+        OnlyAllowed(scopes),
         looks,
         PacedRequests(pacer),
         core.RequestIdPolicy(),

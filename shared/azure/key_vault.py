@@ -20,13 +20,15 @@ async def read_secret(reference: str) -> str:
         reference: As a plan has it, "@kv:vault/secret".
 
     Raises:
-        Refused: secret-unread: it is no reference, there is no such secret, or it is not to be read by this app.
+        Refused: secret-unread: it is no reference, there is no such secret, or it is not to be read by this app;
+            scope-not-allowed: its key vault is none that the app may work with.
         Transient: the vault did not answer.
     """
     try:
         named = parse_reference(reference)
     except ValueError as wrong:
         raise Refused("secret-unread", str(wrong)) from None
+    azure().require_allowed_secret(reference)
     try:
         value = await _get_value(named)
     except Refused as refusal:

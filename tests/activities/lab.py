@@ -47,6 +47,10 @@ class Lab:
         """Change the world outside Azure: nodes, sources and others, by name."""
         self._call("PUT", "/lab/world", parts)
 
+    def identity(self, **held: list[str]) -> None:
+        """Which roles the product's identity holds, and without which actions."""
+        self._call("PUT", "/lab/identity", held)
+
     def mutations(self) -> list[tuple[str, str]]:
         """Verb and item of each mutating call that was accepted, in order."""
         return [(one["verb"], one["item"]) for one in self._call("GET", "/lab/ledger") if one["status"] < 300]

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from orchestrators.onboarding.prepare_steps import needed_grants
+from shared.onboarding.preflight.azure_rights import CONTRIBUTOR, OWNER
 from shared.principals import ROLES
 from shared.settings import Settings
 from tests.seals import MAC_KEY
+from tests.shared.samples import site
 from tools.infra import main
 from triggers.timer_schedule import SETTING
 
@@ -72,7 +75,12 @@ def test_the_app_reads_the_settings_as_they_are_written() -> None:
         for name, value in settings_of_the_app().items()
     }
     an_id = "11111111-2222-3333-4444-555555555555"
-    values |= {"RUN_RETENTION_DAYS": "90", "TENANT_ID": an_id, "MAC_KEY": MAC_KEY}
+    values |= {
+        "ALLOWED_SCOPES": "/subscriptions/s1",
+        "RUN_RETENTION_DAYS": "90",
+        "TENANT_ID": an_id,
+        "MAC_KEY": MAC_KEY,
+    }
     entra = {"DOOR": "entra", "KEY_ROLES": "", "AUDIENCE": an_id, "WEBSITE_AUTH_ENABLED": "True"}
     keys = {"DOOR": "keys", "KEY_ROLES": template()["parameters"]["keyRoles"]["defaultValue"], "AUDIENCE": ""}
     assert Settings.from_environment(values | entra).door == "entra"
@@ -141,6 +149,36 @@ def test_the_page_names_every_role_and_every_parameter() -> None:
     page = (ROOT / "docs/deploy.md").read_text()
     assert [role for role in ROLES if f"`{role}`" not in page] == []
     assert [name for name in template()["parameters"] if f"`{name}`" not in page] == []
+
+
+def roles_template() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((INFRA / "roles.json").read_text())
+    return content
+
+
+def test_the_template_of_the_roles_has_each_role_as_the_repository_has_it() -> None:
+    roles = {path.stem: json.loads(path.read_text()) for path in (INFRA / "roles").glob("*.json")}
+    variables = roles_template()["variables"]
+    loaded = [value for name, value in variables.items() if name.startswith("$fxv#")]
+    assert sorted(map(json.dumps, loaded)) == sorted(map(json.dumps, roles.values()))
+    assert set(variables["names"]) == set(roles)
+
+
+def test_what_prepare_may_assign_is_what_prepare_assigns() -> None:
+    template = roles_template()
+    granted = {role for _, role, _, _ in needed_grants(site(), "cluster", "vault")}
+    assert set(template["variables"]["grantable"]) == granted
+    assert "StringEqualsIgnoreCase {'ServicePrincipal'}" in template["variables"]["onlyServices"]
+    (module,) = (each for each in template["resources"].values() if each["type"] == "Microsoft.Resources/deployments")
+    assert (
+        "'prepare'), createObject('value', variables('condition'))" in module["properties"]["parameters"]["condition"]
+    )
+
+
+def test_nobody_gets_a_built_in_role_that_can_change_everything() -> None:
+    everything = {OWNER, CONTRIBUTOR, "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"}
+    main_template = (INFRA / "main.json").read_text()
+    assert [role for role in everything if role in main_template] == []
 
 
 @needs_bicep

@@ -52,7 +52,7 @@ SPOILT = [
             *("cluster-identity", "cluster-connected", "cluster-version"),
             *("node-hyper-v", "node-agent", "node-application-control", "node-outbound", "node-extensions"),
             *("vm-found", "vm-highly-available", "vm-guest"),
-            *("rights-vault", "rights-cluster", "rights-cluster-identity", "target-quota"),
+            *("rights-vault", "rights-cluster", "rights-target", "rights-cluster-identity", "target-quota"),
         },
         world={
             "cluster": {"identity": False, "connectivity": "Disconnected", "version": "10.0.20348.1"},

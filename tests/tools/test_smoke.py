@@ -14,7 +14,7 @@ WELL: dict[str, Any] = {
     "/api/health": {
         **dict.fromkeys(("status", "engine", "orchestrators", "entities", "timer"), "ok"),
         "release": "1.2.3",
-        "openDoors": [],
+        "door": "entra",
     },
     "/api/openapi.json": {"openapi": "3.1.0", "info": {"version": "1.2.3"}, "paths": {"/health": {}}},
     "/api/sites": {"value": [{"name": "hci-01", "health": {"state": "healthy"}}]},
@@ -71,7 +71,7 @@ def test_an_app_that_works_passes_and_nothing_is_changed(app: App, capsys: pytes
     assert main([f"{app.url}/api/"], {"TOKEN": "t0ken"}) == 0
     said = capsys.readouterr().out
     assert said.count("ok ") == 4
-    assert "release 1.2.3; no open doors" in said
+    assert "release 1.2.3, callers come in by entra" in said
     assert "payroll: 0 blockers, 1 concerns" in said
     assert {who for _, _, who in app.asked} == {"Bearer t0ken"}
     assert [path for method, path, _ in app.asked if method == "POST" and "preview=true" not in path] == []

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from lab.azure.arm import activity_log, resources
+from lab.azure.arm import activity_log, custom_roles, resources
 from lab.azure.arm.ids import is_same_id, name_of
 from lab.azure.arm.odata import parse_clauses
 from lab.azure.arm.paging import paged_answer
@@ -137,7 +137,7 @@ def _require_real(lab: Lab, request: ArmRequest, role: str, principal: str) -> N
         )
     if "/roledefinitions/" not in str(role).lower() or not _GUID.fullmatch(definition):
         raise bad_request("InvalidRoleDefinitionId", f"The role definition ID '{role}' is not valid.")
-    if definition.lower() not in KNOWN_ROLES:
+    if definition.lower() not in {*KNOWN_ROLES, *custom_roles.NAMES}:
         raise bad_request(
             "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{definition}' does not exist."
         )

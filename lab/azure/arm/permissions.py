@@ -6,9 +6,10 @@ notDataActions}. That the list of a group or a resource that is not there is a 4
 
 from fnmatch import fnmatchcase
 
+from lab.azure.arm import custom_roles
 from lab.azure.arm.authorization import SCOPES, require_scope, roles, scope_of
 from lab.azure.arm.paging import paged_answer
-from lab.azure.arm.role_rights import EVERYTHING, rights_on
+from lab.azure.arm.role_rights import EVERYTHING, ROLES, rights_on
 from lab.azure.simulator.answers import Answer, ArmError, Json
 from lab.azure.simulator.lab import Lab
 from lab.azure.simulator.requests import ArmRequest
@@ -24,7 +25,7 @@ def list_permissions(lab: Lab, request: ArmRequest) -> Answer:
     require_scope(lab, scope)
     limits = lab.store.get(KIND, "product")
     granted = [EVERYTHING | limits] if limits else rights_on(lab, request.principal, scope)
-    return paged_answer(request, [each | {"dataActions": [], "notDataActions": []} for each in granted])
+    return paged_answer(request, [{"dataActions": [], "notDataActions": []} | each for each in granted])
 
 
 def require_permission(lab: Lab, request: ArmRequest) -> None:
@@ -40,13 +41,34 @@ def require_permission(lab: Lab, request: ArmRequest) -> None:
     of_roles = rights_on(lab, request.principal, request.path)
     is_allowed = any(allows_action(rights, action) for rights in of_roles)
     if not is_allowed or (limits and not allows_action(EVERYTHING | limits, action)):
-        raise ArmError(
-            403,
-            "AuthorizationFailed",
-            f"The client '{request.principal}' with object id '{request.principal}' does not have authorization to "
-            f"perform action '{action}' over scope '{request.path}' or the scope is invalid. If access was recently "
-            "granted, please refresh your credentials.",
-        )
+        raise _forbidden_error(request, action)
+
+
+def require_condition(lab: Lab, request: ArmRequest) -> None:
+    """Refuse a role assignment that only a custom role allows, and its condition does not.
+
+    Raises:
+        ArmError: 403 AuthorizationFailed. Inferred: that its words are those for a right that is missing.
+    """
+    action = action_of(request)
+    if request.method != "PUT" or action.lower() != "microsoft.authorization/roleassignments/write":
+        return
+    granting = [rights for rights in rights_on(lab, request.principal, request.path) if allows_action(rights, action)]
+    properties = request.require_object().get("properties") or {}
+    role = str(properties.get("roleDefinitionId")).rpartition("/")[2].lower()
+    meets_condition = role in custom_roles.GRANTABLE and properties.get("principalType") == "ServicePrincipal"
+    if not meets_condition and not any(rights in ROLES.values() for rights in granting):
+        raise _forbidden_error(request, action)
+
+
+def _forbidden_error(request: ArmRequest, action: str) -> ArmError:
+    return ArmError(
+        403,
+        "AuthorizationFailed",
+        f"The client '{request.principal}' with object id '{request.principal}' does not have authorization to "
+        f"perform action '{action}' over scope '{request.path}' or the scope is invalid. If access was recently "
+        "granted, please refresh your credentials.",
+    )
 
 
 def allows_action(rights: Json, action: str) -> bool:

@@ -1,12 +1,14 @@
 """What a caller may do by its role assignments: on a scope and below it, minutes after each was made.
 
-Source: the built-in roles' definitions. The product's identity is judged by its assignments alone. Whoever has no
+Source: the built-in roles' definitions, and the custom ones that the product ships. The product's identity is judged by
+its assignments alone. Whoever has no
 assignment at all is a foreign client, under whatever name it has a token, and may do everything.
 """
 
 from collections.abc import Iterator
 from datetime import timedelta
 
+from lab.azure.arm import custom_roles
 from lab.azure.arm.authorization import ASSIGNMENT
 from lab.azure.arm.tokens import PRODUCT
 from lab.azure.simulator.answers import Json
@@ -82,10 +84,11 @@ def rights_on(lab: Lab, principal: str, path: str) -> list[Json]:
 
 def _rights_of(lab: Lab, assigned: list[Json], path: str) -> Iterator[Json]:
     for each in assigned:
-        role = each["properties"]["roleDefinitionId"].rpartition("/")[2].lower()
+        role = _role_of(each)
         covers = path.startswith(f"{each['properties']['scope'].lower()}/")
-        if covers and role in ROLES and is_in_effect(lab, each):
-            yield ROLES[role]
+        if covers and is_in_effect(lab, each):
+            rights = custom_roles.rights_of(lab, role) if role in custom_roles.NAMES else ROLES.get(role)
+            yield from () if rights is None else (rights,)
 
 
 def grant_role(lab: Lab, principal: str, role: str, scope: str) -> Json:
@@ -109,11 +112,26 @@ def grant_role(lab: Lab, principal: str, role: str, scope: str) -> Json:
 
 
 def grant_product(lab: Lab, groups: list[str], *, makes_groups: bool) -> None:
-    """What a deployment gives the product's identity: Owner of each resource group, and Reader of the subscription.
+    """What a deployment gives the product's identity: its custom roles on each resource group, one to read above them.
 
-    Where it is to make resource groups itself it is Owner of the subscription.
+    Where it is to make resource groups itself it has all of them on the subscription.
     """
     subscription = f"/subscriptions/{SUBSCRIPTION}"
-    grant_role(lab, PRODUCT, OWNER if makes_groups else READER, subscription)
-    for group in groups:
-        grant_role(lab, PRODUCT, OWNER, f"{subscription}/resourceGroups/{group}")
+    for name, role in custom_roles.IDS.items():
+        if makes_groups or name == "reader":
+            grant_role(lab, PRODUCT, role, subscription)
+        for group in groups:
+            grant_role(lab, PRODUCT, role, f"{subscription}/resourceGroups/{group}")
+
+
+def has_data_action(lab: Lab, principal: str, action: str) -> bool:
+    """Whether a caller has a data action on any scope: what is called has no place in ARM here."""
+    if principal != PRODUCT:
+        return True
+    assigned = [each for each in lab.store.all(ASSIGNMENT) if each["properties"]["principalId"] == principal]
+    rights = (custom_roles.rights_of(lab, _role_of(each)) for each in assigned if _role_of(each) in custom_roles.NAMES)
+    return any(action in each["dataActions"] for each in rights if each)
+
+
+def _role_of(assignment: Json) -> str:
+    return str(assignment["properties"]["roleDefinitionId"]).rpartition("/")[2].lower()

@@ -3,7 +3,16 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from shared.onboarding.preflight.check import GUIDE, Check, CheckLine, unread_lines
+from shared.onboarding.preflight.azure_actions import (
+    FOR_CLUSTER_EXTENSION,
+    FOR_LOCK_REMOVAL,
+    ON_CLUSTER,
+    ON_NODES,
+    ON_TARGET_GROUP,
+    ON_VAULT,
+    Actions,
+)
+from shared.onboarding.preflight.check import Check, CheckLine, unread_lines
 from shared.onboarding.preflight.facts import RightsFacts, SiteFacts
 
 OWNER, CONTRIBUTOR = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -13,21 +22,7 @@ ENOUGH = frozenset({OWNER, CONTRIBUTOR, SITE_RECOVERY_CONTRIBUTOR})
 BLOB_OWNER, BLOB_CONTRIBUTOR = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 ON_ACCOUNT = (frozenset({OWNER, CONTRIBUTOR}), frozenset({BLOB_OWNER, BLOB_CONTRIBUTOR}))
 """Of the vault's identity, one of each: recorded for a failover with a vault that has an identity."""
-ON_VAULT = (
-    "Microsoft.RecoveryServices/vaults/write",
-    "Microsoft.RecoveryServices/vaults/replicationFabrics/write",
-    "Microsoft.Authorization/roleAssignments/write",
-)
-ON_CLUSTER = (
-    "Microsoft.AzureStackHCI/clusters/read",
-    "Microsoft.AzureStackHCI/clusters/write",
-    "Microsoft.AzureStackHCI/clusters/arcSettings/extensions/write",
-)
-ON_NODES = (
-    "Microsoft.HybridCompute/machines/extensions/write",
-    "Microsoft.HybridCompute/machines/extensions/delete",
-    "Microsoft.HybridCompute/machines/runCommands/write",
-)
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 ROLES = "https://learn.microsoft.com/azure/role-based-access-control/role-assignments-portal"
 LOCKS = "https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources"
 
@@ -43,14 +38,17 @@ def _matches_any(action: str, patterns: Iterable[str]) -> bool:
     return any(re.fullmatch(re.escape(p).replace(r"\*", ".*"), action, re.IGNORECASE) for p in patterns)
 
 
-def check_actions(rights: RightsFacts | None, actions: tuple[str, ...]) -> Iterator[CheckLine]:
+def check_actions(rights: RightsFacts | None, *needed: Actions) -> Iterator[CheckLine]:
+    """A line for each role of which something is missing, with every action that is."""
     if rights is None:
         yield CheckLine("unknown", "our identity's permissions could not be read")
         return
-    lacking = [action for action in actions if not is_allowed(rights, action)]
-    for action in lacking:
-        yield CheckLine("fail", f"our identity lacks {action} on {rights.scope}")
-    if not lacking:
+    is_complete = True
+    for role, actions in ((role, actions) for one in needed for role, actions in one.items()):
+        if lacking := [action for action in actions if not is_allowed(rights, action)]:
+            is_complete = False
+            yield CheckLine("fail", f"our identity lacks of the role {role} on {rights.scope}: {', '.join(lacking)}")
+    if is_complete:
         yield CheckLine("pass", f"our identity may do all that is needed on {rights.scope}")
 
 
@@ -59,9 +57,15 @@ def check_vault_rights(facts: SiteFacts) -> Iterator[CheckLine]:
 
 
 def check_cluster_rights(facts: SiteFacts) -> Iterator[CheckLine]:
-    yield from check_actions(facts.azure.rights_cluster, ON_CLUSTER)
+    for_cluster = (FOR_CLUSTER_EXTENSION,) if facts.site.install == "cluster" else ()
+    yield from check_actions(facts.azure.rights_cluster, ON_CLUSTER, *for_cluster)
     if facts.azure.nodes:
-        yield from check_actions(facts.azure.rights_nodes, ON_NODES)
+        for_locks = (FOR_LOCK_REMOVAL,) if facts.site.healing_rules.allow_lock_removal else ()
+        yield from check_actions(facts.azure.rights_nodes, ON_NODES, *for_locks)
+
+
+def check_target_rights(facts: SiteFacts) -> Iterator[CheckLine]:
+    yield from check_actions(facts.azure.rights_target, ON_TARGET_GROUP)
 
 
 def check_cluster_identity(facts: SiteFacts) -> Iterator[CheckLine]:
@@ -71,7 +75,7 @@ def check_cluster_identity(facts: SiteFacts) -> Iterator[CheckLine]:
         yield CheckLine("fail", "the cluster has no managed identity that could have rights")
     elif azure.vault and ENOUGH & set(azure.vault.cluster_roles):
         yield CheckLine("pass", f"the cluster's identity has a role on {facts.site.vault_name}")
-    elif azure.rights_vault and is_allowed(azure.rights_vault, ON_VAULT[-1]):
+    elif azure.rights_vault and is_allowed(azure.rights_vault, ASSIGN_ROLES):
         yield CheckLine("warn" if azure.vault else "pass", "it has no role on the vault yet; prepare assigns it")
     else:
         yield CheckLine("fail", "the cluster's identity has no role on the vault, and ours may not assign one")
@@ -90,23 +94,30 @@ def check_locks(facts: SiteFacts) -> Iterator[CheckLine]:
 CHECKS = (
     Check(
         "rights-vault",
-        "Our identity is an owner of the vault",
+        "Our identity has its roles on the vault",
         check_vault_rights,
-        "Assign our identity Owner on the vault or its resource group (or Contributor and User Access Administrator).",
-        GUIDE + "#step-1-prepare-infrastructure-on-your-target-host",
+        "Assign our identity the roles that are named, on the resource group of {vault}: see infra/roles.bicep.",
+        ROLES,
     ),
     Check(
         "rights-cluster",
-        "Our identity may read and write the cluster and its nodes",
+        "Our identity has its roles on the cluster and its nodes",
         check_cluster_rights,
-        "Assign our identity a role with these actions on the resource groups of the cluster and of its nodes.",
-        GUIDE + "#prerequisites-and-planning",
+        "Assign our identity the roles that are named, on the resource groups of {cluster} and of its nodes.",
+        ROLES,
+    ),
+    Check(
+        "rights-target",
+        "Our identity has its roles on the target resource group",
+        check_target_rights,
+        "Assign our identity the roles that are named, on the target resource group.",
+        ROLES,
     ),
     Check(
         "rights-cluster-identity",
         "The cluster's identity has its role on the vault, or can be given it",
         check_cluster_identity,
-        "Assign the cluster's managed identity Contributor on {vault}; prepare does so where our identity may.",
+        "Assign the cluster's managed identity Site Recovery Contributor on {vault}; prepare does so where it may.",
         ROLES,
     ),
     Check(

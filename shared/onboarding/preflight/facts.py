@@ -228,6 +228,7 @@ class AzureFacts(Message):
     rights_vault: RightsFacts | None = None
     rights_cluster: RightsFacts | None = None
     rights_nodes: RightsFacts | None = None
+    rights_target: RightsFacts | None = None
     vault: VaultFacts | None = None
     account: AccountFacts | None = None
     network: NetworkFacts | None = None

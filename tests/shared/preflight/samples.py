@@ -88,6 +88,7 @@ def azure(**changes: Any) -> AzureFacts:
         "rights_vault": OWNER,
         "rights_cluster": OWNER,
         "rights_nodes": OWNER,
+        "rights_target": OWNER,
         "vault": vault(),
         "account": account(),
         "network": NetworkFacts(location="westeurope", subnets=("apps",)),

@@ -40,6 +40,8 @@ RACE = (
 NOTHING = RightsFacts(scope="/s", granted=((("*/read",), ()),))
 READER = RightsFacts(scope="/s", granted=((("*",), ("Microsoft.Authorization/*/write",)),))
 
+READER_OF_LOCKS = RightsFacts(scope="/s", granted=((("*",), ("Microsoft.Authorization/locks/delete",)),))
+
 
 def failed(message: str) -> ExtensionView:
     return ExtensionView(id="/e", name="AzureSiteRecovery", provisioning_state="Failed", message=message)
@@ -92,8 +94,15 @@ SPOILT: list[tuple[str, str, SiteFacts]] = [
         seen(azure(vault=vault(hosts=(provider(N1, heartbeat=NOW - timedelta(hours=2)), provider(N2))))),
     ),
     ("rights-vault", "roleAssignments/write", seen(azure(rights_vault=READER))),
-    ("rights-cluster", "clusters/write", seen(azure(rights_cluster=NOTHING))),
+    ("rights-cluster", "of the role reader", seen(azure(rights_cluster=RightsFacts(scope="/s")))),
+    ("rights-cluster", "arcSettings/extensions/write", seen(azure(rights_cluster=NOTHING), install="cluster")),
     ("rights-cluster", "runCommands/write", seen(azure(rights_nodes=NOTHING))),
+    (
+        "rights-cluster",
+        "locks/delete",
+        seen(azure(rights_nodes=READER_OF_LOCKS), healingRules={"allowLockRemoval": True}),
+    ),
+    ("rights-target", "networkInterfaces/delete", seen(azure(rights_target=NOTHING))),
     (
         "rights-cluster-identity",
         "ours may not assign one",
