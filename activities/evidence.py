@@ -10,6 +10,7 @@ from shared.azure.json_fields import Json
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.evidence.canonical import to_canonical_json
 from shared.evidence.chain import (
     FIRST_PREVIOUS,
     EvidenceEntry,
@@ -23,7 +24,6 @@ from shared.evidence.chain import (
 from shared.evidence.contract import NO_STORE, PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
 from shared.evidence.verify import (
     MANIFEST,
-    canonical_json,
     check_pack,
     find_unlisted_attachments,
     first_previous,
@@ -113,7 +113,7 @@ async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     What it shows counts whether it can be kept or not: if it cannot, its record keeps it later.
     """
     suspended, name = end.outcome == "suspended", job["name"]
-    place, content = f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job))
+    place, content = f"{pack}/attachments/{job_attachments(name)[suspended]}", to_canonical_json(redact_json(job))
     kept = (await keep_beside(place, content)).content
     if kept is not None and _facts_of_job(kept) != _facts_of_job(content):
         _LOG.error("evidence-broken: %s is not what Azure showed", place)  # no record names the other, which shows
@@ -136,7 +136,7 @@ async def find_store_obstacle(within: float = LOOKED_AT_WITHIN) -> Obstacle | No
     """
     if open_evidence_store() is None:
         return Obstacle(code="evidence-store-missing", detail=NO_STORE)
-    if reason := (await keep_beside(STORE_TRIAL_FILE, canonical_json({}), within)).unkept:
+    if reason := (await keep_beside(STORE_TRIAL_FILE, to_canonical_json({}), within)).unkept:
         detail = f"the evidence store takes nothing now: {reason}"
         return Obstacle(code="evidence-store-unavailable", detail=detail, passing=True)
     return None

@@ -13,7 +13,7 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,9 @@ LAST_KIND = "outcome"
 FACTS = {"state": ("outcome", "state"), "kind": ("outcome", "kind"), "planDigest": ("plan", "digest")}
 """In which record a fact of the manifest stands as well, and what it is called there."""
 WITHOUT_HEAD = "Give the HEAD that was told elsewhere, too: a pack that was made anew as a whole looks like this."
+LARGEST_INTEGER = 2**53 - 1
+"""Up to here every reader of JSON has the same integer; a larger one counts as what ECMAScript makes of it."""
+LARGEST_DOUBLE = sys.float_info.max
 LARGEST_FILE, LARGEST_PACK, MOST_FILES = 32 * 2**20, 512 * 2**20, 100_000
 """Bytes, bytes and files: what is larger is not read."""
 
@@ -42,8 +45,66 @@ class UnreadablePack(Exception):
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON that is the same bytes each time: keys sorted, two spaces, a newline at its end."""
-    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+    """JSON in the one way that RFC 8785 has for it.
+
+    Raises:
+        ValueError: it is no JSON value that all readers have alike.
+        RecursionError: it is too deep.
+    """
+    parts: list[str] = []
+    _write_value(value, parts.append)
+    return "".join(parts).encode()
+
+
+def _write_value(value: Any, write: Callable[[str], None]) -> None:
+    if isinstance(value, dict):
+        mark = "{"
+        for name in sorted(value, key=_utf16_of):
+            write(f"{mark}{json.dumps(name, ensure_ascii=False)}:")
+            _write_value(value[name], write)
+            mark = ","
+        write("}" if value else "{}")
+    elif isinstance(value, list):
+        mark = "["
+        for one in value:
+            write(mark)
+            _write_value(one, write)
+            mark = ","
+        write("]" if value else "[]")
+    elif value is None or isinstance(value, bool | str):
+        write(json.dumps(value, ensure_ascii=False))
+    else:
+        write(_number_text(value))
+
+
+def _utf16_of(name: Any) -> bytes:
+    """By what members are sorted: not the order of Python's texts once a character is beyond the first 65,536."""
+    if not isinstance(name, str):
+        raise ValueError(f"{name!r} is no name of a member")  # noqa: TRY004 - for whoever asks it is no JSON
+    return name.encode("utf-16-be")
+
+
+def _number_text(number: Any) -> str:
+    """A number as ECMAScript writes it, to which each is a double."""
+    if isinstance(number, int) and abs(number) <= LARGEST_INTEGER:
+        return str(number)
+    if not isinstance(number, int | float) or not abs(number) <= LARGEST_DOUBLE:  # nor what is no number
+        raise ValueError(f"no number that all read alike: {type(number).__name__}")
+    number = float(number)
+    mantissa, _, exponent = repr(abs(number)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    every = (whole + fraction).lstrip("0")
+    digits = every.rstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(every))  # digits before the point
+    return ("-" if number < 0 else "") + _place_point(digits, point) if digits else "0"
+
+
+def _place_point(digits: str, point: int) -> str:
+    if 0 < point <= 21:
+        return digits[:point].ljust(point, "0") + (f".{digits[point:]}" if digits[point:] else "")
+    if -6 < point <= 0:
+        return "0." + "0" * -point + digits
+    return digits[0] + (f".{digits[1:]}" if digits[1:] else "") + f"e{point - 1:+}"
 
 
 def sha256_of(content: bytes) -> str:
@@ -116,8 +177,12 @@ def _find_contradictions(files: Mapping[str, bytes], names: Sequence[str], manif
 
 def _is_as_sealed(content: bytes, manifest: Mapping[str, Any]) -> bool:
     """Whether its seal is that of its content, and its bytes are as they are written, to the last blank."""
+    return _is_canonical(content, manifest) and bool(manifest.get("seal") == seal_of(manifest))
+
+
+def _is_canonical(content: bytes, value: Mapping[str, Any]) -> bool:
     try:
-        return bool(manifest.get("seal") == seal_of(manifest) and content == canonical_json(manifest))
+        return content == canonical_json(value)
     except (ValueError, RecursionError):
         return False
 
@@ -159,6 +224,8 @@ def _check_record(name: str, content: bytes, seq: int, previous: str | None) -> 
     record, parts = _parse_json(content), RECORD_NAME.fullmatch(name)
     if record is None:
         yield PackFlaw(name, "is no record")
+    elif not _is_canonical(content, record):
+        yield PackFlaw(name, "is not written as RFC 8785 says: others may read something else")
     elif parts is None or (int(parts[1]), parts[2]) != (record.get("seq"), record.get("kind")):
         yield PackFlaw(name, "is not the record that its name says")
     elif (type(record["seq"]), record["seq"], record.get("previous")) != (int, seq, previous or record.get("previous")):
@@ -203,9 +270,13 @@ def _parse_json(content: bytes | None) -> dict[str, Any] | None:
     """A JSON object that all read alike: UTF-8, each member once, no number and no character that is none."""
     try:
         value = json.loads(
-            (content or b"").decode(), object_pairs_hook=_each_once, parse_constant=_refuse, parse_float=_finite
+            (content or b"").decode(),
+            object_pairs_hook=_each_once,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_integer,
         )
-        canonical_json(value)  # half a character cannot be written again, nor what is too deep
+        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written again, nor what is too deep
     except (ValueError, RecursionError, MemoryError):
         return None
     return value if isinstance(value, dict) else None
@@ -220,6 +291,11 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(text: str) -> Any:
     raise ValueError(f"{text} is no JSON")
+
+
+def _integer(text: str) -> int | float:
+    number = _finite(text)
+    return int(text) if abs(number) <= LARGEST_INTEGER else number
 
 
 def _finite(text: str) -> float:
