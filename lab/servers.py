@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.evidence_key import make_evidence_key
 from lab.host.keys import MASTER, read_key
 from lab.host.sign_in import TENANT
 from lab.http_calls import Unreachable, call_server
@@ -94,6 +95,7 @@ def lab_settings(state: Path, ports: Ports) -> dict[str, str]:
         "EVENTGRID_TOPIC_ENDPOINT": f"{ports.azure_url}/eventgrid/topics/hci-site-recovery/api/events",
         "EVENTGRID_TOPIC_KEY": "",
         "EVIDENCE_STORE": f"folder:{state / 'evidence'}",
+        "EVIDENCE_KEY": f"file:{make_evidence_key(state)}",
         "KEY_ROLES": "Dr.Read,Dr.Drill,Dr.Operate,Dr.Admin",
         "WEBSITE_AUTH_ENABLED": "True",
         "TENANT_ID": TENANT,

@@ -20,6 +20,7 @@ from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
 from shared.obstacle import Obstacle
 from shared.principals import OBJECT_ID, READ, ROLES
+from shared.signing_key import parse_key_place
 
 
 class WrongSettings(SiteRecoveryError):
@@ -52,6 +53,11 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+def _check_key(place: str) -> str:
+    parse_key_place(place)
+    return place
+
+
 Url = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -65,6 +71,7 @@ class Settings(BaseModel):
         topic_key: Of the topic; None: the managed identity's token.
         client_id: Of a user-assigned identity; None: the system-assigned one.
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
+        evidence_key: What signs evidence: URL of a key in a key vault, or "file:/a/path" of a PEM; None: nothing.
         key_roles: App roles of a caller who came with a function key and no principal.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
         sign_in_only: Whether callers have to be signed in, and function keys open nothing.
@@ -79,6 +86,7 @@ class Settings(BaseModel):
     topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
+    evidence_key: Annotated[str, AfterValidator(_check_key)] | None = Field(None, alias="EVIDENCE_KEY")
     key_roles: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_check_roles)] = Field(
         (), alias="KEY_ROLES"
     )
