@@ -11,7 +11,7 @@ from shared.azure.json_fields import Json, object_at, text_of
 from shared.azure.resource_groups import list_failover_resources, list_network_cards, list_peered_networks
 from shared.concurrency import map_concurrently
 from shared.errors import SiteRecoveryError
-from shared.evidence.verify import canonical_json
+from shared.evidence.canonical import to_canonical_json
 from shared.plans.azure_checks import VirtualNetwork
 from shared.recovery.contract import NetworkNeighbours, ReadNetwork, TakeInventory
 from shared.recovery.drill import Inventory
@@ -25,7 +25,7 @@ async def take_inventory(request: TakeInventory) -> Inventory:
     if request.evidence_file:
         fresh_resources = [resource.model_dump(mode="json") for resource in inventory.added]
         scope = {"at": inventory.at.isoformat(), "groups": request.groups, "networks": request.networks}
-        content = canonical_json({**scope, "resources": ids, "fresh": fresh_resources})
+        content = to_canonical_json({**scope, "resources": ids, "fresh": fresh_resources})
         unkept = (await keep_beside(request.evidence_file, content)).unkept
     return inventory.model_copy(update={"unkept": unkept})
 

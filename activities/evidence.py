@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from activities.evidence_log import BROKEN as LOG_BROKEN
+from activities.evidence_log import is_in_log, log_pack, read_log_end
 from shared.azure.evidence_store import EvidenceStore, keep_beside, open_evidence_store
 from shared.azure.jobs import job_end
 from shared.azure.json_fields import Json
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
 from shared.errors import Refused, SiteRecoveryError, Transient
+from shared.evidence.canonical import to_canonical_json
 from shared.evidence.chain import (
     FIRST_PREVIOUS,
     EvidenceEntry,
@@ -21,9 +25,9 @@ from shared.evidence.chain import (
     record_name,
 )
 from shared.evidence.contract import NO_STORE, PackSealed, RecordsWritten, SealLostPack, SealPack, WriteRecords
+from shared.evidence.log_of_heads import NO_KEY, LogEnd, SealedPack, log_before
 from shared.evidence.verify import (
     MANIFEST,
-    canonical_json,
     check_pack,
     find_unlisted_attachments,
     first_previous,
@@ -40,6 +44,7 @@ RECORD_WITHIN = 30.0
 LOOKED_AT_WITHIN = 5.0
 """Seconds for a look whether the store takes anything, for which somebody waits."""
 LASTING_FACTS = ("scenarioName", "state", "startTime", "endTime", "targetObjectId", "errors")
+UNSIGNED = "evidence-unsigned"
 STORE_TRIAL_FILE = "store-trial.json"
 """What such a look writes, beside the packs: no run can have this id."""
 
@@ -113,7 +118,7 @@ async def keep_job(pack: str, job: Json, end: JobEnd) -> None:
     What it shows counts whether it can be kept or not: if it cannot, its record keeps it later.
     """
     suspended, name = end.outcome == "suspended", job["name"]
-    place, content = f"{pack}/attachments/{job_attachments(name)[suspended]}", canonical_json(redact_json(job))
+    place, content = f"{pack}/attachments/{job_attachments(name)[suspended]}", to_canonical_json(redact_json(job))
     kept = (await keep_beside(place, content)).content
     if kept is not None and _facts_of_job(kept) != _facts_of_job(content):
         _LOG.error("evidence-broken: %s is not what Azure showed", place)  # no record names the other, which shows
@@ -136,7 +141,7 @@ async def find_store_obstacle(within: float = LOOKED_AT_WITHIN) -> Obstacle | No
     """
     if open_evidence_store() is None:
         return Obstacle(code="evidence-store-missing", detail=NO_STORE)
-    if reason := (await keep_beside(STORE_TRIAL_FILE, canonical_json({}), within)).unkept:
+    if reason := (await keep_beside(STORE_TRIAL_FILE, to_canonical_json({}), within)).unkept:
         detail = f"the evidence store takes nothing now: {reason}"
         return Obstacle(code="evidence-store-unavailable", detail=detail, passing=True)
     return None
@@ -159,12 +164,43 @@ async def seal_pack(request: SealPack) -> PackSealed:
         raise _broken(f"the records of {request.pack} end with {head}, not with {request.head}")
     if request.records not in {None, len(records)}:
         raise _broken(f"{request.pack} has {len(records)} records, and the run has written {request.records}")
-    manifest = build_manifest(request.pack, records, redact_json(request.facts))
+    after, manifest = await _choose_manifest(store, request.pack, records, request.facts, files.get(MANIFEST))
     if flaws := check_pack(files | {MANIFEST: manifest}):
         raise _broken(f"{request.pack}: {flaws[0].file} {flaws[0].detail}")
     if await store.put_new(f"{request.pack}/{MANIFEST}", manifest) != manifest:
         raise _broken(f"{request.pack}: another manifest stands there, which this run has not written")
-    return PackSealed(head=head, records=len(records), manifest=sha256_of(manifest))
+    return await _log_pack(
+        store, SealedPack(request.pack, head, len(records), sha256_of(manifest)), after, request.unsigned
+    )
+
+
+async def _choose_manifest(
+    store: EvidenceStore, pack: str, records: Sequence[tuple[str, str]], facts: Mapping[str, Any], kept: bytes | None
+) -> tuple[LogEnd, bytes]:
+    """The manifest, and how the log was when it was made: as an earlier try found it, where that can be."""
+    before = log_before(kept) if kept is not None else None
+    after = before if before and await is_in_log(store, before) else await read_log_end(store)
+    return after, build_manifest(pack, records, redact_json({**facts, "log": after.as_json()}))
+
+
+async def _log_pack(store: EvidenceStore, sealed: SealedPack, after: LogEnd, unsigned: str = "") -> PackSealed:
+    """Give a sealed pack its entry in the log of heads; a log that is broken does not undo the seal.
+
+    Raises:
+        Refused: evidence-key-unusable.
+        Transient: the store or the key did not answer.
+    """
+    answer = PackSealed(head=sealed.head, records=sealed.records, manifest=sealed.manifest)
+    try:
+        seq, content = await log_pack(store, sealed, after, unsigned)
+    except Refused as refusal:
+        if refusal.code != LOG_BROKEN:
+            raise
+        return answer.model_copy(update={"code": refusal.code, "detail": refusal.detail})
+    detail = str(read_json(content).get("unsigned", ""))
+    if detail and detail != NO_KEY:
+        _LOG.error("%s: %s: %s", UNSIGNED, sealed.pack, detail)
+    return answer.model_copy(update={"entry": seq, "code": UNSIGNED if detail else "", "detail": detail})
 
 
 async def seal_lost_pack(request: SealLostPack) -> PackSealed:
@@ -184,12 +220,17 @@ async def seal_lost_pack(request: SealLostPack) -> PackSealed:
         )
         files = await read_pack(request.pack) or {}
     records = _records_in(files)
-    manifest = await store.put_new(
-        f"{request.pack}/{MANIFEST}", build_manifest(request.pack, records, redact_json(request.facts))
-    )
+    after, manifest = await _choose_manifest(store, request.pack, records, request.facts, files.get(MANIFEST))
+    manifest = await store.put_new(f"{request.pack}/{MANIFEST}", manifest)
+    head = records[-1][1]
     if flaws := check_pack(files | {MANIFEST: manifest}):
         _broken(f"{request.pack}: {flaws[0].file} {flaws[0].detail}")  # nobody waits for an answer: verifying shows it
-    return PackSealed(head=records[-1][1], records=len(records), manifest=sha256_of(manifest))
+        return PackSealed(head=head, records=len(records), manifest=sha256_of(manifest))
+    sealed = SealedPack(request.pack, head, len(records), sha256_of(manifest))
+    try:
+        return await _log_pack(store, sealed, after)
+    except SiteRecoveryError as failure:
+        return await _log_pack(store, sealed, after, str(failure))
 
 
 def _records_in(files: Mapping[str, bytes]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from shared.azure.protected_items import point_views
 from shared.azure.vault import Vault
 from shared.concurrency import map_concurrently
 from shared.errors import Refused
-from shared.evidence.verify import canonical_json
+from shared.evidence.canonical import to_canonical_json
 from shared.messages import VaultRef
 from shared.obstacle import Obstacle
 from shared.plans.preview import Preview
@@ -73,7 +73,7 @@ async def keep_points(request: KeepPoints) -> PointsKept:
         {"vm": item.vm, "item": item.item_id, "at": at, "points": [point.model_dump(mode="json") for point in points]}
         for item, (points, at) in zip(request.items, listed, strict=True)
     ]
-    unkept = (await keep_beside(request.evidence_file, canonical_json(kept_lists))).unkept
+    unkept = (await keep_beside(request.evidence_file, to_canonical_json(kept_lists))).unkept
     counts = {item.vm: len(points) for item, (points, _) in zip(request.items, listed, strict=True)}
     return PointsKept(counts=counts, calls=vault.calls_made, unkept=unkept)
 

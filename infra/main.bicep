@@ -115,6 +115,7 @@ module app 'modules/app.bicep' = {
       ALLOWED_SCOPES: allowedScopes
       DOOR: empty(authClientId) ? 'keys' : 'entra'
       KEY_ROLES: empty(authClientId) ? keyRoles : ''
+      EVIDENCE_KEY: secrets.outputs.evidenceKeyUrl
       MAC_KEY: secrets.outputs.macKeyReference
       PYTHON_THREADPOOL_THREAD_COUNT: '16'
       RECONCILE_SCHEDULE: reconcileSchedule

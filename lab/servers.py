@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.evidence_key import make_evidence_key
 from lab.host.keys import MASTER, keep_mac_key, read_key
 from lab.host.sign_in import ENTRA, KEYS
 from lab.http_calls import Unreachable, call_server
@@ -95,6 +96,7 @@ def lab_settings(state: Path, ports: Ports, door: Mapping[str, str] = ENTRA) -> 
         "EVENTGRID_TOPIC_KEY": "",
         "EVIDENCE_STORE": f"folder:{state / 'evidence'}",
         **door,
+        "EVIDENCE_KEY": f"file:{make_evidence_key(state)}",
         "MAC_KEY": keep_mac_key(state),
         "RECONCILE_SCHEDULE": "0 */5 * * * *",
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",

@@ -21,6 +21,7 @@ from shared.allowed_scopes import check_scopes
 from shared.errors import SiteRecoveryError
 from shared.network_addresses import LOOPBACK
 from shared.principals import OBJECT_ID, ROLES
+from shared.signing_key import parse_key_place
 
 SHORTEST_MAC_KEY = 32
 """Bytes: as many as the hash has."""
@@ -56,6 +57,11 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+def _check_key(place: str) -> str:
+    parse_key_place(place)
+    return place
+
+
 def _check_mac_key(key: SecretStr) -> SecretStr:
     try:
         length = len(base64.b64decode(key.get_secret_value(), validate=True))
@@ -86,6 +92,7 @@ class AzureSettings(BaseModel):
         topic_key: Of the topic; None: the managed identity's token.
         client_id: Of a user-assigned identity; None: the system-assigned one.
         evidence_store: Where evidence is kept: "folder:/a/path", or the URL of a blob container; None: nowhere.
+        evidence_key: What signs evidence: URL of a key in a key vault, or "file:/a/path" of a PEM; None: nothing.
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
         allowed_scopes: ARM ids of all that the app may work in; empty: everything that its identity may.
     """
@@ -97,6 +104,7 @@ class AzureSettings(BaseModel):
     topic_key: SecretStr | None = Field(None, alias="EVENTGRID_TOPIC_KEY")
     client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
     evidence_store: Annotated[str, AfterValidator(_check_store)] | None = Field(None, alias="EVIDENCE_STORE")
+    evidence_key: Annotated[str, AfterValidator(_check_key)] | None = Field(None, alias="EVIDENCE_KEY")
     arm_pace: float = Field(1, gt=0, alias="ARM_PACE")
     run_retention_days: int = Field(90, ge=1, le=3650, alias="RUN_RETENTION_DAYS")
     allowed_scopes: Annotated[tuple[str, ...], BeforeValidator(_split_list), AfterValidator(check_scopes)] = Field(

@@ -124,6 +124,8 @@ PINNED_FUNCTIONS = {
     "delete_site",
     "get_approval_policy",
     "get_evidence",
+    "get_evidence_checkpoint",
+    "get_evidence_key",
     "get_health",
     "get_hold",
     "get_hold_of_site",

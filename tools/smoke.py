@@ -82,7 +82,8 @@ def check_health(app: App) -> str:
     parts = ("engine", "orchestrators", "entities", "timer")
     if unwell := [f"{part} is {health.get(part)!r}" for part in parts if health.get(part) != "ok"]:
         raise Failed(f"the app answers, and {', '.join(unwell)}")
-    return f"release {health.get('release') or 'not known'}, callers come in by {health.get('door') or 'an unknown door'}"
+    release, door = health.get("release") or "not known", health.get("door") or "an unknown door"
+    return f"release {release}, callers come in by {door}"
 
 
 def check_description(app: App) -> str:

@@ -11,9 +11,21 @@ import azure.functions as func
 
 from activities.durable_state import read_output
 from activities.evidence import read_pack
+from activities.evidence_log import make_checkpoint
+from shared.azure.evidence_key import open_signing_key
 from shared.evidence import verify
 from shared.evidence.chain import FIRST_PREVIOUS
-from shared.evidence.verify import MANIFEST, VERIFIER, check_pack, read_json, sha256_of
+from shared.evidence.log_of_heads import NO_KEY
+from shared.evidence.verify import (
+    LOG,
+    LOG_ENTRY,
+    MANIFEST,
+    VERIFIER,
+    check_pack,
+    read_json,
+    sha256_of,
+    signature_in_words,
+)
 from triggers.http_endpoint import handle_for_role, json_response, not_found, read_choice
 
 bp = df.Blueprint()
@@ -31,12 +43,34 @@ async def get_evidence(req: func.HttpRequest, client: df.DurableFunctionsClient)
     """
     run = req.route_params["id"]
     wanted_format = read_choice(req, "format", ("json", "zip"))
-    if not run.replace("-", "").isalnum() or not (files := await read_pack(run)):
+    if run == LOG or not run.replace("-", "").isalnum() or not (files := await read_pack(run)):
         raise not_found("evidence", run)
     if wanted_format != "zip":
         return json_response(_manifest_view(run, files, await _read_head(client, run)))
     headers = {"Content-Disposition": f'attachment; filename="{run}.zip"'}
     return func.HttpResponse(_zip_of(files), mimetype="application/zip", headers=headers)
+
+
+@bp.function_name("get_evidence_key")
+@bp.route("evidence/key", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handle_for_role("Dr.Read")
+async def get_evidence_key(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """The public key that evidence is signed with now, as a JWK: to be kept elsewhere, for whoever checks."""
+    key = open_signing_key()
+    if key is None:
+        raise not_found("key", f"EVIDENCE_KEY: {NO_KEY}")
+    public_key = await key.read_public_key()
+    return json_response({**public_key.jwk, "kid": public_key.thumbprint, "alg": "ES256", "use": "sig"})
+
+
+@bp.function_name("get_evidence_checkpoint")
+@bp.route("evidence/checkpoint", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@handle_for_role("Dr.Read")
+async def get_evidence_checkpoint(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+    """How long the log of heads is now, and with what it ends: kept elsewhere, it shows a log that was cut later."""
+    return json_response(read_json(await make_checkpoint()))
 
 
 def _zip_of(files: Mapping[str, bytes]) -> bytes:
@@ -59,7 +93,16 @@ async def _read_head(client: df.DurableFunctionsClient, run: str) -> str:
 def _manifest_view(run: str, files: dict[str, bytes], head: str) -> dict[str, Any]:
     if MANIFEST in files:
         errors = [f"{flaw.file}: {flaw.detail}" for flaw in check_pack(files, head, run)]
-        return {**read_json(files[MANIFEST]), "sealed": True, "intact": not errors, "integrityErrors": errors}
+        entry = read_json(files.get(LOG_ENTRY, b""))
+        return {
+            **read_json(files[MANIFEST]),
+            "sealed": True,
+            "intact": not errors,
+            "integrityErrors": errors,
+            "signed": "signature" in entry,
+            "signature": signature_in_words(files),
+            "logEntry": entry or None,
+        }
     names = sorted(name for name in files if name.startswith("records/"))
     records = [{"name": name, "sha256": sha256_of(files[name])} for name in names]
     head = records[-1]["sha256"] if records else FIRST_PREVIOUS

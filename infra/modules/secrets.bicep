@@ -8,6 +8,7 @@ param principalId string
 param newKey string = base64('${newGuid()}${newGuid()}')
 
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+var cryptoUser = '12338af0-0e69-4776-bea7-57ae8d297424'
 
 resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   name: name
@@ -27,6 +28,13 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
     name: 'mac-key'
     properties: { value: newKey }
   }
+
+  // Signs the heads of evidence; a key that is there keeps its version, and with it the packs that it has signed.
+  @onlyIfNotExists()
+  resource evidenceKey 'keys' = {
+    name: 'evidence'
+    properties: { kty: 'EC', curveName: 'P-256', keyOps: [ 'sign', 'verify' ] }
+  }
 }
 
 resource mayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
@@ -39,4 +47,15 @@ resource mayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+resource maySign 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault::evidenceKey
+  name: guid(vault.id, principalId, cryptoUser)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', cryptoUser)
+  }
+}
+
+output evidenceKeyUrl string = vault::evidenceKey.properties.keyUri
 output macKeyReference string = '@Microsoft.KeyVault(VaultName=${vault.name};SecretName=${vault::macKey.name})'

@@ -103,7 +103,7 @@ class Server:
             return await lab_api.receive_events(self.lab, http_request, raw)
         if path.startswith("/keyvault/"):
             query, headers = dict(http_request.query), _lower_headers(http_request)
-            return key_vault.answer_call(self.lab, http_request.method, http_request.path, query, headers)
+            return key_vault.answer_call(self.lab, http_request.method, http_request.path, query, headers, raw)
         return await self._answer_arm(http_request, raw)
 
     async def _answer_arm(self, http_request: web.BaseRequest, raw: bytes) -> Answer:

@@ -10,6 +10,7 @@ from orchestrators.durable.entity_calls import NotAdmitted
 from orchestrators.durable.steps import Context, Steps, call_all, call_entity, now, show_status, sleep, try_once
 from orchestrators.durable.versions import release_of
 from orchestrators.run.runbook import Runbook
+from shared.errors import Refused, SiteRecoveryError
 from shared.evidence.chain import Chain, EvidenceEntry
 from shared.evidence.contract import (
     NO_STORE,
@@ -160,9 +161,17 @@ def _write_seal(ctx: Context, operation: Operation, run: Run, outcome: Outcome) 
     facts = {"at": now(ctx).isoformat(), "kind": outcome.kind, "state": outcome.state, "planDigest": operation.digest}
     request = SealPack(pack=operation.id, head=run.chain.head, records=run.chain.count, facts=facts)
     answer = (yield from call_all(ctx, SEAL_PACK, [request]))[0]
+    if isinstance(answer, SiteRecoveryError) and not _is_broken(answer):  # the key, or the store: then it fails again
+        unsigned = request.model_copy(update={"unsigned": str(answer)})
+        answer = (yield from call_all(ctx, SEAL_PACK, [unsigned]))[0]
     if not isinstance(answer, PackSealed) or not answer.kept:
         return {"complete": False, "detail": str(answer) if not isinstance(answer, PackSealed) else STORE_REMOVED}
-    return {"complete": True, **answer.model_dump(exclude={"kept"})}
+    return {"complete": True, **answer.model_dump(exclude={"kept"}, exclude_defaults=True)}
+
+
+def _is_broken(failure: SiteRecoveryError) -> bool:
+    """Whether somebody has written into the pack: nothing seals it then."""
+    return isinstance(failure, Refused) and failure.code == "evidence-broken"
 
 
 def remember_run(ctx: Context, operation: Operation, runbook: Runbook, run: Run, outcome: Outcome) -> Steps[None]:

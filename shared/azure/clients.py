@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from shared.azure.request_pacer import RequestPacer
     from shared.secret_references import SecretReference
+    from shared.signing_key import KeyReference
 
 
 class Closable(Protocol):
@@ -100,7 +101,7 @@ class Azure:
         """
         return (await self._get_credential().get_token(f"{audience}/.default")).token
 
-    def key_vault_client(self, named: "SecretReference") -> "tuple[str, AsyncPipelineClient[Any, Any]]":
+    def key_vault_client(self, named: "SecretReference | KeyReference") -> "tuple[str, AsyncPipelineClient[Any, Any]]":
         """The base URL of a key vault, and the client for it; in the lab it is where Azure is."""
         host = f"https://{named.vault}.{named.domain}"
         base = f"{self._settings.arm_url}/keyvault/{named.vault}" if self._settings.is_in_lab else host

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from shared.backoff import grow_pause
-from shared.evidence.verify import LAST_KIND, canonical_json, seal_of
+from shared.evidence.canonical import to_canonical_json
+from shared.evidence.verify import LAST_KIND, sha256_of
 from shared.messages import Message, VaultRef
 
 FIRST_PREVIOUS = "0" * 64
@@ -150,7 +151,7 @@ def build_record(seq: int, previous: str, entry: EvidenceEntry, attachments: Map
         attachments: Digest of each, by name.
     """
     facts = {"seq": seq, "kind": entry.kind, "at": entry.at.isoformat(), "previous": previous}
-    return canonical_json(facts | {"attachments": dict(attachments), "body": entry.body})
+    return to_canonical_json(facts | {"attachments": dict(attachments), "body": entry.body})
 
 
 def build_manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping[str, Any]) -> bytes:
@@ -163,4 +164,4 @@ def build_manifest(pack: str, records: Sequence[tuple[str, str]], facts: Mapping
     """
     named = [{"name": name, "sha256": sha} for name, sha in records]
     content = {"pack": pack, "records": named, "head": records[-1][1] if records else FIRST_PREVIOUS, **facts}
-    return canonical_json({**content, "seal": seal_of(content)})
+    return to_canonical_json({**content, "seal": sha256_of(to_canonical_json(content))})

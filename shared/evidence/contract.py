@@ -38,21 +38,32 @@ class SealPack(Message):
     Attributes:
         records: How many the run has written; None where it does not say.
         facts: What the manifest says besides: when and how the run ended, the plan's digest.
+        unsigned: Why it is not to be signed: the key was asked before, and did not answer. Empty: it is asked.
     """
 
     pack: str
     head: str
+    unsigned: str = ""
     records: int | None = None
     facts: dict[str, Any]
 
 
 class PackSealed(Message):
-    """Digests to hold the pack against: of its newest record and of its manifest."""
+    """Digests to hold the pack against: of its newest record and of its manifest.
+
+    Attributes:
+        entry: Its number in the log of heads; 0 where it is not there.
+        code: evidence-unsigned or evidence-log-broken; empty where the entry is there, and signed.
+        detail: Why.
+    """
 
     head: str = ""
     records: int = 0
     manifest: str = ""
     kept: bool = True
+    entry: int = 0
+    code: str = ""
+    detail: str = ""
 
 
 class SealLostPack(Message):

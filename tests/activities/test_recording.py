@@ -103,6 +103,7 @@ async def test_a_pack_is_written_sealed_and_found_intact() -> None:
     files = await read_pack("drill-1") or {}
     assert sorted(files) == [
         "attachments/job-j1.json",
+        "log-entry.json",
         "manifest.json",
         "records/000001-request.json",
         "records/000002-job.json",

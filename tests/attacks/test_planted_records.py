@@ -12,7 +12,7 @@ from activities.evidence import keep_job, seal_lost_pack, seal_pack, write_recor
 from shared.errors import Refused
 from shared.evidence.chain import FIRST_PREVIOUS, EvidenceEntry, build_manifest, job_attachments
 from shared.evidence.contract import RecordsWritten, SealLostPack, SealPack, WriteRecords
-from shared.evidence.verify import MANIFEST, canonical_json, check_pack, first_previous, load_pack, sha256_of
+from shared.evidence.verify import LOG_ENTRY, MANIFEST, canonical_json, check_pack, first_previous, load_pack, sha256_of
 from shared.site_recovery.contract import JobEnd
 from tests.triggers.doors import ALL_ROLES, DOORS
 from tests.triggers.hub import Hub, look
@@ -133,6 +133,7 @@ async def test_the_endpoint_knows_with_what_the_run_ended(folder: Path, monkeypa
     for place in (folder / "records").iterdir():
         place.unlink()
     (folder / MANIFEST).unlink()
+    (folder / LOG_ENTRY).unlink()
     await seal(await write(EvidenceEntry.of("request", AT, {"requestedBy": "Carol Innocent"}), OUTCOME))
     assert check_pack(load_pack(folder)) == []
     shown = await read_evidence(sealed.head)

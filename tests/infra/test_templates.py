@@ -77,6 +77,7 @@ def test_the_app_reads_the_settings_as_they_are_written() -> None:
     an_id = "11111111-2222-3333-4444-555555555555"
     values |= {
         "ALLOWED_SCOPES": "/subscriptions/s1",
+        "EVIDENCE_KEY": "https://kv-x.vault.azure.net/keys/evidence",
         "RUN_RETENTION_DAYS": "90",
         "TENANT_ID": an_id,
         "MAC_KEY": MAC_KEY,

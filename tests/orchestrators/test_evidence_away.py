@@ -226,3 +226,31 @@ def test_a_run_whose_evidence_is_behind_says_since_when_and_why() -> None:
     assert unwritten["records"] > len(ORDER)
     assert unwritten["since"] == began.isoformat()
     assert "no answer" in unwritten["detail"]
+
+
+@pytest.mark.parametrize(
+    "failure", [Refused("evidence-key-unusable", "the key is disabled"), ConnectionError("the key vault is away")]
+)
+def test_a_key_that_does_not_sign_leaves_the_pack_sealed_and_says_so(failure: Exception) -> None:
+    bench = bench_for("commit")
+    bench.azure.evidence.key_failure = failure
+    output = bench.run(RUNBOOKS["commit"][0], "commit", document=plan()).output
+    evidence = output["facts"]["evidence"]
+    assert (output["state"], evidence["complete"], evidence["code"]) == ("succeeded", True, "evidence-unsigned")
+    assert str(failure).partition(": ")[2] in evidence["detail"] or str(failure) in evidence["detail"]
+    assert [bool(one.unsigned) for one in bench.azure.evidence.asked][-1]
+    assert not bench.azure.evidence.asked[0].unsigned
+
+
+def test_a_pack_that_somebody_wrote_into_is_not_sealed_unsigned_instead() -> None:
+    bench = bench_for("commit")
+    bench.azure.evidence.key_failure = Refused("evidence-broken", "another manifest stands there")
+    output = bench.run(RUNBOOKS["commit"][0], "commit", document=plan()).output
+    assert output["facts"]["evidence"]["complete"] is False
+    assert len(bench.azure.evidence.asked) == 1
+
+
+def test_a_pack_that_is_signed_says_its_place_in_the_log() -> None:
+    _, output = run_well("commit")
+    assert output["facts"]["evidence"]["entry"] == 1
+    assert "code" not in output["facts"]["evidence"]

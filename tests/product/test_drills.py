@@ -1,5 +1,6 @@
 """Drills on the lab: what they leave, what happens to them when their run is dead, and what proves them."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.servers import Servers
-from shared.evidence.verify import MANIFEST, check_pack, load_pack
+from shared.evidence.verify import MANIFEST, check_log, check_pack, load_pack, read_key
 from tests.failures import failure_texts
 from tests.product.conftest import Lab, send
 
@@ -144,15 +145,29 @@ def test_one_altered_byte_anywhere_in_a_real_pack_is_found(lab: Lab) -> None:
     run = drill(lab)
     lab.ended(run)
     files = load_pack(pack_of(lab.servers, run))
+    key = read_key(json.dumps(lab.api("GET", "evidence/key").body).encode())
+    assert check_pack(files, keys=[key]) == []
     for name, content in files.items():
         for at in {0, len(content) // 2, len(content) - 2}:
             altered = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-            found = check_pack({**files, name: altered})
+            found = check_pack({**files, name: altered}, keys=[key])
             assert found, (name, at)
             if name.startswith("records/"):
                 assert found[0].file == name
             if name == MANIFEST:
                 assert found[-1].file == name or found[0].file.startswith("records/")
+
+
+def test_the_whole_store_is_checked_with_the_key_and_a_checkpoint(lab: Lab) -> None:
+    plan(lab, "dc-01")
+    lab.ended(drill(lab))
+    key = read_key(json.dumps(lab.api("GET", "evidence/key").body).encode())
+    checkpoint = lab.api("GET", "evidence/checkpoint").body
+    run = drill(lab)
+    lab.ended(run)
+    found, entries = check_log(pack_of(lab.servers, run).parent, checkpoint, [key])
+    assert found == []
+    assert entries > checkpoint["size"] > 0
 
 
 def test_a_drill_is_refused_where_its_network_is_joined_to_production_or_in_use(lab: Lab) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("triggers", "orchestrators", "activities", "shared", "lab", "bench", "tools")
+ROOMS = ("triggers", "orchestrators", "activities", "shared", "lab", "bench", "tools", "cli")
 
 
 @pytest.fixture(scope="module")

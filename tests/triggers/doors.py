@@ -36,7 +36,12 @@ BODIES: Mapping[str, Any] = {
     "hold_site": {"reason": "change freeze"},
 }
 """Bodies of functions that do nothing without: what they are asked must reach the engine."""
-WITHOUT_ENGINE: Mapping[str, int] = {"get_evidence": 404, "get_openapi": 200}
+WITHOUT_ENGINE: Mapping[str, int] = {
+    "get_evidence": 404,
+    "get_evidence_key": 404,
+    "get_evidence_checkpoint": 409,
+    "get_openapi": 200,
+}
 """Functions that ask nothing of the engine, and what they answer."""
 
 

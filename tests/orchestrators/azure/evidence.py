@@ -12,10 +12,14 @@ class EvidenceStore:
 
     Attributes:
         sealed: What was asked for in place of runs that could not seal their own evidence.
+        key_failure: What the key of EVIDENCE_KEY answers; None: it signs.
+        asked: Each request to seal, as it came.
     """
 
     records: list[tuple[str, EvidenceEntry]] = field(default_factory=list)
     sealed: list[SealLostPack] = field(default_factory=list)
+    key_failure: Exception | None = None
+    asked: list[SealPack] = field(default_factory=list)
 
     def write_records(self, ask: WriteRecords) -> RecordsWritten:
         self.records += [(ask.pack, entry) for entry in ask.entries]
@@ -23,7 +27,13 @@ class EvidenceStore:
         return RecordsWritten(count=count, head=f"{count}")
 
     def seal_pack(self, ask: SealPack) -> PackSealed:
-        return PackSealed(head=ask.head, records=len(self.records), manifest="m")
+        self.asked.append(ask)
+        if self.key_failure and not ask.unsigned:
+            raise self.key_failure
+        code = "evidence-unsigned" if ask.unsigned else ""
+        return PackSealed(
+            head=ask.head, records=len(self.records), manifest="m", entry=1, code=code, detail=ask.unsigned
+        )
 
     def seal_lost_pack(self, ask: SealLostPack) -> PackSealed:
         self.sealed.append(ask)

@@ -72,7 +72,7 @@ def test_a_manifest_whose_keys_were_altered_is_told_and_not_stumbled_over(key: b
 
 def test_a_blank_more_in_the_manifest_is_an_alteration_too() -> None:
     files = pack()
-    files[MANIFEST] = files[MANIFEST].replace(b"  ", b" \n", 1)
+    files[MANIFEST] = files[MANIFEST].replace(b",", b", ", 1)
     assert [one.file for one in check_pack(files)] == [MANIFEST]
 
 
