@@ -51,19 +51,18 @@ def test_any_two_numbers_are_judged_as_the_library_judges_them(r: int, s: int, m
     assert is_signed_by(ONE.public, message, both(r, s)) == expected
 
 
-@pytest.mark.parametrize(
-    ("r", "s"),
-    [
-        (0, S),
-        (R, 0),
-        (0, 0),
-        (ORDER, S),
-        (R, ORDER),
-        (R + ORDER if R + ORDER < 2**256 else 0, S),
-        (R, ORDER - S),
-        (S, R),
-    ],
-)
+OUT_OF_RANGE = {
+    "r is 0": (0, S),
+    "s is 0": (R, 0),
+    "both are 0": (0, 0),
+    "r is the order": (ORDER, S),
+    "s is the order": (R, ORDER),
+    "the mirrored s": (R, ORDER - S),
+    "exchanged": (S, R),
+}
+
+
+@pytest.mark.parametrize(("r", "s"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
 def test_numbers_out_of_range_and_the_mirrored_signature_are_not_taken(r: int, s: int) -> None:
     assert is_signed_by(ONE.public, MESSAGE, both(R, S))
     assert not is_signed_by(ONE.public, MESSAGE, both(r, s))
@@ -78,9 +77,19 @@ def test_one_bit_makes_it_another(of_signature: int, of_message: int) -> None:
     assert not is_signed_by(ONE.public, other, both(R, S))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "=", both(R, S) + "=", both(R, S)[:-1], both(R, S) + "A", " " + both(R, S), 7, None]
-)
+OTHERWISE = {
+    "empty": "",
+    "padding alone": "=",
+    "padded": both(R, S) + "=",
+    "shorter": both(R, S)[:-1],
+    "longer": both(R, S) + "A",
+    "a blank before": " " + both(R, S),
+    "a number": 7,
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("text", OTHERWISE.values(), ids=OTHERWISE)
 def test_a_signature_is_written_in_one_way(text: object) -> None:
     assert not is_signed_by(ONE.public, MESSAGE, text)
 
