@@ -71,8 +71,8 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       globalValidation: {
         requireAuthentication: true
         unauthenticatedClientAction: 'Return401'
-        // Event Grid, the engine and the host come with keys of their own.
-        excludedPaths: ['/runtime/webhooks/*', '/admin/*']
+        // Event Grid and the host come with keys of their own. Nobody needs the engine's webhooks: there a key alone opens nothing.
+        excludedPaths: ['/runtime/webhooks/EventGrid', '/runtime/webhooks/eventgrid', '/admin/*']
       }
       identityProviders: {
         azureActiveDirectory: {

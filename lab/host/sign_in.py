@@ -27,8 +27,8 @@ KEYS = {
     "WEBSITE_AUTH_ENABLED": "",
 }
 """The app's settings where function keys are all that callers have."""
-EXCLUDED = ("/admin/*", "/runtime/webhooks/*")
-"""Paths that have keys of their own: Event Grid and the durable webhooks carry no token of a person."""
+EXCLUDED = ("/admin/*", "/runtime/webhooks/eventgrid")
+"""Paths that have keys of their own, as the templates exclude them: Event Grid carries no token of a person."""
 
 
 class UnauthenticatedAction(StrEnum):

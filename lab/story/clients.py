@@ -70,12 +70,17 @@ class Product:
         if reply.status not in {200, 201}:
             raise NotProven(f"PUT /api/{path} answered {reply.status}: {reply.body}")
 
-    def _send_request(self, method: str, path: str, body: object) -> Reply:
+    def approve_operation(self, operation: str, token: str) -> Reply:
+        """Approve a run as whoever has this token; whatever is answered."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return self._send_request("POST", f"/api/operations/{operation}/approve", {}, headers)
+
+    def _send_request(self, method: str, path: str, body: object, headers: Mapping[str, str] | None = None) -> Reply:
         """Ask until there is an answer; the key makes a POST that is sent again the same request."""
-        end, key = time.monotonic() + self._patience, {"Idempotency-Key": uuid.uuid4().hex}
+        end, sent = time.monotonic() + self._patience, headers or {"Idempotency-Key": uuid.uuid4().hex}
         while True:
             try:
-                return self._call_host(method, path, body, key)
+                return self._call_host(method, path, body, sent)
             except Unreachable as failure:
                 if time.monotonic() > end:
                     raise NotProven(f"the local host is away: {failure}") from failure

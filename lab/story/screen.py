@@ -59,7 +59,8 @@ def operation_headline(view: View, now: datetime) -> str:
     """One line: when, what, how far, what is being waited for."""
     done, total = done_of(view)
     far = f"  {done}/{total}" if total else ""
-    awaited = f"  waiting for {view['waitingForText']}" if view.get("waitingForText") else ""
+    text = str(view.get("waitingForText") or "")
+    awaited = f"  waiting for {text.removeprefix('Waiting for ')}" if text else ""
     return f"{now:%H:%M}  {view['kind']}: {view.get('phase') or view['state']}{far}{awaited}"
 
 

@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from lab.clock import LabClock
+from lab.host.sign_in import PEOPLE
 from lab.servers import Keeper, LabFailed, Servers, free_ports, reset_lab, stopped_at_the_end
 from lab.story import proofs
 from lab.story.chaos import FAULTS, Killer
 from lab.story.clients import Azure, NotProven, Product
+from lab.story.evidence import verify_store
 from lab.story.proofs import After, View
 from lab.story.screen import Chapter, Screen, closing_table, done_of, screen_for
 
 PLAN, NODE = "payroll", "hci-01-n2"
+APPROVER = next(person for person in PEOPLE if "Dr.Approve" in person.roles)
 ENDED = frozenset({"succeeded", "failed", "aborted"})
 POLL = 0.4
 """Real seconds between two looks at an operation."""
@@ -95,6 +98,7 @@ class Story:
         self._site: Mapping[str, Any] = {}
         self._after: After = {}
         self._told: list[str] = []
+        self._approved: set[str] = set()
         self._killed = False
 
     def tell_whole(self) -> list[Chapter]:
@@ -116,6 +120,7 @@ class Story:
 
     def _tell_chapters(self) -> list[Chapter]:
         self._read_documents()
+        self._guard_plan()
         if self._options.faults:
             self._azure.set_faults(FAULTS, self._options.seed)
         chapters = [self._heal_node(), self._run_drill(), *self._leave_and_return()]
@@ -128,6 +133,12 @@ class Story:
         self._plan = self._product.read_json(f"plans/{PLAN}")
         self._site = self._product.read_json(f"sites/{self._plan['site']}")
         self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
+
+    def _guard_plan(self) -> None:
+        """From now on another person has to agree before anything but a drill is done with the plan's VMs."""
+        self._product.declare_document(
+            "approval-policies/production", {"covers": {"plans": [PLAN]}, "approvers": [APPROVER.object_id]}
+        )
 
     def _heal_node(self) -> Chapter:
         self._killer.begin_part()
@@ -175,6 +186,12 @@ class Story:
         self._require_nothing_missing(
             proofs.all_protected(self._azure.read_protection(self._site["vault"]), self._after)
         )
+        guarded = [kind for kind in self._told if kind != "drill"]
+        if len(self._approved) < len(guarded):
+            raise NotProven(f"{len(guarded)} verbs had to be approved, and {len(self._approved)} were")
+        store = self._servers.azure.log.parent / "evidence"
+        self._require_nothing_missing(verify_store(store, self._product.read_json("evidence/key")))
+        self._screen.print_line("  every pack of evidence is as it was sealed, signed, and named in its log")
         if self._options.kill and not self._killed:
             raise NotProven(f"the host was to be killed during the {self._options.kill}, and was not")
         if self._killer.done < self._options.kills:
@@ -196,10 +213,21 @@ class Story:
             self._screen.show_operation(view, self._azure.now())
             if view["state"] in ENDED:
                 break
+            self._approve_once(view)
             self._kill_in_the_middle(view)
             self._pause_or_fail(end, f"{operation} did not end; it waits for {view.get('waitingFor') or 'nothing'}")
         self._screen.clear_view()
         return view
+
+    def _approve_once(self, view: View) -> None:
+        """Be the second person, where one is waited for."""
+        awaited = view.get("waitingFor") or {}
+        if awaited.get("kind") != "approval" or view["id"] in self._approved:
+            return
+        reply = self._product.approve_operation(view["id"], APPROVER.token)
+        if reply.status == 202:
+            self._approved.add(view["id"])
+            self._screen.print_line(f"  {APPROVER.name} approves {view['id']}, which {view['requestedBy']} asked for")
 
     def _pause_or_fail(self, end: float, too_late: str) -> None:
         if monotonic() > end:

@@ -17,6 +17,9 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+DURABLE_WEBHOOKS = "/runtime/webhooks/durabletask/instances"
+
+
 @pytest.mark.parametrize("action", UnauthenticatedAction)
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
 async def test_each_person_signs_in_with_their_token(
@@ -63,7 +66,8 @@ async def test_a_signed_in_person_without_a_key_is_refused_at_the_level_function
 async def test_excluded_paths_ask_for_their_keys_and_no_person(serve: Serve) -> None:
     async with serve(sign_in=REQUIRE) as hosted:
         assert (await hosted.call("GET", "/admin/host/status"))[0] == 200
-        assert (await hosted.call("GET", "/runtime/webhooks/durabletask/instances"))[0] == 200
+        assert (await hosted.call("GET", DURABLE_WEBHOOKS))[0] == 401
+        assert (await hosted.call("GET", DURABLE_WEBHOOKS, headers=bearer("lab-eve")))[0] == 200
     async with serve(sign_in=REQUIRE, auth=True) as hosted:
         assert (await hosted.call("GET", "/admin/host/status", headers=bearer("lab-eve")))[0] == 401
 
