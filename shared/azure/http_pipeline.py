@@ -103,6 +103,7 @@ def arm_policies(
     return [
         OnlyHere(base_url),
         OnlyAllowed(scopes),
+        core.CustomHookPolicy(),  # before what is shared: whoever waits for an answer hears of it, asked for or not
         looks,
         PacedRequests(pacer),
         core.RequestIdPolicy(),
@@ -110,7 +111,6 @@ def arm_policies(
         core.UserAgentPolicy(base_user_agent="hci-site-recovery"),
         *([PlainHttp()] if is_plain_http(base_url) else []),
         AsyncARMChallengeAuthenticationPolicy(credential, SCOPE),
-        core.CustomHookPolicy(),
         JsonObjectsOnly(),
     ]
 

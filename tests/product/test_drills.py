@@ -22,7 +22,7 @@ def arm(lab: Lab, method: str, path: str, body: Any = None, version: str = "2024
     token = send(
         lab.servers.azure.base,
         "GET",
-        "/msi/token?resource=https://management.azure.com&api-version=2019-08-01",
+        "/msi/token?resource=https://management.azure.com&api-version=2019-08-01&client_id=operator",
         headers={"X-IDENTITY-HEADER": "lab-identity"},
     ).body["access_token"]
     headers = {"Authorization": f"Bearer {token}"}

@@ -132,7 +132,7 @@ def run(lab: Lab, verb: str) -> dict[str, Any]:
 def arm(lab: Lab, path: str, body: Any) -> None:
     """A PUT to ARM, as someone else would send it."""
     azure = lab.servers.azure.base
-    where = "/msi/token?api-version=2019-08-01&resource=https://management.azure.com"
+    where = "/msi/token?api-version=2019-08-01&resource=https://management.azure.com&client_id=operator"
     token = send(azure, "GET", where, headers={"X-IDENTITY-HEADER": "lab-identity"}).body["access_token"]
     assert send(azure, "PUT", path, body, {"Authorization": f"Bearer {token}"}).status == 201
 

@@ -34,6 +34,8 @@ def run_of(kind: str, plan: str = "payroll", site: str = "hci-01", number: int =
         return state_of(f"{kind}-{site}-{number}", kind, given={**base, "site": site})
     if kind == "repair":
         return state_of(f"repair-n1-{number}", kind, given={**base, "machine_id": MACHINE, "sites": sites})
+    if kind == "change":
+        return state_of(f"change-{plan}-{number}", kind, given={**base, "subject": f"plans/{plan}", "sites": [site]})
     given = operation(kind).model_dump(mode="json") | {"plan": plan, "sites": sites} if kind != "mirror" else base
     return state_of(f"{kind}-{plan}-{number}", kind, given={**given, "plan": plan, "sites": sites})
 

@@ -6,9 +6,8 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from lab.host.sign_in import TENANT
 from shared.principals import Principal
-from tests.people import object_id_of, signed_in
+from tests.people import let_people_sign_in, object_id_of, signed_in
 from tests.triggers.doors import SilentEngine
 from triggers.fair_looks import AT_ONCE, MOST_WAITING, TooManyRequests, turn_of
 from triggers.http_endpoint import handle_for_role, json_response
@@ -70,8 +69,7 @@ async def test_who_gives_up_frees_their_place() -> None:
 
 @pytest.mark.parametrize(("method", "answer"), [("GET", 429), ("POST", 200)])
 async def test_only_those_that_look_wait(monkeypatch: pytest.MonkeyPatch, method: str, answer: int) -> None:
-    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "True")
-    monkeypatch.setenv("TENANT_ID", TENANT)
+    let_people_sign_in(monkeypatch)
     client: Any = SilentEngine()
     stop = asyncio.Event()
 

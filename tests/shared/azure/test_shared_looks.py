@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.azure.arc_machines import list_machines
 from shared.azure.arm import find_resource, list_all, put_resource, read_text
 from shared.azure.looking import ONLY_LOOKS
 from shared.azure.shared_looks import MOST_KEPT_BYTES, SHARED_FOR
@@ -122,3 +123,10 @@ async def test_what_is_kept_is_bounded(arm: FakeArm, looking: None) -> None:
     assert gets(arm) == before
     await find_resource(ids[0], API)
     assert gets(arm) == before + 1
+
+
+async def test_whoever_asks_for_the_time_of_an_answer_has_it_although_others_asked(arm: FakeArm, looking: None) -> None:
+    machines = "/subscriptions/s1/providers/Microsoft.HybridCompute/machines"
+    arm.says("GET", machines, Reply(200, {"value": []}))
+    (_, first), (_, second) = [await list_machines("s1") for _ in range(2)]
+    assert (first, gets(arm)) == (second, 1)
