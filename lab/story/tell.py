@@ -32,6 +32,12 @@ PROVEN = "Proven: each verb once for each VM, in the plan's order; no drill left
 DAWN = time(5, 30, tzinfo=UTC)
 """When the story begins: early enough to heal a node before the drill that is due at 6."""
 
+LATEST = time(5, 55, tzinfo=UTC)
+"""Until when the scenario is declared before that drill, on a machine that is not too busy."""
+
+DECLARED = ("site", "items", "commit", "targets")
+"""What the scenario's plan says besides its drill."""
+
 LONGEST = timedelta(hours=12)
 """Simulated time within which an operation must begin and end."""
 
@@ -120,6 +126,7 @@ class Story:
 
     def _tell_chapters(self) -> list[Chapter]:
         self._read_documents()
+        self._schedule_drill()
         self._guard_plan()
         if self._options.faults:
             self._azure.set_faults(FAULTS, self._options.seed)
@@ -133,6 +140,17 @@ class Story:
         self._plan = self._product.read_json(f"plans/{PLAN}")
         self._site = self._product.read_json(f"sites/{self._plan['site']}")
         self._after = {item["vm"]: item.get("after", []) for item in self._plan["items"]}
+
+    def _schedule_drill(self) -> None:
+        """Declare the plan's drill for later, where the lab took so long to come up that the next one is tomorrow's."""
+        now = self._azure.now()
+        if now.timetz() < LATEST:
+            return
+        due = now + max(timedelta(minutes=20), timedelta(seconds=10 * self._options.speed))
+        drill = {**self._plan["drill"], "schedule": f"0 {due.minute} {due.hour} * * *"}
+        self._product.declare_document(
+            f"plans/{PLAN}", {name: self._plan[name] for name in DECLARED} | {"drill": drill}
+        )
 
     def _guard_plan(self) -> None:
         """From now on another person has to agree before anything but a drill is done with the plan's VMs."""
