@@ -107,6 +107,11 @@ async def read_preview_facts(
     occasions = _occasions_of(kinds, fails_over=fails_over)
     targets = await read_target_facts(part, sites, items_by_vault if fails_over else {}, occasions)
     unreplicated, unread_disks = await _read_disks(sites, items_by_vault) if fails_over else ({}, ())
+    is_judged = bool(JUDGED_BY_AZURE_VM & set(kinds))
+    failed_over_vms = await read_failed_over_vms(part, sites, machines.found) if is_judged else {}
+    isolation = await _check_isolation(plan, sites) if "drill" in kinds else ()
+    found = machines.found.values()
+    unproven = await _read_unproven_sources(client, part, sites, found) if "failback" in kinds else ()
     return PreviewFacts(
         at=at,
         items=machines.found,
@@ -124,21 +129,9 @@ async def read_preview_facts(
         unreplicated=unreplicated,
         versions=await _read_versions(client, name),
         evidence=await find_store_obstacle(),
-        failed_over_vms=await read_failed_over_vms(part, sites, machines.found)
-        if JUDGED_BY_AZURE_VM & set(kinds)
-        else {},
-        isolation=(
-            *(await _check_isolation(plan, sites) if "drill" in kinds else ()),
-            *find_hook_blockers(plan, "drill", targets),
-        ),
-        unproven=(
-            *(
-                await _read_unproven_sources(client, part, sites, machines.found.values())
-                if "failback" in kinds
-                else ()
-            ),
-            *find_hook_blockers(plan, "failback", targets),
-        ),
+        failed_over_vms=failed_over_vms,
+        isolation=(*isolation, *find_hook_blockers(plan, "drill", targets)),
+        unproven=(*unproven, *find_hook_blockers(plan, "failback", targets)),
     )
 
 
