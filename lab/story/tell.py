@@ -125,9 +125,7 @@ class Story:
         reset_lab(self._servers.azure, self._options.scenario)
 
     def _tell_chapters(self) -> list[Chapter]:
-        self._read_documents()
-        self._schedule_drill()
-        self._guard_plan()
+        self._prepare_plan()
         if self._options.faults:
             self._azure.set_faults(FAULTS, self._options.seed)
         chapters = [self._heal_node(), self._run_drill(), *self._leave_and_return()]
@@ -135,6 +133,12 @@ class Story:
             chapters += self._leave_and_return()
         self._look_back()
         return chapters
+
+    def _prepare_plan(self) -> None:
+        """What holds of the plan from now on."""
+        self._read_documents()
+        self._schedule_drill()
+        self._guard_plan()
 
     def _read_documents(self) -> None:
         self._plan = self._product.read_json(f"plans/{PLAN}")
@@ -147,10 +151,11 @@ class Story:
         if now.timetz() < LATEST:
             return
         due = now + max(timedelta(minutes=20), timedelta(seconds=10 * self._options.speed))
-        drill = {**self._plan["drill"], "schedule": f"0 {due.minute} {due.hour} * * *"}
-        self._product.declare_document(
-            f"plans/{PLAN}", {name: self._plan[name] for name in DECLARED} | {"drill": drill}
-        )
+        self._declare_drill({**self._plan["drill"], "schedule": f"0 {due.minute} {due.hour} * * *"})
+
+    def _declare_drill(self, drill: Mapping[str, Any]) -> None:
+        document = {name: self._plan[name] for name in DECLARED} | {"drill": drill}
+        self._product.declare_document(f"plans/{PLAN}", document)
 
     def _guard_plan(self) -> None:
         """From now on another person has to agree before anything but a drill is done with the plan's VMs."""
@@ -243,7 +248,7 @@ class Story:
         if awaited.get("kind") != "approval" or view["id"] in self._approved:
             return
         reply = self._product.approve_operation(view["id"], APPROVER.token)
-        if reply.status == 202:
+        if reply.status in {202, 409}:  # 409: it was taken, and that answer was lost
             self._approved.add(view["id"])
             self._screen.print_line(f"  {APPROVER.name} approves {view['id']}, which {view['requestedBy']} asked for")
 
