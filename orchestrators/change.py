@@ -8,13 +8,13 @@
 from datetime import datetime
 from typing import Any
 
-from orchestrators.durable.cloud_events import EVENT_TYPE_PREFIX, publish_event
+from orchestrators.durable.cloud_events import publish_run_event
 from orchestrators.durable.decisions import Aborted, DecisionInbox
 from orchestrators.durable.steps import Context, Steps, call, call_entity, now, show_status
 from orchestrators.run.approval import ApprovalRequest, NotApproved, collect_approvals, event_data_of
 from shared.errors import SiteRecoveryError
 from shared.obstacle import Obstacle
-from shared.operations.contract import START_RUN, PublishEvent
+from shared.operations.contract import START_RUN
 from shared.operations.durable_names import DOCUMENTS
 from shared.plans.versions import Declaration, DeclarationOutcome, DocumentChange
 from shared.recovery.guarded_change import GuardedChange
@@ -63,11 +63,5 @@ def _make(ctx: Context, asked: GuardedChange) -> Steps[Outcome]:
 
 
 def _publish(ctx: Context, asked: GuardedChange, event_name: str, data: dict[str, Any]) -> Steps[None]:
-    event = PublishEvent(
-        id=f"{asked.id}:{event_name}",
-        type=f"{EVENT_TYPE_PREFIX}.{event_name.capitalize()}",
-        subject=asked.subject,
-        at=now(ctx),
-        data={"operation": asked.id, "kind": asked.kind, "detail": asked.detail, **data},
-    )
-    yield from publish_event(ctx, event)
+    facts = {"kind": asked.kind, "detail": asked.detail}
+    yield from publish_run_event(ctx, asked.id, asked.subject, event_name, {**facts, **data})

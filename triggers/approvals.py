@@ -1,7 +1,7 @@
 """Whose approvals a request needs, by all that is declared; and the run that waits for them where it is a change."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,7 +15,6 @@ from shared.operations.contract import StartRun
 from shared.operations.durable_names import DOCUMENTS
 from shared.plans.approval_guards import (
     Declared,
-    Guard,
     Machine,
     actions_of_run,
     find_required,
@@ -27,7 +26,8 @@ from shared.plans.approval_guards import (
 )
 from shared.plans.approval_policy import ApprovalPolicy
 from shared.plans.approvals import RequiredApprovals
-from shared.plans.versions import DocumentChange, VersionedDocument
+from shared.plans.plan import PlanDocument
+from shared.plans.versions import DocumentChange, VersionedDocument, changed_fields
 from shared.principals import Principal, require_signed_in
 from shared.recovery.guarded_change import GuardedChange
 from shared.recovery.operation import Operation
@@ -54,24 +54,39 @@ async def find_required_for_run(
     client: df.DurableFunctionsClient, operation: Operation
 ) -> tuple[RequiredApprovals, ...]:
     """Whose approvals a run on a plan needs before it begins."""
-    guards = guards_of(await read_declared(client))
-    plan, sites = operation.requested_part, operation.sites
     actions = actions_of_run(operation.kind, operation.document)
-    machines = machines_in(plan, sites)
-    if is_undecided(guards, actions, machines):
-        machines = machines_in(plan, sites, await _read_items(sites.values()))
-    return find_required(guards, actions, machines)
+    return await find_required_for_plan(client, actions, operation.requested_part, operation.sites)
+
+
+async def find_required_for_plan(
+    client: df.DurableFunctionsClient, actions: Collection[str], plan: PlanDocument, sites: Mapping[str, SiteDocument]
+) -> tuple[RequiredApprovals, ...]:
+    """Whose approvals are needed before these actions reach the machines of a plan."""
+    return await _find_required(client, actions, sites.values(), lambda items: machines_in(plan, sites, items))
 
 
 async def find_required_for_vms(
     client: df.DurableFunctionsClient, action: str, site: SiteDocument, vms: Collection[str]
 ) -> tuple[RequiredApprovals, ...]:
     """Whose approvals are needed before something is done with VMs of a site."""
-    guards: Sequence[Guard] = guards_of(await read_declared(client))
-    machines: list[Machine] = machines_at(site, vms)
-    if is_undecided(guards, {action}, machines):
-        machines = machines_at(site, vms, await _read_items([site]))
-    return find_required(guards, {action}, machines)
+    return await _find_required(client, {action}, [site], lambda items: machines_at(site, vms, items))
+
+
+async def _find_required(
+    client: df.DurableFunctionsClient,
+    actions: Collection[str],
+    sites: Iterable[SiteDocument],
+    machines_by: Callable[[Collection[ItemView]], list[Machine]],
+) -> tuple[RequiredApprovals, ...]:
+    """Whose approvals are needed; the vaults of these sites are only asked where names leave it open.
+
+    Args:
+        machines_by: The machines, by the items of their vaults.
+    """
+    guards, machines = guards_of(await read_declared(client)), machines_by(())
+    if is_undecided(guards, actions, machines):
+        machines = machines_by(await _read_items(sites))
+    return find_required(guards, actions, machines)
 
 
 async def _read_items(sites: Iterable[SiteDocument]) -> list[ItemView]:
@@ -92,14 +107,12 @@ async def change_document(
     """
     state = await read_entity(client, DOCUMENTS, change.key)
     current = VersionedDocument.model_validate(state) if state else None
-    required = find_required_for_change(await read_declared(client), change, current)
+    required = find_required_for_change(await read_declared(client), change, current) if current else ()
     if current is None or not required:
         return await declared_documents.change_document(client, change)
     if change.if_match not in {"", "*", current.etag}:
         return await declared_documents.change_document(client, change)  # refuses it
     bound = change.model_copy(update={"if_match": current.etag})
-    before, after = current.document, change.document
-    fields = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
     is_put = change.action == "put"
     asked = GuardedChange(
         id=await _id_of_change(client, bound, person),
@@ -107,7 +120,7 @@ async def change_document(
         requested_by=person.name,
         requester_id=person.id,
         detail=f"{change.path} is {'declared anew' if is_put else 'withdrawn'}",
-        changed_fields=tuple(fields) if is_put else (),
+        changed_fields=changed_fields(current.document, change.document) if is_put else (),
         required=required,
         document=bound,
     )

@@ -12,7 +12,6 @@ from shared.arm_ids import name_of
 from shared.messages import Document
 from shared.operations.contract import StartRun
 from shared.operations.durable_names import RECOVERY_PLAN_MIRRORS
-from shared.plans.approvals import RequiredApprovals
 from shared.plans.plan import PlanDocument
 from shared.plans.versions import DocumentChange, VersionedDocument
 from shared.principals import require_role
@@ -32,7 +31,7 @@ from shared.recovery_plans.mirror import (
 from shared.recovery_plans.parts import PlanAction, PlanGroup, PlanPart
 from shared.sites.site import SiteDocument
 from triggers import declared_documents
-from triggers.approvals import change_document, find_required_for_vms, guarded_start, start_change
+from triggers.approvals import change_document, find_required_for_plan, guarded_start, start_change
 from triggers.endpoint_rules import MoreRules
 from triggers.holds_in_effect import require_no_hold
 from triggers.http_endpoint import (
@@ -155,7 +154,7 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
         confirm=request.confirm,
     )
     if request.action == "remove":
-        required = await _required_for_removal(client, mirror_state)
+        required = await find_required_for_plan(client, {"remove"}, mirror_state.plan, mirror_state.sites)
         if required:
             start = StartRun(id=run, orchestrator=order.kind, payload=order.model_dump(mode="json"))
             detail = request.confirm or f"the recovery plans of {name} are deleted"
@@ -164,20 +163,6 @@ async def change_recovery_plan(req: func.HttpRequest, client: df.DurableFunction
             return await start_change(client, asked, requester)
     await start_once(client, "mirror", run, order, key)
     return await admission_response(client, f"change of the recovery plans ({request.action})", run, "plan")
-
-
-async def _required_for_removal(
-    client: df.DurableFunctionsClient, mirror_state: MirrorState
-) -> tuple[RequiredApprovals, ...]:
-    """Whose approvals the deletion of the recovery plans needs, each once."""
-    vms_by_site: dict[str, list[str]] = {}
-    for item in mirror_state.plan.items:
-        vms_by_site.setdefault(mirror_state.plan.site_name_of(item), []).append(item.vm)
-    found = [
-        await find_required_for_vms(client, "remove", mirror_state.sites[site], vms)
-        for site, vms in vms_by_site.items()
-    ]
-    return tuple(dict.fromkeys(rule for rules in found for rule in rules))
 
 
 async def _read_mirror_to_change(client: df.DurableFunctionsClient, name: str) -> MirrorState:

@@ -28,13 +28,23 @@ def publish_operation_event(
     Args:
         key: Tells turning points of one sort apart.
     """
-    facts = {"operation": operation.id, "kind": operation.kind, "plan": operation.plan}
+    facts = {"kind": operation.kind, "plan": operation.plan}
+    named = event_name + (f":{key}" if key else "")
+    yield from publish_run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data})
+
+
+def publish_run_event(ctx: Context, run: str, subject: str, turning_point: str, data: dict[str, Any]) -> Steps[None]:
+    """The same for any run.
+
+    Args:
+        turning_point: What the event is called, and after a colon what tells those of one sort apart.
+    """
     event = PublishEvent(
-        id=f"{operation.id}:{event_name}{key and f':{key}'}",
-        type=f"{EVENT_TYPE_PREFIX}.{event_name.capitalize()}",
-        subject=f"plans/{operation.plan}",
+        id=f"{run}:{turning_point}",
+        type=f"{EVENT_TYPE_PREFIX}.{turning_point.partition(':')[0].capitalize()}",
+        subject=subject,
         at=now(ctx),
-        data={**facts, **data},
+        data={"operation": run, **data},
     )
     yield from publish_event(ctx, event)
 
@@ -70,14 +80,8 @@ def _waits_for_resume(run: Run) -> bool:
 
 def publish_site_event(ctx: Context, order: SiteOperation, event_name: str, data: dict[str, Any]) -> Steps[None]:
     """The same for a run on a site."""
-    event = PublishEvent(
-        id=f"{order.id}:{event_name}",
-        type=f"{EVENT_TYPE_PREFIX}.{event_name.capitalize()}",
-        subject=f"sites/{order.site}",
-        at=now(ctx),
-        data={"operation": order.id, "kind": order.kind, "site": order.site, **data},
-    )
-    yield from publish_event(ctx, event)
+    facts = {"kind": order.kind, "site": order.site}
+    yield from publish_run_event(ctx, order.id, f"sites/{order.site}", event_name, {**facts, **data})
 
 
 def publish_event(ctx: Context, event: PublishEvent) -> Steps[None]:

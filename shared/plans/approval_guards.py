@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from shared.documents import CHECKED
+from shared.grouping import group_pairs
 from shared.messages import VaultRef
 from shared.plans.approval_policy import ApprovalPolicy
 from shared.plans.approvals import RequiredApprovals
@@ -100,10 +101,13 @@ def machines_at(site: SiteDocument, vms: Iterable[str], items: Iterable[ItemView
         items: Of its vault, where they were read: they know each name of their Hyper-V site.
     """
     home = home_of_site(site)
-    names: dict[str, set[str]] = {}
-    for item in items:
-        if VaultRef.from_id(item.id).key == home.vault and home.fabric in {name.lower() for name in item.hyper_v_sites}:
-            names.setdefault(item.vm.lower(), set()).update(name.lower() for name in item.hyper_v_sites)
+    known = ((item, {name.lower() for name in item.hyper_v_sites}) for item in items)
+    names = group_pairs(
+        (item.vm.lower(), name)
+        for item, fabrics in known
+        if VaultRef.from_id(item.id).key == home.vault and home.fabric in fabrics
+        for name in fabrics
+    )
     return [
         Machine(frozenset(Home(home.vault, name) for name in {home.fabric, *names.get(vm.lower(), ())}), vm.lower())
         for vm in vms
@@ -114,9 +118,7 @@ def machines_in(
     plan: PlanDocument, sites: Mapping[str, SiteDocument], items: Collection[ItemView] = ()
 ) -> list[Machine]:
     """The machines of a plan, without those of sites that are not declared."""
-    named: dict[str, list[str]] = {}
-    for item in plan.items:
-        named.setdefault(plan.site_name_of(item), []).append(item.vm)
+    named = group_pairs((plan.site_name_of(item), item.vm) for item in plan.items)
     found = ((sites[name], vms) for name, vms in named.items() if name in sites)
     return [machine for site, vms in found for machine in machines_at(site, vms, items)]
 

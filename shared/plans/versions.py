@@ -109,6 +109,11 @@ class DeclarationOutcome(Message):
     etag: str = ""
 
 
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a document that are other than before."""
+    return tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key)))
+
+
 def _check_precondition(current: VersionedDocument | None, declaration: Declaration) -> DeclarationOutcome | None:
     if declaration.if_match and (current is None or declaration.if_match not in {"*", current.etag}):
         return DeclarationOutcome(outcome="conflict", etag=current.etag if current else "")
@@ -132,14 +137,14 @@ def declare_document(
     if current and current.digest == declaration.digest:
         return current, DeclarationOutcome(outcome="unchanged", etag=current.etag)
     number = current.version + 1 if current else 1
-    before, after = current.document if current else declaration.document, declaration.document
+    before = current.document if current else declaration.document
     new_version = Version(
         version=number,
         digest=declaration.digest,
         declared_at=declaration.at,
         declared_by=declaration.by,
         declared_by_id=declaration.by_id,
-        changed_fields=tuple(sorted(key for key in {**before, **after} if before.get(key) != after.get(key))),
+        changed_fields=changed_fields(before, declaration.document),
     )
     history = (*(current.history if current else ()), new_version)[-VERSIONS_KEPT:]
     fresh = VersionedDocument(document=declaration.document, version=number, digest=declaration.digest, history=history)

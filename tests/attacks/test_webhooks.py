@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lab.servers import Servers, free_ports
+from lab.servers import Servers
 from shared.operations.seals import with_seal
 from tests.failures import failure_texts
 from tests.people import object_id_of, signed_in
-from tests.product.conftest import SPEED, Lab, send
+from tests.product.conftest import Lab, send, serve_lab
 from tests.product.test_api import plan_of
 
 ANN, BOB = signed_in("ann", "Dr.Operate"), signed_in("bob", "Dr.Approve")
@@ -20,10 +20,7 @@ INSTANCES = "/runtime/webhooks/durabletask/instances"
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Both servers of this module."""
-    both = Servers.of(tmp_path_factory.mktemp("lab"), free_ports(), SPEED)
-    both.start()
-    yield both
-    both.stop()
+    yield from serve_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture

@@ -110,14 +110,18 @@ class Lab:
         raise AssertionError(f"{run} is not {states}: {shown}")
 
 
-@pytest.fixture(scope="package")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Both servers, until the last test here: they are at work as long as they are up, with or without one."""
-    folder: Path = tmp_path_factory.mktemp("lab")
+def serve_lab(folder: Path) -> Iterator[Servers]:
+    """Both servers with their state in a folder, until they are not needed any more."""
     both = Servers.of(folder, free_ports(), SPEED)
     both.start()
     yield both
     both.stop()
+
+
+@pytest.fixture(scope="package")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Both servers, until the last test here: they are at work as long as they are up, with or without one."""
+    yield from serve_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture

@@ -118,6 +118,19 @@ def test_replication_of_a_guarded_machine_is_not_ended_by_one_person(guarded: La
     assert lab.ended(reply.body["id"])["kind"] == "replication"
 
 
+def test_recovery_plans_of_guarded_machines_are_not_deleted_by_one_person(guarded: Lab) -> None:
+    lab, place = guarded, "plans/small/recovery-plans"
+    assert lab.ended(lab.api("POST", place, {"action": "save"}, OTHER).body["id"])["state"] == "succeeded"
+    before = lab.verbs()
+    confirm = lab.api("POST", f"{place}?preview=true", {"action": "remove"}, OTHER).body["confirm"]
+    asked = lab.api("POST", place, {"action": "remove", "confirm": confirm}, OTHER)
+    assert lab.waiting(asked.body["id"])["waitingFor"]["kind"] == "approval"
+    assert lab.verbs() == before
+    started = approved(lab, asked.body["id"])["facts"]["operation"]
+    assert (lab.ended(started)["kind"], lab.ended(started)["state"]) == ("mirror", "succeeded")
+    assert lab.verbs() != before
+
+
 def test_the_host_may_die_while_a_change_waits(guarded: Lab) -> None:
     lab = guarded
     run = waits(lab, lab.api("PUT", "plans/small", {**SMALL, "maxStarts": 7}, OTHER))
