@@ -11,7 +11,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from cli.profiles import WrongProfile, check_url
 
 PATIENCE = 60.0
 """Seconds for one answer: the first one starts an app that slept."""
@@ -66,14 +68,13 @@ def app_at(url: str, environ: Mapping[str, str]) -> App:
     Raises:
         Failed: it is no https URL; http is for this very machine.
     """
-    address = urlsplit(url)
-    if address.scheme not in {"https", "http"} or not address.hostname:
-        raise Failed(f"not the URL of an app, such as https://func-x.azurewebsites.net: {url!r}")
-    if address.scheme == "http" and address.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        raise Failed("http is for this very machine only: a token must not travel in clear")
+    try:
+        base = check_url(url)
+    except WrongProfile as wrong:
+        raise Failed(str(wrong)) from None
     named = {"Authorization": f"Bearer {environ['TOKEN']}"} if environ.get("TOKEN") else {}
     named |= {"x-functions-key": environ["KEY"]} if environ.get("KEY") else {}
-    return App(url.rstrip("/").removesuffix("/api"), named)
+    return App(base, named)
 
 
 def check_health(app: App) -> str:
