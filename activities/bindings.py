@@ -73,6 +73,7 @@ ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[Any], Awaitable[Any]]], ..
     (recovery_contract.READ_RECOVERY_PLAN_JOB, start_recovery_plans.read_recovery_plan_job),
     (operations_contract.PUBLISH_EVENT, cloud_events.publish_event),
     (operations_contract.CHECK_SEAL, seals.check_seal),
+    (operations_contract.SEAL_CONTENT, seals.seal_content),
     (recovery_contract.TAKE_INVENTORY, drill_inventory.take_inventory),
     (recovery_contract.READ_NETWORK, drill_inventory.read_network),
     (failback_contract.READ_VM_RESOURCES, failback_leftovers.read_vm_resources),
@@ -105,6 +106,7 @@ CLIENT_ACTIVITIES: tuple[tuple[Activity[Any, Any], Callable[[df.DurableFunctions
     (operations_contract.READ_ENDED_RUNS, durable_runs.read_ended_runs),
     (plans_contract.READ_DOCUMENTS, durable_runs.read_documents),
     (operations_contract.START_RUN, durable_runs.start_run),
+    (operations_contract.CHECK_BEGIN, seals.check_begin),
     (operations_contract.PURGE_ENDED_RUNS, run_retention.purge_ended_runs),
     (operations_contract.READ_LOST_RUNS, lost_runs.read_lost_runs),
 )

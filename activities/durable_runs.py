@@ -1,8 +1,9 @@
 """What a run needs of the durable engine: which runs still live, what is declared, and to start one more."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -25,11 +26,15 @@ from shared.operations.contract import (
 )
 from shared.operations.durable_names import DOCUMENTS, HOLDS, LEASES, LOST_NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.holds import Hold, read_kept_holds
+from shared.operations.kinds import OPERATION_KINDS
 from shared.operations.leases import Lease
 from shared.operations.obligations import LARGE
+from shared.operations.pacing import OPERATION_BEGINS_WITHIN
 from shared.operations.payloads import pack_document
+from shared.operations.seals import facts_of, seal_input
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
+from shared.settings import SealSettings
 from shared.sites.lost_nodes import LostNode, read_lost_nodes
 
 _LOG = logging.getLogger(__name__)
@@ -108,12 +113,37 @@ async def start_run(client: df.DurableFunctionsClient, request: StartRun) -> Not
     return Nothing()
 
 
+async def schedule_own(
+    client: df.DurableFunctionsClient,
+    orchestrator: str,
+    run: str,
+    payload: Mapping[str, Any],
+    within: timedelta | None = None,
+) -> None:
+    """Start a run, sealed: no run begins that this app has not started.
+
+    Args:
+        client: The durable client.
+        orchestrator: Its name.
+        run: Its id.
+        payload: Its input.
+        within: It is of no use later; None: it begins whenever the engine comes to it.
+    """
+    facts = facts_of(payload)
+    if within is not None:
+        facts["until"] = (datetime.now(UTC) + within).isoformat()
+    key = SealSettings.from_environment(os.environ).seal_key
+    sealed = seal_input(key, orchestrator, run, pack_document(payload), facts)
+    await client.schedule_new_orchestration(orchestrator, input=sealed, instance_id=run)
+
+
 async def schedule_once(
     client: df.DurableFunctionsClient, orchestrator: str, run: str, payload: dict[str, Any]
 ) -> bool:
     """Start a run; False when somebody else has started it at the same moment."""
     try:
-        await client.schedule_new_orchestration(orchestrator, input=pack_document(payload), instance_id=run)
+        within = OPERATION_BEGINS_WITHIN if orchestrator in OPERATION_KINDS else None
+        await schedule_own(client, orchestrator, run, payload, within)
     except grpc.RpcError as error:
         if error.code() != grpc.StatusCode.ALREADY_EXISTS:
             raise

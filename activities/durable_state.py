@@ -1,6 +1,8 @@
 """Reading the engine's own state through its client: entities, and whether a run still lives."""
 
 import json
+import os
+import zlib
 from typing import Any
 
 import azure.durable_functions as df
@@ -8,11 +10,13 @@ from durabletask.client import EntityQuery, OrchestrationState, OrchestrationSta
 from durabletask.entities import EntityInstanceId
 
 from shared.arm_ids import key_of
-from shared.operations.entity_messages import value_of
+from shared.operations.entity_messages import EntityMessage, MessageStamp, value_of
 from shared.operations.kinds import SITE_KINDS
 from shared.operations.lost_runs import STATE_OF_RUN_ENDED_BY_APP, Ending
 from shared.operations.payloads import ENDED_IN_INPUT, Carried, split_carried, unpack_document
+from shared.operations.seals import SEAL, seal_message
 from shared.redaction import redact_text
+from shared.settings import SealSettings
 
 LIVING = frozenset({OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, OrchestrationStatus.SUSPENDED})
 
@@ -27,13 +31,22 @@ def is_living(state: OrchestrationState | None) -> bool:
 
 
 def read_input(state: OrchestrationState) -> dict[str, Any]:
-    """What a run was given: by who started it, or by its last generation."""
-    return split_carried(state.get_input() or {})[0]
+    """What a run was given: by who started it, or by its last generation; empty where it is nothing of this app."""
+    return _split_input(state)[0]
 
 
 def carried_by(state: OrchestrationState) -> Carried:
     """What the generation of a run was handed by the one before it."""
-    return split_carried(state.get_input() or {})[1]
+    return _split_input(state)[1]
+
+
+def _split_input(state: OrchestrationState) -> tuple[dict[str, Any], Carried]:
+    """Through the webhooks of the engine runs are started with anything; they do nothing, and are shown."""
+    try:
+        given = state.get_input()
+        return split_carried(given) if isinstance(given, dict) else ({}, Carried())
+    except (LookupError, TypeError, ValueError, RecursionError, zlib.error):
+        return {}, Carried()
 
 
 def read_custom_status(state: OrchestrationState) -> dict[str, Any]:
@@ -43,7 +56,9 @@ def read_custom_status(state: OrchestrationState) -> dict[str, Any]:
 
 def read_output(state: OrchestrationState) -> dict[str, Any]:
     """How a run ended; empty as long as it has not, and of one that failed."""
-    output: dict[str, Any] = state.get_output() or {}
+    output = state.get_output() or {}
+    if not isinstance(output, dict):
+        return {}
     return (carried_by(state).outcome or {}) if ENDED_IN_INPUT in output else unpack_document(output)
 
 
@@ -55,11 +70,11 @@ def subject_field_of(kind: str) -> str:
 
 
 def subject_of(state: OrchestrationState) -> str:
-    """The plan, the site, the node or the document that the run is about, by its input."""
-    if state.name == "repair":
-        return key_of(read_input(state)["machine_id"]).rpartition("|")[2]
-    subject: str = read_input(state)[subject_field_of(state.name)]
-    return subject
+    """The plan, the site, the node or the document that the run is about, by its input; empty if unsaid."""
+    subject = read_input(state).get("machine_id" if state.name == "repair" else subject_field_of(state.name))
+    if not isinstance(subject, str):
+        return ""
+    return key_of(subject).rpartition("|")[2] if state.name == "repair" else subject
 
 
 def ending_of(state: OrchestrationState | None) -> Ending | None:
@@ -105,3 +120,10 @@ async def list_entities(client: df.DurableFunctionsClient, entity: str, prefix: 
     query = EntityQuery(instance_id_starts_with=f"@{entity}@{prefix}", include_state=True, page_size=LISTED_AT_ONCE)
     found = {one.id.key: value_of(one.get_typed_state(dict)) for one in await client.get_all_entities(query)}
     return {key: state for key, state in found.items() if state}
+
+
+def own_message(entity: EntityInstanceId, operation: str, stamp: MessageStamp, request: Any) -> dict[str, Any]:
+    """A message to an entity as it is sent, sealed: entities do what the app has sent, and nothing else."""
+    message = EntityMessage(stamp=stamp, request=request).model_dump(mode="json", exclude={SEAL})
+    key = SealSettings.from_environment(os.environ).seal_key
+    return seal_message(key, entity.entity, entity.key, operation, message)

@@ -8,7 +8,7 @@ import azure.durable_functions as df
 from durabletask.client import EntityQuery
 from durabletask.entities import EntityInstanceId, EntityMetadata
 
-from activities.durable_state import LISTED_AT_ONCE, list_entities
+from activities.durable_state import LISTED_AT_ONCE, list_entities, own_message
 from shared.arm_ids import key_of
 from shared.concurrency import map_concurrently
 from shared.healing.node_record import NodeRecord, is_at_rest
@@ -21,7 +21,7 @@ from shared.operations.durable_names import (
     RECOVERY_PLAN_MIRRORS,
     REQUEST_BUDGET,
 )
-from shared.operations.entity_messages import FORGET, EntityMessage, ForgetRequest, MessageStamp, value_of
+from shared.operations.entity_messages import FORGET, ForgetRequest, MessageStamp, value_of
 
 EMPTY_KEPT = timedelta(days=2)
 """How long an entity that keeps nothing remembers its messages: no queue brings one later."""
@@ -60,7 +60,7 @@ async def forget_entities(
     if requests:  # those of the look before have forgotten themselves by now
         await client.clean_entity_storage(release_orphaned_locks=False)
     await map_concurrently(
-        requests[:MOST_AT_A_TIME], lambda one: client.signal_entity(one[0], FORGET, _message_with(one[1], now))
+        requests[:MOST_AT_A_TIME], lambda one: client.signal_entity(one[0], FORGET, _message_to(one[0], one[1], now))
     )
     return len(requests[:MOST_AT_A_TIME])
 
@@ -98,6 +98,6 @@ def _is_node_over(value: Mapping[str, Any], declared: Declared, owners: Collecti
     return is_at_rest(record) or key_of(record.cluster) not in declared.clusters
 
 
-def _message_with(request: ForgetRequest, now: datetime) -> dict[str, Any]:
+def _message_to(entity: EntityInstanceId, request: ForgetRequest, now: datetime) -> dict[str, Any]:
     stamp = MessageStamp(sender=f"retention {now.isoformat()}", number=1)
-    return EntityMessage(stamp=stamp, request=request.model_dump(mode="json")).model_dump(mode="json")
+    return own_message(entity, FORGET, stamp, request.model_dump(mode="json"))

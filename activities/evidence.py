@@ -203,6 +203,16 @@ async def _log_pack(store: EvidenceStore, sealed: SealedPack, after: LogEnd, uns
     return answer.model_copy(update={"entry": seq, "code": UNSIGNED if detail else "", "detail": detail})
 
 
+async def is_pack_sealed(pack: str) -> bool:
+    """Whether a run has closed its evidence, or somebody else for it; False where nothing is kept.
+
+    Raises:
+        Transient: the store did not answer.
+    """
+    store = open_evidence_store()
+    return store is not None and await store.read_file(f"{pack}/{MANIFEST}") is not None
+
+
 async def seal_lost_pack(request: SealLostPack) -> PackSealed:
     """Close the pack of a run that the engine ended; one that is sealed, or that was never begun, stays as it is.
 

@@ -25,9 +25,9 @@ from activities.durable_state import (
     subject_of,
     was_ended_by_app,
 )
+from activities.evidence import is_pack_sealed
 from shared.azure.evidence_store import open_evidence_store
 from shared.concurrency import map_concurrently
-from shared.evidence.verify import MANIFEST
 from shared.operations.contract import LostRunsRead, ReadLostRuns
 from shared.operations.durable_names import LEASES, LOST_RUNS, NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.kinds import OPERATION_KINDS, PLAN_KINDS, Kind
@@ -159,7 +159,7 @@ async def _describe_gone_run(run: str, traces: Traces, *, is_noted: bool) -> Los
     """A run of which only its traces are left; None where they say that it had ended by itself before."""
     kind = _kind_in(run)
     is_past = run in traces.remembered and not is_noted
-    if kind is None or is_past or (not is_noted and await _is_sealed(run)):
+    if kind is None or is_past or (not is_noted and await is_pack_sealed(run)):
         return None
     gone = LostRun(id=run, kind=kind, ending="gone", subject=f"operations/{run}")
     if kind == "repair":
@@ -174,11 +174,6 @@ def _kind_in(run: str) -> Kind | None:
     """Ids of runs begin with their kind."""
     kinds: Iterable[Kind] = sorted(OPERATION_KINDS, key=len, reverse=True)
     return next((kind for kind in kinds if run.startswith(run_id_prefix(kind))), None)
-
-
-async def _is_sealed(run: str) -> bool:
-    store = open_evidence_store()
-    return store is not None and await store.read_file(f"{run}/{MANIFEST}") is not None
 
 
 async def _plan_in_evidence(run: str) -> str:

@@ -14,6 +14,7 @@ from orchestrators.durable.cloud_events import deliver
 from orchestrators.durable.engine_failures import with_readable_failures
 from orchestrators.durable.entities import ENTITIES
 from orchestrators.durable.generations import with_generations
+from orchestrators.durable.own_runs import only_own
 from orchestrators.healing.repair import repair
 from orchestrators.onboarding.preflight import preflight
 from orchestrators.onboarding.prepare import prepare
@@ -75,7 +76,7 @@ def build_blueprint() -> df.Blueprint:
     bp = df.Blueprint()
     for name, orchestrator in ORCHESTRATORS.items():
         function = bp.orchestration_trigger(context_name="ctx", orchestration=name)(
-            with_generations(orchestrator)
+            only_own(name, with_generations(orchestrator))
         )._function
         function._func = with_readable_failures(function.get_user_function())
     for name, entity in ENTITIES.items():

@@ -82,7 +82,54 @@ EntraId = Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)]
 type Door = Literal["entra", "keys"]
 
 
-class AzureSettings(BaseModel):
+class EnvironmentSettings(BaseModel):
+    """Settings of the app, each under its own name."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; one that is empty counts as not set.
+
+        Raises:
+            WrongSettings: with each setting that is wrong.
+        """
+        named = {field.alias for field in cls.model_fields.values()}
+        try:
+            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
+        except ValidationError as error:
+            lines = (
+                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
+                for line in error.errors()
+            )
+            raise WrongSettings("; ".join(lines)) from None
+
+
+class SealSettings(EnvironmentSettings):
+    """By what the app knows what it has sent itself: runs go on with these, whatever is wrong with its door.
+
+    Attributes:
+        mac_key: 32 random bytes or more in base64.
+        mac_key_before: The key that `mac_key` has taken the place of, as long as runs of its time go on: what it has
+            sealed is believed, and nothing is sealed with it. None: there is none.
+    """
+
+    mac_key: Annotated[SecretStr, AfterValidator(_check_mac_key)] = Field(alias="MAC_KEY")
+    mac_key_before: Annotated[SecretStr, AfterValidator(_check_mac_key)] | None = Field(None, alias="MAC_KEY_BEFORE")
+
+    @property
+    def seal_key(self) -> bytes:
+        """The key by which seals are made."""
+        return base64.b64decode(self.mac_key.get_secret_value())
+
+    @property
+    def seal_keys(self) -> tuple[bytes, ...]:
+        """The keys whose seals are believed."""
+        before = self.mac_key_before
+        return (self.seal_key, *((base64.b64decode(before.get_secret_value()),) if before else ()))
+
+
+class AzureSettings(EnvironmentSettings):
     """What the app needs to reach Azure: runs go on with these, whatever is wrong with its door.
 
     Attributes:
@@ -96,8 +143,6 @@ class AzureSettings(BaseModel):
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
         allowed_scopes: ARM ids of all that the app may work in; empty: everything that its identity may.
     """
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     arm_url: Url = Field("https://management.azure.com", alias="AZURE_RESOURCE_MANAGER_URL")
     topic_endpoint: Url | None = Field(None, alias="EVENTGRID_TOPIC_ENDPOINT")
@@ -121,25 +166,8 @@ class AzureSettings(BaseModel):
         """Where the key vaults of the app's cloud are."""
         return KEY_VAULT_DOMAINS.get(urlsplit(self.arm_url).hostname or "", "vault.azure.net")
 
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; one that is empty counts as not set.
 
-        Raises:
-            WrongSettings: with each setting that is wrong.
-        """
-        named = {field.alias for field in cls.model_fields.values()}
-        try:
-            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
-        except ValidationError as error:
-            lines = (
-                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
-                for line in error.errors()
-            )
-            raise WrongSettings("; ".join(lines)) from None
-
-
-class Settings(AzureSettings):
+class Settings(AzureSettings, SealSettings):
     """All of the app's settings.
 
     Attributes:
@@ -148,7 +176,6 @@ class Settings(AzureSettings):
         authenticated: Whether the platform's authentication is on, so that its principal header can be believed.
         tenant: Id of the tenant whose persons and apps are let in.
         audience: Client id of the app registration that callers sign in to.
-        mac_key: By which the app knows what it has sent itself: 32 bytes or more in base64.
     """
 
     door: Door = Field(alias="DOOR")
@@ -158,7 +185,6 @@ class Settings(AzureSettings):
     authenticated: bool = Field(default=False, alias="WEBSITE_AUTH_ENABLED")
     tenant: EntraId = Field("", alias="TENANT_ID")
     audience: EntraId = Field("", alias="AUDIENCE")
-    mac_key: Annotated[SecretStr, AfterValidator(_check_mac_key)] = Field(alias="MAC_KEY")
 
     @model_validator(mode="after")
     def _check_door(self) -> Self:
@@ -179,8 +205,3 @@ class Settings(AzureSettings):
             (self.authenticated, "WEBSITE_AUTH_ENABLED: App Service authentication has to be off"),
             (not self.key_roles, "KEY_ROLES: needed, else nobody may do anything"),
         )
-
-    @property
-    def seal_key(self) -> bytes:
-        """The key of seals."""
-        return base64.b64decode(self.mac_key.get_secret_value())

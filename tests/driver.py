@@ -15,6 +15,7 @@ dispatch that was not written down happens again, later, although what it asked 
 import base64
 import json
 import logging
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,13 +32,17 @@ from durabletask.internal import helpers
 from durabletask.internal.entity_state_shim import StateShim
 from durabletask.serialization import JsonDataConverter
 
+from orchestrators.durable.entity_operations import Foreign
 from orchestrators.durable.generations import with_generations
+from orchestrators.durable.own_runs import only_own
 from orchestrators.registry import ORCHESTRATORS
+from shared.operations.contract import SEAL_CONTENT
 from shared.operations.entity_messages import MEMORY, TICK, VALUE
 from shared.operations.payloads import ENDED_IN_INPUT, split_carried, unpack_document
 from shared.operations.seals import with_seal
+from shared.settings import WrongSettings
 from tests.release import RELEASE
-from tests.seals import SEAL_KEY, Forged
+from tests.seals import MAC_KEY, SEAL_KEY, Forged, sealed_as_asked
 
 type Orchestrator = Callable[[task.OrchestrationContext, dict[str, Any]], Any]
 type ActivityFunction = Callable[[dict[str, Any]], dict[str, Any]]
@@ -45,6 +50,7 @@ type Timers = list[tuple[datetime, int]]
 type EntityFunction = Callable[[EntityContext, Any], Any]
 type Dies = Callable[[Step], timedelta | None]
 
+os.environ.setdefault("MAC_KEY", MAC_KEY)  # entities look at seals by it, also where no test runs
 JSON = JsonDataConverter()
 DIFFERENT = "a replay asks for something else"
 NAMES = {orchestrator: name for name, orchestrator in ORCHESTRATORS.items()}
@@ -52,7 +58,28 @@ NAMES = {orchestrator: name for name, orchestrator in ORCHESTRATORS.items()}
 
 def name_of(orchestrator: Orchestrator) -> str:
     """The name that the engine knows; one that no release has is called as its function."""
-    return NAMES.get(orchestrator, getattr(orchestrator, "__name__", "orchestrator"))
+    unknown = getattr(orchestrator, "is_whole", "") or getattr(orchestrator, "__name__", "orchestrator")
+    return NAMES.get(orchestrator, unknown)
+
+
+def guarded(orchestrator: Orchestrator) -> Orchestrator:
+    """The orchestrator as the registry makes it, which looks at the seal of its input."""
+    name = name_of(orchestrator)
+    return whole(only_own(name, with_generations(orchestrator)), name)
+
+
+def whole(orchestrator: Orchestrator, name: str) -> Orchestrator:
+    """An orchestrator that is run as it stands, under a name."""
+    orchestrator.is_whole = name  # type: ignore[attr-defined] # for whoever runs it
+    return orchestrator
+
+
+def _as_served(orchestrator: Orchestrator) -> Orchestrator:
+    return orchestrator if getattr(orchestrator, "is_whole", "") else with_generations(orchestrator)
+
+
+class Died(Exception):
+    """A worker died in the middle of what it did."""
 
 
 class Clock:
@@ -105,6 +132,8 @@ class Result:
 @dataclass
 class Driver:
     """A tiny task hub for one orchestrator at a time.
+
+    What it has sealed, its activities need not do, and it is not among `calls`.
 
     Attributes:
         dies: Asked at each step: how long the host is away when it dies there, None when it lives on.
@@ -160,10 +189,12 @@ class Driver:
 
     def activity(self, name: str, text: str) -> Any:
         ask = json.loads(text)
+        if name == SEAL_CONTENT.name and name not in self.activities:
+            return sealed_as_asked(ask)
         self.calls.append((name, ask))
         return json.loads(json.dumps(self.activities[name](ask)))
 
-    def loses_entity_answer(self, target: str) -> bool:
+    def _loses_entity_answer(self, target: str) -> bool:
         """Whether the worker dies once more after this entity has done what it was asked."""
         name = EntityInstanceId.parse(target).entity
         left = self.entity_failures.get(name, 0)
@@ -171,7 +202,17 @@ class Driver:
         return left > 0
 
     def entity(self, target: str, operation: str, text: str) -> str:
-        """The answer to a message; any that came before may come once more, before it and after it."""
+        """The answer to a message; any that came before may come once more, before it and after it.
+
+        Raises:
+            Died: nobody gets the answer.
+        """
+        answer = self._do_message(target, operation, text)
+        if self._loses_entity_answer(target):
+            raise Died("the worker died")
+        return answer
+
+    def _do_message(self, target: str, operation: str, text: str) -> str:
         if self.repeats is None:
             return self._deliver(target, operation, text)
         self.letters.append((target, operation, text))
@@ -312,9 +353,10 @@ class _Drive:
     def _do_entity(self, action: pb.OrchestratorAction, history: list[pb.HistoryEvent]) -> list[pb.HistoryEvent]:
         called = action.sendEntityMessage.entityOperationCalled
         history.append(pb.HistoryEvent(eventId=action.id, entityOperationCalled=called))
-        output = self.driver.entity(called.targetInstanceId.value, called.operation, called.input.value)
-        if self.driver.loses_entity_answer(called.targetInstanceId.value):
-            details = helpers.new_failure_details(RuntimeError("the worker died"))
+        try:
+            output = self.driver.entity(called.targetInstanceId.value, called.operation, called.input.value)
+        except (Died, Foreign, WrongSettings) as error:
+            details = helpers.new_failure_details(error)
             failed = pb.EntityOperationFailedEvent(requestId=called.requestId, failureDetails=details)
             return [pb.HistoryEvent(eventId=-1, entityOperationFailed=failed)]
         completed = pb.EntityOperationCompletedEvent(
@@ -392,7 +434,7 @@ class _Memory:
     def __init__(self, orchestrator: Orchestrator, instance: str, *, is_replaying: bool = False) -> None:
         hub = DurableFunctionsWorker()
         name = name_of(orchestrator)
-        hub.add_named_orchestrator(name, wrap_orchestrator(with_generations(orchestrator)))
+        hub.add_named_orchestrator(name, wrap_orchestrator(_as_served(orchestrator)))
         converter = DEFAULT_FUNCTIONS_DATA_CONVERTER
         self._executor = worker._OrchestrationExecutor(hub._registry, logging.getLogger("driver"), converter)
         self._executor._orchestration_name = name
@@ -447,7 +489,7 @@ def execute(
     request = pb.OrchestratorRequest(instanceId=instance, pastEvents=before, newEvents=new)
     body = base64.b64encode(request.SerializeToString()).decode()
     logging.getLogger("azure.durable_functions").setLevel(logging.ERROR)
-    answer = DurableFunctionsWorker().execute_orchestration_request(with_generations(orchestrator), body)
+    answer = DurableFunctionsWorker().execute_orchestration_request(_as_served(orchestrator), body)
     response = pb.OrchestratorResponse()
     response.ParseFromString(base64.b64decode(answer))
     return response

@@ -56,6 +56,7 @@ PINNED_ENTITIES = {
     "timer_looks",
 }
 PINNED_ACTIVITIES = {
+    "check_begin",
     "check_seal",
     "check_recovery_points",
     "compute_preview",
@@ -99,6 +100,7 @@ PINNED_ACTIVITIES = {
     "restore_locks",
     "resume_jobs",
     "run_hook",
+    "seal_content",
     "seal_evidence_pack",
     "seal_lost_evidence_pack",
     "start_cleanup",

@@ -19,7 +19,8 @@ import azure.durable_functions as df
 import azure.functions as func
 from durabletask.entities import EntityInstanceId
 
-from activities.durable_state import is_run_living
+from activities.durable_runs import schedule_own
+from activities.durable_state import is_run_living, own_message
 from activities.node_diagnosis import read_node_record
 from activities.nodes import read_nodes
 from shared.arm_ids import key_of, subscription_of
@@ -28,7 +29,7 @@ from shared.healing.contract import CORRELATION_ID, ReadNodes
 from shared.healing.node_record import NodeRecord, SymptomNotice, next_run_id, why_not_now
 from shared.healing.repair import Repair
 from shared.operations.durable_names import EVENT_COUNTS, NODES, WATCH_NODES
-from shared.operations.entity_messages import EntityMessage, MessageStamp
+from shared.operations.entity_messages import MessageStamp
 from shared.operations.holds import find_holds
 from shared.operations.kinds import REQUESTED_BY_EVENT_GRID
 from shared.sites.node_health import is_extension_well
@@ -132,12 +133,12 @@ async def on_azure_event(event: func.EventGridEvent, client: df.DurableFunctions
     if outcome == "not-a-failure":
         return
     _LOG.info("event %.100s: %s", event.id, outcome)
-    await client.signal_entity(COUNTS, "add", _message_of_its_own(outcome))
+    await client.signal_entity(COUNTS, "add", _message_of_its_own(COUNTS, "add", outcome))
 
 
-def _message_of_its_own(request: Any) -> dict[str, Any]:
+def _message_of_its_own(entity: EntityInstanceId, operation: str, request: Any) -> dict[str, Any]:
     """A message with no time: that of an event is anybody's, and one in the future would make all others late."""
-    return EntityMessage(stamp=MessageStamp(sender=uuid.uuid4().hex, number=1), request=request).model_dump(mode="json")
+    return own_message(entity, operation, MessageStamp(sender=uuid.uuid4().hex, number=1), request)
 
 
 async def _handle_failure(client: df.DurableFunctionsClient, failure: FailureEvent) -> str:
@@ -177,8 +178,9 @@ async def _find_cluster(client: df.DurableFunctionsClient, machine_id: str) -> s
     except Transient:
         return None
     notice = SymptomNotice(machine_id=machine_id, node=node.name, cluster=node.cluster_id or NO_CLUSTER)
-    message = _message_of_its_own(notice.model_dump(mode="json"))
-    await client.signal_entity(EntityInstanceId(NODES, key_of(machine_id)), "note_symptom", message)
+    record = EntityInstanceId(NODES, key_of(machine_id))
+    message = _message_of_its_own(record, "note_symptom", notice.model_dump(mode="json"))
+    await client.signal_entity(record, "note_symptom", message)
     return node.cluster_id
 
 
@@ -191,7 +193,7 @@ async def _start_watch(client: df.DurableFunctionsClient, sites: dict[str, SiteD
         return "site-on-hold"
     run = f"watch-nodes-{name}"
     if not await is_run_living(client, run):
-        await client.schedule_new_orchestration(WATCH_NODES, input={"site": name}, instance_id=run)
+        await schedule_own(client, WATCH_NODES, run, {"site": name})
     return "watch-started"
 
 

@@ -17,11 +17,13 @@ import azure.durable_functions as df
 import azure.functions as func
 from durabletask.client import OrchestrationState, OrchestrationStatus
 
+from activities.durable_runs import schedule_own
 from activities.durable_state import read_entity
 from activities.evidence import find_store_obstacle
 from shared.obstacle import Obstacle
 from shared.operations.durable_names import CHECK_HEALTH, EVENT_COUNTS, HOLDS
 from shared.operations.holds import HOLDS_KEY, read_kept_holds
+from shared.operations.pacing import BEGINS_WITHIN
 from shared.operations.timer_looks import TimerLooks
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
 from triggers.http_endpoint import HttpProblem, handle_for_role, json_response, read_settings
@@ -123,7 +125,7 @@ async def _follow_run(client: df.DurableFunctionsClient, run: str, *, is_new: bo
     """How far the run has got once it has ended, or time is over."""
     async with asyncio.timeout((HEALTH_WITHIN + HEALTH_READ_WITHIN).total_seconds()):
         if is_new:
-            await client.schedule_new_orchestration(CHECK_HEALTH, input={}, instance_id=run)
+            await schedule_own(client, CHECK_HEALTH, run, {}, BEGINS_WITHIN)
         return await look_until(client, run, has_ended, HEALTH_WITHIN)
 
 

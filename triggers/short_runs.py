@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import azure.durable_functions as df
 from durabletask.client import OrchestrationStatus
 
+from activities.durable_runs import schedule_own
 from shared.messages import Message
-from shared.operations.payloads import Carried, pack_input
+from shared.operations.pacing import BEGINS_WITHIN
+from shared.operations.payloads import Carried, with_carried
 from triggers.failures import ENGINE_FAILURES, SLOW, Outage, require_outage
 from triggers.http_endpoint import HttpProblem
 from triggers.pacing import DOCUMENT_CHANGE_WITHIN
@@ -49,8 +51,8 @@ async def await_short_run[Answer: Message](
     """
     run = f"{short_run.orchestrator.partition('_')[0]}-{uuid.uuid4().hex}"
     try:
-        payload = pack_input(request.model_dump(mode="json"), Carried(sender=run))
-        await client.schedule_new_orchestration(short_run.orchestrator, input=payload, instance_id=run)
+        payload = with_carried(request.model_dump(mode="json"), Carried(sender=run))
+        await schedule_own(client, short_run.orchestrator, run, payload, BEGINS_WITHIN)
         state = await look_until(client, run, has_ended, DOCUMENT_CHANGE_WITHIN)
     except ENGINE_FAILURES as error:
         raise unconfirmed(require_outage(error)) from error

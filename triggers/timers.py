@@ -5,6 +5,7 @@ import os
 import azure.durable_functions as df
 import azure.functions as func
 
+from activities.durable_runs import schedule_own
 from activities.durable_state import is_run_living
 from shared.operations.durable_names import RECONCILE
 from triggers.timer_schedule import EVERY_FIVE_MINUTES, SETTING
@@ -20,4 +21,4 @@ SCHEDULE = f"%{SETTING}%" if os.environ.get(SETTING) else EVERY_FIVE_MINUTES
 async def reconcile_timer(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:
     """Start the reconciliation, one at a time: one that still runs will see what is due as well."""
     if not await is_run_living(client, RECONCILE):
-        await client.schedule_new_orchestration(RECONCILE, input={}, instance_id=RECONCILE)
+        await schedule_own(client, RECONCILE, RECONCILE, {})

@@ -1,5 +1,6 @@
 """How an entity does its operations: each message once, none that is late, and a repeated one answered as before."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -8,10 +9,12 @@ from typing import Any
 from durabletask.entities import EntityContext
 from pydantic import TypeAdapter
 
+from shared.operations.durable_names import UNSEALED_ENTITIES
 from shared.operations.entity_messages import (
     FORGET,
     LATE,
     MEMORY,
+    READS,
     VALUE,
     DoneMessage,
     EntityMessage,
@@ -20,6 +23,8 @@ from shared.operations.entity_messages import (
     Order,
     value_of,
 )
+from shared.operations.seals import is_own_message
+from shared.settings import SealSettings
 
 _adapter_of = cache(TypeAdapter)
 """Building one takes longer than most operations."""
@@ -66,8 +71,17 @@ class Entity:
         return None if value == self.empty else _adapter_of(self.value).dump_python(value, mode="json")
 
 
+class Foreign(Exception):
+    """The app has not sent this message."""
+
+
 def take_message(name: str, entity: Entity, ctx: EntityContext, given: Any) -> Any:
-    """Do what a message asks for, unless it was done, or comes too late."""
+    """Do what a message of the app asks for, unless it was done, or comes too late.
+
+    Raises:
+        Foreign: the app has not sent it; nothing is done.
+    """
+    _require_own(name, ctx, given)
     if ctx.operation == FORGET:
         return _forget_entity(ctx, ForgetRequest.model_validate(EntityMessage.model_validate(given).request))
     operation = entity.operations.get(ctx.operation)
@@ -87,6 +101,15 @@ def take_message(name: str, entity: Entity, ctx: EntityContext, given: Any) -> A
     )
     ctx.set_state({VALUE: value, MEMORY: memory.model_dump(mode="json", exclude_defaults=True)})
     return answer
+
+
+def _require_own(name: str, ctx: EntityContext, given: Any) -> None:
+    """See that the app has sealed the message, where that is wanted: always of one that has the state removed."""
+    if ctx.operation in READS or (name in UNSEALED_ENTITIES and ctx.operation != FORGET):
+        return
+    keys = SealSettings.from_environment(os.environ).seal_keys
+    if not isinstance(given, dict) or not is_own_message(keys, name, ctx.entity_id.key, ctx.operation, given):
+        raise Foreign(f"{name}: a message {ctx.operation!r} that this app has not sent was not done")
 
 
 def _forget_entity(ctx: EntityContext, request: ForgetRequest) -> bool:

@@ -13,8 +13,11 @@ from shared.activity import Activity, ThrottledWait
 from shared.errors import Refused, Throttled, Transient
 from shared.grouping import group_pairs
 from shared.messages import Message
-from shared.operations.durable_names import REQUEST_BUDGET
-from shared.operations.entity_messages import LATE, TICK, EntityMessage, MessageStamp, stamp_after
+from shared.operations.contract import SEAL_CONTENT, SealContent
+from shared.operations.durable_names import REQUEST_BUDGET, UNSEALED_ENTITIES
+from shared.operations.entity_messages import LATE, READS, TICK, EntityMessage, MessageStamp, stamp_after
+from shared.operations.pacing import SEAL_PATIENCE
+from shared.operations.seals import SEAL, SEAL_KEY_SETTING, digest_of_message, message_name
 from shared.recovery.pacing import READ_PATIENCE, RETRY_READ_EVERY
 from shared.recovery.status import fit_status
 from shared.site_recovery.request_budget import Closure
@@ -181,7 +184,7 @@ def call_entity(ctx: Context, entity: str, key: str, operation: str, request: An
     Raises:
         Transient: it failed each time.
     """
-    send = partial(_send_message, ctx, EntityInstanceId(entity, key), operation, request)
+    send = partial(_send_sealed, ctx, EntityInstanceId(entity, key), operation, request)
     stamp = _next_stamp(ctx)
     for _attempt in range(LATE_ATTEMPTS):
         answer = yield from send(stamp)
@@ -191,23 +194,34 @@ def call_entity(ctx: Context, entity: str, key: str, operation: str, request: An
     raise Transient(f"{entity} did not take {operation}: later messages overtook it each time")
 
 
-def _send_message(
+def _send_sealed(
     ctx: Context, entity: EntityInstanceId, operation: str, request: Any, stamp: MessageStamp
 ) -> Steps[Any]:
+    """Have a message sealed where the entity wants that, and send it."""
+    message = EntityMessage(stamp=stamp, request=request).model_dump(mode="json", exclude={SEAL})
+    if entity.entity not in UNSEALED_ENTITIES and operation not in READS:
+        name = message_name(entity.entity, operation)
+        content = SealContent(target=entity.key, name=name, digest=digest_of_message(message))
+        message[SEAL] = (yield from call_patiently(ctx, SEAL_CONTENT, content, SEAL_PATIENCE)).seal
+    return (yield from _send_message(ctx, entity, operation, message))
+
+
+def _send_message(ctx: Context, entity: EntityInstanceId, operation: str, message: dict[str, Any]) -> Steps[Any]:
     """Send one message and have its answer.
 
     A call fails when the worker dies in the middle of it, and nobody can say whether it was done: the same message is
-    sent again.
+    sent again. An entity that cannot read the key of seals does nothing: until it can, it is asked again.
     """
-    failure, message = "", EntityMessage(stamp=stamp, request=request).model_dump(mode="json")
-    for pause in (*ENTITY_PAUSES, None):
+    pauses, key_awaited_until = list(ENTITY_PAUSES), now(ctx) + SEAL_PATIENCE
+    while True:
         try:
             return (yield ctx.call_entity(entity, operation, message))
         except task.TaskFailedError as error:
             failure = error.details.message
-        if pause:
-            yield from sleep(ctx, pause)
-    raise Transient(f"{entity.entity} did not take {operation}: {failure}")
+        waits_for_key = SEAL_KEY_SETTING in failure and now(ctx) < key_awaited_until
+        if not pauses and not waits_for_key:
+            raise Transient(f"{entity.entity} did not take {operation}: {failure}")
+        yield from sleep(ctx, pauses.pop(0) if pauses else ENTITY_PAUSES[-1])
 
 
 def _next_stamp(ctx: Any, after: datetime | None = None) -> MessageStamp:

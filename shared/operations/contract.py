@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from shared.activity import Activity, Nothing
 from shared.messages import Message
 from shared.operations.lost_runs import LostRun
@@ -142,6 +144,45 @@ class CheckSeal(Message):
     payload: dict[str, Any]
 
 
+class SealContent(Message):
+    """Ask for a seal.
+
+    Attributes:
+        target: A run, or the key of an entity.
+        name: What it is sealed for.
+        digest: Of the content.
+        facts: What is sealed with it.
+    """
+
+    target: str
+    name: str
+    digest: str
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class ContentSealed(Message):
+    """The seal of a content."""
+
+    seal: str
+
+
+class CheckBegin(Message):
+    """Ask whether the app has started a run, or had it go on in a further generation.
+
+    Attributes:
+        run: Its id.
+        orchestrator: Its name.
+        digest: Of what it was given.
+        seal: What came with that as its seal. Sealed with it may be `until`, by when it has to begin; `plan`, which
+            remembers how it ended; and `ends`: it only says how it ended, and does nothing any more.
+    """
+
+    run: str
+    orchestrator: str
+    digest: str
+    seal: dict[str, Any]
+
+
 class SealChecked(Message):
     """Whether it is the app's own."""
 
@@ -156,4 +197,6 @@ READ_ENDED_RUNS = Activity("read_runs", ReadEndedRuns, EndedRunsRead)
 PURGE_ENDED_RUNS = Activity("purge_ended_runs", PurgeEndedRuns, RunsPurged)
 START_RUN = Activity("start_run", StartRun, Nothing)
 CHECK_SEAL = Activity("check_seal", CheckSeal, SealChecked)
+CHECK_BEGIN = Activity("check_begin", CheckBegin, SealChecked)
+SEAL_CONTENT = Activity("seal_content", SealContent, ContentSealed)
 READ_LOST_RUNS = Activity("read_lost_runs", ReadLostRuns, LostRunsRead)

@@ -28,3 +28,9 @@ PLAN_HISTORY = "plan_history"
 RECOVERY_PLAN_MIRRORS = "recovery_plan_mirrors"
 REQUEST_BUDGET = "request_budget"
 TIMER_LOOKS = "timer_looks"
+
+UNSEALED_ENTITIES = frozenset({CLUSTER_QUEUE, LEASES, REQUEST_BUDGET})
+"""Those that only say whose turn it is: each message is one of very many, and nothing is allowed because of them.
+
+All others do what the app has sealed, and nothing else.
+"""

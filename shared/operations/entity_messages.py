@@ -12,6 +12,8 @@ LATE = "late"
 VALUE, MEMORY = "value", "memory"
 """The fields of the state of an entity: what it is about, and what it remembers of its messages."""
 TICK = timedelta(microseconds=1)
+READS = frozenset({"count", "read"})
+"""Operations that change nothing."""
 FORGET = "forget"
 """The operation that every entity has: it removes what is kept, also what is remembered of messages."""
 
@@ -31,10 +33,11 @@ class MessageStamp(Message):
 
 
 class EntityMessage(Message):
-    """A request to an entity, with its stamp."""
+    """A request to an entity, with its stamp, and with its seal where the entity wants one."""
 
     stamp: MessageStamp
     request: Any = None
+    seal: str = ""
 
 
 class ForgetRequest(Message):

@@ -20,3 +20,9 @@ PROLONG_EVERY = timedelta(hours=6)
 """Leases are prolonged: a quarter of their term, so that two renewals may fail to come and the lease still stands."""
 DELIVERY_PAUSES = (*(timedelta(minutes=m) for m in (1, 5, 10, 30)), *[timedelta(hours=1)] * 23)
 """Between the tries of an event that is not taken: for a day in all."""
+SEAL_PATIENCE = timedelta(days=1)
+"""How long a run waits, at the seams of its generations, for the key by which the app knows what it has sent itself."""
+OPERATION_BEGINS_WITHIN = timedelta(days=1)
+"""After it was asked for: a failover that nobody expects any more does not begin when an engine is back after days."""
+BEGINS_WITHIN = timedelta(hours=1)
+"""A short run that a request waits for begins in seconds; one that somebody sends again later is done no more."""

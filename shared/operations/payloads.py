@@ -15,11 +15,14 @@ from pydantic import Field
 
 from shared.messages import Message
 from shared.operations.entity_messages import MessageStamp
+from shared.operations.seals import SEALED
 
 PACKED, CARRIED, ENDED_IN_INPUT = "packed", "carried", "ended_in_input"
 """Fields that are no part of the document itself."""
 PACK_FROM = 24 * 1024
 """Characters of JSON from which on a document is compressed: a message of the engine's queues holds 45 kB."""
+MOST_UNPACKED = 256 * 1024 * 1024
+"""Bytes of a document: runs of 5,000 VMs have some 20 MB. Whoever has the key of the webhooks can start any."""
 KEPT_ONCE_FROM = 256 * 1024
 """Characters of a compressed outcome from which on the last generation's input holds it, in place of the run."""
 PARTS_OF_A_LIVING_RUN = frozenset({"run", "progress", "preview"})
@@ -56,14 +59,20 @@ def pack_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unpack_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document that was packed; one that was not, as it is."""
-    return dict(_unpack_text(document[PACKED]) if PACKED in document else document)
+    """The document that was packed; one that was not, as it is, but for its seal."""
+    if PACKED in document:
+        return dict(_unpack_text(document[PACKED]))
+    return {name: value for name, value in document.items() if name != SEALED}
 
 
 @lru_cache(maxsize=2)
 def _unpack_text(text: str) -> Mapping[str, Any]:
     """A view reads the same document several times; nobody changes what it holds."""
-    unpacked: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(base64.b64decode(text), MOST_UNPACKED)
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"it is larger than {MOST_UNPACKED:,} bytes once it is unpacked")
+    unpacked: dict[str, Any] = json.loads(content)
     return unpacked
 
 
@@ -75,13 +84,18 @@ def split_carried(document: Mapping[str, Any]) -> tuple[dict[str, Any], Carried]
 
 def pack_input(document: Mapping[str, Any], carried: Carried) -> dict[str, Any]:
     """The input of a further generation."""
-    return pack_document({**document, CARRIED: carried.model_dump(mode="json", exclude_defaults=True)})
+    return pack_document(with_carried(document, carried))
+
+
+def with_carried(document: Mapping[str, Any], carried: Carried) -> dict[str, Any]:
+    """An input, with what its generation is handed."""
+    fields = carried.model_dump(mode="json", exclude_defaults=True)
+    return {**document, CARRIED: fields} if fields else dict(document)
 
 
 def with_request_digest(document: Mapping[str, Any], digest: str) -> dict[str, Any]:
     """The input of a first generation that remembers by which request it was started; all others keep it too."""
-    carried = Carried(request_digest=digest).model_dump(mode="json", exclude_defaults=True)
-    return {**document, CARRIED: carried} if carried else dict(document)
+    return with_carried(document, Carried(request_digest=digest))
 
 
 def is_kept_once(packed_outcome: Mapping[str, Any]) -> bool:

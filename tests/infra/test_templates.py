@@ -22,6 +22,7 @@ INFRA = ROOT / "infra"
 NOT_SET = {
     "ARM_PACE": "the clock of the lab only",
     "EVENTGRID_TOPIC_KEY": "the identity publishes, the topic takes no key",
+    "MAC_KEY_BEFORE": "only while the key is changed, by hand",
     "WEBSITE_AUTH_ENABLED": "the platform sets it",
 }
 OF_THE_HOST = {

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 
 from orchestrators.durable.entity_operations import Entity, take_message
 from shared.operations.entity_messages import LATE, MEMORY, EntityMessage, MessageStamp, value_of
+from shared.operations.seals import seal_message
+from tests.seals import SEAL_KEY
 
 JSON = JsonDataConverter()
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -123,7 +125,8 @@ class Mailbox:
         """Have a letter's answer; that of one that fails is FAILED."""
         shim = StateShim(self.state, JSON)
         identity = EntityInstanceId(self.name, "one")
-        given = json.loads(letter.message.model_dump_json())
+        plain = letter.message.model_dump(mode="json", exclude={"seal"})
+        given = seal_message(SEAL_KEY, self.name, identity.key, letter.operation, plain)
         try:
             context = EntityContext("run-1", letter.operation, shim, identity, JSON)
             answer = json.loads(json.dumps(take_message(self.name, self.entity, context, given)))

@@ -23,7 +23,7 @@ def test_what_is_sealed_has_its_seal_however_its_fields_are_ordered(
     payload: dict[str, Any], run: str, name: str
 ) -> None:
     sealed = with_seal(KEY, run, name, payload)
-    assert has_seal(KEY, run, name, dict(reversed(sealed.items())))
+    assert has_seal([KEY], run, name, dict(reversed(sealed.items())))
 
 
 @given(PAYLOADS, PAYLOADS, st.text(), st.text(), st.text(), st.text())
@@ -34,35 +34,35 @@ def test_a_seal_is_good_for_nothing_else(
     assume(payload != other)
     sealed = with_seal(KEY, run, name, payload)
     seal = sealed[SEAL]
-    assert has_seal(KEY, other_run, name, sealed) is (other_run == run)
-    assert has_seal(KEY, run, other_name, sealed) is (other_name == name)
-    assert has_seal(KEY, run + name, "", sealed) is (name == "")
-    assert not has_seal(OTHER_KEY, run, name, sealed)
+    assert has_seal([KEY], other_run, name, sealed) is (other_run == run)
+    assert has_seal([KEY], run, other_name, sealed) is (other_name == name)
+    assert has_seal([KEY], run + name, "", sealed) is (name == "")
+    assert not has_seal([OTHER_KEY], run, name, sealed)
     changed = {field: value for field, value in other.items() if field != SEAL}
-    assert has_seal(KEY, run, name, {**changed, SEAL: seal}) is (compute_seal(KEY, run, name, changed) == seal)
+    assert has_seal([KEY], run, name, {**changed, SEAL: seal}) is (compute_seal(KEY, run, name, changed) == seal)
 
 
 @pytest.mark.parametrize("seal", [None, "", 0, True, [], {}, "ä" * 64, "0" * 64, "x", b"x".hex() * 32])
 def test_what_is_no_seal_is_none(seal: Any) -> None:
     payload = {"approved": True, "person": "p"}
-    assert not has_seal(KEY, "run-1", "approve", payload)
-    assert not has_seal(KEY, "run-1", "approve", {**payload, SEAL: seal})
+    assert not has_seal([KEY], "run-1", "approve", payload)
+    assert not has_seal([KEY], "run-1", "approve", {**payload, SEAL: seal})
 
 
 @pytest.mark.parametrize("change", [("person", "q"), ("approved", False), ("approved", 1), ("more", None), ("by", "")])
 def test_each_change_of_a_field_breaks_it(change: tuple[str, Any]) -> None:
     sealed = with_seal(KEY, "run-1", "approve", {"approved": True, "person": "p", "by": "p"})
-    assert not has_seal(KEY, "run-1", "approve", {**sealed, change[0]: change[1]})
-    assert not has_seal(KEY, "run-1", "approve", {field: value for field, value in sealed.items() if field != "by"})
+    assert not has_seal([KEY], "run-1", "approve", {**sealed, change[0]: change[1]})
+    assert not has_seal([KEY], "run-1", "approve", {field: value for field, value in sealed.items() if field != "by"})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, "\ud800", {1: 2}], ids=repr)
 def test_what_json_cannot_say_is_not_the_app_s(value: Any) -> None:
-    assert not has_seal(KEY, "run-1", "approve", {"value": value, SEAL: "0" * 64})
+    assert not has_seal([KEY], "run-1", "approve", {"value": value, SEAL: "0" * 64})
 
 
 def test_what_is_nested_without_end_is_not_the_app_s() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    assert not has_seal(KEY, "run-1", "approve", {"value": deep, SEAL: "0" * 64})
+    assert not has_seal([KEY], "run-1", "approve", {"value": deep, SEAL: "0" * 64})

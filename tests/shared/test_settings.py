@@ -124,11 +124,11 @@ def test_what_runs_need_is_read_whatever_is_wrong_with_the_door() -> None:
     assert AzureSettings.from_environment(wrong) == AzureSettings.from_environment({})
 
 
-def test_nothing_that_a_run_does_reads_the_settings_of_the_door_but_the_look_at_a_seal() -> None:
+def test_nothing_that_a_run_does_reads_the_settings_of_the_door() -> None:
     readers = {
         path.relative_to(ROOT).as_posix()
         for room in ("activities", "orchestrators", "shared")
         for path in (ROOT / room).rglob("*.py")
         if re.search(r"\bSettings\.from_environment", path.read_text())
     }
-    assert readers == {"activities/seals.py"}
+    assert readers == set()

@@ -53,7 +53,7 @@ class Runs:
     forgotten: tuple[str, ...] = ()
 
     def check_seal(self, ask: CheckSeal) -> SealChecked:
-        return SealChecked(is_own=has_seal(SEAL_KEY, ask.run, ask.name, ask.payload))
+        return SealChecked(is_own=has_seal((SEAL_KEY,), ask.run, ask.name, ask.payload))
 
     def read_ended(self, ask: ReadEndedRuns) -> EndedRunsRead:
         return EndedRunsRead(ended=tuple(run for run in ask.ids if run in self.ended))
