@@ -12,14 +12,14 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 8
 
-run: venv ## Tell the whole story on a simulated Azure: SCENARIO=default SPEED=150
-	$(PY) -m lab story --scenario $(SCENARIO) $(if $(SPEED),--speed $(SPEED))
+run: venv ## Tell the whole story on a simulated Azure: SCENARIO=default SPEED=150, APP=dist for the package there
+	$(PY) -m lab story --scenario $(SCENARIO) $(if $(SPEED),--speed $(SPEED)) $(if $(APP),--app $(APP))
 
 lab: venv ## Keep a simulated Azure and a local host up, on ports 7080 and 7071, until Ctrl-C
 	exec $(PY) -m lab up
 
-real: venv ## Tell the stories on Microsoft's durable engine, in some 15 minutes: DURABLE_HOST=command, or TARGET=URL of a host
-	$(PY) -m lab.real $(STORIES) $(if $(TARGET),--target $(TARGET)) $(if $(KILLS),--kills $(KILLS))
+real: venv ## Tell the stories on Microsoft's durable engine, in some 15 minutes: DURABLE_HOST=command, or TARGET=URL of a host; APP=dist
+	$(PY) -m lab.real $(STORIES) $(if $(TARGET),--target $(TARGET)) $(if $(KILLS),--kills $(KILLS)) $(if $(APP),--app $(APP))
 
 test: venv ## Run the tests, each kind of case at least once
 	$(PY) -m pytest -n 2 --dist worksteal -m "not deep"

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from lab.story.onboarding import Onboarding
 from lab.story.tell import Options, Story, tell_story
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
     story.add_argument("--hosts", type=int, default=usual.hosts, help="how many local hosts share the task hub")
     story.add_argument("--faults", action="store_true", help="have Azure lose answers, drop calls and double events")
     story.add_argument("--hop-seconds", type=_parse_hop, default=usual.hop_seconds, help="simulated, of each message")
+    story.add_argument("--app", type=Path, help="its function_app.py, or a package of `make dist`")
     asked = vars(parser.parse_args(arguments))
     if asked.pop("command") == "up":
         return keep_lab_up()

@@ -214,9 +214,15 @@ class Servers:
         return (self.host, *self.more_hosts)
 
     @classmethod
-    def of(cls, state: Path, ports: Ports, speed: float, *host_options: str, hosts: int = 1) -> "Servers":
-        """The servers of a state folder; nothing is started yet. The local hosts, which share it, take more options."""
+    def of(
+        cls, state: Path, ports: Ports, speed: float, *host_options: str, hosts: int = 1, app: Path | None = None
+    ) -> "Servers":
+        """The servers of a state folder; nothing is started yet. The local hosts, which share it, take more options.
+
+        `app` is the file of another app than that of this folder.
+        """
         folder, asks = str(state), "--auth" in host_options
+        host_options = (*host_options, "--app", str(app)) if app else host_options
         azure: tuple[str, ...] = ("lab.azure", "--port", str(ports.azure), "--state", folder, "--speed", str(speed))
         azure = (*azure, "--host-keys", str(state / "keys.json")) if asks else azure
         first = _local_host("local host", state, ports, host_options)

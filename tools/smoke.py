@@ -35,23 +35,23 @@ class App(NamedTuple):
     base: str
     headers: Mapping[str, str]
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One answer, parsed.
+    def ask(self, method: str, path: str, body: Any = None, within: str = "api/") -> Any:
+        """One answer, parsed; `within` is where the path begins.
 
         Raises:
             Failed: it is no success, or there is none.
         """
         content = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **self.headers}
-        request = urllib.request.Request(f"{self.base}/api/{path}", content, headers, method=method)  # noqa: S310 - see app_at
+        request = urllib.request.Request(f"{self.base}/{within}{path}", content, headers, method=method)  # noqa: S310 - see app_at
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - see app_at
                 return json.loads(answer.read())
         except urllib.error.HTTPError as refused:
             text = refused.read().decode(errors="replace")
-            raise Failed(f"{method} /api/{path} answered {refused.code}: {_detail_of(text)}") from None
+            raise Failed(f"{method} /{within}{path} answered {refused.code}: {_detail_of(text)}") from None
         except (OSError, ValueError) as silence:
-            raise Failed(f"{method} /api/{path} has no answer: {silence}") from None
+            raise Failed(f"{method} /{within}{path} has no answer: {silence}") from None
 
 
 def _detail_of(text: str) -> str:
@@ -119,11 +119,25 @@ def _all_previews(app: App) -> str:
     return "; ".join(check_previews(app)) or "no plan is declared yet"
 
 
+def check_host(app: App) -> str:
+    """Which release of the Functions host serves the app, and of the extension bundle, which has the durable engine.
+
+    Only the host's master key opens that; without it nothing is known, and nothing is wrong.
+    """
+    try:
+        status = app.ask("GET", "admin/host/status", within="")
+    except Failed as refused:
+        return f"not told: KEY has to be the host's master key ({refused})"
+    bundle = status.get("extensionBundle") or {}
+    return f"Functions host {status.get('version', 'unknown')}, extension bundle {bundle.get('version', 'unknown')}"
+
+
 CHECKS: Mapping[str, Callable[[App], str]] = {
     "health": check_health,
     "description": check_description,
     "sites": check_sites,
     "previews": _all_previews,
+    "host": check_host,
 }
 
 

@@ -129,7 +129,17 @@ def load_app(path: Path) -> App:
         raise BadApp(f"there is no app at {path}")
     os.chdir(path.parent)
     sys.path.insert(0, str(path.parent))
-    return App(index_functions(_import_file(path)), path.parent)
+    functions = index_functions(_import_file(path))
+    _require_own_modules(path.parent)
+    return App(functions, path.parent)
+
+
+def _require_own_modules(folder: Path) -> None:
+    """See that the app's own packages were loaded from its folder, and not from that of whoever serves it."""
+    for package in (found.parent.name for found in folder.glob("*/__init__.py")):
+        loaded = sys.modules.get(package)
+        if loaded is not None and Path(str(loaded.__file__)).resolve().parent.parent != folder:
+            raise BadApp(f"the package {package} was loaded from {loaded.__file__}, not from {folder}")
 
 
 def index_functions(module: ModuleType) -> list[Function]:

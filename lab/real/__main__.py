@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from lab.app_package import find_app
 from lab.clock import LabClock
 from lab.real.fleet import BigFleet, ManyPlans, RealFleet
 from lab.real.servers import Tools, find_tools, free_real_ports, real_servers
@@ -91,7 +92,7 @@ def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=12, help="how often chaos ends something")
     parser.add_argument("--seed", type=int, default=1, help="what chaos is drawn from")
     parser.add_argument("--target", default="", help="URL of a host that runs already; the story is told to it")
-    parser.add_argument("--app", type=Path, default=Path("function_app.py"), help="the app, wherever it was unpacked")
+    parser.add_argument("--app", type=Path, default=Path("function_app.py"), help="or a package of `make dist`")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.stories if name not in {SUITE, *STORIES}]:
         parser.error(f"there is no story {unknown[0]}; there are {', '.join((SUITE, *STORIES))}")
@@ -149,7 +150,12 @@ def _tell_at_target(options: argparse.Namespace) -> int:
 def _tell_story(name: str, options: argparse.Namespace, tools: Tools) -> int:
     story_class, scenario, hosts = STORIES[name]
     state = _new_state(name)
-    servers = real_servers(state, free_real_ports(hosts), tools, options.app.resolve())
+    try:
+        app = find_app(options.app, state / "app")
+    except LabFailed as failure:
+        sys.stderr.write(f"make real: {failure}\n")
+        return 1
+    servers = real_servers(state, free_real_ports(hosts), tools, app)
     return _tell_on(servers, state, story_class, Options(scenario, 1, kills=options.kills, seed=options.seed))
 
 

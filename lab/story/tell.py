@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from lab.app_package import find_app
 from lab.clock import LabClock
 from lab.host.sign_in import PEOPLE
 from lab.servers import Keeper, LabFailed, Servers, free_ports, reset_lab, stopped_at_the_end
@@ -53,6 +54,7 @@ class Options(NamedTuple):
         hosts: How many local hosts share the task hub.
         faults: Whether Azure loses answers, drops calls and doubles events.
         hop_seconds: How long, simulated, each message of the durable engine waits for a poll of its queue.
+        app: The app's file, or a package of it as it is deployed; None for the app of this folder.
     """
 
     scenario: str = "default"
@@ -63,6 +65,7 @@ class Options(NamedTuple):
     faults: bool = False
     hosts: int = 1
     hop_seconds: float = 0
+    app: Path | None = None
 
 
 def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
@@ -75,7 +78,8 @@ def tell_story(options: Options, story: "type[Story] | None" = None) -> int:
     screen = screen_for(console)
     try:
         queues = ("--hop-seconds", str(options.hop_seconds))
-        servers = Servers.of(state, free_ports(), options.speed, *queues, hosts=options.hosts)
+        app = find_app(options.app, state / "app") if options.app else None
+        servers = Servers.of(state, free_ports(), options.speed, *queues, hosts=options.hosts, app=app)
         chapters = story(servers, screen, options).tell_whole()
     except KeyboardInterrupt:
         screen.clear_view()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra.test_templates import settings_of_the_app
+from tests.lab.host.worker_index import index_in_worker
 from tests.release import RELEASE, ROOT
 from tools.dist import files_of, main, write_package
 
@@ -63,3 +65,14 @@ def test_the_unpacked_package_is_an_app_by_itself(package: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     names = json.loads(done.stdout.splitlines()[-1])
     assert {"start_verb", "put_plan", "get_health", "failover", "documents"} <= set(names)
+
+
+def test_the_worker_of_azure_indexes_the_package_with_the_settings_of_the_templates_alone(
+    package: Path, tmp_path: Path
+) -> None:
+    zipfile.ZipFile(package).extractall(tmp_path / "wwwroot")
+    bare = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    settings = {name: str(value) for name, value in settings_of_the_app().items()}
+    in_package = index_in_worker(tmp_path / "wwwroot" / "function_app.py", bare, **settings)
+    assert in_package == index_in_worker(ROOT / "function_app.py")
+    assert {"start_verb", "failover", "documents", "check_begin"} <= set(in_package)

@@ -70,11 +70,21 @@ def app() -> Iterator[App]:
 def test_an_app_that_works_passes_and_nothing_is_changed(app: App, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"{app.url}/api/"], {"TOKEN": "t0ken"}) == 0
     said = capsys.readouterr().out
-    assert said.count("ok ") == 4
+    assert said.count("ok ") == 5
+    assert "host: not told" in said
     assert "release 1.2.3, callers come in by entra" in said
     assert "payroll: 0 blockers, 1 concerns" in said
     assert {who for _, _, who in app.asked} == {"Bearer t0ken"}
     assert [path for method, path, _ in app.asked if method == "POST" and "preview=true" not in path] == []
+
+
+def test_with_the_master_key_the_host_and_its_extensions_are_named(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "4.35.1"}
+    app.answers["/admin/host/status"] = {"state": "Running", "version": "4.1040.0", "extensionBundle": bundle}
+    assert main([app.url], {"KEY": "master"}) == 0
+    assert "Functions host 4.1040.0, extension bundle 4.35.1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

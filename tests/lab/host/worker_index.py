@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,11 +17,12 @@ class IndexingFailed(Exception):
     """The worker would load nothing of this app."""
 
 
-def index_in_worker(function_app: Path, **settings: str) -> list[str]:
+def index_in_worker(function_app: Path, surroundings: Mapping[str, str] = os.environ, **settings: str) -> list[str]:
     """The names of the app's functions, as the worker reports them to the Functions host.
 
     Args:
         function_app: The path of function_app.py.
+        surroundings: The environment beside the settings.
         settings: App settings that the app reads while it loads.
 
     Raises:
@@ -30,7 +32,7 @@ def index_in_worker(function_app: Path, **settings: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, Path(__file__), folder],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), **settings},
+        env={**surroundings, "PYTHONPATH": str(folder), **settings},
         capture_output=True,
         text=True,
         check=False,
