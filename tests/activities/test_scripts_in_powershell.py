@@ -65,6 +65,7 @@ def node(*vms: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**usual, "home": r"C:\ClusterStorage\csv1", "registered": "Registered", "vms": list(vms), **changes}
 
 
+ALL = [vm(f"{number:04}-{uuid.uuid5(uuid.NAMESPACE_OID, str(number))}") for number in range(5000)]
 FLEET = [vm(f"vm-{number:03}") for number in range(300)]
 FLEET_NAMES = [one["name"] for one in FLEET]
 ILL = node(
@@ -136,14 +137,17 @@ class Answer(NamedTuple):
 
 @pytest.fixture(scope="module")
 def refusing_url() -> Iterator[str]:
-    """Of a server that forbids everything: it is reached."""
+    """Of a server that forbids everything but /open: it is reached. At /timeless it does not say what time it is."""
 
     class Forbid(http.server.BaseHTTPRequestHandler):
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string((time.time() if timestamp is None else timestamp) - CLOCK_AHEAD)
 
         def do_HEAD(self) -> None:
-            self.send_response(HTTPStatus.FORBIDDEN)
+            if self.path == "/timeless":
+                self.send_response_only(HTTPStatus.FORBIDDEN)
+            else:
+                self.send_response(HTTPStatus.OK if self.path == "/open" else HTTPStatus.FORBIDDEN)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -167,6 +171,9 @@ def cases(refusing_url: str) -> Iterator[dict[str, Any]]:
     for first in (0, 50):
         names = FLEET_NAMES[100:200]
         yield case(f"fleet sources {first}", "read-source", node(*FLEET), Names="/".join(names), From=str(first))
+    for first in (0, 4990):
+        yield case(f"all {first}", "read-node", node(*ALL), From=str(first))
+    yield case("all sources", "read-source", node(*ALL), Names="/".join(one["name"] for one in ALL[2500:2600]))
     noise = [vm(name) for name in NOISE]
     yield case("noise", "read-node", node(*noise))
     yield case("noise sources", "read-source", node(*noise), Names="/".join(NOISE))
@@ -187,9 +194,14 @@ def cases(refusing_url: str) -> Iterator[dict[str, Any]]:
         "tried", "read-registration", node(registry=VALUES), Endpoints=f"http://127.0.0.1:1/,no url,{refusing_url}"
     )
     yield case("clock", "read-registration", node(), Endpoints=refusing_url)
+    yield case("open", "read-node", node(), Endpoints=f"{refusing_url}open")
+    yield case("timeless", "read-registration", node(), Endpoints=f"{refusing_url}timeless")
+    wide = dict.fromkeys(("ResourceName", "SiteName", "SRSUri", "KeyVaultName"), "ü" * 300)
+    yield case("wide", "read-registration", node(registry={**wide, "SiteId": {"bytes": [1, 2]}}))
     yield case("nothing reached", "read-registration", node(), Endpoints="http://127.0.0.1:1/")
     yield case("rested", "sync-cluster", node(), MinimumUptime="3600")
     yield case("just started", "sync-cluster", node(upSeconds=60), MinimumUptime="3600")
+    yield case("no cluster", "sync-cluster", node(registered=""))
     yield case("not registered", "sync-cluster", node(registered="NotYet"))
 
 
@@ -222,6 +234,11 @@ def test_windows_powershell_parses_every_script(run: dict[str, Any]) -> None:
     assert run["parsed"] == {script.stem: [] for script in SCRIPTS.glob("*.ps1")}
 
 
+def test_every_statement_of_every_script_is_come_to(run: dict[str, Any]) -> None:
+    assert run["statements"] > 100
+    assert run["missed"] == []
+
+
 def test_hundreds_of_vms_come_in_pages_and_each_disk_is_read_once(answers: dict[str, Answer]) -> None:
     pages = [answers[f"fleet {first}"] for first in range(0, 300, 60)]
     assert [page.host.next_start for page in pages] == [60, 120, 180, 240, None]
@@ -229,6 +246,21 @@ def test_hundreds_of_vms_come_in_pages_and_each_disk_is_read_once(answers: dict[
     assert {disk.size_gb for page in pages for one in page.host.part.machines for disk in one.disks} == {127}
     reads = [read for page in pages for read in page.disks]
     assert len(reads) == len(set(reads)) == 600
+
+
+def test_of_thousands_of_vms_each_page_is_whole_and_reads_no_more_than_it_has(answers: dict[str, Answer]) -> None:
+    first, last = answers["all 0"], answers["all 4990"]
+    count = first.host.next_start
+    assert count
+    assert [one.name for one in first.host.part.machines] == [one["name"] for one in ALL[:count]]
+    assert len(first.disks) == 2 * (count + 1)
+    assert [one.name for one in last.host.part.machines] == [one["name"] for one in ALL[4990:]]
+    assert last.host.next_start is None
+    sources = answers["all sources"]
+    assert [one.vm for one in sources.sources.part.vms] == [
+        one["name"] for one in ALL[2500 : 2500 + len(sources.sources.part.vms)]
+    ]
+    assert len(sources.sources.part.vms) > 10
 
 
 def test_of_the_sources_only_those_asked_for_are_read_and_each_disk_once(answers: dict[str, Answer]) -> None:
@@ -331,6 +363,21 @@ def test_of_a_registration_only_known_values_are_read(answers: dict[str, Answer]
     }
 
 
+def test_a_registration_that_is_too_long_is_cut_and_bytes_are_left_out(answers: dict[str, Answer]) -> None:
+    registration = read_registration_output(answers["wide"].output)
+    assert registration is not None
+    assert registration.registry == dict.fromkeys(("ResourceName", "SiteName"), "ü" * 200)
+
+
+def test_whoever_does_not_say_what_time_it_is_is_reached_all_the_same(
+    answers: dict[str, Answer], refusing_url: str
+) -> None:
+    registration = read_registration_output(answers["timeless"].output)
+    assert registration is not None
+    assert (registration.reached, registration.clock_offset) == ({f"{refusing_url}timeless": True}, None)
+    assert answers["open"].host.part.reached == {f"{refusing_url}open": True}
+
+
 def test_a_node_says_what_it_reaches_and_how_far_its_clock_is_from_whoever_answered(
     answers: dict[str, Answer], refusing_url: str
 ) -> None:
@@ -350,5 +397,6 @@ def test_a_node_says_what_it_reaches_and_how_far_its_clock_is_from_whoever_answe
 def test_a_cluster_is_synchronised_unless_the_node_has_just_started(answers: dict[str, Answer]) -> None:
     assert (answers["rested"].output["synchronised"], answers["rested"].calls) == (True, ["sync"])
     assert (answers["just started"].output["synchronised"], answers["just started"].calls) == (False, [])
-    assert answers["not registered"].calls == []
+    assert answers["not registered"].calls == answers["no cluster"].calls == []
+    assert "is not a node of an Azure Stack HCI cluster" in answers["no cluster"].error
     assert "RegistrationStatus is NotYet" in answers["not registered"].error

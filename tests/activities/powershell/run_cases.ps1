@@ -1,5 +1,6 @@
 # Runs the nodes' scripts with stand-ins for Windows' cmdlets, many cases in one process.
-# Cases is a JSON file, [{name, script, parameters, node}]; Answers gets {name: {lines, error, calls}}.
+# Cases is a JSON file, [{name, script, parameters, node}]; Answers gets {name: {lines, error, calls}}, which statements
+# of which script no case has come to, and what an older PowerShell does not parse.
 # The stand-ins are functions of this scope, not of a module: so they run under the script's own strict mode and
 # $ErrorActionPreference, as Windows' cmdlets do.
 param([string] $Scripts, [string] $Cases, [string] $Answers)
@@ -14,11 +15,17 @@ function Get-Service {
     if ([WildcardPattern]::ContainsWildcardCharacters($Name)) { return }
     Write-Error "Cannot find any service with service name '$Name'."
 }
+function Get-Command([string] $Name) { if ($node.registered) { return $Name } }
 function Test-Path([string] $LiteralPath) { return $null -ne $node.registry }
 function Get-Item([string] $LiteralPath) {
     $key = [pscustomobject]@{ Values = $node.registry }
     $key | Add-Member -MemberType ScriptMethod -Name GetValueNames -Value { $this.Values.PSObject.Properties.Name }
-    $key | Add-Member -MemberType ScriptMethod -Name GetValue -Value { param($name) $this.Values.$name } -PassThru
+    $key | Add-Member -MemberType ScriptMethod -Name GetValue -PassThru -Value {
+        param($name)
+        $value = $this.Values.$name
+        if ($value.PSObject.Properties['bytes']) { return , [byte[]] $value.bytes }
+        return $value
+    }
 }
 function Get-ItemProperty([string] $LiteralPath) { return [pscustomobject]@{ CurrentBuildNumber = '20349'; UBR = 2582 } }
 function Get-CimInstance([string] $Namespace, [string] $ClassName) {
@@ -72,6 +79,21 @@ function Get-AzureStackHCI {
 }
 function Sync-AzureStackHCI { Add-Call 'sync' ; 'this is not to be in the output' }
 
+function Get-Statement([string] $File) {
+    # Those that do something by themselves: a branch is one that was taken if one in it was.
+    $kinds = 'PipelineAst', 'AssignmentStatementAst', 'ReturnStatementAst', 'ThrowStatementAst', 'ContinueStatementAst'
+    $tree = [System.Management.Automation.Language.Parser]::ParseFile($File, [ref] $null, [ref] $null)
+    $tree.FindAll({ $kinds -contains $args[0].GetType().Name -and $args[0].Parent -is [System.Management.Automation.Language.NamedBlockAst] -or
+            $kinds -contains $args[0].GetType().Name -and $args[0].Parent -is [System.Management.Automation.Language.StatementBlockAst] }, $true)
+}
+$points = foreach ($file in Get-ChildItem -LiteralPath $Scripts -Filter '*.ps1') {
+    foreach ($statement in Get-Statement $file.FullName) {
+        $where = $statement.Extent # of a return in a block PowerShell notes only what it returns
+        if ($statement.Pipeline -and $statement.Parent -isnot [System.Management.Automation.Language.NamedBlockAst]) { $where = $statement.Pipeline.Extent }
+        Set-PSBreakpoint -Script $file.FullName -Line $where.StartLineNumber -Column $where.StartColumnNumber -Action { }
+    }
+}
+
 $found = [ordered]@{}
 foreach ($case in Get-Content -Raw -LiteralPath $Cases | ConvertFrom-Json) {
     $node, $calls, $failure = $case.node, (New-Object System.Collections.Generic.List[string]), ''
@@ -97,4 +119,6 @@ foreach ($file in Get-ChildItem -LiteralPath $Scripts -Filter '*.ps1') {
         $tokens | Where-Object { $newerTokens -contains "$($_.Kind)" } | ForEach-Object { "$_" }
     )
 }
-@{ cases = $found; parsed = $parsed } | ConvertTo-Json -Depth 6 | Set-Content -LiteralPath $Answers
+$missed = @($points | Where-Object { $_.HitCount -eq 0 } | ForEach-Object { "$(Split-Path -Leaf $_.Script):$($_.Line):$($_.Column)" })
+$points | Remove-PSBreakpoint
+@{ cases = $found; parsed = $parsed; missed = $missed; statements = $points.Count } | ConvertTo-Json -Depth 6 | Set-Content -LiteralPath $Answers
