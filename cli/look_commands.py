@@ -97,12 +97,32 @@ def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Into this file.")] = None,
 ) -> None:
     """The report of a run."""
-    text = SESSION.connect().read_text(f"operations/{segment(run)}/report", format=form)
+    _keep(SESSION.connect().read_text(f"operations/{segment(run)}/report", format=form), output)
+
+
+@app.command()
+def portfolio(
+    form: Annotated[str, typer.Option("--format", help="html, json or csv; a summary without it.")] = "",
+    days: Annotated[int, typer.Option(help="How long ago a drill may have ended to count as a rehearsal.")] = 90,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Into this file.")] = None,
+) -> None:
+    """All sites and plans: coverage, rehearsals, targets, what is owed."""
+    api = SESSION.connect()
+    if form or output:
+        _keep(api.read_text("portfolio", format=form or "html", days=str(days)), output)
+        return
+    found = api.get("portfolio", format="json", days=str(days))
+    for sentence in found["summary"]:
+        say(sentence)
+    SESSION.console.print(views.portfolio_table(found["plans"]))
+
+
+def _keep(text: str, output: Path | None) -> None:
     if output is None:
         say(text)
-    else:
-        output.write_text(text, encoding="utf-8")
-        say(f"Written to {output}")
+        return
+    output.write_text(text, encoding="utf-8")
+    say(f"Written to {output}")
 
 
 @app.command()

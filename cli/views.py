@@ -77,6 +77,26 @@ def plans_table(plans: Iterable[Mapping[str, Any]]) -> Table:
     return table("Plans", ["PLAN", "VMS", "COMMIT", "NEXT DRILL", "VERSION"], map(row, plans))
 
 
+def portfolio_table(plans: Iterable[Mapping[str, Any]]) -> Table:
+    """Every plan with what was rehearsed, and what it would take."""
+
+    def row(plan: Mapping[str, Any]) -> list[Any]:
+        drill = f"{short_time(plan['lastGoodDrillAt'])} {'ok' if plan['isRehearsed'] else 'too long ago'}"
+        targets = [_target_text(plan[name]) for name in ("rto", "rpo")]
+        owed = f"{plan['openObligations']}, {plan['lateObligations']} late" if plan["openObligations"] else ""
+        return [plan["plan"], plan["vms"], drill if plan["lastGoodDrillAt"] else "never", *targets, owed]
+
+    return table("Portfolio", ["PLAN", "VMS", "LAST GOOD DRILL", "RTO", "RPO", "OWED"], map(row, plans))
+
+
+def _target_text(target: Mapping[str, Any]) -> str:
+    """As the API writes spans: ISO 8601."""
+    judged = {True: "met", False: "MISSED", None: ""}[target["met"]]
+    return " ".join(
+        filter(None, (target["achieved"] or "", f"of {target['target']}" if target["target"] else "", judged))
+    )
+
+
 def runs_table(title: str, runs: Iterable[Mapping[str, Any]]) -> Table:
     """Runs, each with what it waits for."""
 

@@ -33,3 +33,8 @@ def format_roughly(span: timedelta) -> str:
     """A duration for people that is only an estimate: "2 h 5 min", "10 min"; never less than a minute."""
     minutes = max(1, round(span.total_seconds() / 60))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def count_of(number: int, noun: str) -> str:
+    """How many of something, such as "1 plan" or "3 plans"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -134,6 +134,7 @@ PINNED_FUNCTIONS = {
     "get_openapi",
     "get_operation",
     "get_plan",
+    "get_portfolio",
     "get_readiness",
     "get_recovery_plan",
     "get_replication",

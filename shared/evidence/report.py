@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.evidence import report_sections
 from shared.evidence.achieved import build_waterfall, compare_with_targets, describe_counted_to, recovery_times
 from shared.evidence.report_sections import cell_text, is_table, item_note, sections_of, time_text
+from shared.evidence.templates_of_pages import load_page
 from shared.evidence.time_line import VERB_LABELS, TimeLine, read_step, time_line_of
 from shared.wording import format_duration
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-_TEMPLATES = Path(__file__).parent / "templates"
 LABELLED_FIELDS = (
     ("Phase", "phase"),
     ("Requested by", "requestedBy"),
@@ -40,7 +35,7 @@ def render_report(operation: Mapping[str, Any]) -> str:
     shown = [_item_view(item, line) for item in items]
     achieved = operation.get("achieved")
     evidence = operation.get("facts", {}).get("evidence")
-    return _load_template().render(
+    return load_page("report.html").render(
         operation=operation,
         subject=operation.get("plan") or operation.get("node") or operation.get("site") or "",
         facts=fact_rows_of(operation),
@@ -69,22 +64,6 @@ def _expected_text(forecast: Mapping[str, Any] | None) -> str:
     median, p95 = (format_duration(timedelta(seconds=forecast[key])) for key in ("medianSeconds", "p95Seconds"))
     count = forecast["basedOnRuns"]
     return f"{median} (median), {p95} (95th percentile), from {f'{count} earlier runs' if count > 1 else 'one run'}"
-
-
-@cache
-def _load_template() -> "Template":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  # only reports need it
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["span"] = format_duration
-    environment.filters["moment"] = time_text
-    return environment.get_template("report.html")
 
 
 def fact_rows_of(operation: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -21,6 +21,8 @@ class PastRun(Message):
 
     Attributes:
         took: From its begin to the last machine that passed its probes; None when not all did, or when it has no RTO.
+        rpo: How much of the newest data was lost at the most, of a drill how old its data was; None where unknown.
+        rto_target, rpo_target: Of the plan as it was then.
         digest: Of the plan that it was a run of; empty where that was not kept yet.
         whole: Whether all of the plan took part, and no machine was skipped on the way.
         grounds: Of a drill: what it rests on beside its plan; kept of the newest good one of some versions of the plan.
@@ -33,6 +35,9 @@ class PastRun(Message):
     began: datetime
     ended: datetime
     took: timedelta | None = None
+    rpo: timedelta | None = None
+    rto_target: timedelta | None = None
+    rpo_target: timedelta | None = None
     digest: str = ""
     preview_kind: str = ""
     whole: bool = True

@@ -187,6 +187,21 @@ def test_a_finished_run_has_a_report_for_people_and_for_programs(lab: Lab) -> No
     ] == [run]
 
 
+def test_the_portfolio_has_what_was_rehearsed_and_what_it_took(lab: Lab) -> None:
+    lab.ended(lab.api("POST", "plans/payroll/drill", {}).body["id"])
+    found = lab.api("GET", "portfolio?format=json").body
+    figures = next(one for one in found["plans"] if one["plan"] == "payroll")
+    assert figures["isRehearsed"]
+    assert figures["rto"]["achieved"]
+    assert figures["rpo"]["achieved"]
+    assert found["totals"]["rehearsedPlans"] == 1
+    (quarter,) = found["quarters"]
+    assert (quarter["drills"], quarter["goodDrills"], quarter["rto"]["runs"]) == (1, 1, 1)
+    assert lab.api("GET", "portfolio").headers["Content-Type"].startswith("text/html")
+    assert lab.api("GET", "portfolio?format=csv").body.startswith("plan,sites,vms")
+    assert lab.api("GET", "portfolio?days=0").status == lab.api("GET", "portfolio?days=x").status == 400
+
+
 def test_a_second_person_approves_and_nobody_else_can(lab: Lab) -> None:
     lab.api("PUT", "plans/guarded", plan_of(approvals={"count": 1}))
     ann, bob = signed_in("ann", "Dr.Operate", "Dr.Approve"), signed_in("bob", "Dr.Approve")
