@@ -33,6 +33,8 @@ QUERY_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "top": {"type": "integer", "minimum": 1, "maximum": 500},
 }
 """The query parameters that are no plain text."""
+PATH_SCHEMA: Mapping[str, Any] = {"type": "string", "minLength": 1, "pattern": "^[^/\\u0000-\\u001f\\u007f]+$"}
+"""Hosts take no slash and no control character within a part of a path."""
 PROBLEM: Mapping[str, Any] = {
     "type": "object",
     "description": "A problem document of RFC 9457; some have more members.",
@@ -165,7 +167,7 @@ def _describe_endpoint(
 
 def _parameters_of(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
     for name in PARAMETER.findall(endpoint.path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        yield {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMA}
     for name in endpoint.rules.parameters:
         yield {"name": name, "in": "query", "schema": QUERY_SCHEMAS.get(name, {"type": "string"})}
     if endpoint.rules.is_conditional:

@@ -106,7 +106,7 @@ def build_server(
     """The server: the host's own paths, and everything else to the HTTP triggers; the middlewares stand before all."""
     server = web.Application(client_max_size=LARGEST_BODY, middlewares=tuple(middlewares))
     server.add_routes(own)
-    server.router.add_route("*", "/{path:.*}", fallback)
+    server.router.add_route("*", r"/{path:[\s\S]*}", fallback)  # a dot would leave line feeds out
     return server
 
 

@@ -4,8 +4,10 @@ import io
 import json
 import logging
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from yarl import URL
 
 from tests.lab.host.conftest import Hosted, Serve
 
@@ -32,6 +34,12 @@ async def test_headers_of_the_answer_come_through(hosted: Hosted) -> None:
     async with hosted.session.get(f"{hosted.host.url}/api/echo/7") as answer:
         assert answer.headers["X-Heard"] == "yes"
         assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("name", ["a%0Ab", "%0D%0A", "%00", "%C3%BC", "a%20b"])
+async def test_a_part_of_a_path_is_whatever_stands_between_two_slashes(hosted: Hosted, name: str) -> None:
+    async with hosted.session.get(URL(f"{hosted.host.url}/api/echo/7/{name}", encoded=True)) as answer:
+        assert (answer.status, (await answer.json())["word"]) == (200, unquote(name))
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/echo/seven", "/echo/7", "/api/echo/7/a/b"])
