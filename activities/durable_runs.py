@@ -1,9 +1,10 @@
 """What a run needs of the durable engine: which runs still live, what is declared, and to start one more."""
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, get_args
 
 import azure.durable_functions as df
 import grpc  # type: ignore[import-untyped] # grpcio ships no types
@@ -26,11 +27,13 @@ from shared.operations.contract import (
 from shared.operations.durable_names import DOCUMENTS, HOLDS, LEASES, LOST_NODES, OBLIGATIONS, PLAN_HISTORY
 from shared.operations.holds import Hold, read_kept_holds
 from shared.operations.leases import Lease
-from shared.operations.obligations import LARGE
+from shared.operations.obligations import LARGE, ObligationKind
 from shared.operations.payloads import pack_document
 from shared.plans.contract import DeclaredDocument, DocumentsRead, ReadDocuments, StoredPlanHistory
 from shared.plans.history import PlanHistory, last_good_drill
 from shared.sites.lost_nodes import LostNode, read_lost_nodes
+from shared.telemetry.metrics import note_look, set_obligations
+from shared.telemetry.spans import note_started_run
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ async def read_ended_runs(client: df.DurableFunctionsClient, request: ReadEndedR
     return EndedRunsRead(ended=tuple([run for run in request.ids if not await is_run_living(client, run)]))
 
 
-async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments) -> DocumentsRead:
+async def read_documents(client: df.DurableFunctionsClient, request: ReadDocuments) -> DocumentsRead:
     """Read every declared site and plan, and all that is owed; what cannot be read is named, and hides nothing else."""
     unreadable: list[str] = []
     sites = _read_each(await list_entities(client, DOCUMENTS, "site:"), _document_of, unreadable)
@@ -52,6 +55,8 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
     owed = _read_each(by_id, _obligation_of, unreadable)
     holds = _read_each(await list_entities(client, HOLDS), _holds_of, unreadable)
     lost = _read_each(await list_entities(client, LOST_NODES), _lost_nodes_of, unreadable)
+    if request.look_at:
+        measure_obligations([one for one in owed if not one.get("settled")], request.look_at)
     return DocumentsRead(
         sites=tuple(sites),
         plans=tuple(plans),
@@ -63,6 +68,22 @@ async def read_documents(client: df.DurableFunctionsClient, _ask: ReadDocuments)
         holds=tuple(hold for kept in holds for hold in kept),
         lost_nodes=tuple(node for kept in lost for node in kept),
     )
+
+
+def measure_obligations(owed: Iterable[Mapping[str, Any]], at: datetime) -> None:
+    """Measure what is owed at a look of the timer, and what of it is late."""
+    kinds = [(str(one.get("kind")), _is_late(one, at)) for one in owed]
+    note_look()
+    set_obligations(
+        get_args(ObligationKind), Counter(kind for kind, _ in kinds), Counter(kind for kind, late in kinds if late)
+    )
+
+
+def _is_late(owed: Mapping[str, Any], at: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(str(owed.get("due"))) <= at
+    except (TypeError, ValueError):
+        return False  # what cannot be read is named by the look itself
 
 
 def _read_each[T](states: Mapping[str, Any], read: Callable[[str, Any], T], unreadable: list[str]) -> list[T]:
@@ -118,6 +139,7 @@ async def schedule_once(
         if error.code() != grpc.StatusCode.ALREADY_EXISTS:
             raise
         return False
+    note_started_run(run)
     return True
 
 

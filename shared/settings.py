@@ -57,6 +57,13 @@ def _check_store(place: str) -> str:
     return place if is_folder else _check_url(place)
 
 
+def _check_telemetry(target: str) -> str:
+    is_file = target.startswith("file:/")
+    if not is_file and target not in TELEMETRY_TARGETS:
+        raise ValueError(f"must be file:/a/path or one of {', '.join(TELEMETRY_TARGETS)}, not {target!r}")
+    return target
+
+
 def _check_key(place: str) -> str:
     parse_key_place(place)
     return place
@@ -72,6 +79,7 @@ def _check_mac_key(key: SecretStr) -> SecretStr:
     return key
 
 
+TELEMETRY_TARGETS = ("none", "console", "otlp", "azure-monitor")
 KEY_VAULT_DOMAINS = {
     "management.chinacloudapi.cn": "vault.azure.cn",
     "management.usgovcloudapi.net": "vault.usgovcloudapi.net",
@@ -82,7 +90,30 @@ EntraId = Annotated[str, StringConstraints(pattern=OBJECT_ID.pattern)]
 type Door = Literal["entra", "keys"]
 
 
-class AzureSettings(BaseModel):
+class FromEnvironment(BaseModel):
+    """Settings that are read from an environment by their aliases."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; one that is empty counts as not set.
+
+        Raises:
+            WrongSettings: with each setting that is wrong.
+        """
+        named = {field.alias for field in cls.model_fields.values()}
+        try:
+            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
+        except ValidationError as error:
+            lines = (
+                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
+                for line in error.errors()
+            )
+            raise WrongSettings("; ".join(lines)) from None
+
+
+class AzureSettings(FromEnvironment):
     """What the app needs to reach Azure: runs go on with these, whatever is wrong with its door.
 
     Attributes:
@@ -96,8 +127,6 @@ class AzureSettings(BaseModel):
         run_retention_days: How long the engine keeps operations that have ended; their evidence stays.
         allowed_scopes: ARM ids of all that the app may work in; empty: everything that its identity may.
     """
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     arm_url: Url = Field("https://management.azure.com", alias="AZURE_RESOURCE_MANAGER_URL")
     topic_endpoint: Url | None = Field(None, alias="EVENTGRID_TOPIC_ENDPOINT")
@@ -120,23 +149,6 @@ class AzureSettings(BaseModel):
     def key_vault_domain(self) -> str:
         """Where the key vaults of the app's cloud are."""
         return KEY_VAULT_DOMAINS.get(urlsplit(self.arm_url).hostname or "", "vault.azure.net")
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; one that is empty counts as not set.
-
-        Raises:
-            WrongSettings: with each setting that is wrong.
-        """
-        named = {field.alias for field in cls.model_fields.values()}
-        try:
-            return cls.model_validate({name: value for name, value in environ.items() if name in named and value})
-        except ValidationError as error:
-            lines = (
-                ": ".join((*map(str, line["loc"][:1]), line["msg"].removeprefix("Value error, ")))
-                for line in error.errors()
-            )
-            raise WrongSettings("; ".join(lines)) from None
 
 
 class Settings(AzureSettings):
@@ -184,3 +196,26 @@ class Settings(AzureSettings):
     def seal_key(self) -> bytes:
         """The key of seals."""
         return base64.b64decode(self.mac_key.get_secret_value())
+
+
+class TelemetrySettings(FromEnvironment):
+    """Where spans, metrics and log lines go: what is wrong with these stops neither runs nor callers.
+
+    Attributes:
+        target: "none"; "console"; "file:/a/path" for OTLP as lines of JSON; "otlp", where OpenTelemetry's own
+            settings (OTEL_EXPORTER_OTLP_ENDPOINT ...) say; "azure-monitor", where the connection string says.
+        reads_kept: Which part of the traces keeps its successful reads of Azure; all that failed is always kept.
+        connection_string: Of Application Insights.
+        client_id: Of a user-assigned identity that sends; None: the system-assigned one.
+    """
+
+    target: Annotated[str, AfterValidator(_check_telemetry)] = Field("none", alias="TELEMETRY")
+    reads_kept: float = Field(1, ge=0, le=1, alias="TELEMETRY_READS")
+    connection_string: SecretStr | None = Field(None, alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
+    client_id: str | None = Field(None, alias="AZURE_CLIENT_ID")
+
+    @model_validator(mode="after")
+    def _check_connection(self) -> Self:
+        if self.target == "azure-monitor" and self.connection_string is None:
+            raise ValueError("APPLICATIONINSIGHTS_CONNECTION_STRING: needed where TELEMETRY is azure-monitor")
+        return self

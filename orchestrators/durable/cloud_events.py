@@ -8,6 +8,7 @@ from shared.errors import Refused
 from shared.operations import durable_names
 from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished, PublishEvent, StartRun
 from shared.operations.pacing import DELIVERY_PAUSES
+from shared.operations.run_timeline import RunTimeline
 from shared.recovery.operation import Operation
 from shared.recovery.pauses import paused_vms
 from shared.recovery.run import Run
@@ -21,16 +22,23 @@ MOST_SHOWN = 8
 
 
 def publish_operation_event(
-    ctx: Context, operation: Operation, event_name: str, data: dict[str, Any], key: str = ""
+    ctx: Context,
+    operation: Operation,
+    event_name: str,
+    data: dict[str, Any],
+    key: str = "",
+    timeline: RunTimeline | None = None,
 ) -> Steps[None]:
     """Publish `HciSiteRecovery.Operation.<What>`; the id is the run's and the turning point's, so doubles show.
 
     Args:
         key: Tells turning points of one sort apart.
+        timeline: Of a run that has ended.
     """
     facts = {"kind": operation.kind, "plan": operation.plan}
     named = event_name + (f":{key}" if key else "")
-    yield from publish_run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data})
+    event = _run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data})
+    yield from publish_event(ctx, event.model_copy(update={"timeline": timeline}))
 
 
 def publish_run_event(ctx: Context, run: str, subject: str, turning_point: str, data: dict[str, Any]) -> Steps[None]:
@@ -39,14 +47,17 @@ def publish_run_event(ctx: Context, run: str, subject: str, turning_point: str, 
     Args:
         turning_point: What the event is called, and after a colon what tells those of one sort apart.
     """
-    event = PublishEvent(
+    yield from publish_event(ctx, _run_event(ctx, run, subject, turning_point, data))
+
+
+def _run_event(ctx: Context, run: str, subject: str, turning_point: str, data: dict[str, Any]) -> PublishEvent:
+    return PublishEvent(
         id=f"{run}:{turning_point}",
         type=f"{EVENT_TYPE_PREFIX}.{turning_point.partition(':')[0].capitalize()}",
         subject=subject,
         at=now(ctx),
         data={"operation": run, **data},
     )
-    yield from publish_event(ctx, event)
 
 
 def publish_turning_point(ctx: Context, operation: Operation, before: Run, run: Run) -> Steps[None]:
@@ -91,7 +102,8 @@ def publish_event(ctx: Context, event: PublishEvent) -> Steps[None]:
         return
     logger = ctx.create_replay_safe_logger(_LOG)
     logger.warning("event %s was not published and is tried again later: %s", event.id, answer)
-    yield from call_all(ctx, START_RUN, [delivery_run_of(event)])
+    again = event.model_copy(update={"timeline": None, "is_counted": True})
+    yield from call_all(ctx, START_RUN, [delivery_run_of(again)])
 
 
 def delivery_run_of(event: PublishEvent) -> StartRun:
