@@ -11,13 +11,13 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.telemetry import metrics, spans
 from shared.telemetry.logs import OwnLogHandler
-from shared.telemetry.providers import RunIds
+from shared.telemetry.providers import make_tracer_provider
 
 type Series = tuple[tuple[str, str | int], ...]
 
@@ -27,7 +27,7 @@ class Recorded:
 
     def __init__(self) -> None:
         self._spans, self._reader, self._lines = InMemorySpanExporter(), InMemoryMetricReader(), _log_exporter()
-        self.tracers = TracerProvider(id_generator=RunIds(), shutdown_on_exit=False)
+        self.tracers = make_tracer_provider()
         self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
         self.meters = MeterProvider((self._reader,), shutdown_on_exit=False)
         self.loggers = LoggerProvider(shutdown_on_exit=False)

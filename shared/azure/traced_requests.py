@@ -9,12 +9,12 @@ from opentelemetry.trace import Span, SpanKind
 
 from shared.azure.errors import kind_of_call
 from shared.telemetry.metrics import count_arm_call, count_arm_throttled
-from shared.telemetry.spans import clean, mark_failed, start_span
+from shared.telemetry.spans import Value, clean, mark_failed, start_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CLIENT_REQUEST_ID, SERVICE_REQUEST_ID = "az.client_request_id", "az.service_request_id"
+CLIENT_REQUEST_ID, SERVICE_REQUEST_ID, CALL = "az.client_request_id", "az.service_request_id", "hci.call"
 
 
 class TracedRequests(AsyncHTTPPolicy[Any, Any]):
@@ -23,15 +23,9 @@ class TracedRequests(AsyncHTTPPolicy[Any, Any]):
     async def send(self, request: Any) -> Any:
         """Send it, and note how that went."""
         http, began, status = request.http_request, time.monotonic(), 0
-        place, operation = urlsplit(http.url), operation_of(http.url)
-        attributes = {
-            "http.request.method": http.method,
-            "server.address": place.hostname or "",
-            "url.path": place.path,
-            CLIENT_REQUEST_ID: http.headers.get("x-ms-client-request-id", ""),
-        }
+        operation = operation_of(http.url)
         try:
-            with start_span(f"{http.method} {operation}", attributes, SpanKind.CLIENT) as span:
+            with start_span(f"{http.method} {operation}", _attributes_of(http, operation), SpanKind.CLIENT) as span:
                 response = await self.next.send(request)
                 status = response.http_response.status_code
                 _note_answer(span, status, response.http_response.headers)
@@ -40,6 +34,20 @@ class TracedRequests(AsyncHTTPPolicy[Any, Any]):
             count_arm_call(http.method, operation, status, time.monotonic() - began)
             if status == 429:
                 count_arm_throttled(kind_of_call(http.method))
+
+
+def _attributes_of(http: Any, operation: str) -> dict[str, Value]:
+    """Azure Monitor makes its columns of those that have standard names, and keeps nothing else of them."""
+    place = urlsplit(http.url)
+    host, port = place.hostname or "", place.port or (443 if place.scheme == "https" else 80)
+    return {
+        "http.request.method": http.method,
+        "server.address": host,
+        "server.port": port,
+        "url.full": f"{place.scheme}://{host}:{port}{place.path}",
+        CALL: operation,
+        CLIENT_REQUEST_ID: http.headers.get("x-ms-client-request-id", ""),
+    }
 
 
 def _note_answer(span: Span, status: int, headers: "Mapping[str, str]") -> None:

@@ -1,7 +1,8 @@
 """The providers of OpenTelemetry's SDK, as the settings want them. Loaded only where something is exported."""
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 
 from opentelemetry import metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
@@ -66,11 +67,21 @@ class FewerReads(SpanProcessor):
         return self._inner.force_flush(timeout_millis)
 
 
+def make_tracer_provider(resource: Resource | None = None) -> TracerProvider:
+    """Records every span, whatever its parent says: the engine marks traces that nobody draws as not sampled."""
+    return TracerProvider(resource=resource, sampler=ALWAYS_ON, id_generator=RunIds(), shutdown_on_exit=False)
+
+
+def service_name(environ: Mapping[str, str]) -> str:
+    """As OpenTelemetry's own setting says, or else as the host calls itself, so that both are one on a map."""
+    return environ.get("OTEL_SERVICE_NAME") or environ.get("WEBSITE_SITE_NAME") or SCOPE
+
+
 def install_providers(settings: TelemetrySettings) -> Callable[[], None]:
     """Make them those of this process; gives what ends them."""
-    resource = Resource.create({"service.name": SCOPE})
+    resource = Resource.create({"service.name": service_name(os.environ)})
     targets = exporters_for(settings)
-    tracers = TracerProvider(resource=resource, sampler=ALWAYS_ON, id_generator=RunIds(), shutdown_on_exit=False)
+    tracers = make_tracer_provider(resource)
     batches = BatchSpanProcessor(LateSpanExporter(targets.spans), MOST_WAITING, SENT_EVERY_MS, AT_ONCE)
     tracers.add_span_processor(FewerReads(batches, settings.reads_kept))
     nearby = settings.target == "console" or settings.target.startswith("file:")

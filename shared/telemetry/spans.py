@@ -19,7 +19,7 @@ from shared.redaction import redact_text
 SCOPE = "hci-site-recovery"
 """The instrumentation scope of all that this app records."""
 RUN, STARTED_RUN, CODE = "hci.run", "hci.started_run", "hci.code"
-LONGEST_VALUE = 500
+LONGEST_VALUE = 1000
 type Value = str | int | float | bool
 _TRACER = trace.get_tracer(SCOPE)
 

@@ -41,7 +41,9 @@ async def test_a_verb_is_a_span_with_its_client_request_id(arm: FakeArm, recorde
     assert span.attributes == {
         "http.request.method": "POST",
         "server.address": "127.0.0.1",
-        "url.path": f"{ITEM}/failoverCommit",
+        "server.port": int(arm.base.rpartition(":")[2]),
+        "url.full": f"{arm.base}{ITEM}/failoverCommit",
+        "hci.call": "failoverCommit",
         "az.client_request_id": REQUEST_ID,
         "az.service_request_id": "svc-1",
         "http.response.status_code": 202,

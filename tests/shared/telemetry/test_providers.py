@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from shared.telemetry.exporters import LateSpanExporter
 from shared.telemetry.otlp_file import FileSpans, OtlpFile
-from shared.telemetry.providers import FewerReads
+from shared.telemetry.providers import FewerReads, service_name
 from shared.telemetry.spans import mark_failed
 
 
@@ -90,3 +90,15 @@ def test_a_file_that_is_full_becomes_the_one_before(tmp_path: Path) -> None:
     sizes = [file.stat().st_size for file in tmp_path.iterdir()]
     assert len(sizes) == 2
     assert max(sizes) <= 3000 + 100
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "hci-site-recovery"),
+        ({"WEBSITE_SITE_NAME": "func-x"}, "func-x"),
+        ({"WEBSITE_SITE_NAME": "func-x", "OTEL_SERVICE_NAME": "dr"}, "dr"),
+    ],
+)
+def test_the_app_has_the_name_of_its_host(environ: dict[str, str], name: str) -> None:
+    assert service_name(environ) == name

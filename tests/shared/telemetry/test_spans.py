@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from opentelemetry import context
 from opentelemetry.trace import StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.telemetry.spans import (
     LONGEST_VALUE,
@@ -79,3 +81,16 @@ def test_without_a_provider_nothing_is_recorded_and_nothing_fails() -> None:
     with start_span("read_items", {"hci.run": "r"}):
         assert not is_recording()
         record_past_span(RUN)
+
+
+def test_what_a_caller_marks_as_not_sampled_is_recorded_all_the_same(recorded: Recorded) -> None:
+    """Source: the trace that Microsoft's extension 3.19.0 keeps with an orchestration ends with 00."""
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-8e0896cb8ef0449b-00"
+    token = context.attach(TraceContextTextMapPropagator().extract({"traceparent": traceparent}))
+    try:
+        with start_activity_span("publish_event", {}):
+            record_past_span(RUN)
+    finally:
+        context.detach(token)
+    assert {f"{span.context.trace_id:032x}" for span in recorded.spans} == {"0af7651916cd43dd8448eb211c80319c"}
+    assert {parent_of(span) for span in recorded.spans} == {0x8E0896CB8EF0449B}
