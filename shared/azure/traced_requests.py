@@ -51,6 +51,8 @@ def _attributes_of(http: Any, operation: str) -> dict[str, Value]:
 
 
 def _note_answer(span: Span, status: int, headers: "Mapping[str, str]") -> None:
+    if not span.is_recording():
+        return
     span.set_attribute("http.response.status_code", status)
     span.set_attributes(clean({SERVICE_REQUEST_ID: headers.get("x-ms-request-id", "")}))
     if status >= 400:

@@ -40,9 +40,9 @@ def start_span(
     name: str, attributes: Mapping[str, Value] | None = None, kind: SpanKind = SpanKind.INTERNAL
 ) -> Iterator[Span]:
     """A span of this block, as a child of the current one; what the block raises makes it a failed one."""
-    with _TRACER.start_as_current_span(
-        name, kind=kind, attributes=clean(attributes or {}), record_exception=False, set_status_on_exception=False
-    ) as span:
+    with _TRACER.start_as_current_span(name, kind=kind, record_exception=False, set_status_on_exception=False) as span:
+        if span.is_recording():
+            span.set_attributes(clean(attributes or {}))
         try:
             yield span
         except BaseException as error:

@@ -121,3 +121,22 @@ def test_the_settings_that_are_there_read_well() -> None:
     assert (settings.target, settings.reads_kept) == ("file:/tmp/x", 0.1)
     with pytest.raises(WrongSettings, match="TELEMETRY_READS"):
         TelemetrySettings.from_environment({"TELEMETRY_READS": "2"})
+
+
+@pytest.mark.parametrize("target", ["otlp", "azure-monitor"])
+def test_loading_the_app_asks_nobody_anything(target: str) -> None:
+    """Exporters are made in the thread that sends, once there is something to send."""
+    story = """
+        import os, sys
+        asked = []
+        sys.addaudithook(lambda event, given: asked.append(given) if event == "socket.connect" else None)
+        import function_app
+        print(sum(name.startswith("opentelemetry.sdk") for name in sys.modules) > 0, asked)
+        sys.stdout.flush()
+        os._exit(0)
+    """
+    connection = "InstrumentationKey=11111111-1111-1111-1111-111111111111;IngestionEndpoint=http://127.0.0.1:9"
+    settings = {"TELEMETRY": target, "APPLICATIONINSIGHTS_CONNECTION_STRING": connection}
+    command = [sys.executable, "-c", textwrap.dedent(story)]
+    told = subprocess.run(command, env=os.environ | settings, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout == "True []\n"
