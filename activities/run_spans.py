@@ -1,4 +1,4 @@
-"""Spans and figures of a run that has ended, made of its times by the durable clock: run, stages, VMs.
+"""Spans and figures of a run that has ended, made of its times by the durable clock: run, phases, stages, VMs.
 
 Their ids follow from the run: who records them twice, because the activity ran twice, records the same spans.
 """
@@ -30,13 +30,18 @@ def note_end_of_run(event: PublishEvent) -> None:
 
 
 def record_run(timeline: RunTimeline) -> None:
-    """Record a run with its stages, and each stage with its VMs."""
-    about: dict[str, Value] = {RUN: timeline.run, "hci.kind": timeline.kind, "hci.plan": timeline.plan}
+    """Record a run with its phases or stages, and each stage with its VMs."""
+    about: dict[str, Value] = {RUN: timeline.run, "hci.kind": timeline.kind, "hci.subject": timeline.subject}
     about |= {"hci.state": timeline.state, "hci.spans.left_out": timeline.left_out}
     about |= {f"hci.vms.{state}": count for state, count in timeline.states.items()}
     failed = timeline.state if timeline.state != "succeeded" else ""
     run_span = PastSpan(timeline.run, f"run {timeline.kind}", timeline.began, timeline.ended, about, failed=failed)
     run = record_past_span(run_span)
+    for number, phase in enumerate(timeline.phases):
+        span = PastSpan(
+            f"{timeline.run}\n{number}", f"phase {phase.name}", phase.began, phase.ended, {RUN: timeline.run}
+        )
+        record_past_span(span, run)
     for (verb, number), vms in group_pairs(((vm.verb, vm.stage), vm) for vm in timeline.vms).items():
         _record_stage(timeline.run, verb, number, vms, run)
 

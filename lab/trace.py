@@ -33,7 +33,7 @@ class Span(NamedTuple):
     @property
     def is_of_run(self) -> bool:
         """Whether its times are those of the durable clock."""
-        return self.name.split(" ")[0] in {"run", "stage", "vm"}
+        return self.name.split(" ")[0] in {"run", "phase", "stage", "vm"}
 
 
 def describe_trace(state: Path, operation: str) -> list[str]:
@@ -48,7 +48,7 @@ def describe_trace(state: Path, operation: str) -> list[str]:
     if not traces:
         raise LabFailed(f"nothing of {operation} is in {state / FILE}: has it begun, in this lab?")
     found = [span for span in spans.values() if span.trace in traces]
-    lines = ["run, stage, vm: by the lab's clock; all else: real time"]
+    lines = ["run, phase, stage, vm: by the lab's clock; all else: real time"]
     for trace in sorted(traces):
         lines += [f"trace {trace}", *_tree_lines([span for span in found if span.trace == trace])]
     return lines

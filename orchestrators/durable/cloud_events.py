@@ -10,9 +10,11 @@ from shared.operations.contract import PUBLISH_EVENT, START_RUN, EventPublished,
 from shared.operations.pacing import DELIVERY_PAUSES
 from shared.operations.run_timeline import RunTimeline
 from shared.recovery.operation import Operation
+from shared.recovery.outcome import Outcome
 from shared.recovery.pauses import paused_vms
 from shared.recovery.run import Run
 from shared.recovery.scheduler import undecided_vms
+from shared.recovery.timeline import bare_timeline
 from shared.request_ids import run_id
 from shared.sites.operation import SiteOperation
 
@@ -37,27 +39,32 @@ def publish_operation_event(
     """
     facts = {"kind": operation.kind, "plan": operation.plan}
     named = event_name + (f":{key}" if key else "")
-    event = _run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data})
-    yield from publish_event(ctx, event.model_copy(update={"timeline": timeline}))
+    yield from publish_run_event(ctx, operation.id, f"plans/{operation.plan}", named, {**facts, **data}, timeline)
 
 
-def publish_run_event(ctx: Context, run: str, subject: str, turning_point: str, data: dict[str, Any]) -> Steps[None]:
+def publish_run_event(
+    ctx: Context,
+    run: str,
+    subject: str,
+    turning_point: str,
+    data: dict[str, Any],
+    timeline: RunTimeline | None = None,
+) -> Steps[None]:
     """The same for any run.
 
     Args:
         turning_point: What the event is called, and after a colon what tells those of one sort apart.
+        timeline: Of a run that has ended.
     """
-    yield from publish_event(ctx, _run_event(ctx, run, subject, turning_point, data))
-
-
-def _run_event(ctx: Context, run: str, subject: str, turning_point: str, data: dict[str, Any]) -> PublishEvent:
-    return PublishEvent(
+    event = PublishEvent(
         id=f"{run}:{turning_point}",
         type=f"{EVENT_TYPE_PREFIX}.{turning_point.partition(':')[0].capitalize()}",
         subject=subject,
         at=now(ctx),
         data={"operation": run, **data},
+        timeline=timeline,
     )
+    yield from publish_event(ctx, event)
 
 
 def publish_turning_point(ctx: Context, operation: Operation, before: Run, run: Run) -> Steps[None]:
@@ -89,10 +96,13 @@ def _waits_for_resume(run: Run) -> bool:
     return run.people.pause is not None or bool(paused_vms(run))
 
 
-def publish_site_event(ctx: Context, order: SiteOperation, event_name: str, data: dict[str, Any]) -> Steps[None]:
-    """The same for a run on a site."""
-    facts = {"kind": order.kind, "site": order.site}
-    yield from publish_run_event(ctx, order.id, f"sites/{order.site}", event_name, {**facts, **data})
+def publish_site_event(
+    ctx: Context, order: SiteOperation, event_name: str, data: dict[str, Any], outcome: Outcome | None = None
+) -> Steps[None]:
+    """The same for a run on a site; with its outcome once it has ended."""
+    facts, subject = {"kind": order.kind, "site": order.site}, f"sites/{order.site}"
+    timeline = bare_timeline(order.id, subject, outcome) if outcome else None
+    yield from publish_run_event(ctx, order.id, subject, event_name, {**facts, **data}, timeline)
 
 
 def publish_event(ctx: Context, event: PublishEvent) -> Steps[None]:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from shared.messages import Message
 
 MOST_SPANS = 1000
@@ -25,20 +27,30 @@ class VmSpan(Message):
     code: str = ""
 
 
+class PhaseSpan(Message):
+    """A phase of a run that goes step by step, such as a repair."""
+
+    name: str
+    began: datetime
+    ended: datetime
+
+
 class RunTimeline(Message):
     """A run that has ended.
 
     Attributes:
+        subject: What it was about, as its events say it: "plans/payroll", "nodes/hci-01-n2".
         states: How many VMs stand where.
         left_out: How many spans of VMs are not in `vms`.
     """
 
     run: str
     kind: str
-    plan: str
+    subject: str
     state: str
     began: datetime
     ended: datetime
-    states: dict[str, int]
+    states: dict[str, int] = Field(default_factory=dict)
+    phases: tuple[PhaseSpan, ...] = ()
     vms: tuple[VmSpan, ...] = ()
     left_out: int = 0

@@ -20,7 +20,7 @@ def timeline_of(operation: Operation, run: Run, outcome: Outcome) -> RunTimeline
     return RunTimeline(
         run=operation.id,
         kind=operation.kind,
-        plan=operation.plan,
+        subject=f"plans/{operation.plan}",
         state=outcome.state,
         began=outcome.began or run.began,
         ended=over,
@@ -28,6 +28,14 @@ def timeline_of(operation: Operation, run: Run, outcome: Outcome) -> RunTimeline
         vms=tuple(sorted(shown, key=lambda span: (span.began, span.vm))),
         left_out=left_out,
     )
+
+
+def bare_timeline(run: str, subject: str, outcome: Outcome) -> RunTimeline | None:
+    """When a run on a site began and ended, or one that makes a change; None of one that does not say."""
+    if outcome.began is None or outcome.ended is None:
+        return None
+    times = {"began": outcome.began, "ended": outcome.ended}
+    return RunTimeline(run=run, kind=outcome.kind, subject=subject, state=outcome.state, **times)
 
 
 def choose_spans(items: Iterable[RunItem], over: datetime) -> tuple[list[VmSpan], int]:

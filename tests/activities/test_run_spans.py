@@ -9,7 +9,7 @@ from activities.cloud_events import publish_event
 from activities.run_spans import ENDS, record_run
 from shared.errors import Transient
 from shared.operations.contract import PublishEvent
-from shared.operations.run_timeline import RunTimeline, VmSpan
+from shared.operations.run_timeline import PhaseSpan, RunTimeline, VmSpan
 from shared.telemetry import metrics
 from shared.telemetry.spans import start_activity_span, start_span
 from tests.shared.azure.fake import FakeArm, Reply
@@ -25,7 +25,7 @@ def minutes(number: int) -> datetime:
 TIMELINE = RunTimeline(
     run="failover-payroll-1",
     kind="failover",
-    plan="payroll",
+    subject="plans/payroll",
     state="failed",
     began=AT,
     ended=minutes(30),
@@ -122,3 +122,26 @@ async def test_each_way_to_end_counts(end: str, arm: FakeArm, recorded: Recorded
 async def test_what_is_no_end_counts_nothing(arm: FakeArm, recorded: Recorded) -> None:
     await publish_event(EVENT.model_copy(update={"type": "HciSiteRecovery.Operation.Phase", "timeline": None}))
     assert recorded.metrics() == {}
+
+
+def test_the_phases_of_a_repair_hang_on_it_also_where_one_comes_twice(recorded: Recorded) -> None:
+    phases = tuple(
+        PhaseSpan(name=name, began=minutes(at), ended=minutes(at + 1))
+        for at, name in enumerate(("Look", "Cure", "Look"))
+    )
+    record_run(
+        RunTimeline(
+            run="repair-1",
+            kind="repair",
+            subject="nodes/n2",
+            state="succeeded",
+            began=AT,
+            ended=minutes(3),
+            phases=phases,
+        )
+    )
+    (run,) = recorded.named("run repair")
+    looks = recorded.named("phase Look")
+    assert {parent_of(look) for look in looks} == {run.context.span_id}
+    assert len({look.context.span_id for look in looks}) == 2
+    assert [look.start_time for look in looks] == [round(minutes(at).timestamp()) * 10**9 for at in (0, 2)]

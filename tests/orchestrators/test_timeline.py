@@ -9,9 +9,13 @@ import pytest
 from orchestrators.verbs.failover import failover
 from shared.operations.contract import PublishEvent
 from shared.operations.run_timeline import MOST_SPANS, RunTimeline
+from shared.recovery.outcome import Outcome
 from shared.recovery.run_item import ItemStep, RunItem
-from shared.recovery.timeline import choose_spans, spans_of
+from shared.recovery.timeline import bare_timeline, choose_spans, spans_of
 from tests.orchestrators.azure.world import FakeAzure
+from tests.orchestrators.benches import RepairBench
+from tests.orchestrators.test_change import BOB, agree, asked, declared
+from tests.orchestrators.test_change import run as run_change
 from tests.orchestrators.test_runbooks import BROKEN, Bench
 
 BEGAN, OVER = datetime(2026, 11, 22, 10, 0, tzinfo=UTC), datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
@@ -104,3 +108,28 @@ def test_an_event_that_is_tried_later_carries_no_times_and_counts_nothing() -> N
     later = [PublishEvent.model_validate(run.payload) for run in bench.azure.runs.started]
     assert [event.type for event in later][-1] == "HciSiteRecovery.Operation.Finished"
     assert {(event.timeline, event.is_counted) for event in later} == {(None, True)}
+
+
+def test_a_repair_says_its_phases_one_after_the_other() -> None:
+    bench = RepairBench()
+    bench.repair()
+    (timeline,) = [event.timeline for event in bench.azure.runs.published if event.timeline]
+    assert (timeline.kind, timeline.subject, timeline.state) == ("repair", "nodes/n2", "succeeded")
+    assert len(timeline.phases) > 3
+    assert timeline.phases[-1].ended == timeline.ended
+    assert [before.ended for before in timeline.phases[:-1]] == [after.began for after in timeline.phases[1:]]
+
+
+def test_a_run_that_makes_a_change_says_when_it_began_and_ended() -> None:
+    bench = Bench()
+    one = asked(declared(bench))
+    agree(bench, one, 10, BOB)
+    run_change(bench, one)
+    (timeline,) = timelines(bench)
+    assert (timeline.kind, timeline.subject, timeline.state) == ("change", "plans/payroll", "succeeded")
+    assert timeline.ended - timeline.began >= timedelta(minutes=10)
+    assert (timeline.vms, timeline.phases, timeline.states) == ((), (), {})
+
+
+def test_of_an_outcome_without_times_nothing_is_said() -> None:
+    assert bare_timeline("r", "sites/hci-01", Outcome(state="refused", kind="prepare")) is None

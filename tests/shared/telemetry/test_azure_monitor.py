@@ -24,7 +24,14 @@ QUERIES = re.findall(r"```kusto\n(.*?)```", PAGE, re.DOTALL)
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 VM = VmSpan(vm="sql-01", verb="Commit", began=AT, ended=AT + timedelta(minutes=3))
 TIMELINE = RunTimeline(
-    run="r", kind="commit", plan="p", state="succeeded", began=AT, ended=VM.ended, states={"done": 1}, vms=(VM,)
+    run="r",
+    kind="commit",
+    subject="plans/p",
+    state="succeeded",
+    began=AT,
+    ended=VM.ended,
+    states={"done": 1},
+    vms=(VM,),
 )
 
 
