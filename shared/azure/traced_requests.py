@@ -28,7 +28,7 @@ class TracedRequests(AsyncHTTPPolicy[Any, Any]):
             with start_span(f"{http.method} {operation}", _attributes_of(http, operation), SpanKind.CLIENT) as span:
                 response = await self.next.send(request)
                 status = response.http_response.status_code
-                _note_answer(span, status, response.http_response.headers)
+                _note_answer(span, http.method, status, response.http_response.headers)
                 return response
         finally:
             count_arm_call(http.method, operation, status, time.monotonic() - began)
@@ -50,12 +50,13 @@ def _attributes_of(http: Any, operation: str) -> dict[str, Value]:
     }
 
 
-def _note_answer(span: Span, status: int, headers: "Mapping[str, str]") -> None:
+def _note_answer(span: Span, method: str, status: int, headers: "Mapping[str, str]") -> None:
+    """Note the answer; that something which was looked for is not there is no failure."""
     if not span.is_recording():
         return
     span.set_attribute("http.response.status_code", status)
     span.set_attributes(clean({SERVICE_REQUEST_ID: headers.get("x-ms-request-id", "")}))
-    if status >= 400:
+    if status >= 400 and (method, status) != ("GET", 404):
         mark_failed(span, str(status))
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from azure.core.rest import HttpRequest
 from opentelemetry.trace import SpanKind, StatusCode
 
+from shared.azure.clients import azure
 from shared.azure.looking import ONLY_LOOKS
 from shared.azure.traced_requests import operation_of
 from shared.azure.vault import Vault
@@ -112,3 +114,16 @@ async def test_a_look_that_is_shared_is_one_call(arm: FakeArm, recorded: Recorde
 )
 def test_an_operation_names_no_resource(path: str, operation: str) -> None:
     assert operation_of(f"https://management.azure.com{path}") == operation
+
+
+@pytest.mark.parametrize(("method", "failed"), [("GET", False), ("DELETE", True)])
+async def test_what_is_looked_for_and_not_there_is_no_failure(
+    method: str, failed: bool, arm: FakeArm, recorded: Recorded
+) -> None:
+    """Every change looks before it acts: a red line for each of them would hide those that count."""
+    arm.says(method, "/locks/x", Reply(404, {"error": {"code": "ResourceNotFound"}}))
+    client = azure().resource_client("s1")
+    await client._client.send_request(HttpRequest(method, f"{arm.base}/subscriptions/s1/locks/x"))
+    (span,) = recorded.named(f"{method} locks")
+    assert (span.status.status_code is StatusCode.ERROR) == failed
+    assert dict(span.attributes or {})["http.response.status_code"] == 404

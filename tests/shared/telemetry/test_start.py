@@ -1,5 +1,6 @@
 """Telemetry starts where a setting asks for it, costs nothing else, and never stands in the way of the app."""
 
+import gzip
 import json
 import os
 import socket
@@ -8,8 +9,10 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
@@ -90,6 +93,33 @@ def test_a_file_gets_spans_metrics_and_lines_without_secrets(tmp_path: Path) -> 
 
 def test_a_console_gets_a_line_for_each_span() -> None:
     assert tell(TELEMETRY="console")[1].count("read_items hci.run=r") == 3
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes whatever it is sent."""
+
+    taken: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.taken.append((self.path, gzip.decompress(body) if self.headers.get("Content-Encoding") else body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *given: Any) -> None:  # noqa: A002 - the library names it
+        """Say nothing."""
+
+
+def test_another_backend_gets_all_signals_over_otlp_without_secrets() -> None:
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        tell(TELEMETRY="otlp", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert {path for path, _ in Collector.taken} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
+    everything = b"".join(body for _, body in Collector.taken)
+    assert b"read_items" in everything
+    assert b"hci.runs.ended" in everything
+    assert b"hunter2" not in everything
 
 
 @pytest.fixture
